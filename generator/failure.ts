@@ -1,0 +1,38 @@
+/** What went wrong, as one sentence for the person at the terminal: what, where, and what to do now. */
+export class Failure extends Error {
+  override readonly name = 'Failure'
+  /** The last lines of the program that failed, if one did. */
+  readonly output: string
+
+  constructor(sentence: string, options: { cause?: unknown; output?: string } = {}) {
+    super(sentence, options.cause === undefined ? {} : { cause: options.cause })
+    this.output = options.output ?? ''
+  }
+}
+
+const reasons: Record<string, string> = {
+  EACCES: 'there is no permission to write there: choose another directory or change its permissions',
+  EPERM: 'the system does not permit it: choose another directory or change its permissions',
+  EROFS: 'that file system is read-only: choose another directory',
+  ENOENT: 'its parent directory does not exist: create it first',
+  ENOTDIR: 'a part of that path is a file: choose another directory',
+  ENOSPC: 'no space is left on that disk: make room or choose another directory',
+  EDQUOT: 'the disk quota is used up: make room or choose another directory',
+  ENAMETOOLONG: 'that path is too long for the file system: choose a shorter one',
+  ENOTEMPTY: 'it was filled by someone else meanwhile: choose another directory',
+  EEXIST: 'it was created by someone else meanwhile: choose another directory',
+}
+
+/** Turns an error of the file system about `path` into a Failure; any other error is returned as it is. */
+export function fileFailure(error: unknown, path: string): unknown {
+  const code = errorCode(error)
+  const reason = code === undefined ? undefined : reasons[code]
+  if (reason === undefined) return error
+  return new Failure(`cannot create ${path}: ${reason}`, { cause: error })
+}
+
+/** The `code` of a Node error ('ENOENT'), or undefined. */
+export function errorCode(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !('code' in error)) return undefined
+  return typeof error.code === 'string' ? error.code : undefined
+}

@@ -1,0 +1,58 @@
+import type { Context } from '../templates/service/src/context/context.ts'
+import { lastLines, runCommand, type Outcome } from './command.ts'
+import { findOnPath } from './package-manager.ts'
+
+/** Whether the service has its commit, and what to tell of it. */
+export interface Committed {
+  readonly done: boolean
+  readonly note: string
+}
+
+/**
+ * Makes `directory` a repository with one commit of everything in it but `scratch`. What stands in the way is no failure
+ * of creating the service: no git, another repository around it, no identity, a hook of the user's that refuses.
+ * @throws the cause of ctx when it ends
+ */
+export async function commitAll(
+  ctx: Context,
+  directory: string,
+  message: string,
+  scratch: string | undefined,
+): Promise<Committed> {
+  if (findOnPath('git', process.env) === undefined) return not('git is not installed; no repository was made')
+  const git = (...args: string[]): Promise<Outcome> =>
+    runCommand(ctx, 'git', args, { cwd: directory, env: gitEnvironment(process.env) })
+
+  const around = await git('rev-parse', '--show-toplevel')
+  if (around.code === 0) return not(`inside the repository ${around.stdout.trim()}; commit it there`)
+  if (around.output.includes('dubious ownership'))
+    return not("inside another user's repository; commit it there")
+
+  const init = await git('init', '--quiet')
+  if (init.code !== 0) return not(`git init failed (${lastLines(init.output, 1)}); no repository was made`)
+  // Not `init -b main`, which needs git 2.28.
+  await git('symbolic-ref', 'HEAD', 'refs/heads/main')
+  const add = await git('add', '--all', '--', '.', ...(scratch === undefined ? [] : [`:(exclude)${scratch}`]))
+  if (add.code !== 0) return not(`git add failed (${lastLines(add.output, 1)}); nothing is committed`)
+
+  // Without useConfigOnly git makes up a person from the names of the user and the machine.
+  const commit = await git('-c', 'user.useConfigOnly=true', 'commit', '--quiet', '--message', message)
+  if (commit.code === 0) return { done: true, note: 'one commit on main' }
+  if (/user\.useConfigOnly|tell me who you are|empty ident/i.test(commit.output)) {
+    return not(
+      'git knows no name and e-mail of yours; set user.name and user.email, then run git commit (all is added)',
+    )
+  }
+  return not(`git commit failed (${lastLines(commit.output, 1)}); all is added, so commit it by hand`)
+}
+
+function not(note: string): Committed {
+  return { done: false, note }
+}
+
+/** In English, since its messages are read, and without the repository that a hook or an alias calls us from. */
+function gitEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const foreign =
+    /^GIT_(DIR|WORK_TREE|INDEX_FILE|OBJECT_DIRECTORY|ALTERNATE_OBJECT_DIRECTORIES|COMMON_DIR|PREFIX|NAMESPACE)$/
+  return { ...Object.fromEntries(Object.entries(env).filter(([name]) => !foreign.test(name))), LC_ALL: 'C' }
+}

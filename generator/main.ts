@@ -1,0 +1,103 @@
+#!/usr/bin/env node
+import { constants } from 'node:os'
+import { background, type Context } from '../templates/service/src/context/context.ts'
+import { SignalReceived, withSignals } from '../templates/service/src/context/signals.ts'
+import { create } from './create.ts'
+import { doorFrom } from './door.ts'
+import { eatenFlags } from './eaten.ts'
+import { Failure } from './failure.ts'
+import { help, optionsFrom } from './options.ts'
+import { requireInstalled } from './package-manager.ts'
+import type { Screen } from './progress.ts'
+import { ask, defaults } from './prompts.ts'
+import { report } from './report.ts'
+import { ownPackage } from './root.ts'
+import { targetFrom } from './target.ts'
+
+const ending = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
+/** Creates a service as `args` say. @returns the exit code: 1 if a step of `--verify` failed, else 0 */
+async function run(ctx: Context, args: readonly string[]): Promise<number> {
+  const options = optionsFrom(args)
+  if (options.help) return print(help)
+  if (options.version) return print(`${ownPackage().version}\n`)
+
+  const door = doorFrom(process.env)
+  const eaten = eatenFlags(process.env, options)
+  if (eaten.length > 0) {
+    const line = door.line([options.directory ?? 'my-service', ...given(args, options.directory), ...eaten])
+    throw new Failure(`npm took ${eaten.join(' ')} for itself, so nothing was written: run ${line}`)
+  }
+
+  const asking = !options.yes && !options.json && isTerminal() && !process.env['CI']
+  if (options.directory === undefined && !asking) {
+    throw new Failure('the directory is missing: name the new service, like create-mainstem my-service')
+  }
+  if (options.pm !== undefined) requireInstalled(options.pm, process.env)
+  const target =
+    options.directory === undefined
+      ? undefined
+      : targetFrom(options.directory, { force: options.force, cwd: process.cwd() })
+  const choices =
+    asking || target === undefined
+      ? await ask(ctx, options, target, door.manager)
+      : defaults(options, target, door.manager)
+  if (choices.install && !options.dryRun) requireInstalled(choices.manager, process.env)
+
+  const screen: Screen = options.json
+    ? { stream: process.stderr, animated: false }
+    : { stream: process.stdout, animated: process.stdout.isTTY && !process.env['CI'] }
+  const created = await create(ctx, screen, options, choices, door)
+  const failed = created.verify?.ok === false
+  const error = failed
+    ? { error: `the new service failed its verification; it is in ${created.directory}` }
+    : {}
+  if (options.json) print(`${JSON.stringify({ ...created, ...error }, null, 2)}\n`)
+  else report(screen, created, choices)
+  if (error.error !== undefined) complain(error.error)
+  return failed ? 1 : 0
+}
+
+async function main(root: Context, args: readonly string[]): Promise<number> {
+  // Beside withSignals, which gives a second signal its default action back: taking back what was made must not be cut.
+  for (const signal of ending) process.on(signal, () => undefined)
+  using ctx = withSignals(root, ...ending)
+  try {
+    return await run(ctx, args)
+  } catch (error) {
+    const message =
+      error instanceof SignalReceived
+        ? `stopped by ${error.signal}, nothing was left behind`
+        : messageOf(error)
+    if (error instanceof Failure && error.output !== '') process.stderr.write(`${error.output}\n`)
+    if (args.includes('--json')) print(`${JSON.stringify({ error: message })}\n`)
+    complain(message)
+    return error instanceof SignalReceived ? 128 + constants.signals[error.signal] : 1
+  }
+}
+
+function messageOf(error: unknown): string {
+  if (error instanceof Failure) return error.message
+  // A fault of ours: with the stack, for the report of it.
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
+}
+
+/** The arguments that did arrive, beside the directory. */
+function given(args: readonly string[], directory: string | undefined): string[] {
+  return args.filter((arg) => arg !== directory)
+}
+
+function isTerminal(): boolean {
+  return process.stdin.isTTY && process.stdout.isTTY
+}
+
+function print(text: string): number {
+  process.stdout.write(text)
+  return 0
+}
+
+function complain(sentence: string): void {
+  process.stderr.write(`create-mainstem: ${sentence}\n`)
+}
+
+process.exitCode = await main(background(), process.argv.slice(2))

@@ -1,0 +1,32 @@
+import validate from 'validate-npm-package-name'
+import { Failure } from './failure.ts'
+
+/**
+ * Checks the name of a service: it becomes a package, a Kubernetes object, a host name and a span's service.name, so it must
+ * be legal as each of them (npm's rules; RFC 1035 label).
+ * @throws Failure saying which rule is broken
+ */
+export function checkName(name: string): void {
+  const verdict = validate(name)
+  if (!verdict.validForNewPackages) {
+    const [why = 'npm refuses it'] = [...(errorsOf(verdict) ?? []), ...(warningsOf(verdict) ?? [])]
+    throw new Failure(`'${name}' cannot name a service: ${why}; choose a name like my-service`)
+  }
+  if (!label.test(name)) {
+    throw new Failure(
+      `'${name}' cannot name a service: it also names its Kubernetes objects, so use a-z, 0-9 and -, ` +
+        'a letter first, at most 63 in all, like my-service',
+    )
+  }
+}
+
+/** RFC 1035 section 2.3.1, lower case: what Kubernetes asks of a Service's name. */
+const label = /^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/
+
+function errorsOf(verdict: ReturnType<typeof validate>): string[] | undefined {
+  return 'errors' in verdict ? verdict.errors : undefined
+}
+
+function warningsOf(verdict: ReturnType<typeof validate>): string[] | undefined {
+  return 'warnings' in verdict ? verdict.warnings : undefined
+}

@@ -1,0 +1,96 @@
+import { accessSync, constants, statSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { Failure } from './failure.ts'
+
+/** What installs the dependencies of the new service. */
+export type PackageManager = (typeof packageManagers)[number]
+
+/** The names that `--pm` takes. */
+export const packageManagers = ['npm', 'pnpm', 'yarn', 'bun'] as const
+
+/**
+ * The package manager of that name.
+ * @throws Failure naming the four that exist
+ */
+export function packageManagerFrom(name: string): PackageManager {
+  const known = packageManagers.find((manager) => manager === name)
+  if (known === undefined)
+    throw new Failure(`--pm ${name} is none of ${packageManagers.join(', ')}: name one of these`)
+  return known
+}
+
+/**
+ * Checks that `manager` can be started.
+ * @throws Failure if no folder of PATH has it
+ */
+export function requireInstalled(manager: PackageManager, env: NodeJS.ProcessEnv): void {
+  if (findOnPath(manager, env) !== undefined) return
+  throw new Failure(
+    `${manager} is not installed (no folder of PATH has it): install it or choose another with --pm`,
+  )
+}
+
+/** The file that `command` starts, or undefined if no folder of PATH has one. */
+export function findOnPath(command: string, env: NodeJS.ProcessEnv): string | undefined {
+  const names = process.platform === 'win32' ? [`${command}.cmd`, `${command}.exe`, command] : [command]
+  for (const folder of (env['PATH'] ?? '').split(delimiter)) {
+    for (const name of names) {
+      const file = join(folder === '' ? '.' : folder, name)
+      if (isExecutable(file)) return file
+    }
+  }
+  return undefined
+}
+
+/** The arguments that install what package.json names, and ask nothing. */
+export function installArguments(manager: PackageManager): string[] {
+  switch (manager) {
+    case 'npm':
+      return ['install', '--no-audit', '--no-fund']
+    case 'pnpm':
+      // In CI pnpm refuses to write a lock file, and below a workspace it would install that instead.
+      return ['install', '--no-frozen-lockfile', '--ignore-workspace']
+    case 'yarn':
+    case 'bun':
+      return ['install']
+  }
+}
+
+/** The arguments that run a script of package.json and print only what the script prints, where that is offered. */
+export function scriptArguments(manager: PackageManager, script: string, args: string[] = []): string[] {
+  switch (manager) {
+    case 'npm':
+      return ['run', '--silent', script, ...(args.length > 0 ? ['--', ...args] : [])]
+    case 'pnpm':
+    case 'yarn':
+    case 'bun':
+      return ['run', script, ...args]
+  }
+}
+
+/**
+ * The environment for a child that works on another package than the one this process may have been started from:
+ * without what an outer `npm run` or `npm create` says of its own package and its own command line, and without
+ * NODE_ENV, under which npm leaves out the devDependencies that the service is checked with.
+ */
+export function childEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const kept = Object.entries(env).filter(([name]) => !outerVariables.test(name))
+  // Yarn refuses to write the first lock file where it believes to be in CI.
+  return { ...Object.fromEntries(kept), YARN_ENABLE_IMMUTABLE_INSTALLS: 'false' }
+}
+
+const outerVariables = new RegExp(
+  '^(NODE_ENV|INIT_CWD|npm_(package_|lifecycle_|command$|execpath$|node_execpath$|new_)|npm_config_(' +
+    'local_prefix|user_agent|workspaces?|include_workspace_root|call|package|global|yes|json|force|dry_run|' +
+    'message|parseable|install|git|example|verify|ignore_workspace|omit_lockfile_registry_resolved)$)',
+  'i',
+)
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK)
+    return statSync(file).isFile()
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,84 @@
+import { CANCEL_SYMBOL, confirm, intro, select, text } from '@clack/prompts'
+import { cause, type Context } from '../templates/service/src/context/context.ts'
+import { SignalReceived } from '../templates/service/src/context/signals.ts'
+import type { Options } from './options.ts'
+import { packageManagers, type PackageManager } from './package-manager.ts'
+import { targetFrom, type Target } from './target.ts'
+
+/** All that has to be decided before a service is made. */
+export interface Choices {
+  readonly target: Target
+  readonly example: boolean
+  readonly manager: PackageManager
+  readonly install: boolean
+  readonly git: boolean
+}
+
+/** What holds where neither a flag nor a person says otherwise. */
+export function defaults(options: Options, target: Target, manager: PackageManager): Choices {
+  return {
+    target,
+    example: options.example ?? true,
+    manager: options.pm ?? manager,
+    install: options.install ?? true,
+    git: options.git ?? true,
+  }
+}
+
+/**
+ * Asks the terminal for what no flag says; every question has a flag.
+ * @throws SignalReceived for Ctrl-C, which arrives as a key while a question is open; the cause of ctx when it ends
+ */
+export async function ask(
+  ctx: Context,
+  options: Options,
+  given: Target | undefined,
+  manager: PackageManager,
+): Promise<Choices> {
+  const { signal } = ctx
+  const look = (directory: string): Target =>
+    targetFrom(directory, { force: options.force, cwd: process.cwd() })
+  intro('create-mainstem')
+  const target =
+    given ??
+    look(
+      answered(
+        ctx,
+        await text({ message: 'Where?', placeholder: 'my-service', signal, validate: complaint }),
+      ),
+    )
+  const chosen = defaults(options, target, manager)
+  const example =
+    options.example ??
+    answered(ctx, await confirm({ message: 'With the example domain (documents API)?', signal }))
+  const install =
+    options.install ?? answered(ctx, await confirm({ message: 'Install the dependencies?', signal }))
+  const pm =
+    options.pm ??
+    answered(
+      ctx,
+      await select({
+        message: 'With which package manager?',
+        options: packageManagers.map((value) => ({ value, label: value })),
+        initialValue: chosen.manager,
+        signal,
+      }),
+    )
+  const git =
+    options.git ?? answered(ctx, await confirm({ message: 'Make a git repository with one commit?', signal }))
+  return { target, example, manager: pm, install, git }
+
+  function complaint(value: string | undefined): string | undefined {
+    try {
+      look(value ?? '')
+      return undefined
+    } catch (error) {
+      return error instanceof Error ? error.message : String(error)
+    }
+  }
+}
+
+function answered<T>(ctx: Context, answer: T | typeof CANCEL_SYMBOL): T {
+  if (answer === CANCEL_SYMBOL) throw cause(ctx) ?? new SignalReceived('SIGINT')
+  return answer
+}

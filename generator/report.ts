@@ -1,0 +1,39 @@
+import type { Created } from './create.ts'
+import { say, type Screen } from './progress.ts'
+import type { Choices } from './prompts.ts'
+import type { Receipt } from './verify.ts'
+
+/** Tells a person what was made and what to do next; the last line repeats the run. */
+export function report(screen: Screen, created: Created, choices: Choices): void {
+  const count = `${created.files.length} files`
+  if (created.dryRun) {
+    for (const file of created.files) say(screen, file)
+    say(screen, `\nDry run: nothing was written; ${count} would be in ${created.directory}`)
+  } else {
+    say(screen, `\n${created.name}: ${count} in ${created.directory}`)
+    if (created.verify !== undefined) reportReceipt(screen, created.verify)
+    say(screen, '\nNext:')
+    for (const line of nextLines(choices, created.installed)) say(screen, `  ${line}`)
+  }
+  say(screen, '\nThe same again:')
+  say(screen, created.repeat)
+}
+
+/** The receipt of `--verify`: each step, what was seen, and how long it took. */
+function reportReceipt(screen: Screen, receipt: Receipt): void {
+  const width = Math.max(...receipt.steps.map(({ name }) => name.length))
+  say(screen, '\nVerified:')
+  for (const { name, ok, ms, detail } of receipt.steps) {
+    const [first = '', ...more] = detail.split('\n')
+    say(
+      screen,
+      `  ${ok ? 'ok    ' : 'FAILED'}  ${name.padEnd(width)}  ${`${Math.round(ms)} ms`.padStart(9)}  ${first}`,
+    )
+    for (const line of more) say(screen, `          ${line}`)
+  }
+}
+
+function nextLines({ target, manager }: Choices, installed: boolean): string[] {
+  const run = manager === 'npm' ? 'npm run' : `${manager} run`
+  return [`cd ${target.given}`, ...(installed ? [] : [`${manager} install`]), `${run} dev`]
+}

@@ -1,0 +1,42 @@
+import { stampNames, type Noun } from '../templates/service/generators/names.ts'
+import type { PlannedFile } from './tree.ts'
+
+/** The name that templates bear where the service's own will stand. */
+export const placeholder = 'mainstem-service'
+
+/** What the placeholders of a template become. */
+export interface Stamp {
+  readonly name: string
+  /** Given for a piece and the example that is wired to it: what `widget` becomes. */
+  readonly noun: Noun | undefined
+}
+
+/** Names under which a tarball can carry what npm would drop from it, or obey while packing. */
+const stored: Record<string, string> = { gitignore: '.gitignore', npmrc: '.npmrc' }
+
+/** The path that a template's file has in the service. */
+export function stampPath(path: string, stamp: Stamp): string {
+  const parts = path.split('/').map((part) => (Object.hasOwn(stored, part) ? (stored[part] ?? part) : part))
+  return stampText(parts.join('/'), stamp)
+}
+
+/** The file with its placeholders replaced and its lines ended by LF. What is not UTF-8 text is left as it is. */
+export function stampFile(file: PlannedFile, stamp: Stamp): PlannedFile {
+  const text = textOf(file.bytes)
+  if (text === undefined) return file
+  return { ...file, bytes: Buffer.from(stampText(text.replaceAll('\r\n', '\n'), stamp), 'utf8') }
+}
+
+// The noun first: a service's name may hold the placeholder of the noun (`widget-shop`).
+function stampText(text: string, { name, noun }: Stamp): string {
+  return (noun === undefined ? text : stampNames(text, noun)).replaceAll(placeholder, () => name)
+}
+
+function textOf(bytes: Buffer): string | undefined {
+  if (bytes.includes(0)) return undefined
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,76 @@
+import { accessSync, constants, lstatSync, readdirSync, statSync } from 'node:fs'
+import { basename, dirname, normalize, resolve } from 'node:path'
+import { errorCode, Failure, fileFailure } from './failure.ts'
+import { checkName } from './name.ts'
+
+/** Where the service goes. */
+export interface Target {
+  /** As the user wrote it, for what is printed. */
+  readonly given: string
+  readonly path: string
+  readonly name: string
+  /** The directory is there already: empty, or `--force` was given. */
+  readonly exists: boolean
+}
+
+/**
+ * Looks at the directory a user named, and changes nothing.
+ * @throws Failure if no service can be created there: a path that names no directory of its own, a bad name, a
+ * missing parent, a file, a directory that is not empty (unless `force`), or no permission to write
+ */
+export function targetFrom(given: string, options: { force: boolean; cwd: string }): Target {
+  if (given.trim() === '') throw new Failure('the directory is missing: name one, like my-service')
+  if (
+    /(^|[\\/])\.\.[\\/]?$/.test(normalize(given)) ||
+    dirname(resolve(options.cwd, given)) === resolve(options.cwd, given)
+  ) {
+    throw new Failure(`'${given}' names no new directory of its own: name one, like ../my-service`)
+  }
+  const path = resolve(options.cwd, given)
+  const name = basename(path)
+  checkName(name)
+  const exists = isDirectory(path, given)
+  if (exists && !options.force && readdir(path, given).length > 0) {
+    throw new Failure(
+      `${given} exists and is not empty: choose another directory, or --force to write into it`,
+    )
+  }
+  requireWritable(exists ? path : dirname(path), given)
+  return { given, path, name, exists }
+}
+
+function isDirectory(path: string, given: string): boolean {
+  try {
+    lstatSync(path)
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return false
+    throw fileFailure(error, given)
+  }
+  try {
+    if (statSync(path).isDirectory()) return true
+  } catch (error) {
+    throw new Failure(`${given} is a link that leads nowhere: remove it or choose another directory`, {
+      cause: error,
+    })
+  }
+  throw new Failure(`${given} exists and is a file: choose another directory`)
+}
+
+function readdir(path: string, given: string): string[] {
+  try {
+    return readdirSync(path)
+  } catch (error) {
+    throw fileFailure(error, given)
+  }
+}
+
+// For root access() always succeeds: what it cannot see here is reported by the first write.
+function requireWritable(directory: string, given: string): void {
+  try {
+    if (!statSync(directory).isDirectory())
+      throw new Failure(`cannot create ${given}: ${directory} is a file: choose another directory`)
+    accessSync(directory, constants.W_OK | constants.X_OK)
+  } catch (error) {
+    throw fileFailure(error, given)
+  }
+}

@@ -1,0 +1,58 @@
+import { readdir, readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { cause, type Context } from '../templates/service/src/context/context.ts'
+
+/** One file of a service before it is written. */
+export interface PlannedFile {
+  readonly bytes: Buffer
+  readonly executable: boolean
+}
+
+/** Every file of a service by its path (with `/`), in the order of code units. */
+export type Plan = ReadonlyMap<string, PlannedFile>
+
+/** What running a service, or the machine it runs on, leaves in its folder. Never stamped, and kept when the sample is replaced. */
+const leftovers = new Set([
+  'node_modules',
+  'dist',
+  'coverage',
+  '.data',
+  '.env',
+  '.git',
+  '.DS_Store',
+  'package-lock.json',
+])
+const leftoverSuffixes = ['.tsbuildinfo', '.tgz', '.log']
+
+/** Whether a file or folder of that name is made by running a service, not part of it. */
+export function isLeftover(name: string): boolean {
+  return leftovers.has(name) || leftoverSuffixes.some((suffix) => name.endsWith(suffix))
+}
+
+/**
+ * The paths of all files below `directory` that belong to a service, with `/`, sorted by code units.
+ * @throws Error for what is neither file nor folder: a template that holds a link could not be packed
+ */
+export async function listFiles(ctx: Context, directory: string): Promise<string[]> {
+  const found: string[] = []
+  const folders = ['']
+  for (const folder of folders) {
+    if (ctx.err !== undefined) throw cause(ctx)
+    for (const entry of await readdir(join(directory, folder), { withFileTypes: true })) {
+      if (isLeftover(entry.name)) continue
+      const path = folder === '' ? entry.name : `${folder}/${entry.name}`
+      if (entry.isDirectory()) folders.push(path)
+      else if (entry.isFile()) found.push(path)
+      else
+        throw new Error(`${join(directory, path)} is neither file nor folder: a template holds nothing else`)
+    }
+  }
+  return found.sort()
+}
+
+/** Reads one file of a template: its bytes, and whether it may be executed. */
+export async function readPlanned(ctx: Context, path: string): Promise<PlannedFile> {
+  if (ctx.err !== undefined) throw cause(ctx)
+  const [bytes, { mode }] = await Promise.all([readFile(path), stat(path)])
+  return { bytes, executable: (mode & 0o100) !== 0 }
+}
