@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
-import { afterFunc, cause, type Context } from '../templates/service/src/context/context.ts'
+import { afterFunc, type Context } from '../templates/service/src/context/context.ts'
+import { throwIfEnded } from './ended.ts'
 
 /** How another program ended. */
 export interface Outcome {
@@ -24,7 +25,7 @@ export async function runCommand(
   args: readonly string[],
   options: { cwd: string; env: NodeJS.ProcessEnv },
 ): Promise<Outcome> {
-  if (ctx.err !== undefined) throw cause(ctx)
+  throwIfEnded(ctx)
   const windows = process.platform === 'win32'
   const child = spawn(command, args, {
     ...options,
@@ -58,10 +59,8 @@ export async function runCommand(
       child.once('close', resolve)
     })
     // The program obeyed; what it started may not have.
-    if (ctx.err !== undefined) {
-      signalGroup(child, 'SIGKILL')
-      throw cause(ctx)
-    }
+    if (ctx.err !== undefined) signalGroup(child, 'SIGKILL')
+    throwIfEnded(ctx)
     return { code, stdout, output }
   } finally {
     stop()

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
-import { cause, withoutCancel, type Context } from '../templates/service/src/context/context.ts'
+import { withoutCancel, type Context } from '../templates/service/src/context/context.ts'
+import { throwIfEnded } from './ended.ts'
 import type { Door } from './door.ts'
 import { commitAll } from './git.ts'
 import { install } from './install.ts'
@@ -59,7 +60,7 @@ export async function create(
     const receipt = options.verify
       ? await step(ctx, screen, 'Verifying', (ctx) => verify(ctx, manager, target.path))
       : undefined
-    if (ctx.err !== undefined) throw cause(ctx)
+    throwIfEnded(ctx)
     await placed.settle(ctx)
     return {
       ...made,

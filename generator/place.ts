@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { lstatSync, readdirSync } from 'node:fs'
 import { mkdir, rename, rm, rmdir } from 'node:fs/promises'
 import { dirname, join, relative, sep } from 'node:path'
-import { cause, withoutCancel, type Context } from '../templates/service/src/context/context.ts'
+import { withoutCancel, type Context } from '../templates/service/src/context/context.ts'
+import { throwIfEnded } from './ended.ts'
 import { errorCode, Failure, fileFailure } from './failure.ts'
 import { writeService, type Service } from './service.ts'
 import type { Target } from './target.ts'
@@ -34,7 +35,9 @@ export async function place(ctx: Context, service: Service, target: Target): Pro
   const scratch = join(home, `.${target.name}-${randomBytes(4).toString('hex')}`)
   const made = join(scratch, 'new')
   try {
-    await mkdir(made, { recursive: true })
+    // Each by itself: where nobody may create (/proc), Node's recursive mkdir tries for ever.
+    await mkdir(scratch)
+    await mkdir(made)
     const plan = await writeService(ctx, service, made)
     if (!target.exists) return await moveWhole(plan, made, scratch, target)
     return await moveEach(ctx, plan, scratch, target)
@@ -78,7 +81,7 @@ async function moveEach(ctx: Context, plan: Plan, scratch: string, target: Targe
   }
   try {
     for (const path of plan.keys()) {
-      if (ctx.err !== undefined) throw cause(ctx)
+      throwIfEnded(ctx)
       const file = join(target.path, path)
       const old = join(scratch, 'old', path)
       const firstMade = await mkdir(dirname(file), { recursive: true })

@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { background, cause, withoutCancel, type Context } from '../templates/service/src/context/context.ts'
+import { background, withoutCancel, type Context } from '../templates/service/src/context/context.ts'
+import { throwIfEnded } from './ended.ts'
 import { withSignals } from '../templates/service/src/context/signals.ts'
 import { ownPackage } from './root.ts'
 import { writeService } from './service.ts'
@@ -15,7 +16,7 @@ async function main(ctx: Context): Promise<void> {
   try {
     const plan = await writeService(ctx, { name: 'sample-service', example: true }, made)
     const before = existsSync(sample) ? await listFiles(ctx, sample) : []
-    if (ctx.err !== undefined) throw cause(ctx)
+    throwIfEnded(ctx)
     for (const path of before) await rm(join(sample, path))
     for (const path of plan.keys()) {
       await mkdir(dirname(join(sample, path)), { recursive: true })

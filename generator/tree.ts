@@ -1,6 +1,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { cause, type Context } from '../templates/service/src/context/context.ts'
+import type { Context } from '../templates/service/src/context/context.ts'
+import { throwIfEnded } from './ended.ts'
 
 /** One file of a service before it is written. */
 export interface PlannedFile {
@@ -37,7 +38,7 @@ export async function listFiles(ctx: Context, directory: string): Promise<string
   const found: string[] = []
   const folders = ['']
   for (const folder of folders) {
-    if (ctx.err !== undefined) throw cause(ctx)
+    throwIfEnded(ctx)
     for (const entry of await readdir(join(directory, folder), { withFileTypes: true })) {
       if (isLeftover(entry.name)) continue
       const path = folder === '' ? entry.name : `${folder}/${entry.name}`
@@ -52,7 +53,7 @@ export async function listFiles(ctx: Context, directory: string): Promise<string
 
 /** Reads one file of a template: its bytes, and whether it may be executed. */
 export async function readPlanned(ctx: Context, path: string): Promise<PlannedFile> {
-  if (ctx.err !== undefined) throw cause(ctx)
+  throwIfEnded(ctx)
   const [bytes, { mode }] = await Promise.all([readFile(path), stat(path)])
   return { bytes, executable: (mode & 0o100) !== 0 }
 }

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import { parseArgs } from 'node:util'
@@ -17,10 +18,11 @@ const root = join(import.meta.dirname, '..')
 const stop = new AbortController()
 
 try {
-  process.once('SIGINT', () => stop.abort()).once('SIGTERM', () => stop.abort())
+  // Every time, not once: a second Ctrl-C must not end the process before it has cleaned up.
+  process.on('SIGINT', () => stop.abort()).on('SIGTERM', () => stop.abort())
   await add(process.argv.slice(2))
 } catch (error) {
-  if (stop.signal.aborted || (error instanceof Error && error.name === 'ExitPromptError')) {
+  if (stop.signal.aborted || (error instanceof Error && error.name === 'AbortError')) {
     process.stderr.write('Stopped: nothing was added.\n')
     process.exitCode = 130
   } else {
@@ -45,7 +47,8 @@ async function add(args: string[]): Promise<void> {
     throw new Error(`Say the name of what to add: npm run add -- ${chosen.name} invoice`)
   }
   const given = { name: name ?? '', ...(values.plural === undefined ? {} : { plural: values.plural }) }
-  const answers = name === undefined ? ((await chosen.generator.runPrompts()) as { name: string }) : given
+  const answers =
+    name === undefined ? ((await unlessStopped(chosen.generator.runPrompts())) as { name: string }) : given
 
   const changes = await plan(chosen, { ...answers })
   const title = `${chosen.name} ${answers.name}`
@@ -103,8 +106,16 @@ async function askPiece(plop: NodePlopAPI): Promise<string> {
   const question = plop.setGenerator('piece', {
     prompts: [{ type: 'list', name: 'piece', message: 'What to add?', choices }],
   })
-  const { piece } = (await question.runPrompts()) as { piece: string }
+  const { piece } = (await unlessStopped(question.runPrompts())) as { piece: string }
   return piece
+}
+
+/** Inquirer turns Ctrl-C into a signal and then waits on: its question ends here with the signal. */
+function unlessStopped<T>(answers: Promise<T>): Promise<T> {
+  const stopped = once(stop.signal, 'abort').then((): never => {
+    throw new Error('stopped')
+  })
+  return Promise.race([answers, stopped])
 }
 
 async function agreed(): Promise<boolean> {

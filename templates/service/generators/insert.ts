@@ -1,4 +1,4 @@
-import { Node, type ArrayLiteralExpression, type Block } from 'ts-morph'
+import { SyntaxKind, type ArrayLiteralExpression, type Block } from 'ts-morph'
 
 /** Text to put at a position; what stands between `at` and `end` goes. */
 export interface Edit {
@@ -54,7 +54,7 @@ function insertFirst(text: string, array: ArrayLiteralExpression, element: strin
 export function insertStatement(text: string, block: Block, statement: string, style: Style): Edit {
   const inner = blockIndent(text, block) + style.indent
   const last = block.getStatements().at(-1)
-  if (Node.isReturnStatement(last)) {
+  if (last?.isKind(SyntaxKind.ReturnStatement)) {
     return {
       at: last.getStart(true),
       text: `${statement}${style.newline}${lineHead(text, last.getStart(true))}`,
@@ -70,8 +70,8 @@ export function insertStatement(text: string, block: Block, statement: string, s
 
 /** The indentation of the line on which the block opens. */
 function blockIndent(text: string, block: Block): string {
-  const start = block.getParent()?.getStart() ?? block.getStart()
-  return /^[ \t]*/.exec(lineHead(text, start))?.[0] ?? ''
+  const start = block.getParent().getStart()
+  return lineHead(text, start).replace(/\S.*$/, '')
 }
 
 /** What stands on the line before this position. */

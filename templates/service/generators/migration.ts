@@ -12,21 +12,30 @@ const needed = ['package.json', 'tsconfig.json', 'drizzle.config.ts', 'src', 'dr
 
 /**
  * Plans the migration for the schema as the plan leaves it: the service's own drizzle-kit runs on a copy of the service, which lies
- * inside its folder so that its dependencies resolve, and is gone afterwards. It needs no database. No migration is planned when the
- * schema asks for none. Throws an Error of one sentence with drizzle-kit's last lines; an aborted signal ends it.
+ * inside its folder so that its dependencies resolve, and is gone afterwards. It needs no database. No migration is planned where the
+ * plan adds no schema. Throws an Error of one sentence if drizzle-kit fails, or if the migration would not be of this table
+ * alone; an aborted signal ends it.
  */
 export async function migrate(plan: Plan, name: string, signal: AbortSignal): Promise<void> {
+  const planned = plan.changes()
+  if (!planned.some(({ path }) => path.endsWith('.schema.ts'))) return
   const data = join(plan.root, '.data')
   const made = await mkdir(data, { recursive: true })
   const copy = await mkdtemp(join(data, 'add-'))
   try {
-    for (const path of needed)
+    for (const path of needed) {
       await cp(join(plan.root, path), join(copy, path), { recursive: true }).catch(unlessMissing)
-    for (const { path, after } of plan.changes()) {
+    }
+    if (await generate(plan.root, copy, 'pending', signal)) {
+      throw new Error('The schema has changes without a migration: make one first (npm run db:generate).')
+    }
+    for (const { path, after } of planned) {
       await mkdir(dirname(join(copy, path)), { recursive: true })
       await writeFile(join(copy, path), after)
     }
-    await runDrizzleKit(plan.root, copy, name, signal)
+    if (!(await generate(plan.root, copy, name, signal))) {
+      throw new Error(`The schema has a table ${name} already: choose another noun.`)
+    }
     for (const file of await filesOf(join(copy, 'drizzle'))) {
       await plan.edit(`drizzle/${file}`, await readFile(join(copy, 'drizzle', file), 'utf8'))
     }
@@ -37,7 +46,8 @@ export async function migrate(plan: Plan, name: string, signal: AbortSignal): Pr
   }
 }
 
-async function runDrizzleKit(root: string, cwd: string, name: string, signal: AbortSignal): Promise<void> {
+/** Runs drizzle-kit in `cwd`; whether the schema asked for a migration. */
+async function generate(root: string, cwd: string, name: string, signal: AbortSignal): Promise<boolean> {
   const bin = join(dirname(createRequire(join(root, 'package.json')).resolve('drizzle-kit')), 'bin.cjs')
   const child = spawn(process.execPath, [bin, 'generate', '--name', name], {
     cwd,
@@ -54,10 +64,13 @@ async function runDrizzleKit(root: string, cwd: string, name: string, signal: Ab
     child.on('error', reject)
     child.on('close', resolve)
   })
-  if (code !== 0 || /error/i.test(output)) {
-    const lines = output.split('\n').filter((line) => line.trim() !== '')
-    throw new Error(`drizzle-kit could not make the migration: ${lines.slice(-3).join(' ').trim()}`)
-  }
+  // It exits with 0 after most of its failures, so only what it says of a success counts.
+  if (output.includes('Your SQL migration')) return true
+  if (/nothing to migrate|No schema files found/.test(output)) return false
+  const lines = output.split('\n').filter((line) => line.trim() !== '')
+  const why =
+    lines.find((line) => /^\s*\w*Error\b/.test(line)) ?? lines.at(-1) ?? `exit code ${code ?? 'none'}`
+  throw new Error(`drizzle-kit could not make the migration (${why.trim()}): npm run db:generate says more.`)
 }
 
 async function filesOf(folder: string): Promise<string[]> {

@@ -1,6 +1,7 @@
 const irregular: Record<string, string> = {
   analysis: 'analyses',
   child: 'children',
+  cookie: 'cookies',
   criterion: 'criteria',
   foot: 'feet',
   half: 'halves',
@@ -13,6 +14,7 @@ const irregular: Record<string, string> = {
   man: 'men',
   matrix: 'matrices',
   mouse: 'mice',
+  movie: 'movies',
   person: 'people',
   quiz: 'quizzes',
   shelf: 'shelves',

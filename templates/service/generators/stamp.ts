@@ -1,6 +1,6 @@
 import { readFile, readdir } from 'node:fs/promises'
 import { join, relative, sep } from 'node:path'
-import { Node, SyntaxKind } from 'ts-morph'
+import { Node, SyntaxKind, type Identifier } from 'ts-morph'
 import { formatNew } from './format.ts'
 import { stampNames, type Noun } from './names.ts'
 import type { Piece } from './piece.ts'
@@ -44,7 +44,7 @@ function refuseMixing(path: string, text: string, noun: Noun): void {
   }
 }
 
-function isMemberName(identifier: Node): boolean {
+function isMemberName(identifier: Identifier): boolean {
   const parent = identifier.getParent()
   if (Node.isPropertyAccessExpression(parent) || Node.isPropertyAssignment(parent))
     return parent.getNameNode() === identifier

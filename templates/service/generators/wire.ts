@@ -89,7 +89,7 @@ function calls(scope: Scope, name: string): boolean {
 /** The parameter that has this type. `_ctx`, so named because nothing used it, becomes `ctx` now that something does. */
 function parameterOf(scope: Scope, type: string, { within, file }: Wiring): { name: string; edit?: Edit } {
   const parameter = scope.getParameters().find((one) => one.getTypeNode()?.getText() === type)
-  if (parameter === undefined || !Node.isIdentifier(parameter.getNameNode())) {
+  if (!parameter?.getNameNode().isKind(SyntaxKind.Identifier)) {
     throw new Error(
       `${within} in ${file} has no parameter of the type ${type} any more: give it one, to be handed on.`,
     )

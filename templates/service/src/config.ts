@@ -58,6 +58,8 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>) {
       port: e.PORT,
       requestTimeoutMs: e.REQUEST_TIMEOUT_MS,
       bodyMaxBytes: e.BODY_MAX_BYTES,
+      // Of all requests an upload takes longest to arrive.
+      receiveTimeoutMs: e.UPLOAD_TIMEOUT_MS,
     },
     admin: { host: e.ADMIN_HOST, port: e.ADMIN_PORT },
     database: { url: e.DATABASE_URL, poolMax: e.DATABASE_POOL_MAX },

@@ -34,8 +34,8 @@ async function start(root: Context, stop: Context, log: Log, opened: Closers) {
 async function run(root: Context, log: Log): Promise<number> {
   const stop = untilStopped(root, log)
   const opened = closers(log)
-  const started = await start(root, stop, log, opened).catch((error: Error) => {
-    log.fatal(root, `start-up failed: ${error.message}`)
+  const started = await start(root, stop, log, opened).catch((error: unknown) => {
+    log.fatal(root, `start-up failed: ${error instanceof Error ? error.message : String(error)}`)
   })
   if (started === undefined) {
     await opened.close(root, 500)

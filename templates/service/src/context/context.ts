@@ -110,9 +110,11 @@ export function withDeadline(parent: Context, at: Date | number, cause?: Error):
 /**
  * The parent with one value more. It is the parent in all else, and is not registered with it: any number of
  * them under a long-lived parent keep nothing. Go: WithValue.
+ * @throws TypeError if `key` is no key
  */
 export function withValue<T>(parent: Context, key: ContextKey<T>, value: T): Context {
   const above = known(parent)
+  if (typeof key !== 'object') throw new TypeError(`withValue: expected a contextKey, got ${String(key)}`)
   return new Value(above, key, value)
 }
 
@@ -159,7 +161,8 @@ export function afterFunc(ctx: Context, fn: () => void): () => boolean {
 
 /** Why `ctx` ended: the cause given to the first end on the path to the root, else `ctx.err`; undefined before. */
 export function cause(ctx: Context): Error | undefined {
-  return ctx.err === undefined ? undefined : known(ctx).branch.cause
+  const { branch } = known(ctx)
+  return ctx.err === undefined ? undefined : branch.cause
 }
 
 /** A key for `withValue`, of its own type. `describe` names contexts by the value, where contexts are shown. */
@@ -428,7 +431,8 @@ function expire(branch: Branch): void {
 
 /**
  * Ends `top` and all below it: first every context is marked, parents before children, then signals and callbacks
- * are told, so that none of them sees a descendant that is still open. A loop, for trees may be deep.
+ * are told, so that none of them sees a descendant that is still open. A descendant whose own deadline has passed
+ * ended by that, though its timer has not run: it was first. A loop, for trees may be deep.
  */
 function end(top: Branch, err: Error, cause: Error): void {
   top.owner.children.delete(top)
@@ -437,11 +441,17 @@ function end(top: Branch, err: Error, cause: Error): void {
     top.announce()
     return
   }
+  const now = performance.now()
   const told: (Branch | Callback)[] = [top, ...below]
   for (let i = 1; i < told.length; i++) {
     const node = told[i]
     if (!(node instanceof Branch)) continue
-    for (const child of node.close(err, cause)) told.push(child)
+    const { owner } = node
+    const children =
+      node.expiry <= now
+        ? node.close(DeadlineExceeded, node.timeoutCause ?? DeadlineExceeded)
+        : node.close(owner.err ?? err, owner.cause ?? cause)
+    for (const child of children) told.push(child)
   }
   for (const node of told) node.announce()
 }
@@ -477,7 +487,10 @@ function listen(signal: AbortSignal, branch: Branch): () => void {
   branches.add(branch)
   const onAbort = (): void => {
     waiting.delete(signal)
-    for (const waiter of branches) end(waiter, Canceled, errorOf(signal.reason))
+    const cause = errorOf(signal.reason)
+    for (const waiter of branches) {
+      if (waiter.err === undefined) end(waiter, Canceled, cause)
+    }
   }
   if (present === undefined) {
     waiting.set(signal, branches)
@@ -496,7 +509,10 @@ function listen(signal: AbortSignal, branch: Branch): () => void {
 const unlisten = new WeakMap<Set<Branch>, () => void>()
 
 function errorOf(reason: unknown): Error {
-  return reason instanceof Error ? reason : new Error(String(reason), { cause: reason })
+  if (reason instanceof Error) return reason
+  // String() throws for an object without a prototype.
+  const message = typeof reason === 'object' && reason !== null ? 'the signal was aborted' : String(reason)
+  return new Error(message, { cause: reason })
 }
 
 function onlyOnce(): () => boolean {

@@ -23,7 +23,7 @@ export function group(parent: Context, options: { limit?: number } = {}): Group 
   const queue: ((ctx: Context) => Promise<void>)[] = []
   let running = 0
   let failure: Error | undefined
-  let idle: (() => void) | undefined
+  const waiting: (() => void)[] = []
 
   function fail(reason: unknown): void {
     failure ??= reason instanceof Error ? reason : new Error(String(reason), { cause: reason })
@@ -53,7 +53,7 @@ export function group(parent: Context, options: { limit?: number } = {}): Group 
       // Settles without rejecting: run keeps what fn threw for wait.
       void run(fn)
     }
-    if (running === 0) idle?.()
+    if (running === 0) for (const resume of waiting.splice(0)) resume()
   }
 
   return {
@@ -62,7 +62,7 @@ export function group(parent: Context, options: { limit?: number } = {}): Group 
       next()
     },
     async wait() {
-      if (running > 0) await new Promise<void>((resolve) => (idle = resolve))
+      while (running > 0) await new Promise<void>((resume) => waiting.push(resume))
       ctx.cancel()
       if (failure !== undefined) throw failure
     },

@@ -42,7 +42,9 @@ export function borrowed(client: PoolClient): Connection {
   let broken: Error | undefined
   let last: Promise<unknown> = Promise.resolve()
   // While a client is out of its pool nobody else listens, and an error event without a listener ends the process.
-  const onError = (error: Error): void => void (broken ??= error)
+  const onError = (error: unknown): void => {
+    broken ??= error instanceof Error ? error : new Error(String(error))
+  }
   client.on('error', onError)
 
   async function run(
@@ -50,7 +52,8 @@ export function borrowed(client: PoolClient): Connection {
     statement: QueryConfig,
     values: unknown[] | undefined,
   ): Promise<QueryResult> {
-    if (ctx.err !== undefined) throw cause(ctx)
+    const ended = cause(ctx)
+    if (ended !== undefined) throw ended
     if (broken !== undefined) throw broken
     let settled = false
     let ending: CancelContext | undefined
@@ -65,13 +68,13 @@ export function borrowed(client: PoolClient): Connection {
     } catch (error) {
       if (!(error instanceof pg.DatabaseError))
         broken ??= error instanceof Error ? error : new Error(String(error))
-      throw ctx.err === undefined ? error : cause(ctx)
+      throw cause(ctx) ?? error
     } finally {
       settled = true
       stop()
       ending?.cancel()
       // Until the cancel's connection has closed, the cancel would hit the next statement of this backend.
-      await cancelled?.catch((error: Error) => (broken ??= error))
+      await cancelled?.catch(onError)
     }
   }
 
@@ -102,7 +105,7 @@ function submit(
   values: unknown[] | undefined,
 ): Promise<QueryResult> {
   return new Promise((resolve, reject) => {
-    const onResult = (error: Error | null, result: QueryResult): void => {
+    const onResult = (error: Error | null | undefined, result: QueryResult): void => {
       if (error === null || error === undefined) {
         resolve(result)
         return

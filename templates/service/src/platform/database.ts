@@ -1,7 +1,7 @@
 import { DrizzleQueryError } from 'drizzle-orm/errors'
 import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres'
 import pg, { type PoolClient, type QueryConfig, type QueryResult } from 'pg'
-import { cause, withCancel, withoutCancel, withTimeout, type Context } from '../context/context.ts'
+import { Canceled, cause, withCancel, withoutCancel, withTimeout, type Context } from '../context/context.ts'
 import { sleep } from '../context/sleep.ts'
 import { until } from '../context/until.ts'
 import { borrowed, type Connection } from './connection.ts'
@@ -83,6 +83,8 @@ export async function openDatabase(
   } catch (error) {
     // Not waited for: a connection attempt that hangs would hold up the exit.
     pool.end().catch(() => undefined)
+    // Told to stop, as opposed to out of time: then the database is not what is wrong.
+    if (ctx.err === Canceled) throw cause(ctx)
     throw new Error(`the database at ${addressOf(options.url)} does not answer: ${reasonOf(error)}`, {
       cause: error,
     })
@@ -103,7 +105,8 @@ function overPool(pool: pg.Pool): Database {
           await connection.execute(ctx, { text: beginFor(ctx) })
           using inside = withCancel(ctx)
           result = await within(inside, connection, (q) => work(q, inside))
-          if (ctx.err !== undefined) throw cause(ctx)
+          const ended = cause(ctx)
+          if (ended !== undefined) throw ended
         } catch (error) {
           await rollback(ctx, connection)
           throw error
@@ -132,7 +135,7 @@ async function withConnection<T>(
   try {
     return await work(connection)
   } catch (error) {
-    throw ctx.err === undefined ? plain(error) : cause(ctx)
+    throw cause(ctx) ?? plain(error)
   } finally {
     connection.release()
   }
@@ -140,7 +143,8 @@ async function withConnection<T>(
 
 /** A client of the pool. The pool knows no contexts: one that arrives after ctx has ended goes straight back. */
 async function acquire(ctx: Context, pool: pg.Pool): Promise<PoolClient> {
-  if (ctx.err !== undefined) throw cause(ctx)
+  const ended = cause(ctx)
+  if (ended !== undefined) throw ended
   const arriving = pool.connect()
   try {
     return await until(ctx, arriving)
@@ -149,8 +153,7 @@ async function acquire(ctx: Context, pool: pg.Pool): Promise<PoolClient> {
       (client) => client.release(),
       () => undefined,
     )
-    if (ctx.err !== undefined) throw cause(ctx)
-    throw unavailable('the database does not answer', error)
+    throw cause(ctx) ?? unavailable('the database does not answer', error)
   }
 }
 

@@ -25,16 +25,19 @@ export interface HttpOptions {
 /** Where HTTP meets the service: each request gets a context that ends with its response, and an answer. */
 export interface Boundary {
   /** What the server calls for each request. */
-  fetch(
-    request: Request,
-    env: { incoming: IncomingMessage; outgoing: ServerResponse },
-  ): Response | Promise<Response>
+  readonly fetch: (request: Request, env: NodeEnv) => Response | Promise<Response>
   /** The requests under way: not answered in full yet, or answered and their handler still at work. */
   readonly active: ReadonlySet<Exchange>
   /** From now on every response closes its connection, those under way included. */
   closeConnections(): void
   /** Called when a request is no longer under way. */
   onIdle: () => void
+}
+
+/** What the adapter hands over beside the request: HTTP/2 is not offered, so these are HTTP/1's. */
+interface NodeEnv {
+  readonly incoming: IncomingMessage
+  readonly outgoing: ServerResponse
 }
 
 interface Env {

@@ -119,8 +119,10 @@ async function idleWithin(
     }
     boundary.onIdle()
   })
-  return until(ctx, idle).then(
-    () => true,
-    () => false,
-  )
+  try {
+    await until(ctx, idle)
+    return true
+  } catch {
+    return false
+  }
 }

@@ -1,0 +1,107 @@
+import { describe, expect, test } from 'vitest'
+import { nameFrom, nounFrom, stampNames } from '../templates/service/generators/names.ts'
+
+describe('nounFrom', () => {
+  test.each([
+    ['invoice', 'invoice', 'invoices'],
+    ['invoices', 'invoice', 'invoices'],
+    ['price-list', 'price-list', 'price-lists'],
+    ['priceList', 'price-list', 'price-lists'],
+    ['PriceLists', 'price-list', 'price-lists'],
+    ['price_list', 'price-list', 'price-lists'],
+    ['price list', 'price-list', 'price-lists'],
+    ['PDFReport', 'pdf-report', 'pdf-reports'],
+    ['company', 'company', 'companies'],
+    ['address', 'address', 'addresses'],
+    ['bus', 'bus', 'buses'],
+    ['status', 'status', 'statuses'],
+    ['key', 'key', 'keys'],
+    ['box', 'box', 'boxes'],
+    ['order', 'order', 'orders'],
+    ['user', 'user', 'users'],
+    ['sales-person', 'sales-person', 'sales-people'],
+    ['children', 'child', 'children'],
+    ['analysis', 'analysis', 'analyses'],
+    ['movies', 'movie', 'movies'],
+  ])('%j is %s, %s', (word, singular, plural) => {
+    expect(nounFrom(word)).toEqual({ singular, plural })
+  })
+
+  test('a plural that is given is taken, and the word with it', () => {
+    expect(nounFrom('canvas', 'canvases')).toEqual({ singular: 'canvas', plural: 'canvases' })
+    expect(nounFrom('lens', 'lenses')).toEqual({ singular: 'lens', plural: 'lenses' })
+  })
+
+  test.each([
+    ['', 'is empty'],
+    ['  ', 'is empty'],
+    ['My Service!', 'cannot be a name'],
+    ['../x', 'cannot be a name'],
+    ['Ärger', 'cannot be a name'],
+    ['3d-model', 'cannot be a name'],
+    ['-x', 'cannot be a name'],
+    ['a'.repeat(41), 'characters long'],
+    ['class', 'reserved word in JavaScript'],
+    ['package', 'reserved word in JavaScript'],
+    ['reference', 'reserved word in SQL'],
+    ['context', 'has already'],
+    ['platform', 'has already'],
+    ['doc', 'has already'],
+  ])('%j is refused in one sentence: %s', (word, why) => {
+    expect(() => nounFrom(word)).toThrow(why)
+    expect(() => nounFrom(word)).toThrow(/^[^\n]*[.]$/)
+  })
+
+  test('a plural that is the same word is refused: the code needs both', () => {
+    expect(() => nounFrom('sheep', 'sheep')).toThrow('--plural')
+  })
+})
+
+test('nameFrom has one word for both, and refuses what nounFrom refuses', () => {
+  expect(nameFrom('exchangeRates')).toEqual({ singular: 'exchange-rates', plural: 'exchange-rates' })
+  expect(() => nameFrom('delete')).toThrow('reserved word')
+})
+
+describe('stampNames', () => {
+  const stamped = (text: string): string => stampNames(text, nounFrom('price-list'))
+
+  test.each([
+    ['src/widgets/widgets.routes.ts', 'src/price-lists/price-lists.routes.ts'],
+    ['src/widget/widget.test.ts', 'src/price-list/price-list.test.ts'],
+    ['widgets.schema.ts', 'price-lists.schema.ts'],
+    ['const [widget] = widgets', 'const [priceList] = priceLists'],
+    ['listWidgets(widgetRoutes, WidgetSchema)', 'listPriceLists(priceListRoutes, PriceListSchema)'],
+    ['WIDGET_MAX + WIDGETS', 'PRICE_LIST_MAX + PRICE_LISTS'],
+    ['widgets.id', 'priceLists.id'],
+    ["path: '/widgets/:widgetId'", "path: '/price-lists/:priceListId'"],
+    ['`${url}/widgets/${widget.id}`', '`${url}/price-lists/${priceList.id}`'],
+    ["'x-widget-id'", "'x-price-list-id'"],
+    ["pgTable('widgets', {", "pgTable('price_lists', {"],
+    ["pgTable(\n  'widgets',", "pgTable(\n  'price_lists',"],
+    ["index('widgets_created_at_id_idx')", "index('price_lists_created_at_id_idx')"],
+    ["sql('select widgets.id from widgets')", "sql('select price_lists.id from price_lists')"],
+    ["'LOCK TABLE widgets IN ACCESS EXCLUSIVE MODE'", "'LOCK TABLE price_lists IN ACCESS EXCLUSIVE MODE'"],
+    [
+      'sql`delete from widgets where id = ${widget.id}`',
+      'sql`delete from price_lists where id = ${priceList.id}`',
+    ],
+    ["form.append('widget', file)", "form.append('priceList', file)"],
+    ["summary: 'Read one widget'", "summary: 'Read one price list'"],
+    ["'Widgets come newest first'", "'Price lists come newest first'"],
+    ['`no widget with id ${widget.id}`', '`no price list with id ${priceList.id}`'],
+    ['`widget ${id} is gone`', '`price list ${id} is gone`'],
+    ['/** Reads a widget, or `widgets`. */', '/** Reads a price list, or `priceLists`. */'],
+    ["// Widgets' rows; see Widget.", "// Price lists' rows; see PriceList."],
+    ['a /* the widget */ / widgets', 'a /* the price list */ / priceLists'],
+  ])('%s', (text, expected) => {
+    expect(stamped(text)).toBe(expected)
+  })
+
+  test('leaves everything else as it is, and a noun of one word in one shape', () => {
+    const text = "const a = 'it\\'s' // don't\nconst b = /['\"]/ + `\n${c}`"
+    expect(stamped(text)).toBe(text)
+    expect(stampNames("widgets /widget 'a widget' widget_id", nounFrom('document'))).toBe(
+      "documents /document 'a document' document_id",
+    )
+  })
+})

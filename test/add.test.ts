@@ -1,0 +1,375 @@
+import { spawn, spawnSync } from 'node:child_process'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { formatNew } from '../templates/service/generators/format.ts'
+import { writeChanges } from '../templates/service/generators/write.ts'
+
+const repository = join(import.meta.dirname, '..')
+const template = join(repository, 'templates/service')
+const left = /^(?:node_modules|dist|\.data)$/
+
+let folder: string
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'mainstem-add-'))
+  // What npm hoisted resolves from here, as it does from the template's own place.
+  symlinkSync(join(repository, 'node_modules'), join(folder, 'node_modules'))
+})
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+/** A service of its own, as the create command emits it without the example. */
+function newService(): string {
+  const service = mkdtempSync(join(folder, 'service-'))
+  for (const name of readdirSync(template).filter((name) => !left.test(name))) {
+    cpSync(join(template, name), join(service, name), { recursive: true })
+  }
+  const nested = join(template, 'node_modules')
+  if (existsSync(nested)) cpSync(nested, join(service, 'node_modules'), { recursive: true })
+  return service
+}
+
+interface Result {
+  code: number | null
+  out: string
+  err: string
+}
+
+const command = ['--import', 'tsx', 'generators/add.ts']
+
+function add(service: string, ...args: string[]): Result {
+  const env = { ...process.env, npm_config_dry_run: '' }
+  const { status, stdout, stderr } = spawnSync(process.execPath, [...command, ...args], {
+    cwd: service,
+    env,
+    encoding: 'utf8',
+  })
+  return { code: status, out: stdout, err: stderr }
+}
+
+/** Every path of the service, folders too, with the contents of the files. */
+function treeOf(service: string): Map<string, string> {
+  const tree = new Map<string, string>()
+  for (const entry of readdirSync(service, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name)
+    if (path.startsWith(join(service, 'node_modules'))) continue
+    tree.set(path.slice(service.length + 1), entry.isFile() ? readFileSync(path, 'utf8') : '')
+  }
+  return tree
+}
+
+function edit(service: string, path: string, change: (text: string) => string): void {
+  const full = join(service, path)
+  mkdirSync(dirname(full), { recursive: true })
+  writeFileSync(full, change(existsSync(full) ? readFileSync(full, 'utf8') : ''))
+}
+
+const domain = ['handlers', 'repository', 'routes', 'schema', 'test', 'uploads']
+
+describe('npm run add', () => {
+  test('stamps a piece, wires it in, makes its migration, and twice is once', () => {
+    const service = newService()
+    const first = add(service, 'upload', 'price-list', '--json')
+    expect(first).toMatchObject({ code: 0, err: '' })
+    const told = JSON.parse(first.out) as { written: boolean; files: { path: string; change: string }[] }
+    expect(told.written).toBe(true)
+    const paths = told.files.map(({ path, change }) => `${change} ${path}`)
+    for (const part of domain) expect(paths).toContain(`add src/price-lists/price-lists.${part}.ts`)
+    expect(paths).toContain('add drizzle/0000_price_lists.sql')
+    expect(paths).toContain('edit src/routes.ts')
+    expect(paths).toContain('edit src/prepare.ts')
+
+    const tree = treeOf(service)
+    expect(tree.get('src/routes.ts')).toContain('...priceListRoutes(platform)')
+    expect(tree.get('src/prepare.ts')).toContain('await sweepPriceLists(ctx, platform)')
+    expect(tree.get('src/price-lists/price-lists.routes.ts')).toContain("'/price-lists/:id'")
+    expect(tree.get('drizzle/0000_price_lists.sql')).toContain('CREATE TABLE "price_lists"')
+    for (const { path } of told.files) expect(tree.get(path), path).not.toMatch(/widget/i)
+
+    const again = add(service, 'upload', 'PriceLists')
+    expect(again).toMatchObject({ code: 0, err: '' })
+    expect(again.out).toContain('nothing to do')
+    expect(treeOf(service)).toEqual(tree)
+  })
+
+  test('two pieces live beside each other', () => {
+    const service = newService()
+    expect(add(service, 'route', 'exchange-rate')).toMatchObject({ code: 0, err: '' })
+    expect(add(service, 'upload', 'invoice')).toMatchObject({ code: 0, err: '' })
+    const routes = treeOf(service).get('src/routes.ts')
+    expect(routes).toContain('...exchangeRateRoutes(platform)')
+    expect(routes).toContain('...invoiceRoutes(platform)')
+  })
+
+  test('a dry run shows it all, the migration too, and writes nothing', () => {
+    const service = newService()
+    const tree = treeOf(service)
+    const dry = add(service, 'upload', 'invoice', '--dry-run')
+    expect(dry).toMatchObject({ code: 0, err: '' })
+    expect(dry.out).toMatch(/^ {2}\+ src\/invoices\/invoices\.routes\.ts \(\d+ lines\)$/m)
+    expect(dry.out).toMatch(/^ {2}\+ drizzle\/0000_invoices\.sql \(\d+ lines\)$/m)
+    expect(dry.out).toMatch(/^ {6}\+ import \{ invoiceRoutes \} from '.\/invoices\/invoices.routes.ts'$/m)
+    expect(treeOf(service)).toEqual(tree)
+  })
+
+  test('the example of a new service is what add makes of the skeleton', async () => {
+    const service = newService()
+    expect(add(service, 'upload', 'widget')).toMatchObject({ code: 0, err: '' })
+    for (const path of ['src/routes.ts', 'src/prepare.ts']) {
+      const example = readFileSync(join(repository, 'templates/example', path), 'utf8')
+      const made = readFileSync(join(service, path), 'utf8')
+      expect(await formatNew(service, path, made), path).toBe(example)
+    }
+  })
+
+  test('what it adds is formatted as the service formats', () => {
+    const service = newService()
+    expect(add(service, 'upload', 'purchase-order-attachment')).toMatchObject({ code: 0 })
+    const { status, stdout, stderr } = spawnSync(
+      process.execPath,
+      [join(repository, 'node_modules/prettier/bin/prettier.cjs'), '--check', 'src'],
+      { cwd: service, encoding: 'utf8' },
+    )
+    expect(stdout + stderr).toContain('All matched files')
+    expect(status).toBe(0)
+  })
+})
+
+test('a table that another schema has already is not made a second time', () => {
+  const service = newService()
+  expect(add(service, 'upload', 'invoice')).toMatchObject({ code: 0 })
+  renameSync(join(service, 'src/invoices'), join(service, 'src/bills'))
+  const tree = treeOf(service)
+  const { code, err } = add(service, 'upload', 'invoice')
+  expect(err).toBe('The schema has a table invoices already: choose another noun.\n')
+  expect(code).toBe(1)
+  expect(treeOf(service)).toEqual(tree)
+})
+
+describe('an obstacle is one sentence and changes nothing', () => {
+  const nothing = (): void => undefined
+  const obstacles: [string, string[], (service: string) => void, string][] = [
+    ['an unknown piece', ['resources', 'invoice'], nothing, 'choose one of route, upload'],
+    ['an unknown flag', ['upload', 'invoice', '--force'], nothing, "Unknown option '--force'"],
+    ['a second name', ['upload', 'invoice', 'receipt'], nothing, '"receipt" is one name too many'],
+    ['no name', ['upload'], nothing, 'Say the name of what to add'],
+    ['a reserved word', ['route', 'class'], nothing, 'reserved word in JavaScript'],
+    ['a name that the piece uses itself', ['upload', 'file'], nothing, 'means something else in the code'],
+    [
+      'a file in the way',
+      ['upload', 'invoice'],
+      (service) => edit(service, 'src/invoices/invoices.routes.ts', () => '// ours\n'),
+      'src/invoices/invoices.routes.ts is in the way',
+    ],
+    [
+      'a folder that is a file',
+      ['upload', 'invoice'],
+      (service) => edit(service, 'src/invoices', () => ''),
+      'a part of its path is a file',
+    ],
+    [
+      'an anchor that is gone',
+      ['upload', 'invoice'],
+      (service) =>
+        edit(service, 'src/prepare.ts', (text) => text.replace('function prepare', 'function ready')),
+      'src/prepare.ts has no function prepare',
+    ],
+    [
+      'a file that is gone',
+      ['upload', 'invoice'],
+      (service) => rmSync(join(service, 'src/prepare.ts')),
+      'is gone',
+    ],
+    [
+      'a file that does not parse',
+      ['upload', 'invoice'],
+      (service) => edit(service, 'src/routes.ts', (text) => `${text}}\n`),
+      'does not parse',
+    ],
+    [
+      'a schema that has no migration yet',
+      ['upload', 'invoice'],
+      (service) =>
+        edit(
+          service,
+          'src/bills/bills.schema.ts',
+          () =>
+            "import { pgTable, uuid } from 'drizzle-orm/pg-core'\nexport const b = pgTable('invoices', { id: uuid() })\n",
+        ),
+      'The schema has changes without a migration',
+    ],
+    [
+      'a schema that drizzle-kit cannot read',
+      ['upload', 'invoice'],
+      (service) => edit(service, 'src/bills/bills.schema.ts', () => "throw new Error('no schema')\n"),
+      'drizzle-kit could not make the migration',
+    ],
+  ]
+
+  test.each(obstacles)('%s', (_name, args, prepare, sentence) => {
+    const service = newService()
+    prepare(service)
+    const tree = treeOf(service)
+    const { code, out, err } = add(service, ...args)
+    expect(err).toContain(sentence)
+    expect(err.trim()).not.toContain('\n')
+    expect(out).toBe('')
+    expect(code).toBe(1)
+    expect(treeOf(service)).toEqual(tree)
+  })
+
+  test('without a terminal and arguments it lists what there is', () => {
+    const { code, err } = add(newService())
+    expect(code).toBe(1)
+    expect(err).toMatch(/^ {2}upload /m)
+    expect(err).toMatch(/^ {2}route /m)
+  })
+})
+
+test('Ctrl-C while drizzle-kit works leaves nothing, and no process', async () => {
+  const service = newService()
+  edit(service, 'src/slow/slow.schema.ts', () => 'for (;;);\n')
+  const tree = treeOf(service)
+  const child = spawn(process.execPath, [...command, 'upload', 'invoice'], {
+    cwd: service,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const ended = new Promise<number | null>((resolve) => child.on('close', resolve))
+  const kit = await until(() => childrenOf(child.pid ?? 0).find((one) => one.command.includes('drizzle-kit')))
+  child.kill('SIGINT')
+  expect(await ended).toBe(130)
+  expect(treeOf(service)).toEqual(tree)
+  expect(existsSync(`/proc/${kit.pid}`)).toBe(false)
+})
+
+/** Runs `npm run add` on a terminal and answers each question once it is asked. */
+async function converse(
+  service: string,
+  answers: [RegExp, string][],
+): Promise<{ code: number | null; screen: string }> {
+  const open = [...answers]
+  const env = { ...process.env, CI: '', npm_config_dry_run: '' }
+  const child = spawn('script', ['-qec', 'npm run add', '/dev/null'], { cwd: service, env })
+  let screen = ''
+  child.stdout.on('data', (chunk: Buffer) => {
+    screen += chunk.toString()
+    const [question, answer] = open[0] ?? []
+    if (!question?.test(screen)) return
+    open.shift()
+    child.stdin.write(answer ?? '')
+  })
+  const code = await new Promise<number | null>((resolve) => child.on('close', resolve))
+  return { code, screen }
+}
+
+describe('with a terminal', () => {
+  test('it asks what to add, and shows it before it writes', async () => {
+    const service = newService()
+    const { code, screen } = await converse(service, [
+      [/What to add\?/, '\r'],
+      [/A name, such as/, 'exchange-rate\r'],
+      [/Write this\?/, 'y\r'],
+    ])
+    expect(screen).toContain('+ src/exchange-rate/exchange-rate.routes.ts')
+    expect(code).toBe(0)
+    expect(treeOf(service).get('src/routes.ts')).toContain('...exchangeRateRoutes(platform)')
+  })
+
+  test.each([
+    ['at the first question', [[/What to add\?/, '\x03']]],
+    [
+      'at the last one',
+      [
+        [/What to add\?/, '\r'],
+        [/A name, such as/, 'exchange-rate\r'],
+        [/Write this\?/, '\x03'],
+      ],
+    ],
+  ] satisfies [string, [RegExp, string][]][])('Ctrl-C %s leaves nothing', async (_when, answers) => {
+    const service = newService()
+    const tree = treeOf(service)
+    const { code, screen } = await converse(service, answers)
+    expect(screen).toContain('nothing was added')
+    expect(code).toBe(130)
+    expect(treeOf(service)).toEqual(tree)
+  })
+})
+
+test('a failure while writing takes back what was written', () => {
+  const place = mkdtempSync(join(folder, 'write-'))
+  writeFileSync(join(place, 'kept.ts'), 'before')
+  const changes = [
+    { path: 'kept.ts', before: 'before', after: 'after' },
+    { path: 'new/one.ts', before: undefined, after: '1' },
+    // Its place has become a folder by the time that it is renamed into it.
+    { path: 'new/two', before: undefined, after: '2' },
+    { path: 'new/two/three.ts', before: undefined, after: '3' },
+  ]
+  expect(() => writeChanges(place, changes)).toThrow('Nothing was added')
+  expect(readFileSync(join(place, 'kept.ts'), 'utf8')).toBe('before')
+  expect(readdirSync(place)).toEqual(['kept.ts'])
+})
+
+test('what is added compiles, lints without a warning and passes its own tests', { timeout: 240_000 }, () => {
+  const service = newService()
+  expect(add(service, 'upload', 'price-list')).toMatchObject({ code: 0 })
+  expect(add(service, 'upload', 'invoice')).toMatchObject({ code: 0 })
+  expect(add(service, 'route', 'exchange-rate')).toMatchObject({ code: 0 })
+  const runs = [
+    ['typescript/bin/tsc', '--noEmit'],
+    ['eslint/bin/eslint.js', '.', '--max-warnings', '0'],
+    ['vitest/vitest.mjs', 'run', 'src/price-lists', 'src/invoices', 'src/exchange-rate'],
+  ]
+  for (const [bin, ...args] of runs) {
+    const { status, stdout, stderr } = spawnSync(
+      process.execPath,
+      [join(repository, 'node_modules', bin ?? ''), ...args],
+      {
+        cwd: service,
+        encoding: 'utf8',
+        env: { ...process.env, NODE_ENV: 'test' },
+      },
+    )
+    expect(status, `${bin ?? ''}\n${stdout}${stderr}`).toBe(0)
+  }
+})
+
+interface Process {
+  pid: string
+  command: string
+}
+
+/** The processes below this one, all the way down. */
+function childrenOf(parent: number): Process[] {
+  const { stdout } = spawnSync('ps', ['-eo', 'pid=,ppid=,args='], { encoding: 'utf8' })
+  const all = stdout
+    .split('\n')
+    .map((line) => /^\s*(\d+)\s+(\d+)\s+(.*)$/.exec(line))
+    .flatMap((match) =>
+      match ? [{ pid: match[1] ?? '', parent: match[2] ?? '', command: match[3] ?? '' }] : [],
+    )
+  const below = (pid: string): Process[] =>
+    all.filter((one) => one.parent === pid).flatMap((one) => [one, ...below(one.pid)])
+  return below(String(parent))
+}
+
+/** Looks again until there is something to see, for at most half a minute. */
+async function until<T>(look: () => T | undefined): Promise<T> {
+  for (const end = Date.now() + 30_000; Date.now() < end;) {
+    const seen = look()
+    if (seen !== undefined) return seen
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  throw new Error('it did not come within 30 s')
+}
