@@ -85,6 +85,7 @@ describe('stampNames', () => {
       'sql`delete from widgets where id = ${widget.id}`',
       'sql`delete from price_lists where id = ${priceList.id}`',
     ],
+    ["tags: ['widgets']", "tags: ['price-lists']"],
     ["form.append('widget', file)", "form.append('priceList', file)"],
     ["summary: 'Read one widget'", "summary: 'Read one price list'"],
     ["'Widgets come newest first'", "'Price lists come newest first'"],

@@ -298,20 +298,45 @@ describe('git', () => {
     expect(await git(service, 'ls-files', 'package-lock.json')).toBe('package-lock.json\n')
   })
 
-  it('is left alone inside another repository, whatever the caller says of his', async () => {
+  it('is one commit and a clean tree under --force, with what was there and without what was replaced', async () => {
+    const cwd = await temporaryFolder(onTestFinished)
+    const service = join(cwd, 'my-service')
+    await writeFiles(service, { 'package.json': 'mine', 'notes.txt': 'mine' })
+    const ended = await create(cwd, ['my-service', '--force', '--no-install', '--json'])
+    expect(objectOf(ended)).toMatchObject({ git: true })
+    expect(await git(service, 'status', '--porcelain')).toBe('')
+    const tracked = (await git(service, 'ls-files')).trimEnd().split('\n')
+    expect(tracked.sort()).toEqual(Object.keys(await treeOf(service)).sort())
+    expect(tracked).toContain('notes.txt')
+  })
+
+  it('is left alone inside another repository', async () => {
     const cwd = await temporaryFolder(onTestFinished)
     await git(cwd, 'init', '--quiet')
-    const ended = await create(cwd, ['my-service', '--no-install'], { GIT_DIR: join(cwd, '.git') })
+    const ended = await create(cwd, ['my-service', '--no-install'])
     expect(ended.code).toBe(0)
     expect(ended.stdout).toMatch(/git: inside the repository/)
     expect(await exists(join(cwd, 'my-service/.git'))).toBe(false)
     expect(await git(cwd, 'status', '--porcelain')).toBe('?? my-service/\n')
   })
 
+  it('is not the repository whose hook calls the command', async () => {
+    const cwd = await temporaryFolder(onTestFinished)
+    const other = await temporaryFolder(onTestFinished)
+    await git(other, 'init', '--quiet')
+    const before = await readdir(join(other, '.git'))
+    const calling = { GIT_DIR: join(other, '.git'), GIT_INDEX_FILE: join(other, '.git/index') }
+    const ended = await create(cwd, ['my-service', '--no-install', '--json'], calling)
+    expect(objectOf(ended)).toMatchObject({ git: true })
+    expect(await git(join(cwd, 'my-service'), 'status', '--porcelain')).toBe('')
+    expect(await readdir(join(other, '.git'))).toEqual(before)
+  })
+
   it('without an identity says so and goes on', async () => {
     const cwd = await temporaryFolder(onTestFinished)
-    const nobody = await homeFolder(onTestFinished, false)
-    const ended = await create(cwd, ['my-service', '--no-install', '--json'], { HOME: nobody })
+    // An address without a name is what git would make a person of, named after the user.
+    const nobody = { HOME: await homeFolder(onTestFinished, false), EMAIL: 'root@example.com' }
+    const ended = await create(cwd, ['my-service', '--no-install', '--json'], nobody)
     expect(ended.code).toBe(0)
     expect(ended.stderr).toMatch(/git knows no name and e-mail/)
     expect(objectOf(ended)).toMatchObject({ git: false })
@@ -385,7 +410,10 @@ describe('a failure or a signal leaves nothing', () => {
     const grandchild = await eventually('npm to hang', () => pidIn(join(cwd, 'my-service/pid')))
     expect(isAlive(grandchild)).toBe(true)
     command.child.kill(signal)
-    // As an impatient finger does; the second must not cut the first one's cleaning short.
+    await eventually('npm to be told', async () =>
+      (await exists(join(cwd, 'my-service/told'))) ? true : undefined,
+    )
+    // As an impatient finger does; it must not cut the cleaning short.
     command.child.kill(signal)
     const ended = await command.ended
     expect(ended.stderr).toMatch(
@@ -397,13 +425,14 @@ describe('a failure or a signal leaves nothing', () => {
   })
 })
 
-/** An npm that starts something, writes its pid, and never ends by itself. */
+/** An npm that starts something, writes its pid, never ends by itself, and takes its time when it is told to. */
 function hangingNpm(atEnd: AtEnd): Promise<string> {
-  return fakeProgram(
-    atEnd,
-    'npm',
-    'mkdir -p node_modules\nsleep 300 &\necho $! > pid.new && mv pid.new pid\nwait',
-  )
+  const script = `trap 'touch told; sleep 0.5; exit 143' TERM
+    mkdir -p node_modules
+    sleep 300 &
+    echo $! > pid.new && mv pid.new pid
+    wait`
+  return fakeProgram(atEnd, 'npm', script)
 }
 
 async function pidIn(file: string): Promise<number | undefined> {

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { check, resolveConfig } from 'prettier'
 import { expect, it } from 'vitest'
 import { listFiles, readPlanned } from '../generator/tree.ts'
 import { planService, writeService } from '../generator/service.ts'
@@ -48,12 +49,31 @@ it('the skeleton named by its placeholder is the template itself', async (t) => 
   }
 })
 
-/** The files of a folder that git tracks, or would: what a commit of it holds. */
+it('the example is formatted under its noun, which is longer than the one it is written with', async (t) => {
+  const plan = await planService(testContext(t), { name: 'sample-service', example: true })
+  const config = await resolveConfig(join(repository, 'templates/service/src/routes.ts'), {
+    editorconfig: true,
+  })
+  expect(config).toMatchObject({ singleQuote: true })
+  const unformatted = []
+  for (const [path, { bytes }] of plan) {
+    if (!/^src\/(documents\/|routes\.ts|prepare\.ts)/.test(path)) continue
+    if (!(await check(bytes.toString('utf8'), { ...config, filepath: path }))) unformatted.push(path)
+  }
+  expect(unformatted, 'write these lines such that prettier leaves them alone with either noun').toEqual([])
+})
+
+/** The files of a folder that git tracks and are there, or that it would track: what a commit of it holds. */
 function known(folder: string): string[] {
-  const options = { cwd: join(repository, folder), encoding: 'utf8' } as const
-  const listed = execFileSync('git', ['ls-files', '-co', '--exclude-standard', '-z'], options).split('\0')
-  const deleted = new Set(execFileSync('git', ['ls-files', '-d', '-z'], options).split('\0'))
-  return listed.filter((path) => path !== '' && !deleted.has(path)).sort()
+  const list = (...flags: string[]): string[] =>
+    execFileSync('git', ['ls-files', ...flags, '-z', '--', folder], { cwd: repository, encoding: 'utf8' })
+      .split('\0')
+      .filter((path) => path !== '')
+      .map((path) => path.slice(folder.length + 1))
+  const deleted = new Set(list('--deleted'))
+  return list('--cached', '--others', '--exclude-standard')
+    .filter((path) => !deleted.has(path))
+    .sort()
 }
 
 /** Git keeps no more of a mode than whether the file may be executed. */

@@ -110,12 +110,20 @@ async function askPiece(plop: NodePlopAPI): Promise<string> {
   return piece
 }
 
-/** Inquirer turns Ctrl-C into a signal and then waits on: its question ends here with the signal. */
-function unlessStopped<T>(answers: Promise<T>): Promise<T> {
+/**
+ * Inquirer answers Ctrl-C with a signal to its own process and never settles: its question ends here instead. The timer keeps the
+ * process alive for the signal, which nothing else does once inquirer has let go of the terminal.
+ */
+async function unlessStopped<T>(answers: Promise<T>): Promise<T> {
+  const alive = setInterval(() => undefined, 60_000)
   const stopped = once(stop.signal, 'abort').then((): never => {
     throw new Error('stopped')
   })
-  return Promise.race([answers, stopped])
+  try {
+    return await Promise.race([answers, stopped])
+  } finally {
+    clearInterval(alive)
+  }
 }
 
 async function agreed(): Promise<boolean> {

@@ -70,7 +70,9 @@ async function generate(root: string, cwd: string, name: string, signal: AbortSi
   const lines = output.split('\n').filter((line) => line.trim() !== '')
   const why =
     lines.find((line) => /^\s*\w*Error\b/.test(line)) ?? lines.at(-1) ?? `exit code ${code ?? 'none'}`
-  throw new Error(`drizzle-kit could not make the migration (${why.trim()}): npm run db:generate says more.`)
+  throw new Error(
+    `drizzle-kit could not make the migration (${why.trim().replace(/\s+/g, ' ')}): npm run db:generate says more.`,
+  )
 }
 
 async function filesOf(folder: string): Promise<string[]> {

@@ -108,7 +108,7 @@ function words(list: string): Set<string> {
  * For `price-list`:
  *
  * - `Widget`, `WidgetRow`, `listWidgets` → `PriceList`, `PriceListRow`, `listPriceLists`; `WIDGET_MAX` → `PRICE_LIST_MAX`
- * - beside `/` or `-`, and in the name of a `.ts` file → `price-list`: `'/widgets/:id'`, `src/widgets/widgets.routes.ts`
+ * - beside `/` or `-`, in the name of a `.ts` file, as the first of an OpenAPI operation's `tags` → `price-list`: `'/widgets/:id'`, `src/widgets/widgets.routes.ts`
  * - beside `_`, as the first argument of `…Table(`, in a string or template that is SQL → `price_list`: `widgets_name_idx`
  * - a word in the prose of a comment, or of a string with spaces in it → `price list`: `'Read one widget'`
  * - everything else → `priceList`: `widget.id`, `{ widgets }`, and a string that is the one word, as keys and fields are
@@ -119,8 +119,9 @@ export function stampNames(text: string, noun: Noun): string {
     if (part.startsWith('//') || part.startsWith('/*')) return stampPart(part, noun, 'prose')
     if (quote !== "'" && quote !== '"' && quote !== '`')
       return stampPart(part, noun, 'code', text.charAt(offset - 1))
-    if (/\w*Table\(\s*$/.test(text.slice(Math.max(0, offset - 40), offset)))
-      return stampPart(part, noun, 'sql')
+    const before = text.slice(Math.max(0, offset - 40), offset)
+    if (/Table\(\s*$/.test(before)) return stampPart(part, noun, 'sql')
+    if (/\btags(?:: | = )\[$/.test(before)) return stampPart(part, noun, 'kebab')
     const kind = sql.test(part) ? 'sql' : /\s/.test(part.replace(/\$\{[^}]*\}/g, '')) ? 'prose' : 'code'
     // What a template holds in ${…} is code, whatever stands around it.
     return part
@@ -130,7 +131,7 @@ export function stampNames(text: string, noun: Noun): string {
   })
 }
 
-type Kind = 'code' | 'prose' | 'sql'
+type Kind = 'code' | 'prose' | 'sql' | 'kebab'
 
 /** One comment, one string, or what lies between them. Enough of TypeScript's lexer to tell the three apart. */
 const token =
@@ -152,7 +153,8 @@ function stampPart(part: string, noun: Noun, kind: Kind, previous = ''): string 
         kind === 'prose' && /(?:^['"`]|\/\*\*? |\/\/ |[.:!?] )$/.test(before) && /^[\s,.;:']/.test(after)
       return opens ? capital(name.join(' ')) : name.map(capital).join('')
     }
-    if (/[/-]$/.test(before) || /^[/-]\w/.test(after) || /^\/$/.test(after)) return name.join('-')
+    if (kind === 'kebab' || /[/-]$/.test(before) || /^[/-]\w/.test(after) || /^\/$/.test(after))
+      return name.join('-')
     if (/^(?:\.\w+)*\.ts\b/.test(after)) return name.join('-')
     if (kind === 'sql' || /_$/.test(before) || /^_/.test(after)) return name.join('_')
     if (kind === 'prose' && /(?:^|[\s('"]|^`)$/.test(before) && /^(?:$|`$|[\s,;:)'"!?]|\.(?!\w))/.test(after))

@@ -1,5 +1,19 @@
 import { randomUUID } from 'node:crypto'
+import { mkdtemp } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import pg from 'pg'
+import { startPostgres, type Postgres } from './postgres.ts'
+
+/**
+ * A PostgreSQL to make databases on: a new one that stop() throws away, or the server of TEST_DATABASE_URL if it is set,
+ * which stop() leaves alone. DATABASE_URL is not looked at: it may be one that somebody needs.
+ */
+export async function temporaryServer(): Promise<Postgres> {
+  const url = process.env['TEST_DATABASE_URL']
+  if (url !== undefined && url !== '') return { url, stop: () => Promise.resolve() }
+  return startPostgres({ dir: await mkdtemp(join(tmpdir(), 'postgres-')), persistent: false })
+}
 
 /** A database made for one purpose. */
 export interface TemporaryDatabase {

@@ -114,7 +114,7 @@ export function withDeadline(parent: Context, at: Date | number, cause?: Error):
  */
 export function withValue<T>(parent: Context, key: ContextKey<T>, value: T): Context {
   const above = known(parent)
-  if (typeof key !== 'object') throw new TypeError(`withValue: expected a contextKey, got ${String(key)}`)
+  if (!(key instanceof Object)) throw new TypeError(`withValue: expected a contextKey, got ${String(key)}`)
   return new Value(above, key, value)
 }
 

@@ -63,8 +63,11 @@ function reasonIn(message: string): string {
   if (!message.startsWith('{')) return message
   try {
     const { name, code, message: reason } = JSON.parse(message) as Record<string, unknown>
-    const parts = [code ?? name, reason].filter((part) => typeof part === 'string' && part !== '')
-    return parts.length > 0 ? `export failed: ${parts.join(' ')}` : message
+    const kind = code ?? (name === 'Error' ? undefined : name)
+    const parts = [kind, reason].filter((part) => typeof part === 'string' && part !== '')
+    return parts.length > 0
+      ? `an export failed, check OTEL_EXPORTER_OTLP_ENDPOINT: ${parts.join(' ')}`
+      : message
   } catch {
     return message
   }

@@ -1,3 +1,4 @@
+import { diag } from '@opentelemetry/api'
 import {
   ConsoleMetricExporter,
   PeriodicExportingMetricReader,
@@ -42,7 +43,13 @@ async function loadOtlp(env: Environment): Promise<() => PushMetricExporter> {
     protocol === 'http/json'
       ? await import('@opentelemetry/exporter-metrics-otlp-http')
       : await import('@opentelemetry/exporter-metrics-otlp-proto')
-  return () => new OTLPMetricExporter()
+  return () => {
+    // Sent to a port for gRPC they would fail as well, and say less.
+    if (protocol === 'grpc') {
+      diag.warn('metrics are sent by HTTP, not gRPC: set OTEL_EXPORTER_OTLP_METRICS_PROTOCOL and _ENDPOINT')
+    }
+    return new OTLPMetricExporter()
+  }
 }
 
 function milliseconds(value: string | undefined): number | undefined {

@@ -154,15 +154,15 @@ async function write(ctx: Context, directory: string, path: string, content: Rea
 async function fill(handle: FileHandle, content: Readable): Promise<Stored> {
   const hash = createHash('sha256')
   let size = 0
-  async function* measured(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-    for await (const chunk of chunks) {
-      hash.update(chunk)
-      size += chunk.length
-      yield chunk
-    }
-  }
   try {
-    await pipeline(content, measured, handle.createWriteStream({ autoClose: false }))
+    await pipeline(content, async (chunks: AsyncIterable<Buffer>) => {
+      for await (const chunk of chunks) {
+        hash.update(chunk)
+        size += chunk.length
+        // Unlike write, which may write less than it was given.
+        await handle.appendFile(chunk)
+      }
+    })
     await handle.sync()
   } finally {
     await handle.close()

@@ -1,6 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { context as ambient, diag, metrics, propagation, ProxyTracer, trace } from '@opentelemetry/api'
-import { PrometheusExporter } from '@opentelemetry/exporter-prometheus'
 import {
   defaultResource,
   detectResources,
@@ -14,6 +13,7 @@ import { diagnostics, diagnosticsLevel } from './diagnostics.ts'
 import type { Log } from './log.ts'
 import { loadMetricReaders } from './metric-readers.ts'
 import { observeEventLoop } from './metrics.ts'
+import { prometheusEndpoint } from './prometheus.ts'
 import { telemetryPlan } from './telemetry-plan.ts'
 
 /** OpenTelemetry's SDK, started. One a process at a time: its API is global. */
@@ -59,8 +59,8 @@ export async function startTelemetry(
     suppressOverrideMessage: true,
   })
   tracing?.start()
-  const prometheus = new PrometheusExporter({ preventServerStart: true })
-  const meters = new MeterProvider({ resource, readers: [prometheus, ...createReaders()] })
+  const prometheus = prometheusEndpoint()
+  const meters = new MeterProvider({ resource, readers: [prometheus.reader, ...createReaders()] })
   metrics.setGlobalMeterProvider(meters)
   const stopObserving = observeEventLoop()
   if (plan.traces && trace.getTracer(serviceName) instanceof ProxyTracer) {
@@ -68,17 +68,17 @@ export async function startTelemetry(
   }
 
   return {
-    metrics: (request, response) => prometheus.getMetricsRequestHandler(request, response),
+    metrics: prometheus.answer,
     async close(ctx) {
       const before = reports.count
       const failure = await until(ctx, Promise.all([tracing?.shutdown(), meters.shutdown()])).then(
         () => undefined,
-        (error: unknown) => error,
+        (error: unknown) => (error instanceof Error ? error.message : String(error)),
       )
       stopObserving()
       if (failure !== undefined || reports.count > before) {
         log.warn(ctx, 'telemetry: not all was exported; the last spans or metrics are lost', {
-          ...(failure !== undefined && { err: failure }),
+          ...(failure !== undefined && { reason: failure }),
         })
       }
       for (const api of [trace, metrics, propagation, ambient, diag]) api.disable()

@@ -1,16 +1,21 @@
 import { expect, test } from 'vitest'
-import { startService } from '../../test/support/service.ts'
+import { eventually, open, running } from '../../test/support/client.ts'
+import { startService, type RunningService, type RunningTest } from '../../test/support/service.ts'
 
 test('GET /widget answers what it is asked', async (t) => {
   const service = await startService(t)
+
   const response = await fetch(`${service.url}/widget?text=abc`)
+
   expect(response.status).toBe(200)
   expect(await response.json()).toEqual({ text: 'abc', length: 3 })
 })
 
 test('GET /widget refuses a text that is too long, and says where it stands', async (t) => {
   const service = await startService(t)
+
   const response = await fetch(`${service.url}/widget?text=${'x'.repeat(201)}`)
+
   expect(response.status).toBe(400)
   expect(response.headers.get('content-type')).toContain('application/problem+json')
   expect(await response.json()).toMatchObject({ errors: [{ field: 'query.text' }] })
@@ -18,8 +23,45 @@ test('GET /widget refuses a text that is too long, and says where it stands', as
 
 test('GET /widget is described in /openapi.json', async (t) => {
   const service = await startService(t)
+
   const response = await fetch(`${service.url}/openapi.json`)
+
   expect(await response.json()).toMatchObject({
     paths: { '/widget': { get: { parameters: [{ name: 'text', in: 'query' }] } } },
   })
 })
+
+test('GET /widget ends with its client', async (t) => {
+  const service = await startBusyService(t)
+  const request = open(`${service.url}/widget`, 'GET', { 'x-request-id': 'left' })
+  await eventually(async () => (await contextsOf(service)).includes('/widget'))
+
+  request.hangUp()
+
+  const line = await service.line((entry) => entry.msg === 'request' && entry['requestId'] === 'left')
+  expect(line).toMatchObject({ status: 499, cause: 'ClientDisconnected' })
+})
+
+test('GET /widget ends with its deadline', async (t) => {
+  const service = await startBusyService(t)
+
+  const response = await fetch(`${service.url}/widget`, {
+    headers: { 'x-envoy-expected-rq-timeout-ms': '200' },
+  })
+
+  expect(response.status).toBe(504)
+})
+
+/** A service whose one database connection is taken: whoever else needs it waits. */
+async function startBusyService(t: RunningTest): Promise<RunningService> {
+  const service = await startService(t, { probe: true, env: { DATABASE_POOL_MAX: '1' } })
+  open(`${service.url}/probe/query?seconds=30`)
+  await eventually(async () => (await running(service, 'pg_sleep')) === 1)
+  return service
+}
+
+/** The names of the contexts that have not ended. */
+async function contextsOf(service: RunningService): Promise<string> {
+  const headers = { accept: 'application/json' }
+  return (await fetch(`${service.adminUrl}/debug/contexts`, { headers })).text()
+}

@@ -1,0 +1,209 @@
+import { getEventListeners } from 'node:events'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { runScript } from '../../test/support/script.ts'
+import {
+  afterFunc,
+  background,
+  Canceled,
+  cause,
+  contextKey,
+  DeadlineExceeded,
+  liveContexts,
+  withCancel,
+  withSignal,
+  withTimeout,
+  withValue,
+  type CancelContext,
+  type Context,
+} from './context.ts'
+
+const root = background()
+const key = contextKey<number>('layer')
+
+function timers(): number {
+  return process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
+}
+
+describe("after ten thousand requests' worth of derive and end", () => {
+  test('the parent holds no child, the process no timer, the foreign signal no listener (go: XTestCancelRemoves)', () => {
+    using server = withCancel(root)
+    const { signal } = new AbortController()
+    const before = timers()
+    for (let i = 0; i < 10_000; i++) {
+      using request = withTimeout(withSignal(withValue(server, key, i), signal), 60_000)
+      using worker = withCancel(request)
+      const stop = afterFunc(worker, () => undefined)
+      if (i % 2 === 0) stop()
+      // The foreign signal's context is the parent of the request: it is ended as the request's owner would.
+      if (i === 0) expect(getEventListeners(signal, 'abort')).toHaveLength(1)
+    }
+    expect(timers()).toBe(before)
+    for (const { name } of liveContexts(server).children) expect(name).toBe('withCancel')
+    server.cancel()
+
+    expect(liveContexts(server).children).toEqual([])
+    expect(getEventListeners(signal, 'abort')).toEqual([])
+  })
+})
+
+describe('a tree twenty thousand deep', () => {
+  const depth = 20_000
+
+  /** Of each kind one layer in turn. */
+  function dig(): { top: CancelContext; middle: Context; leaf: Context } {
+    const { signal } = new AbortController()
+    const top = withCancel(root)
+    let leaf: Context = withValue(top, key, -1)
+    let middle = leaf
+    for (let i = 0; i < depth; i++) {
+      if (i % 4 === 0) leaf = withCancel(leaf)
+      else if (i % 4 === 1) leaf = withTimeout(leaf, 60_000 + i)
+      else if (i % 4 === 2) leaf = withValue(leaf, contextKey<number>(`layer ${i}`), i)
+      else leaf = withSignal(leaf, signal)
+      if (i === depth / 2) middle = leaf
+    }
+    return { top, middle, leaf }
+  }
+
+  test('is cancelled, asked and searched without overflowing the stack (go: BenchmarkCancelTree, BenchmarkDeepValue)', () => {
+    const { top, middle, leaf } = dig()
+    expect([leaf.value(key), leaf.err, leaf.deadline === middle.deadline]).toEqual([-1, undefined, true])
+    const signals = [middle.signal, leaf.signal]
+    const why = new Error('why')
+    top.cancel(why)
+
+    expect([leaf.err, cause(leaf), leaf.value(key)]).toEqual([Canceled, why, -1])
+    expect(signals.map((signal) => signal.reason as unknown)).toEqual([why, why])
+  })
+
+  test('in which each signal is read tells all of them, parents first (beyond Go)', () => {
+    const top = withCancel(root)
+    const told: number[] = []
+    let leaf: Context = top
+    for (let i = 0; i < depth; i++) {
+      leaf = withCancel(leaf)
+      leaf.signal.addEventListener('abort', () => told.push(i))
+    }
+    top.cancel()
+
+    expect(told).toHaveLength(depth)
+    expect(told.every((i, at) => i === at)).toBe(true)
+  })
+
+  test('passes the deadline of its top to its leaf, and is shown whole (beyond Go)', () => {
+    const top = withTimeout(root, 60_000)
+    let leaf: Context = top
+    for (let i = 0; i < depth; i++) leaf = withCancel(leaf)
+    expect(leaf.deadline).toBe(top.deadline)
+    let shown = liveContexts(top)
+    let shownDepth = 0
+    for (let next = shown.children[0]; next !== undefined; next = shown.children[0]) {
+      shown = next
+      shownDepth++
+    }
+    expect(shownDepth).toBe(depth)
+    top.cancel()
+
+    expect(leaf.err).toBe(Canceled)
+  })
+})
+
+test('two hundred thousand children of one parent end with it (go: BenchmarkCommonParentCancel)', () => {
+  const parent = withCancel(root)
+  const children = Array.from({ length: 200_000 }, () => withCancel(parent))
+  parent.cancel()
+
+  expect(children.every((child) => child.err === Canceled)).toBe(true)
+})
+
+test('a deadline of ten thousand children ends them though the loop was busy (beyond Go)', () => {
+  const parent = withTimeout(root, 5)
+  const children = Array.from({ length: 10_000 }, () => withCancel(parent))
+  const until = performance.now() + 6
+  while (performance.now() < until);
+
+  expect(children.at(-1)?.err).toBe(DeadlineExceeded)
+  expect(liveContexts(parent).children).toEqual([])
+})
+
+describe('the heap under a long-lived parent is flat', () => {
+  /** Kilobytes that were kept, by what was done. */
+  let kept: Record<string, number>
+
+  beforeAll(async () => {
+    await using script = runScript(
+      `
+      import { afterFunc, background, contextKey, withCancel, withoutCancel, withSignal, withTimeout, withValue }
+        from './context.ts'
+      import { until } from './until.ts'
+      const root = background()
+      const server = withCancel(root)
+      const foreign = new AbortController()
+      const key = contextKey('key')
+      const abandoned = []
+      const work = {
+        'withCancel and cancel': [100_000, () => withCancel(server).cancel()],
+        'withTimeout and cancel': [100_000, () => withTimeout(server, 60_000).cancel()],
+        'withSignal and cancel': [100_000, () => withSignal(server, foreign.signal).cancel()],
+        'signal read and cancel': [50_000, () => {
+          const ctx = withCancel(server)
+          ctx.signal.addEventListener('abort', () => undefined)
+          ctx.cancel()
+        }],
+        'afterFunc and stop': [100_000, () => afterFunc(server, () => undefined)()],
+        'withoutCancel': [100_000, () => withoutCancel(withValue(server, key, {}))],
+        'withValue': [1_000_000, (i) => withValue(server, key, i)],
+        'withValue of the root': [100_000, (i) => withValue(root, key, i)],
+        'a subtree and its cancel': [20_000, () => {
+          const ctx = withTimeout(withValue(server, key, {}), 60_000)
+          for (let i = 0; i < 4; i++) afterFunc(withCancel(ctx), () => undefined)
+          ctx.cancel()
+        }],
+        'until a promise': [50_000, () => until(server, Promise.resolve())],
+        'the control: contexts that nobody ends': [10_000, () => withCancel(server)],
+      }
+      async function heap() {
+        for (let i = 0; i < 3; i++) {
+          await new Promise((resolve) => setImmediate(resolve))
+          gc()
+        }
+        return process.memoryUsage().heapUsed
+      }
+      const kept = {}
+      for (const [name, [times, once]] of Object.entries(work)) {
+        for (let i = 0; i < 2_000 && !name.startsWith('the control'); i++) once(i)
+        const before = await heap()
+        for (let i = 0; i < times; i++) once(i)
+        kept[name] = Math.round((await heap() - before) / 1024)
+      }
+      console.log(JSON.stringify(kept))
+      server.cancel()
+      `,
+      ['--expose-gc'],
+    )
+    const { stdout, stderr, code } = await script.exit
+    if (code !== 0) throw new Error(`the measurement failed: ${stderr}`)
+    // The script prints numbers by name, and nothing else.
+    kept = JSON.parse(stdout) as Record<string, number>
+  })
+
+  test.each([
+    ['withCancel and cancel'],
+    ['withTimeout and cancel'],
+    ['withSignal and cancel'],
+    ['signal read and cancel'],
+    ['afterFunc and stop'],
+    ['withoutCancel'],
+    ['withValue'],
+    ['withValue of the root'],
+    ['a subtree and its cancel'],
+    ['until a promise'],
+  ])('after %s, times 20,000 to 1,000,000 (beyond Go)', (name) => {
+    // At least ten bytes for each would show: the machine's own noise is tens of kilobytes.
+    expect(kept[name]).toBeLessThan(200)
+  })
+
+  test('and not flat when contexts are not ended: the measurement measures (go doc: "Failing to call the CancelFunc leaks the child")', () => {
+    expect(kept['the control: contexts that nobody ends']).toBeGreaterThan(1_000)
+  })
+})
