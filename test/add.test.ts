@@ -165,7 +165,7 @@ describe('an obstacle is one sentence and changes nothing', () => {
     ['a second name', ['upload', 'invoice', 'receipt'], nothing, '"receipt" is one name too many'],
     ['no name', ['upload'], nothing, 'Say the name of what to add'],
     ['a reserved word', ['route', 'class'], nothing, 'reserved word in JavaScript'],
-    ['a name that the piece uses itself', ['upload', 'file'], nothing, 'means something else in the code'],
+    ['a name that the piece uses itself', ['upload', 'row'], nothing, 'means something else in the code'],
     [
       'a file in the way',
       ['upload', 'invoice'],

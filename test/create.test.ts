@@ -8,6 +8,7 @@ import {
   exists,
   fakeProgram,
   homeFolder,
+  leftovers,
   repository,
   run,
   start,
@@ -21,9 +22,12 @@ import {
 /** The one sentence of a refusal. */
 const oneSentence = /^create-mainstem: [^\n]+\n$/
 
+const whole = leftovers()
+afterAll(whole.remove)
+
 let home: string
 beforeAll(async () => {
-  home = await homeFolder(afterAll)
+  home = await homeFolder(whole.atEnd)
 })
 
 function create(cwd: string, args: readonly string[], extra: NodeJS.ProcessEnv = {}): Promise<Ended> {
@@ -84,7 +88,7 @@ describe('bad input: one sentence, exit 1, nothing written', () => {
   ]
 
   it.concurrent.each(cases)('%s', async (_title, args, what) => {
-    const cwd = await temporaryFolder(atEndOfAll)
+    const cwd = await temporaryFolder(whole.atEnd)
     await writeFiles(cwd, { 'full/note.txt': 'mine', plain: 'mine' })
     await symlink('nowhere', join(cwd, 'dangling'))
     const before = await treeOf(cwd)
@@ -123,21 +127,12 @@ describe('bad input: one sentence, exit 1, nothing written', () => {
   })
 })
 
-// Concurrent tests have no onTestFinished of the module.
-const atEndOfAll: AtEnd = (fn) => {
-  folders.push(fn)
-}
-const folders: (() => Promise<void>)[] = []
-afterAll(async () => {
-  for (const remove of folders) await remove()
-})
-
 describe('what is written', () => {
   let cwd: string
   let made: Ended
   let tree: Record<string, string>
   beforeAll(async () => {
-    cwd = await temporaryFolder(afterAll)
+    cwd = await temporaryFolder(whole.atEnd)
     made = await create(cwd, ['my-service', '--no-install', '--no-git', '--json'])
     tree = await treeOf(join(cwd, 'my-service'))
   })

@@ -3,10 +3,13 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { childEnvironment } from '../generator/package-manager.ts'
-import { commandLine, repository, run, temporaryFolder, treeOf } from './support/create.ts'
+import { commandLine, leftovers, repository, run, temporaryFolder, treeOf } from './support/create.ts'
 
 /** Installing the tarball fetches its few dependencies, which npm mostly has in its cache. */
 const installMs = 180_000
+
+const whole = leftovers()
+afterAll(whole.remove)
 
 let folder: string
 let tarball: string
@@ -15,7 +18,7 @@ let packed: string[]
 const env = childEnvironment(process.env)
 
 beforeAll(async () => {
-  folder = await temporaryFolder(afterAll)
+  folder = await temporaryFolder(whole.atEnd)
   // From the clone as it lies: npm runs prepack, which compiles the command into dist/.
   const pack = await run(['npm', 'pack', '--pack-destination', folder], { cwd: repository, env })
   expect(pack.code, pack.stderr).toBe(0)
@@ -61,7 +64,7 @@ it(
       [[bin], 'by-tarball'],
       [commandLine, 'by-clone'],
     ] as const) {
-      const cwd = await temporaryFolder(afterAll)
+      const cwd = await temporaryFolder(whole.atEnd)
       const made = await run([...command, 'my-service', ...arguments_], { cwd, env })
       expect(made.code, `${place}: ${made.stderr}`).toBe(0)
       trees.push(await treeOf(join(cwd, 'my-service')))

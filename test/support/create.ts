@@ -35,6 +35,20 @@ export interface Ended {
 /** What `onTestFinished` and `afterAll` have in common: something that runs when the test's folders may go. */
 export type AtEnd = (fn: () => Promise<void>) => void
 
+/**
+ * For what a whole file uses, and for concurrent tests: vitest ignores an afterAll that a hook or a test registers, so the
+ * file does `afterAll(leftover.remove)` itself.
+ */
+export function leftovers(): { atEnd: AtEnd; remove: () => Promise<void> } {
+  const fns: (() => Promise<void>)[] = []
+  return {
+    atEnd: (fn) => void fns.push(fn),
+    remove: async () => {
+      for (const fn of fns) await fn()
+    },
+  }
+}
+
 /** A folder of the test's own, readable by every user, removed when the test ends. */
 export async function temporaryFolder(atEnd: AtEnd): Promise<string> {
   const folder = await realpath(await mkdtemp(join(tmpdir(), 'create-mainstem-test-')))

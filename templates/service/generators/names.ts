@@ -10,10 +10,9 @@ export interface Noun {
 const longest = 40
 
 const reservedInJavaScript = words(`
-  arguments as async await break case catch class const constructor continue debugger default delete do else enum eval
-  export extends false finally for from function get if implements import in infinity instanceof interface let nan new
-  null of package private protected prototype public return set static super switch this throw true try type typeof
-  undefined var void while with yield`)
+  arguments await break case catch class const continue debugger default delete do else enum eval export extends false
+  finally for function if implements import in instanceof interface let new null package private protected public return
+  static super switch this throw true try typeof undefined var void while with yield`)
 
 /** Reserved in PostgreSQL 18 (appendix C), as a table's name would be the plural: `order` is a fine noun, `references` is not. */
 const reservedInSql = words(`

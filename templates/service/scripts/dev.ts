@@ -73,6 +73,11 @@ function say(message: string): void {
 const stopping = new AbortController()
 // However often they come: what is under way is bounded, and cutting it short would leave something running.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stopping.abort())
+if (process.env['npm_lifecycle_event'] !== undefined) {
+  // A signal to npm alone goes no further than the shell between npm and this process, which dies of it.
+  const shell = process.ppid
+  setInterval(() => process.ppid !== shell && stopping.abort(), 100).unref()
+}
 try {
   await main(stopping.signal)
 } catch (error) {

@@ -26,7 +26,9 @@ function settled(): Promise<void> {
 function counter(): { fn: () => void; readonly runs: number } {
   let runs = 0
   return {
-    fn: () => void runs++,
+    fn: () => {
+      runs++
+    },
     get runs() {
       return runs
     },

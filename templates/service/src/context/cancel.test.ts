@@ -122,7 +122,7 @@ describe('a context that can be cancelled', () => {
   })
 
   test('takes an Error or nothing as a cause, says its type (beyond Go)', () => {
-    expectTypeOf<CancelContext['cancel']>().parameters.toEqualTypeOf<[cause?: Error]>()
+    expectTypeOf<CancelContext['cancel']>().parameters.toEqualTypeOf<[cause?: Error | undefined]>()
   })
 })
 

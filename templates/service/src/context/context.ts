@@ -206,11 +206,11 @@ class Root implements Context {
     this.name = name
   }
 
-  get branch(): Root {
+  get branch(): this {
     return this
   }
 
-  get host(): Root {
+  get host(): this {
     return this
   }
 
@@ -255,11 +255,11 @@ class Branch implements Context, Disposable {
     this.timed = owner.timed
   }
 
-  get branch(): Branch {
+  get branch(): this {
     return this
   }
 
-  get host(): Branch {
+  get host(): this {
     return this
   }
 
@@ -336,7 +336,7 @@ class Value implements Context {
     this.held = held
   }
 
-  get values(): Value {
+  get values(): this {
     return this
   }
 
@@ -369,7 +369,7 @@ class Detached implements Context {
     this.values = values
   }
 
-  get host(): Detached {
+  get host(): this {
     return this
   }
 
@@ -467,8 +467,9 @@ function lookup<T>(from: Value | undefined, key: ContextKey<T>): T | undefined {
 function known(ctx: Context): Known {
   if (ctx instanceof Branch || ctx instanceof Value || ctx instanceof Root || ctx instanceof Detached)
     return ctx
+  const given: unknown = ctx
   throw new TypeError(
-    `expected a Context that this module made, got ${String(ctx)}. Use withSignal for a foreign signal.`,
+    `expected a Context that this module made, got ${String(given)}. Use withSignal for a foreign signal.`,
   )
 }
 

@@ -46,12 +46,15 @@ export function pourBody(
     }
     function onData(chunk: Buffer): void {
       bytes += chunk.length
-      if (bytes > limits.maxBytes) return settle(contentTooLarge(limits.tooLarge))
-      stall?.refresh()
-      if (into.write(chunk)) return
-      // While we do not read, the client cannot stall.
-      clearTimeout(stall)
-      body.pause()
+      if (bytes > limits.maxBytes) {
+        settle(contentTooLarge(limits.tooLarge))
+      } else if (into.write(chunk)) {
+        stall?.refresh()
+      } else {
+        // While we do not read, the client cannot stall.
+        clearTimeout(stall)
+        body.pause()
+      }
     }
     function onEnd(): void {
       into.end()

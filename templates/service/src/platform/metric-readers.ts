@@ -22,7 +22,7 @@ export async function loadMetricReaders(
   env: Environment,
 ): Promise<() => MetricReader[]> {
   const factories = await Promise.all(
-    plan.metrics.map((name) => (name === 'otlp' ? loadOtlp(env) : () => new ConsoleMetricExporter())),
+    plan.metrics.map((name) => (name === 'otlp' ? loadOtlp(env) : Promise.resolve(createConsole))),
   )
   const intervalMs = milliseconds(env['OTEL_METRIC_EXPORT_INTERVAL']) ?? defaultIntervalMs
   const timeoutMs = milliseconds(env['OTEL_METRIC_EXPORT_TIMEOUT']) ?? defaultTimeoutMs
@@ -35,6 +35,10 @@ export async function loadMetricReaders(
           exportTimeoutMillis: Math.min(timeoutMs, intervalMs),
         }),
     )
+}
+
+function createConsole(): PushMetricExporter {
+  return new ConsoleMetricExporter()
 }
 
 async function loadOtlp(env: Environment): Promise<() => PushMetricExporter> {

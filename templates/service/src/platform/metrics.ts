@@ -29,20 +29,28 @@ export function httpMetrics(): HttpMetrics {
     unit: 's',
     advice: { explicitBucketBoundaries: durationBuckets },
   })
-  const active = meter.createUpDownCounter('http.server.active_requests', {
-    description: 'Requests under way.',
-    unit: '{request}',
-  })
+  // Counted here and told when asked: an instrument would hash its attributes twice for each request.
+  const active = new Map<string, number>()
+  const count = (method: string, change: number): void =>
+    void active.set(method, (active.get(method) ?? 0) + change)
+  meter
+    .createObservableUpDownCounter('http.server.active_requests', {
+      description: 'Requests under way.',
+      unit: '{request}',
+    })
+    .addCallback((result) => {
+      for (const [method, requests] of active)
+        result.observe(requests, { 'http.request.method': method, ...scheme })
+    })
   return {
-    started(method) {
-      active.add(1, { 'http.request.method': knownMethod(method), ...scheme })
-    },
+    started: (method) => count(knownMethod(method), 1),
     finished(method, outcome, seconds) {
-      const base = { 'http.request.method': knownMethod(method), ...scheme }
+      const known = knownMethod(method)
       const type = errorType(outcome)
-      active.add(-1, base)
+      count(known, -1)
       duration.record(seconds, {
-        ...base,
+        'http.request.method': known,
+        ...scheme,
         ...(outcome.status > 0 && { 'http.response.status_code': outcome.status }),
         ...(outcome.route !== undefined && { 'http.route': outcome.route }),
         ...(type !== undefined && { 'error.type': type }),

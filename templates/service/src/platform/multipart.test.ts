@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { once } from 'node:events'
-import { createServer, request as httpRequest, type ClientRequest } from 'node:http'
+import { createServer, request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
@@ -100,7 +100,7 @@ async function send(server: Server, body: Buffer, headers: Record<string, string
 }
 
 async function textOf(client: ClientRequest): Promise<{ status: number | undefined; text: string }> {
-  const [response] = await once(client, 'response')
+  const [response] = (await once(client, 'response')) as [IncomingMessage]
   return { status: response.statusCode, text: (await buffer(response)).toString() }
 }
 
@@ -270,7 +270,7 @@ test('a body that announces more than it may hold is refused unread', async (t) 
   client.flushHeaders()
   expect(await textOf(client)).toMatchObject({
     status: 413,
-    text: expect.stringContaining('UPLOAD_MAX_BYTES'),
+    text: expect.stringContaining('UPLOAD_MAX_BYTES') as unknown,
   })
   client.destroy()
 })
@@ -290,7 +290,7 @@ test('a client that goes on sending gets the answer to a file that is too large'
   client.write(part('name="doc"; filename="a"', Buffer.alloc(5_000_000)))
   expect(await textOf(client)).toMatchObject({
     status: 413,
-    text: expect.stringContaining('UPLOAD_MAX_BYTES'),
+    text: expect.stringContaining('UPLOAD_MAX_BYTES') as unknown,
   })
   client.destroy()
 })
@@ -309,8 +309,9 @@ test('a client that stalls is answered 408, and the file under way ends with the
 test('the end of ctx ends the reading and every open file with its cause', async (t) => {
   let begun: () => void = () => undefined
   const reading = new Promise<void>((resolve) => (begun = resolve))
-  const server = await serve(t, {}, async (_ctx, { content }) => {
+  const server = await serve(t, {}, (_ctx, { content }) => {
     content.once('data', begun)
+    return Promise.resolve()
   })
   const ended = server.outcome()
   const client = post(server)
@@ -329,8 +330,9 @@ test('the end of ctx ends the reading and every open file with its cause', async
 test('a connection that is cut ends every open file with the reason', async (t) => {
   let begun: () => void = () => undefined
   const reading = new Promise<void>((resolve) => (begun = resolve))
-  const server = await serve(t, {}, async (_ctx, { content }) => {
+  const server = await serve(t, {}, (_ctx, { content }) => {
     content.once('data', begun)
+    return Promise.resolve()
   })
   const ended = server.outcome()
   const client = post(server)
@@ -344,9 +346,20 @@ test('a connection that is cut ends every open file with the reason', async (t) 
   expect(files[0]?.content.errored).toBe(error)
 })
 
+test('after a refusal no file is handed out, though its bytes have arrived', async (t) => {
+  const server = await serve(t)
+  const bad = part('name="dok"; filename="a"', 'x')
+  const { error, files } = await send(server, Buffer.concat([bad, part('name="doc"; filename="b"', 'x'), end]))
+  expect(error).toMatchObject({ status: 400 })
+  expect(files).toEqual([])
+})
+
 test('a file that is destroyed ends the reading with the reason', async (t) => {
   const full = new Error('the disk is full')
-  const server = await serve(t, {}, async (_ctx, { content }) => void content.destroy(full))
+  const server = await serve(t, {}, (_ctx, { content }) => {
+    content.destroy(full)
+    return Promise.resolve()
+  })
   const { error } = await send(
     server,
     Buffer.concat([part('name="doc"; filename="a"', Buffer.alloc(500_000)), end]),

@@ -84,8 +84,10 @@ function readParts(
     const open = new Set<Readable>()
     let files = 0
     let drained = false
+    let failed = false
 
     function fail(error: Error): void {
+      failed = true
       stop()
       reject(error)
       for (const content of open) content.destroy(error)
@@ -111,6 +113,8 @@ function readParts(
       let content: Readable | undefined
       let size = 0
       part.on('header', (header) => {
+        // The rest of a chunk is still parsed after a failure in it.
+        if (failed) return
         try {
           // The parser's type says object: it makes a list of strings for each name.
           content = openFile(header as Record<string, string[]>)
@@ -126,9 +130,9 @@ function readParts(
         else if (content?.push(chunk) === false) part.pause()
       })
       part.on('end', () => {
-        if (content === undefined) return fail(malformed('a part has no header'))
+        if (content === undefined) fail(malformed('a part has no header'))
         // A part ends early where the body does. By then the parser has reported that, and the file is not open any more.
-        if (open.delete(content)) content.push(null)
+        else if (open.delete(content)) content.push(null)
         failIfSilent()
       })
       part.on('error', () => undefined)
@@ -145,7 +149,7 @@ function readParts(
       failIfSilent()
     })
     parser.on('finish', () => {
-      if (files === 0) return fail(badRequest(`the body has no file in the field "${expected.field}"`))
+      if (files === 0) fail(badRequest(`the body has no file in the field "${expected.field}"`))
       stop()
       resolve()
     })

@@ -152,7 +152,7 @@ describe('sweep', () => {
       if (name !== `${second}.part`) await utimes(join(directory, name), old, old)
     }
 
-    const options = { prefix: 'notes-', olderThanMs: 30_000, keep: async () => new Set([second]) }
+    const options = { prefix: 'notes-', olderThanMs: 30_000, keep: () => Promise.resolve(new Set([second])) }
     const removed = await storage.sweep(ctx, options)
 
     expect(removed).toBe(2)
@@ -168,7 +168,7 @@ describe('sweep', () => {
       await utimes(join(directory, name), old, old)
     }
 
-    const options = { prefix: 'notes-', olderThanMs: 0, keep: async () => new Set<string>() }
+    const options = { prefix: 'notes-', olderThanMs: 0, keep: () => Promise.resolve(new Set<string>()) }
 
     expect(await storage.sweep(ctx, options)).toBe(0)
     expect(await readdir(directory)).toEqual(others.sort())

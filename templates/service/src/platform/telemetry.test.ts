@@ -154,6 +154,22 @@ test('a collector that is away is one warning, whatever it refuses, and the clos
   expect(warnings.at(-1)).toMatch(/not all was exported/)
 })
 
+test('metrics still arrive where traces cannot', async (t) => {
+  const collector = await startCollector(t)
+  const { ctx, telemetry, log } = await start(t, {
+    OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `http://127.0.0.1:${await deadPort()}/v1/traces`,
+    OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: `${collector.url}/v1/metrics`,
+    OTEL_EXPORTER_OTLP_TIMEOUT: '200',
+    OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
+  })
+  await span(ctx, 'work', {}, () => Promise.resolve())
+
+  await telemetry.close(ctx)
+
+  expect(collector.requests).toEqual(['POST /v1/metrics application/json'])
+  expect(log.lines.at(-1)?.message).toMatch(/not all was exported/)
+})
+
 test('an exporter that does not exist is said, and does not keep the service from starting', async (t) => {
   const { log } = await start(t, { OTEL_TRACES_EXPORTER: 'carrier-pigeon' })
 
@@ -162,7 +178,7 @@ test('an exporter that does not exist is said, and does not keep the service fro
   expect(messages).toContainEqual(expect.stringContaining('none will be exported'))
 })
 
-test('OTEL_SDK_DISABLED collects nothing and answers /metrics all the same', async (t) => {
+test('OTEL_SDK_DISABLED collects nothing', async (t) => {
   const collector = await startCollector(t)
   const { ctx, telemetry } = await start(t, {
     OTEL_SDK_DISABLED: 'true',

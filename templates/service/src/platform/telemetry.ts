@@ -7,7 +7,7 @@ import {
   resourceFromAttributes,
 } from '@opentelemetry/resources'
 import { MeterProvider } from '@opentelemetry/sdk-metrics'
-import { withoutCancel, type Context } from '../context/context.ts'
+import { withDeadline, withoutCancel, type Context } from '../context/context.ts'
 import { until } from '../context/until.ts'
 import { diagnostics, diagnosticsLevel } from './diagnostics.ts'
 import type { Log } from './log.ts'
@@ -23,6 +23,9 @@ export interface Telemetry {
   /** Exports what is held, as long as ctx lasts, and stops. Never rejects: what could not be exported is logged. */
   close(ctx: Context): Promise<void>
 }
+
+/** Before its context's deadline `close` gives up, so that whoever waits under that context still sees it return. */
+const returnMs = 50
 
 /**
  * Collects metrics; exports traces and metrics where the environment names an endpoint or an exporter (`OTEL_*`,
@@ -71,19 +74,27 @@ export async function startTelemetry(
     metrics: prometheus.answer,
     async close(ctx) {
       const before = reports.count
-      const failure = await until(ctx, Promise.all([tracing?.shutdown(), meters.shutdown()])).then(
-        () => undefined,
-        (error: unknown) => (error instanceof Error ? error.message : String(error)),
-      )
+      using flushing = withDeadline(ctx, (ctx.deadline ?? Infinity) - returnMs)
+      const failures = await until(flushing, failuresOf([tracing, meters])).catch((error: unknown) => [
+        messageOf(error),
+      ])
       stopObserving()
-      if (failure !== undefined || reports.count > before) {
-        log.warn(ctx, 'telemetry: not all was exported; the last spans or metrics are lost', {
-          ...(failure !== undefined && { reason: failure }),
-        })
+      if (failures.length > 0 || reports.count > before) {
+        log.warn(ctx, 'telemetry: not all was exported; the last spans or metrics are lost', { failures })
       }
       for (const api of [trace, metrics, propagation, ambient, diag]) api.disable()
     },
   }
+}
+
+/** Waits for all: traces are not lost because metrics are. */
+async function failuresOf(parts: ({ shutdown(): Promise<void> } | undefined)[]): Promise<string[]> {
+  const results = await Promise.allSettled(parts.map(async (part) => part?.shutdown()))
+  return results.flatMap((result) => (result.status === 'rejected' ? [messageOf(result.reason)] : []))
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }
 
 const disabled: Telemetry = {

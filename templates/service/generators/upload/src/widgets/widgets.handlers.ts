@@ -23,10 +23,10 @@ export function widgetHandlers(platform: Platform) {
     ): Promise<Response> {
       // One more than asked for tells whether there is a next page.
       const rows = await listWidgets(ctx, db, { limit: query.limit + 1, after: query.cursor })
-      const page = rows.slice(0, query.limit)
-      const last = rows.length > query.limit ? page.at(-1) : undefined
+      const shown = rows.slice(0, query.limit)
+      const last = rows.length > query.limit ? shown.at(-1) : undefined
       return Response.json({
-        widgets: page.map(toWidget),
+        widgets: shown.map(toWidget),
         nextCursor: last === undefined ? null : cursorOf(last),
       } satisfies WidgetPage)
     },

