@@ -23,7 +23,9 @@ async function run(options: Options): Promise<void> {
   console.log(
     `${cpus().length} × ${cpu?.model ?? 'unknown processor'}, ${new Date().toISOString().slice(0, 10)}`,
   )
-  console.log(`${options.rounds} rounds of ${options.ms} ms, each entry in a process of its own`)
+  console.log(
+    `Up to ${options.rounds} rounds of ${options.ms} ms of processor time, each entry in a process of its own. Times are processor time.`,
+  )
   for (const major of options.nodes) {
     const node = await runtime(major)
     if ('missing' in node) {

@@ -14,7 +14,10 @@ export type Subject = { readonly batch: Batch } | { readonly family: Family; rea
 
 /** One measurement. */
 export interface Sample {
-  /** Nanoseconds for each time, or milliseconds for the whole family. */
+  /**
+   * Nanoseconds for each time, or milliseconds for the whole family: processor time of all threads of the process, so
+   * that collecting counts and what else the machine does counts less.
+   */
   readonly time: number
   /** Bytes of heap for each time that are still there afterwards, after collecting; the parent lives. */
   readonly retained: number
@@ -27,7 +30,7 @@ const batchMs = 1
 const collections = 4
 
 /**
- * Measures `subject` for about `ms` milliseconds after half as many of warm-up.
+ * Measures `subject` for about `ms` milliseconds of processor time after half as many of warm-up.
  * @throws Error if Node was not started with --expose-gc
  */
 export async function measure(subject: Subject, ms: number): Promise<Sample> {
@@ -51,27 +54,32 @@ async function measureFamily(family: Family, children: number): Promise<Sample> 
   const before = await heapUsed()
   await family.make(children)
   const live = (await heapUsed()) - before
-  const start = performance.now()
+  const start = process.cpuUsage()
   await family.end()
-  const time = performance.now() - start
+  const time = spentMs(start)
   const retained = (await heapUsed()) - before
   return { time, retained: retained / children, live: live / children }
 }
 
-/** Runs batches until `ms` have passed; `size` is the number of times that fills one batch. */
+/** Runs batches until `ms` of processor time are spent; `size` is the number of times that fills one batch. */
 async function spend(batch: Batch, first: number, ms: number) {
-  const start = performance.now()
+  const start = process.cpuUsage()
   let size = first
   let times = 0
-  for (let now = start; now - start < ms;) {
+  for (let before = 0; before < ms;) {
     await batch(size)
     times += size
     await setImmediate()
-    const end = performance.now()
-    if (end - now < batchMs / 2 && first === 1) size *= 2
-    now = end
+    const after = spentMs(start)
+    if (after - before < batchMs / 2 && first === 1) size *= 2
+    before = after
   }
-  return { size, times, elapsed: performance.now() - start }
+  return { size, times, elapsed: spentMs(start) }
+}
+
+function spentMs(since: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(since)
+  return (user + system) / 1000
 }
 
 async function heapUsed(): Promise<number> {

@@ -6,7 +6,7 @@ export interface Options {
   readonly nodes: readonly string[]
   readonly cases: readonly Case[]
   readonly rounds: number
-  /** How long one measurement lasts, without its warm-up. */
+  /** Processor time of one measurement, without its warm-up. */
   readonly ms: number
 }
 
@@ -15,7 +15,7 @@ export const usage = `npm run bench:context -- [options]
   --node 20,22,24   the versions of Node to run under (default: this one); others are fetched from npm
   --only a,b        of the cases ${catalogue.map(({ name }) => name).join(', ')}
   --rounds n        measurements of each, taken in turn (default 5)
-  --ms n            how long each of them lasts (default 200)
+  --ms n            processor time of each of them (default 200)
   --quick           2 rounds of 40 ms: to see that it runs, not to quote`
 
 /** @throws Error of one sentence for what it does not know */

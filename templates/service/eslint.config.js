@@ -7,7 +7,6 @@ const { plugin: context } = await tsImport('./lint/plugin.ts', import.meta.url)
 
 /** The service, and the pieces of it that `npm run add` stamps. */
 const service = ['src/**/*.ts', 'generators/*/src/**/*.ts']
-const tests = ['**/*.test.ts', 'test/**/*.ts']
 
 export default tseslint.config(
   { ignores: ['dist/', '.data/', 'node_modules/', 'coverage/'] },
@@ -42,7 +41,7 @@ export default tseslint.config(
     },
   },
   {
-    // Here the words are defined that the rules speak of: what makes contexts, ends them and keeps their tree.
+    // Here the words are defined that the rules speak of: what makes contexts, ends them, and keeps their tree.
     files: ['src/context/*.ts'],
     rules: {
       'context/context-twin': 'off',
@@ -53,13 +52,23 @@ export default tseslint.config(
     },
   },
   {
-    // A test is bounded by its own timeout, plays the client that hangs up, and lays out what it has set up in an object.
-    files: tests,
+    // A test plays all parties: the client that hangs up, the caller and the work, and who looks at it afterwards. It
+    // leaves work alone to see what becomes of it, and what it derives ends with its testContext.
+    files: ['**/*.test.ts', 'test/**/*.ts'],
     rules: {
       'context/context-twin': 'off',
       'context/no-context-in-state': 'off',
+      'context/no-lost-cancel': 'off',
       'context/no-raw-abort': 'off',
+      'context/no-unowned-work': 'off',
+      'context/pass-context': 'off',
+      '@typescript-eslint/no-floating-promises': 'error',
     },
+  },
+  {
+    // In the tests of contexts, contexts are what is tested, and have names of their own.
+    files: ['src/context/*.test.ts'],
+    rules: { 'context/context-first': 'off' },
   },
   { files: ['**/*.js', '**/*.mjs'], extends: [tseslint.configs.disableTypeChecked] },
 )

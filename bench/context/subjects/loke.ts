@@ -1,10 +1,15 @@
 import type { Subject } from '../measure.ts'
 
+interface Abortable {
+  readonly ctx: { readonly signal: AbortSignal }
+  readonly abort: () => void
+}
+
 interface Loke {
   readonly background: object
-  withAbort(parent: object): { ctx: { signal: AbortSignal }; abort(): void }
-  withTimeout(parent: object, ms: number): { ctx: { signal: AbortSignal }; abort(): void }
-  withValues(parent: object, values: Record<symbol, unknown>): Record<symbol, unknown>
+  readonly withAbort: (parent: object) => Abortable
+  readonly withTimeout: (parent: object, ms: number) => Abortable
+  readonly withValues: (parent: object, values: Record<symbol, unknown>) => Record<symbol, unknown>
 }
 
 // A name in a variable: the package is installed beside the compiled file, and is no dependency of this repository.

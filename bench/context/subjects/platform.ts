@@ -130,21 +130,20 @@ export function listener(): Subject {
 export function anyFamily(children: number): () => Subject {
   return () => {
     let parent = new AbortController()
-    let held: AbortSignal[] = []
     return {
       children,
       family: {
         make(count) {
           parent = new AbortController()
-          held = Array.from({ length: count }, () => {
-            const child = AbortSignal.any([parent.signal, new AbortController().signal])
-            child.addEventListener('abort', onEnd)
-            return child
-          })
+          for (let i = 0; i < count; i++) {
+            const own = new AbortController()
+            // Held by the parent as long as it has a listener.
+            AbortSignal.any([parent.signal, own.signal]).addEventListener('abort', onEnd)
+          }
         },
         end() {
           parent.abort(reason)
-          held = []
+          parent = new AbortController()
         },
       },
     }
@@ -177,6 +176,6 @@ export function linkedFamily(children: number): () => Subject {
 
 function abort(child: AbortController): void {
   // A signal is made when it is read, and a controller whose signal nobody reads is no use.
-  void child.signal
+  if (child.signal.aborted) throw new Error('abort: a new signal was aborted')
   child.abort(reason)
 }

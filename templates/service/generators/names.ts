@@ -108,7 +108,7 @@ function words(list: string): Set<string> {
  *
  * - `Widget`, `WidgetRow`, `listWidgets` → `PriceList`, `PriceListRow`, `listPriceLists`; `WIDGET_MAX` → `PRICE_LIST_MAX`
  * - beside `/` or `-`, in the name of a `.ts` file, as the first of an OpenAPI operation's `tags` → `price-list`: `'/widgets/:id'`, `src/widgets/widgets.routes.ts`
- * - beside `_`, as the first argument of `…Table(`, in a string or template that is SQL → `price_list`: `widgets_name_idx`
+ * - beside `_`, as the first argument of `…Table(`, in SQL, in double quotes inside a string → `price_list`: `widgets_name_idx`
  * - a word in the prose of a comment, or of a string with spaces in it → `price list`: `'Read one widget'`
  * - everything else → `priceList`: `widget.id`, `{ widgets }`, and a string that is the one word, as keys and fields are
  */
@@ -152,11 +152,22 @@ function stampPart(part: string, noun: Noun, kind: Kind, previous = ''): string 
         kind === 'prose' && /(?:^['"`]|\/\*\*? |\/\/ |[.:!?] )$/.test(before) && /^[\s,.;:']/.test(after)
       return opens ? capital(name.join(' ')) : name.map(capital).join('')
     }
-    if (kind === 'kebab' || /[/-]$/.test(before) || /^[/-]\w/.test(after) || /^\/$/.test(after))
+    if (
+      kind === 'kebab' ||
+      /[/-]$/.test(before) ||
+      /^-(?![\s=>-])/.test(after) ||
+      /^\/(?=[\w<$:]|$)/.test(after)
+    )
       return name.join('-')
     if (/^(?:\.\w+)*\.ts\b/.test(after)) return name.join('-')
+    // Quoted in a string: a name of SQL, if it is neither a key of JSON nor an attribute's value.
+    if (/[^=]"$/.test(before) && /^"(?!:)/.test(after)) return name.join('_')
     if (kind === 'sql' || /_$/.test(before) || /^_/.test(after)) return name.join('_')
-    if (kind === 'prose' && /(?:^|[\s('"]|^`)$/.test(before) && /^(?:$|`$|[\s,;:)'"!?]|\.(?!\w))/.test(after))
+    if (
+      kind === 'prose' &&
+      /(?:^|[\s(']|^["`])$/.test(before) &&
+      /^(?:$|`$|[\s,;:)'"!?]|\.(?!\w))/.test(after)
+    )
       return name.join(' ')
     return name.map((word, index) => (index === 0 ? word : capital(word))).join('')
   })

@@ -70,11 +70,11 @@ export function contextTypes(services: ParserServicesWithTypeInformation): Conte
 
 function isContext(type: ts.Type): boolean {
   if (type.isUnionOrIntersection()) return type.types.some(isContext)
-  if (type.isTypeParameter()) {
-    const constraint = type.getConstraint()
-    return constraint !== undefined && isContext(constraint)
-  }
-  return isOurs(type, 'Context') || (type.getBaseTypes() ?? []).some(isContext)
+  // Asked before isTypeParameter, which leaves the compiler no type behind it.
+  const bases = type.isClassOrInterface() ? (type.getBaseTypes() ?? []) : []
+  if (isOurs(type, 'Context') || bases.some(isContext)) return true
+  const constraint = type.isTypeParameter() ? type.getConstraint() : undefined
+  return constraint !== undefined && isContext(constraint)
 }
 
 function holdsContext(checker: ts.TypeChecker, type: ts.Type): boolean {

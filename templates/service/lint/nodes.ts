@@ -13,9 +13,15 @@ export function isFunction(node: TSESTree.Node): node is FunctionNode {
   )
 }
 
+/** What `node` lies in, from its parent to the program. */
+export function* ancestors(node: TSESTree.Node): Generator<TSESTree.Node> {
+  // ESLint's program has null for a parent, whatever the type says.
+  for (let at: TSESTree.Node | null | undefined = node.parent; at; at = at.parent) yield at
+}
+
 /** The functions around `node`, the nearest first. */
 export function* functionsAround(node: TSESTree.Node): Generator<FunctionNode> {
-  for (let at = node.parent; at !== undefined; at = at.parent) if (isFunction(at)) yield at
+  for (const at of ancestors(node)) if (isFunction(at)) yield at
 }
 
 /** Whether `node` lies in `outer`, or is it. */
@@ -60,7 +66,7 @@ export function bare(node: TSESTree.Node): TSESTree.Node {
 /** Whether a comment gives a reason: on the line of `node` or right above it, or above the statement it is in. */
 export function hasReason(source: Readonly<TSESLint.SourceCode>, node: TSESTree.Node): boolean {
   const lines = new Set<number>()
-  for (let at: TSESTree.Node | undefined = node; at !== undefined; at = at.parent) {
+  for (const at of [node, ...ancestors(node)]) {
     lines.add(at.loc.start.line)
     if (/Statement$|Declaration$/.test(at.type)) break
   }

@@ -26,7 +26,7 @@ export function contextVariables(source: Source, types: ContextTypes): ContextVa
     const [name] = variable.identifiers
     const [def] = variable.defs
     if (name === undefined || def === undefined) return false
-    if (def.type !== TSESLint.Scope.DefinitionType.Parameter && !isLocal(def)) return false
+    if (!isParameter(variable) && !isLocal(def)) return false
     const present = known.get(variable) ?? types.isContext(name)
     known.set(variable, present)
     return present
@@ -70,17 +70,20 @@ export function contextVariables(source: Source, types: ContextTypes): ContextVa
     visibleAt(node) {
       return variablesAround(node).filter((variable) => {
         const [name] = variable.identifiers
-        if (name === undefined || lifetimes.has(name.name) || name.range[0] > node.range[0]) return false
-        // Not yet there in its own initialiser.
-        return !variable.references.some(({ writeExpr }) => writeExpr && isInside(node, writeExpr))
+        if (name === undefined || lifetimes.has(name.name)) return false
+        if (isParameter(variable)) return !isInside(node, name.parent)
+        // Not there yet in its own initialiser, nor before it has a value.
+        return variable.references.some(({ writeExpr }) => writeExpr && writeExpr.range[1] <= node.range[0])
       })
     },
     derives: (variable, ancestor) => derives(variable, ancestor),
-    isDerived(variable) {
-      const [def] = variable.defs
-      return def?.type === TSESLint.Scope.DefinitionType.Parameter || origins(variable).length > 0
-    },
+    isDerived: (variable) => isParameter(variable) || origins(variable).length > 0,
   }
+}
+
+/** Whether it was received with the call. */
+export function isParameter(variable: Variable): boolean {
+  return variable.defs[0]?.type === TSESLint.Scope.DefinitionType.Parameter
 }
 
 function isLocal(def: TSESLint.Scope.Definition): boolean {

@@ -9,7 +9,9 @@ import {
   mkdtemp,
   readdir,
   readFile,
+  realpath,
   rm,
+  rmdir,
   stat,
   symlink,
 } from 'node:fs/promises'
@@ -63,9 +65,11 @@ export async function homeFor(dir: string, user: User): Promise<string> {
   // A link whose target is gone: the system has emptied its temporary folder.
   if ((await lstat(dir).catch(() => undefined))?.isSymbolicLink() && !existsSync(dir)) await rm(dir)
   await mkdir(dir, { recursive: true })
-  if (user.uid === undefined || user.gid === undefined) return dir
-  await chown(dir, user.uid, user.gid)
-  if (canUse(dir, user)) return dir
+  // Where a former start has put the data, if `dir` is a link.
+  const real = await realpath(dir)
+  if (user.uid === undefined || user.gid === undefined) return real
+  await chown(real, user.uid, user.gid)
+  if (canUse(real, user)) return real
 
   const home = await mkdtemp(join(tmpdir(), `${basename(dir)}-`))
   await chown(home, user.uid, user.gid)
@@ -75,7 +79,7 @@ export async function homeFor(dir: string, user: User): Promise<string> {
       `Postgres refuses to run as root, and no other user gets to ${dir} or ${tmpdir()}: ${advice}`,
     )
   }
-  await rm(dir, { recursive: true })
+  await rmdir(dir)
   await symlink(home, dir)
   return home
 }

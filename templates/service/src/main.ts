@@ -23,16 +23,16 @@ async function start(root: Context, stop: Context, log: Log, opened: Closers) {
   const platform = await openPlatform(ctx, log, opened, { ...config, service })
   await prepare(ctx, platform)
 
-  const admin = await listenAdmin(ctx, { ...config.admin, root, metrics: platform.telemetry.metrics })
+  const admin = await listenAdmin(ctx, root, { ...config.admin, metrics: platform.telemetry.metrics })
   opened.defer('admin listener', (ctx) => admin.close(ctx))
   const server = await listen(ctx, root, log, documented(service, routes(platform)), config.http)
-  log.info(root, 'listening', { port: server.port, adminPort: admin.port })
+  log.info(ctx, 'listening', { port: server.port, adminPort: admin.port })
   return { config, platform, server }
 }
 
 /** Starts, serves until something ends it, and stops in the reverse order. Resolves with the exit code. */
 async function run(root: Context, log: Log): Promise<number> {
-  const stop = untilStopped(root, log)
+  using stop = untilStopped(root, log)
   const opened = closers(log)
   const started = await start(root, stop, log, opened).catch((error: unknown) => {
     log.fatal(root, `start-up failed: ${error instanceof Error ? error.message : String(error)}`)

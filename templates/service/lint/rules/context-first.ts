@@ -34,6 +34,7 @@ export const contextFirst = rule({
 
     function derivesFrom(fn: Signature, name: string): boolean {
       if (!isFunction(fn)) return true
+      if (fn.returnType !== undefined && types.isContext(fn.returnType.typeAnnotation)) return true
       return Array.from(walk(fn.body, sourceCode.visitorKeys, () => true)).some((node) => {
         if (node.type !== Type.CallExpression) return false
         const given = node.arguments.some(

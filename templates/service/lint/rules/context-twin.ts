@@ -1,5 +1,5 @@
 import { AST_NODE_TYPES as Type, TSESLint, type TSESTree } from '@typescript-eslint/utils'
-import { functionsAround, isFunction, isInside, walk } from '../nodes.ts'
+import { ancestors, functionsAround, isFunction, isInside, walk } from '../nodes.ts'
 import { rule } from '../rule.ts'
 import { twins, type FunctionTwin } from '../twins.ts'
 import { contextVariables } from '../variables.ts'
@@ -82,7 +82,8 @@ export const contextTwin = rule({
 
     /** Whether the promise is waited for by until, here or through the constant that holds it. */
     function isWaitedFor(node: TSESTree.Node): boolean {
-      for (let at = node.parent; at !== undefined && !isFunction(at); at = at.parent) {
+      for (const at of ancestors(node)) {
+        if (isFunction(at)) return false
         if (at.type === Type.CallExpression && types.contextFunction(at) === 'until') return true
         if (at.type !== Type.VariableDeclarator) continue
         return sourceCode

@@ -1,6 +1,6 @@
 import { AST_NODE_TYPES as Type, TSESLint, type TSESTree } from '@typescript-eslint/utils'
 import type { Call } from '../context-types.ts'
-import { bare, functionsAround, isFunction, isInside, walk } from '../nodes.ts'
+import { ancestors, bare, functionsAround, isFunction, isInside, walk } from '../nodes.ts'
 import { rule } from '../rule.ts'
 import { returned } from '../variables.ts'
 
@@ -83,7 +83,7 @@ export const noLostCancel = rule({
     function endsInFinally(variable: Variable): boolean {
       return variable.references.some(({ identifier }) => {
         if (!isEnd(identifier)) return false
-        for (let at: TSESTree.Node | undefined = identifier; at !== undefined; at = at.parent) {
+        for (const at of ancestors(identifier)) {
           if (isFunction(at)) return false
           if (at.parent?.type === Type.TryStatement && at.parent.finalizer === at) return true
         }

@@ -1,5 +1,5 @@
 import { AST_NODE_TYPES as Type, type TSESTree } from '@typescript-eslint/utils'
-import { hasReason } from '../nodes.ts'
+import { functionsAround, hasReason } from '../nodes.ts'
 import { rule } from '../rule.ts'
 
 /**
@@ -18,8 +18,8 @@ export const noUnownedWork = rule({
     const { sourceCode } = context
 
     function inAsync(node: TSESTree.Node): boolean {
-      for (let at = node.parent; at !== undefined; at = at.parent) if ('async' in at) return at.async
-      return true
+      const [fn] = functionsAround(node)
+      return fn === undefined || fn.async
     }
 
     return {

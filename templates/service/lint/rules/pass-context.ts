@@ -3,7 +3,7 @@ import type { Call } from '../context-types.ts'
 import { lifetimes } from '../lifetimes.ts'
 import { bare, functionsAround, hasReason, isInside } from '../nodes.ts'
 import { rule } from '../rule.ts'
-import { contextVariables } from '../variables.ts'
+import { contextVariables, isParameter } from '../variables.ts'
 
 /** Questions about a context, which may be asked of any: what they are told of is not done under it. */
 const questions = new Set(['cause', 'liveContexts'])
@@ -104,10 +104,6 @@ export const passContext = rule({
     return { CallExpression: check, NewExpression: check }
   },
 })
-
-function isParameter(variable: TSESLint.Scope.Variable): boolean {
-  return variable.defs[0]?.type === TSESLint.Scope.DefinitionType.Parameter
-}
 
 /** The function whose call the variable belongs to. */
 function ownerOf(variable: TSESLint.Scope.Variable): TSESTree.Node | undefined {

@@ -32,7 +32,7 @@ describe('a deadline', () => {
   test('ends its context when it passes (go: TestDeadline)', async () => {
     const at = new Date(Date.now() + 20)
     const ctx = withDeadline(root, at)
-    expect([ctx.err, ctx.deadline]).toEqual([undefined, at.getTime()])
+    expect(ctx.deadline).toBe(at.getTime())
     await ended(ctx)
 
     expect([ctx.err, cause(ctx), ctx.signal.reason]).toEqual(Array(3).fill(DeadlineExceeded))
@@ -269,9 +269,9 @@ test.each([365, -365])(
 
 describe('in a loop that never yields, a deadline that has passed', () => {
   test('counts as passed when it is asked for, though no timer could run (beyond Go)', () => {
-    const ctx = withTimeout(root, 5)
+    const ctx = withTimeout(root, 20)
     const signal = ctx.signal
-    block(10)
+    block(25)
     expect(signal.aborted).toBe(false)
 
     expect(ctx.err).toBe(DeadlineExceeded)
@@ -313,10 +313,11 @@ describe('in a loop that never yields, a deadline that has passed', () => {
 
   test("beats its parent's cancel and its parent's later deadline (beyond Go)", () => {
     const late = new Error('late')
-    const parents = [withCancel(root), withTimeout(root, 6)]
-    const children = parents.map((parent) => withTimeout(parent, 5, late))
-    const below = children.map((child) => withCancel(child))
-    block(10)
+    const at = Date.now() + 30
+    const parents = [withCancel(root), withDeadline(root, at + 2)]
+    const children = parents.map((parent) => withDeadline(parent, at, late))
+    const below = children.map((ctx) => withCancel(ctx))
+    block(40)
     for (const parent of parents) parent.cancel(new Error('too late'))
 
     expect([...children, ...below].map(cause)).toEqual(Array(4).fill(late))

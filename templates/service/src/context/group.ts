@@ -50,7 +50,7 @@ export function group(parent: Context, options: { limit?: number } = {}): Group 
       const fn = queue.shift()
       if (fn === undefined) break
       running++
-      // Settles without rejecting: run keeps what fn threw for wait.
+      // eslint-disable-next-line context/no-unowned-work, @typescript-eslint/no-floating-promises -- wait waits for it: run keeps what fn threw, and does not reject
       void run(fn)
     }
     if (running === 0) for (const resume of waiting.splice(0)) resume()

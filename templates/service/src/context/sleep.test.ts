@@ -1,10 +1,11 @@
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { DeadlineExceeded, liveContexts, withCancel, withTimeout } from './context.ts'
+import { Canceled, DeadlineExceeded, liveContexts, withCancel, withTimeout } from './context.ts'
 import { sleep } from './sleep.ts'
 import { testContext } from './test-context.ts'
 
-function timers(): number {
-  return process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
+/** Puts the clock into the test's hand. */
+function holdClock(): void {
+  vi.useFakeTimers({ toFake: ['Date', 'performance', 'setTimeout', 'clearTimeout'] })
 }
 
 describe('sleep', () => {
@@ -39,16 +40,17 @@ describe('sleep', () => {
   })
 
   test('leaves no timer and no child behind, however it ended (beyond Go)', async (t) => {
-    const ctx = testContext(t)
-    const before = timers()
-    const inner = withCancel(ctx)
-    const sleeping = sleep(inner, 60_000)
-    expect(timers()).toBe(before + 1)
-    inner.cancel()
-    await expect(sleeping).rejects.toThrow()
-    await sleep(ctx, 1)
+    holdClock()
+    const parent = testContext(t)
+    const ctx = withCancel(parent)
+    const [cut, whole] = [sleep(ctx, 60_000), sleep(parent, 10)]
+    expect(vi.getTimerCount()).toBe(2)
+    ctx.cancel()
+    await expect(cut).rejects.toBe(Canceled)
+    await vi.advanceTimersByTimeAsync(10)
+    await whole
 
-    expect([timers(), liveContexts(ctx).children]).toEqual([before, []])
+    expect([vi.getTimerCount(), liveContexts(parent).children]).toEqual([0, []])
   })
 
   test('lets others run, even for no time at all (beyond Go)', async (t) => {
@@ -67,7 +69,7 @@ describe('sleep', () => {
 
   test('may be longer than the 31 bits of setTimeout (beyond Go)', async (t) => {
     const ctx = testContext(t)
-    vi.useFakeTimers({ toFake: ['Date', 'performance', 'setTimeout', 'clearTimeout'] })
+    holdClock()
     let over = false
     const sleeping = sleep(ctx, 2 ** 33).then(() => (over = true))
     await vi.advanceTimersByTimeAsync(2 ** 33 - 1)

@@ -7,6 +7,7 @@ import { afterFunc, cause, type Context } from './context.ts'
 export function until<T>(ctx: Context, promise: PromiseLike<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const stop = afterFunc(ctx, () => reject(cause(ctx) ?? new Error('until: ctx ended without a cause')))
+    // Settles the promise that is returned; if ctx was first, its outcome is observed all the same.
     promise.then(
       (value) => {
         stop()

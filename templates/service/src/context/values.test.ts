@@ -15,6 +15,7 @@ import {
   type CancelContext,
   type Context,
 } from './context.ts'
+import { ended } from './ended.ts'
 
 const root = background()
 const user = contextKey<string>('user')
@@ -144,7 +145,7 @@ describe('thirty layers of values, cancels and timeouts', () => {
 
   test('keep every value, and a timer ends the leaf (go: TestLayersTimeout)', async () => {
     const { leaf, held, ends } = layers(10)
-    await new Promise((resolve) => leaf.signal.addEventListener('abort', resolve))
+    await ended(leaf)
 
     expect([leaf.err, wrong(leaf, held)]).toEqual([DeadlineExceeded, []])
     ends[0]?.cancel()

@@ -16,10 +16,9 @@ interface Listening {
 async function listen(t: TestContext, options: Partial<AdminOptions> = {}): Promise<Listening> {
   const ctx = testContext(t)
   const root = withCancel(withValue(ctx, contextName, 'top'))
-  const admin = await listenAdmin(ctx, {
+  const admin = await listenAdmin(ctx, root, {
     host: '127.0.0.1',
     port: 0,
-    root,
     metrics: (_request, response) => response.end('up 1\n'),
     ...options,
   })

@@ -16,17 +16,15 @@ export interface AdminOptions {
   readonly host: string
   /** 0 means any free one. */
   readonly port: number
-  /** The top of the tree that `/debug/contexts` shows. */
-  readonly root: Context
   readonly metrics: Telemetry['metrics']
 }
 
 /**
- * Listens for `GET /metrics` and `GET /debug/contexts`.
+ * Listens for `GET /metrics` and `GET /debug/contexts`, which shows the tree below `root`.
  * @throws Error that names the address and what to do, if it cannot be bound; the cause of ctx if it ends first
  */
-export async function listenAdmin(ctx: Context, options: AdminOptions): Promise<Admin> {
-  const server = createServer((request, response) => answer(request, response, options))
+export async function listenAdmin(ctx: Context, root: Context, options: AdminOptions): Promise<Admin> {
+  const server = createServer((request, response) => answer(root, request, response, options))
   try {
     await until(ctx, bind(server, options.host, options.port))
   } catch (error) {
@@ -55,7 +53,12 @@ function bind(server: Server, host: string, port: number): Promise<void> {
   })
 }
 
-function answer(request: IncomingMessage, response: ServerResponse, options: AdminOptions): void {
+function answer(
+  root: Context,
+  request: IncomingMessage,
+  response: ServerResponse,
+  options: AdminOptions,
+): void {
   response.setHeader('cache-control', 'no-store')
   response.setHeader('x-content-type-options', 'nosniff')
   const path = request.url?.split('?', 1)[0]
@@ -69,7 +72,7 @@ function answer(request: IncomingMessage, response: ServerResponse, options: Adm
   } else if (path === '/metrics') {
     options.metrics(request, response)
   } else {
-    showContexts(request, response, options.root)
+    showContexts(root, request, response)
   }
 }
 
@@ -79,18 +82,18 @@ function isOwnName(given: string | undefined, host: string): boolean {
   return !loopback.test(host) || loopback.test(given?.replace(/:\d+$/, '') ?? '')
 }
 
-function showContexts(request: IncomingMessage, response: ServerResponse, top: Context): void {
-  const root = liveContexts(top)
-  const live = count(root)
+function showContexts(root: Context, request: IncomingMessage, response: ServerResponse): void {
+  const top = liveContexts(root)
+  const live = count(top)
   response.setHeader('vary', 'accept')
   if (request.headers.accept?.includes('application/json') === true) {
     response.setHeader('content-type', 'application/json')
-    response.end(JSON.stringify({ live, root }))
+    response.end(JSON.stringify({ live, root: top }))
     return
   }
   response.setHeader('content-type', 'text/html; charset=utf-8')
   response.setHeader('content-security-policy', contextsPagePolicy)
-  response.end(contextsPage(live, root))
+  response.end(contextsPage(live, top))
 }
 
 /** All contexts of the tree that have not ended, the root included. */

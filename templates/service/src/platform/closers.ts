@@ -28,7 +28,7 @@ export function closers(log: Log): Closers {
           await until(ctx, next.close(ctx))
         } catch (err) {
           clean = false
-          log.error(parent, `${next.name} did not close`, { err })
+          log.error(ctx, `${next.name} did not close`, { err })
         }
       }
       return clean

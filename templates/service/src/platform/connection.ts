@@ -60,6 +60,7 @@ export function borrowed(client: PoolClient): Connection {
     let cancelled: Promise<void> | undefined
     const stop = afterFunc(ctx, () => {
       if (settled) return
+      // Its end is why there is something to cancel. Ended below, when the statement has.
       ending = withTimeout(withoutCancel(ctx), cancelBudgetMs)
       cancelled = cancelUntilEnded(ending, client)
     })

@@ -24,6 +24,7 @@ export interface Database {
    * COMMIT and ROLLBACK, once sent, are not cancelled.
    * @throws CommitOutcomeUnknown if the connection was lost while Postgres was committing
    */
+  // eslint-disable-next-line context/context-first -- most work needs q alone: ctx is the transaction's own, for what it calls
   transaction<T>(ctx: Context, work: (q: Queries, ctx: Context) => Promise<T>): Promise<T>
   /** Connections of the pool: open, idle, and calls that wait for one. */
   stats(): { total: number; idle: number; waiting: number }
@@ -149,6 +150,7 @@ async function acquire(ctx: Context, pool: pg.Pool): Promise<PoolClient> {
   try {
     return await until(ctx, arriving)
   } catch (error) {
+    // The pool will have it in the end, and nobody here is left to wait.
     arriving.then(
       (client) => client.release(),
       () => undefined,
@@ -159,34 +161,21 @@ async function acquire(ctx: Context, pool: pg.Pool): Promise<PoolClient> {
 
 /** Gives `work` a query handle that is dead when `work` has returned, and waits for what it left running. */
 async function within<T>(ctx: Context, connection: Connection, work: (q: Queries) => Promise<T>): Promise<T> {
-  const statements = new Statements(ctx, connection)
-  try {
-    // Drizzle calls nothing of a client but `query`.
-    return await work(drizzle(statements as unknown as PoolClient))
-  } finally {
-    statements.open = false
-    await connection.idle()
-  }
-}
-
-/** What drizzle takes for a node-postgres client: statements on one connection, under one context. */
-class Statements {
-  open = true
-  readonly #ctx: Context
-  readonly #connection: Connection
-
-  constructor(ctx: Context, connection: Connection) {
-    this.#ctx = ctx
-    this.#connection = connection
-  }
-
-  query(statement: QueryConfig, values: unknown[]): Promise<QueryResult> {
-    if (!this.open) {
+  let open = true
+  // What drizzle takes for a node-postgres client: it calls nothing of one but `query`.
+  const statements = {
+    query(statement: QueryConfig, values: unknown[]): Promise<QueryResult> {
+      if (open) return connection.execute(ctx, statement, values)
       return Promise.reject(
         new Error('a query handle was used after its db.run or db.transaction had returned'),
       )
-    }
-    return this.#connection.execute(this.#ctx, statement, values)
+    },
+  }
+  try {
+    return await work(drizzle(statements as unknown as PoolClient))
+  } finally {
+    open = false
+    await connection.idle()
   }
 }
 
@@ -200,6 +189,7 @@ function beginFor(ctx: Context): string {
 async function commit(ctx: Context, connection: Connection): Promise<void> {
   let result
   try {
+    // Once sent it is not cancelled: whoever asked would not know the outcome.
     result = await connection.execute(withoutCancel(ctx), { text: 'COMMIT' })
   } catch (error) {
     if (error instanceof pg.DatabaseError && error.severity !== 'FATAL') throw error
@@ -213,6 +203,7 @@ async function commit(ctx: Context, connection: Connection): Promise<void> {
 /** Leaves a connection that cannot roll back for `release` to close, which rolls back as well. */
 async function rollback(ctx: Context, connection: Connection): Promise<void> {
   if (!connection.inTransaction()) return
+  // The end of ctx may be why it is rolled back.
   using unwinding = withTimeout(withoutCancel(ctx), 5_000)
   await connection.execute(unwinding, { text: 'ROLLBACK' }).catch(() => undefined)
 }

@@ -15,7 +15,7 @@ export interface Diagnostics {
 }
 
 /** Writes what OpenTelemetry reports as warnings; details, which it only gives if asked for, as debug lines. */
-export function diagnostics(ctx: Context, log: Log): Diagnostics {
+export function diagnostics(root: Context, log: Log): Diagnostics {
   const said = new Map<string, { at: number; held: number }>()
   let count = 0
 
@@ -32,9 +32,9 @@ export function diagnostics(ctx: Context, log: Log): Diagnostics {
     if (said.size >= maxRemembered) said.clear()
     said.set(kind, { at: now, held: 0 })
     const held = before?.held ?? 0
-    log.warn(ctx, `telemetry: ${readable}`, held > 0 ? { repeated: held } : {})
+    log.warn(root, `telemetry: ${readable}`, held > 0 ? { repeated: held } : {})
   }
-  const detail = (message: string): void => log.debug(ctx, `telemetry: ${message}`)
+  const detail = (message: string): void => log.debug(root, `telemetry: ${message}`)
 
   return {
     logger: { error: report, warn: report, info: detail, debug: detail, verbose: detail },

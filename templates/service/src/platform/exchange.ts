@@ -12,6 +12,7 @@ export interface Exchange {
   /** Monotonic milliseconds. */
   readonly startedAt: number
   /** Set when the request has been routed; ended when the response has. */
+  // eslint-disable-next-line context/no-context-in-state -- the record of one request: the response's end ends both
   ctx: CancelContext | undefined
   route: Route | undefined
   /** What was answered, for the log: 499 where nobody was there to read it. */

@@ -90,8 +90,8 @@ export function createBoundary(
   }
   return boundary
 
-  /** Derives the request's context. It ends when the response does, so nobody here has it in a `using`. */
-  function begin(exchange: Exchange, route: Route | undefined): CancelContext {
+  /** Derives the request's context. `conclude` ends it when the response has ended, so nobody here has it in a `using`. */
+  function begin(exchange: Exchange, route: Route | undefined): Context {
     const ownMs = route?.timeoutMs ?? options.requestTimeoutMs
     const callerMs = callerTimeoutMs(exchange.incoming.headers)
     const named = withValue(server, requestKey, exchange.info)
@@ -101,7 +101,7 @@ export function createBoundary(
     exchange.route = route
     exchange.working = true
     // The client may have left before the request was routed.
-    if (exchange.closed) hangUp(exchange, ctx)
+    if (exchange.closed) hangUp(ctx, exchange)
     return ctx
   }
 
@@ -135,11 +135,11 @@ export function createBoundary(
   function onClose(exchange: Exchange): void {
     const { ctx, outgoing } = exchange
     exchange.closed = true
-    if (ctx !== undefined && !outgoing.writableFinished) hangUp(exchange, ctx)
+    if (ctx !== undefined && !outgoing.writableFinished) hangUp(ctx, exchange)
     conclude(exchange)
   }
 
-  function hangUp(exchange: Exchange, ctx: CancelContext): void {
+  function hangUp(ctx: CancelContext, exchange: Exchange): void {
     if (ctx.err === undefined) exchange.status = 499
     if (exchange.route?.hangUp !== 'ignore') ctx.cancel(new ClientDisconnected())
   }
@@ -156,7 +156,7 @@ export function createBoundary(
     const ctx = exchange.ctx ?? begin(exchange, undefined)
     const seconds = (performance.now() - exchange.startedAt) / 1_000
     const ended = status === 499 ? 'ClientDisconnected' : causeName(ctx)
-    ctx.cancel()
+    exchange.ctx?.cancel()
     endServerSpan(ctx, { route: route?.path, status, cause: ended, failure })
     metrics.finished(info.method, { route: route?.path, status, cause: ended, failure }, seconds)
     logRequest(ctx, log, exchange, ended, seconds)

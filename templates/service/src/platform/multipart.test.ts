@@ -39,8 +39,9 @@ interface Server {
 async function serve(
   t: TestContext,
   limits: Partial<UploadLimits> = {},
-  work: (ctx: Context, incoming: IncomingFile) => Promise<void> = async (_ctx, { content }) =>
-    void (await buffer(content)),
+  work: (ctx: Context, incoming: IncomingFile) => Promise<void> = async (_ctx, { content }) => {
+    await buffer(content)
+  },
 ): Promise<Server> {
   const ctx = withCancel(testContext(t))
   const waiting: ((outcome: Outcome) => void)[] = []
@@ -349,7 +350,10 @@ test('a connection that is cut ends every open file with the reason', async (t) 
 test('after a refusal no file is handed out, though its bytes have arrived', async (t) => {
   const server = await serve(t)
   const bad = part('name="dok"; filename="a"', 'x')
-  const { error, files } = await send(server, Buffer.concat([bad, part('name="doc"; filename="b"', 'x'), end]))
+  const { error, files } = await send(
+    server,
+    Buffer.concat([bad, part('name="doc"; filename="b"', 'x'), end]),
+  )
   expect(error).toMatchObject({ status: 400 })
   expect(files).toEqual([])
 })

@@ -62,7 +62,7 @@ const ProblemBody = z
   .object({
     type: z.string(),
     title: z.string(),
-    status: z.int(),
+    status: z.int().min(400).max(599),
     detail: z.string(),
     errors: z
       .array(z.object({ field: z.string(), message: z.string() }))

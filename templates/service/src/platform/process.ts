@@ -23,15 +23,15 @@ export function untilStopped(parent: Context, log: Log): CancelContext {
     const again = performance.now() - firstSignalAt
     if (signal === 'SIGINT' && again < sameKeystrokeMs) return
     if (cause(ctx) instanceof SignalReceived) {
-      log.warn(parent, 'second signal: exiting at once', { signal })
+      log.warn(ctx, 'second signal: exiting at once', { signal })
       process.exit(128 + constants.signals[signal])
     }
     firstSignalAt = performance.now()
-    log.info(parent, 'signal received', { signal })
+    log.info(ctx, 'signal received', { signal })
     ctx.cancel(new SignalReceived(signal))
   }
   const onFault = (reason: unknown): void => {
-    log.error(parent, 'unhandled fault', { err: reason })
+    log.error(ctx, 'unhandled fault', { err: reason })
     ctx.cancel(new UnhandledFault('a fault that nobody handled; see the log', { cause: reason }))
   }
   process.on('SIGTERM', onSignal).on('SIGINT', onSignal)

@@ -23,6 +23,7 @@ export function prometheusEndpoint(): PrometheusEndpoint {
   return {
     reader,
     answer(_request, response) {
+      // The client waits for the response, nobody for this; a scrape has no context to end with.
       reader.collect().then(
         ({ resourceMetrics }) => {
           response.setHeader('content-type', 'text/plain; version=0.0.4; charset=utf-8')

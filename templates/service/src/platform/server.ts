@@ -62,7 +62,14 @@ export async function listen(
     serverOptions: { keepAliveTimeout: keepAliveTimeoutMs, requestTimeout: options.receiveTimeoutMs },
   }) as NodeServer
 
-  await until(ctx, bind(server, options.host, options.port))
+  try {
+    await until(ctx, bind(server, options.host, options.port))
+  } catch (error) {
+    serving.cancel()
+    // It may be bound yet, when ctx ended first.
+    server.close()
+    throw error
+  }
   const { port } = server.address() as AddressInfo
 
   return {

@@ -80,7 +80,9 @@ export async function startTelemetry(
       ])
       stopObserving()
       if (failures.length > 0 || reports.count > before) {
-        log.warn(ctx, 'telemetry: not all was exported; the last spans or metrics are lost', { failures })
+        log.warn(flushing, 'telemetry: not all was exported; the last spans or metrics are lost', {
+          failures,
+        })
       }
       for (const api of [trace, metrics, propagation, ambient, diag]) api.disable()
     },

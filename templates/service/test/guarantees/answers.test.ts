@@ -1,9 +1,11 @@
 import { describe, expect, test } from 'vitest'
-import { startService, type RunningService } from '../support/service.ts'
+import { sharedService, type RunningService } from '../support/service.ts'
+
+const shared = sharedService({ probe: true, env: { BODY_MAX_BYTES: '1000' } })
 
 describe('an answer tells the client what is wrong, and nothing of the inside', () => {
-  test('an invalid query and body: 400 with each field and why', async (t) => {
-    const service = await startService(t, { probe: true })
+  test('an invalid query and body: 400 with each field and why', async () => {
+    const service = shared()
 
     const response = await post(service, '/probe/echo?times=9', JSON.stringify({ text: 5 }))
 
@@ -13,8 +15,8 @@ describe('an answer tells the client what is wrong, and nothing of the inside', 
     expect(problem.errors.map((error) => error.field)).toEqual(['query.times', 'body.text'])
   })
 
-  test('a body that is no JSON: 400; another type: 415; a larger one: 413', async (t) => {
-    const service = await startService(t, { probe: true, env: { BODY_MAX_BYTES: '1000' } })
+  test('a body that is no JSON: 400; another type: 415; a larger one: 413', async () => {
+    const service = shared()
 
     expect((await post(service, '/probe/echo', '{')).status).toBe(400)
     expect((await post(service, '/probe/echo', 'x', 'text/plain')).status).toBe(415)
@@ -22,8 +24,8 @@ describe('an answer tells the client what is wrong, and nothing of the inside', 
     expect((await post(service, '/probe/echo', JSON.stringify({ text: 'x' }))).status).toBe(200)
   })
 
-  test('a path that nothing answers: 404, with the request id', async (t) => {
-    const service = await startService(t)
+  test('a path that nothing answers: 404, with the request id', async () => {
+    const service = shared()
 
     const response = await fetch(`${service.url}/nowhere`, { headers: { 'x-request-id': 'mine' } })
 
@@ -32,8 +34,8 @@ describe('an answer tells the client what is wrong, and nothing of the inside', 
     expect(await response.json()).toMatchObject({ title: 'Not Found', requestId: 'mine' })
   })
 
-  test('a failure: 500 without its message; the log has it with its stack', async (t) => {
-    const service = await startService(t, { probe: true })
+  test('a failure: 500 without its message; the log has it with its stack', async () => {
+    const service = shared()
 
     const response = await fetch(`${service.url}/probe/failure`, { headers: { 'x-request-id': 'failed' } })
 
@@ -44,8 +46,8 @@ describe('an answer tells the client what is wrong, and nothing of the inside', 
     expect(JSON.stringify(line)).toContain('probe.routes')
   })
 
-  test('a request id that is too long or not printable is replaced', async (t) => {
-    const service = await startService(t)
+  test('a request id that is too long or not printable is replaced', async () => {
+    const service = shared()
     for (const bad of ['x'.repeat(129), 'a b', 'ü']) {
       const response = await fetch(`${service.url}/livez`, { headers: { 'x-request-id': bad } })
       expect(response.headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/)

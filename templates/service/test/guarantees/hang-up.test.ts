@@ -1,10 +1,12 @@
 import { connect } from 'node:net'
 import { expect, test } from 'vitest'
 import { eventually, open, running } from '../support/client.ts'
-import { startService } from '../support/service.ts'
+import { sharedService, startService } from '../support/service.ts'
 
-test('a client that hangs up takes its statement in Postgres with it', async (t) => {
-  const service = await startService(t, { probe: true })
+const shared = sharedService({ probe: true })
+
+test('a client that hangs up takes its statement in Postgres with it', async () => {
+  const service = shared()
   const request = open(`${service.url}/probe/query?seconds=30`, 'GET', {
     'x-request-id': 'the-one-that-left',
   })
@@ -54,8 +56,8 @@ test('a client that hangs up while it waits for a connection leaves the queue', 
   await eventually(async () => (await running(service, 'pg_sleep')) === 0)
 })
 
-test('a write that must not stop half-way outlives its client, and only its client', async (t) => {
-  const service = await startService(t, { probe: true })
+test('a write that must not stop half-way outlives its client, and only its client', async () => {
+  const service = shared()
   const patient = open(`${service.url}/probe/write?seconds=0.5`, 'POST', { 'x-request-id': 'write' })
   await eventually(async () => (await running(service, 'pg_sleep')) === 1)
   patient.hangUp()
@@ -71,8 +73,8 @@ test('a write that must not stop half-way outlives its client, and only its clie
   await eventually(async () => (await running(service, 'pg_sleep')) === 0)
 })
 
-test('a client that half-closes its connection has gone', async (t) => {
-  const service = await startService(t, { probe: true })
+test('a client that half-closes its connection has gone', async () => {
+  const service = shared()
   const socket = connect(Number(new URL(service.url).port), '127.0.0.1')
   socket.write('GET /probe/query?seconds=30 HTTP/1.1\r\nHost: localhost\r\n\r\n')
   await eventually(async () => (await running(service, 'pg_sleep')) === 1)
@@ -83,8 +85,8 @@ test('a client that half-closes its connection has gone', async (t) => {
   socket.destroy()
 })
 
-test('a response that is being streamed ends with its client', async (t) => {
-  const service = await startService(t, { probe: true })
+test('a response that is being streamed ends with its client', async () => {
+  const service = shared()
   const controller = new AbortController()
   const response = await fetch(`${service.url}/probe/stream?seconds=30`, {
     signal: controller.signal,
@@ -98,8 +100,8 @@ test('a response that is being streamed ends with its client', async (t) => {
   expect(line).toMatchObject({ status: 499, cause: 'ClientDisconnected' })
 })
 
-test('a response that ended well leaves no context behind', async (t) => {
-  const service = await startService(t, { probe: true })
+test('a response that ended well leaves no context behind', async () => {
+  const service = shared()
   for (let i = 0; i < 20; i++) {
     const response = await fetch(`${service.url}/probe/stream?seconds=0.04`)
     expect(await response.text()).toBe('..')

@@ -5,11 +5,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import pg from 'pg'
+import { afterAll, beforeAll } from 'vitest'
 import { createDatabase } from './postgres.ts'
 
 /** What these helpers need of a test: vitest's test context has it. */
 export interface RunningTest {
-  onTestFinished(fn: () => Promise<void>): void
+  onTestFinished(fn: () => Promise<void>): unknown
 }
 
 /** One line of the service's log. */
@@ -94,6 +95,22 @@ export async function startService(t: RunningTest, options: ServiceOptions = {})
       return result.rows
     },
     connect,
+  }
+}
+
+/** One service for all tests of a file, where none of them ends it. */
+export function sharedService(options: ServiceOptions = {}): () => RunningService {
+  const cleanups: (() => Promise<void>)[] = []
+  let service: RunningService | undefined
+  beforeAll(async () => {
+    service = await startService({ onTestFinished: (fn) => cleanups.push(fn) }, options)
+  })
+  afterAll(async () => {
+    for (const cleanup of cleanups.reverse()) await cleanup()
+  })
+  return () => {
+    if (service === undefined) throw new Error('the shared service is there inside of tests only')
+    return service
   }
 }
 

@@ -1,6 +1,11 @@
 import { expect, test } from 'vitest'
 import { eventually, open, running } from '../../test/support/client.ts'
-import { startService, type RunningService, type RunningTest } from '../../test/support/service.ts'
+import {
+  startService,
+  type LogLine,
+  type RunningService,
+  type RunningTest,
+} from '../../test/support/service.ts'
 
 test('GET /widget answers what it is asked', async (t) => {
   const service = await startService(t)
@@ -38,18 +43,18 @@ test('GET /widget ends with its client', async (t) => {
 
   request.hangUp()
 
-  const line = await service.line((entry) => entry.msg === 'request' && entry['requestId'] === 'left')
-  expect(line).toMatchObject({ status: 499, cause: 'ClientDisconnected' })
+  expect(await unwound(service, 'left')).toMatchObject({ status: 499, cause: 'ClientDisconnected' })
 })
 
 test('GET /widget ends with its deadline', async (t) => {
   const service = await startBusyService(t)
 
   const response = await fetch(`${service.url}/widget`, {
-    headers: { 'x-envoy-expected-rq-timeout-ms': '200' },
+    headers: { 'x-request-id': 'late', 'x-envoy-expected-rq-timeout-ms': '200' },
   })
 
   expect(response.status).toBe(504)
+  expect(await unwound(service, 'late')).toMatchObject({ status: 504, cause: 'DeadlineExceeded' })
 })
 
 /** A service whose one database connection is taken: whoever else needs it waits. */
@@ -58,6 +63,14 @@ async function startBusyService(t: RunningTest): Promise<RunningService> {
   open(`${service.url}/probe/query?seconds=30`)
   await eventually(async () => (await running(service, 'pg_sleep')) === 1)
   return service
+}
+
+/** The log line of a request, which is written when its work has ended; that must be soon, not when a connection is free. */
+async function unwound(service: RunningService, requestId: string): Promise<LogLine> {
+  const startedAt = performance.now()
+  const line = await service.line((entry) => entry.msg === 'request' && entry['requestId'] === requestId)
+  expect(performance.now() - startedAt).toBeLessThan(5_000)
+  return line
 }
 
 /** The names of the contexts that have not ended. */
