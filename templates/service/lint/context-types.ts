@@ -30,8 +30,7 @@ export interface ContextTypes {
 export function contextTypes(services: ParserServicesWithTypeInformation): ContextTypes {
   const checker = services.program.getTypeChecker()
   const typeOf = (node: TSESTree.Node): ts.Type => services.getTypeAtLocation(node)
-  const tsNode = (call: Call): ts.CallLikeExpression =>
-    services.esTreeNodeToTSNodeMap.get(call) as ts.CallLikeExpression
+  const tsNode = (call: Call): ts.CallLikeExpression => services.esTreeNodeToTSNodeMap.get(call)
   const declared = (call: Call): ts.SignatureDeclaration | ts.JSDocSignature | undefined =>
     checker.getResolvedSignature(tsNode(call))?.declaration
 

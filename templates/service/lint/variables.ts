@@ -123,7 +123,8 @@ export function survivors(fn: FunctionNode, source: Source): ReadonlySet<Functio
     }
     switch (node.type) {
       case Type.Identifier:
-        return resolve(node)
+        resolve(node)
+        return
       case Type.ObjectExpression:
         for (const property of node.properties) {
           keep(property.type === Type.Property ? property.value : property.argument)
@@ -134,14 +135,17 @@ export function survivors(fn: FunctionNode, source: Source): ReadonlySet<Functio
         return
       case Type.ConditionalExpression:
         keep(node.consequent)
-        return keep(node.alternate)
+        keep(node.alternate)
+        return
       case Type.LogicalExpression:
         keep(node.left)
-        return keep(node.right)
+        keep(node.right)
+        return
       case Type.TSAsExpression:
       case Type.TSSatisfiesExpression:
       case Type.TSNonNullExpression:
-        return keep(node.expression)
+        keep(node.expression)
+        return
       default:
         return
     }

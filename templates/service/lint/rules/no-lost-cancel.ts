@@ -30,10 +30,10 @@ export const noLostCancel = rule({
       let value: TSESTree.Node = node
       while (carries(value.parent, value)) value = value.parent
       const { parent } = value
-      if (parent?.type === Type.AwaitExpression || parent?.type === Type.ReturnStatement) return
-      if (parent?.type === Type.ArrowFunctionExpression && parent.body === value) return
-      if (parent && isCall(parent) && mayEnd(parent, value)) return
-      if (parent?.type === Type.VariableDeclarator && parent.id.type === Type.Identifier) {
+      if (parent.type === Type.AwaitExpression || parent.type === Type.ReturnStatement) return
+      if (parent.type === Type.ArrowFunctionExpression && parent.body === value) return
+      if (isCall(parent) && mayEnd(parent, value)) return
+      if (parent.type === Type.VariableDeclarator && parent.id.type === Type.Identifier) {
         const declaration = parent.parent
         if (declaration.kind === 'using' || declaration.kind === 'await using') return
         const [variable] = sourceCode.getDeclaredVariables(parent)
@@ -50,7 +50,7 @@ export const noLostCancel = rule({
         })
         return
       }
-      if (parent?.type === Type.AssignmentExpression && parent.left.type === Type.Identifier) {
+      if (parent.type === Type.AssignmentExpression && parent.left.type === Type.Identifier) {
         const { left } = parent
         const variable = findVariable(left)
         if (variable !== undefined && (endsInFinally(variable) || handedOn(variable))) return
@@ -94,7 +94,7 @@ export const noLostCancel = rule({
     /** Where it is lost on its way from the declaration on; 'never' if nothing ends it, undefined if all is well. */
     function lostAt(variable: Variable, declaration: TSESTree.Node): TSESTree.Node | 'never' | undefined {
       const block = declaration.parent
-      if (block?.type !== Type.BlockStatement && block?.type !== Type.Program) return 'never'
+      if (block.type !== Type.BlockStatement && block.type !== Type.Program) return 'never'
       const result = follow(variable, block.body.slice(block.body.findIndex((s) => s === declaration) + 1))
       if (result === 'open') return 'never'
       return result === 'ended' ? undefined : endsAnywhere(variable) ? result : 'never'
@@ -185,7 +185,7 @@ function refers(variable: Variable, node: TSESTree.Node): boolean {
 
 /** A member of an object or an array that is returned. */
 function isPart({ parent }: TSESTree.Node): boolean {
-  return parent?.type === Type.Property || parent?.type === Type.ArrayExpression
+  return parent.type === Type.Property || parent.type === Type.ArrayExpression
 }
 
 /** `x.cancel(…)`, `x?.cancel()`, `x.cancel` as a value, or what `using` calls. */

@@ -44,10 +44,12 @@ export const passContext = rule({
       switch (argument.type) {
         case Type.LogicalExpression:
           checkArgument(argument.left, parameter)
-          return checkArgument(argument.right, parameter)
+          checkArgument(argument.right, parameter)
+          return
         case Type.ConditionalExpression:
           checkArgument(argument.consequent, parameter)
-          return checkArgument(argument.alternate, parameter)
+          checkArgument(argument.alternate, parameter)
+          return
         case Type.CallExpression:
           // What it is given in turn is looked at by itself.
           if (!types.parameters(argument).some(({ isContext }) => isContext)) checkForeign(argument)
@@ -57,7 +59,7 @@ export const passContext = rule({
           else checkName(argument)
           return
         default:
-          return checkForeign(argument)
+          checkForeign(argument)
       }
     }
 
@@ -78,7 +80,10 @@ export const passContext = rule({
         const deeper = owner !== own && owner !== undefined && (own === undefined || isInside(owner, own))
         return deeper || contexts.derives(other, variable)
       })
-      if (nearer !== undefined) return report(argument, 'older', nearer)
+      if (nearer !== undefined) {
+        report(argument, 'older', nearer)
+        return
+      }
 
       for (const fn of functionsAround(argument)) {
         if (fn === own) break

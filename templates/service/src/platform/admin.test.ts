@@ -14,15 +14,14 @@ interface Listening {
 }
 
 async function listen(t: TestContext, options: Partial<AdminOptions> = {}): Promise<Listening> {
-  const ctx = testContext(t)
-  const root = withCancel(withValue(ctx, contextName, 'top'))
-  const admin = await listenAdmin(ctx, root, {
+  const root = testContext(t)
+  const admin = await listenAdmin(root, root, {
     host: '127.0.0.1',
     port: 0,
     metrics: (_request, response) => response.end('up 1\n'),
     ...options,
   })
-  t.onTestFinished(() => admin.close(ctx))
+  t.onTestFinished(() => admin.close(root))
   return { root, url: `http://127.0.0.1:${admin.port}` }
 }
 
@@ -40,13 +39,13 @@ test('/metrics is what telemetry answers', async (t) => {
 
 test('/debug/contexts counts and shows every context that has not ended', async (t) => {
   const { url, root } = await listen(t)
-  const request = withTimeout(withValue(root, contextName, 'GET /slow'), 60_000)
-  withCancel(request)
+  using request = withTimeout(withValue(root, contextName, 'GET /slow'), 60_000)
+  using statement = withCancel(request)
 
   expect(await contexts(url)).toEqual({
     live: 3,
     root: {
-      name: 'top',
+      name: expect.any(String) as string,
       ageMs: expect.any(Number) as number,
       deadline: null,
       cause: null,
@@ -56,7 +55,7 @@ test('/debug/contexts counts and shows every context that has not ended', async 
           ageMs: expect.any(Number) as number,
           deadline: request.deadline,
           cause: null,
-          children: [expect.objectContaining({ deadline: request.deadline, children: [] })],
+          children: [expect.objectContaining({ deadline: statement.deadline, children: [] })],
         },
       ],
     },
@@ -68,7 +67,7 @@ test('/debug/contexts counts and shows every context that has not ended', async 
 
 test('the page shows the tree, and what a client chose to call its path is text', async (t) => {
   const { url, root } = await listen(t)
-  withCancel(withValue(root, contextName, `GET /<img src=x onerror="alert('&')">`))
+  using request = withCancel(withValue(root, contextName, `GET /<img src=x onerror="alert('&')">`))
 
   const response = await fetch(`${url}/debug/contexts`, { headers: { accept: 'text/html,*/*;q=0.8' } })
   const page = await response.text()
@@ -81,6 +80,9 @@ test('the page shows the tree, and what a client chose to call its path is text'
   const policy = response.headers.get('content-security-policy') ?? ''
   expect(policy).toContain("default-src 'none'")
   expect(policy).not.toContain('unsafe')
+
+  request.cancel()
+  expect(await (await fetch(`${url}/debug/contexts`)).text()).not.toContain('onerror')
 })
 
 test('anything else is a 404, and other methods a 405', async (t) => {
@@ -125,7 +127,7 @@ test('a port that is taken is named, with what to do', async (t) => {
 test('closing takes open connections with it', async (t) => {
   const ctx = testContext(t)
   const metrics = (): void => undefined
-  const admin = await listenAdmin(ctx, { host: '127.0.0.1', port: 0, root: ctx, metrics })
+  const admin = await listenAdmin(ctx, ctx, { host: '127.0.0.1', port: 0, metrics })
   const sent = request(`http://127.0.0.1:${admin.port}/metrics`, { agent: false }).end()
   const failed = once(sent, 'error')
   await once(sent, 'socket')

@@ -18,7 +18,7 @@ test('what repeats is said once, whatever its numbers are, and counted', (t) => 
   expect(reports.count).toBe(101)
 })
 
-test("an exception, which the SDK reports as JSON, becomes a sentence without its stack", (t) => {
+test('an exception, which the SDK reports as JSON, becomes a sentence without its stack', (t) => {
   const log = recordedLog()
   const { logger } = diagnostics(testContext(t), log)
   const refused = { stack: 'Error: …\n at x', message: 'connect ECONNREFUSED 127.0.0.1:4318', name: 'Error' }

@@ -1,5 +1,5 @@
 import { Dicer } from '@fastify/busboy'
-import { Readable } from 'node:stream'
+import { Readable, Writable } from 'node:stream'
 import { afterFunc, cause, type Context } from '../context/context.ts'
 import { group } from '../context/group.ts'
 import { pourBody } from './body.ts'
@@ -38,7 +38,12 @@ export interface FilesExpected {
 
 /** The header of a part; also what may stand before the first part and after the last. */
 const overheadBytes = 64 * 1024
-const maxHeaderPairs = 20
+const parserOptions = {
+  maxHeaderPairs: 20,
+  // The parser's own back-pressure forgets the writer when the body's end comes while it holds it up. Ours stands in
+  // its place: see Intake.
+  partHwm: Number.MAX_SAFE_INTEGER,
+}
 /** https://www.rfc-editor.org/rfc/rfc2046#section-5.1.1 */
 const maxBoundaryLength = 70
 
@@ -58,12 +63,13 @@ export async function readFiles(
 ): Promise<void> {
   const { stallMs, maxBytes, maxFiles } = expected.limits
   const boundary = boundaryOf(request.headers['content-type'] ?? 'none')
-  const parser = new Dicer({ boundary, maxHeaderPairs })
+  const parser = new Dicer({ ...parserOptions, boundary })
+  const intake = new Intake(parser)
 
   using both = group(ctx)
-  both.go((ctx) => readParts(ctx, parser, expected, onFile))
+  both.go((ctx) => readParts(ctx, parser, intake, expected, onFile))
   both.go((ctx) =>
-    pourBody(ctx, request.body, parser, {
+    pourBody(ctx, request.body, intake, {
       stallMs,
       maxBytes: maxFiles * (maxBytes + overheadBytes) + overheadBytes,
       tooLarge: `the body is larger than ${maxFiles} files (UPLOAD_MAX_FILES) of ${maxBytes} bytes (UPLOAD_MAX_BYTES)`,
@@ -72,10 +78,46 @@ export async function readFiles(
   await both.wait()
 }
 
+/** What the body is written to: it takes no more while one of the files holds more than its reader has asked for. */
+class Intake extends Writable {
+  readonly #parser: Dicer
+  readonly #full = new Set<Readable>()
+  #goOn: (() => void) | undefined
+
+  constructor(parser: Dicer) {
+    super()
+    this.#parser = parser
+  }
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
+    this.#parser.write(chunk)
+    if (this.#full.size === 0) done()
+    else this.#goOn = done
+  }
+
+  override _final(done: () => void): void {
+    this.#parser.end()
+    done()
+  }
+
+  hold(content: Readable): void {
+    this.#full.add(content)
+  }
+
+  release(content: Readable): void {
+    this.#full.delete(content)
+    if (this.#full.size > 0) return
+    const goOn = this.#goOn
+    this.#goOn = undefined
+    goOn?.()
+  }
+}
+
 /** Turns the parts that `parser` finds into files; resolves after the last one when the closing delimiter was there. */
 function readParts(
   ctx: Context,
   parser: Dicer,
+  intake: Intake,
   expected: FilesExpected,
   onFile: (incoming: IncomingFile) => void,
 ): Promise<void> {
@@ -83,7 +125,8 @@ function readParts(
   return new Promise((resolve, reject) => {
     const open = new Set<Readable>()
     let files = 0
-    let drained = false
+    let poured = false
+    let parsed = false
     let failed = false
 
     function fail(error: Error): void {
@@ -97,7 +140,7 @@ function readParts(
     function openFile(header: Readonly<Record<string, string[]>>): Readable {
       const { name, contentType } = fileHeader(header, expected.field)
       if (++files > maxFiles) throw contentTooLarge(`more than ${maxFiles} files (UPLOAD_MAX_FILES)`)
-      const content = new Readable({ read: () => undefined })
+      const content = new Readable({ read: () => intake.release(content) })
       // Its reader is told as well; but one that has not begun to read has no listener, which would end the process.
       content.on('error', () => undefined)
       content.on('close', () => {
@@ -118,7 +161,6 @@ function readParts(
         try {
           // The parser's type says object: it makes a list of strings for each name.
           content = openFile(header as Record<string, string[]>)
-          content._read = () => part.resume()
         } catch (error) {
           fail(error instanceof Error ? error : new Error(String(error)))
         }
@@ -127,31 +169,39 @@ function readParts(
         size += chunk.length
         if (size > maxBytes)
           fail(contentTooLarge(`a file is larger than ${maxBytes} bytes (UPLOAD_MAX_BYTES)`))
-        else if (content?.push(chunk) === false) part.pause()
+        else if (content?.push(chunk) === false) intake.hold(content)
       })
       part.on('end', () => {
         if (content === undefined) fail(malformed('a part has no header'))
         // A part ends early where the body does. By then the parser has reported that, and the file is not open any more.
-        else if (open.delete(content)) content.push(null)
-        failIfSilent()
+        else if (open.delete(content)) {
+          content.push(null)
+          intake.release(content)
+        }
+        settleIfComplete()
       })
       part.on('error', () => undefined)
     })
 
-    /** After some malformed bodies the parser says nothing at all. Its own last words come before the immediate. */
-    function failIfSilent(): void {
-      if (drained && open.size === 0) setImmediate(() => fail(malformed('it has no end')))
+    function settleIfComplete(): void {
+      if (open.size > 0) return
+      if (parsed) {
+        stop()
+        resolve()
+      }
+      // After some malformed bodies the parser says nothing at all. Its own last words come before the immediate.
+      else if (poured) setImmediate(() => fail(malformed('it has no end')))
     }
 
     parser.on('error', (error) => fail(malformed(error.message, error)))
     parser.on('prefinish', () => {
-      drained = true
-      failIfSilent()
+      poured = true
+      settleIfComplete()
     })
     parser.on('finish', () => {
+      parsed = true
       if (files === 0) fail(badRequest(`the body has no file in the field "${expected.field}"`))
-      stop()
-      resolve()
+      settleIfComplete()
     })
     const stop = afterFunc(ctx, () => fail(cause(ctx) ?? new Error('readFiles: ctx ended without a cause')))
   })

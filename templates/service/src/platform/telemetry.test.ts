@@ -91,7 +91,7 @@ test('OTEL_BSP_SCHEDULE_DELAY says how soon spans leave', async (t) => {
   expect(performance.now() - startedAt).toBeLessThan(2_000)
 })
 
-test('protobuf is the protocol if none is named, for traces and for metrics, and logs are not sent', async (t) => {
+test('protobuf is the protocol if none is named, for traces and for metrics', async (t) => {
   const collector = await startCollector(t)
   const { ctx, telemetry, log } = await start(t, { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url })
   await span(ctx, 'work', {}, () => Promise.resolve())
@@ -155,11 +155,11 @@ test('a collector that is away is one warning, whatever it refuses, and the clos
 })
 
 test('metrics still arrive where traces cannot', async (t) => {
-  const collector = await startCollector(t)
+  const collector = await startCollector(t, { holdMs: 200 })
   const { ctx, telemetry, log } = await start(t, {
     OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `http://127.0.0.1:${await deadPort()}/v1/traces`,
     OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: `${collector.url}/v1/metrics`,
-    OTEL_EXPORTER_OTLP_TIMEOUT: '200',
+    OTEL_EXPORTER_OTLP_TRACES_TIMEOUT: '100',
     OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
   })
   await span(ctx, 'work', {}, () => Promise.resolve())

@@ -37,7 +37,7 @@ export async function eventually(holds: () => Promise<boolean>, withinMs = 5_000
   const startedAt = performance.now()
   while (!(await holds())) {
     if (performance.now() - startedAt > withinMs)
-      throw new Error(`it did not hold within ${withinMs} ms: ${holds}`)
+      throw new Error(`it did not hold within ${withinMs} ms: ${String(holds)}`)
     await new Promise((resolve) => setTimeout(resolve, 2))
   }
   return performance.now() - startedAt

@@ -1,7 +1,8 @@
 import { once } from 'node:events'
-import { createServer } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { json } from 'node:stream/consumers'
+import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
 import type { RunningTest } from './service.ts'
 
@@ -51,32 +52,35 @@ export interface Collector {
   until(holds: () => boolean): Promise<void>
 }
 
-/** Listens on loopback until the test ends. */
-export async function startCollector(t: RunningTest): Promise<Collector> {
+/** Listens on loopback until the test ends. @param options.holdMs how long it takes for each request */
+export async function startCollector(t: RunningTest, options: { holdMs?: number } = {}): Promise<Collector> {
   const spans: ReceivedSpan[] = []
   const metrics = new Set<string>()
   const requests: string[] = []
   const waiting = new Set<() => void>()
 
-  const server = createServer((request, response) => {
+  async function receive(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const type = request.headers['content-type'] ?? 'none'
-    const body = type === 'application/json' ? json(request) : once(request.resume(), 'end').then(() => ({}))
-    void body.then((received) => {
-      requests.push(`${String(request.method)} ${String(request.url)} ${type}`)
-      if (type === 'application/json' && request.url === '/v1/traces') {
-        for (const { resource, scopeSpans } of Traces.parse(received).resourceSpans) {
-          for (const scope of scopeSpans) {
-            for (const span of scope.spans) spans.push({ ...span, resource: resource.attributes })
-          }
-        }
-      } else if (type === 'application/json' && request.url === '/v1/metrics') {
-        for (const { scopeMetrics } of Metrics.parse(received).resourceMetrics) {
-          for (const scope of scopeMetrics) for (const { name } of scope.metrics) metrics.add(name)
+    const isJson = type === 'application/json'
+    const received: unknown = isJson ? await json(request) : await once(request.resume(), 'end')
+    await delay(options.holdMs ?? 0)
+    requests.push(`${String(request.method)} ${String(request.url)} ${type}`)
+    if (isJson && request.url === '/v1/traces') {
+      for (const { resource, scopeSpans } of Traces.parse(received).resourceSpans) {
+        for (const scope of scopeSpans) {
+          for (const span of scope.spans) spans.push({ ...span, resource: resource.attributes })
         }
       }
-      for (const check of waiting) check()
-      response.setHeader('content-type', type).end(type === 'application/json' ? '{}' : undefined)
-    })
+    } else if (isJson && request.url === '/v1/metrics') {
+      for (const { scopeMetrics } of Metrics.parse(received).resourceMetrics) {
+        for (const scope of scopeMetrics) for (const { name } of scope.metrics) metrics.add(name)
+      }
+    }
+    for (const check of waiting) check()
+    response.setHeader('content-type', type).end(isJson ? '{}' : undefined)
+  }
+  const server = createServer((request, response) => {
+    receive(request, response).catch((error: unknown) => response.writeHead(400).end(String(error)))
   })
   await once(server.listen(0, '127.0.0.1'), 'listening')
   t.onTestFinished(async () => {

@@ -1,5 +1,6 @@
 // Lets the real src/main.ts serve test/support/probe.routes.ts: the promises are about any route, not about the domain.
 import { register } from 'node:module'
+import { URL } from 'node:url'
 
 const probe = new URL('./probe.routes.ts', import.meta.url).href
 
