@@ -230,12 +230,15 @@ const rows: Row[] = [
   },
 ]
 
-test.each(rows)('$name has the err and the cause that it has in Go (go: TestCause)', (row) => {
-  const ctx = row.make()
+test.each(rows.map((row) => [row.name, row] as const))(
+  '%s: err and cause are those of Go (go: TestCause)',
+  (_, row) => {
+    const ctx = row.make()
 
-  expect(ctx.err).toBe(row.err)
-  expect(cause(ctx)).toBe(row.cause)
-})
+    expect(ctx.err).toBe(row.err)
+    expect(cause(ctx)).toBe(row.cause)
+  },
+)
 
 test('the table has as many rows as that of Go (go: TestCause)', () => {
   expect(rows).toHaveLength(23)

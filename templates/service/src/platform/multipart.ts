@@ -1,8 +1,9 @@
 import { Dicer } from '@fastify/busboy'
-import { Readable, Writable } from 'node:stream'
+import { Readable } from 'node:stream'
 import { afterFunc, cause, type Context } from '../context/context.ts'
 import { group } from '../context/group.ts'
 import { pourBody } from './body.ts'
+import { openIntake, type Intake } from './intake.ts'
 import { parsePartHeader } from './part-header.ts'
 import { badRequest, contentTooLarge, Problem, unsupportedMediaType } from './problem.ts'
 import type { IncomingRequest } from './route.ts'
@@ -41,7 +42,7 @@ const overheadBytes = 64 * 1024
 const parserOptions = {
   maxHeaderPairs: 20,
   // The parser's own back-pressure forgets the writer when the body's end comes while it holds it up. Ours stands in
-  // its place: see Intake.
+  // its place: see intake.ts.
   partHwm: Number.MAX_SAFE_INTEGER,
 }
 /** https://www.rfc-editor.org/rfc/rfc2046#section-5.1.1 */
@@ -64,53 +65,18 @@ export async function readFiles(
   const { stallMs, maxBytes, maxFiles } = expected.limits
   const boundary = boundaryOf(request.headers['content-type'] ?? 'none')
   const parser = new Dicer({ ...parserOptions, boundary })
-  const intake = new Intake(parser)
+  const intake = openIntake(parser)
 
   using both = group(ctx)
   both.go((ctx) => readParts(ctx, parser, intake, expected, onFile))
   both.go((ctx) =>
-    pourBody(ctx, request.body, intake, {
+    pourBody(ctx, request.body, intake.writable, {
       stallMs,
       maxBytes: maxFiles * (maxBytes + overheadBytes) + overheadBytes,
       tooLarge: `the body is larger than ${maxFiles} files (UPLOAD_MAX_FILES) of ${maxBytes} bytes (UPLOAD_MAX_BYTES)`,
     }),
   )
   await both.wait()
-}
-
-/** What the body is written to: it takes no more while one of the files holds more than its reader has asked for. */
-class Intake extends Writable {
-  readonly #parser: Dicer
-  readonly #full = new Set<Readable>()
-  #goOn: (() => void) | undefined
-
-  constructor(parser: Dicer) {
-    super()
-    this.#parser = parser
-  }
-
-  override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
-    this.#parser.write(chunk)
-    if (this.#full.size === 0) done()
-    else this.#goOn = done
-  }
-
-  override _final(done: () => void): void {
-    this.#parser.end()
-    done()
-  }
-
-  hold(content: Readable): void {
-    this.#full.add(content)
-  }
-
-  release(content: Readable): void {
-    this.#full.delete(content)
-    if (this.#full.size > 0) return
-    const goOn = this.#goOn
-    this.#goOn = undefined
-    goOn?.()
-  }
 }
 
 /** Turns the parts that `parser` finds into files; resolves after the last one when the closing delimiter was there. */
@@ -189,7 +155,8 @@ function readParts(
         stop()
         resolve()
       }
-      // After some malformed bodies the parser says nothing at all. Its own last words come before the immediate.
+      // A parser that has nothing to say would be waited for until the deadline; busboy's had such bodies
+      // (https://github.com/expressjs/multer/pull/1411). Its own last words come before the immediate.
       else if (poured) setImmediate(() => fail(malformed('it has no end')))
     }
 

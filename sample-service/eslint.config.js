@@ -1,0 +1,78 @@
+import js from '@eslint/js'
+import { tsImport } from 'tsx/esm/api'
+import tseslint from 'typescript-eslint'
+
+// The rules are TypeScript as the rest is. Node 20 strips no types, so tsx loads them, in an editor as well.
+const { plugin: context } = await tsImport('./lint/plugin.ts', import.meta.url)
+
+/** The service, and the pieces of it that `npm run add` stamps. */
+const service = ['src/**/*.ts', 'generators/*/src/**/*.ts']
+
+export default tseslint.config(
+  { ignores: ['dist/', '.data/', 'node_modules/', 'coverage/'] },
+  js.configs.recommended,
+  tseslint.configs.strictTypeChecked,
+  {
+    languageOptions: { parserOptions: { projectService: { allowDefaultProject: ['eslint.config.js'] } } },
+    linterOptions: { reportUnusedDisableDirectives: 'error' },
+    plugins: { context },
+    rules: {
+      // `${number}` reads as well as String(number), and types already keep objects out.
+      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
+      '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
+      // A cause is handed on as it came: cause(ctx) is an Error, or undefined only before the end.
+      '@typescript-eslint/only-throw-error': 'off',
+      // async is a promise: such a function rejects, whether it waits today or not.
+      '@typescript-eslint/require-await': 'off',
+      // `void promise` owns nothing: await it, or give it to a group.
+      '@typescript-eslint/no-floating-promises': ['error', { ignoreVoid: false }],
+    },
+  },
+  {
+    files: [...service, 'test/**/*.ts'],
+    rules: {
+      'context/arrows': 'error',
+      'context/context-first': 'error',
+      'context/context-twin': 'error',
+      'context/no-context-in-state': 'error',
+      'context/no-lost-cancel': 'error',
+      'context/no-raw-abort': 'error',
+      'context/no-unowned-work': 'error',
+      'context/pass-context': 'error',
+      'context/single-root': 'error',
+    },
+  },
+  {
+    // Here the words are defined that the rules speak of: what makes contexts, ends them, and keeps their tree.
+    files: ['src/context/*.ts'],
+    rules: {
+      'context/context-twin': 'off',
+      'context/no-context-in-state': 'off',
+      'context/no-lost-cancel': 'off',
+      'context/no-raw-abort': 'off',
+      'context/single-root': 'off',
+    },
+  },
+  {
+    // A test plays all parties: the client that hangs up, the caller and the work, and who looks at it afterwards. It
+    // leaves work alone to see what becomes of it, and what it derives ends with its testContext.
+    files: ['**/*.test.ts', 'test/**/*.ts'],
+    rules: {
+      'context/context-twin': 'off',
+      'context/no-context-in-state': 'off',
+      'context/no-lost-cancel': 'off',
+      'context/no-raw-abort': 'off',
+      'context/no-unowned-work': 'off',
+      'context/pass-context': 'off',
+      '@typescript-eslint/no-floating-promises': 'error',
+      // vitest's test context is there to be taken apart.
+      '@typescript-eslint/unbound-method': 'off',
+    },
+  },
+  {
+    // In the tests of contexts, contexts are what is tested, and have names of their own.
+    files: ['src/context/*.test.ts'],
+    rules: { 'context/context-first': 'off' },
+  },
+  { files: ['**/*.js', '**/*.mjs'], extends: [tseslint.configs.disableTypeChecked] },
+)

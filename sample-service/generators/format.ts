@@ -1,0 +1,26 @@
+import { join } from 'node:path'
+import { check, format, resolveConfig } from 'prettier'
+
+/** The text of a new file, in the service's own prettier style. `path` is from `root`. */
+export async function formatNew(root: string, path: string, text: string): Promise<string> {
+  return format(text, await optionsFor(root, path))
+}
+
+/**
+ * The edited text of a file that was `before`. If prettier had nothing to say about it then, it is made to have nothing to say now;
+ * a file that the team formats in another way is left as edited, byte for byte.
+ */
+export async function formatEdited(
+  root: string,
+  path: string,
+  before: string,
+  after: string,
+): Promise<string> {
+  const options = await optionsFor(root, path)
+  return (await check(before, options)) ? format(after, options) : after
+}
+
+async function optionsFor(root: string, path: string): Promise<{ filepath: string }> {
+  const filepath = join(root, path)
+  return { ...(await resolveConfig(filepath, { editorconfig: true })), filepath }
+}

@@ -1,0 +1,80 @@
+import { SyntaxKind, type ArrayLiteralExpression, type Block } from 'ts-morph'
+
+/** Text to put at a position; what stands between `at` and `end` goes. */
+export interface Edit {
+  at: number
+  end?: number
+  text: string
+}
+
+/** How the file is written, as far as new text must follow it. */
+export interface Style {
+  newline: string
+  indent: string
+  quote: string
+  semicolon: string
+}
+
+/** Adds an element at the end of an array literal: on a line of its own if the last one stands on one. */
+export function insertElement(text: string, array: ArrayLiteralExpression, element: string): Edit {
+  const last = array.getElements().at(-1)
+  if (!last) return insertFirst(text, array, element)
+  const close = array.getEnd() - 1
+  const tail = text.slice(last.getEnd(), close)
+  const comma = /^(?:\s|\/\/[^\n]*\n|\/\*[\s\S]*?\*\/)*,/.exec(tail)?.[0].length
+  const head = lineHead(text, last.getStart())
+  if (!/\n/.test(tail) || !/^[ \t]*$/.test(head)) {
+    return {
+      at: last.getEnd() + (comma ?? 0),
+      text: `${comma === undefined ? ',' : ''} ${element}${comma === undefined ? '' : ','}`,
+    }
+  }
+  const newline = text.includes('\r\n') ? '\r\n' : '\n'
+  const line = `${newline}${head}${element},`
+  if (comma === undefined) {
+    const comment = /^[^\r\n]*/.exec(tail)?.[0] ?? ''
+    return { at: last.getEnd(), end: last.getEnd() + comment.length, text: `,${comment}${line}` }
+  }
+  const at = last.getEnd() + comma
+  return { at: at + (/^[^\r\n]*/.exec(text.slice(at, close))?.[0].length ?? 0), text: line }
+}
+
+function insertFirst(text: string, array: ArrayLiteralExpression, element: string): Edit {
+  const open = array.getStart() + 1
+  const inside = text.slice(open, array.getEnd() - 1)
+  if (inside.trim() === '') return { at: open, end: open + inside.length, text: element }
+  // Only comments are in it. One that runs to the end of its line keeps that line.
+  const at = open + inside.trimEnd().length
+  const newline = text.includes('\r\n') ? '\r\n' : '\n'
+  const head = lineHead(text, open + inside.length - inside.trimStart().length)
+  return { at, text: `${newline}${/^[ \t]*$/.test(head) ? head : ''}${element},` }
+}
+
+/** Adds a statement at the end of a block, before a closing `return`, after every comment that stands there. */
+export function insertStatement(text: string, block: Block, statement: string, style: Style): Edit {
+  const inner = blockIndent(text, block) + style.indent
+  const last = block.getStatements().at(-1)
+  if (last?.isKind(SyntaxKind.ReturnStatement)) {
+    return {
+      at: last.getStart(true),
+      text: `${statement}${style.newline}${lineHead(text, last.getStart(true))}`,
+    }
+  }
+  const close = block.getEnd() - 1
+  const from = last?.getEnd() ?? block.getStart() + 1
+  const end = from + text.slice(from, close).trimEnd().length
+  const indent = last ? lineHead(text, last.getStart()).replace(/\S.*$/, '') : inner
+  const closing = `${style.newline}${blockIndent(text, block)}`
+  return { at: end, end: close, text: `${style.newline}${indent || inner}${statement}${closing}` }
+}
+
+/** The indentation of the line on which the block opens. */
+function blockIndent(text: string, block: Block): string {
+  const start = block.getParent().getStart()
+  return lineHead(text, start).replace(/\S.*$/, '')
+}
+
+/** What stands on the line before this position. */
+function lineHead(text: string, position: number): string {
+  return text.slice(text.lastIndexOf('\n', position - 1) + 1, position)
+}

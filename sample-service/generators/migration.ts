@@ -1,0 +1,92 @@
+import { spawn } from 'node:child_process'
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import type { Plan } from './plan.ts'
+
+/** drizzle-kit answers in a second or two; one that takes longer than this waits for something that will not come. */
+const longestMs = 60_000
+
+/** What drizzle-kit reads: the rest of the service is of no use to it. */
+const needed = ['package.json', 'tsconfig.json', 'drizzle.config.ts', 'src', 'drizzle']
+
+/**
+ * Plans the migration for the schema as the plan leaves it: the service's own drizzle-kit runs on a copy of the service, which lies
+ * inside its folder so that its dependencies resolve, and is gone afterwards. It needs no database. No migration is planned where the
+ * plan adds no schema. Throws an Error of one sentence if drizzle-kit fails, or if the migration would not be of this table
+ * alone; an aborted signal ends it.
+ */
+export async function migrate(plan: Plan, name: string, signal: AbortSignal): Promise<void> {
+  const planned = plan.changes()
+  if (!planned.some(({ path }) => path.endsWith('.schema.ts'))) return
+  const data = join(plan.root, '.data')
+  const made = await mkdir(data, { recursive: true })
+  const copy = await mkdtemp(join(data, 'add-'))
+  try {
+    for (const path of needed) {
+      await cp(join(plan.root, path), join(copy, path), { recursive: true }).catch(unlessMissing)
+    }
+    if (await generate(plan.root, copy, 'pending', signal)) {
+      throw new Error('The schema has changes without a migration: make one first (npm run db:generate).')
+    }
+    for (const { path, after } of planned) {
+      await mkdir(dirname(join(copy, path)), { recursive: true })
+      await writeFile(join(copy, path), after)
+    }
+    if (!(await generate(plan.root, copy, name, signal))) {
+      throw new Error(`The schema has a table ${name} already: choose another noun.`)
+    }
+    for (const file of await filesOf(join(copy, 'drizzle'))) {
+      await plan.edit(`drizzle/${file}`, await readFile(join(copy, 'drizzle', file), 'utf8'))
+    }
+  } finally {
+    await rm(copy, { recursive: true, force: true })
+    // Only if nothing else has come to lie in it meanwhile.
+    if (made !== undefined) await rmdir(data).catch(() => undefined)
+  }
+}
+
+/** Runs drizzle-kit in `cwd`; whether the schema asked for a migration. */
+async function generate(root: string, cwd: string, name: string, signal: AbortSignal): Promise<boolean> {
+  const bin = join(dirname(createRequire(join(root, 'package.json')).resolve('drizzle-kit')), 'bin.cjs')
+  const child = spawn(process.execPath, [bin, 'generate', '--name', name], {
+    cwd,
+    signal,
+    timeout: longestMs,
+    killSignal: 'SIGKILL',
+    // Without a terminal it cannot ask whether a table was renamed, and fails instead of waiting.
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let output = ''
+  child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()))
+  child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()))
+  const code = await new Promise<number | null>((resolve, reject) => {
+    child.on('error', reject)
+    child.on('close', resolve)
+  })
+  // It exits with 0 after most of its failures, so only what it says of a success counts.
+  if (output.includes('Your SQL migration')) return true
+  if (/nothing to migrate|No schema files found/.test(output)) return false
+  const lines = output.split('\n').filter((line) => line.trim() !== '')
+  const why =
+    lines.find((line) => /^\s*\w*Error\b/.test(line)) ?? lines.at(-1) ?? `exit code ${code ?? 'none'}`
+  throw new Error(
+    `drizzle-kit could not make the migration (${why.trim().replace(/\s+/g, ' ')}): npm run db:generate says more.`,
+  )
+}
+
+async function filesOf(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) =>
+      join(entry.parentPath, entry.name)
+        .slice(folder.length + 1)
+        .replaceAll('\\', '/'),
+    )
+    .sort()
+}
+
+function unlessMissing(cause: NodeJS.ErrnoException): void {
+  if (cause.code !== 'ENOENT') throw cause
+}

@@ -1,0 +1,101 @@
+import type { ActionType, NodePlopAPI, PromptQuestion } from 'node-plop'
+import { migrate } from './migration.ts'
+import { nameFrom, nounFrom, stampNames, type Noun } from './names.ts'
+import type { Piece, Wiring } from './piece.ts'
+import type { Plan } from './plan.ts'
+import { route } from './route/piece.ts'
+import { stamp } from './stamp.ts'
+import { upload } from './upload/piece.ts'
+import { wire } from './wire.ts'
+
+/** What the actions of one run share. `add.ts` gives it beside the answers. */
+export interface Run {
+  /** As it was typed. */
+  name: string
+  plural?: string
+  plan: Plan
+  /** Aborted when the person who runs the command has had enough. */
+  signal: AbortSignal
+}
+
+/**
+ * plop's own file: what `npm run add` offers. To change a piece, change the files in its folder; to add one, make a folder with
+ * a `piece.ts` and set a generator for it here.
+ *
+ * plop drives the questions and the order of the actions. The actions are ours: they plan, and `add.ts` writes the whole plan or
+ * nothing of it; nor are contents templates, but TypeScript that says widget where your noun will stand.
+ */
+export default function plopfile(plop: NodePlopAPI): void {
+  plop.setActionType('stamp', async (answers, config) => {
+    const { piece, noun } = config as unknown as { piece: Piece; noun: Noun }
+    await stamp(runOf(answers).plan, piece, noun)
+    return piece.name
+  })
+  plop.setActionType('wire', async (answers, config) => {
+    const { wiring } = config as unknown as { wiring: Wiring }
+    await wire(runOf(answers).plan, wiring)
+    return wiring.file
+  })
+  plop.setActionType('migrate', async (answers, config) => {
+    const { plan, signal } = runOf(answers)
+    const { noun } = config as unknown as { noun: Noun }
+    await migrate(plan, noun.plural.replaceAll('-', '_'), signal)
+    return 'drizzle'
+  })
+
+  plop.setGenerator('route', {
+    description: route.summary,
+    prompts: promptsOf(route),
+    actions: (answers) => actionsOf(route, runOf(answers)),
+  })
+  plop.setGenerator('upload', {
+    description: upload.summary,
+    prompts: promptsOf(upload),
+    actions: (answers) => actionsOf(upload, runOf(answers)),
+  })
+}
+
+/** The questions for what was not given on the command line. */
+function promptsOf(piece: Piece): PromptQuestion[] {
+  const name = {
+    type: 'input',
+    name: 'name',
+    message: piece.takes === 'noun' ? 'A noun, such as invoice:' : 'A name, such as exchange-rate:',
+    validate: (typed: string) => valid(() => nameFrom(typed)),
+  }
+  const plural = {
+    type: 'input',
+    name: 'plural',
+    message: 'Its plural:',
+    default: ({ name }: { name: string }) => nounFrom(name).plural,
+    validate: (typed: string, answers?: { name: string }) =>
+      valid(() => nounFrom(answers?.name ?? '', typed)),
+  }
+  return piece.takes === 'noun' ? [name, plural] : [name]
+}
+
+function valid(parse: () => Noun): true | string {
+  try {
+    parse()
+    return true
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
+}
+
+function actionsOf(piece: Piece, { name, plural }: Run): ActionType[] {
+  const noun = piece.takes === 'noun' ? nounFrom(name, plural) : nameFrom(name)
+  return [
+    { type: 'stamp', piece, noun } as ActionType,
+    ...piece.wirings.map((wiring) => ({ type: 'wire', wiring: stampWiring(wiring, noun) }) as ActionType),
+    ...(piece.migration ? [{ type: 'migrate', noun } as ActionType] : []),
+  ]
+}
+
+function stampWiring(wiring: Wiring, noun: Noun): Wiring {
+  return { ...wiring, call: stampNames(wiring.call, noun), from: stampNames(wiring.from, noun) }
+}
+
+function runOf(answers: unknown): Run {
+  return answers as Run
+}

@@ -1,0 +1,27 @@
+import { sql } from 'drizzle-orm'
+import { z } from 'zod'
+import type { Context } from '../context/context.ts'
+import type { Database } from '../platform/database.ts'
+
+/** What is asked: a text of at most 200 characters. An example, to be replaced. */
+export const WidgetQuery = z.object({
+  text: z.string().min(1).max(200).default('hello'),
+})
+
+/** What is answered: the text, and how many characters Postgres counts in it. */
+export const WidgetAnswer = z.object({
+  text: z.string(),
+  length: z.int().nonnegative(),
+})
+
+/** Answers a query. When ctx ends, its statement is cancelled in Postgres and this rejects with the cause of ctx. */
+export async function readWidget(
+  ctx: Context,
+  db: Database,
+  query: z.output<typeof WidgetQuery>,
+): Promise<Response> {
+  const { rows } = await db.run(ctx, (q) =>
+    q.execute<{ length: number }>(sql`select char_length(${query.text}::text) as length`),
+  )
+  return Response.json(WidgetAnswer.parse({ text: query.text, length: rows[0]?.length }))
+}

@@ -1,0 +1,54 @@
+import { readFile, readdir } from 'node:fs/promises'
+import { join, relative, sep } from 'node:path'
+import { Node, SyntaxKind, type Identifier } from 'ts-morph'
+import { formatNew } from './format.ts'
+import { stampNames, type Noun } from './names.ts'
+import type { Piece } from './piece.ts'
+import type { Plan } from './plan.ts'
+import { parse } from './source.ts'
+
+/** Plans the piece's files with the noun in place of widget. Throws an Error of one sentence where one of them cannot be. */
+export async function stamp(plan: Plan, piece: Piece, noun: Noun): Promise<void> {
+  for (const path of await filesOf(join(piece.folder, 'src'))) {
+    const from = relative(piece.folder, path).split(sep).join('/')
+    const text = await readFile(path, 'utf8')
+    refuseMixing(from, text, noun)
+    const to = stampNames(from, noun)
+    await plan.add(to, await formatNew(plan.root, to, stampNames(text, noun)))
+  }
+}
+
+async function filesOf(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { withFileTypes: true, recursive: true })
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort()
+}
+
+/** A noun such as `file` would make one name of two that the piece keeps apart (`file` and `widget`): the code would not compile. */
+function refuseMixing(path: string, text: string, noun: Noun): void {
+  if (!path.endsWith('.ts')) return
+  const origins = new Map<string, string>()
+  for (const identifier of parse(path, text).getDescendantsOfKind(SyntaxKind.Identifier)) {
+    if (isMemberName(identifier)) continue
+    const name = identifier.getText()
+    const stamped = stampNames(name, noun)
+    const other = origins.get(stamped) ?? name
+    if (other !== name) {
+      throw new Error(
+        `"${stamped}" means something else in the code of this piece (${path}): choose another name.`,
+      )
+    }
+    origins.set(stamped, name)
+  }
+}
+
+function isMemberName(identifier: Identifier): boolean {
+  const parent = identifier.getParent()
+  if (Node.isPropertyAccessExpression(parent) || Node.isPropertyAssignment(parent))
+    return parent.getNameNode() === identifier
+  return (
+    Node.isPropertySignature(parent) || Node.isMethodSignature(parent) || Node.isMethodDeclaration(parent)
+  )
+}

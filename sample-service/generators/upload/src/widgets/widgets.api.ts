@@ -1,0 +1,37 @@
+import { z } from 'zod'
+import type { WidgetPosition } from './widgets.repository.ts'
+
+/** A widget as clients see it. */
+export const Widget = z.object({
+  id: z.uuid(),
+  name: z.string(),
+  contentType: z.string(),
+  size: z.int().nonnegative(),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  createdAt: z.iso.datetime(),
+})
+/** What an upload is answered with. */
+export const Widgets = z.object({ widgets: z.array(Widget) })
+/** One page of the list. */
+export const WidgetPage = Widgets.extend({ nextCursor: z.string().nullable() })
+
+export type Widget = z.infer<typeof Widget>
+export type WidgetPage = z.infer<typeof WidgetPage>
+
+/** A position in the list, as clients hand it back: opaque to them. */
+export function cursorOf({ createdAt, id }: WidgetPosition): string {
+  return Buffer.from(`${createdAt.toISOString()} ${id}`).toString('base64url')
+}
+
+const Position = z.tuple([z.iso.datetime(), z.uuid()])
+
+/** Parses what `cursorOf` made; anything else is invalid input. */
+export const Cursor = z.string().transform((cursor, issues): WidgetPosition => {
+  const parsed = Position.safeParse(Buffer.from(cursor, 'base64url').toString().split(' '))
+  if (!parsed.success) {
+    issues.addIssue({ code: 'custom', message: 'expected the nextCursor of an answer, as it was sent' })
+    return z.NEVER
+  }
+  const [createdAt, id] = parsed.data
+  return { createdAt: new Date(createdAt), id }
+})

@@ -1,0 +1,63 @@
+import type { Context } from '../context/context.ts'
+import { answerContent } from '../platform/content.ts'
+import type { Platform } from '../platform/platform.ts'
+import type { IncomingRequest, StreamedResponse } from '../platform/route.ts'
+import { ContentMissing } from '../platform/storage.ts'
+import { cursorOf, type Widget, type WidgetPage } from './widgets.api.ts'
+import { deleteWidget, findWidget, listWidgets, type WidgetPosition } from './widgets.repository.ts'
+import type { WidgetRow } from './widgets.schema.ts'
+import { keyOf, removeContents, uploadWidgets } from './widgets.uploads.ts'
+
+/** What the routes of widgets do. */
+export function widgetHandlers(platform: Platform) {
+  const { db, storage } = platform
+  return {
+    async upload(ctx: Context, request: IncomingRequest): Promise<Response> {
+      const rows = await uploadWidgets(ctx, platform, request)
+      return Response.json({ widgets: rows.map(toWidget) }, { status: 201 })
+    },
+
+    async list(
+      ctx: Context,
+      query: { limit: number; cursor?: WidgetPosition | undefined },
+    ): Promise<Response> {
+      // One more than asked for tells whether there is a next page.
+      const rows = await listWidgets(ctx, db, { limit: query.limit + 1, after: query.cursor })
+      const shown = rows.slice(0, query.limit)
+      const last = rows.length > query.limit ? shown.at(-1) : undefined
+      return Response.json({
+        widgets: shown.map(toWidget),
+        nextCursor: last === undefined ? null : cursorOf(last),
+      } satisfies WidgetPage)
+    },
+
+    async get(ctx: Context, id: string): Promise<Response> {
+      return Response.json(toWidget(await findWidget(ctx, db, id)))
+    },
+
+    async content(ctx: Context, id: string, request: IncomingRequest): Promise<Response | StreamedResponse> {
+      const widget = await findWidget(ctx, db, id)
+      try {
+        return await answerContent(request.headers, {
+          ...widget,
+          open: (range) => storage.open(ctx, keyOf(widget.id), range),
+        })
+      } catch (error) {
+        // Deleted in between, which is a 404 like any other; else bytes are lost, and that is an error.
+        if (error instanceof ContentMissing) await findWidget(ctx, db, id)
+        throw error
+      }
+    },
+
+    async delete(ctx: Context, id: string): Promise<Response> {
+      // The row first: a row without bytes would be a lie, bytes without a row are swept.
+      const widget = await deleteWidget(ctx, db, id)
+      await removeContents(ctx, platform, [widget.id])
+      return new Response(null, { status: 204 })
+    },
+  }
+}
+
+function toWidget({ id, name, contentType, size, sha256, createdAt }: WidgetRow): Widget {
+  return { id, name, contentType, size, sha256, createdAt: createdAt.toISOString() }
+}

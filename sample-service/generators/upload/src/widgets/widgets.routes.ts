@@ -1,0 +1,79 @@
+import { z } from 'zod'
+import type { Platform } from '../platform/platform.ts'
+import { route, type Route } from '../platform/route.ts'
+import { Cursor, Widget, WidgetPage, Widgets } from './widgets.api.ts'
+import { widgetHandlers } from './widgets.handlers.ts'
+
+const params = z.object({ id: z.uuid() })
+const query = z.object({
+  limit: z.coerce.number().int().min(1).max(100).default(20),
+  cursor: Cursor.optional(),
+})
+const tags = ['widgets']
+
+/** The HTTP surface of widgets. */
+export function widgetRoutes(platform: Platform): Route[] {
+  const { timeoutMs } = platform.uploads
+  const widgets = widgetHandlers(platform)
+  return [
+    route({
+      method: 'POST',
+      path: '/widgets',
+      summary: 'Upload one or more widgets: all of them are stored, or none',
+      tags,
+      timeoutMs,
+      files: 'widget',
+      responses: {
+        201: { description: 'Stored, in the order of the request', body: Widgets },
+        400: { description: 'Not a complete multipart body with files in the field, and nothing else' },
+        408: { description: 'The client stalled' },
+        413: { description: 'Too many files, or one is too large' },
+        415: { description: 'Not multipart/form-data' },
+      },
+      handle: (ctx, _input, request) => widgets.upload(ctx, request),
+    }),
+    route({
+      method: 'GET',
+      path: '/widgets',
+      summary: 'List widgets, newest first',
+      tags,
+      query,
+      responses: { 200: { description: 'One page, and the cursor of the next', body: WidgetPage } },
+      handle: (ctx, { query }) => widgets.list(ctx, query),
+    }),
+    route({
+      method: 'GET',
+      path: '/widgets/:id',
+      summary: 'Read what is known of one widget',
+      tags,
+      params,
+      responses: { 200: { description: 'Found', body: Widget }, 404: { description: 'No such widget' } },
+      handle: (ctx, { params }) => widgets.get(ctx, params.id),
+    }),
+    route({
+      method: 'GET',
+      path: '/widgets/:id/content',
+      summary: 'Download the bytes of one widget, or a range of them',
+      tags,
+      timeoutMs,
+      params,
+      responses: {
+        200: { description: 'All bytes', contentType: 'application/octet-stream' },
+        206: { description: 'The range asked for', contentType: 'application/octet-stream' },
+        304: { description: 'The client has these bytes' },
+        404: { description: 'No such widget' },
+        416: { description: 'The range lies outside' },
+      },
+      handle: (ctx, { params }, request) => widgets.content(ctx, params.id, request),
+    }),
+    route({
+      method: 'DELETE',
+      path: '/widgets/:id',
+      summary: 'Delete one widget',
+      tags,
+      params,
+      responses: { 204: { description: 'Deleted' }, 404: { description: 'No such widget' } },
+      handle: (ctx, { params }) => widgets.delete(ctx, params.id),
+    }),
+  ]
+}

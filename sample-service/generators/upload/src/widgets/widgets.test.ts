@@ -1,0 +1,180 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { readdir, utimes, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { startProcess, startService, type RunningService } from '../../test/support/service.ts'
+import { Widget, WidgetPage, Widgets } from './widgets.api.ts'
+
+interface Sent {
+  readonly name: string
+  readonly bytes: string | Buffer<ArrayBuffer>
+  readonly type?: string
+}
+
+function send(service: RunningService, ...all: Sent[]): Promise<Response> {
+  const body = new FormData()
+  for (const { name, bytes, type = '' } of all) body.append('widget', new Blob([bytes], { type }), name)
+  return fetch(`${service.url}/widgets`, { method: 'POST', body })
+}
+
+/** Uploads all in one request, which must be accepted. */
+async function store(service: RunningService, ...all: Sent[]): Promise<Widget[]> {
+  const response = await send(service, ...all)
+  expect(response.status).toBe(201)
+  return Widgets.parse(await response.json()).widgets
+}
+
+async function storeOne(service: RunningService, one: Sent): Promise<Widget> {
+  const [widget] = await store(service, one)
+  return Widget.parse(widget)
+}
+
+async function list(service: RunningService, query: string): Promise<WidgetPage> {
+  const response = await fetch(`${service.url}/widgets?${query}`)
+  expect(response.status).toBe(200)
+  return WidgetPage.parse(await response.json())
+}
+
+async function expectNothingStored(service: RunningService): Promise<void> {
+  expect(await readdir(service.uploadDir)).toEqual([])
+  expect(await service.sql('select id from widgets')).toEqual([])
+}
+
+test('what was uploaded comes back byte for byte, with its hash, name and type', async (t) => {
+  const service = await startService(t)
+  const bytes = randomBytes(2_000_000)
+
+  const widget = await storeOne(service, { name: 'naïve "中" 🎉.png', bytes, type: 'image/png' })
+
+  expect(widget).toMatchObject({
+    name: 'naïve "中" 🎉.png',
+    contentType: 'image/png',
+    size: bytes.length,
+    sha256: createHash('sha256').update(bytes).digest('hex'),
+  })
+  const found = await fetch(`${service.url}/widgets/${widget.id}`)
+  expect(await found.json()).toEqual(widget)
+  const content = await fetch(`${service.url}/widgets/${widget.id}/content`)
+  expect(bytes.equals(Buffer.from(await content.arrayBuffer()))).toBe(true)
+  expect(Object.fromEntries(content.headers)).toMatchObject({
+    'content-type': 'image/png',
+    'content-length': String(bytes.length),
+    'content-disposition': `attachment; filename="na_ve ___ _.png"; filename*=UTF-8''na%C3%AFve%20%22%E4%B8%AD%22%20%F0%9F%8E%89.png`,
+    'x-content-type-options': 'nosniff',
+    etag: `"${widget.sha256}"`,
+  })
+})
+
+test('the files of one request become rows in one transaction, in the order of the request', async (t) => {
+  const service = await startService(t, { env: { UPLOAD_WORKERS: '1' } })
+
+  const widgets = await store(service, ...['a', 'b', 'c', 'd'].map((name) => ({ name, bytes: name })))
+
+  expect(widgets.map(({ name }) => name)).toEqual(['a', 'b', 'c', 'd'])
+  expect(await service.sql('select distinct xmin::text from widgets')).toHaveLength(1)
+})
+
+test('a row that cannot be written leaves no file, nor do those beside it', async (t) => {
+  const service = await startService(t)
+  await service.sql("alter table widgets add constraint widgets_name_check check (name <> 'refused')")
+
+  const response = await send(service, { name: 'accepted', bytes: 'x' }, { name: 'refused', bytes: 'x' })
+
+  expect(response.status).toBe(500)
+  await expectNothingStored(service)
+})
+
+test('the list is newest first, and its pages hold each widget once', async (t) => {
+  const service = await startService(t)
+  for (const name of ['a', 'b', 'c'])
+    await store(service, { name: `${name}1`, bytes: 'x' }, { name: `${name}2`, bytes: 'x' })
+
+  const first = await list(service, 'limit=4')
+  await store(service, { name: 'late', bytes: 'x' })
+  const second = await list(service, `limit=4&cursor=${first.nextCursor}`)
+
+  const names = [first, second].map(({ widgets }) => widgets.map(({ name }) => name))
+  expect(names).toEqual([
+    ['c2', 'c1', 'b2', 'b1'],
+    ['a2', 'a1'],
+  ])
+  expect(second.nextCursor).toBeNull()
+  expect((await list(service, '')).widgets).toHaveLength(7)
+})
+
+test('a limit out of bounds and a cursor of somebody else are refused, each by name', async (t) => {
+  const service = await startService(t)
+  for (const query of ['limit=0', 'limit=101', 'limit=x', 'limit=', 'cursor=x', 'cursor=', 'cursor=eA']) {
+    const response = await fetch(`${service.url}/widgets?${query}`)
+    expect(response.status, query).toBe(400)
+    expect(await response.json(), query).toMatchObject({
+      errors: [{ field: `query.${query.split('=')[0]}` }],
+    })
+  }
+})
+
+test('a part of the content can be read, and what the client has is not sent again', async (t) => {
+  const service = await startService(t)
+  const { id, sha256 } = await storeOne(service, { name: 'digits', bytes: '0123456789' })
+  const read = (headers: Readonly<{ [name: string]: string }>): Promise<Response> =>
+    fetch(`${service.url}/widgets/${id}/content`, { headers })
+
+  const some = await read({ range: 'bytes=2-4' })
+  expect([some.status, some.headers.get('content-range'), await some.text()]).toEqual([
+    206,
+    'bytes 2-4/10',
+    '234',
+  ])
+  const outside = await read({ range: 'bytes=10-' })
+  expect([outside.status, outside.headers.get('content-range')]).toEqual([416, 'bytes */10'])
+  expect((await read({ 'if-none-match': `"${sha256}"` })).status).toBe(304)
+})
+
+test('what is deleted is gone, its bytes too', async (t) => {
+  const service = await startService(t)
+  const { id } = await storeOne(service, { name: 'x', bytes: 'x' })
+  const url = `${service.url}/widgets/${id}`
+
+  expect((await fetch(url, { method: 'DELETE' })).status).toBe(204)
+
+  await expectNothingStored(service)
+  for (const method of ['DELETE', 'GET']) expect((await fetch(url, { method })).status).toBe(404)
+  expect((await fetch(`${url}/content`)).status).toBe(404)
+  expect((await fetch(`${service.url}/widgets/x`)).status).toBe(400)
+})
+
+test('what is refused leaves nothing', async (t) => {
+  const env = { UPLOAD_MAX_BYTES: '100000', UPLOAD_MAX_FILES: '2' }
+  const service = await startService(t, { env })
+  const small = { name: 'small', bytes: 'x' }
+
+  const tooLarge = await send(service, small, { name: 'large', bytes: randomBytes(100_001) })
+  expect(tooLarge.status).toBe(413)
+  expect(await tooLarge.json()).toMatchObject({
+    detail: expect.stringContaining('UPLOAD_MAX_BYTES') as unknown,
+  })
+  expect((await send(service, small, small, small)).status).toBe(413)
+  const json = { method: 'POST', body: '{}', headers: { 'content-type': 'application/json' } }
+  expect((await fetch(`${service.url}/widgets`, json)).status).toBe(415)
+  expect((await send(service)).status).toBe(400)
+
+  await expectNothingStored(service)
+})
+
+test('a start removes what killed processes have left, and nothing that may be under way', async (t) => {
+  const service = await startService(t)
+  const { id } = await storeOne(service, { name: 'kept', bytes: 'x' })
+  const [kept = ''] = await readdir(service.uploadDir)
+  const orphan = kept.replace(id, '01890a5d-ac96-774b-bcce-b302099a8057')
+  const young = kept.replace(id, '01890a5d-ac96-774b-bcce-b302099a8058')
+  for (const name of [orphan, `${orphan}.part`, young, `${young}.part`]) {
+    await writeFile(join(service.uploadDir, name), 'x')
+  }
+  const old = new Date(Date.now() - 60_000)
+  for (const name of [kept, orphan, `${orphan}.part`]) await utimes(join(service.uploadDir, name), old, old)
+
+  const env = { DATABASE_URL: service.databaseUrl, UPLOAD_DIR: service.uploadDir, UPLOAD_TIMEOUT_MS: '30000' }
+  await startProcess(t, { env }).line(({ msg }) => msg === 'listening')
+
+  expect((await readdir(service.uploadDir)).sort()).toEqual([kept, young, `${young}.part`].sort())
+})

@@ -1,0 +1,71 @@
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  rmdirSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
+import type { Change } from './plan.ts'
+
+/**
+ * Writes all the changes or none: everything is first written beside its place, then renamed into it; a failure takes
+ * back what was done. It is synchronous so that nothing else of this process can come between. Throws an Error of one
+ * sentence with the cause, also where a file changed after the plan was made.
+ */
+export function writeChanges(root: string, changes: readonly Change[]): void {
+  const undo: (() => void)[] = []
+  // A signal's default is to end the process at once, half-way; one that is listened to waits for the end of this function.
+  const hold = (): void => undefined
+  process.on('SIGINT', hold).on('SIGTERM', hold)
+  try {
+    const staged = changes.map((change) => ({ change, aside: stage(root, change, undo) }))
+    for (const { change, aside } of staged) {
+      const path = join(root, change.path)
+      renameSync(aside, path)
+      undo.push(() => {
+        if (change.before === undefined) rmSync(path, { force: true })
+        else writeFileSync(path, change.before)
+      })
+    }
+  } catch (cause) {
+    for (const step of undo.reverse()) attempt(step)
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new Error(`Nothing was added, and what had been written is taken back: ${why}`, { cause })
+  } finally {
+    process.off('SIGINT', hold).off('SIGTERM', hold)
+  }
+}
+
+/** One step that cannot be taken back must not keep the others from it. */
+function attempt(step: () => void): void {
+  try {
+    step()
+  } catch (cause) {
+    process.emitWarning(`could not take back a step: ${String(cause)}`)
+  }
+}
+
+/** Writes the text beside its place and returns that path. */
+function stage(root: string, change: Change, undo: (() => void)[]): string {
+  const path = join(root, change.path)
+  const now = existsSync(path) ? readFileSync(path, 'utf8') : undefined
+  if (now !== change.before) throw new Error(`${change.path} changed meanwhile. Run the command again.`)
+  makeFolder(dirname(path), undo)
+  const aside = `${path}.add-${process.pid}`
+  undo.push(() => rmSync(aside, { force: true }))
+  writeFileSync(aside, change.after, { flag: 'wx' })
+  if (now !== undefined) chmodSync(aside, statSync(path).mode)
+  return aside
+}
+
+function makeFolder(folder: string, undo: (() => void)[]): void {
+  if (existsSync(folder)) return
+  makeFolder(dirname(folder), undo)
+  mkdirSync(folder)
+  undo.push(() => rmdirSync(folder))
+}

@@ -1,0 +1,101 @@
+import type { ParserServicesWithTypeInformation, TSESTree } from '@typescript-eslint/utils'
+import type ts from 'typescript'
+
+/** A call whose function can be asked for. */
+export type Call = TSESTree.CallExpression | TSESTree.NewExpression
+
+/** Where the context is declared; whatever stands there under its name is ours. */
+const home = /[\\/]src[\\/]context[\\/][\w-]+\.ts$/
+
+/** What the rules ask of types. Ours are told by where they are declared, so that Hono's Context is none of them. */
+export interface ContextTypes {
+  /** Whether the expression is a Context, or may be one. */
+  isContext(node: TSESTree.Node): boolean
+  /** Whether it is a Context, or holds some: an array, a set, a map. */
+  holdsContext(node: TSESTree.Node): boolean
+  /** Whether whoever has the value has to end it: a CancelContext or a Group. */
+  mustBeEnded(node: TSESTree.Node): boolean
+  isPromise(node: TSESTree.Node): boolean
+  /** The name of the function of src/context/ that is called; undefined if it is another's. */
+  contextFunction(call: Call): string | undefined
+  /** The package's method that is called, as `{ file, name }`. */
+  declarationOf(call: Call): { file: string; name: string } | undefined
+  /** The parameters of the called function, up to a rest parameter. */
+  parameters(call: Call): { name: string; isContext: boolean; mayEnd: boolean }[]
+  /** Whether whoever takes the function calls it with a Context in a place for which it declares no parameter. */
+  ignoresContext(fn: TSESTree.ArrowFunctionExpression | TSESTree.FunctionExpression): boolean
+}
+
+/** Asks the type checker that typescript-eslint's parser holds. */
+export function contextTypes(services: ParserServicesWithTypeInformation): ContextTypes {
+  const checker = services.program.getTypeChecker()
+  const typeOf = (node: TSESTree.Node): ts.Type => services.getTypeAtLocation(node)
+  const tsNode = (call: Call): ts.CallLikeExpression => services.esTreeNodeToTSNodeMap.get(call)
+  const declared = (call: Call): ts.SignatureDeclaration | ts.JSDocSignature | undefined =>
+    checker.getResolvedSignature(tsNode(call))?.declaration
+
+  return {
+    isContext: (node) => isContext(typeOf(node)),
+    holdsContext: (node) => holdsContext(checker, typeOf(node)),
+    mustBeEnded: (node) => mustBeEnded(checker, typeOf(node)),
+    isPromise: (node) => isPromise(checker, typeOf(node)),
+    contextFunction(call) {
+      const found = this.declarationOf(call)
+      return found !== undefined && home.test(found.file) ? found.name : undefined
+    },
+    declarationOf(call) {
+      const declaration = declared(call)
+      const name = declaration !== undefined && 'name' in declaration ? declaration.name : undefined
+      if (declaration === undefined || name === undefined || !('text' in name)) return undefined
+      return { file: declaration.getSourceFile().fileName, name: name.text }
+    },
+    parameters(call) {
+      const node = tsNode(call)
+      const signature = checker.getResolvedSignature(node)
+      return (signature?.parameters ?? []).map((parameter) => {
+        const type = checker.getTypeOfSymbolAtLocation(parameter, node)
+        return { name: parameter.name, isContext: isContext(type), mayEnd: mustBeEnded(checker, type) }
+      })
+    },
+    ignoresContext(fn) {
+      const expected = checker.getContextualType(services.esTreeNodeToTSNodeMap.get(fn) as ts.Expression)
+      const signatures = expected?.getCallSignatures() ?? []
+      return signatures.some(({ parameters }) =>
+        parameters.slice(fn.params.length).some((parameter) => isContext(checker.getTypeOfSymbol(parameter))),
+      )
+    },
+  }
+}
+
+function isContext(type: ts.Type): boolean {
+  if (type.isUnionOrIntersection()) return type.types.some(isContext)
+  // Asked before isTypeParameter, which leaves the compiler no type behind it.
+  const bases = type.isClassOrInterface() ? (type.getBaseTypes() ?? []) : []
+  if (isOurs(type, 'Context') || bases.some(isContext)) return true
+  const constraint = type.isTypeParameter() ? type.getConstraint() : undefined
+  return constraint !== undefined && isContext(constraint)
+}
+
+function holdsContext(checker: ts.TypeChecker, type: ts.Type): boolean {
+  if (isContext(type)) return true
+  if (type.isUnionOrIntersection()) return type.types.some((part) => holdsContext(checker, part))
+  if (!('target' in type) || isPromise(checker, type)) return false
+  return checker.getTypeArguments(type as ts.TypeReference).some(isContext)
+}
+
+function mustBeEnded(checker: ts.TypeChecker, type: ts.Type): boolean {
+  const present = checker.getNonNullableType(type)
+  if (isOurs(present, 'Group')) return true
+  return isContext(present) && present.getProperty('cancel') !== undefined
+}
+
+function isPromise(checker: ts.TypeChecker, type: ts.Type): boolean {
+  if (type.isUnion()) return type.types.some((part) => isPromise(checker, part))
+  return type.getProperty('then') !== undefined
+}
+
+function isOurs(type: ts.Type, name: string): boolean {
+  const symbol = type.getSymbol()
+  if (symbol?.name !== name) return false
+  return (symbol.declarations ?? []).some((declaration) => home.test(declaration.getSourceFile().fileName))
+}

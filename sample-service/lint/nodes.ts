@@ -1,0 +1,88 @@
+import { AST_NODE_TYPES as Type, TSESLint, type TSESTree } from '@typescript-eslint/utils'
+
+/** A function with a body. */
+export type FunctionNode =
+  TSESTree.ArrowFunctionExpression | TSESTree.FunctionExpression | TSESTree.FunctionDeclaration
+
+/** Whether it has a body of its own, in which `return` is its own. */
+export function isFunction(node: TSESTree.Node): node is FunctionNode {
+  return (
+    node.type === Type.ArrowFunctionExpression ||
+    node.type === Type.FunctionExpression ||
+    node.type === Type.FunctionDeclaration
+  )
+}
+
+/** What `node` lies in, from its parent to the program. */
+export function* ancestors(node: TSESTree.Node): Generator<TSESTree.Node> {
+  // ESLint's program has null for a parent, whatever the type says.
+  for (let at: TSESTree.Node | null | undefined = node.parent; at; at = at.parent) yield at
+}
+
+/** The functions around `node`, the nearest first. */
+export function* functionsAround(node: TSESTree.Node): Generator<FunctionNode> {
+  for (const at of ancestors(node)) if (isFunction(at)) yield at
+}
+
+/** Whether `node` lies in `outer`, or is it. */
+export function isInside(node: TSESTree.Node, outer: TSESTree.Node): boolean {
+  return node.range[0] >= outer.range[0] && node.range[1] <= outer.range[1]
+}
+
+/** `node` and all below it; below a nested function only if `into` says so. */
+export function* walk(
+  node: TSESTree.Node,
+  keys: TSESLint.SourceCode['visitorKeys'],
+  into: (fn: FunctionNode) => boolean = () => false,
+): Generator<TSESTree.Node> {
+  yield node
+  for (const key of keys[node.type] ?? []) {
+    const child = (node as unknown as Record<string, unknown>)[key]
+    for (const part of Array.isArray(child) ? (child as unknown[]) : [child]) {
+      if (!isNode(part)) continue
+      if (isFunction(part) && !into(part)) continue
+      yield* walk(part, keys, into)
+    }
+  }
+}
+
+function isNode(value: unknown): value is TSESTree.Node {
+  return typeof value === 'object' && value !== null && 'type' in value
+}
+
+/** Without what changes only its type: `(x as T)!` is `x`. */
+export function bare(node: TSESTree.Node): TSESTree.Node {
+  switch (node.type) {
+    case Type.TSAsExpression:
+    case Type.TSNonNullExpression:
+    case Type.TSSatisfiesExpression:
+    case Type.ChainExpression:
+      return bare(node.expression)
+    default:
+      return node
+  }
+}
+
+/** Whether a comment gives a reason: on the line of `node` or right above it, or above the statement it is in. */
+export function hasReason(source: Readonly<TSESLint.SourceCode>, node: TSESTree.Node): boolean {
+  const lines = new Set<number>()
+  for (const at of [node, ...ancestors(node)]) {
+    lines.add(at.loc.start.line)
+    if (/Statement$|Declaration$/.test(at.type)) break
+  }
+  return source.getAllComments().some((comment) => {
+    const text = comment.value.trim()
+    if (text.length < 10 || text.startsWith('eslint-')) return false
+    return lines.has(comment.loc.end.line) || lines.has(comment.loc.end.line + 1)
+  })
+}
+
+/** The path from the last `src/` on, with slashes: in a piece of generators/ as in src/ itself. */
+export function pathInSource(filename: string): string | undefined {
+  return /(?:^|[\\/])src[\\/]((?!.*[\\/]src[\\/]).*)$/.exec(filename)?.[1]?.replaceAll('\\', '/')
+}
+
+/** Whether the file is a test, or there for tests. */
+export function isTest(filename: string): boolean {
+  return /\.test\.ts$|[\\/]test[\\/]/.test(filename)
+}

@@ -1,0 +1,149 @@
+import { AST_NODE_TYPES as Type, TSESLint, type TSESTree } from '@typescript-eslint/utils'
+import { lifetimes } from '../lifetimes.ts'
+import { isFunction, walk } from '../nodes.ts'
+import { rule } from '../rule.ts'
+
+type Signature =
+  | TSESTree.FunctionDeclaration
+  | TSESTree.FunctionExpression
+  | TSESTree.ArrowFunctionExpression
+  | TSESTree.TSDeclareFunction
+  | TSESTree.TSEmptyBodyFunctionExpression
+  | TSESTree.TSMethodSignature
+  | TSESTree.TSFunctionType
+  | TSESTree.TSCallSignatureDeclaration
+
+/**
+ * A context is the first parameter and is called `ctx`, or `parent` where the function derives from it. One that
+ * lives longer than the call (`root`, `server`: lifetimes.ts) has the name of what it lives as long as; it comes
+ * right after ctx, or first where the call itself waits for nothing. Go: revive's context-as-argument.
+ */
+export const contextFirst = rule({
+  description: 'a context is the first parameter, is called ctx, and is never optional',
+  messages: {
+    first: 'A context comes first. Write `{{name}}` as the first parameter instead.',
+    name: 'Call it `ctx` instead of `{{name}}` (`parent` where the function derives from it; or add it to lint/lifetimes.ts if it lives longer than the call).',
+    parent: '`parent` is a context that this function derives from, and it does not. Call it `ctx` instead.',
+    optional:
+      'A context is never optional: without one the work could not be ended. Write `{{name}}: Context`.',
+    rename: 'Call it ctx.',
+    require: 'Make it required.',
+  },
+  create(context, types) {
+    const { sourceCode } = context
+
+    function derivesFrom(fn: Signature, name: string): boolean {
+      if (!isFunction(fn)) return true
+      if (fn.returnType !== undefined && types.isContext(fn.returnType.typeAnnotation)) return true
+      return Array.from(walk(fn.body, sourceCode.visitorKeys, () => true)).some((node) => {
+        if (node.type !== Type.CallExpression) return false
+        const given = node.arguments.some(
+          (argument) => argument.type === Type.Identifier && argument.name === name,
+        )
+        return given && (types.isContext(node) || types.mustBeEnded(node))
+      })
+    }
+
+    function check(fn: Signature): void {
+      const parameters = fn.params.filter(
+        (parameter) => parameter.type !== Type.Identifier || parameter.name !== 'this',
+      )
+      // Where a callback's parameters stand is said by whoever calls it; what it calls them, by itself.
+      const inferred = fn.params.every((parameter) => !annotated(parameter)) && !isDeclared(fn)
+      let leading = true
+      for (const [index, parameter] of parameters.entries()) {
+        const name = nameOf(parameter)
+        if (name === undefined || !types.isContext(name)) {
+          leading = false
+          continue
+        }
+        const lives = lifetimes.has(name.name)
+        if (!inferred) {
+          if (!leading || (index > 0 && !lives)) {
+            context.report({
+              node: parameter,
+              messageId: 'first',
+              data: { name: sourceCode.getText(parameter) },
+            })
+          }
+          checkOptional(parameter, name)
+        }
+        if (lives || /^_?ctx$/.test(name.name)) continue
+        if (/^_?parent$/.test(name.name)) {
+          if (!derivesFrom(fn, name.name))
+            context.report({ node: name, messageId: 'parent', suggest: rename(fn, name) })
+        } else {
+          const data = { name: name.name }
+          context.report({ node: name, messageId: 'name', data, suggest: rename(fn, name) })
+        }
+      }
+    }
+
+    function checkOptional(parameter: TSESTree.Parameter, name: TSESTree.Identifier): void {
+      const union = name.typeAnnotation?.typeAnnotation.type === Type.TSUnionType
+      if (!name.optional && !union && parameter.type !== Type.AssignmentPattern) return
+      const mark = sourceCode.getTokenAfter(name)
+      const mended = name.optional && !union && mark?.value === '?'
+      context.report({
+        node: parameter,
+        messageId: 'optional',
+        data: { name: name.name },
+        suggest: mended ? [{ messageId: 'require', fix: (fixer) => fixer.remove(mark) }] : [],
+      })
+    }
+
+    /** Only where nothing else is called ctx, and no property would be renamed with it. */
+    function rename(
+      fn: Signature,
+      name: TSESTree.Identifier,
+    ): { messageId: 'rename'; fix: TSESLint.ReportFixFunction }[] {
+      const variable = sourceCode
+        .getDeclaredVariables(fn)
+        .find(({ identifiers }) => identifiers.includes(name))
+      if (variable === undefined) return []
+      const taken = [variable.scope, ...variable.references.map(({ from }) => from)].some(
+        (scope) => scope.set.has('ctx') || scope.through.some(({ identifier }) => identifier.name === 'ctx'),
+      )
+      const uses = variable.references.map(({ identifier }) => identifier)
+      if (taken || uses.some(({ parent }) => parent.type === Type.Property && parent.shorthand)) return []
+      const end = name.range[0] + name.name.length
+      return [
+        {
+          messageId: 'rename',
+          fix: (fixer) => [
+            fixer.replaceTextRange([name.range[0], end], 'ctx'),
+            ...uses.map((use) => fixer.replaceText(use, 'ctx')),
+          ],
+        },
+      ]
+    }
+
+    return {
+      FunctionDeclaration: check,
+      FunctionExpression: check,
+      ArrowFunctionExpression: check,
+      TSDeclareFunction: check,
+      TSEmptyBodyFunctionExpression: check,
+      TSMethodSignature: check,
+      TSFunctionType: check,
+      TSCallSignatureDeclaration: check,
+    }
+  },
+})
+
+function nameOf(parameter: TSESTree.Parameter): TSESTree.Identifier | undefined {
+  if (parameter.type === Type.Identifier) return parameter
+  if (parameter.type === Type.AssignmentPattern && parameter.left.type === Type.Identifier)
+    return parameter.left
+  if (parameter.type === Type.TSParameterProperty) return nameOf(parameter.parameter)
+  return undefined
+}
+
+function annotated(parameter: TSESTree.Parameter): boolean {
+  return nameOf(parameter)?.typeAnnotation !== undefined
+}
+
+/** Whether it stands for itself: not a function expression, which is typed by where it stands. */
+function isDeclared(fn: Signature): boolean {
+  return fn.type !== Type.ArrowFunctionExpression && fn.type !== Type.FunctionExpression
+}

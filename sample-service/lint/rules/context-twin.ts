@@ -1,0 +1,155 @@
+import { AST_NODE_TYPES as Type, TSESLint, type TSESTree } from '@typescript-eslint/utils'
+import { ancestors, functionsAround, isFunction, isInside, walk } from '../nodes.ts'
+import { rule } from '../rule.ts'
+import { twins, type FunctionTwin } from '../twins.ts'
+import { contextVariables } from '../variables.ts'
+
+const functionTwins = twins.filter((twin) => 'names' in twin)
+const methodTwins = twins.filter((twin) => 'methods' in twin)
+
+/** Where there is a context, nothing waits without it. What waits, and what to write instead: twins.ts. Go: noctx. */
+export const contextTwin = rule({
+  description: 'in code that has a ctx, nothing waits without its signal',
+  messages: {
+    twin: '`{{name}}` does not end with `{{ctx}}`: {{instead}}; or await it as until({{ctx}}, …).',
+    signal: 'Pass the signal of {{ctx}}.',
+  },
+  create(context, types) {
+    const { sourceCode } = context
+    const contexts = contextVariables(sourceCode, types)
+
+    /** Which row of the table is called, and under what name. */
+    function twinOf(
+      node: TSESTree.CallExpression,
+    ): { name: string; instead: string; options?: number } | undefined {
+      const { callee } = node
+      const named = importedName(callee)
+      const twin =
+        named && functionTwins.find((row) => row.from === named.from && row.names.includes(named.name))
+      if (twin !== undefined) return { ...twin, name: sourceCode.getText(callee) }
+      if (callee.type !== Type.MemberExpression || callee.property.type !== Type.Identifier) return undefined
+      const { name } = callee.property
+      const rows = methodTwins.filter(({ methods }) => methods.includes(name))
+      if (rows.length === 0) return undefined
+      const file = types.declarationOf(node)?.file.replaceAll('\\', '/') ?? ''
+      const row = rows.find((one) => new RegExp(`/node_modules/(@types/)?${one.package}/`).test(file))
+      return row && { instead: row.instead, name: sourceCode.getText(callee) }
+    }
+
+    /** What a callee is in the module that it comes from; `from` is undefined for a global. */
+    function importedName(
+      callee: TSESTree.Expression,
+    ): { from: FunctionTwin['from']; name: string } | undefined {
+      if (callee.type === Type.MemberExpression) {
+        if (callee.property.type !== Type.Identifier) return undefined
+        const { name } = callee.property
+        if (callee.object.type !== Type.Identifier) return undefined
+        if (callee.object.name === 'globalThis') return { from: undefined, name }
+        const def = contexts.variableOf(callee.object)?.defs[0]
+        return def?.parent?.type === Type.ImportDeclaration ? { from: moduleOf(def.parent), name } : undefined
+      }
+      if (callee.type !== Type.Identifier) return undefined
+      const def = contexts.variableOf(callee)?.defs[0]
+      if (def === undefined) return { from: undefined, name: callee.name }
+      if (def.node.type !== Type.ImportSpecifier || def.parent?.type !== Type.ImportDeclaration)
+        return undefined
+      const { imported } = def.node
+      return imported.type === Type.Identifier
+        ? { from: moduleOf(def.parent), name: imported.name }
+        : undefined
+    }
+
+    function hasSignal(node: TSESTree.CallExpression): boolean {
+      return node.arguments.some(
+        (argument) =>
+          argument.type === Type.ObjectExpression &&
+          argument.properties.some(
+            (property) =>
+              property.type === Type.Property && isKey(property, 'signal') && isOfContext(property.value),
+          ),
+      )
+    }
+
+    function isOfContext(value: TSESTree.Node): boolean {
+      return Array.from(walk(value, sourceCode.visitorKeys)).some(
+        (node) =>
+          node.type === Type.MemberExpression &&
+          node.property.type === Type.Identifier &&
+          node.property.name === 'signal' &&
+          types.isContext(node.object),
+      )
+    }
+
+    /** Whether the promise is waited for by until, here or through the constant that holds it. */
+    function isWaitedFor(node: TSESTree.Node): boolean {
+      for (const at of ancestors(node)) {
+        if (isFunction(at)) return false
+        if (at.type === Type.CallExpression && types.contextFunction(at) === 'until') return true
+        if (at.type !== Type.VariableDeclarator) continue
+        return sourceCode
+          .getDeclaredVariables(at)
+          .some(({ references }) =>
+            references.some(({ identifier, init }) => init !== true && isWaitedFor(identifier)),
+          )
+      }
+      return false
+    }
+
+    /** Whether a function around it, within the reach of `ctx`, does something when ctx ends. */
+    function hasAfterFunc(node: TSESTree.Node, ctx: TSESLint.Scope.Variable): boolean {
+      return Array.from(functionsAround(node)).some(
+        (fn) =>
+          isInside(fn, ctx.scope.block) &&
+          Array.from(walk(fn.body, sourceCode.visitorKeys)).some(
+            (below) => below.type === Type.CallExpression && types.contextFunction(below) === 'afterFunc',
+          ),
+      )
+    }
+
+    /** The same call with the signal in its options, where they are an object or not given. */
+    function pass(
+      node: TSESTree.CallExpression,
+      options: number | undefined,
+      ctx: string,
+    ): TSESLint.ReportFixFunction | undefined {
+      if (options === undefined) return undefined
+      const last = node.arguments.at(-1)
+      const given = options === -1 ? undefined : node.arguments[options]
+      if (given?.type === Type.ObjectExpression) {
+        const [first] = given.properties
+        if (given.properties.some((property) => property.type === Type.Property && isKey(property, 'signal')))
+          return undefined
+        return (fixer) =>
+          first === undefined
+            ? fixer.replaceText(given, `{ signal: ${ctx}.signal }`)
+            : fixer.insertTextBefore(first, `signal: ${ctx}.signal, `)
+      }
+      if (last === undefined || (options !== -1 && node.arguments.length !== options)) return undefined
+      return (fixer) => fixer.insertTextAfter(last, `, { signal: ${ctx}.signal }`)
+    }
+
+    return {
+      CallExpression(node) {
+        const twin = twinOf(node)
+        if (twin === undefined) return
+        const [ctx] = contexts.visibleAt(node)
+        if (ctx === undefined || hasSignal(node) || isWaitedFor(node) || hasAfterFunc(node, ctx)) return
+        const fix = pass(node, twin.options, ctx.name)
+        context.report({
+          node,
+          messageId: 'twin',
+          data: { name: twin.name, ctx: ctx.name, instead: twin.instead.replaceAll('ctx', ctx.name) },
+          suggest: fix === undefined ? [] : [{ messageId: 'signal', data: { ctx: ctx.name }, fix }],
+        })
+      },
+    }
+  },
+})
+
+function moduleOf({ source }: TSESTree.ImportDeclaration): string {
+  return source.value.replace(/^node:/, '')
+}
+
+function isKey({ key, computed }: TSESTree.Property, name: string): boolean {
+  return !computed && key.type === Type.Identifier && key.name === name
+}

@@ -1,0 +1,54 @@
+/**
+ * What waits without knowing a context, and what to write instead: where a ctx is in scope, `context-twin` asks for
+ * its signal. Add a row for what the service calls besides. Go: the linter noctx.
+ */
+export type Twin = FunctionTwin | MethodTwin
+
+/** A global function (`from` not given), or one that `from` exports. */
+export interface FunctionTwin {
+  readonly from?: string
+  readonly names: readonly string[]
+  /** The index of the argument whose `signal` may be that of ctx; not given where it takes none. */
+  readonly options?: number
+  readonly instead: string
+}
+
+/** A method of a class that `package` declares. */
+export interface MethodTwin {
+  readonly package: string
+  readonly methods: readonly string[]
+  readonly instead: string
+}
+
+const takesSignal = 'pass { signal: ctx.signal }'
+const callback = 'use its twin in the promises module and pass { signal: ctx.signal }'
+
+export const twins: readonly Twin[] = [
+  { names: ['fetch'], options: 1, instead: takesSignal },
+  {
+    names: ['setTimeout', 'setInterval'],
+    instead: 'await sleep(ctx, ms), or derive withTimeout(ctx, ms), or clear it in afterFunc(ctx, …)',
+  },
+  { from: 'timers', names: ['setTimeout', 'setInterval'], instead: 'await sleep(ctx, ms)' },
+  {
+    from: 'timers/promises',
+    names: ['setTimeout', 'setInterval', 'setImmediate', 'wait'],
+    instead: 'await sleep(ctx, ms)',
+  },
+  { from: 'events', names: ['once', 'on'], options: 2, instead: takesSignal },
+  { from: 'stream/promises', names: ['finished'], options: 1, instead: takesSignal },
+  { from: 'stream/promises', names: ['pipeline'], options: -1, instead: `${takesSignal} last` },
+  { from: 'stream', names: ['pipeline', 'finished'], instead: callback },
+  { from: 'child_process', names: ['exec', 'fork'], options: 1, instead: takesSignal },
+  { from: 'child_process', names: ['execFile', 'spawn'], options: 2, instead: takesSignal },
+  { from: 'fs/promises', names: ['readFile'], options: 1, instead: takesSignal },
+  { from: 'fs/promises', names: ['writeFile'], options: 2, instead: takesSignal },
+  { from: 'fs/promises', names: ['watch'], options: 1, instead: takesSignal },
+  { from: 'http', names: ['request', 'get'], options: 0, instead: takesSignal },
+  { from: 'https', names: ['request', 'get'], options: 0, instead: takesSignal },
+  {
+    package: 'pg',
+    methods: ['query', 'connect'],
+    instead: 'db.run(ctx, (q) => …), which cancels the statement in Postgres',
+  },
+]

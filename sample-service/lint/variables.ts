@@ -1,0 +1,164 @@
+import { AST_NODE_TYPES as Type, TSESLint, type TSESTree } from '@typescript-eslint/utils'
+import type { ContextTypes } from './context-types.ts'
+import { lifetimes } from './lifetimes.ts'
+import { isFunction, isInside, walk, type FunctionNode } from './nodes.ts'
+
+type Variable = TSESLint.Scope.Variable
+type Source = Readonly<TSESLint.SourceCode>
+
+/** What the rules ask of variables that are contexts. */
+export interface ContextVariables {
+  /** What an identifier stands for. */
+  variableOf(identifier: TSESTree.Identifier): Variable | undefined
+  /** The contexts of calls that can be named at `node`, the nearest first; no lifetimes, nothing of the module. */
+  visibleAt(node: TSESTree.Node): Variable[]
+  /** Whether `variable` was made from `ancestor`, at once or in steps. */
+  derives(variable: Variable, ancestor: Variable): boolean
+  /** Whether it is a parameter, or was made from any context that has a name. */
+  isDerived(variable: Variable): boolean
+}
+
+/** The contexts of one file that have names. */
+export function contextVariables(source: Source, types: ContextTypes): ContextVariables {
+  const known = new WeakMap<Variable, boolean>()
+
+  function isContext(variable: Variable): boolean {
+    const [name] = variable.identifiers
+    const [def] = variable.defs
+    if (name === undefined || def === undefined) return false
+    if (!isParameter(variable) && !isLocal(def)) return false
+    const present = known.get(variable) ?? types.isContext(name)
+    known.set(variable, present)
+    return present
+  }
+
+  function variablesAround(node: TSESTree.Node): Variable[] {
+    const found: Variable[] = []
+    let scope: TSESLint.Scope.Scope | null = source.getScope(node)
+    for (; scope !== null && scope.type !== TSESLint.Scope.ScopeType.module; scope = scope.upper) {
+      found.push(...scope.variables.filter(isContext).toReversed())
+    }
+    return found
+  }
+
+  /** The contexts that the value of `variable` was made from. */
+  function origins(variable: Variable): Variable[] {
+    const values = variable.references.flatMap((reference) => reference.writeExpr ?? [])
+    return values.flatMap((value) =>
+      variablesAround(value).filter(
+        (other) =>
+          other !== variable && other.references.some(({ identifier }) => isInside(identifier, value)),
+      ),
+    )
+  }
+
+  function derives(variable: Variable, ancestor: Variable, seen = new Set<Variable>()): boolean {
+    if (seen.has(variable)) return false
+    seen.add(variable)
+    return origins(variable).some((origin) => origin === ancestor || derives(origin, ancestor, seen))
+  }
+
+  return {
+    variableOf(identifier) {
+      let scope: TSESLint.Scope.Scope | null = source.getScope(identifier)
+      for (; scope !== null; scope = scope.upper) {
+        const variable = scope.set.get(identifier.name)
+        if (variable !== undefined) return variable
+      }
+      return undefined
+    },
+    visibleAt(node) {
+      return variablesAround(node).filter((variable) => {
+        const [name] = variable.identifiers
+        if (name === undefined || lifetimes.has(name.name)) return false
+        if (isParameter(variable)) return !isInside(node, name.parent)
+        // Not there yet in its own initialiser, nor before it has a value.
+        return variable.references.some(({ writeExpr }) => writeExpr && writeExpr.range[1] <= node.range[0])
+      })
+    },
+    derives: (variable, ancestor) => derives(variable, ancestor),
+    isDerived: (variable) => isParameter(variable) || origins(variable).length > 0,
+  }
+}
+
+/** Whether it was received with the call. */
+export function isParameter(variable: Variable): boolean {
+  return variable.defs[0]?.type === TSESLint.Scope.DefinitionType.Parameter
+}
+
+function isLocal(def: TSESLint.Scope.Definition): boolean {
+  return def.type === TSESLint.Scope.DefinitionType.Variable
+}
+
+/**
+ * The functions that live on in what `fn` returns: returned themselves, or as methods of an object, or called by one
+ * that is. A callback that is handed to a call is none of them.
+ */
+export function survivors(fn: FunctionNode, source: Source): ReadonlySet<FunctionNode> {
+  const found = new Set<FunctionNode>()
+  const seen = new Set<TSESTree.Node>()
+
+  function resolve(name: TSESTree.Identifier): void {
+    let scope: TSESLint.Scope.Scope | null = source.getScope(name)
+    for (; scope !== null; scope = scope.upper) {
+      const [def] = scope.set.get(name.name)?.defs ?? []
+      if (def === undefined) continue
+      if (!isInside(def.node, fn)) return
+      if (def.type === TSESLint.Scope.DefinitionType.FunctionName) keep(def.node)
+      else if (def.node.type === Type.VariableDeclarator && def.node.init) keep(def.node.init)
+      return
+    }
+  }
+
+  function keep(node: TSESTree.Node): void {
+    if (seen.has(node)) return
+    seen.add(node)
+    if (isFunction(node)) {
+      found.add(node)
+      // What it calls of the functions beside it lives on with it.
+      for (const below of walk(node, source.visitorKeys, () => true)) {
+        if (below.type === Type.CallExpression && below.callee.type === Type.Identifier) resolve(below.callee)
+      }
+      return
+    }
+    switch (node.type) {
+      case Type.Identifier:
+        resolve(node)
+        return
+      case Type.ObjectExpression:
+        for (const property of node.properties) {
+          keep(property.type === Type.Property ? property.value : property.argument)
+        }
+        return
+      case Type.ArrayExpression:
+        for (const element of node.elements) if (element) keep(element)
+        return
+      case Type.ConditionalExpression:
+        keep(node.consequent)
+        keep(node.alternate)
+        return
+      case Type.LogicalExpression:
+        keep(node.left)
+        keep(node.right)
+        return
+      case Type.TSAsExpression:
+      case Type.TSSatisfiesExpression:
+      case Type.TSNonNullExpression:
+        keep(node.expression)
+        return
+      default:
+        return
+    }
+  }
+
+  for (const value of returned(fn, source)) keep(value)
+  return found
+}
+
+/** The expressions that `fn` returns. */
+export function returned(fn: FunctionNode, source: Source): TSESTree.Expression[] {
+  if (fn.body.type !== Type.BlockStatement) return [fn.body]
+  return Array.from(walk(fn.body, source.visitorKeys)).flatMap((node) =>
+    node.type === Type.ReturnStatement && node.argument ? [node.argument] : [],
+  )
+}

@@ -1,0 +1,48 @@
+import { randomUUID } from 'node:crypto'
+import { mkdtemp } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import pg from 'pg'
+import { startPostgres, type Postgres } from './postgres.ts'
+
+/**
+ * A PostgreSQL to make databases on: a new one that stop() throws away, or the server of TEST_DATABASE_URL if it is set,
+ * which stop() leaves alone. DATABASE_URL is not looked at: it may be one that somebody needs.
+ */
+export async function temporaryServer(): Promise<Postgres> {
+  const url = process.env['TEST_DATABASE_URL']
+  if (url !== undefined && url !== '') return { url, stop: () => Promise.resolve() }
+  return startPostgres({ dir: await mkdtemp(join(tmpdir(), 'postgres-')), persistent: false })
+}
+
+/** A database made for one purpose. */
+export interface TemporaryDatabase {
+  readonly url: string
+  /** Removes it, and with it the connections that are still open. */
+  drop(): Promise<void>
+}
+
+/**
+ * Makes a database of a name of its own on the server at `serverUrl`, whose user must be allowed to.
+ * @param template the name of the database to copy, to which nobody may be connected
+ */
+export async function makeDatabase(serverUrl: string, template = 'template0'): Promise<TemporaryDatabase> {
+  const name = `tmp_${randomUUID().replaceAll('-', '_')}`
+  await execute(serverUrl, `create database ${name} template ${pg.escapeIdentifier(template)}`)
+  const url = new URL(serverUrl)
+  url.pathname = `/${name}`
+  return {
+    url: url.href,
+    drop: () => execute(serverUrl, `drop database if exists ${name} with (force)`),
+  }
+}
+
+async function execute(url: string, statement: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 10_000 })
+  try {
+    await client.connect()
+    await client.query(statement)
+  } finally {
+    await client.end().catch(() => undefined)
+  }
+}

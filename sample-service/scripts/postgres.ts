@@ -1,0 +1,181 @@
+import { execFile, spawn, type ChildProcess } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { chown, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { createServer, type AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { setTimeout } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import { homeFor, postgresPrograms, postgresUser, type Programs, type User } from './postgres-files.ts'
+import { endWithThisProcess } from './watchdog.ts'
+
+export interface PostgresOptions {
+  /** The folder for its data. Made if absent. */
+  readonly dir: string
+  /** 0, as by default: any free one. */
+  readonly port?: number
+  /** Keep the data for the next start, safe against a crash. Otherwise it is fast, and stop() removes `dir`. */
+  readonly persistent: boolean
+}
+
+/** A running PostgreSQL on 127.0.0.1. */
+export interface Postgres {
+  /** Its database `postgres`, as its superuser. */
+  readonly url: string
+  /** Disconnects all clients, shuts down and resolves when no process of it is left. May be called twice. */
+  stop(): Promise<void>
+}
+
+const startTimeoutMs = 60_000
+/** How long each of SIGINT (fast shutdown) and SIGQUIT (immediate shutdown) may take before the next, harder signal. */
+const stopTimeoutMs = 10_000
+const inUseTimeoutMs = 5_000
+const portAttempts = 5
+const shownLines = 8
+
+/** Speed for data that nobody will miss. */
+const forgetful = ['-c', 'fsync=off', '-c', 'synchronous_commit=off', '-c', 'full_page_writes=off']
+
+/**
+ * Starts the PostgreSQL that npm installed, with a new cluster in `dir` unless one is there. It outlives neither stop()
+ * nor this process. After a kill -9 it recovers at the next start.
+ * @throws Error with Postgres's own last lines; Error of one sentence where npm has none that runs here
+ */
+export async function startPostgres({ dir, port = 0, persistent }: PostgresOptions): Promise<Postgres> {
+  const user = await postgresUser(join(dir, 'data'))
+  const home = await homeFor(dir, user)
+  const remove = async (): Promise<void> => {
+    if (persistent) return
+    await rm(home, { recursive: true, force: true })
+    await rm(dir, { recursive: true, force: true })
+  }
+  try {
+    const programs = await postgresPrograms(home, user)
+    if (!existsSync(join(home, 'data'))) await createCluster(programs, home, user, persistent)
+    const server = await serve(programs, home, user, port, persistent)
+    const password = await readFile(join(home, 'password'), 'utf8')
+    let stopped: Promise<void> | undefined
+    return {
+      url: `postgres://postgres:${password}@127.0.0.1:${server.port}/postgres`,
+      stop: () => (stopped ??= end(server.child).then(remove)),
+    }
+  } catch (error) {
+    await remove()
+    throw error
+  }
+}
+
+/** initdb into a folder of another name, which is renamed when complete: one that was interrupted is not taken for data. */
+async function createCluster(programs: Programs, home: string, user: User, sync: boolean): Promise<void> {
+  const data = await mkdtemp(join(home, 'new-'))
+  const password = join(home, 'password')
+  await writeFile(password, randomBytes(16).toString('hex'), { mode: 0o600 })
+  if (user.uid !== undefined && user.gid !== undefined) {
+    await chown(data, user.uid, user.gid)
+    await chown(password, user.uid, user.gid)
+  }
+  // The same everywhere, whatever the machine's locale. A password, for other users of this machine reach the port, too;
+  // it is random, so one iteration of its hash is as good as 4096.
+  const locale = ['--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8']
+  const access = [
+    '--username=postgres',
+    `--pwfile=${password}`,
+    '--auth=scram-sha-256',
+    '--set=scram_iterations=1',
+  ]
+  const args = [`--pgdata=${data}`, ...locale, ...access, '--no-instructions', ...(sync ? [] : ['--no-sync'])]
+  try {
+    await promisify(execFile)(programs.initdb, args, {
+      ...processOptions(user, home),
+      timeout: startTimeoutMs,
+    })
+    await rename(data, join(home, 'data'))
+  } catch (cause) {
+    await rm(data, { recursive: true, force: true })
+    const said =
+      cause instanceof Error && 'stderr' in cause ? lastOf(String(cause.stderr).trim().split('\n')) : ''
+    throw new Error(`initdb could not make a cluster in ${home}: ${said || String(cause)}`, { cause })
+  }
+}
+
+/** Postgres cannot be told "any free port": one that was free a moment ago is tried, and another if it is taken by now. */
+async function serve(programs: Programs, home: string, user: User, wanted: number, persistent: boolean) {
+  const inUseUntil = performance.now() + inUseTimeoutMs
+  for (let attempt = 1; ; attempt++) {
+    const port = wanted === 0 ? await freePort() : wanted
+    const args = ['-D', join(home, 'data'), '-p', String(port), '-c', 'listen_addresses=127.0.0.1']
+    const settings = ['-c', 'unix_socket_directories=', '-c', 'max_connections=200', '-c', 'timezone=UTC']
+    const child = spawn(programs.postgres, [...args, ...settings, ...(persistent ? [] : forgetful)], {
+      ...processOptions(user, home),
+      // Of a group of its own: Ctrl-C in the terminal ends the service first, then this.
+      detached: true,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    })
+    endWithThisProcess(child, 'INT', persistent ? undefined : home)
+    const said = await readiness(child)
+    if (said === undefined) return { child, port }
+    await end(child)
+    if (said.includes('already exists')) {
+      // Of a process that was killed a moment ago, it may still be on its way out.
+      if (performance.now() < inUseUntil) {
+        await setTimeout(250)
+        continue
+      }
+      throw new Error(
+        `PostgreSQL already runs on ${home} (another npm run dev?): stop that one first\n${said}`,
+      )
+    }
+    if (wanted !== 0 || attempt === portAttempts || !said.includes('Address already in use')) {
+      throw new Error(`PostgreSQL did not start on ${home}, port ${port}:\n${said}`)
+    }
+  }
+}
+
+function processOptions(user: User, cwd: string) {
+  return { ...user, cwd, env: { ...process.env, LC_ALL: 'C' } }
+}
+
+/** Resolves when Postgres is ready, with undefined; or, when it ends or takes too long, with its last lines. */
+async function readiness(child: ChildProcess): Promise<string | undefined> {
+  const lines: string[] = []
+  const deadline = AbortSignal.timeout(startTimeoutMs)
+  const ended = once(child, 'close', { signal: deadline }).catch((error: unknown) =>
+    lines.push(String(error)),
+  )
+  if (child.stderr === null) throw new Error('postgres must be spawned with a pipe for its log')
+  // Read to the end, also after it is ready: a full pipe would stop Postgres.
+  const reader = createInterface({ input: child.stderr })
+  const ready = new Promise<true>((resolve) => {
+    reader.on('line', (line) => {
+      if (line.includes('database system is ready to accept connections')) resolve(true)
+      lines.push(line)
+      lines.splice(0, lines.length - shownLines)
+    })
+  })
+  if ((await Promise.race([ready, ended])) === true) return undefined
+  return lastOf(lines) || 'it said nothing'
+}
+
+function lastOf(lines: readonly string[]): string {
+  return lines.slice(-shownLines).join('\n')
+}
+
+/** https://www.postgresql.org/docs/current/server-shutdown.html */
+async function end(child: ChildProcess): Promise<void> {
+  for (const signal of ['SIGINT', 'SIGQUIT', 'SIGKILL'] as const) {
+    if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return
+    const ended = once(child, 'exit', { signal: AbortSignal.timeout(stopTimeoutMs) })
+    child.kill(signal)
+    await ended.catch(() => undefined)
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}

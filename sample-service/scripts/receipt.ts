@@ -1,0 +1,50 @@
+/** One thing that was tried. */
+export interface Step {
+  readonly name: string
+  readonly ok: boolean
+  readonly ms: number
+  /** What was seen. */
+  readonly detail: string
+}
+
+/** What was tried, in order. */
+export interface Receipt {
+  readonly ok: boolean
+  readonly steps: readonly Step[]
+}
+
+/** Runs steps one after the other, and keeps what each saw. */
+export interface Recorder {
+  /**
+   * Tries `work`; its result, or `seen` of it, is what the step saw. @throws what `work` throws, after it is kept as a step that is not ok
+   */
+  step(name: string, work: () => Promise<string>): Promise<void>
+  receipt(): Receipt
+}
+
+/** Nothing tried yet. `onStep` is told of each step as it ends. */
+export function recorder(onStep: (step: Step) => void): Recorder {
+  const steps: Step[] = []
+  return {
+    async step(name, work) {
+      const started = performance.now()
+      const add = (ok: boolean, detail: string): void => {
+        const step = { name, ok, ms: Math.round(performance.now() - started), detail }
+        steps.push(step)
+        onStep(step)
+      }
+      try {
+        add(true, await work())
+      } catch (error) {
+        add(false, error instanceof Error ? error.message : String(error))
+        throw error
+      }
+    },
+    receipt: () => ({ ok: steps.length > 0 && steps.every((step) => step.ok), steps }),
+  }
+}
+
+/** `step` on one line, for people. */
+export function printed(step: Step): string {
+  return `${step.ok ? '✓' : '✗'} ${step.name.padEnd(9)} ${String(step.ms).padStart(6)} ms  ${step.detail}`
+}

@@ -1,0 +1,91 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { parseArgs } from 'node:util'
+import { migrateDatabase } from '../src/migrate.ts'
+import { makeDatabase, temporaryServer } from './databases.ts'
+import { printed, recorder, type Recorder } from './receipt.ts'
+import { startService, type ServiceProcess } from './service-process.ts'
+import { answer, findUploads, tryHangUp, tryUpload, type UploadResource } from './verify-steps.ts'
+
+/**
+ * `npm run verify [-- --json]`: starts this service on a PostgreSQL of its own, uploads, hangs up on a waiting query,
+ * stops it, and says what it saw and how long each took. Exit 1 if anything was not as promised. Leaves nothing.
+ */
+async function verify(record: Recorder): Promise<void> {
+  const opened: (() => Promise<unknown>)[] = []
+  try {
+    let databaseUrl = ''
+    await record.step('database', async () => {
+      const server = await temporaryServer()
+      opened.push(() => server.stop())
+      const database = await makeDatabase(server.url)
+      opened.push(() => database.drop())
+      databaseUrl = database.url
+      return `PostgreSQL on ${new URL(server.url).host}`
+    })
+    await record.step('migrate', async () => `migrations applied: ${await migrateDatabase(databaseUrl)}`)
+
+    const uploadDir = await mkdtemp(join(tmpdir(), 'uploads-'))
+    opened.push(() => rm(uploadDir, { recursive: true, force: true }))
+    let service: ServiceProcess | undefined
+    let url = ''
+    let uploads: UploadResource | undefined
+    await record.step('start', async () => {
+      const env = { PATH: process.env['PATH'], PORT: '0', ADMIN_PORT: '0', DATABASE_URL: databaseUrl }
+      const started = startService({ ...env, UPLOAD_DIR: uploadDir }, { stdout: 'pipe', remove: uploadDir })
+      opened.push(() => started.stop())
+      service = started
+      url = `http://127.0.0.1:${await listeningPort(started)}`
+      const ready = await answer(`${url}/readyz`)
+      if (ready.status !== 200) throw new Error(`GET /readyz answered ${ready.status}: ${await ready.text()}`)
+      uploads = await findUploads(url)
+      return `listening on ${url}, /readyz answers 200`
+    })
+
+    await record.step('upload', async () => (uploads ? tryUpload(url, uploads) : notApplicable))
+    await record.step('hang-up', async () => (uploads ? tryHangUp(url, databaseUrl, uploads) : notApplicable))
+    await record.step('stop', async () => {
+      const exit = await service?.stop()
+      if (exit?.code !== 0) throw new Error(`SIGTERM: exit ${exit?.signal ?? exit?.code ?? 'unknown'}, not 0`)
+      return 'SIGTERM: exit code 0'
+    })
+  } finally {
+    for (let close = opened.pop(); close !== undefined; close = opened.pop()) {
+      await close().catch((error: unknown) => console.error(error))
+    }
+  }
+}
+
+const notApplicable = 'not applicable: this service takes no uploads'
+
+/** The port that the log line `listening` carries. @throws Error with the log, if the service ends without one */
+async function listeningPort(service: ServiceProcess): Promise<number> {
+  const said: string[] = []
+  const listening = new Promise<number>((resolve) => {
+    if (service.stdout === null) return
+    createInterface({ input: service.stdout }).on('line', (line) => {
+      said.push(line)
+      if (!line.includes('"listening"')) return
+      const { port } = JSON.parse(line) as { port?: unknown }
+      if (typeof port === 'number') resolve(port)
+    })
+  })
+  const ended = service.exited.then(({ code, signal }): never => {
+    throw new Error(
+      `the service ended with ${signal ?? code ?? 'no code'} before it listened: ${said.join(' ')}`,
+    )
+  })
+  return Promise.race([listening, ended])
+}
+
+const { values } = parseArgs({ options: { json: { type: 'boolean', default: false } } })
+const record = recorder((step) => {
+  if (!values.json) console.log(printed(step))
+})
+// The step that failed says why.
+await verify(record).catch(() => undefined)
+const receipt = record.receipt()
+if (values.json) console.log(JSON.stringify(receipt))
+process.exit(receipt.ok ? 0 : 1)

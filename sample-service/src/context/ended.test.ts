@@ -1,0 +1,44 @@
+import { expect, test } from 'vitest'
+import { Canceled, DeadlineExceeded, withCancel, withTimeout } from './context.ts'
+import { ended } from './ended.ts'
+import { testContext } from './test-context.ts'
+
+test('resolves with the cause when ctx ends (go doc: Done, Cause)', async (t) => {
+  const ctx = withCancel(testContext(t))
+  const why = new Error('why')
+  const end = ended(ctx)
+  ctx.cancel(why)
+
+  expect(await end).toBe(why)
+})
+
+test('resolves with the err where no cause was given (go doc: "If no cause has been set, Cause returns the same value as c.Err().")', async (t) => {
+  const ctx = withCancel(testContext(t))
+  ctx.cancel()
+
+  expect(await ended(ctx)).toBe(Canceled)
+  expect(await ended(withTimeout(testContext(t), 2))).toBe(DeadlineExceeded)
+})
+
+test('does not resolve before (go: TestBackground, Done blocks)', async (t) => {
+  const ctx = withCancel(testContext(t))
+  let over = false
+  const end = ended(ctx).then(() => (over = true))
+  await new Promise((resolve) => setImmediate(resolve))
+  expect(over).toBe(false)
+  ctx.cancel()
+  await end
+
+  expect(over).toBe(true)
+})
+
+test('resolves only when cancel has returned (go: TestAfterFuncCalledAsynchronously)', async (t) => {
+  const ctx = withCancel(testContext(t))
+  const order: string[] = []
+  const end = ended(ctx).then(() => order.push('ended'))
+  ctx.cancel()
+  order.push('cancel returned')
+  await end
+
+  expect(order).toEqual(['cancel returned', 'ended'])
+})

@@ -1,0 +1,27 @@
+import { afterFunc, withCancel, type CancelContext, type Context } from './context.ts'
+
+/** The cause of a context that a signal to the process ended. */
+export class SignalReceived extends Error {
+  override readonly name = 'SignalReceived'
+  readonly signal: NodeJS.Signals
+
+  constructor(signal: NodeJS.Signals) {
+    super(`${signal} received`)
+    this.signal = signal
+  }
+}
+
+/**
+ * A child that ends with the first of `signals` that the process receives, with `SignalReceived` as its cause.
+ * While it lives the signals do not end the process; when it ends, their default action is back.
+ * Go: signal.NotifyContext.
+ */
+export function withSignals(parent: Context, ...signals: NodeJS.Signals[]): CancelContext {
+  const ctx = withCancel(parent)
+  const onSignal = (signal: NodeJS.Signals): void => ctx.cancel(new SignalReceived(signal))
+  for (const signal of signals) process.on(signal, onSignal)
+  afterFunc(ctx, () => {
+    for (const signal of signals) process.off(signal, onSignal)
+  })
+  return ctx
+}

@@ -1,0 +1,63 @@
+import type { Context } from '../context/context.ts'
+import { answerContent } from '../platform/content.ts'
+import type { Platform } from '../platform/platform.ts'
+import type { IncomingRequest, StreamedResponse } from '../platform/route.ts'
+import { ContentMissing } from '../platform/storage.ts'
+import { cursorOf, type Document, type DocumentPage } from './documents.api.ts'
+import { deleteDocument, findDocument, listDocuments, type DocumentPosition } from './documents.repository.ts'
+import type { DocumentRow } from './documents.schema.ts'
+import { keyOf, removeContents, uploadDocuments } from './documents.uploads.ts'
+
+/** What the routes of documents do. */
+export function documentHandlers(platform: Platform) {
+  const { db, storage } = platform
+  return {
+    async upload(ctx: Context, request: IncomingRequest): Promise<Response> {
+      const rows = await uploadDocuments(ctx, platform, request)
+      return Response.json({ documents: rows.map(toDocument) }, { status: 201 })
+    },
+
+    async list(
+      ctx: Context,
+      query: { limit: number; cursor?: DocumentPosition | undefined },
+    ): Promise<Response> {
+      // One more than asked for tells whether there is a next page.
+      const rows = await listDocuments(ctx, db, { limit: query.limit + 1, after: query.cursor })
+      const shown = rows.slice(0, query.limit)
+      const last = rows.length > query.limit ? shown.at(-1) : undefined
+      return Response.json({
+        documents: shown.map(toDocument),
+        nextCursor: last === undefined ? null : cursorOf(last),
+      } satisfies DocumentPage)
+    },
+
+    async get(ctx: Context, id: string): Promise<Response> {
+      return Response.json(toDocument(await findDocument(ctx, db, id)))
+    },
+
+    async content(ctx: Context, id: string, request: IncomingRequest): Promise<Response | StreamedResponse> {
+      const document = await findDocument(ctx, db, id)
+      try {
+        return await answerContent(request.headers, {
+          ...document,
+          open: (range) => storage.open(ctx, keyOf(document.id), range),
+        })
+      } catch (error) {
+        // Deleted in between, which is a 404 like any other; else bytes are lost, and that is an error.
+        if (error instanceof ContentMissing) await findDocument(ctx, db, id)
+        throw error
+      }
+    },
+
+    async delete(ctx: Context, id: string): Promise<Response> {
+      // The row first: a row without bytes would be a lie, bytes without a row are swept.
+      const document = await deleteDocument(ctx, db, id)
+      await removeContents(ctx, platform, [document.id])
+      return new Response(null, { status: 204 })
+    },
+  }
+}
+
+function toDocument({ id, name, contentType, size, sha256, createdAt }: DocumentRow): Document {
+  return { id, name, contentType, size, sha256, createdAt: createdAt.toISOString() }
+}

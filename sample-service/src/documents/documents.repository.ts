@@ -1,0 +1,71 @@
+import { desc, eq, inArray, sql } from 'drizzle-orm'
+import type { Context } from '../context/context.ts'
+import type { Database } from '../platform/database.ts'
+import { notFound } from '../platform/problem.ts'
+import { documents, type NewDocument, type DocumentRow } from './documents.schema.ts'
+
+/** A place in the list of documents: the last one that was seen. */
+export interface DocumentPosition {
+  readonly createdAt: Date
+  readonly id: string
+}
+
+/** At most `limit` documents, newest first, from behind `after` on. */
+export function listDocuments(
+  ctx: Context,
+  db: Database,
+  options: { limit: number; after: DocumentPosition | undefined },
+): Promise<DocumentRow[]> {
+  const { limit, after } = options
+  // A comparison of rows is one range of the index; the same said with `or` is not.
+  const behind =
+    after &&
+    sql`(${documents.createdAt}, ${documents.id}) < (${after.createdAt.toISOString()}::timestamptz, ${after.id}::uuid)`
+  return db.run(ctx, (q) =>
+    q.select().from(documents).where(behind).orderBy(desc(documents.createdAt), desc(documents.id)).limit(limit),
+  )
+}
+
+/** @throws Problem 404 */
+export async function findDocument(ctx: Context, db: Database, id: string): Promise<DocumentRow> {
+  const [document] = await db.run(ctx, (q) => q.select().from(documents).where(eq(documents.id, id)))
+  if (document === undefined) throw notFound(`no document with the id ${id}`)
+  return document
+}
+
+/**
+ * All rows or none, in the order given.
+ * @throws CommitOutcomeUnknown if only the database knows which
+ */
+export async function insertDocuments(
+  ctx: Context,
+  db: Database,
+  rows: readonly NewDocument[],
+): Promise<DocumentRow[]> {
+  const inserted = await db.transaction(ctx, (q) =>
+    q
+      .insert(documents)
+      .values([...rows])
+      .returning(),
+  )
+  const byId = new Map(inserted.map((row) => [row.id, row]))
+  return rows.flatMap((row) => byId.get(row.id) ?? [])
+}
+
+/** @throws Problem 404 */
+export async function deleteDocument(ctx: Context, db: Database, id: string): Promise<DocumentRow> {
+  const [document] = await db.run(ctx, (q) => q.delete(documents).where(eq(documents.id, id)).returning())
+  if (document === undefined) throw notFound(`no document with the id ${id}`)
+  return document
+}
+
+/** Those of `ids` that have a row. */
+export async function existingDocuments(ctx: Context, db: Database, ids: readonly string[]): Promise<string[]> {
+  const rows = await db.run(ctx, (q) =>
+    q
+      .select({ id: documents.id })
+      .from(documents)
+      .where(inArray(documents.id, [...ids])),
+  )
+  return rows.map((row) => row.id)
+}

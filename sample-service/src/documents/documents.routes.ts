@@ -1,0 +1,79 @@
+import { z } from 'zod'
+import type { Platform } from '../platform/platform.ts'
+import { route, type Route } from '../platform/route.ts'
+import { Cursor, Document, DocumentPage, Documents } from './documents.api.ts'
+import { documentHandlers } from './documents.handlers.ts'
+
+const params = z.object({ id: z.uuid() })
+const query = z.object({
+  limit: z.coerce.number().int().min(1).max(100).default(20),
+  cursor: Cursor.optional(),
+})
+const tags = ['documents']
+
+/** The HTTP surface of documents. */
+export function documentRoutes(platform: Platform): Route[] {
+  const { timeoutMs } = platform.uploads
+  const documents = documentHandlers(platform)
+  return [
+    route({
+      method: 'POST',
+      path: '/documents',
+      summary: 'Upload one or more documents: all of them are stored, or none',
+      tags,
+      timeoutMs,
+      files: 'document',
+      responses: {
+        201: { description: 'Stored, in the order of the request', body: Documents },
+        400: { description: 'Not a complete multipart body with files in the field, and nothing else' },
+        408: { description: 'The client stalled' },
+        413: { description: 'Too many files, or one is too large' },
+        415: { description: 'Not multipart/form-data' },
+      },
+      handle: (ctx, _input, request) => documents.upload(ctx, request),
+    }),
+    route({
+      method: 'GET',
+      path: '/documents',
+      summary: 'List documents, newest first',
+      tags,
+      query,
+      responses: { 200: { description: 'One page, and the cursor of the next', body: DocumentPage } },
+      handle: (ctx, { query }) => documents.list(ctx, query),
+    }),
+    route({
+      method: 'GET',
+      path: '/documents/:id',
+      summary: 'Read what is known of one document',
+      tags,
+      params,
+      responses: { 200: { description: 'Found', body: Document }, 404: { description: 'No such document' } },
+      handle: (ctx, { params }) => documents.get(ctx, params.id),
+    }),
+    route({
+      method: 'GET',
+      path: '/documents/:id/content',
+      summary: 'Download the bytes of one document, or a range of them',
+      tags,
+      timeoutMs,
+      params,
+      responses: {
+        200: { description: 'All bytes', contentType: 'application/octet-stream' },
+        206: { description: 'The range asked for', contentType: 'application/octet-stream' },
+        304: { description: 'The client has these bytes' },
+        404: { description: 'No such document' },
+        416: { description: 'The range lies outside' },
+      },
+      handle: (ctx, { params }, request) => documents.content(ctx, params.id, request),
+    }),
+    route({
+      method: 'DELETE',
+      path: '/documents/:id',
+      summary: 'Delete one document',
+      tags,
+      params,
+      responses: { 204: { description: 'Deleted' }, 404: { description: 'No such document' } },
+      handle: (ctx, { params }) => documents.delete(ctx, params.id),
+    }),
+  ]
+}

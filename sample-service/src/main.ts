@@ -1,0 +1,54 @@
+import { background, contextName, withTimeout, withValue, type Context } from './context/context.ts'
+import { ended } from './context/ended.ts'
+import { SignalReceived } from './context/signals.ts'
+import { loadConfig } from './config.ts'
+import { listenAdmin } from './platform/admin.ts'
+import { closers, type Closers } from './platform/closers.ts'
+import { createLog, type Log } from './platform/log.ts'
+import { documented } from './platform/openapi.ts'
+import { openPlatform } from './platform/platform.ts'
+import { untilStopped } from './platform/process.ts'
+import { listen } from './platform/server.ts'
+import { prepare } from './prepare.ts'
+import { routes } from './routes.ts'
+
+const service = 'sample-service'
+
+/** Brings the service up, or fails by STARTUP_TIMEOUT_MS at the latest. `opened` closes what this opens. */
+async function start(root: Context, stop: Context, log: Log, opened: Closers) {
+  const config = loadConfig(process.env)
+  const overdue = new Error(`it took longer than ${config.startupTimeoutMs} ms (STARTUP_TIMEOUT_MS)`)
+  using ctx = withTimeout(withValue(stop, contextName, 'start-up'), config.startupTimeoutMs, overdue)
+
+  const platform = await openPlatform(ctx, log, opened, { ...config, service })
+  await prepare(ctx, platform)
+
+  const admin = await listenAdmin(ctx, root, { ...config.admin, metrics: platform.telemetry.metrics })
+  opened.defer('admin listener', (ctx) => admin.close(ctx))
+  const server = await listen(ctx, root, log, documented(service, routes(platform)), config.http)
+  log.info(ctx, 'listening', { port: server.port, adminPort: admin.port })
+  return { config, platform, server }
+}
+
+/** Starts, serves until something ends it, and stops in the reverse order. Resolves with the exit code. */
+async function run(root: Context, log: Log): Promise<number> {
+  using stop = untilStopped(root, log)
+  const opened = closers(log)
+  const started = await start(root, stop, log, opened).catch((error: unknown) => {
+    log.fatal(root, `start-up failed: ${error instanceof Error ? error.message : String(error)}`)
+  })
+  if (started === undefined) {
+    await opened.close(root, 500)
+    return 1
+  }
+  const { config, platform, server } = started
+  const reason = await ended(stop)
+  const abandoned = await server.stop(root, platform.readiness, config.shutdown)
+  const closed = await opened.close(root, config.shutdown.flushMs)
+  log.info(root, 'stopped', { reason: reason.message, abandoned })
+  return reason instanceof SignalReceived && abandoned.length === 0 && closed ? 0 : 1
+}
+
+const root = background()
+// Node, unlike Go, does not end when main does: a connection that hangs would keep it alive.
+process.exit(await run(root, createLog({ level: process.env['LOG_LEVEL'], service })))

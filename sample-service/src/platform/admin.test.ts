@@ -1,0 +1,138 @@
+import { request } from 'node:http'
+import { createServer } from 'node:net'
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { expect, test, type TestContext } from 'vitest'
+import { contextName, withCancel, withTimeout, withValue, type CancelContext } from '../context/context.ts'
+import { testContext } from '../context/test-context.ts'
+import { listenAdmin, type AdminOptions } from './admin.ts'
+
+interface Listening {
+  readonly root: CancelContext
+  readonly url: string
+}
+
+async function listen(t: TestContext, options: Partial<AdminOptions> = {}): Promise<Listening> {
+  const root = testContext(t)
+  const admin = await listenAdmin(root, root, {
+    host: '127.0.0.1',
+    port: 0,
+    metrics: (_request, response) => response.end('up 1\n'),
+    ...options,
+  })
+  t.onTestFinished(() => admin.close(root))
+  return { root, url: `http://127.0.0.1:${admin.port}` }
+}
+
+async function contexts(url: string): Promise<unknown> {
+  const response = await fetch(`${url}/debug/contexts`, { headers: { accept: 'application/json' } })
+  expect(response.headers.get('content-type')).toBe('application/json')
+  return response.json()
+}
+
+test('/metrics is what telemetry answers', async (t) => {
+  const { url } = await listen(t)
+
+  expect(await (await fetch(`${url}/metrics`)).text()).toBe('up 1\n')
+})
+
+test('/debug/contexts counts and shows every context that has not ended', async (t) => {
+  const { url, root } = await listen(t)
+  using request = withTimeout(withValue(root, contextName, 'GET /slow'), 60_000)
+  using statement = withCancel(request)
+
+  expect(await contexts(url)).toEqual({
+    live: 3,
+    root: {
+      name: expect.any(String) as string,
+      ageMs: expect.any(Number) as number,
+      deadline: null,
+      cause: null,
+      children: [
+        {
+          name: 'GET /slow',
+          ageMs: expect.any(Number) as number,
+          deadline: request.deadline,
+          cause: null,
+          children: [expect.objectContaining({ deadline: statement.deadline, children: [] })],
+        },
+      ],
+    },
+  })
+
+  request.cancel()
+  expect(await contexts(url)).toMatchObject({ live: 1, root: { children: [] } })
+})
+
+test('the page shows the tree, and what a client chose to call its path is text', async (t) => {
+  const { url, root } = await listen(t)
+  using request = withCancel(withValue(root, contextName, `GET /<img src=x onerror="alert('&')">`))
+
+  const response = await fetch(`${url}/debug/contexts`, { headers: { accept: 'text/html,*/*;q=0.8' } })
+  const page = await response.text()
+
+  expect(response.headers.get('content-type')).toBe('text/html; charset=utf-8')
+  expect(page).toContain('2 not yet ended')
+  expect(page).toContain('GET /&#60;img src=x onerror=&#34;alert(&#39;&#38;&#39;)&#34;&#62;')
+  expect(page).not.toContain('<img')
+  expect(page).not.toMatch(/https?:/)
+  const policy = response.headers.get('content-security-policy') ?? ''
+  expect(policy).toContain("default-src 'none'")
+  expect(policy).not.toContain('unsafe')
+
+  request.cancel()
+  expect(await (await fetch(`${url}/debug/contexts`)).text()).not.toContain('onerror')
+})
+
+test('anything else is a 404, and other methods a 405', async (t) => {
+  const { url } = await listen(t)
+
+  const missing = await fetch(`${url}/livez`)
+  expect(missing.status).toBe(404)
+  expect(missing.headers.get('content-type')).toBe('application/problem+json')
+  expect(await missing.json()).toMatchObject({ status: 404, title: 'Not Found' })
+
+  const posted = await fetch(`${url}/metrics`, { method: 'POST' })
+  expect(posted.status).toBe(405)
+  expect(posted.headers.get('allow')).toBe('GET, HEAD')
+})
+
+test('on loopback a foreign host name is refused: DNS that points there would let any web page read it', async (t) => {
+  const { url } = await listen(t)
+  const status = async (host: string): Promise<number | undefined> => {
+    const sent = request(`${url}/debug/contexts`, { headers: { host }, agent: false }).end()
+    const [response] = (await once(sent, 'response')) as [import('node:http').IncomingMessage]
+    await text(response)
+    return response.statusCode
+  }
+
+  expect(await status('attacker.example')).toBe(403)
+  expect(await status('127.0.0.1.attacker.example:80')).toBe(403)
+  expect(await status(`localhost:${new URL(url).port}`)).toBe(200)
+  expect(await status('[::1]:3001')).toBe(200)
+})
+
+test('a port that is taken is named, with what to do', async (t) => {
+  const other = createServer().listen(0, '127.0.0.1')
+  await once(other, 'listening')
+  t.onTestFinished(() => void other.close())
+  const { port } = other.address() as AddressInfo
+
+  await expect(listen(t, { port })).rejects.toThrow(
+    `cannot listen for admin on 127.0.0.1:${port}: the port is taken: stop what listens there, or set ADMIN_PORT`,
+  )
+})
+
+test('closing takes open connections with it', async (t) => {
+  const ctx = testContext(t)
+  const metrics = (): void => undefined
+  const admin = await listenAdmin(ctx, ctx, { host: '127.0.0.1', port: 0, metrics })
+  const sent = request(`http://127.0.0.1:${admin.port}/metrics`, { agent: false }).end()
+  const failed = once(sent, 'error')
+  await once(sent, 'socket')
+
+  await admin.close(ctx)
+
+  expect((await failed)[0]).toMatchObject({ code: expect.stringMatching(/ECONN/) as string })
+})

@@ -1,0 +1,109 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { liveContexts, type Context, type LiveContext } from '../context/context.ts'
+import { until } from '../context/until.ts'
+import { contextsPage, contextsPagePolicy } from './contexts-page.ts'
+import type { Telemetry } from './telemetry.ts'
+
+/** The listener for operators: metrics and the live tree of contexts. Never the public port. */
+export interface Admin {
+  readonly port: number
+  /** Closes it with all its connections. */
+  close(ctx: Context): Promise<void>
+}
+
+export interface AdminOptions {
+  readonly host: string
+  /** 0 means any free one. */
+  readonly port: number
+  readonly metrics: Telemetry['metrics']
+}
+
+/**
+ * Listens for `GET /metrics` and `GET /debug/contexts`, which shows the tree below `root`.
+ * @throws Error that names the address and what to do, if it cannot be bound; the cause of ctx if it ends first
+ */
+export async function listenAdmin(ctx: Context, root: Context, options: AdminOptions): Promise<Admin> {
+  const server = createServer((request, response) => answer(root, request, response, options))
+  try {
+    await until(ctx, bind(server, options.host, options.port))
+  } catch (error) {
+    server.close()
+    throw error
+  }
+  const { port } = server.address() as AddressInfo
+  return {
+    port,
+    async close(ctx) {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+      server.closeAllConnections()
+      await until(ctx, closed)
+    },
+  }
+}
+
+function bind(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      const taken = error.code === 'EADDRINUSE'
+      const advice = taken ? 'the port is taken: stop what listens there, or set ADMIN_PORT' : error.message
+      reject(new Error(`cannot listen for admin on ${host}:${port}: ${advice}`, { cause: error }))
+    })
+    server.listen(port, host, resolve)
+  })
+}
+
+function answer(
+  root: Context,
+  request: IncomingMessage,
+  response: ServerResponse,
+  options: AdminOptions,
+): void {
+  response.setHeader('cache-control', 'no-store')
+  response.setHeader('x-content-type-options', 'nosniff')
+  const path = request.url?.split('?', 1)[0]
+  if (!isOwnName(request.headers.host, options.host)) {
+    refuse(response, 403, 'Forbidden', `${request.headers.host ?? 'no host'} is no name of this listener`)
+  } else if (path !== '/metrics' && path !== '/debug/contexts') {
+    refuse(response, 404, 'Not Found', 'there are /metrics and /debug/contexts')
+  } else if (request.method !== 'GET' && request.method !== 'HEAD') {
+    response.setHeader('allow', 'GET, HEAD')
+    refuse(response, 405, 'Method Not Allowed', `${path} answers GET`)
+  } else if (path === '/metrics') {
+    options.metrics(request, response)
+  } else {
+    showContexts(root, request, response)
+  }
+}
+
+/** A listener on loopback answers to loopback's names only: else any web page could read it through a DNS name of its own. */
+function isOwnName(given: string | undefined, host: string): boolean {
+  const loopback = /^(127(\.\d+){3}|localhost|\[?::1\]?)$/i
+  return !loopback.test(host) || loopback.test(given?.replace(/:\d+$/, '') ?? '')
+}
+
+function showContexts(root: Context, request: IncomingMessage, response: ServerResponse): void {
+  const top = liveContexts(root)
+  const live = count(top)
+  response.setHeader('vary', 'accept')
+  if (request.headers.accept?.includes('application/json') === true) {
+    response.setHeader('content-type', 'application/json')
+    response.end(JSON.stringify({ live, root: top }))
+    return
+  }
+  response.setHeader('content-type', 'text/html; charset=utf-8')
+  response.setHeader('content-security-policy', contextsPagePolicy)
+  response.end(contextsPage(live, top))
+}
+
+/** All contexts of the tree that have not ended, the root included. */
+function count(root: LiveContext): number {
+  const queue = [root]
+  for (const context of queue) queue.push(...context.children)
+  return queue.length
+}
+
+function refuse(response: ServerResponse, status: number, title: string, detail: string): void {
+  response.writeHead(status, { 'content-type': 'application/problem+json' })
+  response.end(JSON.stringify({ type: 'about:blank', title, status, detail }))
+}

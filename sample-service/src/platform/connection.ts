@@ -1,0 +1,157 @@
+import { SpanKind } from '@opentelemetry/api'
+import pLimit from 'p-limit'
+import pg, { type PoolClient, type QueryConfig, type QueryResult } from 'pg'
+import {
+  afterFunc,
+  cause,
+  DeadlineExceeded,
+  withoutCancel,
+  withTimeout,
+  type CancelContext,
+  type Context,
+} from '../context/context.ts'
+import { sleep } from '../context/sleep.ts'
+import { requestCancel } from './postgres-cancel.ts'
+import { span } from './span.ts'
+
+/** How long a cancelled statement may take to end before its connection is closed instead. */
+const cancelBudgetMs = 5_000
+/** A backend that had not begun the statement drops the cancel, so it is sent again: after 10 ms, 20, 40 … */
+const firstResendMs = 10
+/** A storm of cancels (every request at shutdown) opens no more side connections than this. */
+const sideConnections = pLimit(4)
+
+/** One connection, borrowed from the pool by one call. Its statements run one after the other. */
+export interface Connection {
+  /**
+   * Runs one statement under `ctx`, in a span. When ctx ends it is cancelled in Postgres; this settles only when the
+   * connection can be used again: after the server has ended the statement and the cancel's own connection.
+   * @throws the cause of ctx if it has ended, else what pg throws
+   */
+  execute(ctx: Context, statement: QueryConfig, values?: unknown[]): Promise<QueryResult>
+  /** Resolves when no statement is under way. */
+  idle(): Promise<void>
+  /** Whether a transaction is open, also a failed one. */
+  inTransaction(): boolean
+  /** Gives the connection back; closes it instead if it is broken or a transaction is still open on it. */
+  release(): void
+}
+
+/** Takes over `client` until `release`. */
+export function borrowed(client: PoolClient): Connection {
+  let broken: Error | undefined
+  let last: Promise<unknown> = Promise.resolve()
+  // While a client is out of its pool nobody else listens, and an error event without a listener ends the process.
+  const onError = (error: unknown): void => {
+    broken ??= error instanceof Error ? error : new Error(String(error))
+  }
+  client.on('error', onError)
+
+  async function run(
+    ctx: Context,
+    statement: QueryConfig,
+    values: unknown[] | undefined,
+  ): Promise<QueryResult> {
+    const ended = cause(ctx)
+    if (ended !== undefined) throw ended
+    if (broken !== undefined) throw broken
+    let settled = false
+    let ending: CancelContext | undefined
+    let cancelled: Promise<void> | undefined
+    const stop = afterFunc(ctx, () => {
+      if (settled) return
+      // Its end is why there is something to cancel. Ended below, when the statement has.
+      ending = withTimeout(withoutCancel(ctx), cancelBudgetMs)
+      cancelled = cancelUntilEnded(ending, client)
+    })
+    try {
+      return await submit(client, statement, values)
+    } catch (error) {
+      if (!(error instanceof pg.DatabaseError))
+        broken ??= error instanceof Error ? error : new Error(String(error))
+      throw cause(ctx) ?? error
+    } finally {
+      settled = true
+      stop()
+      ending?.cancel()
+      // Until the cancel's connection has closed, the cancel would hit the next statement of this backend.
+      await cancelled?.catch(onError)
+    }
+  }
+
+  return {
+    execute(ctx, statement, values) {
+      const turn = last.then(() => traced(ctx, statement.text, (ctx) => run(ctx, statement, values)))
+      last = turn.catch(() => undefined)
+      return turn
+    },
+    async idle() {
+      await last
+    },
+    inTransaction() {
+      return client.getTransactionStatus() !== 'I'
+    },
+    release() {
+      client.off('error', onError)
+      const open = client.getTransactionStatus() !== 'I'
+      client.release(broken ?? open)
+    },
+  }
+}
+
+/** Settles when Postgres is ready for the next statement: pg itself reports an error before that. */
+function submit(
+  client: PoolClient,
+  statement: QueryConfig,
+  values: unknown[] | undefined,
+): Promise<QueryResult> {
+  return new Promise((resolve, reject) => {
+    const onResult = (error: Error | null | undefined, result: QueryResult): void => {
+      if (error === null || error === undefined) {
+        resolve(result)
+        return
+      }
+      if (!(error instanceof pg.DatabaseError)) {
+        reject(error)
+        return
+      }
+      // 'drain' follows ReadyForQuery; after a FATAL error the connection ends instead.
+      const done = (): void => {
+        client.off('drain', done).off('end', done)
+        reject(error)
+      }
+      client.on('drain', done).on('end', done)
+    }
+    client.query({ ...statement, values: values ?? [] }, onResult)
+  })
+}
+
+/** Cancels what `client` runs, again and again until it has ended, which ends ctx; closes the connection if it will not. */
+async function cancelUntilEnded(ctx: Context, client: PoolClient): Promise<void> {
+  try {
+    for (let pauseMs = firstResendMs; ctx.err === undefined; pauseMs *= 2) {
+      await sideConnections(async () => {
+        if (ctx.err === undefined) await requestCancel(client, cancelBudgetMs)
+      })
+      await sleep(ctx, pauseMs).catch(() => undefined)
+    }
+    if (ctx.err === DeadlineExceeded)
+      throw new Error(`a cancelled statement did not end within ${cancelBudgetMs} ms`)
+  } catch (error) {
+    // The statement cannot be ended politely. Without its connection it at least holds up nobody here.
+    closeAbruptly(client)
+    throw error
+  }
+}
+
+function closeAbruptly(client: PoolClient): void {
+  const { connection } = client as unknown as { connection: { stream: { destroy(): void } } }
+  connection.stream.destroy()
+}
+
+/** https://opentelemetry.io/docs/specs/semconv/database/postgresql: the text is parameterised, values stay out. */
+function traced<T>(ctx: Context, text: string, work: (ctx: Context) => Promise<T>): Promise<T> {
+  const operation = /^\s*(\w+)/.exec(text)?.[1]?.toUpperCase() ?? 'QUERY'
+  const attributes = { 'db.system.name': 'postgresql', 'db.operation.name': operation, 'db.query.text': text }
+  return span(ctx, operation, { kind: SpanKind.CLIENT, attributes }, work)
+}

@@ -1,0 +1,59 @@
+import { randomUUID } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { CancelContext } from '../context/context.ts'
+import type { RequestInfo } from './request.ts'
+import type { Route } from './route.ts'
+
+/** One request and its response, from the first header to the last byte. Under way until it is answered and unwound. */
+export interface Exchange {
+  readonly info: RequestInfo
+  readonly incoming: IncomingMessage
+  readonly outgoing: ServerResponse
+  /** Monotonic milliseconds. */
+  readonly startedAt: number
+  /** Set when the request has been routed; ended when the response has. */
+  // eslint-disable-next-line context/no-context-in-state -- the record of one request: the response's end ends both
+  ctx: CancelContext | undefined
+  route: Route | undefined
+  /** What was answered, for the log: 499 where nobody was there to read it. */
+  status: number
+  /** What a 500 hides from the client. */
+  failure: unknown
+  /** Whether a handler is still at work, answered or not. */
+  working: boolean
+  /** Whether the response has ended, finished or not. */
+  closed: boolean
+}
+
+/** A request that was accepted but not routed yet. */
+export function openExchange(incoming: IncomingMessage, outgoing: ServerResponse): Exchange {
+  return {
+    info: { id: requestId(incoming), method: incoming.method ?? 'GET', path: pathOf(incoming.url ?? '/') },
+    incoming,
+    outgoing,
+    startedAt: performance.now(),
+    ctx: undefined,
+    route: undefined,
+    status: 0,
+    failure: undefined,
+    working: false,
+    closed: false,
+  }
+}
+
+/** What an operator needs to find a request that would not end. */
+export function describeExchange(exchange: Exchange): string {
+  const { info, startedAt } = exchange
+  return `${info.method} ${info.path} (request ${info.id}, for ${Math.round(performance.now() - startedAt)} ms)`
+}
+
+/** The caller's id where it is bounded and printable, for it goes into logs and back into a header. */
+function requestId(incoming: IncomingMessage): string {
+  const given = incoming.headers['x-request-id']
+  return typeof given === 'string' && /^[\x21-\x7e]{1,128}$/.test(given) ? given : randomUUID()
+}
+
+function pathOf(url: string): string {
+  const query = url.indexOf('?')
+  return query === -1 ? url : url.slice(0, query)
+}

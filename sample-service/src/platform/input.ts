@@ -1,0 +1,86 @@
+import type { IncomingMessage } from 'node:http'
+import type { z } from 'zod'
+import { afterFunc, cause, type Context } from '../context/context.ts'
+import { badRequest, contentTooLarge, unsupportedMediaType, type InvalidField } from './problem.ts'
+import type { Input, Route } from './route.ts'
+
+/** Where a request's input stands before it is parsed. */
+export interface RawInput {
+  readonly params: Record<string, string>
+  readonly query: Record<string, string>
+  readonly incoming: IncomingMessage
+}
+
+/**
+ * Parses what the route has a schema for, and reads a JSON body of at most `bodyMaxBytes`.
+ * @throws Problem 400 that names every invalid field, 413, 415; the cause of ctx when it ends while the body is read
+ */
+export async function parseInput(
+  ctx: Context,
+  route: Route,
+  raw: RawInput,
+  bodyMaxBytes: number,
+): Promise<Input<unknown, unknown, unknown>> {
+  const errors: InvalidField[] = []
+  const params = parse('params', route.params, raw.params, errors)
+  const query = parse('query', route.query, raw.query, errors)
+  const body =
+    route.body === undefined
+      ? undefined
+      : parse('body', route.body, await readJson(ctx, raw.incoming, bodyMaxBytes), errors)
+  if (errors.length > 0) throw badRequest('the request is invalid; see errors', errors)
+  return { params, query, body }
+}
+
+function parse(
+  place: string,
+  schema: z.ZodType | undefined,
+  value: unknown,
+  errors: InvalidField[],
+): unknown {
+  if (schema === undefined) return undefined
+  const result = schema.safeParse(value)
+  if (result.success) return result.data
+  for (const issue of result.error.issues) {
+    errors.push({ field: [place, ...issue.path].join('.'), message: issue.message })
+  }
+  return undefined
+}
+
+async function readJson(ctx: Context, incoming: IncomingMessage, maxBytes: number): Promise<unknown> {
+  const type = incoming.headers['content-type'] ?? 'none'
+  if (!/^application\/([\w.-]+\+)?json\s*(;|$)/i.test(type)) {
+    throw unsupportedMediaType(`expected application/json, got ${type}`)
+  }
+  const bytes = await readBody(ctx, incoming, maxBytes)
+  try {
+    return JSON.parse(bytes.toString('utf8'))
+  } catch (error) {
+    throw badRequest(`the body is no JSON: ${error instanceof Error ? error.message : String(error)}`)
+  }
+}
+
+/** Reads the whole body, or stops at the limit, at the end of ctx, or when the client is gone. */
+function readBody(ctx: Context, incoming: IncomingMessage, maxBytes: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = []
+    let size = 0
+    const settle = (act: () => void): void => {
+      stop()
+      incoming.off('data', onData).off('end', onEnd).off('error', onError).off('close', onClose)
+      act()
+    }
+    const onData = (chunk: Buffer): void => {
+      size += chunk.length
+      chunks.push(chunk)
+      if (size <= maxBytes) return
+      incoming.pause()
+      settle(() => reject(contentTooLarge(`the body is larger than ${maxBytes} bytes (BODY_MAX_BYTES)`)))
+    }
+    const onEnd = (): void => settle(() => resolve(Buffer.concat(chunks)))
+    const onError = (error: Error): void => settle(() => reject(error))
+    const onClose = (): void => settle(() => reject(badRequest('the body ended early')))
+    const stop = afterFunc(ctx, () => settle(() => reject(cause(ctx) ?? new Error('the request ended'))))
+    incoming.on('data', onData).on('end', onEnd).on('error', onError).on('close', onClose)
+  })
+}

@@ -1,0 +1,40 @@
+/** How a request ended: what its span and its metrics tell. */
+export interface Outcome {
+  /** The path of the route, with its parameters' names; undefined where no route answers. */
+  readonly route: string | undefined
+  /** What was answered; 499 where the client had left; 0 where nothing was sent. */
+  readonly status: number
+  /** What ended the request's context before the response was finished. */
+  readonly cause: string | undefined
+  /** What a 5xx hides from the client. */
+  readonly failure: unknown
+}
+
+/** The methods of RFC 9110 and RFC 5789. */
+const methods: ReadonlySet<string> = new Set([
+  'CONNECT',
+  'DELETE',
+  'GET',
+  'HEAD',
+  'OPTIONS',
+  'PATCH',
+  'POST',
+  'PUT',
+  'TRACE',
+])
+
+/** The method, or `_OTHER`: a caller may send any word, and each would be a time series of its own. */
+export function knownMethod(method: string): string {
+  return methods.has(method) ? method : '_OTHER'
+}
+
+/**
+ * The `error.type` of the HTTP conventions: what ended the request, else what failed, else the status; undefined if it
+ * did not fail. A 4xx is the client's mistake, not an error of the server.
+ */
+export function errorType(outcome: Outcome): string | undefined {
+  const { cause, status, failure } = outcome
+  if (cause !== undefined) return cause
+  if (status < 500) return undefined
+  return failure instanceof Error ? failure.name : String(status)
+}

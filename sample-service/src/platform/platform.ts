@@ -1,0 +1,42 @@
+import type { Context } from '../context/context.ts'
+import type { Closers } from './closers.ts'
+import { openDatabase, type Database } from './database.ts'
+import type { Readiness } from './health.ts'
+import type { Log } from './log.ts'
+import { observePool } from './metrics.ts'
+import type { UploadLimits } from './multipart.ts'
+import { openStorage, type Storage } from './storage.ts'
+import { startTelemetry, type Telemetry } from './telemetry.ts'
+
+/** What the process opened for its domains. `main` hands it down and has it closed. */
+export interface Platform {
+  readonly log: Log
+  readonly telemetry: Telemetry
+  readonly db: Database
+  readonly storage: Storage
+  readonly readiness: Readiness
+  readonly uploads: UploadLimits
+}
+
+/** The part of the configuration that the platform is opened with. */
+export interface PlatformOptions {
+  readonly service: string
+  readonly database: { readonly url: string; readonly poolMax: number }
+  readonly uploads: UploadLimits & { readonly dir: string }
+}
+
+/** Opens all that lies outside the process, first what must close last. `opened` closes it, also after a failure here. */
+export async function openPlatform(
+  ctx: Context,
+  log: Log,
+  opened: Closers,
+  options: PlatformOptions,
+): Promise<Platform> {
+  const telemetry = await startTelemetry(ctx, { serviceName: options.service, log })
+  opened.defer('telemetry', (ctx) => telemetry.close(ctx))
+  const db = await openDatabase(ctx, log, { ...options.database, applicationName: options.service })
+  opened.defer('database', (ctx) => db.close(ctx))
+  observePool(() => db.stats())
+  const storage = await openStorage(ctx, options.uploads.dir)
+  return { log, telemetry, db, storage, uploads: options.uploads, readiness: { accepting: true } }
+}

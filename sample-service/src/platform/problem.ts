@@ -1,0 +1,103 @@
+import { DeadlineExceeded, type Context } from '../context/context.ts'
+import { ClientDisconnected, ServerShutdown } from './causes.ts'
+import { cause } from '../context/context.ts'
+
+/** One thing that is wrong with a request: where it stands, and why it was refused. */
+export interface InvalidField {
+  /** `query.limit`, `body.items.0.price`, `params.id` */
+  readonly field: string
+  readonly message: string
+}
+
+/**
+ * An error with an answer: what a handler throws to be answered as `application/problem+json` (RFC 9457).
+ * Anything else that a handler throws is a 500 that tells nothing of the inside.
+ */
+export class Problem extends Error {
+  override readonly name = 'Problem'
+  readonly status: number
+  readonly title: string
+  readonly errors: readonly InvalidField[] | undefined
+  readonly headers: Readonly<Record<string, string>>
+
+  constructor(
+    status: number,
+    title: string,
+    detail: string,
+    more: {
+      errors?: readonly InvalidField[]
+      headers?: Readonly<Record<string, string>>
+      cause?: unknown
+    } = {},
+  ) {
+    super(detail, { cause: more.cause })
+    this.status = status
+    this.title = title
+    this.errors = more.errors
+    this.headers = more.headers ?? {}
+  }
+}
+
+/** 400: each invalid field, with its place and the reason. */
+export function badRequest(detail: string, errors?: readonly InvalidField[]): Problem {
+  return new Problem(400, 'Bad Request', detail, errors === undefined ? {} : { errors })
+}
+
+/** 404. `detail` says what was looked for: `no document with id …`. */
+export function notFound(detail: string): Problem {
+  return new Problem(404, 'Not Found', detail)
+}
+
+/** 408: the client did not send what it announced in time. */
+export function requestTimeout(detail: string): Problem {
+  return new Problem(408, 'Request Timeout', detail, { headers: { connection: 'close' } })
+}
+
+/** 413. `detail` names the limit and its size. */
+export function contentTooLarge(detail: string): Problem {
+  return new Problem(413, 'Content Too Large', detail)
+}
+
+/** 415. `detail` names the type that was expected. */
+export function unsupportedMediaType(detail: string): Problem {
+  return new Problem(415, 'Unsupported Media Type', detail)
+}
+
+/** 416, with the size that the range must lie in. */
+export function rangeNotSatisfiable(size: number): Problem {
+  return new Problem(416, 'Range Not Satisfiable', `the content has ${size} bytes`, {
+    headers: { 'content-range': `bytes */${size}` },
+  })
+}
+
+/** 503: something that the service needs does not answer; it is worth trying again. */
+export function unavailable(detail: string, cause?: unknown): Problem {
+  return new Problem(503, 'Service Unavailable', detail, { headers: { 'retry-after': '1' }, cause })
+}
+
+/**
+ * The answer to what a handler threw. Whether it ended because of its context is asked of the context: an
+ * abort looks different in every library.
+ */
+export function problemOf(ctx: Context, error: unknown): Problem {
+  const ended = cause(ctx)
+  if (ended instanceof ServerShutdown) {
+    return new Problem(503, 'Service Unavailable', ended.message, {
+      headers: { 'retry-after': '1', connection: 'close' },
+      cause: error,
+    })
+  }
+  if (ended instanceof ClientDisconnected) {
+    // Nobody reads it. 499 is what nginx, and so most dashboards, call a client that left.
+    return new Problem(499, 'Client Closed Request', ended.message, { cause: error })
+  }
+  if (ctx.err === DeadlineExceeded) {
+    return new Problem(504, 'Gateway Timeout', 'the request was not finished before its deadline', {
+      cause: error,
+    })
+  }
+  if (error instanceof Problem) return error
+  return new Problem(500, 'Internal Server Error', 'the service failed; its log has the details', {
+    cause: error,
+  })
+}

@@ -1,0 +1,223 @@
+import { createHash } from 'node:crypto'
+import { constants } from 'node:fs'
+import { access, mkdir, open, opendir, rename, rm, stat, type FileHandle } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import type { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { afterFunc, cause, type Context } from '../context/context.ts'
+import { until } from '../context/until.ts'
+
+/** Where bytes are kept, each content under a key of letters, digits, `.`, `_` and `-`. */
+export interface Storage {
+  /**
+   * Keeps `content` under `key`, durably: what has resolved is there after a power cut. Whatever keeps it from
+   * resolving leaves nothing behind, `kill -9` excepted (see `sweep`).
+   * @returns bytes, and their SHA-256 in hex
+   * @throws the cause of ctx when it ends first; what `content` was destroyed with; what the file system says
+   */
+  put(ctx: Context, key: string, content: Readable): Promise<Stored>
+  /**
+   * The bytes from `start` to `end` (inclusive; all if not given). Destroyed with the cause when ctx ends.
+   * @throws ContentMissing
+   */
+  open(ctx: Context, key: string, range?: ByteRange): Promise<Readable>
+  /** Removes what is under `key`; it is no error if nothing is. */
+  delete(ctx: Context, key: string): Promise<void>
+  /**
+   * Removes what a killed process left: contents whose key is `prefix` and a UUID, and uploads to such a key, if they
+   * were last written more than `olderThanMs` ago. Younger ones may be under way in another process.
+   * @param options.keep of these keys, those that must stay; asked after their age was seen
+   * @returns how many were removed
+   */
+  sweep(ctx: Context, options: SweepOptions): Promise<number>
+}
+
+export interface Stored {
+  readonly size: number
+  readonly sha256: string
+}
+
+/** Both ends are included, as in HTTP. */
+export interface ByteRange {
+  readonly start: number
+  readonly end: number
+}
+
+export interface SweepOptions {
+  readonly prefix: string
+  readonly olderThanMs: number
+  readonly keep: (keys: readonly string[]) => Promise<ReadonlySet<string>>
+}
+
+/** There is nothing under this key. */
+export class ContentMissing extends Error {
+  override readonly name = 'ContentMissing'
+}
+
+/** The suffix of an upload under way: a key of its own shape, so that no content can be taken for one. */
+const underWay = '.part'
+const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+const sweepBatch = 1_000
+
+/**
+ * Storage in one directory of the file system, which is made if it is not there. It holds contents and uploads under
+ * way, nothing else, and no folders.
+ * @throws Error of one sentence if the directory cannot be used
+ */
+export async function openStorage(ctx: Context, directory: string): Promise<Storage> {
+  try {
+    await until(ctx, mkdir(directory, { recursive: true }))
+    await until(ctx, access(directory, constants.R_OK | constants.W_OK | constants.X_OK))
+  } catch (error) {
+    if (ctx.err !== undefined) throw cause(ctx)
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new Error(`the upload directory ${directory} (UPLOAD_DIR) cannot be used: ${reason}`, {
+      cause: error,
+    })
+  }
+  return {
+    async put(ctx, key, content) {
+      // Destroyed below, perhaps before anything reads it: an error without a listener ends the process.
+      content.on('error', () => undefined)
+      const stop = afterFunc(ctx, () => content.destroy(cause(ctx)))
+      try {
+        return await write(ctx, directory, pathOf(directory, key), content)
+      } catch (error) {
+        const reason = ctx.err === undefined ? error : cause(ctx)
+        // Whoever fills it waits until it is read.
+        content.destroy(reason instanceof Error ? reason : new Error(String(reason)))
+        throw reason
+      } finally {
+        stop()
+      }
+    },
+
+    async open(ctx, key, range) {
+      const handle = await openFile(pathOf(directory, key))
+      if (ctx.err !== undefined) {
+        await handle.close()
+        throw cause(ctx)
+      }
+      const content = handle.createReadStream({ ...range })
+      const stop = afterFunc(ctx, () => content.destroy(cause(ctx)))
+      content.once('close', stop)
+      // Who reads it learns of its end all the same; who has not begun to would end the process.
+      content.on('error', () => undefined)
+      return content
+    },
+
+    async delete(ctx, key) {
+      await until(ctx, rm(pathOf(directory, key), { force: true }))
+    },
+
+    async sweep(ctx, { prefix, olderThanMs, keep }) {
+      const writtenBefore = Date.now() - olderThanMs
+      let removed = 0
+      for await (const names of namesIn(directory, prefix)) {
+        if (ctx.err !== undefined) throw cause(ctx)
+        const old = await olderThan(directory, names, writtenBefore)
+        const keys = old.filter((name) => !name.endsWith(underWay))
+        const kept = keys.length === 0 ? new Set<string>() : await keep(keys)
+        const left = old.filter((name) => !kept.has(name))
+        await Promise.all(left.map((name) => rm(join(directory, name), { force: true })))
+        removed += left.length
+      }
+      return removed
+    },
+  }
+}
+
+function pathOf(directory: string, key: string): string {
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(key) || key.endsWith(underWay)) {
+    throw new Error(
+      `storage: "${key}" is no key: use letters, digits, '.', '_' and '-', and no ${underWay} at the end`,
+    )
+  }
+  return join(directory, key)
+}
+
+async function write(ctx: Context, directory: string, path: string, content: Readable): Promise<Stored> {
+  // Exclusive: two uploads to one key would make one file of both.
+  const handle = await open(path + underWay, 'wx', 0o600)
+  try {
+    const stored = await fill(handle, content)
+    if (ctx.err !== undefined) throw cause(ctx)
+    await rename(path + underWay, path)
+    await syncDirectory(directory)
+    return stored
+  } catch (error) {
+    await Promise.all([path + underWay, path].map((left) => rm(left, { force: true })))
+    throw error
+  }
+}
+
+async function fill(handle: FileHandle, content: Readable): Promise<Stored> {
+  const hash = createHash('sha256')
+  let size = 0
+  try {
+    await pipeline(content, async (chunks: AsyncIterable<Buffer>) => {
+      for await (const chunk of chunks) {
+        hash.update(chunk)
+        size += chunk.length
+        // Unlike write, which may write less than it was given.
+        await handle.appendFile(chunk)
+      }
+    })
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+  return { size, sha256: hash.digest('hex') }
+}
+
+/** Makes a rename durable. Windows cannot open a directory, and needs no such thing on NTFS. */
+async function syncDirectory(directory: string): Promise<void> {
+  if (process.platform === 'win32') return
+  const handle = await open(directory, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+async function openFile(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, 'r')
+  } catch (error) {
+    if (!isMissing(error)) throw error
+    throw new ContentMissing(`storage: nothing is under ${basename(path)}`, { cause: error })
+  }
+}
+
+/** The contents under `prefix` and a UUID and the uploads to such keys, a bounded number at a time. */
+async function* namesIn(directory: string, prefix: string): AsyncGenerator<string[]> {
+  let names: string[] = []
+  for await (const { name } of await opendir(directory)) {
+    const key = name.endsWith(underWay) ? name.slice(0, -underWay.length) : name
+    // The prefix of one noun may begin another's: the rest has to be a UUID and no more.
+    if (!key.startsWith(prefix) || !uuid.test(key.slice(prefix.length))) continue
+    names.push(name)
+    if (names.length < sweepBatch) continue
+    yield names
+    names = []
+  }
+  yield names
+}
+
+/** Those last written before `time` (epoch milliseconds). */
+async function olderThan(directory: string, names: readonly string[], time: number): Promise<string[]> {
+  const stats = await Promise.all(
+    names.map((name) =>
+      stat(join(directory, name)).catch((error: unknown) => {
+        if (isMissing(error)) return undefined
+        throw error
+      }),
+    ),
+  )
+  return names.filter((_, index) => (stats[index]?.mtimeMs ?? Infinity) < time)
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT'
+}

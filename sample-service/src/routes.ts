@@ -1,0 +1,9 @@
+import { healthRoutes } from './platform/health.ts'
+import type { Platform } from './platform/platform.ts'
+import type { Route } from './platform/route.ts'
+import { documentRoutes } from './documents/documents.routes.ts'
+
+/** The HTTP surface: everything the public listener answers, but for the pages that are made from it. */
+export function routes(platform: Platform): Route[] {
+  return [...healthRoutes(platform), ...documentRoutes(platform)]
+}

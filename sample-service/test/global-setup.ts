@@ -1,0 +1,32 @@
+import type { TestProject } from 'vitest/node'
+import { makeDatabase, temporaryServer, type TemporaryDatabase } from '../scripts/databases.ts'
+import { migrateDatabase } from '../src/migrate.ts'
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    /** A server, and the name of a database on it to copy, with all migrations applied. */
+    postgres: { url: string; template: string }
+  }
+}
+
+/**
+ * One PostgreSQL for all tests of a run, thrown away afterwards; or the server of TEST_DATABASE_URL, on which the tests
+ * make databases and remove them.
+ */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const server = await temporaryServer()
+  let template: TemporaryDatabase | undefined
+  const teardown = async (): Promise<void> => {
+    await template?.drop()
+    await server.stop()
+  }
+  try {
+    template = await makeDatabase(server.url)
+    await migrateDatabase(template.url)
+    project.provide('postgres', { url: server.url, template: new URL(template.url).pathname.slice(1) })
+    return teardown
+  } catch (error) {
+    await teardown()
+    throw error
+  }
+}

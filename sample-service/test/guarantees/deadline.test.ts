@@ -1,0 +1,66 @@
+import { expect, test } from 'vitest'
+import { eventually, running } from '../support/client.ts'
+import { sharedService } from '../support/service.ts'
+
+const shared = sharedService({ probe: true, env: { REQUEST_TIMEOUT_MS: '3000' } })
+
+test('a deadline that passes is answered with 504, and its statement is gone from Postgres', async () => {
+  const service = shared()
+
+  const response = await fetch(`${service.url}/probe/query?seconds=30`, {
+    headers: { 'x-request-id': 'late' },
+  })
+
+  expect(response.status).toBe(504)
+  expect(response.headers.get('content-type')).toBe('application/problem+json')
+  expect(response.headers.get('x-request-id')).toBe('late')
+  expect(await response.json()).toMatchObject({ status: 504, title: 'Gateway Timeout', requestId: 'late' })
+  expect(await running(service, 'pg_sleep')).toBe(0)
+  const line = await service.line((entry) => entry['requestId'] === 'late')
+  expect(line).toMatchObject({ level: 'warn', status: 504, cause: 'DeadlineExceeded' })
+})
+
+test.for([
+  ['x-envoy-expected-rq-timeout-ms', '200'],
+  ['grpc-timeout', '200m'],
+  ['grpc-timeout', '200000u'],
+] as const)('a caller that waits for less is not made to wait for more: %s: %s', async ([header, value]) => {
+  const service = shared()
+  const startedAt = performance.now()
+
+  const response = await fetch(`${service.url}/probe/query?seconds=30`, { headers: { [header]: value } })
+
+  expect(response.status).toBe(504)
+  expect(performance.now() - startedAt).toBeLessThan(2_800)
+  await eventually(async () => (await running(service, 'pg_sleep')) === 0)
+})
+
+test("a caller that waits for longer does not stretch the server's own deadline", async () => {
+  const service = shared()
+
+  const response = await fetch(`${service.url}/probe/query?seconds=30`, {
+    headers: { 'x-envoy-expected-rq-timeout-ms': '60000' },
+  })
+
+  expect(response.status).toBe(504)
+})
+
+test('a handler that does not listen to its context is answered for in time', async () => {
+  const service = shared()
+  const startedAt = performance.now()
+
+  const response = await fetch(`${service.url}/probe/deaf?seconds=10`)
+
+  expect(response.status).toBe(504)
+  expect(performance.now() - startedAt).toBeLessThan(9_000)
+})
+
+test('what is left of the deadline is the statement_timeout of a transaction too', async () => {
+  const service = shared()
+
+  const response = await fetch(`${service.url}/probe/transaction`)
+
+  const { statementTimeout } = (await response.json()) as { statementTimeout: string }
+  expect(Number(/^(\d+)ms$/.exec(statementTimeout)?.[1])).toBeGreaterThan(3_000)
+  expect(Number(/^(\d+)ms$/.exec(statementTimeout)?.[1])).toBeLessThanOrEqual(4_000)
+})

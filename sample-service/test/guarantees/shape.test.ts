@@ -1,0 +1,53 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+
+const src = join(import.meta.dirname, '../../src')
+
+test('background() is called once, in main.ts, which fits a screen', async () => {
+  const calls: string[] = []
+  for (const path of await sources()) {
+    const text = await readFile(join(src, path), 'utf8')
+    for (const line of text.split('\n')) {
+      if (/(?<!function )\bbackground\(\)/.test(line) && !/^\s*(\*|\/\/)|throw|`/.test(line)) calls.push(path)
+    }
+  }
+  expect(calls).toEqual(['main.ts'])
+  const main = await readFile(join(src, 'main.ts'), 'utf8')
+  expect(main.trimEnd().split('\n').length).toBeLessThanOrEqual(60)
+})
+
+test('no file imports against the arrows: main → routes → domains → platform → context', async () => {
+  const against: string[] = []
+  for (const path of await sources()) {
+    const text = await readFile(join(src, path), 'utf8')
+    for (const [, specifier] of text.matchAll(/from '(\.[^']+)'/g)) {
+      const target = join(path, '..', specifier ?? '')
+      if (
+        room(target) > room(path) ||
+        (room(path) === 2 && room(target) === 2 && folder(target) !== folder(path))
+      ) {
+        against.push(`${path} imports ${target}`)
+      }
+    }
+  }
+  expect(against).toEqual([])
+})
+
+/** The higher the room, the more it may import. Two domains are of one height, and do not import each other. */
+function room(path: string): number {
+  if (path === 'config.ts' || path === 'migrate.ts') return 0
+  if (path.startsWith('context')) return 0
+  if (path.startsWith('platform')) return 1
+  if (path.includes('/') || path.includes('\\')) return 2
+  return path === 'main.ts' ? 4 : 3
+}
+
+function folder(path: string): string {
+  return path.split(/[\\/]/)[0] ?? ''
+}
+
+async function sources(): Promise<string[]> {
+  const all = await readdir(src, { recursive: true })
+  return all.filter((path) => path.endsWith('.ts') && !path.endsWith('.test.ts')).sort()
+}

@@ -1,0 +1,75 @@
+import { createServer } from 'node:net'
+import { expect, test } from 'vitest'
+import { startProcess, startService } from '../support/service.ts'
+
+test('a bad environment is one line that names every bad variable: exit 1', async (t) => {
+  const env = { PORT: 'eighty', SHUTDOWN_DRAIN_MS: '-1', LOG_LEVEL: 'loud' }
+  const service = startProcess(t, { env })
+
+  expect((await service.exited).code).toBe(1)
+
+  expect(service.log).toHaveLength(1)
+  const { level, msg } = service.log[0] ?? { msg: '' }
+  expect(level).toBe('fatal')
+  for (const name of ['PORT', 'SHUTDOWN_DRAIN_MS', 'LOG_LEVEL', 'DATABASE_URL']) expect(msg).toContain(name)
+})
+
+test('a database that is down: exit 1 within STARTUP_TIMEOUT_MS, one line with the cause and no password', async (t) => {
+  const startedAt = performance.now()
+  const service = startProcess(t, {
+    env: { DATABASE_URL: 'postgres://service:secret@127.0.0.1:1/nowhere', STARTUP_TIMEOUT_MS: '1000' },
+  })
+
+  expect((await service.exited).code).toBe(1)
+
+  expect(performance.now() - startedAt).toBeLessThan(8_000)
+  expect(service.log).toHaveLength(1)
+  expect(service.log[0]?.msg).toMatch(
+    /^start-up failed: the database at 127\.0\.0\.1:1\/nowhere .*ECONNREFUSED/,
+  )
+  expect(JSON.stringify(service.log)).not.toContain('secret')
+})
+
+test('a database that accepts the connection and says nothing: the same', async (t) => {
+  const hung = createServer(() => undefined)
+  await new Promise<void>((resolve) => hung.listen(0, '127.0.0.1', resolve))
+  t.onTestFinished(() => void hung.close())
+  const address = hung.address()
+  const port = typeof address === 'object' ? address?.port : undefined
+  const service = startProcess(t, {
+    env: { DATABASE_URL: `postgres://service@127.0.0.1:${String(port)}/nowhere`, STARTUP_TIMEOUT_MS: '1000' },
+  })
+
+  expect((await service.exited).code).toBe(1)
+
+  expect(service.log).toHaveLength(1)
+  expect(service.log[0]?.msg).toMatch(
+    /start-up failed: the database at .* does not answer: .*STARTUP_TIMEOUT_MS/,
+  )
+})
+
+test('SIGTERM during start-up ends it the same way', async (t) => {
+  const service = startProcess(t, {
+    env: { DATABASE_URL: 'postgres://service@127.0.0.1:1/nowhere', LOG_LEVEL: 'debug' },
+  })
+  await service.line((line) => line.msg === 'the database does not answer yet')
+
+  service.child.kill('SIGTERM')
+
+  expect((await service.exited).code).toBe(1)
+  expect(service.log.at(-1)).toMatchObject({ level: 'fatal', msg: 'start-up failed: SIGTERM received' })
+})
+
+test('a port that is taken: exit 1, and the line says what to do', async (t) => {
+  const first = await startService(t)
+  const { port } = new URL(first.url)
+  const second = startProcess(t, {
+    env: { DATABASE_URL: first.databaseUrl, UPLOAD_DIR: first.uploadDir, PORT: port },
+  })
+
+  expect((await second.exited).code).toBe(1)
+
+  expect(second.log.at(-1)?.msg).toMatch(
+    new RegExp(`^start-up failed: cannot listen on 127.0.0.1:${port}: .*PORT`),
+  )
+})

@@ -1,0 +1,54 @@
+import { request, type ClientRequest } from 'node:http'
+import type { RunningService } from './service.ts'
+
+/** A request that is under way, and can be hung up on, which `fetch` hides behind its own pool. */
+export interface OpenRequest {
+  /** Closes the connection: the client is gone. */
+  hangUp(): void
+  /** The answer, if there is one. */
+  readonly answer: Promise<{ status: number; headers: Record<string, unknown>; body: string }>
+}
+
+/** Sends a request without a body and keeps its connection open until it is answered. */
+export function open(url: string, method = 'GET', headers: Record<string, string> = {}): OpenRequest {
+  let sent: ClientRequest | undefined
+  const answer = new Promise<{ status: number; headers: Record<string, unknown>; body: string }>(
+    (resolve, reject) => {
+      sent = request(url, { method, headers, agent: false }, (response) => {
+        const chunks: Buffer[] = []
+        response.on('data', (chunk: Buffer) => chunks.push(chunk))
+        response.on('error', reject)
+        response.on('end', () => {
+          const body = Buffer.concat(chunks).toString()
+          resolve({ status: response.statusCode ?? 0, headers: response.headers, body })
+        })
+      })
+      sent.on('error', reject)
+      sent.end()
+    },
+  )
+  // A client that hangs up does not wait for the answer.
+  answer.catch(() => undefined)
+  return { answer, hangUp: () => sent?.destroy() }
+}
+
+/** Resolves with the milliseconds it took until `holds` did; rejects after `withinMs`. For state that tells nobody. */
+export async function eventually(holds: () => Promise<boolean>, withinMs = 5_000): Promise<number> {
+  const startedAt = performance.now()
+  while (!(await holds())) {
+    if (performance.now() - startedAt > withinMs)
+      throw new Error(`it did not hold within ${withinMs} ms: ${String(holds)}`)
+    await new Promise((resolve) => setTimeout(resolve, 2))
+  }
+  return performance.now() - startedAt
+}
+
+/** How many statements of the service Postgres is running whose text has `part` in it. */
+export async function running(service: RunningService, part: string): Promise<number> {
+  const rows = await service.sql(
+    `select count(*)::int as count from pg_stat_activity
+      where datname = current_database() and application_name <> 'test' and state <> 'idle' and query like $1`,
+    [`%${part}%`],
+  )
+  return Number(rows[0]?.['count'])
+}

@@ -1,0 +1,121 @@
+import { Readable } from 'node:stream'
+import { setTimeout as delay } from 'node:timers/promises'
+import { sql } from 'drizzle-orm'
+import { z } from 'zod'
+import { sleep } from '../../src/context/sleep.ts'
+import type { Platform } from '../../src/platform/platform.ts'
+import { route, type Route } from '../../src/platform/route.ts'
+import { routes as own } from '../../src/routes.ts'
+
+const Seconds = z.object({ seconds: z.coerce.number().min(0).max(60) })
+const responses = { 200: { description: 'Done' } }
+const tags = ['probe']
+
+/** The service's routes, and some that wait, fail or misbehave in every way the guarantees speak of. */
+export function routes(platform: Platform): Route[] {
+  const { db } = platform
+  return [
+    ...own(platform),
+    route({
+      method: 'GET',
+      path: '/probe/query',
+      summary: 'Waits inside Postgres',
+      tags,
+      query: Seconds,
+      responses,
+      handle: async (ctx, { query }) => {
+        await db.run(ctx, (q) => q.execute(sql`select pg_sleep(${query.seconds})`))
+        return Response.json({ slept: query.seconds })
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/probe/write',
+      summary: 'Waits inside Postgres, and is not cancelled by a client that hangs up',
+      tags,
+      query: Seconds,
+      hangUp: 'ignore',
+      responses,
+      handle: async (ctx, { query }) => {
+        await db.run(ctx, (q) => q.execute(sql`select pg_sleep(${query.seconds})`))
+        return Response.json({ slept: query.seconds })
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/probe/transaction',
+      summary: 'Tells the statement_timeout inside a transaction',
+      tags,
+      responses,
+      handle: async (ctx) => {
+        const { rows } = await db.transaction(ctx, (q) => q.execute(sql`show statement_timeout`))
+        return Response.json({ statementTimeout: rows[0]?.['statement_timeout'] })
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/probe/echo',
+      summary: 'Answers with its validated body',
+      tags,
+      query: z.object({ times: z.coerce.number().int().max(3).default(1) }),
+      body: z.object({ text: z.string().max(100_000) }),
+      responses,
+      handle: (_ctx, { body, query }) => Response.json({ text: body.text.repeat(query.times) }),
+    }),
+    route({
+      method: 'GET',
+      path: '/probe/deaf',
+      summary: 'Does not listen to its context',
+      tags,
+      query: Seconds,
+      responses,
+      handle: async (_ctx, { query }) => {
+        await delay(query.seconds * 1_000)
+        return Response.json({ slept: query.seconds })
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/probe/stream',
+      summary: 'Streams one byte every 20 ms',
+      tags,
+      query: Seconds,
+      responses,
+      handle: (ctx, { query }) => ({
+        status: 200,
+        headers: { 'content-type': 'text/plain' },
+        body: Readable.from(
+          (async function* () {
+            for (let i = 0; i < query.seconds * 50; i++) {
+              await sleep(ctx, 20)
+              yield '.'
+            }
+          })(),
+        ),
+      }),
+    }),
+    route({
+      method: 'GET',
+      path: '/probe/failure',
+      summary: 'Throws what nobody expects',
+      tags,
+      responses,
+      handle: () => {
+        throw new Error('the secret of the inside')
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/probe/fault',
+      summary: 'Leaves a rejection that nobody handles',
+      tags,
+      responses,
+      handle: () => {
+        setImmediate(() => {
+          throw new Error('nobody catches this')
+        })
+        return Response.json({})
+      },
+    }),
+  ]
+}

@@ -1,0 +1,21 @@
+import type { Mutant } from './mutants.ts'
+
+/** A change that changes nothing anybody could see, and why. Told by its text, for lines move. */
+export interface Equivalent {
+  readonly file: string
+  /** The line as it is, without its indentation. */
+  readonly line: string
+  readonly was: string
+  readonly now: string
+  readonly reason: string
+}
+
+export const equivalents: readonly Equivalent[] = []
+
+/** The entry for `mutant`, a change in the line of text `line`; undefined if it has none. */
+export function equivalentOf(mutant: Mutant, line: string): Equivalent | undefined {
+  return equivalents.find(
+    (each) =>
+      each.file === mutant.file && each.line === line && each.was === mutant.was && each.now === mutant.now,
+  )
+}

@@ -1,0 +1,119 @@
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { throwIfEnded } from '../../generator/ended.ts'
+import { startPostgres } from '../../templates/service/scripts/postgres.ts'
+import { background, type Context } from '../../templates/service/src/context/context.ts'
+import { withSignals } from '../../templates/service/src/context/signals.ts'
+import { equivalentOf } from './equivalent.ts'
+import { openLinter, type Linter } from './lint.ts'
+import { apply, mutantsOf, type Mutant } from './mutants.ts'
+import { parseOptions, usage, type Options } from './options.ts'
+import { reportOf } from './report.ts'
+import { hashOf, openResults, type Result } from './results.ts'
+import { copyService } from './service-copy.ts'
+import { openTests, type Tests } from './tests.ts'
+import { openTypes, type Types } from './types.ts'
+
+/** The checks of a service, the cheapest first. */
+interface Checks {
+  readonly directory: string
+  readonly types: Types
+  readonly linter: Linter
+  readonly tests: Tests
+}
+
+/** Prints every mutant that nothing noticed. The tree is not touched: a copy is mutated. */
+async function main(ctx: Context, options: Options): Promise<boolean> {
+  await using copy = await copyService(ctx)
+  const { directory } = copy
+  const postgres = await startPostgres({
+    dir: await mkdtemp(join(tmpdir(), 'mainstem-mutate-postgres-')),
+    persistent: false,
+  })
+  try {
+    const types = openTypes(directory)
+    const checks = {
+      directory,
+      types,
+      linter: openLinter(directory),
+      tests: openTests(directory, postgres.url),
+    }
+    const mutants = types.files
+      .filter((file) => file.startsWith(options.only))
+      .flatMap((file) => mutantsOf(types.checker, types.source(file), file))
+      .filter(({ kind }) => options.kinds.size === 0 || options.kinds.has(kind))
+    const done = await checkAll(ctx, checks, mutants, options)
+    console.log(reportOf(mutants.length, done))
+    return done.every(({ result }) => result.by !== 'nothing')
+  } finally {
+    await postgres.stop()
+  }
+}
+
+async function checkAll(ctx: Context, checks: Checks, mutants: readonly Mutant[], options: Options) {
+  const results = await openResults(options.resume)
+  const done: { mutant: Mutant; result: Result }[] = []
+  let fresh = 0
+  for (const mutant of mutants) {
+    throwIfEnded(ctx)
+    const text = await readFile(join(checks.directory, mutant.file), 'utf8')
+    const hash = hashOf(text)
+    const known = results.find(mutant.id, hash, options.skip)
+    if (known !== undefined) {
+      done.push({ mutant, result: known })
+      continue
+    }
+    if (fresh++ >= options.limit) break
+    const found = await check(ctx, checks, mutant, text, options)
+    const result = { id: mutant.id, hash, skipped: [...options.skip], ...found }
+    await results.add(result)
+    done.push({ mutant, result })
+    console.log(
+      `${done.length}/${mutants.length} ${mutant.file}:${mutant.line} ${result.by}: ${result.detail}`,
+    )
+  }
+  return done
+}
+
+/** Stops at the first check that notices. */
+async function check(
+  ctx: Context,
+  { directory, types, linter, tests }: Checks,
+  mutant: Mutant,
+  text: string,
+  { skip }: Options,
+): Promise<Pick<Result, 'by' | 'detail'>> {
+  const line = text.split('\n')[mutant.line - 1]?.trim() ?? ''
+  const equivalent = equivalentOf(mutant, line)
+  if (equivalent !== undefined) return { by: 'equivalent', detail: equivalent.reason }
+  const mutated = apply(mutant, text)
+  if (!skip.has('types')) {
+    const error = types.errorIn(mutant.file, mutated)
+    if (error !== undefined) return { by: 'types', detail: error }
+  }
+  if (!skip.has('lint')) {
+    const error = await linter.errorIn(mutant.file, mutated)
+    if (error !== undefined) return { by: 'lint', detail: error }
+  }
+  if (!skip.has('tests')) {
+    await writeFile(join(directory, mutant.file), mutated)
+    try {
+      for (const files of await tests.for(mutant.file)) {
+        const failure = await tests.failureIn(ctx, files)
+        if (failure !== undefined) return { by: 'tests', detail: failure }
+      }
+    } finally {
+      await writeFile(join(directory, mutant.file), text)
+    }
+  }
+  return { by: 'nothing', detail: line }
+}
+
+const options = parseOptions(process.argv.slice(2))
+if (options === 'help') {
+  console.log(usage)
+} else {
+  using ctx = withSignals(background(), 'SIGINT', 'SIGTERM')
+  if (!(await main(ctx, options))) process.exitCode = 1
+}

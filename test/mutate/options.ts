@@ -1,0 +1,56 @@
+import { parseArgs } from 'node:util'
+
+export interface Options {
+  /** Only files whose path starts with this, as src/platform. */
+  readonly only: string
+  /** Only mutants of these kinds; all if empty. */
+  readonly kinds: ReadonlySet<string>
+  readonly limit: number
+  readonly resume: boolean
+  /** Checks to leave out, to learn what the others see. */
+  readonly skip: ReadonlySet<string>
+}
+
+export const usage = `npm run mutate -- [options]
+
+  --only src/platform   files that begin so
+  --kind using,signal   of ctx, using, signal, afterFunc
+  --limit n             stop after n mutants
+  --resume              keep what the last run found out about files that have not changed since
+  --skip types,lint     leave checks out: types, lint, tests`
+
+const kinds = ['ctx', 'using', 'signal', 'afterFunc']
+const checks = ['types', 'lint', 'tests']
+
+/** @throws Error of one sentence for what it does not know */
+export function parseOptions(args: readonly string[]): Options | 'help' {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      only: { type: 'string', default: 'src/' },
+      kind: { type: 'string' },
+      limit: { type: 'string' },
+      resume: { type: 'boolean', default: false },
+      skip: { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) return 'help'
+  const limit = values.limit === undefined ? Infinity : Number(values.limit)
+  if (!(limit >= 1)) throw new Error(`--limit ${values.limit}: expected a number above 0`)
+  return {
+    only: values.only,
+    kinds: some('--kind', values.kind, kinds),
+    limit,
+    resume: values.resume,
+    skip: some('--skip', values.skip, checks),
+  }
+}
+
+function some(flag: string, text: string | undefined, allowed: readonly string[]): ReadonlySet<string> {
+  const wanted = new Set(text?.split(','))
+  for (const each of wanted) {
+    if (!allowed.includes(each)) throw new Error(`${flag} ${each}: expected some of ${allowed.join(', ')}`)
+  }
+  return wanted
+}
