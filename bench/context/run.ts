@@ -1,5 +1,7 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
+import { throwIfEnded } from '../../generator/ended.ts'
+import type { Context } from '../../templates/service/src/context/context.ts'
 import type { Case } from './catalogue.ts'
 import type { Sample } from './measure.ts'
 import type { Options } from './options.ts'
@@ -24,6 +26,7 @@ const limitMs = 30_000
  * @param missing peers that could not be had, with the reason
  */
 export async function runCases(
+  ctx: Context,
   program: string,
   worker: string,
   missing: ReadonlyMap<string, string>,
@@ -47,9 +50,11 @@ export async function runCases(
           const { stdout } = await promisify(execFile)(program, args, {
             timeout: limitMs,
             killSignal: 'SIGKILL',
+            signal: ctx.signal,
           })
           outcome.samples.push(JSON.parse(stdout) as Sample)
         } catch (error) {
+          throwIfEnded(ctx)
           outcome.missing = reasonOf(error)
         }
       }

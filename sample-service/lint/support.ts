@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url'
-import { RuleTester } from 'eslint'
+import type { TSESLint } from '@typescript-eslint/utils'
+import { RuleTester, type Linter, type Rule } from 'eslint'
 import ts from 'typescript'
 import tseslint from 'typescript-eslint'
 import { describe, it } from 'vitest'
@@ -12,6 +13,7 @@ const options: ts.CompilerOptions = {
   lib: ['lib.es2023.d.ts', 'lib.esnext.disposable.d.ts'],
   module: ts.ModuleKind.NodeNext,
   moduleResolution: ts.ModuleResolutionKind.NodeNext,
+  // Node's own are parsed where a case imports them.
   types: ['node'],
   strict: true,
   allowImportingTsExtensions: true,
@@ -54,20 +56,34 @@ RuleTester.describe = describe
 RuleTester.it = it
 RuleTester.itOnly = it.only
 
-/** Runs cases as vitest tests, with types. A case's `filename` is its path in the service. */
-export const tester = new RuleTester({
+/** The half of the parser's type that its own package leaves out. */
+const parser = tseslint.parser as unknown as {
+  parseForESLint(code: string, options: object): Linter.ESLintParseResult
+}
+
+const tester = new RuleTester({
   languageOptions: {
     parser: {
       meta: { name: 'one-case' },
       parseForESLint(code: string, given: { filePath: string }) {
         const programs = [programOf(given.filePath.replaceAll('\\', '/'), code)]
-        return tseslint.parser.parseForESLint(code, { ...given, programs })
+        return parser.parseForESLint(code, { ...given, programs })
       },
     },
   },
 })
 
-/** A file of the service, for a case that lies there. */
-export function at(path: string): string {
-  return service + path
+/** What is right and what is wrong, as the code of a file; `filename` is where it lies in the service. */
+export interface Cases {
+  readonly valid: RuleTester.ValidTestCase[]
+  readonly invalid: RuleTester.InvalidTestCase[]
+}
+
+/** Makes a vitest test of each case. */
+export function check(name: string, rule: TSESLint.RuleModule<string>, cases: Cases): void {
+  const located = <C extends RuleTester.ValidTestCase>(all: C[]): C[] =>
+    all.map((one) => ({ ...one, filename: service + (one.filename ?? 'src/things/things.ts') }))
+  // typescript-eslint's type of a rule knows ESLint's nodes by other names.
+  const eslintRule = rule as unknown as Rule.RuleModule
+  tester.run(name, eslintRule, { valid: located(cases.valid), invalid: located(cases.invalid) })
 }

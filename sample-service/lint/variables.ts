@@ -71,7 +71,7 @@ export function contextVariables(source: Source, types: ContextTypes): ContextVa
       return variablesAround(node).filter((variable) => {
         const [name] = variable.identifiers
         if (name === undefined || lifetimes.has(name.name)) return false
-        if (isParameter(variable)) return !isInside(node, name.parent)
+        if (isParameter(variable)) return true
         // Not there yet in its own initialiser, nor before it has a value.
         return variable.references.some(({ writeExpr }) => writeExpr && writeExpr.range[1] <= node.range[0])
       })

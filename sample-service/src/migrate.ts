@@ -1,4 +1,6 @@
 import { realpathSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { sql } from 'drizzle-orm'
 import { readMigrationFiles } from 'drizzle-orm/migrator'
@@ -47,7 +49,7 @@ export async function migrateDatabase(url: string): Promise<number> {
 
 /** Where a database is, without the password that its URL may hold. */
 function place(url: string): string {
-  if (!URL.canParse(url)) return 'the database: DATABASE_URL is no URL'
+  if (!URL.canParse(url)) return 'the database (DATABASE_URL is no URL)'
   const { host, pathname } = new URL(url)
   return `${host}${pathname}`
 }
@@ -60,13 +62,21 @@ function reasonOf(error: unknown): string {
   return (error.message || error.name).replaceAll(/\s*\n\s*/g, ' ')
 }
 
+/** The `count` newest, oldest first, as drizzle-kit keeps them in its journal. */
+async function lastMigrations(count: number): Promise<{ tag: string }[]> {
+  const journal = await readFile(join(migrationsFolder, 'meta/_journal.json'), 'utf8')
+  const { entries } = JSON.parse(journal) as { entries: { tag: string }[] }
+  return count === 0 ? [] : entries.slice(-count)
+}
+
 async function main(): Promise<void> {
   const url = process.env['DATABASE_URL']
   if (url === undefined || url === '') {
     throw new Error('DATABASE_URL is required: postgres://user:password@host:5432/database')
   }
   const applied = await migrateDatabase(url)
-  console.log(applied === 0 ? 'no migration to apply' : `migrations applied: ${applied}`)
+  if (applied === 0) console.log('no migration to apply')
+  for (const { tag } of await lastMigrations(applied)) console.log(`applied ${tag}`)
 }
 
 const [, script] = process.argv

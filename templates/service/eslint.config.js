@@ -5,7 +5,10 @@ import tseslint from 'typescript-eslint'
 // The rules are TypeScript as the rest is. Node 20 strips no types, so tsx loads them, in an editor as well.
 const { plugin: context } = await tsImport('./lint/plugin.ts', import.meta.url)
 
-/** The service, and the pieces of it that `npm run add` stamps. */
+/**
+ * The service, and the pieces of it that `npm run add` stamps. Not scripts/ and generators/ themselves: they are programs
+ * of their own, which end with the terminal.
+ */
 const service = ['src/**/*.ts', 'generators/*/src/**/*.ts']
 
 export default tseslint.config(

@@ -82,7 +82,7 @@ export const contextFirst = rule({
     function checkOptional(parameter: TSESTree.Parameter, name: TSESTree.Identifier): void {
       const union = name.typeAnnotation?.typeAnnotation.type === Type.TSUnionType
       if (!name.optional && !union && parameter.type !== Type.AssignmentPattern) return
-      const mark = sourceCode.getTokenAfter(name)
+      const [, mark] = sourceCode.getTokens(name)
       const mended = name.optional && !union && mark?.value === '?'
       context.report({
         node: parameter,

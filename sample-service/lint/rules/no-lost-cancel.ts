@@ -94,7 +94,7 @@ export const noLostCancel = rule({
     /** Where it is lost on its way from the declaration on; 'never' if nothing ends it, undefined if all is well. */
     function lostAt(variable: Variable, declaration: TSESTree.Node): TSESTree.Node | 'never' | undefined {
       const block = declaration.parent
-      if (block.type !== Type.BlockStatement && block.type !== Type.Program) return 'never'
+      if (block?.type !== Type.BlockStatement && block?.type !== Type.Program) return 'never'
       const result = follow(variable, block.body.slice(block.body.findIndex((s) => s === declaration) + 1))
       if (result === 'open') return 'never'
       return result === 'ended' ? undefined : endsAnywhere(variable) ? result : 'never'
@@ -185,7 +185,7 @@ function refers(variable: Variable, node: TSESTree.Node): boolean {
 
 /** A member of an object or an array that is returned. */
 function isPart({ parent }: TSESTree.Node): boolean {
-  return parent.type === Type.Property || parent.type === Type.ArrayExpression
+  return parent?.type === Type.Property || parent?.type === Type.ArrayExpression
 }
 
 /** `x.cancel(…)`, `x?.cancel()`, `x.cancel` as a value, or what `using` calls. */

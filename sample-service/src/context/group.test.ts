@@ -90,13 +90,15 @@ describe('wait', () => {
       await last.opened
       order.push('last')
     })
-    const waited = work.wait().catch(() => order.push('rejected'))
+    const before = work.wait().catch(() => order.push('rejected'))
+    await settled()
+    const after = work.wait().catch(() => order.push('rejected'))
     await settled()
     expect(order).toEqual([])
     last.open()
-    await waited
+    await Promise.all([before, after])
 
-    expect(order).toEqual(['last', 'rejected'])
+    expect(order).toEqual(['last', 'rejected', 'rejected'])
   })
 
   test('ends the context of the group (go: errgroup TestWithContext)', async (t) => {

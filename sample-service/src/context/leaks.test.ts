@@ -107,6 +107,13 @@ describe('a tree twenty thousand deep', () => {
   })
 })
 
+test('a value fifty thousand values up is found (go: BenchmarkDeepValueNewGoRoutine)', () => {
+  let leaf = withValue(root, key, -1)
+  for (let i = 0; i < 50_000; i++) leaf = withValue(leaf, contextKey<number>('another'), i)
+
+  expect(leaf.value(key)).toBe(-1)
+})
+
 test('two hundred thousand children of one parent end with it (go: BenchmarkCommonParentCancel)', () => {
   const parent = withCancel(root)
   const children = Array.from({ length: 200_000 }, () => withCancel(parent))

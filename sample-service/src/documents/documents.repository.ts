@@ -21,8 +21,14 @@ export function listDocuments(
   const behind =
     after &&
     sql`(${documents.createdAt}, ${documents.id}) < (${after.createdAt.toISOString()}::timestamptz, ${after.id}::uuid)`
+  const newestFirst = [desc(documents.createdAt), desc(documents.id)]
   return db.run(ctx, (q) =>
-    q.select().from(documents).where(behind).orderBy(desc(documents.createdAt), desc(documents.id)).limit(limit),
+    q
+      .select()
+      .from(documents)
+      .where(behind)
+      .orderBy(...newestFirst)
+      .limit(limit),
   )
 }
 
@@ -60,7 +66,7 @@ export async function deleteDocument(ctx: Context, db: Database, id: string): Pr
 }
 
 /** Those of `ids` that have a row. */
-export async function existingDocuments(ctx: Context, db: Database, ids: readonly string[]): Promise<string[]> {
+export async function existingDocuments(ctx: Context, db: Database, ids: readonly string[]) {
   const rows = await db.run(ctx, (q) =>
     q
       .select({ id: documents.id })

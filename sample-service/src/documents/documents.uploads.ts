@@ -100,5 +100,5 @@ export async function sweepDocuments(ctx: Context, platform: Platform): Promise<
       return new Set((await existingDocuments(ctx, platform.db, ids)).map(keyOf))
     },
   })
-  if (removed > 0) platform.log.info(ctx, 'removed what unfinished uploads of documents had left', { removed })
+  if (removed > 0) platform.log.info(ctx, 'removed what cut-off uploads of documents had left', { removed })
 }

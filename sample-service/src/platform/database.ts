@@ -136,6 +136,8 @@ async function withConnection<T>(
   try {
     return await work(connection)
   } catch (error) {
+    // That rows may be there is to be known even by who no longer waits for them.
+    if (error instanceof CommitOutcomeUnknown) throw error
     throw cause(ctx) ?? plain(error)
   } finally {
     connection.release()

@@ -171,15 +171,15 @@ function answer(exchange: Exchange, response: Response): Response {
 
 /** Pipes a body under ctx. A body that breaks off takes the connection with it, which is how the client learns of it. */
 async function stream(ctx: Context, exchange: Exchange, response: StreamedResponse): Promise<Response> {
+  const { body, headers, status } = response
   const { outgoing } = exchange
-  exchange.status = response.status
-  outgoing.writeHead(response.status, response.headers)
+  exchange.status = status
   if (exchange.info.method === 'HEAD') {
-    response.body.destroy()
-    outgoing.end()
-  } else {
-    await pipeline(response.body, outgoing, { signal: ctx.signal })
+    body.destroy()
+    return new Response(null, { status, headers })
   }
+  outgoing.writeHead(status, headers)
+  await pipeline(body, outgoing, { signal: ctx.signal })
   return RESPONSE_ALREADY_SENT
 }
 

@@ -155,7 +155,8 @@ function readParts(
         stop()
         resolve()
       }
-      // After some malformed bodies the parser says nothing at all. Its own last words come before the immediate.
+      // A parser that has nothing to say would be waited for until the deadline; busboy's had such bodies
+      // (https://github.com/expressjs/multer/pull/1411). Its own last words come before the immediate.
       else if (poured) setImmediate(() => fail(malformed('it has no end')))
     }
 

@@ -1,5 +1,12 @@
 import { constants } from 'node:os'
-import { cause, withCancel, type CancelContext, type Context } from '../context/context.ts'
+import {
+  cause,
+  contextName,
+  withCancel,
+  withValue,
+  type CancelContext,
+  type Context,
+} from '../context/context.ts'
 import { SignalReceived } from '../context/signals.ts'
 import type { Log } from './log.ts'
 
@@ -16,7 +23,7 @@ const sameKeystrokeMs = 100
  * exits the process at once, with 128 and the signal's number.
  */
 export function untilStopped(parent: Context, log: Log): CancelContext {
-  const ctx = withCancel(parent)
+  const ctx = withCancel(withValue(parent, contextName, 'until stopped'))
   let firstSignalAt = -Infinity
 
   const onSignal = (signal: NodeJS.Signals): void => {

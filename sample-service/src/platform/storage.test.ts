@@ -143,6 +143,17 @@ test('delete removes, and finds nothing wrong with what is gone already', async 
   expect(await readdir(directory)).toEqual([])
 })
 
+test('delete removes nothing under an ended ctx', async (t) => {
+  const { ctx, storage, directory } = await setUp(t)
+  await storage.put(ctx, first, Readable.from(['x']))
+  const over = withCancel(ctx)
+  over.cancel(new Error('over'))
+  await expect(storage.delete(over, first)).rejects.toThrow('over')
+  // Takes longer than a removal would.
+  await storage.put(ctx, second, Readable.from(['x']))
+  expect((await readdir(directory)).sort()).toEqual([first, second])
+})
+
 describe('sweep', () => {
   test('removes what is old and not to be kept, and keeps the young', async (t) => {
     const { ctx, storage, directory } = await setUp(t)

@@ -107,6 +107,7 @@ export async function openStorage(ctx: Context, directory: string): Promise<Stor
     },
 
     async delete(ctx, key) {
+      if (ctx.err !== undefined) throw cause(ctx)
       await until(ctx, rm(pathOf(directory, key), { force: true }))
     },
 

@@ -130,7 +130,9 @@ test('a refused statement says what and why, and holds no values of the statemen
 
 test('a connection that dies under a statement is not given to the next one', async (t) => {
   const { ctx, db, observer } = await openTestDatabase(t)
-  const sleeping = db.run(ctx, (q) => q.execute(sql`select pg_sleep(30)`))
+  const sleeping = expect(db.run(ctx, (q) => q.execute(sql`select pg_sleep(30)`))).rejects.toMatchObject({
+    sqlState: '57P01',
+  })
   await eventually(async () => {
     const { rowCount } = await observer.query(
       `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'subject' and state = 'active'`,
@@ -138,7 +140,7 @@ test('a connection that dies under a statement is not given to the next one', as
     return rowCount === 1
   })
 
-  await expect(sleeping).rejects.toMatchObject({ sqlState: '57P01' })
+  await sleeping
   await expect(db.run(ctx, (q) => q.execute(sql`select 1 as one`))).resolves.toMatchObject({
     rows: [{ one: 1 }],
   })

@@ -64,7 +64,7 @@ describe('a tree twenty thousand deep', () => {
     return { top, middle, leaf }
   }
 
-  test('is cancelled, asked and searched without overflowing the stack (go: BenchmarkCancelTree, BenchmarkDeepValue)', () => {
+  test('is cancelled, asked and searched without overflowing the stack (go: BenchmarkCancelTree, BenchmarkDeepValueSameGoRoutine)', () => {
     const { top, middle, leaf } = dig()
     expect([leaf.value(key), leaf.err, leaf.deadline === middle.deadline]).toEqual([-1, undefined, true])
     const signals = [middle.signal, leaf.signal]
@@ -207,7 +207,7 @@ describe('the heap under a long-lived parent is flat', () => {
     expect(kept[name]).toBeLessThan(16)
   })
 
-  test('and is not after contexts that nobody ended: the measurement measures (go doc: "Failing to call the CancelFunc leaks the child")', () => {
+  test('and is not after contexts that nobody ended: the measurement measures (go doc: "Failing to call the CancelFunc leaks the child and its children")', () => {
     expect(kept['nothing: contexts that nobody ends']).toBeGreaterThan(100)
   })
 })

@@ -1,5 +1,4 @@
 import { spawn, type ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -122,7 +121,9 @@ export function startProcess(t: RunningTest, options: ServiceOptions = {}): Star
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], PORT: '0', ADMIN_PORT: '0', ...options.env },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
-  const exited = once(child, 'close').then(([code, signal]) => ({ code, signal }) as Exit)
+  const exited = new Promise<Exit>((resolve, reject) => {
+    child.once('error', reject).once('close', (code, signal) => resolve({ code, signal }))
+  })
   t.onTestFinished(async () => {
     child.kill('SIGKILL')
     await exited

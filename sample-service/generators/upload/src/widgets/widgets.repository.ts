@@ -21,8 +21,14 @@ export function listWidgets(
   const behind =
     after &&
     sql`(${widgets.createdAt}, ${widgets.id}) < (${after.createdAt.toISOString()}::timestamptz, ${after.id}::uuid)`
+  const newestFirst = [desc(widgets.createdAt), desc(widgets.id)]
   return db.run(ctx, (q) =>
-    q.select().from(widgets).where(behind).orderBy(desc(widgets.createdAt), desc(widgets.id)).limit(limit),
+    q
+      .select()
+      .from(widgets)
+      .where(behind)
+      .orderBy(...newestFirst)
+      .limit(limit),
   )
 }
 
@@ -60,7 +66,7 @@ export async function deleteWidget(ctx: Context, db: Database, id: string): Prom
 }
 
 /** Those of `ids` that have a row. */
-export async function existingWidgets(ctx: Context, db: Database, ids: readonly string[]): Promise<string[]> {
+export async function existingWidgets(ctx: Context, db: Database, ids: readonly string[]) {
   const rows = await db.run(ctx, (q) =>
     q
       .select({ id: widgets.id })

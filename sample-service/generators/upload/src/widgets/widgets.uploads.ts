@@ -100,5 +100,5 @@ export async function sweepWidgets(ctx: Context, platform: Platform): Promise<vo
       return new Set((await existingWidgets(ctx, platform.db, ids)).map(keyOf))
     },
   })
-  if (removed > 0) platform.log.info(ctx, 'removed what unfinished uploads of widgets had left', { removed })
+  if (removed > 0) platform.log.info(ctx, 'removed what cut-off uploads of widgets had left', { removed })
 }

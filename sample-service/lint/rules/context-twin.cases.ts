@@ -1,0 +1,132 @@
+import { check } from '../support.ts'
+import { contextTwin } from './context-twin.ts'
+
+const imports = `import { once } from 'node:events'
+import { pipeline } from 'node:stream/promises'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Readable, Writable } from 'node:stream'
+import { afterFunc, type Context } from '../context/context.ts'
+import { until } from '../context/until.ts'
+`
+
+check('context-twin', contextTwin, {
+  valid: [
+    {
+      name: 'with the signal of ctx',
+      code: `${imports}export const f = (ctx: Context) => fetch('http://a', { method: 'PUT', signal: ctx.signal })`,
+    },
+    {
+      name: 'a stream with the signal of ctx',
+      code: `${imports}export const f = (ctx: Context, a: Readable, b: Writable) => pipeline(a, b, { signal: ctx.signal })`,
+    },
+    {
+      name: 'waited for with until',
+      code: `${imports}export async function f(ctx: Context) { await until(ctx, Promise.all([delay(1), fetch('http://a')])) }`,
+    },
+    {
+      name: 'waited for with until, by name',
+      code: `${imports}export async function f(ctx: Context) { const answer = fetch('http://a'); return until(ctx, answer) }`,
+    },
+    {
+      name: 'stopped by afterFunc',
+      code: `${imports}export function f(ctx: Context) {
+          const timer = setTimeout(() => undefined, 1)
+          afterFunc(ctx, () => clearTimeout(timer))
+        }`,
+    },
+    { name: 'where there is no ctx', code: `${imports}export const f = () => fetch('http://a')` },
+    {
+      name: 'another function of the same name',
+      code: `${imports}declare const app: { fetch(url: string): Response }
+        export function f(ctx: Context) { const setTimeout = (n: number) => n; return [app.fetch('/'), setTimeout(1), ctx.err] }`,
+    },
+  ],
+  invalid: [
+    {
+      name: 'fetch without options',
+      code: `${imports}export const f = (ctx: Context) => fetch('http://a')`,
+      errors: [
+        {
+          messageId: 'twin',
+          suggestions: [
+            {
+              messageId: 'signal',
+              output: `${imports}export const f = (ctx: Context) => fetch('http://a', { signal: ctx.signal })`,
+            },
+          ],
+        },
+      ],
+    },
+    {
+      name: 'fetch with options',
+      code: `${imports}export const f = (ctx: Context) => fetch('http://a', { method: 'PUT' })`,
+      errors: [
+        {
+          messageId: 'twin',
+          suggestions: [
+            {
+              messageId: 'signal',
+              output: `${imports}export const f = (ctx: Context) => fetch('http://a', { signal: ctx.signal, method: 'PUT' })`,
+            },
+          ],
+        },
+      ],
+    },
+    {
+      name: 'the signal of another',
+      code: `${imports}export const f = (ctx: Context, other: AbortSignal) => fetch('http://a', { signal: other })`,
+      errors: [{ messageId: 'twin' }],
+    },
+    {
+      name: 'a timer that nobody stops',
+      code: `${imports}export function f(ctx: Context) { setTimeout(() => undefined, 1) }`,
+      errors: [{ messageId: 'twin' }],
+    },
+    {
+      name: 'a pause under another name',
+      code: `${imports}export async function f(ctx: Context) { await delay(5) }`,
+      errors: [{ messageId: 'twin' }],
+    },
+    {
+      name: 'in a callback within the reach of ctx',
+      code: `${imports}export const f = (ctx: Context, ids: string[]) => Promise.all(ids.map(() => delay(5)))`,
+      errors: [{ messageId: 'twin' }],
+    },
+    {
+      name: 'a stream',
+      code: `${imports}export const f = (ctx: Context, a: Readable, b: Writable) => pipeline(a, b)`,
+      errors: [
+        {
+          messageId: 'twin',
+          suggestions: [
+            {
+              messageId: 'signal',
+              output: `${imports}export const f = (ctx: Context, a: Readable, b: Writable) => pipeline(a, b, { signal: ctx.signal })`,
+            },
+          ],
+        },
+      ],
+    },
+    {
+      name: 'an event',
+      code: `${imports}export const f = (ctx: Context, a: Readable) => once(a, 'end')`,
+      errors: [
+        {
+          messageId: 'twin',
+          suggestions: [
+            {
+              messageId: 'signal',
+              output: `${imports}export const f = (ctx: Context, a: Readable) => once(a, 'end', { signal: ctx.signal })`,
+            },
+          ],
+        },
+      ],
+    },
+    {
+      name: 'a statement past the database',
+      code: `${imports}import type { Pool, PoolClient } from 'pg'
+        export const f = (ctx: Context, pool: Pool, client: PoolClient) => [pool.query('select 1'), client.query('select 1')]`,
+      errors: [{ messageId: 'twin' }, { messageId: 'twin' }],
+    },
+  ],
+})

@@ -1,0 +1,187 @@
+import { check } from '../support.ts'
+import { noLostCancel } from './no-lost-cancel.ts'
+
+const imports = `import { afterFunc, withCancel, withTimeout, withValue, contextName, type CancelContext, type Context } from '../context/context.ts'
+import { group } from '../context/group.ts'
+declare function work(ctx: Context): Promise<void>
+`
+
+check('no-lost-cancel', noLostCancel, {
+  valid: [
+    {
+      name: 'using',
+      code: `${imports}export async function f(parent: Context) { using ctx = withTimeout(parent, 1); await work(ctx) }`,
+    },
+    {
+      name: 'a group with using',
+      code: `${imports}export async function f(ctx: Context) { using all = group(ctx); await all.wait() }`,
+    },
+    { name: 'returned', code: `${imports}export const f = (parent: Context) => withCancel(parent)` },
+    {
+      name: 'returned by name, its end in a listener',
+      code: `${imports}export function f(parent: Context): CancelContext {
+          const ctx = withCancel(parent)
+          process.on('SIGTERM', () => ctx.cancel())
+          return ctx
+        }`,
+    },
+    {
+      name: 'ended in a finally',
+      code: `${imports}export async function f(parent: Context) {
+          const ctx = withCancel(parent)
+          try { await work(ctx) } finally { ctx.cancel() }
+        }`,
+    },
+    {
+      name: 'ended before anything can fail',
+      code: `${imports}export function f(parent: Context) { const ctx = withCancel(parent); console.log(ctx.err); ctx.cancel() }`,
+    },
+    {
+      name: 'assigned, and ended in the finally',
+      code: `${imports}export async function f(ctx: Context) {
+          let ending: CancelContext | undefined
+          afterFunc(ctx, () => { ending = withTimeout(ctx, 1) })
+          try { await work(ctx) } finally { ending?.cancel() }
+        }`,
+    },
+    {
+      name: 'ended by a method of what is returned, and where that is not reached',
+      code: `${imports}export async function listen(ctx: Context, root: Context) {
+          const serving = withCancel(root)
+          try { await work(ctx) } catch (error) { serving.cancel(); throw error }
+          return { stop() { serving.cancel() } }
+        }`,
+    },
+    {
+      name: 'handed to who ends it',
+      code: `${imports}declare function take(ctx: CancelContext): void
+        export function f(parent: Context) { take(withCancel(parent)) }`,
+    },
+    {
+      name: 'the context of a test ends with it',
+      code: `import { testContext } from '../context/test-context.ts'
+        export function f(t: { onTestFinished(fn: () => void): void }) { const ctx = testContext(t); return ctx.err }`,
+    },
+  ],
+  invalid: [
+    {
+      name: 'bound with const',
+      code: `${imports}export async function f(parent: Context) { const ctx = withTimeout(parent, 1); await work(ctx) }`,
+      errors: [
+        {
+          messageId: 'lost',
+          suggestions: [
+            {
+              messageId: 'use',
+              output: `${imports}export async function f(parent: Context) { using ctx = withTimeout(parent, 1); await work(ctx) }`,
+            },
+          ],
+        },
+      ],
+    },
+    {
+      name: 'a group bound with const',
+      code: `${imports}export async function f(ctx: Context) { const all = group(ctx); await all.wait() }`,
+      errors: [
+        {
+          messageId: 'lost',
+          suggestions: [
+            {
+              messageId: 'use',
+              output: `${imports}export async function f(ctx: Context) { using all = group(ctx); await all.wait() }`,
+            },
+          ],
+        },
+      ],
+    },
+    {
+      name: 'ended, but not if the work fails',
+      code: `${imports}export async function f(parent: Context) {
+          const ctx = withCancel(parent)
+          await work(ctx)
+          ctx.cancel()
+        }`,
+      errors: [
+        {
+          messageId: 'path',
+          line: 6,
+          suggestions: [
+            {
+              messageId: 'use',
+              output: `${imports}export async function f(parent: Context) {
+          using ctx = withCancel(parent)
+          await work(ctx)
+          ctx.cancel()
+        }`,
+            },
+          ],
+        },
+      ],
+    },
+    {
+      name: 'ended, but not if it returns early',
+      code: `${imports}export function f(parent: Context, done: boolean) {
+          let ctx = withCancel(parent)
+          if (done) return
+          ctx.cancel()
+        }`,
+      errors: [
+        {
+          messageId: 'path',
+          line: 6,
+          suggestions: [
+            {
+              messageId: 'use',
+              output: `${imports}export function f(parent: Context, done: boolean) {
+          using ctx = withCancel(parent)
+          if (done) return
+          ctx.cancel()
+        }`,
+            },
+          ],
+        },
+      ],
+    },
+    {
+      name: 'returned, but not if what comes before fails',
+      code: `${imports}export async function f(parent: Context) {
+          const ctx = withCancel(parent)
+          await work(ctx)
+          return ctx
+        }`,
+      errors: [{ messageId: 'path', line: 6 }],
+    },
+    {
+      name: 'below a value',
+      code: `${imports}export function f(parent: Context) { return withValue(withCancel(parent), contextName, 'x') }`,
+      errors: [{ messageId: 'lost' }],
+    },
+    {
+      name: 'not bound',
+      code: `${imports}export function f(parent: Context) { withCancel(parent) }`,
+      errors: [{ messageId: 'lost' }],
+    },
+    {
+      name: 'as an argument of who does not end it',
+      code: `${imports}export async function f(parent: Context) { await work(withTimeout(parent, 1)) }`,
+      errors: [{ messageId: 'lost' }],
+    },
+    {
+      name: 'what another function hands over',
+      code: `${imports}declare function begin(ctx: Context): CancelContext
+        export async function f(parent: Context) { const ctx = begin(parent); await work(ctx) }`,
+      errors: [
+        {
+          messageId: 'lost',
+          suggestions: [
+            {
+              messageId: 'use',
+              output: `${imports}declare function begin(ctx: Context): CancelContext
+        export async function f(parent: Context) { using ctx = begin(parent); await work(ctx) }`,
+            },
+          ],
+        },
+      ],
+    },
+  ],
+})

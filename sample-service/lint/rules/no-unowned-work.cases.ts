@@ -1,0 +1,49 @@
+import { check } from '../support.ts'
+import { noUnownedWork } from './no-unowned-work.ts'
+
+const work = 'declare function work(): Promise<void>\n'
+
+check('no-unowned-work', noUnownedWork, {
+  valid: [
+    { name: 'awaited', code: `${work}export async function f() { await work().catch(() => undefined) }` },
+    { name: 'returned', code: `${work}export const f = () => work().then(() => 1)` },
+    { name: 'void of no promise', code: 'export const f = (stop: () => number) => void stop()' },
+    {
+      name: 'left alone for a reason',
+      code: `${work}export function f() {
+          // A connection that hangs would hold up the exit.
+          work().catch(() => undefined)
+        }`,
+    },
+  ],
+  invalid: [
+    {
+      name: 'void',
+      code: `${work}export async function f() { void work() }`,
+      errors: [
+        {
+          messageId: 'void',
+          suggestions: [{ messageId: 'await', output: `${work}export async function f() { await work() }` }],
+        },
+      ],
+    },
+    {
+      name: 'void where nothing can be awaited',
+      code: `${work}export const f = () => void work()`,
+      errors: [{ messageId: 'void' }],
+    },
+    {
+      name: 'only kept from failing',
+      code: `${work}export function f() { work().catch(() => undefined) }`,
+      errors: [{ messageId: 'handled' }],
+    },
+    {
+      name: 'a disabled rule is no reason',
+      code: `${work}export function f() {
+          // eslint-disable-next-line no-empty
+          work().then(() => 1, () => 2)
+        }`,
+      errors: [{ messageId: 'handled' }],
+    },
+  ],
+})
