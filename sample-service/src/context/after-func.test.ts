@@ -149,7 +149,7 @@ describe('stop', () => {
     expect(stop()).toBe(false)
   })
 
-  test('is false once the callback is started, though it has not run yet (go doc: "false ... the context is done and f has been started")', async () => {
+  test('is false once the callback is started, though it has not run yet (go doc: "If stop returns false, either the context is done and f has been started")', async () => {
     const ctx = withCancel(root)
     const callback = counter()
     const stop = afterFunc(ctx, callback.fn)

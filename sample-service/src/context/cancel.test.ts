@@ -41,7 +41,7 @@ describe('a context that can be cancelled', () => {
     expect(signal.aborted).toBe(true)
   })
 
-  test('has its err as its cause and as the reason of its signal (go doc: "cancel(nil) sets the cause to Canceled")', () => {
+  test('has its err as its cause and as the reason of its signal (go doc: "Calling cancel with nil sets the cause to Canceled.")', () => {
     const ctx = withCancel(root)
     ctx.cancel()
 
@@ -86,7 +86,7 @@ describe('a context that can be cancelled', () => {
     expect(ctx.signal.reason).toBe(why)
   })
 
-  test('ends with its block when bound by using (go doc: "Code should call cancel as soon as the operations complete.")', () => {
+  test('ends with its block when bound by using (go doc: "code should call cancel as soon as the operations running in this Context complete")', () => {
     let seen: CancelContext
     {
       using ctx = withCancel(root)

@@ -65,7 +65,7 @@ describe('a deadline', () => {
     expect(cause(withDeadline(root, 0, late))).toBe(late)
   })
 
-  test('is inherited through cancel and value contexts (go doc: "returns the time when work should be canceled")', () => {
+  test('is inherited through cancel and value contexts (go doc: "the time when work done on behalf of this context should be canceled")', () => {
     using parent = withDeadline(root, Date.now() + 60_000)
     using child = withCancel(withValue(parent, key, 'x'))
 

@@ -12,7 +12,7 @@ test('resolves with the cause when ctx ends (go doc: Done, Cause)', async (t) =>
   expect(await end).toBe(why)
 })
 
-test('resolves with the err where no cause was given (go doc: "If no cause has been set, Cause returns the same value as c.Err().")', async (t) => {
+test('resolves with the err where no cause was given (go doc: "Otherwise Cause(c) returns the same value as c.Err().")', async (t) => {
   const ctx = withCancel(testContext(t))
   ctx.cancel()
 

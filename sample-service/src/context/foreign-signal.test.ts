@@ -133,7 +133,7 @@ describe('a reason', () => {
 })
 
 describe('the listener on a foreign signal', () => {
-  test('is one for any number of contexts, and is gone with the last of them (go: TestAfterFuncCanceledChild)', () => {
+  test('is one for any number of contexts, and is gone with the last of them (go: TestCustomContextAfterFuncUnregisterCancel)', () => {
     const { signal } = new AbortController()
     const warnings: Error[] = []
     process.on('warning', (warning) => warnings.push(warning))

@@ -81,7 +81,7 @@ describe('wait', () => {
     await expect(work.wait()).rejects.toMatchObject({ message: 'a string', cause: 'a string' })
   })
 
-  test('rejects only when all work has returned (go doc: errgroup "Wait blocks until all function calls have returned")', async (t) => {
+  test('rejects only when all work has returned (go doc: errgroup "Wait blocks until all function calls from the Go method have returned")', async (t) => {
     const work = group(testContext(t))
     const last = gate()
     const order: string[] = []
@@ -149,7 +149,7 @@ describe('wait', () => {
 })
 
 describe('the first failure', () => {
-  test('ends the context of the others, as its cause, and not the parent (go: errgroup TestWithContext, TestWithCancelCause)', async (t) => {
+  test('ends the context of the others, as its cause, and not the parent (go: errgroup TestWithContext, TestCancelCause)', async (t) => {
     const ctx = testContext(t)
     const work = group(ctx)
     const failure = new Error('failed')

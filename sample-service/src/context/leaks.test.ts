@@ -64,7 +64,7 @@ describe('a tree twenty thousand deep', () => {
     return { top, middle, leaf }
   }
 
-  test('is cancelled, asked and searched without overflowing the stack (go: BenchmarkCancelTree, BenchmarkDeepValue)', () => {
+  test('is cancelled, asked and searched without overflowing the stack (go: BenchmarkCancelTree, BenchmarkDeepValueSameGoRoutine)', () => {
     const { top, middle, leaf } = dig()
     expect([leaf.value(key), leaf.err, leaf.deadline === middle.deadline]).toEqual([-1, undefined, true])
     const signals = [middle.signal, leaf.signal]
@@ -149,8 +149,8 @@ describe('the heap under a long-lived parent is flat', () => {
       const work = {
         'withCancel and cancel': [50_000, () => withCancel(server).cancel()],
         'withTimeout and cancel': [50_000, () => withTimeout(server, 60_000).cancel()],
-        'withSignal and cancel': [30_000, () => withSignal(server, foreign.signal).cancel()],
-        'a signal read, listened to, and cancel': [30_000, () => {
+        'withSignal and cancel': [10_000, () => withSignal(server, foreign.signal).cancel()],
+        'a signal read, listened to, and cancel': [20_000, () => {
           const ctx = withCancel(server)
           ctx.signal.addEventListener('abort', () => undefined)
           ctx.cancel()
@@ -158,12 +158,12 @@ describe('the heap under a long-lived parent is flat', () => {
         'afterFunc and stop': [50_000, () => afterFunc(server, () => undefined)()],
         'withoutCancel': [50_000, () => withoutCancel(withValue(server, key, {}))],
         'withValue, a million of them': [1_000_000, (i) => withValue(server, key, i)],
-        'a subtree and its cancel': [20_000, () => {
+        'a subtree and its cancel': [10_000, () => {
           const ctx = withTimeout(withValue(server, key, {}), 60_000)
           for (let i = 0; i < 4; i++) afterFunc(withCancel(ctx), () => undefined)
           ctx.cancel()
         }],
-        'until a promise': [30_000, () => until(server, Promise.resolve())],
+        'until a promise': [20_000, () => until(server, Promise.resolve())],
         'nothing: contexts that nobody ends': [10_000, () => withCancel(server)],
       }
       async function heap() {
@@ -190,7 +190,7 @@ describe('the heap under a long-lived parent is flat', () => {
     if (code !== 0) throw new Error(`the measurement failed: ${stderr}`)
     // The script prints numbers by name, and nothing else.
     kept = JSON.parse(stdout) as Record<string, number>
-  })
+  }, 60_000)
 
   test.each([
     ['withCancel and cancel'],
@@ -203,11 +203,11 @@ describe('the heap under a long-lived parent is flat', () => {
     ['a subtree and its cancel'],
     ['until a promise'],
   ])('after %s (beyond Go)', (name) => {
-    // The smallest thing that could be kept has 16 bytes; half a megabyte in all is the noise of the measurement.
-    expect(kept[name]).toBeLessThan(16)
+    // A context or a callback that is kept has more, with its place in a Set; a few bytes are V8's own.
+    expect(kept[name]).toBeLessThan(32)
   })
 
-  test('and is not after contexts that nobody ended: the measurement measures (go doc: "Failing to call the CancelFunc leaks the child")', () => {
+  test('and is not after contexts that nobody ended: the measurement measures (go doc: "Failing to call the CancelFunc leaks the child and its children")', () => {
     expect(kept['nothing: contexts that nobody ends']).toBeGreaterThan(100)
   })
 })

@@ -28,7 +28,7 @@ describe('a process that receives a signal', () => {
     },
   )
 
-  test('is ended by it once the context has ended: the default is back (go doc: "stop ... restores the default behavior")', async () => {
+  test('is ended by it once the context has ended: the default is back (go doc: "The stop function ... may restore the default behavior for a given signal.")', async () => {
     await using script = runScript(`
       import { background } from './context.ts'
       import { ended } from './ended.ts'

@@ -13,7 +13,7 @@ describe('sleep', () => {
     vi.useRealTimers()
   })
 
-  test('resolves after so many milliseconds, not before (go doc: time.After in the example of WithTimeout)', async (t) => {
+  test('resolves after so many milliseconds, not before (go: ExampleWithTimeout)', async (t) => {
     const startedAt = performance.now()
     await sleep(testContext(t), 20)
 

@@ -6,11 +6,11 @@ import { until } from './until.ts'
 
 const never = new Promise<never>(() => undefined)
 
-test('hands on what the promise resolves to (go: select with ctx.Done(), package example)', async (t) => {
+test('hands on what the promise resolves to (go doc: Done, the select of Stream)', async (t) => {
   expect(await until(testContext(t), Promise.resolve('value'))).toBe('value')
 })
 
-test('hands on what the promise rejects with (go: select with ctx.Done(), package example)', async (t) => {
+test('hands on what the promise rejects with (go doc: Done, the select of Stream)', async (t) => {
   const failure = new Error('failure')
 
   await expect(until(testContext(t), Promise.reject(failure))).rejects.toBe(failure)

@@ -75,7 +75,7 @@ describe('a value', () => {
     }
   })
 
-  test('takes its type from its key (go doc: "packages should define keys as an unexported type")', () => {
+  test('takes its type from its key (go doc: "Packages that define a Context key should provide type-safe accessors")', () => {
     const ctx = withValue(withValue(root, user, 'ada'), trace, 7)
     const found: [string | undefined, number | undefined] = [ctx.value(user), ctx.value(trace)]
 
