@@ -21,7 +21,8 @@ const steps: readonly Step[] = [
   { title: 'format', command: ['npm', 'run', 'format:check'] },
   { title: 'the command, the sample, the tarball, add', command: ['npx', 'vitest', 'run'] },
   { title: 'the templates, where they lie', command: ['npm', 'test'], cwd: 'templates/service' },
-  { title: 'the sample service', command: ['npm', 'test'], cwd: 'sample-service' },
+  // Of the sample only what the skeleton does not have: the rest is the skeleton's, byte for byte.
+  { title: 'the sample service', command: ['npm', 'test', '--', 'src/documents'], cwd: 'sample-service' },
   {
     title: 'a created service, outside of this repository',
     command: ['npm', 'run', 'create', '--', join(scratch, 'my-service'), '--yes', '--verify'],
