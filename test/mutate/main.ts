@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { throwIfEnded } from '../../generator/ended.ts'
@@ -79,7 +79,7 @@ async function checkAll(ctx: Context, checks: Checks, mutants: readonly Mutant[]
 /** Stops at the first check that notices. */
 async function check(
   ctx: Context,
-  { directory, types, linter, tests }: Checks,
+  { types, linter, tests }: Checks,
   mutant: Mutant,
   text: string,
   { skip }: Options,
@@ -97,14 +97,9 @@ async function check(
     if (error !== undefined) return { by: 'lint', detail: error }
   }
   if (!skip.has('tests')) {
-    await writeFile(join(directory, mutant.file), mutated)
-    try {
-      for (const files of await tests.for(mutant.file)) {
-        const failure = await tests.failureIn(ctx, files)
-        if (failure !== undefined) return { by: 'tests', detail: failure }
-      }
-    } finally {
-      await writeFile(join(directory, mutant.file), text)
+    for (const files of await tests.for(mutant.file)) {
+      const failure = await tests.failureIn(ctx, files, mutant.file, mutated)
+      if (failure !== undefined) return { by: 'tests', detail: failure }
     }
   }
   return { by: 'nothing', detail: line }

@@ -46,8 +46,9 @@ export function mutantsOf(checker: ts.TypeChecker, source: ts.SourceFile, file: 
       const start = arg.getStart(source)
       add('ctx', start, next?.getStart(source) ?? arg.end, '')
       add('ctx', start, arg.end, `${stranger}()`)
-      // `withoutCancel(ctx)` cannot be made less: it is what this one makes.
-      if (!isNamed(call.expression, 'withoutCancel')) {
+      // `withoutCancel(ctx)` cannot be detached any further.
+      const detached = ts.isCallExpression(arg) && isNamed(arg.expression, 'withoutCancel')
+      if (!detached && !isNamed(call.expression, 'withoutCancel')) {
         add('ctx', start, arg.end, `withoutCancel(${arg.getText(source)})`)
       }
     }

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { readdir, readFile, rm } from 'node:fs/promises'
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { throwIfEnded } from '../../generator/ended.ts'
 import { afterFunc, withTimeout, type Context } from '../../templates/service/src/context/context.ts'
@@ -10,8 +10,16 @@ import { afterFunc, withTimeout, type Context } from '../../templates/service/sr
 export interface Tests {
   /** The test files that a change to `file` should be seen by, the quickest first. */
   for(file: string): Promise<readonly (readonly string[])[]>
-  /** The first test of `files` that fails, or undefined if all pass. */
-  failureIn(ctx: Context, files: readonly string[]): Promise<string | undefined>
+  /**
+   * The first test of `files` that fails with `file` changed to `mutated`, or undefined if all pass. One counts only if it
+   * fails twice, for a busy machine fails tests by itself, and if its file passes without the change.
+   */
+  failureIn(
+    ctx: Context,
+    files: readonly string[],
+    file: string,
+    mutated: string,
+  ): Promise<string | undefined>
 }
 
 interface Report {
@@ -29,6 +37,8 @@ const limitMs = 240_000
 /** @param databaseUrl a server on which the tests make databases: starting one for each run would take most of the time */
 export function openTests(directory: string, databaseUrl: string): Tests {
   const reportPath = join(directory, '.mutate-report.json')
+  const sound = new Set<string>()
+  const unsound = new Set<string>()
 
   async function run(ctx: Context, files: readonly string[]): Promise<string | undefined> {
     await rm(reportPath, { force: true })
@@ -66,13 +76,42 @@ export function openTests(directory: string, databaseUrl: string): Tests {
       return [near, room, rest].filter(({ length }) => length > 0)
     },
 
-    async failureIn(ctx, files) {
-      const failure = await run(ctx, files)
-      if (failure === undefined) return undefined
-      // On a busy machine a test may fail by itself: only one that fails again has seen the mutant.
-      const failed = files.filter((file) => failure.includes(file))
-      return run(ctx, failed.length > 0 ? failed : files)
+    async failureIn(ctx, files, file, mutated) {
+      for (;;) {
+        const usable = files.filter((each) => !unsound.has(each))
+        if (usable.length === 0) return undefined
+        const failure = await changed(file, mutated, () => run(ctx, usable))
+        if (failure === undefined) return undefined
+        const culprit = usable.find((each) => failure.startsWith(`${each}:`))
+        const suspects = culprit === undefined ? usable : [culprit]
+        const again = await changed(file, mutated, () => run(ctx, suspects))
+        if (culprit !== undefined && !sound.has(culprit)) {
+          const anyway = await run(ctx, suspects)
+          if (anyway === undefined) {
+            sound.add(culprit)
+          } else {
+            unsound.add(culprit)
+            console.log(`left out from here on, for it fails without any change: ${anyway}`)
+            continue
+          }
+        }
+        if (again !== undefined) return again
+        // By itself, this time: those that --bail kept from running are still to be asked.
+        const others = usable.filter((each) => each !== culprit)
+        return culprit === undefined ? undefined : this.failureIn(ctx, others, file, mutated)
+      }
     },
+  }
+
+  async function changed<T>(file: string, text: string, work: () => Promise<T>): Promise<T> {
+    const path = join(directory, file)
+    const original = await readFile(path, 'utf8')
+    await writeFile(path, text)
+    try {
+      return await work()
+    } finally {
+      await writeFile(path, original)
+    }
   }
 }
 

@@ -48,8 +48,12 @@ export function routes(platform: Platform): Route[] {
       tags,
       responses,
       handle: async (ctx) => {
-        const { rows } = await db.transaction(ctx, (q) => q.execute(sql`show statement_timeout`))
-        return Response.json({ statementTimeout: rows[0]?.['statement_timeout'] })
+        const { rows } = await db.transaction(ctx, (q) =>
+          q.execute(
+            sql`select (extract(epoch from current_setting('statement_timeout')::interval) * 1000)::int as ms`,
+          ),
+        )
+        return Response.json({ statementTimeoutMs: rows[0]?.['ms'] })
       },
     }),
     route({
