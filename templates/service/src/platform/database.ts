@@ -2,7 +2,7 @@ import { DrizzleQueryError } from 'drizzle-orm/errors'
 import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres'
 import pg, { type PoolClient, type QueryConfig, type QueryResult } from 'pg'
 import { Canceled, cause, withCancel, withoutCancel, withTimeout, type Context } from '../context/context.ts'
-import { sleep } from '../context/sleep.ts'
+import { retry } from '../context/retry.ts'
 import { until } from '../context/until.ts'
 import { borrowed, type Connection } from './connection.ts'
 import type { Log } from './log.ts'
@@ -57,8 +57,6 @@ export class CommitOutcomeUnknown extends Error {
 const statementTimeoutSlackMs = 1_000
 /** How long a connection attempt may take, and a call wait for one; a backstop for contexts with far deadlines. */
 const connectTimeoutMs = 10_000
-const firstRetryMs = 100
-const longestRetryMs = 2_000
 
 /**
  * Opens a pool and waits until the database answers, trying again until ctx ends.
@@ -217,21 +215,19 @@ function plain(error: unknown): unknown {
   return new QueryFailed(inner, error instanceof DrizzleQueryError ? error.query : undefined)
 }
 
+/** @throws the last failure when ctx ends before the database has answered; the first one that does not mend itself */
 async function waitForAnswer(ctx: Context, log: Log, database: Database): Promise<void> {
-  let failure: unknown
-  for (let pauseMs = firstRetryMs; ; pauseMs = Math.min(2 * pauseMs, longestRetryMs)) {
-    try {
-      await database.run(ctx, (q) => q.execute('select 1'))
-      return
-    } catch (error) {
-      if (ctx.err !== undefined) throw failure ?? error
-      failure = error
-      if (isPermanent(error)) throw error
-      log.debug(ctx, 'the database does not answer yet', { reason: reasonOf(error), retryInMs: pauseMs })
-    }
-    await sleep(ctx, pauseMs).catch(() => {
-      throw failure
-    })
+  let last: unknown
+  const onRetry = (failure: unknown, pauseMs: number): void => {
+    last = failure
+    log.debug(ctx, 'the database does not answer yet', { reason: reasonOf(failure), retryInMs: pauseMs })
+  }
+  try {
+    await retry(ctx, { retryable: (failure) => !isPermanent(failure), onRetry }, (ctx) =>
+      database.run(ctx, (q) => q.execute('select 1')),
+    )
+  } catch (error) {
+    throw ctx.err === undefined ? error : (last ?? error)
   }
 }
 

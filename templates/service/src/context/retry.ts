@@ -1,0 +1,43 @@
+import { cause, type Context } from './context.ts'
+import { sleep } from './sleep.ts'
+
+export interface RetryOptions {
+  /** How often at most; as long as ctx lasts if not given. */
+  readonly attempts?: number
+  /** Milliseconds before the second attempt at most; doubled before each one after it. 100 if not given. */
+  readonly firstPauseMs?: number
+  /** Milliseconds that a pause is never longer than. 2,000 if not given. */
+  readonly maxPauseMs?: number
+  /** Whether another attempt could succeed after this failure; always, if not given. */
+  readonly retryable?: (failure: unknown) => boolean
+  /** Told of each failure that is followed by another attempt, `pauseMs` later. */
+  readonly onRetry?: (failure: unknown, pauseMs: number) => void
+}
+
+/**
+ * Runs `work` until it resolves. Pauses grow exponentially and are drawn at random from their second half, so that
+ * callers that failed together do not come back together.
+ * @throws the cause of ctx when it ends first; else the last failure, when it is not retryable or no attempt is left
+ */
+export async function retry<T>(
+  ctx: Context,
+  options: RetryOptions,
+  work: (ctx: Context) => Promise<T>,
+): Promise<T> {
+  const { attempts = Infinity, firstPauseMs = 100, maxPauseMs = 2_000 } = options
+  for (let attempt = 1; ; attempt++) {
+    const ended = cause(ctx)
+    if (ended !== undefined) throw ended
+    try {
+      return await work(ctx)
+    } catch (failure) {
+      const over = cause(ctx)
+      if (over !== undefined) throw over
+      if (attempt >= attempts || options.retryable?.(failure) === false) throw failure
+      const longestMs = Math.min(firstPauseMs * 2 ** (attempt - 1), maxPauseMs)
+      const pauseMs = longestMs * (0.5 + Math.random() / 2)
+      options.onRetry?.(failure, pauseMs)
+      await sleep(ctx, pauseMs)
+    }
+  }
+}
