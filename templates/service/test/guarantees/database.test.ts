@@ -62,8 +62,9 @@ test('sixty requests that time out on a pool of two all end, and nothing stays a
 })
 
 test('a transaction whose context ends is rolled back, and its connection is clean', async (t) => {
-  const { ctx, db, active } = await openTestDatabase(t)
+  const { ctx, db, active } = await openTestDatabase(t, 1)
   await db.run(ctx, (q) => q.execute(sql`create table things (id int)`))
+  const backend = await db.run(ctx, (q) => q.execute(sql`select pg_backend_pid()`))
   using request = withTimeout(ctx, 100)
 
   const work = db.transaction(request, async (q) => {
@@ -77,6 +78,7 @@ test('a transaction whose context ends is rolled back, and its connection is cle
   )
   expect(rows[0]).toEqual({ count: 0, xid: null })
   expect(await active()).toBe(0)
+  expect((await db.run(ctx, (q) => q.execute(sql`select pg_backend_pid()`))).rows).toEqual(backend.rows)
 })
 
 test('a transaction that ends while its work waits for something else is rolled back too', async (t) => {
