@@ -19,6 +19,8 @@ export interface Sample {
    * that collecting counts and what else the machine does counts less.
    */
   readonly time: number
+  /** The same by the clock: what a machine that does nothing else takes. */
+  readonly clock: number
   /** Bytes of heap for each time that are still there afterwards, after collecting; the parent lives. */
   readonly retained: number
   /** Bytes of heap for each child while it lives; of a family only. */
@@ -42,9 +44,11 @@ export async function measure(subject: Subject, ms: number): Promise<Sample> {
 async function measureBatch(batch: Batch, ms: number): Promise<Sample> {
   const { size } = await spend(batch, 1, ms)
   const before = await heapUsed()
+  const start = performance.now()
   const { times, elapsed } = await spend(batch, size, ms)
+  const clock = ((performance.now() - start) * 1e6) / times
   const retained = (await heapUsed()) - before
-  return { time: (elapsed * 1e6) / times, retained: retained / times, live: undefined }
+  return { time: (elapsed * 1e6) / times, clock, retained: retained / times, live: undefined }
 }
 
 async function measureFamily(family: Family, children: number): Promise<Sample> {
@@ -55,10 +59,12 @@ async function measureFamily(family: Family, children: number): Promise<Sample> 
   await family.make(children)
   const live = (await heapUsed()) - before
   const start = process.cpuUsage()
+  const startedAt = performance.now()
   await family.end()
+  const clock = performance.now() - startedAt
   const time = spentMs(start)
   const retained = (await heapUsed()) - before
-  return { time, retained: retained / children, live: live / children }
+  return { time, clock, retained: retained / children, live: live / children }
 }
 
 /** Runs batches until `ms` of processor time are spent; `size` is the number of times that fills one batch. */

@@ -18,6 +18,13 @@ export const equivalents: readonly Equivalent[] = [
     now: 'const ',
     reason: 'the function goes on only when nap has ended: `await ended(nap)` does not reject',
   },
+  {
+    file: 'src/documents/documents.uploads.ts',
+    line: 'if (!(error instanceof CommitOutcomeUnknown)) await removeContents(ctx, platform, ids)',
+    was: 'ctx',
+    now: 'withoutCancel(ctx)',
+    reason: 'removeContents takes nothing but the values of it: it detaches by itself',
+  },
 ]
 
 /** The entry for `mutant`, a change in the line of text `line`; undefined if it has none. */
