@@ -25,7 +25,9 @@ export interface Measured {
 /** A subject and the reference, measured in turn; or why not. */
 export type Pair = { readonly subject: Measured; readonly reference: Measured } | { readonly missing: string }
 
-const warmUpSeconds = 1
+/** By then the compiler has done its part, on a slow machine as on a quick one. */
+const warmUpRequests = 20_000
+const warmUpSeconds = 8
 
 /**
  * Starts both servers and loads them in turn, `rounds` times each: what the machine does meanwhile, and how far its
@@ -41,8 +43,8 @@ export async function measurePair(
   try {
     await using ours = await startServer(ctx, subject.program, subject.args)
     await using theirs = await startServer(ctx, reference.program, reference.args)
-    await load.run(ctx, ours.port, warmUpSeconds, subject.body)
-    await load.run(ctx, theirs.port, warmUpSeconds, reference.body)
+    await warmUp(ctx, ours, load, subject.body)
+    await warmUp(ctx, theirs, load, reference.body)
     const samples = { subject: [] as Sample[], reference: [] as Sample[] }
     for (let round = 0; round < rounds; round++) {
       samples.reference.push(await measure(ctx, theirs, load, seconds, reference.body))
@@ -55,6 +57,18 @@ export async function measurePair(
   } catch (error) {
     throwIfEnded(ctx)
     return { missing: error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error) }
+  }
+}
+
+async function warmUp(
+  ctx: Context,
+  server: ServerProcess,
+  load: Generator,
+  body: string | undefined,
+): Promise<void> {
+  let requests = 0
+  for (let second = 0; second < warmUpSeconds && requests < warmUpRequests; second++) {
+    requests += (await load.run(ctx, server.port, 1, body)).requests
   }
 }
 

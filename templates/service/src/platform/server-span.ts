@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import {
-  isSpanContextValid,
   propagation,
+  ProxyTracer,
   ROOT_CONTEXT,
   SpanKind,
   SpanStatusCode,
@@ -25,9 +25,12 @@ const getter: TextMapGetter<IncomingHttpHeaders> = {
  * @returns a context for all that is done for the request; `parent` itself where nothing is traced
  */
 export function startServerSpan(parent: Context, headers: IncomingHttpHeaders, info: RequestInfo): Context {
+  const tracer = trace.getTracer('mainstem-service')
+  // Without a tracer provider the API hands out a stand-in whose spans are all the same invalid one.
+  if (tracer instanceof ProxyTracer) return parent
   const caller = propagation.extract(ROOT_CONTEXT, headers, getter)
   const method = knownMethod(info.method)
-  const span = trace.getTracer('mainstem-service').startSpan(
+  const span = tracer.startSpan(
     nameOf(method, undefined),
     {
       kind: SpanKind.SERVER,
@@ -41,8 +44,6 @@ export function startServerSpan(parent: Context, headers: IncomingHttpHeaders, i
     },
     caller,
   )
-  // Without a tracer provider every span is the same invalid one.
-  if (!isSpanContextValid(span.spanContext())) return parent
   return withValue(parent, otelKey, trace.setSpan(caller, span))
 }
 
