@@ -122,7 +122,9 @@ export function createBoundary(
   function run(ctx: Context, c: HonoContext<Env>, route: Route): ReturnType<Route['handle']> {
     const { incoming } = c.env
     const call = (body: unknown): ReturnType<Route['handle']> => {
-      const input = parseInput(route, { params: c.req.param(), query: c.req.query(), body })
+      const params = route.params && c.req.param()
+      const query = route.query && c.req.query()
+      const input = parseInput(route, { params, query, body })
       return route.handle(ctx, input, { headers: incoming.headers, body: incoming })
     }
     return route.body === undefined

@@ -4,7 +4,7 @@ import { afterFunc, cause, type Context } from '../context/context.ts'
 import { badRequest, contentTooLarge, unsupportedMediaType, type InvalidField } from './problem.ts'
 import type { Input, Route } from './route.ts'
 
-/** A request's input before it is parsed. */
+/** A request's input before it is parsed; needed only where the route has a schema for it. */
 export interface RawInput {
   readonly params: unknown
   readonly query: unknown
@@ -63,7 +63,7 @@ function readBody(ctx: Context, incoming: IncomingMessage, maxBytes: number): Pr
     let size = 0
     const settle = (act: () => void): void => {
       stop()
-      incoming.off('data', onData).off('end', onEnd).off('error', onError).off('close', onClose)
+      incoming.off('data', onData).off('end', onEnd).off('close', onClose)
       act()
     }
     const onData = (chunk: Buffer): void => {
@@ -74,9 +74,10 @@ function readBody(ctx: Context, incoming: IncomingMessage, maxBytes: number): Pr
       settle(() => reject(contentTooLarge(`the body is larger than ${maxBytes} bytes (BODY_MAX_BYTES)`)))
     }
     const onEnd = (): void => settle(() => resolve(Buffer.concat(chunks)))
-    const onError = (error: Error): void => settle(() => reject(error))
-    const onClose = (): void => settle(() => reject(badRequest('the body ended early')))
+    const onClose = (): void => settle(() => reject(badRequest('the body was cut off')))
     const stop = afterFunc(ctx, () => settle(() => reject(cause(ctx) ?? new Error('the request ended'))))
-    incoming.on('data', onData).on('end', onEnd).on('error', onError).on('close', onClose)
+    incoming.on('data', onData).on('end', onEnd).on('close', onClose)
+    // 'close' follows; without a listener the event would end the process.
+    incoming.on('error', () => undefined)
   })
 }
