@@ -7,15 +7,15 @@ export interface Row {
   readonly pair: Pair
 }
 
-/** A markdown table: medians (least–greatest); ratios are taken within a round, to bare Hono just before. */
-export function tableOf(rows: readonly Row[]): string {
+/** A markdown table: medians (least–greatest); ratios are taken within a round, to `reference` just before. */
+export function tableOf(reference: string, rows: readonly Row[]): string {
   const head = [
     '',
     'requests/s',
-    'of bare Hono',
+    `of ${reference}`,
     'wanted',
     'CPU µs/request',
-    'of bare Hono',
+    `of ${reference}`,
     'p50 ms',
     'p99 ms',
     'RSS MB',
@@ -28,7 +28,7 @@ export function tableOf(rows: readonly Row[]): string {
   return [
     line(head),
     line(head.map(() => '---')),
-    line(['bare Hono (all its measurements)', ...figures(together, [], [], '')]),
+    line([`${reference} (all its measurements)`, ...figures(together, [], [], '')]),
     ...rows.map((row) => line(cellsOf(row))),
   ].join('\n')
 }
