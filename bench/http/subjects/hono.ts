@@ -76,7 +76,7 @@ function hello(c: Context): Response {
   return c.json({ hello: 'world' })
 }
 
-function serve(app: Hono): Promise<number> {
+function serve(app: Pick<Hono, 'fetch'>): Promise<number> {
   const server = createAdaptorServer({ fetch: app.fetch }) as Server
   return new Promise((resolve) => {
     server.listen(0, '127.0.0.1', () => resolve((server.address() as AddressInfo).port))
