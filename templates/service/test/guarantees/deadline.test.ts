@@ -99,7 +99,7 @@ test('a deadline that passes while the body of the response is sent takes the co
   const client = connection(service)
   const headers = 'x-request-id: broken-off\r\nx-envoy-expected-rq-timeout-ms: 300'
 
-  client.send(`GET /probe/stream?seconds=30 HTTP/1.1\r\nHost: localhost\r\n${headers}\r\n\r\n`)
+  client.send(`GET /probe/deaf-stream HTTP/1.1\r\nHost: localhost\r\n${headers}\r\n\r\n`)
 
   const received = await client.closed
   expect(received).toMatch(/^HTTP\/1.1 200 /)

@@ -125,6 +125,25 @@ export function routes(platform: Platform): Route[] {
     }),
     route({
       method: 'GET',
+      path: '/probe/deaf-stream',
+      summary: 'Streams one byte every 20 ms, and does not listen to its context',
+      tags,
+      responses,
+      handle: () => ({
+        status: 200,
+        headers: { 'content-type': 'text/plain' },
+        body: Readable.from(
+          (async function* () {
+            for (let i = 0; i < 1_000; i++) {
+              await delay(20)
+              yield '.'
+            }
+          })(),
+        ),
+      }),
+    }),
+    route({
+      method: 'GET',
       path: '/probe/late-failure',
       summary: 'Fails for a reason of its own once its context has ended',
       tags,
