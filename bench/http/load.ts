@@ -52,8 +52,8 @@ function wrk(folder: string): Generator {
       return {
         requests: Number(find(stdout, /(\d+) requests in/)),
         perSecond: Number(find(stdout, /Requests\/sec:\s+([\d.]+)/)),
-        p50Ms: milliseconds(find(stdout, /50%\s+(\S+)/)),
-        p99Ms: milliseconds(find(stdout, /99%\s+(\S+)/)),
+        p50Ms: milliseconds(find(stdout, /^\s+50%\s+(\S+)/m)),
+        p99Ms: milliseconds(find(stdout, /^\s+99%\s+(\S+)/m)),
         failures: broken + Number(/Non-2xx or 3xx responses: (\d+)/.exec(stdout)?.[1] ?? 0),
       }
     },

@@ -89,7 +89,7 @@ export function createBoundary(
   return boundary
 
   /** Derives the request's context. `conclude` ends it when the response has ended, so nobody here has it in a `using`. */
-  function begin(exchange: Exchange, route: Route | undefined): CancelContext {
+  function begin(exchange: Exchange, route: Route | undefined): Context {
     const ownMs = route?.timeoutMs ?? options.requestTimeoutMs
     const callerMs = callerTimeoutMs(exchange.incoming.headers)
     const named = withValue(server, requestKey, exchange.info)
@@ -180,7 +180,7 @@ export function createBoundary(
     const ctx = exchange.ctx ?? begin(exchange, undefined)
     const seconds = (performance.now() - exchange.startedAt) / 1_000
     const outcome = outcomeOf(ctx, exchange)
-    ctx.cancel()
+    exchange.ctx?.cancel()
     endServerSpan(ctx, outcome)
     metrics.finished(info.method, outcome, seconds)
     logRequest(ctx, log, exchange, outcome, seconds)

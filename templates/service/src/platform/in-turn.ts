@@ -1,14 +1,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 
-type Listener = (incoming: IncomingMessage, outgoing: ServerResponse) => void
+/** What it returns is not waited for: it answers by itself, and so must see to its own failures. */
+type Listener = (incoming: IncomingMessage, outgoing: ServerResponse) => unknown
 
 /**
  * Hands the requests of a connection to `serve` one after the other where a client sends the next before it has the
  * answer (pipelining), as Go's server does. Node would serve them all at once, and one that waits for its turn to be
  * answered is told nothing when the connection breaks: no 'close', ever. One whose turn does not come is not served.
  */
-export function inTurn(serve: Listener): Listener {
+export function inTurn(serve: Listener): (incoming: IncomingMessage, outgoing: ServerResponse) => void {
   const latest = new WeakMap<Socket, ServerResponse>()
   return (incoming, outgoing) => {
     const { socket } = incoming

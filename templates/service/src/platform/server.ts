@@ -61,7 +61,7 @@ export async function listen(
   const listener = getRequestListener(boundary.fetch as Parameters<typeof getRequestListener>[0])
   const server = createServer(
     { keepAliveTimeout: keepAliveTimeoutMs, requestTimeout: options.receiveTimeoutMs },
-    inTurn((incoming, outgoing) => void listener(incoming, outgoing)),
+    inTurn(listener),
   )
 
   try {

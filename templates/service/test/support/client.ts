@@ -59,7 +59,7 @@ export function connection({ url }: RunningService): Connection {
           if (text.split(part).length > times) resolve(text)
         }
         socket.on('data', look)
-        void closed.then(() => reject(new Error(`closed before ${part} came ${times} times: ${text}`)))
+        closed.then(() => reject(new Error(`closed before ${part} came ${times} times: ${text}`)), reject)
         look()
       }),
     closed,
