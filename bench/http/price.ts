@@ -30,11 +30,6 @@ export const changes: readonly Change[] = [
     replace: [["outgoing.setHeader('x-request-id', exchange.info.id)", '']],
   },
   {
-    title: 'without the call that makes spans',
-    file: http,
-    replace: [['startServerSpan(named, exchange.incoming.headers, exchange.info)', 'named']],
-  },
-  {
     title: 'without the calls that count and time',
     file: http,
     replace: [

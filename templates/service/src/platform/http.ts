@@ -13,7 +13,7 @@ import type { Outcome } from './outcome.ts'
 import { notFound } from './problem.ts'
 import { requestKey } from './request.ts'
 import type { Route, StreamedResponse } from './route.ts'
-import { endServerSpan, startServerSpan } from './server-span.ts'
+import { endServerSpan, isTracing, startServerSpan } from './server-span.ts'
 
 /** The limits of a request that its route does not set itself. */
 export interface HttpOptions {
@@ -58,6 +58,7 @@ export function createBoundary(
 ): Boundary {
   const active = new Set<Exchange>()
   const metrics = httpMetrics()
+  const tracing = isTracing()
   let closing = false
 
   const app = new Hono<Env>()
@@ -93,7 +94,7 @@ export function createBoundary(
     const ownMs = route?.timeoutMs ?? options.requestTimeoutMs
     const callerMs = callerTimeoutMs(exchange.incoming.headers)
     const named = withValue(server, requestKey, exchange.info)
-    const traced = startServerSpan(named, exchange.incoming.headers, exchange.info)
+    const traced = tracing ? startServerSpan(named, exchange.incoming.headers, exchange.info) : named
     const ctx = withTimeout(traced, callerMs === undefined ? ownMs : Math.min(ownMs, callerMs))
     exchange.ctx = ctx
     exchange.route = route
