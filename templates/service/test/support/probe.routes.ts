@@ -2,6 +2,7 @@ import { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
 import { z } from 'zod'
+import { ended } from '../../src/context/ended.ts'
 import { sleep } from '../../src/context/sleep.ts'
 import type { Platform } from '../../src/platform/platform.ts'
 import { route, type Route } from '../../src/platform/route.ts'
@@ -20,6 +21,30 @@ export function routes(platform: Platform): Route[] {
       method: 'GET',
       path: '/probe/query',
       summary: 'Waits inside Postgres',
+      tags,
+      query: Seconds,
+      responses,
+      handle: async (ctx, { query }) => {
+        await db.run(ctx, (q) => q.execute(sql`select pg_sleep(${query.seconds})`))
+        return Response.json({ slept: query.seconds })
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/probe/query',
+      summary: 'Waits inside Postgres, when its body has been read',
+      tags,
+      body: Seconds,
+      responses,
+      handle: async (ctx, { body }) => {
+        await db.run(ctx, (q) => q.execute(sql`select pg_sleep(${body.seconds})`))
+        return Response.json({ slept: body.seconds })
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/probe/unread',
+      summary: 'Waits inside Postgres, and never reads its body',
       tags,
       query: Seconds,
       responses,
@@ -97,6 +122,36 @@ export function routes(platform: Platform): Route[] {
           })(),
         ),
       }),
+    }),
+    route({
+      method: 'GET',
+      path: '/probe/deaf-stream',
+      summary: 'Streams one byte every 20 ms, and does not listen to its context',
+      tags,
+      responses,
+      handle: () => ({
+        status: 200,
+        headers: { 'content-type': 'text/plain' },
+        body: Readable.from(
+          (async function* () {
+            for (let i = 0; i < 1_000; i++) {
+              await delay(20)
+              yield '.'
+            }
+          })(),
+        ),
+      }),
+    }),
+    route({
+      method: 'GET',
+      path: '/probe/late-failure',
+      summary: 'Fails for a reason of its own once its context has ended',
+      tags,
+      responses,
+      handle: async (ctx) => {
+        await ended(ctx)
+        throw new Error('failed after the end')
+      },
     }),
     route({
       method: 'GET',
