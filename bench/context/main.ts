@@ -25,7 +25,7 @@ async function run(ctx: Context, options: Options): Promise<void> {
     if ('folder' in installed) had.push({ name, folder: installed.folder })
     else missing.set(name, `${name}@${version} could not be installed: ${installed.missing}`)
   }
-  await using built = await build(had, ['bench/context', 'templates/service/src/context/context.ts'])
+  await using built = await build(had, ['bench/context', 'templates/service/src/context'])
   const [cpu] = cpus()
   console.log(
     `${cpus().length} × ${cpu?.model ?? 'unknown processor'}, ${new Date().toISOString().slice(0, 10)}`,
