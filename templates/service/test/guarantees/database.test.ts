@@ -10,7 +10,9 @@ import {
   type Context,
 } from '../../src/context/context.ts'
 import { testContext } from '../../src/context/test-context.ts'
-import { openDatabase, QueryFailed, type Database, type Queries } from '../../src/platform/database.ts'
+import { QueryFailed } from '../../src/platform/database-errors.ts'
+import type { Queries } from '../../src/platform/database-queries.ts'
+import { openDatabase, type Database } from '../../src/platform/database.ts'
 import { createLog } from '../../src/platform/log.ts'
 import { eventually } from '../support/client.ts'
 import { createDatabase } from '../support/postgres.ts'
