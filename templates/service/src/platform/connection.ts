@@ -72,7 +72,7 @@ export function borrowed(client: PoolClient): Connection {
       if (settled) return
       // Its end is why there is something to cancel. Ended below, when the statement has.
       ending = withTimeout(withoutCancel(ctx), cancelBudgetMs)
-      cancelled = cancelUntilEnded(ending, client)
+      cancelled = cancelUntilEnded(ending, client).catch(onError)
     })
     try {
       return await submit(client, statement, values)
@@ -86,7 +86,7 @@ export function borrowed(client: PoolClient): Connection {
       stop()
       ending?.cancel()
       // Until the cancel's connection has closed, the cancel would hit the next statement of this backend.
-      await cancelled?.catch(onError)
+      await cancelled
     }
   }
 
