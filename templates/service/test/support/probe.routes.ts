@@ -100,6 +100,25 @@ export function routes(platform: Platform): Route[] {
     }),
     route({
       method: 'GET',
+      path: '/probe/rows',
+      summary: 'Streams rows as they come out of Postgres',
+      tags,
+      query: z.object({ count: z.coerce.number().int() }),
+      responses,
+      handle: (ctx, { query }) => ({
+        status: 200,
+        headers: { 'content-type': 'application/x-ndjson' },
+        body: Readable.from(
+          lines(
+            db.stream(ctx, (q) =>
+              q.select({ n: sql<number>`n` }).from(sql`generate_series(1, ${query.count}::int) n`),
+            ),
+          ),
+        ),
+      }),
+    }),
+    route({
+      method: 'GET',
       path: '/probe/failure',
       summary: 'Throws what nobody expects',
       tags,
@@ -122,4 +141,8 @@ export function routes(platform: Platform): Route[] {
       },
     }),
   ]
+}
+
+async function* lines(rows: AsyncIterable<unknown>): AsyncGenerator<string> {
+  for await (const row of rows) yield JSON.stringify(row) + '\n'
 }
