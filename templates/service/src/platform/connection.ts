@@ -55,6 +55,7 @@ export function borrowed(client: PoolClient): Connection {
     broken ??= error instanceof Error ? error : new Error(String(error))
   }
   client.on('error', onError)
+  const isBroken = (): boolean => broken !== undefined
 
   async function run(
     ctx: Context,
@@ -77,7 +78,7 @@ export function borrowed(client: PoolClient): Connection {
     try {
       return await submit(client, statement, values)
     } catch (error) {
-      const lost = broken !== undefined
+      const lost = isBroken()
       // What fails on this side, as a value that cannot be encoded, leaves the protocol in the middle of a message.
       if (!(error instanceof pg.DatabaseError)) onError(error)
       throw cause(ctx) ?? (lost ? connectionLost(error) : error)
@@ -102,10 +103,12 @@ export function borrowed(client: PoolClient): Connection {
   return {
     execute,
     async conclude(ctx, text, budgetMs) {
+      // Cancelled half-way it would leave nobody knowing what became of it. It ends with its answer, or its connection.
       using patience = withTimeout(withoutCancel(ctx), budgetMs)
       const stop = afterFunc(patience, () => closeAbruptly(client))
       try {
-        return await execute(withoutCancel(ctx), { text })
+        // The same: the end of its patience closes the connection, which a cancel would keep.
+        return await execute(withoutCancel(patience), { text })
       } finally {
         stop()
       }

@@ -25,8 +25,9 @@ export async function* streamRows<T>(
   { batchRows = 100 }: StreamOptions,
 ): AsyncGenerator<T, void> {
   let closing: Promise<void> | undefined
-  const close = (): Promise<void> => (closing ??= giveBack(ctx, connection))
-  const stop = afterFunc(ctx, () => void close())
+  const stop = afterFunc(ctx, () => {
+    closing ??= giveBack(ctx, connection)
+  })
   try {
     // All rows are wanted: without this Postgres plans for the first tenth of them.
     await begin(ctx, connection, 'BEGIN READ ONLY; SET LOCAL cursor_tuple_fraction = 1')
@@ -42,7 +43,7 @@ export async function* streamRows<T>(
     throw cause(ctx) ?? plain(error)
   } finally {
     stop()
-    await close()
+    await (closing ??= giveBack(ctx, connection))
   }
 }
 

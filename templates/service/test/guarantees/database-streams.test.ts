@@ -63,9 +63,9 @@ test('a fetch is cancelled in Postgres when the context ends, and the loop rejec
   const reason = new Error('no longer wanted')
   const slow = (q: Queries) => q.select({ nap: sql`pg_sleep(0.01)` }).from(sql`generate_series(1, 1000000)`)
   const reading = (async () => {
-    let rows = 0
-    for await (const _ of db.stream(request, slow, { batchRows: 5 })) {
-      if (++rows === 12) setImmediate(() => request.cancel(reason))
+    const rows = []
+    for await (const row of db.stream(request, slow, { batchRows: 5 })) {
+      if (rows.push(row) === 12) setImmediate(() => request.cancel(reason))
     }
   })()
 

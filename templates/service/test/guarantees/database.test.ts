@@ -225,7 +225,7 @@ test('two thousand cancels on a small pool hit no neighbour, and leave nothing b
   const impatient = async (): Promise<void> => {
     for (let i = 0; i < 500; i++) {
       using request = withTimeout(ctx, Math.random() * 3)
-      await oneOf(db, request).catch((error: unknown) => {
+      await oneOf(request, db).catch((error: unknown) => {
         expect(error).toBe(cause(request))
         cancelled++
       })
@@ -249,7 +249,7 @@ test('two thousand cancels on a small pool hit no neighbour, and leave nothing b
 })
 
 /** A call of any kind that takes about three milliseconds. */
-async function oneOf(db: Database, ctx: Context): Promise<unknown> {
+async function oneOf(ctx: Context, db: Database): Promise<unknown> {
   const kind = Math.random()
   const nap = sql`select pg_sleep(0.003)`
   if (kind < 0.5) return db.run(ctx, (q) => q.execute(nap))
