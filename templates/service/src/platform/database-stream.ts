@@ -40,7 +40,7 @@ export async function* streamRows<T>(
       }
     }
   } catch (error) {
-    throw cause(ctx) ?? plain(error)
+    throw plain(error)
   } finally {
     stop()
     await (closing ??= giveBack(ctx, connection))

@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import { expect, test } from 'vitest'
 import { integer, pgTable, text } from 'drizzle-orm/pg-core'
-import { cause, withCancel } from '../../src/context/context.ts'
+import { cause, withCancel, withTimeout } from '../../src/context/context.ts'
 import type { Queries } from '../../src/platform/database-queries.ts'
 import { eventually, open } from '../support/client.ts'
 import { openTestDatabase, type TestDatabase } from '../support/database.ts'
@@ -24,6 +24,20 @@ test('rows come one by one, as drizzle types them, and the connection goes back 
   expect(rows).toHaveLength(250)
   expect(rows[249]).toEqual({ id: 250, name: 'thing 250' })
   await expectClean(active, db)
+})
+
+test('what is left of the deadline is also the timeout of Postgres', async (t) => {
+  const { ctx, db } = await openTestDatabase(t, 1)
+  using request = withTimeout(ctx, 60_000)
+  const seconds = sql<number>`extract(epoch from current_setting('statement_timeout')::interval)::int`
+
+  const rows = db.stream(request, (q) => q.select({ seconds }).from(sql`generate_series(1, 1)`))
+
+  const { value } = await rows.next()
+  expect(value?.seconds).toBeGreaterThan(50)
+  // A second more, for the context should be what ends a statement.
+  expect(value?.seconds).toBeLessThanOrEqual(61)
+  await rows.return()
 })
 
 test('the next batch is fetched when it is asked for, and not before', async (t) => {

@@ -197,6 +197,16 @@ test('a commit that Postgres refuses is a failed query, not an unknown outcome',
   })
 })
 
+test('a transaction that somebody began by hand and left open does not go back to the pool', async (t) => {
+  const { ctx, db, active } = await openTestDatabase(t, 1)
+  const backend = await db.run(ctx, backendOf)
+
+  await db.run(ctx, (q) => q.execute(sql`begin`))
+
+  await expect(db.run(ctx, backendOf)).resolves.not.toBe(backend)
+  expect(await active()).toBe(0)
+})
+
 test('a part of a transaction that fails is undone by itself', async (t) => {
   const { ctx, db, observer } = await openTestDatabase(t)
 
@@ -232,10 +242,15 @@ test('a part that is out of time is cancelled and undone, and its transaction go
     using brief = withTimeout(ctx, 50)
     const part = q.savepoint(brief, async (q) => {
       await insert(q, 2)
-      await q.execute(sql`select pg_sleep(30)`)
+      await q.execute(sql`select pg_sleep(30)`).catch(() => {
+        throw new Error('it is not for the work to say why')
+      })
     })
     await expect(part).rejects.toBe(DeadlineExceeded)
-    await expect(q.savepoint(brief, (q) => insert(q, 3))).rejects.toBe(DeadlineExceeded)
+    let late = false
+    const another = q.savepoint(brief, () => Promise.resolve((late = true)))
+    await expect(another).rejects.toBe(DeadlineExceeded)
+    expect(late).toBe(false)
     await insert(q, 4)
   })
 
