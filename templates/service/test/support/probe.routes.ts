@@ -144,6 +144,25 @@ export function routes(platform: Platform): Route[] {
     }),
     route({
       method: 'GET',
+      path: '/probe/rows',
+      summary: 'Streams rows as they come out of Postgres',
+      tags,
+      query: z.object({ count: z.coerce.number().int() }),
+      responses,
+      handle: (ctx, { query }) => ({
+        status: 200,
+        headers: { 'content-type': 'application/x-ndjson' },
+        body: Readable.from(
+          lines(
+            db.stream(ctx, (q) =>
+              q.select({ n: sql<number>`n` }).from(sql`generate_series(1, ${query.count}::int) n`),
+            ),
+          ),
+        ),
+      }),
+    }),
+    route({
+      method: 'GET',
       path: '/probe/late-failure',
       summary: 'Fails for a reason of its own once its context has ended',
       tags,
@@ -177,4 +196,8 @@ export function routes(platform: Platform): Route[] {
       },
     }),
   ]
+}
+
+async function* lines(rows: AsyncIterable<unknown>): AsyncGenerator<string> {
+  for await (const row of rows) yield JSON.stringify(row) + '\n'
 }
