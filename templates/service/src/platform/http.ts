@@ -221,6 +221,8 @@ function logRequest(
   seconds: number,
 ): void {
   const { info, route, status, failure } = exchange
+  // What ended the request is told by its cause; what else made it a 5xx is told to nobody but the log.
+  const failed = status === 500 || (status > 500 && ended === undefined)
   const fields = {
     method: info.method,
     path: info.path,
@@ -228,7 +230,7 @@ function logRequest(
     status,
     durationMs: Math.round(seconds * 1e6) / 1e3,
     ...(ended !== undefined && { cause: ended }),
-    ...(status === 500 && { err: failure }),
+    ...(failed && { err: failure }),
   }
   if (status === 500) log.error(ctx, 'request', fields)
   else if (status > 500) log.warn(ctx, 'request', fields)

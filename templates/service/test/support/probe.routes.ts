@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { sleep } from '../../src/context/sleep.ts'
+import { createClient } from '../../src/platform/client.ts'
 import type { Platform } from '../../src/platform/platform.ts'
 import { route, type Route } from '../../src/platform/route.ts'
 import { routes as own } from '../../src/routes.ts'
@@ -97,6 +98,28 @@ export function routes(platform: Platform): Route[] {
           })(),
         ),
       }),
+    }),
+    route({
+      method: 'GET',
+      path: '/probe/relay',
+      summary: 'Calls another service, and answers with what it answered',
+      tags,
+      query: z.object({ to: z.url() }),
+      responses,
+      handle: async (ctx, { query }) => {
+        const { origin, pathname, search } = new URL(query.to)
+        const client = createClient({ baseUrl: origin, name: 'relayed' })
+        return new Response(await client.text(ctx, pathname + search))
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/probe/deadline',
+      summary: 'Tells its own deadline, and what it was sent of the caller’s',
+      tags,
+      responses,
+      handle: (ctx, _input, { headers }) =>
+        Response.json({ deadline: ctx.deadline, sent: headers['x-envoy-expected-rq-timeout-ms'] }),
     }),
     route({
       method: 'GET',
