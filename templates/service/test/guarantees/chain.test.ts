@@ -1,3 +1,8 @@
+/**
+ * Promise: What one service does for another ends with it: one hang-up, one deadline, one trace.
+ * Go: `http.NewRequestWithContext(ctx, method, url, body)`
+ * Held by: src/platform/client.ts, src/platform/client-attempt.ts
+ */
 import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'
 import { expect, test } from 'vitest'

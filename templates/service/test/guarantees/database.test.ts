@@ -1,3 +1,8 @@
+/**
+ * Promise: A statement ends in Postgres with its context, and its cancel hits no other.
+ * Go: `db.QueryContext(ctx, …)`, `db.BeginTx(ctx, nil)`
+ * Held by: src/platform/database.ts, src/platform/connection.ts, src/platform/postgres-cancel.ts
+ */
 import { sql } from 'drizzle-orm'
 import { expect, test, type TestContext } from 'vitest'
 import pg from 'pg'

@@ -134,15 +134,35 @@ export function routes(platform: Platform): Route[] {
     route({
       method: 'GET',
       path: '/probe/fault',
-      summary: 'Leaves a rejection that nobody handles',
+      summary: 'Leaves an exception or a rejection that nobody handles',
       tags,
+      query: z.object({ kind: z.enum(['exception', 'rejection']).default('exception') }),
       responses,
-      handle: () => {
+      handle: (_ctx, { query }) => {
+        const fault = new Error('nobody catches this')
         setImmediate(() => {
-          throw new Error('nobody catches this')
+          if (query.kind === 'exception') throw fault
+          // eslint-disable-next-line @typescript-eslint/no-floating-promises -- that is the fault
+          Promise.reject(fault)
         })
         return Response.json({})
       },
+    }),
+    route({
+      method: 'GET',
+      path: '/probe/flood',
+      summary: 'Streams for as long as it is read',
+      tags,
+      responses,
+      handle: () => ({
+        status: 200,
+        headers: { 'content-type': 'text/plain' },
+        body: Readable.from(
+          (function* () {
+            for (;;) yield 'x'.repeat(65_536)
+          })(),
+        ),
+      }),
     }),
   ]
 }
