@@ -46,9 +46,10 @@ function jsonOf(order: Order, text: string): unknown {
 
 /** At most `maxBytes` of the body. Leaving the loop early closes the connection; a body read to its end frees it. */
 async function readUpTo(response: Response, maxBytes: number): Promise<{ bytes: Buffer; whole: boolean }> {
+  const body: AsyncIterable<Uint8Array> | Iterable<Uint8Array> = response.body ?? []
   const chunks: Uint8Array[] = []
   let size = 0
-  for await (const chunk of response.body ?? []) {
+  for await (const chunk of body) {
     chunks.push(chunk)
     size += chunk.length
     if (size > maxBytes) return { bytes: Buffer.concat(chunks, maxBytes), whole: false }
