@@ -1,5 +1,5 @@
 import type { Span } from '@opentelemetry/api'
-import { cause, type Context } from '../context/context.ts'
+import type { Context } from '../context/context.ts'
 import { ended } from '../context/ended.ts'
 import { CallFailed } from './call-failed.ts'
 import { refusalOf } from './client-answer.ts'
@@ -26,7 +26,7 @@ export async function attempt<T>(
     if (!response.ok) throw await refusalOf(order, response)
     return await read(response)
   } catch (error) {
-    throw cause(ctx) ?? failureOf(order, error)
+    throw failureOf(order, error)
   }
 }
 
@@ -47,7 +47,7 @@ function headersOf(ctx: Context, order: Order): Headers {
   return headers
 }
 
-/** What broke the connection is the cause of fetch's error. One without a cause is no failure of the peer. */
+/** What broke the connection is the cause of fetch's error. The end of ctx is told as it came, and so is a mistake of ours. */
 function failureOf(order: Order, error: unknown): unknown {
   if (!(error instanceof TypeError) || !(error.cause instanceof Error)) return error
   return new CallFailed(`${order.name}: ${reasonOf(error.cause)}`, { how: 'connection', cause: error })
