@@ -197,6 +197,8 @@ function outcomeOf(ctx: Context, { route, status, failure }: Exchange): Outcome 
 function logRequest(ctx: Context, log: Log, exchange: Exchange, outcome: Outcome, seconds: number): void {
   const { info, route } = exchange
   const { status, cause, failure } = outcome
+  // What ended the request is told by its cause; what else made it a 5xx is told to nobody but the log.
+  const failed = status === 500 || (status > 500 && cause === undefined)
   const fields = {
     method: info.method,
     path: info.path,
@@ -204,7 +206,7 @@ function logRequest(ctx: Context, log: Log, exchange: Exchange, outcome: Outcome
     status,
     durationMs: Math.round(seconds * 1e6) / 1e3,
     ...(cause !== undefined && { cause }),
-    ...(status === 500 && { err: failure }),
+    ...(failed && { err: failure }),
   }
   if (status === 500) log.error(ctx, 'request', fields)
   else if (status > 500) log.warn(ctx, 'request', fields)

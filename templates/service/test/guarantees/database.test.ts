@@ -1,3 +1,8 @@
+/**
+ * Promise: A statement ends in Postgres with its context, and its cancel hits no other.
+ * Go: `db.QueryContext(ctx, …)`, `db.BeginTx(ctx, nil)`
+ * Held by: src/platform/database.ts, src/platform/connection.ts, src/platform/postgres-cancel.ts
+ */
 import { sql } from 'drizzle-orm'
 import { expect, test } from 'vitest'
 import { cause, withCancel, withTimeout, type Context } from '../../src/context/context.ts'

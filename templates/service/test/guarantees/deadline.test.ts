@@ -1,3 +1,8 @@
+/**
+ * Promise: A deadline that passes is answered with 504, and the work has stopped.
+ * Go: `ctx, cancel := context.WithTimeout(r.Context(), limit); defer cancel()`
+ * Held by: src/platform/http.ts, src/platform/deadline.ts
+ */
 import { expect, test } from 'vitest'
 import { connection, eventually, liveContexts, running } from '../support/client.ts'
 import { sharedService } from '../support/service.ts'

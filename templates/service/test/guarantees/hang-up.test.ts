@@ -1,3 +1,8 @@
+/**
+ * Promise: A client that hangs up takes its work with it, down to the statement in Postgres.
+ * Go: `r.Context()` is cancelled when the connection closes
+ * Held by: src/platform/http.ts, src/platform/connection.ts
+ */
 import { connect } from 'node:net'
 import { expect, test } from 'vitest'
 import { connection, eventually, liveContexts, open, running } from '../support/client.ts'

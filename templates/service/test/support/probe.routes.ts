@@ -4,6 +4,7 @@ import { sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { ended } from '../../src/context/ended.ts'
 import { sleep } from '../../src/context/sleep.ts'
+import { createClient } from '../../src/platform/client.ts'
 import type { Platform } from '../../src/platform/platform.ts'
 import { route, type Route } from '../../src/platform/route.ts'
 import { routes as own } from '../../src/routes.ts'
@@ -174,6 +175,28 @@ export function routes(platform: Platform): Route[] {
     }),
     route({
       method: 'GET',
+      path: '/probe/relay',
+      summary: 'Calls another service, and answers with what it answered',
+      tags,
+      query: z.object({ to: z.url() }),
+      responses,
+      handle: async (ctx, { query }) => {
+        const { origin, pathname, search } = new URL(query.to)
+        const client = createClient({ baseUrl: origin, name: 'relayed' })
+        return new Response(await client.text(ctx, pathname + search))
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/probe/deadline',
+      summary: 'Tells its own deadline, and what it was sent of the caller’s',
+      tags,
+      responses,
+      handle: (ctx, _input, { headers }) =>
+        Response.json({ deadline: ctx.deadline, sent: headers['x-envoy-expected-rq-timeout-ms'] }),
+    }),
+    route({
+      method: 'GET',
       path: '/probe/failure',
       summary: 'Throws what nobody expects',
       tags,
@@ -185,15 +208,35 @@ export function routes(platform: Platform): Route[] {
     route({
       method: 'GET',
       path: '/probe/fault',
-      summary: 'Leaves a rejection that nobody handles',
+      summary: 'Leaves an exception or a rejection that nobody handles',
       tags,
+      query: z.object({ kind: z.enum(['exception', 'rejection']).default('exception') }),
       responses,
-      handle: () => {
+      handle: (_ctx, { query }) => {
+        const fault = new Error('nobody catches this')
         setImmediate(() => {
-          throw new Error('nobody catches this')
+          if (query.kind === 'exception') throw fault
+          // eslint-disable-next-line @typescript-eslint/no-floating-promises -- that is the fault
+          Promise.reject(fault)
         })
         return Response.json({})
       },
+    }),
+    route({
+      method: 'GET',
+      path: '/probe/flood',
+      summary: 'Streams for as long as it is read',
+      tags,
+      responses,
+      handle: () => ({
+        status: 200,
+        headers: { 'content-type': 'text/plain' },
+        body: Readable.from(
+          (function* () {
+            for (;;) yield 'x'.repeat(65_536)
+          })(),
+        ),
+      }),
     }),
   ]
 }
