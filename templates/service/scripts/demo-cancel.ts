@@ -67,7 +67,8 @@ function tellCard(screen: Screen, outcomes: readonly Outcome[]): void {
     screen.tell(
       ['  ✓ ', 'green'],
       [scene.cause.padEnd(20), 'bold', colourOf(scene.cause)],
-      [`${contexts} contexts and ${statements} statements ended, Postgres free after `, 'dim'],
+      [`${contexts} contexts, ${statements} statements   `],
+      ['Postgres free after ', 'dim'],
       [milliseconds(freeMs).padStart(6), 'bold'],
     )
   }

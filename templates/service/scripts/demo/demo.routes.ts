@@ -16,7 +16,7 @@ const Seconds = z.coerce.number().positive().max(60)
 const responses = { 200: { description: 'Done' } }
 const tags = ['demo']
 const timeoutMs = 12_000
-/** The deadline of the first worker; each next one has two seconds less. */
+/** The deadline of the first worker; each next one has a second less. */
 const workerMs = 11_000
 
 /** The service's own routes, and two that are slow. */
@@ -58,7 +58,7 @@ async function report(ctx: Context, db: Database, names: readonly string[], seco
     using workers = group(withValue(ctx, contextName, 'group'))
     for (const [i, name] of names.entries()) {
       // The group's own context is what its workers get, so they tell of it.
-      workers.go((ctx) => telling(ctx, () => worker(ctx, db, name, workerMs - 2_000 * i, seconds)))
+      workers.go((ctx) => telling(ctx, () => worker(ctx, db, name, workerMs - 1_000 * i, seconds)))
     }
     await workers.wait()
   })

@@ -11,7 +11,8 @@ export type Line = readonly Segment[]
 export interface ShownEnd {
   /** `ClientDisconnected`, `SIGTERM` …; undefined if its work came to its own end. */
   readonly cause: string | undefined
-  readonly status: number | undefined
+  /** What became of it: `200`, `exit 0`. */
+  readonly note: string | undefined
   readonly afterMs: number | undefined
   /** When the work below it had returned. */
   readonly backAfterMs: number | undefined
@@ -123,7 +124,7 @@ function endedState(end: ShownEnd): Line {
   if (end.cause === undefined)
     return [
       ['✓ ', 'green'],
-      [end.status === undefined ? 'done' : `${end.status}`, 'green'],
+      [end.note ?? 'done', 'green'],
     ]
   const colour = colourOf(end.cause)
   return [
@@ -138,11 +139,11 @@ function statementLine(statement: ShownStatement, width: number): Line {
   const { pid, text, forMs, running, goneAfterMs } = statement
   const id: Segment = [`pid ${pid}`.padEnd(12), 'dim']
   if (running) {
-    return padded([['● ', 'red'], id, [seconds(forMs).padStart(6), 'dim'], ['   '], [text]], width)
+    return padded([['● ', 'red'], id, [seconds(forMs).padStart(8), 'dim'], ['   '], [text]], width)
   }
   const how = goneAfterMs === undefined ? 'done' : `+${milliseconds(goneAfterMs)}`
   return padded(
-    [['○ ', 'green'], id, [how.padStart(6), 'green'], ['   '], [text, 'dim', 'strikethrough']],
+    [['○ ', 'green'], id, [how.padStart(8), 'green'], ['   '], [text, 'dim', 'strikethrough']],
     width,
   )
 }

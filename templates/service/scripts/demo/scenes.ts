@@ -7,12 +7,12 @@ export interface Acting {
   readonly subject: Subject
   readonly pace: Pace
   readonly request: OpenRequest
-  pause(ms: number): Promise<void>
-  until(what: string, holds: () => boolean): Promise<void>
+  readonly pause: (ms: number) => Promise<void>
+  readonly until: (what: string, holds: () => boolean) => Promise<void>
   /** Says what happens, below the picture. */
-  caption(...lines: Line[]): void
+  readonly caption: (...lines: Line[]) => void
   /** The deadline of the request's context, once it has been seen. */
-  deadline(): number | undefined
+  readonly deadline: () => number | undefined
 }
 
 /** One way for a request to end. */
@@ -25,28 +25,30 @@ export interface Scene {
   readonly beside?: (pace: Pace) => string
   /** The cause that every context of the request must have. */
   readonly cause: string
-  /** The status that the service must record, and what becomes of it. */
+  /** The status that the service must record, the one that its client must see, and both in words. */
   readonly status: number
-  readonly answer: string
+  readonly answered: number | undefined
+  readonly verdict: string
   /** What the time is counted from. */
   readonly after: string
-  /** Whether the server's context ends, too. */
-  readonly server?: boolean
+  /** Whether the server's context ends as well, and then the process: with exit code 0. */
+  readonly leaves?: boolean
   /** Brings the end about; resolves with the moment it began, in epoch milliseconds. */
   act(acting: Acting): Promise<number>
-  /** What there is to see when all has ended. */
-  leave?(acting: Acting): Promise<Line>
 }
 
+/** What Envoy calls the milliseconds that a caller will wait: src/platform/deadline.ts. */
+const callerTimeout = 'x-envoy-expected-rq-timeout-ms'
 const waits: Line = [['$ ', 'dim'], ['curl /demo/report']]
 
 export const scenes: readonly Scene[] = [
   {
-    title: 'a client hangs up',
+    title: 'A client hangs up',
     parts: 4,
     cause: 'ClientDisconnected',
     status: 499,
-    answer: 'nobody to answer: recorded as 499',
+    answered: undefined,
+    verdict: 'recorded as 499',
     after: 'the hang-up',
     async act({ request, pace, pause, caption }) {
       caption([...waits, ['   the client waits …', 'dim']])
@@ -58,25 +60,19 @@ export const scenes: readonly Scene[] = [
     },
   },
   {
-    title: 'a deadline passes',
+    title: 'A deadline passes',
     parts: 4,
-    headers: ({ deadlineMs }) => ({ 'x-envoy-expected-rq-timeout-ms': String(deadlineMs) }),
+    headers: ({ deadlineMs }) => ({ [callerTimeout]: String(deadlineMs) }),
     cause: 'DeadlineExceeded',
     status: 504,
-    answer: 'answered 504 Gateway Timeout',
+    answered: 504,
+    verdict: 'answered 504',
     after: 'the deadline',
-    async act({ pace, request, caption, deadline }) {
-      const patience: Line = [
-        ...waits,
-        ['   a caller with ', 'dim'],
-        [seconds(pace.deadlineMs)],
-        [' of patience', 'dim'],
-      ]
-      caption(patience)
-      const status = await request.status
-      if (status !== 504) throw new Error(`the request was answered ${status}, not 504`)
-      const at = deadline()
-      if (at === undefined) throw new Error('/debug/contexts did not show the deadline of the request')
+    async act({ pace, pause, until, caption, deadline }) {
+      caption([['$ ', 'dim'], [`curl -H ${callerTimeout}:${pace.deadlineMs} /demo/report`]])
+      await until('the deadline of the request in /debug/contexts', () => deadline() !== undefined)
+      const at = deadline() ?? NaN
+      await pause(at - clock())
       return at
     },
   },
@@ -86,10 +82,11 @@ export const scenes: readonly Scene[] = [
     beside: ({ quickMs }) => `/demo/quick?seconds=${quickMs / 1_000}`,
     cause: 'ServerShutdown',
     status: 503,
-    answer: 'answered 503 Service Unavailable',
+    answered: 503,
+    verdict: 'answered 503',
     after: 'the cancel',
-    server: true,
-    async act({ subject, pace, pause, until, caption, request }) {
+    leaves: true,
+    async act({ subject, pace, pause, until, caption }) {
       const kill: Line = [
         ['$ ', 'dim'],
         ['kill -TERM', 'bold', colourOf('ServerShutdown')],
@@ -106,14 +103,7 @@ export const scenes: readonly Scene[] = [
       await pause(pace.drainMs - 100)
       await until('the log line cancelling', () => subject.logged('cancelling') !== undefined)
       caption(kill)
-      const status = await request.status
-      if (status !== 503) throw new Error(`the request was answered ${status}, not 503`)
       return subject.logged('cancelling') ?? NaN
-    },
-    async leave({ subject }) {
-      const { code, signal } = await subject.terminate()
-      if (code !== 0) throw new Error(`the service ended with ${signal ?? code}, not with exit code 0`)
-      return [['the process has left: exit code 0', 'bold', 'green']]
     },
   },
 ]

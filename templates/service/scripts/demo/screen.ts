@@ -23,7 +23,7 @@ const home = `${escape}H`
 const clearLine = `${escape}K`
 const clearBelow = `${escape}J`
 
-/** What a frame needs: https://en.wikipedia.org/wiki/VT100 had it. */
+/** What a frame needs. */
 const least = { columns: 80, rows: 24 }
 
 /** On `out`: with frames if it is a terminal of at least 80×24, in colour unless NO_COLOR or the terminal speak against it. */
@@ -39,6 +39,13 @@ export function openScreen(out: WriteStream): Screen {
   const told: string[] = []
   let open = animated
   if (animated) out.write(alternateOn)
+  const close = (): void => {
+    if (!open) return
+    open = false
+    out.write(alternateOff)
+    for (const line of told) out.write(`${line}\n`)
+  }
+  process.once('exit', close)
 
   return {
     animated,
@@ -55,12 +62,7 @@ export function openScreen(out: WriteStream): Screen {
       if (open) told.push(text(line))
       else out.write(`${text(line)}\n`)
     },
-    close() {
-      if (!open) return
-      open = false
-      out.write(alternateOff)
-      for (const line of told) out.write(`${line}\n`)
-    },
+    close,
   }
 }
 

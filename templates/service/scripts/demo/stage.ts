@@ -44,7 +44,7 @@ interface Row extends Statement {
 }
 
 /** A few milliseconds are what it takes; after this it will not come any more. */
-const limitMs = 5_000
+const limitMs = 10_000
 const pollMs = 2
 
 /** What stays in the tree when it has ended: what the demo's routes derive, and what they hang from. */
@@ -61,11 +61,22 @@ export function openStage(subject: Subject, screen: Screen, pace: Pace, stop: Ab
   /** What of the end has been shown: `orders`, `back orders`, a pid. */
   let shown = new Set<string | number>()
   let moment: readonly Line[] = []
+  /** The service's exit code, once it has left. */
+  let exit: number | undefined
 
   async function look(): Promise<void> {
     const [contexts, statements] = await Promise.all([subject.contexts(), subject.statements()])
     tree = merge(tree, contexts, ({ name }) => drawn.test(name))
     note(statements)
+  }
+
+  function nodes(): TreeNode[] {
+    return tree === undefined ? [] : linesOf(tree).map(({ node }) => node)
+  }
+
+  /** The deadline of the request's context, once it has been seen. */
+  function deadline(): number | undefined {
+    return nodes().find(({ name }) => name === 'GET /demo/report')?.deadline ?? undefined
   }
 
   function note(statements: readonly Statement[]): void {
@@ -77,20 +88,23 @@ export function openStage(subject: Subject, screen: Screen, pace: Pace, stop: Ab
   }
 
   function endOf({ name }: TreeNode): ShownEnd | undefined {
-    const stopping = name === 'until stopped' ? subject.logged('signal received') : undefined
-    if (stopping !== undefined)
-      return { cause: 'SIGTERM', status: undefined, afterMs: undefined, backAfterMs: undefined }
-    const span = subject.spans.get(name)
-    if (span !== undefined && span.context === undefined) {
-      return { cause: undefined, status: span.status, afterMs: undefined, backAfterMs: undefined }
+    if (name === 'background') return exit === undefined ? undefined : byItself(`exit code ${exit}`)
+    if (name === 'until stopped') {
+      return subject.logged('signal received') === undefined
+        ? undefined
+        : { ...byItself(undefined), cause: 'SIGTERM' }
     }
-    if (!shown.has(name) || endedAt === undefined) return undefined
-    if (span?.context === undefined)
-      return { cause: 'ServerShutdown', status: undefined, afterMs: 0, backAfterMs: undefined }
+    const span = subject.spans.get(name)
+    const { context } = span ?? {}
+    if (span !== undefined && context === undefined) return byItself(span.status?.toString())
+    if (endedAt === undefined || !shown.has(name)) return undefined
+    // The server's context has no span of its own: its log line `cancelling` is what the time is counted from.
+    if (span === undefined || context === undefined)
+      return { ...byItself(undefined), cause: 'ServerShutdown', afterMs: 0 }
     return {
-      cause: span.context.cause,
-      status: span.status,
-      afterMs: span.context.at - endedAt,
+      cause: context.cause,
+      note: undefined,
+      afterMs: context.at - endedAt,
       backAfterMs: shown.has(`back ${name}`) ? span.endedAt - endedAt : undefined,
     }
   }
@@ -112,13 +126,14 @@ export function openStage(subject: Subject, screen: Screen, pace: Pace, stop: Ab
 
   /** Looks and draws until `done` has settled, and passes on what it settles with. */
   async function showing<T>(done: Promise<T>): Promise<T> {
-    let settled = false
-    const settle = (): void => void (settled = true)
-    done.then(settle, settle)
-    while (!settled) {
+    const settled = done.then(
+      () => true,
+      () => true,
+    )
+    for (let over = false; !over;) {
       await look()
       draw()
-      await Promise.race([done, setTimeout(pace.frameMs, undefined, { signal: stop })])
+      over = await Promise.race([settled, setTimeout(pace.frameMs, false, { signal: stop })])
     }
     return done
   }
@@ -180,9 +195,12 @@ export function openStage(subject: Subject, screen: Screen, pace: Pace, stop: Ab
       await until(`${statements} statements in pg_stat_activity`, async () => {
         await look()
         draw()
+        const early = request.answered()
+        if (early !== undefined)
+          throw new Error(`GET /demo/report was answered ${early} before it ran a statement`)
         return [...rows.values()].filter(({ goneAt }) => goneAt === undefined).length === statements
       })
-      const acting = { subject, pace, request, pause, until, caption, deadline: () => deadlineOf(tree) }
+      const acting = { subject, pace, request, pause, until, caption, deadline }
       tell([`${statements} statements run in Postgres`])
       const began = await showing(scene.act(acting))
 
@@ -196,15 +214,19 @@ export function openStage(subject: Subject, screen: Screen, pace: Pace, stop: Ab
         return [...rows.values()].every(({ goneAt }) => goneAt !== undefined)
       })
       const freeMs = Math.max(...Array.from(rows.values(), (row) => row.goneAt ?? NaN)) - began
-      const below = (tree === undefined ? [] : linesOf(tree)).map(({ node }) => node).filter(isOfReport)
+      const below = nodes().filter(isOfReport)
       const named = below.map(({ name }) => name)
       await until(`the spans of ${named.join(', ')}`, () => named.every((name) => subject.spans.has(name)))
       check(scene, named)
-      const status = await beside?.status
-      if (beside !== undefined && status !== 200)
-        throw new Error(`a request that had time to finish was answered ${status}`)
+      await look()
+      const answer = await request.status
+      if (answer !== scene.answered)
+        throw new Error(`the request was answered ${answer}, not ${scene.answered}`)
+      const besideAnswer = await beside?.status
+      if (beside !== undefined && besideAnswer !== 200)
+        throw new Error(`the request that had time to finish was answered ${besideAnswer}, not 200`)
 
-      await replay(scene.server === true ? withServer(tree, below) : below)
+      await replay(scene.leaves === true ? [...nodes().filter(isServer), ...below] : below)
       for (const node of below) {
         const end = endOf(node)
         if (end !== undefined)
@@ -212,7 +234,7 @@ export function openStage(subject: Subject, screen: Screen, pace: Pace, stop: Ab
       }
       const outcome = { scene, contexts: below.length, statements: cancelled, freeMs }
       moment = [
-        [...(moment[0] ?? []), ['   ', 'dim'], [scene.answer, 'dim']],
+        [...(moment[0] ?? []), ['   ', 'dim'], [scene.verdict, 'dim']],
         [
           [`Postgres is free ${milliseconds(freeMs)} after ${scene.after}`, 'bold', 'green'],
           ['   shown in slow motion', 'dim'],
@@ -220,10 +242,11 @@ export function openStage(subject: Subject, screen: Screen, pace: Pace, stop: Ab
       ]
       tell([`Postgres is free ${milliseconds(freeMs)} after ${scene.after}: 0 statements`])
       draw()
-      const last = await scene.leave?.(acting)
-      if (last !== undefined) {
-        moment = [...moment, last]
-        tell(...last)
+      if (scene.leaves === true) {
+        exit = (await subject.terminate()).code ?? undefined
+        if (exit !== 0) throw new Error(`the service ended with exit code ${exit}, not 0`)
+        tell(['the service has left: exit code 0'])
+        await look()
         draw()
       }
       await pause(pace.holdMs)
@@ -245,15 +268,14 @@ export function openStage(subject: Subject, screen: Screen, pace: Pace, stop: Ab
   }
 }
 
+function byItself(note: string | undefined): ShownEnd {
+  return { cause: undefined, note, afterMs: undefined, backAfterMs: undefined }
+}
+
 function isOfReport({ name }: TreeNode): boolean {
   return /^(GET \/demo\/report|group|orders|invoices|customers|stock)$/.test(name)
 }
 
-function withServer(tree: TreeNode | undefined, below: readonly TreeNode[]): readonly TreeNode[] {
-  return [...(tree?.children ?? []).filter(({ name }) => name === 'server'), ...below]
-}
-
-function deadlineOf(tree: TreeNode | undefined): number | undefined {
-  const lines = tree === undefined ? [] : linesOf(tree)
-  return lines.find(({ node }) => node.name === 'GET /demo/report')?.node.deadline ?? undefined
+function isServer({ name }: TreeNode): boolean {
+  return name === 'server'
 }

@@ -41,6 +41,8 @@ export interface Statement {
 export interface OpenRequest {
   /** The status of the answer; undefined if the connection ended without one. */
   readonly status: Promise<number | undefined>
+  /** The same, so far. */
+  answered(): number | undefined
   hangUp(): void
 }
 
@@ -142,15 +144,17 @@ export async function startSubject(
 
 function sendRequest(url: string, headers: Record<string, string>): OpenRequest {
   const request = get(url, { headers, agent: false })
+  let answered: number | undefined
   const status = new Promise<number | undefined>((resolve) => {
     request.on('response', (response) => {
       response.resume().on('error', () => undefined)
-      resolve(response.statusCode)
+      answered = response.statusCode
+      resolve(answered)
     })
     // After a response it has no effect.
     request.on('error', () => resolve(undefined))
   })
-  return { status, hangUp: () => request.destroy() }
+  return { status, answered: () => answered, hangUp: () => request.destroy() }
 }
 
 /** What its log tells: the ports, and when each message was written last. @throws Error with the log, if it ends before it listens */
