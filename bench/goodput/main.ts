@@ -1,7 +1,9 @@
-import { writeFile } from 'node:fs/promises'
-import { cpus, loadavg } from 'node:os'
+import { mkdtemp, writeFile } from 'node:fs/promises'
+import { cpus, loadavg, tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { makeDatabase, temporaryServer } from '../../templates/service/scripts/databases.ts'
+import pg from 'pg'
+import { startPostgres } from '../../templates/service/scripts/postgres.ts'
 import { background, type Context } from '../../templates/service/src/context/context.ts'
 import { withSignals } from '../../templates/service/src/context/signals.ts'
 import { capacity, task } from './catalogue.ts'
@@ -23,16 +25,17 @@ if (options === 'help') {
 
 /** Prints one table for each load. A subject that this machine cannot run is told, and the rest goes on. */
 async function run(ctx: Context, options: Options): Promise<void> {
-  const postgres = await temporaryServer()
+  const dir = await mkdtemp(join(tmpdir(), 'goodput-'))
+  const postgres = await startPostgres({ dir, persistent: false })
   try {
-    const database = await makeDatabase(postgres.url)
+    await hashAsUsual(postgres.url)
     const [cpu] = cpus()
     console.log(`${cpus().length} × ${cpu?.model ?? 'unknown processor'}, Node ${process.version}`)
     console.log(
       `pg_sleep(${task.querySeconds}) on a pool of ${task.poolMax}: ${capacity} answers/s is all there is. ${options.seconds} s each.`,
     )
     const loadBefore = loadavg()[0] ?? 0
-    const results = await runAll(ctx, database.url, options)
+    const results = await runAll(ctx, postgres.url, options)
     console.log(`load average ${loadBefore.toFixed(1)} before, ${(loadavg()[0] ?? 0).toFixed(1)} after`)
     for (const load of options.loads) {
       const { name, patient, impatient, patienceMs, pauseMs } = load
@@ -45,8 +48,22 @@ async function run(ctx: Context, options: Options): Promise<void> {
       await writeFile(svgFile, chartOf(results, options.seconds))
       console.log(`\nwritten: ${fileURLToPath(svgFile)}`)
     }
-    await database.drop()
   } finally {
     await postgres.stop()
+  }
+}
+
+/**
+ * The PostgreSQL of scripts/postgres.ts hashes its password once, which makes connecting cheap and which lib/pq refuses.
+ * Measured is with the 4096 times that Postgres has by default.
+ */
+async function hashAsUsual(url: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  try {
+    const password = client.escapeLiteral(new URL(url).password)
+    await client.query(`set scram_iterations = 4096; alter role current_user password ${password}`)
+  } finally {
+    await client.end()
   }
 }
