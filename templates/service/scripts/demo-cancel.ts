@@ -18,7 +18,7 @@ const forPeople: Pace = {
 const forTests: Pace = {
   frameMs: 40,
   runMs: 300,
-  deadlineMs: 1_000,
+  deadlineMs: 1_500,
   drainMs: 800,
   quickMs: 500,
   stepMs: 0,

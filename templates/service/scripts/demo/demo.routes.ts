@@ -8,9 +8,7 @@ import type { Platform } from '../../src/platform/platform.ts'
 import { route, type Route } from '../../src/platform/route.ts'
 import { span, spanOf } from '../../src/platform/span.ts'
 import { routes as own } from '../../src/routes.ts'
-
-/** What a report is made of: a statement each, in a worker of its own. */
-export const parts = ['orders', 'invoices', 'customers', 'stock'] as const
+import { parts } from './parts.ts'
 
 const Seconds = z.coerce.number().positive().max(60)
 const responses = { 200: { description: 'Done' } }

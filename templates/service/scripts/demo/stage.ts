@@ -1,5 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 import { frame, milliseconds, type Line, type ShownEnd, type ShownStatement } from './picture.ts'
+import { parts } from './parts.ts'
 import type { Scene } from './scenes.ts'
 import type { Screen } from './screen.ts'
 import { clock, type Statement, type Subject } from './subject.ts'
@@ -35,8 +36,6 @@ export interface Outcome {
 export interface Stage {
   /** @throws Error that says what was not seen, or not as promised */
   play(scene: Scene, step: string): Promise<Outcome>
-  /** Shows one line and nothing else: before there is anything to look at. */
-  announce(line: Line): void
 }
 
 interface Row extends Statement {
@@ -47,8 +46,16 @@ interface Row extends Statement {
 const limitMs = 10_000
 const pollMs = 2
 
-/** What stays in the tree when it has ended: what the demo's routes derive, and what they hang from. */
-const drawn = /^(GET \/demo\/|group$|orders$|invoices$|customers$|stock$|server$|until stopped$|background$)/
+/** The contexts of the demo's slow request. */
+const ofReport: ReadonlySet<string> = new Set(['GET /demo/report', 'group', ...parts])
+/** What stays in the tree when it has ended: those, what they hang from, and the request beside them. */
+const drawn: ReadonlySet<string> = new Set([
+  ...ofReport,
+  'GET /demo/quick',
+  'server',
+  'until stopped',
+  'background',
+])
 
 /** Sets up a stage for `subject` on `screen`. All waiting rejects when `stop` aborts. */
 export function openStage(subject: Subject, screen: Screen, pace: Pace, stop: AbortSignal): Stage {
@@ -66,7 +73,7 @@ export function openStage(subject: Subject, screen: Screen, pace: Pace, stop: Ab
 
   async function look(): Promise<void> {
     const [contexts, statements] = await Promise.all([subject.contexts(), subject.statements()])
-    tree = merge(tree, contexts, ({ name }) => drawn.test(name))
+    tree = merge(tree, contexts, ({ name }) => drawn.has(name))
     note(statements)
   }
 
@@ -177,11 +184,6 @@ export function openStage(subject: Subject, screen: Screen, pace: Pace, stop: Ab
   }
 
   return {
-    announce(line) {
-      screen.draw([[], [['  '], ['mainstem', 'bold', 'green']], [], [['  '], ...line]])
-      if (!screen.animated) screen.tell(...line)
-    },
-
     async play(scene, label) {
       ;[title, step, tree, endedAt, moment] = [scene.title, label, undefined, undefined, []]
       rows = new Map()
@@ -214,7 +216,7 @@ export function openStage(subject: Subject, screen: Screen, pace: Pace, stop: Ab
         return [...rows.values()].every(({ goneAt }) => goneAt !== undefined)
       })
       const freeMs = Math.max(...Array.from(rows.values(), (row) => row.goneAt ?? NaN)) - began
-      const below = nodes().filter(isOfReport)
+      const below = nodes().filter(({ name }) => ofReport.has(name))
       const named = below.map(({ name }) => name)
       await until(`the spans of ${named.join(', ')}`, () => named.every((name) => subject.spans.has(name)))
       check(scene, named)
@@ -226,7 +228,9 @@ export function openStage(subject: Subject, screen: Screen, pace: Pace, stop: Ab
       if (beside !== undefined && besideAnswer !== 200)
         throw new Error(`the request that had time to finish was answered ${besideAnswer}, not 200`)
 
-      await replay(scene.leaves === true ? [...nodes().filter(isServer), ...below] : below)
+      await replay(
+        scene.leaves === true ? [...nodes().filter(({ name }) => name === 'server'), ...below] : below,
+      )
       for (const node of below) {
         const end = endOf(node)
         if (end !== undefined)
@@ -270,12 +274,4 @@ export function openStage(subject: Subject, screen: Screen, pace: Pace, stop: Ab
 
 function byItself(note: string | undefined): ShownEnd {
   return { cause: undefined, note, afterMs: undefined, backAfterMs: undefined }
-}
-
-function isOfReport({ name }: TreeNode): boolean {
-  return /^(GET \/demo\/report|group|orders|invoices|customers|stock)$/.test(name)
-}
-
-function isServer({ name }: TreeNode): boolean {
-  return name === 'server'
 }
