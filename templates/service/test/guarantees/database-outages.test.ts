@@ -1,3 +1,8 @@
+/**
+ * Promise: A database that is full, down or silent is a 503 in time, and recovers by itself; a pool at work is not.
+ * Go: `db.PingContext(ctx)`, `driver.ErrBadConn`
+ * Held by: src/platform/database.ts, src/platform/database-errors.ts, src/platform/health.ts
+ */
 import { sql } from 'drizzle-orm'
 import { afterAll, beforeAll, describe, expect, test, type TestContext } from 'vitest'
 import { cause, withCancel } from '../../src/context/context.ts'

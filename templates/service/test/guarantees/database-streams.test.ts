@@ -1,3 +1,8 @@
+/**
+ * Promise: Rows are streamed no faster than they are read, and end with their context.
+ * Go: `rows, err := db.QueryContext(ctx, …)`; `defer rows.Close()`
+ * Held by: src/platform/database-stream.ts
+ */
 import { sql } from 'drizzle-orm'
 import { expect, test } from 'vitest'
 import { integer, pgTable, text } from 'drizzle-orm/pg-core'

@@ -1,3 +1,8 @@
+/**
+ * Promise: A transaction whose context ends, at whichever step, is there as a whole or not at all.
+ * Go: `tx, err := db.BeginTx(ctx, nil)`; `defer tx.Rollback()`
+ * Held by: src/platform/database-transaction.ts, src/platform/connection.ts
+ */
 import { sql } from 'drizzle-orm'
 import { expect, test } from 'vitest'
 import {

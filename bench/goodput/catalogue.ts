@@ -1,0 +1,45 @@
+import { mainstem } from './subjects/mainstem.ts'
+import { go } from './subjects/go.ts'
+import { plain } from './subjects/plain-process.ts'
+import type { Start } from './server.ts'
+
+/** What is compared. */
+export interface Subject {
+  readonly name: string
+  readonly about: string
+  readonly start: Start
+}
+
+/** What every subject is made to do. */
+export const task = { poolMax: 10, querySeconds: 0.5 } as const
+
+/** How often it could be done in a second, if no work were wasted. */
+export const capacity = task.poolMax / task.querySeconds
+
+/** Clients that wait, and clients that leave and come back. */
+export interface Load {
+  readonly name: string
+  readonly patient: number
+  readonly impatient: number
+  /** How long an impatient client waits for its answer. */
+  readonly patienceMs: number
+  /** How long it stays away then. */
+  readonly pauseMs: number
+}
+
+const clients = { patient: 10, impatient: 90, patienceMs: 50 } as const
+
+export const loads: readonly Load[] = [
+  { name: 'heavy', ...clients, pauseMs: 0 },
+  // About 13 statements a second that nobody will read.
+  { name: 'moderate', ...clients, pauseMs: 6_800 },
+]
+
+/** The first is what the others are compared with. */
+export const subjects: readonly Subject[] = [
+  { name: 'plain', about: 'Hono + drizzle, as everybody ships it', start: plain() },
+  { name: 'timeout', about: "the same with Hono's timeout(2000)", start: plain(2_000) },
+  { name: 'mainstem', about: 'the emitted service', start: mainstem },
+  { name: 'go-pq', about: 'net/http + database/sql with lib/pq', start: go('pq') },
+  { name: 'go-pgx', about: 'net/http + pgxpool', start: go('pgx') },
+]

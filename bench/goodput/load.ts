@@ -1,0 +1,85 @@
+import { Agent, get } from 'node:http'
+import { connect } from 'node:net'
+import { withTimeout, type Context } from '../../templates/service/src/context/context.ts'
+import { group } from '../../templates/service/src/context/group.ts'
+import { sleep } from '../../templates/service/src/context/sleep.ts'
+import type { Load } from './catalogue.ts'
+
+/** What the patient clients got. */
+export interface Answers {
+  /** Milliseconds from the start at which each answer had come, and how long its client had waited. */
+  readonly good: readonly { readonly atMs: number; readonly tookMs: number }[]
+  /** Answers that were none, by status or error. */
+  readonly bad: ReadonlyMap<string, number>
+  /** Clients that were waiting when it ended. */
+  readonly waiting: number
+}
+
+/** Lets the clients of `load` loose on `url` for `ms` milliseconds. */
+export async function runLoad(parent: Context, url: string, load: Load, ms: number): Promise<Answers> {
+  using ctx = withTimeout(parent, ms)
+  const agent = new Agent({ keepAlive: true })
+  const start = performance.now()
+  const good: { atMs: number; tookMs: number }[] = []
+  const bad = new Map<string, number>()
+  let waiting = 0
+
+  async function patient(ctx: Context): Promise<void> {
+    for (;;) {
+      const askedAt = performance.now()
+      const answer = await ask(ctx, agent, url)
+      const now = performance.now()
+      if (ctx.err !== undefined) {
+        waiting++
+        return
+      }
+      if (answer === '200') good.push({ atMs: now - start, tookMs: now - askedAt })
+      else bad.set(answer, (bad.get(answer) ?? 0) + 1)
+    }
+  }
+
+  async function impatient(ctx: Context, first: number): Promise<void> {
+    await sleep(ctx, first)
+    for (;;) {
+      await knock(ctx, url, load.patienceMs)
+      if (load.pauseMs > 0) await sleep(ctx, load.pauseMs)
+    }
+  }
+
+  using clients = group(ctx)
+  for (let i = 0; i < load.patient; i++) clients.go(patient)
+  for (let i = 0; i < load.impatient; i++) {
+    const first = ((load.patienceMs + load.pauseMs) * i) / load.impatient
+    // It ends with the time that it has.
+    clients.go((ctx) => impatient(ctx, first).catch(() => undefined))
+  }
+  await clients.wait()
+  agent.destroy()
+  return { good, bad, waiting }
+}
+
+/** Resolves with the status once the answer has been read, or with the code of the error that came instead. */
+function ask(ctx: Context, agent: Agent, url: string): Promise<string> {
+  return new Promise((resolve) => {
+    const request = get(url, { agent, signal: ctx.signal }, (response) => {
+      response.resume()
+      response.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.name))
+      response.on('end', () => resolve(String(response.statusCode)))
+    })
+    request.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.name))
+  })
+}
+
+/** Asks on a connection of its own, and closes it after `ms` milliseconds without having read anything. */
+async function knock(ctx: Context, url: string, ms: number): Promise<void> {
+  const { hostname, port, pathname, search, host } = new URL(url)
+  const socket = connect(Number(port), hostname)
+  // A server that no longer accepts is not asked; the client comes back all the same.
+  socket.on('error', () => undefined)
+  socket.write(`GET ${pathname}${search} HTTP/1.1\r\nHost: ${host}\r\n\r\n`)
+  try {
+    await sleep(ctx, ms)
+  } finally {
+    socket.destroy()
+  }
+}

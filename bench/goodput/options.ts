@@ -1,0 +1,62 @@
+import { parseArgs } from 'node:util'
+import { loads, subjects, type Load, type Subject } from './catalogue.ts'
+
+export interface Options {
+  readonly subjects: readonly Subject[]
+  readonly loads: readonly Load[]
+  readonly rounds: number
+  /** How long each subject is asked in a round, per load. */
+  readonly seconds: number
+  /** Whether docs/goodput.svg is written. */
+  readonly svg: boolean
+}
+
+export const usage = `npm run bench:goodput -- [options]
+
+  --only a,b        of the subjects ${subjects.map(({ name }) => name).join(', ')}
+  --load a          of the loads ${loads.map(({ name }) => name).join(', ')} (default: both)
+  --rounds n        measurements of each, taken in turn (default 1)
+  --seconds n       each measurement (default 16, of which the second half counts as steady)
+  --svg             writes docs/goodput.svg
+  --quick           6 s, heavy: to see that it runs, not to quote`
+
+/** @throws Error of one sentence for what it does not know */
+export function parseOptions(args: readonly string[]): Options | 'help' {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      only: { type: 'string' },
+      load: { type: 'string' },
+      rounds: { type: 'string' },
+      seconds: { type: 'string' },
+      svg: { type: 'boolean', default: false },
+      quick: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) return 'help'
+  return {
+    subjects: chosen('--only', values.only, subjects),
+    loads: chosen('--load', values.load ?? (values.quick ? 'heavy' : undefined), loads),
+    rounds: count('--rounds', values.rounds, 1),
+    seconds: count('--seconds', values.seconds, values.quick ? 6 : 16),
+    svg: values.svg,
+  }
+}
+
+function chosen<T extends { readonly name: string }>(
+  flag: string,
+  text: string | undefined,
+  all: readonly T[],
+): readonly T[] {
+  const wanted = text?.split(',')
+  const unknown = wanted?.find((name) => !all.some((each) => each.name === name))
+  if (unknown !== undefined) throw new Error(`${flag} ${unknown}: there is none of that name; see --help`)
+  return all.filter(({ name }) => wanted?.includes(name) ?? true)
+}
+
+function count(flag: string, text: string | undefined, standard: number): number {
+  if (text === undefined) return standard
+  if (!/^[1-9]\d*$/.test(text)) throw new Error(`${flag} ${text}: expected a number above 0`)
+  return Number(text)
+}

@@ -1,0 +1,91 @@
+import { throwIfEnded } from '../../generator/ended.ts'
+import type { Context } from '../../templates/service/src/context/context.ts'
+import { sleep } from '../../templates/service/src/context/sleep.ts'
+import { task, type Load, type Subject } from './catalogue.ts'
+import { runLoad, type Answers } from './load.ts'
+import type { Options } from './options.ts'
+import type { Server } from './server.ts'
+
+/** One measurement of one subject under one load. */
+export interface Round {
+  /** Completed answers to patient clients, each second: on the whole, and in the second half. */
+  readonly perSecond: number
+  readonly secondHalf: number
+  /** Milliseconds that completed answers took; NaN of none. */
+  readonly p50: number
+  readonly p99: number
+  readonly bad: ReadonlyMap<string, number>
+  readonly waiting: number
+  readonly queue: number
+  /** Bytes. */
+  readonly memory: number | undefined
+  /** Completed answers in each second. */
+  readonly timeline: readonly number[]
+}
+
+/** What became of one subject: a round of each turn, or why there is none. */
+export interface Result {
+  readonly subject: Subject
+  readonly load: Load
+  readonly rounds: Round[]
+  missing?: string
+}
+
+/** What the statements of a server that was killed take to end in Postgres. */
+const settleMs = task.querySeconds * 1_000 + 200
+
+/** Measures each subject under each load once a round, each time as a new process. */
+export async function runAll(ctx: Context, databaseUrl: string, options: Options): Promise<Result[]> {
+  const { loads, subjects, rounds, seconds } = options
+  const results: Result[] = loads.flatMap((load) =>
+    subjects.map((subject) => ({ subject, load, rounds: [] })),
+  )
+  for (let round = 1; round <= rounds; round++) {
+    for (const result of results) {
+      if (result.missing !== undefined) continue
+      const { subject, load } = result
+      process.stderr.write(`round ${round} of ${rounds}: ${load.name}, ${subject.name}\n`)
+      try {
+        result.rounds.push(await measure(ctx, databaseUrl, subject, load, seconds * 1_000))
+      } catch (error) {
+        throwIfEnded(ctx)
+        result.missing = error instanceof Error ? error.message : String(error)
+      }
+      await sleep(ctx, settleMs)
+    }
+  }
+  return results
+}
+
+async function measure(
+  ctx: Context,
+  databaseUrl: string,
+  subject: Subject,
+  load: Load,
+  ms: number,
+): Promise<Round> {
+  const started = await subject.start(ctx, databaseUrl, task)
+  if ('missing' in started) throw new Error(started.missing)
+  await using server: Server = started
+  const answers = await runLoad(ctx, server.url, load, ms)
+  // A server that is busy with what nobody waits for may be late to say so.
+  const queue = await server.queue().catch(() => NaN)
+  return { ...summary(answers, ms), queue, memory: await server.memory() }
+}
+
+function summary({ good, bad, waiting }: Answers, ms: number): Omit<Round, 'queue' | 'memory'> {
+  const took = good.map(({ tookMs }) => tookMs).sort((a, b) => a - b)
+  const percentile = (share: number): number => took[Math.ceil(took.length * share) - 1] ?? NaN
+  const timeline = Array.from({ length: Math.ceil(ms / 1_000) }, (_, second) => {
+    return good.filter(({ atMs }) => Math.floor(atMs / 1_000) === second).length
+  })
+  return {
+    perSecond: (good.length * 1_000) / ms,
+    secondHalf: (good.filter(({ atMs }) => atMs >= ms / 2).length * 2_000) / ms,
+    p50: percentile(0.5),
+    p99: percentile(0.99),
+    bad,
+    waiting,
+    timeline,
+  }
+}

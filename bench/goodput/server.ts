@@ -1,0 +1,99 @@
+import { execFile, spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { promisify } from 'node:util'
+import { until } from '../../templates/service/src/context/until.ts'
+import { withTimeout, type Context } from '../../templates/service/src/context/context.ts'
+import { endWithThisProcess } from '../../templates/service/scripts/watchdog.ts'
+
+/** A subject that serves. Disposing ends it. */
+export interface Server extends AsyncDisposable {
+  /** Answers after one statement. */
+  readonly url: string
+  /** Requests that wait for a connection to Postgres. */
+  queue(): Promise<number>
+  /** Of its process, in bytes; undefined where nobody tells. */
+  memory(): Promise<number | undefined>
+}
+
+/** Starts a subject on the database at `url`. `missing` says why this machine cannot. */
+export type Start = (
+  ctx: Context,
+  url: string,
+  task: { readonly poolMax: number; readonly querySeconds: number },
+) => Promise<Server | { readonly missing: string }>
+
+/** A server's process. */
+export interface ServerProcess extends AsyncDisposable {
+  readonly stdout: ChildProcess['stdout']
+  memory(): Promise<number | undefined>
+}
+
+const startTimeoutMs = 20_000
+
+/** Starts `program`, which outlives neither its disposal nor this process. It is killed: nobody waits for its answers. */
+export function serverProcess(
+  program: string,
+  args: readonly string[],
+  options: { env: NodeJS.ProcessEnv; cwd?: string },
+): ServerProcess {
+  const child = spawn(program, args, {
+    ...options,
+    env: { PATH: process.env['PATH'], ...options.env },
+    // Of a group of its own: Ctrl-C ends this process, and this process ends it.
+    detached: true,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  endWithThisProcess(child, 'TERM')
+  const exited = once(child, 'exit')
+  return {
+    stdout: child.stdout,
+    async memory() {
+      try {
+        const { stdout } = await promisify(execFile)('ps', ['-o', 'rss=', '-p', String(child.pid)])
+        return Number(stdout) * 1_024
+      } catch {
+        return undefined
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      child.kill('SIGKILL')
+      await exited
+    },
+  }
+}
+
+/** What `look` resolves with. If it does not in time, `server` is ended. */
+export async function whenUp<T>(
+  parent: Context,
+  server: ServerProcess,
+  look: (ctx: Context) => Promise<T>,
+): Promise<T> {
+  using ctx = withTimeout(parent, startTimeoutMs, new Error('the server did not come up'))
+  try {
+    return await until(ctx, look(ctx))
+  } catch (error) {
+    await server[Symbol.asyncDispose]()
+    throw error
+  }
+}
+
+/** The port that a subject says it listens on: `listening 12345`. */
+export function listeningPort(ctx: Context, server: ServerProcess): Promise<number> {
+  const port = new Promise<number>((resolve, reject) => {
+    if (server.stdout === null) throw new Error('a server must be started with a pipe')
+    const lines = createInterface({ input: server.stdout })
+    lines.on('line', (line) => {
+      const [, digits] = /^listening (\d+)$/.exec(line) ?? []
+      if (digits !== undefined) resolve(Number(digits))
+    })
+    lines.on('close', () => reject(new Error('the server ended before it listened')))
+  })
+  return whenUp(ctx, server, () => port)
+}
+
+/** The number that `url` answers with. */
+export async function numberAt(url: string, pattern = /([\d.]+)/): Promise<number> {
+  const response = await fetch(url, { headers: { connection: 'close' } })
+  return Number(pattern.exec(await response.text())?.[1])
+}

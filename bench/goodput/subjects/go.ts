@@ -1,0 +1,56 @@
+import { execFile } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { throwIfEnded } from '../../../generator/ended.ts'
+import { listeningPort, numberAt, serverProcess, type Start } from '../server.ts'
+
+const sources = fileURLToPath(new URL('go', import.meta.url))
+
+/**
+ * A Go service with this driver. Both drivers are those of the distribution (Debian: golang-go, golang-github-lib-pq-dev,
+ * golang-github-jackc-pgx-v4-dev), which lie in a GOPATH: nothing is downloaded.
+ */
+export function go(driver: 'pq' | 'pgx'): Start {
+  return async (ctx, url, { poolMax, querySeconds }) => {
+    const folder = await mkdtemp(join(tmpdir(), 'goodput-go-'))
+    const program = join(folder, driver)
+    try {
+      await promisify(execFile)('go', ['build', '-tags', driver, '-o', program, '.'], {
+        cwd: sources,
+        env: {
+          ...process.env,
+          GO111MODULE: 'off',
+          GOPATH: process.env['GOPATH'] ?? '/usr/share/gocode',
+          GOFLAGS: '',
+        },
+        signal: ctx.signal,
+      })
+    } catch (error) {
+      await rm(folder, { recursive: true, force: true })
+      throwIfEnded(ctx)
+      return { missing: reasonOf(error) }
+    }
+    const server = serverProcess(program, [String(poolMax), String(querySeconds)], {
+      env: { DATABASE_URL: url },
+    })
+    const base = `http://127.0.0.1:${await listeningPort(ctx, server)}`
+    return {
+      ...server,
+      url: `${base}/query`,
+      queue: () => numberAt(`${base}/queue`),
+      async [Symbol.asyncDispose]() {
+        await server[Symbol.asyncDispose]()
+        await rm(folder, { recursive: true, force: true })
+      },
+    }
+  }
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return 'go is not installed'
+  const said = error instanceof Error && 'stderr' in error ? String(error.stderr) : String(error)
+  return said.trim().split('\n')[0] ?? 'it did not build'
+}
