@@ -5,6 +5,7 @@ import { migrateDatabase } from '../src/migrate.ts'
 import { watchChanges } from './changes.ts'
 import { startPostgres } from './postgres.ts'
 import { root, startService, type Exit } from './service-process.ts'
+import { stopSignal } from './stopping.ts'
 
 /**
  * `npm run dev`: the service on a PostgreSQL in .data/postgres, or on DATABASE_URL if it is set; migrated, and started
@@ -70,19 +71,12 @@ function say(message: string): void {
   console.error(`dev: ${message}`)
 }
 
-const stopping = new AbortController()
-// However often they come: what is under way is bounded, and cutting it short would leave something running.
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stopping.abort())
-if (process.env['npm_lifecycle_event'] !== undefined) {
-  // A signal to npm alone goes no further than the shell between npm and this process, which dies of it.
-  const shell = process.ppid
-  setInterval(() => process.ppid !== shell && stopping.abort(), 100).unref()
-}
+const stop = stopSignal()
 try {
-  await main(stopping.signal)
+  await main(stop)
 } catch (error) {
   // Ctrl-C also reaches initdb, which then says that it failed.
-  if (!stopping.signal.aborted) {
+  if (!stop.aborted) {
     say(messageOf(error))
     process.exit(1)
   }

@@ -27,12 +27,14 @@ const stopTimeoutMs = 60_000
 /**
  * Starts src/main.ts with `env` and no other environment.
  * @param options.remove a folder to delete if this process is killed before it can do so itself
+ * @param options.imports modules to load before it, relative to the folder of the service
  */
 export function startService(
   env: NodeJS.ProcessEnv,
-  options: { stdout: 'pipe' | 'inherit'; remove?: string },
+  options: { stdout: 'pipe' | 'inherit'; remove?: string; imports?: readonly string[] },
 ): ServiceProcess {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'src/main.ts'], {
+  const imports = ['tsx', ...(options.imports ?? [])].flatMap((module) => ['--import', module])
+  const child = spawn(process.execPath, [...imports, 'src/main.ts'], {
     cwd: root,
     env,
     // Of a group of its own: a terminal sends Ctrl-C to a whole group, npm sends it once more, and to the service a second
