@@ -1,0 +1,74 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { cpus, loadavg } from 'node:os'
+import { join } from 'node:path'
+import { throwIfEnded } from '../../generator/ended.ts'
+import { migrateDatabase } from '../../sample-service/src/migrate.ts'
+import { startPostgres } from '../../templates/service/scripts/postgres.ts'
+import { background, type Context } from '../../templates/service/src/context/context.ts'
+import { withSignals } from '../../templates/service/src/context/signals.ts'
+import { watchMemory, type Memory } from './memory.ts'
+import { parseOptions, usage, type Options } from './options.ts'
+import { send } from './send.ts'
+import { startServer, type Server } from './server.ts'
+import { subjects, type Subject } from './subjects.ts'
+import { tableOf } from './table.ts'
+
+/** What became of one subject. */
+export interface Result {
+  readonly subject: Subject
+  /** Milliseconds of each round. */
+  readonly times: number[]
+  memory: Memory | undefined
+}
+
+/** A round begins no later than this, so that all of it takes less than four minutes. */
+const lastRoundMs = 120_000
+
+const options = parseOptions(process.argv.slice(2))
+if (options === 'help') {
+  console.log(usage)
+} else {
+  using ctx = withSignals(background(), 'SIGINT', 'SIGTERM')
+  await run(ctx, options)
+}
+
+/** Sends the same file to every subject in turn, round after round; then one long file to each, with its memory watched. */
+async function run(ctx: Context, options: Options): Promise<void> {
+  const directory = await mkdtemp(join(options.directory, 'mainstem-bench-upload-'))
+  const postgres = await startPostgres({ dir: join(directory, 'postgres'), persistent: false })
+  const running: { server: Server; result: Result }[] = []
+  try {
+    await migrateDatabase(postgres.url)
+    for (const subject of subjects) {
+      const place = await mkdtemp(join(directory, 'bytes-'))
+      const server = await startServer(ctx, subject, place, postgres.url)
+      running.push({ server, result: { subject, times: [], memory: undefined } })
+      // Compiles the code, and brings the process to its usual size.
+      await send(ctx, subject, server.url, options.bytes / 4)
+    }
+    const [cpu] = cpus()
+    console.log(
+      `${cpus().length} × ${cpu?.model ?? 'unknown processor'}, Node ${process.versions.node}, ${new Date().toISOString().slice(0, 10)}`,
+    )
+    const before = loadavg()[0] ?? 0
+    const start = performance.now()
+    for (let round = 0; round < options.rounds && performance.now() - start < lastRoundMs; round++) {
+      for (const { server, result } of running) {
+        throwIfEnded(ctx)
+        result.times.push(await send(ctx, result.subject, server.url, options.bytes))
+      }
+    }
+    for (const { server, result } of running) {
+      result.memory = await watchMemory(server.pid, () =>
+        send(ctx, result.subject, server.url, options.longBytes),
+      )
+    }
+    const results = running.map(({ result }) => result)
+    const load = `load average ${before.toFixed(1)} before, ${(loadavg()[0] ?? 0).toFixed(1)} after`
+    console.log(`Written below ${options.directory}; ${load}.\n\n${tableOf(results, options)}`)
+  } finally {
+    for (const { server } of running) await server.kill()
+    await postgres.stop()
+    await rm(directory, { recursive: true, force: true })
+  }
+}
