@@ -6,8 +6,8 @@ import { migrateDatabase } from '../../sample-service/src/migrate.ts'
 import { startPostgres } from '../../templates/service/scripts/postgres.ts'
 import { background, type Context } from '../../templates/service/src/context/context.ts'
 import { withSignals } from '../../templates/service/src/context/signals.ts'
-import { watchMemory, type Memory } from './memory.ts'
 import { parseOptions, usage, type Options } from './options.ts'
+import { watch, type Watched } from './process-figures.ts'
 import { send } from './send.ts'
 import { startServer, type Server } from './server.ts'
 import { subjects, type Subject } from './subjects.ts'
@@ -18,7 +18,8 @@ export interface Result {
   readonly subject: Subject
   /** Milliseconds of each round. */
   readonly times: number[]
-  memory: Memory | undefined
+  /** The process while the long file arrived. */
+  long: Watched | undefined
 }
 
 /** A round begins no later than this, so that all of it takes less than four minutes. */
@@ -42,7 +43,7 @@ async function run(ctx: Context, options: Options): Promise<void> {
     for (const subject of subjects) {
       const place = await mkdtemp(join(directory, 'bytes-'))
       const server = await startServer(ctx, subject, place, postgres.url)
-      running.push({ server, result: { subject, times: [], memory: undefined } })
+      running.push({ server, result: { subject, times: [], long: undefined } })
       // Compiles the code, and brings the process to its usual size.
       await send(ctx, subject, server.url, options.bytes / 4)
     }
@@ -59,9 +60,7 @@ async function run(ctx: Context, options: Options): Promise<void> {
       }
     }
     for (const { server, result } of running) {
-      result.memory = await watchMemory(server.pid, () =>
-        send(ctx, result.subject, server.url, options.longBytes),
-      )
+      result.long = await watch(server.pid, () => send(ctx, result.subject, server.url, options.longBytes))
     }
     const results = running.map(({ result }) => result)
     const load = `load average ${before.toFixed(1)} before, ${(loadavg()[0] ?? 0).toFixed(1)} after`

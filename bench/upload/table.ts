@@ -1,5 +1,6 @@
 import type { Result } from './main.ts'
 import type { Options } from './options.ts'
+import type { Watched } from './process-figures.ts'
 
 const mebibyte = 1_048_576
 
@@ -7,9 +8,9 @@ const mebibyte = 1_048_576
 export function tableOf(results: readonly Result[], { bytes, longBytes }: Options): string {
   const floor = results[0]?.times ?? []
   return [
-    `| one file of ${bytes / mebibyte} MiB | MB/s | against raw | wanted | RSS before and at most while ${longBytes / mebibyte} MiB arrive |`,
-    '|---|---|---|---|---|',
-    ...results.map(({ subject, times, memory }) => {
+    `| one file of ${bytes / mebibyte} MiB | MB/s | against raw | wanted | while ${longBytes / mebibyte} MiB arrive: processor ms per 100 MB | RSS before → at most |`,
+    '|---|---|---|---|---|---|',
+    ...results.map(({ subject, times, long }) => {
       const speeds = times.map((ms) => bytes / 1_000 / ms)
       const ratios = times.map((ms, round) => (floor[round] ?? NaN) / ms)
       const cells = [
@@ -17,13 +18,18 @@ export function tableOf(results: readonly Result[], { bytes, longBytes }: Option
         spread(speeds, 0),
         spread(ratios, 2),
         subject.wanted === undefined ? '' : verdict(subject.wanted, ratios),
-        memory === undefined
-          ? 'not seen here'
-          : `${(memory.start / mebibyte).toFixed(0)} → ${(memory.peak / mebibyte).toFixed(0)} MiB`,
+        ...longCells(long, longBytes),
       ]
       return `| ${cells.join(' | ')} |`
     }),
   ].join('\n')
+}
+
+function longCells(long: Watched | undefined, bytes: number): string[] {
+  if (long === undefined) return ['not seen here', 'not seen here']
+  const { before, after, peak } = long
+  const ms = (after.processorMs - before.processorMs) / (bytes / 1e8)
+  return [ms.toFixed(0), `${(before.resident / mebibyte).toFixed(0)} → ${(peak / mebibyte).toFixed(0)} MiB`]
 }
 
 function verdict(wanted: number, ratios: readonly number[]): string {
