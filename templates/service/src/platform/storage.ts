@@ -5,6 +5,7 @@ import { basename, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { afterFunc, cause, type Context } from '../context/context.ts'
+import { group } from '../context/group.ts'
 import { until } from '../context/until.ts'
 
 /** Where bytes are kept, each content under a key of letters, digits, `.`, `_` and `-`. */
@@ -58,6 +59,10 @@ export class ContentMissing extends Error {
 const underWay = '.part'
 const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 const sweepBatch = 1_000
+/** What may wait while the disk writes: it is then written in one go. */
+const writeBytes = 1024 * 1024
+/** The disk is set to work after each so many bytes, while more arrive: the sync at the end finds little to do. */
+const syncEveryBytes = 8 * 1024 * 1024
 
 /**
  * Storage in one directory of the file system, which is made if it is not there. It holds contents and uploads under
@@ -141,7 +146,7 @@ async function write(ctx: Context, directory: string, path: string, content: Rea
   // Exclusive: two uploads to one key would make one file of both.
   const handle = await open(path + underWay, 'wx', 0o600)
   try {
-    const stored = await fill(handle, content)
+    const stored = await fill(ctx, handle, content)
     if (ctx.err !== undefined) throw cause(ctx)
     await rename(path + underWay, path)
     await syncDirectory(directory)
@@ -152,20 +157,28 @@ async function write(ctx: Context, directory: string, path: string, content: Rea
   }
 }
 
-async function fill(handle: FileHandle, content: Readable): Promise<Stored> {
+async function fill(ctx: Context, handle: FileHandle, content: Readable): Promise<Stored> {
   const hash = createHash('sha256')
   let size = 0
+  using syncs = group(ctx)
+  async function* measured(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    let unsynced = 0
+    for await (const chunk of chunks) {
+      hash.update(chunk)
+      size += chunk.length
+      yield chunk
+      if ((unsynced += chunk.length) < syncEveryBytes) continue
+      unsynced = 0
+      syncs.go(() => handle.datasync())
+    }
+  }
   try {
-    await pipeline(content, async (chunks: AsyncIterable<Buffer>) => {
-      for await (const chunk of chunks) {
-        hash.update(chunk)
-        size += chunk.length
-        // Unlike write, which may write less than it was given.
-        await handle.appendFile(chunk)
-      }
-    })
-    await handle.sync()
+    // flush: it is synced before it is closed.
+    const file = handle.createWriteStream({ flush: true, highWaterMark: writeBytes })
+    await pipeline(content, measured, file)
+    await syncs.wait()
   } finally {
+    // After what is still being done to it, whichever of the three has failed.
     await handle.close()
   }
   return { size, sha256: hash.digest('hex') }
