@@ -14,7 +14,7 @@ import { withCancel, type Context } from '../context/context.ts'
 import { testContext } from '../context/test-context.ts'
 import { openStorage } from './storage.ts'
 
-async function setUp(t: TestContext, ctx: Context): Promise<StorageUnderTest & { directory: string }> {
+async function setUp(ctx: Context, t: TestContext): Promise<StorageUnderTest & { directory: string }> {
   const parent = await mkdtemp(join(tmpdir(), 'storage-'))
   t.onTestFinished(() => rm(parent, { recursive: true, force: true }))
   const directory = join(parent, 'made', 'on', 'opening')
@@ -34,7 +34,7 @@ testStorage(setUp)
 
 test('put does not take a key that another upload is writing to, nor harm that upload', async (t) => {
   const ctx = testContext(t)
-  const { storage, underWay } = await setUp(t, ctx)
+  const { storage, underWay } = await setUp(ctx, t)
   const content = unfinished(Buffer.from('one'))
   const putting = storage.put(ctx, first, content)
   await expect.poll(underWay).toBe(1)
@@ -47,7 +47,7 @@ test('put does not take a key that another upload is writing to, nor harm that u
 
 test('sweep goes by the time of each file', async (t) => {
   const ctx = testContext(t)
-  const { storage, directory } = await setUp(t, ctx)
+  const { storage, directory } = await setUp(ctx, t)
   const old = new Date(Date.now() - 60_000)
   for (const name of [first, `${first}.part`, second, `${second}.part`]) {
     await writeFile(join(directory, name), 'x')
@@ -62,7 +62,7 @@ test('sweep goes by the time of each file', async (t) => {
 
 test('a directory that cannot be used is told in one sentence', async (t) => {
   const ctx = testContext(t)
-  const { storage, directory } = await setUp(t, ctx)
+  const { storage, directory } = await setUp(ctx, t)
   await storage.put(ctx, first, Readable.from(['x']))
   const notOne = join(directory, first)
   await expect(openStorage(ctx, notOne)).rejects.toThrow(
@@ -72,7 +72,7 @@ test('a directory that cannot be used is told in one sentence', async (t) => {
 
 test('a directory is not opened under an ended ctx, which tells why', async (t) => {
   const ctx = testContext(t)
-  const { directory } = await setUp(t, ctx)
+  const { directory } = await setUp(ctx, t)
   const over = withCancel(ctx)
   over.cancel(new Error('over'))
   await expect(openStorage(over, directory)).rejects.toThrow(/^over$/)

@@ -152,7 +152,6 @@ export async function openStorage(ctx: Context, directory: string): Promise<Stor
       const writtenBefore = Date.now() - olderThanMs
       let removed = 0
       for await (const names of namesIn(directory, prefix)) {
-        if (ctx.err !== undefined) throw cause(ctx)
         const old = await olderThan(directory, names, writtenBefore)
         const keys = old.filter((name) => !name.endsWith(underWay))
         const kept = keys.length === 0 ? new Set<string>() : await keep(keys)
@@ -203,7 +202,7 @@ async function fill(ctx: Context, handle: FileHandle, content: Readable): Promis
   try {
     // flush: it is synced before it is closed.
     const file = handle.createWriteStream({ flush: true, highWaterMark: writeBytes })
-    await pipeline(content, measured, file)
+    await until(ctx, pipeline(content, measured, file))
     await syncs.wait()
   } finally {
     // After what is still being done to it, whichever of the three has failed.

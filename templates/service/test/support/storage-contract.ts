@@ -33,10 +33,10 @@ const minuteMs = 60_000
 const keepNothing = (): Promise<Set<string>> => Promise.resolve(new Set())
 
 /** What every storage promises, as tests: `src/platform/storage.ts` says it in words. */
-export function testStorage(open: (t: TestContext, ctx: Context) => Promise<StorageUnderTest>): void {
+export function testStorage(open: (ctx: Context, t: TestContext) => Promise<StorageUnderTest>): void {
   async function setUp(t: TestContext) {
     const ctx = testContext(t)
-    return { ctx, ...(await open(t, ctx)) }
+    return { ctx, ...(await open(ctx, t)) }
   }
 
   describe('put', () => {

@@ -22,7 +22,7 @@ beforeAll(() => {
 })
 
 /** The protocol in memory, or a folder of its own in the bucket of TEST_STORAGE_URL. */
-async function setUp(t: TestContext, ctx: Context): Promise<StorageUnderTest> {
+async function setUp(ctx: Context, t: TestContext): Promise<StorageUnderTest> {
   const url = new URL(real ?? (await startS3(t)).url)
   url.pathname += `/${randomUUID()}`
   const [Bucket, Prefix] = [url.hostname, `${url.pathname.replace(/^\/+/, '')}/`]
@@ -61,7 +61,7 @@ testStorage(setUp)
 
 test('sweep takes page after page', async (t) => {
   const ctx = testContext(t)
-  const { storage, keys, underWay, cutOff } = await setUp(t, ctx)
+  const { storage, keys, underWay, cutOff } = await setUp(ctx, t)
   const all = Array.from({ length: 5 }, (_, index) => first.slice(0, -1) + String(index))
   for (const key of all) {
     await storage.put(ctx, key, Readable.from([Buffer.from('x')]))
@@ -74,7 +74,7 @@ test('sweep takes page after page', async (t) => {
 
 test('a long upload leaves no listener on the signal for each of its parts', async (t) => {
   const ctx = testContext(t)
-  const { storage } = await setUp(t, ctx)
+  const { storage } = await setUp(ctx, t)
   const warnings: Error[] = []
   const listen = (warning: Error): void => void warnings.push(warning)
   process.on('warning', listen)
@@ -108,9 +108,9 @@ describe.skipIf(real !== undefined)('a call that S3 does not answer ends with ct
   })
 
   test.for([
-    ['GET', (storage, ctx) => storage.open(ctx, first)],
-    ['DELETE', (storage, ctx) => storage.delete(ctx, first)],
-  ] as [string, (storage: StorageUnderTest['storage'], ctx: Context) => Promise<unknown>][])(
+    ['GET', (ctx, storage) => storage.open(ctx, first)],
+    ['DELETE', (ctx, storage) => storage.delete(ctx, first)],
+  ] as [string, (ctx: Context, storage: StorageUnderTest['storage']) => Promise<unknown>][])(
     '%s',
     async ([method, call], t) => {
       const ctx = testContext(t)
@@ -119,7 +119,7 @@ describe.skipIf(real !== undefined)('a call that S3 does not answer ends with ct
       using inside = withCancel(ctx)
       const held = s3.hold(method, first)
       const left = new Error('the client left')
-      const rejected = expect(call(storage, inside)).rejects.toBe(left)
+      const rejected = expect(call(inside, storage)).rejects.toBe(left)
       await held
 
       inside.cancel(left)

@@ -228,22 +228,22 @@ async function abort(ctx: Context, s3: S3Client, target: Target, id: string): Pr
 }
 
 async function download(
-  ctx: Context,
+  parent: Context,
   s3: S3Client,
   wanted: Target & { readonly Range: string | undefined },
 ): Promise<Readable> {
-  // The SDK destroys the body, too, when its signal aborts, with an error of its own. So that signal follows ctx until
-  // the body is there; from then on ctx destroys the body with its cause.
-  const asking = withCancel(withoutCancel(ctx))
-  const stop = afterFunc(ctx, () => asking.cancel(cause(ctx)))
+  // The SDK destroys the body, too, when its signal aborts, with an error of its own. So that signal follows the parent
+  // until the body is there; from then on the parent destroys the body with its cause.
+  const ctx = withCancel(withoutCancel(parent))
+  // eslint-disable-next-line context/pass-context -- it is the parent's end that ends ctx
+  const stop = afterFunc(parent, () => ctx.cancel(cause(parent)))
   try {
-    const command = new GetObjectCommand(wanted)
-    const { Body } = await until(ctx, s3.send(command, { abortSignal: asking.signal }))
+    const { Body } = await sent(ctx, (options) => s3.send(new GetObjectCommand(wanted), options))
     if (!(Body instanceof Readable)) throw new Error(`S3 sent no content for ${wanted.Key}`)
-    Body.once('close', () => asking.cancel())
+    Body.once('close', () => ctx.cancel())
     return Body
   } catch (error) {
-    asking.cancel(cause(ctx))
+    ctx.cancel()
     if (!(error instanceof NoSuchKey)) throw error
     throw new ContentMissing(`storage: nothing is under ${wanted.Key}`, { cause: error })
   } finally {

@@ -34,7 +34,7 @@ export async function startS3(t: RunningTest): Promise<S3> {
   const unanswered = new Set<ServerResponse>()
   let held: { method: string; words: string; there: () => void } | undefined
 
-  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<unknown> {
     const url = new URL(request.url ?? '', 'http://s3')
     const body = await buffer(request)
     if (held !== undefined && held.method === request.method && url.href.includes(held.words)) {
@@ -49,7 +49,7 @@ export async function startS3(t: RunningTest): Promise<S3> {
     const found = objects.get(key)
 
     if (named !== bucket) return failure(response, 404, 'NoSuchBucket')
-    if (request.method === 'HEAD') return void response.writeHead(200).end()
+    if (request.method === 'HEAD') return response.writeHead(200).end()
     if (key === '' && query.has('uploads')) return xml(response, listUploads(query))
     if (key === '') return xml(response, listObjects(query))
     if (query.has('uploads')) {
@@ -61,10 +61,10 @@ export async function startS3(t: RunningTest): Promise<S3> {
       if (upload === undefined) return failure(response, 404, 'NoSuchUpload')
       if (request.method === 'PUT') {
         upload.parts.set(Number(query.get('partNumber')), body)
-        return void response.writeHead(200, { etag: etagOf(body) }).end()
+        return response.writeHead(200, { etag: etagOf(body) }).end()
       }
       uploads.delete(id)
-      if (request.method === 'DELETE') return void response.writeHead(204).end()
+      if (request.method === 'DELETE') return response.writeHead(204).end()
       const numbers = [...body.toString().matchAll(/<PartNumber>(\d+)</g)].map(([, number]) => Number(number))
       const bytes = Buffer.concat(numbers.map((number) => upload.parts.get(number) ?? Buffer.alloc(0)))
       objects.set(key, { bytes, at: new Date() })
@@ -72,11 +72,11 @@ export async function startS3(t: RunningTest): Promise<S3> {
     }
     if (request.method === 'PUT') {
       objects.set(key, { bytes: body, at: new Date() })
-      return void response.writeHead(200, { etag: etagOf(body) }).end()
+      return response.writeHead(200, { etag: etagOf(body) }).end()
     }
     if (request.method === 'DELETE') {
       objects.delete(key)
-      return void response.writeHead(204).end()
+      return response.writeHead(204).end()
     }
     if (found === undefined) return failure(response, 404, 'NoSuchKey')
     const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '') ?? []
@@ -84,30 +84,39 @@ export async function startS3(t: RunningTest): Promise<S3> {
     response.writeHead(first === undefined ? 200 : 206, { 'content-length': bytes.length }).end(bytes)
   }
 
+  // A page goes on behind a place in the order, as S3's do: what was listed may be gone by then.
   function listObjects(query: URLSearchParams): string {
-    const all = [...objects.keys()].filter((key) => key.startsWith(query.get('prefix') ?? '')).sort()
-    const from = Number(query.get('continuation-token') ?? 0)
-    const page = all.slice(from, from + pageSize)
-    const more = from + pageSize < all.length
-    const contents = page.map(
-      (key) =>
-        `<Contents><Key>${key}</Key><LastModified>${objects.get(key)?.at.toISOString()}</LastModified></Contents>`,
+    const prefix = query.get('prefix') ?? ''
+    const from = query.get('continuation-token') ?? ''
+    const all = [...objects].filter(([key]) => key.startsWith(prefix) && key > from).sort(byFirst)
+    const page = all.slice(0, pageSize)
+    const listed = page.map(
+      ([key, { at }]) =>
+        `<Contents><Key>${key}</Key><LastModified>${at.toISOString()}</LastModified></Contents>`,
     )
-    const token = more ? `<NextContinuationToken>${from + pageSize}</NextContinuationToken>` : ''
-    return `<R><IsTruncated>${more}</IsTruncated>${token}${contents.join('')}</R>`
+    const more = all.length > pageSize
+    const token = more ? `<NextContinuationToken>${page.at(-1)?.[0]}</NextContinuationToken>` : ''
+    return `<R><IsTruncated>${more}</IsTruncated>${token}${listed.join('')}</R>`
   }
 
   function listUploads(query: URLSearchParams): string {
-    const all = [...uploads].filter(([, { key }]) => key.startsWith(query.get('prefix') ?? ''))
-    const from = all.findIndex(([id]) => id === query.get('upload-id-marker')) + 1
-    const page = all.slice(from, from + pageSize)
-    const [last] = page.at(-1) ?? []
+    const prefix = query.get('prefix') ?? ''
+    const from = `${query.get('key-marker') ?? ''} ${query.get('upload-id-marker') ?? ''}`
+    const all = [...uploads]
+      .map(([id, { key, at }]) => [`${key} ${id}`, { id, key, at }] as const)
+      .filter(([place, { key }]) => key.startsWith(prefix) && place > from)
+      .sort(byFirst)
+    const page = all.slice(0, pageSize).map(([, upload]) => upload)
     const listed = page.map(
-      ([id, { key, at }]) =>
+      ({ id, key, at }) =>
         `<Upload><Key>${key}</Key><UploadId>${id}</UploadId><Initiated>${at.toISOString()}</Initiated></Upload>`,
     )
-    const next = last === undefined ? '' : `<NextUploadIdMarker>${last}</NextUploadIdMarker>`
-    return `<R><IsTruncated>${from + pageSize < all.length}</IsTruncated>${next}${listed.join('')}</R>`
+    const last = page.at(-1)
+    const next =
+      last === undefined
+        ? ''
+        : `<NextKeyMarker>${last.key}</NextKeyMarker><NextUploadIdMarker>${last.id}</NextUploadIdMarker>`
+    return `<R><IsTruncated>${all.length > pageSize}</IsTruncated>${next}${listed.join('')}</R>`
   }
 
   const server = createServer((request, response) => {
@@ -131,18 +140,22 @@ export async function startS3(t: RunningTest): Promise<S3> {
   }
 }
 
+function byFirst([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number {
+  return a < b ? -1 : 1
+}
+
 function etagOf(bytes: Buffer): string {
   return `"${createHash('md5').update(bytes).digest('hex')}"`
 }
 
-function xml(response: ServerResponse, text: string): void {
-  response
+function xml(response: ServerResponse, text: string): unknown {
+  return response
     .writeHead(200, { 'content-type': 'application/xml' })
     .end(`<?xml version="1.0" encoding="UTF-8"?>${text}`)
 }
 
-function failure(response: ServerResponse, status: number, code: string): void {
-  response
+function failure(response: ServerResponse, status: number, code: string): unknown {
+  return response
     .writeHead(status, { 'content-type': 'application/xml' })
     .end(`<Error><Code>${code}</Code><Message>${code}</Message></Error>`)
 }

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { readdir } from 'node:fs/promises'
+import { readdir, readlink } from 'node:fs/promises'
 import { request, type ClientRequest, type IncomingMessage } from 'node:http'
 import { json } from 'node:stream/consumers'
 import { expect, test } from 'vitest'
@@ -31,6 +31,15 @@ async function answerTo(client: ClientRequest): Promise<unknown> {
 async function expectNothingLeft(service: RunningService): Promise<void> {
   await eventually(async () => (await readdir(service.uploadDir)).length === 0)
   expect(await service.sql('select id from widgets')).toEqual([])
+  await eventually(async () => (await openBelow(service)) === 0)
+}
+
+/** How many files of its upload folder the service holds open; of none where the system does not tell. */
+async function openBelow(service: RunningService): Promise<number> {
+  const descriptors = `/proc/${service.pid}/fd`
+  const numbers = await readdir(descriptors).catch(() => [])
+  const files = await Promise.all(numbers.map((fd) => readlink(`${descriptors}/${fd}`).catch(() => '')))
+  return files.filter((file) => file.startsWith(service.uploadDir)).length
 }
 
 test('an upload that the client cuts off leaves no file and no row', async (t) => {
@@ -87,17 +96,47 @@ test('an upload that waits for its row ends with the client, and its statement w
   await expectNothingLeft(service)
 })
 
-test('the query of a client that hangs up is gone from Postgres', async (t) => {
+const id = '01890a5d-ac96-774b-bcce-b302099a8057'
+
+test.for([
+  ['GET', '/widgets', 'order by'],
+  ['GET', `/widgets/${id}`, 'where'],
+  ['GET', `/widgets/${id}/content`, 'where'],
+  ['DELETE', `/widgets/${id}`, 'delete from'],
+] as const)(
+  'the statement of %s %s is gone from Postgres when its client is',
+  async ([method, path, part], t) => {
+    const service = await startService(t)
+    const locker = await service.connect()
+    await locker.query('begin; lock table widgets in access exclusive mode')
+    const client = open(service.url + path, method)
+    await eventually(async () => (await running(service, part)) === 1)
+
+    client.hangUp()
+
+    const ms = await eventually(async () => (await running(service, part)) === 0)
+    expect(ms).toBeLessThan(1_000)
+    await service.line(({ msg, status }) => msg === 'request' && status === 499)
+  },
+)
+
+test('a deletion whose client hangs up before its row is gone deletes nothing', async (t) => {
   const service = await startService(t)
+  const body = new FormData()
+  body.append(field, new Blob(['x']), 'x')
+  await fetch(`${service.url}/widgets`, { method: 'POST', body })
+  const [row] = await service.sql('select id from widgets')
   const locker = await service.connect()
-  await locker.query('begin; lock table widgets in access exclusive mode')
-  const client = open(`${service.url}/widgets`)
-  await eventually(async () => (await running(service, 'order by')) === 1)
+  await locker.query('begin; select id from widgets for update')
+  const client = open(`${service.url}/widgets/${String(row?.['id'])}`, 'DELETE')
+  await eventually(async () => (await running(service, 'delete from')) === 1)
 
   client.hangUp()
 
-  const ms = await eventually(async () => (await running(service, 'order by')) === 0)
-  expect(ms).toBeLessThan(1_000)
+  await service.line(({ msg, status }) => msg === 'request' && status === 499)
+  await locker.query('rollback')
+  expect(await service.sql('select id from widgets')).toEqual([row])
+  expect(await readdir(service.uploadDir)).toHaveLength(1)
 })
 
 test('a query that meets the deadline is answered 504, and is gone from Postgres', async (t) => {
