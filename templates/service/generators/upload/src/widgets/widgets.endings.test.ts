@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto'
+import fc from 'fast-check'
 import { once } from 'node:events'
 import { readdir, readlink } from 'node:fs/promises'
 import { request, type ClientRequest, type IncomingMessage } from 'node:http'
-import { json } from 'node:stream/consumers'
+import { connect } from 'node:net'
+import { json, text } from 'node:stream/consumers'
 import { expect, test } from 'vitest'
 import { eventually, open, running } from '../../test/support/client.ts'
 import { startService, type RunningService } from '../../test/support/service.ts'
@@ -150,3 +152,62 @@ test('a query that meets the deadline is answered 504, and is gone from Postgres
   expect(response.headers.get('content-type')).toBe('application/problem+json')
   await eventually(async () => (await running(service, 'order by')) === 0)
 })
+
+test('whatever is sent, in whatever pieces and cut wherever, is stored or refused, and leaves nothing else', async (t) => {
+  const service = await startService(t, { env: { UPLOAD_MAX_FILES: '3' } })
+  const part = (name: string, content: string): string =>
+    `--x\r\nContent-Disposition: form-data; name="${field}"; filename="${name}"\r\n\r\n${content}\r\n`
+  const nested = 'Content-Type: multipart/mixed; boundary=y\r\n\r\n--y\r\n\r\nz\r\n--y--'
+  const good = Buffer.from(`${part('a\u202e/中🎉\0', 'one\r\n--x')}${part('b', nested)}--x--\r\n`)
+  const change = fc.record({
+    at: fc.nat(good.length),
+    cut: fc.nat(20),
+    put: fc.oneof(
+      fc.constantFrom('', '\r\n--x', '\r\n--x--', '\0', 'A: b\r\n'.repeat(2_000)),
+      fc.string({ unit: 'binary' }),
+    ),
+  })
+  const sent = fc.record({
+    changes: fc.array(change, { maxLength: 3 }),
+    piece: fc.integer({ min: 1, max: good.length }),
+    // Bytes that the Content-Length promises beyond what comes; or fewer.
+    promised: fc.constantFrom(0, 0, 0, 10, -10),
+  })
+  await fc.assert(
+    fc.asyncProperty(sent, async ({ changes, piece, promised }) => {
+      const body = changes.reduce(
+        (bytes, { at, cut, put }) =>
+          Buffer.concat([bytes.subarray(0, at), Buffer.from(put), bytes.subarray(at + cut)]),
+        good,
+      )
+      const status = await post(service, body, piece, body.length + promised)
+      if (status !== undefined) expect([201, 400, 413]).toContain(status)
+    }),
+    { numRuns: 150 },
+  )
+  const stored = async (): Promise<string[]> =>
+    (await service.sql('select id from widgets order by id')).map((row) => `widgets-${String(row['id'])}`)
+  await eventually(async () => String(await stored()) === String((await readdir(service.uploadDir)).sort()))
+  await eventually(async () => (await openBelow(service)) === 0)
+  expect(await stored()).not.toEqual([])
+  expect(service.log.filter(({ status }) => status === 500)).toEqual([])
+})
+
+/** Sends `body` in pieces over a connection of its own and closes that; the status of the answer, if there was one. */
+async function post(service: RunningService, body: Buffer, piece: number, length: number) {
+  const { hostname, port } = new URL(service.url)
+  const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true })
+  socket.on('error', () => undefined)
+  socket.setNoDelay(true)
+  socket.write(
+    `POST /widgets HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: multipart/form-data; boundary=x\r\nContent-Length: ${Math.max(0, length)}\r\n\r\n`,
+  )
+  for (let at = 0; at < body.length; at += piece) {
+    socket.write(body.subarray(at, at + piece))
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  socket.end()
+  const answer = await text(socket).catch(() => '')
+  const [, status] = /^HTTP\/1\.1 (\d+)/.exec(answer) ?? []
+  return status === undefined ? undefined : Number(status)
+}
