@@ -45,7 +45,7 @@ async function run(ctx: Context, options: Options): Promise<void> {
       const server = await startServer(ctx, subject, place, postgres.url)
       running.push({ server, result: { subject, times: [], long: undefined } })
       // Compiles the code, and brings the process to its usual size.
-      await send(ctx, subject, server.url, options.bytes / 4)
+      await send(ctx, subject, server, options.bytes / 4)
     }
     const [cpu] = cpus()
     console.log(
@@ -54,13 +54,14 @@ async function run(ctx: Context, options: Options): Promise<void> {
     const before = loadavg()[0] ?? 0
     const start = performance.now()
     for (let round = 0; round < options.rounds && performance.now() - start < lastRoundMs; round++) {
-      for (const { server, result } of running) {
+      // Each has another predecessor every time: what that left the disk to do is not always the same one's burden.
+      for (const { server, result } of rotated(running, round)) {
         throwIfEnded(ctx)
-        result.times.push(await send(ctx, result.subject, server.url, options.bytes))
+        result.times.push(await send(ctx, result.subject, server, options.bytes))
       }
     }
     for (const { server, result } of running) {
-      result.long = await watch(server.pid, () => send(ctx, result.subject, server.url, options.longBytes))
+      result.long = await watch(server.pid, () => send(ctx, result.subject, server, options.longBytes))
     }
     const results = running.map(({ result }) => result)
     const load = `load average ${before.toFixed(1)} before, ${(loadavg()[0] ?? 0).toFixed(1)} after`
@@ -70,4 +71,9 @@ async function run(ctx: Context, options: Options): Promise<void> {
     await postgres.stop()
     await rm(directory, { recursive: true, force: true })
   }
+}
+
+function rotated<T>(all: readonly T[], by: number): T[] {
+  const first = by % all.length
+  return [...all.slice(first), ...all.slice(0, first)]
 }

@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
+import { readdir, rm } from 'node:fs/promises'
 import { request, type IncomingMessage } from 'node:http'
+import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { pipeline } from 'node:stream/promises'
@@ -15,10 +17,16 @@ const tail = `\r\n--${boundary}--\r\n`
 const chunk = randomBytes(256 * 1024)
 
 /**
- * Uploads `bytes` bytes, and removes what came of it, which is not measured.
+ * Uploads `bytes` bytes, and removes what came of it from `directory`, which is not measured: a file that is written over
+ * is emptied first, and that takes as long as writing it.
  * @returns milliseconds from the first byte to the answer
  */
-export async function send(ctx: Context, subject: Subject, url: string, bytes: number): Promise<number> {
+export async function send(
+  ctx: Context,
+  subject: Subject,
+  { url, directory }: { readonly url: string; readonly directory: string },
+  bytes: number,
+): Promise<number> {
   const multipart = subject.body === 'multipart'
   const startedAt = performance.now()
   const client = request(url, {
@@ -37,7 +45,8 @@ export async function send(ctx: Context, subject: Subject, url: string, bytes: n
   const ms = performance.now() - startedAt
   if (response.statusCode !== 201)
     throw new Error(`${subject.name} answered ${String(response.statusCode)}: ${said}`)
-  await remove(url, said)
+  // The rows of the service stay: they are as many as rounds.
+  for (const name of await readdir(directory)) await rm(join(directory, name))
   return ms
 }
 
@@ -45,10 +54,4 @@ function* bodyOf(bytes: number, multipart: boolean): Generator<Buffer> {
   if (multipart) yield Buffer.from(head)
   for (let left = bytes; left > 0; left -= chunk.length) yield chunk.subarray(0, Math.min(left, chunk.length))
   if (multipart) yield Buffer.from(tail)
-}
-
-async function remove(url: string, said: string): Promise<void> {
-  if (said === '') return
-  const { documents } = JSON.parse(said) as { documents: { id: string; size: number }[] }
-  for (const { id } of documents) await fetch(`${url}/${id}`, { method: 'DELETE' })
 }

@@ -11,6 +11,8 @@ import type { Subject } from './subjects.ts'
 export interface Server {
   readonly pid: number
   readonly url: string
+  /** Where it puts what it is sent. */
+  readonly directory: string
   /** Resolves when it has gone. */
   kill(): Promise<void>
 }
@@ -55,7 +57,7 @@ export async function startServer(
       setTimeout(() => reject(new Error(`${subject.name} did not listen`)), startTimeoutMs).unref()
     })
     const port = await until(ctx, listening)
-    return { pid: child.pid ?? 0, url: `http://127.0.0.1:${port}${subject.path}`, kill }
+    return { pid: child.pid ?? 0, url: `http://127.0.0.1:${port}${subject.path}`, directory, kill }
   } catch (error) {
     await kill()
     throw error

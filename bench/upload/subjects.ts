@@ -17,7 +17,7 @@ export interface Subject {
 }
 
 const sample = fileURLToPath(new URL('../../sample-service', import.meta.url))
-const without = join(import.meta.dirname, 'servers/without.mjs')
+const without = join(import.meta.dirname, 'servers/without.ts')
 
 function service(name: string, left: string, wanted?: number): Subject {
   return {

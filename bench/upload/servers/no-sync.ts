@@ -5,5 +5,5 @@ export * from 'node:fs/promises'
 
 export async function open(...args: Parameters<typeof openFile>) {
   const handle = await openFile(...args)
-  return Object.assign(handle, { sync: () => Promise.resolve() })
+  return Object.assign(handle, { sync: () => Promise.resolve(), datasync: () => Promise.resolve() })
 }

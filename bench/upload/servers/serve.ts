@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** A server of a peer: stores each request below the directory it was started with, and says its port as the service does. */
+/** A server of a peer: stores each request in the directory it was started with, and says its port as the service does. */
 export function serve(store: (request: IncomingMessage, directory: string) => Promise<void>): void {
   const directory = process.argv[2] ?? '.'
   const server = createServer((request, response) => {

@@ -2,7 +2,7 @@
 // has no switch for either: BENCH_WITHOUT=hash, or hash,sync.
 import { register } from 'node:module'
 
-const without = (process.env.BENCH_WITHOUT ?? '').split(',')
+const without = (process.env['BENCH_WITHOUT'] ?? '').split(',')
 const replaced = {
   'node:crypto': without.includes('hash') ? new URL('./no-hash.ts', import.meta.url).href : undefined,
   'node:fs/promises': without.includes('sync') ? new URL('./no-sync.ts', import.meta.url).href : undefined,
