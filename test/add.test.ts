@@ -157,13 +157,81 @@ test('a table that another schema has already is not made a second time', () => 
   expect(treeOf(service)).toEqual(tree)
 })
 
+describe('npm run add -- storage s3', () => {
+  test('stamps the storage and its server for tests, wires it in and depends on the SDK; twice is once', () => {
+    const service = newService()
+    const tree = treeOf(service)
+    const before = manifestOf(service)
+    const dry = add(service, 'storage', 's3', '--dry-run')
+    expect(dry).toMatchObject({ code: 0, err: '' })
+    expect(dry.out).toMatch(/^ {6}\+ {5}"@aws-sdk\/client-s3": "\^3\.\d+\.\d+",$/m)
+    expect(treeOf(service)).toEqual(tree)
+
+    const first = add(service, 'storage', 's3')
+    expect(first).toMatchObject({ code: 0, err: '' })
+    expect(first.out).toContain('Next: npm install')
+    const after = treeOf(service)
+    expect([...after.keys()].filter((path) => !tree.has(path)).sort()).toEqual([
+      'src/platform/storage-s3.test.ts',
+      'src/platform/storage-s3.ts',
+      'test/support/s3.ts',
+    ])
+    expect(after.get('src/platform/storages.ts')).toContain('return [s3Scheme()]')
+    const manifest = manifestOf(service)
+    expect(Object.keys(manifest)).toEqual(Object.keys(before))
+    expect(Object.keys(manifest.dependencies)).toEqual(
+      [...Object.keys(before.dependencies), '@aws-sdk/client-s3'].sort(),
+    )
+
+    expect(add(service, 'storage', 's3').out).toContain('nothing to do')
+    expect(treeOf(service)).toEqual(after)
+  })
+
+  test('keeps a range that the team has chosen, and the way package.json is written', () => {
+    const service = newService()
+    edit(service, 'package.json', (text) =>
+      text
+        .replace('"dependencies": {', '"dependencies": {\n    "@aws-sdk/client-s3": "3.1.0",')
+        .replaceAll('  ', '\t'),
+    )
+    const written = treeOf(service).get('package.json')
+    expect(add(service, 'storage', 's3')).toMatchObject({ code: 0 })
+    expect(treeOf(service).get('package.json')).toBe(written)
+
+    edit(service, 'package.json', (text) => text.replace(/^.*client-s3.*\n/m, ''))
+    expect(add(service, 'storage', 's3')).toMatchObject({ code: 0 })
+    expect(treeOf(service).get('package.json')).toMatch(/^\t\t"@aws-sdk\/client-s3": "\^3/m)
+  })
+
+  // The one run of it: here it has its SDK, which a service has only once it was asked for.
+  test(
+    'what it adds compiles, lints without a warning and passes its own tests',
+    { timeout: 300_000 },
+    () => {
+      const service = newService()
+      expect(add(service, 'storage', 's3')).toMatchObject({ code: 0 })
+      runAll(service, [
+        ['typescript/bin/tsc', '--noEmit'],
+        ['eslint/bin/eslint.js', 'src/platform', 'test/support', '--max-warnings', '0'],
+        ['vitest/vitest.mjs', 'run', 'src/platform/storage-s3.test.ts'],
+      ])
+    },
+  )
+})
+
 describe('an obstacle is one sentence and changes nothing', () => {
   const nothing = (): void => undefined
   const obstacles: [string, string[], (service: string) => void, string][] = [
-    ['an unknown piece', ['resources', 'invoice'], nothing, 'choose one of route, upload'],
+    ['an unknown piece', ['resources', 'invoice'], nothing, 'choose one of route, upload, storage'],
     ['an unknown flag', ['upload', 'invoice', '--force'], nothing, "Unknown option '--force'"],
     ['a second name', ['upload', 'invoice', 'receipt'], nothing, '"receipt" is one name too many'],
     ['no name', ['upload'], nothing, 'Say the name of what to add'],
+    [
+      'a storage that there is not',
+      ['storage', 'gcs'],
+      nothing,
+      'There is no storage "gcs": choose one of s3',
+    ],
     ['a reserved word', ['route', 'class'], nothing, 'reserved word in JavaScript'],
     ['a name that the piece uses itself', ['upload', 'row'], nothing, 'means something else in the code'],
     [
@@ -327,24 +395,32 @@ test('what is added compiles, lints without a warning and passes its own tests',
   expect(add(service, 'upload', 'price-list')).toMatchObject({ code: 0 })
   expect(add(service, 'upload', 'invoice')).toMatchObject({ code: 0 })
   expect(add(service, 'route', 'exchange-rate')).toMatchObject({ code: 0 })
-  const runs = [
+  runAll(service, [
     ['typescript/bin/tsc', '--noEmit'],
     ['eslint/bin/eslint.js', '.', '--max-warnings', '0'],
     ['vitest/vitest.mjs', 'run', 'src/price-lists', 'src/exchange-rate'],
-  ]
+  ])
+})
+
+/** Runs each program of the service's dependencies in its folder; all must succeed. */
+function runAll(service: string, runs: [string, ...string[]][]): void {
   for (const [bin, ...args] of runs) {
     const { status, stdout, stderr } = spawnSync(
       process.execPath,
-      [join(repository, 'node_modules', bin ?? ''), ...args],
-      {
-        cwd: service,
-        encoding: 'utf8',
-        env: { ...process.env, NODE_ENV: 'test' },
-      },
+      [join(repository, 'node_modules', bin), ...args],
+      { cwd: service, encoding: 'utf8', env: { ...process.env, NODE_ENV: 'test' } },
     )
-    expect(status, `${bin ?? ''}\n${stdout}${stderr}`).toBe(0)
+    expect(status, `${bin}\n${stdout}${stderr}`).toBe(0)
   }
-})
+}
+
+interface Manifest {
+  dependencies: Record<string, string>
+}
+
+function manifestOf(service: string): Manifest {
+  return JSON.parse(readFileSync(join(service, 'package.json'), 'utf8')) as Manifest
+}
 
 interface Process {
   pid: string

@@ -1,0 +1,79 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { cpus, loadavg } from 'node:os'
+import { join } from 'node:path'
+import { throwIfEnded } from '../../generator/ended.ts'
+import { migrateDatabase } from '../../sample-service/src/migrate.ts'
+import { startPostgres } from '../../templates/service/scripts/postgres.ts'
+import { background, type Context } from '../../templates/service/src/context/context.ts'
+import { withSignals } from '../../templates/service/src/context/signals.ts'
+import { parseOptions, usage, type Options } from './options.ts'
+import { watch, type Watched } from './process-figures.ts'
+import { send } from './send.ts'
+import { startServer, type Server } from './server.ts'
+import { subjects, type Subject } from './subjects.ts'
+import { tableOf } from './table.ts'
+
+/** What became of one subject. */
+export interface Result {
+  readonly subject: Subject
+  /** Milliseconds of each round. */
+  readonly times: number[]
+  /** The process while the long file arrived. */
+  long: Watched | undefined
+}
+
+/** A round begins no later than this, so that all of it takes less than four minutes. */
+const lastRoundMs = 120_000
+
+const options = parseOptions(process.argv.slice(2))
+if (options === 'help') {
+  console.log(usage)
+} else {
+  using ctx = withSignals(background(), 'SIGINT', 'SIGTERM')
+  await run(ctx, options)
+}
+
+/** Sends the same file to every subject in turn, round after round; then one long file to each, with its memory watched. */
+async function run(ctx: Context, options: Options): Promise<void> {
+  const directory = await mkdtemp(join(options.directory, 'mainstem-bench-upload-'))
+  const postgres = await startPostgres({ dir: join(directory, 'postgres'), persistent: false })
+  const running: { server: Server; result: Result }[] = []
+  try {
+    await migrateDatabase(postgres.url)
+    for (const subject of subjects) {
+      const place = await mkdtemp(join(directory, 'bytes-'))
+      const server = await startServer(ctx, subject, place, postgres.url)
+      running.push({ server, result: { subject, times: [], long: undefined } })
+      // Compiles the code, and brings the process to its usual size.
+      await send(ctx, subject, server, options.bytes / 4)
+    }
+    const [cpu] = cpus()
+    console.log(
+      `${cpus().length} × ${cpu?.model ?? 'unknown processor'}, Node ${process.versions.node}, ${new Date().toISOString().slice(0, 10)}`,
+    )
+    const before = loadavg()[0] ?? 0
+    const start = performance.now()
+    for (let round = 0; round < options.rounds && performance.now() - start < lastRoundMs; round++) {
+      // Each has another predecessor every time: what that left the disk to do is not always the same one's burden.
+      for (const { server, result } of rotated(running, round)) {
+        throwIfEnded(ctx)
+        result.times.push(await send(ctx, result.subject, server, options.bytes))
+      }
+    }
+    for (const { server, result } of running) {
+      result.long = await watch(server.pid, () => send(ctx, result.subject, server, options.longBytes))
+    }
+    const results = running.map(({ result }) => result)
+    const load = `load average ${before.toFixed(1)} before, ${(loadavg()[0] ?? 0).toFixed(1)} after`
+    console.log(`Written below ${options.directory}; ${load}.\n\n${tableOf(results, options)}`)
+  } finally {
+    for (const { server } of running) await server.kill()
+    await postgres.stop()
+    await rm(directory, { recursive: true, force: true })
+  }
+}
+
+function rotated<T>(all: readonly T[], by: number): T[] {
+  const first = by % all.length
+  return [...all.slice(first), ...all.slice(0, first)]
+}

@@ -1,0 +1,51 @@
+import type { Result } from './main.ts'
+import type { Options } from './options.ts'
+import type { Watched } from './process-figures.ts'
+
+const mebibyte = 1_048_576
+
+/** A markdown table: medians (least–greatest), and ratios taken round by round. */
+export function tableOf(results: readonly Result[], { bytes, longBytes }: Options): string {
+  const floor = results[0]?.times ?? []
+  return [
+    `| one file of ${bytes / mebibyte} MiB | MB/s | against raw | wanted | while ${longBytes / mebibyte} MiB arrive: processor ms per 100 MB | RSS before → at most |`,
+    '|---|---|---|---|---|---|',
+    ...results.map(({ subject, times, long }) => {
+      const speeds = times.map((ms) => bytes / 1_000 / ms)
+      const ratios = times.map((ms, round) => (floor[round] ?? NaN) / ms)
+      const cells = [
+        subject.name,
+        spread(speeds, 0),
+        spread(ratios, 2),
+        subject.wanted === undefined ? '' : verdict(subject.wanted, ratios),
+        ...longCells(long, longBytes),
+      ]
+      return `| ${cells.join(' | ')} |`
+    }),
+  ].join('\n')
+}
+
+function longCells(long: Watched | undefined, bytes: number): string[] {
+  if (long === undefined) return ['not seen here', 'not seen here']
+  const { before, after, peak } = long
+  const ms = (after.processorMs - before.processorMs) / (bytes / 1e8)
+  return [ms.toFixed(0), `${(before.resident / mebibyte).toFixed(0)} → ${(peak / mebibyte).toFixed(0)} MiB`]
+}
+
+function verdict(wanted: number, ratios: readonly number[]): string {
+  const usually = median(ratios) >= wanted
+  const once = Math.max(...ratios) >= wanted
+  return `≥ ${wanted}: ${usually ? 'met' : once ? 'missed, met in the best round' : 'missed'}`
+}
+
+function spread(numbers: readonly number[], digits: number): string {
+  const shown = (number: number): string => number.toFixed(digits)
+  return `${shown(median(numbers))} (${shown(Math.min(...numbers))}–${shown(Math.max(...numbers))})`
+}
+
+function median(numbers: readonly number[]): number {
+  const sorted = numbers.toSorted((a, b) => a - b)
+  const upper = sorted[Math.floor(sorted.length / 2)] ?? NaN
+  const lower = sorted[Math.ceil(sorted.length / 2) - 1] ?? NaN
+  return (lower + upper) / 2
+}
