@@ -150,7 +150,8 @@ function asJson(piece: string, changes: readonly Change[], did: Did): object {
 
 function next(changes: readonly Change[]): string {
   const migration = changes.some(({ path }) => path.startsWith('drizzle/'))
-  return `Added. Next: ${migration ? 'npm run db:migrate (npm run dev does it too), ' : ''}npm test\n`
+  const install = changes.some(({ path }) => path === 'package.json')
+  return `Added. Next: ${install ? 'npm install (or what you install with), ' : ''}${migration ? 'npm run db:migrate (npm run dev does it too), ' : ''}npm test\n`
 }
 
 function usage(plop: NodePlopAPI): string {

@@ -4,14 +4,16 @@ export interface Piece {
   name: string
   /** One line for the list of pieces. */
   summary: string
-  /** `noun`: the name has a singular and a plural that differ; `name`: one word in both places. */
-  takes: 'noun' | 'name'
-  /** The absolute path of a folder that mirrors the service's root: `…/src/widgets/widgets.routes.ts` becomes `src/…`. */
+  /** `noun`: the name has a singular and a plural that differ; `name`: one word in both places; else one of these words. */
+  takes: 'noun' | 'name' | readonly string[]
+  /** The absolute path of a folder that mirrors the service's root: `…/src/widgets/widgets.routes.ts` becomes `src/…`; its `test/` likewise. */
   folder: string
   /** The calls that existing files must make to what was stamped. */
   wirings: readonly Wiring[]
   /** Whether the stamped schema needs a migration, which the service's own drizzle-kit then makes. */
   migration: boolean
+  /** What package.json must depend on, with the range where it does not yet. */
+  dependencies?: Readonly<Record<string, string>>
 }
 
 /** One call that is put into a function of an existing file, with its import. Its names say widget, as the piece's files do. */
@@ -20,8 +22,8 @@ export interface Wiring {
   file: string
   /** The function of that file that is to make the call. */
   within: string
-  /** `element`: spread into the array that the function returns; `statement`: awaited at the end of its body. */
-  as: 'element' | 'statement'
+  /** `element`: spread into the array that the function returns; `item`: put into it; `statement`: awaited at the end of its body. */
+  as: 'element' | 'item' | 'statement'
   /** The function to call. */
   call: string
   /** The module that exports it, as `file` imports it. */

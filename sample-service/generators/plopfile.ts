@@ -1,10 +1,12 @@
 import type { ActionType, NodePlopAPI, PromptQuestion } from 'node-plop'
+import { depend } from './depend.ts'
 import { migrate } from './migration.ts'
 import { nameFrom, nounFrom, stampNames, type Noun } from './names.ts'
 import type { Piece, Wiring } from './piece.ts'
 import type { Plan } from './plan.ts'
 import { route } from './route/piece.ts'
 import { stamp } from './stamp.ts'
+import { storage } from './storage/piece.ts'
 import { upload } from './upload/piece.ts'
 import { wire } from './wire.ts'
 
@@ -36,6 +38,11 @@ export default function plopfile(plop: NodePlopAPI): void {
     await wire(runOf(answers).plan, wiring)
     return wiring.file
   })
+  plop.setActionType('depend', async (answers, config) => {
+    const { dependencies } = config as unknown as { dependencies: Readonly<Record<string, string>> }
+    await depend(runOf(answers).plan, dependencies)
+    return 'package.json'
+  })
   plop.setActionType('migrate', async (answers, config) => {
     const { plan, signal } = runOf(answers)
     const { noun } = config as unknown as { noun: Noun }
@@ -53,10 +60,18 @@ export default function plopfile(plop: NodePlopAPI): void {
     prompts: promptsOf(upload),
     actions: (answers) => actionsOf(upload, runOf(answers)),
   })
+  plop.setGenerator('storage', {
+    description: storage.summary,
+    prompts: promptsOf(storage),
+    actions: (answers) => actionsOf(storage, runOf(answers)),
+  })
 }
 
 /** The questions for what was not given on the command line. */
 function promptsOf(piece: Piece): PromptQuestion[] {
+  if (typeof piece.takes !== 'string') {
+    return [{ type: 'list', name: 'name', message: 'Which?', choices: [...piece.takes] }]
+  }
   const name = {
     type: 'input',
     name: 'name',
@@ -84,10 +99,16 @@ function valid(parse: () => Noun): true | string {
 }
 
 function actionsOf(piece: Piece, { name, plural }: Run): ActionType[] {
+  if (typeof piece.takes !== 'string' && !piece.takes.includes(name)) {
+    throw new Error(`There is no ${piece.name} "${name}": choose one of ${piece.takes.join(', ')}.`)
+  }
   const noun = piece.takes === 'noun' ? nounFrom(name, plural) : nameFrom(name)
   return [
     { type: 'stamp', piece, noun } as ActionType,
     ...piece.wirings.map((wiring) => ({ type: 'wire', wiring: stampWiring(wiring, noun) }) as ActionType),
+    ...(piece.dependencies
+      ? [{ type: 'depend', dependencies: piece.dependencies } as unknown as ActionType]
+      : []),
     ...(piece.migration ? [{ type: 'migrate', noun } as ActionType] : []),
   ]
 }

@@ -9,7 +9,7 @@ import { parse } from './source.ts'
 
 /** Plans the piece's files with the noun in place of widget. Throws an Error of one sentence where one of them cannot be. */
 export async function stamp(plan: Plan, piece: Piece, noun: Noun): Promise<void> {
-  for (const path of await filesOf(join(piece.folder, 'src'))) {
+  for (const path of await filesOf(piece.folder)) {
     const from = relative(piece.folder, path).split(sep).join('/')
     const text = await readFile(path, 'utf8')
     refuseMixing(from, text, noun)
@@ -18,11 +18,13 @@ export async function stamp(plan: Plan, piece: Piece, noun: Noun): Promise<void>
   }
 }
 
-async function filesOf(folder: string): Promise<string[]> {
-  const entries = await readdir(folder, { withFileTypes: true, recursive: true })
+/** What a piece stamps: all below its src/ and test/. What lies beside them tells how. */
+async function filesOf(piece: string): Promise<string[]> {
+  const entries = await readdir(piece, { withFileTypes: true, recursive: true })
   return entries
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name))
+    .filter((path) => /^(?:src|test)$/.test(relative(piece, path).split(sep)[0] ?? ''))
     .sort()
 }
 

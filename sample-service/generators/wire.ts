@@ -36,8 +36,8 @@ export function wiredText(text: string, wiring: Wiring): string {
     const call = `${local ?? wiring.call}(${named.map(({ name }) => name).join(', ')})`
     edits.push(...named.flatMap(({ edit }) => edit ?? []))
     edits.push(
-      wiring.as === 'element'
-        ? insertElement(body, arrayOf(scope, wiring), `...${call}`)
+      wiring.as !== 'statement'
+        ? insertElement(body, arrayOf(scope, wiring), wiring.as === 'element' ? `...${call}` : call)
         : insertStatement(body, blockOf(scope, wiring), `await ${call}${style.semicolon}`, style),
     )
   }

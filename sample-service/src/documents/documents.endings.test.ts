@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto'
+import fc from 'fast-check'
 import { once } from 'node:events'
-import { readdir } from 'node:fs/promises'
+import { readdir, readlink } from 'node:fs/promises'
 import { request, type ClientRequest, type IncomingMessage } from 'node:http'
-import { json } from 'node:stream/consumers'
+import { connect } from 'node:net'
+import { json, text } from 'node:stream/consumers'
 import { expect, test } from 'vitest'
 import { eventually, open, running } from '../../test/support/client.ts'
 import { startService, type RunningService } from '../../test/support/service.ts'
@@ -31,6 +33,15 @@ async function answerTo(client: ClientRequest): Promise<unknown> {
 async function expectNothingLeft(service: RunningService): Promise<void> {
   await eventually(async () => (await readdir(service.uploadDir)).length === 0)
   expect(await service.sql('select id from documents')).toEqual([])
+  await eventually(async () => (await openBelow(service)) === 0)
+}
+
+/** How many files of its upload folder the service holds open; of none where the system does not tell. */
+async function openBelow(service: RunningService): Promise<number> {
+  const descriptors = `/proc/${service.pid}/fd`
+  const numbers = await readdir(descriptors).catch(() => [])
+  const files = await Promise.all(numbers.map((fd) => readlink(`${descriptors}/${fd}`).catch(() => '')))
+  return files.filter((file) => file.startsWith(service.uploadDir)).length
 }
 
 test('an upload that the client cuts off leaves no file and no row', async (t) => {
@@ -87,17 +98,47 @@ test('an upload that waits for its row ends with the client, and its statement w
   await expectNothingLeft(service)
 })
 
-test('the query of a client that hangs up is gone from Postgres', async (t) => {
+const id = '01890a5d-ac96-774b-bcce-b302099a8057'
+
+test.for([
+  ['GET', '/documents', 'order by'],
+  ['GET', `/documents/${id}`, 'where'],
+  ['GET', `/documents/${id}/content`, 'where'],
+  ['DELETE', `/documents/${id}`, 'delete from'],
+] as const)(
+  'the statement of %s %s is gone from Postgres when its client is',
+  async ([method, path, part], t) => {
+    const service = await startService(t)
+    const locker = await service.connect()
+    await locker.query('begin; lock table documents in access exclusive mode')
+    const client = open(service.url + path, method)
+    await eventually(async () => (await running(service, part)) === 1)
+
+    client.hangUp()
+
+    const ms = await eventually(async () => (await running(service, part)) === 0)
+    expect(ms).toBeLessThan(1_000)
+    await service.line(({ msg, status }) => msg === 'request' && status === 499)
+  },
+)
+
+test('a deletion whose client hangs up before its row is gone deletes nothing', async (t) => {
   const service = await startService(t)
+  const body = new FormData()
+  body.append(field, new Blob(['x']), 'x')
+  await fetch(`${service.url}/documents`, { method: 'POST', body })
+  const [row] = await service.sql('select id from documents')
   const locker = await service.connect()
-  await locker.query('begin; lock table documents in access exclusive mode')
-  const client = open(`${service.url}/documents`)
-  await eventually(async () => (await running(service, 'order by')) === 1)
+  await locker.query('begin; select id from documents for update')
+  const client = open(`${service.url}/documents/${String(row?.['id'])}`, 'DELETE')
+  await eventually(async () => (await running(service, 'delete from')) === 1)
 
   client.hangUp()
 
-  const ms = await eventually(async () => (await running(service, 'order by')) === 0)
-  expect(ms).toBeLessThan(1_000)
+  await service.line(({ msg, status }) => msg === 'request' && status === 499)
+  await locker.query('rollback')
+  expect(await service.sql('select id from documents')).toEqual([row])
+  expect(await readdir(service.uploadDir)).toHaveLength(1)
 })
 
 test('a query that meets the deadline is answered 504, and is gone from Postgres', async (t) => {
@@ -111,3 +152,62 @@ test('a query that meets the deadline is answered 504, and is gone from Postgres
   expect(response.headers.get('content-type')).toBe('application/problem+json')
   await eventually(async () => (await running(service, 'order by')) === 0)
 })
+
+test('whatever is sent, in whatever pieces and cut wherever, is stored or refused, and leaves nothing else', async (t) => {
+  const service = await startService(t, { env: { UPLOAD_MAX_FILES: '3' } })
+  const part = (name: string, content: string): string =>
+    `--x\r\nContent-Disposition: form-data; name="${field}"; filename="${name}"\r\n\r\n${content}\r\n`
+  const nested = 'Content-Type: multipart/mixed; boundary=y\r\n\r\n--y\r\n\r\nz\r\n--y--'
+  const good = Buffer.from(`${part('a\u202e/中🎉\0', 'one\r\n--x')}${part('b', nested)}--x--\r\n`)
+  const change = fc.record({
+    at: fc.nat(good.length),
+    cut: fc.nat(20),
+    put: fc.oneof(
+      fc.constantFrom('', '\r\n--x', '\r\n--x--', '\0', 'A: b\r\n'.repeat(2_000)),
+      fc.string({ unit: 'binary' }),
+    ),
+  })
+  const sent = fc.record({
+    changes: fc.array(change, { maxLength: 3 }),
+    piece: fc.integer({ min: 1, max: good.length }),
+    // Bytes that the Content-Length promises beyond what comes; or fewer.
+    promised: fc.constantFrom(0, 0, 0, 10, -10),
+  })
+  await fc.assert(
+    fc.asyncProperty(sent, async ({ changes, piece, promised }) => {
+      const body = changes.reduce(
+        (bytes, { at, cut, put }) =>
+          Buffer.concat([bytes.subarray(0, at), Buffer.from(put), bytes.subarray(at + cut)]),
+        good,
+      )
+      const status = await post(service, body, piece, body.length + promised)
+      if (status !== undefined) expect([201, 400, 413]).toContain(status)
+    }),
+    { numRuns: 150 },
+  )
+  const stored = async (): Promise<string[]> =>
+    (await service.sql('select id from documents order by id')).map((row) => `documents-${String(row['id'])}`)
+  await eventually(async () => String(await stored()) === String((await readdir(service.uploadDir)).sort()))
+  await eventually(async () => (await openBelow(service)) === 0)
+  expect(await stored()).not.toEqual([])
+  expect(service.log.filter(({ status }) => status === 500)).toEqual([])
+})
+
+/** Sends `body` in pieces over a connection of its own and closes that; the status of the answer, if there was one. */
+async function post(service: RunningService, body: Buffer, piece: number, length: number) {
+  const { hostname, port } = new URL(service.url)
+  const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true })
+  socket.on('error', () => undefined)
+  socket.setNoDelay(true)
+  socket.write(
+    `POST /documents HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: multipart/form-data; boundary=x\r\nContent-Length: ${Math.max(0, length)}\r\n\r\n`,
+  )
+  for (let at = 0; at < body.length; at += piece) {
+    socket.write(body.subarray(at, at + piece))
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  socket.end()
+  const answer = await text(socket).catch(() => '')
+  const [, status] = /^HTTP\/1\.1 (\d+)/.exec(answer) ?? []
+  return status === undefined ? undefined : Number(status)
+}

@@ -39,6 +39,8 @@ export interface FilesExpected {
 
 /** The header of a part; also what may stand before the first part and after the last. */
 const overheadBytes = 64 * 1024
+/** What of a file may have arrived before it is read: the client sends on while the disk writes. */
+const aheadBytes = 256 * 1024
 const parserOptions = {
   maxHeaderPairs: 20,
   // The parser's own back-pressure forgets the writer when the body's end comes while it holds it up. Ours stands in
@@ -106,7 +108,7 @@ function readParts(
     function openFile(header: Readonly<Record<string, string[]>>): Readable {
       const { name, contentType } = fileHeader(header, expected.field)
       if (++files > maxFiles) throw contentTooLarge(`more than ${maxFiles} files (UPLOAD_MAX_FILES)`)
-      const content = new Readable({ read: () => intake.release(content) })
+      const content = new Readable({ highWaterMark: aheadBytes, read: () => intake.release(content) })
       // Its reader is told as well; but one that has not begun to read has no listener, which would end the process.
       content.on('error', () => undefined)
       content.on('close', () => {

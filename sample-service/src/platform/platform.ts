@@ -5,7 +5,8 @@ import type { Readiness } from './health.ts'
 import type { Log } from './log.ts'
 import { observePool } from './metrics.ts'
 import type { UploadLimits } from './multipart.ts'
-import { openStorage, type Storage } from './storage.ts'
+import type { Storage } from './storage.ts'
+import { openChosenStorage } from './storages.ts'
 import { startTelemetry, type Telemetry } from './telemetry.ts'
 
 /** What the process opened for its domains. `main` hands it down and has it closed. */
@@ -22,7 +23,7 @@ export interface Platform {
 export interface PlatformOptions {
   readonly service: string
   readonly database: { readonly url: string; readonly poolMax: number }
-  readonly uploads: UploadLimits & { readonly dir: string }
+  readonly uploads: UploadLimits & { readonly url: string | undefined; readonly dir: string }
 }
 
 /** Opens all that lies outside the process, first what must close last. `opened` closes it, also after a failure here. */
@@ -37,6 +38,6 @@ export async function openPlatform(
   const db = await openDatabase(ctx, log, { ...options.database, applicationName: options.service })
   opened.defer('database', (ctx) => db.close(ctx))
   observePool(() => db.stats())
-  const storage = await openStorage(ctx, options.uploads.dir)
+  const storage = await openChosenStorage(ctx, options.uploads)
   return { log, telemetry, db, storage, uploads: options.uploads, readiness: { accepting: true } }
 }

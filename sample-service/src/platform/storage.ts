@@ -5,7 +5,16 @@ import { basename, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { afterFunc, cause, type Context } from '../context/context.ts'
+import { group } from '../context/group.ts'
 import { until } from '../context/until.ts'
+
+/** A kind of storage that STORAGE_URL can name. */
+export interface StorageScheme {
+  /** With its colon: `s3:`. */
+  readonly protocol: string
+  /** @throws Error of one sentence if what `url` names cannot be used */
+  open(ctx: Context, url: URL): Promise<Storage>
+}
 
 /** Where bytes are kept, each content under a key of letters, digits, `.`, `_` and `-`. */
 export interface Storage {
@@ -58,6 +67,52 @@ export class ContentMissing extends Error {
 const underWay = '.part'
 const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 const sweepBatch = 1_000
+/** What may wait while the disk writes: it is then written in one go. */
+const writeBytes = 1024 * 1024
+/** The disk is set to work after each so many bytes, while more arrive: the sync at the end finds little to do. */
+const syncEveryBytes = 8 * 1024 * 1024
+
+/**
+ * For a storage's `put`: does `work`, which reads `content`, and destroys the content with the cause when ctx ends.
+ * @throws the cause of ctx when it has ended, whatever became of the work; what `work` throws
+ */
+export async function consuming<T>(ctx: Context, content: Readable, work: () => Promise<T>): Promise<T> {
+  // Destroyed below, perhaps before anything reads it: an error without a listener ends the process.
+  content.on('error', () => undefined)
+  const stop = afterFunc(ctx, () => content.destroy(cause(ctx)))
+  try {
+    return await work()
+  } catch (error) {
+    const reason = ctx.err === undefined ? error : cause(ctx)
+    // Whoever fills it waits until it is read.
+    content.destroy(reason instanceof Error ? reason : new Error(String(reason)))
+    throw reason
+  } finally {
+    stop()
+  }
+}
+
+/** For a storage's `open`: `content`, which is destroyed with the cause when ctx ends. */
+export function endingWith(ctx: Context, content: Readable): Readable {
+  const stop = afterFunc(ctx, () => content.destroy(cause(ctx)))
+  content.once('close', stop)
+  // Who reads it learns of its end all the same; who has not begun to would end the process.
+  content.on('error', () => undefined)
+  return content
+}
+
+/** `key`, if nothing in it could lead out of where it belongs. */
+export function checkedKey(key: string): string {
+  if (/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(key) && !key.endsWith(underWay)) return key
+  throw new Error(
+    `storage: "${key}" is no key: use letters, digits, '.', '_' and '-', and no ${underWay} at the end`,
+  )
+}
+
+/** Whether `key` is `prefix` and a UUID: the prefix of one noun may begin another's. */
+export function isKeyOf(prefix: string, key: string): boolean {
+  return key.startsWith(prefix) && uuid.test(key.slice(prefix.length))
+}
 
 /**
  * Storage in one directory of the file system, which is made if it is not there. It holds contents and uploads under
@@ -76,21 +131,8 @@ export async function openStorage(ctx: Context, directory: string): Promise<Stor
     })
   }
   return {
-    async put(ctx, key, content) {
-      // Destroyed below, perhaps before anything reads it: an error without a listener ends the process.
-      content.on('error', () => undefined)
-      const stop = afterFunc(ctx, () => content.destroy(cause(ctx)))
-      try {
-        return await write(ctx, directory, pathOf(directory, key), content)
-      } catch (error) {
-        const reason = ctx.err === undefined ? error : cause(ctx)
-        // Whoever fills it waits until it is read.
-        content.destroy(reason instanceof Error ? reason : new Error(String(reason)))
-        throw reason
-      } finally {
-        stop()
-      }
-    },
+    put: (ctx, key, content) =>
+      consuming(ctx, content, () => write(ctx, directory, pathOf(directory, key), content)),
 
     async open(ctx, key, range) {
       const handle = await openFile(pathOf(directory, key))
@@ -98,12 +140,7 @@ export async function openStorage(ctx: Context, directory: string): Promise<Stor
         await handle.close()
         throw cause(ctx)
       }
-      const content = handle.createReadStream({ ...range })
-      const stop = afterFunc(ctx, () => content.destroy(cause(ctx)))
-      content.once('close', stop)
-      // Who reads it learns of its end all the same; who has not begun to would end the process.
-      content.on('error', () => undefined)
-      return content
+      return endingWith(ctx, handle.createReadStream({ ...range }))
     },
 
     async delete(ctx, key) {
@@ -115,10 +152,10 @@ export async function openStorage(ctx: Context, directory: string): Promise<Stor
       const writtenBefore = Date.now() - olderThanMs
       let removed = 0
       for await (const names of namesIn(directory, prefix)) {
-        if (ctx.err !== undefined) throw cause(ctx)
         const old = await olderThan(directory, names, writtenBefore)
         const keys = old.filter((name) => !name.endsWith(underWay))
         const kept = keys.length === 0 ? new Set<string>() : await keep(keys)
+        if (ctx.err !== undefined) throw cause(ctx)
         const left = old.filter((name) => !kept.has(name))
         await Promise.all(left.map((name) => rm(join(directory, name), { force: true })))
         removed += left.length
@@ -129,19 +166,14 @@ export async function openStorage(ctx: Context, directory: string): Promise<Stor
 }
 
 function pathOf(directory: string, key: string): string {
-  if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(key) || key.endsWith(underWay)) {
-    throw new Error(
-      `storage: "${key}" is no key: use letters, digits, '.', '_' and '-', and no ${underWay} at the end`,
-    )
-  }
-  return join(directory, key)
+  return join(directory, checkedKey(key))
 }
 
 async function write(ctx: Context, directory: string, path: string, content: Readable): Promise<Stored> {
   // Exclusive: two uploads to one key would make one file of both.
   const handle = await open(path + underWay, 'wx', 0o600)
   try {
-    const stored = await fill(handle, content)
+    const stored = await fill(ctx, handle, content)
     if (ctx.err !== undefined) throw cause(ctx)
     await rename(path + underWay, path)
     await syncDirectory(directory)
@@ -152,20 +184,28 @@ async function write(ctx: Context, directory: string, path: string, content: Rea
   }
 }
 
-async function fill(handle: FileHandle, content: Readable): Promise<Stored> {
+async function fill(ctx: Context, handle: FileHandle, content: Readable): Promise<Stored> {
   const hash = createHash('sha256')
   let size = 0
+  using syncs = group(ctx)
+  async function* measured(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    let unsynced = 0
+    for await (const chunk of chunks) {
+      hash.update(chunk)
+      size += chunk.length
+      yield chunk
+      if ((unsynced += chunk.length) < syncEveryBytes) continue
+      unsynced = 0
+      syncs.go(() => handle.datasync())
+    }
+  }
   try {
-    await pipeline(content, async (chunks: AsyncIterable<Buffer>) => {
-      for await (const chunk of chunks) {
-        hash.update(chunk)
-        size += chunk.length
-        // Unlike write, which may write less than it was given.
-        await handle.appendFile(chunk)
-      }
-    })
-    await handle.sync()
+    // flush: it is synced before it is closed.
+    const file = handle.createWriteStream({ flush: true, highWaterMark: writeBytes })
+    await until(ctx, pipeline(content, measured, file))
+    await syncs.wait()
   } finally {
+    // After what is still being done to it, whichever of the three has failed.
     await handle.close()
   }
   return { size, sha256: hash.digest('hex') }
@@ -196,8 +236,7 @@ async function* namesIn(directory: string, prefix: string): AsyncGenerator<strin
   let names: string[] = []
   for await (const { name } of await opendir(directory)) {
     const key = name.endsWith(underWay) ? name.slice(0, -underWay.length) : name
-    // The prefix of one noun may begin another's: the rest has to be a UUID and no more.
-    if (!key.startsWith(prefix) || !uuid.test(key.slice(prefix.length))) continue
+    if (!isKeyOf(prefix, key)) continue
     names.push(name)
     if (names.length < sweepBatch) continue
     yield names

@@ -1,0 +1,23 @@
+import type { Plan } from './plan.ts'
+
+/**
+ * Plans what package.json must depend on, written as npm writes it. A range that is there already stays. Installing
+ * is left to whoever runs the command: it is their package manager, and their lock file.
+ * Throws an Error of one sentence if package.json is gone.
+ */
+export async function depend(plan: Plan, wanted: Readonly<Record<string, string>>): Promise<void> {
+  const path = 'package.json'
+  const text = await plan.read(path)
+  if (text === undefined) throw new Error(`${path} is gone: bring it back, for it names what to install.`)
+  // Node does not start in a folder whose package.json is no JSON.
+  const manifest = JSON.parse(text) as { dependencies?: Record<string, string> }
+  const missing = Object.entries(wanted).filter(([name]) => !Object.hasOwn(manifest.dependencies ?? {}, name))
+  if (missing.length === 0) return
+  const all = [...Object.entries(manifest.dependencies ?? {}), ...missing]
+  // An assignment keeps the place that the key has in the file.
+  manifest.dependencies = Object.fromEntries(all.sort(([a], [b]) => (a < b ? -1 : 1)))
+  const newline = text.includes('\r\n') ? '\r\n' : '\n'
+  const indent = /^[ \t]+/m.exec(text)?.[0] ?? '  '
+  const after = JSON.stringify(manifest, null, indent).replaceAll('\n', newline)
+  await plan.edit(path, after + (text.endsWith('\n') ? newline : ''))
+}

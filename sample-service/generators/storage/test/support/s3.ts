@@ -1,0 +1,161 @@
+import { createHash, randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { buffer } from 'node:stream/consumers'
+import type { RunningTest } from './service.ts'
+
+/**
+ * As much of S3's protocol as storage-s3.ts speaks, in memory: for tests without a network. It checks no signature and is
+ * no proof of what S3 does; TEST_STORAGE_URL has the same tests run against a real one.
+ */
+export interface S3 {
+  /** For STORAGE_URL. */
+  readonly url: string
+  /** Leaves the next request with this method and these words in its URL without an answer; resolves when it is there. */
+  hold(method: string, words: string): Promise<void>
+  /** How many requests are still without an answer. */
+  open(): number
+}
+
+interface Upload {
+  readonly key: string
+  readonly at: Date
+  readonly parts: Map<number, Buffer>
+}
+
+const bucket = 'bucket'
+/** Small, so that a handful of keys takes more than one page. */
+const pageSize = 2
+
+export async function startS3(t: RunningTest): Promise<S3> {
+  const objects = new Map<string, { readonly bytes: Buffer; readonly at: Date }>()
+  const uploads = new Map<string, Upload>()
+  const unanswered = new Set<ServerResponse>()
+  let held: { method: string; words: string; there: () => void } | undefined
+
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<unknown> {
+    const url = new URL(request.url ?? '', 'http://s3')
+    const body = await buffer(request)
+    if (held !== undefined && held.method === request.method && url.href.includes(held.words)) {
+      held.there()
+      held = undefined
+      return
+    }
+    const [, named, ...rest] = decodeURIComponent(url.pathname).split('/')
+    const [key, query] = [rest.join('/'), url.searchParams]
+    const id = query.get('uploadId') ?? ''
+    const upload = uploads.get(id)
+    const found = objects.get(key)
+
+    if (named !== bucket) return failure(response, 404, 'NoSuchBucket')
+    if (request.method === 'HEAD') return response.writeHead(200).end()
+    if (key === '' && query.has('uploads')) return xml(response, listUploads(query))
+    if (key === '') return xml(response, listObjects(query))
+    if (query.has('uploads')) {
+      const made = randomUUID()
+      uploads.set(made, { key, at: new Date(), parts: new Map() })
+      return xml(response, `<R><UploadId>${made}</UploadId></R>`)
+    }
+    if (query.has('uploadId')) {
+      if (upload === undefined) return failure(response, 404, 'NoSuchUpload')
+      if (request.method === 'PUT') {
+        upload.parts.set(Number(query.get('partNumber')), body)
+        return response.writeHead(200, { etag: etagOf(body) }).end()
+      }
+      uploads.delete(id)
+      if (request.method === 'DELETE') return response.writeHead(204).end()
+      const numbers = [...body.toString().matchAll(/<PartNumber>(\d+)</g)].map(([, number]) => Number(number))
+      const bytes = Buffer.concat(numbers.map((number) => upload.parts.get(number) ?? Buffer.alloc(0)))
+      objects.set(key, { bytes, at: new Date() })
+      return xml(response, `<R><ETag>${etagOf(bytes)}</ETag></R>`)
+    }
+    if (request.method === 'PUT') {
+      objects.set(key, { bytes: body, at: new Date() })
+      return response.writeHead(200, { etag: etagOf(body) }).end()
+    }
+    if (request.method === 'DELETE') {
+      objects.delete(key)
+      return response.writeHead(204).end()
+    }
+    if (found === undefined) return failure(response, 404, 'NoSuchKey')
+    const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '') ?? []
+    const bytes = first === undefined ? found.bytes : found.bytes.subarray(Number(first), Number(last) + 1)
+    response.writeHead(first === undefined ? 200 : 206, { 'content-length': bytes.length }).end(bytes)
+  }
+
+  // A page goes on behind a place in the order, as S3's do: what was listed may be gone by then.
+  function listObjects(query: URLSearchParams): string {
+    const prefix = query.get('prefix') ?? ''
+    const from = query.get('continuation-token') ?? ''
+    const all = [...objects].filter(([key]) => key.startsWith(prefix) && key > from).sort(byFirst)
+    const page = all.slice(0, pageSize)
+    const listed = page.map(
+      ([key, { at }]) =>
+        `<Contents><Key>${key}</Key><LastModified>${at.toISOString()}</LastModified></Contents>`,
+    )
+    const more = all.length > pageSize
+    const token = more ? `<NextContinuationToken>${page.at(-1)?.[0]}</NextContinuationToken>` : ''
+    return `<R><IsTruncated>${more}</IsTruncated>${token}${listed.join('')}</R>`
+  }
+
+  function listUploads(query: URLSearchParams): string {
+    const prefix = query.get('prefix') ?? ''
+    const from = `${query.get('key-marker') ?? ''} ${query.get('upload-id-marker') ?? ''}`
+    const all = [...uploads]
+      .map(([id, { key, at }]) => [`${key} ${id}`, { id, key, at }] as const)
+      .filter(([place, { key }]) => key.startsWith(prefix) && place > from)
+      .sort(byFirst)
+    const page = all.slice(0, pageSize).map(([, upload]) => upload)
+    const listed = page.map(
+      ({ id, key, at }) =>
+        `<Upload><Key>${key}</Key><UploadId>${id}</UploadId><Initiated>${at.toISOString()}</Initiated></Upload>`,
+    )
+    const last = page.at(-1)
+    const next =
+      last === undefined
+        ? ''
+        : `<NextKeyMarker>${last.key}</NextKeyMarker><NextUploadIdMarker>${last.id}</NextUploadIdMarker>`
+    return `<R><IsTruncated>${all.length > pageSize}</IsTruncated>${next}${listed.join('')}</R>`
+  }
+
+  const server = createServer((request, response) => {
+    unanswered.add(response)
+    response.once('close', () => unanswered.delete(response))
+    // A client that goes away while it sends is what some tests are about.
+    answer(request, response).catch(() => response.destroy())
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.onTestFinished(async () => {
+    server.closeAllConnections()
+    server.close()
+    await once(server, 'close')
+  })
+  const { port } = server.address() as AddressInfo
+  return {
+    url: `s3://${bucket}/some/folder?endpoint=http://127.0.0.1:${port}`,
+    hold: (method, words) => new Promise((there) => (held = { method, words, there })),
+    open: () => unanswered.size,
+  }
+}
+
+function byFirst([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number {
+  return a < b ? -1 : 1
+}
+
+function etagOf(bytes: Buffer): string {
+  return `"${createHash('md5').update(bytes).digest('hex')}"`
+}
+
+function xml(response: ServerResponse, text: string): unknown {
+  return response
+    .writeHead(200, { 'content-type': 'application/xml' })
+    .end(`<?xml version="1.0" encoding="UTF-8"?>${text}`)
+}
+
+function failure(response: ServerResponse, status: number, code: string): unknown {
+  return response
+    .writeHead(status, { 'content-type': 'application/xml' })
+    .end(`<Error><Code>${code}</Code><Message>${code}</Message></Error>`)
+}
