@@ -1,7 +1,7 @@
 import { cpus, loadavg } from 'node:os'
 import { background, type Context } from '../../templates/service/src/context/context.ts'
 import { withSignals } from '../../templates/service/src/context/signals.ts'
-import { build, install, runtime } from './cache.ts'
+import { build, install, runtime } from '../support/cache.ts'
 import { peers } from './catalogue.ts'
 import { parseOptions, usage, type Options } from './options.ts'
 import { runCases } from './run.ts'
@@ -25,7 +25,7 @@ async function run(ctx: Context, options: Options): Promise<void> {
     if ('folder' in installed) had.push({ name, folder: installed.folder })
     else missing.set(name, `${name}@${version} could not be installed: ${installed.missing}`)
   }
-  await using compiled = await build(had)
+  await using built = await build(had, ['bench/context', 'templates/service/src/context'])
   const [cpu] = cpus()
   console.log(
     `${cpus().length} × ${cpu?.model ?? 'unknown processor'}, ${new Date().toISOString().slice(0, 10)}`,
@@ -42,7 +42,13 @@ async function run(ctx: Context, options: Options): Promise<void> {
     process.stderr.write(`Node ${node.version}\n`)
     const loadBefore = loadavg()[0] ?? 0
     const start = performance.now()
-    const results = await runCases(ctx, node.program, compiled.worker, missing, options)
+    const results = await runCases(
+      ctx,
+      node.program,
+      built.compiled('bench/context/worker.ts'),
+      missing,
+      options,
+    )
     const seconds = Math.round((performance.now() - start) / 1000)
     const load = `${loadBefore.toFixed(1)} before, ${(loadavg()[0] ?? 0).toFixed(1)} after`
     console.log(

@@ -24,7 +24,11 @@ const takesSignal = 'pass { signal: ctx.signal }'
 const callback = 'use its twin in the promises module and pass { signal: ctx.signal }'
 
 export const twins: readonly Twin[] = [
-  { names: ['fetch'], options: 1, instead: takesSignal },
+  {
+    names: ['fetch'],
+    options: 1,
+    instead: 'call client.fetch(ctx, …) of src/platform/client.ts, or pass { signal: ctx.signal }',
+  },
   {
     names: ['setTimeout', 'setInterval'],
     instead: 'await sleep(ctx, ms), or derive withTimeout(ctx, ms), or clear it in afterFunc(ctx, …)',

@@ -58,6 +58,16 @@ check('context-twin', contextTwin, {
       ],
     },
     {
+      name: 'fetch, and what to write instead',
+      code: `${imports}export const f = (req: Context) => [globalThis.fetch('http://a', req.err ? {} : undefined)]`,
+      errors: [
+        {
+          message:
+            '`globalThis.fetch` does not end with `req`: call client.fetch(req, …) of src/platform/client.ts, or pass { signal: req.signal }; or await it as until(req, …).',
+        },
+      ],
+    },
+    {
       name: 'fetch with options',
       code: `${imports}export const f = (ctx: Context) => fetch('http://a', { method: 'PUT' })`,
       errors: [

@@ -1,3 +1,5 @@
+import { List } from './list.ts'
+
 /**
  * Go's context package for TypeScript: a tree of contexts that carries an end (cancel, deadline), its cause and
  * request-scoped values from whoever started the work to everything done on its behalf.
@@ -155,8 +157,9 @@ export function afterFunc(ctx: Context, fn: () => void): () => boolean {
     return () => false
   }
   const callback = new Callback(fn)
-  host.children.add(callback)
-  return () => host.children.delete(callback)
+  const { children } = host
+  children.add(callback)
+  return () => children.delete(callback)
 }
 
 /** Why `ctx` ended: the cause given to the first end on the path to the root, else `ctx.err`; undefined before. */
@@ -188,13 +191,16 @@ export function liveContexts(ctx: Context): LiveContext {
 
 type Known = Root | Branch | Value | Detached
 
+/** What hangs from a context, and ends with it. */
+type Child = Branch | Callback
+
 /** Timers hold 31 bits of milliseconds: beyond, setTimeout fires after 1 ms. */
 const maxTimerMs = 2 ** 31 - 1
 
 class Root implements Context {
   readonly name: string
   readonly since = performance.now()
-  readonly children = new Set<Branch | Callback>()
+  readonly children = new List<Child>()
   readonly deadline = undefined
   readonly err = undefined
   readonly cause = undefined
@@ -224,8 +230,8 @@ class Root implements Context {
   }
 }
 
-/** Shared by all contexts that have had no child yet; never added to. */
-const none: ReadonlySet<never> = new Set<never>()
+/** Shared by all contexts that had no child when they ended. */
+const none: readonly never[] = []
 
 /** A context that can end: what withCancel, withTimeout, withDeadline and withSignal return. */
 class Branch implements Context, Disposable {
@@ -246,7 +252,11 @@ class Branch implements Context, Disposable {
   release: (() => void) | undefined
   ended: Error | undefined
   cause: Error | undefined
-  #children: Set<Branch | Callback> | undefined
+  /** Its place among the children of its owner. */
+  list: List<Child> | undefined
+  previous: Child | undefined
+  next: Child | undefined
+  #children: List<Child> | undefined
   #controller: AbortController | undefined
 
   constructor(owner: Root | Branch, values: Value | undefined) {
@@ -263,8 +273,8 @@ class Branch implements Context, Disposable {
     return this
   }
 
-  get children(): Set<Branch | Callback> {
-    this.#children ??= new Set()
+  get children(): List<Child> {
+    this.#children ??= new List()
     return this.#children
   }
 
@@ -304,16 +314,14 @@ class Branch implements Context, Disposable {
   }
 
   /** Marks it as ended, lets go of timer, foreign signal and children; returns the children it had. */
-  close(err: Error, cause: Error): ReadonlySet<Branch | Callback> {
+  close(err: Error, cause: Error): readonly Child[] {
     this.ended = err
     this.cause = cause
     if (this.timer !== undefined) clearTimeout(this.timer)
     this.timer = undefined
     this.release?.()
     this.release = undefined
-    const children = this.#children ?? none
-    this.#children = undefined
-    return children
+    return this.#children?.takeAll() ?? none
   }
 
   announce(): void {
@@ -385,6 +393,9 @@ class Detached implements Context {
 
 class Callback {
   readonly fn: () => void
+  list: List<Child> | undefined
+  previous: Child | undefined
+  next: Child | undefined
 
   constructor(fn: () => void) {
     this.fn = fn
@@ -417,8 +428,33 @@ function deriveUntil(parent: Known, ms: number, at: number | undefined, cause: E
 }
 
 function arm(branch: Branch, left: number): void {
-  if (left <= 0) expire(branch)
-  else branch.timer = setTimeout(onTimer, Math.min(Math.ceil(left), maxTimerMs), branch)
+  if (left <= 0) {
+    expire(branch)
+    return
+  }
+  const ms = Math.min(Math.ceil(left), maxTimerMs)
+  branch.timer = setTimeout(onTimer, ms, branch)
+  keepTimerList(ms)
+}
+
+/** The duration of the last timer, and the one whose list is kept; milliseconds. */
+let lastMs = 0
+let keptMs = 0
+let keeper: NodeJS.Timeout | undefined
+
+/**
+ * Node keeps timers in a list for each duration, which its first timer makes and its last takes down: twice the price of
+ * a timer in a list that is there. A timer that does nothing keeps the list of a duration that is asked for again and
+ * again; there is one such timer at most, and it keeps no process alive.
+ */
+function keepTimerList(ms: number): void {
+  if (ms === keptMs) return
+  if (ms === lastMs) {
+    clearTimeout(keeper)
+    keptMs = ms
+    keeper = setTimeout(() => (keptMs = 0), ms).unref()
+  }
+  lastMs = ms
 }
 
 function onTimer(branch: Branch): void {
@@ -435,14 +471,15 @@ function expire(branch: Branch): void {
  * ended by that, though its timer has not run: it was first. A loop, for trees may be deep.
  */
 function end(top: Branch, err: Error, cause: Error): void {
-  top.owner.children.delete(top)
+  top.list?.delete(top)
   const below = top.close(err, cause)
-  if (below.size === 0) {
+  if (below.length === 0) {
     top.announce()
     return
   }
   const now = performance.now()
-  const told: (Branch | Callback)[] = [top, ...below]
+  const told: Child[] = [top]
+  for (const child of below) told.push(child)
   for (let i = 1; i < told.length; i++) {
     const node = told[i]
     if (!(node instanceof Branch)) continue

@@ -43,6 +43,29 @@ test('retry: a failure that is not retryable is the end (beyond Go)', async (t) 
   expect(attempts).toBe(1)
 })
 
+test('retry: what a failure asks to wait for comes on top of the pause, and can be refused (beyond Go)', async (t) => {
+  const ctx = testContext(t)
+  const pauses: number[] = []
+  const failures = [new Error('20'), new Error('5000')]
+  let attempts = 0
+
+  const work = retry(
+    ctx,
+    {
+      firstPauseMs: 1,
+      askedPauseMs: (failure) => Number((failure as Error).message),
+      retryable: (_failure, pauseMs) => pauses.push(pauseMs) > 0 && pauseMs < 5_000,
+    },
+    async () => {
+      throw failures[attempts++] ?? new Error('one attempt too many')
+    },
+  )
+
+  await expect(work).rejects.toBe(failures[1])
+  expect(pauses[0]).toBeGreaterThanOrEqual(20.5)
+  expect(pauses[1]).toBeGreaterThanOrEqual(5_000)
+})
+
 test('retry: the end of ctx ends the pause, and is what it rejects with (beyond Go)', async (t) => {
   using ctx = withCancel(testContext(t))
   const reason = new Error('no longer wanted')

@@ -8,8 +8,10 @@ export interface RetryOptions {
   readonly firstPauseMs?: number
   /** Milliseconds that a pause is never longer than. 2,000 if not given. */
   readonly maxPauseMs?: number
-  /** Whether another attempt could succeed after this failure; always, if not given. */
-  readonly retryable?: (failure: unknown) => boolean
+  /** Milliseconds that this failure asks to wait for, on top of the pause; 0 if not given. */
+  readonly askedPauseMs?: (failure: unknown) => number
+  /** Whether to try again after this failure, `pauseMs` later; always, if not given. */
+  readonly retryable?: (failure: unknown, pauseMs: number) => boolean
   /** Told of each failure that is followed by another attempt, `pauseMs` later. */
   readonly onRetry?: (failure: unknown, pauseMs: number) => void
 }
@@ -33,9 +35,9 @@ export async function retry<T>(
     } catch (failure) {
       const over = cause(ctx)
       if (over !== undefined) throw over
-      if (attempt >= attempts || options.retryable?.(failure) === false) throw failure
       const longestMs = Math.min(firstPauseMs * 2 ** (attempt - 1), maxPauseMs)
-      const pauseMs = longestMs * (0.5 + Math.random() / 2)
+      const pauseMs = (options.askedPauseMs?.(failure) ?? 0) + longestMs * (0.5 + Math.random() / 2)
+      if (attempt >= attempts || options.retryable?.(failure, pauseMs) === false) throw failure
       options.onRetry?.(failure, pauseMs)
       await sleep(ctx, pauseMs)
     }

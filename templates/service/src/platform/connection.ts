@@ -11,6 +11,7 @@ import {
   type Context,
 } from '../context/context.ts'
 import { sleep } from '../context/sleep.ts'
+import { ConnectionLost } from './database-errors.ts'
 import { requestCancel } from './postgres-cancel.ts'
 import { span } from './span.ts'
 
@@ -26,26 +27,35 @@ export interface Connection {
   /**
    * Runs one statement under `ctx`, in a span. When ctx ends it is cancelled in Postgres; this settles only when the
    * connection can be used again: after the server has ended the statement and the cancel's own connection.
-   * @throws the cause of ctx if it has ended, else what pg throws
+   * @throws the cause of ctx if it has ended, ConnectionLost, or what pg throws
    */
   execute(ctx: Context, statement: QueryConfig, values?: unknown[]): Promise<QueryResult>
+  /**
+   * Runs what must not be cancelled once it is sent, as COMMIT: the end of ctx is not looked at. Without an answer in
+   * `budgetMs` milliseconds the connection is closed.
+   * @throws ConnectionLost, or what pg throws
+   */
+  conclude(ctx: Context, text: string, budgetMs: number): Promise<QueryResult>
   /** Resolves when no statement is under way. */
   idle(): Promise<void>
   /** Whether a transaction is open, also a failed one. */
   inTransaction(): boolean
-  /** Gives the connection back; closes it instead if it is broken or a transaction is still open on it. */
+  /** Gives the connection back; closes it instead if it is broken, at work, or has a transaction open. */
   release(): void
 }
 
 /** Takes over `client` until `release`. */
 export function borrowed(client: PoolClient): Connection {
   let broken: Error | undefined
+  let released = false
+  let underWay = 0
   let last: Promise<unknown> = Promise.resolve()
   // While a client is out of its pool nobody else listens, and an error event without a listener ends the process.
   const onError = (error: unknown): void => {
     broken ??= error instanceof Error ? error : new Error(String(error))
   }
   client.on('error', onError)
+  const isBroken = (): boolean => broken !== undefined
 
   async function run(
     ctx: Context,
@@ -54,7 +64,8 @@ export function borrowed(client: PoolClient): Connection {
   ): Promise<QueryResult> {
     const ended = cause(ctx)
     if (ended !== undefined) throw ended
-    if (broken !== undefined) throw broken
+    if (released) throw new Error('a connection was used after it had been given back')
+    if (broken !== undefined) throw connectionLost(broken)
     let settled = false
     let ending: CancelContext | undefined
     let cancelled: Promise<void> | undefined
@@ -62,28 +73,45 @@ export function borrowed(client: PoolClient): Connection {
       if (settled) return
       // Its end is why there is something to cancel. Ended below, when the statement has.
       ending = withTimeout(withoutCancel(ctx), cancelBudgetMs)
-      cancelled = cancelUntilEnded(ending, client)
+      cancelled = cancelUntilEnded(ending, client).catch(onError)
     })
     try {
       return await submit(client, statement, values)
     } catch (error) {
-      if (!(error instanceof pg.DatabaseError))
-        broken ??= error instanceof Error ? error : new Error(String(error))
-      throw cause(ctx) ?? error
+      const lost = isBroken()
+      // What fails on this side, as a value that cannot be encoded, leaves the protocol in the middle of a message.
+      if (!(error instanceof pg.DatabaseError)) onError(error)
+      throw cause(ctx) ?? (lost ? connectionLost(error) : error)
     } finally {
       settled = true
       stop()
       ending?.cancel()
       // Until the cancel's connection has closed, the cancel would hit the next statement of this backend.
-      await cancelled?.catch(onError)
+      await cancelled
     }
   }
 
+  function execute(ctx: Context, statement: QueryConfig, values?: unknown[]): Promise<QueryResult> {
+    underWay++
+    const turn = last
+      .then(() => traced(ctx, statement.text, (ctx) => run(ctx, statement, values)))
+      .finally(() => underWay--)
+    last = turn.catch(() => undefined)
+    return turn
+  }
+
   return {
-    execute(ctx, statement, values) {
-      const turn = last.then(() => traced(ctx, statement.text, (ctx) => run(ctx, statement, values)))
-      last = turn.catch(() => undefined)
-      return turn
+    execute,
+    async conclude(ctx, text, budgetMs) {
+      // Cancelled half-way it would leave nobody knowing what became of it. It ends with its answer, or its connection.
+      using patience = withTimeout(withoutCancel(ctx), budgetMs)
+      const stop = afterFunc(patience, () => closeAbruptly(client))
+      try {
+        // The same: the end of its patience closes the connection, which a cancel would keep.
+        return await execute(withoutCancel(patience), { text })
+      } finally {
+        stop()
+      }
     },
     async idle() {
       await last
@@ -92,14 +120,15 @@ export function borrowed(client: PoolClient): Connection {
       return client.getTransactionStatus() !== 'I'
     },
     release() {
+      released = true
       client.off('error', onError)
-      const open = client.getTransactionStatus() !== 'I'
-      client.release(broken ?? open)
+      const clean = underWay === 0 && client.getTransactionStatus() === 'I'
+      client.release(broken ?? !clean)
     },
   }
 }
 
-/** Settles when Postgres is ready for the next statement: pg itself reports an error before that. */
+/** Settles when Postgres is ready for the next statement, or gone: pg itself reports an error before that. */
 function submit(
   client: PoolClient,
   statement: QueryConfig,
@@ -142,6 +171,10 @@ async function cancelUntilEnded(ctx: Context, client: PoolClient): Promise<void>
     closeAbruptly(client)
     throw error
   }
+}
+
+function connectionLost(error: unknown): ConnectionLost {
+  return new ConnectionLost(error instanceof Error ? error.message : String(error), { cause: error })
 }
 
 function closeAbruptly(client: PoolClient): void {

@@ -1,62 +1,58 @@
-import { DrizzleQueryError } from 'drizzle-orm/errors'
-import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres'
-import pg, { type PoolClient, type QueryConfig, type QueryResult } from 'pg'
-import { Canceled, cause, withCancel, withoutCancel, withTimeout, type Context } from '../context/context.ts'
+import pg, { type PoolClient } from 'pg'
+import { Canceled, cause, type Context } from '../context/context.ts'
 import { retry } from '../context/retry.ts'
 import { until } from '../context/until.ts'
 import { borrowed, type Connection } from './connection.ts'
+import { CommitOutcomeUnknown, plain } from './database-errors.ts'
+import { within, type Queries } from './database-queries.ts'
+import { streamRows, type RowQuery, type StreamOptions } from './database-stream.ts'
+import { transact, type Work } from './database-transaction.ts'
 import type { Log } from './log.ts'
 import { unavailable } from './problem.ts'
-
-/** Drizzle on the one connection of a call. `transaction` is missing on purpose: drizzle's leaks clients, ours does not. */
-export type Queries = Omit<NodePgDatabase, 'transaction' | '$client'>
 
 /** PostgreSQL. A query handle exists only inside a call that takes a context, so a query without one cannot be written. */
 export interface Database {
   /**
    * Runs `work` on one connection. When ctx ends, the running statement is cancelled in Postgres and this rejects with
    * the cause of ctx; waiting for a connection ends with ctx as well.
-   * @throws QueryFailed if Postgres refuses a statement, a 503 Problem if it cannot be reached
+   * @throws QueryFailed if Postgres refuses a statement, a 503 Problem if it cannot be reached or cannot serve now
    */
   run<T>(ctx: Context, work: (q: Queries) => Promise<T>): Promise<T>
   /**
    * Runs `work` in a transaction, which is committed when it resolves and rolled back when it rejects or ctx ends.
-   * COMMIT and ROLLBACK, once sent, are not cancelled.
+   * COMMIT and ROLLBACK, once sent, are not cancelled. `q.savepoint` makes a part of it that can fail by itself.
    * @throws CommitOutcomeUnknown if the connection was lost while Postgres was committing
    */
-  // eslint-disable-next-line context/context-first -- most work needs q alone: ctx is the transaction's own, for what it calls
-  transaction<T>(ctx: Context, work: (q: Queries, ctx: Context) => Promise<T>): Promise<T>
+  transaction<T>(ctx: Context, work: Work<T>): Promise<T>
+  /**
+   * The rows of one select, a batch in memory at a time: the next one is fetched when the loop asks for it.
+   *
+   *     for await (const row of db.stream(ctx, (q) => q.select().from(documents))) …
+   *     return { status: 200, headers, body: Readable.from(lines(db.stream(ctx, …))) }
+   *
+   * It holds a connection, and a snapshot of the database, until the loop is left or ctx ends: then the statement is
+   * cancelled, the connection goes back, and the loop rejects with the cause of ctx.
+   * @throws as `run` does
+   */
+  stream<T>(
+    ctx: Context,
+    select: (q: Queries) => RowQuery<T>,
+    options?: StreamOptions,
+  ): AsyncGenerator<T, void>
+  /**
+   * Whether the database can be reached. Does not wait behind work: where it holds all connections of the pool, that
+   * they are `busy` is the answer.
+   * @throws a 503 Problem if it cannot be reached, the cause of ctx when it ends first
+   */
+  ping(ctx: Context): Promise<'answers' | 'busy'>
   /** Connections of the pool: open, idle, and calls that wait for one. */
   stats(): { total: number; idle: number; waiting: number }
   /** Closes all connections; waits for those in use, as long as ctx lasts. */
   close(ctx: Context): Promise<void>
 }
 
-/** Postgres refused a statement. Says what and why, but holds no values: its text is parameterised. */
-export class QueryFailed extends Error {
-  override readonly name = 'QueryFailed'
-  /** https://www.postgresql.org/docs/current/errcodes-appendix.html */
-  readonly sqlState: string | undefined
-  readonly constraint: string | undefined
-  readonly statement: string | undefined
-
-  constructor(failure: pg.DatabaseError, statement: string | undefined) {
-    super(failure.message)
-    this.sqlState = failure.code
-    this.constraint = failure.constraint
-    this.statement = statement
-  }
-}
-
-/** The connection was lost during COMMIT: whether the transaction is in the database, only the database knows. */
-export class CommitOutcomeUnknown extends Error {
-  override readonly name = 'CommitOutcomeUnknown'
-}
-
-/** Slack of Postgres's own timeout over the context's deadline: the context should be what ends a statement. */
-const statementTimeoutSlackMs = 1_000
 /** How long a connection attempt may take, and a call wait for one; a backstop for contexts with far deadlines. */
-const connectTimeoutMs = 10_000
+const connectTimeoutMs = 5_000
 
 /**
  * Opens a pool and waits until the database answers, trying again until ctx ends.
@@ -92,27 +88,35 @@ export async function openDatabase(
 }
 
 function overPool(pool: pg.Pool): Database {
+  /** Connections that somebody works with: those the pool is still dialling are not among them. */
+  let inUse = 0
+  pool.on('acquire', () => inUse++).on('release', () => inUse--)
+  const busy = (): boolean => inUse >= pool.options.max
+
+  const run: Database['run'] = (ctx, work) =>
+    withConnection(ctx, pool, (connection) => within(ctx, connection, work))
+
   return {
-    async run(ctx, work) {
-      return withConnection(ctx, pool, (connection) => within(ctx, connection, work))
-    },
+    run,
 
     async transaction(ctx, work) {
-      return withConnection(ctx, pool, async (connection) => {
-        let result
-        try {
-          await connection.execute(ctx, { text: beginFor(ctx) })
-          using inside = withCancel(ctx)
-          result = await within(inside, connection, (q) => work(q, inside))
-          const ended = cause(ctx)
-          if (ended !== undefined) throw ended
-        } catch (error) {
-          await rollback(ctx, connection)
-          throw error
-        }
-        await commit(ctx, connection)
-        return result
-      })
+      return withConnection(ctx, pool, (connection) => transact(ctx, connection, work))
+    },
+
+    async *stream(ctx, select, options = {}) {
+      yield* streamRows(ctx, borrowed(await acquire(ctx, pool)), select, options)
+    },
+
+    async ping(ctx) {
+      if (busy()) return 'busy'
+      try {
+        await run(ctx, (q) => q.execute('select 1'))
+        return 'answers'
+      } catch (error) {
+        // Somebody was faster.
+        if (busy()) return 'busy'
+        throw error
+      }
     },
 
     stats() {
@@ -157,62 +161,6 @@ async function acquire(ctx: Context, pool: pg.Pool): Promise<PoolClient> {
     )
     throw cause(ctx) ?? unavailable('the database does not answer', error)
   }
-}
-
-/** Gives `work` a query handle that is dead when `work` has returned, and waits for what it left running. */
-async function within<T>(ctx: Context, connection: Connection, work: (q: Queries) => Promise<T>): Promise<T> {
-  let open = true
-  // What drizzle takes for a node-postgres client: it calls nothing of one but `query`.
-  const statements = {
-    query(statement: QueryConfig, values: unknown[]): Promise<QueryResult> {
-      if (open) return connection.execute(ctx, statement, values)
-      return Promise.reject(
-        new Error('a query handle was used after its db.run or db.transaction had returned'),
-      )
-    },
-  }
-  try {
-    return await work(drizzle(statements as unknown as PoolClient))
-  } finally {
-    open = false
-    await connection.idle()
-  }
-}
-
-/** BEGIN, and what is left of the deadline as Postgres's own timeout: in one message, so it costs no round trip. */
-function beginFor(ctx: Context): string {
-  if (ctx.deadline === undefined) return 'BEGIN'
-  const leftMs = Math.max(0, Math.ceil(ctx.deadline - Date.now())) + statementTimeoutSlackMs
-  return `BEGIN; SET LOCAL statement_timeout = ${Math.min(leftMs, 2 ** 31 - 1)}`
-}
-
-async function commit(ctx: Context, connection: Connection): Promise<void> {
-  let result
-  try {
-    // Once sent it is not cancelled: whoever asked would not know the outcome.
-    result = await connection.execute(withoutCancel(ctx), { text: 'COMMIT' })
-  } catch (error) {
-    if (error instanceof pg.DatabaseError && error.severity !== 'FATAL') throw error
-    throw new CommitOutcomeUnknown('the connection was lost during COMMIT', { cause: error })
-  }
-  // Postgres answers COMMIT of a failed transaction with ROLLBACK, as if nothing were wrong.
-  if (result.command === 'ROLLBACK')
-    throw new Error('the transaction was rolled back: one of its statements had failed')
-}
-
-/** Leaves a connection that cannot roll back for `release` to close, which rolls back as well. */
-async function rollback(ctx: Context, connection: Connection): Promise<void> {
-  if (!connection.inTransaction()) return
-  // The end of ctx may be why it is rolled back.
-  using unwinding = withTimeout(withoutCancel(ctx), 5_000)
-  await connection.execute(unwinding, { text: 'ROLLBACK' }).catch(() => undefined)
-}
-
-/** Drizzle wraps what pg throws, with the values of the statement in the message. */
-function plain(error: unknown): unknown {
-  const inner = error instanceof DrizzleQueryError ? (error.cause ?? error) : error
-  if (!(inner instanceof pg.DatabaseError)) return inner
-  return new QueryFailed(inner, error instanceof DrizzleQueryError ? error.query : undefined)
 }
 
 /** @throws the last failure when ctx ends before the database has answered; the first one that does not mend itself */

@@ -55,8 +55,9 @@ export function healthRoutes(platform: { db: Database; readiness: Readiness }): 
 async function checkDatabase(parent: Context, db: Database): Promise<z.input<typeof Check>> {
   using ctx = withTimeout(parent, checkTimeoutMs)
   try {
-    await db.run(ctx, (q) => q.execute('select 1'))
-    return { name: 'database', ok: true }
+    const answer = await db.ping(ctx)
+    // A pool that is full of work is no reason to send the work elsewhere: there it would meet the same database.
+    return { name: 'database', ok: true, ...(answer === 'busy' && { detail: 'all connections are in use' }) }
   } catch {
     // Why is in the log and on the spans; a probe is public.
     return { name: 'database', ok: false, detail: `no answer within ${checkTimeoutMs} ms` }

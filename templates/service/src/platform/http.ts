@@ -1,20 +1,19 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { pipeline } from 'node:stream/promises'
-import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { Hono, type Context as HonoContext } from 'hono'
 import { withTimeout, withValue, type CancelContext, type Context } from '../context/context.ts'
 import { until } from '../context/until.ts'
+import { answer, fail, stream } from './answer.ts'
 import { causeName, ClientDisconnected } from './causes.ts'
 import { callerTimeoutMs } from './deadline.ts'
 import { openExchange, type Exchange } from './exchange.ts'
-import { parseInput } from './input.ts'
+import { parseInput, readJson } from './input.ts'
 import type { Log } from './log.ts'
 import { httpMetrics } from './metrics.ts'
-import { notFound, problemOf, type Problem } from './problem.ts'
+import type { Outcome } from './outcome.ts'
+import { notFound } from './problem.ts'
 import { requestKey } from './request.ts'
 import type { Route, StreamedResponse } from './route.ts'
-import { endServerSpan, startServerSpan } from './server-span.ts'
-import { traceOf } from './span.ts'
+import { endServerSpan, isTracing, startServerSpan } from './server-span.ts'
 
 /** The limits of a request that its route does not set itself. */
 export interface HttpOptions {
@@ -40,8 +39,9 @@ interface NodeEnv {
   readonly outgoing: ServerResponse
 }
 
+/** What Hono calls the environment of a request is the exchange that it belongs to. */
 interface Env {
-  Bindings: { exchange: Exchange }
+  Bindings: Exchange
 }
 
 /**
@@ -58,16 +58,15 @@ export function createBoundary(
 ): Boundary {
   const active = new Set<Exchange>()
   const metrics = httpMetrics()
+  const tracing = isTracing()
   let closing = false
 
   const app = new Hono<Env>()
   for (const route of routes) {
     app.on(route.method, route.path, (c) => handle(c, route))
   }
-  app.notFound((c) =>
-    refuse(c, notFound(`nothing answers ${c.env.exchange.info.method} ${c.env.exchange.info.path}`)),
-  )
-  app.onError((error, c) => refuse(c, error))
+  app.notFound(({ env }) => refuse(env, notFound(`nothing answers ${env.info.method} ${env.info.path}`)))
+  app.onError((error, { env }) => refuse(env, error))
 
   const boundary: Boundary = {
     fetch(request, { incoming, outgoing }) {
@@ -78,8 +77,8 @@ export function createBoundary(
       outgoing.setHeader('x-request-id', exchange.info.id)
       // 'close' follows a finished response as well as a broken connection. The request's own 'close' would not do:
       // it comes as soon as its body has been read.
-      outgoing.once('close', () => onClose(exchange))
-      return app.fetch(request, { exchange })
+      outgoing.on('close', () => onClose(exchange))
+      return app.fetch(request, exchange)
     },
     active,
     closeConnections() {
@@ -95,7 +94,7 @@ export function createBoundary(
     const ownMs = route?.timeoutMs ?? options.requestTimeoutMs
     const callerMs = callerTimeoutMs(exchange.incoming.headers)
     const named = withValue(server, requestKey, exchange.info)
-    const traced = startServerSpan(named, exchange.incoming.headers, exchange.info)
+    const traced = tracing ? startServerSpan(named, exchange.incoming.headers, exchange.info) : named
     const ctx = withTimeout(traced, callerMs === undefined ? ownMs : Math.min(ownMs, callerMs))
     exchange.ctx = ctx
     exchange.route = route
@@ -105,27 +104,53 @@ export function createBoundary(
     return ctx
   }
 
-  async function handle(c: HonoContext<Env>, route: Route): Promise<Response> {
-    const { exchange } = c.env
+  /** Where nothing waits no promise is made: a few of them cost more than all else that is done for a small request. */
+  function handle(c: HonoContext<Env>, route: Route): Response | Promise<Response> {
+    const exchange = c.env
     const ctx = begin(exchange, route)
-    const { incoming } = exchange
-    const work = async (): Promise<Response | StreamedResponse> => {
-      const raw = { params: c.req.param(), query: c.req.query(), incoming }
-      const input = await parseInput(ctx, route, raw, options.bodyMaxBytes)
+    // The deadline has passed on the way, or the client has left: a handler would work for nobody.
+    if (ctx.err !== undefined) return refuse(exchange, ctx.err)
+    try {
+      const work = run(ctx, c, route)
+      if (work instanceof Promise) return finish(ctx, exchange, work)
+      settle(exchange)
+      return work instanceof Response ? answer(exchange, work) : finish(ctx, exchange, work)
+    } catch (error) {
+      return refuse(exchange, error)
+    }
+  }
+
+  function run(ctx: Context, c: HonoContext<Env>, route: Route): ReturnType<Route['handle']> {
+    const { incoming } = c.env
+    const call = (body: unknown): ReturnType<Route['handle']> => {
+      const params = route.params && c.req.param()
+      const query = route.query && c.req.query()
+      const input = parseInput(route, { params, query, body })
       return route.handle(ctx, input, { headers: incoming.headers, body: incoming })
     }
-    // A handler that does not listen to its context is answered for in time all the same, and stays under way.
-    const working = work().finally(() => settle(exchange))
+    return route.body === undefined
+      ? call(undefined)
+      : readJson(ctx, incoming, options.bodyMaxBytes).then(call)
+  }
+
+  async function finish(
+    ctx: Context,
+    exchange: Exchange,
+    work: Promise<Response | StreamedResponse> | StreamedResponse,
+  ): Promise<Response> {
     try {
-      const response = await until(ctx, working)
+      if (!(work instanceof Promise)) return await stream(ctx, exchange, work)
+      const settled = (): void => settle(exchange)
+      // A handler that does not listen to its context is answered for in time all the same, and stays under way.
+      work.then(settled, settled)
+      const response = await until(ctx, work)
       return response instanceof Response ? answer(exchange, response) : await stream(ctx, exchange, response)
     } catch (error) {
       return fail(ctx, exchange, error)
     }
   }
 
-  function refuse(c: HonoContext<Env>, error: Error): Response {
-    const { exchange } = c.env
+  function refuse(exchange: Exchange, error: unknown): Response {
     const ctx = exchange.ctx ?? begin(exchange, undefined)
     const response = fail(ctx, exchange, error)
     settle(exchange)
@@ -152,83 +177,36 @@ export function createBoundary(
   /** The last of answer and handler ends the request. */
   function conclude(exchange: Exchange): void {
     if (exchange.working || !exchange.closed || !active.delete(exchange)) return
-    const { route, status, failure, info } = exchange
+    const { info } = exchange
     const ctx = exchange.ctx ?? begin(exchange, undefined)
     const seconds = (performance.now() - exchange.startedAt) / 1_000
-    const ended = status === 499 ? 'ClientDisconnected' : causeName(ctx)
+    const outcome = outcomeOf(ctx, exchange)
     exchange.ctx?.cancel()
-    endServerSpan(ctx, { route: route?.path, status, cause: ended, failure })
-    metrics.finished(info.method, { route: route?.path, status, cause: ended, failure }, seconds)
-    logRequest(ctx, log, exchange, ended, seconds)
+    endServerSpan(ctx, outcome)
+    metrics.finished(info.method, outcome, seconds)
+    logRequest(ctx, log, exchange, outcome, seconds)
     boundary.onIdle()
   }
 }
 
-function answer(exchange: Exchange, response: Response): Response {
-  exchange.status = response.status
-  return response
+function outcomeOf(ctx: Context, { route, status, failure }: Exchange): Outcome {
+  const cause = status === 499 ? 'ClientDisconnected' : causeName(ctx)
+  return { route: route?.path, status, cause, failure }
 }
 
-/** Pipes a body under ctx. A body that breaks off takes the connection with it, which is how the client learns of it. */
-async function stream(ctx: Context, exchange: Exchange, response: StreamedResponse): Promise<Response> {
-  const { body, headers, status } = response
-  const { outgoing } = exchange
-  exchange.status = status
-  if (exchange.info.method === 'HEAD') {
-    body.destroy()
-    return new Response(null, { status, headers })
-  }
-  outgoing.writeHead(status, headers)
-  await pipeline(body, outgoing, { signal: ctx.signal })
-  return RESPONSE_ALREADY_SENT
-}
-
-/** Answers with the problem that `error` is, unless the answer has begun or nobody is there to read it. */
-function fail(ctx: Context, exchange: Exchange, error: unknown): Response {
-  const problem = problemOf(ctx, error)
-  const { outgoing } = exchange
-  if (problem.status >= 500) exchange.failure = problem.cause ?? error
-  if (exchange.closed || outgoing.headersSent) {
-    if (!exchange.closed) outgoing.destroy()
-    return RESPONSE_ALREADY_SENT
-  }
-  exchange.status = problem.status
-  return problemResponse(ctx, exchange, problem)
-}
-
-/** RFC 9457. The ids let a client report what the log can be searched for. */
-function problemResponse(ctx: Context, exchange: Exchange, problem: Problem): Response {
-  const body = {
-    type: 'about:blank',
-    title: problem.title,
-    status: problem.status,
-    detail: problem.message,
-    ...(problem.errors !== undefined && { errors: problem.errors }),
-    requestId: exchange.info.id,
-    ...(traceOf(ctx) !== undefined && { traceId: traceOf(ctx)?.traceId }),
-  }
-  return new Response(JSON.stringify(body), {
-    status: problem.status,
-    headers: { 'content-type': 'application/problem+json', ...problem.headers },
-  })
-}
-
-function logRequest(
-  ctx: Context,
-  log: Log,
-  exchange: Exchange,
-  ended: string | undefined,
-  seconds: number,
-): void {
-  const { info, route, status, failure } = exchange
+function logRequest(ctx: Context, log: Log, exchange: Exchange, outcome: Outcome, seconds: number): void {
+  const { info, route } = exchange
+  const { status, cause, failure } = outcome
+  // What ended the request is told by its cause; what else made it a 5xx is told to nobody but the log.
+  const failed = status === 500 || (status > 500 && cause === undefined)
   const fields = {
     method: info.method,
     path: info.path,
     ...(route !== undefined && { route: route.path }),
     status,
     durationMs: Math.round(seconds * 1e6) / 1e3,
-    ...(ended !== undefined && { cause: ended }),
-    ...(status === 500 && { err: failure }),
+    ...(cause !== undefined && { cause }),
+    ...(failed && { err: failure }),
   }
   if (status === 500) log.error(ctx, 'request', fields)
   else if (status > 500) log.warn(ctx, 'request', fields)

@@ -4,30 +4,22 @@ import { afterFunc, cause, type Context } from '../context/context.ts'
 import { badRequest, contentTooLarge, unsupportedMediaType, type InvalidField } from './problem.ts'
 import type { Input, Route } from './route.ts'
 
-/** Where a request's input stands before it is parsed. */
+/** A request's input before it is parsed; needed only where the route has a schema for it. */
 export interface RawInput {
-  readonly params: Record<string, string>
-  readonly query: Record<string, string>
-  readonly incoming: IncomingMessage
+  readonly params: unknown
+  readonly query: unknown
+  readonly body: unknown
 }
 
 /**
- * Parses what the route has a schema for, and reads a JSON body of at most `bodyMaxBytes`.
- * @throws Problem 400 that names every invalid field, 413, 415; the cause of ctx when it ends while the body is read
+ * Parses what the route has a schema for.
+ * @throws Problem 400 that names every invalid field
  */
-export async function parseInput(
-  ctx: Context,
-  route: Route,
-  raw: RawInput,
-  bodyMaxBytes: number,
-): Promise<Input<unknown, unknown, unknown>> {
+export function parseInput(route: Route, raw: RawInput): Input<unknown, unknown, unknown> {
   const errors: InvalidField[] = []
   const params = parse('params', route.params, raw.params, errors)
   const query = parse('query', route.query, raw.query, errors)
-  const body =
-    route.body === undefined
-      ? undefined
-      : parse('body', route.body, await readJson(ctx, raw.incoming, bodyMaxBytes), errors)
+  const body = parse('body', route.body, raw.body, errors)
   if (errors.length > 0) throw badRequest('the request is invalid; see errors', errors)
   return { params, query, body }
 }
@@ -47,7 +39,11 @@ function parse(
   return undefined
 }
 
-async function readJson(ctx: Context, incoming: IncomingMessage, maxBytes: number): Promise<unknown> {
+/**
+ * Reads a JSON body of at most `maxBytes`.
+ * @throws Problem 400 if it is cut off or no JSON, 413, 415; the cause of ctx when it ends first
+ */
+export async function readJson(ctx: Context, incoming: IncomingMessage, maxBytes: number): Promise<unknown> {
   const type = incoming.headers['content-type'] ?? 'none'
   if (!/^application\/([\w.-]+\+)?json\s*(;|$)/i.test(type)) {
     throw unsupportedMediaType(`expected application/json, got ${type}`)
@@ -67,7 +63,7 @@ function readBody(ctx: Context, incoming: IncomingMessage, maxBytes: number): Pr
     let size = 0
     const settle = (act: () => void): void => {
       stop()
-      incoming.off('data', onData).off('end', onEnd).off('error', onError).off('close', onClose)
+      incoming.off('data', onData).off('end', onEnd).off('close', onClose)
       act()
     }
     const onData = (chunk: Buffer): void => {
@@ -78,9 +74,10 @@ function readBody(ctx: Context, incoming: IncomingMessage, maxBytes: number): Pr
       settle(() => reject(contentTooLarge(`the body is larger than ${maxBytes} bytes (BODY_MAX_BYTES)`)))
     }
     const onEnd = (): void => settle(() => resolve(Buffer.concat(chunks)))
-    const onError = (error: Error): void => settle(() => reject(error))
-    const onClose = (): void => settle(() => reject(badRequest('the body ended early')))
+    const onClose = (): void => settle(() => reject(badRequest('the body was cut off')))
     const stop = afterFunc(ctx, () => settle(() => reject(cause(ctx) ?? new Error('the request ended'))))
-    incoming.on('data', onData).on('end', onEnd).on('error', onError).on('close', onClose)
+    incoming.on('data', onData).on('end', onEnd).on('close', onClose)
+    // 'close' follows; without a listener the event would end the process.
+    incoming.on('error', () => undefined)
   })
 }

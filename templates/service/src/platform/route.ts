@@ -41,7 +41,10 @@ export interface Route {
   readonly tags: readonly string[]
   /** Milliseconds a request may take; `REQUEST_TIMEOUT_MS` if not given. A caller may ask for less, never for more. */
   readonly timeoutMs?: number
-  /** Whether a client that hangs up ends the request (the default). A write that must not stop half-way says `ignore`. */
+  /**
+   * Whether a client that hangs up ends the request's context (the default). A write that must not stop half-way says
+   * `ignore`; its deadline and the shutdown of the server end it all the same, for nobody may wait without an end.
+   */
   readonly hangUp?: 'cancel' | 'ignore'
   readonly params?: z.ZodType
   readonly query?: z.ZodType

@@ -1,6 +1,6 @@
-import type { Server as NodeServer } from 'node:http'
+import { createServer, type Server as NodeServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { createAdaptorServer } from '@hono/node-server'
+import { getRequestListener } from '@hono/node-server'
 import { contextName, withCancel, withTimeout, withValue, type Context } from '../context/context.ts'
 import { sleep } from '../context/sleep.ts'
 import { until } from '../context/until.ts'
@@ -9,6 +9,7 @@ import { describeExchange } from './exchange.ts'
 import { createBoundary, type Boundary, type HttpOptions } from './http.ts'
 import type { Log } from './log.ts'
 import type { Readiness } from './health.ts'
+import { inTurn } from './in-turn.ts'
 import type { Route } from './route.ts'
 
 /** Milliseconds for each phase of a stop. */
@@ -57,10 +58,11 @@ export async function listen(
 ): Promise<Server> {
   const serving = withCancel(withValue(root, contextName, 'server'))
   const boundary = createBoundary(serving, log, routes, options)
-  const server = createAdaptorServer({
-    fetch: boundary.fetch as Parameters<typeof createAdaptorServer>[0]['fetch'],
-    serverOptions: { keepAliveTimeout: keepAliveTimeoutMs, requestTimeout: options.receiveTimeoutMs },
-  }) as NodeServer
+  const listener = getRequestListener(boundary.fetch as Parameters<typeof getRequestListener>[0])
+  const server = createServer(
+    { keepAliveTimeout: keepAliveTimeoutMs, requestTimeout: options.receiveTimeoutMs },
+    inTurn(listener),
+  )
 
   try {
     await until(ctx, bind(server, options.host, options.port))

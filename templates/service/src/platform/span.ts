@@ -29,12 +29,14 @@ export function spanOf(ctx: Context): Span | undefined {
 /**
  * Runs `work` in a span below the span of `ctx`, and ends the span when `work` has settled. What `work` throws is
  * recorded and thrown on; where `ctx` has ended, its cause is the span's `error.type`, for it is not a failure of the work.
+ * @param recordFailure records instead where the conventions of a protocol say otherwise
  */
 export async function span<T>(
   ctx: Context,
   name: string,
   options: SpanOptions,
   work: (ctx: Context, span: Span) => Promise<T>,
+  recordFailure: (ctx: Context, span: Span, error: unknown) => void = recordEnd,
 ): Promise<T> {
   const parent = ctx.value(otelKey) ?? ROOT_CONTEXT
   const current = trace.getTracer('mainstem-service').startSpan(name, options, parent)
@@ -43,7 +45,7 @@ export async function span<T>(
     // Ambient as well, for libraries that bring instrumentation of their own and know nothing of ctx.
     return await ambient.with(otel, () => work(withValue(ctx, otelKey, otel), current))
   } catch (error) {
-    recordEnd(ctx, current, error)
+    recordFailure(ctx, current, error)
     throw error
   } finally {
     current.end()

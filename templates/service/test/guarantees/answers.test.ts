@@ -1,4 +1,10 @@
+/**
+ * Promise: An answer says what is wrong with the request, and nothing of the inside.
+ * Go: handlers return an `error`, and one function writes it: `respond(w, statusOf(err), err)`
+ * Held by: src/platform/http.ts, src/platform/problem.ts, src/platform/input.ts
+ */
 import { describe, expect, test } from 'vitest'
+import { connection, eventually, liveContexts } from '../support/client.ts'
 import { sharedService, type RunningService } from '../support/service.ts'
 
 const shared = sharedService({ probe: true, env: { BODY_MAX_BYTES: '1000' } })
@@ -22,6 +28,57 @@ describe('an answer tells the client what is wrong, and nothing of the inside', 
     expect((await post(service, '/probe/echo', 'x', 'text/plain')).status).toBe(415)
     expect((await post(service, '/probe/echo', JSON.stringify({ text: 'x'.repeat(2_000) }))).status).toBe(413)
     expect((await post(service, '/probe/echo', JSON.stringify({ text: 'x' }))).status).toBe(200)
+  })
+
+  test('a body without end: 413, and the connection is closed on whoever goes on sending', async () => {
+    const service = shared()
+    const client = connection(service)
+    const type = 'content-type: application/json\r\ntransfer-encoding: chunked'
+    client.send(`POST /probe/echo HTTP/1.1\r\nHost: localhost\r\n${type}\r\nx-request-id: bomb\r\n\r\n`)
+    client.send(`400\r\n${'x'.repeat(0x400)}\r\n`)
+
+    expect(await client.received('"requestId":"bomb"')).toMatch(/^HTTP\/1.1 413 /)
+
+    const sending = setInterval(() => client.send('1\r\nx\r\n'), 20)
+    await client.closed
+    clearInterval(sending)
+    const line = await service.line((entry) => entry['requestId'] === 'bomb')
+    expect(line).toMatchObject({ status: 413 })
+  })
+
+  test('HEAD: the headers of GET and no body, streamed or not', async () => {
+    const service = shared()
+
+    for (const path of ['/livez', '/probe/stream?seconds=30']) {
+      const response = await fetch(service.url + path, {
+        method: 'HEAD',
+        headers: { 'x-request-id': 'head' },
+      })
+      expect(response.status).toBe(200)
+      expect(response.headers.get('x-request-id')).toBe('head')
+      expect(response.headers.get('content-type')).toMatch(/^(application\/json|text\/plain)/)
+      expect(await response.text()).toBe('')
+    }
+    await eventually(async () => !(await liveContexts(service)).includes('/probe/stream'))
+  })
+
+  test('no header of an answer repeats what was sent, save a sane request id', async () => {
+    const service = shared()
+    const client = connection(service)
+    const lines = [
+      'x-request-id: ev il',
+      'origin: evil',
+      'accept: evil',
+      'traceparent: evil',
+      'content-type: evil',
+    ]
+    client.send(`POST /probe/echo?evil HTTP/1.1\r\nHost: evil\r\n${lines.join('\r\n')}\r\n\r\n`)
+
+    const received = await client.received('"requestId"')
+
+    expect(received).toMatch(/^HTTP\/1.1 415 /)
+    expect(received.split('\r\n\r\n')[0]).not.toMatch(/evil|ev il/)
+    client.hangUp()
   })
 
   test('a path that nothing answers: 404, with the request id', async () => {

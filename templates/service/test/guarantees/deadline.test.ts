@@ -1,5 +1,10 @@
+/**
+ * Promise: A deadline that passes is answered with 504, and the work has stopped.
+ * Go: `ctx, cancel := context.WithTimeout(r.Context(), limit); defer cancel()`
+ * Held by: src/platform/http.ts, src/platform/deadline.ts
+ */
 import { expect, test } from 'vitest'
-import { eventually, running } from '../support/client.ts'
+import { connection, eventually, liveContexts, running } from '../support/client.ts'
 import { sharedService } from '../support/service.ts'
 
 const shared = sharedService({ probe: true, env: { REQUEST_TIMEOUT_MS: '3000' } })
@@ -63,4 +68,47 @@ test('what is left of the deadline is the statement_timeout of a transaction too
   const { statementTimeoutMs } = (await response.json()) as { statementTimeoutMs: number }
   expect(statementTimeoutMs).toBeGreaterThan(3_000)
   expect(statementTimeoutMs).toBeLessThanOrEqual(4_000)
+})
+
+test('a deadline that has passed on the way is answered with 504, and no handler runs', async () => {
+  const service = shared()
+
+  // If its handler ran, this one would answer 200 and end the process.
+  const response = await fetch(`${service.url}/probe/fault`, {
+    headers: { 'x-envoy-expected-rq-timeout-ms': '0', 'x-request-id': 'too-late' },
+  })
+
+  expect(response.status).toBe(504)
+  const line = await service.line((entry) => entry['requestId'] === 'too-late')
+  expect(line).toMatchObject({ status: 504, cause: 'DeadlineExceeded' })
+  expect((await fetch(`${service.url}/livez`)).status).toBe(200)
+})
+
+test('a body that arrives too slowly is answered with 504, and nothing waits for the rest of it', async () => {
+  const service = shared()
+  const client = connection(service)
+  const headers =
+    'x-request-id: slow\r\nx-envoy-expected-rq-timeout-ms: 200\r\ncontent-type: application/json'
+
+  client.send(`POST /probe/query HTTP/1.1\r\nHost: localhost\r\n${headers}\r\ncontent-length: 100\r\n\r\n{`)
+
+  expect(await client.received('"requestId":"slow"')).toMatch(/^HTTP\/1.1 504 /)
+  const line = await service.line((entry) => entry['requestId'] === 'slow')
+  expect(line).toMatchObject({ status: 504, cause: 'DeadlineExceeded' })
+  await eventually(async () => !(await liveContexts(service)).includes('/probe/'))
+  await client.closed
+})
+
+test('a deadline that passes while the body of the response is sent takes the connection with it', async () => {
+  const service = shared()
+  const client = connection(service)
+  const headers = 'x-request-id: broken-off\r\nx-envoy-expected-rq-timeout-ms: 300'
+
+  client.send(`GET /probe/deaf-stream HTTP/1.1\r\nHost: localhost\r\n${headers}\r\n\r\n`)
+
+  const received = await client.closed
+  expect(received).toMatch(/^HTTP\/1.1 200 /)
+  expect(received).not.toContain('\r\n0\r\n\r\n')
+  const line = await service.line((entry) => entry['requestId'] === 'broken-off')
+  expect(line).toMatchObject({ cause: 'DeadlineExceeded' })
 })

@@ -1,6 +1,11 @@
+/**
+ * Promise: A client that hangs up takes its work with it, down to the statement in Postgres.
+ * Go: `r.Context()` is cancelled when the connection closes
+ * Held by: src/platform/http.ts, src/platform/connection.ts
+ */
 import { connect } from 'node:net'
 import { expect, test } from 'vitest'
-import { eventually, open, running } from '../support/client.ts'
+import { connection, eventually, liveContexts, open, running } from '../support/client.ts'
 import { sharedService, startService } from '../support/service.ts'
 
 const shared = sharedService({ probe: true })
@@ -44,9 +49,7 @@ test('a client that hangs up while it waits for a connection leaves the queue', 
   const first = open(`${service.url}/probe/query?seconds=30`)
   await eventually(async () => (await running(service, 'pg_sleep')) === 1)
   const second = open(`${service.url}/probe/query?seconds=29`, 'GET', { 'x-request-id': 'second' })
-  await eventually(async () =>
-    /GET \/probe\/query.*GET \/probe\/query/.test(await contexts(service.adminUrl)),
-  )
+  await eventually(async () => /GET \/probe\/query.*GET \/probe\/query/.test(await liveContexts(service)))
 
   second.hangUp()
 
@@ -106,10 +109,93 @@ test('a response that ended well leaves no context behind', async () => {
     const response = await fetch(`${service.url}/probe/stream?seconds=0.04`)
     expect(await response.text()).toBe('..')
   }
-  await eventually(async () => !(await contexts(service.adminUrl)).includes('/probe/'))
+  await eventually(async () => !(await liveContexts(service)).includes('/probe/'))
 })
 
-async function contexts(adminUrl: string): Promise<string> {
-  const response = await fetch(`${adminUrl}/debug/contexts`, { headers: { accept: 'application/json' } })
-  return response.text()
+test('a client that hangs up after its JSON body was read takes its statement with it', async () => {
+  const service = shared()
+  const client = connection(service)
+  client.send(postJson('/probe/query', { seconds: 30 }, 'x-request-id: read'))
+  await eventually(async () => (await running(service, 'pg_sleep')) === 1)
+
+  client.hangUp()
+
+  await eventually(async () => (await running(service, 'pg_sleep')) === 0)
+  const line = await service.line((entry) => entry['requestId'] === 'read')
+  expect(line).toMatchObject({ status: 499, cause: 'ClientDisconnected' })
+})
+
+test('a client that hangs up in the middle of its JSON body: 499, and its context is gone', async () => {
+  const service = shared()
+  const client = connection(service)
+  client.send(postJson('/probe/query', { seconds: 30 }, 'x-request-id: half').slice(0, -3))
+  await eventually(async () => (await liveContexts(service)).includes('POST /probe/query'))
+
+  client.hangUp()
+
+  const line = await service.line((entry) => entry['requestId'] === 'half')
+  expect(line).toMatchObject({ level: 'info', status: 499, cause: 'ClientDisconnected' })
+  await eventually(async () => !(await liveContexts(service)).includes('/probe/'))
+  expect(await running(service, 'pg_sleep')).toBe(0)
+})
+
+test('a body that the handler does not read hides no hang-up while it fits into the buffers', async () => {
+  const service = shared()
+  const client = connection(service)
+  client.send(postJson('/probe/unread?seconds=30', 'x'.repeat(1_000), 'x-request-id: unread'))
+  await eventually(async () => (await running(service, 'pg_sleep')) === 1)
+
+  client.hangUp()
+
+  const line = await service.line((entry) => entry['requestId'] === 'unread')
+  expect(line).toMatchObject({ status: 499, cause: 'ClientDisconnected' })
+})
+
+test('where it does not fit, Node reads nothing and hears nothing: then the deadline ends the work', async () => {
+  const service = shared()
+  const client = connection(service)
+  const headers = 'x-request-id: unread-large\r\nx-envoy-expected-rq-timeout-ms: 700'
+  client.send(postJson('/probe/unread?seconds=30', 'x'.repeat(5_000_000), headers))
+  await eventually(async () => (await running(service, 'pg_sleep')) === 1)
+
+  client.hangUp()
+
+  await eventually(async () => (await running(service, 'pg_sleep')) === 0)
+  const line = await service.line((entry) => entry['requestId'] === 'unread-large')
+  expect(line).toMatchObject({ cause: 'DeadlineExceeded' })
+  await eventually(async () => !(await liveContexts(service)).includes('/probe/'))
+})
+
+test('what a handler throws after its client has left is no failure of the service', async () => {
+  const service = shared()
+  const request = open(`${service.url}/probe/late-failure`, 'GET', { 'x-request-id': 'thrown-late' })
+  await eventually(async () => (await liveContexts(service)).includes('/probe/late-failure'))
+
+  request.hangUp()
+
+  const line = await service.line((entry) => entry['requestId'] === 'thrown-late')
+  expect(line).toMatchObject({ level: 'info', status: 499, cause: 'ClientDisconnected' })
+  expect(service.log.filter(({ level }) => level === 'error')).toEqual([])
+})
+
+test('the context lasts as long as the body of the response: longer than its handler, and no longer', async () => {
+  const service = shared()
+  const client = connection(service)
+  client.send('GET /probe/stream?seconds=0.3 HTTP/1.1\r\nHost: localhost\r\n\r\n')
+
+  // The generator waits under the context between two dots: all of them come only if it lasts.
+  await client.received('\r\n.\r\n', 3)
+  expect(await liveContexts(service)).toContain('GET /probe/stream')
+  await client.received('\r\n.\r\n', 15)
+  await client.received('\r\n0\r\n\r\n')
+
+  // The connection is still open.
+  await eventually(async () => !(await liveContexts(service)).includes('/probe/stream'))
+  client.hangUp()
+})
+
+function postJson(path: string, body: unknown, headers: string): string {
+  const text = JSON.stringify(body)
+  const type = `content-type: application/json\r\ncontent-length: ${text.length}`
+  return `POST ${path} HTTP/1.1\r\nHost: localhost\r\n${type}\r\n${headers}\r\n\r\n${text}`
 }

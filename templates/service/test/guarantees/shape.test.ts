@@ -1,6 +1,12 @@
+/**
+ * Promise: There is one root, and imports run one way.
+ * Go: `context.Background()` in `main` and nowhere else; an import cycle does not compile
+ * Held by: src/main.ts, lint/rules/single-root.ts, lint/rules/arrows.ts
+ */
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { page, renderGuarantees } from '../../scripts/guarantees-page.ts'
 
 const src = join(import.meta.dirname, '../../src')
 
@@ -32,6 +38,10 @@ test('no file imports against the arrows: main → routes → domains → platfo
     }
   }
   expect(against).toEqual([])
+})
+
+test('docs/guarantees.md holds each promise and its tests, as npm run guarantees writes them', async () => {
+  expect(await readFile(page, 'utf8'), 'run npm run guarantees').toBe(await renderGuarantees())
 })
 
 /** The higher the room, the more it may import. Two domains are of one height, and do not import each other. */

@@ -1,7 +1,13 @@
+/**
+ * Promise: A signal closes the door and lets those inside finish; what is still there after that is cancelled.
+ * Go: `srv.Shutdown(ctx)`, then the `cancel` of the context that `srv.BaseContext` returned
+ * Held by: src/platform/server.ts, src/platform/process.ts, src/platform/closers.ts
+ */
+import { once } from 'node:events'
 import { connect } from 'node:net'
 import { expect, test } from 'vitest'
 import { eventually, open, running } from '../support/client.ts'
-import { startService } from '../support/service.ts'
+import { startService, type RunningService } from '../support/service.ts'
 
 test.for(['SIGTERM', 'SIGINT'] as const)('%s without requests under way: exit 0', async (signal, t) => {
   const service = await startService(t)
@@ -103,33 +109,109 @@ test('idle keep-alive connections, and ones that never sent a byte, do not hold 
   idle.destroy()
 })
 
-test('a second signal ends the process at once with 128 and its number', async (t) => {
+test('while it drains no connection is accepted any more, and one kept alive is told to close', async (t) => {
   const service = await startService(t, { probe: true })
-  const request = open(`${service.url}/probe/query?seconds=30`)
+  const port = Number(new URL(service.url).port)
+  const kept = connect(port, '127.0.0.1')
+  let answers = ''
+  kept.on('data', (chunk) => (answers += String(chunk)))
+  const closed = once(kept, 'close')
+  kept.write('GET /probe/query?seconds=30 HTTP/1.1\r\nHost: localhost\r\n\r\n')
   await eventually(async () => (await running(service, 'pg_sleep')) === 1)
-  service.signal('SIGTERM')
-  await service.line((entry) => entry.msg === 'draining')
 
   service.signal('SIGTERM')
 
-  expect(await service.exited).toEqual({ code: 143, signal: null })
-  request.hangUp()
+  await eventually(() => isRefused(port))
+  await service.sql("select pg_cancel_backend(pid) from pg_stat_activity where query like 'select pg_sleep%'")
+  await closed
+  expect(answers).toMatch(/^HTTP\/1.1 500 .*\r\n(.*\r\n)*Connection: close\r\n/i)
+  expect(await service.exited).toEqual({ code: 0, signal: null })
 })
 
-test('an exception that nobody catches is logged, and stops the service the same way: exit 1', async (t) => {
-  const service = await startService(t, { probe: true })
-  const waiting = open(`${service.url}/probe/query?seconds=0.4`)
-  await eventually(async () => (await running(service, 'pg_sleep')) === 1)
+test('a client that has stopped reading its answer does not hold up the stop', async (t) => {
+  const service = await startService(t, { probe: true, env: { SHUTDOWN_DRAIN_MS: '200' } })
+  const client = connect(Number(new URL(service.url).port), '127.0.0.1')
+  client.on('error', () => undefined)
+  client.write('GET /probe/flood HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: deaf\r\n\r\n')
+  await once(client, 'data')
+  client.pause()
 
-  await fetch(`${service.url}/probe/fault`)
+  service.signal('SIGTERM')
 
-  expect((await waiting.answer).status).toBe(200)
-  expect((await service.exited).code).toBe(1)
-  expect(service.log.find((entry) => entry.msg === 'unhandled fault')).toMatchObject({
-    level: 'error',
-    err: { message: 'nobody catches this' },
+  expect(await service.exited).toEqual({ code: 0, signal: null })
+  const line = service.log.find((entry) => entry['requestId'] === 'deaf')
+  expect(line).toMatchObject({ cause: 'ServerShutdown' })
+  client.destroy()
+})
+
+test('a stopped service leaves no backend in Postgres', async (t) => {
+  const service = await startService(t, { probe: true, env: { SHUTDOWN_DRAIN_MS: '200' } })
+  const requests = Array.from({ length: 5 }, () => open(`${service.url}/probe/query?seconds=30`))
+  await eventually(async () => (await running(service, 'pg_sleep')) === 5)
+
+  service.signal('SIGTERM')
+
+  expect(await service.exited).toEqual({ code: 0, signal: null })
+  for (const { answer } of requests) expect((await answer).status).toBe(503)
+  await eventually(async () => (await backends(service)) === 0, 1_000)
+})
+
+test.for([
+  ['SIGTERM', 143],
+  ['SIGINT', 130],
+] as const)(
+  'a second signal (%s) ends the process at once with 128 and its number',
+  async ([signal, code], t) => {
+    const service = await startService(t, { probe: true })
+    const request = open(`${service.url}/probe/query?seconds=30`)
+    await eventually(async () => (await running(service, 'pg_sleep')) === 1)
+    service.signal('SIGTERM')
+    await service.line((entry) => entry.msg === 'draining')
+    // A SIGINT within a tenth of a second after the first signal counts as the same keystroke.
+    await new Promise((resolve) => setTimeout(resolve, 150))
+
+    service.signal(signal)
+
+    expect(await service.exited).toEqual({ code, signal: null })
+    request.hangUp()
+  },
+)
+
+test.for(['exception', 'rejection'] as const)(
+  'a fault that nobody handles (%s) is logged, and stops the service the same way: exit 1',
+  async (kind, t) => {
+    const service = await startService(t, { probe: true })
+    const waiting = open(`${service.url}/probe/query?seconds=0.4`)
+    await eventually(async () => (await running(service, 'pg_sleep')) === 1)
+
+    await fetch(`${service.url}/probe/fault?kind=${kind}`)
+
+    expect((await waiting.answer).status).toBe(200)
+    expect((await service.exited).code).toBe(1)
+    expect(service.log.find((entry) => entry.msg === 'unhandled fault')).toMatchObject({
+      level: 'error',
+      err: { message: 'nobody catches this' },
+    })
+  },
+)
+
+function isRefused(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1')
+    socket.on('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'ECONNREFUSED'))
+    socket.on('connect', () => {
+      socket.destroy()
+      resolve(false)
+    })
   })
-})
+}
+
+async function backends(service: RunningService): Promise<number> {
+  const [row] = await service.sql(
+    "select count(*)::int as count from pg_stat_activity where datname = current_database() and application_name <> 'test'",
+  )
+  return Number(row?.['count'])
+}
 
 async function contexts(adminUrl: string): Promise<string> {
   const response = await fetch(`${adminUrl}/debug/contexts`, { headers: { accept: 'application/json' } })

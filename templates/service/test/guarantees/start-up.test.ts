@@ -1,3 +1,8 @@
+/**
+ * Promise: A start-up that cannot succeed ends in time, with one line that says why.
+ * Go: `ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)`, and `log.Fatal(err)`
+ * Held by: src/main.ts, src/config.ts, src/platform/database.ts
+ */
 import { createServer } from 'node:net'
 import { expect, test } from 'vitest'
 import { startProcess, startService } from '../support/service.ts'
@@ -48,16 +53,16 @@ test('a database that accepts the connection and says nothing: the same', async 
   )
 })
 
-test('SIGTERM during start-up ends it the same way', async (t) => {
+test.for(['SIGTERM', 'SIGINT'] as const)('%s during start-up ends it the same way', async (signal, t) => {
   const service = startProcess(t, {
     env: { DATABASE_URL: 'postgres://service@127.0.0.1:1/nowhere', LOG_LEVEL: 'debug' },
   })
   await service.line((line) => line.msg === 'the database does not answer yet')
 
-  service.child.kill('SIGTERM')
+  service.child.kill(signal)
 
   expect((await service.exited).code).toBe(1)
-  expect(service.log.at(-1)).toMatchObject({ level: 'fatal', msg: 'start-up failed: SIGTERM received' })
+  expect(service.log.at(-1)).toMatchObject({ level: 'fatal', msg: `start-up failed: ${signal} received` })
 })
 
 test('a port that is taken: exit 1, and the line says what to do', async (t) => {

@@ -1,3 +1,8 @@
+/**
+ * Promise: The spans of one request are one tree, and tell how it ended.
+ * Go: `ctx, span := tracer.Start(ctx, name); defer span.End()`
+ * Held by: src/platform/span.ts, src/platform/server-span.ts, src/platform/telemetry.ts
+ */
 import { expect, test, type TestContext } from 'vitest'
 import { eventually, open, running } from '../support/client.ts'
 import { startCollector, type Collector, type ReceivedSpan } from '../support/otlp.ts'
@@ -121,6 +126,27 @@ test('a deadline that passed is an error with its cause', async (t) => {
   expect(server?.attributes).toMatchObject({
     'http.response.status_code': 504,
     'error.type': 'DeadlineExceeded',
+  })
+})
+
+test('a request that the shutdown cut short is exported with that cause, and so is its statement', async (t) => {
+  const { collector, service } = await start(t, { SHUTDOWN_DRAIN_MS: '100' })
+  const { traceId, headers } = caller(4)
+  const request = open(`${service.url}/probe/query?seconds=30`, 'GET', headers)
+  await eventually(async () => (await running(service, 'pg_sleep')) === 1)
+
+  const spans = await traceOf(service, collector, traceId)
+
+  expect((await request.answer).status).toBe(503)
+  const server = spans.find((span) => span.kind === serverKind)
+  expect(server?.attributes).toMatchObject({
+    'http.response.status_code': 503,
+    'error.type': 'ServerShutdown',
+  })
+  const statement = spans.find((span) => String(span.attributes['db.query.text']).includes('pg_sleep'))
+  expect(statement).toMatchObject({
+    parentSpanId: server?.spanId,
+    attributes: { 'error.type': 'ServerShutdown' },
   })
 })
 

@@ -1,4 +1,5 @@
 import { request, type ClientRequest } from 'node:http'
+import { connect } from 'node:net'
 import type { RunningService } from './service.ts'
 
 /** A request that is under way, and can be hung up on, which `fetch` hides behind its own pool. */
@@ -30,6 +31,46 @@ export function open(url: string, method = 'GET', headers: Record<string, string
   // A client that hangs up does not wait for the answer.
   answer.catch(() => undefined)
   return { answer, hangUp: () => sent?.destroy() }
+}
+
+/** A connection of the test's own, for what no client library sends: half a body, two requests in one packet. */
+export interface Connection {
+  send(text: string): void
+  /** All that has been received when `part` has come for the nth time; rejects if the connection closes before. */
+  received(part: string, times?: number): Promise<string>
+  /** Settles with all that was received when the connection has closed. */
+  readonly closed: Promise<string>
+  hangUp(): void
+}
+
+/** Opens a connection to the service. */
+export function connection({ url }: RunningService): Connection {
+  const socket = connect(Number(new URL(url).port), '127.0.0.1')
+  let text = ''
+  socket.on('data', (chunk: Buffer) => (text += chunk.toString()))
+  // What the service resets is closed all the same.
+  socket.on('error', () => undefined)
+  const closed = new Promise<string>((resolve) => socket.once('close', () => resolve(text)))
+  return {
+    send: (part) => void socket.write(part),
+    received: (part, times = 1) =>
+      new Promise((resolve, reject) => {
+        const look = (): void => {
+          if (text.split(part).length > times) resolve(text)
+        }
+        socket.on('data', look)
+        closed.then(() => reject(new Error(`closed before ${part} came ${times} times: ${text}`)), reject)
+        look()
+      }),
+    closed,
+    hangUp: () => socket.destroy(),
+  }
+}
+
+/** The contexts of the service that have not ended, as `/debug/contexts` shows them. */
+export async function liveContexts({ adminUrl }: RunningService): Promise<string> {
+  const response = await fetch(`${adminUrl}/debug/contexts`, { headers: { accept: 'application/json' } })
+  return response.text()
 }
 
 /** Resolves with the milliseconds it took until `holds` did; rejects after `withinMs`. For state that tells nobody. */

@@ -2,7 +2,9 @@ import { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
 import { z } from 'zod'
+import { ended } from '../../src/context/ended.ts'
 import { sleep } from '../../src/context/sleep.ts'
+import { createClient } from '../../src/platform/client.ts'
 import type { Platform } from '../../src/platform/platform.ts'
 import { route, type Route } from '../../src/platform/route.ts'
 import { routes as own } from '../../src/routes.ts'
@@ -20,6 +22,30 @@ export function routes(platform: Platform): Route[] {
       method: 'GET',
       path: '/probe/query',
       summary: 'Waits inside Postgres',
+      tags,
+      query: Seconds,
+      responses,
+      handle: async (ctx, { query }) => {
+        await db.run(ctx, (q) => q.execute(sql`select pg_sleep(${query.seconds})`))
+        return Response.json({ slept: query.seconds })
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/probe/query',
+      summary: 'Waits inside Postgres, when its body has been read',
+      tags,
+      body: Seconds,
+      responses,
+      handle: async (ctx, { body }) => {
+        await db.run(ctx, (q) => q.execute(sql`select pg_sleep(${body.seconds})`))
+        return Response.json({ slept: body.seconds })
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/probe/unread',
+      summary: 'Waits inside Postgres, and never reads its body',
       tags,
       query: Seconds,
       responses,
@@ -100,6 +126,77 @@ export function routes(platform: Platform): Route[] {
     }),
     route({
       method: 'GET',
+      path: '/probe/deaf-stream',
+      summary: 'Streams one byte every 20 ms, and does not listen to its context',
+      tags,
+      responses,
+      handle: () => ({
+        status: 200,
+        headers: { 'content-type': 'text/plain' },
+        body: Readable.from(
+          (async function* () {
+            for (let i = 0; i < 1_000; i++) {
+              await delay(20)
+              yield '.'
+            }
+          })(),
+        ),
+      }),
+    }),
+    route({
+      method: 'GET',
+      path: '/probe/rows',
+      summary: 'Streams rows as they come out of Postgres',
+      tags,
+      query: z.object({ count: z.coerce.number().int() }),
+      responses,
+      handle: (ctx, { query }) => ({
+        status: 200,
+        headers: { 'content-type': 'application/x-ndjson' },
+        body: Readable.from(
+          lines(
+            db.stream(ctx, (q) =>
+              q.select({ n: sql<number>`n` }).from(sql`generate_series(1, ${query.count}::int) n`),
+            ),
+          ),
+        ),
+      }),
+    }),
+    route({
+      method: 'GET',
+      path: '/probe/late-failure',
+      summary: 'Fails for a reason of its own once its context has ended',
+      tags,
+      responses,
+      handle: async (ctx) => {
+        await ended(ctx)
+        throw new Error('failed after the end')
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/probe/relay',
+      summary: 'Calls another service, and answers with what it answered',
+      tags,
+      query: z.object({ to: z.url() }),
+      responses,
+      handle: async (ctx, { query }) => {
+        const { origin, pathname, search } = new URL(query.to)
+        const client = createClient({ baseUrl: origin, name: 'relayed' })
+        return new Response(await client.text(ctx, pathname + search))
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/probe/deadline',
+      summary: 'Tells its own deadline, and what it was sent of the caller’s',
+      tags,
+      responses,
+      handle: (ctx, _input, { headers }) =>
+        Response.json({ deadline: ctx.deadline, sent: headers['x-envoy-expected-rq-timeout-ms'] }),
+    }),
+    route({
+      method: 'GET',
       path: '/probe/failure',
       summary: 'Throws what nobody expects',
       tags,
@@ -111,15 +208,39 @@ export function routes(platform: Platform): Route[] {
     route({
       method: 'GET',
       path: '/probe/fault',
-      summary: 'Leaves a rejection that nobody handles',
+      summary: 'Leaves an exception or a rejection that nobody handles',
       tags,
+      query: z.object({ kind: z.enum(['exception', 'rejection']).default('exception') }),
       responses,
-      handle: () => {
+      handle: (_ctx, { query }) => {
+        const fault = new Error('nobody catches this')
         setImmediate(() => {
-          throw new Error('nobody catches this')
+          if (query.kind === 'exception') throw fault
+          // eslint-disable-next-line @typescript-eslint/no-floating-promises -- that is the fault
+          Promise.reject(fault)
         })
         return Response.json({})
       },
     }),
+    route({
+      method: 'GET',
+      path: '/probe/flood',
+      summary: 'Streams for as long as it is read',
+      tags,
+      responses,
+      handle: () => ({
+        status: 200,
+        headers: { 'content-type': 'text/plain' },
+        body: Readable.from(
+          (function* () {
+            for (;;) yield 'x'.repeat(65_536)
+          })(),
+        ),
+      }),
+    }),
   ]
+}
+
+async function* lines(rows: AsyncIterable<unknown>): AsyncGenerator<string> {
+  for await (const row of rows) yield JSON.stringify(row) + '\n'
 }

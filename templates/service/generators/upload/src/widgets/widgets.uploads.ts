@@ -1,7 +1,7 @@
 import { v7 as uuidv7 } from 'uuid'
 import { withoutCancel, withTimeout, type Context } from '../context/context.ts'
 import { group } from '../context/group.ts'
-import { CommitOutcomeUnknown } from '../platform/database.ts'
+import { CommitOutcomeUnknown } from '../platform/database-errors.ts'
 import { readFiles, type IncomingFile } from '../platform/multipart.ts'
 import type { Platform } from '../platform/platform.ts'
 import type { IncomingRequest } from '../platform/route.ts'

@@ -66,16 +66,24 @@ export async function runtime(ctx: Context, major: string): Promise<Runtime | { 
   }
 }
 
-/** The compiled bench, in a folder from which the peers can be imported. Disposing removes it. */
+/** A compiled copy of parts of the repository. Disposing removes it. */
 export interface Build extends AsyncDisposable {
-  readonly worker: string
+  readonly folder: string
+  /** Where the JavaScript of a source lies that is named by its path in the repository. */
+  compiled(source: string): string
 }
 
 /**
- * Compiles the bench and the context to JavaScript as the build of a service does: Node 20 runs no TypeScript, and a
- * loader that does would be measured too.
+ * Compiles what lies in `sources` (folders or files, by their path in the repository) to JavaScript as the build of a
+ * service does: Node 20 runs no TypeScript, and a loader that does would be measured too. The peers can be imported
+ * from there, and what the repository depends on.
+ * @param change alters the text of a source before it is compiled
  */
-export async function build(peers: readonly { name: string; folder: string }[]): Promise<Build> {
+export async function build(
+  peers: readonly { name: string; folder: string }[],
+  sources: readonly string[],
+  change: (text: string, source: string) => string = (text) => text,
+): Promise<Build> {
   await mkdir(cache, { recursive: true })
   const folder = await mkdtemp(join(cache, 'build-'))
   await writeFile(join(folder, 'package.json'), '{ "type": "module" }')
@@ -84,25 +92,32 @@ export async function build(peers: readonly { name: string; folder: string }[]):
     await mkdir(dirname(link), { recursive: true })
     await symlink(installed, link, 'junction')
   }
-  const bench = join(repository, 'bench', 'context')
-  const context = join(repository, 'templates', 'service', 'src', 'context', 'context.ts')
-  const sources = (await readdir(bench, { recursive: true })).filter((file) => file.endsWith('.ts'))
-  for (const file of [...sources.map((each) => join(bench, each)), context]) {
-    const target = join(folder, file.slice(repository.length)).replace(/\.ts$/, '.js')
-    const { outputText } = ts.transpileModule(await readFile(file, 'utf8'), {
+  const compiled = (source: string): string => join(folder, source).replace(/\.ts$/, '.js')
+  for (const source of await filesOf(sources)) {
+    const text = change(await readFile(join(repository, source), 'utf8'), source)
+    const { outputText } = ts.transpileModule(text, {
       compilerOptions: {
         target: ts.ScriptTarget.ES2022,
         module: ts.ModuleKind.ESNext,
         rewriteRelativeImportExtensions: true,
       },
     })
-    await mkdir(dirname(target), { recursive: true })
-    await writeFile(target, outputText)
+    await mkdir(dirname(compiled(source)), { recursive: true })
+    await writeFile(compiled(source), outputText)
   }
-  return {
-    worker: join(folder, 'bench', 'context', 'worker.js'),
-    [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
+  return { folder, compiled, [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }) }
+}
+
+async function filesOf(sources: readonly string[]): Promise<string[]> {
+  const files: string[] = []
+  for (const source of sources) {
+    if (source.endsWith('.ts')) files.push(source)
+    else {
+      const below = await readdir(join(repository, source), { recursive: true })
+      files.push(...below.filter((file) => /(?<!\.test)\.ts$/.test(file)).map((file) => join(source, file)))
+    }
   }
+  return files
 }
 
 function firstLine(error: unknown): string {

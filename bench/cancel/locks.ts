@@ -1,0 +1,49 @@
+import pg from 'pg'
+import { cause, withCancel, type Context } from '../../templates/service/src/context/context.ts'
+import { sleep } from '../../templates/service/src/context/sleep.ts'
+
+/** Who holds which advisory lock, and who waits for one: asked for everybody on one connection. */
+export interface Locks extends AsyncDisposable {
+  /** Resolves when somebody holds the lock `key`, or waits for it. */
+  seen(key: number, state: 'held' | 'awaited'): Promise<void>
+}
+
+const pauseMs = 20
+
+/** Begins to watch. What is watched is before a measurement, never in it. */
+export async function watchLocks(ctx: Context, url: string): Promise<Locks> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  const watch = withCancel(ctx)
+  const waiting = new Map<string, () => void>()
+  const watching = (async () => {
+    for (;;) {
+      await sleep(watch, pauseMs)
+      if (waiting.size === 0) continue
+      const { rows } = await client.query<{ key: string; granted: boolean }>(
+        `select objid::text as key, granted from pg_locks where locktype = 'advisory'`,
+      )
+      for (const { key, granted } of rows) {
+        const name = `${key} ${granted ? 'held' : 'awaited'}`
+        waiting.get(name)?.()
+        waiting.delete(name)
+      }
+    }
+  })()
+  watching.catch(() => undefined)
+  return {
+    seen: (key, state) => {
+      const ended = cause(ctx)
+      if (ended !== undefined) return Promise.reject(ended)
+      return new Promise((resolve, reject) => {
+        waiting.set(`${key} ${state}`, resolve)
+        watching.catch(reject)
+      })
+    },
+    async [Symbol.asyncDispose]() {
+      watch.cancel()
+      await watching.catch(() => undefined)
+      await client.end()
+    },
+  }
+}

@@ -1,0 +1,86 @@
+import { mkdtemp } from 'node:fs/promises'
+import { cpus, loadavg, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { startPostgres } from '../../templates/service/scripts/postgres.ts'
+import { background, type Context } from '../../templates/service/src/context/context.ts'
+import { withSignals } from '../../templates/service/src/context/signals.ts'
+import { measureLatency } from './latency.ts'
+import { parseOptions, usage, type Options } from './options.ts'
+import { stress, type Stress } from './stress.ts'
+
+const options = parseOptions(process.argv.slice(2))
+if (options === 'help') {
+  console.log(usage)
+} else {
+  using ctx = withSignals(background(), 'SIGINT', 'SIGTERM')
+  if (!(await run(ctx, options))) process.exitCode = 1
+}
+
+/** Prints a table for each part. @returns whether the stress found nothing amiss; latencies are for the reader to judge */
+async function run(ctx: Context, options: Options): Promise<boolean> {
+  const [cpu] = cpus()
+  const load = (loadavg()[0] ?? 0).toFixed(1)
+  console.log(
+    `${cpus().length} × ${cpu?.model ?? 'unknown processor'}, Node ${process.version}, load average ${load}, ${new Date().toISOString().slice(0, 10)}`,
+  )
+  const dir = await mkdtemp(join(tmpdir(), 'mainstem-bench-postgres-'))
+  const postgres = await startPostgres({ dir, persistent: false })
+  try {
+    if (options.parts.has('latency')) {
+      const { bare, spread, together } = await measureLatency(ctx, postgres.url, options)
+      console.log(`
+### From a client's hang-up to the end of its statement in Postgres, ms
+
+A statement of the service holds a lock that a connection of the bench waits for; the clock runs from the end of the client's socket
+until Postgres has granted it. ${options.concurrent} clients connected at a time, a pool of ${options.concurrent}, loopback.
+
+| | times | median | p90 | p99 | greatest | wanted |
+|---|---|---|---|---|---|---|
+| a bare cancel request, one at a time, without the service | ${row(bare)} | |
+| hang-ups, each at its own time | ${row(spread)} | ≤ 5, p99 ≤ 25 |
+| hang-ups, all ${options.concurrent} in one moment | ${row(together)} | |`)
+    }
+    if (!options.parts.has('stress')) return true
+    const seen = await stress(ctx, postgres.url, options)
+    console.log(
+      `\n### Calls cancelled at random beside neighbours, on a pool of ${options.pool}, ${seen.seconds.toFixed(0)} s\n`,
+    )
+    console.log(tableOf(seen, options))
+    return verdicts(seen, options).every(([, , holds]) => holds !== false)
+  } finally {
+    await postgres.stop()
+  }
+}
+
+function row(times: readonly number[]): string {
+  const sorted = times.toSorted((a, b) => a - b)
+  const at = (share: number): string =>
+    (sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN).toFixed(1)
+  return [sorted.length, at(0.5), at(0.9), at(0.99), at(1)].join(' | ')
+}
+
+function verdicts(seen: Stress, { pool, cancels }: Options): [string, number, boolean | undefined][] {
+  return [
+    ['cancelled, and rejected with the cause of their context', seen.cancelled, seen.cancelled >= cancels],
+    ['done before their context ended', seen.finished, undefined],
+    ['failed in any other way', seen.failed, seen.failed === 0],
+    ['calls of neighbours on the same pool', seen.innocent, seen.innocent > 0],
+    ['of these, hit', seen.hit, seen.hit === 0],
+    [
+      `most backends of the pool, in ${seen.samples} samples (pool: ${pool})`,
+      seen.backends,
+      seen.backends <= pool,
+    ],
+    ['most side connections for cancels at a time (limit: 4)', seen.sides, seen.sides <= 4],
+    ['idle in transaction for more than 1 s, in all samples', seen.stuck, seen.stuck === 0],
+    ['backends at work or in a transaction after the last call', seen.notIdle, seen.notIdle === 0],
+  ]
+}
+
+function tableOf(seen: Stress, options: Options): string {
+  const rows = verdicts(seen, options).map(
+    ([what, figure, holds]) =>
+      `| ${what} | ${figure} | ${holds === undefined ? '' : holds ? 'ok' : 'NOT OK'} |`,
+  )
+  return ['| | | |', '|---|---|---|', ...rows].join('\n')
+}

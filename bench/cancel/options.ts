@@ -1,0 +1,52 @@
+import { parseArgs } from 'node:util'
+
+export interface Options {
+  readonly parts: ReadonlySet<string>
+  /** How many clients hang up, and how many are connected at a time. */
+  readonly hangUps: number
+  readonly concurrent: number
+  /** How many calls are cancelled, on a pool of how many connections. */
+  readonly cancels: number
+  readonly pool: number
+}
+
+export const usage = `npm run bench:cancel -- [options]
+
+  --only latency,stress   one of the two
+  --hang-ups n            clients that hang up (default 1000)
+  --concurrent n          of them connected at a time (default 50)
+  --cancels n             calls that are cancelled at random (default 20000)
+  --pool n                connections they share with their neighbours (default 8)`
+
+const parts = ['latency', 'stress']
+
+/** @throws Error of one sentence for what it does not know */
+export function parseOptions(args: readonly string[]): Options | 'help' {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      only: { type: 'string' },
+      'hang-ups': { type: 'string', default: '1000' },
+      concurrent: { type: 'string', default: '50' },
+      cancels: { type: 'string', default: '20000' },
+      pool: { type: 'string', default: '8' },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) return 'help'
+  const wanted = values.only?.split(',') ?? parts
+  const unknown = wanted.find((part) => !parts.includes(part))
+  if (unknown !== undefined) throw new Error(`--only ${unknown}: expected some of ${parts.join(', ')}`)
+  return {
+    parts: new Set(wanted),
+    hangUps: count('--hang-ups', values['hang-ups']),
+    concurrent: count('--concurrent', values.concurrent),
+    cancels: count('--cancels', values.cancels),
+    pool: count('--pool', values.pool),
+  }
+}
+
+function count(flag: string, text: string): number {
+  if (!/^[1-9]\d*$/.test(text)) throw new Error(`${flag} ${text}: expected a number above 0`)
+  return Number(text)
+}

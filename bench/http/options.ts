@@ -1,0 +1,52 @@
+import { parseArgs } from 'node:util'
+import { subjects, type Subject } from './catalogue.ts'
+
+export interface Options {
+  /** Major versions. */
+  readonly nodes: readonly string[]
+  readonly subjects: readonly Subject[]
+  readonly rounds: number
+  /** Of one measurement. */
+  readonly seconds: number
+  /** Measures what each part of the boundary costs instead. */
+  readonly price: boolean
+}
+
+export const usage = `npm run bench:http -- [options]
+
+  --node 20,22,24   the versions of Node to run under (default: this one); others are fetched from npm
+  --only a,b        of ${subjects.map(({ name }) => name).join(', ')}
+  --rounds n        measurements of each, in turn with bare Hono (default 5)
+  --seconds n       each of them (default 1)
+  --price           instead: the boundary without this or that, to see where the price goes`
+
+/** @throws Error of one sentence for what it does not know */
+export function parseOptions(args: readonly string[]): Options | 'help' {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      node: { type: 'string', default: process.versions.node.split('.')[0] ?? '' },
+      only: { type: 'string' },
+      rounds: { type: 'string', default: '5' },
+      seconds: { type: 'string', default: '1' },
+      price: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) return 'help'
+  const wanted = values.only?.split(',')
+  const unknown = wanted?.find((name) => !subjects.some((each) => each.name === name))
+  if (unknown !== undefined) throw new Error(`--only ${unknown}: there is no such server; see --help`)
+  return {
+    nodes: values.node.split(',').map((each) => String(count('--node', each))),
+    subjects: subjects.filter(({ name }) => wanted?.includes(name) ?? true),
+    rounds: count('--rounds', values.rounds),
+    seconds: count('--seconds', values.seconds),
+    price: values.price,
+  }
+}
+
+function count(flag: string, text: string): number {
+  if (!/^[1-9]\d*$/.test(text)) throw new Error(`${flag} ${text}: expected a whole number above 0`)
+  return Number(text)
+}

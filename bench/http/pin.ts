@@ -1,0 +1,29 @@
+import { execFile, execFileSync } from 'node:child_process'
+import { cpus } from 'node:os'
+import { promisify } from 'node:util'
+
+const canPin = cpus().length > 1 && hasTaskset()
+
+/** The command that runs `program` on one core only, where the system can: the server on 0, what loads it on 1. */
+export function pinned(core: number, program: string, args: readonly string[]): [string, string[]] {
+  return canPin ? ['taskset', ['-c', `${core}`, program, ...args]] : [program, [...args]]
+}
+
+/** Whether `program` is there. What it says of itself may come with any exit code. */
+export async function isThere(program: string, ...args: string[]): Promise<boolean> {
+  try {
+    await promisify(execFile)(program, args)
+    return true
+  } catch (error) {
+    return !(error instanceof Error && 'code' in error && error.code === 'ENOENT')
+  }
+}
+
+function hasTaskset(): boolean {
+  try {
+    execFileSync('taskset', ['--version'], { stdio: 'ignore' })
+    return true
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,74 @@
+/** The boundary of an emitted service with one thing changed: what that thing costs is the difference. */
+export interface Change {
+  readonly title: string
+  readonly file: string
+  /** Texts that stand in the file exactly once, and what stands there instead. */
+  readonly replace: readonly (readonly [from: string, to: string])[]
+}
+
+const http = 'templates/service/src/platform/http.ts'
+
+export const changes: readonly Change[] = [
+  {
+    title: 'without a deadline of its own',
+    file: http,
+    replace: [['callerMs === undefined ? ownMs : Math.min(ownMs, callerMs)', 'Infinity']],
+  },
+  {
+    title: "without looking for the caller's deadline",
+    file: http,
+    replace: [['callerTimeoutMs(exchange.incoming.headers)', 'undefined']],
+  },
+  {
+    title: 'without making a request id',
+    file: 'templates/service/src/platform/exchange.ts',
+    replace: [[': randomUUID()', ": 'the same for all'"]],
+  },
+  {
+    title: 'without the header X-Request-Id',
+    file: http,
+    replace: [["outgoing.setHeader('x-request-id', exchange.info.id)", '']],
+  },
+  {
+    title: 'without the calls that count and time',
+    file: http,
+    replace: [
+      ['metrics.started(exchange.info.method)', ''],
+      ['metrics.finished(info.method, outcome, seconds)', ''],
+    ],
+  },
+  {
+    title: 'without the call that logs',
+    file: http,
+    replace: [['    logRequest(ctx, log, exchange, outcome, seconds)\n', '']],
+  },
+  {
+    title: 'without an order among the requests of a connection',
+    file: 'templates/service/src/platform/server.ts',
+    replace: [['inTurn(listener)', 'listener']],
+  },
+  {
+    title: 'with promises though nothing waits',
+    file: http,
+    replace: [
+      [
+        'if (work instanceof Promise) return finish(ctx, exchange, work)',
+        'return finish(ctx, exchange, Promise.resolve(work))',
+      ],
+    ],
+  },
+]
+
+/** @throws Error if the file no longer has what is to be replaced */
+export function changed({ title, file, replace }: Change): (text: string, source: string) => string {
+  return (text, source) => {
+    if (source !== file) return text
+    return replace.reduce((before, [from, to]) => {
+      const parts = before.split(from)
+      if (parts.length !== 2) {
+        throw new Error(`price, ${title}: ${file} has "${from}" ${parts.length - 1} times, expected once`)
+      }
+      return parts.join(to)
+    }, text)
+  }
+}

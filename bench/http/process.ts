@@ -1,0 +1,73 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { createInterface } from 'node:readline'
+import type { Context } from '../../templates/service/src/context/context.ts'
+import { until } from '../../templates/service/src/context/until.ts'
+import { pinned } from './pin.ts'
+
+/** A server in a process of its own, on a core of its own. Disposing ends it. */
+export interface ServerProcess extends AsyncDisposable {
+  readonly port: number
+  /** Milliseconds of processor time since its start, of all its threads; undefined where the system does not tell. */
+  cpuMs(): number | undefined
+  /** Undefined where the system does not tell. */
+  residentMb(): number | undefined
+}
+
+/** Of Linux's /proc: USER_HZ and the page size are the same on all that Node has binaries for, save some pages on arm64. */
+const tickMs = 10
+const pageBytes = 4_096
+
+/**
+ * Starts `program`, which prints its port once it listens.
+ * @throws Error with what it wrote to stderr if it ends before that; the cause of ctx if it ends first
+ */
+export async function startServer(
+  ctx: Context,
+  program: string,
+  args: readonly string[],
+): Promise<ServerProcess> {
+  const child = spawn(...pinned(0, program, args), {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { PATH: process.env['PATH'], GOMAXPROCS: '1', NODE_ENV: 'production' },
+  })
+  const ended = once(child, 'close')
+  const stop = async (): Promise<void> => {
+    child.kill('SIGKILL')
+    await ended
+  }
+  let said = ''
+  child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()))
+  try {
+    const lines = createInterface({ input: child.stdout })
+    const first = await until(ctx, Promise.race([once(lines, 'line'), ended.then(() => [])]))
+    if (first.length === 0) throw new Error(said.trim().split('\n').at(-1) ?? 'it ended without a word')
+    const { pid = 0 } = child
+    return {
+      port: Number(first[0]),
+      cpuMs: () => {
+        const fields = proc(pid, 'stat')
+          ?.replace(/^.*\) /, '')
+          .split(' ')
+        return fields && (Number(fields[11]) + Number(fields[12])) * tickMs
+      },
+      residentMb: () => {
+        const pages = proc(pid, 'statm')?.split(' ')[1]
+        return pages === undefined ? undefined : (Number(pages) * pageBytes) / 2 ** 20
+      },
+      [Symbol.asyncDispose]: stop,
+    }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+function proc(pid: number, name: string): string | undefined {
+  try {
+    return readFileSync(`/proc/${pid}/${name}`, 'utf8')
+  } catch {
+    return undefined
+  }
+}

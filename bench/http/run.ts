@@ -1,0 +1,87 @@
+import { throwIfEnded } from '../../generator/ended.ts'
+import type { Context } from '../../templates/service/src/context/context.ts'
+import type { Generator, Load } from './load.ts'
+import { startServer, type ServerProcess } from './process.ts'
+
+/** What starts a server, and what is sent to it. */
+export interface Served {
+  readonly program: string
+  readonly args: readonly string[]
+  readonly body: string | undefined
+}
+
+/** One measurement of a server. */
+export interface Sample extends Load {
+  /** Microseconds of processor time for each request; NaN where the system does not tell. */
+  readonly cpuUs: number
+}
+
+export interface Measured {
+  readonly samples: readonly Sample[]
+  /** Megabytes at the end. */
+  readonly residentMb: number | undefined
+}
+
+/** A subject and the reference, measured in turn; or why not. */
+export type Pair = { readonly subject: Measured; readonly reference: Measured } | { readonly missing: string }
+
+/** By then the compiler has done its part, on a slow machine as on a quick one. */
+const warmUpRequests = 20_000
+const warmUpSeconds = 8
+
+/**
+ * Starts both servers and loads them in turn, `rounds` times each: what the machine does meanwhile, and how far its
+ * processor has slowed down, meets both alike. Each pair has processes of its own.
+ */
+export async function measurePair(
+  ctx: Context,
+  subject: Served,
+  reference: Served,
+  load: Generator,
+  { rounds, seconds }: { rounds: number; seconds: number },
+): Promise<Pair> {
+  try {
+    await using ours = await startServer(ctx, subject.program, subject.args)
+    await using theirs = await startServer(ctx, reference.program, reference.args)
+    await warmUp(ctx, ours, load, subject.body)
+    await warmUp(ctx, theirs, load, reference.body)
+    const samples = { subject: [] as Sample[], reference: [] as Sample[] }
+    for (let round = 0; round < rounds; round++) {
+      samples.reference.push(await measure(ctx, theirs, load, seconds, reference.body))
+      samples.subject.push(await measure(ctx, ours, load, seconds, subject.body))
+    }
+    return {
+      subject: { samples: samples.subject, residentMb: ours.residentMb() },
+      reference: { samples: samples.reference, residentMb: theirs.residentMb() },
+    }
+  } catch (error) {
+    throwIfEnded(ctx)
+    return { missing: error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error) }
+  }
+}
+
+async function warmUp(
+  ctx: Context,
+  server: ServerProcess,
+  load: Generator,
+  body: string | undefined,
+): Promise<void> {
+  let requests = 0
+  for (let second = 0; second < warmUpSeconds && requests < warmUpRequests; second++) {
+    requests += (await load.run(ctx, server.port, 1, body)).requests
+  }
+}
+
+async function measure(
+  ctx: Context,
+  server: ServerProcess,
+  load: Generator,
+  seconds: number,
+  body: string | undefined,
+): Promise<Sample> {
+  const before = server.cpuMs() ?? NaN
+  const seen = await load.run(ctx, server.port, seconds, body)
+  if (seen.failures > 0) throw new Error(`${seen.failures} of ${seen.requests} requests failed`)
+  const spent = (server.cpuMs() ?? NaN) - before
+  return { ...seen, cpuUs: (spent * 1_000) / seen.requests }
+}

@@ -1,0 +1,51 @@
+import { z } from 'zod'
+import { background } from '../../../templates/service/src/context/context.ts'
+import { createLog } from '../../../templates/service/src/platform/log.ts'
+import { route, type Route } from '../../../templates/service/src/platform/route.ts'
+import { listen } from '../../../templates/service/src/platform/server.ts'
+import { startTelemetry } from '../../../templates/service/src/platform/telemetry.ts'
+
+const root = background()
+const log = createLog({ level: 'silent', service: 'bench' })
+const about = { path: '/hello', summary: 'Says hello', tags: [], responses: {} }
+
+/** What serves a request in a service, without log, metrics and traces. */
+export function boundary(): Promise<number> {
+  return serve(route({ ...about, method: 'GET', handle: () => Response.json({ hello: 'world' }) }))
+}
+
+export async function withMetrics(): Promise<number> {
+  await startTelemetry(root, { serviceName: 'bench', log })
+  return boundary()
+}
+
+export function asyncHandler(): Promise<number> {
+  return serve(
+    route({
+      ...about,
+      method: 'GET',
+      handle: async () => {
+        await Promise.resolve()
+        return Response.json({ hello: 'world' })
+      },
+    }),
+  )
+}
+
+export function jsonBody(): Promise<number> {
+  const Body = z.object({ hello: z.string().max(100), times: z.number().int() })
+  return serve(
+    route({ ...about, method: 'POST', body: Body, handle: (_ctx, { body }) => Response.json(body) }),
+  )
+}
+
+async function serve(served: Route): Promise<number> {
+  const server = await listen(root, root, log, [served], {
+    host: '127.0.0.1',
+    port: 0,
+    receiveTimeoutMs: 300_000,
+    requestTimeoutMs: 15_000,
+    bodyMaxBytes: 1_048_576,
+  })
+  return server.port
+}

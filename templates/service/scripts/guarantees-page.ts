@@ -1,0 +1,93 @@
+import { existsSync } from 'node:fs'
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { format, resolveConfig } from 'prettier'
+import ts from 'typescript'
+
+const root = join(import.meta.dirname, '..')
+
+/** Where each file holds one promise of the service, and the tests that prove it. */
+const folder = 'test/guarantees'
+
+/** The page that `npm run guarantees` writes. */
+export const page = join(root, 'docs/guarantees.md')
+
+/** The comment that a file of test/guarantees begins with, and what it is followed by. */
+interface Guarantee {
+  readonly file: string
+  readonly promise: string
+  readonly go: string
+  readonly heldBy: readonly string[]
+  readonly tests: readonly string[]
+}
+
+const preface = `# What this service guarantees
+
+Each promise stands at the top of a file of \`${folder}/\`, whose tests start the service as a process, with a PostgreSQL of
+its own, and look at it from outside and from inside: \`pg_stat_activity\`, the upload folder, the live contexts, the
+descriptors in \`/proc\`. \`npm run guarantees\` makes this page of them; a test says when it is out of date.
+
+What a domain promises is proved beside it, in \`src/<nouns>/*.test.ts\`; what \`src/context/\` does as Go's package does,
+in \`src/context/*.test.ts\`.`
+
+/** The page as it should be now. @throws Error that names the file without a promise, or with one that nothing holds */
+export async function renderGuarantees(): Promise<string> {
+  const names = (await readdir(join(root, folder))).filter((name) => name.endsWith('.test.ts')).sort()
+  const guarantees = await Promise.all(names.map((name) => readGuarantee(`${folder}/${name}`)))
+  const markdown = [preface, ...guarantees.map(section)].join('\n\n')
+  return format(markdown, { ...(await resolveConfig(page)), parser: 'markdown' })
+}
+
+async function readGuarantee(file: string): Promise<Guarantee> {
+  const text = await readFile(join(root, file), 'utf8')
+  const comment = /^\/\*\*(.*?)\*\//s.exec(text)?.[1]?.replaceAll(/\s*\n \* ?/g, ' ') ?? ''
+  const [, promise, go, held] = /^ Promise: (.+?) Go: (.+?) Held by: (.+?)\s*$/.exec(comment) ?? []
+  if (promise === undefined || go === undefined || held === undefined) {
+    throw new Error(`${file}: expected it to begin with /** Promise: … Go: … Held by: … */, as the others do`)
+  }
+  const heldBy = held.split(', ')
+  const gone = heldBy.filter((path) => !existsSync(join(root, path)))
+  if (gone.length > 0)
+    throw new Error(`${file}: 'Held by' names files that are not there: ${gone.join(', ')}`)
+  return { file, promise, go, heldBy, tests: testTitles(file, text) }
+}
+
+/** The titles of all `test('…')` and `test.for(…)('…')`, in their order; a place that a row fills is `…`. */
+function testTitles(file: string, text: string): string[] {
+  const titles: string[] = []
+  const visit = (node: ts.Node): void => {
+    if (ts.isCallExpression(node) && isTest(node.expression)) {
+      const [title] = node.arguments
+      if (title !== undefined && ts.isStringLiteralLike(title)) titles.push(title.text)
+    }
+    ts.forEachChild(node, visit)
+  }
+  visit(ts.createSourceFile(file, text, ts.ScriptTarget.Latest))
+  return titles.map((title) => title.replaceAll(/%[a-z]|\$\w+/g, '…'))
+}
+
+/** `test`, or what `test.for(…)` returns. */
+function isTest(callee: ts.Expression): boolean {
+  if (ts.isIdentifier(callee)) return callee.text === 'test'
+  return (
+    ts.isCallExpression(callee) &&
+    ts.isPropertyAccessExpression(callee.expression) &&
+    isTest(callee.expression.expression)
+  )
+}
+
+function section({ file, promise, go, heldBy, tests }: Guarantee): string {
+  return `## ${promise.replace(/\.$/, '')}
+
+| | |
+| --- | --- |
+| In Go | ${go} |
+| Held by | ${heldBy.map(code).join(', ')} |
+| Proved by | ${code(file)} |
+
+${tests.map((title) => `- ${title}`).join('\n')}`
+}
+
+function code(path: string): string {
+  return `\`${path}\``
+}

@@ -1,0 +1,61 @@
+import { pipeline } from 'node:stream/promises'
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
+import type { Context } from '../context/context.ts'
+import type { Exchange } from './exchange.ts'
+import { problemOf, type Problem } from './problem.ts'
+import type { StreamedResponse } from './route.ts'
+import { traceOf } from './span.ts'
+
+/** Answers with what a handler returned, unless nobody is there to read it. */
+export function answer(exchange: Exchange, response: Response): Response {
+  if (exchange.closed) return RESPONSE_ALREADY_SENT
+  exchange.status = response.status
+  return response
+}
+
+/** Pipes a body under ctx. A body that breaks off takes the connection with it, which is how the client learns of it. */
+export async function stream(
+  ctx: Context,
+  exchange: Exchange,
+  response: StreamedResponse,
+): Promise<Response> {
+  const { body, headers, status } = response
+  const { outgoing } = exchange
+  if (exchange.closed || exchange.info.method === 'HEAD') {
+    body.destroy()
+    return answer(exchange, new Response(null, { status, headers }))
+  }
+  exchange.status = status
+  outgoing.writeHead(status, headers)
+  await pipeline(body, outgoing, { signal: ctx.signal })
+  return RESPONSE_ALREADY_SENT
+}
+
+/** Answers with the problem that `error` is, unless the answer has begun or nobody is there to read it. */
+export function fail(ctx: Context, exchange: Exchange, error: unknown): Response {
+  const problem = problemOf(ctx, error)
+  const { outgoing } = exchange
+  if (problem.status >= 500) exchange.failure = problem.cause ?? error
+  if (exchange.closed || outgoing.headersSent) {
+    if (!exchange.closed) outgoing.destroy()
+    return RESPONSE_ALREADY_SENT
+  }
+  return answer(exchange, problemResponse(ctx, exchange, problem))
+}
+
+/** RFC 9457. The ids let a client report what the log can be searched for. */
+function problemResponse(ctx: Context, exchange: Exchange, problem: Problem): Response {
+  const body = {
+    type: 'about:blank',
+    title: problem.title,
+    status: problem.status,
+    detail: problem.message,
+    ...(problem.errors !== undefined && { errors: problem.errors }),
+    requestId: exchange.info.id,
+    ...(traceOf(ctx) !== undefined && { traceId: traceOf(ctx)?.traceId }),
+  }
+  return new Response(JSON.stringify(body), {
+    status: problem.status,
+    headers: { 'content-type': 'application/problem+json', ...problem.headers },
+  })
+}

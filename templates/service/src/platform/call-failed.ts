@@ -1,0 +1,39 @@
+/** What is known of a call that failed, beside its message. */
+export interface CallFailure {
+  /**
+   * `connection`: there was none, or it broke. `status`: the peer answered, and did not do it. `answer`: what it
+   * answered is not what it should be. `timeout`: it took too long.
+   */
+  readonly how: 'connection' | 'status' | 'answer' | 'timeout'
+  /** What the peer answered, where `how` is `status`. */
+  readonly status?: number
+  /** Milliseconds that the peer asks to wait for: its `Retry-After`. */
+  readonly retryAfterMs?: number | undefined
+  readonly cause?: unknown
+}
+
+/** An answer that says: not now. */
+const transient: ReadonlySet<number> = new Set([429, 502, 503, 504])
+
+/**
+ * Another service did not do what it was called for. The message says which, what it was asked and what came instead:
+ * for the log. To our own client it is a 502, 503 or 504 that tells none of it (problem.ts).
+ */
+export class CallFailed extends Error {
+  override readonly name = 'CallFailed'
+  readonly how: CallFailure['how']
+  readonly status: number | undefined
+  readonly retryAfterMs: number | undefined
+
+  constructor(message: string, failure: CallFailure) {
+    super(message, { cause: failure.cause })
+    this.how = failure.how
+    this.status = failure.status
+    this.retryAfterMs = failure.retryAfterMs
+  }
+
+  /** Whether the same call may succeed later. */
+  get transient(): boolean {
+    return this.how === 'connection' || (this.status !== undefined && transient.has(this.status))
+  }
+}

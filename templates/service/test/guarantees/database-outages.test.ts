@@ -1,0 +1,190 @@
+/**
+ * Promise: A database that is full, down or silent is a 503 in time, and recovers by itself; a pool at work is not.
+ * Go: `db.PingContext(ctx)`, `driver.ErrBadConn`
+ * Held by: src/platform/database.ts, src/platform/database-errors.ts, src/platform/health.ts
+ */
+import { sql } from 'drizzle-orm'
+import { afterAll, beforeAll, describe, expect, test, type TestContext } from 'vitest'
+import { cause, withCancel } from '../../src/context/context.ts'
+import { testContext } from '../../src/context/test-context.ts'
+import { migrateDatabase } from '../../src/migrate.ts'
+import { openDatabase } from '../../src/platform/database.ts'
+import { createLog } from '../../src/platform/log.ts'
+import { certificate, privateKey } from '../support/certificate.ts'
+import { eventually, open, running } from '../support/client.ts'
+import { openTestDatabase } from '../support/database.ts'
+import { startOwnServer, type OwnServer } from '../support/own-server.ts'
+import { createDatabase } from '../support/postgres.ts'
+import { startProxy, type Proxy } from '../support/proxy.ts'
+import { startService, type RunningService } from '../support/service.ts'
+
+const query = '/probe/query?seconds=0'
+
+describe.concurrent('a network that fails', () => {
+  test('a database that refuses connections: 503 at once with Retry-After, not ready, and well again by itself', async (t) => {
+    const { service, proxy } = await startBehindProxy(t)
+
+    await proxy.close()
+
+    await expectUnavailable(service)
+    expect((await fetch(`${service.url}/readyz`)).status).toBe(503)
+    expect((await fetch(`${service.url}/livez`)).status).toBe(200)
+    await proxy.open()
+    await eventually(async () => (await fetch(service.url + query)).status === 200)
+    expect((await fetch(`${service.url}/readyz`)).status).toBe(200)
+  })
+
+  test('a database that says nothing any more: 504 at the deadline, 503 for who cannot connect, and well again', async (t) => {
+    const { service, proxy } = await startBehindProxy(t)
+    const silence = new Promise<undefined>(() => undefined)
+    proxy.toServer = () => silence
+
+    // On the connection that there was.
+    const late = await fetch(service.url + query, { headers: { 'x-envoy-expected-rq-timeout-ms': '300' } })
+    expect(late.status).toBe(504)
+    expect((await fetch(`${service.url}/readyz`)).status).toBe(503)
+    await expectUnavailable(service)
+
+    proxy.toServer = () => undefined
+    await eventually(async () => (await fetch(service.url + query)).status === 200, 15_000)
+  })
+
+  test('a statement that no cancel ends holds up its caller for seconds, and its connection is closed', async (t) => {
+    const { ctx, db, proxy, active } = await openTestDatabase(t, 1)
+    proxy.toServer = (link) => (link.kind === 'cancel' ? 'lose' : undefined)
+    using request = withCancel(ctx)
+    const sleeping = db.run(request, (q) => q.execute(sql`select pg_sleep(30)`))
+    await eventually(async () => (await active()) === 1)
+
+    request.cancel()
+
+    await expect(sleeping).rejects.toBe(cause(request))
+    await db.run(ctx, (q) => q.execute(sql`select 1`))
+    expect(proxy.seen.session).toBe(2)
+  })
+
+  test('so does a ROLLBACK that is not answered', async (t) => {
+    const { ctx, db, proxy, count } = await openTestDatabase(t, 1)
+    const silence = new Promise<undefined>(() => undefined)
+    proxy.toServer = (_link, bytes) => (bytes.includes('ROLLBACK') ? silence : undefined)
+
+    const work = db.transaction(ctx, async (q) => {
+      await q.execute(sql`insert into things values (1)`)
+      throw new Error('on second thoughts')
+    })
+
+    await expect(work).rejects.toThrow('on second thoughts')
+    await db.run(ctx, (q) => q.execute(sql`select 1`))
+    expect(proxy.seen.session).toBe(2)
+    expect(await count('select count(*) from things')).toBe(0)
+  })
+})
+
+test('a pool that is full of work is no reason to be taken out of service', async (t) => {
+  const service = await startService(t, { probe: true, env: { DATABASE_POOL_MAX: '1' } })
+  const slow = open(`${service.url}/probe/query?seconds=30`)
+  await eventually(async () => (await running(service, 'pg_sleep')) === 1)
+
+  const ready = await fetch(`${service.url}/readyz`)
+
+  expect(ready.status).toBe(200)
+  expect(await ready.json()).toMatchObject({
+    checks: [{ name: 'accepting' }, { name: 'database', ok: true, detail: 'all connections are in use' }],
+  })
+  slow.hangUp()
+})
+
+describe('a server of its own', () => {
+  let server: OwnServer | undefined
+  beforeAll(async () => {
+    server = await startOwnServer().catch((error: unknown) => {
+      // Where npm has none that runs here, the tests are given another, which is not theirs to restart.
+      if (process.env['TEST_DATABASE_URL'] === undefined) throw error
+      return undefined
+    })
+    if (server !== undefined) await migrateDatabase(server.url)
+  })
+  afterAll(() => server?.remove())
+  const own = (t: TestContext): OwnServer => server ?? t.skip('no PostgreSQL from npm runs here')
+
+  test('that has no connection left: 503 with Retry-After, and well again by itself', async (t) => {
+    const { url, sql } = own(t)
+    await sql(`create role limited login password 'limited' connection limit 1`)
+    await sql('grant pg_read_all_data, pg_write_all_data to limited')
+    const limited = new URL(url)
+    limited.username = limited.password = 'limited'
+    const service = await startService(t, { probe: true, env: { DATABASE_URL: limited.href } })
+    const first = open(`${service.url}/probe/query?seconds=30`)
+    await eventually(() => sleeps(own(t)))
+
+    await expectUnavailable(service)
+
+    first.hangUp()
+    await eventually(async () => (await fetch(service.url + query)).status === 200)
+  })
+
+  test('that restarts: 503 while it is away, and well again by itself', async (t) => {
+    const { url, stop, start } = own(t)
+    const service = await startService(t, { probe: true, env: { DATABASE_URL: url } })
+    const running = open(`${service.url}/probe/query?seconds=30`)
+    await eventually(() => sleeps(own(t)))
+
+    await stop()
+
+    await expect(running.answer).resolves.toMatchObject({ status: 503 })
+    await expectUnavailable(service)
+    await start()
+    await eventually(async () => (await fetch(service.url + query)).status === 200)
+  })
+
+  test('that speaks TLS: so do the cancels', async (t) => {
+    const { url, sql: execute, write } = own(t)
+    const ca = await write('server.crt', certificate)
+    await write('server.key', privateKey)
+    await execute('alter system set ssl = on')
+    await execute('select pg_reload_conf()')
+    const ctx = testContext(t)
+    const proxy = await startProxy(t, url)
+    const log = createLog({ level: 'silent', service: 'test' })
+    const options = {
+      url: `${proxy.url}?sslmode=verify-full&sslrootcert=${ca}`,
+      poolMax: 1,
+      applicationName: 'tls',
+    }
+    const db = await openDatabase(ctx, log, options)
+    t.onTestFinished(() => db.close(ctx))
+    using request = withCancel(ctx)
+    const sleeping = db.run(request, (q) => q.execute(sql`select pg_sleep(30)`))
+    await eventually(() => sleeps(own(t)))
+
+    request.cancel()
+
+    await expect(sleeping).rejects.toBe(cause(request))
+    await db.run(ctx, (q) => q.execute(sql`select 1`))
+    // Nothing went through in the clear.
+    expect(proxy.seen).toEqual({ session: 0, cancel: 0, tls: 2 })
+  })
+})
+
+async function startBehindProxy(t: TestContext): Promise<{ service: RunningService; proxy: Proxy }> {
+  const { url, drop } = await createDatabase()
+  t.onTestFinished(drop)
+  const proxy = await startProxy(t, url)
+  return { proxy, service: await startService(t, { probe: true, env: { DATABASE_URL: proxy.url } }) }
+}
+
+async function expectUnavailable({ url }: RunningService): Promise<void> {
+  const startedAt = performance.now()
+  const response = await fetch(url + query)
+  expect(response.status).toBe(503)
+  expect(response.headers.get('retry-after')).toBe('1')
+  expect(await response.json()).toMatchObject({ title: 'Service Unavailable' })
+  expect(performance.now() - startedAt).toBeLessThan(10_000)
+}
+
+async function sleeps({ sql }: OwnServer): Promise<boolean> {
+  const rows = await sql(
+    `select from pg_stat_activity where query like 'select pg_sleep%' and state = 'active'`,
+  )
+  return rows.length === 1
+}

@@ -1,0 +1,96 @@
+/**
+ * Promise: A request leaves nothing behind, however it ended: no context, no connection, no descriptor.
+ * Go: `defer cancel()` after every `context.With…`, and `goleak.VerifyNone(t)`
+ * Held by: src/context/context.ts, src/platform/http.ts, src/platform/connection.ts, src/platform/client.ts
+ */
+import { existsSync } from 'node:fs'
+import { readdir } from 'node:fs/promises'
+import { expect, test, vi } from 'vitest'
+import { eventually, open, running } from '../support/client.ts'
+import { sharedService, type RunningService } from '../support/service.ts'
+
+const shared = sharedService({ probe: true, env: { DATABASE_POOL_MAX: '2', BODY_MAX_BYTES: '1000' } })
+
+test('after requests that ended in every way there is, the server context has no child', async () => {
+  const service = shared()
+
+  await Promise.all(Array.from({ length: 10 }, () => requestsOfAllKinds(service)))
+
+  await nothingAlive(service)
+})
+
+test.runIf(existsSync('/proc/self/fd'))('and the process has no more descriptors than before', async () => {
+  const service = shared()
+  // The pool's connections stay, and so does what is opened once.
+  await requestsOfAllKinds(service)
+  await nothingAlive(service)
+  const before = (await descriptors(service)).length
+
+  await Promise.all(Array.from({ length: 10 }, () => requestsOfAllKinds(service)))
+
+  await vi.waitFor(async () => expect((await descriptors(service)).length).toBeLessThanOrEqual(before), 5_000)
+})
+
+test('hang-ups that come with the request, before its handler began, leave nothing either', async () => {
+  const service = shared()
+  for (let i = 0; i < 50; i++) {
+    const request = open(`${service.url}/probe/query?seconds=30`)
+    setImmediate(() => request.hangUp())
+    await request.answer.catch(() => undefined)
+  }
+
+  await nothingAlive(service)
+  await eventually(async () => (await running(service, 'pg_sleep')) === 0)
+})
+
+/** Finished, refused, failed, too late, hung up on: while waiting in Postgres, for Postgres, for a peer, and while streaming. */
+async function requestsOfAllKinds(service: RunningService): Promise<void> {
+  const get = (path: string, headers?: Record<string, string>): Promise<unknown> =>
+    open(service.url + path, 'GET', headers).answer
+  const leave = async (path: string): Promise<void> => {
+    const request = open(service.url + path)
+    setTimeout(() => request.hangUp(), 100)
+    await request.answer.catch(() => undefined)
+  }
+  const relayed = (path: string): string => `/probe/relay?to=${encodeURIComponent(service.url + path)}`
+  const soon = { 'x-envoy-expected-rq-timeout-ms': '50' }
+  await Promise.all([
+    get('/probe/query?seconds=0'),
+    get('/probe/stream?seconds=0.1'),
+    get('/nowhere'),
+    get('/probe/failure'),
+    open(`${service.url}/probe/echo`, 'POST').answer,
+    get('/probe/query?seconds=30', soon),
+    get(relayed('/probe/query?seconds=30'), soon),
+    leave('/probe/query?seconds=30'),
+    leave('/probe/stream?seconds=30'),
+    leave('/probe/flood'),
+    leave(relayed('/probe/query?seconds=30')),
+    leave(relayed('/probe/stream?seconds=30')),
+  ])
+}
+
+/** Resolves when no request hangs from the server context. */
+async function nothingAlive(service: RunningService): Promise<void> {
+  await vi.waitFor(async () => expect(await requestsAlive(service)).toEqual([]), 5_000)
+}
+
+/** The names of what hangs from the server context. */
+async function requestsAlive(service: RunningService): Promise<string[]> {
+  const response = await fetch(`${service.adminUrl}/debug/contexts`, {
+    headers: { accept: 'application/json' },
+  })
+  const { root } = (await response.json()) as { root: Tree }
+  const server = root.children.find(({ name }) => name === 'server')
+  if (server === undefined) throw new Error('there is no server context')
+  return server.children.map(({ name }) => name)
+}
+
+interface Tree {
+  readonly name: string
+  readonly children: readonly Tree[]
+}
+
+async function descriptors(service: RunningService): Promise<string[]> {
+  return readdir(`/proc/${service.pid}/fd`)
+}
