@@ -153,9 +153,9 @@ export function seconds(ms: number): string {
   return `${(Math.max(0, ms) / 1_000).toFixed(1)} s`
 }
 
-/** `0.4 ms`, `12 ms`: no more digits than two clocks that agree to a millisecond can give. */
+/** `12 ms`. */
 export function milliseconds(ms: number): string {
-  return `${ms < 9.95 ? Math.max(0, ms).toFixed(1) : Math.round(ms)} ms`
+  return `${Math.max(0, Math.round(ms))} ms`
 }
 
 function widthOf(line: Line): number {

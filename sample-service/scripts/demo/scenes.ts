@@ -1,6 +1,6 @@
 import { colourOf, seconds, type Line } from './picture.ts'
 import type { Pace } from './stage.ts'
-import { clock, type OpenRequest, type Subject } from './subject.ts'
+import type { OpenRequest, Subject } from './subject.ts'
 
 /** What a scene acts with. */
 export interface Acting {
@@ -53,8 +53,8 @@ export const scenes: readonly Scene[] = [
     async act({ request, pace, pause, caption }) {
       caption([...waits, ['   the client waits …', 'dim']])
       await pause(pace.runMs)
+      const at = Date.now()
       request.hangUp()
-      const at = clock()
       caption([...waits, [' ^C', 'bold', colourOf('ClientDisconnected')]])
       return at
     },
@@ -72,7 +72,7 @@ export const scenes: readonly Scene[] = [
       caption([['$ ', 'dim'], [`curl -H ${callerTimeout}:${pace.deadlineMs} /demo/report`]])
       await until('the deadline of the request in /debug/contexts', () => deadline() !== undefined)
       const at = deadline() ?? NaN
-      await pause(at - clock())
+      await pause(at - Date.now())
       return at
     },
   },

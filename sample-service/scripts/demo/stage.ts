@@ -3,7 +3,7 @@ import { frame, milliseconds, type Line, type ShownEnd, type ShownStatement } fr
 import { parts } from './parts.ts'
 import type { Scene } from './scenes.ts'
 import type { Screen } from './screen.ts'
-import { clock, type Statement, type Subject } from './subject.ts'
+import type { Statement, Subject } from './subject.ts'
 import { linesOf, merge, type TreeNode } from './tree.ts'
 
 /** Milliseconds that people need to see what happens; a test needs none. */
@@ -46,16 +46,14 @@ interface Row extends Statement {
 const limitMs = 10_000
 const pollMs = 2
 
-/** The contexts of the demo's slow request. */
-const ofReport: ReadonlySet<string> = new Set(['GET /demo/report', 'group', ...parts])
-/** What stays in the tree when it has ended: those, what they hang from, and the request beside them. */
-const drawn: ReadonlySet<string> = new Set([
-  ...ofReport,
-  'GET /demo/quick',
-  'server',
-  'until stopped',
-  'background',
-])
+const report = 'GET /demo/report'
+/** What the demo's requests derive, and what they hang from, by what that hangs from. */
+const drawn: Readonly<Record<string, readonly string[]>> = {
+  background: ['until stopped', 'server'],
+  server: [report, 'GET /demo/quick'],
+  [report]: ['group'],
+  group: parts,
+}
 
 /** Sets up a stage for `subject` on `screen`. All waiting rejects when `stop` aborts. */
 export function openStage(subject: Subject, screen: Screen, pace: Pace, stop: AbortSignal): Stage {
@@ -73,23 +71,27 @@ export function openStage(subject: Subject, screen: Screen, pace: Pace, stop: Ab
 
   async function look(): Promise<void> {
     const [contexts, statements] = await Promise.all([subject.contexts(), subject.statements()])
-    tree = merge(tree, contexts, ({ name }) => drawn.has(name))
+    tree = merge(tree, contexts, (name, parent) => drawn[parent]?.includes(name) === true)
     note(statements)
   }
 
-  function nodes(): TreeNode[] {
-    return tree === undefined ? [] : linesOf(tree).map(({ node }) => node)
+  function nodes(top = tree): TreeNode[] {
+    return top === undefined ? [] : linesOf(top).map(({ node }) => node)
+  }
+
+  function find(wanted: string): TreeNode | undefined {
+    return nodes().find(({ name }) => name === wanted)
   }
 
   /** The deadline of the request's context, once it has been seen. */
   function deadline(): number | undefined {
-    return nodes().find(({ name }) => name === 'GET /demo/report')?.deadline ?? undefined
+    return find(report)?.deadline ?? undefined
   }
 
   function note(statements: readonly Statement[]): void {
     for (const row of rows.values()) {
       const still = statements.some(({ pid, text }) => pid === row.pid && text === row.text)
-      if (!still && row.goneAt === undefined) rows.set(row.pid, { ...row, goneAt: clock() })
+      if (!still && row.goneAt === undefined) rows.set(row.pid, { ...row, goneAt: Date.now() })
     }
     for (const statement of statements) rows.set(statement.pid, { ...statement, goneAt: undefined })
   }
@@ -127,7 +129,7 @@ export function openStage(subject: Subject, screen: Screen, pace: Pace, stop: Ab
   function draw(): void {
     if (!screen.animated) return
     const statements = [...rows.values()].map(shownStatement)
-    const now = endedAt ?? clock()
+    const now = endedAt ?? Date.now()
     screen.draw(frame({ title, step, now, tree, endOf, statements, moment }, screen.columns))
   }
 
@@ -151,9 +153,9 @@ export function openStage(subject: Subject, screen: Screen, pace: Pace, stop: Ab
 
   /** Until `holds`, asked over and over. @throws Error that says `what` was not seen */
   async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-    const last = clock() + limitMs
+    const last = Date.now() + limitMs
     while (!(await holds())) {
-      if (clock() > last) throw new Error(`${limitMs / 1_000} s went by without ${what}`)
+      if (Date.now() > last) throw new Error(`${limitMs / 1_000} s went by without ${what}`)
       await pause(pollMs)
     }
   }
@@ -216,7 +218,7 @@ export function openStage(subject: Subject, screen: Screen, pace: Pace, stop: Ab
         return [...rows.values()].every(({ goneAt }) => goneAt !== undefined)
       })
       const freeMs = Math.max(...Array.from(rows.values(), (row) => row.goneAt ?? NaN)) - began
-      const below = nodes().filter(({ name }) => ofReport.has(name))
+      const below = nodes(find(report))
       const named = below.map(({ name }) => name)
       await until(`the spans of ${named.join(', ')}`, () => named.every((name) => subject.spans.has(name)))
       check(scene, named)
@@ -228,9 +230,7 @@ export function openStage(subject: Subject, screen: Screen, pace: Pace, stop: Ab
       if (beside !== undefined && besideAnswer !== 200)
         throw new Error(`the request that had time to finish was answered ${besideAnswer}, not 200`)
 
-      await replay(
-        scene.leaves === true ? [...nodes().filter(({ name }) => name === 'server'), ...below] : below,
-      )
+      await replay(scene.leaves === true ? [find('server') ?? [], below].flat() : below)
       for (const node of below) {
         const end = endOf(node)
         if (end !== undefined)
@@ -266,7 +266,7 @@ export function openStage(subject: Subject, screen: Screen, pace: Pace, stop: Ab
       if (seen !== scene.cause)
         throw new Error(`${name} ended of ${seen ?? 'nothing'}, not of ${scene.cause}`)
     }
-    const status = subject.spans.get('GET /demo/report')?.status
+    const status = subject.spans.get(report)?.status
     if (status !== scene.status)
       throw new Error(`the request was recorded as ${status}, not as ${scene.status}`)
   }

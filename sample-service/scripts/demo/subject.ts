@@ -10,11 +10,6 @@ import { makeDatabase, temporaryServer } from '../databases.ts'
 import { startService, type Exit, type ServiceProcess } from '../service-process.ts'
 import { receiveSpans, type EndedSpan } from './spans.ts'
 
-/** Epoch milliseconds with fractions, as the service's spans have them. */
-export function clock(): number {
-  return performance.timeOrigin + performance.now()
-}
-
 /** The running service, and what can be seen of it from outside. */
 export interface Subject {
   /** The tree of `GET /debug/contexts`; undefined when the admin port no longer answers. */

@@ -10,46 +10,44 @@ export interface TreeNode {
   readonly live: boolean
 }
 
+/** Whether a context stays in the tree when it has ended, asked with the name of the one it hung from. */
+export type Kept = (name: string, parent: string) => boolean
+
 /**
- * Carries `before` on to what is alive `now`. `/debug/contexts` shows only what has not ended; contexts that are `kept`
+ * Carries `before` on to what is alive `now`: `/debug/contexts` shows only what has not ended. Contexts that are `kept`
  * stay in the tree as no longer live, and all others leave it.
  * @param now undefined when nothing is left to ask
  */
 export function merge(
   before: TreeNode | undefined,
   now: LiveContext | undefined,
-  kept: (node: TreeNode) => boolean,
+  kept: Kept,
 ): TreeNode | undefined {
   if (now === undefined) return before === undefined ? undefined : ended(before, kept)
   // Siblings of one name are told apart by their order, in which they were derived.
-  const left = [...(before?.children ?? [])]
-  const take = (name: string): TreeNode | undefined => {
-    const index = left.findIndex((node) => node.name === name && node.live)
-    return index === -1 ? undefined : left.splice(index, 1)[0]
-  }
-  const present = new Map<TreeNode, TreeNode>()
-  const added: TreeNode[] = []
-  for (const child of now.children) {
-    const known = take(child.name)
-    const merged = merge(known, child, kept)
-    if (merged === undefined) continue
-    if (known === undefined) added.push(merged)
-    else present.set(known, merged)
-  }
-  const old = (before?.children ?? []).flatMap((node) => present.get(node) ?? ended(node, kept) ?? [])
+  const left = (before?.children ?? []).filter((node) => node.live)
+  const merged = now.children.flatMap((child) => {
+    const index = left.findIndex((node) => node.name === child.name)
+    const known = index === -1 ? undefined : left.splice(index, 1)[0]
+    return { known, node: merge(known, child, kept) ?? [] }
+  })
+  const carried = (before?.children ?? []).flatMap((node) => {
+    const present = merged.find(({ known }) => known === node)
+    if (present !== undefined) return present.node
+    return kept(node.name, now.name) ? ended(node, kept) : []
+  })
   return {
     name: now.name,
     bornAt: before?.bornAt ?? Date.now() - now.ageMs,
     deadline: now.deadline,
-    children: [...old, ...added],
+    children: [...carried, ...merged.flatMap(({ known, node }) => (known === undefined ? node : []))],
     live: true,
   }
 }
 
-function ended(node: TreeNode, kept: (node: TreeNode) => boolean): TreeNode | undefined {
-  const children = node.children.flatMap((child) => ended(child, kept) ?? [])
-  const gone = { ...node, children, live: false }
-  return kept(gone) ? gone : undefined
+function ended(node: TreeNode, kept: Kept): TreeNode {
+  const children = node.children.filter((child) => kept(child.name, node.name))
+  return { ...node, children: children.map((child) => ended(child, kept)), live: false }
 }
 
 /** One line of a drawn tree. */

@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm'
 import { z } from 'zod'
 import type { Context } from '../context/context.ts'
 import type { Database } from '../platform/database.ts'
+import { json } from '../platform/json.ts'
 
 /** What is asked: a text of at most 200 characters. An example, to be replaced. */
 export const WidgetQuery = z.object({
@@ -23,5 +24,5 @@ export async function readWidget(
   const { rows } = await db.run(ctx, (q) =>
     q.execute<{ length: number }>(sql`select char_length(${query.text}::text) as length`),
   )
-  return Response.json(WidgetAnswer.parse({ text: query.text, length: rows[0]?.length }))
+  return json(WidgetAnswer.parse({ text: query.text, length: rows[0]?.length }))
 }
