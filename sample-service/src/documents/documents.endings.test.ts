@@ -158,7 +158,7 @@ test('whatever is sent, in whatever pieces and cut wherever, is stored or refuse
   const part = (name: string, content: string): string =>
     `--x\r\nContent-Disposition: form-data; name="${field}"; filename="${name}"\r\n\r\n${content}\r\n`
   const nested = 'Content-Type: multipart/mixed; boundary=y\r\n\r\n--y\r\n\r\nz\r\n--y--'
-  const good = Buffer.from(`${part('a\u202e/中🎉\0', 'one\r\n--x')}${part('b', nested)}--x--\r\n`)
+  const good = Buffer.from(`${part('a\u202e/中🎉\0', 'one\r\n--')}${part('b', nested)}--x--\r\n`)
   const change = fc.record({
     at: fc.nat(good.length),
     cut: fc.nat(20),
@@ -173,6 +173,7 @@ test('whatever is sent, in whatever pieces and cut wherever, is stored or refuse
     // Bytes that the Content-Length promises beyond what comes; or fewer.
     promised: fc.constantFrom(0, 0, 0, 10, -10),
   })
+  expect(await post(service, good, 7, good.length)).toBe(201)
   await fc.assert(
     fc.asyncProperty(sent, async ({ changes, piece, promised }) => {
       const body = changes.reduce(
@@ -189,14 +190,15 @@ test('whatever is sent, in whatever pieces and cut wherever, is stored or refuse
     (await service.sql('select id from documents order by id')).map((row) => `documents-${String(row['id'])}`)
   await eventually(async () => String(await stored()) === String((await readdir(service.uploadDir)).sort()))
   await eventually(async () => (await openBelow(service)) === 0)
-  expect(await stored()).not.toEqual([])
+  // Else all of them were refused, which would tell little.
+  expect((await stored()).length).toBeGreaterThan(2)
   expect(service.log.filter(({ status }) => status === 500)).toEqual([])
 })
 
-/** Sends `body` in pieces over a connection of its own and closes that; the status of the answer, if there was one. */
+/** Sends `body` in pieces over a connection of its own, which it closes if more was promised; the status, if there was one. */
 async function post(service: RunningService, body: Buffer, piece: number, length: number) {
   const { hostname, port } = new URL(service.url)
-  const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true })
+  const socket = connect({ host: hostname, port: Number(port) })
   socket.on('error', () => undefined)
   socket.setNoDelay(true)
   socket.write(
@@ -206,7 +208,8 @@ async function post(service: RunningService, body: Buffer, piece: number, length
     socket.write(body.subarray(at, at + piece))
     await new Promise((resolve) => setImmediate(resolve))
   }
-  socket.end()
+  // To Node a client that has ended its side is one that has left.
+  if (length > body.length) socket.end()
   const answer = await text(socket).catch(() => '')
   const [, status] = /^HTTP\/1\.1 (\d+)/.exec(answer) ?? []
   return status === undefined ? undefined : Number(status)

@@ -4,9 +4,11 @@ import pg, { type PoolClient, type QueryConfig, type QueryResult } from 'pg'
 import {
   afterFunc,
   cause,
+  contextName,
   DeadlineExceeded,
   withoutCancel,
   withTimeout,
+  withValue,
   type CancelContext,
   type Context,
 } from '../context/context.ts'
@@ -72,7 +74,7 @@ export function borrowed(client: PoolClient): Connection {
     const stop = afterFunc(ctx, () => {
       if (settled) return
       // Its end is why there is something to cancel. Ended below, when the statement has.
-      ending = withTimeout(withoutCancel(ctx), cancelBudgetMs)
+      ending = withTimeout(withValue(withoutCancel(ctx), contextName, 'cancel'), cancelBudgetMs)
       cancelled = cancelUntilEnded(ending, client).catch(onError)
     })
     try {
