@@ -46,9 +46,7 @@ export function mutantsOf(checker: ts.TypeChecker, source: ts.SourceFile, file: 
       const start = arg.getStart(source)
       add('ctx', start, next?.getStart(source) ?? arg.end, '')
       add('ctx', start, arg.end, `${stranger}()`)
-      // `withoutCancel(ctx)` cannot be detached any further.
-      const detached = ts.isCallExpression(arg) && isNamed(arg.expression, 'withoutCancel')
-      if (!detached && !isNamed(call.expression, 'withoutCancel')) {
+      if (!isDetached(arg) && !isNamed(call.expression, 'withoutCancel')) {
         add('ctx', start, arg.end, `withoutCancel(${arg.getText(source)})`)
       }
     }
@@ -105,6 +103,14 @@ export function ${stranger}(): Context {
   return (live ??= withCancel(todo()))
 }
 `,
+}
+
+/** `withoutCancel(ctx)`, and with values: it cannot be detached any further. */
+function isDetached(node: ts.Expression): boolean {
+  if (!ts.isCallExpression(node)) return false
+  if (isNamed(node.expression, 'withoutCancel')) return true
+  const [parent] = node.arguments
+  return isNamed(node.expression, 'withValue') && parent !== undefined && isDetached(parent)
 }
 
 function isNamed(node: ts.Node, name: string): boolean {
