@@ -1,6 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process'
 import {
-  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -8,55 +7,13 @@ import {
   readFileSync,
   renameSync,
   rmSync,
-  symlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { formatNew } from '../templates/service/generators/format.ts'
 import { writeChanges } from '../templates/service/generators/write.ts'
-
-const repository = join(import.meta.dirname, '..')
-const template = join(repository, 'templates/service')
-const left = /^(?:node_modules|dist|\.data)$/
-
-let folder: string
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'mainstem-add-'))
-  // What npm hoisted resolves from here, as it does from the template's own place.
-  symlinkSync(join(repository, 'node_modules'), join(folder, 'node_modules'))
-})
-afterAll(() => rmSync(folder, { recursive: true, force: true }))
-
-/** A service of its own, as the create command emits it without the example. */
-function newService(): string {
-  const service = mkdtempSync(join(folder, 'service-'))
-  for (const name of readdirSync(template).filter((name) => !left.test(name))) {
-    cpSync(join(template, name), join(service, name), { recursive: true })
-  }
-  const nested = join(template, 'node_modules')
-  if (existsSync(nested)) cpSync(nested, join(service, 'node_modules'), { recursive: true })
-  return service
-}
-
-interface Result {
-  code: number | null
-  out: string
-  err: string
-}
-
-const command = ['--import', 'tsx', 'generators/add.ts']
-
-function add(service: string, ...args: string[]): Result {
-  const env = { ...process.env, npm_config_dry_run: '' }
-  const { status, stdout, stderr } = spawnSync(process.execPath, [...command, ...args], {
-    cwd: service,
-    env,
-    encoding: 'utf8',
-  })
-  return { code: status, out: stdout, err: stderr }
-}
+import { add, command, folder, newService, repository } from './support/added-service.ts'
 
 /** Every path of the service, folders too, with the contents of the files. */
 function treeOf(service: string): Map<string, string> {
@@ -202,21 +159,6 @@ describe('npm run add -- storage s3', () => {
     expect(add(service, 'storage', 's3')).toMatchObject({ code: 0 })
     expect(treeOf(service).get('package.json')).toMatch(/^\t\t"@aws-sdk\/client-s3": "\^3/m)
   })
-
-  // The one run of it: here it has its SDK, which a service has only once it was asked for.
-  test(
-    'what it adds compiles, lints without a warning and passes its own tests',
-    { timeout: 300_000 },
-    () => {
-      const service = newService()
-      expect(add(service, 'storage', 's3')).toMatchObject({ code: 0 })
-      runAll(service, [
-        ['typescript/bin/tsc', '--noEmit'],
-        ['eslint/bin/eslint.js', 'src/platform', 'test/support', '--max-warnings', '0'],
-        ['vitest/vitest.mjs', 'run', 'src/platform/storage-s3.test.ts'],
-      ])
-    },
-  )
 })
 
 describe('an obstacle is one sentence and changes nothing', () => {
@@ -389,30 +331,6 @@ test('a failure while writing takes back what was written', () => {
   expect(readFileSync(join(place, 'kept.ts'), 'utf8')).toBe('before')
   expect(readdirSync(place)).toEqual(['kept.ts'])
 })
-
-test('what is added compiles, lints without a warning and passes its own tests', { timeout: 300_000 }, () => {
-  const service = newService()
-  expect(add(service, 'upload', 'price-list')).toMatchObject({ code: 0 })
-  expect(add(service, 'upload', 'invoice')).toMatchObject({ code: 0 })
-  expect(add(service, 'route', 'exchange-rate')).toMatchObject({ code: 0 })
-  runAll(service, [
-    ['typescript/bin/tsc', '--noEmit'],
-    ['eslint/bin/eslint.js', '.', '--max-warnings', '0'],
-    ['vitest/vitest.mjs', 'run', 'src/price-lists', 'src/exchange-rate'],
-  ])
-})
-
-/** Runs each program of the service's dependencies in its folder; all must succeed. */
-function runAll(service: string, runs: [string, ...string[]][]): void {
-  for (const [bin, ...args] of runs) {
-    const { status, stdout, stderr } = spawnSync(
-      process.execPath,
-      [join(repository, 'node_modules', bin), ...args],
-      { cwd: service, encoding: 'utf8', env: { ...process.env, NODE_ENV: 'test' } },
-    )
-    expect(status, `${bin}\n${stdout}${stderr}`).toBe(0)
-  }
-}
 
 interface Manifest {
   dependencies: Record<string, string>

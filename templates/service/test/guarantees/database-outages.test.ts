@@ -161,8 +161,9 @@ describe('a server of its own', () => {
 
     await expect(sleeping).rejects.toBe(cause(request))
     await db.run(ctx, (q) => q.execute(sql`select 1`))
-    // Nothing went through in the clear.
-    expect(proxy.seen).toEqual({ session: 0, cancel: 0, tls: 2 })
+    // Nothing went through in the clear. A cancel that takes its time is sent again, so there may be several.
+    expect(proxy.seen).toMatchObject({ session: 0, cancel: 0 })
+    expect(proxy.seen.tls).toBeGreaterThanOrEqual(2)
   })
 })
 

@@ -1,0 +1,46 @@
+import { spawnSync } from 'node:child_process'
+import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll } from 'vitest'
+
+export const repository = join(import.meta.dirname, '../..')
+const template = join(repository, 'templates/service')
+const left = /^(?:node_modules|dist|\.data)$/
+
+export let folder: string
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'mainstem-add-'))
+  // What npm hoisted resolves from here, as it does from the template's own place.
+  symlinkSync(join(repository, 'node_modules'), join(folder, 'node_modules'))
+})
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+/** A service of its own, as the create command emits it without the example. */
+export function newService(): string {
+  const service = mkdtempSync(join(folder, 'service-'))
+  for (const name of readdirSync(template).filter((name) => !left.test(name))) {
+    cpSync(join(template, name), join(service, name), { recursive: true })
+  }
+  const nested = join(template, 'node_modules')
+  if (existsSync(nested)) cpSync(nested, join(service, 'node_modules'), { recursive: true })
+  return service
+}
+
+export interface Result {
+  code: number | null
+  out: string
+  err: string
+}
+
+export const command = ['--import', 'tsx', 'generators/add.ts']
+
+export function add(service: string, ...args: string[]): Result {
+  const env = { ...process.env, npm_config_dry_run: '' }
+  const { status, stdout, stderr } = spawnSync(process.execPath, [...command, ...args], {
+    cwd: service,
+    env,
+    encoding: 'utf8',
+  })
+  return { code: status, out: stdout, err: stderr }
+}
