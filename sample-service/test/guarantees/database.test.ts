@@ -151,7 +151,9 @@ test('a cancel that Postgres did not hear is sent again', async (t) => {
   request.cancel()
 
   await expect(sleeping).rejects.toBe(cause(request))
-  expect(proxy.seen).toEqual({ session: 1, cancel: 3, tls: 0 })
+  // A busy Postgres may take so long to end it that there is one more.
+  expect(proxy.seen).toMatchObject({ session: 1, tls: 0 })
+  expect(proxy.seen.cancel).toBeGreaterThanOrEqual(3)
 })
 
 test('a connection that dies while its cancel is under way is replaced', async (t) => {

@@ -91,7 +91,8 @@ test('a fetch is cancelled in Postgres when the context ends, and the loop rejec
   await expect(reading).rejects.toBe(reason)
 
   await expectClean(active, db)
-  expect(proxy.seen).toMatchObject({ session: 1, cancel: 1 })
+  expect(proxy.seen.session).toBe(1)
+  expect(proxy.seen.cancel).toBeGreaterThanOrEqual(1)
 })
 
 test('a stream whose context ends gives its connection back though nobody asks for another row', async (t) => {
