@@ -1,6 +1,5 @@
 import { z } from 'zod'
 import { background } from '../../../templates/service/src/context/context.ts'
-import { json } from '../../../templates/service/src/platform/json.ts'
 import { createLog } from '../../../templates/service/src/platform/log.ts'
 import { route, type Route } from '../../../templates/service/src/platform/route.ts'
 import { listen } from '../../../templates/service/src/platform/server.ts'
@@ -12,7 +11,7 @@ const about = { path: '/hello', summary: 'Says hello', tags: [], responses: {} }
 
 /** What serves a request in a service, without log, metrics and traces. */
 export function boundary(): Promise<number> {
-  return serve(route({ ...about, method: 'GET', handle: () => json({ hello: 'world' }) }))
+  return serve(route({ ...about, method: 'GET', handle: () => Response.json({ hello: 'world' }) }))
 }
 
 export async function withMetrics(): Promise<number> {
@@ -27,7 +26,7 @@ export function asyncHandler(): Promise<number> {
       method: 'GET',
       handle: async () => {
         await Promise.resolve()
-        return json({ hello: 'world' })
+        return Response.json({ hello: 'world' })
       },
     }),
   )
@@ -35,7 +34,9 @@ export function asyncHandler(): Promise<number> {
 
 export function jsonBody(): Promise<number> {
   const Body = z.object({ hello: z.string().max(100), times: z.number().int() })
-  return serve(route({ ...about, method: 'POST', body: Body, handle: (_ctx, { body }) => json(body) }))
+  return serve(
+    route({ ...about, method: 'POST', body: Body, handle: (_ctx, { body }) => Response.json(body) }),
+  )
 }
 
 async function serve(served: Route): Promise<number> {

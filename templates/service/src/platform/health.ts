@@ -1,7 +1,6 @@
 import { z } from 'zod'
 import { withTimeout, type Context } from '../context/context.ts'
 import type { Database } from './database.ts'
-import { json } from './json.ts'
 import { route, type Route } from './route.ts'
 
 /** Whether the service wants new work. Cleared by the first signal, before anything is closed. */
@@ -26,7 +25,7 @@ export function healthRoutes(platform: { db: Database; readiness: Readiness }): 
       tags: ['health'],
       quiet: true,
       responses: { 200: { description: 'Alive', body: Alive } },
-      handle: () => json({ status: 'alive' } satisfies z.input<typeof Alive>),
+      handle: () => Response.json({ status: 'alive' } satisfies z.input<typeof Alive>),
     }),
     route({
       method: 'GET',
@@ -47,7 +46,7 @@ export function healthRoutes(platform: { db: Database; readiness: Readiness }): 
         const checks = [accepting, await checkDatabase(ctx, platform.db)]
         const ready = checks.every((check) => check.ok)
         const body: z.input<typeof Ready> = { status: ready ? 'ready' : 'not ready', checks }
-        return json(body, ready ? 200 : 503)
+        return Response.json(body, { status: ready ? 200 : 503 })
       },
     }),
   ]

@@ -1,6 +1,5 @@
 import type { Context } from '../context/context.ts'
 import { answerContent } from '../platform/content.ts'
-import { json } from '../platform/json.ts'
 import type { Platform } from '../platform/platform.ts'
 import type { IncomingRequest, StreamedResponse } from '../platform/route.ts'
 import { ContentMissing } from '../platform/storage.ts'
@@ -15,7 +14,7 @@ export function widgetHandlers(platform: Platform) {
   return {
     async upload(ctx: Context, request: IncomingRequest): Promise<Response> {
       const rows = await uploadWidgets(ctx, platform, request)
-      return json({ widgets: rows.map(toWidget) }, 201)
+      return Response.json({ widgets: rows.map(toWidget) }, { status: 201 })
     },
 
     async list(
@@ -26,14 +25,14 @@ export function widgetHandlers(platform: Platform) {
       const rows = await listWidgets(ctx, db, { limit: query.limit + 1, after: query.cursor })
       const shown = rows.slice(0, query.limit)
       const last = rows.length > query.limit ? shown.at(-1) : undefined
-      return json({
+      return Response.json({
         widgets: shown.map(toWidget),
         nextCursor: last === undefined ? null : cursorOf(last),
       } satisfies WidgetPage)
     },
 
     async get(ctx: Context, id: string): Promise<Response> {
-      return json(toWidget(await findWidget(ctx, db, id)))
+      return Response.json(toWidget(await findWidget(ctx, db, id)))
     },
 
     async content(ctx: Context, id: string, request: IncomingRequest): Promise<Response | StreamedResponse> {

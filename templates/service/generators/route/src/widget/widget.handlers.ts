@@ -2,7 +2,6 @@ import { sql } from 'drizzle-orm'
 import { z } from 'zod'
 import type { Context } from '../context/context.ts'
 import type { Database } from '../platform/database.ts'
-import { json } from '../platform/json.ts'
 
 /** What is asked: a text of at most 200 characters. An example, to be replaced. */
 export const WidgetQuery = z.object({
@@ -24,5 +23,5 @@ export async function readWidget(
   const { rows } = await db.run(ctx, (q) =>
     q.execute<{ length: number }>(sql`select char_length(${query.text}::text) as length`),
   )
-  return json(WidgetAnswer.parse({ text: query.text, length: rows[0]?.length }))
+  return Response.json(WidgetAnswer.parse({ text: query.text, length: rows[0]?.length }))
 }
