@@ -4,8 +4,6 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    // The work is in other processes (npm, tsc, services): with vitest's default of one worker on two cores, one of them idles.
-    maxWorkers: '100%',
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },
