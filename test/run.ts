@@ -7,7 +7,6 @@ import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
-
 import pLimit from 'p-limit'
 
 interface Step {
@@ -38,43 +37,40 @@ const stages: readonly (readonly Step[])[] = [
   ],
 ]
 
-let passed = 0
-let failed = 0
+const results: boolean[] = []
 const onePerCore = pLimit(availableParallelism())
 try {
   for (const stage of stages) {
-    const outcomes = await Promise.all(stage.map((step) => onePerCore(() => run(step, stage.length === 1))))
-    passed += outcomes.filter((ok) => ok).length
-    failed += outcomes.filter((ok) => !ok).length
-    if (failed > 0) break
+    results.push(...(await onePerCore.map(stage, (step) => run(step, stage.length === 1))))
+    if (results.includes(false)) break
   }
 } finally {
   rmSync(scratch, { recursive: true, force: true })
 }
 
-console.log(`\n${passed} passed, ${failed} failed`)
-process.exit(failed === 0 ? 0 : 1)
+const passed = results.filter((ok) => ok).length
+console.log(`\n${passed} passed, ${results.length - passed} failed`)
+process.exit(passed === results.length ? 0 : 1)
 
-/** What a step alone in its stage prints is seen as it comes; of those beside each other it is kept until the step's end. */
+/** A step alone in its stage is seen at work; what one beside others prints is kept until its end, so that it reads in one piece. */
 async function run({ title, command, cwd }: Step, alone: boolean): Promise<boolean> {
   const [program, ...args] = command
-  if (alone) console.log(`\n— ${title}: ${command.join(' ')}`)
+  const head = `\n— ${title}: ${command.join(' ')}`
+  if (alone) console.log(head)
   const startedAt = performance.now()
   const child = spawn(program, args, {
     cwd: join(import.meta.dirname, '..', cwd ?? ''),
-    stdio: alone ? ['ignore', 'inherit', 'inherit'] : ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', alone ? 'inherit' : 'pipe', alone ? 'inherit' : 'pipe'],
     shell: process.platform === 'win32',
   })
   const output: Buffer[] = []
-  child.stdout?.on('data', (chunk: Buffer) => output.push(chunk))
-  child.stderr?.on('data', (chunk: Buffer) => output.push(chunk))
-  const status = await new Promise<number | null>((resolve, reject) => {
-    child.once('error', reject)
-    child.once('close', resolve)
-  })
-  if (!alone) console.log(`\n— ${title}: ${command.join(' ')}\n${Buffer.concat(output).toString()}`)
-  console.log(
-    `— ${title}: ${status === 0 ? 'ok' : 'FAILED'}, ${((performance.now() - startedAt) / 1_000).toFixed(1)} s`,
-  )
+  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => output.push(chunk))
+  // A program that is not there fails its step; 'close' follows.
+  child.once('error', (error) => output.push(Buffer.from(`${error.message}\n`)))
+  const status = await new Promise<number | null>((resolve) => child.once('close', resolve))
+  const took = ((performance.now() - startedAt) / 1_000).toFixed(1)
+  if (!alone) console.log(head)
+  process.stdout.write(Buffer.concat(output))
+  console.log(`— ${title}: ${status === 0 ? 'ok' : 'FAILED'}, ${took} s`)
   return status === 0
 }
