@@ -3,7 +3,7 @@ import { withSignals } from './context/signals.ts'
 import { loadConfig } from './config.ts'
 import { openDatabase } from './platform/database.ts'
 import { createLog, type Log } from './platform/log.ts'
-import { applyMigrations } from './platform/migrations.ts'
+import { applyMigrations, migrationsFolder } from './platform/migrations.ts'
 
 /**
  * `npm run db:migrate`, in the image `node dist/migrate.js`: applies the migrations of drizzle/. Waits as long as
@@ -18,7 +18,10 @@ async function run(root: Context, log: Log): Promise<number> {
     using opening = withTimeout(stop, startupTimeoutMs, overdue)
     const db = await openDatabase(opening, log, { ...database, poolMax: 1, applicationName: 'migrate' })
     try {
-      const applied = await applyMigrations(stop, log, db, startupTimeoutMs)
+      const applied = await applyMigrations(stop, log, db, {
+        folder: migrationsFolder,
+        waitMs: startupTimeoutMs,
+      })
       log.info(stop, 'migrated', { applied })
     } finally {
       using closing = withTimeout(root, 2_000)

@@ -11,39 +11,40 @@ import type { Queries } from './database-queries.ts'
 import type { Log } from './log.ts'
 
 /** The same folder from src/platform and from dist/platform. */
-const migrationsFolder = fileURLToPath(new URL('../../drizzle', import.meta.url))
+export const migrationsFolder = fileURLToPath(new URL('../../drizzle', import.meta.url))
 /** How often it is looked whether another instance has done its migrations. */
 const pollMs = 100
 
 /**
- * Applies the migrations of drizzle/ that the database lacks, all or none. Any number of instances may do so at once: one
+ * Applies the migrations of a folder that the database lacks, all or none. Any number of instances may do so at once: one
  * does, and the others wait for it and find nothing to do. When ctx ends, the running statement is cancelled in Postgres
  * and its transaction rolled back. The lock is the connection's: close `db` afterwards.
- * @param waitMs how long to wait for another instance
+ * @param options.folder of the migrations, as drizzle-kit writes it
+ * @param options.waitMs how long to wait for another instance
  * @returns the names of those it applied
  */
 export async function applyMigrations(
   ctx: Context,
   log: Log,
   db: Database,
-  waitMs: number,
+  options: { folder: string; waitMs: number },
 ): Promise<string[]> {
   return db.run(ctx, async (q) => {
-    await lock(ctx, log, q, waitMs)
-    const { pending } = await compare(q)
+    await lock(ctx, log, q, options.waitMs)
+    const { pending } = await compare(q, options.folder)
     // It takes no other part of a handle than `execute` and what makes transactions on its one connection.
-    if (pending.length > 0) await migrate(q as NodePgDatabase, { migrationsFolder })
+    if (pending.length > 0) await migrate(q as NodePgDatabase, { migrationsFolder: options.folder })
     return pending
   })
 }
 
 /**
- * Refuses a database that lacks migrations of drizzle/. One that has more than these is taken, and said: so it is while a
+ * Refuses a database that lacks migrations of `folder`. One that has more than these is taken, and said: so it is while a
  * new version is rolled out, and after it was rolled back.
  * @throws Error that names the migrations and what to run
  */
-export async function requireMigrated(ctx: Context, log: Log, db: Database): Promise<void> {
-  const { pending, unknown } = await db.run(ctx, compare)
+export async function requireMigrated(ctx: Context, log: Log, db: Database, folder: string): Promise<void> {
+  const { pending, unknown } = await db.run(ctx, (q) => compare(q, folder))
   if (pending.length > 0) {
     throw new Error(
       `the database lacks migrations (${pending.join(', ')}): run \`npm run db:migrate\`, or in the image \`node dist/migrate.js\``,
@@ -71,8 +72,8 @@ async function lock(parent: Context, log: Log, q: Queries, waitMs: number): Prom
 }
 
 /** The names of the migrations that the database lacks, and how many it has that are newer than all of ours. */
-async function compare(q: Queries): Promise<{ pending: string[]; unknown: number }> {
-  const ours = await ownMigrations()
+async function compare(q: Queries, folder: string): Promise<{ pending: string[]; unknown: number }> {
+  const ours = await ownMigrations(folder)
   const [table] = (
     await q.execute<{ there: boolean }>(
       sql`select to_regclass('drizzle.__drizzle_migrations') is not null as there`,
@@ -92,8 +93,8 @@ async function compare(q: Queries): Promise<{ pending: string[]; unknown: number
 }
 
 /** Oldest first, as drizzle-kit keeps them in its journal. */
-async function ownMigrations(): Promise<{ name: string; at: number }[]> {
-  const journal = await readFile(join(migrationsFolder, 'meta/_journal.json'), 'utf8')
+async function ownMigrations(folder: string): Promise<{ name: string; at: number }[]> {
+  const journal = await readFile(join(folder, 'meta/_journal.json'), 'utf8')
   const { entries } = JSON.parse(journal) as { entries: { tag: string; when: number }[] }
   return entries.map(({ tag, when }) => ({ name: tag, at: when }))
 }
