@@ -45,12 +45,9 @@ function sourceOf({ name, given, required, ...setting }: Setting): string {
   return process.env[name] === undefined ? '.env' : 'environment'
 }
 
-function table(rows: readonly Record<'variable' | 'from' | 'allowed', string>[]): string {
+function table(rows: readonly Readonly<Record<string, string | null>>[]): string {
   const columns = ['variable', 'value', 'unit', 'from', 'allowed'] as const
-  const lines = [
-    columns,
-    ...rows.map((row: Record<string, unknown>) => columns.map((name) => String(row[name] ?? ''))),
-  ]
+  const lines = [columns, ...rows.map((row) => columns.map((name) => row[name] ?? ''))]
   const widths = columns.map((_, column) => Math.max(...lines.map((line) => (line[column] ?? '').length)))
   return lines
     .map((line) =>

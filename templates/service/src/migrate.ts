@@ -1,7 +1,7 @@
 import { background, withTimeout, type Context } from './context/context.ts'
 import { withSignals } from './context/signals.ts'
 import { loadConfig } from './config.ts'
-import { openDatabase } from './platform/database.ts'
+import { openDatabase, type Database } from './platform/database.ts'
 import { createLog, type Log } from './platform/log.ts'
 import { applyMigrations, migrationsFolder } from './platform/migrations.ts'
 
@@ -14,9 +14,7 @@ async function run(root: Context, log: Log): Promise<number> {
   using stop = withSignals(root, 'SIGTERM', 'SIGINT')
   try {
     const { database, startupTimeoutMs } = loadConfig(process.env)
-    const overdue = new Error(`it took longer than ${startupTimeoutMs} ms (STARTUP_TIMEOUT_MS)`)
-    using opening = withTimeout(stop, startupTimeoutMs, overdue)
-    const db = await openDatabase(opening, log, { ...database, poolMax: 1, applicationName: 'migrate' })
+    const db = await open(stop, log, database.url, startupTimeoutMs)
     try {
       const applied = await applyMigrations(stop, log, db, {
         folder: migrationsFolder,
@@ -34,5 +32,11 @@ async function run(root: Context, log: Log): Promise<number> {
   }
 }
 
-const root = background()
-process.exit(await run(root, createLog({ level: process.env['LOG_LEVEL'], service: 'migrate' })))
+/** One connection, which holds the lock. @throws Error if the database does not answer within `timeoutMs` */
+async function open(stop: Context, log: Log, url: string, timeoutMs: number): Promise<Database> {
+  const overdue = new Error(`it took longer than ${timeoutMs} ms (STARTUP_TIMEOUT_MS)`)
+  using ctx = withTimeout(stop, timeoutMs, overdue)
+  return await openDatabase(ctx, log, { url, poolMax: 1, applicationName: 'migrate' })
+}
+
+process.exit(await run(background(), createLog({ level: process.env['LOG_LEVEL'], service: 'migrate' })))
