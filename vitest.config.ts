@@ -4,6 +4,7 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    exclude: ['test/slow/**'],
     // The work is in other processes (npm, tsc, services): with vitest's default of one worker on two cores, one of them idles.
     maxWorkers: '100%',
     testTimeout: 60_000,
