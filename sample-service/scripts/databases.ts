@@ -3,6 +3,10 @@ import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
+import { todo, withTimeout } from '../src/context/context.ts'
+import { openDatabase } from '../src/platform/database.ts'
+import { createLog } from '../src/platform/log.ts'
+import { applyMigrations, migrationsFolder } from '../src/platform/migrations.ts'
 import { startPostgres, type Postgres } from './postgres.ts'
 
 /**
@@ -34,6 +38,28 @@ export async function makeDatabase(serverUrl: string, template = 'template0'): P
   return {
     url: url.href,
     drop: () => execute(serverUrl, `drop database if exists ${name} with (force)`),
+  }
+}
+
+const openTimeoutMs = 10_000
+const migrateTimeoutMs = 60_000
+
+/**
+ * Applies the migrations of drizzle/ to the database at `url`, as `npm run db:migrate` does: within a minute,
+ * and 10 s for the database to answer.
+ * @returns how many
+ */
+export async function migrateDatabase(url: string): Promise<number> {
+  // A script has no root: what runs it ends with the terminal.
+  using ctx = withTimeout(todo(), migrateTimeoutMs)
+  const log = createLog({ level: 'warn', service: 'migrate' })
+  using opening = withTimeout(ctx, openTimeoutMs)
+  const db = await openDatabase(opening, log, { url, poolMax: 1, applicationName: 'migrate' })
+  try {
+    const options = { folder: migrationsFolder, waitMs: migrateTimeoutMs }
+    return (await applyMigrations(ctx, log, db, options)).length
+  } finally {
+    await db.close(ctx)
   }
 }
 

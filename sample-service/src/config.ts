@@ -10,30 +10,48 @@ const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
 /** One hour: nothing that a request waits for should take longer. */
 const hourMs = 3_600_000
 
+/**
+ * Every variable with its range, its default and what it is for. `.env.example` and the README's table are written from
+ * here (`npm run config -- --write`). Names that end in _MS are milliseconds, in _BYTES bytes.
+ */
 const Environment = z.object({
-  HOST: z.string().min(1).default('127.0.0.1'),
-  PORT: integer(0, 65_535).default(3000),
-  ADMIN_HOST: z.string().min(1).default('127.0.0.1'),
-  ADMIN_PORT: integer(0, 65_535).default(3001),
-  DATABASE_URL: z
-    .string({ error: 'is required: postgres://user:password@host:5432/database' })
-    .refine(isPostgresUrl, 'must be a URL such as postgres://user:password@host:5432/database'),
-  DATABASE_POOL_MAX: integer(1, 1_000).default(10),
-  STARTUP_TIMEOUT_MS: integer(1, hourMs).default(30_000),
-  REQUEST_TIMEOUT_MS: integer(1, hourMs).default(15_000),
-  BODY_MAX_BYTES: integer(1, 2 ** 30).default(1_048_576),
-  UPLOAD_TIMEOUT_MS: integer(1, 24 * hourMs).default(300_000),
-  UPLOAD_STALL_MS: integer(1, hourMs).default(30_000),
-  UPLOAD_MAX_BYTES: integer(1, Number.MAX_SAFE_INTEGER).default(104_857_600),
-  UPLOAD_MAX_FILES: integer(1, 1_000).default(10),
-  UPLOAD_WORKERS: integer(1, 100).default(4),
-  STORAGE_URL: z.url('must be a URL such as s3://bucket/prefix?region=eu-central-1').optional(),
-  UPLOAD_DIR: z.string().min(1).default('.data/uploads'),
-  SHUTDOWN_DELAY_MS: integer(0, hourMs).default(0),
-  SHUTDOWN_DRAIN_MS: integer(0, hourMs).default(10_000),
-  SHUTDOWN_CANCEL_MS: integer(0, hourMs).default(3_000),
-  SHUTDOWN_FLUSH_MS: integer(0, hourMs).default(2_000),
-  LOG_LEVEL: z.enum(logLevels, { error: `must be one of ${logLevels.join(', ')}` }).default('info'),
+  HOST: text().default('127.0.0.1').describe('the public listener; the container sets `HOST=0.0.0.0`'),
+  PORT: integer(0, 65_535).default(3000).describe('0 means any free one'),
+  ADMIN_HOST: text()
+    .default('127.0.0.1')
+    .describe('of `/metrics` and `/debug/contexts`: never a public address'),
+  ADMIN_PORT: integer(0, 65_535).default(3001).describe('0 means any free one'),
+  DATABASE_URL: url('postgres://user:password@host:5432/database', /^postgres(ql)?:$/).describe(
+    'required; `npm run dev` without it starts a PostgreSQL of its own',
+  ),
+  DATABASE_POOL_MAX: integer(1, 1_000).default(10).describe('connections'),
+  STARTUP_TIMEOUT_MS: integer(1, hourMs).default(30_000).describe('for the service to listen, or to fail'),
+  REQUEST_TIMEOUT_MS: integer(1, hourMs)
+    .default(15_000)
+    .describe("a request's deadline, where its route has none of its own"),
+  BODY_MAX_BYTES: integer(1, 2 ** 30)
+    .default(1_048_576)
+    .describe('of a JSON body'),
+  UPLOAD_DIR: text().default('.data/uploads').describe('uploaded files and uploads under way, nothing else'),
+  STORAGE_URL: url('s3://bucket/prefix?region=eu-central-1')
+    .optional()
+    .describe('instead of UPLOAD_DIR, after `npm run add -- storage s3`'),
+  UPLOAD_TIMEOUT_MS: integer(1, 24 * hourMs)
+    .default(300_000)
+    .describe('the deadline of an upload or a download'),
+  UPLOAD_STALL_MS: integer(1, hourMs).default(30_000).describe('how long a client may send nothing'),
+  UPLOAD_MAX_BYTES: integer(1, Number.MAX_SAFE_INTEGER).default(104_857_600).describe('of one file'),
+  UPLOAD_MAX_FILES: integer(1, 1_000).default(10).describe('in one request'),
+  UPLOAD_WORKERS: integer(1, 100).default(4).describe('files of one request stored at the same time'),
+  SHUTDOWN_DELAY_MS: integer(0, hourMs).default(0).describe('not ready, still serving; 5000 in `k8s/`'),
+  SHUTDOWN_DRAIN_MS: integer(0, hourMs).default(10_000).describe('for requests to finish by themselves'),
+  SHUTDOWN_CANCEL_MS: integer(0, hourMs).default(3_000).describe('for cancelled requests to unwind'),
+  SHUTDOWN_FLUSH_MS: integer(0, hourMs).default(2_000).describe('for the database and telemetry to close'),
+  LOG_LEVEL: z
+    .enum(logLevels, { error: `must be one of ${logLevels.join(', ')}` })
+    .meta({ allowed: logLevels.join(', ') })
+    .default('info')
+    .describe('the least severe line that is written'),
 })
 
 /** What the service runs with. Names that end in Ms are milliseconds, in Bytes bytes; a port of 0 is any free one. */
@@ -44,13 +62,10 @@ export type Config = ReturnType<typeof loadConfig>
  * @throws InvalidEnvironment that names every bad variable and what it must be
  */
 export function loadConfig(env: Readonly<Record<string, string | undefined>>) {
-  const given = Object.fromEntries(
-    Object.entries(env).filter(([, value]) => value !== undefined && value !== ''),
-  )
+  const given = withoutEmpty(env)
   const result = Environment.safeParse(given)
   if (!result.success) {
-    const reasons = result.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`)
-    throw new InvalidEnvironment(reasons.join('; '))
+    throw new InvalidEnvironment(result.error.issues.map((issue) => complaint(issue, given)).join('; '))
   }
   const e = result.data
   return {
@@ -84,16 +99,103 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>) {
   }
 }
 
-/** A whole number in decimal digits: Number() would read '' as 0, '0x10' as 16 and ' 5 ' as 5. */
-function integer(least: number, most: number) {
-  const message = `must be a whole number from ${least} to ${most}`
-  return z
-    .string()
-    .regex(/^\d{1,16}$/, message)
-    .transform(Number)
-    .refine((value) => value >= least && value <= most, message)
+/** One variable as it is declared above, and what an environment says of it. */
+export interface Setting {
+  readonly name: string
+  readonly unit: 'ms' | 'bytes' | undefined
+  /** Undefined where there is none. */
+  readonly default: string | undefined
+  readonly required: boolean
+  /** What a value may be, in words. */
+  readonly allowed: string
+  readonly description: string
+  /** What the service would run with, passwords hidden; undefined if it is not set and has no default. */
+  readonly value: string | undefined
+  readonly given: boolean
+  /** Why the service would refuse to start with it. */
+  readonly problem: string | undefined
 }
 
-function isPostgresUrl(value: string): boolean {
-  return /^postgres(ql)?:$/.test(URL.canParse(value) ? new URL(value).protocol : '')
+/** Every variable, in the order of the declaration. Never throws: a bad value is the `problem` of its setting. */
+export function settings(env: Readonly<Record<string, string | undefined>>): Setting[] {
+  const given = withoutEmpty(env)
+  const issues = Environment.safeParse(given).error?.issues ?? []
+  return Object.entries(Environment.shape).map(([name, schema]) => {
+    const fallback = schema instanceof z.ZodDefault ? String(schema.def.defaultValue) : undefined
+    const issue = issues.find(({ path }) => path[0] === name)
+    const value = given[name] ?? fallback
+    return {
+      name,
+      unit: name.endsWith('_MS') ? 'ms' : name.endsWith('_BYTES') ? 'bytes' : undefined,
+      default: fallback,
+      required: typeOf(schema) === schema,
+      allowed: String(typeOf(schema).meta()?.['allowed']),
+      description: schema.description ?? '',
+      value: value === undefined || !isSecret(name) ? value : withoutPassword(value),
+      given: given[name] !== undefined,
+      problem: issue && complaint(issue, given),
+    }
+  })
+}
+
+/** A variable without what its absence means. */
+function typeOf(schema: z.ZodType): z.ZodType {
+  return schema instanceof z.ZodDefault || schema instanceof z.ZodOptional
+    ? (schema.unwrap() as z.ZodType)
+    : schema
+}
+
+/** Which variable is wrong and what is allowed, with the value that was given unless that may hold a password. */
+function complaint(issue: z.core.$ZodIssue, given: Readonly<Record<string, string>>): string {
+  const name = issue.path.join('.')
+  const value = given[name]
+  return `${name} ${issue.message}${value === undefined || isSecret(name) ? '' : `, not '${value}'`}`
+}
+
+function isSecret(name: string): boolean {
+  const schema = Object.entries(Environment.shape).find(([known]) => known === name)?.[1]
+  return schema !== undefined && typeOf(schema).meta()?.['secret'] === true
+}
+
+/** The URL with its password, and every value of its query that may be one, hidden; nothing of what is no URL. */
+function withoutPassword(value: string): string {
+  if (!URL.canParse(value)) return '***'
+  const url = new URL(value)
+  if (url.password !== '') url.password = '***'
+  for (const name of url.searchParams.keys()) {
+    if (/pass|secret|token|key/i.test(name)) url.searchParams.set(name, '***')
+  }
+  return url.href
+}
+
+function withoutEmpty(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(env).flatMap(([name, value]) =>
+      value === undefined || value === '' ? [] : [[name, value]],
+    ),
+  )
+}
+
+/** A whole number in decimal digits: Number() would read '' as 0, '0x10' as 16 and ' 5 ' as 5. */
+function integer(least: number, most: number) {
+  const error = `must be a whole number from ${least} to ${most}`
+  return z
+    .string()
+    .refine((text) => /^\d{1,16}$/.test(text) && Number(text) >= least && Number(text) <= most, error)
+    .transform(Number)
+    .meta({ allowed: `${least} to ${most}` })
+}
+
+function text() {
+  return z.string().min(1).meta({ allowed: 'text' })
+}
+
+/** A URL as the `example`, with one of `protocols`. Secret, since it may hold a password. */
+function url(example: string, protocols = /^/) {
+  return z
+    .string({ error: `is required: ${example}` })
+    .refine((value) => URL.canParse(value) && protocols.test(new URL(value).protocol), {
+      error: `must be a URL such as ${example}`,
+    })
+    .meta({ allowed: example, secret: true })
 }

@@ -32,7 +32,7 @@ check('arrows', arrows, {
       from('src/things/things.routes.ts', '../config.ts'),
       from('src/routes.ts', './main.ts'),
       from('src/config.ts', './platform/log.ts'),
-      from('src/migrate.ts', './config.ts'),
+      from('src/platform/http.ts', '../migrate.ts'),
       from('src/things/things.routes.ts', '../../test/support/client.ts'),
       from('generators/upload/src/widgets/widgets.routes.ts', '../main.ts'),
     ].map((one) => ({ ...one, errors: [{ messageId: 'against' }] })),

@@ -4,7 +4,10 @@ import { rule } from '../rule.ts'
 
 const module = /(?:^|\/)(?:context|test-context)\.ts$/
 
-/** A process has one root, and src/main.ts makes it. Go: contextcheck. */
+/** Each is a process of its own. */
+const programs = new Set(['main.ts', 'migrate.ts'])
+
+/** A process has one root, and src/main.ts makes it; in the program that migrates, src/migrate.ts. Go: contextcheck. */
 export const singleRoot = rule({
   description: 'background() once and in src/main.ts; todo() nowhere; testContext() in tests',
   messages: {
@@ -17,7 +20,7 @@ export const singleRoot = rule({
   },
   create(context) {
     const { filename, sourceCode } = context
-    const inMain = pathInSource(filename) === 'main.ts'
+    const inMain = programs.has(pathInSource(filename) ?? '')
     let roots = 0
 
     function check(name: string, node: TSESTree.Node): void {

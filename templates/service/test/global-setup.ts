@@ -1,6 +1,10 @@
 import type { TestProject } from 'vitest/node'
-import { makeDatabase, temporaryServer, type TemporaryDatabase } from '../scripts/databases.ts'
-import { migrateDatabase } from '../src/migrate.ts'
+import {
+  makeDatabase,
+  migrateDatabase,
+  temporaryServer,
+  type TemporaryDatabase,
+} from '../scripts/databases.ts'
 
 declare module 'vitest' {
   export interface ProvidedContext {

@@ -61,7 +61,7 @@ function roomOf(path: string): Room {
   const [first = '', ...rest] = path.split('/')
   if (rest.length > 0)
     return first === 'platform' || first === 'context' ? first : first === '..' ? 'leaf' : 'domain'
-  if (path === 'main.ts') return 'main'
+  if (path === 'main.ts' || path === 'migrate.ts') return 'main'
   return path === 'routes.ts' || path === 'prepare.ts' ? 'composition' : 'leaf'
 }
 

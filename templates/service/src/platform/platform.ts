@@ -3,6 +3,7 @@ import type { Closers } from './closers.ts'
 import { openDatabase, type Database } from './database.ts'
 import type { Readiness } from './health.ts'
 import type { Log } from './log.ts'
+import { migrationsFolder, requireMigrated } from './migrations.ts'
 import { observePool } from './metrics.ts'
 import type { UploadLimits } from './multipart.ts'
 import type { Storage } from './storage.ts'
@@ -38,6 +39,7 @@ export async function openPlatform(
   const db = await openDatabase(ctx, log, { ...options.database, applicationName: options.service })
   opened.defer('database', (ctx) => db.close(ctx))
   observePool(() => db.stats())
+  await requireMigrated(ctx, log, db, migrationsFolder)
   const storage = await openChosenStorage(ctx, options.uploads)
   return { log, telemetry, db, storage, uploads: options.uploads, readiness: { accepting: true } }
 }

@@ -18,7 +18,8 @@ test('background() is called once, in main.ts, which fits a screen', async () =>
       if (/(?<!function )\bbackground\(\)/.test(line) && !/^\s*(\*|\/\/)|throw|`/.test(line)) calls.push(path)
     }
   }
-  expect(calls).toEqual(['main.ts'])
+  // Each is a process of its own.
+  expect(calls).toEqual(['main.ts', 'migrate.ts'])
   const main = await readFile(join(src, 'main.ts'), 'utf8')
   expect(main.trimEnd().split('\n').length).toBeLessThanOrEqual(60)
 })
@@ -46,11 +47,11 @@ test('docs/guarantees.md holds each promise and its tests, as npm run guarantees
 
 /** The higher the room, the more it may import. Two domains are of one height, and do not import each other. */
 function room(path: string): number {
-  if (path === 'config.ts' || path === 'migrate.ts') return 0
+  if (path === 'config.ts') return 0
   if (path.startsWith('context')) return 0
   if (path.startsWith('platform')) return 1
   if (path.includes('/') || path.includes('\\')) return 2
-  return path === 'main.ts' ? 4 : 3
+  return path === 'main.ts' || path === 'migrate.ts' ? 4 : 3
 }
 
 function folder(path: string): string {

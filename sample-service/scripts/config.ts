@@ -1,0 +1,62 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { parseArgs, parseEnv } from 'node:util'
+import { settings, type Setting } from '../src/config.ts'
+import { renderPages } from './config-pages.ts'
+import { root } from './service-process.ts'
+
+/**
+ * `npm run config [-- --json]`: what the service would run with here, and where each value comes from; passwords hidden.
+ * Exit 1 if it would refuse to start, with all that is wrong on stderr. `-- --write` writes the README's table and
+ * .env.example from src/config.ts instead.
+ */
+async function main(): Promise<number> {
+  const flags = {
+    json: { type: 'boolean', default: false },
+    write: { type: 'boolean', default: false },
+  } as const
+  const { values } = parseArgs({ options: flags })
+  if (values.write) {
+    for (const [path, text] of Object.entries(await renderPages())) await writeFile(join(root, path), text)
+    console.log('README.md, .env.example')
+    return 0
+  }
+  const path = join(root, '.env')
+  const file = existsSync(path) ? parseEnv(readFileSync(path, 'utf8')) : {}
+  const rows = settings({ ...file, ...process.env }).map((setting) => ({
+    variable: setting.name,
+    value: setting.value ?? null,
+    unit: setting.unit ?? null,
+    from: sourceOf(setting),
+    allowed: setting.allowed,
+    ...(setting.problem !== undefined && { problem: setting.problem }),
+  }))
+  console.log(values.json ? JSON.stringify(rows, undefined, 2) : table(rows))
+  const problems = rows.flatMap(({ problem }) => problem ?? [])
+  for (const problem of problems) console.error(problem)
+  return problems.length === 0 ? 0 : 1
+}
+
+/** `.env` is read by `npm run dev` alone; `npm start` and the image know the environment only. */
+function sourceOf({ name, given, required, ...setting }: Setting): string {
+  if (!given) return setting.default === undefined ? (required ? 'missing' : 'not set') : 'default'
+  // As in process.loadEnvFile, which the environment comes before, empty or not.
+  return process.env[name] === undefined ? '.env' : 'environment'
+}
+
+function table(rows: readonly Readonly<Record<string, string | null>>[]): string {
+  const columns = ['variable', 'value', 'unit', 'from', 'allowed'] as const
+  const lines = [columns, ...rows.map((row) => columns.map((name) => row[name] ?? ''))]
+  const widths = columns.map((_, column) => Math.max(...lines.map((line) => (line[column] ?? '').length)))
+  return lines
+    .map((line) =>
+      line
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n')
+}
+
+process.exitCode = await main()

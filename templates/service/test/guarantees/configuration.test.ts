@@ -1,0 +1,79 @@
+/**
+ * Promise: What can be set is described in one place, and printed with where it comes from and without passwords.
+ * Go: `flag.PrintDefaults`, and `url.URL.Redacted`
+ * Held by: src/config.ts, scripts/config.ts
+ */
+import { execFile } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { renderPages } from '../../scripts/config-pages.ts'
+import { InvalidEnvironment, loadConfig, settings } from '../../src/config.ts'
+
+const root = join(import.meta.dirname, '../..')
+const url = 'postgres://service:hidden-1@db:5432/app?sslpassword=hidden-2'
+
+test('the README and .env.example are what src/config.ts says', async () => {
+  for (const [path, text] of Object.entries(await renderPages())) {
+    expect(await readFile(join(root, path), 'utf8'), `${path}: run npm run config -- --write`).toBe(text)
+  }
+})
+
+test('every variable has a description, and what is allowed; a default is allowed', () => {
+  for (const { name, allowed, description } of settings({})) {
+    expect(description, name).not.toBe('')
+    expect(allowed, name).not.toMatch(/undefined|^$/)
+  }
+  const defaults = Object.fromEntries(settings({}).map((one) => [one.name, one.default]))
+  expect(loadConfig({ ...defaults, DATABASE_URL: url })).toEqual(loadConfig({ DATABASE_URL: url }))
+})
+
+test('all bad values are told at once: what is allowed, what was given, and no password', () => {
+  const env = {
+    PORT: '65536',
+    UPLOAD_WORKERS: '0x2',
+    LOG_LEVEL: 'loud',
+    DATABASE_URL: 'mysql://service:hidden@db/app',
+  }
+  let message = ''
+  try {
+    loadConfig(env)
+  } catch (error) {
+    if (error instanceof InvalidEnvironment) message = error.message
+  }
+  expect(message.split('; ')).toEqual([
+    "PORT must be a whole number from 0 to 65535, not '65536'",
+    'DATABASE_URL must be a URL such as postgres://user:password@host:5432/database',
+    "UPLOAD_WORKERS must be a whole number from 1 to 100, not '0x2'",
+    "LOG_LEVEL must be one of trace, debug, info, warn, error, fatal, silent, not 'loud'",
+  ])
+})
+
+test('npm run config prints each value, its unit, where it comes from and its range; passwords are hidden', async () => {
+  const table = await config([], { DATABASE_URL: url, REQUEST_TIMEOUT_MS: '500' })
+  expect(table.code).toBe(0)
+  expect(table.stdout).toMatch(/^variable +value +unit +from +allowed$/m)
+  expect(table.stdout).toMatch(/^REQUEST_TIMEOUT_MS +500 +ms +environment +1 to 3600000$/m)
+  expect(table.stdout).toMatch(/^UPLOAD_WORKERS +4 +default +1 to 100$/m)
+  expect(table.stdout).toContain('postgres://service:***@db:5432/app?sslpassword=***')
+
+  const json = await config(['--json'], { DATABASE_URL: url, PORT: 'eighty' })
+  expect(json.code).toBe(1)
+  expect(json.stderr).toBe("PORT must be a whole number from 0 to 65535, not 'eighty'\n")
+  const rows = JSON.parse(json.stdout) as { variable: string }[]
+  expect(rows.map(({ variable }) => variable)).toEqual(settings({}).map(({ name }) => name))
+  expect(table.stdout + json.stdout).not.toContain('hidden')
+})
+
+/** `npm run config` with this environment and no other. */
+function config(args: string[], env: Record<string, string>) {
+  return new Promise<{ code: number; stdout: string; stderr: string }>((resolve) => {
+    const options = { cwd: root, env: { PATH: process.env['PATH'], ...env } }
+    const child = execFile(
+      process.execPath,
+      ['--import', 'tsx', 'scripts/config.ts', ...args],
+      options,
+      (_, stdout, stderr) => resolve({ code: child.exitCode ?? -1, stdout, stderr }),
+    )
+  })
+}

