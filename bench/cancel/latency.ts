@@ -6,20 +6,34 @@ import { group } from '../../templates/service/src/context/group.ts'
 import { sleep } from '../../templates/service/src/context/sleep.ts'
 import { requestCancel } from '../../templates/service/src/platform/postgres-cancel.ts'
 import { watchLocks, type Locks } from './locks.ts'
+import { machineMs, type Marks } from './marks.ts'
 import type { Options } from './options.ts'
 import { startService } from './service.ts'
 
 /** Milliseconds until a statement has ended in Postgres. */
 export interface Latencies {
   /** From a bare cancel request, one at a time, with no service in between: what this machine and this Postgres take. */
-  readonly bare: readonly number[]
-  /** From a client's hang-up, each at its own time. */
-  readonly spread: readonly number[]
+  readonly bare: Measured
+  /** From a client's hang-up, one at a time. */
+  readonly single: Measured
+  /** The same, of all clients at once, each at its own time. */
+  readonly spread: Measured
   /** The same, when all that are connected hang up in one moment. */
-  readonly together: readonly number[]
+  readonly together: Measured
+  /** Where the milliseconds of `single` go. */
+  readonly parts: Parts
 }
 
-const bareCancels = 200
+export interface Measured {
+  readonly times: readonly number[]
+  /** How many cancel requests the service sent for them: each is a fork of Postgres. */
+  readonly sent: number
+}
+
+/** Milliseconds from the client's hang-up; the names say until when. */
+export type Parts = ReturnType<typeof noParts>
+
+const singles = 200
 /** How long a client waits before it hangs up, at most: what makes 1,000 of 50 clients some 20 seconds. */
 const patienceMs = 2_000
 
@@ -45,27 +59,41 @@ export async function measureLatency(ctx: Context, url: string, options: Options
     // The first of each connection: dialled, its catalogues read, the code compiled.
     await Promise.all(observers.map(async (observer) => hangUp(ctx, locks, observer, await hold())))
     const bare = await measureBare(ctx, url, locks, observers[0])
-
-    const spread: number[] = []
-    let left = hangUps
-    const clients = group(ctx)
-    for (const observer of observers) {
-      clients.go(async (ctx) => {
-        while (left-- > 0) spread.push(await hangUp(ctx, locks, observer, await hold(), patienceMs))
-      })
+    const marks = async (): Promise<Marks> =>
+      (await (await fetch(`http://127.0.0.1:${service.port}/marks`)).json()) as Marks
+    const counted = async (measure: () => Promise<number[]>): Promise<Measured> => {
+      const before = await marks()
+      const times = await measure()
+      return { times, sent: (await marks()).sent - before.sent }
     }
-    await clients.wait()
 
-    const together: number[] = []
-    while (together.length < hangUps) {
-      throwIfEnded(ctx)
-      const held = await Promise.all(observers.map(hold))
-      const ready = await Promise.all(observers.map((observer, i) => awaitLock(locks, observer, held[i])))
-      const now = performance.now()
-      for (const { leave } of ready) leave()
-      together.push(...(await Promise.all(ready.map(async ({ granted }) => (await granted) - now))))
-    }
-    return { bare, spread, together: together.slice(0, hangUps) }
+    const parts = noParts()
+    const single = await counted(() => measureSingle(ctx, locks, observers[0], hold, marks, parts))
+    const spread = await counted(async () => {
+      const times: number[] = []
+      let left = hangUps
+      const clients = group(ctx)
+      for (const observer of observers) {
+        clients.go(async (ctx) => {
+          while (left-- > 0) times.push(await hangUp(ctx, locks, observer, await hold(), patienceMs))
+        })
+      }
+      await clients.wait()
+      return times
+    })
+    const together = await counted(async () => {
+      const times: number[] = []
+      while (times.length < hangUps) {
+        throwIfEnded(ctx)
+        const held = await Promise.all(observers.map(hold))
+        const ready = await Promise.all(observers.map((observer, i) => awaitLock(locks, observer, held[i])))
+        const now = performance.now()
+        for (const { leave } of ready) leave()
+        times.push(...(await Promise.all(ready.map(async ({ granted }) => (await granted) - now))))
+      }
+      return times
+    })
+    return { bare, single, spread, together, parts }
   } finally {
     await Promise.all(observers.map((observer) => observer.end()))
   }
@@ -122,14 +150,14 @@ async function measureBare(
   url: string,
   locks: Locks,
   observer: pg.Client | undefined,
-): Promise<number[]> {
-  if (observer === undefined) return []
+): Promise<Measured> {
+  if (observer === undefined) return { times: [], sent: 0 }
   // A client of the pool is a Client, and more that is not needed here.
   const client = new pg.Client({ connectionString: url }) as unknown as pg.PoolClient
   await client.connect()
   const times: number[] = []
   try {
-    while (times.length < bareCancels) {
+    while (times.length < singles) {
       throwIfEnded(ctx)
       const key = ++lastKey
       const held = locks.seen(key, 'held')
@@ -146,6 +174,61 @@ async function measureBare(
     }
   } finally {
     await (client as unknown as pg.Client).end()
+  }
+  return { times, sent: times.length }
+}
+
+function noParts() {
+  return {
+    'the context of the request has ended': [] as number[],
+    'a connection for the cancel is dialled': [] as number[],
+    'it is open, and the request sent': [] as number[],
+    'the statement has ended: its lock is granted': [] as number[],
+    'the call has rejected, its connection free again': [] as number[],
+    'the process that Postgres forked for the cancel has gone': [] as number[],
+  }
+}
+
+/** One at a time, so that what the service noted last is of the one that was just measured. */
+async function measureSingle(
+  ctx: Context,
+  locks: Locks,
+  observer: pg.Client | undefined,
+  hold: () => Promise<Held>,
+  marks: () => Promise<Marks>,
+  parts: Parts,
+): Promise<number[]> {
+  const times: number[] = []
+  if (observer === undefined) return times
+  let { sent } = await marks()
+  while (times.length < singles) {
+    throwIfEnded(ctx)
+    const { key, leave } = await hold()
+    let left = 0
+    const noted = {
+      key,
+      leave: () => {
+        left = machineMs()
+        leave()
+      },
+    }
+    const ms = await hangUp(ctx, locks, observer, noted)
+    times.push(ms)
+    let seen = await marks()
+    while (seen.rejected < left || seen.closed < seen.dialled) {
+      await sleep(ctx, 5)
+      seen = await marks()
+    }
+    // Sent twice: the last connection is not the one that ended it.
+    const once = seen.sent === sent + 1
+    sent = seen.sent
+    if (!once) continue
+    parts['the context of the request has ended'].push(seen.ended - left)
+    parts['a connection for the cancel is dialled'].push(seen.dialled - left)
+    parts['it is open, and the request sent'].push(seen.connected - left)
+    parts['the statement has ended: its lock is granted'].push(ms)
+    parts['the call has rejected, its connection free again'].push(seen.rejected - left)
+    parts['the process that Postgres forked for the cancel has gone'].push(seen.closed - left)
   }
   return times
 }

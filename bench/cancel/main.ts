@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { startPostgres } from '../../templates/service/scripts/postgres.ts'
 import { background, type Context } from '../../templates/service/src/context/context.ts'
 import { withSignals } from '../../templates/service/src/context/signals.ts'
-import { measureLatency } from './latency.ts'
+import { measureLatency, type Measured } from './latency.ts'
 import { parseOptions, usage, type Options } from './options.ts'
 import { stress, type Stress } from './stress.ts'
 
@@ -27,18 +27,26 @@ async function run(ctx: Context, options: Options): Promise<boolean> {
   const postgres = await startPostgres({ dir, persistent: false })
   try {
     if (options.parts.has('latency')) {
-      const { bare, spread, together } = await measureLatency(ctx, postgres.url, options)
+      const { bare, single, spread, together, parts } = await measureLatency(ctx, postgres.url, options)
       console.log(`
 ### From a client's hang-up to the end of its statement in Postgres, ms
 
 A statement of the service holds a lock that a connection of the bench waits for; the clock runs from the end of the client's socket
-until Postgres has granted it. ${options.concurrent} clients connected at a time, a pool of ${options.concurrent}, loopback.
+until Postgres has granted it. ${options.concurrent} clients connected at a time, a pool of ${options.concurrent}, loopback. Every cancel request is a fork of Postgres:
+what a bare one takes is what this machine takes for that.
 
-| | times | median | p90 | p99 | greatest | wanted |
-|---|---|---|---|---|---|---|
-| a bare cancel request, one at a time, without the service | ${row(bare)} | |
-| hang-ups, each at its own time | ${row(spread)} | ≤ 5, p99 ≤ 25 |
-| hang-ups, all ${options.concurrent} in one moment | ${row(together)} | |`)
+| | times | median | p90 | p99 | greatest | wanted | cancel requests for each |
+|---|---|---|---|---|---|---|---|
+| a bare cancel request, one at a time, without the service | ${row(bare.times)} | | ${each(bare)} |
+| hang-ups, one at a time | ${row(single.times)} | | ${each(single)} |
+| hang-ups, each at its own time | ${row(spread.times)} | ≤ 5, p99 ≤ 25 | ${each(spread)} |
+| hang-ups, all ${options.concurrent} in one moment | ${row(together.times)} | | ${each(together)} |
+
+| one at a time: from the hang-up until | times | median | p90 | p99 | greatest |
+|---|---|---|---|---|---|
+${Object.entries(parts)
+  .map(([until, times]) => `| ${until} | ${row(times)} |`)
+  .join('\n')}`)
     }
     if (!options.parts.has('stress')) return true
     const seen = await stress(ctx, postgres.url, options)
@@ -57,6 +65,10 @@ function row(times: readonly number[]): string {
   const at = (share: number): string =>
     (sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN).toFixed(1)
   return [sorted.length, at(0.5), at(0.9), at(0.99), at(1)].join(' | ')
+}
+
+function each({ times, sent }: Measured): string {
+  return (sent / times.length).toFixed(2)
 }
 
 function verdicts(seen: Stress, { pool, cancels }: Options): [string, number, boolean | undefined][] {

@@ -1,22 +1,40 @@
 import { sql } from 'drizzle-orm'
 import { z } from 'zod'
+import { afterFunc } from '../../templates/service/src/context/context.ts'
 import type { Platform } from '../../templates/service/src/platform/platform.ts'
 import { route, type Route } from '../../templates/service/src/platform/route.ts'
+import { machineMs, noteSideConnections } from './marks.ts'
 
-/** The one route that is measured: its statement holds a lock of Postgres for as long as it runs. */
+const tags = ['bench']
+
+/** The one route that is measured, whose statement holds a lock of Postgres for as long as it runs; and what was noted of it. */
 export function routes({ db }: Platform): Route[] {
+  const marks = noteSideConnections()
   return [
     route({
       method: 'GET',
       path: '/hold/:key',
       summary: 'Holds an advisory lock until the statement ends',
-      tags: ['bench'],
+      tags,
       params: z.object({ key: z.coerce.number().int() }),
       responses: { 200: { description: 'Never' } },
       handle: async (ctx, { params }) => {
-        await db.run(ctx, (q) => q.execute(sql`select pg_advisory_xact_lock(${params.key}), pg_sleep(60)`))
+        afterFunc(ctx, () => (marks.ended = machineMs()))
+        try {
+          await db.run(ctx, (q) => q.execute(sql`select pg_advisory_xact_lock(${params.key}), pg_sleep(60)`))
+        } finally {
+          marks.rejected = machineMs()
+        }
         return Response.json({})
       },
+    }),
+    route({
+      method: 'GET',
+      path: '/marks',
+      summary: 'What was noted of the last cancel, and how many were sent',
+      tags,
+      responses: { 200: { description: 'Milliseconds of the monotonic clock' } },
+      handle: () => Promise.resolve(Response.json(marks)),
     }),
   ]
 }

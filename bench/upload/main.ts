@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { cpus, loadavg } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { throwIfEnded } from '../../generator/ended.ts'
 import { migrateDatabase } from '../../templates/service/scripts/databases.ts'
 import { startPostgres } from '../../templates/service/scripts/postgres.ts'
@@ -18,10 +20,19 @@ export interface Result {
   readonly subject: Subject
   /** Milliseconds of each round. */
   readonly times: number[]
+  /** Milliseconds of its floor, just before or just after it. */
+  readonly floors: number[]
   /** The process while the long file arrived. */
   long: Watched | undefined
 }
 
+interface Running {
+  readonly server: Server
+  readonly result: Result
+}
+
+/** Uploads to each before any is measured: the code is compiled, the process has its usual size. */
+const warmUps = 3
 /** A round begins no later than this, so that all of it takes less than four minutes. */
 const lastRoundMs = 120_000
 
@@ -33,19 +44,18 @@ if (options === 'help') {
   await run(ctx, options)
 }
 
-/** Sends the same file to every subject in turn, round after round; then one long file to each, with its memory watched. */
+/** Sends the same file to every subject and to its floor, one right after the other, round after round; then one long file to each, with its memory watched. */
 async function run(ctx: Context, options: Options): Promise<void> {
   const directory = await mkdtemp(join(options.directory, 'mainstem-bench-upload-'))
   const postgres = await startPostgres({ dir: join(directory, 'postgres'), persistent: false })
-  const running: { server: Server; result: Result }[] = []
+  const running: Running[] = []
   try {
     await migrateDatabase(postgres.url)
     for (const subject of subjects) {
       const place = await mkdtemp(join(directory, 'bytes-'))
       const server = await startServer(ctx, subject, place, postgres.url)
-      running.push({ server, result: { subject, times: [], long: undefined } })
-      // Compiles the code, and brings the process to its usual size.
-      await send(ctx, subject, server, options.bytes / 4)
+      running.push({ server, result: { subject, times: [], floors: [], long: undefined } })
+      for (let i = 0; i < warmUps; i++) await send(ctx, subject, server, options.bytes / 4)
     }
     const [cpu] = cpus()
     console.log(
@@ -57,7 +67,15 @@ async function run(ctx: Context, options: Options): Promise<void> {
       // Each has another predecessor every time: what that left the disk to do is not always the same one's burden.
       for (const { server, result } of rotated(running, round)) {
         throwIfEnded(ctx)
-        result.times.push(await send(ctx, result.subject, server, options.bytes))
+        const measure = async ({ server, result }: Running): Promise<number> => {
+          await settleDisk(options.directory)
+          return send(ctx, result.subject, server, options.bytes)
+        }
+        const floor = running.find(({ result: { subject } }) => subject.name === result.subject.floor)
+        const before = round % 2 === 0
+        if (floor !== undefined && before) result.floors.push(await measure(floor))
+        result.times.push(await measure({ server, result }))
+        if (floor !== undefined && !before) result.floors.push(await measure(floor))
       }
     }
     for (const { server, result } of running) {
@@ -71,6 +89,11 @@ async function run(ctx: Context, options: Options): Promise<void> {
     await postgres.stop()
     await rm(directory, { recursive: true, force: true })
   }
+}
+
+/** Has the disk done with what was written before: else it is the next one's burden. */
+async function settleDisk(directory: string): Promise<void> {
+  if (process.platform === 'linux') await promisify(execFile)('sync', ['--file-system', directory])
 }
 
 function rotated<T>(all: readonly T[], by: number): T[] {

@@ -18,7 +18,7 @@ export const usage = `npm run bench:upload -- [options]
   --rounds n     uploads to each subject, taken in turn (default 5)
   --mib n        size of each (default 256)
   --long-mib n   size of the one upload whose memory is watched (default 1024)
-  --dir path     where the bytes go (default: the temporary folder)
+  --dir path     where the bytes go (default: the temporary folder; on Linux /dev/shm takes the disk out)
   --quick        2 rounds of 32 MiB, memory over 128: to see that it runs, not to quote`
 
 /** @throws Error of one sentence for what it does not know */

@@ -12,14 +12,16 @@ export interface Subject {
   /** `multipart` is what forms send; `raw` is the file and nothing else. */
   readonly body: 'multipart' | 'raw'
   readonly path: string
-  /** At least this part of the speed of the first subject. */
+  /** The name of the peer that it is compared with, which does to the disk what it does; none for such a peer itself. */
+  readonly floor?: string
+  /** At least this part of the speed of its floor. */
   readonly wanted?: number
 }
 
 const sample = fileURLToPath(new URL('../../sample-service', import.meta.url))
 const without = join(import.meta.dirname, 'servers/without.ts')
 
-function service(name: string, left: string, wanted?: number): Subject {
+function service(name: string, left: string, floor: string, wanted?: number): Subject {
   return {
     name,
     program: 'src/main.ts',
@@ -28,21 +30,26 @@ function service(name: string, left: string, wanted?: number): Subject {
     env: { BENCH_WITHOUT: left },
     body: 'multipart',
     path: '/documents',
+    floor,
     ...(wanted !== undefined && { wanted }),
   }
 }
 
-function peer(name: string, file: string, body: Subject['body']): Subject {
-  return { name, program: join(import.meta.dirname, 'servers', file), body, path: '/' }
+function peer(name: string, file: string, body: Subject['body'], floor?: string): Subject {
+  const program = join(import.meta.dirname, 'servers', file)
+  return { name, program, body, path: '/', ...(floor !== undefined && { floor }) }
 }
 
-/** The first is what the others are compared with. */
+const raw = 'raw: pipeline(request, createWriteStream)'
+const synced = 'raw, synced'
+
+/** A sync takes what the disk takes, from one moment to the next: who syncs is compared with who syncs. */
 export const subjects: readonly Subject[] = [
-  peer('raw: pipeline(request, createWriteStream)', 'raw.ts', 'raw'),
-  service('the service, without its hash and its sync', 'hash,sync', 0.8),
-  service('the service, without its hash', 'hash'),
-  service('the service, as it is', ''),
-  peer('raw, synced', 'raw-synced.ts', 'raw'),
-  peer('@fastify/busboy to createWriteStream', 'busboy.ts', 'multipart'),
-  peer('Hono, parseBody() to writeFile', 'hono.ts', 'multipart'),
+  peer(raw, 'raw.ts', 'raw'),
+  peer(synced, 'raw-synced.ts', 'raw'),
+  service('the service, without its hash and its sync', 'hash,sync', raw, 0.8),
+  service('the service, without its hash', 'hash', synced, 0.8),
+  service('the service, as it is', '', synced),
+  peer('@fastify/busboy to createWriteStream', 'busboy.ts', 'multipart', raw),
+  peer('Hono, parseBody() to writeFile', 'hono.ts', 'multipart', raw),
 ]

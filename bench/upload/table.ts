@@ -4,19 +4,18 @@ import type { Watched } from './process-figures.ts'
 
 const mebibyte = 1_048_576
 
-/** A markdown table: medians (least–greatest), and ratios taken round by round. */
+/** A markdown table: medians (least–greatest), and ratios of pairs that were measured one right after the other. */
 export function tableOf(results: readonly Result[], { bytes, longBytes }: Options): string {
-  const floor = results[0]?.times ?? []
   return [
-    `| one file of ${bytes / mebibyte} MiB | MB/s | against raw | wanted | while ${longBytes / mebibyte} MiB arrive: processor ms per 100 MB | RSS before → at most |`,
+    `| one file of ${bytes / mebibyte} MiB | MB/s | of its floor, in pairs | wanted | while ${longBytes / mebibyte} MiB arrive: processor ms per 100 MB | RSS before → at most |`,
     '|---|---|---|---|---|---|',
-    ...results.map(({ subject, times, long }) => {
+    ...results.map(({ subject, times, floors, long }) => {
       const speeds = times.map((ms) => bytes / 1_000 / ms)
-      const ratios = times.map((ms, round) => (floor[round] ?? NaN) / ms)
+      const ratios = floors.map((ms, round) => ms / (times[round] ?? NaN))
       const cells = [
         subject.name,
         spread(speeds, 0),
-        spread(ratios, 2),
+        ratios.length === 0 ? '' : `${spread(ratios, 2)} of ${subject.floor}`,
         subject.wanted === undefined ? '' : verdict(subject.wanted, ratios),
         ...longCells(long, longBytes),
       ]

@@ -347,6 +347,64 @@ test('a connection that is cut ends every open file with the reason', async (t) 
   expect(files[0]?.content.errored).toBe(error)
 })
 
+test('a client that vanishes while every worker waits is let go of when one reads on', async (t) => {
+  let readOn: () => void = () => undefined
+  const disk = new Promise<void>((resolve) => (readOn = resolve))
+  const { server, ended, client } = await serveWaiting(t, disk)
+  client.destroy()
+
+  readOn()
+
+  const { error, files } = await ended
+  expect(error).toMatchObject({ status: 400, message: 'the body was cut off' })
+  expect(files.map(({ content }) => content.errored)).toEqual([null, error])
+  expect(server.ctx.err).toBeUndefined()
+})
+
+test('a client that vanishes while every worker waits for good is let go of with ctx', async (t) => {
+  const { server, ended, client } = await serveWaiting(t, new Promise(() => undefined))
+  client.destroy()
+
+  const late = new Error('the deadline has passed')
+  server.ctx.cancel(late)
+
+  const { error, files } = await ended
+  expect(error).toBe(late)
+  expect(files[1]?.content.errored).toBe(late)
+})
+
+/** Both workers have a file, which neither reads before `disk` has resolved; the second is larger than what buffers hold. */
+async function serveWaiting(t: TestContext, disk: Promise<void>) {
+  let begun = 0
+  const server = await serve(t, { maxBytes: 50_000_000 }, async (_ctx, { content }) => {
+    begun++
+    await disk
+    await buffer(content)
+  })
+  const ended = server.outcome()
+  const client = post(server)
+  const second = part('name="doc"; filename="b"', Buffer.alloc(40_000_000)).subarray(0, -2)
+  client.write(Buffer.concat([part('name="doc"; filename="a"', 'x'), second]))
+  await expect.poll(() => begun).toBe(roomy.workers)
+  return { server, ended, client }
+}
+
+test.for<[string, Buffer, number]>([
+  ['files', part('name="doc"; filename="a"', 'x'), 413],
+  ['values', part('name="a"', 'x'), 400],
+  ['headers', Buffer.from(`--${boundary}\r\nA: b\r\n\r\n\r\n`), 400],
+])(
+  'a hundred thousand %s in one body are refused, and no more handed out than may be',
+  async ([, one, status], t) => {
+    const server = await serve(t, { stallMs: 60_000 })
+    const body = Buffer.concat([...Array.from({ length: 100_000 }, () => one), end])
+    const { error, files } = await send(server, body)
+    expect(error).toMatchObject({ status })
+    expect(files.length).toBeLessThanOrEqual(roomy.maxFiles)
+    await expect.poll(() => files.every(({ content }) => content.destroyed)).toBe(true)
+  },
+)
+
 test('after a refusal no file is handed out, though its bytes have arrived', async (t) => {
   const server = await serve(t)
   const bad = part('name="dok"; filename="a"', 'x')
