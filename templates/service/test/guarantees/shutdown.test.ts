@@ -26,6 +26,8 @@ test('a request under way finishes with 200 within the drain budget, and its con
 
   service.signal('SIGTERM')
 
+  await service.line(({ msg }) => msg === 'draining')
+  expect(await liveContexts(service)).toContain('"name":"drain"')
   const { status, headers } = await request.answer
   expect(status).toBe(200)
   expect(headers['connection']).toBe('close')
@@ -127,18 +129,6 @@ test('each phase tells what it waits for, how long it took and what is left', as
   expect(took['drain']).toBeGreaterThanOrEqual(150)
 })
 
-test('while it drains, its context shows what is waited under', async (t) => {
-  const service = await startService(t, { probe: true })
-  open(`${service.url}/probe/query?seconds=1`)
-  await eventually(async () => (await running(service, 'pg_sleep')) === 1)
-
-  service.signal('SIGTERM')
-
-  await service.line(({ msg }) => msg === 'draining')
-  expect(await liveContexts(service)).toContain('"name":"drain"')
-  expect(await service.exited).toEqual({ code: 0, signal: null })
-})
-
 test('a client that does not read its answer is no work: it loses its connection, and the exit is clean', async (t) => {
   const env = { SHUTDOWN_DRAIN_MS: '100', SHUTDOWN_CANCEL_MS: '100' }
   const service = await startService(t, { probe: true, env })
@@ -155,25 +145,12 @@ test('a client that does not read its answer is no work: it loses its connection
   client.destroy()
 })
 
-test('from the first signal on a kept connection is told to close, while the door is open still', async (t) => {
-  const service = await startService(t, { env: { SHUTDOWN_DELAY_MS: '2000' } })
-  const kept = connection(service)
-  kept.send('GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n')
-  expect(await kept.received('alive')).toMatch(/Connection: keep-alive/i)
-
-  service.signal('SIGTERM')
-  await service.line(({ msg }) => msg === 'not ready')
-  kept.send('GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n')
-
-  expect(await kept.closed).toMatch(/alive[^]*Connection: close[^]*alive/i)
-  expect((await fetch(`${service.url}/livez`)).status).toBe(200)
-  expect(service.log.some(({ msg }) => msg === 'draining')).toBe(false)
-  expect(await service.exited).toEqual({ code: 0, signal: null })
-})
-
 test('readyz says no from the first signal on, livez says yes; new requests are still served meanwhile', async (t) => {
   const service = await startService(t, { env: { SHUTDOWN_DELAY_MS: '1500' } })
   expect((await fetch(`${service.url}/readyz`)).status).toBe(200)
+  const kept = connection(service)
+  kept.send('GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n')
+  expect(await kept.received('alive')).toMatch(/Connection: keep-alive/i)
 
   service.signal('SIGTERM')
   await service.line((entry) => entry.msg === 'not ready')
@@ -184,7 +161,11 @@ test('readyz says no from the first signal on, livez says yes; new requests are 
     status: 'not ready',
     checks: [{ name: 'accepting', ok: false }, {}],
   })
+  // A client that keeps its connection learns on it that it must go elsewhere, while the door is open still.
+  kept.send('GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n')
+  expect(await kept.closed).toMatch(/alive[^]*Connection: close[^]*alive/i)
   expect((await fetch(`${service.url}/livez`)).status).toBe(200)
+  expect(service.log.some(({ msg }) => msg === 'draining')).toBe(false)
   expect(await service.exited).toEqual({ code: 0, signal: null })
 })
 
