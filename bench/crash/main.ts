@@ -19,8 +19,8 @@ const usage = `npm run crash -- [options]
   --clients n    that upload to it (default 4)`
 
 /** Small, so that what a round leaves is old enough to be swept a few rounds later. */
-const uploadTimeoutMs = 3_000
-/** What the instance that nobody kills is sent takes most of the time that it may. */
+const uploadTimeoutMs = 5_000
+/** What the instance that nobody kills is sent takes a good part of the time that it may. */
 const slowMs = 2_000
 const mostBytes = 1_000_000
 
