@@ -34,10 +34,10 @@ test.for([hourMs, -hourMs])(
     expect((await short.answer).status).toBe(200)
     expect((await long.answer).status).toBe(504)
     await eventually(async () => (await running(service, 'pg_sleep')) === 0)
-  const line = await service.line(({ status }) => status === 504)
-  expect(line['durationMs']).toBeGreaterThanOrEqual(3_000)
-  expect(line['durationMs']).toBeLessThan(15_000)
-  // What began since goes by the clock as it is now, Postgres's own timeout too.
+    const line = await service.line(({ status }) => status === 504)
+    expect(line['durationMs']).toBeGreaterThanOrEqual(3_000)
+    expect(line['durationMs']).toBeLessThan(15_000)
+    // What began since goes by the clock as it is now, Postgres's own timeout too.
     const { body } = await open(`${service.url}/probe/transaction`).answer
     expect((JSON.parse(body) as { statementTimeoutMs: number }).statementTimeoutMs).toBeLessThan(20_000)
   },
