@@ -18,10 +18,10 @@ export interface Load {
   longestPauseMs: number
 }
 
-/** One request in four writes, and one write in four takes its time: that is what a stop has to wait for. */
+/** One request in four writes, and one write in four takes longer than the delay of a stop: that is what its drain has to wait for. */
 const writes = 0.25
 const slowWrites = 0.25
-const slowMs = 300
+const slowMs = 1_200
 const bytes = 4_096
 
 /** Lets `clients` clients send one request after the other until `loading` ends, and waits for their last answers. */
