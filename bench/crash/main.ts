@@ -133,18 +133,19 @@ async function run(ctx: Context): Promise<boolean> {
 /** Uploads until the process is killed, which happens at a random moment after its first acknowledgement. */
 async function crash(ctx: Context, instance: Instance, seen: Seen): Promise<void> {
   let gone = false
+  const isGone = (): boolean => gone
   let first: (() => void) | undefined
   const acknowledged = new Promise<void>((resolve) => (first = resolve))
   using clients = group(ctx)
   for (let n = 0; n < Number(values.clients); n++) {
     clients.go(async (ctx) => {
-      while (!gone) {
+      while (!isGone()) {
         const bytes = randomBytes(1 + Math.floor(Math.random() * mostBytes))
         const answer = await upload(ctx, false, instance.port, bytes)
         if (answer.status === 201) {
           for (const id of idsOf(answer)) seen.acknowledged.set(id, hashOf(bytes))
           first?.()
-        } else if (gone) seen.cutOff++
+        } else if (isGone()) seen.cutOff++
         else throw new Error(`an upload was answered ${answer.status}: ${answer.body}`)
       }
     })

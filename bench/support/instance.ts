@@ -60,7 +60,9 @@ export async function startInstance(
     await exited
     return child.exitCode
   }
-  const dispose = async (): Promise<void> => void (await end('SIGKILL'))
+  const dispose = async (): Promise<void> => {
+    await end('SIGKILL')
+  }
   try {
     const port = await until(ctx, listening)
     return { port, startMs: performance.now() - startedAt, log, end, [Symbol.asyncDispose]: dispose }

@@ -51,7 +51,7 @@ export function describeExchange({ info, startedAt }: Exchange): string {
 export function logAbandoned(ctx: Context, log: Log, exchange: Exchange): void {
   const { info, route, startedAt } = exchange
   const forMs = Math.round(performance.now() - startedAt)
-  // In its own context: that is what gives the line the ids of its request, trace and span.
+  // eslint-disable-next-line context/pass-context -- the line is about other work: in its own context it has its ids
   log.error(exchange.ctx ?? ctx, 'abandoned: a handler did not end with its context', {
     method: info.method,
     path: info.path,
