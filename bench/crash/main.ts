@@ -9,7 +9,7 @@ import { background, withCancel, type Context } from '../../templates/service/sr
 import { group } from '../../templates/service/src/context/group.ts'
 import { withSignals } from '../../templates/service/src/context/signals.ts'
 import { sleep } from '../../templates/service/src/context/sleep.ts'
-import { hashOf, idsOf, takeInventory, upload } from '../support/documents.ts'
+import { hashOf, idsOf, takeInventory, upload, type Inventory } from '../support/documents.ts'
 import { buildSample, startInstance, type Instance } from '../support/instance.ts'
 
 const usage = `npm run crash -- [options]
@@ -84,7 +84,17 @@ async function run(ctx: Context): Promise<boolean> {
 
     const startedAt = performance.now()
     let rowsWithoutFile = 0
-    let lost = 0
+    // By id: one that is lost is missed again each time.
+    const lost = new Set<string>()
+    const look = async (): Promise<Inventory> => {
+      const inventory = await takeInventory(postgres.url, uploads, seen.acknowledged)
+      for (const id of inventory.lost) {
+        if (!lost.has(id)) console.error(`lost in round ${seen.rounds}: ${id}`)
+        lost.add(id)
+      }
+      rowsWithoutFile = Math.max(rowsWithoutFile, inventory.rowsWithoutFile)
+      return inventory
+    }
     for (let round = 0; round < Number(values.rounds); round++) {
       if (performance.now() - startedAt > Number(values.seconds) * 1_000) break
       process.stderr.write(`round ${round + 1} of ${values.rounds}\r`)
@@ -92,24 +102,19 @@ async function run(ctx: Context): Promise<boolean> {
       await crash(ctx, instance, seen)
       running.splice(running.indexOf(instance), 1)
       seen.rounds++
-      if (round % 20 === 19) {
-        const inventory = await takeInventory(postgres.url, uploads, seen.acknowledged)
-        rowsWithoutFile += inventory.rowsWithoutFile
-        lost += inventory.lost
-      }
+      if (round % 20 === 19) await look()
     }
     over.cancel()
     await all.wait()
-    const left = await takeInventory(postgres.url, uploads, seen.acknowledged)
+    const left = await look()
     await sleep(ctx, 2 * uploadTimeoutMs + 500)
     await start()
-    const end = await takeInventory(postgres.url, uploads, seen.acknowledged)
-    lost += left.lost + end.lost
-    rowsWithoutFile += left.rowsWithoutFile + end.rowsWithoutFile
+    const end = await look()
     return print([
       [`rounds: kill -9 in the middle of uploads`, seen.rounds, seen.rounds > 0],
       ['uploads acknowledged', seen.acknowledged.size, seen.acknowledged.size > 0],
-      ['of these, lost (row, file or bytes)', lost, lost === 0],
+      ['of these, lost (row, file or bytes)', lost.size, lost.size === 0],
+      ['of these, missing at the end', end.lost.length, end.lost.length === 0],
       ['rows at the end', end.rows],
       ['rows without their file, or with other bytes in it', rowsWithoutFile, rowsWithoutFile === 0],
       ['uploads that a kill cut off', seen.cutOff, seen.cutOff > 0],

@@ -141,7 +141,7 @@ function print(
     ['requests sent (reads / writes)', `${seen.reads} / ${seen.writes}`, seen.reads > 0 && seen.writes > 0],
     ['of these, failed', failed === '' ? '0' : failed, failures === 0],
     ['writes acknowledged', String(seen.acknowledged.size), seen.acknowledged.size > 0],
-    ['of these, lost (row or bytes)', String(inventory.lost), inventory.lost === 0],
+    ['of these, lost (row or bytes)', String(inventory.lost.length), inventory.lost.length === 0],
     ['rows without their file', String(inventory.rowsWithoutFile), inventory.rowsWithoutFile === 0],
     ['files without a row, at the end', String(inventory.leftovers), inventory.leftovers === 0],
     ['longest pause in which no answer came, ms', seen.longestPauseMs.toFixed(0)],

@@ -78,8 +78,8 @@ export function hashOf(bytes: Buffer): string {
 /** What is there, against what was acknowledged. */
 export interface Inventory {
   readonly rows: number
-  /** Acknowledged, and without a row or without these bytes in its file. */
-  readonly lost: number
+  /** Ids that were acknowledged before this looked, and are without a row or without these bytes in their file. */
+  readonly lost: readonly string[]
   readonly rowsWithoutFile: number
   /** Contents without a row, and uploads cut off. */
   readonly leftovers: number
@@ -91,6 +91,8 @@ export async function takeInventory(
   directory: string,
   acknowledged: ReadonlyMap<string, string>,
 ): Promise<Inventory> {
+  // What is acknowledged while this looks has its row after the rows were read.
+  const before = Array.from(acknowledged)
   const client = new pg.Client({ connectionString: databaseUrl })
   await client.connect()
   try {
@@ -104,7 +106,7 @@ export async function takeInventory(
       else hashes.set(id, sha256)
       names.delete(prefix + id)
     }
-    const lost = Array.from(acknowledged).filter(([id, sha256]) => hashes.get(id) !== sha256).length
+    const lost = before.filter(([id, sha256]) => hashes.get(id) !== sha256).map(([id]) => id)
     return { rows: rows.length, lost, rowsWithoutFile, leftovers: names.size }
   } finally {
     await client.end()
