@@ -33,12 +33,11 @@ export async function openPlatform(
   opened: Closers,
   options: PlatformOptions,
 ): Promise<Platform> {
-  const telemetry = await opened.time('telemetry', startTelemetry(ctx, { serviceName: options.service, log }))
+  const telemetry = await startTelemetry(ctx, { serviceName: options.service, log })
   opened.defer('telemetry', (ctx) => telemetry.close(ctx))
-  const database = { ...options.database, applicationName: options.service }
-  const db = await opened.time('database', openDatabase(ctx, log, database))
+  const db = await openDatabase(ctx, log, { ...options.database, applicationName: options.service })
   opened.defer('database', (ctx) => db.close(ctx))
   observePool(() => db.stats())
-  const storage = await opened.time('storage', openChosenStorage(ctx, options.uploads))
+  const storage = await openChosenStorage(ctx, options.uploads)
   return { log, telemetry, db, storage, uploads: options.uploads, readiness: { accepting: true } }
 }
