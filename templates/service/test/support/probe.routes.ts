@@ -106,6 +106,14 @@ export function routes(platform: Platform): Route[] {
     }),
     route({
       method: 'GET',
+      path: '/probe/large',
+      summary: 'Answers at once, with more than a connection holds that nobody reads',
+      tags,
+      responses,
+      handle: () => new Response('x'.repeat(32 * 1024 * 1024)),
+    }),
+    route({
+      method: 'GET',
       path: '/probe/stream',
       summary: 'Streams one byte every 20 ms',
       tags,

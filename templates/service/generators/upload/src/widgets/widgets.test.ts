@@ -170,7 +170,7 @@ test('a start removes what killed processes have left, and nothing that may be u
   for (const name of [orphan, `${orphan}.part`, young, `${young}.part`]) {
     await writeFile(join(service.uploadDir, name), 'x')
   }
-  const old = new Date(Date.now() - 60_000)
+  const old = new Date(Date.now() - 61_000)
   for (const name of [kept, orphan, `${orphan}.part`]) await utimes(join(service.uploadDir, name), old, old)
 
   const env = { DATABASE_URL: service.databaseUrl, UPLOAD_DIR: service.uploadDir, UPLOAD_TIMEOUT_MS: '30000' }
