@@ -15,6 +15,9 @@ if (options === 'help') {
   if (!(await run(ctx, options))) process.exitCode = 1
 }
 
+/** After which a family ends, shrinking included; the table says how many inputs that were. */
+const familyMs = 90_000
+
 /** What one row of the table says. */
 interface Row {
   readonly name: string
@@ -93,6 +96,7 @@ async function assail(target: Target, family: Family, options: Options, failures
       const details = await fc.check(family.property(target, count), {
         seed: seed + lane,
         numRuns: Math.ceil(runs / lanes),
+        interruptAfterTimeLimit: familyMs,
         ...(path !== undefined && { path, endOnFailure: true }),
       })
       if (!details.failed) return
