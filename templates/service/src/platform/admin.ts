@@ -28,9 +28,7 @@ const receiveLimits = { headersMs: 10_000, longestMs: 10_000 }
  * @throws Error that names the address and what to do, if it cannot be bound; the cause of ctx if it ends first
  */
 export async function listenAdmin(ctx: Context, root: Context, options: AdminOptions): Promise<Admin> {
-  const server = limitedServer(receiveLimits, (request, response) =>
-    answer(root, request, response, options),
-  )
+  const server = limitedServer(receiveLimits, (request, response) => answer(root, request, response, options))
   try {
     await until(ctx, bind(server, options.host, options.port))
   } catch (error) {
