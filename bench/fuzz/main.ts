@@ -7,6 +7,9 @@ import { families, type Family, type Target } from './families.ts'
 import { parseOptions, usage, type Options } from './options.ts'
 import { limits, sieges } from './sieges.ts'
 
+/** After which a family ends, shrinking included; the table says how many inputs that were. */
+const familyMs = 90_000
+
 const options = parseOptions(process.argv.slice(2))
 if (options === 'help') {
   console.log(usage)
@@ -14,9 +17,6 @@ if (options === 'help') {
   using ctx = withSignals(background(), 'SIGINT', 'SIGTERM')
   if (!(await run(ctx, options))) process.exitCode = 1
 }
-
-/** After which a family ends, shrinking included; the table says how many inputs that were. */
-const familyMs = 90_000
 
 /** What one row of the table says. */
 interface Row {
