@@ -29,8 +29,8 @@ function family<T>(
     name,
     about,
     property: (target, count) =>
-      fc.asyncProperty(inputs(target) as fc.Arbitrary<unknown>, async (input) => {
-        const heard = await send(input as T, target)
+      fc.asyncProperty(inputs(target), async (input) => {
+        const heard = await send(input, target)
         count(heard)
         for (const status of heard.statuses) {
           if (status === 500) throw new Error(`answered 500: ${heard.text.slice(0, 500)}`)
@@ -39,7 +39,7 @@ function family<T>(
           throw new Error(`no answer, and open after ${Math.round(heard.ms)} ms`)
         if (/x-powered-by|node_modules|\.ts:\d|postgres/i.test(heard.text))
           throw new Error(`tells of the inside: ${heard.text.slice(0, 500)}`)
-        await also(input as T, heard, target)
+        await also(input, heard, target)
       }),
   }
 }

@@ -142,10 +142,10 @@ async function siegeOfIdle(port: number, count: number): Promise<Outcome> {
   let asked = 0
   let worst = 0
   let refused = 0
-  let over = false
+  const siege = { over: false }
   const request = (more = ''): string => `GET /readyz HTTP/1.1\r\n${host}\r\n${more}\r\n`
   const asking = (async () => {
-    while (!over) {
+    while (!siege.over) {
       const startedAt = performance.now()
       const pieces = [request('Connection: close\r\n')]
       const { statuses } = await say(port, pieces, { patient: true, limitMs: 5_000 })
@@ -168,7 +168,7 @@ async function siegeOfIdle(port: number, count: number): Promise<Outcome> {
   }
   await delay(requestMs + slackMs)
   const held = open
-  over = true
+  siege.over = true
   await asking
   for (const socket of sockets) socket.destroy()
   const note = `${held} open at a time; beside them ${asked} asked, the slowest for ${Math.round(worst)} ms, and ${refused} were not served`

@@ -20,8 +20,9 @@ async function look(): Promise<Inside> {
   }
   const resources = process.getActiveResourcesInfo()
   const timers = resources.filter((name) => name === 'Timeout').length
-  const { _getActiveHandles: handles } = process as unknown as { _getActiveHandles(): unknown[] }
-  const emitters = [process, ...handles.call(process)].filter((each) => each instanceof EventEmitter)
+  // Not public, and there is no other way to the handles themselves.
+  const node = process as unknown as { _getActiveHandles(): unknown[] }
+  const emitters = [process, ...node._getActiveHandles()].filter((each) => each instanceof EventEmitter)
   const listeners = emitters.flatMap((each) => each.eventNames().map((name) => each.listenerCount(name)))
   return {
     heap: process.memoryUsage().heapUsed,
