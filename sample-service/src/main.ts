@@ -1,6 +1,5 @@
 import { background, contextName, withTimeout, withValue, type Context } from './context/context.ts'
 import { ended } from './context/ended.ts'
-import { SignalReceived } from './context/signals.ts'
 import { loadConfig } from './config.ts'
 import { listenAdmin } from './platform/admin.ts'
 import { closers, type Closers } from './platform/closers.ts'
@@ -21,34 +20,39 @@ async function start(root: Context, stop: Context, log: Log, opened: Closers) {
   using ctx = withTimeout(withValue(stop, contextName, 'start-up'), config.startupTimeoutMs, overdue)
 
   const platform = await openPlatform(ctx, log, opened, { ...config, service })
-  await prepare(ctx, platform)
+  await opened.time('prepare', prepare(ctx, platform))
 
-  const admin = await listenAdmin(ctx, root, { ...config.admin, metrics: platform.telemetry.metrics })
+  const metrics = platform.telemetry.metrics
+  const admin = await opened.time('admin', listenAdmin(ctx, root, { ...config.admin, metrics }))
   opened.defer('admin listener', (ctx) => admin.close(ctx))
-  const server = await listen(ctx, root, log, documented(service, routes(platform)), config.http)
-  log.info(ctx, 'listening', { port: server.port, adminPort: admin.port })
+  const surface = documented(service, routes(platform))
+  const server = await opened.time('listen', listen(ctx, root, log, surface, config.http))
+  log.info(ctx, 'listening', { port: server.port, adminPort: admin.port, tookMs: opened.openMs })
   return { config, platform, server }
 }
 
-/** Starts, serves until something ends it, and stops in the reverse order. Resolves with the exit code. */
-async function run(root: Context, log: Log): Promise<number> {
+/** Starts, serves until something ends it, and stops in the reverse order. Resolves with whether all of it went well. */
+async function run(root: Context, log: Log): Promise<boolean> {
   using stop = untilStopped(root, log)
   const opened = closers(log)
   const started = await start(root, stop, log, opened).catch((error: unknown) => {
-    log.fatal(root, `start-up failed: ${error instanceof Error ? error.message : String(error)}`)
+    const reason = error instanceof Error ? error.message : String(error)
+    log.fatal(root, `start-up failed: ${reason}`, { tookMs: opened.openMs })
   })
   if (started === undefined) {
     await opened.close(root, 500)
-    return 1
+    return false
   }
   const { config, platform, server } = started
   const reason = await ended(stop)
-  const abandoned = await server.stop(root, platform.readiness, config.shutdown)
+  const { abandoned, phasesMs } = await server.stop(root, platform.readiness, config.shutdown)
   const closed = await opened.close(root, config.shutdown.flushMs)
-  log.info(root, 'stopped', { reason: reason.message, abandoned })
-  return reason instanceof SignalReceived && abandoned.length === 0 && closed ? 0 : 1
+  const tookMs = { ...phasesMs, ...opened.closeMs }
+  log.info(root, 'stopped', { reason: reason.message, abandoned, tookMs })
+  return abandoned.length === 0 && closed
 }
 
 const root = background()
+if (!(await run(root, createLog({ level: process.env['LOG_LEVEL'], service })))) process.exitCode = 1
 // Node, unlike Go, does not end when main does: a connection that hangs would keep it alive.
-process.exit(await run(root, createLog({ level: process.env['LOG_LEVEL'], service })))
+process.exit()

@@ -89,12 +89,13 @@ export async function removeContents(
 
 /**
  * Removes what processes that were killed have left: bytes without a row, and uploads cut off. What is younger than an
- * upload may last is left: it may be under way in another process.
+ * upload may last is left, for it may be under way in another process; and what is younger than twice that, for the
+ * COMMIT of its row may have been sent at the deadline, and clocks of two machines differ.
  */
 export async function sweepDocuments(ctx: Context, platform: Platform): Promise<void> {
   const removed = await platform.storage.sweep(ctx, {
     prefix,
-    olderThanMs: platform.uploads.timeoutMs,
+    olderThanMs: 2 * platform.uploads.timeoutMs,
     keep: async (keys) => {
       const ids = keys.map((key) => key.slice(prefix.length))
       return new Set((await existingDocuments(ctx, platform.db, ids)).map(keyOf))

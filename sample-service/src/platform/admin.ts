@@ -1,8 +1,9 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { liveContexts, type Context, type LiveContext } from '../context/context.ts'
 import { until } from '../context/until.ts'
 import { contextsPage, contextsPagePolicy } from './contexts-page.ts'
+import { limitedServer } from './limits.ts'
 import type { Telemetry } from './telemetry.ts'
 
 /** The listener for operators: metrics and the live tree of contexts. Never the public port. */
@@ -19,12 +20,15 @@ export interface AdminOptions {
   readonly metrics: Telemetry['metrics']
 }
 
+/** Nobody sends it a body. */
+const receiveLimits = { headersMs: 10_000, longestMs: 10_000 }
+
 /**
  * Listens for `GET /metrics` and `GET /debug/contexts`, which shows the tree below `root`.
  * @throws Error that names the address and what to do, if it cannot be bound; the cause of ctx if it ends first
  */
 export async function listenAdmin(ctx: Context, root: Context, options: AdminOptions): Promise<Admin> {
-  const server = createServer((request, response) => answer(root, request, response, options))
+  const server = limitedServer(receiveLimits, (request, response) => answer(root, request, response, options))
   try {
     await until(ctx, bind(server, options.host, options.port))
   } catch (error) {
@@ -61,6 +65,7 @@ function answer(
 ): void {
   response.setHeader('cache-control', 'no-store')
   response.setHeader('x-content-type-options', 'nosniff')
+  response.setHeader('referrer-policy', 'no-referrer')
   const path = request.url?.split('?', 1)[0]
   if (!isOwnName(request.headers.host, options.host)) {
     refuse(response, 403, 'Forbidden', `${request.headers.host ?? 'no host'} is no name of this listener`)

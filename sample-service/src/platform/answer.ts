@@ -26,7 +26,15 @@ export async function stream(
     return answer(exchange, new Response(null, { status, headers }))
   }
   exchange.status = status
-  outgoing.writeHead(status, headers)
+  try {
+    outgoing.writeHead(status, headers)
+  } catch (error) {
+    // A header that cannot be sent: Node has taken those before it, and the status.
+    for (const name of Object.keys(headers)) outgoing.removeHeader(name)
+    outgoing.statusMessage = ''
+    body.destroy()
+    throw error
+  }
   await pipeline(body, outgoing, { signal: ctx.signal })
   return RESPONSE_ALREADY_SENT
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { CancelContext } from '../context/context.ts'
+import type { CancelContext, Context } from '../context/context.ts'
+import type { Log } from './log.ts'
 import type { RequestInfo } from './request.ts'
 import type { Route } from './route.ts'
 
@@ -41,10 +42,23 @@ export function openExchange(incoming: IncomingMessage, outgoing: ServerResponse
   }
 }
 
-/** What an operator needs to find a request that would not end. */
-export function describeExchange(exchange: Exchange): string {
-  const { info, startedAt } = exchange
+/** One line about a request that would not end. */
+export function describeExchange({ info, startedAt }: Exchange): string {
   return `${info.method} ${info.path} (request ${info.id}, for ${Math.round(performance.now() - startedAt)} ms)`
+}
+
+/** What an operator needs to find a request that would not end, and its place in the code. */
+export function logAbandoned(ctx: Context, log: Log, exchange: Exchange): void {
+  const { info, route, startedAt } = exchange
+  const forMs = Math.round(performance.now() - startedAt)
+  // eslint-disable-next-line context/pass-context -- the line is about other work: in its own context it has its ids
+  log.error(exchange.ctx ?? ctx, 'abandoned: a handler did not end with its context', {
+    method: info.method,
+    path: info.path,
+    route: route?.path,
+    since: new Date(Date.now() - forMs).toISOString(),
+    forMs,
+  })
 }
 
 /** The caller's id where it is bounded and printable, for it goes into logs and back into a header. */

@@ -34,12 +34,13 @@ export async function openPlatform(
   opened: Closers,
   options: PlatformOptions,
 ): Promise<Platform> {
-  const telemetry = await startTelemetry(ctx, { serviceName: options.service, log })
+  const telemetry = await opened.time('telemetry', startTelemetry(ctx, { serviceName: options.service, log }))
   opened.defer('telemetry', (ctx) => telemetry.close(ctx))
-  const db = await openDatabase(ctx, log, { ...options.database, applicationName: options.service })
+  const database = { ...options.database, applicationName: options.service }
+  const db = await opened.time('database', openDatabase(ctx, log, database))
   opened.defer('database', (ctx) => db.close(ctx))
   observePool(() => db.stats())
-  await requireMigrated(ctx, log, db, migrationsFolder)
-  const storage = await openChosenStorage(ctx, options.uploads)
+  await opened.time('migrations', requireMigrated(ctx, log, db, migrationsFolder))
+  const storage = await opened.time('storage', openChosenStorage(ctx, options.uploads))
   return { log, telemetry, db, storage, uploads: options.uploads, readiness: { accepting: true } }
 }

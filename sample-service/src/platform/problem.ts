@@ -76,6 +76,11 @@ export function unavailable(detail: string, cause?: unknown): Problem {
   return new Problem(503, 'Service Unavailable', detail, { headers: { 'retry-after': '1' }, cause })
 }
 
+/** 507: there is no room for what is being sent; the rest of it is not read. Another instance has the same storage. */
+export function insufficientStorage(detail: string, cause: unknown): Problem {
+  return new Problem(507, 'Insufficient Storage', detail, { headers: { connection: 'close' }, cause })
+}
+
 /**
  * The answer to what a handler threw. Whether it ended because of its context is asked of the context: an
  * abort looks different in every library.

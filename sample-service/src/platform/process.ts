@@ -1,12 +1,5 @@
 import { constants } from 'node:os'
-import {
-  cause,
-  contextName,
-  withCancel,
-  withValue,
-  type CancelContext,
-  type Context,
-} from '../context/context.ts'
+import { contextName, withCancel, withValue, type CancelContext, type Context } from '../context/context.ts'
 import { SignalReceived } from '../context/signals.ts'
 import type { Log } from './log.ts'
 
@@ -15,29 +8,34 @@ export class UnhandledFault extends Error {
   override readonly name = 'UnhandledFault'
 }
 
-/** Two SIGINTs closer than this are one keystroke: the terminal signals the whole group, and npm forwards its own. */
-const sameKeystrokeMs = 100
+/**
+ * The same signal twice within this time is one. Who stops a whole process group (Ctrl-C in a terminal, systemd) signals
+ * npm as well, and npm forwards what it gets: https://github.com/npm/run-script/blob/main/lib/signal-manager.js
+ */
+const sameSignalMs = 100
 
 /**
  * Ends with the first SIGTERM, SIGINT, uncaught exception or unhandled rejection, each as its cause. A second signal
- * exits the process at once, with 128 and the signal's number.
+ * exits the process at once, with 128 and the signal's number. A fault sets the exit code to 1, also where the process
+ * was stopping already.
  */
 export function untilStopped(parent: Context, log: Log): CancelContext {
   const ctx = withCancel(withValue(parent, contextName, 'until stopped'))
-  let firstSignalAt = -Infinity
+  let first: { readonly signal: NodeJS.Signals; readonly at: number } | undefined
 
   const onSignal = (signal: NodeJS.Signals): void => {
-    const again = performance.now() - firstSignalAt
-    if (signal === 'SIGINT' && again < sameKeystrokeMs) return
-    if (cause(ctx) instanceof SignalReceived) {
+    const now = performance.now()
+    if (first === undefined) {
+      first = { signal, at: now }
+      log.info(ctx, 'signal received', { signal })
+      ctx.cancel(new SignalReceived(signal))
+    } else if (signal !== first.signal || now - first.at >= sameSignalMs) {
       log.warn(ctx, 'second signal: exiting at once', { signal })
       process.exit(128 + constants.signals[signal])
     }
-    firstSignalAt = performance.now()
-    log.info(ctx, 'signal received', { signal })
-    ctx.cancel(new SignalReceived(signal))
   }
   const onFault = (reason: unknown): void => {
+    process.exitCode = 1
     log.error(ctx, 'unhandled fault', { err: reason })
     ctx.cancel(new UnhandledFault('a fault that nobody handled; see the log', { cause: reason }))
   }

@@ -1,16 +1,21 @@
-import { createServer, type Server as NodeServer } from 'node:http'
+import type { Server as NodeServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { promisify } from 'node:util'
 import { getRequestListener } from '@hono/node-server'
 import { contextName, withCancel, withTimeout, withValue, type Context } from '../context/context.ts'
+import { ended } from '../context/ended.ts'
 import { sleep } from '../context/sleep.ts'
 import { until } from '../context/until.ts'
 import { ServerShutdown } from './causes.ts'
-import { describeExchange } from './exchange.ts'
+import { msSince, type Durations } from './closers.ts'
+import { describeExchange, logAbandoned } from './exchange.ts'
 import { createBoundary, type Boundary, type HttpOptions } from './http.ts'
+import { limitedServer } from './limits.ts'
 import type { Log } from './log.ts'
 import type { Readiness } from './health.ts'
 import { inTurn } from './in-turn.ts'
 import type { Route } from './route.ts'
+import { cutOffUnread } from './unread.ts'
 
 /** Milliseconds for each phase of a stop. */
 export interface StopBudgets {
@@ -27,10 +32,18 @@ export interface Server {
   readonly port: number
   /**
    * Stops in three phases, each with its own budget: not ready; closed, while requests finish; cancelled, while they
-   * unwind. Go's http.Server.Shutdown, and the cancelling of its BaseContext.
-   * @returns the requests that had to be abandoned, one line each
+   * unwind. Go's http.Server.Shutdown, and the cancelling of its BaseContext. Each is logged: what it waits for, then
+   * how long that took and what is left.
    */
-  stop(ctx: Context, readiness: Readiness, budgets: StopBudgets): Promise<string[]>
+  stop(ctx: Context, readiness: Readiness, budgets: StopBudgets): Promise<Stopped>
+}
+
+/** How a stop went. */
+export interface Stopped {
+  /** The requests that had to be abandoned, one line each. */
+  readonly abandoned: readonly string[]
+  /** Of each phase. */
+  readonly phasesMs: Durations
 }
 
 export interface ListenOptions extends HttpOptions {
@@ -40,9 +53,6 @@ export interface ListenOptions extends HttpOptions {
   /** The longest that a request may take to arrive, its body included. */
   readonly receiveTimeoutMs: number
 }
-
-/** Longer than the idle timeout of common load balancers (60 s), so that it is never us who closes first. */
-const keepAliveTimeoutMs = 65_000
 
 /**
  * Listens. Every request hangs from the server context, which hangs from `root` and not from what a signal ends: a
@@ -59,10 +69,10 @@ export async function listen(
   const serving = withCancel(withValue(root, contextName, 'server'))
   const boundary = createBoundary(serving, log, routes, options)
   const listener = getRequestListener(boundary.fetch as Parameters<typeof getRequestListener>[0])
-  const server = createServer(
-    { keepAliveTimeout: keepAliveTimeoutMs, requestTimeout: options.receiveTimeoutMs },
-    inTurn(listener),
-  )
+  const { requestTimeoutMs, receiveTimeoutMs } = options
+  const longestMs = Math.max(requestTimeoutMs, receiveTimeoutMs, ...routes.map((r) => r.timeoutMs ?? 0))
+  const server = limitedServer({ headersMs: requestTimeoutMs, longestMs }, inTurn(listener))
+  cutOffUnread(server, boundary.active)
 
   try {
     await until(ctx, bind(server, options.host, options.port))
@@ -76,22 +86,43 @@ export async function listen(
 
   return {
     port,
-    async stop(ctx, readiness, budgets) {
+    async stop(ctx, readiness, { delayMs, drainMs, cancelMs }) {
+      const startedAt = performance.now()
       readiness.accepting = false
-      log.info(ctx, 'not ready', { delayMs: budgets.delayMs })
-      await sleep(ctx, budgets.delayMs)
+      // A client that keeps its connection asks on it whatever /readyz says. Told to open another, it finds another
+      // instance; told nothing, its next request would cross with the closing of the connection.
+      boundary.closeConnections()
+      log.info(ctx, 'not ready', { delayMs })
+      await sleep(ctx, delayMs)
+      const delay = msSince(startedAt)
 
-      log.info(ctx, 'draining', { requests: boundary.active.size, drainMs: budgets.drainMs })
-      close(server, boundary)
-      if (!(await idleWithin(ctx, server, boundary, budgets.drainMs))) {
-        log.info(ctx, 'cancelling', { requests: boundary.active.size, cancelMs: budgets.cancelMs })
-        serving.cancel(new ServerShutdown())
-        await idleWithin(ctx, server, boundary, budgets.cancelMs)
-      }
+      server.close()
+      log.info(ctx, 'draining', { ...(await open()), drainMs })
+      const drain = await idleWithin(ctx, 'drain', server, boundary, drainMs)
+      log.info(ctx, 'drained', { durationMs: drain, ...(await open()) })
+      if (boundary.active.size === 0) return end({ delay, drain })
+
+      log.info(ctx, 'cancelling', { requests: boundary.active.size, cancelMs })
       serving.cancel(new ServerShutdown())
-      server.closeAllConnections()
-      return Array.from(boundary.active, describeExchange)
+      const cancel = await idleWithin(ctx, 'cancel', server, boundary, cancelMs)
+      log.info(ctx, 'cancelled', { durationMs: cancel, ...(await open()) })
+      return end({ delay, drain, cancel })
     },
+  }
+
+  /** What there is to wait for. */
+  async function open(): Promise<{ requests: number; connections: number }> {
+    const connections = await promisify(server.getConnections.bind(server))()
+    return { requests: boundary.active.size, connections }
+  }
+
+  function end(phasesMs: Durations): Stopped {
+    serving.cancel(new ServerShutdown())
+    // An answer that its client does not read is no work: it ends with its connection.
+    const working = Array.from(boundary.active).filter((exchange) => exchange.working)
+    for (const exchange of working) logAbandoned(root, log, exchange)
+    server.closeAllConnections()
+    return { abandoned: working.map(describeExchange), phasesMs }
   }
 }
 
@@ -106,20 +137,19 @@ function bind(server: NodeServer, host: string, port: number): Promise<void> {
   })
 }
 
-/** No new connections, none kept alive: without `Connection: close` Node goes on serving those that are open. */
-function close(server: NodeServer, boundary: Boundary): void {
-  server.close()
-  boundary.closeConnections()
-}
-
-/** Whether no request is under way any more within `ms`. Connections are closed as they fall idle. */
+/**
+ * Waits until no request is under way, for `ms` at most. Connections are closed as they fall idle.
+ * @returns how long it took
+ */
 async function idleWithin(
   parent: Context,
+  phase: string,
   server: NodeServer,
   boundary: Boundary,
   ms: number,
-): Promise<boolean> {
-  using ctx = withTimeout(parent, ms)
+): Promise<number> {
+  const startedAt = performance.now()
+  using waiting = withTimeout(withValue(parent, contextName, phase), ms)
   const idle = new Promise<void>((resolve) => {
     boundary.onIdle = () => {
       // The connection of the response that has ended is idle only in the next turn.
@@ -128,10 +158,6 @@ async function idleWithin(
     }
     boundary.onIdle()
   })
-  try {
-    await until(ctx, idle)
-    return true
-  } catch {
-    return false
-  }
+  await Promise.race([idle, ended(waiting)])
+  return msSince(startedAt)
 }

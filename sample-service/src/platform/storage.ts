@@ -7,6 +7,7 @@ import { pipeline } from 'node:stream/promises'
 import { afterFunc, cause, type Context } from '../context/context.ts'
 import { group } from '../context/group.ts'
 import { until } from '../context/until.ts'
+import { insufficientStorage } from './problem.ts'
 
 /** A kind of storage that STORAGE_URL can name. */
 export interface StorageScheme {
@@ -22,7 +23,8 @@ export interface Storage {
    * Keeps `content` under `key`, durably: what has resolved is there after a power cut. Whatever keeps it from
    * resolving leaves nothing behind, `kill -9` excepted (see `sweep`).
    * @returns bytes, and their SHA-256 in hex
-   * @throws the cause of ctx when it ends first; what `content` was destroyed with; what the file system says
+   * @throws the cause of ctx when it ends first; what `content` was destroyed with; Problem 507 if there is no room;
+   * what else the file system says
    */
   put(ctx: Context, key: string, content: Readable): Promise<Stored>
   /**
@@ -132,7 +134,7 @@ export async function openStorage(ctx: Context, directory: string): Promise<Stor
   }
   return {
     put: (ctx, key, content) =>
-      consuming(ctx, content, () => write(ctx, directory, pathOf(directory, key), content)),
+      consuming(ctx, content, () => write(ctx, directory, pathOf(directory, key), content).catch(tellFull)),
 
     async open(ctx, key, range) {
       const handle = await openFile(pathOf(directory, key))
@@ -260,4 +262,11 @@ async function olderThan(directory: string, names: readonly string[], time: numb
 
 function isMissing(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ENOENT'
+}
+
+/** The file system has no room left, or its quota for us has not: whatever was being written. */
+function tellFull(error: unknown): never {
+  const full =
+    error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT')
+  throw full ? insufficientStorage('the storage has no room for the file', error) : error
 }

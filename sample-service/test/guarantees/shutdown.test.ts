@@ -1,12 +1,13 @@
 /**
  * Promise: A signal closes the door and lets those inside finish; what is still there after that is cancelled.
  * Go: `srv.Shutdown(ctx)`, then the `cancel` of the context that `srv.BaseContext` returned
- * Held by: src/platform/server.ts, src/platform/process.ts, src/platform/closers.ts
+ * Held by: src/platform/server.ts, src/platform/exchange.ts, src/platform/process.ts, src/platform/closers.ts
  */
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { expect, test } from 'vitest'
-import { eventually, open, running } from '../support/client.ts'
+import { connection, eventually, liveContexts, open, running } from '../support/client.ts'
+import { startCollector } from '../support/otlp.ts'
 import { startService, type RunningService } from '../support/service.ts'
 
 test.for(['SIGTERM', 'SIGINT'] as const)('%s without requests under way: exit 0', async (signal, t) => {
@@ -25,6 +26,8 @@ test('a request under way finishes with 200 within the drain budget, and its con
 
   service.signal('SIGTERM')
 
+  await service.line(({ msg }) => msg === 'draining')
+  expect(await liveContexts(service)).toContain('"name":"drain"')
   const { status, headers } = await request.answer
   expect(status).toBe(200)
   expect(headers['connection']).toBe('close')
@@ -59,25 +62,95 @@ test('a write that ignores hang-ups is cancelled by the shutdown as well', async
   expect(await service.exited).toEqual({ code: 0, signal: null })
 })
 
-test('work that refuses to end is abandoned by name: exit 1', async (t) => {
-  const env = { SHUTDOWN_DRAIN_MS: '100', SHUTDOWN_CANCEL_MS: '200' }
+test('work that refuses to end is abandoned, and named with its ids and its age: exit 1', async (t) => {
+  const collector = await startCollector(t)
+  const env = {
+    SHUTDOWN_DRAIN_MS: '100',
+    SHUTDOWN_CANCEL_MS: '200',
+    OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+    OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
+  }
   const service = await startService(t, { probe: true, env })
-  const request = open(`${service.url}/probe/deaf?seconds=30`, 'GET', { 'x-request-id': 'deaf' })
-  await eventually(async () => (await contexts(service.adminUrl)).includes('/probe/deaf'))
+  const traceId = 'a'.repeat(32)
+  const headers = { 'x-request-id': 'deaf', traceparent: `00-${traceId}-00f067aa0ba902b7-01` }
+  const askedAt = Date.now()
+  const request = open(`${service.url}/probe/deaf?seconds=30`, 'GET', headers)
+  await eventually(async () => (await liveContexts(service)).includes('/probe/deaf'))
 
   service.signal('SIGTERM')
 
   expect((await request.answer).status).toBe(503)
   expect((await service.exited).code).toBe(1)
+  const line = service.log.find(({ msg }) => msg.startsWith('abandoned'))
+  expect(line).toMatchObject({
+    level: 'error',
+    method: 'GET',
+    path: '/probe/deaf',
+    route: '/probe/deaf',
+    requestId: 'deaf',
+    traceId,
+    spanId: expect.stringMatching(/^[0-9a-f]{16}$/) as unknown,
+  })
+  expect(Number(line?.['forMs'])).toBeGreaterThanOrEqual(300)
+  expect(Math.abs(Date.parse(String(line?.['since'])) - askedAt)).toBeLessThan(5_000)
   expect(service.log.at(-1)).toMatchObject({
     msg: 'stopped',
     abandoned: [expect.stringMatching(/GET \/probe\/deaf.*request deaf/)],
   })
 })
 
+test('each phase tells what it waits for, how long it took and what is left', async (t) => {
+  const env = { SHUTDOWN_DELAY_MS: '50', SHUTDOWN_DRAIN_MS: '150' }
+  const service = await startService(t, { probe: true, env })
+  const idle = connection(service)
+  idle.send('GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n')
+  await idle.received('alive')
+  const request = open(`${service.url}/probe/query?seconds=30`)
+  await eventually(async () => (await running(service, 'pg_sleep')) === 1)
+
+  service.signal('SIGTERM')
+
+  expect(await service.exited).toEqual({ code: 0, signal: null })
+  expect((await request.answer).status).toBe(503)
+  const told = service.log.filter(({ msg }) => msg !== 'request' && msg !== 'listening')
+  const ms = expect.any(Number) as unknown
+  expect(told).toMatchObject([
+    { msg: 'signal received', signal: 'SIGTERM' },
+    { msg: 'not ready', delayMs: 50 },
+    { msg: 'draining', requests: 1, drainMs: 150 },
+    { msg: 'drained', durationMs: ms, requests: 1, connections: 1 },
+    { msg: 'cancelling', requests: 1, cancelMs: 3_000 },
+    { msg: 'cancelled', durationMs: ms, requests: 0 },
+    { msg: 'stopped' },
+  ])
+  const took = told.at(-1)?.['tookMs'] as Record<string, number>
+  expect(Object.keys(took)).toEqual(['delay', 'drain', 'cancel', 'admin listener', 'database', 'telemetry'])
+  expect(took['delay']).toBeGreaterThanOrEqual(50)
+  expect(took['drain']).toBeGreaterThanOrEqual(150)
+})
+
+test('a client that does not read its answer is no work: it loses its connection, and the exit is clean', async (t) => {
+  const env = { SHUTDOWN_DRAIN_MS: '100', SHUTDOWN_CANCEL_MS: '100' }
+  const service = await startService(t, { probe: true, env })
+  const client = connect(Number(new URL(service.url).port), '127.0.0.1')
+  client.on('error', () => undefined)
+  client.write('GET /probe/large HTTP/1.1\r\nHost: localhost\r\n\r\n')
+  await once(client, 'data')
+  client.pause()
+
+  service.signal('SIGTERM')
+
+  expect(await service.exited).toEqual({ code: 0, signal: null })
+  expect(service.log.at(-1)).toMatchObject({ msg: 'stopped', abandoned: [] })
+  client.destroy()
+})
+
 test('readyz says no from the first signal on, livez says yes; new requests are still served meanwhile', async (t) => {
   const service = await startService(t, { env: { SHUTDOWN_DELAY_MS: '1500' } })
   expect((await fetch(`${service.url}/readyz`)).status).toBe(200)
+  const kept = connection(service)
+  kept.send('GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n')
+  expect(await kept.received('alive')).toMatch(/Connection: keep-alive/i)
 
   service.signal('SIGTERM')
   await service.line((entry) => entry.msg === 'not ready')
@@ -88,7 +161,11 @@ test('readyz says no from the first signal on, livez says yes; new requests are 
     status: 'not ready',
     checks: [{ name: 'accepting', ok: false }, {}],
   })
+  // A client that keeps its connection learns on it that it must go elsewhere, while the door is open still.
+  kept.send('GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n')
+  expect(await kept.closed).toMatch(/alive[^]*Connection: close[^]*alive/i)
   expect((await fetch(`${service.url}/livez`)).status).toBe(200)
+  expect(service.log.some(({ msg }) => msg === 'draining')).toBe(false)
   expect(await service.exited).toEqual({ code: 0, signal: null })
 })
 
@@ -167,13 +244,28 @@ test.for([
     await eventually(async () => (await running(service, 'pg_sleep')) === 1)
     service.signal('SIGTERM')
     await service.line((entry) => entry.msg === 'draining')
-    // A SIGINT within a tenth of a second after the first signal counts as the same keystroke.
-    await new Promise((resolve) => setTimeout(resolve, 150))
+    // The same within a tenth of a second would be the first one again.
+    if (signal === 'SIGTERM') await new Promise((resolve) => setTimeout(resolve, 150))
 
     service.signal(signal)
 
     expect(await service.exited).toEqual({ code, signal: null })
     request.hangUp()
+  },
+)
+
+test.for(['SIGTERM', 'SIGINT'] as const)(
+  '%s twice at once, as npm and a process group make of one, is one',
+  async (signal, t) => {
+    const service = await startService(t, { probe: true })
+    await fetch(`${service.url}/probe/signalled-twice?signal=${signal}`)
+    const request = open(`${service.url}/probe/query?seconds=0.5`)
+    await eventually(async () => (await running(service, 'pg_sleep')) === 1)
+
+    service.signal(signal)
+
+    expect((await request.answer).status).toBe(200)
+    expect(await service.exited).toEqual({ code: 0, signal: null })
   },
 )
 
@@ -195,6 +287,34 @@ test.for(['exception', 'rejection'] as const)(
   },
 )
 
+test('a fault in the middle of a stop makes its exit 1, and the stop goes on', async (t) => {
+  const service = await startService(t, { probe: true, env: { SHUTDOWN_DELAY_MS: '500' } })
+  const waiting = open(`${service.url}/probe/query?seconds=1`)
+  await eventually(async () => (await running(service, 'pg_sleep')) === 1)
+  service.signal('SIGTERM')
+  await service.line(({ msg }) => msg === 'not ready')
+
+  await fetch(`${service.url}/probe/fault?kind=rejection`)
+
+  expect((await waiting.answer).status).toBe(200)
+  expect((await service.exited).code).toBe(1)
+  expect(service.log.at(-1)).toMatchObject({ msg: 'stopped', reason: 'SIGTERM received', abandoned: [] })
+})
+
+test('after a fault that nobody handles, too, a second signal ends the process at once', async (t) => {
+  const service = await startService(t, { probe: true })
+  open(`${service.url}/probe/query?seconds=30`)
+  await eventually(async () => (await running(service, 'pg_sleep')) === 1)
+  await fetch(`${service.url}/probe/fault`)
+  await service.line(({ msg }) => msg === 'draining')
+
+  service.signal('SIGTERM')
+  await service.line(({ msg }) => msg === 'signal received')
+  service.signal('SIGINT')
+
+  expect(await service.exited).toEqual({ code: 130, signal: null })
+})
+
 function isRefused(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1')
@@ -211,9 +331,4 @@ async function backends(service: RunningService): Promise<number> {
     "select count(*)::int as count from pg_stat_activity where datname = current_database() and application_name <> 'test'",
   )
   return Number(row?.['count'])
-}
-
-async function contexts(adminUrl: string): Promise<string> {
-  const response = await fetch(`${adminUrl}/debug/contexts`, { headers: { accept: 'application/json' } })
-  return response.text()
 }

@@ -65,16 +65,36 @@ test.for(['SIGTERM', 'SIGINT'] as const)('%s during start-up ends it the same wa
   expect(service.log.at(-1)).toMatchObject({ level: 'fatal', msg: `start-up failed: ${signal} received` })
 })
 
-test('a port that is taken: exit 1, and the line says what to do', async (t) => {
+test.for([
+  ['PORT', 'cannot listen on'],
+  ['ADMIN_PORT', 'cannot listen for admin on'],
+] as const)('%s that is taken: exit 1, and the line says what to do', async ([name, what], t) => {
   const first = await startService(t)
-  const { port } = new URL(first.url)
+  const { port } = new URL(name === 'PORT' ? first.url : first.adminUrl)
   const second = startProcess(t, {
-    env: { DATABASE_URL: first.databaseUrl, UPLOAD_DIR: first.uploadDir, PORT: port },
+    env: { DATABASE_URL: first.databaseUrl, UPLOAD_DIR: first.uploadDir, [name]: port },
   })
 
   expect((await second.exited).code).toBe(1)
 
   expect(second.log.at(-1)?.msg).toMatch(
-    new RegExp(`^start-up failed: cannot listen on 127.0.0.1:${port}: .*PORT`),
+    new RegExp(`^start-up failed: ${what} 127.0.0.1:${port}: the port is taken: .* set ${name}$`),
   )
+  // Those that it had opened before are closed: the first goes on, and has its connections to itself.
+  expect((await fetch(`${first.url}/readyz`)).status).toBe(200)
+})
+
+test('each phase of a start tells how long it took, and of one that failed how long until then', async (t) => {
+  const service = await startService(t)
+  const { tookMs } = await service.line(({ msg }) => msg === 'listening')
+  const phases = ['telemetry', 'database', 'migrations', 'storage', 'prepare', 'admin', 'listen']
+  expect(Object.keys(tookMs as object)).toEqual(phases)
+
+  const failed = startProcess(t, {
+    env: { DATABASE_URL: 'postgres://service@127.0.0.1:1/nowhere', STARTUP_TIMEOUT_MS: '300' },
+  })
+  expect((await failed.exited).code).toBe(1)
+  const took = failed.log.at(-1)?.['tookMs'] as Record<string, number>
+  expect(Object.keys(took)).toEqual(['telemetry', 'database'])
+  expect(took['database']).toBeGreaterThan(0)
 })

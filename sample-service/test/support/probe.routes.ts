@@ -106,6 +106,14 @@ export function routes(platform: Platform): Route[] {
     }),
     route({
       method: 'GET',
+      path: '/probe/large',
+      summary: 'Answers at once, with more than a connection holds that nobody reads',
+      tags,
+      responses,
+      handle: () => new Response('x'.repeat(32 * 1024 * 1024)),
+    }),
+    route({
+      method: 'GET',
       path: '/probe/stream',
       summary: 'Streams one byte every 20 ms',
       tags,
@@ -219,6 +227,19 @@ export function routes(platform: Platform): Route[] {
           // eslint-disable-next-line @typescript-eslint/no-floating-promises -- that is the fault
           Promise.reject(fault)
         })
+        return Response.json({})
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/probe/signalled-twice',
+      summary: 'Has the next signal come twice, as from a process group and from npm',
+      tags,
+      query: z.object({ signal: z.enum(['SIGTERM', 'SIGINT']) }),
+      responses,
+      handle: (_ctx, { query: { signal } }) => {
+        // From within: of two that are sent from outside, the kernel may make one.
+        process.once(signal, () => process.kill(process.pid, signal))
         return Response.json({})
       },
     }),

@@ -1,3 +1,5 @@
+import fc from 'fast-check'
+import { validateHeaderValue } from 'node:http'
 import { describe, expect, test } from 'vitest'
 import { cleanName, parsePartHeader } from './part-header.ts'
 
@@ -60,6 +62,10 @@ describe('the content type', () => {
     ['nonsense', 'application/octet-stream'],
     ['text/plain\tx', 'application/octet-stream'],
     ['text/ä', 'application/octet-stream'],
+    ['text/plain;\tcharset=utf-8', 'text/plain;\tcharset=utf-8'],
+    ['text/plain;\vcharset=utf-8', 'application/octet-stream'],
+    ['text/plain;\fcharset=utf-8', 'application/octet-stream'],
+    ['text/plain;\u00a0charset=utf-8', 'application/octet-stream'],
     [`text/${'x'.repeat(300)}`, 'application/octet-stream'],
   ])('%j is taken as %j', (sent, contentType) => {
     expect(parse('form-data; name="f"; filename="a"', sent).contentType).toBe(contentType)
@@ -85,4 +91,19 @@ test.each([
   'form-data name="f"',
 ])('a part with the disposition %j is refused', (disposition) => {
   expect(() => parse(disposition)).toThrow('no readable Content-Disposition')
+})
+
+test('whatever is sent as a type can be sent back in a header', () => {
+  const type = fc.oneof(
+    fc.string({ unit: 'binary-ascii' }),
+    fc
+      .array(fc.constantFrom('text/html', ';', ' ', '\t', '\v', '\f', '\u00a0', 'a=b', '="c d"', '\0'))
+      .map((all) => all.join('')),
+  )
+  fc.assert(
+    fc.property(type, (sent) => {
+      const { contentType } = parse('form-data; name="f"; filename="a"', sent)
+      validateHeaderValue('content-type', contentType)
+    }),
+  )
 })

@@ -9,8 +9,9 @@ export interface PartHeader {
 }
 
 const parameter = /\s*;\s*([^\s;="]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*))\s*/y
+/** Blanks are spaces and tabs: \s would let through what Node refuses to send in a header. */
 const mediaType =
-  /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+(?:\s*;\s*[\w!#$&^.+-]+=(?:[\w!#$&^.+:-]+|"[\w !#$&^.+:;,/-]*"))*$/
+  /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+(?:[ \t]*;[ \t]*[\w!#$&^.+-]+=(?:[\w!#$&^.+:-]+|"[\w !#$&^.+:;,/-]*"))*$/
 const maxContentTypeLength = 255
 /** What file systems hold, so that a name can be saved as it was sent. */
 const maxNameBytes = 255

@@ -1,4 +1,4 @@
-import { createServer, type Server as NodeServer } from 'node:http'
+import type { Server as NodeServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { promisify } from 'node:util'
 import { getRequestListener } from '@hono/node-server'
@@ -10,10 +10,12 @@ import { ServerShutdown } from './causes.ts'
 import { msSince, type Durations } from './closers.ts'
 import { describeExchange, logAbandoned } from './exchange.ts'
 import { createBoundary, type Boundary, type HttpOptions } from './http.ts'
+import { limitedServer } from './limits.ts'
 import type { Log } from './log.ts'
 import type { Readiness } from './health.ts'
 import { inTurn } from './in-turn.ts'
 import type { Route } from './route.ts'
+import { cutOffUnread } from './unread.ts'
 
 /** Milliseconds for each phase of a stop. */
 export interface StopBudgets {
@@ -52,9 +54,6 @@ export interface ListenOptions extends HttpOptions {
   readonly receiveTimeoutMs: number
 }
 
-/** Longer than the idle timeout of common load balancers (60 s), so that it is never us who closes first. */
-const keepAliveTimeoutMs = 65_000
-
 /**
  * Listens. Every request hangs from the server context, which hangs from `root` and not from what a signal ends: a
  * signal closes the door and lets those inside finish. `stop` cancels it. Go: http.Server.BaseContext.
@@ -70,10 +69,10 @@ export async function listen(
   const serving = withCancel(withValue(root, contextName, 'server'))
   const boundary = createBoundary(serving, log, routes, options)
   const listener = getRequestListener(boundary.fetch as Parameters<typeof getRequestListener>[0])
-  const server = createServer(
-    { keepAliveTimeout: keepAliveTimeoutMs, requestTimeout: options.receiveTimeoutMs },
-    inTurn(listener),
-  )
+  const { requestTimeoutMs, receiveTimeoutMs } = options
+  const longestMs = Math.max(requestTimeoutMs, receiveTimeoutMs, ...routes.map((r) => r.timeoutMs ?? 0))
+  const server = limitedServer({ headersMs: requestTimeoutMs, longestMs }, inTurn(listener))
+  cutOffUnread(server, boundary.active)
 
   try {
     await until(ctx, bind(server, options.host, options.port))

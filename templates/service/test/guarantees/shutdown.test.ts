@@ -258,10 +258,10 @@ test.for(['SIGTERM', 'SIGINT'] as const)(
   '%s twice at once, as npm and a process group make of one, is one',
   async (signal, t) => {
     const service = await startService(t, { probe: true })
+    await fetch(`${service.url}/probe/signalled-twice?signal=${signal}`)
     const request = open(`${service.url}/probe/query?seconds=0.5`)
     await eventually(async () => (await running(service, 'pg_sleep')) === 1)
 
-    service.signal(signal)
     service.signal(signal)
 
     expect((await request.answer).status).toBe(200)

@@ -232,6 +232,19 @@ export function routes(platform: Platform): Route[] {
     }),
     route({
       method: 'GET',
+      path: '/probe/signalled-twice',
+      summary: 'Has the next signal come twice, as from a process group and from npm',
+      tags,
+      query: z.object({ signal: z.enum(['SIGTERM', 'SIGINT']) }),
+      responses,
+      handle: (_ctx, { query: { signal } }) => {
+        // From within: of two that are sent from outside, the kernel may make one.
+        process.once(signal, () => process.kill(process.pid, signal))
+        return Response.json({})
+      },
+    }),
+    route({
+      method: 'GET',
       path: '/probe/flood',
       summary: 'Streams for as long as it is read',
       tags,

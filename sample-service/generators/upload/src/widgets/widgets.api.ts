@@ -23,7 +23,9 @@ export function cursorOf({ createdAt, id }: WidgetPosition): string {
   return Buffer.from(`${createdAt.toISOString()} ${id}`).toString('base64url')
 }
 
-const Position = z.tuple([z.iso.datetime(), z.uuid()])
+/** As toISOString writes it. ISO 8601 has a year 0, which Postgres has not. */
+const Time = z.iso.datetime({ precision: 3 }).refine((time) => time >= '0001')
+const Position = z.tuple([Time, z.uuid()])
 
 /** Parses what `cursorOf` made; anything else is invalid input. */
 export const Cursor = z.string().transform((cursor, issues): WidgetPosition => {

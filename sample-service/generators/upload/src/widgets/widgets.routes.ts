@@ -29,6 +29,7 @@ export function widgetRoutes(platform: Platform): Route[] {
         408: { description: 'The client stalled' },
         413: { description: 'Too many files, or one is too large' },
         415: { description: 'Not multipart/form-data' },
+        507: { description: 'No room is left' },
       },
       handle: (ctx, _input, request) => widgets.upload(ctx, request),
     }),

@@ -1,0 +1,44 @@
+import { parseArgs } from 'node:util'
+
+export interface Options {
+  readonly requests: number
+  /** How often is looked, evenly over the requests. */
+  readonly samples: number
+  /** The soak ends after so many minutes, however many requests have been sent. */
+  readonly minutes: number
+  /** Whether docs/soak.svg is written. */
+  readonly svg: boolean
+}
+
+export const usage = `npm run soak -- [options]
+
+  --requests n   of which 20 % are hung up (default 1000000)
+  --samples n    times that is looked at what is alive (default 40)
+  --minutes n    ends it, and says how many were sent (default 15)
+  --svg          writes docs/soak.svg`
+
+/** @throws Error of one sentence for what it does not know */
+export function parseOptions(args: readonly string[]): Options | 'help' {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      requests: { type: 'string', default: '1000000' },
+      samples: { type: 'string', default: '40' },
+      minutes: { type: 'string', default: '15' },
+      svg: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) return 'help'
+  return {
+    requests: count('--requests', values.requests),
+    samples: count('--samples', values.samples),
+    minutes: count('--minutes', values.minutes),
+    svg: values.svg,
+  }
+}
+
+function count(flag: string, text: string): number {
+  if (!/^[1-9]\d*$/.test(text)) throw new Error(`${flag} ${text}: expected a number above 0`)
+  return Number(text)
+}

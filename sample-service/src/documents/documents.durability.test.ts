@@ -1,0 +1,122 @@
+import { execFileSync } from 'node:child_process'
+import { createHash, randomBytes } from 'node:crypto'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { request } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { json } from 'node:stream/consumers'
+import { expect, test, type TestContext } from 'vitest'
+import { eventually } from '../../test/support/client.ts'
+import { startProcess, startService, type StartedProcess } from '../../test/support/service.ts'
+import { Documents } from './documents.api.ts'
+
+const field = 'document'
+
+function send(url: string, bytes: Buffer<ArrayBuffer>): Promise<Response> {
+  const body = new FormData()
+  body.append(field, new Blob([bytes]), 'x')
+  return fetch(`${url}/documents`, { method: 'POST', body })
+}
+
+function hashOf(bytes: Buffer): string {
+  return createHash('sha256').update(bytes).digest('hex')
+}
+
+/** Another instance of the service, on the same database and the same storage. */
+async function another(t: TestContext, env: Readonly<Record<string, string>>) {
+  const instance: StartedProcess = startProcess(t, { env })
+  const { port } = await instance.line(({ msg }) => msg === 'listening')
+  return { url: `http://127.0.0.1:${String(port)}`, instance }
+}
+
+test('kill -9 in the middle of uploads: what was acknowledged is there, no row lacks its file, the rest is swept', async (t) => {
+  const env = { UPLOAD_TIMEOUT_MS: '1000' }
+  const service = await startService(t, { env })
+  const all = { ...env, DATABASE_URL: service.databaseUrl, UPLOAD_DIR: service.uploadDir }
+  const acknowledged = new Map<string, string>()
+
+  async function upload(url: string): Promise<void> {
+    for (;;) {
+      const bytes = randomBytes(1 + Math.floor(Math.random() * 400_000))
+      // When the service is gone, the client is, too.
+      const response = await send(url, bytes).catch(() => undefined)
+      if (response?.status !== 201) return
+      const answer = await response.json().catch(() => undefined)
+      for (const { id } of Documents.safeParse(answer).data?.documents ?? []) acknowledged.set(id, hashOf(bytes))
+    }
+  }
+  for (let round = 0; round < 2; round++) {
+    const { url, instance } = await another(t, all)
+    const before = acknowledged.size
+    const clients = Array.from({ length: 4 }, () => upload(url))
+    await eventually(() => Promise.resolve(acknowledged.size > before + 10))
+    instance.child.kill('SIGKILL')
+    await Promise.all(clients)
+  }
+
+  const rows = await service.sql('select id, sha256 from documents')
+  const present = new Map(rows.map(({ id, sha256 }) => [String(id), String(sha256)]))
+  for (const [id, sha256] of acknowledged) expect(present.get(id)).toBe(sha256)
+  for (const [id, sha256] of present) {
+    expect(hashOf(await readFile(join(service.uploadDir, `documents-${id}`)))).toBe(sha256)
+  }
+  // Older than an upload may last, twice over.
+  await new Promise((resolve) => setTimeout(resolve, 2_100))
+  await another(t, all)
+  expect((await readdir(service.uploadDir)).sort()).toEqual(
+    Array.from(present.keys(), (id) => `documents-${id}`).sort(),
+  )
+})
+
+test('an instance that starts leaves alone what another is writing to the same storage', async (t) => {
+  const service = await startService(t)
+  const bytes = randomBytes(300_000)
+  const head = `--x\r\nContent-Disposition: form-data; name="${field}"; filename="slow"\r\n\r\n`
+  const tail = '\r\n--x--\r\n'
+  const client = request(`${service.url}/documents`, {
+    method: 'POST',
+    agent: false,
+    headers: {
+      'content-type': 'multipart/form-data; boundary=x',
+      'content-length': head.length + bytes.length + tail.length,
+    },
+  })
+  const answer = new Promise((resolve, reject) => {
+    client.once('response', (response) => resolve(json(response))).once('error', reject)
+  })
+  client.write(head)
+  client.write(bytes.subarray(0, 200_000))
+  await eventually(async () => (await readdir(service.uploadDir)).some((name) => name.endsWith('.part')))
+
+  await another(t, { DATABASE_URL: service.databaseUrl, UPLOAD_DIR: service.uploadDir })
+  client.end(Buffer.concat([bytes.subarray(200_000), Buffer.from(tail)]))
+
+  const [document] = Documents.parse(await answer).documents
+  expect(document?.sha256).toBe(hashOf(bytes))
+  const stored = await readFile(join(service.uploadDir, `documents-${String(document?.id)}`))
+  expect(bytes.equals(stored)).toBe(true)
+})
+
+test('a disk that is full is a 507 that leaves nothing, and the service lives on', async (t) => {
+  const disk = await mkdtemp(join(tmpdir(), 'full-disk-'))
+  t.onTestFinished(() => rm(disk, { recursive: true, force: true }))
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m,mode=0700', 'tmpfs', disk], { stdio: 'pipe' })
+  } catch (error) {
+    t.skip(`a small disk cannot be mounted here: ${error instanceof Error ? error.message : String(error)}`)
+  }
+  t.onTestFinished(() => void execFileSync('umount', ['-l', disk]))
+  const service = await startService(t, { env: { UPLOAD_DIR: disk } })
+  expect((await send(service.url, randomBytes(1_000_000))).status).toBe(201)
+  const before = await readdir(disk)
+
+  const refused = await send(service.url, randomBytes(8_000_000))
+
+  expect(refused.status).toBe(507)
+  expect(refused.headers.get('content-type')).toBe('application/problem+json')
+  expect(await readdir(disk)).toEqual(before)
+  expect(await service.sql('select id from documents')).toHaveLength(1)
+  const line = await service.line(({ status }) => status === 507)
+  expect(line).toMatchObject({ level: 'warn', err: { code: 'ENOSPC' } })
+  expect((await send(service.url, randomBytes(500_000))).status).toBe(201)
+})
