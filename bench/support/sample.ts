@@ -8,7 +8,7 @@ import { until } from '../../templates/service/src/context/until.ts'
 import { withTimeout, type Context } from '../../templates/service/src/context/context.ts'
 import { startPostgres } from '../../templates/service/scripts/postgres.ts'
 import { endWithThisProcess } from '../../templates/service/scripts/watchdog.ts'
-import { migrateDatabase } from '../../templates/service/scripts/databases.ts'
+import { migrateDatabase } from '../../sample-service/scripts/databases.ts'
 
 /** One line of the service's log. */
 export type LogLine = Readonly<Record<string, unknown>> & { readonly msg: string }

@@ -49,11 +49,13 @@ export async function startServer(
   }
   try {
     const listening = new Promise<number>((resolve, reject) => {
+      let said = 'nothing'
       createInterface({ input: child.stdout }).on('line', (text) => {
         const line = JSON.parse(text) as { msg: string; port?: number }
+        said = line.msg
         if (line.msg === 'listening' && line.port !== undefined) resolve(line.port)
       })
-      child.once('exit', () => reject(new Error(`${subject.name} ended before it listened`)))
+      child.once('close', () => reject(new Error(`${subject.name} ended before it listened: ${said}`)))
       setTimeout(() => reject(new Error(`${subject.name} did not listen`)), startTimeoutMs).unref()
     })
     const port = await until(ctx, listening)
