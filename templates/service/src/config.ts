@@ -33,6 +33,8 @@ const Environment = z.object({
   SHUTDOWN_DRAIN_MS: integer(0, hourMs).default(10_000),
   SHUTDOWN_CANCEL_MS: integer(0, hourMs).default(3_000),
   SHUTDOWN_FLUSH_MS: integer(0, hourMs).default(2_000),
+  DEBUG_CONTEXTS: z.stringbool('must be true or false').optional(),
+  NODE_ENV: z.string().optional(),
   LOG_LEVEL: z.enum(logLevels, { error: `must be one of ${logLevels.join(', ')}` }).default('info'),
 })
 
@@ -63,6 +65,8 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>) {
       receiveTimeoutMs: e.UPLOAD_TIMEOUT_MS,
     },
     admin: { host: e.ADMIN_HOST, port: e.ADMIN_PORT },
+    // It shows the paths of requests: in production only where it is asked for.
+    debugContexts: e.DEBUG_CONTEXTS ?? e.NODE_ENV !== 'production',
     database: { url: e.DATABASE_URL, poolMax: e.DATABASE_POOL_MAX },
     uploads: {
       timeoutMs: e.UPLOAD_TIMEOUT_MS,

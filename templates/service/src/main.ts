@@ -4,6 +4,7 @@ import { SignalReceived } from './context/signals.ts'
 import { loadConfig } from './config.ts'
 import { listenAdmin } from './platform/admin.ts'
 import { closers, type Closers } from './platform/closers.ts'
+import { endedRequests } from './platform/ended-requests.ts'
 import { createLog, type Log } from './platform/log.ts'
 import { documented } from './platform/openapi.ts'
 import { openPlatform } from './platform/platform.ts'
@@ -23,9 +24,14 @@ async function start(root: Context, stop: Context, log: Log, opened: Closers) {
   const platform = await openPlatform(ctx, log, opened, { ...config, service })
   await prepare(ctx, platform)
 
-  const admin = await listenAdmin(ctx, root, { ...config.admin, metrics: platform.telemetry.metrics })
+  const ended = config.debugContexts ? endedRequests(100) : undefined
+  const { metrics } = platform.telemetry
+  const admin = await listenAdmin(ctx, root, { ...config.admin, metrics, inspector: ended })
   opened.defer('admin listener', (ctx) => admin.close(ctx))
-  const server = await listen(ctx, root, log, documented(service, routes(platform)), config.http)
+  const server = await listen(ctx, root, log, documented(service, routes(platform)), {
+    ...config.http,
+    ended,
+  })
   log.info(ctx, 'listening', { port: server.port, adminPort: admin.port })
   return { config, platform, server }
 }
