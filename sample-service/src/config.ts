@@ -47,6 +47,12 @@ const Environment = z.object({
   SHUTDOWN_DRAIN_MS: integer(0, hourMs).default(10_000).describe('for requests to finish by themselves'),
   SHUTDOWN_CANCEL_MS: integer(0, hourMs).default(3_000).describe('for cancelled requests to unwind'),
   SHUTDOWN_FLUSH_MS: integer(0, hourMs).default(2_000).describe('for the database and telemetry to close'),
+  DEBUG_CONTEXTS: z
+    .stringbool({ error: 'must be true or false' })
+    .meta({ allowed: 'true or false' })
+    .optional()
+    .describe('whether `/debug/contexts` is offered; without it, where NODE_ENV is not `production`'),
+  NODE_ENV: text().optional().describe('`production` in the container'),
   LOG_LEVEL: z
     .enum(logLevels, { error: `must be one of ${logLevels.join(', ')}` })
     .meta({ allowed: logLevels.join(', ') })
@@ -78,6 +84,8 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>) {
       receiveTimeoutMs: e.UPLOAD_TIMEOUT_MS,
     },
     admin: { host: e.ADMIN_HOST, port: e.ADMIN_PORT },
+    // It shows the paths of requests: in production only where it is asked for.
+    debugContexts: e.DEBUG_CONTEXTS ?? e.NODE_ENV !== 'production',
     database: { url: e.DATABASE_URL, poolMax: e.DATABASE_POOL_MAX },
     uploads: {
       timeoutMs: e.UPLOAD_TIMEOUT_MS,

@@ -46,6 +46,7 @@ async function serve(served: Route): Promise<number> {
     receiveTimeoutMs: 300_000,
     requestTimeoutMs: 15_000,
     bodyMaxBytes: 1_048_576,
+    recent: undefined,
   })
   return server.port
 }

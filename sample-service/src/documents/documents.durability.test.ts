@@ -42,7 +42,8 @@ test('kill -9 in the middle of uploads: what was acknowledged is there, no row l
       const response = await send(url, bytes).catch(() => undefined)
       if (response?.status !== 201) return
       const answer = await response.json().catch(() => undefined)
-      for (const { id } of Documents.safeParse(answer).data?.documents ?? []) acknowledged.set(id, hashOf(bytes))
+      const made = Documents.safeParse(answer).data?.documents ?? []
+      for (const { id } of made) acknowledged.set(id, hashOf(bytes))
     }
   }
   for (let round = 0; round < 2; round++) {

@@ -67,10 +67,11 @@ export function connection({ url }: RunningService): Connection {
   }
 }
 
-/** The contexts of the service that have not ended, as `/debug/contexts` shows them. */
-export async function liveContexts({ adminUrl }: RunningService): Promise<string> {
+/** The contexts of the service that have not ended, as `/debug/contexts` shows them, in JSON. */
+export async function liveContexts({ adminUrl }: Pick<RunningService, 'adminUrl'>): Promise<string> {
   const response = await fetch(`${adminUrl}/debug/contexts`, { headers: { accept: 'application/json' } })
-  return response.text()
+  const { root } = (await response.json()) as { root: unknown }
+  return JSON.stringify(root)
 }
 
 /** Resolves with the milliseconds it took until `holds` did; rejects after `withinMs`. For state that tells nobody. */

@@ -3,6 +3,7 @@ import { ended } from './context/ended.ts'
 import { loadConfig } from './config.ts'
 import { listenAdmin } from './platform/admin.ts'
 import { closers, type Closers } from './platform/closers.ts'
+import { endedRequests } from './platform/ended-requests.ts'
 import { createLog, type Log } from './platform/log.ts'
 import { documented } from './platform/openapi.ts'
 import { openPlatform } from './platform/platform.ts'
@@ -22,11 +23,12 @@ async function start(root: Context, stop: Context, log: Log, opened: Closers) {
   const platform = await openPlatform(ctx, log, opened, { ...config, service })
   await opened.time('prepare', prepare(ctx, platform))
 
-  const metrics = platform.telemetry.metrics
-  const admin = await opened.time('admin', listenAdmin(ctx, root, { ...config.admin, metrics }))
+  const { metrics } = platform.telemetry
+  const recent = config.debugContexts ? endedRequests(100) : undefined
+  const admin = await opened.time('admin', listenAdmin(ctx, root, { ...config.admin, metrics, recent }))
   opened.defer('admin listener', (ctx) => admin.close(ctx))
   const surface = documented(service, routes(platform))
-  const server = await opened.time('listen', listen(ctx, root, log, surface, config.http))
+  const server = await opened.time('listen', listen(ctx, root, log, surface, { ...config.http, recent }))
   log.info(ctx, 'listening', { port: server.port, adminPort: admin.port, tookMs: opened.openMs })
   return { config, platform, server }
 }

@@ -6,6 +6,7 @@ import { text } from 'node:stream/consumers'
 import { expect, test, type TestContext } from 'vitest'
 import { contextName, withCancel, withTimeout, withValue, type CancelContext } from '../context/context.ts'
 import { testContext } from '../context/test-context.ts'
+import { endedRequests } from './ended-requests.ts'
 import { listenAdmin, type AdminOptions } from './admin.ts'
 
 interface Listening {
@@ -19,6 +20,7 @@ async function listen(t: TestContext, options: Partial<AdminOptions> = {}): Prom
     host: '127.0.0.1',
     port: 0,
     metrics: (_request, response) => response.end('up 1\n'),
+    recent: endedRequests(2),
     ...options,
   })
   t.onTestFinished(() => admin.close(root))
@@ -44,6 +46,7 @@ test('/debug/contexts counts and shows every context that has not ended', async 
 
   expect(await contexts(url)).toEqual({
     live: 3,
+    ended: [],
     root: {
       name: expect.any(String) as string,
       ageMs: expect.any(Number) as number,
@@ -83,6 +86,51 @@ test('the page shows the tree, and what a client chose to call its path is text'
 
   request.cancel()
   expect(await (await fetch(`${url}/debug/contexts`)).text()).not.toContain('onerror')
+})
+
+test('the requests that ended last are told with what ended them, the newest first', async (t) => {
+  const recent = endedRequests(2)
+  const { url } = await listen(t, { recent })
+  for (const [id, cause] of [
+    ['first', undefined],
+    ['second', 'DeadlineExceeded'],
+    ['third', 'ClientDisconnected'],
+  ] as const) {
+    const status = cause === undefined ? 200 : 499
+    recent.add({ id, method: 'GET', path: `/${id}`, status, cause, durationMs: 5, endedAt: Date.now() })
+  }
+
+  expect(await contexts(url)).toMatchObject({ ended: [{ id: 'third' }, { id: 'second' }] })
+  const page = await (await fetch(`${url}/debug/contexts`)).text()
+  expect(page).toMatch(
+    /499 GET \/third <b>ClientDisconnected<\/b>[^]*499 GET \/second <b>DeadlineExceeded<\/b>/,
+  )
+  expect(page).not.toContain('/first')
+})
+
+test('of very many children the page shows some and says how many it leaves out; the JSON has all', async (t) => {
+  const { url, root } = await listen(t)
+  const parent = withValue(root, contextName, 'child')
+  expect(Array.from({ length: 10_000 }, () => withCancel(parent))).toHaveLength(10_000)
+
+  const page = await (await fetch(`${url}/debug/contexts`)).text()
+
+  expect(page).toContain('10001 not yet ended')
+  expect(page.match(/<li>child/g)).toHaveLength(200)
+  expect(page).toContain('and 9800 more')
+  expect(await contexts(url)).toMatchObject({ live: 10_001 })
+})
+
+test('what is not offered is a 404 that says what to set', async (t) => {
+  const { url } = await listen(t, { recent: undefined })
+
+  const response = await fetch(`${url}/debug/contexts`)
+
+  expect(response.status).toBe(404)
+  expect(await response.json()).toMatchObject({
+    detail: expect.stringContaining('DEBUG_CONTEXTS=true') as string,
+  })
+  expect((await fetch(`${url}/metrics`)).status).toBe(200)
 })
 
 test('anything else is a 404, and other methods a 405', async (t) => {
@@ -127,7 +175,7 @@ test('a port that is taken is named, with what to do', async (t) => {
 test('closing takes open connections with it', async (t) => {
   const ctx = testContext(t)
   const metrics = (): void => undefined
-  const admin = await listenAdmin(ctx, ctx, { host: '127.0.0.1', port: 0, metrics })
+  const admin = await listenAdmin(ctx, ctx, { host: '127.0.0.1', port: 0, metrics, recent: undefined })
   const sent = request(`http://127.0.0.1:${admin.port}/metrics`, { agent: false }).end()
   const failed = once(sent, 'error')
   await once(sent, 'socket')

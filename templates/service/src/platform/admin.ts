@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { liveContexts, type Context, type LiveContext } from '../context/context.ts'
 import { until } from '../context/until.ts'
 import { contextsPage, contextsPagePolicy } from './contexts-page.ts'
+import type { EndedRequest, EndedRequests } from './ended-requests.ts'
 import { limitedServer } from './limits.ts'
 import type { Telemetry } from './telemetry.ts'
 
@@ -18,6 +19,8 @@ export interface AdminOptions {
   /** 0 means any free one. */
   readonly port: number
   readonly metrics: Telemetry['metrics']
+  /** What `/debug/contexts` shows beside what is live; undefined where it is not offered: it tells paths and names. */
+  readonly recent: EndedRequests | undefined
 }
 
 /** Nobody sends it a body. */
@@ -71,13 +74,15 @@ function answer(
     refuse(response, 403, 'Forbidden', `${request.headers.host ?? 'no host'} is no name of this listener`)
   } else if (path !== '/metrics' && path !== '/debug/contexts') {
     refuse(response, 404, 'Not Found', 'there are /metrics and /debug/contexts')
+  } else if (path === '/debug/contexts' && options.recent === undefined) {
+    refuse(response, 404, 'Not Found', 'contexts are not shown in production: set DEBUG_CONTEXTS=true')
   } else if (request.method !== 'GET' && request.method !== 'HEAD') {
     response.setHeader('allow', 'GET, HEAD')
     refuse(response, 405, 'Method Not Allowed', `${path} answers GET`)
   } else if (path === '/metrics') {
     options.metrics(request, response)
   } else {
-    showContexts(root, request, response)
+    showContexts(root, request, response, options.recent?.list() ?? [])
   }
 }
 
@@ -87,18 +92,23 @@ function isOwnName(given: string | undefined, host: string): boolean {
   return !loopback.test(host) || loopback.test(given?.replace(/:\d+$/, '') ?? '')
 }
 
-function showContexts(root: Context, request: IncomingMessage, response: ServerResponse): void {
+function showContexts(
+  root: Context,
+  request: IncomingMessage,
+  response: ServerResponse,
+  ended: readonly EndedRequest[],
+): void {
   const top = liveContexts(root)
   const live = count(top)
   response.setHeader('vary', 'accept')
   if (request.headers.accept?.includes('application/json') === true) {
     response.setHeader('content-type', 'application/json')
-    response.end(JSON.stringify({ live, root: top }))
+    response.end(JSON.stringify({ live, root: top, ended }))
     return
   }
   response.setHeader('content-type', 'text/html; charset=utf-8')
   response.setHeader('content-security-policy', contextsPagePolicy)
-  response.end(contextsPage(live, top))
+  response.end(contextsPage(live, top, ended))
 }
 
 /** All contexts of the tree that have not ended, the root included. */

@@ -5,6 +5,7 @@ import { until } from '../context/until.ts'
 import { answer, fail, stream } from './answer.ts'
 import { causeName, ClientDisconnected } from './causes.ts'
 import { callerTimeoutMs } from './deadline.ts'
+import type { EndedRequests } from './ended-requests.ts'
 import { openExchange, type Exchange } from './exchange.ts'
 import { parseInput, readJson } from './input.ts'
 import type { Log } from './log.ts'
@@ -19,6 +20,8 @@ import { endServerSpan, isTracing, startServerSpan } from './server-span.ts'
 export interface HttpOptions {
   readonly requestTimeoutMs: number
   readonly bodyMaxBytes: number
+  /** Where requests that have ended are remembered; undefined where nobody looks. */
+  readonly recent: EndedRequests | undefined
 }
 
 /** Where HTTP meets the service: each request gets a context that ends with its response, and an answer. */
@@ -185,6 +188,8 @@ export function createBoundary(
     endServerSpan(ctx, outcome)
     metrics.finished(info.method, outcome, seconds)
     logRequest(ctx, log, exchange, outcome, seconds)
+    const { status, cause } = outcome
+    options.recent?.add({ ...info, status, cause, durationMs: seconds * 1_000, endedAt: Date.now() })
     boundary.onIdle()
   }
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { eventually, open, running } from '../../test/support/client.ts'
+import { eventually, liveContexts, open, running } from '../../test/support/client.ts'
 import {
   startService,
   type LogLine,
@@ -39,7 +39,7 @@ test('GET /widget is described in /openapi.json', async (t) => {
 test('GET /widget ends with its client', async (t) => {
   const service = await startBusyService(t)
   const request = open(`${service.url}/widget`, 'GET', { 'x-request-id': 'left' })
-  await eventually(async () => (await contextsOf(service)).includes('/widget'))
+  await eventually(async () => (await liveContexts(service)).includes('/widget'))
 
   request.hangUp()
 
@@ -71,10 +71,4 @@ async function unwound(service: RunningService, requestId: string): Promise<LogL
   const line = await service.line((entry) => entry.msg === 'request' && entry['requestId'] === requestId)
   expect(performance.now() - startedAt).toBeLessThan(5_000)
   return line
-}
-
-/** The names of the contexts that have not ended. */
-async function contextsOf(service: RunningService): Promise<string> {
-  const headers = { accept: 'application/json' }
-  return (await fetch(`${service.adminUrl}/debug/contexts`, { headers })).text()
 }

@@ -1,0 +1,114 @@
+/**
+ * The page of live contexts in a real browser: Debian's Chromium, or the one of CHROMIUM. Skipped where there is none,
+ * for a browser is nothing that npm installs. With SCREENSHOTS=1 it also takes the pictures of docs/.
+ */
+import { existsSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { chromium, type Browser, type Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { makeDatabase, migrateDatabase, temporaryServer } from '../templates/service/scripts/databases.ts'
+import { open } from '../templates/service/test/support/client.ts'
+// Declares what tests of a service are given, which its helpers ask for.
+import type {} from '../templates/service/test/global-setup.ts'
+import { startProcess } from '../templates/service/test/support/service.ts'
+
+const executablePath = process.env['CHROMIUM'] ?? '/usr/bin/chromium'
+
+describe.skipIf(!existsSync(executablePath))('the page of live contexts, in Chromium', () => {
+  const cleanups: (() => Promise<unknown>)[] = []
+  let browser: Browser
+  let url: string
+  let adminUrl: string
+
+  beforeAll(async () => {
+    const server = await temporaryServer()
+    cleanups.push(() => server.stop())
+    const database = await makeDatabase(server.url)
+    cleanups.push(() => database.drop())
+    await migrateDatabase(database.url)
+    const uploads = await mkdtemp(join(tmpdir(), 'uploads-'))
+    cleanups.push(() => rm(uploads, { recursive: true, force: true }))
+    const service = startProcess(
+      { onTestFinished: (fn) => cleanups.push(fn) },
+      { probe: true, env: { DATABASE_URL: database.url, UPLOAD_DIR: uploads, REQUEST_TIMEOUT_MS: '60000' } },
+    )
+    const { port, adminPort } = await service.line(({ msg }) => msg === 'listening')
+    url = `http://127.0.0.1:${String(port)}`
+    adminUrl = `http://127.0.0.1:${String(adminPort)}/debug/contexts`
+    // As root Chromium has no sandbox to offer; what it shows here is our own page on loopback.
+    browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] })
+    cleanups.push(() => browser.close())
+  })
+  afterAll(async () => {
+    for (const cleanup of cleanups.reverse()) await cleanup()
+  })
+
+  async function show(
+    colorScheme: 'light' | 'dark',
+    width = 1_000,
+  ): Promise<{ page: Page; failed: string[] }> {
+    const page = await browser.newPage({ colorScheme, viewport: { width, height: 900 } })
+    cleanups.push(() => page.close())
+    const failed: string[] = []
+    page.on('pageerror', (error) => failed.push(error.message))
+    page.on('console', (message) => message.type() === 'error' && failed.push(message.text()))
+    await page.goto(adminUrl)
+    return { page, failed }
+  }
+
+  test('a slow request appears with the time it has left, its client hangs up, and it is seen to end', async () => {
+    const { page, failed } = await show('light')
+    const live = page.locator('section').first()
+    const ended = page.locator('section').last()
+
+    const request = open(`${url}/probe/query?seconds=60`)
+    await live.getByText('GET /probe/query').waitFor()
+    expect(await live.getByRole('meter', { name: 'time left' }).count()).toBeGreaterThan(0)
+
+    request.hangUp()
+    await ended.getByText('499 GET /probe/query ClientDisconnected').waitFor()
+    await expect.poll(() => live.getByText('GET /probe/query').count()).toBe(0)
+    expect(failed).toEqual([])
+  })
+
+  test.each(['light', 'dark'] as const)(
+    'more than a hundred contexts at once, %s, and no wider than a phone',
+    async (scheme) => {
+      const { page, failed } = await show(scheme, scheme === 'dark' ? 390 : 1_000)
+      const stream = `${url}/probe/stream?seconds=60`
+      const relay = `${url}/probe/relay?to=${encodeURIComponent(stream)}`
+      const requests = [
+        ...Array.from({ length: 5 }, () => open(`${url}/probe/query?seconds=60`)),
+        ...Array.from({ length: 40 }, () => open(relay)),
+      ]
+      try {
+        await expect
+          .poll(async () => Number.parseInt(await page.locator('section p').innerText(), 10), {
+            timeout: 30_000,
+          })
+          .toBeGreaterThan(100)
+        const wider = await page.evaluate('document.documentElement.scrollWidth > innerWidth')
+        expect(wider).toBe(false)
+        const background = await page.evaluate('getComputedStyle(document.body).backgroundColor')
+        expect(background).toBe(scheme === 'dark' ? 'rgb(22, 24, 28)' : 'rgb(255, 255, 255)')
+        if (process.env['SCREENSHOTS'] === '1') {
+          const path = join(import.meta.dirname, `../docs/inspector-${scheme}.png`)
+          await page.screenshot({ path })
+        }
+      } finally {
+        for (const request of requests) request.hangUp()
+      }
+      expect(failed).toEqual([])
+    },
+  )
+
+  test('a service that has gone is said so, and what it showed last stays', async () => {
+    const { page } = await show('light')
+    await page.route('**/debug/contexts', (route) => route.abort())
+
+    await page.getByText('The service does not answer').waitFor()
+    expect(await page.getByText('background').count()).toBeGreaterThan(0)
+  })
+})
