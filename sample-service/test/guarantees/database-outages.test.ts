@@ -109,10 +109,11 @@ describe('a server of its own', () => {
 
   test('that has no connection left: 503 with Retry-After, and well again by itself', async (t) => {
     const { url, sql } = own(t)
-    await sql(`create role limited login password 'limited' connection limit 1`)
+    await sql(`create role limited login password 'not-to-be-told' connection limit 1`)
     await sql('grant pg_read_all_data, pg_write_all_data to limited')
     const limited = new URL(url)
-    limited.username = limited.password = 'limited'
+    limited.username = 'limited'
+    limited.password = 'not-to-be-told'
     const service = await startService(t, { probe: true, env: { DATABASE_URL: limited.href } })
     const first = open(`${service.url}/probe/query?seconds=30`)
     await eventually(() => sleeps(own(t)))

@@ -113,7 +113,10 @@ export function sharedService(options: ServiceOptions = {}): () => RunningServic
   }
 }
 
-/** Starts src/main.ts with this environment and no other, on free ports. It is killed when the test ends. */
+/**
+ * Starts src/main.ts with this environment and no other, on free ports. It is killed when the test ends, which fails if a
+ * line of its log holds the password of the database, whatever the test was about.
+ */
 export function startProcess(t: RunningTest, options: ServiceOptions = {}): StartedProcess {
   const probe = options.probe === true ? ['--import', './test/support/probe.hooks.mjs'] : []
   const child = spawn(process.execPath, ['--import', 'tsx', ...probe, 'src/main.ts'], {
@@ -124,14 +127,18 @@ export function startProcess(t: RunningTest, options: ServiceOptions = {}): Star
   const exited = new Promise<Exit>((resolve, reject) => {
     child.once('error', reject).once('close', (code, signal) => resolve({ code, signal }))
   })
+  const password = passwordOf(options.env?.['DATABASE_URL'])
+  const leaks: string[] = []
   t.onTestFinished(async () => {
     child.kill('SIGKILL')
     await exited
+    if (leaks.length > 0) throw new Error(`the log tells the password of the database: ${leaks.join('\n')}`)
   })
 
   const log: LogLine[] = []
   const watchers = new Set<(line: LogLine) => void>()
   createInterface({ input: child.stdout }).on('line', (text) => {
+    if (password !== '' && text.includes(password)) leaks.push(text)
     const line = JSON.parse(text) as LogLine
     log.push(line)
     for (const watcher of watchers) watcher(line)
@@ -159,4 +166,8 @@ export function startProcess(t: RunningTest, options: ServiceOptions = {}): Star
       return Promise.race([coming, never])
     },
   }
+}
+
+function passwordOf(url: string | undefined): string {
+  return url !== undefined && URL.canParse(url) ? new URL(url).password : ''
 }
