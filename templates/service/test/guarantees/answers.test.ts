@@ -103,6 +103,19 @@ describe('an answer tells the client what is wrong, and nothing of the inside', 
     expect(JSON.stringify(line)).toContain('probe.routes')
   })
 
+  test('a stream with a header that cannot be sent: 500, and nothing of the answer that was meant', async () => {
+    const service = shared()
+
+    const response = await fetch(`${service.url}/probe/unsendable`)
+
+    expect(response.status).toBe(500)
+    expect(response.statusText).toBe('Internal Server Error')
+    expect(response.headers.get('content-type')).toBe('application/problem+json')
+    expect(response.headers.has('x-sendable')).toBe(false)
+    expect(await response.json()).toMatchObject({ status: 500 })
+    await service.line(({ level, path }) => level === 'error' && path === '/probe/unsendable')
+  })
+
   test('a request id that is too long or not printable is replaced', async () => {
     const service = shared()
     for (const bad of ['x'.repeat(129), 'a b', 'ü']) {

@@ -245,6 +245,18 @@ export function routes(platform: Platform): Route[] {
     }),
     route({
       method: 'GET',
+      path: '/probe/unsendable',
+      summary: 'Streams with a header that no HTTP message can have',
+      tags,
+      responses,
+      handle: () => ({
+        status: 200,
+        headers: { 'content-type': 'text/plain', 'x-sendable': 'a', 'x-broken': 'a\nb' },
+        body: Readable.from(['hello']),
+      }),
+    }),
+    route({
+      method: 'GET',
       path: '/probe/flood',
       summary: 'Streams for as long as it is read',
       tags,
