@@ -202,7 +202,8 @@ async function fill(ctx: Context, handle: FileHandle, content: Readable): Promis
   try {
     // flush: it is synced before it is closed.
     const file = handle.createWriteStream({ flush: true, highWaterMark: writeBytes })
-    await until(ctx, pipeline(content, measured, file))
+    // ctx ends it through the content, which is destroyed with the cause: see consuming.
+    await pipeline(content, measured, file)
     await syncs.wait()
   } finally {
     // After what is still being done to it, whichever of the three has failed.
