@@ -60,7 +60,8 @@ test('every line is written under the context that was given: a report belongs t
   logger.debug('trying again')
 
   expect(under).toHaveLength(2)
-  expect(under.every((each) => each === ctx)).toBe(true)
+  expect(under[0]).toBe(ctx)
+  expect(under[1]).toBe(ctx)
 })
 
 test.for([

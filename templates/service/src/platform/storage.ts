@@ -202,7 +202,7 @@ async function fill(ctx: Context, handle: FileHandle, content: Readable): Promis
   try {
     // flush: it is synced before it is closed.
     const file = handle.createWriteStream({ flush: true, highWaterMark: writeBytes })
-    // ctx ends it through the content, which is destroyed with the cause: see consuming.
+    // eslint-disable-next-line context/context-twin -- its content is destroyed when ctx ends: see consuming
     await pipeline(content, measured, file)
     await syncs.wait()
   } finally {
