@@ -4,12 +4,18 @@ import type { Result } from './results.ts'
 /** How many there were, what noticed them, and each that nothing noticed with its place and its change. */
 export function reportOf(total: number, done: readonly { mutant: Mutant; result: Result }[]): string {
   const by = (name: Result['by']) => done.filter(({ result }) => result.by === name)
-  const kinds = ['ctx', 'using', 'signal', 'afterFunc'] as const
   const stages = ['types', 'lint', 'tests', 'equivalent', 'nothing'] as const
-  const rows = kinds.map((kind) => {
-    const counts = stages.map((stage) => by(stage).filter(({ mutant }) => mutant.kind === kind).length)
-    return `| ${kind} | ${counts.reduce((sum, each) => sum + each, 0)} | ${counts.join(' | ')} |`
-  })
+  const rowOf = (name: string, belongs: (mutant: Mutant) => boolean): string => {
+    const counts = stages.map((stage) => by(stage).filter(({ mutant }) => belongs(mutant)).length)
+    return `| ${name} | ${counts.reduce((sum, each) => sum + each, 0)} | ${counts.join(' | ')} |`
+  }
+  const files = new Set(done.map(({ mutant }) => mutant.file))
+  const kinds = ['ctx', 'using', 'signal', 'afterFunc'] as const
+  const rows = [
+    ...Array.from(files, (name) => rowOf(name, ({ file }) => file === name)),
+    ...kinds.map((name) => rowOf(`all of ${name}`, ({ kind }) => kind === name)),
+    rowOf('all', () => true),
+  ]
   const survivors = by('nothing').map(
     ({ mutant, result }) =>
       `${mutant.file}:${mutant.line}  ${mutant.was.trim()} → ${mutant.now || '(dropped)'}\n    ${result.detail}`,

@@ -2,13 +2,14 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { basename, join } from 'node:path'
 import { throwIfEnded } from '../../generator/ended.ts'
 import { afterFunc, withTimeout, type Context } from '../../templates/service/src/context/context.ts'
+import { reachOf } from './reach.ts'
 
 /** The tests of a service, run on what lies in its folder. */
 export interface Tests {
-  /** The test files that a change to `file` should be seen by, the quickest first. */
+  /** The test files that can see a change to `file`: those named after it, those without a service, those that start one. */
   for(file: string): Promise<readonly (readonly string[])[]>
   /**
    * The first test of `files` that fails with `file` changed to `mutated`, or undefined if all pass. One counts only if it
@@ -69,11 +70,19 @@ export function openTests(directory: string, databaseUrl: string): Tests {
       const all = (await readdir(directory, { recursive: true })).filter(
         (path) => /^(src|test)\//.test(path) && path.endsWith('.test.ts'),
       )
-      const own = join(dirname(file), basename(file, '.ts'))
-      const near = all.filter((path) => path.startsWith(`${own}.`))
-      const room = all.filter((path) => dirname(path) === dirname(file) && !near.includes(path))
-      const rest = all.filter((path) => !near.includes(path) && !room.includes(path) && isBroad(path))
-      return [near, room, rest].filter(({ length }) => length > 0)
+      const near: string[] = []
+      const inside: string[] = []
+      const through: string[] = []
+      for (const path of all.toSorted()) {
+        const reach = await reachOf(directory, path)
+        // The scripts that the tests of contexts write import what they like.
+        const blind = !reach.has(file) && !(isOfContext(file) && isOfContext(path))
+        if (blind) continue
+        if (isNamedAfter(path, file)) near.push(path)
+        else if (reach.has('src/main.ts')) through.push(path)
+        else inside.push(path)
+      }
+      return [near, inside, through].filter(({ length }) => length > 0)
     },
 
     async failureIn(ctx, files, file, mutated) {
@@ -115,9 +124,13 @@ export function openTests(directory: string, databaseUrl: string): Tests {
   }
 }
 
-/** Tests that start the whole service, and so see every file of it. */
-function isBroad(path: string): boolean {
-  return path.startsWith('test/guarantees/') || /^src\/(?!context|platform)/.test(path)
+/** `database-streams.test.ts` for `database-stream.ts`, in whichever folder. */
+function isNamedAfter(test: string, file: string): boolean {
+  return basename(test).startsWith(basename(file, '.ts'))
+}
+
+function isOfContext(path: string): boolean {
+  return path.startsWith('src/context/')
 }
 
 function failureOf({ testResults }: Report): string {

@@ -1,6 +1,7 @@
 import { DiagLogLevel } from '@opentelemetry/api'
 import { expect, test } from 'vitest'
 import { recordedLog } from '../../test/support/recorded-log.ts'
+import type { Context } from '../context/context.ts'
 import { testContext } from '../context/test-context.ts'
 import { diagnostics, diagnosticsLevel } from './diagnostics.ts'
 
@@ -43,6 +44,24 @@ test('details are for debugging', (t) => {
 
   expect(log.lines).toEqual([{ level: 'debug', message: 'telemetry: trying again', fields: {} }])
   expect(reports.count).toBe(0)
+})
+
+test('every line is written under the context that was given: a report belongs to the process, and to no request', (t) => {
+  const ctx = testContext(t)
+  const under: Context[] = []
+  const log = {
+    ...recordedLog(),
+    warn: (ctx: Context) => under.push(ctx),
+    debug: (ctx: Context) => under.push(ctx),
+  }
+  const { logger } = diagnostics(ctx, log)
+
+  logger.error('an export failed')
+  logger.debug('trying again')
+
+  expect(under).toHaveLength(2)
+  expect(under[0]).toBe(ctx)
+  expect(under[1]).toBe(ctx)
 })
 
 test.for([

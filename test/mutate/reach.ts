@@ -1,0 +1,21 @@
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { join, posix } from 'node:path'
+
+/** Programs that tests start as processes, and the helper that starts them: to a test this is an import. */
+const started: Readonly<Record<string, string>> = { 'test/support/service.ts': 'src/main.ts' }
+
+/** The files that `file` imports, and those that they import: no other change can be noticed by it. */
+export async function reachOf(directory: string, file: string): Promise<ReadonlySet<string>> {
+  const reached = new Set([file])
+  for (const each of reached) {
+    const program = started[each]
+    if (program !== undefined) reached.add(program)
+    const text = await readFile(join(directory, each), 'utf8')
+    for (const [, path = ''] of text.matchAll(/(?:from|import\() ?'(\.[^']*)'/g)) {
+      const imported = posix.join(posix.dirname(each), path)
+      if (existsSync(join(directory, imported))) reached.add(imported)
+    }
+  }
+  return reached
+}
