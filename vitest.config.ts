@@ -7,7 +7,7 @@ export default defineConfig({
     exclude: ['test/slow/**'],
     // The work is in other processes (npm, tsc, services): with vitest's default of one worker on two cores, one of them idles.
     maxWorkers: '100%',
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
   },
 })

@@ -22,8 +22,7 @@ export function clientSpan<T>(
     'http.request.method': known,
     'http.request.method_original': known === '_OTHER' ? method : undefined,
     'http.request.resend_count': resends > 0 ? resends : undefined,
-    'server.address': url.hostname,
-    'server.port': url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : Number(url.port),
+    ...peerOf(url),
     'url.full': url.origin + url.pathname,
   }
   const name = known === '_OTHER' ? 'HTTP' : known
@@ -47,7 +46,14 @@ function recordFailure(ctx: Context, current: Span, error: unknown): void {
   if (ended === undefined && error instanceof Error) current.recordException(error)
 }
 
-function errorType(ctx: Context, error: unknown): string {
+/** Who is called, by the names of the conventions. */
+export function peerOf(url: URL): { 'server.address': string; 'server.port': number } {
+  const port = url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : Number(url.port)
+  return { 'server.address': url.hostname, 'server.port': port }
+}
+
+/** The `error.type` of an attempt that failed, in one word. */
+export function errorType(ctx: Context, error: unknown): string {
   if (ctx.err === DeadlineExceeded) return 'DeadlineExceeded'
   if (error instanceof CallFailed) return error.status === undefined ? error.how : String(error.status)
   return error instanceof Error ? error.name : String(error)

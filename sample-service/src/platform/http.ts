@@ -15,6 +15,7 @@ import { notFound } from './problem.ts'
 import { requestKey } from './request.ts'
 import type { Route, StreamedResponse } from './route.ts'
 import { endServerSpan, isTracing, startServerSpan } from './server-span.ts'
+import { unwound } from './unwound.ts'
 
 /** The limits of a request that its route does not set itself. */
 export interface HttpOptions {
@@ -149,6 +150,8 @@ export function createBoundary(
       const response = await until(ctx, work)
       return response instanceof Response ? answer(exchange, response) : await stream(ctx, exchange, response)
     } catch (error) {
+      // Here at once where its end is what `until` or the stream has rejected with.
+      if (ctx.err !== undefined) exchange.endedAt ??= performance.now()
       return fail(ctx, exchange, error)
     }
   }
@@ -169,7 +172,9 @@ export function createBoundary(
 
   function hangUp(ctx: CancelContext, exchange: Exchange): void {
     if (ctx.err === undefined) exchange.status = 499
-    if (exchange.route?.hangUp !== 'ignore') ctx.cancel(new ClientDisconnected())
+    if (exchange.route?.hangUp === 'ignore') return
+    exchange.endedAt ??= performance.now()
+    ctx.cancel(new ClientDisconnected())
   }
 
   function settle(exchange: Exchange): void {
@@ -184,6 +189,7 @@ export function createBoundary(
     const ctx = exchange.ctx ?? begin(exchange, undefined)
     const seconds = (performance.now() - exchange.startedAt) / 1_000
     const outcome = outcomeOf(ctx, exchange)
+    if (exchange.endedAt !== undefined) unwound('http', ctx, exchange.endedAt)
     exchange.ctx?.cancel()
     endServerSpan(ctx, outcome)
     metrics.finished(info.method, outcome, seconds)

@@ -1,11 +1,18 @@
 import { createServer } from 'node:http'
 import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import { setTimeout } from 'node:timers/promises'
 import { expect, test, vi, type TestContext } from 'vitest'
 import { recordedLog } from '../../test/support/recorded-log.ts'
+import { withCancel } from '../context/context.ts'
 import { testContext } from '../context/test-context.ts'
+import { ClientDisconnected } from './causes.ts'
 import { httpMetrics, observePool } from './metrics.ts'
+import { openStorage } from './storage.ts'
 import { startTelemetry } from './telemetry.ts'
 
 /** Starts telemetry that exports nothing. @returns what reads its metrics as Prometheus does */
@@ -107,4 +114,21 @@ test('an event loop that is blocked shows', async (t) => {
 
   expect(sample(text, 'nodejs_eventloop_delay_max_seconds')).toBeGreaterThan(0.1)
   expect(sample(text, 'nodejs_eventloop_delay_p50_seconds')).toBeLessThan(0.1)
+})
+
+test('a content whose context ends before it has arrived is counted, one that is stored is not', async (t) => {
+  const read = await start(t)
+  const ctx = withCancel(testContext(t))
+  const directory = await mkdtemp(join(tmpdir(), 'storage-'))
+  t.onTestFinished(() => rm(directory, { recursive: true, force: true }))
+  const storage = await openStorage(ctx, directory)
+  await storage.put(ctx, 'stored', Readable.from(['one']))
+  const putting = storage.put(ctx, 'cancelled', new Readable({ read: () => undefined }))
+
+  ctx.cancel(new ClientDisconnected())
+  await expect(putting).rejects.toThrow(ClientDisconnected)
+
+  const text = await read()
+  const labels = ['context_layer="storage"', 'context_cause="ClientDisconnected"']
+  expect(sample(text, 'context_unwind_duration_seconds_count', ...labels)).toBe(1)
 })

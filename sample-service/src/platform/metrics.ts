@@ -1,4 +1,5 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { getHeapStatistics } from 'node:v8'
 import { metrics } from '@opentelemetry/api'
 import { errorType, knownMethod, type Outcome } from './outcome.ts'
 
@@ -8,7 +9,7 @@ const scope = 'sample-service'
 const scheme = { 'url.scheme': 'http' }
 
 /** Seconds, as the HTTP conventions advise. */
-const durationBuckets = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10]
+export const durationBuckets = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10]
 
 /** What the HTTP boundary reports of each request. */
 export interface HttpMetrics {
@@ -106,4 +107,16 @@ export function observeEventLoop(): () => void {
     quantiles.map(({ gauge }) => gauge),
   )
   return () => delay.disable()
+}
+
+/** Shows what the process holds of memory: all of it, and V8's heap against the size at which V8 gives up. */
+export function observeMemory(): void {
+  const meter = metrics.getMeter(scope)
+  const gauge = (name: string, description: string, read: () => number): void =>
+    meter
+      .createObservableUpDownCounter(name, { description, unit: 'By' })
+      .addCallback((result) => result.observe(read()))
+  gauge('process.memory.usage', 'Physical memory of the process.', () => process.memoryUsage.rss())
+  gauge('v8js.memory.heap.used', 'What is in use of the heap.', () => getHeapStatistics().used_heap_size)
+  gauge('v8js.memory.heap.limit', 'What the heap may grow to.', () => getHeapStatistics().heap_size_limit)
 }

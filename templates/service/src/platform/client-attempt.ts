@@ -4,7 +4,8 @@ import { ended } from '../context/ended.ts'
 import { CallFailed } from './call-failed.ts'
 import { refusalOf } from './client-answer.ts'
 import type { Order } from './client-order.ts'
-import { injectTrace } from './client-span.ts'
+import { recordAttempt } from './client-metrics.ts'
+import { errorType, injectTrace } from './client-span.ts'
 import { requestOf } from './request.ts'
 
 /**
@@ -20,13 +21,20 @@ export async function attempt<T>(
   if (leftMs(ctx) < 1) throw await ended(ctx)
   const { method, url, body = null } = order
   const headers = headersOf(ctx, order)
+  const startedAt = performance.now()
+  let status: number | undefined
   try {
     const response = await fetch(url, { method, headers, body, redirect: 'manual', signal: ctx.signal })
-    span.setAttribute('http.response.status_code', response.status)
+    status = response.status
+    span.setAttribute('http.response.status_code', status)
     if (!response.ok) throw await refusalOf(order, response)
-    return await read(response)
+    const answer = await read(response)
+    recordAttempt(order, startedAt, status, undefined)
+    return answer
   } catch (error) {
-    throw failureOf(order, error)
+    const failure = failureOf(order, error)
+    recordAttempt(order, startedAt, status, errorType(ctx, failure))
+    throw failure
   }
 }
 

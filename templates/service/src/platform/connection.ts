@@ -16,6 +16,7 @@ import { sleep } from '../context/sleep.ts'
 import { ConnectionLost } from './database-errors.ts'
 import { requestCancel } from './postgres-cancel.ts'
 import { span } from './span.ts'
+import { unwound } from './unwound.ts'
 
 /** How long a cancelled statement may take to end before its connection is closed instead. */
 const cancelBudgetMs = 5_000
@@ -69,10 +70,12 @@ export function borrowed(client: PoolClient): Connection {
     if (released) throw new Error('a connection was used after it had been given back')
     if (broken !== undefined) throw connectionLost(broken)
     let settled = false
+    let endedAt = 0
     let ending: CancelContext | undefined
     let cancelled: Promise<void> | undefined
     const stop = afterFunc(ctx, () => {
       if (settled) return
+      endedAt = performance.now()
       // Its end is why there is something to cancel. Ended below, when the statement has.
       ending = withTimeout(withValue(withoutCancel(ctx), contextName, 'cancel'), cancelBudgetMs)
       cancelled = cancelUntilEnded(ending, client).catch(onError)
@@ -87,7 +90,10 @@ export function borrowed(client: PoolClient): Connection {
     } finally {
       settled = true
       stop()
-      ending?.cancel()
+      if (ending !== undefined) {
+        ending.cancel()
+        unwound('database', ctx, endedAt)
+      }
       // Until the cancel's connection has closed, the cancel would hit the next statement of this backend.
       await cancelled
     }

@@ -20,6 +20,8 @@ export interface Exchange {
   status: number
   /** What a 500 hides from the client. */
   failure: unknown
+  /** When its context ended before it, in monotonic milliseconds; undefined where the context ended with it. */
+  endedAt: number | undefined
   /** Whether a handler is still at work, answered or not. */
   working: boolean
   /** Whether the response has ended, finished or not. */
@@ -37,6 +39,7 @@ export function openExchange(incoming: IncomingMessage, outgoing: ServerResponse
     route: undefined,
     status: 0,
     failure: undefined,
+    endedAt: undefined,
     working: false,
     closed: false,
   }

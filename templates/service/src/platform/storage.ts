@@ -8,6 +8,7 @@ import { afterFunc, cause, type Context } from '../context/context.ts'
 import { group } from '../context/group.ts'
 import { until } from '../context/until.ts'
 import { insufficientStorage } from './problem.ts'
+import { unwound } from './unwound.ts'
 
 /** A kind of storage that STORAGE_URL can name. */
 export interface StorageScheme {
@@ -81,7 +82,11 @@ const syncEveryBytes = 8 * 1024 * 1024
 export async function consuming<T>(ctx: Context, content: Readable, work: () => Promise<T>): Promise<T> {
   // Destroyed below, perhaps before anything reads it: an error without a listener ends the process.
   content.on('error', () => undefined)
-  const stop = afterFunc(ctx, () => content.destroy(cause(ctx)))
+  let endedAt: number | undefined
+  const stop = afterFunc(ctx, () => {
+    endedAt = performance.now()
+    content.destroy(cause(ctx))
+  })
   try {
     return await work()
   } catch (error) {
@@ -91,6 +96,7 @@ export async function consuming<T>(ctx: Context, content: Readable, work: () => 
     throw reason
   } finally {
     stop()
+    if (endedAt !== undefined) unwound('storage', ctx, endedAt)
   }
 }
 

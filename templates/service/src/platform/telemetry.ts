@@ -12,7 +12,7 @@ import { until } from '../context/until.ts'
 import { diagnostics, diagnosticsLevel } from './diagnostics.ts'
 import type { Log } from './log.ts'
 import { loadMetricReaders } from './metric-readers.ts'
-import { observeEventLoop } from './metrics.ts'
+import { observeEventLoop, observeMemory } from './metrics.ts'
 import { prometheusEndpoint } from './prometheus.ts'
 import { telemetryPlan } from './telemetry-plan.ts'
 
@@ -66,6 +66,7 @@ export async function startTelemetry(
   const meters = new MeterProvider({ resource, readers: [prometheus.reader, ...createReaders()] })
   metrics.setGlobalMeterProvider(meters)
   const stopObserving = observeEventLoop()
+  observeMemory()
   if (plan.traces && trace.getTracer(serviceName) instanceof ProxyTracer) {
     log.warn(ctx, 'telemetry: traces were asked for and none will be exported; check OTEL_TRACES_EXPORTER')
   }

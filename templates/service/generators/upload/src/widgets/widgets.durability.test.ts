@@ -1,13 +1,13 @@
 import { execFileSync } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, utimes } from 'node:fs/promises'
 import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { json } from 'node:stream/consumers'
 import { expect, test, type TestContext } from 'vitest'
 import { eventually } from '../../test/support/client.ts'
-import { startProcess, startService, type StartedProcess } from '../../test/support/service.ts'
+import { startProcess, startService, type RunningService } from '../../test/support/service.ts'
 import { Widgets } from './widgets.api.ts'
 
 const field = 'widget'
@@ -22,38 +22,35 @@ function hashOf(bytes: Buffer): string {
   return createHash('sha256').update(bytes).digest('hex')
 }
 
-/** Another instance of the service, on the same database and the same storage. */
-async function another(t: TestContext, env: Readonly<Record<string, string>>) {
-  const instance: StartedProcess = startProcess(t, { env })
-  const { port } = await instance.line(({ msg }) => msg === 'listening')
-  return { url: `http://127.0.0.1:${String(port)}`, instance }
+/** Starts another instance of the service. */
+async function another(t: TestContext, env: Readonly<Record<string, string>>): Promise<void> {
+  await startProcess(t, { env }).line(({ msg }) => msg === 'listening')
+}
+
+/** The same database and the same storage. */
+function places({ databaseUrl, uploadDir }: RunningService): { DATABASE_URL: string; UPLOAD_DIR: string } {
+  return { DATABASE_URL: databaseUrl, UPLOAD_DIR: uploadDir }
 }
 
 test('kill -9 in the middle of uploads: what was acknowledged is there, no row lacks its file, the rest is swept', async (t) => {
-  const env = { UPLOAD_TIMEOUT_MS: '1000' }
-  const service = await startService(t, { env })
-  const all = { ...env, DATABASE_URL: service.databaseUrl, UPLOAD_DIR: service.uploadDir }
+  const service = await startService(t)
   const acknowledged = new Map<string, string>()
 
-  async function upload(url: string): Promise<void> {
+  async function upload(): Promise<void> {
     for (;;) {
       const bytes = randomBytes(1 + Math.floor(Math.random() * 400_000))
       // When the service is gone, the client is, too.
-      const response = await send(url, bytes).catch(() => undefined)
+      const response = await send(service.url, bytes).catch(() => undefined)
       if (response?.status !== 201) return
       const answer = await response.json().catch(() => undefined)
       const made = Widgets.safeParse(answer).data?.widgets ?? []
       for (const { id } of made) acknowledged.set(id, hashOf(bytes))
     }
   }
-  for (let round = 0; round < 2; round++) {
-    const { url, instance } = await another(t, all)
-    const before = acknowledged.size
-    const clients = Array.from({ length: 4 }, () => upload(url))
-    await eventually(() => Promise.resolve(acknowledged.size > before + 10))
-    instance.child.kill('SIGKILL')
-    await Promise.all(clients)
-  }
+  const clients = Array.from({ length: 4 }, upload)
+  await eventually(() => Promise.resolve(acknowledged.size > 10))
+  service.signal('SIGKILL')
+  await Promise.all(clients)
 
   const rows = await service.sql('select id, sha256 from widgets')
   const present = new Map(rows.map(({ id, sha256 }) => [String(id), String(sha256)]))
@@ -62,8 +59,9 @@ test('kill -9 in the middle of uploads: what was acknowledged is there, no row l
     expect(hashOf(await readFile(join(service.uploadDir, `widgets-${id}`)))).toBe(sha256)
   }
   // Older than an upload may last, twice over.
-  await new Promise((resolve) => setTimeout(resolve, 2_100))
-  await another(t, all)
+  const old = new Date(Date.now() - 61_000)
+  for (const name of await readdir(service.uploadDir)) await utimes(join(service.uploadDir, name), old, old)
+  await another(t, { ...places(service), UPLOAD_TIMEOUT_MS: '30000' })
   expect((await readdir(service.uploadDir)).sort()).toEqual(
     Array.from(present.keys(), (id) => `widgets-${id}`).sort(),
   )
@@ -89,7 +87,7 @@ test('an instance that starts leaves alone what another is writing to the same s
   client.write(bytes.subarray(0, 200_000))
   await eventually(async () => (await readdir(service.uploadDir)).some((name) => name.endsWith('.part')))
 
-  await another(t, { DATABASE_URL: service.databaseUrl, UPLOAD_DIR: service.uploadDir })
+  await another(t, places(service))
   client.end(Buffer.concat([bytes.subarray(200_000), Buffer.from(tail)]))
 
   const [widget] = Widgets.parse(await answer).widgets

@@ -1,0 +1,90 @@
+/**
+ * Promise: What stopped because its context had ended is counted, by layer and by cause, with how long it went on for nobody.
+ * Go: `context.Cause(ctx)` in a counter's label, and `time.Since(end)` in a histogram, by hand in each handler
+ * Held by: src/platform/unwound.ts, src/platform/metrics.ts, src/platform/client-metrics.ts
+ */
+import { expect, test } from 'vitest'
+import { eventually, open, running } from '../support/client.ts'
+import { startService, type RunningService } from '../support/service.ts'
+
+/** The value of each series of `name`, by its labels as they stand at `/metrics`. */
+async function series({ adminUrl }: RunningService, name: string): Promise<Map<string, number>> {
+  const text = await (await fetch(`${adminUrl}/metrics`)).text()
+  const lines = text.split('\n').filter((line) => line.split(/[{ ]/)[0] === name)
+  return new Map(lines.map((line) => [/\{(.*)\}/.exec(line)?.[1] ?? '', Number(line.split(' ').at(-1))]))
+}
+
+/** How often work of a layer has stopped for a cause, and the seconds that all of it took. */
+async function unwound(service: RunningService, layer: string, cause: string) {
+  const labels = `context_layer="${layer}",context_cause="${cause}"`
+  const count = await series(service, 'context_unwind_duration_seconds_count')
+  const sum = await series(service, 'context_unwind_duration_seconds_sum')
+  return { count: count.get(labels), seconds: sum.get(labels) }
+}
+
+test.for([
+  ['a client that hangs up', 'ClientDisconnected', '30000'],
+  ['a deadline that passes', 'DeadlineExceeded', '500'],
+] as const)(
+  '%s: one for the request, one for its statement, and both stopped soon',
+  async ([, cause, ms], t) => {
+    const service = await startService(t, { probe: true, env: { REQUEST_TIMEOUT_MS: ms } })
+    expect((await fetch(`${service.url}/probe/query?seconds=0`)).status).toBe(200)
+    const request = open(`${service.url}/probe/query?seconds=30`)
+    await eventually(async () => (await running(service, 'pg_sleep')) === 1)
+
+    if (cause === 'ClientDisconnected') request.hangUp()
+    await service.line((line) => line['cause'] === cause)
+
+    for (const layer of ['http', 'database']) {
+      const { count, seconds } = await unwound(service, layer, cause)
+      expect(count, layer).toBe(1)
+      expect(seconds, layer).toBeGreaterThan(0)
+      expect(seconds, layer).toBeLessThan(5)
+    }
+    const all = await series(service, 'context_unwind_duration_seconds_count')
+    expect(all.size, 'what ended in good order is not counted').toBe(2)
+  },
+)
+
+test('work that does not listen shows for as long as it goes on', async (t) => {
+  const service = await startService(t, { probe: true, env: { REQUEST_TIMEOUT_MS: '300' } })
+
+  expect((await fetch(`${service.url}/probe/deaf?seconds=1`)).status).toBe(504)
+  await service.line(({ msg }) => msg === 'request')
+
+  const { count, seconds } = await unwound(service, 'http', 'DeadlineExceeded')
+  expect(count).toBe(1)
+  expect(seconds).toBeGreaterThan(0.5)
+})
+
+test('a call to another service is one series for each peer, with what came of it', async (t) => {
+  const peer = await startService(t, { probe: true })
+  const service = await startService(t, { probe: true })
+  const through = (path: string): string =>
+    `${service.url}/probe/relay?to=${encodeURIComponent(peer.url + path)}`
+  expect((await fetch(through('/probe/query?seconds=0'))).status).toBe(200)
+  await fetch(through('/nothing'))
+
+  const counts = await series(service, 'http_client_request_duration_seconds_count')
+
+  const { port } = new URL(peer.url)
+  const called = `http_request_method="GET",server_address="127.0.0.1",server_port="${port}"`
+  expect(Object.fromEntries(counts)).toEqual({
+    [`${called},http_response_status_code="200"`]: 1,
+    [`${called},http_response_status_code="404",error_type="404"`]: 1,
+  })
+})
+
+test('memory is shown: of the process, and of the heap with its limit', async (t) => {
+  const service = await startService(t)
+  const value = async (name: string) => [...(await series(service, name)).values()][0] ?? NaN
+
+  const rss = await value('process_memory_usage_bytes')
+  const used = await value('v8js_memory_heap_used_bytes')
+  const limit = await value('v8js_memory_heap_limit_bytes')
+
+  expect(rss).toBeGreaterThan(used)
+  expect(used).toBeGreaterThan(1_000_000)
+  expect(limit).toBeGreaterThan(used)
+})
