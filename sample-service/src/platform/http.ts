@@ -189,7 +189,7 @@ export function createBoundary(
     const ctx = exchange.ctx ?? begin(exchange, undefined)
     const seconds = (performance.now() - exchange.startedAt) / 1_000
     const outcome = outcomeOf(ctx, exchange)
-    if (exchange.endedAt !== undefined) unwound('http', ctx, exchange.endedAt)
+    if (exchange.endedAt !== undefined) unwound(ctx, 'http', exchange.endedAt)
     exchange.ctx?.cancel()
     endServerSpan(ctx, outcome)
     metrics.finished(info.method, outcome, seconds)

@@ -96,7 +96,7 @@ export async function consuming<T>(ctx: Context, content: Readable, work: () => 
     throw reason
   } finally {
     stop()
-    if (endedAt !== undefined) unwound('storage', ctx, endedAt)
+    if (endedAt !== undefined) unwound(ctx, 'storage', endedAt)
   }
 }
 

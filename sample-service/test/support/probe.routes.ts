@@ -186,9 +186,10 @@ export function routes(platform: Platform): Route[] {
       path: '/probe/relay',
       summary: 'Calls another service, and answers with what it answered',
       tags,
-      query: z.object({ to: z.url() }),
+      query: z.object({ to: z.url(), afterMs: z.coerce.number().default(0) }),
       responses,
       handle: async (ctx, { query }) => {
+        await sleep(ctx, query.afterMs)
         const { origin, pathname, search } = new URL(query.to)
         const client = createClient({ baseUrl: origin, name: 'relayed' })
         return new Response(await client.text(ctx, pathname + search))

@@ -11,7 +11,7 @@ const buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
  * for `storage` until nothing of the content is left.
  * @param endedAt when the context ended, in milliseconds of performance.now()
  */
-export function unwound(layer: 'http' | 'database' | 'storage', ctx: Context, endedAt: number): void {
+export function unwound(ctx: Context, layer: 'http' | 'database' | 'storage', endedAt: number): void {
   // Asked for each time: the SDK has one of each name, the API has none before telemetry is started, and no path that
   // ends in good order comes by here.
   metrics
