@@ -1,7 +1,7 @@
-import type { IncomingMessage, Server, ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { liveContexts, type Context, type LiveContext } from '../context/context.ts'
 import { until } from '../context/until.ts'
+import { bind } from './bind.ts'
 import { contextsPage, contextsPagePolicy } from './contexts-page.ts'
 import type { EndedRequest, EndedRequests } from './ended-requests.ts'
 import { limitedServer } from './limits.ts'
@@ -32,13 +32,9 @@ const receiveLimits = { headersMs: 10_000, longestMs: 10_000 }
  */
 export async function listenAdmin(ctx: Context, root: Context, options: AdminOptions): Promise<Admin> {
   const server = limitedServer(receiveLimits, (request, response) => answer(root, request, response, options))
-  try {
-    await until(ctx, bind(server, options.host, options.port))
-  } catch (error) {
-    server.close()
-    throw error
-  }
-  const { port } = server.address() as AddressInfo
+  const { host, port: wanted } = options
+  const address = { host, port: wanted, purpose: 'listen for admin', variable: 'ADMIN_PORT' }
+  const port = await bind(ctx, server, address)
   return {
     port,
     async close(ctx) {
@@ -47,17 +43,6 @@ export async function listenAdmin(ctx: Context, root: Context, options: AdminOpt
       await until(ctx, closed)
     },
   }
-}
-
-function bind(server: Server, host: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      const taken = error.code === 'EADDRINUSE'
-      const advice = taken ? 'the port is taken: stop what listens there, or set ADMIN_PORT' : error.message
-      reject(new Error(`cannot listen for admin on ${host}:${port}: ${advice}`, { cause: error }))
-    })
-    server.listen(port, host, resolve)
-  })
 }
 
 function answer(

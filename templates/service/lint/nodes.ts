@@ -82,6 +82,9 @@ export function pathInSource(filename: string): string | undefined {
   return /(?:^|[\\/])src[\\/]((?!.*[\\/]src[\\/]).*)$/.exec(filename)?.[1]?.replaceAll('\\', '/')
 }
 
+/** What `npm start` and `npm run db:migrate` run, by the path in src/: each is a process of its own, with a root of its own. */
+export const programs: ReadonlySet<string> = new Set(['main.ts', 'migrate.ts'])
+
 /** Whether the file is a test, or there for tests. */
 export function isTest(filename: string): boolean {
   return /\.test\.ts$|[\\/]test[\\/]/.test(filename)

@@ -25,7 +25,7 @@ async function readme(): Promise<string> {
   return format(written, { ...(await resolveConfig(path, { editorconfig: true })), filepath: path })
 }
 
-/** Keeps what follows the first line that names none of our variables: OpenTelemetry's own. */
+/** Keeps what it has of OpenTelemetry's own variables, which stand at its end. */
 async function example(): Promise<string> {
   const text = await readFile(join(root, '.env.example'), 'utf8')
   const others = text.slice(text.indexOf("# OpenTelemetry's own variables."))

@@ -1,6 +1,6 @@
 import { posix } from 'node:path'
 import type { TSESTree } from '@typescript-eslint/utils'
-import { isTest, pathInSource } from '../nodes.ts'
+import { isTest, pathInSource, programs } from '../nodes.ts'
 import { rule } from '../rule.ts'
 
 /** Which rooms of src/ a file may import from, by the room that it is in. A domain is any folder that is no other room. */
@@ -61,7 +61,7 @@ function roomOf(path: string): Room {
   const [first = '', ...rest] = path.split('/')
   if (rest.length > 0)
     return first === 'platform' || first === 'context' ? first : first === '..' ? 'leaf' : 'domain'
-  if (path === 'main.ts' || path === 'migrate.ts') return 'main'
+  if (programs.has(path)) return 'main'
   return path === 'routes.ts' || path === 'prepare.ts' ? 'composition' : 'leaf'
 }
 

@@ -1,11 +1,8 @@
 import { AST_NODE_TYPES as Type, type TSESTree } from '@typescript-eslint/utils'
-import { isTest, pathInSource } from '../nodes.ts'
+import { isTest, pathInSource, programs } from '../nodes.ts'
 import { rule } from '../rule.ts'
 
 const module = /(?:^|\/)(?:context|test-context)\.ts$/
-
-/** Each is a process of its own. */
-const programs = new Set(['main.ts', 'migrate.ts'])
 
 /** A process has one root, and src/main.ts makes it; in the program that migrates, src/migrate.ts. Go: contextcheck. */
 export const singleRoot = rule({

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { CancelContext, Context } from '../context/context.ts'
+import { msSince } from './closers.ts'
 import type { Log } from './log.ts'
 import type { RequestInfo } from './request.ts'
 import type { Route } from './route.ts'
@@ -47,13 +48,13 @@ export function openExchange(incoming: IncomingMessage, outgoing: ServerResponse
 
 /** One line about a request that would not end. */
 export function describeExchange({ info, startedAt }: Exchange): string {
-  return `${info.method} ${info.path} (request ${info.id}, for ${Math.round(performance.now() - startedAt)} ms)`
+  return `${info.method} ${info.path} (request ${info.id}, for ${msSince(startedAt)} ms)`
 }
 
 /** What an operator needs to find a request that would not end, and its place in the code. */
 export function logAbandoned(ctx: Context, log: Log, exchange: Exchange): void {
   const { info, route, startedAt } = exchange
-  const forMs = Math.round(performance.now() - startedAt)
+  const forMs = msSince(startedAt)
   // eslint-disable-next-line context/pass-context -- the line is about other work: in its own context it has its ids
   log.error(exchange.ctx ?? ctx, 'abandoned: a handler did not end with its context', {
     method: info.method,

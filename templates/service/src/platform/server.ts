@@ -1,11 +1,10 @@
 import type { Server as NodeServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { promisify } from 'node:util'
 import { getRequestListener } from '@hono/node-server'
 import { contextName, withCancel, withTimeout, withValue, type Context } from '../context/context.ts'
 import { ended } from '../context/ended.ts'
 import { sleep } from '../context/sleep.ts'
-import { until } from '../context/until.ts'
+import { bind } from './bind.ts'
 import { ServerShutdown } from './causes.ts'
 import { msSince, type Durations } from './closers.ts'
 import { describeExchange, logAbandoned } from './exchange.ts'
@@ -74,15 +73,11 @@ export async function listen(
   const server = limitedServer({ headersMs: requestTimeoutMs, longestMs }, inTurn(listener))
   cutOffUnread(server, boundary.active)
 
-  try {
-    await until(ctx, bind(server, options.host, options.port))
-  } catch (error) {
+  const address = { host: options.host, port: options.port, purpose: 'listen', variable: 'PORT' }
+  const port = await bind(ctx, server, address).catch((error: unknown) => {
     serving.cancel()
-    // It may be bound yet, when ctx ended first.
-    server.close()
     throw error
-  }
-  const { port } = server.address() as AddressInfo
+  })
 
   return {
     port,
@@ -124,17 +119,6 @@ export async function listen(
     server.closeAllConnections()
     return { abandoned: working.map(describeExchange), phasesMs }
   }
-}
-
-function bind(server: NodeServer, host: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      const taken = error.code === 'EADDRINUSE'
-      const advice = taken ? 'the port is taken: stop what listens there, or set PORT' : error.message
-      reject(new Error(`cannot listen on ${host}:${port}: ${advice}`, { cause: error }))
-    })
-    server.listen(port, host, resolve)
-  })
 }
 
 /**

@@ -6,7 +6,7 @@
 import { existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { expect, test, vi } from 'vitest'
-import { eventually, open, running } from '../support/client.ts'
+import { eventually, liveTree, open, running } from '../support/client.ts'
 import { sharedService, type RunningService } from '../support/service.ts'
 
 const shared = sharedService({ probe: true, env: { DATABASE_POOL_MAX: '2', BODY_MAX_BYTES: '1000' } })
@@ -77,18 +77,10 @@ async function nothingAlive(service: RunningService): Promise<void> {
 
 /** The names of what hangs from the server context. */
 async function requestsAlive(service: RunningService): Promise<string[]> {
-  const response = await fetch(`${service.adminUrl}/debug/contexts`, {
-    headers: { accept: 'application/json' },
-  })
-  const { root } = (await response.json()) as { root: Tree }
-  const server = root.children.find(({ name }) => name === 'server')
+  const { children } = await liveTree(service)
+  const server = children.find(({ name }) => name === 'server')
   if (server === undefined) throw new Error('there is no server context')
   return server.children.map(({ name }) => name)
-}
-
-interface Tree {
-  readonly name: string
-  readonly children: readonly Tree[]
 }
 
 async function descriptors(service: RunningService): Promise<string[]> {

@@ -1,5 +1,6 @@
 import { request, type ClientRequest } from 'node:http'
 import { connect } from 'node:net'
+import type { LiveContext } from '../../src/context/context.ts'
 import type { RunningService } from './service.ts'
 
 /** A request that is under way, and can be hung up on, which `fetch` hides behind its own pool. */
@@ -67,11 +68,15 @@ export function connection({ url }: RunningService): Connection {
   }
 }
 
-/** The contexts of the service that have not ended, as `/debug/contexts` shows them, in JSON. */
-export async function liveContexts({ adminUrl }: Pick<RunningService, 'adminUrl'>): Promise<string> {
+/** The tree of the service's contexts that have not ended, as `/debug/contexts` tells it. */
+export async function liveTree({ adminUrl }: Pick<RunningService, 'adminUrl'>): Promise<LiveContext> {
   const response = await fetch(`${adminUrl}/debug/contexts`, { headers: { accept: 'application/json' } })
-  const { root } = (await response.json()) as { root: unknown }
-  return JSON.stringify(root)
+  return ((await response.json()) as { root: LiveContext }).root
+}
+
+/** The same as JSON, to look for names in. */
+export async function liveContexts(service: Pick<RunningService, 'adminUrl'>): Promise<string> {
+  return JSON.stringify(await liveTree(service))
 }
 
 /** Resolves with the milliseconds it took until `holds` did; rejects after `withinMs`. For state that tells nobody. */
