@@ -1,28 +1,18 @@
 import { mkdtemp } from 'node:fs/promises'
-import { cpus, loadavg, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startPostgres } from '../../templates/service/scripts/postgres.ts'
-import { background, type Context } from '../../templates/service/src/context/context.ts'
-import { withSignals } from '../../templates/service/src/context/signals.ts'
+import type { Context } from '../../templates/service/src/context/context.ts'
+import { allHold, command, loadAverage, machine, verdictsTable, type Verdict } from '../support/command.ts'
 import { measureLatency, type Measured } from './latency.ts'
 import { parseOptions, usage, type Options } from './options.ts'
 import { stress, type Stress } from './stress.ts'
 
-const options = parseOptions(process.argv.slice(2))
-if (options === 'help') {
-  console.log(usage)
-} else {
-  using ctx = withSignals(background(), 'SIGINT', 'SIGTERM')
-  if (!(await run(ctx, options))) process.exitCode = 1
-}
+await command(usage, parseOptions, run)
 
 /** Prints a table for each part. @returns whether the stress found nothing amiss; latencies are for the reader to judge */
 async function run(ctx: Context, options: Options): Promise<boolean> {
-  const [cpu] = cpus()
-  const load = (loadavg()[0] ?? 0).toFixed(1)
-  console.log(
-    `${cpus().length} × ${cpu?.model ?? 'unknown processor'}, Node ${process.version}, load average ${load}, ${new Date().toISOString().slice(0, 10)}`,
-  )
+  console.log(`${machine()}, Node ${process.version}, load average ${loadAverage()}`)
   const dir = await mkdtemp(join(tmpdir(), 'mainstem-bench-postgres-'))
   const postgres = await startPostgres({ dir, persistent: false })
   try {
@@ -53,8 +43,9 @@ ${Object.entries(parts)
     console.log(
       `\n### Calls cancelled at random beside neighbours, on a pool of ${options.pool}, ${seen.seconds.toFixed(0)} s\n`,
     )
-    console.log(tableOf(seen, options))
-    return verdicts(seen, options).every(([, , holds]) => holds !== false)
+    const rows = verdicts(seen, options)
+    console.log(verdictsTable(rows))
+    return allHold(rows)
   } finally {
     await postgres.stop()
   }
@@ -71,7 +62,7 @@ function each({ times, sent }: Measured): string {
   return (sent / times.length).toFixed(2)
 }
 
-function verdicts(seen: Stress, { pool, cancels }: Options): [string, number, boolean | undefined][] {
+function verdicts(seen: Stress, { pool, cancels }: Options): Verdict[] {
   return [
     ['cancelled, and rejected with the cause of their context', seen.cancelled, seen.cancelled >= cancels],
     ['done before their context ended', seen.finished, undefined],
@@ -87,12 +78,4 @@ function verdicts(seen: Stress, { pool, cancels }: Options): [string, number, bo
     ['idle in transaction for more than 1 s, in all samples', seen.stuck, seen.stuck === 0],
     ['backends at work or in a transaction after the last call', seen.notIdle, seen.notIdle === 0],
   ]
-}
-
-function tableOf(seen: Stress, options: Options): string {
-  const rows = verdicts(seen, options).map(
-    ([what, figure, holds]) =>
-      `| ${what} | ${figure} | ${holds === undefined ? '' : holds ? 'ok' : 'NOT OK'} |`,
-  )
-  return ['| | | |', '|---|---|---|', ...rows].join('\n')
 }

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { count } from '../support/command.ts'
 
 export interface Options {
   readonly parts: ReadonlySet<string>
@@ -44,9 +45,4 @@ export function parseOptions(args: readonly string[]): Options | 'help' {
     cancels: count('--cancels', values.cancels),
     pool: count('--pool', values.pool),
   }
-}
-
-function count(flag: string, text: string): number {
-  if (!/^[1-9]\d*$/.test(text)) throw new Error(`${flag} ${text}: expected a number above 0`)
-  return Number(text)
 }

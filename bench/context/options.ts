@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { count } from '../support/command.ts'
 import { catalogue, type Case } from './catalogue.ts'
 
 export interface Options {
@@ -38,18 +39,12 @@ export function parseOptions(args: readonly string[]): Options | 'help' {
   return {
     nodes: (values.node ?? process.versions.node.split('.')[0] ?? '').split(',').map(major),
     cases: catalogue.filter(({ name }) => wanted?.includes(name) ?? true),
-    rounds: count('--rounds', values.rounds, values.quick ? 2 : 5),
-    ms: count('--ms', values.ms, values.quick ? 40 : 200),
+    rounds: count('--rounds', values.rounds ?? (values.quick ? '2' : '5')),
+    ms: count('--ms', values.ms ?? (values.quick ? '40' : '200')),
   }
 }
 
 function major(text: string): string {
   if (!/^\d+$/.test(text)) throw new Error(`--node ${text}: expected major versions, like 20,22,24`)
   return text
-}
-
-function count(flag: string, text: string | undefined, standard: number): number {
-  if (text === undefined) return standard
-  if (!/^[1-9]\d*$/.test(text)) throw new Error(`${flag} ${text}: expected a number above 0`)
-  return Number(text)
 }

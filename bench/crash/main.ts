@@ -5,10 +5,10 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { migrateDatabase } from '../../sample-service/scripts/databases.ts'
 import { startPostgres } from '../../templates/service/scripts/postgres.ts'
-import { background, withCancel, type Context } from '../../templates/service/src/context/context.ts'
+import { withCancel, type Context } from '../../templates/service/src/context/context.ts'
 import { group } from '../../templates/service/src/context/group.ts'
-import { withSignals } from '../../templates/service/src/context/signals.ts'
 import { sleep } from '../../templates/service/src/context/sleep.ts'
+import { allHold, command, count, verdictsTable, type Verdict } from '../support/command.ts'
 import { hashOf, idsOf, takeInventory, upload, type Inventory } from '../support/documents.ts'
 import { buildSample, startInstance, type Instance } from '../support/instance.ts'
 
@@ -34,26 +34,38 @@ interface Seen {
   neighbourFailed: number
 }
 
-const { values } = parseArgs({
-  options: {
-    rounds: { type: 'string', default: '200' },
-    seconds: { type: 'string', default: '240' },
-    clients: { type: 'string', default: '4' },
-    help: { type: 'boolean', default: false },
-  },
-})
-if (values.help) {
-  console.log(usage)
-} else {
-  using ctx = withSignals(background(), 'SIGINT', 'SIGTERM')
-  if (!(await run(ctx))) process.exitCode = 1
+await command(usage, parseOptions, run)
+
+interface Options {
+  readonly rounds: number
+  readonly seconds: number
+  readonly clients: number
+}
+
+/** @throws Error of one sentence for what it does not know */
+function parseOptions(args: readonly string[]): Options | 'help' {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      rounds: { type: 'string', default: '200' },
+      seconds: { type: 'string', default: '240' },
+      clients: { type: 'string', default: '4' },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) return 'help'
+  return {
+    rounds: count('--rounds', values.rounds),
+    seconds: count('--seconds', values.seconds),
+    clients: count('--clients', values.clients),
+  }
 }
 
 /**
  * Kills an instance again and again in the middle of uploads, beside another on the same storage that is left alone, and
  * looks for what was acknowledged. @returns whether nothing was amiss
  */
-async function run(ctx: Context): Promise<boolean> {
+async function run(ctx: Context, options: Options): Promise<boolean> {
   const directory = await mkdtemp(join(tmpdir(), 'mainstem-crash-'))
   // Not persistent: its data is not synced, which a kill of the service cannot tell. Postgres itself is not killed.
   const postgres = await startPostgres({ dir: join(directory, 'postgres'), persistent: false })
@@ -95,11 +107,11 @@ async function run(ctx: Context): Promise<boolean> {
       rowsWithoutFile = Math.max(rowsWithoutFile, inventory.rowsWithoutFile)
       return inventory
     }
-    for (let round = 0; round < Number(values.rounds); round++) {
-      if (performance.now() - startedAt > Number(values.seconds) * 1_000) break
-      process.stderr.write(`round ${round + 1} of ${values.rounds}\r`)
+    for (let round = 0; round < options.rounds; round++) {
+      if (performance.now() - startedAt > options.seconds * 1_000) break
+      process.stderr.write(`round ${round + 1} of ${options.rounds}\r`)
       const instance = await start()
-      await crash(ctx, instance, seen)
+      await crash(ctx, instance, options.clients, seen)
       running.splice(running.indexOf(instance), 1)
       seen.rounds++
       if (round % 20 === 19) await look()
@@ -110,7 +122,7 @@ async function run(ctx: Context): Promise<boolean> {
     await sleep(ctx, 2 * uploadTimeoutMs + 500)
     await start()
     const end = await look()
-    return print([
+    const rows: Verdict[] = [
       [`rounds: kill -9 in the middle of uploads`, seen.rounds, seen.rounds > 0],
       ['uploads acknowledged', seen.acknowledged.size, seen.acknowledged.size > 0],
       ['of these, lost (row, file or bytes)', lost.size, lost.size === 0],
@@ -127,7 +139,9 @@ async function run(ctx: Context): Promise<boolean> {
         seen.neighbour > 0,
       ],
       ['of these, failed', seen.neighbourFailed, seen.neighbourFailed === 0],
-    ])
+    ]
+    console.log(verdictsTable(rows))
+    return allHold(rows)
   } finally {
     for (const instance of running) await instance[Symbol.asyncDispose]()
     await postgres.stop()
@@ -136,13 +150,13 @@ async function run(ctx: Context): Promise<boolean> {
 }
 
 /** Uploads until the process is killed, which happens at a random moment after its first acknowledgement. */
-async function crash(ctx: Context, instance: Instance, seen: Seen): Promise<void> {
+async function crash(ctx: Context, instance: Instance, count: number, seen: Seen): Promise<void> {
   let gone = false
   const isGone = (): boolean => gone
   let first: (() => void) | undefined
   const acknowledged = new Promise<void>((resolve) => (first = resolve))
   using clients = group(ctx)
-  for (let n = 0; n < Number(values.clients); n++) {
+  for (let n = 0; n < count; n++) {
     clients.go(async (ctx) => {
       while (!isGone()) {
         const bytes = randomBytes(1 + Math.floor(Math.random() * mostBytes))
@@ -181,12 +195,4 @@ async function keepUploading(ctx: Context, over: Context, instance: Instance, se
     })
   }
   await clients.wait()
-}
-
-function print(rows: readonly (readonly [string, number, boolean?])[]): boolean {
-  console.log('| | | |\n|---|---|---|')
-  for (const [what, figure, holds] of rows) {
-    console.log(`| ${what} | ${figure} | ${holds === undefined ? '' : holds ? 'ok' : 'NOT OK'} |`)
-  }
-  return rows.every(([, , holds]) => holds !== false)
 }

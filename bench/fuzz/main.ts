@@ -1,8 +1,8 @@
-import { cpus } from 'node:os'
 import fc from 'fast-check'
-import { background, type Context } from '../../templates/service/src/context/context.ts'
-import { withSignals } from '../../templates/service/src/context/signals.ts'
-import { memoryOf, startSample, type LogLine, type Sample } from '../support/sample.ts'
+import type { Context } from '../../templates/service/src/context/context.ts'
+import { command, machine } from '../support/command.ts'
+import type { Line } from '../support/process.ts'
+import { memoryOf, startSample, type Sample } from '../support/sample.ts'
 import { families, type Family, type Target } from './families.ts'
 import { parseOptions, usage, type Options } from './options.ts'
 import { limits, sieges } from './sieges.ts'
@@ -10,13 +10,7 @@ import { limits, sieges } from './sieges.ts'
 /** After which a family ends, shrinking included; the table says how many inputs that were. */
 const familyMs = 90_000
 
-const options = parseOptions(process.argv.slice(2))
-if (options === 'help') {
-  console.log(usage)
-} else {
-  using ctx = withSignals(background(), 'SIGINT', 'SIGTERM')
-  if (!(await run(ctx, options))) process.exitCode = 1
-}
+await command(usage, parseOptions, run)
 
 /** What one row of the table says. */
 interface Row {
@@ -31,8 +25,8 @@ interface Row {
 
 /** Prints a row for each family and siege, then the verdict. @returns whether nothing was found */
 async function run(ctx: Context, options: Options): Promise<boolean> {
-  const faults: LogLine[] = []
-  const onLine = (line: LogLine): void => {
+  const faults: Line[] = []
+  const onLine = (line: Line): void => {
     // A 503 or a 504 is what a limit says; the log calls none of them an error.
     if (line['level'] === 'error' || line['level'] === 'fatal' || line['status'] === 500) faults.push(line)
   }
@@ -47,9 +41,7 @@ async function run(ctx: Context, options: Options): Promise<boolean> {
   const ids = await Promise.all(['', '0123456789', 'x'.repeat(100_000)].map((text) => store(port, text)))
   const largeId = await store(port, 'x'.repeat(15_000_000))
   const target: Target = { port, ids, limitMs: limits.requestMs + limits.uploadMs + 4_000 }
-  console.log(
-    `${cpus().length} × ${cpus()[0]?.model ?? 'unknown processor'}, Node ${process.version}, seed ${options.seed}`,
-  )
+  console.log(`${machine()}, Node ${process.version}, seed ${options.seed}`)
   console.log('\n| inputs | tried | s | peak RSS | |\n|---|---|---|---|---|')
 
   const rows: Row[] = []
@@ -70,7 +62,7 @@ async function run(ctx: Context, options: Options): Promise<boolean> {
   for (const siege of sieges) await measure(siege, () => siege.run({ port, largeId }, options.idle))
 
   const left = await leftBehind(service)
-  const code = service.alive() ? await service.stop() : NaN
+  const code = service.alive() ? await service.end('SIGTERM') : NaN
   const hangs = rows.reduce((sum, row) => sum + row.hangs, 0)
   const fine = failures.length + faults.length + hangs === 0 && left === 0 && code === 0
   console.log(`
@@ -114,16 +106,8 @@ async function assail(target: Target, family: Family, options: Options, failures
 async function leftBehind(service: Sample): Promise<number> {
   if (!service.alive()) return NaN
   await new Promise((resolve) => setTimeout(resolve, limits.uploadMs + 2_000))
-  const response = await fetch(`http://127.0.0.1:${service.adminPort}/debug/contexts`, {
-    headers: { accept: 'application/json' },
-  })
-  const { root } = (await response.json()) as { root: Tree }
+  const { root } = await service.contexts()
   return root.children.find(({ name }) => name === 'server')?.children.length ?? NaN
-}
-
-interface Tree {
-  readonly name: string
-  readonly children: readonly Tree[]
 }
 
 async function store(port: number, text: string): Promise<string> {

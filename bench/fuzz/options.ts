@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto'
 import { parseArgs } from 'node:util'
+import { count } from '../support/command.ts'
 import { families } from './families.ts'
 import { sieges } from './sieges.ts'
 
@@ -53,9 +54,4 @@ export function parseOptions(args: readonly string[]): Options | 'help' {
     path: values.path,
     only: new Set(only),
   }
-}
-
-function count(flag: string, text: string): number {
-  if (!/^[1-9]\d*$/.test(text)) throw new Error(`${flag} ${text}: expected a number above 0`)
-  return Number(text)
 }

@@ -1,11 +1,11 @@
 import { mkdtemp, writeFile } from 'node:fs/promises'
-import { cpus, loadavg, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 import { startPostgres } from '../../templates/service/scripts/postgres.ts'
-import { background, type Context } from '../../templates/service/src/context/context.ts'
-import { withSignals } from '../../templates/service/src/context/signals.ts'
+import type { Context } from '../../templates/service/src/context/context.ts'
+import { command, loadAverage, machine } from '../support/command.ts'
 import { capacity, task } from './catalogue.ts'
 import { chartOf } from './chart.ts'
 import { parseOptions, usage, type Options } from './options.ts'
@@ -14,14 +14,7 @@ import { tableOf } from './table.ts'
 
 const svgFile = new URL('../../docs/goodput.svg', import.meta.url)
 
-const options = parseOptions(process.argv.slice(2))
-if (options === 'help') {
-  console.log(usage)
-} else {
-  // A Ctrl-C ends the load, the server under test and Postgres.
-  using ctx = withSignals(background(), 'SIGINT', 'SIGTERM')
-  await run(ctx, options)
-}
+await command(usage, parseOptions, run)
 
 /** Prints one table for each load. A subject that this machine cannot run is told, and the rest goes on. */
 async function run(ctx: Context, options: Options): Promise<void> {
@@ -29,14 +22,13 @@ async function run(ctx: Context, options: Options): Promise<void> {
   const postgres = await startPostgres({ dir, persistent: false })
   try {
     await hashAsUsual(postgres.url)
-    const [cpu] = cpus()
-    console.log(`${cpus().length} × ${cpu?.model ?? 'unknown processor'}, Node ${process.version}`)
+    console.log(`${machine()}, Node ${process.version}`)
     console.log(
       `pg_sleep(${task.querySeconds}) on a pool of ${task.poolMax}: ${capacity} answers/s is all there is. ${options.seconds} s each.`,
     )
-    const loadBefore = loadavg()[0] ?? 0
+    const loadBefore = loadAverage()
     const results = await runAll(ctx, postgres.url, options)
-    console.log(`load average ${loadBefore.toFixed(1)} before, ${(loadavg()[0] ?? 0).toFixed(1)} after`)
+    console.log(`load average ${loadBefore} before, ${loadAverage()} after`)
     for (const load of options.loads) {
       const { name, patient, impatient, patienceMs, pauseMs } = load
       console.log(

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { count } from '../support/command.ts'
 import { loads, subjects, type Load, type Subject } from './catalogue.ts'
 
 export interface Options {
@@ -38,8 +39,8 @@ export function parseOptions(args: readonly string[]): Options | 'help' {
   return {
     subjects: chosen('--only', values.only, subjects),
     loads: chosen('--load', values.load ?? (values.quick ? 'heavy' : undefined), loads),
-    rounds: count('--rounds', values.rounds, 1),
-    seconds: count('--seconds', values.seconds, values.quick ? 6 : 16),
+    rounds: count('--rounds', values.rounds ?? '1'),
+    seconds: count('--seconds', values.seconds ?? (values.quick ? '6' : '16')),
     svg: values.svg,
   }
 }
@@ -53,10 +54,4 @@ function chosen<T extends { readonly name: string }>(
   const unknown = wanted?.find((name) => !all.some((each) => each.name === name))
   if (unknown !== undefined) throw new Error(`${flag} ${unknown}: there is none of that name; see --help`)
   return all.filter(({ name }) => wanted?.includes(name) ?? true)
-}
-
-function count(flag: string, text: string | undefined, standard: number): number {
-  if (text === undefined) return standard
-  if (!/^[1-9]\d*$/.test(text)) throw new Error(`${flag} ${text}: expected a number above 0`)
-  return Number(text)
 }

@@ -1,12 +1,11 @@
 import { execFile } from 'node:child_process'
-import { cpus, loadavg } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { throwIfEnded } from '../../generator/ended.ts'
-import { background, type Context } from '../../templates/service/src/context/context.ts'
-import { withSignals } from '../../templates/service/src/context/signals.ts'
+import type { Context } from '../../templates/service/src/context/context.ts'
 import { build, install, runtime, type Build } from '../support/cache.ts'
+import { command, loadAverage, machine } from '../support/command.ts'
 import { peers, reference } from './catalogue.ts'
 import { generator, type Generator } from './load.ts'
 import { parseOptions, usage, type Options } from './options.ts'
@@ -16,24 +15,14 @@ import { tableOf, type Row } from './table.ts'
 
 const sources = ['bench/http', 'templates/service/src']
 
-const options = parseOptions(process.argv.slice(2))
-if (options === 'help') {
-  console.log(usage)
-} else {
-  // A Ctrl-C ends the servers, and removes what was compiled.
-  using ctx = withSignals(background(), 'SIGINT', 'SIGTERM')
-  await run(ctx, options)
-}
+await command(usage, parseOptions, run)
 
 /** Prints one table for each Node. What could not be had is told, and the rest goes on. */
 async function run(ctx: Context, options: Options): Promise<void> {
   await using built = await build(await installed(ctx), sources)
   const load = await generator(ctx, built.folder)
   if ('missing' in load) throw new Error(load.missing)
-  const [cpu] = cpus()
-  console.log(
-    `${cpus().length} × ${cpu?.model ?? 'unknown processor'}, ${new Date().toISOString().slice(0, 10)}`,
-  )
+  console.log(machine())
   console.log(
     `${load.name}, 64 connections; ${options.rounds} rounds of ${options.seconds} s for each, in turn with what it is compared with; the server on one core, the load on another.`,
   )
@@ -43,13 +32,13 @@ async function run(ctx: Context, options: Options): Promise<void> {
       console.log(`\nNode ${major}: not measured: ${node.missing}`)
       continue
     }
-    const loadBefore = loadavg()[0] ?? 0
+    const loadBefore = loadAverage()
     const start = performance.now()
     const table = options.price
       ? await priceTable(ctx, node.program, built, load, options)
       : await subjectsTable(ctx, node.program, built, load, options)
     const seconds = Math.round((performance.now() - start) / 1000)
-    const average = `${loadBefore.toFixed(1)} before, ${(loadavg()[0] ?? 0).toFixed(1)} after`
+    const average = `${loadBefore} before, ${loadAverage()} after`
     console.log(`\n### Node ${node.version.slice(1)}, ${seconds} s, load average ${average}\n\n${table}`)
   }
 }

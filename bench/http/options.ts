@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { count } from '../support/command.ts'
 import { subjects, type Subject } from './catalogue.ts'
 
 export interface Options {
@@ -44,9 +45,4 @@ export function parseOptions(args: readonly string[]): Options | 'help' {
     seconds: count('--seconds', values.seconds),
     price: values.price,
   }
-}
-
-function count(flag: string, text: string): number {
-  if (!/^[1-9]\d*$/.test(text)) throw new Error(`${flag} ${text}: expected a whole number above 0`)
-  return Number(text)
 }

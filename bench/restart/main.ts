@@ -1,13 +1,21 @@
 import { mkdtemp, rm } from 'node:fs/promises'
-import { cpus, loadavg, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { migrateDatabase } from '../../sample-service/scripts/databases.ts'
 import { startPostgres } from '../../templates/service/scripts/postgres.ts'
-import { background, withCancel, type Context } from '../../templates/service/src/context/context.ts'
+import { withCancel, type Context } from '../../templates/service/src/context/context.ts'
 import { group } from '../../templates/service/src/context/group.ts'
 import { sleep } from '../../templates/service/src/context/sleep.ts'
-import { withSignals } from '../../templates/service/src/context/signals.ts'
+import {
+  allHold,
+  command,
+  count,
+  loadAverage,
+  machine,
+  verdictsTable,
+  type Verdict,
+} from '../support/command.ts'
 import { takeInventory, type Inventory } from '../support/documents.ts'
 import { buildSample, freePort, startInstance, type Instance } from '../support/instance.ts'
 import { followReadiness, type Backend } from './balancer.ts'
@@ -33,25 +41,33 @@ interface Stop {
   readonly connections: number
 }
 
-const { values } = parseArgs({
-  options: {
-    restarts: { type: 'string' },
-    clients: { type: 'string' },
-    quick: { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
-  },
-})
-if (values.help) {
-  console.log(usage)
-} else {
-  using ctx = withSignals(background(), 'SIGINT', 'SIGTERM')
-  const restarts = Number(values.restarts ?? (values.quick ? 4 : 20))
-  const clients = Number(values.clients ?? (values.quick ? 8 : 16))
-  if (!(await run(ctx, restarts, clients))) process.exitCode = 1
+await command(usage, parseOptions, run)
+
+interface Options {
+  readonly restarts: number
+  readonly clients: number
+}
+
+/** @throws Error of one sentence for what it does not know */
+function parseOptions(args: readonly string[]): Options | 'help' {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      restarts: { type: 'string' },
+      clients: { type: 'string' },
+      quick: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) return 'help'
+  return {
+    restarts: count('--restarts', values.restarts ?? (values.quick ? '4' : '20')),
+    clients: count('--clients', values.clients ?? (values.quick ? '8' : '16')),
+  }
 }
 
 /** Restarts two instances in turn under load, and prints what the clients saw. @returns whether nothing was amiss */
-async function run(ctx: Context, restarts: number, clients: number): Promise<boolean> {
+async function run(ctx: Context, { restarts, clients }: Options): Promise<boolean> {
   const directory = await mkdtemp(join(tmpdir(), 'mainstem-bench-restart-'))
   const postgres = await startPostgres({ dir: join(directory, 'postgres'), persistent: false })
   const uploads = await mkdtemp(join(directory, 'uploads-'))
@@ -136,7 +152,7 @@ function print(
   const latencies = seen.latencies.toSorted((a, b) => a - b)
   const at = (share: number): string => (latencies[Math.ceil(latencies.length * share) - 1] ?? NaN).toFixed(0)
   const phase = (name: string): string => spread(stops.map(({ phasesMs }) => phasesMs[name] ?? 0))
-  const rows: [string, string, boolean?][] = [
+  const rows: Verdict[] = [
     ['rolling restarts, of two instances in turn', String(stops.length)],
     ['requests sent (reads / writes)', `${seen.reads} / ${seen.writes}`, seen.reads > 0 && seen.writes > 0],
     ['of these, failed', failed === '' ? '0' : failed, failures === 0],
@@ -162,15 +178,9 @@ function print(
     ['connections open then', spread(stops.map(({ connections }) => connections))],
     ['a start until it listens, ms', spread(startMs)],
   ]
-  const [cpu] = cpus()
-  console.log(
-    `${cpus().length} × ${cpu?.model ?? 'unknown processor'}, Node ${process.version}, load average ${(loadavg()[0] ?? 0).toFixed(1)}, ${new Date().toISOString().slice(0, 10)}\n`,
-  )
-  console.log('| | | |\n|---|---|---|')
-  for (const [what, figure, holds] of rows) {
-    console.log(`| ${what} | ${figure} | ${holds === undefined ? '' : holds ? 'ok' : 'NOT OK'} |`)
-  }
-  return rows.every(([, , holds]) => holds !== false)
+  console.log(`${machine()}, Node ${process.version}, load average ${loadAverage()}\n`)
+  console.log(verdictsTable(rows))
+  return allHold(rows)
 }
 
 /** The middle one (least–greatest). */

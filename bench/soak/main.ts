@@ -1,10 +1,10 @@
 import { readdir, writeFile } from 'node:fs/promises'
-import { cpus } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { background, type Context } from '../../templates/service/src/context/context.ts'
-import { withSignals } from '../../templates/service/src/context/signals.ts'
-import { memoryOf, startSample, type LogLine, type Sample as Service } from '../support/sample.ts'
+import type { Context } from '../../templates/service/src/context/context.ts'
+import { command, machine } from '../support/command.ts'
+import type { Line } from '../support/process.ts'
+import { memoryOf, startSample, type Sample as Service } from '../support/sample.ts'
 import { chartOf, figure, signed } from './chart.ts'
 import type { Inside } from './inside.ts'
 import { send, type Sent } from './load.ts'
@@ -16,18 +16,12 @@ const inside = fileURLToPath(new URL('./inside.ts', import.meta.url))
 /** Before it is looked: what was hung up unwinds, and closed connections are noticed. */
 const settleMs = 1_000
 
-const options = parseOptions(process.argv.slice(2))
-if (options === 'help') {
-  console.log(usage)
-} else {
-  using ctx = withSignals(background(), 'SIGINT', 'SIGTERM')
-  if (!(await run(ctx, options))) process.exitCode = 1
-}
+await command(usage, parseOptions, run)
 
 /** Prints the slopes. @returns whether all are flat, and nothing failed */
 async function run(ctx: Context, options: Options): Promise<boolean> {
-  const faults: LogLine[] = []
-  const onLine = (line: LogLine): void => {
+  const faults: Line[] = []
+  const onLine = (line: Line): void => {
     if (line['level'] === 'error' || line['level'] === 'fatal') faults.push(line)
   }
   const nodeArgs = ['--expose-gc', '--import', inside]
@@ -48,9 +42,7 @@ async function run(ctx: Context, options: Options): Promise<boolean> {
   const hungUp = [...sent.hungUp.values()].reduce((a, b) => a + b, 0)
   const ways = [...sent.hungUp].map(([name, n]) => `${name} ${n}`).join(', ')
   const title = `${total().toLocaleString('en')} requests, ${Math.round((100 * hungUp) / total())} % hung up`
-  console.log(
-    `${cpus().length} × ${cpus()[0]?.model ?? 'unknown processor'}, Node ${process.version}, ${minutes().toFixed(1)} min`,
-  )
+  console.log(`${machine()}, Node ${process.version}, ${minutes().toFixed(1)} min`)
   console.log(
     `${title} (${ways}), ${sent.failed} not answered as they should be, ${faults.length} errors in the log\n`,
   )
@@ -70,16 +62,13 @@ async function run(ctx: Context, options: Options): Promise<boolean> {
     await writeFile(svgFile, chartOf(samples, title))
     console.log(`\nwritten: ${fileURLToPath(svgFile)}`)
   }
-  const code = await service.stop()
+  const code = await service.end('SIGTERM')
   console.log(`\nexit ${code}`)
   return flat && sent.failed + faults.length === 0 && code === 0
 }
 
 async function look(service: Service, requests: number): Promise<Sample> {
-  const contexts = await fetch(`http://127.0.0.1:${service.adminPort}/debug/contexts`, {
-    headers: { accept: 'application/json', connection: 'close' },
-  })
-  const { live } = (await contexts.json()) as { live: number }
+  const { live } = await service.contexts()
   const { heap, timers, handles, listeners } = await service.ask<Inside>('look')
   const descriptors = await readdir(`/proc/${service.pid}/fd`).catch(() => [])
   const { now } = await memoryOf(service.pid)

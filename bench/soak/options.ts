@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { count } from '../support/command.ts'
 
 export interface Options {
   readonly requests: number
@@ -36,9 +37,4 @@ export function parseOptions(args: readonly string[]): Options | 'help' {
     minutes: count('--minutes', values.minutes),
     svg: values.svg,
   }
-}
-
-function count(flag: string, text: string): number {
-  if (!/^[1-9]\d*$/.test(text)) throw new Error(`${flag} ${text}: expected a number above 0`)
-  return Number(text)
 }

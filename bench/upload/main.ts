@@ -1,13 +1,12 @@
 import { execFile } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { cpus, loadavg } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { throwIfEnded } from '../../generator/ended.ts'
 import { migrateDatabase } from '../../sample-service/scripts/databases.ts'
 import { startPostgres } from '../../templates/service/scripts/postgres.ts'
-import { background, type Context } from '../../templates/service/src/context/context.ts'
-import { withSignals } from '../../templates/service/src/context/signals.ts'
+import type { Context } from '../../templates/service/src/context/context.ts'
+import { command, loadAverage, machine } from '../support/command.ts'
 import { parseOptions, usage, type Options } from './options.ts'
 import { watch, type Watched } from './process-figures.ts'
 import { send } from './send.ts'
@@ -36,13 +35,7 @@ const warmUps = 3
 /** A round begins no later than this, so that all of it takes less than four minutes. */
 const lastRoundMs = 120_000
 
-const options = parseOptions(process.argv.slice(2))
-if (options === 'help') {
-  console.log(usage)
-} else {
-  using ctx = withSignals(background(), 'SIGINT', 'SIGTERM')
-  await run(ctx, options)
-}
+await command(usage, parseOptions, run)
 
 /** Sends the same file to every subject and to its floor, one right after the other, round after round; then one long file to each, with its memory watched. */
 async function run(ctx: Context, options: Options): Promise<void> {
@@ -57,11 +50,8 @@ async function run(ctx: Context, options: Options): Promise<void> {
       running.push({ server, result: { subject, times: [], floors: [], long: undefined } })
       for (let i = 0; i < warmUps; i++) await send(ctx, subject, server, options.bytes / 4)
     }
-    const [cpu] = cpus()
-    console.log(
-      `${cpus().length} × ${cpu?.model ?? 'unknown processor'}, Node ${process.versions.node}, ${new Date().toISOString().slice(0, 10)}`,
-    )
-    const before = loadavg()[0] ?? 0
+    console.log(`${machine()}, Node ${process.version}`)
+    const before = loadAverage()
     const start = performance.now()
     for (let round = 0; round < options.rounds && performance.now() - start < lastRoundMs; round++) {
       // Each has another predecessor every time: what that left the disk to do is not always the same one's burden.
@@ -82,7 +72,7 @@ async function run(ctx: Context, options: Options): Promise<void> {
       result.long = await watch(server.pid, () => send(ctx, result.subject, server, options.longBytes))
     }
     const results = running.map(({ result }) => result)
-    const load = `load average ${before.toFixed(1)} before, ${(loadavg()[0] ?? 0).toFixed(1)} after`
+    const load = `load average ${before} before, ${loadAverage()} after`
     console.log(`Written below ${options.directory}; ${load}.\n\n${tableOf(results, options)}`)
   } finally {
     for (const { server } of running) await server.kill()

@@ -1,5 +1,6 @@
 import { tmpdir } from 'node:os'
 import { parseArgs } from 'node:util'
+import { count } from '../support/command.ts'
 
 export interface Options {
   readonly rounds: number
@@ -37,15 +38,9 @@ export function parseOptions(args: readonly string[]): Options | 'help' {
   if (values.help) return 'help'
   const { quick } = values
   return {
-    rounds: count('--rounds', values.rounds, quick ? 2 : 5),
-    bytes: mebibyte * count('--mib', values.mib, quick ? 32 : 256),
-    longBytes: mebibyte * count('--long-mib', values['long-mib'], quick ? 128 : 1024),
+    rounds: count('--rounds', values.rounds ?? (quick ? '2' : '5')),
+    bytes: mebibyte * count('--mib', values.mib ?? (quick ? '32' : '256')),
+    longBytes: mebibyte * count('--long-mib', values['long-mib'] ?? (quick ? '128' : '1024')),
     directory: values.dir,
   }
-}
-
-function count(flag: string, text: string | undefined, standard: number): number {
-  if (text === undefined) return standard
-  if (!/^[1-9]\d*$/.test(text)) throw new Error(`${flag} ${text}: expected a number above 0`)
-  return Number(text)
 }

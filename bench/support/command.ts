@@ -1,0 +1,54 @@
+import { cpus, loadavg } from 'node:os'
+import { background, type Context } from '../../templates/service/src/context/context.ts'
+import { withSignals } from '../../templates/service/src/context/signals.ts'
+
+/**
+ * The process of a bench: `--help` prints `usage`, all else is parsed and run. A Ctrl-C ends the context of `run`, and so
+ * what it started and wrote. Where `run` resolves with false, something was amiss: exit 1.
+ */
+export async function command<Options>(
+  usage: string,
+  parseOptions: (args: readonly string[]) => Options | 'help',
+  run: (ctx: Context, options: Options) => Promise<unknown>,
+): Promise<void> {
+  const options = parseOptions(process.argv.slice(2))
+  if (options === 'help') {
+    console.log(usage)
+    return
+  }
+  using ctx = withSignals(background(), 'SIGINT', 'SIGTERM')
+  if ((await run(ctx, options)) === false) process.exitCode = 1
+}
+
+/** What figures were taken on, and when. */
+export function machine(): string {
+  const [cpu] = cpus()
+  return `${cpus().length} × ${cpu?.model ?? 'unknown processor'}, ${new Date().toISOString().slice(0, 10)}`
+}
+
+/** Of the last minute: above 1 somebody else was at work. */
+export function loadAverage(): string {
+  return (loadavg()[0] ?? 0).toFixed(1)
+}
+
+/** The value of a flag that counts. @throws Error of one sentence if it does not */
+export function count(flag: string, text: string): number {
+  if (!/^[1-9]\d*$/.test(text)) throw new Error(`${flag} ${text}: expected a number above 0`)
+  return Number(text)
+}
+
+/** A figure, and whether it is as it must be; undefined where it is for the reader to judge. */
+export type Verdict = readonly [what: string, figure: string | number, holds?: boolean | undefined]
+
+/** A markdown table of figures and verdicts. */
+export function verdictsTable(rows: readonly Verdict[]): string {
+  const lines = rows.map(
+    ([what, figure, holds]) =>
+      `| ${what} | ${figure} | ${holds === undefined ? '' : holds ? 'ok' : 'NOT OK'} |`,
+  )
+  return ['| | | |', '|---|---|---|', ...lines].join('\n')
+}
+
+export function allHold(rows: readonly Verdict[]): boolean {
+  return rows.every(([, , holds]) => holds !== false)
+}

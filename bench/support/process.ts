@@ -1,0 +1,88 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { endWithThisProcess } from '../../templates/service/scripts/watchdog.ts'
+import { withTimeout, type Context } from '../../templates/service/src/context/context.ts'
+import { until } from '../../templates/service/src/context/until.ts'
+
+/** One line of the service's log. */
+export type Line = Readonly<Record<string, unknown>> & { readonly msg: string }
+
+/** The sample service as a process that listens. Disposing kills it. */
+export interface Running extends AsyncDisposable {
+  readonly child: ChildProcess
+  readonly port: number
+  readonly adminPort: number
+  /** Whether it still runs. */
+  alive(): boolean
+  /** Sends a signal, unless it is gone, and resolves with the exit code when it is; null if it was killed. */
+  end(signal: NodeJS.Signals): Promise<number | null>
+}
+
+export const sample = fileURLToPath(new URL('../../sample-service', import.meta.url))
+const startTimeoutMs = 60_000
+
+/** How the sample is run. */
+export interface ProcessOptions {
+  /** Of Node. */
+  readonly args: readonly string[]
+  /** All of its environment, but for PATH and free ports. */
+  readonly env: Readonly<Record<string, string>>
+  /** Whether it has a channel to this process. */
+  readonly ipc: boolean
+  /** Is given each line of its output, and says what line of its log that is. */
+  readonly read: (text: string) => Line
+}
+
+/**
+ * Starts Node in the sample's folder, and waits until it listens.
+ * @throws Error with its last line if it does not listen
+ */
+export async function startSampleProcess(
+  parent: Context,
+  { args, env, ipc, read }: ProcessOptions,
+): Promise<Running> {
+  using ctx = withTimeout(parent, startTimeoutMs, new Error('the service did not come up'))
+  const child = spawn(process.execPath, args, {
+    cwd: sample,
+    env: { PATH: process.env['PATH'], ADMIN_PORT: '0', PORT: '0', ...env },
+    // Of a group of its own: Ctrl-C ends this process, and this process ends it.
+    detached: true,
+    stdio: ['ignore', 'pipe', 'inherit', ...(ipc ? (['ipc'] as const) : [])],
+  })
+  endWithThisProcess(child, 'TERM')
+  const exited = once(child, 'close')
+  const listening = new Promise<Line>((resolve, reject) => {
+    let last = 'it said nothing'
+    createInterface({ input: child.stdout ?? process.stdin }).on('line', (text) => {
+      const line = read(text)
+      last = line.msg
+      if (line.msg === 'listening') resolve(line)
+    })
+    exited.then(() => reject(new Error(`the service ended: ${last}`)), reject)
+  })
+  const alive = (): boolean => child.exitCode === null && child.signalCode === null
+  const end = async (signal: NodeJS.Signals): Promise<number | null> => {
+    if (alive()) child.kill(signal)
+    await exited
+    return child.exitCode
+  }
+  const dispose = async (): Promise<void> => {
+    await end('SIGKILL')
+  }
+  try {
+    const { port, adminPort } = await until(ctx, listening)
+    return {
+      child,
+      port: Number(port),
+      adminPort: Number(adminPort),
+      alive,
+      end,
+      [Symbol.asyncDispose]: dispose,
+    }
+  } catch (error) {
+    await dispose()
+    throw error
+  }
+}
