@@ -97,12 +97,10 @@ export function openCancels(): Cancels {
     if (closed || ready.length + inTurn.activeCount > limit) return
     const side = dial(backend)
     ready.push(side)
-    // It is nobody's work: it keeps no process alive, and what becomes of it is noticed only by who takes it.
+    // It keeps no process alive.
     side.socket.unref().setTimeout(readyMs, () => side.socket.destroy())
-    side.channel.then(
-      (open) => open.on('error', () => undefined).resume(),
-      () => undefined,
-    )
+    // Nobody's work yet: who takes it sees that it failed.
+    side.channel.catch(() => undefined)
     side.socket.once('close', () => {
       const at = ready.indexOf(side)
       if (at >= 0) ready.splice(at, 1)
@@ -118,11 +116,10 @@ async function send({ socket, channel }: Side, backend: Backend, timeoutMs: numb
   )
   try {
     socket.ref().setTimeout(0)
-    const open = await channel
-    if (open.destroyed) throw new Error('the cancel connection closed before it was used')
-    const gone = event(open, 'close')
-    open.resume()
-    open.end(packet(cancelRequestCode, backend.processID, backend.secretKey))
+    const opened = await channel
+    if (opened.destroyed) throw new Error('the cancel connection closed before it was used')
+    const gone = event(opened, 'close')
+    opened.end(packet(cancelRequestCode, backend.processID, backend.secretKey))
     await gone
   } finally {
     clearTimeout(timer)
@@ -132,10 +129,14 @@ async function send({ socket, channel }: Side, backend: Backend, timeoutMs: numb
 
 function dial(backend: Backend): Side {
   const socket = connect(backend)
-  const open = event(socket, 'connect')
-  const encrypted = backend.connection.stream instanceof TLSSocket
-  const channel = open.then(() => (encrypted ? encrypt(socket, backend) : socket))
-  return { server: serverOf(backend), socket, channel }
+  return { server: serverOf(backend), socket, channel: open(socket, backend) }
+}
+
+async function open(socket: Socket, backend: Backend): Promise<Socket> {
+  await event(socket, 'connect')
+  const channel = backend.connection.stream instanceof TLSSocket ? await encrypt(socket, backend) : socket
+  // Read, or its end would not be seen; and an error event that nobody listens to would end the process.
+  return channel.on('error', () => undefined).resume()
 }
 
 function serverOf({ host, port, connection: { stream } }: Backend): string {
