@@ -59,10 +59,12 @@ export function openCancels(): Cancels {
   return {
     request(ctx, client, timeoutMs) {
       return inTurn(async () => {
-        if (ctx.err !== undefined) return
+        const wanted = (): boolean => ctx.err === undefined
+        if (!wanted()) return
         // node-postgres #2774: these fields are not public, and there is no other way to them.
         const backend = client as unknown as Backend
-        if (!(await sentOnReady(backend, timeoutMs))) {
+        const sent = await sentOnReady(backend, timeoutMs)
+        if (!sent && wanted()) {
           makeRoom()
           await send(dial(backend), backend, timeoutMs)
         }
