@@ -10,6 +10,7 @@ import { MeterProvider } from '@opentelemetry/sdk-metrics'
 import { withDeadline, withoutCancel, type Context } from '../context/context.ts'
 import { until } from '../context/until.ts'
 import { diagnostics, diagnosticsLevel } from './diagnostics.ts'
+import { endedRequests, type EndedRequests } from './ended-requests.ts'
 import type { Log } from './log.ts'
 import { loadMetricReaders } from './metric-readers.ts'
 import { observeEventLoop, observeMemory } from './metrics.ts'
@@ -20,6 +21,8 @@ import { telemetryPlan } from './telemetry-plan.ts'
 export interface Telemetry {
   /** Answers `GET /metrics` in Prometheus' text format. */
   readonly metrics: (request: IncomingMessage, response: ServerResponse) => void
+  /** The requests that ended last; undefined where they are not kept. */
+  readonly recent: EndedRequests | undefined
   /** Exports what is held, as long as ctx lasts, and stops. Never rejects: what could not be exported is logged. */
   close(ctx: Context): Promise<void>
 }
@@ -31,15 +34,17 @@ const returnMs = 50
  * Collects metrics; exports traces and metrics where the environment names an endpoint or an exporter (`OTEL_*`,
  * https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/). Nothing is instrumented from
  * outside, and no loader hook is needed: the service makes its own spans.
+ * @param options.keepEnded how many requests that have ended are kept in memory, for people to look at
  * @throws the cause of ctx if it ends first
  */
 export async function startTelemetry(
   ctx: Context,
-  options: { serviceName: string; log: Log },
+  options: { serviceName: string; log: Log; keepEnded?: number },
 ): Promise<Telemetry> {
-  const { log, serviceName } = options
+  const { log, serviceName, keepEnded = 0 } = options
+  const recent = keepEnded > 0 ? endedRequests(keepEnded) : undefined
   const plan = telemetryPlan(process.env)
-  if (plan.disabled) return disabled
+  if (plan.disabled) return { metrics: nothingCollected, recent, close: () => Promise.resolve() }
 
   // The SDK for traces takes a quarter of a second to load.
   const [node, createReaders] = await until(
@@ -73,6 +78,7 @@ export async function startTelemetry(
 
   return {
     metrics: prometheus.answer,
+    recent,
     async close(ctx) {
       const before = reports.count
       using flushing = withDeadline(ctx, (ctx.deadline ?? Infinity) - returnMs)
@@ -100,10 +106,7 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
-const disabled: Telemetry = {
-  metrics: (_request, response) => {
-    response.setHeader('content-type', 'text/plain')
-    response.end('# nothing is collected: OTEL_SDK_DISABLED is set\n')
-  },
-  close: () => Promise.resolve(),
+function nothingCollected(_request: IncomingMessage, response: ServerResponse): void {
+  response.setHeader('content-type', 'text/plain')
+  response.end('# nothing is collected: OTEL_SDK_DISABLED is set\n')
 }
