@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { context as ambient, diag, metrics, propagation, ProxyTracer, trace } from '@opentelemetry/api'
+import { context as ambient, diag, metrics, propagation, trace } from '@opentelemetry/api'
 import {
   defaultResource,
   detectResources,
@@ -7,7 +7,14 @@ import {
   resourceFromAttributes,
 } from '@opentelemetry/resources'
 import { MeterProvider } from '@opentelemetry/sdk-metrics'
-import { withDeadline, withoutCancel, type Context } from '../context/context.ts'
+import {
+  contextName,
+  withCancel,
+  withDeadline,
+  withoutCancel,
+  withValue,
+  type Context,
+} from '../context/context.ts'
 import { until } from '../context/until.ts'
 import { diagnostics, diagnosticsLevel } from './diagnostics.ts'
 import { endedRequests, type EndedRequests } from './ended-requests.ts'
@@ -15,6 +22,8 @@ import type { Log } from './log.ts'
 import { loadMetricReaders } from './metric-readers.ts'
 import { observeEventLoop, observeMemory } from './metrics.ts'
 import { prometheusEndpoint } from './prometheus.ts'
+import { isTracing } from './span.ts'
+import { unexported, unreachable } from './telemetry-check.ts'
 import { telemetryPlan } from './telemetry-plan.ts'
 
 /** OpenTelemetry's SDK, started. One a process at a time: its API is global. */
@@ -72,15 +81,22 @@ export async function startTelemetry(
   metrics.setGlobalMeterProvider(meters)
   const stopObserving = observeEventLoop()
   observeMemory()
-  if (plan.traces && trace.getTracer(serviceName) instanceof ProxyTracer) {
-    log.warn(ctx, 'telemetry: traces were asked for and none will be exported; check OTEL_TRACES_EXPORTER')
-  }
+  const lost = unexported(plan, process.env, isTracing())
+  if (lost !== undefined) log.warn(ctx, `telemetry: ${lost}`)
+  // The start does not wait for it, so it has a context of its own, which ends when it has looked or telemetry closes.
+  const checking = withCancel(withValue(withoutCancel(ctx), contextName, 'telemetry check'))
+  const checked = unreachable(checking, plan, process.env).then((found) => {
+    if (found !== undefined) reports.warnOfFailures(found.code, found.sentence)
+    checking.cancel()
+  })
 
   return {
     metrics: prometheus.answer,
     recent,
     async close(ctx) {
       const before = reports.count
+      checking.cancel()
+      await checked
       using flushing = withDeadline(ctx, (ctx.deadline ?? Infinity) - returnMs)
       const failures = await until(flushing, failuresOf([tracing, meters])).catch((error: unknown) => [
         messageOf(error),
