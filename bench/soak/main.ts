@@ -13,8 +13,8 @@ import { measures, slopeOf, type Sample } from './series.ts'
 
 const svgFile = new URL('../../docs/soak.svg', import.meta.url)
 const inside = fileURLToPath(new URL('./inside.ts', import.meta.url))
-/** Before it is looked: what was hung up unwinds, and closed connections are noticed. */
-const settleMs = 1_000
+/** Before it is looked: what was hung up unwinds, and the connections that were kept for the next cancel (10 s) close. */
+const settleMs = 11_000
 
 await command(usage, parseOptions, run)
 

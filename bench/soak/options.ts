@@ -3,7 +3,7 @@ import { count } from '../support/command.ts'
 
 export interface Options {
   readonly requests: number
-  /** How often is looked, evenly over the requests. */
+  /** How often is looked, evenly over the requests: each takes 12 s. */
   readonly samples: number
   /** The soak ends after so many minutes, however many requests have been sent. */
   readonly minutes: number
@@ -14,8 +14,8 @@ export interface Options {
 export const usage = `npm run soak -- [options]
 
   --requests n   of which 20 % are hung up (default 1000000)
-  --samples n    times that is looked at what is alive (default 40)
-  --minutes n    ends it, and says how many were sent (default 15)
+  --samples n    times that is looked at what is alive (default 30)
+  --minutes n    ends it, and says how many were sent (default 25)
   --svg          writes docs/soak.svg`
 
 /** @throws Error of one sentence for what it does not know */
@@ -24,8 +24,8 @@ export function parseOptions(args: readonly string[]): Options | 'help' {
     args: [...args],
     options: {
       requests: { type: 'string', default: '1000000' },
-      samples: { type: 'string', default: '40' },
-      minutes: { type: 'string', default: '15' },
+      samples: { type: 'string', default: '30' },
+      minutes: { type: 'string', default: '25' },
       svg: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
