@@ -6,7 +6,7 @@ import type { Context } from '../../templates/service/src/context/context.ts'
 import { until } from '../../templates/service/src/context/until.ts'
 import { pinned } from './pin.ts'
 
-/** A server in a process of its own, on a core of its own. Disposing ends it. */
+/** A server in a process of its own, on one core. Disposing ends it. */
 export interface ServerProcess extends AsyncDisposable {
   readonly port: number
   /** Milliseconds of processor time since its start, of all its threads; undefined where the system does not tell. */
@@ -27,8 +27,9 @@ export async function startServer(
   ctx: Context,
   program: string,
   args: readonly string[],
+  core = 0,
 ): Promise<ServerProcess> {
-  const child = spawn(...pinned(0, program, args), {
+  const child = spawn(...pinned(core, program, args), {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { PATH: process.env['PATH'], GOMAXPROCS: '1', NODE_ENV: 'production' },
   })

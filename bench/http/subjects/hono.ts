@@ -72,11 +72,12 @@ export function jsonBody(): Promise<number> {
   return serve(new Hono().post('/hello', async (c) => c.json(Body.parse(await c.req.json()))))
 }
 
-function hello(c: Context): Response {
+export function hello(c: Context): Response {
   return c.json({ hello: 'world' })
 }
 
-function serve(app: Pick<Hono, 'fetch'>): Promise<number> {
+/** Listens on a free port of 127.0.0.1, which it resolves with. */
+export function serve(app: Pick<Hono, 'fetch'>): Promise<number> {
   const server = createAdaptorServer({ fetch: app.fetch }) as Server
   return new Promise((resolve) => {
     server.listen(0, '127.0.0.1', () => resolve((server.address() as AddressInfo).port))
