@@ -164,7 +164,7 @@ describe('npm run add -- storage s3', () => {
 describe('an obstacle is one sentence and changes nothing', () => {
   const nothing = (): void => undefined
   const obstacles: [string, string[], (service: string) => void, string][] = [
-    ['an unknown piece', ['resources', 'invoice'], nothing, 'choose one of route, upload, storage'],
+    ['an unknown piece', ['things', 'invoice'], nothing, 'choose one of route, resource, upload, storage'],
     ['an unknown flag', ['upload', 'invoice', '--force'], nothing, "Unknown option '--force'"],
     ['a second name', ['upload', 'invoice', 'receipt'], nothing, '"receipt" is one name too many'],
     ['no name', ['upload'], nothing, 'Say the name of what to add'],

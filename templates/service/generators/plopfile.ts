@@ -4,6 +4,7 @@ import { migrate } from './migration.ts'
 import { nameFrom, nounFrom, stampNames, type Noun } from './names.ts'
 import type { Piece, Wiring } from './piece.ts'
 import type { Plan } from './plan.ts'
+import { resource } from './resource/piece.ts'
 import { route } from './route/piece.ts'
 import { stamp } from './stamp.ts'
 import { storage } from './storage/piece.ts'
@@ -54,6 +55,11 @@ export default function plopfile(plop: NodePlopAPI): void {
     description: route.summary,
     prompts: promptsOf(route),
     actions: (answers) => actionsOf(route, runOf(answers)),
+  })
+  plop.setGenerator('resource', {
+    description: resource.summary,
+    prompts: promptsOf(resource),
+    actions: (answers) => actionsOf(resource, runOf(answers)),
   })
   plop.setGenerator('upload', {
     description: upload.summary,

@@ -1,0 +1,20 @@
+import type { Piece } from '../piece.ts'
+
+/** Rows that clients create, list, read, change and delete. What depends on their fields is in the api, the schema and the test. */
+export const resource: Piece = {
+  name: 'resource',
+  summary: 'rows that clients create, list, read, change and delete',
+  takes: 'noun',
+  folder: import.meta.dirname,
+  wirings: [
+    {
+      file: 'src/routes.ts',
+      within: 'routes',
+      as: 'element',
+      call: 'widgetRoutes',
+      from: './widgets/widgets.routes.ts',
+      takes: ['Platform'],
+    },
+  ],
+  migration: true,
+}
