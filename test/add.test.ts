@@ -174,6 +174,24 @@ describe('an obstacle is one sentence and changes nothing', () => {
       nothing,
       'There is no storage "gcs": choose one of s3',
     ],
+    [
+      'a flag of another piece',
+      ['route', 'report', '--fields', 'a:text'],
+      nothing,
+      'route takes no --fields',
+    ],
+    [
+      'a field that there is not',
+      ['resource', 'invoice', '--fields', 'title:string'],
+      nothing,
+      '--fields, number 1, "title:string": there is no type string; use text',
+    ],
+    [
+      'a reference to no table',
+      ['resource', 'invoice', '--fields', 'ownerId:uuid->owners'],
+      nothing,
+      '"ownerId" refers to a table owners that no src/*/*.schema.ts has',
+    ],
     ['a reserved word', ['route', 'class'], nothing, 'reserved word in JavaScript'],
     ['a name that the piece uses itself', ['upload', 'row'], nothing, 'means something else in the code'],
     [

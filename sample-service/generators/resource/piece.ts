@@ -1,4 +1,6 @@
 import type { Piece } from '../piece.ts'
+import { fieldsFrom } from './fields.ts'
+import { shapeFor } from './shape.ts'
 
 /** Rows that clients create, list, read, change and delete. What depends on their fields is in the api, the schema and the test. */
 export const resource: Piece = {
@@ -17,4 +19,13 @@ export const resource: Piece = {
     },
   ],
   migration: true,
+  flags: [
+    {
+      name: 'fields',
+      asks: 'Its fields, such as title:text, price:numeric(10,2), dueAt:timestamptz?, ownerId:uuid->owners',
+      otherwise: () => 'title:text',
+      check: (list) => void fieldsFrom(list),
+    },
+  ],
+  shape: (service, noun, { fields = '' }) => shapeFor(service, noun, fields),
 }

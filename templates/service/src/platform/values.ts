@@ -24,12 +24,13 @@ export function integer() {
   return z.int32()
 }
 
-/** A `bigint` in decimal digits: 64 bits, which are more than a number of JSON holds. */
+/** A `bigint` as text, such as "42": its 64 bits are more than a number of JSON holds. */
 export function bigInteger() {
   return z
     .string()
     .regex(/^-?\d{1,19}$/, 'expected a whole number in a string, such as "42"')
-    .refine((value) => BigInt.asIntN(64, BigInt(value)) === BigInt(value), 'expected at most 64 bits')
+    .transform(BigInt)
+    .refine((value) => BigInt.asIntN(64, value) === value, 'expected at most 64 bits')
 }
 
 /** A `numeric(precision, scale)` as text, such as "12.50": nothing is rounded. */
