@@ -4,7 +4,7 @@ import { throwIfEnded } from '../../generator/ended.ts'
 import type { Context } from '../../templates/service/src/context/context.ts'
 import { group } from '../../templates/service/src/context/group.ts'
 import { sleep } from '../../templates/service/src/context/sleep.ts'
-import { requestCancel } from '../../templates/service/src/platform/postgres-cancel.ts'
+import { openCancels } from '../../templates/service/src/platform/postgres-cancel.ts'
 import { watchLocks, type Locks } from './locks.ts'
 import { machineMs, type Marks } from './marks.ts'
 import type { Options } from './options.ts'
@@ -26,7 +26,7 @@ export interface Latencies {
 
 export interface Measured {
   readonly times: readonly number[]
-  /** How many cancel requests the service sent for them: each is a fork of Postgres. */
+  /** How many connections the service dialled for their cancels: each is a fork of Postgres. */
   readonly sent: number
 }
 
@@ -156,6 +156,9 @@ async function measureBare(
   const client = new pg.Client({ connectionString: url }) as unknown as pg.PoolClient
   await client.connect()
   const times: number[] = []
+  const cancels = openCancels()
+  // Closed, it keeps no connection ready: each request is dialled.
+  cancels.close()
   try {
     while (times.length < singles) {
       throwIfEnded(ctx)
@@ -167,7 +170,7 @@ async function measureBare(
       await held
       let cancelled: Promise<void> | undefined
       const leave = (): void => {
-        cancelled = requestCancel(client, 5_000)
+        cancelled = cancels.request(ctx, client, 5_000)
       }
       times.push(await hangUp(ctx, locks, observer, { key, leave }))
       await Promise.all([ended, cancelled])
@@ -181,11 +184,9 @@ async function measureBare(
 function noParts() {
   return {
     'the context of the request has ended': [] as number[],
-    'a connection for the cancel is dialled': [] as number[],
-    'it is open, and the request sent': [] as number[],
     'the statement has ended: its lock is granted': [] as number[],
     'the call has rejected, its connection free again': [] as number[],
-    'the process that Postgres forked for the cancel has gone': [] as number[],
+    'the connection for the next cancel is open': [] as number[],
   }
 }
 
@@ -215,20 +216,18 @@ async function measureSingle(
     const ms = await hangUp(ctx, locks, observer, noted)
     times.push(ms)
     let seen = await marks()
-    while (seen.rejected < left || seen.closed < seen.dialled) {
+    while (seen.rejected < left || seen.connected < seen.dialled) {
       await sleep(ctx, 5)
       seen = await marks()
     }
-    // Sent twice: the last connection is not the one that ended it.
+    // Asked twice: what was noted last is not of this one.
     const once = seen.sent === sent + 1
     sent = seen.sent
     if (!once) continue
     parts['the context of the request has ended'].push(seen.ended - left)
-    parts['a connection for the cancel is dialled'].push(seen.dialled - left)
-    parts['it is open, and the request sent'].push(seen.connected - left)
     parts['the statement has ended: its lock is granted'].push(ms)
     parts['the call has rejected, its connection free again'].push(seen.rejected - left)
-    parts['the process that Postgres forked for the cancel has gone'].push(seen.closed - left)
+    parts['the connection for the next cancel is open'].push(seen.connected - left)
   }
   return times
 }

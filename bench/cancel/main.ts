@@ -22,10 +22,10 @@ async function run(ctx: Context, options: Options): Promise<boolean> {
 ### From a client's hang-up to the end of its statement in Postgres, ms
 
 A statement of the service holds a lock that a connection of the bench waits for; the clock runs from the end of the client's socket
-until Postgres has granted it. ${options.concurrent} clients connected at a time, a pool of ${options.concurrent}, loopback. Every cancel request is a fork of Postgres:
-what a bare one takes is what this machine takes for that.
+until Postgres has granted it. ${options.concurrent} clients connected at a time, a pool of ${options.concurrent}, loopback. Postgres forks a process for every
+connection: a bare cancel request waits for that, the service's finds one open that the cancel before it has left.
 
-| | times | median | p90 | p99 | greatest | wanted | cancel requests for each |
+| | times | median | p90 | p99 | greatest | wanted | side connections for each |
 |---|---|---|---|---|---|---|---|
 | a bare cancel request, one at a time, without the service | ${row(bare.times)} | | ${each(bare)} |
 | hang-ups, one at a time | ${row(single.times)} | | ${each(single)} |

@@ -16,18 +16,16 @@ export interface Marks {
   /** Of the last side connection. */
   dialled: number
   connected: number
-  closed: number
 }
 
 /** Notes every `net.connect` of this process, which in the service of the bench is a side connection: pg dials in another way. */
 export function noteSideConnections(): Marks {
-  const marks: Marks = { sent: 0, ended: 0, rejected: 0, dialled: 0, connected: 0, closed: 0 }
+  const marks: Marks = { sent: 0, ended: 0, rejected: 0, dialled: 0, connected: 0 }
   subscribe('net.client.socket', (message) => {
     const { socket } = message as { socket: Socket }
     marks.sent++
     marks.dialled = machineMs()
     socket.once('connect', () => (marks.connected = machineMs()))
-    socket.once('close', () => (marks.closed = machineMs()))
   })
   return marks
 }

@@ -3,12 +3,12 @@ import { ended } from './context/ended.ts'
 import { loadConfig } from './config.ts'
 import { listenAdmin } from './platform/admin.ts'
 import { closers, type Closers } from './platform/closers.ts'
-import { endedRequests } from './platform/ended-requests.ts'
 import { createLog, type Log } from './platform/log.ts'
 import { documented } from './platform/openapi.ts'
-import { openPlatform } from './platform/platform.ts'
+import { openPlatform, openTelemetry } from './platform/platform.ts'
 import { untilStopped } from './platform/process.ts'
 import { listen } from './platform/server.ts'
+import { phase, startTrace } from './platform/span.ts'
 import { prepare } from './prepare.ts'
 import { routes } from './routes.ts'
 
@@ -18,39 +18,38 @@ const service = 'sample-service'
 async function start(root: Context, stop: Context, log: Log, opened: Closers) {
   const config = loadConfig(process.env)
   const overdue = new Error(`it took longer than ${config.startupTimeoutMs} ms (STARTUP_TIMEOUT_MS)`)
-  using ctx = withTimeout(withValue(stop, contextName, 'start-up'), config.startupTimeoutMs, overdue)
+  using limited = withTimeout(withValue(stop, contextName, 'start-up'), config.startupTimeoutMs, overdue)
+  const { metrics, recent } = await openTelemetry(limited, log, opened, { ...config, service })
 
-  const platform = await openPlatform(ctx, log, opened, { ...config, service })
-  await opened.time('prepare', prepare(ctx, platform))
-
-  const { metrics } = platform.telemetry
-  const recent = config.debugContexts ? endedRequests(100) : undefined
-  const admin = await opened.time('admin', listenAdmin(ctx, root, { ...config.admin, metrics, recent }))
-  opened.defer('admin listener', (ctx) => admin.close(ctx))
-  const surface = documented(service, routes(platform))
-  const server = await opened.time('listen', listen(ctx, root, log, surface, { ...config.http, recent }))
-  log.info(ctx, 'listening', { port: server.port, adminPort: admin.port, tookMs: opened.openMs })
-  return { config, platform, server }
+  return await phase(limited, 'start-up', async (ctx) => {
+    const platform = await openPlatform(ctx, log, opened, { ...config, service })
+    await opened.time(ctx, 'prepare', prepare, platform)
+    const admin = await opened.time(ctx, 'admin', listenAdmin, root, { ...config.admin, metrics, recent })
+    opened.defer('admin listener', (ctx) => admin.close(ctx))
+    const surface = documented(service, routes(platform))
+    const server = await opened.time(ctx, 'listen', listen, root, log, surface, { ...config.http, recent })
+    log.info(ctx, 'listening', { port: server.port, adminPort: admin.port, tookMs: opened.openMs })
+    return { config, platform, server }
+  })
 }
 
 /** Starts, serves until something ends it, and stops in the reverse order. Resolves with whether all of it went well. */
 async function run(root: Context, log: Log): Promise<boolean> {
   using stop = untilStopped(root, log)
   const opened = closers(log)
-  const started = await start(root, stop, log, opened).catch((error: unknown) => {
+  const started = await start(root, stop, log, opened).catch(async (error: unknown) => {
     const reason = error instanceof Error ? error.message : String(error)
     log.fatal(root, `start-up failed: ${reason}`, { tookMs: opened.openMs })
+    await opened.close(startTrace(root, 'shutdown'), 500)
   })
-  if (started === undefined) {
-    await opened.close(root, 500)
-    return false
-  }
+  if (started === undefined) return false
   const { config, platform, server } = started
   const reason = await ended(stop)
-  const { abandoned, phasesMs } = await server.stop(root, platform.readiness, config.shutdown)
-  const closed = await opened.close(root, config.shutdown.flushMs)
+  const ctx = startTrace(root, 'shutdown')
+  const { abandoned, phasesMs } = await server.stop(ctx, platform.readiness, config.shutdown)
+  const closed = await opened.close(ctx, config.shutdown.flushMs)
   const tookMs = { ...phasesMs, ...opened.closeMs }
-  log.info(root, 'stopped', { reason: reason.message, abandoned, tookMs })
+  log.info(ctx, 'stopped', { reason: reason.message, abandoned, tookMs })
   return abandoned.length === 0 && closed
 }
 

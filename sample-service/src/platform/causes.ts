@@ -18,9 +18,16 @@ export class ServerShutdown extends Error {
   }
 }
 
+/** What a stop failed with that could not wait any longer for work that would not end. */
+export class WorkAbandoned extends Error {
+  override readonly name = 'WorkAbandoned'
+}
+
 /** What ended `ctx`, as one word for logs, spans and metrics: `DeadlineExceeded`, `ClientDisconnected` …; undefined before. */
 export function causeName(ctx: Context): string | undefined {
   const reason = cause(ctx)
   if (reason === undefined) return undefined
-  return reason === DeadlineExceeded ? 'DeadlineExceeded' : reason.name
+  // A cause without a name of its own says less than what it is the cause of.
+  const deadline = reason === DeadlineExceeded || (ctx.err === DeadlineExceeded && reason.name === 'Error')
+  return deadline ? 'DeadlineExceeded' : reason.name
 }

@@ -1,5 +1,4 @@
 import { SpanKind } from '@opentelemetry/api'
-import pLimit from 'p-limit'
 import pg, { type PoolClient, type QueryConfig, type QueryResult } from 'pg'
 import {
   afterFunc,
@@ -14,7 +13,7 @@ import {
 } from '../context/context.ts'
 import { sleep } from '../context/sleep.ts'
 import { ConnectionLost } from './database-errors.ts'
-import { requestCancel } from './postgres-cancel.ts'
+import type { Cancels } from './postgres-cancel.ts'
 import { span } from './span.ts'
 import { unwound } from './unwound.ts'
 
@@ -22,8 +21,6 @@ import { unwound } from './unwound.ts'
 const cancelBudgetMs = 5_000
 /** A backend that had not begun the statement drops the cancel, so it is sent again: after 10 ms, 20, 40 … */
 const firstResendMs = 10
-/** A storm of cancels (every request at shutdown) opens no more side connections than this. */
-const sideConnections = pLimit(4)
 
 /** One connection, borrowed from the pool by one call. Its statements run one after the other. */
 export interface Connection {
@@ -47,8 +44,8 @@ export interface Connection {
   release(): void
 }
 
-/** Takes over `client` until `release`. */
-export function borrowed(client: PoolClient): Connection {
+/** Takes over `client` until `release`. Its statements are cancelled through `cancels`. */
+export function borrowed(client: PoolClient, cancels: Cancels): Connection {
   let broken: Error | undefined
   let released = false
   let underWay = 0
@@ -78,7 +75,7 @@ export function borrowed(client: PoolClient): Connection {
       endedAt = performance.now()
       // Its end is why there is something to cancel. Ended below, when the statement has.
       ending = withTimeout(withValue(withoutCancel(ctx), contextName, 'cancel'), cancelBudgetMs)
-      cancelled = cancelUntilEnded(ending, client).catch(onError)
+      cancelled = cancelUntilEnded(ending, client, cancels).catch(onError)
     })
     try {
       return await submit(client, statement, values)
@@ -165,12 +162,10 @@ function submit(
 }
 
 /** Cancels what `client` runs, again and again until it has ended, which ends ctx; closes the connection if it will not. */
-async function cancelUntilEnded(ctx: Context, client: PoolClient): Promise<void> {
+async function cancelUntilEnded(ctx: Context, client: PoolClient, cancels: Cancels): Promise<void> {
   try {
     for (let pauseMs = firstResendMs; ctx.err === undefined; pauseMs *= 2) {
-      await sideConnections(async () => {
-        if (ctx.err === undefined) await requestCancel(client, cancelBudgetMs)
-      })
+      await cancels.request(ctx, client, cancelBudgetMs)
       await sleep(ctx, pauseMs).catch(() => undefined)
     }
     if (ctx.err === DeadlineExceeded)

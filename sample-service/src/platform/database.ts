@@ -8,6 +8,7 @@ import { within, type Queries } from './database-queries.ts'
 import { streamRows, type RowQuery, type StreamOptions } from './database-stream.ts'
 import { transact, type Work } from './database-transaction.ts'
 import type { Log } from './log.ts'
+import { openCancels, type Cancels } from './postgres-cancel.ts'
 import { unavailable } from './problem.ts'
 
 /** PostgreSQL. A query handle exists only inside a call that takes a context, so a query without one cannot be written. */
@@ -88,23 +89,24 @@ export async function openDatabase(
 }
 
 function overPool(pool: pg.Pool): Database {
+  const cancels = openCancels()
   /** Connections that somebody works with: those the pool is still dialling are not among them. */
   let inUse = 0
   pool.on('acquire', () => inUse++).on('release', () => inUse--)
   const busy = (): boolean => inUse >= pool.options.max
 
   const run: Database['run'] = (ctx, work) =>
-    withConnection(ctx, pool, (connection) => within(ctx, connection, work))
+    withConnection(ctx, pool, cancels, (connection) => within(ctx, connection, work))
 
   return {
     run,
 
     async transaction(ctx, work) {
-      return withConnection(ctx, pool, (connection) => transact(ctx, connection, work))
+      return withConnection(ctx, pool, cancels, (connection) => transact(ctx, connection, work))
     },
 
     async *stream(ctx, select, options = {}) {
-      yield* streamRows(ctx, borrowed(await acquire(ctx, pool)), select, options)
+      yield* streamRows(ctx, borrowed(await acquire(ctx, pool), cancels), select, options)
     },
 
     async ping(ctx) {
@@ -124,6 +126,7 @@ function overPool(pool: pg.Pool): Database {
     },
 
     async close(ctx) {
+      cancels.close()
       await until(ctx, pool.end())
     },
   }
@@ -132,9 +135,10 @@ function overPool(pool: pg.Pool): Database {
 async function withConnection<T>(
   ctx: Context,
   pool: pg.Pool,
+  cancels: Cancels,
   work: (connection: Connection) => Promise<T>,
 ): Promise<T> {
-  const connection = borrowed(await acquire(ctx, pool))
+  const connection = borrowed(await acquire(ctx, pool), cancels)
   try {
     return await work(connection)
   } catch (error) {

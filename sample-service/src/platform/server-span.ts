@@ -1,7 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import {
   propagation,
-  ProxyTracer,
   ROOT_CONTEXT,
   SpanKind,
   SpanStatusCode,
@@ -17,14 +16,6 @@ import { otelKey, spanOf } from './span.ts'
 const getter: TextMapGetter<IncomingHttpHeaders> = {
   get: (headers, name) => headers[name],
   keys: (headers) => Object.keys(headers),
-}
-
-/**
- * Whether spans are made at all: without a tracer provider the API hands out a stand-in. To be asked once, after
- * `startTelemetry`: asked for each request it costs a small one several percent.
- */
-export function isTracing(): boolean {
-  return !(trace.getTracer('sample-service') instanceof ProxyTracer)
 }
 
 /**

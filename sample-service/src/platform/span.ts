@@ -1,5 +1,7 @@
 import {
   context as ambient,
+  INVALID_SPAN_CONTEXT,
+  ProxyTracer,
   ROOT_CONTEXT,
   SpanStatusCode,
   trace,
@@ -27,6 +29,16 @@ export function spanOf(ctx: Context): Span | undefined {
 }
 
 /**
+ * Whether spans are made at all: without a tracer provider the API hands out a stand-in. To be asked once, after
+ * `startTelemetry`, where it counts: asked for each request it costs a small one several percent.
+ */
+export function isTracing(): boolean {
+  return !(trace.getTracer('sample-service') instanceof ProxyTracer)
+}
+
+const noSpan = trace.wrapSpanContext(INVALID_SPAN_CONTEXT)
+
+/**
  * Runs `work` in a span below the span of `ctx`, and ends the span when `work` has settled. What `work` throws is
  * recorded and thrown on; where `ctx` has ended, its cause is the span's `error.type`, for it is not a failure of the work.
  * @param recordFailure records instead where the conventions of a protocol say otherwise
@@ -38,6 +50,7 @@ export async function span<T>(
   work: (ctx: Context, span: Span) => Promise<T>,
   recordFailure: (ctx: Context, span: Span, error: unknown) => void = recordEnd,
 ): Promise<T> {
+  if (!isTracing()) return work(ctx, noSpan)
   const parent = ctx.value(otelKey) ?? ROOT_CONTEXT
   const current = trace.getTracer('sample-service').startSpan(name, options, parent)
   const otel = trace.setSpan(parent, current)
@@ -50,6 +63,48 @@ export async function span<T>(
   } finally {
     current.end()
   }
+}
+
+/**
+ * Runs `work`, a phase of the process's start or stop, in a span below the span of `ctx`. Whatever ends it early is an error
+ * of the phase. Unlike `span` it sets no ambient span: connections that are opened here outlive it, and their work is not its.
+ */
+export async function phase<T>(
+  ctx: Context,
+  name: string,
+  work: (ctx: Context) => Promise<T>,
+  options: SpanOptions = {},
+): Promise<T> {
+  if (!isTracing()) return work(ctx)
+  const traced = startSpan(ctx, name, options)
+  try {
+    return await work(traced)
+  } catch (error) {
+    failSpan(traced, error)
+    throw error
+  } finally {
+    spanOf(traced)?.end()
+  }
+}
+
+/** Starts a trace of its own, named `name`, whose root is the span of the returned context. It ends with `end()` of that. */
+export function startTrace(parent: Context, name: string): Context {
+  return isTracing() ? startSpan(withValue(parent, otelKey, ROOT_CONTEXT), name, {}) : parent
+}
+
+/** Marks the span of `ctx` as failed: by what ended `ctx` if it has ended, else by `error`. */
+export function failSpan(ctx: Context, error: unknown): void {
+  const failure = error instanceof Error ? error : new Error(String(error))
+  const current = spanOf(ctx)
+  current?.recordException(failure)
+  current?.setAttribute('error.type', causeName(ctx) ?? failure.name)
+  current?.setStatus({ code: SpanStatusCode.ERROR, message: failure.message })
+}
+
+function startSpan(ctx: Context, name: string, options: SpanOptions): Context {
+  const parent = ctx.value(otelKey) ?? ROOT_CONTEXT
+  const current = trace.getTracer('sample-service').startSpan(name, options, parent)
+  return withValue(ctx, otelKey, trace.setSpan(parent, current))
 }
 
 function recordEnd(ctx: Context, current: Span, error: unknown): void {

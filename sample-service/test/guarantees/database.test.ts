@@ -8,10 +8,12 @@ import { expect, test } from 'vitest'
 import { cause, withCancel, withTimeout, type Context } from '../../src/context/context.ts'
 import { ConnectionLost, QueryFailed } from '../../src/platform/database-errors.ts'
 import type { Queries } from '../../src/platform/database-queries.ts'
-import type { Database } from '../../src/platform/database.ts'
+import { openDatabase, type Database } from '../../src/platform/database.ts'
+import { createLog } from '../../src/platform/log.ts'
 import { Problem } from '../../src/platform/problem.ts'
 import { eventually } from '../support/client.ts'
 import { openTestDatabase } from '../support/database.ts'
+import type { Link, Proxy } from '../support/proxy.ts'
 
 test('a statement is cancelled in Postgres when its context ends, and the call rejects with the cause', async (t) => {
   const { ctx, db, active } = await openTestDatabase(t)
@@ -156,6 +158,37 @@ test('a cancel that Postgres did not hear is sent again', async (t) => {
   expect(proxy.seen.cancel).toBeGreaterThanOrEqual(3)
 })
 
+test('each cancel opens the connection of the next one, and the pool closes what it leaves', async (t) => {
+  const { ctx, proxy, active } = await openTestDatabase(t, 1)
+  const options = { url: proxy.url, poolMax: 1, applicationName: 'subject' }
+  const db = await openDatabase(ctx, createLog({ level: 'silent', service: 'test' }), options)
+  await cancelOne(ctx, db, active)
+  const ready = await readyLink(proxy)
+
+  await cancelOne(ctx, db, active)
+
+  expect(ready.kind).toBe('cancel')
+  await readyLink(proxy)
+  await db.close(ctx)
+  // The other pool of this test has the one that is left.
+  await eventually(() => Promise.resolve(proxy.links.size === 1))
+})
+
+test('a connection for the next cancel that is cut off meanwhile is replaced', async (t) => {
+  const { ctx, db, proxy, active } = await openTestDatabase(t, 1)
+  await cancelOne(ctx, db, active)
+  const ready = await readyLink(proxy)
+  proxy.toServer = (link) => {
+    if (link === ready) link.cut()
+    return undefined
+  }
+
+  await cancelOne(ctx, db, active)
+
+  expect(ready.kind).toBe('cancel')
+  expect(proxy.seen).toEqual({ session: 1, cancel: 3, tls: 0 })
+})
+
 test('a connection that dies while its cancel is under way is replaced', async (t) => {
   const { ctx, db, proxy, active } = await openTestDatabase(t, 1)
   proxy.toServer = (link) => {
@@ -273,6 +306,24 @@ test('two thousand cancels on a small pool hit no neighbour, and leave nothing b
   expect(await active()).toBe(0)
   expect(db.stats()).toMatchObject({ idle: 4, waiting: 0 })
 })
+
+/** Has one statement cancelled while it runs. */
+async function cancelOne(ctx: Context, db: Database, active: () => Promise<number>): Promise<void> {
+  using request = withCancel(ctx)
+  const sleeping = db.run(request, (q) => q.execute(sql`select pg_sleep(30)`))
+  await eventually(async () => (await active()) === 1)
+  request.cancel()
+  await expect(sleeping).rejects.toBe(cause(request))
+}
+
+/** The connection on which nothing has been said yet: there is to be one. */
+async function readyLink(proxy: Proxy): Promise<Link> {
+  const ready = (): Link[] => [...proxy.links].filter(({ kind }) => kind === undefined)
+  await eventually(() => Promise.resolve(ready().length === 1))
+  const [link] = ready()
+  if (link === undefined) throw new Error('no connection is ready for the next cancel')
+  return link
+}
 
 /** A call of any kind that takes about three milliseconds. */
 async function oneOf(ctx: Context, db: Database): Promise<unknown> {

@@ -1,18 +1,33 @@
 import { withTimeout, type Context } from '../context/context.ts'
 import { until } from '../context/until.ts'
 import type { Log } from './log.ts'
+import { failSpan, phase, spanOf } from './span.ts'
 
 /** Milliseconds that each of several things took, in their order. */
 export type Durations = Readonly<Record<string, number>>
 
 /** What has been opened and must be closed, as Go's `defer`: last opened, first closed. */
 export interface Closers {
-  /** Waits for what opens it, and notes in `openMs` how long that took, or how long it took to fail. */
-  time<T>(name: string, opening: Promise<T>): Promise<T>
-  defer(name: string, close: (ctx: Context) => Promise<void>): void
+  /**
+   * Runs `open(ctx, ...args)` in a span of its own below the span of ctx, and notes in `openMs` how long that took, or how
+   * long it took to fail.
+   */
+  time<T, Args extends unknown[]>(
+    ctx: Context,
+    name: string,
+    open: (ctx: Context, ...args: Args) => Promise<T>,
+    ...args: Args
+  ): Promise<T>
+  /** @param options.exportsTraces the span that `close` is called under ends before this closes, and is exported by it */
+  defer(
+    name: string,
+    close: (ctx: Context) => Promise<void>,
+    options?: { readonly exportsTraces: boolean },
+  ): void
   /**
    * Closes all, in reverse, within `ms`: each gets an equal share of the time left, so that one that hangs does not
-   * take the others' time. What fails or does not end is logged. @returns whether all closed
+   * take the others' time, and a span below the span of ctx. What fails or does not end is logged, and fails both spans.
+   * @returns whether all closed
    */
   close(ctx: Context, ms: number): Promise<boolean>
   readonly openMs: Durations
@@ -21,20 +36,20 @@ export interface Closers {
 
 /** Nothing opened yet. */
 export function closers(log: Log): Closers {
-  const opened: { name: string; close: (ctx: Context) => Promise<void> }[] = []
+  const opened: { name: string; close: (ctx: Context) => Promise<void>; exportsTraces: boolean }[] = []
   const openMs: Record<string, number> = {}
   const closeMs: Record<string, number> = {}
   return {
-    async time(name, opening) {
+    async time(ctx, name, open, ...args) {
       const startedAt = performance.now()
       try {
-        return await opening
+        return await phase(ctx, name, (ctx) => open(ctx, ...args))
       } finally {
         openMs[name] = msSince(startedAt)
       }
     },
-    defer(name, close) {
-      opened.push({ name, close })
+    defer(name, close, { exportsTraces } = { exportsTraces: false }) {
+      opened.push({ name, close, exportsTraces })
     },
     async close(parent, ms) {
       const endsAt = performance.now() + ms
@@ -43,9 +58,15 @@ export function closers(log: Log): Closers {
         const startedAt = performance.now()
         using ctx = withTimeout(parent, (endsAt - startedAt) / (opened.length + 1))
         try {
-          await until(ctx, next.close(ctx))
+          if (next.exportsTraces) {
+            spanOf(ctx)?.end()
+            await until(ctx, next.close(ctx))
+          } else {
+            await phase(ctx, next.name, (ctx) => until(ctx, next.close(ctx)))
+          }
         } catch (err) {
           clean = false
+          failSpan(ctx, err)
           log.error(ctx, `${next.name} did not close`, { err })
         }
         closeMs[next.name] = msSince(startedAt)

@@ -10,6 +10,8 @@ const maxRemembered = 50
 /** What OpenTelemetry has to say of itself, as lines of our log. */
 export interface Diagnostics {
   readonly logger: DiagLogger
+  /** Says that exports will fail with `code`, once: the exports that do so are counted, as what repeats is. */
+  warnOfFailures(code: string, sentence: string): void
   /** The warnings and errors so far, said or held back. */
   readonly count: number
 }
@@ -21,8 +23,11 @@ export function diagnostics(root: Context, log: Log): Diagnostics {
 
   function report(message: string): void {
     count++
-    const readable = reasonIn(message)
-    const kind = readable.replaceAll(/\d+/g, '#')
+    const { sentence, code } = reasonIn(message)
+    say(code ?? sentence.replaceAll(/\d+/g, '#'), sentence)
+  }
+
+  function say(kind: string, sentence: string): void {
     const before = said.get(kind)
     const now = performance.now()
     if (before !== undefined && now - before.at < silenceMs) {
@@ -32,11 +37,12 @@ export function diagnostics(root: Context, log: Log): Diagnostics {
     if (said.size >= maxRemembered) said.clear()
     said.set(kind, { at: now, held: 0 })
     const held = before?.held ?? 0
-    log.warn(root, `telemetry: ${readable}`, held > 0 ? { repeated: held } : {})
+    log.warn(root, `telemetry: ${sentence}`, held > 0 ? { repeated: held } : {})
   }
   const detail = (message: string): void => log.debug(root, `telemetry: ${message}`)
 
   return {
+    warnOfFailures: say,
     logger: { error: report, warn: report, info: detail, debug: detail, verbose: detail },
     get count() {
       return count
@@ -58,17 +64,20 @@ export function diagnosticsLevel(name: string | undefined): DiagLogLevel {
   return levels[name?.toUpperCase() ?? ''] ?? DiagLogLevel.WARN
 }
 
-/** The SDK reports an exception as JSON text of all its properties, stack included. */
-function reasonIn(message: string): string {
-  if (!message.startsWith('{')) return message
+/**
+ * The SDK reports an exception as JSON text of all its properties, stack included.
+ * @returns a sentence, and the code of the exception if it has one
+ */
+function reasonIn(message: string): { sentence: string; code?: string } {
+  if (!message.startsWith('{')) return { sentence: message }
   try {
     const { name, code, message: reason } = JSON.parse(message) as Record<string, unknown>
     const kind = code ?? (name === 'Error' ? undefined : name)
     const parts = [kind, reason].filter((part) => typeof part === 'string' && part !== '')
-    return parts.length > 0
-      ? `an export failed, check OTEL_EXPORTER_OTLP_ENDPOINT: ${parts.join(' ')}`
-      : message
+    if (parts.length === 0) return { sentence: message }
+    const sentence = `an export failed, check OTEL_EXPORTER_OTLP_ENDPOINT: ${parts.join(' ')}`
+    return typeof code === 'string' ? { sentence, code } : { sentence }
   } catch {
-    return message
+    return { sentence: message }
   }
 }

@@ -14,7 +14,8 @@ import type { Outcome } from './outcome.ts'
 import { notFound } from './problem.ts'
 import { requestKey } from './request.ts'
 import type { Route, StreamedResponse } from './route.ts'
-import { endServerSpan, isTracing, startServerSpan } from './server-span.ts'
+import { endServerSpan, startServerSpan } from './server-span.ts'
+import { isTracing } from './span.ts'
 import { unwound } from './unwound.ts'
 
 /** The limits of a request that its route does not set itself. */

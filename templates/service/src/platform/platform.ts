@@ -10,10 +10,12 @@ import type { Storage } from './storage.ts'
 import { openChosenStorage } from './storages.ts'
 import { startTelemetry, type Telemetry } from './telemetry.ts'
 
+/** How many requests that have ended `/debug/contexts` shows. */
+const keptRequests = 100
+
 /** What the process opened for its domains. `main` hands it down and has it closed. */
 export interface Platform {
   readonly log: Log
-  readonly telemetry: Telemetry
   readonly db: Database
   readonly storage: Storage
   readonly readiness: Readiness
@@ -27,20 +29,34 @@ export interface PlatformOptions {
   readonly uploads: UploadLimits & { readonly url: string | undefined; readonly dir: string }
 }
 
-/** Opens all that lies outside the process, first what must close last. `opened` closes it, also after a failure here. */
+/** Starts telemetry, before all that is to be seen by it. `opened` closes it last, so that it exports the others' ends. */
+export async function openTelemetry(
+  ctx: Context,
+  log: Log,
+  opened: Closers,
+  options: { readonly service: string; readonly debugContexts: boolean },
+): Promise<Telemetry> {
+  const telemetry = await opened.time(ctx, 'telemetry', startTelemetry, {
+    log,
+    serviceName: options.service,
+    keepEnded: options.debugContexts ? keptRequests : 0,
+  })
+  opened.defer('telemetry', (ctx) => telemetry.close(ctx), { exportsTraces: true })
+  return telemetry
+}
+
+/** Opens all else that lies outside the process, first what must close last. `opened` closes it, also after a failure here. */
 export async function openPlatform(
   ctx: Context,
   log: Log,
   opened: Closers,
   options: PlatformOptions,
 ): Promise<Platform> {
-  const telemetry = await opened.time('telemetry', startTelemetry(ctx, { serviceName: options.service, log }))
-  opened.defer('telemetry', (ctx) => telemetry.close(ctx))
   const database = { ...options.database, applicationName: options.service }
-  const db = await opened.time('database', openDatabase(ctx, log, database))
+  const db = await opened.time(ctx, 'database', openDatabase, log, database)
   opened.defer('database', (ctx) => db.close(ctx))
   observePool(() => db.stats())
-  await opened.time('migrations', requireMigrated(ctx, log, db, migrationsFolder))
-  const storage = await opened.time('storage', openChosenStorage(ctx, options.uploads))
-  return { log, telemetry, db, storage, uploads: options.uploads, readiness: { accepting: true } }
+  await opened.time(ctx, 'migrations', requireMigrated, log, db, migrationsFolder)
+  const storage = await opened.time(ctx, 'storage', openChosenStorage, options.uploads)
+  return { log, db, storage, uploads: options.uploads, readiness: { accepting: true } }
 }

@@ -6,8 +6,8 @@ import { withValue, type Context } from '../context/context.ts'
 import { testContext } from '../context/test-context.ts'
 import type { Outcome } from './outcome.ts'
 import { requestKey } from './request.ts'
-import { endServerSpan, isTracing, startServerSpan } from './server-span.ts'
-import { span, traceOf } from './span.ts'
+import { endServerSpan, startServerSpan } from './server-span.ts'
+import { isTracing, span, traceOf } from './span.ts'
 import { startTelemetry } from './telemetry.ts'
 
 const ok: Outcome = { route: '/items/:id', status: 200, cause: undefined, failure: undefined }

@@ -5,7 +5,7 @@ import { contextName, withCancel, withTimeout, withValue, type Context } from '.
 import { ended } from '../context/ended.ts'
 import { sleep } from '../context/sleep.ts'
 import { bind } from './bind.ts'
-import { ServerShutdown } from './causes.ts'
+import { ServerShutdown, WorkAbandoned } from './causes.ts'
 import { msSince, type Durations } from './closers.ts'
 import { describeExchange, logAbandoned } from './exchange.ts'
 import { createBoundary, type Boundary, type HttpOptions } from './http.ts'
@@ -14,6 +14,7 @@ import type { Log } from './log.ts'
 import type { Readiness } from './health.ts'
 import { inTurn } from './in-turn.ts'
 import type { Route } from './route.ts'
+import { failSpan, phase } from './span.ts'
 import { cutOffUnread } from './unread.ts'
 
 /** Milliseconds for each phase of a stop. */
@@ -88,20 +89,20 @@ export async function listen(
       // instance; told nothing, its next request would cross with the closing of the connection.
       boundary.closeConnections()
       log.info(ctx, 'not ready', { delayMs })
-      await sleep(ctx, delayMs)
+      await phase(ctx, 'delay', (ctx) => sleep(ctx, delayMs))
       const delay = msSince(startedAt)
 
       server.close()
       log.info(ctx, 'draining', { ...(await open()), drainMs })
       const drain = await idleWithin(ctx, 'drain', server, boundary, drainMs)
       log.info(ctx, 'drained', { durationMs: drain, ...(await open()) })
-      if (boundary.active.size === 0) return end({ delay, drain })
+      if (boundary.active.size === 0) return end(ctx, { delay, drain })
 
       log.info(ctx, 'cancelling', { requests: boundary.active.size, cancelMs })
       serving.cancel(new ServerShutdown())
       const cancel = await idleWithin(ctx, 'cancel', server, boundary, cancelMs)
       log.info(ctx, 'cancelled', { durationMs: cancel, ...(await open()) })
-      return end({ delay, drain, cancel })
+      return end(ctx, { delay, drain, cancel })
     },
   }
 
@@ -111,37 +112,40 @@ export async function listen(
     return { requests: boundary.active.size, connections }
   }
 
-  function end(phasesMs: Durations): Stopped {
+  function end(ctx: Context, phasesMs: Durations): Stopped {
     serving.cancel(new ServerShutdown())
     // An answer that its client does not read is no work: it ends with its connection.
     const working = Array.from(boundary.active).filter((exchange) => exchange.working)
-    for (const exchange of working) logAbandoned(root, log, exchange)
+    for (const exchange of working) logAbandoned(ctx, log, exchange)
+    if (working.length > 0) failSpan(ctx, new WorkAbandoned(`${working.length} requests`))
     server.closeAllConnections()
     return { abandoned: working.map(describeExchange), phasesMs }
   }
 }
 
 /**
- * Waits until no request is under way, for `ms` at most. Connections are closed as they fall idle.
+ * Waits in a span until no request is under way, for `ms` at most. Connections are closed as they fall idle.
  * @returns how long it took
  */
 async function idleWithin(
-  parent: Context,
-  phase: string,
+  ctx: Context,
+  name: string,
   server: NodeServer,
   boundary: Boundary,
   ms: number,
 ): Promise<number> {
   const startedAt = performance.now()
-  using waiting = withTimeout(withValue(parent, contextName, phase), ms)
-  const idle = new Promise<void>((resolve) => {
-    boundary.onIdle = () => {
-      // The connection of the response that has ended is idle only in the next turn.
-      setImmediate(() => server.closeIdleConnections())
-      if (boundary.active.size === 0) resolve()
-    }
-    boundary.onIdle()
+  await phase(ctx, name, async (ctx) => {
+    using waiting = withTimeout(withValue(ctx, contextName, name), ms)
+    const idle = new Promise<void>((resolve) => {
+      boundary.onIdle = () => {
+        // The connection of the response that has ended is idle only in the next turn.
+        setImmediate(() => server.closeIdleConnections())
+        if (boundary.active.size === 0) resolve()
+      }
+      boundary.onIdle()
+    })
+    await Promise.race([idle, ended(waiting)])
   })
-  await Promise.race([idle, ended(waiting)])
   return msSince(startedAt)
 }

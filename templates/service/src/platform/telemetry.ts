@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { context as ambient, diag, metrics, propagation, ProxyTracer, trace } from '@opentelemetry/api'
+import { context as ambient, diag, metrics, propagation, trace } from '@opentelemetry/api'
 import {
   defaultResource,
   detectResources,
@@ -7,19 +7,31 @@ import {
   resourceFromAttributes,
 } from '@opentelemetry/resources'
 import { MeterProvider } from '@opentelemetry/sdk-metrics'
-import { withDeadline, withoutCancel, type Context } from '../context/context.ts'
+import {
+  contextName,
+  withCancel,
+  withDeadline,
+  withoutCancel,
+  withValue,
+  type Context,
+} from '../context/context.ts'
 import { until } from '../context/until.ts'
 import { diagnostics, diagnosticsLevel } from './diagnostics.ts'
+import { endedRequests, type EndedRequests } from './ended-requests.ts'
 import type { Log } from './log.ts'
 import { loadMetricReaders } from './metric-readers.ts'
 import { observeEventLoop, observeMemory } from './metrics.ts'
 import { prometheusEndpoint } from './prometheus.ts'
+import { isTracing } from './span.ts'
+import { unexported, unreachable } from './telemetry-check.ts'
 import { telemetryPlan } from './telemetry-plan.ts'
 
 /** OpenTelemetry's SDK, started. One a process at a time: its API is global. */
 export interface Telemetry {
   /** Answers `GET /metrics` in Prometheus' text format. */
   readonly metrics: (request: IncomingMessage, response: ServerResponse) => void
+  /** The requests that ended last; undefined where they are not kept. */
+  readonly recent: EndedRequests | undefined
   /** Exports what is held, as long as ctx lasts, and stops. Never rejects: what could not be exported is logged. */
   close(ctx: Context): Promise<void>
 }
@@ -31,15 +43,17 @@ const returnMs = 50
  * Collects metrics; exports traces and metrics where the environment names an endpoint or an exporter (`OTEL_*`,
  * https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/). Nothing is instrumented from
  * outside, and no loader hook is needed: the service makes its own spans.
+ * @param options.keepEnded how many requests that have ended are kept in memory, for people to look at
  * @throws the cause of ctx if it ends first
  */
 export async function startTelemetry(
   ctx: Context,
-  options: { serviceName: string; log: Log },
+  options: { serviceName: string; log: Log; keepEnded?: number },
 ): Promise<Telemetry> {
-  const { log, serviceName } = options
+  const { log, serviceName, keepEnded = 0 } = options
+  const recent = keepEnded > 0 ? endedRequests(keepEnded) : undefined
   const plan = telemetryPlan(process.env)
-  if (plan.disabled) return disabled
+  if (plan.disabled) return { metrics: nothingCollected, recent, close: () => Promise.resolve() }
 
   // The SDK for traces takes a quarter of a second to load.
   const [node, createReaders] = await until(
@@ -67,14 +81,22 @@ export async function startTelemetry(
   metrics.setGlobalMeterProvider(meters)
   const stopObserving = observeEventLoop()
   observeMemory()
-  if (plan.traces && trace.getTracer(serviceName) instanceof ProxyTracer) {
-    log.warn(ctx, 'telemetry: traces were asked for and none will be exported; check OTEL_TRACES_EXPORTER')
-  }
+  const lost = unexported(plan, process.env, isTracing())
+  if (lost !== undefined) log.warn(ctx, `telemetry: ${lost}`)
+  // The start does not wait for it, so it has a context of its own, which ends when it has looked or telemetry closes.
+  const checking = withCancel(withValue(withoutCancel(ctx), contextName, 'telemetry check'))
+  const checked = unreachable(checking, plan, process.env).then((found) => {
+    if (found !== undefined) reports.warnOfFailures(found.code, found.sentence)
+    checking.cancel()
+  })
 
   return {
     metrics: prometheus.answer,
+    recent,
     async close(ctx) {
       const before = reports.count
+      checking.cancel()
+      await checked
       using flushing = withDeadline(ctx, (ctx.deadline ?? Infinity) - returnMs)
       const failures = await until(flushing, failuresOf([tracing, meters])).catch((error: unknown) => [
         messageOf(error),
@@ -100,10 +122,7 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
-const disabled: Telemetry = {
-  metrics: (_request, response) => {
-    response.setHeader('content-type', 'text/plain')
-    response.end('# nothing is collected: OTEL_SDK_DISABLED is set\n')
-  },
-  close: () => Promise.resolve(),
+function nothingCollected(_request: IncomingMessage, response: ServerResponse): void {
+  response.setHeader('content-type', 'text/plain')
+  response.end('# nothing is collected: OTEL_SDK_DISABLED is set\n')
 }

@@ -2,6 +2,7 @@ import { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
 import { z } from 'zod'
+import { withoutCancel } from '../../src/context/context.ts'
 import { ended } from '../../src/context/ended.ts'
 import { sleep } from '../../src/context/sleep.ts'
 import { createClient } from '../../src/platform/client.ts'
@@ -101,6 +102,18 @@ export function routes(platform: Platform): Route[] {
       responses,
       handle: async (_ctx, { query }) => {
         await delay(query.seconds * 1_000)
+        return Response.json({ slept: query.seconds })
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/probe/stuck',
+      summary: 'Waits inside Postgres, cut off from its context',
+      tags,
+      query: Seconds,
+      responses,
+      handle: async (ctx, { query }) => {
+        await db.run(withoutCancel(ctx), (q) => q.execute(sql`select pg_sleep(${query.seconds})`))
         return Response.json({ slept: query.seconds })
       },
     }),
