@@ -113,3 +113,17 @@ describe('stampNames', () => {
     )
   })
 })
+
+test.each([
+  ['invoice', 'an invoice'],
+  ['order', 'an order'],
+  ['umbrella', 'an umbrella'],
+  ['hour', 'an hour'],
+  ['user', 'a user'],
+  ['unit', 'a unit'],
+  ['one-pager', 'a one pager'],
+  ['price-list', 'a price list'],
+])('the article of %s', (word, named) => {
+  expect(stampNames('/** Makes a widget. */', nounFrom(word))).toBe(`/** Makes ${named}. */`)
+  expect(stampNames("'A widget as it is'", nounFrom(word))).toBe(`'A${named.slice(1)} as it is'`)
+})

@@ -164,7 +164,7 @@ describe('npm run add -- storage s3', () => {
 describe('an obstacle is one sentence and changes nothing', () => {
   const nothing = (): void => undefined
   const obstacles: [string, string[], (service: string) => void, string][] = [
-    ['an unknown piece', ['resources', 'invoice'], nothing, 'choose one of route, upload, storage'],
+    ['an unknown piece', ['things', 'invoice'], nothing, 'choose one of route, resource, upload, storage'],
     ['an unknown flag', ['upload', 'invoice', '--force'], nothing, "Unknown option '--force'"],
     ['a second name', ['upload', 'invoice', 'receipt'], nothing, '"receipt" is one name too many'],
     ['no name', ['upload'], nothing, 'Say the name of what to add'],
@@ -173,6 +173,24 @@ describe('an obstacle is one sentence and changes nothing', () => {
       ['storage', 'gcs'],
       nothing,
       'There is no storage "gcs": choose one of s3',
+    ],
+    [
+      'a flag of another piece',
+      ['route', 'report', '--fields', 'a:text'],
+      nothing,
+      'route takes no --fields',
+    ],
+    [
+      'a field that there is not',
+      ['resource', 'invoice', '--fields', 'title:string'],
+      nothing,
+      '--fields, number 1, "title:string": there is no type string; use text',
+    ],
+    [
+      'a reference to no table',
+      ['resource', 'invoice', '--fields', 'ownerId:uuid->owners'],
+      nothing,
+      '"ownerId" refers to a table owners that no src/*/*.schema.ts has',
     ],
     ['a reserved word', ['route', 'class'], nothing, 'reserved word in JavaScript'],
     ['a name that the piece uses itself', ['upload', 'row'], nothing, 'means something else in the code'],

@@ -141,7 +141,12 @@ const sql =
 
 const placeholder = /widgets?|Widgets?|WIDGETS?/g
 
-function stampPart(part: string, noun: Noun, kind: Kind, previous = ''): string {
+/** Said with a vowel, however it is written: an invoice, an hour, but a user and a unit. */
+const vowel = /^(?:[aeio]|u(?!ni|s[aeiu]|ti|bi)|hour|hono|heir)(?!ne\b|nce\b|u)/
+
+function stampPart(text: string, noun: Noun, kind: Kind, previous = ''): string {
+  const part =
+    kind === 'prose' && vowel.test(noun.singular) ? text.replace(/\b([Aa]) (?=widget\b)/gi, '$1n ') : text
   return part.replace(placeholder, (found: string, at: number) => {
     const name = (/s$/i.test(found) ? noun.plural : noun.singular).split('-')
     const before = part.slice(0, at) || previous

@@ -1,3 +1,5 @@
+import type { Noun } from './names.ts'
+
 /** Something that `npm run add` can add to the service, told as data. The folder beside it holds what it stamps. */
 export interface Piece {
   /** What is typed after `npm run add --`. */
@@ -12,9 +14,34 @@ export interface Piece {
   wirings: readonly Wiring[]
   /** Whether the stamped schema needs a migration, which the service's own drizzle-kit then makes. */
   migration: boolean
+  /** What can be said of it beside its name. */
+  flags?: readonly Flag[]
+  /**
+   * What makes of each stamped file what the flags ask for, by its syntax tree. `service` is the root of the service.
+   * Throws an Error of one sentence for what cannot be.
+   */
+  shape?: (service: string, noun: Noun, flags: Flags) => Promise<Shape>
   /** What package.json must depend on, with the range where it does not yet. */
   dependencies?: Readonly<Record<string, string>>
 }
+
+/** Something that can be said of a piece on the command line, and is asked for with the name if it was not. */
+export interface Flag {
+  /** What is typed behind `--`. */
+  name: string
+  /** The question, and what the list of pieces says. */
+  asks: string
+  /** What is taken if nothing was said. */
+  otherwise: (noun: Noun) => string
+  /** Throws an Error of one sentence for what it cannot be. */
+  check: (value: string) => void
+}
+
+/** What was said for each flag of a piece, or is taken instead. */
+export type Flags = Readonly<Record<string, string>>
+
+/** The text that a file is to have, by its path and its text with the noun in it. */
+export type Shape = (path: string, text: string) => string
 
 /** One call that is put into a function of an existing file, with its import. Its names say widget, as the piece's files do. */
 export interface Wiring {

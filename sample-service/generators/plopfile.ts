@@ -2,8 +2,9 @@ import type { ActionType, NodePlopAPI, PromptQuestion } from 'node-plop'
 import { depend } from './depend.ts'
 import { migrate } from './migration.ts'
 import { nameFrom, nounFrom, stampNames, type Noun } from './names.ts'
-import type { Piece, Wiring } from './piece.ts'
+import type { Flag, Flags, Piece, Wiring } from './piece.ts'
 import type { Plan } from './plan.ts'
+import { resource } from './resource/piece.ts'
 import { route } from './route/piece.ts'
 import { stamp } from './stamp.ts'
 import { storage } from './storage/piece.ts'
@@ -29,8 +30,8 @@ export interface Run {
  */
 export default function plopfile(plop: NodePlopAPI): void {
   plop.setActionType('stamp', async (answers, config) => {
-    const { piece, noun } = config as unknown as { piece: Piece; noun: Noun }
-    await stamp(runOf(answers).plan, piece, noun)
+    const { piece, noun, flags } = config as unknown as { piece: Piece; noun: Noun; flags: Flags }
+    await stamp(runOf(answers).plan, piece, noun, flags)
     return piece.name
   })
   plop.setActionType('wire', async (answers, config) => {
@@ -54,6 +55,11 @@ export default function plopfile(plop: NodePlopAPI): void {
     description: route.summary,
     prompts: promptsOf(route),
     actions: (answers) => actionsOf(route, runOf(answers)),
+  })
+  plop.setGenerator('resource', {
+    description: resource.summary,
+    prompts: promptsOf(resource),
+    actions: (answers) => actionsOf(resource, runOf(answers)),
   })
   plop.setGenerator('upload', {
     description: upload.summary,
@@ -86,10 +92,22 @@ function promptsOf(piece: Piece): PromptQuestion[] {
     validate: (typed: string, answers?: { name: string }) =>
       valid(() => nounFrom(answers?.name ?? '', typed)),
   }
-  return piece.takes === 'noun' ? [name, plural] : [name]
+  const flags = (piece.flags ?? []).map(promptOf)
+  return piece.takes === 'noun' ? [name, plural, ...flags] : [name, ...flags]
 }
 
-function valid(parse: () => Noun): true | string {
+function promptOf({ name, asks, otherwise, check }: Flag): PromptQuestion {
+  return {
+    type: 'input',
+    name,
+    message: `${asks}:`,
+    default: (answers: { name: string; plural?: string }) =>
+      otherwise(nounFrom(answers.name, answers.plural)),
+    validate: (typed: string) => valid(() => check(typed)),
+  }
+}
+
+function valid(parse: () => unknown): true | string {
   try {
     parse()
     return true
@@ -98,19 +116,33 @@ function valid(parse: () => Noun): true | string {
   }
 }
 
-function actionsOf(piece: Piece, { name, plural }: Run): ActionType[] {
+function actionsOf(piece: Piece, run: Run): ActionType[] {
+  const { name, plural } = run
   if (typeof piece.takes !== 'string' && !piece.takes.includes(name)) {
     throw new Error(`There is no ${piece.name} "${name}": choose one of ${piece.takes.join(', ')}.`)
   }
   const noun = piece.takes === 'noun' ? nounFrom(name, plural) : nameFrom(name)
+  const flags = flagsOf(piece, run, noun)
   return [
-    { type: 'stamp', piece, noun } as ActionType,
+    { type: 'stamp', piece, noun, flags } as ActionType,
     ...piece.wirings.map((wiring) => ({ type: 'wire', wiring: stampWiring(wiring, noun) }) as ActionType),
     ...(piece.dependencies
       ? [{ type: 'depend', dependencies: piece.dependencies } as unknown as ActionType]
       : []),
     ...(piece.migration ? [{ type: 'migrate', noun } as ActionType] : []),
   ]
+}
+
+/** Each flag as it was said, or as it is taken instead. Throws for what one cannot be. */
+function flagsOf({ flags = [] }: Piece, run: Run, noun: Noun): Flags {
+  const said = run as unknown as Readonly<Record<string, string | undefined>>
+  return Object.fromEntries(
+    flags.map(({ name, otherwise, check }) => {
+      const value = said[name] ?? otherwise(noun)
+      check(value)
+      return [name, value]
+    }),
+  )
 }
 
 function stampWiring(wiring: Wiring, noun: Noun): Wiring {

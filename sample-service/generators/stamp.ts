@@ -3,18 +3,20 @@ import { join, relative, sep } from 'node:path'
 import { Node, SyntaxKind, type Identifier } from 'ts-morph'
 import { formatNew } from './format.ts'
 import { stampNames, type Noun } from './names.ts'
-import type { Piece } from './piece.ts'
+import type { Flags, Piece } from './piece.ts'
 import type { Plan } from './plan.ts'
 import { parse } from './source.ts'
 
 /** Plans the piece's files with the noun in place of widget. Throws an Error of one sentence where one of them cannot be. */
-export async function stamp(plan: Plan, piece: Piece, noun: Noun): Promise<void> {
+export async function stamp(plan: Plan, piece: Piece, noun: Noun, flags: Flags = {}): Promise<void> {
+  const shape = await piece.shape?.(plan.root, noun, flags)
   for (const path of await filesOf(piece.folder)) {
     const from = relative(piece.folder, path).split(sep).join('/')
     const text = await readFile(path, 'utf8')
     refuseMixing(from, text, noun)
     const to = stampNames(from, noun)
-    await plan.add(to, await formatNew(plan.root, to, stampNames(text, noun)))
+    const named = stampNames(text, noun)
+    await plan.add(to, await formatNew(plan.root, to, shape === undefined ? named : shape(to, named)))
   }
 }
 

@@ -17,6 +17,7 @@ check('arrows', arrows, {
     from('src/things/parts/things.part.ts', '../things.schema.ts'),
     from('src/things/things.routes.ts', '../platform/route.ts'),
     from('src/platform/http.ts', '../context/context.ts'),
+    from('src/things/things.schema.ts', '../parts/parts.schema.ts'),
     from('src/config.ts', 'zod'),
     from('generators/upload/src/widgets/widgets.routes.ts', '../platform/route.ts'),
     from('src/platform/http.test.ts', '../main.ts'),
@@ -38,6 +39,10 @@ check('arrows', arrows, {
     ].map((one) => ({ ...one, errors: [{ messageId: 'against' }] })),
     {
       ...from('src/things/things.routes.ts', '../parts/parts.schema.ts'),
+      errors: [{ messageId: 'sideways' }],
+    },
+    {
+      ...from('src/things/things.schema.ts', '../parts/parts.repository.ts'),
       errors: [{ messageId: 'sideways' }],
     },
     {

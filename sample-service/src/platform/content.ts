@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Readable } from 'node:stream'
+import { isKnown } from './etag.ts'
 import { rangeNotSatisfiable } from './problem.ts'
 import type { StreamedResponse } from './route.ts'
 import type { ByteRange } from './storage.ts'
@@ -26,7 +27,7 @@ export async function answerContent(
 ): Promise<Response | StreamedResponse> {
   const etag = `"${content.sha256}"`
   const always = { etag, 'cache-control': 'private, no-cache' }
-  if (matches(headers['if-none-match'], etag)) return new Response(null, { status: 304, headers: always })
+  if (isKnown(headers['if-none-match'], etag)) return new Response(null, { status: 304, headers: always })
 
   const range = usable(headers['if-range'], etag) ? rangeOf(headers.range, content.size) : undefined
   const length = range === undefined ? content.size : range.end - range.start + 1
@@ -44,12 +45,6 @@ export async function answerContent(
     },
     body: await content.open(range),
   }
-}
-
-/** If-None-Match compares weakly: `W/` makes no difference. */
-function matches(ifNoneMatch: string | undefined, etag: string): boolean {
-  const tags = ifNoneMatch?.split(',').map((tag) => tag.trim().replace(/^W\//, '')) ?? []
-  return tags.includes(etag) || tags.includes('*')
 }
 
 /** If-Range compares strongly, and a date never matches: contents have no date of change. */

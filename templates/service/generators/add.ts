@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline/promises'
@@ -8,8 +9,9 @@ import { openPlan, type Change } from './plan.ts'
 import { writeChanges } from './write.ts'
 
 /*
- * npm run add -- <piece> <name> [--plural <word>] [--dry-run] [--json] [--yes]
+ * npm run add -- <piece> <name> [--plural <word> and the piece's own flags] [--dry-run] [--diff] [--json] [--yes]
  *
+ * Every question of the plopfile is a flag of the same name.
  * Plans in memory, shows the plan, writes all of it or nothing. Twice is once. Exit code 0 also when there was nothing to do; 1 with
  * one sentence on stderr when something is in the way, and then no byte has changed; 130 after Ctrl-C.
  */
@@ -32,10 +34,10 @@ try {
 }
 
 async function add(args: string[]): Promise<void> {
-  const { values, positionals } = parse(args)
+  const plop = await nodePlop(join(import.meta.dirname, 'plopfile.ts'), { destBasePath: root, force: false })
+  const { values, said, positionals } = parse(args, plop)
   // Without the `--` npm keeps the flag for itself, and tells it by this variable alone.
   const dryRun = values['dry-run'] === true || process.env['npm_config_dry_run'] === 'true'
-  const plop = await nodePlop(join(import.meta.dirname, 'plopfile.ts'), { destBasePath: root, force: false })
   if (values.help) return void process.stdout.write(usage(plop))
 
   const asks = process.stdin.isTTY && process.stdout.isTTY && !values.yes && !values.json
@@ -43,18 +45,20 @@ async function add(args: string[]): Promise<void> {
   if (more[0] !== undefined) throw new Error(`"${more[0]}" is one name too many: add one thing at a time.`)
   if (piece === undefined && !asks) throw new Error(`Say what to add.\n\n${usage(plop)}`)
   const chosen = generatorNamed(plop, piece ?? (await askPiece(plop)))
+  const unknown = Object.keys(said).find((flag) => !questionsOf(chosen).includes(flag))
+  if (unknown !== undefined)
+    throw new Error(`${chosen.name} takes no --${unknown}: npm run add -- --help lists what there is.`)
   if (name === undefined && !asks) {
     throw new Error(`Say the name of what to add: npm run add -- ${chosen.name} invoice`)
   }
-  const given = { name: name ?? '', ...(values.plural === undefined ? {} : { plural: values.plural }) }
-  const answers =
-    name === undefined ? ((await unlessStopped(chosen.generator.runPrompts())) as { name: string }) : given
+  const answers = name === undefined ? await ask(chosen, said) : { ...said, name }
 
   const changes = await plan(chosen, { ...answers })
   const title = `${chosen.name} ${answers.name}`
   const did = changes.length === 0 ? 'nothing' : dryRun ? 'dry-run' : 'written'
-  if (!values.json) process.stdout.write(told(title, changes, did))
+  if (!values.json) process.stdout.write(told(title, changes, did, values.diff === true))
   if (did === 'written') {
+    process.stderr.write(warning(root))
     if (name === undefined && !(await agreed())) return void process.stdout.write('Nothing was added.\n')
     writeChanges(root, changes)
   }
@@ -62,19 +66,24 @@ async function add(args: string[]): Promise<void> {
   else if (did === 'written') process.stdout.write(next(changes))
 }
 
-function parse(args: string[]) {
+/** What was typed: `said` are the answers to questions of the pieces, `values` the flags of this command. */
+function parse(args: string[], plop: NodePlopAPI) {
+  const questions = plop.getGeneratorList().flatMap(({ name }) => questionsOf(generatorNamed(plop, name)))
+  const text = { type: 'string' } as const
+  const flag = { type: 'boolean' } as const
   try {
-    return parseArgs({
+    const { values, positionals } = parseArgs({
       args,
       allowPositionals: true,
       options: {
-        plural: { type: 'string' },
-        'dry-run': { type: 'boolean' },
-        json: { type: 'boolean' },
-        yes: { type: 'boolean' },
-        help: { type: 'boolean' },
+        ...Object.fromEntries(questions.filter((name) => name !== 'name').map((name) => [name, text])),
+        ...{ 'dry-run': flag, diff: flag, json: flag, yes: flag, help: flag },
       },
     })
+    const said = Object.entries(values).flatMap(([name, value]) =>
+      typeof value === 'string' ? [[name, value]] : [],
+    )
+    return { values, said: Object.fromEntries(said) as Record<string, string>, positionals }
   } catch (cause) {
     const [sentence] = String(cause instanceof Error ? cause.message : cause).split(/\. |\n/)
     throw new Error(`${sentence ?? ''}: npm run add -- --help lists what there is.`, { cause })
@@ -88,6 +97,19 @@ function generatorNamed(plop: NodePlopAPI, name: string) {
   if (!names.includes(name))
     throw new Error(`There is no piece "${name}": choose one of ${names.join(', ')}.`)
   return { name, generator: plop.getGenerator(name) }
+}
+
+/** The names of what the piece asks for; all but `name` are flags. */
+function questionsOf({ generator }: Chosen): string[] {
+  const prompts = Array.isArray(generator.prompts) ? generator.prompts : []
+  return prompts.flatMap(({ name }: { name?: unknown }) => (typeof name === 'string' ? [name] : []))
+}
+
+/** Asks for what was not said. */
+async function ask(chosen: Chosen, said: Record<string, string>): Promise<{ name: string }> {
+  // plop takes an answer for a question, and `_` for none.
+  const answers = questionsOf(chosen).map((question) => said[question] ?? '_')
+  return (await unlessStopped(chosen.generator.runPrompts(answers))) as { name: string }
 }
 
 /** Runs the piece's actions, which plan and write nothing. Throws the first obstacle. */
@@ -138,9 +160,21 @@ function closing<T extends { close(): void }>(resource: T): T & Disposable {
 
 type Did = 'nothing' | 'dry-run' | 'written'
 
-function told(title: string, changes: readonly Change[], did: Did): string {
+function told(title: string, changes: readonly Change[], did: Did, whole: boolean): string {
   if (did === 'nothing') return `${title}: nothing to do, it is all there.\n`
-  return `${title}${did === 'dry-run' ? ' (dry run: nothing is written)' : ''}\n${describeChanges(changes)}`
+  return `${title}${did === 'dry-run' ? ' (dry run: nothing is written)' : ''}\n${describeChanges(changes, whole)}`
+}
+
+/** What a team may want to know before it has another's changes among its own; empty where git has nothing to tell. */
+function warning(directory: string): string {
+  const { status, stdout } = spawnSync('git', ['status', '--porcelain', '--', '.'], {
+    cwd: directory,
+    encoding: 'utf8',
+    timeout: 5_000,
+  })
+  const count = status === 0 ? stdout.split('\n').filter((line) => line !== '').length : 0
+  if (count === 0) return ''
+  return `The git tree has ${count} ${count === 1 ? 'change' : 'changes'} that nobody has committed: what is added will stand among them.\n`
 }
 
 function asJson(piece: string, changes: readonly Change[], did: Did): object {
@@ -155,8 +189,10 @@ function next(changes: readonly Change[]): string {
 }
 
 function usage(plop: NodePlopAPI): string {
-  const pieces = plop
-    .getGeneratorList()
-    .map(({ name, description }) => `  ${name.padEnd(10)}${description}\n`)
-  return `npm run add -- <piece> <name> [--plural <word>] [--dry-run] [--json] [--yes]\n\n${pieces.join('')}`
+  const pieces = plop.getGeneratorList().map(({ name, description }) => {
+    const flags = questionsOf(generatorNamed(plop, name)).filter((flag) => flag !== 'name')
+    const told = flags.map((flag) => ` [--${flag} …]`).join('')
+    return `  ${name.padEnd(10)}${description}${told}\n`
+  })
+  return `npm run add -- <piece> <name> [--dry-run] [--diff] [--json] [--yes]\n\n${pieces.join('')}`
 }

@@ -35,7 +35,9 @@ export const arrows = rule({
       const from = roomOf(file)
       const to = roomOf(target)
       const own = from === 'domain' && folderOf(file) === folderOf(target)
-      if (own || below[from].includes(to)) return
+      // A foreign key: the tables know each other, whatever the code says.
+      const key = isSchema(file) && isSchema(target)
+      if (own || key || below[from].includes(to)) return
       if (from === 'domain' && to === 'domain') {
         context.report({ node: source, messageId: 'sideways', data: { to: `src/${target}` } })
         return
@@ -63,6 +65,10 @@ function roomOf(path: string): Room {
     return first === 'platform' || first === 'context' ? first : first === '..' ? 'leaf' : 'domain'
   if (programs.has(path)) return 'main'
   return path === 'routes.ts' || path === 'prepare.ts' ? 'composition' : 'leaf'
+}
+
+function isSchema(path: string): boolean {
+  return path.endsWith('.schema.ts')
 }
 
 function folderOf(path: string): string {

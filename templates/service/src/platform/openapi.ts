@@ -83,6 +83,7 @@ function operation(route: Route, operationId: string): ZodOpenApiOperationObject
     requestParams: {
       ...(path !== undefined && { path }),
       ...(route.query !== undefined && { query: objectSchema(route, 'query', route.query) }),
+      ...(route.headers !== undefined && { header: headerParameters(route.headers) }),
     },
     ...(requestBody !== undefined && { requestBody }),
     responses: Object.fromEntries(
@@ -140,6 +141,11 @@ function pathParameters(route: Route): z.ZodObject | undefined {
   const names = Array.from(route.path.matchAll(parameter), ([, name]) => name ?? '')
   if (names.length === 0) return undefined
   return z.object(Object.fromEntries(names.map((name) => [name, z.string()])))
+}
+
+function headerParameters(headers: Readonly<Record<string, string>>): z.ZodObject {
+  const described = Object.entries(headers).map(([name, use]) => [name, z.string().optional().describe(use)])
+  return z.object(Object.fromEntries(described))
 }
 
 function objectSchema(route: Route, place: string, schema: z.ZodType): z.ZodObject {

@@ -48,6 +48,8 @@ export interface Route {
   readonly hangUp?: 'cancel' | 'ignore'
   readonly params?: z.ZodType
   readonly query?: z.ZodType
+  /** Headers that the handler reads, and what each is for: for `/openapi.json`. */
+  readonly headers?: Readonly<Record<string, string>>
   /** The schema of a JSON body, which is read up to `BODY_MAX_BYTES`. */
   readonly body?: z.ZodType
   /** The multipart field whose files the handler reads from `request.body`; for `/openapi.json`. */

@@ -1,0 +1,193 @@
+import { nameFrom } from '../names.ts'
+
+/** One field of a resource, as `--fields` says it. */
+export interface Field {
+  /** In TypeScript and in JSON: `dueAt`. */
+  readonly name: string
+  /** In SQL: `due_at`. */
+  readonly column: string
+  readonly type: FieldType
+  readonly nullable: boolean
+  /** The SQL name of the table whose `id` it holds. */
+  readonly references: string | undefined
+}
+
+/** What is written of a field, as code. */
+export interface FieldType {
+  /** The function of drizzle's pg-core that makes its column, with the rest of its arguments and calls. */
+  readonly column: { readonly call: string; readonly options?: string; readonly then?: string }
+  /** The schema of what clients send, and what it imports from `src/platform/values.ts`. */
+  readonly input: { readonly code: string; readonly imports?: string }
+  /** The same in a query string; undefined where a list cannot be narrowed by it. */
+  readonly parameter: { readonly code: string; readonly imports?: string } | undefined
+  /** The schema of what clients see. */
+  readonly shown: string
+  /** How it comes from the row, where it is not shown as it is. */
+  readonly show?: (value: string) => string
+  /** Two values for tests. */
+  readonly examples: readonly [string, string]
+}
+
+const known = 'text, varchar(200), integer, bigint, numeric(10,2), boolean, uuid, date, timestamptz or jsonb'
+
+/** What every row has, what a list is asked by, and what every object of JavaScript and row of Postgres has already. */
+const taken = new Set(
+  `id version createdAt updatedAt limit cursor constructor prototype toString toLocaleString valueOf hasOwnProperty
+  isPrototypeOf propertyIsEnumerable ctid xmin xmax cmin cmax tableoid`.split(/\s+/),
+)
+
+/**
+ * Parses `title:text, price:numeric(10,2), dueAt:timestamptz?, ownerId:uuid->owners`.
+ * Throws an Error of one sentence that shows which field is wrong, and what is right.
+ */
+export function fieldsFrom(list: string): Field[] {
+  const fields = splitOutsideParentheses(list).map(fieldFrom)
+  const names = fields.map(({ name }) => name)
+  const twice = names.find((name, index) => names.indexOf(name) !== index)
+  if (twice !== undefined) throw new Error(`--fields has "${twice}" twice: a field has one column.`)
+  return fields
+}
+
+function fieldFrom(text: string, index: number): Field {
+  const refuse = (why: string): Error =>
+    new Error(`--fields, number ${index + 1}, ${JSON.stringify(text)}: ${why}.`)
+  if (text === '') throw refuse('there is nothing; write a field such as title:text')
+  const match = /^([^:]+?)\s*:\s*([a-z]\w*)\s*(?:\(([^)]*)\))?\s*(\?)?\s*(?:->\s*([\w-]+))?$/i.exec(text)
+  if (!match)
+    throw refuse('write a name, a colon and a type, such as dueAt:timestamptz? or ownerId:uuid->owners')
+  const [, typed = '', word = '', parameters, optional, table] = match
+  const words = wordsOf(typed, refuse)
+  const name = words
+    .map((part, at) => (at === 0 ? part : part.charAt(0).toUpperCase() + part.slice(1)))
+    .join('')
+  if (taken.has(name)) throw refuse(`"${name}" is a name that every resource has already; choose another one`)
+  return {
+    name,
+    column: words.join('_'),
+    type: typeFrom(word.toLowerCase(), parameters, refuse),
+    nullable: optional !== undefined,
+    references: table?.replaceAll('-', '_'),
+  }
+}
+
+/** The words of a name in whatever case. What JavaScript or SQL reserve is a fine name for a field: both know it as a property. */
+function wordsOf(typed: string, refuse: (why: string) => Error): string[] {
+  try {
+    // Behind a word of ours nothing is reserved.
+    const words = nameFrom(`field ${typed}`).singular.split('-').slice(1)
+    if (/^[a-z]/.test(words[0] ?? '')) return words
+  } catch {
+    // Said below, of a field.
+  }
+  throw refuse(
+    'its name is to begin with a letter, have letters and digits only, and at most 30 of them, such as dueAt',
+  )
+}
+
+function typeFrom(word: string, parameters: string | undefined, refuse: (why: string) => Error): FieldType {
+  const numbers =
+    parameters?.split(',').map((part) => (/^\s*\d{1,8}\s*$/.test(part) ? Number(part) : NaN)) ?? []
+  if (word === 'varchar') {
+    const [length = NaN] = numbers
+    if (numbers.length === 1 && length >= 1 && length <= 10_485_760) return varchar(length)
+    throw refuse('write how long it may be, 1 to 10485760, as varchar(200)')
+  }
+  if (word === 'numeric') {
+    const [precision = NaN, scale = 0] = numbers
+    if (numbers.length <= 2 && precision >= 1 && precision <= 1_000 && scale <= precision)
+      return numeric(precision, scale)
+    throw refuse('write how many digits it has, and how many of them behind the point, as numeric(10,2)')
+  }
+  const type = plain[word]
+  if (type === undefined) throw refuse(`there is no type ${word}; use ${known}`)
+  if (parameters !== undefined) throw refuse(`${word} takes nothing in parentheses`)
+  return type
+}
+
+const plain: Readonly<Record<string, FieldType>> = {
+  text: {
+    column: { call: 'text' },
+    input: { code: 'text()', imports: 'text' },
+    parameter: { code: 'text()', imports: 'text' },
+    shown: 'z.string()',
+    examples: ["'one'", "'other'"],
+  },
+  integer: {
+    column: { call: 'integer' },
+    input: { code: 'integer()', imports: 'integer' },
+    parameter: { code: 'integerParameter()', imports: 'integerParameter' },
+    shown: 'z.int()',
+    examples: ['1', '2'],
+  },
+  bigint: {
+    column: { call: 'bigint', options: "{ mode: 'bigint' }" },
+    input: { code: 'bigInteger()', imports: 'bigInteger' },
+    parameter: { code: 'bigInteger()', imports: 'bigInteger' },
+    shown: 'z.string()',
+    show: (value) => `${value}.toString()`,
+    examples: ["'9007199254740993'", "'-9223372036854775808'"],
+  },
+  boolean: {
+    column: { call: 'boolean' },
+    input: { code: 'z.boolean()' },
+    parameter: { code: 'booleanParameter()', imports: 'booleanParameter' },
+    shown: 'z.boolean()',
+    examples: ['true', 'false'],
+  },
+  uuid: {
+    column: { call: 'uuid' },
+    input: { code: 'z.uuid()' },
+    parameter: { code: 'z.uuid()' },
+    shown: 'z.uuid()',
+    examples: ["'01890a5d-ac96-774b-bcce-b302099a8057'", "'01890a5d-ac96-774b-bcce-b302099a8058'"],
+  },
+  date: {
+    column: { call: 'date' },
+    input: { code: 'date()', imports: 'date' },
+    parameter: { code: 'date()', imports: 'date' },
+    shown: 'z.iso.date()',
+    examples: ["'2026-01-31'", "'2026-02-28'"],
+  },
+  timestamptz: {
+    column: { call: 'timestamp', options: '{ withTimezone: true, precision: 3 }' },
+    input: { code: 'instant()', imports: 'instant' },
+    parameter: { code: 'instant()', imports: 'instant' },
+    shown: 'z.iso.datetime()',
+    show: (value) => `${value}.toISOString()`,
+    examples: ["'2026-01-31T12:00:00.001Z'", "'2026-02-28T12:00:00.000Z'"],
+  },
+  jsonb: {
+    column: { call: 'jsonb', then: '.$type<Record<string, unknown>>()' },
+    input: { code: 'jsonObject()', imports: 'jsonObject' },
+    parameter: undefined,
+    shown: 'z.record(z.string(), z.unknown())',
+    examples: ['{ a: [1, null] }', '{ b: {} }'],
+  },
+}
+
+function varchar(length: number): FieldType {
+  return {
+    column: { call: 'varchar', options: `{ length: ${length} }` },
+    input: { code: `text(${length})`, imports: 'text' },
+    parameter: { code: `text(${length})`, imports: 'text' },
+    shown: 'z.string()',
+    examples: length < 5 ? ["'1'", "'2'"] : ["'one'", "'other'"],
+  }
+}
+
+function numeric(precision: number, scale: number): FieldType {
+  const example = (digit: string): string =>
+    `'${scale < precision ? digit : '0'}${scale === 0 ? '' : `.${digit.padEnd(scale, '0')}`}'`
+  const decimal = { code: `decimal(${precision}, ${scale})`, imports: 'decimal' }
+  return {
+    column: { call: 'numeric', options: `{ precision: ${precision}, scale: ${scale} }` },
+    input: decimal,
+    parameter: decimal,
+    shown: 'z.string()',
+    examples: [example('1'), example('2')],
+  }
+}
+
+function splitOutsideParentheses(list: string): string[] {
+  return list.split(/,(?![^(]*\))/).map((part) => part.trim())
+}

@@ -1,0 +1,255 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Node, SyntaxKind, type PropertyAssignment, type SourceFile } from 'ts-morph'
+import { stampNames, type Noun } from '../names.ts'
+import { parse } from '../source.ts'
+import { fieldsFrom, type Field } from './fields.ts'
+
+/** A table that a field refers to, as its schema declares it. */
+interface Parent {
+  /** The constant that holds it: `owners`. */
+  readonly constant: string
+  /** From `src/<nouns>/`: `../owners/owners.schema.ts`. */
+  readonly module: string
+}
+
+/**
+ * What makes a stamped file of the piece one with these fields: the piece has one, `title`, and wherever an object of its code has
+ * it, this puts in all of them. `root` is where the service lies, whose schemas have the tables that fields refer to.
+ * Throws an Error of one sentence if there is no such table, or one whose `id` is of another type.
+ */
+export async function shapeFor(
+  root: string,
+  noun: Noun,
+  list: string,
+): Promise<(path: string, text: string) => string> {
+  const fields = fieldsFrom(list)
+  const table = noun.plural.replaceAll('-', '_')
+  for (const field of fields) refuseLongNames(table, field)
+  const parents = await parentsOf(root, table, fields)
+  return (path, text) => {
+    if (!/\.(?:api|schema|test)\.ts$/.test(path)) return text
+    const source = parse(path, text)
+    const edits = [
+      ...placesOf(source).map((place) => replace(place, linesAt(place, fields, noun, table, parents))),
+      ...importEdits(source, path, fields, table, parents),
+      ...(path.endsWith('.schema.ts') ? indexEdits(source, fields, table) : []),
+    ]
+    return edits
+      .sort((a, b) => b.from - a.from)
+      .reduce((now, { from, to, code }) => now.slice(0, from) + code + now.slice(to), text)
+  }
+}
+
+/** Code in place of what stands between two positions. */
+interface Replacement {
+  readonly from: number
+  readonly to: number
+  readonly code: string
+}
+
+function replace(place: { getStart(): number; getEnd(): number }, code: string): Replacement {
+  return { from: place.getStart(), to: place.getEnd(), code }
+}
+
+/** Wherever an object has the one field that the piece is written with. */
+function placesOf(source: SourceFile): PropertyAssignment[] {
+  return source
+    .getDescendantsOfKind(SyntaxKind.PropertyAssignment)
+    .filter((property) => property.getName() === 'title')
+}
+
+/** What stands at this place for each field: told by the declaration that it is a part of. */
+function linesAt(
+  place: PropertyAssignment,
+  fields: readonly Field[],
+  noun: Noun,
+  table: string,
+  parents: ReadonlyMap<string, Parent>,
+): string {
+  const owner = ownerOf(place)
+  const renderings: Record<string, (field: Field) => string | undefined> = {
+    widgets: (field) => columnOf(field, table, parents),
+    WidgetFields: ({ type, nullable }) => type.input.code + (nullable ? '.nullable().default(null)' : ''),
+    Widget: ({ type, nullable }) => type.shown + (nullable ? '.nullable()' : ''),
+    WidgetFilter: ({ type }) => type.parameter && `${type.parameter.code}.optional()`,
+    toWidget: ({ name, type, nullable }) => {
+      if (type.show === undefined) return `row.${name}`
+      return nullable ? `${type.show(`row.${name}?`)} ?? null` : type.show(`row.${name}`)
+    },
+    // What it refers to the test makes itself.
+    one: ({ type, references }) => (references === undefined ? type.examples[0] : undefined),
+    other: ({ type, references }) => (references === undefined ? type.examples[1] : undefined),
+  }
+  const render = Object.entries(renderings).find(([name]) => stampNames(name, noun) === owner)?.[1]
+  if (render === undefined) throw new Error(`the piece has a field in ${owner}, which nobody knows to shape`)
+  return fields
+    .flatMap((field) => {
+      const code = render(field)
+      return code === undefined ? [] : [`${field.name}: ${code}`]
+    })
+    .join(', ')
+}
+
+/** The name of the constant or function that the place is a part of; in `[one, other] = [{…}, {…}]`, of the one it is for. */
+function ownerOf(place: PropertyAssignment): string {
+  const variable = place.getFirstAncestorByKind(SyntaxKind.VariableDeclaration)
+  if (variable === undefined) {
+    return place.getFirstAncestorByKind(SyntaxKind.FunctionDeclaration)?.getName() ?? ''
+  }
+  const pattern = variable.getNameNode().asKind(SyntaxKind.ArrayBindingPattern)
+  if (pattern === undefined) return variable.getName()
+  const object = place.getParentIfKind(SyntaxKind.ObjectLiteralExpression)
+  const index = object?.getParentIfKind(SyntaxKind.ArrayLiteralExpression)?.getElements().indexOf(object)
+  return pattern.getElements()[index ?? 0]?.getText() ?? ''
+}
+
+function columnOf(
+  { column, type, nullable, references }: Field,
+  table: string,
+  parents: ReadonlyMap<string, Parent>,
+): string {
+  const { call, options, then = '' } = type.column
+  const made = `${call}('${column}'${options === undefined ? '' : `, ${options}`})${then}`
+  const parent = references === undefined ? undefined : parents.get(references)
+  // TypeScript cannot infer the type of a table that needs itself for it.
+  const returned = references === table ? ': AnyPgColumn' : ''
+  const reference = parent === undefined ? '' : `.references(()${returned} => ${parent.constant}.id)`
+  return `${made}${nullable ? '' : '.notNull()'}${reference}`
+}
+
+/** An index for each reference: lists by it are a range of it, and the deletion of a parent looks for its children. */
+function indexEdits(source: SourceFile, fields: readonly Field[], table: string): Replacement[] {
+  const indexes = fields
+    .filter(({ references }) => references !== undefined)
+    .map(({ name, column }) => `index('${indexName(table, column)}').on(table.${name}, table.id)`)
+  const columns = source
+    .getDescendantsOfKind(SyntaxKind.CallExpression)
+    .find((call) => call.getExpression().getText() === 'pgTable')
+    ?.getArguments()[1]
+  if (indexes.length === 0 || columns === undefined) return []
+  return [{ from: columns.getEnd(), to: columns.getEnd(), code: `, (table) => [${indexes.join(', ')}]` }]
+}
+
+function indexName(table: string, column: string): string {
+  return `${table}_${column}_id_idx`
+}
+
+/** Postgres cuts names at 63 bytes, and then two may be one. */
+function refuseLongNames(table: string, { name, column, references }: Field): void {
+  if (references === undefined || indexName(table, column).length <= 63) return
+  throw new Error(
+    `--fields: the name of the index of "${name}" (${indexName(table, column)}) is longer than Postgres's 63 bytes: choose a shorter name.`,
+  )
+}
+
+/** The imports that the fields need, in the place of those that the piece's own field needs. */
+function importEdits(
+  source: SourceFile,
+  path: string,
+  fields: readonly Field[],
+  table: string,
+  parents: ReadonlyMap<string, Parent>,
+): Replacement[] {
+  const values = source.getImportDeclaration('../platform/values.ts')
+  if (values !== undefined) {
+    const used = fields.flatMap(({ type }) => [type.input.imports, type.parameter?.imports])
+    const names = sortedNames(used.flatMap((name) => name ?? []))
+    const code = names.length === 0 ? '' : `import { ${names.join(', ')} } from '../platform/values.ts'`
+    return [replace(values, code)]
+  }
+  const core = source.getImportDeclaration('drizzle-orm/pg-core')
+  if (core === undefined || !path.endsWith('.schema.ts')) return []
+  const referring = fields.some(({ references }) => references !== undefined)
+  const own = fields.some(({ references }) => references === table)
+  const names = sortedNames([
+    ...['integer', 'pgTable', 'timestamp', 'uuid'],
+    ...fields.map(({ type }) => type.column.call),
+    ...(referring ? ['index'] : []),
+  ])
+  const modules = new Map(
+    Array.from(parents, ([name, parent]) => [name, parent] as const).filter(([name]) => name !== table),
+  )
+  const lines = [
+    `import { ${[...names, ...(own ? ['type AnyPgColumn'] : [])].join(', ')} } from 'drizzle-orm/pg-core'`,
+    ...Array.from(
+      modules.values(),
+      ({ constant, module }) => `import { ${constant} } from '${module}'`,
+    ).sort(),
+  ]
+  return [replace(core, lines.join('\n'))]
+}
+
+function sortedNames(names: readonly string[]): string[] {
+  return [...new Set(names)].sort()
+}
+
+/** The tables that fields refer to, by their SQL name, found in the service's schemas. */
+async function parentsOf(
+  root: string,
+  table: string,
+  fields: readonly Field[],
+): Promise<ReadonlyMap<string, Parent>> {
+  const parents = new Map<string, Parent>()
+  const referring = fields.filter(({ references }) => references !== undefined)
+  if (referring.length === 0) return parents
+  const declared = await tablesOf(root)
+  for (const { name, type, nullable, references = '' } of referring) {
+    const found =
+      references === table ? { constant: camel(table), module: '', idType: 'uuid' } : declared.get(references)
+    if (found === undefined) {
+      const there = Array.from(declared.keys()).sort().join(', ') || 'none yet'
+      throw new Error(
+        `--fields: "${name}" refers to a table ${references} that no src/*/*.schema.ts has: add that one first, or name one of those there are (${there}).`,
+      )
+    }
+    if (found.idType !== type.column.call) {
+      throw new Error(
+        `--fields: "${name}" is ${type.column.call}, but the id of ${references} is ${found.idType}: write ${name}:${found.idType}->${references}.`,
+      )
+    }
+    if (references === table && !nullable) {
+      throw new Error(
+        `--fields: "${name}" refers to its own table and must be nullable, for the first row has none to refer to: write ${name}:uuid?->${references}.`,
+      )
+    }
+    parents.set(references, found)
+  }
+  return parents
+}
+
+function camel(name: string): string {
+  return name.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())
+}
+
+/** Every table that a schema of the service declares and exports: `export const owners = pgTable('owners', { id: uuid() … })`. */
+async function tablesOf(root: string): Promise<Map<string, Parent & { idType: string }>> {
+  const tables = new Map<string, Parent & { idType: string }>()
+  const folders = await readdir(join(root, 'src'), { withFileTypes: true })
+  for (const folder of folders.filter((entry) => entry.isDirectory())) {
+    const files = await readdir(join(root, 'src', folder.name))
+    for (const file of files.filter((name) => name.endsWith('.schema.ts'))) {
+      const path = `src/${folder.name}/${file}`
+      const source = parse(path, await readFile(join(root, path), 'utf8'))
+      for (const declaration of source.getVariableDeclarations().filter((one) => one.isExported())) {
+        const call = declaration.getInitializer()
+        if (!Node.isCallExpression(call) || call.getExpression().getText() !== 'pgTable') continue
+        const [name, columns] = call.getArguments()
+        if (!Node.isStringLiteral(name)) continue
+        const idType = idTypeOf(columns)
+        const module = `../${folder.name}/${file}`
+        tables.set(name.getLiteralValue(), { constant: declaration.getName(), module, idType })
+      }
+    }
+  }
+  return tables
+}
+
+/** The function that makes the column `id`: `uuid`. */
+function idTypeOf(columns: Node | undefined): string {
+  const id = Node.isObjectLiteralExpression(columns) ? columns.getProperty('id') : undefined
+  const first = id?.getFirstDescendant(
+    (node) => Node.isCallExpression(node) && Node.isIdentifier(node.getExpression()),
+  )
+  return Node.isCallExpression(first) ? first.getExpression().getText() : 'of another name'
+}

@@ -1,0 +1,61 @@
+import type { Context } from '../context/context.ts'
+import { acceptedVersions, etagOf, isKnown, requiredVersions } from '../platform/etag.ts'
+import type { Platform } from '../platform/platform.ts'
+import type { IncomingRequest } from '../platform/route.ts'
+import { toWidget, type WidgetFields, type WidgetFilter, type WidgetPage } from './widgets.api.ts'
+import { deleteWidget, findWidget, insertWidget, listWidgets, updateWidget } from './widgets.repository.ts'
+import type { WidgetRow } from './widgets.schema.ts'
+
+/** What the routes of widgets do. */
+export function widgetHandlers({ db }: Platform) {
+  return {
+    async create(ctx: Context, fields: WidgetFields): Promise<Response> {
+      const widget = await insertWidget(ctx, db, fields)
+      return answer(widget, { status: 201, headers: { location: `/widgets/${widget.id}` } })
+    },
+
+    async list(
+      ctx: Context,
+      query: WidgetFilter & { limit: number; cursor?: string | undefined },
+    ): Promise<Response> {
+      const { limit, cursor, ...filter } = query
+      // One more than asked for tells whether there is a next page.
+      const rows = await listWidgets(ctx, db, { filter, limit: limit + 1, after: cursor })
+      const shown = rows.slice(0, limit)
+      return Response.json({
+        widgets: shown.map(toWidget),
+        nextCursor: rows.length > limit ? (shown.at(-1)?.id ?? null) : null,
+      } satisfies WidgetPage)
+    },
+
+    async get(ctx: Context, id: string, { headers }: IncomingRequest): Promise<Response> {
+      const widget = await findWidget(ctx, db, id)
+      const etag = etagOf(widget.version)
+      if (isKnown(headers['if-none-match'], etag))
+        return new Response(null, { status: 304, headers: { etag } })
+      return answer(widget)
+    },
+
+    async update(
+      ctx: Context,
+      id: string,
+      fields: WidgetFields,
+      { headers }: IncomingRequest,
+    ): Promise<Response> {
+      const versions = requiredVersions(headers['if-match'])
+      return answer(await updateWidget(ctx, db, id, fields, versions))
+    },
+
+    async delete(ctx: Context, id: string, { headers }: IncomingRequest): Promise<Response> {
+      await deleteWidget(ctx, db, id, acceptedVersions(headers['if-match']))
+      return new Response(null, { status: 204 })
+    },
+  }
+}
+
+function answer(
+  widget: WidgetRow,
+  { status = 200, headers = {} }: { status?: number; headers?: Readonly<Record<string, string>> } = {},
+): Response {
+  return Response.json(toWidget(widget), { status, headers: { etag: etagOf(widget.version), ...headers } })
+}

@@ -1,0 +1,92 @@
+import { and, desc, eq, inArray, lt, sql } from 'drizzle-orm'
+import { v7 as uuidv7 } from 'uuid'
+import type { Context } from '../context/context.ts'
+import type { Database } from '../platform/database.ts'
+import { preconditionFailed } from '../platform/etag.ts'
+import { notFound } from '../platform/problem.ts'
+import { brokenReference, equalTo } from '../platform/rows.ts'
+import type { WidgetFields, WidgetFilter } from './widgets.api.ts'
+import { widgets, type WidgetRow } from './widgets.schema.ts'
+
+/** At most `limit` widgets that are as `filter` says, newest first, from behind the id `after` on. */
+export function listWidgets(
+  ctx: Context,
+  db: Database,
+  options: { filter: WidgetFilter; limit: number; after: string | undefined },
+): Promise<WidgetRow[]> {
+  const { filter, limit, after } = options
+  const behind = after === undefined ? undefined : lt(widgets.id, after)
+  return db.run(ctx, (q) =>
+    q
+      .select()
+      .from(widgets)
+      .where(and(equalTo(widgets, filter), behind))
+      .orderBy(desc(widgets.id))
+      .limit(limit),
+  )
+}
+
+/** @throws Problem 404 */
+export async function findWidget(ctx: Context, db: Database, id: string): Promise<WidgetRow> {
+  const [widget] = await db.run(ctx, (q) => q.select().from(widgets).where(eq(widgets.id, id)))
+  if (widget === undefined) throw notFound(`no widget with the id ${id}`)
+  return widget
+}
+
+/** @throws Problem 400 that names a field which refers to what is not there */
+export async function insertWidget(ctx: Context, db: Database, fields: WidgetFields): Promise<WidgetRow> {
+  const [widget] = await db
+    .run(ctx, (q) =>
+      q
+        .insert(widgets)
+        .values({ id: uuidv7(), ...fields })
+        .returning(),
+    )
+    .catch(brokenReference(widgets))
+  if (widget === undefined) throw new Error('an insert of one row returned none')
+  return widget
+}
+
+/**
+ * Puts `fields` in the place of those that are there, if the widget has one of `versions`.
+ * @throws Problem 400 that names a field which refers to what is not there, 404, 412
+ */
+export async function updateWidget(
+  ctx: Context,
+  db: Database,
+  id: string,
+  fields: WidgetFields,
+  versions: 'any' | readonly number[],
+): Promise<WidgetRow> {
+  const changes = { ...fields, version: sql`${widgets.version} + 1`, updatedAt: sql`now()` }
+  const [widget] = await db
+    .run(ctx, (q) => q.update(widgets).set(changes).where(hasVersion(id, versions)).returning())
+    .catch(brokenReference(widgets))
+  return widget ?? refuse(ctx, db, id)
+}
+
+/**
+ * Deletes the widget, if it has one of `versions`.
+ * @throws Problem 404, 409 where something else refers to it, 412
+ */
+export async function deleteWidget(
+  ctx: Context,
+  db: Database,
+  id: string,
+  versions: 'any' | readonly number[],
+): Promise<WidgetRow> {
+  const [widget] = await db
+    .run(ctx, (q) => q.delete(widgets).where(hasVersion(id, versions)).returning())
+    .catch(brokenReference(widgets))
+  return widget ?? refuse(ctx, db, id)
+}
+
+function hasVersion(id: string, versions: 'any' | readonly number[]) {
+  return and(eq(widgets.id, id), versions === 'any' ? undefined : inArray(widgets.version, [...versions]))
+}
+
+/** Why a change found no row: it is not there, or it is another version by now. */
+async function refuse(ctx: Context, db: Database, id: string): Promise<never> {
+  const { version } = await findWidget(ctx, db, id)
+  throw preconditionFailed(`the widget is at version ${version} now: read it again`)
+}

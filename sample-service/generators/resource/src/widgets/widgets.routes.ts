@@ -1,0 +1,83 @@
+import { z } from 'zod'
+import type { Platform } from '../platform/platform.ts'
+import { route, type Route } from '../platform/route.ts'
+import { Widget, WidgetFields, WidgetFilter, WidgetPage } from './widgets.api.ts'
+import { widgetHandlers } from './widgets.handlers.ts'
+
+const params = z.object({ id: z.uuid() })
+const query = WidgetFilter.extend({
+  limit: z.coerce.number().int().min(1).max(100).default(20),
+  cursor: z.uuid('expected the nextCursor of an answer, as it was sent').optional(),
+})
+const tags = ['widgets']
+const ifMatch = 'The `ETag` that was read'
+
+/** The HTTP surface of widgets. */
+export function widgetRoutes(platform: Platform): Route[] {
+  const widgets = widgetHandlers(platform)
+  return [
+    route({
+      method: 'POST',
+      path: '/widgets',
+      summary: 'Create a widget',
+      tags,
+      body: WidgetFields,
+      responses: { 201: { description: 'Created; `Location` says where', body: Widget } },
+      handle: (ctx, { body }) => widgets.create(ctx, body),
+    }),
+    route({
+      method: 'GET',
+      path: '/widgets',
+      summary: 'List widgets, newest first',
+      tags,
+      query,
+      responses: { 200: { description: 'One page, and the cursor of the next', body: WidgetPage } },
+      handle: (ctx, { query }) => widgets.list(ctx, query),
+    }),
+    route({
+      method: 'GET',
+      path: '/widgets/:id',
+      summary: 'Read one widget',
+      tags,
+      params,
+      headers: { 'If-None-Match': 'The `ETag` of what the client has' },
+      responses: {
+        200: { description: 'Found; its `ETag` is what a change sends as `If-Match`', body: Widget },
+        304: { description: 'The client has it already, by its `If-None-Match`' },
+        404: { description: 'No such widget' },
+      },
+      handle: (ctx, { params }, request) => widgets.get(ctx, params.id, request),
+    }),
+    route({
+      method: 'PUT',
+      path: '/widgets/:id',
+      summary: 'Change one widget: what is sent takes the place of what is there',
+      tags,
+      params,
+      headers: { 'If-Match': `${ifMatch}: required` },
+      body: WidgetFields,
+      responses: {
+        200: { description: 'Changed', body: Widget },
+        404: { description: 'No such widget' },
+        412: { description: 'It has been changed since: no `If-Match` is its `ETag` any more' },
+        428: { description: 'There is no `If-Match`' },
+      },
+      handle: (ctx, { params, body }, request) => widgets.update(ctx, params.id, body, request),
+    }),
+    route({
+      method: 'DELETE',
+      path: '/widgets/:id',
+      summary: 'Delete one widget',
+      tags,
+      params,
+      headers: { 'If-Match': ifMatch },
+      responses: {
+        204: { description: 'Deleted' },
+        404: { description: 'No such widget' },
+        409: { description: 'Something else refers to it' },
+        412: { description: 'It has been changed since the `If-Match` that was sent' },
+      },
+      handle: (ctx, { params }, request) => widgets.delete(ctx, params.id, request),
+    }),
+  ]
+}

@@ -1,0 +1,49 @@
+import { randomUUID } from 'node:crypto'
+import { getTableColumns } from 'drizzle-orm'
+import { getTableConfig, type PgColumn, type PgTable } from 'drizzle-orm/pg-core'
+import type { RunningService } from './service.ts'
+
+/**
+ * What `table` must refer to: a new row in the table of each foreign key that is not nullable, and the value for its column,
+ * by the column's name in TypeScript. Nothing, where it has none.
+ */
+export async function parentsOf(service: RunningService, table: PgTable): Promise<Record<string, unknown>> {
+  const named = Object.entries(getTableColumns(table))
+  const values: Record<string, unknown> = {}
+  for (const key of getTableConfig(table).foreignKeys) {
+    const { columns, foreignTable, foreignColumns } = key.reference()
+    const name = named.find(([, column]) => column === columns[0])?.[0]
+    if (name === undefined || columns[0]?.notNull !== true || foreignColumns[0] === undefined) continue
+    values[name] = (await insertRow(service, foreignTable))[foreignColumns[0].name]
+  }
+  return values
+}
+
+/** Inserts a row that has what its table demands, and no more. */
+async function insertRow(service: RunningService, table: PgTable): Promise<Record<string, unknown>> {
+  const { name } = getTableConfig(table)
+  const parents = await parentsOf(service, table)
+  const values = Object.entries(getTableColumns(table)).flatMap(([key, column]) =>
+    column.notNull && !column.hasDefault
+      ? [{ column: column.name, value: parents[key] ?? someOf(column) }]
+      : [],
+  )
+  const columns = values.map(({ column }) => `"${column}"`).join(', ')
+  const places = values.map((_, index) => `$${index + 1}`).join(', ')
+  const [row] = await service.sql(
+    `insert into "${name}" (${columns}) values (${places}) returning *`,
+    values.map(({ value }) => value),
+  )
+  return row ?? {}
+}
+
+/** A value that the column takes: if it is text, another one each time. */
+function someOf(column: PgColumn): unknown {
+  const type = column.getSQLType()
+  if (type === 'uuid') return randomUUID()
+  if (type === 'boolean') return false
+  if (type === 'jsonb' || type === 'json') return '{}'
+  if (/^(?:date|timestamp)/.test(type)) return '2026-01-31'
+  if (/^(?:smallint|integer|bigint|numeric|real|double)/.test(type)) return 0
+  return column.enumValues?.[0] ?? randomUUID().slice(0, Number(/\((\d+)\)/.exec(type)?.[1] ?? 36))
+}

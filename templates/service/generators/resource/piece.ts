@@ -1,0 +1,31 @@
+import type { Piece } from '../piece.ts'
+import { fieldsFrom } from './fields.ts'
+import { shapeFor } from './shape.ts'
+
+/** Rows that clients create, list, read, change and delete. What depends on their fields is in the api, the schema and the test. */
+export const resource: Piece = {
+  name: 'resource',
+  summary: 'rows that clients create, list, read, change and delete',
+  takes: 'noun',
+  folder: import.meta.dirname,
+  wirings: [
+    {
+      file: 'src/routes.ts',
+      within: 'routes',
+      as: 'element',
+      call: 'widgetRoutes',
+      from: './widgets/widgets.routes.ts',
+      takes: ['Platform'],
+    },
+  ],
+  migration: true,
+  flags: [
+    {
+      name: 'fields',
+      asks: 'Its fields, such as title:text, price:numeric(10,2), dueAt:timestamptz?, ownerId:uuid->owners',
+      otherwise: () => 'title:text',
+      check: (list) => void fieldsFrom(list),
+    },
+  ],
+  shape: (service, noun, { fields = '' }) => shapeFor(service, noun, fields),
+}

@@ -1,0 +1,92 @@
+import { z } from 'zod'
+
+/*
+ * What the columns of Postgres can hold, as schemas of what clients send: a value that passes is stored as it came, and one
+ * that Postgres would refuse, or change unseen, is invalid input. JSON's numbers are floating-point, so what they cannot
+ * hold exactly travels as text.
+ */
+
+/** Neither NUL, which Postgres refuses, nor half of a surrogate pair, which UTF-8 has no bytes for. */
+const storable = /^[^\0\p{Cs}]*$/u
+const unstorable = 'expected text without NUL and without halves of surrogate pairs'
+
+/** A text of at most `most` characters, counted as `varchar(n)` counts them; without it, as long as a body may be. */
+export function text(most?: number) {
+  const any = z.string().regex(storable, unstorable)
+  if (most === undefined) return any
+  return any
+    .refine((value) => Array.from(value).length <= most, `expected at most ${most} characters`)
+    .meta({ maxLength: most })
+}
+
+/** An `integer`: 32 bits. */
+export function integer() {
+  return z.int32()
+}
+
+/** A `bigint` as text, such as "42": its 64 bits are more than a number of JSON holds. */
+export function bigInteger() {
+  return z
+    .string()
+    .regex(/^-?\d{1,19}$/, 'expected a whole number in a string, such as "42"')
+    .transform(BigInt)
+    .refine((value) => BigInt.asIntN(64, value) === value, 'expected at most 64 bits')
+}
+
+/** A `numeric(precision, scale)` as text, such as "12.50": nothing is rounded. */
+export function decimal(precision: number, scale: number) {
+  const whole = precision === scale ? '0' : `\\d{1,${precision - scale}}`
+  const fraction = scale === 0 ? '' : `(\\.\\d{1,${scale}})?`
+  return z
+    .string()
+    .regex(
+      new RegExp(`^-?${whole}${fraction}$`),
+      `expected a decimal number in a string, with at most ${precision - scale} digits before and ${scale} after the point`,
+    )
+}
+
+/** A `date` without a time, such as "2026-01-31". ISO 8601 has a year 0, which Postgres has not. */
+export function date() {
+  return z.iso.date().refine((value) => value >= '0001', 'expected a year from 0001 on')
+}
+
+const [firstInstant, lastInstant] = [
+  Date.parse('0001-01-01T00:00:00Z'),
+  Date.parse('9999-12-31T23:59:59.999Z'),
+]
+
+/** A `timestamptz`, such as "2026-01-31T12:00:00Z" or with an offset; kept to the millisecond. */
+export function instant() {
+  return z.iso
+    .datetime({ offset: true })
+    .transform((value) => new Date(value))
+    .refine(
+      (value) => value.getTime() >= firstInstant && value.getTime() <= lastInstant,
+      'expected a time in the years 0001 to 9999, in UTC',
+    )
+}
+
+/** A `jsonb` that is an object. */
+export function jsonObject() {
+  return z.record(z.string(), z.unknown()).refine(isStorable, unstorable)
+}
+
+function isStorable(value: unknown): boolean {
+  if (typeof value === 'string') return storable.test(value)
+  if (typeof value !== 'object' || value === null) return true
+  return Object.entries(value).every(([key, inner]) => storable.test(key) && isStorable(inner))
+}
+
+/** An `integer` in a query string. */
+export function integerParameter() {
+  return z
+    .string()
+    .regex(/^-?\d{1,10}$/, 'expected a whole number')
+    .transform(Number)
+    .pipe(integer())
+}
+
+/** A `boolean` in a query string: `true` or `false`. */
+export function booleanParameter() {
+  return z.enum(['true', 'false']).transform((value) => value === 'true')
+}
