@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline/promises'
@@ -8,7 +9,7 @@ import { openPlan, type Change } from './plan.ts'
 import { writeChanges } from './write.ts'
 
 /*
- * npm run add -- <piece> <name> [--plural <word> and the piece's own flags] [--dry-run] [--json] [--yes]
+ * npm run add -- <piece> <name> [--plural <word> and the piece's own flags] [--dry-run] [--diff] [--json] [--yes]
  *
  * Every question of the plopfile is a flag of the same name.
  * Plans in memory, shows the plan, writes all of it or nothing. Twice is once. Exit code 0 also when there was nothing to do; 1 with
@@ -55,8 +56,9 @@ async function add(args: string[]): Promise<void> {
   const changes = await plan(chosen, { ...answers })
   const title = `${chosen.name} ${answers.name}`
   const did = changes.length === 0 ? 'nothing' : dryRun ? 'dry-run' : 'written'
-  if (!values.json) process.stdout.write(told(title, changes, did))
+  if (!values.json) process.stdout.write(told(title, changes, did, values.diff === true))
   if (did === 'written') {
+    process.stderr.write(warning(root))
     if (name === undefined && !(await agreed())) return void process.stdout.write('Nothing was added.\n')
     writeChanges(root, changes)
   }
@@ -75,7 +77,7 @@ function parse(args: string[], plop: NodePlopAPI) {
       allowPositionals: true,
       options: {
         ...Object.fromEntries(questions.filter((name) => name !== 'name').map((name) => [name, text])),
-        ...{ 'dry-run': flag, json: flag, yes: flag, help: flag },
+        ...{ 'dry-run': flag, diff: flag, json: flag, yes: flag, help: flag },
       },
     })
     const said = Object.entries(values).flatMap(([name, value]) =>
@@ -158,9 +160,21 @@ function closing<T extends { close(): void }>(resource: T): T & Disposable {
 
 type Did = 'nothing' | 'dry-run' | 'written'
 
-function told(title: string, changes: readonly Change[], did: Did): string {
+function told(title: string, changes: readonly Change[], did: Did, whole: boolean): string {
   if (did === 'nothing') return `${title}: nothing to do, it is all there.\n`
-  return `${title}${did === 'dry-run' ? ' (dry run: nothing is written)' : ''}\n${describeChanges(changes)}`
+  return `${title}${did === 'dry-run' ? ' (dry run: nothing is written)' : ''}\n${describeChanges(changes, whole)}`
+}
+
+/** What a team may want to know before it has another's changes among its own; empty where git has nothing to tell. */
+function warning(directory: string): string {
+  const { status, stdout } = spawnSync('git', ['status', '--porcelain', '--', '.'], {
+    cwd: directory,
+    encoding: 'utf8',
+    timeout: 5_000,
+  })
+  const count = status === 0 ? stdout.split('\n').filter((line) => line !== '').length : 0
+  if (count === 0) return ''
+  return `The git tree has ${count} ${count === 1 ? 'change' : 'changes'} that nobody has committed: what is added will stand among them.\n`
 }
 
 function asJson(piece: string, changes: readonly Change[], did: Did): object {
@@ -180,5 +194,5 @@ function usage(plop: NodePlopAPI): string {
     const told = flags.map((flag) => ` [--${flag} …]`).join('')
     return `  ${name.padEnd(10)}${description}${told}\n`
   })
-  return `npm run add -- <piece> <name> [--dry-run] [--json] [--yes]\n\n${pieces.join('')}`
+  return `npm run add -- <piece> <name> [--dry-run] [--diff] [--json] [--yes]\n\n${pieces.join('')}`
 }

@@ -1,14 +1,22 @@
 import type { Change } from './plan.ts'
 
-/** What a plan changes, for people: a new file with its length, an edited one with the lines that go and come. */
-export function describeChanges(changes: readonly Change[]): string {
-  return changes.map((change) => `${describe(change).join('\n')}\n`).join('')
+/**
+ * What a plan changes, for people: an edited file with the lines that go and come, a new one with its length, or all of its
+ * lines if it is to be `whole`.
+ */
+export function describeChanges(changes: readonly Change[], whole = false): string {
+  return changes.map((change) => `${describe(change, whole).join('\n')}\n`).join('')
 }
 
-function describe({ path, before, after }: Change): string[] {
-  if (before === undefined) return [`  + ${path} (${linesOf(after).length} lines)`]
+function describe({ path, before, after }: Change, whole: boolean): string[] {
+  if (before === undefined) {
+    const lines = linesOf(after)
+    // drizzle-kit's own bookkeeping: nobody reads it line by line.
+    const shown =
+      whole && !path.startsWith('drizzle/meta/') ? lines.map((line) => `      + ${line}`.trimEnd()) : []
+    return [`  + ${path} (${lines.length} lines)`, ...shown]
+  }
   const lines = changedLines(before, after)
-  // drizzle-kit's own bookkeeping: nobody reads it line by line.
   if (path.startsWith('drizzle/meta/')) return [`  ~ ${path} (${lines.length} lines)`]
   return [`  ~ ${path}`, ...lines.map((line) => `      ${line}`)]
 }

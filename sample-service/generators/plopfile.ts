@@ -1,4 +1,5 @@
 import type { ActionType, NodePlopAPI, PromptQuestion } from 'node-plop'
+import { refuseClashes } from './clash.ts'
 import { depend } from './depend.ts'
 import { migrate } from './migration.ts'
 import { nameFrom, nounFrom, stampNames, type Noun } from './names.ts'
@@ -32,6 +33,7 @@ export default function plopfile(plop: NodePlopAPI): void {
   plop.setActionType('stamp', async (answers, config) => {
     const { piece, noun, flags } = config as unknown as { piece: Piece; noun: Noun; flags: Flags }
     await stamp(runOf(answers).plan, piece, noun, flags)
+    await refuseClashes(runOf(answers).plan)
     return piece.name
   })
   plop.setActionType('wire', async (answers, config) => {
@@ -102,7 +104,9 @@ function promptOf({ name, asks, otherwise, check }: Flag): PromptQuestion {
     name,
     message: `${asks}:`,
     default: (answers: { name: string; plural?: string }) =>
-      otherwise(nounFrom(answers.name, answers.plural)),
+      otherwise(
+        answers.plural === undefined ? nameFrom(answers.name) : nounFrom(answers.name, answers.plural),
+      ),
     validate: (typed: string) => valid(() => check(typed)),
   }
 }

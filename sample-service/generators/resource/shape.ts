@@ -1,7 +1,9 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Node, SyntaxKind, type PropertyAssignment, type SourceFile } from 'ts-morph'
+import { replace, replaced, type Replacement } from '../edit.ts'
 import { stampNames, type Noun } from '../names.ts'
+import type { Shape } from '../piece.ts'
 import { parse } from '../source.ts'
 import { fieldsFrom, type Field } from './fields.ts'
 
@@ -18,11 +20,7 @@ interface Parent {
  * it, this puts in all of them. `root` is where the service lies, whose schemas have the tables that fields refer to.
  * Throws an Error of one sentence if there is no such table, or one whose `id` is of another type.
  */
-export async function shapeFor(
-  root: string,
-  noun: Noun,
-  list: string,
-): Promise<(path: string, text: string) => string> {
+export async function shapeFor(root: string, noun: Noun, list: string): Promise<Shape> {
   const fields = fieldsFrom(list)
   const table = noun.plural.replaceAll('-', '_')
   for (const field of fields) refuseLongNames(table, field)
@@ -30,26 +28,12 @@ export async function shapeFor(
   return (path, text) => {
     if (!/\.(?:api|schema|test)\.ts$/.test(path)) return text
     const source = parse(path, text)
-    const edits = [
+    return replaced(text, [
       ...placesOf(source).map((place) => replace(place, linesAt(place, fields, noun, table, parents))),
       ...importEdits(source, path, fields, table, parents),
       ...(path.endsWith('.schema.ts') ? indexEdits(source, fields, table) : []),
-    ]
-    return edits
-      .sort((a, b) => b.from - a.from)
-      .reduce((now, { from, to, code }) => now.slice(0, from) + code + now.slice(to), text)
+    ])
   }
-}
-
-/** Code in place of what stands between two positions. */
-interface Replacement {
-  readonly from: number
-  readonly to: number
-  readonly code: string
-}
-
-function replace(place: { getStart(): number; getEnd(): number }, code: string): Replacement {
-  return { from: place.getStart(), to: place.getEnd(), code }
 }
 
 /** Wherever an object has the one field that the piece is written with. */

@@ -1,9 +1,10 @@
 import type { Piece } from '../piece.ts'
+import { isMethod, isPath, methods, shapeFor } from './shape.ts'
 
-/** One GET endpoint with validated input, typed output and a test: the smallest thing that is right, to be changed. */
+/** One endpoint with validated input, typed output and a test: the smallest thing that is right, to be changed. */
 export const route: Piece = {
   name: 'route',
-  summary: 'one GET endpoint with validated input and typed output',
+  summary: 'one endpoint with validated input and typed output',
   takes: 'name',
   folder: import.meta.dirname,
   wirings: [
@@ -17,4 +18,25 @@ export const route: Piece = {
     },
   ],
   migration: false,
+  flags: [
+    {
+      name: 'method',
+      asks: `Its method, ${methods.join(', ')}`,
+      otherwise: () => 'GET',
+      check: (value) => {
+        if (!isMethod(value))
+          throw new Error(`--method is to be one of ${methods.join(', ')}, not ${JSON.stringify(value)}.`)
+      },
+    },
+    {
+      name: 'path',
+      asks: 'Its path, such as /reports/:id',
+      otherwise: (noun) => `/${noun.singular}`,
+      check: (value) => {
+        if (!isPath(value))
+          throw new Error(`--path is to be a path such as /reports/:id, not ${JSON.stringify(value)}.`)
+      },
+    },
+  ],
+  shape: (_service, noun, { method = '', path = '' }) => Promise.resolve(shapeFor(noun, method, path)),
 }

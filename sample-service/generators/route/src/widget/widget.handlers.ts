@@ -4,7 +4,7 @@ import type { Context } from '../context/context.ts'
 import type { Database } from '../platform/database.ts'
 
 /** What is asked: a text of at most 200 characters. An example, to be replaced. */
-export const WidgetQuery = z.object({
+export const WidgetInput = z.object({
   text: z.string().min(1).max(200).default('hello'),
 })
 
@@ -14,14 +14,14 @@ export const WidgetAnswer = z.object({
   length: z.int().nonnegative(),
 })
 
-/** Answers a query. When ctx ends, its statement is cancelled in Postgres and this rejects with the cause of ctx. */
-export async function readWidget(
+/** Answers it. When ctx ends, its statement is cancelled in Postgres and this rejects with the cause of ctx. */
+export async function answerWidget(
   ctx: Context,
   db: Database,
-  query: z.output<typeof WidgetQuery>,
+  { text }: z.output<typeof WidgetInput>,
 ): Promise<Response> {
   const { rows } = await db.run(ctx, (q) =>
-    q.execute<{ length: number }>(sql`select char_length(${query.text}::text) as length`),
+    q.execute<{ length: number }>(sql`select char_length(${text}::text) as length`),
   )
-  return Response.json(WidgetAnswer.parse({ text: query.text, length: rows[0]?.length }))
+  return Response.json(WidgetAnswer.parse({ text, length: rows[0]?.length }))
 }

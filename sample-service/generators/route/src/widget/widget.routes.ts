@@ -1,18 +1,18 @@
 import type { Platform } from '../platform/platform.ts'
 import { route, type Route } from '../platform/route.ts'
-import { readWidget, WidgetAnswer, WidgetQuery } from './widget.handlers.ts'
+import { answerWidget, WidgetAnswer, WidgetInput } from './widget.handlers.ts'
 
-/** `GET /widget`, with its place in `/openapi.json`. */
+/** The endpoint of widget, with its place in `/openapi.json`. */
 export function widgetRoutes(platform: Platform): Route[] {
   return [
     route({
       method: 'GET',
       path: '/widget',
-      summary: 'Read the widget of a text',
+      summary: 'Answer the widget of a text',
       tags: ['widget'],
-      query: WidgetQuery,
+      query: WidgetInput,
       responses: { 200: { description: 'The text and its length', body: WidgetAnswer } },
-      handle: (ctx, input) => readWidget(ctx, platform.db, input.query),
+      handle: (ctx, input) => answerWidget(ctx, platform.db, input.query),
     }),
   ]
 }

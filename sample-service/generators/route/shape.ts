@@ -1,0 +1,82 @@
+import { Node, SyntaxKind, type SourceFile } from 'ts-morph'
+import { replaced, replace, type Replacement } from '../edit.ts'
+import type { Noun } from '../names.ts'
+import type { Shape } from '../piece.ts'
+import { parse } from '../source.ts'
+
+export const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
+
+export function isMethod(value: string): boolean {
+  return methods.some((method) => method === value.toUpperCase())
+}
+
+/** Segments of letters, digits, `.`, `_` and `-`, or `:name`: what is written the same in a URL, in Hono and in OpenAPI. */
+export function isPath(value: string): boolean {
+  return /^(?:\/(?:[\w.-]+|:[a-z]\w*))+$/i.test(value) && !/\/\.{1,2}(?:\/|$)/.test(value)
+}
+
+/** The endpoint with this method, at this path. Where the method has a body, the input comes with it. */
+export function shapeFor(noun: Noun, method: string, path: string): Shape {
+  const verb = method.toUpperCase()
+  const hasBody = verb === 'POST' || verb === 'PUT' || verb === 'PATCH'
+  return (file, text) => {
+    if (file.endsWith('.routes.ts')) {
+      const source = parse(file, text)
+      return replaced(text, [
+        ...valueOf(source, 'method', `'${verb}'`),
+        ...valueOf(source, 'path', `'${path}'`),
+        ...(hasBody ? bodyForQuery(source) : []),
+      ])
+    }
+    if (file.endsWith(`${noun.singular}.test.ts`)) {
+      const source = parse(file, text)
+      return replaced(text, [
+        ...constantOf(source, 'method', `'${verb}'`),
+        // What a parameter is, the test does not ask.
+        ...constantOf(source, 'path', `'${path.replace(/:\w+/g, '1')}'`),
+        ...(hasBody ? askByBody(source) : []),
+      ])
+    }
+    return text
+  }
+}
+
+function valueOf(source: SourceFile, name: string, code: string): Replacement[] {
+  const value = source
+    .getDescendantsOfKind(SyntaxKind.PropertyAssignment)
+    .find((property) => property.getName() === name)
+    ?.getInitializer()
+  return value === undefined ? [] : [replace(value, code)]
+}
+
+function constantOf(source: SourceFile, name: string, code: string): Replacement[] {
+  const value = source.getVariableDeclaration(name)?.getInitializer()
+  return value === undefined ? [] : [replace(value, code)]
+}
+
+/** `query: …` becomes `body: …`, and `input.query` is `input.body`. */
+function bodyForQuery(source: SourceFile): Replacement[] {
+  return source.getDescendantsOfKind(SyntaxKind.Identifier).flatMap((identifier) => {
+    const parent = identifier.getParent()
+    const named = Node.isPropertyAssignment(parent) || Node.isPropertyAccessExpression(parent)
+    return identifier.getText() === 'query' && named && parent.getNameNode() === identifier
+      ? [replace(identifier, 'body')]
+      : []
+  })
+}
+
+/** The test's one request, with the text in the body. */
+function askByBody(source: SourceFile): Replacement[] {
+  const call = source
+    .getFunction('ask')
+    ?.getDescendantsOfKind(SyntaxKind.ReturnStatement)
+    .at(0)
+    ?.getExpression()
+  const code = `fetch(service.url + path, {
+    method,
+    body: JSON.stringify({ text }),
+    ...init,
+    headers: { 'content-type': 'application/json', ...init.headers },
+  })`
+  return call === undefined ? [] : [replace(call, code)]
+}
