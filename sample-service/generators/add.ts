@@ -8,7 +8,7 @@ import { openPlan, type Change } from './plan.ts'
 import { writeChanges } from './write.ts'
 
 /*
- * npm run add -- <piece> <name> [--plural <word>] [--dry-run] [--json] [--yes]
+ * npm run add -- <piece> <name> [--plural <word>] [--cron <expression>] [--dry-run] [--json] [--yes]
  *
  * Plans in memory, shows the plan, writes all of it or nothing. Twice is once. Exit code 0 also when there was nothing to do; 1 with
  * one sentence on stderr when something is in the way, and then no byte has changed; 130 after Ctrl-C.
@@ -46,7 +46,11 @@ async function add(args: string[]): Promise<void> {
   if (name === undefined && !asks) {
     throw new Error(`Say the name of what to add: npm run add -- ${chosen.name} invoice`)
   }
-  const given = { name: name ?? '', ...(values.plural === undefined ? {} : { plural: values.plural }) }
+  const given = {
+    name: name ?? '',
+    ...(values.plural === undefined ? {} : { plural: values.plural }),
+    ...(values.cron === undefined ? {} : { cron: values.cron }),
+  }
   const answers =
     name === undefined ? ((await unlessStopped(chosen.generator.runPrompts())) as { name: string }) : given
 
@@ -69,6 +73,7 @@ function parse(args: string[]) {
       allowPositionals: true,
       options: {
         plural: { type: 'string' },
+        cron: { type: 'string' },
         'dry-run': { type: 'boolean' },
         json: { type: 'boolean' },
         yes: { type: 'boolean' },
@@ -158,5 +163,5 @@ function usage(plop: NodePlopAPI): string {
   const pieces = plop
     .getGeneratorList()
     .map(({ name, description }) => `  ${name.padEnd(10)}${description}\n`)
-  return `npm run add -- <piece> <name> [--plural <word>] [--dry-run] [--json] [--yes]\n\n${pieces.join('')}`
+  return `npm run add -- <piece> <name> [--plural <word>] [--cron <expression>] [--dry-run] [--json] [--yes]\n\n${pieces.join('')}`
 }

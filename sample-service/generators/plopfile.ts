@@ -1,11 +1,14 @@
 import type { ActionType, NodePlopAPI, PromptQuestion } from 'node-plop'
 import { depend } from './depend.ts'
+import { guarantee } from './guarantee.ts'
+import { job } from './job/piece.ts'
 import { migrate } from './migration.ts'
 import { nameFrom, nounFrom, stampNames, type Noun } from './names.ts'
-import type { Piece, Wiring } from './piece.ts'
+import type { Flag, Piece, Wiring } from './piece.ts'
 import type { Plan } from './plan.ts'
 import { route } from './route/piece.ts'
-import { stamp } from './stamp.ts'
+import { schedule } from './schedule/piece.ts'
+import { stamp, stampMissing } from './stamp.ts'
 import { storage } from './storage/piece.ts'
 import { upload } from './upload/piece.ts'
 import { wire } from './wire.ts'
@@ -15,6 +18,7 @@ export interface Run {
   /** As it was typed. */
   name: string
   plural?: string
+  cron?: string
   plan: Plan
   /** Aborted when the person who runs the command has had enough. */
   signal: AbortSignal
@@ -29,8 +33,13 @@ export interface Run {
  */
 export default function plopfile(plop: NodePlopAPI): void {
   plop.setActionType('stamp', async (answers, config) => {
-    const { piece, noun } = config as unknown as { piece: Piece; noun: Noun }
-    await stamp(runOf(answers).plan, piece, noun)
+    const { piece, noun, given } = config as unknown as { piece: Piece; noun: Noun; given?: string }
+    await stamp(runOf(answers).plan, piece, noun, given)
+    return piece.name
+  })
+  plop.setActionType('need', async (answers, config) => {
+    const { piece } = config as unknown as { piece: Piece }
+    await stampMissing(runOf(answers).plan, piece)
     return piece.name
   })
   plop.setActionType('wire', async (answers, config) => {
@@ -49,6 +58,10 @@ export default function plopfile(plop: NodePlopAPI): void {
     await migrate(plan, noun.plural.replaceAll('-', '_'), signal)
     return 'drizzle'
   })
+  plop.setActionType('guarantee', async (answers) => {
+    await guarantee(runOf(answers).plan)
+    return 'docs'
+  })
 
   plop.setGenerator('route', {
     description: route.summary,
@@ -59,6 +72,16 @@ export default function plopfile(plop: NodePlopAPI): void {
     description: upload.summary,
     prompts: promptsOf(upload),
     actions: (answers) => actionsOf(upload, runOf(answers)),
+  })
+  plop.setGenerator('job', {
+    description: job.summary,
+    prompts: promptsOf(job),
+    actions: (answers) => actionsOf(job, runOf(answers)),
+  })
+  plop.setGenerator('schedule', {
+    description: schedule.summary,
+    prompts: promptsOf(schedule),
+    actions: (answers) => actionsOf(schedule, runOf(answers)),
   })
   plop.setGenerator('storage', {
     description: storage.summary,
@@ -86,10 +109,17 @@ function promptsOf(piece: Piece): PromptQuestion[] {
     validate: (typed: string, answers?: { name: string }) =>
       valid(() => nounFrom(answers?.name ?? '', typed)),
   }
-  return piece.takes === 'noun' ? [name, plural] : [name]
+  const { flag } = piece
+  const own = flag && {
+    type: 'input',
+    name: flag.name,
+    message: flag.message,
+    validate: (typed: string) => valid(() => flag.parse(typed)),
+  }
+  return [name, ...(piece.takes === 'noun' ? [plural] : []), ...(own ? [own] : [])]
 }
 
-function valid(parse: () => Noun): true | string {
+function valid(parse: () => unknown): true | string {
   try {
     parse()
     return true
@@ -98,19 +128,34 @@ function valid(parse: () => Noun): true | string {
   }
 }
 
-function actionsOf(piece: Piece, { name, plural }: Run): ActionType[] {
+function actionsOf(piece: Piece, run: Run): ActionType[] {
+  const { name, plural } = run
   if (typeof piece.takes !== 'string' && !piece.takes.includes(name)) {
     throw new Error(`There is no ${piece.name} "${name}": choose one of ${piece.takes.join(', ')}.`)
   }
   const noun = piece.takes === 'noun' ? nounFrom(name, plural) : nameFrom(name)
+  const { needs, flag } = piece
   return [
-    { type: 'stamp', piece, noun } as ActionType,
-    ...piece.wirings.map((wiring) => ({ type: 'wire', wiring: stampWiring(wiring, noun) }) as ActionType),
-    ...(piece.dependencies
-      ? [{ type: 'depend', dependencies: piece.dependencies } as unknown as ActionType]
-      : []),
+    ...(needs ? [{ type: 'need', piece: needs } as ActionType, ...callsOf(needs, noun)] : []),
+    { type: 'stamp', piece, noun, given: flag && given(flag, run) } as ActionType,
+    ...callsOf(piece, noun),
     ...(piece.migration ? [{ type: 'migrate', noun } as ActionType] : []),
+    { type: 'guarantee' },
   ]
+}
+
+/** What changes in files that are there. */
+function callsOf({ wirings, dependencies }: Piece, noun: Noun): ActionType[] {
+  return [
+    ...wirings.map((wiring) => ({ type: 'wire', wiring: stampWiring(wiring, noun) }) as ActionType),
+    ...(dependencies ? [{ type: 'depend', dependencies } as unknown as ActionType] : []),
+  ]
+}
+
+function given(flag: Flag, run: Run): string {
+  const typed = run[flag.name]
+  if (typed === undefined) throw new Error(`Say --${flag.name}, such as --${flag.name} "${flag.inFiles}".`)
+  return flag.parse(typed)
 }
 
 function stampWiring(wiring: Wiring, noun: Noun): Wiring {

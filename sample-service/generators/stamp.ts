@@ -7,14 +7,29 @@ import type { Piece } from './piece.ts'
 import type { Plan } from './plan.ts'
 import { parse } from './source.ts'
 
-/** Plans the piece's files with the noun in place of widget. Throws an Error of one sentence where one of them cannot be. */
-export async function stamp(plan: Plan, piece: Piece, noun: Noun): Promise<void> {
+/**
+ * Plans the piece's files with the noun in place of widget, and what was given in place of the example. Throws an Error of one
+ * sentence where one of them cannot be.
+ */
+export async function stamp(plan: Plan, piece: Piece, noun: Noun, given?: string): Promise<void> {
   for (const path of await filesOf(piece.folder)) {
     const from = relative(piece.folder, path).split(sep).join('/')
     const text = await readFile(path, 'utf8')
     refuseMixing(from, text, noun)
     const to = stampNames(from, noun)
-    await plan.add(to, await formatNew(plan.root, to, stampNames(text, noun)))
+    const named = stampNames(text, noun)
+    const example = given === undefined ? undefined : piece.flag?.inFiles
+    const filled = example === undefined ? named : named.replaceAll(example, () => given ?? example)
+    await plan.add(to, await formatNew(plan.root, to, filled))
+  }
+}
+
+/** Plans those of the piece's files that are missing, as they are. */
+export async function stampMissing(plan: Plan, piece: Piece): Promise<void> {
+  for (const path of await filesOf(piece.folder)) {
+    const to = relative(piece.folder, path).split(sep).join('/')
+    if ((await plan.read(to)) !== undefined) continue
+    await plan.add(to, await formatNew(plan.root, to, await readFile(path, 'utf8')))
   }
 }
 

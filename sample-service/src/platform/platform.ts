@@ -3,7 +3,7 @@ import type { Closers } from './closers.ts'
 import { openDatabase, type Database } from './database.ts'
 import type { Readiness } from './health.ts'
 import type { Log } from './log.ts'
-import { migrationsFolder, requireMigrated } from './migrations.ts'
+import { migrationsFolder, requireMigrated, schemas } from './migrations.ts'
 import { observePool } from './metrics.ts'
 import type { UploadLimits } from './multipart.ts'
 import type { Storage } from './storage.ts'
@@ -15,6 +15,8 @@ export interface Platform {
   readonly log: Log
   readonly telemetry: Telemetry
   readonly db: Database
+  /** What `db` was opened with: for a library that must have connections of its own. */
+  readonly database: { readonly url: string; readonly applicationName: string }
   readonly storage: Storage
   readonly readiness: Readiness
   readonly uploads: UploadLimits
@@ -40,7 +42,7 @@ export async function openPlatform(
   const db = await opened.time('database', openDatabase(ctx, log, database))
   opened.defer('database', (ctx) => db.close(ctx))
   observePool(() => db.stats())
-  await opened.time('migrations', requireMigrated(ctx, log, db, migrationsFolder))
+  await opened.time('migrations', requireMigrated(ctx, log, db, migrationsFolder, schemas()))
   const storage = await opened.time('storage', openChosenStorage(ctx, options.uploads))
-  return { log, telemetry, db, storage, uploads: options.uploads, readiness: { accepting: true } }
+  return { log, telemetry, db, database, storage, uploads: options.uploads, readiness: { accepting: true } }
 }

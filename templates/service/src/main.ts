@@ -11,6 +11,7 @@ import { untilStopped } from './platform/process.ts'
 import { listen } from './platform/server.ts'
 import { prepare } from './prepare.ts'
 import { routes } from './routes.ts'
+import { workers } from './workers.ts'
 
 const service = 'mainstem-service'
 
@@ -27,8 +28,8 @@ async function start(root: Context, stop: Context, log: Log, opened: Closers) {
   const recent = config.debugContexts ? endedRequests(100) : undefined
   const admin = await opened.time('admin', listenAdmin(ctx, root, { ...config.admin, metrics, recent }))
   opened.defer('admin listener', (ctx) => admin.close(ctx))
-  const surface = documented(service, routes(platform))
-  const server = await opened.time('listen', listen(ctx, root, log, surface, { ...config.http, recent }))
+  const work = { routes: documented(service, routes(platform)), workers: workers(platform) }
+  const server = await opened.time('listen', listen(ctx, root, log, work, { ...config.http, recent }))
   log.info(ctx, 'listening', { port: server.port, adminPort: admin.port, tookMs: opened.openMs })
   return { config, platform, server }
 }
@@ -49,8 +50,7 @@ async function run(root: Context, log: Log): Promise<boolean> {
   const reason = await ended(stop)
   const { abandoned, phasesMs } = await server.stop(root, platform.readiness, config.shutdown)
   const closed = await opened.close(root, config.shutdown.flushMs)
-  const tookMs = { ...phasesMs, ...opened.closeMs }
-  log.info(root, 'stopped', { reason: reason.message, abandoned, tookMs })
+  log.info(root, 'stopped', { reason: reason.message, abandoned, tookMs: { ...phasesMs, ...opened.closeMs } })
   return abandoned.length === 0 && closed
 }
 
