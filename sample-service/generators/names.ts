@@ -25,7 +25,7 @@ const reservedInSql = words(`
 
 /** Names that the service has already: folders, files of src/, and paths of the HTTP surface. */
 const taken = words(`
-  context platform config main migrate prepare routes test tests lint generators drizzle dist scripts support node-modules
+  context platform config main migrate prepare routes workers jobs test tests lint generators drizzle dist scripts support node-modules
   docs livez openapi readyz health ctx`)
 
 /**

@@ -30,23 +30,30 @@ descriptors in \`/proc\`. \`npm run guarantees\` makes this page of them; a test
 What a domain promises is proved beside it, in \`src/<nouns>/*.test.ts\`; what \`src/context/\` does as Go's package does,
 in \`src/context/*.test.ts\`.`
 
-/** The page as it should be now. @throws Error that names the file without a promise, or with one that nothing holds */
-export async function renderGuarantees(): Promise<string> {
-  const names = (await readdir(join(root, folder))).filter((name) => name.endsWith('.test.ts')).sort()
-  const guarantees = await Promise.all(names.map((name) => readGuarantee(`${folder}/${name}`)))
+/**
+ * The page as it should be now.
+ * @param planned the texts of files that are about to be written, by path
+ * @throws Error that names the file without a promise, or with one that nothing holds
+ */
+export async function renderGuarantees(planned: ReadonlyMap<string, string> = new Map()): Promise<string> {
+  const present = (await readdir(join(root, folder))).map((name) => `${folder}/${name}`)
+  const files = [...new Set([...present, ...planned.keys()])]
+    .filter((path) => path.startsWith(`${folder}/`) && path.endsWith('.test.ts'))
+    .sort()
+  const guarantees = await Promise.all(files.map((file) => readGuarantee(file, planned)))
   const markdown = [preface, ...guarantees.map(section)].join('\n\n')
   return format(markdown, { ...(await resolveConfig(page)), parser: 'markdown' })
 }
 
-async function readGuarantee(file: string): Promise<Guarantee> {
-  const text = await readFile(join(root, file), 'utf8')
+async function readGuarantee(file: string, planned: ReadonlyMap<string, string>): Promise<Guarantee> {
+  const text = planned.get(file) ?? (await readFile(join(root, file), 'utf8'))
   const comment = /^\/\*\*(.*?)\*\//s.exec(text)?.[1]?.replaceAll(/\s*\n \* ?/g, ' ') ?? ''
   const [, promise, go, held] = /^ Promise: (.+?) Go: (.+?) Held by: (.+?)\s*$/.exec(comment) ?? []
   if (promise === undefined || go === undefined || held === undefined) {
     throw new Error(`${file}: expected it to begin with /** Promise: … Go: … Held by: … */, as the others do`)
   }
   const heldBy = held.split(', ')
-  const gone = heldBy.filter((path) => !existsSync(join(root, path)))
+  const gone = heldBy.filter((path) => !planned.has(path) && !existsSync(join(root, path)))
   if (gone.length > 0)
     throw new Error(`${file}: 'Held by' names files that are not there: ${gone.join(', ')}`)
   return { file, promise, go, heldBy, tests: testTitles(file, text) }

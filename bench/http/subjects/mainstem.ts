@@ -40,13 +40,19 @@ export function jsonBody(): Promise<number> {
 }
 
 async function serve(served: Route): Promise<number> {
-  const server = await listen(root, root, log, [served], {
-    host: '127.0.0.1',
-    port: 0,
-    receiveTimeoutMs: 300_000,
-    requestTimeoutMs: 15_000,
-    bodyMaxBytes: 1_048_576,
-    recent: undefined,
-  })
+  const server = await listen(
+    root,
+    root,
+    log,
+    { routes: [served], workers: [] },
+    {
+      host: '127.0.0.1',
+      port: 0,
+      receiveTimeoutMs: 300_000,
+      requestTimeoutMs: 15_000,
+      bodyMaxBytes: 1_048_576,
+      recent: undefined,
+    },
+  )
   return server.port
 }

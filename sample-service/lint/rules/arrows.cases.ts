@@ -13,6 +13,8 @@ check('arrows', arrows, {
     from('src/main.ts', './platform/http.ts'),
     from('src/routes.ts', './things/things.routes.ts'),
     from('src/prepare.ts', './things/things.uploads.ts'),
+    from('src/workers.ts', './jobs.ts'),
+    from('src/jobs.ts', './things/things.job.ts'),
     from('src/things/things.routes.ts', './things.schema.ts'),
     from('src/things/parts/things.part.ts', '../things.schema.ts'),
     from('src/things/things.routes.ts', '../platform/route.ts'),

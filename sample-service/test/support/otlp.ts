@@ -20,6 +20,7 @@ const Span = z.object({
   kind: z.number(),
   attributes: Attributes,
   events: z.array(z.object({ name: z.string(), attributes: Attributes })).default([]),
+  links: z.array(z.object({ traceId: z.string(), spanId: z.string() })).default([]),
   status: z.object({ code: z.number().default(0), message: z.string().optional() }).prefault({}),
 })
 const Traces = z.object({

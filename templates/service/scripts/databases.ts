@@ -6,7 +6,7 @@ import pg from 'pg'
 import { todo, withTimeout } from '../src/context/context.ts'
 import { openDatabase } from '../src/platform/database.ts'
 import { createLog } from '../src/platform/log.ts'
-import { applyMigrations, migrationsFolder } from '../src/platform/migrations.ts'
+import { applyMigrations, migrationsFolder, schemas } from '../src/platform/migrations.ts'
 import { startPostgres, type Postgres } from './postgres.ts'
 
 /**
@@ -56,7 +56,7 @@ export async function migrateDatabase(url: string): Promise<number> {
   using opening = withTimeout(ctx, openTimeoutMs)
   const db = await openDatabase(opening, log, { url, poolMax: 1, applicationName: 'migrate' })
   try {
-    const options = { folder: migrationsFolder, waitMs: migrateTimeoutMs }
+    const options = { folder: migrationsFolder, schemas: schemas(), waitMs: migrateTimeoutMs }
     return (await applyMigrations(ctx, log, db, options)).length
   } finally {
     await db.close(ctx)

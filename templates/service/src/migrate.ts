@@ -3,7 +3,7 @@ import { withSignals } from './context/signals.ts'
 import { loadConfig } from './config.ts'
 import { openDatabase, type Database } from './platform/database.ts'
 import { createLog, type Log } from './platform/log.ts'
-import { applyMigrations, migrationsFolder } from './platform/migrations.ts'
+import { applyMigrations, migrationsFolder, schemas } from './platform/migrations.ts'
 
 /**
  * `npm run db:migrate`, in the image `node dist/migrate.js`: applies the migrations of drizzle/. Waits as long as
@@ -18,6 +18,7 @@ async function run(root: Context, log: Log): Promise<number> {
     try {
       const applied = await applyMigrations(stop, log, db, {
         folder: migrationsFolder,
+        schemas: schemas(),
         waitMs: startupTimeoutMs,
       })
       log.info(stop, 'migrated', { applied })

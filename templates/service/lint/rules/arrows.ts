@@ -6,18 +6,21 @@ import { rule } from '../rule.ts'
 /** Which rooms of src/ a file may import from, by the room that it is in. A domain is any folder that is no other room. */
 const below: Readonly<Record<Room, readonly Room[]>> = {
   main: ['composition', 'domain', 'platform', 'context', 'leaf'],
-  composition: ['domain', 'platform', 'context'],
+  composition: ['composition', 'domain', 'platform', 'context'],
   domain: ['platform', 'context'],
   platform: ['platform', 'context'],
   context: ['context'],
   leaf: [],
 }
 
+/** Where the service is put together. */
+const composition: ReadonlySet<string> = new Set(['routes.ts', 'workers.ts', 'jobs.ts', 'prepare.ts'])
+
 type Room = 'main' | 'composition' | 'domain' | 'platform' | 'context' | 'leaf'
 
-/** Imports run one way: main → routes and prepare → domains → platform → context. */
+/** Imports run one way: main → routes, workers and prepare → domains → platform → context. */
 export const arrows = rule({
-  description: 'imports run one way: main → routes, prepare → domains → platform → context',
+  description: 'imports run one way: main → routes, workers, prepare → domains → platform → context',
   messages: {
     against:
       '{{from}} imports from {{allowed}}. Let main, routes or prepare pass in what it needs of {{to}} instead.',
@@ -64,7 +67,7 @@ function roomOf(path: string): Room {
   if (rest.length > 0)
     return first === 'platform' || first === 'context' ? first : first === '..' ? 'leaf' : 'domain'
   if (programs.has(path)) return 'main'
-  return path === 'routes.ts' || path === 'prepare.ts' ? 'composition' : 'leaf'
+  return composition.has(path) ? 'composition' : 'leaf'
 }
 
 function isSchema(path: string): boolean {

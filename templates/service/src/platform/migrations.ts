@@ -12,14 +12,29 @@ import type { Log } from './log.ts'
 
 /** The same folder from src/platform and from dist/platform. */
 export const migrationsFolder = fileURLToPath(new URL('../../drizzle', import.meta.url))
+
+/** Tables that a library brings along, with migrations of its own. */
+export interface Schema {
+  /** The names of the migrations that the database lacks. */
+  pending(ctx: Context, q: Queries): Promise<string[]>
+  /** Applies them, in order. Each is there as a whole or not at all. */
+  apply(ctx: Context, q: Queries): Promise<void>
+}
+
+/** Those that this service has beside drizzle/. */
+export function schemas(): Schema[] {
+  return []
+}
+
 /** How often it is looked whether another instance has done its migrations. */
 const pollMs = 100
 
 /**
- * Applies the migrations of a folder that the database lacks, all or none. Any number of instances may do so at once: one
+ * Applies the migrations of a folder that the database lacks, all or none, then those of `schemas`. Any number of instances may do so at once: one
  * does, and the others wait for it and find nothing to do. When ctx ends, the running statement is cancelled in Postgres
  * and its transaction rolled back. The lock is the connection's: close `db` afterwards.
  * @param options.folder of the migrations, as drizzle-kit writes it
+ * @param options.schemas none if not given
  * @param options.waitMs how long to wait for another instance
  * @returns the names of those it applied
  */
@@ -27,24 +42,38 @@ export async function applyMigrations(
   ctx: Context,
   log: Log,
   db: Database,
-  options: { folder: string; waitMs: number },
+  options: { folder: string; schemas?: readonly Schema[]; waitMs: number },
 ): Promise<string[]> {
   return db.run(ctx, async (q) => {
     await lock(ctx, log, q, options.waitMs)
     const { pending } = await compare(q, options.folder)
     // It takes no other part of a handle than `execute` and what makes transactions on its one connection.
     if (pending.length > 0) await migrate(q as NodePgDatabase, { migrationsFolder: options.folder })
+    for (const schema of options.schemas ?? []) {
+      pending.push(...(await schema.pending(ctx, q)))
+      await schema.apply(ctx, q)
+    }
     return pending
   })
 }
 
 /**
- * Refuses a database that lacks migrations of `folder`. One that has more than these is taken, and said: so it is while a
+ * Refuses a database that lacks migrations of `folder` or `schemas`. One that has more than these is taken, and said: so it is while a
  * new version is rolled out, and after it was rolled back.
  * @throws Error that names the migrations and what to run
  */
-export async function requireMigrated(ctx: Context, log: Log, db: Database, folder: string): Promise<void> {
-  const { pending, unknown } = await db.run(ctx, (q) => compare(q, folder))
+export async function requireMigrated(
+  ctx: Context,
+  log: Log,
+  db: Database,
+  folder: string,
+  schemas: readonly Schema[] = [],
+): Promise<void> {
+  const { pending, unknown } = await db.run(ctx, async (q) => {
+    const own = await compare(q, folder)
+    for (const schema of schemas) own.pending.push(...(await schema.pending(ctx, q)))
+    return own
+  })
   if (pending.length > 0) {
     throw new Error(
       `the database lacks migrations (${pending.join(', ')}): run \`npm run db:migrate\`, or in the image \`node dist/migrate.js\``,

@@ -1,15 +1,23 @@
 // Lets the real src/main.ts serve test/support/probe.routes.ts: the promises are about any route, not about the domain.
+// And test/support/probe.workers.ts, where it is there.
+import { existsSync } from 'node:fs'
 import { register } from 'node:module'
 import { URL } from 'node:url'
 
-const probe = new URL('./probe.routes.ts', import.meta.url).href
+const probes = Object.fromEntries(
+  ['routes', 'workers']
+    .map((name) => [`./${name}.ts`, new URL(`./probe.${name}.ts`, import.meta.url)])
+    .filter(([, url]) => existsSync(url))
+    .map(([specifier, url]) => [specifier, url.href]),
+)
 
 register(
   `data:text/javascript,${encodeURIComponent(`
+    const probes = ${JSON.stringify(probes)}
     export async function resolve(specifier, context, next) {
-      if (specifier !== './routes.ts' || !context.parentURL?.split('?')[0].endsWith('/src/main.ts')) {
+      if (probes[specifier] === undefined || !context.parentURL?.split('?')[0].endsWith('/src/main.ts')) {
         return next(specifier, context)
       }
-      return { ...(await next(${JSON.stringify(probe)}, context)), shortCircuit: true }
+      return { ...(await next(probes[specifier], context)), shortCircuit: true }
     }`)}`,
 )

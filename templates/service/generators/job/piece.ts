@@ -1,0 +1,22 @@
+import type { Piece } from '../piece.ts'
+import { worker } from '../worker/piece.ts'
+
+/** Work that is enqueued in a transaction and done later, whatever becomes of the request or the process. */
+export const job: Piece = {
+  name: 'job',
+  summary: 'durable work, enqueued in a transaction and done later',
+  takes: 'name',
+  folder: import.meta.dirname,
+  needs: worker,
+  wirings: [
+    {
+      file: 'src/jobs.ts',
+      within: 'jobs',
+      as: 'item',
+      call: 'widgetJob',
+      from: './widget/widget.job.ts',
+      takes: ['Platform'],
+    },
+  ],
+  migration: false,
+}

@@ -1,0 +1,68 @@
+import { expect, test, type TestContext } from 'vitest'
+import { eventually, open, running } from '../../test/support/client.ts'
+import { startProcess, startService, type LogLine, type RunningService } from '../../test/support/service.ts'
+import { testContext } from '../context/test-context.ts'
+import { openDatabase } from '../platform/database.ts'
+import { createLog } from '../platform/log.ts'
+import { enqueueWidget } from './widget.job.ts'
+
+test('the job widget is done when its transaction was committed, and only then', async (t) => {
+  const service = await startService(t)
+  const { ctx, db } = await openOwnDatabase(t, service)
+  const rolledBack = db.transaction(ctx, async (q, ctx) => {
+    await enqueueWidget(ctx, q, { text: 'abc' })
+    throw new Error('rolled back')
+  })
+  await expect(rolledBack).rejects.toThrow('rolled back')
+
+  const id = await db.transaction(ctx, (q, ctx) => enqueueWidget(ctx, q, { text: 'abc' }))
+
+  await service.line(done)
+  expect(service.log.filter(done).map(({ jobId }) => jobId)).toEqual([id])
+})
+
+test('the job widget refuses a text that is too long before it is enqueued', async (t) => {
+  const service = await startService(t)
+  const { ctx, db } = await openOwnDatabase(t, service)
+
+  const enqueued = db.run(ctx, (q) => enqueueWidget(ctx, q, { text: 'x'.repeat(201) }))
+
+  await expect(enqueued).rejects.toThrow('text')
+  expect(await service.sql('select from graphile_worker.jobs')).toEqual([])
+})
+
+test('the job widget, cancelled by a shutdown, is done after the restart', async (t) => {
+  // Whoever else needs the one connection of the service waits.
+  const env = { DATABASE_POOL_MAX: '1', SHUTDOWN_DRAIN_MS: '0' }
+  const service = await startService(t, { probe: true, env })
+  open(`${service.url}/probe/query?seconds=30`)
+  await eventually(async () => (await running(service, 'pg_sleep')) === 1)
+  const { ctx, db } = await openOwnDatabase(t, service)
+  await db.run(ctx, (q) => enqueueWidget(ctx, q, { text: 'abc' }))
+  await eventually(async () => (await locked(service)) === 1)
+
+  service.signal('SIGTERM')
+
+  expect(await service.exited).toEqual({ code: 0, signal: null })
+  const { databaseUrl, uploadDir } = service
+  const restarted = startProcess(t, { env: { DATABASE_URL: databaseUrl, UPLOAD_DIR: uploadDir } })
+  expect(await restarted.line(done)).toMatchObject({ attempt: 1 })
+})
+
+function done({ msg, job, outcome }: LogLine): boolean {
+  return msg === 'job' && job === 'widget' && outcome === 'done'
+}
+
+/** How many jobs are being run. */
+async function locked(service: RunningService): Promise<number> {
+  const rows = await service.sql('select from graphile_worker.jobs where locked_by is not null')
+  return rows.length
+}
+
+async function openOwnDatabase(t: TestContext, { databaseUrl }: RunningService) {
+  const ctx = testContext(t)
+  const log = createLog({ level: 'silent', service: 'test' })
+  const db = await openDatabase(ctx, log, { url: databaseUrl, poolMax: 1, applicationName: 'test' })
+  t.onTestFinished(() => db.close(ctx))
+  return { ctx, db }
+}

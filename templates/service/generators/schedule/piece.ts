@@ -1,0 +1,32 @@
+import { cronFrom } from '../cron.ts'
+import type { Piece } from '../piece.ts'
+import { worker } from '../worker/piece.ts'
+import { shapeFor } from './shape.ts'
+
+/** Work that is done by the clock, once for each tick over all instances. */
+export const schedule: Piece = {
+  name: 'schedule',
+  summary: 'work by the clock',
+  takes: 'name',
+  folder: import.meta.dirname,
+  needs: worker,
+  flags: [
+    {
+      name: 'cron',
+      asks: 'When, in UTC: minute, hour, day, month and day of the week, such as "0 3 * * *"',
+      check: (typed) => void cronFrom(typed),
+    },
+  ],
+  shape: (_service, _noun, { cron = '' }) => Promise.resolve(shapeFor(cronFrom(cron))),
+  wirings: [
+    {
+      file: 'src/jobs.ts',
+      within: 'jobs',
+      as: 'item',
+      call: 'widgetSchedule',
+      from: './widget/widget.schedule.ts',
+      takes: ['Platform'],
+    },
+  ],
+  migration: false,
+}

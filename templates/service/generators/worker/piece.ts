@@ -1,0 +1,37 @@
+import type { Piece } from '../piece.ts'
+
+/** What runs jobs and schedules out of Postgres. Comes with the first of them. */
+export const worker: Piece = {
+  name: 'worker',
+  summary: 'what runs jobs and schedules',
+  takes: 'name',
+  folder: import.meta.dirname,
+  wirings: [
+    {
+      file: 'src/workers.ts',
+      within: 'workers',
+      as: 'item',
+      call: 'jobsWorker',
+      from: './jobs.ts',
+      takes: ['Platform'],
+    },
+    {
+      file: 'src/platform/migrations.ts',
+      within: 'schemas',
+      as: 'item',
+      call: 'workerSchema',
+      from: './worker-schema.ts',
+      takes: [],
+    },
+    {
+      file: 'test/support/probe.routes.ts',
+      within: 'routes',
+      as: 'element',
+      call: 'probeJobRoutes',
+      from: './probe.jobs.ts',
+      takes: ['Platform'],
+    },
+  ],
+  migration: false,
+  dependencies: { 'graphile-worker': '^0.17.3' },
+}

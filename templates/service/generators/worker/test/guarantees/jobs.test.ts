@@ -1,0 +1,241 @@
+/**
+ * Promise: A job that was enqueued is done: once where nothing fails, again after a failure, a crash or a stop, and never twice at once.
+ * Go: `river.Client.InsertTx(ctx, tx, args, nil)`, and `Work(ctx, job)` under the context that `client.Stop` ends
+ * Held by: src/platform/jobs.ts, src/platform/job-run.ts, src/platform/worker.ts, src/platform/worker-engine.ts, src/platform/worker-lease.ts
+ */
+import { expect, inject, test, type TestContext } from 'vitest'
+import { makeDatabase } from '../../scripts/databases.ts'
+import { eventually, liveTree, open, running } from '../support/client.ts'
+import { startCollector } from '../support/otlp.ts'
+import {
+  sharedService,
+  startProcess,
+  startService,
+  type LogLine,
+  type RunningService,
+  type StartedProcess,
+} from '../support/service.ts'
+
+const shared = sharedService({ probe: true })
+
+test('enqueued in a transaction: there with its commit, gone with its rollback or its client', async () => {
+  const service = shared()
+  const left = open(`${service.url}/probe/jobs?hold=30`, 'POST')
+  await eventually(async () => (await running(service, 'pg_sleep')) === 1)
+  expect((await open(`${service.url}/probe/jobs?end=rollback`, 'POST').answer).status).toBe(500)
+  const id = await enqueue(service, 'seconds=0.5')
+
+  left.hangUp()
+
+  // The answer is with the client, whose connection has closed: what it was promised is done.
+  expect(await service.line(ran(id, 'done'))).toMatchObject({ job: 'probe', attempt: 1 })
+  await eventually(async () => (await running(service, 'pg_sleep')) === 0)
+  const ids = service.log.filter(({ msg }) => msg === 'job').map(({ jobId }) => jobId)
+  expect(ids).toEqual([id])
+  expect(await waiting(service)).toEqual([])
+})
+
+test('its context hangs from the server’s, and is on the page of contexts', async () => {
+  const service = shared()
+  const id = await enqueue(service, 'seconds=1')
+  await eventually(async () => (await running(service, 'as asleep')) === 1)
+
+  const tree = await liveTree(service)
+
+  const server = tree.children.find(({ name }) => name === 'server')
+  expect(JSON.stringify(server)).toContain('"job probe"')
+  await service.line(ran(id, 'done'))
+  await eventually(async () => !JSON.stringify(await liveTree(service)).includes('job probe'))
+})
+
+test('a run that takes too long is cancelled in Postgres, and is run again later', async () => {
+  const service = shared()
+  const id = await enqueue(service, 'kind=probe-hasty&seconds=30')
+
+  const line = await service.line(ran(id, 'failed'))
+
+  expect(line).toMatchObject({ attempt: 1, cause: 'DeadlineExceeded' })
+  expect(line['durationMs']).toBeLessThan(2_000)
+  expect(await running(service, 'as asleep')).toBe(0)
+  await eventually(async () =>
+    (await waiting(service)).some((job) => job['attempts'] === 1 && job['id'] === id),
+  )
+  await service.line((entry) => ran(id, 'failed')(entry) && entry['attempt'] === 2)
+  await service.sql(`select from graphile_worker.complete_jobs(array[$1]::bigint[])`, [id])
+})
+
+test('one that fails for the last time is given up, and kept with its reason', async () => {
+  const service = shared()
+  const id = await enqueue(service, 'kind=probe-unlucky')
+
+  const line = await service.line((entry) => ran(id, 'failed')(entry) && entry['attempt'] === 2)
+
+  expect(line).toMatchObject({ level: 'error', maxAttempts: 2, err: { message: 'no luck' } })
+  await eventually(async () => (await waiting(service)).some((job) => job['last_error'] === 'no luck'))
+})
+
+test('a job that inherits a deadline does not outlive it, and is not run again', async () => {
+  const service = shared()
+  const headers = { 'x-envoy-expected-rq-timeout-ms': '1000' }
+  const id = await enqueue(service, 'seconds=30&deadline=inherit', headers)
+  await eventually(async () => (await running(service, 'as asleep')) === 1)
+
+  const line = await service.line(ran(id, 'too late'))
+
+  expect(line['durationMs']).toBeLessThan(1_500)
+  expect(await running(service, 'as asleep')).toBe(0)
+  await eventually(async () => (await waiting(service)).every((job) => job['id'] !== id))
+})
+
+test('its run is a trace of its own, which links to the one in which it was enqueued', async (t) => {
+  const collector = await startCollector(t)
+  const env = {
+    OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+    OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
+    OTEL_BSP_SCHEDULE_DELAY: '50',
+  }
+  const service = await startService(t, { probe: true, env })
+  const id = await enqueue(service, 'seconds=0')
+  const line = await service.line(ran(id, 'done'))
+
+  const found = (name: string) => collector.spans.find((span) => span.name === name)
+  await collector.until(() => found('process probe') !== undefined && found('POST /probe/jobs') !== undefined)
+
+  const [run, request] = [found('process probe'), found('POST /probe/jobs')]
+  expect(run).toMatchObject({ parentSpanId: '', traceId: line['traceId'] })
+  expect(run?.traceId).not.toBe(request?.traceId)
+  expect(run?.links.map(({ traceId }) => traceId)).toEqual([request?.traceId])
+  expect(line['enqueuedIn']).toBe(request?.traceId)
+  const statement = collector.spans.find(({ attributes }) =>
+    String(attributes['db.query.text']).includes('as asleep'),
+  )
+  expect(statement).toMatchObject({ traceId: run?.traceId, parentSpanId: run?.spanId })
+})
+
+test('SIGTERM: what ends within the drain is drained', async (t) => {
+  const service = await startService(t, { probe: true })
+  const id = await enqueue(service, 'seconds=1')
+  await eventually(async () => (await running(service, 'as asleep')) === 1)
+
+  service.signal('SIGTERM')
+
+  expect(await service.exited).toEqual({ code: 0, signal: null })
+  expect(service.log.find(ran(id, 'done'))).toMatchObject({ attempt: 1 })
+  expect(await waiting(service)).toEqual([])
+})
+
+test('SIGTERM: what does not is cancelled, given back, and done after the restart, once', async (t) => {
+  const service = await startService(t, { probe: true, env: { SHUTDOWN_DRAIN_MS: '100' } })
+  const id = await enqueue(service, 'seconds=3')
+  await eventually(async () => (await running(service, 'as asleep')) === 1)
+  const stoppedAt = performance.now()
+
+  service.signal('SIGTERM')
+
+  expect(await service.exited).toEqual({ code: 0, signal: null })
+  expect(performance.now() - stoppedAt).toBeLessThan(2_000)
+  expect(service.log.find(ran(id, 'given back'))).toMatchObject({ cause: 'ServerShutdown' })
+  expect(await running(service, 'as asleep')).toBe(0)
+  const restarted = another(t, service)
+  expect(await restarted.line(ran(id, 'done'))).toMatchObject({ attempt: 1 })
+  restarted.child.kill('SIGTERM')
+  expect(await restarted.exited).toEqual({ code: 0, signal: null })
+  expect(restarted.log.filter(({ msg }) => msg === 'job').length).toBe(1)
+  expect(await waiting(service)).toEqual([])
+})
+
+test('kill -9: another instance does it, once, as soon as it is sure; jobs of the living it leaves alone', async (t) => {
+  const service = await startService(t, { probe: true })
+  const other = another(t, service)
+  await other.line(({ msg }) => msg === 'listening')
+  const ids = await Promise.all(Array.from({ length: 6 }, () => enqueue(service, 'seconds=5')))
+  await eventually(async () => (await running(service, 'as asleep')) === 6)
+
+  service.signal('SIGKILL')
+
+  await Promise.all(ids.map((id) => other.line(ran(id, 'done'))))
+  const runs = other.log.filter(({ msg }) => msg === 'job')
+  expect(runs.map(({ jobId }) => jobId).sort()).toEqual([...ids].sort())
+  // Those that it ran itself were run once; those of the dead for the second time.
+  const attempts = runs.map(({ attempt }) => Number(attempt)).sort()
+  expect(attempts[0]).toBe(1)
+  expect(attempts.at(-1)).toBe(2)
+  await eventually(async () => (await waiting(service)).length === 0)
+})
+
+test('an instance that cannot prove to be alive stops what it runs, before another may run it', async (t) => {
+  const service = await startService(t, { probe: true })
+  const id = await enqueue(service, 'seconds=2')
+  await eventually(async () => (await running(service, 'as asleep')) === 1)
+
+  await service.sql(
+    `select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory'
+      and database = (select oid from pg_database where datname = current_database())`,
+  )
+
+  expect(await service.line(ran(id, 'given back'))).toMatchObject({ cause: 'LeaseLost' })
+  await eventually(async () => {
+    expect(await running(service, 'as asleep')).toBeLessThan(2)
+    return service.log.some(ran(id, 'done'))
+  }, 15_000)
+  await eventually(async () => (await waiting(service)).length === 0)
+})
+
+test('a schedule: one run for a tick, over two instances', async (t) => {
+  const env = { NODE_OPTIONS: beforeTheMinute(), LOG_LEVEL: 'debug' }
+  const service = await startService(t, { probe: true, env })
+  const other = another(t, service, env)
+
+  const due = ({ msg }: LogLine): boolean => msg === 'due'
+  const [at] = await Promise.all([service.line(due), other.line(due)])
+
+  const ticks = () => [...service.log, ...other.log].filter(({ msg }) => msg === 'tick')
+  await eventually(async () => ticks().length > 0)
+  await eventually(async () => (await waiting(service)).length === 0)
+  expect(ticks().map(({ dueAt }) => dueAt)).toEqual([at['at']])
+})
+
+test('a database without the tables of graphile-worker is refused, with what to run', async (t) => {
+  const { url, drop } = await makeDatabase(inject('postgres').url)
+  t.onTestFinished(drop)
+
+  const { line } = startProcess(t, { env: { DATABASE_URL: url } })
+
+  const { msg } = await line(({ level }) => level === 'fatal')
+  expect(msg).toMatch(
+    /^start-up failed: the database lacks migrations \(.*graphile-worker 1,.*\): run `npm run db:migrate`/,
+  )
+})
+
+/** @returns the job's id */
+async function enqueue({ url }: RunningService, query: string, headers = {}): Promise<string> {
+  const { status, body } = await open(`${url}/probe/jobs?${query}`, 'POST', headers).answer
+  expect(status, body).toBe(202)
+  return (JSON.parse(body) as { id: string }).id
+}
+
+/** The line of the log about a run of this job that ended so. */
+function ran(id: string, outcome: string) {
+  return (line: LogLine): boolean => line.msg === 'job' && line['jobId'] === id && line['outcome'] === outcome
+}
+
+/** The jobs that are in the database. */
+function waiting(service: RunningService): Promise<Record<string, unknown>[]> {
+  return service.sql('select id, attempts, locked_by, last_error from graphile_worker.jobs')
+}
+
+/** One more instance, on the same database. */
+function another(t: TestContext, { databaseUrl, uploadDir }: RunningService, env = {}): StartedProcess {
+  return startProcess(t, { probe: true, env: { DATABASE_URL: databaseUrl, UPLOAD_DIR: uploadDir, ...env } })
+}
+
+/** A module that sets the clock of its process to 8 s before the minute that has begun now. */
+function beforeTheMinute(): string {
+  const minute = Date.now() - (Date.now() % 60_000)
+  const source = `const Real = Date, back = Real.now() - ${minute} + 8000
+    globalThis.Date = class extends Real {
+      constructor(...args) { if (args.length === 0) super(Real.now() - back); else super(...args) }
+      static now() { return Real.now() - back }
+    }`
+  return `--import data:text/javascript,${encodeURIComponent(source)}`
+}

@@ -1,0 +1,10 @@
+import { jobs } from '../../src/jobs.ts'
+import type { Platform } from '../../src/platform/platform.ts'
+import { jobWorker } from '../../src/platform/worker.ts'
+import type { Worker } from '../../src/platform/workers.ts'
+import { probeJobs } from './probe.jobs.ts'
+
+/** In place of src/workers.ts: the service's jobs, and those of the guarantees. */
+export function workers(platform: Platform): Worker[] {
+  return [jobWorker(platform, [...jobs(platform), ...probeJobs(platform)], { concurrency: 4 })]
+}
