@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Node, SyntaxKind } from 'ts-morph'
+import { SyntaxKind, type Node } from 'ts-morph'
 import type { Plan } from './plan.ts'
 import { parse } from './source.ts'
 
@@ -48,10 +48,12 @@ function endpointsOf(file: string, text: string): Endpoint[] {
 }
 
 function textOf(object: Node | undefined, name: string): string | undefined {
-  if (!Node.isObjectLiteralExpression(object)) return undefined
-  const property = object.getProperty(name)
-  const value = Node.isPropertyAssignment(property) ? property.getInitializer() : undefined
-  return Node.isStringLiteral(value) ? value.getLiteralValue() : undefined
+  return object
+    ?.asKind(SyntaxKind.ObjectLiteralExpression)
+    ?.getProperty(name)
+    ?.asKind(SyntaxKind.PropertyAssignment)
+    ?.getInitializerIfKind(SyntaxKind.StringLiteral)
+    ?.getLiteralValue()
 }
 
 async function sourcesOf(root: string): Promise<string[]> {
