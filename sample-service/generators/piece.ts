@@ -10,6 +10,8 @@ export interface Piece {
   takes: 'noun' | 'name' | readonly string[]
   /** The absolute path of a folder that mirrors the service's root: `…/src/widgets/widgets.routes.ts` becomes `src/…`; its `test/` likewise. */
   folder: string
+  /** What must be there first: of its files only those that are missing are stamped, and the team's own stay as they are. */
+  needs?: Piece
   /** The calls that existing files must make to what was stamped. */
   wirings: readonly Wiring[]
   /** Whether the stamped schema needs a migration, which the service's own drizzle-kit then makes. */
@@ -31,8 +33,8 @@ export interface Flag {
   name: string
   /** The question, and what the list of pieces says. */
   asks: string
-  /** What is taken if nothing was said. */
-  otherwise: (noun: Noun) => string
+  /** What is taken if nothing was said; without it something must be. */
+  otherwise?: (noun: Noun) => string
   /** Throws an Error of one sentence for what it cannot be. */
   check: (value: string) => void
 }

@@ -1,13 +1,16 @@
 import type { ActionType, NodePlopAPI, PromptQuestion } from 'node-plop'
 import { refuseClashes } from './clash.ts'
 import { depend } from './depend.ts'
+import { guarantee } from './guarantee.ts'
+import { job } from './job/piece.ts'
 import { migrate } from './migration.ts'
 import { nameFrom, nounFrom, stampNames, type Noun } from './names.ts'
 import type { Flag, Flags, Piece, Wiring } from './piece.ts'
 import type { Plan } from './plan.ts'
 import { resource } from './resource/piece.ts'
 import { route } from './route/piece.ts'
-import { stamp } from './stamp.ts'
+import { schedule } from './schedule/piece.ts'
+import { stamp, stampMissing } from './stamp.ts'
 import { storage } from './storage/piece.ts'
 import { upload } from './upload/piece.ts'
 import { wire } from './wire.ts'
@@ -17,6 +20,7 @@ export interface Run {
   /** As it was typed. */
   name: string
   plural?: string
+  cron?: string
   plan: Plan
   /** Aborted when the person who runs the command has had enough. */
   signal: AbortSignal
@@ -36,6 +40,11 @@ export default function plopfile(plop: NodePlopAPI): void {
     await refuseClashes(runOf(answers).plan)
     return piece.name
   })
+  plop.setActionType('need', async (answers, config) => {
+    const { piece } = config as unknown as { piece: Piece }
+    await stampMissing(runOf(answers).plan, piece)
+    return piece.name
+  })
   plop.setActionType('wire', async (answers, config) => {
     const { wiring } = config as unknown as { wiring: Wiring }
     await wire(runOf(answers).plan, wiring)
@@ -52,6 +61,10 @@ export default function plopfile(plop: NodePlopAPI): void {
     await migrate(plan, noun.plural.replaceAll('-', '_'), signal)
     return 'drizzle'
   })
+  plop.setActionType('guarantee', async (answers) => {
+    await guarantee(runOf(answers).plan)
+    return 'docs'
+  })
 
   plop.setGenerator('route', {
     description: route.summary,
@@ -67,6 +80,16 @@ export default function plopfile(plop: NodePlopAPI): void {
     description: upload.summary,
     prompts: promptsOf(upload),
     actions: (answers) => actionsOf(upload, runOf(answers)),
+  })
+  plop.setGenerator('job', {
+    description: job.summary,
+    prompts: promptsOf(job),
+    actions: (answers) => actionsOf(job, runOf(answers)),
+  })
+  plop.setGenerator('schedule', {
+    description: schedule.summary,
+    prompts: promptsOf(schedule),
+    actions: (answers) => actionsOf(schedule, runOf(answers)),
   })
   plop.setGenerator('storage', {
     description: storage.summary,
@@ -104,7 +127,7 @@ function promptOf({ name, asks, otherwise, check }: Flag): PromptQuestion {
     name,
     message: `${asks}:`,
     default: (answers: { name: string; plural?: string }) =>
-      otherwise(
+      otherwise?.(
         answers.plural === undefined ? nameFrom(answers.name) : nounFrom(answers.name, answers.plural),
       ),
     validate: (typed: string) => valid(() => check(typed)),
@@ -127,13 +150,21 @@ function actionsOf(piece: Piece, run: Run): ActionType[] {
   }
   const noun = piece.takes === 'noun' ? nounFrom(name, plural) : nameFrom(name)
   const flags = flagsOf(piece, run, noun)
+  const { needs } = piece
   return [
+    ...(needs ? [{ type: 'need', piece: needs } as ActionType, ...callsOf(needs, noun)] : []),
     { type: 'stamp', piece, noun, flags } as ActionType,
-    ...piece.wirings.map((wiring) => ({ type: 'wire', wiring: stampWiring(wiring, noun) }) as ActionType),
-    ...(piece.dependencies
-      ? [{ type: 'depend', dependencies: piece.dependencies } as unknown as ActionType]
-      : []),
+    ...callsOf(piece, noun),
     ...(piece.migration ? [{ type: 'migrate', noun } as ActionType] : []),
+    { type: 'guarantee' },
+  ]
+}
+
+/** What changes in files that are there. */
+function callsOf({ wirings, dependencies }: Piece, noun: Noun): ActionType[] {
+  return [
+    ...wirings.map((wiring) => ({ type: 'wire', wiring: stampWiring(wiring, noun) }) as ActionType),
+    ...(dependencies ? [{ type: 'depend', dependencies } as unknown as ActionType] : []),
   ]
 }
 
@@ -141,8 +172,9 @@ function actionsOf(piece: Piece, run: Run): ActionType[] {
 function flagsOf({ flags = [] }: Piece, run: Run, noun: Noun): Flags {
   const said = run as unknown as Readonly<Record<string, string | undefined>>
   return Object.fromEntries(
-    flags.map(({ name, otherwise, check }) => {
-      const value = said[name] ?? otherwise(noun)
+    flags.map(({ name, asks, otherwise, check }) => {
+      const value = said[name] ?? otherwise?.(noun)
+      if (value === undefined) throw new Error(`Say --${name}. ${asks}.`)
       check(value)
       return [name, value]
     }),

@@ -20,6 +20,15 @@ export async function stamp(plan: Plan, piece: Piece, noun: Noun, flags: Flags =
   }
 }
 
+/** Plans those of the piece's files that are missing, as they are. */
+export async function stampMissing(plan: Plan, piece: Piece): Promise<void> {
+  for (const path of await filesOf(piece.folder)) {
+    const to = relative(piece.folder, path).split(sep).join('/')
+    if ((await plan.read(to)) !== undefined) continue
+    await plan.add(to, await formatNew(plan.root, to, await readFile(path, 'utf8')))
+  }
+}
+
 /** What a piece stamps: all below its src/ and test/. What lies beside them tells how. */
 async function filesOf(piece: string): Promise<string[]> {
   const entries = await readdir(piece, { withFileTypes: true, recursive: true })

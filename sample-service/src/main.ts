@@ -11,6 +11,7 @@ import { listen } from './platform/server.ts'
 import { phase, startTrace } from './platform/span.ts'
 import { prepare } from './prepare.ts'
 import { routes } from './routes.ts'
+import { workers } from './workers.ts'
 
 const service = 'sample-service'
 
@@ -26,8 +27,8 @@ async function start(root: Context, stop: Context, log: Log, opened: Closers) {
     await opened.time(ctx, 'prepare', prepare, platform)
     const admin = await opened.time(ctx, 'admin', listenAdmin, root, { ...config.admin, metrics, recent })
     opened.defer('admin listener', (ctx) => admin.close(ctx))
-    const surface = documented(service, routes(platform))
-    const server = await opened.time(ctx, 'listen', listen, root, log, surface, { ...config.http, recent })
+    const work = { routes: documented(service, routes(platform)), workers: workers(platform) }
+    const server = await opened.time(ctx, 'listen', listen, root, log, work, { ...config.http, recent })
     log.info(ctx, 'listening', { port: server.port, adminPort: admin.port, tookMs: opened.openMs })
     return { config, platform, server }
   })

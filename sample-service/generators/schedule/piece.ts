@@ -1,20 +1,23 @@
 import { cronFrom } from '../cron.ts'
 import type { Piece } from '../piece.ts'
 import { worker } from '../worker/piece.ts'
+import { shapeFor } from './shape.ts'
 
 /** Work that is done by the clock, once for each tick over all instances. */
 export const schedule: Piece = {
   name: 'schedule',
-  summary: 'work by the clock: --cron "0 3 * * *"',
+  summary: 'work by the clock',
   takes: 'name',
   folder: import.meta.dirname,
   needs: worker,
-  flag: {
-    name: 'cron',
-    message: 'When (minute hour day month weekday, in UTC):',
-    inFiles: '0 3 * * *',
-    parse: cronFrom,
-  },
+  flags: [
+    {
+      name: 'cron',
+      asks: 'When, in UTC: minute, hour, day, month and day of the week, such as "0 3 * * *"',
+      check: (typed) => void cronFrom(typed),
+    },
+  ],
+  shape: (_service, _noun, { cron = '' }) => Promise.resolve(shapeFor(cronFrom(cron))),
   wirings: [
     {
       file: 'src/jobs.ts',

@@ -3,7 +3,7 @@ import type { Closers } from './closers.ts'
 import { openDatabase, type Database } from './database.ts'
 import type { Readiness } from './health.ts'
 import type { Log } from './log.ts'
-import { migrationsFolder, requireMigrated } from './migrations.ts'
+import { migrationsFolder, requireMigrated, schemas } from './migrations.ts'
 import { observePool } from './metrics.ts'
 import type { UploadLimits } from './multipart.ts'
 import type { Storage } from './storage.ts'
@@ -17,6 +17,8 @@ const keptRequests = 100
 export interface Platform {
   readonly log: Log
   readonly db: Database
+  /** What `db` was opened with: for a library that must have connections of its own. */
+  readonly database: { readonly url: string; readonly applicationName: string }
   readonly storage: Storage
   readonly readiness: Readiness
   readonly uploads: UploadLimits
@@ -56,7 +58,7 @@ export async function openPlatform(
   const db = await opened.time(ctx, 'database', openDatabase, log, database)
   opened.defer('database', (ctx) => db.close(ctx))
   observePool(() => db.stats())
-  await opened.time(ctx, 'migrations', requireMigrated, log, db, migrationsFolder)
+  await opened.time(ctx, 'migrations', requireMigrated, log, db, migrationsFolder, schemas())
   const storage = await opened.time(ctx, 'storage', openChosenStorage, options.uploads)
-  return { log, db, storage, uploads: options.uploads, readiness: { accepting: true } }
+  return { log, db, database, storage, uploads: options.uploads, readiness: { accepting: true } }
 }

@@ -16,6 +16,7 @@ import { inTurn } from './in-turn.ts'
 import type { Route } from './route.ts'
 import { failSpan, phase } from './span.ts'
 import { cutOffUnread } from './unread.ts'
+import { startWorkers, type Worker } from './workers.ts'
 
 /** Milliseconds for each phase of a stop. */
 export interface StopBudgets {
@@ -40,7 +41,7 @@ export interface Server {
 
 /** How a stop went. */
 export interface Stopped {
-  /** The requests that had to be abandoned, one line each. */
+  /** The requests and the work beside them that had to be abandoned, one line each. */
   readonly abandoned: readonly string[]
   /** Of each phase. */
   readonly phasesMs: Durations
@@ -54,16 +55,22 @@ export interface ListenOptions extends HttpOptions {
   readonly receiveTimeoutMs: number
 }
 
+/** What is done under the server context. */
+export interface Work {
+  readonly routes: readonly Route[]
+  readonly workers: readonly Worker[]
+}
+
 /**
  * Listens. Every request hangs from the server context, which hangs from `root` and not from what a signal ends: a
  * signal closes the door and lets those inside finish. `stop` cancels it. Go: http.Server.BaseContext.
- * @throws Error if the address cannot be bound, or ctx ends before it is
+ * @throws Error if the address cannot be bound or a worker cannot start, or ctx ends before
  */
 export async function listen(
   ctx: Context,
   root: Context,
   log: Log,
-  routes: readonly Route[],
+  { routes, workers }: Work,
   options: ListenOptions,
 ): Promise<Server> {
   const serving = withCancel(withValue(root, contextName, 'server'))
@@ -75,16 +82,20 @@ export async function listen(
   cutOffUnread(server, boundary.active)
 
   const address = { host: options.host, port: options.port, purpose: 'listen', variable: 'PORT' }
-  const port = await bind(ctx, server, address).catch((error: unknown) => {
+  const fail = (error: unknown): never => {
     serving.cancel()
     throw error
-  })
+  }
+  const port = await bind(ctx, server, address).catch(fail)
+  const work = await startWorkers(ctx, serving, log, workers).catch(fail)
 
   return {
     port,
     async stop(ctx, readiness, { delayMs, drainMs, cancelMs }) {
       const startedAt = performance.now()
       readiness.accepting = false
+      // What they would take up now, another instance does.
+      const workDone = work.stop(ctx)
       // A client that keeps its connection asks on it whatever /readyz says. Told to open another, it finds another
       // instance; told nothing, its next request would cross with the closing of the connection.
       boundary.closeConnections()
@@ -94,22 +105,25 @@ export async function listen(
 
       server.close()
       log.info(ctx, 'draining', { ...(await open()), drainMs })
-      const drain = await idleWithin(ctx, 'drain', server, boundary, drainMs)
+      const drain = await idleWithin(ctx, 'drain', server, boundary, workDone, drainMs)
       log.info(ctx, 'drained', { durationMs: drain, ...(await open()) })
-      if (boundary.active.size === 0) return end(ctx, { delay, drain })
+      if (boundary.active.size + work.active() === 0) return end(ctx, { delay, drain })
 
-      log.info(ctx, 'cancelling', { requests: boundary.active.size, cancelMs })
+      log.info(ctx, 'cancelling', { ...underWay(), cancelMs })
       serving.cancel(new ServerShutdown())
-      const cancel = await idleWithin(ctx, 'cancel', server, boundary, cancelMs)
+      const cancel = await idleWithin(ctx, 'cancel', server, boundary, workDone, cancelMs)
       log.info(ctx, 'cancelled', { durationMs: cancel, ...(await open()) })
       return end(ctx, { delay, drain, cancel })
     },
   }
 
+  function underWay(): Readonly<Record<string, number>> {
+    return { requests: boundary.active.size, ...(workers.length > 0 && { work: work.active() }) }
+  }
+
   /** What there is to wait for. */
-  async function open(): Promise<{ requests: number; connections: number }> {
-    const connections = await promisify(server.getConnections.bind(server))()
-    return { requests: boundary.active.size, connections }
+  async function open(): Promise<Readonly<Record<string, number>>> {
+    return { ...underWay(), connections: await promisify(server.getConnections.bind(server))() }
   }
 
   function end(ctx: Context, phasesMs: Durations): Stopped {
@@ -117,14 +131,15 @@ export async function listen(
     // An answer that its client does not read is no work: it ends with its connection.
     const working = Array.from(boundary.active).filter((exchange) => exchange.working)
     for (const exchange of working) logAbandoned(ctx, log, exchange)
-    if (working.length > 0) failSpan(ctx, new WorkAbandoned(`${working.length} requests`))
+    const abandoned = [...working.map(describeExchange), ...work.unfinished()]
+    if (abandoned.length > 0) failSpan(ctx, new WorkAbandoned(abandoned.join(', ')))
     server.closeAllConnections()
-    return { abandoned: working.map(describeExchange), phasesMs }
+    return { abandoned, phasesMs }
   }
 }
 
 /**
- * Waits in a span until no request is under way, for `ms` at most. Connections are closed as they fall idle.
+ * Waits in a span until no request is under way and `workDone`, for `ms` at most. Connections are closed as they fall idle.
  * @returns how long it took
  */
 async function idleWithin(
@@ -132,6 +147,7 @@ async function idleWithin(
   name: string,
   server: NodeServer,
   boundary: Boundary,
+  workDone: Promise<void>,
   ms: number,
 ): Promise<number> {
   const startedAt = performance.now()
@@ -145,7 +161,7 @@ async function idleWithin(
       }
       boundary.onIdle()
     })
-    await Promise.race([idle, ended(waiting)])
+    await Promise.race([Promise.all([idle, workDone]), ended(waiting)])
   })
   return msSince(startedAt)
 }
