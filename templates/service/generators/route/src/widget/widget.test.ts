@@ -10,8 +10,13 @@ import {
 const method = 'GET'
 const path = '/widget'
 
+interface Ask {
+  readonly headers?: Record<string, string>
+  readonly signal?: AbortSignal
+}
+
 /** Sends a text to the endpoint. */
-function ask(service: RunningService, text: string, init: RequestInit = {}): Promise<Response> {
+function ask(service: RunningService, text: string, init: Ask = {}): Promise<Response> {
   return fetch(`${service.url}${path}?${new URLSearchParams({ text }).toString()}`, { method, ...init })
 }
 
