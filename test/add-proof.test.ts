@@ -3,15 +3,27 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { add, newService, repository } from './support/added-service.ts'
 
-test('what is added compiles, lints without a warning and passes its own tests', { timeout: 300_000 }, () => {
+test('what is added compiles, lints without a warning and passes its own tests', { timeout: 600_000 }, () => {
   const service = newService()
   expect(add(service, 'upload', 'price-list')).toMatchObject({ code: 0 })
-  expect(add(service, 'upload', 'invoice')).toMatchObject({ code: 0 })
-  expect(add(service, 'route', 'exchange-rate')).toMatchObject({ code: 0 })
+  expect(add(service, 'resource', 'owner', '--fields', 'name:text')).toMatchObject({ code: 0 })
+  const fields =
+    'title:text, price:numeric(10,2), paid:boolean, dueAt:timestamptz?, data:jsonb, ownerId:uuid->owners'
+  expect(add(service, 'resource', 'invoice', '--fields', fields)).toMatchObject({ code: 0 })
+  expect(add(service, 'route', 'exchange-rate', '--method', 'POST', '--path', '/rates/:base')).toMatchObject({
+    code: 0,
+  })
+  expect(add(service, 'job', 'send-invoice')).toMatchObject({ code: 0 })
+  expect(add(service, 'schedule', 'nightly-report', '--cron', '5 3 * * 1')).toMatchObject({ code: 0 })
+  const added = ['price-lists', 'invoices', 'exchange-rate', 'send-invoice', 'nightly-report']
   runAll(service, [
     ['typescript/bin/tsc', '--noEmit'],
     ['eslint/bin/eslint.js', '.', '--max-warnings', '0'],
-    ['vitest/vitest.mjs', 'run', 'src/price-lists', 'src/exchange-rate'],
+    ['prettier/bin/prettier.cjs', '--check', 'src', 'test'],
+    [
+      ...['vitest/vitest.mjs', 'run', 'test/guarantees/jobs.test.ts', 'test/guarantees/shape.test.ts'],
+      ...added.map((name) => `src/${name}`),
+    ] as [string, ...string[]],
   ])
 })
 

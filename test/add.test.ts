@@ -164,7 +164,12 @@ describe('npm run add -- storage s3', () => {
 describe('an obstacle is one sentence and changes nothing', () => {
   const nothing = (): void => undefined
   const obstacles: [string, string[], (service: string) => void, string][] = [
-    ['an unknown piece', ['things', 'invoice'], nothing, 'choose one of route, resource, upload, storage'],
+    [
+      'an unknown piece',
+      ['things', 'invoice'],
+      nothing,
+      'choose one of route, resource, upload, job, schedule, storage',
+    ],
     ['an unknown flag', ['upload', 'invoice', '--force'], nothing, "Unknown option '--force'"],
     ['a second name', ['upload', 'invoice', 'receipt'], nothing, '"receipt" is one name too many'],
     ['no name', ['upload'], nothing, 'Say the name of what to add'],
@@ -308,6 +313,8 @@ describe('with a terminal', () => {
     const { code, screen } = await converse(service, [
       [/What to add\?/, '\r'],
       [/A name, such as/, 'exchange-rate\r'],
+      [/Its method, /, '\r'],
+      [/Its path, /, '\r'],
       [/Write this\?/, 'y\r'],
     ])
     expect(screen).toContain('+ src/exchange-rate/exchange-rate.routes.ts')
@@ -322,6 +329,8 @@ describe('with a terminal', () => {
       [
         [/What to add\?/, '\r'],
         [/A name, such as/, 'exchange-rate\r'],
+        [/Its method, /, '\r'],
+        [/Its path, /, '\r'],
         [/Write this\?/, '\x03'],
       ],
     ],
