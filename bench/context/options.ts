@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { count } from '../support/command.ts'
+import { chosen, count } from '../support/command.ts'
 import { catalogue, type Case } from './catalogue.ts'
 
 export interface Options {
@@ -33,12 +33,9 @@ export function parseOptions(args: readonly string[]): Options | 'help' {
     },
   })
   if (values.help) return 'help'
-  const wanted = values.only?.split(',')
-  const unknown = wanted?.find((name) => !catalogue.some((each) => each.name === name))
-  if (unknown !== undefined) throw new Error(`--only ${unknown}: there is no such case; see --help`)
   return {
     nodes: (values.node ?? process.versions.node.split('.')[0] ?? '').split(',').map(major),
-    cases: catalogue.filter(({ name }) => wanted?.includes(name) ?? true),
+    cases: chosen('--only', values.only, catalogue),
     rounds: count('--rounds', values.rounds ?? (values.quick ? '2' : '5')),
     ms: count('--ms', values.ms ?? (values.quick ? '40' : '200')),
   }

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { count } from '../support/command.ts'
+import { chosen, count } from '../support/command.ts'
 import { loads, subjects, type Load, type Subject } from './catalogue.ts'
 
 export interface Options {
@@ -43,15 +43,4 @@ export function parseOptions(args: readonly string[]): Options | 'help' {
     seconds: count('--seconds', values.seconds ?? (values.quick ? '6' : '16')),
     svg: values.svg,
   }
-}
-
-function chosen<T extends { readonly name: string }>(
-  flag: string,
-  text: string | undefined,
-  all: readonly T[],
-): readonly T[] {
-  const wanted = text?.split(',')
-  const unknown = wanted?.find((name) => !all.some((each) => each.name === name))
-  if (unknown !== undefined) throw new Error(`${flag} ${unknown}: there is none of that name; see --help`)
-  return all.filter(({ name }) => wanted?.includes(name) ?? true)
 }

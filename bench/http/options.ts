@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { count } from '../support/command.ts'
+import { chosen, count } from '../support/command.ts'
 import { subjects, type Subject } from './catalogue.ts'
 
 export interface Options {
@@ -35,12 +35,9 @@ export function parseOptions(args: readonly string[]): Options | 'help' {
     },
   })
   if (values.help) return 'help'
-  const wanted = values.only?.split(',')
-  const unknown = wanted?.find((name) => !subjects.some((each) => each.name === name))
-  if (unknown !== undefined) throw new Error(`--only ${unknown}: there is no such server; see --help`)
   return {
     nodes: values.node.split(',').map((each) => String(count('--node', each))),
-    subjects: subjects.filter(({ name }) => wanted?.includes(name) ?? true),
+    subjects: chosen('--only', values.only, subjects),
     rounds: count('--rounds', values.rounds),
     seconds: count('--seconds', values.seconds),
     price: values.price,

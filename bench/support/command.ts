@@ -37,6 +37,18 @@ export function count(flag: string, text: string): number {
   return Number(text)
 }
 
+/** Those of `all` that a flag names, with commas between; all of them without it. @throws Error of one sentence for another name */
+export function chosen<T extends { readonly name: string }>(
+  flag: string,
+  text: string | undefined,
+  all: readonly T[],
+): readonly T[] {
+  const wanted = text?.split(',')
+  const unknown = wanted?.find((name) => !all.some((each) => each.name === name))
+  if (unknown !== undefined) throw new Error(`${flag} ${unknown}: there is none of that name; see --help`)
+  return all.filter(({ name }) => wanted?.includes(name) ?? true)
+}
+
 /** A figure, and whether it is as it must be; undefined where it is for the reader to judge. */
 export type Verdict = readonly [what: string, figure: string | number, holds?: boolean | undefined]
 

@@ -1,11 +1,5 @@
 import { SyntaxKind, type ArrayLiteralExpression, type Block } from 'ts-morph'
-
-/** Text to put at a position; what stands between `at` and `end` goes. */
-export interface Edit {
-  at: number
-  end?: number
-  text: string
-}
+import type { Edit } from './edit.ts'
 
 /** How the file is written, as far as new text must follow it. */
 export interface Style {

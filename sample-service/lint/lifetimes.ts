@@ -3,11 +3,4 @@
  * one in order to derive from it or to hand it to an object that lives as long; its own work is under `ctx`. Add a name
  * here when the service gets such a context: under any other name it is taken for the context of one call.
  */
-export const lifetimes: ReadonlySet<string> = new Set([
-  'root',
-  'server',
-  'serving',
-  'stop',
-  'checking',
-  'working',
-])
+export const lifetimes: ReadonlySet<string> = new Set(['root', 'server', 'serving', 'stop', 'working'])

@@ -16,10 +16,10 @@ export interface Field {
 export interface FieldType {
   /** The function of drizzle's pg-core that makes its column, with the rest of its arguments and calls. */
   readonly column: { readonly call: string; readonly options?: string; readonly then?: string }
-  /** The schema of what clients send, and what it imports from `src/platform/values.ts`. */
-  readonly input: { readonly code: string; readonly imports?: string }
+  /** The schema of what clients send: zod's, or a function of `src/platform/values.ts`. */
+  readonly input: string
   /** The same in a query string; undefined where a list cannot be narrowed by it. */
-  readonly parameter: { readonly code: string; readonly imports?: string } | undefined
+  readonly parameter: string | undefined
   /** The schema of what clients see. */
   readonly shown: string
   /** How it comes from the row, where it is not shown as it is. */
@@ -107,58 +107,58 @@ function typeFrom(word: string, parameters: string | undefined, refuse: (why: st
 const plain: Readonly<Record<string, FieldType>> = {
   text: {
     column: { call: 'text' },
-    input: { code: 'text()', imports: 'text' },
-    parameter: { code: 'text()', imports: 'text' },
+    input: 'text()',
+    parameter: 'text()',
     shown: 'z.string()',
     examples: ["'one'", "'other'"],
   },
   integer: {
     column: { call: 'integer' },
-    input: { code: 'integer()', imports: 'integer' },
-    parameter: { code: 'integerParameter()', imports: 'integerParameter' },
+    input: 'integer()',
+    parameter: 'integerParameter()',
     shown: 'z.int()',
     examples: ['1', '2'],
   },
   bigint: {
     column: { call: 'bigint', options: "{ mode: 'bigint' }" },
-    input: { code: 'bigInteger()', imports: 'bigInteger' },
-    parameter: { code: 'bigInteger()', imports: 'bigInteger' },
+    input: 'bigInteger()',
+    parameter: 'bigInteger()',
     shown: 'z.string()',
     show: (value) => `${value}.toString()`,
     examples: ["'9007199254740993'", "'-9223372036854775808'"],
   },
   boolean: {
     column: { call: 'boolean' },
-    input: { code: 'z.boolean()' },
-    parameter: { code: 'booleanParameter()', imports: 'booleanParameter' },
+    input: 'z.boolean()',
+    parameter: 'booleanParameter()',
     shown: 'z.boolean()',
     examples: ['true', 'false'],
   },
   uuid: {
     column: { call: 'uuid' },
-    input: { code: 'z.uuid()' },
-    parameter: { code: 'z.uuid()' },
+    input: 'z.uuid()',
+    parameter: 'z.uuid()',
     shown: 'z.uuid()',
     examples: ["'01890a5d-ac96-774b-bcce-b302099a8057'", "'01890a5d-ac96-774b-bcce-b302099a8058'"],
   },
   date: {
     column: { call: 'date' },
-    input: { code: 'date()', imports: 'date' },
-    parameter: { code: 'date()', imports: 'date' },
+    input: 'date()',
+    parameter: 'date()',
     shown: 'z.iso.date()',
     examples: ["'2026-01-31'", "'2026-02-28'"],
   },
   timestamptz: {
     column: { call: 'timestamp', options: '{ withTimezone: true, precision: 3 }' },
-    input: { code: 'instant()', imports: 'instant' },
-    parameter: { code: 'instant()', imports: 'instant' },
+    input: 'instant()',
+    parameter: 'instant()',
     shown: 'z.iso.datetime()',
     show: (value) => `${value}.toISOString()`,
     examples: ["'2026-01-31T12:00:00.001Z'", "'2026-02-28T12:00:00.000Z'"],
   },
   jsonb: {
     column: { call: 'jsonb', then: '.$type<Record<string, unknown>>()' },
-    input: { code: 'jsonObject()', imports: 'jsonObject' },
+    input: 'jsonObject()',
     parameter: undefined,
     shown: 'z.record(z.string(), z.unknown())',
     examples: ['{ a: [1, null] }', '{ b: {} }'],
@@ -168,8 +168,8 @@ const plain: Readonly<Record<string, FieldType>> = {
 function varchar(length: number): FieldType {
   return {
     column: { call: 'varchar', options: `{ length: ${length} }` },
-    input: { code: `text(${length})`, imports: 'text' },
-    parameter: { code: `text(${length})`, imports: 'text' },
+    input: `text(${length})`,
+    parameter: `text(${length})`,
     shown: 'z.string()',
     examples: length < 5 ? ["'1'", "'2'"] : ["'one'", "'other'"],
   }
@@ -178,7 +178,7 @@ function varchar(length: number): FieldType {
 function numeric(precision: number, scale: number): FieldType {
   const example = (digit: string): string =>
     `'${scale < precision ? digit : '0'}${scale === 0 ? '' : `.${digit.padEnd(scale, '0')}`}'`
-  const decimal = { code: `decimal(${precision}, ${scale})`, imports: 'decimal' }
+  const decimal = `decimal(${precision}, ${scale})`
   return {
     column: { call: 'numeric', options: `{ precision: ${precision}, scale: ${scale} }` },
     input: decimal,

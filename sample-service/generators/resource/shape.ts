@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Node, SyntaxKind, type PropertyAssignment, type SourceFile } from 'ts-morph'
-import { replace, replaced, type Replacement } from '../edit.ts'
+import { edited, replace, type Edit } from '../edit.ts'
 import { stampNames, type Noun } from '../names.ts'
 import type { Shape } from '../piece.ts'
 import { parse } from '../source.ts'
@@ -28,7 +28,7 @@ export async function shapeFor(root: string, noun: Noun, list: string): Promise<
   return (path, text) => {
     if (!/\.(?:api|schema|test)\.ts$/.test(path)) return text
     const source = parse(path, text)
-    return replaced(text, [
+    return edited(text, [
       ...placesOf(source).map((place) => replace(place, linesAt(place, fields, noun, table, parents))),
       ...importEdits(source, path, fields, table, parents),
       ...(path.endsWith('.schema.ts') ? indexEdits(source, fields, table) : []),
@@ -54,9 +54,9 @@ function linesAt(
   const owner = ownerOf(place)
   const renderings: Record<string, (field: Field) => string | undefined> = {
     widgets: (field) => columnOf(field, table, parents),
-    WidgetFields: ({ type, nullable }) => type.input.code + (nullable ? '.nullable().default(null)' : ''),
+    WidgetFields: ({ type, nullable }) => type.input + (nullable ? '.nullable().default(null)' : ''),
     Widget: ({ type, nullable }) => type.shown + (nullable ? '.nullable()' : ''),
-    WidgetFilter: ({ type }) => type.parameter && `${type.parameter.code}.optional()`,
+    WidgetFilter: ({ type }) => type.parameter && `${type.parameter}.optional()`,
     toWidget: ({ name, type, nullable }) => {
       if (type.show === undefined) return `row.${name}`
       return nullable ? `${type.show(`row.${name}?`)} ?? null` : type.show(`row.${name}`)
@@ -103,7 +103,7 @@ function columnOf(
 }
 
 /** An index for each reference: lists by it are a range of it, and the deletion of a parent looks for its children. */
-function indexEdits(source: SourceFile, fields: readonly Field[], table: string): Replacement[] {
+function indexEdits(source: SourceFile, fields: readonly Field[], table: string): Edit[] {
   const indexes = fields
     .filter(({ references }) => references !== undefined)
     .map(({ name, column }) => `index('${indexName(table, column)}').on(table.${name}, table.id)`)
@@ -112,7 +112,7 @@ function indexEdits(source: SourceFile, fields: readonly Field[], table: string)
     .find((call) => call.getExpression().getText() === 'pgTable')
     ?.getArguments()[1]
   if (indexes.length === 0 || columns === undefined) return []
-  return [{ from: columns.getEnd(), to: columns.getEnd(), code: `, (table) => [${indexes.join(', ')}]` }]
+  return [{ at: columns.getEnd(), text: `, (table) => [${indexes.join(', ')}]` }]
 }
 
 function indexName(table: string, column: string): string {
@@ -134,11 +134,12 @@ function importEdits(
   fields: readonly Field[],
   table: string,
   parents: ReadonlyMap<string, Parent>,
-): Replacement[] {
+): Edit[] {
   const values = source.getImportDeclaration('../platform/values.ts')
   if (values !== undefined) {
-    const used = fields.flatMap(({ type }) => [type.input.imports, type.parameter?.imports])
-    const names = sortedNames(used.flatMap((name) => name ?? []))
+    const used = fields.flatMap(({ type }) => [type.input, type.parameter ?? ''])
+    // What is no z.…() is a function of that file.
+    const names = sortedNames(used.flatMap((code) => /^\w+(?=\()/.exec(code) ?? []))
     const code = names.length === 0 ? '' : `import { ${names.join(', ')} } from '../platform/values.ts'`
     return [replace(values, code)]
   }

@@ -1,5 +1,5 @@
 import { Node, SyntaxKind, type SourceFile } from 'ts-morph'
-import { replaced, replace, type Replacement } from '../edit.ts'
+import { edited, replace, valueOf, type Edit } from '../edit.ts'
 import type { Noun } from '../names.ts'
 import type { Shape } from '../piece.ts'
 import { parse } from '../source.ts'
@@ -22,15 +22,15 @@ export function shapeFor(noun: Noun, method: string, path: string): Shape {
   return (file, text) => {
     if (file.endsWith('.routes.ts')) {
       const source = parse(file, text)
-      return replaced(text, [
-        ...valueOf(source, 'method', `'${verb}'`),
-        ...valueOf(source, 'path', `'${path}'`),
+      return edited(text, [
+        ...propertyOf(source, 'method', `'${verb}'`),
+        ...propertyOf(source, 'path', `'${path}'`),
         ...(hasBody ? bodyForQuery(source) : []),
       ])
     }
     if (file.endsWith(`${noun.singular}.test.ts`)) {
       const source = parse(file, text)
-      return replaced(text, [
+      return edited(text, [
         ...constantOf(source, 'method', `'${verb}'`),
         // What a parameter is, the test does not ask.
         ...constantOf(source, 'path', `'${path.replace(/:\w+/g, '1')}'`),
@@ -41,21 +41,18 @@ export function shapeFor(noun: Noun, method: string, path: string): Shape {
   }
 }
 
-function valueOf(source: SourceFile, name: string, code: string): Replacement[] {
-  const value = source
-    .getDescendantsOfKind(SyntaxKind.PropertyAssignment)
-    .find((property) => property.getName() === name)
-    ?.getInitializer()
+function propertyOf(source: SourceFile, name: string, code: string): Edit[] {
+  const value = valueOf(source, name)
   return value === undefined ? [] : [replace(value, code)]
 }
 
-function constantOf(source: SourceFile, name: string, code: string): Replacement[] {
+function constantOf(source: SourceFile, name: string, code: string): Edit[] {
   const value = source.getVariableDeclaration(name)?.getInitializer()
   return value === undefined ? [] : [replace(value, code)]
 }
 
 /** `query: …` becomes `body: …`, and `input.query` is `input.body`. */
-function bodyForQuery(source: SourceFile): Replacement[] {
+function bodyForQuery(source: SourceFile): Edit[] {
   return source.getDescendantsOfKind(SyntaxKind.Identifier).flatMap((identifier) => {
     const parent = identifier.getParent()
     const named = Node.isPropertyAssignment(parent) || Node.isPropertyAccessExpression(parent)
@@ -66,7 +63,7 @@ function bodyForQuery(source: SourceFile): Replacement[] {
 }
 
 /** The test's one request, with the text in the body. */
-function askByBody(source: SourceFile): Replacement[] {
+function askByBody(source: SourceFile): Edit[] {
   const call = source
     .getFunction('ask')
     ?.getDescendantsOfKind(SyntaxKind.ReturnStatement)

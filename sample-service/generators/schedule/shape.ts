@@ -1,5 +1,4 @@
-import { SyntaxKind } from 'ts-morph'
-import { replace, replaced } from '../edit.ts'
+import { edited, replace, valueOf } from '../edit.ts'
 import type { Shape } from '../piece.ts'
 import { parse } from '../source.ts'
 
@@ -7,11 +6,8 @@ import { parse } from '../source.ts'
 export function shapeFor(cron: string): Shape {
   return (path, text) => {
     if (!path.endsWith('.schedule.ts')) return text
-    const value = parse(path, text)
-      .getDescendantsOfKind(SyntaxKind.PropertyAssignment)
-      .find((property) => property.getName() === 'cron')
-      ?.getInitializer()
+    const value = valueOf(parse(path, text), 'cron')
     if (value === undefined) throw new Error(`${path} has no cron of the piece to put yours in place of.`)
-    return replaced(text, [replace(value, `'${cron}'`)])
+    return edited(text, [replace(value, `'${cron}'`)])
   }
 }

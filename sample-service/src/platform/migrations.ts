@@ -30,9 +30,9 @@ export function schemas(): Schema[] {
 const pollMs = 100
 
 /**
- * Applies the migrations of a folder that the database lacks, all or none, then those of `schemas`. Any number of instances may do so at once: one
- * does, and the others wait for it and find nothing to do. When ctx ends, the running statement is cancelled in Postgres
- * and its transaction rolled back. The lock is the connection's: close `db` afterwards.
+ * Applies the migrations of a folder that the database lacks, all or none, then those of `schemas`. Any number of
+ * instances may do so at once: one does, and the others wait for it and find nothing to do. When ctx ends, the running
+ * statement is cancelled in Postgres and its transaction rolled back. The lock is the connection's: close `db` afterwards.
  * @param options.folder of the migrations, as drizzle-kit writes it
  * @param options.schemas none if not given
  * @param options.waitMs how long to wait for another instance
@@ -58,8 +58,8 @@ export async function applyMigrations(
 }
 
 /**
- * Refuses a database that lacks migrations of `folder` or `schemas`. One that has more than these is taken, and said: so it is while a
- * new version is rolled out, and after it was rolled back.
+ * Refuses a database that lacks migrations of `folder` or `schemas`. One that has more than these is taken, and said: so
+ * it is while a new version is rolled out, and after it was rolled back.
  * @throws Error that names the migrations and what to run
  */
 export async function requireMigrated(

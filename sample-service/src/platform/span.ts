@@ -9,6 +9,7 @@ import {
   type Span,
   type SpanContext,
   type SpanOptions,
+  type Tracer,
 } from '@opentelemetry/api'
 import { contextKey, withValue, type Context } from '../context/context.ts'
 import { causeName } from './causes.ts'
@@ -33,7 +34,12 @@ export function spanOf(ctx: Context): Span | undefined {
  * `startTelemetry`, where it counts: asked for each request it costs a small one several percent.
  */
 export function isTracing(): boolean {
-  return !(trace.getTracer('sample-service') instanceof ProxyTracer)
+  return tracer() !== undefined
+}
+
+function tracer(): Tracer | undefined {
+  const given = trace.getTracer('sample-service')
+  return given instanceof ProxyTracer ? undefined : given
 }
 
 const noSpan = trace.wrapSpanContext(INVALID_SPAN_CONTEXT)
@@ -50,9 +56,10 @@ export async function span<T>(
   work: (ctx: Context, span: Span) => Promise<T>,
   recordFailure: (ctx: Context, span: Span, error: unknown) => void = recordEnd,
 ): Promise<T> {
-  if (!isTracing()) return work(ctx, noSpan)
+  const spans = tracer()
+  if (spans === undefined) return work(ctx, noSpan)
   const parent = ctx.value(otelKey) ?? ROOT_CONTEXT
-  const current = trace.getTracer('sample-service').startSpan(name, options, parent)
+  const current = spans.startSpan(name, options, parent)
   const otel = trace.setSpan(parent, current)
   try {
     // Ambient as well, for libraries that bring instrumentation of their own and know nothing of ctx.
@@ -69,14 +76,8 @@ export async function span<T>(
  * Runs `work`, a phase of the process's start or stop, in a span below the span of `ctx`. Whatever ends it early is an error
  * of the phase. Unlike `span` it sets no ambient span: connections that are opened here outlive it, and their work is not its.
  */
-export async function phase<T>(
-  ctx: Context,
-  name: string,
-  work: (ctx: Context) => Promise<T>,
-  options: SpanOptions = {},
-): Promise<T> {
-  if (!isTracing()) return work(ctx)
-  const traced = startSpan(ctx, name, options)
+export async function phase<T>(ctx: Context, name: string, work: (ctx: Context) => Promise<T>): Promise<T> {
+  const traced = startSpan(ctx, name)
   try {
     return await work(traced)
   } catch (error) {
@@ -89,22 +90,21 @@ export async function phase<T>(
 
 /** Starts a trace of its own, named `name`, whose root is the span of the returned context. It ends with `end()` of that. */
 export function startTrace(parent: Context, name: string): Context {
-  return isTracing() ? startSpan(withValue(parent, otelKey, ROOT_CONTEXT), name, {}) : parent
+  return startSpan(withValue(parent, otelKey, ROOT_CONTEXT), name)
 }
 
 /** Marks the span of `ctx` as failed: by what ended `ctx` if it has ended, else by `error`. */
 export function failSpan(ctx: Context, error: unknown): void {
-  const failure = error instanceof Error ? error : new Error(String(error))
   const current = spanOf(ctx)
-  current?.recordException(failure)
-  current?.setAttribute('error.type', causeName(ctx) ?? failure.name)
-  current?.setStatus({ code: SpanStatusCode.ERROR, message: failure.message })
+  if (current !== undefined) recordFailed(current, error, causeName(ctx))
 }
 
-function startSpan(ctx: Context, name: string, options: SpanOptions): Context {
+/** `ctx` itself where nothing is traced. */
+function startSpan(ctx: Context, name: string): Context {
+  const spans = tracer()
+  if (spans === undefined) return ctx
   const parent = ctx.value(otelKey) ?? ROOT_CONTEXT
-  const current = trace.getTracer('sample-service').startSpan(name, options, parent)
-  return withValue(ctx, otelKey, trace.setSpan(parent, current))
+  return withValue(ctx, otelKey, trace.setSpan(parent, spans.startSpan(name, {}, parent)))
 }
 
 function recordEnd(ctx: Context, current: Span, error: unknown): void {
@@ -114,8 +114,12 @@ function recordEnd(ctx: Context, current: Span, error: unknown): void {
     current.addEvent('context.canceled', { 'context.cause': ended })
     return
   }
+  recordFailed(current, error)
+}
+
+function recordFailed(current: Span, error: unknown, type?: string): void {
   const failure = error instanceof Error ? error : new Error(String(error))
   current.recordException(failure)
-  current.setAttribute('error.type', failure.name)
+  current.setAttribute('error.type', type ?? failure.name)
   current.setStatus({ code: SpanStatusCode.ERROR, message: failure.message })
 }

@@ -2,9 +2,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { withTimeout, type Context } from '../context/context.ts'
 import { until } from '../context/until.ts'
-import type { TelemetryPlan } from './telemetry-plan.ts'
-
-type Environment = Readonly<Record<string, string | undefined>>
+import { endpointVariable, namesIn, type Environment, type TelemetryPlan } from './telemetry-plan.ts'
 
 /** Where a signal is sent, and the variable that says so. */
 interface Endpoint {
@@ -96,8 +94,7 @@ async function failureOf(parent: Context, { variable, url }: Endpoint): Promise<
 }
 
 function endpointOf(env: Environment, signal: 'TRACES' | 'METRICS'): Endpoint {
-  const own = `OTEL_EXPORTER_OTLP_${signal}_ENDPOINT`
-  const variable = env[own] ? own : 'OTEL_EXPORTER_OTLP_ENDPOINT'
+  const variable = endpointVariable(env, signal)
   const protocol = env[`OTEL_EXPORTER_OTLP_${signal}_PROTOCOL`] || env['OTEL_EXPORTER_OTLP_PROTOCOL']
   const grpc = protocol === 'grpc' && signal === 'TRACES'
   const named = env[variable] || `http://localhost:${grpc ? 4317 : 4318}`
@@ -107,10 +104,7 @@ function endpointOf(env: Environment, signal: 'TRACES' | 'METRICS'): Endpoint {
 }
 
 function unknownIn(list: string | undefined, known: readonly string[]): string | undefined {
-  return list
-    ?.split(',')
-    .map((name) => name.trim())
-    .find((name) => name !== '' && !known.includes(name))
+  return namesIn(list).find((name) => !known.includes(name))
 }
 
 /** Node reports several addresses of one name, none of which answers, as one error that has the code of the first. */

@@ -1,19 +1,29 @@
-/** Code in place of what stands between two positions of a text. */
-export interface Replacement {
-  readonly from: number
-  readonly to: number
-  readonly code: string
+import { SyntaxKind, type Expression, type Node, type SourceFile } from 'ts-morph'
+
+/** Text to put at a position; what stands between `at` and `end` goes. */
+export interface Edit {
+  at: number
+  end?: number
+  text: string
 }
 
-/** `code` in the place of a node of a syntax tree. */
-export function replace(place: { getStart(): number; getEnd(): number }, code: string): Replacement {
-  return { from: place.getStart(), to: place.getEnd(), code }
+/** `text` in the place of a node of a syntax tree. */
+export function replace(place: Pick<Node, 'getStart' | 'getEnd'>, text: string): Edit {
+  return { at: place.getStart(), end: place.getEnd(), text }
 }
 
 /** The text with all of them; what lies between them stays as it is, byte for byte. */
-export function replaced(text: string, replacements: readonly Replacement[]): string {
+export function edited(text: string, edits: readonly Edit[]): string {
   // From the end, so that a position stays true while what stands after it changes.
-  return [...replacements]
-    .sort((a, b) => b.from - a.from)
-    .reduce((now, { from, to, code }) => now.slice(0, from) + code + now.slice(to), text)
+  return [...edits]
+    .sort((a, b) => b.at - a.at)
+    .reduce((now, { at, end = at, text }) => now.slice(0, at) + text + now.slice(end), text)
+}
+
+/** What the first property of this name in the file is set to; undefined if there is none. */
+export function valueOf(source: SourceFile, name: string): Expression | undefined {
+  return source
+    .getDescendantsOfKind(SyntaxKind.PropertyAssignment)
+    .find((property) => property.getName() === name)
+    ?.getInitializer()
 }

@@ -1,6 +1,7 @@
 import { Node, SyntaxKind, type ParameterDeclaration, type SourceFile } from 'ts-morph'
+import { edited, type Edit } from './edit.ts'
 import { formatEdited } from './format.ts'
-import { insertElement, insertStatement, type Edit, type Style } from './insert.ts'
+import { insertElement, insertStatement, type Style } from './insert.ts'
 import type { Wiring } from './piece.ts'
 import type { Plan } from './plan.ts'
 import { parse } from './source.ts'
@@ -41,12 +42,7 @@ export function wiredText(text: string, wiring: Wiring): string {
         : insertStatement(body, blockOf(scope, wiring), `await ${call}${style.semicolon}`, style),
     )
   }
-  // From the end, so that a position stays true while what stands after it changes.
-  const sorted = edits.sort((a, b) => b.at - a.at)
-  return (
-    mark +
-    sorted.reduce((now, edit) => now.slice(0, edit.at) + edit.text + now.slice(edit.end ?? edit.at), body)
-  )
+  return mark + edited(body, edits)
 }
 
 type Scope = ReturnType<typeof functionNamed>

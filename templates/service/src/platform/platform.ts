@@ -1,6 +1,7 @@
 import type { Context } from '../context/context.ts'
 import type { Closers } from './closers.ts'
 import { openDatabase, type Database } from './database.ts'
+import { endedRequests, type EndedRequests } from './ended-requests.ts'
 import type { Readiness } from './health.ts'
 import type { Log } from './log.ts'
 import { migrationsFolder, requireMigrated, schemas } from './migrations.ts'
@@ -37,14 +38,10 @@ export async function openTelemetry(
   log: Log,
   opened: Closers,
   options: { readonly service: string; readonly debugContexts: boolean },
-): Promise<Telemetry> {
-  const telemetry = await opened.time(ctx, 'telemetry', startTelemetry, {
-    log,
-    serviceName: options.service,
-    keepEnded: options.debugContexts ? keptRequests : 0,
-  })
+): Promise<Telemetry & { readonly recent: EndedRequests | undefined }> {
+  const telemetry = await opened.time(ctx, 'telemetry', startTelemetry, { log, serviceName: options.service })
   opened.defer('telemetry', (ctx) => telemetry.close(ctx), { exportsTraces: true })
-  return telemetry
+  return { ...telemetry, recent: options.debugContexts ? endedRequests(keptRequests) : undefined }
 }
 
 /** Opens all else that lies outside the process, first what must close last. `opened` closes it, also after a failure here. */

@@ -8,7 +8,7 @@ export interface TelemetryPlan {
   readonly metrics: readonly ('otlp' | 'console')[]
 }
 
-type Environment = Readonly<Record<string, string | undefined>>
+export type Environment = Readonly<Record<string, string | undefined>>
 
 /**
  * Reads OpenTelemetry's own variables. Its SDKs export to localhost when nothing is said; here nothing is exported
@@ -23,11 +23,19 @@ export function telemetryPlan(env: Environment): TelemetryPlan {
 }
 
 function exporters(env: Environment, signal: 'TRACES' | 'METRICS'): string[] {
-  const named = (env[`OTEL_${signal}_EXPORTER`] ?? '')
-    .split(',')
-    .map((name) => name.trim())
-    .filter((name) => name !== '')
+  const named = namesIn(env[`OTEL_${signal}_EXPORTER`])
   if (named.length > 0) return named
-  const endpoint = env[`OTEL_EXPORTER_OTLP_${signal}_ENDPOINT`] || env['OTEL_EXPORTER_OTLP_ENDPOINT']
-  return endpoint ? ['otlp'] : []
+  return env[endpointVariable(env, signal)] ? ['otlp'] : []
+}
+
+/** The names of a list with commas; none, where it is not given. */
+export function namesIn(list: string | undefined): string[] {
+  const names = list?.split(',').map((name) => name.trim()) ?? []
+  return names.filter((name) => name !== '')
+}
+
+/** The variable that says where a signal is sent: its own if that is set, else the one of all. */
+export function endpointVariable(env: Environment, signal: 'TRACES' | 'METRICS'): string {
+  const own = `OTEL_EXPORTER_OTLP_${signal}_ENDPOINT`
+  return env[own] ? own : 'OTEL_EXPORTER_OTLP_ENDPOINT'
 }

@@ -7,17 +7,10 @@ import {
   resourceFromAttributes,
 } from '@opentelemetry/resources'
 import { MeterProvider } from '@opentelemetry/sdk-metrics'
-import {
-  contextName,
-  withCancel,
-  withDeadline,
-  withoutCancel,
-  withValue,
-  type Context,
-} from '../context/context.ts'
+import { contextName, withDeadline, withoutCancel, withValue, type Context } from '../context/context.ts'
+import { group } from '../context/group.ts'
 import { until } from '../context/until.ts'
 import { diagnostics, diagnosticsLevel } from './diagnostics.ts'
-import { endedRequests, type EndedRequests } from './ended-requests.ts'
 import type { Log } from './log.ts'
 import { loadMetricReaders } from './metric-readers.ts'
 import { observeEventLoop, observeMemory } from './metrics.ts'
@@ -30,8 +23,6 @@ import { telemetryPlan } from './telemetry-plan.ts'
 export interface Telemetry {
   /** Answers `GET /metrics` in Prometheus' text format. */
   readonly metrics: (request: IncomingMessage, response: ServerResponse) => void
-  /** The requests that ended last; undefined where they are not kept. */
-  readonly recent: EndedRequests | undefined
   /** Exports what is held, as long as ctx lasts, and stops. Never rejects: what could not be exported is logged. */
   close(ctx: Context): Promise<void>
 }
@@ -43,17 +34,15 @@ const returnMs = 50
  * Collects metrics; exports traces and metrics where the environment names an endpoint or an exporter (`OTEL_*`,
  * https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/). Nothing is instrumented from
  * outside, and no loader hook is needed: the service makes its own spans.
- * @param options.keepEnded how many requests that have ended are kept in memory, for people to look at
  * @throws the cause of ctx if it ends first
  */
 export async function startTelemetry(
   ctx: Context,
-  options: { serviceName: string; log: Log; keepEnded?: number },
+  options: { serviceName: string; log: Log },
 ): Promise<Telemetry> {
-  const { log, serviceName, keepEnded = 0 } = options
-  const recent = keepEnded > 0 ? endedRequests(keepEnded) : undefined
+  const { log, serviceName } = options
   const plan = telemetryPlan(process.env)
-  if (plan.disabled) return { metrics: nothingCollected, recent, close: () => Promise.resolve() }
+  if (plan.disabled) return { metrics: nothingCollected, close: () => Promise.resolve() }
 
   // The SDK for traces takes a quarter of a second to load.
   const [node, createReaders] = await until(
@@ -84,18 +73,18 @@ export async function startTelemetry(
   const lost = unexported(plan, process.env, isTracing())
   if (lost !== undefined) log.warn(ctx, `telemetry: ${lost}`)
   // The start does not wait for it, so it has a context of its own, which ends when it has looked or telemetry closes.
-  const checking = withCancel(withValue(withoutCancel(ctx), contextName, 'telemetry check'))
-  const checked = unreachable(checking, plan, process.env).then((found) => {
+  const check = group(withValue(withoutCancel(ctx), contextName, 'telemetry check'))
+  check.go(async (ctx) => {
+    const found = await unreachable(ctx, plan, process.env)
     if (found !== undefined) reports.warnOfFailures(found.code, found.sentence)
-    checking.cancel()
   })
+  const checked = check.wait()
 
   return {
     metrics: prometheus.answer,
-    recent,
     async close(ctx) {
       const before = reports.count
-      checking.cancel()
+      check[Symbol.dispose]()
       await checked
       using flushing = withDeadline(ctx, (ctx.deadline ?? Infinity) - returnMs)
       const failures = await until(flushing, failuresOf([tracing, meters])).catch((error: unknown) => [

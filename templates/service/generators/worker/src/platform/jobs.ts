@@ -29,6 +29,7 @@ export interface ScheduleOptions extends JobOptions {
 
 /** A job as the worker runs it. */
 export interface Job extends JobOptions {
+  readonly maxAttempts: number
   readonly cron?: string
   /** @throws what the handler throws, or a ZodError if `input` is not what the handler takes */
   run(ctx: Context, input: unknown): Promise<void>

@@ -117,7 +117,7 @@ function start(
     noHandleSignals: true,
     taskList: Object.fromEntries(jobs.map((job) => [job.name, (_, { job: row }) => perform(job, row)])),
     parsedCronItems: parseCronItems(
-      jobs.flatMap(({ name, cron, maxAttempts = 25 }) =>
+      jobs.flatMap(({ name, cron, maxAttempts }) =>
         // A queue of its own: the run of a tick waits for that of the one before.
         cron === undefined ? [] : [{ task: name, match: cron, options: { queueName: name, maxAttempts } }],
       ),
