@@ -57,7 +57,9 @@ export async function measureLatency(ctx: Context, url: string, options: Options
   try {
     const hold = (): Promise<Held> => holdLock(service.port, locks)
     // The first of each connection: dialled, its catalogues read, the code compiled.
-    await Promise.all(observers.map(async (observer) => hangUp(ctx, locks, observer, await hold())))
+    const warmUp = () =>
+      Promise.all(observers.map(async (observer) => hangUp(ctx, locks, observer, await hold())))
+    await warmUp()
     const bare = await measureBare(ctx, url, locks, observers[0])
     const marks = async (): Promise<Marks> =>
       (await (await fetch(`http://127.0.0.1:${service.port}/marks`)).json()) as Marks
@@ -69,6 +71,8 @@ export async function measureLatency(ctx: Context, url: string, options: Options
 
     const parts = noParts()
     const single = await counted(() => measureSingle(ctx, locks, observers[0], hold, marks, parts))
+    // The pool has closed what was idle meanwhile: 50 forks in one moment would be measured, not hang-ups.
+    await warmUp()
     const spread = await counted(async () => {
       const times: number[] = []
       let left = hangUps
