@@ -45,9 +45,11 @@ export async function check(
     if ((await addAll(service, combination)).length > 0) throw new Error('the second time it wrote something')
   })
   await step('dependencies', () => refuseUndeclared(service, added))
-  await step('format', () => run(service, ['prettier', '--check', '.']))
+  // All of it was looked at when each piece was alone.
+  const sources = combination.length === 2 ? added.filter((path) => path.endsWith('.ts')) : ['.']
+  await step('format', () => run(service, ['prettier', '--check', ...sources]))
   await step('types', () => run(service, ['tsc', '--noEmit']))
-  await step('lint', () => run(service, ['eslint', '.', '--max-warnings', '0']))
+  await step('lint', () => run(service, ['eslint', ...sources, '--max-warnings', '0']))
   await step('migrate', () => run(service, ['tsx', 'src/migrate.ts'], { DATABASE_URL: databaseUrl }))
   const tests = added.filter((path) => path.endsWith('.test.ts'))
   const always = ['shape', 'configuration'].map((name) => `test/guarantees/${name}.test.ts`)
@@ -69,7 +71,7 @@ export async function copyOf(base: string, to: string): Promise<void> {
   await symlink(join(base, 'node_modules'), join(to, 'node_modules'))
 }
 
-/** Adds one piece after the other; the new files. */
+/** Adds one piece after the other; the files that it wrote. */
 async function addAll(service: string, combination: readonly Added[]): Promise<string[]> {
   const added = new Set<string>()
   for (const { args } of combination) {
