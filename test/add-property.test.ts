@@ -1,4 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -157,6 +158,10 @@ async function roundTrip(
     n++
     expect([created.status, created.json], told).toMatchObject([201, {}])
     taken = String(created.json['id'])
+    if (parent !== undefined && n === 1) {
+      const nobody = await send('POST', place, { ...body, parentRef: randomUUID() })
+      expect(nobody, told).toMatchObject({ status: 400, json: { errors: [{ field: 'body.parentRef' }] } })
+    }
     const found = await send('GET', `${place}/${taken}`)
     for (const json of [created.json, found.json]) {
       for (const { name, type } of fields) {

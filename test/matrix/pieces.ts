@@ -61,7 +61,7 @@ export const pieces: readonly Added[] = [
     name: 'job',
     args: ['job', 'send-invoice'],
     ask: async ({ sql, line }) => {
-      await sql('select graphile_worker.add_job($1, $2::json)', ['sendInvoice', '{"text":"abc"}'])
+      await sql('select graphile_worker.add_job($1, $2::json)', ['sendInvoice', '{"input":{"text":"abc"}}'])
       await line({ msg: 'job', job: 'sendInvoice', outcome: 'done' })
     },
   },

@@ -66,15 +66,28 @@ export function instant() {
     )
 }
 
-/** A `jsonb` that is an object. */
+/** Deeper, and Postgres or JSON.stringify may have no stack left. */
+const mostLevels = 100
+
+/** A `jsonb` that is an object. As it came: z.record would drop a key `__proto__`. */
 export function jsonObject() {
-  return z.record(z.string(), z.unknown()).refine(isStorable, unstorable)
+  return z
+    .custom<Record<string, unknown>>(isObject, 'expected an object')
+    .refine((value) => isStorable(value, mostLevels), {
+      error: `expected at most ${mostLevels} levels, ${unstorable.replace('expected ', 'of ')}`,
+    })
+    .meta({ override: { type: 'object', additionalProperties: {} } })
 }
 
-function isStorable(value: unknown): boolean {
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function isStorable(value: unknown, levels: number): boolean {
   if (typeof value === 'string') return storable.test(value)
   if (typeof value !== 'object' || value === null) return true
-  return Object.entries(value).every(([key, inner]) => storable.test(key) && isStorable(inner))
+  if (levels === 0) return false
+  return Object.entries(value).every(([key, inner]) => storable.test(key) && isStorable(inner, levels - 1))
 }
 
 /** An `integer` in a query string. */
