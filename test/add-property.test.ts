@@ -43,6 +43,7 @@ test(
     compile(service, added)
     run(service, ['node_modules/drizzle-kit/bin.cjs', 'generate', '--name', 'all'])
     const url = await startService(service)
+    expect((await send('GET', `${url}/openapi.json`)).status).toBe(200)
     const ids = new Map<Noun, string>()
     for (const one of added) ids.set(one.noun, await roundTrip(url, one, ids))
   },

@@ -134,6 +134,10 @@ test('the attempts of one call count as such, and none is waited for once it is 
 
   await callTimes(ctx, client, 1)
   expect((await failureOf(client.text(ctx, '/'))).how).toBe('open')
+  passTime(t, 9_000)
+  const startedAt = performance.now()
+  expect((await failureOf(client.text(ctx, '/'))).how).toBe('open')
+  expect(performance.now() - startedAt).toBeLessThan(900)
 
   expect(peer.received).toHaveLength(5)
 })
