@@ -74,3 +74,10 @@ test('a reference is to be to a table that is there, of the type of its id', asy
   expect(schema).toContain('.references(() => owners.id)')
   expect(schema).toContain("index('categories_owner_id_id_idx').on(table.ownerId, table.id)")
 })
+
+test('where no field can be there, no comma is left', async () => {
+  const shape = await shapeFor('/', nounFrom('box'), 'data:jsonb')
+  const api =
+    "import { z } from 'zod'\nexport const BoxFilter = z.strictObject({\n  title: text().optional(),\n})\n"
+  expect(shape('src/boxes/boxes.api.ts', api)).toContain('z.strictObject({\n  \n})')
+})

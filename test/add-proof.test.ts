@@ -1,27 +1,62 @@
-import { spawnSync } from 'node:child_process'
-import { join } from 'node:path'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
-import { add, newService, repository } from './support/added-service.ts'
+import { add, newService, runAll } from './support/added-service.ts'
+
+let service: string
+
+test('docs/generators.md: a piece is changed, and one of the team’s own is added, by doing what it says', () => {
+  service = newService()
+  const page = readFileSync(join(service, 'docs/generators.md'), 'utf8')
+  const commands: string[][] = []
+  for (const [, kind, path = '', text = ''] of page.matchAll(/^```(\w+) ?(\S*)\n([\s\S]*?)^```$/gm)) {
+    if (kind === 'ts') write(service, path, text)
+    if (kind === 'diff') change(service, path, text)
+    if (kind === 'sh') commands.push(...commandsOf(text))
+  }
+  expect(add(service, '--help').out).toMatch(
+    /^ {2}dump {6}all rows of a resource as lines of JSON \[--plural …\]$/m,
+  )
+
+  expect(commands.map(([piece]) => piece)).toEqual(['resource', 'dump'])
+  for (const args of commands) expect(add(service, ...args)).toMatchObject({ code: 0, err: '' })
+  expect(add(service, 'route', 'report')).toMatchObject({ code: 0 })
+
+  expect(readFileSync(join(service, 'src/routes.ts'), 'utf8')).toContain('...invoiceDumpRoutes(platform)')
+  const handlers = readFileSync(join(service, 'src/report/report.handlers.ts'), 'utf8')
+  expect(handlers).toContain("'cache-control': 'no-store'")
+})
 
 test('what is added compiles, lints without a warning and passes its own tests', { timeout: 600_000 }, () => {
-  const service = newService()
   expect(add(service, 'upload', 'price-list')).toMatchObject({ code: 0 })
   expect(add(service, 'resource', 'owner', '--fields', 'name:text')).toMatchObject({ code: 0 })
   const fields =
     'title:text, price:numeric(10,2), paid:boolean, dueAt:timestamptz?, data:jsonb, ownerId:uuid->owners'
-  expect(add(service, 'resource', 'invoice', '--fields', fields)).toMatchObject({ code: 0 })
+  expect(add(service, 'resource', 'bill', '--fields', fields)).toMatchObject({ code: 0 })
   expect(add(service, 'route', 'exchange-rate', '--method', 'POST', '--path', '/rates/:base')).toMatchObject({
     code: 0,
   })
   expect(add(service, 'job', 'send-invoice')).toMatchObject({ code: 0 })
   expect(add(service, 'schedule', 'nightly-report', '--cron', '5 3 * * 1')).toMatchObject({ code: 0 })
-  const added = ['price-lists', 'invoices', 'exchange-rate', 'send-invoice', 'nightly-report']
+  expect(add(service, 'client', 'payments', '--base-url', 'https://payments.example.com')).toMatchObject({
+    code: 0,
+  })
+  const added = [
+    'price-lists',
+    'bills',
+    'invoices/invoices.dump',
+    'report',
+    'exchange-rate',
+    'send-invoice',
+    'nightly-report',
+  ]
   runAll(service, [
     ['typescript/bin/tsc', '--noEmit'],
     ['eslint/bin/eslint.js', '.', '--max-warnings', '0'],
-    ['prettier/bin/prettier.cjs', '--check', 'src', 'test'],
+    ['prettier/bin/prettier.cjs', '--check', 'src', 'test', 'generators', 'tsconfig.json'],
     [
-      ...['vitest/vitest.mjs', 'run', 'test/guarantees/jobs.test.ts', 'test/guarantees/shape.test.ts'],
+      ...['vitest/vitest.mjs', 'run', 'src/platform/circuit.test.ts', 'src/platform/payments-client.test.ts'],
+      ...['jobs', 'shape', 'configuration'].map((name) => `test/guarantees/${name}.test.ts`),
       ...added.map((name) => `src/${name}`),
     ] as [string, ...string[]],
   ])
@@ -42,14 +77,29 @@ test(
   },
 )
 
-/** Runs each program of the service's dependencies in its folder; all must succeed. */
-function runAll(service: string, runs: [string, ...string[]][]): void {
-  for (const [bin, ...args] of runs) {
-    const { status, stdout, stderr } = spawnSync(
-      process.execPath,
-      [join(repository, 'node_modules', bin), ...args],
-      { cwd: service, encoding: 'utf8', env: { ...process.env, NODE_ENV: 'test' } },
-    )
-    expect(status, `${bin}\n${stdout}${stderr}`).toBe(0)
-  }
+function write(service: string, path: string, text: string): void {
+  mkdirSync(dirname(join(service, path)), { recursive: true })
+  writeFileSync(join(service, path), text)
+}
+
+/** Puts the lines that come in the place of those that go, which must be there once. */
+function change(service: string, path: string, diff: string): void {
+  const lines = (sign: string): string =>
+    diff
+      .split('\n')
+      .flatMap((line) => (line.startsWith(sign) ? [line.slice(1)] : []))
+      .join('\n')
+  const text = readFileSync(join(service, path), 'utf8')
+  expect(text.split(`${lines('-')}\n`), `${path} has once:\n${lines('-')}`).toHaveLength(2)
+  writeFileSync(
+    join(service, path),
+    text.replace(lines('-'), () => lines('+')),
+  )
+}
+
+/** What is typed behind `npm run add --`, as a shell reads it. */
+function commandsOf(text: string): string[][] {
+  return [...text.matchAll(/^npm run add -- (.*)$/gm)].map(([, line = '']) =>
+    [...line.matchAll(/"([^"]*)"|\S+/g)].map(([word, quoted]) => quoted ?? word),
+  )
 }

@@ -11,6 +11,7 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { changedLines } from '../templates/service/generators/difference.ts'
 import { formatNew } from '../templates/service/generators/format.ts'
 import { writeChanges } from '../templates/service/generators/write.ts'
 import { add, command, folder, newService, repository } from './support/added-service.ts'
@@ -161,6 +162,61 @@ describe('npm run add -- storage s3', () => {
   })
 })
 
+describe('npm run add -- client', () => {
+  const args = ['client', 'price-list', '--base-url', 'https://prices.example.com/v1/']
+
+  test('stamps the client, gives it to the platform, declares its variable, and depends on the breaker; twice is once', () => {
+    const service = newService()
+    const tree = treeOf(service)
+    expect(add(service, ...args)).toMatchObject({ code: 0, err: '' })
+    const after = treeOf(service)
+    const added = [...after.keys()].filter((path) => !tree.has(path)).sort()
+    expect(added).toEqual([
+      'src/platform/circuit.test.ts',
+      'src/platform/circuit.ts',
+      'src/platform/price-list-client.test.ts',
+      'src/platform/price-list-client.ts',
+    ])
+    for (const path of added) expect(after.get(path), path).not.toMatch(/widget/i)
+    expect(
+      changedLines(tree.get('src/platform/platform.ts') ?? '', after.get('src/platform/platform.ts') ?? ''),
+    ).toEqual([
+      "+ import { priceListClient, type PriceListClient } from './price-list-client.ts'",
+      '+   readonly priceList: PriceListClient',
+      '+   readonly priceList: { readonly baseUrl: string }',
+      '-   return { log, db, database, storage, uploads: options.uploads, readiness: { accepting: true } }',
+      '+   return {',
+      '+     log,',
+      '+     db,',
+      '+     database,',
+      '+     storage,',
+      '+     uploads: options.uploads,',
+      '+     readiness: { accepting: true },',
+      '+     priceList: priceListClient(log, options.priceList),',
+      '+   }',
+    ])
+    expect(after.get('src/config.ts')).toContain('    priceList: { baseUrl: e.PRICE_LIST_URL },')
+    expect(after.get('README.md')).toMatch(
+      /^\| `PRICE_LIST_URL` +\| `https:\/\/prices\.example\.com\/v1` +\| .* \| where price-list is called +\|$/m,
+    )
+    expect(after.get('.env.example')).toContain(
+      '# where price-list is called\n# PRICE_LIST_URL=https://prices.example.com/v1\n',
+    )
+    expect(Object.keys(manifestOf(service).dependencies)).toContain('cockatiel')
+
+    expect(add(service, ...args).out).toContain('nothing to do')
+    expect(treeOf(service)).toEqual(after)
+
+    const second = add(service, 'client', 'payments', '--base-url', 'http://payments', '--json')
+    expect(second).toMatchObject({ code: 0, err: '' })
+    expect(second.out).not.toContain('circuit')
+    const elsewhere = add(service, 'client', 'payments', '--base-url', 'http://elsewhere')
+    expect(elsewhere.err).toBe(
+      'Environment in src/config.ts has a PAYMENTS_URL already, and another one: choose another name.\n',
+    )
+  })
+})
+
 describe('an obstacle is one sentence and changes nothing', () => {
   const nothing = (): void => undefined
   const obstacles: [string, string[], (service: string) => void, string][] = [
@@ -168,7 +224,7 @@ describe('an obstacle is one sentence and changes nothing', () => {
       'an unknown piece',
       ['things', 'invoice'],
       nothing,
-      'choose one of route, resource, upload, job, schedule, storage',
+      'choose one of route, resource, upload, job, schedule, client, storage',
     ],
     ['an unknown flag', ['upload', 'invoice', '--force'], nothing, "Unknown option '--force'"],
     ['a second name', ['upload', 'invoice', 'receipt'], nothing, '"receipt" is one name too many'],
@@ -196,6 +252,19 @@ describe('an obstacle is one sentence and changes nothing', () => {
       ['resource', 'invoice', '--fields', 'ownerId:uuid->owners'],
       nothing,
       '"ownerId" refers to a table owners that no src/*/*.schema.ts has',
+    ],
+    ['a client of nowhere', ['client', 'payments'], nothing, 'Say --base-url. Where it is by default'],
+    [
+      'a client with the name of something else of the platform',
+      ['client', 'log', '--base-url', 'http://log'],
+      nothing,
+      'Platform in src/platform/platform.ts has a log already, and another one',
+    ],
+    [
+      'a README without its table',
+      ['client', 'payments', '--base-url', 'http://payments'],
+      (service) => edit(service, 'README.md', (text) => text.replace('<!-- end -->', '')),
+      "README.md lacks the lines '<!-- npm run config -- --write -->'",
     ],
     ['a reserved word', ['route', 'class'], nothing, 'reserved word in JavaScript'],
     ['a name that the piece uses itself', ['upload', 'row'], nothing, 'means something else in the code'],
@@ -320,6 +389,20 @@ describe('with a terminal', () => {
     expect(screen).toContain('+ src/exchange-rate/exchange-rate.routes.ts')
     expect(code).toBe(0)
     expect(treeOf(service).get('src/routes.ts')).toContain('...exchangeRateRoutes(platform)')
+  })
+
+  test('each flag of a piece is a question, asked again until its answer will do', async () => {
+    const service = newService()
+    const { code, screen } = await converse(service, [
+      [/What to add\?/, '\x1B[B'.repeat(5) + '\r'],
+      [/A name, such as/, 'payments\r'],
+      [/Where it is by default/, 'payments\r'],
+      [/is to be a URL such as/, '\x15http://payments:3000\r'],
+      [/Write this\?/, 'y\r'],
+    ])
+    expect(screen).toContain('+ src/platform/payments-client.ts')
+    expect(code).toBe(0)
+    expect(treeOf(service).get('.env.example')).toContain('# PAYMENTS_URL=http://payments:3000\n')
   })
 
   test.each([

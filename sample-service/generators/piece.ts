@@ -14,6 +14,8 @@ export interface Piece {
   needs?: Piece
   /** The calls that existing files must make to what was stamped. */
   wirings: readonly Wiring[]
+  /** What is put into objects and interfaces of existing files. The names are those to be written. */
+  members?: (noun: Noun, flags: Flags) => readonly Member[]
   /** Whether the stamped schema needs a migration, which the service's own drizzle-kit then makes. */
   migration: boolean
   /** What can be said of it beside its name. */
@@ -59,4 +61,28 @@ export interface Wiring {
   from: string
   /** The types of what it takes, in order: each is looked up among the parameters of `within`. */
   takes: readonly string[]
+}
+
+/** One property that is put at the end of an object or an interface of an existing file, with its import. */
+export interface Member {
+  /** From the service's root: `src/config.ts`. */
+  file: string
+  /** An interface; a function that returns an object; a variable that is one, or is made of one: `z.object({ … })`. */
+  within: string
+  name: string
+  /** Its value, or its type in an interface. */
+  code: string
+  /** What `code` needs of another module. */
+  import?: Import
+  /** What else `code` says: names that must be known there. */
+  knows?: readonly string[]
+}
+
+/** One name that a file is to import. */
+export interface Import {
+  name: string
+  /** As the file imports it: `./payments-client.ts`. */
+  from: string
+  /** Whether it is imported for its type alone. */
+  type?: boolean
 }

@@ -1,9 +1,11 @@
 import { Node, SyntaxKind, type ParameterDeclaration, type SourceFile } from 'ts-morph'
 import { edited, type Edit } from './edit.ts'
 import { formatEdited } from './format.ts'
-import { insertElement, insertStatement, type Style } from './insert.ts'
+import { importOf, styleOf } from './imports.ts'
+import { insertElement, insertStatement } from './insert.ts'
 import type { Wiring } from './piece.ts'
 import type { Plan } from './plan.ts'
+import { functionOf, returnedBy, type Scope } from './scope.ts'
 import { parse } from './source.ts'
 
 /**
@@ -26,15 +28,14 @@ export function wiredText(text: string, wiring: Wiring): string {
   const mark = text.startsWith('\uFEFF') ? '\uFEFF' : ''
   const body = text.slice(mark.length)
   const source = parse(wiring.file, body)
-  const scope = functionNamed(source, wiring)
+  const scope = scopeOf(source, wiring)
   const style = styleOf(source, body)
-  const local = localName(source, wiring)
-  const edits: Edit[] = []
+  const imported = importOf(source, body, style, { name: wiring.call, from: wiring.from })
+  const edits: Edit[] = imported.edit ? [imported.edit] : []
 
-  if (local === undefined) edits.push(importEdit(source, body, style, wiring))
-  if (!calls(scope, local ?? wiring.call)) {
+  if (!calls(scope, imported.local)) {
     const named = wiring.takes.map((type) => parameterOf(scope, type, wiring))
-    const call = `${local ?? wiring.call}(${named.map(({ name }) => name).join(', ')})`
+    const call = `${imported.local}(${named.map(({ name }) => name).join(', ')})`
     edits.push(...named.flatMap(({ edit }) => edit ?? []))
     edits.push(
       wiring.as !== 'statement'
@@ -45,35 +46,12 @@ export function wiredText(text: string, wiring: Wiring): string {
   return mark + edited(body, edits)
 }
 
-type Scope = ReturnType<typeof functionNamed>
-
-function functionNamed(source: SourceFile, { within, file, call }: Wiring) {
-  const declared = source.getFunction(within)
-  if (declared) return declared
-  const value = source.getVariableDeclaration(within)?.getInitializer()
-  if (Node.isArrowFunction(value) || Node.isFunctionExpression(value)) return value
+function scopeOf(source: SourceFile, { within, file, call }: Wiring): Scope {
+  const scope = functionOf(source, within)
+  if (scope) return scope
   throw new Error(
     `${file} has no function ${within} any more: bring it back, for ${call} must be called from there.`,
   )
-}
-
-/** The name under which the file knows the function to call; undefined if it does not import it yet. */
-function localName(source: SourceFile, { call, from, file }: Wiring): string | undefined {
-  for (const declaration of source.getImportDeclarations()) {
-    const same = declaration.getModuleSpecifierValue() === from
-    for (const specifier of declaration.getNamedImports()) {
-      const alias = specifier.getAliasNode()?.getText() ?? specifier.getName()
-      if (same && specifier.getName() === call) return alias
-      if (alias === call) throw taken(declaration.getModuleSpecifierValue())
-    }
-    if (declaration.getDefaultImport()?.getText() === call) throw taken(declaration.getModuleSpecifierValue())
-  }
-  if (source.getFunction(call) ?? source.getVariableDeclaration(call)) throw taken('the file itself')
-  return undefined
-
-  function taken(where: string): Error {
-    return new Error(`${file} has a ${call} already, from ${where}: choose another name.`)
-  }
 }
 
 function calls(scope: Scope, name: string): boolean {
@@ -104,30 +82,11 @@ function isUsed(scope: Scope, parameter: ParameterDeclaration): boolean {
 }
 
 function arrayOf(scope: Scope, { within, file, call }: Wiring) {
-  const body = scope.getBody()
-  const returned = Node.isBlock(body)
-    ? body.getStatements().filter(Node.isReturnStatement).at(-1)?.getExpression()
-    : body
-  const value = bare(returned)
-  const array = Node.isIdentifier(value) ? bare(declared(scope, value.getText())) : value
+  const array = returnedBy(scope)
   if (Node.isArrayLiteralExpression(array)) return array
   throw new Error(
     `${within} in ${file} returns no array literal any more: bring it back, or call ${call} there by hand.`,
   )
-}
-
-function declared(scope: Scope, name: string): Node | undefined {
-  return scope
-    .getDescendantsOfKind(SyntaxKind.VariableDeclaration)
-    .find((one) => one.getName() === name)
-    ?.getInitializer()
-}
-
-/** What stands inside parentheses, `as` and `satisfies`. */
-function bare(node: Node | undefined): Node | undefined {
-  const wrapped =
-    Node.isParenthesizedExpression(node) || Node.isAsExpression(node) || Node.isSatisfiesExpression(node)
-  return wrapped ? bare(node.getExpression()) : node
 }
 
 function blockOf(scope: Scope, { within, file, call }: Wiring) {
@@ -136,29 +95,4 @@ function blockOf(scope: Scope, { within, file, call }: Wiring) {
   throw new Error(
     `${within} in ${file} has no body in braces any more: give it one, or call ${call} there by hand.`,
   )
-}
-
-function styleOf(source: SourceFile, text: string): Style {
-  const first = source.getImportDeclarations()[0]
-  const statement = first ?? source.getStatements()[0]
-  return {
-    newline: text.includes('\r\n') ? '\r\n' : '\n',
-    indent: /^\t/m.test(text) ? '\t' : '  ',
-    quote: first?.getModuleSpecifier().getText().startsWith('"') ? '"' : "'",
-    semicolon: statement?.getText().endsWith(';') ? ';' : '',
-  }
-}
-
-function importEdit(source: SourceFile, text: string, style: Style, { call, from }: Wiring): Edit {
-  const line = `import { ${call} } from ${style.quote}${from}${style.quote}${style.semicolon}`
-  const last = source.getImportDeclarations().at(-1)
-  if (!last)
-    return { at: source.getStatements()[0]?.getStart(true) ?? 0, text: line + style.newline + style.newline }
-  return { at: endOfLine(text, last.getEnd()), text: style.newline + line }
-}
-
-/** The end of the line if nothing but a comment follows, so that the comment stays with what it is about. */
-function endOfLine(text: string, position: number): number {
-  const rest = /^[ \t]*(?:\/\/[^\r\n]*|\/\*[^\r\n]*?\*\/[ \t]*)?(?=\r?\n|$)/.exec(text.slice(position))
-  return position + (rest?.[0].length ?? 0)
 }

@@ -25,6 +25,8 @@ export default tseslint.config(
       'generators/worker/test/',
       'generators/job/src/',
       'generators/schedule/src/',
+      'generators/circuit/src/',
+      'generators/client/src/',
     ],
   },
   js.configs.recommended,

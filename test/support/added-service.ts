@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll } from 'vitest'
+import { afterAll, beforeAll, expect } from 'vitest'
 
 export const repository = join(import.meta.dirname, '../..')
 const template = join(repository, 'templates/service')
@@ -43,4 +43,16 @@ export function add(service: string, ...args: string[]): Result {
     encoding: 'utf8',
   })
   return { code: status, out: stdout, err: stderr }
+}
+
+/** Runs each program of the service's dependencies in its folder; all must succeed. */
+export function runAll(service: string, runs: [string, ...string[]][]): void {
+  for (const [bin, ...args] of runs) {
+    const { status, stdout, stderr } = spawnSync(
+      process.execPath,
+      [join(repository, 'node_modules', bin), ...args],
+      { cwd: service, encoding: 'utf8', env: { ...process.env, NODE_ENV: 'test' } },
+    )
+    expect(status, `${bin}\n${stdout}${stderr}`).toBe(0)
+  }
 }

@@ -29,11 +29,18 @@ export async function shapeFor(root: string, noun: Noun, list: string): Promise<
     if (!/\.(?:api|schema|test)\.ts$/.test(path)) return text
     const source = parse(path, text)
     return edited(text, [
-      ...placesOf(source).map((place) => replace(place, linesAt(place, fields, noun, table, parents))),
+      ...placesOf(source).map((place) => put(place, linesAt(place, fields, noun, table, parents))),
       ...importEdits(source, path, fields, table, parents),
       ...(path.endsWith('.schema.ts') ? indexEdits(source, fields, table) : []),
     ])
   }
+}
+
+/** The lines in its place; where there are none, its comma goes too. */
+function put(place: PropertyAssignment, lines: string): Edit {
+  const comma = place.getNextSiblingIfKind(SyntaxKind.CommaToken)
+  if (lines !== '' || comma === undefined) return replace(place, lines)
+  return { at: place.getStart(), end: comma.getEnd(), text: '' }
 }
 
 /** Wherever an object has the one field that the piece is written with. */

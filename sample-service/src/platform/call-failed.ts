@@ -2,12 +2,13 @@
 export interface CallFailure {
   /**
    * `connection`: there was none, or it broke. `status`: the peer answered, and did not do it. `answer`: what it
-   * answered is not what it should be. `timeout`: it took too long.
+   * answered is not what it should be. `timeout`: it took too long. `open`: it was not asked, for it has failed too
+   * often of late.
    */
-  readonly how: 'connection' | 'status' | 'answer' | 'timeout'
+  readonly how: 'connection' | 'status' | 'answer' | 'timeout' | 'open'
   /** What the peer answered, where `how` is `status`. */
   readonly status?: number
-  /** Milliseconds that the peer asks to wait for: its `Retry-After`. */
+  /** Milliseconds that the peer asks to wait for: its `Retry-After`; or until it is asked again, where `how` is `open`. */
   readonly retryAfterMs?: number | undefined
   readonly cause?: unknown
 }
@@ -34,6 +35,7 @@ export class CallFailed extends Error {
 
   /** Whether the same call may succeed later. */
   get transient(): boolean {
-    return this.how === 'connection' || (this.status !== undefined && transient.has(this.status))
+    if (this.how === 'connection' || this.how === 'open') return true
+    return this.status !== undefined && transient.has(this.status)
   }
 }

@@ -21,6 +21,18 @@ export interface ClientOptions {
   readonly maxBytes?: number
   /** How often a call is sent at most; 3 if not given. */
   readonly attempts?: number
+  /** What is asked before each attempt; without it all are sent. `npm run add -- client` brings one. */
+  readonly breaker?: Breaker
+}
+
+/** Keeps a client from a peer that is known to fail. One for each client. */
+export interface Breaker {
+  /**
+   * Runs the attempt, unless nothing is to be sent now, and learns from what becomes of it.
+   * @param call for errors: `payments: GET /accounts/7`
+   * @throws what `attempt` throws; CallFailed with `open` if it was not run
+   */
+  run<T>(ctx: Context, call: string, attempt: (ctx: Context) => Promise<T>): Promise<T>
 }
 
 /** An answer whose body has yet to be read. */
@@ -61,12 +73,14 @@ const longestPauseMs = 10_000
  */
 export function createClient(options: ClientOptions): Client {
   const base = baseOf(options.baseUrl)
-  const { name = base.host, maxBytes = 2 ** 20, attempts = 3 } = options
+  const { name = base.host, maxBytes = 2 ** 20, attempts = 3, breaker } = options
   const budget = retryBudget(0.1, 10)
 
   /** Sends it until an attempt succeeds. What `read` makes of the answer is a part of the attempt. */
   async function send<T>(ctx: Context, order: Order, read: (response: Response) => Promise<T>): Promise<T> {
     let sent = 0
+    const once = (ctx: Context) =>
+      clientSpan(ctx, order, sent++, (ctx, span) => attempt(ctx, span, order, read))
     budget.earn()
     return retry(
       ctx,
@@ -77,10 +91,11 @@ export function createClient(options: ClientOptions): Client {
           order.repeatable &&
           failure instanceof CallFailed &&
           failure.transient &&
+          failure.how !== 'open' &&
           pauseMs < Math.min(longestPauseMs, leftMs(ctx)) &&
           budget.spend(),
       },
-      (ctx) => clientSpan(ctx, order, sent++, (ctx, span) => attempt(ctx, span, order, read)),
+      (ctx) => (breaker === undefined ? once(ctx) : breaker.run(ctx, order.name, once)),
     )
   }
 

@@ -1,4 +1,11 @@
-import { SyntaxKind, type ArrayLiteralExpression, type Block } from 'ts-morph'
+import {
+  Node,
+  SyntaxKind,
+  type ArrayLiteralExpression,
+  type Block,
+  type InterfaceDeclaration,
+  type ObjectLiteralExpression,
+} from 'ts-morph'
 import type { Edit } from './edit.ts'
 
 /** How the file is written, as far as new text must follow it. */
@@ -9,11 +16,14 @@ export interface Style {
   semicolon: string
 }
 
-/** Adds an element at the end of an array literal: on a line of its own if the last one stands on one. */
-export function insertElement(text: string, array: ArrayLiteralExpression, element: string): Edit {
-  const last = array.getElements().at(-1)
-  if (!last) return insertFirst(text, array, element)
-  const close = array.getEnd() - 1
+type List = ArrayLiteralExpression | ObjectLiteralExpression
+
+/** Adds an element at the end of an array or object literal: on a line of its own if the last one stands on one. */
+export function insertElement(text: string, list: List, element: string): Edit {
+  const elements = Node.isArrayLiteralExpression(list) ? list.getElements() : list.getProperties()
+  const last = elements.at(-1)
+  if (!last) return insertFirst(text, list, element)
+  const close = list.getEnd() - 1
   const tail = text.slice(last.getEnd(), close)
   const comma = /^(?:\s|\/\/[^\n]*\n|\/\*[\s\S]*?\*\/)*,/.exec(tail)?.[0].length
   const head = lineHead(text, last.getStart())
@@ -33,15 +43,29 @@ export function insertElement(text: string, array: ArrayLiteralExpression, eleme
   return { at: at + (/^[^\r\n]*/.exec(text.slice(at, close))?.[0].length ?? 0), text: line }
 }
 
-function insertFirst(text: string, array: ArrayLiteralExpression, element: string): Edit {
-  const open = array.getStart() + 1
-  const inside = text.slice(open, array.getEnd() - 1)
+function insertFirst(text: string, list: List, element: string): Edit {
+  const open = list.getStart() + 1
+  const inside = text.slice(open, list.getEnd() - 1)
   if (inside.trim() === '') return { at: open, end: open + inside.length, text: element }
   // Only comments are in it. One that runs to the end of its line keeps that line.
   const at = open + inside.trimEnd().length
   const newline = text.includes('\r\n') ? '\r\n' : '\n'
   const head = lineHead(text, open + inside.length - inside.trimStart().length)
   return { at, text: `${newline}${/^[ \t]*$/.test(head) ? head : ''}${element},` }
+}
+
+/** Adds a member at the end of an interface, on a line of its own. */
+export function insertMember(text: string, to: InterfaceDeclaration, member: string, style: Style): Edit {
+  const last = to.getMembers().at(-1)
+  const close = to.getEnd() - 1
+  if (last) {
+    const end = last.getText().endsWith(';') ? ';' : ''
+    const comment = /^[ \t]*\/\/[^\r\n]*/.exec(text.slice(last.getEnd(), close))?.[0].length ?? 0
+    const head = lineHead(text, last.getStart()).replace(/\S.*$/, '')
+    return { at: last.getEnd() + comment, text: `${style.newline}${head || style.indent}${member}${end}` }
+  }
+  const from = to.getText().lastIndexOf('{') + to.getStart() + 1
+  return { at: from, end: close, text: `${style.newline}${style.indent}${member}${style.newline}` }
 }
 
 /** Adds a statement at the end of a block, before a closing `return`, after every comment that stands there. */

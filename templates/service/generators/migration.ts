@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process'
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
+import { withCopy, writePlanned } from './copy.ts'
 import type { Plan } from './plan.ts'
 
 /** drizzle-kit answers in a second or two; one that takes longer than this waits for something that will not come. */
@@ -11,39 +12,24 @@ const longestMs = 60_000
 const needed = ['package.json', 'tsconfig.json', 'drizzle.config.ts', 'src', 'drizzle']
 
 /**
- * Plans the migration for the schema as the plan leaves it: the service's own drizzle-kit runs on a copy of the service, which lies
- * inside its folder so that its dependencies resolve, and is gone afterwards. It needs no database. No migration is planned where the
+ * Plans the migration for the schema as the plan leaves it: the service's own drizzle-kit runs on a copy of the service. It needs no database. No migration is planned where the
  * plan adds no schema. Throws an Error of one sentence if drizzle-kit fails, or if the migration would not be of this table
  * alone; an aborted signal ends it.
  */
 export async function migrate(plan: Plan, name: string, signal: AbortSignal): Promise<void> {
-  const planned = plan.changes()
-  if (!planned.some(({ path }) => path.endsWith('.schema.ts'))) return
-  const data = join(plan.root, '.data')
-  const made = await mkdir(data, { recursive: true })
-  const copy = await mkdtemp(join(data, 'add-'))
-  try {
-    for (const path of needed) {
-      await cp(join(plan.root, path), join(copy, path), { recursive: true }).catch(unlessMissing)
-    }
+  if (!plan.changes().some(({ path }) => path.endsWith('.schema.ts'))) return
+  await withCopy(plan.root, needed, async (copy) => {
     if (await generate(plan.root, copy, 'pending', signal)) {
       throw new Error('The schema has changes without a migration: make one first (npm run db:generate).')
     }
-    for (const { path, after } of planned) {
-      await mkdir(dirname(join(copy, path)), { recursive: true })
-      await writeFile(join(copy, path), after)
-    }
+    await writePlanned(plan, copy)
     if (!(await generate(plan.root, copy, name, signal))) {
       throw new Error(`The schema has a table ${name} already: choose another noun.`)
     }
     for (const file of await filesOf(join(copy, 'drizzle'))) {
       await plan.edit(`drizzle/${file}`, await readFile(join(copy, 'drizzle', file), 'utf8'))
     }
-  } finally {
-    await rm(copy, { recursive: true, force: true })
-    // Only if nothing else has come to lie in it meanwhile.
-    if (made !== undefined) await rmdir(data).catch(() => undefined)
-  }
+  })
 }
 
 /** Runs drizzle-kit in `cwd`; whether the schema asked for a migration. */
@@ -85,8 +71,4 @@ async function filesOf(folder: string): Promise<string[]> {
         .replaceAll('\\', '/'),
     )
     .sort()
-}
-
-function unlessMissing(cause: NodeJS.ErrnoException): void {
-  if (cause.code !== 'ENOENT') throw cause
 }

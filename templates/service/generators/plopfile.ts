@@ -1,11 +1,14 @@
 import type { ActionType, NodePlopAPI, PromptQuestion } from 'node-plop'
 import { refuseClashes } from './clash.ts'
+import { client } from './client/piece.ts'
+import { configure } from './configure.ts'
 import { depend } from './depend.ts'
 import { guarantee } from './guarantee.ts'
 import { job } from './job/piece.ts'
+import { addMember } from './members.ts'
 import { migrate } from './migration.ts'
 import { nameFrom, nounFrom, stampNames, type Noun } from './names.ts'
-import type { Flag, Flags, Piece, Wiring } from './piece.ts'
+import type { Flag, Flags, Member, Piece, Wiring } from './piece.ts'
 import type { Plan } from './plan.ts'
 import { resource } from './resource/piece.ts'
 import { route } from './route/piece.ts'
@@ -15,20 +18,21 @@ import { storage } from './storage/piece.ts'
 import { upload } from './upload/piece.ts'
 import { wire } from './wire.ts'
 
+/** What `npm run add` offers. */
+const pieces: readonly Piece[] = [route, resource, upload, job, schedule, client, storage]
+
 /** What the actions of one run share. `add.ts` gives it beside the answers. */
 export interface Run {
   /** As it was typed. */
   name: string
   plural?: string
-  cron?: string
   plan: Plan
   /** Aborted when the person who runs the command has had enough. */
   signal: AbortSignal
 }
 
 /**
- * plop's own file: what `npm run add` offers. To change a piece, change the files in its folder; to add one, make a folder with
- * a `piece.ts` and set a generator for it here.
+ * plop's own file: what `npm run add` does. How to change a piece, and how to add one: docs/generators.md.
  *
  * plop drives the questions and the order of the actions. The actions are ours: they plan, and `add.ts` writes the whole plan or
  * nothing of it; nor are contents templates, but TypeScript that says widget where your noun will stand.
@@ -50,6 +54,11 @@ export default function plopfile(plop: NodePlopAPI): void {
     await wire(runOf(answers).plan, wiring)
     return wiring.file
   })
+  plop.setActionType('member', async (answers, config) => {
+    const { member } = config as unknown as { member: Member }
+    await addMember(runOf(answers).plan, member)
+    return member.file
+  })
   plop.setActionType('depend', async (answers, config) => {
     const { dependencies } = config as unknown as { dependencies: Readonly<Record<string, string>> }
     await depend(runOf(answers).plan, dependencies)
@@ -65,37 +74,18 @@ export default function plopfile(plop: NodePlopAPI): void {
     await guarantee(runOf(answers).plan)
     return 'docs'
   })
+  plop.setActionType('configure', async (answers) => {
+    await configure(runOf(answers).plan)
+    return 'README.md'
+  })
 
-  plop.setGenerator('route', {
-    description: route.summary,
-    prompts: promptsOf(route),
-    actions: (answers) => actionsOf(route, runOf(answers)),
-  })
-  plop.setGenerator('resource', {
-    description: resource.summary,
-    prompts: promptsOf(resource),
-    actions: (answers) => actionsOf(resource, runOf(answers)),
-  })
-  plop.setGenerator('upload', {
-    description: upload.summary,
-    prompts: promptsOf(upload),
-    actions: (answers) => actionsOf(upload, runOf(answers)),
-  })
-  plop.setGenerator('job', {
-    description: job.summary,
-    prompts: promptsOf(job),
-    actions: (answers) => actionsOf(job, runOf(answers)),
-  })
-  plop.setGenerator('schedule', {
-    description: schedule.summary,
-    prompts: promptsOf(schedule),
-    actions: (answers) => actionsOf(schedule, runOf(answers)),
-  })
-  plop.setGenerator('storage', {
-    description: storage.summary,
-    prompts: promptsOf(storage),
-    actions: (answers) => actionsOf(storage, runOf(answers)),
-  })
+  for (const piece of pieces) {
+    plop.setGenerator(piece.name, {
+      description: piece.summary,
+      prompts: promptsOf(piece),
+      actions: (answers) => actionsOf(piece, runOf(answers)),
+    })
+  }
 }
 
 /** The questions for what was not given on the command line. */
@@ -155,8 +145,12 @@ function actionsOf(piece: Piece, run: Run): ActionType[] {
     ...(needs ? [{ type: 'need', piece: needs } as ActionType, ...callsOf(needs, noun)] : []),
     { type: 'stamp', piece, noun, flags } as ActionType,
     ...callsOf(piece, noun),
+    ...(piece.members?.(noun, flags) ?? []).map(
+      (member) => ({ type: 'member', member }) as unknown as ActionType,
+    ),
     ...(piece.migration ? [{ type: 'migrate', noun } as ActionType] : []),
     { type: 'guarantee' },
+    { type: 'configure' },
   ]
 }
 

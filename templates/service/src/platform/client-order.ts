@@ -37,10 +37,15 @@ export function baseOf(baseUrl: string): URL {
   return base
 }
 
-/** @throws TypeError if `path` does not begin with a slash: it could name another host */
+/** As URL reads them: `..` would leave the place that the path names, whoever put it there. */
+const dotSegment = /\/(?:\.|%2e){1,2}(?=\/|$)/i
+
+/** @throws TypeError if `path` does not begin with a slash: it could name another host; or if it has a segment `.` or `..` */
 export function orderOf(base: URL, peer: string, path: string, call: Call): Order {
   if (!path.startsWith('/'))
     throw new TypeError(`${peer}: expected a path that begins with a slash, got '${path}'`)
+  if (dotSegment.test(path.replace(/[?#].*$/s, '')))
+    throw new TypeError(`${peer}: expected a path without the segments . and .., got '${path}'`)
   const method = (call.method ?? 'GET').toUpperCase()
   const url = new URL(base.origin + base.pathname.replace(/\/$/, '') + path)
   const json = call.json !== undefined

@@ -88,6 +88,8 @@ describe('what is sent', () => {
     const client = createClient({ baseUrl: 'http://127.0.0.1:1' })
     for (const path of ['accounts', '@elsewhere/', ''])
       await expect(client.text(ctx, path), path).rejects.toThrow('begins with a slash')
+    for (const path of ['/accounts/..', '/accounts/../admin?a=b', '/accounts/.%2E', '/%2e/'])
+      await expect(client.text(ctx, path), path).rejects.toThrow('without the segments . and ..')
   })
 })
 
@@ -374,6 +376,7 @@ test.for([
   [{ how: 'timeout' }, 504, undefined],
   [{ how: 'status', status: 504 }, 504, undefined],
   [{ how: 'connection' }, 503, '1'],
+  [{ how: 'open', retryAfterMs: 9_001 }, 503, '10'],
   [{ how: 'status', status: 503, retryAfterMs: 2_500 }, 503, '3'],
   [{ how: 'status', status: 429 }, 503, '1'],
   [{ how: 'status', status: 502 }, 502, undefined],

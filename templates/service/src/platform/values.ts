@@ -51,30 +51,44 @@ export function date() {
 }
 
 const [firstInstant, lastInstant] = [
-  Date.parse('0001-01-01T00:00:00Z'),
+  Date.parse('0100-01-01T00:00:00Z'),
   Date.parse('9999-12-31T23:59:59.999Z'),
 ]
 
-/** A `timestamptz`, such as "2026-01-31T12:00:00Z" or with an offset; kept to the millisecond. */
+/**
+ * A `timestamptz`, such as "2026-01-31T12:00:00Z" or with an offset; kept to the millisecond. What Postgres says of years before
+ * 0100, JavaScript takes for others: 0001 for 2001.
+ */
 export function instant() {
   return z.iso
     .datetime({ offset: true })
     .transform((value) => new Date(value))
     .refine(
       (value) => value.getTime() >= firstInstant && value.getTime() <= lastInstant,
-      'expected a time in the years 0001 to 9999, in UTC',
+      'expected a time in the years 0100 to 9999, in UTC',
     )
 }
 
-/** A `jsonb` that is an object. */
+/** Deeper, and Postgres or JSON.stringify may have no stack left. */
+const mostLevels = 100
+
+/** A `jsonb` that is an object. As it came: z.record would drop a key `__proto__`. */
 export function jsonObject() {
-  return z.record(z.string(), z.unknown()).refine(isStorable, unstorable)
+  const expected = `expected an object of at most ${mostLevels} levels, with text without NUL and without halves of surrogate pairs`
+  return z
+    .custom<Record<string, unknown>>((value) => isObject(value) && isStorable(value, mostLevels), expected)
+    .meta({ override: { type: 'object', additionalProperties: {} } })
 }
 
-function isStorable(value: unknown): boolean {
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function isStorable(value: unknown, levels: number): boolean {
   if (typeof value === 'string') return storable.test(value)
   if (typeof value !== 'object' || value === null) return true
-  return Object.entries(value).every(([key, inner]) => storable.test(key) && isStorable(inner))
+  if (levels === 0) return false
+  return Object.entries(value).every(([key, inner]) => storable.test(key) && isStorable(inner, levels - 1))
 }
 
 /** An `integer` in a query string. */

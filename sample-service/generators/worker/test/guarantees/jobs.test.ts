@@ -145,7 +145,7 @@ test('SIGTERM: what does not is cancelled, given back, and done after the restar
   expect(await waiting(service)).toEqual([])
 })
 
-test('kill -9: another instance does it, once, as soon as it is sure; jobs of the living it leaves alone', async (t) => {
+test('kill -9: another instance does it, once, as soon as it is sure', async (t) => {
   const service = await startService(t, { probe: true })
   const other = another(t, service)
   await other.line(({ msg }) => msg === 'listening')
@@ -182,18 +182,25 @@ test('an instance that cannot prove to be alive stops what it runs, before anoth
   await eventually(async () => (await waiting(service)).length === 0)
 })
 
-test('a schedule: one run for a tick, over two instances', async (t) => {
+test('two instances: one run for a tick of a schedule, and neither takes for dead who is alive', async (t) => {
   const env = { NODE_OPTIONS: beforeTheMinute(), LOG_LEVEL: 'debug' }
   const service = await startService(t, { probe: true, env })
   const other = another(t, service, env)
+  await other.line(({ msg }) => msg === 'listening')
+  const id = await enqueue(service, 'seconds=9')
 
   const due = ({ msg }: LogLine): boolean => msg === 'due'
   const [at] = await Promise.all([service.line(due), other.line(due)])
 
   const ticks = () => [...service.log, ...other.log].filter(({ msg }) => msg === 'tick')
   await eventually(async () => ticks().length > 0)
-  await eventually(async () => (await waiting(service)).length === 0)
+  await eventually(async () => {
+    expect(await running(service, 'as asleep')).toBeLessThan(2)
+    return (await waiting(service)).length === 0
+  }, 15_000)
   expect(ticks().map(({ dueAt }) => dueAt)).toEqual([at['at']])
+  const runs = [...runsIn(service.log), ...runsIn(other.log)]
+  expect(runs.map(({ jobId, attempt, outcome }) => [jobId, attempt, outcome])).toEqual([[id, 1, 'done']])
 })
 
 test('a database without the tables of graphile-worker is refused, with what to run', async (t) => {

@@ -21,12 +21,19 @@ export const WidgetFilter = z.strictObject({
   title: text().optional(),
 })
 
+/** What a list is asked by: the filter, and which page. */
+export const WidgetQuery = WidgetFilter.extend({
+  limit: z.coerce.number().int().min(1).max(100).default(20),
+  cursor: z.uuid('expected the nextCursor of an answer, as it was sent').optional(),
+})
+
 /** One page of the list. */
 export const WidgetPage = z.object({ widgets: z.array(Widget), nextCursor: z.string().nullable() })
 
 export type WidgetFields = z.output<typeof WidgetFields>
 export type Widget = z.output<typeof Widget>
 export type WidgetFilter = z.output<typeof WidgetFilter>
+export type WidgetQuery = z.output<typeof WidgetQuery>
 export type WidgetPage = z.output<typeof WidgetPage>
 
 /** A row, without what clients need not know. */

@@ -2,7 +2,7 @@ import type { Context } from '../context/context.ts'
 import { acceptedVersions, etagOf, isKnown, requiredVersions } from '../platform/etag.ts'
 import type { Platform } from '../platform/platform.ts'
 import type { IncomingRequest } from '../platform/route.ts'
-import { toWidget, type WidgetFields, type WidgetFilter, type WidgetPage } from './widgets.api.ts'
+import { toWidget, type WidgetFields, type WidgetPage, type WidgetQuery } from './widgets.api.ts'
 import { deleteWidget, findWidget, insertWidget, listWidgets, updateWidget } from './widgets.repository.ts'
 import type { WidgetRow } from './widgets.schema.ts'
 
@@ -14,11 +14,7 @@ export function widgetHandlers({ db }: Platform) {
       return answer(widget, { status: 201, headers: { location: `/widgets/${widget.id}` } })
     },
 
-    async list(
-      ctx: Context,
-      query: WidgetFilter & { limit: number; cursor?: string | undefined },
-    ): Promise<Response> {
-      const { limit, cursor, ...filter } = query
+    async list(ctx: Context, { limit, cursor, ...filter }: WidgetQuery): Promise<Response> {
       // One more than asked for tells whether there is a next page.
       const rows = await listWidgets(ctx, db, { filter, limit: limit + 1, after: cursor })
       const shown = rows.slice(0, limit)

@@ -1,14 +1,10 @@
 import { z } from 'zod'
 import type { Platform } from '../platform/platform.ts'
 import { route, type Route } from '../platform/route.ts'
-import { Widget, WidgetFields, WidgetFilter, WidgetPage } from './widgets.api.ts'
+import { Widget, WidgetFields, WidgetPage, WidgetQuery } from './widgets.api.ts'
 import { widgetHandlers } from './widgets.handlers.ts'
 
 const params = z.object({ id: z.uuid() })
-const query = WidgetFilter.extend({
-  limit: z.coerce.number().int().min(1).max(100).default(20),
-  cursor: z.uuid('expected the nextCursor of an answer, as it was sent').optional(),
-})
 const tags = ['widgets']
 const ifMatch = 'The `ETag` that was read'
 
@@ -30,7 +26,7 @@ export function widgetRoutes(platform: Platform): Route[] {
       path: '/widgets',
       summary: 'List widgets, newest first',
       tags,
-      query,
+      query: WidgetQuery,
       responses: { 200: { description: 'One page, and the cursor of the next', body: WidgetPage } },
       handle: (ctx, { query }) => widgets.list(ctx, query),
     }),

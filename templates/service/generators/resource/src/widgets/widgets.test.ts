@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, test, type TestContext } from 'vitest'
 import { eventually, running } from '../../test/support/client.ts'
 import { parentsOf } from '../../test/support/parents.ts'
 import { sharedService } from '../../test/support/service.ts'
-import { Widget, WidgetPage } from './widgets.api.ts'
+import { Widget, WidgetFields, WidgetPage } from './widgets.api.ts'
 import { widgets } from './widgets.schema.ts'
 
 /** What clients send: two widgets that differ in every field. */
@@ -53,12 +53,16 @@ test('what was created is read as it was sent, and not sent again to who has it'
 })
 
 test('what is not a widget is refused by the name of its field, and nothing is stored', async () => {
-  const [name = ''] = Object.keys(one)
-  for (const [body, field] of [
+  const [name = ''] = Object.keys(WidgetFields.shape)
+  const refused: [object, string][] = [
     [{ ...one, ...parents, unknown: 1 }, 'body'],
     [{ ...one, ...parents, [name]: [] }, `body.${name}`],
     [[], 'body'],
-  ] as const) {
+  ]
+  // What refers to what is not there.
+  for (const key of Object.keys(parents))
+    refused.push([{ ...one, ...parents, [key]: uuidv7() }, `body.${key}`])
+  for (const [body, field] of refused) {
     const response = await send('POST', '/widgets', body)
     expect(response.status).toBe(400)
     expect(await response.json()).toMatchObject({ errors: [{ field }] })

@@ -1,0 +1,27 @@
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { withCopy, writePlanned } from './copy.ts'
+import type { Plan } from './plan.ts'
+
+/**
+ * Plans README.md and .env.example as `npm run config -- --write` would write them, where the plan changes src/config.ts: one of
+ * the tests says when they are out of date. Throws an Error of one sentence if they have no place for it any more.
+ */
+export async function configure(plan: Plan): Promise<void> {
+  if (!plan.changes().some(({ path }) => path === 'src/config.ts')) return
+  // Only here, for it loads src/config.ts.
+  const { renderPages } = await import('../scripts/config-pages.ts')
+  const rows = await withCopy(plan.root, ['package.json', 'src'], async (copy) => {
+    await writePlanned(plan, copy)
+    const planned = pathToFileURL(join(copy, 'src/config.ts')).href
+    const { settings } = (await import(planned)) as typeof import('../src/config.ts')
+    return settings({})
+  })
+  const read = async (path: string): Promise<string> => {
+    const text = await plan.read(path)
+    if (text === undefined)
+      throw new Error(`${path} is gone: bring it back, for it says what the service is configured with.`)
+    return text
+  }
+  for (const [path, text] of Object.entries(await renderPages(rows, read))) await plan.edit(path, text)
+}

@@ -1,0 +1,39 @@
+import { cp, mkdir, mkdtemp, rm, rmdir, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import type { Plan } from './plan.ts'
+
+/**
+ * Runs `work` with a copy of these files and folders of the service, which lies inside its folder so that its dependencies
+ * resolve, and is gone afterwards. The copy is of what is on disk.
+ */
+export async function withCopy<T>(
+  root: string,
+  paths: readonly string[],
+  work: (copy: string) => Promise<T>,
+): Promise<T> {
+  const data = join(root, '.data')
+  const made = await mkdir(data, { recursive: true })
+  const copy = await mkdtemp(join(data, 'add-'))
+  try {
+    for (const path of paths) {
+      await cp(join(root, path), join(copy, path), { recursive: true }).catch(unlessMissing)
+    }
+    return await work(copy)
+  } finally {
+    await rm(copy, { recursive: true, force: true })
+    // Only if nothing else has come to lie in it meanwhile.
+    if (made !== undefined) await rmdir(data).catch(() => undefined)
+  }
+}
+
+/** Writes into the copy what the plan changes. */
+export async function writePlanned(plan: Plan, copy: string): Promise<void> {
+  for (const { path, after } of plan.changes()) {
+    await mkdir(dirname(join(copy, path)), { recursive: true })
+    await writeFile(join(copy, path), after)
+  }
+}
+
+function unlessMissing(cause: NodeJS.ErrnoException): void {
+  if (cause.code !== 'ENOENT') throw cause
+}

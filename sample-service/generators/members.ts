@@ -1,0 +1,100 @@
+import {
+  Node,
+  SyntaxKind,
+  type InterfaceDeclaration,
+  type ObjectLiteralExpression,
+  type SourceFile,
+} from 'ts-morph'
+import { edited, type Edit } from './edit.ts'
+import { formatEdited } from './format.ts'
+import { importOf, styleOf } from './imports.ts'
+import { insertElement, insertMember } from './insert.ts'
+import type { Member } from './piece.ts'
+import type { Plan } from './plan.ts'
+import { functionOf, returnedBy } from './scope.ts'
+import { parse } from './source.ts'
+
+/**
+ * Plans the property and its import in a file of the team's, found by its syntax tree. One that is there already, with the same
+ * code, is not put in twice; everything else in the file stays as it is, byte for byte.
+ * Throws an Error of one sentence if the place is gone or the name is taken.
+ */
+export async function addMember(plan: Plan, member: Member): Promise<void> {
+  const { file, name } = member
+  const text = await plan.read(file)
+  if (text === undefined) throw new Error(`${file} is gone: bring it back, for ${name} must be said there.`)
+  const after = withMember(text, member)
+  if (after !== text) await plan.edit(file, await formatEdited(plan.root, file, text, after))
+}
+
+/** The text of the file with the property in it. */
+export function withMember(text: string, member: Member): string {
+  const { file, name, code } = member
+  // ts-morph counts positions without a byte order mark.
+  const mark = text.startsWith('\uFEFF') ? '\uFEFF' : ''
+  const body = text.slice(mark.length)
+  const source = parse(file, body)
+  const place = placeOf(source, member)
+  refuseUnknown(source, member)
+  const style = styleOf(source, body)
+  const imported = member.import && importOf(source, body, style, member.import)
+  const edits: Edit[] = imported?.edit ? [imported.edit] : []
+  const there = codeOf(place, name)
+  if (there === undefined) {
+    const isInterface = place.isKind(SyntaxKind.InterfaceDeclaration)
+    edits.push(
+      isInterface
+        ? insertMember(body, place, `readonly ${name}: ${code}`, style)
+        : insertElement(body, place, `${name}: ${code}`),
+    )
+  } else if (plain(there) !== plain(code)) {
+    throw new Error(
+      `${member.within} in ${file} has a ${name} already, and another one: choose another name.`,
+    )
+  }
+  return mark + edited(body, edits)
+}
+
+function placeOf(
+  source: SourceFile,
+  { within, file, name }: Member,
+): InterfaceDeclaration | ObjectLiteralExpression {
+  const place = source.getInterface(within) ?? objectOf(source, within)
+  if (place) return place
+  throw new Error(
+    `${file} has no object or interface ${within} any more: bring it back, for ${name} must be said there.`,
+  )
+}
+
+function objectOf(source: SourceFile, within: string): ObjectLiteralExpression | undefined {
+  const scope = functionOf(source, within)
+  const value = scope ? returnedBy(scope) : source.getVariableDeclaration(within)?.getInitializer()
+  if (Node.isObjectLiteralExpression(value)) return value
+  // `z.object({ … })`, with whatever follows it.
+  return scope ? undefined : value?.getFirstDescendantByKind(SyntaxKind.ObjectLiteralExpression)
+}
+
+function codeOf(place: InterfaceDeclaration | ObjectLiteralExpression, name: string): string | undefined {
+  const property = place.getProperty(name)
+  if (property === undefined) return undefined
+  const value = property.isKind(SyntaxKind.PropertySignature)
+    ? property.getTypeNode()
+    : property.asKind(SyntaxKind.PropertyAssignment)?.getInitializer()
+  return value?.getText() ?? ''
+}
+
+/** Code but for how it is formatted. */
+function plain(code: string): string {
+  return code.replace(/[\s,;]/g, '').replaceAll('"', "'")
+}
+
+function refuseUnknown(source: SourceFile, { file, name, within, knows = [] }: Member): void {
+  const known = new Set([
+    ...source.getDescendantsOfKind(SyntaxKind.VariableDeclaration).map((one) => one.getName()),
+    ...source.getDescendantsOfKind(SyntaxKind.Parameter).map((one) => one.getName()),
+    ...source.getFunctions().map((one) => one.getName()),
+  ])
+  const missing = knows.find((one) => !known.has(one))
+  if (missing === undefined) return
+  throw new Error(`${file} has no ${missing} any more: bring it back, for ${name} in ${within} needs it.`)
+}

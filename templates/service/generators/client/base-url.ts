@@ -1,0 +1,18 @@
+/**
+ * The URL that a person typed, without a slash at its end. Throws an Error of one sentence for what no client takes
+ * (platform/client-order.ts).
+ */
+export function baseUrlFrom(typed: string): string {
+  const url = URL.canParse(typed) ? new URL(typed) : undefined
+  if (
+    url === undefined ||
+    !/^https?:$/.test(url.protocol) ||
+    url.username + url.password + url.search + url.hash !== '' ||
+    /['\\\s]/.test(typed)
+  ) {
+    throw new Error(
+      `--base-url is to be a URL such as https://payments.example.com/v1, without user, password and query, not ${JSON.stringify(typed)}.`,
+    )
+  }
+  return typed.replace(/\/$/, '')
+}

@@ -1,0 +1,191 @@
+import fc from 'fast-check'
+import type { Noun } from '../../templates/service/generators/names.ts'
+
+/** A resource as a person may ask for it: `npm run add -- resource <word> --fields "…"`. */
+export interface RandomResource {
+  readonly word: string
+  readonly fields: readonly RandomField[]
+}
+
+export interface RandomField {
+  readonly name: string
+  readonly type: RandomType
+  readonly nullable: boolean
+}
+
+/** A type of a field, and what clients may send for it. */
+export interface RandomType {
+  readonly written: string
+  /** Of JSON, and sometimes nothing that the column can hold: then it is to be refused. */
+  readonly values: fc.Arbitrary<unknown>
+  /** Whether what is shown stands for what was sent, where that is not said by being equal. */
+  readonly same?: (shown: unknown, sent: unknown) => boolean
+}
+
+const letters = fc.constantFrom(...Array.from('abcdefghijklmnopqrstuvwxyz'))
+const syllables = fc.array(letters, { minLength: 1, maxLength: 7 }).map((all) => all.join(''))
+
+/** English words with plurals of all kinds, words that SQL, JavaScript and the pieces know, and what has no meaning. */
+const nouns = fc.oneof(
+  { weight: 3, arbitrary: syllables },
+  {
+    weight: 2,
+    arbitrary: fc.constantFrom(
+      ...'category box child person bus status address key day hero shelf knife index matrix quiz news series order user'.split(
+        ' ',
+      ),
+      ...'group table column row value type name version limit cursor owner event record page list query body schema zod'.split(
+        ' ',
+      ),
+      ...'context platform database request response route handler service test string number symbol object array map set date error'.split(
+        ' ',
+      ),
+    ),
+  },
+)
+
+const cased = (words: readonly string[]) =>
+  fc.constantFrom(
+    words.join('-'),
+    words.join('_'),
+    words.join(' '),
+    words.map((word, index) => (index === 0 ? word : capital(word))).join(''),
+    words.map(capital).join(''),
+  )
+
+const words = fc.array(nouns, { minLength: 1, maxLength: 3 }).chain(cased)
+
+/** Any text that JSON carries, also what Postgres cannot hold: NUL and halves of surrogate pairs. */
+const texts = fc.oneof(
+  fc.string({ unit: 'grapheme', maxLength: 40 }),
+  fc.string({ unit: 'binary', maxLength: 20 }),
+  fc.constantFrom(
+    '',
+    ' ',
+    "'; drop table x; --",
+    '\\',
+    '{}',
+    'null',
+    'a\u0000b',
+    '\ud800',
+    '\u{1F600}',
+    '\r\n\t',
+  ),
+)
+
+const int64 = { min: -(2n ** 63n), max: 2n ** 63n - 1n }
+
+const types = fc.oneof(
+  fc.constant<RandomType>({ written: 'text', values: texts }),
+  fc.integer({ min: 1, max: 12 }).map((length) => ({ written: `varchar(${length})`, values: texts })),
+  fc.constant<RandomType>({
+    written: 'integer',
+    values: fc.oneof(fc.integer(), fc.constantFrom(-(2 ** 31), 2 ** 31 - 1, 2 ** 31, 0.5, '1')),
+  }),
+  fc.constant<RandomType>({
+    written: 'bigint',
+    values: fc.oneof(
+      fc.bigInt(int64).map(String),
+      fc.constantFrom(String(int64.min), String(int64.max + 1n), 1),
+    ),
+  }),
+  fc
+    .integer({ min: 1, max: 40 })
+    .chain((precision) => fc.tuple(fc.constant(precision), fc.integer({ min: 0, max: precision })))
+    .map(([precision, scale]) => numericOf(precision, scale)),
+  fc.constant<RandomType>({ written: 'boolean', values: fc.oneof(fc.boolean(), fc.constant('true')) }),
+  fc.constant<RandomType>({ written: 'uuid', values: fc.uuid() }),
+  fc.constant<RandomType>({
+    written: 'date',
+    values: fc.oneof(
+      fc
+        .date({ min: new Date(-1e13), max: new Date('9999-12-31T00:00:00Z'), noInvalidDate: true })
+        .map(dayOf),
+      fc.constantFrom('0000-01-01', '0001-01-01', '9999-12-31', '2026-02-30', '2024-02-29'),
+    ),
+  }),
+  fc.constant<RandomType>({
+    written: 'timestamptz',
+    values: fc.oneof(
+      fc.date({ noInvalidDate: true }).map((date) => date.toISOString()),
+      fc.constantFrom('0001-01-01T00:00:00Z', '9999-12-31T23:59:59.999Z', '2026-01-31T12:00:00.5+02:00'),
+    ),
+    same: (shown, sent) => Date.parse(String(shown)) === Date.parse(String(sent)),
+  }),
+  fc.constant<RandomType>({
+    written: 'jsonb',
+    values: fc.dictionary(
+      fc.oneof(texts, fc.constantFrom('__proto__', 'constructor', 'toString')),
+      fc.jsonValue(),
+      {
+        maxKeys: 5,
+      },
+    ),
+    // What JSON cannot say, -0, is not asked for.
+    same: (shown, sent) => canonical(shown) === canonical(JSON.parse(JSON.stringify(sent))),
+  }),
+)
+
+const fields = fc.record<RandomField>({
+  name: words.filter((name) => name.length <= 30),
+  type: types,
+  nullable: fc.boolean(),
+})
+
+/** As it is typed: not every one is taken. */
+export const resources = fc.record<RandomResource>({
+  word: words,
+  fields: fc.array(fields, { minLength: 1, maxLength: 8 }),
+})
+
+/** What is written behind `--fields`, with a reference to `parent` where there is one. */
+export function listOf({ fields }: RandomResource, parent: Noun | undefined): string {
+  const list = fields.map(({ name, type, nullable }) => `${name}:${type.written}${nullable ? '?' : ''}`)
+  return [...list, ...(parent === undefined ? [] : [`parentRef:uuid->${parent.plural}`])].join(', ')
+}
+
+function numericOf(precision: number, scale: number): RandomType {
+  const digits = (length: number) =>
+    fc
+      .array(fc.constantFrom(...Array.from('0123456789')), { minLength: length, maxLength: length })
+      .map((all) => all.join(''))
+  const whole =
+    precision === scale ? fc.constant('0') : fc.integer({ min: 1, max: precision - scale }).chain(digits)
+  const values = fc
+    .tuple(
+      fc.constantFrom('', '-'),
+      whole,
+      scale === 0 ? fc.constant('') : digits(scale).map((all) => `.${all}`),
+    )
+    .map((parts) => parts.join(''))
+  return {
+    written: `numeric(${precision},${scale})`,
+    values: fc.oneof(values, fc.constantFrom('NaN', '1e3', `1${'0'.repeat(precision)}`)),
+    // 007 and -0.0 are numbers of another face.
+    same: (shown, sent) => digitsOf(String(shown), scale) === digitsOf(String(sent), scale),
+  }
+}
+
+/** A decimal number as the whole number of its last places. */
+function digitsOf(decimal: string, scale: number): bigint {
+  const [whole = '', fraction = ''] = decimal.split('.')
+  const value = BigInt(whole.replace('-', '') + fraction.padEnd(scale, '0'))
+  return decimal.startsWith('-') ? -value : value
+}
+
+function dayOf(date: Date): string {
+  return date.toISOString().slice(0, 10)
+}
+
+function capital(word: string): string {
+  return word.charAt(0).toUpperCase() + word.slice(1)
+}
+
+/** JSON with its keys in order: jsonb has its own. */
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_key, inner: unknown) =>
+    typeof inner === 'object' && inner !== null && !Array.isArray(inner)
+      ? Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1))
+      : inner,
+  )
+}
