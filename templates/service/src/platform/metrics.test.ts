@@ -90,7 +90,7 @@ test('words that nobody knows as methods are one series', async (t) => {
 test('the pool is asked whenever the metrics are read', async (t) => {
   const read = await start(t)
   let stats = { total: 0, idle: 0, waiting: 0 }
-  observePool(() => stats)
+  observePool(12, () => stats)
   await read()
   stats = { total: 10, idle: 3, waiting: 2 }
 
@@ -99,6 +99,7 @@ test('the pool is asked whenever the metrics are read', async (t) => {
   expect(sample(text, 'db_client_connection_count', 'state="idle"')).toBe(3)
   expect(sample(text, 'db_client_connection_count', 'state="used"')).toBe(7)
   expect(sample(text, 'db_client_connection_pending_requests')).toBe(2)
+  expect(sample(text, 'db_client_connection_max')).toBe(12)
 })
 
 test('an event loop that is blocked shows', async (t) => {

@@ -60,8 +60,14 @@ export function httpMetrics(): HttpMetrics {
   }
 }
 
-/** Shows the database's pool, as `stats` tells it whenever the metrics are read. To be called after `startTelemetry`. */
-export function observePool(stats: () => { total: number; idle: number; waiting: number }): void {
+/**
+ * Shows the database's pool, as `stats` tells it whenever the metrics are read. To be called after `startTelemetry`.
+ * @param max how many connections it opens at most
+ */
+export function observePool(
+  max: number,
+  stats: () => { total: number; idle: number; waiting: number },
+): void {
   const meter = metrics.getMeter(scope)
   const pool = { 'db.client.connection.pool.name': 'postgresql' }
   const connections = meter.createObservableUpDownCounter('db.client.connection.count', {
@@ -72,14 +78,19 @@ export function observePool(stats: () => { total: number; idle: number; waiting:
     description: 'Calls that wait for a connection.',
     unit: '{request}',
   })
+  const most = meter.createObservableUpDownCounter('db.client.connection.max', {
+    description: 'Connections that the pool opens at most.',
+    unit: '{connection}',
+  })
   meter.addBatchObservableCallback(
     (result) => {
       const { total, idle, waiting } = stats()
+      result.observe(most, max, pool)
       result.observe(connections, idle, { ...pool, 'db.client.connection.state': 'idle' })
       result.observe(connections, total - idle, { ...pool, 'db.client.connection.state': 'used' })
       result.observe(pending, waiting, pool)
     },
-    [connections, pending],
+    [connections, pending, most],
   )
 }
 

@@ -18,6 +18,7 @@ const Span = z.object({
   parentSpanId: z.string().default(''),
   name: z.string(),
   kind: z.number(),
+  startTimeUnixNano: z.coerce.bigint(),
   attributes: Attributes,
   events: z.array(z.object({ name: z.string(), attributes: Attributes })).default([]),
   links: z.array(z.object({ traceId: z.string(), spanId: z.string() })).default([]),
