@@ -40,6 +40,10 @@ beforeAll(async () => {
   const [peer, service] = await Promise.all([start('peer', database.url), start('documents', database.url)])
   const client = new pg.Client({ connectionString: database.url })
   await client.connect()
+  // Another one: within a transaction pg_stat_activity stays what it was when it was first asked.
+  const observer = new pg.Client({ connectionString: database.url })
+  await observer.connect()
+  const lists = async () => (await observer.query(waiting)).rowCount
 
   await ask(service, 'POST', '/documents', 201, files())
   await ask(service, 'GET', `/probe/relay?to=${encodeURIComponent(`${peer.url}/documents`)}`, 200)
@@ -49,12 +53,14 @@ beforeAll(async () => {
   await client.query('begin')
   await client.query('lock table documents in access exclusive mode')
   await ask(service, 'GET', '/documents?limit=1', 504, undefined, { 'x-envoy-expected-rq-timeout-ms': '300' })
+  await eventually(async () => (await lists()) === 0)
   const list = open(`${service.url}/documents`)
-  await eventually(async () => (await client.query(waiting)).rowCount === 1)
+  await eventually(async () => (await lists()) === 1)
   list.hangUp()
   await service.line(({ status }) => status === 499)
   await client.query('rollback')
   await client.end()
+  await observer.end()
   // What a stop does to requests that go on shows while one that does not listen keeps the process.
   const [cut] = [open(`${service.url}/probe/query?seconds=30`), open(`${service.url}/probe/deaf?seconds=2`)]
   await eventually(async () =>
