@@ -13,6 +13,7 @@ import {
 } from '@opentelemetry/api'
 import { contextKey, withValue, type Context } from '../context/context.ts'
 import { causeName } from './causes.ts'
+import { step, stepKey } from './steps.ts'
 
 /** OpenTelemetry's own context rides in ours: the parent of a span is asked of ctx, never of what is ambient. */
 export const otelKey = contextKey<OtelContext>('opentelemetry')
@@ -42,6 +43,9 @@ function tracer(): Tracer | undefined {
   return given instanceof ProxyTracer ? undefined : given
 }
 
+type Work<T> = (ctx: Context, span: Span) => Promise<T>
+type RecordFailure = (ctx: Context, span: Span, error: unknown) => void
+
 const noSpan = trace.wrapSpanContext(INVALID_SPAN_CONTEXT)
 
 /**
@@ -49,12 +53,25 @@ const noSpan = trace.wrapSpanContext(INVALID_SPAN_CONTEXT)
  * recorded and thrown on; where `ctx` has ended, its cause is the span's `error.type`, for it is not a failure of the work.
  * @param recordFailure records instead where the conventions of a protocol say otherwise
  */
-export async function span<T>(
+export function span<T>(
   ctx: Context,
   name: string,
   options: SpanOptions,
-  work: (ctx: Context, span: Span) => Promise<T>,
-  recordFailure: (ctx: Context, span: Span, error: unknown) => void = recordEnd,
+  work: Work<T>,
+  recordFailure: RecordFailure = recordEnd,
+): Promise<T> {
+  const above = ctx.value(stepKey)
+  if (above === undefined) return traced(ctx, name, options, work, recordFailure)
+  const detail = options.attributes?.['db.query.text'] ?? options.attributes?.['url.full']
+  return step(ctx, above, name, detail?.toString(), (ctx) => traced(ctx, name, options, work, recordFailure))
+}
+
+async function traced<T>(
+  ctx: Context,
+  name: string,
+  options: SpanOptions,
+  work: Work<T>,
+  recordFailure: RecordFailure,
 ): Promise<T> {
   const spans = tracer()
   if (spans === undefined) return work(ctx, noSpan)
