@@ -14,6 +14,7 @@ import { open } from '../templates/service/test/support/client.ts'
 import type {} from '../templates/service/test/global-setup.ts'
 import { startProcess } from '../templates/service/test/support/service.ts'
 
+const docs = join(import.meta.dirname, '../docs')
 const executablePath = process.env['CHROMIUM'] ?? '/usr/bin/chromium'
 
 describe.skipIf(!existsSync(executablePath))('the page of live contexts, in Chromium', () => {
@@ -87,12 +88,6 @@ describe.skipIf(!existsSync(executablePath))('the page of live contexts, in Chro
     await ended
       .getByText(/ClientDisconnected ended it at [\d.]+ m?s; its work had stopped [\d.]+ ms later/)
       .waitFor()
-    const statement = ended.getByRole('listitem').filter({ hasText: 'SELECT' })
-    expect(await statement.innerText()).toMatch(
-      /SELECT ClientDisconnected [\d.]+ ms – [\d.]+ m?s\s+select pg_sleep\(\$1\)/,
-    )
-    const bar = await statement.locator('rect').first().boundingBox()
-    expect(bar?.width).toBeGreaterThan(100)
     // The page has been drawn anew meanwhile.
     const before = await ended.innerText()
     await expect.poll(() => ended.innerText()).not.toBe(before)
@@ -101,6 +96,17 @@ describe.skipIf(!existsSync(executablePath))('the page of live contexts, in Chro
 
     await page.getByRole('button', { name: 'Pause' }).press('Space')
     const paused = await ended.innerText()
+    const statement = ended.getByRole('listitem').filter({ hasText: 'SELECT' })
+    expect(await statement.innerText()).toMatch(
+      /SELECT ClientDisconnected [\d.]+ ms – [\d.]+ m?s\s+select pg_sleep\(\$1\)/,
+    )
+    expect((await statement.locator('rect').first().boundingBox())?.width).toBeGreaterThan(100)
+    if (process.env['SCREENSHOTS'] === '1') {
+      await page
+        .locator('section')
+        .last()
+        .screenshot({ path: join(docs, 'inspector-waterfall.png') })
+    }
     await page.waitForTimeout(1_500)
     expect(await ended.innerText()).toBe(paused)
     expect(failed).toEqual([])
@@ -130,8 +136,7 @@ describe.skipIf(!existsSync(executablePath))('the page of live contexts, in Chro
         const background = await page.evaluate('getComputedStyle(document.body).backgroundColor')
         expect(background).toBe(scheme === 'dark' ? 'rgb(22, 24, 28)' : 'rgb(255, 255, 255)')
         if (process.env['SCREENSHOTS'] === '1') {
-          const path = join(import.meta.dirname, `../docs/inspector-${scheme}.png`)
-          await page.screenshot({ path })
+          await page.screenshot({ path: join(docs, `inspector-${scheme}.png`) })
         }
       } finally {
         for (const request of requests) request.hangUp()

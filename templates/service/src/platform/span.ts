@@ -5,6 +5,7 @@ import {
   ROOT_CONTEXT,
   SpanStatusCode,
   trace,
+  TraceFlags,
   type Context as OtelContext,
   type Span,
   type SpanContext,
@@ -31,14 +32,10 @@ export function spanOf(ctx: Context): Span | undefined {
 }
 
 /**
- * Whether spans are made at all: without a tracer provider the API hands out a stand-in. To be asked once, after
+ * What makes spans; undefined where nothing is traced, for which the API has a stand-in. To be asked once, after
  * `startTelemetry`, where it counts: asked for each request it costs a small one several percent.
  */
-export function isTracing(): boolean {
-  return tracer() !== undefined
-}
-
-function tracer(): Tracer | undefined {
+export function tracer(): Tracer | undefined {
   const given = trace.getTracer('mainstem-service')
   return given instanceof ProxyTracer ? undefined : given
 }
@@ -73,7 +70,8 @@ async function traced<T>(
   work: Work<T>,
   recordFailure: RecordFailure,
 ): Promise<T> {
-  const spans = tracer()
+  // Below a request that is not sampled nothing would be recorded, and the trace that is passed on is the request's.
+  const spans = traceOf(ctx)?.traceFlags === TraceFlags.NONE ? undefined : tracer()
   if (spans === undefined) return work(ctx, noSpan)
   const parent = ctx.value(otelKey) ?? ROOT_CONTEXT
   const current = spans.startSpan(name, options, parent)
