@@ -14,6 +14,7 @@ import { open } from '../templates/service/test/support/client.ts'
 import type {} from '../templates/service/test/global-setup.ts'
 import { startProcess } from '../templates/service/test/support/service.ts'
 
+const docs = join(import.meta.dirname, '../docs')
 const executablePath = process.env['CHROMIUM'] ?? '/usr/bin/chromium'
 
 describe.skipIf(!existsSync(executablePath))('the page of live contexts, in Chromium', () => {
@@ -73,6 +74,44 @@ describe.skipIf(!existsSync(executablePath))('the page of live contexts, in Chro
     expect(failed).toEqual([])
   })
 
+  test('an ended request shows its statement, when it was cut off and by what; opened with a key, it stays so', async () => {
+    const request = open(`${url}/probe/query?seconds=60`)
+    const { page, failed } = await show('light')
+    await page.locator('section').nth(1).getByText('SELECT').waitFor({ state: 'attached' })
+    request.hangUp()
+    const ended = page.locator('section').last().locator('details').first()
+    await ended.getByText('499 GET /probe/query ClientDisconnected').waitFor()
+
+    await ended.locator('summary').focus()
+    await page.keyboard.press('Enter')
+
+    await ended
+      .getByText(/ClientDisconnected ended it at [\d.]+ m?s; its work had stopped [\d.]+ ms later/)
+      .waitFor()
+    // The page has been drawn anew meanwhile.
+    const before = await ended.innerText()
+    await expect.poll(() => ended.innerText()).not.toBe(before)
+    expect(await ended.getAttribute('open')).not.toBeNull()
+    expect(await page.evaluate('document.activeElement.localName')).toBe('summary')
+
+    await page.getByRole('button', { name: 'Pause' }).press('Space')
+    const paused = await ended.innerText()
+    const statement = ended.getByRole('listitem').filter({ hasText: 'SELECT' })
+    expect(await statement.innerText()).toMatch(
+      /SELECT ClientDisconnected [\d.]+ ms – [\d.]+ m?s\s+select pg_sleep\(\$1\)/,
+    )
+    expect((await statement.locator('rect').first().boundingBox())?.width).toBeGreaterThan(100)
+    if (process.env['SCREENSHOTS'] === '1') {
+      await page
+        .locator('section')
+        .last()
+        .screenshot({ path: join(docs, 'inspector-waterfall.png') })
+    }
+    await page.waitForTimeout(1_500)
+    expect(await ended.innerText()).toBe(paused)
+    expect(failed).toEqual([])
+  })
+
   test.each(['light', 'dark'] as const)(
     'more than a hundred contexts at once, %s, and no wider than a phone',
     async (scheme) => {
@@ -85,17 +124,19 @@ describe.skipIf(!existsSync(executablePath))('the page of live contexts, in Chro
       ]
       try {
         await expect
-          .poll(async () => Number.parseInt(await page.locator('section p').innerText(), 10), {
-            timeout: 30_000,
-          })
+          .poll(
+            async () => Number.parseInt(await page.locator('section').first().locator('p').innerText(), 10),
+            {
+              timeout: 30_000,
+            },
+          )
           .toBeGreaterThan(100)
         const wider = await page.evaluate('document.documentElement.scrollWidth > innerWidth')
         expect(wider).toBe(false)
         const background = await page.evaluate('getComputedStyle(document.body).backgroundColor')
         expect(background).toBe(scheme === 'dark' ? 'rgb(22, 24, 28)' : 'rgb(255, 255, 255)')
         if (process.env['SCREENSHOTS'] === '1') {
-          const path = join(import.meta.dirname, `../docs/inspector-${scheme}.png`)
-          await page.screenshot({ path })
+          await page.screenshot({ path: join(docs, `inspector-${scheme}.png`) })
         }
       } finally {
         for (const request of requests) request.hangUp()

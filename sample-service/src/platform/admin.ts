@@ -3,8 +3,8 @@ import { liveContexts, type Context, type LiveContext } from '../context/context
 import { until } from '../context/until.ts'
 import { bind } from './bind.ts'
 import { contextsPage, contextsPagePolicy } from './contexts-page.ts'
-import type { EndedRequest, EndedRequests } from './ended-requests.ts'
 import { limitedServer } from './limits.ts'
+import { viewOf, type RecentRequest, type RecentRequests } from './recent-requests.ts'
 import type { Telemetry } from './telemetry.ts'
 
 /** The listener for operators: metrics and the live tree of contexts. Never the public port. */
@@ -20,8 +20,11 @@ export interface AdminOptions {
   readonly port: number
   readonly metrics: Telemetry['metrics']
   /** What `/debug/contexts` shows beside what is live; undefined where it is not offered: it tells paths and names. */
-  readonly recent: EndedRequests | undefined
+  readonly recent: RecentRequests | undefined
 }
+
+/** Of the requests under way: of each context there is one more line, and bars. */
+const maxUnderWay = 20
 
 /** Nobody sends it a body. */
 const receiveLimits = { headersMs: 10_000, longestMs: 10_000 }
@@ -55,11 +58,12 @@ function answer(
   response.setHeader('x-content-type-options', 'nosniff')
   response.setHeader('referrer-policy', 'no-referrer')
   const path = request.url?.split('?', 1)[0]
+  const { recent } = options
   if (!isOwnName(request.headers.host, options.host)) {
     refuse(response, 403, 'Forbidden', `${request.headers.host ?? 'no host'} is no name of this listener`)
   } else if (path !== '/metrics' && path !== '/debug/contexts') {
     refuse(response, 404, 'Not Found', 'there are /metrics and /debug/contexts')
-  } else if (path === '/debug/contexts' && options.recent === undefined) {
+  } else if (path === '/debug/contexts' && recent === undefined) {
     refuse(response, 404, 'Not Found', 'contexts are not shown in production: set DEBUG_CONTEXTS=true')
   } else if (request.method !== 'GET' && request.method !== 'HEAD') {
     response.setHeader('allow', 'GET, HEAD')
@@ -67,7 +71,7 @@ function answer(
   } else if (path === '/metrics') {
     options.metrics(request, response)
   } else {
-    showContexts(root, request, response, options.recent?.list() ?? [])
+    showContexts(root, request, response, recent)
   }
 }
 
@@ -81,19 +85,32 @@ function showContexts(
   root: Context,
   request: IncomingMessage,
   response: ServerResponse,
-  ended: readonly EndedRequest[],
+  recent: RecentRequests | undefined,
 ): void {
   const top = liveContexts(root)
-  const live = count(top)
+  const shown = {
+    live: count(top),
+    root: top,
+    underWay: first(maxUnderWay, recent?.underWay() ?? []).map(viewOf),
+    ended: recent?.ended().map(viewOf) ?? [],
+  }
   response.setHeader('vary', 'accept')
   if (request.headers.accept?.includes('application/json') === true) {
     response.setHeader('content-type', 'application/json')
-    response.end(JSON.stringify({ live, root: top, ended }))
+    response.end(JSON.stringify(shown))
     return
   }
   response.setHeader('content-type', 'text/html; charset=utf-8')
   response.setHeader('content-security-policy', contextsPagePolicy)
-  response.end(contextsPage(live, top, ended))
+  response.end(contextsPage(shown))
+}
+
+function first(most: number, requests: Iterable<RecentRequest>): RecentRequest[] {
+  const found: RecentRequest[] = []
+  for (const request of requests) {
+    if (found.push(request) === most) break
+  }
+  return found
 }
 
 /** All contexts of the tree that have not ended, the root included. */

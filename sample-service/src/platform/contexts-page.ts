@@ -1,38 +1,77 @@
 import { createHash } from 'node:crypto'
 import type { LiveContext } from '../context/context.ts'
-import type { EndedRequest } from './ended-requests.ts'
+import { contextsTree } from './contexts-tree.ts'
+import { waterfall } from './contexts-waterfall.ts'
+import type { RequestView } from './recent-requests.ts'
 
-/** Of more children than these a page shows the oldest: it is for people, the JSON has them all. */
-const maxShown = 200
+/** What `/debug/contexts` shows. */
+export interface Shown {
+  /** How many contexts there are, the root included. */
+  readonly live: number
+  readonly root: LiveContext
+  /** Requests that have not ended, the oldest first; the tree has them all, this some. */
+  readonly underWay: readonly RequestView[]
+  /** Those that ended last, the newest first. */
+  readonly ended: readonly RequestView[]
+}
 
 const style = `
-:root { color-scheme: light dark; --line: light-dark(#c8ccd2, #4a4f57); --quiet: light-dark(#5c636d, #9aa2ad) }
+:root { color-scheme: light dark; --line: light-dark(#c8ccd2, #4a4f57); --quiet: light-dark(#5c636d, #9aa2ad);
+  --bar: light-dark(#3b6fb6, #7fb0f0); --fault: light-dark(#a3320b, #ff9d76); --open: light-dark(#2f8f5b, #6fd09b) }
 body { font: 15px/1.5 ui-monospace, monospace; max-width: 72rem; margin: 0 auto; padding: 1rem;
   background: light-dark(#fff, #16181c); color: light-dark(#1c1f23, #e6e8eb) }
 h1, h2 { font-size: 1.1rem }
 ul, ol { list-style: none; margin: 0; padding-left: 1.25rem; border-left: 1px solid var(--line) }
-section > ul, ol { border: 0; padding: 0 }
+section > ul, ol, details > ul { border: 0; padding: 0 }
 li { overflow-wrap: anywhere }
 small, p { color: var(--quiet) }
+.detail { display: block }
 meter { width: 6rem; height: .8rem; vertical-align: middle }
-b { font-weight: 600; color: light-dark(#a3320b, #ff9d76) }
+b { font-weight: 600; color: var(--fault) }
+svg { display: block; width: 100%; margin: .15rem 0 .35rem; fill: var(--bar);
+  background: light-dark(#f0f2f5, #22262c) }
+rect.fault, rect.end { fill: var(--fault) }
+rect.open { fill: var(--open) }
+summary { cursor: pointer; padding: .1rem 0 }
+details[open] { border-left: 3px solid var(--line); padding-left: .75rem }
+.d1 { padding-left: 1rem } .d2 { padding-left: 2rem } .d3 { padding-left: 3rem } .d4, .d5 { padding-left: 4rem }
+button { font: inherit; color: inherit; background: none; border: 1px solid var(--line); border-radius: .3rem; padding: .2rem .8rem }
 `
 
-/** Fetches the page again each second while it is looked at, and takes over its tree. */
+/**
+ * Fetches the page again each second while it is looked at, and takes over its tree; what is open stays open, and the
+ * focus where it is. A page that takes long to fetch and draw is fetched less often, so that looking costs the service little.
+ */
 const script = `
 const status = document.querySelector('[role=status]')
+const pause = document.querySelector('button')
+let paused = false
+pause.onclick = () => {
+  paused = !paused
+  pause.textContent = paused ? 'Go on' : 'Pause'
+}
+function take(next) {
+  const focused = document.activeElement.closest('details')?.id
+  for (const { id } of document.querySelectorAll('details[open]')) {
+    const same = next.getElementById(id)
+    if (same) same.open = true
+  }
+  document.querySelector('main').replaceWith(next.querySelector('main'))
+  if (focused) document.getElementById(focused)?.querySelector('summary').focus({ preventScroll: true })
+}
 async function refresh() {
-  if (!document.hidden) {
+  const startedAt = performance.now()
+  if (!document.hidden && !paused) {
     try {
       const response = await fetch(location.href, { headers: { accept: 'text/html' } })
       const next = new DOMParser().parseFromString(await response.text(), 'text/html')
-      document.querySelector('main').replaceWith(next.querySelector('main'))
+      if (!paused) take(next)
       status.textContent = ''
     } catch {
       status.textContent = 'The service does not answer. This is what it showed last.'
     }
   }
-  setTimeout(refresh, 1000)
+  setTimeout(refresh, Math.max(1000, 10 * (performance.now() - startedAt)))
 }
 setTimeout(refresh, 1000)
 `
@@ -48,11 +87,8 @@ export const contextsPagePolicy = [
   "frame-ancestors 'none'",
 ].join('; ')
 
-/**
- * The tree of contexts as a page that stands alone: no other file, light and dark, up to date by itself.
- * @param ended the requests that ended last, the newest first
- */
-export function contextsPage(live: number, root: LiveContext, ended: readonly EndedRequest[]): string {
+/** The tree of contexts and the requests as a page that stands alone: no other file, light and dark, up to date by itself. */
+export function contextsPage({ live, root, underWay, ended }: Shown): string {
   const now = Date.now()
   return `<!doctype html>
 <html lang="en">
@@ -61,52 +97,16 @@ export function contextsPage(live: number, root: LiveContext, ended: readonly En
 <title>Live contexts</title>
 <style>${style}</style>
 <h1>Live contexts</h1>
+<button type="button">Pause</button>
 <p role="status"></p>
 <main>
-<section><p>${live} not yet ended</p><ul>${item(root, now)}</ul></section>
-<section><h2>Ended requests</h2><ol>${ended.map((request) => row(request, now)).join('')}</ol></section>
+<section><p>${live} not yet ended</p>${contextsTree(root, now)}</section>
+<section><h2>Requests under way</h2>${waterfall(underWay, now)}</section>
+<section><h2>Ended requests</h2>${waterfall(ended, now)}</section>
 </main>
 <script>${script}</script>
 </html>
 `
-}
-
-function item(context: LiveContext, now: number): string {
-  const { name, ageMs, children } = context
-  const below = children
-    .slice(0, maxShown)
-    .map((child) => item(child, now))
-    .join('')
-  const hidden = children.length - maxShown
-  const more = hidden > 0 ? `<li><small>and ${hidden} more</small></li>` : ''
-  const list = below === '' ? '' : `<ul>${below}${more}</ul>`
-  return `<li>${escape(name)} <small>for ${duration(ageMs)}${timeLeft(context, now)}</small>${list}</li>`
-}
-
-/** What is left of the whole time that the context was given, as a bar that shrinks. */
-function timeLeft({ ageMs, deadline }: LiveContext, now: number): string {
-  if (deadline === null) return ''
-  const leftMs = Math.max(0, deadline - now)
-  const bar = `<meter min="0" max="${leftMs + ageMs}" value="${leftMs}" aria-label="time left"></meter>`
-  return `, ${bar} ${duration(leftMs)} left`
-}
-
-function row(request: EndedRequest, now: number): string {
-  const { method, path, status, cause, durationMs, endedAt } = request
-  const reason = cause === undefined ? '' : ` <b>${escape(cause)}</b>`
-  const times = `after ${duration(durationMs)}, ${duration(now - endedAt)} ago`
-  return `<li>${status} ${escape(method)} ${escape(path)}${reason} <small>${times}</small></li>`
-}
-
-function duration(ms: number): string {
-  if (ms < 1_000) return `${Math.max(0, Math.round(ms))} ms`
-  if (ms < 120_000) return `${(ms / 1_000).toFixed(1)} s`
-  return `${Math.round(ms / 60_000)} min`
-}
-
-/** A name may hold the path of a request, which is the client's to choose. */
-function escape(text: string): string {
-  return text.replaceAll(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`)
 }
 
 function digest(text: string): string {

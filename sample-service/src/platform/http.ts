@@ -5,25 +5,26 @@ import { until } from '../context/until.ts'
 import { answer, fail, stream } from './answer.ts'
 import { causeName, ClientDisconnected } from './causes.ts'
 import { callerTimeoutMs } from './deadline.ts'
-import type { EndedRequests } from './ended-requests.ts'
 import { openExchange, type Exchange } from './exchange.ts'
 import { parseInput, readJson } from './input.ts'
 import type { Log } from './log.ts'
 import { httpMetrics } from './metrics.ts'
 import type { Outcome } from './outcome.ts'
 import { notFound } from './problem.ts'
+import type { RecentRequests } from './recent-requests.ts'
 import { requestKey } from './request.ts'
 import type { Route, StreamedResponse } from './route.ts'
-import { endServerSpan, startServerSpan } from './server-span.ts'
-import { isTracing } from './span.ts'
+import { endServerSpan, serverSpans } from './server-span.ts'
+import { tracer } from './span.ts'
+import { stepKey } from './steps.ts'
 import { unwound } from './unwound.ts'
 
 /** The limits of a request that its route does not set itself. */
 export interface HttpOptions {
   readonly requestTimeoutMs: number
   readonly bodyMaxBytes: number
-  /** Where requests that have ended are remembered; undefined where nobody looks. */
-  readonly recent: EndedRequests | undefined
+  /** Where requests are remembered; undefined where nobody looks. */
+  readonly recent: RecentRequests | undefined
 }
 
 /** Where HTTP meets the service: each request gets a context that ends with its response, and an answer. */
@@ -63,7 +64,8 @@ export function createBoundary(
 ): Boundary {
   const active = new Set<Exchange>()
   const metrics = httpMetrics()
-  const tracing = isTracing()
+  const spans = tracer()
+  const startServerSpan = spans && serverSpans(spans)
   let closing = false
 
   const app = new Hono<Env>()
@@ -99,8 +101,11 @@ export function createBoundary(
     const ownMs = route?.timeoutMs ?? options.requestTimeoutMs
     const callerMs = callerTimeoutMs(exchange.incoming.headers)
     const named = withValue(server, requestKey, exchange.info)
-    const traced = tracing ? startServerSpan(named, exchange.incoming.headers, exchange.info) : named
-    const ctx = withTimeout(traced, callerMs === undefined ? ownMs : Math.min(ownMs, callerMs))
+    const traced = startServerSpan?.(named, exchange.incoming.headers, exchange.info) ?? named
+    const recent = options.recent?.begin(exchange.info, exchange.startedAt)
+    const seen = recent === undefined ? traced : withValue(traced, stepKey, recent.steps)
+    const ctx = withTimeout(seen, callerMs === undefined ? ownMs : Math.min(ownMs, callerMs))
+    exchange.recent = recent
     exchange.ctx = ctx
     exchange.route = route
     exchange.working = true
@@ -188,15 +193,16 @@ export function createBoundary(
     if (exchange.working || !exchange.closed || !active.delete(exchange)) return
     const { info } = exchange
     const ctx = exchange.ctx ?? begin(exchange, undefined)
+    const { recent, endedAt } = exchange
     const seconds = (performance.now() - exchange.startedAt) / 1_000
     const outcome = outcomeOf(ctx, exchange)
-    if (exchange.endedAt !== undefined) unwound(ctx, 'http', exchange.endedAt)
+    if (endedAt !== undefined) unwound(ctx, 'http', endedAt)
     exchange.ctx?.cancel()
     endServerSpan(ctx, outcome)
     metrics.finished(info.method, outcome, seconds)
     logRequest(ctx, log, exchange, outcome, seconds)
     const { status, cause } = outcome
-    options.recent?.add({ ...info, status, cause, durationMs: seconds * 1_000, endedAt: Date.now() })
+    if (recent !== undefined) options.recent?.end(recent, { status, cause, canceledAt: endedAt })
     boundary.onIdle()
   }
 }

@@ -1,12 +1,12 @@
 import type { Context } from '../context/context.ts'
 import type { Closers } from './closers.ts'
 import { openDatabase, type Database } from './database.ts'
-import { endedRequests, type EndedRequests } from './ended-requests.ts'
 import type { Readiness } from './health.ts'
 import type { Log } from './log.ts'
 import { migrationsFolder, requireMigrated, schemas } from './migrations.ts'
 import { observePool } from './metrics.ts'
 import type { UploadLimits } from './multipart.ts'
+import { recentRequests, type RecentRequests } from './recent-requests.ts'
 import type { Storage } from './storage.ts'
 import { openChosenStorage } from './storages.ts'
 import { startTelemetry, type Telemetry } from './telemetry.ts'
@@ -38,10 +38,10 @@ export async function openTelemetry(
   log: Log,
   opened: Closers,
   options: { readonly service: string; readonly debugContexts: boolean },
-): Promise<Telemetry & { readonly recent: EndedRequests | undefined }> {
+): Promise<Telemetry & { readonly recent: RecentRequests | undefined }> {
   const telemetry = await opened.time(ctx, 'telemetry', startTelemetry, { log, serviceName: options.service })
   opened.defer('telemetry', (ctx) => telemetry.close(ctx), { exportsTraces: true })
-  return { ...telemetry, recent: options.debugContexts ? endedRequests(keptRequests) : undefined }
+  return { ...telemetry, recent: options.debugContexts ? recentRequests(keptRequests) : undefined }
 }
 
 /** Opens all else that lies outside the process, first what must close last. `opened` closes it, also after a failure here. */

@@ -6,6 +6,7 @@ import {
   SpanStatusCode,
   trace,
   type TextMapGetter,
+  type Tracer,
 } from '@opentelemetry/api'
 import { withValue, type Context } from '../context/context.ts'
 import { errorType, knownMethod, type Outcome } from './outcome.ts'
@@ -19,32 +20,40 @@ const getter: TextMapGetter<IncomingHttpHeaders> = {
 }
 
 /**
- * Starts the span of a request, below the caller's if it sent a `traceparent`, with the names of the stable HTTP
+ * Starts the spans of requests, each below the caller's if it sent a `traceparent`, with the names of the stable HTTP
  * conventions (https://opentelemetry.io/docs/specs/semconv/http/http-spans/). The query is left out: it may hold secrets.
- * @returns a context for all that is done for the request
+ * To be called after `startTelemetry`.
+ * @returns what derives a context for all that is done for a request
  */
-export function startServerSpan(parent: Context, headers: IncomingHttpHeaders, info: RequestInfo): Context {
-  const caller = propagation.extract(ROOT_CONTEXT, headers, getter)
-  const method = knownMethod(info.method)
-  const span = trace.getTracer('sample-service').startSpan(
-    nameOf(method, undefined),
-    {
-      kind: SpanKind.SERVER,
-      attributes: {
-        'http.request.method': method,
-        'http.request.method_original': method === '_OTHER' ? info.method : undefined,
-        'url.scheme': 'http',
-        'url.path': info.path,
-        'user_agent.original': headers['user-agent'],
+export function serverSpans(
+  spans: Tracer,
+): (parent: Context, headers: IncomingHttpHeaders, info: RequestInfo) => Context {
+  // Most requests have none of them, and to look for each in each request costs more than to make the span.
+  const fields = propagation.fields()
+  return (parent, headers, info) => {
+    const called = fields.some((field) => headers[field] !== undefined)
+    const caller = called ? propagation.extract(ROOT_CONTEXT, headers, getter) : ROOT_CONTEXT
+    const method = knownMethod(info.method)
+    const span = spans.startSpan(
+      nameOf(method, undefined),
+      {
+        kind: SpanKind.SERVER,
+        attributes: {
+          'http.request.method': method,
+          'http.request.method_original': method === '_OTHER' ? info.method : undefined,
+          'url.scheme': 'http',
+          'url.path': info.path,
+          'user_agent.original': headers['user-agent'],
+        },
       },
-    },
-    caller,
-  )
-  return withValue(parent, otelKey, trace.setSpan(caller, span))
+      caller,
+    )
+    return withValue(parent, otelKey, trace.setSpan(caller, span))
+  }
 }
 
 /**
- * Ends the span that `startServerSpan` put into `ctx`, if any. A client that left is a 499 with the status unset and
+ * Ends the span that `serverSpans` put into `ctx`, if any. A client that left is a 499 with the status unset and
  * its cause as `error.type`: the service did not fail. A 5xx, or an answer that broke off, is an error.
  */
 export function endServerSpan(ctx: Context, outcome: Outcome): void {

@@ -5,8 +5,12 @@ import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { expect, test, type TestContext } from 'vitest'
 import { contextName, withCancel, withTimeout, withValue, type CancelContext } from '../context/context.ts'
+import { ended } from '../context/ended.ts'
 import { testContext } from '../context/test-context.ts'
-import { endedRequests } from './ended-requests.ts'
+import { ClientDisconnected } from './causes.ts'
+import { recentRequests } from './recent-requests.ts'
+import { span } from './span.ts'
+import { stepKey } from './steps.ts'
 import { listenAdmin, type AdminOptions } from './admin.ts'
 
 interface Listening {
@@ -20,7 +24,7 @@ async function listen(t: TestContext, options: Partial<AdminOptions> = {}): Prom
     host: '127.0.0.1',
     port: 0,
     metrics: (_request, response) => response.end('up 1\n'),
-    recent: endedRequests(2),
+    recent: recentRequests(2),
     ...options,
   })
   t.onTestFinished(() => admin.close(root))
@@ -46,6 +50,7 @@ test('/debug/contexts counts and shows every context that has not ended', async 
 
   expect(await contexts(url)).toEqual({
     live: 3,
+    underWay: [],
     ended: [],
     root: {
       name: expect.any(String) as string,
@@ -89,7 +94,7 @@ test('the page shows the tree, and what a client chose to call its path is text'
 })
 
 test('the requests that ended last are told with what ended them, the newest first', async (t) => {
-  const recent = endedRequests(2)
+  const recent = recentRequests(2)
   const { url } = await listen(t, { recent })
   for (const [id, cause] of [
     ['first', undefined],
@@ -97,7 +102,8 @@ test('the requests that ended last are told with what ended them, the newest fir
     ['third', 'ClientDisconnected'],
   ] as const) {
     const status = cause === undefined ? 200 : 499
-    recent.add({ id, method: 'GET', path: `/${id}`, status, cause, durationMs: 5, endedAt: Date.now() })
+    const request = recent.begin({ id, method: 'GET', path: `/${id}` }, performance.now())
+    recent.end(request, { status, cause, canceledAt: undefined })
   }
 
   expect(await contexts(url)).toMatchObject({ ended: [{ id: 'third' }, { id: 'second' }] })
@@ -108,6 +114,56 @@ test('the requests that ended last are told with what ended them, the newest fir
   expect(page).not.toContain('/first')
 })
 
+test('a request is told with its spans: when each began and ended and what ended it, also while it is under way', async (t) => {
+  const recent = recentRequests(2)
+  const { url, root } = await listen(t, { recent })
+  const request = recent.begin({ id: 'it', method: 'GET', path: '/slow' }, performance.now())
+  using ctx = withCancel(withValue(root, stepKey, request.steps))
+  const attributes = { 'db.query.text': 'select <1>' }
+  const work = span(ctx, 'worker', {}, (ctx) =>
+    span(ctx, 'SELECT', { attributes }, async (ctx) => {
+      throw await ended(ctx)
+    }),
+  )
+
+  const underWay = { startMs: expect.any(Number) as number, endMs: null, fault: null }
+  const statement = { ...underWay, name: 'SELECT', detail: 'select <1>', spans: [] }
+  expect(await contexts(url)).toMatchObject({
+    ended: [],
+    underWay: [
+      { id: 'it', status: null, endedAt: null, spans: [{ ...underWay, name: 'worker', spans: [statement] }] },
+    ],
+  })
+
+  ctx.cancel(new ClientDisconnected())
+  await expect(work).rejects.toThrow(ClientDisconnected)
+  recent.end(request, { status: 499, cause: 'ClientDisconnected', canceledAt: performance.now() })
+
+  const fault = 'ClientDisconnected'
+  const stopped = { fault, endMs: expect.any(Number) as number }
+  expect(await contexts(url)).toMatchObject({
+    underWay: [],
+    ended: [{ status: 499, cause: fault, spans: [{ ...stopped, spans: [{ ...stopped, name: 'SELECT' }] }] }],
+  })
+  const page = await (await fetch(`${url}/debug/contexts`)).text()
+  expect(page).toMatch(/ClientDisconnected ended it at [\d.]+ ms; its work had stopped [\d.]+ ms later/)
+  expect(page).toContain('select &#60;1&#62;')
+  // The policy of the page lets no style through that stands in an element.
+  expect(page).not.toMatch(/ style=/)
+})
+
+test('of very many spans of a request the first are kept, and the rest is counted', async (t) => {
+  const recent = recentRequests(1)
+  const { url, root } = await listen(t, { recent })
+  const request = recent.begin({ id: 'it', method: 'GET', path: '/' }, performance.now())
+  const ctx = withValue(root, stepKey, request.steps)
+  for (let i = 0; i < 250; i++) await span(ctx, 'SELECT', {}, () => Promise.resolve())
+
+  const { underWay } = (await contexts(url)) as { underWay: { spans: unknown[]; spansLeftOut: number }[] }
+
+  expect([underWay[0]?.spans.length, underWay[0]?.spansLeftOut]).toEqual([200, 50])
+})
+
 test('of very many children the page shows some and says how many it leaves out; the JSON has all', async (t) => {
   const { url, root } = await listen(t)
   const parent = withValue(root, contextName, 'child')
@@ -116,8 +172,8 @@ test('of very many children the page shows some and says how many it leaves out;
   const page = await (await fetch(`${url}/debug/contexts`)).text()
 
   expect(page).toContain('10001 not yet ended')
-  expect(page.match(/<li>child/g)).toHaveLength(200)
-  expect(page).toContain('and 9800 more')
+  expect(page.match(/<li>child/g)).toHaveLength(100)
+  expect(page).toContain('and 9900 more: 9900 child')
   expect(await contexts(url)).toMatchObject({ live: 10_001 })
 })
 

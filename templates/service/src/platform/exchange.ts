@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { CancelContext, Context } from '../context/context.ts'
 import { msSince } from './closers.ts'
 import type { Log } from './log.ts'
+import type { RecentRequest } from './recent-requests.ts'
 import type { RequestInfo } from './request.ts'
 import type { Route } from './route.ts'
 
@@ -17,6 +18,8 @@ export interface Exchange {
   // eslint-disable-next-line context/no-context-in-state -- the record of one request: the response's end ends both
   ctx: CancelContext | undefined
   route: Route | undefined
+  /** Where it is remembered, if anywhere. */
+  recent: RecentRequest | undefined
   /** What was answered, for the log: 499 where nobody was there to read it. */
   status: number
   /** What a 500 hides from the client. */
@@ -38,6 +41,7 @@ export function openExchange(incoming: IncomingMessage, outgoing: ServerResponse
     startedAt: performance.now(),
     ctx: undefined,
     route: undefined,
+    recent: undefined,
     status: 0,
     failure: undefined,
     endedAt: undefined,

@@ -5,6 +5,7 @@ import {
   ROOT_CONTEXT,
   SpanStatusCode,
   trace,
+  TraceFlags,
   type Context as OtelContext,
   type Span,
   type SpanContext,
@@ -13,6 +14,7 @@ import {
 } from '@opentelemetry/api'
 import { contextKey, withValue, type Context } from '../context/context.ts'
 import { causeName } from './causes.ts'
+import { step, stepKey } from './steps.ts'
 
 /** OpenTelemetry's own context rides in ours: the parent of a span is asked of ctx, never of what is ambient. */
 export const otelKey = contextKey<OtelContext>('opentelemetry')
@@ -30,17 +32,16 @@ export function spanOf(ctx: Context): Span | undefined {
 }
 
 /**
- * Whether spans are made at all: without a tracer provider the API hands out a stand-in. To be asked once, after
+ * What makes spans; undefined where nothing is traced, for which the API has a stand-in. To be asked once, after
  * `startTelemetry`, where it counts: asked for each request it costs a small one several percent.
  */
-export function isTracing(): boolean {
-  return tracer() !== undefined
-}
-
-function tracer(): Tracer | undefined {
+export function tracer(): Tracer | undefined {
   const given = trace.getTracer('mainstem-service')
   return given instanceof ProxyTracer ? undefined : given
 }
+
+type Work<T> = (ctx: Context, span: Span) => Promise<T>
+type RecordFailure = (ctx: Context, span: Span, error: unknown) => void
 
 const noSpan = trace.wrapSpanContext(INVALID_SPAN_CONTEXT)
 
@@ -49,14 +50,28 @@ const noSpan = trace.wrapSpanContext(INVALID_SPAN_CONTEXT)
  * recorded and thrown on; where `ctx` has ended, its cause is the span's `error.type`, for it is not a failure of the work.
  * @param recordFailure records instead where the conventions of a protocol say otherwise
  */
-export async function span<T>(
+export function span<T>(
   ctx: Context,
   name: string,
   options: SpanOptions,
-  work: (ctx: Context, span: Span) => Promise<T>,
-  recordFailure: (ctx: Context, span: Span, error: unknown) => void = recordEnd,
+  work: Work<T>,
+  recordFailure: RecordFailure = recordEnd,
 ): Promise<T> {
-  const spans = tracer()
+  const above = ctx.value(stepKey)
+  if (above === undefined) return traced(ctx, name, options, work, recordFailure)
+  const detail = options.attributes?.['db.query.text'] ?? options.attributes?.['url.full']
+  return step(ctx, above, name, detail?.toString(), (ctx) => traced(ctx, name, options, work, recordFailure))
+}
+
+async function traced<T>(
+  ctx: Context,
+  name: string,
+  options: SpanOptions,
+  work: Work<T>,
+  recordFailure: RecordFailure,
+): Promise<T> {
+  // Below a request that is not sampled nothing would be recorded, and the trace that is passed on is the request's.
+  const spans = traceOf(ctx)?.traceFlags === TraceFlags.NONE ? undefined : tracer()
   if (spans === undefined) return work(ctx, noSpan)
   const parent = ctx.value(otelKey) ?? ROOT_CONTEXT
   const current = spans.startSpan(name, options, parent)

@@ -15,7 +15,7 @@ import type { Log } from './log.ts'
 import { loadMetricReaders } from './metric-readers.ts'
 import { observeEventLoop, observeMemory } from './metrics.ts'
 import { prometheusEndpoint } from './prometheus.ts'
-import { isTracing } from './span.ts'
+import { tracer } from './span.ts'
 import { unexported, unreachable } from './telemetry-check.ts'
 import { telemetryPlan } from './telemetry-plan.ts'
 
@@ -70,7 +70,7 @@ export async function startTelemetry(
   metrics.setGlobalMeterProvider(meters)
   const stopObserving = observeEventLoop()
   observeMemory()
-  const lost = unexported(plan, process.env, isTracing())
+  const lost = unexported(plan, process.env, tracer() !== undefined)
   if (lost !== undefined) log.warn(ctx, `telemetry: ${lost}`)
   // The start does not wait for it, so it has a context of its own, which ends when it has looked or telemetry closes.
   const check = group(withValue(withoutCancel(ctx), contextName, 'telemetry check'))

@@ -1,0 +1,46 @@
+import { existsSync } from 'node:fs'
+import { chromium, type CDPSession } from 'playwright-core'
+import type { Context } from '../../templates/service/src/context/context.ts'
+import { sleep } from '../../templates/service/src/context/sleep.ts'
+
+/** What the page costs the browser that shows it. */
+export interface Drawn {
+  /** From the request until there is something to see. */
+  readonly firstMs: number
+  /** Of the browser's main thread, for each time the page brings itself up to date. */
+  readonly updateMs: number
+}
+
+const executablePath = process.env['CHROMIUM'] ?? '/usr/bin/chromium'
+const watchedMs = 20_000
+
+/** Opens the page in Chromium, and watches it for a while. Undefined where there is no Chromium. */
+export async function draw(ctx: Context, url: string): Promise<Drawn | undefined> {
+  if (!existsSync(executablePath)) return undefined
+  // As root Chromium has no sandbox to offer; what it shows is our own page on loopback.
+  const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] })
+  try {
+    const page = await browser.newPage()
+    const devTools = await page.context().newCDPSession(page)
+    await devTools.send('Performance.enable')
+    let updates = 0
+    page.on('requestfinished', () => updates++)
+    await page.goto(url)
+    await page.waitForFunction("performance.getEntriesByName('first-contentful-paint').length > 0")
+    const firstMs = await page.evaluate<number>(
+      "performance.getEntriesByName('first-contentful-paint')[0].startTime",
+    )
+    const before = { updates, seconds: await busySeconds(devTools) }
+    await sleep(ctx, watchedMs)
+    const seconds = (await busySeconds(devTools)) - before.seconds
+    return { firstMs, updateMs: (seconds * 1_000) / (updates - before.updates) }
+  } finally {
+    await browser.close()
+  }
+}
+
+/** Of the page's main thread: scripts, parsing, layout, painting. */
+async function busySeconds(devTools: CDPSession): Promise<number> {
+  const { metrics } = await devTools.send('Performance.getMetrics')
+  return metrics.find(({ name }) => name === 'TaskDuration')?.value ?? NaN
+}

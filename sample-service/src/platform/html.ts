@@ -1,0 +1,12 @@
+/** As text in HTML, or in an attribute's quotes: names and paths are the client's to choose. */
+export function escape(text: string): string {
+  return text.replaceAll(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`)
+}
+
+/** Milliseconds for people: `12 ms`, `1.5 s`, `3 min`. */
+export function duration(ms: number): string {
+  if (ms < 10) return `${Math.max(0, Math.round(ms * 10) / 10)} ms`
+  if (ms < 1_000) return `${Math.round(ms)} ms`
+  if (ms < 120_000) return `${(ms / 1_000).toFixed(1)} s`
+  return `${Math.round(ms / 60_000)} min`
+}
