@@ -1,12 +1,15 @@
 import { defineConfig } from 'vitest/config'
+import { LongestFirst } from './test/support/longest-first.ts'
 
 /** The tests of this repository. What it emits is tested where it lies: by its own config in templates/service and sample-service. */
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    globalSetup: ['test/global-setup.ts'],
     exclude: ['test/slow/**'],
     // The work is in other processes (npm, tsc, services): with vitest's default of one worker on two cores, one of them idles.
     maxWorkers: '100%',
+    sequence: { sequencer: LongestFirst },
     testTimeout: 120_000,
     hookTimeout: 120_000,
   },

@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process'
-import { readdir, readFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, inject, it } from 'vitest'
 import { childEnvironment } from '../generator/package-manager.ts'
-import { commandLine, leftovers, repository, run, temporaryFolder, treeOf } from './support/create.ts'
+import { leftovers, repository, run, sourceCommandLine, temporaryFolder, treeOf } from './support/create.ts'
 
 /** Installing the tarball fetches its few dependencies, which npm mostly has in its cache. */
 const installMs = 180_000
@@ -19,10 +19,7 @@ const env = childEnvironment(process.env)
 
 beforeAll(async () => {
   folder = await temporaryFolder(whole.atEnd)
-  // From the clone as it lies: npm runs prepack, which compiles the command into dist/.
-  const pack = await run(['npm', 'pack', '--pack-destination', folder], { cwd: repository, env })
-  expect(pack.code, pack.stderr).toBe(0)
-  tarball = join(folder, (await readdir(folder)).find((name) => name.endsWith('.tgz')) ?? 'no tarball')
+  tarball = inject('tarball')
   const unpack = await run(['tar', 'xzf', tarball], { cwd: folder, env })
   expect(unpack.code, unpack.stderr).toBe(0)
   packed = Object.keys(await treeOf(join(folder, 'package')))
@@ -62,7 +59,7 @@ it(
     const trees = []
     for (const [command, place] of [
       [[bin], 'by-tarball'],
-      [commandLine, 'by-clone'],
+      [sourceCommandLine, 'by-clone'],
     ] as const) {
       const cwd = await temporaryFolder(whole.atEnd)
       const made = await run([...command, 'my-service', ...arguments_], { cwd, env })

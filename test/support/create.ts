@@ -22,8 +22,11 @@ export const repository = fileURLToPath(new URL('../..', import.meta.url))
 
 const loader = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
 
-/** The command line that starts the command of this clone from any directory. */
-export const commandLine = [process.execPath, '--import', loader, join(repository, 'generator/main.ts')]
+/** The command line that starts the command as npm does, from any directory: what global-setup.ts has compiled. */
+export const commandLine = [process.execPath, join(repository, 'dist/generator/main.js')]
+
+/** The same from its source, as `npm run create` starts it. */
+export const sourceCommandLine = [process.execPath, '--import', loader, join(repository, 'generator/main.ts')]
 
 /** What a program that a test ran left behind: its exit code (null if a signal ended it) and what it printed. */
 export interface Ended {

@@ -28,11 +28,8 @@ const getter: TextMapGetter<IncomingHttpHeaders> = {
 export function serverSpans(
   spans: Tracer,
 ): (parent: Context, headers: IncomingHttpHeaders, info: RequestInfo) => Context {
-  // Most requests have none of them, and to look for each in each request costs more than to make the span.
-  const fields = propagation.fields()
   return (parent, headers, info) => {
-    const called = fields.some((field) => headers[field] !== undefined)
-    const caller = called ? propagation.extract(ROOT_CONTEXT, headers, getter) : ROOT_CONTEXT
+    const caller = propagation.extract(ROOT_CONTEXT, headers, getter)
     const method = knownMethod(info.method)
     const span = spans.startSpan(
       nameOf(method, undefined),

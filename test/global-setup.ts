@@ -1,0 +1,36 @@
+import { execFile } from 'node:child_process'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import type { TestProject } from 'vitest/node'
+import { childEnvironment } from '../generator/package-manager.ts'
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    /** What `npm publish` would send. */
+    tarball: string
+  }
+}
+
+/**
+ * Packs the clone as it lies, once for all tests of a run: npm runs prepack, which compiles the command into dist/. Most tests
+ * start that, as users do; through tsx each start would take three times as long.
+ */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const folder = await mkdtemp(join(tmpdir(), 'mainstem-pack-'))
+  const teardown = () => rm(folder, { recursive: true, force: true })
+  try {
+    const cwd = join(import.meta.dirname, '..')
+    // With the user's own npm settings: what the registry is, only they say.
+    const env = childEnvironment(process.env)
+    await promisify(execFile)('npm', ['pack', '--pack-destination', folder], { cwd, env })
+    const tarball = (await readdir(folder)).find((name) => name.endsWith('.tgz'))
+    if (tarball === undefined) throw new Error(`npm pack left no tarball in ${folder}`)
+    project.provide('tarball', join(folder, tarball))
+    return teardown
+  } catch (error) {
+    await teardown()
+    throw error
+  }
+}
