@@ -77,9 +77,12 @@ describe.skipIf(!existsSync(executablePath))('the page of live contexts, in Chro
   test('an ended request shows its statement, when it was cut off and by what; opened with a key, it stays so', async () => {
     const request = open(`${url}/probe/query?seconds=60`)
     const { page, failed } = await show('light')
-    await page.locator('section').nth(1).getByText('SELECT').waitFor({ state: 'attached' })
+    const underWay = page.locator('section').nth(1).locator('details').filter({ hasText: 'SELECT' })
+    await underWay.waitFor()
+    // By its own name: one that ended like it may be there already.
+    const id = await underWay.getAttribute('id')
     request.hangUp()
-    const ended = page.locator('section').last().locator('details').first()
+    const ended = page.locator('section').last().locator(`details[id="${id}"]`)
     await ended.getByText('499 GET /probe/query ClientDisconnected').waitFor()
 
     await ended.locator('summary').focus()
