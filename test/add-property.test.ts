@@ -1,8 +1,6 @@
-import { spawn, spawnSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import fc from 'fast-check'
 import { expect, onTestFinished, test } from 'vitest'
 import { nounFrom, stampNames, type Noun } from '../templates/service/generators/names.ts'
@@ -13,7 +11,7 @@ import { stamp } from '../templates/service/generators/stamp.ts'
 import { wire } from '../templates/service/generators/wire.ts'
 import { writeChanges } from '../templates/service/generators/write.ts'
 import { temporaryServer, makeDatabase } from '../templates/service/scripts/databases.ts'
-import { newService, repository } from './support/added-service.ts'
+import { newService, runAll } from './support/added-service.ts'
 import { listOf, resources, type RandomField, type RandomResource } from './support/random-resources.ts'
 
 /** For a long run: `RESOURCES=200 npx vitest run test/add-property.test.ts`; with SEED, the one that failed. */
@@ -41,7 +39,7 @@ test(
     expect(added).toHaveLength(wanted)
 
     compile(service, added)
-    run(service, ['node_modules/drizzle-kit/bin.cjs', 'generate', '--name', 'all'])
+    runAll(service, [['drizzle-kit/bin.cjs', 'generate', '--name', 'all']])
     const url = await startService(service)
     expect((await send('GET', `${url}/openapi.json`)).status).toBe(200)
     const ids = new Map<Noun, string>()
@@ -89,17 +87,7 @@ function compile(service: string, added: readonly Added[]): void {
     exclude: [],
   }
   writeFileSync(join(service, 'tsconfig.property.json'), JSON.stringify(config))
-  run(service, ['node_modules/typescript/bin/tsc', '--noEmit', '-p', 'tsconfig.property.json'])
-}
-
-function run(service: string, [program = '', ...args]: string[], env: NodeJS.ProcessEnv = {}): void {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [join(repository, program), ...args], {
-    cwd: service,
-    encoding: 'utf8',
-    env: { ...process.env, ...env },
-    maxBuffer: 2 ** 28,
-  })
-  expect(status, `SEED=${seed}: ${program}\n${stdout}${stderr}`).toBe(0)
+  runAll(service, [['typescript/bin/tsc', '--noEmit', '-p', 'tsconfig.property.json']])
 }
 
 /** Runs the service on a database with its migrations until the test ends; the URL that it listens on. */
@@ -107,26 +95,15 @@ async function startService(service: string): Promise<string> {
   const server = await temporaryServer()
   onTestFinished(() => server.stop())
   const { url } = await makeDatabase(server.url)
-  const env = { ...process.env, DATABASE_URL: url, PORT: '0', ADMIN_PORT: '0', LOG_LEVEL: 'info' }
-  run(service, ['node_modules/tsx/dist/cli.mjs', 'src/migrate.ts'], env)
-  const child = spawn(process.execPath, ['--import', 'tsx', 'src/main.ts'], {
-    cwd: service,
-    env,
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  const exited = new Promise((resolve) => child.once('close', resolve))
-  onTestFinished(async () => {
-    child.kill('SIGKILL')
-    await exited
-  })
-  return new Promise((resolve, reject) => {
-    child.once('close', () => reject(new Error('the service ended before it listened')))
-    createInterface({ input: child.stdout }).on('line', (text) => {
-      const line = JSON.parse(text) as { msg: string; port?: number }
-      if (line.msg === 'listening') resolve(`http://127.0.0.1:${line.port ?? 0}`)
-    })
-  })
+  runAll(service, [['tsx/dist/cli.mjs', 'src/migrate.ts']], { DATABASE_URL: url })
+  // Its own copy of it starts what lies beside it.
+  const { startProcess } = (await import(join(service, 'test/support/service.ts'))) as Starter
+  const started = startProcess({ onTestFinished }, { env: { DATABASE_URL: url } })
+  const { port } = await started.line(({ msg }) => msg === 'listening')
+  return `http://127.0.0.1:${String(port)}`
 }
+
+type Starter = typeof import('../templates/service/test/support/service.ts')
 
 /** Sends random values: what is taken is read as it was sent, and the rest is refused by its field. The id of one that was taken. */
 async function roundTrip(

@@ -2,22 +2,21 @@
  * The page of live contexts in a real browser: Debian's Chromium, or the one of CHROMIUM. Skipped where there is none,
  * for a browser is nothing that npm installs. With SCREENSHOTS=1 it also takes the pictures of docs/.
  */
-import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { chromium, type Browser, type Page } from 'playwright-core'
+import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { makeDatabase, migrateDatabase, temporaryServer } from '../templates/service/scripts/databases.ts'
 import { open } from '../templates/service/test/support/client.ts'
 // Declares what tests of a service are given, which its helpers ask for.
 import type {} from '../templates/service/test/global-setup.ts'
 import { startProcess } from '../templates/service/test/support/service.ts'
+import { hasChromium, launchChromium } from './support/chromium.ts'
 
 const docs = join(import.meta.dirname, '../docs')
-const executablePath = process.env['CHROMIUM'] ?? '/usr/bin/chromium'
 
-describe.skipIf(!existsSync(executablePath))('the page of live contexts, in Chromium', () => {
+describe.skipIf(!hasChromium)('the page of live contexts, in Chromium', () => {
   const cleanups: (() => Promise<unknown>)[] = []
   let browser: Browser
   let url: string
@@ -38,8 +37,7 @@ describe.skipIf(!existsSync(executablePath))('the page of live contexts, in Chro
     const { port, adminPort } = await service.line(({ msg }) => msg === 'listening')
     url = `http://127.0.0.1:${String(port)}`
     adminUrl = `http://127.0.0.1:${String(adminPort)}/debug/contexts`
-    // As root Chromium has no sandbox to offer; what it shows here is our own page on loopback.
-    browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] })
+    browser = await launchChromium()
     cleanups.push(() => browser.close())
   })
   afterAll(async () => {

@@ -16,7 +16,7 @@ import type {} from '../sample-service/test/global-setup.ts'
 import { startCollector, type Collector } from '../sample-service/test/support/otlp.ts'
 import { startProcess, type StartedProcess } from '../sample-service/test/support/service.ts'
 import { repository } from './support/create.ts'
-import { labelsOfResult, promqlErrors, readExposition, type Exposition } from './support/promql.ts'
+import { familyOf, labelsOfResult, promqlErrors, readExposition, type Exposition } from './support/promql.ts'
 import { typeErrors } from './support/satisfies.ts'
 import { tracesNamed, type Trace } from './support/traces.ts'
 
@@ -245,7 +245,7 @@ describe('ops/grafana/dashboard.json', () => {
   it('shows every metric of the service', async () => {
     const { panels } = await dashboard()
     const asked = panels.flatMap(({ targets }) => targets.map(({ expr }) => expr)).join('\n')
-    const families = new Set(Array.from(metrics.keys(), (name) => name.replace(/_(bucket|count|sum)$/, '')))
+    const families = new Set(Array.from(metrics.keys(), familyOf))
     expect(Array.from(families).filter((name) => name !== 'target_info' && !asked.includes(name))).toEqual([])
   })
 

@@ -1,7 +1,7 @@
-import { existsSync } from 'node:fs'
-import { chromium, type CDPSession } from 'playwright-core'
+import type { CDPSession } from 'playwright-core'
 import type { Context } from '../../templates/service/src/context/context.ts'
 import { sleep } from '../../templates/service/src/context/sleep.ts'
+import { hasChromium, launchChromium } from '../../test/support/chromium.ts'
 
 /** What the page costs the browser that shows it. */
 export interface Drawn {
@@ -11,14 +11,12 @@ export interface Drawn {
   readonly updateMs: number
 }
 
-const executablePath = process.env['CHROMIUM'] ?? '/usr/bin/chromium'
 const watchedMs = 20_000
 
 /** Opens the page in Chromium, and watches it for a while. Undefined where there is no Chromium. */
 export async function draw(ctx: Context, url: string): Promise<Drawn | undefined> {
-  if (!existsSync(executablePath)) return undefined
-  // As root Chromium has no sandbox to offer; what it shows is our own page on loopback.
-  const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] })
+  if (!hasChromium) return undefined
+  const browser = await launchChromium()
   try {
     const page = await browser.newPage()
     const devTools = await page.context().newCDPSession(page)

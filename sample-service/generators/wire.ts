@@ -1,12 +1,11 @@
 import { Node, SyntaxKind, type ParameterDeclaration, type SourceFile } from 'ts-morph'
-import { edited, type Edit } from './edit.ts'
-import { formatEdited } from './format.ts'
+import type { Edit } from './edit.ts'
 import { importOf, styleOf } from './imports.ts'
 import { insertElement, insertStatement } from './insert.ts'
 import type { Wiring } from './piece.ts'
 import type { Plan } from './plan.ts'
+import { rewrite, withEdits } from './rewrite.ts'
 import { functionOf, returnedBy, type Scope } from './scope.ts'
-import { parse } from './source.ts'
 
 /**
  * Plans the call and its import in a file of the team's, found by its syntax tree wherever it stands and however it is
@@ -14,36 +13,29 @@ import { parse } from './source.ts'
  * Throws an Error of one sentence if the place is gone or the name is taken.
  */
 export async function wire(plan: Plan, wiring: Wiring): Promise<void> {
-  const { file } = wiring
-  const text = await plan.read(file)
-  if (text === undefined)
-    throw new Error(`${file} is gone: bring it back, for what is added must be called from there.`)
-  const after = wiredText(text, wiring)
-  if (after !== text) await plan.edit(file, await formatEdited(plan.root, file, text, after))
+  await rewrite(plan, wiring.file, 'what is added must be called from there', (text) =>
+    wiredText(text, wiring),
+  )
 }
 
 /** The text of the file with the wiring in it. The wiring's names are those to be written: widget is replaced already. */
 export function wiredText(text: string, wiring: Wiring): string {
-  // ts-morph counts positions without a byte order mark.
-  const mark = text.startsWith('\uFEFF') ? '\uFEFF' : ''
-  const body = text.slice(mark.length)
-  const source = parse(wiring.file, body)
+  return withEdits(wiring.file, text, (source, body) => editsFor(source, body, wiring))
+}
+
+function editsFor(source: SourceFile, body: string, wiring: Wiring): Edit[] {
   const scope = scopeOf(source, wiring)
   const style = styleOf(source, body)
   const imported = importOf(source, body, style, { name: wiring.call, from: wiring.from })
   const edits: Edit[] = imported.edit ? [imported.edit] : []
-
-  if (!calls(scope, imported.local)) {
-    const named = wiring.takes.map((type) => parameterOf(scope, type, wiring))
-    const call = `${imported.local}(${named.map(({ name }) => name).join(', ')})`
-    edits.push(...named.flatMap(({ edit }) => edit ?? []))
-    edits.push(
-      wiring.as !== 'statement'
-        ? insertElement(body, arrayOf(scope, wiring), wiring.as === 'element' ? `...${call}` : call)
-        : insertStatement(body, blockOf(scope, wiring), `await ${call}${style.semicolon}`, style),
-    )
-  }
-  return mark + edited(body, edits)
+  if (calls(scope, imported.local)) return edits
+  const named = wiring.takes.map((type) => parameterOf(scope, type, wiring))
+  const call = `${imported.local}(${named.map(({ name }) => name).join(', ')})`
+  const there =
+    wiring.as !== 'statement'
+      ? insertElement(body, arrayOf(scope, wiring), wiring.as === 'element' ? `...${call}` : call)
+      : insertStatement(body, blockOf(scope, wiring), `await ${call}${style.semicolon}`, style)
+  return [...edits, ...named.flatMap(({ edit }) => edit ?? []), there]
 }
 
 function scopeOf(source: SourceFile, { within, file, call }: Wiring): Scope {

@@ -45,13 +45,18 @@ export function add(service: string, ...args: string[]): Result {
   return { code: status, out: stdout, err: stderr }
 }
 
-/** Runs each program of the service's dependencies in its folder; all must succeed. */
-export function runAll(service: string, runs: [string, ...string[]][]): void {
+/** Runs each program of the service's dependencies in its folder, with `env` beside this process's; all must succeed. */
+export function runAll(service: string, runs: [string, ...string[]][], env: NodeJS.ProcessEnv = {}): void {
   for (const [bin, ...args] of runs) {
     const { status, stdout, stderr } = spawnSync(
       process.execPath,
       [join(repository, 'node_modules', bin), ...args],
-      { cwd: service, encoding: 'utf8', env: { ...process.env, NODE_ENV: 'test' } },
+      {
+        cwd: service,
+        encoding: 'utf8',
+        env: { ...process.env, NODE_ENV: 'test', ...env },
+        maxBuffer: 2 ** 28,
+      },
     )
     expect(status, `${bin}\n${stdout}${stderr}`).toBe(0)
   }

@@ -35,8 +35,8 @@ export function readExposition(text: string): Exposition {
     if (named !== '') types.set(named, type)
     const [, name, labels = ''] = /^(\w+)(?:\{(.*)\})? \S+/.exec(line) ?? []
     if (name === undefined) continue
-    const family = name.replace(/_(bucket|count|sum)$/, '')
-    const metric = found.get(name) ?? { type: types.get(name) ?? types.get(family) ?? 'untyped', series: [] }
+    const declared = types.get(name) ?? types.get(familyOf(name)) ?? 'untyped'
+    const metric = found.get(name) ?? { type: declared, series: [] }
     const pairs = Array.from(labels.matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g), ([, key = '', value = '']) => [
       key,
       value,
@@ -45,6 +45,11 @@ export function readExposition(text: string): Exposition {
     found.set(name, metric)
   }
   return found
+}
+
+/** The metric as it is declared: a histogram is shown as three. */
+export function familyOf(name: string): string {
+  return name.replace(/_(bucket|count|sum)$/, '')
 }
 
 /**
@@ -117,7 +122,7 @@ function labelsOf(metric: Metric | undefined): Set<string> {
 }
 
 function isCounter(name: string, { type }: Metric): boolean {
-  return type === 'counter' || (type === 'histogram' && /_(bucket|count|sum)$/.test(name))
+  return type === 'counter' || (type === 'histogram' && familyOf(name) !== name)
 }
 
 function matcherOf(text: string): Matcher {

@@ -14,7 +14,7 @@ import { notFound } from './problem.ts'
 import type { RecentRequests } from './recent-requests.ts'
 import { requestKey } from './request.ts'
 import type { Route, StreamedResponse } from './route.ts'
-import { endServerSpan, serverSpans } from './server-span.ts'
+import { endServerSpan, startServerSpan } from './server-span.ts'
 import { tracer } from './span.ts'
 import { stepKey } from './steps.ts'
 import { unwound } from './unwound.ts'
@@ -65,7 +65,6 @@ export function createBoundary(
   const active = new Set<Exchange>()
   const metrics = httpMetrics()
   const spans = tracer()
-  const startServerSpan = spans && serverSpans(spans)
   let closing = false
 
   const app = new Hono<Env>()
@@ -101,7 +100,7 @@ export function createBoundary(
     const ownMs = route?.timeoutMs ?? options.requestTimeoutMs
     const callerMs = callerTimeoutMs(exchange.incoming.headers)
     const named = withValue(server, requestKey, exchange.info)
-    const traced = startServerSpan?.(named, exchange.incoming.headers, exchange.info) ?? named
+    const traced = spans ? startServerSpan(named, spans, exchange.incoming.headers, exchange.info) : named
     const recent = options.recent?.begin(exchange.info, exchange.startedAt)
     const seen = recent === undefined ? traced : withValue(traced, stepKey, recent.steps)
     const ctx = withTimeout(seen, callerMs === undefined ? ownMs : Math.min(ownMs, callerMs))

@@ -46,7 +46,6 @@ export function recentRequests(limit: number): RecentRequests {
     end(request, ending) {
       request.ending = ending
       request.steps.endedAt = performance.now()
-      request.steps.fault = ending.cause
       underWay.delete(request)
       if (ended.length === limit) ended.shift()
       ended.push(request)

@@ -6,7 +6,7 @@ import { withValue, type Context } from '../context/context.ts'
 import { testContext } from '../context/test-context.ts'
 import type { Outcome } from './outcome.ts'
 import { requestKey } from './request.ts'
-import { endServerSpan, serverSpans } from './server-span.ts'
+import { endServerSpan, startServerSpan } from './server-span.ts'
 import { span, traceOf, tracer } from './span.ts'
 import { startTelemetry } from './telemetry.ts'
 
@@ -40,7 +40,7 @@ async function serve(
   const info = { id: '1', method: request.method ?? 'GET', path: '/items/7' }
   const spans = tracer()
   if (spans === undefined) throw new Error('nothing is traced')
-  const ctx = serverSpans(spans)(withValue(parent, requestKey, info), request.headers ?? {}, info)
+  const ctx = startServerSpan(withValue(parent, requestKey, info), spans, request.headers ?? {}, info)
   await work(ctx)
   endServerSpan(ctx, outcome)
 }

@@ -20,37 +20,37 @@ const getter: TextMapGetter<IncomingHttpHeaders> = {
 }
 
 /**
- * Starts the spans of requests, each below the caller's if it sent a `traceparent`, with the names of the stable HTTP
+ * Starts the span of a request, below the caller's if it sent a `traceparent`, with the names of the stable HTTP
  * conventions (https://opentelemetry.io/docs/specs/semconv/http/http-spans/). The query is left out: it may hold secrets.
- * To be called after `startTelemetry`.
- * @returns what derives a context for all that is done for a request
+ * @returns a context for all that is done for the request
  */
-export function serverSpans(
+export function startServerSpan(
+  parent: Context,
   spans: Tracer,
-): (parent: Context, headers: IncomingHttpHeaders, info: RequestInfo) => Context {
-  return (parent, headers, info) => {
-    const caller = propagation.extract(ROOT_CONTEXT, headers, getter)
-    const method = knownMethod(info.method)
-    const span = spans.startSpan(
-      nameOf(method, undefined),
-      {
-        kind: SpanKind.SERVER,
-        attributes: {
-          'http.request.method': method,
-          'http.request.method_original': method === '_OTHER' ? info.method : undefined,
-          'url.scheme': 'http',
-          'url.path': info.path,
-          'user_agent.original': headers['user-agent'],
-        },
+  headers: IncomingHttpHeaders,
+  info: RequestInfo,
+): Context {
+  const caller = propagation.extract(ROOT_CONTEXT, headers, getter)
+  const method = knownMethod(info.method)
+  const span = spans.startSpan(
+    nameOf(method, undefined),
+    {
+      kind: SpanKind.SERVER,
+      attributes: {
+        'http.request.method': method,
+        'http.request.method_original': method === '_OTHER' ? info.method : undefined,
+        'url.scheme': 'http',
+        'url.path': info.path,
+        'user_agent.original': headers['user-agent'],
       },
-      caller,
-    )
-    return withValue(parent, otelKey, trace.setSpan(caller, span))
-  }
+    },
+    caller,
+  )
+  return withValue(parent, otelKey, trace.setSpan(caller, span))
 }
 
 /**
- * Ends the span that `serverSpans` put into `ctx`, if any. A client that left is a 499 with the status unset and
+ * Ends the span that `startServerSpan` put into `ctx`, if any. A client that left is a 499 with the status unset and
  * its cause as `error.type`: the service did not fail. A 5xx, or an answer that broke off, is an error.
  */
 export function endServerSpan(ctx: Context, outcome: Outcome): void {

@@ -5,14 +5,13 @@ import {
   type ObjectLiteralExpression,
   type SourceFile,
 } from 'ts-morph'
-import { edited, type Edit } from './edit.ts'
-import { formatEdited } from './format.ts'
+import type { Edit } from './edit.ts'
 import { importOf, styleOf } from './imports.ts'
 import { insertElement, insertMember } from './insert.ts'
 import type { Member } from './piece.ts'
 import type { Plan } from './plan.ts'
+import { rewrite, withEdits } from './rewrite.ts'
 import { functionOf, returnedBy } from './scope.ts'
-import { parse } from './source.ts'
 
 /**
  * Plans the property and its import in a file of the team's, found by its syntax tree. One that is there already, with the same
@@ -21,19 +20,16 @@ import { parse } from './source.ts'
  */
 export async function addMember(plan: Plan, member: Member): Promise<void> {
   const { file, name } = member
-  const text = await plan.read(file)
-  if (text === undefined) throw new Error(`${file} is gone: bring it back, for ${name} must be said there.`)
-  const after = withMember(text, member)
-  if (after !== text) await plan.edit(file, await formatEdited(plan.root, file, text, after))
+  await rewrite(plan, file, `${name} must be said there`, (text) => withMember(text, member))
 }
 
 /** The text of the file with the property in it. */
 export function withMember(text: string, member: Member): string {
+  return withEdits(member.file, text, (source, body) => editsFor(source, body, member))
+}
+
+function editsFor(source: SourceFile, body: string, member: Member): Edit[] {
   const { file, name, code } = member
-  // ts-morph counts positions without a byte order mark.
-  const mark = text.startsWith('\uFEFF') ? '\uFEFF' : ''
-  const body = text.slice(mark.length)
-  const source = parse(file, body)
   const place = placeOf(source, member)
   refuseUnknown(source, member)
   const style = styleOf(source, body)
@@ -52,7 +48,7 @@ export function withMember(text: string, member: Member): string {
       `${member.within} in ${file} has a ${name} already, and another one: choose another name.`,
     )
   }
-  return mark + edited(body, edits)
+  return edits
 }
 
 function placeOf(

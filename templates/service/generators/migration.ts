@@ -12,9 +12,9 @@ const longestMs = 60_000
 const needed = ['package.json', 'tsconfig.json', 'drizzle.config.ts', 'src', 'drizzle']
 
 /**
- * Plans the migration for the schema as the plan leaves it: the service's own drizzle-kit runs on a copy of the service. It needs no database. No migration is planned where the
- * plan adds no schema. Throws an Error of one sentence if drizzle-kit fails, or if the migration would not be of this table
- * alone; an aborted signal ends it.
+ * Plans the migration for the schema as the plan leaves it: the service's own drizzle-kit runs on a copy of the service. It needs
+ * no database. No migration is planned where the plan adds no schema. Throws an Error of one sentence if drizzle-kit fails, or if
+ * the migration would not be of this table alone; an aborted signal ends it.
  */
 export async function migrate(plan: Plan, name: string, signal: AbortSignal): Promise<void> {
   if (!plan.changes().some(({ path }) => path.endsWith('.schema.ts'))) return

@@ -1,0 +1,12 @@
+import { existsSync } from 'node:fs'
+import { chromium, type Browser } from 'playwright-core'
+
+const executablePath = process.env['CHROMIUM'] ?? '/usr/bin/chromium'
+
+/** Whether this machine has one: npm brings none. */
+export const hasChromium = existsSync(executablePath)
+
+/** For pages of our own on loopback alone: as root Chromium has no sandbox to offer. */
+export function launchChromium(): Promise<Browser> {
+  return chromium.launch({ executablePath, args: ['--no-sandbox'] })
+}
