@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { format, resolveConfig } from 'prettier'
-import ts from 'typescript'
+import { testTitles } from './test-titles.ts'
 
 const root = join(import.meta.dirname, '..')
 
@@ -27,8 +27,8 @@ Each promise stands at the top of a file of \`${folder}/\`, whose tests start th
 its own, and look at it from outside and from inside: \`pg_stat_activity\`, the upload folder, the live contexts, the
 descriptors in \`/proc\`. \`npm run guarantees\` makes this page of them; a test says when it is out of date.
 
-What a domain promises is proved beside it, in \`src/<nouns>/*.test.ts\`; what \`src/context/\` does as Go's package does,
-in \`src/context/*.test.ts\`.`
+What a domain promises is proved beside it, in \`src/<nouns>/*.test.ts\`; what \`src/context/\` does as Go's package does is in
+[context.md](context.md).`
 
 /**
  * The page as it should be now.
@@ -57,30 +57,6 @@ async function readGuarantee(file: string, planned: ReadonlyMap<string, string>)
   if (gone.length > 0)
     throw new Error(`${file}: 'Held by' names files that are not there: ${gone.join(', ')}`)
   return { file, promise, go, heldBy, tests: testTitles(file, text) }
-}
-
-/** The titles of all `test('…')` and `test.for(…)('…')`, in their order; a place that a row fills is `…`. */
-function testTitles(file: string, text: string): string[] {
-  const titles: string[] = []
-  const visit = (node: ts.Node): void => {
-    if (ts.isCallExpression(node) && isTest(node.expression)) {
-      const [title] = node.arguments
-      if (title !== undefined && ts.isStringLiteralLike(title)) titles.push(title.text)
-    }
-    ts.forEachChild(node, visit)
-  }
-  visit(ts.createSourceFile(file, text, ts.ScriptTarget.Latest))
-  return titles.map((title) => title.replaceAll(/%[a-z]|\$\w+/g, '…'))
-}
-
-/** `test`, or what `test.for(…)` returns. */
-function isTest(callee: ts.Expression): boolean {
-  if (ts.isIdentifier(callee)) return callee.text === 'test'
-  return (
-    ts.isCallExpression(callee) &&
-    ts.isPropertyAccessExpression(callee.expression) &&
-    isTest(callee.expression.expression)
-  )
 }
 
 function section({ file, promise, go, heldBy, tests }: Guarantee): string {

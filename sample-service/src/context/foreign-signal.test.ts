@@ -1,6 +1,7 @@
 import { getEventListeners } from 'node:events'
 import { describe, expect, test } from 'vitest'
 import {
+  afterFunc,
   background,
   Canceled,
   cause,
@@ -19,7 +20,7 @@ function listeners(signal: AbortSignal): number {
 }
 
 describe('a context with a foreign signal', () => {
-  test('ends before abort returns, with its reason as the cause (go: TestCustomContextPropagation)', () => {
+  test('ends before abort returns, with its reason as the cause (go: TestCustomContextPropagation, TestCustomContextAfterFuncCancel)', () => {
     const foreign = new AbortController()
     const ctx = withSignal(root, foreign.signal)
     const child = withCancel(ctx)
@@ -28,6 +29,16 @@ describe('a context with a foreign signal', () => {
 
     expect([ctx.err, child.err, cause(ctx), cause(child)]).toEqual([Canceled, Canceled, why, why])
     expect([ctx.signal.reason, child.signal.reason]).toEqual([why, why])
+  })
+
+  test('ends what has a timeout below it, and starts its callbacks (go: TestCustomContextAfterFuncTimeout, TestCustomContextAfterFuncAfterFunc)', async () => {
+    const foreign = new AbortController()
+    const ctx = withSignal(root, foreign.signal)
+    using timed = withTimeout(ctx, 3_600_000)
+    const called = new Promise((resolve) => afterFunc(timed, () => resolve(timed.err)))
+    foreign.abort()
+
+    expect(await called).toBe(Canceled)
   })
 
   test('ends at once when the signal has aborted already (beyond Go)', () => {

@@ -4,10 +4,10 @@ import { background, cause, contextKey, liveContexts, todo, withCancel } from '.
 const key = contextKey<string>('anything')
 
 describe.each([
-  { name: 'background', root: background(), go: 'TestBackground' },
-  { name: 'todo', root: todo(), go: 'TestTODO' },
-])('$name', ({ name, root, go }) => {
-  test(`is not done, and its signal is never aborted (go: ${go})`, () => {
+  { name: 'background', root: background() },
+  { name: 'todo', root: todo() },
+])('$name', ({ name, root }) => {
+  test('is not done, and its signal is never aborted (go: TestBackground, TestTODO)', () => {
     withCancel(root).cancel()
 
     expect(root.err).toBeUndefined()
@@ -30,7 +30,7 @@ describe.each([
     expect(root.signal).toBe(root.signal)
   })
 
-  test(`is shown by its own name (go: ${go})`, () => {
+  test('is shown by its own name (go: TestBackground, TestTODO)', () => {
     expect(liveContexts(root).name).toBe(name)
   })
 })

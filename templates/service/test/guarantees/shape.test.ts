@@ -6,6 +6,7 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { contextPage, renderContextPage } from '../../scripts/context-page.ts'
 import { page, renderGuarantees } from '../../scripts/guarantees-page.ts'
 
 const src = join(import.meta.dirname, '../../src')
@@ -45,6 +46,10 @@ test('no file imports against the arrows: main → routes → domains → platfo
 
 test('docs/guarantees.md holds each promise and its tests, as npm run guarantees writes them', async () => {
   expect(await readFile(page, 'utf8'), 'run npm run guarantees').toBe(await renderGuarantees())
+})
+
+test("docs/context.md holds each test of src/context, under the test of Go's that it comes from", async () => {
+  expect(await readFile(contextPage, 'utf8'), 'run npm run guarantees').toBe(await renderContextPage())
 })
 
 /** The higher the room, the more it may import. Two domains are of one height, and do not import each other. */
