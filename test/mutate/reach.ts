@@ -2,8 +2,11 @@ import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join, posix } from 'node:path'
 
-/** Programs that tests start as processes, and the helper that starts them: to a test this is an import. */
-const started: Readonly<Record<string, string>> = { 'test/support/service.ts': 'src/main.ts' }
+/** Programs that tests start as processes, and the files that start them: to a test this is an import. */
+const started: Readonly<Record<string, string>> = {
+  'test/support/service.ts': 'src/main.ts',
+  'test/guarantees/migrations.test.ts': 'src/migrate.ts',
+}
 
 /** The files that `file` imports, and those that they import: no other change can be noticed by it. */
 export async function reachOf(directory: string, file: string): Promise<ReadonlySet<string>> {

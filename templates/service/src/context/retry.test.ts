@@ -81,6 +81,18 @@ test('retry: the end of ctx ends the pause, and is what it rejects with (beyond 
   await expect(work).rejects.toBe(reason)
 })
 
+test('retry: the end of ctx is what it rejects with, also where the last attempt fails because of it (beyond Go)', async (t) => {
+  using ctx = withCancel(testContext(t))
+  const reason = new Error('no longer wanted')
+
+  const work = retry(ctx, { attempts: 1 }, async () => {
+    ctx.cancel(reason)
+    throw new Error('socket closed')
+  })
+
+  await expect(work).rejects.toBe(reason)
+})
+
 test('retry: hands its context to the work, and does not begin under one that has ended (beyond Go)', async (t) => {
   using ctx = withTimeout(testContext(t), 0)
   let attempts = 0
