@@ -97,7 +97,8 @@ async function check(
     if (error !== undefined) return { by: 'lint', detail: error }
   }
   if (!skip.has('tests')) {
-    for (const files of await tests.for(mutant.file)) {
+    const { near, inside, through } = await tests.for(mutant.file)
+    for (const files of [near, inside, skip.has('service') ? [] : through]) {
       const failure = await tests.failureIn(ctx, files, mutant.file, mutated)
       if (failure !== undefined) return { by: 'tests', detail: failure }
     }

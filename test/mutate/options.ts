@@ -17,10 +17,11 @@ export const usage = `npm run mutate -- [options]
   --kind using,signal   of ctx, using, signal, afterFunc
   --limit n             stop after n mutants
   --resume              keep what the last run found out about files that have not changed since
-  --skip types,lint     leave checks out: types, lint, tests`
+  --skip types,lint     leave checks out: types, lint, tests, or of the tests those that start the service, which
+                        take minutes for each mutant that nothing else notices: service`
 
 const kinds = ['ctx', 'using', 'signal', 'afterFunc']
-const checks = ['types', 'lint', 'tests']
+const checks = ['types', 'lint', 'tests', 'service']
 
 /** @throws Error of one sentence for what it does not know */
 export function parseOptions(args: readonly string[]): Options | 'help' {

@@ -10,7 +10,7 @@ import { reachOf } from './reach.ts'
 /** The tests of a service, run on what lies in its folder. */
 export interface Tests {
   /** The test files that can see a change to `file`: those named after it, those without a service, those that start one. */
-  for(file: string): Promise<readonly (readonly string[])[]>
+  for(file: string): Promise<TestFiles>
   /**
    * The first test of `files` that fails with `file` changed to `mutated`, or undefined if all pass. One counts only if it
    * fails twice, for a busy machine fails tests by itself, and if its file passes without the change.
@@ -21,6 +21,12 @@ export interface Tests {
     file: string,
     mutated: string,
   ): Promise<string | undefined>
+}
+
+interface TestFiles {
+  readonly near: readonly string[]
+  readonly inside: readonly string[]
+  readonly through: readonly string[]
 }
 
 interface Report {
@@ -82,7 +88,7 @@ export function openTests(directory: string, databaseUrl: string): Tests {
         else if (reach.has('src/main.ts')) through.push(path)
         else inside.push(path)
       }
-      return [near, inside, through].filter(({ length }) => length > 0)
+      return { near, inside, through }
     },
 
     async failureIn(ctx, files, file, mutated) {
