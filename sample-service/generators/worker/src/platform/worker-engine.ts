@@ -46,11 +46,16 @@ export async function openEngine(
   // The contexts of jobs descend from it: who cannot prove to be alive works no more.
   const working = withCancel(serving)
   const cancelled: Row[] = []
+  const events: WorkerEvents = new EventEmitter()
   let lease: Lease | undefined
+  let started: Runner | undefined
   try {
     const held = await openLease(ctx, working, connection)
     lease = held
-    const runner = await until(ctx, start(working, log, { ...options, pool, lease: held, cancelled }))
+    const looked = firstLook(events)
+    const runner = await until(ctx, start(working, log, { ...options, pool, events, lease: held, cancelled }))
+    started = runner
+    await until(ctx, Promise.race([looked, runner.promise]))
     const finished = runner.promise.then(
       () => working.cancel(new Error('graphile-worker has stopped')),
       (cause: unknown) => working.cancel(new Error('graphile-worker has failed', { cause })),
@@ -72,6 +77,7 @@ export async function openEngine(
   } catch (error) {
     working.cancel()
     // Not waited for: a connection that hangs would hold up the next attempt.
+    started?.stop().catch(() => undefined)
     lease?.close(serving).catch(() => undefined)
     // Nor these.
     pool.end().catch(() => undefined)
@@ -79,12 +85,24 @@ export async function openEngine(
   }
 }
 
+/**
+ * Resolves when it has been looked for jobs, by which their names are known to the database. An enqueue makes a new one known as
+ * well, in its transaction, and would hold up every other enqueue and every worker until that ends.
+ */
+function firstLook(events: WorkerEvents): Promise<void> {
+  return new Promise((resolve) => {
+    for (const outcome of ['worker:getJob:empty', 'worker:getJob:error', 'job:start'] as const) {
+      events.once(outcome, () => resolve())
+    }
+  })
+}
+
 function start(
   working: CancelContext,
   log: Log,
-  parts: EngineOptions & { pool: pg.Pool; lease: Lease; cancelled: Row[] },
+  parts: EngineOptions & { pool: pg.Pool; events: WorkerEvents; lease: Lease; cancelled: Row[] },
 ): Promise<Runner> {
-  const { jobs, concurrency, underWay, pool, lease, cancelled } = parts
+  const { jobs, concurrency, underWay, pool, events, lease, cancelled } = parts
 
   async function perform(job: Job, row: Row): Promise<void> {
     const { id, attempts: attempt, max_attempts: maxAttempts, payload } = row
@@ -105,7 +123,6 @@ function start(
     version: '0.0.0',
     worker: { hooks: { startWorker: (_, { worker }) => lease.hold(worker.workerPool.id) } },
   }
-  const events: WorkerEvents = new EventEmitter()
   events.on('cron:scheduled', ({ timestamp, jobsAndIdentifiers: ticks }) => {
     log.debug(working, 'due', { at: new Date(timestamp), jobs: ticks.map(({ identifier }) => identifier) })
   })

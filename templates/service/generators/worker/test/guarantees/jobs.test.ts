@@ -3,8 +3,9 @@
  * Go: `river.Client.InsertTx(ctx, tx, args, nil)`, and `Work(ctx, job)` under the context that `client.Stop` ends
  * Held by: src/platform/jobs.ts, src/platform/job-run.ts, src/platform/worker.ts, src/platform/worker-engine.ts, src/platform/worker-lease.ts
  */
+import pg from 'pg'
 import { expect, inject, test, type TestContext } from 'vitest'
-import { makeDatabase } from '../../scripts/databases.ts'
+import { makeDatabase, migrateDatabase } from '../../scripts/databases.ts'
 import { eventually, liveTree, open, running } from '../support/client.ts'
 import { startCollector } from '../support/otlp.ts'
 import {
@@ -213,6 +214,24 @@ test('a database without the tables of graphile-worker is refused, with what to 
   expect(msg).toMatch(
     /^start-up failed: the database lacks migrations \(.*graphile-worker 1,.*\): run `npm run db:migrate`/,
   )
+})
+
+test('it does not serve before the names of its jobs are known, for whoever makes one known holds up all others', async (t) => {
+  const { url, drop } = await makeDatabase(inject('postgres').url)
+  t.onTestFinished(drop)
+  await migrateDatabase(url)
+  const first = new pg.Client({ connectionString: url })
+  await first.connect()
+  await first.query(`begin; select graphile_worker.add_job('probe')`)
+
+  const starting = startProcess(t, {
+    probe: true,
+    env: { DATABASE_URL: url, STARTUP_TIMEOUT_MS: '4000' },
+  })
+
+  const { msg } = await starting.line(({ level, msg }) => level === 'fatal' || msg === 'listening')
+  await first.end()
+  expect(msg).toMatch(/^start-up failed: it took longer than 4000 ms/)
 })
 
 /** @returns the job's id */
