@@ -53,13 +53,17 @@ async function main(ctx: Context, options: Options): Promise<boolean> {
 
 async function checkAll(ctx: Context, checks: Checks, mutants: readonly Mutant[], options: Options) {
   const results = await openResults(options.resume)
+  // What nothing noticed is asked again where there are tests that were not asked.
+  const skipped = new Set(
+    [...options.skip].filter((each) => each !== 'service' || options.through.length === 0),
+  )
   const done: { mutant: Mutant; result: Result }[] = []
   let fresh = 0
   for (const mutant of mutants) {
     throwIfEnded(ctx)
     const text = await readFile(join(checks.directory, mutant.file), 'utf8')
     const hash = hashOf(text)
-    const known = results.find(mutant.id, hash, options.skip)
+    const known = results.find(mutant.id, hash, skipped)
     if (known !== undefined) {
       done.push({ mutant, result: known })
       continue
@@ -82,8 +86,9 @@ async function check(
   { types, linter, tests }: Checks,
   mutant: Mutant,
   text: string,
-  { skip }: Options,
+  options: Options,
 ): Promise<Pick<Result, 'by' | 'detail'>> {
+  const { skip } = options
   const line = text.split('\n')[mutant.line - 1]?.trim() ?? ''
   const equivalent = equivalentOf(mutant, line)
   if (equivalent !== undefined) return { by: 'equivalent', detail: equivalent.reason }
@@ -98,7 +103,10 @@ async function check(
   }
   if (!skip.has('tests')) {
     const { near, inside, through } = await tests.for(mutant.file)
-    for (const files of [near, inside, skip.has('service') ? [] : through]) {
+    const wanted = skip.has('service')
+      ? through.filter((file) => options.through.some((path) => file.startsWith(path)))
+      : through
+    for (const files of [near, inside, wanted]) {
       const failure = await tests.failureIn(ctx, files, mutant.file, mutated)
       if (failure !== undefined) return { by: 'tests', detail: failure }
     }

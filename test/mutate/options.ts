@@ -9,6 +9,8 @@ export interface Options {
   readonly resume: boolean
   /** Checks to leave out, to learn what the others see. */
   readonly skip: ReadonlySet<string>
+  /** How the paths begin of those tests that start the service and are not left out for all that. */
+  readonly through: readonly string[]
 }
 
 export const usage = `npm run mutate -- [options]
@@ -18,7 +20,8 @@ export const usage = `npm run mutate -- [options]
   --limit n             stop after n mutants
   --resume              keep what the last run found out about files that have not changed since
   --skip types,lint     leave checks out: types, lint, tests, or of the tests those that start the service, which
-                        take minutes for each mutant that nothing else notices: service`
+                        take minutes for each mutant that nothing else notices: service
+  --through test/a      with --skip service: not those that begin so`
 
 const kinds = ['ctx', 'using', 'signal', 'afterFunc']
 const checks = ['types', 'lint', 'tests', 'service']
@@ -33,6 +36,7 @@ export function parseOptions(args: readonly string[]): Options | 'help' {
       limit: { type: 'string' },
       resume: { type: 'boolean', default: false },
       skip: { type: 'string' },
+      through: { type: 'string', default: '' },
       help: { type: 'boolean', default: false },
     },
   })
@@ -45,6 +49,7 @@ export function parseOptions(args: readonly string[]): Options | 'help' {
     limit,
     resume: values.resume,
     skip: some('--skip', values.skip, checks),
+    through: values.through.split(',').filter((path) => path !== ''),
   }
 }
 
