@@ -102,6 +102,35 @@ export const equivalents: readonly Equivalent[] = [
     now: 'withoutCancel(ctx)',
     reason: 'the trace of a context is one of its values',
   },
+  {
+    file: 'src/platform/database-transaction.ts',
+    line: "await connection.conclude(ctx, 'SAVEPOINT part', steeringBudgetMs)",
+    was: 'ctx',
+    now: 'withoutCancel(ctx)',
+    reason: 'conclude takes nothing but the values of it: it detaches by itself',
+  },
+  {
+    file: 'src/platform/database-transaction.ts',
+    line: 'await connection.conclude(ctx, undo, steeringBudgetMs).catch(() => undefined)',
+    was: 'ctx',
+    now: 'withoutCancel(ctx)',
+    reason: 'conclude takes nothing but the values of it: it detaches by itself',
+  },
+  {
+    file: 'src/platform/server.ts',
+    line: 'const workDone = work.stop(ctx)',
+    was: 'ctx',
+    now: 'withoutCancel(ctx)',
+    reason:
+      'the context of a shutdown hangs from the root and does not end: its phases have deadlines of their own',
+  },
+  {
+    file: 'src/platform/telemetry.ts',
+    line: 'ctx,',
+    was: 'ctx',
+    now: 'withoutCancel(ctx)',
+    reason: 'what is waited for are modules on the disk, whose import nothing from outside can hold up',
+  },
 ]
 
 /** The entry for `mutant`, a change in the line of text `line`; undefined if it has none. */

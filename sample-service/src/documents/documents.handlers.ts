@@ -36,7 +36,8 @@ export function documentHandlers(platform: Platform) {
     },
 
     async content(ctx: Context, id: string, request: IncomingRequest): Promise<Response | StreamedResponse> {
-      const document = await findDocument(ctx, db, id)
+      const find = () => findDocument(ctx, db, id)
+      const document = await find()
       try {
         return await answerContent(request.headers, {
           ...document,
@@ -44,7 +45,7 @@ export function documentHandlers(platform: Platform) {
         })
       } catch (error) {
         // Deleted in between, which is a 404 like any other; else bytes are lost, and that is an error.
-        if (error instanceof ContentMissing) await findDocument(ctx, db, id)
+        if (error instanceof ContentMissing) await find()
         throw error
       }
     },

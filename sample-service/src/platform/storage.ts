@@ -182,7 +182,8 @@ async function write(ctx: Context, directory: string, path: string, content: Rea
   const handle = await open(path + underWay, 'wx', 0o600)
   try {
     const stored = await fill(ctx, handle, content)
-    if (ctx.err !== undefined) throw cause(ctx)
+    // `consuming` tells why.
+    if (ctx.err !== undefined) throw ctx.err
     await rename(path + underWay, path)
     await syncDirectory(directory)
     return stored

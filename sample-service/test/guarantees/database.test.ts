@@ -29,6 +29,23 @@ test('a statement is cancelled in Postgres when its context ends, and the call r
   expect(db.stats()).toEqual({ total: 1, idle: 1, waiting: 0 })
 })
 
+test('the work itself sees the cause, too, where it catches what its statement rejects with', async (t) => {
+  const { ctx, db, active } = await openTestDatabase(t)
+  using request = withCancel(ctx)
+  const seen: unknown[] = []
+  const sleeping = db.run(request, (q) =>
+    q.execute(sql`select pg_sleep(30)`).catch((error: unknown) => seen.push(error)),
+  )
+  await eventually(async () => (await active()) === 1)
+  const reason = new Error('no longer wanted')
+
+  request.cancel(reason)
+
+  await sleeping
+  // Within what drizzle makes of it.
+  expect(seen).toMatchObject([{ cause: reason }])
+})
+
 test('sixty requests that time out on a pool of two all end, and nothing stays active', async (t) => {
   const { ctx, db, active } = await openTestDatabase(t, 2)
   using all = withTimeout(ctx, 300)

@@ -152,6 +152,21 @@ test('neither is a ROLLBACK', async (t) => {
   expect(await db.run(ctx, backendOf)).toBe(backend)
 })
 
+test('a ROLLBACK without an answer holds nobody up for longer than five seconds: its connection is closed', async (t) => {
+  const { ctx, db, proxy, count } = await openTestDatabase(t, 1)
+  proxy.toServer = (_link, bytes) => (bytes.includes('ROLLBACK') ? new Promise(() => undefined) : undefined)
+
+  const work = db.transaction(ctx, async (q) => {
+    await insert(q, 1)
+    throw new Error('on second thoughts')
+  })
+
+  await expect(work).rejects.toThrow('on second thoughts')
+  await db.run(ctx, (q) => q.execute(sql`select 1`))
+  expect(proxy.seen.session).toBe(2)
+  expect(await count('select count(*) from things')).toBe(0)
+})
+
 test.for(['before Postgres saw it', 'after Postgres did it'])(
   'a connection that is lost during COMMIT is told as such, even to one whose context has ended: %s',
   async (when, t) => {

@@ -65,9 +65,10 @@ test('a peer that takes longer than the client allows fails; callers that leave 
   const { ctx, client, peer } = await startClient(t, ['hang'])
   for (let n = 0; n < 5; n++) {
     using left = withCancel(ctx)
-    const call = expect(client.text(left, '/')).rejects.toThrow('left')
+    const why = new Error('left')
+    const call = expect(client.text(left, '/')).rejects.toBe(why)
     await vi.waitFor(() => expect(peer.received).toHaveLength(n + 1))
-    left.cancel(new Error('left'))
+    left.cancel(why)
     await call
   }
   for (let n = 0; n < 5; n++) {

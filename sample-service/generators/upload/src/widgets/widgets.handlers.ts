@@ -36,7 +36,8 @@ export function widgetHandlers(platform: Platform) {
     },
 
     async content(ctx: Context, id: string, request: IncomingRequest): Promise<Response | StreamedResponse> {
-      const widget = await findWidget(ctx, db, id)
+      const find = () => findWidget(ctx, db, id)
+      const widget = await find()
       try {
         return await answerContent(request.headers, {
           ...widget,
@@ -44,7 +45,7 @@ export function widgetHandlers(platform: Platform) {
         })
       } catch (error) {
         // Deleted in between, which is a 404 like any other; else bytes are lost, and that is an error.
-        if (error instanceof ContentMissing) await findWidget(ctx, db, id)
+        if (error instanceof ContentMissing) await find()
         throw error
       }
     },
