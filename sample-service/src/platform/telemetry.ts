@@ -65,6 +65,9 @@ export async function startTelemetry(
     suppressOverrideMessage: true,
   })
   tracing?.start()
+  // The SDK keeps an ambient span across promises, and every promise of the process pays for it (before Node 24). Our spans hang
+  // from ctx. Where libraries are instrumented that ask for the ambient one, this line goes.
+  ambient.disable()
   const prometheus = prometheusEndpoint()
   const meters = new MeterProvider({ resource, readers: [prometheus.reader, ...createReaders()] })
   metrics.setGlobalMeterProvider(meters)

@@ -77,7 +77,7 @@ async function traced<T>(
   const current = spans.startSpan(name, options, parent)
   const otel = trace.setSpan(parent, current)
   try {
-    // Ambient as well, for libraries that bring instrumentation of their own and know nothing of ctx.
+    // Ambient as well, for libraries that bring instrumentation of their own and know nothing of ctx: `startTelemetry` says when.
     return await ambient.with(otel, () => work(withValue(ctx, otelKey, otel), current))
   } catch (error) {
     recordFailure(ctx, current, error)

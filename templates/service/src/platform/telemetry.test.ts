@@ -1,5 +1,13 @@
-import { createServer, type AddressInfo } from 'node:net'
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { once } from 'node:events'
+import { createServer, type AddressInfo } from 'node:net'
+import {
+  context as ambient,
+  ROOT_CONTEXT,
+  trace,
+  type Context as OtelContext,
+  type ContextManager,
+} from '@opentelemetry/api'
 import { expect, test, vi, type TestContext } from 'vitest'
 import { startCollector } from '../../test/support/otlp.ts'
 import { recordedLog } from '../../test/support/recorded-log.ts'
@@ -30,6 +38,19 @@ async function start(t: TestContext, env: Readonly<Record<string, string>>): Pro
   return { ctx, telemetry, log }
 }
 
+/** What the SDK sets by itself. */
+function keepingAmbient(): ContextManager {
+  const storage = new AsyncLocalStorage<OtelContext>()
+  const manager: ContextManager = {
+    active: () => storage.getStore() ?? ROOT_CONTEXT,
+    with: (context, work, self, ...args) => storage.run(context, () => work.apply(self, args)),
+    bind: (_context, target) => target,
+    enable: () => manager,
+    disable: () => manager,
+  }
+  return manager
+}
+
 /** A port that nobody listens on. */
 async function deadPort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
@@ -54,6 +75,27 @@ test('spans arrive in one tree, with the name of the service, and are flushed wh
   expect(outer).toMatchObject({ name: 'outer', parentSpanId: '', resource: { 'service.name': 'shop' } })
   expect(inner).toMatchObject({ name: 'inner', parentSpanId: outer?.spanId, traceId: outer?.traceId })
   expect(log.lines).toEqual([])
+})
+
+test('a library with instrumentation of its own finds its parent where an ambient context is kept, and only there', async (t) => {
+  const collector = await startCollector(t)
+  const { ctx, telemetry } = await start(t, {
+    OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+    OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
+  })
+  const library = async (): Promise<void> => {
+    await Promise.resolve()
+    trace.getTracer('a library').startSpan('theirs').end()
+  }
+  await span(ctx, 'alone', {}, library)
+  ambient.setGlobalContextManager(keepingAmbient())
+  await span(ctx, 'ours', {}, library)
+
+  await telemetry.close(ctx)
+
+  const ours = collector.spans.find(({ name }) => name === 'ours')
+  const theirs = collector.spans.filter(({ name }) => name === 'theirs')
+  expect(theirs.map(({ parentSpanId }) => parentSpanId)).toEqual(['', ours?.spanId])
 })
 
 test('OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES name the service', async (t) => {
