@@ -108,7 +108,7 @@ async function readCases(): Promise<Case[]> {
 
 /** `… (go: TestCause, row Background)` names TestCause, and not TestCauseRace. */
 function namesTest(title: string, name: string): boolean {
-  return new RegExp(`\\(go: .*\\b${name}\\b`).test(title) && !title.includes('(go: errgroup')
+  return new RegExp(`\\(go: .*\\b${name}\\b`).test(title)
 }
 
 function section(name: string, cases: readonly Case[]): string {

@@ -21,7 +21,7 @@ export function testTitles(file: string, text: string): string[] {
   return titles.map((title) => title.replaceAll(/%[a-z]|\$\w+/g, '…'))
 }
 
-/** `test`, or what `test.for(…)` returns. */
+/** By `test`, say, or by what `test.for(…)` returns. */
 function isCallOf(name: string, callee: ts.Expression): boolean {
   if (ts.isIdentifier(callee)) return callee.text === name
   return (

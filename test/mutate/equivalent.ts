@@ -10,6 +10,11 @@ export interface Equivalent {
   readonly reason: string
 }
 
+const logsNoValues = 'a line of the log takes the values of its context, of which the root has none'
+const traceOfItsOwn = 'a trace of its own, below a context that neither ends nor has values, as the root'
+const noTree = 'the root ends as little, and this process shows no tree'
+const concludeDetaches = 'conclude takes nothing but the values of it: it detaches by itself'
+
 export const equivalents: readonly Equivalent[] = [
   {
     file: 'src/context/sleep.ts',
@@ -30,63 +35,63 @@ export const equivalents: readonly Equivalent[] = [
     line: 'log.fatal(root, `start-up failed: ${reason}`, { tookMs: opened.openMs })',
     was: 'root',
     now: 'strangerContext()',
-    reason: 'a line of the log takes the values of its context, of which the root has none',
+    reason: logsNoValues,
   },
   {
     file: 'src/main.ts',
     line: "const ctx = startTrace(root, 'shutdown')",
     was: 'root',
     now: 'strangerContext()',
-    reason: 'a trace of its own, below a context that neither ends nor has values, as the root',
+    reason: traceOfItsOwn,
   },
   {
     file: 'src/main.ts',
     line: "await opened.close(startTrace(root, 'shutdown'), 500)",
     was: 'root',
     now: 'strangerContext()',
-    reason: 'a trace of its own, below a context that neither ends nor has values, as the root',
+    reason: traceOfItsOwn,
   },
   {
     file: 'src/migrate.ts',
     line: "log.info(stop, 'migrated', { applied })",
     was: 'stop',
     now: 'strangerContext()',
-    reason: 'a line of the log takes the values of its context, of which the root has none',
+    reason: logsNoValues,
   },
   {
     file: 'src/migrate.ts',
     line: 'log.fatal(root, `cannot migrate: ${error instanceof Error ? error.message : String(error)}`)',
     was: 'root',
     now: 'strangerContext()',
-    reason: 'a line of the log takes the values of its context, of which the root has none',
+    reason: logsNoValues,
   },
   {
     file: 'src/migrate.ts',
     line: 'using closing = withTimeout(root, 2_000)',
     was: 'root',
     now: 'strangerContext()',
-    reason: 'the root ends as little, and this process shows no tree',
+    reason: noTree,
   },
   {
     file: 'src/migrate.ts',
     line: "using stop = withSignals(root, 'SIGTERM', 'SIGINT')",
     was: 'root',
     now: 'strangerContext()',
-    reason: 'the root ends as little, and this process shows no tree',
+    reason: noTree,
   },
   {
     file: 'src/platform/diagnostics.ts',
     line: 'log.warn(root, `telemetry: ${sentence}`, held > 0 ? { repeated: held } : {})',
     was: 'root',
     now: 'strangerContext()',
-    reason: 'a line of the log takes the values of its context, of which the root has none',
+    reason: logsNoValues,
   },
   {
     file: 'src/platform/diagnostics.ts',
     line: 'const detail = (message: string): void => log.debug(root, `telemetry: ${message}`)',
     was: 'root',
     now: 'strangerContext()',
-    reason: 'a line of the log takes the values of its context, of which the root has none',
+    reason: logsNoValues,
   },
   {
     file: 'src/platform/exchange.ts',
@@ -107,14 +112,14 @@ export const equivalents: readonly Equivalent[] = [
     line: "await connection.conclude(ctx, 'SAVEPOINT part', steeringBudgetMs)",
     was: 'ctx',
     now: 'withoutCancel(ctx)',
-    reason: 'conclude takes nothing but the values of it: it detaches by itself',
+    reason: concludeDetaches,
   },
   {
     file: 'src/platform/database-transaction.ts',
     line: 'await connection.conclude(ctx, undo, steeringBudgetMs).catch(() => undefined)',
     was: 'ctx',
     now: 'withoutCancel(ctx)',
-    reason: 'conclude takes nothing but the values of it: it detaches by itself',
+    reason: concludeDetaches,
   },
   {
     file: 'src/platform/server.ts',

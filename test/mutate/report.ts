@@ -1,9 +1,9 @@
 import type { Mutant } from './mutants.ts'
-import type { Result } from './results.ts'
+import type { Finding } from './results.ts'
 
 /** How many there were, what noticed them, and each that nothing noticed with its place and its change. */
-export function reportOf(total: number, done: readonly { mutant: Mutant; result: Result }[]): string {
-  const by = (name: Result['by']) => done.filter(({ result }) => result.by === name)
+export function reportOf(total: number, done: readonly { mutant: Mutant; result: Finding }[]): string {
+  const by = (name: Finding['by']) => done.filter(({ result }) => result.by === name)
   const stages = ['types', 'lint', 'tests', 'equivalent', 'nothing'] as const
   const rowOf = (name: string, belongs: (mutant: Mutant) => boolean): string => {
     const counts = stages.map((stage) => by(stage).filter(({ mutant }) => belongs(mutant)).length)

@@ -5,15 +5,19 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 /** What became of a mutant. */
-export interface Result {
+export interface Finding {
+  readonly by: 'types' | 'lint' | 'tests' | 'equivalent' | 'nothing'
+  /** The error or the test that ended it; why it is equivalent; the line that nothing noticed. */
+  readonly detail: string
+}
+
+/** What a check found, as it is kept. */
+export interface Result extends Finding {
   readonly id: string
   /** Of the file that was mutated. */
   readonly hash: string
-  readonly by: 'types' | 'lint' | 'tests' | 'equivalent' | 'nothing'
   /** Checks that were left out. */
   readonly skipped: readonly string[]
-  /** The error or the test that ended it; why it is equivalent. */
-  readonly detail: string
 }
 
 /** The results of a run, on disk as soon as they are known, so that a run that was stopped can go on. */

@@ -44,6 +44,8 @@ export interface ServiceOptions {
   readonly env?: Readonly<Record<string, string>>
   /** Adds test/support/probe.routes.ts to the routes. */
   readonly probe?: boolean
+  /** What is started; src/main.ts if not given. */
+  readonly program?: 'src/main.ts' | 'src/migrate.ts'
 }
 
 /** A process that was started but need not come up: for failures at start-up. */
@@ -114,12 +116,13 @@ export function sharedService(options: ServiceOptions = {}): () => RunningServic
 }
 
 /**
- * Starts src/main.ts with this environment and no other, on free ports. It is killed when the test ends, which fails if a
+ * Starts the service's program with this environment and no other, on free ports. It is killed when the test ends, which fails if a
  * line of its log holds the password of the database, whatever the test was about.
  */
 export function startProcess(t: RunningTest, options: ServiceOptions = {}): StartedProcess {
+  const { program = 'src/main.ts' } = options
   const probe = options.probe === true ? ['--import', './test/support/probe.hooks.mjs'] : []
-  const child = spawn(process.execPath, ['--import', 'tsx', ...probe, 'src/main.ts'], {
+  const child = spawn(process.execPath, ['--import', 'tsx', ...probe, program], {
     cwd: root,
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], PORT: '0', ADMIN_PORT: '0', ...options.env },
     stdio: ['ignore', 'pipe', 'inherit'],

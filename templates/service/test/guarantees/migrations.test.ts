@@ -3,7 +3,6 @@
  * Go: `migrate.Up` of golang-migrate, under pg_advisory_lock, with a ctx
  * Held by: src/migrate.ts, src/platform/migrations.ts
  */
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
@@ -18,7 +17,7 @@ import { openDatabase } from '../../src/platform/database.ts'
 import { applyMigrations, requireMigrated } from '../../src/platform/migrations.ts'
 import { eventually } from '../support/client.ts'
 import { recordedLog } from '../support/recorded-log.ts'
-import { startProcess } from '../support/service.ts'
+import { startProcess, type LogLine } from '../support/service.ts'
 
 const lockKey = `hashtext('migrations of drizzle')`
 
@@ -86,13 +85,14 @@ test('another instance that does not end is waited for no longer than was said',
 test('npm run db:migrate, ended by SIGTERM while it waits: exit 1, one line, and nobody left in Postgres', async (t) => {
   const { url, sql } = await emptyDatabase(t)
   await sql(`select pg_advisory_lock(${lockKey})`)
-  const { child, code, told } = migrate(t, url)
-  await eventually(async () => told().includes('waiting for another instance'), 20_000)
+  const { child, exited, log } = startProcess(t, { program: 'src/migrate.ts', env: { DATABASE_URL: url } })
+  const waits = ({ msg }: LogLine): boolean => msg.includes('waiting for another instance')
+  await eventually(async () => log.some(waits), 20_000)
 
   child.kill('SIGTERM')
 
-  expect(await code).toBe(1)
-  expect(told()).toContain('cannot migrate: SIGTERM received')
+  expect(await exited).toEqual({ code: 1, signal: null })
+  expect(log.at(-1)?.msg).toContain('cannot migrate: SIGTERM received')
   const connected = `select 1 from pg_stat_activity where datname = current_database() and application_name = 'migrate'`
   await eventually(async () => (await sql(connected)).length === 0)
 })
@@ -102,13 +102,14 @@ test('npm run db:migrate, ended by SIGTERM while the database does not answer, i
   t.onTestFinished(() => void silent.close())
   await once(silent, 'listening')
   const { port } = silent.address() as AddressInfo
-  const { child, code, told } = migrate(t, `postgres://nobody@127.0.0.1:${port}/none`)
+  const env = { DATABASE_URL: `postgres://nobody@127.0.0.1:${port}/none` }
+  const { child, exited, log } = startProcess(t, { program: 'src/migrate.ts', env })
   await once(silent, 'connection')
 
   child.kill('SIGTERM')
 
-  expect(await code).toBe(1)
-  expect(told()).toContain('cannot migrate: SIGTERM received')
+  expect(await exited).toEqual({ code: 1, signal: null })
+  expect(log.at(-1)?.msg).toContain('cannot migrate: SIGTERM received')
 })
 
 test('a database that lacks migrations is refused with what to run, and taken when it was run', async (t) => {
@@ -175,17 +176,4 @@ async function migrations(t: TestContext, byName: Readonly<Record<string, string
   )
   for (const [name, sql] of Object.entries(byName)) await writeFile(join(folder, `${name}.sql`), sql)
   return folder
-}
-
-/** `npm run db:migrate` as a process. */
-function migrate(t: TestContext, url: string) {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'src/migrate.ts'], {
-    cwd: join(import.meta.dirname, '../..'),
-    env: { PATH: process.env['PATH'], DATABASE_URL: url },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  t.onTestFinished(() => void child.kill('SIGKILL'))
-  let log = ''
-  child.stdout.on('data', (chunk: Buffer) => (log += chunk.toString()))
-  return { child, code: new Promise((resolve) => child.once('close', resolve)), told: () => log }
 }

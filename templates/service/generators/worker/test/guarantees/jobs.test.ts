@@ -222,6 +222,7 @@ test('it does not serve before the names of its jobs are known, for whoever make
   await migrateDatabase(url)
   const first = new pg.Client({ connectionString: url })
   await first.connect()
+  t.onTestFinished(() => first.end())
   await first.query(`begin; select graphile_worker.add_job('probe')`)
 
   const starting = startProcess(t, {
@@ -230,7 +231,6 @@ test('it does not serve before the names of its jobs are known, for whoever make
   })
 
   const { msg } = await starting.line(({ level, msg }) => level === 'fatal' || msg === 'listening')
-  await first.end()
   expect(msg).toMatch(/^start-up failed: it took longer than 4000 ms/)
 })
 
