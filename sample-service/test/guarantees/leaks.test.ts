@@ -19,6 +19,13 @@ test('after requests that ended in every way there is, the server context has no
   await nothingAlive(service)
 })
 
+test('at rest there is the root, what a signal ends, and the server: of the start-up nothing is left', async () => {
+  const { name, children } = await liveTree(shared())
+
+  expect(name).toBe('background')
+  expect(children.map((child) => child.name)).toEqual(['until stopped', 'server'])
+})
+
 test.runIf(existsSync('/proc/self/fd'))('and the process has no more descriptors than before', async () => {
   const service = shared()
   // The pool's connections stay, and so does what is opened once.
