@@ -1,3 +1,4 @@
+import { validateHeaderValue } from 'node:http'
 import { pipeline } from 'node:stream/promises'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import type { Context } from '../context/context.ts'
@@ -6,9 +7,15 @@ import { problemOf, type Problem } from './problem.ts'
 import type { StreamedResponse } from './route.ts'
 import { traceOf } from './span.ts'
 
-/** Answers with what a handler returned, unless nobody is there to read it. */
+/**
+ * Answers with what a handler returned, unless nobody is there to read it.
+ * @throws TypeError if it has a header that cannot be sent
+ */
 export function answer(exchange: Exchange, response: Response): Response {
   if (exchange.closed) return RESPONSE_ALREADY_SENT
+  // The adapter's Response, which stands in for the global one, takes any: Node refuses to write it, and what the adapter
+  // then throws nobody can catch.
+  for (const [name, value] of response.headers) validateHeaderValue(name, value)
   exchange.status = response.status
   return response
 }

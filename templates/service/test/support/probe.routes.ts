@@ -260,14 +260,17 @@ export function routes(platform: Platform): Route[] {
     route({
       method: 'GET',
       path: '/probe/unsendable',
-      summary: 'Streams with a header that no HTTP message can have',
+      summary: 'Answers with a header that no HTTP message can have',
       tags,
+      query: z.object({ as: z.enum(['stream', 'response', 'promise']) }),
       responses,
-      handle: () => ({
-        status: 200,
-        headers: { 'content-type': 'text/plain', 'x-sendable': 'a', 'x-broken': 'a\nb' },
-        body: Readable.from(['hello']),
-      }),
+      handle: (_ctx, { query }) => {
+        // A vertical tab, which Headers take and Node does not.
+        const headers = { 'content-type': 'text/plain', 'x-sendable': 'a', 'x-broken': 'a\vb' }
+        if (query.as === 'stream') return { status: 200, headers, body: Readable.from(['hello']) }
+        const response = new Response('hello', { headers })
+        return query.as === 'promise' ? Promise.resolve(response) : response
+      },
     }),
     route({
       method: 'GET',
