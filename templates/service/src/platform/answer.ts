@@ -48,14 +48,20 @@ export async function stream(
 
 /** Answers with the problem that `error` is, unless the answer has begun or nobody is there to read it. */
 export function fail(ctx: Context, exchange: Exchange, error: unknown): Response {
-  const problem = problemOf(ctx, error)
+  const problem = recordFailure(ctx, exchange, error)
   const { outgoing } = exchange
-  if (problem.status >= 500) exchange.failure = problem.cause ?? error
   if (exchange.closed || outgoing.headersSent) {
     if (!exchange.closed) outgoing.destroy()
     return RESPONSE_ALREADY_SENT
   }
   return answer(exchange, problemResponse(ctx, exchange, problem))
+}
+
+/** The problem that `error` is; what a 5xx of it hides is kept for the log. */
+export function recordFailure(ctx: Context, exchange: Exchange, error: unknown): Problem {
+  const problem = problemOf(ctx, error)
+  if (problem.status >= 500) exchange.failure = problem.cause ?? error
+  return problem
 }
 
 /** RFC 9457. The ids let a client report what the log can be searched for. */

@@ -130,6 +130,21 @@ describe('an answer tells the client what is wrong, and nothing of the inside', 
     },
   )
 
+  test.for(['node', 'web'])(
+    'a stream (%s) that fails in the middle: no hang-up, but an error of ours',
+    async (of) => {
+      const service = shared()
+      const id = `broken-${of}`
+
+      const answer = fetch(`${service.url}/probe/broken-stream?of=${of}`, { headers: { 'x-request-id': id } })
+
+      await expect(answer.then((response) => response.text())).rejects.toThrow('terminated')
+      const line = await service.line(({ requestId }) => requestId === id)
+      expect(line).toMatchObject({ level: 'error', status: 200, err: { message: 'the disk has failed' } })
+      expect(line).not.toHaveProperty('cause')
+    },
+  )
+
   test('a request id that is too long or not printable is replaced', async () => {
     const service = shared()
     for (const bad of ['x'.repeat(129), 'a b', 'ü']) {

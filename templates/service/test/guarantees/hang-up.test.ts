@@ -76,6 +76,19 @@ test('a write that must not stop half-way outlives its client, and only its clie
   await eventually(async () => (await running(service, 'pg_sleep')) === 0)
 })
 
+test('such a write that fails when its client has left is told by the log', async () => {
+  const service = shared()
+  const impatient = open(`${service.url}/probe/write?seconds=0.3&fails=true`, 'POST', {
+    'x-request-id': 'lost',
+  })
+  await eventually(async () => (await running(service, 'pg_sleep')) === 1)
+
+  impatient.hangUp()
+
+  const line = await service.line((entry) => entry['requestId'] === 'lost')
+  expect(line).toMatchObject({ level: 'error', status: 499, err: { message: 'the write has failed' } })
+})
+
 test('a client that half-closes its connection has gone', async () => {
   const service = shared()
   const socket = connect(Number(new URL(service.url).port), '127.0.0.1')
@@ -175,7 +188,7 @@ test('what a handler throws after its client has left is no failure of the servi
 
   const line = await service.line((entry) => entry['requestId'] === 'thrown-late')
   expect(line).toMatchObject({ level: 'info', status: 499, cause: 'ClientDisconnected' })
-  expect(service.log.filter(({ level }) => level === 'error')).toEqual([])
+  expect(line).not.toHaveProperty('err')
 })
 
 test('the context lasts as long as the body of the response: longer than its handler, and no longer', async () => {

@@ -58,13 +58,14 @@ export function routes(platform: Platform): Route[] {
     route({
       method: 'POST',
       path: '/probe/write',
-      summary: 'Waits inside Postgres, and is not cancelled by a client that hangs up',
+      summary: 'Waits inside Postgres, and is not cancelled by a client that hangs up; may fail then',
       tags,
-      query: Seconds,
+      query: Seconds.extend({ fails: z.stringbool().default(false) }),
       hangUp: 'ignore',
       responses,
       handle: async (ctx, { query }) => {
         await db.run(ctx, (q) => q.execute(sql`select pg_sleep(${query.seconds})`))
+        if (query.fails) throw new Error('the write has failed')
         return Response.json({ slept: query.seconds })
       },
     }),
@@ -144,6 +145,26 @@ export function routes(platform: Platform): Route[] {
           })(),
         ),
       }),
+    }),
+    route({
+      method: 'GET',
+      path: '/probe/broken-stream',
+      summary: 'Streams, and fails in the middle',
+      tags,
+      query: z.object({ of: z.enum(['node', 'web']) }),
+      responses,
+      handle: (_ctx, { query }) => {
+        const body = Readable.from(
+          (async function* () {
+            yield Buffer.from('begun')
+            await delay(20)
+            throw new Error('the disk has failed')
+          })(),
+        )
+        return query.of === 'node'
+          ? { status: 200, headers: { 'content-type': 'text/plain' }, body }
+          : new Response(ReadableStream.from(body))
+      },
     }),
     route({
       method: 'GET',
