@@ -1,4 +1,5 @@
 import { validateHeaderValue } from 'node:http'
+import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import type { Context } from '../context/context.ts'
@@ -29,7 +30,7 @@ export async function stream(
   const { body, headers, status } = response
   const { outgoing } = exchange
   if (exchange.closed || exchange.info.method === 'HEAD') {
-    body.destroy()
+    discard(body)
     return answer(exchange, new Response(null, { status, headers }))
   }
   exchange.status = status
@@ -39,11 +40,16 @@ export async function stream(
     // A header that cannot be sent: Node has taken those before it, and the status.
     for (const name of Object.keys(headers)) outgoing.removeHeader(name)
     outgoing.statusMessage = ''
-    body.destroy()
+    discard(body)
     throw error
   }
   await pipeline(body, outgoing, { signal: ctx.signal })
   return RESPONSE_ALREADY_SENT
+}
+
+/** Lets go of a body that nobody reads. It may fail all the same, and an error event without a listener ends the process. */
+export function discard(body: Readable): void {
+  body.on('error', () => undefined).destroy()
 }
 
 /** Answers with the problem that `error` is, unless the answer has begun or nobody is there to read it. */

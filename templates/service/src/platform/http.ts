@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Hono, type Context as HonoContext } from 'hono'
 import { withTimeout, withValue, type CancelContext, type Context } from '../context/context.ts'
 import { until } from '../context/until.ts'
-import { answer, fail, recordFailure, stream } from './answer.ts'
+import { answer, discard, fail, recordFailure, stream } from './answer.ts'
 import { causeName, ClientDisconnected } from './causes.ts'
 import { callerTimeoutMs } from './deadline.ts'
 import { openExchange, type Exchange } from './exchange.ts'
@@ -151,7 +151,11 @@ export function createBoundary(
       if (!(work instanceof Promise)) return await stream(ctx, exchange, work)
       // A handler that does not listen to its context is answered for in time all the same, and stays under way.
       work.then(
-        () => settle(exchange),
+        (response) => {
+          // It comes too late to be answered with: what its body holds would stay open.
+          if (ctx.err !== undefined && !(response instanceof Response)) discard(response.body)
+          settle(exchange)
+        },
         (error: unknown) => {
           // Now: where the client has left, the request ends here.
           recordFailure(ctx, exchange, error)

@@ -1,3 +1,4 @@
+import { createReadStream } from 'node:fs'
 import { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
@@ -145,6 +146,18 @@ export function routes(platform: Platform): Route[] {
           })(),
         ),
       }),
+    }),
+    route({
+      method: 'GET',
+      path: '/probe/file',
+      summary: 'Streams a file, which it looks for without listening to its context',
+      tags,
+      query: Seconds.extend({ path: z.string() }),
+      responses,
+      handle: async (_ctx, { query }) => {
+        await delay(query.seconds * 1_000)
+        return { status: 200, headers: { 'content-type': 'text/plain' }, body: createReadStream(query.path) }
+      },
     }),
     route({
       method: 'GET',
