@@ -1,3 +1,5 @@
+import { validateHeaderValue } from 'node:http'
+import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import type { Context } from '../context/context.ts'
@@ -6,9 +8,15 @@ import { problemOf, type Problem } from './problem.ts'
 import type { StreamedResponse } from './route.ts'
 import { traceOf } from './span.ts'
 
-/** Answers with what a handler returned, unless nobody is there to read it. */
+/**
+ * Answers with what a handler returned, unless nobody is there to read it.
+ * @throws TypeError if it has a header that cannot be sent
+ */
 export function answer(exchange: Exchange, response: Response): Response {
   if (exchange.closed) return RESPONSE_ALREADY_SENT
+  // The adapter's Response, which stands in for the global one, takes any: Node refuses to write it, and what the adapter
+  // then throws nobody can catch.
+  for (const [name, value] of response.headers) validateHeaderValue(name, value)
   exchange.status = response.status
   return response
 }
@@ -22,7 +30,7 @@ export async function stream(
   const { body, headers, status } = response
   const { outgoing } = exchange
   if (exchange.closed || exchange.info.method === 'HEAD') {
-    body.destroy()
+    discard(body)
     return answer(exchange, new Response(null, { status, headers }))
   }
   exchange.status = status
@@ -32,23 +40,34 @@ export async function stream(
     // A header that cannot be sent: Node has taken those before it, and the status.
     for (const name of Object.keys(headers)) outgoing.removeHeader(name)
     outgoing.statusMessage = ''
-    body.destroy()
+    discard(body)
     throw error
   }
   await pipeline(body, outgoing, { signal: ctx.signal })
   return RESPONSE_ALREADY_SENT
 }
 
+/** Lets go of a body that nobody reads. It may fail all the same, and an error event without a listener ends the process. */
+export function discard(body: Readable): void {
+  body.on('error', () => undefined).destroy()
+}
+
 /** Answers with the problem that `error` is, unless the answer has begun or nobody is there to read it. */
 export function fail(ctx: Context, exchange: Exchange, error: unknown): Response {
-  const problem = problemOf(ctx, error)
+  const problem = recordFailure(ctx, exchange, error)
   const { outgoing } = exchange
-  if (problem.status >= 500) exchange.failure = problem.cause ?? error
   if (exchange.closed || outgoing.headersSent) {
     if (!exchange.closed) outgoing.destroy()
     return RESPONSE_ALREADY_SENT
   }
   return answer(exchange, problemResponse(ctx, exchange, problem))
+}
+
+/** The problem that `error` is; what a 5xx of it hides is kept for the log. */
+export function recordFailure(ctx: Context, exchange: Exchange, error: unknown): Problem {
+  const problem = problemOf(ctx, error)
+  if (problem.status >= 500) exchange.failure = problem.cause ?? error
+  return problem
 }
 
 /** RFC 9457. The ids let a client report what the log can be searched for. */

@@ -22,7 +22,7 @@ export interface Exchange {
   recent: RecentRequest | undefined
   /** What was answered, for the log: 499 where nobody was there to read it. */
   status: number
-  /** What a 500 hides from the client. */
+  /** What it has failed with: a 5xx hides it from the client, and an answer that broke off cannot tell. */
   failure: unknown
   /** When its context ended before it, in monotonic milliseconds; undefined where the context ended with it. */
   endedAt: number | undefined

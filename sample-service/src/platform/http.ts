@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Hono, type Context as HonoContext } from 'hono'
 import { withTimeout, withValue, type CancelContext, type Context } from '../context/context.ts'
 import { until } from '../context/until.ts'
-import { answer, fail, stream } from './answer.ts'
+import { answer, discard, fail, recordFailure, stream } from './answer.ts'
 import { causeName, ClientDisconnected } from './causes.ts'
 import { callerTimeoutMs } from './deadline.ts'
 import { openExchange, type Exchange } from './exchange.ts'
@@ -149,9 +149,19 @@ export function createBoundary(
   ): Promise<Response> {
     try {
       if (!(work instanceof Promise)) return await stream(ctx, exchange, work)
-      const settled = (): void => settle(exchange)
       // A handler that does not listen to its context is answered for in time all the same, and stays under way.
-      work.then(settled, settled)
+      work.then(
+        (response) => {
+          // It comes too late to be answered with: what its body holds would stay open.
+          if (ctx.err !== undefined && !(response instanceof Response)) discard(response.body)
+          settle(exchange)
+        },
+        (error: unknown) => {
+          // Now: where the client has left, the request ends here.
+          recordFailure(ctx, exchange, error)
+          settle(exchange)
+        },
+      )
       const response = await until(ctx, work)
       return response instanceof Response ? answer(exchange, response) : await stream(ctx, exchange, response)
     } catch (error) {
@@ -171,7 +181,9 @@ export function createBoundary(
   function onClose(exchange: Exchange): void {
     const { ctx, outgoing } = exchange
     exchange.closed = true
-    if (ctx !== undefined && !outgoing.writableFinished) hangUp(ctx, exchange)
+    // What a body that breaks off has failed with: its connection was closed from here, by no client.
+    if (outgoing.errored !== null && ctx?.err === undefined) exchange.failure ??= outgoing.errored
+    else if (ctx !== undefined && !outgoing.writableFinished) hangUp(ctx, exchange)
     conclude(exchange)
   }
 
@@ -208,14 +220,13 @@ export function createBoundary(
 
 function outcomeOf(ctx: Context, { route, status, failure }: Exchange): Outcome {
   const cause = status === 499 ? 'ClientDisconnected' : causeName(ctx)
-  return { route: route?.path, status, cause, failure }
+  // What fails because its context has ended is told by the cause of that.
+  return { route: route?.path, status, cause, failure: ctx.err === undefined ? failure : undefined }
 }
 
 function logRequest(ctx: Context, log: Log, exchange: Exchange, outcome: Outcome, seconds: number): void {
   const { info, route } = exchange
   const { status, cause, failure } = outcome
-  // What ended the request is told by its cause; what else made it a 5xx is told to nobody but the log.
-  const failed = status === 500 || (status > 500 && cause === undefined)
   const fields = {
     method: info.method,
     path: info.path,
@@ -223,9 +234,11 @@ function logRequest(ctx: Context, log: Log, exchange: Exchange, outcome: Outcome
     status,
     durationMs: Math.round(seconds * 1e6) / 1e3,
     ...(cause !== undefined && { cause }),
-    ...(failed && { err: failure }),
+    // Told to nobody but the log.
+    ...(failure !== undefined && { err: failure }),
   }
-  if (status === 500) log.error(ctx, 'request', fields)
+  // Below 500 it has failed after its answer had begun, or its client had left.
+  if (status === 500 || (status < 500 && failure !== undefined)) log.error(ctx, 'request', fields)
   else if (status > 500) log.warn(ctx, 'request', fields)
   else if (route?.quiet === true) log.debug(ctx, 'request', fields)
   else log.info(ctx, 'request', fields)

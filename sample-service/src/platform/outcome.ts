@@ -6,7 +6,7 @@ export interface Outcome {
   readonly status: number
   /** What ended the request's context before the response was finished. */
   readonly cause: string | undefined
-  /** What a 5xx hides from the client. */
+  /** What it has failed with, where its context had not ended: what a 5xx hides, or what broke off the answer. */
   readonly failure: unknown
 }
 
@@ -29,12 +29,11 @@ export function knownMethod(method: string): string {
 }
 
 /**
- * The `error.type` of the HTTP conventions: what ended the request, else what failed, else the status; undefined if it
+ * The `error.type` of the HTTP conventions: what failed, else what ended the request, else the status; undefined if it
  * did not fail. A 4xx is the client's mistake, not an error of the server.
  */
 export function errorType(outcome: Outcome): string | undefined {
   const { cause, status, failure } = outcome
-  if (cause !== undefined) return cause
-  if (status < 500) return undefined
-  return failure instanceof Error ? failure.name : String(status)
+  if (failure instanceof Error) return failure.name
+  return cause ?? (status < 500 ? undefined : String(status))
 }

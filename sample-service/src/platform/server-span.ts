@@ -63,9 +63,10 @@ export function endServerSpan(ctx: Context, outcome: Outcome): void {
     if (route !== undefined) span.setAttribute('http.route', route)
     if (status > 0) span.setAttribute('http.response.status_code', status)
     if (type !== undefined) span.setAttribute('error.type', type)
-    if (cause !== undefined) span.addEvent('context.canceled', { 'context.cause': cause })
-    else if (status >= 500 && failure instanceof Error) span.recordException(failure)
-    if (type !== undefined && status !== 499) span.setStatus({ code: SpanStatusCode.ERROR })
+    if (failure instanceof Error) span.recordException(failure)
+    else if (cause !== undefined) span.addEvent('context.canceled', { 'context.cause': cause })
+    if (failure !== undefined || (type !== undefined && status !== 499))
+      span.setStatus({ code: SpanStatusCode.ERROR })
   }
   span.end()
 }

@@ -75,7 +75,10 @@ export async function listen(
 ): Promise<Server> {
   const serving = withCancel(withValue(root, contextName, 'server'))
   const boundary = createBoundary(serving, log, routes, options)
-  const listener = getRequestListener(boundary.fetch as Parameters<typeof getRequestListener>[0])
+  const listener = getRequestListener(boundary.fetch as Parameters<typeof getRequestListener>[0], {
+    // For requests that name no host, as HTTP/1.0 does not: health checks of proxies are such. Where it matters Node refuses.
+    hostname: 'localhost',
+  })
   const { requestTimeoutMs, receiveTimeoutMs } = options
   const longestMs = Math.max(requestTimeoutMs, receiveTimeoutMs, ...routes.map((r) => r.timeoutMs ?? 0))
   const server = limitedServer({ headersMs: requestTimeoutMs, longestMs }, inTurn(listener))

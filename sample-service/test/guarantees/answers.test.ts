@@ -103,18 +103,47 @@ describe('an answer tells the client what is wrong, and nothing of the inside', 
     expect(JSON.stringify(line)).toContain('probe.routes')
   })
 
-  test('a stream with a header that cannot be sent: 500, and nothing of the answer that was meant', async () => {
-    const service = shared()
+  test.for([
+    ['a response', 'response', 'GET'],
+    ['a promised response', 'promise', 'GET'],
+    ['the HEAD of a response', 'response', 'HEAD'],
+    ['a stream', 'stream', 'GET'],
+    ['the HEAD of a stream', 'stream', 'HEAD'],
+  ] as const)(
+    '%s with a header that cannot be sent: 500, and nothing of what was meant',
+    async ([, as, method]) => {
+      const service = shared()
+      const id = `unsendable-${as}-${method}`
 
-    const response = await fetch(`${service.url}/probe/unsendable`)
+      const response = await fetch(`${service.url}/probe/unsendable?as=${as}`, {
+        method,
+        headers: { 'x-request-id': id },
+      })
 
-    expect(response.status).toBe(500)
-    expect(response.statusText).toBe('Internal Server Error')
-    expect(response.headers.get('content-type')).toBe('application/problem+json')
-    expect(response.headers.has('x-sendable')).toBe(false)
-    expect(await response.json()).toMatchObject({ status: 500 })
-    await service.line(({ level, path }) => level === 'error' && path === '/probe/unsendable')
-  })
+      expect(response.status).toBe(500)
+      expect(response.statusText).toBe('Internal Server Error')
+      expect(response.headers.get('content-type')).toBe('application/problem+json')
+      expect(response.headers.has('x-sendable')).toBe(false)
+      if (method === 'GET') expect(await response.json()).toMatchObject({ status: 500 })
+      const line = await service.line(({ requestId }) => requestId === id)
+      expect(line).toMatchObject({ level: 'error', status: 500, err: { type: 'TypeError' } })
+    },
+  )
+
+  test.for(['node', 'web'])(
+    'a stream (%s) that fails in the middle: no hang-up, but an error of ours',
+    async (of) => {
+      const service = shared()
+      const id = `broken-${of}`
+
+      const answer = fetch(`${service.url}/probe/broken-stream?of=${of}`, { headers: { 'x-request-id': id } })
+
+      await expect(answer.then((response) => response.text())).rejects.toThrow('terminated')
+      const line = await service.line(({ requestId }) => requestId === id)
+      expect(line).toMatchObject({ level: 'error', status: 200, err: { message: 'the disk has failed' } })
+      expect(line).not.toHaveProperty('cause')
+    },
+  )
 
   test('a request id that is too long or not printable is replaced', async () => {
     const service = shared()

@@ -80,6 +80,22 @@ test('one whose turn has not come when the client hangs up never runs, and leave
   expect(service.log.some((entry) => entry['requestId'] === 'behind')).toBe(false)
 })
 
+test.for([
+  ['HTTP/1.0, as the health checks of proxies speak it', 'GET /livez HTTP/1.0\r\n', 200],
+  [
+    'an empty one, which says that there is none',
+    'GET /livez HTTP/1.1\r\nHost:\r\nConnection: close\r\n',
+    200,
+  ],
+  ['HTTP/1.1 without one, which must have it', 'GET /livez HTTP/1.1\r\n', 400],
+] as const)('a request without a host: %s', async ([, head, status]) => {
+  const client = connection(shared())
+
+  client.send(`${head}\r\n`)
+
+  expect(await client.closed).toContain(`HTTP/1.1 ${status} `)
+})
+
 test('HTTP/2 is not offered: its preface is refused, and an upgrade is answered in HTTP/1.1', async () => {
   const preface = connection(shared())
   preface.send('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')

@@ -3,10 +3,11 @@
  * Go: `r.Context()` is cancelled when the connection closes
  * Held by: src/platform/http.ts, src/platform/connection.ts
  */
+import { readdir, readlink } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { expect, test } from 'vitest'
 import { connection, eventually, liveContexts, open, running } from '../support/client.ts'
-import { sharedService, startService } from '../support/service.ts'
+import { sharedService, startService, type RunningService } from '../support/service.ts'
 
 const shared = sharedService({ probe: true })
 
@@ -76,6 +77,19 @@ test('a write that must not stop half-way outlives its client, and only its clie
   await eventually(async () => (await running(service, 'pg_sleep')) === 0)
 })
 
+test('such a write that fails when its client has left is told by the log', async () => {
+  const service = shared()
+  const impatient = open(`${service.url}/probe/write?seconds=0.3&fails=true`, 'POST', {
+    'x-request-id': 'lost',
+  })
+  await eventually(async () => (await running(service, 'pg_sleep')) === 1)
+
+  impatient.hangUp()
+
+  const line = await service.line((entry) => entry['requestId'] === 'lost')
+  expect(line).toMatchObject({ level: 'error', status: 499, err: { message: 'the write has failed' } })
+})
+
 test('a client that half-closes its connection has gone', async () => {
   const service = shared()
   const socket = connect(Number(new URL(service.url).port), '127.0.0.1')
@@ -101,6 +115,28 @@ test('a response that is being streamed ends with its client', async () => {
 
   const line = await service.line((entry) => entry['requestId'] === 'stream')
   expect(line).toMatchObject({ status: 499, cause: 'ClientDisconnected' })
+})
+
+test('a stream that is handed over when its client has left is closed, and may fail', async () => {
+  const service = shared()
+  const file = import.meta.filename
+  const at = (path: string, seconds: number): string =>
+    `${service.url}/probe/file?seconds=${seconds}&path=${encodeURIComponent(path)}`
+  for (const [id, path] of [
+    ['there', file],
+    ['not-there', '/nowhere'],
+  ] as const) {
+    const request = open(at(path, 0.2), 'GET', { 'x-request-id': id })
+    await eventually(async () => (await liveContexts(service)).includes('/probe/file'))
+    request.hangUp()
+    await service.line(({ requestId }) => requestId === id)
+  }
+  // A HEAD does not read it either.
+  expect((await fetch(at('/nowhere', 0), { method: 'HEAD' })).status).toBe(200)
+
+  await eventually(async () => !(await openFiles(service)).includes(file))
+  expect((await fetch(`${service.url}/livez`)).status).toBe(200)
+  expect(service.log.filter(({ msg }) => msg === 'unhandled fault')).toEqual([])
 })
 
 test('a response that ended well leaves no context behind', async () => {
@@ -175,7 +211,7 @@ test('what a handler throws after its client has left is no failure of the servi
 
   const line = await service.line((entry) => entry['requestId'] === 'thrown-late')
   expect(line).toMatchObject({ level: 'info', status: 499, cause: 'ClientDisconnected' })
-  expect(service.log.filter(({ level }) => level === 'error')).toEqual([])
+  expect(line).not.toHaveProperty('err')
 })
 
 test('the context lasts as long as the body of the response: longer than its handler, and no longer', async () => {
@@ -193,6 +229,13 @@ test('the context lasts as long as the body of the response: longer than its han
   await eventually(async () => !(await liveContexts(service)).includes('/probe/stream'))
   client.hangUp()
 })
+
+/** The files that the service holds open; of none where the system does not tell. */
+async function openFiles({ pid }: RunningService): Promise<string[]> {
+  const descriptors = `/proc/${pid}/fd`
+  const numbers = await readdir(descriptors).catch(() => [])
+  return Promise.all(numbers.map((fd) => readlink(`${descriptors}/${fd}`).catch(() => '')))
+}
 
 function postJson(path: string, body: unknown, headers: string): string {
   const text = JSON.stringify(body)

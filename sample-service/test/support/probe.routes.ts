@@ -1,3 +1,4 @@
+import { createReadStream } from 'node:fs'
 import { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
@@ -58,13 +59,14 @@ export function routes(platform: Platform): Route[] {
     route({
       method: 'POST',
       path: '/probe/write',
-      summary: 'Waits inside Postgres, and is not cancelled by a client that hangs up',
+      summary: 'Waits inside Postgres, and is not cancelled by a client that hangs up; may fail then',
       tags,
-      query: Seconds,
+      query: Seconds.extend({ fails: z.stringbool().default(false) }),
       hangUp: 'ignore',
       responses,
       handle: async (ctx, { query }) => {
         await db.run(ctx, (q) => q.execute(sql`select pg_sleep(${query.seconds})`))
+        if (query.fails) throw new Error('the write has failed')
         return Response.json({ slept: query.seconds })
       },
     }),
@@ -144,6 +146,38 @@ export function routes(platform: Platform): Route[] {
           })(),
         ),
       }),
+    }),
+    route({
+      method: 'GET',
+      path: '/probe/file',
+      summary: 'Streams a file, which it looks for without listening to its context',
+      tags,
+      query: Seconds.extend({ path: z.string() }),
+      responses,
+      handle: async (_ctx, { query }) => {
+        await delay(query.seconds * 1_000)
+        return { status: 200, headers: { 'content-type': 'text/plain' }, body: createReadStream(query.path) }
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/probe/broken-stream',
+      summary: 'Streams, and fails in the middle',
+      tags,
+      query: z.object({ of: z.enum(['node', 'web']) }),
+      responses,
+      handle: (_ctx, { query }) => {
+        const body = Readable.from(
+          (async function* () {
+            yield Buffer.from('begun')
+            await delay(20)
+            throw new Error('the disk has failed')
+          })(),
+        )
+        return query.of === 'node'
+          ? { status: 200, headers: { 'content-type': 'text/plain' }, body }
+          : new Response(ReadableStream.from(body))
+      },
     }),
     route({
       method: 'GET',
@@ -260,14 +294,17 @@ export function routes(platform: Platform): Route[] {
     route({
       method: 'GET',
       path: '/probe/unsendable',
-      summary: 'Streams with a header that no HTTP message can have',
+      summary: 'Answers with a header that no HTTP message can have',
       tags,
+      query: z.object({ as: z.enum(['stream', 'response', 'promise']) }),
       responses,
-      handle: () => ({
-        status: 200,
-        headers: { 'content-type': 'text/plain', 'x-sendable': 'a', 'x-broken': 'a\nb' },
-        body: Readable.from(['hello']),
-      }),
+      handle: (_ctx, { query }) => {
+        // A vertical tab, which Headers take and Node does not.
+        const headers = { 'content-type': 'text/plain', 'x-sendable': 'a', 'x-broken': 'a\vb' }
+        if (query.as === 'stream') return { status: 200, headers, body: Readable.from(['hello']) }
+        const response = new Response('hello', { headers })
+        return query.as === 'promise' ? Promise.resolve(response) : response
+      },
     }),
     route({
       method: 'GET',
