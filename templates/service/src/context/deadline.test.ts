@@ -314,10 +314,11 @@ describe('in a loop that never yields, a deadline that has passed', () => {
   test("beats its parent's cancel and its parent's later deadline (beyond Go)", () => {
     const late = new Error('late')
     const at = Date.now() + 30
-    const parents = [withCancel(root), withDeadline(root, at + 2)]
+    // So much later that a pause of the process between two of these lines cannot make it the earlier one.
+    const parents = [withCancel(root), withDeadline(root, at + 30)]
     const children = parents.map((parent) => withDeadline(parent, at, late))
     const below = children.map((ctx) => withCancel(ctx))
-    block(40)
+    block(70)
     for (const parent of parents) parent.cancel(new Error('too late'))
 
     expect([...children, ...below].map(cause)).toEqual(Array(4).fill(late))
