@@ -31,8 +31,8 @@ export interface Connection {
    */
   execute(ctx: Context, statement: QueryConfig, values?: unknown[]): Promise<QueryResult>
   /**
-   * Runs what must not be cancelled once it is sent, as COMMIT: the end of ctx is not looked at. Without an answer in
-   * `budgetMs` milliseconds the connection is closed.
+   * Runs what must not be cancelled once it is sent, as COMMIT: the end of ctx is not looked at. Without an answer
+   * `budgetMs` milliseconds after it was sent the connection is closed.
    * @throws ConnectionLost, or what pg throws
    */
   conclude(ctx: Context, text: string, budgetMs: number): Promise<QueryResult>
@@ -97,27 +97,30 @@ export function borrowed(client: PoolClient, cancels: Cancels): Connection {
     }
   }
 
-  function execute(ctx: Context, statement: QueryConfig, values?: unknown[]): Promise<QueryResult> {
+  /** Runs `work` when every statement before it has ended. */
+  function inTurn(work: () => Promise<QueryResult>): Promise<QueryResult> {
     underWay++
-    const turn = last
-      .then(() => traced(ctx, statement.text, (ctx) => run(ctx, statement, values)))
-      .finally(() => underWay--)
+    const turn = last.then(work).finally(() => underWay--)
     last = turn.catch(() => undefined)
     return turn
   }
 
   return {
-    execute,
-    async conclude(ctx, text, budgetMs) {
-      // Cancelled half-way it would leave nobody knowing what became of it. It ends with its answer, or its connection.
-      using patience = withTimeout(withoutCancel(ctx), budgetMs)
-      const stop = afterFunc(patience, () => closeAbruptly(client))
-      try {
-        // The same: the end of its patience closes the connection, which a cancel would keep.
-        return await execute(withoutCancel(patience), { text })
-      } finally {
-        stop()
-      }
+    execute(ctx, statement, values) {
+      return inTurn(() => traced(ctx, statement.text, (ctx) => run(ctx, statement, values)))
+    },
+    conclude(ctx, text, budgetMs) {
+      return inTurn(async () => {
+        // Cancelled half-way it would leave nobody knowing what became of it. It ends with its answer, or its connection.
+        using patience = withTimeout(withoutCancel(ctx), budgetMs)
+        const stop = afterFunc(patience, () => closeAbruptly(client))
+        try {
+          // The same: the end of its patience closes the connection, which a cancel would keep.
+          return await traced(withoutCancel(patience), text, (ctx) => run(ctx, { text }, undefined))
+        } finally {
+          stop()
+        }
+      })
     },
     async idle() {
       await last

@@ -254,6 +254,19 @@ test('a part of a transaction that fails is undone by itself', async (t) => {
   expect(rows).toEqual([{ id: 1 }, { id: 5 }, { id: 6 }])
 })
 
+test('a part may wait for its turn longer than Postgres may take to begin it', async (t) => {
+  const { ctx, db, count } = await openTestDatabase(t)
+
+  await db.transaction(ctx, async (q, ctx) => {
+    // Sent now: drizzle's queries begin with their `then`.
+    const before = q.execute(sql`select pg_sleep(5.5)`).then(() => 'slept')
+    await q.savepoint(ctx, (q) => insert(q, 1))
+    await before
+  })
+
+  expect(await count('select count(*) from things')).toBe(1)
+})
+
 test('a part that is out of time is cancelled and undone, and its transaction goes on', async (t) => {
   const { ctx, db, observer } = await openTestDatabase(t)
 

@@ -49,6 +49,9 @@ export async function* streamRows<T>(
 
 /** Drizzle on a cursor: the first execution of a query declares it, and each fetches the next rows, in drizzle's types. */
 function fetching(ctx: Context, connection: Connection, batchRows: number): Queries {
+  // FETCH 0 would be answered with no row, as if the rows were at an end.
+  if (!Number.isInteger(batchRows) || batchRows < 1)
+    throw new RangeError(`batchRows: expected a whole number above 0, got ${batchRows}`)
   let declared = false
   return queriesOver(async (statement, values) => {
     if (!declared) {

@@ -124,6 +124,16 @@ test('nothing is sent for a context that has ended before the first row is asked
   expect(db.stats()).toEqual({ total: 1, idle: 1, waiting: 0 })
 })
 
+test('batches of no rows are refused: they would look like the end of the rows', async (t) => {
+  const { ctx, db, active } = await openTestDatabase(t, 1)
+
+  for (const batchRows of [0, -1, 1.5, NaN]) {
+    const rows = db.stream(ctx, (q) => numbers(q, 10), { batchRows })
+    await expect(rows.next()).rejects.toThrow(`batchRows: expected a whole number above 0, got ${batchRows}`)
+  }
+  await expectClean(active, db)
+})
+
 test('a statement that fails half-way is told after the rows before it', async (t) => {
   const { ctx, db, active } = await openTestDatabase(t, 1)
   let last = 0
