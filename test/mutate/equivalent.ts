@@ -108,6 +108,13 @@ export const equivalents: readonly Equivalent[] = [
     reason: 'the trace of a context is one of its values',
   },
   {
+    file: 'src/platform/connection.ts',
+    line: 'return await traced(withoutCancel(patience), text, (ctx) => run(ctx, { text }, undefined))',
+    was: 'ctx',
+    now: 'withoutCancel(ctx)',
+    reason: 'this ctx is that of traced, which has been detached already',
+  },
+  {
     file: 'src/platform/database-transaction.ts',
     line: "await connection.conclude(ctx, 'SAVEPOINT part', steeringBudgetMs)",
     was: 'ctx',
