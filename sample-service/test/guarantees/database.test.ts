@@ -247,7 +247,8 @@ test('a connection that dies under a statement is a 503 with its reason, and is 
   const sleeping = db.run(ctx, (q) => q.execute(sql`select pg_sleep(30)`)).catch((error: unknown) => error)
   await eventually(async () => {
     const { rowCount } = await observer.query(
-      `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'subject' and state = 'active'`,
+      `select pg_terminate_backend(pid) from pg_stat_activity
+        where datname = current_database() and application_name = 'subject' and state = 'active'`,
     )
     return rowCount === 1
   })

@@ -199,7 +199,11 @@ test('while it drains no connection is accepted any more, and one kept alive is 
   service.signal('SIGTERM')
 
   await eventually(() => isRefused(port))
-  await service.sql("select pg_cancel_backend(pid) from pg_stat_activity where query like 'select pg_sleep%'")
+  // Of this database alone: tests of other files have statements in the same Postgres.
+  await service.sql(
+    `select pg_cancel_backend(pid) from pg_stat_activity
+      where datname = current_database() and query like 'select pg_sleep%'`,
+  )
   await closed
   expect(answers).toMatch(/^HTTP\/1.1 500 .*\r\n(.*\r\n)*Connection: close\r\n/i)
   expect(await service.exited).toEqual({ code: 0, signal: null })
