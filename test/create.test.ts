@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import {
   cleanEnvironment,
   commandLine,
+  commandLineFor,
   eventually,
   exists,
   fakeProgram,
@@ -117,8 +118,9 @@ describe('bad input: one sentence, exit 1, nothing written', () => {
     // Nothing is forbidden to root, so it tries as nobody, who owns neither.
     const nobody = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {}
     const env = cleanEnvironment(home, { TMPDIR: join(cwd, 'tmp') })
+    const line = await commandLineFor(nobody, onTestFinished)
     for (const flags of [[], ['--dry-run']]) {
-      const ended = await run([...commandLine, 'closed/my-service', ...flags], { cwd, env, ...nobody })
+      const ended = await run([...line, 'closed/my-service', ...flags], { cwd, env, ...nobody })
       expect(ended.stderr).toMatch(oneSentence)
       expect(ended.stderr).toMatch(/no permission to write/)
       expect(ended.code).toBe(1)
