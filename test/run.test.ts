@@ -64,7 +64,7 @@ it('.ci/run tests in a copy that only its owner may enter, which is gone afterwa
   const { code, stdout, stderr, calls, checkout } = await ci(
     "case $1 in test) echo; echo '9 passed, 0 failed';; esac",
   )
-  const places = calls.map((call) => /^(.*) in (.*), 700, package\.json $/.exec(call))
+  const places = calls.map((call) => /^(.*) in (.*), 700, package\.json ?$/.exec(call))
   expect(places.map((place) => place?.[1])).toEqual(['ci', 'test', 'run test:surroundings'])
   const place = places[0]?.[2] ?? ''
   expect(place).not.toBe(checkout)
