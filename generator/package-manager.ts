@@ -8,6 +8,15 @@ export type PackageManager = (typeof packageManagers)[number]
 /** The names that `--pm` takes. */
 export const packageManagers = ['npm', 'pnpm', 'yarn', 'bun'] as const
 
+/** What they write beside package.json, and a second install reads. */
+export const lockFiles = [
+  'package-lock.json',
+  'pnpm-lock.yaml',
+  'yarn.lock',
+  'bun.lock',
+  'bun.lockb',
+] as const
+
 /**
  * The package manager of that name.
  * @throws Failure naming the four that exist

@@ -307,6 +307,34 @@ describe('git', () => {
     expect(tracked).toContain('notes.txt')
   })
 
+  it("holds the plan and the lock file, whatever the user's own git ignores, and nothing else of that", async () => {
+    const cwd = await temporaryFolder(onTestFinished)
+    const service = join(cwd, 'my-service')
+    await writeFiles(service, { '.DS_Store': 'mine', 'dist/old.js': 'mine', '.env.local': 'a secret' })
+    const own = await homeFolder(onTestFinished)
+    await writeFiles(own, {
+      ignore: '*.sql\n.env*\ndist\nscripts/\n*lock*\n.DS_Store\n.git*\n',
+      'template/info/exclude': 'docs/\n*.test.ts\n',
+      '.gitconfig': `[user]\nname = A\nemail = a@example.com\n[core]\nexcludesFile = ${own}/ignore\n[init]\ntemplateDir = ${own}/template\n`,
+    })
+    const npm = await fakeProgram(onTestFinished, 'npm', 'echo {} > package-lock.json')
+    const ended = await create(cwd, ['my-service', '--force', '--json'], { HOME: own, ...pathWith(npm) })
+    const made = objectOf(ended)
+    expect(made).toMatchObject({ git: true })
+    const tracked = (await git(service, 'ls-files')).trimEnd().split('\n')
+    expect(tracked.sort()).toEqual([...(made['files'] as string[]), 'package-lock.json'].sort())
+    // What is made later is part of the service, too.
+    await writeFiles(service, {
+      'drizzle/0001_next.sql': 'select 1',
+      'drizzle/meta/0001_snapshot.json': '{}',
+    })
+    const { stdout } = await run(['git', 'status', '--porcelain', '--untracked-files=all'], {
+      cwd: service,
+      env: cleanEnvironment(own),
+    })
+    expect(stdout).toBe('?? drizzle/0001_next.sql\n?? drizzle/meta/0001_snapshot.json\n')
+  })
+
   it('is left alone inside another repository', async () => {
     const cwd = await temporaryFolder(onTestFinished)
     await git(cwd, 'init', '--quiet')
