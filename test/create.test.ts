@@ -154,7 +154,9 @@ describe('what is written', () => {
 
   it('is whole: its own name, its dotfiles, the example under its noun, no placeholder and no path of the clone', async () => {
     const files = Object.keys(tree)
-    expect(files).toEqual(expect.arrayContaining(['.gitignore', 'package.json', 'src/routes.ts']))
+    expect(files).toEqual(
+      expect.arrayContaining(['.gitattributes', '.gitignore', 'package.json', 'src/routes.ts']),
+    )
     expect(files).not.toContain('gitignore')
     expect(files.filter((file) => file.startsWith('src/documents/'))).not.toEqual([])
     expect(files.filter((file) => /widget/.test(file) && !file.startsWith('generators/'))).toEqual([])
@@ -333,6 +335,23 @@ describe('git', () => {
       env: cleanEnvironment(own),
     })
     expect(stdout).toBe('?? drizzle/0001_next.sql\n?? drizzle/meta/0001_snapshot.json\n')
+  })
+
+  it('keeps every line ending as it is, on a machine whose git changes them', async () => {
+    const cwd = await temporaryFolder(onTestFinished)
+    const own = await homeFolder(onTestFinished)
+    await writeFile(
+      join(own, '.gitconfig'),
+      '[user]\nname = A\nemail = a@example.com\n[core]\nautocrlf = true\nsafecrlf = true\n',
+    )
+    const ended = await create(cwd, ['my-service', '--no-install', '--json'], { HOME: own })
+    expect(objectOf(ended)).toMatchObject({ git: true })
+    const clone = await run(['git', 'clone', '--quiet', 'my-service', 'clone'], {
+      cwd,
+      env: cleanEnvironment(own),
+    })
+    expect(clone.code, clone.stderr).toBe(0)
+    expect(await treeOf(join(cwd, 'clone'))).toEqual(await treeOf(join(cwd, 'my-service')))
   })
 
   it('is left alone inside another repository', async () => {
