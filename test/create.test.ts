@@ -411,6 +411,69 @@ describe('git', () => {
   })
 })
 
+describe("settings of the user's that leave something out of an install", () => {
+  it.each([
+    'omit[]=dev\nomit[]=optional\nomit[]=peer',
+    'production=true',
+    'package-lock=false',
+    'package-lock-only=true',
+    'save=false',
+    'dry-run=true',
+    'bin-links=false',
+    'global=true',
+    'workspaces=true',
+  ])('npmrc: %j', async (npmrc) => {
+    const cwd = await temporaryFolder(onTestFinished)
+    const own = await homeFolder(onTestFinished)
+    await writeFiles(own, { '.npmrc': `${npmrc}\n` })
+    // What npm makes of the command's flags and the npmrc, on a package that needs no registry.
+    const real = await run(['sh', '-c', 'command -v npm'], { cwd, env: cleanEnvironment(own) })
+    await writeFiles(cwd, {
+      'tool/package.json':
+        '{"name":"tool","version":"1.0.0","bin":"tool.js","peerDependencies":{"peer":"*"}}',
+      'tool/tool.js': '#!/usr/bin/env node\n',
+      'peer/package.json': '{"name":"peer","version":"1.0.0"}',
+    })
+    const small = `{"name":"small","devDependencies":{"tool":"file:${cwd}/tool"},"optionalDependencies":{"peer":"file:${cwd}/peer"}}`
+    const npm = await fakeProgram(
+      onTestFinished,
+      'npm',
+      `echo '${small}' > package.json; exec ${real.stdout.trim()} "$@" --offline`,
+    )
+    const ended = await create(cwd, ['my-service', '--no-git', '--json'], {
+      HOME: own,
+      npm_config_prefix: join(own, 'global'),
+      NODE_ENV: 'production',
+      ...pathWith(npm),
+    })
+    expect(objectOf(ended), ended.stderr).toMatchObject({ installed: true })
+    for (const path of [
+      'node_modules/tool',
+      'node_modules/peer',
+      'node_modules/.bin/tool',
+      'package-lock.json',
+    ])
+      expect(await exists(join(cwd, 'my-service', path)), path).toBe(true)
+  })
+
+  it('and that no flag of the package manager overrules are said, and nothing is left', async () => {
+    const cwd = await temporaryFolder(onTestFinished)
+    for (const [script, what] of [
+      [
+        'mkdir node_modules; touch bun.lock',
+        /bun install left out \d+ of \d+ dependencies \(.*its settings ask/,
+      ],
+      ['mkdir node_modules', /bun install left out the lock file/],
+    ] as const) {
+      const bun = await fakeProgram(onTestFinished, 'bun', script)
+      const ended = await create(cwd, ['my-service', '--pm', 'bun'], pathWith(bun))
+      expect(ended.stderr).toMatch(what)
+      expect(ended.code).toBe(1)
+      expect(await readdir(cwd)).toEqual([])
+    }
+  })
+})
+
 describe('a failure or a signal leaves nothing', () => {
   it('an install without a network', async () => {
     const cwd = await temporaryFolder(onTestFinished)

@@ -26,7 +26,7 @@ it(
     expect(made.code, made.stderr).toBe(0)
     const context = join(folder, 'my-service')
     const lock = await run(
-      ['npm', 'install', '--package-lock-only', '--ignore-scripts', '--prefer-offline'],
+      ['npm', 'install', '--package-lock', '--package-lock-only', '--ignore-scripts', '--prefer-offline'],
       { cwd: context, env },
     )
     expect(lock.code, lock.stderr).toBe(0)
