@@ -5,7 +5,7 @@ import type { Door } from './door.ts'
 import { commitAll } from './git.ts'
 import { install } from './install.ts'
 import type { Options } from './options.ts'
-import { place } from './place.ts'
+import { place, type Placed } from './place.ts'
 import { say, step, type Screen } from './progress.ts'
 import type { Choices } from './prompts.ts'
 import { ownPackage } from './root.ts'
@@ -56,7 +56,7 @@ export async function create(
     if (choices.install) {
       await step(ctx, screen, `Installing with ${manager}`, (ctx) => install(ctx, manager, target.path))
     }
-    const git = choices.git && (await commit(ctx, screen, choices, placed.scratch))
+    const git = choices.git && (await commit(ctx, screen, choices, placed))
     const receipt = options.verify
       ? await step(ctx, screen, 'Verifying', (ctx) => verify(ctx, manager, target.path))
       : undefined
@@ -81,10 +81,10 @@ async function commit(
   ctx: Context,
   screen: Screen,
   { target }: Choices,
-  scratch: string | undefined,
+  { plan, scratch }: Placed,
 ): Promise<boolean> {
   const message = `Create ${target.name} with create-mainstem ${ownPackage().version}`
-  const { done, note } = await commitAll(ctx, target.path, message, scratch)
+  const { done, note } = await commitAll(ctx, target.path, message, [...plan.keys()], scratch)
   say(screen, `git: ${note}`)
   return done
 }

@@ -1,6 +1,8 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Context } from '../templates/service/src/context/context.ts'
 import { lastLines, runCommand, type Outcome } from './command.ts'
-import { findOnPath } from './package-manager.ts'
+import { findOnPath, lockFiles } from './package-manager.ts'
 
 /** Whether the service has its commit, and what to tell of it. */
 export interface Committed {
@@ -8,15 +10,20 @@ export interface Committed {
   readonly note: string
 }
 
+/** What one command may name: a command line of Windows holds 8191 characters. */
+const filesAtOnce = 100
+
 /**
- * Makes `directory` a repository with one commit of everything in it but `scratch`. What stands in the way is no failure
- * of creating the service: no git, another repository around it, no identity, a hook of the user's that refuses.
+ * Makes `directory` a repository with one commit of `files`, the lock file, and what else is in it but `scratch` and what
+ * git is told to ignore. What stands in the way is no failure of creating the service: no git, another repository
+ * around it, no identity, a hook of the user's that refuses.
  * @throws the cause of ctx when it ends
  */
 export async function commitAll(
   ctx: Context,
   directory: string,
   message: string,
+  files: readonly string[],
   scratch: string | undefined,
 ): Promise<Committed> {
   if (findOnPath('git', process.env) === undefined) return not('git is not installed; no repository was made')
@@ -32,8 +39,16 @@ export async function commitAll(
   if (init.code !== 0) return not(`git init failed (${lastLines(init.output, 1)}); no repository was made`)
   // Not `init -b main`, which needs git 2.28.
   await git('symbolic-ref', 'HEAD', 'refs/heads/main')
-  const add = await git('add', '--all', '--', '.', ...(scratch === undefined ? [] : [`:(exclude)${scratch}`]))
-  if (add.code !== 0) return not(`git add failed (${lastLines(add.output, 1)}); nothing is committed`)
+  const rest = ['--all', '--', '.', ...(scratch === undefined ? [] : [`:(exclude)${scratch}`])]
+  // Forced: an ignore file of the user's own may hold *.sql or .env*.
+  const forced = [...files, ...lockFiles.filter((file) => existsSync(join(directory, file)))]
+  const adds = [rest]
+  for (let at = 0; at < forced.length; at += filesAtOnce)
+    adds.push(['--force', '--', ...forced.slice(at, at + filesAtOnce)])
+  for (const args of adds) {
+    const add = await git('add', ...args)
+    if (add.code !== 0) return not(`git add failed (${lastLines(add.output, 1)}); nothing is committed`)
+  }
 
   // Without useConfigOnly git makes up a person from the names of the user and the machine.
   const commit = await git('-c', 'user.useConfigOnly=true', 'commit', '--quiet', '--message', message)

@@ -1,23 +1,33 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Context } from '../templates/service/src/context/context.ts'
 import { lastLines, runCommand } from './command.ts'
 import { errorCode, Failure } from './failure.ts'
-import { childEnvironment, installArguments, type PackageManager } from './package-manager.ts'
+import { childEnvironment, installArguments, lockFiles, type PackageManager } from './package-manager.ts'
 
 /**
  * Installs the dependencies of the service in `directory`.
- * @throws Failure with the last lines of the package manager; the cause of ctx when it ends
+ * @throws Failure with the last lines of the package manager, or saying what its settings made it leave out; the cause of
+ * ctx when it ends
  */
 export async function install(ctx: Context, manager: PackageManager, directory: string): Promise<void> {
   const args = installArguments(manager)
-  const line = [manager, ...args].join(' ')
   try {
     const { code, output } = await runCommand(ctx, manager, args, {
       cwd: directory,
-      env: childEnvironment(process.env),
+      env: childEnvironment(process.env, manager),
     })
-    if (code === 0) return
+    if (code === 0) {
+      // npm is told everything by its flags.
+      const missing = manager === 'npm' ? undefined : leftOut(directory)
+      if (missing === undefined) return
+      throw new Failure(
+        `${manager} install left out ${missing} and nothing was left behind: its settings ask for that; change them, or create with --no-install and install by hand`,
+        { output: lastLines(output, 20) },
+      )
+    }
     throw new Failure(
-      `${line} failed (${why(output, code)}) and nothing was left behind: ${remedy(output)}`,
+      `${manager} install failed (${why(output, code)}) and nothing was left behind: ${remedy(output)}`,
       {
         output: lastLines(output, 20),
       },
@@ -28,6 +38,18 @@ export async function install(ctx: Context, manager: PackageManager, directory: 
       cause: error,
     })
   }
+}
+
+/** What an install that ended well did not bring: the lock file, or the dependencies that are not there. */
+function leftOut(directory: string): string | undefined {
+  if (!lockFiles.some((file) => existsSync(join(directory, file)))) return 'the lock file'
+  // Yarn's way without node_modules.
+  if (existsSync(join(directory, '.pnp.cjs'))) return undefined
+  const manifest = JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8')) as Record<string, object>
+  const wanted = Object.keys({ ...manifest['dependencies'], ...manifest['devDependencies'] })
+  const missing = wanted.filter((name) => !existsSync(join(directory, 'node_modules', name)))
+  if (missing.length === 0) return undefined
+  return `${missing.length} of ${wanted.length} dependencies (${missing.slice(0, 3).join(', ')} …)`
 }
 
 const offline =

@@ -8,6 +8,15 @@ export type PackageManager = (typeof packageManagers)[number]
 /** The names that `--pm` takes. */
 export const packageManagers = ['npm', 'pnpm', 'yarn', 'bun'] as const
 
+/** What they write beside package.json, and a second install reads. */
+export const lockFiles = [
+  'package-lock.json',
+  'pnpm-lock.yaml',
+  'yarn.lock',
+  'bun.lock',
+  'bun.lockb',
+] as const
+
 /**
  * The package manager of that name.
  * @throws Failure naming the four that exist
@@ -42,14 +51,34 @@ export function findOnPath(command: string, env: NodeJS.ProcessEnv): string | un
   return undefined
 }
 
-/** The arguments that install what package.json names, and ask nothing. */
+/**
+ * The arguments that install all that package.json names and write the lock file, and ask nothing: each says what is npm's or
+ * pnpm's own default, which an npmrc of the user's may have changed (`omit=dev`, `package-lock=false`, `dry-run=true`).
+ * Yarn and bun have no such flags: `install` looks at what they did.
+ */
 export function installArguments(manager: PackageManager): string[] {
   switch (manager) {
     case 'npm':
-      return ['install', '--no-audit', '--no-fund']
+      return [
+        ...['install', '--no-audit', '--no-fund', '--no-dry-run', '--location=project', '--no-global'],
+        ...['--include=dev', '--include=optional', '--include=peer', '--no-legacy-peer-deps'],
+        ...[
+          '--package-lock',
+          '--no-package-lock-only',
+          '--save',
+          '--bin-links',
+          '--install-strategy=hoisted',
+        ],
+        // Below a workspace it would install that instead, and the service would have no lock file.
+        '--workspaces=false',
+      ]
     case 'pnpm':
-      // In CI pnpm refuses to write a lock file, and below a workspace it would install that instead.
-      return ['install', '--no-frozen-lockfile', '--ignore-workspace']
+      return [
+        // In CI pnpm refuses to write a lock file, and below a workspace it would install that instead.
+        ...['install', '--no-frozen-lockfile', '--ignore-workspace', '--lockfile', '--lockfile-only=false'],
+        ...['--prod=false', '--dev=false', '--optional', '--config.only=all'],
+        '--config.enable-modules-dir=true',
+      ]
     case 'yarn':
     case 'bun':
       return ['install']
@@ -60,7 +89,7 @@ export function installArguments(manager: PackageManager): string[] {
 export function scriptArguments(manager: PackageManager, script: string, args: string[] = []): string[] {
   switch (manager) {
     case 'npm':
-      return ['run', '--silent', script, ...(args.length > 0 ? ['--', ...args] : [])]
+      return ['run', '--silent', '--workspaces=false', script, ...(args.length > 0 ? ['--', ...args] : [])]
     case 'pnpm':
     case 'yarn':
     case 'bun':
@@ -73,10 +102,15 @@ export function scriptArguments(manager: PackageManager, script: string, args: s
  * without what an outer `npm run` or `npm create` says of its own package and its own command line, and without
  * NODE_ENV, under which npm leaves out the devDependencies that the service is checked with.
  */
-export function childEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+export function childEnvironment(env: NodeJS.ProcessEnv, manager?: PackageManager): NodeJS.ProcessEnv {
   const kept = Object.entries(env).filter(([name]) => !outerVariables.test(name))
-  // Yarn refuses to write the first lock file where it believes to be in CI.
-  return { ...Object.fromEntries(kept), YARN_ENABLE_IMMUTABLE_INSTALLS: 'false' }
+  return {
+    ...Object.fromEntries(kept),
+    // Yarn refuses to write the first lock file where it believes to be in CI.
+    YARN_ENABLE_IMMUTABLE_INSTALLS: 'false',
+    // Yarn 1 reads npm's variables, and has no flag for this that Yarn 4 takes.
+    ...(manager === 'yarn' ? { npm_config_production: 'false' } : {}),
+  }
 }
 
 const outerVariables = new RegExp(

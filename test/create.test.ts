@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import {
   cleanEnvironment,
   commandLine,
+  commandLineFor,
   eventually,
   exists,
   fakeProgram,
@@ -74,6 +75,7 @@ describe('bad input: one sentence, exit 1, nothing written', () => {
     ['a hidden name', ['.hidden'], /cannot start with a period/],
     ['a name that Kubernetes refuses', ['my_service'], /Kubernetes/],
     ['a name of 64 letters', ['a'.repeat(64)], /at most 63/],
+    ['a name that Windows reserves', ['com1'], /Windows/],
     ['a missing parent', ['no/such/parent'], /parent directory does not exist/],
     ['a parent that is a file', ['plain/my-service'], /is a file/],
     ['a folder in which nobody may create', ['/proc/my-service'], /cannot create \/proc\/my-service/],
@@ -117,8 +119,9 @@ describe('bad input: one sentence, exit 1, nothing written', () => {
     // Nothing is forbidden to root, so it tries as nobody, who owns neither.
     const nobody = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {}
     const env = cleanEnvironment(home, { TMPDIR: join(cwd, 'tmp') })
+    const line = await commandLineFor(nobody, onTestFinished)
     for (const flags of [[], ['--dry-run']]) {
-      const ended = await run([...commandLine, 'closed/my-service', ...flags], { cwd, env, ...nobody })
+      const ended = await run([...line, 'closed/my-service', ...flags], { cwd, env, ...nobody })
       expect(ended.stderr).toMatch(oneSentence)
       expect(ended.stderr).toMatch(/no permission to write/)
       expect(ended.code).toBe(1)
@@ -152,7 +155,9 @@ describe('what is written', () => {
 
   it('is whole: its own name, its dotfiles, the example under its noun, no placeholder and no path of the clone', async () => {
     const files = Object.keys(tree)
-    expect(files).toEqual(expect.arrayContaining(['.gitignore', 'package.json', 'src/routes.ts']))
+    expect(files).toEqual(
+      expect.arrayContaining(['.gitattributes', '.gitignore', 'package.json', 'src/routes.ts']),
+    )
     expect(files).not.toContain('gitignore')
     expect(files.filter((file) => file.startsWith('src/documents/'))).not.toEqual([])
     expect(files.filter((file) => /widget/.test(file) && !file.startsWith('generators/'))).toEqual([])
@@ -272,6 +277,35 @@ describe('what is written', () => {
   })
 })
 
+describe('a path in which not all of a service runs', () => {
+  it.each(['#', '%', '?'])(
+    'with %s is said before anything is written, in one sentence',
+    async (character) => {
+      const cwd = join(await temporaryFolder(onTestFinished), `c${character}`)
+      await mkdir(cwd)
+      const flags = ['--no-install', '--no-git']
+      const ended = await create(cwd, ['my-service', ...flags])
+      expect(ended.stdout.split('\n')[0]).toBe(
+        `'${character}' in ${join(cwd, 'my-service')}: npm test cannot run in such a path, since Vite reads it as a URL; move the service to a path without # % ?`,
+      )
+      expect(ended.code).toBe(0)
+      const json = await create(cwd, ['other-service', ...flags, '--json'])
+      expect(json.stderr).toContain('npm test cannot run in such a path')
+      expect(objectOf(json)).toMatchObject({ name: 'other-service' })
+    },
+  )
+
+  it.each([':', '\\'])('with %s is refused: nothing runs there', async (character) => {
+    const cwd = join(await temporaryFolder(onTestFinished), `c${character}`)
+    await mkdir(cwd)
+    const ended = await create(cwd, ['my-service', '--no-install', '--no-git'])
+    expect(ended.stderr).toMatch(oneSentence)
+    expect(ended.stderr).toContain(`a path with '${character}'`)
+    expect(ended.code).toBe(1)
+    expect(await readdir(cwd)).toEqual([])
+  })
+})
+
 describe('git', () => {
   it('is one commit of everything, and a clean tree', async () => {
     const cwd = await temporaryFolder(onTestFinished)
@@ -303,6 +337,51 @@ describe('git', () => {
     const tracked = (await git(service, 'ls-files')).trimEnd().split('\n')
     expect(tracked.sort()).toEqual(Object.keys(await treeOf(service)).sort())
     expect(tracked).toContain('notes.txt')
+  })
+
+  it("holds the plan and the lock file, whatever the user's own git ignores, and nothing else of that", async () => {
+    const cwd = await temporaryFolder(onTestFinished)
+    const service = join(cwd, 'my-service')
+    await writeFiles(service, { '.DS_Store': 'mine', 'dist/old.js': 'mine', '.env.local': 'a secret' })
+    const own = await homeFolder(onTestFinished)
+    await writeFiles(own, {
+      ignore: '*.sql\n.env*\ndist\nscripts/\n*lock*\n.DS_Store\n.git*\n',
+      'template/info/exclude': 'docs/\n*.test.ts\n',
+      '.gitconfig': `[user]\nname = A\nemail = a@example.com\n[core]\nexcludesFile = ${own}/ignore\n[init]\ntemplateDir = ${own}/template\n`,
+    })
+    const npm = await fakeProgram(onTestFinished, 'npm', 'echo {} > package-lock.json')
+    const ended = await create(cwd, ['my-service', '--force', '--json'], { HOME: own, ...pathWith(npm) })
+    const made = objectOf(ended)
+    expect(made).toMatchObject({ git: true })
+    const tracked = (await git(service, 'ls-files')).trimEnd().split('\n')
+    expect(tracked.sort()).toEqual([...(made['files'] as string[]), 'package-lock.json'].sort())
+    // What is made later is part of the service, too.
+    await writeFiles(service, {
+      'drizzle/0001_next.sql': 'select 1',
+      'drizzle/meta/0001_snapshot.json': '{}',
+    })
+    const { stdout } = await run(['git', 'status', '--porcelain', '--untracked-files=all'], {
+      cwd: service,
+      env: cleanEnvironment(own),
+    })
+    expect(stdout).toBe('?? drizzle/0001_next.sql\n?? drizzle/meta/0001_snapshot.json\n')
+  })
+
+  it('keeps every line ending as it is, on a machine whose git changes them', async () => {
+    const cwd = await temporaryFolder(onTestFinished)
+    const own = await homeFolder(onTestFinished)
+    await writeFile(
+      join(own, '.gitconfig'),
+      '[user]\nname = A\nemail = a@example.com\n[core]\nautocrlf = true\nsafecrlf = true\n',
+    )
+    const ended = await create(cwd, ['my-service', '--no-install', '--json'], { HOME: own })
+    expect(objectOf(ended)).toMatchObject({ git: true })
+    const clone = await run(['git', 'clone', '--quiet', 'my-service', 'clone'], {
+      cwd,
+      env: cleanEnvironment(own),
+    })
+    expect(clone.code, clone.stderr).toBe(0)
+    expect(await treeOf(join(cwd, 'clone'))).toEqual(await treeOf(join(cwd, 'my-service')))
   })
 
   it('is left alone inside another repository', async () => {
@@ -359,6 +438,69 @@ describe('git', () => {
     expect(ended.code).toBe(0)
     expect(ended.stderr).toMatch(/git is not installed/)
     expect(objectOf(ended)).toMatchObject({ git: false })
+  })
+})
+
+describe("settings of the user's that leave something out of an install", () => {
+  it.each([
+    'omit[]=dev\nomit[]=optional\nomit[]=peer',
+    'production=true',
+    'package-lock=false',
+    'package-lock-only=true',
+    'save=false',
+    'dry-run=true',
+    'bin-links=false',
+    'global=true',
+    'workspaces=true',
+  ])('npmrc: %j', async (npmrc) => {
+    const cwd = await temporaryFolder(onTestFinished)
+    const own = await homeFolder(onTestFinished)
+    await writeFiles(own, { '.npmrc': `${npmrc}\n` })
+    // What npm makes of the command's flags and the npmrc, on a package that needs no registry.
+    const real = await run(['sh', '-c', 'command -v npm'], { cwd, env: cleanEnvironment(own) })
+    await writeFiles(cwd, {
+      'tool/package.json':
+        '{"name":"tool","version":"1.0.0","bin":"tool.js","peerDependencies":{"peer":"*"}}',
+      'tool/tool.js': '#!/usr/bin/env node\n',
+      'peer/package.json': '{"name":"peer","version":"1.0.0"}',
+    })
+    const small = `{"name":"small","devDependencies":{"tool":"file:${cwd}/tool"},"optionalDependencies":{"peer":"file:${cwd}/peer"}}`
+    const npm = await fakeProgram(
+      onTestFinished,
+      'npm',
+      `echo '${small}' > package.json; exec ${real.stdout.trim()} "$@" --offline`,
+    )
+    const ended = await create(cwd, ['my-service', '--no-git', '--json'], {
+      HOME: own,
+      npm_config_prefix: join(own, 'global'),
+      NODE_ENV: 'production',
+      ...pathWith(npm),
+    })
+    expect(objectOf(ended), ended.stderr).toMatchObject({ installed: true })
+    for (const path of [
+      'node_modules/tool',
+      'node_modules/peer',
+      'node_modules/.bin/tool',
+      'package-lock.json',
+    ])
+      expect(await exists(join(cwd, 'my-service', path)), path).toBe(true)
+  })
+
+  it('and that no flag of the package manager overrules are said, and nothing is left', async () => {
+    const cwd = await temporaryFolder(onTestFinished)
+    for (const [script, what] of [
+      [
+        'mkdir node_modules; touch bun.lock',
+        /bun install left out \d+ of \d+ dependencies \(.*its settings ask/,
+      ],
+      ['mkdir node_modules', /bun install left out the lock file/],
+    ] as const) {
+      const bun = await fakeProgram(onTestFinished, 'bun', script)
+      const ended = await create(cwd, ['my-service', '--pm', 'bun'], pathWith(bun))
+      expect(ended.stderr).toMatch(what)
+      expect(ended.code).toBe(1)
+      expect(await readdir(cwd)).toEqual([])
+    }
   })
 })
 

@@ -24,7 +24,9 @@ export default async function setup(project: TestProject): Promise<() => Promise
     const cwd = join(import.meta.dirname, '..')
     // With the user's own npm settings: what the registry is, only they say.
     const env = childEnvironment(process.env)
-    await promisify(execFile)('npm', ['pack', '--pack-destination', folder], { cwd, env })
+    // An npmrc may forbid scripts or ask for a dry run.
+    const flags = ['--no-ignore-scripts', '--no-dry-run', '--workspaces=false', '--pack-destination', folder]
+    await promisify(execFile)('npm', ['pack', ...flags], { cwd, env })
     const tarball = (await readdir(folder)).find((name) => name.endsWith('.tgz'))
     if (tarball === undefined) throw new Error(`npm pack left no tarball in ${folder}`)
     project.provide('tarball', join(folder, tarball))

@@ -50,7 +50,16 @@ it(
   'installed elsewhere, it emits byte for byte what the clone emits',
   async () => {
     const elsewhere = join(folder, 'elsewhere')
-    const flags = ['--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline', '--prefix', elsewhere]
+    const flags = [
+      '--ignore-scripts',
+      '--no-dry-run',
+      '--no-global',
+      '--no-audit',
+      '--no-fund',
+      '--prefer-offline',
+      '--prefix',
+      elsewhere,
+    ]
     const install = await run(['npm', 'install', ...flags, tarball], { cwd: folder, env })
     expect(install.code, install.stderr).toBe(0)
 

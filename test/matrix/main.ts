@@ -59,7 +59,7 @@ function create(base: string): void {
   )
   for (const [cwd, ...command] of [
     [repository, 'npx', 'tsx', 'generator/main.ts', base, '--yes', '--no-git'],
-    [base, 'npm', 'install', '--no-save', '--no-audit', '--no-fund', ...dependencies],
+    [base, 'npm', 'install', '--no-save', '--include=dev', '--no-audit', '--no-fund', ...dependencies],
   ]) {
     const [program = '', ...args] = command
     const { status } = spawnSync(program, args, { cwd, stdio: ['ignore', 'ignore', 'inherit'] })
