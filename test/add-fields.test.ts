@@ -27,17 +27,17 @@ test('a field can have a name that JavaScript or SQL reserve', () => {
 })
 
 test.each([
-  ['', 'number 1, "": there is nothing'],
-  ['a:text,', 'number 2, "": there is nothing'],
+  ['', 'number 1, "": it is empty'],
+  ['a:text,', 'number 2, "": it is empty'],
   ['title', 'number 1, "title": write a name, a colon and a type'],
   ['a:text, b:string', 'number 2, "b:string": there is no type string; use text, varchar(200)'],
-  ['a:numeric', 'as numeric(10,2)'],
-  ['a:numeric(2,3)', 'as numeric(10,2)'],
-  ['a:numeric(x)', 'as numeric(10,2)'],
-  ['a:varchar', 'as varchar(200)'],
-  ['a:varchar(0)', 'as varchar(200)'],
+  ['a:numeric', 'as in numeric(10,2)'],
+  ['a:numeric(2,3)', 'as in numeric(10,2)'],
+  ['a:numeric(x)', 'as in numeric(10,2)'],
+  ['a:varchar', 'as in varchar(200)'],
+  ['a:varchar(0)', 'as in varchar(200)'],
   ['a:varchar(10', 'write a name, a colon and a type'],
-  ['a:text(3)', 'text takes nothing in parentheses'],
+  ['a:text(3)', 'text takes no parentheses'],
   ['a:text!', 'write a name, a colon and a type'],
   ['a:uuid->', 'write a name, a colon and a type'],
   ['Ärger:text', 'its name must begin with a letter'],
@@ -62,7 +62,7 @@ test('a reference needs an existing table, and the type of its id', async (t) =>
   )
   const shape = (fields: string) => shapeFor(service, nounFrom('category'), fields)
 
-  await expect(shape('ghostId:uuid->ghosts')).rejects.toThrow('name one of those there are (people).')
+  await expect(shape('ghostId:uuid->ghosts')).rejects.toThrow('name an existing one (people).')
   await expect(shape('ownerId:uuid->people')).rejects.toThrow('write ownerId:bigint->people.')
   await expect(shape('parentId:uuid->categories')).rejects.toThrow('write parentId:uuid?->categories.')
   const shaped = await shape('ownerId:bigint->people')

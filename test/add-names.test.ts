@@ -24,13 +24,21 @@ describe('nounFrom', () => {
     ['children', 'child', 'children'],
     ['analysis', 'analysis', 'analyses'],
     ['movies', 'movie', 'movies'],
+    ['houses', 'house', 'houses'],
+    ['sizes', 'size', 'sizes'],
+    ['wolf', 'wolf', 'wolves'],
+    ['diagnosis', 'diagnosis', 'diagnoses'],
+    ['canvas', 'canvas', 'canvases'],
+    ['lens', 'lens', 'lenses'],
+    ['cookies', 'cookie', 'cookies'],
+    ['json-schema', 'json-schema', 'json-schemas'],
   ])('%j is %s, %s', (word, singular, plural) => {
     expect(nounFrom(word)).toEqual({ singular, plural })
   })
 
   test('with a plural given, both words are used as typed', () => {
-    expect(nounFrom('canvas', 'canvases')).toEqual({ singular: 'canvas', plural: 'canvases' })
-    expect(nounFrom('lens', 'lenses')).toEqual({ singular: 'lens', plural: 'lenses' })
+    expect(nounFrom('caches', 'cacheses')).toEqual({ singular: 'caches', plural: 'cacheses' })
+    expect(nounFrom('equipment', 'equipments')).toEqual({ singular: 'equipment', plural: 'equipments' })
   })
 
   test.each([
@@ -55,6 +63,7 @@ describe('nounFrom', () => {
 
   test('a plural that equals the singular is refused', () => {
     expect(() => nounFrom('sheep', 'sheep')).toThrow('--plural')
+    expect(() => nounFrom('equipment')).toThrow('--plural')
   })
 })
 
