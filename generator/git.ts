@@ -5,7 +5,7 @@ import { lastLines, runCommand, type Outcome } from './command.ts'
 import { findOnPath, lockFiles } from './package-manager.ts'
 
 /** Whether the service has its commit, and what to tell of it. */
-export interface Committed {
+interface Committed {
   readonly done: boolean
   readonly note: string
 }

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 /** What the command needs to know of its own package.json. */
-export interface OwnPackage {
+interface OwnPackage {
   /** The folder that holds `templates/`. */
   readonly directory: string
   readonly version: string

@@ -1,7 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import type { ActionConfig, CustomActionFunction } from 'node-plop'
-import { nounFrom } from '../templates/service/generators/names.ts'
+import type { Noun } from '../templates/service/generators/names.ts'
 import type { Context } from '../templates/service/src/context/context.ts'
 import { throwIfEnded } from './ended.ts'
 import { ownPackage } from './root.ts'
@@ -16,7 +15,7 @@ export interface Service {
 }
 
 /** The noun of the example domain. */
-const exampleNoun = 'document'
+const exampleNoun: Noun = { singular: 'document', plural: 'documents' }
 
 /** Files of templates/example that serve its type check where it lies, and are no part of a service. */
 const notEmitted = new Set(['tsconfig.json'])
@@ -37,64 +36,52 @@ export function writeService(ctx: Context, service: Service, directory: string):
 
 /** Runs plop's generator `service`: stamps the skeleton, for the example a piece and the overlay, and writes if told where. */
 async function runGenerator(ctx: Context, service: Service, directory: string | undefined): Promise<Plan> {
-  const templates = join(ownPackage().directory, 'templates')
   const planned = new Map<string, PlannedFile>()
   const failed: unknown[] = []
   // plop keeps only the message of what an action throws.
-  const keeping =
-    (action: (config: Record<string, unknown>) => Promise<string>): CustomActionFunction =>
-    async (_answers, config) => {
-      try {
-        return await action(config)
-      } catch (error) {
-        failed.push(error)
-        throw error
-      }
+  const keeping = (action: () => Promise<string>) => async (): Promise<string> => {
+    try {
+      return await action()
+    } catch (error) {
+      failed.push(error)
+      throw error
     }
+  }
 
   // Loaded when needed: it takes 0.4 s, which a refusal or --help need not wait for.
   const { default: nodePlop } = await import('node-plop')
-  const plop = await nodePlop('', { destBasePath: templates, force: false })
-  plop.setActionType(
-    'stamp',
-    keeping(async (config) => {
-      const stamp = {
-        name: service.name,
-        noun: config['noun'] === undefined ? undefined : nounFrom(text(config, 'noun')),
-      }
-      return stampFolder(ctx, join(templates, text(config, 'from')), text(config, 'to'), stamp, planned)
-    }),
-  )
-  plop.setActionType(
-    'write',
-    keeping(async (config) => writePlan(ctx, planned, text(config, 'directory'))),
-  )
-  plop.setGenerator('service', {
+  const plop = await nodePlop()
+  const generator = plop.setGenerator('service', {
     description: 'a microservice in which every unit of work hangs from one root context',
     prompts: [],
-    actions: actionsFor(service, directory),
+    actions: actionsFor(ctx, service, planned, directory).map(keeping),
   })
 
-  const { failures } = await plop.getGenerator('service').runActions({ ...service })
+  const { failures } = await generator.runActions({ ...service })
   if (failed.length > 0) throw failed[0]
   const [failure] = failures
   if (failure !== undefined) throw new Error(`plop could not run '${failure.type}': ${failure.error}`)
   return sorted(planned)
 }
 
-/** An action of ours with its settings: plop's own type has room for neither. */
-type Action = ActionConfig & Partial<Record<'from' | 'to' | 'noun' | 'directory', string>>
-
-function actionsFor(service: Service, directory: string | undefined): Action[] {
-  const actions: Action[] = [{ type: 'stamp', from: 'service', to: '' }]
-  if (service.example) {
-    actions.push({ type: 'stamp', from: 'service/generators/upload/src', to: 'src', noun: exampleNoun })
-    actions.push({ type: 'stamp', from: 'example', to: '', noun: exampleNoun })
-  }
-  if (directory !== undefined) actions.push({ type: 'write', directory })
-  return actions
+function actionsFor(
+  ctx: Context,
+  { name, example }: Service,
+  planned: Map<string, PlannedFile>,
+  directory: string | undefined,
+): (() => Promise<string>)[] {
+  const stamp = (from: string, to: string, noun?: Noun) => () =>
+    stampFolder(ctx, from, to, { name, noun }, planned)
+  return [
+    stamp('service', ''),
+    ...(example
+      ? [stamp('service/generators/upload/src', 'src', exampleNoun), stamp('example', '', exampleNoun)]
+      : []),
+    ...(directory === undefined ? [] : [() => writePlan(ctx, planned, directory)]),
+  ]
 }
 
+/** Plans the files of a folder of templates/ below `to`. */
 async function stampFolder(
   ctx: Context,
   from: string,
@@ -102,9 +89,10 @@ async function stampFolder(
   stamp: Stamp,
   planned: Map<string, PlannedFile>,
 ): Promise<string> {
-  for (const path of await listFiles(ctx, from)) {
+  const folder = join(ownPackage().directory, 'templates', from)
+  for (const path of await listFiles(ctx, folder)) {
     if (to === '' && stamp.noun !== undefined && notEmitted.has(path)) continue
-    const file = stampFile(await readPlanned(ctx, join(from, path)), stamp)
+    const file = stampFile(await readPlanned(ctx, join(folder, path)), stamp)
     planned.set([to, stampPath(path, stamp)].filter((part) => part !== '').join('/'), file)
   }
   return from
@@ -122,10 +110,4 @@ async function writePlan(ctx: Context, plan: Plan, directory: string): Promise<s
 
 function sorted(planned: Map<string, PlannedFile>): Plan {
   return new Map([...planned].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)))
-}
-
-function text(config: Record<string, unknown>, key: string): string {
-  const value = config[key]
-  if (typeof value !== 'string') throw new Error(`the action needs '${key}'`)
-  return value
 }

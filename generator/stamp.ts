@@ -2,7 +2,7 @@ import { stampNames, type Noun } from '../templates/service/generators/names.ts'
 import type { PlannedFile } from './tree.ts'
 
 /** The name that templates bear where the service's own will stand. */
-export const placeholder = 'mainstem-service'
+const placeholder = 'mainstem-service'
 
 /** What the placeholders of a template become. */
 export interface Stamp {

@@ -3,7 +3,7 @@ import { lastLines, runCommand } from './command.ts'
 import { childEnvironment, scriptArguments, type PackageManager } from './package-manager.ts'
 
 /** One thing that was tried on the new service. */
-export interface Step {
+interface Step {
   readonly name: string
   readonly ok: boolean
   /** How long it took. */

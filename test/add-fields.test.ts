@@ -2,11 +2,11 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { nounFrom } from '../templates/service/generators/names.ts'
+import { nounFrom } from '../templates/service/generators/nouns.ts'
 import { fieldsFrom } from '../templates/service/generators/resource/fields.ts'
 import { shapeFor } from '../templates/service/generators/resource/shape.ts'
 
-test('the fields of a list, with what stands in parentheses, nullable ones and references', () => {
+test('a list of fields has parameters, nullable fields and references', () => {
   const fields = fieldsFrom(
     ' title:text,price : numeric(10, 2), due_at:TIMESTAMPTZ?,owner-id:uuid? -> price-lists ',
   )
@@ -20,39 +20,39 @@ test('the fields of a list, with what stands in parentheses, nullable ones and r
   ])
 })
 
-test('what JavaScript and SQL reserve can name a field', () => {
+test('a field can have a name that JavaScript or SQL reserve', () => {
   expect(fieldsFrom('class:text, order:text, user:text, delete:boolean').map(({ column }) => column)).toEqual(
     ['class', 'order', 'user', 'delete'],
   )
 })
 
 test.each([
-  ['', 'number 1, "": there is nothing'],
-  ['a:text,', 'number 2, "": there is nothing'],
+  ['', 'number 1, "": it is empty'],
+  ['a:text,', 'number 2, "": it is empty'],
   ['title', 'number 1, "title": write a name, a colon and a type'],
   ['a:text, b:string', 'number 2, "b:string": there is no type string; use text, varchar(200)'],
-  ['a:numeric', 'as numeric(10,2)'],
-  ['a:numeric(2,3)', 'as numeric(10,2)'],
-  ['a:numeric(x)', 'as numeric(10,2)'],
-  ['a:varchar', 'as varchar(200)'],
-  ['a:varchar(0)', 'as varchar(200)'],
+  ['a:numeric', 'as in numeric(10,2)'],
+  ['a:numeric(2,3)', 'as in numeric(10,2)'],
+  ['a:numeric(x)', 'as in numeric(10,2)'],
+  ['a:varchar', 'as in varchar(200)'],
+  ['a:varchar(0)', 'as in varchar(200)'],
   ['a:varchar(10', 'write a name, a colon and a type'],
-  ['a:text(3)', 'text takes nothing in parentheses'],
+  ['a:text(3)', 'text takes no parentheses'],
   ['a:text!', 'write a name, a colon and a type'],
   ['a:uuid->', 'write a name, a colon and a type'],
-  ['Ärger:text', 'its name is to begin with a letter'],
-  ['9lives:text', 'its name is to begin with a letter'],
-  [`${'a'.repeat(41)}:text`, 'its name is to begin with a letter'],
-  ['created_at:date', '"createdAt" is a name that every resource has already'],
-  ['limit:integer', '"limit" is a name that every resource has already'],
-  ['constructor:text', '"constructor" is a name that every resource has already'],
+  ['Ärger:text', 'its name must begin with a letter'],
+  ['9lives:text', 'its name must begin with a letter'],
+  [`${'a'.repeat(41)}:text`, 'its name must begin with a letter'],
+  ['created_at:date', 'every resource already has "createdAt"'],
+  ['limit:integer', 'every resource already has "limit"'],
+  ['constructor:text', 'every resource already has "constructor"'],
   ['dueAt:date, due-at:date', '--fields has "dueAt" twice'],
 ])('%j is refused in one sentence that says where: %s', (list, why) => {
   expect(() => fieldsFrom(list)).toThrow(why)
   expect(() => fieldsFrom(list)).toThrow(/^--fields[^\n]*\.$/)
 })
 
-test('a reference is to be to a table that is there, of the type of its id', async (t) => {
+test('a reference needs an existing table, and the type of its id', async (t) => {
   const service = mkdtempSync(join(tmpdir(), 'mainstem-fields-'))
   t.onTestFinished(() => rmSync(service, { recursive: true }))
   mkdirSync(join(service, 'src/people'), { recursive: true })
@@ -62,7 +62,7 @@ test('a reference is to be to a table that is there, of the type of its id', asy
   )
   const shape = (fields: string) => shapeFor(service, nounFrom('category'), fields)
 
-  await expect(shape('ghostId:uuid->ghosts')).rejects.toThrow('name one of those there are (people).')
+  await expect(shape('ghostId:uuid->ghosts')).rejects.toThrow('name an existing one (people).')
   await expect(shape('ownerId:uuid->people')).rejects.toThrow('write ownerId:bigint->people.')
   await expect(shape('parentId:uuid->categories')).rejects.toThrow('write parentId:uuid?->categories.')
   const shaped = await shape('ownerId:bigint->people')
@@ -75,7 +75,7 @@ test('a reference is to be to a table that is there, of the type of its id', asy
   expect(schema).toContain("index('categories_owner_id_id_idx').on(table.ownerId, table.id)")
 })
 
-test('where no field can be there, no comma is left', async () => {
+test('an object that none of the fields belongs to keeps no stray comma', async () => {
   const shape = await shapeFor('/', nounFrom('box'), 'data:jsonb')
   const api =
     "import { z } from 'zod'\nexport const BoxFilter = z.strictObject({\n  title: text().optional(),\n})\n"

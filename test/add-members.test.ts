@@ -74,38 +74,42 @@ describe('a property finds its place however the file is written', () => {
   })
 })
 
-test('what comes of one module is imported together', () => {
+test('names of one module are imported by one statement', () => {
   const both = `${imported}interface Platform {\n  readonly log: Log\n}\n`
   expect(withMember(both, type)).toContain("import { openPayments, type Payments } from './payments.ts'\n")
 })
 
-test('what is there already is left alone, however it is formatted', () => {
+test('an existing property is left unchanged, however it is formatted', () => {
   const there = `${imported}const config = {\n  a: 1,\n  payments: openPayments(\n    url,\n  ),\n}\n`
   expect(withMember(there, value)).toBe(there)
 })
 
-describe('an obstacle is one sentence', () => {
+describe('an obstacle is reported in one sentence', () => {
   test.each([
     [
       'another of that name',
       `${imported}const config = { payments: 1 }\n`,
-      'config in src/config.ts has a payments already',
+      'config in src/config.ts already has another payments',
     ],
-    ['no such object', 'const other = {}\n', 'src/config.ts has no object or interface config any more'],
-    ['no object', 'const config = 7\n', 'src/config.ts has no object or interface config any more'],
+    ['no such object', 'const other = {}\n', 'src/config.ts has no object or interface config'],
+    ['no object', 'const config = 7\n', 'src/config.ts has no object or interface config'],
     [
       'the import is taken',
       "import { openPayments } from './other.ts'\nconst config = {}\n",
-      'already, from ./other.ts',
+      'from ./other.ts: choose another name',
     ],
-    ['the type is taken', 'interface openPayments {}\nconst config = {}\n', 'already, from the file itself'],
+    [
+      'the type is taken',
+      'interface openPayments {}\nconst config = {}\n',
+      'from the file itself: choose another name',
+    ],
   ])('%s', (_name, text, sentence) => {
     expect(() => withMember(text, value)).toThrow(sentence)
   })
 
-  test('a name that its code needs is gone', () => {
+  test('a name that its code needs is missing', () => {
     const needs = { ...value, knows: ['url'] }
-    expect(() => withMember('const config = {}\n', needs)).toThrow('src/config.ts has no url any more')
+    expect(() => withMember('const config = {}\n', needs)).toThrow('src/config.ts has no url')
     expect(withMember('function url() {}\nconst config = {}\n', needs)).toContain('openPayments(url)')
   })
 })

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { nameFrom, nounFrom, stampNames } from '../templates/service/generators/names.ts'
+import { stampNames } from '../templates/service/generators/names.ts'
+import { nameFrom, nounFrom } from '../templates/service/generators/nouns.ts'
 
 describe('nounFrom', () => {
   test.each([
@@ -23,13 +24,21 @@ describe('nounFrom', () => {
     ['children', 'child', 'children'],
     ['analysis', 'analysis', 'analyses'],
     ['movies', 'movie', 'movies'],
+    ['houses', 'house', 'houses'],
+    ['sizes', 'size', 'sizes'],
+    ['wolf', 'wolf', 'wolves'],
+    ['diagnosis', 'diagnosis', 'diagnoses'],
+    ['canvas', 'canvas', 'canvases'],
+    ['lens', 'lens', 'lenses'],
+    ['cookies', 'cookie', 'cookies'],
+    ['json-schema', 'json-schema', 'json-schemas'],
   ])('%j is %s, %s', (word, singular, plural) => {
     expect(nounFrom(word)).toEqual({ singular, plural })
   })
 
-  test('a plural that is given is taken, and the word with it', () => {
-    expect(nounFrom('canvas', 'canvases')).toEqual({ singular: 'canvas', plural: 'canvases' })
-    expect(nounFrom('lens', 'lenses')).toEqual({ singular: 'lens', plural: 'lenses' })
+  test('with a plural given, both words are used as typed', () => {
+    expect(nounFrom('caches', 'cacheses')).toEqual({ singular: 'caches', plural: 'cacheses' })
+    expect(nounFrom('equipment', 'equipments')).toEqual({ singular: 'equipment', plural: 'equipments' })
   })
 
   test.each<[string, string]>([
@@ -44,9 +53,9 @@ describe('nounFrom', () => {
     ['class', 'reserved word in JavaScript'],
     ['package', 'reserved word in JavaScript'],
     ['reference', 'reserved word in SQL'],
-    ['context', 'has already'],
-    ['platform', 'has already'],
-    ['doc', 'has already'],
+    ['context', 'already uses the name'],
+    ['platform', 'already uses the name'],
+    ['doc', 'already uses the name'],
     ...['con', 'prn', 'aux', 'nul', 'com1', 'LPT9', 'COM0', 'cons'].map((name): [string, string] => [
       name,
       'Windows',
@@ -56,12 +65,13 @@ describe('nounFrom', () => {
     expect(() => nounFrom(word)).toThrow(/^[^\n]*[.]$/)
   })
 
-  test('a plural that is the same word is refused: the code needs both', () => {
+  test('a plural that equals the singular is refused', () => {
     expect(() => nounFrom('sheep', 'sheep')).toThrow('--plural')
+    expect(() => nounFrom('equipment')).toThrow('--plural')
   })
 })
 
-test('nameFrom has one word for both, and refuses what nounFrom refuses', () => {
+test('nameFrom uses one word for both forms, and refuses what nounFrom refuses', () => {
   expect(nameFrom('exchangeRates')).toEqual({ singular: 'exchange-rates', plural: 'exchange-rates' })
   expect(() => nameFrom('delete')).toThrow('reserved word')
   expect(() => nameFrom('aux')).toThrow('Windows')
@@ -111,7 +121,7 @@ describe('stampNames', () => {
     expect(stamped(text)).toBe(expected)
   })
 
-  test('leaves everything else as it is, and a noun of one word in one shape', () => {
+  test('leaves everything else unchanged, and writes a noun of one word in one way', () => {
     const text = "const a = 'it\\'s' // don't\nconst b = /['\"]/ + `\n${c}`"
     expect(stamped(text)).toBe(text)
     expect(stampNames("widgets /widget 'a widget' widget_id", nounFrom('document'))).toBe(

@@ -83,7 +83,7 @@ export function routes(platform: Platform): Route[] {
 `,
   ],
   [
-    'imported already, but not called, and under another name',
+    'imported under another name, but not called',
     element,
     `import { invoiceRoutes as bills } from './invoices/invoices.routes.ts'
 export function routes(platform: Platform): Route[] {
@@ -134,7 +134,7 @@ describe('wiring finds its place', () => {
     expect(after.replaceAll('\r\n', '')).not.toContain('\n')
   })
 
-  test('a parameter that nothing used loses its underscore', () => {
+  test('a parameter that was unused loses its underscore', () => {
     const after = wiredText(
       `import { x } from './x.ts'\nexport async function prepare(_ctx: Context, _platform: Platform): Promise<void> {}\n`,
       statement,
@@ -146,13 +146,13 @@ describe('wiring finds its place', () => {
 })
 
 test.each([
-  ['no function any more', 'export const other = 1', 'no function routes'],
+  ['no function', 'export const other = 1', 'no function routes'],
   [
     'no array',
     'export function routes(platform: Platform) { return all(platform) }',
-    'returns no array literal',
+    'does not return an array literal',
   ],
-  ['no parameter', 'export function routes(): Route[] { return [] }', 'no parameter of the type Platform'],
+  ['no parameter', 'export function routes(): Route[] { return [] }', 'no parameter of type Platform'],
   ['no syntax', 'export function routes( { return [', 'src/routes.ts:1 does not parse'],
   [
     'another import',
@@ -164,7 +164,7 @@ test.each([
     'function invoiceRoutes() {}\nexport function routes(platform: Platform) { return [] }',
     'choose another name',
   ],
-])('wiring refuses in one sentence: %s', (_name, text, why) => {
+])('wiring fails with one sentence: %s', (_name, text, why) => {
   expect(() => wiredText(text, element)).toThrow(why)
   expect(() => wiredText(text, element)).toThrow(/^[^\n]*$/)
 })

@@ -1,7 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process'
 import {
   existsSync,
-  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -9,34 +8,18 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { changedLines } from '../templates/service/generators/difference.ts'
 import { formatNew } from '../templates/service/generators/format.ts'
 import { writeChanges } from '../templates/service/generators/write.ts'
-import { add, command, folder, newService, repository } from './support/added-service.ts'
-
-/** Every path of the service, folders too, with the contents of the files. */
-function treeOf(service: string): Map<string, string> {
-  const tree = new Map<string, string>()
-  for (const entry of readdirSync(service, { recursive: true, withFileTypes: true })) {
-    const path = join(entry.parentPath, entry.name)
-    if (path.startsWith(join(service, 'node_modules'))) continue
-    tree.set(path.slice(service.length + 1), entry.isFile() ? readFileSync(path, 'utf8') : '')
-  }
-  return tree
-}
-
-function edit(service: string, path: string, change: (text: string) => string): void {
-  const full = join(service, path)
-  mkdirSync(dirname(full), { recursive: true })
-  writeFileSync(full, change(existsSync(full) ? readFileSync(full, 'utf8') : ''))
-}
+import { add, command, edit, folder, newService, repository, treeOf } from './support/added-service.ts'
+import { childrenOf, converse, until } from './support/processes.ts'
 
 const domain = ['handlers', 'repository', 'routes', 'schema', 'test', 'uploads']
 
 describe('npm run add', () => {
-  test('stamps a piece, wires it in, makes its migration, and twice is once', () => {
+  test('stamps a piece, wires it in, makes its migration, and a second run changes nothing', () => {
     const service = newService()
     const first = add(service, 'upload', 'price-list', '--json')
     expect(first).toMatchObject({ code: 0, err: '' })
@@ -61,7 +44,7 @@ describe('npm run add', () => {
     expect(treeOf(service)).toEqual(tree)
   })
 
-  test('two pieces live beside each other', () => {
+  test('two pieces can be added to one service', () => {
     const service = newService()
     expect(add(service, 'route', 'exchange-rate')).toMatchObject({ code: 0, err: '' })
     expect(add(service, 'upload', 'invoice')).toMatchObject({ code: 0, err: '' })
@@ -70,7 +53,7 @@ describe('npm run add', () => {
     expect(routes).toContain('...invoiceRoutes(platform)')
   })
 
-  test('a dry run shows it all, the migration too, and writes nothing', () => {
+  test('a dry run shows every change, the migration too, and writes nothing', () => {
     const service = newService()
     const tree = treeOf(service)
     const dry = add(service, 'upload', 'invoice', '--dry-run')
@@ -81,7 +64,7 @@ describe('npm run add', () => {
     expect(treeOf(service)).toEqual(tree)
   })
 
-  test('the example of a new service is what add makes of the skeleton', async () => {
+  test('adding the upload piece to the skeleton gives the example of a new service', async () => {
     const service = newService()
     expect(add(service, 'upload', 'widget')).toMatchObject({ code: 0, err: '' })
     for (const path of ['src/routes.ts', 'src/prepare.ts']) {
@@ -104,7 +87,7 @@ describe('npm run add', () => {
   })
 })
 
-test('a table that another schema has already is not made a second time', () => {
+test('a table that another schema declares is not made a second time', () => {
   const service = newService()
   expect(add(service, 'upload', 'invoice')).toMatchObject({ code: 0 })
   renameSync(join(service, 'src/invoices'), join(service, 'src/bills'))
@@ -116,7 +99,7 @@ test('a table that another schema has already is not made a second time', () => 
 })
 
 describe('npm run add -- storage s3', () => {
-  test('stamps the storage and its server for tests, wires it in and depends on the SDK; twice is once', () => {
+  test('stamps the storage and its server for tests, wires it in and depends on the SDK; a second run changes nothing', () => {
     const service = newService()
     const tree = treeOf(service)
     const before = manifestOf(service)
@@ -145,7 +128,7 @@ describe('npm run add -- storage s3', () => {
     expect(treeOf(service)).toEqual(after)
   })
 
-  test('keeps a range that the team has chosen, and the way package.json is written', () => {
+  test('keeps the version range that the team has chosen, and the formatting of package.json', () => {
     const service = newService()
     edit(service, 'package.json', (text) =>
       text
@@ -165,7 +148,7 @@ describe('npm run add -- storage s3', () => {
 describe('npm run add -- client', () => {
   const args = ['client', 'price-list', '--base-url', 'https://prices.example.com/v1/']
 
-  test('stamps the client, gives it to the platform, declares its variable, and depends on the breaker; twice is once', () => {
+  test('stamps the client, gives it to the platform, declares its variable, and depends on the breaker; a second run changes nothing', () => {
     const service = newService()
     const tree = treeOf(service)
     expect(add(service, ...args)).toMatchObject({ code: 0, err: '' })
@@ -212,12 +195,12 @@ describe('npm run add -- client', () => {
     expect(second.out).not.toContain('circuit')
     const elsewhere = add(service, 'client', 'payments', '--base-url', 'http://elsewhere')
     expect(elsewhere.err).toBe(
-      'Environment in src/config.ts has a PAYMENTS_URL already, and another one: choose another name.\n',
+      'Environment in src/config.ts already has another PAYMENTS_URL: choose another name.\n',
     )
   })
 })
 
-describe('an obstacle is one sentence and changes nothing', () => {
+describe('an obstacle is reported in one sentence, and no file changes', () => {
   const nothing = (): void => undefined
   const obstacles: [string, string[], (service: string) => void, string][] = [
     [
@@ -227,38 +210,38 @@ describe('an obstacle is one sentence and changes nothing', () => {
       'choose one of route, resource, upload, job, schedule, client, storage',
     ],
     ['an unknown flag', ['upload', 'invoice', '--force'], nothing, "Unknown option '--force'"],
-    ['a second name', ['upload', 'invoice', 'receipt'], nothing, '"receipt" is one name too many'],
-    ['no name', ['upload'], nothing, 'Say the name of what to add'],
-    [
-      'a storage that there is not',
-      ['storage', 'gcs'],
-      nothing,
-      'There is no storage "gcs": choose one of s3',
-    ],
+    ['a second name', ['upload', 'invoice', 'receipt'], nothing, 'unexpected argument "receipt"'],
+    ['no name', ['upload'], nothing, 'The name is missing: npm run add -- upload invoice'],
+    ['an unknown storage', ['storage', 'gcs'], nothing, 'There is no storage "gcs": choose one of s3'],
     [
       'a flag of another piece',
       ['route', 'report', '--fields', 'a:text'],
       nothing,
-      'route takes no --fields',
+      'route has no flag --fields',
     ],
     [
-      'a field that there is not',
+      'an unknown type of field',
       ['resource', 'invoice', '--fields', 'title:string'],
       nothing,
       '--fields, number 1, "title:string": there is no type string; use text',
     ],
     [
-      'a reference to no table',
+      'a reference to a table that does not exist',
       ['resource', 'invoice', '--fields', 'ownerId:uuid->owners'],
       nothing,
       '"ownerId" refers to a table owners that no src/*/*.schema.ts has',
     ],
-    ['a client of nowhere', ['client', 'payments'], nothing, 'Say --base-url. Where it is by default'],
     [
-      'a client with the name of something else of the platform',
+      'a client without a URL',
+      ['client', 'payments'],
+      nothing,
+      '--base-url is missing: Where it is by default',
+    ],
+    [
+      'a client with the name of another property of the platform',
       ['client', 'log', '--base-url', 'http://log'],
       nothing,
-      'Platform in src/platform/platform.ts has a log already, and another one',
+      'Platform in src/platform/platform.ts already has another log',
     ],
     [
       'a README without its table',
@@ -267,7 +250,7 @@ describe('an obstacle is one sentence and changes nothing', () => {
       "README.md lacks the lines '<!-- npm run config -- --write -->'",
     ],
     ['a reserved word', ['route', 'class'], nothing, 'reserved word in JavaScript'],
-    ['a name that the piece uses itself', ['upload', 'row'], nothing, 'means something else in the code'],
+    ['a name that the piece uses itself', ['upload', 'row'], nothing, 'The code of this piece'],
     [
       'a file in the way',
       ['upload', 'invoice'],
@@ -281,17 +264,17 @@ describe('an obstacle is one sentence and changes nothing', () => {
       'a part of its path is a file',
     ],
     [
-      'an anchor that is gone',
+      'a function to wire into that is missing',
       ['upload', 'invoice'],
       (service) =>
         edit(service, 'src/prepare.ts', (text) => text.replace('function prepare', 'function ready')),
       'src/prepare.ts has no function prepare',
     ],
     [
-      'a file that is gone',
+      'a file to wire into that is missing',
       ['upload', 'invoice'],
       (service) => rmSync(join(service, 'src/prepare.ts')),
-      'is gone',
+      'is missing: restore it',
     ],
     [
       'a file that does not parse',
@@ -331,7 +314,7 @@ describe('an obstacle is one sentence and changes nothing', () => {
     expect(treeOf(service)).toEqual(tree)
   })
 
-  test('without a terminal and arguments it lists what there is', () => {
+  test('without a terminal and without arguments it lists the pieces', () => {
     const { code, err } = add(newService())
     expect(code).toBe(1)
     expect(err).toMatch(/^ {2}upload /m)
@@ -339,7 +322,7 @@ describe('an obstacle is one sentence and changes nothing', () => {
   })
 })
 
-test('Ctrl-C while drizzle-kit works leaves nothing, and no process', async () => {
+test('Ctrl-C while drizzle-kit runs leaves no file and no process behind', async () => {
   const service = newService()
   edit(service, 'src/slow/slow.schema.ts', () => 'for (;;);\n')
   const tree = treeOf(service)
@@ -356,30 +339,10 @@ test('Ctrl-C while drizzle-kit works leaves nothing, and no process', async () =
   expect(existsSync(`/proc/${kit.pid}`)).toBe(false)
 })
 
-/** Runs `npm run add` on a terminal and answers each question once it is asked. */
-async function converse(
-  service: string,
-  answers: [RegExp, string][],
-): Promise<{ code: number | null; screen: string }> {
-  const open = [...answers]
-  const env = { ...process.env, CI: '', npm_config_dry_run: '' }
-  const child = spawn('script', ['-qec', 'npm run add', '/dev/null'], { cwd: service, env })
-  let screen = ''
-  child.stdout.on('data', (chunk: Buffer) => {
-    screen += chunk.toString()
-    const [question, answer] = open[0] ?? []
-    if (!question?.test(screen)) return
-    open.shift()
-    child.stdin.write(answer ?? '')
-  })
-  const code = await new Promise<number | null>((resolve) => child.on('close', resolve))
-  return { code, screen }
-}
-
 describe('with a terminal', () => {
-  test('it asks what to add, and shows it before it writes', async () => {
+  test('it asks what to add, and shows the plan before it writes', async () => {
     const service = newService()
-    const { code, screen } = await converse(service, [
+    const { code, screen } = await converse(service, 'npm run add', [
       [/What to add\?/, '\r'],
       [/A name, such as/, 'exchange-rate\r'],
       [/Its method, /, '\r'],
@@ -391,13 +354,13 @@ describe('with a terminal', () => {
     expect(treeOf(service).get('src/routes.ts')).toContain('...exchangeRateRoutes(platform)')
   })
 
-  test('each flag of a piece is a question, asked again until its answer will do', async () => {
+  test('each flag of a piece is a question, asked again until the answer is valid', async () => {
     const service = newService()
-    const { code, screen } = await converse(service, [
+    const { code, screen } = await converse(service, 'npm run add', [
       [/What to add\?/, '\x1B[B'.repeat(5) + '\r'],
       [/A name, such as/, 'payments\r'],
       [/Where it is by default/, 'payments\r'],
-      [/is to be a URL such as/, '\x15http://payments:3000\r'],
+      [/must be a URL such as/, '\x15http://payments:3000\r'],
       [/Write this\?/, 'y\r'],
     ])
     expect(screen).toContain('+ src/platform/payments-client.ts')
@@ -420,14 +383,14 @@ describe('with a terminal', () => {
   ] satisfies [string, [RegExp, string][]][])('Ctrl-C %s leaves nothing', async (_when, answers) => {
     const service = newService()
     const tree = treeOf(service)
-    const { code, screen } = await converse(service, answers)
+    const { code, screen } = await converse(service, 'npm run add', answers)
     expect(screen).toContain('nothing was added')
     expect(code).toBe(130)
     expect(treeOf(service)).toEqual(tree)
   })
 })
 
-test('a failure while writing takes back what was written', () => {
+test('a failure while writing undoes what was written', () => {
   const place = mkdtempSync(join(folder, 'write-'))
   writeFileSync(join(place, 'kept.ts'), 'before')
   const changes = [
@@ -448,33 +411,4 @@ interface Manifest {
 
 function manifestOf(service: string): Manifest {
   return JSON.parse(readFileSync(join(service, 'package.json'), 'utf8')) as Manifest
-}
-
-interface Process {
-  pid: string
-  command: string
-}
-
-/** The processes below this one, all the way down. */
-function childrenOf(parent: number): Process[] {
-  const { stdout } = spawnSync('ps', ['-eo', 'pid=,ppid=,args='], { encoding: 'utf8' })
-  const all = stdout
-    .split('\n')
-    .map((line) => /^\s*(\d+)\s+(\d+)\s+(.*)$/.exec(line))
-    .flatMap((match) =>
-      match ? [{ pid: match[1] ?? '', parent: match[2] ?? '', command: match[3] ?? '' }] : [],
-    )
-  const below = (pid: string): Process[] =>
-    all.filter((one) => one.parent === pid).flatMap((one) => [one, ...below(one.pid)])
-  return below(String(parent))
-}
-
-/** Looks again until there is something to see, for at most half a minute. */
-async function until<T>(look: () => T | undefined): Promise<T> {
-  for (const end = Date.now() + 30_000; Date.now() < end;) {
-    const seen = look()
-    if (seen !== undefined) return seen
-    await new Promise((resolve) => setTimeout(resolve, 50))
-  }
-  throw new Error('it did not come within 30 s')
 }

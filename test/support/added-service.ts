@@ -1,7 +1,17 @@
 import { spawnSync } from 'node:child_process'
-import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect } from 'vitest'
 
 export const repository = join(import.meta.dirname, '../..')
@@ -60,4 +70,22 @@ export function runAll(service: string, runs: [string, ...string[]][], env: Node
     )
     expect(status, `${bin}\n${stdout}${stderr}`).toBe(0)
   }
+}
+
+/** Every path of the service, folders too, with the contents of the files. */
+export function treeOf(service: string): Map<string, string> {
+  const tree = new Map<string, string>()
+  for (const entry of readdirSync(service, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name)
+    if (path.startsWith(join(service, 'node_modules'))) continue
+    tree.set(path.slice(service.length + 1), entry.isFile() ? readFileSync(path, 'utf8') : '')
+  }
+  return tree
+}
+
+/** Changes one file of the service, which may not exist yet. */
+export function edit(service: string, path: string, change: (text: string) => string): void {
+  const full = join(service, path)
+  mkdirSync(dirname(full), { recursive: true })
+  writeFileSync(full, change(existsSync(full) ? readFileSync(full, 'utf8') : ''))
 }

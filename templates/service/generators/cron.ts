@@ -15,14 +15,14 @@ export function cronFrom(typed: string): string {
   const parts = typed.trim().split(/\s+/)
   if (parts.length !== fields.length || parts[0] === '') {
     throw new Error(
-      `"${typed}" is no cron expression: give minute, hour, day, month and day of the week, such as --cron "0 3 * * *".`,
+      `"${typed}" is not a cron expression: give minute, hour, day, month and day of the week, such as --cron "0 3 * * *".`,
     )
   }
   for (const [i, { name, least, most }] of fields.entries()) {
     const part = parts[i] ?? ''
     if (!part.split(',').every((one) => isWithin(one, least, most))) {
       throw new Error(
-        `"${part}" cannot be the ${name} of a cron expression: use numbers from ${least} to ${most}, *, a-b, */n, with commas between.`,
+        `"${part}" is not a valid ${name} of a cron expression: use numbers from ${least} to ${most}, *, a-b, */n, with commas between.`,
       )
     }
   }

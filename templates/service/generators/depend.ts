@@ -1,14 +1,15 @@
 import type { Plan } from './plan.ts'
 
 /**
- * Plans what package.json must depend on, written as npm writes it. A range that is there already stays. Installing
- * is left to whoever runs the command: it is their package manager, and their lock file.
+ * Plans what package.json must depend on, written as npm writes it. A range that is there already stays. It does
+ * not install: which package manager to use is the team's choice.
  * Throws an Error of one sentence if package.json is gone.
  */
 export async function depend(plan: Plan, wanted: Readonly<Record<string, string>>): Promise<void> {
   const path = 'package.json'
   const text = await plan.read(path)
-  if (text === undefined) throw new Error(`${path} is gone: bring it back, for it names what to install.`)
+  if (text === undefined)
+    throw new Error(`${path} is missing: restore it, because it lists the dependencies.`)
   // Node does not start in a folder whose package.json is no JSON.
   const manifest = JSON.parse(text) as { dependencies?: Record<string, string> }
   const missing = Object.entries(wanted).filter(([name]) => !Object.hasOwn(manifest.dependencies ?? {}, name))

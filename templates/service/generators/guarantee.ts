@@ -2,7 +2,7 @@ import type { Plan } from './plan.ts'
 
 /**
  * Plans docs/guarantees.md as `npm run guarantees` would write it, where the plan adds to test/guarantees/: one of the tests
- * says when it is out of date.
+ * fails when it is out of date.
  */
 export async function guarantee(plan: Plan): Promise<void> {
   const planned = new Map(plan.changes().map(({ path, after }) => [path, after]))

@@ -33,7 +33,7 @@ function localName(source: SourceFile, { name, from }: Import): string | undefin
 
   function taken(where: string): Error {
     const file = source.getFilePath().slice(1)
-    return new Error(`${file} has a ${name} already, from ${where}: choose another name.`)
+    return new Error(`${file} already has another ${name}, from ${where}: choose another name.`)
   }
 }
 

@@ -20,7 +20,7 @@ import { functionOf, returnedBy } from './scope.ts'
  */
 export async function addMember(plan: Plan, member: Member): Promise<void> {
   const { file, name } = member
-  await rewrite(plan, file, `${name} must be said there`, (text) => withMember(text, member))
+  await rewrite(plan, file, `${name} must be added to it`, (text) => withMember(text, member))
 }
 
 /** The text of the file with the property in it. */
@@ -44,9 +44,7 @@ function editsFor(source: SourceFile, body: string, member: Member): Edit[] {
         : insertElement(body, place, `${name}: ${code}`),
     )
   } else if (plain(there) !== plain(code)) {
-    throw new Error(
-      `${member.within} in ${file} has a ${name} already, and another one: choose another name.`,
-    )
+    throw new Error(`${member.within} in ${file} already has another ${name}: choose another name.`)
   }
   return edits
 }
@@ -58,7 +56,7 @@ function placeOf(
   const place = source.getInterface(within) ?? objectOf(source, within)
   if (place) return place
   throw new Error(
-    `${file} has no object or interface ${within} any more: bring it back, for ${name} must be said there.`,
+    `${file} has no object or interface ${within}: restore it, because ${name} must be added to it.`,
   )
 }
 
@@ -92,5 +90,5 @@ function refuseUnknown(source: SourceFile, { file, name, within, knows = [] }: M
   ])
   const missing = knows.find((one) => !known.has(one))
   if (missing === undefined) return
-  throw new Error(`${file} has no ${missing} any more: bring it back, for ${name} in ${within} needs it.`)
+  throw new Error(`${file} has no ${missing}: restore it, because ${name} in ${within} needs it.`)
 }

@@ -1,6 +1,6 @@
 import type { Noun } from './names.ts'
 
-/** Something that `npm run add` can add to the service, told as data. The folder beside it holds what it stamps. */
+/** Something that `npm run add` can add to the service, described as data. The folder beside it holds what it stamps. */
 export interface Piece {
   /** What is typed after `npm run add --`. */
   name: string

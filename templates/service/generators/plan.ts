@@ -44,7 +44,7 @@ export function openPlan(root: string): Plan {
       const there = changes.has(path) ? change.after : change.before
       if (there !== undefined && there !== text) {
         throw new Error(
-          `${path} is in the way: it is there already and differs from what would be written. Move it away, or choose another name.`,
+          `${path} is in the way: it exists and differs from what would be written. Move it away, or choose another name.`,
         )
       }
       changes.set(path, { ...change, after: text })

@@ -15,7 +15,7 @@ export async function rewrite(
   change: (text: string) => string,
 ): Promise<void> {
   const text = await plan.read(file)
-  if (text === undefined) throw new Error(`${file} is gone: bring it back, for ${neededFor}.`)
+  if (text === undefined) throw new Error(`${file} is missing: restore it, because ${neededFor}.`)
   const after = change(text)
   if (after !== text) await plan.edit(file, await formatEdited(plan.root, file, text, after))
 }

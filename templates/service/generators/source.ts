@@ -9,7 +9,7 @@ export function parse(path: string, text: string): SourceFile {
     const message = problem.getMessageText()
     const why = typeof message === 'string' ? message : message.getMessageText()
     throw new Error(
-      `${path}:${problem.getLineNumber()} does not parse (${why}): mend it and run the command again.`,
+      `${path}:${problem.getLineNumber()} does not parse (${why}): fix it and run the command again.`,
     )
   }
   return source

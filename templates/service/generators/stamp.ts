@@ -50,7 +50,7 @@ function refuseMixing(path: string, text: string, noun: Noun): void {
     const other = origins.get(stamped) ?? name
     if (other !== name) {
       throw new Error(
-        `"${stamped}" means something else in the code of this piece (${path}): choose another name.`,
+        `The code of this piece (${path}) uses "${stamped}" for something else: choose another name.`,
       )
     }
     origins.set(stamped, name)

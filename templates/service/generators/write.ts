@@ -35,7 +35,7 @@ export function writeChanges(root: string, changes: readonly Change[]): void {
   } catch (cause) {
     for (const step of undo.reverse()) attempt(step)
     const why = cause instanceof Error ? cause.message : String(cause)
-    throw new Error(`Nothing was added, and what had been written is taken back: ${why}`, { cause })
+    throw new Error(`Nothing was added; what was already written is undone: ${why}`, { cause })
   } finally {
     process.off('SIGINT', hold).off('SIGTERM', hold)
   }
@@ -54,7 +54,8 @@ function attempt(step: () => void): void {
 function stage(root: string, change: Change, undo: (() => void)[]): string {
   const path = join(root, change.path)
   const now = existsSync(path) ? readFileSync(path, 'utf8') : undefined
-  if (now !== change.before) throw new Error(`${change.path} changed meanwhile. Run the command again.`)
+  if (now !== change.before)
+    throw new Error(`${change.path} changed while the plan was made: run the command again.`)
   makeFolder(dirname(path), undo)
   const aside = `${path}.add-${process.pid}`
   undo.push(() => rmSync(aside, { force: true }))

@@ -11,7 +11,7 @@ export function baseUrlFrom(typed: string): string {
     /['\\\s]/.test(typed)
   ) {
     throw new Error(
-      `--base-url is to be a URL such as https://payments.example.com/v1, without user, password and query, not ${JSON.stringify(typed)}.`,
+      `--base-url must be a URL such as https://payments.example.com/v1, without user, password and query, not ${JSON.stringify(typed)}.`,
     )
   }
   return typed.replace(/\/$/, '')

@@ -1,4 +1,4 @@
-import { nameFrom } from '../names.ts'
+import { nameFrom } from '../nouns.ts'
 
 /** One field of a resource, as `--fields` says it. */
 export interface Field {
@@ -13,7 +13,7 @@ export interface Field {
 }
 
 /** What is written of a field, as code. */
-export interface FieldType {
+interface FieldType {
   /** The function of drizzle's pg-core that makes its column, with the rest of its arguments and calls. */
   readonly column: { readonly call: string; readonly options?: string; readonly then?: string }
   /** The schema of what clients send: zod's, or a function of `src/platform/values.ts`. */
@@ -51,7 +51,7 @@ export function fieldsFrom(list: string): Field[] {
 function fieldFrom(text: string, index: number): Field {
   const refuse = (why: string): Error =>
     new Error(`--fields, number ${index + 1}, ${JSON.stringify(text)}: ${why}.`)
-  if (text === '') throw refuse('there is nothing; write a field such as title:text')
+  if (text === '') throw refuse('it is empty; write a field such as title:text')
   const match = /^([^:]+?)\s*:\s*([a-z]\w*)\s*(?:\(([^)]*)\))?\s*(\?)?\s*(?:->\s*([\w-]+))?$/i.exec(text)
   if (!match)
     throw refuse('write a name, a colon and a type, such as dueAt:timestamptz? or ownerId:uuid->owners')
@@ -60,7 +60,7 @@ function fieldFrom(text: string, index: number): Field {
   const name = words
     .map((part, at) => (at === 0 ? part : part.charAt(0).toUpperCase() + part.slice(1)))
     .join('')
-  if (taken.has(name)) throw refuse(`"${name}" is a name that every resource has already; choose another one`)
+  if (taken.has(name)) throw refuse(`every resource already has "${name}"; choose another name`)
   return {
     name,
     column: words.join('_'),
@@ -79,9 +79,7 @@ function wordsOf(typed: string, refuse: (why: string) => Error): string[] {
   } catch {
     // Said below, of a field.
   }
-  throw refuse(
-    'its name is to begin with a letter, have letters and digits only, and at most 30 of them, such as dueAt',
-  )
+  throw refuse('its name must begin with a letter and have at most 30 letters and digits, such as dueAt')
 }
 
 function typeFrom(word: string, parameters: string | undefined, refuse: (why: string) => Error): FieldType {
@@ -90,17 +88,17 @@ function typeFrom(word: string, parameters: string | undefined, refuse: (why: st
   if (word === 'varchar') {
     const [length = NaN] = numbers
     if (numbers.length === 1 && length >= 1 && length <= 10_485_760) return varchar(length)
-    throw refuse('write how long it may be, 1 to 10485760, as varchar(200)')
+    throw refuse('write its greatest length, 1 to 10485760, as in varchar(200)')
   }
   if (word === 'numeric') {
     const [precision = NaN, scale = 0] = numbers
     if (numbers.length <= 2 && precision >= 1 && precision <= 1_000 && scale <= precision)
       return numeric(precision, scale)
-    throw refuse('write how many digits it has, and how many of them behind the point, as numeric(10,2)')
+    throw refuse('write its number of digits and how many of them follow the point, as in numeric(10,2)')
   }
   const type = plain[word]
   if (type === undefined) throw refuse(`there is no type ${word}; use ${known}`)
-  if (parameters !== undefined) throw refuse(`${word} takes nothing in parentheses`)
+  if (parameters !== undefined) throw refuse(`${word} takes no parentheses`)
   return type
 }
 

@@ -73,7 +73,7 @@ function linesAt(
     other: ({ type, references }) => (references === undefined ? type.examples[1] : undefined),
   }
   const render = Object.entries(renderings).find(([name]) => stampNames(name, noun) === owner)?.[1]
-  if (render === undefined) throw new Error(`the piece has a field in ${owner}, which nobody knows to shape`)
+  if (render === undefined) throw new Error(`the piece has a field in ${owner}, which shape.ts does not know`)
   return fields
     .flatMap((field) => {
       const code = render(field)
@@ -192,7 +192,7 @@ async function parentsOf(
     if (found === undefined) {
       const there = Array.from(declared.keys()).sort().join(', ') || 'none yet'
       throw new Error(
-        `--fields: "${name}" refers to a table ${references} that no src/*/*.schema.ts has: add that one first, or name one of those there are (${there}).`,
+        `--fields: "${name}" refers to a table ${references} that no src/*/*.schema.ts has: add that table first, or name an existing one (${there}).`,
       )
     }
     if (found.idType !== type.column.call) {
@@ -202,7 +202,7 @@ async function parentsOf(
     }
     if (references === table && !nullable) {
       throw new Error(
-        `--fields: "${name}" refers to its own table and must be nullable, for the first row has none to refer to: write ${name}:uuid?->${references}.`,
+        `--fields: "${name}" refers to its own table and must be nullable, because the first row has none to refer to: write ${name}:uuid?->${references}.`,
       )
     }
     parents.set(references, found)

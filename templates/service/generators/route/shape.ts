@@ -4,17 +4,6 @@ import type { Noun } from '../names.ts'
 import type { Shape } from '../piece.ts'
 import { parse } from '../source.ts'
 
-export const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
-
-export function isMethod(value: string): boolean {
-  return methods.some((method) => method === value.toUpperCase())
-}
-
-/** Segments of letters, digits, `.`, `_` and `-`, or `:name`: what is written the same in a URL, in Hono and in OpenAPI. */
-export function isPath(value: string): boolean {
-  return /^(?:\/(?:[\w.-]+|:[a-z]\w*))+$/i.test(value) && !/\/\.{1,2}(?:\/|$)/.test(value)
-}
-
 /** The endpoint with this method, at this path. Where the method has a body, the input comes with it. */
 export function shapeFor(noun: Noun, method: string, path: string): Shape {
   const verb = method.toUpperCase()

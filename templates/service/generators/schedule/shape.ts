@@ -7,7 +7,7 @@ export function shapeFor(cron: string): Shape {
   return (path, text) => {
     if (!path.endsWith('.schedule.ts')) return text
     const value = valueOf(parse(path, text), 'cron')
-    if (value === undefined) throw new Error(`${path} has no cron of the piece to put yours in place of.`)
+    if (value === undefined) throw new Error(`${path} has no cron to replace.`)
     return edited(text, [replace(value, `'${cron}'`)])
   }
 }
