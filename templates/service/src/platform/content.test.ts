@@ -7,15 +7,20 @@ import { answerContent } from './content.ts'
 const hash = 'a'.repeat(64)
 const digits = '0123456789'
 
-async function answer(headers: IncomingHttpHeaders, bytes = digits, name = 'digits.txt') {
-  const response = await answerContent(headers, {
-    name,
-    contentType: 'text/plain',
-    size: bytes.length,
-    sha256: hash,
-    open: (range) =>
-      Promise.resolve(Readable.from([range === undefined ? bytes : bytes.slice(range.start, range.end + 1)])),
-  })
+async function answer(headers: IncomingHttpHeaders, bytes = digits, name = 'digits.txt', method = 'GET') {
+  const response = await answerContent(
+    { method, headers },
+    {
+      name,
+      contentType: 'text/plain',
+      size: bytes.length,
+      sha256: hash,
+      open: (range) =>
+        Promise.resolve(
+          Readable.from([range === undefined ? bytes : bytes.slice(range.start, range.end + 1)]),
+        ),
+    },
+  )
   if (response instanceof Response)
     return { status: response.status, headers: Object.fromEntries(response.headers) }
   return { ...response, body: await text(response.body) }

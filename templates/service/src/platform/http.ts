@@ -6,12 +6,13 @@ import { answer, discard, fail, recordFailure, stream } from './answer.ts'
 import { causeName, ClientDisconnected } from './causes.ts'
 import { callerTimeoutMs } from './deadline.ts'
 import { openExchange, type Exchange } from './exchange.ts'
-import { parseInput, readJson } from './input.ts'
+import { parseInput, queryOf, readJson } from './input.ts'
 import type { Log } from './log.ts'
 import { httpMetrics } from './metrics.ts'
 import type { Outcome } from './outcome.ts'
-import { notFound } from './problem.ts'
+import { badRequest, methodNotAllowed, notFound, type Problem } from './problem.ts'
 import type { RecentRequests } from './recent-requests.ts'
+import { refusalOf } from './refusal.ts'
 import { requestKey } from './request.ts'
 import type { Route, StreamedResponse } from './route.ts'
 import { endServerSpan, startServerSpan } from './server-span.ts'
@@ -31,6 +32,8 @@ export interface HttpOptions {
 export interface Boundary {
   /** What the server calls for each request. */
   readonly fetch: (request: Request, env: NodeEnv) => Response | Promise<Response>
+  /** Answers a request that the adapter makes no Request of: its target or its Host is none. */
+  readonly refuse: (env: NodeEnv, error: Error) => Response
   /** The requests under way: not answered in full yet, or answered and their handler still at work. */
   readonly active: ReadonlySet<Exchange>
   /** From now on every response closes its connection, those under way included. */
@@ -40,7 +43,7 @@ export interface Boundary {
 }
 
 /** What the adapter hands over beside the request: HTTP/2 is not offered, so these are HTTP/1's. */
-interface NodeEnv {
+export interface NodeEnv {
   readonly incoming: IncomingMessage
   readonly outgoing: ServerResponse
 }
@@ -71,21 +74,16 @@ export function createBoundary(
   for (const route of routes) {
     app.on(route.method, route.path, (c) => handle(c, route))
   }
-  app.notFound(({ env }) => refuse(env, notFound(`nothing answers ${env.info.method} ${env.info.path}`)))
+  app.notFound(({ env, req }) => refuse(env, unrouted(env, req.path)))
   app.onError((error, { env }) => refuse(env, error))
 
   const boundary: Boundary = {
-    fetch(request, { incoming, outgoing }) {
-      const exchange = openExchange(incoming, outgoing)
-      active.add(exchange)
-      metrics.started(exchange.info.method)
-      if (closing) outgoing.shouldKeepAlive = false
-      outgoing.setHeader('x-request-id', exchange.info.id)
-      // 'close' follows a finished response as well as a broken connection. The request's own 'close' would not do:
-      // it comes as soon as its body has been read.
-      outgoing.on('close', () => onClose(exchange))
-      return app.fetch(request, exchange)
+    fetch(request, env) {
+      const exchange = enter(env)
+      const refusal = refusalOf(env.incoming)
+      return refusal === undefined ? app.fetch(request, exchange) : refuse(exchange, refusal)
     },
+    refuse: (env, error) => refuse(enter(env), badRequest(`the request cannot be served: ${error.message}`)),
     active,
     closeConnections() {
       closing = true
@@ -94,6 +92,28 @@ export function createBoundary(
     onIdle() {},
   }
   return boundary
+
+  function enter({ incoming, outgoing }: NodeEnv): Exchange {
+    const exchange = openExchange(incoming, outgoing)
+    active.add(exchange)
+    metrics.started(exchange.info.method)
+    if (closing) outgoing.shouldKeepAlive = false
+    outgoing.setHeader('x-request-id', exchange.info.id)
+    // 'close' follows a finished response as well as a broken connection. The request's own 'close' would not do:
+    // it comes as soon as its body has been read.
+    outgoing.on('close', () => onClose(exchange))
+    return exchange
+  }
+
+  /** 405 where the path answers to other methods; HEAD is answered where GET is (RFC 9110, 9.1). */
+  function unrouted({ info }: Exchange, path: string): Problem {
+    const answered = new Set(routes.map(({ method }) => method))
+    const allowed = Array.from(answered).filter((method) => app.router.match(method, path)[0].length > 0)
+    const nothing = `nothing answers ${info.method} ${info.path}`
+    if (allowed.length === 0) return notFound(nothing)
+    const all = allowed.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method]))
+    return methodNotAllowed(`${nothing}: it answers ${all.join(', ')}`, all)
+  }
 
   /** Derives the request's context. `conclude` ends it when the response has ended, so nobody here has it in a `using`. */
   function begin(exchange: Exchange, route: Route | undefined): Context {
@@ -133,9 +153,13 @@ export function createBoundary(
     const { incoming } = c.env
     const call = (body: unknown): ReturnType<Route['handle']> => {
       const params = route.params && c.req.param()
-      const query = route.query && c.req.query()
+      const query = route.query && queryOf(c.req)
       const input = parseInput(route, { params, query, body })
-      return route.handle(ctx, input, { headers: incoming.headers, body: incoming })
+      return route.handle(ctx, input, {
+        method: c.env.info.method,
+        headers: incoming.headers,
+        body: incoming,
+      })
     }
     return route.body === undefined
       ? call(undefined)

@@ -49,7 +49,7 @@ async function serve(
     const files: IncomingFile[] = []
     const reading = readFiles(
       ctx,
-      { headers: incoming.headers, body: incoming },
+      { method: 'POST', headers: incoming.headers, body: incoming },
       { field: 'doc', limits: { ...roomy, ...limits } },
       (file) => {
         files.push(file)
