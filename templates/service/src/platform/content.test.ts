@@ -77,6 +77,19 @@ test.each([`"${hash}"`, `W/"${hash}"`, `"other", "${hash}"`, '*'])(
   },
 )
 
+test('HEAD has no ranges', async () => {
+  for (const range of ['bytes=0-0', 'bytes=99-']) {
+    expect(await answer({ range }, digits, 'digits.txt', 'HEAD')).toMatchObject({
+      status: 200,
+      headers: { 'content-length': '10' },
+    })
+  }
+})
+
+test.each(['"other"', `W/"${hash}"`, '', 'none'])('If-Match: %s is answered 412', async (tag) => {
+  await expect(answer({ 'if-match': tag, range: 'bytes=99-' })).rejects.toMatchObject({ status: 412 })
+})
+
 test('other bytes are sent', async () => {
   expect(await answer({ 'if-none-match': '"other"' })).toMatchObject({ status: 200, body: digits })
 })

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Hono, type Context as HonoContext } from 'hono'
-import { withTimeout, withValue, type CancelContext, type Context } from '../context/context.ts'
+import { cause, withTimeout, withValue, type CancelContext, type Context } from '../context/context.ts'
 import { until } from '../context/until.ts'
 import { answer, discard, fail, recordFailure, stream } from './answer.ts'
 import { causeName, ClientDisconnected } from './causes.ts'
@@ -10,7 +10,7 @@ import { parseInput, queryOf, readJson } from './input.ts'
 import type { Log } from './log.ts'
 import { httpMetrics } from './metrics.ts'
 import type { Outcome } from './outcome.ts'
-import { badRequest, methodNotAllowed, notFound, type Problem } from './problem.ts'
+import { badRequest, methodNotAllowed, notFound, Problem } from './problem.ts'
 import type { RecentRequests } from './recent-requests.ts'
 import { refusalOf } from './refusal.ts'
 import { requestKey } from './request.ts'
@@ -243,9 +243,11 @@ export function createBoundary(
 }
 
 function outcomeOf(ctx: Context, { route, status, failure }: Exchange): Outcome {
-  const cause = status === 499 ? 'ClientDisconnected' : causeName(ctx)
+  // A body that cannot be parsed ends the context of its request with the answer: nothing else has ended it.
+  const answered = cause(ctx) instanceof Problem
+  const name = status === 499 ? 'ClientDisconnected' : answered ? undefined : causeName(ctx)
   // What fails because its context has ended is told by the cause of that.
-  return { route: route?.path, status, cause, failure: ctx.err === undefined ? failure : undefined }
+  return { route: route?.path, status, cause: name, failure: ctx.err === undefined ? failure : undefined }
 }
 
 function logRequest(ctx: Context, log: Log, exchange: Exchange, outcome: Outcome, seconds: number): void {

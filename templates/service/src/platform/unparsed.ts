@@ -35,9 +35,10 @@ export function answerUnparsed(ctx: Context, server: Server, log: Log, active: R
   server.on('clientError', (error: ParserError, socket: Socket) => {
     const problem = problemOf(error)
     const exchange = underWay(active, socket)
-    // Without a problem the connection is broken; with one that is answered, the rest of the client's bytes come in vain.
     if (problem === undefined || !socket.writable) socket.destroy()
     else if (exchange === undefined) refuse(socket, 'unknown', problem)
+    // A client that hangs up in the middle of its body, and so of what the parser expects.
+    else if (error.code === 'HPE_INVALID_EOF_STATE') socket.destroy()
     else if (exchange.incoming.complete || exchange.outgoing.headersSent) socket.destroy()
     else if (exchange.route?.hangUp === 'ignore') socket.destroy()
     else exchange.ctx?.cancel(problem)

@@ -129,7 +129,9 @@ export function routes(platform: Platform): Route[] {
       handle: (_ctx, { query }) => {
         const headers = { etag: '"a,b"', 'content-type': 'text/plain', 'cache-control': 'no-cache' }
         if (query.as === 'stream') return { status: 200, headers, body: Readable.from(['tagged']) }
-        return new Response(query.as === 'web' ? ReadableStream.from(['tagged']) : 'tagged', { headers })
+        return new Response(query.as === 'web' ? ReadableStream.from([Buffer.from('tagged')]) : 'tagged', {
+          headers,
+        })
       },
     }),
     route({
