@@ -19,7 +19,6 @@ export function answer(exchange: Exchange, response: Response): Response {
   // then throws nobody can catch.
   for (const [name, value] of response.headers) validateHeaderValue(name, value)
   const drop = (): void => {
-    // eslint-disable-next-line context/no-unowned-work -- whoever made the body ends it; nobody can do more
     response.body?.cancel().catch(() => undefined)
   }
   const instead = conditional(exchange, response.status, response.headers, drop)

@@ -132,7 +132,7 @@ function headerOf(text: string, delimiter: string): Record<string, string[]> {
   const header: Record<string, string[]> = {}
   // A field may go on in the next line, which begins with a blank then.
   for (const line of text.replace(/\r\n(?=[ \t])/g, '').split('\r\n')) {
-    const [, name, value] = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\0]*)$/.exec(line) ?? []
+    const [, name, value] = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n]*)$/.exec(line) ?? []
     if (name === undefined || value === undefined || line.startsWith(delimiter)) {
       throw new MalformedBody('a part has no readable header')
     }

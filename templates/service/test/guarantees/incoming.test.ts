@@ -30,9 +30,9 @@ function post(path: string, body: string | Uint8Array<ArrayBuffer>, headers: Rec
 /** Runs `work`, and tells how long others were kept waiting meanwhile, in ms. */
 async function longestWait(work: Promise<unknown>): Promise<number> {
   let longest = 0
-  let working = true
-  const done = work.finally(() => (working = false))
-  while (working) {
+  const state = { working: true }
+  const done = work.finally(() => (state.working = false))
+  while (state.working) {
     const startedAt = performance.now()
     await (await fetch(`${shared().url}/livez`)).text()
     longest = Math.max(longest, performance.now() - startedAt)
