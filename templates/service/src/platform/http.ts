@@ -13,7 +13,7 @@ import type { Outcome } from './outcome.ts'
 import { badRequest, methodNotAllowed, notFound, Problem } from './problem.ts'
 import type { RecentRequests } from './recent-requests.ts'
 import { refusalOf } from './refusal.ts'
-import { requestKey } from './request.ts'
+import { requestKey, type RequestInfo } from './request.ts'
 import type { Route, StreamedResponse } from './route.ts'
 import { endServerSpan, startServerSpan } from './server-span.ts'
 import { tracer } from './span.ts'
@@ -34,6 +34,8 @@ export interface Boundary {
   readonly fetch: (request: Request, env: NodeEnv) => Response | Promise<Response>
   /** Answers a request that the adapter makes no Request of: its target or its Host is none. */
   readonly refuse: (env: NodeEnv, error: Error) => Response
+  /** Counts and logs what was refused before it was a request: unparsed.ts has answered it. */
+  readonly refused: (info: RequestInfo, problem: Problem) => void
   /** The requests under way: not answered in full yet, or answered and their handler still at work. */
   readonly active: ReadonlySet<Exchange>
   /** From now on every response closes its connection, those under way included. */
@@ -84,6 +86,15 @@ export function createBoundary(
       return refusal === undefined ? app.fetch(request, exchange) : refuse(exchange, refusal)
     },
     refuse: (env, error) => refuse(enter(env), badRequest(`the request cannot be served: ${error.message}`)),
+    refused(info, { status, message }) {
+      metrics.started(info.method)
+      metrics.finished(info.method, { route: undefined, status, cause: undefined, failure: undefined }, 0)
+      log.info(withValue(server, requestKey, info), 'request', {
+        method: info.method,
+        status,
+        refused: message,
+      })
+    },
     active,
     closeConnections() {
       closing = true

@@ -322,7 +322,7 @@ test('a line that only begins as a delimiter, or has more than blanks behind it,
     await new Promise((resolve) => setImmediate(resolve))
     client.end(body.subarray(at))
     expect((await ended).error, `cut at ${at}`).toBeUndefined()
-    await expect.poll(() => got, `cut at ${at}`).toEqual([`--${boundary}X${bytes}`])
+    await expect.poll(() => got, { message: `cut at ${at}` }).toEqual([`--${boundary}X${bytes}`])
   }
 })
 

@@ -1,4 +1,4 @@
-import type { Server as NodeServer } from 'node:http'
+import type { IncomingMessage, Server as NodeServer, ServerResponse } from 'node:http'
 import { promisify } from 'node:util'
 import { getRequestListener, RequestError } from '@hono/node-server'
 import { contextName, withCancel, withTimeout, withValue, type Context } from '../context/context.ts'
@@ -77,7 +77,7 @@ export async function listen(
   const serving = withCancel(withValue(root, contextName, 'server'))
   const boundary = createBoundary(serving, log, routes, options)
   let env: NodeEnv | undefined
-  const listener = getRequestListener(boundary.fetch as Parameters<typeof getRequestListener>[0], {
+  const adapter = getRequestListener(boundary.fetch as Parameters<typeof getRequestListener>[0], {
     // For requests that name no host, as HTTP/1.0 does not: health checks of proxies are such.
     hostname: 'localhost',
     // The adapter asks before the listener has returned.
@@ -86,18 +86,17 @@ export async function listen(
         ? boundary.refuse(env, error)
         : new Response(null, { status: 500 }),
   })
-  const serve = inTurn(
-    (incoming, outgoing) => {
-      env = { incoming, outgoing }
-      return listener(incoming, outgoing)
-    },
-    () => log.warn(serving, 'closed a connection: its client had more than 100 requests waiting'),
-  )
+  const listener = (incoming: IncomingMessage, outgoing: ServerResponse): unknown => {
+    env = { incoming, outgoing }
+    return adapter(incoming, outgoing)
+  }
+  const flooded = (): void => log.warn(serving, 'closed a connection: more than 100 requests waited on it')
+  const serve = inTurn(listener, flooded)
   const { requestTimeoutMs, receiveTimeoutMs } = options
   const longestMs = Math.max(requestTimeoutMs, receiveTimeoutMs, ...routes.map((r) => r.timeoutMs ?? 0))
   const server = limitedServer({ headersMs: requestTimeoutMs, longestMs }, serve)
   server.on('checkExpectation', serve)
-  answerUnparsed(serving, server, log, boundary.active)
+  answerUnparsed(server, boundary.active, boundary.refused)
   cutOffUnread(server, boundary.active)
 
   const address = { host: options.host, port: options.port, purpose: 'listen', variable: 'PORT' }

@@ -1,12 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, Server } from 'node:http'
 import type { Socket } from 'node:net'
-import { withValue, type Context } from '../context/context.ts'
 import type { Exchange } from './exchange.ts'
-import type { Log } from './log.ts'
-import { httpMetrics } from './metrics.ts'
 import { badRequest, contentTooLarge, Problem, problemBody, requestTimeout } from './problem.ts'
-import { requestKey } from './request.ts'
+import type { RequestInfo } from './request.ts'
 
 /** What Node reports of a client that it would answer by itself. */
 type ParserError = Error & { readonly code?: string; readonly reason?: string }
@@ -15,21 +12,17 @@ type ParserError = Error & { readonly code?: string; readonly reason?: string }
  * Answers in Node's place what its parser refuses, so that this too is a problem with an id and a line in the log. A body
  * that is broken ends its request, which is answered as any other; a broken request behind one under way ends the connection.
  * @param active the requests under way
+ * @param onRefused called for each answer that belongs to no request
  */
-export function answerUnparsed(ctx: Context, server: Server, log: Log, active: ReadonlySet<Exchange>): void {
-  const metrics = httpMetrics()
-
+export function answerUnparsed(
+  server: Server,
+  active: ReadonlySet<Exchange>,
+  onRefused: (info: RequestInfo, problem: Problem) => void,
+): void {
   function refuse(socket: Socket, method: string, problem: Problem): void {
     const id = randomUUID()
     write(socket, id, problem)
-    const { status, message } = problem
-    metrics.started(method)
-    metrics.finished(method, { route: undefined, status, cause: undefined, failure: undefined }, 0)
-    log.info(withValue(ctx, requestKey, { id, method, path: '' }), 'request', {
-      method,
-      status,
-      refused: message,
-    })
+    onRefused({ id, method, path: '' }, problem)
   }
 
   server.on('clientError', (error: ParserError, socket: Socket) => {

@@ -58,7 +58,7 @@ describe('requests that are sent ahead', () => {
     // 200 ms on a machine of its own.
     expect(await longestWait(closed)).toBeLessThan(1_000)
 
-    const told = ({ msg }: LogLine): boolean => msg.includes('more than 100 requests waiting')
+    const told = ({ msg }: LogLine): boolean => msg.includes('more than 100 requests waited')
     expect(await shared().line(told)).toMatchObject({ level: 'warn' })
     expect(shared().log.filter(told)).toHaveLength(1)
   })
