@@ -33,6 +33,9 @@ export function parsePartHeader(header: Readonly<Record<string, readonly string[
     throw badRequest('a part of the body has no readable Content-Disposition: form-data with a name')
   }
   const name = extended(parameters.get('filename*')) ?? textOf(parameters.get('filename'))
+  if (name === undefined && parameters.has('filename*')) {
+    throw badRequest('a part of the body has a filename* that is not in UTF-8 (RFC 8187)')
+  }
   const sent = header['content-type']?.[0]?.trim() ?? ''
   return {
     field: textOf(field),
@@ -79,7 +82,9 @@ function parametersOf(disposition: string): Map<string, string> | undefined {
     const [, name, quoted, token] = parameter.exec(disposition) ?? []
     if (name === undefined) return undefined
     const value = quoted?.replace(/\\(["\\])/g, '$1') ?? token ?? ''
-    if (!parameters.has(name.toLowerCase())) parameters.set(name.toLowerCase(), value)
+    // Of two nobody knows which is meant.
+    if (parameters.has(name.toLowerCase())) return undefined
+    parameters.set(name.toLowerCase(), value)
   }
   return parameters
 }
