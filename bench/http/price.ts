@@ -50,7 +50,7 @@ export const changes: readonly Change[] = [
   {
     title: 'without an order among the requests of a connection',
     file: 'templates/service/src/platform/server.ts',
-    replace: [['inTurn(listener)', 'listener']],
+    replace: [['inTurn(listener, flooded)', 'listener']],
   },
   {
     title: 'with promises though nothing waits',

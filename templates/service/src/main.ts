@@ -25,7 +25,12 @@ async function start(root: Context, stop: Context, log: Log, opened: Closers) {
   return await phase(limited, 'start-up', async (ctx) => {
     const platform = await openPlatform(ctx, log, opened, { ...config, service })
     await opened.time(ctx, 'prepare', prepare, platform)
-    const admin = await opened.time(ctx, 'admin', listenAdmin, root, { ...config.admin, metrics, recent })
+    const admin = await opened.time(ctx, 'admin', listenAdmin, root, {
+      ...config.admin,
+      log,
+      metrics,
+      recent,
+    })
     opened.defer('admin listener', (ctx) => admin.close(ctx))
     const work = { routes: documented(service, routes(platform)), workers: workers(platform) }
     const server = await opened.time(ctx, 'listen', listen, root, log, work, { ...config.http, recent })

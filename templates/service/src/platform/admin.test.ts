@@ -1,5 +1,5 @@
 import { request } from 'node:http'
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
@@ -11,6 +11,7 @@ import { ClientDisconnected } from './causes.ts'
 import { recentRequests } from './recent-requests.ts'
 import { span } from './span.ts'
 import { stepKey } from './steps.ts'
+import { recordedLog } from '../../test/support/recorded-log.ts'
 import { listenAdmin, type AdminOptions } from './admin.ts'
 
 interface Listening {
@@ -23,6 +24,7 @@ async function listen(t: TestContext, options: Partial<AdminOptions> = {}): Prom
   const admin = await listenAdmin(root, root, {
     host: '127.0.0.1',
     port: 0,
+    log: recordedLog(),
     metrics: (_request, response) => response.end('up 1\n'),
     recent: recentRequests(2),
     ...options,
@@ -231,7 +233,13 @@ test('a port that is taken is named, with what to do', async (t) => {
 test('closing takes open connections with it', async (t) => {
   const ctx = testContext(t)
   const metrics = (): void => undefined
-  const admin = await listenAdmin(ctx, ctx, { host: '127.0.0.1', port: 0, metrics, recent: undefined })
+  const admin = await listenAdmin(ctx, ctx, {
+    host: '127.0.0.1',
+    port: 0,
+    log: recordedLog(),
+    metrics,
+    recent: undefined,
+  })
   const sent = request(`http://127.0.0.1:${admin.port}/metrics`, { agent: false }).end()
   const failed = once(sent, 'error')
   await once(sent, 'socket')
@@ -240,3 +248,25 @@ test('closing takes open connections with it', async (t) => {
 
   expect((await failed)[0]).toMatchObject({ code: expect.stringMatching(/ECONN/) as string })
 })
+
+test.for([
+  ['another path', 'GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n', 404],
+  ['another method', 'PUT /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n', 405],
+  ['another expectation', 'GET /metrics HTTP/1.1\r\nHost: localhost\r\nExpect: magic\r\n\r\n', 417],
+  ['no host', 'GET /metrics HTTP/1.1\r\n\r\n', 400],
+  ['no HTTP', 'hello\r\n\r\n', 400],
+] as const)(
+  '%s is answered with a problem that has an id, and a line in the log',
+  async ([, sent, status], t) => {
+    const log = recordedLog()
+    const { url } = await listen(t, { log })
+    const socket = connect(Number(new URL(url).port), '127.0.0.1')
+    socket.write(sent)
+    const [received] = (await once(socket, 'data')) as [Buffer]
+    socket.destroy()
+
+    expect(received.toString()).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
+    expect(received.toString()).toMatch(/x-request-id: [0-9a-f-]{36}\r\n/i)
+    expect(log.lines).toMatchObject([{ level: 'info', message: 'request for operators', fields: { status } }])
+  },
+)

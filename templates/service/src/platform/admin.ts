@@ -1,11 +1,18 @@
+import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { liveContexts, type Context, type LiveContext } from '../context/context.ts'
+import { liveContexts, withValue, type Context, type LiveContext } from '../context/context.ts'
 import { until } from '../context/until.ts'
 import { bind } from './bind.ts'
 import { contextsPage, contextsPagePolicy } from './contexts-page.ts'
+import { inTurn } from './in-turn.ts'
 import { limitedServer } from './limits.ts'
+import type { Log } from './log.ts'
+import { methodNotAllowed, notFound, Problem, problemBody } from './problem.ts'
 import { viewOf, type RecentRequest, type RecentRequests } from './recent-requests.ts'
+import { refusalOf } from './refusal.ts'
+import { requestKey, type RequestInfo } from './request.ts'
 import type { Telemetry } from './telemetry.ts'
+import { answerUnparsed } from './unparsed.ts'
 
 /** The listener for operators: metrics and the live tree of contexts. Never the public port. */
 export interface Admin {
@@ -18,6 +25,7 @@ export interface AdminOptions {
   readonly host: string
   /** 0 means any free one. */
   readonly port: number
+  readonly log: Log
   readonly metrics: Telemetry['metrics']
   /** What `/debug/contexts` shows beside what is live; undefined where it is not offered: it tells paths and names. */
   readonly recent: RecentRequests | undefined
@@ -34,7 +42,13 @@ const receiveLimits = { headersMs: 10_000, longestMs: 10_000 }
  * @throws Error that names the address and what to do, if it cannot be bound; the cause of ctx if it ends first
  */
 export async function listenAdmin(ctx: Context, root: Context, options: AdminOptions): Promise<Admin> {
-  const server = limitedServer(receiveLimits, (request, response) => answer(root, request, response, options))
+  const serve = inTurn(
+    (request, response) => answer(root, request, response, options),
+    () => options.log.warn(root, 'closed a connection for operators: more than 100 requests waited on it'),
+  )
+  const server = limitedServer(receiveLimits, serve)
+  server.on('checkExpectation', serve)
+  answerUnparsed(server, new Set(), (info, problem) => logRefusal(root, options.log, info, problem))
   const { host, port: wanted } = options
   const address = { host, port: wanted, purpose: 'listen for admin', variable: 'ADMIN_PORT' }
   const port = await bind(ctx, server, address)
@@ -57,22 +71,50 @@ function answer(
   response.setHeader('cache-control', 'no-store')
   response.setHeader('x-content-type-options', 'nosniff')
   response.setHeader('referrer-policy', 'no-referrer')
-  const path = request.url?.split('?', 1)[0]
-  const { recent } = options
-  if (!isOwnName(request.headers.host, options.host)) {
-    refuse(response, 403, 'Forbidden', `${request.headers.host ?? 'no host'} is no name of this listener`)
-  } else if (path !== '/metrics' && path !== '/debug/contexts') {
-    refuse(response, 404, 'Not Found', 'there are /metrics and /debug/contexts')
-  } else if (path === '/debug/contexts' && recent === undefined) {
-    refuse(response, 404, 'Not Found', 'contexts are not shown in production: set DEBUG_CONTEXTS=true')
-  } else if (request.method !== 'GET' && request.method !== 'HEAD') {
-    response.setHeader('allow', 'GET, HEAD')
-    refuse(response, 405, 'Method Not Allowed', `${path} answers GET`)
+  const path = request.url?.split('?', 1)[0] ?? ''
+  const problem = refusalOf(request) ?? problemOf(request, path, options)
+  if (problem !== undefined) {
+    const info = { id: randomUUID(), method: request.method ?? 'GET', path }
+    const headers = {
+      'content-type': 'application/problem+json',
+      'x-request-id': info.id,
+      ...problem.headers,
+    }
+    response.writeHead(problem.status, headers).end(problemBody(problem, { requestId: info.id }))
+    logRefusal(root, options.log, info, problem)
   } else if (path === '/metrics') {
     options.metrics(request, response)
   } else {
-    showContexts(root, request, response, recent)
+    showContexts(root, request, response, options.recent)
   }
+}
+
+/** Why a request is not answered; undefined if it is. */
+function problemOf(
+  { headers, method }: IncomingMessage,
+  path: string,
+  { host, recent }: AdminOptions,
+): Problem | undefined {
+  if (!isOwnName(headers.host, host)) {
+    return new Problem(403, 'Forbidden', `${headers.host ?? 'no host'} is no name of this listener`)
+  }
+  if (path !== '/metrics' && path !== '/debug/contexts')
+    return notFound('there are /metrics and /debug/contexts')
+  if (path === '/debug/contexts' && recent === undefined) {
+    return notFound('contexts are not shown in production: set DEBUG_CONTEXTS=true')
+  }
+  if (method === 'GET' || method === 'HEAD') return undefined
+  return methodNotAllowed(`${path} answers GET`, ['GET', 'HEAD'])
+}
+
+function logRefusal(root: Context, log: Log, info: RequestInfo, { status, message }: Problem): void {
+  const { method, path } = info
+  log.info(withValue(root, requestKey, info), 'request for operators', {
+    method,
+    path,
+    status,
+    refused: message,
+  })
 }
 
 /** A listener on loopback answers to loopback's names only: else any web page could read it through a DNS name of its own. */
@@ -118,9 +160,4 @@ function count(root: LiveContext): number {
   const queue = [root]
   for (const context of queue) queue.push(...context.children)
   return queue.length
-}
-
-function refuse(response: ServerResponse, status: number, title: string, detail: string): void {
-  response.writeHead(status, { 'content-type': 'application/problem+json' })
-  response.end(JSON.stringify({ type: 'about:blank', title, status, detail }))
 }

@@ -4,19 +4,25 @@ import { pipeline } from 'node:stream/promises'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import type { Context } from '../context/context.ts'
 import type { Exchange } from './exchange.ts'
-import { problemOf, type Problem } from './problem.ts'
+import { isConditional, precondition, preconditionFailed } from './etag.ts'
+import { problemBody, problemOf, type Problem } from './problem.ts'
 import type { StreamedResponse } from './route.ts'
 import { traceOf } from './span.ts'
 
 /**
  * Answers with what a handler returned, unless nobody is there to read it.
- * @throws TypeError if it has a header that cannot be sent
+ * @throws TypeError if it has a header that cannot be sent; Problem 412
  */
 export function answer(exchange: Exchange, response: Response): Response {
   if (exchange.closed) return RESPONSE_ALREADY_SENT
   // The adapter's Response, which stands in for the global one, takes any: Node refuses to write it, and what the adapter
   // then throws nobody can catch.
   for (const [name, value] of response.headers) validateHeaderValue(name, value)
+  const drop = (): void => {
+    response.body?.cancel().catch(() => undefined)
+  }
+  const instead = conditional(exchange, response.status, response.headers, drop)
+  if (instead !== undefined) return answer(exchange, instead)
   exchange.status = response.status
   return response
 }
@@ -33,6 +39,8 @@ export async function stream(
     discard(body)
     return answer(exchange, new Response(null, { status, headers }))
   }
+  const instead = conditional(exchange, status, headers, () => discard(body))
+  if (instead !== undefined) return answer(exchange, instead)
   exchange.status = status
   try {
     outgoing.writeHead(status, headers)
@@ -70,19 +78,43 @@ export function recordFailure(ctx: Context, exchange: Exchange, error: unknown):
   return problem
 }
 
-/** RFC 9457. The ids let a client report what the log can be searched for. */
+/** RFC 9457. */
 function problemResponse(ctx: Context, exchange: Exchange, problem: Problem): Response {
-  const body = {
-    type: 'about:blank',
-    title: problem.title,
-    status: problem.status,
-    detail: problem.message,
-    ...(problem.errors !== undefined && { errors: problem.errors }),
-    requestId: exchange.info.id,
-    ...(traceOf(ctx) !== undefined && { traceId: traceOf(ctx)?.traceId }),
-  }
-  return new Response(JSON.stringify(body), {
+  const ids = { requestId: exchange.info.id, traceId: traceOf(ctx)?.traceId }
+  return new Response(problemBody(problem, ids), {
     status: problem.status,
     headers: { 'content-type': 'application/problem+json', ...problem.headers },
   })
+}
+
+/** What is sent of an answer's headers where the client has the rest (RFC 9110, 15.4.5). */
+const kept = ['cache-control', 'content-location', 'date', 'etag', 'expires', 'vary']
+
+/**
+ * What a GET or HEAD is answered with in the place of a success, by its preconditions (RFC 9110, 13.2.2). What another
+ * method does is done by now: its handler has evaluated them.
+ * @param drop lets go of the body that is not sent
+ * @returns a 304; undefined if the success stands
+ * @throws Problem 412
+ */
+function conditional(
+  { incoming, info }: Exchange,
+  status: number,
+  sent: Headers | Readonly<Record<string, string>>,
+  drop: () => void,
+): Response | undefined {
+  const request = { method: info.method, headers: incoming.headers }
+  if (!isConditional(request) || status < 200 || status > 299) return undefined
+  if (info.method !== 'GET' && info.method !== 'HEAD') return undefined
+  const headers = new Headers(sent)
+  const etag = headers.get('etag') ?? undefined
+  const asked = precondition(request, etag)
+  if (asked === 'met') return undefined
+  drop()
+  if (asked === 'failed') throw preconditionFailed(`its ETag is ${etag ?? 'none'}`)
+  const left = kept.flatMap((name): [string, string][] => {
+    const value = headers.get(name)
+    return value === null ? [] : [[name, value]]
+  })
+  return new Response(null, { status: 304, headers: left })
 }

@@ -314,6 +314,12 @@ describe('an answer that is no good says which peer and what', () => {
 
   test.for([
     ['no JSON', '<html>', 'payments: GET /: the answer is no JSON'],
+    [
+      'broken bytes',
+      Buffer.from([0x22, 0xff, 0x22]),
+      'payments: GET /: the answer is no JSON: its bytes are no UTF-8',
+    ],
+    ['a number that is no double', '{"id":1e400}', 'the number 1e400 at 6 cannot be kept exactly'],
     ['other JSON', '{"id":1}', /^payments: GET \/: the answer is not as expected: id: .*string.*; owner: /],
     ['JSON of another form', '[]', /expected: all of it: /],
     ['too large', `"${'x'.repeat(200)}"`, 'payments: GET /: the answer has more than 100 bytes'],
@@ -326,6 +332,28 @@ describe('an answer that is no good says which peer and what', () => {
     expect(failure.message).toMatch(message)
     expect(failure.how).toBe('answer')
     expect(peer.received).toHaveLength(1)
+  })
+
+  test('text is UTF-8: broken bytes and other charsets are refused, and a byte order mark is dropped', async (t) => {
+    const ctx = testContext(t)
+    const peer = await startPeer(t, (response, number) => {
+      if (number === 1) response.end('\ufeffhello')
+      else if (number === 2) response.end(Buffer.from([0x68, 0xe9]))
+      else response.writeHead(200, { 'content-type': 'text/plain; charset=iso-8859-1' }).end('hello')
+    })
+    const client = createClient({ baseUrl: peer.url, name: 'payments' })
+
+    expect(await client.text(ctx, '/')).toBe('hello')
+    await expect(client.text(ctx, '/')).rejects.toThrow('the answer is no text: its bytes are no UTF-8')
+    await expect(client.text(ctx, '/')).rejects.toThrow(
+      'the answer is not in UTF-8, but text/plain; charset=iso',
+    )
+  })
+
+  test('JSON that begins with a byte order mark is taken', async (t) => {
+    const peer = await startPeer(t, (response) => response.end('\ufeff{"id":"a","owner":{"name":"b"}}'))
+    const client = createClient({ baseUrl: peer.url })
+    expect(await client.json(testContext(t), '/', schema)).toEqual({ id: 'a', owner: { name: 'b' } })
   })
 
   test('one of exactly the size that is allowed is fine; one that never ends is not read on', async (t) => {

@@ -1,18 +1,19 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Hono, type Context as HonoContext } from 'hono'
-import { withTimeout, withValue, type CancelContext, type Context } from '../context/context.ts'
+import { cause, withTimeout, withValue, type CancelContext, type Context } from '../context/context.ts'
 import { until } from '../context/until.ts'
 import { answer, discard, fail, recordFailure, stream } from './answer.ts'
 import { causeName, ClientDisconnected } from './causes.ts'
 import { callerTimeoutMs } from './deadline.ts'
 import { openExchange, type Exchange } from './exchange.ts'
-import { parseInput, readJson } from './input.ts'
+import { parseInput, queryOf, readJson } from './input.ts'
 import type { Log } from './log.ts'
 import { httpMetrics } from './metrics.ts'
 import type { Outcome } from './outcome.ts'
-import { notFound } from './problem.ts'
+import { badRequest, methodNotAllowed, notFound, Problem } from './problem.ts'
 import type { RecentRequests } from './recent-requests.ts'
-import { requestKey } from './request.ts'
+import { refusalOf } from './refusal.ts'
+import { requestKey, type RequestInfo } from './request.ts'
 import type { Route, StreamedResponse } from './route.ts'
 import { endServerSpan, startServerSpan } from './server-span.ts'
 import { tracer } from './span.ts'
@@ -31,6 +32,10 @@ export interface HttpOptions {
 export interface Boundary {
   /** What the server calls for each request. */
   readonly fetch: (request: Request, env: NodeEnv) => Response | Promise<Response>
+  /** Answers a request that the adapter makes no Request of: its target or its Host is none. */
+  readonly refuse: (env: NodeEnv, error: Error) => Response
+  /** Counts and logs what was refused before it was a request: unparsed.ts has answered it. */
+  readonly refused: (info: RequestInfo, problem: Problem) => void
   /** The requests under way: not answered in full yet, or answered and their handler still at work. */
   readonly active: ReadonlySet<Exchange>
   /** From now on every response closes its connection, those under way included. */
@@ -40,7 +45,7 @@ export interface Boundary {
 }
 
 /** What the adapter hands over beside the request: HTTP/2 is not offered, so these are HTTP/1's. */
-interface NodeEnv {
+export interface NodeEnv {
   readonly incoming: IncomingMessage
   readonly outgoing: ServerResponse
 }
@@ -71,20 +76,24 @@ export function createBoundary(
   for (const route of routes) {
     app.on(route.method, route.path, (c) => handle(c, route))
   }
-  app.notFound(({ env }) => refuse(env, notFound(`nothing answers ${env.info.method} ${env.info.path}`)))
+  app.notFound(({ env, req }) => refuse(env, unrouted(env, req.path)))
   app.onError((error, { env }) => refuse(env, error))
 
   const boundary: Boundary = {
-    fetch(request, { incoming, outgoing }) {
-      const exchange = openExchange(incoming, outgoing)
-      active.add(exchange)
-      metrics.started(exchange.info.method)
-      if (closing) outgoing.shouldKeepAlive = false
-      outgoing.setHeader('x-request-id', exchange.info.id)
-      // 'close' follows a finished response as well as a broken connection. The request's own 'close' would not do:
-      // it comes as soon as its body has been read.
-      outgoing.on('close', () => onClose(exchange))
-      return app.fetch(request, exchange)
+    fetch(request, env) {
+      const exchange = enter(env)
+      const refusal = refusalOf(env.incoming)
+      return refusal === undefined ? app.fetch(request, exchange) : refuse(exchange, refusal)
+    },
+    refuse: (env, error) => refuse(enter(env), badRequest(`the request cannot be served: ${error.message}`)),
+    refused(info, { status, message }) {
+      metrics.started(info.method)
+      metrics.finished(info.method, { route: undefined, status, cause: undefined, failure: undefined }, 0)
+      log.info(withValue(server, requestKey, info), 'request', {
+        method: info.method,
+        status,
+        refused: message,
+      })
     },
     active,
     closeConnections() {
@@ -94,6 +103,28 @@ export function createBoundary(
     onIdle() {},
   }
   return boundary
+
+  function enter({ incoming, outgoing }: NodeEnv): Exchange {
+    const exchange = openExchange(incoming, outgoing)
+    active.add(exchange)
+    metrics.started(exchange.info.method)
+    if (closing) outgoing.shouldKeepAlive = false
+    outgoing.setHeader('x-request-id', exchange.info.id)
+    // 'close' follows a finished response as well as a broken connection. The request's own 'close' would not do:
+    // it comes as soon as its body has been read.
+    outgoing.on('close', () => onClose(exchange))
+    return exchange
+  }
+
+  /** 405 where the path answers to other methods; HEAD is answered where GET is (RFC 9110, 9.1). */
+  function unrouted({ info }: Exchange, path: string): Problem {
+    const answered = new Set(routes.map(({ method }) => method))
+    const allowed = Array.from(answered).filter((method) => app.router.match(method, path)[0].length > 0)
+    const nothing = `nothing answers ${info.method} ${info.path}`
+    if (allowed.length === 0) return notFound(nothing)
+    const all = allowed.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method]))
+    return methodNotAllowed(`${nothing}: it answers ${all.join(', ')}`, all)
+  }
 
   /** Derives the request's context. `conclude` ends it when the response has ended, so nobody here has it in a `using`. */
   function begin(exchange: Exchange, route: Route | undefined): Context {
@@ -133,9 +164,13 @@ export function createBoundary(
     const { incoming } = c.env
     const call = (body: unknown): ReturnType<Route['handle']> => {
       const params = route.params && c.req.param()
-      const query = route.query && c.req.query()
+      const query = route.query && queryOf(c.req)
       const input = parseInput(route, { params, query, body })
-      return route.handle(ctx, input, { headers: incoming.headers, body: incoming })
+      return route.handle(ctx, input, {
+        method: c.env.info.method,
+        headers: incoming.headers,
+        body: incoming,
+      })
     }
     return route.body === undefined
       ? call(undefined)
@@ -219,9 +254,11 @@ export function createBoundary(
 }
 
 function outcomeOf(ctx: Context, { route, status, failure }: Exchange): Outcome {
-  const cause = status === 499 ? 'ClientDisconnected' : causeName(ctx)
+  // A body that cannot be parsed ends the context of its request with the answer: nothing else has ended it.
+  const answered = cause(ctx) instanceof Problem
+  const name = status === 499 ? 'ClientDisconnected' : answered ? undefined : causeName(ctx)
   // What fails because its context has ended is told by the cause of that.
-  return { route: route?.path, status, cause, failure: ctx.err === undefined ? failure : undefined }
+  return { route: route?.path, status, cause: name, failure: ctx.err === undefined ? failure : undefined }
 }
 
 function logRequest(ctx: Context, log: Log, exchange: Exchange, outcome: Outcome, seconds: number): void {

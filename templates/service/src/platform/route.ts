@@ -12,6 +12,8 @@ export interface StreamedResponse {
 
 /** What a handler may need of the request beyond its parsed input. */
 export interface IncomingRequest {
+  /** As it was sent: `HEAD` where a route answers `GET`. */
+  readonly method: string
   readonly headers: IncomingHttpHeaders
   /** The body as it arrives. Only for a route without a `body` schema: otherwise it has been read. */
   readonly body: IncomingMessage

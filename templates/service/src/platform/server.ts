@@ -1,6 +1,6 @@
-import type { Server as NodeServer } from 'node:http'
+import type { IncomingMessage, Server as NodeServer, ServerResponse } from 'node:http'
 import { promisify } from 'node:util'
-import { getRequestListener } from '@hono/node-server'
+import { getRequestListener, RequestError } from '@hono/node-server'
 import { contextName, withCancel, withTimeout, withValue, type Context } from '../context/context.ts'
 import { ended } from '../context/ended.ts'
 import { sleep } from '../context/sleep.ts'
@@ -8,13 +8,14 @@ import { bind } from './bind.ts'
 import { ServerShutdown, WorkAbandoned } from './causes.ts'
 import { msSince, type Durations } from './closers.ts'
 import { describeExchange, logAbandoned } from './exchange.ts'
-import { createBoundary, type Boundary, type HttpOptions } from './http.ts'
+import { createBoundary, type Boundary, type HttpOptions, type NodeEnv } from './http.ts'
 import { limitedServer } from './limits.ts'
 import type { Log } from './log.ts'
 import type { Readiness } from './health.ts'
 import { inTurn } from './in-turn.ts'
 import type { Route } from './route.ts'
 import { failSpan, phase } from './span.ts'
+import { answerUnparsed } from './unparsed.ts'
 import { cutOffUnread } from './unread.ts'
 import { startWorkers, type Worker } from './workers.ts'
 
@@ -75,13 +76,27 @@ export async function listen(
 ): Promise<Server> {
   const serving = withCancel(withValue(root, contextName, 'server'))
   const boundary = createBoundary(serving, log, routes, options)
-  const listener = getRequestListener(boundary.fetch as Parameters<typeof getRequestListener>[0], {
-    // For requests that name no host, as HTTP/1.0 does not: health checks of proxies are such. Where it matters Node refuses.
+  let env: NodeEnv | undefined
+  const adapter = getRequestListener(boundary.fetch as Parameters<typeof getRequestListener>[0], {
+    // For requests that name no host, as HTTP/1.0 does not: health checks of proxies are such.
     hostname: 'localhost',
+    // The adapter asks before the listener has returned.
+    errorHandler: (error) =>
+      error instanceof RequestError && env !== undefined
+        ? boundary.refuse(env, error)
+        : new Response(null, { status: 500 }),
   })
+  const listener = (incoming: IncomingMessage, outgoing: ServerResponse): unknown => {
+    env = { incoming, outgoing }
+    return adapter(incoming, outgoing)
+  }
+  const flooded = (): void => log.warn(serving, 'closed a connection: more than 100 requests waited on it')
+  const serve = inTurn(listener, flooded)
   const { requestTimeoutMs, receiveTimeoutMs } = options
   const longestMs = Math.max(requestTimeoutMs, receiveTimeoutMs, ...routes.map((r) => r.timeoutMs ?? 0))
-  const server = limitedServer({ headersMs: requestTimeoutMs, longestMs }, inTurn(listener))
+  const server = limitedServer({ headersMs: requestTimeoutMs, longestMs }, serve)
+  server.on('checkExpectation', serve)
+  answerUnparsed(server, boundary.active, boundary.refused)
   cutOffUnread(server, boundary.active)
 
   const address = { host: options.host, port: options.port, purpose: 'listen', variable: 'PORT' }

@@ -9,9 +9,13 @@ import { sleep } from '../../src/context/sleep.ts'
 import { createClient } from '../../src/platform/client.ts'
 import type { Platform } from '../../src/platform/platform.ts'
 import { route, type Route } from '../../src/platform/route.ts'
+import { integerParameter } from '../../src/platform/values.ts'
 import { routes as own } from '../../src/routes.ts'
 
 const Seconds = z.object({ seconds: z.coerce.number().min(0).max(60) })
+const Item = z.strictObject({
+  ...Object.fromEntries(Array.from('abcdefghij', (name) => [name, z.string()])),
+})
 const responses = { 200: { description: 'Done' } }
 const tags = ['probe']
 
@@ -94,6 +98,41 @@ export function routes(platform: Platform): Route[] {
       body: z.object({ text: z.string().max(100_000) }),
       responses,
       handle: (_ctx, { body, query }) => Response.json({ text: body.text.repeat(query.times) }),
+    }),
+    route({
+      method: 'POST',
+      path: '/probe/items',
+      summary: 'Counts its validated items',
+      tags,
+      body: z.object({ items: z.array(Item) }),
+      responses,
+      handle: (_ctx, { body }) => Response.json({ items: body.items.length }),
+    }),
+    route({
+      method: 'POST',
+      path: '/probe/json/:name',
+      summary: 'Answers with what it was sent in its path, its query and its body',
+      tags,
+      params: z.object({ name: z.string() }),
+      query: z.object({ q: z.string().optional(), n: integerParameter(0, 100).optional() }),
+      body: z.unknown(),
+      responses,
+      handle: (_ctx, { params, query, body }) => Response.json({ ...params, ...query, body }),
+    }),
+    route({
+      method: 'GET',
+      path: '/probe/tagged',
+      summary: 'Has an ETag, and says nothing of preconditions',
+      tags,
+      query: z.object({ as: z.enum(['response', 'stream', 'web']) }),
+      responses,
+      handle: (_ctx, { query }) => {
+        const headers = { etag: '"a,b"', 'content-type': 'text/plain', 'cache-control': 'no-cache' }
+        if (query.as === 'stream') return { status: 200, headers, body: Readable.from(['tagged']) }
+        return new Response(query.as === 'web' ? ReadableStream.from([Buffer.from('tagged')]) : 'tagged', {
+          headers,
+        })
+      },
     }),
     route({
       method: 'GET',

@@ -109,7 +109,8 @@ test('a limit out of bounds and a cursor of somebody else are refused, each by n
     'base64url',
   )
   for (const query of [
-    ...['limit=0', 'limit=101', 'limit=x', 'limit=', 'cursor=x', 'cursor=', 'cursor=eA'],
+    ...['limit=0', 'limit=101', 'limit=x', 'limit=', 'limit=0x10', 'limit=1e1', 'limit=%205', 'limit=+5'],
+    ...['limit=1&limit=2', 'cursor=x', 'cursor=', 'cursor=eA'],
     `cursor=${yearZero}`,
   ]) {
     const response = await fetch(`${service.url}/widgets?${query}`)
@@ -135,6 +136,63 @@ test('a part of the content can be read, and what the client has is not sent aga
   const outside = await read({ range: 'bytes=10-' })
   expect([outside.status, outside.headers.get('content-range')]).toEqual([416, 'bytes */10'])
   expect((await read({ 'if-none-match': `"${sha256}"` })).status).toBe(304)
+  expect((await read({ 'if-match': '"other"' })).status).toBe(412)
+  const head = await fetch(`${service.url}/widgets/${id}/content`, {
+    method: 'HEAD',
+    headers: { range: 'bytes=10-' },
+  })
+  expect([head.status, head.headers.get('content-length')]).toEqual([200, '10'])
+})
+
+test('a widget is deleted only if it is what its client says', async (t) => {
+  const service = await startService(t)
+  const { id } = await storeOne(service, { name: 'x', bytes: 'x' })
+  const remove = async (headers: Readonly<{ [name: string]: string }>, of = id): Promise<number> =>
+    (await fetch(`${service.url}/widgets/${of}`, { method: 'DELETE', headers })).status
+  const { headers } = await fetch(`${service.url}/widgets/${id}`)
+  const etag = headers.get('etag') ?? ''
+
+  expect(await remove({ 'if-none-match': '*' })).toBe(412)
+  expect(await remove({ 'if-none-match': etag })).toBe(412)
+  expect(await remove({ 'if-match': '"other"' })).toBe(412)
+  expect(await remove({ 'if-match': '*' }, '01890a5d-ac96-774b-bcce-b302099a8057')).toBe(404)
+  expect(await remove({ 'if-match': etag, 'if-none-match': '"other"' })).toBe(204)
+})
+
+test('a form in which no file was chosen is refused, and nothing is stored', async (t) => {
+  const service = await startService(t)
+  const part =
+    'Content-Disposition: form-data; name="widget"; filename=""\r\nContent-Type: application/octet-stream'
+  const response = await fetch(`${service.url}/widgets`, {
+    method: 'POST',
+    body: `--x\r\n${part}\r\n\r\n\r\n--x--\r\n`,
+    headers: { 'content-type': 'multipart/form-data; boundary=x' },
+  })
+  expect(response.status).toBe(400)
+  expect(await response.json()).toMatchObject({ detail: 'no file was chosen for the field "widget"' })
+  await expectNothingStored(service)
+})
+
+test('a file is stored whole, or not at all', async (t) => {
+  const service = await startService(t)
+  const header = (name: string): string =>
+    `--x\r\nContent-Disposition: form-data; name="widget"; filename="${name}"\r\n`
+  const send = (body: string): Promise<Response> =>
+    fetch(`${service.url}/widgets`, {
+      method: 'POST',
+      body,
+      headers: { 'content-type': 'multipart/form-data; boundary=x' },
+    })
+
+  expect((await send(`${header('a')}\r\none\r\n--x\r\ntwo\r\n--x--\r\n`)).status).toBe(400)
+  expect((await send(`${header('a')}\r\none\r\n${header('b')}--x--\r\n`)).status).toBe(400)
+  await expectNothingStored(service)
+
+  const bytes = 'one\r\n--xy\r\n--x--y\r\ntwo'
+  const stored = await send(`${header('a').replace('x', 'x \t')}\r\n${bytes}\r\n--x-- \r\n`)
+  expect(stored.status).toBe(201)
+  const [widget] = Widgets.parse(await stored.json()).widgets
+  expect(await (await fetch(`${service.url}/widgets/${widget?.id ?? ''}/content`)).text()).toBe(bytes)
 })
 
 test('what is deleted is gone, its bytes too', async (t) => {
