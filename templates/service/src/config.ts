@@ -26,6 +26,9 @@ const Environment = z.object({
   ),
   DATABASE_POOL_MAX: integer(1, 1_000).default(10).describe('connections'),
   STARTUP_TIMEOUT_MS: integer(1, hourMs).default(30_000).describe('for the service to listen, or to fail'),
+  MIGRATE_TIMEOUT_MS: integer(1, 24 * hourMs)
+    .default(600_000)
+    .describe('for `npm run db:migrate` to apply all that is missing, or nothing'),
   REQUEST_TIMEOUT_MS: integer(1, hourMs)
     .default(15_000)
     .describe("a request's deadline, where its route has none of its own"),
@@ -97,6 +100,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>) {
       dir: e.UPLOAD_DIR,
     },
     startupTimeoutMs: e.STARTUP_TIMEOUT_MS,
+    migrateTimeoutMs: e.MIGRATE_TIMEOUT_MS,
     shutdown: {
       delayMs: e.SHUTDOWN_DELAY_MS,
       drainMs: e.SHUTDOWN_DRAIN_MS,

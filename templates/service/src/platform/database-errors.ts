@@ -42,3 +42,9 @@ export function plain(error: unknown): unknown {
   const failure = new QueryFailed(inner, error instanceof DrizzleQueryError ? error.query : undefined)
   return cannotServe.test(inner.code ?? '') ? unavailable('the database cannot serve now', failure) : failure
 }
+
+/** The statement that Postgres refused, where this is why `error` came about: for work that catches it inside of its call. */
+export function queryFailure(error: unknown): QueryFailed | undefined {
+  const failure = plain(error)
+  return failure instanceof QueryFailed ? failure : undefined
+}
