@@ -1,8 +1,8 @@
 import pg, { type PoolClient } from 'pg'
 import { Canceled, cause, type Context } from '../context/context.ts'
-import { retry } from '../context/retry.ts'
 import { until } from '../context/until.ts'
 import { borrowed, type Connection } from './connection.ts'
+import { addressOf, reasonOf, waitForAnswer } from './database-answer.ts'
 import { CommitOutcomeUnknown, plain, QueryFailed } from './database-errors.ts'
 import { within, type Queries } from './database-queries.ts'
 import { streamRows, type RowQuery, type StreamOptions } from './database-stream.ts'
@@ -62,7 +62,7 @@ const connectTimeoutMs = 5_000
 
 /**
  * Opens a pool and waits until the database answers, trying again until ctx ends.
- * @throws Error with the last failure as its cause when ctx ends first, at once if the credentials or the name are wrong
+ * @throws Error with the last failure as its cause when ctx ends first, at once if it is one that no waiting mends
  */
 export async function openDatabase(
   ctx: Context,
@@ -188,39 +188,4 @@ async function acquire(ctx: Context, pool: pg.Pool): Promise<PoolClient> {
     )
     throw cause(ctx) ?? unavailable('the database does not answer', error)
   }
-}
-
-/** @throws the last failure when ctx ends before the database has answered; the first one that does not mend itself */
-async function waitForAnswer(ctx: Context, log: Log, database: Database): Promise<void> {
-  let last: unknown
-  const onRetry = (failure: unknown, pauseMs: number): void => {
-    last = failure
-    log.debug(ctx, 'the database does not answer yet', { reason: reasonOf(failure), retryInMs: pauseMs })
-  }
-  try {
-    await retry(ctx, { retryable: (failure) => !isPermanent(failure), onRetry }, (ctx) =>
-      database.run(ctx, (q) => q.execute('select 1')),
-    )
-  } catch (error) {
-    throw ctx.err === undefined ? error : (last ?? error)
-  }
-}
-
-/** Wrong credentials (class 28) and a database that does not exist (3D000) do not mend themselves. */
-function isPermanent(error: unknown): boolean {
-  const failure = error instanceof Error ? (error.cause ?? error) : error
-  return failure instanceof pg.DatabaseError && /^(28|3D)/.test(failure.code ?? '')
-}
-
-/** The innermost message: outer ones say where, this one says why. */
-function reasonOf(error: unknown): string {
-  if (error instanceof AggregateError && error.errors.length > 0) return reasonOf(error.errors[0])
-  if (!(error instanceof Error)) return String(error)
-  return error.cause === undefined ? error.message : reasonOf(error.cause)
-}
-
-/** Host, port and name of a connection string: what may stand in a log, which its password may not. */
-function addressOf(url: string): string {
-  const { host, pathname } = new URL(url)
-  return host + pathname
 }
