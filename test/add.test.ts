@@ -300,6 +300,22 @@ describe('an obstacle is reported in one sentence, and no file changes', () => {
       (service) => edit(service, 'src/bills/bills.schema.ts', () => "throw new Error('no schema')\n"),
       'drizzle-kit could not make the migration',
     ],
+    [
+      'a journal whose times do not rise, as after the merge of two branches',
+      ['upload', 'invoice'],
+      (service) =>
+        edit(service, 'drizzle/meta/_journal.json', (text) => {
+          const entries = [7, 3].map((when, idx) => ({
+            idx,
+            version: '7',
+            when,
+            tag: `000${idx}_x`,
+            breakpoints: true,
+          }))
+          return JSON.stringify({ ...(JSON.parse(text) as object), entries })
+        }),
+      '0001_x is not younger than 0000_x before it: raise its "when" above 7',
+    ],
   ]
 
   test.each(obstacles)('%s', (_name, args, prepare, sentence) => {

@@ -1,3 +1,4 @@
+import pg from 'pg'
 import { z } from 'zod'
 
 /** The environment names variables that are missing or wrong: all of them, in one message. */
@@ -21,11 +22,14 @@ const Environment = z.object({
     .default('127.0.0.1')
     .describe('of `/metrics` and `/debug/contexts`: never a public address'),
   ADMIN_PORT: integer(0, 65_535).default(3001).describe('0 means any free one'),
-  DATABASE_URL: url('postgres://user:password@host:5432/database', /^postgres(ql)?:$/).describe(
+  DATABASE_URL: databaseUrl('postgres://user:password@host:5432/database').describe(
     'required; `npm run dev` without it starts a PostgreSQL of its own',
   ),
   DATABASE_POOL_MAX: integer(1, 1_000).default(10).describe('connections'),
   STARTUP_TIMEOUT_MS: integer(1, hourMs).default(30_000).describe('for the service to listen, or to fail'),
+  MIGRATE_TIMEOUT_MS: integer(1, 24 * hourMs)
+    .default(600_000)
+    .describe('for `npm run db:migrate` to apply all that is missing, or nothing'),
   REQUEST_TIMEOUT_MS: integer(1, hourMs)
     .default(15_000)
     .describe("a request's deadline, where its route has none of its own"),
@@ -97,6 +101,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>) {
       dir: e.UPLOAD_DIR,
     },
     startupTimeoutMs: e.STARTUP_TIMEOUT_MS,
+    migrateTimeoutMs: e.MIGRATE_TIMEOUT_MS,
     shutdown: {
       delayMs: e.SHUTDOWN_DELAY_MS,
       drainMs: e.SHUTDOWN_DRAIN_MS,
@@ -198,12 +203,33 @@ function text() {
   return z.string().min(1).meta({ allowed: 'text' })
 }
 
-/** A URL as the `example`, with one of `protocols`. Secret, since it may hold a password. */
-function url(example: string, protocols = /^/) {
+/** A URL as the `example`. Secret, since it may hold a password. */
+function url(example: string) {
   return z
     .string({ error: `is required: ${example}` })
-    .refine((value) => URL.canParse(value) && protocols.test(new URL(value).protocol), {
-      error: `must be a URL such as ${example}`,
+    .refine((value) => URL.canParse(value), { error: `must be a URL such as ${example}` })
+    .meta({ allowed: example, secret: true })
+}
+
+/** What the driver takes: a URL such as the `example`, also without a host, or the directory of a socket. It says what is wrong. */
+function databaseUrl(example: string) {
+  return z
+    .string({ error: `is required: ${example}` })
+    .superRefine((value, issues) => {
+      const fault = faultOf(value)
+      if (fault === undefined) return
+      issues.addIssue({ code: 'custom', message: `must be a URL such as ${example}${fault}` })
     })
     .meta({ allowed: example, secret: true })
+}
+
+function faultOf(url: string): string | undefined {
+  if (!/^(postgres(ql)?:|socket:|\/)/.test(url)) return ''
+  try {
+    // It connects to nothing yet, but reads the certificates that the URL names.
+    new pg.Client(url)
+    return undefined
+  } catch (error) {
+    return error instanceof Error ? ` (${error.message})` : ''
+  }
 }

@@ -56,6 +56,7 @@ async function checkDatabase(parent: Context, db: Database): Promise<z.input<typ
   using ctx = withTimeout(parent, checkTimeoutMs)
   try {
     const answer = await db.ping(ctx)
+    if (answer === 'read-only') return { name: 'database', ok: false, detail: 'the database is read-only' }
     // A pool that is full of work is no reason to send the work elsewhere: there it would meet the same database.
     return { name: 'database', ok: true, ...(answer === 'busy' && { detail: 'all connections are in use' }) }
   } catch {

@@ -4,10 +4,12 @@
  * Held by: src/platform/database.ts, src/platform/database-errors.ts, src/platform/health.ts
  */
 import { sql } from 'drizzle-orm'
+import type pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test, type TestContext } from 'vitest'
 import { cause, withCancel } from '../../src/context/context.ts'
 import { testContext } from '../../src/context/test-context.ts'
 import { migrateDatabase } from '../../scripts/databases.ts'
+import type { Queries } from '../../src/platform/database-queries.ts'
 import { openDatabase } from '../../src/platform/database.ts'
 import { createLog } from '../../src/platform/log.ts'
 import { certificate, privateKey } from '../support/certificate.ts'
@@ -92,6 +94,86 @@ test('a pool that is full of work is no reason to be taken out of service', asyn
     checks: [{ name: 'accepting' }, { name: 'database', ok: true, detail: 'all connections are in use' }],
   })
   slow.hangUp()
+})
+
+describe('a server that turned read-only under its connections, as after a failover', () => {
+  /** New connections cannot write, and those that there are stay as they are. */
+  const readOnly = (observer: pg.Client, on: boolean) =>
+    observer.query(`do $$ begin execute format('alter database %I ${on ? 'set' : 'reset'} default_transaction_read_only
+      ${on ? '= on' : ''}', current_database()); end $$`)
+
+  test('a write is a 503 with Retry-After, and the next one goes to where new connections lead', async (t) => {
+    const { ctx, db, observer, proxy, count } = await openTestDatabase(t, 3)
+    await readOnly(observer, true)
+    // Those that were open before are the standby's.
+    for (const link of proxy.links) link.cut()
+    const all = Array.from({ length: 3 }, () => db.run(ctx, (q) => q.execute(sql`select pg_sleep(0.2)`)))
+    await Promise.allSettled(all)
+    await Promise.all(
+      Array.from({ length: 3 }, () => db.run(ctx, (q) => q.execute(sql`select pg_sleep(0.2)`))),
+    )
+    const write = (n: number) => db.run(ctx, (q) => q.execute(sql`insert into things values (${n})`))
+    await expect(write(0)).rejects.toMatchObject({ status: 503 })
+
+    await readOnly(observer, false)
+
+    const outcomes = []
+    for (let n = 1; n <= 10; n++) outcomes.push(await write(n).catch((error: unknown) => error))
+    const failures = outcomes.filter((outcome) => outcome instanceof Error)
+    // Each connection that is the standby's costs one write; the one that failed above has gone.
+    expect(failures.length).toBeLessThanOrEqual(3)
+    for (const failure of failures) {
+      expect(failure).toMatchObject({ status: 503, headers: { 'retry-after': '1' } })
+      expect(failure).toMatchObject({ cause: { name: 'QueryFailed', sqlState: '25006' } })
+    }
+    expect(await count('select count(*) from things')).toBe(10 - failures.length)
+  })
+
+  test('in a transaction, and where the work says of it what it likes, the connection goes as well', async (t) => {
+    const { ctx, db, observer, proxy } = await openTestDatabase(t, 1)
+    await readOnly(observer, true)
+    for (const link of proxy.links) link.cut()
+    await eventually(() =>
+      db
+        .run(ctx, (q) => q.execute(sql`select 1`))
+        .then(
+          () => true,
+          () => false,
+        ),
+    )
+    await readOnly(observer, false)
+    const insert = (q: Queries) => q.execute(sql`insert into things values (1)`)
+
+    const work = db.transaction(ctx, (q) =>
+      insert(q).catch((cause: unknown) => {
+        throw new Error('not stored', { cause })
+      }),
+    )
+
+    await expect(work).rejects.toThrow('not stored')
+    await db.transaction(ctx, insert)
+  })
+
+  test('it is not ready, which says why, and is again when it can be written', async (t) => {
+    const service = await startService(t, { probe: true, env: { DATABASE_POOL_MAX: '2' } })
+    const observer = await service.connect()
+    await readOnly(observer, true)
+    await observer.query(`select pg_terminate_backend(pid) from pg_stat_activity
+      where datname = current_database() and application_name <> 'test'`)
+    const ready = () => fetch(`${service.url}/readyz`)
+    await eventually(async () => (await ready()).status === 503)
+
+    const answer = await ready()
+
+    expect(answer.status).toBe(503)
+    expect(await answer.json()).toMatchObject({
+      checks: [{ name: 'accepting' }, { name: 'database', ok: false, detail: 'the database is read-only' }],
+    })
+    // What only reads is answered.
+    expect((await fetch(service.url + query)).status).toBe(200)
+    await readOnly(observer, false)
+    await eventually(async () => (await ready()).status === 200)
+  })
 })
 
 describe('a server of its own', () => {

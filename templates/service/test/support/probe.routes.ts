@@ -135,6 +135,21 @@ export function routes(platform: Platform): Route[] {
       },
     }),
     route({
+      method: 'POST',
+      path: '/probe/cast',
+      summary: 'Has Postgres read a number out of its body, and wraps what it is told',
+      tags,
+      body: z.object({ text: z.string() }),
+      responses,
+      handle: (ctx, { body }) =>
+        db.run(ctx, async (q) => {
+          const { rows } = await q.execute(sql`select ${body.text}::int as n`).catch((cause: unknown) => {
+            throw new Error('no number', { cause })
+          })
+          return Response.json(rows)
+        }),
+    }),
+    route({
       method: 'GET',
       path: '/probe/deaf',
       summary: 'Does not listen to its context',

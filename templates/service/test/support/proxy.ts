@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import pg from 'pg'
 import type { RunningTest } from './service.ts'
 
 /** One connection through the proxy. */
@@ -33,7 +34,8 @@ const codes: Readonly<Record<number, Link['kind']>> = { 80877102: 'cancel', 8087
 
 /** Stands in front of the server of `databaseUrl` until the test has ended. */
 export async function startProxy(t: RunningTest, databaseUrl: string): Promise<Proxy> {
-  const target = new URL(databaseUrl)
+  const target = new pg.Client(databaseUrl)
+  const { host, user = '', password = '', database = '' } = target
   const links = new Set<Link>()
   const seen = { session: 0, cancel: 0, tls: 0 }
   const pass: Passing = () => undefined
@@ -59,15 +61,14 @@ export async function startProxy(t: RunningTest, databaseUrl: string): Promise<P
   }
   await proxy.open()
   t.onTestFinished(() => proxy.close())
-  target.port = String(port)
-  return Object.assign(proxy, { url: target.href })
+  const credentials = [user, password].map(encodeURIComponent).join(':')
+  return Object.assign(proxy, { url: `postgres://${credentials}@127.0.0.1:${port}/${database}` })
 
   function onConnection(client: Socket): void {
-    const upstream = connect({
-      port: Number(new URL(databaseUrl).port),
-      host: target.hostname,
-      allowHalfOpen: true,
-    })
+    const at = host.startsWith('/')
+      ? { path: `${host}/.s.PGSQL.${target.port}` }
+      : { host, port: target.port }
+    const upstream = connect({ ...at, allowHalfOpen: true })
     const link: Link = {
       kind: undefined,
       cut() {

@@ -172,5 +172,5 @@ export function startProcess(t: RunningTest, options: ServiceOptions = {}): Star
 }
 
 function passwordOf(url: string | undefined): string {
-  return url !== undefined && URL.canParse(url) ? new URL(url).password : ''
+  return (url !== undefined && url.includes('@') && new pg.Client(url).password) || ''
 }

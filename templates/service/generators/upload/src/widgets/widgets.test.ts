@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { readdir, utimes, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { startProcess, startService, type RunningService } from '../../test/support/service.ts'
@@ -242,4 +242,22 @@ test('a start removes what killed processes have left, and nothing that may be u
   await startProcess(t, { env }).line(({ msg }) => msg === 'listening')
 
   expect((await readdir(service.uploadDir)).sort()).toEqual([kept, young, `${young}.part`].sort())
+})
+
+test('a storage that cannot be swept is said in the log, and the service starts', async (t) => {
+  const service = await startService(t)
+  const { id } = await storeOne(service, { name: 'kept', bytes: 'x' })
+  const [kept = ''] = await readdir(service.uploadDir)
+  // A folder is what the storage does not make, and its sweep does not remove.
+  const folder = join(service.uploadDir, kept.replace(id, '01890a5d-ac96-774b-bcce-b302099a8057'))
+  await mkdir(folder)
+  const old = new Date(Date.now() - 61_000)
+  await utimes(folder, old, old)
+
+  const env = { DATABASE_URL: service.databaseUrl, UPLOAD_DIR: service.uploadDir, UPLOAD_TIMEOUT_MS: '30000' }
+  const { log, line } = startProcess(t, { env })
+  await line(({ msg }) => msg === 'listening')
+
+  const said = log.find(({ msg }) => msg === 'what cut-off uploads of widgets have left could not be removed')
+  expect(said).toMatchObject({ level: 'warn', err: { message: expect.stringContaining(folder) as string } })
 })
