@@ -1,4 +1,5 @@
-import { background, withTimeout, type Context } from './context/context.ts'
+import { background, withTimeout, type Lifetime } from './context/context.ts'
+import { errorOf } from './context/thrown.ts'
 import { withSignals } from './context/signals.ts'
 import { loadConfig } from './config.ts'
 import { openDatabase, type Database } from './platform/database.ts'
@@ -10,7 +11,7 @@ import { applyMigrations, migrationsFolder, schemas } from './platform/migration
  * STARTUP_TIMEOUT_MS for the database, and as long again for another instance that migrates; a migration itself takes
  * what it takes. SIGTERM and SIGINT end it, with nothing half done. Exit 0 if the database is up to date, else 1.
  */
-async function run(root: Context, log: Log): Promise<number> {
+async function run(root: Lifetime, log: Log): Promise<number> {
   using stop = withSignals(root, 'SIGTERM', 'SIGINT')
   try {
     const { database, startupTimeoutMs } = loadConfig(process.env)
@@ -28,13 +29,13 @@ async function run(root: Context, log: Log): Promise<number> {
     }
     return 0
   } catch (error) {
-    log.fatal(root, `cannot migrate: ${error instanceof Error ? error.message : String(error)}`)
+    log.fatal(root, `cannot migrate: ${errorOf(error).message}`)
     return 1
   }
 }
 
 /** One connection, which holds the lock. @throws Error if the database does not answer within `timeoutMs` */
-async function open(stop: Context, log: Log, url: string, timeoutMs: number): Promise<Database> {
+async function open(stop: Lifetime, log: Log, url: string, timeoutMs: number): Promise<Database> {
   const overdue = new Error(`it took longer than ${timeoutMs} ms (STARTUP_TIMEOUT_MS)`)
   using ctx = withTimeout(stop, timeoutMs, overdue)
   return await openDatabase(ctx, log, { url, poolMax: 1, applicationName: 'migrate' })

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { liveContexts, type Context, type LiveContext } from '../context/context.ts'
+import { liveContexts, type Context, type Lifetime, type LiveContext } from '../context/context.ts'
 import { until } from '../context/until.ts'
 import { bind } from './bind.ts'
 import { contextsPage, contextsPagePolicy } from './contexts-page.ts'
@@ -33,7 +33,7 @@ const receiveLimits = { headersMs: 10_000, longestMs: 10_000 }
  * Listens for `GET /metrics` and `GET /debug/contexts`, which shows the tree below `root`.
  * @throws Error that names the address and what to do, if it cannot be bound; the cause of ctx if it ends first
  */
-export async function listenAdmin(ctx: Context, root: Context, options: AdminOptions): Promise<Admin> {
+export async function listenAdmin(ctx: Context, root: Lifetime, options: AdminOptions): Promise<Admin> {
   const server = limitedServer(receiveLimits, (request, response) => answer(root, request, response, options))
   const { host, port: wanted } = options
   const address = { host, port: wanted, purpose: 'listen for admin', variable: 'ADMIN_PORT' }
@@ -49,7 +49,7 @@ export async function listenAdmin(ctx: Context, root: Context, options: AdminOpt
 }
 
 function answer(
-  root: Context,
+  root: Lifetime,
   request: IncomingMessage,
   response: ServerResponse,
   options: AdminOptions,
@@ -82,7 +82,7 @@ function isOwnName(given: string | undefined, host: string): boolean {
 }
 
 function showContexts(
-  root: Context,
+  root: Lifetime,
   request: IncomingMessage,
   response: ServerResponse,
   recent: RecentRequests | undefined,

@@ -1,6 +1,6 @@
 import { Dicer } from '@fastify/busboy'
 import { Readable } from 'node:stream'
-import { afterFunc, cause, type Context } from '../context/context.ts'
+import { afterFunc, type Context } from '../context/context.ts'
 import { group } from '../context/group.ts'
 import { pourBody } from './body.ts'
 import { openIntake, type Intake } from './intake.ts'
@@ -172,7 +172,7 @@ function readParts(
       if (files === 0) fail(badRequest(`the body has no file in the field "${expected.field}"`))
       settleIfComplete()
     })
-    const stop = afterFunc(ctx, () => fail(cause(ctx) ?? new Error('readFiles: ctx ended without a cause')))
+    const stop = afterFunc(ctx, fail)
   })
 }
 

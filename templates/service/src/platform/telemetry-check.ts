@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { withTimeout, type Context } from '../context/context.ts'
+import { errorOf } from '../context/thrown.ts'
 import { until } from '../context/until.ts'
 import { endpointVariable, namesIn, type Environment, type TelemetryPlan } from './telemetry-plan.ts'
 
@@ -82,7 +83,7 @@ async function failureOf(parent: Context, { variable, url }: Endpoint): Promise<
     return undefined
   } catch (error) {
     const code = codeOf(error)
-    const why = code ?? (error instanceof Error ? error.message : String(error))
+    const why = code ?? errorOf(error).message
     const where = `${hostname}:${address.port}`
     return {
       code: code ?? 'ETIMEDOUT',
