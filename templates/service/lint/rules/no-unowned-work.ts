@@ -1,5 +1,5 @@
 import { AST_NODE_TYPES as Type, type TSESTree } from '@typescript-eslint/utils'
-import { functionsAround, hasReason } from '../nodes.ts'
+import { functionsAround, hasReason, walk } from '../nodes.ts'
 import { rule } from '../rule.ts'
 
 /**
@@ -12,6 +12,7 @@ export const noUnownedWork = rule({
     void: 'Nobody waits for this work. Await it, or give it to a group: `workers.go((ctx) => …)`.',
     handled:
       'Its failure is handled, but nobody waits for this work. Await it, give it to a group, or say in a comment above why it may be left alone.',
+    left: 'When one of these fails or is first, nobody waits for the others, and nothing ends them. Give them to a group (`workers.go((ctx) => …)`, `await workers.wait()`), or wait for all: Promise.allSettled.',
     await: 'Await it.',
   },
   create(context, types) {
@@ -22,7 +23,50 @@ export const noUnownedWork = rule({
       return fn === undefined || fn.async
     }
 
+    /** Whether it starts work under a context of a call: a call that takes one, here or in the callback of a map. */
+    function isWork(node: TSESTree.Node): boolean {
+      return Array.from(walk(node, sourceCode.visitorKeys, () => true)).some(
+        (below) =>
+          below.type === Type.CallExpression &&
+          types.contextFunction(below) !== 'ended' &&
+          types.isPromise(below) &&
+          below.arguments.some((given) => types.isContext(given) && !types.isLifetime(given)),
+      )
+    }
+
+    /** The parts of what is waited for together, as they are written: elements, or what a map makes of many. */
+    function partsOf(given: TSESTree.Node | undefined): readonly (TSESTree.Node | null)[] {
+      switch (given?.type) {
+        case Type.ArrayExpression:
+          return given.elements.flatMap((one) =>
+            one?.type === Type.SpreadElement ? partsOf(one.argument) : one,
+          )
+        case Type.CallExpression: {
+          const many = given.callee.type === Type.MemberExpression && isWork(given)
+          return many ? [given, given] : []
+        }
+        default:
+          return []
+      }
+    }
+
+    /** What a race is lost to, without leaving work behind: the end of a context. */
+    function isEnd(node: TSESTree.Node | null): boolean {
+      if (node?.type === Type.CallExpression) return types.contextFunction(node) === 'ended'
+      return node?.type === Type.Identifier && node.name !== 'undefined' && types.isDisposable(node)
+    }
+
     return {
+      'CallExpression[callee.object.name="Promise"][callee.property.name=/^(?:all|race|any)$/]'(
+        node: TSESTree.CallExpression,
+      ) {
+        const parts = partsOf(node.arguments[0])
+        if (parts.some(isEnd)) return
+        const work = parts.filter((part) => part !== null && isWork(part)).length
+        const all =
+          node.callee.type === Type.MemberExpression && sourceCode.getText(node.callee.property) === 'all'
+        if (work >= (all ? 2 : 1)) context.report({ node: node.callee, messageId: 'left' })
+      },
       UnaryExpression(node) {
         if (node.operator !== 'void' || !types.isPromise(node.argument)) return
         const operator = sourceCode.getFirstToken(node)

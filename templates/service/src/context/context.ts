@@ -135,7 +135,7 @@ export function withValue<T>(parent: Context, key: ContextKey<T>, value: T): Con
  * A context with the parent's values that does not end with it: no err, no deadline. For work that must outlive
  * its request; give it a deadline of its own, and someone who waits for it. Go: WithoutCancel.
  */
-export function withoutCancel(parent: Context): Context {
+export function withoutCancel(parent: Context): Lifetime {
   const above = known(parent)
   return new Detached(rootOf(above.branch), above.values)
 }

@@ -384,7 +384,9 @@ describe('a block that is left before its group was waited for', () => {
     }
     const leave = async (): Promise<number> => {
       using work = group(ctx)
-      work.go(async (ctx) => void (await ended(ctx)))
+      work.go(async (ctx) => {
+        await ended(ctx)
+      })
       ctx.cancel()
       return 499
     }

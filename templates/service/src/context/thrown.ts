@@ -5,6 +5,11 @@
  */
 export function errorOf(thrown: unknown, fallback = 'a value that is no Error was thrown'): Error {
   if (thrown instanceof Error) return thrown
-  const hasText = typeof thrown !== 'function' && (typeof thrown !== 'object' || thrown === null)
-  return new Error(hasText ? String(thrown) : fallback, { cause: thrown })
+  return new Error(isPrimitive(thrown) ? String(thrown) : fallback, { cause: thrown })
+}
+
+function isPrimitive(
+  value: unknown,
+): value is string | number | bigint | boolean | symbol | null | undefined {
+  return value === null || (typeof value !== 'object' && typeof value !== 'function')
 }

@@ -13,9 +13,10 @@ import {
   withDeadline,
   withoutCancel,
   withValue,
+  type CancelContext,
   type Context,
+  type Lifetime,
 } from '../context/context.ts'
-import { group } from '../context/group.ts'
 import { errorOf } from '../context/thrown.ts'
 import { until } from '../context/until.ts'
 import { diagnostics, diagnosticsLevel } from './diagnostics.ts'
@@ -84,13 +85,12 @@ export async function startTelemetry(
   const lost = unexported(plan, process.env, tracer() !== undefined)
   if (lost !== undefined) log.warn(ctx, `telemetry: ${lost}`)
   // The start does not wait for it, so it has a context of its own, which ends when it has looked or telemetry closes.
-  const checking = withCancel(withValue(withoutCancel(ctx), contextName, 'telemetry check'))
-  const check = group(checking)
-  check.go(async (ctx) => {
-    const found = await unreachable(ctx, plan, process.env)
+  const checking: CancelContext & Lifetime = withCancel(
+    withValue(withoutCancel(ctx), contextName, 'telemetry check'),
+  )
+  const checked = unreachable(checking, plan, process.env).then((found) => {
     if (found !== undefined) reports.warnOfFailures(found.code, found.sentence)
   })
-  const checked = check.wait()
 
   return {
     metrics: prometheus.answer,

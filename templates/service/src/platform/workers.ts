@@ -41,17 +41,15 @@ export async function startWorkers(
   log: Log,
   workers: readonly Worker[],
 ): Promise<Workers> {
-  const started = await Promise.all(
-    workers.map(async (worker) => ({
-      name: worker.name,
-      running: await until(ctx, worker.start(ctx, serving)),
-      stopped: false,
-    })),
-  )
+  const started: { name: string; running: RunningWorker; stopped: boolean }[] = []
+  for (const worker of workers) {
+    const running = await until(ctx, worker.start(ctx, serving))
+    started.push({ name: worker.name, running, stopped: false })
+  }
   return {
     active: () => started.reduce((sum, { running }) => sum + running.underWay().length, 0),
     async stop(ctx) {
-      await Promise.all(
+      await Promise.allSettled(
         started.map(async (worker) => {
           try {
             await worker.running.stop(ctx)
