@@ -58,7 +58,7 @@ export function contextTypes(services: ParserServicesWithTypeInformation): Conte
       const symbol = checker.getSymbolAtLocation(services.esTreeNodeToTSNodeMap.get(property))
       return (symbol?.declarations ?? []).some(({ parent }) => 'members' in parent)
     },
-    isWeak: (node) => /^Weak(?:Map|Set)$/.test(typeOf(node).getSymbol()?.name ?? ''),
+    isWeak: (node) => isWeak(typeOf(node)),
     isDisposable: (node) =>
       typeOf(node)
         .getProperties()
@@ -130,8 +130,13 @@ function isOfPlatform(declaration: ts.Declaration): boolean {
 function holdsContext(checker: ts.TypeChecker, type: ts.Type): boolean {
   if (isContext(type)) return true
   if (type.isUnionOrIntersection()) return type.types.some((part) => holdsContext(checker, part))
-  if (!('target' in type) || isPromise(checker, type)) return false
+  // A weak map keeps none: it holds its keys for as long as something else does.
+  if (!('target' in type) || isPromise(checker, type) || isWeak(type)) return false
   return checker.getTypeArguments(type as ts.TypeReference).some(isContext)
+}
+
+function isWeak(type: ts.Type): boolean {
+  return /^Weak(?:Map|Set|Ref)$/.test(type.getSymbol()?.name ?? '')
 }
 
 function mustBeEnded(checker: ts.TypeChecker, type: ts.Type): boolean {

@@ -34,12 +34,17 @@ export const ends: Linter.RulesRecord = {
       message: `Derive a context instead: withSignal(parent, signal), withTimeout(parent, ms) or withCancel(parent); ${signal}.`,
     },
     {
-      selector: 'TSTypeReference[typeName.name="AbortSignal"]',
+      selector: 'TSTypeReference[typeName.name=/^Abort(?:Signal|Controller)$/]',
       message: `A function that waits takes \`ctx: Context\`; ${signal}.`,
     },
     {
       selector:
         'BinaryExpression[operator=/^[!=]==?$/] > Literal[value=/^(?:AbortError|TimeoutError|ABORT_ERR|ERR_ABORTED|57014|CanceledError)$/]',
+      message: asked,
+    },
+    {
+      selector:
+        'CallExpression[callee.object.property.name="message"] > Literal[value=/cancel|abort|deadline|timed? ?out/i]',
       message: asked,
     },
     {

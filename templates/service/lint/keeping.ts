@@ -39,8 +39,7 @@ export function keeping(
         return keptBy(value.right, depth)
       case Type.Identifier: {
         if (isOfCall(value)) return 'stored'
-        const init = initOf(value)
-        return init === undefined || depth === 0 ? undefined : keptBy(init, depth - 1)
+        return depth === 0 ? undefined : first(valuesOf(value), (one) => keptBy(one, depth - 1))
       }
       case Type.CallExpression:
         if (isOfCall(value)) return 'stored'
@@ -54,11 +53,14 @@ export function keeping(
     return types.isContext(node) && !types.isLifetime(node)
   }
 
-  /** The value of a constant, or the function of that name. */
-  function initOf(name: TSESTree.Identifier): TSESTree.Node | undefined {
-    const def = contexts.variableOf(name)?.defs[0]
-    if (def?.type === TSESLint.Scope.DefinitionType.FunctionName) return def.node
-    return def?.node.type === Type.VariableDeclarator ? (def.node.init ?? undefined) : undefined
+  /** What a variable may hold, or the function of that name; nothing that a function is called with. */
+  function valuesOf(name: TSESTree.Identifier): TSESTree.Node[] {
+    const variable = contexts.variableOf(name)
+    const [def] = variable?.defs ?? []
+    if (variable === undefined || def === undefined) return []
+    if (def.type === TSESLint.Scope.DefinitionType.FunctionName) return [def.node]
+    if (def.type !== TSESLint.Scope.DefinitionType.Variable) return []
+    return variable.references.flatMap(({ writeExpr }) => writeExpr ?? [])
   }
 
   /** Whether the call, or one in its chain, is given a context that ends with a call. */
@@ -66,6 +68,7 @@ export function keeping(
     return Array.from(walk(value, source.visitorKeys, () => true)).some(
       (node) =>
         node.type === Type.CallExpression &&
+        types.contextFunction(node) !== 'withoutCancel' &&
         node.arguments.some((given) => isOfCall(given) && !isDetached(given)),
     )
   }

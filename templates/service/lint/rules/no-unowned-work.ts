@@ -1,6 +1,7 @@
-import { AST_NODE_TYPES as Type, type TSESTree } from '@typescript-eslint/utils'
+import { AST_NODE_TYPES as Type, TSESLint, type TSESTree } from '@typescript-eslint/utils'
 import { functionsAround, hasReason, walk } from '../nodes.ts'
 import { rule } from '../rule.ts'
+import { contextVariables } from '../variables.ts'
 
 /**
  * Work has someone who waits for it. typescript-eslint's no-floating-promises finds promises whose failure nobody
@@ -17,6 +18,7 @@ export const noUnownedWork = rule({
   },
   create(context, types) {
     const { sourceCode } = context
+    const contexts = contextVariables(sourceCode, types)
 
     function inAsync(node: TSESTree.Node): boolean {
       const [fn] = functionsAround(node)
@@ -45,9 +47,28 @@ export const noUnownedWork = rule({
           const many = given.callee.type === Type.MemberExpression && isWork(given)
           return many ? [given, given] : []
         }
+        case Type.Identifier:
+          return collected(given)
         default:
           return []
       }
+    }
+
+    /** What a variable was made of, and what was pushed into it. */
+    function collected(name: TSESTree.Identifier): readonly (TSESTree.Node | null)[] {
+      const variable = contexts.variableOf(name)
+      if (variable?.defs[0]?.type !== TSESLint.Scope.DefinitionType.Variable) return []
+      return variable.references.flatMap(({ identifier, writeExpr }) => {
+        if (writeExpr && writeExpr !== name) return partsOf(writeExpr)
+        const call = identifier.parent.parent
+        const pushes =
+          identifier.parent.type === Type.MemberExpression &&
+          call?.type === Type.CallExpression &&
+          call.callee === identifier.parent &&
+          sourceCode.getText(identifier.parent.property) === 'push'
+        // Pushed in a loop, most likely: many.
+        return pushes ? [...call.arguments, ...call.arguments] : []
+      })
     }
 
     /** What a race is lost to, without leaving work behind: the end of a context. */
