@@ -1,5 +1,6 @@
-import { background, contextName, withTimeout, withValue, type Context } from './context/context.ts'
+import { background, contextName, withTimeout, withValue, type Lifetime } from './context/context.ts'
 import { ended } from './context/ended.ts'
+import { errorOf } from './context/thrown.ts'
 import { loadConfig } from './config.ts'
 import { listenAdmin } from './platform/admin.ts'
 import { closers, type Closers } from './platform/closers.ts'
@@ -16,7 +17,7 @@ import { workers } from './workers.ts'
 const service = 'mainstem-service'
 
 /** Brings the service up, or fails by STARTUP_TIMEOUT_MS at the latest. `opened` closes what this opens. */
-async function start(root: Context, stop: Context, log: Log, opened: Closers) {
+async function start(root: Lifetime, stop: Lifetime, log: Log, opened: Closers) {
   const config = loadConfig(process.env)
   const overdue = new Error(`it took longer than ${config.startupTimeoutMs} ms (STARTUP_TIMEOUT_MS)`)
   using limited = withTimeout(withValue(stop, contextName, 'start-up'), config.startupTimeoutMs, overdue)
@@ -40,11 +41,11 @@ async function start(root: Context, stop: Context, log: Log, opened: Closers) {
 }
 
 /** Starts, serves until something ends it, and stops in the reverse order. Resolves with whether all of it went well. */
-async function run(root: Context, log: Log): Promise<boolean> {
+async function run(root: Lifetime, log: Log): Promise<boolean> {
   using stop = untilStopped(root, log)
   const opened = closers(log)
   const started = await start(root, stop, log, opened).catch(async (error: unknown) => {
-    const reason = error instanceof Error ? error.message : String(error)
+    const reason = errorOf(error).message
     log.fatal(root, `start-up failed: ${reason}`, { tookMs: opened.openMs })
     await opened.close(startTrace(root, 'shutdown'), 500)
   })

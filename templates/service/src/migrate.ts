@@ -1,4 +1,5 @@
-import { background, withoutCancel, withTimeout, type Context } from './context/context.ts'
+import { background, withoutCancel, withTimeout, type Context, type Lifetime } from './context/context.ts'
+import { errorOf } from './context/thrown.ts'
 import { withSignals } from './context/signals.ts'
 import { loadConfig, type Config } from './config.ts'
 import { openDatabase, type Database } from './platform/database.ts'
@@ -13,7 +14,7 @@ const closeMs = 2_000
  * STARTUP_TIMEOUT_MS for the database, and as long again for another instance that migrates; all of it takes no longer than
  * MIGRATE_TIMEOUT_MS. That, SIGTERM and SIGINT end it with nothing half done. Exit 0 if the database is up to date, else 1.
  */
-async function run(root: Context, log: Log): Promise<number> {
+async function run(root: Lifetime, log: Log): Promise<number> {
   using stop = withSignals(root, 'SIGTERM', 'SIGINT')
   try {
     const config = loadConfig(process.env)
@@ -24,7 +25,7 @@ async function run(root: Context, log: Log): Promise<number> {
     await migrate(ctx, log, config)
     return 0
   } catch (error) {
-    log.fatal(root, `cannot migrate: ${error instanceof Error ? error.message : String(error)}`)
+    log.fatal(root, `cannot migrate: ${errorOf(error).message}`)
     return 1
   }
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { liveContexts, withValue, type Context, type LiveContext } from '../context/context.ts'
+import { liveContexts, withValue, type Context, type Lifetime, type LiveContext } from '../context/context.ts'
 import { until } from '../context/until.ts'
 import { bind } from './bind.ts'
 import { contextsPage, contextsPagePolicy } from './contexts-page.ts'
@@ -41,7 +41,7 @@ const receiveLimits = { headersMs: 10_000, longestMs: 10_000 }
  * Listens for `GET /metrics` and `GET /debug/contexts`, which shows the tree below `root`.
  * @throws Error that names the address and what to do, if it cannot be bound; the cause of ctx if it ends first
  */
-export async function listenAdmin(ctx: Context, root: Context, options: AdminOptions): Promise<Admin> {
+export async function listenAdmin(ctx: Context, root: Lifetime, options: AdminOptions): Promise<Admin> {
   const serve = inTurn(
     (request, response) => answer(root, request, response, options),
     () => options.log.warn(root, 'closed a connection for operators: more than 100 requests waited on it'),
@@ -63,7 +63,7 @@ export async function listenAdmin(ctx: Context, root: Context, options: AdminOpt
 }
 
 function answer(
-  root: Context,
+  root: Lifetime,
   request: IncomingMessage,
   response: ServerResponse,
   options: AdminOptions,
@@ -124,7 +124,7 @@ function isOwnName(given: string | undefined, host: string): boolean {
 }
 
 function showContexts(
-  root: Context,
+  root: Lifetime,
   request: IncomingMessage,
   response: ServerResponse,
   recent: RecentRequests | undefined,

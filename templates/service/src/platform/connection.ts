@@ -98,7 +98,6 @@ export function borrowed(client: PoolClient, cancels: Cancels): Connection {
       stop()
       if (ending !== undefined) {
         ending.cancel()
-        // eslint-disable-next-line context/pass-context -- what is told is why the statement's own context ended
         unwound(ctx, 'database', endedAt)
       }
       // Until the cancel's connection has closed, the cancel would hit the next statement of this backend.

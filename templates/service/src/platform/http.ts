@@ -1,6 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Hono, type Context as HonoContext } from 'hono'
-import { cause, withTimeout, withValue, type CancelContext, type Context } from '../context/context.ts'
+import {
+  cause,
+  withTimeout,
+  withValue,
+  type CancelContext,
+  type Context,
+  type Lifetime,
+} from '../context/context.ts'
 import { until } from '../context/until.ts'
 import { answer, discard, fail, recordFailure, stream } from './answer.ts'
 import { causeName, ClientDisconnected } from './causes.ts'
@@ -62,7 +69,7 @@ interface Env {
  * This wraps `app.fetch` instead of being a middleware: even an empty one costs a small route 10 to 15 %.
  */
 export function createBoundary(
-  server: Context,
+  server: Lifetime,
   log: Log,
   routes: readonly Route[],
   options: HttpOptions,

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { z } from 'zod'
-import { afterFunc, cause, type Context } from '../context/context.ts'
+import { afterFunc, type Context } from '../context/context.ts'
 import { decodeJson, isUtf8Type, Undecodable } from './json.ts'
 import { badRequest, contentTooLarge, Problem, unsupportedMediaType, type InvalidField } from './problem.ts'
 import type { Input, Route } from './route.ts'
@@ -106,7 +106,7 @@ function readBody(ctx: Context, incoming: IncomingMessage, maxBytes: number): Pr
     }
     const onEnd = (): void => settle(() => resolve(Buffer.concat(chunks)))
     const onClose = (): void => settle(() => reject(badRequest('the body was cut off')))
-    const stop = afterFunc(ctx, () => settle(() => reject(cause(ctx) ?? new Error('the request ended'))))
+    const stop = afterFunc(ctx, (cause) => settle(() => reject(cause)))
     incoming.on('data', onData).on('end', onEnd).on('close', onClose)
     // 'close' follows; without a listener the event would end the process.
     incoming.on('error', () => undefined)

@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream'
-import { afterFunc, cause, type Context } from '../context/context.ts'
+import { afterFunc, type Context } from '../context/context.ts'
 import { group } from '../context/group.ts'
 import { pourBody } from './body.ts'
 import { refuseCoding } from './input.ts'
@@ -140,9 +140,7 @@ function openFiles(boundary: string, expected: FilesExpected, onFile: (incoming:
     /** Resolves when the body has ended as it should; else every file that is not read to its end is destroyed. */
     read: (ctx: Context): Promise<void> =>
       new Promise((resolve, reject) => {
-        const stop = afterFunc(ctx, () =>
-          settle?.(cause(ctx) ?? new Error('readFiles: ctx ended without a cause')),
-        )
+        const stop = afterFunc(ctx, (cause) => settle?.(cause))
         settle = (error) => {
           settle = undefined
           stop()

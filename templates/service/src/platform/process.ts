@@ -1,5 +1,5 @@
 import { constants } from 'node:os'
-import { contextName, withCancel, withValue, type CancelContext, type Context } from '../context/context.ts'
+import { contextName, withCancel, withValue, type CancelContext, type Lifetime } from '../context/context.ts'
 import { SignalReceived } from '../context/signals.ts'
 import type { Log } from './log.ts'
 
@@ -19,8 +19,8 @@ const sameSignalMs = 100
  * exits the process at once, with 128 and the signal's number. A fault sets the exit code to 1, also where the process
  * was stopping already.
  */
-export function untilStopped(parent: Context, log: Log): CancelContext {
-  const ctx = withCancel(withValue(parent, contextName, 'until stopped'))
+export function untilStopped(root: Lifetime, log: Log): CancelContext & Lifetime {
+  const ctx: CancelContext & Lifetime = withCancel(withValue(root, contextName, 'until stopped'))
   let first: { readonly signal: NodeJS.Signals; readonly at: number } | undefined
 
   const onSignal = (signal: NodeJS.Signals): void => {

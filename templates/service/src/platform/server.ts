@@ -1,7 +1,15 @@
 import type { IncomingMessage, Server as NodeServer, ServerResponse } from 'node:http'
 import { promisify } from 'node:util'
 import { getRequestListener, RequestError } from '@hono/node-server'
-import { contextName, withCancel, withTimeout, withValue, type Context } from '../context/context.ts'
+import {
+  contextName,
+  withCancel,
+  withTimeout,
+  withValue,
+  type CancelContext,
+  type Context,
+  type Lifetime,
+} from '../context/context.ts'
 import { ended } from '../context/ended.ts'
 import { sleep } from '../context/sleep.ts'
 import { bind } from './bind.ts'
@@ -69,12 +77,12 @@ export interface Work {
  */
 export async function listen(
   ctx: Context,
-  root: Context,
+  root: Lifetime,
   log: Log,
   { routes, workers }: Work,
   options: ListenOptions,
 ): Promise<Server> {
-  const serving = withCancel(withValue(root, contextName, 'server'))
+  const serving: CancelContext & Lifetime = withCancel(withValue(root, contextName, 'server'))
   const boundary = createBoundary(serving, log, routes, options)
   let env: NodeEnv | undefined
   const adapter = getRequestListener(boundary.fetch as Parameters<typeof getRequestListener>[0], {

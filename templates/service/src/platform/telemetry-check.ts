@@ -1,6 +1,8 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { withTimeout, type Context } from '../context/context.ts'
+import { group } from '../context/group.ts'
+import { errorOf } from '../context/thrown.ts'
 import { until } from '../context/until.ts'
 import { endpointVariable, namesIn, type Environment, type TelemetryPlan } from './telemetry-plan.ts'
 
@@ -62,7 +64,14 @@ export async function unreachable(
     ...(plan.metrics.includes('otlp') ? [endpointOf(env, 'METRICS')] : []),
   ]
   const distinct = new Map(endpoints.map((endpoint) => [endpoint.url, endpoint]))
-  const failures = await Promise.all(Array.from(distinct.values(), (endpoint) => failureOf(ctx, endpoint)))
+  const failures: (Unreachable | undefined)[] = []
+  using checks = group(ctx)
+  for (const [index, endpoint] of Array.from(distinct.values()).entries()) {
+    checks.go(async (ctx) => {
+      failures[index] = await failureOf(ctx, endpoint)
+    })
+  }
+  await checks.wait()
   const [first, ...more] = failures.filter((failure) => failure !== undefined)
   if (first === undefined || ctx.err !== undefined) return undefined
   return { code: first.code, sentence: [first, ...more].map(({ sentence }) => sentence).join('; ') }
@@ -82,7 +91,7 @@ async function failureOf(parent: Context, { variable, url }: Endpoint): Promise<
     return undefined
   } catch (error) {
     const code = codeOf(error)
-    const why = code ?? (error instanceof Error ? error.message : String(error))
+    const why = code ?? errorOf(error).message
     const where = `${hostname}:${address.port}`
     return {
       code: code ?? 'ETIMEDOUT',

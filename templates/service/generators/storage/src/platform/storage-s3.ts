@@ -15,7 +15,14 @@ import {
 } from '@aws-sdk/client-s3'
 import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
-import { afterFunc, cause, withCancel, withoutCancel, withTimeout, type Context } from '../context/context.ts'
+import {
+  afterFunc,
+  throwIfEnded,
+  withCancel,
+  withoutCancel,
+  withTimeout,
+  type Context,
+} from '../context/context.ts'
 import { group } from '../context/group.ts'
 import { until } from '../context/until.ts'
 import {
@@ -68,7 +75,7 @@ export async function openS3Storage(ctx: Context, url: URL): Promise<Storage> {
   try {
     await sent(ctx, (options) => s3.send(new HeadBucketCommand({ Bucket: bucket }), options))
   } catch (error) {
-    if (ctx.err !== undefined) throw cause(ctx)
+    throwIfEnded(ctx)
     throw new Error(`the bucket ${bucket} (STORAGE_URL) cannot be used: HeadBucket: ${reasonOf(error)}`, {
       cause: error,
     })
@@ -138,7 +145,7 @@ async function sent<T>(
   ctx: Context,
   call: (options: { abortSignal: AbortSignal }) => Promise<T>,
 ): Promise<T> {
-  if (ctx.err !== undefined) throw cause(ctx)
+  throwIfEnded(ctx)
   return until(ctx, call({ abortSignal: ctx.signal }))
 }
 
@@ -258,7 +265,7 @@ async function download(
   // until the body is there; from then on the parent destroys the body with its cause.
   const ctx = withCancel(withoutCancel(parent))
   // eslint-disable-next-line context/pass-context -- it is the parent's end that ends ctx
-  const stop = afterFunc(parent, () => ctx.cancel(cause(parent)))
+  const stop = afterFunc(parent, (cause) => ctx.cancel(cause))
   try {
     const { Body } = await sent(ctx, (options) => s3.send(new GetObjectCommand(wanted), options))
     if (!(Body instanceof Readable)) throw new Error(`S3 sent no content for ${wanted.Key}`)

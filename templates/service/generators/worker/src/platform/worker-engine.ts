@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events'
 import { sql } from 'drizzle-orm'
 import { Logger, parseCronItems, run, type Job as Row, type Runner, type WorkerEvents } from 'graphile-worker'
 import pg from 'pg'
-import { withCancel, type CancelContext, type Context } from '../context/context.ts'
+import { withCancel, type CancelContext, type Context, type Lifetime } from '../context/context.ts'
 import { ended } from '../context/ended.ts'
 import { until } from '../context/until.ts'
 import type { Database } from './database.ts'
@@ -38,14 +38,14 @@ export interface EngineOptions {
 /** Opens it under ctx; what it runs hangs from `serving`. @throws Error if the database cannot be reached */
 export async function openEngine(
   ctx: Context,
-  serving: Context,
+  serving: Lifetime,
   { log, db, database }: Platform,
   options: EngineOptions,
 ): Promise<Engine> {
   const connection = { url: database.url, applicationName: `${database.applicationName} jobs` }
   const pool = openPool(connection, options.concurrency)
   // The contexts of jobs descend from it: who cannot prove to be alive works no more.
-  const working = withCancel(serving)
+  const working: CancelContext & Lifetime = withCancel(serving)
   const cancelled: Row[] = []
   const events: WorkerEvents = new EventEmitter()
   let lease: Lease | undefined
@@ -99,7 +99,7 @@ function firstLook(events: WorkerEvents): Promise<void> {
 }
 
 function start(
-  working: CancelContext,
+  working: CancelContext & Lifetime,
   log: Log,
   parts: EngineOptions & { pool: pg.Pool; events: WorkerEvents; lease: Lease; cancelled: Row[] },
 ): Promise<Runner> {

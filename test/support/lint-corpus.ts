@@ -1,0 +1,76 @@
+import { readFileSync } from 'node:fs'
+import { posix } from 'node:path'
+
+/** One piece of code of the corpus, as a file of a service. */
+export interface Snippet {
+  /** Which rule it is about. */
+  readonly about: string
+  readonly title: string
+  /** Where it lies in the service: `src/things/…` unless the title says ` @ path`. */
+  readonly file: string
+  readonly code: string
+}
+
+/** Where the names come from that the corpus uses without importing them. */
+const homes: readonly (readonly [module: string, names: readonly string[]])[] = [
+  [
+    'context/context.ts',
+    [
+      ...['afterFunc', 'Canceled', 'cause', 'contextName', 'DeadlineExceeded', 'throwIfEnded'],
+      ...['withCancel', 'withDeadline', 'withoutCancel', 'withTimeout', 'withValue'],
+      ...['type CancelContext', 'type Context', 'type Lifetime'],
+    ],
+  ],
+  ['context/ended.ts', ['ended']],
+  ['context/group.ts', ['group', 'type Group']],
+  ['context/retry.ts', ['retry']],
+  ['context/sleep.ts', ['sleep']],
+  ['context/until.ts', ['until']],
+  ['platform/database.ts', ['type Database']],
+  ['platform/log.ts', ['type Log']],
+  ['platform/span.ts', ['span']],
+]
+
+/** What every snippet may use. */
+const declared = `interface Thing { id: string; name: string }
+declare function load(ctx: Context, id: string): Promise<Thing>
+declare function list(ctx: Context): Promise<Thing[]>
+declare function save(ctx: Context, thing: Thing): Promise<void>
+declare function access(path: string): Promise<void>
+declare const db: Database
+declare const log: Log
+`
+
+/** Reads `=== rule`, `--- title @ file`, and the code below each title. */
+export function readCorpus(path: string): Snippet[] {
+  const snippets: Snippet[] = []
+  for (const section of readFileSync(path, 'utf8').split(/^=== /m).slice(1)) {
+    const [about = '', ...parts] = section.split(/^--- |\n(?=--- )/m)
+    for (const part of parts.map((text) => text.replace(/^--- /, '')).filter((text) => text.trim() !== '')) {
+      const [head = '', ...lines] = part.split('\n')
+      const [title = '', at] = head.split(' @ ')
+      const file = at ?? `src/things/things-${snippets.length}.ts`
+      const body = lines.join('\n').trim()
+      snippets.push({ about: about.trim(), title, file, code: imports(file, body) + body + '\n' })
+    }
+  }
+  return snippets
+}
+
+function imports(file: string, body: string): string {
+  const lines = homes.flatMap(([module, names]) => {
+    const used = names.filter((name) => {
+      const bare = name.replace('type ', '')
+      return (
+        new RegExp(`\\b${bare}\\b`).test(body + declared) && !new RegExp(`import .*\\b${bare}\\b`).test(body)
+      )
+    })
+    return used.length === 0 ? [] : [`import { ${used.join(', ')} } from '${relativeTo(file, module)}'`]
+  })
+  return `${lines.join('\n')}\n${declared}`
+}
+
+function relativeTo(file: string, module: string): string {
+  const path = posix.relative(posix.dirname(file), `src/${module}`)
+  return path.startsWith('.') ? path : `./${path}`
+}
