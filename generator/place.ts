@@ -10,7 +10,7 @@ import type { Target } from './target.ts'
 import type { Plan } from './tree.ts'
 
 /** A service that stands at its target, and can still be taken back. */
-interface Placed {
+export interface Placed {
   readonly plan: Plan
   /** A folder in the target that is not part of the service, until `settle`: git must not see it. */
   readonly scratch: string | undefined
