@@ -235,7 +235,7 @@ describe('an obstacle is reported in one sentence, and no file changes', () => {
       'a client without a URL',
       ['client', 'payments'],
       nothing,
-      '--base-url is missing: Where it is by default',
+      '--base-url is missing: Its default URL',
     ],
     [
       'a client with the name of another property of the platform',
@@ -375,7 +375,7 @@ describe('with a terminal', () => {
     const { code, screen } = await converse(service, 'npm run add', [
       [/What to add\?/, '\x1B[B'.repeat(5) + '\r'],
       [/A name, such as/, 'payments\r'],
-      [/Where it is by default/, 'payments\r'],
+      [/Its default URL/, 'payments\r'],
       [/must be a URL such as/, '\x15http://payments:3000\r'],
       [/Write this\?/, 'y\r'],
     ])

@@ -78,7 +78,7 @@ async function add(args: string[]): Promise<void> {
   }
 }
 
-/** What was typed: `said` has the answers to questions of the pieces, `values` the flags of this command. */
+/** Parses the arguments: `said` has the answers to the questions of pieces, `values` the flags of this command. */
 function parse(args: string[]) {
   const text = { type: 'string' } as const
   const flag = { type: 'boolean' } as const
@@ -107,10 +107,10 @@ function pieceNamed(name: string): Piece {
   throw new Error(`There is no piece "${name}": choose one of ${pieces.map((one) => one.name).join(', ')}.`)
 }
 
-/** Asks for the answers that were not said as flags. */
+/** Asks for the answers that were not given as flags. */
 async function askAnswers(piece: Piece, said: Record<string, string>): Promise<Record<string, string>> {
   const prompts = promptsFor(piece)
-  // plop takes `_` for a question that it is to ask.
+  // plop asks the questions whose answer is `_`.
   return ask(
     prompts,
     prompts.map(({ name = '' }) => said[name] ?? '_'),
@@ -167,7 +167,7 @@ async function described(
   return `${title}${did === 'dry-run' ? ' (dry run: nothing is written)' : ''}\n${describeChanges(changes, whole)}`
 }
 
-/** Warns of uncommitted changes, among which those of the command will stand; empty if there are none, or no git. */
+/** A warning if git has uncommitted changes, which the new ones would mix with; else empty. */
 function warning(directory: string): string {
   const { status, stdout } = spawnSync('git', ['status', '--porcelain', '--', '.'], {
     cwd: directory,
@@ -176,7 +176,7 @@ function warning(directory: string): string {
   })
   const count = status === 0 ? stdout.split('\n').filter((line) => line !== '').length : 0
   if (count === 0) return ''
-  return `The git tree has ${count} uncommitted ${count === 1 ? 'change' : 'changes'}: what is added will stand among them.\n`
+  return `The git tree has ${count} uncommitted ${count === 1 ? 'change' : 'changes'}: the new ones will mix with them.\n`
 }
 
 function asJson(piece: string, changes: readonly Change[], did: Did): object {

@@ -25,14 +25,14 @@ export async function withCopy<T>(
     return await work(copy, stop.signal)
   } finally {
     await rm(copy, { recursive: true, force: true })
-    // Only if nothing else has come to lie in it meanwhile.
+    // Fails, as it should, if another program has put something into it meanwhile.
     if (made !== undefined) await rmdir(data).catch(() => undefined)
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal)
     stop.signal.throwIfAborted()
   }
 }
 
-/** Writes into the copy what the plan changes. */
+/** Writes the changes of the plan into the copy. */
 export async function writePlanned(plan: Plan, copy: string): Promise<void> {
   for (const { path, after } of plan.changes()) {
     await mkdir(dirname(join(copy, path)), { recursive: true })

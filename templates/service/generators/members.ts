@@ -14,16 +14,16 @@ import { rewrite, withEdits } from './rewrite.ts'
 import { functionOf, returnedBy } from './scope.ts'
 
 /**
- * Plans the property and its import in a file of the team's, found by its syntax tree. One that is there already, with the same
- * code, is not put in twice; everything else in the file stays as it is, byte for byte.
- * Throws an Error of one sentence if the place is gone or the name is taken.
+ * Plans the property and its import in an existing file; the place is found in the syntax tree. A property that exists with the
+ * same code is not added again. The rest of the file is unchanged, byte for byte. Throws an Error of one sentence if the place is
+ * missing or the name is taken.
  */
 export async function addMember(plan: Plan, member: Member): Promise<void> {
   const { file, name } = member
   await rewrite(plan, file, `${name} must be added to it`, (text) => withMember(text, member))
 }
 
-/** The text of the file with the property in it. */
+/** The text of the file with the property added. */
 export function withMember(text: string, member: Member): string {
   return withEdits(member.file, text, (source, body) => editsFor(source, body, member))
 }
@@ -64,7 +64,7 @@ function objectOf(source: SourceFile, within: string): ObjectLiteralExpression |
   const scope = functionOf(source, within)
   const value = scope ? returnedBy(scope) : source.getVariableDeclaration(within)?.getInitializer()
   if (Node.isObjectLiteralExpression(value)) return value
-  // `z.object({ … })`, with whatever follows it.
+  // `z.object({ … })`, with or without further calls.
   return scope ? undefined : value?.getFirstDescendantByKind(SyntaxKind.ObjectLiteralExpression)
 }
 
@@ -77,7 +77,7 @@ function codeOf(place: InterfaceDeclaration | ObjectLiteralExpression, name: str
   return value?.getText() ?? ''
 }
 
-/** Code but for how it is formatted. */
+/** The code without its formatting. */
 function plain(code: string): string {
   return code.replace(/[\s,;]/g, '').replaceAll('"', "'")
 }

@@ -1,4 +1,4 @@
-/** What a piece is stamped with, in kebab case: `price-list`, `price-lists`. A piece that needs no plural has the same in both. */
+/** The noun of a piece, in kebab case: `price-list`, `price-lists`. Without a plural, both are the same. */
 export interface Noun {
   singular: string
   plural: string
@@ -13,8 +13,7 @@ export function isReservedOnWindows(name: string): boolean {
 }
 
 /**
- * Puts the noun wherever a piece says widget, in the casing that the place asks for. It works on a file's text and on a path.
- * For `price-list`:
+ * Replaces widget by the noun, in the casing of each place. `text` is the text of a file, or a path. For `price-list`:
  *
  * - `Widget`, `WidgetRow`, `listWidgets` → `PriceList`, `PriceListRow`, `listPriceLists`; `WIDGET_MAX` → `PRICE_LIST_MAX`
  * - beside `/` or `-`, in the name of a `.ts` file, as the first of an OpenAPI operation's `tags` → `price-list`: `'/widgets/:id'`, `src/widgets/widgets.routes.ts`
@@ -32,7 +31,7 @@ export function stampNames(text: string, noun: Noun): string {
     if (/Table\(\s*$/.test(before)) return stampPart(part, noun, 'sql')
     if (/\btags(?:: | = )\[$/.test(before)) return stampPart(part, noun, 'kebab')
     const kind = sql.test(part) ? 'sql' : /\s/.test(part.replace(/\$\{[^}]*\}/g, '')) ? 'prose' : 'code'
-    // What a template holds in ${…} is code, whatever stands around it.
+    // What is in ${…} is code, whatever surrounds it.
     return part
       .split(/(\$\{[^}]*\})/)
       .map((piece) => stampPart(piece, noun, quote === '`' && piece.startsWith('${') ? 'code' : kind))
@@ -42,7 +41,7 @@ export function stampNames(text: string, noun: Noun): string {
 
 type Kind = 'code' | 'prose' | 'sql' | 'kebab'
 
-/** One comment, one string, or what lies between them. Enough of TypeScript's lexer to tell the three apart. */
+/** One comment, one string, or the code between them: as much of TypeScript's lexer as tells the three apart. */
 const token =
   /\/\*[\s\S]*?\*\/|\/\/.*|'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|`(?:[^`\\]|\\[\s\S])*`|(?:(?!\/[/*])[^'"`])+/g
 
@@ -51,7 +50,7 @@ const sql =
 
 const placeholder = /widgets?|Widgets?|WIDGETS?/g
 
-/** Said with a vowel, however it is written: an invoice, an hour, but a user and a unit. */
+/** Words that begin with the sound of a vowel: an invoice, an hour, but a user and a unit. */
 const vowel = /^(?:[aeio]|u(?!ni|s[aeiu]|ti|bi)|hour|hono|heir)(?!ne\b|nce\b|u)/
 
 function stampPart(text: string, noun: Noun, kind: Kind, previous = ''): string {
@@ -75,7 +74,7 @@ function stampPart(text: string, noun: Noun, kind: Kind, previous = ''): string 
     )
       return name.join('-')
     if (/^(?:\.\w+)*\.ts\b/.test(after)) return name.join('-')
-    // Quoted in a string: a name of SQL, if it is neither a key of JSON nor an attribute's value.
+    // In double quotes inside a string: a name of SQL, unless it is a key of JSON or the value of an attribute.
     if (/[^=]"$/.test(before) && /^"(?!:)/.test(after)) return name.join('_')
     if (kind === 'sql' || /_$/.test(before) || /^_/.test(after)) return name.join('_')
     if (

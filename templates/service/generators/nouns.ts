@@ -35,7 +35,7 @@ const taken = words(`
   docs livez openapi readyz health ctx`)
 
 /**
- * The noun that a person typed: `price-list`, `priceList`, `PriceList`, `price_list`, `price list`, or its plural.
+ * Parses a noun as a person types it: `price-list`, `priceList`, `PriceList`, `price_list`, `price list`, or its plural.
  * With `plural`, the word is the singular as typed (`nounFrom('gas', 'gases')`).
  * Throws an Error of one sentence for what is not a valid name in TypeScript, SQL and a URL at once.
  */

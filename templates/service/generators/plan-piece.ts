@@ -12,10 +12,10 @@ import { stamp, stampMissing } from './stamp.ts'
 import { wire } from './wire.ts'
 
 /** The answers to the questions of a piece: `name`, `plural` and its flags. What is missing takes its default. */
-export type Answers = Readonly<Record<string, string | undefined>>
+type Answers = Readonly<Record<string, string | undefined>>
 
 /**
- * Plans all that adding the piece changes; nothing is written. Both `npm run add` and `npx plop` add a piece by this function.
+ * Plans every change that adds the piece, and writes nothing. `npm run add` and `npx plop` both call it.
  * Throws an Error of one sentence if an answer is invalid or something is in the way.
  */
 export async function planPiece(plan: Plan, piece: Piece, answers: Answers): Promise<void> {

@@ -20,12 +20,12 @@ export default function plopfile(plop: NodePlopAPI): void {
       actions: (answers = {}) => {
         const plan = openPlan(root)
         return [
-          async function planned() {
+          async function planAll() {
             const { planPiece } = await import('./plan-piece.ts')
             await planPiece(plan, piece, answers)
             return `planned ${piece.name} ${String(answers['name'])}`
           },
-          async function written() {
+          async function writeAll() {
             const changes = plan.changes()
             if (changes.length === 0) return 'nothing to do: everything is there already'
             const { describeChanges, nextSteps } = await import('./difference.ts')

@@ -8,15 +8,15 @@ import { rewrite, withEdits } from './rewrite.ts'
 import { functionOf, returnedBy, type Scope } from './scope.ts'
 
 /**
- * Plans the call and its import in a file of the team's, found by its syntax tree wherever it stands and however it is
- * formatted. What is there already is not put in twice; everything else in the file stays as it is, byte for byte.
- * Throws an Error of one sentence if the place is gone or the name is taken.
+ * Plans the call and its import in an existing file; the place is found in the syntax tree, however the file is formatted. A call
+ * that exists is not added again. The rest of the file is unchanged, byte for byte. Throws an Error of one sentence if the place
+ * is missing or the name is taken.
  */
 export async function wire(plan: Plan, wiring: Wiring): Promise<void> {
   await rewrite(plan, wiring.file, 'it must call what is added', (text) => wiredText(text, wiring))
 }
 
-/** The text of the file with the wiring in it. The wiring's names are those to be written: widget is replaced already. */
+/** The text of the file with the wiring added. In the wiring's names widget is already replaced. */
 export function wiredText(text: string, wiring: Wiring): string {
   return withEdits(wiring.file, text, (source, body) => editsFor(source, body, wiring))
 }
@@ -48,7 +48,7 @@ function calls(scope: Scope, name: string): boolean {
     .some((call) => call.getExpression().getText() === name)
 }
 
-/** The parameter that has this type. `_ctx`, so named because nothing used it, becomes `ctx` now that something does. */
+/** The parameter of this type. An unused `_ctx` becomes `ctx`, because the new call uses it. */
 function parameterOf(scope: Scope, type: string, { within, file }: Wiring): { name: string; edit?: Edit } {
   const parameter = scope.getParameters().find((one) => one.getTypeNode()?.getText() === type)
   if (!parameter?.getNameNode().isKind(SyntaxKind.Identifier)) {

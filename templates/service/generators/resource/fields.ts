@@ -1,6 +1,6 @@
 import { nameFrom } from '../nouns.ts'
 
-/** One field of a resource, as `--fields` says it. */
+/** One field of a resource, from `--fields`. */
 export interface Field {
   /** In TypeScript and in JSON: `dueAt`. */
   readonly name: string
@@ -12,17 +12,17 @@ export interface Field {
   readonly references: string | undefined
 }
 
-/** What is written of a field, as code. */
+/** The code of a type of field. */
 interface FieldType {
   /** The function of drizzle's pg-core that makes its column, with the rest of its arguments and calls. */
   readonly column: { readonly call: string; readonly options?: string; readonly then?: string }
-  /** The schema of what clients send: zod's, or a function of `src/platform/values.ts`. */
+  /** The schema of the input: zod's, or a function of `src/platform/values.ts`. */
   readonly input: string
-  /** The same in a query string; undefined where a list cannot be narrowed by it. */
+  /** The schema of a query parameter; undefined if lists cannot be filtered by the field. */
   readonly parameter: string | undefined
-  /** The schema of what clients see. */
+  /** The schema of the output. */
   readonly shown: string
-  /** How it comes from the row, where it is not shown as it is. */
+  /** Converts the value of the row to the output; undefined if they are the same. */
   readonly show?: (value: string) => string
   /** Two values for tests. */
   readonly examples: readonly [string, string]
@@ -30,7 +30,7 @@ interface FieldType {
 
 const known = 'text, varchar(200), integer, bigint, numeric(10,2), boolean, uuid, date, timestamptz or jsonb'
 
-/** What every row has, what a list is asked by, and what every object of JavaScript and row of Postgres has already. */
+/** Names of every row, of the parameters of lists, of every object of JavaScript and of every row of Postgres. */
 const taken = new Set(
   `id version createdAt updatedAt limit cursor constructor prototype toString toLocaleString valueOf hasOwnProperty
   isPrototypeOf propertyIsEnumerable ctid xmin xmax cmin cmax tableoid`.split(/\s+/),
@@ -38,7 +38,7 @@ const taken = new Set(
 
 /**
  * Parses `title:text, price:numeric(10,2), dueAt:timestamptz?, ownerId:uuid->owners`.
- * Throws an Error of one sentence that shows which field is wrong, and what is right.
+ * Throws an Error of one sentence that names the wrong field and says what is valid.
  */
 export function fieldsFrom(list: string): Field[] {
   const fields = splitOutsideParentheses(list).map(fieldFrom)
@@ -70,14 +70,14 @@ function fieldFrom(text: string, index: number): Field {
   }
 }
 
-/** The words of a name in whatever case. What JavaScript or SQL reserve is a fine name for a field: both know it as a property. */
+/** The words of a name in whatever case. Reserved words are valid: code and SQL use a field only as a property. */
 function wordsOf(typed: string, refuse: (why: string) => Error): string[] {
   try {
-    // Behind a word of ours nothing is reserved.
+    // With the prefix, no name is reserved.
     const words = nameFrom(`field ${typed}`).singular.split('-').slice(1)
     if (/^[a-z]/.test(words[0] ?? '')) return words
   } catch {
-    // Said below, of a field.
+    // Reported below, for a field.
   }
   throw refuse('its name must begin with a letter and have at most 30 letters and digits, such as dueAt')
 }

@@ -2,10 +2,10 @@ import { cronFrom } from '../cron.ts'
 import type { Piece } from '../piece.ts'
 import { worker } from '../worker/piece.ts'
 
-/** Work that is done by the clock, once for each tick over all instances. */
+/** Work on a schedule: each tick runs once, whatever the number of instances. */
 export const schedule: Piece = {
   name: 'schedule',
-  summary: 'work by the clock',
+  summary: 'work on a schedule',
   takes: 'name',
   folder: import.meta.dirname,
   needs: worker,

@@ -2,7 +2,7 @@ import { edited, replace, valueOf } from '../edit.ts'
 import type { Shape } from '../piece.ts'
 import { parse } from '../source.ts'
 
-/** What puts `cron` in the place of the piece's own expression. */
+/** Returns the function that replaces the cron expression of the piece by `cron`. */
 export function shapeFor(cron: string): Shape {
   return (path, text) => {
     if (!path.endsWith('.schedule.ts')) return text
