@@ -33,7 +33,7 @@ for (let i = 0; i < Number(contexts) / perRequest; i++) begin(underWay, recent, 
 
 const admin =
   inspector === 'with'
-    ? await listenAdmin(root, root, { host: '127.0.0.1', port: 0, log, metrics, recent })
+    ? await listenAdmin(root, root, log, { host: '127.0.0.1', port: 0, metrics, recent })
     : undefined
 const about = { summary: '', tags: [], responses: {}, method: 'GET' } as const
 const routes = [

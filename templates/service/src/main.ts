@@ -21,20 +21,15 @@ async function start(root: Lifetime, stop: Lifetime, log: Log, opened: Closers) 
   const config = loadConfig(process.env)
   const overdue = new Error(`it took longer than ${config.startupTimeoutMs} ms (STARTUP_TIMEOUT_MS)`)
   using limited = withTimeout(withValue(stop, contextName, 'start-up'), config.startupTimeoutMs, overdue)
-  const { metrics, recent } = await openTelemetry(limited, log, opened, { ...config, service })
+  const telemetry = await openTelemetry(limited, log, opened, { ...config, service })
 
   return await phase(limited, 'start-up', async (ctx) => {
     const platform = await openPlatform(ctx, log, opened, { ...config, service })
     await opened.time(ctx, 'prepare', prepare, platform)
-    const admin = await opened.time(ctx, 'admin', listenAdmin, root, {
-      ...config.admin,
-      log,
-      metrics,
-      recent,
-    })
+    const admin = await opened.time(ctx, 'admin', listenAdmin, root, log, { ...config.admin, ...telemetry })
     opened.defer('admin listener', (ctx) => admin.close(ctx))
     const work = { routes: documented(service, routes(platform)), workers: workers(platform) }
-    const server = await opened.time(ctx, 'listen', listen, root, log, work, { ...config.http, recent })
+    const server = await opened.time(ctx, 'listen', listen, root, log, work, { ...config.http, ...telemetry })
     log.info(ctx, 'listening', { port: server.port, adminPort: admin.port, tookMs: opened.openMs })
     return { config, platform, server }
   })

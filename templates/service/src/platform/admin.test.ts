@@ -19,12 +19,15 @@ interface Listening {
   readonly url: string
 }
 
-async function listen(t: TestContext, options: Partial<AdminOptions> = {}): Promise<Listening> {
+async function listen(
+  t: TestContext,
+  options: Partial<AdminOptions> = {},
+  log = recordedLog(),
+): Promise<Listening> {
   const root = testContext(t)
-  const admin = await listenAdmin(root, root, {
+  const admin = await listenAdmin(root, root, log, {
     host: '127.0.0.1',
     port: 0,
-    log: recordedLog(),
     metrics: (_request, response) => response.end('up 1\n'),
     recent: recentRequests(2),
     ...options,
@@ -233,10 +236,9 @@ test('a port that is taken is named, with what to do', async (t) => {
 test('closing takes open connections with it', async (t) => {
   const ctx = testContext(t)
   const metrics = (): void => undefined
-  const admin = await listenAdmin(ctx, ctx, {
+  const admin = await listenAdmin(ctx, ctx, recordedLog(), {
     host: '127.0.0.1',
     port: 0,
-    log: recordedLog(),
     metrics,
     recent: undefined,
   })
@@ -259,7 +261,7 @@ test.for([
   '%s is answered with a problem that has an id, and a line in the log',
   async ([, sent, status], t) => {
     const log = recordedLog()
-    const { url } = await listen(t, { log })
+    const { url } = await listen(t, {}, log)
     const socket = connect(Number(new URL(url).port), '127.0.0.1')
     socket.write(sent)
     const [received] = (await once(socket, 'data')) as [Buffer]

@@ -25,7 +25,6 @@ export interface AdminOptions {
   readonly host: string
   /** 0 means any free one. */
   readonly port: number
-  readonly log: Log
   readonly metrics: Telemetry['metrics']
   /** What `/debug/contexts` shows beside what is live; undefined where it is not offered: it tells paths and names. */
   readonly recent: RecentRequests | undefined
@@ -41,14 +40,19 @@ const receiveLimits = { headersMs: 10_000, longestMs: 10_000 }
  * Listens for `GET /metrics` and `GET /debug/contexts`, which shows the tree below `root`.
  * @throws Error that names the address and what to do, if it cannot be bound; the cause of ctx if it ends first
  */
-export async function listenAdmin(ctx: Context, root: Lifetime, options: AdminOptions): Promise<Admin> {
+export async function listenAdmin(
+  ctx: Context,
+  root: Lifetime,
+  log: Log,
+  options: AdminOptions,
+): Promise<Admin> {
   const serve = inTurn(
-    (request, response) => answer(root, request, response, options),
-    () => options.log.warn(root, 'closed a connection for operators: more than 100 requests waited on it'),
+    (request, response) => answer(root, log, request, response, options),
+    () => log.warn(root, 'closed a connection for operators: more than 100 requests waited on it'),
   )
   const server = limitedServer(receiveLimits, serve)
   server.on('checkExpectation', serve)
-  answerUnparsed(server, new Set(), (info, problem) => logRefusal(root, options.log, info, problem))
+  answerUnparsed(server, new Set(), (info, problem) => logRefusal(root, log, info, problem))
   const { host, port: wanted } = options
   const address = { host, port: wanted, purpose: 'listen for admin', variable: 'ADMIN_PORT' }
   const port = await bind(ctx, server, address)
@@ -64,6 +68,7 @@ export async function listenAdmin(ctx: Context, root: Lifetime, options: AdminOp
 
 function answer(
   root: Lifetime,
+  log: Log,
   request: IncomingMessage,
   response: ServerResponse,
   options: AdminOptions,
@@ -81,7 +86,7 @@ function answer(
       ...problem.headers,
     }
     response.writeHead(problem.status, headers).end(problemBody(problem, { requestId: info.id }))
-    logRefusal(root, options.log, info, problem)
+    logRefusal(root, log, info, problem)
   } else if (path === '/metrics') {
     options.metrics(request, response)
   } else {
