@@ -55,23 +55,13 @@ export class ConnectionLost extends Error {
 const cannotServe = /^(08(?!P01)|53(?!400)|57P)/
 
 /**
- * What the caller of a database call is to know: drizzle wraps what the connection throws, with the values of the statement in
- * the message. That Postgres cannot serve just now is a 503 whoever notices it, and in the middle of whatever.
+ * What the caller of a database call is to know: drizzle wraps what the connection throws. That Postgres cannot serve just now is a 503 whoever notices it, and in the middle of whatever.
  */
 export function plain(error: unknown): unknown {
-  const inner = unwrapped(error)
+  const inner = error instanceof DrizzleQueryError ? (error.cause ?? error) : error
   if (inner instanceof ConnectionLost) return unavailable('the connection to the database was lost', inner)
   if (!(inner instanceof QueryFailed) || !cannotServe.test(inner.sqlState ?? '')) return inner
   return unavailable('the database cannot serve now', inner)
-}
-
-/** Without drizzle's wrapper, also where work has put that under an error of its own. */
-function unwrapped(error: unknown): unknown {
-  if (error instanceof DrizzleQueryError) return error.cause ?? error
-  for (let at = error; at instanceof Error; at = at.cause) {
-    if (at.cause instanceof DrizzleQueryError) at.cause = at.cause.cause ?? at.cause
-  }
-  return error
 }
 
 /** The statement that Postgres refused, where this is why `error` came about: for work that catches it inside of its call. */

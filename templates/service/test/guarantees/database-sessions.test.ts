@@ -230,6 +230,13 @@ describe('no error tells a value', () => {
     )
   })
 
+  test('nor does the one that the work itself sees', async (t) => {
+    const { ctx, db } = await openTestDatabase(t, 1)
+    const inside = await db.run(ctx, (q) => failureOf(q.execute(sql`select ${'a secret'}::int`)))
+    expect(inside).toMatchObject({ cause: { name: 'QueryFailed', sqlState: '22P02' }, params: [] })
+    expect(`${String(inside)} ${JSON.stringify(inside)} ${(inside as Error).stack}`).not.toContain('secret')
+  })
+
   test('what says where and why is kept', async (t) => {
     const { ctx, db } = await openTestDatabase(t, 1)
     const run = (text: string) => failureOf(db.run(ctx, (q) => q.execute(sql.raw(text))))

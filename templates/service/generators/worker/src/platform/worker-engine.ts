@@ -57,6 +57,11 @@ export async function openEngine(
     const runner = await until(ctx, start(working, log, { ...options, pool, events, lease: held, cancelled }))
     started = runner
     await until(ctx, Promise.race([looked, runner.promise]))
+    events.on('worker:getJob:error', ({ error }) => {
+      // Its connections lead to a standby, as after a failover, and it would go on asking there.
+      if (error instanceof pg.DatabaseError && error.code === '25006')
+        working.cancel(new Error('the database cannot be written', { cause: error }))
+    })
     const finished = runner.promise.then(
       () => working.cancel(new Error('graphile-worker has stopped')),
       (cause: unknown) => working.cancel(new Error('graphile-worker has failed', { cause })),
