@@ -1,0 +1,11 @@
+import { defineConfig } from 'vitest/config'
+
+/** The emitted service beside the programs that it meets in production: `npm run test:surroundings`. `npm test` leaves them out. */
+export default defineConfig({
+  test: {
+    include: ['test/surroundings/**/*.test.ts'],
+    globalSetup: ['test/surroundings/global-setup.ts'],
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+  },
+})
