@@ -5,6 +5,7 @@ import { join } from 'node:path'
 const packages = {
   haproxy: 'haproxy',
   nginx: 'nginx',
+  openssl: 'openssl',
   pgbouncer: 'pgbouncer',
   prometheus: 'prometheus',
   promtool: 'prometheus',
