@@ -14,7 +14,9 @@ it('of a Postgres that is stopped, deadlines and hang-ups are answered in time, 
   const leaver = open(`${service.url}/probe/query?seconds=30`)
   await eventually(async () => (await running(postgres, 'pg_sleep')) === 1)
   const pids = await processesOf(postgres)
-  t.onTestFinished(() => Promise.resolve(signalAll(pids, 'SIGCONT')))
+  t.onTestFinished(() => {
+    signalAll(pids, 'SIGCONT')
+  })
 
   signalAll(pids, 'SIGSTOP')
   leaver.hangUp()
