@@ -5,6 +5,8 @@ export default defineConfig({
   test: {
     include: ['test/surroundings/**/*.test.ts'],
     globalSetup: ['test/surroundings/global-setup.ts'],
+    // Most of it is waiting for other processes: with one worker on two cores, one of them idles.
+    maxWorkers: '100%',
     testTimeout: 120_000,
     hookTimeout: 120_000,
   },

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { chmod, cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -17,9 +17,14 @@ export interface Emitted {
 
 const run = promisify(execFile)
 
-/** Emits and builds them. @returns them, and what removes them */
-export async function emitServices(): Promise<{ emitted: Emitted; remove: () => Promise<void> }> {
+/** Emits and builds them. @returns them, the folder in which they lie, which all may enter, and what removes it */
+export async function emitServices(): Promise<{
+  emitted: Emitted
+  folder: string
+  remove: () => Promise<void>
+}> {
   const folder = await mkdtemp(join(tmpdir(), 'neighbours-'))
+  await chmod(folder, 0o755)
   const remove = (): Promise<void> => rm(folder, { recursive: true, force: true })
   try {
     // What npm hoisted resolves from here, as it does from the template's own place.
@@ -33,7 +38,7 @@ export async function emitServices(): Promise<{ emitted: Emitted; remove: () => 
     })
     await build(emitted.plain, ['routes'])
     await build(emitted.withJobs, ['routes', 'workers'], ['jobs'])
-    return { emitted, remove }
+    return { emitted, folder, remove }
   } catch (error) {
     await remove()
     throw error

@@ -3,7 +3,8 @@ import { mkdir, writeFile, chown } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import pg from 'pg'
-import { postgresPrograms, postgresUser } from '../../../templates/service/scripts/postgres-files.ts'
+import { inject } from 'vitest'
+import { postgresUser } from '../../../templates/service/scripts/postgres-files.ts'
 import { freePort, startDaemon, temporaryFolder, type Daemon, type Scope } from './daemon.ts'
 import { pathOf } from './programs.ts'
 
@@ -36,7 +37,7 @@ export async function startPostgres(t: Scope, options: PostgresOptions): Promise
   const folder = await temporaryFolder(t, 'postgres', user)
   const programs =
     options.version === 18
-      ? await postgresPrograms(folder, user)
+      ? { postgres: inject('postgres18') }
       : { postgres: pathOf('/usr/lib/postgresql/15/bin/postgres') }
   const data = join(folder, 'data')
   const initdb = join(dirname(programs.postgres), 'initdb')
