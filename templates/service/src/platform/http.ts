@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import { Hono, type Context as HonoContext } from 'hono'
 import {
   cause,
@@ -45,8 +46,8 @@ export interface Boundary {
   readonly refused: (info: RequestInfo, problem: Problem) => void
   /** The requests under way: not answered in full yet, or answered and their handler still at work. */
   readonly active: ReadonlySet<Exchange>
-  /** From now on every response closes its connection, those under way included. */
-  closeConnections(): void
+  /** From now on every response closes its connection, those under way included; but not the connections in `kept`. */
+  closeConnections(kept?: ReadonlySet<Socket>): void
   /** Called when a request is no longer under way. */
   onIdle: () => void
 }
@@ -77,7 +78,7 @@ export function createBoundary(
   const active = new Set<Exchange>()
   const metrics = httpMetrics()
   const spans = tracer()
-  let closing = false
+  let kept: ReadonlySet<Socket> | undefined
 
   const app = new Hono<Env>()
   for (const route of routes) {
@@ -103,9 +104,11 @@ export function createBoundary(
       })
     },
     active,
-    closeConnections() {
-      closing = true
-      for (const { outgoing } of active) outgoing.shouldKeepAlive = false
+    closeConnections(but = new Set()) {
+      kept = but
+      for (const { incoming, outgoing } of active) {
+        if (!kept.has(incoming.socket)) outgoing.shouldKeepAlive = false
+      }
     },
     onIdle() {},
   }
@@ -115,7 +118,7 @@ export function createBoundary(
     const exchange = openExchange(incoming, outgoing)
     active.add(exchange)
     metrics.started(exchange.info.method)
-    if (closing) outgoing.shouldKeepAlive = false
+    if (kept?.has(incoming.socket) === false) outgoing.shouldKeepAlive = false
     outgoing.setHeader('x-request-id', exchange.info.id)
     // 'close' follows a finished response as well as a broken connection. The request's own 'close' would not do:
     // it comes as soon as its body has been read.

@@ -18,6 +18,7 @@ import { msSince, type Durations } from './closers.ts'
 import { describeExchange, logAbandoned } from './exchange.ts'
 import { createBoundary, type Boundary, type HttpOptions, type NodeEnv } from './http.ts'
 import { limitedServer } from './limits.ts'
+import { closeListener, lateConnections } from './late-connections.ts'
 import type { Log } from './log.ts'
 import type { Readiness } from './health.ts'
 import { inTurn } from './in-turn.ts'
@@ -124,14 +125,18 @@ export async function listen(
       const workDone = work.stop(ctx)
       // A client that keeps its connection asks on it whatever /readyz says. Told to open another, it finds another
       // instance; told nothing, its next request would cross with the closing of the connection.
-      boundary.closeConnections()
+      const late = lateConnections(server)
+      boundary.closeConnections(late)
       log.info(ctx, 'not ready', { delayMs })
       await phase(ctx, 'delay', (ctx) => sleep(ctx, delayMs))
       const delay = msSince(startedAt)
 
-      server.close()
+      const connectionsClosed = closeListener(server)
+      boundary.closeConnections()
       log.info(ctx, 'draining', { ...(await open()), drainMs })
-      const drain = await idleWithin(ctx, 'drain', server, boundary, workDone, drainMs)
+      // Who opened one since asks on it until told. One that nobody uses is kept as long again as it could be opened.
+      const usedUp = (ctx: Context) => connectionsClosed(ctx, late.size === 0 ? 0 : delayMs)
+      const drain = await idleWithin(ctx, 'drain', server, boundary, workDone, drainMs, usedUp)
       log.info(ctx, 'drained', { durationMs: drain, ...(await open()) })
       if (boundary.active.size + work.active() === 0) return end(ctx, { delay, drain })
 
@@ -165,7 +170,8 @@ export async function listen(
 }
 
 /**
- * Waits in a span until no request is under way and `workDone`, for `ms` at most. Connections are closed as they fall idle.
+ * Waits in a span for `first`, then until no request is under way and `workDone`, for `ms` at most. Connections are closed as
+ * they fall idle, after `first`.
  * @returns how long it took
  */
 async function idleWithin(
@@ -175,10 +181,12 @@ async function idleWithin(
   boundary: Boundary,
   workDone: Promise<void>,
   ms: number,
+  first: (ctx: Context) => Promise<void> = () => Promise.resolve(),
 ): Promise<number> {
   const startedAt = performance.now()
   await phase(ctx, name, async (ctx) => {
     using waiting = withTimeout(withValue(ctx, contextName, name), ms)
+    await first(waiting)
     const idle = new Promise<void>((resolve) => {
       boundary.onIdle = () => {
         // The connection of the response that has ended is idle only in the next turn.

@@ -1,0 +1,126 @@
+/** The emitted service behind nginx and HAProxy, as docs/neighbours.md configures them. */
+import { randomBytes } from 'node:crypto'
+import { readdir, stat } from 'node:fs/promises'
+import { request } from 'node:http'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { hashOf } from '../../bench/support/documents.ts'
+import {
+  eventually,
+  hangUp,
+  hangUpBesideInnocents,
+  open,
+  streamRows,
+  useDocuments,
+} from './support/clients.ts'
+import { fileScope, freePort, temporaryFolder } from './support/daemon.ts'
+import { startHaproxy } from './support/haproxy.ts'
+import { startNginx, type Proxy } from './support/nginx.ts'
+import { running, startPostgres, type Postgres } from './support/postgres.ts'
+import { find } from './support/programs.ts'
+import { migrate, startService, type Service } from './support/service.ts'
+
+describe.each([
+  ['nginx', startNginx],
+  ['haproxy', startHaproxy],
+] as const)('behind %s', (name, startProxy) => {
+  if (find(name) === undefined) {
+    it.skip(`${name} is missing`)
+    return
+  }
+  const scope = fileScope()
+  let postgres: Postgres
+  let service: Service
+  let proxy: Proxy
+  let uploads: string
+
+  beforeAll(async () => {
+    postgres = await startPostgres(scope, { version: 18 })
+    const env = { DATABASE_URL: postgres.url }
+    await migrate(scope, { env })
+    uploads = await temporaryFolder(scope, 'uploads')
+    service = await startService(scope, { env: { ...env, UPLOAD_DIR: uploads } })
+    // The second one is not there: what is sent to it must come to the first.
+    proxy = await startProxy(scope, [service.port, await freePort()])
+  })
+  afterAll(scope.end)
+
+  it('documents are written, listed, read and deleted', () => useDocuments(proxy.url))
+
+  it('a client that hangs up stops its statement', async () => {
+    await hangUp(proxy.url, postgres)
+    await service.line(({ status, cause }) => status === 499 && cause === 'ClientDisconnected')
+  })
+
+  it('of many clients, those that hang up stop their statements, and no other', () =>
+    hangUpBesideInnocents(proxy.url, postgres, { rounds: 10, each: 4 }))
+
+  it('a client that leaves ends the stream of rows that it reads', () => streamRows(proxy.url, postgres))
+
+  it('the deadline that a caller sends goes through', async () => {
+    const headers = { 'x-envoy-expected-rq-timeout-ms': '300' }
+    const { status } = await open(`${proxy.url}/probe/query?seconds=30`, 'GET', headers).answer
+    expect(status).toBe(504)
+    await eventually(async () => (await running(postgres, 'pg_sleep')) === 0)
+  })
+
+  it('an upload is streamed: its first half is on disk before the client has sent the second', async () => {
+    const content = randomBytes(4_000_000)
+    const client = upload(proxy.port, content.length)
+    client.request.write(content.subarray(0, 2_000_000))
+    await eventually(async () => (await bytesIn(uploads)) > 1_500_000, 20_000)
+    client.request.write(content.subarray(2_000_000))
+    client.request.end(tail)
+    const { status, body } = await client.answer
+    expect([status, body]).toEqual([201, expect.stringContaining(hashOf(content))])
+  })
+
+  it('a client that leaves in the middle of an upload leaves no file and no row', async () => {
+    const before = { bytes: await bytesIn(uploads), rows: await rows() }
+    const client = upload(proxy.port, 4_000_000)
+    client.answer.catch(() => undefined)
+    client.request.write(randomBytes(2_000_000))
+    await eventually(async () => (await bytesIn(uploads)) > before.bytes + 1_500_000, 20_000)
+    client.request.destroy()
+    await eventually(async () => (await bytesIn(uploads)) === before.bytes, 20_000)
+    expect(await rows()).toBe(before.rows)
+  })
+
+  async function rows(): Promise<unknown> {
+    return (await postgres.sql('select count(*)::int as count from documents'))[0]?.['count']
+  }
+})
+
+const head = '--frontier\r\nContent-Disposition: form-data; name="document"; filename="a.bin"\r\n\r\n'
+const tail = '\r\n--frontier--\r\n'
+
+/** Begins to upload a document of `bytes`, with its length told before. */
+function upload(port: number, bytes: number) {
+  const sent = request({
+    ...{ port, path: '/documents', method: 'POST', agent: false },
+    headers: {
+      'content-type': 'multipart/form-data; boundary=frontier',
+      'content-length': head.length + bytes + tail.length,
+    },
+  })
+  const answer = new Promise<{ status: number | undefined; body: string }>((resolve, reject) => {
+    sent.on('error', reject).on('response', (response) => {
+      let body = ''
+      response.setEncoding('utf8').on('data', (text: string) => (body += text))
+      response.on('error', reject).on('end', () => resolve({ status: response.statusCode, body }))
+    })
+  })
+  sent.write(head)
+  return { request: sent, answer }
+}
+
+async function bytesIn(folder: string): Promise<number> {
+  const names = await readdir(folder)
+  const sizes = names.map((name) =>
+    stat(join(folder, name)).then(
+      ({ size }) => size,
+      () => 0,
+    ),
+  )
+  return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0)
+}

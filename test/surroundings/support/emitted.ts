@@ -1,0 +1,67 @@
+import { execFile } from 'node:child_process'
+import { chmod, cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { writeService } from '../../../generator/service.ts'
+import { todo } from '../../../templates/service/src/context/context.ts'
+import { repository } from '../../support/create.ts'
+
+/** Where the services lie that were emitted and built for one run of the tests. */
+export interface Emitted {
+  /** The documents API, with the probe routes of its own tests. */
+  readonly plain: string
+  /** The same after `add job`, with the probe jobs as well. */
+  readonly withJobs: string
+}
+
+const run = promisify(execFile)
+
+/** Emits and builds them. @returns them, the folder in which they lie, which all may enter, and what removes it */
+export async function emitServices(): Promise<{
+  emitted: Emitted
+  folder: string
+  remove: () => Promise<void>
+}> {
+  const folder = await mkdtemp(join(tmpdir(), 'neighbours-'))
+  await chmod(folder, 0o755)
+  const remove = (): Promise<void> => rm(folder, { recursive: true, force: true })
+  try {
+    // What npm hoisted resolves from here, as it does from the template's own place.
+    await symlink(join(repository, 'node_modules'), join(folder, 'node_modules'))
+    const emitted = { plain: join(folder, 'plain'), withJobs: join(folder, 'with-jobs') }
+    await mkdir(emitted.plain)
+    await writeService(todo(), { name: 'neighbour-service', example: true }, emitted.plain)
+    await cp(emitted.plain, emitted.withJobs, { recursive: true })
+    await run(process.execPath, ['--import', 'tsx', 'generators/add.ts', 'job', 'tidy'], {
+      cwd: emitted.withJobs,
+    })
+    await build(emitted.plain, ['routes'])
+    await build(emitted.withJobs, ['routes', 'workers'], ['jobs'])
+    return { emitted, folder, remove }
+  } catch (error) {
+    await remove()
+    throw error
+  }
+}
+
+/** `npm run build`, with probe.routes.ts and the like taken into src/: `replaced` are what main.ts imports. */
+async function build(
+  cwd: string,
+  replaced: readonly string[],
+  beside: readonly string[] = [],
+): Promise<void> {
+  for (const name of [...replaced, ...beside]) {
+    const probe = await readFile(join(cwd, `test/support/probe.${name}.ts`), 'utf8')
+    await writeFile(join(cwd, `src/probe.${name}.ts`), probe.replaceAll("'../../src/", "'./"))
+  }
+  const main = join(cwd, 'src/main.ts')
+  const text = replaced.reduce(
+    (text, name) => text.replace(`'./${name}.ts'`, `'./probe.${name}.ts'`),
+    await readFile(main, 'utf8'),
+  )
+  await writeFile(main, text)
+  // Its types are checked where the templates are.
+  const compiler = join(repository, 'node_modules/typescript/bin/tsc')
+  await run(process.execPath, [compiler, '-p', 'tsconfig.build.json', '--noCheck'], { cwd })
+}

@@ -1,0 +1,36 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { postgresUser } from '../../../templates/service/scripts/postgres-files.ts'
+import { freePort, startDaemon, temporaryFolder, type Daemon, type Scope } from './daemon.ts'
+import { fromPage } from './page.ts'
+import { password, type Postgres } from './postgres.ts'
+import { pathOf } from './programs.ts'
+
+export interface PgBouncer extends Daemon {
+  /** The database `documents`, as `app`, through it. */
+  readonly url: string
+}
+
+/** Starts one before `postgres`, as the page for operators configures it. It refuses to run as root, as Postgres does. */
+export async function startPgBouncer(
+  t: Scope,
+  postgres: Postgres,
+  mode: 'session' | 'transaction',
+): Promise<PgBouncer> {
+  const user = await postgresUser('')
+  const folder = await temporaryFolder(t, 'pgbouncer', user)
+  const port = await freePort()
+  const users = join(folder, 'userlist.txt')
+  await writeFile(users, `"app" "${password}"\n`)
+  const file = join(folder, 'pgbouncer.ini')
+  const text = fromPage('PgBouncer', {
+    'host=postgres port=5432': `host=127.0.0.1 port=${postgres.port}`,
+    'listen_port = 6432': `listen_port = ${port}`,
+    '/etc/pgbouncer/userlist.txt': users,
+    'pool_mode = transaction': `pool_mode = ${mode}`,
+  })
+  // Debian's default is a folder of its own for a socket.
+  await writeFile(file, `${text}\nunix_socket_dir =\n`)
+  const daemon = await startDaemon(t, [pathOf('pgbouncer'), file], { cwd: folder, port, user })
+  return { ...daemon, url: `postgres://app:${password}@127.0.0.1:${port}/documents` }
+}

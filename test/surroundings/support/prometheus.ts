@@ -1,0 +1,42 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { freePort, startDaemon, temporaryFolder, type Scope } from './daemon.ts'
+import { fromPage } from './page.ts'
+import { pathOf } from './programs.ts'
+
+/** A Prometheus that scrapes one instance, as the page for operators configures it, with the rules in `rules`. */
+export interface Prometheus {
+  /** The value of an expression's only series; undefined where there is none. */
+  value(expression: string): Promise<string | undefined>
+  /** Its HTTP API, as https://prometheus.io/docs/prometheus/latest/querying/api has it: the `data` of an answer. */
+  get(path: string): Promise<unknown>
+}
+
+export async function startPrometheus(t: Scope, adminPort: number, rules: string): Promise<Prometheus> {
+  const folder = await temporaryFolder(t, 'prometheus')
+  const port = await freePort()
+  const file = join(folder, 'prometheus.yml')
+  await writeFile(
+    file,
+    fromPage('Prometheus', {
+      'app-1:3001': `127.0.0.1:${adminPort}`,
+      'scrape_interval: 15s': 'scrape_interval: 1s',
+      '/etc/prometheus/alerts.yaml': rules,
+    }),
+  )
+  const flags = [`--config.file=${file}`, `--storage.tsdb.path=${join(folder, 'data')}`]
+  const command = [pathOf('prometheus'), ...flags, `--web.listen-address=127.0.0.1:${port}`] as const
+  await startDaemon(t, command, { cwd: folder, port })
+  const get = async (path: string): Promise<unknown> => {
+    const response = await fetch(`http://127.0.0.1:${port}/api/v1/${path}`)
+    return ((await response.json()) as { data: unknown }).data
+  }
+  return {
+    get,
+    async value(expression) {
+      const data = await get(`query?query=${encodeURIComponent(expression)}`)
+      const { result } = data as { result: { value: [number, string] }[] }
+      return result.length === 1 ? result[0]?.value[1] : undefined
+    },
+  }
+}

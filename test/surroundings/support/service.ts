@@ -1,0 +1,90 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { inject } from 'vitest'
+import { endWithThisProcess } from '../../../templates/service/scripts/watchdog.ts'
+import type { Emitted } from './emitted.ts'
+import { temporaryFolder, type Scope } from './daemon.ts'
+
+/** One line of the service's log. */
+export type Line = Readonly<Record<string, unknown>> & { readonly msg: string }
+
+/** A program of the emitted service, built, as an operator runs it. */
+export interface Started {
+  readonly child: ChildProcess
+  /** Every line so far. */
+  readonly log: readonly Line[]
+  /** Settles with the exit code when it has ended and its log is read; null if a signal ended it. */
+  readonly exited: Promise<number | null>
+  /** The first line, past or to come, that `matches`; rejects with the log if it ends without one. */
+  line(matches: (line: Line) => boolean): Promise<Line>
+}
+
+export interface Service extends Started {
+  readonly port: number
+  readonly adminPort: number
+  readonly url: string
+}
+
+export interface StartOptions {
+  /** DATABASE_URL at least. Nothing is taken over from this process but PATH. */
+  readonly env: Readonly<Record<string, string>>
+  readonly kind?: keyof Emitted
+}
+
+/** Starts `node dist/<program>` of the emitted service. It is killed with its scope. */
+export function startProgram(t: Scope, program: 'main' | 'migrate', options: StartOptions): Started {
+  const child = spawn(process.execPath, [`dist/${program}.js`], {
+    cwd: inject('emitted')[options.kind ?? 'plain'],
+    env: { PATH: process.env['PATH'], PORT: '0', ADMIN_PORT: '0', NODE_ENV: 'production', ...options.env },
+    detached: true,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  endWithThisProcess(child, 'TERM')
+  const exited = once(child, 'close').then(([code]) => code as number | null)
+  t.onTestFinished(async () => {
+    child.kill('SIGKILL')
+    await exited
+  })
+  const log: Line[] = []
+  const watchers = new Set<(line: Line) => void>()
+  createInterface({ input: child.stdout }).on('line', (text) => {
+    const line = JSON.parse(text) as Line
+    log.push(line)
+    for (const watcher of watchers) watcher(line)
+  })
+  return {
+    child,
+    log,
+    exited,
+    line(matches) {
+      const present = log.find(matches)
+      if (present !== undefined) return Promise.resolve(present)
+      return new Promise((resolve, reject) => {
+        const watcher = (line: Line): void => {
+          if (!matches(line)) return
+          watchers.delete(watcher)
+          resolve(line)
+        }
+        watchers.add(watcher)
+        const said = (): string => log.map((line) => JSON.stringify(line)).join('\n')
+        exited.then((code) => reject(new Error(`${program} ended with ${code}:\n${said()}`)), reject)
+      })
+    },
+  }
+}
+
+/** Starts the service, with a folder for uploads of its own unless `env` names one, and waits until it listens. */
+export async function startService(t: Scope, options: StartOptions): Promise<Service> {
+  const folder = options.env['UPLOAD_DIR'] ?? (await temporaryFolder(t, 'uploads'))
+  const started = startProgram(t, 'main', { ...options, env: { UPLOAD_DIR: folder, ...options.env } })
+  const listening = await started.line(({ msg }) => msg === 'listening')
+  const [port, adminPort] = [Number(listening['port']), Number(listening['adminPort'])]
+  return { ...started, port, adminPort, url: `http://127.0.0.1:${port}` }
+}
+
+/** `node dist/migrate.js`: what `db:migrate` is in the image. @returns the migrations that it applied */
+export async function migrate(t: Scope, options: StartOptions): Promise<readonly unknown[]> {
+  const line = await startProgram(t, 'migrate', options).line(({ msg }) => msg === 'migrated')
+  return line['applied'] as unknown[]
+}

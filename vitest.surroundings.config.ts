@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config'
+
+/** The emitted service beside the programs that it meets in production: `npm run test:surroundings`. `npm test` leaves them out. */
+export default defineConfig({
+  test: {
+    include: ['test/surroundings/**/*.test.ts'],
+    globalSetup: ['test/surroundings/global-setup.ts'],
+    // Most of it is waiting for other processes: with one worker on two cores, one of them idles.
+    maxWorkers: '100%',
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+  },
+})
