@@ -46,7 +46,9 @@ const Environment = z.object({
   SHUTDOWN_DELAY_MS: integer(0, hourMs).default(0).describe('not ready, still serving; 5000 in `k8s/`'),
   SHUTDOWN_DRAIN_MS: integer(0, hourMs).default(10_000).describe('for requests to finish by themselves'),
   SHUTDOWN_CANCEL_MS: integer(0, hourMs).default(3_000).describe('for cancelled requests to unwind'),
-  SHUTDOWN_FLUSH_MS: integer(0, hourMs).default(2_000).describe('for the database and telemetry to close'),
+  SHUTDOWN_FLUSH_MS: integer(0, hourMs)
+    .default(2_000)
+    .describe('for the database, telemetry and the log to close'),
   DEBUG_CONTEXTS: z
     .stringbool({ error: 'must be true or false' })
     .meta({ allowed: 'true or false' })
@@ -105,6 +107,12 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>) {
     },
     logLevel: e.LOG_LEVEL,
   }
+}
+
+/** SHUTDOWN_FLUSH_MS, or its default where that is no number: for a process that ends because its environment is bad. */
+export function flushMsOf(env: Readonly<Record<string, string | undefined>>): number {
+  const { SHUTDOWN_FLUSH_MS: variable } = Environment.shape
+  return variable.safeParse(env['SHUTDOWN_FLUSH_MS']).data ?? variable.parse(undefined)
 }
 
 /** One variable as it is declared above, and what an environment says of it. */

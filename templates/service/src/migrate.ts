@@ -1,8 +1,8 @@
 import { background, withTimeout, type Context } from './context/context.ts'
 import { withSignals } from './context/signals.ts'
-import { loadConfig } from './config.ts'
+import { flushMsOf, loadConfig } from './config.ts'
 import { openDatabase, type Database } from './platform/database.ts'
-import { createLog, type Log } from './platform/log.ts'
+import { createLog, type Log, type ProcessLog } from './platform/log.ts'
 import { applyMigrations, migrationsFolder, schemas } from './platform/migrations.ts'
 
 /**
@@ -10,7 +10,7 @@ import { applyMigrations, migrationsFolder, schemas } from './platform/migration
  * STARTUP_TIMEOUT_MS for the database, and as long again for another instance that migrates; a migration itself takes
  * what it takes. SIGTERM and SIGINT end it, with nothing half done. Exit 0 if the database is up to date, else 1.
  */
-async function run(root: Context, log: Log): Promise<number> {
+async function migrate(root: Context, log: Log): Promise<number> {
   using stop = withSignals(root, 'SIGTERM', 'SIGINT')
   try {
     const { database, startupTimeoutMs } = loadConfig(process.env)
@@ -38,6 +38,14 @@ async function open(stop: Context, log: Log, url: string, timeoutMs: number): Pr
   const overdue = new Error(`it took longer than ${timeoutMs} ms (STARTUP_TIMEOUT_MS)`)
   using ctx = withTimeout(stop, timeoutMs, overdue)
   return await openDatabase(ctx, log, { url, poolMax: 1, applicationName: 'migrate' })
+}
+
+/** The exit code, once the log is written out. */
+async function run(root: Context, log: ProcessLog): Promise<number> {
+  const code = await migrate(root, log)
+  using flushing = withTimeout(root, flushMsOf(process.env))
+  await log.flush(flushing)
+  return code
 }
 
 process.exit(await run(background(), createLog({ level: process.env['LOG_LEVEL'], service: 'migrate' })))
