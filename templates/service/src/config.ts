@@ -29,6 +29,9 @@ const Environment = z.object({
   REQUEST_TIMEOUT_MS: integer(1, hourMs)
     .default(15_000)
     .describe("a request's deadline, where its route has none of its own"),
+  KEEP_ALIVE_TIMEOUT_MS: integer(1_000, 24 * hourMs)
+    .default(620_000)
+    .describe('for idle connections; longer than a load balancer keeps them (AWS 60 s, Google 600 s)'),
   BODY_MAX_BYTES: integer(1, 2 ** 30)
     .default(1_048_576)
     .describe('of a JSON body'),
@@ -81,6 +84,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>) {
       host: e.HOST,
       port: e.PORT,
       requestTimeoutMs: e.REQUEST_TIMEOUT_MS,
+      keepAliveMs: e.KEEP_ALIVE_TIMEOUT_MS,
       bodyMaxBytes: e.BODY_MAX_BYTES,
       // Of all requests an upload takes longest to arrive.
       receiveTimeoutMs: e.UPLOAD_TIMEOUT_MS,

@@ -51,6 +51,8 @@ export interface ListenOptions extends HttpOptions {
   readonly host: string
   /** 0 means any free one. */
   readonly port: number
+  /** How long a connection may be idle between two requests. */
+  readonly keepAliveMs: number
   /** The longest that a request may take to arrive, its body included. */
   readonly receiveTimeoutMs: number
 }
@@ -79,9 +81,9 @@ export async function listen(
     // For requests that name no host, as HTTP/1.0 does not: health checks of proxies are such. Where it matters Node refuses.
     hostname: 'localhost',
   })
-  const { requestTimeoutMs, receiveTimeoutMs } = options
+  const { keepAliveMs, requestTimeoutMs, receiveTimeoutMs } = options
   const longestMs = Math.max(requestTimeoutMs, receiveTimeoutMs, ...routes.map((r) => r.timeoutMs ?? 0))
-  const server = limitedServer({ headersMs: requestTimeoutMs, longestMs }, inTurn(listener))
+  const server = limitedServer({ headersMs: requestTimeoutMs, keepAliveMs, longestMs }, inTurn(listener))
   cutOffUnread(server, boundary.active)
 
   const address = { host: options.host, port: options.port, purpose: 'listen', variable: 'PORT' }
