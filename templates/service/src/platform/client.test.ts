@@ -287,16 +287,19 @@ describe('a call is repeated', () => {
     ['12/31/9999', '1'],
     ['Fri, 31 Dec 1999 23:59:59 GMT', '1'],
     ['', '1'],
-  ])('what a peer says as Retry-After (%s) is to our own client %s seconds', async ([given, told], t) => {
-    const peer = await startPeer(t, (response) => response.writeHead(503, { 'retry-after': given }).end())
-    const ctx = testContext(t)
+  ])(
+    'a Retry-After of a peer is to our own client an hour at most, and a second where it says nothing (%#)',
+    async ([given, told], t) => {
+      const peer = await startPeer(t, (response) => response.writeHead(503, { 'retry-after': given }).end())
+      const ctx = testContext(t)
 
-    const failure: unknown = await createClient({ baseUrl: peer.url, attempts: 1 })
-      .text(ctx, '/')
-      .catch((error: unknown) => error)
+      const failure: unknown = await createClient({ baseUrl: peer.url, attempts: 1 })
+        .text(ctx, '/')
+        .catch((error: unknown) => error)
 
-    expect(problemOf(ctx, failure).headers['retry-after']).toBe(told)
-  })
+      expect(problemOf(ctx, failure).headers['retry-after']).toBe(told)
+    },
+  )
 
   test.for(['1', 'date'])('not before the peer’s Retry-After (%s)', async (form, t) => {
     // A date has whole seconds: this one lies between one and two of them ahead.

@@ -1,7 +1,7 @@
 /**
  * Promise: A service whose log nobody reads any more goes on serving, and stops as ever.
  * Go: a write to a pipe that is full waits, and to one that is broken is SIGPIPE, which ends the process; here neither is so
- * Held by: src/platform/stdout.ts, src/platform/log.ts, src/platform/closers.ts
+ * Held by: src/platform/stdout.ts, src/platform/log.ts, src/platform/closers.ts, src/platform/process.ts
  */
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
@@ -121,6 +121,15 @@ test('a fault that nobody handles stops it as well while nobody reads stdout: ex
   await fetch(`${url}/probe/fault`)
 
   expect(await exited).toEqual([1, null])
+})
+
+test('a warning of Node is a line of the log, and waits for no reader of stderr', async (t) => {
+  const { service, url } = await startOwn(t)
+
+  await fetch(`${url}/probe/warning`)
+
+  const line = await service.line(({ msg }) => msg === 'warning of Node')
+  expect(line).toMatchObject({ level: 'warn', err: { message: 'this is deprecated' } })
 })
 
 test.for(['src/main.ts', 'src/migrate.ts'] as const)(

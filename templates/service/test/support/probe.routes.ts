@@ -314,6 +314,17 @@ export function routes(platform: Platform): Route[] {
     }),
     route({
       method: 'GET',
+      path: '/probe/warning',
+      summary: 'Has Node warn of something',
+      tags,
+      responses,
+      handle: () => {
+        process.emitWarning('this is deprecated')
+        return Response.json({})
+      },
+    }),
+    route({
+      method: 'GET',
       path: '/probe/signalled-twice',
       summary: 'Has the next signal come twice, as from a process group and from npm',
       tags,
