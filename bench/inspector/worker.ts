@@ -48,6 +48,7 @@ const server = await listen(
   {
     host: '127.0.0.1',
     port: 0,
+    keepAliveMs: 620_000,
     receiveTimeoutMs: 300_000,
     requestTimeoutMs: 15_000,
     bodyMaxBytes: 1_048_576,

@@ -46,7 +46,7 @@ export const equivalents: readonly Equivalent[] = [
   },
   {
     file: 'src/main.ts',
-    line: "await opened.close(startTrace(root, 'shutdown'), 500)",
+    line: "await opened.close(startTrace(root, 'shutdown'), flushMsOf(process.env))",
     was: 'root',
     now: 'strangerContext()',
     reason: traceOfItsOwn,

@@ -33,6 +33,9 @@ const Environment = z.object({
   REQUEST_TIMEOUT_MS: integer(1, hourMs)
     .default(15_000)
     .describe("a request's deadline, where its route has none of its own"),
+  KEEP_ALIVE_TIMEOUT_MS: integer(1_000, 24 * hourMs)
+    .default(620_000)
+    .describe('for idle connections; longer than a load balancer keeps them (AWS 60 s, Google 600 s)'),
   BODY_MAX_BYTES: integer(1, 2 ** 30)
     .default(1_048_576)
     .describe('of a JSON body'),
@@ -50,7 +53,9 @@ const Environment = z.object({
   SHUTDOWN_DELAY_MS: integer(0, hourMs).default(0).describe('not ready, still serving; 5000 in `k8s/`'),
   SHUTDOWN_DRAIN_MS: integer(0, hourMs).default(10_000).describe('for requests to finish by themselves'),
   SHUTDOWN_CANCEL_MS: integer(0, hourMs).default(3_000).describe('for cancelled requests to unwind'),
-  SHUTDOWN_FLUSH_MS: integer(0, hourMs).default(2_000).describe('for the database and telemetry to close'),
+  SHUTDOWN_FLUSH_MS: integer(0, hourMs)
+    .default(2_000)
+    .describe('for the database, telemetry and the log to close'),
   DEBUG_CONTEXTS: z
     .stringbool({ error: 'must be true or false' })
     .meta({ allowed: 'true or false' })
@@ -83,6 +88,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>) {
       host: e.HOST,
       port: e.PORT,
       requestTimeoutMs: e.REQUEST_TIMEOUT_MS,
+      keepAliveMs: e.KEEP_ALIVE_TIMEOUT_MS,
       bodyMaxBytes: e.BODY_MAX_BYTES,
       // Of all requests an upload takes longest to arrive.
       receiveTimeoutMs: e.UPLOAD_TIMEOUT_MS,
@@ -110,6 +116,12 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>) {
     },
     logLevel: e.LOG_LEVEL,
   }
+}
+
+/** SHUTDOWN_FLUSH_MS, or its default where that is no number: for a process that ends because its environment is bad. */
+export function flushMsOf(env: Readonly<Record<string, string | undefined>>): number {
+  const { SHUTDOWN_FLUSH_MS: variable } = Environment.shape
+  return variable.safeParse(env['SHUTDOWN_FLUSH_MS']).data ?? variable.parse(undefined)
 }
 
 /** One variable as it is declared above, and what an environment says of it. */

@@ -1,10 +1,10 @@
 import { background, contextName, withTimeout, withValue, type Lifetime } from './context/context.ts'
 import { ended } from './context/ended.ts'
 import { errorOf } from './context/thrown.ts'
-import { loadConfig } from './config.ts'
+import { flushMsOf, loadConfig } from './config.ts'
 import { listenAdmin } from './platform/admin.ts'
 import { closers, type Closers } from './platform/closers.ts'
-import { createLog, type Log } from './platform/log.ts'
+import { createLog, type ProcessLog } from './platform/log.ts'
 import { documented } from './platform/openapi.ts'
 import { openPlatform, openTelemetry } from './platform/platform.ts'
 import { untilStopped } from './platform/process.ts'
@@ -17,7 +17,7 @@ import { workers } from './workers.ts'
 const service = 'mainstem-service'
 
 /** Brings the service up, or fails by STARTUP_TIMEOUT_MS at the latest. `opened` closes what this opens. */
-async function start(root: Lifetime, stop: Lifetime, log: Log, opened: Closers) {
+async function start(root: Lifetime, stop: Lifetime, log: ProcessLog, opened: Closers) {
   const config = loadConfig(process.env)
   const overdue = new Error(`it took longer than ${config.startupTimeoutMs} ms (STARTUP_TIMEOUT_MS)`)
   using limited = withTimeout(withValue(stop, contextName, 'start-up'), config.startupTimeoutMs, overdue)
@@ -36,22 +36,22 @@ async function start(root: Lifetime, stop: Lifetime, log: Log, opened: Closers) 
 }
 
 /** Starts, serves until something ends it, and stops in the reverse order. Resolves with whether all of it went well. */
-async function run(root: Lifetime, log: Log): Promise<boolean> {
+async function run(root: Lifetime, log: ProcessLog): Promise<boolean> {
   using stop = untilStopped(root, log)
   const opened = closers(log)
   const started = await start(root, stop, log, opened).catch(async (error: unknown) => {
     const reason = errorOf(error).message
     log.fatal(root, `start-up failed: ${reason}`, { tookMs: opened.openMs })
-    await opened.close(startTrace(root, 'shutdown'), 500)
+    await opened.close(startTrace(root, 'shutdown'), flushMsOf(process.env))
   })
   if (started === undefined) return false
   const { config, platform, server } = started
   const reason = await ended(stop)
   const ctx = startTrace(root, 'shutdown')
   const { abandoned, phasesMs } = await server.stop(ctx, platform.readiness, config.shutdown)
-  const closed = await opened.close(ctx, config.shutdown.flushMs)
-  const tookMs = { ...phasesMs, ...opened.closeMs }
-  log.info(ctx, 'stopped', { reason: reason.message, abandoned, tookMs })
+  const closed = await opened.close(ctx, config.shutdown.flushMs, (closeMs) => {
+    log.info(ctx, 'stopped', { reason: reason.message, abandoned, tookMs: { ...phasesMs, ...closeMs } })
+  })
   return abandoned.length === 0 && closed
 }
 

@@ -1,9 +1,9 @@
 import { background, withoutCancel, withTimeout, type Context, type Lifetime } from './context/context.ts'
 import { errorOf } from './context/thrown.ts'
 import { withSignals } from './context/signals.ts'
-import { loadConfig, type Config } from './config.ts'
+import { flushMsOf, loadConfig, type Config } from './config.ts'
 import { openDatabase, type Database } from './platform/database.ts'
-import { createLog, type Log } from './platform/log.ts'
+import { createLog, type Log, type ProcessLog } from './platform/log.ts'
 import { applyMigrations, migrationsFolder, schemas } from './platform/migrations.ts'
 
 /** How long the connection may take to close. */
@@ -14,7 +14,7 @@ const closeMs = 2_000
  * STARTUP_TIMEOUT_MS for the database, and as long again for another instance that migrates; all of it takes no longer than
  * MIGRATE_TIMEOUT_MS. That, SIGTERM and SIGINT end it with nothing half done. Exit 0 if the database is up to date, else 1.
  */
-async function run(root: Lifetime, log: Log): Promise<number> {
+async function migrate(root: Lifetime, log: Log): Promise<number> {
   using stop = withSignals(root, 'SIGTERM', 'SIGINT')
   try {
     const config = loadConfig(process.env)
@@ -22,7 +22,7 @@ async function run(root: Lifetime, log: Log): Promise<number> {
       `it took longer than ${config.migrateTimeoutMs} ms (MIGRATE_TIMEOUT_MS): nothing was applied`,
     )
     using ctx = withTimeout(stop, config.migrateTimeoutMs, overdue)
-    await migrate(ctx, log, config)
+    await apply(ctx, log, config)
     return 0
   } catch (error) {
     log.fatal(root, `cannot migrate: ${errorOf(error).message}`)
@@ -30,7 +30,7 @@ async function run(root: Lifetime, log: Log): Promise<number> {
   }
 }
 
-async function migrate(ctx: Context, log: Log, { database, startupTimeoutMs }: Config): Promise<void> {
+async function apply(ctx: Context, log: Log, { database, startupTimeoutMs }: Config): Promise<void> {
   const db = await open(ctx, log, database.url, startupTimeoutMs)
   try {
     const options = { folder: migrationsFolder, schemas: schemas(), waitMs: startupTimeoutMs }
@@ -47,6 +47,14 @@ async function open(parent: Context, log: Log, url: string, timeoutMs: number): 
   const overdue = new Error(`it took longer than ${timeoutMs} ms (STARTUP_TIMEOUT_MS)`)
   using ctx = withTimeout(parent, timeoutMs, overdue)
   return await openDatabase(ctx, log, { url, poolMax: 1, applicationName: 'migrate' })
+}
+
+/** The exit code, once the log is written out. */
+async function run(root: Lifetime, log: ProcessLog): Promise<number> {
+  const code = await migrate(root, log)
+  using flushing = withTimeout(root, flushMsOf(process.env))
+  await log.flush(flushing)
+  return code
 }
 
 process.exit(await run(background(), createLog({ level: process.env['LOG_LEVEL'], service: 'migrate' })))

@@ -191,20 +191,40 @@ export function contextKey<T>(name: string, describe?: (value: T) => string): Co
   return describe === undefined ? { name } : { name, describe }
 }
 
-/** The contexts below `ctx` that have not ended: the tree itself, so nothing is kept for it. */
-export function liveContexts(ctx: Context): LiveContext {
+/**
+ * The contexts below `ctx` that have not ended: the tree itself, so nothing is kept for it. At most `most` of them, those
+ * nearest to `ctx`, and none further below it than `deepest`.
+ */
+export function liveContexts(ctx: Context, most = Infinity, deepest = Infinity): LiveContext {
   const top = known(ctx).branch
   const shown = show(top, undefined)
-  const queue: [Root | Branch, LiveContext][] = [[top, shown]]
-  for (const [branch, view] of queue) {
-    for (const child of branch.children) {
+  const queue: [Root | Branch, LiveContext, number][] = [[top, shown, 0]]
+  let left = most
+  for (const [branch, view, depth] of queue) {
+    if (depth >= deepest) continue
+    for (const child of branch.below) {
       if (child instanceof Callback || child.err !== undefined) continue
+      if (left-- <= 0) return shown
       const below = show(child, branch.values)
       view.children.push(below)
-      queue.push([child, below])
+      queue.push([child, below, depth + 1])
     }
   }
   return shown
+}
+
+/** How many contexts there are below `ctx` that have not ended; it stops counting at `most`. */
+export function countLiveContexts(ctx: Context, most: number): number {
+  const queue: (Root | Branch)[] = [known(ctx).branch]
+  let live = 0
+  for (const branch of queue) {
+    for (const child of branch.below) {
+      if (child instanceof Callback || child.err !== undefined) continue
+      if (++live >= most) return live
+      queue.push(child)
+    }
+  }
+  return live
 }
 
 type Known = Root | Branch | Value | Detached
@@ -228,6 +248,10 @@ class Root implements Context {
 
   constructor(name: string) {
     this.name = name
+  }
+
+  get below(): Iterable<Child> {
+    return this.children
   }
 
   get branch(): this {
@@ -294,6 +318,11 @@ class Branch implements Context, Disposable {
   get children(): List<Child> {
     this.#children ??= new List()
     return this.#children
+  }
+
+  /** The same, to look at: most have none. */
+  get below(): Iterable<Child> {
+    return this.#children ?? none
   }
 
   get deadline(): number | undefined {

@@ -4,7 +4,15 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { expect, test, type TestContext } from 'vitest'
-import { contextName, withCancel, withTimeout, withValue, type CancelContext } from '../context/context.ts'
+import {
+  contextName,
+  withCancel,
+  withTimeout,
+  withValue,
+  type CancelContext,
+  type Context,
+  type LiveContext,
+} from '../context/context.ts'
 import { ended } from '../context/ended.ts'
 import { testContext } from '../context/test-context.ts'
 import { ClientDisconnected } from './causes.ts'
@@ -180,6 +188,34 @@ test('of very many children the page shows some and says how many it leaves out;
   expect(page.match(/<li>child/g)).toHaveLength(100)
   expect(page).toContain('and 9900 more: 9900 child')
   expect(await contexts(url)).toMatchObject({ live: 10_001 })
+})
+
+test('of 200,000 contexts, wide or deep, the page and the JSON have some, and say how many they leave out', async (t) => {
+  const { url, root } = await listen(t)
+  const name = (text: string): Context => withValue(root, contextName, text)
+  const wide = Array.from({ length: 150_000 }, () => withCancel(name('wide')))
+  let deep: Context = name('deep')
+  for (let depth = 0; depth < 50_000; depth++) deep = withCancel(deep)
+
+  const json = (await contexts(url)) as { live: number; leftOut: number; root: LiveContext }
+  const response = await fetch(`${url}/debug/contexts`)
+  const page = await response.text()
+
+  expect(wide.length + 50_001).toBe(json.live)
+  const queue = [json.root]
+  for (const { children } of queue) queue.push(...children)
+  expect(json.leftOut).toBe(json.live - queue.length)
+  expect(page).toContain(`200001 not yet ended; ${json.leftOut} of them are left out here`)
+  expect(page.length).toBeLessThan(1_000_000)
+})
+
+test('contexts far below one another are left out as well', async (t) => {
+  const { url, root } = await listen(t)
+  let deep: Context = withValue(root, contextName, 'deep')
+  for (let depth = 0; depth < 9_000; depth++) deep = withCancel(deep)
+
+  expect(await contexts(url)).toMatchObject({ live: 9_001, leftOut: 8_500 })
+  expect(await (await fetch(`${url}/debug/contexts`)).text()).toContain('8500 of them are left out here')
 })
 
 test('what is not offered is a 404 that says what to set', async (t) => {

@@ -1,9 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { liveContexts, withValue, type Context, type Lifetime, type LiveContext } from '../context/context.ts'
+import {
+  countLiveContexts,
+  liveContexts,
+  withValue,
+  type Context,
+  type Lifetime,
+} from '../context/context.ts'
 import { until } from '../context/until.ts'
 import { bind } from './bind.ts'
-import { contextsPage, contextsPagePolicy } from './contexts-page.ts'
+import { contextsPage, contextsPagePolicy, type Shown } from './contexts-page.ts'
 import { inTurn } from './in-turn.ts'
 import { limitedServer } from './limits.ts'
 import type { Log } from './log.ts'
@@ -33,8 +39,15 @@ export interface AdminOptions {
 /** Of the requests under way: of each context there is one more line, and bars. */
 const maxUnderWay = 20
 
-/** Nobody sends it a body. */
-const receiveLimits = { headersMs: 10_000, longestMs: 10_000 }
+/** Of the tree: what is made of it is some megabytes, and takes some tens of milliseconds. */
+const maxShown = 10_000
+/** Beneath one another: what is made of them is nested as they are. */
+const maxDepth = 500
+/** To count so many takes some tens of milliseconds. */
+const maxCounted = 1_000_000
+
+/** Nobody sends it a body, and Prometheus asks every minute at the most. */
+const receiveLimits = { headersMs: 10_000, keepAliveMs: 65_000, longestMs: 10_000 }
 
 /**
  * Listens for `GET /metrics` and `GET /debug/contexts`, which shows the tree below `root`.
@@ -134,13 +147,7 @@ function showContexts(
   response: ServerResponse,
   recent: RecentRequests | undefined,
 ): void {
-  const top = liveContexts(root)
-  const shown = {
-    live: count(top),
-    root: top,
-    underWay: first(maxUnderWay, recent?.underWay() ?? []).map(viewOf),
-    ended: recent?.ended().map(viewOf) ?? [],
-  }
+  const shown = shownOf(root, recent)
   response.setHeader('vary', 'accept')
   if (request.headers.accept?.includes('application/json') === true) {
     response.setHeader('content-type', 'application/json')
@@ -160,9 +167,18 @@ function first(most: number, requests: Iterable<RecentRequest>): RecentRequest[]
   return found
 }
 
-/** All contexts of the tree that have not ended, the root included. */
-function count(root: LiveContext): number {
-  const queue = [root]
-  for (const context of queue) queue.push(...context.children)
-  return queue.length
+function shownOf(root: Context, recent: RecentRequests | undefined): Shown {
+  const live = 1 + countLiveContexts(root, maxCounted)
+  const top = liveContexts(root, maxShown, maxDepth)
+  const queue = [top]
+  for (const { children } of queue) for (const child of children) queue.push(child)
+  const leftOut = live - queue.length
+  return {
+    live,
+    ...(leftOut > 0 && { leftOut }),
+    ...(live > maxCounted && { uncounted: true }),
+    root: top,
+    underWay: first(maxUnderWay, recent?.underWay() ?? []).map(viewOf),
+    ended: recent?.ended().map(viewOf) ?? [],
+  }
 }

@@ -73,6 +73,7 @@ async function readUpTo(response: Response, maxBytes: number): Promise<{ bytes: 
 
 /** Seconds, or a date (RFC 9110, 10.2.3). What is neither, or has passed, asks for nothing. */
 function retryAfterMs(value: string | null): number | undefined {
-  const ms = /^\d+$/.test(value ?? '') ? Number(value) * 1_000 : Date.parse(value ?? '') - Date.now()
-  return ms > 0 ? ms : undefined
+  if (value !== null && /^\d+$/.test(value)) return Number(value) * 1_000
+  // Every form of a date begins with the day of the week; Date.parse takes much that is none.
+  return value !== null && /^[A-Z][a-z]+,? /.test(value) ? Date.parse(value) - Date.now() : undefined
 }

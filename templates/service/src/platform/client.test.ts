@@ -45,6 +45,24 @@ describe('what is sent', () => {
     expect(received?.headers).not.toHaveProperty('x-envoy-expected-rq-timeout-ms')
   })
 
+  test('of no path is more or less asked for than it says', async (t) => {
+    const peer = await startPeer(t, (response) => response.end())
+    const client = createClient({ baseUrl: `${peer.url}/v1` })
+    const paths = {
+      '/': '/',
+      '//elsewhere/x': '//elsewhere/x',
+      '/a b?c d': '/a%20b?c%20d',
+      '/ü': '/%C3%BC',
+      [`/${encodeURIComponent('../\\\t#')}`]: '/..%2F%5C%09%23',
+      '/..a/...': '/..a/...',
+      '/?../..': '/?../..',
+    }
+
+    for (const path of Object.keys(paths)) await client.text(testContext(t), path)
+
+    expect(peer.received.map(({ url }) => url)).toEqual(Object.values(paths).map((path) => `/v1${path}`))
+  })
+
   test('the whole milliseconds that are left of the deadline, fewer with each attempt', async (t) => {
     const peer = await startPeer(t, (response, number) => response.writeHead(number < 3 ? 503 : 200).end())
     using ctx = withTimeout(testContext(t), 5_000)
@@ -88,7 +106,19 @@ describe('what is sent', () => {
     const client = createClient({ baseUrl: 'http://127.0.0.1:1' })
     for (const path of ['accounts', '@elsewhere/', ''])
       await expect(client.text(ctx, path), path).rejects.toThrow('begins with a slash')
-    for (const path of ['/accounts/..', '/accounts/../admin?a=b', '/accounts/.%2E', '/%2e/'])
+    for (const path of [
+      '/a\\..\\..\\admin',
+      '/\\evil',
+      '/.\t./admin',
+      '/.\n./admin',
+      '/.\r./admin',
+      '/.. ',
+      '/..\u00a0',
+    ])
+      await expect(client.text(ctx, path), path).rejects.toThrow('through encodeURIComponent')
+    for (const path of ['/a#b', '/..#', '/a?b=\t', '/\0', '/\ud800', '/?a=\\'])
+      await expect(client.text(ctx, path), path).rejects.toThrow('through encodeURIComponent')
+    for (const path of ['/accounts/..', '/accounts/../admin?a=b', '/accounts/.%2E', '/%2e/', '/..?a'])
       await expect(client.text(ctx, path), path).rejects.toThrow('without the segments . and ..')
   })
 })
@@ -244,6 +274,32 @@ describe('a call is repeated', () => {
     expect(failure.message).toBe('payments: GET /accounts/7: answered 503 no 2')
     expect(peer.received).toHaveLength(2)
   })
+
+  test.for([
+    ['9'.repeat(400), '3600'],
+    ['99999999999', '3600'],
+    ['Fri, 31 Dec 9999 23:59:59 GMT', '3600'],
+    ['0', '1'],
+    ['-5', '1'],
+    ['1e9', '1'],
+    ['0x10', '1'],
+    ['NaN', '1'],
+    ['12/31/9999', '1'],
+    ['Fri, 31 Dec 1999 23:59:59 GMT', '1'],
+    ['', '1'],
+  ])(
+    'a Retry-After of a peer is to our own client an hour at most, and a second where it says nothing (%#)',
+    async ([given, told], t) => {
+      const peer = await startPeer(t, (response) => response.writeHead(503, { 'retry-after': given }).end())
+      const ctx = testContext(t)
+
+      const failure: unknown = await createClient({ baseUrl: peer.url, attempts: 1 })
+        .text(ctx, '/')
+        .catch((error: unknown) => error)
+
+      expect(problemOf(ctx, failure).headers['retry-after']).toBe(told)
+    },
+  )
 
   test.for(['1', 'date'])('not before the peer’s Retry-After (%s)', async (form, t) => {
     // A date has whole seconds: this one lies between one and two of them ahead.
@@ -407,6 +463,9 @@ test.for([
   [{ how: 'open', retryAfterMs: 9_001 }, 503, '10'],
   [{ how: 'status', status: 503, retryAfterMs: 2_500 }, 503, '3'],
   [{ how: 'status', status: 429 }, 503, '1'],
+  [{ how: 'status', status: 503, retryAfterMs: Infinity }, 503, '3600'],
+  [{ how: 'status', status: 503, retryAfterMs: Number.NaN }, 503, '1'],
+  [{ how: 'status', status: 503, retryAfterMs: -1 }, 503, '1'],
   [{ how: 'status', status: 502 }, 502, undefined],
   [{ how: 'status', status: 404 }, 502, undefined],
   [{ how: 'answer' }, 502, undefined],

@@ -10,7 +10,8 @@ import {
   type Lifetime,
 } from '../context/context.ts'
 import { until } from '../context/until.ts'
-import { answer, discard, fail, recordFailure, stream } from './answer.ts'
+import { answer, fail, recordFailure } from './answer.ts'
+import { release } from './answer-body.ts'
 import { causeName, ClientDisconnected } from './causes.ts'
 import { callerTimeoutMs } from './deadline.ts'
 import { openExchange, type Exchange } from './exchange.ts'
@@ -164,7 +165,8 @@ export function createBoundary(
       const work = run(ctx, c, route)
       if (work instanceof Promise) return finish(ctx, exchange, work)
       settle(exchange)
-      return work instanceof Response ? answer(exchange, work) : finish(ctx, exchange, work)
+      const sent = answer(ctx, exchange, work)
+      return sent instanceof Promise ? sent.catch((error: unknown) => broken(ctx, exchange, error)) : sent
     } catch (error) {
       return refuse(exchange, error)
     }
@@ -190,15 +192,14 @@ export function createBoundary(
   async function finish(
     ctx: Context,
     exchange: Exchange,
-    work: Promise<Response | StreamedResponse> | StreamedResponse,
+    work: Promise<Response | StreamedResponse>,
   ): Promise<Response> {
     try {
-      if (!(work instanceof Promise)) return await stream(ctx, exchange, work)
       // A handler that does not listen to its context is answered for in time all the same, and stays under way.
       work.then(
         (response) => {
           // It comes too late to be answered with: what its body holds would stay open.
-          if (ctx.err !== undefined && !(response instanceof Response)) discard(response.body)
+          if (ctx.err !== undefined) release(response)
           settle(exchange)
         },
         (error: unknown) => {
@@ -207,13 +208,16 @@ export function createBoundary(
           settle(exchange)
         },
       )
-      const response = await until(ctx, work)
-      return response instanceof Response ? answer(exchange, response) : await stream(ctx, exchange, response)
+      return await answer(ctx, exchange, await until(ctx, work))
     } catch (error) {
-      // Here at once where its end is what `until` or the stream has rejected with.
-      if (ctx.err !== undefined) exchange.endedAt ??= performance.now()
-      return fail(ctx, exchange, error)
+      return broken(ctx, exchange, error)
     }
+  }
+
+  /** Here at once where the end of ctx is what `until` or the stream has rejected with. */
+  function broken(ctx: Context, exchange: Exchange, error: unknown): Response {
+    if (ctx.err !== undefined) exchange.endedAt ??= performance.now()
+    return fail(ctx, exchange, error)
   }
 
   function refuse(exchange: Exchange, error: unknown): Response {

@@ -94,6 +94,17 @@ export function observePool(
   )
 }
 
+/** Shows how many lines of the log were dropped. To be called after `startTelemetry`. */
+export function observeLog(log: { readonly dropped: number }): void {
+  metrics
+    .getMeter(scope)
+    .createObservableCounter('log.lines.dropped', {
+      description: 'Lines of the log that stdout did not take.',
+      unit: '{line}',
+    })
+    .addCallback((result) => result.observe(log.dropped))
+}
+
 /**
  * Shows how late the event loop runs its timers: what a request waits while other code does not yield. Each reading
  * covers the time since the one before.

@@ -6,7 +6,8 @@ import type { Context } from '../context/context.ts'
 /** A response whose body is a Node stream: it is piped under the request's context, and destroyed with it. */
 export interface StreamedResponse {
   readonly status: number
-  readonly headers: Readonly<Record<string, string>>
+  readonly headers: Readonly<Record<string, string | string[]>>
+  /** As long as a `content-length` among the headers says: else its connection is closed, and the log has an error. */
   readonly body: Readable
 }
 

@@ -61,6 +61,8 @@ export interface ListenOptions extends HttpOptions {
   readonly host: string
   /** 0 means any free one. */
   readonly port: number
+  /** How long a connection may be idle between two requests. */
+  readonly keepAliveMs: number
   /** The longest that a request may take to arrive, its body included. */
   readonly receiveTimeoutMs: number
 }
@@ -101,9 +103,9 @@ export async function listen(
   }
   const flooded = (): void => log.warn(serving, 'closed a connection: more than 100 requests waited on it')
   const serve = inTurn(listener, flooded)
-  const { requestTimeoutMs, receiveTimeoutMs } = options
+  const { keepAliveMs, requestTimeoutMs, receiveTimeoutMs } = options
   const longestMs = Math.max(requestTimeoutMs, receiveTimeoutMs, ...routes.map((r) => r.timeoutMs ?? 0))
-  const server = limitedServer({ headersMs: requestTimeoutMs, longestMs }, serve)
+  const server = limitedServer({ headersMs: requestTimeoutMs, keepAliveMs, longestMs }, serve)
   server.on('checkExpectation', serve)
   answerUnparsed(server, boundary.active, boundary.refused)
   cutOffUnread(server, boundary.active)

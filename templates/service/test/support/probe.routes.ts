@@ -8,7 +8,8 @@ import { ended } from '../../src/context/ended.ts'
 import { sleep } from '../../src/context/sleep.ts'
 import { createClient } from '../../src/platform/client.ts'
 import type { Platform } from '../../src/platform/platform.ts'
-import { route, type Route } from '../../src/platform/route.ts'
+import { Problem } from '../../src/platform/problem.ts'
+import { route, type Route, type StreamedResponse } from '../../src/platform/route.ts'
 import { integerParameter } from '../../src/platform/values.ts'
 import { routes as own } from '../../src/routes.ts'
 
@@ -18,6 +19,39 @@ const Item = z.strictObject({
 })
 const responses = { 200: { description: 'Done' } }
 const tags = ['probe']
+
+let openWebStreams = 0
+
+/** A Response that stands for none: the adapter's own takes all of these. */
+const oddAnswers: Readonly<Record<string, () => Response | StreamedResponse>> = {
+  'status 99': () => new Response('x', { status: 99 }),
+  'status 101': () => new Response(null, { status: 101 }),
+  'status 1000': () => new Response('x', { status: 1_000 }),
+  'status 200.5': () => new Response('x', { status: 200.5 }),
+  '204 with a body': () => new Response('x', { status: 204 }),
+  '304 with a body': () => new Response('x', { status: 304 }),
+  'a stream of status 99': () => ({ status: 99, headers: {}, body: Readable.from(['x']) }),
+  'a stream of status 204': () => ({ status: 204, headers: {}, body: Readable.from(['x']) }),
+  'a name of a header': () => new Response('x', { headers: { 'a b': 'x' } }),
+  Trailer: () => new Response('x', { headers: { trailer: 'x' } }),
+  'Transfer-Encoding': () => new Response('x', { headers: { 'transfer-encoding': 'gzip' } }),
+  'a locked body': () => {
+    const body = ReadableStream.from([Buffer.from('x')])
+    body.getReader()
+    return new Response(body)
+  },
+  'a body that was read': () => {
+    const response = new Response(ReadableStream.from([Buffer.from('x')]))
+    response.text().catch(() => undefined)
+    return response
+  },
+  'a problem of status 99': () => {
+    throw new Problem(99, 'Odd', 'no status')
+  },
+  'a problem with a header': () => {
+    throw new Problem(400, 'Odd', 'no header', { headers: { 'x-broken': 'a\vb' } })
+  },
+}
 
 /** The service's routes, and some that wait, fail or misbehave in every way the guarantees speak of. */
 export function routes(platform: Platform): Route[] {
@@ -334,6 +368,17 @@ export function routes(platform: Platform): Route[] {
     }),
     route({
       method: 'GET',
+      path: '/probe/warning',
+      summary: 'Has Node warn of something',
+      tags,
+      responses,
+      handle: () => {
+        process.emitWarning('this is deprecated')
+        return Response.json({})
+      },
+    }),
+    route({
+      method: 'GET',
       path: '/probe/signalled-twice',
       summary: 'Has the next signal come twice, as from a process group and from npm',
       tags,
@@ -359,6 +404,69 @@ export function routes(platform: Platform): Route[] {
         const response = new Response('hello', { headers })
         return query.as === 'promise' ? Promise.resolve(response) : response
       },
+    }),
+    route({
+      method: 'GET',
+      path: '/probe/length',
+      summary: 'Answers with five bytes, and says that they are more or fewer',
+      tags,
+      query: z.object({ of: z.enum(['node', 'web', 'blob', 'text', 'bytes', 'nothing']), says: z.string() }),
+      responses,
+      handle: (_ctx, { query: { of, says } }) => {
+        const headers = { 'content-type': 'text/plain', 'content-length': says }
+        const body = (function* () {
+          yield Buffer.from('he')
+          yield Buffer.from('llo')
+        })()
+        if (of === 'node') return { status: 200, headers, body: Readable.from(body) }
+        if (of === 'web') return new Response(ReadableStream.from(body), { headers })
+        if (of === 'blob') return new Response(new Blob(['hello']), { headers })
+        const whole = of === 'text' ? 'hello' : of === 'bytes' ? Buffer.from('hello') : null
+        return new Response(whole, { headers })
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/probe/odd',
+      summary: 'Answers with what no HTTP message can be',
+      tags,
+      query: z.object({ what: z.string(), as: z.enum(['response', 'promise']) }),
+      responses,
+      handle: (_ctx, { query }) => {
+        const odd = oddAnswers[query.what]?.()
+        if (odd === undefined) throw new Error(`there is no ${query.what}`)
+        return query.as === 'promise' ? Promise.resolve(odd) : odd
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/probe/web-stream',
+      summary: 'Streams a web stream without end, after a while and without listening to its context',
+      tags,
+      query: Seconds.extend({ status: z.coerce.number() }),
+      responses,
+      handle: (_ctx, { query }) => {
+        openWebStreams++
+        const body = new ReadableStream({
+          pull: async (controller) => {
+            await delay(20)
+            controller.enqueue(Buffer.from('.'))
+          },
+          cancel: () => {
+            openWebStreams--
+          },
+        })
+        const response = new Response(body, { status: query.status })
+        return query.seconds === 0 ? response : delay(query.seconds * 1_000).then(() => response)
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/probe/open-web-streams',
+      summary: 'Tells how many web streams have not been cancelled',
+      tags,
+      responses,
+      handle: () => Response.json(openWebStreams),
     }),
     route({
       method: 'GET',
