@@ -9,6 +9,7 @@ import { streamRows, type RowQuery, type StreamOptions } from './database-stream
 import { transact, type Work } from './database-transaction.ts'
 import type { Log } from './log.ts'
 import { openCancels, type Cancels } from './postgres-cancel.ts'
+import { poolOptions, PostgresClient, SettingRefused } from './postgres-client.ts'
 import { unavailable } from './problem.ts'
 
 /** PostgreSQL. A query handle exists only inside a call that takes a context, so a query without one cannot be written. */
@@ -65,15 +66,13 @@ export async function openDatabase(
   options: { url: string; poolMax: number; applicationName: string },
 ): Promise<Database> {
   const pool = new pg.Pool({
-    connectionString: options.url,
+    ...poolOptions(options),
     max: options.poolMax,
-    application_name: options.applicationName,
     connectionTimeoutMillis: connectTimeoutMs,
-    keepAlive: true,
   })
   // An idle connection that dies is removed by the pool; without a listener the event would end the process.
   pool.on('error', () => undefined)
-  const database = overPool(pool)
+  const database = overPool(pool, log)
   try {
     await waitForAnswer(ctx, log, database)
   } catch (error) {
@@ -88,8 +87,8 @@ export async function openDatabase(
   return database
 }
 
-function overPool(pool: pg.Pool): Database {
-  const cancels = openCancels()
+function overPool(pool: pg.Pool, log: Log): Database {
+  const cancels = openCancels(log, () => new PostgresClient(pool.options))
   /** Connections that somebody works with: those the pool is still dialling are not among them. */
   let inUse = 0
   pool.on('acquire', () => inUse++).on('release', () => inUse--)
@@ -183,9 +182,10 @@ async function waitForAnswer(ctx: Context, log: Log, database: Database): Promis
   }
 }
 
-/** Wrong credentials (class 28) and a database that does not exist (3D000) do not mend themselves. */
+/** Wrong credentials (class 28), a database that does not exist (3D000) and a setting of it do not mend themselves. */
 function isPermanent(error: unknown): boolean {
   const failure = error instanceof Error ? (error.cause ?? error) : error
+  if (failure instanceof SettingRefused) return true
   return failure instanceof pg.DatabaseError && /^(28|3D)/.test(failure.code ?? '')
 }
 
