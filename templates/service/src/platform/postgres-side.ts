@@ -19,10 +19,12 @@ export function closeAbruptly(client: Client): void {
 
 /** Makes `side` connect to the address that `client` is connected to: behind one name there may be several servers. */
 export function aimAt(client: Client, side: Client): void {
-  const { remoteAddress, remotePort } = client.connection.stream as Socket
+  const { stream: reached } = client.connection
   const { stream } = side.connection
+  if (!(reached instanceof Socket && stream instanceof Socket)) return
+  const { remoteAddress, remotePort } = reached
   // A Unix socket has no address, and its path leads to one server.
-  if (!(stream instanceof Socket) || remoteAddress === undefined || remotePort === undefined) return
+  if (remoteAddress === undefined || remotePort === undefined) return
   // node-postgres gives the name, which TLS checks the certificate against; only the dialling is changed.
   stream.connect = () => {
     Reflect.deleteProperty(stream, 'connect')

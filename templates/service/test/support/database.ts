@@ -16,7 +16,7 @@ export interface TestDatabase {
   readonly proxy: Proxy
   /** A connection that `db` knows nothing of. */
   readonly observer: pg.Client
-  /** How many of the backends of `db` are not idle: at work, or in a transaction. */
+  /** How many of the backends of `db` are not idle: at work for a caller, or in a transaction. */
   active(): Promise<number>
   /** The one number that a select of the observer gives. */
   count(select: string): Promise<number>
@@ -67,7 +67,8 @@ export async function openTestDatabase(
     count,
     active: () =>
       count(`select count(*) from pg_stat_activity
-        where application_name = 'subject' and datname = current_database() and state <> 'idle'`),
+        where application_name = 'subject' and datname = current_database() and state <> 'idle'
+          and query not like '%pg_stat_get_activity%'`),
   }
 }
 

@@ -39,6 +39,8 @@ export interface Proxy {
 }
 
 const codes: Readonly<Record<number, Link['kind']>> = { 80877102: 'cancel', 80877103: 'tls' }
+/** The first byte of a connection that speaks TLS from the start. */
+const clientHello = 22
 
 /** Stands in front of the server of `databaseUrl` until the test has ended. */
 export async function startProxy(t: RunningTest, databaseUrl: string): Promise<Proxy> {
@@ -106,7 +108,7 @@ export async function startProxy(t: RunningTest, databaseUrl: string): Promise<P
       upstream,
       (bytes) => {
         if (link.kind === undefined) {
-          link.kind = codes[bytes.readInt32BE(4)] ?? 'session'
+          link.kind = bytes[0] === clientHello ? 'tls' : (codes[bytes.readInt32BE(4)] ?? 'session')
           seen[link.kind]++
         }
         if (proxy.pooler && link.kind === 'cancel') disguise(bytes, 8)
