@@ -267,6 +267,8 @@ describe('with a CancelRequest', () => {
     request.cancel()
 
     await expect(ending).resolves.toMatchObject({ rows: [{ result: 'done' }] })
+    // The four are given up together: not at this moment, for it was not waited for.
+    await new Promise((resolve) => setTimeout(resolve, 500))
     expect(held).toBe(4)
     expect(proxy.seen.cancel).toBe(4)
     await four
