@@ -24,7 +24,7 @@ const Environment = z.object({
   DATABASE_URL: url('postgres://user:password@host:5432/database', /^postgres(ql)?:$/).describe(
     'required; `npm run dev` without it starts a PostgreSQL of its own',
   ),
-  DATABASE_POOL_MAX: integer(1, 1_000).default(10).describe('connections'),
+  DATABASE_POOL_MAX: integer(1, 1_000).default(10).describe('connections; one more cancels statements'),
   STARTUP_TIMEOUT_MS: integer(1, hourMs).default(30_000).describe('for the service to listen, or to fail'),
   REQUEST_TIMEOUT_MS: integer(1, hourMs)
     .default(15_000)
