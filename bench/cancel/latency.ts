@@ -4,7 +4,8 @@ import { throwIfEnded } from '../../generator/ended.ts'
 import type { Context } from '../../templates/service/src/context/context.ts'
 import { group } from '../../templates/service/src/context/group.ts'
 import { sleep } from '../../templates/service/src/context/sleep.ts'
-import { openCancels } from '../../templates/service/src/platform/postgres-cancel.ts'
+import { PostgresClient } from '../../templates/service/src/platform/postgres-client.ts'
+import { sendCancelRequest } from '../../templates/service/src/platform/postgres-side.ts'
 import { watchLocks, type Locks } from './locks.ts'
 import { machineMs, type Marks } from './marks.ts'
 import type { Options } from './options.ts'
@@ -26,7 +27,7 @@ export interface Latencies {
 
 export interface Measured {
   readonly times: readonly number[]
-  /** How many connections the service dialled for their cancels: each is a fork of Postgres. */
+  /** How many connections to Postgres were dialled meanwhile: each is a fork of Postgres. */
   readonly sent: number
 }
 
@@ -66,7 +67,7 @@ export async function measureLatency(ctx: Context, url: string, options: Options
     const counted = async (measure: () => Promise<number[]>): Promise<Measured> => {
       const before = await marks()
       const times = await measure()
-      return { times, sent: (await marks()).sent - before.sent }
+      return { times, sent: (await marks()).dialled - before.dialled }
     }
 
     const parts = noParts()
@@ -156,13 +157,9 @@ async function measureBare(
   observer: pg.Client | undefined,
 ): Promise<Measured> {
   if (observer === undefined) return { times: [], sent: 0 }
-  // A client of the pool is a Client, and more that is not needed here.
-  const client = new pg.Client({ connectionString: url }) as unknown as pg.PoolClient
+  const client = new PostgresClient({ connectionString: url })
   await client.connect()
   const times: number[] = []
-  const cancels = openCancels()
-  // Closed, it keeps no connection ready: each request is dialled.
-  cancels.close()
   try {
     while (times.length < singles) {
       throwIfEnded(ctx)
@@ -172,15 +169,15 @@ async function measureBare(
         .query('select pg_advisory_xact_lock($1), pg_sleep(60)', [key])
         .catch(() => undefined)
       await held
-      let cancelled: Promise<void> | undefined
+      let cancelled: Promise<unknown> | undefined
       const leave = (): void => {
-        cancelled = cancels.request(ctx, client, 5_000)
+        cancelled = sendCancelRequest(ctx, client, new PostgresClient({ connectionString: url }))
       }
       times.push(await hangUp(ctx, locks, observer, { key, leave }))
       await Promise.all([ended, cancelled])
     }
   } finally {
-    await (client as unknown as pg.Client).end()
+    await client.end()
   }
   return { times, sent: times.length }
 }
@@ -190,7 +187,6 @@ function noParts() {
     'the context of the request has ended': [] as number[],
     'the statement has ended: its lock is granted': [] as number[],
     'the call has rejected, its connection free again': [] as number[],
-    'the connection for the next cancel is open': [] as number[],
   }
 }
 
@@ -205,7 +201,6 @@ async function measureSingle(
 ): Promise<number[]> {
   const times: number[] = []
   if (observer === undefined) return times
-  let { sent } = await marks()
   while (times.length < singles) {
     throwIfEnded(ctx)
     const { key, leave } = await hold()
@@ -220,18 +215,13 @@ async function measureSingle(
     const ms = await hangUp(ctx, locks, observer, noted)
     times.push(ms)
     let seen = await marks()
-    while (seen.rejected < left || seen.connected < seen.dialled) {
+    while (seen.rejected < left) {
       await sleep(ctx, 5)
       seen = await marks()
     }
-    // Asked twice: what was noted last is not of this one.
-    const once = seen.sent === sent + 1
-    sent = seen.sent
-    if (!once) continue
     parts['the context of the request has ended'].push(seen.ended - left)
     parts['the statement has ended: its lock is granted'].push(ms)
     parts['the call has rejected, its connection free again'].push(seen.rejected - left)
-    parts['the connection for the next cancel is open'].push(seen.connected - left)
   }
   return times
 }

@@ -1,5 +1,4 @@
-import { subscribe } from 'node:diagnostics_channel'
-import type { Socket } from 'node:net'
+import { Socket } from 'node:net'
 
 /** When something happened, in milliseconds of the machine's monotonic clock: bench and service compare what they noted. */
 export function machineMs(): number {
@@ -8,24 +7,21 @@ export function machineMs(): number {
 
 /** What the service saw of its cancels. */
 export interface Marks {
-  /** Connections for cancels that it has dialled since it started. */
-  sent: number
+  /** Connections to Postgres that it has dialled since it started: each is a fork of Postgres. */
+  dialled: number
   /** Of the last statement: when its context ended, and when its call rejected. */
   ended: number
   rejected: number
-  /** Of the last side connection. */
-  dialled: number
-  connected: number
 }
 
-/** Notes every `net.connect` of this process, which in the service of the bench is a side connection: pg dials in another way. */
-export function noteSideConnections(): Marks {
-  const marks: Marks = { sent: 0, ended: 0, rejected: 0, dialled: 0, connected: 0 }
-  subscribe('net.client.socket', (message) => {
-    const { socket } = message as { socket: Socket }
-    marks.sent++
-    marks.dialled = machineMs()
-    socket.once('connect', () => (marks.connected = machineMs()))
+/** Counts the connections that node-postgres dials in this process. */
+export function noteConnections(): Marks {
+  const marks: Marks = { dialled: 0, ended: 0, rejected: 0 }
+  // It calls this itself, as net.connect does too, which the service of the bench does not use.
+  const connect = Reflect.get(Socket.prototype, 'connect') as (...args: unknown[]) => Socket
+  Reflect.set(Socket.prototype, 'connect', function (this: Socket, ...args: unknown[]) {
+    marks.dialled++
+    return Reflect.apply(connect, this, args)
   })
   return marks
 }

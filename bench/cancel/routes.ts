@@ -3,13 +3,13 @@ import { z } from 'zod'
 import { afterFunc } from '../../templates/service/src/context/context.ts'
 import type { Platform } from '../../templates/service/src/platform/platform.ts'
 import { route, type Route } from '../../templates/service/src/platform/route.ts'
-import { machineMs, noteSideConnections } from './marks.ts'
+import { machineMs, noteConnections } from './marks.ts'
 
 const tags = ['bench']
 
 /** The one route that is measured, whose statement holds a lock of Postgres for as long as it runs; and what was noted of it. */
 export function routes({ db }: Platform): Route[] {
-  const marks = noteSideConnections()
+  const marks = noteConnections()
   return [
     route({
       method: 'GET',

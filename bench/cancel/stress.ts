@@ -1,5 +1,3 @@
-import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import type { Socket } from 'node:net'
 import { sql } from 'drizzle-orm'
 import pg from 'pg'
 import { throwIfEnded } from '../../generator/ended.ts'
@@ -18,9 +16,7 @@ export interface Stress {
   /** Calls of neighbours, which nobody cancels; those of them that failed. */
   innocent: number
   hit: number
-  /** The most connections for cancels at any time. */
-  sides: number
-  /** Of pg_stat_activity: the most backends of the pool, and those idle in a transaction for longer than a second. */
+  /** Of pg_stat_activity: the most backends of the pool and its control connection, and those idle in a transaction for longer than a second. */
   samples: number
   backends: number
   stuck: number
@@ -35,11 +31,10 @@ const application = 'bench-stress'
 export async function stress(ctx: Context, url: string, options: Options): Promise<Stress> {
   const observer = new pg.Client({ connectionString: url })
   await observer.connect()
-  const sides = countSideConnections()
   const log = createLog({ level: 'silent', service: 'bench' })
   const db = await openDatabase(ctx, log, { url, poolMax: options.pool, applicationName: application })
   const seen: Stress = {
-    ...{ cancelled: 0, finished: 0, failed: 0, innocent: 0, hit: 0, sides: 0 },
+    ...{ cancelled: 0, finished: 0, failed: 0, innocent: 0, hit: 0 },
     ...{ samples: 0, backends: 0, stuck: 0, notIdle: 0, seconds: 0 },
   }
   const startedAt = performance.now()
@@ -70,7 +65,6 @@ export async function stress(ctx: Context, url: string, options: Options): Promi
     over = true
     await others.wait()
     seen.seconds = (performance.now() - startedAt) / 1_000
-    seen.sides = sides.most()
     const { rows } = await observer.query<{ n: number }>(
       `select count(*)::int n from pg_stat_activity where application_name = $1 and state <> 'idle'`,
       [application],
@@ -78,7 +72,6 @@ export async function stress(ctx: Context, url: string, options: Options): Promi
     seen.notIdle = rows[0]?.n ?? 0
     return seen
   } finally {
-    sides.stop()
     await db.close(ctx)
     await observer.end()
   }
@@ -139,19 +132,4 @@ async function sample(observer: pg.Client, seen: Stress): Promise<void> {
   seen.samples++
   seen.backends = Math.max(seen.backends, rows[0]?.backends ?? 0)
   seen.stuck += rows[0]?.stuck ?? 0
-}
-
-/**
- * Told by Node as a socket is opened with `net.connect`, so none is too short to be seen. node-postgres makes the sockets of
- * its own connections in another way, which Node does not tell of.
- */
-function countSideConnections(): { most(): number; stop(): void } {
-  let open = 0
-  let most = 0
-  const onSocket = (message: unknown): void => {
-    most = Math.max(most, ++open)
-    ;(message as { socket: Socket }).socket.once('close', () => open--)
-  }
-  subscribe('net.client.socket', onSocket)
-  return { most: () => most, stop: () => unsubscribe('net.client.socket', onSocket) }
 }

@@ -25,7 +25,7 @@ const Environment = z.object({
   DATABASE_URL: databaseUrl('postgres://user:password@host:5432/database').describe(
     'required; `npm run dev` without it starts a PostgreSQL of its own',
   ),
-  DATABASE_POOL_MAX: integer(1, 1_000).default(10).describe('connections'),
+  DATABASE_POOL_MAX: integer(1, 1_000).default(10).describe('connections; one more cancels statements'),
   STARTUP_TIMEOUT_MS: integer(1, hourMs).default(30_000).describe('for the service to listen, or to fail'),
   MIGRATE_TIMEOUT_MS: integer(1, 24 * hourMs)
     .default(600_000)

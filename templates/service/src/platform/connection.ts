@@ -4,31 +4,28 @@ import {
   afterFunc,
   cause,
   contextName,
-  DeadlineExceeded,
   withoutCancel,
   withTimeout,
   withValue,
   type CancelContext,
   type Context,
 } from '../context/context.ts'
-import { sleep } from '../context/sleep.ts'
 import { ConnectionLost, QueryFailed } from './database-errors.ts'
 import { outlastsCall, outlastsFailure } from './database-session.ts'
 import type { Cancels } from './postgres-cancel.ts'
+import { closeAbruptly } from './postgres-side.ts'
 import { span } from './span.ts'
 import { unwound } from './unwound.ts'
 
 const maxValues = 65_535
 /** How long a cancelled statement may take to end before its connection is closed instead. */
 const cancelBudgetMs = 5_000
-/** A backend that had not begun the statement drops the cancel, so it is sent again: after 10 ms, 20, 40 … */
-const firstResendMs = 10
 
 /** One connection, borrowed from the pool by one call. Its statements run one after the other. */
 export interface Connection {
   /**
    * Runs one statement under `ctx`, in a span. When ctx ends it is cancelled in Postgres; this settles only when the
-   * connection can be used again: after the server has ended the statement and the cancel's own connection.
+   * connection can be used again: after the server has ended the statement and has had its cancel.
    * @throws the cause of ctx if it has ended, QueryFailed, ConnectionLost, or what pg throws of what it cannot send
    */
   execute(ctx: Context, statement: QueryConfig, values?: unknown[]): Promise<QueryResult>
@@ -85,7 +82,11 @@ export function borrowed(client: PoolClient, cancels: Cancels): Connection {
       endedAt = performance.now()
       // Its end is why there is something to cancel. Ended below, when the statement has.
       ending = withTimeout(withValue(withoutCancel(ctx), contextName, 'cancel'), cancelBudgetMs)
-      cancelled = cancelUntilEnded(ending, client, cancels).catch(onError)
+      cancelled = cancels.cancel(ending, client).catch((error: unknown) => {
+        // The statement cannot be ended politely, or a cancel would hit the next one.
+        closeAbruptly(client)
+        onError(error)
+      })
     })
     try {
       return await submit(client, statement, values)
@@ -100,7 +101,7 @@ export function borrowed(client: PoolClient, cancels: Cancels): Connection {
         ending.cancel()
         unwound(ctx, 'database', endedAt)
       }
-      // Until the cancel's connection has closed, the cancel would hit the next statement of this backend.
+      // A cancel that is on its way still would hit the next statement of this backend.
       await cancelled
     }
   }
@@ -176,22 +177,6 @@ function submit(
   })
 }
 
-/** Cancels what `client` runs, again and again until it has ended, which ends ctx; closes the connection if it will not. */
-async function cancelUntilEnded(ctx: Context, client: PoolClient, cancels: Cancels): Promise<void> {
-  try {
-    for (let pauseMs = firstResendMs; ctx.err === undefined; pauseMs *= 2) {
-      await cancels.request(ctx, client, cancelBudgetMs)
-      await sleep(ctx, pauseMs).catch(() => undefined)
-    }
-    if (ctx.err === DeadlineExceeded)
-      throw new Error(`a cancelled statement did not end within ${cancelBudgetMs} ms`)
-  } catch (error) {
-    // The statement cannot be ended politely. Without its connection it at least holds up nobody here.
-    closeAbruptly(client)
-    throw error
-  }
-}
-
 /** The protocol counts the values of a statement in 16 bits, and pg sends what is left of a greater number. */
 function requireSendable(values: readonly unknown[] = []): void {
   if (values.length > maxValues)
@@ -206,11 +191,6 @@ function failureOf(error: unknown, { text }: QueryConfig, values: readonly unkno
 
 function connectionLost(error: unknown): ConnectionLost {
   return new ConnectionLost(error instanceof Error ? error.message : String(error), { cause: error })
-}
-
-function closeAbruptly(client: PoolClient): void {
-  const { connection } = client as unknown as { connection: { stream: { destroy(): void } } }
-  connection.stream.destroy()
 }
 
 /** https://opentelemetry.io/docs/specs/semconv/database/postgresql: the text is parameterised, values stay out. */

@@ -3,6 +3,7 @@ import type { Context } from '../context/context.ts'
 import { retry } from '../context/retry.ts'
 import type { Database } from './database.ts'
 import type { Log } from './log.ts'
+import { SettingRefused } from './postgres-client.ts'
 
 /** @throws the last failure when ctx ends before the database has answered; the first one that no waiting mends */
 export async function waitForAnswer(ctx: Context, log: Log, database: Database): Promise<void> {
@@ -35,6 +36,7 @@ const permanentMessages = /^SASL: |does not support SSL/
 function isPermanent(error: unknown): boolean {
   const failure = error instanceof Error ? (error.cause ?? error) : error
   if (!(failure instanceof Error)) return false
+  if (failure instanceof SettingRefused) return true
   const code = 'code' in failure ? String(failure.code) : ''
   if (failure instanceof pg.DatabaseError) return permanentStates.test(code)
   return permanentCodes.test(code) || permanentMessages.test(failure.message)

@@ -10,6 +10,7 @@ import { transact, type Work } from './database-transaction.ts'
 import type { Log } from './log.ts'
 import { limitLifetimes } from './pool-lifetime.ts'
 import { openCancels, type Cancels } from './postgres-cancel.ts'
+import { poolOptions, PostgresClient } from './postgres-client.ts'
 import { unavailable } from './problem.ts'
 
 /** PostgreSQL. A query handle exists only inside a call that takes a context, so a query without one cannot be written. */
@@ -71,16 +72,14 @@ export async function openDatabase(
 ): Promise<Database> {
   const pool = limitLifetimes(
     new pg.Pool({
-      connectionString: options.url,
+      ...poolOptions(options),
       max: options.poolMax,
-      application_name: options.applicationName,
       connectionTimeoutMillis: connectTimeoutMs,
-      keepAlive: true,
     }),
   )
   // An idle connection that dies is removed by the pool; without a listener the event would end the process.
   pool.on('error', () => undefined)
-  const database = overPool(pool)
+  const database = overPool(pool, log)
   try {
     await waitForAnswer(ctx, log, database)
   } catch (error) {
@@ -96,8 +95,8 @@ export async function openDatabase(
   return database
 }
 
-function overPool(pool: pg.Pool): Database {
-  const cancels = openCancels()
+function overPool(pool: pg.Pool, log: Log): Database {
+  const cancels = openCancels(log, () => new PostgresClient(pool.options))
   /** Connections that somebody works with: those the pool is still dialling are not among them. */
   let inUse = 0
   pool.on('acquire', () => inUse++).on('release', () => inUse--)

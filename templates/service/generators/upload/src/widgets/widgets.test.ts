@@ -40,6 +40,23 @@ async function expectNothingStored(service: RunningService): Promise<void> {
   expect(await service.sql('select id from widgets')).toEqual([])
 }
 
+test.for(["'German'", "'SQL', 'DMY'"])(
+  'a time is answered as it was stored where the database writes it as %s',
+  async (style, t) => {
+    const first = await startService(t)
+    const name = new URL(first.databaseUrl).pathname.slice(1)
+    await first.sql(`alter database "${name}" set datestyle = ${style}`)
+    const service = await startService(t, {
+      env: { DATABASE_URL: first.databaseUrl, UPLOAD_DIR: first.uploadDir },
+    })
+
+    const widget = await storeOne(service, { name: 'a.txt', bytes: 'a' })
+
+    expect(Math.abs(Date.parse(widget.createdAt) - Date.now())).toBeLessThan(60_000)
+    expect((await list(service, 'limit=1')).widgets).toEqual([widget])
+  },
+)
+
 test('what was uploaded comes back byte for byte, with its hash, name and type', async (t) => {
   const service = await startService(t)
   const bytes = randomBytes(2_000_000)

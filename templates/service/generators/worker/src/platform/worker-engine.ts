@@ -11,6 +11,7 @@ import type { Job } from './jobs.ts'
 import type { Log } from './log.ts'
 import type { Platform } from './platform.ts'
 import { limitLifetimes } from './pool-lifetime.ts'
+import { poolOptions } from './postgres-client.ts'
 import { openLease, type Lease } from './worker-lease.ts'
 
 /** How often it is looked for jobs whose time has come. New ones are told by NOTIFY. */
@@ -158,19 +159,9 @@ function start(
   })
 }
 
-function openPool(
-  { url, applicationName }: { url: string; applicationName: string },
-  concurrency: number,
-): pg.Pool {
-  const pool = limitLifetimes(
-    new pg.Pool({
-      connectionString: url,
-      application_name: applicationName,
-      // One listens; the others take jobs and mark them done.
-      max: concurrency + 1,
-      keepAlive: true,
-    }),
-  )
+function openPool(connection: { url: string; applicationName: string }, concurrency: number): pg.Pool {
+  // One listens; the others take jobs and mark them done.
+  const pool = limitLifetimes(new pg.Pool({ ...poolOptions(connection), max: concurrency + 1 }))
   // A connection that is lost is the business of whoever uses it; without a listener the event would end the process.
   return pool.on('error', () => undefined).on('connect', (client) => client.on('error', () => undefined))
 }
