@@ -68,7 +68,6 @@ describe.skipIf(program === undefined).each(['session', 'transaction'])(
       expect(seen.cancelled).toBeGreaterThanOrEqual(500)
       expect(seen.innocents).toBeGreaterThan(100)
       expect(db.stats()).toMatchObject({ waiting: 0 })
-      console.log(`${mode}: ${JSON.stringify(seen)}`)
       await db.close(ctx)
 
       async function impatient(): Promise<void> {

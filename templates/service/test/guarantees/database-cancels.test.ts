@@ -3,6 +3,11 @@
  * Go: pgx cancels with a CancelRequest, and closes the connection
  * Held by: src/platform/postgres-cancel.ts, src/platform/postgres-control.ts, src/platform/postgres-side.ts
  */
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { connect, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { sql } from 'drizzle-orm'
 import { describe, expect, test, vi } from 'vitest'
 import { cause, withCancel, withTimeout, type Context } from '../../src/context/context.ts'
@@ -406,6 +411,36 @@ describe('with a CancelRequest', () => {
     expect(most).toBe(4)
     expect(await active()).toBe(0)
   })
+})
+
+test.for([
+  ['over the control connection', false],
+  ['with CancelRequests', true],
+] as const)('through a Unix socket: %s', async ([, pooler], t) => {
+  const { ctx, proxy, active } = await openTestDatabase(t, 1, { pooler })
+  const folder = await mkdtemp(join(tmpdir(), 'socket-'))
+  const { port } = new URL(proxy.url)
+  const server = createServer((client) => {
+    const upstream = connect(Number(port), '127.0.0.1')
+    client.on('error', () => upstream.destroy()).pipe(upstream)
+    upstream.on('error', () => client.destroy()).pipe(client)
+  }).listen(join(folder, '.s.PGSQL.5432'))
+  await once(server, 'listening')
+  t.onTestFinished(async () => {
+    server.close()
+    await rm(folder, { recursive: true })
+  })
+  const url = new URL(proxy.url)
+  url.port = '5432'
+  url.searchParams.set('host', folder)
+  const log = recordedLog()
+  const db = await openDatabase(ctx, log, { url: url.href, poolMax: 1, applicationName: 'subject' })
+
+  await cancelOne(ctx, db, active)
+  await db.close(ctx)
+
+  expect(proxy.seen.cancel > 0).toBe(pooler)
+  expect(log.lines).toEqual([])
 })
 
 test.for([
