@@ -55,7 +55,8 @@ export class ConnectionLost extends Error {
 const cannotServe = /^(08(?!P01)|53(?!400)|57P)/
 
 /**
- * What the caller of a database call is to know: drizzle wraps what the connection throws. That Postgres cannot serve just now is a 503 whoever notices it, and in the middle of whatever.
+ * What the caller of a database call is to know, without drizzle's wrapper. That Postgres cannot serve just now is a 503
+ * whoever notices it, and in the middle of whatever.
  */
 export function plain(error: unknown): unknown {
   const inner = error instanceof DrizzleQueryError ? (error.cause ?? error) : error

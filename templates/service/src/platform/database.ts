@@ -19,9 +19,9 @@ export interface Database {
    * Runs `work` on one connection. When ctx ends, the running statement is cancelled in Postgres and this rejects with
    * the cause of ctx; waiting for a connection ends with ctx as well.
    *
-   * The next caller gets the connection as this one got it: one on which a statement began with `set`, `listen` or `create temp`,
-   * or took a lock of the session, is closed instead, which costs a new one. `set local`, `set_config(…, true)` and
-   * `pg_advisory_xact_lock` in a transaction cost nothing.
+   * The next caller gets the connection as this one got it. One on which a statement set or made something of the session
+   * (`set`, `listen`, temporary tables, a lock by pg_advisory_lock) is closed instead, which costs a new one; `set local`,
+   * `set_config(…, true)` and pg_advisory_xact_lock in a transaction cost nothing. What a function of yours sets unseen stays.
    * @throws QueryFailed if Postgres refuses a statement, a 503 Problem if it cannot be reached or cannot serve now
    */
   run<T>(ctx: Context, work: (q: Queries) => Promise<T>): Promise<T>

@@ -25,18 +25,26 @@ const failureOf = (work: Promise<unknown>): Promise<unknown> =>
 describe('what a session keeps', () => {
   test.for([
     ['a setting', `set statement_timeout = '77s'`],
-    ['a setting of the session, by that word', `/* tenant */; SET SESSION statement_timeout = '77s'`],
+    [
+      'a setting of the session, by that word',
+      `/* tenant */ -- of a request\n SET SESSION statement_timeout = '77s'`,
+    ],
     ['a setting, by its function', `select set_config('statement_timeout', '77s', false)`],
     ['a role', 'set role pg_monitor'],
     ['a channel', 'listen things'],
     ['a temporary table', 'create temporary table kept (id int)'],
+    ['another one', 'select 1 as id into temp kept'],
+    ['a temporary view', 'create or replace temp view kept as select 1'],
+    ['a cursor', 'begin; declare kept cursor with hold for select 1; commit'],
+    ['a statement that was prepared by hand', 'prepare kept as select 1'],
     ['a lock', 'select pg_advisory_lock(1)'],
     ['a lock that is tried for', 'select pg_try_advisory_lock_shared(1)'],
   ] as const)('%s does not reach the next caller', async ([, statement], t) => {
     const { ctx, db } = await openTestDatabase(t, 1)
     const state = sql`select current_setting('statement_timeout') as timeout, current_user = session_user as self,
       (select count(*)::int from pg_listening_channels()) as channels,
-      to_regclass('pg_temp.kept') is null as clean,
+      to_regclass('pg_temp.kept') is null as clean, (select count(*)::int from pg_cursors) as cursors,
+      (select count(*)::int from pg_prepared_statements where name <> '') as prepared,
       (select count(*)::int from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()) as locks`
     const read = () => db.run(ctx, async (q) => (await q.execute(state)).rows)
     const before = await read()
