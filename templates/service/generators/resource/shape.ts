@@ -146,9 +146,10 @@ function importEdits(
   if (values !== undefined) {
     const used = fields.flatMap(({ type }) => [type.input, type.parameter ?? ''])
     // A schema that does not begin with z. is a function of that file.
-    const names = sortedNames(used.flatMap((code) => /^\w+(?=\()/.exec(code) ?? []))
-    const code = names.length === 0 ? '' : `import { ${names.join(', ')} } from '../platform/values.ts'`
-    return [replace(values, code)]
+    const called = used.flatMap((code) => /^\w+(?=\()/.exec(code) ?? [])
+    // The limit of a list is an integer for every resource.
+    const names = sortedNames(['integerParameter', ...called])
+    return [replace(values, `import { ${names.join(', ')} } from '../platform/values.ts'`)]
   }
   const core = source.getImportDeclaration('drizzle-orm/pg-core')
   if (core === undefined || !path.endsWith('.schema.ts')) return []

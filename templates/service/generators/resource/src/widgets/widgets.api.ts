@@ -23,7 +23,9 @@ export const WidgetFilter = z.strictObject({
 
 /** What a list is asked by: the filter, and which page. */
 export const WidgetQuery = WidgetFilter.extend({
-  limit: integerParameter(1, 100).default(20),
+  limit: integerParameter(1, 100)
+    .default(20)
+    .meta({ override: { default: 20 } }),
   cursor: z.uuid('expected the nextCursor of an answer, as it was sent').optional(),
 })
 

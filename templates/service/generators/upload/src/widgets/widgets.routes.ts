@@ -7,7 +7,9 @@ import { widgetHandlers } from './widgets.handlers.ts'
 
 const params = z.object({ id: z.uuid() })
 const query = z.object({
-  limit: integerParameter(1, 100).default(20),
+  limit: integerParameter(1, 100)
+    .default(20)
+    .meta({ override: { default: 20 } }),
   cursor: Cursor.optional(),
 })
 const tags = ['widgets']
