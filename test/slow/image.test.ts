@@ -31,7 +31,12 @@ it(
     )
     expect(lock.code, lock.stderr).toBe(0)
 
+    // As a clone made under umask 077.
+    expect((await run(['chmod', '-R', 'go=', context], { cwd: folder, env })).code).toBe(0)
+
     const image = await build(context, join(folder, 'stages'))
+    const unreadable = ['find', image.folder, '!', '-type', 'l', '!', '-perm', '-o=r', '-print']
+    expect((await run(unreadable, { cwd: folder, env })).stdout, 'the image runs as node').toBe('')
 
     const postgres = await startPostgres({ dir: join(folder, 'postgres'), persistent: false })
     t.onTestFinished(() => postgres.stop())
@@ -96,6 +101,7 @@ async function build(context: string, stages: string): Promise<Image> {
       }
       case 'COPY': {
         const stage = /--from=(\S+)/.exec(instruction.getTextContent())?.[1]
+        const mode = /--chmod=(\S+)/.exec(instruction.getTextContent())?.[1]
         const paths = words.filter((word) => !word.startsWith('--')).slice(0, -1)
         for (const path of paths) {
           const from =
@@ -103,10 +109,10 @@ async function build(context: string, stages: string): Promise<Image> {
               ? join(context, path)
               : join(folders.get(stage) ?? '', path.replace('/app/', ''))
           if (stage === undefined) expect(allowed).toContain(`!${path}`)
-          await cp(from, join(image.folder, path.replace('/app/', '')), {
-            recursive: true,
-            verbatimSymlinks: true,
-          })
+          const to = join(image.folder, path.replace('/app/', ''))
+          await cp(from, to, { recursive: true, verbatimSymlinks: true })
+          if (mode === undefined) continue
+          expect((await run(['chmod', '-R', mode, to], { cwd: context, env })).code, mode).toBe(0)
         }
         break
       }
