@@ -1,9 +1,10 @@
 import validate from 'validate-npm-package-name'
+import { isReservedOnWindows } from '../templates/service/generators/names.ts'
 import { Failure } from './failure.ts'
 
 /**
  * Checks the name of a service: it becomes a package, a Kubernetes object, a host name and a span's service.name, so it must
- * be legal as each of them (npm's rules; RFC 1035 label).
+ * be legal as each of them (npm's rules; RFC 1035 label), and as a folder on Windows.
  * @throws Failure saying which rule is broken
  */
 export function checkName(name: string): void {
@@ -11,6 +12,11 @@ export function checkName(name: string): void {
   if (!verdict.validForNewPackages) {
     const [why = 'npm refuses it'] = [...(errorsOf(verdict) ?? []), ...(warningsOf(verdict) ?? [])]
     throw new Failure(`'${name}' cannot name a service: ${why}; choose a name like my-service`)
+  }
+  if (isReservedOnWindows(name)) {
+    throw new Failure(
+      `'${name}' cannot name a service: it is a device on Windows, where no folder can have that name; choose a name like my-service`,
+    )
   }
   if (!label.test(name)) {
     throw new Failure(

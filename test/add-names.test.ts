@@ -32,7 +32,7 @@ describe('nounFrom', () => {
     expect(nounFrom('lens', 'lenses')).toEqual({ singular: 'lens', plural: 'lenses' })
   })
 
-  test.each([
+  test.each<[string, string]>([
     ['', 'is empty'],
     ['  ', 'is empty'],
     ['My Service!', 'cannot be a name'],
@@ -47,6 +47,10 @@ describe('nounFrom', () => {
     ['context', 'has already'],
     ['platform', 'has already'],
     ['doc', 'has already'],
+    ...['con', 'prn', 'aux', 'nul', 'com1', 'LPT9', 'COM0', 'cons'].map((name): [string, string] => [
+      name,
+      'Windows',
+    ]),
   ])('%j is refused in one sentence: %s', (word, why) => {
     expect(() => nounFrom(word)).toThrow(why)
     expect(() => nounFrom(word)).toThrow(/^[^\n]*[.]$/)
@@ -60,6 +64,8 @@ describe('nounFrom', () => {
 test('nameFrom has one word for both, and refuses what nounFrom refuses', () => {
   expect(nameFrom('exchangeRates')).toEqual({ singular: 'exchange-rates', plural: 'exchange-rates' })
   expect(() => nameFrom('delete')).toThrow('reserved word')
+  expect(() => nameFrom('aux')).toThrow('Windows')
+  expect(nameFrom('auxiliary').singular).toBe('auxiliary')
 })
 
 describe('stampNames', () => {

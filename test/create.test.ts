@@ -75,6 +75,7 @@ describe('bad input: one sentence, exit 1, nothing written', () => {
     ['a hidden name', ['.hidden'], /cannot start with a period/],
     ['a name that Kubernetes refuses', ['my_service'], /Kubernetes/],
     ['a name of 64 letters', ['a'.repeat(64)], /at most 63/],
+    ['a name that Windows reserves', ['com1'], /Windows/],
     ['a missing parent', ['no/such/parent'], /parent directory does not exist/],
     ['a parent that is a file', ['plain/my-service'], /is a file/],
     ['a folder in which nobody may create', ['/proc/my-service'], /cannot create \/proc\/my-service/],

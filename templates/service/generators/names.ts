@@ -28,6 +28,14 @@ const taken = words(`
   context platform config main migrate prepare routes workers jobs test tests lint generators drizzle dist scripts support node-modules
   docs livez openapi readyz health ctx`)
 
+/** Devices that no file or folder may be named after, whatever follows behind a dot: `aux.ts` cannot be checked out on Windows. */
+const device = /^(?:con|prn|aux|nul|com\d|lpt\d)$/i
+
+/** Whether `name` is one of Windows' devices, such as `aux` or `com1`. */
+export function isReservedOnWindows(name: string): boolean {
+  return device.test(name)
+}
+
 /**
  * The noun that a person typed: `price-list`, `priceList`, `PriceList`, `price_list`, `price list`, or its plural.
  * With `plural` the word is taken as the singular, whatever it looks like (`nounFrom('canvas', 'canvases')`).
@@ -64,6 +72,9 @@ function refuseReserved({ singular, plural }: Noun): void {
   for (const name of new Set([singular, plural])) {
     if (reservedInJavaScript.has(name)) {
       throw new Error(`"${name}" is a reserved word in JavaScript: choose another name.`)
+    }
+    if (isReservedOnWindows(name)) {
+      throw new Error(`"${name}" is a device on Windows and cannot name a file there: choose another name.`)
     }
     if (taken.has(name))
       throw new Error(`"${name}" is a name that the service has already: choose another one.`)
