@@ -53,7 +53,7 @@ export async function migrateDatabase(url: string): Promise<number> {
   // A script has no root: what runs it ends with the terminal.
   using ctx = withTimeout(todo(), migrateTimeoutMs)
   const log = createLog({ level: 'warn', service: 'migrate' })
-  using opening = withTimeout(ctx, openTimeoutMs)
+  using opening = withTimeout(ctx, openTimeoutMs, new Error(`it took longer than ${openTimeoutMs} ms`))
   const db = await openDatabase(opening, log, { url, poolMax: 1, applicationName: 'migrate' })
   try {
     const options = { folder: migrationsFolder, schemas: schemas(), waitMs: migrateTimeoutMs }

@@ -81,9 +81,10 @@ export async function openDatabase(
     pool.end().catch(() => undefined)
     // Told to stop, as opposed to out of time: then the database is not what is wrong.
     if (ctx.err === Canceled) throw cause(ctx)
-    throw new Error(`the database at ${addressOf(options.url)} does not answer: ${reasonOf(error)}`, {
-      cause: error,
-    })
+    // What went wrong last, and that the time for it was over: its cause says how many ms, and which variable.
+    const reasons = new Set([reasonOf(error), ...(ctx.err === undefined ? [] : [reasonOf(cause(ctx))])])
+    const reason = [...reasons].join('; ')
+    throw new Error(`the database at ${addressOf(options.url)} does not answer: ${reason}`, { cause: error })
   }
   return database
 }
