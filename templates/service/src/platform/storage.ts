@@ -220,12 +220,19 @@ async function fill(ctx: Context, handle: FileHandle, content: Readable): Promis
   return { size, sha256: hash.digest('hex') }
 }
 
-/** Makes a rename durable. Windows cannot open a directory, and needs no such thing on NTFS. */
+/** What fsync of a directory answers where the file system has none: some of networks, of virtual machines, FUSE. */
+const noDirectorySync = new Set(['EINVAL', 'ENOTSUP', 'ENOSYS', 'EBADF'])
+
+/**
+ * Makes a rename durable, where the file system can. Windows cannot open a directory, and needs no such thing on NTFS.
+ */
 async function syncDirectory(directory: string): Promise<void> {
   if (process.platform === 'win32') return
   const handle = await open(directory, 'r')
   try {
     await handle.sync()
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && noDirectorySync.has(String(error.code)))) throw error
   } finally {
     await handle.close()
   }
