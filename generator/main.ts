@@ -8,11 +8,11 @@ import { eatenFlags } from './eaten.ts'
 import { Failure } from './failure.ts'
 import { help, optionsFrom } from './options.ts'
 import { requireInstalled } from './package-manager.ts'
-import type { Screen } from './progress.ts'
+import { say, type Screen } from './progress.ts'
 import { ask, defaults } from './prompts.ts'
 import { report } from './report.ts'
 import { ownPackage } from './root.ts'
-import { targetFrom } from './target.ts'
+import { pathWarning, targetFrom } from './target.ts'
 
 const ending = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
@@ -47,6 +47,8 @@ async function run(ctx: Context, args: readonly string[]): Promise<number> {
   const screen: Screen = options.json
     ? { stream: process.stderr, animated: false }
     : { stream: process.stdout, animated: process.stdout.isTTY && !process.env['CI'] }
+  const warning = pathWarning(choices.target)
+  if (warning !== undefined) say(screen, warning)
   const created = await create(ctx, screen, options, choices, door)
   const failed = created.verify?.ok === false
   const error = failed

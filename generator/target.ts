@@ -16,7 +16,7 @@ export interface Target {
 /**
  * Looks at the directory a user named, and changes nothing.
  * @throws Failure if no service can be created there: a path that names no directory of its own, a bad name, a
- * missing parent, a file, a directory that is not empty (unless `force`), or no permission to write
+ * path in which nothing runs, a missing parent, a file, a directory that is not empty (unless `force`), or no permission to write
  */
 export function targetFrom(given: string, options: { force: boolean; cwd: string }): Target {
   if (given.trim() === '') throw new Failure('the directory is missing: name one, like my-service')
@@ -29,6 +29,7 @@ export function targetFrom(given: string, options: { force: boolean; cwd: string
   const path = resolve(options.cwd, given)
   const name = basename(path)
   checkName(name)
+  refuseUnusable(path, given)
   const exists = isDirectory(path, given)
   if (exists && !options.force && readdir(path, given).length > 0) {
     throw new Failure(
@@ -37,6 +38,25 @@ export function targetFrom(given: string, options: { force: boolean; cwd: string
   }
   requireWritable(exists ? path : dirname(path), given)
   return { given, path, name, exists }
+}
+
+/**
+ * The sentence for a path in which the service runs and its tests do not; undefined for any other. Vite makes URLs of paths
+ * and reads them back.
+ */
+export function pathWarning({ path }: Target): string | undefined {
+  const character = /[#%?]/.exec(path)?.[0]
+  if (character === undefined) return undefined
+  return `'${character}' in ${path}: npm test cannot run in such a path, since Vite reads it as a URL; move the service to a path without # % ?`
+}
+
+// On Windows both are part of every path.
+function refuseUnusable(path: string, given: string): void {
+  const character = process.platform === 'win32' ? undefined : /[:\\]/.exec(path)?.[0]
+  if (character === undefined) return
+  throw new Failure(
+    `cannot create ${given}: in a path with '${character}' neither npm nor Node finds the service's programs: choose another directory`,
+  )
 }
 
 function isDirectory(path: string, given: string): boolean {

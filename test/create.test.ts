@@ -277,6 +277,35 @@ describe('what is written', () => {
   })
 })
 
+describe('a path in which not all of a service runs', () => {
+  it.each(['#', '%', '?'])(
+    'with %s is said before anything is written, in one sentence',
+    async (character) => {
+      const cwd = join(await temporaryFolder(onTestFinished), `c${character}`)
+      await mkdir(cwd)
+      const flags = ['--no-install', '--no-git']
+      const ended = await create(cwd, ['my-service', ...flags])
+      expect(ended.stdout.split('\n')[0]).toBe(
+        `'${character}' in ${join(cwd, 'my-service')}: npm test cannot run in such a path, since Vite reads it as a URL; move the service to a path without # % ?`,
+      )
+      expect(ended.code).toBe(0)
+      const json = await create(cwd, ['other-service', ...flags, '--json'])
+      expect(json.stderr).toContain('npm test cannot run in such a path')
+      expect(objectOf(json)).toMatchObject({ name: 'other-service' })
+    },
+  )
+
+  it.each([':', '\\'])('with %s is refused: nothing runs there', async (character) => {
+    const cwd = join(await temporaryFolder(onTestFinished), `c${character}`)
+    await mkdir(cwd)
+    const ended = await create(cwd, ['my-service', '--no-install', '--no-git'])
+    expect(ended.stderr).toMatch(oneSentence)
+    expect(ended.stderr).toContain(`a path with '${character}'`)
+    expect(ended.code).toBe(1)
+    expect(await readdir(cwd)).toEqual([])
+  })
+})
+
 describe('git', () => {
   it('is one commit of everything, and a clean tree', async () => {
     const cwd = await temporaryFolder(onTestFinished)
