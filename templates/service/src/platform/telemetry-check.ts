@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { withTimeout, type Context } from '../context/context.ts'
 import { until } from '../context/until.ts'
+import { ignored } from './telemetry-environment.ts'
 import { endpointVariable, namesIn, type Environment, type TelemetryPlan } from './telemetry-plan.ts'
 
 /** Where a signal is sent, and the variable that says so. */
@@ -14,8 +15,8 @@ interface Endpoint {
 const connectMs = 3_000
 
 /**
- * What the environment asks for and will not be exported wherever it is sent, as one sentence; undefined if there is
- * nothing of the kind. The SDKs pass over it in silence.
+ * What the environment asks for and will not be exported wherever it is sent, or is malformed, as one sentence; undefined
+ * if there is nothing of the kind. The SDKs pass over it in silence.
  * @param tracing whether a tracer was made of what the environment says
  */
 export function unexported(plan: TelemetryPlan, env: Environment, tracing: boolean): string | undefined {
@@ -37,6 +38,7 @@ export function unexported(plan: TelemetryPlan, env: Environment, tracing: boole
       'OTEL_NODE_ENABLED_INSTRUMENTATIONS has no effect: no loader hook is there that could instrument a library, the service makes its own spans',
     )
   }
+  said.push(...ignored(env))
   return said.length > 0 ? said.join('; ') : undefined
 }
 

@@ -84,6 +84,22 @@ test.for([
   expect((await fetch(`${first.url}/readyz`)).status).toBe(200)
 })
 
+test("OpenTelemetry's variables that are malformed are said at the start, without what they hold", async (t) => {
+  const service = startProcess(t, {
+    env: {
+      DATABASE_URL: 'postgres://service@127.0.0.1:1/nowhere',
+      STARTUP_TIMEOUT_MS: '300',
+      OTEL_EXPORTER_OTLP_HEADERS: 'authorization: Bearer hunter2',
+    },
+  })
+
+  const { msg } = await service.line((line) => line.level === 'warn')
+
+  expect(msg).toMatch(/^telemetry: OTEL_EXPORTER_OTLP_HEADERS: entry 1 is not sent whole; write name=value/)
+  await service.exited
+  expect(JSON.stringify(service.log)).not.toContain('hunter2')
+})
+
 test('each phase of a start tells how long it took, and of one that failed how long until then', async (t) => {
   const service = await startService(t)
   const { tookMs } = await service.line(({ msg }) => msg === 'listening')
