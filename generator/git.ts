@@ -27,11 +27,14 @@ export async function commitAll(
   scratch: string | undefined,
 ): Promise<Committed> {
   if (findOnPath('git', process.env) === undefined) return not('git is not installed; no repository was made')
-  const git = (...args: string[]): Promise<Outcome> =>
+  const git: Git = (...args) =>
     runCommand(ctx, 'git', args, { cwd: directory, env: gitEnvironment(process.env) })
 
   const around = await git('rev-parse', '--show-toplevel')
-  if (around.code === 0) return not(`inside the repository ${around.stdout.trim()}; commit it there`)
+  if (around.code === 0) {
+    const ignored = await ignoredOf(git, files)
+    return not(`inside the repository ${around.stdout.trim()}; commit it there${ignored}`)
+  }
   if (around.output.includes('dubious ownership'))
     return not("inside another user's repository; commit it there")
 
@@ -42,10 +45,7 @@ export async function commitAll(
   const rest = ['--all', '--', '.', ...(scratch === undefined ? [] : [`:(exclude)${scratch}`])]
   // Forced: an ignore file of the user's own may hold *.sql or .env*.
   const forced = [...files, ...lockFiles.filter((file) => existsSync(join(directory, file)))]
-  const adds = [rest]
-  for (let at = 0; at < forced.length; at += filesAtOnce)
-    adds.push(['--force', '--', ...forced.slice(at, at + filesAtOnce)])
-  for (const args of adds) {
+  for (const args of [rest, ...batches(forced).map((batch) => ['--force', '--', ...batch])]) {
     const add = await git('add', ...args)
     if (add.code !== 0) return not(`git add failed (${lastLines(add.output, 1)}); nothing is committed`)
   }
@@ -59,6 +59,26 @@ export async function commitAll(
     )
   }
   return not(`git commit failed (${lastLines(commit.output, 1)}); all is added, so commit it by hand`)
+}
+
+type Git = (...args: string[]) => Promise<Outcome>
+
+/** What to say of those of `files` that the repository around the service ignores; empty if it ignores none. */
+async function ignoredOf(git: Git, files: readonly string[]): Promise<string> {
+  const ignored: string[] = []
+  for (const batch of batches(files)) {
+    const { stdout } = await git('check-ignore', '--', ...batch)
+    ignored.push(...stdout.split('\n').filter((line) => line !== ''))
+  }
+  if (ignored.length === 0) return ''
+  const some = `${ignored.slice(0, 3).join(', ')}${ignored.length > 3 ? ' …' : ''}`
+  return `, with git add --force for ${ignored.length} files that it ignores (${some})`
+}
+
+function batches(files: readonly string[]): string[][] {
+  const found: string[][] = []
+  for (let at = 0; at < files.length; at += filesAtOnce) found.push(files.slice(at, at + filesAtOnce))
+  return found
 }
 
 function not(note: string): Committed {

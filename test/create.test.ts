@@ -394,6 +394,18 @@ describe('git', () => {
     expect(await git(cwd, 'status', '--porcelain')).toBe('?? my-service/\n')
   })
 
+  it('is left alone inside another repository, and what that one ignores is said', async () => {
+    const cwd = await temporaryFolder(onTestFinished)
+    await git(cwd, 'init', '--quiet')
+    await writeFiles(cwd, { '.gitignore': 'docs/\n*.sql\nops/\n' })
+    const ended = await create(cwd, ['my-service', '--no-install'])
+    expect(ended.stdout).toMatch(
+      /git: inside the repository .*; commit it there, with git add --force for \d+ files that it ignores \(docs\/context\.md, docs\/generators\.md, docs\/guarantees\.md …\)\n/,
+    )
+    // The service's own .gitignore comes before that of the folder around it.
+    expect(ended.stdout).not.toContain('.sql')
+  })
+
   it('is not the repository whose hook calls the command', async () => {
     const cwd = await temporaryFolder(onTestFinished)
     const other = await temporaryFolder(onTestFinished)
