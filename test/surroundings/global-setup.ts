@@ -16,7 +16,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const lines = missing()
   const ci = process.env['CI']
   if (lines.length > 0 && ci !== undefined && ci !== '' && ci !== 'false') throw new Error(lines.join('\n'))
-  for (const line of lines) process.stderr.write(`${line}\n`)
+  for (const line of lines) process.stderr.write(`${line} (its tests are skipped)\n`)
   const { emitted, folder, remove } = await emitServices()
   project.provide('emitted', emitted)
   // Once for all: in a clone that only root may enter it is a copy.

@@ -63,6 +63,34 @@ describe.skipIf(find('pgbouncer') === undefined).each(['session', 'transaction']
   },
 )
 
+it.skipIf(find('pgbouncer') === undefined)(
+  'a client that hangs up on a statement that waits inside PgBouncer is let go, and the service is well',
+  async (t) => {
+    const postgres = await startPostgres(t, { version: 18 })
+    const pgbouncer = await startPgBouncer(t, postgres, 'transaction', 2)
+    const env = { DATABASE_URL: pgbouncer.url }
+    await migrate(t, { env })
+    const service = await startService(t, { env })
+    const leavers = Array.from({ length: 6 }, () => open(`${service.url}/probe/query?seconds=30`))
+    await eventually(async () => (await running(postgres, 'pg_sleep')) === 2, 20_000)
+    await eventually(async () => (await underWay(service)) === 6, 20_000)
+
+    for (const leaver of leavers) leaver.hangUp()
+
+    await eventually(async () => (await underWay(service)) === 0, 20_000)
+    await eventually(async () => (await running(postgres, 'pg_sleep')) === 0, 20_000)
+    await useDocuments(service.url)
+    expect(pgbouncer.running(), pgbouncer.log()).toBe(true)
+  },
+)
+
+/** How many requests the service says it is at work on. */
+async function underWay({ adminPort }: Service): Promise<number> {
+  const metrics = await (await fetch(`http://127.0.0.1:${adminPort}/metrics`)).text()
+  const counts = metrics.matchAll(/^http_server_active_requests\{.*\} (\d+)/gm)
+  return Array.from(counts, ([, count]) => Number(count)).reduce((sum, count) => sum + count, 0)
+}
+
 describe.skipIf(find('pgbouncer') === undefined)('jobs behind PgBouncer in session mode', () => {
   it('are run', async (t) => {
     const postgres = await startPostgres(t, { version: 18 })

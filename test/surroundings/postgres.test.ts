@@ -27,16 +27,8 @@ describe.each([15, 18] as const)('on PostgreSQL %i', (version) => {
     await streamRows(url, postgres)
   })
 
-  it.skipIf(!present || !hasOpenssl)('over TLS that is verified, to an address without a name', async (t) => {
-    const certificates = await makeCertificates(t)
-    const postgres = await startPostgres(t, { version, ...(await overTls(certificates, 'scram-sha-256')) })
-    const { url } = await serve(t, `${postgres.url}?sslmode=verify-full&sslrootcert=${certificates.ca}`)
-    await useDocuments(url)
-    expect(await encrypted(postgres)).toBe(true)
-  })
-
   it.skipIf(!present || !hasOpenssl)(
-    'over TLS with a client certificate instead of a password',
+    'over TLS that is verified, to an address without a name, with a client certificate',
     async (t) => {
       const certificates = await makeCertificates(t)
       const postgres = await startPostgres(t, { version, ...(await overTls(certificates, 'cert')) })

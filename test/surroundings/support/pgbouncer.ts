@@ -16,6 +16,7 @@ export async function startPgBouncer(
   t: Scope,
   postgres: Postgres,
   mode: 'session' | 'transaction',
+  poolSize = 20,
 ): Promise<PgBouncer> {
   const user = await postgresUser('')
   const folder = await temporaryFolder(t, 'pgbouncer', user)
@@ -28,6 +29,7 @@ export async function startPgBouncer(
     'listen_port = 6432': `listen_port = ${port}`,
     '/etc/pgbouncer/userlist.txt': users,
     'pool_mode = transaction': `pool_mode = ${mode}`,
+    'default_pool_size = 20': `default_pool_size = ${poolSize}`,
   })
   // Debian's default is a folder of its own for a socket.
   await writeFile(file, `${text}\nunix_socket_dir =\n`)

@@ -33,5 +33,5 @@ export function pathOf(program: Program): string {
 export function missing(): string[] {
   return Object.entries(packages)
     .filter(([program]) => find(program as Program) === undefined)
-    .map(([program, name]) => `${program} is missing, so its tests are skipped: apt-get install ${name}`)
+    .map(([program, name]) => `${program} is missing: apt-get install ${name}`)
 }
