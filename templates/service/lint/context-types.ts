@@ -65,7 +65,12 @@ export function contextTypes(services: ParserServicesWithTypeInformation): Conte
         .some(({ name }) => name.startsWith('__@dispose')),
     isStream: (node) => {
       const type = checker.getNonNullableType(typeOf(node))
-      return type.getProperty('readableFlowing') !== undefined || type.getProperty('getReader') !== undefined
+      return (
+        type.getProperty('readableFlowing') !== undefined ||
+        type.getProperty('getReader') !== undefined ||
+        // A line at a time, of readline.
+        type.getProperty('getCursorPos') !== undefined
+      )
     },
     isDatabase: (node) => {
       const symbol = checker.getNonNullableType(typeOf(node)).getSymbol()

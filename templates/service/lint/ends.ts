@@ -44,7 +44,7 @@ export const ends: Linter.RulesRecord = {
     },
     {
       selector:
-        'CallExpression[callee.object.property.name="message"] > Literal[value=/cancel|abort|deadline|timed? ?out/i]',
+        'CallExpression[callee.object.property.name=/^(?:message|name)$/] > Literal[value=/cancel|abort|deadline|timed? ?out/i]',
       message: asked,
     },
     {
@@ -60,6 +60,10 @@ export const ends: Linter.RulesRecord = {
       selector:
         'NewExpression[callee.name="Promise"] > :function :matches(CallExpression.body, BlockStatement > ExpressionStatement > CallExpression)[callee.name="setTimeout"]',
       message: 'A pause ends with its context: write `await sleep(ctx, ms)` of src/context/sleep.ts.',
+    },
+    {
+      selector: 'CallExpression[callee.property.name="nextTick"] > :function[async=true]',
+      message: 'Nobody waits for this work. Await it, or give it to a group.',
     },
     {
       selector: ':matches(ExportAllDeclaration, ExportNamedDeclaration[source])',

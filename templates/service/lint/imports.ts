@@ -26,7 +26,8 @@ const testContext: Refused = {
 const packages: readonly Refused[] = [
   { regex: '^@?hono(?:/|$)', message: 'A route is data: write route({ … }) of src/platform/route.ts.' },
   {
-    regex: '^(?:pg|pg-.+|postgres|slonik|knex)(?:/|$)|^drizzle-orm/(?!pg-core$|zod$)',
+    regex:
+      '^(?:pg|pg-.+|postgres|slonik|knex|mysql2|mongodb|redis|ioredis)(?:/|$)|^drizzle-orm/(?!pg-core$|zod$)',
     message: 'A query has a context: write db.run(ctx, (q) => …) of src/platform/database.ts.',
   },
   {

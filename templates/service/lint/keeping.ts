@@ -43,6 +43,9 @@ export function keeping(
       }
       case Type.CallExpression:
         if (isOfCall(value)) return 'stored'
+        if (value.callee.type === Type.MemberExpression && source.getText(value.callee.property) === 'bind') {
+          return value.arguments.some(isOfCall) ? 'closure' : undefined
+        }
         return types.isPromise(value) && isUnderCall(value) ? 'promise' : undefined
       default:
         return isOfCall(value) ? 'stored' : undefined

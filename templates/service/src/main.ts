@@ -1,6 +1,5 @@
 import { background, contextName, withTimeout, withValue, type Lifetime } from './context/context.ts'
 import { ended } from './context/ended.ts'
-import { errorOf } from './context/thrown.ts'
 import { flushMsOf, loadConfig } from './config.ts'
 import { listenAdmin } from './platform/admin.ts'
 import { closers, type Closers } from './platform/closers.ts'
@@ -40,7 +39,7 @@ async function run(root: Lifetime, log: ProcessLog): Promise<boolean> {
   using stop = untilStopped(root, log)
   const opened = closers(log)
   const started = await start(root, stop, log, opened).catch(async (error: unknown) => {
-    const reason = errorOf(error).message
+    const reason = error instanceof Error ? error.message : String(error)
     log.fatal(root, `start-up failed: ${reason}`, { tookMs: opened.openMs })
     await opened.close(startTrace(root, 'shutdown'), flushMsOf(process.env))
   })

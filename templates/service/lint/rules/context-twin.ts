@@ -92,7 +92,7 @@ export const contextTwin = rule({
       return (variable?.references ?? []).some(({ identifier: { parent } }) => {
         return (
           parent.type === Type.CallExpression &&
-          parent.arguments.some((given) => given !== stream && endsWithContext(given))
+          parent.arguments.some((given) => given !== stream && !isFunction(given) && endsWithContext(given))
         )
       })
     }
@@ -157,7 +157,7 @@ export const contextTwin = rule({
         if (twin === undefined) return
         const [ctx] = contexts.visibleAt(node)
         if (ctx === undefined || isWaitedFor(node) || hasAfterFunc(node, ctx)) return
-        if (node.arguments.some((given) => isTied(given))) return
+        if (node.arguments.some((given) => !isFunction(given) && isTied(given))) return
         const fix = pass(node, twin.options, ctx.name)
         context.report({
           node,

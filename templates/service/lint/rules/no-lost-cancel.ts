@@ -93,14 +93,15 @@ export const noLostCancel = rule({
           first !== undefined &&
           range[1] < first.range[0],
       )
-      if (first !== undefined && left === undefined) return
+      const late = waited.every((use) => use.range[1] < started.range[0])
+      if (first !== undefined && left === undefined && !late) return
       context.report({ node: left ?? declarator, messageId: 'wait', data: { name: group.name } })
     }
 
     /** A promise that is returned out of the block of `using`, and not awaited in it. */
     function checkReturn(node: TSESTree.ReturnStatement): void {
       const { argument } = node
-      if (argument === null || argument.type === Type.AwaitExpression || !types.isPromise(argument)) return
+      if (argument === null || !returnsPromise(argument)) return
       const [fn] = functionsAround(node)
       if (fn === undefined || fn.generator) return
       for (const at of ancestors(node)) {
@@ -116,6 +117,20 @@ export const noLostCancel = rule({
             return
           }
         }
+      }
+    }
+
+    /** A promise, or an object of some. */
+    function returnsPromise(value: TSESTree.Node): boolean {
+      switch (value.type) {
+        case Type.AwaitExpression:
+          return false
+        case Type.ObjectExpression:
+          return value.properties.some((one) => one.type === Type.Property && returnsPromise(one.value))
+        case Type.ArrayExpression:
+          return value.elements.some((one) => one !== null && returnsPromise(one))
+        default:
+          return types.isPromise(value)
       }
     }
 

@@ -128,8 +128,11 @@ export const noSwallowedEnd = rule({
         if (tells(node.body, caught) || isBestEffort(node.body, caught) || asksBehind(parent)) return
         report(node, ctx)
       },
-      'CallExpression[callee.property.name="catch"]'(node: TSESTree.CallExpression) {
-        const [handler] = node.arguments
+      // `.catch(handler)`, and `.then(go on, handler)`.
+      'CallExpression[callee.property.name=/^(?:catch|then)$/]'(node: TSESTree.CallExpression) {
+        const handler = node.arguments.length === 2 ? node.arguments[1] : node.arguments[0]
+        const isThen = sourceCode.getText(node.callee).endsWith('then')
+        if (isThen && node.arguments.length < 2) return
         if (node.callee.type !== Type.MemberExpression || handler === undefined || !isFunction(handler))
           return
         if (!types.isPromise(node.callee.object) || insideCleanUp(node)) return

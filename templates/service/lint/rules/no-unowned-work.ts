@@ -31,9 +31,23 @@ export const noUnownedWork = rule({
         (below) =>
           below.type === Type.CallExpression &&
           types.contextFunction(below) !== 'ended' &&
-          types.isPromise(below) &&
-          below.arguments.some((given) => types.isContext(given) && !types.isLifetime(given)),
+          below.arguments.some(isUnderCall) &&
+          types.isPromise(below),
       )
+    }
+
+    /** A context of a call, or options with the signal of one. */
+    function isUnderCall(given: TSESTree.Node): boolean {
+      if (given.type === Type.ObjectExpression) {
+        return given.properties.some(
+          (one) =>
+            one.type === Type.Property &&
+            one.value.type === Type.MemberExpression &&
+            sourceCode.getText(one.value.property) === 'signal' &&
+            types.isContext(one.value.object),
+        )
+      }
+      return types.isContext(given) && !types.isLifetime(given)
     }
 
     /** The parts of what is waited for together, as they are written: elements, or what a map makes of many. */

@@ -173,6 +173,12 @@ export const passContext = rule({
     function checkClosure(node: TSESTree.CallExpression): void {
       const called = closureOf(node.callee)
       if (called !== undefined) {
+        for (const fn of functionsAround(node)) {
+          if (fn === homeOf(called.outer)) break
+          if (fn.type === Type.FunctionDeclaration || !types.ignoresContext(fn)) continue
+          context.report({ node: node.callee, messageId: 'offered', data: { name: called.outer.name } })
+          return
+        }
         const nearest = nearerThan(called.outer, node)
         if (nearest !== undefined && !isAttempted(nearest, node)) {
           const data = { fn: sourceCode.getText(node.callee), name: called.outer.name, nearest: nearest.name }

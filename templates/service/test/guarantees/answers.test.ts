@@ -91,6 +91,21 @@ describe('an answer tells the client what is wrong, and nothing of the inside', 
     expect(await response.json()).toMatchObject({ title: 'Not Found', requestId: 'mine' })
   })
 
+  test('a handler that leaves a group nobody waited for: 500, and the log names the place; its own 404 stands', async () => {
+    const service = shared()
+
+    const left = await fetch(`${service.url}/probe/left-group?by=return`, {
+      headers: { 'x-request-id': 'left' },
+    })
+    expect(left.status).toBe(500)
+    const line = await service.line((entry) => entry['requestId'] === 'left' && 'err' in entry)
+    expect(JSON.stringify(line)).toMatch(
+      /The group made at .*probe\.routes\.\w+.* was left before its work was waited for/,
+    )
+
+    expect((await fetch(`${service.url}/probe/left-group?by=exception`)).status).toBe(404)
+  })
+
   test('a failure: 500 without its message; the log has it with its stack', async () => {
     const service = shared()
 

@@ -5,10 +5,11 @@ import { sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { withoutCancel } from '../../src/context/context.ts'
 import { ended } from '../../src/context/ended.ts'
+import { group } from '../../src/context/group.ts'
 import { sleep } from '../../src/context/sleep.ts'
 import { createClient } from '../../src/platform/client.ts'
 import type { Platform } from '../../src/platform/platform.ts'
-import { Problem } from '../../src/platform/problem.ts'
+import { notFound, Problem } from '../../src/platform/problem.ts'
 import { route, type Route, type StreamedResponse } from '../../src/platform/route.ts'
 import { integerParameter } from '../../src/platform/values.ts'
 import { routes as own } from '../../src/routes.ts'
@@ -347,6 +348,21 @@ export function routes(platform: Platform): Route[] {
       responses,
       handle: () => {
         throw new Error('the secret of the inside')
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/probe/left-group',
+      summary: 'Leaves a group that nobody has waited for, by an exception or not',
+      tags,
+      query: z.object({ by: z.enum(['return', 'exception']) }),
+      responses,
+      async handle(ctx, { query }) {
+        using workers = group(ctx)
+        workers.go((ctx) => sleep(ctx, 60_000))
+        await sleep(ctx, 1)
+        if (query.by === 'exception') throw notFound('nothing is here')
+        return Response.json({})
       },
     }),
     route({

@@ -143,7 +143,7 @@ function placeOf(url: URL): Place {
 /** Waits for a call to S3 as long as ctx lasts; when that ends the call ends, and its cause is what is thrown. */
 async function sent<T>(
   ctx: Context,
-  call: (options: { abortSignal: AbortSignal }) => Promise<T>,
+  call: (options: { abortSignal: Context['signal'] }) => Promise<T>,
 ): Promise<T> {
   throwIfEnded(ctx)
   return until(ctx, call({ abortSignal: ctx.signal }))

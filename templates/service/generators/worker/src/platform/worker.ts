@@ -67,5 +67,6 @@ export function jobWorker(
 /** What it leaves open is closed with the process. */
 async function closeBroken(parent: Context, engine: Engine): Promise<void> {
   using ctx = withTimeout(parent, closeMs)
+  // eslint-disable-next-line context/no-swallowed-end -- it is broken, and its caller asks its own context next
   await engine.close(ctx).catch(() => undefined)
 }
