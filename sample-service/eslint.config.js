@@ -3,7 +3,7 @@ import { tsImport } from 'tsx/esm/api'
 import tseslint from 'typescript-eslint'
 
 // The rules are TypeScript as the rest is. Node 20 strips no types, so tsx loads them, in an editor as well.
-const { plugin: context } = await tsImport('./lint/plugin.ts', import.meta.url)
+const { plugin: context, imports, ends } = await tsImport('./lint/plugin.ts', import.meta.url)
 
 /**
  * The service, and the pieces of it that `npm run add` stamps. Not scripts/ and generators/ themselves: they are programs
@@ -40,7 +40,11 @@ export default tseslint.config(
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
       '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
       // What is there to be handed on one day is called _platform until then, as for TypeScript.
-      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_' }],
+      '@typescript-eslint/no-unused-vars': [
+        'error',
+        // `using` is there for its end.
+        { argsIgnorePattern: '^_', ignoreUsingDeclarations: true },
+      ],
       // A cause is handed on as it came: cause(ctx) is an Error, or undefined only before the end.
       '@typescript-eslint/only-throw-error': 'off',
       // async is a promise: such a function rejects, whether it waits today or not.
@@ -52,17 +56,18 @@ export default tseslint.config(
   {
     files: [...service, 'test/**/*.ts'],
     rules: {
-      'context/arrows': 'error',
       'context/context-first': 'error',
       'context/context-twin': 'error',
       'context/no-context-in-state': 'error',
       'context/no-lost-cancel': 'error',
-      'context/no-raw-abort': 'error',
+      'context/no-swallowed-end': 'error',
       'context/no-unowned-work': 'error',
       'context/pass-context': 'error',
-      'context/single-root': 'error',
+      'context/stay-in-transaction': 'error',
+      ...ends,
     },
   },
+  ...imports,
   {
     // Here the words are defined that the rules speak of: what makes contexts, ends them, and keeps their tree.
     files: ['src/context/*.ts'],
@@ -70,8 +75,9 @@ export default tseslint.config(
       'context/context-twin': 'off',
       'context/no-context-in-state': 'off',
       'context/no-lost-cancel': 'off',
-      'context/no-raw-abort': 'off',
-      'context/single-root': 'off',
+      'context/no-swallowed-end': 'off',
+      'no-restricted-globals': 'off',
+      'no-restricted-syntax': 'off',
     },
   },
   {
@@ -82,9 +88,12 @@ export default tseslint.config(
       'context/context-twin': 'off',
       'context/no-context-in-state': 'off',
       'context/no-lost-cancel': 'off',
-      'context/no-raw-abort': 'off',
+      'context/no-swallowed-end': 'off',
       'context/no-unowned-work': 'off',
       'context/pass-context': 'off',
+      'no-restricted-globals': 'off',
+      'no-restricted-properties': 'off',
+      'no-restricted-syntax': 'off',
       '@typescript-eslint/no-floating-promises': 'error',
       // vitest's test context is there to be taken apart.
       '@typescript-eslint/unbound-method': 'off',

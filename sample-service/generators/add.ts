@@ -3,17 +3,20 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import { parseArgs } from 'node:util'
-import nodePlop, { type NodePlopAPI } from 'node-plop'
-import { describeChanges } from './difference.ts'
+import type { PlopGeneratorConfig } from 'node-plop'
+import type { Piece } from './piece.ts'
+import { pieces } from './pieces.ts'
 import { openPlan, type Change } from './plan.ts'
+import { flagsFor, promptsFor } from './prompts.ts'
 import { writeChanges } from './write.ts'
 
 /*
  * npm run add -- <piece> <name> [--plural <word> and the piece's own flags] [--dry-run] [--diff] [--json] [--yes]
  *
- * Every question of the plopfile is a flag of the same name.
- * Plans in memory, shows the plan, writes all of it or nothing. Twice is once. Exit code 0 also when there was nothing to do; 1 with
- * one sentence on stderr when something is in the way, and then no byte has changed; 130 after Ctrl-C.
+ * It adds what `npx plop` adds, by the same function, and each of plop's questions is a flag of the same name.
+ * It plans in memory, shows the plan, and writes all of it or nothing. A second run finds nothing to do. Exit code 0, also when
+ * there was nothing to do; 1 with one sentence on stderr when something is in the way, and then no file has changed; 130 after
+ * Ctrl-C. ts-morph, prettier and plop are loaded when they are needed: together they take more than a second.
  */
 
 const root = join(import.meta.dirname, '..')
@@ -34,41 +37,49 @@ try {
 }
 
 async function add(args: string[]): Promise<void> {
-  const plop = await nodePlop(join(import.meta.dirname, 'plopfile.ts'), { destBasePath: root, force: false })
-  const { values, said, positionals } = parse(args, plop)
-  // Without the `--` npm keeps the flag for itself, and tells it by this variable alone.
+  const { values, said, positionals } = parse(args)
+  // Without `--` npm keeps the flag for itself and only sets this variable.
   const dryRun = values['dry-run'] === true || process.env['npm_config_dry_run'] === 'true'
-  if (values.help) return void process.stdout.write(usage(plop))
+  if (values.help) return void process.stdout.write(usage())
 
   const asks = process.stdin.isTTY && process.stdout.isTTY && !values.yes && !values.json
-  const [piece, name, ...more] = positionals
-  if (more[0] !== undefined) throw new Error(`"${more[0]}" is one name too many: add one thing at a time.`)
-  if (piece === undefined && !asks) throw new Error(`Say what to add.\n\n${usage(plop)}`)
-  const chosen = generatorNamed(plop, piece ?? (await askPiece(plop)))
-  const unknown = Object.keys(said).find((flag) => !questionsOf(chosen).includes(flag))
+  const [typed, name, ...more] = positionals
+  if (more[0] !== undefined)
+    throw new Error(`unexpected argument "${more[0]}": npm run add adds one piece at a time.`)
+  if (typed === undefined && !asks) throw new Error(`Name the piece to add.\n\n${usage()}`)
+  const piece = pieceNamed(typed ?? (await askPiece()))
+  const unknown = Object.keys(said).find((flag) => !flagsFor(piece).includes(flag))
   if (unknown !== undefined)
-    throw new Error(`${chosen.name} takes no --${unknown}: npm run add -- --help lists what there is.`)
+    throw new Error(`${piece.name} has no flag --${unknown}: npm run add -- --help lists the flags.`)
   if (name === undefined && !asks) {
-    throw new Error(`Say the name of what to add: npm run add -- ${chosen.name} invoice`)
+    throw new Error(`The name is missing: npm run add -- ${piece.name} invoice`)
   }
-  const answers = name === undefined ? await ask(chosen, said) : { ...said, name }
+  const answers = name === undefined ? await askAnswers(piece, said) : { ...said, name }
 
-  const changes = await plan(chosen, { ...answers })
-  const title = `${chosen.name} ${answers.name}`
+  const plan = openPlan(root)
+  const { planPiece } = await import('./plan-piece.ts')
+  await planPiece(plan, piece, answers)
+  const changes = plan.changes()
   const did = changes.length === 0 ? 'nothing' : dryRun ? 'dry-run' : 'written'
-  if (!values.json) process.stdout.write(told(title, changes, did, values.diff === true))
+  if (!values.json) {
+    process.stdout.write(
+      await described(`${piece.name} ${answers['name'] ?? ''}`, changes, did, values.diff === true),
+    )
+  }
   if (did === 'written') {
     process.stderr.write(warning(root))
     if (name === undefined && !(await agreed())) return void process.stdout.write('Nothing was added.\n')
     writeChanges(root, changes)
   }
-  if (values.json) process.stdout.write(`${JSON.stringify(asJson(chosen.name, changes, did))}\n`)
-  else if (did === 'written') process.stdout.write(next(changes))
+  if (values.json) process.stdout.write(`${JSON.stringify(asJson(piece.name, changes, did))}\n`)
+  else if (did === 'written') {
+    const { nextSteps } = await import('./difference.ts')
+    process.stdout.write(`Added. ${nextSteps(changes)}`)
+  }
 }
 
-/** What was typed: `said` are the answers to questions of the pieces, `values` the flags of this command. */
-function parse(args: string[], plop: NodePlopAPI) {
-  const questions = plop.getGeneratorList().flatMap(({ name }) => questionsOf(generatorNamed(plop, name)))
+/** Parses the arguments: `said` has the answers to the questions of pieces, `values` the flags of this command. */
+function parse(args: string[]) {
   const text = { type: 'string' } as const
   const flag = { type: 'boolean' } as const
   try {
@@ -76,7 +87,7 @@ function parse(args: string[], plop: NodePlopAPI) {
       args,
       allowPositionals: true,
       options: {
-        ...Object.fromEntries(questions.filter((name) => name !== 'name').map((name) => [name, text])),
+        ...Object.fromEntries(pieces.flatMap(flagsFor).map((name) => [name, text])),
         ...{ 'dry-run': flag, diff: flag, json: flag, yes: flag, help: flag },
       },
     })
@@ -86,63 +97,48 @@ function parse(args: string[], plop: NodePlopAPI) {
     return { values, said: Object.fromEntries(said) as Record<string, string>, positionals }
   } catch (cause) {
     const [sentence] = String(cause instanceof Error ? cause.message : cause).split(/\. |\n/)
-    throw new Error(`${sentence ?? ''}: npm run add -- --help lists what there is.`, { cause })
+    throw new Error(`${sentence ?? ''}: npm run add -- --help lists the flags.`, { cause })
   }
 }
 
-type Chosen = ReturnType<typeof generatorNamed>
-
-function generatorNamed(plop: NodePlopAPI, name: string) {
-  const names = plop.getGeneratorList().map((one) => one.name)
-  if (!names.includes(name))
-    throw new Error(`There is no piece "${name}": choose one of ${names.join(', ')}.`)
-  return { name, generator: plop.getGenerator(name) }
+function pieceNamed(name: string): Piece {
+  const piece = pieces.find((one) => one.name === name)
+  if (piece) return piece
+  throw new Error(`There is no piece "${name}": choose one of ${pieces.map((one) => one.name).join(', ')}.`)
 }
 
-/** The names of what the piece asks for; all but `name` are flags. */
-function questionsOf({ generator }: Chosen): string[] {
-  const prompts = Array.isArray(generator.prompts) ? generator.prompts : []
-  return prompts.flatMap(({ name }: { name?: unknown }) => (typeof name === 'string' ? [name] : []))
+/** Asks for the answers that were not given as flags. */
+async function askAnswers(piece: Piece, said: Record<string, string>): Promise<Record<string, string>> {
+  const prompts = promptsFor(piece)
+  // plop asks the questions whose answer is `_`.
+  return ask(
+    prompts,
+    prompts.map(({ name = '' }) => said[name] ?? '_'),
+  )
 }
 
-/** Asks for what was not said. */
-async function ask(chosen: Chosen, said: Record<string, string>): Promise<{ name: string }> {
-  // plop takes an answer for a question, and `_` for none.
-  const answers = questionsOf(chosen).map((question) => said[question] ?? '_')
-  return (await unlessStopped(chosen.generator.runPrompts(answers))) as { name: string }
-}
-
-/** Runs the piece's actions, which plan and write nothing. Throws the first obstacle. */
-async function plan({ generator }: Chosen, answers: object): Promise<Change[]> {
-  const run = { ...answers, plan: openPlan(root), signal: stop.signal }
-  const { failures } = await generator.runActions(run)
-  const [obstacle] = failures
-  if (obstacle) throw new Error(obstacle.error)
-  return run.plan.changes()
-}
-
-async function askPiece(plop: NodePlopAPI): Promise<string> {
-  const choices = plop
-    .getGeneratorList()
-    .map(({ name, description }) => ({ name: `${name}: ${description}`, value: name }))
-  const question = plop.setGenerator('piece', {
-    prompts: [{ type: 'list', name: 'piece', message: 'What to add?', choices }],
-  })
-  const { piece } = (await unlessStopped(question.runPrompts())) as { piece: string }
+async function askPiece(): Promise<string> {
+  const choices = pieces.map(({ name, summary }) => ({ name: `${name}: ${summary}`, value: name }))
+  const { piece = '' } = await ask([{ type: 'list', name: 'piece', message: 'What to add?', choices }])
   return piece
 }
 
 /**
- * Inquirer answers Ctrl-C with a signal to its own process and never settles: its question ends here instead. The timer keeps the
- * process alive for the signal, which nothing else does once inquirer has let go of the terminal.
+ * Asks by plop. Inquirer answers Ctrl-C with a signal to its own process and never settles, so the question ends here instead.
+ * The timer keeps the process alive for the signal, which nothing else does once inquirer has released the terminal.
  */
-async function unlessStopped<T>(answers: Promise<T>): Promise<T> {
+async function ask(
+  prompts: PlopGeneratorConfig['prompts'],
+  bypass: string[] = [],
+): Promise<Record<string, string>> {
+  const { default: nodePlop } = await import('node-plop')
+  const generator = (await nodePlop()).setGenerator('ask', { prompts })
   const alive = setInterval(() => undefined, 60_000)
   const stopped = once(stop.signal, 'abort').then((): never => {
     throw new Error('stopped')
   })
   try {
-    return await Promise.race([answers, stopped])
+    return (await Promise.race([generator.runPrompts(bypass), stopped])) as Record<string, string>
   } finally {
     clearInterval(alive)
   }
@@ -160,12 +156,18 @@ function closing<T extends { close(): void }>(resource: T): T & Disposable {
 
 type Did = 'nothing' | 'dry-run' | 'written'
 
-function told(title: string, changes: readonly Change[], did: Did, whole: boolean): string {
-  if (did === 'nothing') return `${title}: nothing to do, it is all there.\n`
+async function described(
+  title: string,
+  changes: readonly Change[],
+  did: Did,
+  whole: boolean,
+): Promise<string> {
+  if (did === 'nothing') return `${title}: nothing to do, everything is there already.\n`
+  const { describeChanges } = await import('./difference.ts')
   return `${title}${did === 'dry-run' ? ' (dry run: nothing is written)' : ''}\n${describeChanges(changes, whole)}`
 }
 
-/** What a team may want to know before it has another's changes among its own; empty where git has nothing to tell. */
+/** A warning if git has uncommitted changes, which the new ones would mix with; else empty. */
 function warning(directory: string): string {
   const { status, stdout } = spawnSync('git', ['status', '--porcelain', '--', '.'], {
     cwd: directory,
@@ -174,7 +176,7 @@ function warning(directory: string): string {
   })
   const count = status === 0 ? stdout.split('\n').filter((line) => line !== '').length : 0
   if (count === 0) return ''
-  return `The git tree has ${count} ${count === 1 ? 'change' : 'changes'} that nobody has committed: what is added will stand among them.\n`
+  return `The git tree has ${count} uncommitted ${count === 1 ? 'change' : 'changes'}: the new ones will mix with them.\n`
 }
 
 function asJson(piece: string, changes: readonly Change[], did: Did): object {
@@ -182,17 +184,10 @@ function asJson(piece: string, changes: readonly Change[], did: Did): object {
   return { piece, written: did === 'written', dryRun: did === 'dry-run', files }
 }
 
-function next(changes: readonly Change[]): string {
-  const migration = changes.some(({ path }) => path.startsWith('drizzle/'))
-  const install = changes.some(({ path }) => path === 'package.json')
-  return `Added. Next: ${install ? 'npm install (or what you install with), ' : ''}${migration ? 'npm run db:migrate (npm run dev does it too), ' : ''}npm test\n`
-}
-
-function usage(plop: NodePlopAPI): string {
-  const pieces = plop.getGeneratorList().map(({ name, description }) => {
-    const flags = questionsOf(generatorNamed(plop, name)).filter((flag) => flag !== 'name')
-    const told = flags.map((flag) => ` [--${flag} …]`).join('')
-    return `  ${name.padEnd(10)}${description}${told}\n`
+function usage(): string {
+  const lines = pieces.map((piece) => {
+    const flags = flagsFor(piece).map((flag) => ` [--${flag} …]`)
+    return `  ${piece.name.padEnd(10)}${piece.summary}${flags.join('')}\n`
   })
-  return `npm run add -- <piece> <name> [--dry-run] [--diff] [--json] [--yes]\n\n${pieces.join('')}`
+  return `npm run add -- <piece> <name> [--dry-run] [--diff] [--json] [--yes]\n\n${lines.join('')}`
 }

@@ -11,7 +11,7 @@ interface Endpoint {
   readonly file: string
 }
 
-/** Throws an Error of one sentence if the plan adds an endpoint that the service has already: one of the two would never be asked. */
+/** Throws an Error of one sentence if the plan adds an endpoint that the service has already: one of the two would never be called. */
 export async function refuseClashes(plan: Plan): Promise<void> {
   const changed = plan.changes().filter(({ path }) => isSource(path))
   const added = changed.flatMap(({ path, after }) => endpointsOf(path, after))
@@ -26,12 +26,12 @@ export async function refuseClashes(plan: Plan): Promise<void> {
     const other = there.get(keyOf(endpoint))
     if (other === undefined) continue
     throw new Error(
-      `${endpoint.method} ${endpoint.path} is answered already, by ${other.file}: choose another name, or a --path where the piece takes one.`,
+      `${endpoint.method} ${endpoint.path} is already handled by ${other.file}: choose another name, or another --path if the piece has that flag.`,
     )
   }
 }
 
-/** The name of a parameter makes no difference to who is asked. */
+/** Endpoints that differ only in the name of a parameter are the same. */
 function keyOf({ method, path }: Endpoint): string {
   return `${method} ${path.replace(/:\w+/g, ':')}`
 }

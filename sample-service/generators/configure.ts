@@ -4,12 +4,12 @@ import { withCopy, writePlanned } from './copy.ts'
 import type { Plan } from './plan.ts'
 
 /**
- * Plans README.md and .env.example as `npm run config -- --write` would write them, where the plan changes src/config.ts: one of
- * the tests says when they are out of date. Throws an Error of one sentence if they have no place for it any more.
+ * Plans README.md and .env.example as `npm run config -- --write` would write them, if the plan changes src/config.ts: a test
+ * fails when they are out of date. Throws an Error of one sentence if they lack the place for it.
  */
 export async function configure(plan: Plan): Promise<void> {
   if (!plan.changes().some(({ path }) => path === 'src/config.ts')) return
-  // Only here, for it loads src/config.ts.
+  // Imported here because it loads src/config.ts.
   const { renderPages } = await import('../scripts/config-pages.ts')
   const rows = await withCopy(plan.root, ['package.json', 'src'], async (copy) => {
     await writePlanned(plan, copy)
@@ -20,7 +20,7 @@ export async function configure(plan: Plan): Promise<void> {
   const read = async (path: string): Promise<string> => {
     const text = await plan.read(path)
     if (text === undefined)
-      throw new Error(`${path} is gone: bring it back, for it says what the service is configured with.`)
+      throw new Error(`${path} is missing: restore it, because it documents the configuration.`)
     return text
   }
   for (const [path, text] of Object.entries(await renderPages(rows, read))) await plan.edit(path, text)

@@ -3,14 +3,18 @@ import { dirname, join } from 'node:path'
 import type { Plan } from './plan.ts'
 
 /**
- * Runs `work` with a copy of these files and folders of the service, which lies inside its folder so that its dependencies
- * resolve, and is gone afterwards. The copy is of what is on disk.
+ * Runs `work` with a copy of these files and folders of the service. The copy lies inside the service's folder so that its
+ * dependencies resolve, holds what is on disk, and is removed afterwards: SIGINT and SIGTERM abort `signal` instead of ending
+ * the process, and then `withCopy` throws once the copy is removed.
  */
 export async function withCopy<T>(
   root: string,
   paths: readonly string[],
-  work: (copy: string) => Promise<T>,
+  work: (copy: string, signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
+  const stop = new AbortController()
+  const onSignal = (): void => stop.abort(new Error('Stopped: nothing was added.'))
+  process.on('SIGINT', onSignal).on('SIGTERM', onSignal)
   const data = join(root, '.data')
   const made = await mkdir(data, { recursive: true })
   const copy = await mkdtemp(join(data, 'add-'))
@@ -18,15 +22,17 @@ export async function withCopy<T>(
     for (const path of paths) {
       await cp(join(root, path), join(copy, path), { recursive: true }).catch(unlessMissing)
     }
-    return await work(copy)
+    return await work(copy, stop.signal)
   } finally {
     await rm(copy, { recursive: true, force: true })
-    // Only if nothing else has come to lie in it meanwhile.
+    // Fails, as it should, if another program has put something into it meanwhile.
     if (made !== undefined) await rmdir(data).catch(() => undefined)
+    process.off('SIGINT', onSignal).off('SIGTERM', onSignal)
+    stop.signal.throwIfAborted()
   }
 }
 
-/** Writes into the copy what the plan changes. */
+/** Writes the changes of the plan into the copy. */
 export async function writePlanned(plan: Plan, copy: string): Promise<void> {
   for (const { path, after } of plan.changes()) {
     await mkdir(dirname(join(copy, path)), { recursive: true })

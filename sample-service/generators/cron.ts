@@ -1,4 +1,4 @@
-/** The five fields of a cron expression, with what they range over. Sunday is 0 and 7. */
+/** The five fields of a cron expression, with their ranges. Sunday is 0 and 7. */
 const fields = [
   { name: 'minute', least: 0, most: 59 },
   { name: 'hour', least: 0, most: 23 },
@@ -8,21 +8,21 @@ const fields = [
 ] as const
 
 /**
- * The cron expression that a person typed, with single spaces: numbers, `a-b`, `*` and `*` with a step, in lists with commas, as
- * graphile-worker takes them. Throws an Error of one sentence for anything else.
+ * Parses a cron expression and returns it with single spaces. It accepts what graphile-worker accepts: numbers, `a-b`, `*`, `*`
+ * with a step, and lists of these with commas. Throws an Error of one sentence for anything else.
  */
 export function cronFrom(typed: string): string {
   const parts = typed.trim().split(/\s+/)
   if (parts.length !== fields.length || parts[0] === '') {
     throw new Error(
-      `"${typed}" is no cron expression: give minute, hour, day, month and day of the week, such as --cron "0 3 * * *".`,
+      `"${typed}" is not a cron expression: give minute, hour, day, month and day of the week, such as --cron "0 3 * * *".`,
     )
   }
   for (const [i, { name, least, most }] of fields.entries()) {
     const part = parts[i] ?? ''
     if (!part.split(',').every((one) => isWithin(one, least, most))) {
       throw new Error(
-        `"${part}" cannot be the ${name} of a cron expression: use numbers from ${least} to ${most}, *, a-b, */n, with commas between.`,
+        `"${part}" is not a valid ${name} of a cron expression: use numbers from ${least} to ${most}, *, a-b, */n, with commas between.`,
       )
     }
   }

@@ -1,20 +1,20 @@
 import type { Plan } from './plan.ts'
 
 /**
- * Plans what package.json must depend on, written as npm writes it. A range that is there already stays. Installing
- * is left to whoever runs the command: it is their package manager, and their lock file.
- * Throws an Error of one sentence if package.json is gone.
+ * Plans the dependencies in package.json, written as npm writes it. An existing range stays. It does not install: which package
+ * manager to use is the team's choice. Throws an Error of one sentence if package.json is missing.
  */
 export async function depend(plan: Plan, wanted: Readonly<Record<string, string>>): Promise<void> {
   const path = 'package.json'
   const text = await plan.read(path)
-  if (text === undefined) throw new Error(`${path} is gone: bring it back, for it names what to install.`)
-  // Node does not start in a folder whose package.json is no JSON.
+  if (text === undefined)
+    throw new Error(`${path} is missing: restore it, because it lists the dependencies.`)
+  // It is valid JSON: else Node would not have started here.
   const manifest = JSON.parse(text) as { dependencies?: Record<string, string> }
   const missing = Object.entries(wanted).filter(([name]) => !Object.hasOwn(manifest.dependencies ?? {}, name))
   if (missing.length === 0) return
   const all = [...Object.entries(manifest.dependencies ?? {}), ...missing]
-  // An assignment keeps the place that the key has in the file.
+  // Assigning an existing key keeps its position.
   manifest.dependencies = Object.fromEntries(all.sort(([a], [b]) => (a < b ? -1 : 1)))
   const newline = text.includes('\r\n') ? '\r\n' : '\n'
   const indent = /^[ \t]+/m.exec(text)?.[0] ?? '  '

@@ -1,14 +1,14 @@
 import { join } from 'node:path'
 import { check, format, resolveConfig } from 'prettier'
 
-/** The text of a new file, in the service's own prettier style. `path` is from `root`. */
+/** Formats the text of a new file in the service's own prettier style. `path` is relative to `root`. */
 export async function formatNew(root: string, path: string, text: string): Promise<string> {
   return format(text, await optionsFor(root, path))
 }
 
 /**
- * The edited text of a file that was `before`. If prettier had nothing to say about it then, it is made to have nothing to say now;
- * a file that the team formats in another way is left as edited, byte for byte.
+ * Formats the edited text of a file if the file was formatted before the edit. A file that the team formats in another way is
+ * returned as edited, byte for byte.
  */
 export async function formatEdited(
   root: string,

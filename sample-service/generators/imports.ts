@@ -3,7 +3,7 @@ import type { Edit } from './edit.ts'
 import type { Style } from './insert.ts'
 import type { Import } from './piece.ts'
 
-/** The name under which the file knows what is imported, and what must be put in for it. Throws where the name is another's. */
+/** The local name of the import, and the edit that adds the import if it is missing. Throws if the name is taken. */
 export function importOf(
   source: SourceFile,
   text: string,
@@ -16,7 +16,7 @@ export function importOf(
     : { local }
 }
 
-/** The name under which the file knows it; undefined if it does not import it yet. */
+/** The local name of the import; undefined if the file does not import it. */
 function localName(source: SourceFile, { name, from }: Import): string | undefined {
   for (const declaration of source.getImportDeclarations()) {
     const same = declaration.getModuleSpecifierValue() === from
@@ -33,11 +33,11 @@ function localName(source: SourceFile, { name, from }: Import): string | undefin
 
   function taken(where: string): Error {
     const file = source.getFilePath().slice(1)
-    return new Error(`${file} has a ${name} already, from ${where}: choose another name.`)
+    return new Error(`${file} already has another ${name}, from ${where}: choose another name.`)
   }
 }
 
-/** Beside what comes from the same module, else on a line of its own below the other imports. */
+/** Adds the name to the import of the same module, else a line below the other imports. */
 function importEdit(source: SourceFile, text: string, style: Style, { name, from, type }: Import): Edit {
   const specifier = type === true ? `type ${name}` : name
   const beside = source
@@ -56,13 +56,13 @@ function importEdit(source: SourceFile, text: string, style: Style, { name, from
   return { at: endOfLine(text, last.getEnd()), text: style.newline + line }
 }
 
-/** The end of the line if nothing but a comment follows, so that the comment stays with what it is about. */
+/** The end of the line if only a comment follows, so that the comment stays with its import. */
 function endOfLine(text: string, position: number): number {
   const rest = /^[ \t]*(?:\/\/[^\r\n]*|\/\*[^\r\n]*?\*\/[ \t]*)?(?=\r?\n|$)/.exec(text.slice(position))
   return position + (rest?.[0].length ?? 0)
 }
 
-/** How the file is written. */
+/** The style in which the file is written. */
 export function styleOf(source: SourceFile, text: string): Style {
   const first = source.getImportDeclarations()[0]
   const statement = first ?? source.getStatements()[0]

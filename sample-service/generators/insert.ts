@@ -8,7 +8,7 @@ import {
 } from 'ts-morph'
 import type { Edit } from './edit.ts'
 
-/** How the file is written, as far as new text must follow it. */
+/** The style of a file that new text must follow. */
 export interface Style {
   newline: string
   indent: string
@@ -18,7 +18,7 @@ export interface Style {
 
 type List = ArrayLiteralExpression | ObjectLiteralExpression
 
-/** Adds an element at the end of an array or object literal: on a line of its own if the last one stands on one. */
+/** Adds an element at the end of an array or object literal: on its own line if the last element is on its own line. */
 export function insertElement(text: string, list: List, element: string): Edit {
   const elements = Node.isArrayLiteralExpression(list) ? list.getElements() : list.getProperties()
   const last = elements.at(-1)
@@ -47,14 +47,14 @@ function insertFirst(text: string, list: List, element: string): Edit {
   const open = list.getStart() + 1
   const inside = text.slice(open, list.getEnd() - 1)
   if (inside.trim() === '') return { at: open, end: open + inside.length, text: element }
-  // Only comments are in it. One that runs to the end of its line keeps that line.
+  // It holds only comments. A line comment must keep its line.
   const at = open + inside.trimEnd().length
   const newline = text.includes('\r\n') ? '\r\n' : '\n'
   const head = lineHead(text, open + inside.length - inside.trimStart().length)
   return { at, text: `${newline}${/^[ \t]*$/.test(head) ? head : ''}${element},` }
 }
 
-/** Adds a member at the end of an interface, on a line of its own. */
+/** Adds a member at the end of an interface, on its own line. */
 export function insertMember(text: string, to: InterfaceDeclaration, member: string, style: Style): Edit {
   const last = to.getMembers().at(-1)
   const close = to.getEnd() - 1
@@ -68,7 +68,7 @@ export function insertMember(text: string, to: InterfaceDeclaration, member: str
   return { at: from, end: close, text: `${style.newline}${style.indent}${member}${style.newline}` }
 }
 
-/** Adds a statement at the end of a block, before a closing `return`, after every comment that stands there. */
+/** Adds a statement at the end of a block, before a final `return` and after the comments there. */
 export function insertStatement(text: string, block: Block, statement: string, style: Style): Edit {
   const inner = blockIndent(text, block) + style.indent
   const last = block.getStatements().at(-1)
@@ -92,7 +92,7 @@ function blockIndent(text: string, block: Block): string {
   return lineHead(text, start).replace(/\S.*$/, '')
 }
 
-/** What stands on the line before this position. */
+/** The text of the line before this position. */
 function lineHead(text: string, position: number): string {
   return text.slice(text.lastIndexOf('\n', position - 1) + 1, position)
 }

@@ -14,16 +14,16 @@ import { rewrite, withEdits } from './rewrite.ts'
 import { functionOf, returnedBy } from './scope.ts'
 
 /**
- * Plans the property and its import in a file of the team's, found by its syntax tree. One that is there already, with the same
- * code, is not put in twice; everything else in the file stays as it is, byte for byte.
- * Throws an Error of one sentence if the place is gone or the name is taken.
+ * Plans the property and its import in an existing file; the place is found in the syntax tree. A property that exists with the
+ * same code is not added again. The rest of the file is unchanged, byte for byte. Throws an Error of one sentence if the place is
+ * missing or the name is taken.
  */
 export async function addMember(plan: Plan, member: Member): Promise<void> {
   const { file, name } = member
-  await rewrite(plan, file, `${name} must be said there`, (text) => withMember(text, member))
+  await rewrite(plan, file, `${name} must be added to it`, (text) => withMember(text, member))
 }
 
-/** The text of the file with the property in it. */
+/** The text of the file with the property added. */
 export function withMember(text: string, member: Member): string {
   return withEdits(member.file, text, (source, body) => editsFor(source, body, member))
 }
@@ -44,9 +44,7 @@ function editsFor(source: SourceFile, body: string, member: Member): Edit[] {
         : insertElement(body, place, `${name}: ${code}`),
     )
   } else if (plain(there) !== plain(code)) {
-    throw new Error(
-      `${member.within} in ${file} has a ${name} already, and another one: choose another name.`,
-    )
+    throw new Error(`${member.within} in ${file} already has another ${name}: choose another name.`)
   }
   return edits
 }
@@ -58,7 +56,7 @@ function placeOf(
   const place = source.getInterface(within) ?? objectOf(source, within)
   if (place) return place
   throw new Error(
-    `${file} has no object or interface ${within} any more: bring it back, for ${name} must be said there.`,
+    `${file} has no object or interface ${within}: restore it, because ${name} must be added to it.`,
   )
 }
 
@@ -66,7 +64,7 @@ function objectOf(source: SourceFile, within: string): ObjectLiteralExpression |
   const scope = functionOf(source, within)
   const value = scope ? returnedBy(scope) : source.getVariableDeclaration(within)?.getInitializer()
   if (Node.isObjectLiteralExpression(value)) return value
-  // `z.object({ … })`, with whatever follows it.
+  // `z.object({ … })`, with or without further calls.
   return scope ? undefined : value?.getFirstDescendantByKind(SyntaxKind.ObjectLiteralExpression)
 }
 
@@ -79,7 +77,7 @@ function codeOf(place: InterfaceDeclaration | ObjectLiteralExpression, name: str
   return value?.getText() ?? ''
 }
 
-/** Code but for how it is formatted. */
+/** The code without its formatting. */
 function plain(code: string): string {
   return code.replace(/[\s,;]/g, '').replaceAll('"', "'")
 }
@@ -92,5 +90,5 @@ function refuseUnknown(source: SourceFile, { file, name, within, knows = [] }: M
   ])
   const missing = knows.find((one) => !known.has(one))
   if (missing === undefined) return
-  throw new Error(`${file} has no ${missing} any more: bring it back, for ${name} in ${within} needs it.`)
+  throw new Error(`${file} has no ${missing}: restore it, because ${name} in ${within} needs it.`)
 }

@@ -5,26 +5,26 @@ import { dirname, join } from 'node:path'
 import { withCopy, writePlanned } from './copy.ts'
 import type { Plan } from './plan.ts'
 
-/** drizzle-kit answers in a second or two; one that takes longer than this waits for something that will not come. */
+/** drizzle-kit takes a second or two; one that takes longer than this is stuck. */
 const longestMs = 60_000
 
-/** What drizzle-kit reads: the rest of the service is of no use to it. */
+/** What drizzle-kit reads of the service. */
 const needed = ['package.json', 'tsconfig.json', 'drizzle.config.ts', 'src', 'drizzle']
 
 /**
  * Plans the migration for the schema as the plan leaves it: the service's own drizzle-kit runs on a copy of the service. It needs
- * no database. No migration is planned where the plan adds no schema. Throws an Error of one sentence if drizzle-kit fails, or if
- * the migration would not be of this table alone; an aborted signal ends it.
+ * no database. No migration is planned where the plan adds no schema. Throws an Error of one sentence if drizzle-kit fails, if
+ * the migration would not be of this table alone, or if SIGINT or SIGTERM ended drizzle-kit.
  */
-export async function migrate(plan: Plan, name: string, signal: AbortSignal): Promise<void> {
+export async function migrate(plan: Plan, name: string): Promise<void> {
   if (!plan.changes().some(({ path }) => path.endsWith('.schema.ts'))) return
-  await withCopy(plan.root, needed, async (copy) => {
+  await withCopy(plan.root, needed, async (copy, signal) => {
     if (await generate(plan.root, copy, 'pending', signal)) {
       throw new Error('The schema has changes without a migration: make one first (npm run db:generate).')
     }
     await writePlanned(plan, copy)
     if (!(await generate(plan.root, copy, name, signal))) {
-      throw new Error(`The schema has a table ${name} already: choose another noun.`)
+      throw new Error(`The schema already has a table ${name}: choose another noun.`)
     }
     for (const file of await filesOf(join(copy, 'drizzle'))) {
       await plan.edit(`drizzle/${file}`, await readFile(join(copy, 'drizzle', file), 'utf8'))
@@ -32,7 +32,7 @@ export async function migrate(plan: Plan, name: string, signal: AbortSignal): Pr
   })
 }
 
-/** Runs drizzle-kit in `cwd`; whether the schema asked for a migration. */
+/** Runs drizzle-kit in `cwd`; reports whether it made a migration. */
 async function generate(root: string, cwd: string, name: string, signal: AbortSignal): Promise<boolean> {
   const bin = join(dirname(createRequire(join(root, 'package.json')).resolve('drizzle-kit')), 'bin.cjs')
   const child = spawn(process.execPath, [bin, 'generate', '--name', name], {
@@ -50,7 +50,7 @@ async function generate(root: string, cwd: string, name: string, signal: AbortSi
     child.on('error', reject)
     child.on('close', resolve)
   })
-  // It exits with 0 after most of its failures, so only what it says of a success counts.
+  // drizzle-kit exits with 0 after most failures, so success is read from its output.
   if (output.includes('Your SQL migration')) return true
   if (/nothing to migrate|No schema files found/.test(output)) return false
   const lines = output.split('\n').filter((line) => line.trim() !== '')

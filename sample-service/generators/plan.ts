@@ -1,29 +1,29 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
-/** One file as it is and as it shall be. `before` is undefined where there is none yet. */
+/** A file before and after. `before` is undefined if there is no file yet. */
 export interface Change {
-  /** From the service's root, with slashes. */
+  /** Relative to the root of the service, with slashes. */
   path: string
   before: string | undefined
   after: string
 }
 
-/** What a run of `npm run add` is going to do. Nothing of it is on disk until `writeChanges`. */
+/** The changes that a run will make, in memory: `writeChanges` writes them. */
 export interface Plan {
   /** The service's root, absolute. */
   readonly root: string
-  /** The file as the plan leaves it; undefined where there is none. */
+  /** The text of the file after the changes so far; undefined if there is no file. */
   read(path: string): Promise<string | undefined>
-  /** Plans a new file. One with the same text is left alone; throws where another text is in the way. */
+  /** Plans a new file. Does nothing if it exists with the same text; throws if it exists with another text. */
   add(path: string, text: string): Promise<void>
-  /** Plans a new text for a file, whether it exists or not. */
+  /** Plans a new text for a file, which may or may not exist. */
   edit(path: string, text: string): Promise<void>
-  /** What would change on disk, by path. Empty when everything is there already. */
+  /** The files that differ from those on disk, sorted by path. */
   changes(): Change[]
 }
 
-/** An empty plan for the service that lies in `root`. */
+/** An empty plan for the service in `root`. */
 export function openPlan(root: string): Plan {
   const changes = new Map<string, Change>()
 
@@ -44,7 +44,7 @@ export function openPlan(root: string): Plan {
       const there = changes.has(path) ? change.after : change.before
       if (there !== undefined && there !== text) {
         throw new Error(
-          `${path} is in the way: it is there already and differs from what would be written. Move it away, or choose another name.`,
+          `${path} is in the way: it exists and differs from what would be written. Move it away, or choose another name.`,
         )
       }
       changes.set(path, { ...change, after: text })

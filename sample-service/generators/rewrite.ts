@@ -5,8 +5,8 @@ import type { Plan } from './plan.ts'
 import { parse } from './source.ts'
 
 /**
- * Plans a file of the team's as `change` leaves its text, formatted if it was. Throws an Error of one sentence if the file is gone,
- * which says what it is needed for.
+ * Plans the text that `change` makes of an existing file, formatted if the file was. Throws an Error of one sentence that ends in
+ * `neededFor` if the file is missing.
  */
 export async function rewrite(
   plan: Plan,
@@ -15,18 +15,18 @@ export async function rewrite(
   change: (text: string) => string,
 ): Promise<void> {
   const text = await plan.read(file)
-  if (text === undefined) throw new Error(`${file} is gone: bring it back, for ${neededFor}.`)
+  if (text === undefined) throw new Error(`${file} is missing: restore it, because ${neededFor}.`)
   const after = change(text)
   if (after !== text) await plan.edit(file, await formatEdited(plan.root, file, text, after))
 }
 
-/** The text of a file with the edits that its syntax tree asks for; all else stays as it is, byte for byte. */
+/** The text of a file with the edits that `editsOf` finds in its syntax tree; the rest is unchanged, byte for byte. */
 export function withEdits(
   file: string,
   text: string,
   editsOf: (source: SourceFile, text: string) => readonly Edit[],
 ): string {
-  // ts-morph counts positions without a byte order mark.
+  // ts-morph's positions do not count a byte order mark.
   const mark = text.startsWith('\uFEFF') ? '\uFEFF' : ''
   const body = text.slice(mark.length)
   return mark + edited(body, editsOf(parse(file, body), body))

@@ -7,7 +7,7 @@ import {
   type SourceFile,
 } from 'ts-morph'
 
-/** A function of the file's own, however it is written. */
+/** A function of a file, however it is written. */
 export type Scope = FunctionDeclaration | ArrowFunction | FunctionExpression
 
 /** The function of this name; undefined if there is none. */
@@ -18,7 +18,7 @@ export function functionOf(source: SourceFile, name: string): Scope | undefined 
   return Node.isArrowFunction(value) || Node.isFunctionExpression(value) ? value : undefined
 }
 
-/** What the function returns in the end: the expression itself, also where a variable of the function stands for it. */
+/** The expression of the last `return`. A variable of the function is replaced by its value. */
 export function returnedBy(scope: Scope): Node | undefined {
   const body = scope.getBody()
   const returned = Node.isBlock(body)
@@ -35,7 +35,7 @@ function declared(scope: Scope, name: string): Node | undefined {
     ?.getInitializer()
 }
 
-/** What stands inside parentheses, `as` and `satisfies`. */
+/** The expression without parentheses, `as` and `satisfies`. */
 function bare(node: Node | undefined): Node | undefined {
   const wrapped =
     Node.isParenthesizedExpression(node) || Node.isAsExpression(node) || Node.isSatisfiesExpression(node)

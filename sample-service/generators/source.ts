@@ -1,6 +1,6 @@
 import { Project, type SourceFile } from 'ts-morph'
 
-/** The syntax tree of one TypeScript text. Throws an Error of one sentence, with the line, if it does not parse. */
+/** Parses a TypeScript text. Throws an Error of one sentence, with the line, if it has a syntax error. */
 export function parse(path: string, text: string): SourceFile {
   const project = new Project({ useInMemoryFileSystem: true, skipLoadingLibFiles: true })
   const source = project.createSourceFile(`/${path}`, text)
@@ -9,7 +9,7 @@ export function parse(path: string, text: string): SourceFile {
     const message = problem.getMessageText()
     const why = typeof message === 'string' ? message : message.getMessageText()
     throw new Error(
-      `${path}:${problem.getLineNumber()} does not parse (${why}): mend it and run the command again.`,
+      `${path}:${problem.getLineNumber()} does not parse (${why}): fix it and run the command again.`,
     )
   }
   return source

@@ -7,7 +7,7 @@ import type { Flags, Piece } from './piece.ts'
 import type { Plan } from './plan.ts'
 import { parse } from './source.ts'
 
-/** Plans the piece's files with the noun in place of widget. Throws an Error of one sentence where one of them cannot be. */
+/** Plans the files of the piece with the noun in place of widget. Throws an Error of one sentence if a file is in the way. */
 export async function stamp(plan: Plan, piece: Piece, noun: Noun, flags: Flags = {}): Promise<void> {
   const shape = await piece.shape?.(plan.root, noun, flags)
   for (const path of await filesOf(piece.folder)) {
@@ -20,7 +20,7 @@ export async function stamp(plan: Plan, piece: Piece, noun: Noun, flags: Flags =
   }
 }
 
-/** Plans those of the piece's files that are missing, as they are. */
+/** Plans the files of the piece that are missing, unchanged. */
 export async function stampMissing(plan: Plan, piece: Piece): Promise<void> {
   for (const path of await filesOf(piece.folder)) {
     const to = relative(piece.folder, path).split(sep).join('/')
@@ -29,7 +29,7 @@ export async function stampMissing(plan: Plan, piece: Piece): Promise<void> {
   }
 }
 
-/** What a piece stamps: all below its src/ and test/. What lies beside them tells how. */
+/** The files that a piece stamps: all below its src/ and test/. */
 async function filesOf(piece: string): Promise<string[]> {
   const entries = await readdir(piece, { withFileTypes: true, recursive: true })
   return entries
@@ -39,7 +39,7 @@ async function filesOf(piece: string): Promise<string[]> {
     .sort()
 }
 
-/** A noun such as `file` would make one name of two that the piece keeps apart (`file` and `widget`): the code would not compile. */
+/** Throws if the noun would make one name of two: a piece that has `file` and `widget` does not compile with the noun `file`. */
 function refuseMixing(path: string, text: string, noun: Noun): void {
   if (!path.endsWith('.ts')) return
   const origins = new Map<string, string>()
@@ -50,7 +50,7 @@ function refuseMixing(path: string, text: string, noun: Noun): void {
     const other = origins.get(stamped) ?? name
     if (other !== name) {
       throw new Error(
-        `"${stamped}" means something else in the code of this piece (${path}): choose another name.`,
+        `The code of this piece (${path}) uses "${stamped}" for something else: choose another name.`,
       )
     }
     origins.set(stamped, name)

@@ -8,17 +8,15 @@ import { rewrite, withEdits } from './rewrite.ts'
 import { functionOf, returnedBy, type Scope } from './scope.ts'
 
 /**
- * Plans the call and its import in a file of the team's, found by its syntax tree wherever it stands and however it is
- * formatted. What is there already is not put in twice; everything else in the file stays as it is, byte for byte.
- * Throws an Error of one sentence if the place is gone or the name is taken.
+ * Plans the call and its import in an existing file; the place is found in the syntax tree, however the file is formatted. A call
+ * that exists is not added again. The rest of the file is unchanged, byte for byte. Throws an Error of one sentence if the place
+ * is missing or the name is taken.
  */
 export async function wire(plan: Plan, wiring: Wiring): Promise<void> {
-  await rewrite(plan, wiring.file, 'what is added must be called from there', (text) =>
-    wiredText(text, wiring),
-  )
+  await rewrite(plan, wiring.file, 'it must call what is added', (text) => wiredText(text, wiring))
 }
 
-/** The text of the file with the wiring in it. The wiring's names are those to be written: widget is replaced already. */
+/** The text of the file with the wiring added. In the wiring's names widget is already replaced. */
 export function wiredText(text: string, wiring: Wiring): string {
   return withEdits(wiring.file, text, (source, body) => editsFor(source, body, wiring))
 }
@@ -41,9 +39,7 @@ function editsFor(source: SourceFile, body: string, wiring: Wiring): Edit[] {
 function scopeOf(source: SourceFile, { within, file, call }: Wiring): Scope {
   const scope = functionOf(source, within)
   if (scope) return scope
-  throw new Error(
-    `${file} has no function ${within} any more: bring it back, for ${call} must be called from there.`,
-  )
+  throw new Error(`${file} has no function ${within}: restore it, because it must call ${call}.`)
 }
 
 function calls(scope: Scope, name: string): boolean {
@@ -52,13 +48,11 @@ function calls(scope: Scope, name: string): boolean {
     .some((call) => call.getExpression().getText() === name)
 }
 
-/** The parameter that has this type. `_ctx`, so named because nothing used it, becomes `ctx` now that something does. */
+/** The parameter of this type. An unused `_ctx` becomes `ctx`, because the new call uses it. */
 function parameterOf(scope: Scope, type: string, { within, file }: Wiring): { name: string; edit?: Edit } {
   const parameter = scope.getParameters().find((one) => one.getTypeNode()?.getText() === type)
   if (!parameter?.getNameNode().isKind(SyntaxKind.Identifier)) {
-    throw new Error(
-      `${within} in ${file} has no parameter of the type ${type} any more: give it one, to be handed on.`,
-    )
+    throw new Error(`${within} in ${file} has no parameter of type ${type}: add one, to be passed on.`)
   }
   const name = parameter.getName()
   if (!/^_\w/.test(name) || isUsed(scope, parameter)) return { name }
@@ -77,14 +71,12 @@ function arrayOf(scope: Scope, { within, file, call }: Wiring) {
   const array = returnedBy(scope)
   if (Node.isArrayLiteralExpression(array)) return array
   throw new Error(
-    `${within} in ${file} returns no array literal any more: bring it back, or call ${call} there by hand.`,
+    `${within} in ${file} does not return an array literal: restore it, or call ${call} there by hand.`,
   )
 }
 
 function blockOf(scope: Scope, { within, file, call }: Wiring) {
   const body = scope.getBody()
   if (Node.isBlock(body)) return body
-  throw new Error(
-    `${within} in ${file} has no body in braces any more: give it one, or call ${call} there by hand.`,
-  )
+  throw new Error(`${within} in ${file} has no body in braces: add one, or call ${call} there by hand.`)
 }

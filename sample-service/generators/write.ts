@@ -13,13 +13,13 @@ import { dirname, join } from 'node:path'
 import type { Change } from './plan.ts'
 
 /**
- * Writes all the changes or none: everything is first written beside its place, then renamed into it; a failure takes
- * back what was done. It is synchronous so that nothing else of this process can come between. Throws an Error of one
- * sentence with the cause, also where a file changed after the plan was made.
+ * Writes all the changes or none: each file is written beside its place, then renamed into it; a failure undoes what was done. It
+ * is synchronous so that nothing else in this process can interfere. Throws an Error of one sentence with the cause, also if a
+ * file changed after the plan was made.
  */
 export function writeChanges(root: string, changes: readonly Change[]): void {
   const undo: (() => void)[] = []
-  // A signal's default is to end the process at once, half-way; one that is listened to waits for the end of this function.
+  // By default a signal ends the process half-way. With a listener it waits for the end of this function.
   const hold = (): void => undefined
   process.on('SIGINT', hold).on('SIGTERM', hold)
   try {
@@ -35,26 +35,27 @@ export function writeChanges(root: string, changes: readonly Change[]): void {
   } catch (cause) {
     for (const step of undo.reverse()) attempt(step)
     const why = cause instanceof Error ? cause.message : String(cause)
-    throw new Error(`Nothing was added, and what had been written is taken back: ${why}`, { cause })
+    throw new Error(`Nothing was added; what was already written is undone: ${why}`, { cause })
   } finally {
     process.off('SIGINT', hold).off('SIGTERM', hold)
   }
 }
 
-/** One step that cannot be taken back must not keep the others from it. */
+/** A step that cannot be undone must not keep the others from being undone. */
 function attempt(step: () => void): void {
   try {
     step()
   } catch (cause) {
-    process.emitWarning(`could not take back a step: ${String(cause)}`)
+    process.emitWarning(`could not undo a step: ${String(cause)}`)
   }
 }
 
-/** Writes the text beside its place and returns that path. */
+/** Writes the text beside its place and returns the path of that file. */
 function stage(root: string, change: Change, undo: (() => void)[]): string {
   const path = join(root, change.path)
   const now = existsSync(path) ? readFileSync(path, 'utf8') : undefined
-  if (now !== change.before) throw new Error(`${change.path} changed meanwhile. Run the command again.`)
+  if (now !== change.before)
+    throw new Error(`${change.path} changed while the plan was made: run the command again.`)
   makeFolder(dirname(path), undo)
   const aside = `${path}.add-${process.pid}`
   undo.push(() => rmSync(aside, { force: true }))

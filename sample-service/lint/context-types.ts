@@ -11,19 +11,32 @@ const home = /[\\/]src[\\/]context[\\/][\w-]+\.ts$/
 export interface ContextTypes {
   /** Whether the expression is a Context, or may be one. */
   isContext(node: TSESTree.Node): boolean
+  /** Whether it is declared to live longer than a call. */
+  isLifetime(node: TSESTree.Node): boolean
   /** Whether it is a Context, or holds some: an array, a set, a map. */
   holdsContext(node: TSESTree.Node): boolean
   /** Whether whoever has the value has to end it: a CancelContext or a Group. */
   mustBeEnded(node: TSESTree.Node): boolean
+  isGroup(node: TSESTree.Node): boolean
   isPromise(node: TSESTree.Node): boolean
+  /** Whether the member is declared in an interface or a class, which is where a rule speaks of it. */
+  isDeclaredMember(node: TSESTree.MemberExpression): boolean
+  /** Whether it is a WeakMap or a WeakSet. */
+  isWeak(node: TSESTree.Node): boolean
+  /** Whether `using` takes it. */
+  isDisposable(node: TSESTree.Node): boolean
+  /** Whether it is a stream of Node or of the web, which waits for its source when it is iterated. */
+  isStream(node: TSESTree.Node): boolean
+  /** Whether it is the database of src/platform/, each call of which has a connection of its own. */
+  isDatabase(node: TSESTree.Node): boolean
   /** The name of the function of src/context/ that is called; undefined if it is another's. */
   contextFunction(call: Call): string | undefined
   /** The package's method that is called, as `{ file, name }`. */
   declarationOf(call: Call): { file: string; name: string } | undefined
   /** The parameters of the called function, up to a rest parameter. */
-  parameters(call: Call): { name: string; isContext: boolean; mayEnd: boolean }[]
+  parameters(call: Call): { name: string; isContext: boolean; isLifetime: boolean; mayEnd: boolean }[]
   /** Whether whoever takes the function calls it with a Context in a place for which it declares no parameter. */
-  ignoresContext(fn: TSESTree.ArrowFunctionExpression | TSESTree.FunctionExpression): boolean
+  ignoresContext(fn: TSESTree.Expression): boolean
 }
 
 /** Asks the type checker that typescript-eslint's parser holds. */
@@ -36,9 +49,33 @@ export function contextTypes(services: ParserServicesWithTypeInformation): Conte
 
   return {
     isContext: (node) => isContext(typeOf(node)),
+    isLifetime: (node) => isLifetime(typeOf(node)),
     holdsContext: (node) => holdsContext(checker, typeOf(node)),
     mustBeEnded: (node) => mustBeEnded(checker, typeOf(node)),
+    isGroup: (node) => isOurs(checker.getNonNullableType(typeOf(node)), 'Group'),
     isPromise: (node) => isPromise(checker, typeOf(node)),
+    isDeclaredMember: ({ property }) => {
+      const symbol = checker.getSymbolAtLocation(services.esTreeNodeToTSNodeMap.get(property))
+      return (symbol?.declarations ?? []).some(({ parent }) => 'members' in parent)
+    },
+    isWeak: (node) => isWeak(typeOf(node)),
+    isDisposable: (node) =>
+      typeOf(node)
+        .getProperties()
+        .some(({ name }) => name.startsWith('__@dispose')),
+    isStream: (node) => {
+      const type = checker.getNonNullableType(typeOf(node))
+      return (
+        type.getProperty('readableFlowing') !== undefined ||
+        type.getProperty('getReader') !== undefined ||
+        // A line at a time, of readline.
+        type.getProperty('getCursorPos') !== undefined
+      )
+    },
+    isDatabase: (node) => {
+      const symbol = checker.getNonNullableType(typeOf(node)).getSymbol()
+      return symbol?.name === 'Database' && (symbol.declarations ?? []).some(isOfPlatform)
+    },
     contextFunction(call) {
       const found = this.declarationOf(call)
       return found !== undefined && home.test(found.file) ? found.name : undefined
@@ -54,14 +91,25 @@ export function contextTypes(services: ParserServicesWithTypeInformation): Conte
       const signature = checker.getResolvedSignature(node)
       return (signature?.parameters ?? []).map((parameter) => {
         const type = checker.getTypeOfSymbolAtLocation(parameter, node)
-        return { name: parameter.name, isContext: isContext(type), mayEnd: mustBeEnded(checker, type) }
+        return {
+          name: parameter.name,
+          isContext: isContext(type),
+          isLifetime: isLifetime(type),
+          mayEnd: mustBeEnded(checker, type),
+        }
       })
     },
     ignoresContext(fn) {
       const expected = checker.getContextualType(services.esTreeNodeToTSNodeMap.get(fn) as ts.Expression)
+      const taken = Math.max(
+        0,
+        ...typeOf(fn)
+          .getCallSignatures()
+          .map(({ parameters }) => parameters.length),
+      )
       const signatures = expected?.getCallSignatures() ?? []
       return signatures.some(({ parameters }) =>
-        parameters.slice(fn.params.length).some((parameter) => isContext(checker.getTypeOfSymbol(parameter))),
+        parameters.slice(taken).some((parameter) => isContext(checker.getTypeOfSymbol(parameter))),
       )
     },
   }
@@ -76,11 +124,24 @@ function isContext(type: ts.Type): boolean {
   return constraint !== undefined && isContext(constraint)
 }
 
+function isLifetime(type: ts.Type): boolean {
+  return type.isUnionOrIntersection() ? type.types.some(isLifetime) : isOurs(type, 'Lifetime')
+}
+
+function isOfPlatform(declaration: ts.Declaration): boolean {
+  return /[\\/]src[\\/]platform[\\/]/.test(declaration.getSourceFile().fileName)
+}
+
 function holdsContext(checker: ts.TypeChecker, type: ts.Type): boolean {
   if (isContext(type)) return true
   if (type.isUnionOrIntersection()) return type.types.some((part) => holdsContext(checker, part))
-  if (!('target' in type) || isPromise(checker, type)) return false
+  // A weak map keeps none: it holds its keys for as long as something else does.
+  if (!('target' in type) || isPromise(checker, type) || isWeak(type)) return false
   return checker.getTypeArguments(type as ts.TypeReference).some(isContext)
+}
+
+function isWeak(type: ts.Type): boolean {
+  return /^Weak(?:Map|Set|Ref)$/.test(type.getSymbol()?.name ?? '')
 }
 
 function mustBeEnded(checker: ts.TypeChecker, type: ts.Type): boolean {

@@ -21,6 +21,7 @@ export interface MethodTwin {
 }
 
 const takesSignal = 'pass { signal: ctx.signal }'
+const until = 'wait for it as until(ctx, promise)'
 const callback = 'use its twin in the promises module and pass { signal: ctx.signal }'
 
 export const twins: readonly Twin[] = [
@@ -36,7 +37,7 @@ export const twins: readonly Twin[] = [
   { from: 'timers', names: ['setTimeout', 'setInterval'], instead: 'await sleep(ctx, ms)' },
   {
     from: 'timers/promises',
-    names: ['setTimeout', 'setInterval', 'setImmediate', 'wait'],
+    names: ['setTimeout', 'setInterval', 'setImmediate', 'scheduler.wait'],
     instead: 'await sleep(ctx, ms)',
   },
   { from: 'events', names: ['once', 'on'], options: 2, instead: takesSignal },
@@ -45,11 +46,29 @@ export const twins: readonly Twin[] = [
   { from: 'stream', names: ['pipeline', 'finished'], instead: callback },
   { from: 'child_process', names: ['exec', 'fork'], options: 1, instead: takesSignal },
   { from: 'child_process', names: ['execFile', 'spawn'], options: 2, instead: takesSignal },
+  {
+    from: 'stream/consumers',
+    names: ['text', 'json', 'buffer', 'arrayBuffer', 'blob', 'bytes'],
+    instead: 'read addAbortSignal(ctx.signal, stream)',
+  },
+  {
+    from: 'dns/promises',
+    names: ['lookup', 'resolve', 'resolve4', 'resolve6', 'resolveSrv'],
+    instead: until,
+  },
+  {
+    from: 'fs',
+    names: ['readFile', 'createReadStream', 'createWriteStream'],
+    options: 1,
+    instead: takesSignal,
+  },
+  { from: 'fs', names: ['writeFile'], options: 2, instead: takesSignal },
   { from: 'fs/promises', names: ['readFile'], options: 1, instead: takesSignal },
   { from: 'fs/promises', names: ['writeFile'], options: 2, instead: takesSignal },
   { from: 'fs/promises', names: ['watch'], options: 1, instead: takesSignal },
   { from: 'http', names: ['request', 'get'], options: 0, instead: takesSignal },
   { from: 'https', names: ['request', 'get'], options: 0, instead: takesSignal },
+  { package: 'node', methods: ['question'], instead: takesSignal },
   {
     package: 'pg',
     methods: ['query', 'connect'],

@@ -1,6 +1,5 @@
 import { AST_NODE_TYPES as Type, TSESLint, type TSESTree } from '@typescript-eslint/utils'
 import type { ContextTypes } from './context-types.ts'
-import { lifetimes } from './lifetimes.ts'
 import { isFunction, isInside, walk, type FunctionNode } from './nodes.ts'
 
 type Variable = TSESLint.Scope.Variable
@@ -16,6 +15,10 @@ export interface ContextVariables {
   derives(variable: Variable, ancestor: Variable): boolean
   /** Whether it is a parameter, or was made from any context that has a name. */
   isDerived(variable: Variable): boolean
+  /** Whether `node`, or the value of a constant in it, has a part for which `found` is true. */
+  restsOn(node: TSESTree.Node, found: (part: TSESTree.Node) => boolean): boolean
+  /** The contexts with a name that its value was made from. */
+  origins(variable: Variable): Variable[]
 }
 
 /** The contexts of one file that have names. */
@@ -58,19 +61,37 @@ export function contextVariables(source: Source, types: ContextTypes): ContextVa
     return origins(variable).some((origin) => origin === ancestor || derives(origin, ancestor, seen))
   }
 
+  function variableOf(identifier: TSESTree.Identifier): Variable | undefined {
+    let scope: TSESLint.Scope.Scope | null = source.getScope(identifier)
+    for (; scope !== null; scope = scope.upper) {
+      const variable = scope.set.get(identifier.name)
+      if (variable !== undefined) return variable
+    }
+    return undefined
+  }
+
+  function restsOn(
+    node: TSESTree.Node,
+    found: (part: TSESTree.Node) => boolean,
+    seen = new Set<Variable>(),
+  ): boolean {
+    return Array.from(walk(node, source.visitorKeys)).some((part) => {
+      if (found(part)) return true
+      if (part.type !== Type.Identifier) return false
+      const variable = variableOf(part)
+      if (variable === undefined || seen.has(variable)) return false
+      seen.add(variable)
+      return variable.references.some(({ writeExpr }) => writeExpr && restsOn(writeExpr, found, seen))
+    })
+  }
+
   return {
-    variableOf(identifier) {
-      let scope: TSESLint.Scope.Scope | null = source.getScope(identifier)
-      for (; scope !== null; scope = scope.upper) {
-        const variable = scope.set.get(identifier.name)
-        if (variable !== undefined) return variable
-      }
-      return undefined
-    },
+    variableOf,
+    restsOn: (node, found) => restsOn(node, found),
     visibleAt(node) {
       return variablesAround(node).filter((variable) => {
         const [name] = variable.identifiers
-        if (name === undefined || lifetimes.has(name.name)) return false
+        if (name === undefined || types.isLifetime(name)) return false
         if (isParameter(variable)) return true
         // Not there yet in its own initialiser, nor before it has a value.
         return variable.references.some(({ writeExpr }) => writeExpr && writeExpr.range[1] <= node.range[0])
@@ -78,6 +99,7 @@ export function contextVariables(source: Source, types: ContextTypes): ContextVa
     },
     derives: (variable, ancestor) => derives(variable, ancestor),
     isDerived: (variable) => isParameter(variable) || origins(variable).length > 0,
+    origins,
   }
 }
 

@@ -21,6 +21,7 @@ export async function temporaryServer(): Promise<Postgres> {
 
 /** A database made for one purpose. */
 export interface TemporaryDatabase {
+  readonly name: string
   readonly url: string
   /** Removes it, and with it the connections that are still open. */
   drop(): Promise<void>
@@ -33,12 +34,23 @@ export interface TemporaryDatabase {
 export async function makeDatabase(serverUrl: string, template = 'template0'): Promise<TemporaryDatabase> {
   const name = `tmp_${randomUUID().replaceAll('-', '_')}`
   await execute(serverUrl, `create database ${name} template ${pg.escapeIdentifier(template)}`)
-  const url = new URL(serverUrl)
-  url.pathname = `/${name}`
   return {
-    url: url.href,
+    name,
+    url: named(serverUrl, name),
     drop: () => execute(serverUrl, `drop database if exists ${name} with (force)`),
   }
+}
+
+/** `url` with another database, in each form that the driver takes. */
+function named(url: string, database: string): string {
+  if (url.startsWith('/')) return `${url.split(' ')[0]} ${database}`
+  if (url.startsWith('socket:')) {
+    const socket = new URL(url)
+    socket.searchParams.set('db', database)
+    return socket.href
+  }
+  // Not by URL, which takes none without a host.
+  return url.replace(/^(\w+:\/\/[^/?#]*)[^?#]*/, `$1/${database}`)
 }
 
 const openTimeoutMs = 10_000
@@ -53,7 +65,7 @@ export async function migrateDatabase(url: string): Promise<number> {
   // A script has no root: what runs it ends with the terminal.
   using ctx = withTimeout(todo(), migrateTimeoutMs)
   const log = createLog({ level: 'warn', service: 'migrate' })
-  using opening = withTimeout(ctx, openTimeoutMs)
+  using opening = withTimeout(ctx, openTimeoutMs, new Error(`it took longer than ${openTimeoutMs} ms`))
   const db = await openDatabase(opening, log, { url, poolMax: 1, applicationName: 'migrate' })
   try {
     const options = { folder: migrationsFolder, schemas: schemas(), waitMs: migrateTimeoutMs }

@@ -117,8 +117,8 @@ async function serve(programs: Programs, home: string, user: User, wanted: numbe
     const said = await readiness(child)
     if (said === undefined) return { child, port }
     await end(child)
-    if (said.includes('already exists')) {
-      // Of a process that was killed a moment ago, it may still be on its way out.
+    // Its lock file, or its shared memory: of a process that was killed a moment ago, either may still be on its way out.
+    if (said.includes('already exists') || said.includes('still in use')) {
       if (performance.now() < inUseUntil) {
         await setTimeout(250)
         continue

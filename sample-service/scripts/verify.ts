@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
+import { addressOf } from '../src/platform/database-answer.ts'
 import { makeDatabase, migrateDatabase, temporaryServer } from './databases.ts'
 import { printed, recorder, type Recorder } from './receipt.ts'
 import { startService, type ServiceProcess } from './service-process.ts'
@@ -22,7 +23,7 @@ async function verify(record: Recorder): Promise<void> {
       const database = await makeDatabase(server.url)
       opened.push(() => database.drop())
       databaseUrl = database.url
-      return `PostgreSQL on ${new URL(server.url).host}`
+      return `PostgreSQL on ${addressOf(server.url)}`
     })
     await record.step('migrate', async () => `migrations applied: ${await migrateDatabase(databaseUrl)}`)
 

@@ -1,3 +1,4 @@
+import pg from 'pg'
 import { z } from 'zod'
 
 /** The environment names variables that are missing or wrong: all of them, in one message. */
@@ -21,14 +22,20 @@ const Environment = z.object({
     .default('127.0.0.1')
     .describe('of `/metrics` and `/debug/contexts`: never a public address'),
   ADMIN_PORT: integer(0, 65_535).default(3001).describe('0 means any free one'),
-  DATABASE_URL: url('postgres://user:password@host:5432/database', /^postgres(ql)?:$/).describe(
+  DATABASE_URL: databaseUrl('postgres://user:password@host:5432/database').describe(
     'required; `npm run dev` without it starts a PostgreSQL of its own',
   ),
-  DATABASE_POOL_MAX: integer(1, 1_000).default(10).describe('connections'),
+  DATABASE_POOL_MAX: integer(1, 1_000).default(10).describe('connections; one more cancels statements'),
   STARTUP_TIMEOUT_MS: integer(1, hourMs).default(30_000).describe('for the service to listen, or to fail'),
+  MIGRATE_TIMEOUT_MS: integer(1, 24 * hourMs)
+    .default(600_000)
+    .describe('for `npm run db:migrate` to apply all that is missing, or nothing'),
   REQUEST_TIMEOUT_MS: integer(1, hourMs)
     .default(15_000)
     .describe("a request's deadline, where its route has none of its own"),
+  KEEP_ALIVE_TIMEOUT_MS: integer(1_000, 24 * hourMs)
+    .default(620_000)
+    .describe('for idle connections; longer than a load balancer keeps them (AWS 60 s, Google 600 s)'),
   BODY_MAX_BYTES: integer(1, 2 ** 30)
     .default(1_048_576)
     .describe('of a JSON body'),
@@ -46,7 +53,9 @@ const Environment = z.object({
   SHUTDOWN_DELAY_MS: integer(0, hourMs).default(0).describe('not ready, still serving; 5000 in `k8s/`'),
   SHUTDOWN_DRAIN_MS: integer(0, hourMs).default(10_000).describe('for requests to finish by themselves'),
   SHUTDOWN_CANCEL_MS: integer(0, hourMs).default(3_000).describe('for cancelled requests to unwind'),
-  SHUTDOWN_FLUSH_MS: integer(0, hourMs).default(2_000).describe('for the database and telemetry to close'),
+  SHUTDOWN_FLUSH_MS: integer(0, hourMs)
+    .default(2_000)
+    .describe('for the database, telemetry and the log to close'),
   DEBUG_CONTEXTS: z
     .stringbool({ error: 'must be true or false' })
     .meta({ allowed: 'true or false' })
@@ -79,6 +88,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>) {
       host: e.HOST,
       port: e.PORT,
       requestTimeoutMs: e.REQUEST_TIMEOUT_MS,
+      keepAliveMs: e.KEEP_ALIVE_TIMEOUT_MS,
       bodyMaxBytes: e.BODY_MAX_BYTES,
       // Of all requests an upload takes longest to arrive.
       receiveTimeoutMs: e.UPLOAD_TIMEOUT_MS,
@@ -97,6 +107,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>) {
       dir: e.UPLOAD_DIR,
     },
     startupTimeoutMs: e.STARTUP_TIMEOUT_MS,
+    migrateTimeoutMs: e.MIGRATE_TIMEOUT_MS,
     shutdown: {
       delayMs: e.SHUTDOWN_DELAY_MS,
       drainMs: e.SHUTDOWN_DRAIN_MS,
@@ -105,6 +116,12 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>) {
     },
     logLevel: e.LOG_LEVEL,
   }
+}
+
+/** SHUTDOWN_FLUSH_MS, or its default where that is no number: for a process that ends because its environment is bad. */
+export function flushMsOf(env: Readonly<Record<string, string | undefined>>): number {
+  const { SHUTDOWN_FLUSH_MS: variable } = Environment.shape
+  return variable.safeParse(env['SHUTDOWN_FLUSH_MS']).data ?? variable.parse(undefined)
 }
 
 /** One variable as it is declared above, and what an environment says of it. */
@@ -198,12 +215,33 @@ function text() {
   return z.string().min(1).meta({ allowed: 'text' })
 }
 
-/** A URL as the `example`, with one of `protocols`. Secret, since it may hold a password. */
-function url(example: string, protocols = /^/) {
+/** A URL as the `example`. Secret, since it may hold a password. */
+function url(example: string) {
   return z
     .string({ error: `is required: ${example}` })
-    .refine((value) => URL.canParse(value) && protocols.test(new URL(value).protocol), {
-      error: `must be a URL such as ${example}`,
+    .refine((value) => URL.canParse(value), { error: `must be a URL such as ${example}` })
+    .meta({ allowed: example, secret: true })
+}
+
+/** What the driver takes: a URL such as the `example`, also without a host, or the directory of a socket. It says what is wrong. */
+function databaseUrl(example: string) {
+  return z
+    .string({ error: `is required: ${example}` })
+    .superRefine((value, issues) => {
+      const fault = faultOf(value)
+      if (fault === undefined) return
+      issues.addIssue({ code: 'custom', message: `must be a URL such as ${example}${fault}` })
     })
     .meta({ allowed: example, secret: true })
+}
+
+function faultOf(url: string): string | undefined {
+  if (!/^(postgres(ql)?:|socket:|\/)/.test(url)) return ''
+  try {
+    // It connects to nothing yet, but reads the certificates that the URL names.
+    new pg.Client(url)
+    return undefined
+  } catch (error) {
+    return error instanceof Error ? ` (${error.message})` : ''
+  }
 }

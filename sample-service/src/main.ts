@@ -1,9 +1,9 @@
-import { background, contextName, withTimeout, withValue, type Context } from './context/context.ts'
+import { background, contextName, withTimeout, withValue, type Lifetime } from './context/context.ts'
 import { ended } from './context/ended.ts'
-import { loadConfig } from './config.ts'
+import { flushMsOf, loadConfig } from './config.ts'
 import { listenAdmin } from './platform/admin.ts'
 import { closers, type Closers } from './platform/closers.ts'
-import { createLog, type Log } from './platform/log.ts'
+import { createLog, type ProcessLog } from './platform/log.ts'
 import { documented } from './platform/openapi.ts'
 import { openPlatform, openTelemetry } from './platform/platform.ts'
 import { untilStopped } from './platform/process.ts'
@@ -16,41 +16,41 @@ import { workers } from './workers.ts'
 const service = 'sample-service'
 
 /** Brings the service up, or fails by STARTUP_TIMEOUT_MS at the latest. `opened` closes what this opens. */
-async function start(root: Context, stop: Context, log: Log, opened: Closers) {
+async function start(root: Lifetime, stop: Lifetime, log: ProcessLog, opened: Closers) {
   const config = loadConfig(process.env)
   const overdue = new Error(`it took longer than ${config.startupTimeoutMs} ms (STARTUP_TIMEOUT_MS)`)
   using limited = withTimeout(withValue(stop, contextName, 'start-up'), config.startupTimeoutMs, overdue)
-  const { metrics, recent } = await openTelemetry(limited, log, opened, { ...config, service })
+  const telemetry = await openTelemetry(limited, log, opened, { ...config, service })
 
   return await phase(limited, 'start-up', async (ctx) => {
     const platform = await openPlatform(ctx, log, opened, { ...config, service })
     await opened.time(ctx, 'prepare', prepare, platform)
-    const admin = await opened.time(ctx, 'admin', listenAdmin, root, { ...config.admin, metrics, recent })
+    const admin = await opened.time(ctx, 'admin', listenAdmin, root, log, { ...config.admin, ...telemetry })
     opened.defer('admin listener', (ctx) => admin.close(ctx))
     const work = { routes: documented(service, routes(platform)), workers: workers(platform) }
-    const server = await opened.time(ctx, 'listen', listen, root, log, work, { ...config.http, recent })
+    const server = await opened.time(ctx, 'listen', listen, root, log, work, { ...config.http, ...telemetry })
     log.info(ctx, 'listening', { port: server.port, adminPort: admin.port, tookMs: opened.openMs })
     return { config, platform, server }
   })
 }
 
 /** Starts, serves until something ends it, and stops in the reverse order. Resolves with whether all of it went well. */
-async function run(root: Context, log: Log): Promise<boolean> {
+async function run(root: Lifetime, log: ProcessLog): Promise<boolean> {
   using stop = untilStopped(root, log)
   const opened = closers(log)
   const started = await start(root, stop, log, opened).catch(async (error: unknown) => {
     const reason = error instanceof Error ? error.message : String(error)
     log.fatal(root, `start-up failed: ${reason}`, { tookMs: opened.openMs })
-    await opened.close(startTrace(root, 'shutdown'), 500)
+    await opened.close(startTrace(root, 'shutdown'), flushMsOf(process.env))
   })
   if (started === undefined) return false
   const { config, platform, server } = started
   const reason = await ended(stop)
   const ctx = startTrace(root, 'shutdown')
   const { abandoned, phasesMs } = await server.stop(ctx, platform.readiness, config.shutdown)
-  const closed = await opened.close(ctx, config.shutdown.flushMs)
-  const tookMs = { ...phasesMs, ...opened.closeMs }
-  log.info(ctx, 'stopped', { reason: reason.message, abandoned, tookMs })
+  const closed = await opened.close(ctx, config.shutdown.flushMs, (closeMs) => {
+    log.info(ctx, 'stopped', { reason: reason.message, abandoned, tookMs: { ...phasesMs, ...closeMs } })
+  })
   return abandoned.length === 0 && closed
 }
 

@@ -1,43 +1,60 @@
-import { background, withTimeout, type Context } from './context/context.ts'
+import { background, withoutCancel, withTimeout, type Context, type Lifetime } from './context/context.ts'
+import { errorOf } from './context/thrown.ts'
 import { withSignals } from './context/signals.ts'
-import { loadConfig } from './config.ts'
+import { flushMsOf, loadConfig, type Config } from './config.ts'
 import { openDatabase, type Database } from './platform/database.ts'
-import { createLog, type Log } from './platform/log.ts'
+import { createLog, type Log, type ProcessLog } from './platform/log.ts'
 import { applyMigrations, migrationsFolder, schemas } from './platform/migrations.ts'
+
+/** How long the connection may take to close. */
+const closeMs = 2_000
 
 /**
  * `npm run db:migrate`, in the image `node dist/migrate.js`: applies the migrations of drizzle/. Waits as long as
- * STARTUP_TIMEOUT_MS for the database, and as long again for another instance that migrates; a migration itself takes
- * what it takes. SIGTERM and SIGINT end it, with nothing half done. Exit 0 if the database is up to date, else 1.
+ * STARTUP_TIMEOUT_MS for the database, and as long again for another instance that migrates; all of it takes no longer than
+ * MIGRATE_TIMEOUT_MS. That, SIGTERM and SIGINT end it with nothing half done. Exit 0 if the database is up to date, else 1.
  */
-async function run(root: Context, log: Log): Promise<number> {
+async function migrate(root: Lifetime, log: Log): Promise<number> {
   using stop = withSignals(root, 'SIGTERM', 'SIGINT')
   try {
-    const { database, startupTimeoutMs } = loadConfig(process.env)
-    const db = await open(stop, log, database.url, startupTimeoutMs)
-    try {
-      const applied = await applyMigrations(stop, log, db, {
-        folder: migrationsFolder,
-        schemas: schemas(),
-        waitMs: startupTimeoutMs,
-      })
-      log.info(stop, 'migrated', { applied })
-    } finally {
-      using closing = withTimeout(root, 2_000)
-      await db.close(closing)
-    }
+    const config = loadConfig(process.env)
+    const overdue = new Error(
+      `it took longer than ${config.migrateTimeoutMs} ms (MIGRATE_TIMEOUT_MS): nothing was applied`,
+    )
+    using ctx = withTimeout(stop, config.migrateTimeoutMs, overdue)
+    await apply(ctx, log, config)
     return 0
   } catch (error) {
-    log.fatal(root, `cannot migrate: ${error instanceof Error ? error.message : String(error)}`)
+    log.fatal(root, `cannot migrate: ${errorOf(error).message}`)
     return 1
   }
 }
 
-/** One connection, which holds the lock. @throws Error if the database does not answer within `timeoutMs` */
-async function open(stop: Context, log: Log, url: string, timeoutMs: number): Promise<Database> {
+async function apply(ctx: Context, log: Log, { database, startupTimeoutMs }: Config): Promise<void> {
+  const db = await open(ctx, log, database.url, startupTimeoutMs)
+  try {
+    const options = { folder: migrationsFolder, schemas: schemas(), waitMs: startupTimeoutMs }
+    log.info(ctx, 'migrated', { applied: await applyMigrations(ctx, log, db, options) })
+  } finally {
+    // Not under ctx: its end may be why the connection closes.
+    using closing = withTimeout(withoutCancel(ctx), closeMs)
+    await db.close(closing)
+  }
+}
+
+/** One connection. @throws Error if the database does not answer within `timeoutMs` */
+async function open(parent: Context, log: Log, url: string, timeoutMs: number): Promise<Database> {
   const overdue = new Error(`it took longer than ${timeoutMs} ms (STARTUP_TIMEOUT_MS)`)
-  using ctx = withTimeout(stop, timeoutMs, overdue)
+  using ctx = withTimeout(parent, timeoutMs, overdue)
   return await openDatabase(ctx, log, { url, poolMax: 1, applicationName: 'migrate' })
+}
+
+/** The exit code, once the log is written out. */
+async function run(root: Lifetime, log: ProcessLog): Promise<number> {
+  const code = await migrate(root, log)
+  using flushing = withTimeout(root, flushMsOf(process.env))
+  await log.flush(flushing)
+  return code
 }
 
 process.exit(await run(background(), createLog({ level: process.env['LOG_LEVEL'], service: 'migrate' })))

@@ -27,7 +27,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   try {
     template = await makeDatabase(server.url)
     await migrateDatabase(template.url)
-    project.provide('postgres', { url: server.url, template: new URL(template.url).pathname.slice(1) })
+    project.provide('postgres', { url: server.url, template: template.name })
     return teardown
   } catch (error) {
     await teardown()

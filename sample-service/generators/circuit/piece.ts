@@ -1,9 +1,9 @@
 import type { Piece } from '../piece.ts'
 
-/** What keeps clients from peers that fail. Comes with the first of them. */
+/** The circuit breaker of clients. It comes with the first client. */
 export const circuit: Piece = {
   name: 'circuit',
-  summary: 'what keeps clients from peers that fail',
+  summary: 'the circuit breaker of clients',
   takes: 'name',
   folder: import.meta.dirname,
   wirings: [],

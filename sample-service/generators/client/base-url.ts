@@ -1,5 +1,5 @@
 /**
- * The URL that a person typed, without a slash at its end. Throws an Error of one sentence for what no client takes
+ * Parses a base URL and returns it without a final slash. Throws an Error of one sentence for what a client does not accept
  * (platform/client-order.ts).
  */
 export function baseUrlFrom(typed: string): string {
@@ -11,7 +11,7 @@ export function baseUrlFrom(typed: string): string {
     /['\\\s]/.test(typed)
   ) {
     throw new Error(
-      `--base-url is to be a URL such as https://payments.example.com/v1, without user, password and query, not ${JSON.stringify(typed)}.`,
+      `--base-url must be a URL such as https://payments.example.com/v1, without user, password and query, not ${JSON.stringify(typed)}.`,
     )
   }
   return typed.replace(/\/$/, '')

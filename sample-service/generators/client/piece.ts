@@ -3,7 +3,7 @@ import type { Piece } from '../piece.ts'
 import { circuit } from '../circuit/piece.ts'
 import { baseUrlFrom } from './base-url.ts'
 
-/** Another service that this one calls: typed, under ctx, behind a circuit breaker. Where it is, is a variable of the environment. */
+/** Another service that this one calls: typed, under ctx, behind a circuit breaker. An environment variable has its URL. */
 export const client: Piece = {
   name: 'client',
   summary: 'another service that this one calls',
@@ -15,7 +15,7 @@ export const client: Piece = {
   flags: [
     {
       name: 'base-url',
-      asks: 'Where it is by default, such as https://payments.example.com/v1',
+      asks: 'Its default URL, such as https://payments.example.com/v1',
       check: (typed) => void baseUrlFrom(typed),
     },
   ],

@@ -1,7 +1,7 @@
 import type { Piece } from '../piece.ts'
 import { worker } from '../worker/piece.ts'
 
-/** Work that is enqueued in a transaction and done later, whatever becomes of the request or the process. */
+/** Work that is enqueued in a transaction and done later, even if the request or the process ends. */
 export const job: Piece = {
   name: 'job',
   summary: 'durable work, enqueued in a transaction and done later',

@@ -1,6 +1,6 @@
-import { nameFrom } from '../names.ts'
+import { nameFrom } from '../nouns.ts'
 
-/** One field of a resource, as `--fields` says it. */
+/** One field of a resource, from `--fields`. */
 export interface Field {
   /** In TypeScript and in JSON: `dueAt`. */
   readonly name: string
@@ -12,17 +12,17 @@ export interface Field {
   readonly references: string | undefined
 }
 
-/** What is written of a field, as code. */
-export interface FieldType {
+/** The code of a type of field. */
+interface FieldType {
   /** The function of drizzle's pg-core that makes its column, with the rest of its arguments and calls. */
   readonly column: { readonly call: string; readonly options?: string; readonly then?: string }
-  /** The schema of what clients send: zod's, or a function of `src/platform/values.ts`. */
+  /** The schema of the input: zod's, or a function of `src/platform/values.ts`. */
   readonly input: string
-  /** The same in a query string; undefined where a list cannot be narrowed by it. */
+  /** The schema of a query parameter; undefined if lists cannot be filtered by the field. */
   readonly parameter: string | undefined
-  /** The schema of what clients see. */
+  /** The schema of the output. */
   readonly shown: string
-  /** How it comes from the row, where it is not shown as it is. */
+  /** Converts the value of the row to the output; undefined if they are the same. */
   readonly show?: (value: string) => string
   /** Two values for tests. */
   readonly examples: readonly [string, string]
@@ -30,7 +30,7 @@ export interface FieldType {
 
 const known = 'text, varchar(200), integer, bigint, numeric(10,2), boolean, uuid, date, timestamptz or jsonb'
 
-/** What every row has, what a list is asked by, and what every object of JavaScript and row of Postgres has already. */
+/** Names of every row, of the parameters of lists, of every object of JavaScript and of every row of Postgres. */
 const taken = new Set(
   `id version createdAt updatedAt limit cursor constructor prototype toString toLocaleString valueOf hasOwnProperty
   isPrototypeOf propertyIsEnumerable ctid xmin xmax cmin cmax tableoid`.split(/\s+/),
@@ -38,7 +38,7 @@ const taken = new Set(
 
 /**
  * Parses `title:text, price:numeric(10,2), dueAt:timestamptz?, ownerId:uuid->owners`.
- * Throws an Error of one sentence that shows which field is wrong, and what is right.
+ * Throws an Error of one sentence that names the wrong field and says what is valid.
  */
 export function fieldsFrom(list: string): Field[] {
   const fields = splitOutsideParentheses(list).map(fieldFrom)
@@ -51,7 +51,7 @@ export function fieldsFrom(list: string): Field[] {
 function fieldFrom(text: string, index: number): Field {
   const refuse = (why: string): Error =>
     new Error(`--fields, number ${index + 1}, ${JSON.stringify(text)}: ${why}.`)
-  if (text === '') throw refuse('there is nothing; write a field such as title:text')
+  if (text === '') throw refuse('it is empty; write a field such as title:text')
   const match = /^([^:]+?)\s*:\s*([a-z]\w*)\s*(?:\(([^)]*)\))?\s*(\?)?\s*(?:->\s*([\w-]+))?$/i.exec(text)
   if (!match)
     throw refuse('write a name, a colon and a type, such as dueAt:timestamptz? or ownerId:uuid->owners')
@@ -60,7 +60,7 @@ function fieldFrom(text: string, index: number): Field {
   const name = words
     .map((part, at) => (at === 0 ? part : part.charAt(0).toUpperCase() + part.slice(1)))
     .join('')
-  if (taken.has(name)) throw refuse(`"${name}" is a name that every resource has already; choose another one`)
+  if (taken.has(name)) throw refuse(`every resource already has "${name}"; choose another name`)
   return {
     name,
     column: words.join('_'),
@@ -70,18 +70,16 @@ function fieldFrom(text: string, index: number): Field {
   }
 }
 
-/** The words of a name in whatever case. What JavaScript or SQL reserve is a fine name for a field: both know it as a property. */
+/** The words of a name in whatever case. Reserved words are valid: code and SQL use a field only as a property. */
 function wordsOf(typed: string, refuse: (why: string) => Error): string[] {
   try {
-    // Behind a word of ours nothing is reserved.
+    // With the prefix, no name is reserved.
     const words = nameFrom(`field ${typed}`).singular.split('-').slice(1)
     if (/^[a-z]/.test(words[0] ?? '')) return words
   } catch {
-    // Said below, of a field.
+    // Reported below, for a field.
   }
-  throw refuse(
-    'its name is to begin with a letter, have letters and digits only, and at most 30 of them, such as dueAt',
-  )
+  throw refuse('its name must begin with a letter and have at most 30 letters and digits, such as dueAt')
 }
 
 function typeFrom(word: string, parameters: string | undefined, refuse: (why: string) => Error): FieldType {
@@ -90,17 +88,17 @@ function typeFrom(word: string, parameters: string | undefined, refuse: (why: st
   if (word === 'varchar') {
     const [length = NaN] = numbers
     if (numbers.length === 1 && length >= 1 && length <= 10_485_760) return varchar(length)
-    throw refuse('write how long it may be, 1 to 10485760, as varchar(200)')
+    throw refuse('write its greatest length, 1 to 10485760, as in varchar(200)')
   }
   if (word === 'numeric') {
     const [precision = NaN, scale = 0] = numbers
     if (numbers.length <= 2 && precision >= 1 && precision <= 1_000 && scale <= precision)
       return numeric(precision, scale)
-    throw refuse('write how many digits it has, and how many of them behind the point, as numeric(10,2)')
+    throw refuse('write its number of digits and how many of them follow the point, as in numeric(10,2)')
   }
   const type = plain[word]
   if (type === undefined) throw refuse(`there is no type ${word}; use ${known}`)
-  if (parameters !== undefined) throw refuse(`${word} takes nothing in parentheses`)
+  if (parameters !== undefined) throw refuse(`${word} takes no parentheses`)
   return type
 }
 

@@ -1,8 +1,7 @@
 import type { Piece } from '../piece.ts'
 import { fieldsFrom } from './fields.ts'
-import { shapeFor } from './shape.ts'
 
-/** Rows that clients create, list, read, change and delete. What depends on their fields is in the api, the schema and the test. */
+/** Rows that clients create, list, read, change and delete. The api, the schema and the test depend on the fields. */
 export const resource: Piece = {
   name: 'resource',
   summary: 'rows that clients create, list, read, change and delete',
@@ -27,5 +26,6 @@ export const resource: Piece = {
       check: (list) => void fieldsFrom(list),
     },
   ],
-  shape: (service, noun, { fields = '' }) => shapeFor(service, noun, fields),
+  shape: async (service, noun, { fields = '' }) =>
+    (await import('./shape.ts')).shapeFor(service, noun, fields),
 }

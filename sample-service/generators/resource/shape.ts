@@ -11,14 +11,14 @@ import { fieldsFrom, type Field } from './fields.ts'
 interface Parent {
   /** The constant that holds it: `owners`. */
   readonly constant: string
-  /** From `src/<nouns>/`: `../owners/owners.schema.ts`. */
+  /** Relative to `src/<nouns>/`: `../owners/owners.schema.ts`. */
   readonly module: string
 }
 
 /**
- * What makes a stamped file of the piece one with these fields: the piece has one, `title`, and wherever an object of its code has
- * it, this puts in all of them. `root` is where the service lies, whose schemas have the tables that fields refer to.
- * Throws an Error of one sentence if there is no such table, or one whose `id` is of another type.
+ * Returns the function that gives a stamped file these fields: the code of the piece has the one field `title`, and each object
+ * with it gets all fields in its place. `root` is the root of the service, whose schemas have the tables that fields refer to.
+ * Throws an Error of one sentence if such a table is missing, or its `id` is of another type.
  */
 export async function shapeFor(root: string, noun: Noun, list: string): Promise<Shape> {
   const fields = fieldsFrom(list)
@@ -36,21 +36,21 @@ export async function shapeFor(root: string, noun: Noun, list: string): Promise<
   }
 }
 
-/** The lines in its place; where there are none, its comma goes too. */
+/** Replaces the property by the lines. Without lines, its comma goes too. */
 function put(place: PropertyAssignment, lines: string): Edit {
   const comma = place.getNextSiblingIfKind(SyntaxKind.CommaToken)
   if (lines !== '' || comma === undefined) return replace(place, lines)
   return { at: place.getStart(), end: comma.getEnd(), text: '' }
 }
 
-/** Wherever an object has the one field that the piece is written with. */
+/** Every property `title`, the one field of the piece's own code. */
 function placesOf(source: SourceFile): PropertyAssignment[] {
   return source
     .getDescendantsOfKind(SyntaxKind.PropertyAssignment)
     .filter((property) => property.getName() === 'title')
 }
 
-/** What stands at this place for each field: told by the declaration that it is a part of. */
+/** The code of all fields at this place, which the enclosing declaration decides. */
 function linesAt(
   place: PropertyAssignment,
   fields: readonly Field[],
@@ -68,12 +68,12 @@ function linesAt(
       if (type.show === undefined) return `row.${name}`
       return nullable ? `${type.show(`row.${name}?`)} ?? null` : type.show(`row.${name}`)
     },
-    // What it refers to the test makes itself.
+    // The test itself makes the rows that references need.
     one: ({ type, references }) => (references === undefined ? type.examples[0] : undefined),
     other: ({ type, references }) => (references === undefined ? type.examples[1] : undefined),
   }
   const render = Object.entries(renderings).find(([name]) => stampNames(name, noun) === owner)?.[1]
-  if (render === undefined) throw new Error(`the piece has a field in ${owner}, which nobody knows to shape`)
+  if (render === undefined) throw new Error(`the piece has a field in ${owner}, which shape.ts does not know`)
   return fields
     .flatMap((field) => {
       const code = render(field)
@@ -82,7 +82,7 @@ function linesAt(
     .join(', ')
 }
 
-/** The name of the constant or function that the place is a part of; in `[one, other] = [{…}, {…}]`, of the one it is for. */
+/** The name of the enclosing constant or function; in `[one, other] = [{…}, {…}]`, the name at the same position. */
 function ownerOf(place: PropertyAssignment): string {
   const variable = place.getFirstAncestorByKind(SyntaxKind.VariableDeclaration)
   if (variable === undefined) {
@@ -103,13 +103,13 @@ function columnOf(
   const { call, options, then = '' } = type.column
   const made = `${call}('${column}'${options === undefined ? '' : `, ${options}`})${then}`
   const parent = references === undefined ? undefined : parents.get(references)
-  // TypeScript cannot infer the type of a table that needs itself for it.
+  // TypeScript cannot infer the type of a table that refers to itself.
   const returned = references === table ? ': AnyPgColumn' : ''
   const reference = parent === undefined ? '' : `.references(()${returned} => ${parent.constant}.id)`
   return `${made}${nullable ? '' : '.notNull()'}${reference}`
 }
 
-/** An index for each reference: lists by it are a range of it, and the deletion of a parent looks for its children. */
+/** An index for each reference: lists filtered by it read a range of the index, and deleting a parent looks up its children. */
 function indexEdits(source: SourceFile, fields: readonly Field[], table: string): Edit[] {
   const indexes = fields
     .filter(({ references }) => references !== undefined)
@@ -126,7 +126,7 @@ function indexName(table: string, column: string): string {
   return `${table}_${column}_id_idx`
 }
 
-/** Postgres cuts names at 63 bytes, and then two may be one. */
+/** Postgres cuts names at 63 bytes, so two long names could become one. */
 function refuseLongNames(table: string, { name, column, references }: Field): void {
   if (references === undefined || indexName(table, column).length <= 63) return
   throw new Error(
@@ -134,7 +134,7 @@ function refuseLongNames(table: string, { name, column, references }: Field): vo
   )
 }
 
-/** The imports that the fields need, in the place of those that the piece's own field needs. */
+/** Replaces the imports that the field `title` needs by those that the fields need. */
 function importEdits(
   source: SourceFile,
   path: string,
@@ -145,10 +145,11 @@ function importEdits(
   const values = source.getImportDeclaration('../platform/values.ts')
   if (values !== undefined) {
     const used = fields.flatMap(({ type }) => [type.input, type.parameter ?? ''])
-    // What is no z.…() is a function of that file.
-    const names = sortedNames(used.flatMap((code) => /^\w+(?=\()/.exec(code) ?? []))
-    const code = names.length === 0 ? '' : `import { ${names.join(', ')} } from '../platform/values.ts'`
-    return [replace(values, code)]
+    // A schema that does not begin with z. is a function of that file.
+    const called = used.flatMap((code) => /^\w+(?=\()/.exec(code) ?? [])
+    // The limit of a list is an integer for every resource.
+    const names = sortedNames(['integerParameter', ...called])
+    return [replace(values, `import { ${names.join(', ')} } from '../platform/values.ts'`)]
   }
   const core = source.getImportDeclaration('drizzle-orm/pg-core')
   if (core === undefined || !path.endsWith('.schema.ts')) return []
@@ -176,7 +177,7 @@ function sortedNames(names: readonly string[]): string[] {
   return [...new Set(names)].sort()
 }
 
-/** The tables that fields refer to, by their SQL name, found in the service's schemas. */
+/** The tables that fields refer to, by SQL name, from the schemas of the service. */
 async function parentsOf(
   root: string,
   table: string,
@@ -192,7 +193,7 @@ async function parentsOf(
     if (found === undefined) {
       const there = Array.from(declared.keys()).sort().join(', ') || 'none yet'
       throw new Error(
-        `--fields: "${name}" refers to a table ${references} that no src/*/*.schema.ts has: add that one first, or name one of those there are (${there}).`,
+        `--fields: "${name}" refers to a table ${references} that no src/*/*.schema.ts has: add that table first, or name an existing one (${there}).`,
       )
     }
     if (found.idType !== type.column.call) {
@@ -202,7 +203,7 @@ async function parentsOf(
     }
     if (references === table && !nullable) {
       throw new Error(
-        `--fields: "${name}" refers to its own table and must be nullable, for the first row has none to refer to: write ${name}:uuid?->${references}.`,
+        `--fields: "${name}" refers to its own table and must be nullable, because the first row has none to refer to: write ${name}:uuid?->${references}.`,
       )
     }
     parents.set(references, found)
@@ -237,7 +238,7 @@ async function tablesOf(root: string): Promise<Map<string, Parent & { idType: st
   return tables
 }
 
-/** The function that makes the column `id`: `uuid`. */
+/** The name of the function that makes the column `id`: `uuid`. */
 function idTypeOf(columns: Node | undefined): string {
   const id = Node.isObjectLiteralExpression(columns) ? columns.getProperty('id') : undefined
   const first = id?.getFirstDescendant(

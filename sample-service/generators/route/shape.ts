@@ -4,18 +4,7 @@ import type { Noun } from '../names.ts'
 import type { Shape } from '../piece.ts'
 import { parse } from '../source.ts'
 
-export const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
-
-export function isMethod(value: string): boolean {
-  return methods.some((method) => method === value.toUpperCase())
-}
-
-/** Segments of letters, digits, `.`, `_` and `-`, or `:name`: what is written the same in a URL, in Hono and in OpenAPI. */
-export function isPath(value: string): boolean {
-  return /^(?:\/(?:[\w.-]+|:[a-z]\w*))+$/i.test(value) && !/\/\.{1,2}(?:\/|$)/.test(value)
-}
-
-/** The endpoint with this method, at this path. Where the method has a body, the input comes with it. */
+/** Returns the function that gives the endpoint this method and path. If the method has a body, the input is in the body. */
 export function shapeFor(noun: Noun, method: string, path: string): Shape {
   const verb = method.toUpperCase()
   const hasBody = verb === 'POST' || verb === 'PUT' || verb === 'PATCH'
@@ -32,7 +21,7 @@ export function shapeFor(noun: Noun, method: string, path: string): Shape {
       const source = parse(file, text)
       return edited(text, [
         ...constantOf(source, 'method', `'${verb}'`),
-        // What a parameter is, the test does not ask.
+        // Any value will do: the test does not look at path parameters.
         ...constantOf(source, 'path', `'${path.replace(/:\w+/g, '1')}'`),
         ...(hasBody ? askByBody(source) : []),
       ])
@@ -62,7 +51,7 @@ function bodyForQuery(source: SourceFile): Edit[] {
   })
 }
 
-/** The test's one request, with the text in the body. */
+/** Makes the test's request send the text in its body. */
 function askByBody(source: SourceFile): Edit[] {
   const call = source
     .getFunction('ask')

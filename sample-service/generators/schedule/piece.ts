@@ -1,12 +1,11 @@
 import { cronFrom } from '../cron.ts'
 import type { Piece } from '../piece.ts'
 import { worker } from '../worker/piece.ts'
-import { shapeFor } from './shape.ts'
 
-/** Work that is done by the clock, once for each tick over all instances. */
+/** Work on a schedule: each tick runs once, whatever the number of instances. */
 export const schedule: Piece = {
   name: 'schedule',
-  summary: 'work by the clock',
+  summary: 'work on a schedule',
   takes: 'name',
   folder: import.meta.dirname,
   needs: worker,
@@ -17,7 +16,7 @@ export const schedule: Piece = {
       check: (typed) => void cronFrom(typed),
     },
   ],
-  shape: (_service, _noun, { cron = '' }) => Promise.resolve(shapeFor(cronFrom(cron))),
+  shape: async (_service, _noun, { cron = '' }) => (await import('./shape.ts')).shapeFor(cronFrom(cron)),
   wirings: [
     {
       file: 'src/jobs.ts',

@@ -2,12 +2,12 @@ import { edited, replace, valueOf } from '../edit.ts'
 import type { Shape } from '../piece.ts'
 import { parse } from '../source.ts'
 
-/** What puts `cron` in the place of the piece's own expression. */
+/** Returns the function that replaces the cron expression of the piece by `cron`. */
 export function shapeFor(cron: string): Shape {
   return (path, text) => {
     if (!path.endsWith('.schedule.ts')) return text
     const value = valueOf(parse(path, text), 'cron')
-    if (value === undefined) throw new Error(`${path} has no cron of the piece to put yours in place of.`)
+    if (value === undefined) throw new Error(`${path} has no cron to replace.`)
     return edited(text, [replace(value, `'${cron}'`)])
   }
 }

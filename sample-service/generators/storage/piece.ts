@@ -1,9 +1,9 @@
 import type { Piece } from '../piece.ts'
 
-/** Another place for what is uploaded than a directory: a bucket of S3, which STORAGE_URL names. */
+/** Storage of uploads in a bucket of S3, which STORAGE_URL names, instead of a directory. */
 export const storage: Piece = {
   name: 'storage',
-  summary: 'a place for uploads other than a directory: s3',
+  summary: 'storage of uploads outside the file system: s3',
   takes: ['s3'],
   folder: import.meta.dirname,
   wirings: [

@@ -1,6 +1,6 @@
 import type { Piece } from '../piece.ts'
 
-/** What runs jobs and schedules out of Postgres. Comes with the first of them. */
+/** Runs jobs and schedules from Postgres. It comes with the first of them. */
 export const worker: Piece = {
   name: 'worker',
   summary: 'what runs jobs and schedules',

@@ -1,7 +1,7 @@
 import { check } from '../support.ts'
 import { contextFirst } from './context-first.ts'
 
-const imports = `import { withCancel, type CancelContext, type Context } from '../context/context.ts'
+const imports = `import { withCancel, type CancelContext, type Context, type Lifetime } from '../context/context.ts'
 `
 
 check('context-first', contextFirst, {
@@ -18,8 +18,8 @@ check('context-first', contextFirst, {
     },
     {
       name: 'what lives longer comes after ctx, or alone',
-      code: `${imports}export function f(ctx: Context, root: Context, id: string) {}
-        export function g(server: Context, id: string) {}`,
+      code: `${imports}export function f(ctx: Context, root: Lifetime, id: string) {}
+        export function g(server: Lifetime, id: string) {}`,
     },
     {
       name: "Hono's Context is none of ours",

@@ -1,5 +1,4 @@
 import { AST_NODE_TYPES as Type, TSESLint, type TSESTree } from '@typescript-eslint/utils'
-import { lifetimes } from '../lifetimes.ts'
 import { isFunction, walk } from '../nodes.ts'
 import { rule } from '../rule.ts'
 
@@ -15,14 +14,14 @@ type Signature =
 
 /**
  * A context is the first parameter and is called `ctx`, or `parent` where the function derives from it. One that
- * lives longer than the call (`root`, `server`: lifetimes.ts) has the name of what it lives as long as; it comes
+ * lives longer than the call (a Lifetime: the root, the server's) has the name of what it lives as long as; it comes
  * right after ctx, or first where the call itself waits for nothing. Go: revive's context-as-argument.
  */
 export const contextFirst = rule({
   description: 'a context is the first parameter, is called ctx, and is never optional',
   messages: {
     first: 'A context comes first. Write `{{name}}` as the first parameter instead.',
-    name: 'Call it `ctx` instead of `{{name}}` (`parent` where the function derives from it; or add it to lint/lifetimes.ts if it lives longer than the call).',
+    name: 'Call it `ctx` instead of `{{name}}` (`parent` where the function derives from it; a `Lifetime`, if it lives longer than the call, has a name of its own).',
     parent: '`parent` is a context that this function derives from, and it does not. Call it `ctx` instead.',
     optional:
       'A context is never optional: without one the work could not be ended. Write `{{name}}: Context`.',
@@ -57,7 +56,7 @@ export const contextFirst = rule({
           leading = false
           continue
         }
-        const lives = lifetimes.has(name.name)
+        const lives = types.isLifetime(name)
         if (!inferred) {
           if (!leading || (index > 0 && !lives)) {
             context.report({

@@ -5,12 +5,25 @@ const imports = `import { once } from 'node:events'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Readable, Writable } from 'node:stream'
-import { afterFunc, type Context } from '../context/context.ts'
+import { afterFunc, type Context, type Lifetime } from '../context/context.ts'
 import { until } from '../context/until.ts'
 `
 
 check('context-twin', contextTwin, {
   valid: [
+    {
+      name: 'the signal taken out of ctx',
+      code: `${imports}export function f(ctx: Context) { const { signal } = ctx; return fetch('http://a', { signal }) }`,
+    },
+    {
+      name: 'options in a constant',
+      code: `${imports}export function f(ctx: Context) { const options = { signal: ctx.signal }; return fetch('http://a', options) }`,
+    },
+    {
+      name: 'a stream that was opened under ctx',
+      code: `${imports}declare function open(ctx: Context): Promise<Readable>
+        export async function f(ctx: Context) { const stream = await open(ctx); for await (const part of stream) console.log(part) }`,
+    },
     {
       name: 'with the signal of ctx',
       code: `${imports}export const f = (ctx: Context) => fetch('http://a', { method: 'PUT', signal: ctx.signal })`,
@@ -42,6 +55,28 @@ check('context-twin', contextTwin, {
     },
   ],
   invalid: [
+    {
+      name: 'for await over a stream',
+      code: `${imports}export async function f(ctx: Context, stream: Readable) { for await (const part of stream) console.log(part, ctx.err) }`,
+      errors: [{ messageId: 'stream' }],
+    },
+    {
+      name: 'by way of promises',
+      code: `${imports}import fs from 'node:fs'
+        export const f = (ctx: Context) => [ctx.err, fs.promises.readFile('a')]`,
+      errors: [
+        {
+          messageId: 'twin',
+          suggestions: [
+            {
+              messageId: 'signal',
+              output: `${imports}import fs from 'node:fs'
+        export const f = (ctx: Context) => [ctx.err, fs.promises.readFile('a', { signal: ctx.signal })]`,
+            },
+          ],
+        },
+      ],
+    },
     {
       name: 'fetch without options',
       code: `${imports}export const f = (ctx: Context) => fetch('http://a')`,

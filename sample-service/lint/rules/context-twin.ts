@@ -12,6 +12,8 @@ export const contextTwin = rule({
   description: 'in code that has a ctx, nothing waits without its signal',
   messages: {
     twin: '`{{name}}` does not end with `{{ctx}}`: {{instead}}; or await it as until({{ctx}}, …).',
+    stream:
+      'This waits for the stream, and not for `{{ctx}}`. Iterate over addAbortSignal({{ctx}}.signal, stream) of node:stream.',
     signal: 'Pass the signal of {{ctx}}.',
   },
   create(context, types) {
@@ -38,46 +40,61 @@ export const contextTwin = rule({
 
     /** What a callee is in the module that it comes from; `from` is undefined for a global. */
     function importedName(
-      callee: TSESTree.Expression,
+      node: TSESTree.Expression,
     ): { from: FunctionTwin['from']; name: string } | undefined {
-      if (callee.type === Type.MemberExpression) {
-        if (callee.property.type !== Type.Identifier) return undefined
-        const { name } = callee.property
-        if (callee.object.type !== Type.Identifier) return undefined
-        if (callee.object.name === 'globalThis') return { from: undefined, name }
-        const def = contexts.variableOf(callee.object)?.defs[0]
-        return def?.parent?.type === Type.ImportDeclaration ? { from: moduleOf(def.parent), name } : undefined
+      if (node.type === Type.MemberExpression) {
+        if (node.property.type !== Type.Identifier) return undefined
+        const { name } = node.property
+        if (node.object.type === Type.Identifier && node.object.name === 'globalThis')
+          return { from: undefined, name }
+        const holder = importedName(node.object)
+        if (holder?.from === undefined) return undefined
+        // `fs.promises.readFile` is readFile of fs/promises.
+        if (holder.name === '*' || holder.name === 'default') return { from: holder.from, name }
+        if (holder.name === 'promises') return { from: `${holder.from}/promises`, name }
+        return { from: holder.from, name: `${holder.name}.${name}` }
       }
-      if (callee.type !== Type.Identifier) return undefined
-      const def = contexts.variableOf(callee)?.defs[0]
-      if (def === undefined) return { from: undefined, name: callee.name }
-      if (def.node.type !== Type.ImportSpecifier || def.parent?.type !== Type.ImportDeclaration)
-        return undefined
+      if (node.type !== Type.Identifier) return undefined
+      const def = contexts.variableOf(node)?.defs[0]
+      if (def === undefined) return { from: undefined, name: node.name }
+      if (def.parent?.type !== Type.ImportDeclaration) return undefined
+      const from = moduleOf(def.parent)
+      if (def.node.type !== Type.ImportSpecifier) return { from, name: '*' }
       const { imported } = def.node
-      return imported.type === Type.Identifier
-        ? { from: moduleOf(def.parent), name: imported.name }
-        : undefined
+      return imported.type === Type.Identifier ? { from, name: imported.name } : undefined
     }
 
-    function hasSignal(node: TSESTree.CallExpression): boolean {
-      return node.arguments.some(
-        (argument) =>
-          argument.type === Type.ObjectExpression &&
-          argument.properties.some(
-            (property) =>
-              property.type === Type.Property && isKey(property, 'signal') && isOfContext(property.value),
-          ),
-      )
+    /** Whether it is given the signal of a context, or a context: here, in a constant, or by what made a constant. */
+    function endsWithContext(node: TSESTree.Node): boolean {
+      return contexts.restsOn(node, (part) => {
+        if (part.type === Type.MemberExpression) {
+          return (
+            part.property.type === Type.Identifier &&
+            part.property.name === 'signal' &&
+            types.isContext(part.object)
+          )
+        }
+        if (part.type === Type.Identifier && part.name === 'signal') return isTakenOut(part)
+        return part.type === Type.CallExpression && part.arguments.some((given) => types.isContext(given))
+      })
     }
 
-    function isOfContext(value: TSESTree.Node): boolean {
-      return Array.from(walk(value, sourceCode.visitorKeys)).some(
-        (node) =>
-          node.type === Type.MemberExpression &&
-          node.property.type === Type.Identifier &&
-          node.property.name === 'signal' &&
-          types.isContext(node.object),
-      )
+    /** `const { signal } = ctx` */
+    function isTakenOut(name: TSESTree.Identifier): boolean {
+      const node = contexts.variableOf(name)?.defs[0]?.node
+      return node?.type === Type.VariableDeclarator && node.init !== null && types.isContext(node.init)
+    }
+
+    /** Whether another call in the function ties the stream to a context: `addAbortSignal(ctx.signal, stream)`. */
+    function isTied(stream: TSESTree.Node): boolean {
+      if (endsWithContext(stream)) return true
+      const variable = stream.type === Type.Identifier ? contexts.variableOf(stream) : undefined
+      return (variable?.references ?? []).some(({ identifier: { parent } }) => {
+        return (
+          parent.type === Type.CallExpression &&
+          parent.arguments.some((given) => given !== stream && !isFunction(given) && endsWithContext(given))
+        )
+      })
     }
 
     /** Whether the promise is waited for by until, here or through the constant that holds it. */
@@ -129,11 +146,18 @@ export const contextTwin = rule({
     }
 
     return {
+      'ForOfStatement[await=true]'({ right }: TSESTree.ForOfStatement) {
+        if (!types.isStream(right)) return
+        const [ctx] = contexts.visibleAt(right)
+        if (ctx === undefined || isTied(right) || hasAfterFunc(right, ctx)) return
+        context.report({ node: right, messageId: 'stream', data: { ctx: ctx.name } })
+      },
       CallExpression(node) {
         const twin = twinOf(node)
         if (twin === undefined) return
         const [ctx] = contexts.visibleAt(node)
-        if (ctx === undefined || hasSignal(node) || isWaitedFor(node) || hasAfterFunc(node, ctx)) return
+        if (ctx === undefined || isWaitedFor(node) || hasAfterFunc(node, ctx)) return
+        if (node.arguments.some((given) => !isFunction(given) && isTied(given))) return
         const fix = pass(node, twin.options, ctx.name)
         context.report({
           node,

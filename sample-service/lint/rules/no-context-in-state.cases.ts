@@ -1,11 +1,24 @@
 import { check } from '../support.ts'
 import { noContextInState } from './no-context-in-state.ts'
 
-const imports = `import { withCancel, withTimeout, type Context } from '../context/context.ts'
+const imports = `import { withCancel, withTimeout, type Context, type Lifetime } from '../context/context.ts'
 `
 
 check('no-context-in-state', noContextInState, {
   valid: [
+    {
+      name: 'a task in a list of the call',
+      code: `${imports}export function f(ctx: Context) { const tasks: (() => unknown)[] = []; tasks.push(() => ctx.err); return tasks.length }`,
+    },
+    {
+      name: 'a listener that is taken off again',
+      code: `${imports}export function f(ctx: Context) { const tell = () => ctx.err; process.on('SIGHUP', tell); process.off('SIGHUP', tell) }`,
+    },
+    {
+      name: 'the key of a weak map',
+      code: `${imports}const seen = new WeakMap<Context, number>()
+        export function f(ctx: Context) { seen.set(ctx, 1) }`,
+    },
     {
       name: 'methods that take ctx',
       code: `${imports}export function things() {
@@ -24,7 +37,7 @@ check('no-context-in-state', noContextInState, {
     },
     {
       name: 'a closure over a context that lives as long',
-      code: `${imports}export function boundary(server: Context) {
+      code: `${imports}export function boundary(server: Lifetime) {
           return { begin: () => withTimeout(server, 1) }
         }`,
     },
@@ -41,6 +54,30 @@ check('no-context-in-state', noContextInState, {
     },
   ],
   invalid: [
+    {
+      name: 'on an object of the module',
+      code: `${imports}const state = { current: undefined as unknown }
+        export function f(ctx: Context) { state.current = ctx }`,
+      errors: [{ messageId: 'stored' }],
+    },
+    {
+      name: 'a function in a queue of the module',
+      code: `${imports}const queue: (() => unknown)[] = []
+        export function f(ctx: Context) { queue.push(() => ctx.err) }`,
+      errors: [{ messageId: 'kept' }],
+    },
+    {
+      name: 'a listener of the process',
+      code: `${imports}export function f(ctx: Context) { process.on('SIGHUP', () => ctx.err) }`,
+      errors: [{ messageId: 'kept' }],
+    },
+    {
+      name: 'a promise that others wait for, under the context of the first',
+      code: `${imports}const found = new Map<string, Promise<number>>()
+        declare function load(ctx: Context): Promise<number>
+        export function f(ctx: Context, id: string) { found.set(id, load(ctx)) }`,
+      errors: [{ messageId: 'promise' }],
+    },
     {
       name: 'a field',
       code: `${imports}export class Repository { readonly #ctx: Context; constructor(ctx: Context) { this.#ctx = ctx } }`,

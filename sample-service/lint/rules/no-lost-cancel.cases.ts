@@ -1,13 +1,39 @@
 import { check } from '../support.ts'
 import { noLostCancel } from './no-lost-cancel.ts'
 
-const imports = `import { afterFunc, withCancel, withTimeout, withValue, contextName, type CancelContext, type Context } from '../context/context.ts'
+const imports = `import { afterFunc, withCancel, withTimeout, withValue, contextName, type CancelContext, type Context, type Lifetime } from '../context/context.ts'
+import { ended } from '../context/ended.ts'
 import { group } from '../context/group.ts'
 declare function work(ctx: Context): Promise<void>
 `
 
 check('no-lost-cancel', noLostCancel, {
   valid: [
+    {
+      name: 'put into a stack',
+      code: `${imports}export function f(parent: Context, stack: DisposableStack) { const ctx = stack.use(withTimeout(parent, 1)); return ctx.err }`,
+    },
+    {
+      name: 'a group that was waited for, and one that was given nothing before a return',
+      code: `${imports}export async function f(ctx: Context, n: number) {
+          using all = group(ctx)
+          if (n === 0) return
+          all.go(work)
+          await all.wait()
+        }`,
+    },
+    {
+      name: 'a promise that does not hang from it',
+      code: `${imports}export function f(parent: Context, other: Promise<void>) { using ctx = withTimeout(parent, 1); console.log(ctx.err); return other }`,
+    },
+    {
+      name: 'the end of a context that ends with the block, raced',
+      code: `${imports}export async function f(parent: Context, done: Promise<void>) { using ctx = withTimeout(parent, 1); await Promise.race([done, ended(ctx)]) }`,
+    },
+    {
+      name: 'the end of another, raced with using',
+      code: `${imports}export async function f(ctx: Context, done: Promise<void>) { using stopped = ended(ctx); await Promise.race([done, stopped]) }`,
+    },
     {
       name: 'using',
       code: `${imports}export async function f(parent: Context) { using ctx = withTimeout(parent, 1); await work(ctx) }`,
@@ -46,7 +72,7 @@ check('no-lost-cancel', noLostCancel, {
     },
     {
       name: 'ended by a method of what is returned, and where that is not reached',
-      code: `${imports}export async function listen(ctx: Context, root: Context) {
+      code: `${imports}export async function listen(ctx: Context, root: Lifetime) {
           const serving = withCancel(root)
           try { await work(ctx) } catch (error) { serving.cancel(); throw error }
           return { stop() { serving.cancel() } }
@@ -64,6 +90,36 @@ check('no-lost-cancel', noLostCancel, {
     },
   ],
   invalid: [
+    {
+      name: 'a group that nobody waits for',
+      code: `${imports}export async function f(ctx: Context) { using all = group(ctx); all.go(work) }`,
+      errors: [{ messageId: 'wait' }],
+    },
+    {
+      name: 'a group that is left before it is waited for',
+      code: `${imports}export async function f(ctx: Context, n: number) {
+          using all = group(ctx)
+          all.go(work)
+          if (n === 0) return
+          await all.wait()
+        }`,
+      errors: [{ messageId: 'wait', line: 8 }],
+    },
+    {
+      name: 'a promise returned out of its block',
+      code: `${imports}export function f(parent: Context) { using ctx = withTimeout(parent, 1); return work(ctx) }`,
+      errors: [{ messageId: 'early' }],
+    },
+    {
+      name: 'by name, in an async function',
+      code: `${imports}export async function f(parent: Context) { using ctx = withTimeout(parent, 1); const done = work(ctx); return done }`,
+      errors: [{ messageId: 'early' }],
+    },
+    {
+      name: 'the end of another, raced',
+      code: `${imports}export async function f(ctx: Context, done: Promise<void>) { await Promise.race([done, ended(ctx)]) }`,
+      errors: [{ messageId: 'race' }],
+    },
     {
       name: 'bound with const',
       code: `${imports}export async function f(parent: Context) { const ctx = withTimeout(parent, 1); await work(ctx) }`,
@@ -104,7 +160,7 @@ check('no-lost-cancel', noLostCancel, {
       errors: [
         {
           messageId: 'path',
-          line: 6,
+          line: 7,
           suggestions: [
             {
               messageId: 'use',
@@ -128,7 +184,7 @@ check('no-lost-cancel', noLostCancel, {
       errors: [
         {
           messageId: 'path',
-          line: 6,
+          line: 7,
           suggestions: [
             {
               messageId: 'use',
@@ -149,7 +205,7 @@ check('no-lost-cancel', noLostCancel, {
           await work(ctx)
           return ctx
         }`,
-      errors: [{ messageId: 'path', line: 6 }],
+      errors: [{ messageId: 'path', line: 7 }],
     },
     {
       name: 'below a value',

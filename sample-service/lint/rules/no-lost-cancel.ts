@@ -19,22 +19,27 @@ export const noLostCancel = rule({
   messages: {
     lost: 'Nobody ends this, so it stays in its parent. Write `using ctx = …` instead.',
     path: '`{{name}}` is not ended if this path is taken. Write `using {{name}} = …` instead, or end it in a `finally`.',
+    wait: 'Nobody waits for the work of `{{name}}`: it is cancelled at the end of the block, and its failures are lost. Write `await {{name}}.wait()` behind the last `go`.',
+    early:
+      '`{{name}}` ends with this block, before the promise has settled: its work is cancelled at once. Write `return await …` in an async function.',
+    race: 'This keeps a callback in `{{name}}` for as long as that lasts, in every round. Write `using stopped = ended({{name}})` and race that, or `await until({{name}}, promise)`.',
     use: 'Bind it with `using`.',
   },
   create(context, types) {
     const { sourceCode } = context
 
     function check(node: Call | TSESTree.AwaitExpression): void {
-      if (!types.mustBeEnded(node)) return
+      if (!types.mustBeEnded(node) || isOfStack(node)) return
       if (node.type !== Type.AwaitExpression && types.contextFunction(node) === 'testContext') return
       let value: TSESTree.Node = node
       while (carries(value.parent, value)) value = value.parent
       const { parent } = value
       if (parent.type === Type.AwaitExpression || parent.type === Type.ReturnStatement) return
       if (parent.type === Type.ArrowFunctionExpression && parent.body === value) return
-      if (isCall(parent) && mayEnd(parent, value)) return
+      if (isCall(parent) && (isOfStack(parent) || mayEnd(parent, value))) return
       if (parent.type === Type.VariableDeclarator && parent.id.type === Type.Identifier) {
         const declaration = parent.parent
+        if (node.type !== Type.AwaitExpression && types.contextFunction(node) === 'group') checkWait(parent)
         if (declaration.kind === 'using' || declaration.kind === 'await using') return
         const [variable] = sourceCode.getDeclaredVariables(parent)
         if (variable === undefined) return
@@ -56,6 +61,110 @@ export const noLostCancel = rule({
         if (variable !== undefined && (endsInFinally(variable) || handedOn(variable))) return
       }
       context.report({ node, messageId: 'lost' })
+    }
+
+    /** What is put into a stack ends with it. */
+    function isOfStack(node: Call | TSESTree.AwaitExpression): boolean {
+      if (node.type !== Type.CallExpression || node.callee.type !== Type.MemberExpression) return false
+      const { property } = node.callee
+      if (property.type !== Type.Identifier || !/^(?:use|adopt)$/.test(property.name)) return false
+      return /lib\.esnext\.disposable\.d\.ts$|[\\/]@types[\\/]node[\\/]/.test(
+        types.declarationOf(node)?.file ?? '',
+      )
+    }
+
+    /** A group that was given work is waited for, on every way out of its block but an exception. */
+    function checkWait(declarator: TSESTree.VariableDeclarator): void {
+      const [group] = sourceCode.getDeclaredVariables(declarator)
+      const block = declarator.parent.parent
+      if (group === undefined || block.type !== Type.BlockStatement) return
+      const uses = group.references.filter(({ init }) => init !== true).map(({ identifier }) => identifier)
+      // Who else has it may wait for it.
+      if (uses.some(({ parent }) => parent.type !== Type.MemberExpression)) return
+      const [started] = uses.filter((use) => isMethod(use, 'go'))
+      if (started === undefined) return
+      const waited = uses.filter((use) => isMethod(use, 'wait'))
+      // A return between the first go and the first wait.
+      const [first] = waited
+      const left = Array.from(walk(block, sourceCode.visitorKeys)).find(
+        ({ type, range }) =>
+          type === Type.ReturnStatement &&
+          range[0] > started.range[1] &&
+          first !== undefined &&
+          range[1] < first.range[0],
+      )
+      const late = waited.every((use) => use.range[1] < started.range[0])
+      if (first !== undefined && left === undefined && !late) return
+      context.report({ node: left ?? declarator, messageId: 'wait', data: { name: group.name } })
+    }
+
+    /** A promise that is returned out of the block of `using`, and not awaited in it. */
+    function checkReturn(node: TSESTree.ReturnStatement): void {
+      const { argument } = node
+      if (argument === null || !returnsPromise(argument)) return
+      const [fn] = functionsAround(node)
+      if (fn === undefined || fn.generator) return
+      for (const at of ancestors(node)) {
+        if (at === fn) return
+        if (at.type !== Type.BlockStatement) continue
+        for (const statement of at.body) {
+          if (statement.type !== Type.VariableDeclaration || statement.range[1] > node.range[0]) continue
+          if (statement.kind !== 'using' && statement.kind !== 'await using') continue
+          for (const variable of sourceCode.getDeclaredVariables(statement)) {
+            const [name] = variable.identifiers
+            if (name === undefined || !types.mustBeEnded(name) || !rests(argument, variable)) continue
+            context.report({ node, messageId: 'early', data: { name: variable.name } })
+            return
+          }
+        }
+      }
+    }
+
+    /** A promise, or an object of some. */
+    function returnsPromise(value: TSESTree.Node): boolean {
+      switch (value.type) {
+        case Type.AwaitExpression:
+          return false
+        case Type.ObjectExpression:
+          return value.properties.some((one) => one.type === Type.Property && returnsPromise(one.value))
+        case Type.ArrayExpression:
+          return value.elements.some((one) => one !== null && returnsPromise(one))
+        default:
+          return types.isPromise(value)
+      }
+    }
+
+    /** Whether the value was made with the variable, at once or by way of constants. */
+    function rests(value: TSESTree.Node, variable: Variable, seen = new Set<Variable>()): boolean {
+      return Array.from(walk(value, sourceCode.visitorKeys, () => true)).some((node) => {
+        if (node.type !== Type.Identifier) return false
+        const found = findVariable(node)
+        if (found === undefined || seen.has(found)) return false
+        if (found === variable) return true
+        seen.add(found)
+        return found.references.some(({ writeExpr }) => writeExpr && rests(writeExpr, variable, seen))
+      })
+    }
+
+    /** `ended(ctx)` that is raced, and stays in ctx when it has lost. */
+    function checkRace(node: TSESTree.CallExpression): void {
+      if (types.contextFunction(node) !== 'ended') return
+      const [given] = node.arguments
+      if (given === undefined || endsWithBlock(given)) return
+      const { parent } = node
+      const raced =
+        parent.type === Type.VariableDeclarator && parent.parent.kind !== 'using'
+          ? sourceCode
+              .getDeclaredVariables(parent)
+              .some(({ references }) => references.some(({ identifier }) => isRaced(identifier)))
+          : isRaced(node)
+      if (raced) context.report({ node, messageId: 'race', data: { name: sourceCode.getText(given) } })
+    }
+
+    function endsWithBlock(given: TSESTree.Node): boolean {
+      if (given.type !== Type.Identifier) return false
+      const def = findVariable(given)?.defs[0]
+      return def?.parent?.type === Type.VariableDeclaration && def.parent.kind === 'using'
     }
 
     function findVariable(name: TSESTree.Identifier): Variable | undefined {
@@ -168,6 +277,8 @@ export const noLostCancel = rule({
       CallExpression: check,
       NewExpression: check,
       AwaitExpression: check,
+      ReturnStatement: checkReturn,
+      'CallExpression[callee.name="ended"]': checkRace,
     }
   },
 })
@@ -197,6 +308,25 @@ function isEnd({ parent }: TSESTree.Node): boolean {
     property.type === Type.MemberExpression &&
     property.property.type === Type.Identifier &&
     property.property.name === 'dispose'
+  )
+}
+
+function isMethod({ parent }: TSESTree.Node, name: string): boolean {
+  return (
+    parent?.type === Type.MemberExpression &&
+    parent.property.type === Type.Identifier &&
+    parent.property.name === name
+  )
+}
+
+/** An element of what `Promise.race` or `any` is given. */
+function isRaced({ parent }: TSESTree.Node): boolean {
+  if (parent?.type !== Type.ArrayExpression || parent.parent.type !== Type.CallExpression) return false
+  const { callee } = parent.parent
+  return (
+    callee.type === Type.MemberExpression &&
+    callee.property.type === Type.Identifier &&
+    /^(?:race|any)$/.test(callee.property.name)
   )
 }
 

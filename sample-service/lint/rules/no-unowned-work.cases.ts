@@ -18,6 +18,20 @@ check('no-unowned-work', noUnownedWork, {
   ],
   invalid: [
     {
+      name: 'Promise.all over work',
+      code: `import type { Context } from '../context/context.ts'
+        declare function work(ctx: Context): Promise<void>
+        export const f = (ctx: Context) => Promise.all([work(ctx), work(ctx)])`,
+      errors: [{ messageId: 'left' }],
+    },
+    {
+      name: 'work that is raced',
+      code: `import type { Context } from '../context/context.ts'
+        declare function work(ctx: Context): Promise<void>
+        export const f = (ctx: Context, other: Promise<void>) => Promise.race([work(ctx), other])`,
+      errors: [{ messageId: 'left' }],
+    },
+    {
       name: 'void',
       code: `${work}export async function f() { void work() }`,
       errors: [

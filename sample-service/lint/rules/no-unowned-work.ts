@@ -1,6 +1,7 @@
-import { AST_NODE_TYPES as Type, type TSESTree } from '@typescript-eslint/utils'
-import { functionsAround, hasReason } from '../nodes.ts'
+import { AST_NODE_TYPES as Type, TSESLint, type TSESTree } from '@typescript-eslint/utils'
+import { functionsAround, hasReason, walk } from '../nodes.ts'
 import { rule } from '../rule.ts'
+import { contextVariables } from '../variables.ts'
 
 /**
  * Work has someone who waits for it. typescript-eslint's no-floating-promises finds promises whose failure nobody
@@ -12,17 +13,95 @@ export const noUnownedWork = rule({
     void: 'Nobody waits for this work. Await it, or give it to a group: `workers.go((ctx) => …)`.',
     handled:
       'Its failure is handled, but nobody waits for this work. Await it, give it to a group, or say in a comment above why it may be left alone.',
+    left: 'When one of these fails or is first, nobody waits for the others, and nothing ends them. Give them to a group (`workers.go((ctx) => …)`, `await workers.wait()`), or wait for all: Promise.allSettled.',
     await: 'Await it.',
   },
   create(context, types) {
     const { sourceCode } = context
+    const contexts = contextVariables(sourceCode, types)
 
     function inAsync(node: TSESTree.Node): boolean {
       const [fn] = functionsAround(node)
       return fn === undefined || fn.async
     }
 
+    /** Whether it starts work under a context of a call: a call that takes one, here or in the callback of a map. */
+    function isWork(node: TSESTree.Node): boolean {
+      return Array.from(walk(node, sourceCode.visitorKeys, () => true)).some(
+        (below) =>
+          below.type === Type.CallExpression &&
+          types.contextFunction(below) !== 'ended' &&
+          below.arguments.some(isUnderCall) &&
+          types.isPromise(below),
+      )
+    }
+
+    /** A context of a call, or options with the signal of one. */
+    function isUnderCall(given: TSESTree.Node): boolean {
+      if (given.type === Type.ObjectExpression) {
+        return given.properties.some(
+          (one) =>
+            one.type === Type.Property &&
+            one.value.type === Type.MemberExpression &&
+            sourceCode.getText(one.value.property) === 'signal' &&
+            types.isContext(one.value.object),
+        )
+      }
+      return types.isContext(given) && !types.isLifetime(given)
+    }
+
+    /** The parts of what is waited for together, as they are written: elements, or what a map makes of many. */
+    function partsOf(given: TSESTree.Node | undefined): readonly (TSESTree.Node | null)[] {
+      switch (given?.type) {
+        case Type.ArrayExpression:
+          return given.elements.flatMap((one) =>
+            one?.type === Type.SpreadElement ? partsOf(one.argument) : one,
+          )
+        case Type.CallExpression: {
+          const many = given.callee.type === Type.MemberExpression && isWork(given)
+          return many ? [given, given] : []
+        }
+        case Type.Identifier:
+          return collected(given)
+        default:
+          return []
+      }
+    }
+
+    /** What a variable was made of, and what was pushed into it. */
+    function collected(name: TSESTree.Identifier): readonly (TSESTree.Node | null)[] {
+      const variable = contexts.variableOf(name)
+      if (variable?.defs[0]?.type !== TSESLint.Scope.DefinitionType.Variable) return []
+      return variable.references.flatMap(({ identifier, writeExpr }) => {
+        if (writeExpr && writeExpr !== name) return partsOf(writeExpr)
+        const call = identifier.parent.parent
+        const pushes =
+          identifier.parent.type === Type.MemberExpression &&
+          call?.type === Type.CallExpression &&
+          call.callee === identifier.parent &&
+          sourceCode.getText(identifier.parent.property) === 'push'
+        // Pushed in a loop, most likely: many.
+        return pushes ? [...call.arguments, ...call.arguments] : []
+      })
+    }
+
+    /** What a race is lost to, without leaving work behind: the end of a context. */
+    function isEnd(node: TSESTree.Node | null): boolean {
+      if (node?.type === Type.CallExpression) return types.contextFunction(node) === 'ended'
+      return node?.type === Type.Identifier && node.name !== 'undefined' && types.isDisposable(node)
+    }
+
     return {
+      'CallExpression[callee.object.name="Promise"][callee.property.name=/^(?:all|race|any)$/]'(
+        node: TSESTree.CallExpression,
+      ) {
+        const parts = partsOf(node.arguments[0])
+        if (parts.some(isEnd)) return
+        const work = parts.filter((part) => part !== null && isWork(part)).length
+        const all =
+          node.callee.type === Type.MemberExpression && sourceCode.getText(node.callee.property) === 'all'
+        if (work >= (all ? 2 : 1)) context.report({ node: node.callee, messageId: 'left' })
+      },
       UnaryExpression(node) {
         if (node.operator !== 'void' || !types.isPromise(node.argument)) return
         const operator = sourceCode.getFirstToken(node)

@@ -1,11 +1,11 @@
 import { check } from '../support.ts'
 import { passContext } from './pass-context.ts'
 
-const imports = `import { cause, withCancel, withTimeout, withValue, withoutCancel, contextName, type Context } from '../context/context.ts'
+const imports = `import { cause, withCancel, withTimeout, withValue, withoutCancel, contextName, type Context, type Lifetime } from '../context/context.ts'
 import { group } from '../context/group.ts'
 declare function work(ctx: Context, id?: string): Promise<void>
 declare function each(ctx: Context, fn: (ctx: Context) => Promise<void>): Promise<void>
-declare function listen(ctx: Context, root: Context): Promise<void>
+declare function listen(ctx: Context, root: Lifetime): Promise<void>
 `
 
 function pass(nearest: string, code: string) {
@@ -14,6 +14,27 @@ function pass(nearest: string, code: string) {
 
 check('pass-context', passContext, {
   valid: [
+    {
+      name: 'a fallback when the nearer one may have timed out',
+      code: `${imports}export async function f(parent: Context) {
+          using ctx = withTimeout(parent, 1)
+          try { await work(ctx) } catch { await work(parent) }
+        }`,
+    },
+    {
+      name: 'what comes when the nearer one was asked',
+      code: `${imports}export async function f(parent: Context) {
+          using ctx = withTimeout(parent, 1)
+          if (ctx.err !== undefined) await work(parent)
+        }`,
+    },
+    {
+      name: 'a detached one lives as long as anything',
+      code: `${imports}export async function f(ctx: Context) {
+          // It is ended by nobody, as the root is.
+          await listen(ctx, withoutCancel(ctx))
+        }`,
+    },
     { name: 'the one received', code: `${imports}export const f = (ctx: Context) => work(ctx)` },
     {
       name: 'the one derived',
@@ -45,7 +66,7 @@ check('pass-context', passContext, {
     },
     {
       name: 'what lives longer, where that is asked for',
-      code: `${imports}export async function f(root: Context) { using ctx = withCancel(root); await listen(ctx, root) }`,
+      code: `${imports}export async function f(root: Lifetime) { using ctx = withCancel(root); await listen(ctx, root) }`,
     },
     {
       name: 'detached for a reason',
@@ -57,6 +78,44 @@ check('pass-context', passContext, {
     },
   ],
   invalid: [
+    {
+      name: 'the signal of the older one',
+      code: `${imports}export async function f(parent: Context) { using ctx = withTimeout(parent, 1); await work(ctx); return fetch('http://a', { signal: parent.signal }) }`,
+      errors: [
+        {
+          messageId: 'older',
+          suggestions: pass(
+            'ctx',
+            `export async function f(parent: Context) { using ctx = withTimeout(parent, 1); await work(ctx); return fetch('http://a', { signal: ctx.signal }) }`,
+          ),
+        },
+      ],
+    },
+    {
+      name: 'a function that works under the outer one, handed to a group',
+      code: `${imports}export async function f(ctx: Context) {
+          const one = () => work(ctx)
+          using workers = group(ctx)
+          workers.go(one)
+          await workers.wait()
+        }`,
+      errors: [{ messageId: 'offered' }],
+    },
+    {
+      name: 'a function that works under the outer one, called by a worker',
+      code: `${imports}export async function f(parent: Context) {
+          const one = () => work(parent)
+          using workers = group(parent)
+          workers.go(async (ctx) => { await one(); await work(ctx) })
+          await workers.wait()
+        }`,
+      errors: [{ messageId: 'closure' }],
+    },
+    {
+      name: 'the context of a call that says it is a lifetime',
+      code: `${imports}export function f(ctx: Context) { const server: Lifetime = withValue(ctx, contextName, 'x'); return server.err }`,
+      errors: [{ messageId: 'claimed' }],
+    },
     {
       name: 'the older one',
       code: `${imports}export async function f(parent: Context) { using ctx = withTimeout(parent, 1); await work(parent); await work(ctx) }`,
@@ -112,13 +171,13 @@ check('pass-context', passContext, {
     },
     {
       name: 'a lifetime for work of a call',
-      code: `${imports}export async function f(root: Context) { using ctx = withCancel(root); await work(root) }`,
+      code: `${imports}export async function f(root: Lifetime) { using ctx = withCancel(root); await work(root) }`,
       errors: [
         {
           messageId: 'older',
           suggestions: pass(
             'ctx',
-            'export async function f(root: Context) { using ctx = withCancel(root); await work(ctx) }',
+            'export async function f(root: Lifetime) { using ctx = withCancel(root); await work(ctx) }',
           ),
         },
       ],

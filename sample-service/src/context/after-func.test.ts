@@ -5,6 +5,7 @@ import {
   Canceled,
   cause,
   contextKey,
+  DeadlineExceeded,
   withCancel,
   withoutCancel,
   withSignal,
@@ -134,6 +135,22 @@ describe('a callback', () => {
 
     expect(order).toEqual(['first', 'second', 'child'])
   })
+})
+
+test('the callback gets the cause, whenever it is asked for (go doc: Cause)', async () => {
+  const ctx = withCancel(root)
+  const told: Error[] = []
+  afterFunc(withTimeout(ctx, 60_000), (cause) => told.push(cause))
+  afterFunc(withValue(ctx, key, 'x'), (cause) => told.push(cause))
+  const why = new Error('why')
+  ctx.cancel(why)
+  afterFunc(ctx, (cause) => told.push(cause))
+  await settled()
+  const late = withTimeout(root, 0)
+  afterFunc(late, (cause) => told.push(cause))
+  await settled()
+
+  expect(told).toEqual([why, why, why, DeadlineExceeded])
 })
 
 describe('stop', () => {

@@ -4,6 +4,7 @@ import {
   Canceled,
   cause,
   DeadlineExceeded,
+  throwIfEnded,
   todo,
   withCancel,
   withoutCancel,
@@ -350,4 +351,12 @@ describe('the two errors', () => {
       'TimeoutError: context deadline exceeded',
     ])
   })
+})
+
+test('throwIfEnded throws the cause once there is one (go doc: Cause)', () => {
+  const ctx = withCancel(root)
+  expect(() => throwIfEnded(ctx)).not.toThrow()
+  ctx.cancel(parentCause)
+
+  expect(() => throwIfEnded(ctx)).toThrow(parentCause)
 })

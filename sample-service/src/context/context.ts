@@ -1,4 +1,5 @@
 import { List } from './list.ts'
+import { errorOf } from './thrown.ts'
 
 /**
  * Go's context package for TypeScript: a tree of contexts that carries an end (cancel, deadline), its cause and
@@ -24,6 +25,16 @@ export interface Context {
   readonly err: Error | undefined
   /** The value nearest on the way to the root, or undefined. */
   value<T>(key: ContextKey<T>): T | undefined
+}
+
+/**
+ * A context that lives longer than one call: the root, and what the process hangs from it (the server's, the one that a
+ * signal ends). A function takes one to derive from it, or to hand it to an object that lives as long; its own work is
+ * under `ctx`. The type changes nothing at run time: it tells a reader, and the rules in lint/, which of two contexts is which.
+ */
+export interface Lifetime extends Context {
+  /** Never set. */
+  readonly lifetime?: true
 }
 
 /** A context and what ends it. `using` ends it with its block; ending it twice is ending it once. */
@@ -64,7 +75,7 @@ let rootCreatedAt: string | undefined
  * The root of the process: never done, no values, no deadline. `main` calls it once and hands it down.
  * @throws Error on the second call, naming the place of the first. Go: context.Background.
  */
-export function background(): Context {
+export function background(): Lifetime {
   if (rootCreatedAt !== undefined) {
     throw new Error(
       `background() was called before, ${rootCreatedAt}: a process has one root. Take a ctx parameter instead.`,
@@ -124,7 +135,7 @@ export function withValue<T>(parent: Context, key: ContextKey<T>, value: T): Con
  * A context with the parent's values that does not end with it: no err, no deadline. For work that must outlive
  * its request; give it a deadline of its own, and someone who waits for it. Go: WithoutCancel.
  */
-export function withoutCancel(parent: Context): Context {
+export function withoutCancel(parent: Context): Lifetime {
   const above = known(parent)
   return new Detached(rootOf(above.branch), above.values)
 }
@@ -137,7 +148,7 @@ export function withSignal(parent: Context, signal: AbortSignal): CancelContext 
   const child = derive(known(parent))
   if (child.err !== undefined) return child
   if (signal.aborted) {
-    end(child, Canceled, errorOf(signal.reason))
+    end(child, Canceled, errorOf(signal.reason, 'the signal was aborted'))
     return child
   }
   child.release = listen(signal, child)
@@ -146,17 +157,18 @@ export function withSignal(parent: Context, signal: AbortSignal): CancelContext 
 
 /**
  * Runs `fn` once, after `ctx` has ended and the call that ended it has returned (in a microtask, as Go runs it in
- * a goroutine); soon if it has ended already. What `fn` throws is an uncaught exception, as a panic is in Go.
+ * a goroutine); soon if it has ended already. `fn` gets the cause of `ctx`. What it throws is an uncaught exception, as a
+ * panic is in Go.
  * @returns stop: true if it prevented `fn`, false if `fn` was started or stopped before. Go: AfterFunc.
  */
-export function afterFunc(ctx: Context, fn: () => void): () => boolean {
+export function afterFunc(ctx: Context, fn: (cause: Error) => void): () => boolean {
   const { host } = known(ctx)
   if (!(host instanceof Branch)) return onlyOnce()
+  const callback = new Callback(host, fn)
   if (host.err !== undefined) {
-    queueMicrotask(fn)
+    callback.announce()
     return () => false
   }
-  const callback = new Callback(fn)
   const { children } = host
   children.add(callback)
   return () => children.delete(callback)
@@ -168,25 +180,51 @@ export function cause(ctx: Context): Error | undefined {
   return ctx.err === undefined ? undefined : branch.cause
 }
 
+/** Throws the cause of `ctx` if it has ended. Go: `if err := context.Cause(ctx); err != nil { return err }`. */
+export function throwIfEnded(ctx: Context): void {
+  const ended = cause(ctx)
+  if (ended !== undefined) throw ended
+}
+
 /** A key for `withValue`, of its own type. `describe` names contexts by the value, where contexts are shown. */
 export function contextKey<T>(name: string, describe?: (value: T) => string): ContextKey<T> {
   return describe === undefined ? { name } : { name, describe }
 }
 
-/** The contexts below `ctx` that have not ended: the tree itself, so nothing is kept for it. */
-export function liveContexts(ctx: Context): LiveContext {
+/**
+ * The contexts below `ctx` that have not ended: the tree itself, so nothing is kept for it. At most `most` of them, those
+ * nearest to `ctx`, and none further below it than `deepest`.
+ */
+export function liveContexts(ctx: Context, most = Infinity, deepest = Infinity): LiveContext {
   const top = known(ctx).branch
   const shown = show(top, undefined)
-  const queue: [Root | Branch, LiveContext][] = [[top, shown]]
-  for (const [branch, view] of queue) {
-    for (const child of branch.children) {
+  const queue: [Root | Branch, LiveContext, number][] = [[top, shown, 0]]
+  let left = most
+  for (const [branch, view, depth] of queue) {
+    if (depth >= deepest) continue
+    for (const child of branch.below) {
       if (child instanceof Callback || child.err !== undefined) continue
+      if (left-- <= 0) return shown
       const below = show(child, branch.values)
       view.children.push(below)
-      queue.push([child, below])
+      queue.push([child, below, depth + 1])
     }
   }
   return shown
+}
+
+/** How many contexts there are below `ctx` that have not ended; it stops counting at `most`. */
+export function countLiveContexts(ctx: Context, most: number): number {
+  const queue: (Root | Branch)[] = [known(ctx).branch]
+  let live = 0
+  for (const branch of queue) {
+    for (const child of branch.below) {
+      if (child instanceof Callback || child.err !== undefined) continue
+      if (++live >= most) return live
+      queue.push(child)
+    }
+  }
+  return live
 }
 
 type Known = Root | Branch | Value | Detached
@@ -210,6 +248,10 @@ class Root implements Context {
 
   constructor(name: string) {
     this.name = name
+  }
+
+  get below(): Iterable<Child> {
+    return this.children
   }
 
   get branch(): this {
@@ -276,6 +318,11 @@ class Branch implements Context, Disposable {
   get children(): List<Child> {
     this.#children ??= new List()
     return this.#children
+  }
+
+  /** The same, to look at: most have none. */
+  get below(): Iterable<Child> {
+    return this.#children ?? none
   }
 
   get deadline(): number | undefined {
@@ -392,17 +439,21 @@ class Detached implements Context {
 }
 
 class Callback {
-  readonly fn: () => void
+  readonly owner: Branch
+  readonly fn: (cause: Error) => void
   list: List<Child> | undefined
   previous: Child | undefined
   next: Child | undefined
 
-  constructor(fn: () => void) {
+  constructor(owner: Branch, fn: (cause: Error) => void) {
+    this.owner = owner
     this.fn = fn
   }
 
+  /** Called when its owner has ended. */
   announce(): void {
-    queueMicrotask(this.fn)
+    const { fn, owner } = this
+    queueMicrotask(() => fn(owner.cause ?? Canceled))
   }
 }
 
@@ -525,7 +576,7 @@ function listen(signal: AbortSignal, branch: Branch): () => void {
   branches.add(branch)
   const onAbort = (): void => {
     waiting.delete(signal)
-    const cause = errorOf(signal.reason)
+    const cause = errorOf(signal.reason, 'the signal was aborted')
     for (const waiter of branches) {
       if (waiter.err === undefined) end(waiter, Canceled, cause)
     }
@@ -545,13 +596,6 @@ function listen(signal: AbortSignal, branch: Branch): () => void {
 }
 
 const unlisten = new WeakMap<Set<Branch>, () => void>()
-
-function errorOf(reason: unknown): Error {
-  if (reason instanceof Error) return reason
-  // String() throws for an object without a prototype.
-  const message = typeof reason === 'object' && reason !== null ? 'the signal was aborted' : String(reason)
-  return new Error(message, { cause: reason })
-}
 
 function onlyOnce(): () => boolean {
   let first = true

@@ -42,3 +42,17 @@ test('resolves only when cancel has returned (go: TestAfterFuncCalledAsynchronou
 
   expect(order).toEqual(['cancel returned', 'ended'])
 })
+
+test('lets go of the context with its block, and never settles then (beyond Go)', async (t) => {
+  const ctx = withCancel(testContext(t))
+  let told = false
+  for (let round = 0; round < 20; round++) {
+    using stopped = ended(ctx)
+    stopped.then(() => (told = true)).catch(() => undefined)
+    await Promise.race([stopped, Promise.resolve()])
+  }
+  ctx.cancel()
+  await new Promise((resolve) => setImmediate(resolve))
+
+  expect(told).toBe(false)
+})

@@ -291,3 +291,137 @@ test('a group leaves nothing with its parent: no child, no callback (beyond Go)'
   expect(liveContexts(ctx).children).toEqual([])
   expect(callbacks.map((stop) => stop())).toEqual(Array(50).fill(false))
 })
+
+describe('a block that is left before its group was waited for', () => {
+  test('fails, and names the place where the group was made (beyond Go)', async (t) => {
+    const ctx = testContext(t)
+    const failure = new Error('of the work')
+    const leave = async (): Promise<number> => {
+      using work = group(ctx)
+      work.go(async () => Promise.reject(failure))
+      await settled()
+      return 200
+    }
+
+    await expect(leave()).rejects.toMatchObject({
+      name: 'NotWaitedFor',
+      message: expect.stringMatching(/made at .*group\.test\.ts:\d+:\d+.* was left before/) as string,
+      cause: failure,
+    })
+  })
+
+  test('fails though the work had succeeded by then: whether it has is chance (beyond Go)', async (t) => {
+    const ctx = testContext(t)
+    const leave = async (): Promise<void> => {
+      using work = group(ctx)
+      work.go(async () => undefined)
+      await settled()
+    }
+
+    await expect(leave()).rejects.toThrow('was left before its work was waited for')
+  })
+
+  test('fails when it is left while wait goes on, whose own failure is observed (beyond Go)', async (t) => {
+    const unobserved: unknown[] = []
+    const onUnobserved = (reason: unknown): unknown => unobserved.push(reason)
+    process.on('unhandledRejection', onUnobserved)
+    t.onTestFinished(() => void process.off('unhandledRejection', onUnobserved))
+    const ctx = testContext(t)
+    const leave = (): Promise<void> => {
+      using work = group(ctx)
+      work.go(async (ctx) => {
+        throw await ended(ctx)
+      })
+      return work.wait()
+    }
+
+    expect(leave).toThrow('was left before its work was waited for')
+    await settled()
+    expect(unobserved).toEqual([])
+  })
+
+  test('cancels its work, and the exception that left it stands (beyond Go)', async (t) => {
+    const ctx = testContext(t)
+    const exception = new RangeError('of the block')
+    let cancelled: Error | undefined
+    const leave = async (): Promise<void> => {
+      using work = group(ctx)
+      work.go(async (ctx) => {
+        cancelled = await ended(ctx)
+      })
+      await settled()
+      throw exception
+    }
+
+    await expect(leave()).rejects.toBe(exception)
+    await settled()
+    expect(cancelled).toBe(Canceled)
+  })
+
+  test('is as every block where another dispose throws on top of an exception (beyond Go)', async () => {
+    const [dispose, exception] = [new Error('of the dispose'), new Error('of the block')]
+    const leave = async (): Promise<void> => {
+      using _broken = {
+        [Symbol.dispose]() {
+          throw dispose
+        },
+      }
+      await settled()
+      throw exception
+    }
+
+    await expect(leave()).rejects.toMatchObject({
+      name: 'SuppressedError',
+      error: dispose,
+      suppressed: exception,
+    })
+  })
+
+  test('is left in peace when no work was given, and when its parent has ended (beyond Go)', async (t) => {
+    const ctx = withCancel(testContext(t))
+    {
+      using _idle = group(ctx)
+    }
+    const leave = async (): Promise<number> => {
+      using work = group(ctx)
+      work.go(async (ctx) => {
+        await ended(ctx)
+      })
+      ctx.cancel()
+      return 499
+    }
+
+    expect(await leave()).toBe(499)
+  })
+})
+
+describe('go', () => {
+  test('throws when the group was waited for: its work would never start (beyond Go)', async (t) => {
+    using work = group(testContext(t))
+    work.go(async () => undefined)
+    await work.wait()
+
+    expect(() => work.go(async () => undefined)).toThrow(/^go: the group made at .*group\.test\.ts.* is over/)
+  })
+
+  test('takes work from the work that is waited for (go: errgroup TestGoLimit)', async (t) => {
+    using work = group(testContext(t))
+    const done: string[] = []
+    work.go(async () => {
+      await settled()
+      work.go(async () => void done.push('inner'))
+    })
+    await work.wait()
+
+    expect(done).toEqual(['inner'])
+  })
+})
+
+test('wait rejects where work rejected with an object that has no prototype (beyond Go)', async (t) => {
+  using work = group(testContext(t))
+  const bare: unknown = Object.create(null)
+  // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- what may come of other code
+  work.go(() => Promise.reject(bare))
+
+  await expect(work.wait()).rejects.toMatchObject({ cause: bare })
+})

@@ -143,6 +143,7 @@ describe('the heap under a long-lived parent is flat', () => {
       `
       import { afterFunc, background, contextKey, withCancel, withoutCancel, withSignal, withTimeout, withValue }
         from './context.ts'
+      import { ended } from './ended.ts'
       import { until } from './until.ts'
       const root = background()
       const server = withCancel(root)
@@ -166,6 +167,11 @@ describe('the heap under a long-lived parent is flat', () => {
           ctx.cancel()
         }],
         'until a promise': [20_000, () => until(server, Promise.resolve())],
+        'the end raced with a promise': [20_000, async () => {
+          const stopped = ended(server)
+          await Promise.race([Promise.resolve(), stopped])
+          stopped[Symbol.dispose]()
+        }],
         'nothing: contexts that nobody ends': [10_000, () => withCancel(server)],
       }
       async function heap() {
@@ -213,6 +219,7 @@ describe('the heap under a long-lived parent is flat', () => {
     ['withValue, a million of them'],
     ['a subtree and its cancel'],
     ['until a promise'],
+    ['the end raced with a promise'],
   ])('after %s (beyond Go)', (name) => {
     // A context or a callback that is kept has more, with its place in a list; a few bytes are V8's own.
     expect(kept[name]).toBeLessThan(32)

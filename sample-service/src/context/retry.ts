@@ -1,4 +1,4 @@
-import { cause, type Context } from './context.ts'
+import { throwIfEnded, type Context } from './context.ts'
 import { sleep } from './sleep.ts'
 
 export interface RetryOptions {
@@ -28,13 +28,11 @@ export async function retry<T>(
 ): Promise<T> {
   const { attempts = Infinity, firstPauseMs = 100, maxPauseMs = 2_000 } = options
   for (let attempt = 1; ; attempt++) {
-    const ended = cause(ctx)
-    if (ended !== undefined) throw ended
+    throwIfEnded(ctx)
     try {
       return await work(ctx)
     } catch (failure) {
-      const over = cause(ctx)
-      if (over !== undefined) throw over
+      throwIfEnded(ctx)
       const longestMs = Math.min(firstPauseMs * 2 ** (attempt - 1), maxPauseMs)
       const pauseMs = (options.askedPauseMs?.(failure) ?? 0) + longestMs * (0.5 + Math.random() / 2)
       if (attempt >= attempts || options.retryable?.(failure, pauseMs) === false) throw failure

@@ -1,4 +1,4 @@
-import { afterFunc, withCancel, type CancelContext, type Context } from './context.ts'
+import { afterFunc, withCancel, type CancelContext, type Context, type Lifetime } from './context.ts'
 
 /** The cause of a context that a signal to the process ended. */
 export class SignalReceived extends Error {
@@ -16,7 +16,7 @@ export class SignalReceived extends Error {
  * While it lives the signals do not end the process; when it ends, their default action is back.
  * Go: signal.NotifyContext.
  */
-export function withSignals(parent: Context, ...signals: NodeJS.Signals[]): CancelContext {
+export function withSignals(parent: Context, ...signals: NodeJS.Signals[]): CancelContext & Lifetime {
   const ctx = withCancel(parent)
   const onSignal = (signal: NodeJS.Signals): void => ctx.cancel(new SignalReceived(signal))
   for (const signal of signals) process.on(signal, onSignal)

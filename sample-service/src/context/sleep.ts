@@ -1,4 +1,4 @@
-import { cause, withTimeout, type Context } from './context.ts'
+import { throwIfEnded, withTimeout, type Context } from './context.ts'
 import { ended } from './ended.ts'
 
 /**
@@ -10,5 +10,5 @@ export async function sleep(ctx: Context, ms: number): Promise<void> {
   // A context's timer goes beyond the 31 bits of setTimeout's. One millisecond, so that a loop of sleeps yields.
   using nap = withTimeout(ctx, Math.max(1, ms))
   await ended(nap)
-  if (ctx.err !== undefined) throw cause(ctx)
+  throwIfEnded(ctx)
 }

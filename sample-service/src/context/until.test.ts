@@ -72,3 +72,10 @@ test('reads no signal and leaves nothing with ctx (beyond Go)', async (t) => {
   expect(liveContexts(ctx).children).toEqual([])
   expect(getEventListeners(ctx.signal, 'abort')).toEqual([])
 })
+
+test('rejects where the promise rejects with an object that has no prototype (beyond Go)', async (t) => {
+  const bare: unknown = Object.create(null)
+
+  // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- what may come of other code
+  await expect(until(testContext(t), Promise.reject(bare))).rejects.toMatchObject({ cause: bare })
+})

@@ -1,4 +1,5 @@
-import { afterFunc, cause, type Context } from './context.ts'
+import { afterFunc, type Context } from './context.ts'
+import { errorOf } from './thrown.ts'
 
 /**
  * Waits for `promise` as long as `ctx` lasts: rejects with the cause of `ctx` when it ends first. What the promise
@@ -6,7 +7,7 @@ import { afterFunc, cause, type Context } from './context.ts'
  */
 export function until<T>(ctx: Context, promise: PromiseLike<T>): Promise<T> {
   return new Promise((resolve, reject) => {
-    const stop = afterFunc(ctx, () => reject(cause(ctx) ?? new Error('until: ctx ended without a cause')))
+    const stop = afterFunc(ctx, reject)
     // Settles the promise that is returned; if ctx was first, its outcome is observed all the same.
     promise.then(
       (value) => {
@@ -15,7 +16,7 @@ export function until<T>(ctx: Context, promise: PromiseLike<T>): Promise<T> {
       },
       (reason: unknown) => {
         stop()
-        reject(reason instanceof Error ? reason : new Error(String(reason), { cause: reason }))
+        reject(errorOf(reason))
       },
     )
   })

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
-import { mkdtemp, readdir, readFile, rm, utimes } from 'node:fs/promises'
+import { appendFile, mkdtemp, readdir, readFile, rm, truncate, utimes } from 'node:fs/promises'
 import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -121,4 +121,26 @@ test('a disk that is full is a 507 that leaves nothing, and the service lives on
   expect(await service.sql('select id from documents')).toHaveLength(1)
   expect(line).toMatchObject({ level: 'warn', err: { code: 'ENOSPC' } })
   expect((await send(service.url, randomBytes(500_000))).status).toBe(201)
+})
+
+test('a file with fewer or more bytes than its row says breaks off its answer, and is an error in the log', async (t) => {
+  const service = await startService(t)
+  const change = [(path: string) => truncate(path, 900), (path: string) => appendFile(path, 'more')]
+
+  for (const [number, damage] of change.entries()) {
+    const bytes = randomBytes(1_000 + number)
+    const made = Documents.parse(await (await send(service.url, bytes)).json()).documents[0]
+    const paths = await readdir(service.uploadDir, { recursive: true, withFileTypes: true })
+    for (const file of paths.filter((entry) => entry.isFile())) {
+      const path = join(file.parentPath, file.name)
+      if (hashOf(await readFile(path)) === hashOf(bytes)) await damage(path)
+    }
+
+    const url = `${service.url}/documents/${made?.id ?? ''}/content`
+    const answer = fetch(url, { headers: { 'x-request-id': `damaged-${number}` } })
+
+    await expect(answer.then((response) => response.arrayBuffer())).rejects.toThrow(TypeError)
+    const line = await service.line(({ requestId }) => requestId === `damaged-${number}`)
+    expect(line).toMatchObject({ level: 'error', err: { type: 'Error' } })
+  }
 })

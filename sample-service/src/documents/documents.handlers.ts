@@ -1,5 +1,6 @@
 import type { Context } from '../context/context.ts'
-import { answerContent } from '../platform/content.ts'
+import { answerContent, etagOfBytes } from '../platform/content.ts'
+import { isConditional, requireMet } from '../platform/etag.ts'
 import type { Platform } from '../platform/platform.ts'
 import type { IncomingRequest, StreamedResponse } from '../platform/route.ts'
 import { ContentMissing } from '../platform/storage.ts'
@@ -32,14 +33,15 @@ export function documentHandlers(platform: Platform) {
     },
 
     async get(ctx: Context, id: string): Promise<Response> {
-      return Response.json(toDocument(await findDocument(ctx, db, id)))
+      const document = await findDocument(ctx, db, id)
+      return Response.json(toDocument(document), { headers: { etag: etagOfBytes(document.sha256) } })
     },
 
     async content(ctx: Context, id: string, request: IncomingRequest): Promise<Response | StreamedResponse> {
       const find = () => findDocument(ctx, db, id)
       const document = await find()
       try {
-        return await answerContent(request.headers, {
+        return await answerContent(request, {
           ...document,
           open: (range) => storage.open(ctx, keyOf(document.id), range),
         })
@@ -50,7 +52,9 @@ export function documentHandlers(platform: Platform) {
       }
     },
 
-    async delete(ctx: Context, id: string): Promise<Response> {
+    async delete(ctx: Context, id: string, request: IncomingRequest): Promise<Response> {
+      // A row never changes, so what is true of it now is true when it is deleted.
+      if (isConditional(request)) requireMet(request, etagOfBytes((await findDocument(ctx, db, id)).sha256))
       // The row first: a row without bytes would be a lie, bytes without a row are swept.
       const document = await deleteDocument(ctx, db, id)
       await removeContents(ctx, platform, [document.id])

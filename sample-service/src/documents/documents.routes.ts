@@ -1,12 +1,15 @@
 import { z } from 'zod'
 import type { Platform } from '../platform/platform.ts'
 import { route, type Route } from '../platform/route.ts'
+import { integerParameter } from '../platform/values.ts'
 import { Cursor, Document, DocumentPage, Documents } from './documents.api.ts'
 import { documentHandlers } from './documents.handlers.ts'
 
 const params = z.object({ id: z.uuid() })
 const query = z.object({
-  limit: z.coerce.number().int().min(1).max(100).default(20),
+  limit: integerParameter(1, 100)
+    .default(20)
+    .meta({ override: { default: 20 } }),
   cursor: Cursor.optional(),
 })
 const tags = ['documents']
@@ -48,7 +51,11 @@ export function documentRoutes(platform: Platform): Route[] {
       summary: 'Read what is known of one document',
       tags,
       params,
-      responses: { 200: { description: 'Found', body: Document }, 404: { description: 'No such document' } },
+      responses: {
+        200: { description: 'Found', body: Document },
+        304: { description: 'The client has it already, by its `If-None-Match`' },
+        404: { description: 'No such document' },
+      },
       handle: (ctx, { params }) => documents.get(ctx, params.id),
     }),
     route({
@@ -73,8 +80,12 @@ export function documentRoutes(platform: Platform): Route[] {
       summary: 'Delete one document',
       tags,
       params,
-      responses: { 204: { description: 'Deleted' }, 404: { description: 'No such document' } },
-      handle: (ctx, { params }) => documents.delete(ctx, params.id),
+      responses: {
+        204: { description: 'Deleted' },
+        404: { description: 'No such document' },
+        412: { description: 'It is not what `If-Match` or `If-None-Match` says' },
+      },
+      handle: (ctx, { params }, request) => documents.delete(ctx, params.id, request),
     }),
   ]
 }

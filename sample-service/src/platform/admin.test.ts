@@ -1,16 +1,25 @@
 import { request } from 'node:http'
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { expect, test, type TestContext } from 'vitest'
-import { contextName, withCancel, withTimeout, withValue, type CancelContext } from '../context/context.ts'
+import {
+  contextName,
+  withCancel,
+  withTimeout,
+  withValue,
+  type CancelContext,
+  type Context,
+  type LiveContext,
+} from '../context/context.ts'
 import { ended } from '../context/ended.ts'
 import { testContext } from '../context/test-context.ts'
 import { ClientDisconnected } from './causes.ts'
 import { recentRequests } from './recent-requests.ts'
 import { span } from './span.ts'
 import { stepKey } from './steps.ts'
+import { recordedLog } from '../../test/support/recorded-log.ts'
 import { listenAdmin, type AdminOptions } from './admin.ts'
 
 interface Listening {
@@ -18,9 +27,13 @@ interface Listening {
   readonly url: string
 }
 
-async function listen(t: TestContext, options: Partial<AdminOptions> = {}): Promise<Listening> {
+async function listen(
+  t: TestContext,
+  options: Partial<AdminOptions> = {},
+  log = recordedLog(),
+): Promise<Listening> {
   const root = testContext(t)
-  const admin = await listenAdmin(root, root, {
+  const admin = await listenAdmin(root, root, log, {
     host: '127.0.0.1',
     port: 0,
     metrics: (_request, response) => response.end('up 1\n'),
@@ -177,6 +190,34 @@ test('of very many children the page shows some and says how many it leaves out;
   expect(await contexts(url)).toMatchObject({ live: 10_001 })
 })
 
+test('of 200,000 contexts, wide or deep, the page and the JSON have some, and say how many they leave out', async (t) => {
+  const { url, root } = await listen(t)
+  const name = (text: string): Context => withValue(root, contextName, text)
+  const wide = Array.from({ length: 150_000 }, () => withCancel(name('wide')))
+  let deep: Context = name('deep')
+  for (let depth = 0; depth < 50_000; depth++) deep = withCancel(deep)
+
+  const json = (await contexts(url)) as { live: number; leftOut: number; root: LiveContext }
+  const response = await fetch(`${url}/debug/contexts`)
+  const page = await response.text()
+
+  expect(wide.length + 50_001).toBe(json.live)
+  const queue = [json.root]
+  for (const { children } of queue) queue.push(...children)
+  expect(json.leftOut).toBe(json.live - queue.length)
+  expect(page).toContain(`200001 not yet ended; ${json.leftOut} of them are left out here`)
+  expect(page.length).toBeLessThan(1_000_000)
+})
+
+test('contexts far below one another are left out as well', async (t) => {
+  const { url, root } = await listen(t)
+  let deep: Context = withValue(root, contextName, 'deep')
+  for (let depth = 0; depth < 9_000; depth++) deep = withCancel(deep)
+
+  expect(await contexts(url)).toMatchObject({ live: 9_001, leftOut: 8_500 })
+  expect(await (await fetch(`${url}/debug/contexts`)).text()).toContain('8500 of them are left out here')
+})
+
 test('what is not offered is a 404 that says what to set', async (t) => {
   const { url } = await listen(t, { recent: undefined })
 
@@ -231,7 +272,12 @@ test('a port that is taken is named, with what to do', async (t) => {
 test('closing takes open connections with it', async (t) => {
   const ctx = testContext(t)
   const metrics = (): void => undefined
-  const admin = await listenAdmin(ctx, ctx, { host: '127.0.0.1', port: 0, metrics, recent: undefined })
+  const admin = await listenAdmin(ctx, ctx, recordedLog(), {
+    host: '127.0.0.1',
+    port: 0,
+    metrics,
+    recent: undefined,
+  })
   const sent = request(`http://127.0.0.1:${admin.port}/metrics`, { agent: false }).end()
   const failed = once(sent, 'error')
   await once(sent, 'socket')
@@ -240,3 +286,25 @@ test('closing takes open connections with it', async (t) => {
 
   expect((await failed)[0]).toMatchObject({ code: expect.stringMatching(/ECONN/) as string })
 })
+
+test.for([
+  ['another path', 'GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n', 404],
+  ['another method', 'PUT /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n', 405],
+  ['another expectation', 'GET /metrics HTTP/1.1\r\nHost: localhost\r\nExpect: magic\r\n\r\n', 417],
+  ['no host', 'GET /metrics HTTP/1.1\r\n\r\n', 400],
+  ['no HTTP', 'hello\r\n\r\n', 400],
+] as const)(
+  '%s is answered with a problem that has an id, and a line in the log',
+  async ([, sent, status], t) => {
+    const log = recordedLog()
+    const { url } = await listen(t, {}, log)
+    const socket = connect(Number(new URL(url).port), '127.0.0.1')
+    socket.write(sent)
+    const [received] = (await once(socket, 'data')) as [Buffer]
+    socket.destroy()
+
+    expect(received.toString()).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
+    expect(received.toString()).toMatch(/x-request-id: [0-9a-f-]{36}\r\n/i)
+    expect(log.lines).toMatchObject([{ level: 'info', message: 'request for operators', fields: { status } }])
+  },
+)

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { Writable } from 'node:stream'
-import { afterFunc, cause, type Context } from '../context/context.ts'
+import { afterFunc, type Context } from '../context/context.ts'
 import { contentTooLarge, Problem, requestTimeout } from './problem.ts'
 
 /** What a body may take that is passed on while it arrives. */
@@ -65,7 +65,7 @@ export function pourBody(
       settle(new Problem(400, 'Bad Request', 'the body was cut off', { cause }))
     }
 
-    const stop = afterFunc(ctx, () => settle(cause(ctx) ?? new Error('pourBody: ctx ended without a cause')))
+    const stop = afterFunc(ctx, settle)
     if (Number(body.headers['content-length'] ?? 0) > limits.maxBytes)
       settle(contentTooLarge(limits.tooLarge))
     else if (body.destroyed && !body.readableEnded) onClose()

@@ -8,10 +8,16 @@ export interface CallFailure {
   readonly how: 'connection' | 'status' | 'answer' | 'timeout' | 'open'
   /** What the peer answered, where `how` is `status`. */
   readonly status?: number
-  /** Milliseconds that the peer asks to wait for: its `Retry-After`; or until it is asked again, where `how` is `open`. */
+  /**
+   * Milliseconds that the peer asks to wait for: its `Retry-After`; or until it is asked again, where `how` is `open`. More than
+   * an hour is an hour; what is no such number asks for nothing.
+   */
   readonly retryAfterMs?: number | undefined
   readonly cause?: unknown
 }
+
+/** A peer may ask for any number, and our own client is told it. */
+const longestRetryAfterMs = 3_600_000
 
 /** An answer that says: not now. */
 const transient: ReadonlySet<number> = new Set([429, 502, 503, 504])
@@ -30,7 +36,8 @@ export class CallFailed extends Error {
     super(message, { cause: failure.cause })
     this.how = failure.how
     this.status = failure.status
-    this.retryAfterMs = failure.retryAfterMs
+    const { retryAfterMs = 0 } = failure
+    this.retryAfterMs = retryAfterMs > 0 ? Math.min(retryAfterMs, longestRetryAfterMs) : undefined
   }
 
   /** Whether the same call may succeed later. */

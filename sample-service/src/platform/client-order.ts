@@ -40,14 +40,31 @@ export function baseOf(baseUrl: string): URL {
 /** As URL reads them: `..` would leave the place that the path names, whoever put it there. */
 const dotSegment = /\/(?:\.|%2e){1,2}(?=\/|$)/i
 
-/** @throws TypeError if `path` does not begin with a slash: it could name another host; or if it has a segment `.` or `..` */
+/**
+ * What URL drops (TAB, LF and CR, a blank at the end, a fragment) or turns into something else (a backslash, half of a
+ * surrogate pair): the path would not be the one that was looked at.
+ */
+const changed = /[\p{Cc}\p{Cs}#\\]|\s$/u
+
+/**
+ * @throws TypeError if `path` does not begin with a slash: it could name another host; or if it has a segment `.` or `..`, or
+ * a character that must be encoded
+ */
 export function orderOf(base: URL, peer: string, path: string, call: Call): Order {
   if (!path.startsWith('/'))
     throw new TypeError(`${peer}: expected a path that begins with a slash, got '${path}'`)
-  if (dotSegment.test(path.replace(/[?#].*$/s, '')))
+  if (changed.test(path))
+    throw new TypeError(
+      `${peer}: expected a path whose values have been through encodeURIComponent, got ${JSON.stringify(path)}`,
+    )
+  if (dotSegment.test(path.replace(/\?.*$/s, '')))
     throw new TypeError(`${peer}: expected a path without the segments . and .., got '${path}'`)
   const method = (call.method ?? 'GET').toUpperCase()
-  const url = new URL(base.origin + base.pathname.replace(/\/$/, '') + path)
+  const prefix = base.pathname.replace(/\/$/, '')
+  const url = new URL(base.origin + prefix + path)
+  // Whatever else URL may come to do with a path.
+  if (url.origin !== base.origin || !url.pathname.startsWith(`${prefix}/`))
+    throw new TypeError(`${peer}: expected a path below ${base.href}, got ${JSON.stringify(path)}`)
   const json = call.json !== undefined
   return {
     name: `${peer}: ${method} ${url.pathname}`,

@@ -45,6 +45,24 @@ describe('what is sent', () => {
     expect(received?.headers).not.toHaveProperty('x-envoy-expected-rq-timeout-ms')
   })
 
+  test('of no path is more or less asked for than it says', async (t) => {
+    const peer = await startPeer(t, (response) => response.end())
+    const client = createClient({ baseUrl: `${peer.url}/v1` })
+    const paths = {
+      '/': '/',
+      '//elsewhere/x': '//elsewhere/x',
+      '/a b?c d': '/a%20b?c%20d',
+      '/ü': '/%C3%BC',
+      [`/${encodeURIComponent('../\\\t#')}`]: '/..%2F%5C%09%23',
+      '/..a/...': '/..a/...',
+      '/?../..': '/?../..',
+    }
+
+    for (const path of Object.keys(paths)) await client.text(testContext(t), path)
+
+    expect(peer.received.map(({ url }) => url)).toEqual(Object.values(paths).map((path) => `/v1${path}`))
+  })
+
   test('the whole milliseconds that are left of the deadline, fewer with each attempt', async (t) => {
     const peer = await startPeer(t, (response, number) => response.writeHead(number < 3 ? 503 : 200).end())
     using ctx = withTimeout(testContext(t), 5_000)
@@ -88,7 +106,19 @@ describe('what is sent', () => {
     const client = createClient({ baseUrl: 'http://127.0.0.1:1' })
     for (const path of ['accounts', '@elsewhere/', ''])
       await expect(client.text(ctx, path), path).rejects.toThrow('begins with a slash')
-    for (const path of ['/accounts/..', '/accounts/../admin?a=b', '/accounts/.%2E', '/%2e/'])
+    for (const path of [
+      '/a\\..\\..\\admin',
+      '/\\evil',
+      '/.\t./admin',
+      '/.\n./admin',
+      '/.\r./admin',
+      '/.. ',
+      '/..\u00a0',
+    ])
+      await expect(client.text(ctx, path), path).rejects.toThrow('through encodeURIComponent')
+    for (const path of ['/a#b', '/..#', '/a?b=\t', '/\0', '/\ud800', '/?a=\\'])
+      await expect(client.text(ctx, path), path).rejects.toThrow('through encodeURIComponent')
+    for (const path of ['/accounts/..', '/accounts/../admin?a=b', '/accounts/.%2E', '/%2e/', '/..?a'])
       await expect(client.text(ctx, path), path).rejects.toThrow('without the segments . and ..')
   })
 })
@@ -245,6 +275,32 @@ describe('a call is repeated', () => {
     expect(peer.received).toHaveLength(2)
   })
 
+  test.for([
+    ['9'.repeat(400), '3600'],
+    ['99999999999', '3600'],
+    ['Fri, 31 Dec 9999 23:59:59 GMT', '3600'],
+    ['0', '1'],
+    ['-5', '1'],
+    ['1e9', '1'],
+    ['0x10', '1'],
+    ['NaN', '1'],
+    ['12/31/9999', '1'],
+    ['Fri, 31 Dec 1999 23:59:59 GMT', '1'],
+    ['', '1'],
+  ])(
+    'a Retry-After of a peer is to our own client an hour at most, and a second where it says nothing (%#)',
+    async ([given, told], t) => {
+      const peer = await startPeer(t, (response) => response.writeHead(503, { 'retry-after': given }).end())
+      const ctx = testContext(t)
+
+      const failure: unknown = await createClient({ baseUrl: peer.url, attempts: 1 })
+        .text(ctx, '/')
+        .catch((error: unknown) => error)
+
+      expect(problemOf(ctx, failure).headers['retry-after']).toBe(told)
+    },
+  )
+
   test.for(['1', 'date'])('not before the peer’s Retry-After (%s)', async (form, t) => {
     // A date has whole seconds: this one lies between one and two of them ahead.
     const value = form === 'date' ? new Date(Date.now() + 2_000).toUTCString() : form
@@ -314,6 +370,12 @@ describe('an answer that is no good says which peer and what', () => {
 
   test.for([
     ['no JSON', '<html>', 'payments: GET /: the answer is no JSON'],
+    [
+      'broken bytes',
+      Buffer.from([0x22, 0xff, 0x22]),
+      'payments: GET /: the answer is no JSON: its bytes are no UTF-8',
+    ],
+    ['a number that is no double', '{"id":1e400}', 'the number 1e400 at 6 cannot be kept exactly'],
     ['other JSON', '{"id":1}', /^payments: GET \/: the answer is not as expected: id: .*string.*; owner: /],
     ['JSON of another form', '[]', /expected: all of it: /],
     ['too large', `"${'x'.repeat(200)}"`, 'payments: GET /: the answer has more than 100 bytes'],
@@ -326,6 +388,28 @@ describe('an answer that is no good says which peer and what', () => {
     expect(failure.message).toMatch(message)
     expect(failure.how).toBe('answer')
     expect(peer.received).toHaveLength(1)
+  })
+
+  test('text is UTF-8: broken bytes and other charsets are refused, and a byte order mark is dropped', async (t) => {
+    const ctx = testContext(t)
+    const peer = await startPeer(t, (response, number) => {
+      if (number === 1) response.end('\ufeffhello')
+      else if (number === 2) response.end(Buffer.from([0x68, 0xe9]))
+      else response.writeHead(200, { 'content-type': 'text/plain; charset=iso-8859-1' }).end('hello')
+    })
+    const client = createClient({ baseUrl: peer.url, name: 'payments' })
+
+    expect(await client.text(ctx, '/')).toBe('hello')
+    await expect(client.text(ctx, '/')).rejects.toThrow('the answer is no text: its bytes are no UTF-8')
+    await expect(client.text(ctx, '/')).rejects.toThrow(
+      'the answer is not in UTF-8, but text/plain; charset=iso',
+    )
+  })
+
+  test('JSON that begins with a byte order mark is taken', async (t) => {
+    const peer = await startPeer(t, (response) => response.end('\ufeff{"id":"a","owner":{"name":"b"}}'))
+    const client = createClient({ baseUrl: peer.url })
+    expect(await client.json(testContext(t), '/', schema)).toEqual({ id: 'a', owner: { name: 'b' } })
   })
 
   test('one of exactly the size that is allowed is fine; one that never ends is not read on', async (t) => {
@@ -379,6 +463,9 @@ test.for([
   [{ how: 'open', retryAfterMs: 9_001 }, 503, '10'],
   [{ how: 'status', status: 503, retryAfterMs: 2_500 }, 503, '3'],
   [{ how: 'status', status: 429 }, 503, '1'],
+  [{ how: 'status', status: 503, retryAfterMs: Infinity }, 503, '3600'],
+  [{ how: 'status', status: 503, retryAfterMs: Number.NaN }, 503, '1'],
+  [{ how: 'status', status: 503, retryAfterMs: -1 }, 503, '1'],
   [{ how: 'status', status: 502 }, 502, undefined],
   [{ how: 'status', status: 404 }, 502, undefined],
   [{ how: 'answer' }, 502, undefined],

@@ -6,7 +6,7 @@ import { CallFailed } from './call-failed.ts'
 import { attempt, leftMs } from './client-attempt.ts'
 import { baseOf, orderOf, type Call, type Order } from './client-order.ts'
 import { clientSpan } from './client-span.ts'
-import { parseJson, readText } from './client-answer.ts'
+import { parseJson, parseText, readBytes } from './client-answer.ts'
 import { retryBudget } from './retry-budget.ts'
 
 /** Another service, and what is expected of it. */
@@ -104,21 +104,22 @@ export function createClient(options: ClientOptions): Client {
     parent: Context,
     order: Order,
     timeoutMs: number | undefined,
-    parse: (text: string) => T,
+    parse: (bytes: Buffer) => T,
   ): Promise<T> {
     const ms = Math.min(options.timeoutMs ?? Infinity, timeoutMs ?? Infinity)
     const late = new CallFailed(`${order.name}: no answer within ${ms} ms`, { how: 'timeout' })
     using ctx = withTimeout(withValue(parent, contextName, order.name), ms, late)
-    return await send(ctx, order, async (response) => parse(await readText(order, response, maxBytes)))
+    return await send(ctx, order, async (response) => parse(await readBytes(order, response, maxBytes)))
   }
 
   return {
     async json(ctx, path, schema, sent = {}) {
       const order = orderOf(base, name, path, sent)
-      return call(ctx, order, sent.timeoutMs, (text) => parseJson(order, schema, text))
+      return call(ctx, order, sent.timeoutMs, (bytes) => parseJson(order, schema, bytes))
     },
     async text(ctx, path, sent = {}) {
-      return call(ctx, orderOf(base, name, path, sent), sent.timeoutMs, (text) => text)
+      const order = orderOf(base, name, path, sent)
+      return call(ctx, order, sent.timeoutMs, (bytes) => parseText(order, bytes))
     },
     async fetch(parent, path, sent = {}) {
       const order = orderOf(base, name, path, sent)

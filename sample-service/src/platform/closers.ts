@@ -1,6 +1,6 @@
 import { withTimeout, type Context } from '../context/context.ts'
 import { until } from '../context/until.ts'
-import type { Log } from './log.ts'
+import type { ProcessLog } from './log.ts'
 import { failSpan, phase, spanOf } from './span.ts'
 
 /** Milliseconds that each of several things took, in their order. */
@@ -25,20 +25,20 @@ export interface Closers {
     options?: { readonly exportsTraces: boolean },
   ): void
   /**
-   * Closes all, in reverse, within `ms`: each gets an equal share of the time left, so that one that hangs does not
-   * take the others' time, and a span below the span of ctx. What fails or does not end is logged, and fails both spans.
+   * Closes all, in reverse, and has the log written out, within `ms`: each gets an equal share of the time left, so that one
+   * that hangs does not take the others' time, and a span below the span of ctx. What fails or does not end is logged, and
+   * fails both spans.
+   * @param lastLine writes the last line of the log; it gets how long each took to close
    * @returns whether all closed
    */
-  close(ctx: Context, ms: number): Promise<boolean>
+  close(ctx: Context, ms: number, lastLine?: (closeMs: Durations) => void): Promise<boolean>
   readonly openMs: Durations
-  readonly closeMs: Durations
 }
 
 /** Nothing opened yet. */
-export function closers(log: Log): Closers {
+export function closers(log: ProcessLog): Closers {
   const opened: { name: string; close: (ctx: Context) => Promise<void>; exportsTraces: boolean }[] = []
   const openMs: Record<string, number> = {}
-  const closeMs: Record<string, number> = {}
   return {
     async time(ctx, name, open, ...args) {
       const startedAt = performance.now()
@@ -51,12 +51,13 @@ export function closers(log: Log): Closers {
     defer(name, close, { exportsTraces } = { exportsTraces: false }) {
       opened.push({ name, close, exportsTraces })
     },
-    async close(parent, ms) {
+    async close(parent, ms, lastLine) {
       const endsAt = performance.now() + ms
+      const closeMs: Record<string, number> = {}
       let clean = true
       for (let next = opened.pop(); next !== undefined; next = opened.pop()) {
         const startedAt = performance.now()
-        using ctx = withTimeout(parent, (endsAt - startedAt) / (opened.length + 1))
+        using ctx = withTimeout(parent, (endsAt - startedAt) / (opened.length + 2))
         try {
           if (next.exportsTraces) {
             spanOf(ctx)?.end()
@@ -71,10 +72,12 @@ export function closers(log: Log): Closers {
         }
         closeMs[next.name] = msSince(startedAt)
       }
+      lastLine?.(closeMs)
+      using flushing = withTimeout(parent, endsAt - performance.now())
+      await log.flush(flushing)
       return clean
     },
     openMs,
-    closeMs,
   }
 }
 

@@ -4,49 +4,53 @@ import {
   afterFunc,
   cause,
   contextName,
-  DeadlineExceeded,
   withoutCancel,
   withTimeout,
   withValue,
   type CancelContext,
   type Context,
 } from '../context/context.ts'
-import { sleep } from '../context/sleep.ts'
-import { ConnectionLost } from './database-errors.ts'
+import { ConnectionLost, QueryFailed } from './database-errors.ts'
+import { outlastsCall, outlastsFailure } from './database-session.ts'
 import type { Cancels } from './postgres-cancel.ts'
+import { closeAbruptly } from './postgres-side.ts'
 import { span } from './span.ts'
 import { unwound } from './unwound.ts'
 
+const maxValues = 65_535
 /** How long a cancelled statement may take to end before its connection is closed instead. */
 const cancelBudgetMs = 5_000
-/** A backend that had not begun the statement drops the cancel, so it is sent again: after 10 ms, 20, 40 … */
-const firstResendMs = 10
 
 /** One connection, borrowed from the pool by one call. Its statements run one after the other. */
 export interface Connection {
   /**
    * Runs one statement under `ctx`, in a span. When ctx ends it is cancelled in Postgres; this settles only when the
-   * connection can be used again: after the server has ended the statement and the cancel's own connection.
-   * @throws the cause of ctx if it has ended, ConnectionLost, or what pg throws
+   * connection can be used again: after the server has ended the statement and has had its cancel.
+   * @throws the cause of ctx if it has ended, QueryFailed, ConnectionLost, or what pg throws of what it cannot send
    */
   execute(ctx: Context, statement: QueryConfig, values?: unknown[]): Promise<QueryResult>
   /**
    * Runs what must not be cancelled once it is sent, as COMMIT: the end of ctx is not looked at. Without an answer
    * `budgetMs` milliseconds after it was sent the connection is closed.
-   * @throws ConnectionLost, or what pg throws
+   * @throws QueryFailed, ConnectionLost
    */
   conclude(ctx: Context, text: string, budgetMs: number): Promise<QueryResult>
   /** Resolves when no statement is under way. */
   idle(): Promise<void>
   /** Whether a transaction is open, also a failed one. */
   inTransaction(): boolean
-  /** Gives the connection back; closes it instead if it is broken, at work, or has a transaction open. */
+  /** Has `release` close it. */
+  retire(): void
+  /** Gives the connection back; closes it instead if it is broken, at work, has a transaction open, or keeps what a caller has set. */
   release(): void
 }
 
 /** Takes over `client` until `release`. Its statements are cancelled through `cancels`. */
 export function borrowed(client: PoolClient, cancels: Cancels): Connection {
   let broken: Error | undefined
+  /** What could not be sent: it has left the protocol in the middle of a message. */
+  let unsent: unknown
+  let retired = false
   let released = false
   let underWay = 0
   let last: Promise<unknown> = Promise.resolve()
@@ -65,7 +69,10 @@ export function borrowed(client: PoolClient, cancels: Cancels): Connection {
     const ended = cause(ctx)
     if (ended !== undefined) throw ended
     if (released) throw new Error('a connection was used after it had been given back')
+    if (unsent !== undefined) throw new Error('an earlier statement could not be sent', { cause: unsent })
     if (broken !== undefined) throw connectionLost(broken)
+    requireSendable(values)
+    if (outlastsCall(statement.text)) retired = true
     let settled = false
     let endedAt = 0
     let ending: CancelContext | undefined
@@ -75,24 +82,26 @@ export function borrowed(client: PoolClient, cancels: Cancels): Connection {
       endedAt = performance.now()
       // Its end is why there is something to cancel. Ended below, when the statement has.
       ending = withTimeout(withValue(withoutCancel(ctx), contextName, 'cancel'), cancelBudgetMs)
-      cancelled = cancelUntilEnded(ending, client, cancels).catch(onError)
+      cancelled = cancels.cancel(ending, client).catch((error: unknown) => {
+        // The statement cannot be ended politely, or a cancel would hit the next one.
+        closeAbruptly(client)
+        onError(error)
+      })
     })
     try {
       return await submit(client, statement, values)
     } catch (error) {
-      const lost = isBroken()
-      // What fails on this side, as a value that cannot be encoded, leaves the protocol in the middle of a message.
-      if (!(error instanceof pg.DatabaseError)) onError(error)
-      throw cause(ctx) ?? (lost ? connectionLost(error) : error)
+      if (error instanceof pg.DatabaseError && outlastsFailure(error)) retired = true
+      if (!isBroken() && !(error instanceof pg.DatabaseError)) unsent = error
+      throw cause(ctx) ?? (isBroken() ? connectionLost(error) : failureOf(error, statement, values))
     } finally {
       settled = true
       stop()
       if (ending !== undefined) {
         ending.cancel()
-        // eslint-disable-next-line context/pass-context -- what is told is why the statement's own context ended
         unwound(ctx, 'database', endedAt)
       }
-      // Until the cancel's connection has closed, the cancel would hit the next statement of this backend.
+      // A cancel that is on its way still would hit the next statement of this backend.
       await cancelled
     }
   }
@@ -128,10 +137,14 @@ export function borrowed(client: PoolClient, cancels: Cancels): Connection {
     inTransaction() {
       return client.getTransactionStatus() !== 'I'
     },
+    retire() {
+      retired = true
+    },
     release() {
       released = true
       client.off('error', onError)
-      const clean = underWay === 0 && client.getTransactionStatus() === 'I'
+      const clean =
+        underWay === 0 && client.getTransactionStatus() === 'I' && unsent === undefined && !retired
       client.release(broken ?? !clean)
     },
   }
@@ -164,29 +177,20 @@ function submit(
   })
 }
 
-/** Cancels what `client` runs, again and again until it has ended, which ends ctx; closes the connection if it will not. */
-async function cancelUntilEnded(ctx: Context, client: PoolClient, cancels: Cancels): Promise<void> {
-  try {
-    for (let pauseMs = firstResendMs; ctx.err === undefined; pauseMs *= 2) {
-      await cancels.request(ctx, client, cancelBudgetMs)
-      await sleep(ctx, pauseMs).catch(() => undefined)
-    }
-    if (ctx.err === DeadlineExceeded)
-      throw new Error(`a cancelled statement did not end within ${cancelBudgetMs} ms`)
-  } catch (error) {
-    // The statement cannot be ended politely. Without its connection it at least holds up nobody here.
-    closeAbruptly(client)
-    throw error
-  }
+/** The protocol counts the values of a statement in 16 bits, and pg sends what is left of a greater number. */
+function requireSendable(values: readonly unknown[] = []): void {
+  if (values.length > maxValues)
+    throw new RangeError(
+      `a statement has at most ${maxValues} values, this one ${values.length}: send them in batches`,
+    )
+}
+
+function failureOf(error: unknown, { text }: QueryConfig, values: readonly unknown[] = []): unknown {
+  return error instanceof pg.DatabaseError ? new QueryFailed(error, text, values) : error
 }
 
 function connectionLost(error: unknown): ConnectionLost {
   return new ConnectionLost(error instanceof Error ? error.message : String(error), { cause: error })
-}
-
-function closeAbruptly(client: PoolClient): void {
-  const { connection } = client as unknown as { connection: { stream: { destroy(): void } } }
-  connection.stream.destroy()
 }
 
 /** https://opentelemetry.io/docs/specs/semconv/database/postgresql: the text is parameterised, values stay out. */

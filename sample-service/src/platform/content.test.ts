@@ -7,15 +7,20 @@ import { answerContent } from './content.ts'
 const hash = 'a'.repeat(64)
 const digits = '0123456789'
 
-async function answer(headers: IncomingHttpHeaders, bytes = digits, name = 'digits.txt') {
-  const response = await answerContent(headers, {
-    name,
-    contentType: 'text/plain',
-    size: bytes.length,
-    sha256: hash,
-    open: (range) =>
-      Promise.resolve(Readable.from([range === undefined ? bytes : bytes.slice(range.start, range.end + 1)])),
-  })
+async function answer(headers: IncomingHttpHeaders, bytes = digits, name = 'digits.txt', method = 'GET') {
+  const response = await answerContent(
+    { method, headers },
+    {
+      name,
+      contentType: 'text/plain',
+      size: bytes.length,
+      sha256: hash,
+      open: (range) =>
+        Promise.resolve(
+          Readable.from([range === undefined ? bytes : bytes.slice(range.start, range.end + 1)]),
+        ),
+    },
+  )
   if (response instanceof Response)
     return { status: response.status, headers: Object.fromEntries(response.headers) }
   return { ...response, body: await text(response.body) }
@@ -71,6 +76,19 @@ test.each([`"${hash}"`, `W/"${hash}"`, `"other", "${hash}"`, '*'])(
     expect(response).toMatchObject({ status: 304, headers: { etag: `"${hash}"` } })
   },
 )
+
+test('HEAD has no ranges', async () => {
+  for (const range of ['bytes=0-0', 'bytes=99-']) {
+    expect(await answer({ range }, digits, 'digits.txt', 'HEAD')).toMatchObject({
+      status: 200,
+      headers: { 'content-length': '10' },
+    })
+  }
+})
+
+test.each(['"other"', `W/"${hash}"`, '', 'none'])('If-Match: %s is answered 412', async (tag) => {
+  await expect(answer({ 'if-match': tag, range: 'bytes=99-' })).rejects.toMatchObject({ status: 412 })
+})
 
 test('other bytes are sent', async () => {
   expect(await answer({ 'if-none-match': '"other"' })).toMatchObject({ status: 200, body: digits })

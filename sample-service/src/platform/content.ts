@@ -1,6 +1,5 @@
-import type { IncomingHttpHeaders } from 'node:http'
 import type { Readable } from 'node:stream'
-import { isKnown } from './etag.ts'
+import { precondition, preconditionFailed, type Conditional } from './etag.ts'
 import { rangeNotSatisfiable } from './problem.ts'
 import type { StreamedResponse } from './route.ts'
 import type { ByteRange } from './storage.ts'
@@ -16,20 +15,28 @@ export interface Content {
   open(range?: ByteRange): Promise<Readable>
 }
 
+/** The ETag of bytes whose hash is this. */
+export function etagOfBytes(sha256: string): string {
+  return `"${sha256}"`
+}
+
 /**
  * Answers a GET for `content`: 200, 206 for one range, 304 where the client has it already (RFC 9110, 13 and 14).
  * A browser is told to save it, never to show or run it: it was sent by somebody else.
- * @throws Problem 416
+ * @throws Problem 412, 416
  */
 export async function answerContent(
-  headers: IncomingHttpHeaders,
+  request: Conditional,
   content: Content,
 ): Promise<Response | StreamedResponse> {
-  const etag = `"${content.sha256}"`
+  const etag = etagOfBytes(content.sha256)
   const always = { etag, 'cache-control': 'private, no-cache' }
-  if (isKnown(headers['if-none-match'], etag)) return new Response(null, { status: 304, headers: always })
+  // The boundary asks the same of every answer. Here no bytes have been opened yet.
+  const asked = precondition(request, etag)
+  if (asked === 'failed') throw preconditionFailed(`the ETag of the content is ${etag}`)
+  if (asked === 'not modified') return new Response(null, { status: 304, headers: always })
 
-  const range = usable(headers['if-range'], etag) ? rangeOf(headers.range, content.size) : undefined
+  const range = usableRange(request, etag, content.size)
   const length = range === undefined ? content.size : range.end - range.start + 1
   return {
     status: range === undefined ? 200 : 206,
@@ -47,9 +54,11 @@ export async function answerContent(
   }
 }
 
-/** If-Range compares strongly, and a date never matches: contents have no date of change. */
-function usable(ifRange: string | string[] | undefined, etag: string): boolean {
-  return ifRange === undefined || ifRange === etag
+/** Only GET has ranges (RFC 9110, 14.2). If-Range compares strongly, and a date never matches: contents have none. */
+function usableRange({ method, headers }: Conditional, etag: string, size: number): ByteRange | undefined {
+  const ifRange = headers['if-range']
+  if (method !== 'GET' || (ifRange !== undefined && ifRange !== etag)) return undefined
+  return rangeOf(headers.range, size)
 }
 
 /** One range, cut to the size. Undefined, so that all is sent, for several ranges and for what is no range. */

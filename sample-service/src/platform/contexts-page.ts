@@ -8,6 +8,10 @@ import type { RequestView } from './recent-requests.ts'
 export interface Shown {
   /** How many contexts there are, the root included. */
   readonly live: number
+  /** How many of them `root` leaves out; absent where it has all. */
+  readonly leftOut?: number
+  /** Whether there are more than `live` and `leftOut` say. */
+  readonly uncounted?: boolean
   readonly root: LiveContext
   /** Requests that have not ended, the oldest first; the tree has them all, this some. */
   readonly underWay: readonly RequestView[]
@@ -88,8 +92,10 @@ export const contextsPagePolicy = [
 ].join('; ')
 
 /** The tree of contexts and the requests as a page that stands alone: no other file, light and dark, up to date by itself. */
-export function contextsPage({ live, root, underWay, ended }: Shown): string {
+export function contextsPage({ live, leftOut, uncounted, root, underWay, ended }: Shown): string {
   const now = Date.now()
+  const count = `${uncounted === true ? 'at least ' : ''}${live} not yet ended`
+  const missing = leftOut === undefined ? '' : `; ${leftOut} of them are left out here`
   return `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -100,7 +106,7 @@ export function contextsPage({ live, root, underWay, ended }: Shown): string {
 <button type="button">Pause</button>
 <p role="status"></p>
 <main>
-<section><p>${live} not yet ended</p>${contextsTree(root, now)}</section>
+<section><p>${count}${missing}</p>${contextsTree(root, now)}</section>
 <section><h2>Requests under way</h2>${waterfall(underWay, now)}</section>
 <section><h2>Ended requests</h2>${waterfall(ended, now)}</section>
 </main>

@@ -15,7 +15,15 @@ export interface Gate {
 export function queriesOver(
   query: (statement: QueryConfig, values: unknown[]) => Promise<QueryResult>,
 ): NodePgDatabase {
-  return drizzle({ query } as unknown as PoolClient)
+  const client = {
+    query: (statement: QueryConfig, values: unknown[]) =>
+      query(statement, values).catch((failure: unknown) => {
+        // The message of drizzle's own error is about to hold this array, and errors are logged.
+        values.length = 0
+        throw failure
+      }),
+  }
+  return drizzle(client as unknown as PoolClient)
 }
 
 /** Gives `work` a query handle that is dead when `work` has returned, and waits for what it left running. */

@@ -59,7 +59,12 @@ function fetching(ctx: Context, connection: Connection, batchRows: number): Quer
       await connection.execute(ctx, { text }, values)
       declared = true
     }
-    return connection.execute(ctx, { ...statement, text: `FETCH ${batchRows} FROM streamed` })
+    // Not under the name of a prepared select: the next to prepare it on this connection would get this instead.
+    return connection.execute(ctx, {
+      ...statement,
+      name: undefined,
+      text: `FETCH ${batchRows} FROM streamed`,
+    })
   })
 }
 

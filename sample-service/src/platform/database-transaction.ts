@@ -54,6 +54,7 @@ export async function begin(ctx: Context, connection: Connection, how: string): 
 /** Leaves a connection that cannot roll back for `release` to close, which rolls back as well. */
 export async function rollback(ctx: Context, connection: Connection): Promise<void> {
   if (!connection.inTransaction()) return
+  // eslint-disable-next-line context/no-swallowed-end -- ctx may have ended: that is why it rolls back
   await connection.conclude(ctx, 'ROLLBACK', steeringBudgetMs).catch(() => undefined)
 }
 

@@ -1,14 +1,16 @@
 import pg, { type PoolClient } from 'pg'
-import { Canceled, cause, type Context } from '../context/context.ts'
-import { retry } from '../context/retry.ts'
+import { Canceled, cause, throwIfEnded, type Context } from '../context/context.ts'
 import { until } from '../context/until.ts'
 import { borrowed, type Connection } from './connection.ts'
-import { CommitOutcomeUnknown, plain } from './database-errors.ts'
+import { addressOf, reasonOf, waitForAnswer } from './database-answer.ts'
+import { CommitOutcomeUnknown, plain, QueryFailed } from './database-errors.ts'
 import { within, type Queries } from './database-queries.ts'
 import { streamRows, type RowQuery, type StreamOptions } from './database-stream.ts'
 import { transact, type Work } from './database-transaction.ts'
 import type { Log } from './log.ts'
+import { limitLifetimes } from './pool-lifetime.ts'
 import { openCancels, type Cancels } from './postgres-cancel.ts'
+import { poolOptions, PostgresClient } from './postgres-client.ts'
 import { unavailable } from './problem.ts'
 
 /** PostgreSQL. A query handle exists only inside a call that takes a context, so a query without one cannot be written. */
@@ -16,6 +18,10 @@ export interface Database {
   /**
    * Runs `work` on one connection. When ctx ends, the running statement is cancelled in Postgres and this rejects with
    * the cause of ctx; waiting for a connection ends with ctx as well.
+   *
+   * The next caller gets the connection as this one got it. One on which a statement set or made something of the session
+   * (`set`, `listen`, temporary tables, a lock by pg_advisory_lock) is closed instead, which costs a new one; `set local`,
+   * `set_config(…, true)` and pg_advisory_xact_lock in a transaction cost nothing. What a function of yours sets unseen stays.
    * @throws QueryFailed if Postgres refuses a statement, a 503 Problem if it cannot be reached or cannot serve now
    */
   run<T>(ctx: Context, work: (q: Queries) => Promise<T>): Promise<T>
@@ -41,11 +47,11 @@ export interface Database {
     options?: StreamOptions,
   ): AsyncGenerator<T, void>
   /**
-   * Whether the database can be reached. Does not wait behind work: where it holds all connections of the pool, that
-   * they are `busy` is the answer.
+   * Whether the database can be reached, and written: a standby is `read-only`. Does not wait behind work: where it holds all
+   * connections of the pool, that they are `busy` is the answer.
    * @throws a 503 Problem if it cannot be reached, the cause of ctx when it ends first
    */
-  ping(ctx: Context): Promise<'answers' | 'busy'>
+  ping(ctx: Context): Promise<'answers' | 'busy' | 'read-only'>
   /** Connections of the pool: open, idle, and calls that wait for one. */
   stats(): { total: number; idle: number; waiting: number }
   /** Closes all connections; waits for those in use, as long as ctx lasts. */
@@ -57,23 +63,23 @@ const connectTimeoutMs = 5_000
 
 /**
  * Opens a pool and waits until the database answers, trying again until ctx ends.
- * @throws Error with the last failure as its cause when ctx ends first, at once if the credentials or the name are wrong
+ * @throws Error with the last failure as its cause when ctx ends first, at once if it is one that no waiting mends
  */
 export async function openDatabase(
   ctx: Context,
   log: Log,
   options: { url: string; poolMax: number; applicationName: string },
 ): Promise<Database> {
-  const pool = new pg.Pool({
-    connectionString: options.url,
-    max: options.poolMax,
-    application_name: options.applicationName,
-    connectionTimeoutMillis: connectTimeoutMs,
-    keepAlive: true,
-  })
+  const pool = limitLifetimes(
+    new pg.Pool({
+      ...poolOptions(options),
+      max: options.poolMax,
+      connectionTimeoutMillis: connectTimeoutMs,
+    }),
+  )
   // An idle connection that dies is removed by the pool; without a listener the event would end the process.
   pool.on('error', () => undefined)
-  const database = overPool(pool)
+  const database = overPool(pool, log)
   try {
     await waitForAnswer(ctx, log, database)
   } catch (error) {
@@ -81,15 +87,16 @@ export async function openDatabase(
     pool.end().catch(() => undefined)
     // Told to stop, as opposed to out of time: then the database is not what is wrong.
     if (ctx.err === Canceled) throw cause(ctx)
-    throw new Error(`the database at ${addressOf(options.url)} does not answer: ${reasonOf(error)}`, {
-      cause: error,
-    })
+    // What went wrong last, and that the time for it was over: its cause says how many ms, and which variable.
+    const reasons = new Set([reasonOf(error), ...(ctx.err === undefined ? [] : [reasonOf(cause(ctx))])])
+    const reason = [...reasons].join('; ')
+    throw new Error(`the database at ${addressOf(options.url)} does not answer: ${reason}`, { cause: error })
   }
   return database
 }
 
-function overPool(pool: pg.Pool): Database {
-  const cancels = openCancels()
+function overPool(pool: pg.Pool, log: Log): Database {
+  const cancels = openCancels(log, () => new PostgresClient(pool.options))
   /** Connections that somebody works with: those the pool is still dialling are not among them. */
   let inUse = 0
   pool.on('acquire', () => inUse++).on('release', () => inUse--)
@@ -112,8 +119,12 @@ function overPool(pool: pg.Pool): Database {
     async ping(ctx) {
       if (busy()) return 'busy'
       try {
-        await run(ctx, (q) => q.execute('select 1'))
-        return 'answers'
+        return await withConnection(ctx, pool, cancels, async (connection) => {
+          if (!(await isReadOnly(ctx, connection))) return 'answers'
+          // The next one that is dialled may lead to another server.
+          connection.retire()
+          return 'read-only'
+        })
       } catch (error) {
         // Somebody was faster.
         if (busy()) return 'busy'
@@ -144,16 +155,30 @@ async function withConnection<T>(
   } catch (error) {
     // That rows may be there is to be known even by who no longer waits for them.
     if (error instanceof CommitOutcomeUnknown) throw error
-    throw cause(ctx) ?? plain(error)
+    throw cause(ctx) ?? (await refusedWrite(ctx, connection, plain(error)))
   } finally {
     connection.release()
   }
 }
 
+/** Of a write that was refused: a 503 where the server is what cannot be written, as after a failover, and not the transaction. */
+async function refusedWrite(ctx: Context, connection: Connection, failure: unknown): Promise<unknown> {
+  if (!(failure instanceof QueryFailed) || failure.sqlState !== '25006') return failure
+  const readOnly = await isReadOnly(ctx, connection).catch(() => {
+    throwIfEnded(ctx)
+    return true
+  })
+  return readOnly ? unavailable('the database cannot be written now', failure) : failure
+}
+
+async function isReadOnly(ctx: Context, connection: Connection): Promise<boolean> {
+  const { rows } = await connection.execute(ctx, { text: 'show transaction_read_only' })
+  return (rows as { transaction_read_only: string }[])[0]?.transaction_read_only === 'on'
+}
+
 /** A client of the pool. The pool knows no contexts: one that arrives after ctx has ended goes straight back. */
 async function acquire(ctx: Context, pool: pg.Pool): Promise<PoolClient> {
-  const ended = cause(ctx)
-  if (ended !== undefined) throw ended
+  throwIfEnded(ctx)
   const arriving = pool.connect()
   try {
     return await until(ctx, arriving)
@@ -165,39 +190,4 @@ async function acquire(ctx: Context, pool: pg.Pool): Promise<PoolClient> {
     )
     throw cause(ctx) ?? unavailable('the database does not answer', error)
   }
-}
-
-/** @throws the last failure when ctx ends before the database has answered; the first one that does not mend itself */
-async function waitForAnswer(ctx: Context, log: Log, database: Database): Promise<void> {
-  let last: unknown
-  const onRetry = (failure: unknown, pauseMs: number): void => {
-    last = failure
-    log.debug(ctx, 'the database does not answer yet', { reason: reasonOf(failure), retryInMs: pauseMs })
-  }
-  try {
-    await retry(ctx, { retryable: (failure) => !isPermanent(failure), onRetry }, (ctx) =>
-      database.run(ctx, (q) => q.execute('select 1')),
-    )
-  } catch (error) {
-    throw ctx.err === undefined ? error : (last ?? error)
-  }
-}
-
-/** Wrong credentials (class 28) and a database that does not exist (3D000) do not mend themselves. */
-function isPermanent(error: unknown): boolean {
-  const failure = error instanceof Error ? (error.cause ?? error) : error
-  return failure instanceof pg.DatabaseError && /^(28|3D)/.test(failure.code ?? '')
-}
-
-/** The innermost message: outer ones say where, this one says why. */
-function reasonOf(error: unknown): string {
-  if (error instanceof AggregateError && error.errors.length > 0) return reasonOf(error.errors[0])
-  if (!(error instanceof Error)) return String(error)
-  return error.cause === undefined ? error.message : reasonOf(error.cause)
-}
-
-/** Host, port and name of a connection string: what may stand in a log, which its password may not. */
-function addressOf(url: string): string {
-  const { host, pathname } = new URL(url)
-  return host + pathname
 }

@@ -1,5 +1,5 @@
 import { DiagLogLevel, type DiagLogger } from '@opentelemetry/api'
-import type { Context } from '../context/context.ts'
+import type { Lifetime } from '../context/context.ts'
 import type { Log } from './log.ts'
 
 /** A collector that is away fails every batch: what repeats is counted, and said once a minute. */
@@ -17,7 +17,7 @@ export interface Diagnostics {
 }
 
 /** Writes what OpenTelemetry reports as warnings; details, which it only gives if asked for, as debug lines. */
-export function diagnostics(root: Context, log: Log): Diagnostics {
+export function diagnostics(root: Lifetime, log: Log): Diagnostics {
   const said = new Map<string, { at: number; held: number }>()
   let count = 0
 

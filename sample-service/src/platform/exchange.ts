@@ -75,7 +75,9 @@ function requestId(incoming: IncomingMessage): string {
   return typeof given === 'string' && /^[\x21-\x7e]{1,128}$/.test(given) ? given : randomUUID()
 }
 
+/** The target without its query, and without what may stand before its path: a proxy is sent `http://user:password@host/path`. */
 function pathOf(url: string): string {
   const query = url.indexOf('?')
-  return query === -1 ? url : url.slice(0, query)
+  const target = query === -1 ? url : url.slice(0, query)
+  return target.startsWith('/') ? target : target.replace(/^[^:/]*:\/\/[^/]*/, '') || '/'
 }

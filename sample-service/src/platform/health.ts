@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { withTimeout, type Context } from '../context/context.ts'
+import { throwIfEnded, withTimeout, type Context } from '../context/context.ts'
 import type { Database } from './database.ts'
 import { route, type Route } from './route.ts'
 
@@ -56,9 +56,11 @@ async function checkDatabase(parent: Context, db: Database): Promise<z.input<typ
   using ctx = withTimeout(parent, checkTimeoutMs)
   try {
     const answer = await db.ping(ctx)
+    if (answer === 'read-only') return { name: 'database', ok: false, detail: 'the database is read-only' }
     // A pool that is full of work is no reason to send the work elsewhere: there it would meet the same database.
     return { name: 'database', ok: true, ...(answer === 'busy' && { detail: 'all connections are in use' }) }
   } catch {
+    throwIfEnded(parent)
     // Why is in the log and on the spans; a probe is public.
     return { name: 'database', ok: false, detail: `no answer within ${checkTimeoutMs} ms` }
   }

@@ -1,18 +1,28 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import { Hono, type Context as HonoContext } from 'hono'
-import { withTimeout, withValue, type CancelContext, type Context } from '../context/context.ts'
+import {
+  cause,
+  withTimeout,
+  withValue,
+  type CancelContext,
+  type Context,
+  type Lifetime,
+} from '../context/context.ts'
 import { until } from '../context/until.ts'
-import { answer, discard, fail, recordFailure, stream } from './answer.ts'
+import { answer, fail, recordFailure } from './answer.ts'
+import { release } from './answer-body.ts'
 import { causeName, ClientDisconnected } from './causes.ts'
 import { callerTimeoutMs } from './deadline.ts'
 import { openExchange, type Exchange } from './exchange.ts'
-import { parseInput, readJson } from './input.ts'
+import { parseInput, queryOf, readJson } from './input.ts'
 import type { Log } from './log.ts'
 import { httpMetrics } from './metrics.ts'
 import type { Outcome } from './outcome.ts'
-import { notFound } from './problem.ts'
+import { badRequest, methodNotAllowed, notFound, Problem } from './problem.ts'
 import type { RecentRequests } from './recent-requests.ts'
-import { requestKey } from './request.ts'
+import { refusalOf } from './refusal.ts'
+import { requestKey, type RequestInfo } from './request.ts'
 import type { Route, StreamedResponse } from './route.ts'
 import { endServerSpan, startServerSpan } from './server-span.ts'
 import { tracer } from './span.ts'
@@ -31,16 +41,20 @@ export interface HttpOptions {
 export interface Boundary {
   /** What the server calls for each request. */
   readonly fetch: (request: Request, env: NodeEnv) => Response | Promise<Response>
+  /** Answers a request that the adapter makes no Request of: its target or its Host is none. */
+  readonly refuse: (env: NodeEnv, error: Error) => Response
+  /** Counts and logs what was refused before it was a request: unparsed.ts has answered it. */
+  readonly refused: (info: RequestInfo, problem: Problem) => void
   /** The requests under way: not answered in full yet, or answered and their handler still at work. */
   readonly active: ReadonlySet<Exchange>
-  /** From now on every response closes its connection, those under way included. */
-  closeConnections(): void
+  /** From now on every response closes its connection, those under way included; but not the connections in `kept`. */
+  closeConnections(kept?: ReadonlySet<Socket>): void
   /** Called when a request is no longer under way. */
   onIdle: () => void
 }
 
 /** What the adapter hands over beside the request: HTTP/2 is not offered, so these are HTTP/1's. */
-interface NodeEnv {
+export interface NodeEnv {
   readonly incoming: IncomingMessage
   readonly outgoing: ServerResponse
 }
@@ -57,7 +71,7 @@ interface Env {
  * This wraps `app.fetch` instead of being a middleware: even an empty one costs a small route 10 to 15 %.
  */
 export function createBoundary(
-  server: Context,
+  server: Lifetime,
   log: Log,
   routes: readonly Route[],
   options: HttpOptions,
@@ -65,35 +79,63 @@ export function createBoundary(
   const active = new Set<Exchange>()
   const metrics = httpMetrics()
   const spans = tracer()
-  let closing = false
+  let kept: ReadonlySet<Socket> | undefined
 
   const app = new Hono<Env>()
   for (const route of routes) {
     app.on(route.method, route.path, (c) => handle(c, route))
   }
-  app.notFound(({ env }) => refuse(env, notFound(`nothing answers ${env.info.method} ${env.info.path}`)))
+  app.notFound(({ env, req }) => refuse(env, unrouted(env, req.path)))
   app.onError((error, { env }) => refuse(env, error))
 
   const boundary: Boundary = {
-    fetch(request, { incoming, outgoing }) {
-      const exchange = openExchange(incoming, outgoing)
-      active.add(exchange)
-      metrics.started(exchange.info.method)
-      if (closing) outgoing.shouldKeepAlive = false
-      outgoing.setHeader('x-request-id', exchange.info.id)
-      // 'close' follows a finished response as well as a broken connection. The request's own 'close' would not do:
-      // it comes as soon as its body has been read.
-      outgoing.on('close', () => onClose(exchange))
-      return app.fetch(request, exchange)
+    fetch(request, env) {
+      const exchange = enter(env)
+      const refusal = refusalOf(env.incoming)
+      return refusal === undefined ? app.fetch(request, exchange) : refuse(exchange, refusal)
+    },
+    refuse: (env, error) => refuse(enter(env), badRequest(`the request cannot be served: ${error.message}`)),
+    refused(info, { status, message }) {
+      metrics.started(info.method)
+      metrics.finished(info.method, { route: undefined, status, cause: undefined, failure: undefined }, 0)
+      log.info(withValue(server, requestKey, info), 'request', {
+        method: info.method,
+        status,
+        refused: message,
+      })
     },
     active,
-    closeConnections() {
-      closing = true
-      for (const { outgoing } of active) outgoing.shouldKeepAlive = false
+    closeConnections(but = new Set()) {
+      kept = but
+      for (const { incoming, outgoing } of active) {
+        if (!kept.has(incoming.socket)) outgoing.shouldKeepAlive = false
+      }
     },
     onIdle() {},
   }
   return boundary
+
+  function enter({ incoming, outgoing }: NodeEnv): Exchange {
+    const exchange = openExchange(incoming, outgoing)
+    active.add(exchange)
+    metrics.started(exchange.info.method)
+    if (kept?.has(incoming.socket) === false) outgoing.shouldKeepAlive = false
+    outgoing.setHeader('x-request-id', exchange.info.id)
+    // 'close' follows a finished response as well as a broken connection. The request's own 'close' would not do:
+    // it comes as soon as its body has been read.
+    outgoing.on('close', () => onClose(exchange))
+    return exchange
+  }
+
+  /** 405 where the path answers to other methods; HEAD is answered where GET is (RFC 9110, 9.1). */
+  function unrouted({ info }: Exchange, path: string): Problem {
+    const answered = new Set(routes.map(({ method }) => method))
+    const allowed = Array.from(answered).filter((method) => app.router.match(method, path)[0].length > 0)
+    const nothing = `nothing answers ${info.method} ${info.path}`
+    if (allowed.length === 0) return notFound(nothing)
+    const all = allowed.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method]))
+    return methodNotAllowed(`${nothing}: it answers ${all.join(', ')}`, all)
+  }
 
   /** Derives the request's context. `conclude` ends it when the response has ended, so nobody here has it in a `using`. */
   function begin(exchange: Exchange, route: Route | undefined): Context {
@@ -123,7 +165,8 @@ export function createBoundary(
       const work = run(ctx, c, route)
       if (work instanceof Promise) return finish(ctx, exchange, work)
       settle(exchange)
-      return work instanceof Response ? answer(exchange, work) : finish(ctx, exchange, work)
+      const sent = answer(ctx, exchange, work)
+      return sent instanceof Promise ? sent.catch((error: unknown) => broken(ctx, exchange, error)) : sent
     } catch (error) {
       return refuse(exchange, error)
     }
@@ -133,9 +176,13 @@ export function createBoundary(
     const { incoming } = c.env
     const call = (body: unknown): ReturnType<Route['handle']> => {
       const params = route.params && c.req.param()
-      const query = route.query && c.req.query()
+      const query = route.query && queryOf(c.req)
       const input = parseInput(route, { params, query, body })
-      return route.handle(ctx, input, { headers: incoming.headers, body: incoming })
+      return route.handle(ctx, input, {
+        method: c.env.info.method,
+        headers: incoming.headers,
+        body: incoming,
+      })
     }
     return route.body === undefined
       ? call(undefined)
@@ -145,15 +192,14 @@ export function createBoundary(
   async function finish(
     ctx: Context,
     exchange: Exchange,
-    work: Promise<Response | StreamedResponse> | StreamedResponse,
+    work: Promise<Response | StreamedResponse>,
   ): Promise<Response> {
     try {
-      if (!(work instanceof Promise)) return await stream(ctx, exchange, work)
       // A handler that does not listen to its context is answered for in time all the same, and stays under way.
       work.then(
         (response) => {
           // It comes too late to be answered with: what its body holds would stay open.
-          if (ctx.err !== undefined && !(response instanceof Response)) discard(response.body)
+          if (ctx.err !== undefined) release(response)
           settle(exchange)
         },
         (error: unknown) => {
@@ -162,13 +208,16 @@ export function createBoundary(
           settle(exchange)
         },
       )
-      const response = await until(ctx, work)
-      return response instanceof Response ? answer(exchange, response) : await stream(ctx, exchange, response)
+      return await answer(ctx, exchange, await until(ctx, work))
     } catch (error) {
-      // Here at once where its end is what `until` or the stream has rejected with.
-      if (ctx.err !== undefined) exchange.endedAt ??= performance.now()
-      return fail(ctx, exchange, error)
+      return broken(ctx, exchange, error)
     }
+  }
+
+  /** Here at once where the end of ctx is what `until` or the stream has rejected with. */
+  function broken(ctx: Context, exchange: Exchange, error: unknown): Response {
+    if (ctx.err !== undefined) exchange.endedAt ??= performance.now()
+    return fail(ctx, exchange, error)
   }
 
   function refuse(exchange: Exchange, error: unknown): Response {
@@ -219,9 +268,11 @@ export function createBoundary(
 }
 
 function outcomeOf(ctx: Context, { route, status, failure }: Exchange): Outcome {
-  const cause = status === 499 ? 'ClientDisconnected' : causeName(ctx)
+  // A body that cannot be parsed ends the context of its request with the answer: nothing else has ended it.
+  const answered = cause(ctx) instanceof Problem
+  const name = status === 499 ? 'ClientDisconnected' : answered ? undefined : causeName(ctx)
   // What fails because its context has ended is told by the cause of that.
-  return { route: route?.path, status, cause, failure: ctx.err === undefined ? failure : undefined }
+  return { route: route?.path, status, cause: name, failure: ctx.err === undefined ? failure : undefined }
 }
 
 function logRequest(ctx: Context, log: Log, exchange: Exchange, outcome: Outcome, seconds: number): void {

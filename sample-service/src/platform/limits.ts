@@ -1,7 +1,5 @@
 import { createServer, type RequestListener, type Server } from 'node:http'
 
-/** Longer than the idle timeout of common load balancers (60 s), so that it is never us who closes first. */
-const keepAliveTimeoutMs = 65_000
 /** Node closes who is overdue only when it looks: a limit holds to within this. Its own 30 s would double the short ones. */
 export const checkEveryMs = 1_000
 /** Bytes of the request line and all headers, and of the trailers: 431 beyond. Go's DefaultMaxHeaderBytes is 1 MB. */
@@ -21,6 +19,8 @@ export const maxConnections = 16_384
 export interface ReceiveLimits {
   /** From the first byte, or the connection, to the end of the headers: 408 beyond. */
   readonly headersMs: number
+  /** How long a connection may be idle between two requests. */
+  readonly keepAliveMs: number
   /** The longest deadline that a request can have once its headers are there. */
   readonly longestMs: number
 }
@@ -32,18 +32,19 @@ export interface ReceiveLimits {
  * headers that do not come, the rest of a body that nobody reads, connections that are kept open.
  */
 export function limitedServer(limits: ReceiveLimits, listener: RequestListener): Server {
-  const { headersMs, longestMs } = limits
+  const { headersMs, keepAliveMs, longestMs } = limits
   const server = createServer(
     {
       connectionsCheckingInterval: checkEveryMs,
       headersTimeout: headersMs,
-      keepAliveTimeout: keepAliveTimeoutMs,
+      keepAliveTimeout: keepAliveMs,
       maxHeaderSize: maxHeaderBytes,
       // Counted from the first byte of the headers, and the deadline only from their end: so it is never the first.
       requestTimeout: headersMs + longestMs + checkEveryMs,
       // Said, since it is what keeps this server and a proxy before it of one mind about where a request ends.
       insecureHTTPParser: false,
-      requireHostHeader: true,
+      // refusal.ts asks for it: Node's own answer has no body, and no line in the log.
+      requireHostHeader: false,
     },
     listener,
   )

@@ -2,6 +2,7 @@ import pino from 'pino'
 import type { Context } from '../context/context.ts'
 import { requestOf } from './request.ts'
 import { traceOf } from './span.ts'
+import { openStdout, type Stdout } from './stdout.ts'
 
 /** What a line may carry beside its message. An error goes under `err`. */
 export type Fields = Readonly<Record<string, unknown>>
@@ -15,12 +16,18 @@ export interface Log {
   fatal(ctx: Context, message: string, fields?: Fields): void
 }
 
+/** The log as `main` has it. */
+export interface ProcessLog extends Log, Pick<Stdout, 'flush' | 'dropped'> {}
+
 /**
- * A log on stdout. It writes synchronously, so that the last line before `process.exit` is out.
+ * A log on stdout, which holds nobody up: lines that stdout does not take are dropped, counted, and told of when it does.
  * @param options.level the least severe level that is written; `info` for none, or a name that is no level: the
  * configuration has yet to be read and to complain, and it needs a log to do so
  */
-export function createLog(options: { level: string | undefined; service: string }): Log {
+export function createLog(options: { level: string | undefined; service: string }): ProcessLog {
+  const stdout = openStdout((lines) =>
+    logger.error({ dropped: lines }, `${lines} lines of the log were dropped: stdout did not take them`),
+  )
   const logger = pino(
     {
       level: isLevel(options.level) ? options.level : 'info',
@@ -28,7 +35,7 @@ export function createLog(options: { level: string | undefined; service: string 
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    pino.destination({ fd: 1, sync: true }),
+    stdout,
   )
   const write =
     (level: keyof Log) =>
@@ -41,6 +48,10 @@ export function createLog(options: { level: string | undefined; service: string 
     warn: write('warn'),
     error: write('error'),
     fatal: write('fatal'),
+    flush: stdout.flush,
+    get dropped() {
+      return stdout.dropped
+    },
   }
 }
 

@@ -94,6 +94,29 @@ export function observePool(
   )
 }
 
+/** Shows how many lines of the log were dropped. To be called after `startTelemetry`. */
+export function observeLog(log: { readonly dropped: number }): void {
+  metrics
+    .getMeter(scope)
+    .createObservableCounter('log.lines.dropped', {
+      description: 'Lines of the log that stdout did not take.',
+      unit: '{line}',
+    })
+    .addCallback((result) => result.observe(log.dropped))
+}
+
+/**
+ * Counts a cancel of a statement in Postgres: over the `control` connection, with a CancelRequest (`request`), or one
+ * that `failed` and cost the connection of its statement.
+ */
+export function countCancel(outcome: 'control' | 'request' | 'failed'): void {
+  // Asked for each time: the SDK has one of each name, the API has none before telemetry is started.
+  metrics
+    .getMeter(scope)
+    .createCounter('db.client.cancels', { description: 'Cancels sent to Postgres.', unit: '{cancel}' })
+    .add(1, { 'db.client.cancel.outcome': outcome })
+}
+
 /**
  * Shows how late the event loop runs its timers: what a request waits while other code does not yield. Each reading
  * covers the time since the one before.

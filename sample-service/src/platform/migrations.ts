@@ -1,14 +1,12 @@
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { sql } from 'drizzle-orm'
-import { migrate } from 'drizzle-orm/node-postgres/migrator'
-import type { NodePgDatabase } from 'drizzle-orm/node-postgres'
-import { contextName, withTimeout, withValue, type Context } from '../context/context.ts'
+import type { Context } from '../context/context.ts'
 import { sleep } from '../context/sleep.ts'
+import { ensureSchema, explained, grantFor, needing } from './database-grants.ts'
+import type { Transaction } from './database-transaction.ts'
 import type { Database } from './database.ts'
-import type { Queries } from './database-queries.ts'
 import type { Log } from './log.ts'
+import { difference, readMigrations, type Difference, type Migration } from './migration-journal.ts'
 
 /** The same folder from src/platform and from dist/platform. */
 export const migrationsFolder = fileURLToPath(new URL('../../drizzle', import.meta.url))
@@ -16,9 +14,9 @@ export const migrationsFolder = fileURLToPath(new URL('../../drizzle', import.me
 /** Tables that a library brings along, with migrations of its own. */
 export interface Schema {
   /** The names of the migrations that the database lacks. */
-  pending(ctx: Context, q: Queries): Promise<string[]>
-  /** Applies them, in order. Each is there as a whole or not at all. */
-  apply(ctx: Context, q: Queries): Promise<void>
+  pending(ctx: Context, q: Transaction): Promise<string[]>
+  /** Applies them, in order, within the transaction of `q`. */
+  apply(ctx: Context, q: Transaction): Promise<void>
 }
 
 /** Those that this service has beside drizzle/. */
@@ -26,17 +24,19 @@ export function schemas(): Schema[] {
   return []
 }
 
-/** How often it is looked whether another instance has done its migrations. */
+/** How often an instance looks whether another one has done its migrations. */
 const pollMs = 100
 
 /**
- * Applies the migrations of a folder that the database lacks, all or none, then those of `schemas`. Any number of
- * instances may do so at once: one does, and the others wait for it and find nothing to do. When ctx ends, the running
- * statement is cancelled in Postgres and its transaction rolled back. The lock is the connection's: close `db` afterwards.
+ * Applies the migrations of a folder that the database lacks, in the order of the journal, then those of `schemas`: all of them
+ * or none. Any number of instances may do so at once: one does, and the others wait for it and find nothing to do. When ctx
+ * ends, the running statement is cancelled in Postgres and the transaction rolled back. The lock is the transaction's: nothing
+ * of it stays, also behind a pooler that lends its connections by transactions.
  * @param options.folder of the migrations, as drizzle-kit writes it
  * @param options.schemas none if not given
  * @param options.waitMs how long to wait for another instance
  * @returns the names of those it applied
+ * @throws Error that names a migration whose text has changed since it was applied, one that failed, or the grant that is missing
  */
 export async function applyMigrations(
   ctx: Context,
@@ -44,22 +44,24 @@ export async function applyMigrations(
   db: Database,
   options: { folder: string; schemas?: readonly Schema[]; waitMs: number },
 ): Promise<string[]> {
-  return db.run(ctx, async (q) => {
-    await lock(ctx, log, q, options.waitMs)
-    const { pending } = await compare(q, options.folder)
-    // It takes no other part of a handle than `execute` and what makes transactions on its one connection.
-    if (pending.length > 0) await migrate(q as NodePgDatabase, { migrationsFolder: options.folder })
-    for (const schema of options.schemas ?? []) {
-      pending.push(...(await schema.pending(ctx, q)))
-      await schema.apply(ctx, q)
+  const { folder, schemas = [], waitMs } = options
+  const endsAt = performance.now() + waitMs
+  for (let attempts = 1; ; attempts++) {
+    const applied = await db.transaction(ctx, async (q, ctx) =>
+      (await lock(q)) ? applyMissing(ctx, q, folder, schemas) : undefined,
+    )
+    if (applied !== undefined) return applied
+    if (attempts === 1) log.info(ctx, 'waiting for another instance that migrates')
+    if (performance.now() > endsAt) {
+      throw new Error(`another instance has been migrating for longer than ${waitMs} ms (STARTUP_TIMEOUT_MS)`)
     }
-    return pending
-  })
+    await sleep(ctx, pollMs)
+  }
 }
 
 /**
- * Refuses a database that lacks migrations of `folder` or `schemas`. One that has more than these is taken, and said: so
- * it is while a new version is rolled out, and after it was rolled back.
+ * Refuses a database that lacks migrations of `folder` or `schemas`, or has one with another text. One that has more than
+ * these is taken, and said: so it is while a new version is rolled out, and after it was rolled back.
  * @throws Error that names the migrations and what to run
  */
 export async function requireMigrated(
@@ -69,10 +71,11 @@ export async function requireMigrated(
   folder: string,
   schemas: readonly Schema[] = [],
 ): Promise<void> {
-  const { pending, unknown } = await db.run(ctx, async (q) => {
-    const own = await compare(q, folder)
-    for (const schema of schemas) own.pending.push(...(await schema.pending(ctx, q)))
-    return own
+  const { pending, unknown } = await db.transaction(ctx, async (q, ctx) => {
+    const { missing, unknown } = await compare(q, folder, await recordsOf(q))
+    const pending = missing.map(({ tag }) => tag)
+    for (const schema of schemas) pending.push(...(await schema.pending(ctx, q)))
+    return { pending, unknown }
   })
   if (pending.length > 0) {
     throw new Error(
@@ -82,48 +85,83 @@ export async function requireMigrated(
   if (unknown > 0) log.warn(ctx, 'the database is ahead of this version', { unknownMigrations: unknown })
 }
 
-/**
- * Asked for again and again rather than waited for in Postgres, so that each attempt is a short statement and what is
- * waited for can be said.
- */
-async function lock(parent: Context, log: Log, q: Queries, waitMs: number): Promise<void> {
-  const overdue = new Error(
-    `another instance has been migrating for longer than ${waitMs} ms (STARTUP_TIMEOUT_MS)`,
+/** Asked for again and again rather than waited for in Postgres: each attempt is a short transaction. */
+async function lock(q: Transaction): Promise<boolean> {
+  const attempt = sql`select pg_try_advisory_xact_lock(hashtext('migrations of drizzle')) as held`
+  const { rows } = await q.execute<{ held: boolean }>(attempt)
+  return rows[0]?.held === true
+}
+
+async function applyMissing(
+  ctx: Context,
+  q: Transaction,
+  folder: string,
+  schemas: readonly Schema[],
+): Promise<string[]> {
+  const records = await recordsOf(q)
+  const { missing } = await compare(q, folder, records)
+  if (missing.length > 0 && !records.there) await makeRecords(q, records.role)
+  for (const migration of missing) await apply(q, migration, records.role)
+  const applied = missing.map(({ tag }) => tag)
+  for (const schema of schemas) {
+    applied.push(...(await schema.pending(ctx, q)))
+    await schema.apply(ctx, q)
+  }
+  return applied
+}
+
+/** Where drizzle records what is applied: its own table, so that drizzle-kit goes on with this database, too. */
+const table = sql`drizzle.__drizzle_migrations`
+
+interface Records {
+  readonly there: boolean
+  /** The role that asks, quoted for SQL. */
+  readonly role: string
+}
+
+/** Asks the catalogue, which everybody may read. */
+async function recordsOf(q: Transaction): Promise<Records> {
+  const { rows } = await q.execute<{ role: string; there: boolean }>(
+    sql`select quote_ident(current_user) as role, exists (select from pg_class join pg_namespace n on n.oid = relnamespace
+      where relname = '__drizzle_migrations' and nspname = 'drizzle') as there`,
   )
-  using ctx = withTimeout(withValue(parent, contextName, 'migration lock'), waitMs, overdue)
-  const attempt = sql`select pg_try_advisory_lock(hashtext('migrations of drizzle')) as held`
-  for (let attempts = 1; ; attempts++) {
-    const [row] = (await q.execute<{ held: boolean }>(attempt)).rows
-    if (row?.held === true) return
-    if (attempts === 1) log.info(ctx, 'waiting for another instance that migrates')
-    await sleep(ctx, pollMs)
-  }
+  return { there: rows[0]?.there === true, role: rows[0]?.role ?? '' }
 }
 
-/** The names of the migrations that the database lacks, and how many it has that are newer than all of ours. */
-async function compare(q: Queries, folder: string): Promise<{ pending: string[]; unknown: number }> {
-  const ours = await ownMigrations(folder)
-  const [table] = (
-    await q.execute<{ there: boolean }>(
-      sql`select to_regclass('drizzle.__drizzle_migrations') is not null as there`,
+async function makeRecords(q: Transaction, role: string): Promise<void> {
+  await ensureSchema(q, 'drizzle')
+  await needing(`grant usage, create on schema drizzle to ${role}`, () =>
+    q.execute(sql`create table ${table} (id serial primary key, hash text not null, created_at bigint)`),
+  )
+}
+
+/** @throws Error that names the migrations whose text has changed since they were applied */
+async function compare(q: Transaction, folder: string, { there, role }: Records): Promise<Difference> {
+  const grant = `grant usage on schema drizzle to ${role}; grant select on drizzle.__drizzle_migrations to ${role}`
+  const read = () =>
+    q.execute<{ hash: string; when: string }>(sql`select hash, created_at as when from ${table}`)
+  const rows = there ? (await needing(grant, read)).rows : []
+  const found = difference(
+    await readMigrations(folder),
+    rows.map(({ hash, when }) => ({ hash, when: Number(when) })),
+  )
+  if (found.edited.length > 0) {
+    const tags = found.edited.map(({ tag }) => tag).join(', ')
+    throw new Error(
+      `migrations were edited after they had been applied (${tags}): take the edit back, and make a new migration (npm run db:generate)`,
     )
-  ).rows
-  const theirs =
-    table?.there === true
-      ? (await q.execute<{ at: string }>(sql`select created_at as at from drizzle.__drizzle_migrations`)).rows
-      : []
-  // drizzle applies what is newer than the newest that is there.
-  const newest = Math.max(0, ...theirs.map(({ at }) => Number(at)))
-  const ownNewest = Math.max(0, ...ours.map(({ at }) => at))
-  return {
-    pending: ours.filter(({ at }) => at > newest).map(({ name }) => name),
-    unknown: theirs.filter(({ at }) => Number(at) > ownNewest).length,
   }
+  return found
 }
 
-/** Oldest first, as drizzle-kit keeps them in its journal. */
-async function ownMigrations(folder: string): Promise<{ name: string; at: number }[]> {
-  const journal = await readFile(join(folder, 'meta/_journal.json'), 'utf8')
-  const { entries } = JSON.parse(journal) as { entries: { tag: string; when: number }[] }
-  return entries.map(({ tag, when }) => ({ name: tag, at: when }))
+async function apply(q: Transaction, { tag, text, hash, when }: Migration, role: string): Promise<void> {
+  try {
+    for (const statement of text.split('--> statement-breakpoint')) await q.execute(sql.raw(statement))
+  } catch (error) {
+    throw explained(error, `the migration ${tag} failed: `, (reason) => grantFor(reason, role))
+  }
+  const grant = `grant insert on drizzle.__drizzle_migrations to ${role}; grant usage on all sequences in schema drizzle to ${role}`
+  await needing(grant, () =>
+    q.execute(sql`insert into ${table} (hash, created_at) values (${hash}, ${when})`),
+  )
 }

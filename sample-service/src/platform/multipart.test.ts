@@ -49,7 +49,7 @@ async function serve(
     const files: IncomingFile[] = []
     const reading = readFiles(
       ctx,
-      { headers: incoming.headers, body: incoming },
+      { method: 'POST', headers: incoming.headers, body: incoming },
       { field: 'doc', limits: { ...roomy, ...limits } },
       (file) => {
         files.push(file)
@@ -205,6 +205,68 @@ test.for<[string, Buffer, number]>([
     Buffer.from(part('name="doc"; filename="a"', 'x').toString().replaceAll('\r', '')),
     400,
   ],
+  [
+    'a part without a header behind a good file',
+    Buffer.concat([part('name="doc"; filename="a"', 'x'), Buffer.from(`--${boundary}\r\nsecond\r\n`), end]),
+    400,
+  ],
+  [
+    'a part without any header behind a good file',
+    Buffer.concat([
+      part('name="doc"; filename="a"', 'x'),
+      Buffer.from(`--${boundary}\r\n\r\nsecond\r\n`),
+      end,
+    ]),
+    400,
+  ],
+  [
+    'a part whose header is cut off, behind a good file',
+    Buffer.concat([
+      part('name="doc"; filename="a"', 'x'),
+      Buffer.from(`--${boundary}\r\nContent-Disposition: form-data; name="doc"; filename="b"\r\n`),
+      end,
+    ]),
+    400,
+  ],
+  [
+    'a part without a header before a good file',
+    Buffer.concat([Buffer.from(`--${boundary}\r\n`), part('name="doc"; filename="a"', 'x'), end]),
+    400,
+  ],
+  [
+    'a header with a line that is no field',
+    Buffer.concat([part('name="doc"; filename="a"', 'x', 'nonsense\r\n'), end]),
+    400,
+  ],
+  [
+    'two dispositions',
+    Buffer.concat([
+      part('name="doc"; filename="a"', 'x', 'Content-Disposition: form-data; name="doc"; filename="b"\r\n'),
+      end,
+    ]),
+    400,
+  ],
+  [
+    'a header that has no end',
+    Buffer.concat([part('name="doc"; filename="a"', 'x', `A: ${'x'.repeat(20_000)}\r\n`), end]),
+    400,
+  ],
+  [
+    'another file behind the closing delimiter',
+    Buffer.concat([
+      part('name="doc"; filename="a"', 'x'),
+      Buffer.from(`--${boundary}--\r\n`),
+      part('name="doc"; filename="b"', 'x'),
+      end,
+    ]),
+    400,
+  ],
+  ['a form with no file chosen', Buffer.concat([part('name="doc"; filename=""', ''), end]), 400],
+  [
+    'a name that is no UTF-8',
+    Buffer.concat([Buffer.from(part('name="doc"; filename="\xe9"', 'x').toString(), 'latin1'), end]),
+    400,
+  ],
   ['an empty part', Buffer.from(`--${boundary}\r\n\r\n\r\n--${boundary}--\r\n`), 400],
   [
     'another boundary',
@@ -241,6 +303,55 @@ test('a file may be as large as the limit, and text may stand before the first p
   const around = Buffer.from('\r\nnot for you\r\n')
   const body = Buffer.concat([around, part('name="doc"; filename="a"', Buffer.alloc(100_000)), end, around])
   expect((await send(server, body)).error).toBeUndefined()
+})
+
+test('a line that only begins as a delimiter, or has more than blanks behind it, belongs to the file', async (t) => {
+  const got: string[] = []
+  const server = await serve(t, {}, async (_ctx, { content }) => {
+    got.push((await buffer(content)).toString())
+  })
+  const bytes = ['X', '-', '-x', '--x', ' x', '--\rx', ' \t\r', '\n', '']
+    .map((rest) => `\r\n--${boundary}${rest}x`)
+    .join('')
+  const body = Buffer.concat([part('name="doc"; filename="a"', `--${boundary}X${bytes}`), end])
+  for (let at = 1; at < body.length; at++) {
+    got.length = 0
+    const ended = server.outcome()
+    const client = post(server)
+    client.write(body.subarray(0, at))
+    await new Promise((resolve) => setImmediate(resolve))
+    client.end(body.subarray(at))
+    expect((await ended).error, `cut at ${at}`).toBeUndefined()
+    await expect.poll(() => got, { message: `cut at ${at}` }).toEqual([`--${boundary}X${bytes}`])
+  }
+})
+
+test('blanks behind a delimiter are no part of anything, and the last line needs no end', async (t) => {
+  const got: string[] = []
+  const server = await serve(t, {}, async (_ctx, { content }) => {
+    got.push((await buffer(content)).toString())
+  })
+  const padded = Buffer.concat([
+    part('name="doc"; filename="a"', 'one'),
+    part('name="doc"; filename="b"', ''),
+    end,
+  ])
+    .toString()
+    .replaceAll(boundary, `${boundary} \t `)
+    .replace(` \t --`, '-- \t')
+  for (const body of [padded, padded.trimEnd(), padded.slice(0, -2), `${padded}more\r\n--other`]) {
+    got.length = 0
+    expect((await send(server, Buffer.from(body))).error, JSON.stringify(body)).toBeUndefined()
+    await expect.poll(() => got.toSorted()).toEqual(['', 'one'])
+  }
+})
+
+test('a file without any content, not even a line end of its own, is empty', async (t) => {
+  const server = await serve(t)
+  const header = `--${boundary}\r\nContent-Disposition: form-data;\r\n name="doc"; filename="a"\r\n`
+  const { error, files } = await send(server, Buffer.from(`${header}\r\n--${boundary}--`))
+  expect(error).toBeUndefined()
+  expect(files).toHaveLength(1)
 })
 
 test.for([

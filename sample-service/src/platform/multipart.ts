@@ -1,10 +1,11 @@
-import { Dicer } from '@fastify/busboy'
-import { Readable } from 'node:stream'
-import { afterFunc, cause, type Context } from '../context/context.ts'
+import type { Readable } from 'node:stream'
+import { afterFunc, type Context } from '../context/context.ts'
 import { group } from '../context/group.ts'
 import { pourBody } from './body.ts'
-import { openIntake, type Intake } from './intake.ts'
+import { refuseCoding } from './input.ts'
+import { contentOf, openIntake } from './intake.ts'
 import { parsePartHeader } from './part-header.ts'
+import { MalformedBody, splitParts } from './parts.ts'
 import { badRequest, contentTooLarge, Problem, unsupportedMediaType } from './problem.ts'
 import type { IncomingRequest } from './route.ts'
 
@@ -39,14 +40,6 @@ export interface FilesExpected {
 
 /** The header of a part; also what may stand before the first part and after the last. */
 const overheadBytes = 64 * 1024
-/** What of a file may have arrived before it is read: the client sends on while the disk writes. */
-const aheadBytes = 256 * 1024
-const parserOptions = {
-  maxHeaderPairs: 20,
-  // The parser's own back-pressure forgets the writer when the body's end comes while it holds it up. Ours stands in
-  // its place: see intake.ts.
-  partHwm: Number.MAX_SAFE_INTEGER,
-}
 /** https://www.rfc-editor.org/rfc/rfc2046#section-5.1.1 */
 const maxBoundaryLength = 70
 
@@ -66,13 +59,13 @@ export async function readFiles(
 ): Promise<void> {
   const { stallMs, maxBytes, maxFiles } = expected.limits
   const boundary = boundaryOf(request.headers['content-type'] ?? 'none')
-  const parser = new Dicer({ ...parserOptions, boundary })
-  const intake = openIntake(parser)
+  refuseCoding(request)
 
   using both = group(ctx)
-  both.go((ctx) => readParts(ctx, parser, intake, expected, onFile))
+  const files = openFiles(boundary, expected, onFile)
+  both.go((ctx) => files.read(ctx))
   both.go((ctx) =>
-    pourBody(ctx, request.body, intake.writable, {
+    pourBody(ctx, request.body, files.writable, {
       stallMs,
       maxBytes: maxFiles * (maxBytes + overheadBytes) + overheadBytes,
       tooLarge: `the body is larger than ${maxFiles} files (UPLOAD_MAX_FILES) of ${maxBytes} bytes (UPLOAD_MAX_BYTES)`,
@@ -81,103 +74,102 @@ export async function readFiles(
   await both.wait()
 }
 
-/** Turns the parts that `parser` finds into files; resolves after the last one when the closing delimiter was there. */
-function readParts(
-  ctx: Context,
-  parser: Dicer,
-  intake: Intake,
-  expected: FilesExpected,
-  onFile: (incoming: IncomingFile) => void,
-): Promise<void> {
-  const { maxBytes, maxFiles } = expected.limits
-  return new Promise((resolve, reject) => {
-    const open = new Set<Readable>()
-    let files = 0
-    let poured = false
-    let parsed = false
-    let failed = false
-
-    function fail(error: Error): void {
-      failed = true
-      stop()
-      reject(error)
-      for (const content of open) content.destroy(error)
-      open.clear()
-    }
-
-    function openFile(header: Readonly<Record<string, string[]>>): Readable {
-      const { name, contentType } = fileHeader(header, expected.field)
-      if (++files > maxFiles) throw contentTooLarge(`more than ${maxFiles} files (UPLOAD_MAX_FILES)`)
-      const content = new Readable({ highWaterMark: aheadBytes, read: () => intake.release(content) })
-      // Its reader is told as well; but one that has not begun to read has no listener, which would end the process.
-      content.on('error', () => undefined)
-      content.on('close', () => {
-        if (open.has(content))
-          fail(content.errored ?? new Error('a file of the request was not read to its end'))
-      })
-      open.add(content)
-      onFile({ name, contentType, content })
-      return content
-    }
-
-    parser.on('part', (part) => {
-      let content: Readable | undefined
-      let size = 0
-      part.on('header', (header) => {
-        // The rest of a chunk is still parsed after a failure in it.
-        if (failed) return
-        try {
-          // The parser's type says object: it makes a list of strings for each name.
-          content = openFile(header as Record<string, string[]>)
-        } catch (error) {
-          fail(error instanceof Error ? error : new Error(String(error)))
-        }
-      })
-      part.on('data', (chunk: Buffer) => {
-        size += chunk.length
-        if (size > maxBytes)
-          fail(contentTooLarge(`a file is larger than ${maxBytes} bytes (UPLOAD_MAX_BYTES)`))
-        else if (content?.push(chunk) === false) intake.hold(content)
-      })
-      part.on('end', () => {
-        if (content === undefined) fail(malformed('a part has no header'))
-        // A part ends early where the body does. By then the parser has reported that, and the file is not open any more.
-        else if (open.delete(content)) {
-          content.push(null)
-          intake.release(content)
-        }
-        settleIfComplete()
-      })
-      part.on('error', () => undefined)
-    })
-
-    function settleIfComplete(): void {
-      if (open.size > 0) return
-      if (parsed) {
-        stop()
-        resolve()
-      }
-      // A parser that has nothing to say would be waited for until the deadline; busboy's had such bodies
-      // (https://github.com/expressjs/multer/pull/1411). Its own last words come before the immediate.
-      else if (poured) setImmediate(() => fail(malformed('it has no end')))
-    }
-
-    parser.on('error', (error) => fail(malformed(error.message, error)))
-    parser.on('prefinish', () => {
-      poured = true
-      settleIfComplete()
-    })
-    parser.on('finish', () => {
-      parsed = true
-      if (files === 0) fail(badRequest(`the body has no file in the field "${expected.field}"`))
-      settleIfComplete()
-    })
-    const stop = afterFunc(ctx, () => fail(cause(ctx) ?? new Error('readFiles: ctx ended without a cause')))
-  })
+/** A file whose bytes are arriving, or have. */
+interface OpenFile {
+  readonly content: Readable
+  readonly nameless: boolean
+  size: number
+  whole: boolean
 }
 
-function fileHeader(header: Readonly<Record<string, string[]>>, expected: string) {
-  const { field, name, contentType } = parsePartHeader(header)
+/** Turns the body that is written to `writable` into files. */
+function openFiles(boundary: string, expected: FilesExpected, onFile: (incoming: IncomingFile) => void) {
+  const { field, limits } = expected
+  const files: OpenFile[] = []
+  let settle: ((error?: Error) => void) | undefined
+
+  const parts = splitParts(boundary, {
+    header(header) {
+      const { name, nameless, contentType } = fileHeader(header, field)
+      if (files.length === limits.maxFiles)
+        throw contentTooLarge(`more than ${limits.maxFiles} files (UPLOAD_MAX_FILES)`)
+      const content = contentOf(intake, (error) => {
+        if (!file.whole) settle?.(error)
+      })
+      const file: OpenFile = { content, nameless, size: 0, whole: false }
+      files.push(file)
+      onFile({ name, contentType, content })
+    },
+    content(bytes) {
+      const file = currentOf(files)
+      file.size += bytes.length
+      if (file.size > limits.maxBytes)
+        throw contentTooLarge(`a file is larger than ${limits.maxBytes} bytes (UPLOAD_MAX_BYTES)`)
+      if (!file.content.push(bytes)) intake.hold(file.content)
+    },
+    end() {
+      const file = currentOf(files)
+      if (file.nameless && file.size === 0) throw badRequest(`no file was chosen for the field "${field}"`)
+      file.whole = true
+      file.content.push(null)
+      intake.release(file.content)
+    },
+  })
+
+  const guarded = (work: () => void): void => {
+    // After a failure, the rest of what has arrived is of no use.
+    if (settle === undefined) return
+    try {
+      work()
+    } catch (error) {
+      settle(problemOfBody(error))
+    }
+  }
+  const intake = openIntake({
+    write: (chunk) => guarded(() => parts.write(chunk)),
+    end: () =>
+      guarded(() => {
+        parts.end()
+        if (files.length === 0) throw badRequest(`the body has no file in the field "${field}"`)
+        settle?.()
+      }),
+  })
+
+  return {
+    writable: intake.writable,
+    /** Resolves when the body has ended as it should; else every file that is not read to its end is destroyed. */
+    read: (ctx: Context): Promise<void> =>
+      new Promise((resolve, reject) => {
+        const stop = afterFunc(ctx, (cause) => settle?.(cause))
+        settle = (error) => {
+          settle = undefined
+          stop()
+          if (error === undefined) {
+            resolve()
+            return
+          }
+          reject(error)
+          for (const { content } of files) if (!content.readableEnded) content.destroy(error)
+        }
+      }),
+  }
+}
+
+/** The file that the parser is in: it has told its header before. */
+function currentOf(files: readonly OpenFile[]): OpenFile {
+  const file = files.at(-1)
+  if (file === undefined) throw new Error('readFiles: a part without a header')
+  return file
+}
+
+function problemOfBody(error: unknown): Error {
+  if (!(error instanceof MalformedBody)) return error instanceof Error ? error : new Error(String(error))
+  const detail = `the body is no complete multipart/form-data: ${error.message}`
+  return new Problem(400, 'Bad Request', detail, { cause: error })
+}
+
+function fileHeader(header: Readonly<Record<string, readonly string[]>>, expected: string) {
+  const { field, name, nameless, contentType } = parsePartHeader(header)
   if (field !== expected) {
     throw badRequest(
       `unknown field "${field.slice(0, 100)}": send files in the field "${expected}", and nothing else`,
@@ -186,7 +178,7 @@ function fileHeader(header: Readonly<Record<string, string[]>>, expected: string
   if (name === undefined) {
     throw badRequest(`the field "${field}" holds a value and no file (with curl: -F ${field}=@path)`)
   }
-  return { name, contentType }
+  return { name, nameless, contentType }
 }
 
 function boundaryOf(contentType: string): string {
@@ -198,8 +190,4 @@ function boundaryOf(contentType: string): string {
     throw badRequest(`the Content-Type needs a boundary of 1 to ${maxBoundaryLength} characters`)
   }
   return boundary
-}
-
-function malformed(detail: string, cause?: Error): Problem {
-  return new Problem(400, 'Bad Request', `the body is no complete multipart/form-data: ${detail}`, { cause })
 }

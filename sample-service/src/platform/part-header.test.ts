@@ -89,8 +89,22 @@ test.each([
   'form-data; filename="a"',
   'form-data; name="f',
   'form-data name="f"',
+  'form-data; name="f"; name="g"',
+  'form-data; name="f"; filename="a"; FILENAME="b"',
 ])('a part with the disposition %j is refused', (disposition) => {
   expect(() => parse(disposition)).toThrow('no readable Content-Disposition')
+})
+
+test.each([`filename*=UTF-8''%FF`, `filename*=iso-8859-1''%E9`, 'filename*=x'])(
+  'a file whose only name is %s, which cannot be read, is refused',
+  (disposition) => {
+    expect(() => nameOf(disposition)).toThrow('a filename* that is not in UTF-8')
+  },
+)
+
+test('a name that is no UTF-8 is refused', () => {
+  const disposition = 'form-data; name="f"; filename="na\xefve"'
+  expect(() => parsePartHeader({ 'content-disposition': [disposition] })).toThrow('no UTF-8')
 })
 
 test('whatever is sent as a type can be sent back in a header', () => {

@@ -1,3 +1,4 @@
+import { decodeText, Undecodable } from './json.ts'
 import { badRequest } from './problem.ts'
 
 /** What the header of one part of a multipart body says. */
@@ -5,6 +6,8 @@ export interface PartHeader {
   readonly field: string
   /** Cleaned, never empty; undefined if the part is a plain value and no file. */
   readonly name: string | undefined
+  /** Whether it was sent with an empty name, as browsers do where no file was chosen. */
+  readonly nameless: boolean
   readonly contentType: string
 }
 
@@ -17,19 +20,26 @@ const maxContentTypeLength = 255
 const maxNameBytes = 255
 
 /**
- * Reads the header of a part. Header names are in lower case, values are bytes as latin1, as Dicer hands them out.
- * @throws Problem 400 if there is no Content-Disposition that can be read (RFC 7578, 4.2)
+ * Reads the header of a part. Header names are in lower case, values are bytes as latin1, as parts.ts hands them out.
+ * @throws Problem 400 if there is no Content-Disposition that can be read (RFC 7578, 4.2), or two, or no name in UTF-8
  */
 export function parsePartHeader(header: Readonly<Record<string, readonly string[] | undefined>>): PartHeader {
+  for (const values of Object.values(header)) {
+    if (values !== undefined && values.length > 1) throw badRequest('a part of the body has a header twice')
+  }
   const parameters = parametersOf(header['content-disposition']?.[0] ?? '')
   const field = parameters?.get('name')
   if (parameters === undefined || field === undefined) {
     throw badRequest('a part of the body has no readable Content-Disposition: form-data with a name')
   }
   const name = extended(parameters.get('filename*')) ?? textOf(parameters.get('filename'))
+  if (name === undefined && parameters.has('filename*')) {
+    throw badRequest('a part of the body has a filename* that is not in UTF-8 (RFC 8187)')
+  }
   const sent = header['content-type']?.[0]?.trim() ?? ''
   return {
     field: textOf(field),
+    nameless: name === '',
     name: name === undefined && sent !== 'application/octet-stream' ? undefined : cleanName(name ?? ''),
     contentType: cleanContentType(sent),
   }
@@ -72,7 +82,9 @@ function parametersOf(disposition: string): Map<string, string> | undefined {
     const [, name, quoted, token] = parameter.exec(disposition) ?? []
     if (name === undefined) return undefined
     const value = quoted?.replace(/\\(["\\])/g, '$1') ?? token ?? ''
-    if (!parameters.has(name.toLowerCase())) parameters.set(name.toLowerCase(), value)
+    // Of two nobody knows which is meant.
+    if (parameters.has(name.toLowerCase())) return undefined
+    parameters.set(name.toLowerCase(), value)
   }
   return parameters
 }
@@ -86,7 +98,13 @@ function textOf(value: string | undefined): string | undefined {
     /%(?:22|0D|0A)/gi,
     (found) => escaped[found.toUpperCase() as keyof typeof escaped],
   )
-  return raw === undefined ? undefined : Buffer.from(raw, 'latin1').toString('utf8')
+  if (raw === undefined) return undefined
+  try {
+    return decodeText(Buffer.from(raw, 'latin1'))
+  } catch (error) {
+    if (error instanceof Undecodable) throw badRequest('a name in the header of a part is no UTF-8')
+    throw error
+  }
 }
 
 /** `UTF-8''na%C3%AFve.txt` (RFC 8187): not for forms, says RFC 7578, but sent. Undefined if it cannot be read. */

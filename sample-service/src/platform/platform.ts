@@ -2,9 +2,9 @@ import type { Context } from '../context/context.ts'
 import type { Closers } from './closers.ts'
 import { openDatabase, type Database } from './database.ts'
 import type { Readiness } from './health.ts'
-import type { Log } from './log.ts'
+import type { Log, ProcessLog } from './log.ts'
 import { migrationsFolder, requireMigrated, schemas } from './migrations.ts'
-import { observePool } from './metrics.ts'
+import { observeLog, observePool } from './metrics.ts'
 import type { UploadLimits } from './multipart.ts'
 import { recentRequests, type RecentRequests } from './recent-requests.ts'
 import type { Storage } from './storage.ts'
@@ -35,12 +35,13 @@ export interface PlatformOptions {
 /** Starts telemetry, before all that is to be seen by it. `opened` closes it last, so that it exports the others' ends. */
 export async function openTelemetry(
   ctx: Context,
-  log: Log,
+  log: ProcessLog,
   opened: Closers,
   options: { readonly service: string; readonly debugContexts: boolean },
 ): Promise<Telemetry & { readonly recent: RecentRequests | undefined }> {
   const telemetry = await opened.time(ctx, 'telemetry', startTelemetry, { log, serviceName: options.service })
   opened.defer('telemetry', (ctx) => telemetry.close(ctx), { exportsTraces: true })
+  observeLog(log)
   return { ...telemetry, recent: options.debugContexts ? recentRequests(keptRequests) : undefined }
 }
 

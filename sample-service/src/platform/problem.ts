@@ -49,6 +49,11 @@ export function notFound(detail: string): Problem {
   return new Problem(404, 'Not Found', detail)
 }
 
+/** 405, with the methods that the path answers (RFC 9110, 15.5.6). */
+export function methodNotAllowed(detail: string, allowed: readonly string[]): Problem {
+  return new Problem(405, 'Method Not Allowed', detail, { headers: { allow: allowed.join(', ') } })
+}
+
 /** 408: the client did not send what it announced in time. */
 export function requestTimeout(detail: string): Problem {
   return new Problem(408, 'Request Timeout', detail, { headers: { connection: 'close' } })
@@ -79,6 +84,16 @@ export function unavailable(detail: string, cause?: unknown): Problem {
 /** 507: there is no room for what is being sent; the rest of it is not read. Another instance has the same storage. */
 export function insufficientStorage(detail: string, cause: unknown): Problem {
   return new Problem(507, 'Insufficient Storage', detail, { headers: { connection: 'close' }, cause })
+}
+
+/** The body of a problem's answer. The ids let a client report what the log can be searched for. */
+export function problemBody(
+  problem: Problem,
+  ids: { requestId: string; traceId?: string | undefined },
+): string {
+  const { title, status, message: detail, errors } = problem
+  // JSON.stringify leaves out what is undefined.
+  return JSON.stringify({ type: 'about:blank', title, status, detail, errors, ...ids })
 }
 
 /**

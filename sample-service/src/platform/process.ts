@@ -1,5 +1,5 @@
 import { constants } from 'node:os'
-import { contextName, withCancel, withValue, type CancelContext, type Context } from '../context/context.ts'
+import { contextName, withCancel, withValue, type CancelContext, type Lifetime } from '../context/context.ts'
 import { SignalReceived } from '../context/signals.ts'
 import type { Log } from './log.ts'
 
@@ -17,10 +17,10 @@ const sameSignalMs = 100
 /**
  * Ends with the first SIGTERM, SIGINT, uncaught exception or unhandled rejection, each as its cause. A second signal
  * exits the process at once, with 128 and the signal's number. A fault sets the exit code to 1, also where the process
- * was stopping already.
+ * was stopping already. Warnings of Node become lines of the log.
  */
-export function untilStopped(parent: Context, log: Log): CancelContext {
-  const ctx = withCancel(withValue(parent, contextName, 'until stopped'))
+export function untilStopped(root: Lifetime, log: Log): CancelContext & Lifetime {
+  const ctx: CancelContext & Lifetime = withCancel(withValue(root, contextName, 'until stopped'))
   let first: { readonly signal: NodeJS.Signals; readonly at: number } | undefined
 
   const onSignal = (signal: NodeJS.Signals): void => {
@@ -40,6 +40,11 @@ export function untilStopped(parent: Context, log: Log): CancelContext {
     ctx.cancel(new UnhandledFault('a fault that nobody handled; see the log', { cause: reason }))
   }
   process.on('SIGTERM', onSignal).on('SIGINT', onSignal)
+  // Node itself writes them to stderr, and waits for whoever reads that. There is no listener where they are not wanted.
+  if (process.listenerCount('warning') > 0) {
+    process.removeAllListeners('warning')
+    process.on('warning', (err) => log.warn(ctx, 'warning of Node', { err }))
+  }
   process.on('uncaughtException', onFault).on('unhandledRejection', onFault)
   return ctx
 }

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { PrometheusExporter, PrometheusSerializer } from '@opentelemetry/exporter-prometheus'
 import type { IMetricReader, MetricData, ResourceMetrics } from '@opentelemetry/sdk-metrics'
+import { errorOf } from '../context/thrown.ts'
 
 /** Metrics in Prometheus' text format, collected when they are asked for. */
 export interface PrometheusEndpoint {
@@ -31,7 +32,7 @@ export function prometheusEndpoint(): PrometheusEndpoint {
         },
         (error: unknown) => {
           response.writeHead(500, { 'content-type': 'text/plain; charset=utf-8' })
-          response.end(`the metrics could not be collected: ${String(error)}\n`)
+          response.end(`the metrics could not be collected: ${errorOf(error).message}\n`)
         },
       )
     },

@@ -6,12 +6,15 @@ import type { Context } from '../context/context.ts'
 /** A response whose body is a Node stream: it is piped under the request's context, and destroyed with it. */
 export interface StreamedResponse {
   readonly status: number
-  readonly headers: Readonly<Record<string, string>>
+  readonly headers: Readonly<Record<string, string | string[]>>
+  /** As long as a `content-length` among the headers says: else its connection is closed, and the log has an error. */
   readonly body: Readable
 }
 
 /** What a handler may need of the request beyond its parsed input. */
 export interface IncomingRequest {
+  /** As it was sent: `HEAD` where a route answers `GET`. */
+  readonly method: string
   readonly headers: IncomingHttpHeaders
   /** The body as it arrives. Only for a route without a `body` schema: otherwise it has been read. */
   readonly body: IncomingMessage

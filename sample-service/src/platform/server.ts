@@ -1,20 +1,30 @@
-import type { Server as NodeServer } from 'node:http'
+import type { IncomingMessage, Server as NodeServer, ServerResponse } from 'node:http'
 import { promisify } from 'node:util'
-import { getRequestListener } from '@hono/node-server'
-import { contextName, withCancel, withTimeout, withValue, type Context } from '../context/context.ts'
+import { getRequestListener, RequestError } from '@hono/node-server'
+import {
+  contextName,
+  withCancel,
+  withTimeout,
+  withValue,
+  type CancelContext,
+  type Context,
+  type Lifetime,
+} from '../context/context.ts'
 import { ended } from '../context/ended.ts'
 import { sleep } from '../context/sleep.ts'
 import { bind } from './bind.ts'
 import { ServerShutdown, WorkAbandoned } from './causes.ts'
 import { msSince, type Durations } from './closers.ts'
 import { describeExchange, logAbandoned } from './exchange.ts'
-import { createBoundary, type Boundary, type HttpOptions } from './http.ts'
+import { createBoundary, type Boundary, type HttpOptions, type NodeEnv } from './http.ts'
 import { limitedServer } from './limits.ts'
+import { closeListener, lateConnections } from './late-connections.ts'
 import type { Log } from './log.ts'
 import type { Readiness } from './health.ts'
 import { inTurn } from './in-turn.ts'
 import type { Route } from './route.ts'
 import { failSpan, phase } from './span.ts'
+import { answerUnparsed } from './unparsed.ts'
 import { cutOffUnread } from './unread.ts'
 import { startWorkers, type Worker } from './workers.ts'
 
@@ -51,6 +61,8 @@ export interface ListenOptions extends HttpOptions {
   readonly host: string
   /** 0 means any free one. */
   readonly port: number
+  /** How long a connection may be idle between two requests. */
+  readonly keepAliveMs: number
   /** The longest that a request may take to arrive, its body included. */
   readonly receiveTimeoutMs: number
 }
@@ -68,20 +80,34 @@ export interface Work {
  */
 export async function listen(
   ctx: Context,
-  root: Context,
+  root: Lifetime,
   log: Log,
   { routes, workers }: Work,
   options: ListenOptions,
 ): Promise<Server> {
-  const serving = withCancel(withValue(root, contextName, 'server'))
+  const serving: CancelContext & Lifetime = withCancel(withValue(root, contextName, 'server'))
   const boundary = createBoundary(serving, log, routes, options)
-  const listener = getRequestListener(boundary.fetch as Parameters<typeof getRequestListener>[0], {
-    // For requests that name no host, as HTTP/1.0 does not: health checks of proxies are such. Where it matters Node refuses.
+  let env: NodeEnv | undefined
+  const adapter = getRequestListener(boundary.fetch as Parameters<typeof getRequestListener>[0], {
+    // For requests that name no host, as HTTP/1.0 does not: health checks of proxies are such.
     hostname: 'localhost',
+    // The adapter asks before the listener has returned.
+    errorHandler: (error) =>
+      error instanceof RequestError && env !== undefined
+        ? boundary.refuse(env, error)
+        : new Response(null, { status: 500 }),
   })
-  const { requestTimeoutMs, receiveTimeoutMs } = options
+  const listener = (incoming: IncomingMessage, outgoing: ServerResponse): unknown => {
+    env = { incoming, outgoing }
+    return adapter(incoming, outgoing)
+  }
+  const flooded = (): void => log.warn(serving, 'closed a connection: more than 100 requests waited on it')
+  const serve = inTurn(listener, flooded)
+  const { keepAliveMs, requestTimeoutMs, receiveTimeoutMs } = options
   const longestMs = Math.max(requestTimeoutMs, receiveTimeoutMs, ...routes.map((r) => r.timeoutMs ?? 0))
-  const server = limitedServer({ headersMs: requestTimeoutMs, longestMs }, inTurn(listener))
+  const server = limitedServer({ headersMs: requestTimeoutMs, keepAliveMs, longestMs }, serve)
+  server.on('checkExpectation', serve)
+  answerUnparsed(server, boundary.active, boundary.refused)
   cutOffUnread(server, boundary.active)
 
   const address = { host: options.host, port: options.port, purpose: 'listen', variable: 'PORT' }
@@ -101,14 +127,18 @@ export async function listen(
       const workDone = work.stop(ctx)
       // A client that keeps its connection asks on it whatever /readyz says. Told to open another, it finds another
       // instance; told nothing, its next request would cross with the closing of the connection.
-      boundary.closeConnections()
+      const late = lateConnections(server)
+      boundary.closeConnections(late)
       log.info(ctx, 'not ready', { delayMs })
       await phase(ctx, 'delay', (ctx) => sleep(ctx, delayMs))
       const delay = msSince(startedAt)
 
-      server.close()
+      const connectionsClosed = closeListener(server)
+      boundary.closeConnections()
       log.info(ctx, 'draining', { ...(await open()), drainMs })
-      const drain = await idleWithin(ctx, 'drain', server, boundary, workDone, drainMs)
+      // Who opened one since asks on it until told. One that nobody uses is kept as long again as it could be opened.
+      const usedUp = (ctx: Context) => connectionsClosed(ctx, late.size === 0 ? 0 : delayMs)
+      const drain = await idleWithin(ctx, 'drain', server, boundary, workDone, drainMs, usedUp)
       log.info(ctx, 'drained', { durationMs: drain, ...(await open()) })
       if (boundary.active.size + work.active() === 0) return end(ctx, { delay, drain })
 
@@ -142,7 +172,8 @@ export async function listen(
 }
 
 /**
- * Waits in a span until no request is under way and `workDone`, for `ms` at most. Connections are closed as they fall idle.
+ * Waits in a span for `first`, then until no request is under way and `workDone`, for `ms` at most. Connections are closed as
+ * they fall idle, after `first`.
  * @returns how long it took
  */
 async function idleWithin(
@@ -152,10 +183,12 @@ async function idleWithin(
   boundary: Boundary,
   workDone: Promise<void>,
   ms: number,
+  first: (ctx: Context) => Promise<void> = () => Promise.resolve(),
 ): Promise<number> {
   const startedAt = performance.now()
   await phase(ctx, name, async (ctx) => {
     using waiting = withTimeout(withValue(ctx, contextName, name), ms)
+    await first(waiting)
     const idle = new Promise<void>((resolve) => {
       boundary.onIdle = () => {
         // The connection of the response that has ended is idle only in the next turn.

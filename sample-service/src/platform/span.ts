@@ -13,6 +13,7 @@ import {
   type Tracer,
 } from '@opentelemetry/api'
 import { contextKey, withValue, type Context } from '../context/context.ts'
+import { errorOf } from '../context/thrown.ts'
 import { causeName } from './causes.ts'
 import { step, stepKey } from './steps.ts'
 
@@ -133,7 +134,7 @@ function recordEnd(ctx: Context, current: Span, error: unknown): void {
 }
 
 function recordFailed(current: Span, error: unknown, type?: string): void {
-  const failure = error instanceof Error ? error : new Error(String(error))
+  const failure = errorOf(error)
   current.recordException(failure)
   current.setAttribute('error.type', type ?? failure.name)
   current.setStatus({ code: SpanStatusCode.ERROR, message: failure.message })

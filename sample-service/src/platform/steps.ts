@@ -1,4 +1,5 @@
 import { contextKey, withValue, type Context } from '../context/context.ts'
+import { errorOf } from '../context/thrown.ts'
 import { causeName } from './causes.ts'
 
 /** A span of a request, for the page of contexts. Kept only where that page is offered, whether or not spans are exported. */
@@ -41,7 +42,7 @@ export async function step<T>(
   try {
     return await work(withValue(ctx, stepKey, own))
   } catch (error) {
-    own.fault = causeName(ctx) ?? (error instanceof Error ? error.name : String(error))
+    own.fault = causeName(ctx) ?? errorOf(error).name
     throw error
   } finally {
     own.endedAt = performance.now()

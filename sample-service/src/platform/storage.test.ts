@@ -1,8 +1,8 @@
-import { mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises'
+import { mkdtemp, open, readdir, rm, utimes, writeFile, type FileHandle } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
-import { expect, test, type TestContext } from 'vitest'
+import { expect, test, vi, type TestContext } from 'vitest'
 import {
   first,
   second,
@@ -43,6 +43,42 @@ test('put does not take a key that another upload is writing to, nor harm that u
 
   content.push(null)
   expect(await putting).toMatchObject({ size: 3 })
+})
+
+/** Makes fsync of a directory fail with `code`, as some file systems of networks and virtual machines answer. */
+async function withoutDirectorySync(t: TestContext, code: string): Promise<void> {
+  const handle = await open(tmpdir(), 'r')
+  await handle.close()
+  const prototype = Object.getPrototypeOf(handle) as FileHandle
+  const { sync } = prototype
+  const spy = vi.spyOn(prototype, 'sync').mockImplementation(async function (this: FileHandle) {
+    if ((await this.stat()).isDirectory()) throw Object.assign(new Error(`${code}: fsync`), { code })
+    await sync.call(this)
+  })
+  t.onTestFinished(() => spy.mockRestore())
+}
+
+test.for(['EINVAL', 'ENOTSUP', 'ENOSYS'])(
+  'put takes a file system that has no fsync of a directory: %s',
+  async (code, t) => {
+    const ctx = testContext(t)
+    const { storage, keys } = await setUp(ctx, t)
+    await withoutDirectorySync(t, code)
+
+    expect(await storage.put(ctx, first, Readable.from(['one']))).toMatchObject({ size: 3 })
+
+    expect(await keys()).toEqual([first])
+  },
+)
+
+test('put fails where the disk does, and leaves nothing', async (t) => {
+  const ctx = testContext(t)
+  const { storage, keys } = await setUp(ctx, t)
+  await withoutDirectorySync(t, 'EIO')
+
+  await expect(storage.put(ctx, first, Readable.from(['one']))).rejects.toThrow('EIO')
+
+  expect(await keys()).toEqual([])
 })
 
 test('sweep goes by the time of each file', async (t) => {

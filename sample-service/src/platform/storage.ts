@@ -4,7 +4,8 @@ import { access, mkdir, open, opendir, rename, rm, stat, type FileHandle } from 
 import { basename, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { afterFunc, cause, type Context } from '../context/context.ts'
+import { afterFunc, cause, throwIfEnded, type Context } from '../context/context.ts'
+import { errorOf } from '../context/thrown.ts'
 import { group } from '../context/group.ts'
 import { until } from '../context/until.ts'
 import { insufficientStorage } from './problem.ts'
@@ -83,16 +84,16 @@ export async function consuming<T>(ctx: Context, content: Readable, work: () => 
   // Destroyed below, perhaps before anything reads it: an error without a listener ends the process.
   content.on('error', () => undefined)
   let endedAt: number | undefined
-  const stop = afterFunc(ctx, () => {
+  const stop = afterFunc(ctx, (reason) => {
     endedAt = performance.now()
-    content.destroy(cause(ctx))
+    content.destroy(reason)
   })
   try {
     return await work()
   } catch (error) {
     const reason = ctx.err === undefined ? error : cause(ctx)
     // Whoever fills it waits until it is read.
-    content.destroy(reason instanceof Error ? reason : new Error(String(reason)))
+    content.destroy(errorOf(reason))
     throw reason
   } finally {
     stop()
@@ -102,7 +103,7 @@ export async function consuming<T>(ctx: Context, content: Readable, work: () => 
 
 /** For a storage's `open`: `content`, which is destroyed with the cause when ctx ends. */
 export function endingWith(ctx: Context, content: Readable): Readable {
-  const stop = afterFunc(ctx, () => content.destroy(cause(ctx)))
+  const stop = afterFunc(ctx, (reason) => content.destroy(reason))
   content.once('close', stop)
   // Who reads it learns of its end all the same; who has not begun to would end the process.
   content.on('error', () => undefined)
@@ -132,9 +133,9 @@ export async function openStorage(ctx: Context, directory: string): Promise<Stor
     await until(ctx, mkdir(directory, { recursive: true }))
     await until(ctx, access(directory, constants.R_OK | constants.W_OK | constants.X_OK))
   } catch (error) {
-    if (ctx.err !== undefined) throw cause(ctx)
-    const reason = error instanceof Error ? error.message : String(error)
-    throw new Error(`the upload directory ${directory} (UPLOAD_DIR) cannot be used: ${reason}`, {
+    throwIfEnded(ctx)
+    const { message } = errorOf(error)
+    throw new Error(`the upload directory ${directory} (UPLOAD_DIR) cannot be used: ${message}`, {
       cause: error,
     })
   }
@@ -152,7 +153,7 @@ export async function openStorage(ctx: Context, directory: string): Promise<Stor
     },
 
     async delete(ctx, key) {
-      if (ctx.err !== undefined) throw cause(ctx)
+      throwIfEnded(ctx)
       await until(ctx, rm(pathOf(directory, key), { force: true }))
     },
 
@@ -163,7 +164,7 @@ export async function openStorage(ctx: Context, directory: string): Promise<Stor
         const old = await olderThan(directory, names, writtenBefore)
         const keys = old.filter((name) => !name.endsWith(underWay))
         const kept = keys.length === 0 ? new Set<string>() : await keep(keys)
-        if (ctx.err !== undefined) throw cause(ctx)
+        throwIfEnded(ctx)
         const left = old.filter((name) => !kept.has(name))
         await Promise.all(left.map((name) => rm(join(directory, name), { force: true })))
         removed += left.length
@@ -220,12 +221,19 @@ async function fill(ctx: Context, handle: FileHandle, content: Readable): Promis
   return { size, sha256: hash.digest('hex') }
 }
 
-/** Makes a rename durable. Windows cannot open a directory, and needs no such thing on NTFS. */
+/** What fsync of a directory answers where the file system has none: some of networks, of virtual machines, FUSE. */
+const noDirectorySync = new Set(['EINVAL', 'ENOTSUP', 'ENOSYS', 'EBADF'])
+
+/**
+ * Makes a rename durable, where the file system can. Windows cannot open a directory, and needs no such thing on NTFS.
+ */
 async function syncDirectory(directory: string): Promise<void> {
   if (process.platform === 'win32') return
   const handle = await open(directory, 'r')
   try {
     await handle.sync()
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && noDirectorySync.has(String(error.code)))) throw error
   } finally {
     await handle.close()
   }

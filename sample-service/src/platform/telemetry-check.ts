@@ -1,7 +1,10 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { withTimeout, type Context } from '../context/context.ts'
+import { group } from '../context/group.ts'
+import { errorOf } from '../context/thrown.ts'
 import { until } from '../context/until.ts'
+import { ignored } from './telemetry-environment.ts'
 import { endpointVariable, namesIn, type Environment, type TelemetryPlan } from './telemetry-plan.ts'
 
 /** Where a signal is sent, and the variable that says so. */
@@ -14,8 +17,8 @@ interface Endpoint {
 const connectMs = 3_000
 
 /**
- * What the environment asks for and will not be exported wherever it is sent, as one sentence; undefined if there is
- * nothing of the kind. The SDKs pass over it in silence.
+ * What the environment asks for and will not be exported wherever it is sent, or is malformed, as one sentence; undefined
+ * if there is nothing of the kind. The SDKs pass over it in silence.
  * @param tracing whether a tracer was made of what the environment says
  */
 export function unexported(plan: TelemetryPlan, env: Environment, tracing: boolean): string | undefined {
@@ -37,6 +40,7 @@ export function unexported(plan: TelemetryPlan, env: Environment, tracing: boole
       'OTEL_NODE_ENABLED_INSTRUMENTATIONS has no effect: no loader hook is there that could instrument a library, the service makes its own spans',
     )
   }
+  said.push(...ignored(env))
   return said.length > 0 ? said.join('; ') : undefined
 }
 
@@ -62,7 +66,14 @@ export async function unreachable(
     ...(plan.metrics.includes('otlp') ? [endpointOf(env, 'METRICS')] : []),
   ]
   const distinct = new Map(endpoints.map((endpoint) => [endpoint.url, endpoint]))
-  const failures = await Promise.all(Array.from(distinct.values(), (endpoint) => failureOf(ctx, endpoint)))
+  const failures: (Unreachable | undefined)[] = []
+  using checks = group(ctx)
+  for (const [index, endpoint] of Array.from(distinct.values()).entries()) {
+    checks.go(async (ctx) => {
+      failures[index] = await failureOf(ctx, endpoint)
+    })
+  }
+  await checks.wait()
   const [first, ...more] = failures.filter((failure) => failure !== undefined)
   if (first === undefined || ctx.err !== undefined) return undefined
   return { code: first.code, sentence: [first, ...more].map(({ sentence }) => sentence).join('; ') }
@@ -82,7 +93,7 @@ async function failureOf(parent: Context, { variable, url }: Endpoint): Promise<
     return undefined
   } catch (error) {
     const code = codeOf(error)
-    const why = code ?? (error instanceof Error ? error.message : String(error))
+    const why = code ?? errorOf(error).message
     const where = `${hostname}:${address.port}`
     return {
       code: code ?? 'ETIMEDOUT',

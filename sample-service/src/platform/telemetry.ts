@@ -7,8 +7,17 @@ import {
   resourceFromAttributes,
 } from '@opentelemetry/resources'
 import { MeterProvider } from '@opentelemetry/sdk-metrics'
-import { contextName, withDeadline, withoutCancel, withValue, type Context } from '../context/context.ts'
-import { group } from '../context/group.ts'
+import {
+  contextName,
+  withCancel,
+  withDeadline,
+  withoutCancel,
+  withValue,
+  type CancelContext,
+  type Context,
+  type Lifetime,
+} from '../context/context.ts'
+import { errorOf } from '../context/thrown.ts'
 import { until } from '../context/until.ts'
 import { diagnostics, diagnosticsLevel } from './diagnostics.ts'
 import type { Log } from './log.ts'
@@ -76,18 +85,18 @@ export async function startTelemetry(
   const lost = unexported(plan, process.env, tracer() !== undefined)
   if (lost !== undefined) log.warn(ctx, `telemetry: ${lost}`)
   // The start does not wait for it, so it has a context of its own, which ends when it has looked or telemetry closes.
-  const check = group(withValue(withoutCancel(ctx), contextName, 'telemetry check'))
-  check.go(async (ctx) => {
-    const found = await unreachable(ctx, plan, process.env)
+  const checking: CancelContext & Lifetime = withCancel(
+    withValue(withoutCancel(ctx), contextName, 'telemetry check'),
+  )
+  const checked = unreachable(checking, plan, process.env).then((found) => {
     if (found !== undefined) reports.warnOfFailures(found.code, found.sentence)
   })
-  const checked = check.wait()
 
   return {
     metrics: prometheus.answer,
     async close(ctx) {
       const before = reports.count
-      check[Symbol.dispose]()
+      checking.cancel()
       await checked
       using flushing = withDeadline(ctx, (ctx.deadline ?? Infinity) - returnMs)
       const failures = await until(flushing, failuresOf([tracing, meters])).catch((error: unknown) => [
@@ -111,7 +120,7 @@ async function failuresOf(parts: ({ shutdown(): Promise<void> } | undefined)[]):
 }
 
 function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+  return errorOf(error).message
 }
 
 function nothingCollected(_request: IncomingMessage, response: ServerResponse): void {

@@ -91,13 +91,14 @@ function isStorable(value: unknown, levels: number): boolean {
   return Object.entries(value).every(([key, inner]) => storable.test(key) && isStorable(inner, levels - 1))
 }
 
-/** An `integer` in a query string. */
-export function integerParameter() {
+/** An `integer` in a query string, in decimal digits alone: Number() would take 0x10, 1e1 and blanks. */
+export function integerParameter(least = -(2 ** 31), most = 2 ** 31 - 1) {
   return z
     .string()
     .regex(/^-?\d{1,10}$/, 'expected a whole number')
     .transform(Number)
-    .pipe(integer())
+    .refine((value) => value >= least && value <= most, `expected a whole number from ${least} to ${most}`)
+    .meta({ override: { type: 'integer', minimum: least, maximum: most } })
 }
 
 /** A `boolean` in a query string: `true` or `false`. */

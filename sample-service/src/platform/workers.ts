@@ -1,4 +1,4 @@
-import type { Context } from '../context/context.ts'
+import type { Context, Lifetime } from '../context/context.ts'
 import { until } from '../context/until.ts'
 import type { Log } from './log.ts'
 
@@ -10,7 +10,7 @@ export interface Worker {
    * Begins to work, and returns once it does. `serving` is the server context: all that it does hangs from that.
    * @throws Error if it cannot, or ctx ends first
    */
-  start(ctx: Context, serving: Context): Promise<RunningWorker>
+  start(ctx: Context, serving: Lifetime): Promise<RunningWorker>
 }
 
 /** A worker that has been started. */
@@ -37,21 +37,19 @@ export interface Workers {
 /** Starts all; if one fails, the others end with `serving`. @throws what the one throws */
 export async function startWorkers(
   ctx: Context,
-  serving: Context,
+  serving: Lifetime,
   log: Log,
   workers: readonly Worker[],
 ): Promise<Workers> {
-  const started = await Promise.all(
-    workers.map(async (worker) => ({
-      name: worker.name,
-      running: await until(ctx, worker.start(ctx, serving)),
-      stopped: false,
-    })),
-  )
+  const started: { name: string; running: RunningWorker; stopped: boolean }[] = []
+  for (const worker of workers) {
+    const running = await until(ctx, worker.start(ctx, serving))
+    started.push({ name: worker.name, running, stopped: false })
+  }
   return {
     active: () => started.reduce((sum, { running }) => sum + running.underWay().length, 0),
     async stop(ctx) {
-      await Promise.all(
+      await Promise.allSettled(
         started.map(async (worker) => {
           try {
             await worker.running.stop(ctx)

@@ -4,7 +4,7 @@
  * Held by: src/platform/http.ts, src/platform/problem.ts, src/platform/input.ts
  */
 import { describe, expect, test } from 'vitest'
-import { connection, eventually, liveContexts } from '../support/client.ts'
+import { connection, eventually, liveContexts, open } from '../support/client.ts'
 import { sharedService, type RunningService } from '../support/service.ts'
 
 const shared = sharedService({ probe: true, env: { BODY_MAX_BYTES: '1000' } })
@@ -91,6 +91,21 @@ describe('an answer tells the client what is wrong, and nothing of the inside', 
     expect(await response.json()).toMatchObject({ title: 'Not Found', requestId: 'mine' })
   })
 
+  test('a handler that leaves a group nobody waited for: 500, and the log names the place; its own 404 stands', async () => {
+    const service = shared()
+
+    const left = await fetch(`${service.url}/probe/left-group?by=return`, {
+      headers: { 'x-request-id': 'left' },
+    })
+    expect(left.status).toBe(500)
+    const line = await service.line((entry) => entry['requestId'] === 'left' && 'err' in entry)
+    expect(JSON.stringify(line)).toMatch(
+      /The group made at .*probe\.routes\.\w+.* was left before its work was waited for/,
+    )
+
+    expect((await fetch(`${service.url}/probe/left-group?by=exception`)).status).toBe(404)
+  })
+
   test('a failure: 500 without its message; the log has it with its stack', async () => {
     const service = shared()
 
@@ -129,6 +144,116 @@ describe('an answer tells the client what is wrong, and nothing of the inside', 
       expect(line).toMatchObject({ level: 'error', status: 500, err: { type: 'TypeError' } })
     },
   )
+
+  const odd = [
+    'status 99',
+    'status 101',
+    'status 1000',
+    'status 200.5',
+    '204 with a body',
+    '304 with a body',
+    'a stream of status 99',
+    'a stream of status 204',
+    'a name of a header',
+    'Trailer',
+    'Transfer-Encoding',
+    'a locked body',
+    'a body that was read',
+    'a problem of status 99',
+    'a problem with a header',
+  ]
+  test.for(odd)(
+    'an answer that cannot be (%s): 500, promised or not, and the service goes on',
+    async (what) => {
+      const service = shared()
+      for (const as of ['response', 'promise']) {
+        const id = `${what}-${as}`.replaceAll(' ', '-')
+        const url = `${service.url}/probe/odd?as=${as}&what=${encodeURIComponent(what)}`
+
+        const response = await fetch(url, { headers: { 'x-request-id': id } })
+
+        expect(response.status).toBe(500)
+        expect(await response.json()).toMatchObject({ title: 'Internal Server Error', requestId: id })
+        const line = await service.line(({ requestId }) => requestId === id)
+        expect(line).toMatchObject({ level: 'error', status: 500 })
+      }
+      expect((await fetch(`${service.url}/livez`)).status).toBe(200)
+    },
+  )
+
+  test.for([
+    ['node', '7'],
+    ['node', '3'],
+    ['web', '7'],
+    ['web', '3'],
+    ['blob', '7'],
+    ['blob', '3'],
+  ])(
+    'a stream (%s) that has not the length it says (%s): the connection is closed, and the log has an error',
+    async ([of, says]) => {
+      const service = shared()
+      const id = `length-${of}-${says}`
+      const client = connection(service)
+      const headers = `Host: localhost\r\nx-request-id: ${id}`
+
+      client.send(`GET /probe/length?of=${of}&says=${says} HTTP/1.1\r\n${headers}\r\n\r\n`)
+
+      const [, body = ''] = (await client.closed).split('\r\n\r\n')
+      expect(body.length).toBeLessThanOrEqual(Number(says))
+      const line = await service.line(({ requestId }) => requestId === id)
+      expect(line).toMatchObject({ level: 'error', status: 200 })
+      expect(JSON.stringify(line['err'])).toContain(`Content-Length`)
+    },
+  )
+
+  test.for(['text', 'bytes', 'nothing'])(
+    'a body (%s) that has not the length it says: 500, before a byte is sent',
+    async (of) => {
+      const service = shared()
+      for (const says of ['7', '3']) {
+        const response = await fetch(`${service.url}/probe/length?of=${of}&says=${says}`)
+
+        expect(response.status).toBe(500)
+        expect(await response.json()).toMatchObject({ title: 'Internal Server Error' })
+      }
+      const right = of === 'nothing' ? '0' : '5'
+      expect((await fetch(`${service.url}/probe/length?of=${of}&says=${right}`)).status).toBe(200)
+    },
+  )
+
+  test('a body has the length it says, of whatever it is', async () => {
+    const service = shared()
+    for (const of of ['node', 'web', 'blob', 'text', 'bytes']) {
+      const response = await fetch(`${service.url}/probe/length?of=${of}&says=5`)
+
+      expect(response.headers.get('content-length')).toBe('5')
+      expect(await response.text()).toBe('hello')
+    }
+  })
+
+  test('a web stream that nobody reads is cancelled: HEAD, 304, a client that left, an answer that comes too late', async () => {
+    const service = shared()
+    const url = `${service.url}/probe/web-stream`
+
+    for (let round = 0; round < 3; round++) {
+      const head = await fetch(`${url}?seconds=0&status=200`, { method: 'HEAD' })
+      expect(head.status).toBe(200)
+      expect((await fetch(`${url}?seconds=0&status=304`)).status).toBe(500)
+      const left = new AbortController()
+      const begun = await fetch(`${url}?seconds=0&status=200`, { signal: left.signal })
+      await begun.body?.getReader().read()
+      left.abort()
+      const early = open(`${url}?seconds=0.3&status=200`)
+      await eventually(async () => (await liveContexts(service)).includes('/probe/web-stream'))
+      early.hangUp()
+      const late = await fetch(`${url}?seconds=0.3&status=200`, {
+        headers: { 'x-envoy-expected-rq-timeout-ms': '50' },
+      })
+      expect(late.status).toBe(504)
+    }
+
+    await eventually(async () => (await (await fetch(`${service.url}/probe/open-web-streams`)).json()) === 0)
+  })
 
   test.for(['node', 'web'])(
     'a stream (%s) that fails in the middle: no hang-up, but an error of ours',

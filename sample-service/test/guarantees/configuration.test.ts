@@ -49,6 +49,37 @@ test('all bad values are told at once: what is allowed, what was given, and no p
   ])
 })
 
+test.for([
+  'postgres://user@/db?host=/run/postgresql',
+  'postgres://user:p%40ss@[::1]:6432/db?sslmode=disable',
+  'postgresql:///db',
+  'socket:/run/postgresql?db=app&encoding=utf8',
+  '/run/postgresql app',
+])('DATABASE_URL may be what the driver takes: %s', (url) => {
+  expect(loadConfig({ DATABASE_URL: url }).database.url).toBe(url)
+  expect(settings({ DATABASE_URL: url }).find(({ name }) => name === 'DATABASE_URL')?.problem).toBeUndefined()
+})
+
+test.for([
+  ['host=db dbname=app', ''],
+  ['db.example', ''],
+  ['postgres://user:hidden#1@db/app', ' (Invalid URL)'],
+  ['postgres://a:1,b:2/app', ' (Invalid URL)'],
+  [
+    'postgres://user:hidden@db/app?sslrootcert=/nowhere/ca.pem&sslmode=verify-full',
+    ` (ENOENT: no such file or directory, open '/nowhere/ca.pem')`,
+  ],
+] as const)(
+  'what it does not take is refused, with the reason and without the password: %s',
+  ([url, reason]) => {
+    expect(() => loadConfig({ DATABASE_URL: url })).toThrow(
+      new InvalidEnvironment(
+        `DATABASE_URL must be a URL such as postgres://user:password@host:5432/database${reason}`,
+      ),
+    )
+  },
+)
+
 test('npm run config prints each value, its unit, where it comes from and its range; passwords are hidden', async () => {
   const table = await config([], { DATABASE_URL: url, REQUEST_TIMEOUT_MS: '500' })
   expect(table.code).toBe(0)

@@ -9,6 +9,20 @@ import { sharedService, startService } from '../support/service.ts'
 
 const shared = sharedService({ probe: true })
 
+test.for([
+  ['longer than any common load balancer does', {}, '620'],
+  ['as long as KEEP_ALIVE_TIMEOUT_MS says', { KEEP_ALIVE_TIMEOUT_MS: '2000' }, '2'],
+] as const)('an idle connection is kept %s', async ([, env, seconds], t) => {
+  const service = await startService(t, { env })
+  const client = connection(service)
+
+  client.send(get('/livez', 'kept'))
+
+  expect(await client.received('alive')).toContain(`Keep-Alive: timeout=${seconds}\r\n`)
+  if (seconds === '620') client.hangUp()
+  await client.closed
+})
+
 test('a connection that closes between two requests cancels nothing', async () => {
   const service = shared()
   const client = connection(service)

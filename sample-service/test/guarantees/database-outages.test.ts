@@ -4,18 +4,20 @@
  * Held by: src/platform/database.ts, src/platform/database-errors.ts, src/platform/health.ts
  */
 import { sql } from 'drizzle-orm'
+import type pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test, type TestContext } from 'vitest'
-import { cause, withCancel } from '../../src/context/context.ts'
+import { cause, withCancel, type Context } from '../../src/context/context.ts'
 import { testContext } from '../../src/context/test-context.ts'
 import { migrateDatabase } from '../../scripts/databases.ts'
-import { openDatabase } from '../../src/platform/database.ts'
-import { createLog } from '../../src/platform/log.ts'
+import type { Queries } from '../../src/platform/database-queries.ts'
+import { openDatabase, type Database } from '../../src/platform/database.ts'
 import { certificate, privateKey } from '../support/certificate.ts'
 import { eventually, open, running } from '../support/client.ts'
 import { openTestDatabase } from '../support/database.ts'
 import { startOwnServer, type OwnServer } from '../support/own-server.ts'
 import { createDatabase } from '../support/postgres.ts'
 import { startProxy, type Proxy } from '../support/proxy.ts'
+import { recordedLog } from '../support/recorded-log.ts'
 import { startService, type RunningService } from '../support/service.ts'
 
 const query = '/probe/query?seconds=0'
@@ -50,7 +52,7 @@ describe.concurrent('a network that fails', () => {
   })
 
   test('a statement that no cancel ends holds up its caller for seconds, and its connection is closed', async (t) => {
-    const { ctx, db, proxy, active } = await openTestDatabase(t, 1)
+    const { ctx, db, proxy, active } = await openTestDatabase(t, 1, { pooler: true })
     proxy.toServer = (link) => (link.kind === 'cancel' ? 'lose' : undefined)
     using request = withCancel(ctx)
     const sleeping = db.run(request, (q) => q.execute(sql`select pg_sleep(30)`))
@@ -92,6 +94,86 @@ test('a pool that is full of work is no reason to be taken out of service', asyn
     checks: [{ name: 'accepting' }, { name: 'database', ok: true, detail: 'all connections are in use' }],
   })
   slow.hangUp()
+})
+
+describe('a server that turned read-only under its connections, as after a failover', () => {
+  /** New connections cannot write, and those that there are stay as they are. */
+  const readOnly = (observer: pg.Client, on: boolean) =>
+    observer.query(`do $$ begin execute format('alter database %I ${on ? 'set' : 'reset'} default_transaction_read_only
+      ${on ? '= on' : ''}', current_database()); end $$`)
+
+  test('a write is a 503 with Retry-After, and the next one goes to where new connections lead', async (t) => {
+    const { ctx, db, observer, proxy, count } = await openTestDatabase(t, 3)
+    await readOnly(observer, true)
+    // Those that were open before are the standby's.
+    for (const link of proxy.links) link.cut()
+    const all = Array.from({ length: 3 }, () => db.run(ctx, (q) => q.execute(sql`select pg_sleep(0.2)`)))
+    await Promise.allSettled(all)
+    await Promise.all(
+      Array.from({ length: 3 }, () => db.run(ctx, (q) => q.execute(sql`select pg_sleep(0.2)`))),
+    )
+    const write = (n: number) => db.run(ctx, (q) => q.execute(sql`insert into things values (${n})`))
+    await expect(write(0)).rejects.toMatchObject({ status: 503 })
+
+    await readOnly(observer, false)
+
+    const outcomes = []
+    for (let n = 1; n <= 10; n++) outcomes.push(await write(n).catch((error: unknown) => error))
+    const failures = outcomes.filter((outcome) => outcome instanceof Error)
+    // Each connection that is the standby's costs one write; the one that failed above has gone.
+    expect(failures.length).toBeLessThanOrEqual(3)
+    for (const failure of failures) {
+      expect(failure).toMatchObject({ status: 503, headers: { 'retry-after': '1' } })
+      expect(failure).toMatchObject({ cause: { name: 'QueryFailed', sqlState: '25006' } })
+    }
+    expect(await count('select count(*) from things')).toBe(10 - failures.length)
+  })
+
+  test('in a transaction, and where the work says of it what it likes, the connection goes as well', async (t) => {
+    const { ctx, db, observer, proxy } = await openTestDatabase(t, 1)
+    await readOnly(observer, true)
+    for (const link of proxy.links) link.cut()
+    await eventually(() =>
+      db
+        .run(ctx, (q) => q.execute(sql`select 1`))
+        .then(
+          () => true,
+          () => false,
+        ),
+    )
+    await readOnly(observer, false)
+    const insert = (q: Queries) => q.execute(sql`insert into things values (1)`)
+
+    const work = db.transaction(ctx, (q) =>
+      insert(q).catch((cause: unknown) => {
+        throw new Error('not stored', { cause })
+      }),
+    )
+
+    await expect(work).rejects.toThrow('not stored')
+    await db.transaction(ctx, insert)
+  })
+
+  test('it is not ready, which says why, and is again when it can be written', async (t) => {
+    const service = await startService(t, { probe: true, env: { DATABASE_POOL_MAX: '2' } })
+    const observer = await service.connect()
+    await readOnly(observer, true)
+    await observer.query(`select pg_terminate_backend(pid) from pg_stat_activity
+      where datname = current_database() and application_name <> 'test'`)
+    const ready = () => fetch(`${service.url}/readyz`)
+    await eventually(async () => (await ready()).status === 503)
+
+    const answer = await ready()
+
+    expect(answer.status).toBe(503)
+    expect(await answer.json()).toMatchObject({
+      checks: [{ name: 'accepting' }, { name: 'database', ok: false, detail: 'the database is read-only' }],
+    })
+    // What only reads is answered.
+    expect((await fetch(service.url + query)).status).toBe(200)
+    await readOnly(observer, false)
+    await eventually(async () => (await ready()).status === 200)
+  })
 })
 
 describe('a server of its own', () => {
@@ -138,35 +220,92 @@ describe('a server of its own', () => {
     await eventually(async () => (await fetch(service.url + query)).status === 200)
   })
 
-  test('that speaks TLS: so do the cancels', async (t) => {
-    const { url, sql: execute, write } = own(t)
-    const ca = await write('server.crt', certificate)
-    await write('server.key', privateKey)
-    await execute('alter system set ssl = on')
-    await execute('select pg_reload_conf()')
+  test('that restarts: its cancels go to the new server', async (t) => {
+    const { url, stop, start } = own(t)
     const ctx = testContext(t)
-    const proxy = await startProxy(t, url)
-    const log = createLog({ level: 'silent', service: 'test' })
-    const options = {
-      url: `${proxy.url}?sslmode=verify-full&sslrootcert=${ca}`,
-      poolMax: 1,
-      applicationName: 'tls',
-    }
-    const db = await openDatabase(ctx, log, options)
+    const log = recordedLog()
+    const db = await openDatabase(ctx, log, { url, poolMax: 1, applicationName: 'subject' })
     t.onTestFinished(() => db.close(ctx))
-    using request = withCancel(ctx)
-    const sleeping = db.run(request, (q) => q.execute(sql`select pg_sleep(30)`))
-    await eventually(() => sleeps(own(t)))
+    await cancelSleep(ctx, db, own(t))
 
-    request.cancel()
+    await stop()
+    await start()
+    await eventually(() =>
+      db
+        .run(ctx, (q) => q.execute(sql`select 1`))
+        .then(
+          () => true,
+          () => false,
+        ),
+    )
+    await cancelSleep(ctx, db, own(t))
 
-    await expect(sleeping).rejects.toBe(cause(request))
-    await db.run(ctx, (q) => q.execute(sql`select 1`))
-    // Nothing went through in the clear. A cancel that takes its time is sent again, so there may be several.
-    expect(proxy.seen).toMatchObject({ session: 0, cancel: 0 })
-    expect(proxy.seen.tls).toBeGreaterThanOrEqual(2)
+    expect(log.lines.filter(({ level }) => level === 'warn')).toEqual([])
   })
+
+  test.for([
+    ['whose certificate names an address only', ''],
+    ['that wants a certificate of its clients', 'certified'],
+    ['that is greeted in TLS at once', 'direct'],
+  ])(
+    'that speaks TLS, %s: so do the cancels, on the control connection and as CancelRequests',
+    async ([, how], t) => {
+      const { url, sql: execute, write } = own(t)
+      const ca = await write('server.crt', certificate)
+      const key = await write('server.key', privateKey)
+      await execute(`alter system set ssl = on`)
+      await execute(`alter system set ssl_ca_file = 'server.crt'`)
+      const [hba] = await execute(`select pg_read_file('pg_hba.conf') as text`)
+      const certified = 'hostssl all certified 127.0.0.1/32 scram-sha-256 clientcert=verify-ca'
+      await write('pg_hba.conf', `${certified}\n${String(hba?.['text'])}`)
+      await execute('select pg_reload_conf()')
+      const role = how === 'certified' ? 'certified' : 'encrypted'
+      await execute(`drop role if exists ${role}`)
+      await execute(`create role ${role} login password 'not-to-be-told'`)
+      const ctx = testContext(t)
+      const log = recordedLog()
+      const proxy = await startProxy(t, url)
+      const secure = new URL(proxy.url)
+      secure.username = role
+      secure.password = 'not-to-be-told'
+      secure.search = `?sslmode=verify-full&sslrootcert=${ca}`
+      if (how === 'certified') secure.search += `&sslcert=${ca}&sslkey=${key}`
+      if (how === 'direct') secure.search += '&sslnegotiation=direct'
+      const db = await openDatabase(ctx, log, { url: secure.href, poolMax: 1, applicationName: 'tls' })
+      t.onTestFinished(() => db.close(ctx))
+
+      await cancelSleep(ctx, db, own(t))
+      expect(log.lines.filter(({ level }) => level === 'warn')).toEqual([])
+      await execute(
+        `select pg_terminate_backend(pid) from pg_stat_activity where query like '%pg_cancel_backend(%' and usename = '${role}'`,
+      )
+      await eventually(async () => proxy.links.size === 1)
+      // The control connection is refused now.
+      await execute(`alter role ${role} connection limit 1`)
+      await cancelSleep(ctx, db, own(t))
+
+      // Nothing went through in the clear, and the connection of the statement was not the price.
+      expect(proxy.seen).toMatchObject({ session: 0, cancel: 0 })
+      const warnings = log.lines.filter(({ level }) => level === 'warn')
+      expect(warnings.map(({ message }) => message)).toEqual([
+        'statements are cancelled with CancelRequests for now',
+      ])
+    },
+  )
 })
+
+/** Has one statement cancelled while it runs; its connection is the one that the next statement gets. */
+async function cancelSleep(ctx: Context, db: Database, server: OwnServer): Promise<void> {
+  const pid = async (): Promise<unknown> =>
+    (await db.run(ctx, (q) => q.execute(sql`select pg_backend_pid() as pid`))).rows[0]?.['pid']
+  const before = await pid()
+  using request = withCancel(ctx)
+  const sleeping = db.run(request, (q) => q.execute(sql`select pg_sleep(30)`))
+  await eventually(() => sleeps(server))
+  request.cancel()
+  await expect(sleeping).rejects.toBe(cause(request))
+  expect(await pid()).toBe(before)
+}
 
 async function startBehindProxy(t: TestContext): Promise<{ service: RunningService; proxy: Proxy }> {
   const { url, drop } = await createDatabase()

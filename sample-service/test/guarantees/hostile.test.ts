@@ -81,9 +81,9 @@ test('answers that nobody reads: the connection is closed soon after the deadlin
   socket.on('error', () => undefined)
   const closed = new Promise((resolve) => socket.once('close', resolve))
   // More than the buffers on the way hold.
-  socket.write(`GET /openapi.json HTTP/1.1\r\n${host}\r\n\r\n`.repeat(3_000))
+  socket.write(`GET /probe/large HTTP/1.1\r\n${host}\r\n\r\n`.repeat(2))
 
-  await service.line(({ path, cause }) => path === '/openapi.json' && cause === 'DeadlineExceeded')
+  await service.line(({ path, cause }) => path === '/probe/large' && cause === 'DeadlineExceeded')
 
   // What is in the buffers can still be read, and then there is no more.
   socket.resume()
@@ -100,14 +100,15 @@ test('JSON of any depth and width is read or refused', async () => {
     '{"a":'.repeat(depth / 4),
     `[${'{},'.repeat(depth)}{}]`,
     '{"__proto__":{"text":"x"}}',
-    '{"text":"\\u0000\\ud800"}',
+    '{"text":"\\ud800"}',
+    '{"text":"\\u0000"}',
   ]
   const statuses: number[] = []
   for (const body of bodies) {
     const headers = { 'content-type': 'application/json' }
     statuses.push((await fetch(`${url}/probe/echo`, { method: 'POST', body, headers })).status)
   }
-  expect(statuses).toEqual([400, 400, 400, 400, 400, 400, 200])
+  expect(statuses).toEqual([400, 400, 400, 400, 400, 400, 400, 200])
 })
 
 test('requests with bytes changed are answered or closed, and never with a 500', async () => {

@@ -1,22 +1,33 @@
 /**
  * Promise: A service whose log nobody reads any more goes on serving, and stops as ever.
- * Go: a write to a broken stdout is SIGPIPE, which ends the process; here it is not
- * Held by: src/platform/log.ts
+ * Go: a write to a pipe that is full waits, and to one that is broken is SIGPIPE, which ends the process; here neither is so
+ * Held by: src/platform/stdout.ts, src/platform/log.ts, src/platform/closers.ts, src/platform/process.ts
  */
-import { readFile } from 'node:fs/promises'
+import { execFile } from 'node:child_process'
+import { once } from 'node:events'
+import { openSync } from 'node:fs'
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
-import { open } from '../support/client.ts'
+import { eventually, open } from '../support/client.ts'
+import { fullPipe } from '../support/fifo.ts'
 import { createDatabase } from '../support/postgres.ts'
-import { startProcess } from '../support/service.ts'
+import {
+  startProcess,
+  type LogLine,
+  type RunningTest,
+  type ServiceOptions,
+  type StartedProcess,
+} from '../support/service.ts'
 
 const ticksPerSecond = 100
+/** Of a path: a line of the log is a little longer. With 400 of them there is more than waits, and the system holds. */
+const long = 'x'.repeat(8_000)
 
 test('stdout that is closed at the other end: every request is answered, nothing spins, exit 0', async (t) => {
-  const database = await createDatabase()
-  t.onTestFinished(() => database.drop())
-  const service = startProcess(t, { probe: true, env: { DATABASE_URL: database.url } })
-  const { port } = await service.line(({ msg }) => msg === 'listening')
-  const url = `http://127.0.0.1:${String(port)}`
+  const { service, url } = await startOwn(t)
 
   service.child.stdout?.destroy()
 
@@ -33,6 +44,175 @@ test('stdout that is closed at the other end: every request is answered, nothing
   expect((await waiting.answer).status).toBe(200)
   expect(await service.exited).toEqual({ code: 0, signal: null })
 })
+
+test('stdout that nobody reads for a while: requests are answered, and what was dropped is told in a line and a metric', async (t) => {
+  const { service, url, adminUrl } = await startOwn(t)
+  service.child.stdout?.pause()
+
+  await fillStdout(url)
+
+  expect((await fetch(`${url}/livez`)).status).toBe(200)
+  const dropped = await droppedLines(adminUrl)
+  expect(dropped).toBeGreaterThan(0)
+
+  service.child.stdout?.resume()
+
+  const line = await service.line(({ msg }) => msg.includes('lines of the log were dropped'))
+  expect(line).toMatchObject({ level: 'error', dropped })
+  await fetch(`${url}/nowhere`, { headers: { 'x-request-id': 'read-again' } })
+  await service.line(({ requestId }) => requestId === 'read-again')
+  const seen = service.log.filter(({ path }) => String(path).endsWith(long)).length
+  expect(seen + dropped).toBe(400)
+  service.child.kill('SIGTERM')
+  expect(await service.exited).toEqual({ code: 0, signal: null })
+})
+
+test('all lines arrive, the last one included, where the reader was only slow', async (t) => {
+  const { service, url } = await startOwn(t)
+  service.child.stdout?.pause()
+  for (let sent = 0; sent < 60; sent++) await fetch(`${url}/${long}`)
+
+  service.child.kill('SIGTERM')
+  service.child.stdout?.resume()
+
+  expect(await service.exited).toEqual({ code: 0, signal: null })
+  expect(service.log.filter(({ msg }) => msg === 'request')).toHaveLength(60)
+  expect(service.log.at(-1)).toMatchObject({ msg: 'stopped' })
+})
+
+test('a stop waits for a reader of stdout that does not read no longer than SHUTDOWN_FLUSH_MS: exit 0', async (t) => {
+  const { service, url } = await startOwn(t, { SHUTDOWN_FLUSH_MS: '300' })
+  service.child.stdout?.pause()
+  await fillStdout(url)
+  const startedAt = performance.now()
+
+  service.child.kill('SIGTERM')
+
+  expect(await once(service.child, 'exit')).toEqual([0, null])
+  expect(performance.now() - startedAt).toBeLessThan(10_000)
+})
+
+test('a second signal ends it at once as well while nobody reads stdout', async (t) => {
+  const { service, url } = await startOwn(t)
+  service.child.stdout?.pause()
+  await fillStdout(url)
+  const held = open(`${url}/probe/query?seconds=30`)
+
+  service.child.kill('SIGTERM')
+  // The door is closed: the first signal has come.
+  await eventually(() =>
+    fetch(`${url}/livez`).then(
+      () => false,
+      () => true,
+    ),
+  )
+  service.child.kill('SIGINT')
+
+  expect(await once(service.child, 'exit')).toEqual([130, null])
+  held.hangUp()
+})
+
+test('a fault that nobody handles stops it as well while nobody reads stdout: exit 1', async (t) => {
+  const { service, url } = await startOwn(t, { SHUTDOWN_FLUSH_MS: '300' })
+  service.child.stdout?.pause()
+  await fillStdout(url)
+  const exited = once(service.child, 'exit')
+
+  await fetch(`${url}/probe/fault`)
+
+  expect(await exited).toEqual([1, null])
+})
+
+test('a warning of Node is a line of the log, and waits for no reader of stderr', async (t) => {
+  const { service, url } = await startOwn(t)
+
+  await fetch(`${url}/probe/warning`)
+
+  const line = await service.line(({ msg }) => msg === 'warning of Node')
+  expect(line).toMatchObject({ level: 'warn', err: { message: 'this is deprecated' } })
+})
+
+test.for(['src/main.ts', 'src/migrate.ts'] as const)(
+  '%s that fails at the start with stdout full: exit 1, read or not; the reason is there for who reads it late',
+  async (program, t) => {
+    const [unread, late] = [await fullPipe(t), await fullPipe(t)]
+    const start = (stdout: number, flushMs: string): StartedProcess =>
+      startProcess(t, { program, stdout, env: { PORT: 'eighty', SHUTDOWN_FLUSH_MS: flushMs } })
+
+    expect(await start(unread.fd, '200').exited).toEqual({ code: 1, signal: null })
+    const service = start(late.fd, '20000')
+    await new Promise((resolve) => setTimeout(resolve, 1_000))
+    const lines = (await late.read()).trimEnd().split('\n')
+
+    expect(await service.exited).toEqual({ code: 1, signal: null })
+    expect(lines).toHaveLength(1)
+    expect(JSON.parse(lines[0] ?? '')).toMatchObject({ level: 'fatal' })
+  },
+)
+
+test.runIf(process.platform === 'linux')(
+  'a file as stdout, on a disk that is full for a while: the same, and exit 0',
+  async (t) => {
+    const dir = await mkdtemp(join(tmpdir(), 'log-'))
+    t.onTestFinished(() => rm(dir, { recursive: true }))
+    const file = join(dir, 'log')
+    const written = async (): Promise<LogLine[]> =>
+      (await readFile(file, 'utf8'))
+        .split('\n')
+        .slice(0, -1)
+        .map((line) => JSON.parse(line) as LogLine)
+    const database = await createDatabase()
+    t.onTestFinished(() => database.drop())
+    const service = startProcess(t, { stdout: openSync(file, 'a'), env: { DATABASE_URL: database.url } })
+    await eventually(async () => (await written()).some(({ msg }) => msg === 'listening'), 30_000)
+    const { port, adminPort } = (await written()).find(({ msg }) => msg === 'listening') ?? { msg: '' }
+    const url = `http://127.0.0.1:${String(port)}/nowhere`
+    const adminUrl = `http://127.0.0.1:${String(adminPort)}`
+    const allow = (bytes: string) =>
+      promisify(execFile)('prlimit', ['--pid', String(service.child.pid), `--fsize=${bytes}:unlimited`])
+
+    await allow(String((await stat(file)).size))
+    for (let sent = 1; sent <= 3; sent++) {
+      expect((await fetch(url)).status).toBe(404)
+      await eventually(async () => (await droppedLines(adminUrl)) === sent)
+    }
+    await allow('unlimited')
+    expect((await fetch(url)).status).toBe(404)
+
+    await eventually(async () => (await written()).some(({ dropped }) => dropped === 3))
+    service.child.kill('SIGTERM')
+    expect(await service.exited).toEqual({ code: 0, signal: null })
+    expect((await written()).at(-1)).toMatchObject({ msg: 'stopped' })
+  },
+)
+
+/** A service with the probe's routes and a database of its own. */
+async function startOwn(
+  t: RunningTest,
+  env: ServiceOptions['env'] = {},
+): Promise<{ service: StartedProcess; url: string; adminUrl: string }> {
+  const database = await createDatabase()
+  t.onTestFinished(() => database.drop())
+  const service = startProcess(t, { probe: true, env: { DATABASE_URL: database.url, ...env } })
+  const { port, adminPort } = await service.line(({ msg }) => msg === 'listening')
+  return {
+    service,
+    url: `http://127.0.0.1:${String(port)}`,
+    adminUrl: `http://127.0.0.1:${String(adminPort)}`,
+  }
+}
+
+async function fillStdout(url: string): Promise<void> {
+  for (let round = 0; round < 40; round++) {
+    const answers = await Promise.all(Array.from({ length: 10 }, () => fetch(`${url}/${long}`)))
+    for (const answer of answers) expect(answer.status).toBe(404)
+  }
+}
+
+async function droppedLines(adminUrl: string): Promise<number> {
+  const text = await (await fetch(`${adminUrl}/metrics`)).text()
+  return Number(/^log_lines_dropped_total(?:\{.*\})? (\d+)/m.exec(text)?.[1])
+}
 
 /** What a process has used of a processor; 0 where the system does not tell. */
 async function cpuSeconds(pid: number | undefined): Promise<number> {

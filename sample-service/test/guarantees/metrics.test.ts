@@ -44,6 +44,8 @@ test.for([
     }
     const all = await series(service, 'context_unwind_duration_seconds_count')
     expect(all.size, 'what ended in good order is not counted').toBe(2)
+    const cancels = [...(await series(service, 'db_client_cancels_total'))]
+    expect(cancels).toEqual([['db_client_cancel_outcome="control"', expect.any(Number)]])
   },
 )
 

@@ -1,13 +1,17 @@
 /**
  * Promise: Any number of instances may migrate at once, and the service starts on no database that lacks a migration.
  * Go: `migrate.Up` of golang-migrate, under pg_advisory_lock, with a ctx
- * Held by: src/migrate.ts, src/platform/migrations.ts
+ * Held by: src/migrate.ts, src/platform/migrations.ts, src/platform/migration-journal.ts, src/platform/database-grants.ts
  */
+import { execFile } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
 import pg from 'pg'
 import { expect, inject, test, type TestContext } from 'vitest'
 import { makeDatabase } from '../../scripts/databases.ts'
@@ -37,19 +41,136 @@ test.for([2, 8])(
     )
     await sql(`select pg_advisory_unlock(${lockKey})`)
 
-    // The lock is a connection's: an instance that is done closes it.
-    const applied = await Promise.all(
-      running.map(async (names, i) => {
-        const done = await names
-        await instances[i]?.db.close(ctx)
-        return done
-      }),
-    )
+    const applied = await Promise.all(running)
 
     expect(applied.flat()).toEqual(['things'])
     expect(await sql('select count(*)::int as n from drizzle.__drizzle_migrations')).toEqual([{ n: 1 }])
+    // The connections are still open, as those of a pooler are, which the next instance may be lent.
+    expect(await sql(`select from pg_locks where locktype = 'advisory'`)).toEqual([])
   },
 )
+
+test('a migration that was made earlier than one that is applied is missing: it is named, and applied', async (t) => {
+  const { sql, instance } = await emptyDatabase(t)
+  const { log, db } = await instance()
+  const ctx = testContext(t)
+  const later = { later: 'create table later (id int)' }
+  await applyMigrations(ctx, log, db, { folder: await migrations(t, later, [2_000]), waitMs: 1_000 })
+  const both = { earlier: 'create table earlier (id int)', ...later }
+  const folder = await migrations(t, both, [1_000, 2_000])
+
+  await expect(requireMigrated(ctx, log, db, folder)).rejects.toThrow(
+    'the database lacks migrations (earlier): ',
+  )
+  expect(await applyMigrations(ctx, log, db, { folder, waitMs: 1_000 })).toEqual(['earlier'])
+
+  await requireMigrated(ctx, log, db, folder)
+  expect(await sql(`select to_regclass('earlier') is not null as made`)).toEqual([{ made: true }])
+  expect(await applyMigrations(ctx, log, db, { folder, waitMs: 1_000 })).toEqual([])
+})
+
+test('those of two branches are applied in the order of the journal, though their times fall in it', async (t) => {
+  const { instance } = await emptyDatabase(t)
+  const { log, db } = await instance()
+  const ctx = testContext(t)
+  const tables = { first: 'create table a (id int)', second: 'alter table a add b int', third: 'select 1' }
+  // The second and the third are of the same millisecond.
+  const folder = await migrations(t, tables, [3_000, 1_000, 1_000])
+
+  expect(await applyMigrations(ctx, log, db, { folder, waitMs: 1_000 })).toEqual(['first', 'second', 'third'])
+  expect(await applyMigrations(ctx, log, db, { folder, waitMs: 1_000 })).toEqual([])
+  await requireMigrated(ctx, log, db, folder)
+})
+
+test('two migrations with the same text are two, and one whose time was mended in the journal is the same', async (t) => {
+  const { instance } = await emptyDatabase(t)
+  const { log, db } = await instance()
+  const ctx = testContext(t)
+  const folder = await migrations(t, { first: 'select 1', second: 'select 1' }, [1, 2])
+  await applyMigrations(ctx, log, db, {
+    folder: await migrations(t, { first: 'select 1' }, [1]),
+    waitMs: 1_000,
+  })
+
+  expect(await applyMigrations(ctx, log, db, { folder, waitMs: 1_000 })).toEqual(['second'])
+
+  const mended = await migrations(t, { first: 'select 1', second: 'select 1' }, [1, 3])
+  expect(await applyMigrations(ctx, log, db, { folder: mended, waitMs: 1_000 })).toEqual([])
+  const onWindows = await migrations(t, { first: 'select\n1' }, [7])
+  await applyMigrations(ctx, log, db, { folder: onWindows, waitMs: 1_000 })
+  await requireMigrated(ctx, log, db, await migrations(t, { first: 'select\r\n1' }, [7]))
+})
+
+test('one that was edited after it had been applied is refused by its name, by both programs', async (t) => {
+  const { instance } = await emptyDatabase(t)
+  const { log, db } = await instance()
+  const ctx = testContext(t)
+  const folder = await migrations(t, { first: 'select 1', second: 'select 2' })
+  await applyMigrations(ctx, log, db, { folder, waitMs: 1_000 })
+  const edited = await migrations(t, { first: 'select 1', second: 'select 22' })
+  const refusal = 'migrations were edited after they had been applied (second): '
+
+  await expect(applyMigrations(ctx, log, db, { folder: edited, waitMs: 1_000 })).rejects.toThrow(refusal)
+  await expect(requireMigrated(ctx, log, db, edited)).rejects.toThrow(refusal)
+})
+
+test('one that fails is named, with what Postgres says, and none of those before it stays', async (t) => {
+  const { sql, instance } = await emptyDatabase(t)
+  const { log, db } = await instance()
+  const folder = await migrations(t, {
+    good: 'create table good (id int)',
+    bad: 'create table good (id int)',
+  })
+
+  await expect(applyMigrations(testContext(t), log, db, { folder, waitMs: 1_000 })).rejects.toThrow(
+    'the migration bad failed: relation "good" already exists',
+  )
+  expect(await sql(`select to_regclass('good') as made`)).toEqual([{ made: null }])
+})
+
+test('a role that may not make schemas migrates where they are there, and else is told which grant it lacks', async (t) => {
+  const { url, sql, as } = await emptyDatabase(t)
+  const ctx = testContext(t)
+  const folder = await migrations(t, { things: 'create table things (id int)' })
+  const { role, log, db } = await as(url)
+  const apply = () => applyMigrations(ctx, log, db, { folder, waitMs: 1_000 })
+
+  await expect(apply()).rejects.toThrow(/grant create on database tmp_\w+ to migrator_/)
+  await sql('create schema drizzle')
+  await expect(apply()).rejects.toThrow(`grant usage, create on schema drizzle to ${role}`)
+  await sql(`grant usage, create on schema drizzle to ${role}`)
+  await expect(apply()).rejects.toThrow(
+    `the migration things failed: permission denied for schema public; have the owner run: grant create on schema public to ${role}`,
+  )
+  await sql(`grant create on schema public to ${role}`)
+
+  expect(await apply()).toEqual(['things'])
+})
+
+test('a service whose role may not read what is applied is told which grant it lacks', async (t) => {
+  const { url, instance, as } = await emptyDatabase(t)
+  const owner = await instance()
+  const ctx = testContext(t)
+  const folder = await migrations(t, { things: 'create table things (id int)' })
+  await applyMigrations(ctx, owner.log, owner.db, { folder, waitMs: 1_000 })
+  const { role, log, db } = await as(url)
+
+  await expect(requireMigrated(ctx, log, db, folder)).rejects.toThrow(
+    `grant usage on schema drizzle to ${role}; grant select on drizzle.__drizzle_migrations to ${role}`,
+  )
+})
+
+test('npm run db:migrate ends at MIGRATE_TIMEOUT_MS, whatever it waits for: exit 1, one line', async (t) => {
+  const { url, sql } = await emptyDatabase(t)
+  await sql(`select pg_advisory_lock(${lockKey})`)
+  const env = { DATABASE_URL: url, MIGRATE_TIMEOUT_MS: '1500' }
+  const { exited, log } = startProcess(t, { program: 'src/migrate.ts', env })
+
+  expect(await exited).toEqual({ code: 1, signal: null })
+  expect(log.at(-1)?.msg).toBe(
+    'cannot migrate: it took longer than 1500 ms (MIGRATE_TIMEOUT_MS): nothing was applied',
+  )
+})
 
 test('a context that ends while a migration runs ends the statement in Postgres, and nothing of it stays', async (t) => {
   const { sql, instance } = await emptyDatabase(t)
@@ -130,8 +251,7 @@ test('a database that lacks migrations is refused with what to run, and taken wh
 test('a database that is ahead, as while a version is rolled out: the service starts, and says so', async (t) => {
   const { url, instance } = await emptyDatabase(t)
   const { log, db } = await instance()
-  // Newer than all that this service has, whatever it has: then none of its own are looked for.
-  const folder = await migrations(t, { newer: 'select 1' }, Date.UTC(2100, 0))
+  const folder = await migrations(t, { newer: 'select 1' }, [Date.UTC(2100, 0)])
   await applyMigrations(testContext(t), log, db, { folder, waitMs: 1_000 })
 
   const service = startProcess(t, { env: { DATABASE_URL: url } })
@@ -139,6 +259,34 @@ test('a database that is ahead, as while a version is rolled out: the service st
   const line = await service.line(({ msg }) => msg === 'the database is ahead of this version')
   expect(line).toMatchObject({ level: 'warn', unknownMigrations: 1 })
 })
+
+test('npm run check and npm run db:generate refuse a journal whose times do not rise', async (t) => {
+  const root = join(import.meta.dirname, '../..')
+  // Inside of the service, where its dependencies are found.
+  await mkdir(join(root, '.data'), { recursive: true })
+  const copy = await mkdtemp(join(root, '.data/journal-'))
+  t.onTestFinished(() => rm(copy, { recursive: true, force: true }))
+  const folder = await migrations(t, { first: 'select 1', second: 'select 1' }, [7, 3])
+  await cp(folder, join(copy, 'drizzle'), { recursive: true })
+  await cp(join(root, 'drizzle.config.ts'), join(copy, 'drizzle.config.ts'))
+  const kit = join(dirname(createRequire(import.meta.url).resolve('drizzle-kit')), 'bin.cjs')
+
+  for (const [script, command] of Object.entries({ check: 'check', 'db:generate': 'generate' })) {
+    const { scripts } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as Manifest
+    expect(scripts[script]).toContain(`drizzle-kit ${command}`)
+    const failure = promisify(execFile)(process.execPath, [kit, command], { cwd: copy })
+    await expect(failure).rejects.toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining(
+        'second is not younger than first before it: raise its "when" above 7',
+      ) as string,
+    })
+  }
+})
+
+interface Manifest {
+  readonly scripts: Readonly<Record<string, string>>
+}
 
 /** A database that nothing has been done to, a connection to it, and instances that each have their own. */
 async function emptyDatabase(t: TestContext) {
@@ -150,23 +298,40 @@ async function emptyDatabase(t: TestContext) {
   await client.connect()
   t.onTestFinished(() => client.end())
   const sql = async (statement: string) => (await client.query<Record<string, unknown>>(statement)).rows
-  const instance = async () => {
+  const instance = async (url = database.url) => {
     const log = recordedLog()
-    const options = { url: database.url, poolMax: 1, applicationName: 'instance' }
-    return { log, db: await openDatabase(testContext(t), log, options) }
+    const ctx = testContext(t)
+    const db = await openDatabase(ctx, log, { url, poolMax: 1, applicationName: 'instance' })
+    t.onTestFinished(() => db.close(ctx))
+    return { log, db }
   }
-  return { url: database.url, sql, instance }
+  /** An instance whose role may do nothing but connect. */
+  const as = async (owner: string) => {
+    const role = `migrator_${randomUUID().replaceAll('-', '')}`
+    await sql(`create role ${role} login password 'of-a-test'`)
+    t.onTestFinished(async () => {
+      await sql(`drop owned by ${role}; drop role ${role}`)
+    })
+    const url = new URL(owner)
+    Object.assign(url, { username: role, password: 'of-a-test' })
+    return { role, ...(await instance(url.href)) }
+  }
+  return { url: database.url, sql, instance, as }
 }
 
-/** A folder of migrations by their names, as drizzle-kit writes it, the first one made `at` that time. */
-async function migrations(t: TestContext, byName: Readonly<Record<string, string>>, at = 1): Promise<string> {
+/** A folder of migrations by their names, as drizzle-kit writes it, made at these times; one after the other if not given. */
+async function migrations(
+  t: TestContext,
+  byName: Readonly<Record<string, string>>,
+  at: readonly number[] = [],
+): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'migrations-'))
   t.onTestFinished(() => rm(folder, { recursive: true, force: true }))
   await mkdir(join(folder, 'meta'))
   const entries = Object.keys(byName).map((tag, idx) => ({
     idx,
     version: '7',
-    when: at + idx,
+    when: at[idx] ?? idx + 1,
     tag,
     breakpoints: true,
   }))

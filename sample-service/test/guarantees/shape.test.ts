@@ -1,7 +1,7 @@
 /**
  * Promise: There is one root, and imports run one way.
  * Go: `context.Background()` in `main` and nowhere else; an import cycle does not compile
- * Held by: src/main.ts, lint/rules/single-root.ts, lint/rules/arrows.ts
+ * Held by: src/main.ts, lint/imports.ts
  */
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'

@@ -1,7 +1,7 @@
 /**
  * Promise: A signal closes the door and lets those inside finish; what is still there after that is cancelled.
  * Go: `srv.Shutdown(ctx)`, then the `cancel` of the context that `srv.BaseContext` returned
- * Held by: src/platform/server.ts, src/platform/exchange.ts, src/platform/process.ts, src/platform/closers.ts
+ * Held by: src/platform/server.ts, src/platform/late-connections.ts, src/platform/exchange.ts, src/platform/process.ts, src/platform/closers.ts
  */
 import { once } from 'node:events'
 import { connect } from 'node:net'
@@ -167,6 +167,41 @@ test('readyz says no from the first signal on, livez says yes; new requests are 
   expect((await fetch(`${service.url}/livez`)).status).toBe(200)
   expect(service.log.some(({ msg }) => msg === 'draining')).toBe(false)
   expect(await service.exited).toEqual({ code: 0, signal: null })
+})
+
+test('a connection that is opened while it is not ready is kept, and may be used once more when the door is closed', async (t) => {
+  const service = await startService(t, { env: { SHUTDOWN_DELAY_MS: '1000' } })
+  service.signal('SIGTERM')
+  await service.line((entry) => entry.msg === 'not ready')
+  const late = connection(service)
+  const other = connection(service)
+  for (const { send, received } of [late, other]) {
+    send('GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n')
+    expect(await received('alive')).toMatch(/Connection: keep-alive/i)
+  }
+
+  await service.line((entry) => entry.msg === 'draining')
+  await eventually(() => isRefused(Number(new URL(service.url).port)))
+  for (const { send } of [late, other]) send('GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n')
+
+  for (const { closed } of [late, other])
+    expect(await closed).toMatch(/keep-alive[^]*alive[^]*Connection: close[^]*alive/i)
+  expect(await service.exited).toEqual({ code: 0, signal: null })
+})
+
+test('one that was opened while it is not ready and is idle holds up the stop as long again, and no longer', async (t) => {
+  const service = await startService(t, { env: { SHUTDOWN_DELAY_MS: '300', SHUTDOWN_DRAIN_MS: '60000' } })
+  service.signal('SIGTERM')
+  await service.line((entry) => entry.msg === 'not ready')
+  const late = connection(service)
+  late.send('GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n')
+  await late.received('alive')
+
+  await late.closed
+  expect(await service.exited).toEqual({ code: 0, signal: null })
+  const took = service.log.at(-1)?.['tookMs'] as Record<string, number>
+  expect(took['drain']).toBeGreaterThanOrEqual(299)
+  expect(took['drain']).toBeLessThan(30_000)
 })
 
 test('idle keep-alive connections, and ones that never sent a byte, do not hold up the stop', async (t) => {

@@ -1,10 +1,17 @@
 /**
  * Promise: A start-up that cannot succeed ends in time, with one line that says why.
  * Go: `ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)`, and `log.Fatal(err)`
- * Held by: src/main.ts, src/config.ts, src/platform/database.ts
+ * Held by: src/main.ts, src/config.ts, src/platform/database.ts, src/platform/database-answer.ts
  */
-import { createServer } from 'node:net'
-import { expect, test } from 'vitest'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { connect, createServer, type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { TLSSocket } from 'node:tls'
+import pg from 'pg'
+import { expect, inject, test, type TestContext } from 'vitest'
+import { certificate, privateKey } from '../support/certificate.ts'
+import { createDatabase } from '../support/postgres.ts'
 import { startProcess, startService } from '../support/service.ts'
 
 test('a bad environment is one line that names every bad variable: exit 1', async (t) => {
@@ -30,7 +37,7 @@ test('a database that is down: exit 1 within STARTUP_TIMEOUT_MS, one line with t
   expect(performance.now() - startedAt).toBeLessThan(8_000)
   expect(service.log).toHaveLength(1)
   expect(service.log[0]?.msg).toMatch(
-    /^start-up failed: the database at 127\.0\.0\.1:1\/nowhere .*ECONNREFUSED/,
+    /^start-up failed: the database at 127\.0\.0\.1:1\/nowhere does not answer: .*ECONNREFUSED.*; it took longer than 1000 ms \(STARTUP_TIMEOUT_MS\)$/,
   )
   expect(JSON.stringify(service.log)).not.toContain('secret')
 })
@@ -49,8 +56,77 @@ test('a database that accepts the connection and says nothing: the same', async 
 
   expect(service.log).toHaveLength(1)
   expect(service.log[0]?.msg).toMatch(
-    /start-up failed: the database at .* does not answer: .*STARTUP_TIMEOUT_MS/,
+    /start-up failed: the database at .* does not answer: it took longer than 1000 ms \(STARTUP_TIMEOUT_MS\)$/,
   )
+})
+
+test.for([
+  ['a certificate that nobody trusts', 'sslmode=verify-full', 'tls', 'self-signed certificate'],
+  ['a server without TLS', 'sslmode=verify-full', 'no tls', 'The server does not support SSL connections'],
+  ['a right that is missing', '', '42501', 'refused with 42501'],
+  ['a password that is wrong', '', '28P01', 'refused with 28P01'],
+  ['a setting that the server does not take', '', '22023', 'refused with 22023'],
+] as const)(
+  'what no waiting mends is told at once, with the reason: %s',
+  async ([, query, kind, reason], t) => {
+    const { port, connections } = await refusingServer(t, kind)
+    const service = startProcess(t, {
+      env: { DATABASE_URL: `postgres://nobody@127.0.0.1:${port}/none?${query}` },
+    })
+
+    expect((await service.exited).code).toBe(1)
+
+    expect(service.log.at(-1)?.msg).toMatch(
+      new RegExp(`^start-up failed: the database at 127.0.0.1:${port}/none .*${reason}`),
+    )
+    expect(connections()).toBe(1)
+  },
+)
+
+test('so is that a password is asked for, and there is none', async (t) => {
+  const { host, port } = new pg.Client(inject('postgres').url)
+  const service = startProcess(t, { env: { DATABASE_URL: `postgres://postgres@${host}:${port}/postgres` } })
+
+  expect((await service.exited).code).toBe(1)
+
+  expect(service.log.at(-1)?.msg).toMatch(/client password must be a string$/)
+  expect(service.log.at(-1)?.msg).not.toContain('STARTUP_TIMEOUT_MS')
+})
+
+test('a host that is not found may come yet: it is looked for until the time is over', async (t) => {
+  const env = {
+    DATABASE_URL: 'postgres://nobody@nowhere.invalid/none',
+    STARTUP_TIMEOUT_MS: '1500',
+    LOG_LEVEL: 'debug',
+  }
+  const service = startProcess(t, { env })
+
+  expect((await service.exited).code).toBe(1)
+
+  expect(service.log.some(({ msg }) => msg === 'the database does not answer yet')).toBe(true)
+  expect(service.log.at(-1)?.msg).toMatch(
+    /^start-up failed: the database at nowhere.invalid:5432\/none .*nowhere.invalid/,
+  )
+})
+
+test('a database on a Unix socket, as its URL has no host, is connected to', async (t) => {
+  const { url, drop } = await createDatabase()
+  t.onTestFinished(drop)
+  const { user = '', password = '', database = '', host, port } = new pg.Client(url)
+  const dir = await mkdtemp(join(tmpdir(), 'socket-'))
+  t.onTestFinished(() => rm(dir, { recursive: true, force: true }))
+  const socket = createServer((client) => {
+    const upstream = connect(port, host)
+    client.on('error', () => upstream.destroy()).pipe(upstream)
+    upstream.on('error', () => client.destroy()).pipe(client)
+  }).listen(join(dir, '.s.PGSQL.5432'))
+  t.onTestFinished(() => void socket.close())
+
+  const service = startProcess(t, {
+    env: { DATABASE_URL: `postgres://${user}:${password}@/${database}?host=${dir}`, UPLOAD_DIR: dir },
+  })
+
+  await service.line(({ msg }) => msg === 'listening')
 })
 
 test.for(['SIGTERM', 'SIGINT'] as const)('%s during start-up ends it the same way', async (signal, t) => {
@@ -84,6 +160,22 @@ test.for([
   expect((await fetch(`${first.url}/readyz`)).status).toBe(200)
 })
 
+test("OpenTelemetry's variables that are malformed are said at the start, without what they hold", async (t) => {
+  const service = startProcess(t, {
+    env: {
+      DATABASE_URL: 'postgres://service@127.0.0.1:1/nowhere',
+      STARTUP_TIMEOUT_MS: '300',
+      OTEL_EXPORTER_OTLP_HEADERS: 'authorization: Bearer hunter2',
+    },
+  })
+
+  const { msg } = await service.line((line) => line.level === 'warn')
+
+  expect(msg).toMatch(/^telemetry: OTEL_EXPORTER_OTLP_HEADERS: entry 1 is not sent whole; write name=value/)
+  await service.exited
+  expect(JSON.stringify(service.log)).not.toContain('hunter2')
+})
+
 test('each phase of a start tells how long it took, and of one that failed how long until then', async (t) => {
   const service = await startService(t)
   const { tookMs } = await service.line(({ msg }) => msg === 'listening')
@@ -98,3 +190,36 @@ test('each phase of a start tells how long it took, and of one that failed how l
   expect(Object.keys(took)).toEqual(['telemetry', 'database'])
   expect(took['database']).toBeGreaterThan(0)
 })
+
+/** A server that speaks as much of Postgres's protocol as it takes to refuse a connection, and counts them. */
+async function refusingServer(
+  t: TestContext,
+  kind: string,
+): Promise<{ port: number; connections(): number }> {
+  let seen = 0
+  const server = createServer((socket) => {
+    seen++
+    socket.on('error', () => undefined)
+    socket.once('data', () => {
+      if (kind === 'no tls') return void socket.end('N')
+      if (kind === 'tls') {
+        socket.write('S')
+        return void new TLSSocket(socket, { isServer: true, cert: certificate, key: privateKey }).on(
+          'error',
+          () => undefined,
+        )
+      }
+      // An ErrorResponse: https://www.postgresql.org/docs/current/protocol-message-formats.html
+      socket.end(message('E', `SFATAL\0C${kind}\0Mrefused with ${kind}\0\0`))
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.onTestFinished(() => void server.close())
+  return { port: (server.address() as AddressInfo).port, connections: () => seen }
+}
+
+function message(type: string, body: string): Buffer {
+  const length = Buffer.alloc(4)
+  length.writeInt32BE(4 + body.length)
+  return Buffer.concat([Buffer.from(type), length, Buffer.from(body, 'latin1')])
+}

@@ -5,15 +5,54 @@ import { sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { withoutCancel } from '../../src/context/context.ts'
 import { ended } from '../../src/context/ended.ts'
+import { group } from '../../src/context/group.ts'
 import { sleep } from '../../src/context/sleep.ts'
 import { createClient } from '../../src/platform/client.ts'
 import type { Platform } from '../../src/platform/platform.ts'
-import { route, type Route } from '../../src/platform/route.ts'
+import { notFound, Problem } from '../../src/platform/problem.ts'
+import { route, type Route, type StreamedResponse } from '../../src/platform/route.ts'
+import { integerParameter } from '../../src/platform/values.ts'
 import { routes as own } from '../../src/routes.ts'
 
 const Seconds = z.object({ seconds: z.coerce.number().min(0).max(60) })
+const Item = z.strictObject({
+  ...Object.fromEntries(Array.from('abcdefghij', (name) => [name, z.string()])),
+})
 const responses = { 200: { description: 'Done' } }
 const tags = ['probe']
+
+let openWebStreams = 0
+
+/** A Response that stands for none: the adapter's own takes all of these. */
+const oddAnswers: Readonly<Record<string, () => Response | StreamedResponse>> = {
+  'status 99': () => new Response('x', { status: 99 }),
+  'status 101': () => new Response(null, { status: 101 }),
+  'status 1000': () => new Response('x', { status: 1_000 }),
+  'status 200.5': () => new Response('x', { status: 200.5 }),
+  '204 with a body': () => new Response('x', { status: 204 }),
+  '304 with a body': () => new Response('x', { status: 304 }),
+  'a stream of status 99': () => ({ status: 99, headers: {}, body: Readable.from(['x']) }),
+  'a stream of status 204': () => ({ status: 204, headers: {}, body: Readable.from(['x']) }),
+  'a name of a header': () => new Response('x', { headers: { 'a b': 'x' } }),
+  Trailer: () => new Response('x', { headers: { trailer: 'x' } }),
+  'Transfer-Encoding': () => new Response('x', { headers: { 'transfer-encoding': 'gzip' } }),
+  'a locked body': () => {
+    const body = ReadableStream.from([Buffer.from('x')])
+    body.getReader()
+    return new Response(body)
+  },
+  'a body that was read': () => {
+    const response = new Response(ReadableStream.from([Buffer.from('x')]))
+    response.text().catch(() => undefined)
+    return response
+  },
+  'a problem of status 99': () => {
+    throw new Problem(99, 'Odd', 'no status')
+  },
+  'a problem with a header': () => {
+    throw new Problem(400, 'Odd', 'no header', { headers: { 'x-broken': 'a\vb' } })
+  },
+}
 
 /** The service's routes, and some that wait, fail or misbehave in every way the guarantees speak of. */
 export function routes(platform: Platform): Route[] {
@@ -94,6 +133,56 @@ export function routes(platform: Platform): Route[] {
       body: z.object({ text: z.string().max(100_000) }),
       responses,
       handle: (_ctx, { body, query }) => Response.json({ text: body.text.repeat(query.times) }),
+    }),
+    route({
+      method: 'POST',
+      path: '/probe/items',
+      summary: 'Counts its validated items',
+      tags,
+      body: z.object({ items: z.array(Item) }),
+      responses,
+      handle: (_ctx, { body }) => Response.json({ items: body.items.length }),
+    }),
+    route({
+      method: 'POST',
+      path: '/probe/json/:name',
+      summary: 'Answers with what it was sent in its path, its query and its body',
+      tags,
+      params: z.object({ name: z.string() }),
+      query: z.object({ q: z.string().optional(), n: integerParameter(0, 100).optional() }),
+      body: z.unknown(),
+      responses,
+      handle: (_ctx, { params, query, body }) => Response.json({ ...params, ...query, body }),
+    }),
+    route({
+      method: 'GET',
+      path: '/probe/tagged',
+      summary: 'Has an ETag, and says nothing of preconditions',
+      tags,
+      query: z.object({ as: z.enum(['response', 'stream', 'web']) }),
+      responses,
+      handle: (_ctx, { query }) => {
+        const headers = { etag: '"a,b"', 'content-type': 'text/plain', 'cache-control': 'no-cache' }
+        if (query.as === 'stream') return { status: 200, headers, body: Readable.from(['tagged']) }
+        return new Response(query.as === 'web' ? ReadableStream.from([Buffer.from('tagged')]) : 'tagged', {
+          headers,
+        })
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/probe/cast',
+      summary: 'Has Postgres read a number out of its body, and wraps what it is told',
+      tags,
+      body: z.object({ text: z.string() }),
+      responses,
+      handle: (ctx, { body }) =>
+        db.run(ctx, async (q) => {
+          const { rows } = await q.execute(sql`select ${body.text}::int as n`).catch((cause: unknown) => {
+            throw new Error('no number', { cause })
+          })
+          return Response.json(rows)
+        }),
     }),
     route({
       method: 'GET',
@@ -263,6 +352,21 @@ export function routes(platform: Platform): Route[] {
     }),
     route({
       method: 'GET',
+      path: '/probe/left-group',
+      summary: 'Leaves a group that nobody has waited for, by an exception or not',
+      tags,
+      query: z.object({ by: z.enum(['return', 'exception']) }),
+      responses,
+      async handle(ctx, { query }) {
+        using workers = group(ctx)
+        workers.go((ctx) => sleep(ctx, 60_000))
+        await sleep(ctx, 1)
+        if (query.by === 'exception') throw notFound('nothing is here')
+        return Response.json({})
+      },
+    }),
+    route({
+      method: 'GET',
       path: '/probe/fault',
       summary: 'Leaves an exception or a rejection that nobody handles',
       tags,
@@ -275,6 +379,17 @@ export function routes(platform: Platform): Route[] {
           // eslint-disable-next-line @typescript-eslint/no-floating-promises -- that is the fault
           Promise.reject(fault)
         })
+        return Response.json({})
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/probe/warning',
+      summary: 'Has Node warn of something',
+      tags,
+      responses,
+      handle: () => {
+        process.emitWarning('this is deprecated')
         return Response.json({})
       },
     }),
@@ -305,6 +420,69 @@ export function routes(platform: Platform): Route[] {
         const response = new Response('hello', { headers })
         return query.as === 'promise' ? Promise.resolve(response) : response
       },
+    }),
+    route({
+      method: 'GET',
+      path: '/probe/length',
+      summary: 'Answers with five bytes, and says that they are more or fewer',
+      tags,
+      query: z.object({ of: z.enum(['node', 'web', 'blob', 'text', 'bytes', 'nothing']), says: z.string() }),
+      responses,
+      handle: (_ctx, { query: { of, says } }) => {
+        const headers = { 'content-type': 'text/plain', 'content-length': says }
+        const body = (function* () {
+          yield Buffer.from('he')
+          yield Buffer.from('llo')
+        })()
+        if (of === 'node') return { status: 200, headers, body: Readable.from(body) }
+        if (of === 'web') return new Response(ReadableStream.from(body), { headers })
+        if (of === 'blob') return new Response(new Blob(['hello']), { headers })
+        const whole = of === 'text' ? 'hello' : of === 'bytes' ? Buffer.from('hello') : null
+        return new Response(whole, { headers })
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/probe/odd',
+      summary: 'Answers with what no HTTP message can be',
+      tags,
+      query: z.object({ what: z.string(), as: z.enum(['response', 'promise']) }),
+      responses,
+      handle: (_ctx, { query }) => {
+        const odd = oddAnswers[query.what]?.()
+        if (odd === undefined) throw new Error(`there is no ${query.what}`)
+        return query.as === 'promise' ? Promise.resolve(odd) : odd
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/probe/web-stream',
+      summary: 'Streams a web stream without end, after a while and without listening to its context',
+      tags,
+      query: Seconds.extend({ status: z.coerce.number() }),
+      responses,
+      handle: (_ctx, { query }) => {
+        openWebStreams++
+        const body = new ReadableStream({
+          pull: async (controller) => {
+            await delay(20)
+            controller.enqueue(Buffer.from('.'))
+          },
+          cancel: () => {
+            openWebStreams--
+          },
+        })
+        const response = new Response(body, { status: query.status })
+        return query.seconds === 0 ? response : delay(query.seconds * 1_000).then(() => response)
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/probe/open-web-streams',
+      summary: 'Tells how many web streams have not been cancelled',
+      tags,
+      responses,
+      handle: () => Response.json(openWebStreams),
     }),
     route({
       method: 'GET',

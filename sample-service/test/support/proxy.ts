@@ -1,13 +1,19 @@
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import { setImmediate } from 'node:timers/promises'
+import pg from 'pg'
 import type { RunningTest } from './service.ts'
 
 /** One connection through the proxy. */
 export interface Link {
   /** By its first bytes: a cancel request is the whole of a connection; `tls` may become either. */
   kind: 'session' | 'cancel' | 'tls' | undefined
+  /** Whether the client has closed its half of it while the server's was open. */
+  halfClosed: boolean
   /** Resets it on both sides. */
   cut(): void
+  /** Resets it on the client's side. What is on its way to the server still gets there. */
+  cutClient(): void
 }
 
 /** Bytes on their way. They are passed on when this is done; where it answers `lose`, they are not. */
@@ -23,6 +29,10 @@ export interface Proxy {
   readonly seen: Record<'session' | 'cancel' | 'tls', number>
   toServer: Passing
   toClient: Passing
+  /** Gives each session a number that is not its backend's, as poolers do, and knows the backend when it is to be cancelled. */
+  pooler: boolean
+  /** Takes no more connections; those that are open stay. Resolves when it takes none. */
+  refuse(): Promise<void>
   /** Cuts all connections and refuses new ones. */
   close(): Promise<void>
   /** Accepts connections again, on the same port. */
@@ -30,10 +40,13 @@ export interface Proxy {
 }
 
 const codes: Readonly<Record<number, Link['kind']>> = { 80877102: 'cancel', 80877103: 'tls' }
+/** The first byte of a connection that speaks TLS from the start. */
+const clientHello = 22
 
 /** Stands in front of the server of `databaseUrl` until the test has ended. */
 export async function startProxy(t: RunningTest, databaseUrl: string): Promise<Proxy> {
-  const target = new URL(databaseUrl)
+  const target = new pg.Client(databaseUrl)
+  const { host, user = '', password = '', database = '' } = target
   const links = new Set<Link>()
   const seen = { session: 0, cancel: 0, tls: 0 }
   const pass: Passing = () => undefined
@@ -46,30 +59,41 @@ export async function startProxy(t: RunningTest, databaseUrl: string): Promise<P
     seen,
     toServer: pass,
     toClient: pass,
+    pooler: false,
+    async refuse() {
+      const refusing = server
+      server = undefined
+      // Its callback waits for all connections; the port is free at once.
+      refusing?.close()
+      await setImmediate()
+    },
     async open() {
       server = createServer({ allowHalfOpen: true }, onConnection).listen(port, '127.0.0.1')
       await once(server, 'listening')
       port = (server.address() as AddressInfo).port
     },
     async close() {
-      const closed = new Promise((resolve) => server?.close(resolve))
+      const closed = new Promise((resolve) => (server === undefined ? resolve(0) : server.close(resolve)))
       for (const link of links) link.cut()
       await closed
     },
   }
   await proxy.open()
   t.onTestFinished(() => proxy.close())
-  target.port = String(port)
-  return Object.assign(proxy, { url: target.href })
+  const credentials = [user, password].map(encodeURIComponent).join(':')
+  return Object.assign(proxy, { url: `postgres://${credentials}@127.0.0.1:${port}/${database}` })
 
   function onConnection(client: Socket): void {
-    const upstream = connect({
-      port: Number(new URL(databaseUrl).port),
-      host: target.hostname,
-      allowHalfOpen: true,
-    })
+    const at = host.startsWith('/')
+      ? { path: `${host}/.s.PGSQL.${target.port}` }
+      : { host, port: target.port }
+    const upstream = connect({ ...at, allowHalfOpen: true })
     const link: Link = {
       kind: undefined,
+      halfClosed: false,
+      cutClient() {
+        client.resetAndDestroy()
+      },
       cut() {
         client.resetAndDestroy()
         upstream.resetAndDestroy()
@@ -77,6 +101,7 @@ export async function startProxy(t: RunningTest, databaseUrl: string): Promise<P
       },
     }
     links.add(link)
+    client.on('end', () => (link.halfClosed = !upstream.readableEnded))
     client.setNoDelay(true)
     upstream.setNoDelay(true)
     pipe(
@@ -84,15 +109,33 @@ export async function startProxy(t: RunningTest, databaseUrl: string): Promise<P
       upstream,
       (bytes) => {
         if (link.kind === undefined) {
-          link.kind = codes[bytes.readInt32BE(4)] ?? 'session'
+          link.kind = bytes[0] === clientHello ? 'tls' : (codes[bytes.readInt32BE(4)] ?? 'session')
           seen[link.kind]++
         }
+        if (proxy.pooler && link.kind === 'cancel') disguise(bytes, 8)
         return proxy.toServer(link, bytes)
       },
       link,
     )
-    pipe(upstream, client, (bytes) => proxy.toClient(link, bytes), link)
+    pipe(
+      upstream,
+      client,
+      (bytes) => {
+        const keyAt = proxy.pooler ? bytes.indexOf(backendKeyData) : -1
+        if (keyAt >= 0) disguise(bytes, keyAt + backendKeyData.length)
+        return proxy.toClient(link, bytes)
+      },
+      link,
+    )
   }
+}
+
+/** How https://www.postgresql.org/docs/current/protocol-message-formats.html begins the message with a backend's number. */
+const backendKeyData = Buffer.from([0x4b, 0, 0, 0, 12])
+
+/** Turns a backend's number into another, and back again. */
+function disguise(bytes: Buffer, at: number): void {
+  bytes.writeInt32BE(bytes.readInt32BE(at) ^ 0x4000_0000, at)
 }
 
 /** One direction of a link: in order, and its end after all that came before. */

@@ -46,6 +46,8 @@ export interface ServiceOptions {
   readonly probe?: boolean
   /** What is started; src/main.ts if not given. */
   readonly program?: 'src/main.ts' | 'src/migrate.ts'
+  /** A descriptor for its log, which is not read here then. */
+  readonly stdout?: number
 }
 
 /** A process that was started but need not come up: for failures at start-up. */
@@ -125,7 +127,7 @@ export function startProcess(t: RunningTest, options: ServiceOptions = {}): Star
   const child = spawn(process.execPath, ['--import', 'tsx', ...probe, program], {
     cwd: root,
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], PORT: '0', ADMIN_PORT: '0', ...options.env },
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', options.stdout ?? 'pipe', 'inherit'],
   })
   const exited = new Promise<Exit>((resolve, reject) => {
     child.once('error', reject).once('close', (code, signal) => resolve({ code, signal }))
@@ -140,7 +142,8 @@ export function startProcess(t: RunningTest, options: ServiceOptions = {}): Star
 
   const log: LogLine[] = []
   const watchers = new Set<(line: LogLine) => void>()
-  createInterface({ input: child.stdout }).on('line', (text) => {
+  const lines = child.stdout && createInterface({ input: child.stdout })
+  lines?.on('line', (text) => {
     if (password !== '' && text.includes(password)) leaks.push(text)
     const line = JSON.parse(text) as LogLine
     log.push(line)
@@ -172,5 +175,5 @@ export function startProcess(t: RunningTest, options: ServiceOptions = {}): Star
 }
 
 function passwordOf(url: string | undefined): string {
-  return url !== undefined && URL.canParse(url) ? new URL(url).password : ''
+  return (url !== undefined && url.includes('@') && new pg.Client(url).password) || ''
 }

@@ -125,7 +125,7 @@ function problemOf(
   return methodNotAllowed(`${path} answers GET`, ['GET', 'HEAD'])
 }
 
-function logRefusal(root: Context, log: Log, info: RequestInfo, { status, message }: Problem): void {
+function logRefusal(root: Lifetime, log: Log, info: RequestInfo, { status, message }: Problem): void {
   const { method, path } = info
   log.info(withValue(root, requestKey, info), 'request for operators', {
     method,
@@ -167,7 +167,7 @@ function first(most: number, requests: Iterable<RecentRequest>): RecentRequest[]
   return found
 }
 
-function shownOf(root: Context, recent: RecentRequests | undefined): Shown {
+function shownOf(root: Lifetime, recent: RecentRequests | undefined): Shown {
   const live = 1 + countLiveContexts(root, maxCounted)
   const top = liveContexts(root, maxShown, maxDepth)
   const queue = [top]

@@ -1,5 +1,5 @@
 import pg, { type PoolClient } from 'pg'
-import { Canceled, cause, type Context } from '../context/context.ts'
+import { Canceled, cause, throwIfEnded, type Context } from '../context/context.ts'
 import { until } from '../context/until.ts'
 import { borrowed, type Connection } from './connection.ts'
 import { addressOf, reasonOf, waitForAnswer } from './database-answer.ts'
@@ -164,7 +164,10 @@ async function withConnection<T>(
 /** Of a write that was refused: a 503 where the server is what cannot be written, as after a failover, and not the transaction. */
 async function refusedWrite(ctx: Context, connection: Connection, failure: unknown): Promise<unknown> {
   if (!(failure instanceof QueryFailed) || failure.sqlState !== '25006') return failure
-  const readOnly = await isReadOnly(ctx, connection).catch(() => true)
+  const readOnly = await isReadOnly(ctx, connection).catch(() => {
+    throwIfEnded(ctx)
+    return true
+  })
   return readOnly ? unavailable('the database cannot be written now', failure) : failure
 }
 
@@ -175,8 +178,7 @@ async function isReadOnly(ctx: Context, connection: Connection): Promise<boolean
 
 /** A client of the pool. The pool knows no contexts: one that arrives after ctx has ended goes straight back. */
 async function acquire(ctx: Context, pool: pg.Pool): Promise<PoolClient> {
-  const ended = cause(ctx)
-  if (ended !== undefined) throw ended
+  throwIfEnded(ctx)
   const arriving = pool.connect()
   try {
     return await until(ctx, arriving)

@@ -18,6 +18,8 @@ export async function takeTurn<T>(
     return work()
   })
   // Nobody waits for a turn that is no longer needed. Work that has begun ends by itself.
-  await until(ctx, turn).catch(() => undefined)
+  await until(ctx, turn).catch((error: unknown) => {
+    if (ctx.err === undefined) throw error
+  })
   return state.begun ? turn : undefined
 }

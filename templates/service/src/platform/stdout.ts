@@ -1,7 +1,7 @@
 import { writeFile, writeFileSync } from 'node:fs'
 import { Socket } from 'node:net'
 import type { Context } from '../context/context.ts'
-import { until } from '../context/until.ts'
+import { ended } from '../context/ended.ts'
 
 /** Bytes that wait at most: about 4,000 lines of requests. */
 const maxWaiting = 2 ** 20
@@ -109,7 +109,8 @@ export function openStdout(tell: (dropped: number) => void): Stdout {
         onFlushed = resolve
         sendNext()
       })
-      await until(ctx, flushed).catch(() => undefined)
+      using stopped = ended(ctx)
+      await Promise.race([flushed, stopped])
     },
     get dropped() {
       return dropped

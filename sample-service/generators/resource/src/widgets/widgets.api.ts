@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { text } from '../platform/values.ts'
+import { integerParameter, text } from '../platform/values.ts'
 import type { WidgetRow } from './widgets.schema.ts'
 
 /** What clients say of a widget, all of it in each change. */
@@ -23,7 +23,9 @@ export const WidgetFilter = z.strictObject({
 
 /** What a list is asked by: the filter, and which page. */
 export const WidgetQuery = WidgetFilter.extend({
-  limit: z.coerce.number().int().min(1).max(100).default(20),
+  limit: integerParameter(1, 100)
+    .default(20)
+    .meta({ override: { default: 20 } }),
   cursor: z.uuid('expected the nextCursor of an answer, as it was sent').optional(),
 })
 

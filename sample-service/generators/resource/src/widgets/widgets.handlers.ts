@@ -1,5 +1,5 @@
 import type { Context } from '../context/context.ts'
-import { acceptedVersions, etagOf, isKnown, requiredVersions } from '../platform/etag.ts'
+import { acceptedVersions, etagOf, requiredVersions } from '../platform/etag.ts'
 import type { Platform } from '../platform/platform.ts'
 import type { IncomingRequest } from '../platform/route.ts'
 import { toWidget, type WidgetFields, type WidgetPage, type WidgetQuery } from './widgets.api.ts'
@@ -24,26 +24,22 @@ export function widgetHandlers({ db }: Platform) {
       } satisfies WidgetPage)
     },
 
-    async get(ctx: Context, id: string, { headers }: IncomingRequest): Promise<Response> {
-      const widget = await findWidget(ctx, db, id)
-      const etag = etagOf(widget.version)
-      if (isKnown(headers['if-none-match'], etag))
-        return new Response(null, { status: 304, headers: { etag } })
-      return answer(widget)
+    async get(ctx: Context, id: string): Promise<Response> {
+      return answer(await findWidget(ctx, db, id))
     },
 
     async update(
       ctx: Context,
       id: string,
       fields: WidgetFields,
-      { headers }: IncomingRequest,
+      request: IncomingRequest,
     ): Promise<Response> {
-      const versions = requiredVersions(headers['if-match'])
+      const versions = requiredVersions(request)
       return answer(await updateWidget(ctx, db, id, fields, versions))
     },
 
-    async delete(ctx: Context, id: string, { headers }: IncomingRequest): Promise<Response> {
-      await deleteWidget(ctx, db, id, acceptedVersions(headers['if-match']))
+    async delete(ctx: Context, id: string, request: IncomingRequest): Promise<Response> {
+      await deleteWidget(ctx, db, id, acceptedVersions(request))
       return new Response(null, { status: 204 })
     },
   }

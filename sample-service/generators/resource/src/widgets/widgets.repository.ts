@@ -1,8 +1,8 @@
-import { and, desc, eq, inArray, lt, sql } from 'drizzle-orm'
+import { and, desc, eq, inArray, lt, notInArray, sql } from 'drizzle-orm'
 import { v7 as uuidv7 } from 'uuid'
 import type { Context } from '../context/context.ts'
 import type { Database } from '../platform/database.ts'
-import { preconditionFailed } from '../platform/etag.ts'
+import { preconditionFailed, type Versions } from '../platform/etag.ts'
 import { notFound } from '../platform/problem.ts'
 import { brokenReference, equalTo } from '../platform/rows.ts'
 import type { WidgetFields, WidgetFilter } from './widgets.api.ts'
@@ -56,7 +56,7 @@ export async function updateWidget(
   db: Database,
   id: string,
   fields: WidgetFields,
-  versions: 'any' | readonly number[],
+  versions: Versions,
 ): Promise<WidgetRow> {
   const changes = { ...fields, version: sql`${widgets.version} + 1`, updatedAt: sql`now()` }
   const [widget] = await db
@@ -73,7 +73,7 @@ export async function deleteWidget(
   ctx: Context,
   db: Database,
   id: string,
-  versions: 'any' | readonly number[],
+  versions: Versions,
 ): Promise<WidgetRow> {
   const [widget] = await db
     .run(ctx, (q) => q.delete(widgets).where(hasVersion(id, versions)).returning())
@@ -81,12 +81,18 @@ export async function deleteWidget(
   return widget ?? refuse(ctx, db, id)
 }
 
-function hasVersion(id: string, versions: 'any' | readonly number[]) {
-  return and(eq(widgets.id, id), versions === 'any' ? undefined : inArray(widgets.version, [...versions]))
+function hasVersion(id: string, { only, except }: Versions) {
+  return and(
+    eq(widgets.id, id),
+    only && inArray(widgets.version, [...only]),
+    except.length === 0 ? undefined : notInArray(widgets.version, [...except]),
+  )
 }
 
 /** Why a change found no row: it is not there, or it is another version by now. */
 async function refuse(ctx: Context, db: Database, id: string): Promise<never> {
   const { version } = await findWidget(ctx, db, id)
-  throw preconditionFailed(`the widget is at version ${version} now: read it again`)
+  throw preconditionFailed(
+    `the widget is at version ${version} now, which the request does not accept: read it again`,
+  )
 }

@@ -42,7 +42,7 @@ export function widgetRoutes(platform: Platform): Route[] {
         304: { description: 'The client has it already, by its `If-None-Match`' },
         404: { description: 'No such widget' },
       },
-      handle: (ctx, { params }, request) => widgets.get(ctx, params.id, request),
+      handle: (ctx, { params }) => widgets.get(ctx, params.id),
     }),
     route({
       method: 'PUT',

@@ -50,6 +50,7 @@ test('what was created is read as it was sent, and not sent again to who has it'
   expect(etag).toBe(created.headers.get('etag'))
   const known = await send('GET', path, undefined, { 'if-none-match': etag })
   expect([known.status, await known.text()]).toEqual([304, ''])
+  expect((await send('GET', path, undefined, { 'if-match': '"7"' })).status).toBe(412)
 })
 
 test('what is not a widget is refused by the name of its field, and nothing is stored', async () => {
@@ -84,7 +85,7 @@ test('the list is newest first, and its pages hold each widget once', async () =
 
   expect([...first.widgets, ...second.widgets].map(({ id }) => id)).toEqual(ids)
   expect(second.nextCursor).toBeNull()
-  for (const query of ['limit=0', 'limit=101', 'limit=', 'cursor=x', 'unknown=1'])
+  for (const query of ['limit=0', 'limit=101', 'limit=', 'limit=0x10', 'limit=1e1', 'cursor=x', 'unknown=1'])
     expect((await send('GET', `/widgets?${query}`)).status, query).toBe(400)
 })
 
@@ -106,6 +107,10 @@ test('a change takes the place of what its client has read, or none at all', asy
   expect((await send('PUT', path, fields)).status).toBe(428)
   for (const etag of ['"2"', 'W/"1"', '"x"', '"1'])
     expect((await send('PUT', path, fields, { 'if-match': etag })).status, etag).toBe(412)
+  for (const tags of ['*', '"1"', 'W/"1"'])
+    expect((await send('PUT', path, fields, { 'if-match': '*', 'if-none-match': tags })).status, tags).toBe(
+      412,
+    )
   expect(await (await send('GET', path)).json()).toMatchObject({ ...one, version: 1 })
 
   const changed = await send('PUT', path, fields, { 'if-match': '"7", "1"' })
@@ -126,6 +131,9 @@ test('what is deleted is gone, unless it has been changed since it was read', as
   const { id } = await create()
   const path = `/widgets/${id}`
   expect((await send('DELETE', path, undefined, { 'if-match': '"2"' })).status).toBe(412)
+  for (const tags of ['*', '"1"', 'W/"1"', '"a,b", "1"'])
+    expect((await send('DELETE', path, undefined, { 'if-none-match': tags })).status, tags).toBe(412)
+  expect((await send('DELETE', `/widgets/${uuidv7()}`, undefined, { 'if-none-match': '*' })).status).toBe(404)
   expect((await send('DELETE', path, undefined, { 'if-match': '"1"' })).status).toBe(204)
   for (const method of ['GET', 'DELETE']) expect((await send(method, path)).status).toBe(404)
 })

@@ -10,7 +10,7 @@ import { Readable } from 'node:stream'
 import { beforeAll, describe, expect, test, type TestContext } from 'vitest'
 import { startS3 } from '../../test/support/s3.ts'
 import { startService } from '../../test/support/service.ts'
-import { first, testStorage, type StorageUnderTest } from '../../test/support/storage-contract.ts'
+import { first, second, testStorage, type StorageUnderTest } from '../../test/support/storage-contract.ts'
 import { withCancel, type Context } from '../context/context.ts'
 import { testContext } from '../context/test-context.ts'
 import { openS3Storage } from './storage-s3.ts'
@@ -70,6 +70,46 @@ test('sweep takes page after page', async (t) => {
   const options = { prefix: 'notes-', olderThanMs: -60_000, keep: () => Promise.resolve(new Set<string>()) }
   expect(await storage.sweep(ctx, options)).toBe(10)
   expect([await keys(), await underWay()]).toEqual([[], 0])
+})
+
+describe.skipIf(real !== undefined)('a sweep that the store or the role does not allow', () => {
+  test.for([
+    ['ListObjectsV2', 'GET', 'list-type=2', [first, second] as string[]],
+    ['DeleteObject', 'DELETE', first, [first] as string[]],
+    ['ListMultipartUploads', 'GET', 'uploads', [] as string[]],
+    ['AbortMultipartUpload', 'DELETE', 'uploadId', [] as string[]],
+  ] as const)(
+    'names STORAGE_URL and %s, and has done what it may',
+    async ([call, method, words, left], t) => {
+      const ctx = testContext(t)
+      const s3 = await startS3(t)
+      const storage = await openS3Storage(ctx, new URL(s3.url))
+      for (const key of [first, second]) await storage.put(ctx, key, Readable.from([Buffer.from('x')]))
+      const url = new URL(s3.url)
+      const other = new S3Client({
+        region: 'us-east-1',
+        endpoint: url.searchParams.get('endpoint') ?? '',
+        forcePathStyle: true,
+      })
+      t.onTestFinished(() => other.destroy())
+      const Key = `${url.pathname.slice(1)}/${first}`
+      await other.send(new CreateMultipartUploadCommand({ Bucket: url.hostname, Key }))
+      s3.deny(method, words)
+      const options = {
+        prefix: 'notes-',
+        olderThanMs: -60_000,
+        keep: () => Promise.resolve(new Set<string>()),
+      }
+
+      await expect(storage.sweep(ctx, options)).rejects.toThrow(
+        `the bucket bucket (STORAGE_URL) refuses ${call}: AccessDenied`,
+      )
+
+      const opened = await Promise.allSettled([first, second].map((key) => storage.open(ctx, key)))
+      const there = opened.map((one) => one.status === 'fulfilled' && one.value.destroy().destroyed)
+      expect(there).toEqual([left.includes(first), left.includes(second)])
+    },
+  )
 })
 
 test('a long upload leaves no listener on the signal for each of its parts', async (t) => {

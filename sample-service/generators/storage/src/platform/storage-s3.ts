@@ -15,7 +15,14 @@ import {
 } from '@aws-sdk/client-s3'
 import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
-import { afterFunc, cause, withCancel, withoutCancel, withTimeout, type Context } from '../context/context.ts'
+import {
+  afterFunc,
+  throwIfEnded,
+  withCancel,
+  withoutCancel,
+  withTimeout,
+  type Context,
+} from '../context/context.ts'
 import { group } from '../context/group.ts'
 import { until } from '../context/until.ts'
 import {
@@ -68,9 +75,10 @@ export async function openS3Storage(ctx: Context, url: URL): Promise<Storage> {
   try {
     await sent(ctx, (options) => s3.send(new HeadBucketCommand({ Bucket: bucket }), options))
   } catch (error) {
-    if (ctx.err !== undefined) throw cause(ctx)
-    const reason = error instanceof Error ? error.message || error.name : String(error)
-    throw new Error(`the bucket ${bucket} (STORAGE_URL) cannot be used: ${reason}`, { cause: error })
+    throwIfEnded(ctx)
+    throw new Error(`the bucket ${bucket} (STORAGE_URL) cannot be used: HeadBucket: ${reasonOf(error)}`, {
+      cause: error,
+    })
   }
   const target = (key: string): Target => ({ Bucket: bucket, Key: place.folder + checkedKey(key) })
 
@@ -94,12 +102,15 @@ export async function openS3Storage(ctx: Context, url: URL): Promise<Storage> {
         const kept = keys.length === 0 ? new Set<string>() : await keep(keys)
         const left = keys.filter((key) => !kept.has(key))
         await each(ctx, left, async (ctx, key) => {
-          await sent(ctx, (options) => s3.send(new DeleteObjectCommand(target(key)), options))
+          const removal = sent(ctx, (options) => s3.send(new DeleteObjectCommand(target(key)), options))
+          await permitted(ctx, bucket, 'DeleteObject', removal)
         })
         removed += left.length
       }
       for await (const uploads of oldUploads(ctx, place, prefix, before)) {
-        await each(ctx, uploads, (ctx, { key, id }) => abort(ctx, s3, target(key), id))
+        await each(ctx, uploads, (ctx, { key, id }) =>
+          permitted(ctx, bucket, 'AbortMultipartUpload', abort(ctx, s3, target(key), id)),
+        )
         removed += uploads.length
       }
       return removed
@@ -132,10 +143,28 @@ function placeOf(url: URL): Place {
 /** Waits for a call to S3 as long as ctx lasts; when that ends the call ends, and its cause is what is thrown. */
 async function sent<T>(
   ctx: Context,
-  call: (options: { abortSignal: AbortSignal }) => Promise<T>,
+  call: (options: { abortSignal: Context['signal'] }) => Promise<T>,
 ): Promise<T> {
-  if (ctx.err !== undefined) throw cause(ctx)
+  throwIfEnded(ctx)
   return until(ctx, call({ abortSignal: ctx.signal }))
+}
+
+/** Waits for what no request has asked for: where the store or the role's rights lack `call`, the error names it. */
+async function permitted<T>(ctx: Context, bucket: string, call: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work
+  } catch (error) {
+    if (ctx.err !== undefined) throw error
+    throw new Error(`the bucket ${bucket} (STORAGE_URL) refuses ${call}: ${reasonOf(error)}`, {
+      cause: error,
+    })
+  }
+}
+
+/** Of an answer without a body the SDK knows the name alone, if that. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  return error.message === '' || error.message === error.name ? error.name : `${error.name}: ${error.message}`
 }
 
 async function each<T>(
@@ -236,7 +265,7 @@ async function download(
   // until the body is there; from then on the parent destroys the body with its cause.
   const ctx = withCancel(withoutCancel(parent))
   // eslint-disable-next-line context/pass-context -- it is the parent's end that ends ctx
-  const stop = afterFunc(parent, () => ctx.cancel(cause(parent)))
+  const stop = afterFunc(parent, (cause) => ctx.cancel(cause))
   try {
     const { Body } = await sent(ctx, (options) => s3.send(new GetObjectCommand(wanted), options))
     if (!(Body instanceof Readable)) throw new Error(`S3 sent no content for ${wanted.Key}`)
@@ -265,7 +294,8 @@ async function* oldKeys(
       Prefix: folder + prefix,
       ContinuationToken: from,
     })
-    const page = await sent(ctx, (options) => s3.send(command, options))
+    const listing = sent(ctx, (options) => s3.send(command, options))
+    const page = await permitted(ctx, bucket, 'ListObjectsV2', listing)
     yield (page.Contents ?? []).flatMap(({ Key, LastModified }) => {
       const key = Key?.slice(folder.length) ?? ''
       return isKeyOf(prefix, key) && (LastModified?.getTime() ?? Infinity) < time ? [key] : []
@@ -284,7 +314,8 @@ async function* oldUploads(
   let from: { KeyMarker: string | undefined; UploadIdMarker: string | undefined } | undefined
   do {
     const command = new ListMultipartUploadsCommand({ Bucket: bucket, Prefix: folder + prefix, ...from })
-    const page = await sent(ctx, (options) => s3.send(command, options))
+    const listing = sent(ctx, (options) => s3.send(command, options))
+    const page = await permitted(ctx, bucket, 'ListMultipartUploads', listing)
     yield (page.Uploads ?? []).flatMap(({ Key, UploadId, Initiated }) => {
       const key = Key?.slice(folder.length) ?? ''
       const old = isKeyOf(prefix, key) && (Initiated?.getTime() ?? Infinity) < time

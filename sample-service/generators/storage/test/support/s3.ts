@@ -14,6 +14,8 @@ export interface S3 {
   readonly url: string
   /** Leaves the next request with this method and these words in its URL without an answer; resolves when it is there. */
   hold(method: string, words: string): Promise<void>
+  /** Answers each request with this method and these words in its URL with 403 from now on, as where a role lacks the right. */
+  deny(method: string, words: string): void
   /** How many requests are still without an answer. */
   open(): number
 }
@@ -32,6 +34,7 @@ export async function startS3(t: RunningTest): Promise<S3> {
   const objects = new Map<string, { readonly bytes: Buffer; readonly at: Date }>()
   const uploads = new Map<string, Upload>()
   const unanswered = new Set<ServerResponse>()
+  const denied: { method: string; words: string }[] = []
   let held: { method: string; words: string; there: () => void } | undefined
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<unknown> {
@@ -41,6 +44,9 @@ export async function startS3(t: RunningTest): Promise<S3> {
       held.there()
       held = undefined
       return
+    }
+    if (denied.some(({ method, words }) => method === request.method && url.href.includes(words))) {
+      return failure(response, 403, 'AccessDenied')
     }
     const [, named, ...rest] = decodeURIComponent(url.pathname).split('/')
     const [key, query] = [rest.join('/'), url.searchParams]
@@ -136,6 +142,7 @@ export async function startS3(t: RunningTest): Promise<S3> {
   return {
     url: `s3://${bucket}/some/folder?endpoint=http://127.0.0.1:${port}`,
     hold: (method, words) => new Promise((there) => (held = { method, words, there })),
+    deny: (method, words) => void denied.push({ method, words }),
     open: () => unanswered.size,
   }
 }

@@ -1,12 +1,15 @@
 import { z } from 'zod'
 import type { Platform } from '../platform/platform.ts'
 import { route, type Route } from '../platform/route.ts'
+import { integerParameter } from '../platform/values.ts'
 import { Cursor, Widget, WidgetPage, Widgets } from './widgets.api.ts'
 import { widgetHandlers } from './widgets.handlers.ts'
 
 const params = z.object({ id: z.uuid() })
 const query = z.object({
-  limit: z.coerce.number().int().min(1).max(100).default(20),
+  limit: integerParameter(1, 100)
+    .default(20)
+    .meta({ override: { default: 20 } }),
   cursor: Cursor.optional(),
 })
 const tags = ['widgets']
@@ -48,7 +51,11 @@ export function widgetRoutes(platform: Platform): Route[] {
       summary: 'Read what is known of one widget',
       tags,
       params,
-      responses: { 200: { description: 'Found', body: Widget }, 404: { description: 'No such widget' } },
+      responses: {
+        200: { description: 'Found', body: Widget },
+        304: { description: 'The client has it already, by its `If-None-Match`' },
+        404: { description: 'No such widget' },
+      },
       handle: (ctx, { params }) => widgets.get(ctx, params.id),
     }),
     route({
@@ -73,8 +80,12 @@ export function widgetRoutes(platform: Platform): Route[] {
       summary: 'Delete one widget',
       tags,
       params,
-      responses: { 204: { description: 'Deleted' }, 404: { description: 'No such widget' } },
-      handle: (ctx, { params }) => widgets.delete(ctx, params.id),
+      responses: {
+        204: { description: 'Deleted' },
+        404: { description: 'No such widget' },
+        412: { description: 'It is not what `If-Match` or `If-None-Match` says' },
+      },
+      handle: (ctx, { params }, request) => widgets.delete(ctx, params.id, request),
     }),
   ]
 }

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { readdir, utimes, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { startProcess, startService, type RunningService } from '../../test/support/service.ts'
@@ -39,6 +39,23 @@ async function expectNothingStored(service: RunningService): Promise<void> {
   expect(await readdir(service.uploadDir)).toEqual([])
   expect(await service.sql('select id from widgets')).toEqual([])
 }
+
+test.for(["'German'", "'SQL', 'DMY'"])(
+  'a time is answered as it was stored where the database writes it as %s',
+  async (style, t) => {
+    const first = await startService(t)
+    const name = new URL(first.databaseUrl).pathname.slice(1)
+    await first.sql(`alter database "${name}" set datestyle = ${style}`)
+    const service = await startService(t, {
+      env: { DATABASE_URL: first.databaseUrl, UPLOAD_DIR: first.uploadDir },
+    })
+
+    const widget = await storeOne(service, { name: 'a.txt', bytes: 'a' })
+
+    expect(Math.abs(Date.parse(widget.createdAt) - Date.now())).toBeLessThan(60_000)
+    expect((await list(service, 'limit=1')).widgets).toEqual([widget])
+  },
+)
 
 test('what was uploaded comes back byte for byte, with its hash, name and type', async (t) => {
   const service = await startService(t)
@@ -109,7 +126,8 @@ test('a limit out of bounds and a cursor of somebody else are refused, each by n
     'base64url',
   )
   for (const query of [
-    ...['limit=0', 'limit=101', 'limit=x', 'limit=', 'cursor=x', 'cursor=', 'cursor=eA'],
+    ...['limit=0', 'limit=101', 'limit=x', 'limit=', 'limit=0x10', 'limit=1e1', 'limit=%205', 'limit=+5'],
+    ...['limit=1&limit=2', 'cursor=x', 'cursor=', 'cursor=eA'],
     `cursor=${yearZero}`,
   ]) {
     const response = await fetch(`${service.url}/widgets?${query}`)
@@ -135,6 +153,63 @@ test('a part of the content can be read, and what the client has is not sent aga
   const outside = await read({ range: 'bytes=10-' })
   expect([outside.status, outside.headers.get('content-range')]).toEqual([416, 'bytes */10'])
   expect((await read({ 'if-none-match': `"${sha256}"` })).status).toBe(304)
+  expect((await read({ 'if-match': '"other"' })).status).toBe(412)
+  const head = await fetch(`${service.url}/widgets/${id}/content`, {
+    method: 'HEAD',
+    headers: { range: 'bytes=10-' },
+  })
+  expect([head.status, head.headers.get('content-length')]).toEqual([200, '10'])
+})
+
+test('a widget is deleted only if it is what its client says', async (t) => {
+  const service = await startService(t)
+  const { id } = await storeOne(service, { name: 'x', bytes: 'x' })
+  const remove = async (headers: Readonly<{ [name: string]: string }>, of = id): Promise<number> =>
+    (await fetch(`${service.url}/widgets/${of}`, { method: 'DELETE', headers })).status
+  const { headers } = await fetch(`${service.url}/widgets/${id}`)
+  const etag = headers.get('etag') ?? ''
+
+  expect(await remove({ 'if-none-match': '*' })).toBe(412)
+  expect(await remove({ 'if-none-match': etag })).toBe(412)
+  expect(await remove({ 'if-match': '"other"' })).toBe(412)
+  expect(await remove({ 'if-match': '*' }, '01890a5d-ac96-774b-bcce-b302099a8057')).toBe(404)
+  expect(await remove({ 'if-match': etag, 'if-none-match': '"other"' })).toBe(204)
+})
+
+test('a form in which no file was chosen is refused, and nothing is stored', async (t) => {
+  const service = await startService(t)
+  const part =
+    'Content-Disposition: form-data; name="widget"; filename=""\r\nContent-Type: application/octet-stream'
+  const response = await fetch(`${service.url}/widgets`, {
+    method: 'POST',
+    body: `--x\r\n${part}\r\n\r\n\r\n--x--\r\n`,
+    headers: { 'content-type': 'multipart/form-data; boundary=x' },
+  })
+  expect(response.status).toBe(400)
+  expect(await response.json()).toMatchObject({ detail: 'no file was chosen for the field "widget"' })
+  await expectNothingStored(service)
+})
+
+test('a file is stored whole, or not at all', async (t) => {
+  const service = await startService(t)
+  const header = (name: string): string =>
+    `--x\r\nContent-Disposition: form-data; name="widget"; filename="${name}"\r\n`
+  const send = (body: string): Promise<Response> =>
+    fetch(`${service.url}/widgets`, {
+      method: 'POST',
+      body,
+      headers: { 'content-type': 'multipart/form-data; boundary=x' },
+    })
+
+  expect((await send(`${header('a')}\r\none\r\n--x\r\ntwo\r\n--x--\r\n`)).status).toBe(400)
+  expect((await send(`${header('a')}\r\none\r\n${header('b')}--x--\r\n`)).status).toBe(400)
+  await expectNothingStored(service)
+
+  const bytes = 'one\r\n--xy\r\n--x--y\r\ntwo'
+  const stored = await send(`${header('a').replace('x', 'x \t')}\r\n${bytes}\r\n--x-- \r\n`)
+  expect(stored.status).toBe(201)
+  const [widget] = Widgets.parse(await stored.json()).widgets
+  expect(await (await fetch(`${service.url}/widgets/${widget?.id ?? ''}/content`)).text()).toBe(bytes)
 })
 
 test('what is deleted is gone, its bytes too', async (t) => {
@@ -184,4 +259,22 @@ test('a start removes what killed processes have left, and nothing that may be u
   await startProcess(t, { env }).line(({ msg }) => msg === 'listening')
 
   expect((await readdir(service.uploadDir)).sort()).toEqual([kept, young, `${young}.part`].sort())
+})
+
+test('a storage that cannot be swept is said in the log, and the service starts', async (t) => {
+  const service = await startService(t)
+  const { id } = await storeOne(service, { name: 'kept', bytes: 'x' })
+  const [kept = ''] = await readdir(service.uploadDir)
+  // A folder is what the storage does not make, and its sweep does not remove.
+  const folder = join(service.uploadDir, kept.replace(id, '01890a5d-ac96-774b-bcce-b302099a8057'))
+  await mkdir(folder)
+  const old = new Date(Date.now() - 61_000)
+  await utimes(folder, old, old)
+
+  const env = { DATABASE_URL: service.databaseUrl, UPLOAD_DIR: service.uploadDir, UPLOAD_TIMEOUT_MS: '30000' }
+  const { log, line } = startProcess(t, { env })
+  await line(({ msg }) => msg === 'listening')
+
+  const said = log.find(({ msg }) => msg === 'what cut-off uploads of widgets have left could not be removed')
+  expect(said).toMatchObject({ level: 'warn', err: { message: expect.stringContaining(folder) as string } })
 })

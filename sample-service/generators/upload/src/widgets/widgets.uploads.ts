@@ -90,16 +90,22 @@ export async function removeContents(
 /**
  * Removes what processes that were killed have left: bytes without a row, and uploads cut off. What is younger than an
  * upload may last is left, for it may be under way in another process; and what is younger than twice that, for the
- * COMMIT of its row may have been sent at the deadline, and clocks of two machines differ.
+ * COMMIT of its row may have been sent at the deadline, and clocks of two machines differ. A storage that does not allow it
+ * is no reason not to serve: that is said, and what is there stays.
  */
 export async function sweepWidgets(ctx: Context, platform: Platform): Promise<void> {
-  const removed = await platform.storage.sweep(ctx, {
-    prefix,
-    olderThanMs: 2 * platform.uploads.timeoutMs,
-    keep: async (keys) => {
-      const ids = keys.map((key) => key.slice(prefix.length))
-      return new Set((await existingWidgets(ctx, platform.db, ids)).map(keyOf))
-    },
-  })
-  if (removed > 0) platform.log.info(ctx, 'removed what cut-off uploads of widgets had left', { removed })
+  try {
+    const removed = await platform.storage.sweep(ctx, {
+      prefix,
+      olderThanMs: 2 * platform.uploads.timeoutMs,
+      keep: async (keys) => {
+        const ids = keys.map((key) => key.slice(prefix.length))
+        return new Set((await existingWidgets(ctx, platform.db, ids)).map(keyOf))
+      },
+    })
+    if (removed > 0) platform.log.info(ctx, 'removed what cut-off uploads of widgets had left', { removed })
+  } catch (err) {
+    if (ctx.err !== undefined) throw err
+    platform.log.warn(ctx, 'what cut-off uploads of widgets have left could not be removed', { err })
+  }
 }

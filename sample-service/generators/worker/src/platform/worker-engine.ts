@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events'
 import { sql } from 'drizzle-orm'
 import { Logger, parseCronItems, run, type Job as Row, type Runner, type WorkerEvents } from 'graphile-worker'
 import pg from 'pg'
-import { withCancel, type CancelContext, type Context } from '../context/context.ts'
+import { withCancel, type CancelContext, type Context, type Lifetime } from '../context/context.ts'
 import { ended } from '../context/ended.ts'
 import { until } from '../context/until.ts'
 import type { Database } from './database.ts'
@@ -10,6 +10,8 @@ import { runJob, type Run } from './job-run.ts'
 import type { Job } from './jobs.ts'
 import type { Log } from './log.ts'
 import type { Platform } from './platform.ts'
+import { limitLifetimes } from './pool-lifetime.ts'
+import { poolOptions } from './postgres-client.ts'
 import { openLease, type Lease } from './worker-lease.ts'
 
 /** How often it is looked for jobs whose time has come. New ones are told by NOTIFY. */
@@ -37,14 +39,14 @@ export interface EngineOptions {
 /** Opens it under ctx; what it runs hangs from `serving`. @throws Error if the database cannot be reached */
 export async function openEngine(
   ctx: Context,
-  serving: Context,
+  serving: Lifetime,
   { log, db, database }: Platform,
   options: EngineOptions,
 ): Promise<Engine> {
   const connection = { url: database.url, applicationName: `${database.applicationName} jobs` }
   const pool = openPool(connection, options.concurrency)
   // The contexts of jobs descend from it: who cannot prove to be alive works no more.
-  const working = withCancel(serving)
+  const working: CancelContext & Lifetime = withCancel(serving)
   const cancelled: Row[] = []
   const events: WorkerEvents = new EventEmitter()
   let lease: Lease | undefined
@@ -56,6 +58,11 @@ export async function openEngine(
     const runner = await until(ctx, start(working, log, { ...options, pool, events, lease: held, cancelled }))
     started = runner
     await until(ctx, Promise.race([looked, runner.promise]))
+    events.on('worker:getJob:error', ({ error }) => {
+      // Its connections lead to a standby, as after a failover, and it would go on asking there.
+      if (error instanceof pg.DatabaseError && error.code === '25006')
+        working.cancel(new Error('the database cannot be written', { cause: error }))
+    })
     const finished = runner.promise.then(
       () => working.cancel(new Error('graphile-worker has stopped')),
       (cause: unknown) => working.cancel(new Error('graphile-worker has failed', { cause })),
@@ -98,7 +105,7 @@ function firstLook(events: WorkerEvents): Promise<void> {
 }
 
 function start(
-  working: CancelContext,
+  working: CancelContext & Lifetime,
   log: Log,
   parts: EngineOptions & { pool: pg.Pool; events: WorkerEvents; lease: Lease; cancelled: Row[] },
 ): Promise<Runner> {
@@ -152,17 +159,9 @@ function start(
   })
 }
 
-function openPool(
-  { url, applicationName }: { url: string; applicationName: string },
-  concurrency: number,
-): pg.Pool {
-  const pool = new pg.Pool({
-    connectionString: url,
-    application_name: applicationName,
-    // One listens; the others take jobs and mark them done.
-    max: concurrency + 1,
-    keepAlive: true,
-  })
+function openPool(connection: { url: string; applicationName: string }, concurrency: number): pg.Pool {
+  // One listens; the others take jobs and mark them done.
+  const pool = limitLifetimes(new pg.Pool({ ...poolOptions(connection), max: concurrency + 1 }))
   // A connection that is lost is the business of whoever uses it; without a listener the event would end the process.
   return pool.on('error', () => undefined).on('connect', (client) => client.on('error', () => undefined))
 }

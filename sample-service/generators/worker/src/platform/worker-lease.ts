@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { withTimeout, type CancelContext, type Context } from '../context/context.ts'
+import { withTimeout, type CancelContext, type Context, type Lifetime } from '../context/context.ts'
 import { sleep } from '../context/sleep.ts'
 import { until } from '../context/until.ts'
 
@@ -26,7 +26,7 @@ export interface Lease {
 /** Connects. When the connection is lost, or Postgres does not answer on it, `working` is cancelled with LeaseLost. */
 export async function openLease(
   ctx: Context,
-  working: CancelContext,
+  working: CancelContext & Lifetime,
   { url, applicationName }: { url: string; applicationName: string },
 ): Promise<Lease> {
   const client = new pg.Client({ connectionString: url, application_name: applicationName, keepAlive: true })

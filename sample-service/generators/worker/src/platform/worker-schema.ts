@@ -2,28 +2,32 @@ import { EventEmitter } from 'node:events'
 import { sql } from 'drizzle-orm'
 import { Logger, runMigrations } from 'graphile-worker'
 import type { Pool } from 'pg'
-import type { Queries } from './database-queries.ts'
+import type { Context } from '../context/context.ts'
+import { queryFailure } from './database-errors.ts'
+import { ensureSchema } from './database-grants.ts'
+import type { Transaction } from './database-transaction.ts'
 import type { Schema } from './migrations.ts'
 
 /** The tables of graphile-worker, in the schema graphile_worker: `npm run db:migrate` makes them, start-up requires them. */
 export function workerSchema(): Schema {
   return {
-    async pending(_ctx, q) {
-      const newest = await migrate(q, 'look')
+    async pending(ctx, q) {
+      const newest = await migrate(ctx, q, 'look')
       const applied = await latest(q)
       return Array.from(
         { length: Math.max(0, newest - applied) },
         (_, i) => `graphile-worker ${applied + i + 1}`,
       )
     },
-    async apply(_ctx, q) {
-      await migrate(q, 'apply')
+    async apply(ctx, q) {
+      await ensureSchema(q, 'graphile_worker')
+      await migrate(ctx, q, 'apply')
     },
   }
 }
 
 /** The number of the latest migration that the database has. */
-async function latest(q: Queries): Promise<number> {
+async function latest(q: Transaction): Promise<number> {
   const there = sql`select to_regclass('graphile_worker.migrations') is not null as there`
   const [table] = (await q.execute<{ there: boolean }>(there)).rows
   if (table?.there !== true) return 0
@@ -34,7 +38,7 @@ async function latest(q: Queries): Promise<number> {
 }
 
 /** @returns the number of the newest migration that graphile-worker has */
-async function migrate(q: Queries, how: 'look' | 'apply'): Promise<number> {
+async function migrate(ctx: Context, q: Transaction, how: 'look' | 'apply'): Promise<number> {
   let newest = 0
   const plugin: GraphileConfig.Plugin = {
     name: 'LookOrApply',
@@ -50,30 +54,43 @@ async function migrate(q: Queries, how: 'look' | 'apply'): Promise<number> {
     },
   }
   const logger = new Logger(() => () => undefined)
-  await runMigrations({ pgPool: poolOver(q), logger, preset: { plugins: [plugin] } })
+  await runMigrations({ pgPool: poolOver(ctx, q), logger, preset: { plugins: [plugin] } })
   return newest
 }
 
+/** What begins, ends and takes back each of its migrations, inside the transaction that holds them all. */
+const steering: Readonly<Record<string, string>> = {
+  begin: 'savepoint migration',
+  commit: 'release savepoint migration',
+  rollback: 'rollback to savepoint migration',
+}
+
 /**
- * What its migrations use of a pool. The one connection is that of `q`, which holds the lock of those who migrate: a
- * context that ends cancels the statement, and a second instance waits.
+ * What its migrations use of a pool. The one connection is that of `q`, whose transaction holds the lock of those who
+ * migrate: a context that ends cancels the statement, and a second instance waits. A statement that fails, as it looks for
+ * tables that are not there, is undone by itself.
  */
-function poolOver(q: Queries): Pool {
+function poolOver(ctx: Context, q: Transaction): Pool {
   const ignore = (): void => undefined
   const client = {
     release: ignore,
     async query(statement: string | { text: string; values?: unknown[] }, values?: unknown[]) {
       const { text, ...rest } = typeof statement === 'string' ? { text: statement } : statement
+      const steered = steering[text]
+      if (steered !== undefined) return q.execute(sql.raw(steered))
       const given = values ?? rest.values ?? []
-      const parts = given.length === 0 ? [text] : text.split(/\$(\d+)/)
+      // The schema is there, and Postgres would ask for the right to make it all the same.
+      const needed = text.replace(/^create schema if not exists \S+;/, '')
+      const parts = given.length === 0 ? [needed] : needed.split(/\$(\d+)/)
       const chunks = parts.map((part, i) =>
         i % 2 === 0 ? sql.raw(part) : sql.param(given[Number(part) - 1]),
       )
       try {
-        return await q.execute(sql.join(chunks))
+        return await q.savepoint(ctx, (q) => q.execute(sql.join(chunks)))
       } catch (error) {
-        // It looks for Postgres's code, which drizzle wraps.
-        throw error instanceof Error ? (error.cause ?? error) : error
+        // It looks for Postgres's code.
+        const failure = queryFailure(error)
+        throw failure === undefined ? error : Object.assign(failure, { code: failure.sqlState })
       }
     },
   }

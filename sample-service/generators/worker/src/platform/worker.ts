@@ -1,4 +1,10 @@
-import { withCancel, withTimeout, type Context } from '../context/context.ts'
+import {
+  withCancel,
+  withTimeout,
+  type CancelContext,
+  type Context,
+  type Lifetime,
+} from '../context/context.ts'
 import { ended } from '../context/ended.ts'
 import { retry } from '../context/retry.ts'
 import { describeRun, type Run } from './job-run.ts'
@@ -30,14 +36,15 @@ export function jobWorker(
       const open = (ctx: Context): Promise<Engine> =>
         openEngine(ctx, serving, platform, { jobs, concurrency, underWay })
       const first = await open(ctx)
-      const stop = withCancel(serving)
+      const stop: CancelContext & Lifetime = withCancel(serving)
       const working = work(first)
 
       /** Opens anew what broke, until no more jobs are to be taken. @returns what is open then */
       async function work(opened: Engine): Promise<Engine | undefined> {
         let engine: Engine | undefined = opened
         while (engine !== undefined) {
-          await Promise.race([ended(stop), engine.broken])
+          using stopping = ended(stop)
+          await Promise.race([stopping, engine.broken])
           if (stop.err !== undefined) break
           platform.log.error(stop, 'jobs: starting anew', { err: await engine.broken })
           await closeBroken(stop, engine)
@@ -60,5 +67,6 @@ export function jobWorker(
 /** What it leaves open is closed with the process. */
 async function closeBroken(parent: Context, engine: Engine): Promise<void> {
   using ctx = withTimeout(parent, closeMs)
+  // eslint-disable-next-line context/no-swallowed-end -- it is broken, and its caller asks its own context next
   await engine.close(ctx).catch(() => undefined)
 }

@@ -183,6 +183,47 @@ test('an instance that cannot prove to be alive stops what it runs, before anoth
   await eventually(async () => (await waiting(service)).length === 0)
 })
 
+test('a worker whose connections lead to a server that turned read-only dials anew, and works where it can write', async (t) => {
+  const service = await startService(t, { probe: true })
+  const readOnly = (how: string) =>
+    service.sql(`do $$ begin execute format('alter database %I ${how}', current_database()); end $$`)
+  const anew = () => service.log.filter(({ msg }) => msg === 'jobs: starting anew')
+  await readOnly('set default_transaction_read_only = on')
+  await service.sql(`select pg_terminate_backend(pid) from pg_stat_activity
+    where datname = current_database() and pid <> pg_backend_pid()`)
+  // Once for the lease, which was lost with its connection, and from then on for what it was refused.
+  await eventually(async () => anew().length >= 2, 20_000)
+  expect(JSON.stringify(anew()[1])).toContain('the database cannot be written')
+
+  await readOnly('reset default_transaction_read_only')
+
+  await eventually(async () => (await fetch(`${service.url}/readyz`)).status === 200)
+  const id = await enqueue(service, 'seconds=0')
+  expect(await service.line(ran(id, 'done'))).toMatchObject({ attempt: 1 })
+})
+
+test('its tables are made by a role that may make no schemas, where those are there', async (t) => {
+  const { url } = inject('postgres')
+  const database = await makeDatabase(url)
+  t.onTestFinished(() => database.drop())
+  const admin = new pg.Client({ connectionString: database.url })
+  await admin.connect()
+  t.onTestFinished(() => admin.end())
+  const role = `migrator_of_${database.name}`
+  await admin.query(`create role ${role} login password 'of-a-test'`)
+  t.onTestFinished(async () => {
+    await admin.query(`drop owned by ${role} cascade; drop role ${role}`)
+  })
+  await admin.query(`create schema drizzle authorization ${role}`)
+  await admin.query(`create schema graphile_worker authorization ${role}`)
+  await admin.query(`grant usage, create on schema public to ${role}`)
+  const own = new URL(database.url)
+  Object.assign(own, { username: role, password: 'of-a-test' })
+
+  expect(await migrateDatabase(own.href)).toBeGreaterThan(0)
+  expect(await migrateDatabase(own.href)).toBe(0)
+})
+
 test('two instances: one run for a tick of a schedule, and neither takes for dead who is alive', async (t) => {
   const env = { NODE_OPTIONS: beforeTheMinute(), LOG_LEVEL: 'debug' }
   const service = await startService(t, { probe: true, env })

@@ -1,0 +1,54 @@
+import type { PromptQuestion } from 'node-plop'
+import { nameFrom, nounFrom } from './nouns.ts'
+import type { Flag, Piece } from './piece.ts'
+
+/** The questions of a piece, as plop asks them: its name, its plural if it has one, and its flags. */
+export function promptsFor(piece: Piece): PromptQuestion[] {
+  const flags = (piece.flags ?? []).map(promptForFlag)
+  if (typeof piece.takes !== 'string') {
+    return [{ type: 'list', name: 'name', message: 'Which?', choices: [...piece.takes] }, ...flags]
+  }
+  const name: PromptQuestion = {
+    type: 'input',
+    name: 'name',
+    message: piece.takes === 'noun' ? 'A noun, such as invoice:' : 'A name, such as exchange-rate:',
+    validate: (typed: string) => valid(() => nameFrom(typed)),
+  }
+  const plural: PromptQuestion = {
+    type: 'input',
+    name: 'plural',
+    message: 'Its plural:',
+    default: ({ name }: { name: string }) => nounFrom(name).plural,
+    validate: (typed: string, answers?: { name: string }) =>
+      valid(() => nounFrom(answers?.name ?? '', typed)),
+  }
+  return piece.takes === 'noun' ? [name, plural, ...flags] : [name, ...flags]
+}
+
+/** The flags of a piece on the command line: each of its questions but the name. */
+export function flagsFor(piece: Piece): string[] {
+  return promptsFor(piece).flatMap(({ name }) => (name === undefined || name === 'name' ? [] : [name]))
+}
+
+function promptForFlag({ name, asks, otherwise, check }: Flag): PromptQuestion {
+  return {
+    type: 'input',
+    name,
+    message: `${asks}:`,
+    default: (answers: { name: string; plural?: string }) =>
+      otherwise?.(
+        answers.plural === undefined ? nameFrom(answers.name) : nounFrom(answers.name, answers.plural),
+      ),
+    validate: (typed: string) => valid(() => check(typed)),
+  }
+}
+
+/** What plop expects of `validate`: true, or the message to show. */
+function valid(parse: () => unknown): true | string {
+  try {
+    parse()
+    return true
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
+}

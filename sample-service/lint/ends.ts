@@ -1,0 +1,74 @@
+import type { Linter } from 'eslint'
+
+const signal = 'where a signal is wanted, pass ctx.signal'
+const asked =
+  'Whether work ended because of its context is asked of the context: write `if (ctx.err !== undefined)`, or throwIfEnded(ctx).'
+
+/** What ESLint's own rules say of ends that are no context's. They reach nothing below, and `AbortSignal.any` leaks (Node 20, 22). */
+export const ends: Linter.RulesRecord = {
+  'no-restricted-globals': [
+    'error',
+    {
+      checkGlobalObject: true,
+      globals: [
+        {
+          name: 'AbortController',
+          message: `Derive a context instead: \`using ctx = withCancel(parent)\`; ${signal}.`,
+        },
+      ],
+    },
+  ],
+  'no-restricted-properties': [
+    'error',
+    ...['any', 'timeout', 'abort'].map((property) => ({
+      object: 'AbortSignal',
+      property,
+      message: `Derive a context instead: withSignal(parent, signal), withTimeout(parent, ms) or withCancel(parent); ${signal}.`,
+    })),
+  ],
+  'no-restricted-syntax': [
+    'error',
+    {
+      selector:
+        'MemberExpression[property.name=/^(?:any|timeout|abort)$/] > MemberExpression.object[property.name="AbortSignal"]',
+      message: `Derive a context instead: withSignal(parent, signal), withTimeout(parent, ms) or withCancel(parent); ${signal}.`,
+    },
+    {
+      selector: 'TSTypeReference[typeName.name=/^Abort(?:Signal|Controller)$/]',
+      message: `A function that waits takes \`ctx: Context\`; ${signal}.`,
+    },
+    {
+      selector:
+        'BinaryExpression[operator=/^[!=]==?$/] > Literal[value=/^(?:AbortError|TimeoutError|ABORT_ERR|ERR_ABORTED|57014|CanceledError)$/]',
+      message: asked,
+    },
+    {
+      selector:
+        'CallExpression[callee.object.property.name=/^(?:message|name)$/] > Literal[value=/cancel|abort|deadline|timed? ?out/i]',
+      message: asked,
+    },
+    {
+      selector: 'SwitchCase > Literal.test[value=/^(?:AbortError|TimeoutError|ABORT_ERR|57014)$/]',
+      message: asked,
+    },
+    {
+      selector:
+        'BinaryExpression[operator="instanceof"] > Identifier.right[name=/^(?:DOMException|AbortError)$/]',
+      message: asked,
+    },
+    {
+      selector:
+        'NewExpression[callee.name="Promise"] > :function :matches(CallExpression.body, BlockStatement > ExpressionStatement > CallExpression)[callee.name="setTimeout"]',
+      message: 'A pause ends with its context: write `await sleep(ctx, ms)` of src/context/sleep.ts.',
+    },
+    {
+      selector: 'CallExpression[callee.property.name="nextTick"] > :function[async=true]',
+      message: 'Nobody waits for this work. Await it, or give it to a group.',
+    },
+    {
+      selector: ':matches(ExportAllDeclaration, ExportNamedDeclaration[source])',
+      message: 'Import from the file that has it: no file hands on what another one exports.',
+    },
+    { selector: 'ImportExpression > Literal[value=/^\\./]', message: 'Import it at the top of the file.' },
+  ],
+}

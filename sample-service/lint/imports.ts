@@ -1,0 +1,112 @@
+import type { Linter } from 'eslint'
+
+/** Imports whose text matches `regex` are refused: of these names if given, else all. */
+interface Refused {
+  readonly regex: string
+  readonly message: string
+  readonly importNames?: string[]
+}
+
+const domain = '!(platform|context)'
+const sideways =
+  'A domain imports from itself, src/platform and src/context only. Let routes or prepare pass in what it needs, or move what two domains share to src/platform.'
+
+/** A process has one root, which its program makes. Go: contextcheck. */
+const root: Refused = {
+  regex: '(?:^|/)context\\.ts$',
+  importNames: ['background', 'todo'],
+  message: 'src/main.ts has the one root of the process. Take `ctx: Context` as the first parameter instead.',
+}
+const testContext: Refused = {
+  regex: '(?:^|/)test-context\\.ts$',
+  message: 'testContext(t) is for tests. Take `ctx: Context` as the first parameter instead.',
+}
+
+/** What a domain reaches through the platform, which takes a context there. */
+const packages: readonly Refused[] = [
+  { regex: '^@?hono(?:/|$)', message: 'A route is data: write route({ … }) of src/platform/route.ts.' },
+  {
+    regex:
+      '^(?:pg|pg-.+|postgres|slonik|knex|mysql2|mongodb|redis|ioredis)(?:/|$)|^drizzle-orm/(?!pg-core$|zod$)',
+    message: 'A query has a context: write db.run(ctx, (q) => …) of src/platform/database.ts.',
+  },
+  {
+    regex: '^@opentelemetry/',
+    message: 'A span hangs from a context: write span(ctx, name, work) of src/platform/span.ts.',
+  },
+  {
+    regex: '^(?:pino|winston|bunyan)(?:/|$)',
+    message: 'A line belongs to a context: write log.info(ctx, …) of src/platform/log.ts.',
+  },
+  {
+    regex: '^(?:undici|axios|got|ky|node-fetch|superagent)(?:/|$)',
+    message:
+      'A call ends with its context: write client.fetch(ctx, …), which `npm run add -- client` brings.',
+  },
+  {
+    regex: '^(?:p-limit|p-queue|p-map|p-all|async|fastq|bottleneck)(?:/|$)',
+    message: 'Concurrent work has a context of its own: write group(ctx, { limit }) of src/context/group.ts.',
+  },
+  {
+    regex: '^(?:node-cron|cron|croner|agenda|bull|bullmq|bee-queue|graphile-worker)(?:/|$)',
+    message: 'Work that outlives its request is a job: `npm run add -- job`, or schedule.',
+  },
+  {
+    regex: '^(?:node:)?async_hooks$',
+    message:
+      'A context is handed on, never ambient. Take `ctx: Context`, and put the value into it with withValue.',
+  },
+]
+
+/**
+ * Imports run one way: main → routes, workers, prepare → domains → platform → context. ESLint's own rule reads the text of
+ * an import and needs no file behind it, so it sees the pieces of generators/ too, which import as if they lay in src/.
+ * The last row that fits a file holds.
+ */
+export const imports: Linter.Config[] = [
+  only('src/*.ts', {
+    regex: '^\\.',
+    message: 'This file imports nothing of the service. Let main pass in what it needs.',
+  }),
+  only('src/{routes,workers,jobs,prepare}.ts', {
+    regex: '^\\./(?!(?:routes|workers|jobs|prepare)\\.ts$|[^/]+/)',
+    message: 'Import from the domains, src/platform and src/context only. Let main pass in what is needed.',
+  }),
+  only(`src/${domain}/*.ts`, { regex: '^\\.\\./(?!(?:platform|context)/)', message: sideways }, ...packages),
+  // A foreign key: the tables know each other, whatever the code says.
+  only(
+    `src/${domain}/*.schema.ts`,
+    { regex: '^\\.\\./(?!(?:platform|context)/|[^./]+/[^/]+\\.schema\\.ts$)', message: sideways },
+    ...packages,
+  ),
+  only(
+    `src/${domain}/*/*.ts`,
+    { regex: '^\\.\\./\\.\\./(?!(?:platform|context)/)', message: sideways },
+    ...packages,
+  ),
+  only('src/platform/**/*.ts', {
+    regex: '^\\.\\./(?!context/)',
+    message:
+      'src/platform imports from itself and src/context only. Let main, routes or prepare pass in the rest.',
+  }),
+  // What defines them, what wraps them, and the programs: each is a process of its own, with a root of its own.
+  refuse(['src/context/*.ts'], {
+    regex: '^\\.\\./',
+    message: 'src/context imports nothing of the service. Take what it needs as a parameter.',
+  }),
+  refuse(['src/main.ts', 'src/migrate.ts'], { ...root, importNames: ['todo'] }, testContext),
+  refuse(['**/*.test.ts', 'test/**/*.ts'], {
+    ...root,
+    message: 'A test takes testContext(t), which ends with it.',
+  }),
+  { files: ['src/context/*.test.ts'], rules: { 'no-restricted-imports': 'off' } },
+]
+
+/** For files of src/, and for those of the pieces. */
+function only(file: string, ...refused: readonly Refused[]): Linter.Config {
+  return refuse([file, `generators/*/${file}`], ...refused, root, testContext)
+}
+
+function refuse(files: string[], ...refused: readonly Refused[]): Linter.Config {
+  return { files, rules: { 'no-restricted-imports': ['error', { patterns: refused }] } }
+}

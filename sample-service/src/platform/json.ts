@@ -1,0 +1,151 @@
+import { isUtf8 } from 'node:buffer'
+
+/** Deeper, and what walks through the value may have no stack left. */
+const maxLevels = 200
+
+/** Bytes or text that are not what they should be, or cannot be kept as they came. The message says why. */
+export class Undecodable extends Error {
+  override readonly name = 'Undecodable'
+}
+
+/**
+ * Bytes as text. A byte order mark at the beginning is dropped, as RFC 8259, 8.1 and the Encoding standard allow.
+ * @throws Undecodable if they are no UTF-8: a decoder that replaces what it cannot read would change it unseen
+ */
+export function decodeText(bytes: Buffer): string {
+  if (!isUtf8(bytes)) throw new Undecodable('its bytes are no UTF-8')
+  const text = bytes.toString('utf8')
+  return text.startsWith('\ufeff') ? text.slice(1) : text
+}
+
+/**
+ * Whether text of this Content-Type is UTF-8: its charset says so, or it has none.
+ * @param contentType `application/json; charset=utf-8`
+ */
+export function isUtf8Type(contentType: string): boolean {
+  const charsets = Array.from(contentType.matchAll(/;\s*charset\s*=\s*"?([^\s;"]*)/gi), ([, name]) => name)
+  return charsets.every((name) => /^utf-?8$/i.test(name ?? ''))
+}
+
+/**
+ * The value of a JSON text, of ours and of peers alike, without a change: JSON.parse would round a number that it cannot
+ * hold, drop the first of two members of one name, and let through half a surrogate pair, which no UTF-8 can hold again
+ * (RFC 7493, 2.1 to 2.3: I-JSON).
+ * @throws Undecodable if it is no JSON, nests deeper than 200 levels, or would be changed
+ */
+export function decodeJson(bytes: Buffer): unknown {
+  const text = decodeText(bytes)
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (error) {
+    throw new Undecodable(error instanceof Error ? error.message : String(error), { cause: error })
+  }
+  const members = checkedMembers(text)
+  if (members > 1 && countMembers(value) < members) {
+    throw new Undecodable('an object has two members of the same name')
+  }
+  // In UTF-8 there are no halves: they come as escapes, and only those that are still alone are written as such again.
+  if (surrogate.test(text) && surrogate.test(JSON.stringify(value))) {
+    throw new Undecodable('a text has half a surrogate pair')
+  }
+  return value
+}
+
+/** As an escape: behind an even number of backslashes, which stand for themselves. */
+const surrogate = /(?<!\\)(?:\\\\)*\\ud[89a-f]/i
+
+/**
+ * Counts the members of all objects in `text`, which is JSON.
+ * @throws Undecodable for a number that cannot be kept, and for too many levels
+ */
+function checkedMembers(text: string): number {
+  let members = 0
+  let levels = 0
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code === 0x22) at = endOfString(text, at)
+    else if (code === 0x3a) members++
+    else if (code === 0x7b || code === 0x5b) {
+      if (++levels > maxLevels) throw new Undecodable(`it nests deeper than ${maxLevels} levels`)
+    } else if (code === 0x7d || code === 0x5d) levels--
+    else if (code === 0x2d || (code >= 0x30 && code <= 0x39)) {
+      const end = endOfNumber(text, at)
+      if (!isKept(text, at, end)) {
+        const number = text.slice(at, Math.min(end, at + 40))
+        throw new Undecodable(`the number ${number} at ${at} cannot be kept exactly: send it as text`)
+      }
+      at = end - 1
+    }
+  }
+  return members
+}
+
+/** Where the string that begins at `start` has its closing quote. */
+function endOfString(text: string, start: number): number {
+  for (let quote = text.indexOf('"', start + 1); ; quote = text.indexOf('"', quote + 1)) {
+    let backslashes = 0
+    while (text.charCodeAt(quote - 1 - backslashes) === 0x5c) backslashes++
+    if (backslashes % 2 === 0) return quote
+  }
+}
+
+function endOfNumber(text: string, start: number): number {
+  let end = start + 1
+  // Digits, a point, signs, and the letter of an exponent.
+  for (
+    let code = text.charCodeAt(end);
+    code >= 0x2b && code !== 0x2c && code < 0x66;
+    code = text.charCodeAt(end)
+  ) {
+    if (code > 0x39 && code !== 0x45 && code !== 0x65) break
+    end++
+  }
+  return end
+}
+
+/**
+ * Whether the number at `start` comes out as it went in. A fraction of 17 digits names one double and no other (IEEE 754),
+ * and programs write such for 0.1; a whole number must be the same in each digit, for it may be an id.
+ */
+function isKept(text: string, start: number, end: number): boolean {
+  // 15 digits are always kept. Shorter than 5, an exponent is too small to do harm: 9e99.
+  if (end - start < 5) return true
+  const source = text.slice(start, end)
+  if (source.length < 16 && !/e/i.test(source)) return true
+  const sent = decimal(source)
+  const kept = decimal(String(Number(source)))
+  if (sent === undefined || kept === undefined) return false
+  if (sent.digits === kept.digits && sent.exponent === kept.exponent) return true
+  return sent.exponent < 0 && sent.digits.length <= 17 && kept.digits !== ''
+}
+
+/** A number as `digits` times ten to the power of `exponent`, without zeros at either end; '' is zero. */
+function decimal(source: string): { digits: string; exponent: number } | undefined {
+  const [, whole, fraction = '', power = '0'] = /^-?(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(source) ?? []
+  if (whole === undefined) return undefined
+  const all = (whole + fraction).replace(/^0+/, '')
+  const digits = withoutTrailingZeros(all)
+  if (digits === '') return { digits, exponent: 0 }
+  return { digits, exponent: Number(power) - fraction.length + all.length - digits.length }
+}
+
+function withoutTrailingZeros(digits: string): string {
+  let end = digits.length
+  while (digits.charCodeAt(end - 1) === 0x30) end--
+  return digits.slice(0, end)
+}
+
+/** How many members the objects in `top` have. */
+function countMembers(top: unknown): number {
+  let members = 0
+  const left = [top]
+  while (left.length > 0) {
+    const value = left.pop()
+    if (typeof value !== 'object' || value === null) continue
+    const inner: readonly unknown[] = Object.values(value)
+    if (!Array.isArray(value)) members += inner.length
+    for (const one of inner) if (typeof one === 'object') left.push(one)
+  }
+  return members
+}
