@@ -215,11 +215,13 @@ function text() {
   return z.string().min(1).meta({ allowed: 'text' })
 }
 
-/** A URL as the `example`. Secret, since it may hold a password. */
-function url(example: string) {
+/** A URL as the `example`, with one of `protocols`. Secret, since it may hold a password. */
+function url(example: string, protocols = /^/) {
   return z
     .string({ error: `is required: ${example}` })
-    .refine((value) => URL.canParse(value), { error: `must be a URL such as ${example}` })
+    .refine((value) => URL.canParse(value) && protocols.test(new URL(value).protocol), {
+      error: `must be a URL such as ${example}`,
+    })
     .meta({ allowed: example, secret: true })
 }
 

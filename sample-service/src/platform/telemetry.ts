@@ -88,9 +88,11 @@ export async function startTelemetry(
   const checking: CancelContext & Lifetime = withCancel(
     withValue(withoutCancel(ctx), contextName, 'telemetry check'),
   )
-  const checked = unreachable(checking, plan, process.env).then((found) => {
-    if (found !== undefined) reports.warnOfFailures(found.code, found.sentence)
-  })
+  const checked = unreachable(checking, plan, process.env)
+    .then((found) => {
+      if (found !== undefined) reports.warnOfFailures(found.code, found.sentence)
+    })
+    .finally(() => checking.cancel())
 
   return {
     metrics: prometheus.answer,

@@ -54,7 +54,9 @@ test('two traces, in one piece each: what was opened, with its statements, and w
   expect(Array.from(new Set(started.edges))).toEqual([
     'database > SELECT',
     'start-up > database',
+    'migrations > BEGIN',
     'migrations > SELECT',
+    'migrations > COMMIT',
     'start-up > migrations',
     'start-up > storage',
     'start-up > prepare',

@@ -178,15 +178,15 @@ test('a widget is deleted only if it is what its client says', async (t) => {
 
 test('a form in which no file was chosen is refused, and nothing is stored', async (t) => {
   const service = await startService(t)
-  const part =
-    'Content-Disposition: form-data; name="widget"; filename=""\r\nContent-Type: application/octet-stream'
+  const field = 'widget'
+  const part = `Content-Disposition: form-data; name="${field}"; filename=""\r\nContent-Type: application/octet-stream`
   const response = await fetch(`${service.url}/widgets`, {
     method: 'POST',
     body: `--x\r\n${part}\r\n\r\n\r\n--x--\r\n`,
     headers: { 'content-type': 'multipart/form-data; boundary=x' },
   })
   expect(response.status).toBe(400)
-  expect(await response.json()).toMatchObject({ detail: 'no file was chosen for the field "widget"' })
+  expect(await response.json()).toMatchObject({ detail: `no file was chosen for the field "${field}"` })
   await expectNothingStored(service)
 })
 
