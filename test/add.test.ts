@@ -113,11 +113,11 @@ describe('npm run add -- storage s3', () => {
     expect(first.out).toContain('Next: npm install')
     const after = treeOf(service)
     expect([...after.keys()].filter((path) => !tree.has(path)).sort()).toEqual([
-      'src/platform/storage-s3.test.ts',
-      'src/platform/storage-s3.ts',
+      'src/platform/storage/s3.test.ts',
+      'src/platform/storage/s3.ts',
       'test/support/s3.ts',
     ])
-    expect(after.get('src/platform/storages.ts')).toContain('return [s3Scheme()]')
+    expect(after.get('src/platform/storage/schemes.ts')).toContain('return [s3Scheme()]')
     const manifest = manifestOf(service)
     expect(Object.keys(manifest)).toEqual(Object.keys(before))
     expect(Object.keys(manifest.dependencies)).toEqual(
@@ -155,10 +155,10 @@ describe('npm run add -- client', () => {
     const after = treeOf(service)
     const added = [...after.keys()].filter((path) => !tree.has(path)).sort()
     expect(added).toEqual([
-      'src/platform/circuit.test.ts',
-      'src/platform/circuit.ts',
-      'src/platform/price-list-client.test.ts',
-      'src/platform/price-list-client.ts',
+      'src/platform/client/circuit.test.ts',
+      'src/platform/client/circuit.ts',
+      'src/platform/client/price-list-client.test.ts',
+      'src/platform/client/price-list-client.ts',
     ])
     for (const path of added) expect(after.get(path), path).not.toMatch(/widget/i)
     expect(
@@ -374,7 +374,7 @@ describe('with a terminal', () => {
       [/must be a URL such as/, '\x15http://payments:3000\r'],
       [/Write this\?/, 'y\r'],
     ])
-    expect(screen).toContain('+ src/platform/payments-client.ts')
+    expect(screen).toContain('+ src/platform/client/payments-client.ts')
     expect(code).toBe(0)
     expect(treeOf(service).get('.env.example')).toContain('# PAYMENTS_URL=http://payments:3000\n')
   })

@@ -124,7 +124,7 @@ describe('k8s/', () => {
       for (const argument of container.command ?? []) expectBuilt(argument)
     }
     const [container] = (await manifest('Deployment')).spec.template.spec.containers
-    const health = await read('src/platform/health.ts')
+    const health = await read('src/health/health.routes.ts')
     for (const probe of ['startupProbe', 'livenessProbe', 'readinessProbe'] as const) {
       const { path, port } = container[probe].httpGet
       expect(health).toContain(`path: '${path}'`)

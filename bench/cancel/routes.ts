@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { afterFunc } from '../../templates/service/src/context/context.ts'
 import type { Platform } from '../../templates/service/src/platform/platform.ts'
-import { route, type Route } from '../../templates/service/src/platform/route.ts'
+import { route, type Route } from '../../templates/service/src/platform/http/route.ts'
 import { machineMs, noteConnections } from './marks.ts'
 
 const tags = ['bench']

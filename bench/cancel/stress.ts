@@ -4,8 +4,8 @@ import { throwIfEnded } from '../../generator/ended.ts'
 import { cause, withTimeout, type Context } from '../../templates/service/src/context/context.ts'
 import { group } from '../../templates/service/src/context/group.ts'
 import { sleep } from '../../templates/service/src/context/sleep.ts'
-import { openDatabase, type Database } from '../../templates/service/src/platform/database.ts'
-import { createLog } from '../../templates/service/src/platform/log.ts'
+import { openDatabase, type Database } from '../../templates/service/src/platform/database/database.ts'
+import { createLog } from '../../templates/service/src/platform/telemetry/log.ts'
 import type { Options } from './options.ts'
 
 export interface Stress {

@@ -6,7 +6,7 @@ export interface Change {
   readonly replace: readonly (readonly [from: string, to: string])[]
 }
 
-const http = 'templates/service/src/platform/http.ts'
+const http = 'templates/service/src/platform/http/boundary.ts'
 
 export const changes: readonly Change[] = [
   {
@@ -21,7 +21,7 @@ export const changes: readonly Change[] = [
   },
   {
     title: 'without making a request id',
-    file: 'templates/service/src/platform/exchange.ts',
+    file: 'templates/service/src/platform/http/exchange.ts',
     replace: [[': randomUUID()', ": 'the same for all'"]],
   },
   {
@@ -31,7 +31,7 @@ export const changes: readonly Change[] = [
   },
   {
     title: 'without looking at the headers of the answer',
-    file: 'templates/service/src/platform/answer.ts',
+    file: 'templates/service/src/platform/http/answer.ts',
     replace: [['for (const [name, value] of response.headers) validateHeaderValue(name, value)', '']],
   },
   {
@@ -49,7 +49,7 @@ export const changes: readonly Change[] = [
   },
   {
     title: 'without an order among the requests of a connection',
-    file: 'templates/service/src/platform/server.ts',
+    file: 'templates/service/src/platform/http/server.ts',
     replace: [['inTurn(listener, flooded)', 'listener']],
   },
   {

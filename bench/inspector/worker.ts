@@ -6,15 +6,15 @@ import {
   withValue,
   type Context,
 } from '../../templates/service/src/context/context.ts'
-import { listenAdmin } from '../../templates/service/src/platform/admin.ts'
-import { createLog } from '../../templates/service/src/platform/log.ts'
-import { recentRequests, type RecentRequests } from '../../templates/service/src/platform/recent-requests.ts'
+import { listenAdmin } from '../../templates/service/src/platform/admin/admin.ts'
+import { createLog } from '../../templates/service/src/platform/telemetry/log.ts'
+import { recentRequests, type RecentRequests } from '../../templates/service/src/platform/telemetry/recent.ts'
 import { requestKey } from '../../templates/service/src/platform/request.ts'
-import { route } from '../../templates/service/src/platform/route.ts'
-import { listen } from '../../templates/service/src/platform/server.ts'
-import { span } from '../../templates/service/src/platform/span.ts'
-import { stepKey } from '../../templates/service/src/platform/steps.ts'
-import { startTelemetry } from '../../templates/service/src/platform/telemetry.ts'
+import { route } from '../../templates/service/src/platform/http/route.ts'
+import { listen } from '../../templates/service/src/platform/http/server.ts'
+import { span } from '../../templates/service/src/platform/telemetry/span.ts'
+import { stepKey } from '../../templates/service/src/platform/telemetry/steps.ts'
+import { startTelemetry } from '../../templates/service/src/platform/telemetry/telemetry.ts'
 import { ended } from '../../templates/service/src/context/ended.ts'
 
 // A service with contexts that do not end, in a process of its own: node worker.js <contexts> <with|without>. The parent reads the

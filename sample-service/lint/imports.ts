@@ -24,19 +24,19 @@ const testContext: Refused = {
 
 /** What a domain reaches through the platform, which takes a context there. */
 const packages: readonly Refused[] = [
-  { regex: '^@?hono(?:/|$)', message: 'A route is data: write route({ … }) of src/platform/route.ts.' },
+  { regex: '^@?hono(?:/|$)', message: 'A route is data: write route({ … }) of src/platform/http/route.ts.' },
   {
     regex:
       '^(?:pg|pg-.+|postgres|slonik|knex|mysql2|mongodb|redis|ioredis)(?:/|$)|^drizzle-orm/(?!pg-core$|zod$)',
-    message: 'A query has a context: write db.run(ctx, (q) => …) of src/platform/database.ts.',
+    message: 'A query has a context: write db.run(ctx, (q) => …) of src/platform/database/database.ts.',
   },
   {
     regex: '^@opentelemetry/',
-    message: 'A span hangs from a context: write span(ctx, name, work) of src/platform/span.ts.',
+    message: 'A span hangs from a context: write span(ctx, name, work) of src/platform/telemetry/span.ts.',
   },
   {
     regex: '^(?:pino|winston|bunyan)(?:/|$)',
-    message: 'A line belongs to a context: write log.info(ctx, …) of src/platform/log.ts.',
+    message: 'A line belongs to a context: write log.info(ctx, …) of src/platform/telemetry/log.ts.',
   },
   {
     regex: '^(?:undici|axios|got|ky|node-fetch|superagent)(?:/|$)',
@@ -57,6 +57,26 @@ const packages: readonly Refused[] = [
       'A context is handed on, never ambient. Take `ctx: Context`, and put the value into it with withValue.',
   },
 ]
+
+/** The rooms of src/platform, and the rooms that each imports from. Arrows run one way: a circle cannot be written here. */
+const rooms: Readonly<Record<string, readonly string[]>> = {
+  telemetry: [],
+  lifecycle: ['telemetry'],
+  database: ['telemetry'],
+  storage: ['telemetry'],
+  client: ['telemetry'],
+  http: ['lifecycle', 'telemetry'],
+  uploads: ['http', 'storage', 'telemetry'],
+  admin: ['http', 'telemetry'],
+  jobs: ['platform', 'lifecycle', 'database', 'telemetry'],
+}
+
+/** The files beside the rooms, from which every room may import. */
+const leaves = ['causes', 'request', 'problem', 'json', 'validate']
+const leaf: Refused = {
+  regex: '^(?:\\./|\\.\\./(?!context/))',
+  message: 'This file is below all rooms: it imports from src/context only.',
+}
 
 /**
  * Imports run one way: main → routes, workers, prepare → domains → platform → context. ESLint's own rule reads the text of
@@ -84,11 +104,18 @@ export const imports: Linter.Config[] = [
     { regex: '^\\.\\./\\.\\./(?!(?:platform|context)/)', message: sideways },
     ...packages,
   ),
-  only('src/platform/**/*.ts', {
-    regex: '^\\.\\./(?!context/)',
-    message:
-      'src/platform imports from itself and src/context only. Let main, routes or prepare pass in the rest.',
+  only('src/platform/*.ts', leaf),
+  only('src/platform/problem.ts', { ...leaf, regex: '^(?:\\./(?!causes\\.ts$)|\\.\\./(?!context/))' }),
+  only('src/platform/{platform,schemas}.ts', {
+    regex: '^(?:\\./admin/|\\.\\./(?!context/))',
+    message: 'platform.ts opens the rooms but admin, which shows the process: main opens that one.',
   }),
+  ...Object.entries(rooms).map(([room, below]) =>
+    only(`src/platform/${room}/*.ts`, {
+      regex: `^\\.\\./(?!(?:${[...below, ...leaves].join('|')})(?:/|\\.ts$)|\\.\\./context/)`,
+      message: `src/platform/${room} imports from ${[...below, 'context'].join(', ')} and the files beside the rooms only.`,
+    }),
+  ),
   // What defines them, what wraps them, and the programs: each is a process of its own, with a root of its own.
   refuse(['src/context/*.ts'], {
     regex: '^\\.\\./',

@@ -2,9 +2,10 @@ import { background, withoutCancel, withTimeout, type Context, type Lifetime } f
 import { errorOf } from './context/thrown.ts'
 import { withSignals } from './context/signals.ts'
 import { flushMsOf, loadConfig, type Config } from './config.ts'
-import { openDatabase, type Database } from './platform/database.ts'
-import { createLog, type Log, type ProcessLog } from './platform/log.ts'
-import { applyMigrations, migrationsFolder, schemas } from './platform/migrations.ts'
+import { openDatabase, type Database } from './platform/database/database.ts'
+import { createLog, type Log, type ProcessLog } from './platform/telemetry/log.ts'
+import { applyMigrations, migrationsFolder } from './platform/database/migrations.ts'
+import { schemas } from './platform/schemas.ts'
 
 /** How long the connection may take to close. */
 const closeMs = 2_000

@@ -26,9 +26,9 @@ const homes: readonly (readonly [module: string, names: readonly string[]])[] = 
   ['context/retry.ts', ['retry']],
   ['context/sleep.ts', ['sleep']],
   ['context/until.ts', ['until']],
-  ['platform/database.ts', ['type Database']],
-  ['platform/log.ts', ['type Log']],
-  ['platform/span.ts', ['span']],
+  ['platform/database/database.ts', ['type Database']],
+  ['platform/telemetry/log.ts', ['type Log']],
+  ['platform/telemetry/span.ts', ['span']],
 ]
 
 /** What every snippet may use. */

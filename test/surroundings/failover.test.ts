@@ -12,8 +12,8 @@ import { sql } from 'drizzle-orm'
 import { expect, test, type TestContext } from 'vitest'
 import { postgresUser, type User } from '../../templates/service/scripts/postgres-files.ts'
 import { testContext } from '../../templates/service/src/context/test-context.ts'
-import { openDatabase } from '../../templates/service/src/platform/database.ts'
-import { createLog } from '../../templates/service/src/platform/log.ts'
+import { openDatabase } from '../../templates/service/src/platform/database/database.ts'
+import { createLog } from '../../templates/service/src/platform/telemetry/log.ts'
 
 const bin = '/usr/lib/postgresql/15/bin'
 

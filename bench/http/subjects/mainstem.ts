@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { background } from '../../../templates/service/src/context/context.ts'
-import { createLog } from '../../../templates/service/src/platform/log.ts'
-import { route, type Route } from '../../../templates/service/src/platform/route.ts'
-import { listen } from '../../../templates/service/src/platform/server.ts'
-import { startTelemetry } from '../../../templates/service/src/platform/telemetry.ts'
+import { createLog } from '../../../templates/service/src/platform/telemetry/log.ts'
+import { route, type Route } from '../../../templates/service/src/platform/http/route.ts'
+import { listen } from '../../../templates/service/src/platform/http/server.ts'
+import { startTelemetry } from '../../../templates/service/src/platform/telemetry/telemetry.ts'
 
 const root = background()
 const log = createLog({ level: 'silent', service: 'bench' })

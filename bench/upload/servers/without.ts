@@ -12,7 +12,7 @@ register(
   `data:text/javascript,${encodeURIComponent(`
     const replaced = ${JSON.stringify(replaced)}
     export async function resolve(specifier, context, next) {
-      const other = context.parentURL?.split('?')[0].endsWith('/src/platform/storage.ts') ? replaced[specifier] : undefined
+      const other = context.parentURL?.split('?')[0].endsWith('/src/platform/storage/storage.ts') ? replaced[specifier] : undefined
       return other === undefined ? next(specifier, context) : { ...(await next(other, context)), shortCircuit: true }
     }`)}`,
 )

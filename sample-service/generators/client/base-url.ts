@@ -1,6 +1,6 @@
 /**
  * Parses a base URL and returns it without a final slash. Throws an Error of one sentence for what a client does not accept
- * (platform/client-order.ts).
+ * (platform/client/order.ts).
  */
 export function baseUrlFrom(typed: string): string {
   const url = URL.canParse(typed) ? new URL(typed) : undefined

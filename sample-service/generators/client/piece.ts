@@ -23,7 +23,7 @@ export const client: Piece = {
     const [name, type, open, variable] = ['widget', 'WidgetClient', 'widgetClient', 'WIDGET_URL'].map(
       (text) => stampNames(text, noun),
     ) as [string, string, string, string]
-    const from = stampNames('./widget-client.ts', noun)
+    const from = stampNames('./client/widget-client.ts', noun)
     const baseUrl = baseUrlFrom(flags['base-url'] ?? '')
     const platform = 'src/platform/platform.ts'
     return [

@@ -8,11 +8,11 @@ export const storage: Piece = {
   folder: import.meta.dirname,
   wirings: [
     {
-      file: 'src/platform/storages.ts',
+      file: 'src/platform/storage/schemes.ts',
       within: 'schemes',
       as: 'item',
       call: 's3Scheme',
-      from: './storage-s3.ts',
+      from: './s3.ts',
       takes: [],
     },
   ],

@@ -37,7 +37,7 @@ export interface Scene {
   act(acting: Acting): Promise<number>
 }
 
-/** What Envoy calls the milliseconds that a caller will wait: src/platform/deadline.ts. */
+/** What Envoy calls the milliseconds that a caller will wait: src/platform/http/deadline.ts. */
 const callerTimeout = 'x-envoy-expected-rq-timeout-ms'
 const waits: Line = [['$ ', 'dim'], ['curl /demo/report']]
 

@@ -1,7 +1,7 @@
 /**
  * Promise: What one service does for another ends with it: one hang-up, one deadline, one trace.
  * Go: `http.NewRequestWithContext(ctx, method, url, body)`
- * Held by: src/platform/client.ts, src/platform/client-attempt.ts
+ * Held by: src/platform/client/client.ts, src/platform/client/attempt.ts
  */
 import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'

@@ -1,13 +1,13 @@
 /**
  * Promise: Nothing that a call sets, breaks or fails with reaches the next one on its connection, and no error tells a value.
  * Go: `(*sql.Conn).Raw` with `driver.SessionResetter`, `driver.ErrBadConn`, pgx's `MaxConnLifetimeJitter`
- * Held by: src/platform/database-session.ts, src/platform/database-errors.ts, src/platform/pool-lifetime.ts
+ * Held by: src/platform/database/session.ts, src/platform/database/errors.ts, src/platform/database/pool-lifetime.ts
  */
 import { sql } from 'drizzle-orm'
 import { integer, pgTable, text } from 'drizzle-orm/pg-core'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { QueryFailed } from '../../src/platform/database-errors.ts'
-import type { Queries } from '../../src/platform/database-queries.ts'
+import { QueryFailed } from '../../src/platform/database/errors.ts'
+import type { Queries } from '../../src/platform/database/queries.ts'
 import { Problem } from '../../src/platform/problem.ts'
 import { openTestDatabase } from '../support/database.ts'
 import { startCollector } from '../support/otlp.ts'

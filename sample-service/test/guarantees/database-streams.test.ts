@@ -1,13 +1,13 @@
 /**
  * Promise: Rows are streamed no faster than they are read, and end with their context.
  * Go: `rows, err := db.QueryContext(ctx, …)`; `defer rows.Close()`
- * Held by: src/platform/database-stream.ts
+ * Held by: src/platform/database/stream.ts
  */
 import { sql } from 'drizzle-orm'
 import { expect, test } from 'vitest'
 import { integer, pgTable, text } from 'drizzle-orm/pg-core'
 import { cause, withCancel, withTimeout } from '../../src/context/context.ts'
-import type { Queries } from '../../src/platform/database-queries.ts'
+import type { Queries } from '../../src/platform/database/queries.ts'
 import { eventually, open } from '../support/client.ts'
 import { openTestDatabase, type TestDatabase } from '../support/database.ts'
 import { startService } from '../support/service.ts'

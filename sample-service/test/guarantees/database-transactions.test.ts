@@ -1,7 +1,7 @@
 /**
  * Promise: A transaction whose context ends, at whichever step, is there as a whole or not at all.
  * Go: `tx, err := db.BeginTx(ctx, nil)`; `defer tx.Rollback()`
- * Held by: src/platform/database-transaction.ts, src/platform/connection.ts
+ * Held by: src/platform/database/transaction.ts, src/platform/database/connection.ts
  */
 import { sql } from 'drizzle-orm'
 import { expect, test } from 'vitest'
@@ -14,9 +14,9 @@ import {
   type Context,
 } from '../../src/context/context.ts'
 import { until } from '../../src/context/until.ts'
-import { CommitOutcomeUnknown } from '../../src/platform/database-errors.ts'
-import type { Queries } from '../../src/platform/database-queries.ts'
-import type { Database } from '../../src/platform/database.ts'
+import { CommitOutcomeUnknown } from '../../src/platform/database/errors.ts'
+import type { Queries } from '../../src/platform/database/queries.ts'
+import type { Database } from '../../src/platform/database/database.ts'
 import { openTestDatabase } from '../support/database.ts'
 
 const insert = (q: Queries, id: number): Promise<unknown> => q.execute(sql`insert into things values (${id})`)

@@ -1,14 +1,14 @@
 /**
  * Promise: What is stored is read as it was written, whatever the server, the database or the role has set.
  * Go: pgx sends the settings it needs with the start-up packet
- * Held by: src/platform/postgres-client.ts
+ * Held by: src/platform/database/client.ts
  */
 import { sql } from 'drizzle-orm'
 import pg from 'pg'
 import { expect, test, type TestContext } from 'vitest'
 import type { Context } from '../../src/context/context.ts'
 import { testContext } from '../../src/context/test-context.ts'
-import { openDatabase, type Database } from '../../src/platform/database.ts'
+import { openDatabase, type Database } from '../../src/platform/database/database.ts'
 import { openTestDatabase } from '../support/database.ts'
 import { createDatabase } from '../support/postgres.ts'
 import { startProxy } from '../support/proxy.ts'

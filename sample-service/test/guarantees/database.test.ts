@@ -1,13 +1,13 @@
 /**
  * Promise: A statement ends in Postgres with its context, and its cancel hits no other.
  * Go: `db.QueryContext(ctx, …)`, `db.BeginTx(ctx, nil)`
- * Held by: src/platform/database.ts, src/platform/connection.ts, src/platform/postgres-cancel.ts
+ * Held by: src/platform/database/database.ts, src/platform/database/connection.ts, src/platform/database/cancel.ts
  */
 import { sql } from 'drizzle-orm'
 import { expect, test } from 'vitest'
 import { cause, withCancel, withTimeout } from '../../src/context/context.ts'
-import { ConnectionLost, QueryFailed } from '../../src/platform/database-errors.ts'
-import type { Queries } from '../../src/platform/database-queries.ts'
+import { ConnectionLost, QueryFailed } from '../../src/platform/database/errors.ts'
+import type { Queries } from '../../src/platform/database/queries.ts'
 import { Problem } from '../../src/platform/problem.ts'
 import { eventually } from '../support/client.ts'
 import { openTestDatabase } from '../support/database.ts'

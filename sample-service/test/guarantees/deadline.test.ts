@@ -1,7 +1,7 @@
 /**
  * Promise: A deadline that passes is answered with 504, and the work has stopped.
  * Go: `ctx, cancel := context.WithTimeout(r.Context(), limit); defer cancel()`
- * Held by: src/platform/http.ts, src/platform/deadline.ts
+ * Held by: src/platform/http/boundary.ts, src/platform/http/deadline.ts
  */
 import { expect, test } from 'vitest'
 import { connection, eventually, liveContexts, running } from '../support/client.ts'

@@ -1,7 +1,7 @@
 /**
  * Promise: A request leaves nothing behind, however it ended: no context, no connection, no descriptor.
  * Go: `defer cancel()` after every `context.With…`, and `goleak.VerifyNone(t)`
- * Held by: src/context/context.ts, src/platform/http.ts, src/platform/connection.ts, src/platform/client.ts
+ * Held by: src/context/context.ts, src/platform/http/boundary.ts, src/platform/database/connection.ts, src/platform/client/client.ts
  */
 import { existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'

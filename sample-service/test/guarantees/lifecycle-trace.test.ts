@@ -1,7 +1,7 @@
 /**
  * Promise: A start and a stop are a trace each, with a span for each phase, whether they succeed or fail.
  * Go: `ctx, span := tracer.Start(ctx, "start-up"); defer span.End()` in `main`
- * Held by: src/main.ts, src/platform/span.ts, src/platform/closers.ts, src/platform/server.ts
+ * Held by: src/main.ts, src/platform/telemetry/span.ts, src/platform/lifecycle/closers.ts, src/platform/http/server.ts
  */
 import { expect, test, type TestContext } from 'vitest'
 import { eventually, open, running } from '../support/client.ts'

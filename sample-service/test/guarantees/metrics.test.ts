@@ -1,7 +1,7 @@
 /**
  * Promise: What stopped because its context had ended is counted, by layer and by cause, with how long it went on for nobody.
  * Go: `context.Cause(ctx)` in a counter's label, and `time.Since(end)` in a histogram, by hand in each handler
- * Held by: src/platform/unwound.ts, src/platform/metrics.ts, src/platform/client-metrics.ts
+ * Held by: src/platform/telemetry/unwound.ts, src/platform/telemetry/metrics.ts, src/platform/client/metrics.ts
  */
 import { expect, test } from 'vitest'
 import { eventually, open, running } from '../support/client.ts'

@@ -1,7 +1,7 @@
 /**
  * Promise: Any number of instances may migrate at once, and the service starts on no database that lacks a migration.
  * Go: `migrate.Up` of golang-migrate, under pg_advisory_lock, with a ctx
- * Held by: src/migrate.ts, src/platform/migrations.ts, src/platform/migration-journal.ts, src/platform/database-grants.ts
+ * Held by: src/migrate.ts, src/platform/database/migrations.ts, src/platform/database/journal.ts, src/platform/database/grants.ts
  */
 import { execFile } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
@@ -17,8 +17,8 @@ import { expect, inject, test, type TestContext } from 'vitest'
 import { makeDatabase } from '../../scripts/databases.ts'
 import { withCancel } from '../../src/context/context.ts'
 import { testContext } from '../../src/context/test-context.ts'
-import { openDatabase } from '../../src/platform/database.ts'
-import { applyMigrations, requireMigrated } from '../../src/platform/migrations.ts'
+import { openDatabase } from '../../src/platform/database/database.ts'
+import { applyMigrations, requireMigrated } from '../../src/platform/database/migrations.ts'
 import { eventually } from '../support/client.ts'
 import { recordedLog } from '../support/recorded-log.ts'
 import { startProcess, type LogLine } from '../support/service.ts'

@@ -1,7 +1,7 @@
 /**
  * Promise: The spans of one request are one tree, and tell how it ended.
  * Go: `ctx, span := tracer.Start(ctx, name); defer span.End()`
- * Held by: src/platform/span.ts, src/platform/server-span.ts, src/platform/telemetry.ts
+ * Held by: src/platform/telemetry/span.ts, src/platform/http/span.ts, src/platform/telemetry/telemetry.ts
  */
 import { expect, test, type TestContext } from 'vitest'
 import { eventually, open, running } from '../support/client.ts'

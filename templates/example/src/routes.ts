@@ -1,6 +1,6 @@
-import { healthRoutes } from './platform/health.ts'
+import { healthRoutes } from './health/health.routes.ts'
 import type { Platform } from './platform/platform.ts'
-import type { Route } from './platform/route.ts'
+import type { Route } from './platform/http/route.ts'
 import { widgetRoutes } from './widgets/widgets.routes.ts'
 
 /** The HTTP surface: everything the public listener answers, but for the pages that are made from it. */

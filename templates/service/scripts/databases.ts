@@ -4,9 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
 import { todo, withTimeout } from '../src/context/context.ts'
-import { openDatabase } from '../src/platform/database.ts'
-import { createLog } from '../src/platform/log.ts'
-import { applyMigrations, migrationsFolder, schemas } from '../src/platform/migrations.ts'
+import { openDatabase } from '../src/platform/database/database.ts'
+import { createLog } from '../src/platform/telemetry/log.ts'
+import { applyMigrations, migrationsFolder } from '../src/platform/database/migrations.ts'
+import { schemas } from '../src/platform/schemas.ts'
 import { startPostgres, type Postgres } from './postgres.ts'
 
 /**

@@ -16,7 +16,7 @@ export interface Field {
 interface FieldType {
   /** The function of drizzle's pg-core that makes its column, with the rest of its arguments and calls. */
   readonly column: { readonly call: string; readonly options?: string; readonly then?: string }
-  /** The schema of the input: zod's, or a function of `src/platform/values.ts`. */
+  /** The schema of the input: zod's, or a function of `src/platform/http/values.ts`. */
   readonly input: string
   /** The schema of a query parameter; undefined if lists cannot be filtered by the field. */
   readonly parameter: string | undefined

@@ -142,14 +142,14 @@ function importEdits(
   table: string,
   parents: ReadonlyMap<string, Parent>,
 ): Edit[] {
-  const values = source.getImportDeclaration('../platform/values.ts')
+  const values = source.getImportDeclaration('../platform/http/values.ts')
   if (values !== undefined) {
     const used = fields.flatMap(({ type }) => [type.input, type.parameter ?? ''])
     // A schema that does not begin with z. is a function of that file.
     const called = used.flatMap((code) => /^\w+(?=\()/.exec(code) ?? [])
     // The limit of a list is an integer for every resource.
     const names = sortedNames(['integerParameter', ...called])
-    return [replace(values, `import { ${names.join(', ')} } from '../platform/values.ts'`)]
+    return [replace(values, `import { ${names.join(', ')} } from '../platform/http/values.ts'`)]
   }
   const core = source.getImportDeclaration('drizzle-orm/pg-core')
   if (core === undefined || !path.endsWith('.schema.ts')) return []

@@ -16,11 +16,11 @@ export const worker: Piece = {
       takes: ['Platform'],
     },
     {
-      file: 'src/platform/migrations.ts',
+      file: 'src/platform/schemas.ts',
       within: 'schemas',
       as: 'item',
       call: 'workerSchema',
-      from: './worker-schema.ts',
+      from: './jobs/schema.ts',
       takes: [],
     },
     {

@@ -2,7 +2,7 @@ import { check } from '../support.ts'
 import { stayInTransaction } from './stay-in-transaction.ts'
 
 const imports = `import type { Context } from '../context/context.ts'
-import type { Database } from '../platform/database.ts'
+import type { Database } from '../platform/database/database.ts'
 declare const db: Database
 `
 

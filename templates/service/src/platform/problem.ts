@@ -1,7 +1,5 @@
-import { DeadlineExceeded, type Context } from '../context/context.ts'
-import { CallFailed } from './call-failed.ts'
+import { cause, DeadlineExceeded, type Context } from '../context/context.ts'
 import { ClientDisconnected, ServerShutdown } from './causes.ts'
-import { cause } from '../context/context.ts'
 
 /** One thing that is wrong with a request: where it stands, and why it was refused. */
 export interface InvalidField {
@@ -118,27 +116,13 @@ export function problemOf(ctx: Context, error: unknown): Problem {
     })
   }
   if (error instanceof Problem) return error
-  if (error instanceof CallFailed) return peerProblem(error)
+  if (carriesProblem(error)) return error.problem
   return new Problem(500, 'Internal Server Error', 'the service failed; its log has the details', {
     cause: error,
   })
 }
 
-/** A peer's failure as ours, to a client that need not know whom we call. A peer that says "later" is handed on. */
-function peerProblem(error: CallFailed): Problem {
-  const { how, status, transient, retryAfterMs = 1_000 } = error
-  if (how === 'timeout' || status === 504) {
-    return new Problem(504, 'Gateway Timeout', 'a service that this one needs did not answer in time', {
-      cause: error,
-    })
-  }
-  if (transient && status !== 502) {
-    return new Problem(503, 'Service Unavailable', 'a service that this one needs is not available', {
-      headers: { 'retry-after': String(Math.ceil(retryAfterMs / 1_000)) },
-      cause: error,
-    })
-  }
-  return new Problem(502, 'Bad Gateway', 'a service that this one needs did not answer as it should', {
-    cause: error,
-  })
+/** An error of another room that says itself how it is answered, such as CallFailed. */
+function carriesProblem(error: unknown): error is Error & { readonly problem: Problem } {
+  return error instanceof Error && 'problem' in error && error.problem instanceof Problem
 }

@@ -1,7 +1,7 @@
 /**
  * Promise: An answer says what is wrong with the request, and nothing of the inside.
  * Go: handlers return an `error`, and one function writes it: `respond(w, statusOf(err), err)`
- * Held by: src/platform/http.ts, src/platform/problem.ts, src/platform/input.ts
+ * Held by: src/platform/http/boundary.ts, src/platform/problem.ts, src/platform/http/input.ts
  */
 import { describe, expect, test } from 'vitest'
 import { connection, eventually, liveContexts, open } from '../support/client.ts'

@@ -1,7 +1,7 @@
 /**
  * Promise: A wall clock that is set, forward or back, lengthens no request and cuts none short.
  * Go: `time.Now()` has a monotonic reading, which timers go by
- * Held by: src/context/context.ts, src/platform/database-transaction.ts
+ * Held by: src/context/context.ts, src/platform/database/transaction.ts
  */
 import { expect, test } from 'vitest'
 import { eventually, open, running } from '../support/client.ts'

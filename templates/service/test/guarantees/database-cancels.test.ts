@@ -1,7 +1,7 @@
 /**
  * Promise: The cancel of a statement reaches its backend and hits no other statement, over the control connection and, where that cannot be, with a CancelRequest.
  * Go: pgx cancels with a CancelRequest, and closes the connection
- * Held by: src/platform/postgres-cancel.ts, src/platform/postgres-control.ts, src/platform/postgres-side.ts
+ * Held by: src/platform/database/cancel.ts, src/platform/database/control.ts, src/platform/database/packet.ts
  */
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -11,7 +11,7 @@ import { join } from 'node:path'
 import { sql } from 'drizzle-orm'
 import { describe, expect, test, vi } from 'vitest'
 import { cause, withCancel, withTimeout, type Context } from '../../src/context/context.ts'
-import { openDatabase, type Database } from '../../src/platform/database.ts'
+import { openDatabase, type Database } from '../../src/platform/database/database.ts'
 import { eventually } from '../support/client.ts'
 import { openTestDatabase } from '../support/database.ts'
 import type { Link } from '../support/proxy.ts'

@@ -1,7 +1,7 @@
 /**
  * Promise: A database that is full, down or silent is a 503 in time, and recovers by itself; a pool at work is not.
  * Go: `db.PingContext(ctx)`, `driver.ErrBadConn`
- * Held by: src/platform/database.ts, src/platform/database-errors.ts, src/platform/health.ts
+ * Held by: src/platform/database/database.ts, src/platform/database/errors.ts, src/health/health.routes.ts
  */
 import { sql } from 'drizzle-orm'
 import type pg from 'pg'
@@ -9,8 +9,8 @@ import { afterAll, beforeAll, describe, expect, test, type TestContext } from 'v
 import { cause, withCancel, type Context } from '../../src/context/context.ts'
 import { testContext } from '../../src/context/test-context.ts'
 import { migrateDatabase } from '../../scripts/databases.ts'
-import type { Queries } from '../../src/platform/database-queries.ts'
-import { openDatabase, type Database } from '../../src/platform/database.ts'
+import type { Queries } from '../../src/platform/database/queries.ts'
+import { openDatabase, type Database } from '../../src/platform/database/database.ts'
 import { certificate, privateKey } from '../support/certificate.ts'
 import { eventually, open, running } from '../support/client.ts'
 import { openTestDatabase } from '../support/database.ts'

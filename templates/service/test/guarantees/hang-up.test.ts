@@ -1,7 +1,7 @@
 /**
  * Promise: A client that hangs up takes its work with it, down to the statement in Postgres.
  * Go: `r.Context()` is cancelled when the connection closes
- * Held by: src/platform/http.ts, src/platform/connection.ts
+ * Held by: src/platform/http/boundary.ts, src/platform/database/connection.ts
  */
 import { readdir, readlink } from 'node:fs/promises'
 import { connect } from 'node:net'

@@ -1,7 +1,7 @@
 /**
  * Promise: A service whose log nobody reads any more goes on serving, and stops as ever.
  * Go: a write to a pipe that is full waits, and to one that is broken is SIGPIPE, which ends the process; here neither is so
- * Held by: src/platform/stdout.ts, src/platform/log.ts, src/platform/closers.ts, src/platform/process.ts
+ * Held by: src/platform/telemetry/stdout.ts, src/platform/telemetry/log.ts, src/platform/lifecycle/closers.ts, src/platform/lifecycle/process.ts
  */
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'

@@ -1,7 +1,7 @@
 /**
  * Promise: A signal closes the door and lets those inside finish; what is still there after that is cancelled.
  * Go: `srv.Shutdown(ctx)`, then the `cancel` of the context that `srv.BaseContext` returned
- * Held by: src/platform/server.ts, src/platform/late-connections.ts, src/platform/exchange.ts, src/platform/process.ts, src/platform/closers.ts
+ * Held by: src/platform/http/server.ts, src/platform/http/late-connections.ts, src/platform/http/exchange.ts, src/platform/lifecycle/process.ts, src/platform/lifecycle/closers.ts
  */
 import { once } from 'node:events'
 import { connect } from 'node:net'

@@ -1,7 +1,7 @@
 /**
  * Promise: A start-up that cannot succeed ends in time, with one line that says why.
  * Go: `ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)`, and `log.Fatal(err)`
- * Held by: src/main.ts, src/config.ts, src/platform/database.ts, src/platform/database-answer.ts
+ * Held by: src/main.ts, src/config.ts, src/platform/database/database.ts, src/platform/database/answer.ts
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { connect, createServer, type AddressInfo } from 'node:net'

@@ -4,7 +4,7 @@ import { buffer } from 'node:stream/consumers'
 import { describe, expect, test, type TestContext } from 'vitest'
 import { withCancel, type Context } from '../../src/context/context.ts'
 import { testContext } from '../../src/context/test-context.ts'
-import { ContentMissing, type Storage } from '../../src/platform/storage.ts'
+import { ContentMissing, type Storage } from '../../src/platform/storage/storage.ts'
 
 /** A storage of the test's own, empty, and what its tests must see of it from outside. */
 export interface StorageUnderTest {
@@ -34,7 +34,7 @@ const ended = new Error('over')
 const minuteMs = 60_000
 const keepNothing = (): Promise<Set<string>> => Promise.resolve(new Set())
 
-/** What every storage promises, as tests: `src/platform/storage.ts` says it in words. */
+/** What every storage promises, as tests: `src/platform/storage/storage.ts` says it in words. */
 export function testStorage(open: (ctx: Context, t: TestContext) => Promise<StorageUnderTest>): void {
   async function setUp(t: TestContext) {
     const ctx = testContext(t)

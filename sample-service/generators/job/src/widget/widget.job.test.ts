@@ -2,8 +2,8 @@ import { expect, test, type TestContext } from 'vitest'
 import { eventually, open, running } from '../../test/support/client.ts'
 import { startProcess, startService, type LogLine, type RunningService } from '../../test/support/service.ts'
 import { testContext } from '../context/test-context.ts'
-import { openDatabase } from '../platform/database.ts'
-import { createLog } from '../platform/log.ts'
+import { openDatabase } from '../platform/database/database.ts'
+import { createLog } from '../platform/telemetry/log.ts'
 import { enqueueWidget } from './widget.job.ts'
 
 test('the job widget is done when its transaction was committed, and only then', async (t) => {

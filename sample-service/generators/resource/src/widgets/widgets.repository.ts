@@ -1,10 +1,10 @@
 import { and, desc, eq, inArray, lt, notInArray, sql } from 'drizzle-orm'
 import { v7 as uuidv7 } from 'uuid'
 import type { Context } from '../context/context.ts'
-import type { Database } from '../platform/database.ts'
-import { preconditionFailed, type Versions } from '../platform/etag.ts'
+import type { Database } from '../platform/database/database.ts'
+import { preconditionFailed, type Versions } from '../platform/http/etag.ts'
 import { notFound } from '../platform/problem.ts'
-import { brokenReference, equalTo } from '../platform/rows.ts'
+import { brokenReference, equalTo } from '../platform/database/rows.ts'
 import type { WidgetFields, WidgetFilter } from './widgets.api.ts'
 import { widgets, type WidgetRow } from './widgets.schema.ts'
 

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Platform } from '../platform/platform.ts'
-import { route, type Route } from '../platform/route.ts'
+import { route, type Route } from '../platform/http/route.ts'
 import { Widget, WidgetFields, WidgetPage, WidgetQuery } from './widgets.api.ts'
 import { widgetHandlers } from './widgets.handlers.ts'
 

@@ -1,5 +1,5 @@
 import type { Platform } from '../platform/platform.ts'
-import { route, type Route } from '../platform/route.ts'
+import { route, type Route } from '../platform/http/route.ts'
 import { answerWidget, WidgetAnswer, WidgetInput } from './widget.handlers.ts'
 
 /** The endpoint of widget, with its place in `/openapi.json`. */

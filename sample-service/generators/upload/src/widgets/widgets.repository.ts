@@ -1,6 +1,6 @@
 import { desc, eq, inArray, sql } from 'drizzle-orm'
 import type { Context } from '../context/context.ts'
-import type { Database } from '../platform/database.ts'
+import type { Database } from '../platform/database/database.ts'
 import { notFound } from '../platform/problem.ts'
 import { widgets, type NewWidget, type WidgetRow } from './widgets.schema.ts'
 

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Platform } from '../platform/platform.ts'
-import { route, type Route } from '../platform/route.ts'
-import { integerParameter } from '../platform/values.ts'
+import { route, type Route } from '../platform/http/route.ts'
+import { integerParameter } from '../platform/http/values.ts'
 import { Cursor, Widget, WidgetPage, Widgets } from './widgets.api.ts'
 import { widgetHandlers } from './widgets.handlers.ts'
 

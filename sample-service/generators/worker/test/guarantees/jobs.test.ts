@@ -1,7 +1,7 @@
 /**
  * Promise: A job that was enqueued is done: once where nothing fails, again after a failure, a crash or a stop, and never twice at once.
  * Go: `river.Client.InsertTx(ctx, tx, args, nil)`, and `Work(ctx, job)` under the context that `client.Stop` ends
- * Held by: src/platform/jobs.ts, src/platform/job-run.ts, src/platform/worker.ts, src/platform/worker-engine.ts, src/platform/worker-lease.ts
+ * Held by: src/platform/jobs/jobs.ts, src/platform/jobs/run.ts, src/platform/jobs/worker.ts, src/platform/jobs/engine.ts, src/platform/jobs/lease.ts
  */
 import pg from 'pg'
 import { expect, inject, test, type TestContext } from 'vitest'

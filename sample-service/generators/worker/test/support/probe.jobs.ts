@@ -1,8 +1,8 @@
 import { sql } from 'drizzle-orm'
 import { z } from 'zod'
-import { enqueue, job, schedule, type Job, type JobKind } from '../../src/platform/jobs.ts'
+import { enqueue, job, schedule, type Job, type JobKind } from '../../src/platform/jobs/jobs.ts'
 import type { Platform } from '../../src/platform/platform.ts'
-import { route, type Route } from '../../src/platform/route.ts'
+import { route, type Route } from '../../src/platform/http/route.ts'
 
 const Input = z.object({ seconds: z.number().min(0).max(60) })
 const Query = z.object({

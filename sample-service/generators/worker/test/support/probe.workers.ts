@@ -1,7 +1,7 @@
 import { jobs } from '../../src/jobs.ts'
 import type { Platform } from '../../src/platform/platform.ts'
-import { jobWorker } from '../../src/platform/worker.ts'
-import type { Worker } from '../../src/platform/workers.ts'
+import { jobWorker } from '../../src/platform/jobs/worker.ts'
+import type { Worker } from '../../src/platform/lifecycle/workers.ts'
 import { probeJobs } from './probe.jobs.ts'
 
 /** In place of src/workers.ts: the service's jobs, and those of the guarantees. */

@@ -1,7 +1,7 @@
-import type { Job } from './platform/jobs.ts'
+import type { Job } from './platform/jobs/jobs.ts'
 import type { Platform } from './platform/platform.ts'
-import { jobWorker } from './platform/worker.ts'
-import type { Worker } from './platform/workers.ts'
+import { jobWorker } from './platform/jobs/worker.ts'
+import type { Worker } from './platform/lifecycle/workers.ts'
 
 /** How many jobs one process runs at the same time. */
 const concurrency = 4

@@ -1,8 +1,8 @@
 import { sql } from 'drizzle-orm'
 import { z } from 'zod'
 import type { Context } from '../context/context.ts'
-import type { Queries } from '../platform/database-queries.ts'
-import { enqueue, job, type Job, type JobKind } from '../platform/jobs.ts'
+import type { Queries } from '../platform/database/queries.ts'
+import { enqueue, job, type Job, type JobKind } from '../platform/jobs/jobs.ts'
 import type { Platform } from '../platform/platform.ts'
 
 /** What the job is given: a text of at most 200 characters. An example, to be replaced. */

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { integerParameter, text } from '../platform/values.ts'
+import { integerParameter, text } from '../platform/http/values.ts'
 import type { WidgetRow } from './widgets.schema.ts'
 
 /** What clients say of a widget, all of it in each change. */

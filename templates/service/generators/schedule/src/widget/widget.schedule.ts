@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import type { Context } from '../context/context.ts'
-import { schedule, type Job, type ScheduleOptions } from '../platform/jobs.ts'
+import { schedule, type Job, type ScheduleOptions } from '../platform/jobs/jobs.ts'
 import type { Platform } from '../platform/platform.ts'
 
 /** In UTC. Each tick is run once, by one of the instances; ticks that pass while none is up are not made up for. */

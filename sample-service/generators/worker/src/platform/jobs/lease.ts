@@ -1,0 +1,93 @@
+import pg from 'pg'
+import { withTimeout, type CancelContext, type Context, type Lifetime } from '../../context/context.ts'
+import { sleep } from '../../context/sleep.ts'
+import { until } from '../../context/until.ts'
+
+/** The cause of a job's context when its worker cannot prove any more that it is alive: another one may run the job. */
+export class LeaseLost extends Error {
+  override readonly name = 'LeaseLost'
+}
+
+/** How often it is looked who is alive. Who is missed by two looks in a row is taken for dead. */
+const lookMs = 2_000
+/** How long Postgres may take to answer. */
+const answerMs = 5_000
+
+/**
+ * Proof that a worker is alive: a lock in Postgres that lasts as long as one connection of this process, and no longer.
+ * Without it the jobs of a process that was killed would wait until graphile-worker takes them for lost: four hours.
+ */
+export interface Lease {
+  /** Takes the lock of the worker that jobs name in `locked_by`, and from then on gives back the jobs of dead workers. */
+  hold(worker: string): Promise<void>
+  close(ctx: Context): Promise<void>
+}
+
+/** Connects. When the connection is lost, or Postgres does not answer on it, `working` is cancelled with LeaseLost. */
+export async function openLease(
+  ctx: Context,
+  working: CancelContext & Lifetime,
+  { url, applicationName }: { url: string; applicationName: string },
+): Promise<Lease> {
+  const client = new pg.Client({ connectionString: url, application_name: applicationName, keepAlive: true })
+  const lose = (why: unknown): void =>
+    working.cancel(new LeaseLost('the connection that proves this worker alive is lost', { cause: why }))
+  client.on('error', lose).on('end', () => lose(new Error('it was closed')))
+  let held: Promise<void> | undefined
+  let looking: Promise<void> | undefined
+  try {
+    await until(ctx, client.connect())
+    await until(ctx, client.query(quickToNotice))
+  } catch (error) {
+    // Not waited for: a connection attempt that hangs would hold up the start.
+    client.end().catch(() => undefined)
+    throw error
+  }
+
+  async function take(worker: string): Promise<void> {
+    await until(working, client.query('select pg_advisory_lock(hashtextextended($1, 0))', [worker]))
+    looking = look(working, client, worker).catch(lose)
+  }
+  return {
+    hold(worker) {
+      held ??= take(worker)
+      return held
+    },
+    async close(ctx) {
+      working.cancel()
+      await looking
+      await until(ctx, client.end())
+    },
+  }
+}
+
+/** A machine that is gone tells nobody: Postgres is to notice within half a minute, not after two hours. */
+const quickToNotice =
+  'set tcp_keepalives_idle = 10; set tcp_keepalives_interval = 5; set tcp_keepalives_count = 3'
+
+/** Whoever gets the lock of a worker, for the time of the statement, knows that nobody holds it. */
+const deadWorkers = `select worker
+  from (select distinct locked_by as worker from graphile_worker.jobs where locked_by <> $1) as others
+  where pg_try_advisory_xact_lock(hashtextextended(worker, 0))`
+
+/** Gives back the jobs of dead workers, again and again until ctx ends. @throws Error if Postgres does not answer */
+async function look(ctx: Context, client: pg.Client, self: string): Promise<never> {
+  let missed: readonly string[] = []
+  for (;;) {
+    const dead = await ask<{ worker: string }>(ctx, client, deadWorkers, [self])
+    const gone = dead.map(({ worker }) => worker).filter((worker) => missed.includes(worker))
+    if (gone.length > 0) await ask(ctx, client, 'select graphile_worker.force_unlock_workers($1)', [gone])
+    missed = dead.map(({ worker }) => worker)
+    await sleep(ctx, lookMs)
+  }
+}
+
+async function ask<Row extends pg.QueryResultRow>(
+  parent: Context,
+  client: pg.Client,
+  text: string,
+  values: unknown[],
+): Promise<Row[]> {
+  using ctx = withTimeout(parent, answerMs)
+  return (await until(ctx, client.query<Row>(text, values))).rows
+}

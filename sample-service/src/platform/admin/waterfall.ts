@@ -1,0 +1,66 @@
+import { duration, escape } from './html.ts'
+import type { RequestView, SpanView } from '../telemetry/recent.ts'
+
+/** The width of a bar's space, in its own units: it is stretched to what there is. */
+const width = 1_000
+const barHeight = 6
+
+/** Requests, each with its spans as bars along its own time; opened, a line for each span with when and why it ended. */
+export function waterfall(requests: readonly RequestView[], now: number): string {
+  return `<ol>${requests.map((request) => item(request, now)).join('')}</ol>`
+}
+
+function item(request: RequestView, now: number): string {
+  const { method, path, status, cause, durationMs, endedAt, number } = request
+  const reason = cause === null ? '' : ` <b>${escape(cause)}</b>`
+  const times =
+    endedAt === null
+      ? `for ${duration(durationMs)}`
+      : `after ${duration(durationMs)}, ${duration(now - endedAt)} ago`
+  const spans = flat(request.spans, 0)
+  const head = `${status ?? '…'} ${escape(method)} ${escape(path)}${reason} <small>${times}</small>`
+  const bars = picture(
+    request,
+    spans.map(({ span }) => span),
+  )
+  const lines = spans.map(({ span, depth }) => spanLine(request, span, depth)).join('')
+  return `<li><details id="r${number}"><summary>${head}${bars}</summary>${ending(request)}<ul>${lines}</ul>${leftOut(request)}</details></li>`
+}
+
+function spanLine(request: RequestView, span: SpanView, depth: number): string {
+  const { name, detail, startMs, endMs, fault } = span
+  const end = endMs === null ? 'goes on' : `${duration(startMs)} – ${duration(endMs)}`
+  const text = `${escape(name)}${fault === null ? '' : ` <b>${escape(fault)}</b>`} <small>${end}</small>`
+  const about = detail === null ? '' : ` <small class="detail">${escape(detail)}</small>`
+  return `<li class="d${Math.min(depth, 5)}">${text}${about}${picture(request, [span])}</li>`
+}
+
+function ending({ cause, canceledMs, durationMs, spans }: RequestView): string {
+  const none = spans.length === 0 ? '<p>No spans.</p>' : ''
+  if (cause === null || canceledMs === null) return none
+  const after = `its work had stopped ${duration(durationMs - canceledMs)} later`
+  return `<p>${escape(cause)} ended it at ${duration(canceledMs)}; ${after}.</p>${none}`
+}
+
+function leftOut({ spansLeftOut }: RequestView): string {
+  return spansLeftOut > 0 ? `<p>and ${spansLeftOut} more spans</p>` : ''
+}
+
+/** Bars one below the other; a line down through them is where the context of the request ended. What they say, the text does too. */
+function picture({ durationMs, canceledMs }: RequestView, spans: readonly SpanView[]): string {
+  const x = (ms: number): number =>
+    Math.round((Math.min(ms, durationMs) / Math.max(durationMs, 0.01)) * width)
+  const bars = spans.map(({ startMs, endMs, fault }, row) => {
+    const from = Math.min(x(startMs), width - 4)
+    const kind = fault !== null ? ' class="fault"' : endMs === null ? ' class="open"' : ''
+    return `<rect x="${from}" y="${row * barHeight}" width="${Math.max(4, x(endMs ?? durationMs) - from)}" height="${barHeight - 1}"${kind}/>`
+  })
+  const height = Math.max(1, spans.length) * barHeight
+  const end =
+    canceledMs === null ? '' : `<rect class="end" x="${x(canceledMs) - 2}" width="4" height="${height}"/>`
+  return `<svg viewBox="0 0 ${width} ${height}" height="${Math.min(height, 90)}" preserveAspectRatio="none" aria-hidden="true">${bars.join('')}${end}</svg>`
+}
+
+function flat(spans: readonly SpanView[], depth: number): { span: SpanView; depth: number }[] {
+  return spans.flatMap((span) => [{ span, depth }, ...flat(span.spans, depth + 1)])
+}

@@ -1,0 +1,73 @@
+import { eq } from 'drizzle-orm'
+import { integer, pgTable, text } from 'drizzle-orm/pg-core'
+import { expect, test, type TestContext } from 'vitest'
+import { openTestDatabase } from '../../../test/support/database.ts'
+import { QueryFailed } from './errors.ts'
+import { Problem } from '../problem.ts'
+import { brokenReference, equalTo } from './rows.ts'
+
+const owners = pgTable('owners', { id: integer('id').primaryKey() })
+const pets = pgTable('pets', {
+  id: integer('id').primaryKey(),
+  name: text('name'),
+  ownerId: integer('owner_id').references(() => owners.id),
+})
+
+test('a row that refers to what is not there is a 400 that names the field', async (t) => {
+  const { ctx, db } = await openTables(t)
+  const insert = (ownerId: number) =>
+    db.run(ctx, (q) => q.insert(pets).values({ id: ownerId, ownerId })).catch(brokenReference(pets))
+
+  await insert(1)
+  const failure: unknown = await insert(7).catch((error: unknown) => error)
+
+  expect(failure).toBeInstanceOf(Problem)
+  expect(failure).toMatchObject({
+    status: 400,
+    errors: [{ field: 'body.ownerId', message: 'refers to what is not there' }],
+  })
+})
+
+test('what others refer to cannot be deleted: a 409', async (t) => {
+  const { ctx, db } = await openTables(t)
+  await db.run(ctx, (q) => q.insert(pets).values({ id: 1, ownerId: 1 }))
+
+  const deleted = db.run(ctx, (q) => q.delete(owners).where(eq(owners.id, 1))).catch(brokenReference(owners))
+
+  await expect(deleted).rejects.toMatchObject({ status: 409, cause: { sqlState: '23503' } })
+})
+
+test('any other failure stays what it is', async (t) => {
+  const { ctx, db } = await openTables(t)
+
+  const twice = db.run(ctx, (q) => q.insert(owners).values({ id: 1 })).catch(brokenReference(owners))
+
+  await expect(twice).rejects.toBeInstanceOf(QueryFailed)
+  await expect(twice).rejects.toMatchObject({ sqlState: '23505' })
+})
+
+test('rows are equal in each value that is given; without one they all are', async (t) => {
+  const { ctx, db } = await openTables(t)
+  const rows = [
+    { id: 1, name: 'a', ownerId: 1 },
+    { id: 2, name: 'a', ownerId: null },
+    { id: 3, name: 'b', ownerId: 1 },
+  ]
+  await db.run(ctx, (q) => q.insert(pets).values(rows))
+  const find = (values: Parameters<typeof equalTo<typeof pets>>[1]) =>
+    db.run(ctx, (q) => q.select({ id: pets.id }).from(pets).where(equalTo(pets, values)).orderBy(pets.id))
+
+  expect(await find({ name: 'a', ownerId: 1 })).toEqual([{ id: 1 }])
+  expect(await find({ name: 'a', ownerId: undefined })).toEqual([{ id: 1 }, { id: 2 }])
+  expect(await find({})).toHaveLength(3)
+})
+
+async function openTables(t: TestContext) {
+  const { ctx, db, observer } = await openTestDatabase(t)
+  await observer.query(`
+    create table owners (id int primary key);
+    create table pets (id int primary key, name text, owner_id int);
+    alter table pets add constraint pets_owner_id_owners_id_fk foreign key (owner_id) references owners;
+    insert into owners values (1)`)
+  return { ctx, db }
+}

@@ -1,0 +1,180 @@
+import { readFileSync } from 'node:fs'
+import { z } from 'zod'
+import {
+  createDocument,
+  type ZodOpenApiOperationObject,
+  type ZodOpenApiPathsObject,
+  type ZodOpenApiResponseObject,
+} from 'zod-openapi'
+import { docsRoutes } from './docs.ts'
+import { route, type Route, type RouteResponse } from './route.ts'
+
+/** The title and the version of an API, which are not those of OpenAPI. */
+export interface ApiInfo {
+  readonly title: string
+  readonly version: string
+}
+
+/** `routes`, with `/openapi.json` and `/docs` that tell about them. The version is the one of package.json. */
+export function documented(title: string, routes: readonly Route[]): Route[] {
+  const manifest = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')
+  const { version } = z.object({ version: z.string().default('0.0.0') }).parse(JSON.parse(manifest))
+  return [...routes, ...documentationRoutes(routes, { title, version })]
+}
+
+/** `GET /openapi.json`, made on first use, and the page at `/docs` that shows it. They do not tell about themselves. */
+export function documentationRoutes(routes: readonly Route[], info: ApiInfo): Route[] {
+  let json: string | undefined
+  const document = route({
+    method: 'GET',
+    path: '/openapi.json',
+    summary: 'What this API answers, as OpenAPI 3.1',
+    tags: ['documentation'],
+    quiet: true,
+    responses: { 200: { description: 'The document' } },
+    handle() {
+      json ??= JSON.stringify(openApiDocument(routes, info))
+      return new Response(json, {
+        headers: { 'content-type': 'application/json', 'x-content-type-options': 'nosniff' },
+      })
+    },
+  })
+  return [document, ...docsRoutes()]
+}
+
+/**
+ * The OpenAPI 3.1 document of `routes`. What the boundary answers by itself is in it: 400 where there is input, 413 and
+ * 415 where there is a body, and 500, 503 and 504.
+ * @throws Error that names the route whose schema has no JSON Schema
+ */
+export function openApiDocument(routes: readonly Route[], info: ApiInfo): object {
+  const paths: ZodOpenApiPathsObject = {}
+  const ids = new Set<string>()
+  for (const route of routes) {
+    const path = templateOf(route.path)
+    paths[path] = { ...paths[path], [route.method.toLowerCase()]: operation(route, uniqueId(route, ids)) }
+  }
+  return createDocument({ openapi: '3.1.0', info: { ...info }, paths })
+}
+
+/** The answer to whatever goes wrong: RFC 9457. */
+const ProblemBody = z
+  .object({
+    type: z.string(),
+    title: z.string(),
+    status: z.int().min(400).max(599),
+    detail: z.string(),
+    errors: z
+      .array(z.object({ field: z.string(), message: z.string() }))
+      .optional()
+      .describe('Each invalid field: where it stands, and why it was refused'),
+    requestId: z.string().describe('What the log of the service can be searched for'),
+    traceId: z.string().optional(),
+  })
+  .meta({ id: 'Problem', description: 'RFC 9457' })
+
+function operation(route: Route, operationId: string): ZodOpenApiOperationObject {
+  const requestBody = requestBodyOf(route)
+  const path = pathParameters(route)
+  return {
+    operationId,
+    summary: route.summary,
+    tags: [...route.tags],
+    requestParams: {
+      ...(path !== undefined && { path }),
+      ...(route.query !== undefined && { query: objectSchema(route, 'query', route.query) }),
+      ...(route.headers !== undefined && { header: headerParameters(route.headers) }),
+    },
+    ...(requestBody !== undefined && { requestBody }),
+    responses: Object.fromEntries(
+      Object.entries({ ...ownResponses(route), ...route.responses }).map(([status, response]) => [
+        status,
+        responseObject(Number(status), response),
+      ]),
+    ),
+  }
+}
+
+/** What the boundary may answer without asking the handler. */
+function ownResponses(route: Route): Record<number, RouteResponse> {
+  const hasBody = route.body !== undefined || route.files !== undefined
+  const hasInput = hasBody || route.params !== undefined || route.query !== undefined
+  return {
+    ...(hasInput && { 400: { description: 'The request is invalid: `errors` names each field' } }),
+    ...(hasBody && {
+      413: { description: 'The body is larger than the service takes' },
+      415: { description: 'The body is of another type than the service takes' },
+    }),
+    500: { description: 'The service failed' },
+    503: { description: 'The service is shutting down, or something it needs does not answer' },
+    504: { description: 'The request was not finished before its deadline' },
+  }
+}
+
+function responseObject(status: number, response: RouteResponse): ZodOpenApiResponseObject {
+  const { description, body, contentType } = response
+  if (body !== undefined) {
+    return { description, content: { [contentType ?? 'application/json']: { schema: body } } }
+  }
+  if (contentType !== undefined) return { description, content: { [contentType]: {} } }
+  if (status < 400) return { description }
+  return { description, content: { 'application/problem+json': { schema: ProblemBody } } }
+}
+
+function requestBodyOf(route: Route): ZodOpenApiOperationObject['requestBody'] {
+  if (route.body !== undefined) {
+    return { required: true, content: { 'application/json': { schema: route.body } } }
+  }
+  if (route.files === undefined) return undefined
+  const files = {
+    type: 'array' as const,
+    minItems: 1,
+    items: { type: 'string' as const, format: 'binary', contentMediaType: 'application/octet-stream' },
+  }
+  const schema = { type: 'object' as const, properties: { [route.files]: files }, required: [route.files] }
+  return { required: true, content: { 'multipart/form-data': { schema } } }
+}
+
+/** By the route's schema; as text where it has none, since OpenAPI wants every name in a path declared. */
+function pathParameters(route: Route): z.ZodObject | undefined {
+  if (route.params !== undefined) return objectSchema(route, 'params', route.params)
+  const names = Array.from(route.path.matchAll(parameter), ([, name]) => name ?? '')
+  if (names.length === 0) return undefined
+  return z.object(Object.fromEntries(names.map((name) => [name, z.string()])))
+}
+
+function headerParameters(headers: Readonly<Record<string, string>>): z.ZodObject {
+  const described = Object.entries(headers).map(([name, use]) => [name, z.string().optional().describe(use)])
+  return z.object(Object.fromEntries(described))
+}
+
+function objectSchema(route: Route, place: string, schema: z.ZodType): z.ZodObject {
+  if (schema instanceof z.ZodObject) return schema
+  throw new Error(
+    `${route.method} ${route.path}: its ${place} must be a z.object(…), to be documented by name`,
+  )
+}
+
+/** `:id`, or `:id{[0-9]+}`. */
+const parameter = /:(\w+)(?:\{[^}]*\})?/g
+
+function templateOf(path: string): string {
+  return path.replaceAll(parameter, '{$1}')
+}
+
+/** `GET /documents/:id/content` is `getDocumentsByIdContent`: it changes only if the route does. */
+function uniqueId(route: Route, taken: Set<string>): string {
+  const words = templateOf(route.path)
+    .replaceAll('{', 'by-')
+    .split(/[^A-Za-z0-9]+/)
+    .filter((word) => word !== '')
+  const base = [route.method.toLowerCase(), ...words.map(capitalised)].join('')
+  let id = base
+  for (let n = 2; taken.has(id); n++) id = `${base}${n}`
+  taken.add(id)
+  return id
+}
+
+function capitalised(word: string): string {
+  return word.charAt(0).toUpperCase() + word.slice(1)
+}

@@ -1,0 +1,88 @@
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
+import type { Readable } from 'node:stream'
+import type { z } from 'zod'
+import type { Context } from '../../context/context.ts'
+
+/** A response whose body is a Node stream: it is piped under the request's context, and destroyed with it. */
+export interface StreamedResponse {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | string[]>>
+  /** As long as a `content-length` among the headers says: else its connection is closed, and the log has an error. */
+  readonly body: Readable
+}
+
+/** What a handler may need of the request beyond its parsed input. */
+export interface IncomingRequest {
+  /** As it was sent: `HEAD` where a route answers `GET`. */
+  readonly method: string
+  readonly headers: IncomingHttpHeaders
+  /** The body as it arrives. Only for a route without a `body` schema: otherwise it has been read. */
+  readonly body: IncomingMessage
+}
+
+/** What a route answers: for `/openapi.json`. */
+export interface RouteResponse {
+  readonly description: string
+  readonly body?: z.ZodType
+  /** Where the body is no JSON. */
+  readonly contentType?: string
+}
+
+/** The three places input comes from, as the route's schemas parsed it. */
+export interface Input<P, Q, B> {
+  readonly params: P
+  readonly query: Q
+  readonly body: B
+}
+
+/** One endpoint, as data: it is routed, validated, documented and given its context from this. */
+export interface Route {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+  /** `/documents/:id` */
+  readonly path: string
+  readonly summary: string
+  readonly tags: readonly string[]
+  /** Milliseconds a request may take; `REQUEST_TIMEOUT_MS` if not given. A caller may ask for less, never for more. */
+  readonly timeoutMs?: number
+  /**
+   * Whether a client that hangs up ends the request's context (the default). A write that must not stop half-way says
+   * `ignore`; its deadline and the shutdown of the server end it all the same, for nobody may wait without an end.
+   */
+  readonly hangUp?: 'cancel' | 'ignore'
+  readonly params?: z.ZodType
+  readonly query?: z.ZodType
+  /** Headers that the handler reads, and what each is for: for `/openapi.json`. */
+  readonly headers?: Readonly<Record<string, string>>
+  /** The schema of a JSON body, which is read up to `BODY_MAX_BYTES`. */
+  readonly body?: z.ZodType
+  /** The multipart field whose files the handler reads from `request.body`; for `/openapi.json`. */
+  readonly files?: string
+  readonly responses: Readonly<Record<number, RouteResponse>>
+  /** Logged at `debug`: for what is asked every second, such as probes. */
+  readonly quiet?: boolean
+  /** Answers, or throws: a `Problem` for what the client can mend. ctx ends with the response. */
+  handle(
+    ctx: Context,
+    input: Input<unknown, unknown, unknown>,
+    request: IncomingRequest,
+  ): Response | StreamedResponse | Promise<Response | StreamedResponse>
+}
+
+type Parsed<S> = S extends z.ZodType ? z.output<S> : undefined
+
+/** A route whose handler gets its input in the types of the route's own schemas. */
+export function route<P = undefined, Q = undefined, B = undefined>(
+  definition: Omit<Route, 'params' | 'query' | 'body' | 'handle'> & {
+    readonly params?: P
+    readonly query?: Q
+    readonly body?: B
+    handle(
+      ctx: Context,
+      input: Input<Parsed<P>, Parsed<Q>, Parsed<B>>,
+      request: IncomingRequest,
+    ): Response | StreamedResponse | Promise<Response | StreamedResponse>
+  },
+): Route {
+  // The boundary parses input with these very schemas before it calls handle.
+  return definition as unknown as Route
+}

@@ -1,0 +1,77 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import {
+  propagation,
+  ROOT_CONTEXT,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+  type TextMapGetter,
+  type Tracer,
+} from '@opentelemetry/api'
+import { withValue, type Context } from '../../context/context.ts'
+import { errorType, knownMethod, type Outcome } from '../telemetry/outcome.ts'
+import { requestOf, type RequestInfo } from '../request.ts'
+import { otelKey, spanOf } from '../telemetry/span.ts'
+
+/** Asks for the propagator's own headers only (traceparent, tracestate, baggage), whatever else there is. */
+const getter: TextMapGetter<IncomingHttpHeaders> = {
+  get: (headers, name) => headers[name],
+  keys: (headers) => Object.keys(headers),
+}
+
+/**
+ * Starts the span of a request, below the caller's if it sent a `traceparent`, with the names of the stable HTTP
+ * conventions (https://opentelemetry.io/docs/specs/semconv/http/http-spans/). The query is left out: it may hold secrets.
+ * @returns a context for all that is done for the request
+ */
+export function startServerSpan(
+  parent: Context,
+  spans: Tracer,
+  headers: IncomingHttpHeaders,
+  info: RequestInfo,
+): Context {
+  const caller = propagation.extract(ROOT_CONTEXT, headers, getter)
+  const method = knownMethod(info.method)
+  const span = spans.startSpan(
+    nameOf(method, undefined),
+    {
+      kind: SpanKind.SERVER,
+      attributes: {
+        'http.request.method': method,
+        'http.request.method_original': method === '_OTHER' ? info.method : undefined,
+        'url.scheme': 'http',
+        'url.path': info.path,
+        'user_agent.original': headers['user-agent'],
+      },
+    },
+    caller,
+  )
+  return withValue(parent, otelKey, trace.setSpan(caller, span))
+}
+
+/**
+ * Ends the span that `startServerSpan` put into `ctx`, if any. A client that left is a 499 with the status unset and
+ * its cause as `error.type`: the service did not fail. A 5xx, or an answer that broke off, is an error.
+ */
+export function endServerSpan(ctx: Context, outcome: Outcome): void {
+  const span = spanOf(ctx)
+  if (span === undefined) return
+  if (span.isRecording()) {
+    const { route, status, cause, failure } = outcome
+    const type = errorType(outcome)
+    span.updateName(nameOf(knownMethod(requestOf(ctx)?.method ?? ''), route))
+    if (route !== undefined) span.setAttribute('http.route', route)
+    if (status > 0) span.setAttribute('http.response.status_code', status)
+    if (type !== undefined) span.setAttribute('error.type', type)
+    if (failure instanceof Error) span.recordException(failure)
+    else if (cause !== undefined) span.addEvent('context.canceled', { 'context.cause': cause })
+    if (failure !== undefined || (type !== undefined && status !== 499))
+      span.setStatus({ code: SpanStatusCode.ERROR })
+  }
+  span.end()
+}
+
+function nameOf(method: string, route: string | undefined): string {
+  const verb = method === '_OTHER' ? 'HTTP' : method
+  return route === undefined ? verb : `${verb} ${route}`
+}

@@ -1,0 +1,81 @@
+import { randomUUID } from 'node:crypto'
+import type { IncomingMessage, Server } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Exchange } from './exchange.ts'
+import { badRequest, contentTooLarge, Problem, problemBody, requestTimeout } from '../problem.ts'
+import type { RequestInfo } from '../request.ts'
+
+/** What Node reports of a client that it would answer by itself. */
+type ParserError = Error & { readonly code?: string; readonly reason?: string }
+
+/**
+ * Answers in Node's place what its parser refuses, so that this too is a problem with an id and a line in the log. A body
+ * that is broken ends its request, which is answered as any other; a broken request behind one under way ends the connection.
+ * @param active the requests under way
+ * @param onRefused called for each answer that belongs to no request
+ */
+export function answerUnparsed(
+  server: Server,
+  active: ReadonlySet<Exchange>,
+  onRefused: (info: RequestInfo, problem: Problem) => void,
+): void {
+  function refuse(socket: Socket, method: string, problem: Problem): void {
+    const id = randomUUID()
+    write(socket, id, problem)
+    onRefused({ id, method, path: '' }, problem)
+  }
+
+  server.on('clientError', (error: ParserError, socket: Socket) => {
+    const problem = problemOf(error)
+    const exchange = underWay(active, socket)
+    if (problem === undefined || !socket.writable) socket.destroy()
+    else if (exchange === undefined) refuse(socket, 'unknown', problem)
+    // A client that hangs up in the middle of its body, and so of what the parser expects.
+    else if (error.code === 'HPE_INVALID_EOF_STATE') socket.destroy()
+    else if (exchange.incoming.complete || exchange.outgoing.headersSent) socket.destroy()
+    else if (exchange.route?.hangUp === 'ignore') socket.destroy()
+    else exchange.ctx?.cancel(problem)
+  })
+  server.on('connect', (_request: IncomingMessage, socket: Socket) => {
+    socket.on('error', () => undefined)
+    refuse(socket, 'CONNECT', new Problem(501, 'Not Implemented', 'this is no proxy: CONNECT is not offered'))
+  })
+}
+
+function underWay(active: ReadonlySet<Exchange>, socket: Socket): Exchange | undefined {
+  for (const exchange of active) {
+    if (exchange.incoming.socket === socket && !exchange.closed) return exchange
+  }
+  return undefined
+}
+
+/** By the codes that Node answers with 431, 413, 408 and 400; undefined for what is no mistake in what was sent. */
+function problemOf({ code = '', reason, message }: ParserError): Problem | undefined {
+  if (code === 'HPE_HEADER_OVERFLOW') {
+    return closing(new Problem(431, 'Request Header Fields Too Large', 'the headers are larger than 16 KB'))
+  }
+  if (code === 'HPE_CHUNK_EXTENSIONS_OVERFLOW')
+    return closing(contentTooLarge('the chunk extensions are too large'))
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return requestTimeout('the request did not arrive in time')
+  return code.startsWith('HPE_')
+    ? closing(badRequest(`this is no HTTP/1.1: ${reason ?? message}`))
+    : undefined
+}
+
+function closing({ status, title, message }: Problem): Problem {
+  return new Problem(status, title, message, { headers: { connection: 'close' } })
+}
+
+/** There is no response to write it with. */
+function write(socket: Socket, id: string, problem: Problem): void {
+  const body = problemBody(problem, { requestId: id })
+  const head = [
+    `HTTP/1.1 ${problem.status} ${problem.title}`,
+    'Connection: close',
+    'Content-Type: application/problem+json',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    `Date: ${new Date().toUTCString()}`,
+    `X-Request-Id: ${id}`,
+  ]
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy())
+}

@@ -1,0 +1,87 @@
+import { withTimeout, type Context } from '../../context/context.ts'
+import { until } from '../../context/until.ts'
+import type { ProcessLog } from '../telemetry/log.ts'
+import { failSpan, phase, spanOf } from '../telemetry/span.ts'
+
+/** Milliseconds that each of several things took, in their order. */
+export type Durations = Readonly<Record<string, number>>
+
+/** What has been opened and must be closed, as Go's `defer`: last opened, first closed. */
+export interface Closers {
+  /**
+   * Runs `open(ctx, ...args)` in a span of its own below the span of ctx, and notes in `openMs` how long that took, or how
+   * long it took to fail.
+   */
+  time<T, Args extends unknown[]>(
+    ctx: Context,
+    name: string,
+    open: (ctx: Context, ...args: Args) => Promise<T>,
+    ...args: Args
+  ): Promise<T>
+  /** @param options.exportsTraces the span that `close` is called under ends before this closes, and is exported by it */
+  defer(
+    name: string,
+    close: (ctx: Context) => Promise<void>,
+    options?: { readonly exportsTraces: boolean },
+  ): void
+  /**
+   * Closes all, in reverse, and has the log written out, within `ms`: each gets an equal share of the time left, so that one
+   * that hangs does not take the others' time, and a span below the span of ctx. What fails or does not end is logged, and
+   * fails both spans.
+   * @param lastLine writes the last line of the log; it gets how long each took to close
+   * @returns whether all closed
+   */
+  close(ctx: Context, ms: number, lastLine?: (closeMs: Durations) => void): Promise<boolean>
+  readonly openMs: Durations
+}
+
+/** Nothing opened yet. */
+export function closers(log: ProcessLog): Closers {
+  const opened: { name: string; close: (ctx: Context) => Promise<void>; exportsTraces: boolean }[] = []
+  const openMs: Record<string, number> = {}
+  return {
+    async time(ctx, name, open, ...args) {
+      const startedAt = performance.now()
+      try {
+        return await phase(ctx, name, (ctx) => open(ctx, ...args))
+      } finally {
+        openMs[name] = msSince(startedAt)
+      }
+    },
+    defer(name, close, { exportsTraces } = { exportsTraces: false }) {
+      opened.push({ name, close, exportsTraces })
+    },
+    async close(parent, ms, lastLine) {
+      const endsAt = performance.now() + ms
+      const closeMs: Record<string, number> = {}
+      let clean = true
+      for (let next = opened.pop(); next !== undefined; next = opened.pop()) {
+        const startedAt = performance.now()
+        using ctx = withTimeout(parent, (endsAt - startedAt) / (opened.length + 2))
+        try {
+          if (next.exportsTraces) {
+            spanOf(ctx)?.end()
+            await until(ctx, next.close(ctx))
+          } else {
+            await phase(ctx, next.name, (ctx) => until(ctx, next.close(ctx)))
+          }
+        } catch (err) {
+          clean = false
+          failSpan(ctx, err)
+          log.error(ctx, `${next.name} did not close`, { err })
+        }
+        closeMs[next.name] = msSince(startedAt)
+      }
+      lastLine?.(closeMs)
+      using flushing = withTimeout(parent, endsAt - performance.now())
+      await log.flush(flushing)
+      return clean
+    },
+    openMs,
+  }
+}
+
+/** Milliseconds since `startedAt` (of performance.now()), whole: for the log. */
+export function msSince(startedAt: number): number {
+  return Math.round(performance.now() - startedAt)
+}

@@ -1,0 +1,56 @@
+import { constants } from 'node:os'
+import {
+  contextName,
+  withCancel,
+  withValue,
+  type CancelContext,
+  type Lifetime,
+} from '../../context/context.ts'
+import { SignalReceived } from '../../context/signals.ts'
+import type { Log } from '../telemetry/log.ts'
+
+/** Something was thrown where nobody could catch it. What state the process is in is unknown, so it stops. */
+export class UnhandledFault extends Error {
+  override readonly name = 'UnhandledFault'
+}
+
+/**
+ * The same signal twice within this time is one. Who stops a whole process group (Ctrl-C in a terminal, systemd) signals
+ * npm as well, and npm forwards what it gets: https://github.com/npm/run-script/blob/main/lib/signal-manager.js
+ */
+const sameSignalMs = 100
+
+/**
+ * Ends with the first SIGTERM, SIGINT, uncaught exception or unhandled rejection, each as its cause. A second signal
+ * exits the process at once, with 128 and the signal's number. A fault sets the exit code to 1, also where the process
+ * was stopping already. Warnings of Node become lines of the log.
+ */
+export function untilStopped(root: Lifetime, log: Log): CancelContext & Lifetime {
+  const ctx: CancelContext & Lifetime = withCancel(withValue(root, contextName, 'until stopped'))
+  let first: { readonly signal: NodeJS.Signals; readonly at: number } | undefined
+
+  const onSignal = (signal: NodeJS.Signals): void => {
+    const now = performance.now()
+    if (first === undefined) {
+      first = { signal, at: now }
+      log.info(ctx, 'signal received', { signal })
+      ctx.cancel(new SignalReceived(signal))
+    } else if (signal !== first.signal || now - first.at >= sameSignalMs) {
+      log.warn(ctx, 'second signal: exiting at once', { signal })
+      process.exit(128 + constants.signals[signal])
+    }
+  }
+  const onFault = (reason: unknown): void => {
+    process.exitCode = 1
+    log.error(ctx, 'unhandled fault', { err: reason })
+    ctx.cancel(new UnhandledFault('a fault that nobody handled; see the log', { cause: reason }))
+  }
+  process.on('SIGTERM', onSignal).on('SIGINT', onSignal)
+  // Node itself writes them to stderr, and waits for whoever reads that. There is no listener where they are not wanted.
+  if (process.listenerCount('warning') > 0) {
+    process.removeAllListeners('warning')
+    process.on('warning', (err) => log.warn(ctx, 'warning of Node', { err }))
+  }
+  process.on('uncaughtException', onFault).on('unhandledRejection', onFault)
+  return ctx
+}

@@ -1,0 +1,69 @@
+import pino from 'pino'
+import type { Context } from '../../context/context.ts'
+import { requestOf } from '../request.ts'
+import { traceOf } from './span.ts'
+import { openStdout, type Stdout } from './stdout.ts'
+
+/** What a line may carry beside its message. An error goes under `err`. */
+export type Fields = Readonly<Record<string, unknown>>
+
+/** Structured lines, one JSON object each, with the request id and the trace id of the context they are written in. */
+export interface Log {
+  debug(ctx: Context, message: string, fields?: Fields): void
+  info(ctx: Context, message: string, fields?: Fields): void
+  warn(ctx: Context, message: string, fields?: Fields): void
+  error(ctx: Context, message: string, fields?: Fields): void
+  fatal(ctx: Context, message: string, fields?: Fields): void
+}
+
+/** The log as `main` has it. */
+export interface ProcessLog extends Log, Pick<Stdout, 'flush' | 'dropped'> {}
+
+/**
+ * A log on stdout, which holds nobody up: lines that stdout does not take are dropped, counted, and told of when it does.
+ * @param options.level the least severe level that is written; `info` for none, or a name that is no level: the
+ * configuration has yet to be read and to complain, and it needs a log to do so
+ */
+export function createLog(options: { level: string | undefined; service: string }): ProcessLog {
+  const stdout = openStdout((lines) =>
+    logger.error({ dropped: lines }, `${lines} lines of the log were dropped: stdout did not take them`),
+  )
+  const logger = pino(
+    {
+      level: isLevel(options.level) ? options.level : 'info',
+      base: { service: options.service, pid: process.pid },
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    stdout,
+  )
+  const write =
+    (level: keyof Log) =>
+    (ctx: Context, message: string, fields?: Fields): void => {
+      if (logger.isLevelEnabled(level)) logger[level]({ ...identityOf(ctx), ...fields }, message)
+    }
+  return {
+    debug: write('debug'),
+    info: write('info'),
+    warn: write('warn'),
+    error: write('error'),
+    fatal: write('fatal'),
+    flush: stdout.flush,
+    get dropped() {
+      return stdout.dropped
+    },
+  }
+}
+
+function isLevel(level: string | undefined): level is string {
+  return level !== undefined && (level === 'silent' || level in pino.levels.values)
+}
+
+function identityOf(ctx: Context): Fields {
+  const request = requestOf(ctx)
+  const trace = traceOf(ctx)
+  return {
+    ...(request !== undefined && { requestId: request.id }),
+    ...(trace !== undefined && { traceId: trace.traceId, spanId: trace.spanId }),
+  }
+}

@@ -1,0 +1,148 @@
+import { writeFile, writeFileSync } from 'node:fs'
+import { Socket } from 'node:net'
+import type { Context } from '../../context/context.ts'
+import { ended } from '../../context/ended.ts'
+
+/** Bytes that wait at most: about 4,000 lines of requests. */
+const maxWaiting = 2 ** 20
+/** A pipe takes so many bytes as a whole or not at all (POSIX: PIPE_BUF), so that no line is cut, nor mixed with another's. */
+const maxWrite = 4_096
+
+/** Lines on their way to stdout. Whoever writes one never waits, whatever the reader of stdout does. */
+export interface Stdout {
+  /** Takes a line, or drops it where too much waits already: the reader has stopped, or the disk is full. */
+  write(line: string): void
+  /** Waits until all is out, or ctx has ended. Never rejects. */
+  readonly flush: (ctx: Context) => Promise<void>
+  /** How many lines have been dropped. */
+  readonly dropped: number
+}
+
+/** What is written at once. */
+interface Chunk {
+  text: string
+  bytes: number
+  lines: number
+  /** Of how many dropped lines it tells. */
+  gap: number
+}
+
+/**
+ * Writes the lines of a turn of the event loop together. When the process exits, the system gets what waits, as far as it
+ * takes it at once.
+ * @param tell writes a line that says how many were dropped; called when there is room again
+ */
+export function openStdout(tell: (dropped: number) => void): Stdout {
+  const waiting: Chunk[] = []
+  /** Bytes that are not out yet. */
+  let held = 0
+  let send: Send | undefined
+  let sending = false
+  let scheduled = false
+  let dropped = 0
+  /** Dropped, and not told of yet. Until it is, all that comes is dropped as well: the gap has one place in the log. */
+  let untold = 0
+  let telling = 0
+  let onFlushed: (() => void) | undefined
+
+  function write(text: string): void {
+    const bytes = Buffer.byteLength(text)
+    // Nothing waits that could fail: the disk may have room again.
+    if (untold > 0 && held === 0) tellOfGap()
+    if (telling > 0) append({ text, bytes, lines: 0, gap: telling })
+    else if (untold > 0 || (held > 0 && held + bytes > maxWaiting)) drop(1)
+    else append({ text, bytes, lines: 1, gap: 0 })
+  }
+
+  function append(line: Chunk): void {
+    send ??= openSend(waiting)
+    held += line.bytes
+    const last = waiting.at(-1)
+    if (last === undefined || last.bytes + line.bytes > maxWrite) waiting.push(line)
+    else {
+      last.text += line.text
+      last.bytes += line.bytes
+      last.lines += line.lines
+      last.gap += line.gap
+    }
+    if (scheduled || sending) return
+    scheduled = true
+    setImmediate(sendNext)
+  }
+
+  function sendNext(): void {
+    scheduled = false
+    if (sending) return
+    const chunk = waiting.shift()
+    if (chunk === undefined) {
+      onFlushed?.()
+      return
+    }
+    sending = true
+    send?.(chunk.text, (error) => {
+      sending = false
+      held -= chunk.bytes
+      if (error) {
+        untold += chunk.gap
+        drop(chunk.lines)
+      } else if (untold > 0 && held < maxWaiting / 2) tellOfGap()
+      sendNext()
+    })
+  }
+
+  function drop(lines: number): void {
+    dropped += lines
+    untold += lines
+  }
+
+  function tellOfGap(): void {
+    telling = untold
+    untold = 0
+    tell(telling)
+    telling = 0
+  }
+
+  return {
+    write,
+    async flush(ctx) {
+      const flushed = new Promise<void>((resolve) => {
+        onFlushed = resolve
+        sendNext()
+      })
+      using stopped = ended(ctx)
+      await Promise.race([flushed, stopped])
+    },
+    get dropped() {
+      return dropped
+    },
+  }
+}
+
+/** Writes text to descriptor 1; `error` says that it could not. */
+type Send = (text: string, done: (error?: Error | null) => void) => void
+
+/** A write to a full pipe must not take a thread: when it exits Node waits for every thread. So it is Node's stream that writes. */
+function openSend(waiting: readonly Chunk[]): Send {
+  const { stdout } = process
+  if (!(stdout instanceof Socket)) {
+    process.once('exit', () => writeNow(waiting))
+    return (text, done) => writeFile(1, text, done)
+  }
+  // Node makes the writes to a terminal wait, and has no other way to undo that.
+  const { _handle: handle } = stdout as { _handle?: { setBlocking?(on: boolean): void } }
+  if (stdout.isTTY) handle?.setBlocking?.(false)
+  // The reader has gone. Every write is told so as well.
+  stdout.on('error', () => undefined)
+  process.once('exit', () => {
+    for (const { text } of waiting) stdout.write(text)
+  })
+  return (text, done) => stdout.write(text, done)
+}
+
+function writeNow(waiting: readonly Chunk[]): void {
+  try {
+    for (const { text } of waiting) writeFileSync(1, text)
+  } catch {
+    // The disk is full, and nobody is left to tell.
+  }
+}

@@ -1,0 +1,63 @@
+import { z } from 'zod'
+import { throwIfEnded, withTimeout, type Context } from '../context/context.ts'
+import type { Database } from '../platform/database/database.ts'
+import { route, type Route } from '../platform/http/route.ts'
+import type { Readiness } from '../platform/http/server.ts'
+
+/** A probe that takes longer is as good as no answer; Kubernetes gives up after 1 s by default. */
+const checkTimeoutMs = 900
+
+const Check = z.object({ name: z.string(), ok: z.boolean(), detail: z.string().optional() })
+const Ready = z.object({ status: z.enum(['ready', 'not ready']), checks: z.array(Check) })
+const Alive = z.object({ status: z.literal('alive') })
+
+/** Kubernetes' probes: alive means the process turns, ready means it wants work and can do it. */
+export function healthRoutes(platform: { db: Database; readiness: Readiness }): Route[] {
+  return [
+    route({
+      method: 'GET',
+      path: '/livez',
+      summary: 'Is the process alive? Stays 200 while the service shuts down.',
+      tags: ['health'],
+      quiet: true,
+      responses: { 200: { description: 'Alive', body: Alive } },
+      handle: () => Response.json({ status: 'alive' } satisfies z.input<typeof Alive>),
+    }),
+    route({
+      method: 'GET',
+      path: '/readyz',
+      summary: 'Does the service want requests? 503 from the first shutdown signal on.',
+      tags: ['health'],
+      quiet: true,
+      responses: {
+        200: { description: 'Ready', body: Ready },
+        503: { description: 'Not ready: which check failed', body: Ready },
+      },
+      handle: async (ctx) => {
+        const accepting = {
+          name: 'accepting',
+          ok: platform.readiness.accepting,
+          ...(!platform.readiness.accepting && { detail: 'the service is shutting down' }),
+        }
+        const checks = [accepting, await checkDatabase(ctx, platform.db)]
+        const ready = checks.every((check) => check.ok)
+        const body: z.input<typeof Ready> = { status: ready ? 'ready' : 'not ready', checks }
+        return Response.json(body, { status: ready ? 200 : 503 })
+      },
+    }),
+  ]
+}
+
+async function checkDatabase(parent: Context, db: Database): Promise<z.input<typeof Check>> {
+  using ctx = withTimeout(parent, checkTimeoutMs)
+  try {
+    const answer = await db.ping(ctx)
+    if (answer === 'read-only') return { name: 'database', ok: false, detail: 'the database is read-only' }
+    // A pool that is full of work is no reason to send the work elsewhere: there it would meet the same database.
+    return { name: 'database', ok: true, ...(answer === 'busy' && { detail: 'all connections are in use' }) }
+  } catch {
+    throwIfEnded(parent)
+    // Why is in the log and on the spans; a probe is public.
+    return { name: 'database', ok: false, detail: `no answer within ${checkTimeoutMs} ms` }
+  }
+}

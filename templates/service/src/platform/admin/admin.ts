@@ -1,0 +1,184 @@
+import { randomUUID } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import {
+  countLiveContexts,
+  liveContexts,
+  withValue,
+  type Context,
+  type Lifetime,
+} from '../../context/context.ts'
+import { until } from '../../context/until.ts'
+import { bind } from '../http/listener.ts'
+import { contextsPage, contextsPagePolicy, type Shown } from './page.ts'
+import { inTurn } from '../http/in-turn.ts'
+import { limitedServer } from '../http/limits.ts'
+import type { Log } from '../telemetry/log.ts'
+import { methodNotAllowed, notFound, Problem, problemBody } from '../problem.ts'
+import { viewOf, type RecentRequest, type RecentRequests } from '../telemetry/recent.ts'
+import { refusalOf } from '../http/refusal.ts'
+import { requestKey, type RequestInfo } from '../request.ts'
+import type { Telemetry } from '../telemetry/telemetry.ts'
+import { answerUnparsed } from '../http/unparsed.ts'
+
+/** The listener for operators: metrics and the live tree of contexts. Never the public port. */
+export interface Admin {
+  readonly port: number
+  /** Closes it with all its connections. */
+  close(ctx: Context): Promise<void>
+}
+
+export interface AdminOptions {
+  readonly host: string
+  /** 0 means any free one. */
+  readonly port: number
+  readonly metrics: Telemetry['metrics']
+  /** What `/debug/contexts` shows beside what is live; undefined where it is not offered: it tells paths and names. */
+  readonly recent: RecentRequests | undefined
+}
+
+/** Of the requests under way: of each context there is one more line, and bars. */
+const maxUnderWay = 20
+
+/** Of the tree: what is made of it is some megabytes, and takes some tens of milliseconds. */
+const maxShown = 10_000
+/** Beneath one another: what is made of them is nested as they are. */
+const maxDepth = 500
+/** To count so many takes some tens of milliseconds. */
+const maxCounted = 1_000_000
+
+/** Nobody sends it a body, and Prometheus asks every minute at the most. */
+const receiveLimits = { headersMs: 10_000, keepAliveMs: 65_000, longestMs: 10_000 }
+
+/**
+ * Listens for `GET /metrics` and `GET /debug/contexts`, which shows the tree below `root`.
+ * @throws Error that names the address and what to do, if it cannot be bound; the cause of ctx if it ends first
+ */
+export async function listenAdmin(
+  ctx: Context,
+  root: Lifetime,
+  log: Log,
+  options: AdminOptions,
+): Promise<Admin> {
+  const serve = inTurn(
+    (request, response) => answer(root, log, request, response, options),
+    () => log.warn(root, 'closed a connection for operators: more than 100 requests waited on it'),
+  )
+  const server = limitedServer(receiveLimits, serve)
+  server.on('checkExpectation', serve)
+  answerUnparsed(server, new Set(), (info, problem) => logRefusal(root, log, info, problem))
+  const { host, port: wanted } = options
+  const address = { host, port: wanted, purpose: 'listen for admin', variable: 'ADMIN_PORT' }
+  const port = await bind(ctx, server, address)
+  return {
+    port,
+    async close(ctx) {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+      server.closeAllConnections()
+      await until(ctx, closed)
+    },
+  }
+}
+
+function answer(
+  root: Lifetime,
+  log: Log,
+  request: IncomingMessage,
+  response: ServerResponse,
+  options: AdminOptions,
+): void {
+  response.setHeader('cache-control', 'no-store')
+  response.setHeader('x-content-type-options', 'nosniff')
+  response.setHeader('referrer-policy', 'no-referrer')
+  const path = request.url?.split('?', 1)[0] ?? ''
+  const problem = refusalOf(request) ?? problemOf(request, path, options)
+  if (problem !== undefined) {
+    const info = { id: randomUUID(), method: request.method ?? 'GET', path }
+    const headers = {
+      'content-type': 'application/problem+json',
+      'x-request-id': info.id,
+      ...problem.headers,
+    }
+    response.writeHead(problem.status, headers).end(problemBody(problem, { requestId: info.id }))
+    logRefusal(root, log, info, problem)
+  } else if (path === '/metrics') {
+    options.metrics(request, response)
+  } else {
+    showContexts(root, request, response, options.recent)
+  }
+}
+
+/** Why a request is not answered; undefined if it is. */
+function problemOf(
+  { headers, method }: IncomingMessage,
+  path: string,
+  { host, recent }: AdminOptions,
+): Problem | undefined {
+  if (!isOwnName(headers.host, host)) {
+    return new Problem(403, 'Forbidden', `${headers.host ?? 'no host'} is no name of this listener`)
+  }
+  if (path !== '/metrics' && path !== '/debug/contexts')
+    return notFound('there are /metrics and /debug/contexts')
+  if (path === '/debug/contexts' && recent === undefined) {
+    return notFound('contexts are not shown in production: set DEBUG_CONTEXTS=true')
+  }
+  if (method === 'GET' || method === 'HEAD') return undefined
+  return methodNotAllowed(`${path} answers GET`, ['GET', 'HEAD'])
+}
+
+function logRefusal(root: Lifetime, log: Log, info: RequestInfo, { status, message }: Problem): void {
+  const { method, path } = info
+  log.info(withValue(root, requestKey, info), 'request for operators', {
+    method,
+    path,
+    status,
+    refused: message,
+  })
+}
+
+/** A listener on loopback answers to loopback's names only: else any web page could read it through a DNS name of its own. */
+function isOwnName(given: string | undefined, host: string): boolean {
+  const loopback = /^(127(\.\d+){3}|localhost|\[?::1\]?)$/i
+  return !loopback.test(host) || loopback.test(given?.replace(/:\d+$/, '') ?? '')
+}
+
+function showContexts(
+  root: Lifetime,
+  request: IncomingMessage,
+  response: ServerResponse,
+  recent: RecentRequests | undefined,
+): void {
+  const shown = shownOf(root, recent)
+  response.setHeader('vary', 'accept')
+  if (request.headers.accept?.includes('application/json') === true) {
+    response.setHeader('content-type', 'application/json')
+    response.end(JSON.stringify(shown))
+    return
+  }
+  response.setHeader('content-type', 'text/html; charset=utf-8')
+  response.setHeader('content-security-policy', contextsPagePolicy)
+  response.end(contextsPage(shown))
+}
+
+function first(most: number, requests: Iterable<RecentRequest>): RecentRequest[] {
+  const found: RecentRequest[] = []
+  for (const request of requests) {
+    if (found.push(request) === most) break
+  }
+  return found
+}
+
+function shownOf(root: Lifetime, recent: RecentRequests | undefined): Shown {
+  const live = 1 + countLiveContexts(root, maxCounted)
+  const top = liveContexts(root, maxShown, maxDepth)
+  const queue = [top]
+  for (const { children } of queue) for (const child of children) queue.push(child)
+  const leftOut = live - queue.length
+  return {
+    live,
+    ...(leftOut > 0 && { leftOut }),
+    ...(live > maxCounted && { uncounted: true }),
+    root: top,
+    underWay: first(maxUnderWay, recent?.underWay() ?? []).map(viewOf),
+    ended: recent?.ended().map(viewOf) ?? [],
+  }
+}

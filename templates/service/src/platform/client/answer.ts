@@ -1,0 +1,79 @@
+import type { z } from 'zod'
+import { CallFailed } from './call-failed.ts'
+import type { Order } from './order.ts'
+import { decodeJson, decodeText, isUtf8Type, Undecodable } from '../json.ts'
+import { validate } from '../validate.ts'
+
+/** So much of an answer that is no success goes into the log. */
+const excerptBytes = 1_000
+
+/** The body as it came. @throws CallFailed if it has more than `maxBytes`; the rest is not read */
+export async function readBytes(order: Order, response: Response, maxBytes: number): Promise<Buffer> {
+  const charset = response.headers.get('content-type') ?? ''
+  if (!isUtf8Type(charset))
+    throw unexpected(order, `the answer is not in UTF-8, but ${charset.slice(0, 100)}`)
+  const { bytes, whole } = await readUpTo(response, maxBytes)
+  if (whole) return bytes
+  throw unexpected(order, `the answer has more than ${maxBytes} bytes`)
+}
+
+/** @throws CallFailed if it is no UTF-8 */
+export function parseText(order: Order, bytes: Buffer): string {
+  return decoded(order, 'the answer is no text', () => decodeText(bytes))
+}
+
+/** An answer that is no success, as an error with the beginning of what it says. */
+export async function refusalOf(order: Order, response: Response): Promise<CallFailed> {
+  const { status, headers } = response
+  const { bytes } = await readUpTo(response, excerptBytes)
+  return new CallFailed(`${order.name}: answered ${status} ${bytes.toString('utf8')}`.trimEnd(), {
+    how: 'status',
+    status,
+    retryAfterMs: retryAfterMs(headers.get('retry-after')),
+  })
+}
+
+/** @throws CallFailed if it is no JSON, cannot be kept as it came, or is not what `schema` expects */
+export function parseJson<S extends z.ZodType>(order: Order, schema: S, bytes: Buffer): z.output<S> {
+  const result = validate(
+    schema,
+    decoded(order, 'the answer is no JSON', () => decodeJson(bytes)),
+  )
+  if ('data' in result) return result.data
+  const { first, more } = result.issues
+  const issues = first.map(({ path, message }) => `${path.join('.') || 'all of it'}: ${message}`).join('; ')
+  throw unexpected(order, `the answer is not as expected: ${issues}${more > 0 ? `; and ${more} more` : ''}`)
+}
+
+function decoded<T>(order: Order, what: string, decode: () => T): T {
+  try {
+    return decode()
+  } catch (error) {
+    if (error instanceof Undecodable) throw unexpected(order, `${what}: ${error.message}`, error)
+    throw error
+  }
+}
+
+function unexpected(order: Order, what: string, cause?: Error): CallFailed {
+  return new CallFailed(`${order.name}: ${what}`, { how: 'answer', cause })
+}
+
+/** At most `maxBytes` of the body. Leaving the loop early closes the connection; a body read to its end frees it. */
+async function readUpTo(response: Response, maxBytes: number): Promise<{ bytes: Buffer; whole: boolean }> {
+  const body: AsyncIterable<Uint8Array> | Iterable<Uint8Array> = response.body ?? []
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of body) {
+    chunks.push(chunk)
+    size += chunk.length
+    if (size > maxBytes) return { bytes: Buffer.concat(chunks, maxBytes), whole: false }
+  }
+  return { bytes: Buffer.concat(chunks), whole: true }
+}
+
+/** Seconds, or a date (RFC 9110, 10.2.3). What is neither, or has passed, asks for nothing. */
+function retryAfterMs(value: string | null): number | undefined {
+  if (value !== null && /^\d+$/.test(value)) return Number(value) * 1_000
+  // Every form of a date begins with the day of the week; Date.parse takes much that is none.
+  return value !== null && /^[A-Z][a-z]+,? /.test(value) ? Date.parse(value) - Date.now() : undefined
+}

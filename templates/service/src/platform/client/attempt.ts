@@ -1,0 +1,67 @@
+import type { Span } from '@opentelemetry/api'
+import type { Context } from '../../context/context.ts'
+import { ended } from '../../context/ended.ts'
+import { CallFailed } from './call-failed.ts'
+import { refusalOf } from './answer.ts'
+import type { Order } from './order.ts'
+import { recordAttempt } from './metrics.ts'
+import { errorType, injectTrace } from './span.ts'
+import { requestOf } from '../request.ts'
+
+/**
+ * Sends a call once, and has the answer read. Without a millisecond left it is not sent at all.
+ * @throws the cause of ctx if it has ended; CallFailed if there was no answer, or none with a 2xx
+ */
+export async function attempt<T>(
+  ctx: Context,
+  span: Span,
+  order: Order,
+  read: (response: Response) => Promise<T>,
+): Promise<T> {
+  if (leftMs(ctx) < 1) throw await ended(ctx)
+  const { method, url, body = null } = order
+  const headers = headersOf(ctx, order)
+  const startedAt = performance.now()
+  let status: number | undefined
+  try {
+    const response = await fetch(url, { method, headers, body, redirect: 'manual', signal: ctx.signal })
+    status = response.status
+    span.setAttribute('http.response.status_code', status)
+    if (!response.ok) throw await refusalOf(order, response)
+    const answer = await read(response)
+    recordAttempt(order, startedAt, status, undefined)
+    return answer
+  } catch (error) {
+    const failure = failureOf(order, error)
+    recordAttempt(order, startedAt, status, errorType(ctx, failure))
+    throw failure
+  }
+}
+
+/** Milliseconds until the deadline of `ctx`. */
+export function leftMs(ctx: Context): number {
+  return (ctx.deadline ?? Infinity) - Date.now()
+}
+
+/** Ours win over the caller's: they are what holds the two services together. */
+function headersOf(ctx: Context, order: Order): Headers {
+  const headers = new Headers(order.headers)
+  injectTrace(ctx, headers)
+  const request = requestOf(ctx)
+  if (request !== undefined) headers.set('x-request-id', request.id)
+  // HTTP has no standard for it. Relative, since clocks differ; ours and Envoy's are whole milliseconds.
+  if (ctx.deadline !== undefined)
+    headers.set('x-envoy-expected-rq-timeout-ms', String(Math.floor(leftMs(ctx))))
+  return headers
+}
+
+/** What broke the connection is the cause of fetch's error. The end of ctx is told as it came, and so is a mistake of ours. */
+function failureOf(order: Order, error: unknown): unknown {
+  if (!(error instanceof TypeError) || !(error.cause instanceof Error)) return error
+  return new CallFailed(`${order.name}: ${reasonOf(error.cause)}`, { how: 'connection', cause: error })
+}
+
+/** A host with several addresses fails with all their errors, and no message. */
+function reasonOf(error: Error): string {
+  return error instanceof AggregateError ? error.errors.map(String).join(', ') : error.message
+}

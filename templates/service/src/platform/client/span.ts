@@ -1,0 +1,60 @@
+import { propagation, ROOT_CONTEXT, SpanKind, SpanStatusCode, type Span } from '@opentelemetry/api'
+import { Canceled, DeadlineExceeded, type Context } from '../../context/context.ts'
+import { CallFailed } from './call-failed.ts'
+import { causeName } from '../causes.ts'
+import type { Order } from './order.ts'
+import { knownMethod } from '../telemetry/outcome.ts'
+import { otelKey, span } from '../telemetry/span.ts'
+
+/**
+ * Runs one attempt of a call in a span of its own, with the names of the stable HTTP conventions
+ * (https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-client-span). The query is left out: it may hold secrets.
+ * @param resends how many attempts there were before
+ */
+export function clientSpan<T>(
+  ctx: Context,
+  { method, url }: Order,
+  resends: number,
+  work: (ctx: Context, span: Span) => Promise<T>,
+): Promise<T> {
+  const known = knownMethod(method)
+  const attributes = {
+    'http.request.method': known,
+    'http.request.method_original': known === '_OTHER' ? method : undefined,
+    'http.request.resend_count': resends > 0 ? resends : undefined,
+    ...peerOf(url),
+    'url.full': url.origin + url.pathname,
+  }
+  const name = known === '_OTHER' ? 'HTTP' : known
+  return span(ctx, name, { kind: SpanKind.CLIENT, attributes }, work, recordFailure)
+}
+
+/** Puts the trace of `ctx` into the headers of a call: `traceparent`, `tracestate`, `baggage`. */
+export function injectTrace(ctx: Context, headers: Headers): void {
+  propagation.inject(ctx.value(otelKey) ?? ROOT_CONTEXT, headers, {
+    set: (carrier, key, value) => carrier.set(key, value),
+  })
+}
+
+/** A call that was given up on purpose is no error. A deadline that passed is one: the peer was too slow. */
+function recordFailure(ctx: Context, current: Span, error: unknown): void {
+  const ended = causeName(ctx)
+  if (ended !== undefined) current.addEvent('context.canceled', { 'context.cause': ended })
+  if (ctx.err === Canceled) return
+  current.setAttribute('error.type', errorType(ctx, error))
+  current.setStatus({ code: SpanStatusCode.ERROR })
+  if (ended === undefined && error instanceof Error) current.recordException(error)
+}
+
+/** Who is called, by the names of the conventions. */
+export function peerOf(url: URL): { 'server.address': string; 'server.port': number } {
+  const port = url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : Number(url.port)
+  return { 'server.address': url.hostname, 'server.port': port }
+}
+
+/** The `error.type` of an attempt that failed, in one word. */
+export function errorType(ctx: Context, error: unknown): string {
+  if (ctx.err === DeadlineExceeded) return 'DeadlineExceeded'
+  if (error instanceof CallFailed) return error.status === undefined ? error.how : String(error.status)
+  return error instanceof Error ? error.name : String(error)
+}

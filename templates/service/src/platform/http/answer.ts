@@ -1,0 +1,128 @@
+import { validateHeaderValue } from 'node:http'
+import { pipeline } from 'node:stream/promises'
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
+import type { Context } from '../../context/context.ts'
+import { bodyOf, discard, exactly, noBody, release, streamed } from './answer-body.ts'
+import { notModified } from './conditional.ts'
+import type { Exchange } from './exchange.ts'
+import { problemBody, problemOf, type Problem } from '../problem.ts'
+import type { StreamedResponse } from './route.ts'
+import { traceOf } from '../telemetry/span.ts'
+
+/**
+ * Answers with what a handler returned, unless nobody is there to read it. A body that is a web stream is sent by `stream`.
+ * @throws TypeError or RangeError if it cannot be sent as it is: its status, a header, its length; Problem 412
+ */
+export function answer(
+  ctx: Context,
+  exchange: Exchange,
+  response: Response | StreamedResponse,
+): Response | Promise<Response> {
+  if (exchange.closed) {
+    release(response)
+    return RESPONSE_ALREADY_SENT
+  }
+  const instead = notModified(exchange, response)
+  if (instead !== undefined) return whole(exchange, instead, null)
+  if (!(response instanceof Response)) return stream(ctx, exchange, response)
+  const body = bodyOf(response)
+  if (body instanceof ReadableStream || body instanceof Blob)
+    return stream(ctx, exchange, streamed(response, body))
+  return whole(exchange, response, body)
+}
+
+/**
+ * Answers with a body that is there as a whole. The adapter's Response, which stands in for the global one, takes much that
+ * Node refuses to write, and what the adapter then throws nobody can catch.
+ */
+function whole(exchange: Exchange, response: Response, body: string | Uint8Array | null): Response {
+  const { status, headers } = response
+  checkStatus(status, body !== null)
+  for (const [name, value] of headers) validateHeaderValue(name, value)
+  if (headers.has('transfer-encoding') || headers.has('trailer'))
+    throw new TypeError('an answer has a header Transfer-Encoding or Trailer, which are the server’s to set')
+  const length = headers.get('content-length')
+  if (length !== null) checkLength(exchange, status, length, body)
+  exchange.status = status
+  return response
+}
+
+/** Without a body it is the length of another answer: the one to GET, or the one before. @throws TypeError */
+function checkLength(
+  { info }: Exchange,
+  status: number,
+  length: string,
+  body: string | Uint8Array | null,
+): void {
+  if (body === null && (info.method === 'HEAD' || status === 304)) return
+  const bytes = body === null ? 0 : Buffer.byteLength(body)
+  if (length !== String(bytes))
+    throw new TypeError(`an answer has ${bytes} bytes, and a Content-Length of ${length}`)
+}
+
+/**
+ * Pipes a body under ctx. A body that breaks off, or does not have the length that its headers say, takes the connection with
+ * it, which is how the client learns of it.
+ */
+async function stream(ctx: Context, exchange: Exchange, response: StreamedResponse): Promise<Response> {
+  const { body, headers, status } = response
+  const { outgoing } = exchange
+  try {
+    checkStatus(status, true)
+    if (exchange.info.method === 'HEAD') {
+      discard(body)
+      const pairs = Object.entries(headers).flatMap(([name, values]) =>
+        [values].flat().map((value): [string, string] => [name, value]),
+      )
+      return whole(exchange, new Response(null, { status, headers: pairs }), null)
+    }
+    exchange.status = status
+    outgoing.writeHead(status, headers)
+  } catch (error) {
+    // A header that cannot be sent: Node has taken those before it, and the status.
+    for (const name of Object.keys(headers)) outgoing.removeHeader(name)
+    outgoing.statusMessage = ''
+    discard(body)
+    throw error
+  }
+  const length = outgoing.getHeader('content-length')
+  if (length === undefined) await pipeline(body, outgoing, { signal: ctx.signal })
+  else await pipeline(body, exactly(Number(length)), outgoing, { signal: ctx.signal })
+  return RESPONSE_ALREADY_SENT
+}
+
+/** As the Response of the platform does. @throws RangeError, TypeError */
+function checkStatus(status: number, hasBody: boolean): void {
+  if (!Number.isInteger(status) || status < 200 || status > 599)
+    throw new RangeError(`an answer has the status ${status}, which must be 200 to 599`)
+  if (hasBody && noBody.has(status)) throw new TypeError(`an answer has the status ${status}, and a body`)
+}
+
+/** Answers with the problem that `error` is, unless the answer has begun or nobody is there to read it. */
+export function fail(ctx: Context, exchange: Exchange, error: unknown): Response {
+  const problem = recordFailure(ctx, exchange, error)
+  const { outgoing } = exchange
+  if (exchange.closed || outgoing.headersSent) {
+    if (!exchange.closed) outgoing.destroy()
+    return RESPONSE_ALREADY_SENT
+  }
+  try {
+    return sendProblem(ctx, exchange, problem)
+  } catch (unsendable) {
+    return sendProblem(ctx, exchange, recordFailure(ctx, exchange, unsendable))
+  }
+}
+
+/** The problem that `error` is; what a 5xx of it hides is kept for the log. */
+export function recordFailure(ctx: Context, exchange: Exchange, error: unknown): Problem {
+  const problem = problemOf(ctx, error)
+  if (problem.status >= 500) exchange.failure = problem.cause ?? error
+  return problem
+}
+
+/** RFC 9457. */
+function sendProblem(ctx: Context, exchange: Exchange, problem: Problem): Response {
+  const body = problemBody(problem, { requestId: exchange.info.id, traceId: traceOf(ctx)?.traceId })
+  const headers = { 'content-type': 'application/problem+json', ...problem.headers }
+  return whole(exchange, new Response(body, { status: problem.status, headers }), body)
+}

@@ -1,0 +1,114 @@
+import type { IncomingMessage } from 'node:http'
+import type { z } from 'zod'
+import { afterFunc, type Context } from '../../context/context.ts'
+import { decodeJson, isUtf8Type, Undecodable } from '../json.ts'
+import { badRequest, contentTooLarge, Problem, unsupportedMediaType, type InvalidField } from '../problem.ts'
+import type { Input, Route } from './route.ts'
+import { validate } from '../validate.ts'
+
+/** A request's input before it is parsed; needed only where the route has a schema for it. */
+export interface RawInput {
+  readonly params: unknown
+  readonly query: unknown
+  readonly body: unknown
+}
+
+/**
+ * Parses what the route has a schema for.
+ * @throws Problem 400 that names every invalid field, or the first hundred and how many more there are
+ */
+export function parseInput(route: Route, raw: RawInput): Input<unknown, unknown, unknown> {
+  const errors: InvalidField[] = []
+  let more = 0
+  const params = parse('params', route.params, raw.params)
+  const query = parse('query', route.query, raw.query)
+  const body = parse('body', route.body, raw.body)
+  if (errors.length === 0) return { params, query, body }
+  throw badRequest(`the request is invalid; see errors${more > 0 ? `, and ${more} more` : ''}`, errors)
+
+  function parse(place: string, schema: z.ZodType | undefined, value: unknown): unknown {
+    if (schema === undefined) return undefined
+    const result = validate(schema, value)
+    if ('data' in result) return result.data
+    for (const { path, message } of result.issues.first) {
+      errors.push({ field: [place, ...path].join('.'), message })
+    }
+    more += result.issues.more
+    return undefined
+  }
+}
+
+/** Hono's request, as far as it has a query. */
+interface Queried {
+  readonly url: string
+  query(): Record<string, string>
+  queries(): Record<string, string[]>
+}
+
+/**
+ * The parameters of a query string, each once.
+ * @throws Problem 400 for one that comes twice: the schema would see the first alone
+ */
+export function queryOf(request: Queried): Record<string, string> {
+  const query = request.query()
+  if (!request.url.includes('&')) return query
+  const twice = Object.entries(request.queries()).find(([, values]) => values.length > 1)
+  if (twice === undefined) return query
+  const field = `query.${twice[0].slice(0, 100)}`
+  throw badRequest('the request is invalid; see errors', [{ field, message: 'comes more than once' }])
+}
+
+/**
+ * Reads a JSON body of at most `maxBytes`.
+ * @throws Problem 400 if it is cut off, no JSON or cannot be kept as it came, 413, 415; the cause of ctx when it ends first
+ */
+export async function readJson(ctx: Context, incoming: IncomingMessage, maxBytes: number): Promise<unknown> {
+  const type = incoming.headers['content-type'] ?? 'none'
+  if (!/^application\/([\w.-]+\+)?json\s*(;|$)/i.test(type)) {
+    throw unsupportedMediaType(`expected application/json, got ${type}`)
+  }
+  if (!isUtf8Type(type)) throw unsupportedMediaType(`expected JSON in UTF-8, got ${type}`)
+  refuseCoding(incoming)
+  const bytes = await readBody(ctx, incoming, maxBytes)
+  try {
+    return decodeJson(bytes)
+  } catch (error) {
+    if (error instanceof Undecodable) throw badRequest(`the body is no JSON: ${error.message}`)
+    throw error
+  }
+}
+
+/** @throws Problem 415, with the codings that are taken (RFC 9110, 12.5.3), for a body that is compressed */
+export function refuseCoding({ headers }: Pick<IncomingMessage, 'headers'>): void {
+  const coding = headers['content-encoding']
+  if (coding === undefined || coding.toLowerCase() === 'identity') return
+  throw new Problem(415, 'Unsupported Media Type', `expected a body as it is, got one in ${coding}`, {
+    headers: { 'accept-encoding': 'identity' },
+  })
+}
+
+/** Reads the whole body, or stops at the limit, at the end of ctx, or when the client is gone. */
+function readBody(ctx: Context, incoming: IncomingMessage, maxBytes: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = []
+    let size = 0
+    const settle = (act: () => void): void => {
+      stop()
+      incoming.off('data', onData).off('end', onEnd).off('close', onClose)
+      act()
+    }
+    const onData = (chunk: Buffer): void => {
+      size += chunk.length
+      chunks.push(chunk)
+      if (size <= maxBytes) return
+      incoming.pause()
+      settle(() => reject(contentTooLarge(`the body is larger than ${maxBytes} bytes (BODY_MAX_BYTES)`)))
+    }
+    const onEnd = (): void => settle(() => resolve(Buffer.concat(chunks)))
+    const onClose = (): void => settle(() => reject(badRequest('the body was cut off')))
+    const stop = afterFunc(ctx, (cause) => settle(() => reject(cause)))
+    incoming.on('data', onData).on('end', onEnd).on('close', onClose)
+    // 'close' follows; without a listener the event would end the process.
+    incoming.on('error', () => undefined)
+  })
+}

@@ -1,0 +1,52 @@
+import type { IncomingMessage } from 'node:http'
+import { Problem } from '../problem.ts'
+
+/** Characters of a request target that mean themselves: nothing of it is encoded. */
+const plainTarget = /^\/[\w\-./?=&,:;@!$'()*+~[\]|]*$/
+
+/**
+ * Why a request is refused before its route is looked for, whatever that is; undefined if it is not. Node would answer some of
+ * these by itself, without a body, an id or a line in the log, and let others through changed.
+ */
+export function refusalOf(incoming: IncomingMessage): Problem | undefined {
+  const { headers, rawHeaders, httpVersion, url = '' } = incoming
+  const { host, expect } = headers
+  if (host === undefined && httpVersion === '1.1') return unclear('it names no Host')
+  if (repeated(rawHeaders, 'host')) return unclear('it names more than one Host')
+  if (expect !== undefined && httpVersion === '1.1' && !/^100-continue$/i.test(expect)) {
+    return new Problem(
+      417,
+      'Expectation Failed',
+      `${expect.slice(0, 100)} is not expected here: only 100-continue is`,
+    )
+  }
+  return plainTarget.test(url) ? undefined : refusalOfTarget(url)
+}
+
+/** RFC 3986, 2.1: what is percent-encoded is text in UTF-8, and what no URL holds would be read as something else. */
+function refusalOfTarget(url: string): Problem | undefined {
+  if (/[^!-~]|#/.test(url)) return unclear('its target has a character that must be percent-encoded')
+  try {
+    decodeURIComponent(url)
+    return undefined
+  } catch {
+    return unclear('its target is percent-encoded, but not in UTF-8')
+  }
+}
+
+/** Names and values take turns in `raw`. */
+function repeated(raw: readonly string[], name: string): boolean {
+  let found = 0
+  for (let i = 0; i < raw.length; i += 2) {
+    const one = raw[i]
+    if (one?.length === name.length && one.toLowerCase() === name) found++
+  }
+  return found > 1
+}
+
+/** The connection is closed: who sends such may mean something else by what follows (RFC 9112, 3.2). */
+function unclear(why: string): Problem {
+  return new Problem(400, 'Bad Request', `the request cannot be served: ${why}`, {
+    headers: { connection: 'close' },
+  })
+}

@@ -1,0 +1,131 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { context as ambient, diag, metrics, propagation, trace } from '@opentelemetry/api'
+import {
+  defaultResource,
+  detectResources,
+  envDetector,
+  resourceFromAttributes,
+} from '@opentelemetry/resources'
+import { MeterProvider } from '@opentelemetry/sdk-metrics'
+import {
+  contextName,
+  withCancel,
+  withDeadline,
+  withoutCancel,
+  withValue,
+  type CancelContext,
+  type Context,
+  type Lifetime,
+} from '../../context/context.ts'
+import { errorOf } from '../../context/thrown.ts'
+import { until } from '../../context/until.ts'
+import { diagnostics, diagnosticsLevel } from './diagnostics.ts'
+import type { Log } from './log.ts'
+import { loadMetricReaders } from './readers.ts'
+import { observeEventLoop, observeMemory } from './metrics.ts'
+import { prometheusEndpoint } from './prometheus.ts'
+import { tracer } from './span.ts'
+import { unexported, unreachable } from './check.ts'
+import { telemetryPlan } from './plan.ts'
+
+/** OpenTelemetry's SDK, started. One a process at a time: its API is global. */
+export interface Telemetry {
+  /** Answers `GET /metrics` in Prometheus' text format. */
+  readonly metrics: (request: IncomingMessage, response: ServerResponse) => void
+  /** Exports what is held, as long as ctx lasts, and stops. Never rejects: what could not be exported is logged. */
+  close(ctx: Context): Promise<void>
+}
+
+/** Before its context's deadline `close` gives up, so that whoever waits under that context still sees it return. */
+const returnMs = 50
+
+/**
+ * Collects metrics; exports traces and metrics where the environment names an endpoint or an exporter (`OTEL_*`,
+ * https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/). Nothing is instrumented from
+ * outside, and no loader hook is needed: the service makes its own spans.
+ * @throws the cause of ctx if it ends first
+ */
+export async function startTelemetry(
+  ctx: Context,
+  options: { serviceName: string; log: Log },
+): Promise<Telemetry> {
+  const { log, serviceName } = options
+  const plan = telemetryPlan(process.env)
+  if (plan.disabled) return { metrics: nothingCollected, close: () => Promise.resolve() }
+
+  // The SDK for traces takes a quarter of a second to load.
+  const [node, createReaders] = await until(
+    ctx,
+    Promise.all([
+      plan.traces ? import('@opentelemetry/sdk-node') : undefined,
+      loadMetricReaders(plan, process.env),
+    ]),
+  )
+  const resource = defaultResource()
+    .merge(resourceFromAttributes({ 'service.name': serviceName }))
+    .merge(detectResources({ detectors: [envDetector] }))
+  // Left out, the metric readers and the log processors would be made from the environment, the latter for OTLP.
+  const tracing = node && new node.NodeSDK({ resource, metricReaders: [], logRecordProcessors: [] })
+  // Exporters report long after the start is over, on behalf of the process.
+  const reports = diagnostics(withoutCancel(ctx), log)
+  // Only now: the constructor puts a logger on the console where OTEL_LOG_LEVEL is set.
+  diag.setLogger(reports.logger, {
+    logLevel: diagnosticsLevel(process.env['OTEL_LOG_LEVEL']),
+    suppressOverrideMessage: true,
+  })
+  tracing?.start()
+  // The SDK keeps an ambient span across promises, and every promise of the process pays for it (before Node 24). Our spans hang
+  // from ctx. Where libraries are instrumented that ask for the ambient one, this line goes.
+  ambient.disable()
+  const prometheus = prometheusEndpoint()
+  const meters = new MeterProvider({ resource, readers: [prometheus.reader, ...createReaders()] })
+  metrics.setGlobalMeterProvider(meters)
+  const stopObserving = observeEventLoop()
+  observeMemory()
+  const lost = unexported(plan, process.env, tracer() !== undefined)
+  if (lost !== undefined) log.warn(ctx, `telemetry: ${lost}`)
+  // The start does not wait for it, so it has a context of its own, which ends when it has looked or telemetry closes.
+  const checking: CancelContext & Lifetime = withCancel(
+    withValue(withoutCancel(ctx), contextName, 'telemetry check'),
+  )
+  const checked = unreachable(checking, plan, process.env)
+    .then((found) => {
+      if (found !== undefined) reports.warnOfFailures(found.code, found.sentence)
+    })
+    .finally(() => checking.cancel())
+
+  return {
+    metrics: prometheus.answer,
+    async close(ctx) {
+      const before = reports.count
+      checking.cancel()
+      await checked
+      using flushing = withDeadline(ctx, (ctx.deadline ?? Infinity) - returnMs)
+      const failures = await until(flushing, failuresOf([tracing, meters])).catch((error: unknown) => [
+        messageOf(error),
+      ])
+      stopObserving()
+      if (failures.length > 0 || reports.count > before) {
+        log.warn(flushing, 'telemetry: not all was exported; the last spans or metrics are lost', {
+          failures,
+        })
+      }
+      for (const api of [trace, metrics, propagation, ambient, diag]) api.disable()
+    },
+  }
+}
+
+/** Waits for all: traces are not lost because metrics are. */
+async function failuresOf(parts: ({ shutdown(): Promise<void> } | undefined)[]): Promise<string[]> {
+  const results = await Promise.allSettled(parts.map(async (part) => part?.shutdown()))
+  return results.flatMap((result) => (result.status === 'rejected' ? [messageOf(result.reason)] : []))
+}
+
+function messageOf(error: unknown): string {
+  return errorOf(error).message
+}
+
+function nothingCollected(_request: IncomingMessage, response: ServerResponse): void {
+  response.setHeader('content-type', 'text/plain')
+  response.end('# nothing is collected: OTEL_SDK_DISABLED is set\n')
+}

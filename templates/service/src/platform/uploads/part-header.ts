@@ -1,0 +1,118 @@
+import { decodeText, Undecodable } from '../json.ts'
+import { badRequest } from '../problem.ts'
+
+/** What the header of one part of a multipart body says. */
+export interface PartHeader {
+  readonly field: string
+  /** Cleaned, never empty; undefined if the part is a plain value and no file. */
+  readonly name: string | undefined
+  /** Whether it was sent with an empty name, as browsers do where no file was chosen. */
+  readonly nameless: boolean
+  readonly contentType: string
+}
+
+const parameter = /\s*;\s*([^\s;="]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*))\s*/y
+/** Blanks are spaces and tabs: \s would let through what Node refuses to send in a header. */
+const mediaType =
+  /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+(?:[ \t]*;[ \t]*[\w!#$&^.+-]+=(?:[\w!#$&^.+:-]+|"[\w !#$&^.+:;,/-]*"))*$/
+const maxContentTypeLength = 255
+/** What file systems hold, so that a name can be saved as it was sent. */
+const maxNameBytes = 255
+
+/**
+ * Reads the header of a part. Header names are in lower case, values are bytes as latin1, as parts.ts hands them out.
+ * @throws Problem 400 if there is no Content-Disposition that can be read (RFC 7578, 4.2), or two, or no name in UTF-8
+ */
+export function parsePartHeader(header: Readonly<Record<string, readonly string[] | undefined>>): PartHeader {
+  for (const values of Object.values(header)) {
+    if (values !== undefined && values.length > 1) throw badRequest('a part of the body has a header twice')
+  }
+  const parameters = parametersOf(header['content-disposition']?.[0] ?? '')
+  const field = parameters?.get('name')
+  if (parameters === undefined || field === undefined) {
+    throw badRequest('a part of the body has no readable Content-Disposition: form-data with a name')
+  }
+  const name = extended(parameters.get('filename*')) ?? textOf(parameters.get('filename'))
+  if (name === undefined && parameters.has('filename*')) {
+    throw badRequest('a part of the body has a filename* that is not in UTF-8 (RFC 8187)')
+  }
+  const sent = header['content-type']?.[0]?.trim() ?? ''
+  return {
+    field: textOf(field),
+    nameless: name === '',
+    name: name === undefined && sent !== 'application/octet-stream' ? undefined : cleanName(name ?? ''),
+    contentType: cleanContentType(sent),
+  }
+}
+
+/**
+ * A name that is safe to store, show and save under: the last segment of a path, without control characters and
+ * without those that reverse the direction of text, at most 255 bytes of UTF-8; `unnamed` if nothing is left.
+ */
+export function cleanName(sent: string): string {
+  const last = sent.slice(Math.max(sent.lastIndexOf('/'), sent.lastIndexOf('\\')) + 1)
+  const name = cut(last.replace(/[\p{Cc}\u2028-\u202e\u2066-\u2069]/gu, '').trim()).trim()
+  return name === '' || name === '.' || name === '..' ? 'unnamed' : name
+}
+
+function cut(name: string): string {
+  if (Buffer.byteLength(name) <= maxNameBytes) return name
+  let bytes = 0
+  let kept = ''
+  for (const character of name) {
+    bytes += Buffer.byteLength(character)
+    if (bytes > maxNameBytes) break
+    kept += character
+  }
+  return kept
+}
+
+function cleanContentType(sent: string): string {
+  const sane = sent.length <= maxContentTypeLength && mediaType.test(sent)
+  return sane ? sent : 'application/octet-stream'
+}
+
+/** The parameters of `form-data; …` by their name in lower case; undefined if it is anything else. */
+function parametersOf(disposition: string): Map<string, string> | undefined {
+  const type = /^\s*form-data\s*(?=;|$)/i.exec(disposition)
+  if (type === null) return undefined
+  const parameters = new Map<string, string>()
+  parameter.lastIndex = type[0].length
+  while (parameter.lastIndex < disposition.length) {
+    const [, name, quoted, token] = parameter.exec(disposition) ?? []
+    if (name === undefined) return undefined
+    const value = quoted?.replace(/\\(["\\])/g, '$1') ?? token ?? ''
+    // Of two nobody knows which is meant.
+    if (parameters.has(name.toLowerCase())) return undefined
+    parameters.set(name.toLowerCase(), value)
+  }
+  return parameters
+}
+
+function textOf(value: string): string
+function textOf(value: string | undefined): string | undefined
+/** Raw UTF-8, as RFC 7578 asks for. A quote and line ends are what browsers escape in it (the HTML standard). */
+function textOf(value: string | undefined): string | undefined {
+  const escaped = { '%22': '"', '%0D': '\r', '%0A': '\n' }
+  const raw = value?.replace(
+    /%(?:22|0D|0A)/gi,
+    (found) => escaped[found.toUpperCase() as keyof typeof escaped],
+  )
+  if (raw === undefined) return undefined
+  try {
+    return decodeText(Buffer.from(raw, 'latin1'))
+  } catch (error) {
+    if (error instanceof Undecodable) throw badRequest('a name in the header of a part is no UTF-8')
+    throw error
+  }
+}
+
+/** `UTF-8''na%C3%AFve.txt` (RFC 8187): not for forms, says RFC 7578, but sent. Undefined if it cannot be read. */
+function extended(value: string | undefined): string | undefined {
+  const [, encoded] = /^utf-8'[^']*'(.+)$/i.exec(value ?? '') ?? []
+  try {
+    return encoded === undefined ? undefined : decodeURIComponent(encoded)
+  } catch {
+    return undefined
+  }
+}
