@@ -1,5 +1,5 @@
 import validate from 'validate-npm-package-name'
-import { isReservedOnWindows } from '../templates/service/generators/names.ts'
+import { isReservedOnWindows } from '../templates/service/generators/engine/names.ts'
 import { Failure } from './failure.ts'
 
 /**

@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import type { Noun } from '../templates/service/generators/names.ts'
+import type { Noun } from '../templates/service/generators/engine/names.ts'
 import type { Context } from '../templates/service/src/context/context.ts'
 import { throwIfEnded } from './ended.ts'
 import { ownPackage } from './root.ts'
@@ -75,7 +75,7 @@ function actionsFor(
   return [
     stamp('service', ''),
     ...(example
-      ? [stamp('service/generators/upload/src', 'src', exampleNoun), stamp('example', '', exampleNoun)]
+      ? [stamp('service/generators/pieces/upload/src', 'src', exampleNoun), stamp('example', '', exampleNoun)]
       : []),
     ...(directory === undefined ? [] : [() => writePlan(ctx, planned, directory)]),
   ]

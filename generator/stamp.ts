@@ -1,4 +1,4 @@
-import { stampNames, type Noun } from '../templates/service/generators/names.ts'
+import { stampNames, type Noun } from '../templates/service/generators/engine/names.ts'
 import type { PlannedFile } from './tree.ts'
 
 /** The name that templates bear where the service's own will stand. */

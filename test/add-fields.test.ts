@@ -2,9 +2,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { nounFrom } from '../templates/service/generators/nouns.ts'
-import { fieldsFrom } from '../templates/service/generators/resource/fields.ts'
-import { shapeFor } from '../templates/service/generators/resource/shape.ts'
+import { nounFrom } from '../templates/service/generators/engine/nouns.ts'
+import { fieldsFrom } from '../templates/service/generators/pieces/resource/fields.ts'
+import { shapeFor } from '../templates/service/generators/pieces/resource/shape.ts'
 
 test('a list of fields has parameters, nullable fields and references', () => {
   const fields = fieldsFrom(

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { withMember } from '../templates/service/generators/members.ts'
-import type { Member } from '../templates/service/generators/piece.ts'
+import { withMember } from '../templates/service/generators/edit/members.ts'
+import type { Member } from '../templates/service/generators/engine/piece.ts'
 
 const value: Member = {
   file: 'src/config.ts',

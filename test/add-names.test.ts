@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { stampNames } from '../templates/service/generators/names.ts'
-import { nameFrom, nounFrom } from '../templates/service/generators/nouns.ts'
+import { stampNames } from '../templates/service/generators/engine/names.ts'
+import { nameFrom, nounFrom } from '../templates/service/generators/engine/nouns.ts'
 
 describe('nounFrom', () => {
   test.each([

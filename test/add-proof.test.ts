@@ -58,7 +58,7 @@ test('what is added compiles, lints without a warning and passes its own tests',
     ['prettier/bin/prettier.cjs', '--check', 'src', 'test', 'generators', 'tsconfig.json'],
     [
       ...['vitest/vitest.mjs', 'run'],
-      ...['circuit', 'payments-client', 'storage-s3'].map((name) => `src/platform/${name}.test.ts`),
+      ...['client/circuit', 'client/payments-client', 'storage/s3'].map((name) => `src/platform/${name}.test.ts`),
       ...['jobs', 'shape', 'configuration'].map((name) => `test/guarantees/${name}.test.ts`),
       ...added.map((name) => `src/${name}`),
     ] as [string, ...string[]],

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import type { Wiring } from '../templates/service/generators/piece.ts'
-import { wiredText } from '../templates/service/generators/wire.ts'
+import type { Wiring } from '../templates/service/generators/engine/piece.ts'
+import { wiredText } from '../templates/service/generators/edit/wire.ts'
 
 const element: Wiring = {
   file: 'src/routes.ts',

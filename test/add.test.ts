@@ -10,9 +10,9 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { changedLines } from '../templates/service/generators/difference.ts'
-import { formatNew } from '../templates/service/generators/format.ts'
-import { writeChanges } from '../templates/service/generators/write.ts'
+import { changedLines } from '../templates/service/generators/engine/difference.ts'
+import { formatNew } from '../templates/service/generators/edit/format.ts'
+import { writeChanges } from '../templates/service/generators/engine/write.ts'
 import { add, command, edit, folder, newService, repository, treeOf } from './support/added-service.ts'
 import { childrenOf, converse, until } from './support/processes.ts'
 
@@ -164,7 +164,7 @@ describe('npm run add -- client', () => {
     expect(
       changedLines(tree.get('src/platform/platform.ts') ?? '', after.get('src/platform/platform.ts') ?? ''),
     ).toEqual([
-      "+ import { priceListClient, type PriceListClient } from './price-list-client.ts'",
+      "+ import { priceListClient, type PriceListClient } from './client/price-list-client.ts'",
       '+   readonly priceList: PriceListClient',
       '+   readonly priceList: { readonly baseUrl: string }',
       '-   return { log, db, database, storage, uploads: options.uploads, readiness: { accepting: true } }',

@@ -35,7 +35,7 @@ test.each([
   ['src/health/health.routes.ts', '../platform/database/database.ts'],
   ['src/platform/http/boundary.ts', 'hono'],
   ['src/config.ts', 'zod'],
-  ['generators/upload/src/widgets/widgets.routes.ts', '../platform/http/route.ts'],
+  ['generators/pieces/upload/src/widgets/widgets.routes.ts', '../platform/http/route.ts'],
   ['src/platform/http/boundary.test.ts', '../../main.ts'],
   ['test/support/probe.routes.ts', '../../src/routes.ts'],
 ])('%s may import %s', (file, imported) => {
@@ -66,7 +66,7 @@ test.each([
   ['src/things/parts/things.part.ts', '../../parts/parts.schema.ts'],
   ['src/routes.ts', './main.ts'],
   ['src/config.ts', './platform/telemetry/log.ts'],
-  ['generators/upload/src/widgets/widgets.routes.ts', '../main.ts'],
+  ['generators/pieces/upload/src/widgets/widgets.routes.ts', '../main.ts'],
   ['src/things/things.routes.ts', 'hono'],
   ['src/things/things.routes.ts', 'hono/http-exception'],
   ['src/things/things.repository.ts', 'pg'],

@@ -131,7 +131,7 @@ export const imports: Linter.Config[] = [
 
 /** For files of src/, and for those of the pieces. */
 function only(file: string, ...refused: readonly Refused[]): Linter.Config {
-  return refuse([file, `generators/*/${file}`], ...refused, root, testContext)
+  return refuse([file, `generators/pieces/*/${file}`], ...refused, root, testContext)
 }
 
 function refuse(files: string[], ...refused: readonly Refused[]): Linter.Config {

@@ -9,7 +9,7 @@ const { plugin: context, imports, ends } = await tsImport('./lint/plugin.ts', im
  * The service, and the pieces of it that `npm run add` stamps. Not scripts/ and generators/ themselves: they are programs
  * of their own, which end with the terminal.
  */
-const service = ['src/**/*.ts', 'generators/*/src/**/*.ts']
+const service = ['src/**/*.ts', 'generators/pieces/*/src/**/*.ts']
 
 export default tseslint.config(
   {
@@ -19,14 +19,14 @@ export default tseslint.config(
       'node_modules/',
       'coverage/',
       // What they need is installed by who adds them: then they are linted where they were stamped.
-      'generators/storage/src/',
-      'generators/storage/test/',
-      'generators/worker/src/',
-      'generators/worker/test/',
-      'generators/job/src/',
-      'generators/schedule/src/',
-      'generators/circuit/src/',
-      'generators/client/src/',
+      'generators/pieces/storage/src/',
+      'generators/pieces/storage/test/',
+      'generators/pieces/worker/src/',
+      'generators/pieces/worker/test/',
+      'generators/pieces/job/src/',
+      'generators/pieces/schedule/src/',
+      'generators/pieces/circuit/src/',
+      'generators/pieces/client/src/',
     ],
   },
   js.configs.recommended,

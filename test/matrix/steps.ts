@@ -75,7 +75,7 @@ export async function copyOf(base: string, to: string): Promise<void> {
 async function addAll(service: string, combination: readonly Added[]): Promise<string[]> {
   const added = new Set<string>()
   for (const { args } of combination) {
-    const { output } = await run(service, ['tsx', 'generators/add.ts', ...args, '--json'])
+    const { output } = await run(service, ['tsx', 'generators/engine/add.ts', ...args, '--json'])
     const { files } = JSON.parse(output.slice(output.indexOf('{'))) as {
       files: { path: string; change: string }[]
     }

@@ -43,7 +43,7 @@ export interface Result {
   err: string
 }
 
-export const command = ['--import', 'tsx', 'generators/add.ts']
+export const command = ['--import', 'tsx', 'generators/engine/add.ts']
 
 export function add(service: string, ...args: string[]): Result {
   const env = { ...process.env, npm_config_dry_run: '' }

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import type { Noun } from '../../templates/service/generators/names.ts'
+import type { Noun } from '../../templates/service/generators/engine/names.ts'
 
 /** A resource as a person may ask for it: `npm run add -- resource <word> --fields "…"`. */
 export interface RandomResource {

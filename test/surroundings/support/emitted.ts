@@ -33,7 +33,7 @@ export async function emitServices(): Promise<{
     await mkdir(emitted.plain)
     await writeService(todo(), { name: 'neighbour-service', example: true }, emitted.plain)
     await cp(emitted.plain, emitted.withJobs, { recursive: true })
-    await run(process.execPath, ['--import', 'tsx', 'generators/add.ts', 'job', 'tidy'], {
+    await run(process.execPath, ['--import', 'tsx', 'generators/engine/add.ts', 'job', 'tidy'], {
       cwd: emitted.withJobs,
     })
     await build(emitted.plain, ['routes'])

@@ -1,0 +1,33 @@
+import type { SourceFile } from 'ts-morph'
+import { edited, type Edit } from './edit.ts'
+import { formatEdited } from './format.ts'
+import type { Plan } from '../engine/plan.ts'
+import { parse } from './source.ts'
+
+/**
+ * Plans the text that `change` makes of an existing file, formatted if the file was. Throws an Error of one sentence that ends in
+ * `neededFor` if the file is missing.
+ */
+export async function rewrite(
+  plan: Plan,
+  file: string,
+  neededFor: string,
+  change: (text: string) => string,
+): Promise<void> {
+  const text = await plan.read(file)
+  if (text === undefined) throw new Error(`${file} is missing: restore it, because ${neededFor}.`)
+  const after = change(text)
+  if (after !== text) await plan.edit(file, await formatEdited(plan.root, file, text, after))
+}
+
+/** The text of a file with the edits that `editsOf` finds in its syntax tree; the rest is unchanged, byte for byte. */
+export function withEdits(
+  file: string,
+  text: string,
+  editsOf: (source: SourceFile, text: string) => readonly Edit[],
+): string {
+  // ts-morph's positions do not count a byte order mark.
+  const mark = text.startsWith('\uFEFF') ? '\uFEFF' : ''
+  const body = text.slice(mark.length)
+  return mark + edited(body, editsOf(parse(file, body), body))
+}

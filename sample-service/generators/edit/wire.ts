@@ -1,0 +1,82 @@
+import { Node, SyntaxKind, type ParameterDeclaration, type SourceFile } from 'ts-morph'
+import type { Edit } from './edit.ts'
+import { importOf, styleOf } from './imports.ts'
+import { insertElement, insertStatement } from './insert.ts'
+import type { Wiring } from '../engine/piece.ts'
+import type { Plan } from '../engine/plan.ts'
+import { rewrite, withEdits } from './rewrite.ts'
+import { functionOf, returnedBy, type Scope } from './scope.ts'
+
+/**
+ * Plans the call and its import in an existing file; the place is found in the syntax tree, however the file is formatted. A call
+ * that exists is not added again. The rest of the file is unchanged, byte for byte. Throws an Error of one sentence if the place
+ * is missing or the name is taken.
+ */
+export async function wire(plan: Plan, wiring: Wiring): Promise<void> {
+  await rewrite(plan, wiring.file, 'it must call what is added', (text) => wiredText(text, wiring))
+}
+
+/** The text of the file with the wiring added. In the wiring's names widget is already replaced. */
+export function wiredText(text: string, wiring: Wiring): string {
+  return withEdits(wiring.file, text, (source, body) => editsFor(source, body, wiring))
+}
+
+function editsFor(source: SourceFile, body: string, wiring: Wiring): Edit[] {
+  const scope = scopeOf(source, wiring)
+  const style = styleOf(source, body)
+  const imported = importOf(source, body, style, { name: wiring.call, from: wiring.from })
+  const edits: Edit[] = imported.edit ? [imported.edit] : []
+  if (calls(scope, imported.local)) return edits
+  const named = wiring.takes.map((type) => parameterOf(scope, type, wiring))
+  const call = `${imported.local}(${named.map(({ name }) => name).join(', ')})`
+  const there =
+    wiring.as !== 'statement'
+      ? insertElement(body, arrayOf(scope, wiring), wiring.as === 'element' ? `...${call}` : call)
+      : insertStatement(body, blockOf(scope, wiring), `await ${call}${style.semicolon}`, style)
+  return [...edits, ...named.flatMap(({ edit }) => edit ?? []), there]
+}
+
+function scopeOf(source: SourceFile, { within, file, call }: Wiring): Scope {
+  const scope = functionOf(source, within)
+  if (scope) return scope
+  throw new Error(`${file} has no function ${within}: restore it, because it must call ${call}.`)
+}
+
+function calls(scope: Scope, name: string): boolean {
+  return scope
+    .getDescendantsOfKind(SyntaxKind.CallExpression)
+    .some((call) => call.getExpression().getText() === name)
+}
+
+/** The parameter of this type. An unused `_ctx` becomes `ctx`, because the new call uses it. */
+function parameterOf(scope: Scope, type: string, { within, file }: Wiring): { name: string; edit?: Edit } {
+  const parameter = scope.getParameters().find((one) => one.getTypeNode()?.getText() === type)
+  if (!parameter?.getNameNode().isKind(SyntaxKind.Identifier)) {
+    throw new Error(`${within} in ${file} has no parameter of type ${type}: add one, to be passed on.`)
+  }
+  const name = parameter.getName()
+  if (!/^_\w/.test(name) || isUsed(scope, parameter)) return { name }
+  const node = parameter.getNameNode()
+  return { name: name.slice(1), edit: { at: node.getStart(), end: node.getEnd(), text: name.slice(1) } }
+}
+
+function isUsed(scope: Scope, parameter: ParameterDeclaration): boolean {
+  const uses = scope
+    .getDescendantsOfKind(SyntaxKind.Identifier)
+    .filter((one) => one.getText() === parameter.getName())
+  return uses.length > 1
+}
+
+function arrayOf(scope: Scope, { within, file, call }: Wiring) {
+  const array = returnedBy(scope)
+  if (Node.isArrayLiteralExpression(array)) return array
+  throw new Error(
+    `${within} in ${file} does not return an array literal: restore it, or call ${call} there by hand.`,
+  )
+}
+
+function blockOf(scope: Scope, { within, file, call }: Wiring) {
+  const body = scope.getBody()
+  if (Node.isBlock(body)) return body
+  throw new Error(`${within} in ${file} has no body in braces: add one, or call ${call} there by hand.`)
+}

@@ -1,0 +1,65 @@
+import { refuseClashes } from './clash.ts'
+import { configure } from '../after/configure.ts'
+import { depend } from '../after/depend.ts'
+import { guarantee } from '../after/guarantee.ts'
+import { addMember } from '../edit/members.ts'
+import { migrate } from '../after/migration.ts'
+import { stampNames, type Noun } from './names.ts'
+import { nameFrom, nounFrom } from './nouns.ts'
+import type { Flags, Piece } from './piece.ts'
+import type { Plan } from './plan.ts'
+import { stamp, stampMissing } from './stamp.ts'
+import { wire } from '../edit/wire.ts'
+
+/** The answers to the questions of a piece: `name`, `plural` and its flags. What is missing takes its default. */
+type Answers = Readonly<Record<string, string | undefined>>
+
+/**
+ * Plans every change that adds the piece, and writes nothing. `npm run add` and `npx plop` both call it.
+ * Throws an Error of one sentence if an answer is invalid or something is in the way.
+ */
+export async function planPiece(plan: Plan, piece: Piece, answers: Answers): Promise<void> {
+  const noun = nounOf(piece, answers)
+  const flags = flagsOf(piece, answers, noun)
+  if (piece.needs) {
+    await stampMissing(plan, piece.needs)
+    await connect(plan, piece.needs, noun)
+  }
+  await stamp(plan, piece, noun, flags)
+  await refuseClashes(plan)
+  await connect(plan, piece, noun)
+  for (const member of piece.members?.(noun, flags) ?? []) await addMember(plan, member)
+  if (piece.migration) await migrate(plan, noun.plural.replaceAll('-', '_'))
+  await guarantee(plan)
+  await configure(plan)
+}
+
+/** Plans the calls to what was stamped, and the dependencies that it needs. */
+async function connect(plan: Plan, { wirings, dependencies = {} }: Piece, noun: Noun): Promise<void> {
+  for (const wiring of wirings) {
+    await wire(plan, {
+      ...wiring,
+      call: stampNames(wiring.call, noun),
+      from: stampNames(wiring.from, noun),
+    })
+  }
+  await depend(plan, dependencies)
+}
+
+function nounOf({ name: piece, takes }: Piece, { name = '', plural }: Answers): Noun {
+  if (typeof takes !== 'string' && !takes.includes(name)) {
+    throw new Error(`There is no ${piece} "${name}": choose one of ${takes.join(', ')}.`)
+  }
+  return takes === 'noun' ? nounFrom(name, plural) : nameFrom(name)
+}
+
+function flagsOf({ flags = [] }: Piece, answers: Answers, noun: Noun): Flags {
+  return Object.fromEntries(
+    flags.map(({ name, asks, otherwise, check }) => {
+      const value = answers[name] ?? otherwise?.(noun)
+      if (value === undefined) throw new Error(`--${name} is missing: ${asks}.`)
+      check(value)
+      return [name, value]
+    }),
+  )
+}

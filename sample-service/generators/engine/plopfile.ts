@@ -1,0 +1,40 @@
+import { join } from 'node:path'
+import type { NodePlopAPI } from 'plop'
+import { pieces } from './pieces.ts'
+import { openPlan } from './plan.ts'
+import { promptsFor } from './prompts.ts'
+
+const root = join(import.meta.dirname, '../..')
+
+/**
+ * What `npx plop` offers: a generator for each piece. docs/generators.md says how to change a piece and how to add one.
+ *
+ * The first action plans in memory, the second writes the whole plan. If the first fails, plop skips the second, so no file has
+ * changed. Both load what they need when they run: ts-morph and prettier take a second, and a list of the pieces needs neither.
+ */
+export default function plopfile(plop: NodePlopAPI): void {
+  for (const piece of pieces) {
+    plop.setGenerator(piece.name, {
+      description: piece.summary,
+      prompts: promptsFor(piece),
+      actions: (answers = {}) => {
+        const plan = openPlan(root)
+        return [
+          async function planAll() {
+            const { planPiece } = await import('./plan-piece.ts')
+            await planPiece(plan, piece, answers)
+            return `planned ${piece.name} ${String(answers['name'])}`
+          },
+          async function writeAll() {
+            const changes = plan.changes()
+            if (changes.length === 0) return 'nothing to do: everything is there already'
+            const { describeChanges, nextSteps } = await import('./difference.ts')
+            const { writeChanges } = await import('./write.ts')
+            writeChanges(root, changes)
+            return `written\n${describeChanges(changes)}${nextSteps(changes)}`
+          },
+        ]
+      },
+    })
+  }
+}

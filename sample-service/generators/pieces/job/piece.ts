@@ -1,0 +1,22 @@
+import type { Piece } from '../../engine/piece.ts'
+import { worker } from '../worker/piece.ts'
+
+/** Work that is enqueued in a transaction and done later, even if the request or the process ends. */
+export const job: Piece = {
+  name: 'job',
+  summary: 'durable work, enqueued in a transaction and done later',
+  takes: 'name',
+  folder: import.meta.dirname,
+  needs: worker,
+  wirings: [
+    {
+      file: 'src/jobs.ts',
+      within: 'jobs',
+      as: 'item',
+      call: 'widgetJob',
+      from: './widget/widget.job.ts',
+      takes: ['Platform'],
+    },
+  ],
+  migration: false,
+}

@@ -1,0 +1,31 @@
+import { cronFrom } from './cron.ts'
+import type { Piece } from '../../engine/piece.ts'
+import { worker } from '../worker/piece.ts'
+
+/** Work on a schedule: each tick runs once, whatever the number of instances. */
+export const schedule: Piece = {
+  name: 'schedule',
+  summary: 'work on a schedule',
+  takes: 'name',
+  folder: import.meta.dirname,
+  needs: worker,
+  flags: [
+    {
+      name: 'cron',
+      asks: 'When, in UTC: minute, hour, day, month and day of the week, such as "0 3 * * *"',
+      check: (typed) => void cronFrom(typed),
+    },
+  ],
+  shape: async (_service, _noun, { cron = '' }) => (await import('./shape.ts')).shapeFor(cronFrom(cron)),
+  wirings: [
+    {
+      file: 'src/jobs.ts',
+      within: 'jobs',
+      as: 'item',
+      call: 'widgetSchedule',
+      from: './widget/widget.schedule.ts',
+      takes: ['Platform'],
+    },
+  ],
+  migration: false,
+}

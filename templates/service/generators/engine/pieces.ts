@@ -1,0 +1,11 @@
+import { client } from '../pieces/client/piece.ts'
+import { job } from '../pieces/job/piece.ts'
+import type { Piece } from './piece.ts'
+import { resource } from '../pieces/resource/piece.ts'
+import { route } from '../pieces/route/piece.ts'
+import { schedule } from '../pieces/schedule/piece.ts'
+import { storage } from '../pieces/storage/piece.ts'
+import { upload } from '../pieces/upload/piece.ts'
+
+/** What `npm run add` and `npx plop` offer, in the order of their lists. */
+export const pieces: readonly Piece[] = [route, resource, upload, job, schedule, client, storage]

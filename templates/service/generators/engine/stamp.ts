@@ -1,0 +1,67 @@
+import { readFile, readdir } from 'node:fs/promises'
+import { join, relative, sep } from 'node:path'
+import { Node, SyntaxKind, type Identifier } from 'ts-morph'
+import { formatNew } from '../edit/format.ts'
+import { stampNames, type Noun } from './names.ts'
+import type { Flags, Piece } from './piece.ts'
+import type { Plan } from './plan.ts'
+import { parse } from '../edit/source.ts'
+
+/** Plans the files of the piece with the noun in place of widget. Throws an Error of one sentence if a file is in the way. */
+export async function stamp(plan: Plan, piece: Piece, noun: Noun, flags: Flags = {}): Promise<void> {
+  const shape = await piece.shape?.(plan.root, noun, flags)
+  for (const path of await filesOf(piece.folder)) {
+    const from = relative(piece.folder, path).split(sep).join('/')
+    const text = await readFile(path, 'utf8')
+    refuseMixing(from, text, noun)
+    const to = stampNames(from, noun)
+    const named = stampNames(text, noun)
+    await plan.add(to, await formatNew(plan.root, to, shape === undefined ? named : shape(to, named)))
+  }
+}
+
+/** Plans the files of the piece that are missing, unchanged. */
+export async function stampMissing(plan: Plan, piece: Piece): Promise<void> {
+  for (const path of await filesOf(piece.folder)) {
+    const to = relative(piece.folder, path).split(sep).join('/')
+    if ((await plan.read(to)) !== undefined) continue
+    await plan.add(to, await formatNew(plan.root, to, await readFile(path, 'utf8')))
+  }
+}
+
+/** The files that a piece stamps: all below its src/ and test/. */
+async function filesOf(piece: string): Promise<string[]> {
+  const entries = await readdir(piece, { withFileTypes: true, recursive: true })
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .filter((path) => /^(?:src|test)$/.test(relative(piece, path).split(sep)[0] ?? ''))
+    .sort()
+}
+
+/** Throws if the noun would make one name of two: a piece that has `file` and `widget` does not compile with the noun `file`. */
+function refuseMixing(path: string, text: string, noun: Noun): void {
+  if (!path.endsWith('.ts')) return
+  const origins = new Map<string, string>()
+  for (const identifier of parse(path, text).getDescendantsOfKind(SyntaxKind.Identifier)) {
+    if (isMemberName(identifier)) continue
+    const name = identifier.getText()
+    const stamped = stampNames(name, noun)
+    const other = origins.get(stamped) ?? name
+    if (other !== name) {
+      throw new Error(
+        `The code of this piece (${path}) uses "${stamped}" for something else: choose another name.`,
+      )
+    }
+    origins.set(stamped, name)
+  }
+}
+
+function isMemberName(identifier: Identifier): boolean {
+  const parent = identifier.getParent()
+  if (Node.isPropertyAccessExpression(parent) || Node.isPropertyAssignment(parent))
+    return parent.getNameNode() === identifier
+  return (
+    Node.isPropertySignature(parent) || Node.isMethodSignature(parent) || Node.isMethodDeclaration(parent)
+  )
+}

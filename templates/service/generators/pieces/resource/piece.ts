@@ -1,0 +1,31 @@
+import type { Piece } from '../../engine/piece.ts'
+import { fieldsFrom } from './fields.ts'
+
+/** Rows that clients create, list, read, change and delete. The api, the schema and the test depend on the fields. */
+export const resource: Piece = {
+  name: 'resource',
+  summary: 'rows that clients create, list, read, change and delete',
+  takes: 'noun',
+  folder: import.meta.dirname,
+  wirings: [
+    {
+      file: 'src/routes.ts',
+      within: 'routes',
+      as: 'element',
+      call: 'widgetRoutes',
+      from: './widgets/widgets.routes.ts',
+      takes: ['Platform'],
+    },
+  ],
+  migration: true,
+  flags: [
+    {
+      name: 'fields',
+      asks: 'Its fields, such as title:text, price:numeric(10,2), dueAt:timestamptz?, ownerId:uuid->owners',
+      otherwise: () => 'title:text',
+      check: (list) => void fieldsFrom(list),
+    },
+  ],
+  shape: async (service, noun, { fields = '' }) =>
+    (await import('./shape.ts')).shapeFor(service, noun, fields),
+}

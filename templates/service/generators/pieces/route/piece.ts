@@ -1,0 +1,49 @@
+import type { Piece } from '../../engine/piece.ts'
+
+const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
+
+/** Segments of letters, digits, `.`, `_` and `-`, or `:name`: what URLs, Hono and OpenAPI write the same way. */
+function isPath(value: string): boolean {
+  return /^(?:\/(?:[\w.-]+|:[a-z]\w*))+$/i.test(value) && !/\/\.{1,2}(?:\/|$)/.test(value)
+}
+
+/** One endpoint with validated input, typed output and a test: a small start to build on. */
+export const route: Piece = {
+  name: 'route',
+  summary: 'one endpoint with validated input and typed output',
+  takes: 'name',
+  folder: import.meta.dirname,
+  wirings: [
+    {
+      file: 'src/routes.ts',
+      within: 'routes',
+      as: 'element',
+      call: 'widgetRoutes',
+      from: './widget/widget.routes.ts',
+      takes: ['Platform'],
+    },
+  ],
+  migration: false,
+  flags: [
+    {
+      name: 'method',
+      asks: `Its method, ${methods.join(', ')}`,
+      otherwise: () => 'GET',
+      check: (value) => {
+        if (!methods.includes(value.toUpperCase()))
+          throw new Error(`--method must be one of ${methods.join(', ')}, not ${JSON.stringify(value)}.`)
+      },
+    },
+    {
+      name: 'path',
+      asks: 'Its path, such as /reports/:id',
+      otherwise: (noun) => `/${noun.singular}`,
+      check: (value) => {
+        if (!isPath(value))
+          throw new Error(`--path must be a path such as /reports/:id, not ${JSON.stringify(value)}.`)
+      },
+    },
+  ],
+  shape: async (_service, noun, { method = '', path = '' }) =>
+    (await import('./shape.ts')).shapeFor(noun, method, path),
+}
