@@ -11,7 +11,7 @@ import { resource } from '../templates/service/generators/pieces/resource/piece.
 import { stamp } from '../templates/service/generators/engine/stamp.ts'
 import { wire } from '../templates/service/generators/edit/wire.ts'
 import { writeChanges } from '../templates/service/generators/engine/write.ts'
-import { temporaryServer, makeDatabase } from '../templates/service/scripts/databases.ts'
+import { temporaryServer, makeDatabase } from '../templates/service/scripts/postgres/databases.ts'
 import { newService, runAll } from './support/added-service.ts'
 import { listOf, resources, type RandomField, type RandomResource } from './support/random-resources.ts'
 

@@ -23,7 +23,7 @@ async function startDev(t: TestContext): Promise<Dev> {
     await cp(join(template, path), join(dir, path), { recursive: true })
   }
   await symlink(join(repository, 'node_modules'), join(dir, 'node_modules'))
-  const child = spawn(process.execPath, ['--import', 'tsx', 'scripts/dev.ts'], {
+  const child = spawn(process.execPath, ['--import', 'tsx', 'scripts/dev/dev.ts'], {
     cwd: dir,
     env: { PATH: process.env['PATH'], PORT: '0', ADMIN_PORT: '0' },
     detached: true,

@@ -9,7 +9,7 @@ import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { z } from 'zod'
-import { makeDatabase, migrateDatabase, temporaryServer } from '../sample-service/scripts/databases.ts'
+import { makeDatabase, migrateDatabase, temporaryServer } from '../sample-service/scripts/postgres/databases.ts'
 import { eventually, open } from '../sample-service/test/support/client.ts'
 // Declares what tests of a service are given, which its helpers ask for.
 import type {} from '../sample-service/test/global-setup.ts'

@@ -7,9 +7,9 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import pg from 'pg'
 import { expect, test, vi, type TestContext } from 'vitest'
-import { startPostgres, type Postgres } from '../templates/service/scripts/postgres.ts'
+import { startPostgres, type Postgres } from '../templates/service/scripts/postgres/postgres.ts'
 
-const postgresScript = join(import.meta.dirname, '../templates/service/scripts/postgres.ts')
+const postgresScript = join(import.meta.dirname, '../templates/service/scripts/postgres/postgres.ts')
 const bounded = { timeout: 15_000, interval: 50 }
 
 async function folder(t: TestContext): Promise<string> {

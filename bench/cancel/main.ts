@@ -1,7 +1,7 @@
 import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { startPostgres } from '../../templates/service/scripts/postgres.ts'
+import { startPostgres } from '../../templates/service/scripts/postgres/postgres.ts'
 import type { Context } from '../../templates/service/src/context/context.ts'
 import { allHold, command, loadAverage, machine, verdictsTable, type Verdict } from '../support/command.ts'
 import { measureLatency, type Measured } from './latency.ts'

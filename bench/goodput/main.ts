@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
-import { startPostgres } from '../../templates/service/scripts/postgres.ts'
+import { startPostgres } from '../../templates/service/scripts/postgres/postgres.ts'
 import type { Context } from '../../templates/service/src/context/context.ts'
 import { command, loadAverage, machine } from '../support/command.ts'
 import { capacity, task } from './catalogue.ts'
@@ -46,7 +46,7 @@ async function run(ctx: Context, options: Options): Promise<void> {
 }
 
 /**
- * The PostgreSQL of scripts/postgres.ts hashes its password once, which makes connecting cheap and which lib/pq refuses.
+ * The PostgreSQL of scripts/postgres/postgres.ts hashes its password once, which makes connecting cheap and which lib/pq refuses.
  * Measured is with the 4096 times that Postgres has by default.
  */
 async function hashAsUsual(url: string): Promise<void> {

@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import { until } from '../../templates/service/src/context/until.ts'
 import { withTimeout, type Context } from '../../templates/service/src/context/context.ts'
-import { endWithThisProcess } from '../../templates/service/scripts/watchdog.ts'
+import { endWithThisProcess } from '../../templates/service/scripts/postgres/watchdog.ts'
 
 /** A subject that serves. Disposing ends it. */
 export interface Server extends AsyncDisposable {

@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { endWithThisProcess } from '../../templates/service/scripts/watchdog.ts'
+import { endWithThisProcess } from '../../templates/service/scripts/postgres/watchdog.ts'
 import { withTimeout, type Context } from '../../templates/service/src/context/context.ts'
 import { until } from '../../templates/service/src/context/until.ts'
 

@@ -1,8 +1,8 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { migrateDatabase } from '../../sample-service/scripts/databases.ts'
-import { startPostgres } from '../../templates/service/scripts/postgres.ts'
+import { migrateDatabase } from '../../sample-service/scripts/postgres/databases.ts'
+import { startPostgres } from '../../templates/service/scripts/postgres/postgres.ts'
 import type { Context, LiveContext } from '../../templates/service/src/context/context.ts'
 import { startSampleProcess, type Line, type Running } from './process.ts'
 

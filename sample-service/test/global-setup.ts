@@ -4,7 +4,7 @@ import {
   migrateDatabase,
   temporaryServer,
   type TemporaryDatabase,
-} from '../scripts/databases.ts'
+} from '../scripts/postgres/databases.ts'
 
 declare module 'vitest' {
   export interface ProvidedContext {

@@ -13,7 +13,7 @@ import { parseArgs } from 'node:util'
 import { circuit } from '../../templates/service/generators/pieces/circuit/piece.ts'
 import { storage } from '../../templates/service/generators/pieces/storage/piece.ts'
 import { worker } from '../../templates/service/generators/pieces/worker/piece.ts'
-import { makeDatabase, temporaryServer } from '../../templates/service/scripts/databases.ts'
+import { makeDatabase, temporaryServer } from '../../templates/service/scripts/postgres/databases.ts'
 import { combinations, nameOf, type Added } from './pieces.ts'
 import { check, copyOf, type Taken } from './steps.ts'
 

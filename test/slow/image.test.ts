@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { DockerfileParser } from 'dockerfile-ast'
 import { expect, it } from 'vitest'
 import { childEnvironment } from '../../generator/package-manager.ts'
-import { startPostgres } from '../../templates/service/scripts/postgres.ts'
+import { startPostgres } from '../../templates/service/scripts/postgres/postgres.ts'
 import { commandLine, eventually, run, temporaryFolder } from '../support/create.ts'
 
 const env = childEnvironment(process.env)

@@ -1,5 +1,5 @@
 import type { TestProject } from 'vitest/node'
-import { postgresPrograms, postgresUser } from '../../templates/service/scripts/postgres-files.ts'
+import { postgresPrograms, postgresUser } from '../../templates/service/scripts/postgres/files.ts'
 import { emitServices, type Emitted } from './support/emitted.ts'
 import { missing } from './support/programs.ts'
 

@@ -10,7 +10,7 @@ import type { Plan } from '../engine/plan.ts'
 export async function configure(plan: Plan): Promise<void> {
   if (!plan.changes().some(({ path }) => path === 'src/config.ts')) return
   // Imported here because it loads src/config.ts.
-  const { renderPages } = await import('../../scripts/config-pages.ts')
+  const { renderPages } = await import('../../scripts/pages/config-pages.ts')
   const rows = await withCopy(plan.root, ['package.json', 'src'], async (copy) => {
     await writePlanned(plan, copy)
     const planned = pathToFileURL(join(copy, 'src/config.ts')).href

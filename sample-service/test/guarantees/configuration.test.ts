@@ -1,13 +1,13 @@
 /**
  * Promise: What can be set is described in one place, and printed with where it comes from and without passwords.
  * Go: `flag.PrintDefaults`, and `url.URL.Redacted`
- * Held by: src/config.ts, scripts/config.ts
+ * Held by: src/config.ts, scripts/pages/config.ts
  */
 import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { renderPages } from '../../scripts/config-pages.ts'
+import { renderPages } from '../../scripts/pages/config-pages.ts'
 import { InvalidEnvironment, loadConfig, settings } from '../../src/config.ts'
 
 const root = join(import.meta.dirname, '../..')
@@ -102,7 +102,7 @@ function config(args: string[], env: Record<string, string>) {
     const options = { cwd: root, env: { PATH: process.env['PATH'], ...env } }
     const child = execFile(
       process.execPath,
-      ['--import', 'tsx', 'scripts/config.ts', ...args],
+      ['--import', 'tsx', 'scripts/pages/config.ts', ...args],
       options,
       (_, stdout, stderr) => resolve({ code: child.exitCode ?? -1, stdout, stderr }),
     )

@@ -4,7 +4,7 @@ import { scenes } from './demo/scenes.ts'
 import { openScreen, type Screen } from './demo/screen.ts'
 import { openStage, type Outcome, type Pace } from './demo/stage.ts'
 import { startSubject } from './demo/subject.ts'
-import { stopSignal } from './stopping.ts'
+import { stopSignal } from './dev/stopping.ts'
 
 const forPeople: Pace = {
   frameMs: 80,

@@ -5,8 +5,8 @@ import { connect, createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import { endWithThisProcess } from '../../../templates/service/scripts/watchdog.ts'
-import type { User } from '../../../templates/service/scripts/postgres-files.ts'
+import { endWithThisProcess } from '../../../templates/service/scripts/postgres/watchdog.ts'
+import type { User } from '../../../templates/service/scripts/postgres/files.ts'
 
 /** What these helpers need of a test or of a file: something that runs when it has ended. The last that was given runs first. */
 export interface Scope {

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { postgresUser } from '../../../templates/service/scripts/postgres-files.ts'
+import { postgresUser } from '../../../templates/service/scripts/postgres/files.ts'
 import { freePort, startDaemon, temporaryFolder, type Daemon, type Scope } from './daemon.ts'
 import { fromPage } from './page.ts'
 import { password, type Postgres } from './postgres.ts'

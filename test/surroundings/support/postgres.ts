@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import pg from 'pg'
 import { inject } from 'vitest'
-import { postgresUser } from '../../../templates/service/scripts/postgres-files.ts'
+import { postgresUser } from '../../../templates/service/scripts/postgres/files.ts'
 import { freePort, startDaemon, temporaryFolder, type Daemon, type Scope } from './daemon.ts'
 import { pathOf } from './programs.ts'
 

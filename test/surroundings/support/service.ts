@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { inject } from 'vitest'
-import { endWithThisProcess } from '../../../templates/service/scripts/watchdog.ts'
+import { endWithThisProcess } from '../../../templates/service/scripts/postgres/watchdog.ts'
 import type { Emitted } from './emitted.ts'
 import { temporaryFolder, type Scope } from './daemon.ts'
 

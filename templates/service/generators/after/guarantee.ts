@@ -8,6 +8,6 @@ export async function guarantee(plan: Plan): Promise<void> {
   const planned = new Map(plan.changes().map(({ path, after }) => [path, after]))
   if (![...planned.keys()].some((path) => path.startsWith('test/guarantees/'))) return
   // Imported here because it loads the compiler.
-  const { renderGuarantees } = await import('../../scripts/guarantees-page.ts')
+  const { renderGuarantees } = await import('../../scripts/pages/guarantees-page.ts')
   await plan.edit('docs/guarantees.md', await renderGuarantees(planned))
 }

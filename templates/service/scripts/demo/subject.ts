@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import pg from 'pg'
 import type { LiveContext } from '../../src/context/context.ts'
-import { makeDatabase, migrateDatabase, temporaryServer } from '../databases.ts'
-import { startService, type Exit, type ServiceProcess } from '../service-process.ts'
+import { makeDatabase, migrateDatabase, temporaryServer } from '../postgres/databases.ts'
+import { startService, type Exit, type ServiceProcess } from '../dev/service-process.ts'
 import { receiveSpans, type EndedSpan } from './spans.ts'
 
 /** The running service, and what can be seen of it from outside. */

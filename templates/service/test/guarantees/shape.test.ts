@@ -6,8 +6,8 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { contextPage, renderContextPage } from '../../scripts/context-page.ts'
-import { page, renderGuarantees } from '../../scripts/guarantees-page.ts'
+import { contextPage, renderContextPage } from '../../scripts/pages/context-page.ts'
+import { page, renderGuarantees } from '../../scripts/pages/guarantees-page.ts'
 
 const src = join(import.meta.dirname, '../../src')
 

@@ -2,7 +2,7 @@ import { chown, mkdtemp, realpath, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
-import { startPostgres, type Postgres } from '../../scripts/postgres.ts'
+import { startPostgres, type Postgres } from '../../scripts/postgres/postgres.ts'
 
 /** A PostgreSQL that one test file has to itself, to restart and to change its settings. */
 export interface OwnServer {

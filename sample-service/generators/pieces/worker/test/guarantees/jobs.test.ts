@@ -5,7 +5,7 @@
  */
 import pg from 'pg'
 import { expect, inject, test, type TestContext } from 'vitest'
-import { makeDatabase, migrateDatabase } from '../../scripts/databases.ts'
+import { makeDatabase, migrateDatabase } from '../../scripts/postgres/databases.ts'
 import { eventually, liveTree, open, running } from '../support/client.ts'
 import { startCollector } from '../support/otlp.ts'
 import {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { format, resolveConfig } from 'prettier'
 import { testTitles } from './test-titles.ts'
 
-const root = join(import.meta.dirname, '..')
+const root = join(import.meta.dirname, '../..')
 
 /** Where each file holds one promise of the service, and the tests that prove it. */
 const folder = 'test/guarantees'

@@ -2,9 +2,9 @@ import { existsSync, readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs, parseEnv } from 'node:util'
-import { settings, type Setting } from '../src/config.ts'
+import { settings, type Setting } from '../../src/config.ts'
 import { renderPages } from './config-pages.ts'
-import { root } from './service-process.ts'
+import { root } from '../dev/service-process.ts'
 
 /**
  * `npm run config [-- --json]`: what the service would run with here, and where each value comes from; passwords hidden.

@@ -1,9 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { join } from 'node:path'
-import { endWithThisProcess } from './watchdog.ts'
+import { endWithThisProcess } from '../postgres/watchdog.ts'
 
 /** The folder of the service, which its relative paths start from. */
-export const root = join(import.meta.dirname, '..')
+export const root = join(import.meta.dirname, '../..')
 
 /** How a process ended. */
 export interface Exit {

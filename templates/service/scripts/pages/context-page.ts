@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { format, resolveConfig } from 'prettier'
 import { testTitles } from './test-titles.ts'
 
-const root = join(import.meta.dirname, '..')
+const root = join(import.meta.dirname, '../..')
 const folder = 'src/context'
 
 /** The page that `npm run guarantees` writes beside that of the guarantees. */

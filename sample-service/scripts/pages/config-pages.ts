@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { format, resolveConfig } from 'prettier'
-import { settings, type Setting } from '../src/config.ts'
-import { root } from './service-process.ts'
+import { settings, type Setting } from '../../src/config.ts'
+import { root } from '../dev/service-process.ts'
 
 /**
  * What is written from src/config.ts, by its path.

@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
-import { addressOf } from '../src/platform/database/answer.ts'
-import { makeDatabase, migrateDatabase, temporaryServer } from './databases.ts'
+import { addressOf } from '../../src/platform/database/answer.ts'
+import { makeDatabase, migrateDatabase, temporaryServer } from '../postgres/databases.ts'
 import { printed, recorder, type Recorder } from './receipt.ts'
-import { startService, type ServiceProcess } from './service-process.ts'
-import { answer, findUploads, tryHangUp, tryUpload, type UploadResource } from './verify-steps.ts'
+import { startService, type ServiceProcess } from '../dev/service-process.ts'
+import { answer, findUploads, tryHangUp, tryUpload, type UploadResource } from './steps.ts'
 
 /**
  * `npm run verify [-- --json]`: starts this service on a PostgreSQL of its own, uploads, hangs up on a waiting query,

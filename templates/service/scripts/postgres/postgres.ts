@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { homeFor, postgresPrograms, postgresUser, type Programs, type User } from './postgres-files.ts'
+import { homeFor, postgresPrograms, postgresUser, type Programs, type User } from './files.ts'
 import { endWithThisProcess } from './watchdog.ts'
 
 export interface PostgresOptions {
