@@ -1,0 +1,425 @@
+import { spawn, spawnSync } from 'node:child_process'
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { changedLines } from '../../templates/service/generators/engine/difference.ts'
+import { formatNew } from '../../templates/service/generators/edit/format.ts'
+import { writeChanges } from '../../templates/service/generators/engine/write.ts'
+import { add, command, edit, folder, newService, repository, treeOf } from '../support/added-service.ts'
+import { childrenOf, converse, until } from '../support/processes.ts'
+
+const domain = ['handlers', 'repository', 'routes', 'schema', 'test', 'uploads']
+
+describe('npm run add', () => {
+  test('stamps a piece, wires it in, makes its migration, and a second run changes nothing', () => {
+    const service = newService()
+    const first = add(service, 'upload', 'price-list', '--json')
+    expect(first).toMatchObject({ code: 0, err: '' })
+    const told = JSON.parse(first.out) as { written: boolean; files: { path: string; change: string }[] }
+    expect(told.written).toBe(true)
+    const paths = told.files.map(({ path, change }) => `${change} ${path}`)
+    for (const part of domain) expect(paths).toContain(`add src/price-lists/price-lists.${part}.ts`)
+    expect(paths).toContain('add drizzle/0000_price_lists.sql')
+    expect(paths).toContain('edit src/routes.ts')
+    expect(paths).toContain('edit src/prepare.ts')
+
+    const tree = treeOf(service)
+    expect(tree.get('src/routes.ts')).toContain('...priceListRoutes(platform)')
+    expect(tree.get('src/prepare.ts')).toContain('await sweepPriceLists(ctx, platform)')
+    expect(tree.get('src/price-lists/price-lists.routes.ts')).toContain("'/price-lists/:id'")
+    expect(tree.get('drizzle/0000_price_lists.sql')).toContain('CREATE TABLE "price_lists"')
+    for (const { path } of told.files) expect(tree.get(path), path).not.toMatch(/widget/i)
+
+    const again = add(service, 'upload', 'PriceLists')
+    expect(again).toMatchObject({ code: 0, err: '' })
+    expect(again.out).toContain('nothing to do')
+    expect(treeOf(service)).toEqual(tree)
+  })
+
+  test('two pieces can be added to one service', () => {
+    const service = newService()
+    expect(add(service, 'route', 'exchange-rate')).toMatchObject({ code: 0, err: '' })
+    expect(add(service, 'upload', 'invoice')).toMatchObject({ code: 0, err: '' })
+    const routes = treeOf(service).get('src/routes.ts')
+    expect(routes).toContain('...exchangeRateRoutes(platform)')
+    expect(routes).toContain('...invoiceRoutes(platform)')
+  })
+
+  test('a dry run shows every change, the migration too, and writes nothing', () => {
+    const service = newService()
+    const tree = treeOf(service)
+    const dry = add(service, 'upload', 'invoice', '--dry-run')
+    expect(dry).toMatchObject({ code: 0, err: '' })
+    expect(dry.out).toMatch(/^ {2}\+ src\/invoices\/invoices\.routes\.ts \(\d+ lines\)$/m)
+    expect(dry.out).toMatch(/^ {2}\+ drizzle\/0000_invoices\.sql \(\d+ lines\)$/m)
+    expect(dry.out).toMatch(/^ {6}\+ import \{ invoiceRoutes \} from '.\/invoices\/invoices.routes.ts'$/m)
+    expect(treeOf(service)).toEqual(tree)
+  })
+
+  test('adding the upload piece to the skeleton gives the example of a new service', async () => {
+    const service = newService()
+    expect(add(service, 'upload', 'widget')).toMatchObject({ code: 0, err: '' })
+    for (const path of ['src/routes.ts', 'src/prepare.ts']) {
+      const example = readFileSync(join(repository, 'templates/example', path), 'utf8')
+      const made = readFileSync(join(service, path), 'utf8')
+      expect(await formatNew(service, path, made), path).toBe(example)
+    }
+  })
+
+  test('what it adds is formatted as the service formats', () => {
+    const service = newService()
+    expect(add(service, 'upload', 'purchase-order-attachment')).toMatchObject({ code: 0 })
+    const { status, stdout, stderr } = spawnSync(
+      process.execPath,
+      [join(repository, 'node_modules/prettier/bin/prettier.cjs'), '--check', 'src'],
+      { cwd: service, encoding: 'utf8' },
+    )
+    expect(stdout + stderr).toContain('All matched files')
+    expect(status).toBe(0)
+  })
+})
+
+test('a table that another schema declares is not made a second time', () => {
+  const service = newService()
+  expect(add(service, 'upload', 'invoice')).toMatchObject({ code: 0 })
+  renameSync(join(service, 'src/invoices'), join(service, 'src/bills'))
+  const tree = treeOf(service)
+  const { code, err } = add(service, 'upload', 'invoice')
+  expect(err).toMatch(/^[^\n]*invoices[^\n]*\n$/)
+  expect(code).toBe(1)
+  expect(treeOf(service)).toEqual(tree)
+})
+
+describe('npm run add -- storage s3', () => {
+  test('stamps the storage and its server for tests, wires it in and depends on the SDK; a second run changes nothing', () => {
+    const service = newService()
+    const tree = treeOf(service)
+    const before = manifestOf(service)
+    const dry = add(service, 'storage', 's3', '--dry-run')
+    expect(dry).toMatchObject({ code: 0, err: '' })
+    expect(dry.out).toMatch(/^ {6}\+ {5}"@aws-sdk\/client-s3": "\^3\.\d+\.\d+",$/m)
+    expect(treeOf(service)).toEqual(tree)
+
+    const first = add(service, 'storage', 's3')
+    expect(first).toMatchObject({ code: 0, err: '' })
+    expect(first.out).toContain('Next: npm install')
+    const after = treeOf(service)
+    expect([...after.keys()].filter((path) => !tree.has(path)).sort()).toEqual([
+      'src/platform/storage/s3.test.ts',
+      'src/platform/storage/s3.ts',
+      'test/support/s3.ts',
+    ])
+    expect(after.get('src/platform/storage/schemes.ts')).toContain('return [s3Scheme()]')
+    const manifest = manifestOf(service)
+    expect(Object.keys(manifest)).toEqual(Object.keys(before))
+    expect(Object.keys(manifest.dependencies)).toEqual(
+      [...Object.keys(before.dependencies), '@aws-sdk/client-s3'].sort(),
+    )
+
+    expect(add(service, 'storage', 's3').out).toContain('nothing to do')
+    expect(treeOf(service)).toEqual(after)
+  })
+
+  test('keeps the version range that the team has chosen, and the formatting of package.json', () => {
+    const service = newService()
+    edit(service, 'package.json', (text) =>
+      text
+        .replace('"dependencies": {', '"dependencies": {\n    "@aws-sdk/client-s3": "3.1.0",')
+        .replaceAll('  ', '\t'),
+    )
+    const written = treeOf(service).get('package.json')
+    expect(add(service, 'storage', 's3')).toMatchObject({ code: 0 })
+    expect(treeOf(service).get('package.json')).toBe(written)
+
+    edit(service, 'package.json', (text) => text.replace(/^.*client-s3.*\n/m, ''))
+    expect(add(service, 'storage', 's3')).toMatchObject({ code: 0 })
+    expect(treeOf(service).get('package.json')).toMatch(/^\t\t"@aws-sdk\/client-s3": "\^3/m)
+  })
+})
+
+describe('npm run add -- client', () => {
+  const args = ['client', 'price-list', '--base-url', 'https://prices.example.com/v1/']
+
+  test('stamps the client, gives it to the platform, declares its variable, and depends on the breaker; a second run changes nothing', () => {
+    const service = newService()
+    const tree = treeOf(service)
+    expect(add(service, ...args)).toMatchObject({ code: 0, err: '' })
+    const after = treeOf(service)
+    const added = [...after.keys()].filter((path) => !tree.has(path)).sort()
+    expect(added).toEqual([
+      'src/platform/client/circuit.test.ts',
+      'src/platform/client/circuit.ts',
+      'src/platform/client/price-list-client.test.ts',
+      'src/platform/client/price-list-client.ts',
+    ])
+    for (const path of added) expect(after.get(path), path).not.toMatch(/widget/i)
+    expect(
+      changedLines(tree.get('src/platform/platform.ts') ?? '', after.get('src/platform/platform.ts') ?? ''),
+    ).toEqual([
+      "+ import { priceListClient, type PriceListClient } from './client/price-list-client.ts'",
+      '+   readonly priceList: PriceListClient',
+      '+   readonly priceList: { readonly baseUrl: string }',
+      '-   return { log, db, database, storage, uploads: options.uploads, readiness: { accepting: true } }',
+      '+   return {',
+      '+     log,',
+      '+     db,',
+      '+     database,',
+      '+     storage,',
+      '+     uploads: options.uploads,',
+      '+     readiness: { accepting: true },',
+      '+     priceList: priceListClient(log, options.priceList),',
+      '+   }',
+    ])
+    expect(after.get('src/config.ts')).toContain('    priceList: { baseUrl: e.PRICE_LIST_URL },')
+    expect(after.get('README.md')).toMatch(
+      /^\| `PRICE_LIST_URL` +\| `https:\/\/prices\.example\.com\/v1` +\| .* \| where price-list is called +\|$/m,
+    )
+    expect(after.get('.env.example')).toContain(
+      '# where price-list is called\n# PRICE_LIST_URL=https://prices.example.com/v1\n',
+    )
+    expect(Object.keys(manifestOf(service).dependencies)).toContain('cockatiel')
+
+    expect(add(service, ...args).out).toContain('nothing to do')
+    expect(treeOf(service)).toEqual(after)
+
+    const second = add(service, 'client', 'payments', '--base-url', 'http://payments', '--json')
+    expect(second).toMatchObject({ code: 0, err: '' })
+    expect(second.out).not.toContain('circuit')
+    const elsewhere = add(service, 'client', 'payments', '--base-url', 'http://elsewhere')
+    expect(elsewhere.err).toBe(
+      'Environment in src/config.ts already has another PAYMENTS_URL: choose another name.\n',
+    )
+  })
+})
+
+describe('an obstacle is reported in one sentence, and no file changes', () => {
+  const nothing = (): void => undefined
+  const obstacles: [string, string[], (service: string) => void, string][] = [
+    [
+      'an unknown piece',
+      ['things', 'invoice'],
+      nothing,
+      'choose one of route, resource, upload, job, schedule, client, storage',
+    ],
+    ['an unknown flag', ['upload', 'invoice', '--force'], nothing, "Unknown option '--force'"],
+    ['a second name', ['upload', 'invoice', 'receipt'], nothing, 'unexpected argument "receipt"'],
+    ['no name', ['upload'], nothing, 'The name is missing: npm run add -- upload invoice'],
+    ['an unknown storage', ['storage', 'gcs'], nothing, 'There is no storage "gcs": choose one of s3'],
+    [
+      'a flag of another piece',
+      ['route', 'report', '--fields', 'a:text'],
+      nothing,
+      'route has no flag --fields',
+    ],
+    [
+      'an unknown type of field',
+      ['resource', 'invoice', '--fields', 'title:string'],
+      nothing,
+      '--fields, number 1, "title:string": there is no type string; use text',
+    ],
+    [
+      'a reference to a table that does not exist',
+      ['resource', 'invoice', '--fields', 'ownerId:uuid->owners'],
+      nothing,
+      '"ownerId" refers to a table owners that no src/*/*.schema.ts has',
+    ],
+    ['a client without a URL', ['client', 'payments'], nothing, '--base-url is missing: Its default URL'],
+    [
+      'a client with the name of another property of the platform',
+      ['client', 'log', '--base-url', 'http://log'],
+      nothing,
+      'Platform in src/platform/platform.ts already has another log',
+    ],
+    [
+      'a README without its table',
+      ['client', 'payments', '--base-url', 'http://payments'],
+      (service) => edit(service, 'README.md', (text) => text.replace('<!-- end -->', '')),
+      "README.md lacks the lines '<!-- npm run config -- --write -->'",
+    ],
+    ['a reserved word', ['route', 'class'], nothing, 'reserved word in JavaScript'],
+    ['a name that the piece uses itself', ['upload', 'row'], nothing, 'The code of this piece'],
+    [
+      'a file in the way',
+      ['upload', 'invoice'],
+      (service) => edit(service, 'src/invoices/invoices.routes.ts', () => '// ours\n'),
+      'src/invoices/invoices.routes.ts is in the way',
+    ],
+    [
+      'a folder that is a file',
+      ['upload', 'invoice'],
+      (service) => edit(service, 'src/invoices', () => ''),
+      'a part of its path is a file',
+    ],
+    [
+      'a function to wire into that is missing',
+      ['upload', 'invoice'],
+      (service) =>
+        edit(service, 'src/prepare.ts', (text) => text.replace('function prepare', 'function ready')),
+      'src/prepare.ts has no function prepare',
+    ],
+    [
+      'a file to wire into that is missing',
+      ['upload', 'invoice'],
+      (service) => rmSync(join(service, 'src/prepare.ts')),
+      'is missing: restore it',
+    ],
+    [
+      'a file that does not parse',
+      ['upload', 'invoice'],
+      (service) => edit(service, 'src/routes.ts', (text) => `${text}}\n`),
+      'does not parse',
+    ],
+    [
+      'a schema that has no migration yet',
+      ['upload', 'invoice'],
+      (service) =>
+        edit(
+          service,
+          'src/bills/bills.schema.ts',
+          () =>
+            "import { pgTable, uuid } from 'drizzle-orm/pg-core'\nexport const b = pgTable('invoices', { id: uuid() })\n",
+        ),
+      'The schema has changes without a migration',
+    ],
+    [
+      'a schema that drizzle-kit cannot read',
+      ['upload', 'invoice'],
+      (service) => edit(service, 'src/bills/bills.schema.ts', () => "throw new Error('no schema')\n"),
+      'drizzle-kit could not make the migration',
+    ],
+    [
+      'a journal whose times do not rise, as after the merge of two branches',
+      ['upload', 'invoice'],
+      (service) =>
+        edit(service, 'drizzle/meta/_journal.json', (text) => {
+          const entries = [7, 3].map((when, idx) => ({
+            idx,
+            version: '7',
+            when,
+            tag: `000${idx}_x`,
+            breakpoints: true,
+          }))
+          return JSON.stringify({ ...(JSON.parse(text) as object), entries })
+        }),
+      '0001_x is not younger than 0000_x before it: raise its "when" above 7',
+    ],
+  ]
+
+  test.each(obstacles)('%s', (_name, args, prepare, sentence) => {
+    const service = newService()
+    prepare(service)
+    const tree = treeOf(service)
+    const { code, out, err } = add(service, ...args)
+    expect(err).toContain(sentence)
+    expect(err.trim()).not.toContain('\n')
+    expect(out).toBe('')
+    expect(code).toBe(1)
+    expect(treeOf(service)).toEqual(tree)
+  })
+
+  test('without a terminal and without arguments it lists the pieces', () => {
+    const { code, err } = add(newService())
+    expect(code).toBe(1)
+    expect(err).toMatch(/^ {2}upload /m)
+    expect(err).toMatch(/^ {2}route /m)
+  })
+})
+
+test('Ctrl-C while drizzle-kit runs leaves no file and no process behind', async () => {
+  const service = newService()
+  edit(service, 'src/slow/slow.schema.ts', () => 'for (;;);\n')
+  const tree = treeOf(service)
+  const child = spawn(process.execPath, [...command, 'upload', 'invoice'], {
+    cwd: service,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const ended = new Promise<number | null>((resolve) => child.on('close', resolve))
+  onTestFinished(() => void child.kill('SIGKILL'))
+  const kit = await until(() => childrenOf(child.pid ?? 0).find((one) => one.command.includes('drizzle-kit')))
+  child.kill('SIGINT')
+  expect(await ended).toBe(130)
+  expect(treeOf(service)).toEqual(tree)
+  expect(existsSync(`/proc/${kit.pid}`)).toBe(false)
+})
+
+describe('with a terminal', () => {
+  test('it asks what to add, and shows the plan before it writes', async () => {
+    const service = newService()
+    const { code, screen } = await converse(service, 'npm run add', [
+      [/What to add\?/, '\r'],
+      [/A name, such as/, 'exchange-rate\r'],
+      [/Its method, /, '\r'],
+      [/Its path, /, '\r'],
+      [/Write this\?/, 'y\r'],
+    ])
+    expect(screen).toContain('+ src/exchange-rate/exchange-rate.routes.ts')
+    expect(code).toBe(0)
+    expect(treeOf(service).get('src/routes.ts')).toContain('...exchangeRateRoutes(platform)')
+  })
+
+  test('each flag of a piece is a question, asked again until the answer is valid', async () => {
+    const service = newService()
+    const { code, screen } = await converse(service, 'npm run add', [
+      [/What to add\?/, '\x1B[B'.repeat(5) + '\r'],
+      [/A name, such as/, 'payments\r'],
+      [/Its default URL/, 'payments\r'],
+      [/must be a URL such as/, '\x15http://payments:3000\r'],
+      [/Write this\?/, 'y\r'],
+    ])
+    expect(screen).toContain('+ src/platform/client/payments-client.ts')
+    expect(code).toBe(0)
+    expect(treeOf(service).get('.env.example')).toContain('# PAYMENTS_URL=http://payments:3000\n')
+  })
+
+  test.each([
+    ['at the first question', [[/What to add\?/, '\x03']]],
+    [
+      'at the last one',
+      [
+        [/What to add\?/, '\r'],
+        [/A name, such as/, 'exchange-rate\r'],
+        [/Its method, /, '\r'],
+        [/Its path, /, '\r'],
+        [/Write this\?/, '\x03'],
+      ],
+    ],
+  ] satisfies [string, [RegExp, string][]][])('Ctrl-C %s leaves nothing', async (_when, answers) => {
+    const service = newService()
+    const tree = treeOf(service)
+    const { code, screen } = await converse(service, 'npm run add', answers)
+    expect(screen).toContain('nothing was added')
+    expect(code).toBe(130)
+    expect(treeOf(service)).toEqual(tree)
+  })
+})
+
+test('a failure while writing undoes what was written', () => {
+  const place = mkdtempSync(join(folder, 'write-'))
+  writeFileSync(join(place, 'kept.ts'), 'before')
+  const changes = [
+    { path: 'kept.ts', before: 'before', after: 'after' },
+    { path: 'new/one.ts', before: undefined, after: '1' },
+    // Its place has become a folder by the time that it is renamed into it.
+    { path: 'new/two', before: undefined, after: '2' },
+    { path: 'new/two/three.ts', before: undefined, after: '3' },
+  ]
+  expect(() => writeChanges(place, changes)).toThrow('Nothing was added')
+  expect(readFileSync(join(place, 'kept.ts'), 'utf8')).toBe('before')
+  expect(readdirSync(place)).toEqual(['kept.ts'])
+})
+
+interface Manifest {
+  dependencies: Record<string, string>
+}
+
+function manifestOf(service: string): Manifest {
+  return JSON.parse(readFileSync(join(service, 'package.json'), 'utf8')) as Manifest
+}

@@ -1,0 +1,83 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { nounFrom } from '../../templates/service/generators/engine/nouns.ts'
+import { fieldsFrom } from '../../templates/service/generators/pieces/resource/fields.ts'
+import { shapeFor } from '../../templates/service/generators/pieces/resource/shape.ts'
+
+test('a list of fields has parameters, nullable fields and references', () => {
+  const fields = fieldsFrom(
+    ' title:text,price : numeric(10, 2), due_at:TIMESTAMPTZ?,owner-id:uuid? -> price-lists ',
+  )
+  expect(
+    fields.map(({ name, column, nullable, references }) => [name, column, nullable, references]),
+  ).toEqual([
+    ['title', 'title', false, undefined],
+    ['price', 'price', false, undefined],
+    ['dueAt', 'due_at', true, undefined],
+    ['ownerId', 'owner_id', true, 'price_lists'],
+  ])
+})
+
+test('a field can have a name that JavaScript or SQL reserve', () => {
+  expect(fieldsFrom('class:text, order:text, user:text, delete:boolean').map(({ column }) => column)).toEqual(
+    ['class', 'order', 'user', 'delete'],
+  )
+})
+
+test.each([
+  ['', 'number 1, "": it is empty'],
+  ['a:text,', 'number 2, "": it is empty'],
+  ['title', 'number 1, "title": write a name, a colon and a type'],
+  ['a:text, b:string', 'number 2, "b:string": there is no type string; use text, varchar(200)'],
+  ['a:numeric', 'as in numeric(10,2)'],
+  ['a:numeric(2,3)', 'as in numeric(10,2)'],
+  ['a:numeric(x)', 'as in numeric(10,2)'],
+  ['a:varchar', 'as in varchar(200)'],
+  ['a:varchar(0)', 'as in varchar(200)'],
+  ['a:varchar(10', 'write a name, a colon and a type'],
+  ['a:text(3)', 'text takes no parentheses'],
+  ['a:text!', 'write a name, a colon and a type'],
+  ['a:uuid->', 'write a name, a colon and a type'],
+  ['Ärger:text', 'its name must begin with a letter'],
+  ['9lives:text', 'its name must begin with a letter'],
+  [`${'a'.repeat(41)}:text`, 'its name must begin with a letter'],
+  ['created_at:date', 'every resource already has "createdAt"'],
+  ['limit:integer', 'every resource already has "limit"'],
+  ['constructor:text', 'every resource already has "constructor"'],
+  ['dueAt:date, due-at:date', '--fields has "dueAt" twice'],
+])('%j is refused in one sentence that says where: %s', (list, why) => {
+  expect(() => fieldsFrom(list)).toThrow(why)
+  expect(() => fieldsFrom(list)).toThrow(/^--fields[^\n]*\.$/)
+})
+
+test('a reference needs an existing table, and the type of its id', async (t) => {
+  const service = mkdtempSync(join(tmpdir(), 'mainstem-fields-'))
+  t.onTestFinished(() => rmSync(service, { recursive: true }))
+  mkdirSync(join(service, 'src/people'), { recursive: true })
+  writeFileSync(
+    join(service, 'src/people/people.schema.ts'),
+    "import { bigint, pgTable } from 'drizzle-orm/pg-core'\n// pgTable('ghosts', { id: uuid() })\nexport const owners = pgTable('people', { id: bigint({ mode: 'number' }).primaryKey() })\n",
+  )
+  const shape = (fields: string) => shapeFor(service, nounFrom('category'), fields)
+
+  await expect(shape('ghostId:uuid->ghosts')).rejects.toThrow('name an existing one (people).')
+  await expect(shape('ownerId:uuid->people')).rejects.toThrow('write ownerId:bigint->people.')
+  await expect(shape('parentId:uuid->categories')).rejects.toThrow('write parentId:uuid?->categories.')
+  const shaped = await shape('ownerId:bigint->people')
+  const schema = shaped(
+    'src/categories/categories.schema.ts',
+    "import { pgTable, text } from 'drizzle-orm/pg-core'\nexport const categories = pgTable('categories', { title: text('title') })\n",
+  )
+  expect(schema).toContain("import { owners } from '../people/people.schema.ts'")
+  expect(schema).toContain('.references(() => owners.id)')
+  expect(schema).toContain("index('categories_owner_id_id_idx').on(table.ownerId, table.id)")
+})
+
+test('an object that none of the fields belongs to keeps no stray comma', async () => {
+  const shape = await shapeFor('/', nounFrom('box'), 'data:jsonb')
+  const api =
+    "import { z } from 'zod'\nexport const BoxFilter = z.strictObject({\n  title: text().optional(),\n})\n"
+  expect(shape('src/boxes/boxes.api.ts', api)).toContain('z.strictObject({\n  \n})')
+})

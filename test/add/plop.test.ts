@@ -1,0 +1,134 @@
+import { spawn, spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+import { stripVTControlCharacters } from 'node:util'
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { add, edit, newService, repository, treeOf, type Result } from '../support/added-service.ts'
+import { childrenOf, converse, until } from '../support/processes.ts'
+
+/** plop's own command, as `npx plop` runs it. */
+const plopCommand = join(repository, 'node_modules/plop/bin/plop.js')
+
+function plop(service: string, ...args: string[]): Result {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [plopCommand, ...args], {
+    cwd: service,
+    encoding: 'utf8',
+  })
+  return { code: status, out: stdout, err: stderr }
+}
+
+describe('npx plop writes the same files as npm run add', () => {
+  const pieces: [string, string[], string[]][] = [
+    ['route', ['report', '--method', 'POST', '--path', '/reports/:id'], ['report', 'POST', '/reports/:id']],
+    [
+      'resource',
+      ['bill', '--fields', 'title:text, paid:boolean'],
+      ['bill', 'bills', 'title:text, paid:boolean'],
+    ],
+    ['upload', ['price-list'], ['price-list', 'price-lists']],
+    ['job', ['send-invoice'], ['send-invoice']],
+    ['schedule', ['nightly', '--cron', '5 3 * * 1'], ['nightly', '5 3 * * 1']],
+    [
+      'client',
+      ['payments', '--base-url', 'https://payments.example.com'],
+      ['payments', 'https://payments.example.com'],
+    ],
+    ['storage', ['s3'], ['s3']],
+  ]
+
+  let [one, other] = ['', '']
+  beforeAll(() => {
+    ;[one, other] = [newService(), newService()]
+  })
+
+  test.each(pieces)('%s', (piece, flags, answers) => {
+    expect(add(one, piece, ...flags)).toMatchObject({ code: 0, err: '' })
+    expect(plop(other, piece, ...answers)).toMatchObject({ code: 0 })
+    expect(plain(treeOf(other))).toEqual(plain(treeOf(one)))
+  })
+
+  test('what is there already is not written again', () => {
+    const tree = treeOf(other)
+    const { code, out, err } = plop(other, 'storage', 's3')
+    expect(out + err).toContain('nothing to do')
+    expect(code).toBe(0)
+    expect(treeOf(other)).toEqual(tree)
+  })
+
+  test('every piece has a test here', () => {
+    const offered = Array.from(add(newService(), '--help').out.matchAll(/^ {2}(\w+) /gm), ([, name]) => name)
+    expect(pieces.map(([name]) => name).sort()).toEqual(offered.sort())
+  })
+})
+
+test('npx plop takes the answers by name, as plop does', () => {
+  const service = newService()
+  expect(plop(service, 'route', '--', '--name', 'report', '--method', 'GET', '--path', '/r')).toMatchObject({
+    code: 0,
+  })
+  expect(treeOf(service).get('src/report/report.routes.ts')).toContain("path: '/r'")
+})
+
+describe('npx plop fails with the message of npm run add, and no file changes', () => {
+  test.each([
+    ['an invalid answer', ['route', 'report', 'FETCH', '/r'], '--method must be one of GET, POST'],
+    ['an invalid name', ['job', 'class'], '"class" is a reserved word in JavaScript'],
+    ['a file in the way', ['route', 'report', 'GET', '/report'], 'src/report/report.routes.ts is in the way'],
+    [
+      'a plan that fails half-way',
+      ['upload', 'invoice', 'invoices'],
+      'src/prepare.ts has no function prepare',
+    ],
+  ])('%s', (_name, args, message) => {
+    const service = newService()
+    edit(service, 'src/report/report.routes.ts', () => '// ours\n')
+    edit(service, 'src/prepare.ts', (text) => text.replace('function prepare', 'function ready'))
+    const tree = treeOf(service)
+    const { code, out, err } = plop(service, ...args)
+    expect(out + err).toContain(message)
+    expect(code).toBe(1)
+    expect(treeOf(service)).toEqual(tree)
+  })
+})
+
+test('npx plop on a terminal lists the pieces and asks', async () => {
+  const service = newService()
+  const answers: [RegExp, string][] = [
+    [/Please choose a generator/, '\r'],
+    [/A name, such as/, 'exchange-rate\r'],
+    [/Its method, /, '\r'],
+    [/Its path, /, '\r'],
+  ]
+  const { code, screen } = await converse(service, `${process.execPath} ${plopCommand}`, answers)
+  expect(stripVTControlCharacters(screen)).toContain('resource - rows that clients create, list, read')
+  expect(screen).toContain('+ src/exchange-rate/exchange-rate.routes.ts')
+  expect(code).toBe(0)
+  expect(treeOf(service).get('src/routes.ts')).toContain('...exchangeRateRoutes(platform)')
+})
+
+test('Ctrl-C under npx plop while drizzle-kit runs leaves no file behind', async () => {
+  const service = newService()
+  edit(service, 'src/slow/slow.schema.ts', () => 'for (;;);\n')
+  const tree = treeOf(service)
+  const child = spawn(process.execPath, [plopCommand, 'upload', 'invoice', 'invoices'], {
+    cwd: service,
+    stdio: 'ignore',
+  })
+  const ended = new Promise<number | null>((resolve) => child.on('close', resolve))
+  onTestFinished(() => void child.kill('SIGKILL'))
+  await until(() => childrenOf(child.pid ?? 0).find((one) => one.command.includes('drizzle-kit')))
+  child.kill('SIGINT')
+  expect(await ended).toBe(1)
+  expect(treeOf(service)).toEqual(tree)
+})
+
+/** The tree without what drizzle-kit makes anew at each run: the ids of its snapshots, and when it ran. */
+function plain(tree: Map<string, string>): Map<string, string> {
+  return new Map(
+    Array.from(tree, ([path, text]) => [
+      path,
+      path.startsWith('drizzle/meta/')
+        ? text.replace(/"(?:id|prevId)": "[^"]*"/g, '').replace(/"when": \d+/g, '')
+        : text,
+    ]),
+  )
+}

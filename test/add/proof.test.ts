@@ -1,0 +1,95 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { expect, test } from 'vitest'
+import { add, newService, runAll } from '../support/added-service.ts'
+
+let service: string
+
+test('docs/generators.md: a piece is changed, and one of the team’s own is added, by doing what it says', () => {
+  service = newService()
+  const page = readFileSync(join(service, 'docs/generators.md'), 'utf8')
+  const commands: string[][] = []
+  for (const [, kind, path = '', text = ''] of page.matchAll(/^```(\w+) ?(\S*)\n([\s\S]*?)^```$/gm)) {
+    if (kind === 'ts') write(service, path, text)
+    if (kind === 'diff') change(service, path, text)
+    if (kind === 'sh') commands.push(...commandsOf(text))
+  }
+  expect(add(service, '--help').out).toMatch(
+    /^ {2}dump {6}all rows of a resource as lines of JSON \[--plural …\]$/m,
+  )
+
+  expect(commands.map(([piece]) => piece)).toEqual(['resource', 'dump'])
+  for (const args of commands) expect(add(service, ...args)).toMatchObject({ code: 0, err: '' })
+  expect(add(service, 'route', 'report')).toMatchObject({ code: 0 })
+
+  expect(readFileSync(join(service, 'src/routes.ts'), 'utf8')).toContain('...invoiceDumpRoutes(platform)')
+  const handlers = readFileSync(join(service, 'src/report/report.handlers.ts'), 'utf8')
+  expect(handlers).toContain("'cache-control': 'no-store'")
+})
+
+test('what is added compiles, lints without a warning and passes its own tests', { timeout: 600_000 }, () => {
+  expect(add(service, 'upload', 'price-list')).toMatchObject({ code: 0 })
+  expect(add(service, 'resource', 'owner', '--fields', 'name:text')).toMatchObject({ code: 0 })
+  const fields =
+    'title:text, price:numeric(10,2), paid:boolean, dueAt:timestamptz?, data:jsonb, ownerId:uuid->owners'
+  expect(add(service, 'resource', 'bill', '--fields', fields)).toMatchObject({ code: 0 })
+  expect(add(service, 'route', 'exchange-rate', '--method', 'POST', '--path', '/rates/:base')).toMatchObject({
+    code: 0,
+  })
+  expect(add(service, 'job', 'send-invoice')).toMatchObject({ code: 0 })
+  expect(add(service, 'schedule', 'nightly-report', '--cron', '5 3 * * 1')).toMatchObject({ code: 0 })
+  expect(add(service, 'client', 'payments', '--base-url', 'https://payments.example.com')).toMatchObject({
+    code: 0,
+  })
+  // Its tests run here alone, for only who asks for it has its SDK.
+  expect(add(service, 'storage', 's3')).toMatchObject({ code: 0 })
+  const added = [
+    'price-lists',
+    'bills',
+    'invoices/invoices.dump',
+    'report',
+    'exchange-rate',
+    'send-invoice',
+    'nightly-report',
+  ]
+  runAll(service, [
+    ['typescript/bin/tsc', '--noEmit'],
+    ['eslint/bin/eslint.js', '.', '--max-warnings', '0'],
+    ['prettier/bin/prettier.cjs', '--check', 'src', 'test', 'generators', 'tsconfig.json'],
+    [
+      ...['vitest/vitest.mjs', 'run'],
+      ...['client/circuit', 'client/payments-client', 'storage/s3'].map(
+        (name) => `src/platform/${name}.test.ts`,
+      ),
+      ...['jobs', 'shape', 'configuration'].map((name) => `test/guarantees/${name}.test.ts`),
+      ...added.map((name) => `src/${name}`),
+    ] as [string, ...string[]],
+  ])
+})
+
+function write(service: string, path: string, text: string): void {
+  mkdirSync(dirname(join(service, path)), { recursive: true })
+  writeFileSync(join(service, path), text)
+}
+
+/** Puts the lines that come in the place of those that go, which must be there once. */
+function change(service: string, path: string, diff: string): void {
+  const lines = (sign: string): string =>
+    diff
+      .split('\n')
+      .flatMap((line) => (line.startsWith(sign) ? [line.slice(1)] : []))
+      .join('\n')
+  const text = readFileSync(join(service, path), 'utf8')
+  expect(text.split(`${lines('-')}\n`), `${path} has once:\n${lines('-')}`).toHaveLength(2)
+  writeFileSync(
+    join(service, path),
+    text.replace(lines('-'), () => lines('+')),
+  )
+}
+
+/** What is typed behind `npm run add --`, as a shell reads it. */
+function commandsOf(text: string): string[][] {
+  return [...text.matchAll(/^npm run add -- (.*)$/gm)].map(([, line = '']) =>
+    [...line.matchAll(/"([^"]*)"|\S+/g)].map(([word, quoted]) => quoted ?? word),
+  )
+}

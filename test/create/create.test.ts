@@ -1,0 +1,820 @@
+import { mkdir, readdir, readFile, symlink, writeFile, chmod } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import {
+  cleanEnvironment,
+  commandLine,
+  commandLineFor,
+  eventually,
+  exists,
+  fakeProgram,
+  homeFolder,
+  leftovers,
+  repository,
+  run,
+  start,
+  temporaryFolder,
+  treeOf,
+  writeFiles,
+  type AtEnd,
+  type Ended,
+} from '../support/create.ts'
+
+/** The one sentence of a refusal. */
+const oneSentence = /^create-mainstem: [^\n]+\n$/
+
+const whole = leftovers()
+afterAll(whole.remove)
+
+let home: string
+beforeAll(async () => {
+  home = await homeFolder(whole.atEnd)
+})
+
+function create(cwd: string, args: readonly string[], extra: NodeJS.ProcessEnv = {}): Promise<Ended> {
+  return run([...commandLine, ...args], { cwd, env: cleanEnvironment(home, extra) })
+}
+
+function pathWith(folder: string): NodeJS.ProcessEnv {
+  return { PATH: `${folder}:${cleanEnvironment(home)['PATH'] ?? ''}` }
+}
+
+function objectOf(ended: Ended): Record<string, unknown> {
+  const printed: unknown = JSON.parse(ended.stdout)
+  if (typeof printed !== 'object' || printed === null) throw new Error(`not an object: ${ended.stdout}`)
+  return { ...printed }
+}
+
+function lastLine(text: string): string {
+  return text.trimEnd().split(/\r?\n/).at(-1) ?? ''
+}
+
+async function git(cwd: string, ...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await run(['git', ...args], { cwd, env: cleanEnvironment(home) })
+  expect(stderr).toBe('')
+  expect(code).toBe(0)
+  return stdout
+}
+
+describe('bad input: one sentence, exit 1, nothing written', () => {
+  const cases: [string, string[], RegExp][] = [
+    ['no directory', [], /directory is missing/],
+    ['an empty directory name', [''], /directory is missing/],
+    ['a directory that is not empty', ['full'], /full exists and is not empty/],
+    ['a file', ['plain'], /plain exists and is a file/],
+    ['a link that leads nowhere', ['dangling'], /leads nowhere/],
+    ['../', ['../'], /names no new directory/],
+    ['..', ['..'], /names no new directory/],
+    ['../..', ['../..'], /names no new directory/],
+    ['/', ['/'], /names no new directory/],
+    ['a directory that holds something, by .', ['.'], /cannot name a service|not empty/],
+    ['My Service!', ['My Service!'], /'My Service!' cannot name a service/],
+    ['a path whose last part is no name', ['../My Service!'], /'My Service!' cannot name a service/],
+    ['a reserved name', ['node_modules'], /not a valid package name/],
+    ['the name of a core module', ['http'], /core module/],
+    ['a hidden name', ['.hidden'], /cannot start with a period/],
+    ['a name that Kubernetes refuses', ['my_service'], /Kubernetes/],
+    ['a name of 64 letters', ['a'.repeat(64)], /at most 63/],
+    ['a name that Windows reserves', ['com1'], /Windows/],
+    ['a missing parent', ['no/such/parent'], /parent directory does not exist/],
+    ['a parent that is a file', ['plain/my-service'], /is a file/],
+    ['a folder in which nobody may create', ['/proc/my-service'], /cannot create \/proc\/my-service/],
+    ['an unknown package manager', ['my-service', '--pm', 'cargo'], /none of npm, pnpm, yarn, bun/],
+    ['a package manager that is not there', ['my-service', '--pm', 'bun'], /bun is not installed/],
+    ['--pm without a value', ['my-service', '--pm'], /--pm/],
+    ['an unknown flag', ['my-service', '--fast'], /Unknown option '--fast'/],
+    ['a value for a flag that takes none', ['my-service', '--yes=1'], /--yes/],
+    ['a second directory', ['my-service', 'other'], /second directory/],
+    ['--verify without what it needs', ['my-service', '--verify', '--no-install'], /drop one/],
+    ['--verify of nothing', ['my-service', '--verify', '--dry-run'], /drop one/],
+  ]
+
+  it.concurrent.each(cases)('%s', async (_title, args, what) => {
+    const cwd = await temporaryFolder(whole.atEnd)
+    await writeFiles(cwd, { 'full/note.txt': 'mine', plain: 'mine' })
+    await symlink('nowhere', join(cwd, 'dangling'))
+    const before = await treeOf(cwd)
+    const plain = await create(cwd, args)
+    expect(plain.stderr).toMatch(oneSentence)
+    expect(plain.stderr).toMatch(what)
+    expect(plain.stdout).toBe('')
+    expect(plain.code).toBe(1)
+    expect(await treeOf(cwd)).toEqual(before)
+  })
+
+  it.each([['My Service!'], ['my-service', '--fast']])('with --json: one object (%j)', async (...args) => {
+    const cwd = await temporaryFolder(onTestFinished)
+    const ended = await create(cwd, [...args, '--json'])
+    expect(`create-mainstem: ${String(objectOf(ended)['error'])}\n`).toBe(ended.stderr)
+    expect(ended.code).toBe(1)
+    expect(await readdir(cwd)).toEqual([])
+  })
+
+  it('no permission to write in the parent', async () => {
+    const cwd = await temporaryFolder(onTestFinished)
+    await mkdir(join(cwd, 'tmp'))
+    await chmod(join(cwd, 'tmp'), 0o777)
+    await mkdir(join(cwd, 'closed'))
+    await chmod(join(cwd, 'closed'), 0o555)
+    // Nothing is forbidden to root, so it tries as nobody, who owns neither.
+    const nobody = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {}
+    const env = cleanEnvironment(home, { TMPDIR: join(cwd, 'tmp') })
+    const line = await commandLineFor(nobody, onTestFinished)
+    for (const flags of [[], ['--dry-run']]) {
+      const ended = await run([...line, 'closed/my-service', ...flags], { cwd, env, ...nobody })
+      expect(ended.stderr).toMatch(oneSentence)
+      expect(ended.stderr).toMatch(/no permission to write/)
+      expect(ended.code).toBe(1)
+    }
+    expect(await readdir(join(cwd, 'closed'))).toEqual([])
+  })
+})
+
+describe('what is written', () => {
+  let cwd: string
+  let made: Ended
+  let tree: Record<string, string>
+  beforeAll(async () => {
+    cwd = await temporaryFolder(whole.atEnd)
+    made = await create(cwd, ['my-service', '--no-install', '--no-git', '--json'])
+    tree = await treeOf(join(cwd, 'my-service'))
+  })
+
+  it('--json prints one object that names every file', () => {
+    expect(made.code).toBe(0)
+    expect(objectOf(made)).toEqual({
+      name: 'my-service',
+      directory: join(cwd, 'my-service'),
+      files: Object.keys(tree).sort(),
+      packageManager: 'npm',
+      installed: false,
+      git: false,
+      repeat: 'npm create mainstem@latest my-service -- --yes --no-install --no-git --json',
+    })
+  })
+
+  it('is whole: its own name, its dotfiles, the example under its noun, no placeholder and no path of the clone', async () => {
+    const files = Object.keys(tree)
+    expect(files).toEqual(
+      expect.arrayContaining(['.gitattributes', '.gitignore', 'package.json', 'src/routes.ts']),
+    )
+    expect(files).not.toContain('gitignore')
+    expect(files.filter((file) => file.startsWith('src/documents/'))).not.toEqual([])
+    expect(files.filter((file) => /widget/.test(file) && !file.startsWith('generators/'))).toEqual([])
+    for (const file of files) {
+      const text = await readFile(join(cwd, 'my-service', file), 'utf8')
+      expect(text.includes('mainstem-service'), `${file} holds the placeholder`).toBe(false)
+      expect(text.includes(repository), `${file} names the clone`).toBe(false)
+      expect(text.includes('\r'), `${file} has CR`).toBe(false)
+      if (file.startsWith('src/')) expect(text, file).not.toMatch(/widget/i)
+    }
+    expect(JSON.parse(await readFile(join(cwd, 'my-service/package.json'), 'utf8'))).toMatchObject({
+      name: 'my-service',
+    })
+    // Nothing of the making is left beside it.
+    expect(await readdir(cwd)).toEqual(['my-service'])
+  })
+
+  it('is the same in any locale, time zone and place, and by the line that repeats the run', async () => {
+    const elsewhere = join(await temporaryFolder(onTestFinished), 'ein anderer Ort')
+    await mkdir(elsewhere)
+    const flags = String(objectOf(made)['repeat']).split(' -- ')[1]?.split(' ') ?? []
+    expect(flags).toContain('--yes')
+    const again = await create(elsewhere, ['my-service', ...flags], {
+      LC_ALL: 'tr_TR.UTF-8',
+      TZ: 'Asia/Kathmandu',
+    })
+    expect(again.code).toBe(0)
+    expect(await treeOf(join(elsewhere, 'my-service'))).toEqual(tree)
+    expect({ ...objectOf(again), directory: '' }).toEqual({ ...objectOf(made), directory: '' })
+  })
+
+  it('--dry-run names the same files and writes none', async () => {
+    const empty = await temporaryFolder(onTestFinished)
+    const json = await create(empty, ['my-service', '--dry-run', '--json'])
+    expect(objectOf(json)).toMatchObject({
+      files: objectOf(made)['files'],
+      dryRun: true,
+      installed: false,
+      git: false,
+    })
+    const plain = await create(empty, ['my-service', '--dry-run', '--no-git'])
+    expect(plain.stdout.split('\n').slice(0, Object.keys(tree).length)).toEqual(objectOf(made)['files'])
+    expect(lastLine(plain.stdout)).toBe('npm create mainstem@latest my-service -- --yes --no-git --dry-run')
+    expect(plain.code).toBe(0)
+    expect(await readdir(empty)).toEqual([])
+  })
+
+  it('--no-example is the skeleton alone', async () => {
+    const empty = await temporaryFolder(onTestFinished)
+    const ended = await create(empty, ['my-service', '--no-install', '--no-git', '--no-example'])
+    expect(ended.code).toBe(0)
+    const skeleton = await treeOf(join(empty, 'my-service'))
+    expect(Object.keys(skeleton).filter((file) => /document/.test(file))).toEqual([])
+    expect(skeleton['src/main.ts']).toBe(tree['src/main.ts'])
+    expect(skeleton['src/routes.ts']).not.toBe(tree['src/routes.ts'])
+  })
+
+  it('a name may hold the placeholder of a noun', async () => {
+    const empty = await temporaryFolder(onTestFinished)
+    await create(empty, ['widget-shop', '--no-install', '--no-git'])
+    const manifest: unknown = JSON.parse(await readFile(join(empty, 'widget-shop/package.json'), 'utf8'))
+    expect(manifest).toMatchObject({ name: 'widget-shop' })
+  })
+
+  it('goes to any directory: ../my-service, an absolute path, and . where that is empty', async () => {
+    const base = await temporaryFolder(onTestFinished)
+    await mkdir(join(base, 'inner'))
+    await mkdir(join(base, 'dotted'))
+    const flags = ['--no-install', '--no-git']
+    expect((await create(join(base, 'inner'), ['../my-service', ...flags])).code).toBe(0)
+    expect((await create(base, [join(base, 'inner/my-service'), ...flags])).code).toBe(0)
+    const dotted = await create(join(base, 'dotted'), ['.', ...flags])
+    expect(dotted.code).toBe(0)
+    expect(await treeOf(join(base, 'my-service'))).toEqual(tree)
+    expect(await treeOf(join(base, 'inner/my-service'))).toEqual(tree)
+    expect(Object.keys(await treeOf(join(base, 'dotted')))).toEqual(Object.keys(tree))
+  })
+
+  it('--force replaces files of the same name and nothing else', async () => {
+    const base = await temporaryFolder(onTestFinished)
+    const target = join(base, 'my-service')
+    await writeFiles(target, {
+      'package.json': 'mine',
+      'src/routes.ts': 'mine',
+      'src/mine.ts': 'mine',
+      'notes/a.txt': 'mine',
+    })
+    const mine = await treeOf(target)
+    const ended = await create(base, ['my-service', '--force', '--no-install', '--no-git'])
+    expect(ended.code).toBe(0)
+    expect(await treeOf(target)).toEqual({
+      ...tree,
+      'src/mine.ts': mine['src/mine.ts'],
+      'notes/a.txt': mine['notes/a.txt'],
+    })
+  })
+
+  it('--force refuses what it would have to remove or write through, and changes nothing', async () => {
+    const base = await temporaryFolder(onTestFinished)
+    await mkdir(join(base, 'elsewhere'))
+    await writeFiles(join(base, 'folder-service'), { 'package.json/mine.txt': 'mine' })
+    await writeFiles(join(base, 'file-service'), { src: 'mine' })
+    await mkdir(join(base, 'link-service'))
+    await symlink('../elsewhere', join(base, 'link-service/src'))
+    const before = await treeOf(base)
+    for (const [name, what] of [
+      ['folder-service', /package.json is a folder/],
+      ['file-service', /src is a file/],
+      ['link-service', /src is a link/],
+    ] as const) {
+      const ended = await create(base, [name, '--force', '--no-install', '--no-git'])
+      expect(ended.stderr).toMatch(oneSentence)
+      expect(ended.stderr).toMatch(what)
+      expect(ended.code).toBe(1)
+    }
+    expect(await treeOf(base)).toEqual(before)
+  })
+})
+
+describe('a path in which not all of a service runs', () => {
+  it.each(['#', '%', '?'])(
+    'with %s is said before anything is written, in one sentence',
+    async (character) => {
+      const cwd = join(await temporaryFolder(onTestFinished), `c${character}`)
+      await mkdir(cwd)
+      const flags = ['--no-install', '--no-git']
+      const ended = await create(cwd, ['my-service', ...flags])
+      expect(ended.stdout.split('\n')[0]).toBe(
+        `'${character}' in ${join(cwd, 'my-service')}: npm test cannot run in such a path, since Vite reads it as a URL; move the service to a path without # % ?`,
+      )
+      expect(ended.code).toBe(0)
+      const json = await create(cwd, ['other-service', ...flags, '--json'])
+      expect(json.stderr).toContain('npm test cannot run in such a path')
+      expect(objectOf(json)).toMatchObject({ name: 'other-service' })
+    },
+  )
+
+  it.each([':', '\\'])('with %s is refused: nothing runs there', async (character) => {
+    const cwd = join(await temporaryFolder(onTestFinished), `c${character}`)
+    await mkdir(cwd)
+    const ended = await create(cwd, ['my-service', '--no-install', '--no-git'])
+    expect(ended.stderr).toMatch(oneSentence)
+    expect(ended.stderr).toContain(`a path with '${character}'`)
+    expect(ended.code).toBe(1)
+    expect(await readdir(cwd)).toEqual([])
+  })
+})
+
+describe('git', () => {
+  it('is one commit of everything, and a clean tree', async () => {
+    const cwd = await temporaryFolder(onTestFinished)
+    const npm = await fakeProgram(
+      onTestFinished,
+      'npm',
+      'mkdir -p node_modules/x && echo {} > package-lock.json && touch node_modules/x/y',
+    )
+    const ended = await create(cwd, ['my-service', '--json'], pathWith(npm))
+    expect(objectOf(ended)).toMatchObject({ installed: true, git: true })
+    const service = join(cwd, 'my-service')
+    expect(await git(service, 'log', '--format=%an %s %D')).toMatch(
+      /^A Tester Create my-service with create-mainstem \d+\.\d+\.\d+ HEAD -> main\n$/,
+    )
+    expect(await git(service, 'status', '--porcelain')).toBe('')
+    expect((await git(service, 'ls-files')).trimEnd().split('\n').sort()).toEqual(
+      Object.keys(await treeOf(service)).sort(),
+    )
+    expect(await git(service, 'ls-files', 'package-lock.json')).toBe('package-lock.json\n')
+  })
+
+  it('is one commit and a clean tree under --force, with what was there and without what was replaced', async () => {
+    const cwd = await temporaryFolder(onTestFinished)
+    const service = join(cwd, 'my-service')
+    await writeFiles(service, { 'package.json': 'mine', 'notes.txt': 'mine' })
+    const ended = await create(cwd, ['my-service', '--force', '--no-install', '--json'])
+    expect(objectOf(ended)).toMatchObject({ git: true })
+    expect(await git(service, 'status', '--porcelain')).toBe('')
+    const tracked = (await git(service, 'ls-files')).trimEnd().split('\n')
+    expect(tracked.sort()).toEqual(Object.keys(await treeOf(service)).sort())
+    expect(tracked).toContain('notes.txt')
+  })
+
+  it("holds the plan and the lock file, whatever the user's own git ignores, and nothing else of that", async () => {
+    const cwd = await temporaryFolder(onTestFinished)
+    const service = join(cwd, 'my-service')
+    await writeFiles(service, { '.DS_Store': 'mine', 'dist/old.js': 'mine', '.env.local': 'a secret' })
+    const own = await homeFolder(onTestFinished)
+    await writeFiles(own, {
+      ignore: '*.sql\n.env*\ndist\nscripts/\n*lock*\n.DS_Store\n.git*\n',
+      'template/info/exclude': 'docs/\n*.test.ts\n',
+      '.gitconfig': `[user]\nname = A\nemail = a@example.com\n[core]\nexcludesFile = ${own}/ignore\n[init]\ntemplateDir = ${own}/template\n`,
+    })
+    const npm = await fakeProgram(onTestFinished, 'npm', 'echo {} > package-lock.json')
+    const ended = await create(cwd, ['my-service', '--force', '--json'], { HOME: own, ...pathWith(npm) })
+    const made = objectOf(ended)
+    expect(made).toMatchObject({ git: true })
+    const tracked = (await git(service, 'ls-files')).trimEnd().split('\n')
+    expect(tracked.sort()).toEqual([...(made['files'] as string[]), 'package-lock.json'].sort())
+    // What is made later is part of the service, too.
+    await writeFiles(service, {
+      'drizzle/0001_next.sql': 'select 1',
+      'drizzle/meta/0001_snapshot.json': '{}',
+    })
+    const { stdout } = await run(['git', 'status', '--porcelain', '--untracked-files=all'], {
+      cwd: service,
+      env: cleanEnvironment(own),
+    })
+    expect(stdout).toBe('?? drizzle/0001_next.sql\n?? drizzle/meta/0001_snapshot.json\n')
+  })
+
+  it('keeps every line ending as it is, on a machine whose git changes them', async () => {
+    const cwd = await temporaryFolder(onTestFinished)
+    const own = await homeFolder(onTestFinished)
+    await writeFile(
+      join(own, '.gitconfig'),
+      '[user]\nname = A\nemail = a@example.com\n[core]\nautocrlf = true\nsafecrlf = true\n',
+    )
+    const ended = await create(cwd, ['my-service', '--no-install', '--json'], { HOME: own })
+    expect(objectOf(ended)).toMatchObject({ git: true })
+    const clone = await run(['git', 'clone', '--quiet', 'my-service', 'clone'], {
+      cwd,
+      env: cleanEnvironment(own),
+    })
+    expect(clone.code, clone.stderr).toBe(0)
+    expect(await treeOf(join(cwd, 'clone'))).toEqual(await treeOf(join(cwd, 'my-service')))
+  })
+
+  it('is left alone inside another repository', async () => {
+    const cwd = await temporaryFolder(onTestFinished)
+    await git(cwd, 'init', '--quiet')
+    const ended = await create(cwd, ['my-service', '--no-install'])
+    expect(ended.code).toBe(0)
+    expect(ended.stdout).toMatch(/git: inside the repository/)
+    expect(await exists(join(cwd, 'my-service/.git'))).toBe(false)
+    expect(await git(cwd, 'status', '--porcelain')).toBe('?? my-service/\n')
+  })
+
+  it('is left alone inside another repository, and what that one ignores is said', async () => {
+    const cwd = await temporaryFolder(onTestFinished)
+    await git(cwd, 'init', '--quiet')
+    await writeFiles(cwd, { '.gitignore': 'docs/\n*.sql\nops/\n' })
+    const ended = await create(cwd, ['my-service', '--no-install'])
+    expect(ended.stdout).toMatch(
+      /git: inside the repository .*; commit it there, with git add --force for \d+ files that it ignores \(docs\/context\.md, docs\/generators\.md, docs\/guarantees\.md …\)\n/,
+    )
+    // The service's own .gitignore comes before that of the folder around it.
+    expect(ended.stdout).not.toContain('.sql')
+  })
+
+  it('is not the repository whose hook calls the command', async () => {
+    const cwd = await temporaryFolder(onTestFinished)
+    const other = await temporaryFolder(onTestFinished)
+    await git(other, 'init', '--quiet')
+    const before = await readdir(join(other, '.git'))
+    const calling = { GIT_DIR: join(other, '.git'), GIT_INDEX_FILE: join(other, '.git/index') }
+    const ended = await create(cwd, ['my-service', '--no-install', '--json'], calling)
+    expect(objectOf(ended)).toMatchObject({ git: true })
+    expect(await git(join(cwd, 'my-service'), 'status', '--porcelain')).toBe('')
+    expect(await readdir(join(other, '.git'))).toEqual(before)
+  })
+
+  it('without an identity says so and goes on', async () => {
+    const cwd = await temporaryFolder(onTestFinished)
+    // An address without a name is what git would make a person of, named after the user.
+    const nobody = { HOME: await homeFolder(onTestFinished, false), EMAIL: 'root@example.com' }
+    const ended = await create(cwd, ['my-service', '--no-install', '--json'], nobody)
+    expect(ended.code).toBe(0)
+    expect(ended.stderr).toMatch(/git knows no name and e-mail/)
+    expect(objectOf(ended)).toMatchObject({ git: false })
+    expect(await exists(join(cwd, 'my-service/package.json'))).toBe(true)
+  })
+
+  it('whose hook refuses does not fail the creation', async () => {
+    const cwd = await temporaryFolder(onTestFinished)
+    const hooks = await fakeProgram(onTestFinished, 'pre-commit', 'echo not today >&2; exit 1')
+    const picky = await homeFolder(onTestFinished)
+    await writeFile(
+      join(picky, '.gitconfig'),
+      `[user]\nname = A\nemail = a@example.com\n[core]\nhooksPath = ${hooks}\n`,
+    )
+    const ended = await create(cwd, ['my-service', '--no-install', '--json'], { HOME: picky })
+    expect(ended.code).toBe(0)
+    expect(ended.stderr).toMatch(/git commit failed \(not today\)/)
+    expect(objectOf(ended)).toMatchObject({ git: false })
+  })
+
+  it('that is not installed is said, and does not fail the creation', async () => {
+    const cwd = await temporaryFolder(onTestFinished)
+    const empty = await temporaryFolder(onTestFinished)
+    const ended = await create(cwd, ['my-service', '--no-install', '--json'], { PATH: empty })
+    expect(ended.code).toBe(0)
+    expect(ended.stderr).toMatch(/git is not installed/)
+    expect(objectOf(ended)).toMatchObject({ git: false })
+  })
+})
+
+describe("settings of the user's that leave something out of an install", () => {
+  it.each([
+    'omit[]=dev\nomit[]=optional\nomit[]=peer',
+    'production=true',
+    'package-lock=false',
+    'package-lock-only=true',
+    'save=false',
+    'dry-run=true',
+    'bin-links=false',
+    'global=true',
+    'workspaces=true',
+  ])('npmrc: %j', async (npmrc) => {
+    const cwd = await temporaryFolder(onTestFinished)
+    const own = await homeFolder(onTestFinished)
+    await writeFiles(own, { '.npmrc': `${npmrc}\n` })
+    // What npm makes of the command's flags and the npmrc, on a package that needs no registry.
+    const real = await run(['sh', '-c', 'command -v npm'], { cwd, env: cleanEnvironment(own) })
+    await writeFiles(cwd, {
+      'tool/package.json':
+        '{"name":"tool","version":"1.0.0","bin":"tool.js","peerDependencies":{"peer":"*"}}',
+      'tool/tool.js': '#!/usr/bin/env node\n',
+      'peer/package.json': '{"name":"peer","version":"1.0.0"}',
+    })
+    const small = `{"name":"small","devDependencies":{"tool":"file:${cwd}/tool"},"optionalDependencies":{"peer":"file:${cwd}/peer"}}`
+    const npm = await fakeProgram(
+      onTestFinished,
+      'npm',
+      `echo '${small}' > package.json; exec ${real.stdout.trim()} "$@" --offline`,
+    )
+    const ended = await create(cwd, ['my-service', '--no-git', '--json'], {
+      HOME: own,
+      npm_config_prefix: join(own, 'global'),
+      NODE_ENV: 'production',
+      ...pathWith(npm),
+    })
+    expect(objectOf(ended), ended.stderr).toMatchObject({ installed: true })
+    for (const path of [
+      'node_modules/tool',
+      'node_modules/peer',
+      'node_modules/.bin/tool',
+      'package-lock.json',
+    ])
+      expect(await exists(join(cwd, 'my-service', path)), path).toBe(true)
+  })
+
+  it('and that no flag of the package manager overrules are said, and nothing is left', async () => {
+    const cwd = await temporaryFolder(onTestFinished)
+    for (const [script, what] of [
+      [
+        'mkdir node_modules; touch bun.lock',
+        /bun install left out \d+ of \d+ dependencies \(.*its settings ask/,
+      ],
+      ['mkdir node_modules', /bun install left out the lock file/],
+    ] as const) {
+      const bun = await fakeProgram(onTestFinished, 'bun', script)
+      const ended = await create(cwd, ['my-service', '--pm', 'bun'], pathWith(bun))
+      expect(ended.stderr).toMatch(what)
+      expect(ended.code).toBe(1)
+      expect(await readdir(cwd)).toEqual([])
+    }
+  })
+})
+
+describe('a failure or a signal leaves nothing', () => {
+  it('an install without a network', async () => {
+    const cwd = await temporaryFolder(onTestFinished)
+    const npm = await fakeProgram(
+      onTestFinished,
+      'npm',
+      'mkdir node_modules; echo npm error code ENOTFOUND >&2; exit 1',
+    )
+    const ended = await create(cwd, ['my-service'], pathWith(npm))
+    expect(ended.code).toBe(1)
+    expect(ended.stderr).toMatch(/^npm error code ENOTFOUND$/m)
+    expect(ended.stderr).toMatch(/registry cannot be reached, ENOTFOUND.*--no-install/)
+    expect(await readdir(cwd)).toEqual([])
+  })
+
+  it('an install that fails under --force', async () => {
+    const cwd = await temporaryFolder(onTestFinished)
+    const npm = await fakeProgram(
+      onTestFinished,
+      'npm',
+      'mkdir node_modules; echo {} > package-lock.json; exit 1',
+    )
+    await writeFiles(cwd, { 'my-service/package.json': 'mine', 'my-service/src/mine.ts': 'mine' })
+    const before = await treeOf(cwd)
+    const ended = await create(cwd, ['my-service', '--force'], pathWith(npm))
+    expect(ended.code).toBe(1)
+    expect(await treeOf(cwd)).toEqual(before)
+    expect((await readdir(join(cwd, 'my-service'))).sort()).toEqual(['package.json', 'src'])
+  })
+
+  it.each([
+    ['SIGINT', 130, ['my-service']],
+    ['SIGTERM', 143, ['my-service']],
+    ['SIGINT', 130, ['my-service', '--force']],
+  ] as const)('%s in the middle of an install, exit %i: %j', async (signal, code, args) => {
+    const cwd = await temporaryFolder(onTestFinished)
+    if (args.length > 1) await writeFiles(cwd, { 'my-service/package.json': 'mine' })
+    const before = await treeOf(cwd)
+    const npm = await hangingNpm(onTestFinished)
+    const command = start([...commandLine, ...args], { cwd, env: cleanEnvironment(home, pathWith(npm)) })
+    const grandchild = await eventually('npm to hang', () => pidIn(join(cwd, 'my-service/pid')))
+    expect(isAlive(grandchild)).toBe(true)
+    command.child.kill(signal)
+    await eventually('npm to be told', async () =>
+      (await exists(join(cwd, 'my-service/told'))) ? true : undefined,
+    )
+    // As an impatient finger does; it must not cut the cleaning short.
+    command.child.kill(signal)
+    const ended = await command.ended
+    expect(ended.stderr).toMatch(
+      new RegExp(`^create-mainstem: stopped by ${signal}, nothing was left behind\n$`),
+    )
+    expect(ended.code).toBe(code)
+    expect(await treeOf(cwd)).toEqual(before)
+    await eventually('what npm started to end', () => (isAlive(grandchild) ? undefined : true))
+  })
+})
+
+/** An npm that starts something, writes its pid, never ends by itself, and takes its time when it is told to. */
+function hangingNpm(atEnd: AtEnd): Promise<string> {
+  const script = `trap 'touch told; sleep 0.5; exit 143' TERM
+    mkdir -p node_modules
+    sleep 300 &
+    echo $! > pid.new && mv pid.new pid
+    wait`
+  return fakeProgram(atEnd, 'npm', script)
+}
+
+async function pidIn(file: string): Promise<number | undefined> {
+  return (await exists(file)) ? Number(await readFile(file, 'utf8')) : undefined
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}
+
+describe('--verify', () => {
+  const script = (steps: string, code: number): string =>
+    `case "$*" in *verify*) echo '> some banner'; echo '${steps}'; exit ${code};; esac`
+
+  it('prints a receipt', async () => {
+    const cwd = await temporaryFolder(onTestFinished)
+    const steps =
+      '{"ok":true,"steps":[{"name":"upload","ok":true,"ms":12.4,"detail":"201, the same sha256"}]}'
+    const npm = await fakeProgram(onTestFinished, 'npm', script(steps, 0))
+    const plain = await create(cwd, ['my-service', '--verify'], pathWith(npm))
+    expect(plain.stdout).toMatch(
+      /ok +types +\d+ ms {2}tsc found no error\n +ok +upload +12 ms {2}201, the same sha256\n/,
+    )
+    expect(lastLine(plain.stdout)).toBe('npm create mainstem@latest my-service -- --yes --verify')
+    expect(plain.code).toBe(0)
+    const json = await create(cwd, ['other-service', '--verify', '--json'], pathWith(npm))
+    expect(objectOf(json)).toMatchObject({
+      installed: true,
+      verify: {
+        ok: true,
+        steps: [
+          { name: 'types', ok: true },
+          { name: 'upload', ok: true, ms: 12.4 },
+        ],
+      },
+    })
+  })
+
+  it.each([
+    [
+      'a step that failed',
+      '{"ok":false,"steps":[{"name":"upload","ok":false,"ms":1,"detail":"500"}]}',
+      1,
+      /FAILED +upload +1 ms {2}500/,
+    ],
+    ['no answer', 'Error: broken', 1, /FAILED +verify .*some banner\n +Error: broken/],
+  ])('exits 1 on %s, and leaves the service', async (_title, printed, code, what) => {
+    const cwd = await temporaryFolder(onTestFinished)
+    const npm = await fakeProgram(onTestFinished, 'npm', script(printed, code))
+    const ended = await create(cwd, ['my-service', '--verify'], pathWith(npm))
+    expect(ended.stdout).toMatch(what)
+    expect(ended.stderr).toMatch(/failed its verification; it is in .*my-service/)
+    expect(ended.code).toBe(1)
+    expect(await exists(join(cwd, 'my-service/package.json'))).toBe(true)
+  })
+})
+
+describe('flags that npm eats', () => {
+  /** A folder in which the real `npm create mainstem` finds the command of this clone. */
+  async function installedHere(atEnd: AtEnd): Promise<string> {
+    const cwd = await temporaryFolder(atEnd)
+    const line = commandLine.map((word) => `'${word}'`).join(' ')
+    await writeFiles(cwd, {
+      'package.json': '{"name":"caller","version":"1.0.0"}',
+      'node_modules/create-mainstem/package.json':
+        '{"name":"create-mainstem","version":"1.0.0","bin":{"create-mainstem":"bin.sh"}}',
+      'node_modules/create-mainstem/bin.sh': `#!/bin/sh\nexec ${line} "$@"\n`,
+    })
+    await chmod(join(cwd, 'node_modules/create-mainstem/bin.sh'), 0o755)
+    await mkdir(join(cwd, 'node_modules/.bin'))
+    await symlink('../create-mainstem/bin.sh', join(cwd, 'node_modules/.bin/create-mainstem'))
+    return cwd
+  }
+
+  it.each([
+    [['--no-install'], '--no-install'],
+    [['--no-git'], '--no-git'],
+    [['--no-example', '--yes'], '--yes --no-example'],
+    [['--pm', 'pnpm'], '--pm pnpm'],
+    [['--dry-run'], '--dry-run'],
+    [['--json'], '--json'],
+    [['--force'], '--force'],
+    [['--verify'], '--verify'],
+  ])('npm create mainstem my-service %j', async (flags, line) => {
+    const cwd = await installedHere(onTestFinished)
+    const ended = await run(['npm', 'create', 'mainstem', 'my-service', ...flags], {
+      cwd,
+      env: cleanEnvironment(home),
+    })
+    expect(ended.stderr).toContain(
+      `so nothing was written: run npm create mainstem@latest my-service -- ${line}\n`,
+    )
+    expect(ended.code).toBe(1)
+    expect(await exists(join(cwd, 'my-service'))).toBe(false)
+  })
+
+  it('npm run create, in the clone', async () => {
+    const target = join(await temporaryFolder(onTestFinished), 'my-service')
+    const eaten = await run(['npm', 'run', 'create', target, '--no-git', '--no-install'], {
+      cwd: repository,
+      env: cleanEnvironment(home),
+    })
+    expect(eaten.stderr).toContain(`run npm run create -- ${target} --no-install --no-git\n`)
+    expect(eaten.code).toBe(1)
+    expect(await exists(target)).toBe(false)
+    const given = await run(['npm', 'run', 'create', '--', target, '--no-git', '--no-install'], {
+      cwd: repository,
+      env: cleanEnvironment(home),
+    })
+    expect(lastLine(given.stdout)).toBe(`npm run create -- ${target} --yes --no-install --no-git`)
+    expect(given.code).toBe(0)
+  })
+
+  it('are not seen where an npmrc sets the same', async () => {
+    const cwd = await installedHere(onTestFinished)
+    const own = await homeFolder(onTestFinished)
+    await writeFile(join(own, '.npmrc'), 'force=true\njson=true\n')
+    const ended = await run(['npm', 'create', 'mainstem', 'my-service', '--', '--no-install', '--no-git'], {
+      cwd,
+      env: cleanEnvironment(own),
+    })
+    expect(ended.stderr).not.toMatch(/for itself/)
+    expect(ended.code).toBe(0)
+  })
+})
+
+describe('a terminal', () => {
+  /** The command in a terminal of its own (util-linux `script` makes it), which a test reads and types into. */
+  function terminal(cwd: string, args: readonly string[], extra: NodeJS.ProcessEnv = {}) {
+    const line = [...commandLine, ...args].map((word) => `'${word}'`).join(' ')
+    const env = cleanEnvironment(home, { TERM: 'xterm', ...extra })
+    // A terminal that nobody looks at has no columns, and prompts wrap after every letter.
+    const { child, seen, ended } = start(
+      ['script', '--quiet', '--return', '--command', `stty cols 100 rows 40; exec ${line}`, '/dev/null'],
+      {
+        cwd,
+        env,
+      },
+    )
+    let read = 0
+    return {
+      ended,
+      /** Waits until `text` is shown, after what was waited for before. */
+      async shows(text: string): Promise<void> {
+        await eventually(`the terminal to show '${text}'`, () => {
+          const at = seen.stdout.indexOf(text, read)
+          if (at < 0) return undefined
+          read = at + text.length
+          return true
+        })
+      },
+      type(keys: string): void {
+        child.stdin.write(keys)
+      },
+    }
+  }
+
+  it('is asked for what no flag says, and told the line that repeats the run', async () => {
+    const cwd = await temporaryFolder(onTestFinished)
+    const screen = terminal(cwd, ['--no-git'])
+    await screen.shows('Where?')
+    screen.type('My Service!\r')
+    await screen.shows('cannot name a service')
+    screen.type('\b'.repeat(11) + 'asked-service\r')
+    await screen.shows('With the example')
+    screen.type('n')
+    await screen.shows('Install')
+    screen.type('n')
+    await screen.shows('package manager')
+    screen.type('\r')
+    await screen.shows('Next:')
+    const ended = await screen.ended
+    expect(lastLine(ended.stdout)).toBe(
+      'npm create mainstem@latest asked-service -- --yes --no-install --no-git --no-example',
+    )
+    expect(ended.code).toBe(0)
+    expect(await readdir(cwd)).toEqual(['asked-service'])
+  })
+
+  it('is asked nothing with --yes', async () => {
+    const cwd = await temporaryFolder(onTestFinished)
+    const ended = await terminal(cwd, ['my-service', '--yes', '--no-install', '--no-git']).ended
+    expect(ended.stdout).not.toMatch(/\?/)
+    expect(ended.code).toBe(0)
+  })
+
+  it.each(['Where?', 'With the example'])('Ctrl-C at "%s" leaves nothing, exit 130', async (question) => {
+    const cwd = await temporaryFolder(onTestFinished)
+    const screen = terminal(cwd, question === 'Where?' ? [] : ['my-service'])
+    await screen.shows(question)
+    screen.type('\u0003')
+    const ended = await screen.ended
+    expect(ended.stdout).toMatch(/nothing was left behind/)
+    expect(ended.code).toBe(130)
+    expect(await readdir(cwd)).toEqual([])
+  })
+
+  it('Ctrl-C while installing leaves nothing, exit 130', async () => {
+    const cwd = await temporaryFolder(onTestFinished)
+    const npm = await hangingNpm(onTestFinished)
+    const screen = terminal(cwd, ['my-service', '--yes'], pathWith(npm))
+    await eventually('npm to hang', () => pidIn(join(cwd, 'my-service/pid')))
+    await screen.shows('Installing with npm')
+    screen.type('\u0003')
+    const ended = await screen.ended
+    expect(ended.stdout).toMatch(/stopped by SIGINT, nothing was left behind/)
+    expect(ended.code).toBe(130)
+    expect(await readdir(cwd)).toEqual([])
+  })
+})
+
+it('--help and --version', async () => {
+  const cwd = await temporaryFolder(onTestFinished)
+  const help = await create(cwd, ['--help'])
+  for (const flag of [
+    'yes',
+    'no-install',
+    'no-git',
+    'no-example',
+    'pm',
+    'dry-run',
+    'json',
+    'force',
+    'verify',
+  ]) {
+    expect(help.stdout).toContain(`--${flag}`)
+  }
+  expect(help.code).toBe(0)
+  const manifest: unknown = JSON.parse(await readFile(join(repository, 'package.json'), 'utf8'))
+  expect(manifest).toMatchObject({ version: (await create(cwd, ['--version'])).stdout.trimEnd() })
+})

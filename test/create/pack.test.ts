@@ -1,0 +1,82 @@
+import { execFileSync } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, inject, it } from 'vitest'
+import { childEnvironment } from '../../generator/package-manager.ts'
+import { leftovers, repository, run, sourceCommandLine, temporaryFolder, treeOf } from '../support/create.ts'
+
+/** Installing the tarball fetches its few dependencies, which npm mostly has in its cache. */
+const installMs = 180_000
+
+const whole = leftovers()
+afterAll(whole.remove)
+
+let folder: string
+let tarball: string
+let packed: string[]
+// With the user's own npm settings: what the registry is, only they say.
+const env = childEnvironment(process.env)
+
+beforeAll(async () => {
+  folder = await temporaryFolder(whole.atEnd)
+  tarball = inject('tarball')
+  const unpack = await run(['tar', 'xzf', tarball], { cwd: folder, env })
+  expect(unpack.code, unpack.stderr).toBe(0)
+  packed = Object.keys(await treeOf(join(folder, 'package')))
+})
+
+it('the tarball holds all of templates/, and nothing that running them left there', () => {
+  const listed = execFileSync('git', ['ls-files', '-co', '--exclude-standard', '-z', 'templates'], {
+    cwd: repository,
+    encoding: 'utf8',
+  })
+  const known = listed.split('\0').filter((path) => path !== '')
+  expect(known).toContain('templates/service/package.json')
+  expect(packed.filter((path) => path.startsWith('templates/')).sort()).toEqual(known.sort())
+  expect(packed).toContain('dist/generator/main.js')
+  const others = packed.filter((path) => !/^(templates|dist)\//.test(path))
+  expect(others.filter((path) => !['LICENSE', 'README.md', 'package.json'].includes(path))).toEqual([])
+})
+
+it('no packed file names the clone', async () => {
+  const clone = repository.replace(/\/$/, '')
+  for (const path of packed) {
+    const bytes = await readFile(join(folder, 'package', path))
+    expect(bytes.includes(clone), path).toBe(false)
+  }
+})
+
+it(
+  'installed elsewhere, it emits byte for byte what the clone emits',
+  async () => {
+    const elsewhere = join(folder, 'elsewhere')
+    const flags = [
+      '--ignore-scripts',
+      '--no-dry-run',
+      '--no-global',
+      '--no-audit',
+      '--no-fund',
+      '--prefer-offline',
+      '--prefix',
+      elsewhere,
+    ]
+    const install = await run(['npm', 'install', ...flags, tarball], { cwd: folder, env })
+    expect(install.code, install.stderr).toBe(0)
+
+    const bin = join(elsewhere, 'node_modules/.bin/create-mainstem')
+    const arguments_ = ['--no-install', '--no-git', '--yes']
+    const trees = []
+    for (const [command, place] of [
+      [[bin], 'by-tarball'],
+      [sourceCommandLine, 'by-clone'],
+    ] as const) {
+      const cwd = await temporaryFolder(whole.atEnd)
+      const made = await run([...command, 'my-service', ...arguments_], { cwd, env })
+      expect(made.code, `${place}: ${made.stderr}`).toBe(0)
+      trees.push(await treeOf(join(cwd, 'my-service')))
+    }
+    expect(Object.keys(trees[0] ?? {})).toContain('.gitignore')
+    expect(trees[0]).toEqual(trees[1])
+  },
+  installMs,
+)

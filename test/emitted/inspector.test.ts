@@ -1,0 +1,160 @@
+/**
+ * The page of live contexts in a real browser: Debian's Chromium, or the one of CHROMIUM. Skipped where there is none,
+ * for a browser is nothing that npm installs. With SCREENSHOTS=1 it also takes the pictures of docs/.
+ */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import {
+  makeDatabase,
+  migrateDatabase,
+  temporaryServer,
+} from '../../templates/service/scripts/postgres/databases.ts'
+import { open } from '../../templates/service/test/support/client.ts'
+// Declares what tests of a service are given, which its helpers ask for.
+import type {} from '../../templates/service/test/global-setup.ts'
+import { startProcess } from '../../templates/service/test/support/service.ts'
+import { hasChromium, launchChromium } from '../support/chromium.ts'
+
+const docs = join(import.meta.dirname, '../../docs')
+
+describe.skipIf(!hasChromium)('the page of live contexts, in Chromium', () => {
+  const cleanups: (() => Promise<unknown>)[] = []
+  let browser: Browser
+  let url: string
+  let adminUrl: string
+
+  beforeAll(async () => {
+    const server = await temporaryServer()
+    cleanups.push(() => server.stop())
+    const database = await makeDatabase(server.url)
+    cleanups.push(() => database.drop())
+    await migrateDatabase(database.url)
+    const uploads = await mkdtemp(join(tmpdir(), 'uploads-'))
+    cleanups.push(() => rm(uploads, { recursive: true, force: true }))
+    const service = startProcess(
+      { onTestFinished: (fn) => cleanups.push(fn) },
+      { probe: true, env: { DATABASE_URL: database.url, UPLOAD_DIR: uploads, REQUEST_TIMEOUT_MS: '60000' } },
+    )
+    const { port, adminPort } = await service.line(({ msg }) => msg === 'listening')
+    url = `http://127.0.0.1:${String(port)}`
+    adminUrl = `http://127.0.0.1:${String(adminPort)}/debug/contexts`
+    browser = await launchChromium()
+    cleanups.push(() => browser.close())
+  })
+  afterAll(async () => {
+    for (const cleanup of cleanups.reverse()) await cleanup()
+  })
+
+  async function show(
+    colorScheme: 'light' | 'dark',
+    width = 1_000,
+  ): Promise<{ page: Page; failed: string[] }> {
+    const page = await browser.newPage({ colorScheme, viewport: { width, height: 900 } })
+    cleanups.push(() => page.close())
+    const failed: string[] = []
+    page.on('pageerror', (error) => failed.push(error.message))
+    page.on('console', (message) => message.type() === 'error' && failed.push(message.text()))
+    await page.goto(adminUrl)
+    return { page, failed }
+  }
+
+  test('a slow request appears with the time it has left, its client hangs up, and it is seen to end', async () => {
+    const { page, failed } = await show('light')
+    const live = page.locator('section').first()
+    const ended = page.locator('section').last()
+
+    const request = open(`${url}/probe/query?seconds=60`)
+    await live.getByText('GET /probe/query').waitFor()
+    expect(await live.getByRole('meter', { name: 'time left' }).count()).toBeGreaterThan(0)
+
+    request.hangUp()
+    await ended.getByText('499 GET /probe/query ClientDisconnected').waitFor()
+    await expect.poll(() => live.getByText('GET /probe/query').count()).toBe(0)
+    expect(failed).toEqual([])
+  })
+
+  test('an ended request shows its statement, when it was cut off and by what; opened with a key, it stays so', async () => {
+    const request = open(`${url}/probe/query?seconds=60`)
+    const { page, failed } = await show('light')
+    const underWay = page.locator('section').nth(1).locator('details').filter({ hasText: 'SELECT' })
+    await underWay.waitFor()
+    // By its own name: one that ended like it may be there already.
+    const id = await underWay.getAttribute('id')
+    request.hangUp()
+    const ended = page.locator('section').last().locator(`details[id="${id}"]`)
+    await ended.getByText('499 GET /probe/query ClientDisconnected').waitFor()
+
+    await ended.locator('summary').focus()
+    await page.keyboard.press('Enter')
+
+    await ended
+      .getByText(/ClientDisconnected ended it at [\d.]+ m?s; its work had stopped [\d.]+ ms later/)
+      .waitFor()
+    // The page has been drawn anew meanwhile.
+    const before = await ended.innerText()
+    await expect.poll(() => ended.innerText()).not.toBe(before)
+    expect(await ended.getAttribute('open')).not.toBeNull()
+    expect(await page.evaluate('document.activeElement.localName')).toBe('summary')
+
+    await page.getByRole('button', { name: 'Pause' }).press('Space')
+    const paused = await ended.innerText()
+    const statement = ended.getByRole('listitem').filter({ hasText: 'SELECT' })
+    expect(await statement.innerText()).toMatch(
+      /SELECT ClientDisconnected [\d.]+ ms – [\d.]+ m?s\s+select pg_sleep\(\$1\)/,
+    )
+    expect((await statement.locator('rect').first().boundingBox())?.width).toBeGreaterThan(100)
+    if (process.env['SCREENSHOTS'] === '1') {
+      await page
+        .locator('section')
+        .last()
+        .screenshot({ path: join(docs, 'inspector-waterfall.png') })
+    }
+    await page.waitForTimeout(1_500)
+    expect(await ended.innerText()).toBe(paused)
+    expect(failed).toEqual([])
+  })
+
+  test.each(['light', 'dark'] as const)(
+    'more than a hundred contexts at once, %s, and no wider than a phone',
+    async (scheme) => {
+      const { page, failed } = await show(scheme, scheme === 'dark' ? 390 : 1_000)
+      const stream = `${url}/probe/stream?seconds=60`
+      const relay = `${url}/probe/relay?to=${encodeURIComponent(stream)}`
+      const requests = [
+        ...Array.from({ length: 5 }, () => open(`${url}/probe/query?seconds=60`)),
+        ...Array.from({ length: 40 }, () => open(relay)),
+      ]
+      try {
+        await expect
+          .poll(
+            async () => Number.parseInt(await page.locator('section').first().locator('p').innerText(), 10),
+            {
+              timeout: 30_000,
+            },
+          )
+          .toBeGreaterThan(100)
+        const wider = await page.evaluate('document.documentElement.scrollWidth > innerWidth')
+        expect(wider).toBe(false)
+        const background = await page.evaluate('getComputedStyle(document.body).backgroundColor')
+        expect(background).toBe(scheme === 'dark' ? 'rgb(22, 24, 28)' : 'rgb(255, 255, 255)')
+        if (process.env['SCREENSHOTS'] === '1') {
+          await page.screenshot({ path: join(docs, `inspector-${scheme}.png`) })
+        }
+      } finally {
+        for (const request of requests) request.hangUp()
+      }
+      expect(failed).toEqual([])
+    },
+  )
+
+  test('a service that has gone is said so, and what it showed last stays', async () => {
+    const { page } = await show('light')
+    await page.route('**/debug/contexts', (route) => route.abort())
+
+    await page.getByText('The service does not answer').waitFor()
+    expect(await page.getByText('background').count()).toBeGreaterThan(0)
+  })
+})

@@ -1,0 +1,49 @@
+import type { Linter } from 'eslint'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import { repository } from '../support/create.ts'
+import { readCorpus, type Snippet } from '../support/lint-corpus.ts'
+import { lintService } from '../support/lint-service.ts'
+
+/** The rules that speak of contexts, arrows and work that nobody waits for; style is none of this. */
+const counted =
+  /^(?:context\/|no-restricted-|@typescript-eslint\/(?:no-floating-promises|no-misused-promises|return-await)$)/
+
+async function lint(name: string): Promise<{ snippet: Snippet; found: string[] }[]> {
+  const snippets = readCorpus(join(repository, 'test/lint-corpus', name))
+  const messages = await lintService(snippets)
+  return snippets.map((snippet, index) => ({ snippet, found: rulesOf(messages[index] ?? []) }))
+}
+
+function rulesOf(messages: readonly Linter.LintMessage[]): string[] {
+  const broken = messages.filter(({ fatal }) => fatal === true)
+  if (broken.length > 0) throw new Error(`a snippet of the corpus does not parse: ${JSON.stringify(broken)}`)
+  return messages.flatMap(({ ruleId }) => (ruleId !== null && counted.test(ruleId) ? [ruleId] : []))
+}
+
+it('the rules of a service find at least 80 % of 150 mistakes with contexts', async () => {
+  const mistakes = await lint('mistakes.txt')
+  const unseen = mistakes.filter(({ found }) => found.length === 0)
+  if (process.env['CORPUS'] !== undefined) report(mistakes)
+
+  expect(mistakes).toHaveLength(150)
+  expect(unseen.length, unseen.map(({ snippet }) => snippet.title).join('\n')).toBeLessThanOrEqual(30)
+})
+
+it('they flag at most 2 of 60 right ways to use them', async () => {
+  const idioms = await lint('idioms.txt')
+  const flagged = idioms.filter(({ found }) => found.length > 0)
+  if (process.env['CORPUS'] !== undefined) report(flagged)
+
+  expect(idioms).toHaveLength(60)
+  expect(flagged.length, flagged.map(({ snippet }) => snippet.title).join('\n')).toBeLessThanOrEqual(2)
+})
+
+/** `CORPUS=1 npx vitest run test/emitted/lint-corpus.test.ts` prints what finds what. */
+function report(all: readonly { snippet: Snippet; found: string[] }[]): void {
+  for (const { snippet, found } of all) {
+    process.stdout.write(
+      `${snippet.about} | ${snippet.title} | ${[...new Set(found)].join(' ') || 'unseen'}\n`,
+    )
+  }
+}

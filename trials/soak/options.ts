@@ -1,0 +1,40 @@
+import { parseArgs } from 'node:util'
+import { count } from '../../bench/support/command.ts'
+
+export interface Options {
+  readonly requests: number
+  /** How often is looked, evenly over the requests: each takes 12 s. */
+  readonly samples: number
+  /** The soak ends after so many minutes, however many requests have been sent. */
+  readonly minutes: number
+  /** Whether docs/soak.svg is written. */
+  readonly svg: boolean
+}
+
+export const usage = `npm run soak -- [options]
+
+  --requests n   of which 20 % are hung up (default 1000000)
+  --samples n    times that is looked at what is alive (default 30)
+  --minutes n    ends it, and says how many were sent (default 25)
+  --svg          writes docs/soak.svg`
+
+/** @throws Error of one sentence for what it does not know */
+export function parseOptions(args: readonly string[]): Options | 'help' {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      requests: { type: 'string', default: '1000000' },
+      samples: { type: 'string', default: '30' },
+      minutes: { type: 'string', default: '25' },
+      svg: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) return 'help'
+  return {
+    requests: count('--requests', values.requests),
+    samples: count('--samples', values.samples),
+    minutes: count('--minutes', values.minutes),
+    svg: values.svg,
+  }
+}
