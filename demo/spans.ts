@@ -19,7 +19,7 @@ export interface SpanReceiver {
   /** For OTEL_EXPORTER_OTLP_ENDPOINT, with the protocol `http/json`. */
   readonly url: string
   readonly spans: Map<string, EndedSpan>
-  close(): void
+  close(): Promise<void>
 }
 
 interface Attribute {
@@ -60,9 +60,10 @@ export async function receiveSpans(): Promise<SpanReceiver> {
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     spans,
-    close() {
-      server.close()
+    async close() {
+      const closed = once(server.close(), 'close')
       server.closeAllConnections()
+      await closed
     },
   }
 }

@@ -86,7 +86,7 @@ export async function startSubject(
   const uploadDir = await mkdtemp(join(tmpdir(), 'uploads-'))
   defer(() => rm(uploadDir, { recursive: true, force: true }))
   const receiver = await receiveSpans()
-  defer(() => Promise.resolve(receiver.close()))
+  defer(() => receiver.close())
   const service = startService(
     {
       PATH: process.env['PATH'],

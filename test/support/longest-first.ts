@@ -1,7 +1,7 @@
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 /** Minutes each, the longest first: begun late, as vitest would by their size, one of them runs alone at the end. */
-const long = ['add-proof', 'add', 'add-plop', 'create'].map((name) => `/${name}.test.ts`)
+const long = ['add/proof', 'add/add', 'add/plop', 'create/create'].map((name) => `/${name}.test.ts`)
 
 /** The long files first, the others as vitest sorts them. */
 export class LongestFirst extends BaseSequencer {
