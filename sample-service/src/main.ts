@@ -1,13 +1,14 @@
 import { background, contextName, withTimeout, withValue, type Lifetime } from './context/context.ts'
 import { ended } from './context/ended.ts'
+import { errorOf } from './context/thrown.ts'
 import { flushMsOf, loadConfig } from './config.ts'
 import { listenAdmin } from './platform/admin/admin.ts'
-import { closers, type Closers } from './platform/lifecycle/closers.ts'
-import { createLog, type ProcessLog } from './platform/telemetry/log.ts'
 import { documented } from './platform/http/openapi.ts'
-import { openPlatform, openTelemetry } from './platform/platform.ts'
-import { untilStopped } from './platform/lifecycle/process.ts'
 import { listen } from './platform/http/server.ts'
+import { closers, type Closers } from './platform/lifecycle/closers.ts'
+import { untilStopped } from './platform/lifecycle/process.ts'
+import { openPlatform, openTelemetry } from './platform/platform.ts'
+import { createLog, type ProcessLog } from './platform/telemetry/log.ts'
 import { phase, startTrace } from './platform/telemetry/span.ts'
 import { prepare } from './prepare.ts'
 import { routes } from './routes.ts'
@@ -15,37 +16,50 @@ import { workers } from './workers.ts'
 
 const service = 'sample-service'
 
-/** Brings the service up, or fails by STARTUP_TIMEOUT_MS at the latest. `opened` closes what this opens. */
+/**
+ * Opens what the service needs and listens: telemetry, the database and the storage, the operators' listener, the public
+ * one. What is opened first is closed last. The first signal ends it, and so does STARTUP_TIMEOUT_MS.
+ */
 async function start(root: Lifetime, stop: Lifetime, log: ProcessLog, opened: Closers) {
   const config = loadConfig(process.env)
   const overdue = new Error(`it took longer than ${config.startupTimeoutMs} ms (STARTUP_TIMEOUT_MS)`)
   using limited = withTimeout(withValue(stop, contextName, 'start-up'), config.startupTimeoutMs, overdue)
+
   const telemetry = await openTelemetry(limited, log, opened, { ...config, service })
 
   return await phase(limited, 'start-up', async (ctx) => {
     const platform = await openPlatform(ctx, log, opened, { ...config, service })
-    await opened.time(ctx, 'prepare', prepare, platform)
-    const admin = await opened.time(ctx, 'admin', listenAdmin, root, log, { ...config.admin, ...telemetry })
+    await opened.time(ctx, 'prepare', (ctx) => prepare(ctx, platform))
+
+    const admin = await opened.time(ctx, 'admin', (ctx) =>
+      listenAdmin(ctx, root, log, { ...config.admin, ...telemetry }),
+    )
     opened.defer('admin listener', (ctx) => admin.close(ctx))
+
+    // Requests and workers hang from root, not from stop: a signal closes the door, and those inside may finish.
     const work = { routes: documented(service, routes(platform)), workers: workers(platform) }
-    const server = await opened.time(ctx, 'listen', listen, root, log, work, { ...config.http, ...telemetry })
+    const server = await opened.time(ctx, 'listen', (ctx) =>
+      listen(ctx, root, log, work, { ...config.http, ...telemetry }),
+    )
     log.info(ctx, 'listening', { port: server.port, adminPort: admin.port, tookMs: opened.openMs })
     return { config, platform, server }
   })
 }
 
-/** Starts, serves until something ends it, and stops in the reverse order. Resolves with whether all of it went well. */
+/** Starts the service, serves until a signal or a fault, and stops it. Resolves with whether all of that went well. */
 async function run(root: Lifetime, log: ProcessLog): Promise<boolean> {
   using stop = untilStopped(root, log)
   const opened = closers(log)
   const started = await start(root, stop, log, opened).catch(async (error: unknown) => {
-    const reason = error instanceof Error ? error.message : String(error)
-    log.fatal(root, `start-up failed: ${reason}`, { tookMs: opened.openMs })
+    log.fatal(root, `start-up failed: ${errorOf(error).message}`, { tookMs: opened.openMs })
     await opened.close(startTrace(root, 'shutdown'), flushMsOf(process.env))
   })
   if (started === undefined) return false
   const { config, platform, server } = started
+
   const reason = await ended(stop)
+
+  // Requests drain, then they are cancelled; only then what they used is closed, last opened first.
   const ctx = startTrace(root, 'shutdown')
   const { abandoned, phasesMs } = await server.stop(ctx, platform.readiness, config.shutdown)
   const closed = await opened.close(ctx, config.shutdown.flushMs, (closeMs) => {
@@ -55,6 +69,7 @@ async function run(root: Lifetime, log: ProcessLog): Promise<boolean> {
 }
 
 const root = background()
-if (!(await run(root, createLog({ level: process.env['LOG_LEVEL'], service })))) process.exitCode = 1
+const log = createLog({ level: process.env['LOG_LEVEL'], service })
+if (!(await run(root, log))) process.exitCode = 1
 // Node, unlike Go, does not end when main does: a connection that hangs would keep it alive.
 process.exit()

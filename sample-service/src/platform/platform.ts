@@ -12,14 +12,14 @@ import type { Storage } from './storage/storage.ts'
 import { openChosenStorage } from './storage/schemes.ts'
 import { startTelemetry, type Telemetry } from './telemetry/telemetry.ts'
 
-/** How many requests that have ended `/debug/contexts` shows. */
+/** How many ended requests `/debug/contexts` shows. */
 const keptRequests = 100
 
-/** What the process opened for its domains. `main` hands it down and has it closed. */
+/** What the process has opened for its domains. `main` passes it down, and has it closed. */
 export interface Platform {
   readonly log: Log
   readonly db: Database
-  /** What `db` was opened with: for a library that must have connections of its own. */
+  /** What `db` was opened with, for a library that needs connections of its own. */
   readonly database: { readonly url: string; readonly applicationName: string }
   readonly storage: Storage
   readonly readiness: Readiness
@@ -33,20 +33,22 @@ export interface PlatformOptions {
   readonly uploads: UploadLimits & { readonly url: string | undefined; readonly dir: string }
 }
 
-/** Starts telemetry, before all that is to be seen by it. `opened` closes it last, so that it exports the others' ends. */
+/** Starts telemetry. `opened` closes it last: it is opened first, and exports how the others were closed. */
 export async function openTelemetry(
   ctx: Context,
   log: ProcessLog,
   opened: Closers,
   options: { readonly service: string; readonly debugContexts: boolean },
 ): Promise<Telemetry & { readonly recent: RecentRequests | undefined }> {
-  const telemetry = await opened.time(ctx, 'telemetry', startTelemetry, { log, serviceName: options.service })
+  const telemetry = await opened.time(ctx, 'telemetry', (ctx) =>
+    startTelemetry(ctx, { log, serviceName: options.service }),
+  )
   opened.defer('telemetry', (ctx) => telemetry.close(ctx), { exportsTraces: true })
   observeLog(log)
   return { ...telemetry, recent: options.debugContexts ? recentRequests(keptRequests) : undefined }
 }
 
-/** Opens all else that lies outside the process, first what must close last. `opened` closes it, also after a failure here. */
+/** Opens the database and the storage. `opened` closes what was opened, also after a failure here. */
 export async function openPlatform(
   ctx: Context,
   log: Log,
@@ -54,10 +56,10 @@ export async function openPlatform(
   options: PlatformOptions,
 ): Promise<Platform> {
   const database = { ...options.database, applicationName: options.service }
-  const db = await opened.time(ctx, 'database', openDatabase, log, database)
+  const db = await opened.time(ctx, 'database', (ctx) => openDatabase(ctx, log, database))
   opened.defer('database', (ctx) => db.close(ctx))
   observePool(options.database.poolMax, () => db.stats())
-  await opened.time(ctx, 'migrations', requireMigrated, log, db, migrationsFolder, schemas())
-  const storage = await opened.time(ctx, 'storage', openChosenStorage, options.uploads)
+  await opened.time(ctx, 'migrations', (ctx) => requireMigrated(ctx, log, db, migrationsFolder, schemas()))
+  const storage = await opened.time(ctx, 'storage', (ctx) => openChosenStorage(ctx, options.uploads))
   return { log, db, database, storage, uploads: options.uploads, readiness: { accepting: true } }
 }

@@ -9,15 +9,10 @@ export type Durations = Readonly<Record<string, number>>
 /** What has been opened and must be closed, as Go's `defer`: last opened, first closed. */
 export interface Closers {
   /**
-   * Runs `open(ctx, ...args)` in a span of its own below the span of ctx, and notes in `openMs` how long that took, or how
-   * long it took to fail.
+   * Runs `open` in a span named `name` below the span of ctx, and notes in `openMs` how many milliseconds it took, or took
+   * to fail.
    */
-  time<T, Args extends unknown[]>(
-    ctx: Context,
-    name: string,
-    open: (ctx: Context, ...args: Args) => Promise<T>,
-    ...args: Args
-  ): Promise<T>
+  time<T>(ctx: Context, name: string, open: (ctx: Context) => Promise<T>): Promise<T>
   /** @param options.exportsTraces the span that `close` is called under ends before this closes, and is exported by it */
   defer(
     name: string,
@@ -40,10 +35,10 @@ export function closers(log: ProcessLog): Closers {
   const opened: { name: string; close: (ctx: Context) => Promise<void>; exportsTraces: boolean }[] = []
   const openMs: Record<string, number> = {}
   return {
-    async time(ctx, name, open, ...args) {
+    async time(ctx, name, open) {
       const startedAt = performance.now()
       try {
-        return await phase(ctx, name, (ctx) => open(ctx, ...args))
+        return await phase(ctx, name, open)
       } finally {
         openMs[name] = msSince(startedAt)
       }
