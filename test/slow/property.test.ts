@@ -15,7 +15,7 @@ import { temporaryServer, makeDatabase } from '../../templates/service/scripts/p
 import { newService, runAll } from '../support/added-service.ts'
 import { listOf, resources, type RandomField, type RandomResource } from '../support/random-resources.ts'
 
-/** For a long run: `RESOURCES=200 npx vitest run test/add/property.test.ts`; with SEED, the one that failed. */
+/** For a long run: `RESOURCES=200 npx vitest run --config vitest.slow.config.ts test/slow/property.test.ts`; with SEED, the one that failed. */
 const wanted = Number(process.env['RESOURCES'] ?? 6)
 const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 const valuesOfEach = 8

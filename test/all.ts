@@ -1,0 +1,32 @@
+/**
+ * `npm run test:all`: everything that `npm test` runs, and what takes longer than a person waits: the service beside real
+ * proxies and poolers, the image, random nouns and fields, every pair of pieces, each supported line of Node, and the trials.
+ * It takes some two hours on two cores, and runs before a release. `-- --only image,matrix` runs the named ones.
+ */
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { runStages, type Step } from './support/stages.ts'
+
+const root = join(import.meta.dirname, '..')
+const slow = ['npx', 'vitest', 'run', '--config', 'vitest.slow.config.ts'] as const
+
+const steps: readonly Step[] = [
+  { title: 'test', command: ['npm', 'test'], cwd: root },
+  { title: 'surroundings', command: ['npm', 'run', 'test:surroundings'], cwd: root },
+  { title: 'image', command: [...slow, 'test/slow/image.test.ts'], cwd: root },
+  { title: 'property', command: [...slow, 'test/slow/property.test.ts'], cwd: root },
+  { title: 'nodes', command: ['npm', 'run', 'nodes'], cwd: root },
+  { title: 'matrix', command: ['npm', 'run', 'matrix'], cwd: root },
+  { title: 'fuzz', command: ['npm', 'run', 'fuzz'], cwd: root },
+  { title: 'crash', command: ['npm', 'run', 'crash'], cwd: root },
+  { title: 'restart', command: ['npm', 'run', 'restart'], cwd: root },
+]
+
+const { values } = parseArgs({ options: { only: { type: 'string' } } })
+const chosen = values.only?.split(',') ?? steps.map(({ title }) => title)
+const unknown = chosen.find((name) => !steps.some(({ title }) => title === name))
+if (unknown !== undefined) {
+  throw new Error(`--only ${unknown}: choose from ${steps.map(({ title }) => title).join(', ')}`)
+}
+const passed = await runStages(steps.filter(({ title }) => chosen.includes(title)).map((step) => [step]))
+process.exitCode = passed ? 0 : 1
