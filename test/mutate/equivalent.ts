@@ -109,10 +109,10 @@ export const equivalents: readonly Equivalent[] = [
   },
   {
     file: 'src/platform/database/connection.ts',
-    line: 'return await traced(withoutCancel(patience), text, (ctx) => run(ctx, { text }, undefined))',
+    line: 'this.#run(ctx, { text }, undefined),',
     was: 'ctx',
     now: 'withoutCancel(ctx)',
-    reason: 'this ctx is that of traced, which has been detached already',
+    reason: 'this ctx is that of statementSpan, which has been detached already',
   },
   {
     file: 'src/platform/database/transaction.ts',

@@ -1,25 +1,18 @@
-import { SpanKind } from '@opentelemetry/api'
 import pg, { type PoolClient, type QueryConfig, type QueryResult } from 'pg'
 import {
   afterFunc,
   cause,
-  contextName,
+  throwIfEnded,
   withoutCancel,
   withTimeout,
-  withValue,
-  type CancelContext,
   type Context,
 } from '../../context/context.ts'
-import { ConnectionLost, QueryFailed } from './errors.ts'
-import { outlastsCall, outlastsFailure } from './session.ts'
+import { errorOf } from '../../context/thrown.ts'
 import type { Cancels } from './cancel.ts'
+import { ConnectionLost, QueryFailed } from './errors.ts'
 import { closeAbruptly } from './packet.ts'
-import { span } from '../telemetry/span.ts'
-import { unwound } from '../telemetry/unwound.ts'
-
-const maxValues = 65_535
-/** How long a cancelled statement may take to end before its connection is closed instead. */
-const cancelBudgetMs = 5_000
+import { outlastsCall, outlastsFailure } from './session.ts'
+import { cancelledWith, requireSendable, statementSpan, submit } from './statement.ts'
 
 /** One connection, borrowed from the pool by one call. Its statements run one after the other. */
 export interface Connection {
@@ -30,8 +23,8 @@ export interface Connection {
    */
   execute(ctx: Context, statement: QueryConfig, values?: unknown[]): Promise<QueryResult>
   /**
-   * Runs what must not be cancelled once it is sent, as COMMIT: the end of ctx is not looked at. Without an answer
-   * `budgetMs` milliseconds after it was sent the connection is closed.
+   * Runs a statement that must not be cancelled once it is sent, such as COMMIT: the end of ctx does not end it. If Postgres
+   * does not answer within `budgetMs` milliseconds, the connection is closed.
    * @throws QueryFailed, ConnectionLost
    */
   conclude(ctx: Context, text: string, budgetMs: number): Promise<QueryResult>
@@ -39,163 +32,122 @@ export interface Connection {
   idle(): Promise<void>
   /** Whether a transaction is open, also a failed one. */
   inTransaction(): boolean
-  /** Has `release` close it. */
+  /** Makes `release` close the connection. */
   retire(): void
-  /** Gives the connection back; closes it instead if it is broken, at work, has a transaction open, or keeps what a caller has set. */
+  /**
+   * Returns the connection to the pool. Closes it instead if it is broken, runs a statement, has a transaction open, or keeps
+   * a setting of this caller.
+   */
   release(): void
 }
 
 /** Takes over `client` until `release`. Its statements are cancelled through `cancels`. */
 export function borrowed(client: PoolClient, cancels: Cancels): Connection {
-  let broken: Error | undefined
-  /** What could not be sent: it has left the protocol in the middle of a message. */
-  let unsent: unknown
-  let retired = false
-  let released = false
-  let underWay = 0
-  let last: Promise<unknown> = Promise.resolve()
-  // While a client is out of its pool nobody else listens, and an error event without a listener ends the process.
-  const onError = (error: unknown): void => {
-    broken ??= error instanceof Error ? error : new Error(String(error))
-  }
-  client.on('error', onError)
-  const isBroken = (): boolean => broken !== undefined
+  return new Borrowed(client, cancels)
+}
 
-  async function run(
-    ctx: Context,
-    statement: QueryConfig,
-    values: unknown[] | undefined,
-  ): Promise<QueryResult> {
-    const ended = cause(ctx)
-    if (ended !== undefined) throw ended
-    if (released) throw new Error('a connection was used after it had been given back')
-    if (unsent !== undefined) throw new Error('an earlier statement could not be sent', { cause: unsent })
-    if (broken !== undefined) throw connectionLost(broken)
-    requireSendable(values)
-    if (outlastsCall(statement.text)) retired = true
-    let settled = false
-    let endedAt = 0
-    let ending: CancelContext | undefined
-    let cancelled: Promise<void> | undefined
-    const stop = afterFunc(ctx, () => {
-      if (settled) return
-      endedAt = performance.now()
-      // Its end is why there is something to cancel. Ended below, when the statement has.
-      ending = withTimeout(withValue(withoutCancel(ctx), contextName, 'cancel'), cancelBudgetMs)
-      cancelled = cancels.cancel(ending, client).catch((error: unknown) => {
-        // The statement cannot be ended politely, or a cancel would hit the next one.
-        closeAbruptly(client)
-        onError(error)
-      })
-    })
-    try {
-      return await submit(client, statement, values)
-    } catch (error) {
-      if (error instanceof pg.DatabaseError && outlastsFailure(error)) retired = true
-      if (!isBroken() && !(error instanceof pg.DatabaseError)) unsent = error
-      throw cause(ctx) ?? (isBroken() ? connectionLost(error) : failureOf(error, statement, values))
-    } finally {
-      settled = true
-      stop()
-      if (ending !== undefined) {
-        ending.cancel()
-        unwound(ctx, 'database', endedAt)
+class Borrowed implements Connection {
+  readonly #client: PoolClient
+  readonly #cancels: Cancels
+  /** Why the connection is of no use any more. */
+  #broken: Error | undefined
+  /** Why a statement could not be sent: the protocol is in the middle of a message. */
+  #unsent: unknown
+  #retired = false
+  #released = false
+  #underWay = 0
+  #last: Promise<unknown> = Promise.resolve()
+  readonly #onError = (error: unknown): void => {
+    this.#broken ??= errorOf(error)
+  }
+
+  constructor(client: PoolClient, cancels: Cancels) {
+    this.#client = client
+    this.#cancels = cancels
+    // While a client is out of its pool nobody else listens, and an error event without a listener ends the process.
+    client.on('error', this.#onError)
+  }
+
+  execute(ctx: Context, statement: QueryConfig, values?: unknown[]): Promise<QueryResult> {
+    return this.#inTurn(() => statementSpan(ctx, statement.text, (ctx) => this.#run(ctx, statement, values)))
+  }
+
+  conclude(ctx: Context, text: string, budgetMs: number): Promise<QueryResult> {
+    return this.#inTurn(async () => {
+      // If it were cancelled half-way, nobody would know its outcome. It ends with its answer, or its connection.
+      using patience = withTimeout(withoutCancel(ctx), budgetMs)
+      const stop = afterFunc(patience, () => closeAbruptly(this.#client))
+      try {
+        // Detached again: the end of `patience` closes the connection, and sends no cancel.
+        return await statementSpan(withoutCancel(patience), text, (ctx) =>
+          this.#run(ctx, { text }, undefined),
+        )
+      } finally {
+        stop()
       }
-      // A cancel that is on its way still would hit the next statement of this backend.
-      await cancelled
-    }
+    })
+  }
+
+  async idle(): Promise<void> {
+    await this.#last
+  }
+
+  inTransaction(): boolean {
+    return this.#client.getTransactionStatus() !== 'I'
+  }
+
+  retire(): void {
+    this.#retired = true
+  }
+
+  release(): void {
+    this.#released = true
+    this.#client.off('error', this.#onError)
+    const clean =
+      this.#underWay === 0 && !this.inTransaction() && this.#unsent === undefined && !this.#retired
+    this.#client.release(this.#broken ?? !clean)
+  }
+
+  async #run(ctx: Context, statement: QueryConfig, values: unknown[] | undefined): Promise<QueryResult> {
+    throwIfEnded(ctx)
+    this.#requireUsable()
+    requireSendable(values)
+    if (outlastsCall(statement.text)) this.#retired = true
+    return cancelledWith(ctx, this.#client, this.#cancels, this.#onError, async () => {
+      try {
+        return await submit(this.#client, statement, values)
+      } catch (error) {
+        const failure = this.#failureOf(error, statement, values)
+        throw cause(ctx) ?? failure
+      }
+    })
+  }
+
+  #requireUsable(): void {
+    if (this.#released) throw new Error('a connection was used after it had been given back')
+    if (this.#unsent !== undefined)
+      throw new Error('an earlier statement could not be sent', { cause: this.#unsent })
+    if (this.#broken !== undefined) throw connectionLost(this.#broken)
+  }
+
+  /** Notes what the failure says of the connection. @returns the failure as the caller gets it, if its context has not ended */
+  #failureOf(error: unknown, { text }: QueryConfig, values: readonly unknown[] = []): unknown {
+    const refused = error instanceof pg.DatabaseError
+    if (refused && outlastsFailure(error)) this.#retired = true
+    if (!refused && this.#broken === undefined) this.#unsent = error
+    if (this.#broken !== undefined) return connectionLost(error)
+    return refused ? new QueryFailed(error, text, values) : error
   }
 
   /** Runs `work` when every statement before it has ended. */
-  function inTurn(work: () => Promise<QueryResult>): Promise<QueryResult> {
-    underWay++
-    const turn = last.then(work).finally(() => underWay--)
-    last = turn.catch(() => undefined)
+  #inTurn(work: () => Promise<QueryResult>): Promise<QueryResult> {
+    this.#underWay++
+    const turn = this.#last.then(work).finally(() => this.#underWay--)
+    this.#last = turn.catch(() => undefined)
     return turn
   }
-
-  return {
-    execute(ctx, statement, values) {
-      return inTurn(() => traced(ctx, statement.text, (ctx) => run(ctx, statement, values)))
-    },
-    conclude(ctx, text, budgetMs) {
-      return inTurn(async () => {
-        // Cancelled half-way it would leave nobody knowing what became of it. It ends with its answer, or its connection.
-        using patience = withTimeout(withoutCancel(ctx), budgetMs)
-        const stop = afterFunc(patience, () => closeAbruptly(client))
-        try {
-          // The same: the end of its patience closes the connection, which a cancel would keep.
-          return await traced(withoutCancel(patience), text, (ctx) => run(ctx, { text }, undefined))
-        } finally {
-          stop()
-        }
-      })
-    },
-    async idle() {
-      await last
-    },
-    inTransaction() {
-      return client.getTransactionStatus() !== 'I'
-    },
-    retire() {
-      retired = true
-    },
-    release() {
-      released = true
-      client.off('error', onError)
-      const clean =
-        underWay === 0 && client.getTransactionStatus() === 'I' && unsent === undefined && !retired
-      client.release(broken ?? !clean)
-    },
-  }
-}
-
-/** Settles when Postgres is ready for the next statement, or gone: pg itself reports an error before that. */
-function submit(
-  client: PoolClient,
-  statement: QueryConfig,
-  values: unknown[] | undefined,
-): Promise<QueryResult> {
-  return new Promise((resolve, reject) => {
-    const onResult = (error: Error | null | undefined, result: QueryResult): void => {
-      if (error === null || error === undefined) {
-        resolve(result)
-        return
-      }
-      if (!(error instanceof pg.DatabaseError)) {
-        reject(error)
-        return
-      }
-      // 'drain' follows ReadyForQuery; after a FATAL error the connection ends instead.
-      const done = (): void => {
-        client.off('drain', done).off('end', done)
-        reject(error)
-      }
-      client.on('drain', done).on('end', done)
-    }
-    client.query({ ...statement, values: values ?? [] }, onResult)
-  })
-}
-
-/** The protocol counts the values of a statement in 16 bits, and pg sends what is left of a greater number. */
-function requireSendable(values: readonly unknown[] = []): void {
-  if (values.length > maxValues)
-    throw new RangeError(
-      `a statement has at most ${maxValues} values, this one ${values.length}: send them in batches`,
-    )
-}
-
-function failureOf(error: unknown, { text }: QueryConfig, values: readonly unknown[] = []): unknown {
-  return error instanceof pg.DatabaseError ? new QueryFailed(error, text, values) : error
 }
 
 function connectionLost(error: unknown): ConnectionLost {
-  return new ConnectionLost(error instanceof Error ? error.message : String(error), { cause: error })
-}
-
-/** https://opentelemetry.io/docs/specs/semconv/database/postgresql: the text is parameterised, values stay out. */
-function traced<T>(ctx: Context, text: string, work: (ctx: Context) => Promise<T>): Promise<T> {
-  const operation = /^\s*(\w+)/.exec(text)?.[1]?.toUpperCase() ?? 'QUERY'
-  const attributes = { 'db.system.name': 'postgresql', 'db.operation.name': operation, 'db.query.text': text }
-  return span(ctx, operation, { kind: SpanKind.CLIENT, attributes }, work)
+  return new ConnectionLost(errorOf(error).message, { cause: error })
 }
