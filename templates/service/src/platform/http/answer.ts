@@ -43,7 +43,7 @@ function whole(exchange: Exchange, response: Response, body: string | Uint8Array
     throw new TypeError('an answer has a header Transfer-Encoding or Trailer, which are the server’s to set')
   const length = headers.get('content-length')
   if (length !== null) checkLength(exchange, status, length, body)
-  exchange.status = status
+  exchange.answered(status)
   return response
 }
 
@@ -76,7 +76,7 @@ async function stream(ctx: Context, exchange: Exchange, response: StreamedRespon
       )
       return whole(exchange, new Response(null, { status, headers: pairs }), null)
     }
-    exchange.status = status
+    exchange.answered(status)
     outgoing.writeHead(status, headers)
   } catch (error) {
     // A header that cannot be sent: Node has taken those before it, and the status.
@@ -116,7 +116,7 @@ export function fail(ctx: Context, exchange: Exchange, error: unknown): Response
 /** The problem that `error` is; what a 5xx of it hides is kept for the log. */
 export function recordFailure(ctx: Context, exchange: Exchange, error: unknown): Problem {
   const problem = problemOf(ctx, error)
-  if (problem.status >= 500) exchange.failure = problem.cause ?? error
+  if (problem.status >= 500) exchange.failed(problem.cause ?? error)
   return problem
 }
 
