@@ -7,6 +7,7 @@ export interface Change {
 }
 
 const http = 'templates/service/src/platform/http/boundary.ts'
+const observers = 'templates/service/src/platform/http/observers.ts'
 
 export const changes: readonly Change[] = [
   {
@@ -32,20 +33,17 @@ export const changes: readonly Change[] = [
   {
     title: 'without looking at the headers of the answer',
     file: 'templates/service/src/platform/http/answer.ts',
-    replace: [['for (const [name, value] of response.headers) validateHeaderValue(name, value)', '']],
+    replace: [['for (const [name, value] of headers) validateHeaderValue(name, value)', '']],
   },
   {
     title: 'without the calls that count and time',
-    file: http,
-    replace: [
-      ['metrics.started(exchange.info.method)', ''],
-      ['metrics.finished(info.method, outcome, seconds)', ''],
-    ],
+    file: observers,
+    replace: [['      counting,\n', '']],
   },
   {
     title: 'without the call that logs',
-    file: http,
-    replace: [['    logRequest(ctx, log, exchange, outcome, seconds)\n', '']],
+    file: observers,
+    replace: [['      logging(log),\n', '']],
   },
   {
     title: 'without an order among the requests of a connection',
