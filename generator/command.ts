@@ -2,21 +2,21 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { afterFunc, type Context } from '../templates/service/src/context/context.ts'
 import { throwIfEnded } from './ended.ts'
 
-/** How another program ended. */
+/** The end of another program. */
 export interface Outcome {
-  /** Its exit code; 128 + the signal's number is not made up: null if a signal ended it. */
+  /** Its exit code, or null if a signal ended it. */
   readonly code: number | null
   readonly stdout: string
   /** What it wrote to stdout and stderr, in the order it arrived. */
   readonly output: string
 }
 
-/** What a program that is told to stop may take to clean up, in ms, before it is killed. */
+/** How long a program may clean up after SIGTERM before it is killed, in ms. */
 const graceMs = 5_000
 
 /**
- * Runs a program to its end, without input. When ctx ends, the program and all that it started are told to stop
- * (SIGTERM to its process group), killed after 5 s, and waited for.
+ * Runs a program to its end, without input. When ctx ends, it sends SIGTERM to the program's process group, SIGKILL after
+ * 5 s, and waits for the program.
  * @throws the error of starting it (ENOENT); the cause of ctx when it ends
  */
 export async function runCommand(
@@ -30,9 +30,9 @@ export async function runCommand(
   const child = spawn(command, args, {
     ...options,
     stdio: ['ignore', 'pipe', 'pipe'],
-    // A group of its own, to reach what npm starts too, and so that a Ctrl-C in the terminal reaches it once, through us.
+    // Its own process group, so that signals reach npm's children too, and a Ctrl-C in the terminal arrives once, through us.
     detached: !windows,
-    // npm and its like are .cmd files there, which only a shell starts.
+    // On Windows package managers are .cmd files, which only a shell can start.
     shell: windows,
   })
   let stdout = ''
@@ -58,7 +58,7 @@ export async function runCommand(
       child.once('error', reject)
       child.once('close', resolve)
     })
-    // The program obeyed; what it started may not have.
+    // The program has ended; its children may not have.
     if (ctx.err !== undefined) signalGroup(child, 'SIGKILL')
     throwIfEnded(ctx)
     return { code, stdout, output }
@@ -68,7 +68,7 @@ export async function runCommand(
   }
 }
 
-/** The last lines of what a program wrote, without the empty ones. */
+/** The last lines of a program's output, without empty lines. */
 export function lastLines(output: string, count: number): string {
   const lines = output.split(/\r?\n/).filter((line) => line.trim() !== '')
   return lines.slice(-count).join('\n')
@@ -80,6 +80,6 @@ function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
     if (process.platform === 'win32') child.kill(signal)
     else process.kill(-child.pid, signal)
   } catch {
-    // The group is empty: all of it has ended.
+    // The group is empty: all its processes have ended.
   }
 }

@@ -12,7 +12,7 @@ import { ownPackage } from './root.ts'
 import { planService } from './service.ts'
 import { verify, type Receipt } from './verify.ts'
 
-/** What was made: the object that `--json` prints. */
+/** The created service: the object that `--json` prints. */
 export interface Created {
   readonly name: string
   readonly directory: string
@@ -20,16 +20,15 @@ export interface Created {
   readonly packageManager: string
   readonly installed: boolean
   readonly git: boolean
-  /** The command line that does the same again, without asking. */
+  /** The command line that repeats this run without questions. */
   readonly repeat: string
   readonly dryRun?: true
   readonly verify?: Receipt
 }
 
 /**
- * Creates the service that was chosen: files, dependencies, commit, proof. Until it returns, a failure or the end of ctx
- * leaves the target as it was.
- * @throws Failure for what a person can mend; the cause of ctx when it ends
+ * Creates the chosen service: files, dependencies, commit, verification. If it fails or ctx ends, it restores the target.
+ * @throws Failure for a problem that the user can fix; the cause of ctx when it ends
  */
 export async function create(
   ctx: Context,

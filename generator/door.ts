@@ -7,7 +7,7 @@ export interface Door {
   line(args: readonly string[]): string
 }
 
-/** The door that the environment tells of: the clone's `npm run create`, or `create` of a package manager. */
+/** Finds in the environment how this command was started: `npm run create` of a clone, or `create` of a package manager. */
 export function doorFrom(env: NodeJS.ProcessEnv): Door {
   const agent = /^([a-z]+)\//.exec(env['npm_config_user_agent'] ?? '')?.[1]
   const manager = packageManagers.find((known) => known === agent) ?? 'npm'

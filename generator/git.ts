@@ -4,19 +4,19 @@ import type { Context } from '../templates/service/src/context/context.ts'
 import { lastLines, runCommand, type Outcome } from './command.ts'
 import { findOnPath, lockFiles } from './package-manager.ts'
 
-/** Whether the service has its commit, and what to tell of it. */
+/** Whether the service was committed, and a note for the user. */
 interface Committed {
   readonly done: boolean
   readonly note: string
 }
 
-/** What one command may name: a command line of Windows holds 8191 characters. */
+/** The most characters of paths per command: Windows limits a command line to 8191 characters. */
 const filesAtOnce = 100
 
 /**
- * Makes `directory` a repository with one commit of `files`, the lock file, and what else is in it but `scratch` and what
- * git is told to ignore. What stands in the way is no failure of creating the service: no git, another repository
- * around it, no identity, a hook of the user's that refuses.
+ * Makes `directory` a repository with one commit: `files`, the lock file and everything else, except `scratch` and what git
+ * ignores. Obstacles do not fail the creation, they become the note: no git, an outer repository, no identity, a hook
+ * that refuses.
  * @throws the cause of ctx when it ends
  */
 export async function commitAll(
@@ -43,27 +43,25 @@ export async function commitAll(
   // Not `init -b main`, which needs git 2.28.
   await git('symbolic-ref', 'HEAD', 'refs/heads/main')
   const rest = ['--all', '--', '.', ...(scratch === undefined ? [] : [`:(exclude)${scratch}`])]
-  // Forced: an ignore file of the user's own may hold *.sql or .env*.
+  // Forced, because the user's own ignore file may list *.sql or .env*.
   const forced = [...files, ...lockFiles.filter((file) => existsSync(join(directory, file)))]
   for (const args of [rest, ...batches(forced).map((batch) => ['--force', '--', ...batch])]) {
     const add = await git('add', ...args)
     if (add.code !== 0) return not(`git add failed (${lastLines(add.output, 1)}); nothing is committed`)
   }
 
-  // Without useConfigOnly git makes up a person from the names of the user and the machine.
+  // Without useConfigOnly git invents an author from the names of the user and the machine.
   const commit = await git('-c', 'user.useConfigOnly=true', 'commit', '--quiet', '--message', message)
   if (commit.code === 0) return { done: true, note: 'one commit on main' }
   if (/user\.useConfigOnly|tell me who you are|empty ident/i.test(commit.output)) {
-    return not(
-      'git knows no name and e-mail of yours; set user.name and user.email, then run git commit (all is added)',
-    )
+    return not('git has no user.name or user.email; set both, then run git commit (all files are added)')
   }
-  return not(`git commit failed (${lastLines(commit.output, 1)}); all is added, so commit it by hand`)
+  return not(`git commit failed (${lastLines(commit.output, 1)}); all files are added, so commit by hand`)
 }
 
 type Git = (...args: string[]) => Promise<Outcome>
 
-/** What to say of those of `files` that the repository around the service ignores; empty if it ignores none. */
+/** A note on the `files` that the outer repository ignores; empty if it ignores none. */
 async function ignoredOf(git: Git, files: readonly string[]): Promise<string> {
   const ignored: string[] = []
   for (const batch of batches(files)) {
@@ -85,7 +83,7 @@ function not(note: string): Committed {
   return { done: false, note }
 }
 
-/** In English, since its messages are read, and without the repository that a hook or an alias calls us from. */
+/** In English, because we read the messages, and without the repository of a hook or alias that started this command. */
 function gitEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const foreign =
     /^GIT_(DIR|WORK_TREE|INDEX_FILE|OBJECT_DIRECTORY|ALTERNATE_OBJECT_DIRECTORIES|COMMON_DIR|PREFIX|NAMESPACE)$/

@@ -7,8 +7,8 @@ import { childEnvironment, installArguments, lockFiles, type PackageManager } fr
 
 /**
  * Installs the dependencies of the service in `directory`.
- * @throws Failure with the last lines of the package manager, or saying what its settings made it leave out; the cause of
- * ctx when it ends
+ * @throws Failure with the last lines of the package manager, or naming the dependencies it left out; the cause of ctx when
+ * it ends
  */
 export async function install(ctx: Context, manager: PackageManager, directory: string): Promise<void> {
   const args = installArguments(manager)
@@ -18,7 +18,7 @@ export async function install(ctx: Context, manager: PackageManager, directory: 
       env: childEnvironment(process.env, manager),
     })
     if (code === 0) {
-      // npm is told everything by its flags.
+      // The flags leave npm no choice.
       const missing = manager === 'npm' ? undefined : leftOut(directory)
       if (missing === undefined) return
       throw new Failure(
@@ -40,10 +40,10 @@ export async function install(ctx: Context, manager: PackageManager, directory: 
   }
 }
 
-/** What an install that ended well did not bring: the lock file, or the dependencies that are not there. */
+/** Names the lock file or the dependencies that a successful install left out; undefined if it left out none. */
 function leftOut(directory: string): string | undefined {
   if (!lockFiles.some((file) => existsSync(join(directory, file)))) return 'the lock file'
-  // Yarn's way without node_modules.
+  // Yarn's Plug'n'Play has no node_modules.
   if (existsSync(join(directory, '.pnp.cjs'))) return undefined
   const manifest = JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8')) as Record<string, object>
   const wanted = Object.keys({ ...manifest['dependencies'], ...manifest['devDependencies'] })

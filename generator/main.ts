@@ -16,7 +16,7 @@ import { pathWarning, targetFrom } from './target.ts'
 
 const ending = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
-/** Creates a service as `args` say. @returns the exit code: 1 if a step of `--verify` failed, else 0 */
+/** Creates a service from `args`. @returns the exit code: 1 if a step of `--verify` failed, else 0 */
 async function run(ctx: Context, args: readonly string[]): Promise<number> {
   const options = optionsFrom(args)
   if (options.help) return print(help)
@@ -61,7 +61,7 @@ async function run(ctx: Context, args: readonly string[]): Promise<number> {
 }
 
 async function main(root: Context, args: readonly string[]): Promise<number> {
-  // Beside withSignals, which gives a second signal its default action back: taking back what was made must not be cut.
+  // withSignals restores the default action after the first signal. These listeners keep a second signal from cutting the undo short.
   for (const signal of ending) process.on(signal, () => undefined)
   using ctx = withSignals(root, ...ending)
   try {
@@ -80,11 +80,11 @@ async function main(root: Context, args: readonly string[]): Promise<number> {
 
 function messageOf(error: unknown): string {
   if (error instanceof Failure) return error.message
-  // A fault of ours: with the stack, for the report of it.
+  // A bug of this command: print the stack for the bug report.
   return error instanceof Error ? (error.stack ?? error.message) : String(error)
 }
 
-/** The arguments that did arrive, beside the directory. */
+/** The arguments without the directory. */
 function given(args: readonly string[], directory: string | undefined): string[] {
   return args.filter((arg) => arg !== directory)
 }

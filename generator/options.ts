@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util'
 import { Failure } from './failure.ts'
 import { packageManagerFrom, type PackageManager } from './package-manager.ts'
 
-/** What the command line said. Undefined: it said nothing of this, so a terminal is asked, or the default holds. */
+/** The options of the command line. Undefined means not given: the command asks in a terminal, else it takes the default. */
 export interface Options {
   readonly directory: string | undefined
   readonly yes: boolean
@@ -24,20 +24,20 @@ npm create mainstem@latest <name> [-- options]
 
 Creates a TypeScript microservice in which every unit of work hangs from one root context.
 
-  --yes              ask nothing: what no flag says has its default
+  --yes              ask nothing, and use the defaults for missing flags
   --no-install       do not install the dependencies
-  --no-git           do not make a git repository with one commit
-  --no-example       the skeleton alone, without the documents API
-  --pm <name>        npm, pnpm, yarn or bun; the one that started this command, else npm
-  --dry-run          print the files that would be written, write nothing
-  --json             print one JSON object on stdout, all else on stderr
-  --force            write into a directory that is not empty: files of the same name are replaced, others stay
-  --verify           type-check the new service, start it, upload, hang up, stop it; print what was seen
+  --no-git           do not create a git repository
+  --no-example       leave out the example, the documents API
+  --pm <name>        npm, pnpm, yarn or bun; default: the one that runs this command, else npm
+  --dry-run          print the files, write nothing
+  --json             print one JSON object on stdout and everything else on stderr
+  --force            write into a directory that is not empty; replaces files of the same name, keeps others
+  --verify           type-check the new service, start it, upload, hang up, stop it; print the results
   --help             print this
   --version          print the version
 
-The directory's last part is the name of the service: a-z, 0-9 and -, a letter first. Without a terminal
-nothing is asked.
+The last part of the directory is the name of the service: a-z, 0-9 and -, starting with a letter. Without
+a terminal the command asks nothing.
 `
 
 /**
@@ -49,16 +49,16 @@ export function optionsFrom(args: readonly string[]): Options {
   const [directory, second] = positionals
   if (second !== undefined) {
     throw new Failure(
-      `'${second}' is a second directory after '${directory ?? ''}': name one, the new service's`,
+      `unexpected second directory '${second}' after '${directory ?? ''}': name only that of the new service`,
     )
   }
   if (values.verify && values['no-install']) {
     throw new Failure(
-      '--verify runs the service, which --no-install leaves without its dependencies: drop one',
+      '--verify needs the dependencies that --no-install leaves out: drop one of the two flags',
     )
   }
   if (values.verify && values['dry-run']) {
-    throw new Failure('--verify runs the service, of which --dry-run writes nothing: drop one')
+    throw new Failure('--verify needs the service that --dry-run does not write: drop one of the two flags')
   }
   return {
     directory,
@@ -98,7 +98,7 @@ function parse(args: readonly string[]) {
     })
   } catch (cause) {
     if (!(cause instanceof Error)) throw cause
-    // Node's message goes on with advice about positionals that does not fit here.
+    // The rest of Node's message is advice about positionals that does not fit here.
     const [fact = ''] = cause.message.split(/\. |\.?\n/)
     throw new Failure(`${fact}: see create-mainstem --help for the flags`, { cause })
   }

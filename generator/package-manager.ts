@@ -2,13 +2,13 @@ import { accessSync, constants, statSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { Failure } from './failure.ts'
 
-/** What installs the dependencies of the new service. */
+/** A program that installs the dependencies of the new service. */
 export type PackageManager = (typeof packageManagers)[number]
 
 /** The names that `--pm` takes. */
 export const packageManagers = ['npm', 'pnpm', 'yarn', 'bun'] as const
 
-/** What they write beside package.json, and a second install reads. */
+/** The lock files that package managers write beside package.json. */
 export const lockFiles = [
   'package-lock.json',
   'pnpm-lock.yaml',
@@ -24,7 +24,7 @@ export const lockFiles = [
 export function packageManagerFrom(name: string): PackageManager {
   const known = packageManagers.find((manager) => manager === name)
   if (known === undefined)
-    throw new Failure(`--pm ${name} is none of ${packageManagers.join(', ')}: name one of these`)
+    throw new Failure(`--pm must be one of ${packageManagers.join(', ')}, not '${name}'`)
   return known
 }
 
@@ -35,7 +35,7 @@ export function packageManagerFrom(name: string): PackageManager {
 export function requireInstalled(manager: PackageManager, env: NodeJS.ProcessEnv): void {
   if (findOnPath(manager, env) !== undefined) return
   throw new Failure(
-    `${manager} is not installed (no folder of PATH has it): install it or choose another with --pm`,
+    `${manager} is not installed (it is in no folder of PATH): install it or choose another with --pm`,
   )
 }
 
@@ -52,9 +52,9 @@ export function findOnPath(command: string, env: NodeJS.ProcessEnv): string | un
 }
 
 /**
- * The arguments that install all that package.json names and write the lock file, and ask nothing: each says what is npm's or
- * pnpm's own default, which an npmrc of the user's may have changed (`omit=dev`, `package-lock=false`, `dry-run=true`).
- * Yarn and bun have no such flags: `install` looks at what they did.
+ * The arguments that install all dependencies and write the lock file, without questions. They restate defaults of npm and
+ * pnpm that the user's npmrc may have changed (`omit=dev`, `package-lock=false`, `dry-run=true`). Yarn and bun have no such
+ * flags: `install` checks their result.
  */
 export function installArguments(manager: PackageManager): string[] {
   switch (manager) {
@@ -69,12 +69,12 @@ export function installArguments(manager: PackageManager): string[] {
           '--bin-links',
           '--install-strategy=hoisted',
         ],
-        // Below a workspace it would install that instead, and the service would have no lock file.
+        // Below a workspace npm would install the workspace instead, and write no lock file for the service.
         '--workspaces=false',
       ]
     case 'pnpm':
       return [
-        // In CI pnpm refuses to write a lock file, and below a workspace it would install that instead.
+        // In CI pnpm refuses to write a lock file, and below a workspace it would install the workspace instead.
         ...['install', '--no-frozen-lockfile', '--ignore-workspace', '--lockfile', '--lockfile-only=false'],
         ...['--prod=false', '--dev=false', '--optional', '--config.only=all'],
         '--config.enable-modules-dir=true',
@@ -85,7 +85,7 @@ export function installArguments(manager: PackageManager): string[] {
   }
 }
 
-/** The arguments that run a script of package.json and print only what the script prints, where that is offered. */
+/** The arguments that run a script of package.json, and print only its output if the package manager can. */
 export function scriptArguments(manager: PackageManager, script: string, args: string[] = []): string[] {
   switch (manager) {
     case 'npm':
@@ -98,17 +98,17 @@ export function scriptArguments(manager: PackageManager, script: string, args: s
 }
 
 /**
- * The environment for a child that works on another package than the one this process may have been started from:
- * without what an outer `npm run` or `npm create` says of its own package and its own command line, and without
- * NODE_ENV, under which npm leaves out the devDependencies that the service is checked with.
+ * The environment for a child that works on the new service. It lacks the variables in which an outer `npm run` or
+ * `npm create` describes its own package and command line, and NODE_ENV, which would make npm leave out the
+ * devDependencies.
  */
 export function childEnvironment(env: NodeJS.ProcessEnv, manager?: PackageManager): NodeJS.ProcessEnv {
   const kept = Object.entries(env).filter(([name]) => !outerVariables.test(name))
   return {
     ...Object.fromEntries(kept),
-    // Yarn refuses to write the first lock file where it believes to be in CI.
+    // Yarn refuses to write the first lock file if it believes it runs in CI.
     YARN_ENABLE_IMMUTABLE_INSTALLS: 'false',
-    // Yarn 1 reads npm's variables, and has no flag for this that Yarn 4 takes.
+    // Yarn 1 reads npm's variables; it has no flag for this that Yarn 4 also accepts.
     ...(manager === 'yarn' ? { npm_config_production: 'false' } : {}),
   }
 }

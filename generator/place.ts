@@ -9,33 +9,33 @@ import { writeService, type Service } from './service.ts'
 import type { Target } from './target.ts'
 import type { Plan } from './tree.ts'
 
-/** A service that stands at its target, and can still be taken back. */
+/** A service at its target that can still be undone. */
 export interface Placed {
   readonly plan: Plan
-  /** A folder in the target that is not part of the service, until `settle`: git must not see it. */
+  /** A folder in the target that `settle` removes. It is not part of the service, so git must not commit it. */
   readonly scratch: string | undefined
   /** Makes it final. */
   settle(ctx: Context): Promise<void>
-  /** Leaves the target as it was, except what an install changed inside a node_modules that was there before. */
+  /** Restores the target, except for changes of an install inside of an older node_modules. */
   undo(ctx: Context): Promise<void>
 }
 
 /**
- * Makes the service in a hidden folder on the target's own file system and moves it into place: a target that does not exist
- * comes to be by one rename, files for one that does are renamed in one by one, those they replace kept for `undo`.
- * Whatever fails or ends ctx, nothing of it is left.
+ * Writes the service to a hidden folder on the target's file system and moves it into place. One rename creates a target that
+ * does not exist; into an existing one it renames file by file, and keeps replaced files for `undo`. If anything fails or
+ * ctx ends, it leaves nothing behind.
  *
- * Dependencies are installed after this, in the final place: pnpm writes absolute paths into node_modules, and so may
- * any package's install script, which a later rename would break.
- * @throws Failure for what the file system refuses; the cause of ctx when it ends
+ * Dependencies are installed afterwards, in the final place, because pnpm and install scripts write absolute paths into
+ * node_modules, which a later rename would break.
+ * @throws Failure if the file system refuses; the cause of ctx when it ends
  */
 export async function place(ctx: Context, service: Service, target: Target): Promise<Placed> {
-  // In a target that exists, since beside it may be another file system, or no permission to write.
+  // Inside of an existing target, because its parent may be another file system, or not writable.
   const home = target.exists ? target.path : dirname(target.path)
   const scratch = join(home, `.${target.name}-${randomBytes(4).toString('hex')}`)
   const made = join(scratch, 'new')
   try {
-    // Each by itself: where nobody may create (/proc), Node's recursive mkdir tries for ever.
+    // One by one, because Node's recursive mkdir never returns where nobody may create folders (/proc).
     await mkdir(scratch)
     await mkdir(made)
     const plan = await writeService(ctx, service, made)
@@ -47,12 +47,12 @@ export async function place(ctx: Context, service: Service, target: Target): Pro
   }
 }
 
-/** Whether the file system refused something at `path` or below, and not a template of ours. */
+/** Whether the error is about a file at `path` or below, rather than about one of our templates. */
 function concerns(error: unknown, path: string): boolean {
   return error instanceof Error && 'path' in error && String(error.path).startsWith(path)
 }
 
-/** Removes a tree, or nothing if it is not there. Not to be cut short: hand it a context that does not end. */
+/** Removes a tree if it exists. Pass a context that does not end: the removal must not be cut short. */
 async function remove(_ctx: Context, path: string): Promise<void> {
   await rm(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 })
 }
@@ -106,7 +106,7 @@ async function moveEach(ctx: Context, plan: Plan, scratch: string, target: Targe
   }
 }
 
-/** A folder where a file must go, or a file or link where a folder must: nothing of ours may lead out of the target. */
+/** Refuses a folder in the place of a file, or a file or link in the place of a folder: no write may leave the target. */
 function refuseObstacle(path: string, target: Target): void {
   const parts = path.split('/')
   for (let depth = 1; depth <= parts.length; depth++) {

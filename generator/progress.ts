@@ -1,10 +1,10 @@
 import type { Writable } from 'node:stream'
 import type { Context } from '../templates/service/src/context/context.ts'
 
-/** Where people read what goes on: stdout, or stderr where stdout is for a program. */
+/** Where progress is printed: stdout, or stderr if a program reads stdout. */
 export interface Screen {
   readonly stream: Writable
-  /** A line that is under way can be rewritten. */
+  /** Whether a printed line can be rewritten. */
   readonly animated: boolean
 }
 
@@ -14,9 +14,9 @@ export function say(screen: Screen, line: string): void {
 }
 
 /**
- * Does `work` while the screen says so: on a terminal one line with the seconds gone by, elsewhere one line before and
- * one after. Not clack's spinner: that reads the keyboard while it turns, and answers Ctrl-C with process.exit(0), so
- * nothing could be cleaned up.
+ * Does `work` and prints its progress: on a terminal one line that counts the seconds, elsewhere one line before and one
+ * after. Not clack's spinner: it reads the keyboard and answers Ctrl-C with process.exit(0), so nothing would be
+ * cleaned up.
  */
 export async function step<T>(
   ctx: Context,

@@ -5,7 +5,7 @@ import type { Options } from './options.ts'
 import { packageManagers, type PackageManager } from './package-manager.ts'
 import { targetFrom, type Target } from './target.ts'
 
-/** All that has to be decided before a service is made. */
+/** All decisions that creating a service needs. */
 export interface Choices {
   readonly target: Target
   readonly example: boolean
@@ -14,7 +14,7 @@ export interface Choices {
   readonly git: boolean
 }
 
-/** What holds where neither a flag nor a person says otherwise. */
+/** The choices of the flags, and defaults for the rest. */
 export function defaults(options: Options, target: Target, manager: PackageManager): Choices {
   return {
     target,
@@ -26,7 +26,7 @@ export function defaults(options: Options, target: Target, manager: PackageManag
 }
 
 /**
- * Asks the terminal for what no flag says; every question has a flag.
+ * Asks in the terminal for every choice that no flag makes. Every question has a flag.
  * @throws SignalReceived for Ctrl-C, which arrives as a key while a question is open; the cause of ctx when it ends
  */
 export async function ask(
@@ -65,7 +65,8 @@ export async function ask(
       }),
     )
   const git =
-    options.git ?? answered(ctx, await confirm({ message: 'Make a git repository with one commit?', signal }))
+    options.git ??
+    answered(ctx, await confirm({ message: 'Create a git repository with one commit?', signal }))
   return { target, example, manager: pm, install, git }
 
   function complaint(value: string | undefined): string | undefined {

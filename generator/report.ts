@@ -3,7 +3,7 @@ import { say, type Screen } from './progress.ts'
 import type { Choices } from './prompts.ts'
 import type { Receipt } from './verify.ts'
 
-/** Tells a person what was made and what to do next; the last line repeats the run. */
+/** Prints the created service and the next steps; the last line is the command that repeats the run. */
 export function report(screen: Screen, created: Created, choices: Choices): void {
   const count = `${created.files.length} files`
   if (created.dryRun) {
@@ -19,7 +19,7 @@ export function report(screen: Screen, created: Created, choices: Choices): void
   say(screen, created.repeat)
 }
 
-/** The receipt of `--verify`: each step, what was seen, and how long it took. */
+/** Prints the results of `--verify`: each step with its duration and detail. */
 function reportReceipt(screen: Screen, receipt: Receipt): void {
   const width = Math.max(...receipt.steps.map(({ name }) => name.length))
   say(screen, '\nVerified:')

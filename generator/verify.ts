@@ -2,25 +2,25 @@ import type { Context } from '../templates/service/src/context/context.ts'
 import { lastLines, runCommand } from './command.ts'
 import { childEnvironment, scriptArguments, type PackageManager } from './package-manager.ts'
 
-/** One thing that was tried on the new service. */
+/** One check of the new service. */
 interface Step {
   readonly name: string
   readonly ok: boolean
   /** How long it took. */
   readonly ms: number
-  /** What was seen. */
+  /** The result, in words. */
   readonly detail: string
 }
 
-/** What `--verify` saw. */
+/** The results of `--verify`. */
 export interface Receipt {
   readonly ok: boolean
   readonly steps: readonly Step[]
 }
 
 /**
- * Type-checks the service in `directory` and runs its own `verify` script, which starts it, uploads, hangs up and stops it.
- * What fails is a step that is not ok.
+ * Type-checks the service in `directory` and runs its `verify` script, which starts it, uploads, hangs up and stops it.
+ * A failure is a step that is not ok, not an exception.
  * @throws the cause of ctx when it ends
  */
 export async function verify(ctx: Context, manager: PackageManager, directory: string): Promise<Receipt> {
@@ -48,7 +48,7 @@ export async function verify(ctx: Context, manager: PackageManager, directory: s
   return { ok: steps.every((step) => step.ok), steps }
 }
 
-/** The steps in the one object that the script prints, after what a package manager may print before it. */
+/** Parses the steps from the JSON object that the script prints, skipping any output of the package manager before it. */
 function stepsOf(stdout: string): Step[] | undefined {
   const start = stdout.search(/^\{/m)
   if (start < 0) return undefined

@@ -79,7 +79,11 @@ describe('bad input: one sentence, exit 1, nothing written', () => {
     ['a missing parent', ['no/such/parent'], /parent directory does not exist/],
     ['a parent that is a file', ['plain/my-service'], /is a file/],
     ['a folder in which nobody may create', ['/proc/my-service'], /cannot create \/proc\/my-service/],
-    ['an unknown package manager', ['my-service', '--pm', 'cargo'], /none of npm, pnpm, yarn, bun/],
+    [
+      'an unknown package manager',
+      ['my-service', '--pm', 'cargo'],
+      /--pm must be one of npm, pnpm, yarn, bun, not 'cargo'/,
+    ],
     ['a package manager that is not there', ['my-service', '--pm', 'bun'], /bun is not installed/],
     ['--pm without a value', ['my-service', '--pm'], /--pm/],
     ['an unknown flag', ['my-service', '--fast'], /Unknown option '--fast'/],

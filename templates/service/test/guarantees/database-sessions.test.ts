@@ -1,5 +1,5 @@
 /**
- * Promise: Nothing that a call sets, breaks or fails with reaches the next one on its connection, and no error tells a value.
+ * Promise: No setting, damage or failure of a call reaches the next call on its connection, and no error reveals a value.
  * Go: `(*sql.Conn).Raw` with `driver.SessionResetter`, `driver.ErrBadConn`, pgx's `MaxConnLifetimeJitter`
  * Held by: src/platform/database/session.ts, src/platform/database/errors.ts, src/platform/database/pool-lifetime.ts
  */
@@ -22,7 +22,7 @@ const failureOf = (work: Promise<unknown>): Promise<unknown> =>
     (error: unknown) => error,
   )
 
-describe('what a session keeps', () => {
+describe('session state:', () => {
   test.for([
     ['a setting', `set statement_timeout = '77s'`],
     [
@@ -54,7 +54,7 @@ describe('what a session keeps', () => {
     expect(await read()).toEqual(before)
   })
 
-  test('what ends with a transaction costs no connection', async (t) => {
+  test('state that ends with a transaction does not close the connection', async (t) => {
     const { ctx, db, proxy } = await openTestDatabase(t, 1)
     await db
       .transaction(ctx, async (q) => {
@@ -71,7 +71,7 @@ describe('what a session keeps', () => {
     expect(proxy.seen.session).toBe(1)
   })
 
-  test('a prepared statement whose table was changed fails once, and is prepared anew on another connection', async (t) => {
+  test('a prepared statement whose table was changed fails once, then is prepared again on another connection', async (t) => {
     const { ctx, db, observer } = await openTestDatabase(t, 1)
     await db.run(ctx, (q) => byId(q).execute())
     await observer.query('alter table things alter name type varchar')
@@ -81,7 +81,7 @@ describe('what a session keeps', () => {
     await expect(db.run(ctx, (q) => byId(q).execute())).resolves.toEqual([])
   })
 
-  test('so is one that the server has no longer', async (t) => {
+  test('a prepared statement that the server has dropped fails once, then is prepared again on another connection', async (t) => {
     const { ctx, db } = await openTestDatabase(t, 1)
     await db.run(ctx, async (q) => {
       await byId(q).execute()
@@ -93,7 +93,7 @@ describe('what a session keeps', () => {
     await expect(db.run(ctx, (q) => byId(q).execute())).resolves.toEqual([])
   })
 
-  test('a prepared select can be streamed, and executed before and after on the same connection', async (t) => {
+  test('a prepared select can be executed, streamed and executed again on the same connection', async (t) => {
     const { ctx, db, proxy } = await openTestDatabase(t, 1)
     await db.run(ctx, (q) => q.insert(things).values([1, 2, 3].map((id) => ({ id, name: 'x' }))))
     const read = () => db.run(ctx, (q) => byId(q).execute())
@@ -107,10 +107,10 @@ describe('what a session keeps', () => {
   })
 })
 
-describe('a lifetime', () => {
+describe('lifetime:', () => {
   afterEach(() => void vi.useRealTimers())
 
-  test('a connection is closed half an hour after it was made, when its caller is done', async (t) => {
+  test('a connection is closed half an hour after it was opened, when its caller is done', async (t) => {
     const { ctx, db, proxy } = await openTestDatabase(t, 1)
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
     await db.run(ctx, (q) => q.execute(sql`set role none`))
@@ -127,8 +127,8 @@ describe('a lifetime', () => {
   })
 })
 
-describe('an error of ours is no 503', () => {
-  test('a statement of more values than the protocol can count is refused before it is sent', async (t) => {
+describe('an error of the caller is no 503:', () => {
+  test('a statement with more values than the protocol can count is refused before it is sent', async (t) => {
     const { ctx, db, proxy } = await openTestDatabase(t, 1)
     const rows = Array.from({ length: 34_000 }, (_, id) => ({ id, name: 'x' }))
 
@@ -140,7 +140,7 @@ describe('an error of ours is no 503', () => {
     expect(proxy.seen.session).toBe(1)
   })
 
-  test('nor is one that breaks the protocol, or that spills more than it may', async (t) => {
+  test('a protocol violation, or a spill beyond the limit, keeps its own error', async (t) => {
     const { ctx, db } = await openTestDatabase(t, 1)
     const tooFew = await failureOf(
       db.run(ctx, (q) => q.execute(sql`select ${1}::int, ${sql.raw('$2')}::int`)),
@@ -158,7 +158,7 @@ describe('an error of ours is no 503', () => {
     expect(tooMuch).toMatchObject({ name: 'QueryFailed', sqlState: '53400' })
   })
 
-  test('nor is what a call does after a value that could not be sent', async (t) => {
+  test('a call after a value that could not be sent fails with that reason', async (t) => {
     const { ctx, db } = await openTestDatabase(t, 1)
     const circular: Record<string, unknown> = {}
     circular['self'] = circular
@@ -184,7 +184,7 @@ describe('an error of ours is no 503', () => {
     }
   })
 
-  test('nor is a write that the transaction itself has ruled out', async (t) => {
+  test('a write in a read-only transaction keeps its own error', async (t) => {
     const { ctx, db } = await openTestDatabase(t, 1)
     const failures = [
       await failureOf(
@@ -208,7 +208,7 @@ describe('an error of ours is no 503', () => {
   })
 })
 
-describe('no error tells a value', () => {
+describe('no error reveals a value:', () => {
   test.for([
     ['that is no number', sql`select ${'a secret'}::int`, '22P02'],
     ['too great', sql`select ${'99887766554433'}::int`, '22003'],
@@ -238,14 +238,14 @@ describe('no error tells a value', () => {
     )
   })
 
-  test('nor does the one that the work itself sees', async (t) => {
+  test('the error that the work catches reveals none', async (t) => {
     const { ctx, db } = await openTestDatabase(t, 1)
     const inside = await db.run(ctx, (q) => failureOf(q.execute(sql`select ${'a secret'}::int`)))
     expect(inside).toMatchObject({ cause: { name: 'QueryFailed', sqlState: '22P02' }, params: [] })
     expect(`${String(inside)} ${JSON.stringify(inside)} ${(inside as Error).stack}`).not.toContain('secret')
   })
 
-  test('what says where and why is kept', async (t) => {
+  test('the error keeps its place and reason', async (t) => {
     const { ctx, db } = await openTestDatabase(t, 1)
     const run = (text: string) => failureOf(db.run(ctx, (q) => q.execute(sql.raw(text))))
     expect(await run('select wrong from things')).toMatchObject({ message: 'column "wrong" does not exist' })
@@ -255,7 +255,7 @@ describe('no error tells a value', () => {
     expect(await run('selct 1')).toMatchObject({ message: 'syntax error at or near "selct"' })
   })
 
-  test('neither in the log nor in the trace of a request', async (t) => {
+  test('the log and the trace of a request reveal none', async (t) => {
     const collector = await startCollector(t)
     const service = await startService(t, {
       probe: true,

@@ -1,5 +1,5 @@
 /**
- * Promise: What is stored is read as it was written, whatever the server, the database or the role has set.
+ * Promise: Values read back as they were written, whatever the server, the database or the role sets.
  * Go: pgx sends the settings it needs with the start-up packet
  * Held by: src/platform/database/client.ts
  */
@@ -27,7 +27,7 @@ test.for([
   ['xmloption', 'document'],
   ['standard_conforming_strings', 'off'],
   ['client_encoding', 'LATIN1'],
-] as const)('values are read as they were written where the database sets %s to %s', async (setting, t) => {
+] as const)('values read back unchanged when the database sets %s to %s', async (setting, t) => {
   const { ctx, db } = await openWith(t, [setting])
   const day = new Date('2026-12-05T09:30:00.123Z')
 
@@ -56,7 +56,7 @@ test.for([
   ])
 })
 
-test('behind a pooler nothing is set that would stay on a connection that others borrow', async (t) => {
+test('behind a pooler the service leaves no setting on a shared connection', async (t) => {
   const { ctx, db, observer } = await openTestDatabase(t, 1, { pooler: true })
   const { rows } = await db.run(ctx, (q) =>
     q.execute(sql`select name, source from pg_settings where source in ('session', 'client')`),
@@ -69,7 +69,7 @@ test('behind a pooler nothing is set that would stay on a connection that others
   expect((await observer.query('show datestyle')).rows).toEqual([{ DateStyle: 'ISO, MDY' }])
 })
 
-test('behind a pooler a setting that would falsify values refuses the start at once, and names it', async (t) => {
+test('behind a pooler a setting that would falsify values stops the start at once, and the message names it', async (t) => {
   const { url, drop } = await createDatabase()
   t.onTestFinished(drop)
   await setOf(url, ['intervalstyle', 'iso_8601'])

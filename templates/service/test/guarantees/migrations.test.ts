@@ -1,5 +1,5 @@
 /**
- * Promise: Any number of instances may migrate at once, and the service starts on no database that lacks a migration.
+ * Promise: Several instances may migrate at once, and the service does not start on a database that lacks a migration.
  * Go: `migrate.Up` of golang-migrate, under pg_advisory_lock, with a ctx
  * Held by: src/migrate.ts, src/platform/database/migrations.ts, src/platform/database/journal.ts, src/platform/database/grants.ts
  */
@@ -26,7 +26,7 @@ import { startProcess, type LogLine } from '../support/service.ts'
 const lockKey = `hashtext('migrations of drizzle')`
 
 test.for([2, 8])(
-  '%i instances at once: one migrates, the others wait and find nothing to do',
+  'of %i instances that start at once, one migrates and the others wait and find nothing to do',
   async (count, t) => {
     const { sql, instance } = await emptyDatabase(t)
     const folder = await migrations(t, { things: 'create table things (id int)' })
@@ -50,7 +50,7 @@ test.for([2, 8])(
   },
 )
 
-test('a migration that was made earlier than one that is applied is missing: it is named, and applied', async (t) => {
+test('a migration that is older than an applied one is reported as missing, and applied', async (t) => {
   const { sql, instance } = await emptyDatabase(t)
   const { log, db } = await instance()
   const ctx = testContext(t)
@@ -69,7 +69,7 @@ test('a migration that was made earlier than one that is applied is missing: it 
   expect(await applyMigrations(ctx, log, db, { folder, waitMs: 1_000 })).toEqual([])
 })
 
-test('those of two branches are applied in the order of the journal, though their times fall in it', async (t) => {
+test('migrations of two branches are applied in the order of the journal, even if their times are not in order', async (t) => {
   const { instance } = await emptyDatabase(t)
   const { log, db } = await instance()
   const ctx = testContext(t)
@@ -82,7 +82,7 @@ test('those of two branches are applied in the order of the journal, though thei
   await requireMigrated(ctx, log, db, folder)
 })
 
-test('two migrations with the same text are two, and one whose time was mended in the journal is the same', async (t) => {
+test('two migrations with the same text are different; a migration whose time was corrected in the journal is the same', async (t) => {
   const { instance } = await emptyDatabase(t)
   const { log, db } = await instance()
   const ctx = testContext(t)
@@ -101,7 +101,7 @@ test('two migrations with the same text are two, and one whose time was mended i
   await requireMigrated(ctx, log, db, await migrations(t, { first: 'select\r\n1' }, [7]))
 })
 
-test('one that was edited after it had been applied is refused by its name, by both programs', async (t) => {
+test('the service and npm run db:migrate refuse a migration that was edited after it had been applied, and name it', async (t) => {
   const { instance } = await emptyDatabase(t)
   const { log, db } = await instance()
   const ctx = testContext(t)
@@ -114,7 +114,7 @@ test('one that was edited after it had been applied is refused by its name, by b
   await expect(requireMigrated(ctx, log, db, edited)).rejects.toThrow(refusal)
 })
 
-test('one that fails is named, with what Postgres says, and none of those before it stays', async (t) => {
+test('a migration that fails is named, with the error of Postgres, and those before it are rolled back', async (t) => {
   const { sql, instance } = await emptyDatabase(t)
   const { log, db } = await instance()
   const folder = await migrations(t, {
@@ -128,7 +128,7 @@ test('one that fails is named, with what Postgres says, and none of those before
   expect(await sql(`select to_regclass('good') as made`)).toEqual([{ made: null }])
 })
 
-test('a role that may not make schemas migrates where they are there, and else is told which grant it lacks', async (t) => {
+test('a role that may not create schemas can migrate if they exist; otherwise the error names the missing grant', async (t) => {
   const { url, sql, as } = await emptyDatabase(t)
   const ctx = testContext(t)
   const folder = await migrations(t, { things: 'create table things (id int)' })
@@ -147,7 +147,7 @@ test('a role that may not make schemas migrates where they are there, and else i
   expect(await apply()).toEqual(['things'])
 })
 
-test('a service whose role may not read what is applied is told which grant it lacks', async (t) => {
+test('if the role of a service may not read the applied migrations, the error names the missing grant', async (t) => {
   const { url, instance, as } = await emptyDatabase(t)
   const owner = await instance()
   const ctx = testContext(t)
@@ -160,7 +160,7 @@ test('a service whose role may not read what is applied is told which grant it l
   )
 })
 
-test('npm run db:migrate ends at MIGRATE_TIMEOUT_MS, whatever it waits for: exit 1, one line', async (t) => {
+test('npm run db:migrate ends after MIGRATE_TIMEOUT_MS, whatever it waits for, with exit 1 and one line', async (t) => {
   const { url, sql } = await emptyDatabase(t)
   await sql(`select pg_advisory_lock(${lockKey})`)
   const env = { DATABASE_URL: url, MIGRATE_TIMEOUT_MS: '1500' }
@@ -172,7 +172,7 @@ test('npm run db:migrate ends at MIGRATE_TIMEOUT_MS, whatever it waits for: exit
   )
 })
 
-test('a context that ends while a migration runs ends the statement in Postgres, and nothing of it stays', async (t) => {
+test('a context that ends during a migration ends its statement in Postgres, and the migration is rolled back', async (t) => {
   const { sql, instance } = await emptyDatabase(t)
   const { log, db } = await instance()
   const ctx = withCancel(testContext(t))
@@ -192,7 +192,7 @@ test('a context that ends while a migration runs ends the statement in Postgres,
   expect(await sql(`select to_regclass('things') as made`)).toEqual([{ made: null }])
 })
 
-test('another instance that does not end is waited for no longer than was said', async (t) => {
+test('an instance waits only for the configured time for another that migrates', async (t) => {
   const { sql, instance } = await emptyDatabase(t)
   const { log, db } = await instance()
   await sql(`select pg_advisory_lock(${lockKey})`)
@@ -203,7 +203,7 @@ test('another instance that does not end is waited for no longer than was said',
   )
 })
 
-test('npm run db:migrate, ended by SIGTERM while it waits: exit 1, one line, and nobody left in Postgres', async (t) => {
+test('npm run db:migrate that gets SIGTERM while it waits exits with 1 and one line, and leaves no backend in Postgres', async (t) => {
   const { url, sql } = await emptyDatabase(t)
   await sql(`select pg_advisory_lock(${lockKey})`)
   const { child, exited, log } = startProcess(t, { program: 'src/migrate.ts', env: { DATABASE_URL: url } })
@@ -218,7 +218,7 @@ test('npm run db:migrate, ended by SIGTERM while it waits: exit 1, one line, and
   await eventually(async () => (await sql(connected)).length === 0)
 })
 
-test('npm run db:migrate, ended by SIGTERM while the database does not answer, is gone as soon', async (t) => {
+test('npm run db:migrate that gets SIGTERM while the database does not answer exits as soon', async (t) => {
   const silent = createServer().listen(0, '127.0.0.1')
   t.onTestFinished(() => void silent.close())
   await once(silent, 'listening')
@@ -233,7 +233,7 @@ test('npm run db:migrate, ended by SIGTERM while the database does not answer, i
   expect(log.at(-1)?.msg).toContain('cannot migrate: SIGTERM received')
 })
 
-test('a database that lacks migrations is refused with what to run, and taken when it was run', async (t) => {
+test('the service refuses a database that lacks migrations, names the command to run, and starts after it', async (t) => {
   const { instance } = await emptyDatabase(t)
   const { log, db } = await instance()
   const ctx = testContext(t)
@@ -248,7 +248,7 @@ test('a database that lacks migrations is refused with what to run, and taken wh
   expect(log.lines).toEqual([])
 })
 
-test('a database that is ahead, as while a version is rolled out: the service starts, and says so', async (t) => {
+test('the service accepts a newer schema, as during a rollout, with a warning', async (t) => {
   const { url, instance } = await emptyDatabase(t)
   const { log, db } = await instance()
   const folder = await migrations(t, { newer: 'select 1' }, [Date.UTC(2100, 0)])
@@ -260,7 +260,7 @@ test('a database that is ahead, as while a version is rolled out: the service st
   expect(line).toMatchObject({ level: 'warn', unknownMigrations: 1 })
 })
 
-test('npm run check and npm run db:generate refuse a journal whose times do not rise', async (t) => {
+test('npm run check and npm run db:generate refuse a journal whose times are not in order', async (t) => {
   const root = join(import.meta.dirname, '../..')
   // Inside of the service, where its dependencies are found.
   await mkdir(join(root, '.data'), { recursive: true })
@@ -288,7 +288,7 @@ interface Manifest {
   readonly scripts: Readonly<Record<string, string>>
 }
 
-/** A database that nothing has been done to, a connection to it, and instances that each have their own. */
+/** An empty database, a connection to it, and a function that starts instances with a connection each. */
 async function emptyDatabase(t: TestContext) {
   const database = await makeDatabase(inject('postgres').url)
   t.onTestFinished(() => database.drop())
@@ -319,7 +319,7 @@ async function emptyDatabase(t: TestContext) {
   return { url: database.url, sql, instance, as }
 }
 
-/** A folder of migrations by their names, as drizzle-kit writes it, made at these times; one after the other if not given. */
+/** A folder of migrations as drizzle-kit writes it, by name, made at these times; one after the other if not given. */
 async function migrations(
   t: TestContext,
   byName: Readonly<Record<string, string>>,
