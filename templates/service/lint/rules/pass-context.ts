@@ -40,7 +40,7 @@ export const passContext = rule({
 
     function check(node: Call): void {
       const called = types.contextFunction(node)
-      if (called === 'withoutCancel' && !hasReason(sourceCode, node))
+      if (called === 'withoutCancel' && !hasReason(sourceCode, node) && !isBounded(node))
         context.report({ node, messageId: 'detached' })
       if (called !== undefined && questions.has(called)) return
       for (const [index, parameter] of types.parameters(node).entries()) {
@@ -50,6 +50,13 @@ export const passContext = rule({
         if (!parameter.isLifetime) checkArgument(argument)
         else if (!types.isLifetime(argument)) reportLifetime(argument, parameter.name)
       }
+    }
+
+    /** `using ctx = withTimeout(withoutCancel(parent), ms)`: it has a deadline, and someone who ends it. */
+    function isBounded({ parent }: TSESTree.Node): boolean {
+      if (parent?.type !== Type.CallExpression || parent.parent.type !== Type.VariableDeclarator) return false
+      const { kind } = parent.parent.parent
+      return kind === 'using' && /^with(?:Timeout|Deadline)$/.test(types.contextFunction(parent) ?? '')
     }
 
     function checkArgument(given: TSESTree.Node): void {
