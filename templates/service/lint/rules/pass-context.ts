@@ -200,6 +200,35 @@ export const passContext = rule({
       }
     }
 
+    /** `const { signal } = ctx`, used where another context is nearer or is offered. */
+    function checkSignal(node: TSESTree.VariableDeclarator): void {
+      const { init } = node
+      if (init?.type !== Type.Identifier || node.id.type !== Type.ObjectPattern || !types.isContext(init))
+        return
+      const outer = contexts.variableOf(init)
+      if (outer === undefined) return
+      for (const { identifier, init: first } of sourceCode
+        .getDeclaredVariables(node)
+        .flatMap((v) => v.references)) {
+        if (first === true || identifier.type !== Type.Identifier) continue
+        const nearest = nearerThan(outer, identifier)
+        const data = { name: `${outer.name}.signal`, nearest: `${nearest?.name ?? ''}.signal` }
+        if (nearest !== undefined) {
+          if (!isAttempted(nearest, identifier))
+            context.report({ node: identifier, messageId: 'older', data })
+          continue
+        }
+        const [around] = functionsAround(identifier)
+        if (
+          around !== undefined &&
+          around !== homeOf(outer) &&
+          around.type !== Type.FunctionDeclaration &&
+          types.ignoresContext(around)
+        )
+          context.report({ node: identifier, messageId: 'offered', data })
+      }
+    }
+
     /** `const server: Lifetime = withCancel(ctx)`, or `ctx as Lifetime`. */
     function checkClaim(node: TSESTree.Node, value: TSESTree.Node): void {
       const claimed = contexts.restsOn(
@@ -238,7 +267,9 @@ export const passContext = rule({
       'MemberExpression[property.name="signal"] > Identifier.object'(node: TSESTree.Identifier) {
         if (types.isContext(node) && !isInContextCall(node)) checkName(node)
       },
-      VariableDeclarator({ id, init }) {
+      VariableDeclarator(node) {
+        const { id, init } = node
+        checkSignal(node)
         if (init && id.type === Type.Identifier && id.typeAnnotation && types.isLifetime(id))
           checkClaim(id, init)
       },
