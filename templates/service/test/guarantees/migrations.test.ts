@@ -140,12 +140,35 @@ test('a role that may not make schemas migrates where they are there, and else i
   await expect(apply()).rejects.toThrow(`grant usage, create on schema drizzle to ${role}`)
   await sql(`grant usage, create on schema drizzle to ${role}`)
   await expect(apply()).rejects.toThrow(
-    `the migration things failed: permission denied for schema public; have the owner run: grant create on schema public to ${role}`,
+    `the migration things failed: permission denied for schema public; have the owner run: grant usage, create on schema public to ${role}`,
   )
   await sql(`grant create on schema public to ${role}`)
 
   expect(await apply()).toEqual(['things'])
 })
+
+test.for([
+  ['table', 'create table theirs (id int primary key)', 'create table ours (id int references theirs)'],
+  ['view', 'create view theirs as select 1 as id', 'create table ours as select * from theirs'],
+  ['sequence', 'create sequence theirs', "create table ours (id int); select nextval('theirs')"],
+  ['schema', 'create schema "Theirs too"', 'create table "Theirs too".ours (id int)'],
+] as const)(
+  'which grant a migration lacks on a %s of somebody else is told: %s',
+  async ([, theirs, ours], t) => {
+    const { url, sql, as } = await emptyDatabase(t)
+    const ctx = testContext(t)
+    const { role, log, db } = await as(url)
+    await sql(`create schema drizzle; grant usage, create on schema drizzle, public to ${role}; ${theirs}`)
+    const folder = await migrations(t, { ours })
+    const apply = () => applyMigrations(ctx, log, db, { folder, waitMs: 1_000 })
+
+    const failure = await apply().catch((error: unknown) => String(error))
+
+    const [, grant = ''] = /; have the owner run: (grant .*)$/.exec(String(failure)) ?? []
+    await sql(grant)
+    expect(await apply()).toEqual(['ours'])
+  },
+)
 
 test('a service whose role may not read what is applied is told which grant it lacks', async (t) => {
   const { url, instance, as } = await emptyDatabase(t)
