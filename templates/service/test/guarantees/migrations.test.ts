@@ -284,15 +284,7 @@ test('a database that is ahead, as while a version is rolled out: the service st
 })
 
 test('npm run check and npm run db:generate refuse a journal whose times do not rise', async (t) => {
-  const root = join(import.meta.dirname, '../..')
-  // Inside of the service, where its dependencies are found.
-  await mkdir(join(root, '.data'), { recursive: true })
-  const copy = await mkdtemp(join(root, '.data/journal-'))
-  t.onTestFinished(() => rm(copy, { recursive: true, force: true }))
-  const folder = await migrations(t, { first: 'select 1', second: 'select 1' }, [7, 3])
-  await cp(folder, join(copy, 'drizzle'), { recursive: true })
-  await cp(join(root, 'drizzle.config.ts'), join(copy, 'drizzle.config.ts'))
-  const kit = join(dirname(createRequire(import.meta.url).resolve('drizzle-kit')), 'bin.cjs')
+  const { root, copy, kit } = await copyWithJournal(t, [7, 3])
 
   for (const [script, command] of Object.entries({ check: 'check', 'db:generate': 'generate' })) {
     const { scripts } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as Manifest
@@ -306,6 +298,30 @@ test('npm run check and npm run db:generate refuse a journal whose times do not 
     })
   }
 })
+
+test('npm run db:generate refuses a journal whose last time is yet to come: the next one would be less', async (t) => {
+  const inAnHour = Date.now() + 3_600_000
+  const { copy, kit } = await copyWithJournal(t, [7, inAnHour])
+  const failure = promisify(execFile)(process.execPath, [kit, 'generate'], { cwd: copy })
+  await expect(failure).rejects.toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('the time of second has not come yet') as string,
+  })
+})
+
+/** What drizzle-kit reads of this service, with two migrations made at these times. */
+async function copyWithJournal(t: TestContext, at: readonly number[]) {
+  const root = join(import.meta.dirname, '../..')
+  // Inside of the service, where its dependencies are found.
+  await mkdir(join(root, '.data'), { recursive: true })
+  const copy = await mkdtemp(join(root, '.data/journal-'))
+  t.onTestFinished(() => rm(copy, { recursive: true, force: true }))
+  const folder = await migrations(t, { first: 'select 1', second: 'select 1' }, at)
+  await cp(folder, join(copy, 'drizzle'), { recursive: true })
+  await cp(join(root, 'drizzle.config.ts'), join(copy, 'drizzle.config.ts'))
+  const kit = join(dirname(createRequire(import.meta.url).resolve('drizzle-kit')), 'bin.cjs')
+  return { root, copy, kit }
+}
 
 interface Manifest {
   readonly scripts: Readonly<Record<string, string>>
