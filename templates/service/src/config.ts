@@ -210,7 +210,7 @@ function withoutPassword(value: string): string {
   const url = new URL(value)
   if (url.password !== '') url.password = '***'
   for (const name of url.searchParams.keys()) {
-    if (/pass|secret|token|key/i.test(name)) url.searchParams.set(name, '***')
+    if (/pass|pwd|auth|secret|token|key|options/i.test(name)) url.searchParams.set(name, '***')
   }
   return url.href
 }
@@ -260,11 +260,12 @@ function databaseUrl(example: string) {
 }
 
 function faultOf(url: string): string | undefined {
-  if (!/^(postgres(ql)?:|socket:|\/)/.test(url)) return ''
+  if (!/^(postgres(ql)?:\/\/|socket:\/|\/)/i.test(url)) return ''
   try {
     // The constructor does not connect, but it reads the certificates that the URL names.
-    new pg.Client(url)
-    return undefined
+    const { host, port } = new pg.Client(url)
+    if (host.includes(',')) return ' (it names several hosts, the driver takes one)'
+    return Number.isInteger(port) ? undefined : ' (its port is no number)'
   } catch (error) {
     return error instanceof Error ? ` (${error.message})` : ''
   }

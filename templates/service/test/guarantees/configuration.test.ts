@@ -53,6 +53,7 @@ test.for([
   'postgres://user@/db?host=/run/postgresql',
   'postgres://user:p%40ss@[::1]:6432/db?sslmode=disable',
   'postgresql:///db',
+  'POSTGRES://user@db/app',
   'socket:/run/postgresql?db=app&encoding=utf8',
   '/run/postgresql app',
 ])('DATABASE_URL accepts what the driver accepts: %s', (url) => {
@@ -63,6 +64,10 @@ test.for([
 test.for([
   ['host=db dbname=app', ''],
   ['db.example', ''],
+  ['postgres:/user:hidden@db/app', ''],
+  ['socket:user:hidden@/run/postgresql?db=app', ''],
+  ['postgres://user:hidden@a,b/app', ' (it names several hosts, the driver takes one)'],
+  ['postgres://user:hidden@db/app?port=abc', ' (its port is no number)'],
   ['postgres://user:hidden#1@db/app', ' (Invalid URL)'],
   ['postgres://a:1,b:2/app', ' (Invalid URL)'],
   [
@@ -77,6 +82,14 @@ test.for([
         `DATABASE_URL must be a URL such as postgres://user:password@host:5432/database${reason}`,
       ),
     )
+  },
+)
+
+test.for(['options=-c%20app.key%3Dhidden', 'pwd=hidden', 'sslpassword=hidden'])(
+  'a setting shows nothing of its query that may be a secret: %s',
+  (query) => {
+    const shown = settings({ DATABASE_URL: `postgres://user@db/app?${query}` })
+    expect(JSON.stringify(shown)).not.toContain('hidden')
   },
 )
 

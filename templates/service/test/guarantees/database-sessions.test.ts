@@ -30,10 +30,32 @@ describe('session state:', () => {
       `/* tenant */ -- of a request\n SET SESSION statement_timeout = '77s'`,
     ],
     ['a setting, by its function', `select set_config('statement_timeout', '77s', false)`],
+    ['a setting whose value is true', `select set_config('app.admin', 'true', false)`],
+    [
+      'a setting, in a statement that says true',
+      `select set_config('statement_timeout', '77s', false) where true`,
+    ],
+    [
+      'one of two settings',
+      `select set_config('app.admin', 'on', true), set_config('statement_timeout', '77s', false)`,
+    ],
+    [
+      'a setting, by the name of its function in quotes',
+      `select "set_config"('statement_timeout', '77s', false)`,
+    ],
+    ['a setting of a block', `do $$ begin set statement_timeout = '77s'; end $$`],
+    [
+      'a setting of a text that a block executes',
+      `do $$ begin execute 'set statement_timeout = 77000'; end $$`,
+    ],
+    ['a setting, by its view', `update pg_settings set setting = '77000' where name = 'statement_timeout'`],
     ['a role', 'set role pg_monitor'],
     ['a channel', 'listen things'],
     ['a temporary table', 'create temporary table kept (id int)'],
     ['another one', 'select 1 as id into temp kept'],
+    ['a temporary table, by its schema', 'create table pg_temp.kept (id int)'],
+    ['a temporary table of a plan', 'explain analyze create temp table kept as select 1'],
+    ['a temporary table, with a word that means nothing', 'select 1 as id into local temp kept'],
     ['a temporary view', 'create or replace temp view kept as select 1'],
     ['a cursor', 'begin; declare kept cursor with hold for select 1; commit'],
     ['a statement that was prepared by hand', 'prepare kept as select 1'],
@@ -42,6 +64,7 @@ describe('session state:', () => {
   ] as const)('%s does not reach the next caller', async ([, statement], t) => {
     const { ctx, db } = await openTestDatabase(t, 1)
     const state = sql`select current_setting('statement_timeout') as timeout, current_user = session_user as self,
+      coalesce(current_setting('app.admin', true), '') as admin,
       (select count(*)::int from pg_listening_channels()) as channels,
       to_regclass('pg_temp.kept') is null as clean, (select count(*)::int from pg_cursors) as cursors,
       (select count(*)::int from pg_prepared_statements where name <> '') as prepared,
@@ -54,6 +77,15 @@ describe('session state:', () => {
     expect(await read()).toEqual(before)
   })
 
+  test('the seed of random numbers does not reach the next caller', async (t) => {
+    const { ctx, db, proxy } = await openTestDatabase(t, 1)
+
+    await db.run(ctx, (q) => q.execute(sql`select setseed(0.5)`))
+
+    await db.run(ctx, (q) => q.execute(sql`select random()`))
+    expect(proxy.seen.session).toBe(2)
+  })
+
   test('state that ends with a transaction does not close the connection', async (t) => {
     const { ctx, db, proxy } = await openTestDatabase(t, 1)
     await db
@@ -64,6 +96,9 @@ describe('session state:', () => {
       .catch(() => undefined)
     await db.transaction(ctx, async (q) => {
       await q.execute(sql`select set_config('app.tenant', ${'seven'}, true), pg_advisory_xact_lock(1)`)
+      await q.execute(
+        sql`select set_config('app.says', 'it''s (false), true', true), set_config('app.a', 'b', true)`,
+      )
       await q.insert(things).values({ id: 1, name: 'set x' })
       await q.update(things).set({ name: 'listen' })
     })

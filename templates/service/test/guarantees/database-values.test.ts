@@ -25,6 +25,9 @@ test.for([
   ['bytea_output', 'escape'],
   ['array_nulls', 'off'],
   ['xmloption', 'document'],
+  ['xmlbinary', 'hex'],
+  ['timezone_abbreviations', 'India'],
+  ['transform_null_equals', 'on'],
   ['standard_conforming_strings', 'off'],
   ['client_encoding', 'LATIN1'],
 ] as const)('values read back unchanged when the database sets %s to %s', async (setting, t) => {
@@ -35,7 +38,8 @@ test.for([
     q.execute(sql`select ${day.toISOString()}::timestamptz as at, '1871-01-01T00:00:00Z'::timestamptz as long_ago,
       ${'2026-12-05'}::date::text as day, '05/12/2026'::date::text as may, '2026-12-05T09:30'::timestamptz::text as utc,
       ${'1 day 2 hours'}::interval as wait, ${0.1}::float8 + 0.2::float8 as sum, ${Buffer.from([0, 1, 92, 255])}::bytea as bytes,
-      ('{NULL}'::text[])[1] is null as none, 'a\\b' as backslash, 'é€' as text, 'a <b/>'::xml::text as xml`),
+      ('{NULL}'::text[])[1] is null as none, 'a\\b' as backslash, 'é€' as text, 'a <b/>'::xml::text as xml,
+      xmlelement(name a, '\\x01'::bytea)::text as element, '2026-12-05 09:30 IST'::timestamptz as israel, null = null as equal`),
   )
 
   expect(rows).toEqual([
@@ -52,6 +56,9 @@ test.for([
       backslash: 'a\\b',
       text: 'é€',
       xml: 'a <b/>',
+      element: '<a>AQ==</a>',
+      israel: '2026-12-05 07:30:00+00',
+      equal: null,
     },
   ])
 })

@@ -140,12 +140,35 @@ test('a role that may not create schemas can migrate if they exist; otherwise th
   await expect(apply()).rejects.toThrow(`grant usage, create on schema drizzle to ${role}`)
   await sql(`grant usage, create on schema drizzle to ${role}`)
   await expect(apply()).rejects.toThrow(
-    `the migration things failed: permission denied for schema public; have the owner run: grant create on schema public to ${role}`,
+    `the migration things failed: permission denied for schema public; have the owner run: grant usage, create on schema public to ${role}`,
   )
   await sql(`grant create on schema public to ${role}`)
 
   expect(await apply()).toEqual(['things'])
 })
+
+test.for([
+  ['table', 'create table theirs (id int primary key)', 'create table ours (id int references theirs)'],
+  ['view', 'create view theirs as select 1 as id', 'create table ours as select * from theirs'],
+  ['sequence', 'create sequence theirs', "create table ours (id int); select nextval('theirs')"],
+  ['schema', 'create schema "Theirs too"', 'create table "Theirs too".ours (id int)'],
+] as const)(
+  'which grant a migration lacks on a %s of somebody else is told: %s',
+  async ([, theirs, ours], t) => {
+    const { url, sql, as } = await emptyDatabase(t)
+    const ctx = testContext(t)
+    const { role, log, db } = await as(url)
+    await sql(`create schema drizzle; grant usage, create on schema drizzle, public to ${role}; ${theirs}`)
+    const folder = await migrations(t, { ours })
+    const apply = () => applyMigrations(ctx, log, db, { folder, waitMs: 1_000 })
+
+    const failure = await apply().catch((error: unknown) => String(error))
+
+    const [, grant = ''] = /; have the owner run: (grant .*)$/.exec(String(failure)) ?? []
+    await sql(grant)
+    expect(await apply()).toEqual(['ours'])
+  },
+)
 
 test('if the role of a service may not read the applied migrations, the error names the missing grant', async (t) => {
   const { url, instance, as } = await emptyDatabase(t)
@@ -283,6 +306,30 @@ test('npm run check and npm run db:generate refuse a journal whose times are not
     })
   }
 })
+
+test('npm run db:generate refuses a journal whose last time is yet to come: the next one would be less', async (t) => {
+  const inAnHour = Date.now() + 3_600_000
+  const { copy, kit } = await copyWithJournal(t, [7, inAnHour])
+  const failure = promisify(execFile)(process.execPath, [kit, 'generate'], { cwd: copy })
+  await expect(failure).rejects.toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('the time of second has not come yet') as string,
+  })
+})
+
+/** What drizzle-kit reads of this service, with two migrations made at these times. */
+async function copyWithJournal(t: TestContext, at: readonly number[]) {
+  const root = join(import.meta.dirname, '../..')
+  // Inside of the service, where its dependencies are found.
+  await mkdir(join(root, '.data'), { recursive: true })
+  const copy = await mkdtemp(join(root, '.data/journal-'))
+  t.onTestFinished(() => rm(copy, { recursive: true, force: true }))
+  const folder = await migrations(t, { first: 'select 1', second: 'select 1' }, at)
+  await cp(folder, join(copy, 'drizzle'), { recursive: true })
+  await cp(join(root, 'drizzle.config.ts'), join(copy, 'drizzle.config.ts'))
+  const kit = join(dirname(createRequire(import.meta.url).resolve('drizzle-kit')), 'bin.cjs')
+  return { root, copy, kit }
+}
 
 interface Manifest {
   readonly scripts: Readonly<Record<string, string>>

@@ -66,6 +66,14 @@ test.for([
   ['a right that is missing', '', '42501', 'refused with 42501'],
   ['a password that is wrong', '', '28P01', 'refused with 28P01'],
   ['a setting that the server does not take', '', '22023', 'refused with 22023'],
+  ['a password that is wrong, by PgBouncer', '', '08P01 SASL authentication failed', 'SASL authentication'],
+  ['a database that PgBouncer does not know', '', '08P01 no such database: none', 'no such database: none'],
+  [
+    'a setting that PgBouncer does not take',
+    'statement_timeout=100',
+    '08P01 unsupported startup parameter: statement_timeout',
+    'unsupported startup parameter: statement_timeout',
+  ],
 ] as const)(
   'a refusal that waiting cannot change ends the start at once, with the reason: %s',
   async ([, query, kind, reason], t) => {
@@ -91,6 +99,17 @@ test('a missing password ends the start at once', async (t) => {
 
   expect(service.log.at(-1)?.msg).toMatch(/client password must be a string$/)
   expect(service.log.at(-1)?.msg).not.toContain('STARTUP_TIMEOUT_MS')
+})
+
+test('a pooler that is full is asked again', async (t) => {
+  const { port, connections } = await refusingServer(t, '08P01 no more connections allowed')
+  const service = startProcess(t, {
+    env: { DATABASE_URL: `postgres://nobody@127.0.0.1:${port}/none`, STARTUP_TIMEOUT_MS: '1500' },
+  })
+
+  expect((await service.exited).code).toBe(1)
+
+  expect(connections()).toBeGreaterThan(1)
 })
 
 test('an unknown host may still appear: the start retries until STARTUP_TIMEOUT_MS', async (t) => {
@@ -210,7 +229,9 @@ async function refusingServer(
         )
       }
       // An ErrorResponse: https://www.postgresql.org/docs/current/protocol-message-formats.html
-      socket.end(message('E', `SFATAL\0C${kind}\0Mrefused with ${kind}\0\0`))
+      const [state, ...words] = kind.split(' ')
+      const text = words.length > 0 ? words.join(' ') : `refused with ${kind}`
+      socket.end(message('E', `SFATAL\0C${state ?? ''}\0M${text}\0\0`))
     })
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
