@@ -278,31 +278,51 @@ describe('what is written', () => {
 })
 
 describe('a path in which not all of a service runs', () => {
-  it.each(['#', '%', '?'])(
+  const url = 'npm test cannot run in such a path, since Vite reads it as a URL'
+  const shell =
+    'npm run dev and npm test cannot start PostgreSQL in such a path, since its initdb hands it to a shell'
+
+  it.each([
+    ['#', url, '# % ?'],
+    ['%', url, '# % ?'],
+    ['?', url, '# % ?'],
+    ['$', shell, '$ " `'],
+    ['"', shell, '$ " `'],
+    ['`', shell, '$ " `'],
+  ])(
     'with %s is said before anything is written, in one sentence',
-    async (character) => {
+    async (character, consequence, without) => {
       const cwd = join(await temporaryFolder(onTestFinished), `c${character}`)
       await mkdir(cwd)
       const flags = ['--no-install', '--no-git']
       const ended = await create(cwd, ['my-service', ...flags])
       expect(ended.stdout.split('\n')[0]).toBe(
-        `'${character}' in ${join(cwd, 'my-service')}: npm test cannot run in such a path, since Vite reads it as a URL; move the service to a path without # % ?`,
+        `'${character}' in ${join(cwd, 'my-service')}: ${consequence}; move the service to a path without ${without}`,
       )
       expect(ended.code).toBe(0)
       const json = await create(cwd, ['other-service', ...flags, '--json'])
-      expect(json.stderr).toContain('npm test cannot run in such a path')
+      expect(json.stderr).toContain(consequence)
       expect(objectOf(json)).toMatchObject({ name: 'other-service' })
     },
   )
 
-  it.each([':', '\\'])('with %s is refused: nothing runs there', async (character) => {
+  it.each([':', '\\', '*', '\n', '\r', '\t'])('with %j is refused: nothing runs there', async (character) => {
     const cwd = join(await temporaryFolder(onTestFinished), `c${character}`)
     await mkdir(cwd)
     const ended = await create(cwd, ['my-service', '--no-install', '--no-git'])
     expect(ended.stderr).toMatch(oneSentence)
-    expect(ended.stderr).toContain(`a path with '${character}'`)
+    expect(ended.stderr).toContain("neither npm nor Node finds the service's programs")
     expect(ended.code).toBe(1)
     expect(await readdir(cwd)).toEqual([])
+  })
+
+  it('with a space is quoted in every line that is printed to be run', async () => {
+    const cwd = await temporaryFolder(onTestFinished)
+    await mkdir(join(cwd, "two o'words"))
+    const ended = await create(cwd, ["two o'words/my-service", '--no-install', '--no-git'])
+    const lines = ended.stdout.split('\n')
+    expect(lines).toContain("  cd 'two o'\\''words/my-service'")
+    expect(ended.code).toBe(0)
   })
 })
 
