@@ -379,12 +379,19 @@ describe('git', () => {
     await writeFiles(service, {
       'drizzle/0001_next.sql': 'select 1',
       'drizzle/meta/0001_snapshot.json': '{}',
+      'src/coverage/coverage.routes.ts': 'export {}',
+      'coverage/index.html': '',
     })
     const { stdout } = await run(['git', 'status', '--porcelain', '--untracked-files=all'], {
       cwd: service,
       env: cleanEnvironment(own),
     })
-    expect(stdout).toBe('?? drizzle/0001_next.sql\n?? drizzle/meta/0001_snapshot.json\n')
+    const added = stdout.split('\n').flatMap((line) => (line === '' ? [] : [line.slice(3)]))
+    expect(added).toEqual([
+      'drizzle/0001_next.sql',
+      'drizzle/meta/0001_snapshot.json',
+      'src/coverage/coverage.routes.ts',
+    ])
   })
 
   it('keeps every line ending as it is, on a machine whose git changes them', async () => {
