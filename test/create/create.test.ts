@@ -525,6 +525,24 @@ describe("settings of the user's that leave something out of an install", () => 
       expect(await exists(join(cwd, 'my-service', path)), path).toBe(true)
   })
 
+  it('pnpm is told that build scripts it does not run are no failure, as they are by default since pnpm 11', async () => {
+    const cwd = await temporaryFolder(onTestFinished)
+    const pnpm = await fakeProgram(
+      onTestFinished,
+      'pnpm',
+      `case "$*" in *--config.strict-dep-builds=false*) ;; *) echo ERR_PNPM_IGNORED_BUILDS; exit 1 ;; esac
+touch pnpm-lock.yaml
+node -e '
+  const { dependencies, devDependencies } = JSON.parse(fs.readFileSync("package.json", "utf8"))
+  const names = Object.keys({ ...dependencies, ...devDependencies })
+  for (const name of names) fs.mkdirSync("node_modules/" + name, { recursive: true })
+'`,
+    )
+    const args = ['my-service', '--no-git', '--json', '--pm', 'pnpm']
+    const ended = await create(cwd, args, pathWith(pnpm))
+    expect(objectOf(ended), ended.stderr).toMatchObject({ installed: true })
+  })
+
   it('and that no flag of the package manager overrules are said, and nothing is left', async () => {
     const cwd = await temporaryFolder(onTestFinished)
     for (const [script, what] of [
