@@ -41,6 +41,7 @@ function line(command: string, directory: string, separator: string, flags: read
     .join(' ')
 }
 
-function quoted(word: string): string {
+/** `word` as a shell reads it back: in quotes where it needs them. */
+export function quoted(word: string): string {
   return /^[\w@%+=:,./-]*$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
 }

@@ -78,6 +78,8 @@ export function installArguments(manager: PackageManager): string[] {
         ...['install', '--no-frozen-lockfile', '--ignore-workspace', '--lockfile', '--lockfile-only=false'],
         ...['--prod=false', '--dev=false', '--optional', '--config.only=all'],
         '--config.enable-modules-dir=true',
+        // Since pnpm 11 a build script that nobody has approved fails the install; no package here needs its own.
+        '--config.strict-dep-builds=false',
       ]
     case 'yarn':
     case 'bun':

@@ -1,4 +1,5 @@
 import type { Created } from './create.ts'
+import { quoted } from './door.ts'
 import { say, type Screen } from './progress.ts'
 import type { Choices } from './prompts.ts'
 import type { Receipt } from './verify.ts'
@@ -35,5 +36,5 @@ function reportReceipt(screen: Screen, receipt: Receipt): void {
 
 function nextLines({ target, manager }: Choices, installed: boolean): string[] {
   const run = manager === 'npm' ? 'npm run' : `${manager} run`
-  return [`cd ${target.given}`, ...(installed ? [] : [`${manager} install`]), `${run} dev`]
+  return [`cd ${quoted(target.given)}`, ...(installed ? [] : [`${manager} install`]), `${run} dev`]
 }

@@ -41,22 +41,45 @@ export function targetFrom(given: string, options: { force: boolean; cwd: string
 }
 
 /**
- * The sentence for a path in which the service runs and its tests do not; undefined for any other. Vite makes URLs of paths
- * and reads them back.
+ * The sentence for a path in which the service runs, but not its tests, or not the PostgreSQL that npm installs; undefined for
+ * any other.
  */
 export function pathWarning({ path }: Target): string | undefined {
-  const character = /[#%?]/.exec(path)?.[0]
-  if (character === undefined) return undefined
-  return `'${character}' in ${path}: npm test cannot run in such a path, since Vite reads it as a URL; move the service to a path without # % ?`
+  for (const { characters, consequence, remedy } of awkward) {
+    const character = characters.exec(path)?.[0]
+    if (character !== undefined) {
+      return `'${character}' in ${path}: ${consequence}; move the service to a path without ${remedy}`
+    }
+  }
+  return undefined
 }
 
-// On Windows both are part of every path.
+const awkward = [
+  {
+    characters: /[#%?]/,
+    consequence: 'npm test cannot run in such a path, since Vite reads it as a URL',
+    remedy: '# % ?',
+  },
+  {
+    characters: /[$"`]/,
+    consequence:
+      'npm run dev and npm test cannot start PostgreSQL in such a path, since its initdb hands it to a shell',
+    remedy: '$ " `',
+  },
+]
+
+// On Windows \ and : are part of every path, and the others of none. TypeScript and Node put a module's name in place of every *.
 function refuseUnusable(path: string, given: string): void {
-  const character = process.platform === 'win32' ? undefined : /[:\\]/.exec(path)?.[0]
+  const character = process.platform === 'win32' ? undefined : /[:\\*\n\r\t]/.exec(path)?.[0]
   if (character === undefined) return
   throw new Failure(
-    `cannot create ${given}: in a path with '${character}' neither npm nor Node finds the service's programs: choose another directory`,
+    `cannot create ${shown(given)}: in a path with '${shown(character)}' neither npm nor Node finds the service's programs: choose another directory`,
   )
+}
+
+/** `text` as a message of one line shows it. */
+function shown(text: string): string {
+  return text.replace(/[\n\r\t]/g, (control) => JSON.stringify(control).slice(1, -1))
 }
 
 function isDirectory(path: string, given: string): boolean {

@@ -15,6 +15,9 @@ const scratch = mkdtempSync(join(tmpdir(), 'mainstem-test-'))
 /** What the skeleton does not have: the rest of the sample is the skeleton's, byte for byte. */
 const ofTheSample = ['src/documents', 'src/routes.ts', 'src/prepare.ts']
 
+/** Tests of the skeleton that start from a database without the migrations of the service: the skeleton has none. */
+const withItsMigrations = ['test/guarantees/migrations.test.ts']
+
 const stages: readonly (readonly Step[])[] = [
   [
     { title: 'types', command: ['npm', 'run', 'check'], cwd: root },
@@ -29,7 +32,13 @@ const stages: readonly (readonly Step[])[] = [
   ],
   [{ title: 'the command, the sample, the tarball, add', command: ['npx', 'vitest', 'run'], cwd: root }],
   [{ title: 'the templates, where they lie', command: ['npm', 'test'], cwd: template }],
-  [{ title: 'the sample service', command: ['npm', 'test', '--', ...ofTheSample], cwd: sample }],
+  [
+    {
+      title: 'the sample service',
+      command: ['npm', 'test', '--', ...ofTheSample, ...withItsMigrations],
+      cwd: sample,
+    },
+  ],
   [
     {
       title: 'a created service, outside of this repository',

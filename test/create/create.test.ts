@@ -282,31 +282,51 @@ describe('what is written', () => {
 })
 
 describe('a path in which not all of a service runs', () => {
-  it.each(['#', '%', '?'])(
+  const url = 'npm test cannot run in such a path, since Vite reads it as a URL'
+  const shell =
+    'npm run dev and npm test cannot start PostgreSQL in such a path, since its initdb hands it to a shell'
+
+  it.each([
+    ['#', url, '# % ?'],
+    ['%', url, '# % ?'],
+    ['?', url, '# % ?'],
+    ['$', shell, '$ " `'],
+    ['"', shell, '$ " `'],
+    ['`', shell, '$ " `'],
+  ])(
     'with %s is said before anything is written, in one sentence',
-    async (character) => {
+    async (character, consequence, without) => {
       const cwd = join(await temporaryFolder(onTestFinished), `c${character}`)
       await mkdir(cwd)
       const flags = ['--no-install', '--no-git']
       const ended = await create(cwd, ['my-service', ...flags])
       expect(ended.stdout.split('\n')[0]).toBe(
-        `'${character}' in ${join(cwd, 'my-service')}: npm test cannot run in such a path, since Vite reads it as a URL; move the service to a path without # % ?`,
+        `'${character}' in ${join(cwd, 'my-service')}: ${consequence}; move the service to a path without ${without}`,
       )
       expect(ended.code).toBe(0)
       const json = await create(cwd, ['other-service', ...flags, '--json'])
-      expect(json.stderr).toContain('npm test cannot run in such a path')
+      expect(json.stderr).toContain(consequence)
       expect(objectOf(json)).toMatchObject({ name: 'other-service' })
     },
   )
 
-  it.each([':', '\\'])('with %s is refused: nothing runs there', async (character) => {
+  it.each([':', '\\', '*', '\n', '\r', '\t'])('with %j is refused: nothing runs there', async (character) => {
     const cwd = join(await temporaryFolder(onTestFinished), `c${character}`)
     await mkdir(cwd)
     const ended = await create(cwd, ['my-service', '--no-install', '--no-git'])
     expect(ended.stderr).toMatch(oneSentence)
-    expect(ended.stderr).toContain(`a path with '${character}'`)
+    expect(ended.stderr).toContain("neither npm nor Node finds the service's programs")
     expect(ended.code).toBe(1)
     expect(await readdir(cwd)).toEqual([])
+  })
+
+  it('with a space is quoted in every line that is printed to be run', async () => {
+    const cwd = await temporaryFolder(onTestFinished)
+    await mkdir(join(cwd, "two o'words"))
+    const ended = await create(cwd, ["two o'words/my-service", '--no-install', '--no-git'])
+    const lines = ended.stdout.split('\n')
+    expect(lines).toContain("  cd 'two o'\\''words/my-service'")
+    expect(ended.code).toBe(0)
   })
 })
 
@@ -363,12 +383,19 @@ describe('git', () => {
     await writeFiles(service, {
       'drizzle/0001_next.sql': 'select 1',
       'drizzle/meta/0001_snapshot.json': '{}',
+      'src/coverage/coverage.routes.ts': 'export {}',
+      'coverage/index.html': '',
     })
     const { stdout } = await run(['git', 'status', '--porcelain', '--untracked-files=all'], {
       cwd: service,
       env: cleanEnvironment(own),
     })
-    expect(stdout).toBe('?? drizzle/0001_next.sql\n?? drizzle/meta/0001_snapshot.json\n')
+    const added = stdout.split('\n').flatMap((line) => (line === '' ? [] : [line.slice(3)]))
+    expect(added).toEqual([
+      'drizzle/0001_next.sql',
+      'drizzle/meta/0001_snapshot.json',
+      'src/coverage/coverage.routes.ts',
+    ])
   })
 
   it('keeps every line ending as it is, on a machine whose git changes them', async () => {
@@ -500,6 +527,24 @@ describe("settings of the user's that leave something out of an install", () => 
       'package-lock.json',
     ])
       expect(await exists(join(cwd, 'my-service', path)), path).toBe(true)
+  })
+
+  it('pnpm is told that build scripts it does not run are no failure, as they are by default since pnpm 11', async () => {
+    const cwd = await temporaryFolder(onTestFinished)
+    const pnpm = await fakeProgram(
+      onTestFinished,
+      'pnpm',
+      `case "$*" in *--config.strict-dep-builds=false*) ;; *) echo ERR_PNPM_IGNORED_BUILDS; exit 1 ;; esac
+touch pnpm-lock.yaml
+node -e '
+  const { dependencies, devDependencies } = JSON.parse(fs.readFileSync("package.json", "utf8"))
+  const names = Object.keys({ ...dependencies, ...devDependencies })
+  for (const name of names) fs.mkdirSync("node_modules/" + name, { recursive: true })
+'`,
+    )
+    const args = ['my-service', '--no-git', '--json', '--pm', 'pnpm']
+    const ended = await create(cwd, args, pathWith(pnpm))
+    expect(objectOf(ended), ended.stderr).toMatchObject({ installed: true })
   })
 
   it('and that no flag of the package manager overrules are said, and nothing is left', async () => {

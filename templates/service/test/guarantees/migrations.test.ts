@@ -18,7 +18,8 @@ import { makeDatabase } from '../../scripts/postgres/databases.ts'
 import { withCancel } from '../../src/context/context.ts'
 import { testContext } from '../../src/context/test-context.ts'
 import { openDatabase } from '../../src/platform/database/database.ts'
-import { applyMigrations, requireMigrated } from '../../src/platform/database/migrations.ts'
+import { applyMigrations, migrationsFolder, requireMigrated } from '../../src/platform/database/migrations.ts'
+import { schemas } from '../../src/platform/schemas.ts'
 import { eventually } from '../support/client.ts'
 import { recordedLog } from '../support/recorded-log.ts'
 import { startProcess, type LogLine } from '../support/service.ts'
@@ -274,8 +275,11 @@ test('the service refuses a database that lacks migrations, names the command to
 test('the service accepts a newer schema, as during a rollout, with a warning', async (t) => {
   const { url, instance } = await emptyDatabase(t)
   const { log, db } = await instance()
+  const ctx = testContext(t)
+  // Of its own the service lacks none.
+  await applyMigrations(ctx, log, db, { folder: migrationsFolder, schemas: schemas(), waitMs: 10_000 })
   const folder = await migrations(t, { newer: 'select 1' }, [Date.UTC(2100, 0)])
-  await applyMigrations(testContext(t), log, db, { folder, waitMs: 1_000 })
+  await applyMigrations(ctx, log, db, { folder, waitMs: 1_000 })
 
   const service = startProcess(t, { env: { DATABASE_URL: url } })
 
