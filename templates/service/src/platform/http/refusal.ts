@@ -20,6 +20,11 @@ export function refusalOf(incoming: IncomingMessage): Problem | undefined {
       `${expect.slice(0, 100)} is not expected here: only 100-continue is`,
     )
   }
+  const coding = headers['transfer-encoding']
+  if (coding !== undefined && !/^chunked$/i.test(coding))
+    return new Problem(501, 'Not Implemented', 'the body has a Transfer-Encoding: only chunked is taken', {
+      headers: { connection: 'close' },
+    })
   return plainTarget.test(url) ? undefined : refusalOfTarget(url)
 }
 
