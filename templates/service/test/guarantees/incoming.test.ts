@@ -88,6 +88,14 @@ describe('a body with many mistakes', () => {
     }
   })
 
+  test('what is cut of a name is cut between two characters', async () => {
+    for (let at = 450; at < 500; at++) {
+      const sent = `${'x'.repeat(at)}😀${'y'.repeat(100)}`
+      const response = await post('/probe/items', JSON.stringify({ items: [{ [sent]: 1 }] }))
+      expect(await response.text()).not.toMatch(/\\ud[89a-f]/)
+    }
+  })
+
   test('a name that nobody knows is not told in full', async () => {
     const response = await post('/probe/items', JSON.stringify({ items: [{ ['x'.repeat(900_000)]: 1 }] }))
     expect(response.status).toBe(400)
