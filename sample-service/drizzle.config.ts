@@ -5,7 +5,7 @@ const out = './drizzle'
 
 /**
  * `npm run db:generate` compares the schemas with the last snapshot in drizzle/; it needs no database. It and `npm run check`
- * refuse a journal whose times do not rise, as after the merge of two branches.
+ * refuse a journal whose times do not rise, as after the merge of two branches, or will not with the next migration.
  */
 requireRising(`${out}/meta/_journal.json`)
 
@@ -21,4 +21,9 @@ function requireRising(path: string): void {
       `${path}: ${tag} is not younger than ${before.tag} before it: raise its "when" above ${before.when} (where it is applied already, it stays so)`,
     )
   }
+  const last = entries.at(-1)
+  if (!process.argv.includes('generate') || last === undefined || last.when < Date.now()) return
+  throw new Error(
+    `${path}: the time of ${last.tag} has not come yet, so that a migration made now would be older: lower its "when" (where it is applied already, it stays so)`,
+  )
 }

@@ -27,6 +27,10 @@ export interface ContextTypes {
   isDisposable(node: TSESTree.Node): boolean
   /** Whether it is a stream of Node or of the web, which waits for its source when it is iterated. */
   isStream(node: TSESTree.Node): boolean
+  /** Whether it is text or bytes, which have arrived: however they were made, that is over. */
+  isContent(node: TSESTree.Node): boolean
+  /** Whether it is iterated with `for await`. */
+  isAsyncIterable(node: TSESTree.Node): boolean
   /** Whether it is the database of src/platform/, each call of which has a connection of its own. */
   isDatabase(node: TSESTree.Node): boolean
   /** The name of the function of src/context/ that is called; undefined if it is another's. */
@@ -72,6 +76,15 @@ export function contextTypes(services: ParserServicesWithTypeInformation): Conte
         type.getProperty('getCursorPos') !== undefined
       )
     },
+    isContent: (node) => {
+      const type = checker.getNonNullableType(typeOf(node))
+      const base = checker.typeToString(checker.getBaseTypeOfLiteralType(type))
+      return base === 'string' || type.getProperty('byteLength') !== undefined
+    },
+    isAsyncIterable: (node) =>
+      typeOf(node)
+        .getProperties()
+        .some(({ name }) => name.startsWith('__@asyncIterator')),
     isDatabase: (node) => {
       const symbol = checker.getNonNullableType(typeOf(node)).getSymbol()
       return symbol?.name === 'Database' && (symbol.declarations ?? []).some(isOfPlatform)

@@ -48,6 +48,17 @@ export const ends: Linter.RulesRecord = {
       message: asked,
     },
     {
+      selector:
+        'BinaryExpression[operator=/^[!=]==?$/]:has(> MemberExpression[property.name="message"]) > Literal[value=/cancel|abort|deadline|timed? ?out/i]',
+      message: asked,
+    },
+    {
+      selector:
+        'MemberExpression[property.name=/^(?:aborted|reason|throwIfAborted|onabort|addEventListener)$/] > MemberExpression.object[property.name="signal"][object.name=/ctx$|^parent$/i]',
+      message:
+        'A signal is for others to listen to. Ask the context: ctx.err, cause(ctx), throwIfEnded(ctx); or act when it ends: afterFunc(ctx, fn).',
+    },
+    {
       selector: 'SwitchCase > Literal.test[value=/^(?:AbortError|TimeoutError|ABORT_ERR|57014)$/]',
       message: asked,
     },
@@ -69,6 +80,9 @@ export const ends: Linter.RulesRecord = {
       selector: ':matches(ExportAllDeclaration, ExportNamedDeclaration[source])',
       message: 'Import from the file that has it: no file hands on what another one exports.',
     },
-    { selector: 'ImportExpression > Literal[value=/^\\./]', message: 'Import it at the top of the file.' },
+    {
+      selector: 'ImportExpression > Literal[value=/^(?:\\.|@?hono|pg$|pg-|drizzle-orm|pino)/]',
+      message: 'Import it at the top of the file.',
+    },
   ],
 }

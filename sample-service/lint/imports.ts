@@ -44,6 +44,12 @@ const packages: readonly Refused[] = [
       'A call ends with its context: write client.fetch(ctx, …), which `npm run add -- client` brings.',
   },
   {
+    regex: '^(?:node:)?(?:http|https|http2)$',
+    importNames: ['default', 'request', 'get', 'createServer', 'connect'],
+    message:
+      'A call ends with its context: write client.fetch(ctx, …), which `npm run add -- client` brings.',
+  },
+  {
     regex: '^(?:p-limit|p-queue|p-map|p-all|async|fastq|bottleneck)(?:/|$)',
     message: 'Concurrent work has a context of its own: write group(ctx, { limit }) of src/context/group.ts.',
   },

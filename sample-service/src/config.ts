@@ -1,80 +1,102 @@
 import pg from 'pg'
 import { z } from 'zod'
 
-/** The environment names variables that are missing or wrong: all of them, in one message. */
+/** Reports every variable that is missing or wrong, in one message. */
 export class InvalidEnvironment extends Error {
   override readonly name = 'InvalidEnvironment'
 }
 
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
 
-/** One hour: nothing that a request waits for should take longer. */
+/** One hour. Nothing that a request waits for should take longer. */
 const hourMs = 3_600_000
 
 /**
- * Every variable with its range, its default and what it is for. `.env.example` and the README's table are written from
- * here (`npm run config -- --write`). Names that end in _MS are milliseconds, in _BYTES bytes.
+ * Every variable with its range, default and purpose. `npm run config -- --write` writes `.env.example` and the README's
+ * table from it. Names ending in _MS are milliseconds, in _BYTES bytes.
  */
 const Environment = z.object({
-  HOST: text().default('127.0.0.1').describe('the public listener; the container sets `HOST=0.0.0.0`'),
-  PORT: integer(0, 65_535).default(3000).describe('0 means any free one'),
+  HOST: text()
+    .default('127.0.0.1')
+    .describe('address of the public listener; the container sets `HOST=0.0.0.0`'),
+  PORT: integer(0, 65_535).default(3000).describe('port of the public listener; 0 picks a free one'),
   ADMIN_HOST: text()
     .default('127.0.0.1')
-    .describe('of `/metrics` and `/debug/contexts`: never a public address'),
-  ADMIN_PORT: integer(0, 65_535).default(3001).describe('0 means any free one'),
+    .describe('address of `/metrics` and `/debug/contexts`; must not be public'),
+  ADMIN_PORT: integer(0, 65_535)
+    .default(3001)
+    .describe('port of `/metrics` and `/debug/contexts`; 0 picks a free one'),
   DATABASE_URL: databaseUrl('postgres://user:password@host:5432/database').describe(
-    'required; `npm run dev` without it starts a PostgreSQL of its own',
+    'required, except by `npm run dev`, which starts its own PostgreSQL',
   ),
-  DATABASE_POOL_MAX: integer(1, 1_000).default(10).describe('connections; one more cancels statements'),
-  STARTUP_TIMEOUT_MS: integer(1, hourMs).default(30_000).describe('for the service to listen, or to fail'),
+  DATABASE_POOL_MAX: integer(1, 1_000)
+    .default(10)
+    .describe('most connections in the pool; one more, outside it, cancels statements'),
+  STARTUP_TIMEOUT_MS: integer(1, hourMs)
+    .default(30_000)
+    .describe('how long a start may take before the service exits with 1'),
   MIGRATE_TIMEOUT_MS: integer(1, 24 * hourMs)
     .default(600_000)
-    .describe('for `npm run db:migrate` to apply all that is missing, or nothing'),
+    .describe('how long `npm run db:migrate` may take before it rolls back and fails'),
   REQUEST_TIMEOUT_MS: integer(1, hourMs)
     .default(15_000)
-    .describe("a request's deadline, where its route has none of its own"),
+    .describe('deadline of a request whose route sets none'),
   KEEP_ALIVE_TIMEOUT_MS: integer(1_000, 24 * hourMs)
     .default(620_000)
-    .describe('for idle connections; longer than a load balancer keeps them (AWS 60 s, Google 600 s)'),
+    .describe(
+      "how long an idle connection stays open; must exceed the load balancer's (AWS 60 s, Google 600 s)",
+    ),
   BODY_MAX_BYTES: integer(1, 2 ** 30)
     .default(1_048_576)
-    .describe('of a JSON body'),
-  UPLOAD_DIR: text().default('.data/uploads').describe('uploaded files and uploads under way, nothing else'),
+    .describe('largest JSON body, in bytes'),
+  UPLOAD_DIR: text()
+    .default('.data/uploads')
+    .describe('directory of uploaded files; nothing else may live in it'),
   STORAGE_URL: url('s3://bucket/prefix?region=eu-central-1')
     .optional()
-    .describe('instead of UPLOAD_DIR, after `npm run add -- storage s3`'),
+    .describe('bucket that replaces UPLOAD_DIR; needs `npm run add -- storage s3`'),
   UPLOAD_TIMEOUT_MS: integer(1, 24 * hourMs)
     .default(300_000)
-    .describe('the deadline of an upload or a download'),
-  UPLOAD_STALL_MS: integer(1, hourMs).default(30_000).describe('how long a client may send nothing'),
-  UPLOAD_MAX_BYTES: integer(1, Number.MAX_SAFE_INTEGER).default(104_857_600).describe('of one file'),
-  UPLOAD_MAX_FILES: integer(1, 1_000).default(10).describe('in one request'),
-  UPLOAD_WORKERS: integer(1, 100).default(4).describe('files of one request stored at the same time'),
-  SHUTDOWN_DELAY_MS: integer(0, hourMs).default(0).describe('not ready, still serving; 5000 in `k8s/`'),
-  SHUTDOWN_DRAIN_MS: integer(0, hourMs).default(10_000).describe('for requests to finish by themselves'),
-  SHUTDOWN_CANCEL_MS: integer(0, hourMs).default(3_000).describe('for cancelled requests to unwind'),
+    .describe('deadline of an upload or a download'),
+  UPLOAD_STALL_MS: integer(1, hourMs)
+    .default(30_000)
+    .describe('how long an uploading client may send nothing'),
+  UPLOAD_MAX_BYTES: integer(1, Number.MAX_SAFE_INTEGER)
+    .default(104_857_600)
+    .describe('largest file, in bytes'),
+  UPLOAD_MAX_FILES: integer(1, 1_000).default(10).describe('most files in one request'),
+  UPLOAD_WORKERS: integer(1, 100)
+    .default(4)
+    .describe('most files of one request that are stored at the same time'),
+  SHUTDOWN_DELAY_MS: integer(0, hourMs)
+    .default(0)
+    .describe('how long the service serves after SIGTERM while `/readyz` answers 503; `k8s/` sets 5000'),
+  SHUTDOWN_DRAIN_MS: integer(0, hourMs).default(10_000).describe('how long a shutdown lets requests finish'),
+  SHUTDOWN_CANCEL_MS: integer(0, hourMs)
+    .default(3_000)
+    .describe('how long a shutdown then waits for the requests it has cancelled'),
   SHUTDOWN_FLUSH_MS: integer(0, hourMs)
     .default(2_000)
-    .describe('for the database, telemetry and the log to close'),
+    .describe('how long the database, telemetry and the log may take to close'),
   DEBUG_CONTEXTS: z
     .stringbool({ error: 'must be true or false' })
     .meta({ allowed: 'true or false' })
     .optional()
-    .describe('whether `/debug/contexts` is offered; without it, where NODE_ENV is not `production`'),
-  NODE_ENV: text().optional().describe('`production` in the container'),
+    .describe('whether to serve `/debug/contexts`; by default, unless NODE_ENV is `production`'),
+  NODE_ENV: text().optional().describe('the container sets `production`'),
   LOG_LEVEL: z
     .enum(logLevels, { error: `must be one of ${logLevels.join(', ')}` })
     .meta({ allowed: logLevels.join(', ') })
     .default('info')
-    .describe('the least severe line that is written'),
+    .describe('least severe level that is logged'),
 })
 
-/** What the service runs with. Names that end in Ms are milliseconds, in Bytes bytes; a port of 0 is any free one. */
+/** The service's configuration. Names ending in Ms are milliseconds, in Bytes bytes. Port 0 picks a free one. */
 export type Config = ReturnType<typeof loadConfig>
 
 /**
  * Reads the environment. An empty variable counts as absent, as it does in compose files and `.env`.
- * @throws InvalidEnvironment that names every bad variable and what it must be
+ * @throws InvalidEnvironment naming every bad variable and its allowed values
  */
 export function loadConfig(env: Readonly<Record<string, string | undefined>>) {
   const given = withoutEmpty(env)
@@ -90,11 +112,11 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>) {
       requestTimeoutMs: e.REQUEST_TIMEOUT_MS,
       keepAliveMs: e.KEEP_ALIVE_TIMEOUT_MS,
       bodyMaxBytes: e.BODY_MAX_BYTES,
-      // Of all requests an upload takes longest to arrive.
+      // An upload takes longer to arrive than any other request.
       receiveTimeoutMs: e.UPLOAD_TIMEOUT_MS,
     },
     admin: { host: e.ADMIN_HOST, port: e.ADMIN_PORT },
-    // It shows the paths of requests: in production only where it is asked for.
+    // Off in production unless asked for: it shows the paths of requests.
     debugContexts: e.DEBUG_CONTEXTS ?? e.NODE_ENV !== 'production',
     database: { url: e.DATABASE_URL, poolMax: e.DATABASE_POOL_MAX },
     uploads: {
@@ -118,30 +140,30 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>) {
   }
 }
 
-/** SHUTDOWN_FLUSH_MS, or its default where that is no number: for a process that ends because its environment is bad. */
+/** SHUTDOWN_FLUSH_MS, or its default if it is invalid: a process that exits over a bad environment still flushes its log. */
 export function flushMsOf(env: Readonly<Record<string, string | undefined>>): number {
   const { SHUTDOWN_FLUSH_MS: variable } = Environment.shape
   return variable.safeParse(env['SHUTDOWN_FLUSH_MS']).data ?? variable.parse(undefined)
 }
 
-/** One variable as it is declared above, and what an environment says of it. */
+/** One variable as declared above, with its value in an environment. */
 export interface Setting {
   readonly name: string
   readonly unit: 'ms' | 'bytes' | undefined
-  /** Undefined where there is none. */
+  /** Undefined if the variable has none. */
   readonly default: string | undefined
   readonly required: boolean
-  /** What a value may be, in words. */
+  /** The allowed values, in words. */
   readonly allowed: string
   readonly description: string
-  /** What the service would run with, passwords hidden; undefined if it is not set and has no default. */
+  /** The value or the default, with passwords hidden; undefined if there is neither. */
   readonly value: string | undefined
   readonly given: boolean
-  /** Why the service would refuse to start with it. */
+  /** Why the service refuses to start with this value. */
   readonly problem: string | undefined
 }
 
-/** Every variable, in the order of the declaration. Never throws: a bad value is the `problem` of its setting. */
+/** Returns every variable in the order of declaration. Never throws: a bad value becomes the `problem` of its setting. */
 export function settings(env: Readonly<Record<string, string | undefined>>): Setting[] {
   const given = withoutEmpty(env)
   const issues = Environment.safeParse(given).error?.issues ?? []
@@ -163,14 +185,14 @@ export function settings(env: Readonly<Record<string, string | undefined>>): Set
   })
 }
 
-/** A variable without what its absence means. */
+/** The schema without its default. */
 function typeOf(schema: z.ZodType): z.ZodType {
   return schema instanceof z.ZodDefault || schema instanceof z.ZodOptional
     ? (schema.unwrap() as z.ZodType)
     : schema
 }
 
-/** Which variable is wrong and what is allowed, with the value that was given unless that may hold a password. */
+/** Names the variable, what is allowed, and the value unless it may hold a password. */
 function complaint(issue: z.core.$ZodIssue, given: Readonly<Record<string, string>>): string {
   const name = issue.path.join('.')
   const value = given[name]
@@ -182,13 +204,13 @@ function isSecret(name: string): boolean {
   return schema !== undefined && typeOf(schema).meta()?.['secret'] === true
 }
 
-/** The URL with its password, and every value of its query that may be one, hidden; nothing of what is no URL. */
+/** Hides the URL's password and every query value that may be one; hides all of a value that is no URL. */
 function withoutPassword(value: string): string {
   if (!URL.canParse(value)) return '***'
   const url = new URL(value)
   if (url.password !== '') url.password = '***'
   for (const name of url.searchParams.keys()) {
-    if (/pass|secret|token|key/i.test(name)) url.searchParams.set(name, '***')
+    if (/pass|pwd|auth|secret|token|key|options/i.test(name)) url.searchParams.set(name, '***')
   }
   return url.href
 }
@@ -215,7 +237,7 @@ function text() {
   return z.string().min(1).meta({ allowed: 'text' })
 }
 
-/** A URL as the `example`, with one of `protocols`. Secret, since it may hold a password. */
+/** A URL such as `example`, with one of `protocols`. Secret, since it may hold a password. */
 function url(example: string, protocols = /^/) {
   return z
     .string({ error: `is required: ${example}` })
@@ -225,7 +247,7 @@ function url(example: string, protocols = /^/) {
     .meta({ allowed: example, secret: true })
 }
 
-/** What the driver takes: a URL such as the `example`, also without a host, or the directory of a socket. It says what is wrong. */
+/** A connection string that the driver accepts: a URL such as `example`, with or without a host, or a socket's directory. */
 function databaseUrl(example: string) {
   return z
     .string({ error: `is required: ${example}` })
@@ -238,11 +260,12 @@ function databaseUrl(example: string) {
 }
 
 function faultOf(url: string): string | undefined {
-  if (!/^(postgres(ql)?:|socket:|\/)/.test(url)) return ''
+  if (!/^(postgres(ql)?:\/\/|socket:\/|\/)/i.test(url)) return ''
   try {
-    // It connects to nothing yet, but reads the certificates that the URL names.
-    new pg.Client(url)
-    return undefined
+    // The constructor does not connect, but it reads the certificates that the URL names.
+    const { host, port } = new pg.Client(url)
+    if (host.includes(',')) return ' (it names several hosts, the driver takes one)'
+    return Number.isInteger(port) ? undefined : ' (its port is no number)'
   } catch (error) {
     return error instanceof Error ? ` (${error.message})` : ''
   }

@@ -3,7 +3,7 @@ import type { Platform } from './platform/platform.ts'
 import type { Route } from './platform/http/route.ts'
 import { documentRoutes } from './documents/documents.routes.ts'
 
-/** The HTTP surface: everything the public listener answers, but for the pages that are made from it. */
+/** All routes of the public listener, except the API pages generated from them. */
 export function routes(platform: Platform): Route[] {
   return [...healthRoutes(platform), ...documentRoutes(platform)]
 }

@@ -1,7 +1,7 @@
 import type { Platform } from './platform/platform.ts'
 import type { Worker } from './platform/lifecycle/workers.ts'
 
-/** What works beside the requests, under the server context as they do: nothing, until `npm run add -- job`. */
+/** Background workers, which run under the server context as requests do. `npm run add -- job` adds the first. */
 export function workers(_platform: Platform): Worker[] {
   return []
 }

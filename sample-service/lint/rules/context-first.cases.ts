@@ -6,6 +6,11 @@ const imports = `import { withCancel, type CancelContext, type Context, type Lif
 
 check('context-first', contextFirst, {
   valid: [
+    {
+      name: 'parent of what a callee hands to a function',
+      code: `${imports}declare function transaction(ctx: Context, work: (ctx: Context) => void): void
+        export function f(parent: Context) { transaction(parent, (ctx) => { console.log(ctx.err) }) }`,
+    },
     { name: 'first and called ctx', code: `${imports}export function f(ctx: Context, id: string) {}` },
     { name: 'unused', code: `${imports}export const f = (_ctx: Context) => 1` },
     {

@@ -39,8 +39,15 @@ export const contextFirst = rule({
         const given = node.arguments.some(
           (argument) => argument.type === Type.Identifier && argument.name === name,
         )
-        return given && (types.isContext(node) || types.mustBeEnded(node))
+        return given && (types.isContext(node) || types.mustBeEnded(node) || handsOn(node))
       })
+    }
+
+    /** `db.transaction(parent, (q, ctx) => …)`: the callee derives, and hands the nearer one to the function. */
+    function handsOn(call: TSESTree.CallExpression): boolean {
+      return call.arguments.some(
+        (argument) => isFunction(argument) && argument.params.some((parameter) => types.isContext(parameter)),
+      )
     }
 
     function check(fn: Signature): void {

@@ -12,6 +12,10 @@ import { until } from '../context/until.ts'
 check('context-twin', contextTwin, {
   valid: [
     {
+      name: 'a stream under ctx, by another type',
+      code: `${imports}export async function f(ctx: Context, open: (ctx: Context) => Promise<Readable>) { const all: AsyncIterable<Buffer> = await open(ctx); for await (const one of all) console.log(one) }`,
+    },
+    {
       name: 'the signal taken out of ctx',
       code: `${imports}export function f(ctx: Context) { const { signal } = ctx; return fetch('http://a', { signal }) }`,
     },
@@ -55,6 +59,11 @@ check('context-twin', contextTwin, {
     },
   ],
   invalid: [
+    {
+      name: 'a stream by another type',
+      code: `${imports}export async function f(_ctx: Context, from: Readable) { for await (const one of from as AsyncIterable<Buffer>) console.log(one) }`,
+      errors: [{ messageId: 'stream' }],
+    },
     {
       name: 'for await over a stream',
       code: `${imports}export async function f(ctx: Context, stream: Readable) { for await (const part of stream) console.log(part, ctx.err) }`,

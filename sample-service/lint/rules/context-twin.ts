@@ -1,5 +1,5 @@
 import { AST_NODE_TYPES as Type, TSESLint, type TSESTree } from '@typescript-eslint/utils'
-import { ancestors, functionsAround, isFunction, isInside, walk } from '../nodes.ts'
+import { ancestors, bare, functionsAround, isFunction, isInside, walk } from '../nodes.ts'
 import { rule } from '../rule.ts'
 import { twins, type FunctionTwin } from '../twins.ts'
 import { contextVariables } from '../variables.ts'
@@ -57,11 +57,19 @@ export const contextTwin = rule({
       if (node.type !== Type.Identifier) return undefined
       const def = contexts.variableOf(node)?.defs[0]
       if (def === undefined) return { from: undefined, name: node.name }
-      if (def.parent?.type !== Type.ImportDeclaration) return undefined
+      if (def.parent?.type !== Type.ImportDeclaration) return promisified(def.node)
       const from = moduleOf(def.parent)
       if (def.node.type !== Type.ImportSpecifier) return { from, name: '*' }
       const { imported } = def.node
       return imported.type === Type.Identifier ? { from, name: imported.name } : undefined
+    }
+
+    /** `const run = promisify(execFile)` is execFile without its callback. */
+    function promisified(node: TSESTree.Node): ReturnType<typeof importedName> {
+      if (node.type !== Type.VariableDeclarator || node.init?.type !== Type.CallExpression) return undefined
+      const [given] = node.init.arguments
+      if (given === undefined || given.type === Type.SpreadElement) return undefined
+      return importedName(node.init.callee)?.name === 'promisify' ? importedName(given) : undefined
     }
 
     /** Whether it is given the signal of a context, or a context: here, in a constant, or by what made a constant. */
@@ -146,7 +154,8 @@ export const contextTwin = rule({
     }
 
     return {
-      'ForOfStatement[await=true]'({ right }: TSESTree.ForOfStatement) {
+      'ForOfStatement[await=true]'(node: TSESTree.ForOfStatement) {
+        const right = bare(node.right)
         if (!types.isStream(right)) return
         const [ctx] = contexts.visibleAt(right)
         if (ctx === undefined || isTied(right) || hasAfterFunc(right, ctx)) return
@@ -157,7 +166,8 @@ export const contextTwin = rule({
         if (twin === undefined) return
         const [ctx] = contexts.visibleAt(node)
         if (ctx === undefined || isWaitedFor(node) || hasAfterFunc(node, ctx)) return
-        if (node.arguments.some((given) => !isFunction(given) && isTied(given))) return
+        if (node.arguments.some((given) => !isFunction(given) && !types.isContent(given) && isTied(given)))
+          return
         const fix = pass(node, twin.options, ctx.name)
         context.report({
           node,

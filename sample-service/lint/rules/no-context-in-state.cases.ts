@@ -7,6 +7,10 @@ const imports = `import { withCancel, withTimeout, type Context, type Lifetime }
 check('no-context-in-state', noContextInState, {
   valid: [
     {
+      name: 'a child of a lifetime, ended by hand',
+      code: `${imports}export function f(serving: Lifetime) { const working = withCancel(serving); return () => { working.cancel() } }`,
+    },
+    {
       name: 'a task in a list of the call',
       code: `${imports}export function f(ctx: Context) { const tasks: (() => unknown)[] = []; tasks.push(() => ctx.err); return tasks.length }`,
     },
@@ -54,6 +58,11 @@ check('no-context-in-state', noContextInState, {
     },
   ],
   invalid: [
+    {
+      name: 'an object that is returned',
+      code: `${imports}export function f(ctx: Context) { return { ctx, startedAt: 1 } }`,
+      errors: [{ messageId: 'member' }],
+    },
     {
       name: 'on an object of the module',
       code: `${imports}const state = { current: undefined as unknown }

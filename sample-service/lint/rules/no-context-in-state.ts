@@ -64,7 +64,7 @@ export const noContextInState = rule({
       for (const scope of scopesOf(fn)) {
         for (const variable of scope.variables) {
           const [name] = variable.identifiers
-          if (name === undefined || types.isLifetime(name)) continue
+          if (name === undefined || types.isLifetime(name) || isOfLifetime(variable)) continue
           const [kept] = variable.references.filter(
             ({ identifier, init }) =>
               init !== true &&
@@ -74,6 +74,15 @@ export const noContextInState = rule({
           context.report({ node: kept.identifier, messageId: 'closure', data: { name: name.name } })
         }
       }
+    }
+
+    /** `const working = withCancel(serving)`: ended by hand, at the latest with what it hangs from. */
+    function isOfLifetime({ defs: [def] }: TSESLint.Scope.Variable): boolean {
+      if (def?.node.type !== Type.VariableDeclarator || def.node.init?.type !== Type.CallExpression)
+        return false
+      const [parent] = def.node.init.arguments
+      const derived = types.contextFunction(def.node.init) === 'withCancel'
+      return derived && parent !== undefined && types.isLifetime(parent)
     }
 
     /** The scope of the function's own body, blocks included, without those of the functions that live on. */
@@ -103,6 +112,14 @@ export const noContextInState = rule({
         node: TSESTree.VariableDeclarator,
       ) {
         if (!isMain && types.holdsContext(node.id)) context.report({ node: node.id, messageId: 'module' })
+      },
+      'ReturnStatement > ObjectExpression > Property, ArrowFunctionExpression > ObjectExpression.body > Property'(
+        node: TSESTree.Property,
+      ) {
+        const { value } = node
+        // Whoever gets what can be ended is to end it.
+        if (!types.isContext(value) || types.isLifetime(value) || types.mustBeEnded(value)) return
+        context.report({ node, messageId: 'member' })
       },
       AssignmentExpression({ left, right }) {
         const kept = keeps.keptBy(right)

@@ -10,6 +10,18 @@ declare function work(ctx: Context): Promise<void>
 check('no-lost-cancel', noLostCancel, {
   valid: [
     {
+      name: 'a group that both branches wait for',
+      code: `${imports}export async function f(ctx: Context, n: number) { using all = group(ctx); all.go(work); if (n > 0) { await all.wait() } else { console.log(n); await all.wait() } }`,
+    },
+    {
+      name: 'a group in a loop, waited for in each turn',
+      code: `${imports}export async function f(ctx: Context) { for (let n = 0; n < 2; n++) { using all = group(ctx); all.go(work); await all.wait() } }`,
+    },
+    {
+      name: 'content that was read, as a stream',
+      code: `${imports}export async function f(parent: Context, read: (ctx: Context) => Promise<string>) { using ctx = withTimeout(parent, 1); const text = await read(ctx); return { text } }`,
+    },
+    {
       name: 'put into a stack',
       code: `${imports}export function f(parent: Context, stack: DisposableStack) { const ctx = stack.use(withTimeout(parent, 1)); return ctx.err }`,
     },
@@ -90,6 +102,26 @@ check('no-lost-cancel', noLostCancel, {
     },
   ],
   invalid: [
+    {
+      name: 'a wait on one branch only',
+      code: `${imports}export async function f(ctx: Context, n: number) { using all = group(ctx); all.go(work); if (n > 0) await all.wait() }`,
+      errors: [{ messageId: 'wait' }],
+    },
+    {
+      name: 'work for a group that is over',
+      code: `${imports}export async function f(ctx: Context) { using all = group(ctx); all.go(work); await all.wait(); all.go(work) }`,
+      errors: [{ messageId: 'late' }],
+    },
+    {
+      name: 'an iterator that outlives the block',
+      code: `${imports}export function f(parent: Context, rows: (ctx: Context) => AsyncGenerator<number>) { using ctx = withTimeout(parent, 1); return rows(ctx) }`,
+      errors: [{ messageId: 'early' }],
+    },
+    {
+      name: 'a child that its caller cannot end',
+      code: `${imports}export function f(parent: Context): Context { return withTimeout(parent, 1) }`,
+      errors: [{ messageId: 'typed' }],
+    },
     {
       name: 'a group that nobody waits for',
       code: `${imports}export async function f(ctx: Context) { using all = group(ctx); all.go(work) }`,

@@ -1,7 +1,7 @@
 import { check } from '../support.ts'
 import { noSwallowedEnd } from './no-swallowed-end.ts'
 
-const imports = `import { Canceled, throwIfEnded, withTimeout, type Context } from '../context/context.ts'
+const imports = `import { Canceled, throwIfEnded, withoutCancel, withTimeout, type Context } from '../context/context.ts'
 import { sleep } from '../context/sleep.ts'
 declare function work(ctx: Context): Promise<number[]>
 declare const log: { warn(ctx: Context, message: string, details: object): void }
@@ -9,6 +9,10 @@ declare const log: { warn(ctx: Context, message: string, details: object): void 
 
 check('no-swallowed-end', noSwallowedEnd, {
   valid: [
+    {
+      name: 'a clean-up that was detached here',
+      code: `${imports}export async function f(parent: Context) { using ctx = withTimeout(withoutCancel(parent), 1); await work(ctx).catch(() => undefined) }`,
+    },
     {
       name: 'thrown on',
       code: `${imports}export async function f(ctx: Context) {
@@ -64,6 +68,16 @@ check('no-swallowed-end', noSwallowedEnd, {
     { name: 'err by identity', code: `${imports}export const f = ({ err }: Context) => err === Canceled` },
   ],
   invalid: [
+    {
+      name: 'another error in its place',
+      code: `${imports}export async function f(ctx: Context) { try { return await work(ctx) } catch { throw new Error('not found') } }`,
+      errors: [{ messageId: 'swallowed' }],
+    },
+    {
+      name: 'thrown on by the last attempt alone',
+      code: `${imports}export async function f(ctx: Context) { for (let n = 0; n < 5; n++) { try { await work(ctx) } catch (error) { if (n === 4) throw error } } }`,
+      errors: [{ messageId: 'swallowed' }],
+    },
     {
       name: 'an empty answer',
       code: `${imports}export async function f(ctx: Context) { try { return await work(ctx) } catch { return [] } }`,

@@ -1,6 +1,7 @@
 import { AST_NODE_TYPES as Type, TSESLint, type TSESTree } from '@typescript-eslint/utils'
 import { ancestors, isFunction, isInside, walk, type FunctionNode } from '../nodes.ts'
 import { rule } from '../rule.ts'
+import { contextVariables } from '../variables.ts'
 
 /**
  * The end of a context reaches its caller as what the work throws. A handler that gives an empty answer instead, or lets
@@ -16,6 +17,7 @@ export const noSwallowedEnd = rule({
   },
   create(context, types) {
     const { sourceCode } = context
+    const contexts = contextVariables(sourceCode, types)
     const nodesIn = (node: TSESTree.Node, into?: (fn: FunctionNode) => boolean) =>
       Array.from(walk(node, sourceCode.visitorKeys, into))
 
@@ -27,10 +29,18 @@ export const noSwallowedEnd = rule({
       for (const call of below) {
         if (call.type !== Type.CallExpression) continue
         const given = call.arguments.find((argument) => types.isContext(argument))
-        if (given === undefined || types.isLifetime(given)) continue
+        if (given === undefined || types.isLifetime(given) || isDetached(given)) continue
         if (awaited || types.isPromise(call)) return sourceCode.getText(given)
       }
       return undefined
+    }
+
+    /** A context that was detached here: its end is no caller's. */
+    function isDetached(given: TSESTree.Node): boolean {
+      return contexts.restsOn(
+        given,
+        (part) => part.type === Type.CallExpression && types.contextFunction(part) === 'withoutCancel',
+      )
     }
 
     /** Whether `handler` throws on, asks a context, or does the rest under one, which then tells. */
@@ -38,7 +48,7 @@ export const noSwallowedEnd = rule({
       return nodesIn(handler).some((node) => {
         switch (node.type) {
           case Type.ThrowStatement:
-            return true
+            return throwsOn(node, handler, caught)
           case Type.MemberExpression:
             return (
               node.property.type === Type.Identifier &&
@@ -57,6 +67,29 @@ export const noSwallowedEnd = rule({
             return isFunction(handler) && node === handler.body && mentions(node, caught) && !isBlock(node)
         }
       })
+    }
+
+    /** Whether it throws the error, or what a context says of it; not only where something else is so, too. */
+    function throwsOn(
+      node: TSESTree.ThrowStatement,
+      handler: TSESTree.Node,
+      caught: string | undefined,
+    ): boolean {
+      if (!mentions(node.argument, caught) && !asks(node.argument)) return false
+      for (const at of ancestors(node)) {
+        if (at === handler) return true
+        if (at.type === Type.IfStatement && !isDecided(at.test, caught)) return false
+      }
+      return true
+    }
+
+    /** Whether the error, or a context, decides. */
+    function isDecided(test: TSESTree.Node, caught: string | undefined): boolean {
+      return asks(test) || nodesIn(test).some((at) => at.type === Type.Identifier && at.name === caught)
+    }
+
+    function asks(node: TSESTree.Node): boolean {
+      return nodesIn(node).some((at) => types.isContext(at))
     }
 
     /** The parameter of a handler. */

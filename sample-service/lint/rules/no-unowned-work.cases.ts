@@ -5,6 +5,12 @@ const work = 'declare function work(): Promise<void>\n'
 
 check('no-unowned-work', noUnownedWork, {
   valid: [
+    {
+      name: 'failures of all settled that are read',
+      code: `${work}import type { Context } from '../context/context.ts'
+        declare function one(ctx: Context): Promise<number>
+        export async function f(ctx: Context) { const all = await Promise.allSettled([1].map(() => one(ctx))); return all.length }`,
+    },
     { name: 'awaited', code: `${work}export async function f() { await work().catch(() => undefined) }` },
     { name: 'returned', code: `${work}export const f = () => work().then(() => 1)` },
     { name: 'void of no promise', code: 'export const f = (stop: () => number) => void stop()' },
@@ -17,6 +23,20 @@ check('no-unowned-work', noUnownedWork, {
     },
   ],
   invalid: [
+    {
+      name: 'failures of all settled that nobody reads',
+      code: `${work}import type { Context } from '../context/context.ts'
+        declare function one(ctx: Context): Promise<number>
+        export async function f(ctx: Context) { await Promise.allSettled([1].map(() => one(ctx))) }`,
+      errors: [{ messageId: 'unread' }],
+    },
+    {
+      name: 'all of what has names',
+      code: `${work}import type { Context } from '../context/context.ts'
+        declare function one(ctx: Context): Promise<number>
+        export async function f(ctx: Context) { const a = one(ctx); const b = one(ctx); return await Promise.all([a, b]) }`,
+      errors: [{ messageId: 'left' }],
+    },
     {
       name: 'Promise.all over work',
       code: `import type { Context } from '../context/context.ts'

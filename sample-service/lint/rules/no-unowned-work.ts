@@ -1,5 +1,5 @@
 import { AST_NODE_TYPES as Type, TSESLint, type TSESTree } from '@typescript-eslint/utils'
-import { functionsAround, hasReason, walk } from '../nodes.ts'
+import { functionsAround, hasReason, isFunction, walk } from '../nodes.ts'
 import { rule } from '../rule.ts'
 import { contextVariables } from '../variables.ts'
 
@@ -14,6 +14,8 @@ export const noUnownedWork = rule({
     handled:
       'Its failure is handled, but nobody waits for this work. Await it, give it to a group, or say in a comment above why it may be left alone.',
     left: 'When one of these fails or is first, nobody waits for the others, and nothing ends them. Give them to a group (`workers.go((ctx) => …)`, `await workers.wait()`), or wait for all: Promise.allSettled.',
+    unread:
+      'Nobody looks at these failures, nor at the end of ctx among them. Read what comes of it, or give the work to a group.',
     await: 'Await it.',
   },
   create(context, types) {
@@ -26,13 +28,42 @@ export const noUnownedWork = rule({
     }
 
     /** Whether it starts work under a context of a call: a call that takes one, here or in the callback of a map. */
-    function isWork(node: TSESTree.Node): boolean {
-      return Array.from(walk(node, sourceCode.visitorKeys, () => true)).some(
-        (below) =>
+    function isWork(node: TSESTree.Node, seen = new Set<TSESTree.Node>()): boolean {
+      return Array.from(walk(node, sourceCode.visitorKeys, () => true)).some((below) => {
+        if (below.type === Type.Identifier) {
+          const value = valueOf(below)
+          if (value === undefined || seen.has(value)) return false
+          seen.add(value)
+          return isWork(value, seen)
+        }
+        return (
           below.type === Type.CallExpression &&
           types.contextFunction(below) !== 'ended' &&
           below.arguments.some(isUnderCall) &&
-          types.isPromise(below),
+          types.isPromise(below)
+        )
+      })
+    }
+
+    /** What a constant stands for, where that is a promise or a function. */
+    function valueOf(name: TSESTree.Identifier): TSESTree.Node | undefined {
+      const def = contexts.variableOf(name)?.defs[0]
+      if (def === undefined || def.type === TSESLint.Scope.DefinitionType.Parameter) return undefined
+      const { node } = def
+      const value =
+        node.type === Type.VariableDeclarator && node.id.type === Type.Identifier ? node.init : node
+      if (!value) return undefined
+      return isFunction(value) || (value.type === Type.CallExpression && types.isPromise(value))
+        ? value
+        : undefined
+    }
+
+    /** Whether it keeps its failures to itself: it has a handler for them. */
+    function handles(node: TSESTree.Node): boolean {
+      return Array.from(walk(node, sourceCode.visitorKeys, () => true)).some(
+        (below) =>
+          below.type === Type.TryStatement ||
+          (below.type === Type.MemberExpression && sourceCode.getText(below.property) === 'catch'),
       )
     }
 
@@ -101,6 +132,14 @@ export const noUnownedWork = rule({
         const all =
           node.callee.type === Type.MemberExpression && sourceCode.getText(node.callee.property) === 'all'
         if (work >= (all ? 2 : 1)) context.report({ node: node.callee, messageId: 'left' })
+      },
+      'ExpressionStatement > AwaitExpression > CallExpression[callee.object.name="Promise"][callee.property.name="allSettled"]'(
+        node: TSESTree.CallExpression,
+      ) {
+        const [given] = node.arguments
+        // What has a name may be waited for again.
+        if (given?.type !== Type.CallExpression || !isWork(given) || handles(given)) return
+        context.report({ node: node.callee, messageId: 'unread' })
       },
       UnaryExpression(node) {
         if (node.operator !== 'void' || !types.isPromise(node.argument)) return

@@ -15,6 +15,10 @@ function pass(nearest: string, code: string) {
 check('pass-context', passContext, {
   valid: [
     {
+      name: 'a detached context with a deadline, bound with using',
+      code: `${imports}export async function f(parent: Context) { using ctx = withTimeout(withoutCancel(parent), 5_000); await work(ctx) }`,
+    },
+    {
       name: 'a fallback when the nearer one may have timed out',
       code: `${imports}export async function f(parent: Context) {
           using ctx = withTimeout(parent, 1)
@@ -78,6 +82,11 @@ check('pass-context', passContext, {
     },
   ],
   invalid: [
+    {
+      name: 'the signal of an outer context, taken out',
+      code: `${imports}export async function f(ctx: Context) { const { signal } = ctx; await each(ctx, async () => { await fetch('http://a', { signal }) }) }`,
+      errors: [{ messageId: 'offered' }],
+    },
     {
       name: 'the signal of the older one',
       code: `${imports}export async function f(parent: Context) { using ctx = withTimeout(parent, 1); await work(ctx); return fetch('http://a', { signal: parent.signal }) }`,

@@ -40,7 +40,7 @@ export const passContext = rule({
 
     function check(node: Call): void {
       const called = types.contextFunction(node)
-      if (called === 'withoutCancel' && !hasReason(sourceCode, node))
+      if (called === 'withoutCancel' && !hasReason(sourceCode, node) && !isBounded(node))
         context.report({ node, messageId: 'detached' })
       if (called !== undefined && questions.has(called)) return
       for (const [index, parameter] of types.parameters(node).entries()) {
@@ -50,6 +50,13 @@ export const passContext = rule({
         if (!parameter.isLifetime) checkArgument(argument)
         else if (!types.isLifetime(argument)) reportLifetime(argument, parameter.name)
       }
+    }
+
+    /** `using ctx = withTimeout(withoutCancel(parent), ms)`: it has a deadline, and someone who ends it. */
+    function isBounded({ parent }: TSESTree.Node): boolean {
+      if (parent?.type !== Type.CallExpression || parent.parent.type !== Type.VariableDeclarator) return false
+      const { kind } = parent.parent.parent
+      return kind === 'using' && /^with(?:Timeout|Deadline)$/.test(types.contextFunction(parent) ?? '')
     }
 
     function checkArgument(given: TSESTree.Node): void {
@@ -193,6 +200,35 @@ export const passContext = rule({
       }
     }
 
+    /** `const { signal } = ctx`, used where another context is nearer or is offered. */
+    function checkSignal(node: TSESTree.VariableDeclarator): void {
+      const { init } = node
+      if (init?.type !== Type.Identifier || node.id.type !== Type.ObjectPattern || !types.isContext(init))
+        return
+      const outer = contexts.variableOf(init)
+      if (outer === undefined) return
+      for (const { identifier, init: first } of sourceCode
+        .getDeclaredVariables(node)
+        .flatMap((v) => v.references)) {
+        if (first === true || identifier.type !== Type.Identifier) continue
+        const nearest = nearerThan(outer, identifier)
+        const data = { name: `${outer.name}.signal`, nearest: `${nearest?.name ?? ''}.signal` }
+        if (nearest !== undefined) {
+          if (!isAttempted(nearest, identifier))
+            context.report({ node: identifier, messageId: 'older', data })
+          continue
+        }
+        const [around] = functionsAround(identifier)
+        if (
+          around !== undefined &&
+          around !== homeOf(outer) &&
+          around.type !== Type.FunctionDeclaration &&
+          types.ignoresContext(around)
+        )
+          context.report({ node: identifier, messageId: 'offered', data })
+      }
+    }
+
     /** `const server: Lifetime = withCancel(ctx)`, or `ctx as Lifetime`. */
     function checkClaim(node: TSESTree.Node, value: TSESTree.Node): void {
       const claimed = contexts.restsOn(
@@ -231,7 +267,9 @@ export const passContext = rule({
       'MemberExpression[property.name="signal"] > Identifier.object'(node: TSESTree.Identifier) {
         if (types.isContext(node) && !isInContextCall(node)) checkName(node)
       },
-      VariableDeclarator({ id, init }) {
+      VariableDeclarator(node) {
+        const { id, init } = node
+        checkSignal(node)
         if (init && id.type === Type.Identifier && id.typeAnnotation && types.isLifetime(id))
           checkClaim(id, init)
       },

@@ -1,5 +1,5 @@
 import { AST_NODE_TYPES as Type, type TSESTree } from '@typescript-eslint/utils'
-import { functionsAround } from '../nodes.ts'
+import { functionsAround, isFunction, isInside, type FunctionNode } from '../nodes.ts'
 import { rule } from '../rule.ts'
 
 const calls: ReadonlySet<string> = new Set(['run', 'transaction', 'stream'])
@@ -10,28 +10,67 @@ export const stayInTransaction = rule({
   messages: {
     outside:
       'This takes a second connection, outside of the transaction around it. Use the `q` that the transaction gives, or move this before or behind it.',
+    handed:
+      'What is given the database takes a second connection, outside of the transaction around it. Let it take `q: Queries`, or move this before or behind it.',
+    kept: '`{{name}}` is dead when its {{method}} has returned. Do what needs it in here, and return what comes of it.',
   },
   create(context, types) {
+    const { sourceCode } = context
+
     function method(node: TSESTree.CallExpression): string | undefined {
       const { callee } = node
       if (callee.type !== Type.MemberExpression || callee.property.type !== Type.Identifier) return undefined
-      return calls.has(callee.property.name) ? callee.property.name : undefined
+      return calls.has(callee.property.name) && types.isDatabase(callee.object)
+        ? callee.property.name
+        : undefined
     }
 
-    function isOnDatabase({ callee }: TSESTree.CallExpression): boolean {
-      return callee.type === Type.MemberExpression && types.isDatabase(callee.object)
+    function isInTransaction(node: TSESTree.Node): boolean {
+      return Array.from(functionsAround(node)).some(
+        ({ parent }) => parent.type === Type.CallExpression && method(parent) === 'transaction',
+      )
+    }
+
+    /** The query handle of `fn` in a place that outlives the call: returned, or put into a variable of the surroundings. */
+    function checkHandle(fn: FunctionNode, called: string): void {
+      const [q] = fn.params
+      if (q?.type !== Type.Identifier) return
+      const variable = sourceCode.getDeclaredVariables(fn).find(({ name }) => name === q.name)
+      for (const { identifier } of variable?.references ?? []) {
+        const { parent } = identifier
+        const returned =
+          parent.type === Type.ReturnStatement ? Array.from(functionsAround(parent))[0] === fn : parent === fn
+        const assigned =
+          parent.type === Type.AssignmentExpression &&
+          parent.right === identifier &&
+          !isDeclaredIn(fn, parent.left)
+        if (!returned && !assigned) continue
+        context.report({
+          node: identifier,
+          messageId: 'kept',
+          data: { name: q.name, method: `db.${called}` },
+        })
+      }
+    }
+
+    function isDeclaredIn(fn: FunctionNode, left: TSESTree.Node): boolean {
+      if (left.type !== Type.Identifier) return false
+      const reference = sourceCode.getScope(left).references.find(({ identifier }) => identifier === left)
+      const [declared] = reference?.resolved?.identifiers ?? []
+      return declared !== undefined && isInside(declared, fn)
     }
 
     return {
       CallExpression(node) {
-        if (method(node) === undefined) return
-        for (const fn of functionsAround(node)) {
-          const { parent } = fn
-          if (parent.type !== Type.CallExpression || method(parent) !== 'transaction') continue
-          if (!isOnDatabase(parent) || !isOnDatabase(node)) continue
-          context.report({ node, messageId: 'outside' })
+        const called = method(node)
+        if (called !== undefined) {
+          for (const given of node.arguments) if (isFunction(given)) checkHandle(given, called)
+          if (isInTransaction(node)) context.report({ node, messageId: 'outside' })
           return
         }
+        const handed = node.arguments.find((given) => types.isDatabase(given))
+        if (handed !== undefined && isInTransaction(node))
+          context.report({ node: handed, messageId: 'handed' })
       },
     }
   },

@@ -5,9 +5,9 @@ import { settings, type Setting } from '../../src/config.ts'
 import { root } from '../dev/service-process.ts'
 
 /**
- * What is written from src/config.ts, by its path.
- * @param rows the variables that it declares
- * @param read what the file at this path, from the service's root, is now
+ * Renders the files that list the variables of src/config.ts, by path.
+ * @param rows the variables to list
+ * @param read returns the current text of a file; the path is relative to the service's root
  */
 export async function renderPages(
   rows: readonly Setting[] = settings({}),
@@ -34,13 +34,13 @@ async function readme(declared: readonly Setting[], text: string): Promise<strin
   return format(written, { ...(await resolveConfig(path, { editorconfig: true })), filepath: path })
 }
 
-/** Keeps what it has of OpenTelemetry's own variables, which stand at its end. */
+/** Keeps OpenTelemetry's own variables at the end of the file. */
 function example(declared: readonly Setting[], text: string): string {
   const others = text.slice(text.indexOf("# OpenTelemetry's own variables."))
   const blocks = declared.map(entry)
   return [
-    '# Copy to .env for `npm run dev`; the environment comes first. Shown are the defaults.',
-    '# Names that end in _MS are milliseconds, in _BYTES bytes. Written by `npm run config -- --write`.',
+    '# Copy to .env for `npm run dev`. Variables of the environment override the file. The values below are the defaults.',
+    '# Names ending in _MS are milliseconds, in _BYTES bytes. `npm run config -- --write` writes this file.',
     '',
     ...blocks,
     '',

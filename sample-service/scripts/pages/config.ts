@@ -7,9 +7,9 @@ import { renderPages } from './config-pages.ts'
 import { root } from '../dev/service-process.ts'
 
 /**
- * `npm run config [-- --json]`: what the service would run with here, and where each value comes from; passwords hidden.
- * Exit 1 if it would refuse to start, with all that is wrong on stderr. `-- --write` writes the README's table and
- * .env.example from src/config.ts instead.
+ * `npm run config [-- --json]` prints each variable with its value here and the source of the value; passwords are hidden.
+ * If the service would refuse to start, it prints every problem to stderr and exits with 1. `-- --write` writes the
+ * README's table and .env.example from src/config.ts instead.
  */
 async function main(): Promise<number> {
   const flags = {
@@ -38,10 +38,10 @@ async function main(): Promise<number> {
   return problems.length === 0 ? 0 : 1
 }
 
-/** `.env` is read by `npm run dev` alone; `npm start` and the image know the environment only. */
+/** Only `npm run dev` reads `.env`; `npm start` and the image read the environment. */
 function sourceOf({ name, given, required, ...setting }: Setting): string {
   if (!given) return setting.default === undefined ? (required ? 'missing' : 'not set') : 'default'
-  // As in process.loadEnvFile, which the environment comes before, empty or not.
+  // As in process.loadEnvFile, a variable of the environment overrides the file, even if it is empty.
   return process.env[name] === undefined ? '.env' : 'environment'
 }
 

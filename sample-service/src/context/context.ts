@@ -232,6 +232,9 @@ type Known = Root | Branch | Value | Detached
 /** What hangs from a context, and ends with it. */
 type Child = Branch | Callback
 
+/** Characters of what is shown of a context. */
+const maxNameLength = 200
+
 /** Timers hold 31 bits of milliseconds: beyond, setTimeout fires after 1 ms. */
 const maxTimerMs = 2 ** 31 - 1
 
@@ -608,12 +611,19 @@ function onlyOnce(): () => boolean {
 
 function show(branch: Root | Branch, above: Value | undefined): LiveContext {
   return {
-    name: nameOf(branch, above),
+    name: cut(nameOf(branch, above)),
     ageMs: Math.round(performance.now() - branch.since),
     deadline: branch.deadline ?? null,
-    cause: branch.cause?.message ?? null,
+    cause: branch.cause === undefined ? null : cut(branch.cause.message),
     children: [],
   }
+}
+
+/** A name may hold what a client has sent, and there may be thousands. */
+function cut(text: string): string {
+  return text.length > maxNameLength
+    ? `${text.slice(0, maxNameLength).replace(/[\ud800-\udbff]$/, '')}…`
+    : text
 }
 
 /** What the values between a context and the one that owns it call it, else how it was derived. */

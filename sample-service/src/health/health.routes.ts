@@ -4,14 +4,14 @@ import type { Database } from '../platform/database/database.ts'
 import { route, type Route } from '../platform/http/route.ts'
 import type { Readiness } from '../platform/http/server.ts'
 
-/** A probe that takes longer is as good as no answer; Kubernetes gives up after 1 s by default. */
+/** Kubernetes gives a probe 1 s by default, so a slower answer is useless. */
 const checkTimeoutMs = 900
 
 const Check = z.object({ name: z.string(), ok: z.boolean(), detail: z.string().optional() })
 const Ready = z.object({ status: z.enum(['ready', 'not ready']), checks: z.array(Check) })
 const Alive = z.object({ status: z.literal('alive') })
 
-/** Kubernetes' probes: alive means the process turns, ready means it wants work and can do it. */
+/** The probes of Kubernetes. Alive: the event loop runs. Ready: the service accepts requests and its database answers. */
 export function healthRoutes(platform: { db: Database; readiness: Readiness }): Route[] {
   return [
     route({
@@ -53,11 +53,11 @@ async function checkDatabase(parent: Context, db: Database): Promise<z.input<typ
   try {
     const answer = await db.ping(ctx)
     if (answer === 'read-only') return { name: 'database', ok: false, detail: 'the database is read-only' }
-    // A pool that is full of work is no reason to send the work elsewhere: there it would meet the same database.
+    // A busy pool stays ready: another instance would use the same database.
     return { name: 'database', ok: true, ...(answer === 'busy' && { detail: 'all connections are in use' }) }
   } catch {
     throwIfEnded(parent)
-    // Why is in the log and on the spans; a probe is public.
+    // The probe is public, so only the log and the spans have the cause.
     return { name: 'database', ok: false, detail: `no answer within ${checkTimeoutMs} ms` }
   }
 }

@@ -105,8 +105,8 @@ function endOfNumber(text: string, start: number): number {
 }
 
 /**
- * Whether the number at `start` comes out as it went in. A fraction of 17 digits names one double and no other (IEEE 754),
- * and programs write such for 0.1; a whole number must be the same in each digit, for it may be an id.
+ * Whether the number at `start` comes out as it went in. A fraction may be written with up to 17 digits where the double is the
+ * same in each of them: programs write 0.10000000000000001 for 0.1. A whole number must come out as such, for it may be an id.
  */
 function isKept(text: string, start: number, end: number): boolean {
   // 15 digits are always kept. Shorter than 5, an exponent is too small to do harm: 9e99.
@@ -114,10 +114,12 @@ function isKept(text: string, start: number, end: number): boolean {
   const source = text.slice(start, end)
   if (source.length < 16 && !/e/i.test(source)) return true
   const sent = decimal(source)
-  const kept = decimal(String(Number(source)))
+  const double = Number(source)
+  const kept = decimal(String(double))
   if (sent === undefined || kept === undefined) return false
   if (sent.digits === kept.digits && sent.exponent === kept.exponent) return true
-  return sent.exponent < 0 && sent.digits.length <= 17 && kept.digits !== ''
+  const { length } = sent.digits
+  return sent.exponent < 0 && length <= 17 && decimal(double.toPrecision(length))?.digits === sent.digits
 }
 
 /** A number as `digits` times ten to the power of `exponent`, without zeros at either end; '' is zero. */

@@ -1,5 +1,5 @@
 /**
- * Promise: An answer says what is wrong with the request, and nothing of the inside.
+ * Promise: An error response names the mistake in the request and reveals no internals.
  * Go: handlers return an `error`, and one function writes it: `respond(w, statusOf(err), err)`
  * Held by: src/platform/http/boundary.ts, src/platform/problem.ts, src/platform/http/input.ts
  */
@@ -9,8 +9,8 @@ import { sharedService, type RunningService } from '../support/service.ts'
 
 const shared = sharedService({ probe: true, env: { BODY_MAX_BYTES: '1000' } })
 
-describe('an answer tells the client what is wrong, and nothing of the inside', () => {
-  test('an invalid query and body: 400 with each field and why', async () => {
+describe('a response:', () => {
+  test('an invalid query or body is 400 with the reason for each field', async () => {
     const service = shared()
 
     const response = await post(service, '/probe/echo?times=9', JSON.stringify({ text: 5 }))
@@ -21,7 +21,7 @@ describe('an answer tells the client what is wrong, and nothing of the inside', 
     expect(problem.errors.map((error) => error.field)).toEqual(['query.times', 'body.text'])
   })
 
-  test('a body that is no JSON: 400; another type: 415; a larger one: 413', async () => {
+  test('a malformed JSON body is 400, another content type 415, a body that is too large 413', async () => {
     const service = shared()
 
     expect((await post(service, '/probe/echo', '{')).status).toBe(400)
@@ -30,7 +30,7 @@ describe('an answer tells the client what is wrong, and nothing of the inside', 
     expect((await post(service, '/probe/echo', JSON.stringify({ text: 'x' }))).status).toBe(200)
   })
 
-  test('a body without end: 413, and the connection is closed on whoever goes on sending', async () => {
+  test('an endless body is 413, and the connection of a client that keeps sending is closed', async () => {
     const service = shared()
     const client = connection(service)
     const type = 'content-type: application/json\r\ntransfer-encoding: chunked'
@@ -46,7 +46,7 @@ describe('an answer tells the client what is wrong, and nothing of the inside', 
     expect(line).toMatchObject({ status: 413 })
   })
 
-  test('HEAD: the headers of GET and no body, streamed or not', async () => {
+  test('HEAD sends the headers of GET and no body, streamed or not', async () => {
     const service = shared()
 
     for (const path of ['/livez', '/probe/stream?seconds=30']) {
@@ -62,7 +62,7 @@ describe('an answer tells the client what is wrong, and nothing of the inside', 
     await eventually(async () => !(await liveContexts(service)).includes('/probe/stream'))
   })
 
-  test('no header of an answer repeats what was sent, save a sane request id', async () => {
+  test('no response header repeats what the client sent, except a valid request id', async () => {
     const service = shared()
     const client = connection(service)
     const lines = [
@@ -81,7 +81,7 @@ describe('an answer tells the client what is wrong, and nothing of the inside', 
     client.hangUp()
   })
 
-  test('a path that nothing answers: 404, with the request id', async () => {
+  test('an unknown path is 404 with the request id', async () => {
     const service = shared()
 
     const response = await fetch(`${service.url}/nowhere`, { headers: { 'x-request-id': 'mine' } })
@@ -91,7 +91,7 @@ describe('an answer tells the client what is wrong, and nothing of the inside', 
     expect(await response.json()).toMatchObject({ title: 'Not Found', requestId: 'mine' })
   })
 
-  test('a handler that leaves a group nobody waited for: 500, and the log names the place; its own 404 stands', async () => {
+  test('a handler that leaves a group unwaited is 500, and the log names the place; its own 404 stands', async () => {
     const service = shared()
 
     const left = await fetch(`${service.url}/probe/left-group?by=return`, {
@@ -106,7 +106,7 @@ describe('an answer tells the client what is wrong, and nothing of the inside', 
     expect((await fetch(`${service.url}/probe/left-group?by=exception`)).status).toBe(404)
   })
 
-  test('a failure: 500 without its message; the log has it with its stack', async () => {
+  test('a failure is 500 without its message; the log has the message and the stack', async () => {
     const service = shared()
 
     const response = await fetch(`${service.url}/probe/failure`, { headers: { 'x-request-id': 'failed' } })
@@ -125,7 +125,7 @@ describe('an answer tells the client what is wrong, and nothing of the inside', 
     ['a stream', 'stream', 'GET'],
     ['the HEAD of a stream', 'stream', 'HEAD'],
   ] as const)(
-    '%s with a header that cannot be sent: 500, and nothing of what was meant',
+    '%s with an invalid header is 500, and none of the intended response is sent',
     async ([, as, method]) => {
       const service = shared()
       const id = `unsendable-${as}-${method}`
@@ -157,13 +157,24 @@ describe('an answer tells the client what is wrong, and nothing of the inside', 
     'a name of a header',
     'Trailer',
     'Transfer-Encoding',
+    'a stream with Transfer-Encoding',
+    'a stream with Trailer',
+    'a stream with two lengths',
+    'a stream with the length 0x1',
+    'a stream with the length +1',
+    'a stream with the length 01',
+    'a stream with the length 1e0',
+    'a stream with the length -1',
+    'a stream with no length',
+    'a stream with the length x',
+    'a web stream with the length 0x1',
     'a locked body',
     'a body that was read',
     'a problem of status 99',
     'a problem with a header',
   ]
   test.for(odd)(
-    'an answer that cannot be (%s): 500, promised or not, and the service goes on',
+    'a response that HTTP does not allow (%s) is 500, whether the handler is async or not, and the service keeps running',
     async (what) => {
       const service = shared()
       for (const as of ['response', 'promise']) {
@@ -189,7 +200,7 @@ describe('an answer tells the client what is wrong, and nothing of the inside', 
     ['blob', '7'],
     ['blob', '3'],
   ])(
-    'a stream (%s) that has not the length it says (%s): the connection is closed, and the log has an error',
+    'a stream (%s) whose length differs from its content-length (%s) closes the connection and logs an error',
     async ([of, says]) => {
       const service = shared()
       const id = `length-${of}-${says}`
@@ -206,8 +217,29 @@ describe('an answer tells the client what is wrong, and nothing of the inside', 
     },
   )
 
+  test.for(['a stream of numbers', 'a stream of bytes, then objects', 'a stream of objects'])(
+    'a body that cannot be (%s): the connection is closed, and the service goes on',
+    async (what) => {
+      const service = shared()
+      const id = what.replaceAll(' ', '-')
+      const client = connection(service)
+      const headers = `Host: localhost\r\nx-request-id: ${id}`
+
+      client.send(
+        `GET /probe/odd?as=response&what=${encodeURIComponent(what)} HTTP/1.1\r\n${headers}\r\n\r\n`,
+      )
+
+      // The last chunk would say that the answer is whole.
+      expect(await client.closed).not.toContain('\r\n0\r\n')
+      const line = await service.line(({ requestId }) => requestId === id)
+      expect(line).toMatchObject({ level: 'error', status: 200, err: { type: 'TypeError' } })
+      expect((await fetch(`${service.url}/livez`)).status).toBe(200)
+      expect(service.log.filter(({ msg }) => msg === 'unhandled fault')).toEqual([])
+    },
+  )
+
   test.for(['text', 'bytes', 'nothing'])(
-    'a body (%s) that has not the length it says: 500, before a byte is sent',
+    'a body (%s) whose length differs from its content-length is 500 before a byte is sent',
     async (of) => {
       const service = shared()
       for (const says of ['7', '3']) {
@@ -221,7 +253,7 @@ describe('an answer tells the client what is wrong, and nothing of the inside', 
     },
   )
 
-  test('a body has the length it says, of whatever it is', async () => {
+  test('a body of any kind that matches its content-length is sent', async () => {
     const service = shared()
     for (const of of ['node', 'web', 'blob', 'text', 'bytes']) {
       const response = await fetch(`${service.url}/probe/length?of=${of}&says=5`)
@@ -231,7 +263,7 @@ describe('an answer tells the client what is wrong, and nothing of the inside', 
     }
   })
 
-  test('a web stream that nobody reads is cancelled: HEAD, 304, a client that left, an answer that comes too late', async () => {
+  test('a web stream that nobody reads is cancelled: HEAD, 304, a client that hung up, an answer after the deadline', async () => {
     const service = shared()
     const url = `${service.url}/probe/web-stream`
 
@@ -256,7 +288,7 @@ describe('an answer tells the client what is wrong, and nothing of the inside', 
   })
 
   test.for(['node', 'web'])(
-    'a stream (%s) that fails in the middle: no hang-up, but an error of ours',
+    'a stream (%s) that fails midway counts as an error of the service, not as a hang-up',
     async (of) => {
       const service = shared()
       const id = `broken-${of}`

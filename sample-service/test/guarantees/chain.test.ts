@@ -1,5 +1,5 @@
 /**
- * Promise: What one service does for another ends with it: one hang-up, one deadline, one trace.
+ * Promise: A call to another service ends with its request: one hang-up, one deadline, one trace.
  * Go: `http.NewRequestWithContext(ctx, method, url, body)`
  * Held by: src/platform/client/client.ts, src/platform/client/attempt.ts
  */
@@ -11,15 +11,15 @@ import { startCollector, type ReceivedSpan } from '../support/otlp.ts'
 import { sharedService, startService } from '../support/service.ts'
 
 const first = sharedService({ probe: true })
-/** Its own deadline is far away: what ends its requests comes from the first. */
+/** Its own deadline is far away, so that only the first service ends its requests. */
 const second = sharedService({ probe: true, env: { REQUEST_TIMEOUT_MS: '60000' } })
 
-/** The URL at `first` whose answer is the one that it got from `second` for `path`. */
+/** The URL at `first` that returns the answer of `second` for `path`. */
 function through(path: string, from = first().url, to = second().url): string {
   return `${from}/probe/relay?to=${encodeURIComponent(to + path)}`
 }
 
-test('a client of the first that hangs up takes the statement of the second with it', async () => {
+test('a client that hangs up on the first service ends the statement of the second', async () => {
   const request = open(through('/probe/query?seconds=30'), 'GET', { 'x-request-id': 'left-us-both' })
   await eventually(async () => (await running(second(), 'pg_sleep')) === 1)
 
@@ -33,7 +33,7 @@ test('a client of the first that hangs up takes the statement of the second with
   }
 })
 
-test('the deadline of the first, less what it used, is that of the second', async () => {
+test('the second service gets what is left of the deadline of the first', async () => {
   const sentAt = Date.now()
 
   const response = await fetch(`${through('/probe/deadline')}&afterMs=100`, {
@@ -48,7 +48,7 @@ test('the deadline of the first, less what it used, is that of the second', asyn
   expect(deadline).toBeLessThanOrEqual(Date.now() + 3_000 - used)
 })
 
-test('a deadline that passes is a 504 of both, and the second does not outlive the first', async () => {
+test('when the deadline passes, both services answer 504, and the second does not outlive the first', async () => {
   const response = await fetch(through('/probe/query?seconds=30'), {
     headers: { 'x-request-id': 'late', 'x-envoy-expected-rq-timeout-ms': '1000' },
   })
@@ -94,19 +94,22 @@ test('it is one trace: the second’s request hangs from the first’s call, and
 test.for([
   { does: 'fails', path: '/probe/failure', said: 'answered 500' },
   { does: 'knows nothing of it', path: '/nowhere', said: 'answered 404' },
-])('a second that $does is a 502 of the first: its log says why, its client learns nothing', async (one) => {
-  const id = one.path.slice(1)
+])(
+  'when the second service $does, the first answers 502, logs the cause, and hides it from its client',
+  async (one) => {
+    const id = one.path.slice(1)
 
-  const response = await fetch(through(one.path), { headers: { 'x-request-id': id } })
+    const response = await fetch(through(one.path), { headers: { 'x-request-id': id } })
 
-  expect(response.status).toBe(502)
-  expect(await response.text()).not.toContain(new URL(second().url).host)
-  const line = await first().line((entry) => entry['requestId'] === id)
-  expect(line).toMatchObject({ status: 502, err: { type: 'CallFailed' } })
-  expect(JSON.stringify(line)).toContain(one.said)
-})
+    expect(response.status).toBe(502)
+    expect(await response.text()).not.toContain(new URL(second().url).host)
+    const line = await first().line((entry) => entry['requestId'] === id)
+    expect(line).toMatchObject({ status: 502, err: { type: 'CallFailed' } })
+    expect(JSON.stringify(line)).toContain(one.said)
+  },
+)
 
-test('a second that is gone is a 503 of the first: try again later', async () => {
+test('when the second service is gone, the first answers 503 with Retry-After', async () => {
   const nobody = createServer()
   await once(nobody.listen(0, '127.0.0.1'), 'listening')
   const { port } = nobody.address() as AddressInfo

@@ -1,5 +1,5 @@
 /**
- * Promise: A wall clock that is set, forward or back, lengthens no request and cuts none short.
+ * Promise: Setting the wall clock, forward or back, changes no deadline of a running request.
  * Go: `time.Now()` has a monotonic reading, which timers go by
  * Held by: src/context/context.ts, src/platform/database/transaction.ts
  */
@@ -9,14 +9,14 @@ import { startService } from '../support/service.ts'
 
 const hourMs = 3_600_000
 
-/** A module that sets the wall clock of its process by `ms` milliseconds at SIGUSR2. The monotonic one is nobody's to set. */
+/** A module that moves the wall clock of its process by `ms` milliseconds at SIGUSR2. Nothing can set the monotonic clock. */
 function settingClock(ms: number): string {
   const source = `const now = Date.now; let ahead = 0; Date.now = () => now() + ahead; process.on('SIGUSR2', () => { ahead = ${ms} })`
   return `--import data:text/javascript,${encodeURIComponent(source)}`
 }
 
 test.for([hourMs, -hourMs])(
-  'requests under way when the clock is set by %i ms end as ever',
+  'setting the clock by %i ms does not change when running requests end',
   async (ms, t) => {
     const env = { NODE_OPTIONS: settingClock(ms), REQUEST_TIMEOUT_MS: '3000' }
     const service = await startService(t, { probe: true, env })

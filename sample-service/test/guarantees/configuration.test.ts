@@ -1,5 +1,5 @@
 /**
- * Promise: What can be set is described in one place, and printed with where it comes from and without passwords.
+ * Promise: One place declares every variable, and a command prints each with its source and without passwords.
  * Go: `flag.PrintDefaults`, and `url.URL.Redacted`
  * Held by: src/config.ts, scripts/pages/config.ts
  */
@@ -13,13 +13,13 @@ import { InvalidEnvironment, loadConfig, settings } from '../../src/config.ts'
 const root = join(import.meta.dirname, '../..')
 const url = 'postgres://service:hidden-1@db:5432/app?sslpassword=hidden-2'
 
-test('the README and .env.example are what src/config.ts says', async () => {
+test('the README and .env.example match src/config.ts', async () => {
   for (const [path, text] of Object.entries(await renderPages())) {
     expect(await readFile(join(root, path), 'utf8'), `${path}: run npm run config -- --write`).toBe(text)
   }
 })
 
-test('every variable has a description, and what is allowed; a default is allowed', () => {
+test('every variable has a description and allowed values, and its default is one of them', () => {
   for (const { name, allowed, description } of settings({})) {
     expect(description, name).not.toBe('')
     expect(allowed, name).not.toMatch(/undefined|^$/)
@@ -28,7 +28,7 @@ test('every variable has a description, and what is allowed; a default is allowe
   expect(loadConfig({ ...defaults, DATABASE_URL: url })).toEqual(loadConfig({ DATABASE_URL: url }))
 })
 
-test('all bad values are told at once: what is allowed, what was given, and no password', () => {
+test('all bad values are reported at once, each with the allowed and the given value but no password', () => {
   const env = {
     PORT: '65536',
     UPLOAD_WORKERS: '0x2',
@@ -53,9 +53,10 @@ test.for([
   'postgres://user@/db?host=/run/postgresql',
   'postgres://user:p%40ss@[::1]:6432/db?sslmode=disable',
   'postgresql:///db',
+  'POSTGRES://user@db/app',
   'socket:/run/postgresql?db=app&encoding=utf8',
   '/run/postgresql app',
-])('DATABASE_URL may be what the driver takes: %s', (url) => {
+])('DATABASE_URL accepts what the driver accepts: %s', (url) => {
   expect(loadConfig({ DATABASE_URL: url }).database.url).toBe(url)
   expect(settings({ DATABASE_URL: url }).find(({ name }) => name === 'DATABASE_URL')?.problem).toBeUndefined()
 })
@@ -63,6 +64,10 @@ test.for([
 test.for([
   ['host=db dbname=app', ''],
   ['db.example', ''],
+  ['postgres:/user:hidden@db/app', ''],
+  ['socket:user:hidden@/run/postgresql?db=app', ''],
+  ['postgres://user:hidden@a,b/app', ' (it names several hosts, the driver takes one)'],
+  ['postgres://user:hidden@db/app?port=abc', ' (its port is no number)'],
   ['postgres://user:hidden#1@db/app', ' (Invalid URL)'],
   ['postgres://a:1,b:2/app', ' (Invalid URL)'],
   [
@@ -70,7 +75,7 @@ test.for([
     ` (ENOENT: no such file or directory, open '/nowhere/ca.pem')`,
   ],
 ] as const)(
-  'what it does not take is refused, with the reason and without the password: %s',
+  'DATABASE_URL refuses anything else, with the reason and without the password: %s',
   ([url, reason]) => {
     expect(() => loadConfig({ DATABASE_URL: url })).toThrow(
       new InvalidEnvironment(
@@ -80,7 +85,15 @@ test.for([
   },
 )
 
-test('npm run config prints each value, its unit, where it comes from and its range; passwords are hidden', async () => {
+test.for(['options=-c%20app.key%3Dhidden', 'pwd=hidden', 'sslpassword=hidden'])(
+  'a setting shows nothing of its query that may be a secret: %s',
+  (query) => {
+    const shown = settings({ DATABASE_URL: `postgres://user@db/app?${query}` })
+    expect(JSON.stringify(shown)).not.toContain('hidden')
+  },
+)
+
+test('npm run config prints each value with its unit, source and range, and hides passwords', async () => {
   const table = await config([], { DATABASE_URL: url, REQUEST_TIMEOUT_MS: '500' })
   expect(table.code).toBe(0)
   expect(table.stdout).toMatch(/^variable +value +unit +from +allowed$/m)

@@ -1,5 +1,5 @@
 /**
- * Promise: The requests of one connection are served in turn, and each has a context of its own.
+ * Promise: The requests of one connection are served in order, and each has its own context.
  * Go: `net/http` serves a connection in one goroutine, and makes a context for each request
  * Held by: src/platform/http/in-turn.ts, src/platform/http/boundary.ts
  */
@@ -52,7 +52,7 @@ test('each request of a connection has a context of its own', async () => {
   expect(first).not.toHaveProperty('cause')
 })
 
-test('requests that are sent ahead are served in their order', async () => {
+test('pipelined requests are served in order', async () => {
   const client = connection(shared())
 
   client.send(get('/probe/query?seconds=0.2', 'slow') + get('/livez', 'quick') + get('/nowhere', 'last'))
@@ -67,7 +67,7 @@ test('requests that are sent ahead are served in their order', async () => {
   client.hangUp()
 })
 
-test('one that is refused before it reaches a route does not hold up those behind it', async () => {
+test('a pipelined request that is refused before it reaches a route does not block those behind it', async () => {
   const client = connection(shared())
 
   client.send('GET /livez HTTP/1.1\r\nHost: a b\r\n\r\n' + get('/livez', 'behind'))
@@ -76,7 +76,7 @@ test('one that is refused before it reaches a route does not hold up those behin
   client.hangUp()
 })
 
-test('one whose turn has not come when the client hangs up never runs, and leaves nothing', async (t) => {
+test('a pipelined request that still waits when the client hangs up never runs and leaves nothing behind', async (t) => {
   const service = await startService(t, { probe: true })
   const client = connection(service)
   client.send(get('/probe/query?seconds=30', 'before') + get('/probe/query?seconds=29', 'behind'))
@@ -110,7 +110,7 @@ test.for([
   expect(await client.closed).toContain(`HTTP/1.1 ${status} `)
 })
 
-test('HTTP/2 is not offered: its preface is refused, and an upgrade is answered in HTTP/1.1', async () => {
+test('HTTP/2 is not offered: the preface is refused, and an upgrade gets an HTTP/1.1 answer', async () => {
   const preface = connection(shared())
   preface.send('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')
   expect(await preface.closed).toMatch(/^HTTP\/1.1 400 /)

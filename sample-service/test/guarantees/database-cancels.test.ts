@@ -1,5 +1,5 @@
 /**
- * Promise: The cancel of a statement reaches its backend and hits no other statement, over the control connection and, where that cannot be, with a CancelRequest.
+ * Promise: A cancel reaches its backend and hits no other statement, over the control connection or, if that fails, with a CancelRequest.
  * Go: pgx cancels with a CancelRequest, and closes the connection
  * Held by: src/platform/database/cancel.ts, src/platform/database/control.ts, src/platform/database/packet.ts
  */
@@ -18,7 +18,7 @@ import type { Link } from '../support/proxy.ts'
 import { recordedLog, type RecordedLog } from '../support/recorded-log.ts'
 
 describe('over the control connection', () => {
-  test('the first cancel opens it, those after it use it, and the pool closes it', async (t) => {
+  test('the first cancel opens the connection, later ones reuse it, and the pool closes it', async (t) => {
     const { ctx, proxy, active } = await openTestDatabase(t, 1)
     const options = { url: proxy.url, poolMax: 1, applicationName: 'subject' }
     const db = await openDatabase(ctx, recordedLog(), options)
@@ -33,7 +33,7 @@ describe('over the control connection', () => {
     await eventually(async () => proxy.links.size === 1)
   })
 
-  test('a storm of cancels opens one connection, and no CancelRequest', async (t) => {
+  test('a storm of cancels opens one connection and sends no CancelRequest', async (t) => {
     const { ctx, db, proxy, active } = await openTestDatabase(t, 12)
     using all = withCancel(ctx)
     const sleeping = Array.from({ length: 12 }, () => sleep(all, db))
@@ -46,7 +46,7 @@ describe('over the control connection', () => {
     expect(await active()).toBe(0)
   })
 
-  test('a cancel that is not answered yet keeps the connection of its statement, which has ended', async (t) => {
+  test('while a cancel is unanswered, the connection of its ended statement is not reused', async (t) => {
     const { ctx, db, proxy, active } = await openTestDatabase(t, 1)
     await cancelOne(ctx, db, active)
     const held = whenToldTo()
@@ -71,7 +71,7 @@ describe('over the control connection', () => {
     expect(proxy.seen).toEqual({ session: 2, cancel: 0, tls: 0 })
   })
 
-  test('its lifetime ends, and the next cancel opens another', async (t) => {
+  test('when its lifetime is over, the next cancel opens a new one', async (t) => {
     const { ctx, db, proxy, active } = await openTestDatabase(t, 1)
     vi.useFakeTimers({ shouldAdvanceTime: true, toFake: ['setTimeout', 'clearTimeout'] })
     t.onTestFinished(() => void vi.useRealTimers())
@@ -85,7 +85,7 @@ describe('over the control connection', () => {
     expect(proxy.seen).toEqual({ session: 4, cancel: 0, tls: 0 })
   })
 
-  test('a number that another process has by now cancels nothing: the statement gets a CancelRequest', async (t) => {
+  test('a pid that now belongs to another process is not cancelled: the statement gets a CancelRequest', async (t) => {
     const { ctx, db, proxy, active } = await openTestDatabase(t, 1)
     const log = recordedLog()
     const other = await openDatabase(ctx, log, { url: proxy.url, poolMax: 1, applicationName: 'stranger' })
@@ -108,7 +108,7 @@ describe('over the control connection', () => {
     expect(proxy.seen).toEqual({ session: 3, cancel: 1, tls: 0 })
   })
 
-  test('a role that may not cancel: a CancelRequest, and one line that says why', async (t) => {
+  test('if the role may not cancel, a CancelRequest is sent and the reason is logged once', async (t) => {
     const log = recordedLog()
     const { ctx, db, proxy, active, observer } = await openTestDatabase(t, 1, { log, role: '' })
     await observer.query('revoke execute on function pg_cancel_backend from public')
@@ -120,7 +120,7 @@ describe('over the control connection', () => {
     expectWarnings(log, ['permission denied for function pg_cancel_backend'])
   })
 
-  test('a role whose connections act as another role', async (t) => {
+  test('a role whose connections act as another role can cancel', async (t) => {
     const { ctx, db, proxy, active } = await openTestDatabase(t, 1, {
       role: 'in role pg_monitor',
       actsAs: 'pg_monitor',
@@ -131,7 +131,7 @@ describe('over the control connection', () => {
     expect(proxy.seen).toMatchObject({ cancel: 1, tls: 0 })
   })
 
-  test('no slot is left for it: a CancelRequest, and the connections of the pool stay', async (t) => {
+  test('if Postgres has no free slot, a CancelRequest is sent and the pool keeps its connections', async (t) => {
     const log = recordedLog()
     const { ctx, db, proxy, active } = await openTestDatabase(t, 1, { log, role: 'connection limit 1' })
 
@@ -143,7 +143,7 @@ describe('over the control connection', () => {
     expectWarnings(log, [expect.stringContaining('too many connections for role') as string])
   })
 
-  test('it cannot be reached: a CancelRequest as soon as Postgres can be reached again', async (t) => {
+  test('if Postgres is unreachable, a CancelRequest is sent as soon as it is reachable again', async (t) => {
     const { ctx, db, proxy, active } = await openTestDatabase(t, 1)
     await proxy.refuse()
     using request = withCancel(ctx)
@@ -158,7 +158,7 @@ describe('over the control connection', () => {
     expect(proxy.seen).toEqual({ session: 1, cancel: 1, tls: 0 })
   })
 
-  test('it is lost before it has answered: a CancelRequest, and the connection of the statement is closed', async (t) => {
+  test('if the control connection is lost before it answers, a CancelRequest is sent and the connection of the statement is closed', async (t) => {
     const log = recordedLog()
     const { ctx, db, proxy, active } = await openTestDatabase(t, 1, { log })
     await cancelOne(ctx, db, active)
@@ -176,7 +176,7 @@ describe('over the control connection', () => {
     ).toHaveLength(1)
   })
 
-  test('it does not answer: a CancelRequest within seconds, and what it hears late hits nobody', async (t) => {
+  test('if the control connection does not answer, a CancelRequest is sent within seconds, and a late cancel hits no statement', async (t) => {
     const { ctx, db, proxy, active } = await openTestDatabase(t, 1)
     await cancelOne(ctx, db, active)
     const held = whenToldTo()
@@ -191,7 +191,7 @@ describe('over the control connection', () => {
     expect(proxy.seen).toEqual({ session: 3, cancel: 1, tls: 0 })
   })
 
-  test('a statement that has ended does not wait behind a cancel that is not answered', async (t) => {
+  test('a statement that has ended does not wait for an unanswered cancel', async (t) => {
     const { ctx, db, proxy, active } = await openTestDatabase(t, 3)
     await cancelOne(ctx, db, active)
     const held = whenToldTo()
@@ -213,10 +213,10 @@ describe('over the control connection', () => {
   })
 })
 
-describe('with a CancelRequest', () => {
+describe('with a CancelRequest:', () => {
   const pooler = { pooler: true } as const
 
-  test('it is written, and its connection is left to the server to close, as libpq does', async (t) => {
+  test('the request is written, and the server closes its connection, as with libpq', async (t) => {
     const { ctx, db, proxy, active } = await openTestDatabase(t, 1, pooler)
     const links: Link[] = []
     proxy.toServer = (link) => {
@@ -231,7 +231,7 @@ describe('with a CancelRequest', () => {
     expect(links.filter(({ halfClosed }) => halfClosed)).toEqual([])
   })
 
-  test('one that was sent and then lost may still arrive: its backend gets no other statement', async (t) => {
+  test('a request that was lost after it was sent may still arrive, so its backend gets no other statement', async (t) => {
     const { ctx, db, proxy, active } = await openTestDatabase(t, 1, pooler)
     await cancelOne(ctx, db, active)
     const late = whenToldTo()
@@ -255,7 +255,7 @@ describe('with a CancelRequest', () => {
     await expect(innocent).resolves.toMatchObject({ rows: [{ how: 'well' }] })
   })
 
-  test('a statement that has ended does not wait behind cancels that the network swallows', async (t) => {
+  test('a statement that has ended does not wait for cancels that the network swallows', async (t) => {
     const { ctx, db, proxy, active } = await openTestDatabase(t, 5, pooler)
     const never = whenToldTo()
     proxy.toServer = (link) => (link.kind === 'cancel' ? never.promise : undefined)
@@ -279,7 +279,7 @@ describe('with a CancelRequest', () => {
     await four
   })
 
-  test('one that could not be sent is sent when it can be, and its connection stays', async (t) => {
+  test('a request that could not be sent is sent later, and the connection of the statement stays', async (t) => {
     const { ctx, db, proxy, active } = await openTestDatabase(t, 1, pooler)
     await proxy.refuse()
     using request = withCancel(ctx)
@@ -295,7 +295,7 @@ describe('with a CancelRequest', () => {
     expect(proxy.seen).toEqual({ session: 1, cancel: 1, tls: 0 })
   })
 
-  test('one that can never be sent is one line with the reason, and its connection is closed', async (t) => {
+  test('if a request can never be sent, the reason is logged once and the connection of the statement is closed', async (t) => {
     const log = recordedLog()
     const { ctx, db, proxy, active } = await openTestDatabase(t, 1, { pooler: true, log })
     await proxy.refuse()
@@ -310,7 +310,7 @@ describe('with a CancelRequest', () => {
     expect(db.stats().total).toBe(0)
   })
 
-  test('a cancel that is on its way as the result arrives keeps its connection until it has arrived as well', async (t) => {
+  test('if the result arrives first, the connection is not reused until the cancel has arrived too', async (t) => {
     const { ctx, db, proxy, active } = await openTestDatabase(t, 1, pooler)
     const held = whenToldTo()
     proxy.toServer = (link) => (link.kind === 'cancel' ? held.promise : undefined)
@@ -336,7 +336,7 @@ describe('with a CancelRequest', () => {
     expect(proxy.seen).toEqual({ session: 1, cancel: 1, tls: 0 })
   })
 
-  test('a cancel that Postgres did not hear is sent again', async (t) => {
+  test('a cancel that Postgres missed is sent again', async (t) => {
     const { ctx, db, proxy, active } = await openTestDatabase(t, 1, pooler)
     proxy.toServer = (link) => (link.kind === 'cancel' && proxy.seen.cancel < 3 ? 'lose' : undefined)
     using request = withCancel(ctx)
@@ -370,7 +370,7 @@ describe('with a CancelRequest', () => {
     expect(db.stats()).toEqual({ total: 1, idle: 1, waiting: 0 })
   })
 
-  test('a statement whose cancel cannot be delivered holds up nobody: its connection is closed', async (t) => {
+  test('a statement whose cancel cannot be delivered blocks nobody: its connection is closed', async (t) => {
     const log = recordedLog()
     const { ctx, db, proxy, active } = await openTestDatabase(t, 1, { pooler: true, log })
     proxy.toServer = (link) => {
@@ -447,7 +447,7 @@ test.for([
   ['over the control connection', {}],
   ['with CancelRequests', { pooler: true }],
 ] as const)(
-  'two thousand cancels on a small pool hit no neighbour, and leave nothing behind: %s',
+  'two thousand cancels on a small pool hit no other statement and leave nothing behind: %s',
   async ([, how], t) => {
     const { ctx, db, active } = await openTestDatabase(t, 4, how)
     let ended = false
@@ -476,7 +476,7 @@ test.for([
   },
 )
 
-/** Has one statement cancelled while it runs. */
+/** Cancels one statement while it runs. */
 async function cancelOne(ctx: Context, db: Database, active: () => Promise<number>): Promise<void> {
   using request = withCancel(ctx)
   const sleeping = db.run(request, (q) => q.execute(sql`select pg_sleep(30)`))
@@ -490,7 +490,7 @@ function sleep(ctx: Context, db: Database): Promise<unknown> {
   return db.run(ctx, (q) => q.execute(sql`select pg_sleep(30)`)).catch((error: unknown) => error)
 }
 
-/** A promise that is kept when `goOn` is called. */
+/** A promise that resolves when `goOn` is called. */
 function whenToldTo(): { readonly promise: Promise<undefined>; goOn(): void } {
   let goOn = (): void => undefined
   const promise = new Promise<undefined>((resolve) => {
@@ -499,12 +499,12 @@ function whenToldTo(): { readonly promise: Promise<undefined>; goOn(): void } {
   return { promise, goOn: () => goOn() }
 }
 
-/** The message that asks for a cancel on the control connection, prepared or not. */
+/** Whether the bytes ask for a cancel on the control connection, prepared or not. */
 function asksForCancel(bytes: Buffer): boolean {
   return bytes.includes('\0cancel\0')
 }
 
-/** Puts a backend's number in place of the one in a Bind message, whose first value it is. */
+/** Replaces the pid in a Bind message, which is its first value. */
 function replaceNumber(bytes: Buffer, number: string): void {
   const bindAt = bytes.indexOf('\0cancel\0') - 5
   const valueAt = bindAt + 5 + '\0cancel\0'.length + 2 + 3 * 2 + 2

@@ -1,5 +1,5 @@
 /**
- * Promise: A database that is full, down or silent is a 503 in time, and recovers by itself; a pool at work is not.
+ * Promise: While the database is full, down or silent, requests get 503 in time, and the service recovers by itself; a busy pool is no outage.
  * Go: `db.PingContext(ctx)`, `driver.ErrBadConn`
  * Held by: src/platform/database/database.ts, src/platform/database/errors.ts, src/health/health.routes.ts
  */
@@ -22,8 +22,8 @@ import { startService, type RunningService } from '../support/service.ts'
 
 const query = '/probe/query?seconds=0'
 
-describe.concurrent('a network that fails', () => {
-  test('a database that refuses connections: 503 at once with Retry-After, not ready, and well again by itself', async (t) => {
+describe.concurrent('a network that fails:', () => {
+  test('while the database refuses connections, requests get 503 at once with Retry-After and the service is not ready; it recovers by itself', async (t) => {
     const { service, proxy } = await startBehindProxy(t)
 
     await proxy.close()
@@ -36,7 +36,7 @@ describe.concurrent('a network that fails', () => {
     expect((await fetch(`${service.url}/readyz`)).status).toBe(200)
   })
 
-  test('a database that says nothing any more: 504 at the deadline, 503 for who cannot connect, and well again', async (t) => {
+  test('when the database goes silent, requests get 504 at the deadline, or 503 if they cannot connect; the service recovers', async (t) => {
     const { service, proxy } = await startBehindProxy(t)
     const silence = new Promise<undefined>(() => undefined)
     proxy.toServer = () => silence
@@ -51,7 +51,7 @@ describe.concurrent('a network that fails', () => {
     await eventually(async () => (await fetch(service.url + query)).status === 200, 15_000)
   })
 
-  test('a statement that no cancel ends holds up its caller for seconds, and its connection is closed', async (t) => {
+  test('a statement that ignores its cancel delays its caller by seconds at most, and its connection is closed', async (t) => {
     const { ctx, db, proxy, active } = await openTestDatabase(t, 1, { pooler: true })
     proxy.toServer = (link) => (link.kind === 'cancel' ? 'lose' : undefined)
     using request = withCancel(ctx)
@@ -65,7 +65,7 @@ describe.concurrent('a network that fails', () => {
     expect(proxy.seen.session).toBe(2)
   })
 
-  test('so does a ROLLBACK that is not answered', async (t) => {
+  test('an unanswered ROLLBACK delays its caller by seconds at most, and its connection is closed', async (t) => {
     const { ctx, db, proxy, count } = await openTestDatabase(t, 1)
     const silence = new Promise<undefined>(() => undefined)
     proxy.toServer = (_link, bytes) => (bytes.includes('ROLLBACK') ? silence : undefined)
@@ -82,7 +82,7 @@ describe.concurrent('a network that fails', () => {
   })
 })
 
-test('a pool that is full of work is no reason to be taken out of service', async (t) => {
+test('a service whose pool is fully in use stays ready', async (t) => {
   const service = await startService(t, { probe: true, env: { DATABASE_POOL_MAX: '1' } })
   const slow = open(`${service.url}/probe/query?seconds=30`)
   await eventually(async () => (await running(service, 'pg_sleep')) === 1)
@@ -96,13 +96,13 @@ test('a pool that is full of work is no reason to be taken out of service', asyn
   slow.hangUp()
 })
 
-describe('a server that turned read-only under its connections, as after a failover', () => {
-  /** New connections cannot write, and those that there are stay as they are. */
+describe('a server that turns read-only, as after a failover:', () => {
+  /** New connections become read-only; existing ones do not change. */
   const readOnly = (observer: pg.Client, on: boolean) =>
     observer.query(`do $$ begin execute format('alter database %I ${on ? 'set' : 'reset'} default_transaction_read_only
       ${on ? '= on' : ''}', current_database()); end $$`)
 
-  test('a write is a 503 with Retry-After, and the next one goes to where new connections lead', async (t) => {
+  test('a write gets 503 with Retry-After, and the next write uses a new connection', async (t) => {
     const { ctx, db, observer, proxy, count } = await openTestDatabase(t, 3)
     await readOnly(observer, true)
     // Those that were open before are the standby's.
@@ -129,7 +129,7 @@ describe('a server that turned read-only under its connections, as after a failo
     expect(await count('select count(*) from things')).toBe(10 - failures.length)
   })
 
-  test('in a transaction, and where the work says of it what it likes, the connection goes as well', async (t) => {
+  test('the connection is also closed in a transaction, and when the work replaces the error', async (t) => {
     const { ctx, db, observer, proxy } = await openTestDatabase(t, 1)
     await readOnly(observer, true)
     for (const link of proxy.links) link.cut()
@@ -154,7 +154,7 @@ describe('a server that turned read-only under its connections, as after a failo
     await db.transaction(ctx, insert)
   })
 
-  test('it is not ready, which says why, and is again when it can be written', async (t) => {
+  test('the service is not ready and gives the reason, and is ready again when the database is writable', async (t) => {
     const service = await startService(t, { probe: true, env: { DATABASE_POOL_MAX: '2' } })
     const observer = await service.connect()
     await readOnly(observer, true)
@@ -176,7 +176,7 @@ describe('a server that turned read-only under its connections, as after a failo
   })
 })
 
-describe('a server of its own', () => {
+describe('a server of its own:', () => {
   let server: OwnServer | undefined
   beforeAll(async () => {
     server = await startOwnServer().catch((error: unknown) => {
@@ -189,7 +189,7 @@ describe('a server of its own', () => {
   afterAll(() => server?.remove())
   const own = (t: TestContext): OwnServer => server ?? t.skip('no PostgreSQL from npm runs here')
 
-  test('that has no connection left: 503 with Retry-After, and well again by itself', async (t) => {
+  test('while it has no connection left, requests get 503 with Retry-After; the service recovers by itself', async (t) => {
     const { url, sql } = own(t)
     await sql(`create role limited login password 'not-to-be-told' connection limit 1`)
     await sql('grant pg_read_all_data, pg_write_all_data to limited')
@@ -206,7 +206,7 @@ describe('a server of its own', () => {
     await eventually(async () => (await fetch(service.url + query)).status === 200)
   })
 
-  test('that restarts: 503 while it is away, and well again by itself', async (t) => {
+  test('while it restarts, requests get 503; the service recovers by itself', async (t) => {
     const { url, stop, start } = own(t)
     const service = await startService(t, { probe: true, env: { DATABASE_URL: url } })
     const running = open(`${service.url}/probe/query?seconds=30`)
@@ -220,7 +220,7 @@ describe('a server of its own', () => {
     await eventually(async () => (await fetch(service.url + query)).status === 200)
   })
 
-  test('that restarts: its cancels go to the new server', async (t) => {
+  test('after it restarts, cancels go to the new server', async (t) => {
     const { url, stop, start } = own(t)
     const ctx = testContext(t)
     const log = recordedLog()
@@ -247,54 +247,51 @@ describe('a server of its own', () => {
     ['whose certificate names an address only', ''],
     ['that wants a certificate of its clients', 'certified'],
     ['that is greeted in TLS at once', 'direct'],
-  ])(
-    'that speaks TLS, %s: so do the cancels, on the control connection and as CancelRequests',
-    async ([, how], t) => {
-      const { url, sql: execute, write } = own(t)
-      const ca = await write('server.crt', certificate)
-      const key = await write('server.key', privateKey)
-      await execute(`alter system set ssl = on`)
-      await execute(`alter system set ssl_ca_file = 'server.crt'`)
-      const [hba] = await execute(`select pg_read_file('pg_hba.conf') as text`)
-      const certified = 'hostssl all certified 127.0.0.1/32 scram-sha-256 clientcert=verify-ca'
-      await write('pg_hba.conf', `${certified}\n${String(hba?.['text'])}`)
-      await execute('select pg_reload_conf()')
-      const role = how === 'certified' ? 'certified' : 'encrypted'
-      await execute(`drop role if exists ${role}`)
-      await execute(`create role ${role} login password 'not-to-be-told'`)
-      const ctx = testContext(t)
-      const log = recordedLog()
-      const proxy = await startProxy(t, url)
-      const secure = new URL(proxy.url)
-      secure.username = role
-      secure.password = 'not-to-be-told'
-      secure.search = `?sslmode=verify-full&sslrootcert=${ca}`
-      if (how === 'certified') secure.search += `&sslcert=${ca}&sslkey=${key}`
-      if (how === 'direct') secure.search += '&sslnegotiation=direct'
-      const db = await openDatabase(ctx, log, { url: secure.href, poolMax: 1, applicationName: 'tls' })
-      t.onTestFinished(() => db.close(ctx))
+  ])('cancels use TLS, too, %s, on the control connection and as CancelRequests', async ([, how], t) => {
+    const { url, sql: execute, write } = own(t)
+    const ca = await write('server.crt', certificate)
+    const key = await write('server.key', privateKey)
+    await execute(`alter system set ssl = on`)
+    await execute(`alter system set ssl_ca_file = 'server.crt'`)
+    const [hba] = await execute(`select pg_read_file('pg_hba.conf') as text`)
+    const certified = 'hostssl all certified 127.0.0.1/32 scram-sha-256 clientcert=verify-ca'
+    await write('pg_hba.conf', `${certified}\n${String(hba?.['text'])}`)
+    await execute('select pg_reload_conf()')
+    const role = how === 'certified' ? 'certified' : 'encrypted'
+    await execute(`drop role if exists ${role}`)
+    await execute(`create role ${role} login password 'not-to-be-told'`)
+    const ctx = testContext(t)
+    const log = recordedLog()
+    const proxy = await startProxy(t, url)
+    const secure = new URL(proxy.url)
+    secure.username = role
+    secure.password = 'not-to-be-told'
+    secure.search = `?sslmode=verify-full&sslrootcert=${ca}`
+    if (how === 'certified') secure.search += `&sslcert=${ca}&sslkey=${key}`
+    if (how === 'direct') secure.search += '&sslnegotiation=direct'
+    const db = await openDatabase(ctx, log, { url: secure.href, poolMax: 1, applicationName: 'tls' })
+    t.onTestFinished(() => db.close(ctx))
 
-      await cancelSleep(ctx, db, own(t))
-      expect(log.lines.filter(({ level }) => level === 'warn')).toEqual([])
-      await execute(
-        `select pg_terminate_backend(pid) from pg_stat_activity where query like '%pg_cancel_backend(%' and usename = '${role}'`,
-      )
-      await eventually(async () => proxy.links.size === 1)
-      // The control connection is refused now.
-      await execute(`alter role ${role} connection limit 1`)
-      await cancelSleep(ctx, db, own(t))
+    await cancelSleep(ctx, db, own(t))
+    expect(log.lines.filter(({ level }) => level === 'warn')).toEqual([])
+    await execute(
+      `select pg_terminate_backend(pid) from pg_stat_activity where query like '%pg_cancel_backend(%' and usename = '${role}'`,
+    )
+    await eventually(async () => proxy.links.size === 1)
+    // The control connection is refused now.
+    await execute(`alter role ${role} connection limit 1`)
+    await cancelSleep(ctx, db, own(t))
 
-      // Nothing went through in the clear, and the connection of the statement was not the price.
-      expect(proxy.seen).toMatchObject({ session: 0, cancel: 0 })
-      const warnings = log.lines.filter(({ level }) => level === 'warn')
-      expect(warnings.map(({ message }) => message)).toEqual([
-        'statements are cancelled with CancelRequests for now',
-      ])
-    },
-  )
+    // Nothing went through in the clear, and the connection of the statement was not the price.
+    expect(proxy.seen).toMatchObject({ session: 0, cancel: 0 })
+    const warnings = log.lines.filter(({ level }) => level === 'warn')
+    expect(warnings.map(({ message }) => message)).toEqual([
+      'statements are cancelled with CancelRequests for now',
+    ])
+  })
 })
 
-/** Has one statement cancelled while it runs; its connection is the one that the next statement gets. */
+/** Cancels one statement while it runs; the next statement gets its connection. */
 async function cancelSleep(ctx: Context, db: Database, server: OwnServer): Promise<void> {
   const pid = async (): Promise<unknown> =>
     (await db.run(ctx, (q) => q.execute(sql`select pg_backend_pid() as pid`))).rows[0]?.['pid']

@@ -1,5 +1,5 @@
 /**
- * Promise: Nothing that a call sets, breaks or fails with reaches the next one on its connection, and no error tells a value.
+ * Promise: No setting, damage or failure of a call reaches the next call on its connection, and no error reveals a value.
  * Go: `(*sql.Conn).Raw` with `driver.SessionResetter`, `driver.ErrBadConn`, pgx's `MaxConnLifetimeJitter`
  * Held by: src/platform/database/session.ts, src/platform/database/errors.ts, src/platform/database/pool-lifetime.ts
  */
@@ -22,7 +22,7 @@ const failureOf = (work: Promise<unknown>): Promise<unknown> =>
     (error: unknown) => error,
   )
 
-describe('what a session keeps', () => {
+describe('session state:', () => {
   test.for([
     ['a setting', `set statement_timeout = '77s'`],
     [
@@ -30,10 +30,32 @@ describe('what a session keeps', () => {
       `/* tenant */ -- of a request\n SET SESSION statement_timeout = '77s'`,
     ],
     ['a setting, by its function', `select set_config('statement_timeout', '77s', false)`],
+    ['a setting whose value is true', `select set_config('app.admin', 'true', false)`],
+    [
+      'a setting, in a statement that says true',
+      `select set_config('statement_timeout', '77s', false) where true`,
+    ],
+    [
+      'one of two settings',
+      `select set_config('app.admin', 'on', true), set_config('statement_timeout', '77s', false)`,
+    ],
+    [
+      'a setting, by the name of its function in quotes',
+      `select "set_config"('statement_timeout', '77s', false)`,
+    ],
+    ['a setting of a block', `do $$ begin set statement_timeout = '77s'; end $$`],
+    [
+      'a setting of a text that a block executes',
+      `do $$ begin execute 'set statement_timeout = 77000'; end $$`,
+    ],
+    ['a setting, by its view', `update pg_settings set setting = '77000' where name = 'statement_timeout'`],
     ['a role', 'set role pg_monitor'],
     ['a channel', 'listen things'],
     ['a temporary table', 'create temporary table kept (id int)'],
     ['another one', 'select 1 as id into temp kept'],
+    ['a temporary table, by its schema', 'create table pg_temp.kept (id int)'],
+    ['a temporary table of a plan', 'explain analyze create temp table kept as select 1'],
+    ['a temporary table, with a word that means nothing', 'select 1 as id into local temp kept'],
     ['a temporary view', 'create or replace temp view kept as select 1'],
     ['a cursor', 'begin; declare kept cursor with hold for select 1; commit'],
     ['a statement that was prepared by hand', 'prepare kept as select 1'],
@@ -42,6 +64,7 @@ describe('what a session keeps', () => {
   ] as const)('%s does not reach the next caller', async ([, statement], t) => {
     const { ctx, db } = await openTestDatabase(t, 1)
     const state = sql`select current_setting('statement_timeout') as timeout, current_user = session_user as self,
+      coalesce(current_setting('app.admin', true), '') as admin,
       (select count(*)::int from pg_listening_channels()) as channels,
       to_regclass('pg_temp.kept') is null as clean, (select count(*)::int from pg_cursors) as cursors,
       (select count(*)::int from pg_prepared_statements where name <> '') as prepared,
@@ -54,7 +77,16 @@ describe('what a session keeps', () => {
     expect(await read()).toEqual(before)
   })
 
-  test('what ends with a transaction costs no connection', async (t) => {
+  test('the seed of random numbers does not reach the next caller', async (t) => {
+    const { ctx, db, proxy } = await openTestDatabase(t, 1)
+
+    await db.run(ctx, (q) => q.execute(sql`select setseed(0.5)`))
+
+    await db.run(ctx, (q) => q.execute(sql`select random()`))
+    expect(proxy.seen.session).toBe(2)
+  })
+
+  test('state that ends with a transaction does not close the connection', async (t) => {
     const { ctx, db, proxy } = await openTestDatabase(t, 1)
     await db
       .transaction(ctx, async (q) => {
@@ -64,6 +96,9 @@ describe('what a session keeps', () => {
       .catch(() => undefined)
     await db.transaction(ctx, async (q) => {
       await q.execute(sql`select set_config('app.tenant', ${'seven'}, true), pg_advisory_xact_lock(1)`)
+      await q.execute(
+        sql`select set_config('app.says', 'it''s (false), true', true), set_config('app.a', 'b', true)`,
+      )
       await q.insert(things).values({ id: 1, name: 'set x' })
       await q.update(things).set({ name: 'listen' })
     })
@@ -71,7 +106,7 @@ describe('what a session keeps', () => {
     expect(proxy.seen.session).toBe(1)
   })
 
-  test('a prepared statement whose table was changed fails once, and is prepared anew on another connection', async (t) => {
+  test('a prepared statement whose table was changed fails once, then is prepared again on another connection', async (t) => {
     const { ctx, db, observer } = await openTestDatabase(t, 1)
     await db.run(ctx, (q) => byId(q).execute())
     await observer.query('alter table things alter name type varchar')
@@ -81,7 +116,7 @@ describe('what a session keeps', () => {
     await expect(db.run(ctx, (q) => byId(q).execute())).resolves.toEqual([])
   })
 
-  test('so is one that the server has no longer', async (t) => {
+  test('a prepared statement that the server has dropped fails once, then is prepared again on another connection', async (t) => {
     const { ctx, db } = await openTestDatabase(t, 1)
     await db.run(ctx, async (q) => {
       await byId(q).execute()
@@ -93,7 +128,7 @@ describe('what a session keeps', () => {
     await expect(db.run(ctx, (q) => byId(q).execute())).resolves.toEqual([])
   })
 
-  test('a prepared select can be streamed, and executed before and after on the same connection', async (t) => {
+  test('a prepared select can be executed, streamed and executed again on the same connection', async (t) => {
     const { ctx, db, proxy } = await openTestDatabase(t, 1)
     await db.run(ctx, (q) => q.insert(things).values([1, 2, 3].map((id) => ({ id, name: 'x' }))))
     const read = () => db.run(ctx, (q) => byId(q).execute())
@@ -107,10 +142,10 @@ describe('what a session keeps', () => {
   })
 })
 
-describe('a lifetime', () => {
+describe('lifetime:', () => {
   afterEach(() => void vi.useRealTimers())
 
-  test('a connection is closed half an hour after it was made, when its caller is done', async (t) => {
+  test('a connection is closed half an hour after it was opened, when its caller is done', async (t) => {
     const { ctx, db, proxy } = await openTestDatabase(t, 1)
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
     await db.run(ctx, (q) => q.execute(sql`set role none`))
@@ -127,8 +162,8 @@ describe('a lifetime', () => {
   })
 })
 
-describe('an error of ours is no 503', () => {
-  test('a statement of more values than the protocol can count is refused before it is sent', async (t) => {
+describe('an error of the caller is no 503:', () => {
+  test('a statement with more values than the protocol can count is refused before it is sent', async (t) => {
     const { ctx, db, proxy } = await openTestDatabase(t, 1)
     const rows = Array.from({ length: 34_000 }, (_, id) => ({ id, name: 'x' }))
 
@@ -140,7 +175,7 @@ describe('an error of ours is no 503', () => {
     expect(proxy.seen.session).toBe(1)
   })
 
-  test('nor is one that breaks the protocol, or that spills more than it may', async (t) => {
+  test('a protocol violation, or a spill beyond the limit, keeps its own error', async (t) => {
     const { ctx, db } = await openTestDatabase(t, 1)
     const tooFew = await failureOf(
       db.run(ctx, (q) => q.execute(sql`select ${1}::int, ${sql.raw('$2')}::int`)),
@@ -158,7 +193,7 @@ describe('an error of ours is no 503', () => {
     expect(tooMuch).toMatchObject({ name: 'QueryFailed', sqlState: '53400' })
   })
 
-  test('nor is what a call does after a value that could not be sent', async (t) => {
+  test('a call after a value that could not be sent fails with that reason', async (t) => {
     const { ctx, db } = await openTestDatabase(t, 1)
     const circular: Record<string, unknown> = {}
     circular['self'] = circular
@@ -184,7 +219,7 @@ describe('an error of ours is no 503', () => {
     }
   })
 
-  test('nor is a write that the transaction itself has ruled out', async (t) => {
+  test('a write in a read-only transaction keeps its own error', async (t) => {
     const { ctx, db } = await openTestDatabase(t, 1)
     const failures = [
       await failureOf(
@@ -208,7 +243,7 @@ describe('an error of ours is no 503', () => {
   })
 })
 
-describe('no error tells a value', () => {
+describe('no error reveals a value:', () => {
   test.for([
     ['that is no number', sql`select ${'a secret'}::int`, '22P02'],
     ['too great', sql`select ${'99887766554433'}::int`, '22003'],
@@ -238,14 +273,14 @@ describe('no error tells a value', () => {
     )
   })
 
-  test('nor does the one that the work itself sees', async (t) => {
+  test('the error that the work catches reveals none', async (t) => {
     const { ctx, db } = await openTestDatabase(t, 1)
     const inside = await db.run(ctx, (q) => failureOf(q.execute(sql`select ${'a secret'}::int`)))
     expect(inside).toMatchObject({ cause: { name: 'QueryFailed', sqlState: '22P02' }, params: [] })
     expect(`${String(inside)} ${JSON.stringify(inside)} ${(inside as Error).stack}`).not.toContain('secret')
   })
 
-  test('what says where and why is kept', async (t) => {
+  test('the error keeps its place and reason', async (t) => {
     const { ctx, db } = await openTestDatabase(t, 1)
     const run = (text: string) => failureOf(db.run(ctx, (q) => q.execute(sql.raw(text))))
     expect(await run('select wrong from things')).toMatchObject({ message: 'column "wrong" does not exist' })
@@ -255,7 +290,7 @@ describe('no error tells a value', () => {
     expect(await run('selct 1')).toMatchObject({ message: 'syntax error at or near "selct"' })
   })
 
-  test('neither in the log nor in the trace of a request', async (t) => {
+  test('the log and the trace of a request reveal none', async (t) => {
     const collector = await startCollector(t)
     const service = await startService(t, {
       probe: true,

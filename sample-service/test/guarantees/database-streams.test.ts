@@ -1,5 +1,5 @@
 /**
- * Promise: Rows are streamed no faster than they are read, and end with their context.
+ * Promise: A stream reads rows only as fast as they are consumed, and ends with its context.
  * Go: `rows, err := db.QueryContext(ctx, …)`; `defer rows.Close()`
  * Held by: src/platform/database/stream.ts
  */
@@ -17,7 +17,7 @@ const things = pgTable('things', { id: integer().primaryKey(), name: text() })
 const numbers = (q: Queries, to: number) =>
   q.select({ n: sql<number>`n` }).from(sql`generate_series(1, ${to}) n`)
 
-test('rows come one by one, as drizzle types them, and the connection goes back when they are at an end', async (t) => {
+test('rows come one by one, with types from drizzle, and the connection returns to the pool after the last one', async (t) => {
   const { ctx, db, active } = await openTestDatabase(t, 1)
   await db.run(ctx, (q) =>
     q.execute(sql`insert into things select n, 'thing ' || n from generate_series(1, 250) n`),
@@ -31,7 +31,7 @@ test('rows come one by one, as drizzle types them, and the connection goes back 
   await expectClean(active, db)
 })
 
-test('what is left of the deadline is also the timeout of Postgres', async (t) => {
+test('Postgres gets the rest of the deadline as its statement timeout', async (t) => {
   const { ctx, db } = await openTestDatabase(t, 1)
   using request = withTimeout(ctx, 60_000)
   const seconds = sql<number>`extract(epoch from current_setting('statement_timeout')::interval)::int`
@@ -45,7 +45,7 @@ test('what is left of the deadline is also the timeout of Postgres', async (t) =
   await rows.return()
 })
 
-test('the next batch is fetched when it is asked for, and not before', async (t) => {
+test('the next batch is fetched only when it is needed', async (t) => {
   const { ctx, db, proxy } = await openTestDatabase(t, 1)
   let fetched = 0
   proxy.toServer = (_link, bytes) => {
@@ -61,7 +61,7 @@ test('the next batch is fetched when it is asked for, and not before', async (t)
   await rows.return()
 })
 
-test('a loop that is left closes its cursor and gives the connection back', async (t) => {
+test('leaving the loop closes the cursor and returns the connection', async (t) => {
   const { ctx, db, proxy, active } = await openTestDatabase(t, 1)
   for await (const { n } of db.stream(ctx, (q) => numbers(q, 1_000_000))) {
     if (n === 150) break
@@ -95,7 +95,7 @@ test('a fetch is cancelled in Postgres when the context ends, and the loop rejec
   expect(proxy.seen).toEqual({ session: 2, cancel: 0, tls: 0 })
 })
 
-test('a stream whose context ends gives its connection back though nobody asks for another row', async (t) => {
+test('a stream whose context ends returns its connection, even if nobody asks for another row', async (t) => {
   const { ctx, db, active } = await openTestDatabase(t, 1)
   using request = withCancel(ctx)
   const rows = db.stream(request, (q) => numbers(q, 1_000_000))
@@ -108,7 +108,7 @@ test('a stream whose context ends gives its connection back though nobody asks f
   await expect(rows.next()).rejects.toBe(cause(request))
 })
 
-test('nothing is sent for a context that has ended before the first row is asked for', async (t) => {
+test('nothing is sent if the context ended before the first row was requested', async (t) => {
   const { ctx, db, proxy } = await openTestDatabase(t, 1)
   using request = withCancel(ctx)
   const rows = db.stream(request, (q) => numbers(q, 10))
@@ -124,7 +124,7 @@ test('nothing is sent for a context that has ended before the first row is asked
   expect(db.stats()).toEqual({ total: 1, idle: 1, waiting: 0 })
 })
 
-test('batches of no rows are refused: they would look like the end of the rows', async (t) => {
+test('a batch size of zero is refused: an empty batch would look like the end', async (t) => {
   const { ctx, db, active } = await openTestDatabase(t, 1)
 
   for (const batchRows of [0, -1, 1.5, NaN]) {
@@ -134,7 +134,7 @@ test('batches of no rows are refused: they would look like the end of the rows',
   await expectClean(active, db)
 })
 
-test('a statement that fails half-way is told after the rows before it', async (t) => {
+test('a statement that fails midway throws after the rows before the failure', async (t) => {
   const { ctx, db, active } = await openTestDatabase(t, 1)
   let last = 0
   const failing = (q: Queries) =>
@@ -148,7 +148,7 @@ test('a statement that fails half-way is told after the rows before it', async (
   await expectClean(active, db)
 })
 
-test('a response that is streamed from the database arrives whole, and ends in Postgres with its client', async (t) => {
+test('a response streamed from the database arrives whole, and its statement ends when the client hangs up', async (t) => {
   const service = await startService(t, { probe: true, env: { DATABASE_POOL_MAX: '1' } })
   const whole = await fetch(`${service.url}/probe/rows?count=1234`)
   const lines = (await whole.text()).trimEnd().split('\n')

@@ -1,5 +1,5 @@
 /**
- * Promise: A transaction whose context ends, at whichever step, is there as a whole or not at all.
+ * Promise: A transaction whose context ends at any step is applied as a whole or not at all.
  * Go: `tx, err := db.BeginTx(ctx, nil)`; `defer tx.Rollback()`
  * Held by: src/platform/database/transaction.ts, src/platform/database/connection.ts
  */
@@ -37,7 +37,7 @@ test('a transaction whose context ends is rolled back, and its connection is cle
   expect(await db.run(ctx, backendOf)).toBe(backend)
 })
 
-test('a transaction that ends while its work waits for something else is rolled back too', async (t) => {
+test('a transaction whose context ends while its work waits for something else is rolled back', async (t) => {
   const { ctx, db, count } = await openTestDatabase(t)
   using request = withCancel(ctx)
 
@@ -50,7 +50,7 @@ test('a transaction that ends while its work waits for something else is rolled 
   expect(await count('select count(*) from things')).toBe(0)
 })
 
-test('the context that a transaction hands out ends with it', async (t) => {
+test('the context that a transaction passes to its work ends with the transaction', async (t) => {
   const { ctx, db } = await openTestDatabase(t)
   let inside: Context | undefined
   using request = withCancel(ctx)
@@ -83,7 +83,7 @@ async function story(ctx: Context, db: Database): Promise<void> {
 }
 
 test.for(['toServer', 'toClient'] as const)(
-  'a transaction whose context ends at any step is there as a whole or not at all: %s',
+  'a transaction whose context ends at any step is applied as a whole or not at all: %s',
   async (direction, t) => {
     const { ctx, db, proxy, active, count } = await openTestDatabase(t, 1)
     const backend = await db.run(ctx, backendOf)
@@ -131,7 +131,7 @@ test('a COMMIT that has been sent is not cancelled', async (t) => {
   expect(proxy.seen.cancel).toBe(0)
 })
 
-test('neither is a ROLLBACK', async (t) => {
+test('a ROLLBACK that has been sent is not cancelled', async (t) => {
   const { ctx, db, proxy, count, active } = await openTestDatabase(t, 1)
   const backend = await db.run(ctx, backendOf)
   using request = withCancel(ctx)
@@ -152,7 +152,7 @@ test('neither is a ROLLBACK', async (t) => {
   expect(await db.run(ctx, backendOf)).toBe(backend)
 })
 
-test('a ROLLBACK without an answer holds nobody up for longer than five seconds: its connection is closed', async (t) => {
+test('an unanswered ROLLBACK delays its caller by at most five seconds, and its connection is closed', async (t) => {
   const { ctx, db, proxy, count } = await openTestDatabase(t, 1)
   proxy.toServer = (_link, bytes) => (bytes.includes('ROLLBACK') ? new Promise(() => undefined) : undefined)
 
@@ -168,7 +168,7 @@ test('a ROLLBACK without an answer holds nobody up for longer than five seconds:
 })
 
 test.for(['before Postgres saw it', 'after Postgres did it'])(
-  'a connection that is lost during COMMIT is told as such, even to one whose context has ended: %s',
+  'a connection lost during COMMIT is reported as such, even if the context has ended: %s',
   async (when, t) => {
     const { ctx, db, proxy, count } = await openTestDatabase(t)
     using request = withCancel(ctx)
@@ -217,7 +217,7 @@ test('a commit that Postgres refuses is a failed query, not an unknown outcome',
   })
 })
 
-test('a transaction that somebody began by hand and left open does not go back to the pool', async (t) => {
+test('a connection with a transaction that was begun by hand and left open is not reused', async (t) => {
   const { ctx, db, active } = await openTestDatabase(t, 1)
   const backend = await db.run(ctx, backendOf)
 
@@ -227,7 +227,7 @@ test('a transaction that somebody began by hand and left open does not go back t
   expect(await active()).toBe(0)
 })
 
-test('a part of a transaction that fails is undone by itself', async (t) => {
+test('a savepoint that fails is rolled back alone', async (t) => {
   const { ctx, db, observer } = await openTestDatabase(t)
 
   await db.transaction(ctx, async (q, ctx) => {
@@ -254,7 +254,7 @@ test('a part of a transaction that fails is undone by itself', async (t) => {
   expect(rows).toEqual([{ id: 1 }, { id: 5 }, { id: 6 }])
 })
 
-test('a part may wait for its turn longer than Postgres may take to begin it', async (t) => {
+test('a savepoint may wait for its turn longer than Postgres may take to start it', async (t) => {
   const { ctx, db, count } = await openTestDatabase(t)
 
   await db.transaction(ctx, async (q, ctx) => {
@@ -267,7 +267,7 @@ test('a part may wait for its turn longer than Postgres may take to begin it', a
   expect(await count('select count(*) from things')).toBe(1)
 })
 
-test('a part that is out of time is cancelled and undone, and its transaction goes on', async (t) => {
+test('a savepoint whose deadline passes is cancelled and rolled back, and its transaction continues', async (t) => {
   const { ctx, db, observer } = await openTestDatabase(t)
 
   await db.transaction(ctx, async (q, ctx) => {
@@ -291,7 +291,7 @@ test('a part that is out of time is cancelled and undone, and its transaction go
   expect(rows).toEqual([{ id: 1 }, { id: 4 }])
 })
 
-test('a transaction whose context ends inside of a part is rolled back as a whole', async (t) => {
+test('a transaction whose context ends inside of a savepoint is rolled back as a whole', async (t) => {
   const { ctx, db, active, count } = await openTestDatabase(t, 1)
   const backend = await db.run(ctx, backendOf)
   using request = withTimeout(ctx, 100)
@@ -307,7 +307,7 @@ test('a transaction whose context ends inside of a part is rolled back as a whol
   expect(await db.run(ctx, backendOf)).toBe(backend)
 })
 
-test('while a part is under way, only its own handle can be used', async (t) => {
+test('while a savepoint is open, only its own handle works', async (t) => {
   const { ctx, db, count } = await openTestDatabase(t)
 
   await db.transaction(ctx, async (q, ctx) => {
@@ -325,7 +325,7 @@ test('while a part is under way, only its own handle can be used', async (t) => 
   expect(await count('select count(*) from things')).toBe(2)
 })
 
-test('a part that nobody waits for is no part: the transaction is rolled back', async (t) => {
+test('a savepoint that nobody awaits rolls the transaction back', async (t) => {
   const { ctx, db, active, count } = await openTestDatabase(t, 1)
   let part: Promise<unknown> = Promise.resolve()
 

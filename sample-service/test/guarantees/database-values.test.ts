@@ -1,5 +1,5 @@
 /**
- * Promise: What is stored is read as it was written, whatever the server, the database or the role has set.
+ * Promise: Values read back as they were written, whatever the server, the database or the role sets.
  * Go: pgx sends the settings it needs with the start-up packet
  * Held by: src/platform/database/client.ts
  */
@@ -25,9 +25,12 @@ test.for([
   ['bytea_output', 'escape'],
   ['array_nulls', 'off'],
   ['xmloption', 'document'],
+  ['xmlbinary', 'hex'],
+  ['timezone_abbreviations', 'India'],
+  ['transform_null_equals', 'on'],
   ['standard_conforming_strings', 'off'],
   ['client_encoding', 'LATIN1'],
-] as const)('values are read as they were written where the database sets %s to %s', async (setting, t) => {
+] as const)('values read back unchanged when the database sets %s to %s', async (setting, t) => {
   const { ctx, db } = await openWith(t, [setting])
   const day = new Date('2026-12-05T09:30:00.123Z')
 
@@ -35,7 +38,8 @@ test.for([
     q.execute(sql`select ${day.toISOString()}::timestamptz as at, '1871-01-01T00:00:00Z'::timestamptz as long_ago,
       ${'2026-12-05'}::date::text as day, '05/12/2026'::date::text as may, '2026-12-05T09:30'::timestamptz::text as utc,
       ${'1 day 2 hours'}::interval as wait, ${0.1}::float8 + 0.2::float8 as sum, ${Buffer.from([0, 1, 92, 255])}::bytea as bytes,
-      ('{NULL}'::text[])[1] is null as none, 'a\\b' as backslash, 'é€' as text, 'a <b/>'::xml::text as xml`),
+      ('{NULL}'::text[])[1] is null as none, 'a\\b' as backslash, 'é€' as text, 'a <b/>'::xml::text as xml,
+      xmlelement(name a, '\\x01'::bytea)::text as element, '2026-12-05 09:30 IST'::timestamptz as israel, null = null as equal`),
   )
 
   expect(rows).toEqual([
@@ -52,11 +56,14 @@ test.for([
       backslash: 'a\\b',
       text: 'é€',
       xml: 'a <b/>',
+      element: '<a>AQ==</a>',
+      israel: '2026-12-05 07:30:00+00',
+      equal: null,
     },
   ])
 })
 
-test('behind a pooler nothing is set that would stay on a connection that others borrow', async (t) => {
+test('behind a pooler the service leaves no setting on a shared connection', async (t) => {
   const { ctx, db, observer } = await openTestDatabase(t, 1, { pooler: true })
   const { rows } = await db.run(ctx, (q) =>
     q.execute(sql`select name, source from pg_settings where source in ('session', 'client')`),
@@ -69,7 +76,7 @@ test('behind a pooler nothing is set that would stay on a connection that others
   expect((await observer.query('show datestyle')).rows).toEqual([{ DateStyle: 'ISO, MDY' }])
 })
 
-test('behind a pooler a setting that would falsify values refuses the start at once, and names it', async (t) => {
+test('behind a pooler a setting that would falsify values stops the start at once, and the message names it', async (t) => {
   const { url, drop } = await createDatabase()
   t.onTestFinished(drop)
   await setOf(url, ['intervalstyle', 'iso_8601'])

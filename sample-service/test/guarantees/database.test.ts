@@ -1,5 +1,5 @@
 /**
- * Promise: A statement ends in Postgres with its context, and its cancel hits no other.
+ * Promise: A statement ends in Postgres with its context, and its cancel hits no other statement.
  * Go: `db.QueryContext(ctx, …)`, `db.BeginTx(ctx, nil)`
  * Held by: src/platform/database/database.ts, src/platform/database/connection.ts, src/platform/database/cancel.ts
  */
@@ -26,7 +26,7 @@ test('a statement is cancelled in Postgres when its context ends, and the call r
   expect(db.stats()).toEqual({ total: 1, idle: 1, waiting: 0 })
 })
 
-test('the work itself sees the cause, too, where it catches what its statement rejects with', async (t) => {
+test('work that catches the error of its statement sees the cause, too', async (t) => {
   const { ctx, db, active } = await openTestDatabase(t)
   using request = withCancel(ctx)
   const seen: unknown[] = []
@@ -43,7 +43,7 @@ test('the work itself sees the cause, too, where it catches what its statement r
   expect(seen).toMatchObject([{ cause: reason }])
 })
 
-test('sixty requests that time out on a pool of two all end, and nothing stays active', async (t) => {
+test('sixty requests that time out on a pool of two all end, and no statement stays active', async (t) => {
   const { ctx, db, active } = await openTestDatabase(t, 2)
   using all = withTimeout(ctx, 300)
 
@@ -57,7 +57,7 @@ test('sixty requests that time out on a pool of two all end, and nothing stays a
   expect(db.stats().waiting).toBe(0)
 })
 
-test('a query handle that outlives its call is dead', async (t) => {
+test('a query handle is valid only until its call returns', async (t) => {
   const { ctx, db } = await openTestDatabase(t)
   const kept = await db.run(ctx, async (q) => ({ q, first: await q.execute(sql`select 1`) }))
 
@@ -66,7 +66,7 @@ test('a query handle that outlives its call is dead', async (t) => {
   })
 })
 
-test('a refused statement says what and why, and holds no values of the statement', async (t) => {
+test('the error of a refused statement gives place and reason, without the values', async (t) => {
   const { ctx, db } = await openTestDatabase(t)
   const insert = (q: Queries): Promise<unknown> =>
     q.execute(sql`insert into things values (${1}, ${'a secret'})`)
@@ -80,7 +80,7 @@ test('a refused statement says what and why, and holds no values of the statemen
   expect(String(failure)).not.toContain('a secret')
 })
 
-test('nothing is sent for a context that has ended, and no place in the queue is taken', async (t) => {
+test('a call whose context has ended sends nothing and does not queue', async (t) => {
   const { ctx, db, count } = await openTestDatabase(t, 1)
   using request = withCancel(ctx)
   const reason = new Error('too late')
@@ -99,7 +99,7 @@ test('nothing is sent for a context that has ended, and no place in the queue is
   expect(await count('select count(*) from things')).toBe(1)
 })
 
-test('a context that ends after its statement cancels nothing', async (t) => {
+test('a context that ends after its statement has ended cancels nothing', async (t) => {
   const { ctx, db, proxy } = await openTestDatabase(t, 1)
   using request = withCancel(ctx)
   await db.run(request, (q) => q.execute(sql`select 1`))
@@ -111,7 +111,7 @@ test('a context that ends after its statement cancels nothing', async (t) => {
   expect(proxy.seen.cancel).toBe(0)
 })
 
-test('a call that waits for a connection gives up with its context, and leaves the connection to the others', async (t) => {
+test('a call whose context ends while it waits for a connection leaves the queue', async (t) => {
   const { ctx, db } = await openTestDatabase(t, 1)
   using first = withCancel(ctx)
   const working = db.run(first, (q) => q.execute(sql`select pg_sleep(30)`)).catch((error: unknown) => error)
@@ -128,7 +128,7 @@ test('a call that waits for a connection gives up with its context, and leaves t
   expect(db.stats()).toEqual({ total: 1, idle: 1, waiting: 0 })
 })
 
-test('a connection that dies under a statement is a 503 with its reason, and is not given to the next one', async (t) => {
+test('a connection that dies during a statement is a 503 with the reason, and is not reused', async (t) => {
   const { ctx, db, observer } = await openTestDatabase(t)
   const sleeping = db.run(ctx, (q) => q.execute(sql`select pg_sleep(30)`)).catch((error: unknown) => error)
   await eventually(async () => {
@@ -150,7 +150,7 @@ test('a connection that dies under a statement is a 503 with its reason, and is 
   })
 })
 
-test('a value that cannot be encoded is an error of the caller, and costs the connection', async (t) => {
+test('a value that cannot be encoded throws to the caller and closes the connection', async (t) => {
   const { ctx, db } = await openTestDatabase(t, 1)
   const circular: Record<string, unknown> = {}
   circular['self'] = circular

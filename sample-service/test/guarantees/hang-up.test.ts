@@ -1,5 +1,5 @@
 /**
- * Promise: A client that hangs up takes its work with it, down to the statement in Postgres.
+ * Promise: When a client hangs up, all work of its request ends, down to the statement in Postgres.
  * Go: `r.Context()` is cancelled when the connection closes
  * Held by: src/platform/http/boundary.ts, src/platform/database/connection.ts
  */
@@ -11,7 +11,7 @@ import { sharedService, startService, type RunningService } from '../support/ser
 
 const shared = sharedService({ probe: true })
 
-test('a client that hangs up takes its statement in Postgres with it', async () => {
+test('a client that hangs up ends its statement in Postgres', async () => {
   const service = shared()
   const request = open(`${service.url}/probe/query?seconds=30`, 'GET', {
     'x-request-id': 'the-one-that-left',
@@ -33,7 +33,7 @@ test('a client that hangs up takes its statement in Postgres with it', async () 
   })
 })
 
-test('its connection is free for the next request', async (t) => {
+test('the connection of the ended statement is free for the next request', async (t) => {
   const service = await startService(t, { probe: true, env: { DATABASE_POOL_MAX: '1' } })
   const request = open(`${service.url}/probe/query?seconds=30`)
   await eventually(async () => (await running(service, 'pg_sleep')) === 1)
@@ -60,7 +60,7 @@ test('a client that hangs up while it waits for a connection leaves the queue', 
   await eventually(async () => (await running(service, 'pg_sleep')) === 0)
 })
 
-test('a write that must not stop half-way outlives its client, and only its client', async () => {
+test('a write with hangUp: ignore outlives its client, but not the deadline or a shutdown', async () => {
   const service = shared()
   const patient = open(`${service.url}/probe/write?seconds=0.5`, 'POST', { 'x-request-id': 'write' })
   await eventually(async () => (await running(service, 'pg_sleep')) === 1)
@@ -77,7 +77,7 @@ test('a write that must not stop half-way outlives its client, and only its clie
   await eventually(async () => (await running(service, 'pg_sleep')) === 0)
 })
 
-test('such a write that fails when its client has left is told by the log', async () => {
+test('if such a write fails after its client has hung up, the error is logged', async () => {
   const service = shared()
   const impatient = open(`${service.url}/probe/write?seconds=0.3&fails=true`, 'POST', {
     'x-request-id': 'lost',
@@ -90,7 +90,7 @@ test('such a write that fails when its client has left is told by the log', asyn
   expect(line).toMatchObject({ level: 'error', status: 499, err: { message: 'the write has failed' } })
 })
 
-test('a client that half-closes its connection has gone', async () => {
+test('a client that half-closes its connection counts as hung up', async () => {
   const service = shared()
   const socket = connect(Number(new URL(service.url).port), '127.0.0.1')
   socket.write('GET /probe/query?seconds=30 HTTP/1.1\r\nHost: localhost\r\n\r\n')
@@ -102,7 +102,7 @@ test('a client that half-closes its connection has gone', async () => {
   socket.destroy()
 })
 
-test('a response that is being streamed ends with its client', async () => {
+test('a streamed response ends when its client hangs up', async () => {
   const service = shared()
   const controller = new AbortController()
   const response = await fetch(`${service.url}/probe/stream?seconds=30`, {
@@ -117,7 +117,7 @@ test('a response that is being streamed ends with its client', async () => {
   expect(line).toMatchObject({ status: 499, cause: 'ClientDisconnected' })
 })
 
-test('a stream that is handed over when its client has left is closed, and may fail', async () => {
+test('a stream that is returned after its client has hung up is closed, and may fail', async () => {
   const service = shared()
   const file = import.meta.filename
   const at = (path: string, seconds: number): string =>
@@ -139,7 +139,7 @@ test('a stream that is handed over when its client has left is closed, and may f
   expect(service.log.filter(({ msg }) => msg === 'unhandled fault')).toEqual([])
 })
 
-test('a response that ended well leaves no context behind', async () => {
+test('a completed response leaves no context behind', async () => {
   const service = shared()
   for (let i = 0; i < 20; i++) {
     const response = await fetch(`${service.url}/probe/stream?seconds=0.04`)
@@ -148,7 +148,7 @@ test('a response that ended well leaves no context behind', async () => {
   await eventually(async () => !(await liveContexts(service)).includes('/probe/'))
 })
 
-test('a client that hangs up after its JSON body was read takes its statement with it', async () => {
+test('a client that hangs up after its JSON body was read ends its statement', async () => {
   const service = shared()
   const client = connection(service)
   client.send(postJson('/probe/query', { seconds: 30 }, 'x-request-id: read'))
@@ -161,7 +161,7 @@ test('a client that hangs up after its JSON body was read takes its statement wi
   expect(line).toMatchObject({ status: 499, cause: 'ClientDisconnected' })
 })
 
-test('a client that hangs up in the middle of its JSON body: 499, and its context is gone', async () => {
+test('a client that hangs up in the middle of its JSON body is recorded as 499, and its context ends', async () => {
   const service = shared()
   const client = connection(service)
   client.send(postJson('/probe/query', { seconds: 30 }, 'x-request-id: half').slice(0, -3))
@@ -175,7 +175,7 @@ test('a client that hangs up in the middle of its JSON body: 499, and its contex
   expect(await running(service, 'pg_sleep')).toBe(0)
 })
 
-test('a body that the handler does not read hides no hang-up while it fits into the buffers', async () => {
+test('an unread body that fits into the buffers does not hide a hang-up', async () => {
   const service = shared()
   const client = connection(service)
   client.send(postJson('/probe/unread?seconds=30', 'x'.repeat(1_000), 'x-request-id: unread'))
@@ -187,7 +187,7 @@ test('a body that the handler does not read hides no hang-up while it fits into 
   expect(line).toMatchObject({ status: 499, cause: 'ClientDisconnected' })
 })
 
-test('where it does not fit, Node reads nothing and hears nothing: then the deadline ends the work', async () => {
+test('an unread body that does not fit hides a hang-up, since Node stops reading; the deadline then ends the work', async () => {
   const service = shared()
   const client = connection(service)
   const headers = 'x-request-id: unread-large\r\nx-envoy-expected-rq-timeout-ms: 700'
@@ -202,7 +202,7 @@ test('where it does not fit, Node reads nothing and hears nothing: then the dead
   await eventually(async () => !(await liveContexts(service)).includes('/probe/'))
 })
 
-test('what a handler throws after its client has left is no failure of the service', async () => {
+test('an error thrown after the client has hung up is no failure of the service', async () => {
   const service = shared()
   const request = open(`${service.url}/probe/late-failure`, 'GET', { 'x-request-id': 'thrown-late' })
   await eventually(async () => (await liveContexts(service)).includes('/probe/late-failure'))
@@ -214,7 +214,7 @@ test('what a handler throws after its client has left is no failure of the servi
   expect(line).not.toHaveProperty('err')
 })
 
-test('the context lasts as long as the body of the response: longer than its handler, and no longer', async () => {
+test('the context lives until the body of the response has been sent, longer than the handler runs', async () => {
   const service = shared()
   const client = connection(service)
   client.send('GET /probe/stream?seconds=0.3 HTTP/1.1\r\nHost: localhost\r\n\r\n')
@@ -230,7 +230,7 @@ test('the context lasts as long as the body of the response: longer than its han
   client.hangUp()
 })
 
-/** The files that the service holds open; of none where the system does not tell. */
+/** The files that the service holds open; empty where the system cannot list them. */
 async function openFiles({ pid }: RunningService): Promise<string[]> {
   const descriptors = `/proc/${pid}/fd`
   const numbers = await readdir(descriptors).catch(() => [])

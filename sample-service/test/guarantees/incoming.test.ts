@@ -1,5 +1,5 @@
 /**
- * Promise: What comes in is kept as it came or refused, and one client cannot make the service hold or do more than its share.
+ * Promise: Input is kept unchanged or refused, and one client cannot take more than its share of memory or time.
  * Go: `json.Decoder` replaces broken UTF-8 and rounds into float64 in silence; `http.Server` reads one request of a connection at a time
  * Held by: src/platform/json.ts, src/platform/validate.ts, src/platform/http/refusal.ts, src/platform/http/unparsed.ts, src/platform/http/in-turn.ts, src/platform/http/etag.ts
  */
@@ -27,7 +27,7 @@ function post(path: string, body: string | Uint8Array<ArrayBuffer>, headers: Rec
   return fetch(shared().url + path, { method: 'POST', body, headers: { ...type, ...headers } })
 }
 
-/** Runs `work`, and tells how long others were kept waiting meanwhile, in ms. */
+/** Runs `work`, and returns how long other clients waited meanwhile, in ms. */
 async function longestWait(work: Promise<unknown>): Promise<number> {
   let longest = 0
   const state = { working: true }
@@ -41,15 +41,15 @@ async function longestWait(work: Promise<unknown>): Promise<number> {
   return longest
 }
 
-describe('requests that are sent ahead', () => {
-  test('a hundred may wait', async () => {
+describe('pipelined requests:', () => {
+  test('up to a hundred wait their turn', async () => {
     const client = connection(shared())
     client.send('GET /livez HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(100))
     await client.received('HTTP/1.1 200 OK', 100)
     client.hangUp()
   })
 
-  test('ten megabytes of them: the connection is closed, with one line in the log, and neighbours notice nothing', async () => {
+  test('ten megabytes of them close the connection, log one line, and do not slow other clients', async () => {
     const socket = connect(port(), '127.0.0.1')
     socket.on('error', () => undefined).resume()
     const closed = new Promise((resolve) => socket.once('close', resolve))
@@ -64,8 +64,8 @@ describe('requests that are sent ahead', () => {
   })
 })
 
-describe('a body with many mistakes', () => {
-  test('the first hundred are told, and how many more there are', async () => {
+describe('a body with many mistakes:', () => {
+  test('the answer lists the first hundred and the number of the others', async () => {
     const response = await post('/probe/items', JSON.stringify({ items: Array(150).fill(5) }))
 
     expect(response.status).toBe(400)
@@ -74,7 +74,7 @@ describe('a body with many mistakes', () => {
     expect(detail).toBe('the request is invalid; see errors, and 50 more')
   })
 
-  test('a megabyte of them, four at once: answered in short, and neighbours are served meanwhile', async () => {
+  test('four bodies with a megabyte of mistakes each get short answers and do not slow other clients', async () => {
     const body = `{"items":[${'{},'.repeat(340_000)}{}]}`
     const answers = Promise.all([1, 2, 3, 4].map(() => post('/probe/items', body)))
 
@@ -88,20 +88,33 @@ describe('a body with many mistakes', () => {
     }
   })
 
-  test('a name that nobody knows is not told in full', async () => {
+  test('what is cut of a name is cut between two characters', async () => {
+    for (let at = 450; at < 500; at++) {
+      const sent = `${'x'.repeat(at)}😀${'y'.repeat(100)}`
+      const response = await post('/probe/items', JSON.stringify({ items: [{ [sent]: 1 }] }))
+      expect(await response.text()).not.toMatch(/\\ud[89a-f]/)
+    }
+  })
+
+  test('an unknown name is shortened in the answer', async () => {
     const response = await post('/probe/items', JSON.stringify({ items: [{ ['x'.repeat(900_000)]: 1 }] }))
     expect(response.status).toBe(400)
     expect((await response.text()).length).toBeLessThan(10_000)
   })
 })
 
-describe('JSON is kept as it came, or refused', () => {
+describe('JSON is kept unchanged or refused:', () => {
   test.for([
     ['750727362669608961', 'cannot be kept exactly'],
     ['9007199254740993', 'cannot be kept exactly'],
     ['9007199254740993.0', 'cannot be kept exactly'],
     ['900719925474099.3e1', 'cannot be kept exactly'],
     ['3.14159265358979323846', 'cannot be kept exactly'],
+    // Few enough digits, but half of one, or a cent, is lost.
+    ['9007199254740993.5', 'cannot be kept exactly'],
+    ['90071992547409.93', 'cannot be kept exactly'],
+    ['4e-324', 'cannot be kept exactly'],
+    ['1.2345678901234e-320', 'cannot be kept exactly'],
     ['1e400', 'cannot be kept exactly'],
     ['-1e400', 'cannot be kept exactly'],
     ['1e-400', 'cannot be kept exactly'],
@@ -121,11 +134,12 @@ describe('JSON is kept as it came, or refused', () => {
     // What C writes for 0.1 with 17 digits, and Python for 1e23.
     ['0.10000000000000001', '0.1'],
     ['100000000000000000000000', '1e+23'],
+    ['[1234567890123456e-4,5e-324]', '[123456789012.3456,5e-324]'],
     ['[1.50, 0.00, 1E2, 0e999]', '[1.5,0,100,0]'],
     ['"\\\\ud800 \\ud83d\\ude00 9007199254740993 1e400"', '"\\\\ud800 😀 9007199254740993 1e400"'],
     ['{"__proto__":{"a":1},"b":"\\":1e400\\\\"}', '{"__proto__":{"a":1},"b":"\\":1e400\\\\"}'],
     ['\ufeff{"a":1}', '{"a":1}'],
-  ] as const)('%s is taken', async ([json, kept]) => {
+  ] as const)('%s is accepted', async ([json, kept]) => {
     const response = await post('/probe/json/x', json)
     expect(response.status).toBe(200)
     expect(await response.text()).toBe(`{"name":"x","body":${kept}}`)
@@ -136,7 +150,7 @@ describe('JSON is kept as it came, or refused', () => {
     ['half a character', [0x22, 0xf0, 0x9f, 0x98, 0x22]],
     ['UTF-16', [0xff, 0xfe, 0x22, 0, 0x61, 0, 0x22, 0]],
     ['a surrogate in UTF-8', [0x22, 0xed, 0xa0, 0x80, 0x22]],
-  ] as const)('%s: 400', async ([, bytes]) => {
+  ] as const)('%s is 400', async ([, bytes]) => {
     expect((await post('/probe/json/x', Uint8Array.from(bytes))).status).toBe(400)
   })
 
@@ -146,18 +160,32 @@ describe('JSON is kept as it came, or refused', () => {
     ['application/json; charset=utf-8; charset=latin1', 415],
     ['application/json; charset=UTF-8', 200],
     ['application/problem+json;charset="utf-8"', 200],
-  ] as const)('the type %s: %i', async ([type, status]) => {
+  ] as const)('content-type %s is %i', async ([type, status]) => {
     expect((await post('/probe/json/x', '1', { 'content-type': type })).status).toBe(status)
   })
 
-  test('a compressed body: 415, with what is taken', async () => {
+  test('a compressed body is 415, and the answer names the accepted encodings', async () => {
     const response = await post('/probe/json/x', '1', { 'content-encoding': 'gzip' })
     expect(response.status).toBe(415)
     expect(response.headers.get('accept-encoding')).toBe('identity')
   })
 })
 
-describe('targets and queries are kept as they came, or refused', () => {
+describe('a body is refused by what its headers say', () => {
+  test.for([
+    ['a length that is too large', 'Content-Length: 1000000000', 413],
+    ['a coding of the transfer that nobody undoes', 'Transfer-Encoding: gzip, chunked', 501],
+  ] as const)('%s: before a byte of it has come', async ([, header, status]) => {
+    const client = connection(shared())
+    client.send(
+      `POST /probe/json/x HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n${header}\r\n\r\n`,
+    )
+    expect(await client.received('"requestId"')).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
+    client.hangUp()
+  })
+})
+
+describe('targets and queries are kept unchanged or refused:', () => {
   test.for([
     ['/probe/json/%ff', 400],
     ['/probe/json/%zz', 400],
@@ -168,7 +196,7 @@ describe('targets and queries are kept as they came, or refused', () => {
     ['/probe/json/\u00e9', 400],
     ['/probe/json/x#y', 400],
     ['/probe/json/%C3%A9?q=%F0%9F%98%80%00', 200],
-  ] as const)('POST %s: %i', async ([path, status]) => {
+  ] as const)('POST %s is %i', async ([path, status]) => {
     const client = connection(shared())
     const head = 'Host: a\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: 1'
     client.send(`POST ${path} HTTP/1.1\r\n${head}\r\n\r\n1`)
@@ -185,7 +213,7 @@ describe('targets and queries are kept as they came, or refused', () => {
     },
   )
 
-  test('the log tells neither the user nor the password of a target that names them', async () => {
+  test('the log contains neither the user nor the password of a target', async () => {
     const client = connection(shared())
     client.send('GET http://user:secret@a/livez HTTP/1.1\r\nHost: a\r\nX-Request-Id: absolute\r\n\r\n')
     await client.received('"status"')
@@ -196,7 +224,7 @@ describe('targets and queries are kept as they came, or refused', () => {
   })
 })
 
-describe('a path that is known, asked with another method', () => {
+describe('an unsupported method:', () => {
   test.for([
     ['PUT', '/probe/query', 'GET, HEAD, POST'],
     ['DELETE', '/livez', 'GET, HEAD'],
@@ -205,7 +233,7 @@ describe('a path that is known, asked with another method', () => {
     ['HEAD', '/probe/json/x', 'POST'],
     ['TRACE', '/livez', 'GET, HEAD'],
     ['PROPFIND', '/livez', 'GET, HEAD'],
-  ] as const)('%s %s: 405 with Allow: %s', async ([method, path, allowed]) => {
+  ] as const)('%s %s is 405 with Allow: %s', async ([method, path, allowed]) => {
     const { status, headers } = await new Promise<{ status: number | undefined; headers: object }>(
       (resolve, reject) => {
         request(shared().url + path, { method, agent: false }, (response) => {
@@ -220,14 +248,14 @@ describe('a path that is known, asked with another method', () => {
     expect(headers).toMatchObject({ allow: allowed, 'content-type': 'application/problem+json' })
   })
 
-  test('a path that is not known is 404 all the same', async () => {
+  test('on an unknown path it is 404', async () => {
     const response = await fetch(`${shared().url}/probe/nowhere`, { method: 'PUT' })
     expect(response.status).toBe(404)
     expect(response.headers.has('allow')).toBe(false)
   })
 })
 
-describe('what Node or the adapter would answer by itself is a problem with an id and a line in the log', () => {
+describe('a request that Node or the adapter would refuse gets a problem with an id, and a line in the log:', () => {
   const host = 'Host: a\r\n'
   const json = 'Content-Type: application/json\r\n'
   test.for([
@@ -270,7 +298,7 @@ describe('what Node or the adapter would answer by itself is a problem with an i
   })
 })
 
-describe('preconditions hold for every GET and HEAD, in the order of RFC 9110, 13.2.2', () => {
+describe('preconditions apply to every GET and HEAD, in the order of RFC 9110, 13.2.2:', () => {
   test.for([
     ['if-match', '"other"', 412],
     ['if-match', 'W/"a,b"', 412],
@@ -281,7 +309,7 @@ describe('preconditions hold for every GET and HEAD, in the order of RFC 9110, 1
     ['if-none-match', 'W/"a,b"', 304],
     ['if-none-match', '*', 304],
     ['if-none-match', '"other"', 200],
-  ] as const)('%s: %s is answered %i', async ([name, value, status]) => {
+  ] as const)('%s: %s gets %i', async ([name, value, status]) => {
     for (const as of ['response', 'stream', 'web']) {
       for (const method of ['GET', 'HEAD']) {
         const response = await fetch(`${shared().url}/probe/tagged?as=${as}`, {
@@ -297,12 +325,12 @@ describe('preconditions hold for every GET and HEAD, in the order of RFC 9110, 1
     }
   })
 
-  test('both: If-Match is asked first', async () => {
+  test('If-Match is evaluated before If-None-Match', async () => {
     const headers = { 'if-match': '"other"', 'if-none-match': '"a,b"' }
     expect((await fetch(`${shared().url}/probe/tagged?as=response`, { headers })).status).toBe(412)
   })
 
-  test('what is refused anyway is refused as ever', async () => {
+  test('a request that fails otherwise keeps its own status', async () => {
     const headers = { 'if-match': '"other"' }
     expect((await fetch(`${shared().url}/probe/tagged?as=x`, { headers })).status).toBe(400)
   })

@@ -1,5 +1,5 @@
 /**
- * Promise: A request leaves nothing behind, however it ended: no context, no connection, no descriptor.
+ * Promise: A request leaves nothing behind, however it ends: no context, no connection, no descriptor.
  * Go: `defer cancel()` after every `context.With…`, and `goleak.VerifyNone(t)`
  * Held by: src/context/context.ts, src/platform/http/boundary.ts, src/platform/database/connection.ts, src/platform/client/client.ts
  */
@@ -11,7 +11,7 @@ import { sharedService, type RunningService } from '../support/service.ts'
 
 const shared = sharedService({ probe: true, env: { DATABASE_POOL_MAX: '2', BODY_MAX_BYTES: '1000' } })
 
-test('after requests that ended in every way there is, the server context has no child', async () => {
+test('after requests that ended in every possible way, the server context has no child', async () => {
   const service = shared()
 
   await Promise.all(Array.from({ length: 10 }, () => requestsOfAllKinds(service)))
@@ -19,14 +19,14 @@ test('after requests that ended in every way there is, the server context has no
   await nothingAlive(service)
 })
 
-test('at rest there is the root, what a signal ends, and the server: of the start-up nothing is left', async () => {
+test('an idle service has three contexts: the root, the one a signal ends, and the server', async () => {
   const { name, children } = await liveTree(shared())
 
   expect(name).toBe('background')
   expect(children.map((child) => child.name)).toEqual(['until stopped', 'server'])
 })
 
-test.runIf(existsSync('/proc/self/fd'))('and the process has no more descriptors than before', async () => {
+test.runIf(existsSync('/proc/self/fd'))('the process has no more descriptors than before', async () => {
   const service = shared()
   // The pool's connections stay, and so does what is opened once.
   await requestsOfAllKinds(service)
@@ -38,7 +38,7 @@ test.runIf(existsSync('/proc/self/fd'))('and the process has no more descriptors
   await vi.waitFor(async () => expect((await descriptors(service)).length).toBeLessThanOrEqual(before), 5_000)
 })
 
-test('hang-ups that come with the request, before its handler began, leave nothing either', async () => {
+test('a hang-up that arrives before the handler starts leaves nothing behind', async () => {
   const service = shared()
   for (let i = 0; i < 50; i++) {
     const request = open(`${service.url}/probe/query?seconds=30`)
@@ -50,7 +50,7 @@ test('hang-ups that come with the request, before its handler began, leave nothi
   await eventually(async () => (await running(service, 'pg_sleep')) === 0)
 })
 
-/** Finished, refused, failed, too late, hung up on: while waiting in Postgres, for Postgres, for a peer, and while streaming. */
+/** Sends requests that finish, are refused, fail, time out or are hung up: in Postgres, in the queue, at a peer, while streaming. */
 async function requestsOfAllKinds(service: RunningService): Promise<void> {
   const get = (path: string, headers?: Record<string, string>): Promise<unknown> =>
     open(service.url + path, 'GET', headers).answer
@@ -77,12 +77,12 @@ async function requestsOfAllKinds(service: RunningService): Promise<void> {
   ])
 }
 
-/** Resolves when no request hangs from the server context. */
+/** Resolves when the server context has no request below it. */
 async function nothingAlive(service: RunningService): Promise<void> {
   await vi.waitFor(async () => expect(await requestsAlive(service)).toEqual([]), 5_000)
 }
 
-/** The names of what hangs from the server context. */
+/** The names of the children of the server context. */
 async function requestsAlive(service: RunningService): Promise<string[]> {
   const { children } = await liveTree(service)
   const server = children.find(({ name }) => name === 'server')

@@ -1,5 +1,5 @@
 /**
- * Promise: A start and a stop are a trace each, with a span for each phase, whether they succeed or fail.
+ * Promise: A start is one trace and a stop is one trace, with a span for each phase, whether they succeed or fail.
  * Go: `ctx, span := tracer.Start(ctx, "start-up"); defer span.End()` in `main`
  * Held by: src/main.ts, src/platform/telemetry/span.ts, src/platform/lifecycle/closers.ts, src/platform/http/server.ts
  */
@@ -40,7 +40,7 @@ function phaseOf(collector: Collector, root: ReceivedSpan | undefined, name: str
   return found
 }
 
-test('two traces, in one piece each: what was opened, with its statements, and what was closed', async (t) => {
+test('a start and a stop are one whole trace each: what was opened, with its statements, and what was closed', async (t) => {
   const { collector, env } = await collecting(t)
   const service = await startService(t, { probe: true, env: { ...env, SHUTDOWN_DRAIN_MS: '100' } })
   const request = open(`${service.url}/probe/query?seconds=30`)
@@ -75,7 +75,7 @@ test('two traces, in one piece each: what was opened, with its statements, and w
   expect(service.log.at(-1)).toMatchObject({ msg: 'stopped', traceId: stopped.root?.traceId })
 })
 
-test('a start that fails is exported: the phase that failed and the whole, with what ended it', async (t) => {
+test('a failed start is exported, with the failed phase and the cause', async (t) => {
   const { collector, env } = await collecting(t)
   const database = 'postgres://service@127.0.0.1:1/nowhere'
   const service = startProcess(t, { env: { ...env, DATABASE_URL: database, STARTUP_TIMEOUT_MS: '1000' } })
@@ -90,7 +90,7 @@ test('a start that fails is exported: the phase that failed and the whole, with 
   expect(traceNamed(collector, 'shutdown').root?.status.code).toBe(0)
 })
 
-test('a stop that could not wait for all says so, and for which phase', async (t) => {
+test('a stop that abandons work records the phase that did not finish', async (t) => {
   const { collector, env } = await collecting(t)
   const budgets = { SHUTDOWN_DRAIN_MS: '50', SHUTDOWN_CANCEL_MS: '50', SHUTDOWN_FLUSH_MS: '600' }
   const service = await startService(t, { probe: true, env: { ...env, ...budgets } })

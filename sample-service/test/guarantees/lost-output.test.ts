@@ -1,6 +1,6 @@
 /**
- * Promise: A service whose log nobody reads any more goes on serving, and stops as ever.
- * Go: a write to a pipe that is full waits, and to one that is broken is SIGPIPE, which ends the process; here neither is so
+ * Promise: A service whose log nobody reads keeps serving, and stops as usual.
+ * Go: a write to a full pipe blocks, and a write to a broken pipe is SIGPIPE, which ends the process; here it does neither
  * Held by: src/platform/telemetry/stdout.ts, src/platform/telemetry/log.ts, src/platform/lifecycle/closers.ts, src/platform/lifecycle/process.ts
  */
 import { execFile } from 'node:child_process'
@@ -23,10 +23,10 @@ import {
 } from '../support/service.ts'
 
 const ticksPerSecond = 100
-/** Of a path: a line of the log is a little longer. With 400 of them there is more than waits, and the system holds. */
+/** A path; its log line is a little longer. 400 such lines exceed the log's buffer and the pipe of the system. */
 const long = 'x'.repeat(8_000)
 
-test('stdout that is closed at the other end: every request is answered, nothing spins, exit 0', async (t) => {
+test('if the reader closes stdout, every request is answered, no loop spins, and a stop exits with 0', async (t) => {
   const { service, url } = await startOwn(t)
 
   service.child.stdout?.destroy()
@@ -45,7 +45,7 @@ test('stdout that is closed at the other end: every request is answered, nothing
   expect(await service.exited).toEqual({ code: 0, signal: null })
 })
 
-test('stdout that nobody reads for a while: requests are answered, and what was dropped is told in a line and a metric', async (t) => {
+test('while nobody reads stdout, requests are answered; a line and a metric count the dropped lines', async (t) => {
   const { service, url, adminUrl } = await startOwn(t)
   service.child.stdout?.pause()
 
@@ -67,7 +67,7 @@ test('stdout that nobody reads for a while: requests are answered, and what was 
   expect(await service.exited).toEqual({ code: 0, signal: null })
 })
 
-test('all lines arrive, the last one included, where the reader was only slow', async (t) => {
+test('a slow reader of stdout gets all lines, the last one included', async (t) => {
   const { service, url } = await startOwn(t)
   service.child.stdout?.pause()
   for (let sent = 0; sent < 60; sent++) await fetch(`${url}/${long}`)
@@ -80,7 +80,7 @@ test('all lines arrive, the last one included, where the reader was only slow', 
   expect(service.log.at(-1)).toMatchObject({ msg: 'stopped' })
 })
 
-test('a stop waits for a reader of stdout that does not read no longer than SHUTDOWN_FLUSH_MS: exit 0', async (t) => {
+test('a stop waits at most SHUTDOWN_FLUSH_MS for a stuck reader of stdout, and exits with 0', async (t) => {
   const { service, url } = await startOwn(t, { SHUTDOWN_FLUSH_MS: '300' })
   service.child.stdout?.pause()
   await fillStdout(url)
@@ -92,7 +92,7 @@ test('a stop waits for a reader of stdout that does not read no longer than SHUT
   expect(performance.now() - startedAt).toBeLessThan(10_000)
 })
 
-test('a second signal ends it at once as well while nobody reads stdout', async (t) => {
+test('a second signal ends the process at once, even while nobody reads stdout', async (t) => {
   const { service, url } = await startOwn(t)
   service.child.stdout?.pause()
   await fillStdout(url)
@@ -112,7 +112,7 @@ test('a second signal ends it at once as well while nobody reads stdout', async 
   held.hangUp()
 })
 
-test('a fault that nobody handles stops it as well while nobody reads stdout: exit 1', async (t) => {
+test('an unhandled fault stops the process with exit 1, even while nobody reads stdout', async (t) => {
   const { service, url } = await startOwn(t, { SHUTDOWN_FLUSH_MS: '300' })
   service.child.stdout?.pause()
   await fillStdout(url)
@@ -123,7 +123,7 @@ test('a fault that nobody handles stops it as well while nobody reads stdout: ex
   expect(await exited).toEqual([1, null])
 })
 
-test('a warning of Node is a line of the log, and waits for no reader of stderr', async (t) => {
+test('a warning of Node is logged, and waits for no reader of stderr', async (t) => {
   const { service, url } = await startOwn(t)
 
   await fetch(`${url}/probe/warning`)
@@ -133,7 +133,7 @@ test('a warning of Node is a line of the log, and waits for no reader of stderr'
 })
 
 test.for(['src/main.ts', 'src/migrate.ts'] as const)(
-  '%s that fails at the start with stdout full: exit 1, read or not; the reason is there for who reads it late',
+  '%s that fails at the start while stdout is full exits with 1; a late reader still gets the reason',
   async (program, t) => {
     const [unread, late] = [await fullPipe(t), await fullPipe(t)]
     const start = (stdout: number, flushMs: string): StartedProcess =>
@@ -151,7 +151,7 @@ test.for(['src/main.ts', 'src/migrate.ts'] as const)(
 )
 
 test.runIf(process.platform === 'linux')(
-  'a file as stdout, on a disk that is full for a while: the same, and exit 0',
+  'with a file as stdout on a disk that is full for a while, requests are answered, and a stop exits with 0',
   async (t) => {
     const dir = await mkdtemp(join(tmpdir(), 'log-'))
     t.onTestFinished(() => rm(dir, { recursive: true }))
@@ -214,7 +214,7 @@ async function droppedLines(adminUrl: string): Promise<number> {
   return Number(/^log_lines_dropped_total(?:\{.*\})? (\d+)/m.exec(text)?.[1])
 }
 
-/** What a process has used of a processor; 0 where the system does not tell. */
+/** The processor time of a process; 0 where the system does not report it. */
 async function cpuSeconds(pid: number | undefined): Promise<number> {
   const stat = await readFile(`/proc/${String(pid)}/stat`, 'utf8').catch(() => '')
   // https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html: utime and stime, 12 and 13 behind the name.

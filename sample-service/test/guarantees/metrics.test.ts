@@ -1,5 +1,5 @@
 /**
- * Promise: What stopped because its context had ended is counted, by layer and by cause, with how long it went on for nobody.
+ * Promise: Work that stops because its context ended is counted by layer and cause, with how long it kept running after the end.
  * Go: `context.Cause(ctx)` in a counter's label, and `time.Since(end)` in a histogram, by hand in each handler
  * Held by: src/platform/telemetry/unwound.ts, src/platform/telemetry/metrics.ts, src/platform/client/metrics.ts
  */
@@ -7,14 +7,14 @@ import { expect, test } from 'vitest'
 import { eventually, open, running } from '../support/client.ts'
 import { startService, type RunningService } from '../support/service.ts'
 
-/** The value of each series of `name`, by its labels as they stand at `/metrics`. */
+/** The value of each series of `name`, by its labels as `/metrics` prints them. */
 async function series({ adminUrl }: RunningService, name: string): Promise<Map<string, number>> {
   const text = await (await fetch(`${adminUrl}/metrics`)).text()
   const lines = text.split('\n').filter((line) => line.split(/[{ ]/)[0] === name)
   return new Map(lines.map((line) => [/\{(.*)\}/.exec(line)?.[1] ?? '', Number(line.split(' ').at(-1))]))
 }
 
-/** How often work of a layer has stopped for a cause, and the seconds that all of it took. */
+/** How often work of a layer has stopped for a cause, and the total in seconds. */
 async function unwound(service: RunningService, layer: string, cause: string) {
   const labels = `context_layer="${layer}",context_cause="${cause}"`
   const count = await series(service, 'context_unwind_duration_seconds_count')
@@ -26,7 +26,7 @@ test.for([
   ['a client that hangs up', 'ClientDisconnected', '30000'],
   ['a deadline that passes', 'DeadlineExceeded', '500'],
 ] as const)(
-  '%s: one for the request, one for its statement, and both stopped soon',
+  '%s counts once for the request and once for its statement, and both stop soon',
   async ([, cause, ms], t) => {
     const service = await startService(t, { probe: true, env: { REQUEST_TIMEOUT_MS: ms } })
     expect((await fetch(`${service.url}/probe/query?seconds=0`)).status).toBe(200)
@@ -49,7 +49,7 @@ test.for([
   },
 )
 
-test('work that does not listen shows for as long as it goes on', async (t) => {
+test('work that ignores its context counts for as long as it keeps running', async (t) => {
   const service = await startService(t, { probe: true, env: { REQUEST_TIMEOUT_MS: '300' } })
 
   expect((await fetch(`${service.url}/probe/deaf?seconds=1`)).status).toBe(504)
@@ -60,7 +60,7 @@ test('work that does not listen shows for as long as it goes on', async (t) => {
   expect(seconds).toBeGreaterThan(0.5)
 })
 
-test('a call to another service is one series for each peer, with what came of it', async (t) => {
+test('calls to other services are counted by peer and result', async (t) => {
   const peer = await startService(t, { probe: true })
   const service = await startService(t, { probe: true })
   const through = (path: string): string =>
@@ -78,7 +78,7 @@ test('a call to another service is one series for each peer, with what came of i
   })
 })
 
-test('memory is shown: of the process, and of the heap with its limit', async (t) => {
+test('metrics show the memory of the process, and the heap with its limit', async (t) => {
   const service = await startService(t)
   const value = async (name: string) => [...(await series(service, name)).values()][0] ?? NaN
 

@@ -1,5 +1,5 @@
 /**
- * Promise: Any number of instances may migrate at once, and the service starts on no database that lacks a migration.
+ * Promise: Several instances may migrate at once, and the service does not start on a database that lacks a migration.
  * Go: `migrate.Up` of golang-migrate, under pg_advisory_lock, with a ctx
  * Held by: src/migrate.ts, src/platform/database/migrations.ts, src/platform/database/journal.ts, src/platform/database/grants.ts
  */
@@ -18,7 +18,8 @@ import { makeDatabase } from '../../scripts/postgres/databases.ts'
 import { withCancel } from '../../src/context/context.ts'
 import { testContext } from '../../src/context/test-context.ts'
 import { openDatabase } from '../../src/platform/database/database.ts'
-import { applyMigrations, requireMigrated } from '../../src/platform/database/migrations.ts'
+import { applyMigrations, migrationsFolder, requireMigrated } from '../../src/platform/database/migrations.ts'
+import { schemas } from '../../src/platform/schemas.ts'
 import { eventually } from '../support/client.ts'
 import { recordedLog } from '../support/recorded-log.ts'
 import { startProcess, type LogLine } from '../support/service.ts'
@@ -26,7 +27,7 @@ import { startProcess, type LogLine } from '../support/service.ts'
 const lockKey = `hashtext('migrations of drizzle')`
 
 test.for([2, 8])(
-  '%i instances at once: one migrates, the others wait and find nothing to do',
+  'of %i instances that start at once, one migrates and the others wait and find nothing to do',
   async (count, t) => {
     const { sql, instance } = await emptyDatabase(t)
     const folder = await migrations(t, { things: 'create table things (id int)' })
@@ -50,7 +51,7 @@ test.for([2, 8])(
   },
 )
 
-test('a migration that was made earlier than one that is applied is missing: it is named, and applied', async (t) => {
+test('a migration that is older than an applied one is reported as missing, and applied', async (t) => {
   const { sql, instance } = await emptyDatabase(t)
   const { log, db } = await instance()
   const ctx = testContext(t)
@@ -69,7 +70,7 @@ test('a migration that was made earlier than one that is applied is missing: it 
   expect(await applyMigrations(ctx, log, db, { folder, waitMs: 1_000 })).toEqual([])
 })
 
-test('those of two branches are applied in the order of the journal, though their times fall in it', async (t) => {
+test('migrations of two branches are applied in the order of the journal, even if their times are not in order', async (t) => {
   const { instance } = await emptyDatabase(t)
   const { log, db } = await instance()
   const ctx = testContext(t)
@@ -82,7 +83,7 @@ test('those of two branches are applied in the order of the journal, though thei
   await requireMigrated(ctx, log, db, folder)
 })
 
-test('two migrations with the same text are two, and one whose time was mended in the journal is the same', async (t) => {
+test('two migrations with the same text are different; a migration whose time was corrected in the journal is the same', async (t) => {
   const { instance } = await emptyDatabase(t)
   const { log, db } = await instance()
   const ctx = testContext(t)
@@ -101,7 +102,7 @@ test('two migrations with the same text are two, and one whose time was mended i
   await requireMigrated(ctx, log, db, await migrations(t, { first: 'select\r\n1' }, [7]))
 })
 
-test('one that was edited after it had been applied is refused by its name, by both programs', async (t) => {
+test('the service and npm run db:migrate refuse a migration that was edited after it had been applied, and name it', async (t) => {
   const { instance } = await emptyDatabase(t)
   const { log, db } = await instance()
   const ctx = testContext(t)
@@ -114,7 +115,7 @@ test('one that was edited after it had been applied is refused by its name, by b
   await expect(requireMigrated(ctx, log, db, edited)).rejects.toThrow(refusal)
 })
 
-test('one that fails is named, with what Postgres says, and none of those before it stays', async (t) => {
+test('a migration that fails is named, with the error of Postgres, and those before it are rolled back', async (t) => {
   const { sql, instance } = await emptyDatabase(t)
   const { log, db } = await instance()
   const folder = await migrations(t, {
@@ -128,7 +129,7 @@ test('one that fails is named, with what Postgres says, and none of those before
   expect(await sql(`select to_regclass('good') as made`)).toEqual([{ made: null }])
 })
 
-test('a role that may not make schemas migrates where they are there, and else is told which grant it lacks', async (t) => {
+test('a role that may not create schemas can migrate if they exist; otherwise the error names the missing grant', async (t) => {
   const { url, sql, as } = await emptyDatabase(t)
   const ctx = testContext(t)
   const folder = await migrations(t, { things: 'create table things (id int)' })
@@ -140,14 +141,37 @@ test('a role that may not make schemas migrates where they are there, and else i
   await expect(apply()).rejects.toThrow(`grant usage, create on schema drizzle to ${role}`)
   await sql(`grant usage, create on schema drizzle to ${role}`)
   await expect(apply()).rejects.toThrow(
-    `the migration things failed: permission denied for schema public; have the owner run: grant create on schema public to ${role}`,
+    `the migration things failed: permission denied for schema public; have the owner run: grant usage, create on schema public to ${role}`,
   )
   await sql(`grant create on schema public to ${role}`)
 
   expect(await apply()).toEqual(['things'])
 })
 
-test('a service whose role may not read what is applied is told which grant it lacks', async (t) => {
+test.for([
+  ['table', 'create table theirs (id int primary key)', 'create table ours (id int references theirs)'],
+  ['view', 'create view theirs as select 1 as id', 'create table ours as select * from theirs'],
+  ['sequence', 'create sequence theirs', "create table ours (id int); select nextval('theirs')"],
+  ['schema', 'create schema "Theirs too"', 'create table "Theirs too".ours (id int)'],
+] as const)(
+  'which grant a migration lacks on a %s of somebody else is told: %s',
+  async ([, theirs, ours], t) => {
+    const { url, sql, as } = await emptyDatabase(t)
+    const ctx = testContext(t)
+    const { role, log, db } = await as(url)
+    await sql(`create schema drizzle; grant usage, create on schema drizzle, public to ${role}; ${theirs}`)
+    const folder = await migrations(t, { ours })
+    const apply = () => applyMigrations(ctx, log, db, { folder, waitMs: 1_000 })
+
+    const failure = await apply().catch((error: unknown) => String(error))
+
+    const [, grant = ''] = /; have the owner run: (grant .*)$/.exec(String(failure)) ?? []
+    await sql(grant)
+    expect(await apply()).toEqual(['ours'])
+  },
+)
+
+test('if the role of a service may not read the applied migrations, the error names the missing grant', async (t) => {
   const { url, instance, as } = await emptyDatabase(t)
   const owner = await instance()
   const ctx = testContext(t)
@@ -160,7 +184,7 @@ test('a service whose role may not read what is applied is told which grant it l
   )
 })
 
-test('npm run db:migrate ends at MIGRATE_TIMEOUT_MS, whatever it waits for: exit 1, one line', async (t) => {
+test('npm run db:migrate ends after MIGRATE_TIMEOUT_MS, whatever it waits for, with exit 1 and one line', async (t) => {
   const { url, sql } = await emptyDatabase(t)
   await sql(`select pg_advisory_lock(${lockKey})`)
   const env = { DATABASE_URL: url, MIGRATE_TIMEOUT_MS: '1500' }
@@ -172,7 +196,7 @@ test('npm run db:migrate ends at MIGRATE_TIMEOUT_MS, whatever it waits for: exit
   )
 })
 
-test('a context that ends while a migration runs ends the statement in Postgres, and nothing of it stays', async (t) => {
+test('a context that ends during a migration ends its statement in Postgres, and the migration is rolled back', async (t) => {
   const { sql, instance } = await emptyDatabase(t)
   const { log, db } = await instance()
   const ctx = withCancel(testContext(t))
@@ -192,7 +216,7 @@ test('a context that ends while a migration runs ends the statement in Postgres,
   expect(await sql(`select to_regclass('things') as made`)).toEqual([{ made: null }])
 })
 
-test('another instance that does not end is waited for no longer than was said', async (t) => {
+test('an instance waits only for the configured time for another that migrates', async (t) => {
   const { sql, instance } = await emptyDatabase(t)
   const { log, db } = await instance()
   await sql(`select pg_advisory_lock(${lockKey})`)
@@ -203,7 +227,7 @@ test('another instance that does not end is waited for no longer than was said',
   )
 })
 
-test('npm run db:migrate, ended by SIGTERM while it waits: exit 1, one line, and nobody left in Postgres', async (t) => {
+test('npm run db:migrate that gets SIGTERM while it waits exits with 1 and one line, and leaves no backend in Postgres', async (t) => {
   const { url, sql } = await emptyDatabase(t)
   await sql(`select pg_advisory_lock(${lockKey})`)
   const { child, exited, log } = startProcess(t, { program: 'src/migrate.ts', env: { DATABASE_URL: url } })
@@ -218,7 +242,7 @@ test('npm run db:migrate, ended by SIGTERM while it waits: exit 1, one line, and
   await eventually(async () => (await sql(connected)).length === 0)
 })
 
-test('npm run db:migrate, ended by SIGTERM while the database does not answer, is gone as soon', async (t) => {
+test('npm run db:migrate that gets SIGTERM while the database does not answer exits as soon', async (t) => {
   const silent = createServer().listen(0, '127.0.0.1')
   t.onTestFinished(() => void silent.close())
   await once(silent, 'listening')
@@ -233,7 +257,7 @@ test('npm run db:migrate, ended by SIGTERM while the database does not answer, i
   expect(log.at(-1)?.msg).toContain('cannot migrate: SIGTERM received')
 })
 
-test('a database that lacks migrations is refused with what to run, and taken when it was run', async (t) => {
+test('the service refuses a database that lacks migrations, names the command to run, and starts after it', async (t) => {
   const { instance } = await emptyDatabase(t)
   const { log, db } = await instance()
   const ctx = testContext(t)
@@ -248,11 +272,14 @@ test('a database that lacks migrations is refused with what to run, and taken wh
   expect(log.lines).toEqual([])
 })
 
-test('a database that is ahead, as while a version is rolled out: the service starts, and says so', async (t) => {
+test('the service accepts a newer schema, as during a rollout, with a warning', async (t) => {
   const { url, instance } = await emptyDatabase(t)
   const { log, db } = await instance()
+  const ctx = testContext(t)
+  // Of its own the service lacks none.
+  await applyMigrations(ctx, log, db, { folder: migrationsFolder, schemas: schemas(), waitMs: 10_000 })
   const folder = await migrations(t, { newer: 'select 1' }, [Date.UTC(2100, 0)])
-  await applyMigrations(testContext(t), log, db, { folder, waitMs: 1_000 })
+  await applyMigrations(ctx, log, db, { folder, waitMs: 1_000 })
 
   const service = startProcess(t, { env: { DATABASE_URL: url } })
 
@@ -260,7 +287,7 @@ test('a database that is ahead, as while a version is rolled out: the service st
   expect(line).toMatchObject({ level: 'warn', unknownMigrations: 1 })
 })
 
-test('npm run check and npm run db:generate refuse a journal whose times do not rise', async (t) => {
+test('npm run check and npm run db:generate refuse a journal whose times are not in order', async (t) => {
   const root = join(import.meta.dirname, '../..')
   // Inside of the service, where its dependencies are found.
   await mkdir(join(root, '.data'), { recursive: true })
@@ -284,11 +311,35 @@ test('npm run check and npm run db:generate refuse a journal whose times do not 
   }
 })
 
+test('npm run db:generate refuses a journal whose last time is yet to come: the next one would be less', async (t) => {
+  const inAnHour = Date.now() + 3_600_000
+  const { copy, kit } = await copyWithJournal(t, [7, inAnHour])
+  const failure = promisify(execFile)(process.execPath, [kit, 'generate'], { cwd: copy })
+  await expect(failure).rejects.toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('the time of second has not come yet') as string,
+  })
+})
+
+/** What drizzle-kit reads of this service, with two migrations made at these times. */
+async function copyWithJournal(t: TestContext, at: readonly number[]) {
+  const root = join(import.meta.dirname, '../..')
+  // Inside of the service, where its dependencies are found.
+  await mkdir(join(root, '.data'), { recursive: true })
+  const copy = await mkdtemp(join(root, '.data/journal-'))
+  t.onTestFinished(() => rm(copy, { recursive: true, force: true }))
+  const folder = await migrations(t, { first: 'select 1', second: 'select 1' }, at)
+  await cp(folder, join(copy, 'drizzle'), { recursive: true })
+  await cp(join(root, 'drizzle.config.ts'), join(copy, 'drizzle.config.ts'))
+  const kit = join(dirname(createRequire(import.meta.url).resolve('drizzle-kit')), 'bin.cjs')
+  return { root, copy, kit }
+}
+
 interface Manifest {
   readonly scripts: Readonly<Record<string, string>>
 }
 
-/** A database that nothing has been done to, a connection to it, and instances that each have their own. */
+/** An empty database, a connection to it, and a function that starts instances with a connection each. */
 async function emptyDatabase(t: TestContext) {
   const database = await makeDatabase(inject('postgres').url)
   t.onTestFinished(() => database.drop())
@@ -319,7 +370,7 @@ async function emptyDatabase(t: TestContext) {
   return { url: database.url, sql, instance, as }
 }
 
-/** A folder of migrations by their names, as drizzle-kit writes it, made at these times; one after the other if not given. */
+/** A folder of migrations as drizzle-kit writes it, by name, made at these times; one after the other if not given. */
 async function migrations(
   t: TestContext,
   byName: Readonly<Record<string, string>>,

@@ -23,7 +23,7 @@ test('background() is called once in each program: main.ts and migrate.ts', asyn
   expect(calls).toEqual(['main.ts', 'migrate.ts'])
 })
 
-test('no file imports against the arrows: main → routes → domains → platform → context', async () => {
+test('imports run one way: main → routes → domains → platform → context', async () => {
   const against: string[] = []
   for (const path of await sources()) {
     const text = await readFile(join(src, path), 'utf8')
@@ -42,15 +42,15 @@ test('no file imports against the arrows: main → routes → domains → platfo
   expect(against).toEqual([])
 })
 
-test('docs/guarantees.md holds each promise and its tests, as npm run guarantees writes them', async () => {
+test('docs/guarantees.md is up to date with test/guarantees', async () => {
   expect(await readFile(page, 'utf8'), 'run npm run guarantees').toBe(await renderGuarantees())
 })
 
-test("docs/context.md holds each test of src/context, under the test of Go's that it comes from", async () => {
+test('docs/context.md is up to date with the tests of src/context', async () => {
   expect(await readFile(contextPage, 'utf8'), 'run npm run guarantees').toBe(await renderContextPage())
 })
 
-/** The higher the room, the more it may import. Two domains are of one height, and do not import each other. */
+/** The higher the room, the more it may import. Domains have the same height and do not import each other. */
 function room(path: string): number {
   if (path === 'config.ts') return 0
   if (path.startsWith('context')) return 0

@@ -1,5 +1,5 @@
 /**
- * Promise: A signal closes the door and lets those inside finish; what is still there after that is cancelled.
+ * Promise: A signal stops new connections and lets running requests finish; then the service cancels the rest and exits.
  * Go: `srv.Shutdown(ctx)`, then the `cancel` of the context that `srv.BaseContext` returned
  * Held by: src/platform/http/server.ts, src/platform/http/late-connections.ts, src/platform/http/exchange.ts, src/platform/lifecycle/process.ts, src/platform/lifecycle/closers.ts
  */
@@ -10,7 +10,7 @@ import { connection, eventually, liveContexts, open, running } from '../support/
 import { startCollector } from '../support/otlp.ts'
 import { startService, type RunningService } from '../support/service.ts'
 
-test.for(['SIGTERM', 'SIGINT'] as const)('%s without requests under way: exit 0', async (signal, t) => {
+test.for(['SIGTERM', 'SIGINT'] as const)('%s without running requests exits with 0', async (signal, t) => {
   const service = await startService(t)
 
   service.signal(signal)
@@ -19,7 +19,7 @@ test.for(['SIGTERM', 'SIGINT'] as const)('%s without requests under way: exit 0'
   expect(service.log.at(-1)).toMatchObject({ msg: 'stopped', reason: `${signal} received`, abandoned: [] })
 })
 
-test('a request under way finishes with 200 within the drain budget, and its connection closes', async (t) => {
+test('a running request finishes with 200 within SHUTDOWN_DRAIN_MS, and its connection closes', async (t) => {
   const service = await startService(t, { probe: true })
   const request = open(`${service.url}/probe/query?seconds=0.6`, 'GET', { connection: 'keep-alive' })
   await eventually(async () => (await running(service, 'pg_sleep')) === 1)
@@ -34,7 +34,7 @@ test('a request under way finishes with 200 within the drain budget, and its con
   expect(await service.exited).toEqual({ code: 0, signal: null })
 })
 
-test('one that does not is cancelled in Postgres and answered with 503; the exit is clean', async (t) => {
+test('a request that does not finish in time is cancelled in Postgres and gets 503; the process exits with 0', async (t) => {
   const service = await startService(t, { probe: true, env: { SHUTDOWN_DRAIN_MS: '200' } })
   const request = open(`${service.url}/probe/query?seconds=30`, 'GET', { 'x-request-id': 'cut-short' })
   await eventually(async () => (await running(service, 'pg_sleep')) === 1)
@@ -51,7 +51,7 @@ test('one that does not is cancelled in Postgres and answered with 503; the exit
   expect(line).toMatchObject({ status: 503, cause: 'ServerShutdown' })
 })
 
-test('a write that ignores hang-ups is cancelled by the shutdown as well', async (t) => {
+test('a shutdown also cancels a write with hangUp: ignore', async (t) => {
   const service = await startService(t, { probe: true, env: { SHUTDOWN_DRAIN_MS: '100' } })
   const request = open(`${service.url}/probe/write?seconds=30`, 'POST')
   await eventually(async () => (await running(service, 'pg_sleep')) === 1)
@@ -62,7 +62,7 @@ test('a write that ignores hang-ups is cancelled by the shutdown as well', async
   expect(await service.exited).toEqual({ code: 0, signal: null })
 })
 
-test('work that refuses to end is abandoned, and named with its ids and its age: exit 1', async (t) => {
+test('work that ignores its cancel is abandoned and logged with its ids and age; the process exits with 1', async (t) => {
   const collector = await startCollector(t)
   const env = {
     SHUTDOWN_DRAIN_MS: '100',
@@ -99,7 +99,7 @@ test('work that refuses to end is abandoned, and named with its ids and its age:
   })
 })
 
-test('each phase tells what it waits for, how long it took and what is left', async (t) => {
+test('each phase of a shutdown logs what it waits for, how long it took and what is left', async (t) => {
   const env = { SHUTDOWN_DELAY_MS: '50', SHUTDOWN_DRAIN_MS: '150' }
   const service = await startService(t, { probe: true, env })
   const idle = connection(service)
@@ -129,7 +129,7 @@ test('each phase tells what it waits for, how long it took and what is left', as
   expect(took['drain']).toBeGreaterThanOrEqual(150)
 })
 
-test('a client that does not read its answer is no work: it loses its connection, and the exit is clean', async (t) => {
+test('a client that does not read its answer loses its connection; the process exits with 0', async (t) => {
   const env = { SHUTDOWN_DRAIN_MS: '100', SHUTDOWN_CANCEL_MS: '100' }
   const service = await startService(t, { probe: true, env })
   const client = connect(Number(new URL(service.url).port), '127.0.0.1')
@@ -145,7 +145,7 @@ test('a client that does not read its answer is no work: it loses its connection
   client.destroy()
 })
 
-test('readyz says no from the first signal on, livez says yes; new requests are still served meanwhile', async (t) => {
+test('after the first signal readyz is 503 and livez 200, and new requests are served during the delay', async (t) => {
   const service = await startService(t, { env: { SHUTDOWN_DELAY_MS: '1500' } })
   expect((await fetch(`${service.url}/readyz`)).status).toBe(200)
   const kept = connection(service)
@@ -169,7 +169,7 @@ test('readyz says no from the first signal on, livez says yes; new requests are 
   expect(await service.exited).toEqual({ code: 0, signal: null })
 })
 
-test('a connection that is opened while it is not ready is kept, and may be used once more when the door is closed', async (t) => {
+test('a connection opened during the delay is kept, and may carry one more request after the listener has closed', async (t) => {
   const service = await startService(t, { env: { SHUTDOWN_DELAY_MS: '1000' } })
   service.signal('SIGTERM')
   await service.line((entry) => entry.msg === 'not ready')
@@ -189,7 +189,7 @@ test('a connection that is opened while it is not ready is kept, and may be used
   expect(await service.exited).toEqual({ code: 0, signal: null })
 })
 
-test('one that was opened while it is not ready and is idle holds up the stop as long again, and no longer', async (t) => {
+test('an idle connection opened during the delay prolongs the stop by that delay at most', async (t) => {
   const service = await startService(t, { env: { SHUTDOWN_DELAY_MS: '300', SHUTDOWN_DRAIN_MS: '60000' } })
   service.signal('SIGTERM')
   await service.line((entry) => entry.msg === 'not ready')
@@ -204,7 +204,7 @@ test('one that was opened while it is not ready and is idle holds up the stop as
   expect(took['drain']).toBeLessThan(30_000)
 })
 
-test('idle keep-alive connections, and ones that never sent a byte, do not hold up the stop', async (t) => {
+test('idle connections, and connections that never sent a byte, do not delay the stop', async (t) => {
   const service = await startService(t)
   const port = Number(new URL(service.url).port)
   const silent = connect(port, '127.0.0.1')
@@ -221,7 +221,7 @@ test('idle keep-alive connections, and ones that never sent a byte, do not hold 
   idle.destroy()
 })
 
-test('while it drains no connection is accepted any more, and one kept alive is told to close', async (t) => {
+test('during the drain no connection is accepted, and a kept connection is asked to close', async (t) => {
   const service = await startService(t, { probe: true })
   const port = Number(new URL(service.url).port)
   const kept = connect(port, '127.0.0.1')
@@ -244,7 +244,7 @@ test('while it drains no connection is accepted any more, and one kept alive is 
   expect(await service.exited).toEqual({ code: 0, signal: null })
 })
 
-test('a client that has stopped reading its answer does not hold up the stop', async (t) => {
+test('a client that has stopped reading its answer does not delay the stop', async (t) => {
   const service = await startService(t, { probe: true, env: { SHUTDOWN_DRAIN_MS: '200' } })
   const client = connect(Number(new URL(service.url).port), '127.0.0.1')
   client.on('error', () => undefined)
@@ -260,7 +260,7 @@ test('a client that has stopped reading its answer does not hold up the stop', a
   client.destroy()
 })
 
-test('a stopped service leaves no backend in Postgres', async (t) => {
+test('a stopped service leaves no backend in Postgres behind', async (t) => {
   const service = await startService(t, { probe: true, env: { SHUTDOWN_DRAIN_MS: '200' } })
   const requests = Array.from({ length: 5 }, () => open(`${service.url}/probe/query?seconds=30`))
   await eventually(async () => (await running(service, 'pg_sleep')) === 5)
@@ -276,7 +276,7 @@ test.for([
   ['SIGTERM', 143],
   ['SIGINT', 130],
 ] as const)(
-  'a second signal (%s) ends the process at once with 128 and its number',
+  'a second signal (%s) ends the process at once with 128 plus its number',
   async ([signal, code], t) => {
     const service = await startService(t, { probe: true })
     const request = open(`${service.url}/probe/query?seconds=30`)
@@ -294,7 +294,7 @@ test.for([
 )
 
 test.for(['SIGTERM', 'SIGINT'] as const)(
-  '%s twice at once, as npm and a process group make of one, is one',
+  '%s sent twice at once, as npm and a process group do, counts as one',
   async (signal, t) => {
     const service = await startService(t, { probe: true })
     await fetch(`${service.url}/probe/signalled-twice?signal=${signal}`)
@@ -309,7 +309,7 @@ test.for(['SIGTERM', 'SIGINT'] as const)(
 )
 
 test.for(['exception', 'rejection'] as const)(
-  'a fault that nobody handles (%s) is logged, and stops the service the same way: exit 1',
+  'an unhandled fault (%s) is logged and stops the service as a signal does, with exit 1',
   async (kind, t) => {
     const service = await startService(t, { probe: true })
     const waiting = open(`${service.url}/probe/query?seconds=0.4`)
@@ -326,7 +326,7 @@ test.for(['exception', 'rejection'] as const)(
   },
 )
 
-test('a fault in the middle of a stop makes its exit 1, and the stop goes on', async (t) => {
+test('after an unhandled fault during a stop, the stop continues and exits with 1', async (t) => {
   const service = await startService(t, { probe: true, env: { SHUTDOWN_DELAY_MS: '500' } })
   const waiting = open(`${service.url}/probe/query?seconds=1`)
   await eventually(async () => (await running(service, 'pg_sleep')) === 1)
@@ -340,7 +340,7 @@ test('a fault in the middle of a stop makes its exit 1, and the stop goes on', a
   expect(service.log.at(-1)).toMatchObject({ msg: 'stopped', reason: 'SIGTERM received', abandoned: [] })
 })
 
-test('after a fault that nobody handles, too, a second signal ends the process at once', async (t) => {
+test('a second signal ends the process at once, even after an unhandled fault', async (t) => {
   const service = await startService(t, { probe: true })
   open(`${service.url}/probe/query?seconds=30`)
   await eventually(async () => (await running(service, 'pg_sleep')) === 1)

@@ -1,5 +1,5 @@
 /**
- * Promise: A start-up that cannot succeed ends in time, with one line that says why.
+ * Promise: A start that cannot succeed ends in time, with one line that gives the cause.
  * Go: `ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)`, and `log.Fatal(err)`
  * Held by: src/main.ts, src/config.ts, src/platform/database/database.ts, src/platform/database/answer.ts
  */
@@ -14,7 +14,7 @@ import { certificate, privateKey } from '../support/certificate.ts'
 import { createDatabase } from '../support/postgres.ts'
 import { startProcess, startService } from '../support/service.ts'
 
-test('a bad environment is one line that names every bad variable: exit 1', async (t) => {
+test('a bad environment exits with 1 and one line that names every bad variable', async (t) => {
   const env = { PORT: 'eighty', SHUTDOWN_DRAIN_MS: '-1', LOG_LEVEL: 'loud' }
   const service = startProcess(t, { env })
 
@@ -26,7 +26,7 @@ test('a bad environment is one line that names every bad variable: exit 1', asyn
   for (const name of ['PORT', 'SHUTDOWN_DRAIN_MS', 'LOG_LEVEL', 'DATABASE_URL']) expect(msg).toContain(name)
 })
 
-test('a database that is down: exit 1 within STARTUP_TIMEOUT_MS, one line with the cause and no password', async (t) => {
+test('if the database is down, the start exits with 1 within STARTUP_TIMEOUT_MS, and one line has the cause and no password', async (t) => {
   const startedAt = performance.now()
   const service = startProcess(t, {
     env: { DATABASE_URL: 'postgres://service:secret@127.0.0.1:1/nowhere', STARTUP_TIMEOUT_MS: '1000' },
@@ -42,7 +42,7 @@ test('a database that is down: exit 1 within STARTUP_TIMEOUT_MS, one line with t
   expect(JSON.stringify(service.log)).not.toContain('secret')
 })
 
-test('a database that accepts the connection and says nothing: the same', async (t) => {
+test('if the database accepts the connection and stays silent, the start exits the same way', async (t) => {
   const hung = createServer(() => undefined)
   await new Promise<void>((resolve) => hung.listen(0, '127.0.0.1', resolve))
   t.onTestFinished(() => void hung.close())
@@ -66,8 +66,16 @@ test.for([
   ['a right that is missing', '', '42501', 'refused with 42501'],
   ['a password that is wrong', '', '28P01', 'refused with 28P01'],
   ['a setting that the server does not take', '', '22023', 'refused with 22023'],
+  ['a password that is wrong, by PgBouncer', '', '08P01 SASL authentication failed', 'SASL authentication'],
+  ['a database that PgBouncer does not know', '', '08P01 no such database: none', 'no such database: none'],
+  [
+    'a setting that PgBouncer does not take',
+    'statement_timeout=100',
+    '08P01 unsupported startup parameter: statement_timeout',
+    'unsupported startup parameter: statement_timeout',
+  ],
 ] as const)(
-  'what no waiting mends is told at once, with the reason: %s',
+  'a refusal that waiting cannot change ends the start at once, with the reason: %s',
   async ([, query, kind, reason], t) => {
     const { port, connections } = await refusingServer(t, kind)
     const service = startProcess(t, {
@@ -83,7 +91,7 @@ test.for([
   },
 )
 
-test('so is that a password is asked for, and there is none', async (t) => {
+test('a missing password ends the start at once', async (t) => {
   const { host, port } = new pg.Client(inject('postgres').url)
   const service = startProcess(t, { env: { DATABASE_URL: `postgres://postgres@${host}:${port}/postgres` } })
 
@@ -93,7 +101,18 @@ test('so is that a password is asked for, and there is none', async (t) => {
   expect(service.log.at(-1)?.msg).not.toContain('STARTUP_TIMEOUT_MS')
 })
 
-test('a host that is not found may come yet: it is looked for until the time is over', async (t) => {
+test('a pooler that is full is asked again', async (t) => {
+  const { port, connections } = await refusingServer(t, '08P01 no more connections allowed')
+  const service = startProcess(t, {
+    env: { DATABASE_URL: `postgres://nobody@127.0.0.1:${port}/none`, STARTUP_TIMEOUT_MS: '1500' },
+  })
+
+  expect((await service.exited).code).toBe(1)
+
+  expect(connections()).toBeGreaterThan(1)
+})
+
+test('an unknown host may still appear: the start retries until STARTUP_TIMEOUT_MS', async (t) => {
   const env = {
     DATABASE_URL: 'postgres://nobody@nowhere.invalid/none',
     STARTUP_TIMEOUT_MS: '1500',
@@ -109,7 +128,7 @@ test('a host that is not found may come yet: it is looked for until the time is 
   )
 })
 
-test('a database on a Unix socket, as its URL has no host, is connected to', async (t) => {
+test('a URL without a host connects to a Unix socket', async (t) => {
   const { url, drop } = await createDatabase()
   t.onTestFinished(drop)
   const { user = '', password = '', database = '', host, port } = new pg.Client(url)
@@ -129,7 +148,7 @@ test('a database on a Unix socket, as its URL has no host, is connected to', asy
   await service.line(({ msg }) => msg === 'listening')
 })
 
-test.for(['SIGTERM', 'SIGINT'] as const)('%s during start-up ends it the same way', async (signal, t) => {
+test.for(['SIGTERM', 'SIGINT'] as const)('%s during the start ends it the same way', async (signal, t) => {
   const service = startProcess(t, {
     env: { DATABASE_URL: 'postgres://service@127.0.0.1:1/nowhere', LOG_LEVEL: 'debug' },
   })
@@ -144,7 +163,7 @@ test.for(['SIGTERM', 'SIGINT'] as const)('%s during start-up ends it the same wa
 test.for([
   ['PORT', 'cannot listen on'],
   ['ADMIN_PORT', 'cannot listen for admin on'],
-] as const)('%s that is taken: exit 1, and the line says what to do', async ([name, what], t) => {
+] as const)('%s that is in use exits with 1, and the line says what to do', async ([name, what], t) => {
   const first = await startService(t)
   const { port } = new URL(name === 'PORT' ? first.url : first.adminUrl)
   const second = startProcess(t, {
@@ -160,7 +179,7 @@ test.for([
   expect((await fetch(`${first.url}/readyz`)).status).toBe(200)
 })
 
-test("OpenTelemetry's variables that are malformed are said at the start, without what they hold", async (t) => {
+test('malformed OTEL_* variables are logged at the start, without their values', async (t) => {
   const service = startProcess(t, {
     env: {
       DATABASE_URL: 'postgres://service@127.0.0.1:1/nowhere',
@@ -176,7 +195,7 @@ test("OpenTelemetry's variables that are malformed are said at the start, withou
   expect(JSON.stringify(service.log)).not.toContain('hunter2')
 })
 
-test('each phase of a start tells how long it took, and of one that failed how long until then', async (t) => {
+test('each phase of a start logs how long it took, and a failed phase how long it ran', async (t) => {
   const service = await startService(t)
   const { tookMs } = await service.line(({ msg }) => msg === 'listening')
   const phases = ['telemetry', 'database', 'migrations', 'storage', 'prepare', 'admin', 'listen']
@@ -191,7 +210,7 @@ test('each phase of a start tells how long it took, and of one that failed how l
   expect(took['database']).toBeGreaterThan(0)
 })
 
-/** A server that speaks as much of Postgres's protocol as it takes to refuse a connection, and counts them. */
+/** A server that speaks just enough of Postgres's protocol to refuse connections, and counts them. */
 async function refusingServer(
   t: TestContext,
   kind: string,
@@ -210,7 +229,9 @@ async function refusingServer(
         )
       }
       // An ErrorResponse: https://www.postgresql.org/docs/current/protocol-message-formats.html
-      socket.end(message('E', `SFATAL\0C${kind}\0Mrefused with ${kind}\0\0`))
+      const [state, ...words] = kind.split(' ')
+      const text = words.length > 0 ? words.join(' ') : `refused with ${kind}`
+      socket.end(message('E', `SFATAL\0C${state ?? ''}\0M${text}\0\0`))
     })
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))

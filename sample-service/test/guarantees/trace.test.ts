@@ -1,5 +1,5 @@
 /**
- * Promise: The spans of one request are one tree, and tell how it ended.
+ * Promise: The spans of one request are one tree, and record how it ended.
  * Go: `ctx, span := tracer.Start(ctx, name); defer span.End()`
  * Held by: src/platform/telemetry/span.ts, src/platform/http/span.ts, src/platform/telemetry/telemetry.ts
  */
@@ -52,7 +52,7 @@ function caller(n: number): { traceId: string; headers: Record<string, string> }
   return { traceId, headers: { traceparent: `00-${traceId}-00f067aa0ba902b7-01` } }
 }
 
-test('fifty requests at once are fifty trees, each with its own statement, flushed when the service stops', async (t) => {
+test('fifty concurrent requests are fifty trees, each with its own statement, and a stop flushes them', async (t) => {
   const { collector, service } = await start(t)
   const requests = Array.from({ length: 50 }, () => fetch(`${service.url}/probe/query?seconds=0.05`))
   for (const response of await Promise.all(requests)) expect(response.status).toBe(200)
@@ -75,7 +75,7 @@ test('fifty requests at once are fifty trees, each with its own statement, flush
   expect(orphans(collector.spans)).toEqual([])
 })
 
-test('the trace of the caller goes on, and the log tells its id', async (t) => {
+test('the trace of the caller continues, and the log has its id', async (t) => {
   const { collector, service } = await start(t)
   const { traceId, headers } = caller(1)
   await fetch(`${service.url}/probe/query?seconds=0`, {
@@ -90,7 +90,7 @@ test('the trace of the caller goes on, and the log tells its id', async (t) => {
   expect(line).toMatchObject({ traceId, spanId: server?.spanId })
 })
 
-test('a client that hangs up: 499 with its cause, no error, and the same cause on its statement', async (t) => {
+test('a hang-up is 499 with its cause and no error, and the statement has the same cause', async (t) => {
   const { collector, service } = await start(t)
   const { traceId, headers } = caller(2)
   const request = open(`${service.url}/probe/query?seconds=30`, 'GET', headers)
@@ -112,7 +112,7 @@ test('a client that hangs up: 499 with its cause, no error, and the same cause o
   expect(orphans(spans.map((span) => (span === server ? { ...span, parentSpanId: '' } : span)))).toEqual([])
 })
 
-test('a deadline that passed is an error with its cause', async (t) => {
+test('a passed deadline is an error with its cause', async (t) => {
   const { collector, service } = await start(t, { REQUEST_TIMEOUT_MS: '200' })
   const { traceId, headers } = caller(3)
   const response = await fetch(`${service.url}/probe/query?seconds=30`, { headers })
@@ -129,7 +129,7 @@ test('a deadline that passed is an error with its cause', async (t) => {
   })
 })
 
-test('a request that the shutdown cut short is exported with that cause, and so is its statement', async (t) => {
+test('a request that a shutdown cancelled is exported with that cause, and so is its statement', async (t) => {
   const { collector, service } = await start(t, { SHUTDOWN_DRAIN_MS: '100' })
   const { traceId, headers } = caller(4)
   const request = open(`${service.url}/probe/query?seconds=30`, 'GET', headers)
@@ -150,7 +150,7 @@ test('a request that the shutdown cut short is exported with that cause, and so 
   })
 })
 
-test('a collector that is away neither slows the service nor keeps it from stopping', async (t) => {
+test('a collector that is down neither slows the service nor delays its stop', async (t) => {
   const service = await startService(t, {
     env: { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:9', SHUTDOWN_FLUSH_MS: '500' },
   })

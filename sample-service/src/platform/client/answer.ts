@@ -7,6 +7,21 @@ import { validate } from '../validate.ts'
 /** So much of an answer that is no success goes into the log. */
 const excerptBytes = 1_000
 
+/** What an answer says of the connection that it came by (RFC 9110, 7.6.1). */
+const ofConnection = ['connection', 'keep-alive', 'trailer', 'transfer-encoding', 'upgrade']
+/** The codings of content that `fetch` undoes; it leaves them among the headers, with the length of what it got. */
+const undone = /^(?:(?:x-)?gzip|deflate|br)(?:\s*,\s*(?:(?:x-)?gzip|deflate|br))*$/i
+
+/** What `headers` say of the body as `fetch` hands it out, so that both can be passed on. */
+export function headersOf(headers: Headers): Headers {
+  const left = new Headers(headers)
+  for (const name of ofConnection) left.delete(name)
+  if (!undone.test(left.get('content-encoding') ?? '')) return left
+  left.delete('content-encoding')
+  left.delete('content-length')
+  return left
+}
+
 /** The body as it came. @throws CallFailed if it has more than `maxBytes`; the rest is not read */
 export async function readBytes(order: Order, response: Response, maxBytes: number): Promise<Buffer> {
   const charset = response.headers.get('content-type') ?? ''

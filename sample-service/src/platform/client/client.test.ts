@@ -1,6 +1,7 @@
 import { createServer } from 'node:net'
 import { once } from 'node:events'
 import { buffer } from 'node:stream/consumers'
+import { gzipSync } from 'node:zlib'
 import { describe, expect, test, vi, type TestContext } from 'vitest'
 import { z } from 'zod'
 import { startCollector } from '../../../test/support/otlp.ts'
@@ -214,6 +215,30 @@ test('a client’s own timeout holds for every call, and is not stretched by one
 })
 
 describe('fetch', () => {
+  test('as it can be passed on: without what was the connection’s, and what compressed it', async (t) => {
+    const peer = await startPeer(t, (response, number) => {
+      const content = gzipSync('x'.repeat(1_000))
+      const coding = number === 1 ? 'gzip' : 'x-own'
+      response.setHeader('content-encoding', coding).setHeader('content-length', content.length)
+      response.setHeader('x-peer', 'kept').end(content)
+    })
+    const client = createClient({ baseUrl: peer.url })
+
+    const undone = await client.fetch(testContext(t), '/')
+    const kept = await client.fetch(testContext(t), '/')
+
+    expect(Object.fromEntries(undone.headers)).toEqual({
+      'x-peer': 'kept',
+      date: expect.any(String) as string,
+    })
+    expect(await buffer(undone.body)).toHaveLength(1_000)
+    const bytes = await buffer(kept.body)
+    expect(Object.fromEntries(kept.headers)).toMatchObject({
+      'content-encoding': 'x-own',
+      'content-length': String(bytes.length),
+    })
+  })
+
   test('hands on status, headers and body, and its context ends with the body', async (t) => {
     const ctx = testContext(t)
     const peer = await startPeer(t, (response) => response.writeHead(206, { etag: '"1"' }).end('all of it'))

@@ -6,7 +6,7 @@ import { CallFailed } from './call-failed.ts'
 import { attempt, leftMs } from './attempt.ts'
 import { baseOf, orderOf, type Call, type Order } from './order.ts'
 import { clientSpan } from './span.ts'
-import { parseJson, parseText, readBytes } from './answer.ts'
+import { headersOf, parseJson, parseText, readBytes } from './answer.ts'
 import { retryBudget } from './retry-budget.ts'
 
 /** Another service, and what is expected of it. */
@@ -38,6 +38,7 @@ export interface Breaker {
 /** An answer whose body has yet to be read. */
 export interface Answer {
   readonly status: number
+  /** Without those of its connection, and without a compression that has been undone: they can be passed on with the body. */
   readonly headers: Headers
   /** Ends with ctx, with its cause as the error. Read or destroy it: until then it holds a connection. */
   readonly body: Readable
@@ -130,7 +131,7 @@ export function createClient(options: ClientOptions): Client {
         const stream = body === null ? Readable.from([]) : Readable.fromWeb(body)
         // A body that nobody reads ends with ctx as well, and an error event without a listener ends the process.
         stream.on('error', () => undefined).once('close', () => ctx.cancel())
-        return { status, headers, body: stream }
+        return { status, headers: headersOf(headers), body: stream }
       } catch (error) {
         ctx.cancel()
         throw error

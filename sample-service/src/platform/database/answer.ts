@@ -32,13 +32,18 @@ const permanentCodes =
 /** What pg finds, which has no code: no password where one is asked for, no TLS where it is wanted. */
 const permanentMessages = /^SASL: |does not support SSL/
 
+/** What PgBouncer refuses for good. It says so, and that it is full, with the one state 08P01. */
+const permanentOfPooler =
+  /^(SASL authentication failed|password authentication failed|no such (user|database)|unsupported startup parameter)/
+
 /** A host that is not found is not among them: its name comes with it, where both are started together. */
 function isPermanent(error: unknown): boolean {
   const failure = error instanceof Error ? (error.cause ?? error) : error
   if (!(failure instanceof Error)) return false
   if (failure instanceof SettingRefused) return true
   const code = 'code' in failure ? String(failure.code) : ''
-  if (failure instanceof pg.DatabaseError) return permanentStates.test(code)
+  if (failure instanceof pg.DatabaseError)
+    return permanentStates.test(code) || (code === '08P01' && permanentOfPooler.test(failure.message))
   return permanentCodes.test(code) || permanentMessages.test(failure.message)
 }
 

@@ -23,6 +23,9 @@ const ownSettings = {
   bytea_output: 'hex',
   array_nulls: 'on',
   xmloption: 'content',
+  xmlbinary: 'base64',
+  timezone_abbreviations: 'Default',
+  transform_null_equals: 'off',
 } as const
 
 const settings: Readonly<Record<string, string>> = { ...startUpSettings, ...ownSettings }

@@ -1,4 +1,5 @@
 import { sql } from 'drizzle-orm'
+import { escapeIdentifier } from 'pg'
 import { queryFailure } from './errors.ts'
 import type { Queries } from './queries.ts'
 
@@ -23,10 +24,27 @@ export async function needing<T>(grant: string, work: () => Promise<T>): Promise
   }
 }
 
+/** What is to be granted on what Postgres says permission was denied for. It does not say which right of it. */
+const grantable: Readonly<Record<string, string>> = {
+  database: 'create on database',
+  schema: 'usage, create on schema',
+  table: 'all on table',
+  view: 'all on table',
+  sequence: 'all on sequence',
+  function: 'execute on function',
+  type: 'usage on type',
+}
+
 /** The grant to `role` that a statement of `reason`, Postgres's words, has lacked; undefined where they do not say. */
 export function grantFor(reason: string, role: string): string | undefined {
-  const [, kind, name] = /permission denied for (database|schema) (\S+)/.exec(reason) ?? []
-  return kind === undefined ? undefined : `grant create on ${kind} ${name} to ${role}`
+  const [, kind = '', name = ''] = /^permission denied for (\w+) (.+)$/.exec(reason) ?? []
+  const rights = grantable[kind]
+  return rights === undefined ? undefined : `grant ${rights} ${quoted(name)} to ${role}`
+}
+
+/** Postgres's words leave out the quotes. */
+function quoted(name: string): string {
+  return /^[a-z_][a-z0-9_]*$/.test(name) ? name : escapeIdentifier(name)
 }
 
 /** What Postgres refused, in one sentence with `before` and the grant that is missing; any other error as it came. */

@@ -1,15 +1,19 @@
 import type { DatabaseError } from 'pg'
 
-/** What Postgres keeps for a whole session, where a statement says so at its beginning, or by the function that it calls. */
+/** What Postgres keeps for a whole session, where a statement says so, at its beginning or wherever it stands. */
 const sessionWide = [
+  // The code of a DO block may do any of it.
   beginning(
-    String.raw`set(?!\s+(local|transaction|constraints)\b)|reset|listen|load|prepare(?!\s+transaction\b)`,
-    String.raw`create\s+(or\s+replace\s+)?((global|local)\s+)?temp(orary)?|declare\s[^;]*\bwith\s+hold`,
+    String.raw`set(?!\s+(local|transaction|constraints)\b)|reset|listen|load|prepare(?!\s+transaction\b)|do`,
+    String.raw`declare\s[^;]*\bwith\s+hold`,
   ),
-  /\binto\s+temp(orary)?\b/i,
-  /\bpg_(try_)?advisory_lock(_shared)?\s*\(/i,
-  /\bset_config\s*\((?!.*\btrue\b)/is,
+  /\b(create|into)\s+(or\s+replace\s+)?((global|local)\s+)?temp(orary)?\b|\bpg_temp\b/i,
+  /\bpg_(try_)?advisory_lock(_shared)?\b|\b(set_config|setseed|dblink_connect\w*)\b/i,
+  /\bupdate\s+(only\s+)?(pg_catalog\.)?pg_settings\b/i,
 ]
+
+/** A call that sets something for its transaction: its last argument is the word itself. Any other costs a connection. */
+const localSetting = /\bset_config\s*\(([^'()]|'[^']*')*,\s*true\s*\)/gi
 
 /** Matches a statement that begins so, behind comments and other statements. */
 function beginning(...words: string[]): RegExp {
@@ -18,7 +22,8 @@ function beginning(...words: string[]): RegExp {
 
 /** Whether what `text` does would be met by the next who works on this connection. */
 export function outlastsCall(text: string): boolean {
-  return sessionWide.some((pattern) => pattern.test(text))
+  const rest = text.replace(localSetting, '')
+  return sessionWide.some((pattern) => pattern.test(rest))
 }
 
 /**

@@ -2,7 +2,7 @@ import { validateHeaderValue } from 'node:http'
 import { pipeline } from 'node:stream/promises'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import type { Context } from '../../context/context.ts'
-import { bodyOf, discard, exactly, noBody, release, streamed } from './answer-body.ts'
+import { bodyOf, checked, discard, framingOf, noBody, pairsOf, release, streamed } from './answer-body.ts'
 import { notModified } from './conditional.ts'
 import type { Exchange } from './exchange.ts'
 import { problemBody, problemOf, type Problem } from '../problem.ts'
@@ -39,11 +39,9 @@ function whole(exchange: Exchange, response: Response, body: string | Uint8Array
   const { status, headers } = response
   checkStatus(status, body !== null)
   for (const [name, value] of headers) validateHeaderValue(name, value)
-  if (headers.has('transfer-encoding') || headers.has('trailer'))
-    throw new TypeError('an answer has a header Transfer-Encoding or Trailer, which are the server’s to set')
-  const length = headers.get('content-length')
-  if (length !== null) checkLength(exchange, status, length, body)
-  exchange.status = status
+  const length = framingOf(headers)
+  if (length !== undefined) checkLength(exchange, status, length, body)
+  exchange.answered(status)
   return response
 }
 
@@ -67,16 +65,16 @@ function checkLength(
 async function stream(ctx: Context, exchange: Exchange, response: StreamedResponse): Promise<Response> {
   const { body, headers, status } = response
   const { outgoing } = exchange
+  let length: string | undefined
   try {
     checkStatus(status, true)
+    const pairs = pairsOf(headers)
+    length = framingOf(pairs)
     if (exchange.info.method === 'HEAD') {
       discard(body)
-      const pairs = Object.entries(headers).flatMap(([name, values]) =>
-        [values].flat().map((value): [string, string] => [name, value]),
-      )
       return whole(exchange, new Response(null, { status, headers: pairs }), null)
     }
-    exchange.status = status
+    exchange.answered(status)
     outgoing.writeHead(status, headers)
   } catch (error) {
     // A header that cannot be sent: Node has taken those before it, and the status.
@@ -85,9 +83,8 @@ async function stream(ctx: Context, exchange: Exchange, response: StreamedRespon
     discard(body)
     throw error
   }
-  const length = outgoing.getHeader('content-length')
-  if (length === undefined) await pipeline(body, outgoing, { signal: ctx.signal })
-  else await pipeline(body, exactly(Number(length)), outgoing, { signal: ctx.signal })
+  const bytes = length === undefined ? undefined : Number(length)
+  await pipeline(body, checked(bytes), outgoing, { signal: ctx.signal })
   return RESPONSE_ALREADY_SENT
 }
 
@@ -116,7 +113,7 @@ export function fail(ctx: Context, exchange: Exchange, error: unknown): Response
 /** The problem that `error` is; what a 5xx of it hides is kept for the log. */
 export function recordFailure(ctx: Context, exchange: Exchange, error: unknown): Problem {
   const problem = problemOf(ctx, error)
-  if (problem.status >= 500) exchange.failure = problem.cause ?? error
+  if (problem.status >= 500) exchange.failed(problem.cause ?? error)
   return problem
 }
 

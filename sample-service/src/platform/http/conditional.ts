@@ -1,4 +1,4 @@
-import { release } from './answer-body.ts'
+import { pairsOf, release } from './answer-body.ts'
 import { isConditional, precondition, preconditionFailed } from './etag.ts'
 import type { Exchange } from './exchange.ts'
 import type { StreamedResponse } from './route.ts'
@@ -34,9 +34,5 @@ export function notModified(
 
 function headersOf(response: Response | StreamedResponse): Headers {
   if (response instanceof Response) return response.headers
-  return new Headers(
-    Object.entries(response.headers).flatMap(([name, values]) =>
-      [values].flat().map((value): [string, string] => [name, value]),
-    ),
-  )
+  return new Headers(pairsOf(response.headers))
 }

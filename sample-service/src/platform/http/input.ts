@@ -69,6 +69,7 @@ export async function readJson(ctx: Context, incoming: IncomingMessage, maxBytes
   }
   if (!isUtf8Type(type)) throw unsupportedMediaType(`expected JSON in UTF-8, got ${type}`)
   refuseCoding(incoming)
+  if (Number(incoming.headers['content-length'] ?? 0) > maxBytes) throw bodyTooLarge(maxBytes)
   const bytes = await readBody(ctx, incoming, maxBytes)
   try {
     return decodeJson(bytes)
@@ -87,6 +88,10 @@ export function refuseCoding({ headers }: Pick<IncomingMessage, 'headers'>): voi
   })
 }
 
+function bodyTooLarge(maxBytes: number): Problem {
+  return contentTooLarge(`the body is larger than ${maxBytes} bytes (BODY_MAX_BYTES)`)
+}
+
 /** Reads the whole body, or stops at the limit, at the end of ctx, or when the client is gone. */
 function readBody(ctx: Context, incoming: IncomingMessage, maxBytes: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
@@ -102,7 +107,7 @@ function readBody(ctx: Context, incoming: IncomingMessage, maxBytes: number): Pr
       chunks.push(chunk)
       if (size <= maxBytes) return
       incoming.pause()
-      settle(() => reject(contentTooLarge(`the body is larger than ${maxBytes} bytes (BODY_MAX_BYTES)`)))
+      settle(() => reject(bodyTooLarge(maxBytes)))
     }
     const onEnd = (): void => settle(() => resolve(Buffer.concat(chunks)))
     const onClose = (): void => settle(() => reject(badRequest('the body was cut off')))

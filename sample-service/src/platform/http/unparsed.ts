@@ -4,6 +4,7 @@ import type { Socket } from 'node:net'
 import type { Exchange } from './exchange.ts'
 import { badRequest, contentTooLarge, Problem, problemBody, requestTimeout } from '../problem.ts'
 import type { RequestInfo } from '../request.ts'
+import { tooManyHeaders } from './refusal.ts'
 
 /** What Node reports of a client that it would answer by itself. */
 type ParserError = Error & { readonly code?: string; readonly reason?: string }
@@ -51,9 +52,7 @@ function underWay(active: ReadonlySet<Exchange>, socket: Socket): Exchange | und
 
 /** By the codes that Node answers with 431, 413, 408 and 400; undefined for what is no mistake in what was sent. */
 function problemOf({ code = '', reason, message }: ParserError): Problem | undefined {
-  if (code === 'HPE_HEADER_OVERFLOW') {
-    return closing(new Problem(431, 'Request Header Fields Too Large', 'the headers are larger than 16 KB'))
-  }
+  if (code === 'HPE_HEADER_OVERFLOW') return tooManyHeaders()
   if (code === 'HPE_CHUNK_EXTENSIONS_OVERFLOW')
     return closing(contentTooLarge('the chunk extensions are too large'))
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return requestTimeout('the request did not arrive in time')

@@ -6,7 +6,7 @@ export interface PartHeader {
   readonly field: string
   /** Cleaned, never empty; undefined if the part is a plain value and no file. */
   readonly name: string | undefined
-  /** Whether it was sent with an empty name, as browsers do where no file was chosen. */
+  /** Whether it was sent without a name, as browsers do where no file was chosen. */
   readonly nameless: boolean
   readonly contentType: string
 }
@@ -39,7 +39,7 @@ export function parsePartHeader(header: Readonly<Record<string, readonly string[
   const sent = header['content-type']?.[0]?.trim() ?? ''
   return {
     field: textOf(field),
-    nameless: name === '',
+    nameless: (name ?? '').trim() === '',
     name: name === undefined && sent !== 'application/octet-stream' ? undefined : cleanName(name ?? ''),
     contentType: cleanContentType(sent),
   }

@@ -30,9 +30,13 @@ const [tab, lf, cr, blank, dash] = [0x09, 0x0a, 0x0d, 0x20, 0x2d]
 /**
  * Splits a multipart body into its parts (RFC 2046, 5.1.1), and lets none go in silence. A delimiter is a whole line: the
  * boundary, `--` if it is the last, and blanks. A line that only begins so belongs to the content, as Go's mime/multipart has it.
+ * Text before the first delimiter and behind the last is passed over, unless it holds the boundary: a part may be in it.
  */
 export function splitParts(boundary: string, listener: PartListener): Splitter {
   const delimiter = Buffer.from(`\r\n--${boundary}`, 'latin1')
+  const mark = delimiter.subarray(lineEnd.length)
+  /** The end of what has been passed over: the boundary may begin in it. */
+  let passed: Buffer = Buffer.alloc(0)
   let state: 'preamble' | 'header' | 'content' | 'epilogue' = 'preamble'
   // The delimiter begins with a line end, which stands before the body where its first line is one.
   let kept: Buffer = lineEnd
@@ -65,12 +69,19 @@ export function splitParts(boundary: string, listener: PartListener): Splitter {
     take(bytes.subarray(0, at))
     if (state === 'epilogue') throw new MalformedBody('another delimiter follows its closing one')
     if (state === 'content') listener.end()
+    passed = Buffer.alloc(0)
     state = line.kind === 'closing' ? 'epilogue' : 'header'
     return bytes.subarray(behind)
   }
 
   function take(bytes: Buffer): void {
-    if (state !== 'content' || bytes.length === 0) return
+    if (state !== 'content') {
+      const seen = Buffer.concat([passed, bytes])
+      if (seen.includes(mark)) throw new MalformedBody('a delimiter is not a line of its own')
+      passed = seen.subarray(Math.max(0, seen.length - mark.length))
+      return
+    }
+    if (bytes.length === 0) return
     if (bytes.length > skip) listener.content(bytes.subarray(skip))
     skip = 0
   }

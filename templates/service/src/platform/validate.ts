@@ -45,7 +45,8 @@ function firstOf({ issues }: z.ZodError, unsearched: number): Issues {
 }
 
 function cut(text: string): string {
-  return text.length > maxLength ? `${text.slice(0, maxLength)}…` : text
+  // Not within a surrogate pair: its half would be no text.
+  return text.length > maxLength ? `${text.slice(0, maxLength).replace(/[\ud800-\udbff]$/, '')}…` : text
 }
 
 function isLarge(top: unknown): boolean {

@@ -157,6 +157,17 @@ describe('a response:', () => {
     'a name of a header',
     'Trailer',
     'Transfer-Encoding',
+    'a stream with Transfer-Encoding',
+    'a stream with Trailer',
+    'a stream with two lengths',
+    'a stream with the length 0x1',
+    'a stream with the length +1',
+    'a stream with the length 01',
+    'a stream with the length 1e0',
+    'a stream with the length -1',
+    'a stream with no length',
+    'a stream with the length x',
+    'a web stream with the length 0x1',
     'a locked body',
     'a body that was read',
     'a problem of status 99',
@@ -203,6 +214,27 @@ describe('a response:', () => {
       const line = await service.line(({ requestId }) => requestId === id)
       expect(line).toMatchObject({ level: 'error', status: 200 })
       expect(JSON.stringify(line['err'])).toContain(`Content-Length`)
+    },
+  )
+
+  test.for(['a stream of numbers', 'a stream of bytes, then objects', 'a stream of objects'])(
+    'a body that cannot be (%s): the connection is closed, and the service goes on',
+    async (what) => {
+      const service = shared()
+      const id = what.replaceAll(' ', '-')
+      const client = connection(service)
+      const headers = `Host: localhost\r\nx-request-id: ${id}`
+
+      client.send(
+        `GET /probe/odd?as=response&what=${encodeURIComponent(what)} HTTP/1.1\r\n${headers}\r\n\r\n`,
+      )
+
+      // The last chunk would say that the answer is whole.
+      expect(await client.closed).not.toContain('\r\n0\r\n')
+      const line = await service.line(({ requestId }) => requestId === id)
+      expect(line).toMatchObject({ level: 'error', status: 200, err: { type: 'TypeError' } })
+      expect((await fetch(`${service.url}/livez`)).status).toBe(200)
+      expect(service.log.filter(({ msg }) => msg === 'unhandled fault')).toEqual([])
     },
   )
 

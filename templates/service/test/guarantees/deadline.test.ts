@@ -20,7 +20,7 @@ test('a request whose deadline passes gets 504, and its statement ends in Postgr
   expect(response.headers.get('content-type')).toBe('application/problem+json')
   expect(response.headers.get('x-request-id')).toBe('late')
   expect(await response.json()).toMatchObject({ status: 504, title: 'Gateway Timeout', requestId: 'late' })
-  expect(await running(service, 'pg_sleep')).toBe(0)
+  await eventually(async () => (await running(service, 'pg_sleep')) === 0)
   const line = await service.line((entry) => entry['requestId'] === 'late')
   expect(line).toMatchObject({ level: 'warn', status: 504, cause: 'DeadlineExceeded' })
 })

@@ -88,6 +88,14 @@ describe('a body with many mistakes:', () => {
     }
   })
 
+  test('what is cut of a name is cut between two characters', async () => {
+    for (let at = 450; at < 500; at++) {
+      const sent = `${'x'.repeat(at)}😀${'y'.repeat(100)}`
+      const response = await post('/probe/items', JSON.stringify({ items: [{ [sent]: 1 }] }))
+      expect(await response.text()).not.toMatch(/\\ud[89a-f]/)
+    }
+  })
+
   test('an unknown name is shortened in the answer', async () => {
     const response = await post('/probe/items', JSON.stringify({ items: [{ ['x'.repeat(900_000)]: 1 }] }))
     expect(response.status).toBe(400)
@@ -102,6 +110,11 @@ describe('JSON is kept unchanged or refused:', () => {
     ['9007199254740993.0', 'cannot be kept exactly'],
     ['900719925474099.3e1', 'cannot be kept exactly'],
     ['3.14159265358979323846', 'cannot be kept exactly'],
+    // Few enough digits, but half of one, or a cent, is lost.
+    ['9007199254740993.5', 'cannot be kept exactly'],
+    ['90071992547409.93', 'cannot be kept exactly'],
+    ['4e-324', 'cannot be kept exactly'],
+    ['1.2345678901234e-320', 'cannot be kept exactly'],
     ['1e400', 'cannot be kept exactly'],
     ['-1e400', 'cannot be kept exactly'],
     ['1e-400', 'cannot be kept exactly'],
@@ -121,6 +134,7 @@ describe('JSON is kept unchanged or refused:', () => {
     // What C writes for 0.1 with 17 digits, and Python for 1e23.
     ['0.10000000000000001', '0.1'],
     ['100000000000000000000000', '1e+23'],
+    ['[1234567890123456e-4,5e-324]', '[123456789012.3456,5e-324]'],
     ['[1.50, 0.00, 1E2, 0e999]', '[1.5,0,100,0]'],
     ['"\\\\ud800 \\ud83d\\ude00 9007199254740993 1e400"', '"\\\\ud800 😀 9007199254740993 1e400"'],
     ['{"__proto__":{"a":1},"b":"\\":1e400\\\\"}', '{"__proto__":{"a":1},"b":"\\":1e400\\\\"}'],
@@ -154,6 +168,20 @@ describe('JSON is kept unchanged or refused:', () => {
     const response = await post('/probe/json/x', '1', { 'content-encoding': 'gzip' })
     expect(response.status).toBe(415)
     expect(response.headers.get('accept-encoding')).toBe('identity')
+  })
+})
+
+describe('a body is refused by what its headers say', () => {
+  test.for([
+    ['a length that is too large', 'Content-Length: 1000000000', 413],
+    ['a coding of the transfer that nobody undoes', 'Transfer-Encoding: gzip, chunked', 501],
+  ] as const)('%s: before a byte of it has come', async ([, header, status]) => {
+    const client = connection(shared())
+    client.send(
+      `POST /probe/json/x HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n${header}\r\n\r\n`,
+    )
+    expect(await client.received('"requestId"')).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
+    client.hangUp()
   })
 })
 

@@ -36,6 +36,29 @@ const oddAnswers: Readonly<Record<string, () => Response | StreamedResponse>> = 
   'a name of a header': () => new Response('x', { headers: { 'a b': 'x' } }),
   Trailer: () => new Response('x', { headers: { trailer: 'x' } }),
   'Transfer-Encoding': () => new Response('x', { headers: { 'transfer-encoding': 'gzip' } }),
+  'a stream with Transfer-Encoding': () => ({
+    status: 200,
+    headers: { 'Transfer-Encoding': 'identity' },
+    body: Readable.from(['x']),
+  }),
+  'a stream with Trailer': () => ({ status: 200, headers: { trailer: 'x' }, body: Readable.from(['x']) }),
+  'a stream with two lengths': () => ({
+    status: 200,
+    headers: { 'content-length': ['1', '2'] },
+    body: Readable.from(['x']),
+  }),
+  'a stream with the length 0x1': () => lengthOf('0x1'),
+  'a stream with the length +1': () => lengthOf('+1'),
+  'a stream with the length 01': () => lengthOf('01'),
+  'a stream with the length 1e0': () => lengthOf('1e0'),
+  'a stream with the length -1': () => lengthOf('-1'),
+  'a stream with no length': () => lengthOf(''),
+  'a stream with the length x': () => lengthOf('x'),
+  'a web stream with the length 0x1': () =>
+    new Response(ReadableStream.from([Buffer.from('x')]), { headers: { 'content-length': '0x1' } }),
+  'a stream of numbers': () => new Response(pulled([1, 2])),
+  'a stream of bytes, then objects': () => new Response(pulled([Buffer.from('x'), { a: 1 }])),
+  'a stream of objects': () => ({ status: 200, headers: {}, body: Readable.from([{ a: 1 }]) }),
   'a locked body': () => {
     const body = ReadableStream.from([Buffer.from('x')])
     body.getReader()
@@ -52,6 +75,19 @@ const oddAnswers: Readonly<Record<string, () => Response | StreamedResponse>> = 
   'a problem with a header': () => {
     throw new Problem(400, 'Odd', 'no header', { headers: { 'x-broken': 'a\vb' } })
   },
+}
+
+function pulled(chunks: unknown[]): ReadableStream {
+  return new ReadableStream({
+    pull(controller) {
+      if (chunks.length === 0) controller.close()
+      else controller.enqueue(chunks.shift())
+    },
+  })
+}
+
+function lengthOf(length: string): StreamedResponse {
+  return { status: 200, headers: { 'Content-Length': length }, body: Readable.from(['x']) }
 }
 
 /** The service's routes, and some that wait, fail or misbehave in every way the guarantees speak of. */

@@ -209,6 +209,15 @@ test('of 200,000 contexts, wide or deep, the page and the JSON have some, and sa
   expect(page.length).toBeLessThan(1_000_000)
 })
 
+test('a long name, such as the path of a request may be, is cut', async (t) => {
+  const { url, root } = await listen(t)
+  const ctx = withCancel(withValue(root, contextName, `${'x'.repeat(199)}\u{1f600}${'y'.repeat(100_000)}`))
+
+  const { root: shown } = (await contexts(url)) as { root: LiveContext }
+  expect(shown.children.map(({ name }) => name)).toContain(`${'x'.repeat(199)}…`)
+  ctx.cancel()
+})
+
 test('contexts far below one another are left out as well', async (t) => {
   const { url, root } = await listen(t)
   let deep: Context = withValue(root, contextName, 'deep')

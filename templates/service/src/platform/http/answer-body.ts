@@ -4,6 +4,9 @@ import type { StreamedResponse } from './route.ts'
 /** The statuses whose answer has no body, whatever its headers say (RFC 9110, 15). */
 export const noBody: ReadonlySet<number> = new Set([204, 205, 304])
 
+/** What an answer of `fetch` says of the connection that it came by (RFC 9110, 7.6.1). */
+const ofConnection: ReadonlySet<string> = new Set(['connection', 'keep-alive', 'transfer-encoding'])
+
 /** What the body of an answer may be here. All else is a stream. */
 type Body = string | Uint8Array | Blob | ReadableStream | null
 
@@ -31,7 +34,7 @@ export function streamed(response: Response, body: Blob | ReadableStream): Strea
       headers: {
         'content-type': 'text/plain; charset=UTF-8',
         ...(body instanceof Blob && { 'content-length': String(body.size) }),
-        ...Object.fromEntries(headers),
+        ...Object.fromEntries(Array.from(headers).filter(([name]) => !ofConnection.has(name))),
         ...(cookies.length > 0 && { 'set-cookie': cookies }),
       },
       body: Readable.fromWeb(body instanceof Blob ? body.stream() : body),
@@ -58,18 +61,55 @@ export function discard(body: Readable): void {
   body.on('error', () => undefined).destroy()
 }
 
-/** Passes on exactly `length` bytes: fails before a byte more, and at the end if there were fewer. */
-export function exactly(length: number): Transform {
+/**
+ * Passes on bytes, and text as UTF-8: fails at the first of what is neither. Of a body whose length is told it fails before a byte
+ * more, and at the end if there were fewer.
+ */
+export function checked(length: number | undefined): Transform {
   let passed = 0
   return new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      passed += chunk.length
-      if (passed > length) done(new Error(`a body has more bytes than its Content-Length, ${length}`))
+    // So that it is asked about whatever a stream has; of that a chunk at a time.
+    writableObjectMode: true,
+    writableHighWaterMark: 1,
+    transform(chunk: unknown, _encoding, done) {
+      if (typeof chunk !== 'string' && !(chunk instanceof Uint8Array)) {
+        done(new TypeError(`a body has a chunk that is ${typeof chunk}, and neither bytes nor text`))
+        return
+      }
+      passed += Buffer.byteLength(chunk)
+      if (length !== undefined && passed > length)
+        done(new Error(`a body has more bytes than its Content-Length, ${length}`))
       else done(null, chunk)
     },
     flush(done) {
-      if (passed === length) done()
+      if (length === undefined || passed === length) done()
       else done(new Error(`a body has ${passed} bytes, and a Content-Length of ${length}`))
     },
   })
+}
+
+/** The headers of a streamed answer as pairs: one for each value. */
+export function pairsOf(headers: StreamedResponse['headers']): [string, string][] {
+  return Object.entries(headers).flatMap(([name, values]) =>
+    [values].flat().map((value): [string, string] => [name, value]),
+  )
+}
+
+/**
+ * The Content-Length among the headers of an answer; undefined if it has none.
+ * @throws TypeError if a client could not tell by them where the body ends (RFC 9112, 6.3)
+ */
+export function framingOf(headers: Iterable<readonly [string, string]>): string | undefined {
+  let length: string | undefined
+  for (const [name, value] of headers) {
+    const known = name.toLowerCase()
+    if (known === 'transfer-encoding' || known === 'trailer')
+      throw new TypeError(`an answer has a header ${name}, which is the server’s to set`)
+    if (known !== 'content-length') continue
+    if (length !== undefined) throw new TypeError('an answer has more than one Content-Length')
+    if (!/^(?:0|[1-9]\d{0,14})$/.test(value))
+      throw new TypeError(`an answer has a Content-Length of '${value}', which is no number of bytes`)
+    length = value
+  }
+  return length
 }

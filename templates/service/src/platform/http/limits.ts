@@ -5,10 +5,11 @@ export const checkEveryMs = 1_000
 /** Bytes of the request line and all headers, and of the trailers: 431 beyond. Go's DefaultMaxHeaderBytes is 1 MB. */
 const maxHeaderBytes = 16 * 1024
 /**
- * Node drops headers beyond this number and says nothing, after it has read the body's length out of all of them. So it is
- * above what proxies add, and what bounds memory is maxHeaderBytes.
+ * Above the number of headers that proxies add; maxHeaderBytes bounds the memory. Node 20 and 22 silently drop the headers
+ * beyond `maxHeadersCount`, after they have read the length of the body out of all of them. So one more is let in, and
+ * refusal.ts refuses it.
  */
-const maxHeaders = 200
+export const maxHeaders = 200
 /**
  * Each costs a descriptor and, idle, about 5 KB. More are closed at once, so that files and Postgres find a descriptor where
  * the system grants 20,000 (`ulimit -n`; a container has a million).
@@ -48,7 +49,7 @@ export function limitedServer(limits: ReceiveLimits, listener: RequestListener):
     },
     listener,
   )
-  server.maxHeadersCount = maxHeaders
+  server.maxHeadersCount = maxHeaders + 1
   server.maxConnections = maxConnections
   // No limit on silence: a statement may take as long as its request's deadline lets it.
   server.timeout = 0

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { Problem } from '../problem.ts'
+import { maxHeaders } from './limits.ts'
 
 /** Characters of a request target that mean themselves: nothing of it is encoded. */
 const plainTarget = /^\/[\w\-./?=&,:;@!$'()*+~[\]|]*$/
@@ -11,6 +12,8 @@ const plainTarget = /^\/[\w\-./?=&,:;@!$'()*+~[\]|]*$/
 export function refusalOf(incoming: IncomingMessage): Problem | undefined {
   const { headers, rawHeaders, httpVersion, url = '' } = incoming
   const { host, expect } = headers
+  // Names and values take turns.
+  if (rawHeaders.length > 2 * maxHeaders) return tooManyHeaders()
   if (host === undefined && httpVersion === '1.1') return unclear('it names no Host')
   if (repeated(rawHeaders, 'host')) return unclear('it names more than one Host')
   if (expect !== undefined && httpVersion === '1.1' && !/^100-continue$/i.test(expect)) {
@@ -20,7 +23,18 @@ export function refusalOf(incoming: IncomingMessage): Problem | undefined {
       `${expect.slice(0, 100)} is not expected here: only 100-continue is`,
     )
   }
+  const coding = headers['transfer-encoding']
+  if (coding !== undefined && !/^chunked$/i.test(coding))
+    return new Problem(501, 'Not Implemented', 'the body has a Transfer-Encoding: only chunked is taken', {
+      headers: { connection: 'close' },
+    })
   return plainTarget.test(url) ? undefined : refusalOfTarget(url)
+}
+
+/** RFC 6585, 5. Node 24 answers so itself; older ones drop the headers that are too many, Host or Content-Length among them. */
+export function tooManyHeaders(): Problem {
+  const detail = `the request has more than ${maxHeaders} headers, or more than 16 KB of them`
+  return new Problem(431, 'Request Header Fields Too Large', detail, { headers: { connection: 'close' } })
 }
 
 /** RFC 3986, 2.1: what is percent-encoded is text in UTF-8, and what no URL holds would be read as something else. */

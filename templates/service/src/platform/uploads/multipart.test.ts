@@ -181,7 +181,50 @@ test('reads the client no faster than the files are read', async (t) => {
   expect((await ended).error).toBeUndefined()
 })
 
+const one = part('name="doc"; filename="a"', 'x')
+const two = part('name="doc"; filename="b"', 'y')
+
+test.for<[string, Buffer]>([
+  ['a byte order mark before the first', Buffer.concat([Buffer.from('\ufeff'), one, two, end])],
+  ['a blank before the first', Buffer.concat([Buffer.from(' '), one, two, end])],
+  ['a bare line feed before the first', Buffer.concat([Buffer.from('\n'), one, two, end])],
+  [
+    'bare line feeds behind the first',
+    Buffer.concat([Buffer.from(one.toString().replaceAll('\r\n', '\n')), Buffer.from('\r\n'), two, end]),
+  ],
+  ['bare line feeds behind the last', Buffer.concat([one, end, Buffer.from('\n'), two, end])],
+  ['a delimiter behind the end that is no line', Buffer.concat([one, end, Buffer.from('x'), two, end])],
+])('a file behind what is no delimiter is not passed over, wherever it is cut: %s', async ([, body], t) => {
+  const server = await serve(t)
+  for (let at = 1; at < body.length; at += 7) {
+    const ended = server.outcome()
+    const client = post(server)
+    client.on('error', () => undefined)
+    client.write(body.subarray(0, at))
+    await new Promise((resolve) => setImmediate(resolve))
+    client.end(body.subarray(at))
+    expect((await ended).error, `cut at ${at}`).toMatchObject({ status: 400 })
+  }
+})
+
+test('text before the first delimiter and behind the last is passed over', async (t) => {
+  const server = await serve(t)
+
+  const { error, files } = await send(
+    server,
+    Buffer.concat([Buffer.from('hello\r\n'), one, end, Buffer.from('\r\ngoodbye\r\n')]),
+  )
+
+  expect(error).toBeUndefined()
+  expect(files).toHaveLength(1)
+})
+
 test.for<[string, Buffer, number]>([
+  [
+    'a file without a name and a byte',
+    Buffer.concat([part('name="doc"', '', 'Content-Type: application/octet-stream\r\n'), end]),
+    400,
+  ],
   ['no multipart at all', Buffer.from('hello'), 400],
   ['nothing', Buffer.alloc(0), 400],
   ['no part', end, 400],

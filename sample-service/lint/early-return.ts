@@ -1,0 +1,80 @@
+import { AST_NODE_TYPES as Type, TSESLint, type TSESTree } from '@typescript-eslint/utils'
+import type { ContextTypes } from './context-types.ts'
+import { ancestors, bare, functionsAround, walk } from './nodes.ts'
+import type { ContextVariables } from './variables.ts'
+
+type Variable = TSESLint.Scope.Variable
+
+/**
+ * Finds what is returned out of the block of `using` and goes on behind it: a promise that is not awaited, a stream or an
+ * iterator that is under its context.
+ * @returns the variable that `using` ends too early
+ */
+export function earlyReturn(
+  source: Readonly<TSESLint.SourceCode>,
+  types: ContextTypes,
+  contexts: ContextVariables,
+): (node: TSESTree.ReturnStatement) => Variable | undefined {
+  /** Whether a promise in the value, or an object of some, was made with the variable; or a stream was opened with it. */
+  function goesOn(given: TSESTree.Node, variable: Variable): boolean {
+    const value = bare(given)
+    switch (value.type) {
+      case Type.ObjectExpression:
+        return value.properties.some((one) => one.type === Type.Property && goesOn(one.value, variable))
+      case Type.ArrayExpression:
+        return value.elements.some((one) => one !== null && goesOn(one, variable))
+      default:
+        if (isOpened(value, variable)) return true
+        if (value.type === Type.AwaitExpression || !types.isPromise(value)) return false
+        return isMadeWith(value, variable)
+    }
+  }
+
+  /** At once, or by way of constants. */
+  function isMadeWith(value: TSESTree.Node, variable: Variable, seen = new Set<Variable>()): boolean {
+    return Array.from(walk(value, source.visitorKeys, () => true)).some((node) => {
+      if (node.type !== Type.Identifier) return false
+      const found = contexts.variableOf(node)
+      if (found === undefined || seen.has(found)) return false
+      if (found === variable) return true
+      seen.add(found)
+      return found.references.some(({ writeExpr }) => writeExpr && isMadeWith(writeExpr, variable, seen))
+    })
+  }
+
+  /** A stream that the call which opened it was given the context for: it ends with that. */
+  function isOpened(value: TSESTree.Node, variable: Variable): boolean {
+    if (!types.isStream(value) && !types.isAsyncIterable(value)) return false
+    const call = value.type === Type.AwaitExpression ? value.argument : value
+    if (call.type === Type.Identifier) {
+      const written = contexts.variableOf(call)?.references ?? []
+      return written.some(({ writeExpr }) => writeExpr != null && isOpened(writeExpr, variable))
+    }
+    return (
+      call.type === Type.CallExpression &&
+      call.arguments.some(
+        (given) => given.type === Type.Identifier && contexts.variableOf(given) === variable,
+      )
+    )
+  }
+
+  return ({ argument, parent, range }) => {
+    if (argument === null) return undefined
+    const [fn] = functionsAround(argument)
+    if (fn === undefined || fn.generator) return undefined
+    for (const at of [parent, ...ancestors(parent)]) {
+      if (at === fn) return undefined
+      if (at.type !== Type.BlockStatement) continue
+      for (const statement of at.body) {
+        if (statement.type !== Type.VariableDeclaration || statement.range[1] > range[0]) continue
+        if (statement.kind !== 'using' && statement.kind !== 'await using') continue
+        const ended = source.getDeclaredVariables(statement).find((variable) => {
+          const [name] = variable.identifiers
+          return name !== undefined && types.mustBeEnded(name) && goesOn(argument, variable)
+        })
+        if (ended !== undefined) return ended
+      }
+    }
+    return undefined
+  }
+}

@@ -1,0 +1,153 @@
+import { AST_NODE_TYPES as Type, TSESLint, type TSESTree } from '@typescript-eslint/utils'
+import type { Call, ContextTypes } from './context-types.ts'
+import { ancestors, bare, functionsAround, isFunction, isInside, walk } from './nodes.ts'
+import { returned } from './variables.ts'
+
+type Variable = TSESLint.Scope.Variable
+/** A node is where it is lost. */
+type Fate = TSESTree.Node | 'open' | 'ended'
+
+const failing: ReadonlySet<Type> = new Set([Type.AwaitExpression, Type.ThrowStatement, Type.YieldExpression])
+
+/** What becomes of a variable whose value must be ended. */
+export interface Fates {
+  /** Where it is lost on its way from the declaration on; 'never' if nothing ends it, undefined if all is well. */
+  lostAt(variable: Variable, declaration: TSESTree.Node): TSESTree.Node | 'never' | undefined
+  /** Whether the variable itself is what a function returns. */
+  handedOn(variable: Variable): boolean
+  endsInFinally(variable: Variable): boolean
+  /** Whether the call takes the value as what it is to end. */
+  mayEnd(call: Call, value: TSESTree.Node): boolean
+}
+
+/** Follows a variable through the statements behind its declaration. */
+export function fates(source: Readonly<TSESLint.SourceCode>, types: ContextTypes): Fates {
+  function mayEnd(call: Call, value: TSESTree.Node): boolean {
+    const index = call.arguments.findIndex((argument) => argument === value)
+    return types.parameters(call)[index]?.mayEnd === true
+  }
+
+  function handedOn(variable: Variable): boolean {
+    const [name] = variable.identifiers
+    const [fn] = name === undefined ? [] : functionsAround(name)
+    if (fn === undefined) return false
+    return returned(fn, source).some((value) => refers(variable, bare(value)))
+  }
+
+  function endsInFinally(variable: Variable): boolean {
+    return variable.references.some(({ identifier }) => {
+      if (!isEnd(identifier)) return false
+      for (const at of ancestors(identifier)) {
+        if (isFunction(at)) return false
+        if (at.parent?.type === Type.TryStatement && at.parent.finalizer === at) return true
+      }
+      return false
+    })
+  }
+
+  function lostAt(variable: Variable, declaration: TSESTree.Node): TSESTree.Node | 'never' | undefined {
+    const block = declaration.parent
+    if (block?.type !== Type.BlockStatement && block?.type !== Type.Program) return 'never'
+    const result = follow(variable, block.body.slice(block.body.findIndex((s) => s === declaration) + 1))
+    if (result === 'open') return 'never'
+    return result === 'ended' ? undefined : endsAnywhere(variable) ? result : 'never'
+  }
+
+  function endsAnywhere(variable: Variable): boolean {
+    return handedOn(variable) || variable.references.some(({ identifier }) => isEnd(identifier))
+  }
+
+  /**
+   * What comes of it in these statements: ended, still open behind them, or lost at a node.
+   * @param caught whether a failure goes on in a handler, which is followed by itself
+   */
+  function follow(variable: Variable, statements: readonly TSESTree.Node[], caught = false): Fate {
+    for (const statement of statements) {
+      const fate = step(variable, statement, caught)
+      if (fate !== 'open') return fate
+    }
+    return 'open'
+  }
+
+  function step(variable: Variable, statement: TSESTree.Node, caught: boolean): Fate {
+    switch (statement.type) {
+      case Type.FunctionDeclaration:
+        return 'open'
+      case Type.BlockStatement:
+        return follow(variable, statement.body, caught)
+      case Type.ReturnStatement:
+        return statement.argument && takesOver(variable, statement.argument) ? 'ended' : statement
+      case Type.TryStatement: {
+        const { block, handler, finalizer } = statement
+        if (finalizer && follow(variable, finalizer.body) === 'ended') return 'ended'
+        const tried = follow(variable, block.body, caught || handler !== null)
+        return handler === null ? tried : worse(tried, follow(variable, handler.body.body, caught))
+      }
+      case Type.IfStatement: {
+        const { consequent, alternate } = statement
+        const otherwise = alternate ? step(variable, alternate, caught) : 'open'
+        return worse(step(variable, consequent, caught), otherwise)
+      }
+      default:
+        return plain(variable, statement, caught)
+    }
+  }
+
+  /** A statement without branches of interest: it ends it, hands it over, or may fail before anyone does. */
+  function plain(variable: Variable, statement: TSESTree.Node, caught: boolean): Fate {
+    for (const { identifier } of variable.references) {
+      if (!isInside(identifier, statement)) continue
+      const { parent } = identifier
+      const nested = Array.from(functionsAround(identifier)).some((fn) => isInside(fn, statement))
+      if (isEnd(identifier) && (nested || statement.type === Type.ExpressionStatement)) return 'ended'
+      if (isCall(parent) && mayEnd(parent, identifier)) return 'ended'
+    }
+    const leaving = Array.from(walk(statement, source.visitorKeys)).find(
+      ({ type }) => type === Type.ReturnStatement || (!caught && failing.has(type)),
+    )
+    return leaving ?? 'open'
+  }
+
+  /** Whether what is returned is the variable, or holds a function that ends it. */
+  function takesOver(variable: Variable, value: TSESTree.Node): boolean {
+    if (refers(variable, bare(value))) return true
+    return variable.references.some(({ identifier }) => {
+      if (!isInside(identifier, value)) return false
+      return isEnd(identifier) || isPart(identifier)
+    })
+  }
+
+  return { lostAt, handedOn, endsInFinally, mayEnd }
+}
+
+/** Of two branches: ended only if both end it. */
+function worse(one: Fate, other: Fate): Fate {
+  if (typeof one !== 'string') return one
+  if (typeof other !== 'string') return other
+  return one === 'ended' && other === 'ended' ? 'ended' : 'open'
+}
+
+function refers(variable: Variable, node: TSESTree.Node): boolean {
+  return variable.references.some(({ identifier }) => identifier === node)
+}
+
+/** A member of an object or an array that is returned. */
+function isPart({ parent }: TSESTree.Node): boolean {
+  return parent?.type === Type.Property || parent?.type === Type.ArrayExpression
+}
+
+/** `x.cancel(…)`, `x?.cancel()`, `x.cancel` as a value, or what `using` calls. */
+function isEnd({ parent }: TSESTree.Node): boolean {
+  if (parent?.type !== Type.MemberExpression) return false
+  const { property } = parent
+  if (property.type === Type.Identifier && !parent.computed) return property.name === 'cancel'
+  return (
+    property.type === Type.MemberExpression &&
+    property.property.type === Type.Identifier &&
+    property.property.name === 'dispose'
+  )
+}
+
+export function isCall(node: TSESTree.Node): node is Call {
+  return node.type === Type.CallExpression || node.type === Type.NewExpression
+}

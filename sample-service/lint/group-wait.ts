@@ -1,0 +1,71 @@
+import { AST_NODE_TYPES as Type, TSESLint, type TSESTree } from '@typescript-eslint/utils'
+import { ancestors, isInside, walk } from './nodes.ts'
+
+/** What is wrong with the way a group is waited for, and where. */
+export interface Unwaited {
+  readonly node: TSESTree.Node
+  /** `wait`: nobody may come to wait. `late`: work is given to it when it is over. */
+  readonly messageId: 'wait' | 'late'
+}
+
+/** A group that was given work is waited for behind it, on every way out of its block but an exception. */
+export function unwaited(
+  source: Readonly<TSESLint.SourceCode>,
+  declarator: TSESTree.VariableDeclarator,
+): Unwaited | undefined {
+  const [group] = source.getDeclaredVariables(declarator)
+  const block = declarator.parent.parent
+  if (group === undefined || block.type !== Type.BlockStatement) return undefined
+  const uses = group.references.filter(({ init }) => init !== true).map(({ identifier }) => identifier)
+  // Who else has it may wait for it.
+  if (uses.some(({ parent }) => parent.type !== Type.MemberExpression)) return undefined
+  const started = uses.filter((use) => isMethod(use, 'go'))
+  const [first, last] = [started.at(0), started.at(-1)]
+  if (first === undefined || last === undefined) return undefined
+
+  const waits = uses.filter((use) => isMethod(use, 'wait') && use.range[0] > first.range[0])
+  const [waited] = waits.filter((use) => isOnEveryWay(use, block, started))
+  if (waited === undefined) return { node: declarator, messageId: 'wait' }
+  const left = Array.from(walk(block, source.visitorKeys)).find(
+    ({ type, range }) =>
+      type === Type.ReturnStatement &&
+      range[0] > first.range[1] &&
+      waits.every((use) => range[1] < use.range[0]),
+  )
+  if (left !== undefined) return { node: left, messageId: 'wait' }
+  const over = waits.every((use) => use.range[1] < last.range[0] && !shareLoop(use, last, block))
+  return over ? { node: last, messageId: 'late' } : undefined
+}
+
+/** Whether no branch is around `use` in the block but those that all the work is started in, or that all wait in. */
+function isOnEveryWay(use: TSESTree.Node, block: TSESTree.Node, started: readonly TSESTree.Node[]): boolean {
+  let inner = use
+  for (const at of ancestors(use)) {
+    if (at === block) return true
+    if (isBranch(at, inner) && !started.every((go) => isInside(go, inner))) return false
+    inner = at
+  }
+  return true
+}
+
+function isBranch(at: TSESTree.Node, inner: TSESTree.Node): boolean {
+  // Both branches may wait: then each is one of two ways, and this looks no further.
+  if (at.type === Type.IfStatement) return at.test !== inner && at.alternate === null
+  return at.type === Type.LogicalExpression && at.right === inner
+}
+
+function shareLoop(one: TSESTree.Node, other: TSESTree.Node, block: TSESTree.Node): boolean {
+  for (const at of ancestors(one)) {
+    if (at === block) return false
+    if (/^(?:For|While|DoWhile)/.test(at.type) && isInside(other, at)) return true
+  }
+  return false
+}
+
+function isMethod({ parent }: TSESTree.Node, name: string): boolean {
+  return (
+    parent?.type === Type.MemberExpression &&
+    parent.property.type === Type.Identifier &&
+    parent.property.name === name
+  )
+}

@@ -1,0 +1,104 @@
+import { withValue, type Context } from '../../context/context.ts'
+import type { Problem } from '../problem.ts'
+import { requestKey, type RequestInfo } from '../request.ts'
+import type { Log } from '../telemetry/log.ts'
+import { httpMetrics } from '../telemetry/metrics.ts'
+import type { Outcome } from '../telemetry/outcome.ts'
+import type { RecentRequest, RecentRequests } from '../telemetry/recent.ts'
+import { tracer } from '../telemetry/span.ts'
+import { stepKey } from '../telemetry/steps.ts'
+import type { Exchange } from './exchange.ts'
+import { endServerSpan, startServerSpan } from './span.ts'
+
+/** Hears of each request: when it begins, and how it ended. */
+export interface Observer {
+  /** @returns the context of the request's work: `ctx`, with what the observer puts into it */
+  began(ctx: Context, exchange: Exchange): Context
+  /** @param seconds from its first header to its end */
+  ended(ctx: Context, exchange: Exchange, outcome: Outcome, seconds: number): void
+}
+
+/** The observers of a server. */
+export interface Observers {
+  readonly all: readonly Observer[]
+  /** Counts and logs what was refused before it was a request: unparsed.ts has answered it. */
+  refused(ctx: Context, info: RequestInfo, problem: Problem): void
+}
+
+/**
+ * Tracing, metrics, the log, and the page of contexts where it is offered. To be called after `startTelemetry`: before it,
+ * nothing is traced or counted.
+ */
+export function observersOf(log: Log, recent: RecentRequests | undefined): Observers {
+  const metrics = httpMetrics()
+  const counting: Observer = {
+    began(ctx, { info }) {
+      metrics.started(info.method)
+      return ctx
+    },
+    ended(_ctx, { info }, outcome, seconds) {
+      metrics.finished(info.method, outcome, seconds)
+    },
+  }
+  return {
+    all: [...tracing(), counting, logging(log), ...(recent === undefined ? [] : [remembering(recent)])],
+    refused(ctx, info, { status, message }) {
+      const { method } = info
+      metrics.started(method)
+      metrics.finished(method, { route: undefined, status, cause: undefined, failure: undefined }, 0)
+      log.info(withValue(ctx, requestKey, info), 'request', { method, status, refused: message })
+    },
+  }
+}
+
+/** None where nothing is traced. */
+function tracing(): Observer[] {
+  const spans = tracer()
+  if (spans === undefined) return []
+  return [
+    {
+      began: (ctx, { incoming, info }) => startServerSpan(ctx, spans, incoming.headers, info),
+      ended: (ctx, _exchange, outcome) => endServerSpan(ctx, outcome),
+    },
+  ]
+}
+
+/** Keeps the requests under way and the last that ended, for `/debug/contexts`. */
+function remembering(recent: RecentRequests): Observer {
+  const underWay = new WeakMap<Exchange, RecentRequest>()
+  return {
+    began(ctx, exchange) {
+      const request = recent.begin(exchange.info, exchange.startedAt)
+      underWay.set(exchange, request)
+      return withValue(ctx, stepKey, request.steps)
+    },
+    ended(_ctx, exchange, { status, cause }) {
+      const request = underWay.get(exchange)
+      if (request !== undefined) recent.end(request, { status, cause, canceledAt: exchange.endedAt })
+    },
+  }
+}
+
+/** One line for each request: an error for a fault of the service, debug for a route that is `quiet`. */
+function logging(log: Log): Observer {
+  return {
+    began: (ctx) => ctx,
+    ended(ctx, { info, route }, { status, cause, failure }, seconds) {
+      const fields = {
+        method: info.method,
+        path: info.path,
+        ...(route !== undefined && { route: route.path }),
+        status,
+        durationMs: Math.round(seconds * 1e6) / 1e3,
+        ...(cause !== undefined && { cause }),
+        // The client is not told.
+        ...(failure !== undefined && { err: failure }),
+      }
+      // Below 500 it failed after its answer had begun, or after its client had left.
+      if (status === 500 || (status < 500 && failure !== undefined)) log.error(ctx, 'request', fields)
+      else if (status > 500) log.warn(ctx, 'request', fields)
+      else if (route?.quiet === true) log.debug(ctx, 'request', fields)
+      else log.info(ctx, 'request', fields)
+    },
+  }
+}
