@@ -2,6 +2,7 @@
 // And test/support/probe.workers.ts, where it is there.
 import { existsSync } from 'node:fs'
 import { register } from 'node:module'
+import process from 'node:process'
 import { URL } from 'node:url'
 
 const probes = Object.fromEntries(
@@ -11,6 +12,9 @@ const probes = Object.fromEntries(
     .map(([specifier, url]) => [specifier, url.href]),
 )
 
+// Node 26 deprecates it for registerHooks, which Node 20 lacks; the warning would be a line of the service's log.
+const { noDeprecation } = process
+process.noDeprecation = true
 register(
   `data:text/javascript,${encodeURIComponent(`
     const probes = ${JSON.stringify(probes)}
@@ -21,3 +25,4 @@ register(
       return { ...(await next(probes[specifier], context)), shortCircuit: true }
     }`)}`,
 )
+process.noDeprecation = noDeprecation ?? false
