@@ -57,7 +57,8 @@ function flagsOf({ flags = [] }: Piece, answers: Answers, noun: Noun): Flags {
   return Object.fromEntries(
     flags.map(({ name, asks, otherwise, check }) => {
       const value = answers[name] ?? otherwise?.(noun)
-      if (value === undefined) throw new Error(`--${name} is missing: ${asks.charAt(0).toLowerCase()}${asks.slice(1)}.`)
+      if (value === undefined)
+        throw new Error(`--${name} is missing: ${asks.charAt(0).toLowerCase()}${asks.slice(1)}.`)
       check(value)
       return [name, value]
     }),
