@@ -1,7 +1,7 @@
 /**
  * Promise: What stopped because its context had ended is counted, by layer and by cause, with how long it went on for nobody.
  * Go: `context.Cause(ctx)` in a counter's label, and `time.Since(end)` in a histogram, by hand in each handler
- * Held by: src/platform/telemetry/unwound.ts, src/platform/telemetry/metrics.ts, src/platform/client/metrics.ts
+ * Held by: src/platform/telemetry/unwound.ts, src/platform/telemetry/metrics.ts
  */
 import { expect, test } from 'vitest'
 import { eventually, open, running } from '../support/client.ts'
@@ -58,24 +58,6 @@ test('work that does not listen shows for as long as it goes on', async (t) => {
   const { count, seconds } = await unwound(service, 'http', 'DeadlineExceeded')
   expect(count).toBe(1)
   expect(seconds).toBeGreaterThan(0.5)
-})
-
-test('a call to another service is one series for each peer, with what came of it', async (t) => {
-  const peer = await startService(t, { probe: true })
-  const service = await startService(t, { probe: true })
-  const through = (path: string): string =>
-    `${service.url}/probe/relay?to=${encodeURIComponent(peer.url + path)}`
-  expect((await fetch(through('/probe/query?seconds=0'))).status).toBe(200)
-  await fetch(through('/nothing'))
-
-  const counts = await series(service, 'http_client_request_duration_seconds_count')
-
-  const { port } = new URL(peer.url)
-  const called = `http_request_method="GET",server_address="127.0.0.1",server_port="${port}"`
-  expect(Object.fromEntries(counts)).toEqual({
-    [`${called},http_response_status_code="200"`]: 1,
-    [`${called},http_response_status_code="404",error_type="404"`]: 1,
-  })
 })
 
 test('memory is shown: of the process, and of the heap with its limit', async (t) => {
