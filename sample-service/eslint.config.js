@@ -26,6 +26,7 @@ export default tseslint.config(
       'generators/pieces/job/src/',
       'generators/pieces/schedule/src/',
       'generators/pieces/circuit/src/',
+      'generators/pieces/circuit/test/',
       'generators/pieces/client/src/',
     ],
   },

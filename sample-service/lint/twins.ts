@@ -28,7 +28,7 @@ export const twins: readonly Twin[] = [
   {
     names: ['fetch'],
     options: 1,
-    instead: 'call client.fetch(ctx, …) of src/platform/client/client.ts, or pass { signal: ctx.signal }',
+    instead: 'call client.fetch(ctx, …) of `npm run add -- client`, or pass { signal: ctx.signal }',
   },
   {
     names: ['setTimeout', 'setInterval'],

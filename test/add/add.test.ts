@@ -153,12 +153,25 @@ describe('npm run add -- client', () => {
     const tree = treeOf(service)
     expect(add(service, ...args)).toMatchObject({ code: 0, err: '' })
     const after = treeOf(service)
-    const added = [...after.keys()].filter((path) => !tree.has(path)).sort()
+    const added = [...after.keys()].filter((path) => path.endsWith('.ts') && !tree.has(path)).sort()
     expect(added).toEqual([
+      'src/platform/client/answer.ts',
+      'src/platform/client/attempt.ts',
+      'src/platform/client/call-failed.ts',
       'src/platform/client/circuit.test.ts',
       'src/platform/client/circuit.ts',
+      'src/platform/client/client.test.ts',
+      'src/platform/client/client.ts',
+      'src/platform/client/metrics.ts',
+      'src/platform/client/order.ts',
       'src/platform/client/price-list-client.test.ts',
       'src/platform/client/price-list-client.ts',
+      'src/platform/client/retry-budget.test.ts',
+      'src/platform/client/retry-budget.ts',
+      'src/platform/client/span.ts',
+      'test/guarantees/chain.test.ts',
+      'test/support/peer.ts',
+      'test/support/probe.client.ts',
     ])
     for (const path of added) expect(after.get(path), path).not.toMatch(/widget/i)
     expect(

@@ -58,10 +58,14 @@ test('what is added compiles, lints without a warning and passes its own tests',
     ['prettier/bin/prettier.cjs', '--check', 'src', 'test', 'generators', 'tsconfig.json'],
     [
       ...['vitest/vitest.mjs', 'run'],
-      ...['client/circuit', 'client/payments-client', 'storage/s3'].map(
-        (name) => `src/platform/${name}.test.ts`,
-      ),
-      ...['jobs', 'shape', 'configuration'].map((name) => `test/guarantees/${name}.test.ts`),
+      ...[
+        'client/circuit',
+        'client/client',
+        'client/retry-budget',
+        'client/payments-client',
+        'storage/s3',
+      ].map((name) => `src/platform/${name}.test.ts`),
+      ...['chain', 'jobs', 'shape', 'configuration'].map((name) => `test/guarantees/${name}.test.ts`),
       ...added.map((name) => `src/${name}`),
     ] as [string, ...string[]],
   ])

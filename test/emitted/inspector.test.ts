@@ -15,7 +15,7 @@ import {
 import { open } from '../../templates/service/test/support/client.ts'
 // Declares what tests of a service are given, which its helpers ask for.
 import type {} from '../../templates/service/test/global-setup.ts'
-import { startProcess } from '../../templates/service/test/support/service.ts'
+import { repository, serviceWithClient } from '../support/added-service.ts'
 import { hasChromium, launchChromium } from '../support/chromium.ts'
 
 const docs = join(import.meta.dirname, '../../docs')
@@ -34,6 +34,10 @@ describe.skipIf(!hasChromium)('the page of live contexts, in Chromium', () => {
     await migrateDatabase(database.url)
     const uploads = await mkdtemp(join(tmpdir(), 'uploads-'))
     cleanups.push(() => rm(uploads, { recursive: true, force: true }))
+    const calling = serviceWithClient(join(repository, 'templates/service'))
+    const { startProcess } = (await import(
+      join(calling, 'test/support/service.ts')
+    )) as typeof import('../../templates/service/test/support/service.ts')
     const service = startProcess(
       { onTestFinished: (fn) => cleanups.push(fn) },
       { probe: true, env: { DATABASE_URL: database.url, UPLOAD_DIR: uploads, REQUEST_TIMEOUT_MS: '60000' } },

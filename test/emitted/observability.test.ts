@@ -18,8 +18,8 @@ import { eventually, open } from '../../sample-service/test/support/client.ts'
 // Declares what tests of a service are given, which its helpers ask for.
 import type {} from '../../sample-service/test/global-setup.ts'
 import { startCollector, type Collector } from '../../sample-service/test/support/otlp.ts'
-import { startProcess, type StartedProcess } from '../../sample-service/test/support/service.ts'
-import { repository } from '../support/create.ts'
+import type { StartedProcess } from '../../sample-service/test/support/service.ts'
+import { repository, serviceWithClient } from '../support/added-service.ts'
 import { familyOf, labelsOfResult, promqlErrors, readExposition, type Exposition } from '../support/promql.ts'
 import { typeErrors } from '../support/satisfies.ts'
 import { tracesNamed, type Trace } from '../support/traces.ts'
@@ -33,8 +33,14 @@ const cleanups: (() => Promise<unknown>)[] = []
 const t = { onTestFinished: (fn: () => Promise<void>) => cleanups.push(fn) }
 let collector: Collector
 let metrics: Exposition
+/** Starts the sample with a client. */
+let startProcess: typeof import('../../sample-service/test/support/service.ts').startProcess
 
 beforeAll(async () => {
+  const calling = serviceWithClient(join(repository, 'sample-service'))
+  ;({ startProcess } = (await import(
+    join(calling, 'test/support/service.ts')
+  )) as typeof import('../../sample-service/test/support/service.ts'))
   const server = await temporaryServer()
   cleanups.push(() => server.stop())
   const database = await makeDatabase(server.url)
@@ -156,7 +162,7 @@ describe('traces', () => {
       const [trace] = tracesNamed(collector.spans, root).filter(which)
       return `## ${title}\n\n\`\`\`\n${trace?.text ?? 'no such trace'}\n\`\`\`\n`
     })
-    await expect(`${head}\n${sections.join('\n')}`).toMatchFileSnapshot('../docs/traces.md')
+    await expect(`${head}\n${sections.join('\n')}`).toMatchFileSnapshot('../../docs/traces.md')
   })
 })
 

@@ -26,13 +26,13 @@ beforeAll(() => {
 })
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-/** A service of its own, as the create command emits it without the example. */
-export function newService(): string {
+/** A copy of the service at `from`, by default the one that the create command emits without the example. */
+export function newService(from = template): string {
   const service = mkdtempSync(join(folder, 'service-'))
-  for (const name of readdirSync(template).filter((name) => !left.test(name))) {
-    cpSync(join(template, name), join(service, name), { recursive: true })
+  for (const name of readdirSync(from).filter((name) => !left.test(name))) {
+    cpSync(join(from, name), join(service, name), { recursive: true })
   }
-  const nested = join(template, 'node_modules')
+  const nested = join(from, 'node_modules')
   if (existsSync(nested)) cpSync(nested, join(service, 'node_modules'), { recursive: true })
   return service
 }
@@ -53,6 +53,14 @@ export function add(service: string, ...args: string[]): Result {
     encoding: 'utf8',
   })
   return { code: status, out: stdout, err: stderr }
+}
+
+/** A copy of the service at `from` that has a client, so that tests can start one that calls another. */
+export function serviceWithClient(from: string): string {
+  const service = newService(from)
+  const { code, err } = add(service, 'client', 'peer', '--base-url', 'http://peer')
+  if (code !== 0) throw new Error(err)
+  return service
 }
 
 /** Runs each program of the service's dependencies in its folder, with `env` beside this process's; all must succeed. */

@@ -107,7 +107,7 @@ check('context-twin', contextTwin, {
       errors: [
         {
           message:
-            '`globalThis.fetch` does not end with `req`: call client.fetch(req, …) of src/platform/client/client.ts, or pass { signal: req.signal }; or await it as until(req, …).',
+            '`globalThis.fetch` does not end with `req`: call client.fetch(req, …) of `npm run add -- client`, or pass { signal: req.signal }; or await it as until(req, …).',
         },
       ],
     },

@@ -1,7 +1,7 @@
 /**
  * Promise: A request leaves nothing behind, however it ends: no context, no connection, no descriptor.
  * Go: `defer cancel()` after every `context.With…`, and `goleak.VerifyNone(t)`
- * Held by: src/context/context.ts, src/platform/http/boundary.ts, src/platform/database/connection.ts, src/platform/client/client.ts
+ * Held by: src/context/context.ts, src/platform/http/boundary.ts, src/platform/database/connection.ts
  */
 import { existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
@@ -50,7 +50,7 @@ test('a hang-up that arrives before the handler starts leaves nothing behind', a
   await eventually(async () => (await running(service, 'pg_sleep')) === 0)
 })
 
-/** Sends requests that finish, are refused, fail, time out or are hung up: in Postgres, in the queue, at a peer, while streaming. */
+/** Sends requests that finish, are refused, fail, time out or are hung up: in Postgres, in the queue, while streaming. */
 async function requestsOfAllKinds(service: RunningService): Promise<void> {
   const get = (path: string, headers?: Record<string, string>): Promise<unknown> =>
     open(service.url + path, 'GET', headers).answer
@@ -59,7 +59,6 @@ async function requestsOfAllKinds(service: RunningService): Promise<void> {
     setTimeout(() => request.hangUp(), 100)
     await request.answer.catch(() => undefined)
   }
-  const relayed = (path: string): string => `/probe/relay?to=${encodeURIComponent(service.url + path)}`
   const soon = { 'x-envoy-expected-rq-timeout-ms': '50' }
   await Promise.all([
     get('/probe/query?seconds=0'),
@@ -68,12 +67,9 @@ async function requestsOfAllKinds(service: RunningService): Promise<void> {
     get('/probe/failure'),
     open(`${service.url}/probe/echo`, 'POST').answer,
     get('/probe/query?seconds=30', soon),
-    get(relayed('/probe/query?seconds=30'), soon),
     leave('/probe/query?seconds=30'),
     leave('/probe/stream?seconds=30'),
     leave('/probe/flood'),
-    leave(relayed('/probe/query?seconds=30')),
-    leave(relayed('/probe/stream?seconds=30')),
   ])
 }
 

@@ -1,7 +1,7 @@
 /**
  * Promise: Work that stops because its context ended is counted by layer and cause, with how long it kept running after the end.
  * Go: `context.Cause(ctx)` in a counter's label, and `time.Since(end)` in a histogram, by hand in each handler
- * Held by: src/platform/telemetry/unwound.ts, src/platform/telemetry/metrics.ts, src/platform/client/metrics.ts
+ * Held by: src/platform/telemetry/unwound.ts, src/platform/telemetry/metrics.ts
  */
 import { expect, test } from 'vitest'
 import { eventually, open, running } from '../support/client.ts'
@@ -58,24 +58,6 @@ test('work that ignores its context counts for as long as it keeps running', asy
   const { count, seconds } = await unwound(service, 'http', 'DeadlineExceeded')
   expect(count).toBe(1)
   expect(seconds).toBeGreaterThan(0.5)
-})
-
-test('calls to other services are counted by peer and result', async (t) => {
-  const peer = await startService(t, { probe: true })
-  const service = await startService(t, { probe: true })
-  const through = (path: string): string =>
-    `${service.url}/probe/relay?to=${encodeURIComponent(peer.url + path)}`
-  expect((await fetch(through('/probe/query?seconds=0'))).status).toBe(200)
-  await fetch(through('/nothing'))
-
-  const counts = await series(service, 'http_client_request_duration_seconds_count')
-
-  const { port } = new URL(peer.url)
-  const called = `http_request_method="GET",server_address="127.0.0.1",server_port="${port}"`
-  expect(Object.fromEntries(counts)).toEqual({
-    [`${called},http_response_status_code="200"`]: 1,
-    [`${called},http_response_status_code="404",error_type="404"`]: 1,
-  })
 })
 
 test('metrics show the memory of the process, and the heap with its limit', async (t) => {

@@ -1,12 +1,21 @@
 import type { Piece } from '../../engine/piece.ts'
 
-/** The circuit breaker of clients. It comes with the first client. */
+/** Calls another service under a context, with retries and a circuit breaker. It comes with the first client. */
 export const circuit: Piece = {
   name: 'circuit',
-  summary: 'the circuit breaker of clients',
+  summary: 'what calls other services',
   takes: 'name',
   folder: import.meta.dirname,
-  wirings: [],
+  wirings: [
+    {
+      file: 'test/support/probe.routes.ts',
+      within: 'routes',
+      as: 'element',
+      call: 'probeClientRoutes',
+      from: './probe.client.ts',
+      takes: ['Platform'],
+    },
+  ],
   migration: false,
   dependencies: { cockatiel: '^3.2.1' },
 }

@@ -7,7 +7,6 @@ import { withoutCancel } from '../../src/context/context.ts'
 import { ended } from '../../src/context/ended.ts'
 import { group } from '../../src/context/group.ts'
 import { sleep } from '../../src/context/sleep.ts'
-import { createClient } from '../../src/platform/client/client.ts'
 import type { Platform } from '../../src/platform/platform.ts'
 import { notFound, Problem } from '../../src/platform/problem.ts'
 import { route, type Route, type StreamedResponse } from '../../src/platform/http/route.ts'
@@ -351,20 +350,6 @@ export function routes(platform: Platform): Route[] {
       handle: async (ctx) => {
         await ended(ctx)
         throw new Error('failed after the end')
-      },
-    }),
-    route({
-      method: 'GET',
-      path: '/probe/relay',
-      summary: 'Calls another service, and answers with what it answered',
-      tags,
-      query: z.object({ to: z.url(), afterMs: z.coerce.number().default(0) }),
-      responses,
-      handle: async (ctx, { query }) => {
-        await sleep(ctx, query.afterMs)
-        const { origin, pathname, search } = new URL(query.to)
-        const client = createClient({ baseUrl: origin, name: 'relayed' })
-        return new Response(await client.text(ctx, pathname + search))
       },
     }),
     route({

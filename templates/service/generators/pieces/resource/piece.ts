@@ -1,4 +1,5 @@
 import type { Piece } from '../../engine/piece.ts'
+import { rows } from '../rows/piece.ts'
 import { fieldsFrom } from './fields.ts'
 
 /** Rows that clients create, list, read, change and delete. The api, the schema and the test depend on the fields. */
@@ -7,6 +8,7 @@ export const resource: Piece = {
   summary: 'rows that clients create, list, read, change and delete',
   takes: 'noun',
   folder: import.meta.dirname,
+  needs: rows,
   wirings: [
     {
       file: 'src/routes.ts',

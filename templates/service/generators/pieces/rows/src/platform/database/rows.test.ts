@@ -6,8 +6,8 @@ import { QueryFailed } from './errors.ts'
 import { Problem } from '../problem.ts'
 import { brokenReference, equalTo } from './rows.ts'
 
-const owners = pgTable('owners', { id: integer('id').primaryKey() })
-const pets = pgTable('pets', {
+const owners = pgTable('rows_test_owners', { id: integer('id').primaryKey() })
+const pets = pgTable('rows_test_pets', {
   id: integer('id').primaryKey(),
   name: text('name'),
   ownerId: integer('owner_id').references(() => owners.id),
@@ -65,9 +65,10 @@ test('rows are equal in each value that is given; without one they all are', asy
 async function openTables(t: TestContext) {
   const { ctx, db, observer } = await openTestDatabase(t)
   await observer.query(`
-    create table owners (id int primary key);
-    create table pets (id int primary key, name text, owner_id int);
-    alter table pets add constraint pets_owner_id_owners_id_fk foreign key (owner_id) references owners;
-    insert into owners values (1)`)
+    create table rows_test_owners (id int primary key);
+    create table rows_test_pets (id int primary key, name text, owner_id int);
+    alter table rows_test_pets add constraint rows_test_pets_owner_id_rows_test_owners_id_fk
+      foreign key (owner_id) references rows_test_owners;
+    insert into rows_test_owners values (1)`)
   return { ctx, db }
 }
