@@ -455,7 +455,7 @@ describe('git', () => {
     const nobody = { HOME: await homeFolder(onTestFinished, false), EMAIL: 'root@example.com' }
     const ended = await create(cwd, ['my-service', '--no-install', '--json'], nobody)
     expect(ended.code).toBe(0)
-    expect(ended.stderr).toMatch(/git knows no name and e-mail/)
+    expect(ended.stderr).toMatch(/git has no user.name or user.email/)
     expect(objectOf(ended)).toMatchObject({ git: false })
     expect(await exists(join(cwd, 'my-service/package.json'))).toBe(true)
   })

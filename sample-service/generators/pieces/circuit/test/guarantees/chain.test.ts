@@ -178,14 +178,24 @@ async function callsOfAllKinds(): Promise<void> {
   ])
 }
 
-/** Resolves when no request hangs from a server context. */
+/** Resolves when no request hangs from a server context. It sees one before, so that it cannot pass by looking amiss. */
 async function nothingAlive(): Promise<void> {
+  const request = open(through('/probe/query?seconds=30'))
   await vi.waitFor(async () => {
-    for (const service of [first(), second()]) {
-      const { children } = await liveTree(service)
-      expect(children.find(({ name }) => name === 'server')?.children).toEqual([])
-    }
+    for (const service of [first(), second()]) expect(await requestsOf(service)).not.toEqual([])
   }, 10_000)
+  request.hangUp()
+  await request.answer.catch(() => undefined)
+  await vi.waitFor(async () => {
+    for (const service of [first(), second()]) expect(await requestsOf(service)).toEqual([])
+  }, 10_000)
+}
+
+/** The contexts of requests. Those of workers, if there are any, live as long as the server's. */
+async function requestsOf(service: RunningService): Promise<string[]> {
+  const { children } = await liveTree(service)
+  const server = children.find(({ name }) => name === 'server')
+  return (server?.children ?? []).map(({ name }) => name).filter((name) => /^[A-Z]+ \//.test(name))
 }
 
 async function descriptors(service: RunningService): Promise<number> {
