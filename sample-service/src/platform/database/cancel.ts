@@ -2,6 +2,7 @@ import pLimit from 'p-limit'
 import type { Client } from 'pg'
 import { DeadlineExceeded, type Context } from '../../context/context.ts'
 import { sleep } from '../../context/sleep.ts'
+import { errorOf } from '../../context/thrown.ts'
 import type { Log } from '../telemetry/log.ts'
 import { countCancel } from '../telemetry/metrics.ts'
 import { backendOf } from './client.ts'
@@ -35,7 +36,7 @@ export function openCancels(log: Log, dial: () => Client): Cancels {
   const requests = pLimit(limit)
   let lastReason = ''
   const control = openControl(dial, (ctx, error) => {
-    const reason = error instanceof Error ? error.message : String(error)
+    const reason = errorOf(error).message
     // A role that may not cancel may not do so in ten seconds either.
     const level = reason === lastReason ? 'debug' : 'warn'
     lastReason = reason
@@ -77,7 +78,7 @@ export function openCancels(log: Log, dial: () => Client): Cancels {
       try {
         await untilEnded(ctx, client)
       } catch (error) {
-        const reason = error instanceof Error ? error.message : String(error)
+        const reason = errorOf(error).message
         countCancel('failed')
         log.warn(ctx, 'a statement could not be cancelled, its connection is closed', { reason })
         throw error

@@ -1,6 +1,7 @@
 import { Socket } from 'node:net'
 import type { Client } from 'pg'
 import { afterFunc, cause, DeadlineExceeded, type Context } from '../../context/context.ts'
+import { errorOf } from '../../context/thrown.ts'
 
 /** What node-postgres has of a client, and its types leave out. */
 interface Internals {
@@ -68,7 +69,7 @@ export async function sendCancelRequest(
       ? undefined
       : new Error('the server closed the connection before the cancel was sent')
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
+    const reason = errorOf(error).message
     if (!request.written) return new Error(`the cancel could not be sent: ${reason}`, { cause: error })
     throw new Error(`the cancel was sent, and not answered: ${reason}`, { cause: error })
   } finally {

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream'
 import { afterFunc, type Context } from '../../context/context.ts'
 import { group } from '../../context/group.ts'
+import { errorOf } from '../../context/thrown.ts'
 import { pourBody } from './body.ts'
 import { refuseCoding } from '../http/input.ts'
 import { contentOf, openIntake } from './intake.ts'
@@ -163,7 +164,7 @@ function currentOf(files: readonly OpenFile[]): OpenFile {
 }
 
 function problemOfBody(error: unknown): Error {
-  if (!(error instanceof MalformedBody)) return error instanceof Error ? error : new Error(String(error))
+  if (!(error instanceof MalformedBody)) return errorOf(error)
   const detail = `the body is no complete multipart/form-data: ${error.message}`
   return new Problem(400, 'Bad Request', detail, { cause: error })
 }
