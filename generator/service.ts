@@ -20,6 +20,9 @@ const exampleNoun: Noun = { singular: 'document', plural: 'documents' }
 /** Files of templates/example that serve its type check where it lies, and are no part of a service. */
 const notEmitted = new Set(['tsconfig.json'])
 
+/** Tests of the skeleton that prove the platform rather than a service: they stay in this repository. */
+export const proofs = 'test/proofs/'
+
 /**
  * All files of `service`, in memory: the one code path behind creating, `--dry-run` and the committed sample. Depends on
  * the templates and on `service` alone, not on locale, time zone, place or order of directories.
@@ -92,6 +95,7 @@ async function stampFolder(
   const folder = join(ownPackage().directory, 'templates', from)
   for (const path of await listFiles(ctx, folder)) {
     if (to === '' && stamp.noun !== undefined && notEmitted.has(path)) continue
+    if (from === 'service' && path.startsWith(proofs)) continue
     const file = stampFile(await readPlanned(ctx, join(folder, path)), stamp)
     planned.set([to, stampPath(path, stamp)].filter((part) => part !== '').join('/'), file)
   }

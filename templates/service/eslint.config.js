@@ -102,7 +102,7 @@ export default tseslint.config(
   },
   {
     // In the tests of contexts, contexts are what is tested, and have names of their own.
-    files: ['src/context/*.test.ts'],
+    files: ['**/context/*.test.ts'],
     rules: { 'context/context-first': 'off' },
   },
   { files: ['**/*.js', '**/*.mjs'], extends: [tseslint.configs.disableTypeChecked] },

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs'
-import { chmod, mkdir, mkdtemp, readdir, realpath, rm, symlink, writeFile } from 'node:fs/promises'
+import { chmod, cp, mkdir, mkdtemp, readdir, realpath, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { writeService } from '../../generator/service.ts'
+import { proofs, writeService } from '../../generator/service.ts'
 import type { Context } from '../../templates/service/src/context/context.ts'
 import { strangerFile } from './mutants.ts'
 
@@ -26,6 +26,8 @@ export async function copyService(ctx: Context): Promise<ServiceCopy> {
     await chmod(directory, 0o755)
     await writeService(ctx, { name: 'sample-service', example: true }, directory)
     await writeFile(join(directory, strangerFile.path), strangerFile.text)
+    // The tests that stay in this repository notice mutants as well.
+    await cp(join(repository, 'templates/service', proofs), join(directory, proofs), { recursive: true })
     // Links to packages in a folder of the copy's own: what vitest keeps in node_modules stays here.
     for (const from of [
       join(repository, 'templates/service/node_modules'),

@@ -136,7 +136,7 @@ function isNamedAfter(test: string, file: string): boolean {
 }
 
 function isOfContext(path: string): boolean {
-  return path.startsWith('src/context/')
+  return path.startsWith('src/context/') || path.startsWith('test/proofs/context/')
 }
 
 function failureOf({ testResults }: Report): string {

@@ -1,13 +1,17 @@
-// Lets the real src/main.ts serve test/support/probe.routes.ts: the promises are about any route, not about the domain.
-// And test/support/probe.workers.ts, where it is there.
+// Lets the real src/main.ts serve test/support/probe.routes.ts, or the file that PROBE_ROUTES names, and run
+// test/support/probe.workers.ts if there is one: the promises are about any route, not about the domain.
 import { existsSync } from 'node:fs'
 import { register } from 'node:module'
 import process from 'node:process'
 import { URL } from 'node:url'
 
+const files = {
+  './routes.ts': process.env['PROBE_ROUTES'] ?? 'test/support/probe.routes.ts',
+  './workers.ts': 'test/support/probe.workers.ts',
+}
 const probes = Object.fromEntries(
-  ['routes', 'workers']
-    .map((name) => [`./${name}.ts`, new URL(`./probe.${name}.ts`, import.meta.url)])
+  Object.entries(files)
+    .map(([specifier, file]) => [specifier, new URL(`../../${file}`, import.meta.url)])
     .filter(([, url]) => existsSync(url))
     .map(([specifier, url]) => [specifier, url.href]),
 )

@@ -1,0 +1,352 @@
+import { describe, expect, expectTypeOf, test } from 'vitest'
+import {
+  background,
+  Canceled,
+  cause,
+  liveContexts,
+  withCancel,
+  withDeadline,
+  withoutCancel,
+  withSignal,
+  withTimeout,
+  withValue,
+  afterFunc,
+  contextKey,
+  type CancelContext,
+  type Context,
+} from '../../../src/context/context.ts'
+
+const root = background()
+const key = contextKey<string>('layer')
+
+/** The signals of contexts, so that what is seen is what foreign code sees. */
+function aborted(...contexts: Context[]): boolean[] {
+  return contexts.map((ctx) => ctx.signal.aborted)
+}
+
+describe('a context that can be cancelled', () => {
+  test('is not done before: no err, no cause, a signal that is not aborted (go: TestWithCancel)', () => {
+    const ctx = withCancel(root)
+
+    expect([ctx.err, cause(ctx), ctx.signal.aborted]).toEqual([undefined, undefined, false])
+    ctx.cancel()
+  })
+
+  test('is done when cancel returns (go: TestWithCancel)', () => {
+    const ctx = withCancel(root)
+    const { signal } = ctx
+    ctx.cancel()
+
+    expect(ctx.err).toBe(Canceled)
+    expect(signal.aborted).toBe(true)
+  })
+
+  test('has its err as its cause and as the reason of its signal (go doc: "Calling cancel with nil sets the cause to Canceled.")', () => {
+    const ctx = withCancel(root)
+    ctx.cancel()
+
+    expect(cause(ctx)).toBe(Canceled)
+    expect(ctx.signal.reason).toBe(Canceled)
+  })
+
+  test('can be cancelled again, to no effect (go doc: "After the first call, subsequent calls to a CancelFunc do nothing.")', () => {
+    const ctx = withCancel(root)
+    let announced = 0
+    ctx.signal.addEventListener('abort', () => announced++)
+    ctx.cancel()
+    ctx.cancel()
+
+    expect(announced).toBe(1)
+  })
+
+  test('keeps the cause of its first cancel (go doc: "If the context has already been canceled, CancelCauseFunc does not set the cause.")', () => {
+    const ctx = withCancel(root)
+    const first = new Error('first')
+    ctx.cancel(first)
+    ctx.cancel(new Error('second'))
+
+    expect(cause(ctx)).toBe(first)
+    expect(ctx.err).toBe(Canceled)
+  })
+
+  test('hands out one signal, read before or after (go doc: "Successive calls to Done return the same value.")', () => {
+    const ctx = withCancel(root)
+    const { signal } = ctx
+    ctx.cancel()
+
+    expect(ctx.signal).toBe(signal)
+  })
+
+  test('has an aborted signal when that is first read after the end (beyond Go)', () => {
+    const ctx = withCancel(root)
+    const why = new Error('why')
+    ctx.cancel(why)
+
+    expect(ctx.signal.aborted).toBe(true)
+    expect(ctx.signal.reason).toBe(why)
+  })
+
+  test('ends with its block when bound by using (go doc: "code should call cancel as soon as the operations running in this Context complete")', () => {
+    let seen: CancelContext
+    {
+      using ctx = withCancel(root)
+      seen = ctx
+      expect(ctx.err).toBeUndefined()
+    }
+
+    expect(seen.err).toBe(Canceled)
+  })
+
+  test('keeps the cause it was cancelled with inside a using block (beyond Go)', () => {
+    const why = new Error('why')
+    let seen: CancelContext
+    {
+      using ctx = withCancel(root)
+      seen = ctx
+      ctx.cancel(why)
+    }
+
+    expect(cause(seen)).toBe(why)
+  })
+
+  test('ends when its using block throws (beyond Go)', () => {
+    let seen: CancelContext | undefined
+    const work = (): void => {
+      using ctx = withCancel(root)
+      seen = ctx
+      throw new Error('work failed')
+    }
+
+    expect(work).toThrow('work failed')
+    expect(seen?.err).toBe(Canceled)
+  })
+
+  test('takes an Error or nothing as a cause, says its type (beyond Go)', () => {
+    expectTypeOf<CancelContext['cancel']>().parameters.toEqualTypeOf<[cause?: Error | undefined]>()
+  })
+})
+
+describe("a parent's end", () => {
+  test('reaches children and grandchildren before cancel returns (go: TestWithCancel)', () => {
+    const parent = withCancel(root)
+    const child = withCancel(parent)
+    const grandchild = withTimeout(child, 60_000)
+    const signals = [parent.signal, child.signal, grandchild.signal]
+    parent.cancel()
+
+    expect(signals.map((signal) => signal.aborted)).toEqual([true, true, true])
+    expect([parent.err, child.err, grandchild.err]).toEqual([Canceled, Canceled, Canceled])
+  })
+
+  test('reaches a grandchild through values (go: TestWithCancel)', () => {
+    const parent = withCancel(root)
+    const child = withCancel(withValue(withValue(parent, key, 'a'), key, 'b'))
+    parent.cancel()
+
+    expect(child.err).toBe(Canceled)
+  })
+
+  test('reaches the values derived from it, before and after (go: XTestParentFinishesChild)', () => {
+    const parent = withCancel(root)
+    const before = withValue(parent, key, 'before')
+    const why = new Error('why')
+    parent.cancel(why)
+    const after = withValue(parent, key, 'after')
+
+    expect([before.err, after.err]).toEqual([Canceled, Canceled])
+    expect([cause(before), cause(after)]).toEqual([why, why])
+    expect(aborted(before, after)).toEqual([true, true])
+  })
+
+  test('lets go of every child: cancel, value, timer and callback (go: XTestParentFinishesChild)', () => {
+    const parent = withCancel(root)
+    const child = withCancel(parent)
+    withCancel(withValue(parent, key, 'child'))
+    withTimeout(parent, 60_000)
+    const stop = afterFunc(parent, () => undefined)
+    expect(liveContexts(parent).children).toHaveLength(3)
+    parent.cancel()
+
+    expect(liveContexts(parent).children).toEqual([])
+    expect(liveContexts(child).children).toEqual([])
+    expect(stop()).toBe(false)
+  })
+
+  test('is told to parents before their children (go doc: "When a Context is canceled, all Contexts derived from it are also canceled.")', () => {
+    const told: string[] = []
+    const parent = withCancel(root)
+    const first = withCancel(parent)
+    const second = withCancel(parent)
+    const below = withCancel(first)
+    const contexts = { below, second, first, parent }
+    for (const [name, ctx] of Object.entries(contexts)) {
+      ctx.signal.addEventListener('abort', () => told.push(name))
+    }
+    parent.cancel()
+
+    expect(told).toEqual(['parent', 'first', 'second', 'below'])
+  })
+
+  test('is never told while a descendant is still open (beyond Go)', () => {
+    const parent = withCancel(root)
+    const child = withCancel(parent)
+    const grandchild = withCancel(child)
+    const seen: unknown[] = []
+    parent.signal.addEventListener('abort', () => {
+      seen.push(child.err, grandchild.err, cause(grandchild), withCancel(grandchild).err)
+    })
+    const why = new Error('why')
+    parent.cancel(why)
+
+    expect(seen).toEqual([Canceled, Canceled, why, Canceled])
+  })
+
+  test('is the end of what is derived later, at once (go: TestWithCancelCanceledParent)', () => {
+    const parent = withCancel(root)
+    const why = new Error('parent')
+    parent.cancel(why)
+    const late = [withCancel(parent), withTimeout(parent, 60_000), withDeadline(parent, Date.now() + 60_000)]
+
+    expect(late.map((ctx) => ctx.err)).toEqual([Canceled, Canceled, Canceled])
+    expect(late.map(cause)).toEqual([why, why, why])
+    expect(aborted(...late)).toEqual([true, true, true])
+  })
+
+  test('is the end of a child made while it is being told (go: TestWithCancelSimultaneouslyCanceledParent)', () => {
+    const parent = withCancel(root)
+    const why = new Error('parent')
+    const made: Context[] = []
+    parent.signal.addEventListener('abort', () => made.push(withCancel(parent)))
+    parent.cancel(why)
+
+    expect(made.map(cause)).toEqual([why])
+    expect(liveContexts(parent).children).toEqual([])
+  })
+})
+
+describe("a child's end", () => {
+  test('leaves its parent and its siblings alone (go: XTestChildFinishesFirst)', () => {
+    const parent = withCancel(root)
+    const child = withCancel(parent)
+    const sibling = withCancel(parent)
+    child.cancel(new Error("the child's own"))
+
+    expect([parent.err, sibling.err, cause(parent), cause(sibling)]).toEqual(Array(4).fill(undefined))
+    expect(aborted(parent, sibling)).toEqual([false, false])
+    parent.cancel()
+  })
+
+  test('removes it from its parent (go: XTestCancelRemoves)', () => {
+    const parent = withCancel(root)
+    const child = withCancel(parent)
+    const timed = withTimeout(parent, 60_000)
+    const foreign = withSignal(parent, new AbortController().signal)
+    expect(liveContexts(parent).children).toHaveLength(3)
+    child.cancel()
+    expect(liveContexts(parent).children).toHaveLength(2)
+    timed.cancel()
+    foreign.cancel()
+
+    expect(liveContexts(parent).children).toEqual([])
+    parent.cancel()
+  })
+})
+
+describe('cancel from inside', () => {
+  test('a listener of the parent that cancels the child does not go round (go: TestInterlockedCancels)', () => {
+    const parent = withCancel(root)
+    const child = withCancel(parent)
+    const told: string[] = []
+    parent.signal.addEventListener('abort', () => {
+      told.push('parent')
+      child.cancel(new Error('from the listener'))
+    })
+    child.signal.addEventListener('abort', () => {
+      told.push('child')
+      parent.cancel(new Error('from the other listener'))
+    })
+    parent.cancel()
+
+    expect(told).toEqual(['parent', 'child'])
+    expect([cause(parent), cause(child)]).toEqual([Canceled, Canceled])
+  })
+
+  test('a listener of the child that cancels the parent ends the siblings, each told once (beyond Go)', () => {
+    const parent = withCancel(root)
+    const [child, sibling] = [withCancel(parent), withCancel(parent)]
+    const why = new Error('up')
+    let told = 0
+    sibling.signal.addEventListener('abort', () => told++)
+    child.signal.addEventListener('abort', () => parent.cancel(why))
+    child.cancel(new Error('down'))
+
+    expect([cause(child)?.message, cause(parent), cause(sibling), told]).toEqual(['down', why, why, 1])
+  })
+
+  test('a callback that cancels its own context and derives from it finds both ended (beyond Go)', async () => {
+    const ctx = withCancel(root)
+    const seen = new Promise((resolve) => {
+      afterFunc(ctx, () => {
+        ctx.cancel(new Error('again'))
+        resolve([cause(ctx), withCancel(ctx).err])
+      })
+    })
+    ctx.cancel()
+
+    expect(await seen).toEqual([Canceled, Canceled])
+  })
+})
+
+test('cancel does not wait for the work to stop (go doc: "A CancelFunc does not wait for the work to stop.")', async () => {
+  const ctx = withCancel(root)
+  const order: string[] = []
+  const stopped = new Promise<void>((resolve) => {
+    ctx.signal.addEventListener('abort', () => {
+      queueMicrotask(() => {
+        order.push('work stopped')
+        resolve()
+      })
+    })
+  })
+  ctx.cancel()
+  order.push('cancel returned')
+  await stopped
+
+  expect(order).toEqual(['cancel returned', 'work stopped'])
+})
+
+test('a tree of a hundred contexts ends whole, cancelled in any order (go: TestSimultaneousCancels)', () => {
+  const contexts: CancelContext[] = [withCancel(root)]
+  for (const ctx of contexts) {
+    if (contexts.length >= 100) break
+    contexts.push(withCancel(ctx), withTimeout(ctx, 60_000), withCancel(withValue(ctx, key, 'x')))
+  }
+  const told = new Map<Context, number>()
+  for (const ctx of contexts) {
+    ctx.signal.addEventListener('abort', () => told.set(ctx, (told.get(ctx) ?? 0) + 1))
+  }
+  // A fixed stride that visits each of them, neither down nor up the tree.
+  for (let i = 0; i < contexts.length; i++) contexts[(i * 37) % contexts.length]?.cancel()
+
+  expect(contexts.every((ctx) => ctx.err === Canceled)).toBe(true)
+  expect([...told.values()]).toEqual(Array(contexts.length).fill(1))
+  expect(liveContexts(root).children).toEqual([])
+})
+
+test.each([
+  ['withCancel', (parent: Context) => withCancel(parent)],
+  ['withTimeout', (parent: Context) => withTimeout(parent, 1)],
+  ['withDeadline', (parent: Context) => withDeadline(parent, 1)],
+  ['withValue', (parent: Context) => withValue(parent, key, 'x')],
+  ['withoutCancel', (parent: Context) => withoutCancel(parent)],
+  ['withSignal', (parent: Context) => withSignal(parent, new AbortController().signal)],
+  ['afterFunc', (parent: Context) => afterFunc(parent, () => undefined)],
+  ['cause', (parent: Context) => cause(parent)],
+])('%s refuses what is no context (go: TestInvalidDerivedFail)', (_, derive) => {
+  const { signal } = new AbortController()
+  const impostor: Context = { signal, deadline: undefined, err: undefined, value: () => undefined }
+
+  // A caller without types: what arrives is what JSON.parse says it is.
+  expect(() => derive(JSON.parse('null') as Context)).toThrow(TypeError)
+  expect(() => derive(impostor)).toThrow(/expected a Context that this module made.*withSignal/)
+})

@@ -1,0 +1,125 @@
+import { expect, test } from 'vitest'
+import { withCancel, withTimeout } from '../../../src/context/context.ts'
+import { retry } from '../../../src/context/retry.ts'
+import { testContext } from '../../../src/context/test-context.ts'
+
+test('retry: resolves with the first success, and tells of the failures before it (beyond Go)', async (t) => {
+  const ctx = testContext(t)
+  const told: unknown[] = []
+  let attempts = 0
+  const failures = [new Error('one'), new Error('two')]
+
+  const result = await retry(ctx, { firstPauseMs: 1, onRetry: (failure) => told.push(failure) }, async () => {
+    const failure = failures[attempts++]
+    if (failure !== undefined) throw failure
+    return 'done'
+  })
+
+  expect(result).toBe('done')
+  expect(told).toEqual(failures)
+})
+
+test('retry: rejects with the last failure when no attempt is left (beyond Go)', async (t) => {
+  const ctx = testContext(t)
+  let attempts = 0
+
+  const work = retry(ctx, { attempts: 3, firstPauseMs: 1 }, async () => {
+    throw new Error(`failure ${++attempts}`)
+  })
+
+  await expect(work).rejects.toThrow('failure 3')
+})
+
+test('retry: a failure that is not retryable is the end (beyond Go)', async (t) => {
+  const ctx = testContext(t)
+  let attempts = 0
+
+  const work = retry(ctx, { retryable: () => false }, async () => {
+    attempts++
+    throw new Error('wrong password')
+  })
+
+  await expect(work).rejects.toThrow('wrong password')
+  expect(attempts).toBe(1)
+})
+
+test('retry: what a failure asks to wait for comes on top of the pause, and can be refused (beyond Go)', async (t) => {
+  const ctx = testContext(t)
+  const pauses: number[] = []
+  const failures = [new Error('20'), new Error('5000')]
+  let attempts = 0
+
+  const work = retry(
+    ctx,
+    {
+      firstPauseMs: 1,
+      askedPauseMs: (failure) => Number((failure as Error).message),
+      retryable: (_failure, pauseMs) => pauses.push(pauseMs) > 0 && pauseMs < 5_000,
+    },
+    async () => {
+      throw failures[attempts++] ?? new Error('one attempt too many')
+    },
+  )
+
+  await expect(work).rejects.toBe(failures[1])
+  expect(pauses[0]).toBeGreaterThanOrEqual(20.5)
+  expect(pauses[1]).toBeGreaterThanOrEqual(5_000)
+})
+
+test('retry: the end of ctx ends the pause, and is what it rejects with (beyond Go)', async (t) => {
+  using ctx = withCancel(testContext(t))
+  const reason = new Error('no longer wanted')
+
+  const work = retry(
+    ctx,
+    { firstPauseMs: 60_000, maxPauseMs: 60_000, onRetry: () => ctx.cancel(reason) },
+    async () => {
+      throw new Error('down')
+    },
+  )
+
+  await expect(work).rejects.toBe(reason)
+})
+
+test('retry: the end of ctx is what it rejects with, also where the last attempt fails because of it (beyond Go)', async (t) => {
+  using ctx = withCancel(testContext(t))
+  const reason = new Error('no longer wanted')
+
+  const work = retry(ctx, { attempts: 1 }, async () => {
+    ctx.cancel(reason)
+    throw new Error('socket closed')
+  })
+
+  await expect(work).rejects.toBe(reason)
+})
+
+test('retry: hands its context to the work, and does not begin under one that has ended (beyond Go)', async (t) => {
+  using ctx = withTimeout(testContext(t), 0)
+  let attempts = 0
+
+  const work = retry(ctx, {}, async () => {
+    attempts++
+  })
+
+  await expect(work).rejects.toBe(ctx.err)
+  expect(attempts).toBe(0)
+})
+
+test('retry: pauses double up to the longest, each drawn from its second half (beyond Go)', async (t) => {
+  const ctx = testContext(t)
+  const pauses: number[] = []
+
+  await retry(
+    ctx,
+    { attempts: 5, firstPauseMs: 2, maxPauseMs: 8, onRetry: (_failure, pauseMs) => pauses.push(pauseMs) },
+    async () => {
+      throw new Error('down')
+    },
+  ).catch(() => undefined)
+
+  for (const [i, longestMs] of [2, 4, 8, 8].entries()) {
+    expect(pauses[i]).toBeGreaterThanOrEqual(longestMs / 2)
+    expect(pauses[i]).toBeLessThanOrEqual(longestMs)
+  }
+  expect(pauses).toHaveLength(4)
+})

@@ -1,0 +1,87 @@
+import { getEventListeners } from 'node:events'
+import { expect, test } from 'vitest'
+import {
+  Canceled,
+  DeadlineExceeded,
+  liveContexts,
+  withCancel,
+  withTimeout,
+} from '../../../src/context/context.ts'
+import { testContext } from '../../../src/context/test-context.ts'
+import { until } from '../../../src/context/until.ts'
+
+const never = new Promise<never>(() => undefined)
+
+test('hands on what the promise resolves to (go doc: Done, the select of Stream)', async (t) => {
+  expect(await until(testContext(t), Promise.resolve('value'))).toBe('value')
+})
+
+test('hands on what the promise rejects with (go doc: Done, the select of Stream)', async (t) => {
+  const failure = new Error('failure')
+
+  await expect(until(testContext(t), Promise.reject(failure))).rejects.toBe(failure)
+})
+
+test('rejects with an Error when the promise rejects with something else (beyond Go)', async (t) => {
+  // What a library without types may reject with.
+  const odd = Promise.reject(JSON.parse('"a string"') as Error)
+
+  await expect(until(testContext(t), odd)).rejects.toMatchObject({ message: 'a string', cause: 'a string' })
+})
+
+test('rejects with the cause when ctx ends first (go doc: Cause)', async (t) => {
+  const ctx = withCancel(testContext(t))
+  const why = new Error('why')
+  const waiting = until(ctx, never)
+  ctx.cancel(why)
+
+  await expect(waiting).rejects.toBe(why)
+})
+
+test('rejects when the deadline of ctx passes first (go: ExampleWithDeadline)', async (t) => {
+  await expect(until(withTimeout(testContext(t), 5), never)).rejects.toBe(DeadlineExceeded)
+})
+
+test('rejects when ctx has ended before, though the promise is resolved (beyond Go)', async (t) => {
+  const ctx = withCancel(testContext(t))
+  ctx.cancel()
+
+  await expect(until(ctx, Promise.resolve('value'))).rejects.toBe(Canceled)
+})
+
+test('observes the failure that comes after ctx has ended, and drops it (beyond Go)', async (t) => {
+  const unobserved: unknown[] = []
+  const onUnobserved = (reason: unknown): unknown => unobserved.push(reason)
+  process.on('unhandledRejection', onUnobserved)
+  t.onTestFinished(() => void process.off('unhandledRejection', onUnobserved))
+  const ctx = withCancel(testContext(t))
+  let fail: (failure: Error) => void = () => undefined
+  const waiting = until(ctx, new Promise((_, reject) => (fail = reject)))
+  ctx.cancel()
+  await expect(waiting).rejects.toBe(Canceled)
+  fail(new Error('too late'))
+  await new Promise((resolve) => setImmediate(resolve))
+
+  expect(unobserved).toEqual([])
+})
+
+test('takes what is thenable and no promise, as query builders are (beyond Go)', async (t) => {
+  const query: PromiseLike<number> = { then: (resolve, reject) => Promise.resolve(7).then(resolve, reject) }
+
+  expect(await until(testContext(t), query)).toBe(7)
+})
+
+test('reads no signal and leaves nothing with ctx (beyond Go)', async (t) => {
+  const ctx = testContext(t)
+  for (let i = 0; i < 20; i++) await until(ctx, Promise.resolve(i))
+
+  expect(liveContexts(ctx).children).toEqual([])
+  expect(getEventListeners(ctx.signal, 'abort')).toEqual([])
+})
+
+test('rejects where the promise rejects with an object that has no prototype (beyond Go)', async (t) => {
+  const bare: unknown = Object.create(null)
+
+  // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- what may come of other code
+  await expect(until(testContext(t), Promise.reject(bare))).rejects.toMatchObject({ cause: bare })
+})

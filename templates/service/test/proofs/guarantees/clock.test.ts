@@ -1,0 +1,45 @@
+/**
+ * Promise: Setting the wall clock, forward or back, changes no deadline of a running request.
+ * Go: `time.Now()` has a monotonic reading, which timers go by
+ * Held by: src/context/context.ts, src/platform/database/transaction.ts
+ */
+import { expect, test } from 'vitest'
+import { eventually, open, running } from '../../support/client.ts'
+import { startService } from '../../support/service.ts'
+import { proofs } from '../support/probes.ts'
+
+const hourMs = 3_600_000
+
+/** A module that moves the wall clock of its process by `ms` milliseconds at SIGUSR2. Nothing can set the monotonic clock. */
+function settingClock(ms: number): string {
+  const source = `const now = Date.now; let ahead = 0; Date.now = () => now() + ahead; process.on('SIGUSR2', () => { ahead = ${ms} })`
+  return `--import data:text/javascript,${encodeURIComponent(source)}`
+}
+
+test.for([hourMs, -hourMs])(
+  'setting the clock by %i ms does not change when running requests end',
+  async (ms, t) => {
+    const env = { NODE_OPTIONS: settingClock(ms), REQUEST_TIMEOUT_MS: '3000' }
+    const service = await startService(t, { probe: proofs, env })
+    const short = open(`${service.url}/probe/query?seconds=0.7`)
+    const long = open(`${service.url}/probe/query?seconds=30`)
+    await eventually(async () => (await running(service, 'pg_sleep')) === 2)
+
+    service.signal('SIGUSR2')
+    await eventually(async () => {
+      const response = await fetch(`${service.url}/probe/deadline`)
+      const { deadline } = (await response.json()) as { deadline: number }
+      return Math.abs(deadline - Date.now() - ms) < hourMs / 2
+    })
+
+    expect((await short.answer).status).toBe(200)
+    expect((await long.answer).status).toBe(504)
+    await eventually(async () => (await running(service, 'pg_sleep')) === 0)
+    const line = await service.line(({ status }) => status === 504)
+    expect(line['durationMs']).toBeGreaterThanOrEqual(3_000)
+    expect(line['durationMs']).toBeLessThan(15_000)
+    // What began since goes by the clock as it is now, Postgres's own timeout too.
+    const { body } = await open(`${service.url}/probe/transaction`).answer
+    expect((JSON.parse(body) as { statementTimeoutMs: number }).statementTimeoutMs).toBeLessThan(20_000)
+  },
+)

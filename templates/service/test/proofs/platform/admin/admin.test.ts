@@ -1,0 +1,319 @@
+import { request } from 'node:http'
+import { connect, createServer } from 'node:net'
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { expect, test, type TestContext } from 'vitest'
+import {
+  contextName,
+  withCancel,
+  withTimeout,
+  withValue,
+  type CancelContext,
+  type Context,
+  type LiveContext,
+} from '../../../../src/context/context.ts'
+import { ended } from '../../../../src/context/ended.ts'
+import { testContext } from '../../../../src/context/test-context.ts'
+import { ClientDisconnected } from '../../../../src/platform/causes.ts'
+import { recentRequests } from '../../../../src/platform/telemetry/recent.ts'
+import { span } from '../../../../src/platform/telemetry/span.ts'
+import { stepKey } from '../../../../src/platform/telemetry/steps.ts'
+import { recordedLog } from '../../../support/recorded-log.ts'
+import { listenAdmin, type AdminOptions } from '../../../../src/platform/admin/admin.ts'
+
+interface Listening {
+  readonly root: CancelContext
+  readonly url: string
+}
+
+async function listen(
+  t: TestContext,
+  options: Partial<AdminOptions> = {},
+  log = recordedLog(),
+): Promise<Listening> {
+  const root = testContext(t)
+  const admin = await listenAdmin(root, root, log, {
+    host: '127.0.0.1',
+    port: 0,
+    metrics: (_request, response) => response.end('up 1\n'),
+    recent: recentRequests(2),
+    ...options,
+  })
+  t.onTestFinished(() => admin.close(root))
+  return { root, url: `http://127.0.0.1:${admin.port}` }
+}
+
+async function contexts(url: string): Promise<unknown> {
+  const response = await fetch(`${url}/debug/contexts`, { headers: { accept: 'application/json' } })
+  expect(response.headers.get('content-type')).toBe('application/json')
+  return response.json()
+}
+
+test('/metrics is what telemetry answers', async (t) => {
+  const { url } = await listen(t)
+
+  expect(await (await fetch(`${url}/metrics`)).text()).toBe('up 1\n')
+})
+
+test('/debug/contexts counts and shows every context that has not ended', async (t) => {
+  const { url, root } = await listen(t)
+  using request = withTimeout(withValue(root, contextName, 'GET /slow'), 60_000)
+  using statement = withCancel(request)
+
+  expect(await contexts(url)).toEqual({
+    live: 3,
+    underWay: [],
+    ended: [],
+    root: {
+      name: expect.any(String) as string,
+      ageMs: expect.any(Number) as number,
+      deadline: null,
+      cause: null,
+      children: [
+        {
+          name: 'GET /slow',
+          ageMs: expect.any(Number) as number,
+          deadline: request.deadline,
+          cause: null,
+          children: [expect.objectContaining({ deadline: statement.deadline, children: [] })],
+        },
+      ],
+    },
+  })
+
+  request.cancel()
+  expect(await contexts(url)).toMatchObject({ live: 1, root: { children: [] } })
+})
+
+test('the page shows the tree, and what a client chose to call its path is text', async (t) => {
+  const { url, root } = await listen(t)
+  using request = withCancel(withValue(root, contextName, `GET /<img src=x onerror="alert('&')">`))
+
+  const response = await fetch(`${url}/debug/contexts`, { headers: { accept: 'text/html,*/*;q=0.8' } })
+  const page = await response.text()
+
+  expect(response.headers.get('content-type')).toBe('text/html; charset=utf-8')
+  expect(page).toContain('2 not yet ended')
+  expect(page).toContain('GET /&#60;img src=x onerror=&#34;alert(&#39;&#38;&#39;)&#34;&#62;')
+  expect(page).not.toContain('<img')
+  expect(page).not.toMatch(/https?:/)
+  const policy = response.headers.get('content-security-policy') ?? ''
+  expect(policy).toContain("default-src 'none'")
+  expect(policy).not.toContain('unsafe')
+
+  request.cancel()
+  expect(await (await fetch(`${url}/debug/contexts`)).text()).not.toContain('onerror')
+})
+
+test('the requests that ended last are told with what ended them, the newest first', async (t) => {
+  const recent = recentRequests(2)
+  const { url } = await listen(t, { recent })
+  for (const [id, cause] of [
+    ['first', undefined],
+    ['second', 'DeadlineExceeded'],
+    ['third', 'ClientDisconnected'],
+  ] as const) {
+    const status = cause === undefined ? 200 : 499
+    const request = recent.begin({ id, method: 'GET', path: `/${id}` }, performance.now())
+    recent.end(request, { status, cause, canceledAt: undefined })
+  }
+
+  expect(await contexts(url)).toMatchObject({ ended: [{ id: 'third' }, { id: 'second' }] })
+  const page = await (await fetch(`${url}/debug/contexts`)).text()
+  expect(page).toMatch(
+    /499 GET \/third <b>ClientDisconnected<\/b>[^]*499 GET \/second <b>DeadlineExceeded<\/b>/,
+  )
+  expect(page).not.toContain('/first')
+})
+
+test('a request is told with its spans: when each began and ended and what ended it, also while it is under way', async (t) => {
+  const recent = recentRequests(2)
+  const { url, root } = await listen(t, { recent })
+  const request = recent.begin({ id: 'it', method: 'GET', path: '/slow' }, performance.now())
+  using ctx = withCancel(withValue(root, stepKey, request.steps))
+  const attributes = { 'db.query.text': 'select <1>' }
+  const work = span(ctx, 'worker', {}, (ctx) =>
+    span(ctx, 'SELECT', { attributes }, async (ctx) => {
+      throw await ended(ctx)
+    }),
+  )
+
+  const underWay = { startMs: expect.any(Number) as number, endMs: null, fault: null }
+  const statement = { ...underWay, name: 'SELECT', detail: 'select <1>', spans: [] }
+  expect(await contexts(url)).toMatchObject({
+    ended: [],
+    underWay: [
+      { id: 'it', status: null, endedAt: null, spans: [{ ...underWay, name: 'worker', spans: [statement] }] },
+    ],
+  })
+
+  ctx.cancel(new ClientDisconnected())
+  await expect(work).rejects.toThrow(ClientDisconnected)
+  recent.end(request, { status: 499, cause: 'ClientDisconnected', canceledAt: performance.now() })
+
+  const fault = 'ClientDisconnected'
+  const stopped = { fault, endMs: expect.any(Number) as number }
+  expect(await contexts(url)).toMatchObject({
+    underWay: [],
+    ended: [{ status: 499, cause: fault, spans: [{ ...stopped, spans: [{ ...stopped, name: 'SELECT' }] }] }],
+  })
+  const page = await (await fetch(`${url}/debug/contexts`)).text()
+  expect(page).toMatch(/ClientDisconnected ended it at [\d.]+ ms; its work had stopped [\d.]+ ms later/)
+  expect(page).toContain('select &#60;1&#62;')
+  // The policy of the page lets no style through that stands in an element.
+  expect(page).not.toMatch(/ style=/)
+})
+
+test('of very many spans of a request the first are kept, and the rest is counted', async (t) => {
+  const recent = recentRequests(1)
+  const { url, root } = await listen(t, { recent })
+  const request = recent.begin({ id: 'it', method: 'GET', path: '/' }, performance.now())
+  const ctx = withValue(root, stepKey, request.steps)
+  for (let i = 0; i < 250; i++) await span(ctx, 'SELECT', {}, () => Promise.resolve())
+
+  const { underWay } = (await contexts(url)) as { underWay: { spans: unknown[]; spansLeftOut: number }[] }
+
+  expect([underWay[0]?.spans.length, underWay[0]?.spansLeftOut]).toEqual([200, 50])
+})
+
+test('of very many children the page shows some and says how many it leaves out; the JSON has all', async (t) => {
+  const { url, root } = await listen(t)
+  const parent = withValue(root, contextName, 'child')
+  expect(Array.from({ length: 10_000 }, () => withCancel(parent))).toHaveLength(10_000)
+
+  const page = await (await fetch(`${url}/debug/contexts`)).text()
+
+  expect(page).toContain('10001 not yet ended')
+  expect(page.match(/<li>child/g)).toHaveLength(100)
+  expect(page).toContain('and 9900 more: 9900 child')
+  expect(await contexts(url)).toMatchObject({ live: 10_001 })
+})
+
+test('of 200,000 contexts, wide or deep, the page and the JSON have some, and say how many they leave out', async (t) => {
+  const { url, root } = await listen(t)
+  const name = (text: string): Context => withValue(root, contextName, text)
+  const wide = Array.from({ length: 150_000 }, () => withCancel(name('wide')))
+  let deep: Context = name('deep')
+  for (let depth = 0; depth < 50_000; depth++) deep = withCancel(deep)
+
+  const json = (await contexts(url)) as { live: number; leftOut: number; root: LiveContext }
+  const response = await fetch(`${url}/debug/contexts`)
+  const page = await response.text()
+
+  expect(wide.length + 50_001).toBe(json.live)
+  const queue = [json.root]
+  for (const { children } of queue) queue.push(...children)
+  expect(json.leftOut).toBe(json.live - queue.length)
+  expect(page).toContain(`200001 not yet ended; ${json.leftOut} of them are left out here`)
+  expect(page.length).toBeLessThan(1_000_000)
+})
+
+test('a long name, such as the path of a request may be, is cut', async (t) => {
+  const { url, root } = await listen(t)
+  const ctx = withCancel(withValue(root, contextName, `${'x'.repeat(199)}\u{1f600}${'y'.repeat(100_000)}`))
+
+  const { root: shown } = (await contexts(url)) as { root: LiveContext }
+  expect(shown.children.map(({ name }) => name)).toContain(`${'x'.repeat(199)}…`)
+  ctx.cancel()
+})
+
+test('contexts far below one another are left out as well', async (t) => {
+  const { url, root } = await listen(t)
+  let deep: Context = withValue(root, contextName, 'deep')
+  for (let depth = 0; depth < 9_000; depth++) deep = withCancel(deep)
+
+  expect(await contexts(url)).toMatchObject({ live: 9_001, leftOut: 8_500 })
+  expect(await (await fetch(`${url}/debug/contexts`)).text()).toContain('8500 of them are left out here')
+})
+
+test('what is not offered is a 404 that says what to set', async (t) => {
+  const { url } = await listen(t, { recent: undefined })
+
+  const response = await fetch(`${url}/debug/contexts`)
+
+  expect(response.status).toBe(404)
+  expect(await response.json()).toMatchObject({
+    detail: expect.stringContaining('DEBUG_CONTEXTS=true') as string,
+  })
+  expect((await fetch(`${url}/metrics`)).status).toBe(200)
+})
+
+test('anything else is a 404, and other methods a 405', async (t) => {
+  const { url } = await listen(t)
+
+  const missing = await fetch(`${url}/livez`)
+  expect(missing.status).toBe(404)
+  expect(missing.headers.get('content-type')).toBe('application/problem+json')
+  expect(await missing.json()).toMatchObject({ status: 404, title: 'Not Found' })
+
+  const posted = await fetch(`${url}/metrics`, { method: 'POST' })
+  expect(posted.status).toBe(405)
+  expect(posted.headers.get('allow')).toBe('GET, HEAD')
+})
+
+test('on loopback a foreign host name is refused: DNS that points there would let any web page read it', async (t) => {
+  const { url } = await listen(t)
+  const status = async (host: string): Promise<number | undefined> => {
+    const sent = request(`${url}/debug/contexts`, { headers: { host }, agent: false }).end()
+    const [response] = (await once(sent, 'response')) as [import('node:http').IncomingMessage]
+    await text(response)
+    return response.statusCode
+  }
+
+  expect(await status('attacker.example')).toBe(403)
+  expect(await status('127.0.0.1.attacker.example:80')).toBe(403)
+  expect(await status(`localhost:${new URL(url).port}`)).toBe(200)
+  expect(await status('[::1]:3001')).toBe(200)
+})
+
+test('a port that is taken is named, with what to do', async (t) => {
+  const other = createServer().listen(0, '127.0.0.1')
+  await once(other, 'listening')
+  t.onTestFinished(() => void other.close())
+  const { port } = other.address() as AddressInfo
+
+  await expect(listen(t, { port })).rejects.toThrow(
+    `cannot listen for admin on 127.0.0.1:${port}: the port is taken: stop what listens there, or set ADMIN_PORT`,
+  )
+})
+
+test('closing takes open connections with it', async (t) => {
+  const ctx = testContext(t)
+  const metrics = (): void => undefined
+  const admin = await listenAdmin(ctx, ctx, recordedLog(), {
+    host: '127.0.0.1',
+    port: 0,
+    metrics,
+    recent: undefined,
+  })
+  const sent = request(`http://127.0.0.1:${admin.port}/metrics`, { agent: false }).end()
+  const failed = once(sent, 'error')
+  await once(sent, 'socket')
+
+  await admin.close(ctx)
+
+  expect((await failed)[0]).toMatchObject({ code: expect.stringMatching(/ECONN/) as string })
+})
+
+test.for([
+  ['another path', 'GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n', 404],
+  ['another method', 'PUT /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n', 405],
+  ['another expectation', 'GET /metrics HTTP/1.1\r\nHost: localhost\r\nExpect: magic\r\n\r\n', 417],
+  ['no host', 'GET /metrics HTTP/1.1\r\n\r\n', 400],
+  ['no HTTP', 'hello\r\n\r\n', 400],
+] as const)(
+  '%s is answered with a problem that has an id, and a line in the log',
+  async ([, sent, status], t) => {
+    const log = recordedLog()
+    const { url } = await listen(t, {}, log)
+    const socket = connect(Number(new URL(url).port), '127.0.0.1')
+    socket.write(sent)
+    const [received] = (await once(socket, 'data')) as [Buffer]
+    socket.destroy()
+
+    expect(received.toString()).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
+    expect(received.toString()).toMatch(/x-request-id: [0-9a-f-]{36}\r\n/i)
+    expect(log.lines).toMatchObject([{ level: 'info', message: 'request for operators', fields: { status } }])
+  },
+)

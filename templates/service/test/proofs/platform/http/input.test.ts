@@ -1,0 +1,51 @@
+import { once } from 'node:events'
+import { createServer, request, type IncomingMessage } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { expect, test, type TestContext } from 'vitest'
+import { DeadlineExceeded, withCancel, withTimeout } from '../../../../src/context/context.ts'
+import { testContext } from '../../../../src/context/test-context.ts'
+import { readJson } from '../../../../src/platform/http/input.ts'
+
+test('reading a JSON body ends with its context, whose cause it rejects with, though the client is there', async (t) => {
+  const incoming = await receive(t, '{ "half": ')
+  using ctx = withCancel(testContext(t))
+  const reading = readJson(ctx, incoming, 1_000)
+
+  ctx.cancel(new Error('nobody wants it any more'))
+
+  await expect(reading).rejects.toThrow('nobody wants it any more')
+  expect(incoming.destroyed).toBe(false)
+  expect(incoming.listenerCount('data')).toBe(0)
+})
+
+test('so does a deadline that passes', async (t) => {
+  const incoming = await receive(t, '{')
+  using ctx = withTimeout(testContext(t), 20)
+
+  await expect(readJson(ctx, incoming, 1_000)).rejects.toBe(DeadlineExceeded)
+})
+
+test('a body that is cut off is a mistake of the client', async (t) => {
+  const incoming = await receive(t, '{')
+  const reading = readJson(testContext(t), incoming, 1_000)
+
+  incoming.socket.destroy()
+
+  await expect(reading).rejects.toMatchObject({ status: 400 })
+})
+
+/** A request as a server has it, that has sent no more than the beginning of its body yet. */
+async function receive(t: TestContext, beginning: string): Promise<IncomingMessage> {
+  const server = createServer()
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const { port } = server.address() as AddressInfo
+  const client = request({ port, method: 'POST', headers: { 'content-type': 'application/json' } })
+  client.on('error', () => undefined)
+  t.onTestFinished(() => {
+    client.destroy()
+    server.close()
+  })
+  client.write(beginning)
+  const [incoming] = (await once(server, 'request')) as [IncomingMessage]
+  return incoming
+}

@@ -1,0 +1,116 @@
+import { mkdtemp, open, readdir, rm, utimes, writeFile, type FileHandle } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { expect, test, vi, type TestContext } from 'vitest'
+import {
+  first,
+  second,
+  testStorage,
+  unfinished,
+  type StorageUnderTest,
+} from '../../../support/storage-contract.ts'
+import { withCancel, type Context } from '../../../../src/context/context.ts'
+import { testContext } from '../../../../src/context/test-context.ts'
+import { openStorage } from '../../../../src/platform/storage/storage.ts'
+
+async function setUp(ctx: Context, t: TestContext): Promise<StorageUnderTest & { directory: string }> {
+  const parent = await mkdtemp(join(tmpdir(), 'storage-'))
+  t.onTestFinished(() => rm(parent, { recursive: true, force: true }))
+  const directory = join(parent, 'made', 'on', 'opening')
+  const storage = await openStorage(ctx, directory)
+  const names = async (underWay: boolean): Promise<string[]> =>
+    (await readdir(directory)).filter((name) => name.endsWith('.part') === underWay).sort()
+  return {
+    directory,
+    storage,
+    keys: () => names(false),
+    underWay: async () => (await names(true)).length,
+    cutOff: (key) => writeFile(join(directory, `${key}.part`), 'x'),
+  }
+}
+
+testStorage(setUp)
+
+test('put does not take a key that another upload is writing to, nor harm that upload', async (t) => {
+  const ctx = testContext(t)
+  const { storage, underWay } = await setUp(ctx, t)
+  const content = unfinished(Buffer.from('one'))
+  const putting = storage.put(ctx, first, content)
+  await expect.poll(underWay).toBe(1)
+
+  await expect(storage.put(ctx, first, Readable.from(['two']))).rejects.toThrow('EEXIST')
+
+  content.push(null)
+  expect(await putting).toMatchObject({ size: 3 })
+})
+
+/** Makes fsync of a directory fail with `code`, as some file systems of networks and virtual machines answer. */
+async function withoutDirectorySync(t: TestContext, code: string): Promise<void> {
+  const handle = await open(tmpdir(), 'r')
+  await handle.close()
+  const prototype = Object.getPrototypeOf(handle) as FileHandle
+  const { sync } = prototype
+  const spy = vi.spyOn(prototype, 'sync').mockImplementation(async function (this: FileHandle) {
+    if ((await this.stat()).isDirectory()) throw Object.assign(new Error(`${code}: fsync`), { code })
+    await sync.call(this)
+  })
+  t.onTestFinished(() => spy.mockRestore())
+}
+
+test.for(['EINVAL', 'ENOTSUP', 'ENOSYS'])(
+  'put takes a file system that has no fsync of a directory: %s',
+  async (code, t) => {
+    const ctx = testContext(t)
+    const { storage, keys } = await setUp(ctx, t)
+    await withoutDirectorySync(t, code)
+
+    expect(await storage.put(ctx, first, Readable.from(['one']))).toMatchObject({ size: 3 })
+
+    expect(await keys()).toEqual([first])
+  },
+)
+
+test('put fails where the disk does, and leaves nothing', async (t) => {
+  const ctx = testContext(t)
+  const { storage, keys } = await setUp(ctx, t)
+  await withoutDirectorySync(t, 'EIO')
+
+  await expect(storage.put(ctx, first, Readable.from(['one']))).rejects.toThrow('EIO')
+
+  expect(await keys()).toEqual([])
+})
+
+test('sweep goes by the time of each file', async (t) => {
+  const ctx = testContext(t)
+  const { storage, directory } = await setUp(ctx, t)
+  const old = new Date(Date.now() - 60_000)
+  for (const name of [first, `${first}.part`, second, `${second}.part`]) {
+    await writeFile(join(directory, name), 'x')
+    if (name.startsWith(first)) await utimes(join(directory, name), old, old)
+  }
+  const keep = (): Promise<Set<string>> => Promise.resolve(new Set())
+
+  expect(await storage.sweep(ctx, { prefix: 'notes-', olderThanMs: 30_000, keep })).toBe(2)
+
+  expect((await readdir(directory)).sort()).toEqual([second, `${second}.part`])
+})
+
+test('a directory that cannot be used is told in one sentence', async (t) => {
+  const ctx = testContext(t)
+  const { storage, directory } = await setUp(ctx, t)
+  await storage.put(ctx, first, Readable.from(['x']))
+  const notOne = join(directory, first)
+  await expect(openStorage(ctx, notOne)).rejects.toThrow(
+    `the upload directory ${notOne} (UPLOAD_DIR) cannot be used: `,
+  )
+})
+
+test('a directory is not opened under an ended ctx, which tells why', async (t) => {
+  const ctx = testContext(t)
+  const { directory } = await setUp(ctx, t)
+  const over = withCancel(ctx)
+  const why = new Error('over')
+  over.cancel(why)
+  await expect(openStorage(over, directory)).rejects.toBe(why)
+})

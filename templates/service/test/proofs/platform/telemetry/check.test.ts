@@ -1,0 +1,71 @@
+import { expect, test } from 'vitest'
+import { unexported } from '../../../../src/platform/telemetry/check.ts'
+import { telemetryPlan } from '../../../../src/platform/telemetry/plan.ts'
+
+const said = (env: Record<string, string>, tracing = true): string | undefined =>
+  unexported(telemetryPlan(env), env, tracing)
+
+test.for([
+  [{}],
+  [{ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://localhost:4318', OTEL_LOGS_EXPORTER: 'none' }],
+  [{ OTEL_TRACES_EXPORTER: 'otlp', OTEL_METRICS_EXPORTER: 'console,prometheus' }],
+] as const)('what is exported, or not asked for, is no sentence: %j', ([env]) => {
+  expect(said(env)).toBeUndefined()
+})
+
+test.for([
+  [{ OTEL_METRICS_EXPORTER: 'otlp, statsd' }, 'there is no exporter statsd; check OTEL_METRICS_EXPORTER'],
+  [{ OTEL_LOGS_EXPORTER: 'otlp' }, 'logs were asked for'],
+  [{ OTEL_EXPORTER_OTLP_LOGS_ENDPOINT: 'http://localhost:4318/v1/logs' }, 'logs were asked for'],
+  [{ OTEL_NODE_ENABLED_INSTRUMENTATIONS: 'http,pg' }, 'no loader hook is there'],
+] as const)('what is asked for and has no exporter is one: %j', ([env, sentence]) => {
+  expect(said(env)).toContain(sentence)
+})
+
+test.for([
+  [{ OTEL_EXPORTER_OTLP_HEADERS: 'authorization=Bearer%20a,x-key=YWJj==' }],
+  [{ OTEL_EXPORTER_OTLP_HEADERS: '', OTEL_LOG_LEVEL: ' ', OTEL_SDK_DISABLED: 'False' }],
+  [{ OTEL_EXPORTER_OTLP_TRACES_HEADERS: 'authorization=Basic YWJj, x-tenant=a b,' }],
+  [{ OTEL_RESOURCE_ATTRIBUTES: 'team=a%3Db, empty=,' }],
+  [
+    {
+      OTEL_METRIC_EXPORT_INTERVAL: '1000',
+      OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
+      OTEL_LOG_LEVEL: 'DEBUG',
+    },
+  ],
+] as const)('what is written as OpenTelemetry wants it is no sentence: %j', ([env]) => {
+  expect(said(env)).toBeUndefined()
+})
+
+test.for([
+  [
+    { OTEL_EXPORTER_OTLP_HEADERS: 'authorization: Bearer secret' },
+    'OTEL_EXPORTER_OTLP_HEADERS: entry 1 is not sent whole; write name=value',
+  ],
+  [
+    { OTEL_EXPORTER_OTLP_TRACES_HEADERS: 'a=1,=secret,b=secret;c,d=' },
+    'OTEL_EXPORTER_OTLP_TRACES_HEADERS: entries 2, 3, 4 are not',
+  ],
+  [{ OTEL_EXPORTER_OTLP_METRICS_HEADERS: 'a=secret%zz' }, 'OTEL_EXPORTER_OTLP_METRICS_HEADERS: entry 1'],
+  [{ OTEL_EXPORTER_OTLP_HEADERS: 'x key=secret' }, 'entry 1'],
+  [{ OTEL_EXPORTER_OTLP_HEADERS: 'a=secret%0A' }, 'entry 1'],
+  [
+    { OTEL_RESOURCE_ATTRIBUTES: 'team=a,region' },
+    'OTEL_RESOURCE_ATTRIBUTES: none of it is used, since entry 2 is malformed',
+  ],
+  [{ OTEL_RESOURCE_ATTRIBUTES: 'team=a=b' }, 'entry 1'],
+  [{ OTEL_METRIC_EXPORT_INTERVAL: '10s' }, "OTEL_METRIC_EXPORT_INTERVAL: '10s' is no number of milliseconds"],
+  [{ OTEL_METRIC_EXPORT_TIMEOUT: '-1' }, 'OTEL_METRIC_EXPORT_TIMEOUT'],
+  [{ OTEL_EXPORTER_OTLP_METRICS_PROTOCOL: 'http' }, "'http' is none of grpc, http/protobuf, http/json"],
+  [{ OTEL_LOG_LEVEL: 'loud' }, 'OTEL_LOG_LEVEL'],
+  [{ OTEL_SDK_DISABLED: '1' }, "OTEL_SDK_DISABLED: '1' is none of true, false; the default holds"],
+] as const)('what is dropped for being malformed is one, without a secret: %j', ([env, sentence]) => {
+  expect(said(env)).toContain(sentence)
+  expect(said(env)).not.toContain('secret')
+})
+
+test('traces without a tracer, and all that is amiss in one sentence', () => {
+  const both = said({ OTEL_TRACES_EXPORTER: 'carrier-pigeon', OTEL_LOGS_EXPORTER: 'otlp' }, false)
+  expect(both).toMatch(/^traces were asked for and none .*; logs were asked for and none /)
+})
