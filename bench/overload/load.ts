@@ -1,5 +1,5 @@
 import { Agent, get } from 'node:http'
-import type { Context } from '../../templates/service/src/context/context.ts'
+import { afterFunc, type Context } from '../../templates/service/src/context/context.ts'
 import { group } from '../../templates/service/src/context/group.ts'
 import { sleep } from '../../templates/service/src/context/sleep.ts'
 import type { Client } from './catalogue.ts'
@@ -83,13 +83,13 @@ function once(
   ms: number,
 ): Promise<{ status: string; retryAfterS?: number | undefined }> {
   return new Promise((resolve) => {
-    const request = get(url, { agent, signal: ctx.signal }, (response) => {
+    const request = get(url, { agent }, (response) => {
       const retryAfter = response.headers['retry-after']
       const retryAfterS = retryAfter === undefined ? undefined : Number(retryAfter)
       response.resume()
       response.on('error', fail)
       response.on('end', () => {
-        clearTimeout(timer)
+        settled()
         resolve({ status: String(response.statusCode), retryAfterS })
       })
     })
@@ -97,8 +97,14 @@ function once(
       resolve({ status: 'late' })
       request.destroy()
     }, ms)
-    const fail = (error: NodeJS.ErrnoException): void => {
+    // Not by ctx.signal: Node warns of the eleventh listener of one.
+    const stop = afterFunc(ctx, () => request.destroy())
+    const settled = (): void => {
       clearTimeout(timer)
+      stop()
+    }
+    const fail = (error: NodeJS.ErrnoException): void => {
+      settled()
       resolve({ status: error.code ?? error.name })
     }
     request.on('error', fail)

@@ -9,24 +9,23 @@ export interface Place {
   release(): void
 }
 
-/** Why a call was not let in. */
+/** Why a call was refused. */
 export type Refusal = 'deadline' | 'overload'
 
-/** What is heard of each decision. */
+/** Hears of each decision. */
 export interface AdmissionObserver {
   admitted(waitedMs: number): void
   refused(why: Refusal): void
 }
 
-/** How often the queue is compared with what it was, and how long no refusal is due before overload is over. */
+/** How often the length of the queue is compared with what it was. */
 const sampleMs = 500
-const calmMs = 1_000
-
-/** Under overload a call waits for half of what a connection is held on average, but never less than this much. */
-const shortestHoldMs = 40
-
-/** The weight of one call in the average. */
-const weight = 0.1
+/** How long calls have to wait before that is overload, and none has to wait before it is over. */
+const settledMs = 1_000
+/** A wait that is expected to be shorter than this is as good as none: the event loop adds as much. */
+const exactMs = 20
+/** The weight that a call has in the average at least. */
+const leastWeight = 0.1
 
 interface Held {
   readonly since: number
@@ -34,20 +33,21 @@ interface Held {
 
 interface Waiting extends Linked<Waiting> {
   readonly since: number
-  readonly enter: (place: Place) => void
+  readonly enter: () => void
 }
 
 /**
- * Lets at most `max` calls have a connection, in the order in which they came. A call that would have to wait too long is
- * refused at once, and the caller can go elsewhere:
+ * Lets at most `max` calls have a connection, in the order in which they came. A call that would wait too long is refused at
+ * once, while its caller can still go elsewhere:
  *
- * - longer than half of what is left before its deadline: it would be served only to time out (`deadline`);
- * - longer than half of the time that a connection is held, while the queue grows: more is asked for than can be done, and a
- *   long queue would make each call slow without one more being served (`overload`). A burst is no overload: its queue shrinks.
+ * - by its deadline: it would wait for more than half of the time that is left, and be served only to time out;
+ * - by overload: calls have had to wait for a second and the queue does not shrink. Then a call waits for at most half of the
+ *   time that a connection is held. A longer queue would make every call slow, and serve none more. A burst is no overload,
+ *   because its queue shrinks; nor is a start, before the first connection has come back.
  *
- * First in, first out without the refusals serves those that are about to give up: with three times the load it served nobody
- * (docs/decisions/0040 in create-mainstem). The queue is controlled as by CoDel (Nichols and Jacobson, ACM Queue 2012; Maurer,
- * Fail at Scale, 2015), but refuses at the door what CoDel drops at the head.
+ * A queue without refusals serves, under overload, those that are about to give up: at three times the load, nobody in time
+ * (create-mainstem, docs/decisions/0034). After CoDel (Nichols and Jacobson, ACM Queue 2012; Maurer, Fail at Scale, ACM
+ * Queue 2015), which refuses at the head of the queue what is refused at its end here.
  */
 export class Admission {
   readonly #max: number
@@ -57,10 +57,11 @@ export class Admission {
   #queued = 0
   /** Of the time that a connection is held, in ms; undefined before the first has come back. */
   #average: number | undefined
+  #returned = 0
   #sampled = { at: 0, queued: 0 }
-  /** Since when each call that came had to wait for longer than a connection is held. */
+  /** Since when every call that came would have had to wait for longer than a connection is held. */
   #standingSince: number | undefined
-  /** When a call was last refused, or would have had to be: undefined where there is no overload. */
+  /** When a call that came would last have had to wait too long; undefined where there is no overload. */
   #overloadedAt: number | undefined
 
   constructor(max: number, observer: AdmissionObserver) {
@@ -69,7 +70,7 @@ export class Admission {
   }
 
   /** Whether all places are taken. */
-  get full(): boolean {
+  full(): boolean {
     return this.#held.size >= this.#max
   }
 
@@ -79,14 +80,16 @@ export class Admission {
   }
 
   /**
-   * Waits for a place. @throws a 503 Problem at once if none will be free in time, the cause of ctx when it ends first
+   * Waits for a place.
+   * @param averaged whether the time that it is held says how long others will be held
+   * @throws a 503 Problem at once if none will be free in time, the cause of ctx when it ends first
    */
-  async enter(ctx: Context): Promise<Place> {
+  async enter(ctx: Context, averaged = true): Promise<Place> {
     throwIfEnded(ctx)
-    if (!this.full) {
+    if (!this.full()) {
       this.#standingSince = undefined
       this.#observer.admitted(0)
-      return this.#hold()
+      return this.#hold(averaged)
     }
     const now = performance.now()
     const waitMs = this.#expectedWait(now)
@@ -95,15 +98,15 @@ export class Admission {
       this.#observer.refused(refusal)
       throw busy(waitMs)
     }
-    return this.#waitInLine(ctx, now)
+    return this.#waitInLine(ctx, averaged)
   }
 
-  async #waitInLine(ctx: Context, now: number): Promise<Place> {
+  async #waitInLine(ctx: Context, averaged: boolean): Promise<Place> {
     let entry: Waiting | undefined
     let given: Place | undefined
     const turn = new Promise<Place>((resolve) => {
-      const enter = (place: Place): void => resolve((given = place))
-      entry = { since: now, enter, list: undefined, previous: undefined, next: undefined }
+      const enter = (): void => resolve((given = this.#hold(averaged)))
+      entry = { since: performance.now(), enter, list: undefined, previous: undefined, next: undefined }
       this.#queue.add(entry)
       this.#queued++
     })
@@ -117,26 +120,32 @@ export class Admission {
     }
   }
 
-  #hold(): Place {
+  #hold(averaged: boolean): Place {
     const held: Held = { since: performance.now() }
     this.#held.add(held)
     return {
       release: () => {
         if (!this.#held.delete(held)) return
-        const ms = performance.now() - held.since
-        this.#average = this.#average === undefined ? ms : this.#average + weight * (ms - this.#average)
+        if (averaged) this.#note(performance.now() - held.since)
         this.#letIn()
       },
     }
   }
 
+  /** Keeps a moving average, which weighs the first calls alike. */
+  #note(heldMs: number): void {
+    this.#returned++
+    const before = this.#average ?? heldMs
+    this.#average = before + Math.max(leastWeight, 1 / this.#returned) * (heldMs - before)
+  }
+
   #letIn(): void {
     for (const waiting of this.#queue) {
-      if (this.full) return
+      if (this.full()) return
       this.#queue.delete(waiting)
       this.#queued--
       this.#observer.admitted(performance.now() - waiting.since)
-      waiting.enter(this.#hold())
+      waiting.enter()
     }
   }
 
@@ -152,8 +161,8 @@ export class Admission {
   }
 
   #refusal(ctx: Context, waitMs: number, now: number): Refusal | undefined {
-    if (this.#average === undefined) return undefined
-    const holdMs = Math.max(this.#average, shortestHoldMs)
+    if (this.#average === undefined || waitMs < exactMs) return undefined
+    const holdMs = Math.max(this.#average, 2 * exactMs)
     if (this.#overloaded(waitMs / holdMs, now)) return waitMs > holdMs / 2 ? 'overload' : undefined
     const leftMs = (ctx.deadline ?? Infinity) - Date.now()
     return waitMs > leftMs / 2 ? 'deadline' : undefined
@@ -163,7 +172,7 @@ export class Admission {
   #overloaded(holds: number, now: number): boolean {
     if (this.#overloadedAt !== undefined) {
       if (holds > 0.5) this.#overloadedAt = now
-      else if (now - this.#overloadedAt > calmMs) this.#overloadedAt = undefined
+      else if (now - this.#overloadedAt > settledMs) this.#overloadedAt = undefined
       return this.#overloadedAt !== undefined
     }
     if (holds < 1) this.#standingSince = undefined
@@ -171,7 +180,7 @@ export class Admission {
     if (now - this.#sampled.at < sampleMs) return false
     const shrinking = this.#queued < this.#sampled.queued
     this.#sampled = { at: now, queued: this.#queued }
-    if (!shrinking && now - (this.#standingSince ?? now) >= calmMs) this.#overloadedAt = now
+    if (!shrinking && now - (this.#standingSince ?? now) >= settledMs) this.#overloadedAt = now
     return this.#overloadedAt !== undefined
   }
 }
@@ -179,7 +188,12 @@ export class Admission {
 /** The clients that were refused come back at different times. */
 function busy(waitMs: number): Problem {
   const seconds = Math.ceil(waitMs / 1_000) + Math.floor(Math.random() * 3)
-  return new Problem(503, 'Service Unavailable', 'the service has more to do than it can; try again later', {
-    headers: { 'retry-after': String(seconds) },
-  })
+  return new Problem(
+    503,
+    'Service Unavailable',
+    'the service is busy: no connection of its pool would be free in time',
+    {
+      headers: { 'retry-after': String(seconds) },
+    },
+  )
 }
