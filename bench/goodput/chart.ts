@@ -1,4 +1,5 @@
 import { capacity, subjects } from './catalogue.ts'
+import { escapeSvg, stylesOf } from '../support/svg.ts'
 import type { Result } from './run.ts'
 import { median } from './table.ts'
 
@@ -7,15 +8,6 @@ const height = 330
 /** Where the lines are drawn: pixels from the left, the top, to the right, the bottom. */
 const plot = { left: 46, top: 58, right: 470, bottom: 282 }
 const bars = { left: 520, top: 58, right: 800, row: 45 }
-
-/** In light and in dark, each at least 3 : 1 against its background. */
-const colours: Readonly<Record<string, readonly [light: string, dark: string]>> = {
-  mainstem: ['#0a7f4f', '#3ddc97'],
-  plain: ['#c2410c', '#fb923c'],
-  timeout: ['#b91c8c', '#f472b6'],
-  'go-pq': ['#4b5fc4', '#93a4ff'],
-  'go-pgx': ['#0b7a99', '#4cc9f0'],
-}
 
 /**
  * Answers to patient clients under heavy load, second by second, and beside it the second halves of all loads. An SVG
@@ -42,15 +34,15 @@ export function chartOf(results: readonly Result[], seconds: number): string {
       const top = bars.top + bars.row * i
       const length = Math.max(2, ((bars.right - bars.left) * Math.min(answers, capacity)) / capacity)
       return [
-        `<text x="${bars.left}" y="${top + 10}">${escape(subject.about)}</text>`,
+        `<text x="${bars.left}" y="${top + 10}">${escapeSvg(subject.about)}</text>`,
         `<rect class="${subject.name}" x="${bars.left}" y="${top + 17}" width="${length.toFixed(1)}" height="12" rx="2"/>`,
         `<text class="value" x="${(bars.left + length + 8).toFixed(1)}" y="${top + 28}">${answers.toFixed(1)}</text>`,
       ]
     })
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-labelledby="title">`,
-    `<title id="title">Completed answers per second while 90 of 100 clients hang up: ${heavy.map(({ subject, rounds }) => `${escape(subject.about)} ${median(rounds.map(({ secondHalf }) => secondHalf)).toFixed(1)}`).join(', ')}, of ${capacity}</title>`,
-    `<style>${styles()}</style>`,
+    `<title id="title">Completed answers per second while 90 of 100 clients hang up: ${heavy.map(({ subject, rounds }) => `${escapeSvg(subject.about)} ${median(rounds.map(({ secondHalf }) => secondHalf)).toFixed(1)}`).join(', ')}, of ${capacity}</title>`,
+    `<style>${stylesOf(subjects.map(({ name }) => name))}</style>`,
     `<text class="title" x="12" y="24">Answers per second to the clients that wait, while 90 of 100 hang up after 50 ms and come back</text>`,
     `<text class="quiet" x="12" y="43">one query of 0.5 s per request, a pool of 10: ${capacity} is all there is</text>`,
     ...grid,
@@ -72,19 +64,4 @@ function smoothed(timelines: readonly (readonly number[])[]): number[] {
     return values.reduce((sum, each) => sum + each, 0) / values.length
   }
   return Array.from({ length }, (_, second) => mean(second - 1, second + 2))
-}
-
-function styles(): string {
-  const paint = (mode: 0 | 1): string =>
-    subjects.map(({ name }) => `.${name}{--c:${colours[name]?.[mode] ?? 'gray'}}`).join('')
-  return [
-    'text{font:13px system-ui,sans-serif;fill:#1f2328}.title{font-weight:600}.value{font-weight:600}',
-    '.quiet{fill:#59636e;font-size:12px}.grid{stroke:#d1d9e0}.line{fill:none;stroke:var(--c);stroke-width:2.5;stroke-linejoin:round}rect{fill:var(--c)}',
-    paint(0),
-    `@media(prefers-color-scheme:dark){text{fill:#f0f6fc}.quiet{fill:#9198a1}.grid{stroke:#3d444d}${paint(1)}}`,
-  ].join('')
-}
-
-function escape(text: string): string {
-  return text.replaceAll(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`)
 }

@@ -2,10 +2,10 @@ import { mkdtemp, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import pg from 'pg'
 import { startPostgres } from '../../templates/service/scripts/postgres/postgres.ts'
 import type { Context } from '../../templates/service/src/context/context.ts'
 import { command, loadAverage, machine } from '../support/command.ts'
+import { hashAsUsual } from '../support/postgres.ts'
 import { capacity, task } from './catalogue.ts'
 import { chartOf } from './chart.ts'
 import { parseOptions, usage, type Options } from './options.ts'
@@ -42,20 +42,5 @@ async function run(ctx: Context, options: Options): Promise<void> {
     }
   } finally {
     await postgres.stop()
-  }
-}
-
-/**
- * The PostgreSQL of scripts/postgres/postgres.ts hashes its password once, which makes connecting cheap and which lib/pq refuses.
- * Measured is with the 4096 times that Postgres has by default.
- */
-async function hashAsUsual(url: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url })
-  await client.connect()
-  try {
-    const password = client.escapeLiteral(new URL(url).password)
-    await client.query(`set scram_iterations = 4096; alter role current_user password ${password}`)
-  } finally {
-    await client.end()
   }
 }

@@ -12,8 +12,9 @@ const sources = fileURLToPath(new URL('go', import.meta.url))
 /**
  * A Go service with this driver. Both drivers are those of the distribution (Debian: golang-go, golang-github-lib-pq-dev,
  * golang-github-jackc-pgx-v4-dev), which lie in a GOPATH: nothing is downloaded.
+ * @param deadlineMs gives each request a deadline, and refuses those that find twice as many requests as connections
  */
-export function go(driver: 'pq' | 'pgx'): Start {
+export function go(driver: 'pq' | 'pgx', deadlineMs?: number): Start {
   return async (ctx, url, { poolMax, querySeconds }) => {
     const folder = await mkdtemp(join(tmpdir(), 'goodput-go-'))
     const program = join(folder, driver)
@@ -33,9 +34,11 @@ export function go(driver: 'pq' | 'pgx'): Start {
       throwIfEnded(ctx)
       return { missing: reasonOf(error) }
     }
-    const server = serverProcess(program, [String(poolMax), String(querySeconds)], {
-      env: { DATABASE_URL: url },
-    })
+    const server = serverProcess(
+      program,
+      [poolMax, querySeconds, ...(deadlineMs === undefined ? [] : [deadlineMs])].map(String),
+      { env: { DATABASE_URL: url } },
+    )
     const base = `http://127.0.0.1:${await listeningPort(ctx, server)}`
     return {
       ...server,

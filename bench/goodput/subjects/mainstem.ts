@@ -3,12 +3,24 @@ import { createServer, type AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import type { Context } from '../../../templates/service/src/context/context.ts'
 import { retry } from '../../../templates/service/src/context/retry.ts'
-import { numberAt, serverProcess, whenUp, type Start } from '../server.ts'
+import { numberAt, serverProcess, whenUp, type Server, type Start } from '../server.ts'
 
 const service = fileURLToPath(new URL('../../../templates/service', import.meta.url))
 
 /** The emitted service itself, with the route of its own tests that waits in Postgres. */
-export const mainstem: Start = async (ctx, url, { poolMax, querySeconds }) => {
+export const mainstem: Start = mainstemWith({})
+
+/** The same with more variables in its environment. */
+export function mainstemWith(more: Readonly<Record<string, string>>): Start {
+  return (ctx, url, task) => startMainstem(ctx, url, task, more)
+}
+
+async function startMainstem(
+  ctx: Context,
+  url: string,
+  { poolMax, querySeconds }: Parameters<Start>[2],
+  more: Readonly<Record<string, string>>,
+): Promise<Server> {
   const port = await freePort()
   const adminPort = await freePort()
   const args = ['--import', 'tsx', '--import', './test/support/probe.hooks.mjs', 'src/main.ts']
@@ -20,6 +32,7 @@ export const mainstem: Start = async (ctx, url, { poolMax, querySeconds }) => {
       PORT: String(port),
       ADMIN_PORT: String(adminPort),
       LOG_LEVEL: 'silent',
+      ...more,
     },
   })
   const base = `http://127.0.0.1:${port}`

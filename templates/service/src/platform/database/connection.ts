@@ -8,6 +8,7 @@ import {
   type Context,
 } from '../../context/context.ts'
 import { errorOf } from '../../context/thrown.ts'
+import type { Place } from './admission.ts'
 import type { Cancels } from './cancel.ts'
 import { ConnectionLost, QueryFailed } from './errors.ts'
 import { closeAbruptly } from './packet.ts'
@@ -41,14 +42,15 @@ export interface Connection {
   release(): void
 }
 
-/** Takes over `client` until `release`. Its statements are cancelled through `cancels`. */
-export function borrowed(client: PoolClient, cancels: Cancels): Connection {
-  return new Borrowed(client, cancels)
+/** Takes over `client`, and its place in the pool, until `release`. Its statements are cancelled through `cancels`. */
+export function borrowed(client: PoolClient, cancels: Cancels, place: Place): Connection {
+  return new Borrowed(client, cancels, place)
 }
 
 class Borrowed implements Connection {
   readonly #client: PoolClient
   readonly #cancels: Cancels
+  readonly #place: Place
   /** Why the connection is of no use any more. */
   #broken: Error | undefined
   /** Why a statement could not be sent: the protocol is in the middle of a message. */
@@ -61,8 +63,9 @@ class Borrowed implements Connection {
     this.#broken ??= errorOf(error)
   }
 
-  constructor(client: PoolClient, cancels: Cancels) {
+  constructor(client: PoolClient, cancels: Cancels, place: Place) {
     this.#client = client
+    this.#place = place
     this.#cancels = cancels
     // While a client is out of its pool nobody else listens, and an error event without a listener ends the process.
     client.on('error', this.#onError)
@@ -106,6 +109,7 @@ class Borrowed implements Connection {
     const clean =
       this.#underWay === 0 && !this.inTransaction() && this.#unsent === undefined && !this.#retired
     this.#client.release(this.#broken ?? !clean)
+    this.#place.release()
   }
 
   async #run(ctx: Context, statement: QueryConfig, values: unknown[] | undefined): Promise<QueryResult> {

@@ -1,6 +1,7 @@
 import pg, { type PoolClient } from 'pg'
 import { Canceled, cause, throwIfEnded, type Context } from '../../context/context.ts'
 import { until } from '../../context/until.ts'
+import { Admission } from './admission.ts'
 import { borrowed, type Connection } from './connection.ts'
 import { addressOf, reasonOf, waitForAnswer } from './answer.ts'
 import { CommitOutcomeUnknown, plain, QueryFailed } from './errors.ts'
@@ -8,8 +9,9 @@ import { within, type Queries } from './queries.ts'
 import { streamRows, type RowQuery, type StreamOptions } from './stream.ts'
 import { transact, type Work } from './transaction.ts'
 import type { Log } from '../telemetry/log.ts'
+import { observeAdmission } from '../telemetry/metrics.ts'
 import { limitLifetimes } from './pool-lifetime.ts'
-import { openCancels, type Cancels } from './cancel.ts'
+import { openCancels } from './cancel.ts'
 import { poolOptions, PostgresClient } from './client.ts'
 import { unavailable } from '../problem.ts'
 
@@ -97,29 +99,44 @@ export async function openDatabase(
 
 function overPool(pool: pg.Pool, log: Log): Database {
   const cancels = openCancels(log, () => new PostgresClient(pool.options))
-  /** Connections that somebody works with: those the pool is still dialling are not among them. */
-  let inUse = 0
-  pool.on('acquire', () => inUse++).on('release', () => inUse--)
-  const busy = (): boolean => inUse >= pool.options.max
+  const observer = observeAdmission()
+  const admission = new Admission(pool.options.max, observer)
+  // A stream may last for minutes: half of the pool stays for calls that do not.
+  const streams = new Admission(Math.ceil(pool.options.max / 2), observer)
+
+  const lend = async (ctx: Context, averaged = true): Promise<Connection> => {
+    const place = await admission.enter(ctx, averaged)
+    try {
+      return borrowed(await acquire(ctx, pool), cancels, place)
+    } catch (error) {
+      place.release()
+      throw error
+    }
+  }
 
   const run: Database['run'] = (ctx, work) =>
-    withConnection(ctx, pool, cancels, (connection) => within(ctx, connection, work))
+    withConnection(ctx, lend, (connection) => within(ctx, connection, work))
 
   return {
     run,
 
     async transaction(ctx, work) {
-      return withConnection(ctx, pool, cancels, (connection) => transact(ctx, connection, work))
+      return withConnection(ctx, lend, (connection) => transact(ctx, connection, work))
     },
 
     async *stream(ctx, select, options = {}) {
-      yield* streamRows(ctx, borrowed(await acquire(ctx, pool), cancels), select, options)
+      const place = await streams.enter(ctx)
+      try {
+        yield* streamRows(ctx, await lend(ctx, false), select, options)
+      } finally {
+        place.release()
+      }
     },
 
     async ping(ctx) {
-      if (busy()) return 'busy'
+      if (admission.full()) return 'busy'
       try {
-        return await withConnection(ctx, pool, cancels, async (connection) => {
+        return await withConnection(ctx, lend, async (connection) => {
           if (!(await isReadOnly(ctx, connection))) return 'answers'
           // The next one that is dialled may lead to another server.
           connection.retire()
@@ -127,13 +144,13 @@ function overPool(pool: pg.Pool, log: Log): Database {
         })
       } catch (error) {
         // Somebody was faster.
-        if (busy()) return 'busy'
+        if (admission.full()) return 'busy'
         throw error
       }
     },
 
     stats() {
-      return { total: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount }
+      return { total: pool.totalCount, idle: pool.idleCount, waiting: admission.waiting }
     },
 
     async close(ctx) {
@@ -143,13 +160,15 @@ function overPool(pool: pg.Pool, log: Log): Database {
   }
 }
 
+/** Waits for a connection of the pool. */
+type Lend = (ctx: Context) => Promise<Connection>
+
 async function withConnection<T>(
   ctx: Context,
-  pool: pg.Pool,
-  cancels: Cancels,
+  lend: Lend,
   work: (connection: Connection) => Promise<T>,
 ): Promise<T> {
-  const connection = borrowed(await acquire(ctx, pool), cancels)
+  const connection = await lend(ctx)
   try {
     return await work(connection)
   } catch (error) {

@@ -94,6 +94,31 @@ export function observePool(
   )
 }
 
+/**
+ * Counts the calls that got a connection, with the time that they waited for one, and those that were refused: because none would
+ * have been free before their `deadline`, or under `overload`. To be called after `startTelemetry`.
+ */
+export function observeAdmission(): {
+  admitted(waitedMs: number): void
+  refused(why: 'deadline' | 'overload'): void
+} {
+  const meter = metrics.getMeter(scope)
+  const waited = meter.createHistogram('db.client.connection.wait_time', {
+    description: 'Time that calls waited for a connection of the pool.',
+    unit: 's',
+    advice: { explicitBucketBoundaries: durationBuckets },
+  })
+  const refused = meter.createCounter('db.client.connection.refused', {
+    description: 'Calls that were refused because no connection would have been free in time.',
+    unit: '{request}',
+  })
+  const pool = { 'db.client.connection.pool.name': 'postgresql' }
+  return {
+    admitted: (waitedMs) => waited.record(waitedMs / 1_000, pool),
+    refused: (why) => refused.add(1, { ...pool, 'db.client.connection.refusal': why }),
+  }
+}
+
 /** Shows how many lines of the log were dropped. To be called after `startTelemetry`. */
 export function observeLog(log: { readonly dropped: number }): void {
   metrics

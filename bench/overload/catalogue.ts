@@ -1,0 +1,41 @@
+import { go } from '../goodput/subjects/go.ts'
+import { mainstemWith } from '../goodput/subjects/mainstem.ts'
+import { plain } from '../goodput/subjects/plain-process.ts'
+import type { Start } from '../goodput/server.ts'
+import { fastify } from './subjects/fastify-process.ts'
+
+/** What is compared. */
+export interface Subject {
+  readonly name: string
+  readonly about: string
+  /** @param deadlineMs what it may take for a request, where it knows of such a thing */
+  readonly start: (deadlineMs: number) => Start
+}
+
+/** What every subject is made to do. */
+export const task = { poolMax: 10, querySeconds: 0.2 } as const
+
+/** How often it can be done in a second. */
+export const capacity = task.poolMax / task.querySeconds
+
+/** How long a client waits for its answer, in ms. A later one counts for nothing. */
+export const deadlines = [15_000, 3_000, 1_000] as const
+
+/** Requests a second, as a multiple of what can be served. */
+export const factors = [0.5, 1.1, 3, 10] as const
+
+/** `patient` ones wait for their deadline; `retrying` ones ask again up to twice, as Retry-After says or after a growing pause. */
+export const clients = ['patient', 'retrying'] as const
+export type Client = (typeof clients)[number]
+
+export const subjects: readonly Subject[] = [
+  {
+    name: 'mainstem',
+    about: 'the emitted service',
+    start: (ms) => mainstemWith({ REQUEST_TIMEOUT_MS: String(ms) }),
+  },
+  { name: 'plain', about: 'Hono + drizzle, as everybody ships it', start: () => plain() },
+  { name: 'timeout', about: "the same with Hono's timeout()", start: (ms) => plain(ms) },
+  { name: 'fastify', about: 'Fastify with @fastify/under-pressure', start: () => fastify },
+  { name: 'go', about: 'net/http + pgxpool behind a semaphore', start: (ms) => go('pgx', ms) },
+]

@@ -1,0 +1,56 @@
+import { mkdtemp, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { startPostgres } from '../../templates/service/scripts/postgres/postgres.ts'
+import type { Context } from '../../templates/service/src/context/context.ts'
+import { command, loadAverage, machine } from '../support/command.ts'
+import { hashAsUsual } from '../support/postgres.ts'
+import { capacity, task } from './catalogue.ts'
+import { chartOf } from './chart.ts'
+import { parseOptions, usage, type Options } from './options.ts'
+import { runAll, type Load, type Result } from './run.ts'
+import { tableOf } from './table.ts'
+
+const svgFile = new URL('../../docs/overload.svg', import.meta.url)
+
+await command(usage, parseOptions, run)
+
+/** Prints one table for each load. A subject that this machine cannot run is named, and the rest goes on. */
+async function run(ctx: Context, options: Options): Promise<void> {
+  const dir = await mkdtemp(join(tmpdir(), 'overload-'))
+  const postgres = await startPostgres({ dir, persistent: false })
+  try {
+    await hashAsUsual(postgres.url)
+    console.log(`${machine()}, Node ${process.version}`)
+    console.log(
+      `pg_sleep(${task.querySeconds}) on a pool of ${task.poolMax}: ${capacity} answers/s is all there is. ${options.seconds} s each, then 5 s at half of that.`,
+    )
+    const loadBefore = loadAverage()
+    const results = await runAll(ctx, postgres.url, options)
+    console.log(`load average ${loadBefore} before, ${loadAverage()} after`)
+    for (const [load, each] of byLoad(results)) {
+      const { factor, deadlineMs, client } = load
+      console.log(
+        `\n### ${factor} × what can be served, deadline ${deadlineMs} ms, ${client} clients\n\n${tableOf(each)}`,
+      )
+    }
+    if (options.svg) {
+      await writeFile(svgFile, chartOf(results, options.seconds))
+      console.log(`\nwritten: ${fileURLToPath(svgFile)}`)
+    }
+  } finally {
+    await postgres.stop()
+  }
+}
+
+function byLoad(results: readonly Result[]): Map<Load, Result[]> {
+  const groups = new Map<string, [Load, Result[]]>()
+  for (const result of results) {
+    const key = JSON.stringify(result.load)
+    const group = groups.get(key) ?? [result.load, []]
+    group[1].push(result)
+    groups.set(key, group)
+  }
+  return new Map(groups.values())
+}
