@@ -11,7 +11,7 @@ import { DockerfileParser, JSONInstruction } from 'dockerfile-ast'
 import { validate as validateDockerfile } from 'dockerfile-utils'
 import { describe, expect, it } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
-import { settings } from '../../templates/service/src/config.ts'
+import { settings } from '../../templates/service/scripts/pages/settings.ts'
 import { repository } from '../support/create.ts'
 import { typeErrors } from '../support/satisfies.ts'
 

@@ -2,8 +2,8 @@ import { existsSync, readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs, parseEnv } from 'node:util'
-import { settings, type Setting } from '../../src/config.ts'
 import { renderPages } from './config-pages.ts'
+import { settings, type Setting } from './settings.ts'
 import { root } from '../dev/service-process.ts'
 
 /**
