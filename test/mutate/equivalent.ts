@@ -13,7 +13,7 @@ export interface Equivalent {
 const logsNoValues = 'a line of the log takes the values of its context, of which the root has none'
 const traceOfItsOwn = 'a trace of its own, below a context that neither ends nor has values, as the root'
 const noTree = 'the root ends as little, and this process shows no tree'
-const concludeDetaches = 'conclude takes nothing but the values of it: it detaches by itself'
+const finishWithDetaches = 'finishWith takes only the values of it: it detaches by itself'
 
 export const equivalents: readonly Equivalent[] = [
   {
@@ -109,24 +109,24 @@ export const equivalents: readonly Equivalent[] = [
   },
   {
     file: 'src/platform/database/connection.ts',
-    line: 'this.#run(ctx, { text }, undefined),',
+    line: 'this.#send(ctx, { text }, undefined),',
     was: 'ctx',
     now: 'withoutCancel(ctx)',
     reason: 'this ctx is that of statementSpan, which has been detached already',
   },
   {
     file: 'src/platform/database/transaction.ts',
-    line: "await connection.conclude(ctx, 'SAVEPOINT part', steeringBudgetMs)",
+    line: "await connection.finishWith(ctx, 'SAVEPOINT part', answerBudgetMs)",
     was: 'ctx',
     now: 'withoutCancel(ctx)',
-    reason: concludeDetaches,
+    reason: finishWithDetaches,
   },
   {
     file: 'src/platform/database/transaction.ts',
-    line: 'await connection.conclude(ctx, undo, steeringBudgetMs).catch(() => undefined)',
+    line: 'await connection.finishWith(ctx, undo, answerBudgetMs).catch(() => undefined)',
     was: 'ctx',
     now: 'withoutCancel(ctx)',
-    reason: concludeDetaches,
+    reason: finishWithDetaches,
   },
   {
     file: 'src/platform/http/server.ts',

@@ -42,6 +42,25 @@ test('if the database is down, the start exits with 1 within STARTUP_TIMEOUT_MS,
   expect(JSON.stringify(service.log)).not.toContain('secret')
 })
 
+test('while the database is down, the start logs after a second what it waits for, and again every three', async (t) => {
+  const service = startProcess(t, {
+    env: { DATABASE_URL: 'postgres://service:secret@127.0.0.1:1/nowhere', STARTUP_TIMEOUT_MS: '5000' },
+  })
+
+  expect((await service.exited).code).toBe(1)
+
+  const waiting = service.log.filter(({ msg }) => msg === 'waiting for the database')
+  expect(waiting).toHaveLength(2)
+  for (const line of waiting)
+    expect(line).toMatchObject({
+      level: 'warn',
+      address: '127.0.0.1:1/nowhere',
+      reason: expect.stringContaining('ECONNREFUSED') as string,
+    })
+  expect(service.log).toHaveLength(3)
+  expect(JSON.stringify(service.log)).not.toContain('secret')
+})
+
 test('if the database accepts the connection and stays silent, the start exits the same way', async (t) => {
   const hung = createServer(() => undefined)
   await new Promise<void>((resolve) => hung.listen(0, '127.0.0.1', resolve))
@@ -113,16 +132,12 @@ test('a pooler that is full is asked again', async (t) => {
 })
 
 test('an unknown host may still appear: the start retries until STARTUP_TIMEOUT_MS', async (t) => {
-  const env = {
-    DATABASE_URL: 'postgres://nobody@nowhere.invalid/none',
-    STARTUP_TIMEOUT_MS: '1500',
-    LOG_LEVEL: 'debug',
-  }
+  const env = { DATABASE_URL: 'postgres://nobody@nowhere.invalid/none', STARTUP_TIMEOUT_MS: '1500' }
   const service = startProcess(t, { env })
 
   expect((await service.exited).code).toBe(1)
 
-  expect(service.log.some(({ msg }) => msg === 'the database does not answer yet')).toBe(true)
+  expect(service.log.some(({ msg }) => msg === 'waiting for the database')).toBe(true)
   expect(service.log.at(-1)?.msg).toMatch(
     /^start-up failed: the database at nowhere.invalid:5432\/none .*nowhere.invalid/,
   )
@@ -152,7 +167,7 @@ test.for(['SIGTERM', 'SIGINT'] as const)('%s during the start ends it the same w
   const service = startProcess(t, {
     env: { DATABASE_URL: 'postgres://service@127.0.0.1:1/nowhere', LOG_LEVEL: 'debug' },
   })
-  await service.line((line) => line.msg === 'the database does not answer yet')
+  await service.line((line) => line.msg === 'waiting for the database')
 
   service.child.kill(signal)
 

@@ -45,7 +45,8 @@ describe.concurrent('a network that fails:', () => {
     // On the connection that there was.
     const late = await fetch(service.url + query, { headers: { 'x-envoy-expected-rq-timeout-ms': '300' } })
     expect(late.status).toBe(504)
-    expect((await fetch(`${service.url}/readyz`)).status).toBe(503)
+    // First on another connection that there was, then on one that is being opened.
+    for (let i = 0; i < 2; i++) await expectNotReadyInTime(service)
     await expectUnavailable(service)
 
     proxy.toServer = () => undefined
@@ -190,6 +191,23 @@ describe('a server of its own:', () => {
   afterAll(() => server?.remove())
   const own = (t: TestContext): OwnServer => server ?? t.skip('no PostgreSQL from npm runs here')
 
+  test('while a backend is stopped, /readyz answers 503 within a second, and 200 on another connection', async (t) => {
+    const { url, sql } = own(t)
+    const service = await startService(t, { probe: true, env: { DATABASE_URL: url, DATABASE_POOL_MAX: '1' } })
+    expect((await fetch(`${service.url}/readyz`)).status).toBe(200)
+    const [backend] = await sql(
+      `select pid from pg_stat_activity where query = 'show transaction_read_only' and state = 'idle'`,
+    )
+    const pid = Number(backend?.['pid'])
+    process.kill(pid, 'SIGSTOP')
+    t.onTestFinished(() => void process.kill(pid, 'SIGCONT'))
+
+    await expectNotReadyInTime(service)
+
+    await eventually(async () => (await fetch(`${service.url}/readyz`)).status === 200)
+    expect((await fetch(service.url + query)).status).toBe(200)
+  })
+
   test('while it has no connection left, requests get 503 with Retry-After; the service recovers by itself', async (t) => {
     const { url, sql } = own(t)
     await sql(`create role limited login password 'not-to-be-told' connection limit 1`)
@@ -319,6 +337,12 @@ async function expectUnavailable({ url }: RunningService): Promise<void> {
   expect(response.headers.get('retry-after')).toBe('1')
   expect(await response.json()).toMatchObject({ title: 'Service Unavailable' })
   expect(performance.now() - startedAt).toBeLessThan(10_000)
+}
+
+async function expectNotReadyInTime({ url }: RunningService): Promise<void> {
+  const startedAt = performance.now()
+  expect((await fetch(`${url}/readyz`)).status).toBe(503)
+  expect(performance.now() - startedAt).toBeLessThan(1_000)
 }
 
 async function sleeps({ sql }: OwnServer): Promise<boolean> {

@@ -14,9 +14,10 @@ import {
   type Context,
 } from '../../../src/context/context.ts'
 import { until } from '../../../src/context/until.ts'
-import { CommitOutcomeUnknown } from '../../../src/platform/database/errors.ts'
+import { CommitOutcomeUnknown, queryFailure } from '../../../src/platform/database/errors.ts'
 import type { Queries } from '../../../src/platform/database/queries.ts'
 import type { Database } from '../../../src/platform/database/database.ts'
+import { eventually } from '../../support/client.ts'
 import { openTestDatabase } from '../../support/database.ts'
 
 const insert = (q: Queries, id: number): Promise<unknown> => q.execute(sql`insert into things values (${id})`)
@@ -115,6 +116,101 @@ test.for(['toServer', 'toClient'] as const)(
     expect(db.stats()).toEqual({ total: 1, idle: 1, waiting: 0 })
   },
 )
+
+test('the statement timeout of a transaction is the rest of its deadline, or that of the role if it is shorter', async (t) => {
+  const { ctx, db, proxy, observer } = await openTestDatabase(t, 1)
+  const timeout = async (ms: number): Promise<unknown> => {
+    using request = withTimeout(ctx, ms)
+    const setting = sql`select setting::int from pg_settings where name = 'statement_timeout'`
+    const { rows } = await db.transaction(request, (q) => q.execute(setting))
+    return rows[0]?.['setting']
+  }
+  const setTo = async (value: string): Promise<void> => {
+    await observer.query(
+      `do $$ begin execute format('alter database %I set statement_timeout = ${value}', current_database()); end $$`,
+    )
+    for (const link of proxy.links) link.cut()
+    // The pool notices that its connection is gone.
+    await eventually(async () => db.stats().total === 0)
+  }
+
+  expect(await timeout(20_000)).toBeGreaterThan(20_000)
+  await setTo('7000')
+  expect(await timeout(20_000)).toBe(7_000)
+  expect(await timeout(3_000)).toBeLessThanOrEqual(4_000)
+  await setTo('300')
+  using request = withTimeout(ctx, 20_000)
+  const slow = db.transaction(request, (q) => q.execute(sql`select pg_sleep(10)`))
+  await expect(slow).rejects.toMatchObject({ name: 'QueryFailed', sqlState: '57014' })
+})
+
+test.for([
+  ['a deadlock', '40P01'],
+  ['a serialization failure', '40001'],
+  ['a lock that is not available', '55P03'],
+] as const)(
+  '%s is a 503 with Retry-After, and the transaction succeeds when it is tried again',
+  async ([, state], t) => {
+    const { ctx, db, count, observer } = await openTestDatabase(t, 2)
+    await observer.query('insert into things values (1), (2)')
+    const failures = await lose(ctx, db, state)
+
+    expect(failures).toHaveLength(1)
+    expect(failures[0]).toMatchObject({ status: 503, headers: { 'retry-after': '1' } })
+    expect(failures[0]).toMatchObject({ cause: { name: 'QueryFailed', sqlState: state } })
+
+    await db.transaction(ctx, async (q) => {
+      await q.execute(sql`set transaction isolation level serializable`)
+      await q.execute(sql`update things set name = 'again'`)
+    })
+    expect(await count(`select count(*) from things where name = 'again'`)).toBe(2)
+  },
+)
+
+test('a body that catches a lock that is not available, itself or of a savepoint, finds the statement', async (t) => {
+  const { ctx, db, observer } = await openTestDatabase(t, 1)
+  await observer.query('insert into things values (1)')
+  await observer.query('begin; select from things for update')
+  const lock = (q: Queries): Promise<unknown> => q.execute(sql`select from things for update nowait`)
+  const stateOf = (error: unknown): unknown => queryFailure(error)?.sqlState
+
+  expect(await db.run(ctx, (q) => lock(q).catch(stateOf))).toBe('55P03')
+  expect(await db.transaction(ctx, (q, ctx) => q.savepoint(ctx, lock).catch(stateOf))).toBe('55P03')
+
+  await observer.query('rollback')
+})
+
+/** Two transactions of which one loses. @returns the failures */
+async function lose(ctx: Context, db: Database, state: '40P01' | '40001' | '55P03'): Promise<unknown[]> {
+  const met = [deferred(), deferred()]
+  const both = Promise.all(met.map(({ promise }) => promise))
+  const update = (q: Queries, id: number): Promise<unknown> =>
+    q.execute(sql`update things set name = 'x' where id = ${id}`)
+  const bodies = {
+    '40P01': async (q: Queries, me: number) => {
+      await update(q, 1 + me)
+      met[me]?.resolve(undefined)
+      await both
+      await update(q, 2 - me)
+    },
+    '40001': async (q: Queries, me: number) => {
+      await q.execute(sql`set transaction isolation level repeatable read`)
+      await q.execute(sql`select from things`)
+      met[me]?.resolve(undefined)
+      await both
+      await update(q, 1)
+    },
+    '55P03': async (q: Queries, me: number) => {
+      if (me === 0) await update(q, 1)
+      met[me]?.resolve(undefined)
+      await both
+      if (me === 1) await q.execute(sql`select from things where id = 1 for update nowait`)
+      if (me === 0) await q.execute(sql`select pg_sleep(0.3)`)
+    },
+  }
+  const all = await Promise.allSettled([0, 1].map((me) => db.transaction(ctx, (q) => bodies[state](q, me))))
+  return all.flatMap((one): unknown[] => (one.status === 'rejected' ? [one.reason] : []))
+}
 
 test('a COMMIT that has been sent is not cancelled', async (t) => {
   const { ctx, db, proxy, count } = await openTestDatabase(t)
@@ -347,4 +443,10 @@ test('a savepoint that nobody awaits rolls the transaction back', async (t) => {
 async function backendOf(q: Queries): Promise<unknown> {
   const { rows } = await q.execute(sql`select pg_backend_pid() as pid`)
   return rows[0]?.['pid']
+}
+
+function deferred(): { promise: Promise<undefined>; resolve: (value: undefined) => void } {
+  let resolve: (value: undefined) => void = () => undefined
+  const promise = new Promise<undefined>((settle) => (resolve = settle))
+  return { promise, resolve }
 }

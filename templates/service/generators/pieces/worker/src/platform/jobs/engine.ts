@@ -10,8 +10,7 @@ import { runJob, type Run } from './run.ts'
 import type { Job } from './jobs.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Platform } from '../platform.ts'
-import { limitLifetimes } from '../database/pool-lifetime.ts'
-import { poolOptions } from '../database/client.ts'
+import { openPool } from '../database/client.ts'
 import { openLease, type Lease } from './lease.ts'
 
 /** How often it is looked for jobs whose time has come. New ones are told by NOTIFY. */
@@ -44,7 +43,10 @@ export async function openEngine(
   options: EngineOptions,
 ): Promise<Engine> {
   const connection = { url: database.url, applicationName: `${database.applicationName} jobs` }
-  const pool = openPool(connection, options.concurrency)
+  // One listens; the others take jobs and mark them done. A client that the engine holds may lose its connection, too.
+  const pool = openPool({ ...connection, max: options.concurrency + 1 }).on('connect', (client) =>
+    client.on('error', () => undefined),
+  )
   // The contexts of jobs descend from it: who cannot prove to be alive works no more.
   const working: CancelContext & Lifetime = withCancel(serving)
   const cancelled: Row[] = []
@@ -157,13 +159,6 @@ function start(
       worker: { completeJobBatchDelay: 0, failJobBatchDelay: 0 },
     },
   })
-}
-
-function openPool(connection: { url: string; applicationName: string }, concurrency: number): pg.Pool {
-  // One listens; the others take jobs and mark them done.
-  const pool = limitLifetimes(new pg.Pool({ ...poolOptions(connection), max: concurrency + 1 }))
-  // A connection that is lost is the business of whoever uses it; without a listener the event would end the process.
-  return pool.on('error', () => undefined).on('connect', (client) => client.on('error', () => undefined))
 }
 
 /** To be run again at once, as if it had not been: graphile-worker takes a job that was cancelled for one that failed. */
