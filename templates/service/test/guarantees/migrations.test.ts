@@ -216,15 +216,62 @@ test('a context that ends during a migration ends its statement in Postgres, and
   expect(await sql(`select to_regclass('things') as made`)).toEqual([{ made: null }])
 })
 
-test('an instance waits only for the configured time for another that migrates', async (t) => {
+test('an instance waits only for the configured time for another that migrates, and logs for which', async (t) => {
   const { sql, instance } = await emptyDatabase(t)
   const { log, db } = await instance()
-  await sql(`select pg_advisory_lock(${lockKey})`)
+  const [holder] = await sql(`select pg_backend_pid() as pid, pg_advisory_lock(${lockKey})`)
   const folder = await migrations(t, { things: 'select 1' })
 
-  await expect(applyMigrations(testContext(t), log, db, { folder, waitMs: 200 })).rejects.toThrow(
-    'another instance has been migrating for longer than 200 ms (STARTUP_TIMEOUT_MS)',
+  await expect(applyMigrations(testContext(t), log, db, { folder, waitMs: 4_500 })).rejects.toThrow(
+    `another instance (pid ${String(holder?.['pid'])} of Postgres) has been migrating for longer than 4500 ms (STARTUP_TIMEOUT_MS)`,
   )
+
+  // After one second and after four.
+  const line = {
+    level: 'info',
+    message: 'waiting for another instance that migrates',
+    fields: { pid: holder?.['pid'] },
+  }
+  expect(log.lines).toEqual([line, line])
+})
+
+test.for([
+  ['create table a (id int); commit; select 1', 'COMMIT'],
+  ['create table a (id int)--> statement-breakpoint\n  Commit', 'COMMIT'],
+  ["insert into t values ('it''s'); -- for now\n /* as is */ end;", 'END'],
+  ["select E'it\\'s'; rollback; select ''", 'ROLLBACK'],
+  ['select 1; abort', 'ABORT'],
+  [`prepare transaction 'kept'`, 'PREPARE TRANSACTION'],
+] as const)(
+  'a migration that ends its transaction is refused by name before anything is applied: %s',
+  async ([text, word], t) => {
+    const { sql, instance } = await emptyDatabase(t)
+    const { log, db } = await instance()
+    const folder = await migrations(t, { good: 'create table good (id int)', bad: text })
+
+    await expect(applyMigrations(testContext(t), log, db, { folder, waitMs: 1_000 })).rejects.toThrow(
+      `the migration bad contains ${word}, and all migrations are one transaction: remove it`,
+    )
+
+    expect(await sql(`select to_regclass('good') as made`)).toEqual([{ made: null }])
+  },
+)
+
+test('a migration may contain the word COMMIT in a literal, a comment, a name and a function, and roll back to a savepoint', async (t) => {
+  const { instance } = await emptyDatabase(t)
+  const { log, db } = await instance()
+  const folder = await migrations(t, {
+    fine: `-- ; commit;
+      /* ; rollback; */ create table "; commit" (id int, commit text default '; commit;'); savepoint a;
+      select case when true then 1 end; rollback to a; rollback work to savepoint a;
+      do $$ begin perform 1; end $$;
+      create procedure later() language plpgsql as $body$ begin perform 1; commit; end; $body$;
+      create function one() returns int begin atomic select 2; select 1; end;`,
+  })
+
+  const apply = applyMigrations(testContext(t), log, db, { folder, waitMs: 1_000 })
+
+  await expect(apply).resolves.toEqual(['fine'])
 })
 
 test('npm run db:migrate that gets SIGTERM while it waits exits with 1 and one line, and leaves no backend in Postgres', async (t) => {
