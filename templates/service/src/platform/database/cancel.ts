@@ -6,7 +6,7 @@ import { errorOf } from '../../context/thrown.ts'
 import { until } from '../../context/until.ts'
 import type { Log } from '../telemetry/log.ts'
 import { countCancel } from '../telemetry/metrics.ts'
-import { backendOf } from './client.ts'
+import { sessionOf } from './client.ts'
 import { openControl } from './control.ts'
 import { sendCancelRequest } from './packet.ts'
 
@@ -33,7 +33,7 @@ export function openCancels(log: Log, dial: () => Client) {
 
   /** @returns why nothing was sent; undefined if it was, or ctx has ended */
   async function send(ctx: Context, client: Client): Promise<Error | undefined> {
-    const backend = backendOf(client)
+    const backend = sessionOf(client)?.backend
     const signal = backend && (await admit(ctx, mutex, () => control.cancel(ctx, client, backend)))
     if (signal === 'sent') {
       countCancel('control')

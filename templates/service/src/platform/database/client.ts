@@ -49,8 +49,15 @@ interface Internals {
   getStartupConf(): Record<string, string>
 }
 
-const backends = new WeakMap<object, Backend>()
-const statementTimeouts = new WeakMap<object, number>()
+/** What is known of the session of a client. */
+interface Session {
+  /** Undefined if a pooler stands between the client and its backend. */
+  readonly backend: Backend | undefined
+  /** The statement_timeout of the role or the database; 0 if there is none. */
+  readonly statementTimeoutMs: number
+}
+
+const sessions = new WeakMap<object, Session>()
 
 /** node-postgres's client, whose start-up packet asks for the settings above. */
 export class PostgresClient extends pg.Client {
@@ -91,14 +98,9 @@ interface PoolOptions extends Pick<PoolConfig, 'max' | 'connectionTimeoutMillis'
   readonly applicationName: string
 }
 
-/** The backend of `client`; undefined if a pooler stands between them. */
-export function backendOf(client: ClientBase): Backend | undefined {
-  return backends.get(client)
-}
-
-/** The statement_timeout with which `client` was opened, in milliseconds; 0 if it has none. */
-export function statementTimeoutOf(client: ClientBase): number {
-  return statementTimeouts.get(client) ?? 0
+/** The session of a client of such a pool; undefined before it has connected. */
+export function sessionOf(client: ClientBase): Session | undefined {
+  return sessions.get(client)
 }
 
 /** Sets how a new connection writes values, and reads which backend it has: in one round trip. */
@@ -119,9 +121,10 @@ async function prepare(client: ClientBase): Promise<void> {
     const found = row.settings[name] ?? ''
     if (found !== wanted && !(name === 'extra_float_digits' && Number(found) > 1)) refuse(name, found, wanted)
   }
-  statementTimeouts.set(client, row.timeout)
-  if (!row.direct || row.started === null) return
-  backends.set(client, { pid: row.pid, startedAt: row.started, serverStartedAt: row.server })
+  const { pid, direct, started, server, timeout } = row
+  const backend =
+    direct && started !== null ? { pid, startedAt: started, serverStartedAt: server } : undefined
+  sessions.set(client, { backend, statementTimeoutMs: timeout })
 }
 
 function refuse(name: string, found: string, wanted: string): never {

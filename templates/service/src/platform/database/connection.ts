@@ -14,7 +14,7 @@ import { errorOf } from '../../context/thrown.ts'
 import { unwound } from '../telemetry/unwound.ts'
 import type { Place } from './admission.ts'
 import type { Cancels } from './cancel.ts'
-import { statementTimeoutOf } from './client.ts'
+import { sessionOf } from './client.ts'
 import { ConnectionLost, QueryFailed } from './errors.ts'
 import { closeAbruptly } from './packet.ts'
 import { outlastsCall, outlastsFailure } from './session.ts'
@@ -90,7 +90,7 @@ export class Connection {
 
   /** The statement_timeout that the role or the database sets, in milliseconds; 0 if there is none. */
   statementTimeoutMs(): number {
-    return statementTimeoutOf(this.#client)
+    return sessionOf(this.#client)?.statementTimeoutMs ?? 0
   }
 
   /** Makes `release` close the connection. */

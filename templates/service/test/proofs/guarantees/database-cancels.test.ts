@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { sql } from 'drizzle-orm'
 import { describe, expect, test, vi } from 'vitest'
-import { cause, withCancel, withTimeout, type Context } from '../../../src/context/context.ts'
+import { cause, withCancel, type Context } from '../../../src/context/context.ts'
 import { openDatabase, type Database } from '../../../src/platform/database/database.ts'
 import { eventually } from '../../support/client.ts'
 import { openTestDatabase } from '../../support/database.ts'
@@ -454,7 +454,9 @@ test.for([
     let cancelled = 0
     const impatient = async (): Promise<void> => {
       for (let i = 0; i < 500; i++) {
-        using request = withTimeout(ctx, Math.random() * 3)
+        // Not by a deadline: a call that cannot be served before it is refused, and never cancelled.
+        using request = withCancel(ctx)
+        setTimeout(() => request.cancel(), Math.random() * 3)
         await oneOf(request, db).catch((error: unknown) => {
           expect(error).toBe(cause(request))
           cancelled++
