@@ -79,7 +79,8 @@ export class Database {
   /**
    * Calls `body` in a transaction, which is committed when `body` resolves and rolled back when it rejects or ctx ends.
    * COMMIT and ROLLBACK, once sent, are not cancelled. `q.savepoint` makes a part of it that can fail by itself.
-   * @throws CommitOutcomeUnknown if the connection was lost while Postgres was committing
+   * @throws CommitOutcomeUnknown if the connection was lost while Postgres was committing, a 503 Problem if the transaction
+   * lost against another one (deadlock, serialization failure, lock not available), and as `run` does
    */
   async transaction<T>(ctx: Context, body: TransactionBody<T>): Promise<T> {
     return this.#withConnection(ctx, (connection) => transact(ctx, connection, body))
