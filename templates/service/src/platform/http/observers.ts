@@ -4,9 +4,8 @@ import { requestKey, type RequestInfo } from '../request.ts'
 import type { Log } from '../telemetry/log.ts'
 import { httpMetrics } from '../telemetry/metrics.ts'
 import type { Outcome } from '../telemetry/outcome.ts'
-import type { RecentRequest, RecentRequests } from '../telemetry/recent.ts'
+import { stepKey, type RecentRequest, type RecentRequests } from '../telemetry/recent.ts'
 import { tracer } from '../telemetry/span.ts'
-import { stepKey } from '../telemetry/steps.ts'
 import type { Exchange } from './exchange.ts'
 import { endServerSpan, startServerSpan } from './span.ts'
 
@@ -68,13 +67,13 @@ function remembering(recent: RecentRequests): Observer {
   const underWay = new WeakMap<Exchange, RecentRequest>()
   return {
     began(ctx, exchange) {
-      const request = recent.begin(exchange.info, exchange.startedAt)
+      const request = recent.start(exchange.info, exchange.startedAt)
       underWay.set(exchange, request)
-      return withValue(ctx, stepKey, request.steps)
+      return withValue(ctx, stepKey, request.root)
     },
     ended(_ctx, exchange, { status, cause }) {
       const request = underWay.get(exchange)
-      if (request !== undefined) recent.end(request, { status, cause, canceledAt: exchange.endedAt })
+      if (request !== undefined) recent.finish(request, { status, cause, canceledAt: exchange.endedAt })
     },
   }
 }
