@@ -8,7 +8,11 @@ import {
 } from '../../templates/service/src/context/context.ts'
 import { listenAdmin } from '../../templates/service/src/platform/admin/admin.ts'
 import { createLog } from '../../templates/service/src/platform/telemetry/log.ts'
-import { recentRequests, stepKey, type RecentRequests } from '../../templates/service/src/platform/telemetry/recent.ts'
+import {
+  recentRequests,
+  stepKey,
+  type RecentRequests,
+} from '../../templates/service/src/platform/telemetry/recent.ts'
 import { requestKey } from '../../templates/service/src/platform/request.ts'
 import { route } from '../../templates/service/src/platform/http/route.ts'
 import { listen } from '../../templates/service/src/platform/http/server.ts'

@@ -10,6 +10,7 @@ import { streamRows, type RowQuery, type StreamOptions } from './stream.ts'
 import { transact, type Work } from './transaction.ts'
 import type { Log } from '../telemetry/log.ts'
 import { observeAdmission } from '../telemetry/metrics.ts'
+import { noteStart } from '../telemetry/started.ts'
 import { limitLifetimes } from './pool-lifetime.ts'
 import { openCancels } from './cancel.ts'
 import { poolOptions, PostgresClient } from './client.ts'
@@ -115,13 +116,13 @@ function overPool(pool: pg.Pool, log: Log): Database {
   }
 
   const run: Database['run'] = (ctx, work) =>
-    withConnection(ctx, lend, (connection) => within(ctx, connection, work))
+    withConnection(ctx, lend, work, (connection) => within(ctx, connection, work))
 
   return {
     run,
 
     async transaction(ctx, work) {
-      return withConnection(ctx, lend, (connection) => transact(ctx, connection, work))
+      return withConnection(ctx, lend, work, (connection) => transact(ctx, connection, work))
     },
 
     async *stream(ctx, select, options = {}) {
@@ -136,7 +137,7 @@ function overPool(pool: pg.Pool, log: Log): Database {
     async ping(ctx) {
       if (admission.full()) return 'busy'
       try {
-        return await withConnection(ctx, lend, async (connection) => {
+        return await withConnection(ctx, lend, isReadOnly, async (connection) => {
           if (!(await isReadOnly(ctx, connection))) return 'answers'
           // The next one that is dialled may lead to another server.
           connection.retire()
@@ -163,21 +164,30 @@ function overPool(pool: pg.Pool, log: Log): Database {
 /** Waits for a connection of the pool. */
 type Lend = (ctx: Context) => Promise<Connection>
 
+/** @param body the function that the caller wrote: a fault that nobody handles is found by it */
 async function withConnection<T>(
   ctx: Context,
   lend: Lend,
+  body: object,
   work: (connection: Connection) => Promise<T>,
 ): Promise<T> {
-  const connection = await lend(ctx)
+  let connection: Connection | undefined
   try {
+    connection = await lend(ctx)
     return await work(connection)
   } catch (error) {
-    // That rows may be there is to be known even by who no longer waits for them.
-    if (error instanceof CommitOutcomeUnknown) throw error
-    throw cause(ctx) ?? (await refusedWrite(ctx, connection, plain(error)))
+    const failure = await failureOf(ctx, connection, error)
+    noteStart(ctx, body, failure)
+    throw failure
   } finally {
-    connection.release()
+    connection?.release()
   }
+}
+
+async function failureOf(ctx: Context, connection: Connection | undefined, error: unknown): Promise<unknown> {
+  // Even a caller that no longer waits must know that its rows may be there.
+  if (error instanceof CommitOutcomeUnknown) return error
+  return cause(ctx) ?? (connection === undefined ? error : refusedWrite(ctx, connection, plain(error)))
 }
 
 /** Of a write that was refused: a 503 where the server is what cannot be written, as after a failover, and not the transaction. */

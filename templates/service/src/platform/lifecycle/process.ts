@@ -7,7 +7,8 @@ import {
   type Lifetime,
 } from '../../context/context.ts'
 import { SignalReceived } from '../../context/signals.ts'
-import type { Log } from '../telemetry/log.ts'
+import type { Fields, Log } from '../telemetry/log.ts'
+import { originOf } from './fault.ts'
 
 /** Something was thrown where nobody could catch it. What state the process is in is unknown, so it stops. */
 export class UnhandledFault extends Error {
@@ -40,9 +41,9 @@ export function untilStopped(root: Lifetime, log: Log): CancelContext & Lifetime
       process.exit(128 + constants.signals[signal])
     }
   }
-  const onFault = (reason: unknown): void => {
+  const onFault = (reason: unknown, origin: Fields = {}): void => {
     process.exitCode = 1
-    log.error(ctx, 'unhandled fault', { err: reason })
+    log.error(ctx, 'unhandled fault', { ...origin, err: reason })
     ctx.cancel(new UnhandledFault('a fault that nobody handled; see the log', { cause: reason }))
   }
   process.on('SIGTERM', onSignal).on('SIGINT', onSignal)
@@ -51,6 +52,7 @@ export function untilStopped(root: Lifetime, log: Log): CancelContext & Lifetime
     process.removeAllListeners('warning')
     process.on('warning', (err) => log.warn(ctx, 'warning of Node', { err }))
   }
-  process.on('uncaughtException', onFault).on('unhandledRejection', onFault)
+  process.on('uncaughtException', (error) => onFault(error))
+  process.on('unhandledRejection', (reason) => onFault(reason, originOf(reason)))
   return ctx
 }
