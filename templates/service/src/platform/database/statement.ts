@@ -10,7 +10,7 @@ import {
   type Context,
 } from '../../context/context.ts'
 import { span } from '../telemetry/span.ts'
-import { unwound } from '../telemetry/unwound.ts'
+import { unwound } from '../telemetry/metrics.ts'
 import type { Cancels } from './cancel.ts'
 import { closeAbruptly } from './packet.ts'
 

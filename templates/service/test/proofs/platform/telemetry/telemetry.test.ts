@@ -274,7 +274,7 @@ test('an exporter that does not exist is said, and does not keep the service fro
 
   const messages = log.lines.map((line) => line.message)
   expect(messages).toContainEqual(expect.stringContaining('carrier-pigeon'))
-  expect(messages).toContainEqual(expect.stringContaining('none will be exported'))
+  expect(messages).toContainEqual(expect.stringContaining('no traces will be exported'))
 })
 
 test('OTEL_SDK_DISABLED collects nothing', async (t) => {

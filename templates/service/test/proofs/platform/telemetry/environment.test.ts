@@ -1,9 +1,15 @@
 import { expect, test } from 'vitest'
+<<<<<<<< HEAD:templates/service/test/proofs/platform/telemetry/check.test.ts
 import { unexported } from '../../../../src/platform/telemetry/check.ts'
 import { telemetryPlan } from '../../../../src/platform/telemetry/plan.ts'
+========
+import { ignored, telemetryPlan } from '../../../../src/platform/telemetry/environment.ts'
+>>>>>>>> 03a1abf (Read OpenTelemetry's environment in one file, its endpoints in one):templates/service/src/platform/telemetry/environment.test.ts
 
 const said = (env: Record<string, string>, tracing = true): string | undefined =>
-  unexported(telemetryPlan(env), env, tracing)
+  ignored(telemetryPlan(env), env, tracing)
+
+const endpoint = 'http://collector:4318'
 
 test.for([
   [{}],
@@ -14,10 +20,10 @@ test.for([
 })
 
 test.for([
-  [{ OTEL_METRICS_EXPORTER: 'otlp, statsd' }, 'there is no exporter statsd; check OTEL_METRICS_EXPORTER'],
-  [{ OTEL_LOGS_EXPORTER: 'otlp' }, 'logs were asked for'],
-  [{ OTEL_EXPORTER_OTLP_LOGS_ENDPOINT: 'http://localhost:4318/v1/logs' }, 'logs were asked for'],
-  [{ OTEL_NODE_ENABLED_INSTRUMENTATIONS: 'http,pg' }, 'no loader hook is there'],
+  [{ OTEL_METRICS_EXPORTER: 'otlp, statsd' }, 'OTEL_METRICS_EXPORTER: there is no exporter statsd'],
+  [{ OTEL_LOGS_EXPORTER: 'otlp' }, 'no logs will be exported'],
+  [{ OTEL_EXPORTER_OTLP_LOGS_ENDPOINT: 'http://localhost:4318/v1/logs' }, 'no logs will be exported'],
+  [{ OTEL_NODE_ENABLED_INSTRUMENTATIONS: 'http,pg' }, 'the service has no loader hook'],
 ] as const)('what is asked for and has no exporter is one: %j', ([env, sentence]) => {
   expect(said(env)).toContain(sentence)
 })
@@ -67,5 +73,23 @@ test.for([
 
 test('traces without a tracer, and all that is amiss in one sentence', () => {
   const both = said({ OTEL_TRACES_EXPORTER: 'carrier-pigeon', OTEL_LOGS_EXPORTER: 'otlp' }, false)
-  expect(both).toMatch(/^traces were asked for and none .*; logs were asked for and none /)
+  expect(both).toMatch(/^OTEL_TRACES_EXPORTER: no traces .*; OTEL_LOGS_EXPORTER: no logs /)
+})
+
+test.for([
+  [{}, false, []],
+  [{ OTEL_EXPORTER_OTLP_ENDPOINT: '' }, false, []],
+  [{ OTEL_EXPORTER_OTLP_ENDPOINT: endpoint }, true, ['otlp']],
+  [{ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: endpoint }, true, []],
+  [{ OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: endpoint }, false, ['otlp']],
+  [{ OTEL_TRACES_EXPORTER: 'otlp' }, true, []],
+  [{ OTEL_METRICS_EXPORTER: 'otlp, prometheus' }, false, ['otlp']],
+  [{ OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, OTEL_METRICS_EXPORTER: 'none' }, true, []],
+  [{ OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, OTEL_TRACES_EXPORTER: 'none' }, false, ['otlp']],
+] as const)('%o: traces %s, metrics to %o', ([env, traces, metrics]) => {
+  expect(telemetryPlan(env)).toEqual({ disabled: false, traces, metrics })
+})
+
+test.for(['true', 'TRUE'])('OTEL_SDK_DISABLED=%s', (value) => {
+  expect(telemetryPlan({ OTEL_SDK_DISABLED: value }).disabled).toBe(true)
 })
