@@ -20,9 +20,10 @@ export interface Log {
 export interface ProcessLog extends Log, Pick<Stdout, 'flush' | 'dropped'> {}
 
 /**
- * A log on stdout, which holds nobody up: lines that stdout does not take are dropped, counted, and told of when it does.
- * @param options.level the least severe level that is written; `info` for none, or a name that is no level: the
- * configuration has yet to be read and to complain, and it needs a log to do so
+ * A log on stdout that never makes its caller wait: lines that stdout does not take are dropped and counted, and the log says how
+ * many once it takes lines again.
+ * @param options.level the least severe level that is written; `info` if it is undefined or no level: the configuration
+ * complains of that when it is read, and needs a log to do so
  */
 export function createLog(options: { level: string | undefined; service: string }): ProcessLog {
   const stdout = openStdout((lines) =>
