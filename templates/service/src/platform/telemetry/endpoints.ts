@@ -8,52 +8,37 @@ import { endpointVariable, type Environment, type TelemetryPlan } from './enviro
 /** A collector in the same cluster answers in milliseconds. */
 const connectMs = 3_000
 
-/** An address that cannot be reached, and what to look at. */
-export interface Unreachable {
-  /** Node's, as `ECONNREFUSED`. */
-  readonly code: string
-  readonly sentence: string
-}
-
 /**
  * Opens a connection to each address that traces and metrics are sent to, so that an address where nothing listens is known
  * before the first batch is lost.
- * @returns undefined if all can be reached, or ctx ends first
+ * @returns what cannot be reached and the variable to look at, with Node's code (`ECONNREFUSED`); undefined if all can be
+ * reached, or ctx ends first
  */
-export async function unreachable(
-  ctx: Context,
-  plan: TelemetryPlan,
-  env: Environment,
-): Promise<Unreachable | undefined> {
+export async function unreachable(ctx: Context, plan: TelemetryPlan, env: Environment) {
   const endpoints = new Map<string, string>()
   if (plan.metrics.includes('otlp')) endpoints.set(urlOf(env, 'METRICS'), endpointVariable(env, 'METRICS'))
   if (plan.traces) endpoints.set(urlOf(env, 'TRACES'), endpointVariable(env, 'TRACES'))
-  const failures: Unreachable[] = []
-  for (const [url, variable] of endpoints) {
-    const failure = await failureOf(ctx, url, variable)
-    if (failure !== undefined) failures.push(failure)
-  }
+  const failures: { code: string; sentence: string }[] = []
+  for (const [url, variable] of endpoints) failures.push(...(await failuresOf(ctx, url, variable)))
   const [first] = failures
   if (first === undefined || ctx.err !== undefined) return undefined
   return { code: first.code, sentence: failures.map(({ sentence }) => sentence).join('; ') }
 }
 
-async function failureOf(parent: Context, url: string, variable: string): Promise<Unreachable | undefined> {
-  if (!URL.canParse(url)) return { code: 'ERR_INVALID_URL', sentence: `${variable} is no URL` }
+async function failuresOf(parent: Context, url: string, variable: string) {
+  if (!URL.canParse(url)) return [{ code: 'ERR_INVALID_URL', sentence: `${variable} is no URL` }]
   const { hostname, port: given, protocol } = new URL(url)
   const port = Number(given || (protocol === 'https:' ? 443 : 80))
   using ctx = withTimeout(parent, connectMs, new Error(`no answer within ${connectMs} ms`))
   const socket = connect({ host: hostname.replace(/^\[|\]$/g, ''), port })
   try {
     await until(ctx, once(socket, 'connect'))
-    return undefined
+    return []
   } catch (error) {
     // Node reports several addresses of one name, none of which answers, as one error that has the code of the first.
     const { code, message } = errorOf(error) as NodeJS.ErrnoException
-    return {
-      code: code ?? 'ETIMEDOUT',
-      sentence: `nothing is exported until ${hostname}:${port} can be reached, check ${variable}: ${code ?? message}`,
-    }
+    const sentence = `nothing is exported until ${hostname}:${port} can be reached, check ${variable}: ${code ?? message}`
+    return [{ code: code ?? 'ETIMEDOUT', sentence }]
   } finally {
     socket.destroy()
   }

@@ -9,22 +9,13 @@ import { errorType, knownMethod, type Outcome } from './outcome.ts'
 
 /** TLS ends in front of the service. */
 const scheme = { 'url.scheme': 'http' }
-
 /** Seconds, as the HTTP conventions advise. */
 export const durationBuckets = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10]
 /** Seconds: a statement is cancelled in milliseconds; work that is not cancelled takes as long as it takes. */
 const unwindBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 
-/** What the HTTP boundary reports of each request. */
-export interface HttpMetrics {
-  /** A request has been accepted. */
-  started(method: string): void
-  /** It has ended, `seconds` after it was accepted. */
-  finished(method: string, outcome: Outcome, seconds: number): void
-}
-
 /** The server's metrics by the stable HTTP conventions (https://opentelemetry.io/docs/specs/semconv/http/http-metrics/). */
-export function httpMetrics(): HttpMetrics {
+export function httpMetrics() {
   const duration = histogram(
     'http.server.request.duration',
     'Time from the first header of a request to the end of its response and its work.',
@@ -39,8 +30,10 @@ export function httpMetrics(): HttpMetrics {
       result.observe(requests, { 'http.request.method': method, ...scheme })
   })
   return {
-    started: (method) => count(knownMethod(method), 1),
-    finished(method, outcome, seconds) {
+    /** A request has been accepted. */
+    started: (method: string): void => count(knownMethod(method), 1),
+    /** It has ended, `seconds` after it was accepted. */
+    finished(method: string, outcome: Outcome, seconds: number): void {
       const known = knownMethod(method)
       const type = errorType(outcome)
       count(known, -1)

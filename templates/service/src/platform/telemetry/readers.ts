@@ -4,7 +4,6 @@ import { PrometheusExporter, PrometheusSerializer } from '@opentelemetry/exporte
 import {
   ConsoleMetricExporter,
   PeriodicExportingMetricReader,
-  type IMetricReader,
   type MetricData,
   type MetricReader,
   type ResourceMetrics,
@@ -47,40 +46,31 @@ function milliseconds(value: string | undefined): number | undefined {
   return number > 0 && Number.isFinite(number) ? number : undefined
 }
 
-/** Metrics in Prometheus' text format, collected for each request. */
-export interface PrometheusEndpoint {
-  /** For the meter provider. */
-  readonly reader: IMetricReader
-  /** Answers `GET /metrics`. */
-  readonly answer: (request: IncomingMessage, response: ServerResponse) => void
-}
-
 /** How Prometheus names units, at the end of a metric's name. */
 const suffixes: Readonly<Record<string, string>> = { s: '_seconds', ms: '_milliseconds', By: '_bytes' }
 
 /**
- * The exporter's own handler leaves the unit out of the names, which dashboards made for OpenTelemetry expect
+ * A reader for the meter provider, and what answers `GET /metrics` with what it collects then, in Prometheus' text format. The
+ * exporter's own handler leaves the unit out of the names, which dashboards made for OpenTelemetry expect
  * (https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics/), and the version out of the type.
  */
-export function prometheusEndpoint(): PrometheusEndpoint {
+export function prometheusEndpoint() {
   const reader = new PrometheusExporter({ preventServerStart: true })
   const serializer = new PrometheusSerializer(undefined, false, undefined, false, true)
-  return {
-    reader,
-    answer(_request, response) {
-      // The client waits for the response, nobody for this; a scrape has no context to end with.
-      reader.collect().then(
-        ({ resourceMetrics }) => {
-          response.setHeader('content-type', 'text/plain; version=0.0.4; charset=utf-8')
-          response.end(serializer.serialize(withUnits(resourceMetrics)))
-        },
-        (error: unknown) => {
-          response.writeHead(500, { 'content-type': 'text/plain; charset=utf-8' })
-          response.end(`the metrics could not be collected: ${errorOf(error).message}\n`)
-        },
-      )
-    },
+  const answer = (_request: IncomingMessage, response: ServerResponse): void => {
+    // The client waits for the response, nobody for this; a scrape has no context to end with.
+    reader.collect().then(
+      ({ resourceMetrics }) => {
+        response.setHeader('content-type', 'text/plain; version=0.0.4; charset=utf-8')
+        response.end(serializer.serialize(withUnits(resourceMetrics)))
+      },
+      (error: unknown) => {
+        response.writeHead(500, { 'content-type': 'text/plain; charset=utf-8' })
+        response.end(`the metrics could not be collected: ${errorOf(error).message}\n`)
+      },
+    )
   }
+  return { reader, answer }
 }
 
 function withUnits(collected: ResourceMetrics): ResourceMetrics {

@@ -78,37 +78,31 @@ export class RecentRequest {
   }
 }
 
-/** The requests under way, and those that ended last. */
-export interface RecentRequests {
-  /** @param startedAt in milliseconds of performance.now() */
-  start(info: RequestInfo, startedAt: number): RecentRequest
-  finish(request: RecentRequest, ending: Ending): void
-  /** The oldest first. */
-  underWay(): Iterable<RecentRequest>
-  /** The newest first. */
-  ended(): RecentRequest[]
-}
+export type RecentRequests = ReturnType<typeof recentRequests>
 
-/** Of those that have ended it keeps the last `limit`. */
-export function recentRequests(limit: number): RecentRequests {
+/** The requests under way, and of those that have ended the last `limit`. */
+export function recentRequests(limit: number) {
   const underWay = new Set<RecentRequest>()
   const ended: RecentRequest[] = []
   let number = 0
   return {
-    start(info, startedAt) {
+    /** @param startedAt in milliseconds of performance.now() */
+    start(info: RequestInfo, startedAt: number): RecentRequest {
       const request = new RecentRequest(info, ++number, startedAt)
       underWay.add(request)
       return request
     },
-    finish(request, ending) {
+    finish(request: RecentRequest, ending: Ending): void {
       request.ending = ending
       request.root.finish()
       underWay.delete(request)
       if (ended.length === limit) ended.shift()
       ended.push(request)
     },
-    underWay: () => underWay,
-    ended: () => ended.toReversed(),
+    /** The oldest first. */
+    underWay: (): Iterable<RecentRequest> => underWay,
+    /** The newest first. */
+    ended: (): RecentRequest[] => ended.toReversed(),
   }
 }
 
