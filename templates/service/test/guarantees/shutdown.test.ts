@@ -1,11 +1,10 @@
 /**
  * Promise: A signal stops new connections and lets running requests finish; then the service cancels the rest and exits.
  * Go: `srv.Shutdown(ctx)`, then the `cancel` of the context that `srv.BaseContext` returned
- * Held by: src/platform/http/server.ts, src/platform/http/late-connections.ts, src/platform/http/exchange.ts, src/platform/lifecycle/process.ts, src/platform/lifecycle/fault.ts, src/platform/lifecycle/closers.ts
+ * Held by: src/platform/http/server.ts, src/platform/http/late-connections.ts, src/platform/http/exchange.ts, src/platform/lifecycle/process.ts, src/platform/lifecycle/closers.ts
  */
 import { once } from 'node:events'
 import { connect } from 'node:net'
-import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { connection, eventually, liveContexts, open, running } from '../support/client.ts'
 import { startCollector } from '../support/otlp.ts'
@@ -324,31 +323,6 @@ test.for(['exception', 'rejection'] as const)(
       level: 'error',
       err: { message: 'nobody catches this' },
     })
-  },
-)
-
-test.for([
-  ['fails', '(q) => q.execute(statement)', 'division by zero'],
-  ['ends', '(q) => q.execute(statement)', 'context canceled'],
-  ['other', "new Error('failed, and", 'failed, and nobody awaited it'],
-] as const)(
-  'a failure that nobody awaits (%s) is logged with its place, its request and the lint rule that finds it',
-  async ([how, code, message], t) => {
-    const service = await startService(t, { probe: true })
-    const source = await readFile(new URL('../support/probe.routes.ts', import.meta.url), 'utf8')
-    const line = source.slice(0, source.indexOf(code)).split('\n').length
-
-    await fetch(`${service.url}/probe/unawaited/${how}`, { headers: { 'x-request-id': 'forgotten' } })
-
-    expect((await service.exited).code).toBe(1)
-    const fault = service.log.find((entry) => entry.msg === 'unhandled fault')
-    const request = { method: 'GET', path: `/probe/unawaited/${how}`, route: '/probe/unawaited/:how' }
-    expect(fault).toMatchObject({
-      startedAt: expect.stringContaining(`test/support/probe.routes.ts:${line}:`) as string,
-      hint: expect.stringMatching(/^nobody awaited it: .*context\/no-unowned-work/) as string,
-      ...(how !== 'other' && { ...request, requestId: 'forgotten' }),
-    })
-    expect(fault?.['err']).toMatchObject({ message })
   },
 )
 

@@ -3,7 +3,6 @@ import { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
 import { z } from 'zod'
-import { withoutCancel, type Context } from '../../src/context/context.ts'
 import { ended } from '../../src/context/ended.ts'
 import { group } from '../../src/context/group.ts'
 import { sleep } from '../../src/context/sleep.ts'
@@ -270,34 +269,6 @@ export function routes(platform: Platform): Route[] {
     }),
     route({
       method: 'GET',
-      path: '/probe/unawaited/:how',
-      summary: 'Answers while nobody awaits its statement, which fails, or ends with the request',
-      tags,
-      params: z.object({ how: z.enum(['fails', 'ends', 'other']) }),
-      responses,
-      handle: (ctx, { params: { how } }) => {
-        const [call, statement] =
-          how === 'fails' ? [withoutCancel(ctx), sql`select 1/0`] : [ctx, sql`select pg_sleep(60)`]
-        // eslint-disable-next-line @typescript-eslint/no-floating-promises -- that is the fault
-        if (how === 'other') void failsElsewhere(ctx)
-        // eslint-disable-next-line @typescript-eslint/no-floating-promises -- that is the fault
-        else void db.run(call, (q) => q.execute(statement))
-        return Response.json({})
-      },
-    }),
-    route({
-      method: 'GET',
-      path: '/probe/warning',
-      summary: 'Has Node warn of something',
-      tags,
-      responses,
-      handle: () => {
-        process.emitWarning('this is deprecated')
-        return Response.json({})
-      },
-    }),
-    route({
-      method: 'GET',
       path: '/probe/signalled-twice',
       summary: 'Has the next signal come twice, as from a process group and from npm',
       tags,
@@ -330,9 +301,4 @@ export function routes(platform: Platform): Route[] {
 
 async function* lines(rows: AsyncIterable<unknown>): AsyncGenerator<string> {
   for await (const row of rows) yield JSON.stringify(row) + '\n'
-}
-
-async function failsElsewhere(ctx: Context): Promise<void> {
-  await sleep(ctx, 1).catch(() => undefined)
-  throw new Error('failed, and nobody awaited it')
 }

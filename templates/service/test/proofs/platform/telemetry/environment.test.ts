@@ -1,10 +1,5 @@
 import { expect, test } from 'vitest'
-<<<<<<<< HEAD:templates/service/test/proofs/platform/telemetry/check.test.ts
-import { unexported } from '../../../../src/platform/telemetry/check.ts'
-import { telemetryPlan } from '../../../../src/platform/telemetry/plan.ts'
-========
 import { ignored, telemetryPlan } from '../../../../src/platform/telemetry/environment.ts'
->>>>>>>> 03a1abf (Read OpenTelemetry's environment in one file, its endpoints in one):templates/service/src/platform/telemetry/environment.test.ts
 
 const said = (env: Record<string, string>, tracing = true): string | undefined =>
   ignored(telemetryPlan(env), env, tracing)
