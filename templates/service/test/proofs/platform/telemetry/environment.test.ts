@@ -10,7 +10,7 @@ test.for([
   [{}],
   [{ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://localhost:4318', OTEL_LOGS_EXPORTER: 'none' }],
   [{ OTEL_TRACES_EXPORTER: 'otlp', OTEL_METRICS_EXPORTER: 'console,prometheus' }],
-] as const)('what is exported, or not asked for, is no sentence: %j', ([env]) => {
+] as const)('what is exported, or not asked for, is not reported: %j', ([env]) => {
   expect(said(env)).toBeUndefined()
 })
 
@@ -19,7 +19,7 @@ test.for([
   [{ OTEL_LOGS_EXPORTER: 'otlp' }, 'no logs will be exported'],
   [{ OTEL_EXPORTER_OTLP_LOGS_ENDPOINT: 'http://localhost:4318/v1/logs' }, 'no logs will be exported'],
   [{ OTEL_NODE_ENABLED_INSTRUMENTATIONS: 'http,pg' }, 'the service has no loader hook'],
-] as const)('what is asked for and has no exporter is one: %j', ([env, sentence]) => {
+] as const)('what is asked for and has no exporter is reported: %j', ([env, sentence]) => {
   expect(said(env)).toContain(sentence)
 })
 
@@ -35,7 +35,7 @@ test.for([
       OTEL_LOG_LEVEL: 'DEBUG',
     },
   ],
-] as const)('what is written as OpenTelemetry wants it is no sentence: %j', ([env]) => {
+] as const)('a well-formed variable is not reported: %j', ([env]) => {
   expect(said(env)).toBeUndefined()
 })
 
@@ -61,12 +61,12 @@ test.for([
   [{ OTEL_EXPORTER_OTLP_METRICS_PROTOCOL: 'http' }, "'http' is none of grpc, http/protobuf, http/json"],
   [{ OTEL_LOG_LEVEL: 'loud' }, 'OTEL_LOG_LEVEL'],
   [{ OTEL_SDK_DISABLED: '1' }, "OTEL_SDK_DISABLED: '1' is none of true, false; the default holds"],
-] as const)('what is dropped for being malformed is one, without a secret: %j', ([env, sentence]) => {
+] as const)('a malformed variable is reported without its secret: %j', ([env, sentence]) => {
   expect(said(env)).toContain(sentence)
   expect(said(env)).not.toContain('secret')
 })
 
-test('traces without a tracer, and all that is amiss in one sentence', () => {
+test('one sentence reports traces without a tracer, and all the rest', () => {
   const both = said({ OTEL_TRACES_EXPORTER: 'carrier-pigeon', OTEL_LOGS_EXPORTER: 'otlp' }, false)
   expect(both).toMatch(/^OTEL_TRACES_EXPORTER: no traces .*; OTEL_LOGS_EXPORTER: no logs /)
 })
