@@ -2,7 +2,7 @@ import pino from 'pino'
 import type { Context } from '../../context/context.ts'
 import { requestOf } from '../request.ts'
 import { traceOf } from './span.ts'
-import { openStdout, type Stdout } from './stdout.ts'
+import { Stdout } from './stdout.ts'
 
 /** What a line may carry beside its message. An error goes under `err`. */
 export type Fields = Readonly<Record<string, unknown>>
@@ -26,7 +26,7 @@ export interface ProcessLog extends Log, Pick<Stdout, 'flush' | 'dropped'> {}
  * complains of that when it is read, and needs a log to do so
  */
 export function createLog(options: { level: string | undefined; service: string }): ProcessLog {
-  const stdout = openStdout((lines) =>
+  const stdout = new Stdout((lines) =>
     logger.error({ dropped: lines }, `${lines} lines of the log were dropped: stdout did not take them`),
   )
   const logger = pino(
@@ -49,7 +49,7 @@ export function createLog(options: { level: string | undefined; service: string 
     warn: write('warn'),
     error: write('error'),
     fatal: write('fatal'),
-    flush: stdout.flush,
+    flush: (ctx) => stdout.flush(ctx),
     get dropped() {
       return stdout.dropped
     },

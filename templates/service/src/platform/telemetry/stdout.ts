@@ -8,16 +8,6 @@ const maxWaiting = 2 ** 20
 /** A pipe takes so many bytes as a whole or not at all (POSIX: PIPE_BUF), so that no line is cut, nor mixed with another's. */
 const maxWrite = 4_096
 
-/** Lines on their way to stdout. The caller never waits, whatever the reader of stdout does. */
-export interface Stdout {
-  /** Takes a line, or drops it if too much waits already: the reader has stopped, or the disk is full. */
-  write(line: string): void
-  /** Waits until all is out, or ctx has ended. Never rejects. */
-  readonly flush: (ctx: Context) => Promise<void>
-  /** How many lines have been dropped. */
-  readonly dropped: number
-}
-
 /** What is written in one call. */
 interface Chunk {
   text: string
@@ -28,89 +18,95 @@ interface Chunk {
 }
 
 /**
- * Writes the lines of a turn of the event loop together. When the process exits, the system gets what waits, as far as it
- * takes it at once.
+ * Lines on their way to stdout. The caller never waits, whatever the reader of stdout does. The lines of a turn of the event
+ * loop are written together. When the process exits, the system gets what waits, as far as it takes it at once.
  *
  * pino's own destination (sonic-boom) does not do: its write to a full pipe holds a thread, and `process.exit` waits for that
  * thread as long as nobody reads the pipe.
- * @param report logs how many lines were dropped; called when there is room again
  */
-export function openStdout(report: (dropped: number) => void): Stdout {
-  const waiting: Chunk[] = []
+export class Stdout {
+  readonly #waiting: Chunk[] = []
+  readonly #report: (dropped: number) => void
+  #send: Send | undefined
+  #sending = false
   /** Bytes that are not out yet. */
-  let held = 0
-  let send: Send | undefined
-  let sending = false
-  let dropped = 0
+  #held = 0
+  #dropped = 0
   /** Dropped and not reported yet. Until it is, all that comes is dropped as well: the gap has one place in the log. */
-  let unreported = 0
+  #unreported = 0
   /** What the line that is being logged reports; 0 for any other line. */
-  let reporting = 0
-  let onFlushed: (() => void) | undefined
+  #reporting = 0
+  #onFlushed: (() => void) | undefined
 
-  function write(text: string): void {
-    const bytes = Buffer.byteLength(text)
-    // Nothing waits that could fail: the disk may have room again.
-    if (unreported > 0 && held === 0) reportGap()
-    if (reporting > 0) append({ text, bytes, lines: 0, gap: reporting })
-    else if (unreported > 0 || (held > 0 && held + bytes > maxWaiting)) drop(1)
-    else append({ text, bytes, lines: 1, gap: 0 })
+  /** @param report logs how many lines were dropped; called when there is room again */
+  constructor(report: (dropped: number) => void) {
+    this.#report = report
   }
 
-  function append(line: Chunk): void {
-    held += line.bytes
-    const last = waiting.at(-1)
-    if (last === undefined || last.bytes + line.bytes > maxWrite) waiting.push(line)
+  /** How many lines have been dropped. */
+  get dropped(): number {
+    return this.#dropped
+  }
+
+  /** Takes a line, or drops it if too much waits already: the reader has stopped, or the disk is full. */
+  write(text: string): void {
+    const bytes = Buffer.byteLength(text)
+    // Nothing waits that could fail: the disk may have room again.
+    if (this.#unreported > 0 && this.#held === 0) this.#reportGap()
+    if (this.#reporting > 0) this.#append({ text, bytes, lines: 0, gap: this.#reporting })
+    else if (this.#unreported > 0 || (this.#held > 0 && this.#held + bytes > maxWaiting)) this.#drop(1)
+    else this.#append({ text, bytes, lines: 1, gap: 0 })
+  }
+
+  /** Waits until all is out, or ctx has ended. Never rejects. */
+  async flush(ctx: Context): Promise<void> {
+    if (!this.#sending) return
+    using stopped = ended(ctx)
+    await Promise.race([new Promise<void>((resolve) => (this.#onFlushed = resolve)), stopped])
+  }
+
+  #append(line: Chunk): void {
+    this.#held += line.bytes
+    const last = this.#waiting.at(-1)
+    if (last === undefined || last.bytes + line.bytes > maxWrite) this.#waiting.push(line)
     else {
       last.text += line.text
       last.bytes += line.bytes
       last.lines += line.lines
       last.gap += line.gap
     }
-    if (!sending) setImmediate(sendNext)
-    sending = true
+    if (!this.#sending) setImmediate(() => this.#sendNext())
+    this.#sending = true
   }
 
-  function sendNext(): void {
-    const chunk = waiting.shift()
+  #sendNext(): void {
+    const chunk = this.#waiting.shift()
     if (chunk === undefined) {
-      sending = false
-      onFlushed?.()
+      this.#sending = false
+      this.#onFlushed?.()
       return
     }
-    send ??= openSend(waiting)
-    send(chunk.text, (error) => {
-      held -= chunk.bytes
+    this.#send ??= openSend(this.#waiting)
+    this.#send(chunk.text, (error) => {
+      this.#held -= chunk.bytes
       if (error) {
-        unreported += chunk.gap
-        drop(chunk.lines)
-      } else if (unreported > 0 && held < maxWaiting / 2) reportGap()
-      sendNext()
+        this.#unreported += chunk.gap
+        this.#drop(chunk.lines)
+      } else if (this.#unreported > 0 && this.#held < maxWaiting / 2) this.#reportGap()
+      this.#sendNext()
     })
   }
 
-  function drop(lines: number): void {
-    dropped += lines
-    unreported += lines
+  #drop(lines: number): void {
+    this.#dropped += lines
+    this.#unreported += lines
   }
 
-  function reportGap(): void {
-    reporting = unreported
-    unreported = 0
-    report(reporting)
-    reporting = 0
-  }
-
-  return {
-    write,
-    async flush(ctx) {
-      if (!sending) return
-      using stopped = ended(ctx)
-      await Promise.race([new Promise<void>((resolve) => (onFlushed = resolve)), stopped])
-    },
-    get dropped() {
-      return dropped
-    },
+  #reportGap(): void {
+    this.#reporting = this.#unreported
+    this.#unreported = 0
+    this.#report(this.#reporting)
+    this.#reporting = 0
   }
 }
 
