@@ -8,12 +8,15 @@ import {
 } from '../../templates/service/src/context/context.ts'
 import { listenAdmin } from '../../templates/service/src/platform/admin/admin.ts'
 import { createLog } from '../../templates/service/src/platform/telemetry/log.ts'
-import { recentRequests, type RecentRequests } from '../../templates/service/src/platform/telemetry/recent.ts'
+import {
+  recentRequests,
+  stepKey,
+  type RecentRequests,
+} from '../../templates/service/src/platform/telemetry/recent.ts'
 import { requestKey } from '../../templates/service/src/platform/request.ts'
 import { route } from '../../templates/service/src/platform/http/route.ts'
 import { listen } from '../../templates/service/src/platform/http/server.ts'
 import { span } from '../../templates/service/src/platform/telemetry/span.ts'
-import { stepKey } from '../../templates/service/src/platform/telemetry/steps.ts'
 import { startTelemetry } from '../../templates/service/src/platform/telemetry/telemetry.ts'
 import { ended } from '../../templates/service/src/context/ended.ts'
 
@@ -29,7 +32,7 @@ const log = createLog({ level: 'silent', service: 'bench' })
 const recent = inspector === 'with' ? recentRequests(100) : undefined
 const { metrics } = await startTelemetry(root, { serviceName: 'bench', log })
 const underWay = withValue(root, contextName, 'server')
-for (let i = 0; i < Number(contexts) / perRequest; i++) begin(underWay, recent, i)
+for (let i = 0; i < Number(contexts) / perRequest; i++) start(underWay, recent, i)
 
 const admin =
   inspector === 'with'
@@ -57,12 +60,12 @@ const server = await listen(
 )
 console.log(server.port)
 
-/** A request as the boundary begins it, and work below it, that do not end. */
-function begin(parent: Context, recent: RecentRequests | undefined, i: number): void {
+/** A request as the boundary starts it, and work below it, that do not end. */
+function start(parent: Context, recent: RecentRequests | undefined, i: number): void {
   const info = { id: `request-${i}`, method: 'GET', path: `/documents/${i % 10}` }
   const named = withValue(parent, requestKey, info)
-  const seen = recent?.begin(info, performance.now())
-  const ctx = withTimeout(seen === undefined ? named : withValue(named, stepKey, seen.steps), forMs)
+  const seen = recent?.start(info, performance.now())
+  const ctx = withTimeout(seen === undefined ? named : withValue(named, stepKey, seen.root), forMs)
   const workers = withCancel(ctx)
   const attributes = { 'db.query.text': 'select * from documents where id = $1' }
   void span(workers, 'worker', {}, (ctx) =>

@@ -168,9 +168,9 @@ describe('traces', () => {
 
 const head = `# Traces, as a collector receives them
 
-What a real OTLP receiver was sent by the sample service, and by a second one that it calls, put together again from nothing
-but the ids of the spans. Written by \`npx vitest run test/emitted/observability.test.ts -u\`, and compared with each run of the tests.
-Ids, ports and times are left out.
+The sample service, and a second one that it calls, exported these spans to a real OTLP receiver; the trees are made from the
+ids of the spans alone. \`npx vitest run test/emitted/observability.test.ts -u\` writes this page, and the tests compare it with
+each run. Ids, ports and times are left out.
 `
 
 const Rules = z.strictObject({

@@ -102,10 +102,17 @@ export const equivalents: readonly Equivalent[] = [
   },
   {
     file: 'src/platform/telemetry/span.ts',
-    line: 'const spans = traceOf(ctx)?.traceFlags === TraceFlags.NONE ? undefined : tracer()',
+    line: 'const spans = traceOf(parent)?.traceFlags === TraceFlags.NONE ? undefined : tracer()',
+    was: 'parent',
+    now: 'withoutCancel(parent)',
+    reason: 'the trace of a context is one of its values',
+  },
+  {
+    file: 'src/platform/database/database.ts',
+    line: 'noteStart(ctx, body, failure)',
     was: 'ctx',
     now: 'withoutCancel(ctx)',
-    reason: 'the trace of a context is one of its values',
+    reason: 'the request and the trace of a context are values of it',
   },
   {
     file: 'src/platform/database/connection.ts',
@@ -138,7 +145,7 @@ export const equivalents: readonly Equivalent[] = [
   },
   {
     file: 'src/platform/telemetry/telemetry.ts',
-    line: 'ctx,',
+    line: 'const [node, createReaders] = await until(ctx, loading)',
     was: 'ctx',
     now: 'withoutCancel(ctx)',
     reason: 'what is waited for are modules on the disk, whose import nothing from outside can hold up',

@@ -7,6 +7,8 @@ export interface RequestInfo {
   readonly method: string
   /** The path as requested, without the query. */
   readonly path: string
+  /** The path of its route, with the names of parameters. Set when it is routed; undefined where no route answers. */
+  route?: string | undefined
 }
 
 export const requestKey = contextKey<RequestInfo>('request', (request) => `${request.method} ${request.path}`)

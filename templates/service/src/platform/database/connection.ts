@@ -11,7 +11,7 @@ import {
   type Context,
 } from '../../context/context.ts'
 import { errorOf } from '../../context/thrown.ts'
-import { unwound } from '../telemetry/unwound.ts'
+import { unwound } from '../telemetry/metrics.ts'
 import type { Place } from './admission.ts'
 import type { Cancels } from './cancel.ts'
 import { sessionOf } from './client.ts'

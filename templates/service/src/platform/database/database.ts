@@ -1,24 +1,23 @@
 import type pg from 'pg'
 import type { PoolClient } from 'pg'
-import { Canceled, cause, throwIfEnded, withTimeout, type Context } from '../../context/context.ts'
+import { Canceled, cause, withTimeout, type Context } from '../../context/context.ts'
 import { until } from '../../context/until.ts'
 import { Admission } from './admission.ts'
 import { Connection } from './connection.ts'
 import { addressOf, reasonOf, waitForAnswer } from './answer.ts'
-import { CommitOutcomeUnknown, plain, QueryFailed } from './errors.ts'
+import { failureOf, isReadOnly, pingMs } from './failure.ts'
 import { within, type Queries } from './queries.ts'
 import { streamRows, type RowQuery, type StreamOptions } from './stream.ts'
 import { transact, type TransactionBody } from './transaction.ts'
 import type { Log } from '../telemetry/log.ts'
 import { observeAdmission } from '../telemetry/metrics.ts'
+import { noteStart } from '../telemetry/started.ts'
 import { openCancels, type Cancels } from './cancel.ts'
 import { openPool, PostgresClient } from './client.ts'
 import { unavailable } from '../problem.ts'
 
 /** How long a connection attempt may take, and a call wait for one; a backstop for contexts with late deadlines. */
 const connectTimeoutMs = 5_000
-/** How long a ping may take: Kubernetes gives a probe 1 s. */
-const pingMs = 700
 
 /**
  * Opens a pool and waits until the database answers, trying again until ctx ends.
@@ -54,6 +53,8 @@ export class Database {
   readonly #admission: Admission
   /** A stream may last for minutes: half of the pool stays for calls that do not. */
   readonly #streams: Admission
+  /** Connections that calls work with. A place in the pool may also be held by a call that still dials. */
+  #inUse = 0
 
   constructor(pool: pg.Pool, log: Log) {
     const observer = observeAdmission()
@@ -61,6 +62,7 @@ export class Database {
     this.#admission = new Admission(pool.options.max, observer)
     this.#streams = new Admission(Math.ceil(pool.options.max / 2), observer)
     this.#cancels = openCancels(log, () => new PostgresClient(pool.options))
+    pool.on('acquire', () => this.#inUse++).on('release', () => this.#inUse--)
   }
 
   /**
@@ -73,7 +75,7 @@ export class Database {
    * @throws QueryFailed if Postgres refuses a statement, a 503 Problem if it cannot be reached or cannot serve now
    */
   async run<T>(ctx: Context, work: (q: Queries) => Promise<T>): Promise<T> {
-    return this.#withConnection(ctx, (connection) => within(ctx, connection, work))
+    return this.#withConnection(ctx, work, (connection) => within(ctx, connection, work))
   }
 
   /**
@@ -83,7 +85,7 @@ export class Database {
    * lost against another one (deadlock, serialization failure, lock not available), and as `run` does
    */
   async transaction<T>(ctx: Context, body: TransactionBody<T>): Promise<T> {
-    return this.#withConnection(ctx, (connection) => transact(ctx, connection, body))
+    return this.#withConnection(ctx, body, (connection) => transact(ctx, connection, body))
   }
 
   /**
@@ -116,10 +118,10 @@ export class Database {
    * @throws a 503 Problem if the database does not answer, the cause of ctx if it ends first
    */
   async ping(parent: Context): Promise<'answers' | 'busy' | 'read-only'> {
-    if (this.#admission.full()) return 'busy'
+    if (this.#busy()) return 'busy'
     using ctx = withTimeout(parent, pingMs, unavailable(`the database did not answer within ${pingMs} ms`))
     const state = { asked: false }
-    const probe = this.#withConnection(ctx, async (connection) => {
+    const probe = this.#withConnection(ctx, isReadOnly, async (connection) => {
       state.asked = true
       if (!(await isReadOnly(ctx, connection))) return 'answers'
       // The next one that is dialled may lead to another server.
@@ -130,7 +132,7 @@ export class Database {
       return await until(ctx, probe)
     } catch (error) {
       // Other calls have taken the last connection meanwhile.
-      if (!state.asked && this.#admission.full()) return 'busy'
+      if (!state.asked && this.#busy()) return 'busy'
       throw error
     }
   }
@@ -146,16 +148,26 @@ export class Database {
     await until(ctx, this.#pool.end())
   }
 
-  async #withConnection<T>(ctx: Context, work: (connection: Connection) => Promise<T>): Promise<T> {
-    const connection = await this.#acquire(ctx)
+  #busy(): boolean {
+    return this.#inUse >= this.#pool.options.max
+  }
+
+  /** @param body the function that the caller wrote: a fault that nobody handles is found by it */
+  async #withConnection<T>(
+    ctx: Context,
+    body: object,
+    work: (connection: Connection) => Promise<T>,
+  ): Promise<T> {
+    let connection: Connection | undefined
     try {
+      connection = await this.#acquire(ctx)
       return await work(connection)
     } catch (error) {
-      // Even a caller whose ctx has ended must learn that its rows may be in the database.
-      if (error instanceof CommitOutcomeUnknown) throw error
-      throw cause(ctx) ?? (await refusedWrite(ctx, connection, plain(error)))
+      const failure = await failureOf(ctx, connection, error)
+      noteStart(ctx, body, failure)
+      throw failure
     } finally {
-      connection.release()
+      connection?.release()
     }
   }
 
@@ -179,18 +191,4 @@ export class Database {
       throw cause(ctx) ?? unavailable('the database does not answer', error)
     }
   }
-}
-
-/** The failure of a write on a server that cannot be written, as after a failover, is a 503; in a read-only transaction it stays. */
-async function refusedWrite(ctx: Context, connection: Connection, failure: unknown): Promise<unknown> {
-  if (!(failure instanceof QueryFailed) || failure.sqlState !== '25006') return failure
-  const readOnly = await isReadOnly(ctx, connection).catch(() => true)
-  throwIfEnded(ctx)
-  return readOnly ? unavailable('the database cannot be written now', failure) : failure
-}
-
-/** Sends no cancel, which may take seconds itself: if Postgres does not answer in time, the connection is closed. */
-async function isReadOnly(ctx: Context, connection: Connection): Promise<boolean> {
-  const { rows } = await connection.finishWith(ctx, 'show transaction_read_only', pingMs)
-  return (rows as { transaction_read_only: string }[])[0]?.transaction_read_only === 'on'
 }

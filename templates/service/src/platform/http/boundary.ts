@@ -7,7 +7,7 @@ import { badRequest, methodNotAllowed, notFound, type Problem } from '../problem
 import { requestKey, type RequestInfo } from '../request.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { RecentRequests } from '../telemetry/recent.ts'
-import { unwound } from '../telemetry/unwound.ts'
+import { unwound } from '../telemetry/metrics.ts'
 import { answer, fail, recordFailure } from './answer.ts'
 import { release } from './answer-body.ts'
 import { callerTimeoutMs } from './deadline.ts'

@@ -35,6 +35,7 @@ export class Exchange {
       id: requestId(incoming),
       method: incoming.method ?? 'GET',
       path: pathOf(incoming.url ?? '/'),
+      route: undefined,
     }
     this.incoming = incoming
     this.outgoing = outgoing
@@ -73,6 +74,7 @@ export class Exchange {
   routed(ctx: CancelContext, route: Route | undefined): void {
     this.#ctx = ctx
     this.#route = route
+    this.info.route = route?.path
     this.#working = true
     // The client may have left before.
     if (this.#closed) this.#hangUp(ctx)

@@ -9,7 +9,7 @@ import { errorOf } from '../../context/thrown.ts'
 import { group } from '../../context/group.ts'
 import { until } from '../../context/until.ts'
 import { insufficientStorage } from '../problem.ts'
-import { unwound } from '../telemetry/unwound.ts'
+import { unwound } from '../telemetry/metrics.ts'
 
 /** A kind of storage that STORAGE_URL can name. */
 export interface StorageScheme {

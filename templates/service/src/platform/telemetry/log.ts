@@ -2,7 +2,7 @@ import pino from 'pino'
 import type { Context } from '../../context/context.ts'
 import { requestOf } from '../request.ts'
 import { traceOf } from './span.ts'
-import { openStdout, type Stdout } from './stdout.ts'
+import { Stdout } from './stdout.ts'
 
 /** What a line may carry beside its message. An error goes under `err`. */
 export type Fields = Readonly<Record<string, unknown>>
@@ -20,12 +20,13 @@ export interface Log {
 export interface ProcessLog extends Log, Pick<Stdout, 'flush' | 'dropped'> {}
 
 /**
- * A log on stdout, which holds nobody up: lines that stdout does not take are dropped, counted, and told of when it does.
- * @param options.level the least severe level that is written; `info` for none, or a name that is no level: the
- * configuration has yet to be read and to complain, and it needs a log to do so
+ * A log on stdout that never makes its caller wait: lines that stdout does not take are dropped and counted, and the log says how
+ * many once it takes lines again.
+ * @param options.level the least severe level that is written; `info` if it is undefined or no level: the configuration
+ * complains of that when it is read, and needs a log to do so
  */
 export function createLog(options: { level: string | undefined; service: string }): ProcessLog {
-  const stdout = openStdout((lines) =>
+  const stdout = new Stdout((lines) =>
     logger.error({ dropped: lines }, `${lines} lines of the log were dropped: stdout did not take them`),
   )
   const logger = pino(
@@ -48,7 +49,7 @@ export function createLog(options: { level: string | undefined; service: string 
     warn: write('warn'),
     error: write('error'),
     fatal: write('fatal'),
-    flush: stdout.flush,
+    flush: (ctx) => stdout.flush(ctx),
     get dropped() {
       return stdout.dropped
     },

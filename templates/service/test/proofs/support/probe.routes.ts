@@ -2,7 +2,8 @@ import { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
 import { z } from 'zod'
-import { withoutCancel } from '../../../src/context/context.ts'
+import { withoutCancel, type Context } from '../../../src/context/context.ts'
+import { sleep } from '../../../src/context/sleep.ts'
 import { route, type Route, type StreamedResponse } from '../../../src/platform/http/route.ts'
 import { integerParameter } from '../../../src/platform/http/values.ts'
 import type { Platform } from '../../../src/platform/platform.ts'
@@ -90,6 +91,23 @@ export function routes(platform: Platform): Route[] {
   const { db } = platform
   return [
     ...probes(platform),
+    route({
+      method: 'GET',
+      path: '/probe/unawaited/:how',
+      summary: 'Answers while nobody awaits its statement, which fails, or ends with the request',
+      tags,
+      params: z.object({ how: z.enum(['fails', 'ends', 'other']) }),
+      responses,
+      handle: (ctx, { params: { how } }) => {
+        const [call, statement] =
+          how === 'fails' ? [withoutCancel(ctx), sql`select 1/0`] : [ctx, sql`select pg_sleep(60)`]
+        // eslint-disable-next-line @typescript-eslint/no-floating-promises -- that is the fault
+        if (how === 'other') void failsElsewhere(ctx)
+        // eslint-disable-next-line @typescript-eslint/no-floating-promises -- that is the fault
+        else void db.run(call, (q) => q.execute(statement))
+        return Response.json({})
+      },
+    }),
     route({
       method: 'POST',
       path: '/probe/items',
@@ -242,4 +260,9 @@ export function routes(platform: Platform): Route[] {
       handle: () => Response.json(openWebStreams),
     }),
   ]
+}
+
+async function failsElsewhere(ctx: Context): Promise<void> {
+  await sleep(ctx, 1).catch(() => undefined)
+  throw new Error('failed, and nobody awaited it')
 }

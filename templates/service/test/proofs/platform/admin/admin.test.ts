@@ -16,9 +16,8 @@ import {
 import { ended } from '../../../../src/context/ended.ts'
 import { testContext } from '../../../../src/context/test-context.ts'
 import { ClientDisconnected } from '../../../../src/platform/causes.ts'
-import { recentRequests } from '../../../../src/platform/telemetry/recent.ts'
+import { recentRequests, stepKey } from '../../../../src/platform/telemetry/recent.ts'
 import { span } from '../../../../src/platform/telemetry/span.ts'
-import { stepKey } from '../../../../src/platform/telemetry/steps.ts'
 import { recordedLog } from '../../../support/recorded-log.ts'
 import { listenAdmin, type AdminOptions } from '../../../../src/platform/admin/admin.ts'
 
@@ -115,8 +114,8 @@ test('the requests that ended last are told with what ended them, the newest fir
     ['third', 'ClientDisconnected'],
   ] as const) {
     const status = cause === undefined ? 200 : 499
-    const request = recent.begin({ id, method: 'GET', path: `/${id}` }, performance.now())
-    recent.end(request, { status, cause, canceledAt: undefined })
+    const request = recent.start({ id, method: 'GET', path: `/${id}` }, performance.now())
+    recent.finish(request, { status, cause, canceledAt: undefined })
   }
 
   expect(await contexts(url)).toMatchObject({ ended: [{ id: 'third' }, { id: 'second' }] })
@@ -130,8 +129,8 @@ test('the requests that ended last are told with what ended them, the newest fir
 test('a request is told with its spans: when each began and ended and what ended it, also while it is under way', async (t) => {
   const recent = recentRequests(2)
   const { url, root } = await listen(t, { recent })
-  const request = recent.begin({ id: 'it', method: 'GET', path: '/slow' }, performance.now())
-  using ctx = withCancel(withValue(root, stepKey, request.steps))
+  const request = recent.start({ id: 'it', method: 'GET', path: '/slow' }, performance.now())
+  using ctx = withCancel(withValue(root, stepKey, request.root))
   const attributes = { 'db.query.text': 'select <1>' }
   const work = span(ctx, 'worker', {}, (ctx) =>
     span(ctx, 'SELECT', { attributes }, async (ctx) => {
@@ -150,7 +149,7 @@ test('a request is told with its spans: when each began and ended and what ended
 
   ctx.cancel(new ClientDisconnected())
   await expect(work).rejects.toThrow(ClientDisconnected)
-  recent.end(request, { status: 499, cause: 'ClientDisconnected', canceledAt: performance.now() })
+  recent.finish(request, { status: 499, cause: 'ClientDisconnected', canceledAt: performance.now() })
 
   const fault = 'ClientDisconnected'
   const stopped = { fault, endMs: expect.any(Number) as number }
@@ -168,8 +167,8 @@ test('a request is told with its spans: when each began and ended and what ended
 test('of very many spans of a request the first are kept, and the rest is counted', async (t) => {
   const recent = recentRequests(1)
   const { url, root } = await listen(t, { recent })
-  const request = recent.begin({ id: 'it', method: 'GET', path: '/' }, performance.now())
-  const ctx = withValue(root, stepKey, request.steps)
+  const request = recent.start({ id: 'it', method: 'GET', path: '/' }, performance.now())
+  const ctx = withValue(root, stepKey, request.root)
   for (let i = 0; i < 250; i++) await span(ctx, 'SELECT', {}, () => Promise.resolve())
 
   const { underWay } = (await contexts(url)) as { underWay: { spans: unknown[]; spansLeftOut: number }[] }

@@ -5,7 +5,7 @@ import type { Context } from '../../../../src/context/context.ts'
 import { testContext } from '../../../../src/context/test-context.ts'
 import { diagnostics, diagnosticsLevel } from '../../../../src/platform/telemetry/diagnostics.ts'
 
-test('what repeats is said once, whatever its numbers are, and counted', (t) => {
+test('a message that repeats, whatever its numbers are, is logged once and counted', (t) => {
   const log = recordedLog()
   const reports = diagnostics(testContext(t), log)
 
@@ -36,7 +36,7 @@ test('an exception, which the SDK reports as JSON, becomes a sentence without it
   ])
 })
 
-test('details are for debugging', (t) => {
+test('details are debug lines', (t) => {
   const log = recordedLog()
   const reports = diagnostics(testContext(t), log)
 
@@ -46,7 +46,7 @@ test('details are for debugging', (t) => {
   expect(reports.count).toBe(0)
 })
 
-test('every line is written under the context that was given: a report belongs to the process, and to no request', (t) => {
+test('every line is logged under the context of the process, never of a request', (t) => {
   const ctx = testContext(t)
   const under: Context[] = []
   const log = {

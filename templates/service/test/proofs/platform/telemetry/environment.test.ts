@@ -1,24 +1,25 @@
 import { expect, test } from 'vitest'
-import { unexported } from '../../../../src/platform/telemetry/check.ts'
-import { telemetryPlan } from '../../../../src/platform/telemetry/plan.ts'
+import { ignored, telemetryPlan } from '../../../../src/platform/telemetry/environment.ts'
 
 const said = (env: Record<string, string>, tracing = true): string | undefined =>
-  unexported(telemetryPlan(env), env, tracing)
+  ignored(telemetryPlan(env), env, tracing)
+
+const endpoint = 'http://collector:4318'
 
 test.for([
   [{}],
   [{ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://localhost:4318', OTEL_LOGS_EXPORTER: 'none' }],
   [{ OTEL_TRACES_EXPORTER: 'otlp', OTEL_METRICS_EXPORTER: 'console,prometheus' }],
-] as const)('what is exported, or not asked for, is no sentence: %j', ([env]) => {
+] as const)('what is exported, or not asked for, is not reported: %j', ([env]) => {
   expect(said(env)).toBeUndefined()
 })
 
 test.for([
-  [{ OTEL_METRICS_EXPORTER: 'otlp, statsd' }, 'there is no exporter statsd; check OTEL_METRICS_EXPORTER'],
-  [{ OTEL_LOGS_EXPORTER: 'otlp' }, 'logs were asked for'],
-  [{ OTEL_EXPORTER_OTLP_LOGS_ENDPOINT: 'http://localhost:4318/v1/logs' }, 'logs were asked for'],
-  [{ OTEL_NODE_ENABLED_INSTRUMENTATIONS: 'http,pg' }, 'no loader hook is there'],
-] as const)('what is asked for and has no exporter is one: %j', ([env, sentence]) => {
+  [{ OTEL_METRICS_EXPORTER: 'otlp, statsd' }, 'OTEL_METRICS_EXPORTER: there is no exporter statsd'],
+  [{ OTEL_LOGS_EXPORTER: 'otlp' }, 'no logs will be exported'],
+  [{ OTEL_EXPORTER_OTLP_LOGS_ENDPOINT: 'http://localhost:4318/v1/logs' }, 'no logs will be exported'],
+  [{ OTEL_NODE_ENABLED_INSTRUMENTATIONS: 'http,pg' }, 'the service has no loader hook'],
+] as const)('what is asked for and has no exporter is reported: %j', ([env, sentence]) => {
   expect(said(env)).toContain(sentence)
 })
 
@@ -34,7 +35,7 @@ test.for([
       OTEL_LOG_LEVEL: 'DEBUG',
     },
   ],
-] as const)('what is written as OpenTelemetry wants it is no sentence: %j', ([env]) => {
+] as const)('a well-formed variable is not reported: %j', ([env]) => {
   expect(said(env)).toBeUndefined()
 })
 
@@ -60,12 +61,30 @@ test.for([
   [{ OTEL_EXPORTER_OTLP_METRICS_PROTOCOL: 'http' }, "'http' is none of grpc, http/protobuf, http/json"],
   [{ OTEL_LOG_LEVEL: 'loud' }, 'OTEL_LOG_LEVEL'],
   [{ OTEL_SDK_DISABLED: '1' }, "OTEL_SDK_DISABLED: '1' is none of true, false; the default holds"],
-] as const)('what is dropped for being malformed is one, without a secret: %j', ([env, sentence]) => {
+] as const)('a malformed variable is reported without its secret: %j', ([env, sentence]) => {
   expect(said(env)).toContain(sentence)
   expect(said(env)).not.toContain('secret')
 })
 
-test('traces without a tracer, and all that is amiss in one sentence', () => {
+test('one sentence reports traces without a tracer, and all the rest', () => {
   const both = said({ OTEL_TRACES_EXPORTER: 'carrier-pigeon', OTEL_LOGS_EXPORTER: 'otlp' }, false)
-  expect(both).toMatch(/^traces were asked for and none .*; logs were asked for and none /)
+  expect(both).toMatch(/^OTEL_TRACES_EXPORTER: no traces .*; OTEL_LOGS_EXPORTER: no logs /)
+})
+
+test.for([
+  [{}, false, []],
+  [{ OTEL_EXPORTER_OTLP_ENDPOINT: '' }, false, []],
+  [{ OTEL_EXPORTER_OTLP_ENDPOINT: endpoint }, true, ['otlp']],
+  [{ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: endpoint }, true, []],
+  [{ OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: endpoint }, false, ['otlp']],
+  [{ OTEL_TRACES_EXPORTER: 'otlp' }, true, []],
+  [{ OTEL_METRICS_EXPORTER: 'otlp, prometheus' }, false, ['otlp']],
+  [{ OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, OTEL_METRICS_EXPORTER: 'none' }, true, []],
+  [{ OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, OTEL_TRACES_EXPORTER: 'none' }, false, ['otlp']],
+] as const)('%o: traces %s, metrics to %o', ([env, traces, metrics]) => {
+  expect(telemetryPlan(env)).toEqual({ disabled: false, traces, metrics })
+})
+
+test.for(['true', 'TRUE'])('OTEL_SDK_DISABLED=%s', (value) => {
+  expect(telemetryPlan({ OTEL_SDK_DISABLED: value }).disabled).toBe(true)
 })
