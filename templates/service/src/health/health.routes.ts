@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { throwIfEnded, withTimeout, type Context } from '../context/context.ts'
 import type { Database } from '../platform/database/database.ts'
 import { route, type Route } from '../platform/http/route.ts'
-import type { Readiness } from '../platform/http/server.ts'
+import type { Readiness } from '../platform/http/stop.ts'
 
 /** Kubernetes gives a probe 1 s by default, so a slower answer is useless. */
 const checkTimeoutMs = 900
