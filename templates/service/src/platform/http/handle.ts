@@ -1,7 +1,7 @@
 import type { Context as HonoContext } from 'hono'
 import type { Context } from '../../context/context.ts'
 import { until } from '../../context/until.ts'
-import { answer, fail, recordFailure } from './answer.ts'
+import { answer, fail, recordFailure, thrownBy } from './answer.ts'
 import { release } from './answer-body.ts'
 import type { Exchange } from './exchange.ts'
 import { parseInput, queryOf, readJson } from './input.ts'
@@ -66,6 +66,7 @@ async function settle(
   exchange: Exchange,
   work: Promise<Awaited<ReturnType<Route['handle']>>>,
 ): Promise<Response> {
+  let failure: Error | undefined
   try {
     // eslint-disable-next-line context/no-unowned-work -- a stop waits for it: the exchange is under way until it settles
     work.then(
@@ -74,15 +75,16 @@ async function settle(
         if (ctx.err !== undefined) release(response)
         exchange.settled()
       },
-      (error: unknown) => {
+      (thrown: unknown) => {
+        failure = thrownBy(exchange, thrown)
         // Before `settled`, which ends the exchange if the client has left.
-        recordFailure(ctx, exchange, error)
+        recordFailure(ctx, exchange, failure)
         exchange.settled()
       },
     )
     return await answer(ctx, exchange, await until(ctx, work))
   } catch (error) {
-    return broken(ctx, exchange, error)
+    return broken(ctx, exchange, failure ?? error)
   }
 }
 

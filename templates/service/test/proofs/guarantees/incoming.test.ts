@@ -186,6 +186,33 @@ describe('a body is refused by what its headers say', () => {
   })
 })
 
+describe('Expect: 100-continue', () => {
+  const head = 'POST /probe/json/x HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n'
+  test.for([
+    ['a body that is too large', 'Content-Type: application/json\r\nContent-Length: 1000000000', 413],
+    ['a body of another type', 'Content-Type: text/plain\r\nContent-Length: 1', 415],
+  ] as const)('%s is refused without 100, and its connection is closed', async ([, headers, status]) => {
+    const client = connection(shared())
+    client.send(`${head}${headers}\r\n\r\n`)
+    const received = await client.closed
+    expect(received).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
+    expect(received.toLowerCase()).toContain('connection: close')
+  })
+
+  test('a body that is read is asked for once, and its connection is kept', async () => {
+    const client = connection(shared())
+    const request = `${head}Content-Type: application/json\r\nContent-Length: 1\r\n\r\n`
+    for (const times of [1, 2]) {
+      client.send(request)
+      const asked = await client.received('HTTP/1.1 100 Continue', times)
+      expect(asked.split('HTTP/1.1 200 OK')).toHaveLength(times)
+      client.send('1')
+      await client.received('"body":1', times)
+    }
+    client.hangUp()
+  })
+})
+
 describe('targets and queries are kept unchanged or refused:', () => {
   test.for([
     ['/probe/json/%ff', 400],
