@@ -84,7 +84,7 @@ async function settle(
     )
     return await answer(ctx, exchange, await until(ctx, work))
   } catch (error) {
-    return broken(ctx, exchange, failure ?? error)
+    return broken(ctx, exchange, ctx.err === undefined ? (failure ?? error) : error)
   }
 }
 
