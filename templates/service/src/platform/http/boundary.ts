@@ -96,10 +96,11 @@ export function createBoundary(
 
   /** Derives the request's context. `finish` cancels it, after this has returned: so nobody holds it in a `using`. */
   function start(exchange: Exchange, route: Route | undefined): Context {
+    exchange.routed(route)
     const named = withValue(server, requestKey, exchange.info)
     const observed = observers.all.reduce<Context>((ctx, observer) => observer.began(ctx, exchange), named)
     const ctx = withTimeout(observed, timeoutMs(exchange, route, options.requestTimeoutMs))
-    exchange.routed(ctx, route)
+    exchange.started(ctx)
     return ctx
   }
 

@@ -67,10 +67,14 @@ export class Exchange {
     return this.#closed
   }
 
-  /** The request has a context, which ends with the exchange, and its handler works under it. */
-  routed(ctx: CancelContext, route: Route | undefined): void {
-    this.#ctx = ctx
+  /** `route` answers the request; undefined if none does. */
+  routed(route: Route | undefined): void {
     this.#route = route
+  }
+
+  /** The request has a context, which ends with the exchange, and its handler works under it. */
+  started(ctx: CancelContext): void {
+    this.#ctx = ctx
     this.#working = true
     // The client may have left already.
     if (this.#closed) this.#hangUp(ctx)
