@@ -38,25 +38,25 @@ export const changes: readonly Change[] = [
   {
     title: 'without the calls that count and time',
     file: observers,
-    replace: [['      counting,\n', '']],
+    replace: [[' counting,', '']],
   },
   {
     title: 'without the call that logs',
     file: observers,
-    replace: [['      logging(log),\n', '']],
+    replace: [[' logging(log),', '']],
   },
   {
     title: 'without an order among the requests of a connection',
-    file: 'templates/service/src/platform/http/server.ts',
-    replace: [['inTurn(listener, flooded)', 'listener']],
+    file: 'templates/service/src/platform/http/limits.ts',
+    replace: [['oneAtATime(listener, onFlood)', 'listener']],
   },
   {
     title: 'with promises though nothing waits',
-    file: http,
+    file: 'templates/service/src/platform/http/handle.ts',
     replace: [
       [
-        'if (work instanceof Promise) return finish(ctx, exchange, work)',
-        'return finish(ctx, exchange, Promise.resolve(work))',
+        'if (work instanceof Promise) return settle(ctx, exchange, work)',
+        'return settle(ctx, exchange, Promise.resolve(work))',
       ],
     ],
   },

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { throwIfEnded, type Context } from '../context/context.ts'
 import type { Database } from '../platform/database/database.ts'
 import { route, type Route } from '../platform/http/route.ts'
-import type { Readiness } from '../platform/http/server.ts'
+import type { Readiness } from '../platform/http/stop.ts'
 
 const Check = z.object({ name: z.string(), ok: z.boolean(), detail: z.string().optional() })
 const Ready = z.object({ status: z.enum(['ready', 'not ready']), checks: z.array(Check) })

@@ -1,7 +1,7 @@
 import type { Context } from '../context/context.ts'
 import type { Closers } from './lifecycle/closers.ts'
 import { openDatabase, type Database } from './database/database.ts'
-import type { Readiness } from './http/server.ts'
+import type { Readiness } from './http/stop.ts'
 import type { Log, ProcessLog } from './telemetry/log.ts'
 import { migrationsFolder, requireMigrated } from './database/migrations.ts'
 import { schemas } from './schemas.ts'

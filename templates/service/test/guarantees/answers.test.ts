@@ -81,6 +81,21 @@ describe('a response:', () => {
     client.hangUp()
   })
 
+  test('GET / says where to go: a page for a browser, JSON for others', async () => {
+    const { url } = shared()
+
+    const json = await fetch(url)
+    expect(json.headers.get('vary')).toBe('accept')
+    const { links } = (await json.json()) as { links: string[] }
+    expect(links).toEqual(['/docs', '/openapi.json', '/livez', '/readyz'])
+    for (const link of links) expect((await fetch(url + link)).status).toBe(200)
+
+    const page = await fetch(url, { headers: { accept: 'text/html,*/*;q=0.8' } })
+    expect(page.headers.get('content-type')).toBe('text/html; charset=utf-8')
+    expect(page.headers.get('content-security-policy')).toContain("default-src 'none'")
+    expect(await page.text()).toContain('<a href="/docs">')
+  })
+
   test('an unknown path is 404 with the request id', async () => {
     const service = shared()
 

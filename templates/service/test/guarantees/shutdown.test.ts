@@ -1,7 +1,7 @@
 /**
  * Promise: A signal stops new connections and lets running requests finish; then the service cancels the rest and exits.
  * Go: `srv.Shutdown(ctx)`, then the `cancel` of the context that `srv.BaseContext` returned
- * Held by: src/platform/http/server.ts, src/platform/http/late-connections.ts, src/platform/http/exchange.ts, src/platform/lifecycle/process.ts, src/platform/lifecycle/closers.ts
+ * Held by: src/platform/http/stop.ts, src/platform/http/connections.ts, src/platform/http/exchange.ts, src/platform/lifecycle/process.ts, src/platform/lifecycle/closers.ts
  */
 import { once } from 'node:events'
 import { connect } from 'node:net'

@@ -1,4 +1,5 @@
 import { Readable, Transform } from 'node:stream'
+import zlib from 'node:zlib'
 import type { StreamedResponse } from './route.ts'
 
 /** The statuses whose answer has no body, whatever its headers say (RFC 9110, 15). */
@@ -6,6 +7,22 @@ export const noBody: ReadonlySet<number> = new Set([204, 205, 304])
 
 /** What an answer of `fetch` says of the connection that it came by (RFC 9110, 7.6.1). */
 const ofConnection: ReadonlySet<string> = new Set(['connection', 'keep-alive', 'transfer-encoding'])
+
+const ofEncoded: ReadonlySet<string> = new Set([...ofConnection, 'content-encoding', 'content-length'])
+
+/** The codings that fetch undoes; Node 20 does not know zstd. */
+const decodes =
+  'createZstdDecompress' in zlib ? /^(?:x-)?(?:gzip|deflate|br|zstd)$/ : /^(?:x-)?(?:gzip|deflate|br)$/
+
+/** Whether the Response is one of fetch, whose body has been decoded while its headers still describe the encoded one. */
+function isDecoded({ url, headers }: Response): boolean {
+  const codings =
+    headers
+      .get('content-encoding')
+      ?.toLowerCase()
+      .split(/\s*,\s*/) ?? []
+  return url !== '' && codings.length > 0 && codings.every((coding) => decodes.test(coding))
+}
 
 /** What the body of an answer may be here. All else is a stream. */
 type Body = string | Uint8Array | Blob | ReadableStream | null
@@ -29,12 +46,13 @@ export function streamed(response: Response, body: Blob | ReadableStream): Strea
     if (response.bodyUsed) throw new TypeError('the body of an answer has been read already')
     const { status, headers } = response
     const cookies = headers.getSetCookie()
+    const dropped = isDecoded(response) ? ofEncoded : ofConnection
     return {
       status,
       headers: {
         'content-type': 'text/plain; charset=UTF-8',
         ...(body instanceof Blob && { 'content-length': String(body.size) }),
-        ...Object.fromEntries(Array.from(headers).filter(([name]) => !ofConnection.has(name))),
+        ...Object.fromEntries(Array.from(headers).filter(([name]) => !dropped.has(name))),
         ...(cookies.length > 0 && { 'set-cookie': cookies }),
       },
       body: Readable.fromWeb(body instanceof Blob ? body.stream() : body),
@@ -48,7 +66,15 @@ export function streamed(response: Response, body: Blob | ReadableStream): Strea
 /** Lets go of an answer that nobody reads: its body may hold a file or a connection. */
 export function release(response: Response | StreamedResponse): void {
   if (response instanceof Response) cancel(bodyOf(response))
-  else discard(response.body)
+  else if (isAnswer(response)) discard(response.body)
+}
+
+/** Whether a handler returned what its type says: in JavaScript it may return anything, or nothing. */
+export function isAnswer(returned: unknown): returned is Response | StreamedResponse {
+  if (returned instanceof Response) return true
+  if (typeof returned !== 'object' || returned === null) return false
+  const { headers, body } = returned as Partial<StreamedResponse>
+  return typeof headers === 'object' && typeof body?.pipe === 'function'
 }
 
 function cancel(body: Body): void {

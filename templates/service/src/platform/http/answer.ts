@@ -2,11 +2,22 @@ import { validateHeaderValue } from 'node:http'
 import { pipeline } from 'node:stream/promises'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import type { Context } from '../../context/context.ts'
-import { bodyOf, checked, discard, framingOf, noBody, pairsOf, release, streamed } from './answer-body.ts'
+import { errorOf } from '../../context/thrown.ts'
+import {
+  bodyOf,
+  checked,
+  discard,
+  framingOf,
+  isAnswer,
+  noBody,
+  pairsOf,
+  release,
+  streamed,
+} from './answer-body.ts'
 import { notModified } from './conditional.ts'
 import type { Exchange } from './exchange.ts'
 import { problemBody, problemOf, type Problem } from '../problem.ts'
-import type { StreamedResponse } from './route.ts'
+import { describeRoute, type StreamedResponse } from './route.ts'
 import { traceOf } from '../telemetry/span.ts'
 
 /**
@@ -18,6 +29,7 @@ export function answer(
   exchange: Exchange,
   response: Response | StreamedResponse,
 ): Response | Promise<Response> {
+  if (!isAnswer(response)) throw new TypeError(returnedNone(exchange, response))
   if (exchange.closed) {
     release(response)
     return RESPONSE_ALREADY_SENT
@@ -112,14 +124,31 @@ export function fail(ctx: Context, exchange: Exchange, error: unknown): Response
 
 /** The problem that `error` is; what a 5xx of it hides is kept for the log. */
 export function recordFailure(ctx: Context, exchange: Exchange, error: unknown): Problem {
-  const problem = problemOf(ctx, error)
-  if (problem.status >= 500) exchange.failed(problem.cause ?? error)
+  const thrown = thrownBy(exchange, error)
+  const problem = problemOf(ctx, thrown)
+  if (problem.status >= 500) exchange.failed(problem.cause ?? thrown)
   return problem
+}
+
+/** What a handler threw, as an Error. One that is made of another value names the route, since its stack does not. */
+export function thrownBy({ route }: Exchange, thrown: unknown): Error {
+  const error = errorOf(thrown)
+  if (error === thrown || route === undefined) return error
+  const message = `the handler of ${describeRoute(route)} threw a value that is no Error: ${error.message}`
+  return new Error(message, { cause: error.cause })
+}
+
+function returnedNone({ route }: Exchange, returned: unknown): string {
+  const what = returned === null ? 'null' : typeof returned === 'object' ? 'an object' : typeof returned
+  const handler = route === undefined ? 'a handler' : `the handler of ${describeRoute(route)}`
+  return `${handler} returned ${what}: return a Response, such as Response.json({ … }), or { status, headers, body } with a Readable as its body`
 }
 
 /** RFC 9457. */
 function sendProblem(ctx: Context, exchange: Exchange, problem: Problem): Response {
   const body = problemBody(problem, { requestId: exchange.info.id, traceId: traceOf(ctx)?.traceId })
   const headers = { 'content-type': 'application/problem+json', ...problem.headers }
+  // The adapter's Response takes NaN for 200.
+  checkStatus(problem.status, true)
   return whole(exchange, new Response(body, { status: problem.status, headers }), body)
 }

@@ -67,6 +67,8 @@ function remembering(recent: RecentRequests): Observer {
   const underWay = new WeakMap<Exchange, RecentRequest>()
   return {
     began(ctx, exchange) {
+      // Probes and documentation would push out what somebody looks for.
+      if (exchange.route?.quiet === true) return ctx
       const request = recent.start(exchange.info, exchange.startedAt)
       underWay.set(exchange, request)
       return withValue(ctx, stepKey, request.root)

@@ -68,6 +68,16 @@ export interface Route {
   ): Response | StreamedResponse | Promise<Response | StreamedResponse>
 }
 
+/** Where each route was defined, for messages about it. V8 formats a stack only when it is read. */
+const definitions = new WeakMap<Route, { stack?: string }>()
+
+/** `GET /documents/:id (file:///…/documents.routes.ts:31:5)`, for the log. */
+export function describeRoute(route: Route): string {
+  const frame = definitions.get(route)?.stack?.split('\n')[1]
+  const place = /\(?(\S+:\d+:\d+)\)?$/.exec(frame ?? '')?.[1]
+  return `${route.method} ${route.path}${place === undefined ? '' : ` (${place})`}`
+}
+
 type Parsed<S> = S extends z.ZodType ? z.output<S> : undefined
 
 /** A route whose handler gets its input in the types of the route's own schemas. */
@@ -84,5 +94,9 @@ export function route<P = undefined, Q = undefined, B = undefined>(
   },
 ): Route {
   // The boundary parses input with these very schemas before it calls handle.
-  return definition as unknown as Route
+  const made = definition as unknown as Route
+  const place: { stack?: string } = {}
+  Error.captureStackTrace(place, route)
+  definitions.set(made, place)
+  return made
 }

@@ -1,7 +1,7 @@
 /**
  * Promise: A client that breaks the protocol gets a 4xx or a closed connection, in time, and never a 500.
  * Go: `http.Server` with `ReadHeaderTimeout`, `ReadTimeout`, `WriteTimeout` and `MaxHeaderBytes`, which are all unlimited by default
- * Held by: src/platform/http/limits.ts, src/platform/http/unread.ts, src/platform/http/boundary.ts, src/platform/http/input.ts, src/platform/http/docs.ts
+ * Held by: src/platform/http/limits.ts, src/platform/http/connections.ts, src/platform/http/boundary.ts, src/platform/http/input.ts, src/platform/http/docs.ts
  */
 import fc from 'fast-check'
 import { connect } from 'node:net'

@@ -1,7 +1,7 @@
 /**
  * Promise: Input is kept unchanged or refused, and one client cannot take more than its share of memory or time.
  * Go: `json.Decoder` replaces broken UTF-8 and rounds into float64 in silence; `http.Server` reads one request of a connection at a time
- * Held by: src/platform/json.ts, src/platform/validate.ts, src/platform/http/refusal.ts, src/platform/http/unparsed.ts, src/platform/http/in-turn.ts, src/platform/http/etag.ts
+ * Held by: src/platform/json.ts, src/platform/validate.ts, src/platform/http/refusal.ts, src/platform/http/unparsed.ts, src/platform/http/pipelining.ts, src/platform/http/etag.ts
  */
 import { request } from 'node:http'
 import { connect } from 'node:net'
@@ -182,6 +182,33 @@ describe('a body is refused by what its headers say', () => {
       `POST /probe/json/x HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n${header}\r\n\r\n`,
     )
     expect(await client.received('"requestId"')).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
+    client.hangUp()
+  })
+})
+
+describe('Expect: 100-continue', () => {
+  const head = 'POST /probe/json/x HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n'
+  test.for([
+    ['a body that is too large', 'Content-Type: application/json\r\nContent-Length: 1000000000', 413],
+    ['a body of another type', 'Content-Type: text/plain\r\nContent-Length: 1', 415],
+  ] as const)('%s is refused without 100, and its connection is closed', async ([, headers, status]) => {
+    const client = connection(shared())
+    client.send(`${head}${headers}\r\n\r\n`)
+    const received = await client.closed
+    expect(received).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
+    expect(received.toLowerCase()).toContain('connection: close')
+  })
+
+  test('a body that is read is asked for once, and its connection is kept', async () => {
+    const client = connection(shared())
+    const request = `${head}Content-Type: application/json\r\nContent-Length: 1\r\n\r\n`
+    for (const times of [1, 2]) {
+      client.send(request)
+      const asked = await client.received('HTTP/1.1 100 Continue', times)
+      expect(asked.split('HTTP/1.1 200 OK')).toHaveLength(times)
+      client.send('1')
+      await client.received('"body":1', times)
+    }
     client.hangUp()
   })
 })

@@ -3,6 +3,10 @@
  * Go: `http.ResponseWriter` panics or drops what cannot be sent, and the server goes on
  * Held by: src/platform/http/answer.ts, src/platform/http/answer-body.ts
  */
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { gzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
 import { connection, eventually, liveContexts, open } from '../../support/client.ts'
 import { sharedService } from '../../support/service.ts'
@@ -64,6 +68,17 @@ const odd = [
   'a body that was read',
   'a problem of status 99',
   'a problem with a header',
+  'a problem of status NaN',
+  'undefined',
+  'null',
+  'an object',
+  'text',
+  'a thrown text',
+  'an error whose message throws',
+  'an error whose name throws',
+  'an error whose cause throws',
+  'an object whose message throws',
+  'a Proxy',
 ]
 test.for(odd)(
   'a response that HTTP does not allow (%s) is 500, whether the handler is async or not, and the service keeps running',
@@ -175,4 +190,47 @@ test('a web stream that nobody reads is cancelled: HEAD, 304, a client that hung
   }
 
   await eventually(async () => (await (await fetch(`${service.url}/probe/open-web-streams`)).json()) === 0)
+})
+
+test.for([
+  [
+    'undefined',
+    /the handler of GET \/probe\/odd .*probe\.routes\.\w+:\d+:\d+\) returned undefined: return a Response/,
+  ],
+  [
+    'a thrown text',
+    /the handler of GET \/probe\/odd .*probe\.routes\.\w+:\d+.* no Error: the secret of the inside/,
+  ],
+] as const)(
+  '%s: the log names the route, its file and its line, and the client sees none of it',
+  async ([what, message]) => {
+    const service = shared()
+    for (const as of ['response', 'promise']) {
+      const id = `named-${what}-${as}`.replaceAll(' ', '-')
+      const url = `${service.url}/probe/odd?as=${as}&what=${encodeURIComponent(what)}`
+      const response = await fetch(url, { headers: { 'x-request-id': id } })
+
+      expect(await response.text()).not.toMatch(/probe\/odd|secret/)
+      const line = await service.line(({ requestId }) => requestId === id)
+      expect(line).toMatchObject({ err: { message: expect.stringMatching(message) as string } })
+    }
+  },
+)
+
+test('a Response of fetch is sent decoded, without the headers of the encoded body', async (t) => {
+  const encoded = gzipSync('hello')
+  const peer = createServer((_request, response) => {
+    response.setHeader('content-encoding', 'gzip').setHeader('content-length', encoded.length)
+    response.setHeader('x-kept', 'yes').end(encoded)
+  })
+  await once(peer.listen(0, '127.0.0.1'), 'listening')
+  t.onTestFinished(() => void peer.close())
+  const { port } = peer.address() as AddressInfo
+
+  const { answer } = open(`${shared().url}/probe/fetched?url=http://127.0.0.1:${port}/`)
+
+  const { status, headers, body } = await answer
+  expect({ status, body }).toEqual({ status: 200, body: 'hello' })
+  expect(headers).toMatchObject({ 'x-kept': 'yes', 'transfer-encoding': 'chunked' })
+  expect(headers).not.toHaveProperty('content-encoding')
 })

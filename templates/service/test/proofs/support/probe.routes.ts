@@ -68,9 +68,38 @@ const oddAnswers: Readonly<Record<string, () => Response | StreamedResponse>> = 
   'a problem of status 99': () => {
     throw new Problem(99, 'Odd', 'no status')
   },
+  'a problem of status NaN': () => {
+    throw new Problem(NaN, 'Odd', 'no status')
+  },
+  undefined: () => undefined as unknown as Response,
+  null: () => null as unknown as Response,
+  'an object': () => ({ text: 'x' }) as unknown as Response,
+  text: () => 'x' as unknown as Response,
+  'a thrown text': () => {
+    throw 'the secret of the inside'
+  },
+  'an error whose message throws': () => {
+    throw Object.defineProperty(new Error(), 'message', { get: unreadable })
+  },
+  'an error whose name throws': () => {
+    throw Object.defineProperty(new Error(), 'name', { get: unreadable })
+  },
+  'an error whose cause throws': () => {
+    throw new Error('x', { cause: Object.defineProperty(new Error(), 'message', { get: unreadable }) })
+  },
+  'an object whose message throws': () => {
+    throw Object.defineProperty({}, 'message', { get: unreadable, enumerable: true }) as Error
+  },
+  'a Proxy': () => {
+    throw new Proxy(new Error(), { get: unreadable, getPrototypeOf: unreadable })
+  },
   'a problem with a header': () => {
     throw new Problem(400, 'Odd', 'no header', { headers: { 'x-broken': 'a\vb' } })
   },
+}
+
+function unreadable(): never {
+  throw new Error('it cannot be read')
 }
 
 function pulled(chunks: unknown[]): ReadableStream {
@@ -224,10 +253,19 @@ export function routes(platform: Platform): Route[] {
       query: z.object({ what: z.string(), as: z.enum(['response', 'promise']) }),
       responses,
       handle: (_ctx, { query }) => {
-        const odd = oddAnswers[query.what]?.()
+        const odd = oddAnswers[query.what]
         if (odd === undefined) throw new Error(`there is no ${query.what}`)
-        return query.as === 'promise' ? Promise.resolve(odd) : odd
+        return query.as === 'promise' ? Promise.resolve().then(odd) : odd()
       },
+    }),
+    route({
+      method: 'GET',
+      path: '/probe/fetched',
+      summary: 'Answers with what fetch returns, as it is',
+      tags,
+      query: z.object({ url: z.string() }),
+      responses,
+      handle: (_ctx, { query }) => fetch(query.url),
     }),
     route({
       method: 'GET',

@@ -194,6 +194,9 @@ describe('documentationRoutes', () => {
     const all = documented('shop', routes)
 
     expect(all.slice(0, routes.length)).toEqual(routes)
+    expect(all.filter(({ path }) => path === '/')).toHaveLength(1)
+    const own = route({ method: 'GET', path: '/', summary: '', tags: [], responses: answered, handle })
+    expect(documented('shop', [own]).filter(({ path }) => path === '/')).toEqual([own])
     const [, body] = await get(t, all, '/openapi.json')
     expect(JSON.parse(body)).toMatchObject({
       info: { title: 'shop', version: (JSON.parse(manifest) as { version: string }).version },
