@@ -386,6 +386,7 @@ describe('with a terminal', () => {
       [/Its default URL/, 'payments\r'],
       [/must be a URL such as/, '\x15http://payments:3000\r'],
       [/Write this\?/, 'y\r'],
+      [/Run npm install\?/, 'n\r'],
     ])
     expect(screen).toContain('+ src/platform/client/payments-client.ts')
     expect(code).toBe(0)

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { nounFrom } from '../../templates/service/generators/engine/nouns.ts'
-import { fieldsFrom } from '../../templates/service/generators/pieces/resource/fields.ts'
+import { fieldsFrom, grammar } from '../../templates/service/generators/pieces/resource/fields.ts'
+import { resource } from '../../templates/service/generators/pieces/resource/piece.ts'
 import { shapeFor } from '../../templates/service/generators/pieces/resource/shape.ts'
 
 test('a list of fields has parameters, nullable fields and references', () => {
@@ -20,6 +21,41 @@ test('a list of fields has parameters, nullable fields and references', () => {
   ])
 })
 
+test('the words behind a type make it unique, give it an index and a default, in any order', () => {
+  const fields = fieldsFrom(
+    "a:text unique, b:text:index, c:enum( x | y-z )[] default=[], d:varchar(9)? default='a, b' index, e:integer DEFAULT = -7, f:uuid->owners, g:jsonb default={}",
+  )
+  expect(
+    fields.map(({ name, unique, indexed, nullable, default: value }) => [
+      name,
+      [unique && 'unique', indexed && 'index', nullable && 'null'].filter((word) => word !== false).join(' '),
+      value?.input,
+    ]),
+  ).toEqual([
+    ['a', 'unique', undefined],
+    ['b', 'index', undefined],
+    ['c', '', '.default([])'],
+    ['d', 'index null', ".default('a, b')"],
+    ['e', '', '.default(-7)'],
+    ['f', 'index', undefined],
+    ['g', '', '.default({})'],
+  ])
+})
+
+test('each example and each type of the help is valid', () => {
+  const types = Array.from(
+    grammar.matchAll(/(?:^ {2}| {2})([a-z]+(?:\([^)]*\)|\[\]|\?|->\w+)?)(?= {2})/gm),
+    ([, type]) => type,
+  )
+  expect(types.length).toBeGreaterThan(12)
+  for (const type of types.filter((one) => !/^(?:unique|index|default)/.test(one ?? ''))) {
+    expect(fieldsFrom(`a:${type ?? ''}`)).toHaveLength(1)
+  }
+  for (const example of resource.examples ?? []) {
+    expect(fieldsFrom(/"(.*)"/.exec(example)?.[1] ?? '').length).toBeGreaterThan(1)
+  }
+})
+
 test('a field can have a name that JavaScript or SQL reserve', () => {
   expect(fieldsFrom('class:text, order:text, user:text, delete:boolean').map(({ column }) => column)).toEqual(
     ['class', 'order', 'user', 'delete'],
@@ -30,16 +66,36 @@ test.each([
   ['', 'number 1, "": it is empty'],
   ['a:text,', 'number 2, "": it is empty'],
   ['title', 'number 1, "title": write a name, a colon and a type'],
-  ['a:text, b:string', 'number 2, "b:string": there is no type string; use text, varchar(200)'],
+  ['a:text, b:string', 'number 2, "b:string": there is no type string; use text.'],
   ['a:numeric', 'as in numeric(10,2)'],
   ['a:numeric(2,3)', 'as in numeric(10,2)'],
   ['a:numeric(x)', 'as in numeric(10,2)'],
   ['a:varchar', 'as in varchar(200)'],
   ['a:varchar(0)', 'as in varchar(200)'],
-  ['a:varchar(10', 'write a name, a colon and a type'],
+  ['a:varchar(10', 'as in varchar(200)'],
+  ['a:blob', 'there is no type blob; use text, varchar(200), integer'],
+  ['a:constructor', 'there is no type constructor'],
+  ['a:DateTime', 'use timestamptz.'],
   ['a:text(3)', 'text takes no parentheses'],
-  ['a:text!', 'write a name, a colon and a type'],
-  ['a:uuid->', 'write a name, a colon and a type'],
+  ['a:text!', 'there is no "!" here; behind a type may come [], ?, ->table, unique, index and default=value'],
+  ['a:uuid->', 'there is no "->" here'],
+  ['a:text required', 'there is no "required" here'],
+  ['a:text default="x', 'there is no "default=\\"x" here'],
+  ['a:enum', 'as in enum(draft|paid)'],
+  ['a:enum()', 'as in enum(draft|paid)'],
+  ['a:enum(x|x)', 'write its values, each once'],
+  ['a:enum(a b)', 'of letters, digits, _ and -'],
+  ['a:jsonb[]', 'write jsonb'],
+  ['a:uuid[]->owners', 'a list cannot refer to rows'],
+  ['a:boolean unique', 'only text, varchar, integer, bigint, uuid, date and timestamptz can be'],
+  ['a:text[] unique', 'it cannot be unique'],
+  ['a:uuid->owners unique', 'a reference cannot be unique'],
+  ['a:jsonb index', 'lists cannot be filtered by it'],
+  ['a:text unique default=x', 'it cannot have a default'],
+  ['a:enum(x|y) default=z', '"z" cannot be its default; write one such as default=x.'],
+  ['a:integer default=2147483648', 'write one such as default=0.'],
+  ['a:date default=2026-02-30', 'write one such as default=2026-01-31.'],
+  ['a:numeric(2,1) default=10', 'write one such as default=1.1.'],
   ['Ärger:text', 'its name must begin with a letter'],
   ['9lives:text', 'its name must begin with a letter'],
   [`${'a'.repeat(41)}:text`, 'its name must begin with a letter'],

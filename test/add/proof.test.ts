@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { add, newService, runAll } from '../support/added-service.ts'
@@ -29,10 +29,32 @@ test('docs/generators.md: a piece is changed, and one of the team’s own is add
 
 test('what is added compiles, lints without a warning and passes its own tests', { timeout: 600_000 }, () => {
   expect(add(service, 'upload', 'price-list')).toMatchObject({ code: 0 })
-  expect(add(service, 'resource', 'owner', '--fields', 'name:text')).toMatchObject({ code: 0 })
-  const fields =
-    'title:text, price:numeric(10,2), paid:boolean, dueAt:timestamptz?, data:jsonb, ownerId:uuid->owners'
+  expect(add(service, 'resource', 'owner', '--fields', 'name:text unique')).toMatchObject({ code: 0 })
+  const fields = [
+    ...[
+      'title:text',
+      'code:varchar(8) unique',
+      'status:enum(draft|paid) index default=draft',
+      'paid:boolean',
+    ],
+    ...[
+      'tags:text[] default=[]',
+      'days:timestamptz[]?',
+      'kinds:enum(a|b-c)[]?',
+      'price:numeric(10,2) default=1.50',
+    ],
+    ...[
+      'note:text default="it\'s, new"',
+      'big:bigint default=9007199254740993',
+      'seenAt:timestamptz default=now',
+    ],
+    ...['dueAt:timestamptz? default=2026-01-31T12:00:00Z', 'data:jsonb', 'ownerId:uuid->owners'],
+  ].join(', ')
   expect(add(service, 'resource', 'bill', '--fields', fields)).toMatchObject({ code: 0 })
+  copyFileSync(
+    join(import.meta.dirname, '../support/bills.forms.test.txt'),
+    join(service, 'src/bills/bills.forms.test.ts'),
+  )
   expect(add(service, 'route', 'exchange-rate', '--method', 'POST', '--path', '/rates/:base')).toMatchObject({
     code: 0,
   })

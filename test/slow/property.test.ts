@@ -7,8 +7,9 @@ import { stampNames, type Noun } from '../../templates/service/generators/engine
 import { nounFrom } from '../../templates/service/generators/engine/nouns.ts'
 import { openPlan } from '../../templates/service/generators/engine/plan.ts'
 import { fieldsFrom } from '../../templates/service/generators/pieces/resource/fields.ts'
+import { rows } from '../../templates/service/generators/pieces/rows/piece.ts'
 import { resource } from '../../templates/service/generators/pieces/resource/piece.ts'
-import { stamp } from '../../templates/service/generators/engine/stamp.ts'
+import { stamp, stampMissing } from '../../templates/service/generators/engine/stamp.ts'
 import { wire } from '../../templates/service/generators/edit/wire.ts'
 import { writeChanges } from '../../templates/service/generators/engine/write.ts'
 import { temporaryServer, makeDatabase } from '../../templates/service/scripts/postgres/databases.ts'
@@ -61,6 +62,7 @@ async function addTo(
       return undefined
     const plan = openPlan(service)
     const list = listOf(random, parent)
+    await stampMissing(plan, rows)
     await stamp(plan, resource, noun, { fields: list })
     for (const wiring of resource.wirings) {
       const [call, from] = [stampNames(wiring.call, noun), stampNames(wiring.from, noun)]
@@ -134,6 +136,13 @@ async function roundTrip(
           fields.map(({ name }) => name),
           told,
         ).toContain(field.split('.')[1])
+      continue
+    }
+    if (created.status === 409) {
+      // Another row has the value already.
+      const { errors } = created.json as { errors: { field: string }[] }
+      const unique = fields.filter(({ option }) => option === ' unique').map(({ name }) => `body.${name}`)
+      for (const { field } of errors) expect(unique, told).toContain(field)
       continue
     }
     n++

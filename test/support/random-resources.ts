@@ -11,6 +11,8 @@ export interface RandomField {
   readonly name: string
   readonly type: RandomType
   readonly nullable: boolean
+  /** What is written behind the type: ` unique`, ` index`, or nothing. */
+  readonly option: string
 }
 
 /** A type of a field, and what clients may send for it. */
@@ -75,7 +77,7 @@ const texts = fc.oneof(
 
 const int64 = { min: -(2n ** 63n), max: 2n ** 63n - 1n }
 
-const types = fc.oneof(
+const plainTypes = fc.oneof(
   fc.constant<RandomType>({ written: 'text', values: texts }),
   fc.integer({ min: 1, max: 12 }).map((length) => ({ written: `varchar(${length})`, values: texts })),
   fc.constant<RandomType>({
@@ -112,14 +114,36 @@ const types = fc.oneof(
     ),
     same: (shown, sent) => Date.parse(String(shown)) === Date.parse(String(sent)),
   }),
+  fc.uniqueArray(fc.stringMatching(/^[a-z\d][\w-]{0,9}$/i), { minLength: 1, maxLength: 4 }).map((values) => ({
+    written: `enum(${values.join('|')})`,
+    values: fc.oneof(fc.constantFrom(...values), fc.constantFrom('', `${values[0] ?? ''}!`)),
+  })),
+)
+
+const types = fc.oneof(
+  { weight: 3, arbitrary: plainTypes },
+  plainTypes.map(({ written, values, same = isEqual }: RandomType): RandomType => ({
+    written: `${written}[]`,
+    values: fc.array(values, { maxLength: 4 }),
+    same: (shown: unknown, sent: unknown) =>
+      Array.isArray(shown) &&
+      Array.isArray(sent) &&
+      shown.length === sent.length &&
+      shown.every((one, index) => same(one, sent[index])),
+  })),
   fc.constant<RandomType>({
     written: 'jsonb',
-    values: fc.dictionary(
-      fc.oneof(texts, fc.constantFrom('__proto__', 'constructor', 'toString')),
+    values: fc.oneof(
+      fc.dictionary(
+        fc.oneof(texts, fc.constantFrom('__proto__', 'constructor', 'toString')),
+        fc.jsonValue(),
+        {
+          maxKeys: 5,
+        },
+      ),
       fc.jsonValue(),
-      {
-        maxKeys: 5,
-      },
+      texts,
+      fc.constantFrom('1', 'true', 'null', '[]'),
     ),
     // What JSON cannot say, -0, is not asked for.
     same: (shown, sent) => canonical(shown) === canonical(JSON.parse(JSON.stringify(sent))),
@@ -130,6 +154,7 @@ const fields = fc.record<RandomField>({
   name: words.filter((name) => name.length <= 30),
   type: types,
   nullable: fc.boolean(),
+  option: fc.constantFrom('', '', '', ' index', ' unique'),
 })
 
 /** As it is typed: not every one is taken. */
@@ -140,8 +165,21 @@ export const resources = fc.record<RandomResource>({
 
 /** What is written behind `--fields`, with a reference to `parent` where there is one. */
 export function listOf({ fields }: RandomResource, parent: Noun | undefined): string {
-  const list = fields.map(({ name, type, nullable }) => `${name}:${type.written}${nullable ? '?' : ''}`)
+  const list = fields.map(
+    ({ name, type, nullable, option }) =>
+      `${name}:${type.written}${nullable ? '?' : ''}${optionFor(type, option)}`,
+  )
   return [...list, ...(parent === undefined ? [] : [`parentRef:uuid->${parent.plural}`])].join(', ')
+}
+
+/** The option, if the type takes it. */
+function optionFor({ written }: RandomType, option: string): string {
+  if (/^jsonb|\[\]$/.test(written)) return ''
+  return option === ' unique' && /^(?:numeric|boolean|enum)/.test(written) ? '' : option
+}
+
+function isEqual(shown: unknown, sent: unknown): boolean {
+  return shown === sent
 }
 
 function numericOf(precision: number, scale: number): RandomType {

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs, parseEnv } from 'node:util'
+import { commandLine } from '../command-line.ts'
 import { renderPages } from './config-pages.ts'
 import { settings, type Setting } from './settings.ts'
 import { root } from '../dev/service-process.ts'
@@ -16,7 +17,7 @@ async function main(): Promise<number> {
     json: { type: 'boolean', default: false },
     write: { type: 'boolean', default: false },
   } as const
-  const { values } = parseArgs({ options: flags })
+  const { values } = parseArgs({ args: commandLine(), options: flags })
   if (values.write) {
     for (const [path, text] of Object.entries(await renderPages())) await writeFile(join(root, path), text)
     console.log('README.md, .env.example')

@@ -5,6 +5,7 @@ import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 import { addressOf } from '../../src/platform/database/answer.ts'
 import { makeDatabase, migrateDatabase, temporaryServer } from '../postgres/databases.ts'
+import { commandLine } from '../command-line.ts'
 import { printed, recorder, type Recorder } from './receipt.ts'
 import { startService, type ServiceProcess } from '../dev/service-process.ts'
 import { answer, findUploads, tryHangUp, tryUpload, type UploadResource } from './steps.ts'
@@ -80,7 +81,7 @@ async function listeningPort(service: ServiceProcess): Promise<number> {
   return Promise.race([listening, ended])
 }
 
-const { values } = parseArgs({ options: { json: { type: 'boolean', default: false } } })
+const { values } = parseArgs({ args: commandLine(), options: { json: { type: 'boolean', default: false } } })
 const record = recorder((step) => {
   if (!values.json) console.log(printed(step))
 })

@@ -4,6 +4,7 @@ import type { Piece } from '../../engine/piece.ts'
 export const upload: Piece = {
   name: 'upload',
   summary: 'files that clients upload, list, read and delete',
+  examples: ['invoice', 'foto --plural fotos'],
   takes: 'noun',
   folder: import.meta.dirname,
   wirings: [

@@ -1,0 +1,115 @@
+import { spawnSync } from 'node:child_process'
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { add, command, newService, treeOf } from '../support/added-service.ts'
+import { converse } from '../support/processes.ts'
+
+describe('npm run add explains itself', () => {
+  const service = newService
+
+  test('--list prints each piece on one line', () => {
+    const { code, out } = add(service(), '--list')
+    expect(code).toBe(0)
+    expect(out).toMatch(/^route {5}one endpoint /)
+    expect(out.trimEnd().split('\n')).toHaveLength(7)
+  })
+
+  test('<piece> --help explains its flags, with examples that work', () => {
+    const place = service()
+    const { code, out } = add(place, 'route', '--help')
+    expect(code).toBe(0)
+    expect(out).toContain('  --path    Its path, such as /reports/:id. Default: /<name>\n')
+    const examples = Array.from(out.matchAll(/^ {2}npm run add -- (.*)$/gm), ([, words = '']) => words)
+    expect(examples.length).toBeGreaterThan(1)
+    for (const words of examples) expect(add(place, ...words.split(' '), '--dry-run').code).toBe(0)
+  })
+})
+
+test('a leading --, which pnpm and Yarn pass on, is dropped', () => {
+  const service = newService()
+  expect(add(service, '--', 'route', 'status', '--yes')).toMatchObject({ code: 0, err: '' })
+  expect(treeOf(service).get('src/routes.ts')).toContain('...statusRoutes(platform)')
+  const config = spawnSync(process.execPath, ['--import', 'tsx', 'scripts/pages/config.ts', '--', '--json'], {
+    cwd: service,
+    encoding: 'utf8',
+  })
+  expect(JSON.parse(config.stdout)).toContainEqual(expect.objectContaining({ variable: 'PORT' }))
+})
+
+test('a flag that npm kept for itself, because -- is missing, is refused', () => {
+  const service = newService()
+  const { status, stderr } = spawnSync(process.execPath, [...command, 'resource', 'bill', 'a:text'], {
+    cwd: service,
+    encoding: 'utf8',
+    env: { ...process.env, npm_config_fields: 'true' },
+  })
+  expect(stderr).toBe('npm kept --fields for itself: write -- first, as in npm run add -- resource …\n')
+  expect(status).toBe(1)
+})
+
+describe('a piece that needs a package', () => {
+  /** A service whose package manager is pnpm, and a pnpm in `bin` that writes down how it is called. */
+  function serviceOfPnpm() {
+    const service = newService()
+    const bin = join(service, '.data/bin')
+    mkdirSync(bin, { recursive: true })
+    writeFileSync(
+      join(bin, 'pnpm'),
+      '#!/bin/sh\necho "$@" > "$(dirname "$0")/called"\nexit ${PNPM_FAILS:-0}\n',
+    )
+    chmodSync(join(bin, 'pnpm'), 0o755)
+    writeFileSync(join(service, 'pnpm-lock.yaml'), '')
+    const called = (): string => {
+      try {
+        return readFileSync(join(bin, 'called'), 'utf8').trim()
+      } catch {
+        return ''
+      }
+    }
+    return { service, path: `${bin}${delimiter}${process.env['PATH'] ?? ''}`, called }
+  }
+
+  function addStorage(
+    { service, path }: ReturnType<typeof serviceOfPnpm>,
+    flags: string[],
+    env: NodeJS.ProcessEnv = {},
+  ) {
+    return spawnSync(process.execPath, [...command, 'storage', 's3', ...flags], {
+      cwd: service,
+      encoding: 'utf8',
+      env: { ...process.env, PATH: path, ...env },
+    })
+  }
+
+  test('without a terminal it says how to install it', () => {
+    const made = serviceOfPnpm()
+    expect(addStorage(made, []).stdout).toContain('Next: pnpm install, pnpm test\n')
+    expect(made.called()).toBe('')
+  })
+
+  test('--install installs it with the package manager of the lock file', () => {
+    const made = serviceOfPnpm()
+    expect(addStorage(made, ['--install'])).toMatchObject({ status: 0 })
+    expect(made.called()).toBe('install')
+  })
+
+  test('an installation that fails is reported, and what was added stays', () => {
+    const made = serviceOfPnpm()
+    const { status, stderr } = addStorage(made, ['--install'], { PNPM_FAILS: '3' })
+    expect(stderr).toBe('The code is added, but pnpm install failed (exit code 3): run it again.\n')
+    expect(status).toBe(1)
+    expect(treeOf(made.service).get('package.json')).toContain('@aws-sdk/client-s3')
+  })
+
+  test.each([
+    ['y', 'install'],
+    ['n', ''],
+  ])('in a terminal it asks: %s', async (answer, called) => {
+    const made = serviceOfPnpm()
+    const line = `PATH=${made.path} ${process.execPath} ${command.join(' ')} storage s3`
+    const { code } = await converse(made.service, line, [[/Run pnpm install\?/, `${answer}\r`]])
+    expect(code).toBe(0)
+    expect(made.called()).toBe(called)
+  })
+})
