@@ -19,7 +19,8 @@ export async function copySkeleton(without: readonly string[] = []): Promise<str
   await mkdir(join(dir, 'node_modules'))
   for (const name of await readdir(modules)) {
     const isPackage = !name.startsWith('.') || name === '.bin'
-    if (isPackage && !without.includes(name)) await symlink(join(modules, name), join(dir, 'node_modules', name))
+    if (isPackage && !without.includes(name))
+      await symlink(join(modules, name), join(dir, 'node_modules', name))
   }
   return dir
 }

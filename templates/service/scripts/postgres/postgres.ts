@@ -2,21 +2,21 @@ import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { chown, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { createServer, type AddressInfo } from 'node:net'
+import { chown, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { freePort, keepPort, keptPort, urlOf } from './address.ts'
 import { homeFor, postgresPrograms, postgresUser, type Programs, type User } from './files.ts'
 import { endWithThisProcess } from './watchdog.ts'
 
 export interface PostgresOptions {
   /** The folder for its data. Made if absent. */
   readonly dir: string
-  /** 0, as by default: any free one. */
+  /** By default the port of the last start if `persistent` and still free, else any free one. */
   readonly port?: number
-  /** Keep the data for the next start, safe against a crash. Otherwise it is fast, and stop() removes `dir`. */
+  /** Keeps the data for the next start, safe against a crash. Otherwise it is fast, and stop() removes `dir`. */
   readonly persistent: boolean
 }
 
@@ -24,6 +24,8 @@ export interface PostgresOptions {
 export interface Postgres {
   /** Its database `postgres`, as its superuser. */
   readonly url: string
+  /** The port of the last start, if another program has taken it since. */
+  readonly lostPort?: number | undefined
   /** Disconnects all clients, shuts down and resolves when no process of it is left. May be called twice. */
   stop(): Promise<void>
 }
@@ -35,7 +37,7 @@ const inUseTimeoutMs = 5_000
 const portAttempts = 5
 const shownLines = 8
 
-/** Speed for data that nobody will miss. */
+/** Speed for data that is thrown away. */
 const forgetful = ['-c', 'fsync=off', '-c', 'synchronous_commit=off', '-c', 'full_page_writes=off']
 
 /**
@@ -54,11 +56,13 @@ export async function startPostgres({ dir, port = 0, persistent }: PostgresOptio
   try {
     const programs = await postgresPrograms(home, user)
     if (!existsSync(join(home, 'data'))) await createCluster(programs, home, user, persistent)
-    const server = await serve(programs, home, user, port, persistent)
-    const password = await readFile(join(home, 'password'), 'utf8')
+    const kept = persistent && port === 0 ? await keptPort(home) : undefined
+    const server = await serve(programs, home, user, persistent, { wanted: port, kept })
+    if (persistent) await keepPort(home, server.port)
     let stopped: Promise<void> | undefined
     return {
-      url: `postgres://postgres:${password}@127.0.0.1:${server.port}/postgres`,
+      url: await urlOf(home, server.port),
+      lostPort: server.port === kept ? undefined : kept,
       stop: () => (stopped ??= end(server.child).then(remove)),
     }
   } catch (error) {
@@ -100,11 +104,17 @@ async function createCluster(programs: Programs, home: string, user: User, sync:
   }
 }
 
-/** Postgres cannot be told "any free port": one that was free a moment ago is tried, and another if it is taken by now. */
-async function serve(programs: Programs, home: string, user: User, wanted: number, persistent: boolean) {
+/** Postgres cannot choose a free port itself. So this tries one that was free a moment ago, and another if it is taken by now. */
+async function serve(
+  programs: Programs,
+  home: string,
+  user: User,
+  persistent: boolean,
+  { wanted, kept }: { wanted: number; kept: number | undefined },
+) {
   const inUseUntil = performance.now() + inUseTimeoutMs
-  for (let attempt = 1; ; attempt++) {
-    const port = wanted === 0 ? await freePort() : wanted
+  for (let attempt = 1, port = wanted || kept; ; attempt++) {
+    port ||= await freePort(persistent)
     const args = ['-D', join(home, 'data'), '-p', String(port), '-c', 'listen_addresses=127.0.0.1']
     const settings = ['-c', 'unix_socket_directories=', '-c', 'max_connections=200', '-c', 'timezone=UTC']
     const child = spawn(programs.postgres, [...args, ...settings, ...(persistent ? [] : forgetful)], {
@@ -130,6 +140,7 @@ async function serve(programs: Programs, home: string, user: User, wanted: numbe
     if (wanted !== 0 || attempt === portAttempts || !said.includes('Address already in use')) {
       throw new Error(`PostgreSQL did not start on ${home}, port ${port}:\n${said}`)
     }
+    port = undefined
   }
 }
 
@@ -170,12 +181,4 @@ async function end(child: ChildProcess): Promise<void> {
     child.kill(signal)
     await ended.catch(() => undefined)
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }
