@@ -56,7 +56,7 @@ function requestLine(line: Line, colour: boolean): string {
     colour ? styleText(format, text, { validateStream: false }) : text
   const { method = '', path = '-', status = 0, durationMs, cause, refused, err } = line
   const parts = [
-    style('dim', line.time === undefined ? '' : new Date(line.time).toTimeString().slice(0, 8)),
+    `[${line.time === undefined ? '' : new Date(line.time).toTimeString().slice(0, 8)}]`,
     method.padEnd(6),
     path,
     style(colourOf(status), String(status)),
