@@ -1,10 +1,9 @@
 import { rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { addressOf as databaseAddress } from '../../src/platform/database/answer.ts'
 import { adviceOnMissing } from './packages.ts'
 import { addressOf, say, sayAddresses, showLog, type LogLine } from './screen.ts'
-import { root, startProgram, type Exit, type ServiceProcess } from './service-process.ts'
+import { devFile, startProgram, type Exit, type ServiceProcess } from './service-process.ts'
 
 /** Why the service is to be started again, or dev to end. */
 export interface Next {
@@ -12,9 +11,6 @@ export interface Next {
 }
 
 const piped = { stdout: 'pipe', stderr: 'pipe' } as const
-
-/** While the service runs under dev, this file says where: `npm run doctor` reads it. */
-export const devFile = join(root, '.data/dev.json')
 
 /**
  * Applies the missing migrations in a process of its own, which sees the schemas as they are now.
