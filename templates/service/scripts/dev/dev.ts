@@ -95,6 +95,8 @@ async function fingerprint(url: string): Promise<string> {
 }
 
 const stop = stopSignal()
+// The program that reads this output has ended, as `head` does.
+for (const output of [process.stdout, process.stderr]) output.on('error', () => process.emit('SIGINT'))
 try {
   await main(stop)
 } catch (error) {

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs, parseEnv, type ParseArgsConfig } from 'node:util'
+import { commandLine } from '../command-line.ts'
 import { root } from './service-process.ts'
 
 /** The variables of `.env`, if there is one. */
@@ -14,8 +15,7 @@ export function readEnvironment(): NodeJS.ProcessEnv {
   return { ...readEnvFile(), ...process.env }
 }
 
-/** The script's flags. A leading `--` is dropped: pnpm and Yarn pass it on. @throws TypeError for an unknown flag */
+/** The script's flags. @throws TypeError for an unknown flag */
 export function readFlags<T extends NonNullable<ParseArgsConfig['options']>>(options: T) {
-  const [first, ...rest] = process.argv.slice(2)
-  return parseArgs({ options, args: first === undefined || first === '--' ? rest : [first, ...rest] }).values
+  return parseArgs({ options, args: commandLine() }).values
 }
