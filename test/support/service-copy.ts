@@ -13,7 +13,7 @@ export async function copySkeleton(without: readonly string[] = []): Promise<str
   const dir = await realpath(await mkdtemp(join(tmpdir(), 'mainstem-copy-')))
   await cp(template, dir, {
     recursive: true,
-    filter: (path) => !/\/(node_modules|\.data|dist|test\/guarantees)$/.test(path),
+    filter: (path) => !/\/(node_modules|\.data|dist|test\/(guarantees|proofs))$/.test(path),
   })
   const modules = join(repository, 'node_modules')
   await mkdir(join(dir, 'node_modules'))

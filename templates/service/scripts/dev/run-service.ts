@@ -38,18 +38,18 @@ export async function serveUntil(
   options: { because: string | undefined; hasKeys: boolean },
 ): Promise<void> {
   const started = performance.now()
-  const service = startProgram(
-    'src/main.ts',
-    { ...env, LOG_FORMAT: 'json' },
-    { stdout: 'pipe', stderr: 'pipe' },
-  )
+  // Into a pipe it writes JSON anyway, and it must see a format that does not exist, to refuse it.
+  const format = env['LOG_FORMAT'] === 'pretty' ? 'json' : env['LOG_FORMAT']
+  const service = startProgram('src/main.ts', { ...env, LOG_FORMAT: format }, piped)
   let hint = ''
+  let written: Promise<void> | undefined
   const errors = show(service, env, (line) => {
     if (line.msg === 'listening') {
       const ms = Math.round(performance.now() - started)
       sayListening(line, env, { ...options, ms })
-      // Nothing depends on it, should it fail.
-      writeFile(devFile, JSON.stringify({ pid: process.pid, ...line })).catch(() => undefined)
+      // Only doctor misses it, should it fail.
+      const dev = { ...line, pid: process.pid }
+      written = writeFile(devFile, JSON.stringify(dev)).catch(() => undefined)
     }
     if (line.msg?.includes('EADDRINUSE')) hint = ' (npm run doctor says which program has the port)'
     return line.level === 'info' && saidByDev.has(line.msg ?? '')
@@ -60,6 +60,7 @@ export async function serveUntil(
       throw new Error(explain(errors(), `the service ended with ${describe(exit)}${hint}`))
   } finally {
     process.stderr.write(errors())
+    await written
     await rm(devFile, { force: true })
   }
 }
