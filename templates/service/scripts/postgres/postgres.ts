@@ -41,9 +41,9 @@ const shownLines = 8
 const forgetful = ['-c', 'fsync=off', '-c', 'synchronous_commit=off', '-c', 'full_page_writes=off']
 
 /**
- * Starts the PostgreSQL that npm installed, with a new cluster in `dir` unless one is there. It outlives neither stop()
- * nor this process. After a kill -9 it recovers at the next start.
- * @throws Error with Postgres's own last lines; Error of one sentence where npm has none that runs here
+ * Starts the PostgreSQL that npm installed, with a new cluster in `dir` unless `dir` has one. It ends with stop(), and with this
+ * process. After a kill -9 it recovers at the next start.
+ * @throws Error with Postgres's own last lines; Error of one sentence if npm has installed none that runs here
  */
 export async function startPostgres({ dir, port = 0, persistent }: PostgresOptions): Promise<Postgres> {
   const user = await postgresUser(join(dir, 'data'))
@@ -71,7 +71,7 @@ export async function startPostgres({ dir, port = 0, persistent }: PostgresOptio
   }
 }
 
-/** initdb into a folder of another name, which is renamed when complete: one that was interrupted is not taken for data. */
+/** Runs initdb in a folder of another name and renames it at the end: an interrupted run leaves nothing that looks complete. */
 async function createCluster(programs: Programs, home: string, user: User, sync: boolean): Promise<void> {
   const data = await mkdtemp(join(home, 'new-'))
   const password = join(home, 'password')
@@ -80,8 +80,8 @@ async function createCluster(programs: Programs, home: string, user: User, sync:
     await chown(data, user.uid, user.gid)
     await chown(password, user.uid, user.gid)
   }
-  // The same everywhere, whatever the machine's locale. A password, for other users of this machine reach the port, too;
-  // it is random, so one iteration of its hash is as good as 4096.
+  // The same locale on every machine. A password, since other users of this machine can reach the port; it is random, so one
+  // iteration of its hash is as good as 4096.
   const locale = ['--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8']
   const access = [
     '--username=postgres',
@@ -119,7 +119,7 @@ async function serve(
     const settings = ['-c', 'unix_socket_directories=', '-c', 'max_connections=200', '-c', 'timezone=UTC']
     const child = spawn(programs.postgres, [...args, ...settings, ...(persistent ? [] : forgetful)], {
       ...processOptions(user, home),
-      // Of a group of its own: Ctrl-C in the terminal ends the service first, then this.
+      // In a group of its own: after Ctrl-C in the terminal, the service ends before this does.
       detached: true,
       stdio: ['ignore', 'ignore', 'pipe'],
     })
@@ -127,7 +127,7 @@ async function serve(
     const said = await readiness(child)
     if (said === undefined) return { child, port }
     await end(child)
-    // Its lock file, or its shared memory: of a process that was killed a moment ago, either may still be on its way out.
+    // A server that was killed a moment ago may still hold its lock file or its shared memory.
     if (said.includes('already exists') || said.includes('still in use')) {
       if (performance.now() < inUseUntil) {
         await setTimeout(250)
@@ -148,7 +148,7 @@ function processOptions(user: User, cwd: string) {
   return { ...user, cwd, env: { ...process.env, LC_ALL: 'C' } }
 }
 
-/** Resolves when Postgres is ready, with undefined; or, when it ends or takes too long, with its last lines. */
+/** Resolves with undefined when Postgres is ready, or with its last lines when it ends or takes too long. */
 async function readiness(child: ChildProcess): Promise<string | undefined> {
   const lines: string[] = []
   const deadline = AbortSignal.timeout(startTimeoutMs)
@@ -156,7 +156,7 @@ async function readiness(child: ChildProcess): Promise<string | undefined> {
     lines.push(String(error)),
   )
   if (child.stderr === null) throw new Error('postgres must be spawned with a pipe for its log')
-  // Read to the end, also after it is ready: a full pipe would stop Postgres.
+  // Read to the end, even after Postgres is ready: a full pipe would stop it.
   const reader = createInterface({ input: child.stderr })
   const ready = new Promise<true>((resolve) => {
     reader.on('line', (line) => {
