@@ -21,7 +21,7 @@ export async function migrate(env: NodeJS.ProcessEnv, next: Promise<Next>): Prom
   const program = startProgram('src/migrate.ts', { ...env, LOG_LEVEL: 'info', LOG_FORMAT: 'json' }, piped)
   let reason: string | undefined
   const errors = show(program, env, ({ msg, level, applied }) => {
-    if (msg === 'migrated' && applied && applied.length > 0) say(`migrations applied: ${applied.join(', ')}`)
+    if (msg === 'migrated' && applied && applied.length > 0) say(`migrations applied: ${listed(applied)}`)
     if (level === 'fatal') reason = msg
     return msg === 'migrated' || level === 'fatal'
   })
@@ -29,6 +29,11 @@ export async function migrate(env: NodeJS.ProcessEnv, next: Promise<Next>): Prom
   if (exit === undefined) return false
   if (exit.code === 0) return true
   throw new Error(explain(errors(), reason ?? `src/migrate.ts ended with ${describe(exit)}`))
+}
+
+/** A library may bring many. */
+function listed(names: readonly string[]): string {
+  return names.length <= 3 ? names.join(', ') : `${names[0]} … ${names.at(-1)}, ${names.length} in all`
 }
 
 /** Runs the service until `next`. @throws Error if the service ends before */
