@@ -1,4 +1,4 @@
-import { settings } from '../../src/config.ts'
+import { settings } from '../pages/settings.ts'
 import { ignored } from '../../src/platform/telemetry/environment.ts'
 import { givenUrl } from '../postgres/built-in.ts'
 import { fine, wrong, type Finding } from './finding.ts'
