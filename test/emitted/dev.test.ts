@@ -1,13 +1,12 @@
-import { spawn, type ChildProcess } from 'node:child_process'
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { appendFile, cp, mkdtemp, readFile, realpath, rename, rm, symlink, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { appendFile, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { stripVTControlCharacters } from 'node:util'
 import { expect, test, vi, type TestContext } from 'vitest'
+import { copySkeleton, linkPackage, removeCopy } from '../support/service-copy.ts'
 
-const repository = join(import.meta.dirname, '../..')
-const template = join(repository, 'templates/service')
 const bounded = { timeout: 30_000, interval: 50 }
 
 interface Dev {
@@ -16,19 +15,25 @@ interface Dev {
   readonly lines: string[]
 }
 
-/** `npm run dev` without npm, in a copy of the skeleton, in a process group of its own as a terminal makes one. */
-async function startDev(t: TestContext): Promise<Dev> {
-  const dir = await realpath(await mkdtemp(join(tmpdir(), 'mainstem-dev-')))
-  for (const path of ['src', 'scripts', 'drizzle', 'package.json', 'tsconfig.json']) {
-    await cp(join(template, path), join(dir, path), { recursive: true })
-  }
-  await symlink(join(repository, 'node_modules'), join(dir, 'node_modules'))
-  const child = spawn(process.execPath, ['--import', 'tsx', 'scripts/dev/dev.ts'], {
-    cwd: dir,
-    env: { PATH: process.env['PATH'], PORT: '0', ADMIN_PORT: '0' },
-    detached: true,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
+const command = ['--import', 'tsx', 'scripts/dev/dev.ts']
+
+/**
+ * `npm run dev` without npm, in a copy of the skeleton, in a process group of its own as a terminal makes one.
+ * @param options.without packages that are not installed yet
+ * @param options.terminal runs it on a pseudo terminal, whose keys are `child.stdin`
+ */
+async function startDev(
+  t: TestContext,
+  options: { without?: string[]; terminal?: boolean; envFile?: string } = {},
+): Promise<Dev> {
+  const dir = await copySkeleton(options.without)
+  t.onTestFinished(() => removeCopy(dir))
+  if (options.envFile !== undefined) await writeFile(join(dir, '.env'), options.envFile)
+  const ports = options.envFile === undefined ? { PORT: '0', ADMIN_PORT: '0' } : {}
+  const env = { PATH: process.env['PATH'], TERM: 'xterm-256color', ...ports }
+  const child = options.terminal
+    ? spawn('script', ['-qec', `node ${command.join(' ')}`, '/dev/null'], { cwd: dir, env, detached: true })
+    : spawn(process.execPath, command, { cwd: dir, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
   const exited = once(child, 'exit')
   const lines: string[] = []
   for (const input of [child.stdout, child.stderr]) {
@@ -37,11 +42,12 @@ async function startDev(t: TestContext): Promise<Dev> {
   t.onTestFinished(async () => {
     child.kill('SIGTERM')
     await exited
-    // As root its data may lie behind a link.
-    await rm(await realpath(join(dir, '.data/postgres')), { recursive: true, force: true })
-    await rm(dir, { recursive: true, force: true })
   })
   return { dir, child, lines }
+}
+
+async function untilSaid(dev: Dev, text: string | RegExp): Promise<void> {
+  await vi.waitFor(() => expect(dev.lines.join('\n')).toMatch(text), bounded)
 }
 
 /** The process ids of the services that said that they listen, in order. */
@@ -100,15 +106,86 @@ test(
     await untilListening(dev, 2)
 
     await appendFile(routes, 'this is no TypeScript\n')
-    await vi.waitFor(
-      () => expect(dev.lines.join('\n')).toContain('exit code 1; waiting for a change'),
-      bounded,
-    )
+    await untilSaid(dev, 'exit code 1; waiting for a change')
+    expect(dev.lines.join('\n')).toContain('ERROR: Expected ";" but found "is"')
 
     // As an editor saves: a new file takes the place of the old one.
     await writeFile(`${routes}~`, text)
     await rename(`${routes}~`, routes)
     await untilListening(dev, 3)
     expect(services(dev).filter(isRunning)).toHaveLength(1)
+  },
+)
+
+test(
+  '.env is read at each start, and a change of it starts the service anew',
+  { timeout: 90_000 },
+  async (t) => {
+    const dev = await startDev(t, { envFile: 'PORT=0\nADMIN_PORT=0\n' })
+    await untilListening(dev, 1)
+
+    await writeFile(join(dev.dir, '.env'), 'PORT=eighty\nADMIN_PORT=0\n')
+    await untilSaid(dev, "not 'eighty'")
+    await untilSaid(dev, 'exit code 1; waiting for a change')
+
+    await writeFile(join(dev.dir, '.env'), 'PORT=0\nADMIN_PORT=0\nLOG_LEVEL=debug\n')
+    await untilListening(dev, 2)
+    expect(dev.lines.join('\n')).toContain('"level":"debug"')
+  },
+)
+
+test(
+  'after `add job` it waits for the install, then applies the migrations and goes on',
+  { timeout: 120_000 },
+  async (t) => {
+    const dev = await startDev(t, { without: ['graphile-worker'] })
+    await untilListening(dev, 1)
+
+    const add = ['--import', 'tsx', 'generators/engine/add.ts', 'job', 'send-invoice', '--yes']
+    const added = spawnSync(process.execPath, add, { cwd: dev.dir, encoding: 'utf8' })
+    expect(added.status, added.stdout + added.stderr).toBe(0)
+    await untilSaid(
+      dev,
+      /graphile-worker is not installed, and src\/\S+\.ts imports it: waiting for npm install/,
+    )
+    expect(services(dev)).toHaveLength(1)
+    expect(dev.lines.join('\n')).not.toContain('at packageResolve')
+
+    await linkPackage(dev.dir, 'graphile-worker')
+    await untilListening(dev, 2)
+    expect(dev.lines.join('\n')).toMatch(/migrations applied: .*graphile/)
+  },
+)
+
+test(
+  'in a terminal it shows addresses and a line for each request, and obeys its keys',
+  { timeout: 120_000 },
+  async (t) => {
+    // The requests of the docs are logged at debug.
+    const dev = await startDev(t, { terminal: true, envFile: 'PORT=0\nADMIN_PORT=0\nLOG_LEVEL=debug\n' })
+    await untilSaid(dev, /r restart +c clear +q quit/)
+    const screen = (): string => dev.lines.join('\n')
+    const addressOf = (name: string): string => {
+      const plain = stripVTControlCharacters(screen())
+      return new RegExp(`^ +${name} +(http\\S+)`, 'm').exec(plain)?.[1] ?? ''
+    }
+    const service = addressOf('service')
+    expect((await fetch(addressOf('docs'))).status).toBe(200)
+    expect((await fetch(addressOf('contexts'))).status).toBe(200)
+    await fetch(`${service}/nowhere`)
+    await untilSaid(dev, '/nowhere \u001b[33m404')
+    expect(screen()).toContain('/docs \u001b[32m200')
+    expect(stripVTControlCharacters(screen())).toMatch(/^\[[\d:]{8}\] GET +\/docs 200 \d+\.\d ms$/m)
+    expect(screen()).not.toContain('"msg"')
+
+    dev.child.stdin?.write('cr')
+    await untilSaid(dev, /restarted in \d+ ms \(r\)/)
+    expect(screen()).toContain('\u001b[2J')
+
+    const server = await serverPid(dev)
+    dev.child.stdin?.write('q')
+    expect(await once(dev.child, 'exit')).toEqual([0, null])
+    expect(isRunning(server)).toBe(false)
+    await expect(fetch(service)).rejects.toThrow('fetch failed')
   },
 )

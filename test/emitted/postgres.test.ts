@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -64,6 +65,25 @@ test('what is kept is there after a stop, and after a kill -9', async (t) => {
 
   const third = await start(t, dir, true)
   expect(await query(third.url, 'select * from kept')).toEqual([{ what: 'here' }])
+})
+
+test('the port is kept for the next start; if it is taken, another is used and the lost one named', async (t) => {
+  const dir = await folder(t)
+  const first = await start(t, dir, true)
+  await first.stop()
+  const second = await start(t, dir, true)
+  expect(second.url).toBe(first.url)
+  expect(second.lostPort).toBeUndefined()
+  await second.stop()
+
+  const port = Number(new URL(first.url).port)
+  const other = createServer().listen(port, '127.0.0.1')
+  t.onTestFinished(() => void other.close())
+  await once(other, 'listening')
+  const third = await start(t, dir, true)
+  expect(third.url).not.toBe(first.url)
+  expect(third.lostPort).toBe(port)
+  expect(await query(third.url, 'select 1 as one')).toEqual([{ one: 1 }])
 })
 
 test('a second server on the same data is refused with a sentence', { timeout: 30_000 }, async (t) => {

@@ -69,6 +69,11 @@ export const Environment = z.object({
     .meta({ allowed: logLevels.join(', ') })
     .default('info')
     .describe('least severe level that is logged'),
+  LOG_FORMAT: z
+    .enum(['json', 'pretty'], { error: 'must be json or pretty' })
+    .meta({ allowed: 'json or pretty' })
+    .optional()
+    .describe('by default pretty in a terminal, if pino-pretty is installed, else json'),
 })
 
 /** The service's configuration. Names ending in Ms are milliseconds, in Bytes bytes. Port 0 picks a free one. */

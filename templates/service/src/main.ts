@@ -69,7 +69,7 @@ async function run(root: Lifetime, log: ProcessLog): Promise<boolean> {
 }
 
 const root = background()
-const log = createLog({ level: process.env['LOG_LEVEL'], service })
+const log = createLog({ level: process.env['LOG_LEVEL'], format: process.env['LOG_FORMAT'], service })
 if (!(await run(root, log))) process.exitCode = 1
 // Node, unlike Go, does not end when main does: a connection that hangs would keep it alive.
 process.exit()

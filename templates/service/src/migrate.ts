@@ -59,4 +59,5 @@ async function run(root: Lifetime, log: ProcessLog): Promise<number> {
   return code
 }
 
-process.exit(await run(background(), createLog({ level: process.env['LOG_LEVEL'], service: 'migrate' })))
+const { LOG_LEVEL: level, LOG_FORMAT: format } = process.env
+process.exit(await run(background(), createLog({ level, format, service: 'migrate' })))

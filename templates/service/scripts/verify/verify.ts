@@ -11,8 +11,8 @@ import { startService, type ServiceProcess } from '../dev/service-process.ts'
 import { answer, findUploads, tryHangUp, tryUpload, type UploadResource } from './steps.ts'
 
 /**
- * `npm run verify [-- --json]`: starts this service on a PostgreSQL of its own, uploads, hangs up on a waiting query,
- * stops it, and says what it saw and how long each took. Exit 1 if anything was not as promised. Leaves nothing.
+ * `npm run verify [-- --json]`: starts this service on a PostgreSQL of its own, uploads, hangs up on a waiting query and stops
+ * the service. Prints what it saw and how long each step took. Exit 1 if a step failed. Leaves nothing behind.
  */
 async function verify(record: Recorder): Promise<void> {
   const opened: (() => Promise<unknown>)[] = []
@@ -61,7 +61,7 @@ async function verify(record: Recorder): Promise<void> {
 
 const notApplicable = 'not applicable: this service takes no uploads'
 
-/** The port that the log line `listening` carries. @throws Error with the log, if the service ends without one */
+/** The port in the log line `listening`. @throws Error with the log if the service ends before it listens */
 async function listeningPort(service: ServiceProcess): Promise<number> {
   const said: string[] = []
   const listening = new Promise<number>((resolve) => {

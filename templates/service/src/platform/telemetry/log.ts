@@ -1,6 +1,7 @@
 import pino from 'pino'
 import type { Context } from '../../context/context.ts'
 import { requestOf } from '../request.ts'
+import { openPretty } from './pretty.ts'
 import { traceOf } from './span.ts'
 import { Stdout } from './stdout.ts'
 
@@ -24,11 +25,19 @@ export interface ProcessLog extends Log, Pick<Stdout, 'flush' | 'dropped'> {}
  * many once it takes lines again.
  * @param options.level the least severe level that is written; `info` if it is undefined or no level: the configuration
  * complains of that when it is read, and needs a log to do so
+ * @param options.format `json` or `pretty`; for any other value, `pretty` if stdout is a terminal. Without pino-pretty, which
+ * production does not install, it is always `json`
  */
-export function createLog(options: { level: string | undefined; service: string }): ProcessLog {
+export function createLog(options: {
+  level: string | undefined
+  format?: string | undefined
+  service: string
+}): ProcessLog {
+  const { isTTY } = process.stdout
   const stdout = new Stdout((lines) =>
     logger.error({ dropped: lines }, `${lines} lines of the log were dropped: stdout did not take them`),
   )
+  const prettify = isPretty(options.format) ? openPretty(isTTY && process.stdout.hasColors()) : undefined
   const logger = pino(
     {
       level: isLevel(options.level) ? options.level : 'info',
@@ -36,7 +45,7 @@ export function createLog(options: { level: string | undefined; service: string 
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    stdout,
+    prettify === undefined ? stdout : { write: (line) => stdout.write(prettify(line)) },
   )
   const write =
     (level: keyof Log) =>
@@ -54,6 +63,10 @@ export function createLog(options: { level: string | undefined; service: string 
       return stdout.dropped
     },
   }
+}
+
+function isPretty(format: string | undefined): boolean {
+  return format === 'pretty' || (format !== 'json' && process.stdout.isTTY)
 }
 
 function isLevel(level: string | undefined): level is string {

@@ -1,0 +1,172 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { createServer, type AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { startPostgres } from '../../templates/service/scripts/postgres/postgres.ts'
+import { copySkeleton, linkPackage, removeCopy } from '../support/service-copy.ts'
+
+let dir = ''
+beforeAll(async () => {
+  dir = await copySkeleton()
+  const manifest = JSON.parse(await readFile(join(dir, 'package.json'), 'utf8')) as object
+  await writeFile(join(dir, 'package-lock.json'), JSON.stringify({ packages: { '': manifest } }))
+  await writeFile(join(dir, '.mainstem.json'), JSON.stringify({ version: '1.2.3' }))
+})
+afterAll(() => removeCopy(dir))
+
+interface Finding {
+  readonly check: string
+  readonly ok: boolean
+  readonly seen: string
+  readonly fix?: string
+}
+
+/** @param imports modules that Node loads first */
+async function doctor(args: string[], env: Record<string, string> = {}, imports: string[] = []) {
+  const loaded = imports.flatMap((module) => ['--import', module])
+  const child = spawn(process.execPath, [...loaded, 'scripts/doctor/doctor.js', ...args], {
+    cwd: dir,
+    env: { PATH: process.env['PATH'], PORT: '0', ADMIN_PORT: '0', ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  let text = ''
+  child.stdout.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
+  const [code] = (await once(child, 'close')) as [number | null]
+  const findings = args.includes('--json') ? (JSON.parse(text) as Finding[]) : []
+  return { code, text, wrong: findings.filter(({ ok }) => !ok), findings }
+}
+
+async function listen(t: { onTestFinished(fn: () => void): unknown }): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  t.onTestFinished(() => void server.close())
+  await once(server, 'listening')
+  return (server.address() as AddressInfo).port
+}
+
+test('it passes where nothing is wrong, and starts nothing', { timeout: 30_000 }, async () => {
+  const { code, text } = await doctor([])
+  expect(code, text).toBe(0)
+  expect(text).toMatch(/^✓ node +v[\d.]+, package.json wants >=20\.19$/m)
+  expect(text).toMatch(/^✓ manager +npm [\d.]+, package-lock\.json$/m)
+  expect(text).toMatch(/^✓ template +create-mainstem 1\.2\.3$/m)
+  expect(text).toMatch(
+    /^✓ database +the built-in PostgreSQL does not run now; npm run dev starts and migrates it$/m,
+  )
+  expect(text).not.toContain('✗')
+})
+
+test('each fault of the surroundings is named, with what to do: exit 1', { timeout: 30_000 }, async (t) => {
+  const taken = await listen(t)
+  const { code, wrong } = await doctor(['--', '--json'], {
+    PORT: String(taken),
+    DATABASE_URL: 'postgres://service:hidden@127.0.0.1:1/app',
+    OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1',
+    OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `http://127.0.0.1:${taken}`,
+    UPLOAD_DIR: 'package.json/uploads',
+  })
+  expect(code).toBe(1)
+  expect(wrong).toEqual([
+    {
+      check: `port ${taken}`,
+      ok: false,
+      seen: expect.stringMatching(new RegExp(`^taken by .+ \\(pid ${process.pid}\\)$`)) as string,
+      fix: 'stop that program, or set PORT in .env',
+    },
+    {
+      check: 'database',
+      ok: false,
+      seen: 'PostgreSQL on 127.0.0.1:1/app: connect ECONNREFUSED 127.0.0.1:1',
+      fix: expect.stringContaining('start the database') as string,
+    },
+    {
+      check: 'telemetry',
+      ok: false,
+      seen: 'http://127.0.0.1:1 cannot be reached: ECONNREFUSED',
+      fix: 'start the collector, or correct OTEL_EXPORTER_OTLP_ENDPOINT',
+    },
+    {
+      check: 'uploads',
+      ok: false,
+      seen: `${join(dir, 'package.json')} is not a folder`,
+      fix: 'correct UPLOAD_DIR, or the rights of that folder',
+    },
+  ])
+})
+
+test('variables of .env that are bad or that nothing reads are named', { timeout: 30_000 }, async (t) => {
+  const lines = ['LOG_LEVEL=loud', 'DATABSE_URL=postgres://db/app', 'OWN=1', 'OTEL_SERVICE_NAME=x']
+  await writeFile(join(dir, '.env'), lines.join('\n'))
+  t.onTestFinished(() => rm(join(dir, '.env')))
+  const { wrong } = await doctor(['--json'])
+  expect(wrong.map(({ seen, fix }) => [seen, fix])).toEqual([
+    [expect.stringMatching(/^LOG_LEVEL must be one of .*, not 'loud'$/), 'correct LOG_LEVEL in .env'],
+    ['nothing reads DATABSE_URL of .env', 'rename it to DATABASE_URL'],
+    ['nothing reads OWN of .env', 'remove it, or declare it in src/config.ts'],
+  ])
+})
+
+test('packages out of step with package.json and the lock file are named', { timeout: 30_000 }, async (t) => {
+  const path = join(dir, 'package.json')
+  const text = await readFile(path, 'utf8')
+  t.onTestFinished(() => writeFile(path, text))
+  await writeFile(path, text.replace(/"hono": "[^"]+"/, '"hono": "^99.0.0"'))
+  await rm(join(dir, 'node_modules/uuid'))
+  t.onTestFinished(() => linkPackage(dir, 'uuid'))
+  await writeFile(join(dir, 'yarn.lock'), '')
+  t.onTestFinished(() => rm(join(dir, 'yarn.lock')))
+
+  const { wrong } = await doctor(['--json'])
+  expect(wrong).toEqual([
+    expect.objectContaining({ check: 'manager', seen: expect.stringContaining('yarn.lock') as string }),
+    {
+      check: 'installed',
+      ok: false,
+      seen: 'hono ^99.0.0 is not in package-lock.json yet, and 1 more',
+      fix: 'run npm install',
+    },
+  ])
+})
+
+test('before the first install it says what to do', { timeout: 30_000 }, async (t) => {
+  await rm(join(dir, 'node_modules/tsx'))
+  t.onTestFinished(() => linkPackage(dir, 'tsx'))
+  const { code, text } = await doctor([])
+  expect(code).toBe(1)
+  expect(text).toContain("✗ installed   Cannot find package 'tsx'\n              → run npm install")
+})
+
+test('missing migrations and a clock that is wrong are named', { timeout: 60_000 }, async (t) => {
+  const postgres = await startPostgres({ dir: join(dir, '.data/postgres'), persistent: true })
+  t.onTestFinished(() => postgres.stop())
+  const healthy = await doctor(['--json'])
+  expect(healthy.code, healthy.text).toBe(0)
+  expect(healthy.findings.map(({ check }) => check)).toEqual(
+    expect.arrayContaining(['database', 'migrations', 'clock']),
+  )
+
+  const journal = join(dir, 'drizzle/meta/_journal.json')
+  const before = await readFile(journal, 'utf8')
+  t.onTestFinished(() => writeFile(journal, before))
+  await mkdir(join(dir, 'drizzle'), { recursive: true })
+  await writeFile(join(dir, 'drizzle/0000_things.sql'), 'create table things (id int)')
+  const entries = [{ idx: 0, version: '7', when: 1_750_000_000_000, tag: '0000_things', breakpoints: true }]
+  await writeFile(journal, JSON.stringify({ version: '7', dialect: 'postgresql', entries }))
+  const hourAhead = 'data:text/javascript,const now = Date.now; Date.now = () => now() + 3_600_000'
+  const { wrong } = await doctor(['--json'], {}, [hourAhead])
+  expect(wrong).toEqual([
+    {
+      check: 'migrations',
+      ok: false,
+      seen: 'the database lacks migrations (0000_things)',
+      fix: expect.stringContaining('run `npm run db:migrate`') as string,
+    },
+    {
+      check: 'clock',
+      ok: false,
+      seen: expect.stringMatching(/differ by 3[56]\d{5} ms$/) as string,
+      fix: expect.stringContaining('synchronize') as string,
+    },
+  ])
+})
