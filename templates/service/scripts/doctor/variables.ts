@@ -1,5 +1,5 @@
 import { settings } from '../pages/settings.ts'
-import { ignored } from '../../src/platform/telemetry/environment.ts'
+import { badVariables } from '../../src/platform/telemetry/environment.ts'
 import { givenUrl } from '../postgres/built-in.ts'
 import { fine, wrong, type Finding } from './finding.ts'
 
@@ -24,7 +24,7 @@ export function checkVariables(
         ? []
         : [wrong('environment', problem, `correct ${name} in ${placeOf(name, file)}`)],
     ),
-    ...ignored(env).map((fault) => wrong('environment', fault, 'correct it')),
+    ...badVariables(env).map((fault) => wrong('environment', fault, 'correct it')),
     ...Object.keys(file).flatMap((name) => {
       if (names.has(name) || readElsewhere.test(name)) return []
       const similar = [...names].find((one) => isSimilar(one, name))

@@ -37,19 +37,22 @@ export function endpointVariable(env: Environment, signal: 'TRACES' | 'METRICS')
 }
 
 /**
- * What the environment asks for and the SDKs, or we, ignore without a word, as one sentence; undefined if there is nothing of
- * the kind. Values of headers are not shown: they hold keys. What the SDK itself complains of (sampler, BSP, timeouts) is
+ * What the environment asks for and the SDKs, or we, ignore silently, as one sentence; undefined if nothing is ignored. Values of headers are not shown: they hold keys. What the SDK itself complains of (sampler, BSP, timeouts) is
  * left to it.
  * @param tracing whether the SDK made a tracer of what the environment says
  */
 export function ignored(plan: TelemetryPlan, env: Environment, tracing: boolean): string | undefined {
   const lost = plan.traces && !tracing ? ['OTEL_TRACES_EXPORTER: no traces will be exported'] : []
-  const dropped = Object.entries(faults).flatMap(([name, faultOf]) => {
+  return [...lost, ...badVariables(env)].join('; ') || undefined
+}
+
+/** A sentence for each variable of which the SDKs, or we, ignore the whole value or a part. */
+export function badVariables(env: Environment): string[] {
+  return Object.entries(faults).flatMap(([name, faultOf]) => {
     const value = env[name]?.trim() ?? ''
     const fault = value === '' ? undefined : faultOf(value)
     return fault === undefined ? [] : [`${name}: ${fault}`]
   })
-  return [...lost, ...dropped].join('; ') || undefined
 }
 
 /** What is wrong with a value, and what becomes of it; undefined if nothing is wrong. */
