@@ -1,7 +1,7 @@
 /**
- * What was thrown, as an Error: an Error is returned as it came, anything else becomes the `cause` of a new one. Never
- * throws, whereas `String()` does for an object without a prototype.
- * @param fallback the message for an object or a function, whose text says nothing
+ * Returns `thrown` if it is an Error, else a new Error with `thrown` as its `cause`. Never throws, as `String()` would for
+ * an object without a prototype.
+ * @param fallback the message if `thrown` is an object or a function
  */
 export function errorOf(thrown: unknown, fallback = 'a value that is no Error was thrown'): Error {
   if (thrown instanceof Error) return thrown
