@@ -150,14 +150,6 @@ export const equivalents: readonly Equivalent[] = [
     now: 'withoutCancel(ctx)',
     reason: 'what is waited for are modules on the disk, whose import nothing from outside can hold up',
   },
-  {
-    file: 'src/platform/uploads/body.ts',
-    line: "const stop = afterFunc(ctx, () => settle(cause(ctx) ?? new Error('pourBody: ctx ended without a cause')))",
-    was: 'ctx',
-    now: 'strangerContext()',
-    reason:
-      'readParts, beside it in its group, is told first, and the first failure is what the group rejects with',
-  },
 ]
 
 /** The entry for `mutant`, a change in the line of text `line`; undefined if it has none. */

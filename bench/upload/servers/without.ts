@@ -1,4 +1,4 @@
-// Takes the hash, or what makes it durable, out of the service's storage.ts, to see what each of them costs. The service itself
+// Takes the hash, or what makes it durable, out of the service's directory.ts, to see what each of them costs. The service itself
 // has no switch for either: BENCH_WITHOUT=hash, or hash,sync.
 import { register } from 'node:module'
 
@@ -12,7 +12,7 @@ register(
   `data:text/javascript,${encodeURIComponent(`
     const replaced = ${JSON.stringify(replaced)}
     export async function resolve(specifier, context, next) {
-      const other = context.parentURL?.split('?')[0].endsWith('/src/platform/storage/storage.ts') ? replaced[specifier] : undefined
+      const other = context.parentURL?.split('?')[0].endsWith('/src/platform/storage/directory.ts') ? replaced[specifier] : undefined
       return other === undefined ? next(specifier, context) : { ...(await next(other, context)), shortCircuit: true }
     }`)}`,
 )

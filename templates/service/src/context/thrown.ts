@@ -1,9 +1,9 @@
 import { types } from 'node:util'
 
 /**
- * Returns what was thrown as an Error: an Error as it came, anything else as the `cause` of a new one. It never throws,
- * whereas a getter or a Proxy may throw whenever it is read: such a value is dropped, since the log would read it too.
- * @param fallback the message for an object or a function, whose text says nothing
+ * Returns `thrown` if it is an Error, else a new Error with `thrown` as its `cause`. Never throws, although a getter or a Proxy may
+ * throw whenever it is read: such a value is dropped, since the log would read it too.
+ * @param fallback the message if `thrown` is an object or a function
  */
 export function errorOf(thrown: unknown, fallback = 'a value that is no Error was thrown'): Error {
   if (isPrimitive(thrown)) return new Error(String(thrown), { cause: thrown })

@@ -68,13 +68,11 @@ test('/debug/contexts counts and shows every context that has not ended', async 
       name: expect.any(String) as string,
       ageMs: expect.any(Number) as number,
       deadline: null,
-      cause: null,
       children: [
         {
           name: 'GET /slow',
           ageMs: expect.any(Number) as number,
           deadline: request.deadline,
-          cause: null,
           children: [expect.objectContaining({ deadline: statement.deadline, children: [] })],
         },
       ],

@@ -12,13 +12,13 @@ import {
 } from '../../../support/storage-contract.ts'
 import { withCancel, type Context } from '../../../../src/context/context.ts'
 import { testContext } from '../../../../src/context/test-context.ts'
-import { openStorage } from '../../../../src/platform/storage/storage.ts'
+import { openDirectory } from '../../../../src/platform/storage/directory.ts'
 
 async function setUp(ctx: Context, t: TestContext): Promise<StorageUnderTest & { directory: string }> {
   const parent = await mkdtemp(join(tmpdir(), 'storage-'))
   t.onTestFinished(() => rm(parent, { recursive: true, force: true }))
   const directory = join(parent, 'made', 'on', 'opening')
-  const storage = await openStorage(ctx, directory)
+  const storage = await openDirectory(ctx, directory)
   const names = async (underWay: boolean): Promise<string[]> =>
     (await readdir(directory)).filter((name) => name.endsWith('.part') === underWay).sort()
   return {
@@ -101,7 +101,7 @@ test('a directory that cannot be used is told in one sentence', async (t) => {
   const { storage, directory } = await setUp(ctx, t)
   await storage.put(ctx, first, Readable.from(['x']))
   const notOne = join(directory, first)
-  await expect(openStorage(ctx, notOne)).rejects.toThrow(
+  await expect(openDirectory(ctx, notOne)).rejects.toThrow(
     `the upload directory ${notOne} (UPLOAD_DIR) cannot be used: `,
   )
 })
@@ -112,5 +112,5 @@ test('a directory is not opened under an ended ctx, which tells why', async (t) 
   const over = withCancel(ctx)
   const why = new Error('over')
   over.cancel(why)
-  await expect(openStorage(over, directory)).rejects.toBe(why)
+  await expect(openDirectory(over, directory)).rejects.toBe(why)
 })

@@ -12,7 +12,7 @@ import { withCancel } from '../../../../src/context/context.ts'
 import { testContext } from '../../../../src/context/test-context.ts'
 import { ClientDisconnected } from '../../../../src/platform/causes.ts'
 import { httpMetrics, observePool } from '../../../../src/platform/telemetry/metrics.ts'
-import { openStorage } from '../../../../src/platform/storage/storage.ts'
+import { openDirectory } from '../../../../src/platform/storage/directory.ts'
 import { startTelemetry } from '../../../../src/platform/telemetry/telemetry.ts'
 
 /** Starts telemetry that exports nothing. @returns what reads its metrics as Prometheus does */
@@ -122,7 +122,7 @@ test('a content whose context ends before it has arrived is counted, one that is
   const ctx = withCancel(testContext(t))
   const directory = await mkdtemp(join(tmpdir(), 'storage-'))
   t.onTestFinished(() => rm(directory, { recursive: true, force: true }))
-  const storage = await openStorage(ctx, directory)
+  const storage = await openDirectory(ctx, directory)
   await storage.put(ctx, 'stored', Readable.from(['one']))
   const putting = storage.put(ctx, 'cancelled', new Readable({ read: () => undefined }))
 

@@ -8,11 +8,8 @@ import { buffer } from 'node:stream/consumers'
 import { expect, test, type TestContext } from 'vitest'
 import { withCancel, type CancelContext, type Context } from '../../../../src/context/context.ts'
 import { testContext } from '../../../../src/context/test-context.ts'
-import {
-  readFiles,
-  type IncomingFile,
-  type UploadLimits,
-} from '../../../../src/platform/uploads/multipart.ts'
+import type { IncomingFile, UploadLimits } from '../../../../src/platform/uploads/files.ts'
+import { readFiles } from '../../../../src/platform/uploads/multipart.ts'
 import { Problem } from '../../../../src/platform/problem.ts'
 
 const roomy: UploadLimits = {

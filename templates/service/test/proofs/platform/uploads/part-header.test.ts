@@ -102,9 +102,9 @@ test.each([`filename*=UTF-8''%FF`, `filename*=iso-8859-1''%E9`, 'filename*=x'])(
   },
 )
 
-test('a name that is no UTF-8 is refused', () => {
+test('a name that is not in UTF-8 is refused', () => {
   const disposition = 'form-data; name="f"; filename="na\xefve"'
-  expect(() => parsePartHeader({ 'content-disposition': [disposition] })).toThrow('no UTF-8')
+  expect(() => parsePartHeader({ 'content-disposition': [disposition] })).toThrow('not in UTF-8')
 })
 
 test('whatever is sent as a type can be sent back in a header', () => {

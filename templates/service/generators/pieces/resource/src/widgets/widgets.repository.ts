@@ -8,7 +8,7 @@ import { constraintProblem, equalTo } from '../platform/database/rows.ts'
 import type { WidgetFields, WidgetFilter } from './widgets.api.ts'
 import { widgets, type WidgetRow } from './widgets.schema.ts'
 
-/** At most `limit` widgets that are as `filter` says, newest first, from behind the id `after` on. */
+/** Lists at most `limit` widgets that match `filter`, newest first, beginning after the id `after`. */
 export function listWidgets(
   ctx: Context,
   db: Database,
@@ -33,7 +33,7 @@ export async function findWidget(ctx: Context, db: Database, id: string): Promis
   return widget
 }
 
-/** @throws Problem 400 that names a field which refers to what is not there, 409 for a value that another widget has */
+/** @throws Problem 400 that names a field which refers to a missing row, 409 for a value that another widget has */
 export async function insertWidget(ctx: Context, db: Database, fields: WidgetFields): Promise<WidgetRow> {
   const [widget] = await db
     .run(ctx, (q) =>
@@ -48,8 +48,8 @@ export async function insertWidget(ctx: Context, db: Database, fields: WidgetFie
 }
 
 /**
- * Puts `fields` in the place of those that are there, if the widget has one of `versions`.
- * @throws Problem 400 that names a field which refers to what is not there, 404, 409 for a value that another widget has, 412
+ * Replaces the fields of the widget by `fields`, if it has one of `versions`.
+ * @throws Problem 400 that names a field which refers to a missing row, 404, 409 for a value that another widget has, 412
  */
 export async function updateWidget(
   ctx: Context,
@@ -67,7 +67,7 @@ export async function updateWidget(
 
 /**
  * Deletes the widget, if it has one of `versions`.
- * @throws Problem 404, 409 where something else refers to it, 412
+ * @throws Problem 404, 409 if another row refers to it, 412
  */
 export async function deleteWidget(
   ctx: Context,
@@ -89,7 +89,7 @@ function hasVersion(id: string, { only, except }: Versions) {
   )
 }
 
-/** Why a change found no row: it is not there, or it is another version by now. */
+/** Says why a change found no row: there is none, or it has another version by now. */
 async function refuse(ctx: Context, db: Database, id: string): Promise<never> {
   const { version } = await findWidget(ctx, db, id)
   throw preconditionFailed(
