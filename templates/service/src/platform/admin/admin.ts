@@ -104,7 +104,7 @@ function answer(
   }
 }
 
-/** Why a request is not answered; undefined if it is. */
+/** Returns why a request is refused; undefined if it is not. */
 function problemOf(
   { headers, method }: IncomingMessage,
   path: string,
@@ -132,7 +132,7 @@ function logRefusal(root: Lifetime, log: Log, info: RequestInfo, { status, messa
   })
 }
 
-/** A listener on loopback answers to loopback's names only: else any web page could read it through a DNS name of its own. */
+/** A listener on loopback accepts loopback's names only: otherwise any web page could read it through a DNS name of its own. */
 function isOwnName(given: string | undefined, host: string): boolean {
   const loopback = /^(127(\.\d+){3}|localhost|\[?::1\]?)$/i
   return !loopback.test(host) || loopback.test(given?.replace(/:\d+$/, '') ?? '')

@@ -14,7 +14,7 @@ export interface Shown {
   /** Whether there are more than `live` and `leftOut` say. */
   readonly uncounted?: boolean
   readonly root: LiveContext
-  /** Requests that have not ended, the oldest first; the tree has them all, this some. */
+  /** Some of the requests that have not ended, the oldest first. */
   readonly underWay: readonly RequestView[]
   /** Those that ended last, the newest first. */
   readonly ended: readonly RequestView[]
@@ -45,7 +45,7 @@ button { font: inherit; color: inherit; background: none; border: 1px solid var(
 
 const script = readFileSync(new URL('../../browser/contexts.js', import.meta.url), 'utf8')
 
-/** The Content-Security-Policy of `contextsPage`: its own style and script, and nothing from anywhere else. */
+/** The Content-Security-Policy of `contextsPage`: allows its own style and script only. */
 export const contextsPagePolicy = [
   "default-src 'none'",
   `style-src '${digest(style)}'`,
@@ -56,7 +56,7 @@ export const contextsPagePolicy = [
   "frame-ancestors 'none'",
 ].join('; ')
 
-/** The tree of contexts and the requests as a page that stands alone: no other file, light and dark, up to date by itself. */
+/** Renders the tree of contexts and the requests as a page that needs no other file and refreshes itself. */
 export function contextsPage({ live, leftOut, uncounted, root, underWay, ended }: Shown): string {
   const now = Date.now()
   const count = `${uncounted === true ? 'at least ' : ''}${live} not yet ended`
