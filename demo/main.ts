@@ -4,6 +4,7 @@ import { scenes } from './scenes.ts'
 import { openScreen, type Screen } from './screen.ts'
 import { openStage, type Outcome, type Pace } from './stage.ts'
 import { startSubject } from './subject.ts'
+import { ignoreBrokenPipe } from '../templates/service/scripts/broken-pipe.ts'
 import { stopSignal } from '../sample-service/scripts/dev/stopping.ts'
 
 const forPeople: Pace = {
@@ -76,6 +77,7 @@ function tellCard(screen: Screen, outcomes: readonly Outcome[]): void {
   screen.tell(['  0 statements left', 'bold', 'green'], [' in Postgres, exit code 0.', 'dim'])
 }
 
+ignoreBrokenPipe()
 const { values } = parseArgs({ options: { fast: { type: 'boolean', default: false } } })
 const stop = stopSignal()
 const screen = openScreen(process.stdout)

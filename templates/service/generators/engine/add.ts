@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import { parseArgs } from 'node:util'
 import type { PlopGeneratorConfig } from 'node-plop'
+import { ignoreBrokenPipe } from '../../scripts/broken-pipe.ts'
 import type { Piece } from './piece.ts'
 import { pieces } from './pieces.ts'
 import { openPlan, type Change } from './plan.ts'
@@ -22,6 +23,7 @@ import { writeChanges } from './write.ts'
 const root = join(import.meta.dirname, '../..')
 const stop = new AbortController()
 
+ignoreBrokenPipe()
 try {
   // Every time, not once: a second Ctrl-C must not end the process before it has cleaned up.
   process.on('SIGINT', () => stop.abort()).on('SIGTERM', () => stop.abort())

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs, parseEnv } from 'node:util'
+import { ignoreBrokenPipe } from '../broken-pipe.ts'
 import { renderPages } from './config-pages.ts'
 import { settings, type Setting } from './settings.ts'
 import { root } from '../dev/service-process.ts'
@@ -59,4 +60,5 @@ function table(rows: readonly Readonly<Record<string, string | null>>[]): string
     .join('\n')
 }
 
+ignoreBrokenPipe()
 process.exitCode = await main()
