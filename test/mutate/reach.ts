@@ -5,7 +5,8 @@ import { join, posix } from 'node:path'
 /** Programs that tests start as processes, and the files that start them: to a test this is an import. */
 const started: Readonly<Record<string, string>> = {
   'test/support/service.ts': 'src/main.ts',
-  'test/guarantees/migrations.test.ts': 'src/migrate.ts',
+  'test/proofs/guarantees/migrations.test.ts': 'src/migrate.ts',
+  'test/proofs/guarantees/lost-output.test.ts': 'src/migrate.ts',
 }
 
 /** Nothing of it runs. */

@@ -1,4 +1,4 @@
-import { check } from '../../../lint/support.ts'
+import { check } from './support.ts'
 import { contextFirst } from '../../../lint/rules/context-first.ts'
 
 const imports = `import { withCancel, type CancelContext, type Context, type Lifetime } from '../context/context.ts'

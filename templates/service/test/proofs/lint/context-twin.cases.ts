@@ -1,4 +1,4 @@
-import { check } from '../../../lint/support.ts'
+import { check } from './support.ts'
 import { contextTwin } from '../../../lint/rules/context-twin.ts'
 
 const imports = `import { once } from 'node:events'

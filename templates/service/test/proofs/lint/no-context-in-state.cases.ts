@@ -1,4 +1,4 @@
-import { check } from '../../../lint/support.ts'
+import { check } from './support.ts'
 import { noContextInState } from '../../../lint/rules/no-context-in-state.ts'
 
 const imports = `import { withCancel, withTimeout, type Context, type Lifetime } from '../context/context.ts'

@@ -1,4 +1,4 @@
-import { check } from '../../../lint/support.ts'
+import { check } from './support.ts'
 import { noLostCancel } from '../../../lint/rules/no-lost-cancel.ts'
 
 const imports = `import { afterFunc, withCancel, withTimeout, withValue, contextName, type CancelContext, type Context, type Lifetime } from '../context/context.ts'

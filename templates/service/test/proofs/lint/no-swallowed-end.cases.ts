@@ -1,4 +1,4 @@
-import { check } from '../../../lint/support.ts'
+import { check } from './support.ts'
 import { noSwallowedEnd } from '../../../lint/rules/no-swallowed-end.ts'
 
 const imports = `import { Canceled, throwIfEnded, withoutCancel, withTimeout, type Context } from '../context/context.ts'

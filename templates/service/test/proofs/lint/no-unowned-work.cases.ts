@@ -1,4 +1,4 @@
-import { check } from '../../../lint/support.ts'
+import { check } from './support.ts'
 import { noUnownedWork } from '../../../lint/rules/no-unowned-work.ts'
 
 const work = 'declare function work(): Promise<void>\n'

@@ -1,4 +1,4 @@
-import { check } from '../../../lint/support.ts'
+import { check } from './support.ts'
 import { passContext } from '../../../lint/rules/pass-context.ts'
 
 const imports = `import { cause, withCancel, withTimeout, withValue, withoutCancel, contextName, type Context, type Lifetime } from '../context/context.ts'

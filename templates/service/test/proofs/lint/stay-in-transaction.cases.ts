@@ -1,4 +1,4 @@
-import { check } from '../../../lint/support.ts'
+import { check } from './support.ts'
 import { stayInTransaction } from '../../../lint/rules/stay-in-transaction.ts'
 
 const imports = `import type { Context } from '../context/context.ts'

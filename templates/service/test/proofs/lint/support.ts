@@ -6,7 +6,7 @@ import tseslint from 'typescript-eslint'
 import { describe, it } from 'vitest'
 
 /** Where the cases of the rules' tests pretend to lie: in this service, so that its own contexts are what they import. */
-const service = fileURLToPath(new URL('..', import.meta.url)).replaceAll('\\', '/')
+const service = fileURLToPath(new URL('../../..', import.meta.url)).replaceAll('\\', '/')
 
 const options: ts.CompilerOptions = {
   target: ts.ScriptTarget.ES2022,

@@ -14,15 +14,19 @@ import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import pg from 'pg'
 import { expect, inject, test, type TestContext } from 'vitest'
-import { makeDatabase } from '../../scripts/postgres/databases.ts'
-import { withCancel } from '../../src/context/context.ts'
-import { testContext } from '../../src/context/test-context.ts'
-import { openDatabase } from '../../src/platform/database/database.ts'
-import { applyMigrations, migrationsFolder, requireMigrated } from '../../src/platform/database/migrations.ts'
-import { schemas } from '../../src/platform/schemas.ts'
-import { eventually } from '../support/client.ts'
-import { recordedLog } from '../support/recorded-log.ts'
-import { startProcess, type LogLine } from '../support/service.ts'
+import { makeDatabase } from '../../../scripts/postgres/databases.ts'
+import { withCancel } from '../../../src/context/context.ts'
+import { testContext } from '../../../src/context/test-context.ts'
+import { openDatabase } from '../../../src/platform/database/database.ts'
+import {
+  applyMigrations,
+  migrationsFolder,
+  requireMigrated,
+} from '../../../src/platform/database/migrations.ts'
+import { schemas } from '../../../src/platform/schemas.ts'
+import { eventually } from '../../support/client.ts'
+import { recordedLog } from '../../support/recorded-log.ts'
+import { startProcess, type LogLine } from '../../support/service.ts'
 
 const lockKey = `hashtext('migrations of drizzle')`
 
@@ -335,7 +339,7 @@ test('the service accepts a newer schema, as during a rollout, with a warning', 
 })
 
 test('npm run check and npm run db:generate refuse a journal whose times are not in order', async (t) => {
-  const root = join(import.meta.dirname, '../..')
+  const root = join(import.meta.dirname, '../../..')
   // Inside of the service, where its dependencies are found.
   await mkdir(join(root, '.data'), { recursive: true })
   const copy = await mkdtemp(join(root, '.data/journal-'))
@@ -370,7 +374,7 @@ test('npm run db:generate refuses a journal whose last time is yet to come: the 
 
 /** What drizzle-kit reads of this service, with two migrations made at these times. */
 async function copyWithJournal(t: TestContext, at: readonly number[]) {
-  const root = join(import.meta.dirname, '../..')
+  const root = join(import.meta.dirname, '../../..')
   // Inside of the service, where its dependencies are found.
   await mkdir(join(root, '.data'), { recursive: true })
   const copy = await mkdtemp(join(root, '.data/journal-'))

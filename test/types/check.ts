@@ -1,0 +1,36 @@
+/**
+ * `npm run check`: the types of this repository, the templates, the pieces and the sample by TypeScript 7, and their migrations by
+ * drizzle-kit. TypeScript 6 checks the same service where it is created: `npm test` runs its own `check`.
+ */
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { runStages, type Step } from '../support/stages.ts'
+
+const root = join(import.meta.dirname, '../..')
+const service = 'templates/service'
+
+/** The compiler of this folder's package.json: that of the root is TypeScript 6. */
+const compiler = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin/tsc')
+
+/** The longest first, so that the last one does not run alone. */
+const projects = [
+  service,
+  'sample-service',
+  '.',
+  ...['circuit', 'worker', 'storage'].map((piece) => `${service}/generators/pieces/${piece}`),
+  'templates/example',
+]
+
+const types: readonly Step[] = projects.map((project) => ({
+  title: `types of ${project}`,
+  command: [process.execPath, compiler, '--noEmit', '-p', project],
+  cwd: root,
+}))
+
+const migrations: readonly Step[] = [service, 'sample-service'].map((folder) => ({
+  title: `migrations of ${folder}`,
+  command: ['npx', 'drizzle-kit', 'check'],
+  cwd: join(root, folder),
+}))
+
+process.exitCode = (await runStages([[...types, ...migrations]])) ? 0 : 1
