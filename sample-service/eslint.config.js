@@ -102,8 +102,15 @@ export default tseslint.config(
   },
   {
     // In the tests of contexts, contexts are what is tested, and have names of their own.
-    files: ['src/context/*.test.ts'],
+    files: ['**/context/*.test.ts'],
     rules: { 'context/context-first': 'off' },
   },
-  { files: ['**/*.js', '**/*.mjs'], extends: [tseslint.configs.disableTypeChecked] },
+  {
+    files: ['**/*.js', '**/*.mjs'],
+    // Browser code has types: src/browser/tsconfig.json.
+    ignores: ['src/browser/*.js'],
+    extends: [tseslint.configs.disableTypeChecked],
+  },
+  // TypeScript knows what is defined in a browser.
+  { files: ['src/browser/*.js'], rules: { 'no-undef': 'off' } },
 )

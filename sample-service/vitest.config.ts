@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config'
 /** The tests start the service as a process and talk to a real PostgreSQL: minutes are bounds, seconds are usual. */
 export default defineConfig({
   test: {
-    include: ['src/**/*.test.ts', 'test/**/*.test.ts', 'lint/**/*.test.ts'],
+    include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
     globalSetup: ['test/global-setup.ts'],
     pool: 'forks',
     // The work is in other processes: Postgres and the services that tests start.

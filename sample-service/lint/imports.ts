@@ -132,7 +132,7 @@ export const imports: Linter.Config[] = [
     ...root,
     message: 'A test takes testContext(t), which ends with it.',
   }),
-  { files: ['src/context/*.test.ts'], rules: { 'no-restricted-imports': 'off' } },
+  { files: ['**/context/*.test.ts'], rules: { 'no-restricted-imports': 'off' } },
 ]
 
 /** For files of src/, and for those of the pieces. */

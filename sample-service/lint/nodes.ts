@@ -50,6 +50,25 @@ function isNode(value: unknown): value is TSESTree.Node {
   return typeof value === 'object' && value !== null && 'type' in value
 }
 
+/** Whether a loop runs it again: a callback counts as part of the loop that calls it. */
+export function isInLoop(node: TSESTree.Node): boolean {
+  for (const at of ancestors(node)) {
+    if (isFunction(at) && at.parent.type !== Type.CallExpression) return false
+    if (/^(?:For|While|DoWhile)/.test(at.type)) return true
+  }
+  return false
+}
+
+/** Whether it lies in a `finally`, or in the handler of another failure. */
+export function insideCleanUp(node: TSESTree.Node): boolean {
+  for (const at of ancestors(node)) {
+    if (isFunction(at)) return false
+    if (at.type === Type.CatchClause) return true
+    if (at.parent?.type === Type.TryStatement && at.parent.finalizer === at && isInside(node, at)) return true
+  }
+  return false
+}
+
 /** Without what changes only its type: `(x as T)!` is `x`. */
 export function bare(node: TSESTree.Node): TSESTree.Node {
   switch (node.type) {

@@ -17,8 +17,8 @@ import { workers } from './workers.ts'
 const service = 'sample-service'
 
 /**
- * Opens what the service needs and listens: telemetry, the database and the storage, the operators' listener, the public
- * one. What is opened first is closed last. The first signal ends it, and so does STARTUP_TIMEOUT_MS.
+ * Opens what the service needs, each to be closed after those below it: telemetry, the database and the storage, the
+ * operators' listener, the public one. The first signal ends the start, and so does STARTUP_TIMEOUT_MS.
  */
 async function start(root: Lifetime, stop: Lifetime, log: ProcessLog, opened: Closers) {
   const config = loadConfig(process.env)
@@ -36,17 +36,17 @@ async function start(root: Lifetime, stop: Lifetime, log: ProcessLog, opened: Cl
     )
     opened.defer('admin listener', (ctx) => admin.close(ctx))
 
-    // Requests and workers hang from root, not from stop: a signal closes the door, and those inside may finish.
-    const work = { routes: documented(service, routes(platform)), workers: workers(platform) }
+    // Requests and workers hang from root, not from stop: a signal closes the door and lets those inside finish.
+    const served = { routes: documented(service, routes(platform)), workers: workers(platform) }
     const server = await opened.time(ctx, 'listen', (ctx) =>
-      listen(ctx, root, log, work, { ...config.http, ...telemetry }),
+      listen(ctx, root, log, served, { ...config.http, ...telemetry }),
     )
     log.info(ctx, 'listening', { port: server.port, adminPort: admin.port, tookMs: opened.openMs })
     return { config, platform, server }
   })
 }
 
-/** Starts the service, serves until a signal or a fault, and stops it. Resolves with whether all of that went well. */
+/** Starts the service, serves until a signal or a fault, and stops it. @returns whether all of that went well */
 async function run(root: Lifetime, log: ProcessLog): Promise<boolean> {
   using stop = untilStopped(root, log)
   const opened = closers(log)
@@ -59,7 +59,7 @@ async function run(root: Lifetime, log: ProcessLog): Promise<boolean> {
 
   const reason = await ended(stop)
 
-  // Requests drain, then they are cancelled; only then what they used is closed, last opened first.
+  // Requests drain, then they are cancelled; then everything that they used is closed, last opened first.
   const ctx = startTrace(root, 'shutdown')
   const { abandoned, phasesMs } = await server.stop(ctx, platform.readiness, config.shutdown)
   const closed = await opened.close(ctx, config.shutdown.flushMs, (closeMs) => {
@@ -69,7 +69,7 @@ async function run(root: Lifetime, log: ProcessLog): Promise<boolean> {
 }
 
 const root = background()
-const log = createLog({ level: process.env['LOG_LEVEL'], service })
+const log = createLog({ level: process.env['LOG_LEVEL'], format: process.env['LOG_FORMAT'], service })
 if (!(await run(root, log))) process.exitCode = 1
 // Node, unlike Go, does not end when main does: a connection that hangs would keep it alive.
 process.exit()

@@ -11,9 +11,10 @@ import { schemas } from './platform/schemas.ts'
 const closeMs = 2_000
 
 /**
- * `npm run db:migrate`, in the image `node dist/migrate.js`: applies the migrations of drizzle/. Waits as long as
- * STARTUP_TIMEOUT_MS for the database, and as long again for another instance that migrates; all of it takes no longer than
- * MIGRATE_TIMEOUT_MS. That, SIGTERM and SIGINT end it with nothing half done. Exit 0 if the database is up to date, else 1.
+ * `npm run db:migrate`, in the image `node dist/migrate.js`: applies the migrations of drizzle/. Waits up to
+ * STARTUP_TIMEOUT_MS for the database, and as long again for another instance that migrates. MIGRATE_TIMEOUT_MS for all of
+ * it, SIGTERM and SIGINT end it with nothing half done.
+ * @returns the exit code: 0 if the database is up to date, else 1
  */
 async function migrate(root: Lifetime, log: Log): Promise<number> {
   using stop = withSignals(root, 'SIGTERM', 'SIGINT')
@@ -37,20 +38,20 @@ async function apply(ctx: Context, log: Log, { database, startupTimeoutMs }: Con
     const options = { folder: migrationsFolder, schemas: schemas(), waitMs: startupTimeoutMs }
     log.info(ctx, 'migrated', { applied: await applyMigrations(ctx, log, db, options) })
   } finally {
-    // Not under ctx: its end may be why the connection closes.
+    // Detached: ctx may have ended, which is why the connection closes.
     using closing = withTimeout(withoutCancel(ctx), closeMs)
     await db.close(closing)
   }
 }
 
-/** One connection. @throws Error if the database does not answer within `timeoutMs` */
+/** Opens one connection. @throws Error if the database does not answer within `timeoutMs` */
 async function open(parent: Context, log: Log, url: string, timeoutMs: number): Promise<Database> {
   const overdue = new Error(`it took longer than ${timeoutMs} ms (STARTUP_TIMEOUT_MS)`)
   using ctx = withTimeout(parent, timeoutMs, overdue)
   return await openDatabase(ctx, log, { url, poolMax: 1, applicationName: 'migrate' })
 }
 
-/** The exit code, once the log is written out. */
+/** Resolves with the exit code when the log has been written. */
 async function run(root: Lifetime, log: ProcessLog): Promise<number> {
   const code = await migrate(root, log)
   using flushing = withTimeout(root, flushMsOf(process.env))
@@ -58,4 +59,5 @@ async function run(root: Lifetime, log: ProcessLog): Promise<number> {
   return code
 }
 
-process.exit(await run(background(), createLog({ level: process.env['LOG_LEVEL'], service: 'migrate' })))
+const { LOG_LEVEL: level, LOG_FORMAT: format } = process.env
+process.exit(await run(background(), createLog({ level, format, service: 'migrate' })))

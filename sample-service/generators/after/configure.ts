@@ -9,13 +9,14 @@ import type { Plan } from '../engine/plan.ts'
  */
 export async function configure(plan: Plan): Promise<void> {
   if (!plan.changes().some(({ path }) => path === 'src/config.ts')) return
-  // Imported here because it loads src/config.ts.
+  // Imported here because they load src/config.ts.
   const { renderPages } = await import('../../scripts/pages/config-pages.ts')
+  const { settings } = await import('../../scripts/pages/settings.ts')
   const rows = await withCopy(plan.root, ['package.json', 'src'], async (copy) => {
     await writePlanned(plan, copy)
     const planned = pathToFileURL(join(copy, 'src/config.ts')).href
-    const { settings } = (await import(planned)) as typeof import('../../src/config.ts')
-    return settings({})
+    const { Environment } = (await import(planned)) as typeof import('../../src/config.ts')
+    return settings({}, Environment)
   })
   const read = async (path: string): Promise<string> => {
     const text = await plan.read(path)

@@ -1,4 +1,5 @@
 import { diffLines } from 'diff'
+import type { PackageManager } from './package-manager.ts'
 import type { Change } from './plan.ts'
 
 /**
@@ -34,16 +35,19 @@ function linesOf(text: string): string[] {
   return text.replace(/\r?\n$/, '').split(/\r?\n/)
 }
 
-/** What to run after these changes are written. */
-export function nextSteps(changes: readonly Change[]): string {
+/** Whether package.json gets dependencies. */
+export function addsPackages(changes: readonly Change[]): boolean {
+  return changes.some(({ path }) => path === 'package.json')
+}
+
+/** The commands to run after these changes are written; `installs`: the dependencies are being installed. */
+export function nextSteps(changes: readonly Change[], manager: PackageManager, installs = false): string {
   const steps = [
-    ...(changes.some(({ path }) => path === 'package.json')
-      ? ['npm install (or your own package manager)']
-      : []),
+    ...(addsPackages(changes) && !installs ? [`${manager} install`] : []),
     ...(changes.some(({ path }) => path.startsWith('drizzle/'))
-      ? ['npm run db:migrate (npm run dev does it too)']
+      ? [`${manager} run db:migrate (${manager} run dev does it too)`]
       : []),
-    'npm test',
+    `${manager}${manager === 'bun' ? ' run' : ''} test`,
   ]
   return `Next: ${steps.join(', ')}\n`
 }

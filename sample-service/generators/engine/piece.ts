@@ -6,6 +6,10 @@ export interface Piece {
   name: string
   /** One line for the list of pieces. */
   summary: string
+  /** What `npm run add -- <piece> --help` says beside the flags, such as the grammar of one. */
+  explained?: string
+  /** What a person may type after `npm run add -- <piece>`: `report --method POST`. Without it, `invoice`. */
+  examples?: readonly [string, ...string[]]
   /** What the name is. `noun`: a word with a different plural; `name`: one word; else one of these words. */
   takes: 'noun' | 'name' | readonly string[]
   /** The absolute path of a folder whose `src/` and `test/` mirror those of the service. */

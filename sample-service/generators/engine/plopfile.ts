@@ -29,9 +29,10 @@ export default function plopfile(plop: NodePlopAPI): void {
             const changes = plan.changes()
             if (changes.length === 0) return 'nothing to do: everything is there already'
             const { describeChanges, nextSteps } = await import('./difference.ts')
+            const { packageManagerOf } = await import('./package-manager.ts')
             const { writeChanges } = await import('./write.ts')
             writeChanges(root, changes)
-            return `written\n${describeChanges(changes)}${nextSteps(changes)}`
+            return `written\n${describeChanges(changes)}${nextSteps(changes, packageManagerOf(root, process.env))}`
           },
         ]
       },

@@ -1,5 +1,13 @@
 import { AST_NODE_TYPES as Type, TSESLint, type TSESTree } from '@typescript-eslint/utils'
-import { ancestors, isFunction, isInside, walk, type FunctionNode } from '../nodes.ts'
+import {
+  ancestors,
+  insideCleanUp,
+  isFunction,
+  isInLoop,
+  isInside,
+  walk,
+  type FunctionNode,
+} from '../nodes.ts'
 import { rule } from '../rule.ts'
 import { contextVariables } from '../variables.ts'
 
@@ -201,22 +209,4 @@ export const noSwallowedEnd = rule({
 
 function isBlock({ type }: TSESTree.Node): boolean {
   return type === Type.BlockStatement
-}
-
-function isInLoop(node: TSESTree.Node): boolean {
-  for (const at of ancestors(node)) {
-    if (isFunction(at) && at.parent.type !== Type.CallExpression) return false
-    if (/^(?:For|While|DoWhile)/.test(at.type)) return true
-  }
-  return false
-}
-
-/** Whether it lies in a `finally`, or in the handler of another failure. */
-function insideCleanUp(node: TSESTree.Node): boolean {
-  for (const at of ancestors(node)) {
-    if (isFunction(at)) return false
-    if (at.type === Type.CatchClause) return true
-    if (at.parent?.type === Type.TryStatement && at.parent.finalizer === at && isInside(node, at)) return true
-  }
-  return false
 }

@@ -1,58 +1,50 @@
-import { AST_NODE_TYPES as Type, TSESLint, type TSESTree } from '@typescript-eslint/utils'
+import { AST_NODE_TYPES as Type, type TSESLint, type TSESTree } from '@typescript-eslint/utils'
+import { contextOfClosure } from '../closures.ts'
 import type { Call } from '../context-types.ts'
-import {
-  ancestors,
-  bare,
-  functionsAround,
-  hasReason,
-  isFunction,
-  isInside,
-  walk,
-  type FunctionNode,
-} from '../nodes.ts'
+import { isQuestion, nearness } from '../nearness.ts'
+import { bare, hasReason } from '../nodes.ts'
 import { rule } from '../rule.ts'
 import { contextVariables, isParameter } from '../variables.ts'
 
-/** Questions about a context, which may be asked of any: what they are told of is not done under it. */
-const questions = new Set(['cause', 'ended', 'liveContexts', 'throwIfEnded'])
-
-/** Work hangs from the context nearest to it; else its trace breaks, or it outlives what it was for. Go: contextcheck. */
+/** Work gets the nearest context; otherwise it leaves its trace, or outlives its caller. Go's linter: contextcheck. */
 export const passContext = rule({
   description: 'a callee that takes a context gets the nearest one',
   messages: {
     older: 'Pass `{{nearest}}` instead of `{{name}}`: it is nearer, and ends with this work.',
     offered:
-      '`{{name}}` is an outer context. Take the one that this function is called with: write `ctx` as its parameter.',
-    foreign:
-      'Pass `{{nearest}}`, or a context derived from it, instead of one that this work does not hang from.',
+      '`{{name}}` is an outer context. This function is called with a nearer one: declare the parameter `ctx`, and use it.',
+    foreign: 'Pass `{{nearest}}`, or a context derived from it: `{{name}}` does not belong to this work.',
     lifetime:
       '`{{parameter}}` outlives this call. Pass a `Lifetime` instead of `{{name}}`: the root, or the server context.',
     detached:
       'withoutCancel lets work outlive its caller. Say in a comment above why it must, and who ends it; or pass `ctx` instead.',
     closure:
-      '`{{fn}}` works under `{{name}}`, which is an outer context here. Let it take `ctx: Context`, and pass `{{nearest}}`.',
-    claimed: '`{{name}}` is no Lifetime: it was made from the context of a call, and ends with that.',
+      '`{{fn}}` uses `{{name}}`, which is an outer context here. Give it a parameter `ctx: Context`, and pass `{{nearest}}`.',
+    claimed: '`{{name}}` is not a Lifetime: it is derived from the context of a call, and ends with it.',
     pass: 'Pass {{nearest}}.',
   },
   create(context, types) {
     const { sourceCode } = context
     const contexts = contextVariables(sourceCode, types)
+    const near = nearness(contexts, types)
 
-    function check(node: Call): void {
-      const called = types.contextFunction(node)
-      if (called === 'withoutCancel' && !hasReason(sourceCode, node) && !isBounded(node))
+    function checkCall(node: Call): void {
+      if (types.contextFunction(node) === 'withoutCancel' && !hasReason(sourceCode, node) && !isBounded(node))
         context.report({ node, messageId: 'detached' })
-      if (called !== undefined && questions.has(called)) return
+      if (isQuestion(node, types)) return
       for (const [index, parameter] of types.parameters(node).entries()) {
         const argument = node.arguments[index]
         if (argument === undefined || argument.type === Type.SpreadElement) return
         if (!parameter.isContext || !types.isContext(argument)) continue
         if (!parameter.isLifetime) checkArgument(argument)
-        else if (!types.isLifetime(argument)) reportLifetime(argument, parameter.name)
+        else if (!types.isLifetime(argument)) {
+          const data = { parameter: parameter.name, name: sourceCode.getText(argument) }
+          context.report({ node: argument, messageId: 'lifetime', data })
+        }
       }
     }
 
-    /** `using ctx = withTimeout(withoutCancel(parent), ms)`: it has a deadline, and someone who ends it. */
+    /** `using ctx = withTimeout(withoutCancel(parent), ms)`: the deadline and `using` both end it. */
     function isBounded({ parent }: TSESTree.Node): boolean {
       if (parent?.type !== Type.CallExpression || parent.parent.type !== Type.VariableDeclarator) return false
       const { kind } = parent.parent.parent
@@ -71,7 +63,7 @@ export const passContext = rule({
           checkArgument(argument.alternate)
           return
         case Type.CallExpression:
-          // What it is given in turn is looked at by itself.
+          // checkCall looks at the contexts that this call gets.
           if (!types.parameters(argument).some(({ isContext }) => isContext)) checkForeign(argument)
           return
         case Type.Identifier:
@@ -82,164 +74,69 @@ export const passContext = rule({
       }
     }
 
-    function reportLifetime(node: TSESTree.Node, parameter: string): void {
-      context.report({ node, messageId: 'lifetime', data: { parameter, name: sourceCode.getText(node) } })
-    }
-
     function checkName(argument: TSESTree.Identifier): void {
       const variable = contexts.variableOf(argument)
-      const [declared] = variable?.identifiers ?? []
-      if (variable === undefined || declared === undefined) return
-      const visible = contexts.visibleAt(argument).filter((other) => other !== variable)
-      const own = homeOf(variable)
-      const nearer = nearerThan(variable, argument)
-      if (nearer !== undefined) {
-        if (isAttempted(nearer, argument)) return
-        report(argument, 'older', nearer)
-        return
-      }
-
-      for (const fn of functionsAround(argument)) {
-        if (fn === own) break
-        if (fn.type === Type.FunctionDeclaration || !types.ignoresContext(fn)) continue
+      if (variable === undefined || variable.identifiers.length === 0) return
+      const { nearest, isAttempted } = near.nearerThan(variable, argument)
+      if (nearest !== undefined) {
+        if (!isAttempted) report(argument, 'older', nearest)
+      } else if (near.isOffered(variable, argument)) {
         context.report({ node: argument, messageId: 'offered', data: { name: argument.name } })
-        return
-      }
-      const [parameter] = visible.filter((other) => isParameter(other) && !contexts.derives(variable, other))
-      if (parameter !== undefined && !contexts.isDerived(variable)) report(argument, 'foreign', parameter)
-    }
-
-    function homeOf(variable: TSESLint.Scope.Variable): TSESTree.Node | undefined {
-      const [declared] = variable.identifiers
-      return ownerOf(variable) ?? (declared && Array.from(functionsAround(declared))[0])
-    }
-
-    /** A context that can be named at `node`, and that work there should hang from rather than from `variable`. */
-    function nearerThan(
-      variable: TSESLint.Scope.Variable,
-      node: TSESTree.Node,
-    ): TSESLint.Scope.Variable | undefined {
-      const own = homeOf(variable)
-      return contexts.visibleAt(node).find((other) => {
-        if (other === variable) return false
-        const owner = ownerOf(other)
-        const deeper = owner !== own && owner !== undefined && (own === undefined || isInside(owner, own))
-        return deeper || contexts.derives(other, variable)
-      })
-    }
-
-    /**
-     * Whether `node` comes when an attempt under `nearer` has failed, or may have: in the handler of it or behind, or
-     * where `nearer` was asked. What is done then hangs from the outer context, for the nearer one may be over.
-     */
-    function isAttempted(nearer: TSESLint.Scope.Variable, node: TSESTree.Node): boolean {
-      return nearer.references.some(({ identifier }) => {
-        if (identifier.range[1] > node.range[0]) return false
-        const { parent } = identifier
-        if (
-          parent.type === Type.MemberExpression &&
-          parent.property.type === Type.Identifier &&
-          /^(?:err|cancel)$/.test(parent.property.name)
-        )
-          return true
-        for (const at of ancestors(identifier)) {
-          if (at.type === Type.CallExpression && isQuestion(at)) return true
-          if (at.type === Type.CallExpression && isCaught(at, identifier)) return true
-          if (at.parent?.type === Type.TryStatement && at.parent.block === at && !isInside(node, at))
-            return true
-        }
-        return false
-      })
-    }
-
-    function isQuestion(call: TSESTree.CallExpression): boolean {
-      return questions.has(types.contextFunction(call) ?? '')
-    }
-
-    /** A function of this file, by its name, that works under a context of its surroundings. */
-    function closureOf(
-      name: TSESTree.Node,
-    ): { fn: FunctionNode; outer: TSESLint.Scope.Variable } | undefined {
-      if (name.type !== Type.Identifier) return undefined
-      const def = contexts.variableOf(name)?.defs[0]
-      if (def === undefined || def.type === TSESLint.Scope.DefinitionType.Parameter) return undefined
-      const fn = def.node.type === Type.VariableDeclarator ? def.node.init : def.node
-      if (!fn || !isFunction(fn) || fn.params.some((parameter) => types.isContext(parameter)))
-        return undefined
-      for (const below of walk(fn.body, sourceCode.visitorKeys)) {
-        if (below.type !== Type.Identifier || below.parent.type !== Type.CallExpression) continue
-        if (!below.parent.arguments.includes(below) || !types.isContext(below) || types.isLifetime(below))
-          continue
-        const outer = contexts.variableOf(below)
-        const [declared] = outer?.identifiers ?? []
-        if (outer !== undefined && declared !== undefined && !isInside(declared, fn)) return { fn, outer }
-      }
-      return undefined
-    }
-
-    function checkClosure(node: TSESTree.CallExpression): void {
-      const called = closureOf(node.callee)
-      if (called !== undefined) {
-        for (const fn of functionsAround(node)) {
-          if (fn === homeOf(called.outer)) break
-          if (fn.type === Type.FunctionDeclaration || !types.ignoresContext(fn)) continue
-          context.report({ node: node.callee, messageId: 'offered', data: { name: called.outer.name } })
-          return
-        }
-        const nearest = nearerThan(called.outer, node)
-        if (nearest !== undefined && !isAttempted(nearest, node)) {
-          const data = { fn: sourceCode.getText(node.callee), name: called.outer.name, nearest: nearest.name }
-          context.report({ node: node.callee, messageId: 'closure', data })
-        }
-      }
-      for (const argument of node.arguments) {
-        if (argument.type !== Type.Identifier) continue
-        const given = closureOf(argument)
-        if (given === undefined || !types.ignoresContext(argument)) continue
-        context.report({ node: argument, messageId: 'offered', data: { name: given.outer.name } })
+      } else if (!contexts.isDerived(variable)) {
+        const visible = contexts.visibleAt(argument).filter((other) => other !== variable)
+        const parameter = visible.find((other) => isParameter(other) && !contexts.derives(variable, other))
+        if (parameter !== undefined) report(argument, 'foreign', parameter)
       }
     }
 
-    /** `const { signal } = ctx`, used where another context is nearer or is offered. */
+    /** A call of a function that uses an outer context, or one that gets such a function. */
+    function checkClosures({ callee, arguments: given }: TSESTree.CallExpression): void {
+      const outer = contextOfClosure(callee, sourceCode, contexts, types)
+      if (outer !== undefined) checkClosure(callee, outer)
+      for (const argument of given) {
+        if (argument.type === Type.SpreadElement) continue
+        const outer = contextOfClosure(argument, sourceCode, contexts, types)
+        if (outer !== undefined && types.ignoresContext(argument))
+          context.report({ node: argument, messageId: 'offered', data: { name: outer.name } })
+      }
+    }
+
+    function checkClosure(callee: TSESTree.Node, outer: TSESLint.Scope.Variable): void {
+      const { name } = outer
+      if (near.isOffered(outer, callee))
+        context.report({ node: callee, messageId: 'offered', data: { name } })
+      else {
+        const { nearest, isAttempted } = near.nearerThan(outer, callee)
+        if (nearest === undefined || isAttempted) return
+        const data = { fn: sourceCode.getText(callee), name, nearest: nearest.name }
+        context.report({ node: callee, messageId: 'closure', data })
+      }
+    }
+
+    /** `const { signal } = ctx`, used where another context is nearer. */
     function checkSignal(node: TSESTree.VariableDeclarator): void {
       const { init } = node
       if (init?.type !== Type.Identifier || node.id.type !== Type.ObjectPattern || !types.isContext(init))
         return
       const outer = contexts.variableOf(init)
       if (outer === undefined) return
-      for (const { identifier, init: first } of sourceCode
-        .getDeclaredVariables(node)
-        .flatMap((v) => v.references)) {
+      const uses = sourceCode.getDeclaredVariables(node).flatMap(({ references }) => references)
+      for (const { identifier, init: first } of uses) {
         if (first === true || identifier.type !== Type.Identifier) continue
-        const nearest = nearerThan(outer, identifier)
+        const { nearest, isAttempted } = near.nearerThan(outer, identifier)
         const data = { name: `${outer.name}.signal`, nearest: `${nearest?.name ?? ''}.signal` }
-        if (nearest !== undefined) {
-          if (!isAttempted(nearest, identifier))
-            context.report({ node: identifier, messageId: 'older', data })
-          continue
-        }
-        const [around] = functionsAround(identifier)
-        if (
-          around !== undefined &&
-          around !== homeOf(outer) &&
-          around.type !== Type.FunctionDeclaration &&
-          types.ignoresContext(around)
-        )
+        if (nearest === undefined && near.isOffered(outer, identifier))
           context.report({ node: identifier, messageId: 'offered', data })
+        if (nearest !== undefined && !isAttempted)
+          context.report({ node: identifier, messageId: 'older', data })
       }
     }
 
     /** `const server: Lifetime = withCancel(ctx)`, or `ctx as Lifetime`. */
     function checkClaim(node: TSESTree.Node, value: TSESTree.Node): void {
-      const claimed = contexts.restsOn(
-        value,
-        (part) =>
-          part.type === Type.Identifier &&
-          types.isContext(part) &&
-          !types.isLifetime(part) &&
-          !isDetached(part),
-      )
-      if (claimed && !types.isLifetime(value))
+      const isOfCall = (part: TSESTree.Node): boolean =>
+        part.type === Type.Identifier && types.isContext(part) && !types.isLifetime(part) && !isDetached(part)
+      if (contexts.restsOn(value, isOfCall) && !types.isLifetime(value))
         context.report({ node, messageId: 'claimed', data: { name: sourceCode.getText(node) } })
     }
 
@@ -258,12 +155,18 @@ export const passContext = rule({
       context.report({ node, messageId, data, suggest: [{ messageId: 'pass', data, fix }] })
     }
 
+    /** `withSignal(ctx, other.signal)` joins two contexts, so the other is not nearer. */
+    function isInContextCall({ parent }: TSESTree.Node): boolean {
+      const call = parent?.parent
+      return call?.type === Type.CallExpression && types.contextFunction(call) !== undefined
+    }
+
     return {
       CallExpression(node) {
-        check(node)
-        checkClosure(node)
+        checkCall(node)
+        checkClosures(node)
       },
-      NewExpression: check,
+      NewExpression: checkCall,
       'MemberExpression[property.name="signal"] > Identifier.object'(node: TSESTree.Identifier) {
         if (types.isContext(node) && !isInContextCall(node)) checkName(node)
       },
@@ -277,27 +180,5 @@ export const passContext = rule({
         if (types.isLifetime(node) && types.isContext(node.expression)) checkClaim(node, node.expression)
       },
     }
-
-    /** `withSignal(ctx, other.signal)` joins two ends: the other is meant to be another. */
-    function isInContextCall({ parent }: TSESTree.Node): boolean {
-      const call = parent?.parent
-      return call?.type === Type.CallExpression && types.contextFunction(call) !== undefined
-    }
   },
 })
-
-/** `work(ctx).catch(…)`, `Promise.allSettled([work(ctx)])`: it goes on behind a failure. */
-function isCaught(call: TSESTree.CallExpression, inside: TSESTree.Node): boolean {
-  const { callee } = call
-  if (callee.type !== Type.MemberExpression || callee.property.type !== Type.Identifier) return false
-  return (
-    callee.property.name === 'allSettled' ||
-    (callee.property.name === 'catch' && isInside(inside, callee.object))
-  )
-}
-
-/** The function whose call the variable belongs to. */
-function ownerOf(variable: TSESLint.Scope.Variable): TSESTree.Node | undefined {
-  const { block } = variable.scope.variableScope
-  return block.type === Type.Program ? undefined : block
-}

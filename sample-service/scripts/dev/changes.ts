@@ -1,37 +1,68 @@
 import { watch, type FSWatcher } from 'node:fs'
 import { readdir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
+import { lockFiles } from './packages.ts'
+import { root } from './service-process.ts'
 
-/** Saving all files, or switching branches, is one change. */
+/** Saving all files, or switching branches, counts as one change. */
 const settleMs = 100
+/** A package manager writes for seconds, with pauses. */
+const installSettleMs = 500
 
-/** Tells of changes below `folders`. Watches each folder by itself: on Linux a recursive watch loses replaced files. */
+/** One change of what the service is made of. */
 export interface Changes {
-  /** Resolves when something has changed, and nothing more within a moment. */
-  readonly changed: Promise<void>
+  /** Resolves with the changed paths once nothing has changed for a moment. */
+  readonly changed: Promise<readonly string[]>
   close(): void
 }
 
-/** Watches from now on for the first change below `folders`, tests and hidden files aside. */
-export async function watchChanges(folders: readonly string[]): Promise<Changes> {
+/** The files beside src/ and drizzle/ that the service depends on. */
+const rootFiles = new Set(['package.json', '.env', ...lockFiles])
+/** What each package manager writes at the end of an install, even if no package is new. */
+const installMarkers = new Set(['.package-lock.json', '.modules.yaml', '.yarn-state.yml', '.yarn-integrity'])
+
+const isSource = (name: string): boolean => !/^\.|~$|\.test\.ts$/.test(name)
+const isInstall = (name: string): boolean => installMarkers.has(name) || !name.startsWith('.')
+
+/**
+ * Watches for the next change: of src/ and drizzle/ without tests and hidden files, of package.json, a lock file and `.env`,
+ * and of the installed packages.
+ * @param lockFolder where the lock file and node_modules lie: here, or at the root of the workspace
+ */
+export async function watchChanges(lockFolder: string): Promise<Changes> {
   const watchers: FSWatcher[] = []
+  const paths = new Set<string>()
   let settled: NodeJS.Timeout | undefined
-  let resolve: () => void
-  const changed = new Promise<void>((done) => (resolve = done))
-  const onChange = (_event: string, name: string | null): void => {
-    if (name !== null && /^\.|~$|\.test\.ts$/.test(name)) return
-    clearTimeout(settled)
-    settled = setTimeout(resolve, settleMs)
+  let resolve: (paths: readonly string[]) => void
+  const changed = new Promise<readonly string[]>((done) => (resolve = done))
+
+  function watchFolder(folder: string, matters: (name: string) => boolean, quietMs = settleMs): void {
+    const onChange = (_event: string, name: string | null): void => {
+      if (name !== null && !matters(name)) return
+      paths.add(relative(root, join(folder, name ?? '')))
+      clearTimeout(settled)
+      settled = setTimeout(() => resolve([...paths]), quietMs)
+    }
+    try {
+      // If the folder is removed meanwhile, its parent reports that.
+      watchers.push(watch(folder, onChange).on('error', () => undefined))
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    }
   }
-  for (const folder of folders) {
+
+  // Each folder has its own watcher: on Linux a recursive watch loses replaced files.
+  for (const folder of ['src', 'drizzle'].map((name) => join(root, name))) {
     const entries = await readdir(folder, { recursive: true, withFileTypes: true })
     const below = entries
       .filter((entry) => entry.isDirectory())
       .map((entry) => join(entry.parentPath, entry.name))
-    for (const directory of [folder, ...below]) {
-      // A folder that is removed meanwhile is a change, too, and its parent has told.
-      watchers.push(watch(directory, onChange).on('error', () => undefined))
-    }
+    for (const directory of [folder, ...below]) watchFolder(directory, isSource)
+  }
+  for (const folder of new Set([root, lockFolder])) {
+    // node_modules itself may be made by the first install.
+    watchFolder(folder, (name) => rootFiles.has(name) || name === 'node_modules')
+    watchFolder(join(folder, 'node_modules'), isInstall, installSettleMs)
   }
   return {
     changed,

@@ -1,83 +1,108 @@
-import { existsSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import pretty from 'pino-pretty'
+import { givenUrl, builtInFolder } from '../postgres/built-in.ts'
+import { startPostgres, type Postgres } from '../postgres/postgres.ts'
 import { watchChanges } from './changes.ts'
-import { migrateDatabase } from '../postgres/databases.ts'
-import { startPostgres } from '../postgres/postgres.ts'
-import { root, startService, type Exit } from './service-process.ts'
+import { readEnvironment } from './environment.ts'
+import { readKeys } from './keys.ts'
+import { findLocks } from './packages.ts'
+import { migrate, serveUntil, type Next } from './run-service.ts'
+import { clearScreen, say } from './screen.ts'
+import { root } from './service-process.ts'
 import { stopSignal } from './stopping.ts'
 
+/** How long requests may keep a restart waiting. */
+const drainMs = '1000'
+
 /**
- * `npm run dev`: the service on a PostgreSQL in .data/postgres, or on DATABASE_URL if it is set; migrated, and started
- * anew after every change in src/ and drizzle/. Ctrl-C and SIGTERM end the service, then Postgres; exit 0.
- * Variables may stand in `.env`; those of the environment come first.
+ * `npm run dev`: runs the service on DATABASE_URL, or else on the built-in PostgreSQL in .data/postgres; applies missing
+ * migrations first. Restarts it after every change in src/, drizzle/, package.json, `.env` and the installed packages. Ctrl-C and
+ * SIGTERM end the service, then Postgres; exit 0. `.env` is read at each start; variables of the environment override it.
  */
 async function main(stop: AbortSignal): Promise<void> {
-  if (existsSync(join(root, '.env'))) process.loadEnvFile(join(root, '.env'))
-  const given = process.env['DATABASE_URL']
-  if (given !== undefined && given !== '') return serve(given, stop)
-
-  const postgres = await startPostgres({ dir: join(root, '.data/postgres'), persistent: true })
+  let postgres: Postgres | undefined
+  const startBuiltIn = async (): Promise<string> => {
+    postgres ??= await startPostgres({ dir: builtInFolder, persistent: true })
+    if (postgres.lostPort !== undefined) {
+      say(
+        `PostgreSQL has a new port, since another program uses ${postgres.lostPort}: npm run db:url prints it`,
+      )
+    }
+    return postgres.url
+  }
   try {
-    say(`PostgreSQL: ${postgres.url}`)
-    await serve(postgres.url, stop)
+    await restartOnChanges(startBuiltIn, stop)
   } finally {
-    await postgres.stop()
+    await postgres?.stop()
   }
 }
 
-async function serve(url: string, stop: AbortSignal): Promise<void> {
-  const stopped = new Promise<void>((resolve) => {
-    stop.addEventListener('abort', () => resolve())
+async function restartOnChanges(startBuiltIn: () => Promise<string>, stop: AbortSignal): Promise<void> {
+  const stopped = new Promise<Next>((resolve) => {
+    stop.addEventListener('abort', () => resolve({ because: 'stop' }))
   })
-  // A restart should not wait long for requests that a browser keeps open.
-  const env = { SHUTDOWN_DRAIN_MS: '1000', ...process.env, DATABASE_URL: url }
-  while (!stop.aborted) {
-    // Watched before it is read, so that no change is missed.
-    const changes = await watchChanges([join(root, 'src'), join(root, 'drizzle')])
-    const next = Promise.race([changes.changed, stopped])
+  let restart: () => void = () => undefined
+  const hasKeys = readKeys({
+    restart: () => restart(),
+    clear: clearScreen,
+    // Ctrl-C, as it is without this.
+    quit: () => process.emit('SIGINT'),
+  })
+  /** What the migrations were when they were last applied. */
+  let migrated: string | undefined
+  for (let because: string | undefined; !stop.aborted;) {
+    // Watched before anything is read, so that no change is missed.
+    const changes = await watchChanges(findLocks()[0]?.folder ?? root)
+    const pressed = new Promise<Next>((resolve) => (restart = () => resolve({ because: 'r' })))
+    const changed = changes.changed.then((paths) => ({ because: summary(paths) }))
+    const next = Promise.race([changed, pressed, stopped])
+    const given = readEnvironment()
+    const url = givenUrl(given) ?? (await startBuiltIn())
+    const env = { SHUTDOWN_DRAIN_MS: drainMs, ...given, DATABASE_URL: url }
     try {
-      await runOnce(env, next)
+      const migrations = await fingerprint(url)
+      if (migrations !== migrated && !(await migrate(env, next))) continue
+      migrated = migrations
+      await serveUntil(next, env, { because, hasKeys })
     } catch (error) {
-      say(`${messageOf(error)}; waiting for a change`)
-      await next
+      migrated = undefined
+      say(error instanceof Error ? error.message : String(error))
     } finally {
+      because = (await next).because
       changes.close()
     }
   }
 }
 
-/** Migrates, and runs the service until `next`. @throws Error if it cannot migrate, or the service ends before */
-async function runOnce(env: NodeJS.ProcessEnv, next: Promise<void>): Promise<void> {
-  const applied = await migrateDatabase(env['DATABASE_URL'] ?? '')
-  if (applied > 0) say(`migrations applied: ${applied}`)
-  const service = startService(env, { stdout: process.stdout.isTTY ? 'pipe' : 'inherit' })
-  service.stdout?.pipe(pretty({ colorize: true, ignore: 'pid,service', sync: true }))
-  const exit = await Promise.race([next, service.exited])
-  if (exit !== undefined) throw new Error(`the service ended with ${describe(exit)}`)
-  await service.stop()
+function summary(paths: readonly string[]): string {
+  const [first = '', ...others] = paths
+  return others.length === 0 ? first : `${first} and ${others.length} more`
 }
 
-function describe(exit: Exit): string {
-  return exit.signal ?? `exit code ${exit.code ?? 'unknown'}`
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
-}
-
-/** On stderr: stdout is the service's log. */
-function say(message: string): void {
-  console.error(`dev: ${message}`)
+/** Changes whenever a migration may be missing. To look is faster than to start a process that asks the database. */
+async function fingerprint(url: string): Promise<string> {
+  const hash = createHash('sha256').update(url)
+  const migrations = (await readdir(join(root, 'drizzle'), { recursive: true, withFileTypes: true }))
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort()
+  // A library may bring tables of its own.
+  for (const path of [...migrations, join(root, 'src/platform/schemas.ts'), join(root, 'package.json')]) {
+    hash.update(await readFile(path).catch(() => ''))
+  }
+  return hash.digest('hex')
 }
 
 const stop = stopSignal()
+// The program that reads this output has ended, as `head` does.
+for (const output of [process.stdout, process.stderr]) output.on('error', () => process.emit('SIGINT'))
 try {
   await main(stop)
 } catch (error) {
-  // Ctrl-C also reaches initdb, which then says that it failed.
+  // Ctrl-C also reaches initdb, which then fails.
   if (!stop.aborted) {
-    say(messageOf(error))
+    say(error instanceof Error ? error.message : String(error))
     process.exit(1)
   }
 }

@@ -5,49 +5,69 @@ import { endWithThisProcess } from '../postgres/watchdog.ts'
 /** The folder of the service, which its relative paths start from. */
 export const root = join(import.meta.dirname, '../..')
 
+/** While the service runs under `npm run dev`, this file says where, for `npm run doctor`. */
+export const devFile = join(root, '.data/dev.json')
+
 /** How a process ended. */
 export interface Exit {
   readonly code: number | null
   readonly signal: NodeJS.Signals | null
 }
 
-/** src/main.ts as a process. It outlives neither stop() nor this process. */
+/** A program of src/ as a process. It outlives neither stop() nor this process. */
 export interface ServiceProcess {
+  readonly pid: number | undefined
   /** Its log, if it was started with a pipe. */
   readonly stdout: ChildProcess['stdout']
-  /** Settles when it has ended and its log is read. */
+  /** What it writes there, if it was started with a pipe. */
+  readonly stderr: ChildProcess['stderr']
+  /** Settles when it has ended and its output is read. */
   readonly exited: Promise<Exit>
   /** Sends it one SIGTERM, as an orchestrator does, and waits for its end. */
   stop(): Promise<Exit>
 }
 
-/** What the service's own budgets for a stop are far below. After that it is ended without being asked. */
+export interface ProcessOptions {
+  readonly stdout: 'pipe' | 'inherit'
+  /** `inherit` by default. */
+  readonly stderr?: 'pipe' | 'inherit'
+  /** A folder to delete if this process is killed before it can do so itself. */
+  readonly remove?: string
+  /** Modules to load before the program, relative to the folder of the service. */
+  readonly imports?: readonly string[]
+}
+
+/** Far above the service's own budgets for a stop. A process that takes longer is killed. */
 const stopTimeoutMs = 60_000
 
-/**
- * Starts src/main.ts with `env` and no other environment.
- * @param options.remove a folder to delete if this process is killed before it can do so itself
- * @param options.imports modules to load before it, relative to the folder of the service
- */
-export function startService(
+/** Starts src/main.ts with `env` and no other environment. */
+export function startService(env: NodeJS.ProcessEnv, options: ProcessOptions): ServiceProcess {
+  return startProgram('src/main.ts', env, options)
+}
+
+/** Starts a program of src/ with `env` and no other environment. */
+export function startProgram(
+  program: 'src/main.ts' | 'src/migrate.ts',
   env: NodeJS.ProcessEnv,
-  options: { stdout: 'pipe' | 'inherit'; remove?: string; imports?: readonly string[] },
+  options: ProcessOptions,
 ): ServiceProcess {
   const imports = ['tsx', ...(options.imports ?? [])].flatMap((module) => ['--import', module])
-  const child = spawn(process.execPath, [...imports, 'src/main.ts'], {
+  const child = spawn(process.execPath, [...imports, program], {
     cwd: root,
     env,
-    // Of a group of its own: a terminal sends Ctrl-C to a whole group, npm sends it once more, and to the service a second
-    // signal means "exit at once". It gets the one that stop() sends.
+    // In a group of its own: a terminal sends Ctrl-C to the whole group, npm sends it again, and a second signal makes the
+    // service exit at once. It gets only the one that stop() sends.
     detached: true,
-    stdio: ['ignore', options.stdout, 'inherit'],
+    stdio: ['ignore', options.stdout, options.stderr ?? 'inherit'],
   })
   endWithThisProcess(child, 'TERM', options.remove)
   const exited = new Promise<Exit>((resolve, reject) => {
     child.on('error', reject).on('close', (code, signal) => resolve({ code, signal }))
   })
   return {
+    pid: child.pid,
     stdout: child.stdout,
+    stderr: child.stderr,
     exited,
     async stop() {
       child.kill('SIGTERM')

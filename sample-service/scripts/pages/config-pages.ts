@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { format, resolveConfig } from 'prettier'
-import { settings, type Setting } from '../../src/config.ts'
 import { root } from '../dev/service-process.ts'
+import { settings, type Setting } from './settings.ts'
 
 /**
  * Renders the files that list the variables of src/config.ts, by path.

@@ -1,34 +1,36 @@
-import { existsSync, readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { parseArgs, parseEnv } from 'node:util'
-import { settings, type Setting } from '../../src/config.ts'
-import { renderPages } from './config-pages.ts'
+import { ignoreBrokenPipe } from '../broken-pipe.ts'
+import { readEnvironment, readFlags } from '../dev/environment.ts'
 import { root } from '../dev/service-process.ts'
+import { keptUrl } from '../postgres/address.ts'
+import { builtInFolder, givenUrl } from '../postgres/built-in.ts'
+import { renderPages } from './config-pages.ts'
+import { settings, type Setting } from './settings.ts'
 
 /**
  * `npm run config [-- --json]` prints each variable with its value here and the source of the value; passwords are hidden.
- * If the service would refuse to start, it prints every problem to stderr and exits with 1. `-- --write` writes the
- * README's table and .env.example from src/config.ts instead.
+ * Without DATABASE_URL, the value is the built-in PostgreSQL that `npm run dev` uses. If the service would refuse to start, it
+ * prints every problem to stderr and exits with 1. `-- --write` writes the README's table and .env.example from
+ * src/config.ts instead.
  */
 async function main(): Promise<number> {
-  const flags = {
+  const values = readFlags({
     json: { type: 'boolean', default: false },
     write: { type: 'boolean', default: false },
-  } as const
-  const { values } = parseArgs({ options: flags })
+  })
   if (values.write) {
     for (const [path, text] of Object.entries(await renderPages())) await writeFile(join(root, path), text)
     console.log('README.md, .env.example')
     return 0
   }
-  const path = join(root, '.env')
-  const file = existsSync(path) ? parseEnv(readFileSync(path, 'utf8')) : {}
-  const rows = settings({ ...file, ...process.env }).map((setting) => ({
+  const env = readEnvironment()
+  const builtIn = await builtInDatabase(env)
+  const rows = settings({ ...env, ...builtIn }).map((setting) => ({
     variable: setting.name,
     value: setting.value ?? null,
     unit: setting.unit ?? null,
-    from: sourceOf(setting),
+    from: Object.hasOwn(builtIn, setting.name) ? 'built-in PostgreSQL' : sourceOf(setting),
     allowed: setting.allowed,
     ...(setting.problem !== undefined && { problem: setting.problem }),
   }))
@@ -38,7 +40,13 @@ async function main(): Promise<number> {
   return problems.length === 0 ? 0 : 1
 }
 
-/** Only `npm run dev` reads `.env`; `npm start` and the image read the environment. */
+/** The variable that the scripts set themselves, except with NODE_ENV=production. Before its first start, the port is unknown. */
+async function builtInDatabase(env: NodeJS.ProcessEnv): Promise<{ DATABASE_URL?: string }> {
+  if (givenUrl(env) !== undefined || env['NODE_ENV'] === 'production') return {}
+  return { DATABASE_URL: (await keptUrl(builtInFolder)) ?? 'postgres://postgres@127.0.0.1/postgres' }
+}
+
+/** Only the scripts read `.env`; `npm start` and the image read the environment. */
 function sourceOf({ name, given, required, ...setting }: Setting): string {
   if (!given) return setting.default === undefined ? (required ? 'missing' : 'not set') : 'default'
   // As in process.loadEnvFile, a variable of the environment overrides the file, even if it is empty.
@@ -59,4 +67,5 @@ function table(rows: readonly Readonly<Record<string, string | null>>[]): string
     .join('\n')
 }
 
+ignoreBrokenPipe()
 process.exitCode = await main()

@@ -24,25 +24,35 @@ interface Guarantee {
 const preface = `# What this service guarantees
 
 Each promise stands at the top of a file of \`${folder}/\`, whose tests start the service as a process, with a PostgreSQL of
-its own, and look at it from outside and from inside: \`pg_stat_activity\`, the upload folder, the live contexts, the
-descriptors in \`/proc\`. \`npm run guarantees\` makes this page of them; a test says when it is out of date.
+its own. They look at it from outside, and from inside: \`pg_stat_activity\`, the upload folder, the live contexts, the
+descriptors in \`/proc\`. \`npm run guarantees\` writes this page from those files; a test fails when it is out of date.
 
-What a domain promises is proved beside it, in \`src/<nouns>/*.test.ts\`; what \`src/context/\` does as Go's package does is in
-[context.md](context.md).`
+What a domain promises is proved beside it, in \`src/<nouns>/*.test.ts\`.`
 
 /**
  * The page as it should be now.
  * @param planned the texts of files that are about to be written, by path
- * @throws Error that names the file without a promise, or with one that nothing holds
+ * @throws as `sectionsOf` does
  */
 export async function renderGuarantees(planned: ReadonlyMap<string, string> = new Map()): Promise<string> {
+  const markdown = [preface, ...(await sectionsOf(folder, planned))].join('\n\n')
+  return format(markdown, { ...(await resolveConfig(page)), parser: 'markdown' })
+}
+
+/**
+ * A section for each test file of `folder`, by their paths.
+ * @throws Error that names the file without a promise, or with one that nothing holds
+ */
+export async function sectionsOf(
+  folder: string,
+  planned: ReadonlyMap<string, string> = new Map(),
+): Promise<string[]> {
   const present = (await readdir(join(root, folder))).map((name) => `${folder}/${name}`)
   const files = [...new Set([...present, ...planned.keys()])]
     .filter((path) => path.startsWith(`${folder}/`) && path.endsWith('.test.ts'))
     .sort()
   const guarantees = await Promise.all(files.map((file) => readGuarantee(file, planned)))
-  const markdown = [preface, ...guarantees.map(section)].join('\n\n')
-  return format(markdown, { ...(await resolveConfig(page)), parser: 'markdown' })
+  return guarantees.map(section)
 }
 
 async function readGuarantee(file: string, planned: ReadonlyMap<string, string>): Promise<Guarantee> {

@@ -1,8 +1,8 @@
 import ts from 'typescript'
 
 /**
- * The titles of all `test('…')` and `test.for(…)('…')` of a file, in their order, each after those of the `describe` around
- * it; a place that a row fills is `…`.
+ * The titles of every `test('…')` and `test.for(…)('…')` of a file, in order, each after those of the `describe`s around it.
+ * `…` stands where a row fills in a value.
  */
 export function testTitles(file: string, text: string): string[] {
   const titles: string[] = []
@@ -21,7 +21,7 @@ export function testTitles(file: string, text: string): string[] {
   return titles.map((title) => title.replaceAll(/%[a-z]|\$\w+/g, '…'))
 }
 
-/** By `test`, say, or by what `test.for(…)` returns. */
+/** Reports whether `callee` is `name` or what `name.for(…)` returns. */
 function isCallOf(name: string, callee: ts.Expression): boolean {
   if (ts.isIdentifier(callee)) return callee.text === name
   return (

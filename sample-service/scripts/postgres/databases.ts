@@ -3,16 +3,16 @@ import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
-import { todo, withTimeout } from '../../src/context/context.ts'
-import { openDatabase } from '../../src/platform/database/database.ts'
-import { createLog } from '../../src/platform/telemetry/log.ts'
-import { applyMigrations, migrationsFolder } from '../../src/platform/database/migrations.ts'
+import { todo, withTimeout, type Context } from '../../src/context/context.ts'
+import { openDatabase, type Database } from '../../src/platform/database/database.ts'
+import { createLog, type Log } from '../../src/platform/telemetry/log.ts'
+import { applyMigrations, migrationsFolder, requireMigrated } from '../../src/platform/database/migrations.ts'
 import { schemas } from '../../src/platform/schemas.ts'
 import { startPostgres, type Postgres } from './postgres.ts'
 
 /**
  * A PostgreSQL to make databases on: a new one that stop() throws away, or the server of TEST_DATABASE_URL if it is set,
- * which stop() leaves alone. DATABASE_URL is not looked at: it may be one that somebody needs.
+ * which stop() leaves alone. It ignores DATABASE_URL and the server of `npm run dev`: their data are not for tests.
  */
 export async function temporaryServer(): Promise<Postgres> {
   const url = process.env['TEST_DATABASE_URL']
@@ -29,8 +29,8 @@ export interface TemporaryDatabase {
 }
 
 /**
- * Makes a database of a name of its own on the server at `serverUrl`, whose user must be allowed to.
- * @param template the name of the database to copy, to which nobody may be connected
+ * Makes a database with a name of its own on the server at `serverUrl`, whose user must have the right to.
+ * @param template the name of the database to copy, which must have no connections
  */
 export async function makeDatabase(serverUrl: string, template = 'template0'): Promise<TemporaryDatabase> {
   const name = `tmp_${randomUUID().replaceAll('-', '_')}`
@@ -62,15 +62,32 @@ const migrateTimeoutMs = 60_000
  * and 10 s for the database to answer.
  * @returns how many
  */
-export async function migrateDatabase(url: string): Promise<number> {
-  // A script has no root: what runs it ends with the terminal.
+export function migrateDatabase(url: string): Promise<number> {
+  return withDatabase(url, 'warn', async (ctx, log, db) => {
+    const options = { folder: migrationsFolder, schemas: schemas(), waitMs: migrateTimeoutMs }
+    return (await applyMigrations(ctx, log, db, options)).length
+  })
+}
+
+/** @throws Error that names the migrations that the database at `url` lacks, as the service does when it starts */
+export function checkMigrations(url: string): Promise<void> {
+  return withDatabase(url, 'silent', (ctx, log, db) =>
+    requireMigrated(ctx, log, db, migrationsFolder, schemas()),
+  )
+}
+
+async function withDatabase<T>(
+  url: string,
+  level: string,
+  work: (ctx: Context, log: Log, db: Database) => Promise<T>,
+): Promise<T> {
+  // A script has no root context: it ends with the terminal.
   using ctx = withTimeout(todo(), migrateTimeoutMs)
-  const log = createLog({ level: 'warn', service: 'migrate' })
+  const log = createLog({ level, service: 'migrate' })
   using opening = withTimeout(ctx, openTimeoutMs, new Error(`it took longer than ${openTimeoutMs} ms`))
   const db = await openDatabase(opening, log, { url, poolMax: 1, applicationName: 'migrate' })
   try {
-    const options = { folder: migrationsFolder, schemas: schemas(), waitMs: migrateTimeoutMs }
-    return (await applyMigrations(ctx, log, db, options)).length
+    return await work(ctx, log, db)
   } finally {
     await db.close(ctx)
   }

@@ -25,7 +25,7 @@ export interface User {
   readonly gid?: number
 }
 
-/** The programs of a PostgreSQL that has been seen to run. */
+/** The programs of a PostgreSQL that runs on this machine. */
 export interface Programs {
   readonly initdb: string
   readonly postgres: string
@@ -34,8 +34,8 @@ export interface Programs {
 const advice = 'set DATABASE_URL (for tests TEST_DATABASE_URL) to a PostgreSQL that runs elsewhere'
 
 /**
- * Postgres refuses to run as root, so root lends it the user that owns `data`, or else `postgres` or `nobody`.
- * No user is made on this machine. @throws Error if there is none
+ * Postgres refuses to run as root. For root this returns the user that owns `data`, or else `postgres` or `nobody`; it creates
+ * no user. @throws Error if the machine has neither
  */
 export async function postgresUser(data: string): Promise<User> {
   if (process.getuid?.() !== 0) return {}
@@ -49,7 +49,7 @@ export async function postgresUser(data: string): Promise<User> {
     }
   }
   throw new Error(
-    `Postgres refuses to run as root, and here is neither a user postgres nor nobody: ${advice}`,
+    `Postgres refuses to run as root, and this machine has neither a user postgres nor nobody: ${advice}`,
   )
 }
 
@@ -58,14 +58,14 @@ function idOf(flag: string, name: string): number {
 }
 
 /**
- * Makes `dir` and hands it to `user`. Where that user cannot get to it (a clone below /root), a folder in the system's
- * temporary folder takes its place, and `dir` becomes a link to that one. @returns the folder that holds the data
+ * Makes `dir` and gives it to `user`. If that user cannot reach it (a clone below /root), makes a folder in the system's
+ * temporary folder instead, and `dir` a link to it. @returns the folder that holds the data
  */
 export async function homeFor(dir: string, user: User): Promise<string> {
-  // A link whose target is gone: the system has emptied its temporary folder.
+  // The link has lost its target if the system has emptied its temporary folder.
   if ((await lstat(dir).catch(() => undefined))?.isSymbolicLink() && !existsSync(dir)) await rm(dir)
   await mkdir(dir, { recursive: true })
-  // Where a former start has put the data, if `dir` is a link.
+  // If `dir` is a link, an earlier start has put the data elsewhere.
   const real = await realpath(dir)
   if (user.uid === undefined || user.gid === undefined) return real
   await chown(real, user.uid, user.gid)
@@ -76,7 +76,7 @@ export async function homeFor(dir: string, user: User): Promise<string> {
   if (!canUse(home, user)) {
     await rm(home, { recursive: true })
     throw new Error(
-      `Postgres refuses to run as root, and no other user gets to ${dir} or ${tmpdir()}: ${advice}`,
+      `Postgres refuses to run as root, and no other user can reach ${dir} or ${tmpdir()}: ${advice}`,
     )
   }
   await rmdir(dir)
@@ -89,10 +89,10 @@ function canUse(dir: string, user: User): boolean {
 }
 
 /**
- * The programs that npm installed for this platform, made fit to run: npm, pnpm and bun may refuse the install script
- * that links their libraries, and may drop the executable bit. Where that cannot be mended (a read-only folder, or one
- * that `user` cannot get to), a copy in `home` is used.
- * @throws Error of one sentence where no PostgreSQL from npm runs: an unlisted platform, or musl instead of glibc
+ * Returns the programs that npm installed for this platform, and makes them fit to run: npm, pnpm and bun may refuse the
+ * install script that links their libraries, and may drop the executable bit. If the installed folder is read-only, or `user`
+ * cannot reach it, copies them to `home`.
+ * @throws Error of one sentence if no PostgreSQL from npm runs here: an unlisted platform, or musl instead of glibc
  */
 export async function postgresPrograms(home: string, user: User): Promise<Programs> {
   const native = installedFolder()
@@ -105,7 +105,7 @@ export async function postgresPrograms(home: string, user: User): Promise<Progra
   const copy = join(home, `programs-${version}`)
   if (faultOf(copy, user) !== undefined) {
     await rm(copy, { recursive: true, force: true })
-    // Links as they are: made absolute, they would lead back to where `user` cannot go.
+    // Links stay relative: absolute ones would lead to the folder that `user` cannot reach.
     await cp(native, copy, {
       recursive: true,
       verbatimSymlinks: true,
@@ -118,7 +118,7 @@ export async function postgresPrograms(home: string, user: User): Promise<Progra
   throw new Error(`the PostgreSQL from npm does not run on this system (${fault}): ${advice}`)
 }
 
-/** `native/` of the package for this platform, found from the package that lists it: it need not be hoisted. */
+/** `native/` of the package for this platform. Resolved from the package that lists it, since it need not be hoisted. */
 function installedFolder(): string {
   const platform = `${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`
   try {
@@ -138,7 +138,7 @@ function programsIn(native: string): Programs {
   }
 }
 
-/** What keeps the programs from running as `user`: only running them tells, for it takes every library and folder. */
+/** Why the programs do not run as `user`. Only running them shows that: they need every library and folder. */
 function faultOf(native: string, user: User): string | undefined {
   for (const program of Object.values(programsIn(native)) as string[]) {
     const { status, error, stderr } = spawnSync(program, ['--version'], {
@@ -151,7 +151,7 @@ function faultOf(native: string, user: User): string | undefined {
   return undefined
 }
 
-/** Does what the install script of the package does: the links among the libraries, as pg-symlinks.json lists them. */
+/** Makes the links that pg-symlinks.json lists, as the package's install script does, and restores the rights of the files. */
 async function mend(native: string): Promise<void> {
   const list = await readFile(join(native, 'pg-symlinks.json'), 'utf8').catch(() => '[]')
   for (const { source, target } of JSON.parse(list) as { source: string; target: string }[]) {

@@ -2,21 +2,21 @@ import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { chown, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { createServer, type AddressInfo } from 'node:net'
+import { chown, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { freePort, keepPort, keptPort, urlOf } from './address.ts'
 import { homeFor, postgresPrograms, postgresUser, type Programs, type User } from './files.ts'
 import { endWithThisProcess } from './watchdog.ts'
 
 export interface PostgresOptions {
   /** The folder for its data. Made if absent. */
   readonly dir: string
-  /** 0, as by default: any free one. */
+  /** By default the port of the last start if `persistent` and still free, else any free one. */
   readonly port?: number
-  /** Keep the data for the next start, safe against a crash. Otherwise it is fast, and stop() removes `dir`. */
+  /** Keeps the data for the next start, safe against a crash. Otherwise it is fast, and stop() removes `dir`. */
   readonly persistent: boolean
 }
 
@@ -24,6 +24,8 @@ export interface PostgresOptions {
 export interface Postgres {
   /** Its database `postgres`, as its superuser. */
   readonly url: string
+  /** The port of the last start, if another program has taken it since. */
+  readonly lostPort?: number | undefined
   /** Disconnects all clients, shuts down and resolves when no process of it is left. May be called twice. */
   stop(): Promise<void>
 }
@@ -35,13 +37,13 @@ const inUseTimeoutMs = 5_000
 const portAttempts = 5
 const shownLines = 8
 
-/** Speed for data that nobody will miss. */
+/** Speed for data that is thrown away. */
 const forgetful = ['-c', 'fsync=off', '-c', 'synchronous_commit=off', '-c', 'full_page_writes=off']
 
 /**
- * Starts the PostgreSQL that npm installed, with a new cluster in `dir` unless one is there. It outlives neither stop()
- * nor this process. After a kill -9 it recovers at the next start.
- * @throws Error with Postgres's own last lines; Error of one sentence where npm has none that runs here
+ * Starts the PostgreSQL that npm installed, with a new cluster in `dir` unless `dir` has one. It ends with stop(), and with this
+ * process. After a kill -9 it recovers at the next start.
+ * @throws Error with Postgres's own last lines; Error of one sentence if npm has installed none that runs here
  */
 export async function startPostgres({ dir, port = 0, persistent }: PostgresOptions): Promise<Postgres> {
   const user = await postgresUser(join(dir, 'data'))
@@ -54,11 +56,13 @@ export async function startPostgres({ dir, port = 0, persistent }: PostgresOptio
   try {
     const programs = await postgresPrograms(home, user)
     if (!existsSync(join(home, 'data'))) await createCluster(programs, home, user, persistent)
-    const server = await serve(programs, home, user, port, persistent)
-    const password = await readFile(join(home, 'password'), 'utf8')
+    const kept = persistent && port === 0 ? await keptPort(home) : undefined
+    const server = await serve(programs, home, user, persistent, { wanted: port, kept })
+    if (persistent) await keepPort(home, server.port)
     let stopped: Promise<void> | undefined
     return {
-      url: `postgres://postgres:${password}@127.0.0.1:${server.port}/postgres`,
+      url: await urlOf(home, server.port),
+      lostPort: server.port === kept ? undefined : kept,
       stop: () => (stopped ??= end(server.child).then(remove)),
     }
   } catch (error) {
@@ -67,7 +71,7 @@ export async function startPostgres({ dir, port = 0, persistent }: PostgresOptio
   }
 }
 
-/** initdb into a folder of another name, which is renamed when complete: one that was interrupted is not taken for data. */
+/** Runs initdb in a folder of another name and renames it at the end: an interrupted run leaves nothing that looks complete. */
 async function createCluster(programs: Programs, home: string, user: User, sync: boolean): Promise<void> {
   const data = await mkdtemp(join(home, 'new-'))
   const password = join(home, 'password')
@@ -76,8 +80,8 @@ async function createCluster(programs: Programs, home: string, user: User, sync:
     await chown(data, user.uid, user.gid)
     await chown(password, user.uid, user.gid)
   }
-  // The same everywhere, whatever the machine's locale. A password, for other users of this machine reach the port, too;
-  // it is random, so one iteration of its hash is as good as 4096.
+  // The same locale on every machine. A password, since other users of this machine can reach the port; it is random, so one
+  // iteration of its hash is as good as 4096.
   const locale = ['--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8']
   const access = [
     '--username=postgres',
@@ -100,16 +104,22 @@ async function createCluster(programs: Programs, home: string, user: User, sync:
   }
 }
 
-/** Postgres cannot be told "any free port": one that was free a moment ago is tried, and another if it is taken by now. */
-async function serve(programs: Programs, home: string, user: User, wanted: number, persistent: boolean) {
+/** Postgres cannot choose a free port itself. So this tries one that was free a moment ago, and another if it is taken by now. */
+async function serve(
+  programs: Programs,
+  home: string,
+  user: User,
+  persistent: boolean,
+  { wanted, kept }: { wanted: number; kept: number | undefined },
+) {
   const inUseUntil = performance.now() + inUseTimeoutMs
-  for (let attempt = 1; ; attempt++) {
-    const port = wanted === 0 ? await freePort() : wanted
+  for (let attempt = 1, port = wanted || kept; ; attempt++) {
+    port ||= await freePort(persistent)
     const args = ['-D', join(home, 'data'), '-p', String(port), '-c', 'listen_addresses=127.0.0.1']
     const settings = ['-c', 'unix_socket_directories=', '-c', 'max_connections=200', '-c', 'timezone=UTC']
     const child = spawn(programs.postgres, [...args, ...settings, ...(persistent ? [] : forgetful)], {
       ...processOptions(user, home),
-      // Of a group of its own: Ctrl-C in the terminal ends the service first, then this.
+      // In a group of its own: after Ctrl-C in the terminal, the service ends before this does.
       detached: true,
       stdio: ['ignore', 'ignore', 'pipe'],
     })
@@ -117,7 +127,7 @@ async function serve(programs: Programs, home: string, user: User, wanted: numbe
     const said = await readiness(child)
     if (said === undefined) return { child, port }
     await end(child)
-    // Its lock file, or its shared memory: of a process that was killed a moment ago, either may still be on its way out.
+    // A server that was killed a moment ago may still hold its lock file or its shared memory.
     if (said.includes('already exists') || said.includes('still in use')) {
       if (performance.now() < inUseUntil) {
         await setTimeout(250)
@@ -130,6 +140,7 @@ async function serve(programs: Programs, home: string, user: User, wanted: numbe
     if (wanted !== 0 || attempt === portAttempts || !said.includes('Address already in use')) {
       throw new Error(`PostgreSQL did not start on ${home}, port ${port}:\n${said}`)
     }
+    port = undefined
   }
 }
 
@@ -137,7 +148,7 @@ function processOptions(user: User, cwd: string) {
   return { ...user, cwd, env: { ...process.env, LC_ALL: 'C' } }
 }
 
-/** Resolves when Postgres is ready, with undefined; or, when it ends or takes too long, with its last lines. */
+/** Resolves with undefined when Postgres is ready, or with its last lines when it ends or takes too long. */
 async function readiness(child: ChildProcess): Promise<string | undefined> {
   const lines: string[] = []
   const deadline = AbortSignal.timeout(startTimeoutMs)
@@ -145,7 +156,7 @@ async function readiness(child: ChildProcess): Promise<string | undefined> {
     lines.push(String(error)),
   )
   if (child.stderr === null) throw new Error('postgres must be spawned with a pipe for its log')
-  // Read to the end, also after it is ready: a full pipe would stop Postgres.
+  // Read to the end, even after Postgres is ready: a full pipe would stop it.
   const reader = createInterface({ input: child.stderr })
   const ready = new Promise<true>((resolve) => {
     reader.on('line', (line) => {
@@ -170,12 +181,4 @@ async function end(child: ChildProcess): Promise<void> {
     child.kill(signal)
     await ended.catch(() => undefined)
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }

@@ -13,16 +13,16 @@ export interface Receipt {
   readonly steps: readonly Step[]
 }
 
-/** Runs steps one after the other, and keeps what each saw. */
+/** Tries steps one after the other, and keeps what each saw. */
 export interface Recorder {
   /**
-   * Tries `work`; its result, or `seen` of it, is what the step saw. @throws what `work` throws, after it is kept as a step that is not ok
+   * Tries `work`, whose result is what the step saw. @throws what `work` throws, once the failed step is kept
    */
   step(name: string, work: () => Promise<string>): Promise<void>
   receipt(): Receipt
 }
 
-/** Nothing tried yet. `onStep` is told of each step as it ends. */
+/** Returns a recorder without steps. It calls `onStep` when a step ends. */
 export function recorder(onStep: (step: Step) => void): Recorder {
   const steps: Step[] = []
   return {

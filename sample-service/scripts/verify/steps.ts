@@ -15,7 +15,7 @@ export interface UploadResource {
 
 const answerTimeoutMs = 10_000
 const stateTimeoutMs = 5_000
-/** On an idle machine it takes a few milliseconds; more than this is no longer a cancel, whatever the machine does. */
+/** A cancel takes a few milliseconds on an idle machine. Even a busy one takes no longer than this. */
 const hangUpLimitMs = 1_000
 
 const uploadedBytes = 1_048_583
@@ -37,7 +37,7 @@ interface PostOperation {
   requestBody?: { content?: Record<string, { schema?: { properties?: Record<string, unknown> } }> }
 }
 
-/** Uploads random bytes and reads them back. @throws Error if the sum or a byte differs */
+/** Uploads random bytes and reads them back. @throws Error if the hash or a byte differs */
 export async function tryUpload(url: string, resource: UploadResource): Promise<string> {
   const bytes = randomBytes(uploadedBytes)
   const form = new FormData()
@@ -53,14 +53,14 @@ export async function tryUpload(url: string, resource: UploadResource): Promise<
   }
   const content = await answer(`${url}${resource.path}/${item.id}/content`)
   if (!Buffer.from(await content.arrayBuffer()).equals(bytes)) {
-    throw new Error(`GET ${resource.path}/${item.id}/content answered other bytes than were uploaded`)
+    throw new Error(`GET ${resource.path}/${item.id}/content answered bytes that differ from the upload`)
   }
-  return `${created.status}, sha256 ${sha256.slice(0, 12)}…, ${uploadedBytes} bytes back as they were`
+  return `${created.status}, sha256 ${sha256.slice(0, 12)}…, ${uploadedBytes} bytes came back unchanged`
 }
 
 /**
- * Locks the table, asks for the list, which must wait, and hangs up.
- * @throws Error if the statement does not end in Postgres soon after
+ * Locks the table, requests the list, which then waits, and hangs up.
+ * @throws Error if the statement does not end in Postgres soon afterwards
  */
 export async function tryHangUp(url: string, databaseUrl: string, resource: UploadResource): Promise<string> {
   const locker = new pg.Client({ connectionString: databaseUrl, application_name: 'verify' })
@@ -82,7 +82,7 @@ export async function tryHangUp(url: string, databaseUrl: string, resource: Uplo
   }
 }
 
-/** Until `count` statements of the service wait for a lock. Postgres tells nobody, so it is asked. */
+/** Waits until `count` statements of the service wait for a lock. Postgres sends no event for that, so this polls. */
 async function untilWaiting(observer: pg.Client, count: number): Promise<void> {
   const statement = `select count(*)::int as n from pg_stat_activity
     where datname = current_database() and state = 'active' and wait_event_type = 'Lock'`
@@ -98,7 +98,7 @@ async function untilWaiting(observer: pg.Client, count: number): Promise<void> {
   }
 }
 
-/** Answers of any status, within a bound. */
+/** The answer, whatever its status. @throws if it takes longer than answerTimeoutMs */
 export async function answer(url: string, init: RequestInit = {}): Promise<Response> {
   return fetch(url, { ...init, signal: AbortSignal.timeout(answerTimeoutMs) })
 }

@@ -3,15 +3,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
+import { ignoreBrokenPipe } from '../broken-pipe.ts'
 import { addressOf } from '../../src/platform/database/answer.ts'
 import { makeDatabase, migrateDatabase, temporaryServer } from '../postgres/databases.ts'
+import { commandLine } from '../command-line.ts'
 import { printed, recorder, type Recorder } from './receipt.ts'
 import { startService, type ServiceProcess } from '../dev/service-process.ts'
 import { answer, findUploads, tryHangUp, tryUpload, type UploadResource } from './steps.ts'
 
 /**
- * `npm run verify [-- --json]`: starts this service on a PostgreSQL of its own, uploads, hangs up on a waiting query,
- * stops it, and says what it saw and how long each took. Exit 1 if anything was not as promised. Leaves nothing.
+ * `npm run verify [-- --json]`: starts this service on a PostgreSQL of its own, uploads, hangs up on a waiting query and stops
+ * the service. Prints what it saw and how long each step took. Exit 1 if a step failed. Leaves nothing behind.
  */
 async function verify(record: Recorder): Promise<void> {
   const opened: (() => Promise<unknown>)[] = []
@@ -60,7 +62,7 @@ async function verify(record: Recorder): Promise<void> {
 
 const notApplicable = 'not applicable: this service takes no uploads'
 
-/** The port that the log line `listening` carries. @throws Error with the log, if the service ends without one */
+/** The port in the log line `listening`. @throws Error with the log if the service ends before it listens */
 async function listeningPort(service: ServiceProcess): Promise<number> {
   const said: string[] = []
   const listening = new Promise<number>((resolve) => {
@@ -80,7 +82,8 @@ async function listeningPort(service: ServiceProcess): Promise<number> {
   return Promise.race([listening, ended])
 }
 
-const { values } = parseArgs({ options: { json: { type: 'boolean', default: false } } })
+ignoreBrokenPipe()
+const { values } = parseArgs({ args: commandLine(), options: { json: { type: 'boolean', default: false } } })
 const record = recorder((step) => {
   if (!values.json) console.log(printed(step))
 })

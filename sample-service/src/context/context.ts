@@ -2,19 +2,19 @@ import { List } from './list.ts'
 import { errorOf } from './thrown.ts'
 
 /**
- * Go's context package for TypeScript: a tree of contexts that carries an end (cancel, deadline), its cause and
- * request-scoped values from whoever started the work to everything done on its behalf.
+ * Go's context package for TypeScript. A context carries cancellation, a deadline and request-scoped values from the
+ * function that starts work to every function below it.
  *
- * The laws, as in https://pkg.go.dev/context:
- * - a function that waits takes `ctx: Context` as its first parameter, and hands it on;
- * - no context is stored in an object or a variable that outlives the call;
- * - whoever derives a context ends it: `using ctx = withTimeout(parent, 30_000)` is Go's
- *   `ctx, cancel := context.WithTimeout(parent, 30*time.Second); defer cancel()`;
- * - values are for what belongs to one request and crosses layers, never for optional parameters;
- * - whether work ended because of its context is asked of the context (`ctx.err`), never guessed from an error.
+ * The rules, as in https://pkg.go.dev/context:
+ * - A function that waits takes `ctx: Context` as its first parameter, and passes it on.
+ * - Do not store a context in an object or a variable that outlives the call.
+ * - The function that derives a context ends it: `using ctx = withTimeout(parent, 30_000)` is Go's
+ *   `ctx, cancel := context.WithTimeout(parent, 30*time.Second); defer cancel()`.
+ * - Values are for data of one request that crosses layers, never for optional parameters.
+ * - Ask the context whether work ended because of it (`ctx.err`); do not guess from an error.
  *
- * Ending a context ends every descendant before `cancel` returns, parents before children. It does not wait for
- * the work to stop.
+ * Ending a context ends every descendant before `cancel` returns, parents before children. It does not wait for the
+ * work to stop.
  */
 export interface Context {
   /** Aborted when the context is done; its `reason` is `cause(ctx)`. Made on first use. */
@@ -23,57 +23,55 @@ export interface Context {
   readonly deadline: number | undefined
   /** Undefined until done, then `DeadlineExceeded` if a deadline passed, else `Canceled`; compare by identity. */
   readonly err: Error | undefined
-  /** The value nearest on the way to the root, or undefined. */
+  /** The nearest value on the way to the root, or undefined. */
   value<T>(key: ContextKey<T>): T | undefined
 }
 
 /**
- * A context that lives longer than one call: the root, and what the process hangs from it (the server's, the one that a
- * signal ends). A function takes one to derive from it, or to hand it to an object that lives as long; its own work is
- * under `ctx`. The type changes nothing at run time: it tells a reader, and the rules in lint/, which of two contexts is which.
+ * A context that lives longer than one call: the root, the server's context, the one that a signal ends. A function
+ * takes it to derive from it, or to pass it to an object that lives as long; its own work runs under `ctx`. The type
+ * changes nothing at run time. It tells readers and the rules in lint/ the two contexts apart.
  */
 export interface Lifetime extends Context {
   /** Never set. */
   readonly lifetime?: true
 }
 
-/** A context and what ends it. `using` ends it with its block; ending it twice is ending it once. */
+/** A context that its holder can end. `using` ends it with its block. A second end has no effect. */
 export type CancelContext = Context & Disposable & { cancel(cause?: Error): void }
 
-/** A typed key, compared by identity: two keys of one name are two keys. */
+/** A typed key, compared by identity: two keys with the same name are different keys. */
 export interface ContextKey<T> {
   readonly name: string
-  /** How a value of this key names the context below it, where contexts are shown to people. */
+  /** Makes the name that `/debug/contexts` shows for a context with this value. */
   describe?(value: T): string
-  /** Holds the type of the value; never set. */
+  /** Never set: it holds the type of the value. */
   readonly type?: T
 }
 
-/** One context that has not ended, and those below it: what `/debug/contexts` shows. */
+/** A context that has not ended, and those below it, as `/debug/contexts` shows them. */
 export interface LiveContext {
   readonly name: string
   /** Milliseconds since it was derived. */
   readonly ageMs: number
   readonly deadline: number | null
-  /** The message of what ended it; null here, for an ended context is in no tree. */
-  readonly cause: string | null
   readonly children: LiveContext[]
 }
 
-/** The `err` of a context that was cancelled. Go: context.Canceled. */
+/** The `err` of a cancelled context. Go: context.Canceled. */
 export const Canceled: Error = sentinel('AbortError', 'context canceled')
 
 /** The `err` of a context whose deadline passed. Go: context.DeadlineExceeded. */
 export const DeadlineExceeded: Error = sentinel('TimeoutError', 'context deadline exceeded')
 
-/** Names a context wherever contexts are shown: `withCancel(withValue(parent, contextName, 'server'))`. */
+/** Names a context for people: `withCancel(withValue(parent, contextName, 'server'))`. */
 export const contextName: ContextKey<string> = contextKey('name', (name) => name)
 
 let rootCreatedAt: string | undefined
 
 /**
- * The root of the process: never done, no values, no deadline. `main` calls it once and hands it down.
- * @throws Error on the second call, naming the place of the first. Go: context.Background.
+ * Returns the root of the process, which never ends and has no values and no deadline. Only `main` calls it, once.
+ * @throws Error on the second call, with the place of the first. Go: context.Background.
  */
 export function background(): Lifetime {
   if (rootCreatedAt !== undefined) {
@@ -85,19 +83,19 @@ export function background(): Lifetime {
   return new Root('background')
 }
 
-/** A root for code under migration that has no context to take yet; lint reports it. Go: context.TODO. */
+/** Returns a root for code that has no ctx parameter yet; the lint rules report it. Go: context.TODO. */
 export function todo(): Context {
   return new Root('todo')
 }
 
-/** A child that ends with its parent or by its own `cancel(cause)`, whichever is first. Go: WithCancelCause. */
+/** Returns a child that ends with its parent or by its own `cancel(cause)`, whichever is first. Go: WithCancelCause. */
 export function withCancel(parent: Context): CancelContext {
   return derive(known(parent))
 }
 
 /**
- * A child that ends `ms` milliseconds from now at the latest, with `cause` if it is this deadline that ends it.
- * A parent's earlier deadline stands. Go: WithTimeoutCause.
+ * Returns a child that ends in `ms` milliseconds at the latest, with `cause` if this deadline ends it. An earlier
+ * deadline of the parent still holds. Go: WithTimeoutCause.
  * @throws TypeError if `ms` is not a number
  */
 export function withTimeout(parent: Context, ms: number, cause?: Error): CancelContext {
@@ -108,9 +106,9 @@ export function withTimeout(parent: Context, ms: number, cause?: Error): CancelC
 }
 
 /**
- * A child that ends at `at` (a Date, or epoch milliseconds) at the latest; one that has passed ends it before
- * this returns. Go: WithDeadlineCause.
- * @throws TypeError if `at` is no time
+ * Returns a child that ends at `at` (a Date, or epoch milliseconds) at the latest. If `at` has passed, the child has
+ * ended when this returns. Go: WithDeadlineCause.
+ * @throws TypeError if `at` is not a time
  */
 export function withDeadline(parent: Context, at: Date | number, cause?: Error): CancelContext {
   const epochMs = typeof at === 'number' ? at : at.getTime()
@@ -121,9 +119,9 @@ export function withDeadline(parent: Context, at: Date | number, cause?: Error):
 }
 
 /**
- * The parent with one value more. It is the parent in all else, and is not registered with it: any number of
- * them under a long-lived parent keep nothing. Go: WithValue.
- * @throws TypeError if `key` is no key
+ * Returns the parent with one more value. The parent does not hold it, so any number of them under a long-lived parent
+ * cost nothing. Go: WithValue.
+ * @throws TypeError if `key` is not a key
  */
 export function withValue<T>(parent: Context, key: ContextKey<T>, value: T): Context {
   const above = known(parent)
@@ -132,33 +130,29 @@ export function withValue<T>(parent: Context, key: ContextKey<T>, value: T): Con
 }
 
 /**
- * A context with the parent's values that does not end with it: no err, no deadline. For work that must outlive
- * its request; give it a deadline of its own, and someone who waits for it. Go: WithoutCancel.
+ * Returns a context with the parent's values that never ends. For work that must outlive its request: give it a deadline
+ * of its own, and wait for it. Go: WithoutCancel.
  */
 export function withoutCancel(parent: Context): Lifetime {
   const above = known(parent)
-  return new Detached(rootOf(above.branch), above.values)
+  return new Root('detached', rootOf(above.branch), above.values)
 }
 
 /**
- * A child that also ends when a foreign signal aborts, with the signal's reason as its cause (a reason that is no
- * Error becomes the `cause` of one). The listener on the signal is removed when the context ends.
+ * Returns a child that also ends when a foreign signal aborts, with the signal's reason as its cause. A reason that is not
+ * an Error becomes the `cause` of one. When the child ends, its listener on the signal is removed.
  */
 export function withSignal(parent: Context, signal: AbortSignal): CancelContext {
   const child = derive(known(parent))
   if (child.err !== undefined) return child
-  if (signal.aborted) {
-    end(child, Canceled, errorOf(signal.reason, 'the signal was aborted'))
-    return child
-  }
-  child.release = listen(signal, child)
+  if (signal.aborted) end(child, Canceled, reasonOf(signal))
+  else child.release = listen(signal, child)
   return child
 }
 
 /**
- * Runs `fn` once, after `ctx` has ended and the call that ended it has returned (in a microtask, as Go runs it in
- * a goroutine); soon if it has ended already. `fn` gets the cause of `ctx`. What it throws is an uncaught exception, as a
- * panic is in Go.
+ * Calls `fn` once with the cause of `ctx`, in a microtask after `ctx` has ended, where Go starts a goroutine. If `ctx` has
+ * ended before, it calls `fn` in the next microtask. An error that `fn` throws is an uncaught exception, as a panic in Go.
  * @returns stop: true if it prevented `fn`, false if `fn` was started or stopped before. Go: AfterFunc.
  */
 export function afterFunc(ctx: Context, fn: (cause: Error) => void): () => boolean {
@@ -174,7 +168,7 @@ export function afterFunc(ctx: Context, fn: (cause: Error) => void): () => boole
   return () => children.delete(callback)
 }
 
-/** Why `ctx` ended: the cause given to the first end on the path to the root, else `ctx.err`; undefined before. */
+/** Returns why `ctx` ended: the cause of the first end on the path to the root, else `ctx.err`. Undefined before the end. */
 export function cause(ctx: Context): Error | undefined {
   const { branch } = known(ctx)
   return ctx.err === undefined ? undefined : branch.cause
@@ -186,14 +180,14 @@ export function throwIfEnded(ctx: Context): void {
   if (ended !== undefined) throw ended
 }
 
-/** A key for `withValue`, of its own type. `describe` names contexts by the value, where contexts are shown. */
+/** Makes a key for `withValue`. `describe` names a context by its value, for people. */
 export function contextKey<T>(name: string, describe?: (value: T) => string): ContextKey<T> {
   return describe === undefined ? { name } : { name, describe }
 }
 
 /**
- * The contexts below `ctx` that have not ended: the tree itself, so nothing is kept for it. At most `most` of them, those
- * nearest to `ctx`, and none further below it than `deepest`.
+ * Returns the tree of contexts below `ctx` that have not ended: at most `most` of them, those nearest to `ctx`, and at most
+ * `deepest` levels.
  */
 export function liveContexts(ctx: Context, most = Infinity, deepest = Infinity): LiveContext {
   const top = known(ctx).branch
@@ -202,8 +196,7 @@ export function liveContexts(ctx: Context, most = Infinity, deepest = Infinity):
   let left = most
   for (const [branch, view, depth] of queue) {
     if (depth >= deepest) continue
-    for (const child of branch.below) {
-      if (child instanceof Callback || child.err !== undefined) continue
+    for (const child of openChildren(branch)) {
       if (left-- <= 0) return shown
       const below = show(child, branch.values)
       view.children.push(below)
@@ -213,52 +206,50 @@ export function liveContexts(ctx: Context, most = Infinity, deepest = Infinity):
   return shown
 }
 
-/** How many contexts there are below `ctx` that have not ended; it stops counting at `most`. */
+/** Returns how many contexts below `ctx` have not ended; it stops counting at `most`. */
 export function countLiveContexts(ctx: Context, most: number): number {
-  const queue: (Root | Branch)[] = [known(ctx).branch]
-  let live = 0
-  for (const branch of queue) {
-    for (const child of branch.below) {
-      if (child instanceof Callback || child.err !== undefined) continue
-      if (++live >= most) return live
-      queue.push(child)
+  const open: (Root | Branch)[] = [known(ctx).branch]
+  for (const branch of open) {
+    for (const child of openChildren(branch)) {
+      if (open.push(child) > most) return most
     }
   }
-  return live
+  return open.length - 1
 }
 
-type Known = Root | Branch | Value | Detached
+type Known = Root | Branch | Value
 
-/** What hangs from a context, and ends with it. */
+/** An entry in the list of a context: a child that ends with it, or a callback that runs after it. */
 type Child = Branch | Callback
 
-/** Characters of what is shown of a context. */
+/** Most characters of a name: it may hold text from a client, and there may be thousands of names. */
 const maxNameLength = 200
 
-/** Timers hold 31 bits of milliseconds: beyond, setTimeout fires after 1 ms. */
+/** The longest timer of Node. A longer one would fire after 1 ms. */
 const maxTimerMs = 2 ** 31 - 1
 
+/** A context that never ends: a root, or a detached context, whose children belong to its root. */
 class Root implements Context {
   readonly name: string
   readonly since = performance.now()
-  readonly children = new List<Child>()
+  readonly branch: Root
+  readonly children: List<Child>
+  readonly values: Value | undefined
   readonly deadline = undefined
   readonly err = undefined
   readonly cause = undefined
   readonly timed = undefined
-  readonly values = undefined
   #controller: AbortController | undefined
 
-  constructor(name: string) {
+  constructor(name: string, root?: Root, values?: Value) {
     this.name = name
+    this.branch = root ?? this
+    this.children = root?.children ?? new List()
+    this.values = values
   }
 
   get below(): Iterable<Child> {
     return this.children
-  }
-
-  get branch(): this {
-    return this
   }
 
   get host(): this {
@@ -270,34 +261,34 @@ class Root implements Context {
     return this.#controller.signal
   }
 
-  value(): undefined {
-    return undefined
+  value<T>(key: ContextKey<T>): T | undefined {
+    return lookup(this.values, key)
   }
 }
 
-/** Shared by all contexts that had no child when they ended. */
+/** The children of a context without children. */
 const none: readonly never[] = []
 
-/** A context that can end: what withCancel, withTimeout, withDeadline and withSignal return. */
+/** A context that can end: withCancel, withTimeout, withDeadline and withSignal return it. */
 class Branch implements Context, Disposable {
   readonly since = performance.now()
-  /** Where it is registered until it ends. */
+  /** The context that holds it until it ends. */
   readonly owner: Root | Branch
   /** The nearest value on the way to the root. */
   readonly values: Value | undefined
-  /** The context that has the earliest deadline of the path to the root: this one or an ancestor. */
+  /** The context with the earliest deadline on the path to the root: this one or an ancestor. */
   timed: Branch | undefined
-  /** When its own deadline passes, if it has one: monotonic, so that it does not move with the wall clock. */
+  /** When its own deadline passes, by the monotonic clock: a change of the wall clock does not move it. */
   expiry = Infinity
-  /** The same as epoch milliseconds, where it was given so or has been asked for. */
+  /** The same in epoch milliseconds, once somebody has given it or read it. */
   at: number | undefined
   timeoutCause: Error | undefined
   timer: NodeJS.Timeout | undefined
-  /** Takes the listener off a foreign signal. */
+  /** Removes its listener from a foreign signal. */
   release: (() => void) | undefined
   ended: Error | undefined
   cause: Error | undefined
-  /** Its place among the children of its owner. */
+  /** Its links in the list of its owner. */
   list: List<Child> | undefined
   previous: Child | undefined
   next: Child | undefined
@@ -323,7 +314,7 @@ class Branch implements Context, Disposable {
     return this.#children
   }
 
-  /** The same, to look at: most have none. */
+  /** Its children, without making a list: most contexts have none. */
   get below(): Iterable<Child> {
     return this.#children ?? none
   }
@@ -335,7 +326,7 @@ class Branch implements Context, Disposable {
     return timed.at
   }
 
-  /** Asked against the clock: a loop that never yields sees its deadline pass, though no timer could run. */
+  /** Compares the deadline with the clock: a loop that never yields keeps the timer from running. */
   get err(): Error | undefined {
     if (this.ended === undefined && this.timed !== undefined && performance.now() >= this.timed.expiry) {
       expire(this.timed)
@@ -363,7 +354,7 @@ class Branch implements Context, Disposable {
     this.cancel()
   }
 
-  /** Marks it as ended, lets go of timer, foreign signal and children; returns the children it had. */
+  /** Marks it as ended, releases timer and foreign signal, and returns the children it had. */
   close(err: Error, cause: Error): readonly Child[] {
     this.ended = err
     this.cause = cause
@@ -381,7 +372,8 @@ class Branch implements Context, Disposable {
 
 class Value implements Context {
   readonly branch: Root | Branch
-  readonly host: Root | Branch | Detached
+  /** The nearest ancestor that is not a Value: it has the signal, the deadline and the err. */
+  readonly host: Root | Branch
   readonly next: Value | undefined
   readonly key: ContextKey<unknown>
   readonly held: unknown
@@ -415,32 +407,6 @@ class Value implements Context {
   }
 }
 
-class Detached implements Context {
-  readonly branch: Root
-  readonly values: Value | undefined
-  readonly deadline = undefined
-  readonly err = undefined
-  #controller: AbortController | undefined
-
-  constructor(root: Root, values: Value | undefined) {
-    this.branch = root
-    this.values = values
-  }
-
-  get host(): this {
-    return this
-  }
-
-  get signal(): AbortSignal {
-    this.#controller ??= new AbortController()
-    return this.#controller.signal
-  }
-
-  value<T>(key: ContextKey<T>): T | undefined {
-    return lookup(this.values, key)
-  }
-}
-
 class Callback {
   readonly owner: Branch
   readonly fn: (cause: Error) => void
@@ -453,7 +419,6 @@ class Callback {
     this.fn = fn
   }
 
-  /** Called when its owner has ended. */
   announce(): void {
     const { fn, owner } = this
     queueMicrotask(() => fn(owner.cause ?? Canceled))
@@ -491,15 +456,15 @@ function arm(branch: Branch, left: number): void {
   keepTimerList(ms)
 }
 
-/** The duration of the last timer, and the one whose list is kept; milliseconds. */
+/** Milliseconds: the duration of the last timer, and the one whose list `keeper` keeps. */
 let lastMs = 0
 let keptMs = 0
 let keeper: NodeJS.Timeout | undefined
 
 /**
- * Node keeps timers in a list for each duration, which its first timer makes and its last takes down: twice the price of
- * a timer in a list that is there. A timer that does nothing keeps the list of a duration that is asked for again and
- * again; there is one such timer at most, and it keeps no process alive.
+ * Node keeps a list of timers for each duration. The first timer makes the list and the last one removes it, which doubles
+ * the price of a timer that is alone. If a duration is used twice in a row, one idle timer keeps its list; it does not keep
+ * the process alive.
  */
 function keepTimerList(ms: number): void {
   if (ms === keptMs) return
@@ -520,9 +485,9 @@ function expire(branch: Branch): void {
 }
 
 /**
- * Ends `top` and all below it: first every context is marked, parents before children, then signals and callbacks
- * are told, so that none of them sees a descendant that is still open. A descendant whose own deadline has passed
- * ended by that, though its timer has not run: it was first. A loop, for trees may be deep.
+ * Ends `top` and all contexts below it. It first marks every context, parents before children, and then aborts signals and
+ * starts callbacks, so that none of them sees a descendant that is still open. A descendant whose own deadline has passed
+ * ended by that deadline, although its timer has not run. Trees may be deep, so it loops.
  */
 function end(top: Branch, err: Error, cause: Error): void {
   top.list?.delete(top)
@@ -532,35 +497,34 @@ function end(top: Branch, err: Error, cause: Error): void {
     return
   }
   const now = performance.now()
-  const told: Child[] = [top]
-  for (const child of below) told.push(child)
-  for (let i = 1; i < told.length; i++) {
-    const node = told[i]
+  const ended: Child[] = [top]
+  for (const child of below) ended.push(child)
+  for (let i = 1; i < ended.length; i++) {
+    const node = ended[i]
     if (!(node instanceof Branch)) continue
     const { owner } = node
     const children =
       node.expiry <= now
         ? node.close(DeadlineExceeded, node.timeoutCause ?? DeadlineExceeded)
         : node.close(owner.err ?? err, owner.cause ?? cause)
-    for (const child of children) told.push(child)
+    for (const child of children) ended.push(child)
   }
-  for (const node of told) node.announce()
+  for (const node of ended) node.announce()
 }
 
 function lookup<T>(from: Value | undefined, key: ContextKey<T>): T | undefined {
   for (let at = from; at !== undefined; at = at.next) {
-    // The key is the type's witness: a value under it was given as T.
+    // withValue took the value as a T, by the type of the key.
     if (at.key === key) return at.held as T
   }
   return undefined
 }
 
 function known(ctx: Context): Known {
-  if (ctx instanceof Branch || ctx instanceof Value || ctx instanceof Root || ctx instanceof Detached)
-    return ctx
+  if (ctx instanceof Branch || ctx instanceof Value || ctx instanceof Root) return ctx
   const given: unknown = ctx
   throw new TypeError(
-    `expected a Context that this module made, got ${String(given)}. Use withSignal for a foreign signal.`,
+    `expected a Context that this module made, got ${String(given)}. For a foreign signal, use withSignal.`,
   )
 }
 
@@ -570,35 +534,42 @@ function rootOf(branch: Root | Branch): Root {
   return at
 }
 
-/** The contexts that wait for a foreign signal: one listener for all, since Node 20 warns at 11 listeners. */
-const waiting = new WeakMap<AbortSignal, Set<Branch>>()
+interface Waiting {
+  readonly branches: Set<Branch>
+  readonly onAbort: () => void
+}
 
+/** The contexts that wait for a foreign signal share one listener: Node 20 warns at 11 listeners. */
+const waiting = new WeakMap<AbortSignal, Waiting>()
+
+/** @returns a function that removes `branch`, and with the last one the listener */
 function listen(signal: AbortSignal, branch: Branch): () => void {
-  const present = waiting.get(signal)
-  const branches = present ?? new Set<Branch>()
+  const { branches, onAbort } = waiting.get(signal) ?? startListening(signal)
   branches.add(branch)
-  const onAbort = (): void => {
-    waiting.delete(signal)
-    const cause = errorOf(signal.reason, 'the signal was aborted')
-    for (const waiter of branches) {
-      if (waiter.err === undefined) end(waiter, Canceled, cause)
-    }
-  }
-  if (present === undefined) {
-    waiting.set(signal, branches)
-    signal.addEventListener('abort', onAbort, { once: true })
-    unlisten.set(branches, onAbort)
-  }
   return () => {
     branches.delete(branch)
-    const listener = unlisten.get(branches)
-    if (branches.size > 0 || listener === undefined) return
-    signal.removeEventListener('abort', listener)
-    if (waiting.get(signal) === branches) waiting.delete(signal)
+    if (branches.size > 0) return
+    signal.removeEventListener('abort', onAbort)
+    if (waiting.get(signal)?.branches === branches) waiting.delete(signal)
   }
 }
 
-const unlisten = new WeakMap<Set<Branch>, () => void>()
+function startListening(signal: AbortSignal): Waiting {
+  const branches = new Set<Branch>()
+  const onAbort = (): void => {
+    waiting.delete(signal)
+    const cause = reasonOf(signal)
+    for (const branch of branches) if (branch.err === undefined) end(branch, Canceled, cause)
+  }
+  signal.addEventListener('abort', onAbort, { once: true })
+  const listening = { branches, onAbort }
+  waiting.set(signal, listening)
+  return listening
+}
+
+function reasonOf(signal: AbortSignal): Error {
+  return errorOf(signal.reason, 'the signal was aborted')
+}
 
 function onlyOnce(): () => boolean {
   let first = true
@@ -609,24 +580,22 @@ function onlyOnce(): () => boolean {
   }
 }
 
+function* openChildren(branch: Root | Branch): Generator<Branch> {
+  for (const child of branch.below) if (child instanceof Branch && child.err === undefined) yield child
+}
+
 function show(branch: Root | Branch, above: Value | undefined): LiveContext {
+  const name = nameOf(branch, above)
+  const cut = name.slice(0, maxNameLength).replace(/[\ud800-\udbff]$/, '')
   return {
-    name: cut(nameOf(branch, above)),
+    name: name.length > maxNameLength ? `${cut}…` : name,
     ageMs: Math.round(performance.now() - branch.since),
     deadline: branch.deadline ?? null,
-    cause: branch.cause === undefined ? null : cut(branch.cause.message),
     children: [],
   }
 }
 
-/** A name may hold what a client has sent, and there may be thousands. */
-function cut(text: string): string {
-  return text.length > maxNameLength
-    ? `${text.slice(0, maxNameLength).replace(/[\ud800-\udbff]$/, '')}…`
-    : text
-}
-
-/** What the values between a context and the one that owns it call it, else how it was derived. */
+/** Returns what a value between the context and its owner calls it, else how it was derived. */
 function nameOf(branch: Root | Branch, above: Value | undefined): string {
   if (branch instanceof Root) return branch.name
   for (let at = branch.values; at !== undefined && at !== above; at = at.next) {
@@ -638,7 +607,7 @@ function nameOf(branch: Root | Branch, above: Value | undefined): string {
 function sentinel(name: string, message: string): Error {
   const error = new Error(message)
   error.name = name
-  // The stack of a value that many share would name the place where this module was loaded.
+  // Its stack would name the place where this module was loaded.
   error.stack = `${name}: ${message}`
   return error
 }

@@ -1,102 +1,119 @@
-import { cause, withCancel, type Context } from './context.ts'
+import { cause, withCancel, type CancelContext, type Context } from './context.ts'
 import { NotWaitedFor } from './not-waited-for.ts'
 import { errorOf } from './thrown.ts'
 
-/** Concurrent work under one context that is waited for as one. Go: golang.org/x/sync/errgroup. */
+/** Concurrent work under one context. Go: golang.org/x/sync/errgroup. */
 export interface Group extends Disposable {
   /**
    * Starts `fn` with the group's context, or queues it while `limit` are running. Nothing starts after a failure.
-   * @throws Error if the group was waited for to its end, or left
+   * @throws Error if `wait` has settled, or the group's block was left
    */
-  go(fn: (ctx: Context) => Promise<void>): void
+  go(fn: GroupFunction): void
   /**
-   * Resolves when all work has returned. Rejects, also only then, with the first failure, or with the cause of the
-   * parent if its end kept queued work from starting. Ends the group's context.
+   * Resolves when all work has returned, and ends the group's context. Rejects, also only then, with the first failure,
+   * or with the cause of the group's parent if its end kept queued work from starting.
    */
   wait(): Promise<void>
 }
 
+type GroupFunction = (ctx: Context) => Promise<void>
+
 /**
- * A group whose first failure cancels the rest: `using workers = group(ctx)`. Leaving the block cancels what still runs.
- * If the block is left before `wait` has settled, and neither by an exception nor after the end of `parent`, that is an
- * error which names the place where the group was made: its work and its failures would be lost.
- * @param options.limit how many run at once; unlimited if not given
+ * Makes a group whose first failure cancels the rest: `using workers = group(ctx)`. Leaving the block cancels the work
+ * that still runs. The group throws if its block is left before `wait` has settled, since its work and its failures
+ * would be lost; the error names the place where the group was made. It does not throw if an exception leaves the
+ * block, or if `ctx` has ended.
+ * @param options.limit how many run at once; unlimited by default
  */
-export function group(parent: Context, options: { limit?: number } = {}): Group {
+export function group(ctx: Context, options: { limit?: number } = {}): Group {
   const { limit = Infinity } = options
   if (!(limit >= 1)) throw new RangeError(`group: expected a limit of at least 1, got ${limit}`)
-
-  const ctx = withCancel(parent)
   const made: { stack?: string } = {}
   Error.captureStackTrace(made, group)
-  const queue: ((ctx: Context) => Promise<void>)[] = []
-  let running = 0
-  let failure: Error | undefined
-  let state: 'new' | 'started' | 'over' = 'new'
-  let settling: Promise<void> | undefined
-  const waiting: (() => void)[] = []
+  return new Workers(ctx, limit, made)
+}
 
-  function fail(reason: unknown): void {
-    failure ??= errorOf(reason)
-    ctx.cancel(failure)
+class Workers implements Group {
+  readonly #parent: Context
+  readonly #ctx: CancelContext
+  readonly #limit: number
+  readonly #made: { stack?: string }
+  readonly #queue: GroupFunction[] = []
+  #running = 0
+  #failure: Error | undefined
+  #state: 'new' | 'started' | 'over' = 'new'
+  #settling: Promise<void> | undefined
+  /** Called when nothing runs any more. */
+  readonly #onIdle: (() => void)[] = []
+
+  constructor(parent: Context, limit: number, made: { stack?: string }) {
+    this.#parent = parent
+    this.#ctx = withCancel(parent)
+    this.#limit = limit
+    this.#made = made
   }
 
-  async function run(fn: (ctx: Context) => Promise<void>): Promise<void> {
-    try {
-      await fn(ctx)
-    } catch (reason) {
-      fail(reason)
-    } finally {
-      running--
-      next()
+  go(fn: GroupFunction): void {
+    if (this.#state === 'over') {
+      throw new Error(
+        `go: the group made ${placeOf(this.#made)} is over. Call go before wait has settled, or make a new group.`,
+      )
     }
+    this.#state = 'started'
+    this.#queue.push(fn)
+    this.#startNext()
   }
 
-  function next(): void {
-    if (queue.length > 0 && ctx.err !== undefined) {
-      fail(cause(ctx))
-      queue.length = 0
+  wait(): Promise<void> {
+    this.#settling = this.#settle()
+    return this.#settling
+  }
+
+  [Symbol.dispose](): void {
+    const lost = this.#state === 'started' && this.#parent.err === undefined
+    // wait may still reject when the work has returned, and nobody awaits it any more.
+    if (this.#state === 'started') this.#settling?.catch(() => undefined)
+    this.#state = 'over'
+    this.#ctx.cancel()
+    if (lost) throw new NotWaitedFor(placeOf(this.#made), this.#failure)
+  }
+
+  #startNext(): void {
+    if (this.#queue.length > 0 && this.#ctx.err !== undefined) {
+      this.#fail(cause(this.#ctx))
+      this.#queue.length = 0
     }
-    while (running < limit) {
-      const fn = queue.shift()
+    while (this.#running < this.#limit) {
+      const fn = this.#queue.shift()
       if (fn === undefined) break
-      running++
-      // eslint-disable-next-line context/no-unowned-work, @typescript-eslint/no-floating-promises -- wait waits for it: run keeps what fn threw, and does not reject
-      void run(fn)
+      this.#running++
+      // eslint-disable-next-line context/no-unowned-work, @typescript-eslint/no-floating-promises -- wait waits for it: #call keeps what fn threw, and does not reject
+      void this.#call(fn)
     }
-    if (running === 0) for (const resume of waiting.splice(0)) resume()
+    if (this.#running === 0) for (const resolve of this.#onIdle.splice(0)) resolve()
   }
 
-  async function settle(): Promise<void> {
-    while (running > 0) await new Promise<void>((resume) => waiting.push(resume))
-    state = 'over'
-    ctx.cancel()
-    if (failure !== undefined) throw failure
+  async #call(fn: GroupFunction): Promise<void> {
+    try {
+      await fn(this.#ctx)
+    } catch (reason) {
+      this.#fail(reason)
+    } finally {
+      this.#running--
+      this.#startNext()
+    }
   }
 
-  return {
-    go(fn) {
-      if (state === 'over') {
-        throw new Error(
-          `go: the group made ${placeOf(made)} is over. Call go before wait has settled, or make a new group.`,
-        )
-      }
-      state = 'started'
-      queue.push(fn)
-      next()
-    },
-    wait() {
-      settling = settle()
-      return settling
-    },
-    [Symbol.dispose]() {
-      const lost = state === 'started' && parent.err === undefined
-      // It fails when the work has returned: by then nobody is left to see it.
-      if (state === 'started') settling?.catch(() => undefined)
-      state = 'over'
-      ctx.cancel()
-      if (lost) throw new NotWaitedFor(placeOf(made), failure)
-    },
+  #fail(reason: unknown): void {
+    this.#failure ??= errorOf(reason)
+    this.#ctx.cancel(this.#failure)
+  }
+
+  async #settle(): Promise<void> {
+    while (this.#running > 0) await new Promise<void>((resolve) => this.#onIdle.push(resolve))
+    this.#state = 'over'
+    this.#ctx.cancel()
+    if (this.#failure !== undefined) throw this.#failure
   }
 }
 

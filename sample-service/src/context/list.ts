@@ -1,4 +1,4 @@
-/** What may be in a List: one at a time. */
+/** An entry of a List. It may be in one list at a time. */
 export interface Linked<T extends Linked<T>> {
   list: List<T> | undefined
   previous: T | undefined
@@ -6,12 +6,11 @@ export interface Linked<T extends Linked<T>> {
 }
 
 /**
- * The children of a context, in the order in which they came. Adding and deleting take constant time.
+ * The children of a context, in the order of `add`. Adding and deleting take constant time.
  *
- * A Set would read better, but V8's leaves the tables that it has outgrown behind, each pointing to the next: one that
- * a collection has found old keeps all that came after it, and the contexts in them, until the next major collection.
- * Under a server's context, where children come and go for as long as the process lives, a child then costs five times
- * as much. Go: `children map[canceler]struct{}` of its cancelCtx.
+ * A Set would read better. But when V8's Set outgrows its table, the old table stays and points to the new one: once the
+ * collector has promoted an old table, all later tables and the contexts in them live until the next major collection.
+ * A child of a long-lived parent then costs five times as much. Go: `children map[canceler]struct{}` of its cancelCtx.
  */
 export class List<T extends Linked<T>> {
   #first: T | undefined
@@ -25,7 +24,7 @@ export class List<T extends Linked<T>> {
     this.#last = entry
   }
 
-  /** @returns false if it was not in this list */
+  /** @returns false if `entry` is not in this list */
   delete(entry: T): boolean {
     if (entry.list !== this) return false
     const { previous, next } = entry
@@ -37,7 +36,7 @@ export class List<T extends Linked<T>> {
     return true
   }
 
-  /** An entry may be deleted when its turn comes. */
+  /** The caller may delete the entry that it has been given. */
   *[Symbol.iterator](): Generator<T> {
     for (let entry = this.#first; entry !== undefined;) {
       const { next } = entry
@@ -61,7 +60,7 @@ export class List<T extends Linked<T>> {
   }
 }
 
-/** Points nowhere afterwards: what is gone but not yet collected keeps nothing. */
+/** Clears the links, so that an entry that is not yet collected keeps no other alive. */
 function unlink<T extends Linked<T>>(entry: T): void {
   entry.list = undefined
   entry.previous = undefined

@@ -1,4 +1,4 @@
-/** A block was left before the work of its group was waited for. */
+/** A block was left before it waited for the work of its group. */
 export class NotWaitedFor extends Error {
   override readonly name = 'NotWaitedFor'
 
@@ -10,7 +10,7 @@ export class NotWaitedFor extends Error {
   }
 }
 
-/** What ES2026 and Node 24 have; TypeScript's `using` takes the global one, or makes its own where there is none. */
+/** SuppressedError of ES2026, which Node 20 and 22 lack. TypeScript's `using` takes the global one, if there is one. */
 class Suppressed extends Error {
   override readonly name = 'SuppressedError'
   readonly error: unknown
@@ -24,12 +24,12 @@ class Suppressed extends Error {
 }
 
 /**
- * A dispose cannot know whether an exception leaves its block. It throws, and then `using` makes a SuppressedError of
- * both: a 404 out of a block with a group would become a 500, and no `instanceof` would know it again. An exception is a
- * right way out of the block, so it stands, and NotWaitedFor is dropped. All code that leaves a group's block has
- * imported this file before, for its helper is compiled into it (tsconfig.json: target ES2022).
+ * A dispose cannot know whether an exception leaves its block. If it throws as well, `using` makes a SuppressedError of
+ * both: a 404 thrown inside a block with a group would become a 500. An exception is a legal way out of the block, so
+ * it stands and NotWaitedFor is dropped. The code of `using` looks the global up when it runs (tsconfig.json: target
+ * ES2022), and whoever makes a group has imported this file by then.
  */
-// The global type says that there is one; Node 20 and 22 have none.
+// The global type claims that SuppressedError always exists.
 const scope = globalThis as unknown as { SuppressedError?: typeof Suppressed }
 scope.SuppressedError = new Proxy(scope.SuppressedError ?? Suppressed, {
   construct(target, given: ConstructorParameters<typeof Suppressed>, made): object {

@@ -2,24 +2,24 @@ import { throwIfEnded, type Context } from './context.ts'
 import { sleep } from './sleep.ts'
 
 export interface RetryOptions {
-  /** How often at most; as long as ctx lasts if not given. */
+  /** How often at most. By default, until ctx ends. */
   readonly attempts?: number
-  /** Milliseconds before the second attempt at most; doubled before each one after it. 100 if not given. */
+  /** The longest pause before the second attempt, in milliseconds; it doubles before each later one. Default 100. */
   readonly firstPauseMs?: number
-  /** Milliseconds that a pause is never longer than. 2,000 if not given. */
+  /** The longest pause, in milliseconds. Default 2,000. */
   readonly maxPauseMs?: number
-  /** Milliseconds that this failure asks to wait for, on top of the pause; 0 if not given. */
+  /** Returns milliseconds to add to the pause because of this failure. Default 0. */
   readonly askedPauseMs?: (failure: unknown) => number
-  /** Whether to try again after this failure, `pauseMs` later; always, if not given. */
+  /** Reports whether to try again after this failure, `pauseMs` later. By default, always. */
   readonly retryable?: (failure: unknown, pauseMs: number) => boolean
-  /** Told of each failure that is followed by another attempt, `pauseMs` later. */
+  /** Called with each failure before another attempt, which follows `pauseMs` later. */
   readonly onRetry?: (failure: unknown, pauseMs: number) => void
 }
 
 /**
- * Runs `work` until it resolves. Pauses grow exponentially and are drawn at random from their second half, so that
- * callers that failed together do not come back together.
- * @throws the cause of ctx when it ends first; else the last failure, when it is not retryable or no attempt is left
+ * Calls `work` until it resolves. Pauses double, and each is drawn at random from its second half, so that callers that
+ * failed together do not return together.
+ * @throws the cause of ctx when it ends first; else the last failure, if it is not retryable or no attempt is left
  */
 export async function retry<T>(
   ctx: Context,

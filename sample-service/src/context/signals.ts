@@ -1,6 +1,6 @@
 import { afterFunc, withCancel, type CancelContext, type Context, type Lifetime } from './context.ts'
 
-/** The cause of a context that a signal to the process ended. */
+/** The cause of a context that a signal ended. */
 export class SignalReceived extends Error {
   override readonly name = 'SignalReceived'
   readonly signal: NodeJS.Signals
@@ -12,8 +12,8 @@ export class SignalReceived extends Error {
 }
 
 /**
- * A child that ends with the first of `signals` that the process receives, with `SignalReceived` as its cause.
- * While it lives the signals do not end the process; when it ends, their default action is back.
+ * Returns a child that ends with the first of `signals` that the process receives, with `SignalReceived` as its cause.
+ * Until it ends, these signals do not end the process; afterwards they do again.
  * Go: signal.NotifyContext.
  */
 export function withSignals(parent: Context, ...signals: NodeJS.Signals[]): CancelContext & Lifetime {

@@ -1,15 +1,34 @@
+import { types } from 'node:util'
+
 /**
- * What was thrown, as an Error: an Error is returned as it came, anything else becomes the `cause` of a new one. Never
- * throws, whereas `String()` does for an object without a prototype.
- * @param fallback the message for an object or a function, whose text says nothing
+ * Returns `thrown` if it is an Error, else a new Error with `thrown` as its `cause`. Never throws, although a getter or a Proxy may
+ * throw whenever it is read: such a value is dropped, since the log would read it too.
+ * @param fallback the message if `thrown` is an object or a function
  */
 export function errorOf(thrown: unknown, fallback = 'a value that is no Error was thrown'): Error {
-  if (thrown instanceof Error) return thrown
-  return new Error(isPrimitive(thrown) ? String(thrown) : fallback, { cause: thrown })
+  if (isPrimitive(thrown)) return new Error(String(thrown), { cause: thrown })
+  if (!isReadable(thrown, 0)) return new Error(`${fallback}, and it throws when it is read`)
+  return thrown instanceof Error ? thrown : new Error(fallback, { cause: thrown })
 }
 
 function isPrimitive(
   value: unknown,
 ): value is string | number | bigint | boolean | symbol | null | undefined {
   return value === null || (typeof value !== 'object' && typeof value !== 'function')
+}
+
+/** Whether all that a log reads of a thrown value can be read, down to its causes. */
+function isReadable(thrown: object, depth: number): boolean {
+  try {
+    const { name, message, cause, errors } = thrown as Readonly<Record<string, unknown>>
+    // V8 formats its own stack only when it is read, and that is dear.
+    if (types.isProxy(thrown) || !Object.hasOwn(thrown, 'stack')) void Reflect.get(thrown, 'stack')
+    for (const key in thrown) void Reflect.get(thrown, key)
+    if (thrown instanceof Error && typeof name === 'object') return false
+    if (thrown instanceof Error && typeof message !== 'string') return false
+    const inner: readonly unknown[] = [cause, ...(Array.isArray(errors) ? (errors as unknown[]) : [])]
+    return depth > 10 || inner.every((one) => isPrimitive(one) || isReadable(one, depth + 1))
+  } catch {
+    return false
+  }
 }

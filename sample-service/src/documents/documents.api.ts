@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { DocumentPosition } from './documents.repository.ts'
 
-/** A document as clients see it. */
+/** A document in answers. */
 export const Document = z.object({
   id: z.uuid(),
   name: z.string(),
@@ -10,7 +10,7 @@ export const Document = z.object({
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
   createdAt: z.iso.datetime(),
 })
-/** What an upload is answered with. */
+/** The answer to an upload. */
 export const Documents = z.object({ documents: z.array(Document) })
 /** One page of the list. */
 export const DocumentPage = Documents.extend({ nextCursor: z.string().nullable() })
@@ -18,20 +18,20 @@ export const DocumentPage = Documents.extend({ nextCursor: z.string().nullable()
 export type Document = z.infer<typeof Document>
 export type DocumentPage = z.infer<typeof DocumentPage>
 
-/** A position in the list, as clients hand it back: opaque to them. */
+/** Encodes a position in the list. Clients send it back and need not read it. */
 export function cursorOf({ createdAt, id }: DocumentPosition): string {
   return Buffer.from(`${createdAt.toISOString()} ${id}`).toString('base64url')
 }
 
-/** As toISOString writes it. ISO 8601 has a year 0, which Postgres has not. */
+/** The format of toISOString. ISO 8601 has a year 0, Postgres does not. */
 const Time = z.iso.datetime({ precision: 3 }).refine((time) => time >= '0001')
 const Position = z.tuple([Time, z.uuid()])
 
-/** Parses what `cursorOf` made; anything else is invalid input. */
+/** Parses a cursor that `cursorOf` made; any other text is invalid input. */
 export const Cursor = z.string().transform((cursor, issues): DocumentPosition => {
   const parsed = Position.safeParse(Buffer.from(cursor, 'base64url').toString().split(' '))
   if (!parsed.success) {
-    issues.addIssue({ code: 'custom', message: 'expected the nextCursor of an answer, as it was sent' })
+    issues.addIssue({ code: 'custom', message: 'expected the nextCursor of an answer' })
     return z.NEVER
   }
   const [createdAt, id] = parsed.data

@@ -9,7 +9,7 @@ import { deleteDocument, findDocument, listDocuments, type DocumentPosition } fr
 import type { DocumentRow } from './documents.schema.ts'
 import { keyOf, removeContents, uploadDocuments } from './documents.uploads.ts'
 
-/** What the routes of documents do. */
+/** The handlers of documents. */
 export function documentHandlers(platform: Platform) {
   const { db, storage } = platform
   return {
@@ -22,7 +22,7 @@ export function documentHandlers(platform: Platform) {
       ctx: Context,
       query: { limit: number; cursor?: DocumentPosition | undefined },
     ): Promise<Response> {
-      // One more than asked for tells whether there is a next page.
+      // One more row than the limit tells whether there is a next page.
       const rows = await listDocuments(ctx, db, { limit: query.limit + 1, after: query.cursor })
       const shown = rows.slice(0, query.limit)
       const last = rows.length > query.limit ? shown.at(-1) : undefined
@@ -46,16 +46,16 @@ export function documentHandlers(platform: Platform) {
           open: (range) => storage.open(ctx, keyOf(document.id), range),
         })
       } catch (error) {
-        // Deleted in between, which is a 404 like any other; else bytes are lost, and that is an error.
+        // A document deleted meanwhile is a 404. If its row is still there, the bytes are lost, which is an error.
         if (error instanceof ContentMissing) await find()
         throw error
       }
     },
 
     async delete(ctx: Context, id: string, request: IncomingRequest): Promise<Response> {
-      // A row never changes, so what is true of it now is true when it is deleted.
+      // A row never changes, so the ETag still holds when the row is deleted.
       if (isConditional(request)) requireMet(request, etagOfBytes((await findDocument(ctx, db, id)).sha256))
-      // The row first: a row without bytes would be a lie, bytes without a row are swept.
+      // The row first: the sweep removes bytes without a row, but nothing mends a row without bytes.
       const document = await deleteDocument(ctx, db, id)
       await removeContents(ctx, platform, [document.id])
       return new Response(null, { status: 204 })

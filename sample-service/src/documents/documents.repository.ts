@@ -4,20 +4,20 @@ import type { Database } from '../platform/database/database.ts'
 import { notFound } from '../platform/problem.ts'
 import { documents, type NewDocument, type DocumentRow } from './documents.schema.ts'
 
-/** A place in the list of documents: the last one that was seen. */
+/** A position in the list of documents: the last document of a page. */
 export interface DocumentPosition {
   readonly createdAt: Date
   readonly id: string
 }
 
-/** At most `limit` documents, newest first, from behind `after` on. */
+/** Lists at most `limit` documents, newest first, beginning after `after`. */
 export function listDocuments(
   ctx: Context,
   db: Database,
   options: { limit: number; after: DocumentPosition | undefined },
 ): Promise<DocumentRow[]> {
   const { limit, after } = options
-  // A comparison of rows is one range of the index; the same said with `or` is not.
+  // Postgres reads a comparison of rows as one range of the index, but not the same condition with `or`.
   const behind =
     after &&
     sql`(${documents.createdAt}, ${documents.id}) < (${after.createdAt.toISOString()}::timestamptz, ${after.id}::uuid)`
@@ -40,8 +40,8 @@ export async function findDocument(ctx: Context, db: Database, id: string): Prom
 }
 
 /**
- * All rows or none, in the order given.
- * @throws CommitOutcomeUnknown if only the database knows which
+ * Inserts all rows or none, and returns them in the order given.
+ * @throws CommitOutcomeUnknown if the connection was lost before Postgres confirmed the COMMIT
  */
 export async function insertDocuments(
   ctx: Context,
@@ -65,7 +65,7 @@ export async function deleteDocument(ctx: Context, db: Database, id: string): Pr
   return document
 }
 
-/** Those of `ids` that have a row. */
+/** Returns those of `ids` that have a row. */
 export async function existingDocuments(ctx: Context, db: Database, ids: readonly string[]) {
   const rows = await db.run(ctx, (q) =>
     q

@@ -1,19 +1,19 @@
 import { bigint, index, pgTable, text, timestamp, uuid } from 'drizzle-orm/pg-core'
 
-/** One row for each document; its bytes lie in the storage under `documents-<id>`. */
+/** One row for each document. The storage has its bytes under `documents-<id>`. */
 export const documents = pgTable(
   'documents',
   {
     /** UUIDv7. */
     id: uuid('id').primaryKey(),
-    /** As the client named it: for people, never a path. */
+    /** The name that the client sent: for people, never a path. */
     name: text('name').notNull(),
     contentType: text('content_type').notNull(),
     /** Bytes. */
     size: bigint('size', { mode: 'number' }).notNull(),
-    /** Of the bytes, in hex. */
+    /** SHA-256 of the bytes, in hex. */
     sha256: text('sha256').notNull(),
-    /** By the database's clock, in the milliseconds that JavaScript and a cursor can hold. */
+    /** The database's clock, cut to milliseconds, as JavaScript and a cursor hold no more. */
     createdAt: timestamp('created_at', { withTimezone: true, precision: 3 }).notNull().defaultNow(),
   },
   (table) => [index('documents_created_at_id_idx').on(table.createdAt, table.id)],

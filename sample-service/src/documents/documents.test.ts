@@ -275,7 +275,7 @@ test('a storage that cannot be swept is said in the log, and the service starts'
   const { log, line } = startProcess(t, { env })
   await line(({ msg }) => msg === 'listening')
 
-  const warning = 'what cut-off uploads of documents have left could not be removed'
+  const warning = 'could not remove the remains of cut-off uploads of documents'
   const said = log.find(({ msg }) => msg === warning)
   expect(said).toMatchObject({ level: 'warn', err: { message: expect.stringContaining(folder) as string } })
 })

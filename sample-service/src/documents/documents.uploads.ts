@@ -2,7 +2,8 @@ import { v7 as uuidv7 } from 'uuid'
 import { withoutCancel, withTimeout, type Context } from '../context/context.ts'
 import { group } from '../context/group.ts'
 import { CommitOutcomeUnknown } from '../platform/database/errors.ts'
-import { readFiles, type IncomingFile } from '../platform/uploads/multipart.ts'
+import type { IncomingFile } from '../platform/uploads/files.ts'
+import { readFiles } from '../platform/uploads/multipart.ts'
 import type { Platform } from '../platform/platform.ts'
 import type { IncomingRequest } from '../platform/http/route.ts'
 import { span } from '../platform/telemetry/span.ts'
@@ -10,17 +11,17 @@ import { existingDocuments, insertDocuments } from './documents.repository.ts'
 import type { NewDocument, DocumentRow } from './documents.schema.ts'
 
 const prefix = 'documents-'
-/** For the removal of bytes, which goes on when the request has ended. */
+/** How long the removal of bytes may take. It goes on after the request has ended. */
 const removalMs = 10_000
 
-/** Where the bytes of a document lie in the storage. */
+/** Returns the key of a document's bytes in the storage. */
 export function keyOf(id: string): string {
   return prefix + id
 }
 
 /**
- * Stores the request's files, and makes them rows in one transaction: all or none. The end of ctx (the client hangs up,
- * the deadline passes, the server stops) ends every worker, and what was stored until then is removed again.
+ * Stores the files of the request and inserts their rows in one transaction: all or none. When ctx ends (the client
+ * hangs up, the deadline passes, the server stops), every worker ends, and the bytes stored so far are removed.
  * @throws Problem 400, 408, 413 or 415; CommitOutcomeUnknown; the cause of ctx when it ends first
  */
 export async function uploadDocuments(
@@ -32,13 +33,13 @@ export async function uploadDocuments(
   try {
     return await insertDocuments(ctx, platform.db, await storeAll(ctx, platform, request, ids))
   } catch (error) {
-    // If the rows may be there, so must the bytes be: the sweep will know.
+    // If the rows may have been inserted, the bytes must stay. The sweep removes them if there are no rows.
     if (!(error instanceof CommitOutcomeUnknown)) await removeContents(ctx, platform, ids)
     throw error
   }
 }
 
-/** Reads the files one after the other and stores them side by side. Puts the id of each into `ids` before its bytes. */
+/** Reads the files in turn and stores them concurrently. It adds the id of a file to `ids` before it stores any byte. */
 async function storeAll(
   ctx: Context,
   platform: Platform,
@@ -56,7 +57,7 @@ async function storeAll(
       rows[index] = await store(ctx, platform, id, incoming)
     })
   })
-  // Whichever fails ends the other: a worker destroys what the reader fills, the reader what the workers read.
+  // A failure of either ends both: a worker destroys the stream that the reader fills, and the reader the streams of the workers.
   await Promise.allSettled([reading])
   await workers.wait()
   await reading
@@ -72,26 +73,26 @@ function store(ctx: Context, platform: Platform, id: string, incoming: IncomingF
   })
 }
 
-/** Does not fail: what it has to leave, and says so, is for the sweep. */
+/** Removes the bytes of documents. It never fails: it logs what it could not remove, and the sweep removes that later. */
 export async function removeContents(
   parent: Context,
   platform: Platform,
   ids: readonly string[],
 ): Promise<void> {
-  // Not under the request: its end may be the very reason to remove them.
+  // Detached: the request may have ended, and that may be why the bytes must go.
   using ctx = withTimeout(withoutCancel(parent), removalMs)
   const removals = await Promise.allSettled(ids.map((id) => platform.storage.delete(ctx, keyOf(id))))
   for (const removal of removals) {
     if (removal.status === 'rejected')
-      platform.log.warn(ctx, 'bytes of a document were left', { err: removal.reason })
+      platform.log.warn(ctx, 'could not remove the bytes of a document', { err: removal.reason })
   }
 }
 
 /**
- * Removes what processes that were killed have left: bytes without a row, and uploads cut off. What is younger than an
- * upload may last is left, for it may be under way in another process; and what is younger than twice that, for the
- * COMMIT of its row may have been sent at the deadline, and clocks of two machines differ. A storage that does not allow it
- * is no reason not to serve: that is said, and what is there stays.
+ * Removes what killed processes left: bytes without a row, and unfinished uploads. It leaves whatever is younger than
+ * twice the deadline of an upload: another process may still be writing it, the COMMIT of its row may have been sent
+ * just before the deadline, and the clocks of two machines differ. If the storage refuses, the service starts all the
+ * same, with a warning.
  */
 export async function sweepDocuments(ctx: Context, platform: Platform): Promise<void> {
   try {
@@ -103,9 +104,9 @@ export async function sweepDocuments(ctx: Context, platform: Platform): Promise<
         return new Set((await existingDocuments(ctx, platform.db, ids)).map(keyOf))
       },
     })
-    if (removed > 0) platform.log.info(ctx, 'removed what cut-off uploads of documents had left', { removed })
+    if (removed > 0) platform.log.info(ctx, 'removed the remains of cut-off uploads of documents', { removed })
   } catch (err) {
     if (ctx.err !== undefined) throw err
-    platform.log.warn(ctx, 'what cut-off uploads of documents have left could not be removed', { err })
+    platform.log.warn(ctx, 'could not remove the remains of cut-off uploads of documents', { err })
   }
 }

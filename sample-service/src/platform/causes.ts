@@ -9,7 +9,7 @@ export class ClientDisconnected extends Error {
   }
 }
 
-/** The cause of the server context once the time that requests had to finish by themselves is over. */
+/** The cause of the server context when a shutdown has given requests time to finish, and cancels the rest. */
 export class ServerShutdown extends Error {
   override readonly name = 'ServerShutdown'
 
@@ -18,16 +18,16 @@ export class ServerShutdown extends Error {
   }
 }
 
-/** What a stop failed with that could not wait any longer for work that would not end. */
+/** A stop gave up waiting for work that did not end. */
 export class WorkAbandoned extends Error {
   override readonly name = 'WorkAbandoned'
 }
 
-/** What ended `ctx`, as one word for logs, spans and metrics: `DeadlineExceeded`, `ClientDisconnected` …; undefined before. */
+/** The cause of `ctx` as one word for logs, spans and metrics, such as `DeadlineExceeded`; undefined before it ends. */
 export function causeName(ctx: Context): string | undefined {
   const reason = cause(ctx)
   if (reason === undefined) return undefined
-  // A cause without a name of its own says less than what it is the cause of.
+  // A cause that is a plain Error has no name that says anything.
   const deadline = reason === DeadlineExceeded || (ctx.err === DeadlineExceeded && reason.name === 'Error')
   return deadline ? 'DeadlineExceeded' : reason.name
 }

@@ -1,16 +1,16 @@
 import { isUtf8 } from 'node:buffer'
 
-/** Deeper, and what walks through the value may have no stack left. */
+/** Code that recurses through a deeper value may run out of stack. */
 const maxLevels = 200
 
-/** Bytes or text that are not what they should be, or cannot be kept as they came. The message says why. */
+/** Bytes or text that are invalid, or that cannot be kept unchanged. The message says why. */
 export class Undecodable extends Error {
   override readonly name = 'Undecodable'
 }
 
 /**
- * Bytes as text. A byte order mark at the beginning is dropped, as RFC 8259, 8.1 and the Encoding standard allow.
- * @throws Undecodable if they are no UTF-8: a decoder that replaces what it cannot read would change it unseen
+ * Decodes UTF-8. A byte order mark at the beginning is dropped, as RFC 8259, 8.1 and the Encoding standard allow.
+ * @throws Undecodable if the bytes are not UTF-8: a decoder that replaces them would change the text unseen
  */
 export function decodeText(bytes: Buffer): string {
   if (!isUtf8(bytes)) throw new Undecodable('its bytes are no UTF-8')
@@ -28,10 +28,9 @@ export function isUtf8Type(contentType: string): boolean {
 }
 
 /**
- * The value of a JSON text, of ours and of peers alike, without a change: JSON.parse would round a number that it cannot
- * hold, drop the first of two members of one name, and let through half a surrogate pair, which no UTF-8 can hold again
- * (RFC 7493, 2.1 to 2.3: I-JSON).
- * @throws Undecodable if it is no JSON, nests deeper than 200 levels, or would be changed
+ * Decodes JSON without changing it. JSON.parse alone rounds a number that a double cannot hold, drops the first of two
+ * members with one name, and accepts half a surrogate pair, which UTF-8 cannot encode again (RFC 7493, 2.1 to 2.3: I-JSON).
+ * @throws Undecodable if it is not JSON, nests deeper than 200 levels, or would be changed
  */
 export function decodeJson(bytes: Buffer): unknown {
   const text = decodeText(bytes)
@@ -45,18 +44,19 @@ export function decodeJson(bytes: Buffer): unknown {
   if (members > 1 && countMembers(value) < members) {
     throw new Undecodable('an object has two members of the same name')
   }
-  // In UTF-8 there are no halves: they come as escapes, and only those that are still alone are written as such again.
+  // In UTF-8 a half can only be an escape, and JSON.stringify escapes only a half.
   if (surrogate.test(text) && surrogate.test(JSON.stringify(value))) {
     throw new Undecodable('a text has half a surrogate pair')
   }
   return value
 }
 
-/** As an escape: behind an even number of backslashes, which stand for themselves. */
+/** An escaped surrogate. An even number of backslashes before it stand for themselves. */
 const surrogate = /(?<!\\)(?:\\\\)*\\ud[89a-f]/i
 
 /**
- * Counts the members of all objects in `text`, which is JSON.
+ * Counts the members of all objects in `text`, which is JSON. It looks at each character: to look only where a pattern
+ * finds a reason was slower.
  * @throws Undecodable for a number that cannot be kept, and for too many levels
  */
 function checkedMembers(text: string): number {
@@ -105,11 +105,11 @@ function endOfNumber(text: string, start: number): number {
 }
 
 /**
- * Whether the number at `start` comes out as it went in. A fraction may be written with up to 17 digits where the double is the
- * same in each of them: programs write 0.10000000000000001 for 0.1. A whole number must come out as such, for it may be an id.
+ * Whether the number at `start` comes out as it went in. A fraction may have up to 17 digits if the double is the same in
+ * each: programs write 0.10000000000000001 for 0.1. A whole number must come out as it is, since it may be an id.
  */
 function isKept(text: string, start: number, end: number): boolean {
-  // 15 digits are always kept. Shorter than 5, an exponent is too small to do harm: 9e99.
+  // A double keeps 15 digits. An exponent in fewer than 5 characters is too small to do harm: 9e99.
   if (end - start < 5) return true
   const source = text.slice(start, end)
   if (source.length < 16 && !/e/i.test(source)) return true

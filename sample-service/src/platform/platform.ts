@@ -1,12 +1,12 @@
 import type { Context } from '../context/context.ts'
 import type { Closers } from './lifecycle/closers.ts'
 import { openDatabase, type Database } from './database/database.ts'
-import type { Readiness } from './http/server.ts'
+import type { Readiness } from './http/stop.ts'
 import type { Log, ProcessLog } from './telemetry/log.ts'
 import { migrationsFolder, requireMigrated } from './database/migrations.ts'
 import { schemas } from './schemas.ts'
 import { observeLog, observePool } from './telemetry/metrics.ts'
-import type { UploadLimits } from './uploads/multipart.ts'
+import type { UploadLimits } from './uploads/files.ts'
 import { recentRequests, type RecentRequests } from './telemetry/recent.ts'
 import type { Storage } from './storage/storage.ts'
 import { openChosenStorage } from './storage/schemes.ts'
@@ -15,25 +15,25 @@ import { startTelemetry, type Telemetry } from './telemetry/telemetry.ts'
 /** How many ended requests `/debug/contexts` shows. */
 const keptRequests = 100
 
-/** What the process has opened for its domains. `main` passes it down, and has it closed. */
+/** Everything that the process opens for its domains. `main` passes it down and closes it. */
 export interface Platform {
   readonly log: Log
   readonly db: Database
-  /** What `db` was opened with, for a library that needs connections of its own. */
+  /** How `db` was opened, for a library that needs its own connections. */
   readonly database: { readonly url: string; readonly applicationName: string }
   readonly storage: Storage
   readonly readiness: Readiness
   readonly uploads: UploadLimits
 }
 
-/** The part of the configuration that the platform is opened with. */
+/** The part of the configuration that the platform needs. */
 export interface PlatformOptions {
   readonly service: string
   readonly database: { readonly url: string; readonly poolMax: number }
   readonly uploads: UploadLimits & { readonly url: string | undefined; readonly dir: string }
 }
 
-/** Starts telemetry. `opened` closes it last: it is opened first, and exports how the others were closed. */
+/** Starts telemetry. It is opened first, so `opened` closes it last, and it exports how the others were closed. */
 export async function openTelemetry(
   ctx: Context,
   log: ProcessLog,
@@ -48,7 +48,7 @@ export async function openTelemetry(
   return { ...telemetry, recent: options.debugContexts ? recentRequests(keptRequests) : undefined }
 }
 
-/** Opens the database and the storage. `opened` closes what was opened, also after a failure here. */
+/** Opens the database and the storage. `opened` closes them, also after a failure here. */
 export async function openPlatform(
   ctx: Context,
   log: Log,

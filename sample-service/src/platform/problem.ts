@@ -1,7 +1,7 @@
 import { cause, DeadlineExceeded, type Context } from '../context/context.ts'
 import { ClientDisconnected, ServerShutdown } from './causes.ts'
 
-/** One thing that is wrong with a request: where it stands, and why it was refused. */
+/** One invalid field of a request, and why it was refused. */
 export interface InvalidField {
   /** `query.limit`, `body.items.0.price`, `params.id` */
   readonly field: string
@@ -9,8 +9,8 @@ export interface InvalidField {
 }
 
 /**
- * An error with an answer: what a handler throws to be answered as `application/problem+json` (RFC 9457).
- * Anything else that a handler throws is a 500 that tells nothing of the inside.
+ * An error that a handler throws to be answered as `application/problem+json` (RFC 9457). Any other error is answered
+ * with 500 and no internals.
  */
 export class Problem extends Error {
   override readonly name = 'Problem'
@@ -42,7 +42,7 @@ export function badRequest(detail: string, errors?: readonly InvalidField[]): Pr
   return new Problem(400, 'Bad Request', detail, errors === undefined ? {} : { errors })
 }
 
-/** 404. `detail` says what was looked for: `no document with id …`. */
+/** 404. `detail` says what does not exist: `no document with id …`. */
 export function notFound(detail: string): Problem {
   return new Problem(404, 'Not Found', detail)
 }
@@ -74,12 +74,12 @@ export function rangeNotSatisfiable(size: number): Problem {
   })
 }
 
-/** 503: something that the service needs does not answer; it is worth trying again. */
+/** 503: something that the service needs cannot serve now; the client may try again. */
 export function unavailable(detail: string, cause?: unknown): Problem {
   return new Problem(503, 'Service Unavailable', detail, { headers: { 'retry-after': '1' }, cause })
 }
 
-/** 507: there is no room for what is being sent; the rest of it is not read. Another instance has the same storage. */
+/** 507: there is no room for the content; the rest of it is not read. Not 503: another instance has the same storage. */
 export function insufficientStorage(detail: string, cause: unknown): Problem {
   return new Problem(507, 'Insufficient Storage', detail, { headers: { connection: 'close' }, cause })
 }
@@ -95,8 +95,8 @@ export function problemBody(
 }
 
 /**
- * The answer to what a handler threw. Whether it ended because of its context is asked of the context: an
- * abort looks different in every library.
+ * The answer to an error of a handler. The context says whether it ended the handler, not the error, because an abort looks
+ * different in every library.
  */
 export function problemOf(ctx: Context, error: unknown): Problem {
   const ended = cause(ctx)
@@ -107,7 +107,7 @@ export function problemOf(ctx: Context, error: unknown): Problem {
     })
   }
   if (ended instanceof ClientDisconnected) {
-    // Nobody reads it. 499 is what nginx, and so most dashboards, call a client that left.
+    // The client does not get it. nginx, and so most dashboards, use 499 for a client that left.
     return new Problem(499, 'Client Closed Request', ended.message, { cause: error })
   }
   if (ctx.err === DeadlineExceeded) {
@@ -122,7 +122,7 @@ export function problemOf(ctx: Context, error: unknown): Problem {
   })
 }
 
-/** An error of another room that says itself how it is answered, such as CallFailed. */
+/** An error of another room that has its own answer, such as CallFailed. */
 function carriesProblem(error: unknown): error is Error & { readonly problem: Problem } {
   return error instanceof Error && 'problem' in error && error.problem instanceof Problem
 }

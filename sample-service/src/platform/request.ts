@@ -1,15 +1,16 @@
 import { contextKey, type Context } from '../context/context.ts'
 
-/** What is known of the request that a context belongs to. */
+/** The request that a context belongs to. */
 export interface RequestInfo {
-  /** The caller's `X-Request-Id` where it was sane, else a new one. */
+  /** The caller's `X-Request-Id` if it was valid, else a new one. */
   readonly id: string
   readonly method: string
   /** The path as requested, without the query. */
   readonly path: string
+  /** The path of its route, with the names of parameters. Set when it is routed; undefined where no route answers. */
+  route?: string | undefined
 }
 
-/** The request at the top of a context's work. */
 export const requestKey = contextKey<RequestInfo>('request', (request) => `${request.method} ${request.path}`)
 
 /** The request that `ctx` belongs to; undefined outside of one. */

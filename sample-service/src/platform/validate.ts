@@ -1,32 +1,32 @@
 import type { z } from 'zod'
 
-/** What is wrong with a value: at most 100 issues, and how many more there are, or elements nobody has looked at. */
+/** The issues of a value: the first 100, and how many more there are, or how many elements were not checked. */
 export interface Issues {
   readonly first: readonly Issue[]
   readonly more: number
 }
 
-/** Where it stands in the value, and why it was refused. */
+/** Where in the value, and why it was refused. */
 export interface Issue {
   readonly path: readonly string[]
   readonly message: string
 }
 
 const maxIssues = 100
-/** Characters of a name or a message, which may repeat what was sent. */
+/** Characters of a name or a message, which may repeat the input. */
 const maxLength = 500
 /**
- * Values within a value, up to which all of its issues are looked for: each may lack as many fields as the schema has.
- * 1 MB of `{},` and ten fields are 3.4 million issues, 6 s and 2 GB.
+ * A value with more inner values is checked only up to its first issue: each may lack every field of the schema. With ten
+ * fields, 1 MB of `{},` has 3.4 million issues, which take 6 s and 2 GB.
  */
 const maxSearched = 2_000
 
-/** Parses `value`, and stops at the first issue of one that is large: what a failure costs is bounded, as is its answer. */
+/** Parses `value`. Stops at the first issue of a large value, so that a failure costs little, and its answer is short. */
 export function validate<S extends z.ZodType>(
   schema: S,
   value: unknown,
 ): { readonly data: z.output<S> } | { readonly issues: Issues } {
-  // An option of zod's own `validate`, which tells no issues; without it everything here is right, and slow.
+  // abortEarly is an option of zod's `validate`, missing from its types. Without it the result is the same, but slow.
   const early = schema.safeParse(value, { abortEarly: true } as object)
   if (early.success) return { data: early.data }
   if (!isLarge(value)) {
@@ -45,7 +45,7 @@ function firstOf({ issues }: z.ZodError, unsearched: number): Issues {
 }
 
 function cut(text: string): string {
-  // Not within a surrogate pair: its half would be no text.
+  // Half of a surrogate pair is not text.
   return text.length > maxLength ? `${text.slice(0, maxLength).replace(/[\ud800-\udbff]$/, '')}…` : text
 }
 
@@ -63,7 +63,7 @@ function isLarge(top: unknown): boolean {
   return false
 }
 
-/** The elements behind the one that `path` leads to, of the first array on the way: the search has stopped there. */
+/** How many elements follow the one at `path` in the first array on the way: the search stopped there. */
 function unsearched(top: unknown, path: readonly PropertyKey[]): number {
   let value = top
   for (const part of path) {

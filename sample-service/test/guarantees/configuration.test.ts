@@ -1,14 +1,15 @@
 /**
  * Promise: One place declares every variable, and a command prints each with its source and without passwords.
  * Go: `flag.PrintDefaults`, and `url.URL.Redacted`
- * Held by: src/config.ts, scripts/pages/config.ts
+ * Held by: src/config.ts, scripts/pages/config.ts, scripts/pages/settings.ts
  */
 import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { renderPages } from '../../scripts/pages/config-pages.ts'
-import { InvalidEnvironment, loadConfig, settings } from '../../src/config.ts'
+import { settings } from '../../scripts/pages/settings.ts'
+import { InvalidEnvironment, loadConfig } from '../../src/config.ts'
 
 const root = join(import.meta.dirname, '../..')
 const url = 'postgres://service:hidden-1@db:5432/app?sslpassword=hidden-2'
@@ -30,6 +31,7 @@ test('every variable has a description and allowed values, and its default is on
 
 test('all bad values are reported at once, each with the allowed and the given value but no password', () => {
   const env = {
+    DEBUG_CONTEXTS: 'maybe',
     PORT: '65536',
     UPLOAD_WORKERS: '0x2',
     LOG_LEVEL: 'loud',
@@ -45,6 +47,7 @@ test('all bad values are reported at once, each with the allowed and the given v
     "PORT must be a whole number from 0 to 65535, not '65536'",
     'DATABASE_URL must be a URL such as postgres://user:password@host:5432/database',
     "UPLOAD_WORKERS must be a whole number from 1 to 100, not '0x2'",
+    "DEBUG_CONTEXTS must be true or false, not 'maybe'",
     "LOG_LEVEL must be one of trace, debug, info, warn, error, fatal, silent, not 'loud'",
   ])
 })

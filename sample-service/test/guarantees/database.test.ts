@@ -51,7 +51,9 @@ test('sixty requests that time out on a pool of two all end, and no statement st
     Array.from({ length: 60 }, () => db.run(all, (q) => q.execute(sql`select pg_sleep(30)`))),
   )
 
-  expect(results.every((result) => result.status === 'rejected' && result.reason === cause(all))).toBe(true)
+  // Those that came last were refused at once: two connections could not have served them in time.
+  const ended = results.map((result) => result.status === 'rejected' && (result.reason as unknown))
+  expect(ended.every((reason) => reason === cause(all) || reason instanceof Problem)).toBe(true)
   expect(await active()).toBe(0)
   await db.run(ctx, (q) => q.execute(sql`select 1`))
   expect(db.stats().waiting).toBe(0)

@@ -1,7 +1,7 @@
 /**
  * Promise: Work that stops because its context ended is counted by layer and cause, with how long it kept running after the end.
  * Go: `context.Cause(ctx)` in a counter's label, and `time.Since(end)` in a histogram, by hand in each handler
- * Held by: src/platform/telemetry/unwound.ts, src/platform/telemetry/metrics.ts
+ * Held by: src/platform/telemetry/metrics.ts
  */
 import { expect, test } from 'vitest'
 import { eventually, open, running } from '../support/client.ts'

@@ -6,7 +6,6 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { contextPage, renderContextPage } from '../../scripts/pages/context-page.ts'
 import { page, renderGuarantees } from '../../scripts/pages/guarantees-page.ts'
 
 const src = join(import.meta.dirname, '../../src')
@@ -44,10 +43,6 @@ test('imports run one way: main → routes → domains → platform → context'
 
 test('docs/guarantees.md is up to date with test/guarantees', async () => {
   expect(await readFile(page, 'utf8'), 'run npm run guarantees').toBe(await renderGuarantees())
-})
-
-test('docs/context.md is up to date with the tests of src/context', async () => {
-  expect(await readFile(contextPage, 'utf8'), 'run npm run guarantees').toBe(await renderContextPage())
 })
 
 /** The higher the room, the more it may import. Domains have the same height and do not import each other. */

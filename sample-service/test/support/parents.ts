@@ -37,9 +37,32 @@ async function insertRow(service: RunningService, table: PgTable): Promise<Recor
   return row ?? {}
 }
 
-/** A value that the column takes: if it is text, another one each time. */
+/** A value for each unique column that no other row has, as JSON carries it, by the column's name in TypeScript. */
+export function uniqueOf(table: PgTable): Record<string, unknown> {
+  const unique = Object.entries(getTableColumns(table)).filter(([, column]) => column.isUnique)
+  return Object.fromEntries(unique.map(([name, column]) => [name, nextOf(column)]))
+}
+
+const numbers = (function* () {
+  for (let n = 1; ; n++) yield n
+})()
+
+/** Another value each time. */
+function nextOf(column: PgColumn): unknown {
+  const n = numbers.next().value
+  const type = column.getSQLType()
+  if (type === 'uuid') return randomUUID()
+  if (type === 'date') return new Date(n * 86_400_000).toISOString().slice(0, 10)
+  if (type.startsWith('timestamp')) return new Date(n * 1_000).toISOString()
+  if (/^(?:smallint|integer|bigint)$/.test(type)) return type === 'bigint' ? String(n) : n
+  return n.toString(36).slice(-Number(/\((\d+)\)/.exec(type)?.[1] ?? 36))
+}
+
+/** A value that the column takes: if it is text or unique, another one each time. */
 function someOf(column: PgColumn): unknown {
   const type = column.getSQLType()
+  if (column.isUnique) return nextOf(column)
+  if (type.endsWith(']')) return '{}'
   if (type === 'uuid') return randomUUID()
   if (type === 'boolean') return false
   if (type === 'jsonb' || type === 'json') return '{}'

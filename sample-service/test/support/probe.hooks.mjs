@@ -1,28 +1,29 @@
-// Lets the real src/main.ts serve test/support/probe.routes.ts: the promises are about any route, not about the domain.
-// And test/support/probe.workers.ts, where it is there.
+// Lets the real src/main.ts serve test/support/probe.routes.ts, or the file that PROBE_ROUTES names, and run
+// test/support/probe.workers.ts if there is one: the promises are about any route, not about the domain.
 import { existsSync } from 'node:fs'
-import { register } from 'node:module'
+import * as module from 'node:module'
 import process from 'node:process'
 import { URL } from 'node:url'
 
+const files = {
+  './routes.ts': process.env['PROBE_ROUTES'] ?? 'test/support/probe.routes.ts',
+  './workers.ts': 'test/support/probe.workers.ts',
+}
 const probes = Object.fromEntries(
-  ['routes', 'workers']
-    .map((name) => [`./${name}.ts`, new URL(`./probe.${name}.ts`, import.meta.url)])
+  Object.entries(files)
+    .map(([specifier, file]) => [specifier, new URL(`../../${file}`, import.meta.url)])
     .filter(([, url]) => existsSync(url))
     .map(([specifier, url]) => [specifier, url.href]),
 )
 
-// Node 26 deprecates it for registerHooks, which Node 20 lacks; the warning would be a line of the service's log.
-const { noDeprecation } = process
-process.noDeprecation = true
-register(
-  `data:text/javascript,${encodeURIComponent(`
-    const probes = ${JSON.stringify(probes)}
-    export async function resolve(specifier, context, next) {
-      if (probes[specifier] === undefined || !context.parentURL?.split('?')[0].endsWith('/src/main.ts')) {
-        return next(specifier, context)
-      }
-      return { ...(await next(probes[specifier], context)), shortCircuit: true }
-    }`)}`,
-)
-process.noDeprecation = noDeprecation ?? false
+const resolve = (specifier, context, next) => {
+  const isMain = context.parentURL?.split('?')[0].endsWith('/src/main.ts')
+  return next((isMain && probes[specifier]) || specifier, context)
+}
+
+// Node 26 deprecates register(), which runs the hook in a thread of its own; Node 20 lacks registerHooks().
+if (module.registerHooks) module.registerHooks({ resolve })
+else {
+  const source = `const probes = ${JSON.stringify(probes)}\nexport const resolve = ${resolve}`
+  module.register(`data:text/javascript,${encodeURIComponent(source)}`)
+}

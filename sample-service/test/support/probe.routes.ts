@@ -3,91 +3,17 @@ import { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
 import { z } from 'zod'
-import { withoutCancel } from '../../src/context/context.ts'
 import { ended } from '../../src/context/ended.ts'
 import { group } from '../../src/context/group.ts'
 import { sleep } from '../../src/context/sleep.ts'
 import type { Platform } from '../../src/platform/platform.ts'
-import { notFound, Problem } from '../../src/platform/problem.ts'
-import { route, type Route, type StreamedResponse } from '../../src/platform/http/route.ts'
-import { integerParameter } from '../../src/platform/http/values.ts'
+import { notFound } from '../../src/platform/problem.ts'
+import { route, type Route } from '../../src/platform/http/route.ts'
 import { routes as own } from '../../src/routes.ts'
 
 const Seconds = z.object({ seconds: z.coerce.number().min(0).max(60) })
-const Item = z.strictObject({
-  ...Object.fromEntries(Array.from('abcdefghij', (name) => [name, z.string()])),
-})
 const responses = { 200: { description: 'Done' } }
 const tags = ['probe']
-
-let openWebStreams = 0
-
-/** A Response that stands for none: the adapter's own takes all of these. */
-const oddAnswers: Readonly<Record<string, () => Response | StreamedResponse>> = {
-  'status 99': () => new Response('x', { status: 99 }),
-  'status 101': () => new Response(null, { status: 101 }),
-  'status 1000': () => new Response('x', { status: 1_000 }),
-  'status 200.5': () => new Response('x', { status: 200.5 }),
-  '204 with a body': () => new Response('x', { status: 204 }),
-  '304 with a body': () => new Response('x', { status: 304 }),
-  'a stream of status 99': () => ({ status: 99, headers: {}, body: Readable.from(['x']) }),
-  'a stream of status 204': () => ({ status: 204, headers: {}, body: Readable.from(['x']) }),
-  'a name of a header': () => new Response('x', { headers: { 'a b': 'x' } }),
-  Trailer: () => new Response('x', { headers: { trailer: 'x' } }),
-  'Transfer-Encoding': () => new Response('x', { headers: { 'transfer-encoding': 'gzip' } }),
-  'a stream with Transfer-Encoding': () => ({
-    status: 200,
-    headers: { 'Transfer-Encoding': 'identity' },
-    body: Readable.from(['x']),
-  }),
-  'a stream with Trailer': () => ({ status: 200, headers: { trailer: 'x' }, body: Readable.from(['x']) }),
-  'a stream with two lengths': () => ({
-    status: 200,
-    headers: { 'content-length': ['1', '2'] },
-    body: Readable.from(['x']),
-  }),
-  'a stream with the length 0x1': () => lengthOf('0x1'),
-  'a stream with the length +1': () => lengthOf('+1'),
-  'a stream with the length 01': () => lengthOf('01'),
-  'a stream with the length 1e0': () => lengthOf('1e0'),
-  'a stream with the length -1': () => lengthOf('-1'),
-  'a stream with no length': () => lengthOf(''),
-  'a stream with the length x': () => lengthOf('x'),
-  'a web stream with the length 0x1': () =>
-    new Response(ReadableStream.from([Buffer.from('x')]), { headers: { 'content-length': '0x1' } }),
-  'a stream of numbers': () => new Response(pulled([1, 2])),
-  'a stream of bytes, then objects': () => new Response(pulled([Buffer.from('x'), { a: 1 }])),
-  'a stream of objects': () => ({ status: 200, headers: {}, body: Readable.from([{ a: 1 }]) }),
-  'a locked body': () => {
-    const body = ReadableStream.from([Buffer.from('x')])
-    body.getReader()
-    return new Response(body)
-  },
-  'a body that was read': () => {
-    const response = new Response(ReadableStream.from([Buffer.from('x')]))
-    response.text().catch(() => undefined)
-    return response
-  },
-  'a problem of status 99': () => {
-    throw new Problem(99, 'Odd', 'no status')
-  },
-  'a problem with a header': () => {
-    throw new Problem(400, 'Odd', 'no header', { headers: { 'x-broken': 'a\vb' } })
-  },
-}
-
-function pulled(chunks: unknown[]): ReadableStream {
-  return new ReadableStream({
-    pull(controller) {
-      if (chunks.length === 0) controller.close()
-      else controller.enqueue(chunks.shift())
-    },
-  })
-}
-
-function lengthOf(length: string): StreamedResponse {
-  return { status: 200, headers: { 'Content-Length': length }, body: Readable.from(['x']) }
-}
 
 /** The service's routes, and some that wait, fail or misbehave in every way the guarantees speak of. */
 export function routes(platform: Platform): Route[] {
@@ -170,56 +96,6 @@ export function routes(platform: Platform): Route[] {
       handle: (_ctx, { body, query }) => Response.json({ text: body.text.repeat(query.times) }),
     }),
     route({
-      method: 'POST',
-      path: '/probe/items',
-      summary: 'Counts its validated items',
-      tags,
-      body: z.object({ items: z.array(Item) }),
-      responses,
-      handle: (_ctx, { body }) => Response.json({ items: body.items.length }),
-    }),
-    route({
-      method: 'POST',
-      path: '/probe/json/:name',
-      summary: 'Answers with what it was sent in its path, its query and its body',
-      tags,
-      params: z.object({ name: z.string() }),
-      query: z.object({ q: z.string().optional(), n: integerParameter(0, 100).optional() }),
-      body: z.unknown(),
-      responses,
-      handle: (_ctx, { params, query, body }) => Response.json({ ...params, ...query, body }),
-    }),
-    route({
-      method: 'GET',
-      path: '/probe/tagged',
-      summary: 'Has an ETag, and says nothing of preconditions',
-      tags,
-      query: z.object({ as: z.enum(['response', 'stream', 'web']) }),
-      responses,
-      handle: (_ctx, { query }) => {
-        const headers = { etag: '"a,b"', 'content-type': 'text/plain', 'cache-control': 'no-cache' }
-        if (query.as === 'stream') return { status: 200, headers, body: Readable.from(['tagged']) }
-        return new Response(query.as === 'web' ? ReadableStream.from([Buffer.from('tagged')]) : 'tagged', {
-          headers,
-        })
-      },
-    }),
-    route({
-      method: 'POST',
-      path: '/probe/cast',
-      summary: 'Has Postgres read a number out of its body, and wraps what it is told',
-      tags,
-      body: z.object({ text: z.string() }),
-      responses,
-      handle: (ctx, { body }) =>
-        db.run(ctx, async (q) => {
-          const { rows } = await q.execute(sql`select ${body.text}::int as n`).catch((cause: unknown) => {
-            throw new Error('no number', { cause })
-          })
-          return Response.json(rows)
-        }),
-    }),
-    route({
       method: 'GET',
       path: '/probe/deaf',
       summary: 'Does not listen to its context',
@@ -228,18 +104,6 @@ export function routes(platform: Platform): Route[] {
       responses,
       handle: async (_ctx, { query }) => {
         await delay(query.seconds * 1_000)
-        return Response.json({ slept: query.seconds })
-      },
-    }),
-    route({
-      method: 'GET',
-      path: '/probe/stuck',
-      summary: 'Waits inside Postgres, cut off from its context',
-      tags,
-      query: Seconds,
-      responses,
-      handle: async (ctx, { query }) => {
-        await db.run(withoutCancel(ctx), (q) => q.execute(sql`select pg_sleep(${query.seconds})`))
         return Response.json({ slept: query.seconds })
       },
     }),
@@ -405,17 +269,6 @@ export function routes(platform: Platform): Route[] {
     }),
     route({
       method: 'GET',
-      path: '/probe/warning',
-      summary: 'Has Node warn of something',
-      tags,
-      responses,
-      handle: () => {
-        process.emitWarning('this is deprecated')
-        return Response.json({})
-      },
-    }),
-    route({
-      method: 'GET',
       path: '/probe/signalled-twice',
       summary: 'Has the next signal come twice, as from a process group and from npm',
       tags,
@@ -426,84 +279,6 @@ export function routes(platform: Platform): Route[] {
         process.once(signal, () => process.kill(process.pid, signal))
         return Response.json({})
       },
-    }),
-    route({
-      method: 'GET',
-      path: '/probe/unsendable',
-      summary: 'Answers with a header that no HTTP message can have',
-      tags,
-      query: z.object({ as: z.enum(['stream', 'response', 'promise']) }),
-      responses,
-      handle: (_ctx, { query }) => {
-        // A vertical tab, which Headers take and Node does not.
-        const headers = { 'content-type': 'text/plain', 'x-sendable': 'a', 'x-broken': 'a\vb' }
-        if (query.as === 'stream') return { status: 200, headers, body: Readable.from(['hello']) }
-        const response = new Response('hello', { headers })
-        return query.as === 'promise' ? Promise.resolve(response) : response
-      },
-    }),
-    route({
-      method: 'GET',
-      path: '/probe/length',
-      summary: 'Answers with five bytes, and says that they are more or fewer',
-      tags,
-      query: z.object({ of: z.enum(['node', 'web', 'blob', 'text', 'bytes', 'nothing']), says: z.string() }),
-      responses,
-      handle: (_ctx, { query: { of, says } }) => {
-        const headers = { 'content-type': 'text/plain', 'content-length': says }
-        const body = (function* () {
-          yield Buffer.from('he')
-          yield Buffer.from('llo')
-        })()
-        if (of === 'node') return { status: 200, headers, body: Readable.from(body) }
-        if (of === 'web') return new Response(ReadableStream.from(body), { headers })
-        if (of === 'blob') return new Response(new Blob(['hello']), { headers })
-        const whole = of === 'text' ? 'hello' : of === 'bytes' ? Buffer.from('hello') : null
-        return new Response(whole, { headers })
-      },
-    }),
-    route({
-      method: 'GET',
-      path: '/probe/odd',
-      summary: 'Answers with what no HTTP message can be',
-      tags,
-      query: z.object({ what: z.string(), as: z.enum(['response', 'promise']) }),
-      responses,
-      handle: (_ctx, { query }) => {
-        const odd = oddAnswers[query.what]?.()
-        if (odd === undefined) throw new Error(`there is no ${query.what}`)
-        return query.as === 'promise' ? Promise.resolve(odd) : odd
-      },
-    }),
-    route({
-      method: 'GET',
-      path: '/probe/web-stream',
-      summary: 'Streams a web stream without end, after a while and without listening to its context',
-      tags,
-      query: Seconds.extend({ status: z.coerce.number() }),
-      responses,
-      handle: (_ctx, { query }) => {
-        openWebStreams++
-        const body = new ReadableStream({
-          pull: async (controller) => {
-            await delay(20)
-            controller.enqueue(Buffer.from('.'))
-          },
-          cancel: () => {
-            openWebStreams--
-          },
-        })
-        const response = new Response(body, { status: query.status })
-        return query.seconds === 0 ? response : delay(query.seconds * 1_000).then(() => response)
-      },
-    }),
-    route({
-      method: 'GET',
-      path: '/probe/open-web-streams',
-      summary: 'Tells how many web streams have not been cancelled',
-      tags,
-      responses,
-      handle: () => Response.json(openWebStreams),
     }),
     route({
       method: 'GET',

@@ -42,8 +42,8 @@ export interface RunningService {
 
 export interface ServiceOptions {
   readonly env?: Readonly<Record<string, string>>
-  /** Adds test/support/probe.routes.ts to the routes. */
-  readonly probe?: boolean
+  /** Serves test/support/probe.routes.ts, or the file of that path, instead of src/routes.ts. */
+  readonly probe?: boolean | string
   /** What is started; src/main.ts if not given. */
   readonly program?: 'src/main.ts' | 'src/migrate.ts'
   /** A descriptor for its log, which is not read here then. */
@@ -123,10 +123,18 @@ export function sharedService(options: ServiceOptions = {}): () => RunningServic
  */
 export function startProcess(t: RunningTest, options: ServiceOptions = {}): StartedProcess {
   const { program = 'src/main.ts' } = options
-  const probe = options.probe === true ? ['--import', './test/support/probe.hooks.mjs'] : []
-  const child = spawn(process.execPath, ['--import', 'tsx', ...probe, program], {
+  const { probe = false } = options
+  const hooks = probe === false ? [] : ['--import', './test/support/probe.hooks.mjs']
+  const child = spawn(process.execPath, ['--import', 'tsx', ...hooks, program], {
     cwd: root,
-    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], PORT: '0', ADMIN_PORT: '0', ...options.env },
+    env: {
+      PATH: process.env['PATH'],
+      HOME: process.env['HOME'],
+      PORT: '0',
+      ADMIN_PORT: '0',
+      ...(typeof probe === 'string' && { PROBE_ROUTES: probe }),
+      ...options.env,
+    },
     stdio: ['ignore', options.stdout ?? 'pipe', 'inherit'],
   })
   const exited = new Promise<Exit>((resolve, reject) => {

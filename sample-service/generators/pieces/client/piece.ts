@@ -7,6 +7,7 @@ import { baseUrlFrom } from './base-url.ts'
 export const client: Piece = {
   name: 'client',
   summary: 'another service that this one calls',
+  examples: ['payments --base-url https://payments.example.com/v1'],
   takes: 'name',
   folder: import.meta.dirname,
   needs: circuit,

@@ -5,6 +5,7 @@ import { worker } from '../worker/piece.ts'
 export const job: Piece = {
   name: 'job',
   summary: 'durable work, enqueued in a transaction and done later',
+  examples: ['send-invoice'],
   takes: 'name',
   folder: import.meta.dirname,
   needs: worker,

@@ -1,4 +1,5 @@
 import { nameFrom } from '../../engine/nouns.ts'
+import { enumOf, listOf, numeric, plainTypes, varchar, type Default, type FieldType } from './types.ts'
 
 /** One field of a resource, from `--fields`. */
 export interface Field {
@@ -10,25 +11,32 @@ export interface Field {
   readonly nullable: boolean
   /** The SQL name of the table whose `id` it holds. */
   readonly references: string | undefined
+  readonly unique: boolean
+  /** Whether the field gets an index for lists that are filtered by it. */
+  readonly indexed: boolean
+  readonly default: Default | undefined
 }
 
-/** The code of a type of field. */
-interface FieldType {
-  /** The function of drizzle's pg-core that makes its column, with the rest of its arguments and calls. */
-  readonly column: { readonly call: string; readonly options?: string; readonly then?: string }
-  /** The schema of the input: zod's, or a function of `src/platform/http/values.ts`. */
-  readonly input: string
-  /** The schema of a query parameter; undefined if lists cannot be filtered by the field. */
-  readonly parameter: string | undefined
-  /** The schema of the output. */
-  readonly shown: string
-  /** Converts the value of the row to the output; undefined if they are the same. */
-  readonly show?: (value: string) => string
-  /** Two values for tests. */
-  readonly examples: readonly [string, string]
-}
+/** What `npm run add -- resource --help` says about `--fields`. */
+export const grammar = `Fields are separated by commas. A field is a name, a colon and a type: title:text
 
-const known = 'text, varchar(200), integer, bigint, numeric(10,2), boolean, uuid, date, timestamptz or jsonb'
+  text                 any text                 varchar(200)      text of at most 200 characters
+  integer              32 bits                  bigint            64 bits, in JSON a string
+  numeric(10,2)        10 digits, 2 of them behind the point, in JSON a string
+  boolean              true or false            uuid              an id
+  date                 2026-01-31               timestamptz       2026-01-31T12:00:00Z
+  enum(draft|paid)     one of these words       jsonb             any JSON but null
+
+  text[]               a list of a type (not of jsonb)
+  timestamptz?         may be null
+  uuid->owners         the id of a row of the table owners, which must exist
+
+Words behind the type, after a space:
+  unique               no two rows have the same value; a request that would make a second gets 409
+  index                an index, for lists that are filtered by the field; references and unique fields have one
+  default=draft        the value of a field that a request leaves out; "in quotes" if it has spaces or commas;
+                       now for a timestamptz, [] for a list, {} or [] for jsonb
+`
 
 /** Names of every row, of the parameters of lists, of every object of JavaScript and of every row of Postgres. */
 const taken = new Set(
@@ -37,41 +45,101 @@ const taken = new Set(
 )
 
 /**
- * Parses `title:text, price:numeric(10,2), dueAt:timestamptz?, ownerId:uuid->owners`.
+ * Parses `title:text, price:numeric(10,2), dueAt:timestamptz?, status:enum(draft|paid) default=draft, ownerId:uuid->owners`.
  * Throws an Error of one sentence that names the wrong field and says what is valid.
  */
 export function fieldsFrom(list: string): Field[] {
-  const fields = splitOutsideParentheses(list).map(fieldFrom)
+  const fields = splitAtCommas(list).map(fieldFrom)
   const names = fields.map(({ name }) => name)
   const twice = names.find((name, index) => names.indexOf(name) !== index)
   if (twice !== undefined) throw new Error(`--fields has "${twice}" twice: a field has one column.`)
   return fields
 }
 
+/** Makes the Error for a field. */
+type Refuse = (why: string) => Error
+
+const form = /^([^:]+?)\s*:\s*([a-z]\w*)\s*(?:\(([^)]*)\))?\s*(\[\s*\])?\s*(\?)?\s*(?:->\s*([\w-]+))?(.*)$/i
+
 function fieldFrom(text: string, index: number): Field {
-  const refuse = (why: string): Error =>
-    new Error(`--fields, number ${index + 1}, ${JSON.stringify(text)}: ${why}.`)
+  const refuse: Refuse = (why) => new Error(`--fields, number ${index + 1}, ${JSON.stringify(text)}: ${why}.`)
   if (text === '') throw refuse('it is empty; write a field such as title:text')
-  const match = /^([^:]+?)\s*:\s*([a-z]\w*)\s*(?:\(([^)]*)\))?\s*(\?)?\s*(?:->\s*([\w-]+))?$/i.exec(text)
+  const match = form.exec(text)
   if (!match)
     throw refuse('write a name, a colon and a type, such as dueAt:timestamptz? or ownerId:uuid->owners')
-  const [, typed = '', word = '', parameters, optional, table] = match
+  const [, typed = '', word = '', parameters, list, optional, table, rest = ''] = match
   const words = wordsOf(typed, refuse)
   const name = words
     .map((part, at) => (at === 0 ? part : part.charAt(0).toUpperCase() + part.slice(1)))
     .join('')
   if (taken.has(name)) throw refuse(`every resource already has "${name}"; choose another name`)
+  const one = typeFrom(name, word.toLowerCase(), parameters, refuse)
+  if (list !== undefined && one === plainTypes.get('jsonb'))
+    throw refuse('a jsonb can hold a list itself; write jsonb')
+  if (list !== undefined && table !== undefined)
+    throw refuse('a list cannot refer to rows; write a resource of its own for it')
+  const type = list === undefined ? one : listOf(one)
+  const { unique, index: indexed, default: value } = optionsFrom(rest, refuse)
+  if (unique && table !== undefined)
+    throw refuse(
+      'a reference cannot be unique, because the stamped test makes rows that refer to the same row',
+    )
+  if (unique && !type.unique)
+    throw refuse(
+      'it cannot be unique; only text, varchar, integer, bigint, uuid, date and timestamptz can be',
+    )
+  if (indexed && type.parameter === undefined)
+    throw refuse('it cannot have an index, because lists cannot be filtered by it')
   return {
     name,
     column: words.join('_'),
-    type: typeFrom(word.toLowerCase(), parameters, refuse),
+    type,
     nullable: optional !== undefined,
     references: table?.replaceAll('-', '_'),
+    unique,
+    indexed: !unique && (indexed || table !== undefined),
+    default:
+      value === undefined ? undefined : defaultFrom(value, type, unique || table !== undefined, refuse),
   }
 }
 
+interface Options {
+  unique: boolean
+  index: boolean
+  default: string | undefined
+}
+
+/** The words behind the type: `unique index default="in progress"`. */
+function optionsFrom(text: string, refuse: Refuse): Options {
+  const options: Options = { unique: false, index: false, default: undefined }
+  for (let rest = text.trimEnd(); rest !== '';) {
+    const match = /^[\s:]*(unique|index|default\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"']+)))(?=[\s:]|$)/i.exec(
+      rest,
+    )
+    if (!match) {
+      const word = rest.replace(/^[\s:]+/, '')
+      throw refuse(
+        `there is no ${JSON.stringify(word)} here; behind a type may come [], ?, ->table, unique, index and default=value`,
+      )
+    }
+    // At most one of the three values matches; join takes the others for empty.
+    const [whole, word = '', ...values] = match
+    if (/^default/i.test(word)) options.default = values.join('')
+    else options[word.toLowerCase() as 'unique' | 'index'] = true
+    rest = rest.slice(whole.length)
+  }
+  return options
+}
+
+function defaultFrom(value: string, type: FieldType, own: boolean, refuse: Refuse): Default {
+  if (own) throw refuse('it cannot have a default, because each row has a value of its own')
+  const found = /\p{Cc}/u.test(value) ? undefined : type.defaultFrom(value)
+  if (found !== undefined) return found
+  throw refuse(`${JSON.stringify(value)} cannot be its default; write one such as default=${type.default}`)
+}
+
 /** The words of a name in whatever case. Reserved words are valid: code and SQL use a field only as a property. */
-function wordsOf(typed: string, refuse: (why: string) => Error): string[] {
+function wordsOf(typed: string, refuse: Refuse): string[] {
   try {
     // With the prefix, no name is reserved.
     const words = nameFrom(`field ${typed}`).singular.split('-').slice(1)
@@ -82,9 +150,9 @@ function wordsOf(typed: string, refuse: (why: string) => Error): string[] {
   throw refuse('its name must begin with a letter and have at most 30 letters and digits, such as dueAt')
 }
 
-function typeFrom(word: string, parameters: string | undefined, refuse: (why: string) => Error): FieldType {
-  const numbers =
-    parameters?.split(',').map((part) => (/^\s*\d{1,8}\s*$/.test(part) ? Number(part) : NaN)) ?? []
+function typeFrom(name: string, word: string, parameters: string | undefined, refuse: Refuse): FieldType {
+  const parts = parameters?.split(/[,|]/).map((part) => part.trim()) ?? []
+  const numbers = parts.map((part) => (/^\d{1,8}$/.test(part) ? Number(part) : NaN))
   if (word === 'varchar') {
     const [length = NaN] = numbers
     if (numbers.length === 1 && length >= 1 && length <= 10_485_760) return varchar(length)
@@ -96,96 +164,53 @@ function typeFrom(word: string, parameters: string | undefined, refuse: (why: st
       return numeric(precision, scale)
     throw refuse('write its number of digits and how many of them follow the point, as in numeric(10,2)')
   }
-  const type = plain[word]
-  if (type === undefined) throw refuse(`there is no type ${word}; use ${known}`)
+  if (word === 'enum') return enumFrom(name, parts, refuse)
+  const type = plainTypes.get(word)
+  if (type === undefined) throw refuse(`there is no type ${word}; use ${instead.get(word) ?? known}`)
   if (parameters !== undefined) throw refuse(`${word} takes no parentheses`)
   return type
 }
 
-const plain: Readonly<Record<string, FieldType>> = {
-  text: {
-    column: { call: 'text' },
-    input: 'text()',
-    parameter: 'text()',
-    shown: 'z.string()',
-    examples: ["'one'", "'other'"],
-  },
-  integer: {
-    column: { call: 'integer' },
-    input: 'integer()',
-    parameter: 'integerParameter()',
-    shown: 'z.int()',
-    examples: ['1', '2'],
-  },
-  bigint: {
-    column: { call: 'bigint', options: "{ mode: 'bigint' }" },
-    input: 'bigInteger()',
-    parameter: 'bigInteger()',
-    shown: 'z.string()',
-    show: (value) => `${value}.toString()`,
-    examples: ["'9007199254740993'", "'-9223372036854775808'"],
-  },
-  boolean: {
-    column: { call: 'boolean' },
-    input: 'z.boolean()',
-    parameter: 'booleanParameter()',
-    shown: 'z.boolean()',
-    examples: ['true', 'false'],
-  },
-  uuid: {
-    column: { call: 'uuid' },
-    input: 'z.uuid()',
-    parameter: 'z.uuid()',
-    shown: 'z.uuid()',
-    examples: ["'01890a5d-ac96-774b-bcce-b302099a8057'", "'01890a5d-ac96-774b-bcce-b302099a8058'"],
-  },
-  date: {
-    column: { call: 'date' },
-    input: 'date()',
-    parameter: 'date()',
-    shown: 'z.iso.date()',
-    examples: ["'2026-01-31'", "'2026-02-28'"],
-  },
-  timestamptz: {
-    column: { call: 'timestamp', options: '{ withTimezone: true, precision: 3 }' },
-    input: 'instant()',
-    parameter: 'instant()',
-    shown: 'z.iso.datetime()',
-    show: (value) => `${value}.toISOString()`,
-    examples: ["'2026-01-31T12:00:00.001Z'", "'2026-02-28T12:00:00.000Z'"],
-  },
-  jsonb: {
-    column: { call: 'jsonb', then: '.$type<Record<string, unknown>>()' },
-    input: 'jsonObject()',
-    parameter: undefined,
-    shown: 'z.record(z.string(), z.unknown())',
-    examples: ['{ a: [1, null] }', '{ b: {} }'],
-  },
+const known = `text, varchar(200), integer, bigint, numeric(10,2), boolean, uuid, date, timestamptz, enum(draft|paid) or jsonb`
+
+/** What other tools call our types. */
+const instead: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    ...{
+      string: 'text',
+      char: 'varchar(200)',
+      int: 'integer',
+      int4: 'integer',
+      int8: 'bigint',
+      number: 'integer',
+    },
+    ...{ decimal: 'numeric(10,2)', float: 'numeric(10,2)', double: 'numeric(10,2)', real: 'numeric(10,2)' },
+    ...{ money: 'numeric(10,2)', bool: 'boolean', datetime: 'timestamptz', timestamp: 'timestamptz' },
+    ...{ json: 'jsonb', object: 'jsonb', references: 'uuid->owners', belongs_to: 'uuid->owners' },
+  }),
+)
+
+function enumFrom(name: string, values: readonly string[], refuse: Refuse): FieldType {
+  const [first, ...others] = values
+  const valid = values.every((value) => /^[a-z\d][\w-]{0,59}$/i.test(value))
+  if (first === undefined || !valid || new Set(values).size !== values.length)
+    throw refuse('write its values, each once, of letters, digits, _ and -, as in enum(draft|paid)')
+  // pgEnum itself is imported.
+  if (name === 'pg') throw refuse('an enum cannot have the name "pg"; choose another name')
+  return enumOf(`${name}Enum`, [first, ...others])
 }
 
-function varchar(length: number): FieldType {
-  return {
-    column: { call: 'varchar', options: `{ length: ${length} }` },
-    input: `text(${length})`,
-    parameter: `text(${length})`,
-    shown: 'z.string()',
-    examples: length < 5 ? ["'1'", "'2'"] : ["'one'", "'other'"],
+const closers: Readonly<Record<string, string>> = { '(': ')', '"': '"', "'": "'" }
+
+/** Splits at the commas that are neither in parentheses nor in quotes. */
+function splitAtCommas(list: string): string[] {
+  const parts = ['']
+  let closer = ''
+  for (const char of list) {
+    if (char === ',' && closer === '') parts.push('')
+    else parts.push((parts.pop() ?? '') + char)
+    if (closer === '') closer = closers[char] ?? ''
+    else if (char === closer) closer = ''
   }
-}
-
-function numeric(precision: number, scale: number): FieldType {
-  const example = (digit: string): string =>
-    `'${scale < precision ? digit : '0'}${scale === 0 ? '' : `.${digit.padEnd(scale, '0')}`}'`
-  const decimal = `decimal(${precision}, ${scale})`
-  return {
-    column: { call: 'numeric', options: `{ precision: ${precision}, scale: ${scale} }` },
-    input: decimal,
-    parameter: decimal,
-    shown: 'z.string()',
-    examples: [example('1'), example('2')],
-  }
-}
-
-function splitOutsideParentheses(list: string): string[] {
-  return list.split(/,(?![^(]*\))/).map((part) => part.trim())
+  return parts.map((part) => part.trim())
 }

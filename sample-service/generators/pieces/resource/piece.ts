@@ -1,11 +1,17 @@
 import type { Piece } from '../../engine/piece.ts'
 import { rows } from '../rows/piece.ts'
-import { fieldsFrom } from './fields.ts'
+import { fieldsFrom, grammar } from './fields.ts'
 
 /** Rows that clients create, list, read, change and delete. The api, the schema and the test depend on the fields. */
 export const resource: Piece = {
   name: 'resource',
   summary: 'rows that clients create, list, read, change and delete',
+  explained: grammar,
+  examples: [
+    'invoice --fields "title:text, price:numeric(10,2), dueAt:timestamptz?, lines:jsonb"',
+    'owner --fields "email:varchar(200) unique, status:enum(active|blocked) default=active, tags:text[]"',
+    'pet --fields "name:text index, ownerId:uuid->owners"',
+  ],
   takes: 'noun',
   folder: import.meta.dirname,
   needs: rows,

@@ -11,6 +11,7 @@ function isPath(value: string): boolean {
 export const route: Piece = {
   name: 'route',
   summary: 'one endpoint with validated input and typed output',
+  examples: ['exchange-rate', 'exchange-rate --method POST --path /rates/:base'],
   takes: 'name',
   folder: import.meta.dirname,
   wirings: [

@@ -6,6 +6,7 @@ import { worker } from '../worker/piece.ts'
 export const schedule: Piece = {
   name: 'schedule',
   summary: 'work on a schedule',
+  examples: ['nightly-report --cron "0 3 * * *"'],
   takes: 'name',
   folder: import.meta.dirname,
   needs: worker,

@@ -4,6 +4,7 @@ import type { Piece } from '../../engine/piece.ts'
 export const storage: Piece = {
   name: 'storage',
   summary: 'storage of uploads outside the file system: s3',
+  examples: ['s3'],
   takes: ['s3'],
   folder: import.meta.dirname,
   wirings: [

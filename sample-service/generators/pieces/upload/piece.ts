@@ -1,9 +1,10 @@
 import type { Piece } from '../../engine/piece.ts'
 
-/** Files that clients upload, list, read and delete: streamed to storage by workers under the request, with a row for each. */
+/** Files that clients upload, list, read and delete. Workers under the request stream them to the storage; each has a row. */
 export const upload: Piece = {
   name: 'upload',
   summary: 'files that clients upload, list, read and delete',
+  examples: ['invoice', 'foto --plural fotos'],
   takes: 'noun',
   folder: import.meta.dirname,
   wirings: [

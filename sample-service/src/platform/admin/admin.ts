@@ -10,7 +10,6 @@ import {
 import { until } from '../../context/until.ts'
 import { bind } from '../http/listener.ts'
 import { contextsPage, contextsPagePolicy, type Shown } from './page.ts'
-import { inTurn } from '../http/in-turn.ts'
 import { limitedServer } from '../http/limits.ts'
 import type { Log } from '../telemetry/log.ts'
 import { methodNotAllowed, notFound, Problem, problemBody } from '../problem.ts'
@@ -20,10 +19,10 @@ import { requestKey, type RequestInfo } from '../request.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import { answerUnparsed } from '../http/unparsed.ts'
 
-/** The listener for operators: metrics and the live tree of contexts. Never the public port. */
+/** The listener for operators, with metrics and the tree of live contexts. It is never the public port. */
 export interface Admin {
   readonly port: number
-  /** Closes it with all its connections. */
+  /** Closes the listener and all its connections. */
   close(ctx: Context): Promise<void>
 }
 
@@ -32,21 +31,20 @@ export interface AdminOptions {
   /** 0 means any free one. */
   readonly port: number
   readonly metrics: Telemetry['metrics']
-  /** What `/debug/contexts` shows beside what is live; undefined where it is not offered: it tells paths and names. */
+  /** The requests that `/debug/contexts` shows; undefined if it is not offered, since it reveals paths and names. */
   readonly recent: RecentRequests | undefined
 }
 
-/** Of the requests under way: of each context there is one more line, and bars. */
+/** The most requests under way that are shown with their spans. */
 const maxUnderWay = 20
-
-/** Of the tree: what is made of it is some megabytes, and takes some tens of milliseconds. */
+/** The most contexts of the tree: as JSON they are some megabytes, and take tens of milliseconds. */
 const maxShown = 10_000
-/** Beneath one another: what is made of them is nested as they are. */
+/** The greatest depth of the tree, since JSON.stringify recurses. */
 const maxDepth = 500
-/** To count so many takes some tens of milliseconds. */
+/** The most contexts that are counted, which takes tens of milliseconds. */
 const maxCounted = 1_000_000
 
-/** Nobody sends it a body, and Prometheus asks every minute at the most. */
+/** Nobody sends a body, and Prometheus scrapes at least once a minute. */
 const receiveLimits = { headersMs: 10_000, keepAliveMs: 65_000, longestMs: 10_000 }
 
 /**
@@ -59,12 +57,11 @@ export async function listenAdmin(
   log: Log,
   options: AdminOptions,
 ): Promise<Admin> {
-  const serve = inTurn(
+  const server = limitedServer(
+    receiveLimits,
     (request, response) => answer(root, log, request, response, options),
     () => log.warn(root, 'closed a connection for operators: more than 100 requests waited on it'),
   )
-  const server = limitedServer(receiveLimits, serve)
-  server.on('checkExpectation', serve)
   answerUnparsed(server, new Set(), (info, problem) => logRefusal(root, log, info, problem))
   const { host, port: wanted } = options
   const address = { host, port: wanted, purpose: 'listen for admin', variable: 'ADMIN_PORT' }
@@ -107,7 +104,7 @@ function answer(
   }
 }
 
-/** Why a request is not answered; undefined if it is. */
+/** Returns why a request is refused; undefined if it is not. */
 function problemOf(
   { headers, method }: IncomingMessage,
   path: string,
@@ -135,7 +132,7 @@ function logRefusal(root: Lifetime, log: Log, info: RequestInfo, { status, messa
   })
 }
 
-/** A listener on loopback answers to loopback's names only: else any web page could read it through a DNS name of its own. */
+/** A listener on loopback accepts loopback's names only: otherwise any web page could read it through a DNS name of its own. */
 function isOwnName(given: string | undefined, host: string): boolean {
   const loopback = /^(127(\.\d+){3}|localhost|\[?::1\]?)$/i
   return !loopback.test(host) || loopback.test(given?.replace(/:\d+$/, '') ?? '')

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import type { LiveContext } from '../../context/context.ts'
 import { contextsTree } from './tree.ts'
 import { waterfall } from './waterfall.ts'
@@ -13,7 +14,7 @@ export interface Shown {
   /** Whether there are more than `live` and `leftOut` say. */
   readonly uncounted?: boolean
   readonly root: LiveContext
-  /** Requests that have not ended, the oldest first; the tree has them all, this some. */
+  /** Some of the requests that have not ended, the oldest first. */
   readonly underWay: readonly RequestView[]
   /** Those that ended last, the newest first. */
   readonly ended: readonly RequestView[]
@@ -42,45 +43,9 @@ details[open] { border-left: 3px solid var(--line); padding-left: .75rem }
 button { font: inherit; color: inherit; background: none; border: 1px solid var(--line); border-radius: .3rem; padding: .2rem .8rem }
 `
 
-/**
- * Fetches the page again each second while it is looked at, and takes over its tree; what is open stays open, and the
- * focus where it is. A page that takes long to fetch and draw is fetched less often, so that looking costs the service little.
- */
-const script = `
-const status = document.querySelector('[role=status]')
-const pause = document.querySelector('button')
-let paused = false
-pause.onclick = () => {
-  paused = !paused
-  pause.textContent = paused ? 'Go on' : 'Pause'
-}
-function take(next) {
-  const focused = document.activeElement.closest('details')?.id
-  for (const { id } of document.querySelectorAll('details[open]')) {
-    const same = next.getElementById(id)
-    if (same) same.open = true
-  }
-  document.querySelector('main').replaceWith(next.querySelector('main'))
-  if (focused) document.getElementById(focused)?.querySelector('summary').focus({ preventScroll: true })
-}
-async function refresh() {
-  const startedAt = performance.now()
-  if (!document.hidden && !paused) {
-    try {
-      const response = await fetch(location.href, { headers: { accept: 'text/html' } })
-      const next = new DOMParser().parseFromString(await response.text(), 'text/html')
-      if (!paused) take(next)
-      status.textContent = ''
-    } catch {
-      status.textContent = 'The service does not answer. This is what it showed last.'
-    }
-  }
-  setTimeout(refresh, Math.max(1000, 10 * (performance.now() - startedAt)))
-}
-setTimeout(refresh, 1000)
-`
+const script = readFileSync(new URL('../../browser/contexts.js', import.meta.url), 'utf8')
 
-/** The Content-Security-Policy of `contextsPage`: its own style and script, and nothing from anywhere else. */
+/** The Content-Security-Policy of `contextsPage`: allows its own style and script only. */
 export const contextsPagePolicy = [
   "default-src 'none'",
   `style-src '${digest(style)}'`,
@@ -91,7 +56,7 @@ export const contextsPagePolicy = [
   "frame-ancestors 'none'",
 ].join('; ')
 
-/** The tree of contexts and the requests as a page that stands alone: no other file, light and dark, up to date by itself. */
+/** Renders the tree of contexts and the requests as a page that needs no other file and refreshes itself. */
 export function contextsPage({ live, leftOut, uncounted, root, underWay, ended }: Shown): string {
   const now = Date.now()
   const count = `${uncounted === true ? 'at least ' : ''}${live} not yet ended`

@@ -1,11 +1,11 @@
 import type { LiveContext } from '../../context/context.ts'
 import { duration, escape } from './html.ts'
 
-/** Of more children than these the oldest are shown, and of more contexts than those the first: the JSON has them all. */
+/** The page shows the oldest children, and the first contexts; the JSON has all. */
 const maxChildren = 100
 const maxShown = 500
 
-/** The tree of contexts as nested lists, for people: what is too much is told by name and number. */
+/** Renders the tree of contexts as nested lists. It counts by name what it leaves out. */
 export function contextsTree(root: LiveContext, now: number): string {
   const budget = { left: maxShown }
   return `<ul>${item(root, now, budget)}</ul>`
@@ -34,7 +34,7 @@ function rest(contexts: readonly LiveContext[]): string {
   return `<li><small>and ${contexts.length} more: ${told.join(', ')}${most.length > 5 ? ' …' : ''}</small></li>`
 }
 
-/** What is left of the whole time that the context was given, as a bar that shrinks. */
+/** Renders the share of the context's time that is left, as a bar. */
 function timeLeft({ ageMs, deadline }: LiveContext, now: number): string {
   if (deadline === null) return ''
   const leftMs = Math.max(0, deadline - now)

@@ -1,5 +1,5 @@
 import { duration, escape } from './html.ts'
-import type { RequestView, SpanView } from '../telemetry/recent.ts'
+import type { RequestView, Step } from '../telemetry/recent.ts'
 
 /** The width of a bar's space, in its own units: it is stretched to what there is. */
 const width = 1_000
@@ -27,7 +27,7 @@ function item(request: RequestView, now: number): string {
   return `<li><details id="r${number}"><summary>${head}${bars}</summary>${ending(request)}<ul>${lines}</ul>${leftOut(request)}</details></li>`
 }
 
-function spanLine(request: RequestView, span: SpanView, depth: number): string {
+function spanLine(request: RequestView, span: Step, depth: number): string {
   const { name, detail, startMs, endMs, fault } = span
   const end = endMs === null ? 'goes on' : `${duration(startMs)} – ${duration(endMs)}`
   const text = `${escape(name)}${fault === null ? '' : ` <b>${escape(fault)}</b>`} <small>${end}</small>`
@@ -47,7 +47,7 @@ function leftOut({ spansLeftOut }: RequestView): string {
 }
 
 /** Bars one below the other; a line down through them is where the context of the request ended. What they say, the text does too. */
-function picture({ durationMs, canceledMs }: RequestView, spans: readonly SpanView[]): string {
+function picture({ durationMs, canceledMs }: RequestView, spans: readonly Step[]): string {
   const x = (ms: number): number =>
     Math.round((Math.min(ms, durationMs) / Math.max(durationMs, 0.01)) * width)
   const bars = spans.map(({ startMs, endMs, fault }, row) => {
@@ -61,6 +61,6 @@ function picture({ durationMs, canceledMs }: RequestView, spans: readonly SpanVi
   return `<svg viewBox="0 0 ${width} ${height}" height="${Math.min(height, 90)}" preserveAspectRatio="none" aria-hidden="true">${bars.join('')}${end}</svg>`
 }
 
-function flat(spans: readonly SpanView[], depth: number): { span: SpanView; depth: number }[] {
+function flat(spans: readonly Step[], depth: number): { span: Step; depth: number }[] {
   return spans.flatMap((span) => [{ span, depth }, ...flat(span.spans, depth + 1)])
 }

@@ -5,38 +5,52 @@ import type { Database } from './database.ts'
 import type { Log } from '../telemetry/log.ts'
 import { SettingRefused } from './client.ts'
 
-/** @throws the last failure when ctx ends before the database has answered; the first one that no waiting mends */
-export async function waitForAnswer(ctx: Context, log: Log, database: Database): Promise<void> {
+/**
+ * Waits until `database` answers. It logs what it waits for after a second, then every three seconds.
+ * @throws the last failure when ctx ends first, or at once a failure that waiting cannot change
+ */
+export async function waitForAnswer(ctx: Context, log: Log, url: string, database: Database): Promise<void> {
   let last: unknown
-  const onRetry = (failure: unknown, pauseMs: number): void => {
-    last = failure
-    log.debug(ctx, 'the database does not answer yet', { reason: reasonOf(failure), retryInMs: pauseMs })
-  }
+  using _reminder = whileWaiting(() => {
+    const reason = last === undefined ? 'no answer yet' : reasonOf(last)
+    log.warn(ctx, 'waiting for the database', { address: addressOf(url), reason })
+  })
   try {
-    await retry(ctx, { retryable: (failure) => !isPermanent(failure), onRetry }, (ctx) =>
-      database.run(ctx, (q) => q.execute('select 1')),
+    await retry(
+      ctx,
+      { retryable: (failure) => !isPermanent(failure), onRetry: (failure) => (last = failure) },
+      (ctx) => database.run(ctx, (q) => q.execute('select 1')),
     )
   } catch (error) {
     throw ctx.err === undefined ? error : (last ?? error)
   }
 }
 
+/** Calls `say` after a second and then every three seconds, until it is disposed. */
+export function whileWaiting(say: () => void): Disposable {
+  let timer = setTimeout(remind, 1_000)
+  function remind(): void {
+    timer = setTimeout(remind, 3_000)
+    say()
+  }
+  return { [Symbol.dispose]: () => clearTimeout(timer) }
+}
+
 /**
- * Wrong credentials (class 28), a database that does not exist (3D), a right that is missing (42) or a setting that the server
- * does not take (0A, 22): what Postgres says of them before a statement was sent does not change.
+ * Wrong credentials (class 28), a database that does not exist (3D), a missing right (42) or a setting that the server does
+ * not accept (0A, 22). Before the first statement none of these changes by waiting.
  */
 const permanentStates = /^(0A|22|28|3D|42)/
-/** Node's codes for a certificate that is not trusted, and for TLS that the two ends do not agree on. */
+/** Node's codes for a certificate that is not trusted, and for TLS that the two ends cannot agree on. */
 const permanentCodes =
   /^(CERT_|CRL_|DEPTH_ZERO_|EPROTO|ERR_SSL_|ERR_TLS_|HOSTNAME_|INVALID_|PATH_LENGTH_|SELF_SIGNED_|UNABLE_TO_)/
-/** What pg finds, which has no code: no password where one is asked for, no TLS where it is wanted. */
+/** Failures of pg that have no code: a missing password, a server without TLS. */
 const permanentMessages = /^SASL: |does not support SSL/
-
-/** What PgBouncer refuses for good. It says so, and that it is full, with the one state 08P01. */
+/** PgBouncer uses 08P01 for all of its refusals, also for those that pass, such as that it is full. */
 const permanentOfPooler =
   /^(SASL authentication failed|password authentication failed|no such (user|database)|unsupported startup parameter)/
 
-/** A host that is not found is not among them: its name comes with it, where both are started together. */
+/** An unknown host is not permanent: its name may appear when the host starts. */
 function isPermanent(error: unknown): boolean {
   const failure = error instanceof Error ? (error.cause ?? error) : error
   if (!(failure instanceof Error)) return false
@@ -47,14 +61,14 @@ function isPermanent(error: unknown): boolean {
   return permanentCodes.test(code) || permanentMessages.test(failure.message)
 }
 
-/** The innermost message: outer ones say where, this one says why. */
+/** The innermost message, which says why; the outer ones say where. */
 export function reasonOf(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0) return reasonOf(error.errors[0])
   if (!(error instanceof Error)) return String(error)
   return error.cause === undefined ? error.message : reasonOf(error.cause)
 }
 
-/** Host, port and name that a connection string leads to: what may stand in a log, which its password may not. */
+/** Host, port and name of a connection string, without its password: for a log. */
 export function addressOf(url: string): string {
   const { host, port, database = '' } = new pg.Client(url)
   return `${host}:${port}/${database}`

@@ -1,65 +1,51 @@
-import pLimit from 'p-limit'
+import pLimit, { type LimitFunction } from 'p-limit'
 import type { Client } from 'pg'
 import { DeadlineExceeded, type Context } from '../../context/context.ts'
 import { sleep } from '../../context/sleep.ts'
 import { errorOf } from '../../context/thrown.ts'
+import { until } from '../../context/until.ts'
 import type { Log } from '../telemetry/log.ts'
 import { countCancel } from '../telemetry/metrics.ts'
-import { backendOf } from './client.ts'
+import { sessionOf } from './client.ts'
 import { openControl } from './control.ts'
 import { sendCancelRequest } from './packet.ts'
-import { takeTurn } from './turn.ts'
 
-/** A storm of cancels (every request at shutdown) opens no more connections for CancelRequests than this: each is a fork of Postgres. */
-const limit = 4
+/** Most CancelRequests under way: each is a connection, for which Postgres forks a process. */
+const maxRequests = 4
 /** A backend that has not begun the statement drops the cancel, so it is sent again: after 25 ms, 50, 100 … */
 const firstResendMs = 25
 
 /** The cancels of one pool. None goes through the pool: it would wait behind what it should cancel. */
-export interface Cancels {
-  /**
-   * Cancels what the backend of `client` runs, again and again until ctx ends, which it does when the statement has:
-   * with `pg_cancel_backend` on one connection of its own where it is known which backend that is; otherwise, and
-   * where that fails, with a CancelRequest.
-   *
-   * Resolves when no cancel is on its way any more, and the backend can be given its next statement.
-   * @throws Error if one may be on its way still, or ctx was out of time: then the connection of `client` must be closed.
-   * It has been logged and counted.
-   */
-  cancel(ctx: Context, client: Client): Promise<void>
-  /** Closes the connection that is kept. */
-  close(): void
-}
+export type Cancels = ReturnType<typeof openCancels>
 
 /** @param dial makes a client as the pool does, which has not connected yet */
-export function openCancels(log: Log, dial: () => Client): Cancels {
-  const requests = pLimit(limit)
+export function openCancels(log: Log, dial: () => Client) {
+  const mutex = pLimit(1)
+  const requests = pLimit(maxRequests)
   let lastReason = ''
   const control = openControl(dial, (ctx, error) => {
     const reason = errorOf(error).message
-    // A role that may not cancel may not do so in ten seconds either.
+    // A role that may not cancel now may not do so in ten seconds either.
     const level = reason === lastReason ? 'debug' : 'warn'
     lastReason = reason
     log[level](ctx, 'statements are cancelled with CancelRequests for now', { reason })
   })
 
-  /** @returns undefined if there is no more to do than to wait, else why nothing was sent */
+  /** @returns why nothing was sent; undefined if it was, or ctx has ended */
   async function send(ctx: Context, client: Client): Promise<Error | undefined> {
-    const backend = backendOf(client)
-    const told = backend === undefined ? 'unsent' : await control.cancel(ctx, client, backend)
-    if (told === 'sent') {
+    const backend = sessionOf(client)?.backend
+    const signal = backend && (await admit(ctx, mutex, () => control.cancel(ctx, client, backend)))
+    if (signal === 'sent') {
       countCancel('control')
       return undefined
     }
-    const request = async (): Promise<Error | undefined> => {
+    const unsent = await admit(ctx, requests, async () => {
       const unsent = await sendCancelRequest(ctx, client, dial())
       if (unsent === undefined) countCancel('request')
       return unsent
-    }
-    // Nobody's, once ctx has ended.
-    const unsent = await takeTurn(ctx, requests, request)
-    if (told === 'unknown')
-      throw new Error('Postgres was asked to cancel a statement, and did not say whether it has')
+    })
+    if (signal === 'unknown')
+      throw new Error('Postgres received a cancel on the control connection, and did not answer it')
     return unsent
   }
 
@@ -69,12 +55,19 @@ export function openCancels(log: Log, dial: () => Client): Cancels {
       unsent = await send(ctx, client)
       await sleep(ctx, pauseMs).catch(() => undefined)
     }
-    if (ctx.err !== DeadlineExceeded) return
-    throw unsent ?? new Error('a cancelled statement did not end in time')
+    if (ctx.err === DeadlineExceeded) throw unsent ?? new Error('a cancelled statement did not end in time')
   }
 
   return {
-    async cancel(ctx, client) {
+    /**
+     * Cancels the statement of `client`, again and again until the caller ends ctx, as it does when the statement has ended:
+     * with `pg_cancel_backend` where the backend is known, otherwise, and where that fails, with a CancelRequest.
+     *
+     * Resolves when no cancel is on its way any more, and the backend can be given its next statement.
+     * @throws Error, logged and counted, if a cancel may still be on its way, or ctx has passed its deadline: then the
+     * connection of `client` must be closed
+     */
+    async cancel(ctx: Context, client: Client): Promise<void> {
       try {
         await untilEnded(ctx, client)
       } catch (error) {
@@ -84,6 +77,22 @@ export function openCancels(log: Log, dial: () => Client): Cancels {
         throw error
       }
     },
+    /** Closes the control connection. */
     close: () => control.close(),
   }
+}
+
+/** Calls `work` when `limit` admits it. @returns its result; undefined if ctx ended first: then `work` is not called */
+async function admit<T>(ctx: Context, limit: LimitFunction, work: () => Promise<T>): Promise<T | undefined> {
+  const state = { admitted: false }
+  const result = limit(async () => {
+    if (ctx.err !== undefined) return undefined
+    state.admitted = true
+    return work()
+  })
+  await until(ctx, result).catch((error: unknown) => {
+    if (ctx.err === undefined) throw error
+  })
+  // Work that was admitted ends by itself.
+  return state.admitted ? result : undefined
 }

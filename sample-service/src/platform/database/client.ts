@@ -1,9 +1,6 @@
 import pg, { type ClientBase, type PoolConfig } from 'pg'
 
-/** How long the first statement of a connection may take. */
-const setUpMs = 5_000
-
-/** One backend of one server: no other has all three in common with it. */
+/** One backend of one server: no other has the same three. */
 export interface Backend {
   readonly pid: number
   readonly startedAt: string
@@ -11,12 +8,12 @@ export interface Backend {
 }
 
 /**
- * What decides how values are written and read, and PgBouncer keeps for each client: it goes with the start-up packet,
- * and PgBouncer sets it on every server connection that it lends (https://www.pgbouncer.org/config.html).
+ * The settings that decide how values are written, and that PgBouncer tracks: it takes them from the start-up packet, and
+ * sets them on every server connection that it lends (https://www.pgbouncer.org/config.html).
  */
 const startUpSettings = { datestyle: 'ISO, MDY', timezone: 'UTC', standard_conforming_strings: 'on' } as const
 
-/** Of that kind as well: what a pooler does not keep. Postgres's own defaults, which a server, a database or a role may change. */
+/** The others, which no pooler tracks: Postgres's defaults, which a server, a database or a role may change. */
 const ownSettings = {
   intervalstyle: 'postgres',
   extra_float_digits: '1',
@@ -30,28 +27,37 @@ const ownSettings = {
 
 const settings: Readonly<Record<string, string>> = { ...startUpSettings, ...ownSettings }
 
-/** Behind a pooler a setting would stay on a server connection that is lent to others: there it is read, and not set. */
+/** Behind a pooler a setting would reach the other borrowers of a server connection, so there it is only read. */
 const setUp = {
   text: `select pid, pid = $1 as direct, backend_start::text as started, pg_postmaster_start_time()::text as server,
+    (select setting::int from pg_settings where name = 'statement_timeout') as timeout,
     (select json_object_agg(name, case when pid = $1 then set_config(name, value, false) else current_setting(name) end)
        from unnest($2::text[], $3::text[]) as wanted (name, value)) as settings
     from pg_stat_get_activity(pg_backend_pid())`,
-  // Of the one statement; node-postgres closes the connection of one that takes longer.
-  query_timeout: setUpMs,
+  // node-postgres closes the connection if this one statement takes longer.
+  query_timeout: 5_000,
 }
 
-/** A pooler stands in front of a database that writes values in a way this service would misread. */
+/** The database writes values in a way that this service would misread, and a pooler keeps it from changing that. */
 export class SettingRefused extends Error {
   override readonly name = 'SettingRefused'
 }
 
-/** What node-postgres has, and its types leave out. */
+/** Members of node-postgres's client that its types leave out. */
 interface Internals {
   readonly processID: number
   getStartupConf(): Record<string, string>
 }
 
-const backends = new WeakMap<object, Backend>()
+/** What is known of the session of a client. */
+interface Session {
+  /** Undefined if a pooler stands between the client and its backend. */
+  readonly backend: Backend | undefined
+  /** The statement_timeout of the role or the database; 0 if there is none. */
+  readonly statementTimeoutMs: number
+}
+
+const sessions = new WeakMap<object, Session>()
 
 /** node-postgres's client, whose start-up packet asks for the settings above. */
 export class PostgresClient extends pg.Client {
@@ -63,24 +69,41 @@ export class PostgresClient extends pg.Client {
   }
 }
 
-/** The options of every pool of this service: where it connects to, and what a new connection does first. */
-export function poolOptions(options: { readonly url: string; readonly applicationName: string }): PoolConfig {
-  return {
-    connectionString: options.url,
-    application_name: options.applicationName,
+/**
+ * Opens a pool of connections that are set up as this service needs them. Each is closed when it is idle and 25 to 30
+ * minutes old, so that the pool finds the servers that a failover or a balancer has put in the place of others.
+ */
+export function openPool({ url, applicationName, ...options }: PoolOptions): pg.Pool {
+  const pool = new pg.Pool({
+    ...options,
+    connectionString: url,
+    application_name: applicationName,
     keepAlive: true,
     Client: PostgresClient,
     // eslint-disable-next-line @typescript-eslint/no-misused-promises -- the pool waits for it, which its type does not say
     onConnect: prepare,
+  })
+  // The pool removes an idle connection that dies; without a listener the event would end the process.
+  pool.on('error', () => undefined)
+  // Random, so that not all are dialled anew at once. The pool reads it for each connection before it emits 'connect'.
+  const drawLifetime = (): void => {
+    pool.options.maxLifetimeSeconds = 60 * (25 + 5 * Math.random())
   }
+  drawLifetime()
+  return pool.on('connect', drawLifetime)
 }
 
-/** The backend that `client` speaks to; undefined where a pooler stands between them. */
-export function backendOf(client: ClientBase): Backend | undefined {
-  return backends.get(client)
+interface PoolOptions extends Pick<PoolConfig, 'max' | 'connectionTimeoutMillis'> {
+  readonly url: string
+  readonly applicationName: string
 }
 
-/** Makes a new connection write and read values in one way, and learns which backend it has: in one round trip. */
+/** The session of a client of such a pool; undefined before it has connected. */
+export function sessionOf(client: ClientBase): Session | undefined {
+  return sessions.get(client)
+}
+
+/** Sets how a new connection writes values, and reads which backend it has: in one round trip. */
 async function prepare(client: ClientBase): Promise<void> {
   const { processID } = client as unknown as Internals
   const values = [processID, Object.keys(settings), Object.values(settings)]
@@ -89,6 +112,7 @@ async function prepare(client: ClientBase): Promise<void> {
     direct: boolean
     started: string | null
     server: string
+    timeout: number
     settings: Record<string, string>
   }>({ ...setUp, values })
   const [row] = rows
@@ -97,8 +121,10 @@ async function prepare(client: ClientBase): Promise<void> {
     const found = row.settings[name] ?? ''
     if (found !== wanted && !(name === 'extra_float_digits' && Number(found) > 1)) refuse(name, found, wanted)
   }
-  if (!row.direct || row.started === null) return
-  backends.set(client, { pid: row.pid, startedAt: row.started, serverStartedAt: row.server })
+  const { pid, direct, started, server, timeout } = row
+  const backend =
+    direct && started !== null ? { pid, startedAt: started, serverStartedAt: server } : undefined
+  sessions.set(client, { backend, statementTimeoutMs: timeout })
 }
 
 function refuse(name: string, found: string, wanted: string): never {

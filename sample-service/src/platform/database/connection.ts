@@ -2,54 +2,33 @@ import pg, { type PoolClient, type QueryConfig, type QueryResult } from 'pg'
 import {
   afterFunc,
   cause,
+  contextName,
   throwIfEnded,
   withoutCancel,
   withTimeout,
+  withValue,
+  type CancelContext,
   type Context,
 } from '../../context/context.ts'
 import { errorOf } from '../../context/thrown.ts'
+import { unwound } from '../telemetry/metrics.ts'
+import type { Place } from './admission.ts'
 import type { Cancels } from './cancel.ts'
+import { sessionOf } from './client.ts'
 import { ConnectionLost, QueryFailed } from './errors.ts'
 import { closeAbruptly } from './packet.ts'
 import { outlastsCall, outlastsFailure } from './session.ts'
-import { cancelledWith, requireSendable, statementSpan, submit } from './statement.ts'
+import { requireSendable, statementSpan, submit } from './statement.ts'
 
-/** One connection, borrowed from the pool by one call. Its statements run one after the other. */
-export interface Connection {
-  /**
-   * Runs one statement under `ctx`, in a span. When ctx ends it is cancelled in Postgres; this settles only when the
-   * connection can be used again: after the server has ended the statement and has had its cancel.
-   * @throws the cause of ctx if it has ended, QueryFailed, ConnectionLost, or what pg throws of what it cannot send
-   */
-  execute(ctx: Context, statement: QueryConfig, values?: unknown[]): Promise<QueryResult>
-  /**
-   * Runs a statement that must not be cancelled once it is sent, such as COMMIT: the end of ctx does not end it. If Postgres
-   * does not answer within `budgetMs` milliseconds, the connection is closed.
-   * @throws QueryFailed, ConnectionLost
-   */
-  conclude(ctx: Context, text: string, budgetMs: number): Promise<QueryResult>
-  /** Resolves when no statement is under way. */
-  idle(): Promise<void>
-  /** Whether a transaction is open, also a failed one. */
-  inTransaction(): boolean
-  /** Makes `release` close the connection. */
-  retire(): void
-  /**
-   * Returns the connection to the pool. Closes it instead if it is broken, runs a statement, has a transaction open, or keeps
-   * a setting of this caller.
-   */
-  release(): void
-}
+/** How long a cancelled statement may take to end before its connection is closed. */
+const cancelBudgetMs = 5_000
 
-/** Takes over `client` until `release`. Its statements are cancelled through `cancels`. */
-export function borrowed(client: PoolClient, cancels: Cancels): Connection {
-  return new Borrowed(client, cancels)
-}
-
-class Borrowed implements Connection {
+/** One connection of the pool, which one call holds until `release`. Its statements run one after the other. */
+export class Connection {
   readonly #client: PoolClient
   readonly #cancels: Cancels
-  /** Why the connection is of no use any more. */
+  readonly #place: Place
+  /** Why the connection is lost. */
   #broken: Error | undefined
   /** Why a statement could not be sent: the protocol is in the middle of a message. */
   #unsent: unknown
@@ -61,26 +40,37 @@ class Borrowed implements Connection {
     this.#broken ??= errorOf(error)
   }
 
-  constructor(client: PoolClient, cancels: Cancels) {
+  /** Holds `place`, its place in the pool, as well. */
+  constructor(client: PoolClient, cancels: Cancels, place: Place) {
     this.#client = client
     this.#cancels = cancels
-    // While a client is out of its pool nobody else listens, and an error event without a listener ends the process.
+    this.#place = place
+    // The pool does not listen to a client that it has lent, and an error event without a listener ends the process.
     client.on('error', this.#onError)
   }
 
+  /**
+   * Executes one statement under `ctx`, in a span. When ctx ends, the statement is cancelled in Postgres. Settles only when
+   * the connection can be used again: the server has ended the statement and received its cancel.
+   * @throws the cause of ctx if it has ended, QueryFailed, ConnectionLost, or what pg throws if it cannot send a value
+   */
   execute(ctx: Context, statement: QueryConfig, values?: unknown[]): Promise<QueryResult> {
-    return this.#inTurn(() => statementSpan(ctx, statement.text, (ctx) => this.#run(ctx, statement, values)))
+    return this.#next(() => statementSpan(ctx, statement.text, (ctx) => this.#send(ctx, statement, values)))
   }
 
-  conclude(ctx: Context, text: string, budgetMs: number): Promise<QueryResult> {
-    return this.#inTurn(async () => {
-      // If it were cancelled half-way, nobody would know its outcome. It ends with its answer, or its connection.
+  /**
+   * Executes a statement that must not be cancelled once it is sent, such as COMMIT, whatever becomes of ctx. If Postgres
+   * does not answer within `budgetMs` milliseconds, the connection is closed.
+   * @throws QueryFailed, ConnectionLost
+   */
+  finishWith(ctx: Context, text: string, budgetMs: number): Promise<QueryResult> {
+    return this.#next(async () => {
       using patience = withTimeout(withoutCancel(ctx), budgetMs)
       const stop = afterFunc(patience, () => closeAbruptly(this.#client))
       try {
         // Detached again: the end of `patience` closes the connection, and sends no cancel.
         return await statementSpan(withoutCancel(patience), text, (ctx) =>
-          this.#run(ctx, { text }, undefined),
+          this.#send(ctx, { text }, undefined),
         )
       } finally {
         stop()
@@ -88,32 +78,45 @@ class Borrowed implements Connection {
     })
   }
 
+  /** Resolves when no statement is under way. */
   async idle(): Promise<void> {
     await this.#last
   }
 
+  /** Whether a transaction is open, also a failed one. */
   inTransaction(): boolean {
     return this.#client.getTransactionStatus() !== 'I'
   }
 
+  /** The statement_timeout that the role or the database sets, in milliseconds; 0 if there is none. */
+  statementTimeoutMs(): number {
+    return sessionOf(this.#client)?.statementTimeoutMs ?? 0
+  }
+
+  /** Makes `release` close the connection. */
   retire(): void {
     this.#retired = true
   }
 
+  /**
+   * Returns the connection to the pool. Closes it instead if it is broken, executes a statement, has a transaction open, or
+   * keeps a setting of this caller.
+   */
   release(): void {
     this.#released = true
     this.#client.off('error', this.#onError)
     const clean =
       this.#underWay === 0 && !this.inTransaction() && this.#unsent === undefined && !this.#retired
     this.#client.release(this.#broken ?? !clean)
+    this.#place.release()
   }
 
-  async #run(ctx: Context, statement: QueryConfig, values: unknown[] | undefined): Promise<QueryResult> {
+  async #send(ctx: Context, statement: QueryConfig, values: unknown[] | undefined): Promise<QueryResult> {
     throwIfEnded(ctx)
     this.#requireUsable()
     requireSendable(values)
     if (outlastsCall(statement.text)) this.#retired = true
-    return cancelledWith(ctx, this.#client, this.#cancels, this.#onError, async () => {
+    return this.#cancelledWith(ctx, async () => {
       try {
         return await submit(this.#client, statement, values)
       } catch (error) {
@@ -124,13 +127,13 @@ class Borrowed implements Connection {
   }
 
   #requireUsable(): void {
-    if (this.#released) throw new Error('a connection was used after it had been given back')
+    if (this.#released) throw new Error('a connection was used after it had been released')
     if (this.#unsent !== undefined)
       throw new Error('an earlier statement could not be sent', { cause: this.#unsent })
     if (this.#broken !== undefined) throw connectionLost(this.#broken)
   }
 
-  /** Notes what the failure says of the connection. @returns the failure as the caller gets it, if its context has not ended */
+  /** Notes what `error` says about the connection. @returns the error for the caller, if its context has not ended */
   #failureOf(error: unknown, { text }: QueryConfig, values: readonly unknown[] = []): unknown {
     const refused = error instanceof pg.DatabaseError
     if (refused && outlastsFailure(error)) this.#retired = true
@@ -139,12 +142,44 @@ class Borrowed implements Connection {
     return refused ? new QueryFailed(error, text, values) : error
   }
 
-  /** Runs `work` when every statement before it has ended. */
-  #inTurn(work: () => Promise<QueryResult>): Promise<QueryResult> {
+  /**
+   * Waits for `work`, a statement, and cancels it in Postgres if ctx ends first. Settles when no cancel is on its way. If a
+   * cancel fails, it closes the connection: the cancel may still hit the next statement.
+   */
+  async #cancelledWith(ctx: Context, work: () => Promise<QueryResult>): Promise<QueryResult> {
+    let settled = false
+    let endedAt = 0
+    let cancelling: CancelContext | undefined
+    let cancelled: Promise<void> | undefined
+    const stop = afterFunc(ctx, () => {
+      if (settled) return
+      endedAt = performance.now()
+      // Detached: ctx has already ended. It ends below, with the statement.
+      cancelling = withTimeout(withValue(withoutCancel(ctx), contextName, 'cancel'), cancelBudgetMs)
+      cancelled = this.#cancels.cancel(cancelling, this.#client).catch((error: unknown) => {
+        closeAbruptly(this.#client)
+        this.#onError(error)
+      })
+    })
+    try {
+      return await work()
+    } finally {
+      settled = true
+      stop()
+      if (cancelling !== undefined) {
+        cancelling.cancel()
+        unwound(ctx, 'database', endedAt)
+      }
+      await cancelled
+    }
+  }
+
+  /** Calls `work` when every statement before it has ended. */
+  #next(work: () => Promise<QueryResult>): Promise<QueryResult> {
     this.#underWay++
-    const turn = this.#last.then(work).finally(() => this.#underWay--)
-    this.#last = turn.catch(() => undefined)
-    return turn
+    const result = this.#last.then(work).finally(() => this.#underWay--)
+    this.#last = result.catch(() => undefined)
+    return result
   }
 }
 

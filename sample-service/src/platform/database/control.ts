@@ -1,31 +1,22 @@
-import pLimit from 'p-limit'
 import pg, { type Client } from 'pg'
 import { withoutCancel, withTimeout, type Context } from '../../context/context.ts'
 import { until } from '../../context/until.ts'
 import type { Backend } from './client.ts'
 import { aimAt, closeAbruptly } from './packet.ts'
-import { takeTurn } from './turn.ts'
 
-/** How long Postgres may take to let the control connection in, and to answer on it. */
+/** How long Postgres may take to accept the control connection, and to answer on it. */
 const answerMs = 1_000
-/** For how long nobody uses it after one cancel that failed on it. */
+/** How long the control connection is not used after a cancel failed on it. */
 const restMs = 10_000
 /** After so long the next cancel opens a new one: the role may have changed meanwhile, and the server behind the name. */
 const lifetimeMs = 5 * 60_000
 
-/** `unknown`: Postgres was asked, and did not say whether it has signalled the backend. It may still do so. */
-export type Told = 'sent' | 'unsent' | 'unknown'
-
-/** A connection beside the pool's, on which Postgres is asked to cancel what they run. */
-export interface Control {
-  /** Has its turn, one at a time, unless ctx ends before. Settles within seconds, and never rejects. */
-  cancel(ctx: Context, client: Client, backend: Backend): Promise<Told>
-  close(): void
-}
+/** `unknown`: Postgres received the cancel and did not answer, so it may still signal the backend. */
+type Signal = 'sent' | 'unsent' | 'unknown'
 
 /**
- * When the answer comes the signal has been sent, and a backend that waits for its next statement drops it. A number
- * that is another process's by now, or of another server, matches no row.
+ * Postgres answers when the signal has been sent, and a backend that waits for its next statement drops a signal. A pid
+ * that belongs to another process by now, or to another server, matches no row.
  */
 const cancelBackend = {
   name: 'cancel',
@@ -37,58 +28,25 @@ const Slow = new Error(`Postgres did not answer on the control connection within
 const Stranger = new Error('the server of the control connection does not have the backend to cancel')
 
 /**
- * The first cancel opens it. After one that fails it is closed, and not opened again for ten seconds.
+ * A connection beside the pool's, on which `pg_cancel_backend` is called. The first cancel opens it. A cancel that fails
+ * closes it, and for ten seconds none is opened.
  * @param dial makes a client that has not connected yet
- * @param onRest hears why it is not used for a while
+ * @param onRest is called with the reason when such a pause starts
  */
-export function openControl(dial: () => Client, onRest: (ctx: Context, reason: unknown) => void): Control {
-  const turns = pLimit(1)
+export function openControl(dial: () => Client, onRest: (ctx: Context, reason: unknown) => void) {
   let current: { readonly client: Client; readonly connected: Promise<unknown> } | undefined
   let restUntil = 0
-
-  return {
-    async cancel(ctx, client, backend) {
-      return (await takeTurn(ctx, turns, () => ask(ctx, client, backend))) ?? 'unsent'
-    },
-    close() {
-      restUntil = Infinity
-      // Not waited for: nothing is under way on it that matters any more.
-      current?.client.end().catch(() => undefined)
-    },
-  }
-
-  async function ask(ctx: Context, target: Client, backend: Backend): Promise<Told> {
-    if (performance.now() < restUntil) return 'unsent'
-    const { client, connected } = (current ??= open(target))
-    let asked = false
-    try {
-      {
-        using patience = withTimeout(ctx, answerMs, Slow)
-        await until(patience, connected)
-      }
-      asked = true
-      const values = [backend.pid, backend.startedAt, backend.serverStartedAt]
-      // Until the answer comes the signal is on its way, whether ctx has ended or not. It ends in a second.
-      using patience = withTimeout(withoutCancel(ctx), answerMs, Slow)
-      const { rows } = await until(patience, client.query<{ sent: boolean }>({ ...cancelBackend, values }))
-      if (rows[0]?.sent === true) return 'sent'
-      throw Stranger
-    } catch (error) {
-      // The statement has ended while the connection was on its way. The next cancel will find it open.
-      if (!asked && ctx.err !== undefined) return 'unsent'
-      closeAbruptly(client)
-      restUntil = Math.max(restUntil, performance.now() + restMs)
-      onRest(ctx, error)
-      return asked && error !== Stranger && !isRefusal(error) ? 'unknown' : 'unsent'
-    }
-  }
+  let asking = false
 
   function open(target: Client): NonNullable<typeof current> {
     const client = dial()
     aimAt(target, client)
+    const forget = (): void => {
+      clearTimeout(lifetime)
+      if (current?.client === client) current = undefined
+    }
     const lifetime = setTimeout(() => {
-      // At work just now. It may grow older.
-      if (turns.activeCount > 0) {
+      if (asking) {
         lifetime.refresh()
         return
       }
@@ -96,19 +54,54 @@ export function openControl(dial: () => Client, onRest: (ctx: Context, reason: u
       // Nobody waits for its end: the next cancel opens another.
       client.end().catch(() => undefined)
     }, lifetimeMs).unref()
-    const forget = (): void => {
-      clearTimeout(lifetime)
-      if (current?.client === client) current = undefined
-    }
     client.on('error', forget).on('end', forget)
     const connected = client.connect()
-    // Who waits for it hears why, and it may be needed by the next one.
+    // Whoever waits for it gets the failure, too.
     connected.catch(forget)
     return { client, connected }
   }
+
+  /** Never rejects, and settles within seconds. The caller makes one call at a time. */
+  async function cancel(ctx: Context, target: Client, backend: Backend): Promise<Signal> {
+    if (performance.now() < restUntil) return 'unsent'
+    const { client, connected } = (current ??= open(target))
+    let sent = false
+    asking = true
+    try {
+      {
+        using patience = withTimeout(ctx, answerMs, Slow)
+        await until(patience, connected)
+      }
+      sent = true
+      const values = [backend.pid, backend.startedAt, backend.serverStartedAt]
+      // Detached: until Postgres answers, the signal is on its way, whether ctx has ended or not.
+      using patience = withTimeout(withoutCancel(ctx), answerMs, Slow)
+      const { rows } = await until(patience, client.query<{ sent: boolean }>({ ...cancelBackend, values }))
+      if (rows[0]?.sent === true) return 'sent'
+      throw Stranger
+    } catch (error) {
+      // The statement has ended while the connection was being opened, which the next cancel will use.
+      if (!sent && ctx.err !== undefined) return 'unsent'
+      closeAbruptly(client)
+      restUntil = Math.max(restUntil, performance.now() + restMs)
+      onRest(ctx, error)
+      return sent && error !== Stranger && !isRefusal(error) ? 'unknown' : 'unsent'
+    } finally {
+      asking = false
+    }
+  }
+
+  return {
+    cancel,
+    close(): void {
+      restUntil = Infinity
+      // Not awaited: nothing on it matters any more.
+      current?.client.end().catch(() => undefined)
+    },
+  }
 }
 
-/** Syntax errors and missing rights, class 42: Postgres has not run it. */
+/** Syntax errors and missing rights, class 42: Postgres has not executed the statement. */
 function isRefusal(error: unknown): boolean {
   return error instanceof pg.DatabaseError && error.code?.startsWith('42') === true
 }

@@ -1,93 +1,44 @@
-import pg, { type PoolClient } from 'pg'
-import { Canceled, cause, throwIfEnded, type Context } from '../../context/context.ts'
+import type pg from 'pg'
+import type { PoolClient } from 'pg'
+import { Canceled, cause, withTimeout, type Context } from '../../context/context.ts'
 import { until } from '../../context/until.ts'
-import { borrowed, type Connection } from './connection.ts'
+import { Admission } from './admission.ts'
+import { Connection } from './connection.ts'
 import { addressOf, reasonOf, waitForAnswer } from './answer.ts'
-import { CommitOutcomeUnknown, plain, QueryFailed } from './errors.ts'
+import { failureOf, isReadOnly, pingMs } from './failure.ts'
 import { within, type Queries } from './queries.ts'
 import { streamRows, type RowQuery, type StreamOptions } from './stream.ts'
-import { transact, type Work } from './transaction.ts'
+import { transact, type TransactionBody } from './transaction.ts'
 import type { Log } from '../telemetry/log.ts'
-import { limitLifetimes } from './pool-lifetime.ts'
+import { observeAdmission } from '../telemetry/metrics.ts'
+import { noteStart } from '../telemetry/started.ts'
 import { openCancels, type Cancels } from './cancel.ts'
-import { poolOptions, PostgresClient } from './client.ts'
+import { openPool, PostgresClient } from './client.ts'
 import { unavailable } from '../problem.ts'
 
-/** PostgreSQL. A query handle exists only inside a call that takes a context, so a query without one cannot be written. */
-export interface Database {
-  /**
-   * Runs `work` on one connection. When ctx ends, the running statement is cancelled in Postgres and this rejects with
-   * the cause of ctx; waiting for a connection ends with ctx as well.
-   *
-   * The next caller gets the connection as this one got it. One on which a statement set or made something of the session
-   * (`set`, `listen`, temporary tables, a lock by pg_advisory_lock) is closed instead, which costs a new one; `set local`,
-   * `set_config(…, true)` and pg_advisory_xact_lock in a transaction cost nothing. What a function of yours sets unseen stays.
-   * @throws QueryFailed if Postgres refuses a statement, a 503 Problem if it cannot be reached or cannot serve now
-   */
-  run<T>(ctx: Context, work: (q: Queries) => Promise<T>): Promise<T>
-  /**
-   * Runs `work` in a transaction, which is committed when it resolves and rolled back when it rejects or ctx ends.
-   * COMMIT and ROLLBACK, once sent, are not cancelled. `q.savepoint` makes a part of it that can fail by itself.
-   * @throws CommitOutcomeUnknown if the connection was lost while Postgres was committing
-   */
-  transaction<T>(ctx: Context, work: Work<T>): Promise<T>
-  /**
-   * The rows of one select, a batch in memory at a time: the next one is fetched when the loop asks for it.
-   *
-   *     for await (const row of db.stream(ctx, (q) => q.select().from(documents))) …
-   *     return { status: 200, headers, body: Readable.from(lines(db.stream(ctx, …))) }
-   *
-   * It holds a connection, and a snapshot of the database, until the loop is left or ctx ends: then the statement is
-   * cancelled, the connection goes back, and the loop rejects with the cause of ctx.
-   * @throws as `run` does
-   */
-  stream<T>(
-    ctx: Context,
-    select: (q: Queries) => RowQuery<T>,
-    options?: StreamOptions,
-  ): AsyncGenerator<T, void>
-  /**
-   * Whether the database can be reached, and written: a standby is `read-only`. Does not wait behind work: where it holds all
-   * connections of the pool, that they are `busy` is the answer.
-   * @throws a 503 Problem if it cannot be reached, the cause of ctx when it ends first
-   */
-  ping(ctx: Context): Promise<'answers' | 'busy' | 'read-only'>
-  /** Connections of the pool: open, idle, and calls that wait for one. */
-  stats(): { total: number; idle: number; waiting: number }
-  /** Closes all connections; waits for those in use, as long as ctx lasts. */
-  close(ctx: Context): Promise<void>
-}
-
-/** How long a connection attempt may take, and a call wait for one; a backstop for contexts with far deadlines. */
+/** How long a connection attempt may take, and a call wait for one; a backstop for contexts with late deadlines. */
 const connectTimeoutMs = 5_000
 
 /**
  * Opens a pool and waits until the database answers, trying again until ctx ends.
- * @throws Error with the last failure as its cause when ctx ends first, at once if it is one that no waiting mends
+ * @throws Error with the last failure as its cause when ctx ends first, or at once if waiting cannot help
  */
 export async function openDatabase(
   ctx: Context,
   log: Log,
   options: { url: string; poolMax: number; applicationName: string },
 ): Promise<Database> {
-  const pool = limitLifetimes(
-    new pg.Pool({
-      ...poolOptions(options),
-      max: options.poolMax,
-      connectionTimeoutMillis: connectTimeoutMs,
-    }),
-  )
-  // An idle connection that dies is removed by the pool; without a listener the event would end the process.
-  pool.on('error', () => undefined)
-  const database = overPool(pool, log)
+  const { poolMax, ...address } = options
+  const pool = openPool({ ...address, max: poolMax, connectionTimeoutMillis: connectTimeoutMs })
+  const database = new Database(pool, log)
   try {
-    await waitForAnswer(ctx, log, database)
+    await waitForAnswer(ctx, log, options.url, database)
   } catch (error) {
-    // Not waited for: a connection attempt that hangs would hold up the exit.
+    // Not awaited: a connection attempt that hangs would delay the exit.
     pool.end().catch(() => undefined)
-    // Told to stop, as opposed to out of time: then the database is not what is wrong.
+    // The start was stopped, so the database is not at fault.
     if (ctx.err === Canceled) throw cause(ctx)
-    // What went wrong last, and that the time for it was over: its cause says how many ms, and which variable.
+    // The last failure, and the cause of ctx, which names the timeout's variable.
     const reasons = new Set([reasonOf(error), ...(ctx.err === undefined ? [] : [reasonOf(cause(ctx))])])
     const reason = [...reasons].join('; ')
     throw new Error(`the database at ${addressOf(options.url)} does not answer: ${reason}`, { cause: error })
@@ -95,99 +46,149 @@ export async function openDatabase(
   return database
 }
 
-function overPool(pool: pg.Pool, log: Log): Database {
-  const cancels = openCancels(log, () => new PostgresClient(pool.options))
-  /** Connections that somebody works with: those the pool is still dialling are not among them. */
-  let inUse = 0
-  pool.on('acquire', () => inUse++).on('release', () => inUse--)
-  const busy = (): boolean => inUse >= pool.options.max
+/** PostgreSQL. A query handle exists only inside a call that takes a context, so a query without one cannot be written. */
+export class Database {
+  readonly #pool: pg.Pool
+  readonly #cancels: Cancels
+  readonly #admission: Admission
+  /** A stream may last for minutes: half of the pool stays for calls that do not. */
+  readonly #streams: Admission
+  /** Connections that calls work with. A place in the pool may also be held by a call that still dials. */
+  #inUse = 0
 
-  const run: Database['run'] = (ctx, work) =>
-    withConnection(ctx, pool, cancels, (connection) => within(ctx, connection, work))
-
-  return {
-    run,
-
-    async transaction(ctx, work) {
-      return withConnection(ctx, pool, cancels, (connection) => transact(ctx, connection, work))
-    },
-
-    async *stream(ctx, select, options = {}) {
-      yield* streamRows(ctx, borrowed(await acquire(ctx, pool), cancels), select, options)
-    },
-
-    async ping(ctx) {
-      if (busy()) return 'busy'
-      try {
-        return await withConnection(ctx, pool, cancels, async (connection) => {
-          if (!(await isReadOnly(ctx, connection))) return 'answers'
-          // The next one that is dialled may lead to another server.
-          connection.retire()
-          return 'read-only'
-        })
-      } catch (error) {
-        // Somebody was faster.
-        if (busy()) return 'busy'
-        throw error
-      }
-    },
-
-    stats() {
-      return { total: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount }
-    },
-
-    async close(ctx) {
-      cancels.close()
-      await until(ctx, pool.end())
-    },
+  constructor(pool: pg.Pool, log: Log) {
+    const observer = observeAdmission()
+    this.#pool = pool
+    this.#admission = new Admission(pool.options.max, observer)
+    this.#streams = new Admission(Math.ceil(pool.options.max / 2), observer)
+    this.#cancels = openCancels(log, () => new PostgresClient(pool.options))
+    pool.on('acquire', () => this.#inUse++).on('release', () => this.#inUse--)
   }
-}
 
-async function withConnection<T>(
-  ctx: Context,
-  pool: pg.Pool,
-  cancels: Cancels,
-  work: (connection: Connection) => Promise<T>,
-): Promise<T> {
-  const connection = borrowed(await acquire(ctx, pool), cancels)
-  try {
-    return await work(connection)
-  } catch (error) {
-    // That rows may be there is to be known even by who no longer waits for them.
-    if (error instanceof CommitOutcomeUnknown) throw error
-    throw cause(ctx) ?? (await refusedWrite(ctx, connection, plain(error)))
-  } finally {
-    connection.release()
+  /**
+   * Calls `work` with one connection. When ctx ends, the running statement is cancelled in Postgres and this rejects with
+   * the cause of ctx; waiting for a connection ends with ctx as well.
+   *
+   * What a statement sets or makes in the session (`set`, `listen`, temporary tables, a lock by pg_advisory_lock) closes the
+   * connection afterwards, so that the next caller does not meet it, and a new one must be opened. `set local`,
+   * `set_config(…, true)` and pg_advisory_xact_lock in a transaction cost nothing. What a function of yours sets is not seen.
+   * @throws QueryFailed if Postgres refuses a statement, a 503 Problem if it cannot be reached or cannot serve now
+   */
+  async run<T>(ctx: Context, work: (q: Queries) => Promise<T>): Promise<T> {
+    return this.#withConnection(ctx, work, (connection) => within(ctx, connection, work))
   }
-}
 
-/** Of a write that was refused: a 503 where the server is what cannot be written, as after a failover, and not the transaction. */
-async function refusedWrite(ctx: Context, connection: Connection, failure: unknown): Promise<unknown> {
-  if (!(failure instanceof QueryFailed) || failure.sqlState !== '25006') return failure
-  const readOnly = await isReadOnly(ctx, connection).catch(() => {
-    throwIfEnded(ctx)
-    return true
-  })
-  return readOnly ? unavailable('the database cannot be written now', failure) : failure
-}
+  /**
+   * Calls `body` in a transaction, which is committed when `body` resolves and rolled back when it rejects or ctx ends.
+   * COMMIT and ROLLBACK, once sent, are not cancelled. `q.savepoint` makes a part of it that can fail by itself.
+   * @throws CommitOutcomeUnknown if the connection was lost while Postgres was committing, a 503 Problem if the transaction
+   * lost against another one (deadlock, serialization failure, lock not available), and as `run` does
+   */
+  async transaction<T>(ctx: Context, body: TransactionBody<T>): Promise<T> {
+    return this.#withConnection(ctx, body, (connection) => transact(ctx, connection, body))
+  }
 
-async function isReadOnly(ctx: Context, connection: Connection): Promise<boolean> {
-  const { rows } = await connection.execute(ctx, { text: 'show transaction_read_only' })
-  return (rows as { transaction_read_only: string }[])[0]?.transaction_read_only === 'on'
-}
+  /**
+   * The rows of one select, a batch in memory at a time: the next is fetched when the loop asks for it.
+   *
+   *     for await (const row of db.stream(ctx, (q) => q.select().from(documents))) …
+   *     return { status: 200, headers, body: Readable.from(lines(db.stream(ctx, …))) }
+   *
+   * It holds a connection, and a snapshot of the database, until the loop is left or ctx ends: then the statement is
+   * cancelled, the connection is released, and the loop rejects with the cause of ctx.
+   * @throws as `run` does
+   */
+  async *stream<T>(
+    ctx: Context,
+    select: (q: Queries) => RowQuery<T>,
+    options: StreamOptions = {},
+  ): AsyncGenerator<T, void> {
+    const place = await this.#streams.enter(ctx)
+    try {
+      yield* streamRows(ctx, await this.#acquire(ctx, false), select, options)
+    } finally {
+      place.release()
+    }
+  }
 
-/** A client of the pool. The pool knows no contexts: one that arrives after ctx has ended goes straight back. */
-async function acquire(ctx: Context, pool: pg.Pool): Promise<PoolClient> {
-  throwIfEnded(ctx)
-  const arriving = pool.connect()
-  try {
-    return await until(ctx, arriving)
-  } catch (error) {
-    // The pool will have it in the end, and nobody here is left to wait.
-    arriving.then(
-      (client) => client.release(),
-      () => undefined,
-    )
-    throw cause(ctx) ?? unavailable('the database does not answer', error)
+  /**
+   * Whether the database can be reached and written; a standby is `read-only`. Takes 700 ms at most, whatever the database
+   * does: a connection that does not answer in time is closed. If calls hold all connections of the pool, it does not wait
+   * for one and resolves with `busy`.
+   * @throws a 503 Problem if the database does not answer, the cause of ctx if it ends first
+   */
+  async ping(parent: Context): Promise<'answers' | 'busy' | 'read-only'> {
+    if (this.#busy()) return 'busy'
+    using ctx = withTimeout(parent, pingMs, unavailable(`the database did not answer within ${pingMs} ms`))
+    const state = { asked: false }
+    const probe = this.#withConnection(ctx, isReadOnly, async (connection) => {
+      state.asked = true
+      if (!(await isReadOnly(ctx, connection))) return 'answers'
+      // The next one that is dialled may lead to another server.
+      connection.retire()
+      return 'read-only'
+    })
+    try {
+      return await until(ctx, probe)
+    } catch (error) {
+      // Other calls have taken the last connection meanwhile.
+      if (!state.asked && this.#busy()) return 'busy'
+      throw error
+    }
+  }
+
+  /** Connections of the pool: open, idle, and calls that wait for one. */
+  stats(): { total: number; idle: number; waiting: number } {
+    return { total: this.#pool.totalCount, idle: this.#pool.idleCount, waiting: this.#admission.waiting }
+  }
+
+  /** Closes all connections; waits for those in use, as long as ctx lasts. */
+  async close(ctx: Context): Promise<void> {
+    this.#cancels.close()
+    await until(ctx, this.#pool.end())
+  }
+
+  #busy(): boolean {
+    return this.#inUse >= this.#pool.options.max
+  }
+
+  /** @param body the function that the caller wrote: a fault that nobody handles is found by it */
+  async #withConnection<T>(
+    ctx: Context,
+    body: object,
+    work: (connection: Connection) => Promise<T>,
+  ): Promise<T> {
+    let connection: Connection | undefined
+    try {
+      connection = await this.#acquire(ctx)
+      return await work(connection)
+    } catch (error) {
+      const failure = await failureOf(ctx, connection, error)
+      noteStart(ctx, body, failure)
+      throw failure
+    } finally {
+      connection?.release()
+    }
+  }
+
+  /**
+   * A connection of the pool. The pool knows no contexts: a client that arrives after ctx has ended is returned at once.
+   * @param averaged whether the time that it is held says how long others will be held
+   * @throws the cause of ctx, a 503 Problem
+   */
+  async #acquire(ctx: Context, averaged = true): Promise<Connection> {
+    const place = await this.#admission.enter(ctx, averaged)
+    const arriving: Promise<PoolClient> = this.#pool.connect()
+    try {
+      return new Connection(await until(ctx, arriving), this.#cancels, place)
+    } catch (error) {
+      place.release()
+      // Not awaited: the pool has the client, whoever waited for it.
+      arriving.then(
+        (client) => client.release(),
+        () => undefined,
+      )
+      throw cause(ctx) ?? unavailable('the database does not answer', error)
+    }
   }
 }

@@ -1,10 +1,10 @@
 import { DrizzleQueryError } from 'drizzle-orm/errors'
 import type pg from 'pg'
-import { unavailable } from '../problem.ts'
+import { Problem, unavailable } from '../problem.ts'
 
 /**
- * Postgres refused a statement. Says what and why, and holds no values, neither the statement's, whose text is parameterised,
- * nor those of rows: what Postgres quotes of them is blanked. What a `raise` of your own says is kept.
+ * Postgres refused a statement. Holds no values: the statement's text is parameterised, and values that Postgres quotes in
+ * its message are blanked. The text of your own `raise` is kept.
  */
 export class QueryFailed extends Error {
   override readonly name = 'QueryFailed'
@@ -22,8 +22,8 @@ export class QueryFailed extends Error {
 }
 
 /**
- * The message of `failure`. Those of data exceptions (class 22) are about values, quoted in the marks of the server's language or
- * bare numbers. The others quote names, but for a value that is parsed as one, or as a query of its own (`::regclass`, tsquery).
+ * The message of `failure`. Data exceptions (class 22) contain values, in the quotation marks of the server's language or as
+ * bare numbers. The others quote names, or a value that Postgres parses as a name or a query (`::regclass`, tsquery).
  */
 function withoutValues(
   { code, message }: pg.DatabaseError,
@@ -38,35 +38,41 @@ function withoutValues(
   return message.replace(/"([^"]+)"/g, (whole, quoted: string) => (isValue(quoted) ? '"…"' : whole))
 }
 
-/** The connection was lost during COMMIT: whether the transaction is in the database, only the database knows. */
+/** The connection was lost during COMMIT, so the transaction may be in the database or not. */
 export class CommitOutcomeUnknown extends Error {
   override readonly name = 'CommitOutcomeUnknown'
 }
 
-/** The connection ended under a statement, which may have been done. Its cause is what ended it, in Postgres's words if it said any. */
+/** The connection ended during a statement, which may have taken effect. The cause has Postgres's message, if it sent one. */
 export class ConnectionLost extends Error {
   override readonly name = 'ConnectionLost'
 }
 
 /**
- * Connection exceptions, insufficient resources (too many connections, a full disk), and a server on its way up or down. Not what
- * a statement of ours brings about each time it is tried: one that breaks the protocol (08P01), or a limit set for it (53400).
+ * Connection exceptions, insufficient resources (too many connections, a full disk), and a server that starts or stops. Not
+ * what the statement causes each time: a protocol violation (08P01), or a limit that was set for it (53400).
  */
 const cannotServe = /^(08(?!P01)|53(?!400)|57P)/
 
 /**
- * What the caller of a database call is to know, without drizzle's wrapper. That Postgres cannot serve just now is a 503
- * whoever notices it, and in the middle of whatever.
+ * The transaction lost against another one: serialization failure, deadlock, lock not available. A 503 and not a 409, which
+ * would ask the client to resolve a conflict (RFC 9110, 15.5.10): the same request succeeds when the other transaction is over.
  */
+const lostToAnother = /^(40001|40P01|55P03)$/
+
+/** The error for the caller of a database call: without drizzle's wrapper, and a 503 if it is worth trying again. */
 export function plain(error: unknown): unknown {
   const inner = error instanceof DrizzleQueryError ? (error.cause ?? error) : error
   if (inner instanceof ConnectionLost) return unavailable('the connection to the database was lost', inner)
-  if (!(inner instanceof QueryFailed) || !cannotServe.test(inner.sqlState ?? '')) return inner
-  return unavailable('the database cannot serve now', inner)
+  if (!(inner instanceof QueryFailed)) return inner
+  const state = inner.sqlState ?? ''
+  if (lostToAnother.test(state)) return unavailable('another transaction was in the way: try again', inner)
+  return cannotServe.test(state) ? unavailable('the database cannot serve now', inner) : inner
 }
 
-/** The statement that Postgres refused, where this is why `error` came about: for work that catches it inside of its call. */
+/** The statement that Postgres refused, if that is why `error` was thrown: for code that catches it inside its call. */
 export function queryFailure(error: unknown): QueryFailed | undefined {
   const failure = plain(error)
-  return failure instanceof QueryFailed ? failure : undefined
+  const refused = failure instanceof Problem ? failure.cause : failure
+  return refused instanceof QueryFailed ? refused : undefined
 }

@@ -3,7 +3,7 @@ import { escapeIdentifier } from 'pg'
 import { queryFailure } from './errors.ts'
 import type { Queries } from './queries.ts'
 
-/** Makes the schema `name` where there is none. Postgres asks for the right to make one even where there is one. */
+/** Creates the schema `name` if it does not exist. (`if not exists` needs the right to create one even if it does.) */
 export async function ensureSchema(q: Queries, name: string): Promise<void> {
   const { rows } = await q.execute<{ role: string; database: string; there: boolean }>(
     sql`select quote_ident(current_user) as role, quote_ident(current_database()) as database,
@@ -15,7 +15,7 @@ export async function ensureSchema(q: Queries, name: string): Promise<void> {
   await needing(grant, () => q.execute(sql`create schema ${sql.identifier(name)}`))
 }
 
-/** Runs `work`. @throws Error that names `grant`, where the role lacks it */
+/** Calls `work`. @throws Error that names `grant` if the role lacks a right */
 export async function needing<T>(grant: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work()
@@ -24,7 +24,7 @@ export async function needing<T>(grant: string, work: () => Promise<T>): Promise
   }
 }
 
-/** What is to be granted on what Postgres says permission was denied for. It does not say which right of it. */
+/** What to grant, by the kind of object: Postgres's message names the object, but not the right. */
 const grantable: Readonly<Record<string, string>> = {
   database: 'create on database',
   schema: 'usage, create on schema',
@@ -35,19 +35,19 @@ const grantable: Readonly<Record<string, string>> = {
   type: 'usage on type',
 }
 
-/** The grant to `role` that a statement of `reason`, Postgres's words, has lacked; undefined where they do not say. */
+/** The grant that `role` lacks according to `reason`, Postgres's message; undefined if it does not say. */
 export function grantFor(reason: string, role: string): string | undefined {
   const [, kind = '', name = ''] = /^permission denied for (\w+) (.+)$/.exec(reason) ?? []
   const rights = grantable[kind]
   return rights === undefined ? undefined : `grant ${rights} ${quoted(name)} to ${role}`
 }
 
-/** Postgres's words leave out the quotes. */
+/** Postgres's message names the object without quotes. */
 function quoted(name: string): string {
   return /^[a-z_][a-z0-9_]*$/.test(name) ? name : escapeIdentifier(name)
 }
 
-/** What Postgres refused, in one sentence with `before` and the grant that is missing; any other error as it came. */
+/** A QueryFailed as one sentence: `before`, Postgres's message and the missing grant. Any other error is returned as it is. */
 export function explained(
   error: unknown,
   before: string,

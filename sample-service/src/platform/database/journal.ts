@@ -4,29 +4,25 @@ import { join } from 'node:path'
 
 /** One migration of drizzle/, as drizzle-kit wrote it. */
 export interface Migration {
-  /** Its name: that of its file without `.sql`. */
+  /** The name of its file without `.sql`. */
   readonly tag: string
-  /** Epoch milliseconds of its making, which is all of its name that the database keeps. */
+  /** When it was generated, in epoch milliseconds. The database keeps this instead of the tag. */
   readonly when: number
   readonly text: string
   /** SHA-256 of the text, in hex. */
   readonly hash: string
 }
 
-/** What the database keeps of a migration that it has. */
-export interface AppliedMigration {
-  readonly hash: string
-  /** The `when` of the migration. */
-  readonly when: number
-}
+/** A migration as the database records it. */
+type AppliedMigration = Pick<Migration, 'hash' | 'when'>
 
 /** How a folder of migrations and a database differ. */
 export interface Difference {
-  /** In the folder alone, in the order of the journal. */
+  /** Only in the folder, in the order of the journal. */
   readonly missing: readonly Migration[]
   /** In both, but the text has changed since it was applied. */
   readonly edited: readonly Migration[]
-  /** How many are in the database alone. */
+  /** How many are only in the database. */
   readonly unknown: number
 }
 
@@ -43,8 +39,8 @@ export async function readMigrations(folder: string): Promise<Migration[]> {
 }
 
 /**
- * Asks of each migration by itself whether it is applied: by its text and its time, then by its text alone. A migration that
- * was made earlier than others but merged later is missing, whatever the database has that is newer.
+ * Looks for each of our migrations among the applied ones: by its text and time, then by its text alone. So a migration that
+ * was generated earlier than others but merged later is missing, even if the database has newer ones.
  */
 export function difference(ours: readonly Migration[], applied: readonly AppliedMigration[]): Difference {
   const rest = [...applied]
@@ -53,7 +49,7 @@ export function difference(ours: readonly Migration[], applied: readonly Applied
     return at >= 0 && rest.splice(at, 1).length > 0
   }
   const sameText = ({ text }: Migration, { hash }: AppliedMigration): boolean => hashesOf(text).includes(hash)
-  // Each pass takes away what it found: two migrations may have the same text, and two branches the same millisecond.
+  // Each pass removes what it found: two migrations may have the same text, and two branches the same millisecond.
   const found = (mine: readonly Migration[], matches: (my: Migration, one: AppliedMigration) => boolean) =>
     mine.filter((my) => !take((one) => matches(my, one)))
   const byBoth = found(ours, (my, one) => my.when === one.when && sameText(my, one))
@@ -66,8 +62,28 @@ function hashOf(text: string): string {
   return createHash('sha256').update(text).digest('hex')
 }
 
-/** With either kind of line ends: git may have changed them on the way to another machine. */
+/** With either kind of line ends: git may have changed them on another machine. */
 function hashesOf(text: string): string[] {
   const lf = text.replaceAll('\r\n', '\n')
   return [text, lf, lf.replaceAll('\n', '\r\n')].map(hashOf)
+}
+
+/** The parts of a migration that are sent one by one. */
+export function statementsOf(text: string): string[] {
+  return text.split('--> statement-breakpoint')
+}
+
+/** Comments and literals. The body of a function is a literal, too, in which COMMIT is an error by itself. */
+const notStatements =
+  /--[^\n]*|\/\*.*?\*\/|\be'(?:[^'\\]|\\.|'')*'|'[^']*'|"[^"]*"|\$([a-z_]\w*)?\$.*?\$\1\$|\bbegin\s+atomic\b.*?;\s*end\b/gis
+const endOfTransaction =
+  /(?:^|;)\s*(commit|end|abort|rollback(?!\s+(?:(?:work|transaction)\s+)?to\b)|prepare\s+transaction)\b/i
+
+/** @throws Error if `migration` has a statement such as COMMIT: a failure after it could not undo what was before it */
+export function requireOneTransaction({ tag, text }: Migration): void {
+  const [, statement] = endOfTransaction.exec(statementsOf(text).join(';').replace(notStatements, ' ')) ?? []
+  if (statement === undefined) return
+  throw new Error(
+    `the migration ${tag} contains ${statement.toUpperCase()}, and all migrations are one transaction: remove it`,
+  )
 }

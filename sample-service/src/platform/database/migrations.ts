@@ -2,36 +2,43 @@ import { fileURLToPath } from 'node:url'
 import { sql } from 'drizzle-orm'
 import type { Context } from '../../context/context.ts'
 import { sleep } from '../../context/sleep.ts'
+import { whileWaiting } from './answer.ts'
 import { ensureSchema, explained, grantFor, needing } from './grants.ts'
 import type { Transaction } from './transaction.ts'
 import type { Database } from './database.ts'
 import type { Log } from '../telemetry/log.ts'
-import { difference, readMigrations, type Difference, type Migration } from './journal.ts'
+import {
+  difference,
+  readMigrations,
+  requireOneTransaction,
+  statementsOf,
+  type Difference,
+  type Migration,
+} from './journal.ts'
 
-/** The same folder from src/platform and from dist/platform. */
+/** The same folder from src/platform/database and from dist/platform/database. */
 export const migrationsFolder = fileURLToPath(new URL('../../../drizzle', import.meta.url))
 
-/** Tables that a library brings along, with migrations of its own. */
+/** Tables of a library, which has migrations of its own. */
 export interface Schema {
   /** The names of the migrations that the database lacks. */
   pending(ctx: Context, q: Transaction): Promise<string[]>
-  /** Applies them, in order, within the transaction of `q`. */
+  /** Applies them, in order, in the transaction of `q`. */
   apply(ctx: Context, q: Transaction): Promise<void>
 }
 
-/** How often an instance looks whether another one has done its migrations. */
+/** How often an instance looks whether another one has finished its migrations. */
 const pollMs = 100
 
 /**
- * Applies the migrations of a folder that the database lacks, in the order of the journal, then those of `schemas`: all of them
- * or none. Any number of instances may do so at once: one does, and the others wait for it and find nothing to do. When ctx
- * ends, the running statement is cancelled in Postgres and the transaction rolled back. The lock is the transaction's: nothing
- * of it stays, also behind a pooler that lends its connections by transactions.
+ * Applies the migrations of a folder that the database lacks, in the order of the journal, then those of `schemas`: all of
+ * them or none. Several instances may call it at once: one migrates, and the others wait for it and find nothing to do. When
+ * ctx ends, the running statement is cancelled in Postgres and the transaction is rolled back.
  * @param options.folder of the migrations, as drizzle-kit writes it
  * @param options.schemas none if not given
  * @param options.waitMs how long to wait for another instance
- * @returns the names of those it applied
- * @throws Error that names a migration whose text has changed since it was applied, one that failed, or the grant that is missing
+ * @returns the names of the migrations that it applied
+ * @throws Error that names a migration that was edited after it was applied, ends its transaction or failed, or a missing grant
  */
 export async function applyMigrations(
   ctx: Context,
@@ -41,23 +48,29 @@ export async function applyMigrations(
 ): Promise<string[]> {
   const { folder, schemas = [], waitMs } = options
   const endsAt = performance.now() + waitMs
-  for (let attempts = 1; ; attempts++) {
-    const applied = await db.transaction(ctx, async (q, ctx) =>
-      (await lock(q)) ? applyMissing(ctx, q, folder, schemas) : undefined,
-    )
+  let holder: unknown
+  using _reminder = whileWaiting(() => {
+    log.info(ctx, 'waiting for another instance that migrates', { pid: holder })
+  })
+  for (;;) {
+    const applied = await db.transaction(ctx, async (q, ctx) => {
+      holder = await lock(q)
+      return holder === undefined ? applyMissing(ctx, q, folder, schemas) : undefined
+    })
     if (applied !== undefined) return applied
-    if (attempts === 1) log.info(ctx, 'waiting for another instance that migrates')
     if (performance.now() > endsAt) {
-      throw new Error(`another instance has been migrating for longer than ${waitMs} ms (STARTUP_TIMEOUT_MS)`)
+      throw new Error(
+        `another instance (pid ${String(holder)} of Postgres) has been migrating for longer than ${waitMs} ms (STARTUP_TIMEOUT_MS)`,
+      )
     }
     await sleep(ctx, pollMs)
   }
 }
 
 /**
- * Refuses a database that lacks migrations of `folder` or `schemas`, or has one with another text. One that has more than
- * these is taken, and said: so it is while a new version is rolled out, and after it was rolled back.
- * @throws Error that names the migrations and what to run
+ * Refuses a database that lacks migrations of `folder` or `schemas`, or has one with another text. A newer schema is accepted
+ * with a warning: so it is while a new version is rolled out, and after it was rolled back.
+ * @throws Error that names the migrations and the command to run
  */
 export async function requireMigrated(
   ctx: Context,
@@ -80,11 +93,18 @@ export async function requireMigrated(
   if (unknown > 0) log.warn(ctx, 'the database is ahead of this version', { unknownMigrations: unknown })
 }
 
-/** Asked for again and again rather than waited for in Postgres: each attempt is a short transaction. */
-async function lock(q: Transaction): Promise<boolean> {
-  const attempt = sql`select pg_try_advisory_xact_lock(hashtext('migrations of drizzle')) as held`
-  const { rows } = await q.execute<{ held: boolean }>(attempt)
-  return rows[0]?.held === true
+/**
+ * Tries to take the lock of migrations, which ends with the transaction, so that a pooler lends no connection with it.
+ * @returns undefined if it has the lock, else the pid of the backend that holds it, 0 if that has just ended
+ */
+async function lock(q: Transaction): Promise<number | undefined> {
+  const { rows } = await q.execute<{ held: boolean; holder: number | null }>(
+    sql`select pg_try_advisory_xact_lock(key) as held, (select pid from pg_locks
+        where locktype = 'advisory' and granted and objsubid = 1 and (classid::bigint << 32) | objid::bigint = key
+          and database = (select oid from pg_database where datname = current_database()) limit 1) as holder
+      from (select hashtext('migrations of drizzle')::bigint as key) as migrations`,
+  )
+  return rows[0]?.held === true ? undefined : (rows[0]?.holder ?? 0)
 }
 
 async function applyMissing(
@@ -95,6 +115,7 @@ async function applyMissing(
 ): Promise<string[]> {
   const records = await recordsOf(q)
   const { missing } = await compare(q, folder, records)
+  missing.forEach(requireOneTransaction)
   if (missing.length > 0 && !records.there) await makeRecords(q, records.role)
   for (const migration of missing) await apply(q, migration, records.role)
   const applied = missing.map(({ tag }) => tag)
@@ -105,16 +126,17 @@ async function applyMissing(
   return applied
 }
 
-/** Where drizzle records what is applied: its own table, so that drizzle-kit goes on with this database, too. */
+/** Drizzle's own table of applied migrations, so that drizzle-kit can go on with this database. */
 const table = sql`drizzle.__drizzle_migrations`
 
 interface Records {
+  /** Whether the table exists. */
   readonly there: boolean
-  /** The role that asks, quoted for SQL. */
+  /** The current role, quoted for SQL. */
   readonly role: string
 }
 
-/** Asks the catalogue, which everybody may read. */
+/** Reads the catalogue, which every role may read. */
 async function recordsOf(q: Transaction): Promise<Records> {
   const { rows } = await q.execute<{ role: string; there: boolean }>(
     sql`select quote_ident(current_user) as role, exists (select from pg_class join pg_namespace n on n.oid = relnamespace
@@ -143,7 +165,7 @@ async function compare(q: Transaction, folder: string, { there, role }: Records)
   if (found.edited.length > 0) {
     const tags = found.edited.map(({ tag }) => tag).join(', ')
     throw new Error(
-      `migrations were edited after they had been applied (${tags}): take the edit back, and make a new migration (npm run db:generate)`,
+      `migrations were edited after they had been applied (${tags}): undo the edit, and write a new migration (npm run db:generate)`,
     )
   }
   return found
@@ -151,7 +173,7 @@ async function compare(q: Transaction, folder: string, { there, role }: Records)
 
 async function apply(q: Transaction, { tag, text, hash, when }: Migration, role: string): Promise<void> {
   try {
-    for (const statement of text.split('--> statement-breakpoint')) await q.execute(sql.raw(statement))
+    for (const statement of statementsOf(text)) await q.execute(sql.raw(statement))
   } catch (error) {
     throw explained(error, `the migration ${tag} failed: `, (reason) => grantFor(reason, role))
   }

@@ -3,7 +3,7 @@ import type { Client } from 'pg'
 import { afterFunc, cause, DeadlineExceeded, type Context } from '../../context/context.ts'
 import { errorOf } from '../../context/thrown.ts'
 
-/** What node-postgres has of a client, and its types leave out. */
+/** Members of node-postgres's client that its types leave out. */
 interface Internals {
   readonly processID: number
   readonly secretKey: number
@@ -13,7 +13,7 @@ interface Internals {
   }
 }
 
-/** Closes the connection of `client` without a farewell: for one that does not answer. */
+/** Closes the connection of `client` without a goodbye: for a server that does not answer. */
 export function closeAbruptly(client: Client): void {
   client.connection.stream.destroy()
 }
@@ -26,7 +26,7 @@ export function aimAt(client: Client, side: Client): void {
   const { remoteAddress, remotePort } = reached
   // A Unix socket has no address, and its path leads to one server.
   if (remoteAddress === undefined || remotePort === undefined) return
-  // node-postgres gives the name, which TLS checks the certificate against; only the dialling is changed.
+  // Only the dialling is changed: TLS still checks the certificate against the name.
   stream.connect = () => {
     Reflect.deleteProperty(stream, 'connect')
     return stream.connect(remotePort, remoteAddress)
@@ -34,14 +34,14 @@ export function aimAt(client: Client, side: Client): void {
 }
 
 /**
- * Sends a CancelRequest for what the backend of `client` runs, as libpq does: writes it, and waits for the server to
- * close the connection. Until then the cancel is on its way, and would hit the backend's next statement. Never closes
- * its own half first: PgBouncer before 1.19 takes that for a client that has left, a proxy passes it on too early.
+ * Sends a CancelRequest for the statement of `client`, as libpq does: writes it, and waits for the server to close the
+ * connection. Until then the cancel is on its way, and would hit the backend's next statement. Never closes its own half
+ * first: PgBouncer before 1.19 would take it for a client that has left, and a proxy would pass it on too early.
  *
- * `side` has not connected yet. It is dialled by node-postgres itself, with all that the pool's connections are dialled
- * with; only what it would say first, the start-up packet, is replaced by the request.
- * @returns undefined when the server has had it, else why it was not sent: also that ctx ended before
- * @throws Error if it was sent, and the server did not close the connection in good order: it may be on its way still
+ * `side` has not connected yet. node-postgres dials it with the options of the pool's connections; only the start-up packet
+ * is replaced by the request.
+ * @returns undefined when the server has received it, else why it was not sent, such as that ctx ended before
+ * @throws Error if it was sent, and the server did not close the connection properly: it may still be on its way
  */
 export async function sendCancelRequest(
   ctx: Context,
@@ -59,7 +59,7 @@ export async function sendCancelRequest(
     side.connection.once('end', resolve).once('error', reject).once('errorMessage', reject)
   })
   const stop = afterFunc(ctx, () => {
-    // One that was sent is waited for, as long as the one who waits has time.
+    // A request that was sent is waited for until the deadline, even if the statement has ended.
     if (!request.written || ctx.err === DeadlineExceeded) side.connection.stream.destroy(cause(ctx))
   })
   side.connect(() => undefined)

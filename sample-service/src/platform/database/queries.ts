@@ -3,22 +3,22 @@ import type { PoolClient, QueryConfig, QueryResult } from 'pg'
 import type { Context } from '../../context/context.ts'
 import type { Connection } from './connection.ts'
 
-/** Drizzle on the one connection of a call. `transaction` is missing on purpose: drizzle's leaks clients, ours does not. */
+/** Drizzle on the one connection of a call. Without drizzle's `transaction`, which leaks clients: use `db.transaction`. */
 export type Queries = Omit<NodePgDatabase, 'transaction' | '$client'>
 
-/** Why a query handle may not be used just now; undefined while it may. */
+/** Why a query handle cannot be used now; undefined while it can. */
 export interface Gate {
   refusal: string | undefined
 }
 
-/** Drizzle over `query`: it calls nothing else of what it takes for a node-postgres client. */
+/** Drizzle over `query`, which is all that it calls of a node-postgres client. */
 export function queriesOver(
   query: (statement: QueryConfig, values: unknown[]) => Promise<QueryResult>,
 ): NodePgDatabase {
   const client = {
     query: (statement: QueryConfig, values: unknown[]) =>
       query(statement, values).catch((failure: unknown) => {
-        // The message of drizzle's own error is about to hold this array, and errors are logged.
+        // Drizzle's own error will hold this array, and errors are logged.
         values.length = 0
         throw failure
       }),
@@ -26,7 +26,7 @@ export function queriesOver(
   return drizzle(client as unknown as PoolClient)
 }
 
-/** Gives `work` a query handle that is dead when `work` has returned, and waits for what it left running. */
+/** Calls `work` with a query handle that is valid only until `work` returns, and waits for statements that it left running. */
 export async function within<T>(
   ctx: Context,
   connection: Connection,

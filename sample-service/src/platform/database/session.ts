@@ -1,6 +1,6 @@
 import type { DatabaseError } from 'pg'
 
-/** What Postgres keeps for a whole session, where a statement says so, at its beginning or wherever it stands. */
+/** Statements that change the session: by how they begin, or by a word anywhere in them. */
 const sessionWide = [
   // The code of a DO block may do any of it.
   beginning(
@@ -12,23 +12,23 @@ const sessionWide = [
   /\bupdate\s+(only\s+)?(pg_catalog\.)?pg_settings\b/i,
 ]
 
-/** A call that sets something for its transaction: its last argument is the word itself. Any other costs a connection. */
+/** A set_config for its transaction only: the last argument is a literal true. */
 const localSetting = /\bset_config\s*\(([^'()]|'[^']*')*,\s*true\s*\)/gi
 
-/** Matches a statement that begins so, behind comments and other statements. */
+/** Matches a statement that begins with one of `words`, after comments and other statements. */
 function beginning(...words: string[]): RegExp {
   return new RegExp(String.raw`(^|;)(\s|--[^\n]*\n|/\*.*?\*/)*(${words.join('|')})\b`, 'is')
 }
 
-/** Whether what `text` does would be met by the next who works on this connection. */
+/** Whether `text` changes the session, which the next caller of its connection would meet. */
 export function outlastsCall(text: string): boolean {
   const rest = text.replace(localSetting, '')
   return sessionWide.some((pattern) => pattern.test(rest))
 }
 
 /**
- * Whether `failure` would meet the next on this connection, too, and none on a new one: the server turned read-only (25006), or
- * a prepared statement is not what it was (26000, 42P05; 0A000 where its plan returns other columns since a migration).
+ * Whether the next caller of this connection would get `failure` too, but not on a new one: the server turned read-only
+ * (25006), or a prepared statement has changed (26000, 42P05; 0A000 when a migration has changed the columns of its plan).
  */
 export function outlastsFailure({ code, routine }: DatabaseError): boolean {
   return /^(25006|26000|42P05)$/.test(code ?? '') || routine === 'RevalidateCachedQuery'

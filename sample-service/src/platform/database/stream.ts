@@ -1,22 +1,22 @@
-import { afterFunc, cause, type Context } from '../../context/context.ts'
+import { afterFunc, throwIfEnded, type Context } from '../../context/context.ts'
 import type { Connection } from './connection.ts'
 import { plain } from './errors.ts'
 import { queriesOver, type Queries } from './queries.ts'
-import { begin, rollback } from './transaction.ts'
+import { beginTransaction, rollback } from './transaction.ts'
 
-/** A query that can be executed again and again, as drizzle's select builders can, and a promise cannot. */
+/** A query that can be executed more than once, as drizzle's select builders can. */
 export interface RowQuery<T> {
   execute(): Promise<T[]>
 }
 
 export interface StreamOptions {
-  /** How many rows are fetched at a time, and so are in memory at most. 100 if not given. */
+  /** How many rows are fetched at a time, and so are in memory. 100 if not given. */
   readonly batchRows?: number
 }
 
 /**
- * The rows of one select through a cursor in a read-only transaction. Takes `connection` over, and gives it back when
- * the rows are at an end, the consumer stops, or ctx ends, even if the consumer never asks for another row.
+ * The rows of one select through a cursor in a read-only transaction. Releases `connection` when the rows are at an end,
+ * the consumer stops, or ctx ends, even if the consumer never asks for another row.
  */
 export async function* streamRows<T>(
   ctx: Context,
@@ -26,16 +26,15 @@ export async function* streamRows<T>(
 ): AsyncGenerator<T, void> {
   let closing: Promise<void> | undefined
   const stop = afterFunc(ctx, () => {
-    closing ??= giveBack(ctx, connection)
+    closing ??= rollbackAndRelease(ctx, connection)
   })
   try {
-    // All rows are wanted: without this Postgres plans for the first tenth of them.
-    await begin(ctx, connection, 'BEGIN READ ONLY; SET LOCAL cursor_tuple_fraction = 1')
+    // Without this Postgres plans for the first tenth of the rows.
+    await beginTransaction(ctx, connection, 'BEGIN READ ONLY; SET LOCAL cursor_tuple_fraction = 1')
     const query = select(fetching(ctx, connection, batchRows))
     for (let rows; (rows = await query.execute()).length > 0;) {
       for (const row of rows) {
-        const ended = cause(ctx)
-        if (ended !== undefined) throw ended
+        throwIfEnded(ctx)
         yield row
       }
     }
@@ -43,13 +42,13 @@ export async function* streamRows<T>(
     throw plain(error)
   } finally {
     stop()
-    await (closing ??= giveBack(ctx, connection))
+    await (closing ??= rollbackAndRelease(ctx, connection))
   }
 }
 
-/** Drizzle on a cursor: the first execution of a query declares it, and each fetches the next rows, in drizzle's types. */
+/** Drizzle over a cursor: the first execution of a query declares it, and each fetches the next rows, in drizzle's types. */
 function fetching(ctx: Context, connection: Connection, batchRows: number): Queries {
-  // FETCH 0 would be answered with no row, as if the rows were at an end.
+  // FETCH 0 returns no row, as if the rows were at an end.
   if (!Number.isInteger(batchRows) || batchRows < 1)
     throw new RangeError(`batchRows: expected a whole number above 0, got ${batchRows}`)
   let declared = false
@@ -59,7 +58,7 @@ function fetching(ctx: Context, connection: Connection, batchRows: number): Quer
       await connection.execute(ctx, { text }, values)
       declared = true
     }
-    // Not under the name of a prepared select: the next to prepare it on this connection would get this instead.
+    // Without the name of a prepared select: whoever prepares it next on this connection would get the FETCH instead.
     return connection.execute(ctx, {
       ...statement,
       name: undefined,
@@ -68,7 +67,7 @@ function fetching(ctx: Context, connection: Connection, batchRows: number): Quer
   })
 }
 
-async function giveBack(ctx: Context, connection: Connection): Promise<void> {
+async function rollbackAndRelease(ctx: Context, connection: Connection): Promise<void> {
   await connection.idle()
   await rollback(ctx, connection)
   connection.release()

@@ -1,21 +1,38 @@
 import { Readable, Transform } from 'node:stream'
+import zlib from 'node:zlib'
 import type { StreamedResponse } from './route.ts'
 
-/** The statuses whose answer has no body, whatever its headers say (RFC 9110, 15). */
+/** The statuses whose answers have no body, whatever their headers say (RFC 9110, 15). */
 export const noBody: ReadonlySet<number> = new Set([204, 205, 304])
 
-/** What an answer of `fetch` says of the connection that it came by (RFC 9110, 7.6.1). */
+/** The headers of a `fetch` Response that describe its own connection (RFC 9110, 7.6.1). */
 const ofConnection: ReadonlySet<string> = new Set(['connection', 'keep-alive', 'transfer-encoding'])
 
-/** What the body of an answer may be here. All else is a stream. */
+const ofEncoded: ReadonlySet<string> = new Set([...ofConnection, 'content-encoding', 'content-length'])
+
+/** The codings that fetch undoes; Node 20 does not know zstd. */
+const decodes =
+  'createZstdDecompress' in zlib ? /^(?:x-)?(?:gzip|deflate|br|zstd)$/ : /^(?:x-)?(?:gzip|deflate|br)$/
+
+/** Whether the Response is one of fetch, whose body has been decoded while its headers still describe the encoded one. */
+function isDecoded({ url, headers }: Response): boolean {
+  const codings =
+    headers
+      .get('content-encoding')
+      ?.toLowerCase()
+      .split(/\s*,\s*/) ?? []
+  return url !== '' && codings.length > 0 && codings.every((coding) => decodes.test(coding))
+}
+
+/** What a Response may be made with; it turns anything else into a stream. */
 type Body = string | Uint8Array | Blob | ReadableStream | null
 
 /** Where the adapter's Response keeps `[status, body, headers]`. */
 let kept: symbol | undefined
 
 /**
- * The body that a Response was made with. To ask the adapter's Response for its `body` would make a stream of a string, and
- * the answer several times as dear.
+ * Returns the body that a Response was made with. The `body` of the adapter's Response makes a stream of a string, which
+ * costs several times the rest of the answer.
  */
 export function bodyOf(response: Response): Body {
   kept ??= Object.getOwnPropertySymbols(response).find(({ description }) => description === 'cache')
@@ -23,18 +40,19 @@ export function bodyOf(response: Response): Body {
   return Array.isArray(made) ? (made[1] as Body) : response.body
 }
 
-/** A Response whose body is a stream, to be piped as any other. @throws TypeError if it can be no such Response */
+/** Converts a Response whose body is a stream. @throws TypeError if the body is locked or has been read */
 export function streamed(response: Response, body: Blob | ReadableStream): StreamedResponse {
   try {
     if (response.bodyUsed) throw new TypeError('the body of an answer has been read already')
     const { status, headers } = response
     const cookies = headers.getSetCookie()
+    const dropped = isDecoded(response) ? ofEncoded : ofConnection
     return {
       status,
       headers: {
         'content-type': 'text/plain; charset=UTF-8',
         ...(body instanceof Blob && { 'content-length': String(body.size) }),
-        ...Object.fromEntries(Array.from(headers).filter(([name]) => !ofConnection.has(name))),
+        ...Object.fromEntries(Array.from(headers).filter(([name]) => !dropped.has(name))),
         ...(cookies.length > 0 && { 'set-cookie': cookies }),
       },
       body: Readable.fromWeb(body instanceof Blob ? body.stream() : body),
@@ -45,30 +63,38 @@ export function streamed(response: Response, body: Blob | ReadableStream): Strea
   }
 }
 
-/** Lets go of an answer that nobody reads: its body may hold a file or a connection. */
+/** Releases an answer that nobody reads: its body may hold a file or a connection. */
 export function release(response: Response | StreamedResponse): void {
   if (response instanceof Response) cancel(bodyOf(response))
-  else discard(response.body)
+  else if (isAnswer(response)) discard(response.body)
+}
+
+/** Whether a handler returned what its type says: in JavaScript it may return anything, or nothing. */
+export function isAnswer(returned: unknown): returned is Response | StreamedResponse {
+  if (returned instanceof Response) return true
+  if (typeof returned !== 'object' || returned === null) return false
+  const { headers, body } = returned as Partial<StreamedResponse>
+  return typeof headers === 'object' && typeof body?.pipe === 'function'
 }
 
 function cancel(body: Body): void {
-  // Nobody waits for a body that is of no use.
+  // A body that fails to cancel changes nothing.
   if (body instanceof ReadableStream && !body.locked) body.cancel().catch(() => undefined)
 }
 
-/** Lets go of a body that nobody reads. It may fail all the same, and an error event without a listener ends the process. */
+/** Destroys a body that nobody reads. It may still fail, and an 'error' event without a listener ends the process. */
 export function discard(body: Readable): void {
   body.on('error', () => undefined).destroy()
 }
 
 /**
- * Passes on bytes, and text as UTF-8: fails at the first of what is neither. Of a body whose length is told it fails before a byte
- * more, and at the end if there were fewer.
+ * Passes on bytes, and text as UTF-8, and fails at anything else. With a length it fails before the first byte too many, and
+ * at the end if there were too few.
  */
 export function checked(length: number | undefined): Transform {
   let passed = 0
   return new Transform({
-    // So that it is asked about whatever a stream has; of that a chunk at a time.
+    // So that chunks of every type get here, one at a time.
     writableObjectMode: true,
     writableHighWaterMark: 1,
     transform(chunk: unknown, _encoding, done) {
@@ -88,7 +114,7 @@ export function checked(length: number | undefined): Transform {
   })
 }
 
-/** The headers of a streamed answer as pairs: one for each value. */
+/** The headers of a streamed answer as pairs, one for each value. */
 export function pairsOf(headers: StreamedResponse['headers']): [string, string][] {
   return Object.entries(headers).flatMap(([name, values]) =>
     [values].flat().map((value): [string, string] => [name, value]),

@@ -2,15 +2,26 @@ import { validateHeaderValue } from 'node:http'
 import { pipeline } from 'node:stream/promises'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import type { Context } from '../../context/context.ts'
-import { bodyOf, checked, discard, framingOf, noBody, pairsOf, release, streamed } from './answer-body.ts'
+import { errorOf } from '../../context/thrown.ts'
+import {
+  bodyOf,
+  checked,
+  discard,
+  framingOf,
+  isAnswer,
+  noBody,
+  pairsOf,
+  release,
+  streamed,
+} from './answer-body.ts'
 import { notModified } from './conditional.ts'
 import type { Exchange } from './exchange.ts'
 import { problemBody, problemOf, type Problem } from '../problem.ts'
-import type { StreamedResponse } from './route.ts'
+import { describeRoute, type StreamedResponse } from './route.ts'
 import { traceOf } from '../telemetry/span.ts'
 
 /**
- * Answers with what a handler returned, unless nobody is there to read it. A body that is a web stream is sent by `stream`.
+ * Sends what a handler returned, unless the client has left. `stream` sends a body that is a web stream.
  * @throws TypeError or RangeError if it cannot be sent as it is: its status, a header, its length; Problem 412
  */
 export function answer(
@@ -18,6 +29,7 @@ export function answer(
   exchange: Exchange,
   response: Response | StreamedResponse,
 ): Response | Promise<Response> {
+  if (!isAnswer(response)) throw new TypeError(returnedNone(exchange, response))
   if (exchange.closed) {
     release(response)
     return RESPONSE_ALREADY_SENT
@@ -32,8 +44,8 @@ export function answer(
 }
 
 /**
- * Answers with a body that is there as a whole. The adapter's Response, which stands in for the global one, takes much that
- * Node refuses to write, and what the adapter then throws nobody can catch.
+ * Answers with a whole body. The adapter replaces the global Response by its own, which accepts much that Node refuses to
+ * write; nobody can catch what the adapter throws then.
  */
 function whole(exchange: Exchange, response: Response, body: string | Uint8Array | null): Response {
   const { status, headers } = response
@@ -45,7 +57,7 @@ function whole(exchange: Exchange, response: Response, body: string | Uint8Array
   return response
 }
 
-/** Without a body it is the length of another answer: the one to GET, or the one before. @throws TypeError */
+/** Without a body, it is the length of the answer to a GET, or of the one that a 304 confirms. @throws TypeError */
 function checkLength(
   { info }: Exchange,
   status: number,
@@ -59,8 +71,8 @@ function checkLength(
 }
 
 /**
- * Pipes a body under ctx. A body that breaks off, or does not have the length that its headers say, takes the connection with
- * it, which is how the client learns of it.
+ * Pipes a body under ctx. If the body breaks off, or its length differs from that in its headers, the connection closes:
+ * the client has no other way to notice.
  */
 async function stream(ctx: Context, exchange: Exchange, response: StreamedResponse): Promise<Response> {
   const { body, headers, status } = response
@@ -77,7 +89,7 @@ async function stream(ctx: Context, exchange: Exchange, response: StreamedRespon
     exchange.answered(status)
     outgoing.writeHead(status, headers)
   } catch (error) {
-    // A header that cannot be sent: Node has taken those before it, and the status.
+    // Node has refused a header, but has set those before it, and the status.
     for (const name of Object.keys(headers)) outgoing.removeHeader(name)
     outgoing.statusMessage = ''
     discard(body)
@@ -88,14 +100,14 @@ async function stream(ctx: Context, exchange: Exchange, response: StreamedRespon
   return RESPONSE_ALREADY_SENT
 }
 
-/** As the Response of the platform does. @throws RangeError, TypeError */
+/** Checks as the global Response would. @throws RangeError, TypeError */
 function checkStatus(status: number, hasBody: boolean): void {
   if (!Number.isInteger(status) || status < 200 || status > 599)
     throw new RangeError(`an answer has the status ${status}, which must be 200 to 599`)
   if (hasBody && noBody.has(status)) throw new TypeError(`an answer has the status ${status}, and a body`)
 }
 
-/** Answers with the problem that `error` is, unless the answer has begun or nobody is there to read it. */
+/** Sends the problem for `error`, unless the answer has begun or the client has left. */
 export function fail(ctx: Context, exchange: Exchange, error: unknown): Response {
   const problem = recordFailure(ctx, exchange, error)
   const { outgoing } = exchange
@@ -110,16 +122,33 @@ export function fail(ctx: Context, exchange: Exchange, error: unknown): Response
   }
 }
 
-/** The problem that `error` is; what a 5xx of it hides is kept for the log. */
+/** Returns the problem for `error`, and keeps for the log what a 5xx hides. */
 export function recordFailure(ctx: Context, exchange: Exchange, error: unknown): Problem {
-  const problem = problemOf(ctx, error)
-  if (problem.status >= 500) exchange.failed(problem.cause ?? error)
+  const thrown = thrownBy(exchange, error)
+  const problem = problemOf(ctx, thrown)
+  if (problem.status >= 500) exchange.failed(problem.cause ?? thrown)
   return problem
+}
+
+/** What a handler threw, as an Error. One that is made of another value names the route, since its stack does not. */
+export function thrownBy({ route }: Exchange, thrown: unknown): Error {
+  const error = errorOf(thrown)
+  if (error === thrown || route === undefined) return error
+  const message = `the handler of ${describeRoute(route)} threw a value that is no Error: ${error.message}`
+  return new Error(message, { cause: error.cause })
+}
+
+function returnedNone({ route }: Exchange, returned: unknown): string {
+  const what = returned === null ? 'null' : typeof returned === 'object' ? 'an object' : typeof returned
+  const handler = route === undefined ? 'a handler' : `the handler of ${describeRoute(route)}`
+  return `${handler} returned ${what}: return a Response, such as Response.json({ … }), or { status, headers, body } with a Readable as its body`
 }
 
 /** RFC 9457. */
 function sendProblem(ctx: Context, exchange: Exchange, problem: Problem): Response {
   const body = problemBody(problem, { requestId: exchange.info.id, traceId: traceOf(ctx)?.traceId })
   const headers = { 'content-type': 'application/problem+json', ...problem.headers }
+  // The adapter's Response takes NaN for 200.
+  checkStatus(problem.status, true)
   return whole(exchange, new Response(body, { status: problem.status, headers }), body)
 }

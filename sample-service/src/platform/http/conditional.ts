@@ -7,9 +7,9 @@ import type { StreamedResponse } from './route.ts'
 const kept = ['cache-control', 'content-location', 'date', 'etag', 'expires', 'vary']
 
 /**
- * Evaluates the preconditions of a GET or HEAD against the success that its handler returned (RFC 9110, 13.2.2). A handler
- * of another method has evaluated them before it changed anything.
- * @returns the 304 that is sent in place of `response`; undefined where `response` stands
+ * Evaluates the preconditions of a GET or HEAD against the success that its handler returned (RFC 9110, 13.2.2). Handlers of
+ * other methods evaluate them before they change anything.
+ * @returns the 304 to send instead of `response`; undefined to send `response`
  * @throws Problem 412
  */
 export function notModified(

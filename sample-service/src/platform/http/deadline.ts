@@ -10,9 +10,9 @@ const grpcUnitMs: Readonly<Record<string, number>> = {
 }
 
 /**
- * Milliseconds that the caller is willing to wait, or undefined: HTTP has no standard for it, so Envoy's
- * `x-envoy-expected-rq-timeout-ms` and gRPC's `grpc-timeout` (https://grpc.io/docs/guides/deadlines) are read, the
- * shorter one holds, and what is no such value is ignored.
+ * Returns how many milliseconds the caller waits, or undefined. HTTP has no standard for it: this reads Envoy's
+ * `x-envoy-expected-rq-timeout-ms` and gRPC's `grpc-timeout` (https://grpc.io/docs/guides/deadlines), takes the shorter and
+ * ignores invalid values.
  */
 export function callerTimeoutMs(headers: IncomingHttpHeaders): number | undefined {
   const envoy = envoyTimeoutMs(headers['x-envoy-expected-rq-timeout-ms'])

@@ -1,8 +1,9 @@
 import { open } from 'node:fs/promises'
 import { createRequire } from 'node:module'
+import { html } from 'hono/html'
 import { route, type Route } from './route.ts'
 
-/** Nothing from elsewhere. Swagger UI sets styles of its own, and draws its icons from data URLs. */
+/** Allows nothing from other sites. Swagger UI sets styles of its own, and draws its icons from data URLs. */
 const policy = [
   "default-src 'none'",
   "script-src 'self'",
@@ -20,10 +21,11 @@ const headers = {
   'referrer-policy': 'no-referrer',
 }
 
-const page = `<!doctype html>
+const docs = `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
+<meta name="color-scheme" content="light dark">
 <title>API</title>
 <link rel="icon" href="data:,">
 <link rel="stylesheet" href="/docs/swagger-ui.css">
@@ -33,44 +35,81 @@ const page = `<!doctype html>
 </html>
 `
 
-/** Without a validator: the one that is the default lies on the internet. */
-const start = `SwaggerUIBundle({ url: '/openapi.json', dom_id: '#swagger-ui', validatorUrl: null })\n`
-
 /** The page that shows `/openapi.json`: Swagger UI from its own package, so that it works without the internet. */
 export function docsRoutes(): Route[] {
+  const require = createRequire(import.meta.url)
+  const swagger =
+    (name: string): (() => string) =>
+    () =>
+      require.resolve(`swagger-ui-dist/${name}`)
+  const start = (): URL => new URL('../../browser/docs.js', import.meta.url)
   return [
-    text('/docs', 'text/html; charset=utf-8', page),
-    text('/docs/start.js', 'text/javascript; charset=utf-8', start),
-    asset('swagger-ui.css', 'text/css; charset=utf-8'),
-    asset('swagger-ui-bundle.js', 'text/javascript; charset=utf-8'),
+    route({ ...described('/docs', 'text/html'), handle: () => page(docs) }),
+    file('/docs/start.js', 'text/javascript', start),
+    file('/docs/swagger-ui.css', 'text/css', swagger('swagger-ui.css')),
+    file('/docs/swagger-ui-bundle.js', 'text/javascript', swagger('swagger-ui-bundle.js')),
   ]
 }
 
-function text(path: string, contentType: string, content: string): Route {
+/** `GET /` says where to go: a page for a browser, JSON for others. */
+export function homeRoute(name: string, version: string, routes: readonly Route[]): Route {
+  const links = ['/docs', '/openapi.json', '/livez', '/readyz'].filter((path) =>
+    routes.some((route) => route.path === path),
+  )
+  const markup = html`<!doctype html>
+    <html lang="en">
+      <meta charset="utf-8" />
+      <meta name="viewport" content="width=device-width" />
+      <title>${name}</title>
+      <link rel="icon" href="data:," />
+      <style>
+        :root {
+          color-scheme: light dark;
+          font: 1rem/1.5 system-ui;
+        }
+        body {
+          margin: 2rem;
+        }
+      </style>
+      <h1>${name} <small>${version}</small></h1>
+      <ul>
+        ${links.map((link) => html`<li><a href="${link}">${link}</a></li>`)}
+      </ul>
+    </html> `
+  // hono returns a String object, and a Promise only for Promises among the values: slice makes it a string.
+  const home = (markup as string).slice()
   return route({
-    ...described(path, contentType),
-    handle: () => new Response(content, { headers: { ...headers, 'content-type': contentType } }),
+    ...described('/', 'text/html'),
+    handle(_ctx, _input, request) {
+      const wantsPage = request.headers.accept?.includes('text/html') === true
+      const response = wantsPage ? page(home) : Response.json({ name, version, links })
+      response.headers.set('vary', 'accept')
+      return response
+    },
   })
 }
 
-/** Streamed from the package: a megabyte and a half need not stay in memory for a page that is rarely looked at. */
-function asset(name: string, contentType: string): Route {
-  const require = createRequire(import.meta.url)
+function page(content: string): Response {
+  return new Response(content, { headers: { ...headers, 'content-type': 'text/html; charset=utf-8' } })
+}
+
+/** Streams a file: the 1.5 MB of Swagger UI need not stay in memory for a page that is rarely looked at. */
+function file(path: string, contentType: string, locate: () => string | URL): Route {
   return route({
-    ...described(`/docs/${name}`, contentType),
+    ...described(path, contentType),
     async handle() {
-      const file = await open(require.resolve(`swagger-ui-dist/${name}`))
-      const { size } = await file.stat()
+      const opened = await open(locate())
+      const { size } = await opened.stat()
       return {
         status: 200,
         headers: {
           ...headers,
-          'content-type': contentType,
+          'content-type': `${contentType}; charset=utf-8`,
           'content-length': String(size),
           'cache-control': 'public, max-age=3600',
         },
         // Closes the file, also when the request ends early.
-        body: file.createReadStream(),
+        body: opened.createReadStream(),
       }
     },
   })

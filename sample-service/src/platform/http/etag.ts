@@ -6,21 +6,21 @@ export function etagOf(version: number): string {
   return `"${version}"`
 }
 
-/** What a request has to say on the state of its target. */
+/** The part of a request that preconditions need. */
 export interface Conditional {
   readonly method: string
   readonly headers: IncomingHttpHeaders
 }
 
-/** Whether a request has any precondition that is evaluated. */
+/** Whether a request has a precondition that is evaluated. */
 export function isConditional({ headers }: Conditional): boolean {
   return headers['if-match'] !== undefined || headers['if-none-match'] !== undefined
 }
 
 /**
- * What becomes of a request that would else succeed, by its preconditions in the order of RFC 9110, 13.2.2. Those that name
- * a date are ignored, as 13.1.3 and 13.1.4 ask where no answer has a Last-Modified.
- * @param etag that of what is there; undefined if it has none
+ * Evaluates the preconditions of a request that would succeed without them, in the order of RFC 9110, 13.2.2. Those with a
+ * date are ignored, as 13.1.3 and 13.1.4 require where answers have no Last-Modified.
+ * @param etag of the current representation; undefined if it has none
  */
 export function precondition(
   { method, headers }: Conditional,
@@ -44,14 +44,14 @@ export function requireMet(request: Conditional, etag: string): void {
     throw preconditionFailed(`its ETag is ${etag} now: read it again`)
 }
 
-/** The versions of a row that a change is meant for: for the `where` of the change itself, so that nothing comes between. */
+/** The versions of a row that a change may replace: in the `where` of the change itself, so that no other change comes between. */
 export interface Versions {
   /** Any, if undefined. */
   readonly only: readonly number[] | undefined
   readonly except: readonly number[]
 }
 
-/** Those that meet the preconditions of the request, as `precondition` evaluates them. */
+/** Returns the versions that meet the preconditions of the request, as `precondition` evaluates them. */
 export function acceptedVersions({ headers }: Conditional): Versions {
   const ifMatch = tagsOf(headers['if-match'])
   const ifNoneMatch = tagsOf(headers['if-none-match'])
@@ -63,7 +63,7 @@ export function acceptedVersions({ headers }: Conditional): Versions {
 }
 
 /**
- * The same, for a change that would undo another's unseen if its client had not read the row.
+ * Does the same for a change that must not overwrite another client's change unseen.
  * @throws Problem 428 without an If-Match (RFC 6585)
  */
 export function requiredVersions(request: Conditional): Versions {
@@ -75,12 +75,12 @@ export function requiredVersions(request: Conditional): Versions {
   )
 }
 
-/** 412: what is there is not what the request is meant for. */
+/** 412: the current state is not the one that the request is for. */
 export function preconditionFailed(detail: string): Problem {
   return new Problem(412, 'Precondition Failed', detail)
 }
 
-/** The entity tags of a header, which may hold commas (RFC 9110, 8.8.3). What is none matches none. */
+/** The entity tags of a header, which may hold commas (RFC 9110, 8.8.3). Invalid ones are skipped. */
 function tagsOf(header: string | undefined): '*' | readonly string[] | undefined {
   if (header === undefined) return undefined
   return header.trim() === '*' ? '*' : (header.match(/(?:W\/)?"[^"]*"/g) ?? [])

@@ -6,7 +6,7 @@ import { badRequest, contentTooLarge, Problem, unsupportedMediaType, type Invali
 import type { Input, Route } from './route.ts'
 import { validate } from '../validate.ts'
 
-/** A request's input before it is parsed; needed only where the route has a schema for it. */
+/** A request's input before it is parsed. */
 export interface RawInput {
   readonly params: unknown
   readonly query: unknown
@@ -38,7 +38,7 @@ export function parseInput(route: Route, raw: RawInput): Input<unknown, unknown,
   }
 }
 
-/** Hono's request, as far as it has a query. */
+/** The part of Hono's request that has the query. */
 interface Queried {
   readonly url: string
   query(): Record<string, string>
@@ -46,8 +46,8 @@ interface Queried {
 }
 
 /**
- * The parameters of a query string, each once.
- * @throws Problem 400 for one that comes twice: the schema would see the first alone
+ * Returns the parameters of a query string.
+ * @throws Problem 400 if one comes twice: the schema would see only the first
  */
 export function queryOf(request: Queried): Record<string, string> {
   const query = request.query()

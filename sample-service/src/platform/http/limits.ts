@@ -1,57 +1,85 @@
-import { createServer, type RequestListener, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import { oneAtATime, type Listener } from './pipelining.ts'
 
-/** Node closes who is overdue only when it looks: a limit holds to within this. Its own 30 s would double the short ones. */
+/** How often Node looks for overdue connections. Its default, 30 s, would double the short limits. */
 export const checkEveryMs = 1_000
-/** Bytes of the request line and all headers, and of the trailers: 431 beyond. Go's DefaultMaxHeaderBytes is 1 MB. */
+/** Limits the request line with all headers, and the trailers: 431 beyond. Go's DefaultMaxHeaderBytes is 1 MB. */
 const maxHeaderBytes = 16 * 1024
 /**
- * Above the number of headers that proxies add; maxHeaderBytes bounds the memory. Node 20 and 22 silently drop the headers
- * beyond `maxHeadersCount`, after they have read the length of the body out of all of them. So one more is let in, and
- * refusal.ts refuses it.
+ * Proxies add fewer; maxHeaderBytes limits the memory. Node 20 and 22 silently drop the headers beyond `maxHeadersCount`, but
+ * frame the body by all of them. So Node lets in one more, and refusal.ts refuses the request.
  */
 export const maxHeaders = 200
 /**
- * Each costs a descriptor and, idle, about 5 KB. More are closed at once, so that files and Postgres find a descriptor where
- * the system grants 20,000 (`ulimit -n`; a container has a million).
+ * A connection costs a descriptor and, idle, about 5 KB. The server closes more at once, so that files and Postgres find a
+ * descriptor where the system grants 20,000 (`ulimit -n`; a container has a million).
  */
 export const maxConnections = 16_384
 
-/** What a client may take of a server before there is a request that has a context, in milliseconds. */
+/** How long a client may take before its request has a context, in milliseconds. */
 export interface ReceiveLimits {
   /** From the first byte, or the connection, to the end of the headers: 408 beyond. */
   readonly headersMs: number
   /** How long a connection may be idle between two requests. */
   readonly keepAliveMs: number
-  /** The longest deadline that a request can have once its headers are there. */
+  /** The longest deadline that a request can have once its headers have arrived. */
   readonly longestMs: number
 }
 
 /**
- * An HTTP server that a client cannot hold for ever by sending nothing, too slowly or too much.
+ * An HTTP server that no client can hold forever by sending nothing, too slowly or too much.
  *
- * Where there is a request, its context ends it first and says why (504, 408). What is set here ends what has no context:
- * headers that do not come, the rest of a body that nobody reads, connections that are kept open.
+ * The context of a request ends the request first and says why (504, 408). These limits end what has no context: headers
+ * that do not come, the rest of a body that nobody reads, idle connections.
+ * @param onFlood called for each connection that is closed because more than 100 requests waited on it
  */
-export function limitedServer(limits: ReceiveLimits, listener: RequestListener): Server {
-  const { headersMs, keepAliveMs, longestMs } = limits
+export function limitedServer(
+  { headersMs, keepAliveMs, longestMs }: ReceiveLimits,
+  listener: Listener,
+  onFlood: (socket: Socket) => void,
+): Server {
+  const serve = oneAtATime(listener, onFlood)
   const server = createServer(
     {
       connectionsCheckingInterval: checkEveryMs,
       headersTimeout: headersMs,
       keepAliveTimeout: keepAliveMs,
       maxHeaderSize: maxHeaderBytes,
-      // Counted from the first byte of the headers, and the deadline only from their end: so it is never the first.
+      // Node counts from the first byte of the headers, the deadline from their end: so the deadline always comes first.
       requestTimeout: headersMs + longestMs + checkEveryMs,
-      // Said, since it is what keeps this server and a proxy before it of one mind about where a request ends.
+      // The default, written down: a proxy and this server must agree on where a request ends.
       insecureHTTPParser: false,
-      // refusal.ts asks for it: Node's own answer has no body, and no line in the log.
+      // refusal.ts requires it: Node's own answer has no body, and no line in the log.
       requireHostHeader: false,
     },
-    listener,
+    serve,
   )
+  server.on('checkExpectation', serve)
+  server.on('checkContinue', (incoming: IncomingMessage, outgoing: ServerResponse) => {
+    continueWhenRead(incoming, outgoing)
+    serve(incoming, outgoing)
+  })
   server.maxHeadersCount = maxHeaders + 1
   server.maxConnections = maxConnections
-  // No limit on silence: a statement may take as long as its request's deadline lets it.
+  // No limit on silence: a statement may take as long as the deadline of its request.
   server.timeout = 0
   return server
+}
+
+/**
+ * Sends `100 Continue` when the body is first read, as Go does: a request that is refused by its headers gets none. Its
+ * connection is closed, for the client may send the body or not (RFC 9110, 10.1.1).
+ */
+function continueWhenRead(incoming: IncomingMessage, outgoing: ServerResponse): void {
+  const read = incoming._read.bind(incoming)
+  outgoing.setHeader('connection', 'close')
+  incoming._read = (size) => {
+    incoming._read = read
+    if (!outgoing.headersSent) {
+      outgoing.removeHeader('connection')
+      outgoing.writeContinue()
+    }
+    read(size)
+  }
 }

@@ -3,19 +3,19 @@ import type { AddressInfo } from 'node:net'
 import type { Context } from '../../context/context.ts'
 import { until } from '../../context/until.ts'
 
-/** Where a server listens, and how that is told when it cannot. */
+/** Where a server listens, and how an error describes it. */
 export interface Address {
   readonly host: string
   /** 0 means any free one. */
   readonly port: number
-  /** `listen for admin`, as in: cannot listen for admin on … */
+  /** `listen for admin`, as in `cannot listen for admin on …`. */
   readonly purpose: string
-  /** What to set for another port. */
+  /** The environment variable that sets another port. */
   readonly variable: string
 }
 
 /**
- * Binds `server`; one that could not be bound in time is closed.
+ * Binds `server`, or closes it if that fails or ctx ends first.
  * @returns the port
  * @throws Error that names the address and what to do, if it cannot be bound; the cause of ctx if it ends first
  */
@@ -23,7 +23,7 @@ export async function bind(ctx: Context, server: Server, address: Address): Prom
   try {
     await until(ctx, listening(server, address))
   } catch (error) {
-    // It may be bound yet, when ctx ended first.
+    // If ctx ended first, it may still become bound.
     server.close()
     throw error
   }

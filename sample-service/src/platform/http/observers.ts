@@ -4,15 +4,14 @@ import { requestKey, type RequestInfo } from '../request.ts'
 import type { Log } from '../telemetry/log.ts'
 import { httpMetrics } from '../telemetry/metrics.ts'
 import type { Outcome } from '../telemetry/outcome.ts'
-import type { RecentRequest, RecentRequests } from '../telemetry/recent.ts'
+import { stepKey, type RecentRequest, type RecentRequests } from '../telemetry/recent.ts'
 import { tracer } from '../telemetry/span.ts'
-import { stepKey } from '../telemetry/steps.ts'
 import type { Exchange } from './exchange.ts'
 import { endServerSpan, startServerSpan } from './span.ts'
 
-/** Hears of each request: when it begins, and how it ended. */
+/** Is called for each request: when it starts, and when it has ended. */
 export interface Observer {
-  /** @returns the context of the request's work: `ctx`, with what the observer puts into it */
+  /** @returns the context for the request's work: `ctx`, with the values that the observer adds */
   began(ctx: Context, exchange: Exchange): Context
   /** @param seconds from its first header to its end */
   ended(ctx: Context, exchange: Exchange, outcome: Outcome, seconds: number): void
@@ -21,13 +20,13 @@ export interface Observer {
 /** The observers of a server. */
 export interface Observers {
   readonly all: readonly Observer[]
-  /** Counts and logs what was refused before it was a request: unparsed.ts has answered it. */
+  /** Counts and logs a message that Node could not parse as a request; unparsed.ts has answered it. */
   refused(ctx: Context, info: RequestInfo, problem: Problem): void
 }
 
 /**
- * Tracing, metrics, the log, and the page of contexts where it is offered. To be called after `startTelemetry`: before it,
- * nothing is traced or counted.
+ * Tracing, metrics, the log, and the page of contexts where it is offered. Call it after `startTelemetry`: before that nothing
+ * is traced or counted.
  */
 export function observersOf(log: Log, recent: RecentRequests | undefined): Observers {
   const metrics = httpMetrics()
@@ -68,13 +67,15 @@ function remembering(recent: RecentRequests): Observer {
   const underWay = new WeakMap<Exchange, RecentRequest>()
   return {
     began(ctx, exchange) {
-      const request = recent.begin(exchange.info, exchange.startedAt)
+      // Probes and documentation would push out what somebody looks for.
+      if (exchange.route?.quiet === true) return ctx
+      const request = recent.start(exchange.info, exchange.startedAt)
       underWay.set(exchange, request)
-      return withValue(ctx, stepKey, request.steps)
+      return withValue(ctx, stepKey, request.root)
     },
     ended(_ctx, exchange, { status, cause }) {
       const request = underWay.get(exchange)
-      if (request !== undefined) recent.end(request, { status, cause, canceledAt: exchange.endedAt })
+      if (request !== undefined) recent.finish(request, { status, cause, canceledAt: exchange.endedAt })
     },
   }
 }
@@ -91,7 +92,7 @@ function logging(log: Log): Observer {
         status,
         durationMs: Math.round(seconds * 1e6) / 1e3,
         ...(cause !== undefined && { cause }),
-        // The client is not told.
+        // Not sent to the client.
         ...(failure !== undefined && { err: failure }),
       }
       // Below 500 it failed after its answer had begun, or after its client had left.

@@ -6,23 +6,27 @@ import {
   type ZodOpenApiPathsObject,
   type ZodOpenApiResponseObject,
 } from 'zod-openapi'
-import { docsRoutes } from './docs.ts'
+import { docsRoutes, homeRoute } from './docs.ts'
 import { route, type Route, type RouteResponse } from './route.ts'
 
-/** The title and the version of an API, which are not those of OpenAPI. */
+/** The title and the version of the API. */
 export interface ApiInfo {
   readonly title: string
   readonly version: string
 }
 
-/** `routes`, with `/openapi.json` and `/docs` that tell about them. The version is the one of package.json. */
+/**
+ * Adds to `routes` what documents them: `/openapi.json`, `/docs`, and `/` unless `routes` has its own. The version is that of
+ * package.json.
+ */
 export function documented(title: string, routes: readonly Route[]): Route[] {
   const manifest = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')
   const { version } = z.object({ version: z.string().default('0.0.0') }).parse(JSON.parse(manifest))
-  return [...routes, ...documentationRoutes(routes, { title, version })]
+  const all = [...routes, ...documentationRoutes(routes, { title, version })]
+  return routes.some(({ path }) => path === '/') ? all : [...all, homeRoute(title, version, all)]
 }
 
-/** `GET /openapi.json`, made on first use, and the page at `/docs` that shows it. They do not tell about themselves. */
+/** `GET /openapi.json`, made on first use, and the page at `/docs` that shows it. These routes are not listed. */
 export function documentationRoutes(routes: readonly Route[], info: ApiInfo): Route[] {
   let json: string | undefined
   const document = route({
@@ -95,7 +99,7 @@ function operation(route: Route, operationId: string): ZodOpenApiOperationObject
   }
 }
 
-/** What the boundary may answer without asking the handler. */
+/** What the boundary may answer itself. */
 function ownResponses(route: Route): Record<number, RouteResponse> {
   const hasBody = route.body !== undefined || route.files !== undefined
   const hasInput = hasBody || route.params !== undefined || route.query !== undefined

@@ -2,12 +2,12 @@ import type { IncomingMessage } from 'node:http'
 import { Problem } from '../problem.ts'
 import { maxHeaders } from './limits.ts'
 
-/** Characters of a request target that mean themselves: nothing of it is encoded. */
+/** A target without percent-encoding. */
 const plainTarget = /^\/[\w\-./?=&,:;@!$'()*+~[\]|]*$/
 
 /**
- * Why a request is refused before its route is looked for, whatever that is; undefined if it is not. Node would answer some of
- * these by itself, without a body, an id or a line in the log, and let others through changed.
+ * Returns why a request is refused before it is routed; undefined if it is not. Node would answer some of these itself,
+ * without a body, an id or a line in the log, and change others unseen.
  */
 export function refusalOf(incoming: IncomingMessage): Problem | undefined {
   const { headers, rawHeaders, httpVersion, url = '' } = incoming
@@ -31,13 +31,13 @@ export function refusalOf(incoming: IncomingMessage): Problem | undefined {
   return plainTarget.test(url) ? undefined : refusalOfTarget(url)
 }
 
-/** RFC 6585, 5. Node 24 answers so itself; older ones drop the headers that are too many, Host or Content-Length among them. */
+/** RFC 6585, 5. Node 24 answers so itself; older versions drop the excess headers, perhaps Host or Content-Length. */
 export function tooManyHeaders(): Problem {
   const detail = `the request has more than ${maxHeaders} headers, or more than 16 KB of them`
   return new Problem(431, 'Request Header Fields Too Large', detail, { headers: { connection: 'close' } })
 }
 
-/** RFC 3986, 2.1: what is percent-encoded is text in UTF-8, and what no URL holds would be read as something else. */
+/** RFC 3986, 2.1: percent-encoded text is UTF-8, and characters that no URL has would be read as others. */
 function refusalOfTarget(url: string): Problem | undefined {
   if (/[^!-~]|#/.test(url)) return unclear('its target has a character that must be percent-encoded')
   try {
@@ -58,7 +58,7 @@ function repeated(raw: readonly string[], name: string): boolean {
   return found > 1
 }
 
-/** The connection is closed: who sends such may mean something else by what follows (RFC 9112, 3.2). */
+/** Closes the connection too: client and server may disagree on what follows (RFC 9112, 3.2). */
 function unclear(why: string): Problem {
   return new Problem(400, 'Bad Request', `the request cannot be served: ${why}`, {
     headers: { connection: 'close' },

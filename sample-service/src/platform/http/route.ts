@@ -7,11 +7,11 @@ import type { Context } from '../../context/context.ts'
 export interface StreamedResponse {
   readonly status: number
   readonly headers: Readonly<Record<string, string | string[]>>
-  /** As long as a `content-length` among the headers says: else its connection is closed, and the log has an error. */
+  /** If the headers have a `content-length` and the body another length, the connection closes and the log has an error. */
   readonly body: Readable
 }
 
-/** What a handler may need of the request beyond its parsed input. */
+/** The request, for a handler that needs more than the parsed input. */
 export interface IncomingRequest {
   /** As it was sent: `HEAD` where a route answers `GET`. */
   readonly method: string
@@ -20,22 +20,22 @@ export interface IncomingRequest {
   readonly body: IncomingMessage
 }
 
-/** What a route answers: for `/openapi.json`. */
+/** An answer of a route, for `/openapi.json`. */
 export interface RouteResponse {
   readonly description: string
   readonly body?: z.ZodType
-  /** Where the body is no JSON. */
+  /** If the body is not JSON. */
   readonly contentType?: string
 }
 
-/** The three places input comes from, as the route's schemas parsed it. */
+/** The input of a request, as the route's schemas parsed it. */
 export interface Input<P, Q, B> {
   readonly params: P
   readonly query: Q
   readonly body: B
 }
 
-/** One endpoint, as data: it is routed, validated, documented and given its context from this. */
+/** One endpoint, as data: the boundary routes and validates by it, and `/openapi.json` documents it. */
 export interface Route {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   /** `/documents/:id` */
@@ -46,7 +46,7 @@ export interface Route {
   readonly timeoutMs?: number
   /**
    * Whether a client that hangs up ends the request's context (the default). A write that must not stop half-way says
-   * `ignore`; its deadline and the shutdown of the server end it all the same, for nobody may wait without an end.
+   * `ignore`; its deadline and the shutdown of the server still end it.
    */
   readonly hangUp?: 'cancel' | 'ignore'
   readonly params?: z.ZodType
@@ -58,14 +58,24 @@ export interface Route {
   /** The multipart field whose files the handler reads from `request.body`; for `/openapi.json`. */
   readonly files?: string
   readonly responses: Readonly<Record<number, RouteResponse>>
-  /** Logged at `debug`: for what is asked every second, such as probes. */
+  /** Logged at `debug` and left out of the page of contexts: for probes and the like. */
   readonly quiet?: boolean
-  /** Answers, or throws: a `Problem` for what the client can mend. ctx ends with the response. */
+  /** Returns the answer, or throws: a `Problem` if the client can mend the cause. ctx ends with the response. */
   handle(
     ctx: Context,
     input: Input<unknown, unknown, unknown>,
     request: IncomingRequest,
   ): Response | StreamedResponse | Promise<Response | StreamedResponse>
+}
+
+/** Where each route was defined, for messages about it. V8 formats a stack only when it is read. */
+const definitions = new WeakMap<Route, { stack?: string }>()
+
+/** `GET /documents/:id (file:///…/documents.routes.ts:31:5)`, for the log. */
+export function describeRoute(route: Route): string {
+  const frame = definitions.get(route)?.stack?.split('\n')[1]
+  const place = /\(?(\S+:\d+:\d+)\)?$/.exec(frame ?? '')?.[1]
+  return `${route.method} ${route.path}${place === undefined ? '' : ` (${place})`}`
 }
 
 type Parsed<S> = S extends z.ZodType ? z.output<S> : undefined
@@ -84,5 +94,9 @@ export function route<P = undefined, Q = undefined, B = undefined>(
   },
 ): Route {
   // The boundary parses input with these very schemas before it calls handle.
-  return definition as unknown as Route
+  const made = definition as unknown as Route
+  const place: { stack?: string } = {}
+  Error.captureStackTrace(place, route)
+  definitions.set(made, place)
+  return made
 }

@@ -13,7 +13,7 @@ import { errorType, knownMethod, type Outcome } from '../telemetry/outcome.ts'
 import { requestOf, type RequestInfo } from '../request.ts'
 import { otelKey, spanOf } from '../telemetry/span.ts'
 
-/** Asks for the propagator's own headers only (traceparent, tracestate, baggage), whatever else there is. */
+/** Reads the headers that the propagator asks for: traceparent, tracestate, baggage. */
 const getter: TextMapGetter<IncomingHttpHeaders> = {
   get: (headers, name) => headers[name],
   keys: (headers) => Object.keys(headers),
@@ -22,7 +22,7 @@ const getter: TextMapGetter<IncomingHttpHeaders> = {
 /**
  * Starts the span of a request, below the caller's if it sent a `traceparent`, with the names of the stable HTTP
  * conventions (https://opentelemetry.io/docs/specs/semconv/http/http-spans/). The query is left out: it may hold secrets.
- * @returns a context for all that is done for the request
+ * @returns the context for the request's work
  */
 export function startServerSpan(
   parent: Context,

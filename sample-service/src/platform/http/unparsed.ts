@@ -6,12 +6,12 @@ import { badRequest, contentTooLarge, Problem, problemBody, requestTimeout } fro
 import type { RequestInfo } from '../request.ts'
 import { tooManyHeaders } from './refusal.ts'
 
-/** What Node reports of a client that it would answer by itself. */
+/** The error of a client that Node would answer itself. */
 type ParserError = Error & { readonly code?: string; readonly reason?: string }
 
 /**
- * Answers in Node's place what its parser refuses, so that this too is a problem with an id and a line in the log. A body
- * that is broken ends its request, which is answered as any other; a broken request behind one under way ends the connection.
+ * Answers what Node's parser refuses with a problem that has an id and a line in the log. A broken body cancels its request,
+ * which is then answered like any other; a broken request behind one under way closes the connection.
  * @param active the requests under way
  * @param onRefused called for each answer that belongs to no request
  */
@@ -31,7 +31,7 @@ export function answerUnparsed(
     const exchange = underWay(active, socket)
     if (problem === undefined || !socket.writable) socket.destroy()
     else if (exchange === undefined) refuse(socket, 'unknown', problem)
-    // A client that hangs up in the middle of its body, and so of what the parser expects.
+    // The client has hung up in the middle of its body.
     else if (error.code === 'HPE_INVALID_EOF_STATE') socket.destroy()
     else if (exchange.incoming.complete || exchange.outgoing.headersSent) socket.destroy()
     else if (exchange.route?.hangUp === 'ignore') socket.destroy()
@@ -50,7 +50,7 @@ function underWay(active: ReadonlySet<Exchange>, socket: Socket): Exchange | und
   return undefined
 }
 
-/** By the codes that Node answers with 431, 413, 408 and 400; undefined for what is no mistake in what was sent. */
+/** Maps the codes that Node answers with 431, 413, 408 and 400; undefined if the client sent nothing wrong. */
 function problemOf({ code = '', reason, message }: ParserError): Problem | undefined {
   if (code === 'HPE_HEADER_OVERFLOW') return tooManyHeaders()
   if (code === 'HPE_CHUNK_EXTENSIONS_OVERFLOW')
@@ -65,7 +65,7 @@ function closing({ status, title, message }: Problem): Problem {
   return new Problem(status, title, message, { headers: { connection: 'close' } })
 }
 
-/** There is no response to write it with. */
+/** Writes to the socket, since there is no response. */
 function write(socket: Socket, id: string, problem: Problem): void {
   const body = problemBody(problem, { requestId: id })
   const head = [

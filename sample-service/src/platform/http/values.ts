@@ -72,23 +72,33 @@ export function instant() {
 /** Deeper, and Postgres or JSON.stringify may have no stack left. */
 const mostLevels = 100
 
-/** A `jsonb` that is an object. As it came: z.record would drop a key `__proto__`. */
-export function jsonObject() {
-  const expected = `expected an object of at most ${mostLevels} levels, with text without NUL and without halves of surrogate pairs`
+/** A `jsonb`: any JSON but null, which is for SQL's null. It stays as it came: z.record would drop a key `__proto__`. */
+export function json() {
   return z
-    .custom<Record<string, unknown>>((value) => isObject(value) && isStorable(value, mostLevels), expected)
-    .meta({ override: { type: 'object', additionalProperties: {} } })
+    .unknown()
+    .superRefine((value, check) => {
+      const message = whyNotStorable(value)
+      if (message !== undefined) check.addIssue(message)
+    })
+    .meta({ override: { description: 'Any JSON but null' } })
 }
 
-function isObject(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+/** Why Postgres cannot keep the value as it came; undefined if it can. */
+function whyNotStorable(value: unknown): string | undefined {
+  return value === undefined || value === null
+    ? 'expected any JSON but null'
+    : whyNotInside(value, mostLevels)
 }
 
-function isStorable(value: unknown, levels: number): boolean {
-  if (typeof value === 'string') return storable.test(value)
-  if (typeof value !== 'object' || value === null) return true
-  if (levels === 0) return false
-  return Object.entries(value).every(([key, inner]) => storable.test(key) && isStorable(inner, levels - 1))
+function whyNotInside(value: unknown, levels: number): string | undefined {
+  if (typeof value === 'string') return storable.test(value) ? undefined : unstorable
+  if (typeof value !== 'object' || value === null) return undefined
+  if (levels === 0) return `expected at most ${mostLevels} levels`
+  for (const [key, inner] of Object.entries(value)) {
+    const why = whyNotInside(key, levels) ?? whyNotInside(inner, levels - 1)
+    if (why !== undefined) return why
+  }
+  return undefined
 }
 
 /** An `integer` in a query string, in decimal digits alone: Number() would take 0x10, 1e1 and blanks. */

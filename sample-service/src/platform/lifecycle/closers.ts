@@ -6,23 +6,19 @@ import { failSpan, phase, spanOf } from '../telemetry/span.ts'
 /** Milliseconds that each of several things took, in their order. */
 export type Durations = Readonly<Record<string, number>>
 
-/** What has been opened and must be closed, as Go's `defer`: last opened, first closed. */
+/** What has been opened and must be closed, like Go's `defer`: last opened, first closed. */
 export interface Closers {
-  /**
-   * Runs `open` in a span named `name` below the span of ctx, and notes in `openMs` how many milliseconds it took, or took
-   * to fail.
-   */
+  /** Calls `open` in a span named `name` below the span of ctx, and notes in `openMs` how long it took, also to fail. */
   time<T>(ctx: Context, name: string, open: (ctx: Context) => Promise<T>): Promise<T>
-  /** @param options.exportsTraces the span that `close` is called under ends before this closes, and is exported by it */
+  /** @param options.exportsTraces ends the span that all are closed under before this closes, which exports it */
   defer(
     name: string,
     close: (ctx: Context) => Promise<void>,
     options?: { readonly exportsTraces: boolean },
   ): void
   /**
-   * Closes all, in reverse, and has the log written out, within `ms`: each gets an equal share of the time left, so that one
-   * that hangs does not take the others' time, and a span below the span of ctx. What fails or does not end is logged, and
-   * fails both spans.
+   * Closes all in reverse, each in a span below the span of ctx, and writes out the log, within `ms`. Each gets an equal share
+   * of the time left, so that one that hangs does not take the others' time. A failure is logged and fails both spans.
    * @param lastLine writes the last line of the log; it gets how long each took to close
    * @returns whether all closed
    */

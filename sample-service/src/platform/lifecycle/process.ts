@@ -7,23 +7,24 @@ import {
   type Lifetime,
 } from '../../context/context.ts'
 import { SignalReceived } from '../../context/signals.ts'
-import type { Log } from '../telemetry/log.ts'
+import type { Fields, Log } from '../telemetry/log.ts'
+import { originOf } from './fault.ts'
 
-/** Something was thrown where nobody could catch it. What state the process is in is unknown, so it stops. */
+/** Something was thrown where nobody could catch it. The state of the process is unknown, so it stops. */
 export class UnhandledFault extends Error {
   override readonly name = 'UnhandledFault'
 }
 
 /**
- * The same signal twice within this time is one. Who stops a whole process group (Ctrl-C in a terminal, systemd) signals
- * npm as well, and npm forwards what it gets: https://github.com/npm/run-script/blob/main/lib/signal-manager.js
+ * The same signal twice within this time counts as one. Ctrl-C in a terminal and systemd signal the whole process group, npm
+ * too, and npm forwards what it gets: https://github.com/npm/run-script/blob/main/lib/signal-manager.js
  */
 const sameSignalMs = 100
 
 /**
- * Ends with the first SIGTERM, SIGINT, uncaught exception or unhandled rejection, each as its cause. A second signal
- * exits the process at once, with 128 and the signal's number. A fault sets the exit code to 1, also where the process
- * was stopping already. Warnings of Node become lines of the log.
+ * Ends with the first SIGTERM, SIGINT, uncaught exception or unhandled rejection, which is its cause. A second signal exits
+ * the process at once with 128 plus the signal's number. A fault sets the exit code to 1, even during a stop. Node's
+ * warnings become lines of the log.
  */
 export function untilStopped(root: Lifetime, log: Log): CancelContext & Lifetime {
   const ctx: CancelContext & Lifetime = withCancel(withValue(root, contextName, 'until stopped'))
@@ -40,17 +41,18 @@ export function untilStopped(root: Lifetime, log: Log): CancelContext & Lifetime
       process.exit(128 + constants.signals[signal])
     }
   }
-  const onFault = (reason: unknown): void => {
+  const onFault = (reason: unknown, origin: Fields = {}): void => {
     process.exitCode = 1
-    log.error(ctx, 'unhandled fault', { err: reason })
+    log.error(ctx, 'unhandled fault', { ...origin, err: reason })
     ctx.cancel(new UnhandledFault('a fault that nobody handled; see the log', { cause: reason }))
   }
   process.on('SIGTERM', onSignal).on('SIGINT', onSignal)
-  // Node itself writes them to stderr, and waits for whoever reads that. There is no listener where they are not wanted.
+  // Node writes them to stderr, and waits for its reader. With --no-warnings it has no listener.
   if (process.listenerCount('warning') > 0) {
     process.removeAllListeners('warning')
     process.on('warning', (err) => log.warn(ctx, 'warning of Node', { err }))
   }
-  process.on('uncaughtException', onFault).on('unhandledRejection', onFault)
+  process.on('uncaughtException', (error) => onFault(error))
+  process.on('unhandledRejection', (reason) => onFault(reason, originOf(reason)))
   return ctx
 }

@@ -2,12 +2,12 @@ import type { Context, Lifetime } from '../../context/context.ts'
 import { until } from '../../context/until.ts'
 import type { Log } from '../telemetry/log.ts'
 
-/** Work that no request waits for, under the server context as requests are: drained with them, and cancelled with them. */
+/** Background work that no request waits for. A stop drains and cancels it together with the requests. */
 export interface Worker {
   /** For the log: `jobs`. */
   readonly name: string
   /**
-   * Begins to work, and returns once it does. `serving` is the server context: all that it does hangs from that.
+   * Starts, and returns once it works. All its work hangs from `serving`, the server context.
    * @throws Error if it cannot, or ctx ends first
    */
   start(ctx: Context, serving: Lifetime): Promise<RunningWorker>
@@ -19,7 +19,7 @@ export interface RunningWorker {
   underWay(): readonly string[]
   /**
    * Takes up nothing new from now on, and returns when nothing is under way. It does not cancel: the end of the server
-   * context does. What is not done then, it leaves for another instance.
+   * context does. It leaves what is not done then to another instance.
    */
   stop(ctx: Context): Promise<void>
 }
@@ -30,11 +30,11 @@ export interface Workers {
   active(): number
   /** Stops all of them. Called once. */
   stop(ctx: Context): Promise<void>
-  /** What would not end, one line each. */
+  /** What did not end, one line each. */
   unfinished(): readonly string[]
 }
 
-/** Starts all; if one fails, the others end with `serving`. @throws what the one throws */
+/** Starts all. @throws what the first throws that fails; the others end with `serving` */
 export async function startWorkers(
   ctx: Context,
   serving: Lifetime,

@@ -1,20 +1,21 @@
 import type { Context } from '../../context/context.ts'
-import { openStorage, type Storage, type StorageScheme } from './storage.ts'
+import { openDirectory } from './directory.ts'
+import type { Storage, StorageScheme } from './storage.ts'
 
-/** What STORAGE_URL can name. */
+/** The kinds of storage that STORAGE_URL can name. */
 function schemes(): StorageScheme[] {
   return []
 }
 
 /**
- * Opens the storage that `url` (STORAGE_URL) names; without one, the directory `dir` (UPLOAD_DIR).
- * @throws Error of one sentence if it cannot be used
+ * Opens the storage that `url` (STORAGE_URL) names, or the directory `dir` (UPLOAD_DIR) if `url` is undefined.
+ * @throws Error of one sentence if the service cannot use it
  */
 export async function openChosenStorage(
   ctx: Context,
   { url, dir }: { readonly url: string | undefined; readonly dir: string },
 ): Promise<Storage> {
-  if (url === undefined) return openStorage(ctx, dir)
+  if (url === undefined) return openDirectory(ctx, dir)
   const named = new URL(url)
   const scheme = schemes().find(({ protocol }) => protocol === named.protocol)
   if (scheme === undefined) {

@@ -2,47 +2,47 @@ import { DiagLogLevel, type DiagLogger } from '@opentelemetry/api'
 import type { Lifetime } from '../../context/context.ts'
 import type { Log } from './log.ts'
 
-/** A collector that is away fails every batch: what repeats is counted, and said once a minute. */
+/** A collector that is away fails every batch: a message that repeats is counted, and logged once a minute. */
 const silenceMs = 60_000
 /** Beyond this many different messages the oldest ones may be repeated early. */
 const maxRemembered = 50
 
-/** What OpenTelemetry has to say of itself, as lines of our log. */
+/** What OpenTelemetry reports of itself, as lines of our log. */
 export interface Diagnostics {
   readonly logger: DiagLogger
-  /** Says that exports will fail with `code`, once: the exports that do so are counted, as what repeats is. */
+  /** Logs that exports will fail with `code`; their own reports count as repetitions of this line. */
   warnOfFailures(code: string, sentence: string): void
-  /** The warnings and errors so far, said or held back. */
+  /** How many warnings and errors there were so far, logged or held back. */
   readonly count: number
 }
 
-/** Writes what OpenTelemetry reports as warnings; details, which it only gives if asked for, as debug lines. */
+/** Logs what OpenTelemetry reports as warnings; details, which it only gives if asked for, as debug lines. */
 export function diagnostics(root: Lifetime, log: Log): Diagnostics {
-  const said = new Map<string, { at: number; held: number }>()
+  const logged = new Map<string, { at: number; held: number }>()
   let count = 0
 
   function report(message: string): void {
     count++
     const { sentence, code } = reasonIn(message)
-    say(code ?? sentence.replaceAll(/\d+/g, '#'), sentence)
+    warn(code ?? sentence.replaceAll(/\d+/g, '#'), sentence)
   }
 
-  function say(kind: string, sentence: string): void {
-    const before = said.get(kind)
+  function warn(kind: string, sentence: string): void {
+    const before = logged.get(kind)
     const now = performance.now()
     if (before !== undefined && now - before.at < silenceMs) {
       before.held++
       return
     }
-    if (said.size >= maxRemembered) said.clear()
-    said.set(kind, { at: now, held: 0 })
+    if (logged.size >= maxRemembered) logged.clear()
+    logged.set(kind, { at: now, held: 0 })
     const held = before?.held ?? 0
     log.warn(root, `telemetry: ${sentence}`, held > 0 ? { repeated: held } : {})
   }
   const detail = (message: string): void => log.debug(root, `telemetry: ${message}`)
 
   return {
-    warnOfFailures: say,
+    warnOfFailures: warn,
     logger: { error: report, warn: report, info: detail, debug: detail, verbose: detail },
     get count() {
       return count
@@ -51,17 +51,11 @@ export function diagnostics(root: Lifetime, log: Log): Diagnostics {
 }
 
 /** The level that `OTEL_LOG_LEVEL` names; warnings if it names none. */
-export function diagnosticsLevel(name: string | undefined): DiagLogLevel {
-  const levels: Readonly<Record<string, DiagLogLevel>> = {
-    NONE: DiagLogLevel.NONE,
-    ERROR: DiagLogLevel.ERROR,
-    WARN: DiagLogLevel.WARN,
-    INFO: DiagLogLevel.INFO,
-    DEBUG: DiagLogLevel.DEBUG,
-    VERBOSE: DiagLogLevel.VERBOSE,
-    ALL: DiagLogLevel.ALL,
-  }
-  return levels[name?.toUpperCase() ?? ''] ?? DiagLogLevel.WARN
+export function diagnosticsLevel(name = ''): DiagLogLevel {
+  const levels = Object.entries(DiagLogLevel).filter(
+    (entry): entry is [string, DiagLogLevel] => typeof entry[1] === 'number',
+  )
+  return new Map(levels).get(name.toUpperCase()) ?? DiagLogLevel.WARN
 }
 
 /**

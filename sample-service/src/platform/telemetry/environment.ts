@@ -1,57 +1,106 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http'
-import type { Environment } from './plan.ts'
+
+export type Environment = Readonly<Record<string, string | undefined>>
+
+/** What of OpenTelemetry the environment asks for. */
+export interface TelemetryPlan {
+  /** `OTEL_SDK_DISABLED=true`: nothing is collected. */
+  readonly disabled: boolean
+  /** Whether spans are made and exported. */
+  readonly traces: boolean
+  /** Where metrics are sent; `/metrics` shows them in any case. */
+  readonly metrics: readonly ('otlp' | 'console')[]
+}
 
 /**
- * A sentence for each of OpenTelemetry's variables whose value the SDKs, or we, drop in silence for a default. Values of
- * headers are not shown: they hold keys. What the SDK itself complains of (sampler, BSP, timeouts) is left to it.
+ * Reads OpenTelemetry's own variables. Its SDKs export to localhost by default; here nothing is exported unless an exporter
+ * or an endpoint is named. An empty variable counts as absent, as the specification wants it.
  */
-export function ignored(env: Environment): string[] {
-  return [
-    ...['', 'TRACES_', 'METRICS_'].flatMap((signal) =>
-      faultOf(env, `OTEL_EXPORTER_OTLP_${signal}HEADERS`, headersFault),
-    ),
-    ...faultOf(env, 'OTEL_RESOURCE_ATTRIBUTES', attributesFault),
-    ...['OTEL_METRIC_EXPORT_INTERVAL', 'OTEL_METRIC_EXPORT_TIMEOUT'].flatMap((name) =>
-      faultOf(env, name, positive),
-    ),
-    ...['OTEL_EXPORTER_OTLP_METRICS_PROTOCOL', 'OTEL_EXPORTER_OTLP_PROTOCOL'].flatMap((name) =>
-      faultOf(env, name, oneOf('grpc', 'http/protobuf', 'http/json')),
-    ),
-    ...faultOf(env, 'OTEL_LOG_LEVEL', oneOf('none', 'error', 'warn', 'info', 'debug', 'verbose', 'all')),
-    ...faultOf(env, 'OTEL_SDK_DISABLED', oneOf('true', 'false')),
-  ]
+export function telemetryPlan(env: Environment): TelemetryPlan {
+  return {
+    disabled: env['OTEL_SDK_DISABLED']?.trim().toLowerCase() === 'true',
+    traces: exporters(env, 'TRACES').some((name) => name !== 'none'),
+    metrics: exporters(env, 'METRICS').filter((name) => name === 'otlp' || name === 'console'),
+  }
 }
 
-/** What is wrong with a value and what becomes of it; undefined if nothing is. */
+function exporters(env: Environment, signal: 'TRACES' | 'METRICS'): string[] {
+  const named = entriesOf(env[`OTEL_${signal}_EXPORTER`] ?? '')
+  if (named.length > 0) return named
+  return env[endpointVariable(env, signal)] ? ['otlp'] : []
+}
+
+/** The variable that says where a signal is sent: its own if that is set, else the one for all signals. */
+export function endpointVariable(env: Environment, signal: 'TRACES' | 'METRICS'): string {
+  const own = `OTEL_EXPORTER_OTLP_${signal}_ENDPOINT`
+  return env[own] ? own : 'OTEL_EXPORTER_OTLP_ENDPOINT'
+}
+
+/**
+ * What the environment asks for and the SDKs, or we, ignore silently, as one sentence; undefined if nothing is ignored. Values of headers are not shown: they hold keys. What the SDK itself complains of (sampler, BSP, timeouts) is
+ * left to it.
+ * @param tracing whether the SDK made a tracer of what the environment says
+ */
+export function ignored(plan: TelemetryPlan, env: Environment, tracing: boolean): string | undefined {
+  const lost = plan.traces && !tracing ? ['OTEL_TRACES_EXPORTER: no traces will be exported'] : []
+  return [...lost, ...badVariables(env)].join('; ') || undefined
+}
+
+/** A sentence for each variable of which the SDKs, or we, ignore the whole value or a part. */
+export function badVariables(env: Environment): string[] {
+  return Object.entries(faults).flatMap(([name, faultOf]) => {
+    const value = env[name]?.trim() ?? ''
+    const fault = value === '' ? undefined : faultOf(value)
+    return fault === undefined ? [] : [`${name}: ${fault}`]
+  })
+}
+
+/** What is wrong with a value, and what becomes of it; undefined if nothing is wrong. */
 type Fault = (value: string) => string | undefined
 
-function faultOf(env: Environment, name: string, fault: Fault): string[] {
-  const value = env[name]?.trim()
-  const said = value === undefined || value === '' ? undefined : fault(value)
-  return said === undefined ? [] : [`${name}: ${said}`]
+const protocol = oneOf('grpc', 'http/protobuf', 'http/json')
+const noLogs = 'no logs will be exported: the log goes to stdout, for the platform to collect'
+
+const faults: Readonly<Record<string, Fault>> = {
+  OTEL_METRICS_EXPORTER: unknownExporter,
+  OTEL_LOGS_EXPORTER: (value) => (entriesOf(value).some((name) => name !== 'none') ? noLogs : undefined),
+  OTEL_EXPORTER_OTLP_LOGS_ENDPOINT: () => noLogs,
+  OTEL_NODE_ENABLED_INSTRUMENTATIONS: () =>
+    'it has no effect: the service has no loader hook that could instrument a library, and makes its own spans',
+  OTEL_EXPORTER_OTLP_HEADERS: malformedHeaders,
+  OTEL_EXPORTER_OTLP_TRACES_HEADERS: malformedHeaders,
+  OTEL_EXPORTER_OTLP_METRICS_HEADERS: malformedHeaders,
+  OTEL_RESOURCE_ATTRIBUTES: malformedAttributes,
+  OTEL_METRIC_EXPORT_INTERVAL: notPositive,
+  OTEL_METRIC_EXPORT_TIMEOUT: notPositive,
+  OTEL_EXPORTER_OTLP_METRICS_PROTOCOL: protocol,
+  OTEL_EXPORTER_OTLP_PROTOCOL: protocol,
+  OTEL_LOG_LEVEL: oneOf('none', 'error', 'warn', 'info', 'debug', 'verbose', 'all'),
+  OTEL_SDK_DISABLED: oneOf('true', 'false'),
 }
 
-function headersFault(list: string): string | undefined {
-  const malformed = entriesOf(list).flatMap((entry, index) => (isHeader(entry) ? [] : [String(index + 1)]))
+function unknownExporter(value: string): string | undefined {
+  const unknown = entriesOf(value).find((name) => !/^(otlp|console|prometheus|none)$/.test(name))
+  return unknown && `there is no exporter ${unknown}`
+}
+
+function malformedHeaders(value: string): string | undefined {
+  const malformed = entriesOf(value).flatMap((entry, index) => (isHeader(entry) ? [] : [index + 1]))
   if (malformed.length === 0) return undefined
   const which = malformed.length === 1 ? `entry ${malformed[0]} is` : `entries ${malformed.join(', ')} are`
   return `${which} not sent whole; write name=value, with a comma between entries and ; , and % in values as %3B %2C %25`
 }
 
 /** The specification wants all of them dropped for one that is malformed. */
-function attributesFault(list: string): string | undefined {
-  const wrong = entriesOf(list).findIndex(
-    (entry) => pairOf(entry) === undefined || entry.split('=').length > 2,
-  )
+function malformedAttributes(value: string): string | undefined {
+  const wrong = entriesOf(value).findIndex((entry) => pairOf(entry) === undefined || /=.*=/.test(entry))
   if (wrong < 0) return undefined
   return `none of it is used, since entry ${wrong + 1} is malformed; write name=value, with = , and % in values as %3D %2C %25`
 }
 
-function positive(value: string): string | undefined {
-  const number = Number(value)
-  return number > 0 && Number.isFinite(number)
-    ? undefined
-    : `'${value}' is no number of milliseconds above 0; the default holds`
+function notPositive(value: string): string | undefined {
+  if (Number(value) > 0 && Number.isFinite(Number(value))) return undefined
+  return `'${value}' is no number of milliseconds above 0; the default holds`
 }
 
 function oneOf(...known: string[]): Fault {
@@ -74,17 +123,18 @@ function isHeader(entry: string): boolean {
   }
 }
 
+/** The entries of a list with commas, without the empty ones. */
 function entriesOf(list: string): string[] {
-  return list.split(',').filter((entry) => entry.trim() !== '')
+  const entries = list.split(',').map((entry) => entry.trim())
+  return entries.filter((entry) => entry !== '')
 }
 
 /** `name=value`, percent-decoded. */
 function pairOf(entry: string): { name: string; value: string } | undefined {
-  const at = entry.indexOf('=')
-  const name = entry.slice(0, at).trim()
-  if (at < 0 || name === '') return undefined
+  const [, name, value] = /^([^=]*[^=\s])\s*=\s*(.*)$/s.exec(entry) ?? []
+  if (name === undefined || value === undefined) return undefined
   try {
-    return { name: decodeURIComponent(name), value: decodeURIComponent(entry.slice(at + 1).trim()) }
+    return { name: decodeURIComponent(name), value: decodeURIComponent(value) }
   } catch {
     return undefined
   }

@@ -1,8 +1,9 @@
 import pino from 'pino'
 import type { Context } from '../../context/context.ts'
 import { requestOf } from '../request.ts'
+import { openPretty } from './pretty.ts'
 import { traceOf } from './span.ts'
-import { openStdout, type Stdout } from './stdout.ts'
+import { Stdout } from './stdout.ts'
 
 /** What a line may carry beside its message. An error goes under `err`. */
 export type Fields = Readonly<Record<string, unknown>>
@@ -20,14 +21,23 @@ export interface Log {
 export interface ProcessLog extends Log, Pick<Stdout, 'flush' | 'dropped'> {}
 
 /**
- * A log on stdout, which holds nobody up: lines that stdout does not take are dropped, counted, and told of when it does.
- * @param options.level the least severe level that is written; `info` for none, or a name that is no level: the
- * configuration has yet to be read and to complain, and it needs a log to do so
+ * A log on stdout that never makes its caller wait: lines that stdout does not take are dropped and counted, and the log says how
+ * many once it takes lines again.
+ * @param options.level the least severe level that is written; `info` if it is undefined or no level: the configuration
+ * complains of that when it is read, and needs a log to do so
+ * @param options.format `json` or `pretty`; for any other value, `pretty` if stdout is a terminal. Without pino-pretty, which
+ * production does not install, it is always `json`
  */
-export function createLog(options: { level: string | undefined; service: string }): ProcessLog {
-  const stdout = openStdout((lines) =>
+export function createLog(options: {
+  level: string | undefined
+  format?: string | undefined
+  service: string
+}): ProcessLog {
+  const { isTTY } = process.stdout
+  const stdout = new Stdout((lines) =>
     logger.error({ dropped: lines }, `${lines} lines of the log were dropped: stdout did not take them`),
   )
+  const prettify = isPretty(options.format) ? openPretty(isTTY && process.stdout.hasColors()) : undefined
   const logger = pino(
     {
       level: isLevel(options.level) ? options.level : 'info',
@@ -35,7 +45,7 @@ export function createLog(options: { level: string | undefined; service: string 
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    stdout,
+    prettify === undefined ? stdout : { write: (line) => stdout.write(prettify(line)) },
   )
   const write =
     (level: keyof Log) =>
@@ -48,11 +58,15 @@ export function createLog(options: { level: string | undefined; service: string 
     warn: write('warn'),
     error: write('error'),
     fatal: write('fatal'),
-    flush: stdout.flush,
+    flush: (ctx) => stdout.flush(ctx),
     get dropped() {
       return stdout.dropped
     },
   }
+}
+
+function isPretty(format: string | undefined): boolean {
+  return format === 'pretty' || (format !== 'json' && process.stdout.isTTY)
 }
 
 function isLevel(level: string | undefined): level is string {

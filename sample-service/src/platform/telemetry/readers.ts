@@ -1,62 +1,86 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { diag } from '@opentelemetry/api'
+import { PrometheusExporter, PrometheusSerializer } from '@opentelemetry/exporter-prometheus'
 import {
   ConsoleMetricExporter,
   PeriodicExportingMetricReader,
+  type MetricData,
   type MetricReader,
-  type PushMetricExporter,
+  type ResourceMetrics,
 } from '@opentelemetry/sdk-metrics'
-import type { TelemetryPlan } from './plan.ts'
-
-type Environment = Readonly<Record<string, string | undefined>>
-
-/** The specification's defaults. */
-const defaultIntervalMs = 60_000
-const defaultTimeoutMs = 30_000
+import { errorOf } from '../../context/thrown.ts'
+import type { Environment, TelemetryPlan } from './environment.ts'
 
 /**
- * Loads the exporters that `plan` names, and no others: each costs tens of milliseconds.
- * @returns what makes their readers, which is when an exporter reads and judges its own variables
+ * Loads the OTLP exporter if `plan` names it: it costs tens of milliseconds.
+ * @returns what makes the readers, which is when an exporter reads and judges its own variables
  */
 export async function loadMetricReaders(
   plan: TelemetryPlan,
   env: Environment,
 ): Promise<() => MetricReader[]> {
-  const factories = await Promise.all(
-    plan.metrics.map((name) => (name === 'otlp' ? loadOtlp(env) : Promise.resolve(createConsole))),
-  )
-  const intervalMs = milliseconds(env['OTEL_METRIC_EXPORT_INTERVAL']) ?? defaultIntervalMs
-  const timeoutMs = milliseconds(env['OTEL_METRIC_EXPORT_TIMEOUT']) ?? defaultTimeoutMs
-  return () =>
-    factories.map(
-      (create) =>
-        new PeriodicExportingMetricReader({
-          exporter: create(),
-          exportIntervalMillis: intervalMs,
-          exportTimeoutMillis: Math.min(timeoutMs, intervalMs),
-        }),
-    )
-}
-
-function createConsole(): PushMetricExporter {
-  return new ConsoleMetricExporter()
-}
-
-async function loadOtlp(env: Environment): Promise<() => PushMetricExporter> {
   const protocol = env['OTEL_EXPORTER_OTLP_METRICS_PROTOCOL'] || env['OTEL_EXPORTER_OTLP_PROTOCOL']
-  const { OTLPMetricExporter } =
-    protocol === 'http/json'
-      ? await import('@opentelemetry/exporter-metrics-otlp-http')
-      : await import('@opentelemetry/exporter-metrics-otlp-proto')
+  const otlp = plan.metrics.includes('otlp') ? await loadOtlp(protocol) : undefined
+  const exportIntervalMillis = milliseconds(env['OTEL_METRIC_EXPORT_INTERVAL']) ?? 60_000
+  const timeoutMs = milliseconds(env['OTEL_METRIC_EXPORT_TIMEOUT']) ?? 30_000
+  const exportTimeoutMillis = Math.min(timeoutMs, exportIntervalMillis)
   return () => {
     // Sent to a port for gRPC they would fail as well, and say less.
-    if (protocol === 'grpc') {
+    if (otlp !== undefined && protocol === 'grpc')
       diag.warn('metrics are sent by HTTP, not gRPC: set OTEL_EXPORTER_OTLP_METRICS_PROTOCOL and _ENDPOINT')
-    }
-    return new OTLPMetricExporter()
+    return plan.metrics.map((name) => {
+      const exporter = name === 'otlp' && otlp ? new otlp.OTLPMetricExporter() : new ConsoleMetricExporter()
+      return new PeriodicExportingMetricReader({ exporter, exportIntervalMillis, exportTimeoutMillis })
+    })
   }
+}
+
+function loadOtlp(protocol: string | undefined) {
+  return protocol === 'http/json'
+    ? import('@opentelemetry/exporter-metrics-otlp-http')
+    : import('@opentelemetry/exporter-metrics-otlp-proto')
 }
 
 function milliseconds(value: string | undefined): number | undefined {
   const number = Number(value)
   return number > 0 && Number.isFinite(number) ? number : undefined
+}
+
+/** How Prometheus names units, at the end of a metric's name. */
+const suffixes: Readonly<Record<string, string>> = { s: '_seconds', ms: '_milliseconds', By: '_bytes' }
+
+/**
+ * A reader for the meter provider, and what answers `GET /metrics` with what it collects then, in Prometheus' text format. The
+ * exporter's own handler leaves the unit out of the names, which dashboards made for OpenTelemetry expect
+ * (https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics/), and the version out of the type.
+ */
+export function prometheusEndpoint() {
+  const reader = new PrometheusExporter({ preventServerStart: true })
+  const serializer = new PrometheusSerializer(undefined, false, undefined, false, true)
+  const answer = (_request: IncomingMessage, response: ServerResponse): void => {
+    // The client waits for the response, nobody for this; a scrape has no context to end with.
+    reader.collect().then(
+      ({ resourceMetrics }) => {
+        response.setHeader('content-type', 'text/plain; version=0.0.4; charset=utf-8')
+        response.end(serializer.serialize(withUnits(resourceMetrics)))
+      },
+      (error: unknown) => {
+        response.writeHead(500, { 'content-type': 'text/plain; charset=utf-8' })
+        response.end(`the metrics could not be collected: ${errorOf(error).message}\n`)
+      },
+    )
+  }
+  return { reader, answer }
+}
+
+function withUnits(collected: ResourceMetrics): ResourceMetrics {
+  const named = ({ descriptor, ...data }: MetricData): MetricData => {
+    const name = descriptor.name + (suffixes[descriptor.unit] ?? '')
+    return { ...data, descriptor: { ...descriptor, name } }
+  }
+  const scopeMetrics = collected.scopeMetrics.map((scope) => ({
+    ...scope,
+    metrics: scope.metrics.map(named),
+  }))
+  return { ...collected, scopeMetrics }
 }

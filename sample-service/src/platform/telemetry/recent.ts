@@ -1,16 +1,48 @@
+import { contextKey } from '../../context/context.ts'
 import type { RequestInfo } from '../request.ts'
-import { rootStep, type Step } from './steps.ts'
 
-/** A request, under way or ended, as the page of contexts keeps it. It holds no context. */
-export interface RecentRequest {
-  readonly info: RequestInfo
-  /** Its own: two callers may have sent one id. */
-  readonly number: number
-  /** What was done for it; the step that all others lie below is the request itself. */
-  readonly steps: Step
-  ending: Ending | undefined
+/** A transaction may run any number of statements. */
+const maxSteps = 200
+
+/** A span of a request, for the page of contexts: kept where that page is offered, whether or not spans are exported. */
+export class Step {
+  readonly name: string
+  /** What tells it from others of its name: the statement, the address. */
+  readonly detail: string | null
+  /** Milliseconds since the request started, like `endMs`. */
+  readonly startMs: number
+  /** Null while it is under way. */
+  endMs: number | null = null
+  /** What ended its context, else what it failed with. */
+  fault: string | null = null
+  readonly spans: Step[] = []
+  /** Private, so that JSON leaves it out. */
+  readonly #request: RecentRequest
+
+  constructor(request: RecentRequest, name: string, detail: string | null) {
+    this.#request = request
+    this.name = name
+    this.detail = detail
+    this.startMs = request.msAt(performance.now())
+  }
+
+  /** Starts a step below this one; undefined if its request has too many. */
+  start(name: string, detail: string | null): Step | undefined {
+    if (++this.#request.steps > maxSteps) return undefined
+    const step = new Step(this.#request, name, detail)
+    this.spans.push(step)
+    return step
+  }
+
+  finish(): void {
+    this.endMs = this.#request.msAt(performance.now())
+  }
 }
 
+/** The step that the work of a context is part of; it names the contexts below it. */
+export const stepKey = contextKey<Step>('step', ({ name }) => name)
+
+/** How a request ended. */
 export interface Ending {
   /** What was answered; 499 where the client had left; 0 where nothing was sent. */
   readonly status: number
@@ -20,93 +52,79 @@ export interface Ending {
   readonly canceledAt: number | undefined
 }
 
-/** The requests under way, and those that ended last. */
-export interface RecentRequests {
+/** A request, under way or ended, as the page of contexts keeps it. It holds no context. */
+export class RecentRequest {
+  readonly info: RequestInfo
+  /** Its own: two callers may have sent one id. */
+  readonly number: number
+  /** The request itself: all other steps lie below it. */
+  readonly root: Step
+  ending: Ending | undefined
+  /** How many there were below the root, kept or not. */
+  steps = 0
+  readonly #startedAt: number
+
   /** @param startedAt in milliseconds of performance.now() */
-  begin(info: RequestInfo, startedAt: number): RecentRequest
-  end(request: RecentRequest, ending: Ending): void
-  /** The oldest first. */
-  underWay(): Iterable<RecentRequest>
-  /** The newest first. */
-  ended(): RecentRequest[]
+  constructor(info: RequestInfo, number: number, startedAt: number) {
+    this.info = info
+    this.number = number
+    this.#startedAt = startedAt
+    this.root = new Step(this, `${info.method} ${info.path}`, null)
+  }
+
+  /** Milliseconds from the start of the request to `now`, of performance.now(). */
+  msAt(now: number): number {
+    return Math.round((now - this.#startedAt) * 100) / 100
+  }
 }
 
-/** Of those that have ended it keeps the last `limit`. */
-export function recentRequests(limit: number): RecentRequests {
+export type RecentRequests = ReturnType<typeof recentRequests>
+
+/** The requests under way, and of those that have ended the last `limit`. */
+export function recentRequests(limit: number) {
   const underWay = new Set<RecentRequest>()
   const ended: RecentRequest[] = []
   let number = 0
   return {
-    begin(info, startedAt) {
-      const steps = rootStep(`${info.method} ${info.path}`, startedAt)
-      const request = { info, number: ++number, steps, ending: undefined }
+    /** @param startedAt in milliseconds of performance.now() */
+    start(info: RequestInfo, startedAt: number): RecentRequest {
+      const request = new RecentRequest(info, ++number, startedAt)
       underWay.add(request)
       return request
     },
-    end(request, ending) {
+    finish(request: RecentRequest, ending: Ending): void {
       request.ending = ending
-      request.steps.endedAt = performance.now()
+      request.root.finish()
       underWay.delete(request)
       if (ended.length === limit) ended.shift()
       ended.push(request)
     },
-    underWay: () => underWay,
-    ended: () => ended.toReversed(),
+    /** The oldest first. */
+    underWay: (): Iterable<RecentRequest> => underWay,
+    /** The newest first. */
+    ended: (): RecentRequest[] => ended.toReversed(),
   }
 }
 
-/** A request in JSON. Milliseconds count from its beginning. */
-export interface RequestView extends RequestInfo {
-  readonly number: number
-  /** Null while it is under way. */
-  readonly status: number | null
-  readonly cause: string | null
-  readonly canceledMs: number | null
-  /** So far, while it is under way. */
-  readonly durationMs: number
-  /** Epoch milliseconds; null while it is under way. */
-  readonly endedAt: number | null
-  readonly spans: readonly SpanView[]
-  /** How many spans were not kept: it had too many. */
-  readonly spansLeftOut: number
-}
+/** A request in JSON: null stands for what is not known while it is under way. Milliseconds count from its start. */
+export type RequestView = ReturnType<typeof viewOf>
 
-export interface SpanView {
-  readonly name: string
-  readonly detail: string | null
-  readonly startMs: number
-  /** Null while it is under way. */
-  readonly endMs: number | null
-  /** What ended its context, else what it failed with. */
-  readonly fault: string | null
-  readonly spans: readonly SpanView[]
-}
-
-export function viewOf({ info, number, steps, ending }: RecentRequest): RequestView {
+export function viewOf(request: RecentRequest) {
+  const { info, number, root, steps, ending } = request
   const now = performance.now()
-  const { startedAt, endedAt, budget } = steps
-  const sinceStart = (at: number): number => round(at - startedAt)
-  const spanOf = (step: Step): SpanView => ({
-    name: step.name,
-    detail: step.detail ?? null,
-    startMs: sinceStart(step.startedAt),
-    endMs: step.endedAt === undefined ? null : sinceStart(step.endedAt),
-    fault: step.fault ?? null,
-    spans: step.below.map(spanOf),
-  })
+  const durationMs = root.endMs ?? request.msAt(now)
   return {
     ...info,
     number,
     status: ending?.status ?? null,
     cause: ending?.cause ?? null,
-    canceledMs: ending?.canceledAt === undefined ? null : sinceStart(ending.canceledAt),
-    durationMs: sinceStart(endedAt ?? now),
-    endedAt: endedAt === undefined ? null : Math.round(Date.now() - (now - endedAt)),
-    spans: steps.below.map(spanOf),
-    spansLeftOut: Math.max(0, -budget.left),
+    canceledMs: ending?.canceledAt === undefined ? null : request.msAt(ending.canceledAt),
+    /** So far, while it is under way. */
+    durationMs,
+    /** Epoch milliseconds. */
+    endedAt: root.endMs === null ? null : Math.round(Date.now() - (request.msAt(now) - durationMs)),
+    spans: root.spans,
+    /** How many spans were not kept: it had too many. */
+    spansLeftOut: Math.max(0, steps - maxSteps),
   }
-}
-
-function round(ms: number): number {
-  return Math.round(ms * 100) / 100
 }

@@ -15,15 +15,14 @@ import {
 import { contextKey, withValue, type Context } from '../../context/context.ts'
 import { errorOf } from '../../context/thrown.ts'
 import { causeName } from '../causes.ts'
-import { step, stepKey } from './steps.ts'
+import { stepKey } from './recent.ts'
 
-/** OpenTelemetry's own context rides in ours: the parent of a span is asked of ctx, never of what is ambient. */
+/** OpenTelemetry's own context rides in ours: the parent of a span is taken from ctx, never from what is ambient. */
 export const otelKey = contextKey<OtelContext>('opentelemetry')
 
 /** The trace and span that `ctx` belongs to; undefined where nothing is traced. */
 export function traceOf(ctx: Context): SpanContext | undefined {
-  const otel = ctx.value(otelKey)
-  return otel === undefined ? undefined : trace.getSpanContext(otel)
+  return spanOf(ctx)?.spanContext()
 }
 
 /** The span of `ctx`, for attributes that are known late; undefined where nothing is traced. */
@@ -33,78 +32,72 @@ export function spanOf(ctx: Context): Span | undefined {
 }
 
 /**
- * What makes spans; undefined where nothing is traced, for which the API has a stand-in. To be asked once, after
- * `startTelemetry`, where it counts: asked for each request it costs a small one several percent.
+ * What makes spans; undefined where nothing is traced. Call it after `startTelemetry`, and once where it counts: called for
+ * each request it costs a small one several percent.
  */
 export function tracer(): Tracer | undefined {
   const given = trace.getTracer('sample-service')
   return given instanceof ProxyTracer ? undefined : given
 }
 
-type Work<T> = (ctx: Context, span: Span) => Promise<T>
+type SpanBody<T> = (ctx: Context, span: Span) => Promise<T>
 type RecordFailure = (ctx: Context, span: Span, error: unknown) => void
 
 const noSpan = trace.wrapSpanContext(INVALID_SPAN_CONTEXT)
 
 /**
- * Runs `work` in a span below the span of `ctx`, and ends the span when `work` has settled. What `work` throws is
- * recorded and thrown on; where `ctx` has ended, its cause is the span's `error.type`, for it is not a failure of the work.
+ * Calls `body` in a span below the span of `parent`, and ends the span when `body` has settled. What `body` throws is
+ * recorded and thrown on; where the context has ended, its cause is the span's `error.type`, since the work did not fail by
+ * itself. The span is exported where spans are, and kept for the page of contexts where that is offered.
  * @param recordFailure records instead where the conventions of a protocol say otherwise
  */
-export function span<T>(
-  ctx: Context,
+export async function span<T>(
+  parent: Context,
   name: string,
   options: SpanOptions,
-  work: Work<T>,
+  body: SpanBody<T>,
   recordFailure: RecordFailure = recordEnd,
 ): Promise<T> {
-  const above = ctx.value(stepKey)
-  if (above === undefined) return traced(ctx, name, options, work, recordFailure)
-  const detail = options.attributes?.['db.query.text'] ?? options.attributes?.['url.full']
-  return step(ctx, above, name, detail?.toString(), (ctx) => traced(ctx, name, options, work, recordFailure))
-}
+  const step = parent.value(stepKey)?.start(name, detailOf(options))
+  // Below a request that is not sampled the SDK would record nothing, and the trace that is passed on is the request's.
+  const spans = traceOf(parent)?.traceFlags === TraceFlags.NONE ? undefined : tracer()
+  if (step === undefined && spans === undefined) return body(parent, noSpan)
 
-async function traced<T>(
-  ctx: Context,
-  name: string,
-  options: SpanOptions,
-  work: Work<T>,
-  recordFailure: RecordFailure,
-): Promise<T> {
-  // Below a request that is not sampled nothing would be recorded, and the trace that is passed on is the request's.
-  const spans = traceOf(ctx)?.traceFlags === TraceFlags.NONE ? undefined : tracer()
-  if (spans === undefined) return work(ctx, noSpan)
-  const parent = ctx.value(otelKey) ?? ROOT_CONTEXT
-  const current = spans.startSpan(name, options, parent)
-  const otel = trace.setSpan(parent, current)
+  const above = parent.value(otelKey) ?? ROOT_CONTEXT
+  const current = spans?.startSpan(name, options, above) ?? noSpan
+  const otel = current === noSpan ? above : trace.setSpan(above, current)
+  const stepped = step === undefined ? parent : withValue(parent, stepKey, step)
+  const ctx = current === noSpan ? stepped : withValue(stepped, otelKey, otel)
   try {
     // Ambient as well, for libraries that bring instrumentation of their own and know nothing of ctx: `startTelemetry` says when.
-    return await ambient.with(otel, () => work(withValue(ctx, otelKey, otel), current))
+    return await ambient.with(otel, () => body(ctx, current))
   } catch (error) {
     recordFailure(ctx, current, error)
+    if (step !== undefined) step.fault = causeName(ctx) ?? errorOf(error).name
     throw error
   } finally {
     current.end()
+    step?.finish()
   }
 }
 
 /**
- * Runs `work`, a phase of the process's start or stop, in a span below the span of `ctx`. Whatever ends it early is an error
- * of the phase. Unlike `span` it sets no ambient span: connections that are opened here outlive it, and their work is not its.
+ * Calls `body`, a phase of the process's start or stop, in a span below the span of `ctx`. Whatever ends it early is an error
+ * of the phase. Unlike `span` it sets no ambient span: connections that are opened here outlive the phase.
  */
-export async function phase<T>(ctx: Context, name: string, work: (ctx: Context) => Promise<T>): Promise<T> {
-  const traced = startSpan(ctx, name)
+export async function phase<T>(ctx: Context, name: string, body: (ctx: Context) => Promise<T>): Promise<T> {
+  const inside = startSpan(ctx, name)
   try {
-    return await work(traced)
+    return await body(inside)
   } catch (error) {
-    failSpan(traced, error)
+    failSpan(inside, error)
     throw error
   } finally {
-    spanOf(traced)?.end()
+    spanOf(inside)?.end()
   }
 }
 
-/** Starts a trace of its own, named `name`, whose root is the span of the returned context. It ends with `end()` of that. */
+/** Starts a trace of its own, named `name`, whose root is the span of the returned context. `spanOf(…)?.end()` ends it. */
 export function startTrace(parent: Context, name: string): Context {
   return startSpan(withValue(parent, otelKey, ROOT_CONTEXT), name)
 }
@@ -119,18 +112,23 @@ export function failSpan(ctx: Context, error: unknown): void {
 function startSpan(ctx: Context, name: string): Context {
   const spans = tracer()
   if (spans === undefined) return ctx
-  const parent = ctx.value(otelKey) ?? ROOT_CONTEXT
-  return withValue(ctx, otelKey, trace.setSpan(parent, spans.startSpan(name, {}, parent)))
+  const above = ctx.value(otelKey) ?? ROOT_CONTEXT
+  return withValue(ctx, otelKey, trace.setSpan(above, spans.startSpan(name, {}, above)))
+}
+
+function detailOf({ attributes }: SpanOptions): string | null {
+  const detail = attributes?.['db.query.text'] ?? attributes?.['url.full']
+  return detail?.toString() ?? null
 }
 
 function recordEnd(ctx: Context, current: Span, error: unknown): void {
   const ended = causeName(ctx)
-  if (ended !== undefined) {
-    current.setAttribute('error.type', ended)
-    current.addEvent('context.canceled', { 'context.cause': ended })
+  if (ended === undefined) {
+    recordFailed(current, error)
     return
   }
-  recordFailed(current, error)
+  current.setAttribute('error.type', ended)
+  current.addEvent('context.canceled', { 'context.cause': ended })
 }
 
 function recordFailed(current: Span, error: unknown, type?: string): void {

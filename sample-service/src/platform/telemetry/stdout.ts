@@ -8,120 +8,112 @@ const maxWaiting = 2 ** 20
 /** A pipe takes so many bytes as a whole or not at all (POSIX: PIPE_BUF), so that no line is cut, nor mixed with another's. */
 const maxWrite = 4_096
 
-/** Lines on their way to stdout. Whoever writes one never waits, whatever the reader of stdout does. */
-export interface Stdout {
-  /** Takes a line, or drops it where too much waits already: the reader has stopped, or the disk is full. */
-  write(line: string): void
-  /** Waits until all is out, or ctx has ended. Never rejects. */
-  readonly flush: (ctx: Context) => Promise<void>
-  /** How many lines have been dropped. */
-  readonly dropped: number
-}
-
-/** What is written at once. */
+/** What is written in one call. */
 interface Chunk {
   text: string
   bytes: number
   lines: number
-  /** Of how many dropped lines it tells. */
+  /** How many dropped lines it reports. */
   gap: number
 }
 
 /**
- * Writes the lines of a turn of the event loop together. When the process exits, the system gets what waits, as far as it
- * takes it at once.
- * @param tell writes a line that says how many were dropped; called when there is room again
+ * Lines on their way to stdout. The caller never waits, whatever the reader of stdout does. The lines of a turn of the event
+ * loop are written together. When the process exits, the system gets what waits, as far as it takes it at once.
+ *
+ * pino's own destination (sonic-boom) does not do: its write to a full pipe holds a thread, and `process.exit` waits for that
+ * thread as long as nobody reads the pipe.
  */
-export function openStdout(tell: (dropped: number) => void): Stdout {
-  const waiting: Chunk[] = []
+export class Stdout {
+  readonly #waiting: Chunk[] = []
+  readonly #report: (dropped: number) => void
+  #send: Send | undefined
+  #sending = false
   /** Bytes that are not out yet. */
-  let held = 0
-  let send: Send | undefined
-  let sending = false
-  let scheduled = false
-  let dropped = 0
-  /** Dropped, and not told of yet. Until it is, all that comes is dropped as well: the gap has one place in the log. */
-  let untold = 0
-  let telling = 0
-  let onFlushed: (() => void) | undefined
+  #held = 0
+  #dropped = 0
+  /** Dropped and not reported yet. Until it is, all that comes is dropped as well: the gap has one place in the log. */
+  #unreported = 0
+  /** What the line that is being logged reports; 0 for any other line. */
+  #reporting = 0
+  #onFlushed: (() => void) | undefined
 
-  function write(text: string): void {
-    const bytes = Buffer.byteLength(text)
-    // Nothing waits that could fail: the disk may have room again.
-    if (untold > 0 && held === 0) tellOfGap()
-    if (telling > 0) append({ text, bytes, lines: 0, gap: telling })
-    else if (untold > 0 || (held > 0 && held + bytes > maxWaiting)) drop(1)
-    else append({ text, bytes, lines: 1, gap: 0 })
+  /** @param report logs how many lines were dropped; called when there is room again */
+  constructor(report: (dropped: number) => void) {
+    this.#report = report
   }
 
-  function append(line: Chunk): void {
-    send ??= openSend(waiting)
-    held += line.bytes
-    const last = waiting.at(-1)
-    if (last === undefined || last.bytes + line.bytes > maxWrite) waiting.push(line)
+  /** How many lines have been dropped. */
+  get dropped(): number {
+    return this.#dropped
+  }
+
+  /** Takes a line, or drops it if too much waits already: the reader has stopped, or the disk is full. */
+  write(text: string): void {
+    const bytes = Buffer.byteLength(text)
+    // Nothing waits that could fail: the disk may have room again.
+    if (this.#unreported > 0 && this.#held === 0) this.#reportGap()
+    if (this.#reporting > 0) this.#append({ text, bytes, lines: 0, gap: this.#reporting })
+    else if (this.#unreported > 0 || (this.#held > 0 && this.#held + bytes > maxWaiting)) this.#drop(1)
+    else this.#append({ text, bytes, lines: 1, gap: 0 })
+  }
+
+  /** Waits until all is out, or ctx has ended. Never rejects. */
+  async flush(ctx: Context): Promise<void> {
+    if (!this.#sending) return
+    using stopped = ended(ctx)
+    await Promise.race([new Promise<void>((resolve) => (this.#onFlushed = resolve)), stopped])
+  }
+
+  #append(line: Chunk): void {
+    this.#held += line.bytes
+    const last = this.#waiting.at(-1)
+    if (last === undefined || last.bytes + line.bytes > maxWrite) this.#waiting.push(line)
     else {
       last.text += line.text
       last.bytes += line.bytes
       last.lines += line.lines
       last.gap += line.gap
     }
-    if (scheduled || sending) return
-    scheduled = true
-    setImmediate(sendNext)
+    if (!this.#sending) setImmediate(() => this.#sendNext())
+    this.#sending = true
   }
 
-  function sendNext(): void {
-    scheduled = false
-    if (sending) return
-    const chunk = waiting.shift()
+  #sendNext(): void {
+    const chunk = this.#waiting.shift()
     if (chunk === undefined) {
-      onFlushed?.()
+      this.#sending = false
+      this.#onFlushed?.()
       return
     }
-    sending = true
-    send?.(chunk.text, (error) => {
-      sending = false
-      held -= chunk.bytes
+    this.#send ??= openSend(this.#waiting)
+    this.#send(chunk.text, (error) => {
+      this.#held -= chunk.bytes
       if (error) {
-        untold += chunk.gap
-        drop(chunk.lines)
-      } else if (untold > 0 && held < maxWaiting / 2) tellOfGap()
-      sendNext()
+        this.#unreported += chunk.gap
+        this.#drop(chunk.lines)
+      } else if (this.#unreported > 0 && this.#held < maxWaiting / 2) this.#reportGap()
+      this.#sendNext()
     })
   }
 
-  function drop(lines: number): void {
-    dropped += lines
-    untold += lines
+  #drop(lines: number): void {
+    this.#dropped += lines
+    this.#unreported += lines
   }
 
-  function tellOfGap(): void {
-    telling = untold
-    untold = 0
-    tell(telling)
-    telling = 0
-  }
-
-  return {
-    write,
-    async flush(ctx) {
-      const flushed = new Promise<void>((resolve) => {
-        onFlushed = resolve
-        sendNext()
-      })
-      using stopped = ended(ctx)
-      await Promise.race([flushed, stopped])
-    },
-    get dropped() {
-      return dropped
-    },
+  #reportGap(): void {
+    this.#reporting = this.#unreported
+    this.#unreported = 0
+    this.#report(this.#reporting)
+    this.#reporting = 0
   }
 }
 
 /** Writes text to descriptor 1; `error` says that it could not. */
 type Send = (text: string, done: (error?: Error | null) => void) => void
 
-/** A write to a full pipe must not take a thread: when it exits Node waits for every thread. So it is Node's stream that writes. */
+/** A write to a full pipe must not take a thread, so Node's stream writes, which waits for the pipe in the event loop. */
 function openSend(waiting: readonly Chunk[]): Send {
   const { stdout } = process
   if (!(stdout instanceof Socket)) {
@@ -131,7 +123,7 @@ function openSend(waiting: readonly Chunk[]): Send {
   // Node makes the writes to a terminal wait, and has no other way to undo that.
   const { _handle: handle } = stdout as { _handle?: { setBlocking?(on: boolean): void } }
   if (stdout.isTTY) handle?.setBlocking?.(false)
-  // The reader has gone. Every write is told so as well.
+  // The reader has gone. The callback of every write gets this error as well.
   stdout.on('error', () => undefined)
   process.once('exit', () => {
     for (const { text } of waiting) stdout.write(text)
@@ -143,6 +135,6 @@ function writeNow(waiting: readonly Chunk[]): void {
   try {
     for (const { text } of waiting) writeFileSync(1, text)
   } catch {
-    // The disk is full, and nobody is left to tell.
+    // The disk is full, and nobody is left to read why.
   }
 }

@@ -19,24 +19,23 @@ import {
 } from '../../context/context.ts'
 import { errorOf } from '../../context/thrown.ts'
 import { until } from '../../context/until.ts'
-import { diagnostics, diagnosticsLevel } from './diagnostics.ts'
+import { diagnostics, diagnosticsLevel, type Diagnostics } from './diagnostics.ts'
+import { unreachable } from './endpoints.ts'
+import { ignored, telemetryPlan } from './environment.ts'
 import type { Log } from './log.ts'
-import { loadMetricReaders } from './readers.ts'
 import { observeEventLoop, observeMemory } from './metrics.ts'
-import { prometheusEndpoint } from './prometheus.ts'
+import { loadMetricReaders, prometheusEndpoint } from './readers.ts'
 import { tracer } from './span.ts'
-import { unexported, unreachable } from './check.ts'
-import { telemetryPlan } from './plan.ts'
 
 /** OpenTelemetry's SDK, started. One a process at a time: its API is global. */
 export interface Telemetry {
   /** Answers `GET /metrics` in Prometheus' text format. */
   readonly metrics: (request: IncomingMessage, response: ServerResponse) => void
-  /** Exports what is held, as long as ctx lasts, and stops. Never rejects: what could not be exported is logged. */
+  /** Exports what is held, as long as ctx lasts, and stops. Never rejects: it logs what could not be exported. */
   close(ctx: Context): Promise<void>
 }
 
-/** Before its context's deadline `close` gives up, so that whoever waits under that context still sees it return. */
+/** Before its context's deadline `close` gives up, so that a caller that waits under that context still sees it return. */
 const returnMs = 50
 
 /**
@@ -54,25 +53,21 @@ export async function startTelemetry(
   if (plan.disabled) return { metrics: nothingCollected, close: () => Promise.resolve() }
 
   // The SDK for traces takes a quarter of a second to load.
-  const [node, createReaders] = await until(
-    ctx,
-    Promise.all([
-      plan.traces ? import('@opentelemetry/sdk-node') : undefined,
-      loadMetricReaders(plan, process.env),
-    ]),
-  )
+  const loading = Promise.all([
+    plan.traces ? import('@opentelemetry/sdk-node') : undefined,
+    loadMetricReaders(plan, process.env),
+  ])
+  const [node, createReaders] = await until(ctx, loading)
   const resource = defaultResource()
     .merge(resourceFromAttributes({ 'service.name': serviceName }))
     .merge(detectResources({ detectors: [envDetector] }))
-  // Left out, the metric readers and the log processors would be made from the environment, the latter for OTLP.
+  // Left out, the SDK makes metric readers and log processors from the environment, the latter for OTLP.
   const tracing = node && new node.NodeSDK({ resource, metricReaders: [], logRecordProcessors: [] })
   // Exporters report long after the start is over, on behalf of the process.
   const reports = diagnostics(withoutCancel(ctx), log)
   // Only now: the constructor puts a logger on the console where OTEL_LOG_LEVEL is set.
-  diag.setLogger(reports.logger, {
-    logLevel: diagnosticsLevel(process.env['OTEL_LOG_LEVEL']),
-    suppressOverrideMessage: true,
-  })
+  const logLevel = diagnosticsLevel(process.env['OTEL_LOG_LEVEL'])
+  diag.setLogger(reports.logger, { logLevel, suppressOverrideMessage: true })
   tracing?.start()
   // The SDK keeps an ambient span across promises, and every promise of the process pays for it (before Node 24). Our spans hang
   // from ctx. Where libraries are instrumented that ask for the ambient one, this line goes.
@@ -82,47 +77,44 @@ export async function startTelemetry(
   metrics.setGlobalMeterProvider(meters)
   const stopObserving = observeEventLoop()
   observeMemory()
-  const lost = unexported(plan, process.env, tracer() !== undefined)
+  const lost = ignored(plan, process.env, tracer() !== undefined)
   if (lost !== undefined) log.warn(ctx, `telemetry: ${lost}`)
+
   // The start does not wait for it, so it has a context of its own, which ends when it has looked or telemetry closes.
   const checking: CancelContext & Lifetime = withCancel(
     withValue(withoutCancel(ctx), contextName, 'telemetry check'),
   )
   const checked = unreachable(checking, plan, process.env)
-    .then((found) => {
-      if (found !== undefined) reports.warnOfFailures(found.code, found.sentence)
-    })
+    .then((found) => found && reports.warnOfFailures(found.code, found.sentence))
     .finally(() => checking.cancel())
-
   return {
     metrics: prometheus.answer,
     async close(ctx) {
-      const before = reports.count
       checking.cancel()
       await checked
-      using flushing = withDeadline(ctx, (ctx.deadline ?? Infinity) - returnMs)
-      const failures = await until(flushing, failuresOf([tracing, meters])).catch((error: unknown) => [
-        messageOf(error),
-      ])
+      await shutDown(ctx, log, reports, [tracing, meters])
       stopObserving()
-      if (failures.length > 0 || reports.count > before) {
-        log.warn(flushing, 'telemetry: not all was exported; the last spans or metrics are lost', {
-          failures,
-        })
-      }
       for (const api of [trace, metrics, propagation, ambient, diag]) api.disable()
     },
   }
 }
 
-/** Waits for all: traces are not lost because metrics are. */
-async function failuresOf(parts: ({ shutdown(): Promise<void> } | undefined)[]): Promise<string[]> {
-  const results = await Promise.allSettled(parts.map(async (part) => part?.shutdown()))
-  return results.flatMap((result) => (result.status === 'rejected' ? [messageOf(result.reason)] : []))
-}
-
-function messageOf(error: unknown): string {
-  return errorOf(error).message
+/** Exports what is held and stops the SDK. Waits for all parts: traces are not lost because metrics are. */
+async function shutDown(
+  parent: Context,
+  log: Log,
+  reports: Diagnostics,
+  parts: readonly ({ shutdown(): Promise<void> } | undefined)[],
+): Promise<void> {
+  using ctx = withDeadline(parent, (parent.deadline ?? Infinity) - returnMs)
+  const before = reports.count
+  const ends = Promise.allSettled(parts.map(async (part) => part?.shutdown()))
+  const failures = await until(ctx, ends).then(
+    (all) => all.flatMap((end) => (end.status === 'rejected' ? [errorOf(end.reason).message] : [])),
+    (error: unknown) => [errorOf(error).message],
+  )
+  if (failures.length === 0 && reports.count === before) return
+  log.warn(ctx, 'telemetry: not all was exported; the last spans or metrics are lost', { failures })
 }
 
 function nothingCollected(_request: IncomingMessage, response: ServerResponse): void {

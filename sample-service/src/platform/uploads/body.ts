@@ -1,80 +1,56 @@
 import type { IncomingMessage } from 'node:http'
-import type { Writable } from 'node:stream'
-import { afterFunc, type Context } from '../../context/context.ts'
+import { withTimeout, type Context } from '../../context/context.ts'
+import { until } from '../../context/until.ts'
 import { contentTooLarge, Problem, requestTimeout } from '../problem.ts'
 
-/** What a body may take that is passed on while it arrives. */
+/** Limits of a body that is read while it arrives. */
 export interface BodyLimits {
-  /** Milliseconds that the client may send nothing while it could. */
+  /** Milliseconds that the client may send nothing while its bytes are awaited. */
   readonly stallMs: number
   readonly maxBytes: number
   /** The detail of the 413. */
   readonly tooLarge: string
 }
 
+/** What happens while bytes are awaited: some come, the body ends, or the connection is cut. */
+const changes = ['readable', 'end', 'close'] as const
+
 /**
- * Writes `body` to `into`, no faster than that takes it, and ends it when the body has ended. Only a body that is
- * there as a whole resolves. After a rejection the rest is left unread, and the connection open for an answer.
+ * Yields the bytes of `body`, no faster than the caller takes them, and returns once the whole body has come. When it
+ * throws, the rest of the body is left unread and the connection stays open for the answer.
  * @throws Problem 400 if the body is cut off, 408 if the client stalls, 413; the cause of ctx when it ends first
  */
-export function pourBody(
+export async function* bytesOf(
   ctx: Context,
   body: IncomingMessage,
-  into: Writable,
   limits: BodyLimits,
-): Promise<void> {
-  return new Promise((resolve, reject) => {
-    let bytes = 0
-    let stall: NodeJS.Timeout | undefined
-
-    function settle(error?: Error): void {
-      stop()
-      clearTimeout(stall)
-      body.off('data', onData).off('end', onEnd).off('close', onClose)
-      into.off('drain', flow)
-      // Not destroyed: that would take the connection with it, and the answer that the client is waiting for.
-      body.pause()
-      if (error === undefined) resolve()
-      else reject(error)
-    }
-    function flow(): void {
-      stall = setTimeout(
-        () => settle(requestTimeout(`no byte of the body for ${limits.stallMs} ms`)),
-        limits.stallMs,
-      )
-      body.resume()
-    }
-    function onData(chunk: Buffer): void {
-      bytes += chunk.length
-      if (bytes > limits.maxBytes) {
-        settle(contentTooLarge(limits.tooLarge))
-      } else if (into.write(chunk)) {
-        stall?.refresh()
+): AsyncGenerator<Buffer> {
+  const { stallMs, maxBytes, tooLarge } = limits
+  if (Number(body.headers['content-length'] ?? 0) > maxBytes) throw contentTooLarge(tooLarge)
+  const stalled = requestTimeout(`no byte of the body for ${stallMs} ms`)
+  // The error is in body.errored as well; without a listener its event would end the process.
+  body.on('error', () => undefined)
+  let wake = (): void => undefined
+  const onChange = (): void => wake()
+  for (const event of changes) body.on(event, onChange)
+  let bytes = 0
+  try {
+    for (;;) {
+      const chunk: unknown = body.read()
+      if (Buffer.isBuffer(chunk)) {
+        bytes += chunk.length
+        if (bytes > maxBytes) throw contentTooLarge(tooLarge)
+        yield chunk
+      } else if (body.readableEnded) {
+        return
+      } else if (body.destroyed) {
+        throw new Problem(400, 'Bad Request', 'the body was cut off', { cause: body.errored ?? undefined })
       } else {
-        // While we do not read, the client cannot stall.
-        clearTimeout(stall)
-        body.pause()
+        using arriving = withTimeout(ctx, stallMs, stalled)
+        await until(arriving, new Promise<void>((resolve) => (wake = resolve)))
       }
     }
-    function onEnd(): void {
-      into.end()
-      settle()
-    }
-    function onClose(): void {
-      const cause = body.errored ?? undefined
-      settle(new Problem(400, 'Bad Request', 'the body was cut off', { cause }))
-    }
-
-    const stop = afterFunc(ctx, settle)
-    if (Number(body.headers['content-length'] ?? 0) > limits.maxBytes)
-      settle(contentTooLarge(limits.tooLarge))
-    else if (body.destroyed && !body.readableEnded) onClose()
-    else {
-      body.on('data', onData).on('end', onEnd).on('close', onClose)
-      // The reason comes with 'close' too; without a listener the event would end the process.
-      body.on('error', () => undefined)
-      into.on('drain', flow)
-      flow()
-    }
-  })
+  } finally {
+    for (const event of changes) body.off(event, onChange)
+  }
 }

@@ -4,25 +4,25 @@ import { rangeNotSatisfiable } from '../problem.ts'
 import type { StreamedResponse } from '../http/route.ts'
 import type { ByteRange } from '../storage/storage.ts'
 
-/** Bytes that somebody sent, and that are handed out again. */
+/** A stored file that clients download. */
 export interface Content {
   readonly name: string
   readonly contentType: string
   readonly size: number
   /** Identifies the bytes: their hash. */
   readonly sha256: string
-  /** Called at most once, and only if bytes are asked for. */
+  /** Called at most once, and only if the answer needs bytes. */
   open(range?: ByteRange): Promise<Readable>
 }
 
-/** The ETag of bytes whose hash is this. */
+/** Returns the ETag of bytes with this hash. */
 export function etagOfBytes(sha256: string): string {
   return `"${sha256}"`
 }
 
 /**
- * Answers a GET for `content`: 200, 206 for one range, 304 where the client has it already (RFC 9110, 13 and 14).
- * A browser is told to save it, never to show or run it: it was sent by somebody else.
+ * Answers a GET for `content`: 200, 206 for one range, 304 if the client has it already (RFC 9110, 13 and 14). The
+ * headers make a browser save the file and never show or run it, because another client sent it.
  * @throws Problem 412, 416
  */
 export async function answerContent(
@@ -31,7 +31,7 @@ export async function answerContent(
 ): Promise<Response | StreamedResponse> {
   const etag = etagOfBytes(content.sha256)
   const always = { etag, 'cache-control': 'private, no-cache' }
-  // The boundary asks the same of every answer. Here no bytes have been opened yet.
+  // The boundary checks every answer; checking here as well avoids opening the bytes.
   const asked = precondition(request, etag)
   if (asked === 'failed') throw preconditionFailed(`the ETag of the content is ${etag}`)
   if (asked === 'not modified') return new Response(null, { status: 304, headers: always })
@@ -54,14 +54,14 @@ export async function answerContent(
   }
 }
 
-/** Only GET has ranges (RFC 9110, 14.2). If-Range compares strongly, and a date never matches: contents have none. */
+/** Only GET has ranges (RFC 9110, 14.2). If-Range compares strongly; a date never matches, as files have none here. */
 function usableRange({ method, headers }: Conditional, etag: string, size: number): ByteRange | undefined {
   const ifRange = headers['if-range']
   if (method !== 'GET' || (ifRange !== undefined && ifRange !== etag)) return undefined
   return rangeOf(headers.range, size)
 }
 
-/** One range, cut to the size. Undefined, so that all is sent, for several ranges and for what is no range. */
+/** Returns one range, cut to the size. Returns undefined, which sends all bytes, for several ranges or an unreadable header. */
 function rangeOf(header: string | undefined, size: number): ByteRange | undefined {
   const [, first, last] = /^bytes=\s*(\d*)-(\d*)\s*$/i.exec(header ?? '') ?? []
   if (first === undefined || last === undefined || first + last === '') return undefined
@@ -72,7 +72,7 @@ function rangeOf(header: string | undefined, size: number): ByteRange | undefine
   return { start, end }
 }
 
-/** RFC 6266: the name in ASCII for old clients, and in full (RFC 8187) for all others. */
+/** RFC 6266: the name in ASCII for old clients, and in full (RFC 8187) for the others. */
 function dispositionOf(name: string): string {
   const ascii = name.replace(/[^\x20-\x7e]|["\\%]/gu, '_')
   const extended = encodeURIComponent(name).replace(

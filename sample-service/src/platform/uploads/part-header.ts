@@ -4,24 +4,25 @@ import { badRequest } from '../problem.ts'
 /** What the header of one part of a multipart body says. */
 export interface PartHeader {
   readonly field: string
-  /** Cleaned, never empty; undefined if the part is a plain value and no file. */
+  /** Cleaned, never empty; undefined if the part holds a plain value, not a file. */
   readonly name: string | undefined
-  /** Whether it was sent without a name, as browsers do where no file was chosen. */
+  /** Whether the client sent no name: browsers do so if the user chose no file. */
   readonly nameless: boolean
   readonly contentType: string
 }
 
 const parameter = /\s*;\s*([^\s;="]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*))\s*/y
-/** Blanks are spaces and tabs: \s would let through what Node refuses to send in a header. */
+/** Blanks are spaces and tabs: \s also matches characters that Node refuses to send in a header. */
 const mediaType =
   /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+(?:[ \t]*;[ \t]*[\w!#$&^.+-]+=(?:[\w!#$&^.+:-]+|"[\w !#$&^.+:;,/-]*"))*$/
 const maxContentTypeLength = 255
-/** What file systems hold, so that a name can be saved as it was sent. */
+/** The limit of file systems: a client can save the file under this name. */
 const maxNameBytes = 255
 
 /**
- * Reads the header of a part. Header names are in lower case, values are bytes as latin1, as parts.ts hands them out.
- * @throws Problem 400 if there is no Content-Disposition that can be read (RFC 7578, 4.2), or two, or no name in UTF-8
+ * Reads the header of a part, as parts.ts hands it out.
+ * @throws Problem 400 if Content-Disposition is missing, is there twice or cannot be read (RFC 7578, 4.2), or if a name
+ * is not in UTF-8
  */
 export function parsePartHeader(header: Readonly<Record<string, readonly string[] | undefined>>): PartHeader {
   for (const values of Object.values(header)) {
@@ -32,7 +33,8 @@ export function parsePartHeader(header: Readonly<Record<string, readonly string[
   if (parameters === undefined || field === undefined) {
     throw badRequest('a part of the body has no readable Content-Disposition: form-data with a name')
   }
-  const name = extended(parameters.get('filename*')) ?? textOf(parameters.get('filename'))
+  const plain = parameters.get('filename')
+  const name = extended(parameters.get('filename*')) ?? (plain === undefined ? undefined : textOf(plain))
   if (name === undefined && parameters.has('filename*')) {
     throw badRequest('a part of the body has a filename* that is not in UTF-8 (RFC 8187)')
   }
@@ -46,8 +48,8 @@ export function parsePartHeader(header: Readonly<Record<string, readonly string[
 }
 
 /**
- * A name that is safe to store, show and save under: the last segment of a path, without control characters and
- * without those that reverse the direction of text, at most 255 bytes of UTF-8; `unnamed` if nothing is left.
+ * Makes a name safe to store, show and save under: the last segment of a path, without control characters and without
+ * those that reverse the direction of text, at most 255 bytes of UTF-8; `unnamed` if nothing is left.
  */
 export function cleanName(sent: string): string {
   const last = sent.slice(Math.max(sent.lastIndexOf('/'), sent.lastIndexOf('\\')) + 1)
@@ -56,7 +58,6 @@ export function cleanName(sent: string): string {
 }
 
 function cut(name: string): string {
-  if (Buffer.byteLength(name) <= maxNameBytes) return name
   let bytes = 0
   let kept = ''
   for (const character of name) {
@@ -72,7 +73,7 @@ function cleanContentType(sent: string): string {
   return sane ? sent : 'application/octet-stream'
 }
 
-/** The parameters of `form-data; …` by their name in lower case; undefined if it is anything else. */
+/** Returns the parameters of `form-data; …` by their name in lower case, or undefined if it cannot be read. */
 function parametersOf(disposition: string): Map<string, string> | undefined {
   const type = /^\s*form-data\s*(?=;|$)/i.exec(disposition)
   if (type === null) return undefined
@@ -81,33 +82,26 @@ function parametersOf(disposition: string): Map<string, string> | undefined {
   while (parameter.lastIndex < disposition.length) {
     const [, name, quoted, token] = parameter.exec(disposition) ?? []
     if (name === undefined) return undefined
-    const value = quoted?.replace(/\\(["\\])/g, '$1') ?? token ?? ''
-    // Of two nobody knows which is meant.
+    // If a parameter is there twice, nobody knows which one is meant.
     if (parameters.has(name.toLowerCase())) return undefined
-    parameters.set(name.toLowerCase(), value)
+    parameters.set(name.toLowerCase(), quoted?.replace(/\\(["\\])/g, '$1') ?? token ?? '')
   }
   return parameters
 }
 
-function textOf(value: string): string
-function textOf(value: string | undefined): string | undefined
-/** Raw UTF-8, as RFC 7578 asks for. A quote and line ends are what browsers escape in it (the HTML standard). */
-function textOf(value: string | undefined): string | undefined {
-  const escaped = { '%22': '"', '%0D': '\r', '%0A': '\n' }
-  const raw = value?.replace(
-    /%(?:22|0D|0A)/gi,
-    (found) => escaped[found.toUpperCase() as keyof typeof escaped],
-  )
-  if (raw === undefined) return undefined
+/** Decodes raw UTF-8 (RFC 7578). Browsers escape a quote and line ends in it (the HTML standard). */
+function textOf(value: string): string {
+  const escaped: Record<string, string> = { '%22': '"', '%0D': '\r', '%0A': '\n' }
+  const raw = value.replace(/%(?:22|0D|0A)/gi, (found) => escaped[found.toUpperCase()] ?? found)
   try {
     return decodeText(Buffer.from(raw, 'latin1'))
   } catch (error) {
-    if (error instanceof Undecodable) throw badRequest('a name in the header of a part is no UTF-8')
+    if (error instanceof Undecodable) throw badRequest('a name in the header of a part is not in UTF-8')
     throw error
   }
 }
 
-/** `UTF-8''na%C3%AFve.txt` (RFC 8187): not for forms, says RFC 7578, but sent. Undefined if it cannot be read. */
+/** Decodes `UTF-8''na%C3%AFve.txt` (RFC 8187), which clients send although RFC 7578 forbids it. */
 function extended(value: string | undefined): string | undefined {
   const [, encoded] = /^utf-8'[^']*'(.+)$/i.exec(value ?? '') ?? []
   try {

@@ -1,58 +1,57 @@
-/** What `splitParts` calls, in the order of the body. What one throws ends the splitting. */
+/** What `splitParts` calls, in the order of the body. An error that it throws ends the splitting. */
 export interface PartListener {
-  /** Names in lower case, values as latin1: bytes that nobody has decoded. */
+  /** Names are in lower case; values are bytes as latin1, not yet decoded. */
   header(header: Readonly<Record<string, readonly string[]>>): void
-  /** Some of the part's content. */
+  /** Gets the next bytes of the part. */
   content(bytes: Buffer): void
   end(): void
 }
 
-/** A body that is taken apart while it arrives. */
+/** Splits a body that is still arriving. */
 export interface Splitter {
-  /** @throws MalformedBody, or what the listener has thrown */
+  /** @throws MalformedBody, or what the listener throws */
   write(chunk: Buffer): void
   /** @throws MalformedBody if the closing delimiter has not come */
   end(): void
 }
 
-/** A body that is no multipart body (RFC 2046, 5.1.1). */
+/** The body is no multipart body (RFC 2046, 5.1.1). */
 export class MalformedBody extends Error {
   override readonly name = 'MalformedBody'
 }
 
 const maxHeaderBytes = 16 * 1024
-/** Blanks behind a delimiter, which gateways may have added. */
+/** Gateways may add blanks after a delimiter. */
 const maxPadding = 256
 const lineEnd = Buffer.from('\r\n')
 const headerEnd = Buffer.from('\r\n\r\n')
 const [tab, lf, cr, blank, dash] = [0x09, 0x0a, 0x0d, 0x20, 0x2d]
 
 /**
- * Splits a multipart body into its parts (RFC 2046, 5.1.1), and lets none go in silence. A delimiter is a whole line: the
- * boundary, `--` if it is the last, and blanks. A line that only begins so belongs to the content, as Go's mime/multipart has it.
- * Text before the first delimiter and behind the last is passed over, unless it holds the boundary: a part may be in it.
+ * Splits a multipart body into its parts (RFC 2046, 5.1.1). A delimiter is a whole line: the boundary, `--` after it if
+ * it is the closing one, and blanks. As in Go's mime/multipart, a line that only begins with the boundary is content.
+ *
+ * Text before the first delimiter and after the last is dropped. If that text holds the boundary, a part may be in it,
+ * so the body is refused.
  */
 export function splitParts(boundary: string, listener: PartListener): Splitter {
   const delimiter = Buffer.from(`\r\n--${boundary}`, 'latin1')
   const mark = delimiter.subarray(lineEnd.length)
-  /** The end of what has been passed over: the boundary may begin in it. */
-  let passed: Buffer = Buffer.alloc(0)
   let state: 'preamble' | 'header' | 'content' | 'epilogue' = 'preamble'
-  // The delimiter begins with a line end, which stands before the body where its first line is one.
+  /** Bytes that need more bytes after them. It begins with a line end, since the first line may be a delimiter. */
   let kept: Buffer = lineEnd
+  /** The last bytes of dropped text: the boundary may begin in them. */
+  let dropped: Buffer = Buffer.alloc(0)
+  /** Bytes before the content of a part that belong to its header. */
   let skip = 0
 
   function write(chunk: Buffer): void {
-    let rest = kept.length === 0 ? chunk : Buffer.concat([kept, chunk])
-    for (;;) {
-      const left = state === 'header' ? afterHeader(rest) : afterDelimiter(rest, false)
-      if (left === undefined) return
-      rest = left
-    }
+    let rest: Buffer | undefined = kept.length === 0 ? chunk : Buffer.concat([kept, chunk])
+    while (rest !== undefined) rest = state === 'header' ? readHeader(rest) : readToDelimiter(rest, false)
   }
 
-  /** Takes what is before the next delimiter, and the delimiter. Returns what is behind it; undefined where more is needed. */
-  function afterDelimiter(bytes: Buffer, last: boolean): Buffer | undefined {
+  /** Takes what comes before the next delimiter, and the delimiter. Returns the rest, or undefined if it needs more bytes. */
+  function readToDelimiter(bytes: Buffer, last: boolean): Buffer | undefined {
     const at = bytes.indexOf(delimiter)
     const line = at === -1 ? undefined : lineOf(bytes.subarray(at + delimiter.length), last)
     if (line === undefined) {
@@ -61,32 +60,31 @@ export function splitParts(boundary: string, listener: PartListener): Splitter {
       kept = bytes.subarray(from)
       return undefined
     }
-    const behind = at + delimiter.length + line.length
+    const after = at + delimiter.length + line.length
     if (line.kind === 'content') {
-      take(bytes.subarray(0, behind))
-      return bytes.subarray(behind)
+      take(bytes.subarray(0, after))
+      return bytes.subarray(after)
     }
     take(bytes.subarray(0, at))
     if (state === 'epilogue') throw new MalformedBody('another delimiter follows its closing one')
     if (state === 'content') listener.end()
-    passed = Buffer.alloc(0)
+    dropped = Buffer.alloc(0)
     state = line.kind === 'closing' ? 'epilogue' : 'header'
-    return bytes.subarray(behind)
+    return bytes.subarray(after)
   }
 
   function take(bytes: Buffer): void {
     if (state !== 'content') {
-      const seen = Buffer.concat([passed, bytes])
+      const seen = Buffer.concat([dropped, bytes])
       if (seen.includes(mark)) throw new MalformedBody('a delimiter is not a line of its own')
-      passed = seen.subarray(Math.max(0, seen.length - mark.length))
-      return
+      dropped = seen.subarray(Math.max(0, seen.length - mark.length))
+    } else if (bytes.length > 0) {
+      if (bytes.length > skip) listener.content(bytes.subarray(skip))
+      skip = 0
     }
-    if (bytes.length === 0) return
-    if (bytes.length > skip) listener.content(bytes.subarray(skip))
-    skip = 0
   }
 
-  function afterHeader(bytes: Buffer): Buffer | undefined {
+  function readHeader(bytes: Buffer): Buffer | undefined {
     if (bytes[0] === cr && bytes[1] === lf) throw new MalformedBody('a part has no header')
     const end = bytes.indexOf(headerEnd)
     if ((end === -1 ? bytes.length : end) > maxHeaderBytes) {
@@ -96,7 +94,7 @@ export function splitParts(boundary: string, listener: PartListener): Splitter {
     if (end === -1) return undefined
     listener.header(headerOf(bytes.toString('latin1', 0, end), `--${boundary}`))
     state = 'content'
-    // The empty line before the content is the beginning of the next delimiter where there is no content.
+    // If the part is empty, the line end of the empty line is also the beginning of the next delimiter.
     skip = lineEnd.length
     return bytes.subarray(end + lineEnd.length)
   }
@@ -104,13 +102,13 @@ export function splitParts(boundary: string, listener: PartListener): Splitter {
   return {
     write,
     end() {
-      if (state !== 'header') afterDelimiter(kept, true)
+      if (state !== 'header') readToDelimiter(kept, true)
       if (state !== 'epilogue') throw new MalformedBody('it has no end')
     },
   }
 }
 
-/** Where the last bytes begin that may be a delimiter whose rest has yet to come; behind all of them where none may. */
+/** Returns the index of the last bytes that may be the beginning of a delimiter, or the length if there are none. */
 function beginningOf(delimiter: Buffer, bytes: Buffer): number {
   let at = bytes.indexOf(cr, Math.max(0, bytes.length - delimiter.length + 1))
   while (at !== -1 && !bytes.subarray(at).equals(delimiter.subarray(0, bytes.length - at))) {
@@ -119,29 +117,32 @@ function beginningOf(delimiter: Buffer, bytes: Buffer): number {
   return at === -1 ? bytes.length : at
 }
 
-/** What a line is that begins with `--` and the boundary, by its rest; undefined where too little of it is there. */
-function lineOf(
-  rest: Buffer,
-  last: boolean,
-): { kind: 'delimiter' | 'closing' | 'content'; length: number } | undefined {
+interface Line {
+  readonly kind: 'delimiter' | 'closing' | 'content'
+  readonly length: number
+}
+
+/**
+ * Tells what a line is that begins with `--` and the boundary, from the bytes after them. Returns undefined if too few
+ * have come.
+ */
+function lineOf(rest: Buffer, last: boolean): Line | undefined {
   const closing = rest[0] === dash && rest[1] === dash
   let at = closing ? 2 : 0
   while (rest[at] === blank || rest[at] === tab) at++
-  if (at > maxPadding) throw new MalformedBody(`a delimiter has more than ${maxPadding} blanks behind it`)
+  if (at > maxPadding) throw new MalformedBody(`more than ${maxPadding} blanks follow a delimiter`)
   const cutOff = at === rest.length || (at === rest.length - 1 && (rest[at] === cr || rest[0] === dash))
   if (cutOff && !last) return undefined
-  if (closing && (at === rest.length || (rest[at] === cr && rest[at + 1] === lf))) {
-    // Its line end may be the beginning of another delimiter.
-    return { kind: 'closing', length: at }
-  }
-  if (rest[at] === cr && rest[at + 1] === lf) return { kind: 'delimiter', length: at + lineEnd.length }
-  return { kind: 'content', length: 0 }
+  const lineEnds = rest[at] === cr && rest[at + 1] === lf
+  // The line end is not part of the closing delimiter: another delimiter may begin with it.
+  if (closing && (lineEnds || at === rest.length)) return { kind: 'closing', length: at }
+  return lineEnds ? { kind: 'delimiter', length: at + lineEnd.length } : { kind: 'content', length: 0 }
 }
 
-/** @throws MalformedBody for what is no header field (RFC 5322, 2.2), and for a delimiter before the header's end */
+/** @throws MalformedBody for a line that is no header field (RFC 5322, 2.2), and for a delimiter inside the header */
 function headerOf(text: string, delimiter: string): Record<string, string[]> {
   const header: Record<string, string[]> = {}
-  // A field may go on in the next line, which begins with a blank then.
+  // A line that begins with a blank continues the field before it.
   for (const line of text.replace(/\r\n(?=[ \t])/g, '').split('\r\n')) {
     const [, name, value] = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n]*)$/.exec(line) ?? []
     if (name === undefined || value === undefined || line.startsWith(delimiter)) {

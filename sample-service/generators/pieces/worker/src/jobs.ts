@@ -6,12 +6,12 @@ import type { Worker } from './platform/lifecycle/workers.ts'
 /** How many jobs one process runs at the same time. */
 const concurrency = 4
 
-/** The jobs and schedules, on one page. */
+/** All jobs and schedules. */
 export function jobs(_platform: Platform): Job[] {
   return []
 }
 
-/** What runs them, beside the requests. */
+/** Runs them in the background. */
 export function jobsWorker(platform: Platform): Worker {
   return jobWorker(platform, jobs(platform), { concurrency })
 }

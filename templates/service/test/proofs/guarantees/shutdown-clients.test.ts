@@ -1,7 +1,7 @@
 /**
  * Promise: A client that does not read, a late connection and a fault during a stop do not hold up the stop.
  * Go: `srv.Shutdown(ctx)` waits for a connection that is not idle, and `srv.Close()` ends it
- * Held by: src/platform/http/server.ts, src/platform/http/late-connections.ts, src/platform/lifecycle/process.ts
+ * Held by: src/platform/http/server.ts, src/platform/http/connections.ts, src/platform/lifecycle/process.ts
  */
 import { once } from 'node:events'
 import { connect } from 'node:net'

@@ -2,12 +2,12 @@ import { z } from 'zod'
 import { integerParameter, text } from '../platform/http/values.ts'
 import type { WidgetRow } from './widgets.schema.ts'
 
-/** What clients say of a widget, all of it in each change. */
+/** The fields that clients send; a change sends all of them. */
 export const WidgetFields = z.strictObject({
   title: text(),
 })
 
-/** A widget as clients see it. */
+/** A widget in answers. */
 export const Widget = z.object({
   id: z.uuid(),
   title: z.string(),
@@ -16,17 +16,17 @@ export const Widget = z.object({
   updatedAt: z.iso.datetime(),
 })
 
-/** What a list can be narrowed down to: widgets that are equal in each field given. */
+/** The filter of a list: it returns the widgets that are equal in each given field. */
 export const WidgetFilter = z.strictObject({
   title: text().optional(),
 })
 
-/** What a list is asked by: the filter, and which page. */
+/** The query of a list: the filter, and the page. */
 export const WidgetQuery = WidgetFilter.extend({
   limit: integerParameter(1, 100)
     .default(20)
     .meta({ override: { default: 20 } }),
-  cursor: z.uuid('expected the nextCursor of an answer, as it was sent').optional(),
+  cursor: z.uuid('expected the nextCursor of an answer').optional(),
 })
 
 /** One page of the list. */
@@ -38,7 +38,7 @@ export type WidgetFilter = z.output<typeof WidgetFilter>
 export type WidgetQuery = z.output<typeof WidgetQuery>
 export type WidgetPage = z.output<typeof WidgetPage>
 
-/** A row, without what clients need not know. */
+/** Makes the answer for a row. */
 export function toWidget(row: WidgetRow): Widget {
   return {
     id: row.id,

@@ -6,7 +6,7 @@ import { toWidget, type WidgetFields, type WidgetPage, type WidgetQuery } from '
 import { deleteWidget, findWidget, insertWidget, listWidgets, updateWidget } from './widgets.repository.ts'
 import type { WidgetRow } from './widgets.schema.ts'
 
-/** What the routes of widgets do. */
+/** The handlers of widgets. */
 export function widgetHandlers({ db }: Platform) {
   return {
     async create(ctx: Context, fields: WidgetFields): Promise<Response> {
@@ -15,7 +15,7 @@ export function widgetHandlers({ db }: Platform) {
     },
 
     async list(ctx: Context, { limit, cursor, ...filter }: WidgetQuery): Promise<Response> {
-      // One more than asked for tells whether there is a next page.
+      // One more row than the limit tells whether there is a next page.
       const rows = await listWidgets(ctx, db, { filter, limit: limit + 1, after: cursor })
       const shown = rows.slice(0, limit)
       return Response.json({

@@ -4,11 +4,11 @@ import type { Context } from '../context/context.ts'
 import type { Database } from '../platform/database/database.ts'
 import { preconditionFailed, type Versions } from '../platform/http/etag.ts'
 import { notFound } from '../platform/problem.ts'
-import { brokenReference, equalTo } from '../platform/database/rows.ts'
+import { constraintProblem, equalTo } from '../platform/database/rows.ts'
 import type { WidgetFields, WidgetFilter } from './widgets.api.ts'
 import { widgets, type WidgetRow } from './widgets.schema.ts'
 
-/** At most `limit` widgets that are as `filter` says, newest first, from behind the id `after` on. */
+/** Lists at most `limit` widgets that match `filter`, newest first, beginning after the id `after`. */
 export function listWidgets(
   ctx: Context,
   db: Database,
@@ -33,7 +33,7 @@ export async function findWidget(ctx: Context, db: Database, id: string): Promis
   return widget
 }
 
-/** @throws Problem 400 that names a field which refers to what is not there */
+/** @throws Problem 400 that names a field which refers to a missing row, 409 for a value that another widget has */
 export async function insertWidget(ctx: Context, db: Database, fields: WidgetFields): Promise<WidgetRow> {
   const [widget] = await db
     .run(ctx, (q) =>
@@ -42,14 +42,14 @@ export async function insertWidget(ctx: Context, db: Database, fields: WidgetFie
         .values({ id: uuidv7(), ...fields })
         .returning(),
     )
-    .catch(brokenReference(widgets))
+    .catch(constraintProblem(widgets))
   if (widget === undefined) throw new Error('an insert of one row returned none')
   return widget
 }
 
 /**
- * Puts `fields` in the place of those that are there, if the widget has one of `versions`.
- * @throws Problem 400 that names a field which refers to what is not there, 404, 412
+ * Replaces the fields of the widget by `fields`, if it has one of `versions`.
+ * @throws Problem 400 that names a field which refers to a missing row, 404, 409 for a value that another widget has, 412
  */
 export async function updateWidget(
   ctx: Context,
@@ -61,13 +61,13 @@ export async function updateWidget(
   const changes = { ...fields, version: sql`${widgets.version} + 1`, updatedAt: sql`now()` }
   const [widget] = await db
     .run(ctx, (q) => q.update(widgets).set(changes).where(hasVersion(id, versions)).returning())
-    .catch(brokenReference(widgets))
+    .catch(constraintProblem(widgets))
   return widget ?? refuse(ctx, db, id)
 }
 
 /**
  * Deletes the widget, if it has one of `versions`.
- * @throws Problem 404, 409 where something else refers to it, 412
+ * @throws Problem 404, 409 if another row refers to it, 412
  */
 export async function deleteWidget(
   ctx: Context,
@@ -77,7 +77,7 @@ export async function deleteWidget(
 ): Promise<WidgetRow> {
   const [widget] = await db
     .run(ctx, (q) => q.delete(widgets).where(hasVersion(id, versions)).returning())
-    .catch(brokenReference(widgets))
+    .catch(constraintProblem(widgets))
   return widget ?? refuse(ctx, db, id)
 }
 
@@ -89,7 +89,7 @@ function hasVersion(id: string, { only, except }: Versions) {
   )
 }
 
-/** Why a change found no row: it is not there, or it is another version by now. */
+/** Says why a change found no row: there is none, or it has another version by now. */
 async function refuse(ctx: Context, db: Database, id: string): Promise<never> {
   const { version } = await findWidget(ctx, db, id)
   throw preconditionFailed(

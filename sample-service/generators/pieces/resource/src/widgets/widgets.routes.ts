@@ -18,7 +18,7 @@ export function widgetRoutes(platform: Platform): Route[] {
       summary: 'Create a widget',
       tags,
       body: WidgetFields,
-      responses: { 201: { description: 'Created; `Location` says where', body: Widget } },
+      responses: { 201: { description: 'Created; `Location` has its path', body: Widget } },
       handle: (ctx, { body }) => widgets.create(ctx, body),
     }),
     route({
@@ -38,8 +38,8 @@ export function widgetRoutes(platform: Platform): Route[] {
       params,
       headers: { 'If-None-Match': 'The `ETag` of what the client has' },
       responses: {
-        200: { description: 'Found; its `ETag` is what a change sends as `If-Match`', body: Widget },
-        304: { description: 'The client has it already, by its `If-None-Match`' },
+        200: { description: 'Found; a change sends its `ETag` as `If-Match`', body: Widget },
+        304: { description: 'The client has it already: `If-None-Match` names it' },
         404: { description: 'No such widget' },
       },
       handle: (ctx, { params }) => widgets.get(ctx, params.id),
@@ -47,7 +47,7 @@ export function widgetRoutes(platform: Platform): Route[] {
     route({
       method: 'PUT',
       path: '/widgets/:id',
-      summary: 'Change one widget: what is sent takes the place of what is there',
+      summary: 'Replace all fields of one widget',
       tags,
       params,
       headers: { 'If-Match': `${ifMatch}: required` },
@@ -55,7 +55,7 @@ export function widgetRoutes(platform: Platform): Route[] {
       responses: {
         200: { description: 'Changed', body: Widget },
         404: { description: 'No such widget' },
-        412: { description: 'It has been changed since: no `If-Match` is its `ETag` any more' },
+        412: { description: 'It has changed: `If-Match` does not name its `ETag`' },
         428: { description: 'There is no `If-Match`' },
       },
       handle: (ctx, { params, body }, request) => widgets.update(ctx, params.id, body, request),
@@ -70,8 +70,8 @@ export function widgetRoutes(platform: Platform): Route[] {
       responses: {
         204: { description: 'Deleted' },
         404: { description: 'No such widget' },
-        409: { description: 'Something else refers to it' },
-        412: { description: 'It has been changed since the `If-Match` that was sent' },
+        409: { description: 'Another row refers to it' },
+        412: { description: 'It has changed: `If-Match` does not name its `ETag`' },
       },
       handle: (ctx, { params }, request) => widgets.delete(ctx, params.id, request),
     }),

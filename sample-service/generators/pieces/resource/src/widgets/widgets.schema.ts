@@ -2,12 +2,12 @@ import { integer, pgTable, text, timestamp, uuid } from 'drizzle-orm/pg-core'
 
 /** One row for each widget. */
 export const widgets = pgTable('widgets', {
-  /** UUIDv7: the order of the ids is the order in which they were made. */
+  /** UUIDv7: ids are in the order of creation. */
   id: uuid('id').primaryKey(),
   title: text('title').notNull(),
-  /** 1, and one more with every change. */
+  /** Begins with 1; each change adds 1. */
   version: integer('version').notNull().default(1),
-  /** By the database's clock, in the milliseconds that JavaScript can hold. */
+  /** The database's clock, cut to milliseconds, as JavaScript holds no more. */
   createdAt: timestamp('created_at', { withTimezone: true, precision: 3 }).notNull().defaultNow(),
   updatedAt: timestamp('updated_at', { withTimezone: true, precision: 3 }).notNull().defaultNow(),
 })

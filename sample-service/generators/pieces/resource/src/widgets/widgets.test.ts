@@ -1,7 +1,7 @@
 import { v7 as uuidv7 } from 'uuid'
 import { beforeEach, describe, expect, test, type TestContext } from 'vitest'
 import { eventually, running } from '../../test/support/client.ts'
-import { parentsOf } from '../../test/support/parents.ts'
+import { parentsOf, uniqueOf } from '../../test/support/parents.ts'
 import { sharedService } from '../../test/support/service.ts'
 import { Widget, WidgetFields, WidgetPage } from './widgets.api.ts'
 import { widgets } from './widgets.schema.ts'
@@ -12,6 +12,8 @@ const [one, other] = [{ title: 'one' }, { title: 'other' }]
 const service = sharedService()
 /** What every widget must refer to. */
 let parents: Record<string, unknown> = {}
+/** The fields that `one` and `other` leave out: references, and values that no other widget has. */
+const others = () => ({ ...parents, ...uniqueOf(widgets) })
 
 beforeEach(async () => {
   await service().sql('delete from widgets')
@@ -25,7 +27,7 @@ function send(method: string, path: string, body?: object, headers?: Record<stri
 }
 
 async function create(fields: object = one): Promise<Widget> {
-  const response = await send('POST', '/widgets', { ...fields, ...parents })
+  const response = await send('POST', '/widgets', { ...others(), ...fields })
   expect(response.status).toBe(201)
   return Widget.parse(await response.json())
 }
@@ -37,11 +39,12 @@ async function list(query: string): Promise<WidgetPage> {
 }
 
 test('what was created is read as it was sent, and not sent again to who has it', async () => {
-  const created = await send('POST', '/widgets', { ...one, ...parents })
+  const sent = { ...one, ...others() }
+  const created = await send('POST', '/widgets', sent)
 
   expect(created.status).toBe(201)
   const widget = Widget.parse(await created.json())
-  expect(widget).toMatchObject({ ...one, ...parents, version: 1 })
+  expect(widget).toMatchObject({ ...sent, version: 1 })
   const path = `/widgets/${widget.id}`
   expect(created.headers.get('location')).toBe(path)
   const found = await send('GET', path)
@@ -56,13 +59,14 @@ test('what was created is read as it was sent, and not sent again to who has it'
 test('what is not a widget is refused by the name of its field, and nothing is stored', async () => {
   const [name = ''] = Object.keys(WidgetFields.shape)
   const refused: [object, string][] = [
-    [{ ...one, ...parents, unknown: 1 }, 'body'],
-    [{ ...one, ...parents, [name]: [] }, `body.${name}`],
+    [{ ...one, ...others(), unknown: 1 }, 'body'],
+    // No type takes NUL.
+    [{ ...one, ...others(), [name]: '\0' }, `body.${name}`],
     [[], 'body'],
   ]
   // What refers to what is not there.
   for (const key of Object.keys(parents))
-    refused.push([{ ...one, ...parents, [key]: uuidv7() }, `body.${key}`])
+    refused.push([{ ...one, ...others(), [key]: uuidv7() }, `body.${key}`])
   for (const [body, field] of refused) {
     const response = await send('POST', '/widgets', body)
     expect(response.status).toBe(400)
@@ -90,8 +94,9 @@ test('the list is newest first, and its pages hold each widget once', async () =
 })
 
 test('the list can be narrowed down by each field', async () => {
-  const [wanted] = [await create(one), await create(other)]
-  for (const [name, value] of Object.entries<unknown>(one)) {
+  const sent = { ...one, ...uniqueOf(widgets) }
+  const [wanted] = [await create(sent), await create(other)]
+  for (const [name, value] of Object.entries<unknown>(sent)) {
     if (typeof value === 'object') continue
     const text = typeof value === 'string' ? value : JSON.stringify(value)
     const page = await list(new URLSearchParams({ [name]: text }).toString())
@@ -99,10 +104,23 @@ test('the list can be narrowed down by each field', async () => {
   }
 })
 
+test.for(Object.keys(uniqueOf(widgets)))('no two widgets have the same %s', async (name) => {
+  const taken = await create()
+  const { id } = await create()
+  const sent = { ...one, ...others(), [name]: taken[name as keyof Widget] }
+  for (const response of [
+    await send('POST', '/widgets', sent),
+    await send('PUT', `/widgets/${id}`, sent, { 'if-match': '*' }),
+  ]) {
+    expect(response.status).toBe(409)
+    expect(await response.json()).toMatchObject({ errors: [{ field: `body.${name}` }] })
+  }
+})
+
 test('a change takes the place of what its client has read, or none at all', async () => {
   const { id } = await create()
   const path = `/widgets/${id}`
-  const fields = { ...other, ...parents }
+  const fields = { ...other, ...others() }
 
   expect((await send('PUT', path, fields)).status).toBe(428)
   for (const etag of ['"2"', 'W/"1"', '"x"', '"1'])
@@ -123,7 +141,7 @@ test('a change takes the place of what its client has read, or none at all', asy
 test('of two changes to the same version one is refused', async () => {
   const { id } = await create()
   const change = async () =>
-    (await send('PUT', `/widgets/${id}`, { ...other, ...parents }, { 'if-match': '"1"' })).status
+    (await send('PUT', `/widgets/${id}`, { ...other, ...others() }, { 'if-match': '"1"' })).status
   expect((await Promise.all([change(), change()])).sort()).toEqual([200, 412])
 })
 
@@ -154,7 +172,7 @@ describe.for([
   /** The endpoint, in want of a table that somebody else has locked. */
   async function stuck(t: TestContext) {
     const path = `/widgets${rest.replace(':id', (await create()).id)}`
-    const body = method === 'POST' || method === 'PUT' ? { ...one, ...parents } : undefined
+    const body = method === 'POST' || method === 'PUT' ? { ...one, ...others() } : undefined
     const locker = await service().connect()
     await locker.query('begin; lock table widgets in access exclusive mode')
     t.onTestFinished(async () => {

@@ -4,20 +4,20 @@ import type { Database } from '../platform/database/database.ts'
 import { notFound } from '../platform/problem.ts'
 import { widgets, type NewWidget, type WidgetRow } from './widgets.schema.ts'
 
-/** A place in the list of widgets: the last one that was seen. */
+/** A position in the list of widgets: the last widget of a page. */
 export interface WidgetPosition {
   readonly createdAt: Date
   readonly id: string
 }
 
-/** At most `limit` widgets, newest first, from behind `after` on. */
+/** Lists at most `limit` widgets, newest first, beginning after `after`. */
 export function listWidgets(
   ctx: Context,
   db: Database,
   options: { limit: number; after: WidgetPosition | undefined },
 ): Promise<WidgetRow[]> {
   const { limit, after } = options
-  // A comparison of rows is one range of the index; the same said with `or` is not.
+  // Postgres reads a comparison of rows as one range of the index, but not the same condition with `or`.
   const behind =
     after &&
     sql`(${widgets.createdAt}, ${widgets.id}) < (${after.createdAt.toISOString()}::timestamptz, ${after.id}::uuid)`
@@ -40,8 +40,8 @@ export async function findWidget(ctx: Context, db: Database, id: string): Promis
 }
 
 /**
- * All rows or none, in the order given.
- * @throws CommitOutcomeUnknown if only the database knows which
+ * Inserts all rows or none, and returns them in the order given.
+ * @throws CommitOutcomeUnknown if the connection was lost before Postgres confirmed the COMMIT
  */
 export async function insertWidgets(
   ctx: Context,
@@ -65,7 +65,7 @@ export async function deleteWidget(ctx: Context, db: Database, id: string): Prom
   return widget
 }
 
-/** Those of `ids` that have a row. */
+/** Returns those of `ids` that have a row. */
 export async function existingWidgets(ctx: Context, db: Database, ids: readonly string[]) {
   const rows = await db.run(ctx, (q) =>
     q

@@ -187,7 +187,7 @@ test('a worker whose connections lead to a server that turned read-only dials an
   const service = await startService(t, { probe: true })
   const readOnly = (how: string) =>
     service.sql(`do $$ begin execute format('alter database %I ${how}', current_database()); end $$`)
-  const anew = () => service.log.filter(({ msg }) => msg === 'jobs: starting anew')
+  const anew = () => service.log.filter(({ msg }) => msg === 'jobs: starting again')
   await readOnly('set default_transaction_read_only = on')
   await service.sql(`select pg_terminate_backend(pid) from pg_stat_activity
     where datname = current_database() and pid <> pg_backend_pid()`)

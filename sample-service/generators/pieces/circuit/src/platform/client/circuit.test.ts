@@ -17,7 +17,7 @@ test('five failures in a row open it: nothing is sent, and our own client gets a
 
   expect(failure).toMatchObject({
     how: 'open',
-    message: 'payments: GET /accounts/7: not sent, since payments has failed 5 times in a row',
+    message: 'payments: GET /accounts/7: not sent, because payments has failed 5 times in a row',
     cause: { message: 'payments: GET /: answered 503' },
   })
   const problem = problemOf(ctx, failure)

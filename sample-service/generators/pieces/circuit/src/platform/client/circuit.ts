@@ -10,86 +10,89 @@ import { CallFailed } from './call-failed.ts'
 import type { Breaker } from './client.ts'
 import type { Log } from '../telemetry/log.ts'
 
-/** So many attempts that fail, one after the other, open the circuit. */
+/** How many failures in a row open the circuit. */
 const failuresToOpen = 5
 
-/** Milliseconds until one attempt may find out whether the peer is back. */
+/** How long the circuit stays open before one attempt tests the peer. */
 const openMs = 10_000
 
-/** What an attempt gave. `failed` is what it says of the peer. */
-type Outcome<T> = { readonly failed: boolean } & ({ readonly value: T } | { readonly error: unknown })
+/** How an attempt ended. `failed`: the peer failed it. */
+type Attempt<T> = { readonly failed: boolean } & ({ readonly value: T } | { readonly error: unknown })
 
 /**
- * A circuit breaker for one peer. After five attempts in a row that the peer failed, calls are refused at once, which our
- * own client gets as a 503 with `Retry-After`. Ten seconds later one attempt is let through, and closes the circuit if the
- * peer did not fail it. How often that happens is in the log: `circuit opened`, `circuit closed`.
+ * A circuit breaker for one peer. After the peer has failed five attempts in a row, it refuses calls at once, and our own client
+ * gets a 503 with `Retry-After`. Ten seconds later it lets one attempt through, and closes the circuit if the peer does not fail
+ * it. The log has each change: `circuit opened`, `circuit closed`.
  *
- * A peer fails by not answering, too late, or with a 5xx, 408 or 429. Any other answer shows that it works, also one that the
- * call failed with. A caller that leaves, or whose own deadline passes, shows nothing.
+ * A peer fails an attempt if it does not answer in time, or answers with a 5xx, 408 or 429. Any other answer shows that it works,
+ * even if the call fails. A caller that leaves, or whose own deadline passes, shows nothing.
  */
 export function circuit(log: Log, peer: string): Breaker {
   const policy = circuitBreaker(handleWhenResult(isFailure), {
     breaker: new ConsecutiveBreaker(failuresToOpen),
     halfOpenAfter: openMs,
   })
-  let told = policy.state
+  let logged = policy.state
   let openedAt = 0
   let lastFailure: unknown
   policy.onBreak(() => (openedAt = Date.now()))
 
-  async function outcomeOf<T>(
+  async function attempted<T>(
     ctx: Context,
     probes: boolean,
     attempt: (ctx: Context) => Promise<T>,
-  ): Promise<Outcome<T>> {
+  ): Promise<Attempt<T>> {
     try {
       return { failed: false, value: await attempt(ctx) }
     } catch (error) {
       const shown = whatItShows(ctx, error)
-      // Thrown, it would count for neither, but would close a circuit that waits for it.
+      // An error that is thrown counts as neither, but in a half-open circuit it would close the circuit.
       if (shown === 'nothing' && !probes) throw error
       if (shown === 'failed') lastFailure = error
       return { failed: shown !== 'works', error }
     }
   }
 
-  /** Whoever sees a change first tells of it, under its own ctx. */
-  function tell(ctx: Context): void {
+  /** Logs a change of state once, under the ctx of the first call that sees it. */
+  function logChange(ctx: Context): void {
     const { state } = policy
-    if (state === told || state === CircuitState.HalfOpen) return
-    told = state
+    if (state === logged || state === CircuitState.HalfOpen) return
+    logged = state
     if (state === CircuitState.Open) log.warn(ctx, 'circuit opened', { peer, openMs, error: lastFailure })
     else log.info(ctx, 'circuit closed', { peer })
   }
 
   return {
-    async run(ctx, call, attempt) {
+    async execute(ctx, call, attempt) {
       const { state } = policy
       try {
         if (state === CircuitState.HalfOpen) throw new BrokenCircuitError()
-        const outcome = await policy.execute(() => outcomeOf(ctx, state === CircuitState.Open, attempt))
-        if ('error' in outcome) throw outcome.error
-        return outcome.value
+        const made = await policy.execute(() => attempted(ctx, state === CircuitState.Open, attempt))
+        if ('error' in made) throw made.error
+        return made.value
       } catch (error) {
         if (!(error instanceof BrokenCircuitError)) throw error
         const retryAfterMs = Math.max(openedAt + openMs - Date.now(), 1_000)
-        throw new CallFailed(`${call}: not sent, since ${peer} has failed ${failuresToOpen} times in a row`, {
-          how: 'open',
-          retryAfterMs,
-          cause: lastFailure,
-        })
+        throw new CallFailed(
+          `${call}: not sent, because ${peer} has failed ${failuresToOpen} times in a row`,
+          {
+            how: 'open',
+            retryAfterMs,
+            cause: lastFailure,
+          },
+        )
       } finally {
-        tell(ctx)
+        logChange(ctx)
       }
     },
   }
 }
 
-function isFailure(outcome: unknown): boolean {
-  return (outcome as Outcome<unknown>).failed
+function isFailure(made: unknown): boolean {
+  return (made as Attempt<unknown>).failed
 }
 
-/** What a failed attempt says of the peer. The client's own timeout ends ctx too, but its cause is a CallFailed. */
+/** What a failed attempt shows about the peer. The client's own timeout ends ctx too, but its cause is a CallFailed. */
 function whatItShows(ctx: Context, error: unknown): 'failed' | 'works' | 'nothing' {
   if (ctx.err === Canceled || !(error instanceof CallFailed)) return 'nothing'
   const { how, status = 0 } = error

@@ -9,38 +9,38 @@ import { clientSpan } from './span.ts'
 import { headersOf, parseJson, parseText, readBytes } from './answer.ts'
 import { retryBudget } from './retry-budget.ts'
 
-/** Another service, and what is expected of it. */
+/** Another service, and the limits of calls to it. */
 export interface ClientOptions {
   /** `http://payments:3000`; a path in it comes before the path of each call. */
   readonly baseUrl: string
-  /** What the log calls it; the host of `baseUrl` if not given. */
+  /** Its name in the log. Default: the host of `baseUrl`. */
   readonly name?: string
-  /** Milliseconds a call may take, its attempts and the reading of its answer included; as long as ctx if not given. */
+  /** How long a call may take, in milliseconds, with all attempts and the reading of the answer. Default: as long as ctx. */
   readonly timeoutMs?: number
-  /** Bytes of an answer that is read as a whole; 1 MiB if not given. */
+  /** The largest answer that is read as a whole, in bytes. Default: 1 MiB. */
   readonly maxBytes?: number
-  /** How often a call is sent at most; 3 if not given. */
+  /** How often a call is sent at most. Default: 3. */
   readonly attempts?: number
-  /** What is asked before each attempt; without it all are sent. `npm run add -- client` brings one. */
+  /** Decides whether an attempt is sent. `npm run add -- client` stamps one. Default: all are sent. */
   readonly breaker?: Breaker
 }
 
-/** Keeps a client from a peer that is known to fail. One for each client. */
+/** Stops calls to a peer that keeps failing. Each client has its own. */
 export interface Breaker {
   /**
    * Runs the attempt, unless nothing is to be sent now, and learns from what becomes of it.
    * @param call for errors: `payments: GET /accounts/7`
-   * @throws what `attempt` throws; CallFailed with `open` if it was not run
+   * @throws what `attempt` throws; CallFailed with `open` if the attempt was not made
    */
-  run<T>(ctx: Context, call: string, attempt: (ctx: Context) => Promise<T>): Promise<T>
+  execute<T>(ctx: Context, call: string, attempt: (ctx: Context) => Promise<T>): Promise<T>
 }
 
-/** An answer whose body has yet to be read. */
+/** An answer whose body is not read yet. */
 export interface Answer {
   readonly status: number
   /** Without those of its connection, and without a compression that has been undone: they can be passed on with the body. */
   readonly headers: Headers
-  /** Ends with ctx, with its cause as the error. Read or destroy it: until then it holds a connection. */
+  /** Fails with the cause of ctx when ctx ends. Read or destroy it: until then it holds a connection. */
   readonly body: Readable
 }
 
@@ -64,7 +64,7 @@ export interface Client {
   fetch(ctx: Context, path: string, call?: Call): Promise<Answer>
 }
 
-/** A peer that asks to wait for longer is not waited for. */
+/** The longest `Retry-After` that a call waits for. */
 const longestPauseMs = 10_000
 
 /**
@@ -77,7 +77,7 @@ export function createClient(options: ClientOptions): Client {
   const { name = base.host, maxBytes = 2 ** 20, attempts = 3, breaker } = options
   const budget = retryBudget(0.1, 10)
 
-  /** Sends it until an attempt succeeds. What `read` makes of the answer is a part of the attempt. */
+  /** Sends the call until an attempt succeeds. An attempt includes `read`. */
   async function send<T>(ctx: Context, order: Order, read: (response: Response) => Promise<T>): Promise<T> {
     let sent = 0
     const once = (ctx: Context) =>
@@ -96,11 +96,11 @@ export function createClient(options: ClientOptions): Client {
           pauseMs < Math.min(longestPauseMs, leftMs(ctx)) &&
           budget.spend(),
       },
-      (ctx) => (breaker === undefined ? once(ctx) : breaker.run(ctx, order.name, once)),
+      (ctx) => (breaker === undefined ? once(ctx) : breaker.execute(ctx, order.name, once)),
     )
   }
 
-  /** Sends it under the time that it may take, and reads the answer as a whole. */
+  /** Sends the call under its time limit and reads the whole answer. */
   async function call<T>(
     parent: Context,
     order: Order,
@@ -124,12 +124,12 @@ export function createClient(options: ClientOptions): Client {
     },
     async fetch(parent, path, sent = {}) {
       const order = orderOf(base, name, path, sent)
-      // Ends with the body, so that a parent that lives on keeps nothing of the call.
+      // Ended with the body, so that a long-lived parent keeps nothing of the call.
       const ctx = withCancel(withValue(parent, contextName, order.name))
       try {
         const { status, headers, body } = await send(ctx, order, async (response) => response)
         const stream = body === null ? Readable.from([]) : Readable.fromWeb(body)
-        // A body that nobody reads ends with ctx as well, and an error event without a listener ends the process.
+        // ctx also ends a body that nobody reads, and an error event without a listener would end the process.
         stream.on('error', () => undefined).once('close', () => ctx.cancel())
         return { status, headers: headersOf(headers), body: stream }
       } catch (error) {

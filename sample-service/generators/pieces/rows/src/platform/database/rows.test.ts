@@ -4,7 +4,7 @@ import { expect, test, type TestContext } from 'vitest'
 import { openTestDatabase } from '../../../test/support/database.ts'
 import { QueryFailed } from './errors.ts'
 import { Problem } from '../problem.ts'
-import { brokenReference, equalTo } from './rows.ts'
+import { constraintProblem, equalTo } from './rows.ts'
 
 const owners = pgTable('rows_test_owners', { id: integer('id').primaryKey() })
 const pets = pgTable('rows_test_pets', {
@@ -13,10 +13,12 @@ const pets = pgTable('rows_test_pets', {
   ownerId: integer('owner_id').references(() => owners.id),
 })
 
+const tags = pgTable('rows_test_tags', { id: integer('id').primaryKey(), word: text('word').unique() })
+
 test('a row that refers to what is not there is a 400 that names the field', async (t) => {
   const { ctx, db } = await openTables(t)
   const insert = (ownerId: number) =>
-    db.run(ctx, (q) => q.insert(pets).values({ id: ownerId, ownerId })).catch(brokenReference(pets))
+    db.run(ctx, (q) => q.insert(pets).values({ id: ownerId, ownerId })).catch(constraintProblem(pets))
 
   await insert(1)
   const failure: unknown = await insert(7).catch((error: unknown) => error)
@@ -32,15 +34,31 @@ test('what others refer to cannot be deleted: a 409', async (t) => {
   const { ctx, db } = await openTables(t)
   await db.run(ctx, (q) => q.insert(pets).values({ id: 1, ownerId: 1 }))
 
-  const deleted = db.run(ctx, (q) => q.delete(owners).where(eq(owners.id, 1))).catch(brokenReference(owners))
+  const deleted = db
+    .run(ctx, (q) => q.delete(owners).where(eq(owners.id, 1)))
+    .catch(constraintProblem(owners))
 
   await expect(deleted).rejects.toMatchObject({ status: 409, cause: { sqlState: '23503' } })
+})
+
+test('a value of a unique field that another row has is a 409 that names the field', async (t) => {
+  const { ctx, db } = await openTables(t)
+  const insert = (id: number) =>
+    db.run(ctx, (q) => q.insert(tags).values({ id, word: 'new' })).catch(constraintProblem(tags))
+
+  await insert(1)
+
+  await expect(insert(2)).rejects.toMatchObject({
+    status: 409,
+    errors: [{ field: 'body.word', message: 'another one has this value' }],
+    cause: { sqlState: '23505' },
+  })
 })
 
 test('any other failure stays what it is', async (t) => {
   const { ctx, db } = await openTables(t)
 
-  const twice = db.run(ctx, (q) => q.insert(owners).values({ id: 1 })).catch(brokenReference(owners))
+  const twice = db.run(ctx, (q) => q.insert(owners).values({ id: 1 })).catch(constraintProblem(owners))
 
   await expect(twice).rejects.toBeInstanceOf(QueryFailed)
   await expect(twice).rejects.toMatchObject({ sqlState: '23505' })
@@ -69,6 +87,7 @@ async function openTables(t: TestContext) {
     create table rows_test_pets (id int primary key, name text, owner_id int);
     alter table rows_test_pets add constraint rows_test_pets_owner_id_rows_test_owners_id_fk
       foreign key (owner_id) references rows_test_owners;
+    create table rows_test_tags (id int primary key, word text constraint rows_test_tags_word_unique unique);
     insert into rows_test_owners values (1)`)
   return { ctx, db }
 }

@@ -1,5 +1,5 @@
 import { and, eq, getTableColumns, type InferSelectModel, type SQL } from 'drizzle-orm'
-import { getTableConfig, type PgTable } from 'drizzle-orm/pg-core'
+import { getTableConfig, type PgColumn, type PgTable } from 'drizzle-orm/pg-core'
 import { QueryFailed } from './errors.ts'
 import { Problem, badRequest } from '../problem.ts'
 
@@ -21,17 +21,25 @@ export function equalTo<T extends PgTable>(table: T, values: SomeOf<T>): SQL | u
 }
 
 /**
- * For the `catch` of a statement that writes `table`, whose foreign keys Postgres knows best: a client that refers to what is
- * not there is told which field does, and one that deletes what others refer to, that it cannot.
+ * For the `catch` of a statement that writes `table`. Postgres knows its keys best, so the statement is tried, and what it
+ * violates becomes a Problem: 400 for a field that refers to no row, 409 for a value of a unique field that another row has, and
+ * 409 for the deletion of a row that others refer to. Any other failure is thrown unchanged.
  *
- *     db.run(ctx, (q) => q.insert(invoices).values(row)).catch(brokenReference(invoices))
- *
- * @returns what throws a Problem 400 or 409, or the failure as it came if it is another one
+ *     db.run(ctx, (q) => q.insert(invoices).values(row)).catch(constraintProblem(invoices))
  */
-export function brokenReference(table: PgTable): (failure: unknown) => never {
+export function constraintProblem(table: PgTable): (failure: unknown) => never {
   return (failure) => {
-    if (!(failure instanceof QueryFailed) || !/^23(503|001)$/.test(failure.sqlState ?? '')) throw failure
-    const field = referringField(table, failure.constraint)
+    if (!(failure instanceof QueryFailed)) throw failure
+    const { sqlState = '', constraint = '' } = failure
+    if (sqlState === '23505') {
+      const field = nameOf(table, (column) => column.isUnique && cut(column.uniqueName) === constraint)
+      if (field === undefined) throw failure
+      const errors = [{ field: `body.${field}`, message: 'another one has this value' }]
+      throw new Problem(409, 'Conflict', 'the request is in conflict; see errors', { errors, cause: failure })
+    }
+    if (!/^23(503|001)$/.test(sqlState)) throw failure
+    const key = getTableConfig(table).foreignKeys.find((one) => cut(one.getName()) === constraint)
+    const field = nameOf(table, (column) => column === key?.reference().columns[0])
     if (field === undefined) {
       throw new Problem(409, 'Conflict', 'something else refers to it: delete or change that first', {
         cause: failure,
@@ -43,10 +51,12 @@ export function brokenReference(table: PgTable): (failure: unknown) => never {
   }
 }
 
-/** The name of the column that the foreign key of this name is about; undefined if it is a key of another table. */
-function referringField(table: PgTable, constraint: string | undefined): string | undefined {
-  // Postgres cuts names at 63 bytes.
-  const key = getTableConfig(table).foreignKeys.find((one) => one.getName().slice(0, 63) === constraint)
-  const column = key?.reference().columns[0]
-  return Object.entries(getTableColumns(table)).find(([, one]) => one === column)?.[0]
+/** The name in TypeScript of the column that `is` finds. */
+function nameOf(table: PgTable, is: (column: PgColumn) => boolean): string | undefined {
+  return Object.entries(getTableColumns(table)).find(([, column]) => is(column))?.[0]
+}
+
+/** Postgres cuts names at 63 bytes. */
+function cut(name: string | undefined): string | undefined {
+  return name?.slice(0, 63)
 }

@@ -36,7 +36,7 @@ import {
   type StorageScheme,
 } from './storage.ts'
 
-/** A bucket, and what stands before every key in it. */
+/** A bucket, and the folder in it that holds every key. */
 interface Place {
   readonly s3: S3Client
   readonly bucket: string
@@ -44,30 +44,30 @@ interface Place {
   readonly folder: string
 }
 
-/** One object, as the SDK's commands name it. */
+/** One object, with the names of the SDK's parameters. */
 interface Target {
   readonly Bucket: string
   readonly Key: string
 }
 
 /**
- * Bytes of one part, which is what an upload holds in memory. All but the last are of one size, as some stores ask for;
- * S3 takes 10,000 of them, so a file may have 80 GiB.
+ * Bytes of one part; an upload holds one part in memory. All parts but the last have the same size, because some stores
+ * require it. S3 takes 10,000 parts, so a file may have 80 GiB.
  */
 const partBytes = 8 * 1024 * 1024
-/** For taking back what a failed upload left, which goes on when ctx has ended. */
+/** How long removing the rest of a failed upload may take, after ctx has ended. */
 const discardMs = 10_000
 const removalsAtOnce = 10
 
-/** `STORAGE_URL=s3://bucket/prefix?region=eu-central-1&endpoint=http://127.0.0.1:9000`, of which the bucket alone is needed. */
+/** `STORAGE_URL=s3://bucket/prefix?region=eu-central-1&endpoint=http://127.0.0.1:9000`; only the bucket is required. */
 export function s3Scheme(): StorageScheme {
   return { protocol: 's3:', open: openS3Storage }
 }
 
 /**
- * Storage in a bucket of S3, or of what speaks its protocol at `endpoint`. The credentials are those of the SDK's
- * default chain: environment, shared files, the role of the container or the machine.
- * @throws Error of one sentence if the bucket cannot be used
+ * Opens storage in a bucket of S3, or of a server at `endpoint` that speaks its protocol. The SDK's default chain
+ * supplies the credentials: environment, shared files, the role of the container or the machine.
+ * @throws Error of one sentence if the service cannot use the bucket
  */
 export async function openS3Storage(ctx: Context, url: URL): Promise<Storage> {
   const place = placeOf(url)
@@ -91,7 +91,7 @@ export async function openS3Storage(ctx: Context, url: URL): Promise<Storage> {
     },
 
     async delete(ctx, key) {
-      // S3 finds nothing wrong with what is not there.
+      // S3 reports no error for a missing object.
       await sent(ctx, (options) => s3.send(new DeleteObjectCommand(target(key)), options))
     },
 
@@ -129,7 +129,7 @@ function placeOf(url: URL): Place {
   const region = searchParams.get('region') ?? (endpoint === undefined ? undefined : 'us-east-1')
   const s3 = new S3Client({
     ...(region !== undefined && { region }),
-    // Other stores know neither buckets in host names nor always the checksums that S3 has had since 2024.
+    // Other stores do not take the bucket as a host name, and some lack the checksums that S3 added in 2024.
     ...(endpoint !== undefined && {
       endpoint,
       forcePathStyle: true,
@@ -140,7 +140,7 @@ function placeOf(url: URL): Place {
   return { s3, bucket, folder: prefix === '' ? '' : `${prefix}/` }
 }
 
-/** Waits for a call to S3 as long as ctx lasts; when that ends the call ends, and its cause is what is thrown. */
+/** Waits for a call to S3. When ctx ends, the call ends and the cause is thrown. */
 async function sent<T>(
   ctx: Context,
   call: (options: { abortSignal: Context['signal'] }) => Promise<T>,
@@ -149,7 +149,7 @@ async function sent<T>(
   return until(ctx, call({ abortSignal: ctx.signal }))
 }
 
-/** Waits for what no request has asked for: where the store or the role's rights lack `call`, the error names it. */
+/** Waits for a call of the sweep. If the store or the role does not allow it, the error names the call. */
 async function permitted<T>(ctx: Context, bucket: string, call: string, work: Promise<T>): Promise<T> {
   try {
     return await work
@@ -161,7 +161,7 @@ async function permitted<T>(ctx: Context, bucket: string, call: string, work: Pr
   }
 }
 
-/** Of an answer without a body the SDK knows the name alone, if that. */
+/** Returns what the SDK knows of a failure: of an answer without a body, at most its name. */
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   return error.message === '' || error.message === error.name ? error.name : `${error.name}: ${error.message}`
@@ -178,8 +178,8 @@ async function each<T>(
 }
 
 /**
- * One request where the content fits into a part, else a multipart upload. Not lib-storage's `Upload`: that one
- * rejects while its parts are still under way, and has no means to end them.
+ * Sends one request if the content fits into one part, else a multipart upload. lib-storage's `Upload` would reject
+ * while its parts are still being sent, and could not end them.
  */
 async function upload(ctx: Context, s3: S3Client, target: Target, content: Readable): Promise<Stored> {
   const hash = createHash('sha256')
@@ -210,7 +210,7 @@ async function upload(ctx: Context, s3: S3Client, target: Target, content: Reada
   }
 }
 
-/** The bytes of `content` in parts of `partBytes`; the last one may have less, or none. */
+/** Yields `content` in parts of `partBytes`. The last part may be shorter, or empty. */
 async function* partsOf(
   content: AsyncIterable<Buffer>,
 ): AsyncGenerator<{ readonly body: Buffer; readonly last: boolean }> {
@@ -239,11 +239,11 @@ async function createUpload(ctx: Context, s3: S3Client, target: Target): Promise
 }
 
 /**
- * Takes back what an upload left: also an object, since an answer that did not come may have been a success. Does not
- * fail: what it has to leave is for the sweep.
+ * Removes the rest of a failed upload, and the object as well: the upload may have succeeded although its answer was
+ * lost. It does not fail: the sweep removes whatever is left.
  */
 async function discard(parent: Context, s3: S3Client, target: Target, id: string | undefined): Promise<void> {
-  // Not under the upload's context: its end may be the very reason.
+  // Detached: ctx may have ended, and that may be why the upload failed.
   using ctx = withTimeout(withoutCancel(parent), discardMs)
   await Promise.allSettled([
     id !== undefined && abort(ctx, s3, target, id),
@@ -261,10 +261,10 @@ async function download(
   s3: S3Client,
   wanted: Target & { readonly Range: string | undefined },
 ): Promise<Readable> {
-  // The SDK destroys the body, too, when its signal aborts, with an error of its own. So that signal follows the parent
-  // until the body is there; from then on the parent destroys the body with its cause.
+  // When its signal aborts, the SDK destroys the body with an error of its own. So that signal follows the parent only
+  // until the body has come; from then on the parent destroys the body with its cause.
   const ctx = withCancel(withoutCancel(parent))
-  // eslint-disable-next-line context/pass-context -- it is the parent's end that ends ctx
+  // eslint-disable-next-line context/pass-context -- the parent ends ctx
   const stop = afterFunc(parent, (cause) => ctx.cancel(cause))
   try {
     const { Body } = await sent(ctx, (options) => s3.send(new GetObjectCommand(wanted), options))
@@ -274,13 +274,13 @@ async function download(
   } catch (error) {
     ctx.cancel()
     if (!(error instanceof NoSuchKey)) throw error
-    throw new ContentMissing(`storage: nothing is under ${wanted.Key}`, { cause: error })
+    throw new ContentMissing(`storage: there is no file with the key ${wanted.Key}`, { cause: error })
   } finally {
     stop()
   }
 }
 
-/** The keys of `prefix` and a UUID that were written before `time` (epoch milliseconds), a page at a time. */
+/** Yields, in pages, the keys of `prefix` and a UUID that were written before `time` (epoch milliseconds). */
 async function* oldKeys(
   ctx: Context,
   { s3, bucket, folder }: Place,
@@ -304,7 +304,7 @@ async function* oldKeys(
   } while (from !== undefined)
 }
 
-/** The same of uploads under way, by the time of their beginning. */
+/** Yields, in pages, the unfinished uploads to such keys that began before `time`. */
 async function* oldUploads(
   ctx: Context,
   { s3, bucket, folder }: Place,

@@ -6,37 +6,36 @@ import { withCancel, type CancelContext, type Context, type Lifetime } from '../
 import { ended } from '../../context/ended.ts'
 import { until } from '../../context/until.ts'
 import type { Database } from '../database/database.ts'
-import { runJob, type Run } from './run.ts'
+import { executeJob, type Run } from './run.ts'
 import type { Job } from './jobs.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Platform } from '../platform.ts'
-import { limitLifetimes } from '../database/pool-lifetime.ts'
-import { poolOptions } from '../database/client.ts'
+import { openPool } from '../database/client.ts'
 import { openLease, type Lease } from './lease.ts'
 
-/** How often it is looked for jobs whose time has come. New ones are told by NOTIFY. */
+/** How often the engine looks for jobs that are due. NOTIFY reports new jobs at once. */
 const pollMs = 2_000
 
-/** What graphile-worker's levels are in our log. Its news are details to us. */
+/** graphile-worker's levels in our log. Its `info` is detail here. */
 const levels = { error: 'error', warning: 'warn', info: 'debug', debug: 'debug' } as const
 
-/** graphile-worker at work. */
+/** A running graphile-worker. */
 export interface Engine {
-  /** Resolves with why when it works no more. What it ran has been cancelled. */
+  /** Resolves with the reason when it stops working. Its jobs are cancelled by then. */
   readonly broken: Promise<Error>
-  /** Takes no more jobs, waits for those that run, and gives back those that were cancelled. */
+  /** Takes no more jobs, waits for those that run, and gives the cancelled ones back. */
   close(ctx: Context): Promise<void>
 }
 
 export interface EngineOptions {
   readonly jobs: readonly Job[]
-  /** Jobs at the same time. */
+  /** How many jobs run at the same time. */
   readonly concurrency: number
-  /** Holds what runs, while it does. */
+  /** The jobs that are running. */
   readonly underWay: Set<Run>
 }
 
-/** Opens it under ctx; what it runs hangs from `serving`. @throws Error if the database cannot be reached */
+/** Opens an engine under ctx; the contexts of its jobs descend from `serving`. @throws Error if the database cannot be reached */
 export async function openEngine(
   ctx: Context,
   serving: Lifetime,
@@ -44,8 +43,11 @@ export async function openEngine(
   options: EngineOptions,
 ): Promise<Engine> {
   const connection = { url: database.url, applicationName: `${database.applicationName} jobs` }
-  const pool = openPool(connection, options.concurrency)
-  // The contexts of jobs descend from it: who cannot prove to be alive works no more.
+  // One connection listens; the others take jobs and mark them done. A connection may also be lost while the engine holds it.
+  const pool = openPool({ ...connection, max: options.concurrency + 1 }).on('connect', (client) =>
+    client.on('error', () => undefined),
+  )
+  // The contexts of jobs descend from this one: a worker that cannot prove it is alive cancels them.
   const working: CancelContext & Lifetime = withCancel(serving)
   const cancelled: Row[] = []
   const events: WorkerEvents = new EventEmitter()
@@ -59,7 +61,7 @@ export async function openEngine(
     started = runner
     await until(ctx, Promise.race([looked, runner.promise]))
     events.on('worker:getJob:error', ({ error }) => {
-      // Its connections lead to a standby, as after a failover, and it would go on asking there.
+      // After a failover its connections may lead to a standby, and it would go on polling there.
       if (error instanceof pg.DatabaseError && error.code === '25006')
         working.cancel(new Error('the database cannot be written', { cause: error }))
     })
@@ -70,7 +72,7 @@ export async function openEngine(
     return {
       broken: ended(working),
       async close(ctx) {
-        // It rejects where it has stopped by itself.
+        // It rejects if the runner has already stopped.
         await until(
           ctx,
           runner.stop().catch(() => undefined),
@@ -86,15 +88,15 @@ export async function openEngine(
     // Not waited for: a connection that hangs would hold up the next attempt.
     started?.stop().catch(() => undefined)
     lease?.close(serving).catch(() => undefined)
-    // Nor these.
+    // The same holds for the pool.
     pool.end().catch(() => undefined)
     throw error
   }
 }
 
 /**
- * Resolves when it has been looked for jobs, by which their names are known to the database. An enqueue makes a new one known as
- * well, in its transaction, and would hold up every other enqueue and every worker until that ends.
+ * Resolves when the runner has looked for jobs once, which registers the names of the jobs in the database. Otherwise the first
+ * enqueue would register its name in its own transaction, and block every other enqueue and every worker until that ends.
  */
 function firstLook(events: WorkerEvents): Promise<void> {
   return new Promise((resolve) => {
@@ -116,7 +118,7 @@ function start(
     const current: Run = { name: job.name, id, attempt, maxAttempts, startedAt: performance.now() }
     underWay.add(current)
     try {
-      await runJob(working, log, job, current, payload)
+      await executeJob(working, log, job, current, payload)
     } catch (error) {
       if (working.err !== undefined) cancelled.push(row)
       throw error
@@ -142,12 +144,12 @@ function start(
     taskList: Object.fromEntries(jobs.map((job) => [job.name, (_, { job: row }) => perform(job, row)])),
     parsedCronItems: parseCronItems(
       jobs.flatMap(({ name, cron, maxAttempts }) =>
-        // A queue of its own: the run of a tick waits for that of the one before.
+        // With its own queue, a tick waits for the tick before it.
         cron === undefined ? [] : [{ task: name, match: cron, options: { queueName: name, maxAttempts } }],
       ),
     ),
     logger: new Logger(() => (level, message, meta) => {
-      // A run has its own line in the log.
+      // executeJob logs the run.
       if (meta?.['failure'] === true) return
       log[levels[level]](working, `graphile-worker: ${message}`)
     }),
@@ -159,14 +161,7 @@ function start(
   })
 }
 
-function openPool(connection: { url: string; applicationName: string }, concurrency: number): pg.Pool {
-  // One listens; the others take jobs and mark them done.
-  const pool = limitLifetimes(new pg.Pool({ ...poolOptions(connection), max: concurrency + 1 }))
-  // A connection that is lost is the business of whoever uses it; without a listener the event would end the process.
-  return pool.on('error', () => undefined).on('connect', (client) => client.on('error', () => undefined))
-}
-
-/** To be run again at once, as if it had not been: graphile-worker takes a job that was cancelled for one that failed. */
+/** Lets the jobs run again at once, as if they had not run: graphile-worker counts a cancelled job as a failed one. */
 async function giveBack(ctx: Context, db: Database, rows: readonly Row[]): Promise<void> {
   for (const { id, attempts } of rows) {
     await db.run(ctx, (q) =>

@@ -5,23 +5,23 @@ import type { Context } from '../../context/context.ts'
 import type { Queries } from '../database/queries.ts'
 import { otelKey } from '../telemetry/span.ts'
 
-/** What is said of a job whoever runs it. */
+/** The options of jobs and schedules. */
 export interface JobOptions {
-  /** What the database knows it by. One that jobs wait under must not be changed. */
+  /** Its name in the database. Do not change it while jobs with this name wait. */
   readonly name: string
-  /** Milliseconds that a run may take, three hours at most. */
+  /** How long one run may take, in milliseconds; three hours at most. */
   readonly timeoutMs: number
-  /** How often it is run until it is given up; 25 if not given, which takes about three days. */
+  /** How often a failing job runs before it is given up. Default: 25, which takes about three days. */
   readonly maxAttempts?: number
 }
 
-/** A kind of job that is enqueued. */
+/** A kind of job that can be enqueued. */
 export interface JobKind<Input extends z.ZodType> extends JobOptions {
-  /** What it is given. JSON, for it waits in the database. */
+  /** The schema of its input, which is JSON because it waits in the database. */
   readonly input: Input
 }
 
-/** What runs by itself. */
+/** A job that the clock starts. */
 export interface ScheduleOptions extends JobOptions {
   /** Minute, hour, day of the month, month, day of the week, in UTC. */
   readonly cron: string
@@ -32,36 +32,36 @@ export interface Job extends JobOptions {
   readonly maxAttempts: number
   readonly cron?: string
   /** @throws what the handler throws, or a ZodError if `input` is not what the handler takes */
-  run(ctx: Context, input: unknown): Promise<void>
+  execute(ctx: Context, input: unknown): Promise<void>
 }
 
 export interface EnqueueOptions {
   /** Not before this time. */
   readonly runAt?: Date
-  /** `inherit`: whoever enqueues it has no use for it after the deadline of ctx. None if not given. */
+  /** `inherit`: the job is useless after the deadline of ctx. Default: no deadline. */
   readonly deadline?: 'inherit'
 }
 
-/** Longer, and graphile-worker takes it for lost. */
+/** graphile-worker gives up a job that runs for longer. */
 const longestMs = 3 * 3_600_000
 const defaultAttempts = 25
 
-/** How a job waits in the database. What is none of these holds no input, which its handler will refuse. */
+/** The form of a job in the database. Anything else counts as a job without input, which its handler refuses. */
 export const Envelope = z
   .object({
     input: z.unknown().optional(),
     /** Epoch milliseconds. */
     deadline: z.number().optional(),
-    /** Who enqueued it, told as in the headers of a request: `traceparent`. */
+    /** The trace that enqueued it, in the form of a request's headers: `traceparent`. */
     trace: z.record(z.string(), z.string()).default({}),
-    /** In place of all these, where it is a schedule's. */
+    /** A schedule has this in place of the others. */
     _cron: z.object({ ts: z.string() }).optional(),
   })
   .catch({ input: undefined, trace: {} })
 
 /**
- * Enqueues a job with what `q` does: inside a transaction it is there when that is committed, and never was when that is
- * rolled back. Its run links to the trace of ctx.
+ * Enqueues a job with `q`: inside a transaction, the job exists only if the transaction commits. The job's trace links to that of
+ * ctx.
  * @returns its id
  * @throws ZodError if `input`, read back from JSON, is not what the job takes
  */
@@ -87,23 +87,23 @@ export async function enqueue<Input extends z.ZodType>(
   return String(rows[0]?.id)
 }
 
-/** What the worker runs for each job of this kind that was enqueued. */
+/** Makes what the worker runs for each job of this kind. */
 export function job<Input extends z.ZodType>(
   kind: JobKind<Input>,
   handle: (ctx: Context, input: z.output<Input>) => Promise<void>,
 ): Job {
   const { name, timeoutMs, maxAttempts = defaultAttempts } = checked(kind)
-  return { name, timeoutMs, maxAttempts, run: async (ctx, input) => handle(ctx, kind.input.parse(input)) }
+  return { name, timeoutMs, maxAttempts, execute: async (ctx, input) => handle(ctx, kind.input.parse(input)) }
 }
 
-/** What the worker runs by the clock. `handle` is told the minute that it was due. */
+/** Makes what the worker runs on a schedule. `handle` gets the minute at which the run was due. */
 export function schedule(
   options: ScheduleOptions,
   handle: (ctx: Context, dueAt: Date) => Promise<void>,
 ): Job {
   const { name, cron, timeoutMs, maxAttempts = defaultAttempts } = checked(options)
-  const run: Job['run'] = async (ctx, dueAt) => handle(ctx, z.coerce.date().parse(dueAt))
-  return { name, cron, timeoutMs, maxAttempts, run }
+  const execute: Job['execute'] = async (ctx, dueAt) => handle(ctx, z.coerce.date().parse(dueAt))
+  return { name, cron, timeoutMs, maxAttempts, execute }
 }
 
 function checked<T extends JobOptions>(options: T): T {

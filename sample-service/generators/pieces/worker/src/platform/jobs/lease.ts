@@ -3,27 +3,27 @@ import { withTimeout, type CancelContext, type Context, type Lifetime } from '..
 import { sleep } from '../../context/sleep.ts'
 import { until } from '../../context/until.ts'
 
-/** The cause of a job's context when its worker cannot prove any more that it is alive: another one may run the job. */
+/** The cause of a job's context when its worker can no longer prove that it is alive: another worker may run the job. */
 export class LeaseLost extends Error {
   override readonly name = 'LeaseLost'
 }
 
-/** How often it is looked who is alive. Who is missed by two looks in a row is taken for dead. */
+/** How often workers look for dead ones. A worker that two looks in a row miss counts as dead. */
 const lookMs = 2_000
 /** How long Postgres may take to answer. */
 const answerMs = 5_000
 
 /**
- * Proof that a worker is alive: a lock in Postgres that lasts as long as one connection of this process, and no longer.
- * Without it the jobs of a process that was killed would wait until graphile-worker takes them for lost: four hours.
+ * Proof that a worker is alive: a lock in Postgres that lasts exactly as long as one connection of this process. Without it the
+ * jobs of a killed process would wait four hours, until graphile-worker gives them up.
  */
 export interface Lease {
-  /** Takes the lock of the worker that jobs name in `locked_by`, and from then on gives back the jobs of dead workers. */
+  /** Takes the lock of the worker that jobs name in `locked_by`; from then on it gives the jobs of dead workers back. */
   hold(worker: string): Promise<void>
   close(ctx: Context): Promise<void>
 }
 
-/** Connects. When the connection is lost, or Postgres does not answer on it, `working` is cancelled with LeaseLost. */
+/** Connects. When the connection is lost or Postgres does not answer on it, it cancels `working` with LeaseLost. */
 export async function openLease(
   ctx: Context,
   working: CancelContext & Lifetime,
@@ -61,16 +61,16 @@ export async function openLease(
   }
 }
 
-/** A machine that is gone tells nobody: Postgres is to notice within half a minute, not after two hours. */
+/** A machine that disappears closes no connection. With these, Postgres notices within half a minute, not after two hours. */
 const quickToNotice =
   'set tcp_keepalives_idle = 10; set tcp_keepalives_interval = 5; set tcp_keepalives_count = 3'
 
-/** Whoever gets the lock of a worker, for the time of the statement, knows that nobody holds it. */
+/** A statement that gets the lock of a worker knows that the worker does not hold it. */
 const deadWorkers = `select worker
   from (select distinct locked_by as worker from graphile_worker.jobs where locked_by <> $1) as others
   where pg_try_advisory_xact_lock(hashtextextended(worker, 0))`
 
-/** Gives back the jobs of dead workers, again and again until ctx ends. @throws Error if Postgres does not answer */
+/** Gives the jobs of dead workers back, in a loop until ctx ends. @throws Error if Postgres does not answer */
 async function look(ctx: Context, client: pg.Client, self: string): Promise<never> {
   let missed: readonly string[] = []
   for (;;) {

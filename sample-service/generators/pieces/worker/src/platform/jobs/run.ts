@@ -18,29 +18,35 @@ import { span } from '../telemetry/span.ts'
 /** One run of a job. */
 export interface Run {
   readonly name: string
-  /** The job's: the same in each run of it. */
+  /** The id of the job: the same in each of its runs. */
   readonly id: string
-  /** Which run of the job this is, and how many there are at most. */
+  /** The number of this run, and the largest number that the job may reach. */
   readonly attempt: number
   readonly maxAttempts: number
   /** Of performance.now(). */
   readonly startedAt: number
 }
 
-/** How a run ended. A job that was given back is run again, one that failed too unless it was the last attempt. */
-type Outcome = 'done' | 'failed' | 'given back' | 'too late'
+/** How a run ended. A job that failed runs again unless this was the last attempt; one that was given back always does. */
+type JobResult = 'done' | 'failed' | 'given back' | 'too late'
 
-/** One line about a run that would not end. */
+/** One line about a run that does not end. */
 export function describeRun({ name, id, startedAt }: Run): string {
   return `job ${name} (${id}, for ${msSince(startedAt)} ms)`
 }
 
 /**
- * Runs a job under a context of its own, in a trace of its own that links to the one in which it was enqueued. A line of the
- * log says how it ended. Resolves when it is done, or too late: past the deadline of whoever enqueued it.
- * @throws what the handler throws: then it is to be run again
+ * Executes a job under its own context, in its own trace, which links to the trace that enqueued it, and logs one line about how it
+ * ended. Resolves when the job is done, or when it is too late: past the deadline of the caller that enqueued it.
+ * @throws what the handler throws: the job must then run again
  */
-export async function runJob(parent: Context, log: Log, job: Job, run: Run, payload: unknown): Promise<void> {
+export async function executeJob(
+  parent: Context,
+  log: Log,
+  job: Job,
+  run: Run,
+  payload: unknown,
+): Promise<void> {
   const { input, deadline = Infinity, trace: carrier, _cron } = Envelope.parse(payload)
   const enqueuedIn = trace.getSpanContext(propagation.extract(ROOT_CONTEXT, carrier))
   using timed = withTimeout(withValue(parent, contextName, `job ${job.name}`), job.timeoutMs)
@@ -55,22 +61,22 @@ export async function runJob(parent: Context, log: Log, job: Job, run: Run, payl
     const enqueued = enqueuedIn === undefined ? {} : { enqueuedIn: enqueuedIn.traceId }
     try {
       if (isLate()) throw cause(ctx)
-      await job.run(ctx, _cron?.ts ?? input)
+      await job.execute(ctx, _cron?.ts ?? input)
       report(ctx, log, run, 'done', enqueued)
     } catch (err) {
-      const outcome = isLate() ? 'too late' : parent.err === undefined ? 'failed' : 'given back'
-      report(ctx, log, run, outcome, { ...enqueued, err })
-      if (outcome !== 'too late') throw err
+      const result = isLate() ? 'too late' : parent.err === undefined ? 'failed' : 'given back'
+      report(ctx, log, run, result, { ...enqueued, err })
+      if (result !== 'too late') throw err
     }
   })
 }
 
-/** In the log and in the metrics. */
+/** Writes the result to the log and the metrics. */
 function report(
   ctx: Context,
   log: Log,
   run: Run,
-  outcome: Outcome,
+  result: JobResult,
   { err, ...more }: { err?: unknown; enqueuedIn?: string },
 ): void {
   const seconds = (performance.now() - run.startedAt) / 1_000
@@ -80,13 +86,13 @@ function report(
     jobId: run.id,
     attempt: run.attempt,
     maxAttempts: run.maxAttempts,
-    outcome,
+    outcome: result,
     durationMs: Math.round(seconds * 1e6) / 1e3,
     ...more,
     ...(ended !== undefined && { cause: ended }),
-    ...(outcome === 'failed' && { err }),
+    ...(result === 'failed' && { err }),
   }
-  if (outcome === 'failed') log[run.attempt < run.maxAttempts ? 'warn' : 'error'](ctx, 'job', fields)
+  if (result === 'failed') log[run.attempt < run.maxAttempts ? 'warn' : 'error'](ctx, 'job', fields)
   else log.info(ctx, 'job', fields)
   const failure = err instanceof Error ? err.name : '_OTHER'
   // https://opentelemetry.io/docs/specs/semconv/messaging/messaging-metrics/
@@ -97,7 +103,7 @@ function report(
       unit: 's',
       advice: { explicitBucketBoundaries: [...durationBuckets, 60, 600] },
     })
-    .record(seconds, { ...attributesOf(run), ...(outcome !== 'done' && { 'error.type': ended ?? failure }) })
+    .record(seconds, { ...attributesOf(run), ...(result !== 'done' && { 'error.type': ended ?? failure }) })
 }
 
 function attributesOf({ name }: Run): Record<string, string> {

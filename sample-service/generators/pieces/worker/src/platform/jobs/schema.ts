@@ -8,7 +8,7 @@ import { ensureSchema } from '../database/grants.ts'
 import type { Transaction } from '../database/transaction.ts'
 import type { Schema } from '../database/migrations.ts'
 
-/** The tables of graphile-worker, in the schema graphile_worker: `npm run db:migrate` makes them, start-up requires them. */
+/** The tables of graphile-worker, in the schema graphile_worker. `npm run db:migrate` creates them; start-up requires them. */
 export function workerSchema(): Schema {
   return {
     async pending(ctx, q) {
@@ -58,7 +58,7 @@ async function migrate(ctx: Context, q: Transaction, how: 'look' | 'apply'): Pro
   return newest
 }
 
-/** What begins, ends and takes back each of its migrations, inside the transaction that holds them all. */
+/** The savepoint statements that replace its transaction statements: one transaction holds all its migrations. */
 const steering: Readonly<Record<string, string>> = {
   begin: 'savepoint migration',
   commit: 'release savepoint migration',
@@ -66,9 +66,9 @@ const steering: Readonly<Record<string, string>> = {
 }
 
 /**
- * What its migrations use of a pool. The one connection is that of `q`, whose transaction holds the lock of those who
- * migrate: a context that ends cancels the statement, and a second instance waits. A statement that fails, as it looks for
- * tables that are not there, is undone by itself.
+ * As much of a pool as its migrations use. Its one connection is that of `q`, whose transaction holds the migration lock: when ctx
+ * ends, the statement is cancelled, and a second instance waits. Each statement has its own savepoint, because graphile-worker
+ * queries tables that may be missing.
  */
 function poolOver(ctx: Context, q: Transaction): Pool {
   const ignore = (): void => undefined
@@ -79,7 +79,7 @@ function poolOver(ctx: Context, q: Transaction): Pool {
       const steered = steering[text]
       if (steered !== undefined) return q.execute(sql.raw(steered))
       const given = values ?? rest.values ?? []
-      // The schema is there, and Postgres would ask for the right to make it all the same.
+      // The schema exists, but Postgres would still require the right to create it.
       const needed = text.replace(/^create schema if not exists \S+;/, '')
       const parts = given.length === 0 ? [needed] : needed.split(/\$(\d+)/)
       const chunks = parts.map((part, i) =>
@@ -88,7 +88,7 @@ function poolOver(ctx: Context, q: Transaction): Pool {
       try {
         return await q.savepoint(ctx, (q) => q.execute(sql.join(chunks)))
       } catch (error) {
-        // It looks for Postgres's code.
+        // graphile-worker reads Postgres's code.
         const failure = queryFailure(error)
         throw failure === undefined ? error : Object.assign(failure, { code: failure.sqlState })
       }

@@ -13,16 +13,16 @@ import type { Platform } from '../platform.ts'
 import { openEngine, type Engine } from './engine.ts'
 import type { Worker } from '../lifecycle/workers.ts'
 
-/** How long what broke may take to close, before another is opened in its place. */
+/** How long a broken engine may take to close before a new one is opened. */
 const closeMs = 5_000
 
 /**
- * Runs jobs out of Postgres, `concurrency` at a time. Any number of instances may: a job is run by one of them, and by
- * another only after that one has failed, died or given it back. So it may be run more than once: a handler must be able
- * to find its own work done, or half done.
+ * Runs jobs from Postgres, `concurrency` at a time. Any number of instances may do so: one of them runs a job, and another runs it
+ * again only after the first has failed, died or given the job back. A job may therefore run more than once, and its handler must
+ * work when an earlier run has done all or half of the work.
  *
- * The context of a job descends from the server context. At a shutdown jobs are drained as requests are; those that are
- * cancelled with the server context are given back, to be run again from the start.
+ * The context of a job descends from the server context. A shutdown drains jobs as it drains requests. A job that is cancelled with
+ * the server context is given back, and runs again from the start.
  */
 export function jobWorker(
   platform: Platform,
@@ -39,14 +39,14 @@ export function jobWorker(
       const stop: CancelContext & Lifetime = withCancel(serving)
       const working = work(first)
 
-      /** Opens anew what broke, until no more jobs are to be taken. @returns what is open then */
+      /** Opens a new engine whenever one breaks, until the worker stops. @returns the engine that is open then */
       async function work(opened: Engine): Promise<Engine | undefined> {
         let engine: Engine | undefined = opened
         while (engine !== undefined) {
           using stopping = ended(stop)
           await Promise.race([stopping, engine.broken])
           if (stop.err !== undefined) break
-          platform.log.error(stop, 'jobs: starting anew', { err: await engine.broken })
+          platform.log.error(stop, 'jobs: starting again', { err: await engine.broken })
           await closeBroken(stop, engine)
           engine = await retry(stop, {}, open).catch(() => undefined)
         }
@@ -64,9 +64,9 @@ export function jobWorker(
   }
 }
 
-/** What it leaves open is closed with the process. */
+/** Closes what it can. The end of the process closes the rest. */
 async function closeBroken(parent: Context, engine: Engine): Promise<void> {
   using ctx = withTimeout(parent, closeMs)
-  // eslint-disable-next-line context/no-swallowed-end -- it is broken, and its caller asks its own context next
+  // eslint-disable-next-line context/no-swallowed-end -- the engine is broken, and the caller checks its own context next
   await engine.close(ctx).catch(() => undefined)
 }

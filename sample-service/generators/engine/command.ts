@@ -1,0 +1,75 @@
+import { parseArgs } from 'node:util'
+import { pieces } from './pieces.ts'
+import type { Piece } from './piece.ts'
+import { flagsFor } from './prompts.ts'
+
+/** What a person typed after `npm run add --`. */
+export interface Command {
+  /** The word for the piece, its name, and what should not be there. */
+  readonly words: readonly string[]
+  /** The answers to the questions of pieces, by flag. */
+  readonly answers: Readonly<Record<string, string>>
+  readonly dryRun: boolean
+  readonly diff: boolean
+  readonly json: boolean
+  readonly yes: boolean
+  readonly list: boolean
+  readonly help: boolean
+  /** undefined: ask in a terminal. */
+  readonly install: boolean | undefined
+}
+
+/** Throws an Error of one sentence for a flag that no piece has. */
+export function commandFrom(args: string[], env: NodeJS.ProcessEnv): Command {
+  const { values, positionals } = parse(args)
+  const is = (name: string): boolean => values[name] === true
+  return {
+    words: positionals,
+    answers: Object.fromEntries(
+      Object.entries(values).flatMap(([name, value]) => (typeof value === 'string' ? [[name, value]] : [])),
+    ),
+    // Without `--` npm keeps the flag for itself and only sets this variable.
+    dryRun: is('dry-run') || env['npm_config_dry_run'] === 'true',
+    diff: is('diff'),
+    json: is('json'),
+    yes: is('yes'),
+    list: is('list'),
+    help: is('help'),
+    install: is('no-install') ? false : is('install') ? true : undefined,
+  }
+}
+
+const own = ['dry-run', 'diff', 'json', 'yes', 'list', 'help', 'install', 'no-install']
+
+function parse(args: string[]): {
+  values: Readonly<Record<string, string | boolean | undefined>>
+  positionals: string[]
+} {
+  const answers = pieces.flatMap(flagsFor).map((name) => [name, { type: 'string' }] as const)
+  const flags = own.map((name) => [name, { type: 'boolean' }] as const)
+  try {
+    const options = Object.fromEntries<{ type: 'string' | 'boolean' }>([...answers, ...flags])
+    const { values, positionals } = parseArgs({ args, allowPositionals: true, options })
+    return { values: values, positionals }
+  } catch (cause) {
+    const [sentence] = String(cause instanceof Error ? cause.message : cause).split(/\. |\n/)
+    throw new Error(`${sentence ?? ''}: npm run add -- --help lists the flags.`, { cause })
+  }
+}
+
+/** Throws an Error of one sentence if the command has a flag that the piece lacks, or if npm kept one for itself. */
+export function refuseFlags(piece: Piece, { answers }: Command, env: NodeJS.ProcessEnv): void {
+  const flags = flagsFor(piece)
+  const unknown = Object.keys(answers).find((flag) => !flags.includes(flag))
+  if (unknown !== undefined) {
+    throw new Error(
+      `${piece.name} has no flag --${unknown}: npm run add -- ${piece.name} --help lists its flags.`,
+    )
+  }
+  const kept = flags.find(
+    (flag) => answers[flag] === undefined && env[`npm_config_${flag.replaceAll('-', '_')}`] !== undefined,
+  )
+  if (kept !== undefined) {
+    throw new Error(`npm kept --${kept} for itself: write -- first, as in npm run add -- ${piece.name} …`)
+  }
+}

@@ -1,0 +1,57 @@
+import { pieces } from './pieces.ts'
+import type { Flag, Piece } from './piece.ts'
+import { flagsFor } from './prompts.ts'
+
+/** What `npm run add -- --list` prints: each piece on one line. */
+export function listOfPieces(): string {
+  return pieces.map(({ name, summary }) => `${name.padEnd(10)}${summary}\n`).join('')
+}
+
+/** What `npm run add -- --help` prints. */
+export function usage(): string {
+  const lines = pieces.map((piece) => {
+    const flags = flagsFor(piece).map((flag) => ` [--${flag} …]`)
+    return `  ${piece.name.padEnd(10)}${piece.summary}${flags.join('')}\n`
+  })
+  return `npm run add -- <piece> <name> [flags] adds code, its tests and its migration to this service.
+
+Pieces:
+${lines.join('')}
+Flags:
+  --dry-run     show the plan and write nothing
+  --diff        show all lines of new files
+  --json        print the result as JSON
+  --yes         ask nothing
+  --install     install what package.json gets; --no-install does not ask about it
+  --list        list the pieces
+  --help        after a piece: explain it, with examples, as in npm run add -- resource --help
+`
+}
+
+/** What `npm run add -- <piece> --help` prints. */
+export function helpFor({
+  name,
+  summary,
+  takes,
+  flags = [],
+  explained,
+  examples = ['invoice'],
+}: Piece): string {
+  const word = typeof takes === 'string' ? '<name>' : takes.join('|')
+  const plural = takes === 'noun' ? [['plural', 'Its plural. Default: made from the name'] as const] : []
+  const described = [...plural, ...flags.map((flag) => [flag.name, describe(flag)] as const)]
+  const width = Math.max(...described.map(([flag]) => flag.length))
+  return [
+    `npm run add -- ${name} ${word}${described.map(([flag]) => ` [--${flag} …]`).join('')}\n\n${summary}\n`,
+    described.map(([flag, text]) => `  --${flag.padEnd(width)}  ${text}\n`).join(''),
+    explained ?? '',
+    `Examples:\n${examples.map((example) => `  npm run add -- ${name} ${example}\n`).join('')}`,
+  ]
+    .filter((part) => part !== '')
+    .join('\n')
+}
+
+function describe({ asks, otherwise }: Flag): string {
+  const usual = otherwise?.({ singular: '<name>', plural: '<names>' })
+  return `${asks}. ${usual === undefined ? 'Required' : `Default: ${usual}`}`
+}

@@ -1,0 +1,86 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Node } from 'ts-morph'
+import { parse } from '../../edit/source.ts'
+import type { Field } from './fields.ts'
+
+/** A table that a field refers to, as its schema declares it. */
+export interface Parent {
+  /** The constant that holds it: `owners`. */
+  readonly constant: string
+  /** Relative to `src/<nouns>/`: `../owners/owners.schema.ts`. */
+  readonly module: string
+}
+
+/**
+ * The tables that fields refer to, by SQL name, from the schemas of the service in `root`. Throws an Error of one sentence if a
+ * table is missing, or its `id` is of another type.
+ */
+export async function parentsOf(
+  root: string,
+  table: string,
+  fields: readonly Field[],
+): Promise<ReadonlyMap<string, Parent>> {
+  const parents = new Map<string, Parent>()
+  const referring = fields.filter(({ references }) => references !== undefined)
+  if (referring.length === 0) return parents
+  const declared = await tablesOf(root)
+  for (const { name, type, nullable, references = '' } of referring) {
+    const found =
+      references === table ? { constant: camel(table), module: '', idType: 'uuid' } : declared.get(references)
+    if (found === undefined) {
+      const there = Array.from(declared.keys()).sort().join(', ') || 'none yet'
+      throw new Error(
+        `--fields: "${name}" refers to a table ${references} that no src/*/*.schema.ts has: add that table first, or name an existing one (${there}).`,
+      )
+    }
+    if (found.idType !== type.column.call) {
+      throw new Error(
+        `--fields: "${name}" is ${type.column.call}, but the id of ${references} is ${found.idType}: write ${name}:${found.idType}->${references}.`,
+      )
+    }
+    if (references === table && !nullable) {
+      throw new Error(
+        `--fields: "${name}" refers to its own table and must be nullable, because the first row has none to refer to: write ${name}:uuid?->${references}.`,
+      )
+    }
+    parents.set(references, found)
+  }
+  return parents
+}
+
+function camel(name: string): string {
+  return name.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())
+}
+
+/** Every table that a schema of the service declares and exports: `export const owners = pgTable('owners', { id: uuid() … })`. */
+async function tablesOf(root: string): Promise<Map<string, Parent & { idType: string }>> {
+  const tables = new Map<string, Parent & { idType: string }>()
+  const folders = await readdir(join(root, 'src'), { withFileTypes: true })
+  for (const folder of folders.filter((entry) => entry.isDirectory())) {
+    const files = await readdir(join(root, 'src', folder.name))
+    for (const file of files.filter((name) => name.endsWith('.schema.ts'))) {
+      const path = `src/${folder.name}/${file}`
+      const source = parse(path, await readFile(join(root, path), 'utf8'))
+      for (const declaration of source.getVariableDeclarations().filter((one) => one.isExported())) {
+        const call = declaration.getInitializer()
+        if (!Node.isCallExpression(call) || call.getExpression().getText() !== 'pgTable') continue
+        const [name, columns] = call.getArguments()
+        if (!Node.isStringLiteral(name)) continue
+        const idType = idTypeOf(columns)
+        const module = `../${folder.name}/${file}`
+        tables.set(name.getLiteralValue(), { constant: declaration.getName(), module, idType })
+      }
+    }
+  }
+  return tables
+}
+
+/** The name of the function that makes the column `id`: `uuid`. */
+function idTypeOf(columns: Node | undefined): string {
+  const id = Node.isObjectLiteralExpression(columns) ? columns.getProperty('id') : undefined
+  const first = id?.getFirstDescendant(
+    (node) => Node.isCallExpression(node) && Node.isIdentifier(node.getExpression()),
+  )
+  return Node.isCallExpression(first) ? first.getExpression().getText() : 'of another name'
+}

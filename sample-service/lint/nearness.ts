@@ -1,0 +1,101 @@
+import { AST_NODE_TYPES as Type, type TSESLint, type TSESTree } from '@typescript-eslint/utils'
+import type { ContextTypes } from './context-types.ts'
+import { ancestors, functionsAround, isInside } from './nodes.ts'
+import type { ContextVariables } from './variables.ts'
+
+type Variable = TSESLint.Scope.Variable
+
+/** Which context a place in the code should pass on. */
+export interface Nearness {
+  /** The context that can be named at `node` and is nearer to it than `variable`. */
+  nearerThan(variable: Variable, node: TSESTree.Node): Nearer
+  /** Whether a function between `node` and the one that has `variable` is called with a context, but has no parameter for it. */
+  isOffered(variable: Variable, node: TSESTree.Node): boolean
+}
+
+export interface Nearer {
+  readonly nearest: Variable | undefined
+  /** Whether work under it may have failed by then, so that `variable` is right after all. */
+  readonly isAttempted: boolean
+}
+
+/** Functions of the context package that only read a context: any context may be passed to them. */
+const questions = new Set(['cause', 'ended', 'liveContexts', 'throwIfEnded'])
+
+/** Whether the call only reads the context that it gets. */
+export function isQuestion(
+  call: TSESTree.CallExpression | TSESTree.NewExpression,
+  types: ContextTypes,
+): boolean {
+  return questions.has(types.contextFunction(call) ?? '')
+}
+
+export function nearness(contexts: ContextVariables, types: ContextTypes): Nearness {
+  function nearerThan(variable: Variable, node: TSESTree.Node): Nearer {
+    const home = homeOf(variable)
+    const nearest = contexts.visibleAt(node).find((other) => {
+      if (other === variable) return false
+      const owner = ownerOf(other)
+      const deeper = owner !== home && owner !== undefined && (home === undefined || isInside(owner, home))
+      return deeper || contexts.derives(other, variable)
+    })
+    return { nearest, isAttempted: nearest !== undefined && isAttempted(nearest, node) }
+  }
+
+  function isOffered(variable: Variable, node: TSESTree.Node): boolean {
+    const home = homeOf(variable)
+    for (const fn of functionsAround(node)) {
+      if (fn === home) return false
+      if (fn.type !== Type.FunctionDeclaration && types.ignoresContext(fn)) return true
+    }
+    return false
+  }
+
+  /**
+   * Whether work under `nearer` has failed by the time of `node`, or may have: `node` is in its handler or after it, or the code
+   * has read whether `nearer` ended. Work at `node` then uses the outer context, because the nearer one may have ended.
+   */
+  function isAttempted(nearer: Variable, node: TSESTree.Node): boolean {
+    return nearer.references.some(({ identifier }) => {
+      if (identifier.range[1] > node.range[0]) return false
+      const { parent } = identifier
+      if (
+        parent.type === Type.MemberExpression &&
+        parent.property.type === Type.Identifier &&
+        /^(?:err|cancel)$/.test(parent.property.name)
+      )
+        return true
+      for (const at of ancestors(identifier)) {
+        if (at.type === Type.CallExpression && (isQuestion(at, types) || isCaught(at, identifier)))
+          return true
+        if (at.parent?.type === Type.TryStatement && at.parent.block === at && !isInside(node, at))
+          return true
+      }
+      return false
+    })
+  }
+
+  return { nearerThan, isOffered }
+}
+
+/** `work(ctx).catch(…)`, `Promise.allSettled([work(ctx)])`: the code goes on after a failure. */
+function isCaught(call: TSESTree.CallExpression, inside: TSESTree.Node): boolean {
+  const { callee } = call
+  if (callee.type !== Type.MemberExpression || callee.property.type !== Type.Identifier) return false
+  return (
+    callee.property.name === 'allSettled' ||
+    (callee.property.name === 'catch' && isInside(inside, callee.object))
+  )
+}
+
+/** The function that has the variable, or around its declaration. */
+function homeOf(variable: Variable): TSESTree.Node | undefined {
+  const [declared] = variable.identifiers
+  return ownerOf(variable) ?? (declared && Array.from(functionsAround(declared))[0])
+}
+
+/** The function whose call the variable belongs to. */
+function ownerOf(variable: Variable): TSESTree.Node | undefined {
+  const { block } = variable.scope.variableScope
+  return block.type === Type.Program ? undefined : block
+}

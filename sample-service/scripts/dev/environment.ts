@@ -1,0 +1,21 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseArgs, parseEnv, type ParseArgsConfig } from 'node:util'
+import { commandLine } from '../command-line.ts'
+import { root } from './service-process.ts'
+
+/** The variables of `.env`, if there is one. */
+export function readEnvFile(): Record<string, string | undefined> {
+  const path = join(root, '.env')
+  return existsSync(path) ? parseEnv(readFileSync(path, 'utf8')) : {}
+}
+
+/** `.env` and the environment, as the scripts use them: a variable of the environment overrides the file, even if it is empty. */
+export function readEnvironment(): NodeJS.ProcessEnv {
+  return { ...readEnvFile(), ...process.env }
+}
+
+/** The script's flags. @throws TypeError for an unknown flag */
+export function readFlags<T extends NonNullable<ParseArgsConfig['options']>>(options: T) {
+  return parseArgs({ options, args: commandLine() }).values
+}

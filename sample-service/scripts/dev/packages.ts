@@ -1,0 +1,62 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { root } from './service-process.ts'
+
+const managers = {
+  'package-lock.json': 'npm',
+  'pnpm-lock.yaml': 'pnpm',
+  'yarn.lock': 'yarn',
+  'bun.lock': 'bun',
+  'bun.lockb': 'bun',
+} as const
+
+/** The files in which package managers write down what they have installed. */
+export const lockFiles = Object.keys(managers) as (keyof typeof managers)[]
+
+/** A lock file, and the package manager that it belongs to. */
+export interface Lock {
+  readonly folder: string
+  readonly file: (typeof lockFiles)[number]
+  readonly manager: 'npm' | 'pnpm' | 'yarn' | 'bun'
+}
+
+/** The lock files of the service, or of the workspace that it is part of. */
+export function findLocks(): Lock[] {
+  for (let folder = root; ; folder = dirname(folder)) {
+    const present = lockFiles.filter((file) => existsSync(join(folder, file)))
+    if (present.length > 0) return present.map((file) => ({ folder, file, manager: managers[file] }))
+    if (folder === dirname(folder)) return []
+  }
+}
+
+/** The package manager of the service; npm if there is no lock file. */
+export function packageManager(): Lock['manager'] {
+  return findLocks()[0]?.manager ?? 'npm'
+}
+
+/** What package.json says, as far as the scripts need it. */
+export interface Manifest {
+  readonly name: string
+  readonly packageManager?: string
+  readonly engines?: { readonly node?: string }
+  readonly dependencies?: Readonly<Record<string, string>>
+  readonly devDependencies?: Readonly<Record<string, string>>
+}
+
+export function readManifest(): Manifest {
+  return JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Manifest
+}
+
+/**
+ * What to do about the package that a process did not find, from what it wrote to stderr. Undefined if it found every package.
+ */
+export function adviceOnMissing(stderr: string): string | undefined {
+  const [, name, importer] =
+    /ERR_MODULE_NOT_FOUND\]: Cannot find package '([^']+)' imported from (\S+)/.exec(stderr) ?? []
+  if (name === undefined || importer === undefined) return undefined
+  const manager = packageManager()
+  const { dependencies, devDependencies } = readManifest()
+  const known = Object.hasOwn({ ...dependencies, ...devDependencies }, name)
+  const command = known ? `${manager} install` : `${manager} ${manager === 'npm' ? 'install' : 'add'} ${name}`
+  return `${name} is not installed, and ${importer.replace(`${root}/`, '')} imports it: waiting for ${command}`
+}

@@ -1,0 +1,143 @@
+import { rm, writeFile } from 'node:fs/promises'
+import type { Readable } from 'node:stream'
+import { addressOf as databaseAddress } from '../../src/platform/database/answer.ts'
+import { adviceOnMissing } from './packages.ts'
+import { addressOf, say, sayAddresses, showLog, type LogLine } from './screen.ts'
+import { devFile, startProgram, type Exit, type ServiceProcess } from './service-process.ts'
+
+/** Why the service is to be started again, or dev to end. */
+export interface Next {
+  readonly because: string
+}
+
+const piped = { stdout: 'pipe', stderr: 'pipe' } as const
+
+/**
+ * Applies the missing migrations in a process of its own, which sees the schemas as they are now.
+ * @returns false if `next` came first; then nothing was applied
+ * @throws Error with the reason if they cannot be applied
+ */
+export async function migrate(env: NodeJS.ProcessEnv, next: Promise<Next>): Promise<boolean> {
+  const program = startProgram('src/migrate.ts', { ...env, LOG_LEVEL: 'info', LOG_FORMAT: 'json' }, piped)
+  let reason: string | undefined
+  const errors = show(program, env, ({ msg, level, applied }) => {
+    if (msg === 'migrated' && applied && applied.length > 0) say(`migrations applied: ${listed(applied)}`)
+    if (level === 'fatal') reason = msg
+    return msg === 'migrated' || level === 'fatal'
+  })
+  const exit = await endOf(program, next)
+  if (exit === undefined) return false
+  if (exit.code === 0) return true
+  throw new Error(explain(errors(), reason ?? `src/migrate.ts ended with ${describe(exit)}`))
+}
+
+/** A library may bring many. */
+function listed(names: readonly string[]): string {
+  return names.length <= 3 ? names.join(', ') : `${names[0]} … ${names.at(-1)}, ${names.length} in all`
+}
+
+/** Runs the service until `next`. @throws Error if the service ends before */
+export async function serveUntil(
+  next: Promise<Next>,
+  env: NodeJS.ProcessEnv,
+  options: { because: string | undefined; hasKeys: boolean },
+): Promise<void> {
+  const started = performance.now()
+  // Into a pipe it writes JSON anyway, and it must see a format that does not exist, to refuse it.
+  const format = env['LOG_FORMAT'] === 'pretty' ? 'json' : env['LOG_FORMAT']
+  const service = startProgram('src/main.ts', { ...env, LOG_FORMAT: format }, piped)
+  let hint = ''
+  let written: Promise<void> | undefined
+  const errors = show(service, env, (line) => {
+    if (line.msg === 'listening') {
+      const ms = Math.round(performance.now() - started)
+      sayListening(line, env, { ...options, ms })
+      // Only doctor misses it, should it fail.
+      const dev = { ...line, pid: process.pid }
+      written = writeFile(devFile, JSON.stringify(dev)).catch(() => undefined)
+    }
+    if (line.msg?.includes('EADDRINUSE')) hint = ' (npm run doctor says which program has the port)'
+    return line.level === 'info' && saidByDev.has(line.msg ?? '')
+  })
+  try {
+    const exit = await endOf(service, next)
+    if (exit !== undefined)
+      throw new Error(explain(errors(), `the service ended with ${describe(exit)}${hint}`))
+  } finally {
+    process.stderr.write(errors())
+    await written
+    await rm(devFile, { force: true })
+  }
+}
+
+/** Lines of each restart, which dev says in one of its own. */
+const saidByDev = new Set(['listening', 'signal received', 'not ready', 'draining', 'drained', 'stopped'])
+
+let lastAddresses = ''
+
+function sayListening(
+  { service: name = '', port = 0, adminPort = 0 }: LogLine,
+  env: NodeJS.ProcessEnv,
+  { because, hasKeys, ms }: { because: string | undefined; hasKeys: boolean; ms: number },
+): void {
+  const service = addressOf(env['HOST'] || '127.0.0.1', port)
+  const addresses = {
+    service,
+    docs: `${service}/docs`,
+    contexts: `${addressOf(env['ADMIN_HOST'] || '127.0.0.1', adminPort)}/debug/contexts`,
+    database: databaseAddress(env['DATABASE_URL'] ?? ''),
+  }
+  if (because !== undefined && lastAddresses !== '') say(`restarted in ${ms} ms (${because})`)
+  if (lastAddresses === JSON.stringify(addresses)) return
+  lastAddresses = JSON.stringify(addresses)
+  const keys = hasKeys ? 'r restart   c clear   q quit' : ''
+  sayAddresses(`${name} listens, after ${ms} ms`, addresses, keys)
+}
+
+/** Waits until `program` has ended, or stops it at `next`. @returns how it ended, unless it was stopped */
+async function endOf(program: ServiceProcess, next: Promise<Next>): Promise<Exit | undefined> {
+  const exit = await Promise.race([next.then(() => undefined), program.exited])
+  if (exit === undefined) await program.stop()
+  return exit
+}
+
+/** Shows what `program` writes. @returns a function that takes what it has written to stderr and was not shown yet */
+function show(
+  program: ServiceProcess,
+  env: NodeJS.ProcessEnv,
+  onLine: (line: LogLine) => boolean,
+): () => string {
+  const { stdout, stderr } = program
+  if (stdout === null || stderr === null) throw new Error('the program must be started with pipes')
+  showLog(stdout, env['LOG_FORMAT'], onLine)
+  return holdBack(stderr)
+}
+
+/** Long enough for a process that has written why it ends to end. */
+const holdMs = 250
+
+/** Passes on what comes from `stderr`, a moment later. @returns a function that takes what was not passed on yet */
+function holdBack(stderr: Readable): () => string {
+  let held: string[] = []
+  stderr.setEncoding('utf8').on('data', (text: string) => {
+    held.push(text)
+    setTimeout(() => process.stderr.write(held.shift() ?? ''), holdMs)
+  })
+  return () => {
+    const text = held.join('')
+    held = []
+    return text
+  }
+}
+
+/** What to wait for if a package is missing; else the reason, after what the process wrote. */
+function explain(stderr: string, reason: string): string {
+  const advice = adviceOnMissing(stderr)
+  if (advice !== undefined) return advice
+  process.stderr.write(stderr)
+  return `${reason}; waiting for a change`
+}
+
+function describe(exit: Exit): string {
+  return exit.signal ?? `exit code ${exit.code ?? 'unknown'}`
+}

@@ -1,0 +1,71 @@
+import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
+import { styleText } from 'node:util'
+import { openPretty } from '../../src/platform/telemetry/pretty.ts'
+
+/** The fields of a log line that dev looks at. */
+export interface LogLine {
+  readonly level?: string
+  readonly msg?: string
+  readonly service?: string
+  readonly port?: number
+  readonly adminPort?: number
+  readonly applied?: readonly string[]
+}
+
+/**
+ * Prints a log of JSON lines on stdout: for people if stdout is a terminal or LOG_FORMAT=pretty, as it is if LOG_FORMAT=json.
+ * @param onLine sees each line first; if it returns true, the line is not printed for people
+ */
+export function showLog(log: Readable, format: string | undefined, onLine: (line: LogLine) => boolean): void {
+  const { stdout } = process
+  const pretty = format === 'pretty' || (format !== 'json' && stdout.isTTY)
+  const prettify = pretty ? openPretty(stdout.isTTY && stdout.hasColors()) : undefined
+  createInterface({ input: log }).on('line', (text) => {
+    const shown = onLine(parse(text))
+    if (prettify === undefined) stdout.write(`${text}\n`)
+    else if (!shown) stdout.write(text.startsWith('{') ? prettify(text) : `${text}\n`)
+  })
+}
+
+function parse(text: string): LogLine {
+  try {
+    return JSON.parse(text) as LogLine
+  } catch {
+    // A console.log of the service's.
+    return {}
+  }
+}
+
+/** On stderr: stdout is the service's log. */
+export function say(message: string): void {
+  console.error(`${dim('dev:')} ${message}`)
+}
+
+/** Prints where the service listens, each address for itself: terminals open such a line with a click. */
+export function sayAddresses(title: string, addresses: Readonly<Record<string, string>>, hint = ''): void {
+  const rows = Object.entries(addresses).map(([name, url]) => `  ${dim(name.padEnd(9))} ${bright(url)}`)
+  console.error(
+    ['', `  ${title}`, '', ...rows, ...(hint === '' ? [] : ['', `  ${dim(hint)}`]), ''].join('\n'),
+  )
+}
+
+/** As a browser reaches it. */
+export function addressOf(host: string, port: number): string {
+  if (host === '0.0.0.0') return `http://127.0.0.1:${port}`
+  if (host === '::') return `http://[::1]:${port}`
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`
+}
+
+/** Clears the screen, and what has scrolled out of it. */
+export function clearScreen(): void {
+  if (process.stdout.isTTY) process.stdout.write('\u001b[2J\u001b[3J\u001b[H')
+}
+
+const dim = (text: string): string => styled('dim', text)
+const bright = (text: string): string => styled('cyan', text)
+
+function styled(format: 'dim' | 'cyan', text: string): string {
+  const { stderr } = process
+  return stderr.isTTY && stderr.hasColors() ? styleText(format, text, { validateStream: false }) : text
+}

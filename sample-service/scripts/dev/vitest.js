@@ -1,0 +1,11 @@
+// Runs vitest in this process, without the leading `--` that pnpm and Yarn pass on: vitest would ignore all that follows it.
+// JavaScript, since vitest must not inherit a loader for TypeScript.
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import process from 'node:process'
+import { pathToFileURL } from 'node:url'
+
+const dash = process.argv.indexOf('--')
+if (dash > 0) process.argv.splice(dash, 1)
+const folder = dirname(createRequire(import.meta.url).resolve('vitest/package.json'))
+await import(pathToFileURL(join(folder, 'vitest.mjs')).href)

@@ -1,0 +1,75 @@
+import pg from 'pg'
+import { addressOf, reasonOf } from '../../src/platform/database/answer.ts'
+import { builtInFolder, givenUrl, runningUrl } from '../postgres/built-in.ts'
+import { checkMigrations } from '../postgres/databases.ts'
+import { postgresPrograms, postgresUser } from '../postgres/files.ts'
+import { fine, wrong, type Finding } from './finding.ts'
+
+const answerTimeoutMs = 3_000
+/** Deadlines that travel between machines, and ids that sort by time, go wrong with more. */
+const clockLimitMs = 1_000
+
+/** Whether the database answers and has every migration, and whether its clock agrees with the one here. */
+export async function checkDatabase(env: NodeJS.ProcessEnv): Promise<Finding[]> {
+  const given = givenUrl(env)
+  const url = given ?? (await runningUrl())
+  if (url === undefined) return [await checkPrograms()]
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: answerTimeoutMs })
+  client.on('error', () => undefined)
+  const where = `${given === undefined ? 'the built-in PostgreSQL' : 'PostgreSQL'} on ${addressOf(url)}`
+  try {
+    await client.connect()
+    const { rows } = await client.query<{ version: string }>(
+      `select current_setting('server_version') as version`,
+    )
+    return [
+      fine('database', `${where} answers, version ${rows[0]?.version}`),
+      await checkSchema(url),
+      await checkClock(client),
+    ]
+  } catch (error) {
+    return [wrong('database', `${where}: ${reasonOf(error)}`, fixFor(error))]
+  } finally {
+    await client.end().catch(() => undefined)
+  }
+}
+
+/** The built-in PostgreSQL does not run now: whether it could. */
+async function checkPrograms(): Promise<Finding> {
+  try {
+    await postgresPrograms(builtInFolder, await postgresUser(builtInFolder))
+    return fine('database', 'the built-in PostgreSQL does not run now; npm run dev starts and migrates it')
+  } catch (error) {
+    return wrong('database', reasonOf(error), 'set DATABASE_URL in .env')
+  }
+}
+
+async function checkSchema(url: string): Promise<Finding> {
+  try {
+    await checkMigrations(url)
+    return fine('migrations', 'the database has all of drizzle/')
+  } catch (error) {
+    const [seen = '', fix = 'correct drizzle/'] = reasonOf(error).split(/: (?=run |take )/)
+    return wrong('migrations', seen, fix)
+  }
+}
+
+async function checkClock(client: pg.Client): Promise<Finding> {
+  const before = Date.now()
+  const statement = 'select extract(epoch from clock_timestamp())::float8 * 1000 as now'
+  const { rows } = await client.query<{ now: number }>(statement)
+  const after = Date.now()
+  const theirs = rows[0]?.now ?? NaN
+  const ms = Math.round(Math.max(before - theirs, theirs - after, 0))
+  if (ms <= clockLimitMs)
+    return fine('clock', `agrees with the database's within ${Math.max(ms, after - before)} ms`)
+  const fix = 'synchronize both clocks (timedatectl set-ntp true)'
+  return wrong('clock', `the clocks here and of the database differ by ${ms} ms`, fix)
+}
+
+function fixFor(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  if (code.startsWith('28')) return 'correct the user or the password in DATABASE_URL'
+  if (code === '3D000') return 'create that database, or correct its name in DATABASE_URL'
+  return 'start the database, or correct DATABASE_URL; without it, npm run dev starts a PostgreSQL of its own'
+}

@@ -1,0 +1,39 @@
+import { readEnvironment, readEnvFile, readFlags } from '../dev/environment.ts'
+import { printed, wrong, type Finding } from './finding.ts'
+import { checkInstalled, checkNode, checkPackageManager, checkTemplate } from './packages.ts'
+import { checkDisk, checkPorts, checkTelemetry } from './surroundings.ts'
+
+/**
+ * `npm run doctor [-- --json]`: looks at all that the service needs to run here, and says of each thing that it is right, or what
+ * is wrong and what to do now. Exit 1 if anything is wrong. Changes nothing.
+ */
+const { json } = readFlags({ json: { type: 'boolean', default: false } })
+const env = readEnvironment()
+
+// What needs packages is loaded by its check: one that is not installed must not keep the others from being checked.
+const checks: Readonly<Record<string, () => Promise<Finding[]> | Finding[]>> = {
+  node: checkNode,
+  manager: checkPackageManager,
+  installed: checkInstalled,
+  template: checkTemplate,
+  environment: async () => (await import('./variables.ts')).checkVariables(env, readEnvFile()),
+  ports: () => checkPorts(env),
+  database: async () => (await import('./database.ts')).checkDatabase(env),
+  telemetry: () => checkTelemetry(env),
+  disk: () => checkDisk(env),
+}
+
+const findings: Finding[] = []
+for (const [name, check] of Object.entries(checks)) {
+  let found: Finding[]
+  try {
+    found = await check()
+  } catch (error) {
+    found = [wrong(name, error instanceof Error ? error.message : String(error), 'see the lines above')]
+  }
+  findings.push(...found)
+  if (!json) for (const finding of found) console.log(printed(finding))
+}
+if (json) console.log(JSON.stringify(findings, undefined, 2))
+// A socket that is still closing must not keep the process.
+process.exit(findings.every(({ ok }) => ok) ? 0 : 1)

@@ -1,0 +1,123 @@
+import { execFile } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { findLocks, readManifest, type Lock } from '../dev/packages.ts'
+import { root } from '../dev/service-process.ts'
+import { fine, wrong, type Finding } from './finding.ts'
+
+/** The version of Node against package.json's `engines`. */
+export function checkNode(): Finding[] {
+  const wanted = readManifest().engines?.node ?? ''
+  const seen = `${process.version}, package.json wants ${wanted || 'any'}`
+  const least = /^>=\s*([\d.]+)$/.exec(wanted)?.[1]
+  if (least === undefined || !isOlder(process.versions.node, least)) return [fine('node', seen)]
+  return [wrong('node', seen, `install Node ${least} or newer (nvm install, https://nodejs.org)`)]
+}
+
+function isOlder(version: string, least: string): boolean {
+  const [ours, wanted] = [version, least].map((text) => text.split('.').map(Number))
+  for (const [place, number] of (wanted ?? []).entries()) {
+    const difference = (ours?.[place] ?? 0) - number
+    if (difference !== 0) return difference < 0
+  }
+  return false
+}
+
+/** Whether there is one lock file, package.json names its package manager or none, and that one can be started. */
+export async function checkPackageManager(): Promise<Finding[]> {
+  const locks = findLocks()
+  const [lock] = locks
+  const named = readManifest().packageManager?.split('@')[0]
+  if (lock === undefined) {
+    return [
+      wrong('manager', 'there is no lock file', `run ${named ?? 'npm'} install, and commit the lock file`),
+    ]
+  }
+  const files = locks.map(({ file }) => file).join(', ')
+  if (new Set(locks.map(({ manager }) => manager)).size > 1) {
+    return [wrong('manager', `lock files of several managers: ${files}`, 'delete those that you do not use')]
+  }
+  if (named !== undefined && named !== lock.manager) {
+    const fix = `use one of them: correct packageManager in package.json, or delete ${lock.file}`
+    return [wrong('manager', `package.json names ${named}, but here is ${lock.file}`, fix)]
+  }
+  const version = await versionOf(lock.manager)
+  if (version === undefined) {
+    const fix = `install ${lock.manager} (corepack enable), or install with another one and delete ${lock.file}`
+    return [wrong('manager', `${lock.file} is ${lock.manager}'s, which is not in PATH`, fix)]
+  }
+  return [fine('manager', `${lock.manager} ${version}, ${relative(root, join(lock.folder, lock.file))}`)]
+}
+
+function versionOf(manager: string): Promise<string | undefined> {
+  const options = { shell: process.platform === 'win32', cwd: root, timeout: 10_000 }
+  return new Promise((resolve) => {
+    execFile(manager, ['--version'], options, (error, stdout) => resolve(error ? undefined : stdout.trim()))
+  })
+}
+
+/** Whether each package that package.json names is installed, and for npm in the version of the lock file. */
+export function checkInstalled(): Finding[] {
+  const { dependencies, devDependencies } = readManifest()
+  const wanted = { ...dependencies, ...devDependencies }
+  const [lock] = findLocks()
+  const locked = lock?.manager === 'npm' ? readLock(lock) : undefined
+  const faults = Object.entries(wanted).flatMap(([name, range]) => {
+    const installed = installedVersion(name)
+    if (installed === undefined) return [`${name} is missing`]
+    if (locked === undefined) return []
+    if (locked.ranges[name] !== range) return [`${name} ${range} is not in ${locked.file} yet`]
+    const version = locked.versionOf(name)
+    return version === undefined || version === installed ? [] : [`${name} is ${installed}, not ${version}`]
+  })
+  if (faults.length === 0)
+    return [fine('installed', `all ${Object.keys(wanted).length} packages of package.json`)]
+  const [first = '', ...others] = faults
+  const seen = others.length === 0 ? first : `${first}, and ${others.length} more`
+  return [wrong('installed', seen, `run ${lock?.manager ?? 'npm'} install`)]
+}
+
+function installedVersion(name: string): string | undefined {
+  for (let folder = root; ; folder = dirname(folder)) {
+    const path = join(folder, 'node_modules', name, 'package.json')
+    if (existsSync(path))
+      return (JSON.parse(readFileSync(path, 'utf8')) as { version?: string }).version ?? ''
+    if (folder === dirname(folder)) return undefined
+  }
+}
+
+interface NpmPackage {
+  readonly version?: string
+  readonly dependencies?: Readonly<Record<string, string>>
+  readonly devDependencies?: Readonly<Record<string, string>>
+}
+
+/** What package-lock.json says of this package: it may be one of a workspace. */
+function readLock({ folder, file }: Lock) {
+  const lock = JSON.parse(readFileSync(join(folder, file), 'utf8')) as {
+    packages?: Readonly<Record<string, NpmPackage | undefined>>
+  }
+  const place = relative(folder, root).replaceAll('\\', '/')
+  const own = lock.packages?.[place]
+  const prefix = place === '' ? '' : `${place}/`
+  const ranges: Readonly<Record<string, string>> = { ...own?.dependencies, ...own?.devDependencies }
+  return {
+    file,
+    ranges,
+    versionOf: (name: string) =>
+      (lock.packages?.[`${prefix}node_modules/${name}`] ?? lock.packages?.[`node_modules/${name}`])?.version,
+  }
+}
+
+/** The version of create-mainstem that made the service, or brought it up to date. */
+export function checkTemplate(): Finding[] {
+  const path = join(root, '.mainstem.json')
+  if (!existsSync(path)) return [fine('template', 'no .mainstem.json: the version is not recorded')]
+  try {
+    const { version } = JSON.parse(readFileSync(path, 'utf8')) as { version?: unknown }
+    if (typeof version === 'string') return [fine('template', `create-mainstem ${version}`)]
+  } catch {
+    // As below.
+  }
+  return [wrong('template', '.mainstem.json cannot be read', 'git checkout .mainstem.json')]
+}

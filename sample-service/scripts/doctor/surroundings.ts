@@ -1,0 +1,152 @@
+import { execFile } from 'node:child_process'
+import { constants, existsSync, readFileSync } from 'node:fs'
+import { access, stat, statfs } from 'node:fs/promises'
+import { connect, createServer } from 'node:net'
+import { dirname, join, resolve } from 'node:path'
+import { devFile, root } from '../dev/service-process.ts'
+import { fine, wrong, type Finding } from './finding.ts'
+
+const answerTimeoutMs = 2_000
+/** Postgres needs about 100 MB for its first start. */
+const leastFreeBytes = 500 * 2 ** 20
+
+/** Whether the service could listen. */
+export async function checkPorts(env: NodeJS.ProcessEnv): Promise<Finding[]> {
+  const listeners = [
+    { variable: 'PORT', host: env['HOST'] || '127.0.0.1', port: Number(env['PORT'] || 3000) },
+    {
+      variable: 'ADMIN_PORT',
+      host: env['ADMIN_HOST'] || '127.0.0.1',
+      port: Number(env['ADMIN_PORT'] || 3001),
+    },
+  ]
+  // A bad number is the environment's fault, and 0 picks a free one.
+  const certain = listeners.filter(({ port }) => Number.isInteger(port) && port > 0 && port < 65_536)
+  return Promise.all(certain.map(checkPort))
+}
+
+async function checkPort({
+  variable,
+  host,
+  port,
+}: {
+  variable: string
+  host: string
+  port: number
+}): Promise<Finding> {
+  const check = `port ${port}`
+  const code = await listenFault(host, port)
+  if (code === undefined) return fine(check, 'free')
+  if (code !== 'EADDRINUSE')
+    return wrong(check, `cannot listen on ${host}: ${code}`, `set ${variable} in .env`)
+  const dev = readDevFile()
+  if (dev !== undefined && [dev.port, dev.adminPort].includes(port)) {
+    return fine(check, `used by npm run dev of this folder (pid ${dev.pid})`)
+  }
+  const owner = await ownerOf(port)
+  return wrong(
+    check,
+    `taken by ${owner ?? 'another program'}`,
+    `stop that program, or set ${variable} in .env`,
+  )
+}
+
+function listenFault(host: string, port: number): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const server = createServer()
+    server.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message))
+    server.listen(port, host, () => server.close(() => resolve(undefined)))
+  })
+}
+
+/** What `npm run dev` of this folder has written down, if it runs. */
+function readDevFile(): { pid: number; port: number; adminPort: number } | undefined {
+  try {
+    const dev = JSON.parse(readFileSync(devFile, 'utf8')) as { pid: number; port: number; adminPort: number }
+    process.kill(dev.pid, 0)
+    return dev
+  } catch {
+    return undefined
+  }
+}
+
+/** Asks lsof, or else ss: which of them there is differs by system. */
+async function ownerOf(port: number): Promise<string | undefined> {
+  const lsof = await output('lsof', ['-nP', `-iTCP:${port}`, '-sTCP:LISTEN', '-Fpc'])
+  const [, pid, name] = /^p(\d+)\n(?:.*\n)*?c(.+)$/m.exec(lsof) ?? []
+  if (pid !== undefined) return `${name} (pid ${pid})`
+  const ss = await output('ss', ['-ltnpH', `sport = :${port}`])
+  const [, command, id] = /\(\("([^"]+)",pid=(\d+)/.exec(ss) ?? []
+  return command === undefined ? undefined : `${command} (pid ${id})`
+}
+
+function output(program: string, args: string[]): Promise<string> {
+  return new Promise((resolve) => {
+    execFile(program, args, { timeout: answerTimeoutMs }, (_error, stdout) => resolve(stdout))
+  })
+}
+
+/** Whether something listens where OpenTelemetry is to export to. */
+export async function checkTelemetry(env: NodeJS.ProcessEnv): Promise<Finding[]> {
+  const named = ['', 'TRACES_', 'METRICS_'].map((signal) => `OTEL_EXPORTER_OTLP_${signal}ENDPOINT`)
+  const given = named.filter((name) => env[name])
+  if (given.length === 0) return [fine('telemetry', 'no endpoint is named, so nothing is exported')]
+  return Promise.all(given.map((name) => checkEndpoint(name, env[name] ?? '')))
+}
+
+async function checkEndpoint(name: string, value: string): Promise<Finding> {
+  if (!URL.canParse(value))
+    return wrong('telemetry', `${name} is no URL: ${value}`, 'write it as http://host:4318')
+  const { hostname, port, protocol } = new URL(value)
+  const host = hostname.replace(/^\[|\]$/g, '')
+  const reason = await connectFault(host, Number(port) || (protocol === 'https:' ? 443 : 80))
+  if (reason === undefined) return fine('telemetry', `${value} can be reached`)
+  return wrong(
+    'telemetry',
+    `${value} cannot be reached: ${reason}`,
+    `start the collector, or correct ${name}`,
+  )
+}
+
+function connectFault(host: string, port: number): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port, timeout: answerTimeoutMs })
+    const finish = (reason?: string): void => {
+      socket.destroy()
+      resolve(reason)
+    }
+    socket.on('connect', () => finish())
+    socket.on('timeout', () => finish(`no answer within ${answerTimeoutMs} ms`))
+    socket.on('error', (error: NodeJS.ErrnoException) => finish(error.code ?? error.message))
+  })
+}
+
+/** Free space for the database and the uploads, and whether UPLOAD_DIR can be written. */
+export async function checkDisk(env: NodeJS.ProcessEnv): Promise<Finding[]> {
+  const uploads = resolve(root, env['UPLOAD_DIR'] || '.data/uploads')
+  const findings: Finding[] = []
+  for (const folder of new Set([present(join(root, '.data')), present(uploads)])) {
+    const { bavail, bsize } = await statfs(folder)
+    const mb = Math.floor((bavail * bsize) / 2 ** 20)
+    if (bavail * bsize < leastFreeBytes)
+      findings.push(wrong('disk', `${mb} MB free for ${folder}`, 'make room'))
+    else if (findings.length === 0) findings.push(fine('disk', `${mb} MB free`))
+  }
+  if (env['STORAGE_URL']) return findings
+  return [...findings, await checkFolder(uploads)]
+}
+
+async function checkFolder(uploads: string): Promise<Finding> {
+  const folder = present(uploads)
+  const fix = 'correct UPLOAD_DIR, or the rights of that folder'
+  if (!(await stat(folder)).isDirectory()) return wrong('uploads', `${folder} is not a folder`, fix)
+  return access(folder, constants.W_OK).then(
+    () => fine('uploads', `${uploads} can be written`),
+    () => wrong('uploads', `${folder} cannot be written`, fix),
+  )
+}
+
+/** The nearest folder that exists already: what is below will be made in it. */
+function present(folder: string): string {
+  return existsSync(folder) ? folder : present(dirname(folder))
+}

@@ -1,0 +1,59 @@
+import { settings } from '../pages/settings.ts'
+import { badVariables } from '../../src/platform/telemetry/environment.ts'
+import { givenUrl } from '../postgres/built-in.ts'
+import { fine, wrong, type Finding } from './finding.ts'
+
+/** Variables that something other than src/config.ts reads: the scripts, Node, OpenTelemetry, the AWS SDK, Postgres's driver. */
+const readElsewhere =
+  /^(NODE|NPM|OTEL|AWS|PG)|_PROXY$|^(TEST_DATABASE_URL|TZ|DEBUG|NO_COLOR|FORCE_COLOR|PATH)$/i
+
+/**
+ * Bad values, and names in `.env` that nothing reads.
+ * @param file the variables of `.env`
+ */
+export function checkVariables(
+  env: NodeJS.ProcessEnv,
+  file: Readonly<Record<string, string | undefined>>,
+): Finding[] {
+  // Without it, the scripts use the built-in PostgreSQL.
+  const known = settings(givenUrl(env) === undefined ? { ...env, DATABASE_URL: 'postgres://built/in' } : env)
+  const names = new Set(known.map(({ name }) => name))
+  const findings = [
+    ...known.flatMap(({ name, problem }) =>
+      problem === undefined
+        ? []
+        : [wrong('environment', problem, `correct ${name} in ${placeOf(name, file)}`)],
+    ),
+    ...badVariables(env).map((fault) => wrong('environment', fault, 'correct it')),
+    ...Object.keys(file).flatMap((name) => {
+      if (names.has(name) || readElsewhere.test(name)) return []
+      const similar = [...names].find((one) => isSimilar(one, name))
+      const fix =
+        similar === undefined ? 'remove it, or declare it in src/config.ts' : `rename it to ${similar}`
+      return [wrong('environment', `nothing reads ${name} of .env`, fix)]
+    }),
+  ]
+  return findings.length > 0
+    ? findings
+    : [fine('environment', `${known.length} variables, ${Object.keys(file).length} set in .env`)]
+}
+
+function placeOf(name: string, file: Readonly<Record<string, string | undefined>>): string {
+  return process.env[name] === undefined && file[name] !== undefined ? '.env' : 'the environment'
+}
+
+/** One letter too many, too few or another, two swapped, or another case. */
+function isSimilar(a: string, b: string): boolean {
+  const [one, two] = [a.toUpperCase(), b.toUpperCase()]
+  let start = 0
+  while (start < one.length && one[start] === two[start]) start++
+  const rests = [one.slice(start), two.slice(start)] as const
+  const swapped = `${rests[0][1] ?? ''}${rests[0][0] ?? ''}${rests[0].slice(2)}`
+  return (
+    rests[0] === rests[1] ||
+    rests[0].slice(1) === rests[1].slice(1) ||
+    rests[0].slice(1) === rests[1] ||
+    rests[0] === rests[1].slice(1) ||
+    swapped === rests[1]
+  )
+}

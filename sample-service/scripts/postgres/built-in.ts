@@ -1,0 +1,82 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import pg from 'pg'
+import { root } from '../dev/service-process.ts'
+import { keptUrl } from './address.ts'
+import { startPostgres, type Postgres } from './postgres.ts'
+
+/** Where the data of the built-in PostgreSQL lie: the one that npm installs and `npm run dev` starts. */
+export const builtInFolder = join(root, '.data/postgres')
+
+const startingTimeoutMs = 10_000
+
+/** The database that a script works on, and where it comes from. */
+export interface ChosenDatabase extends Postgres {
+  readonly from: 'DATABASE_URL' | 'running' | 'started'
+}
+
+/** DATABASE_URL, unless it is missing or empty. */
+export function givenUrl(env: NodeJS.ProcessEnv): string | undefined {
+  return env['DATABASE_URL'] || undefined
+}
+
+/**
+ * Chooses DATABASE_URL; without it the built-in PostgreSQL, either the one that another process runs, or one started here,
+ * which stop() stops.
+ * @throws Error if NODE_ENV is production and DATABASE_URL is missing: production must name its database
+ */
+export async function chooseDatabase(env: NodeJS.ProcessEnv): Promise<ChosenDatabase> {
+  const given = givenUrl(env)
+  if (given !== undefined) return { url: given, from: 'DATABASE_URL', stop: () => Promise.resolve() }
+  requireDevelopment(env)
+  const running = await runningUrl()
+  if (running !== undefined) return { url: running, from: 'running', stop: () => Promise.resolve() }
+  return { ...(await startPostgres({ dir: builtInFolder, persistent: true })), from: 'started' }
+}
+
+/**
+ * The URL of the built-in PostgreSQL, running or not. Makes its data if they are missing.
+ * @throws Error as chooseDatabase does
+ */
+export async function builtInUrl(env: NodeJS.ProcessEnv): Promise<string> {
+  requireDevelopment(env)
+  const kept = (await runningUrl()) ?? (await keptUrl(builtInFolder))
+  if (kept !== undefined) return kept
+  const postgres = await startPostgres({ dir: builtInFolder, persistent: true })
+  await postgres.stop()
+  return postgres.url
+}
+
+function requireDevelopment(env: NodeJS.ProcessEnv): void {
+  if (env['NODE_ENV'] !== 'production') return
+  throw new Error('DATABASE_URL is missing: with NODE_ENV=production, nothing uses the built-in PostgreSQL')
+}
+
+/** The URL of the built-in PostgreSQL if it runs, as its lock file says and its answer confirms. */
+export async function runningUrl(): Promise<string | undefined> {
+  const endsAt = performance.now() + startingTimeoutMs
+  while ((await lockedStatus()) === 'starting' && performance.now() < endsAt) await setTimeout(100)
+  if ((await lockedStatus()) !== 'ready') return undefined
+  const url = await keptUrl(builtInFolder)
+  return url !== undefined && (await answers(url)) ? url : undefined
+}
+
+/** The last line of https://www.postgresql.org/docs/current/storage-file-layout.html's postmaster.pid. */
+async function lockedStatus(): Promise<string | undefined> {
+  const text = await readFile(join(builtInFolder, 'data/postmaster.pid'), 'utf8').catch(() => '')
+  return text.split('\n')[7]?.trim()
+}
+
+async function answers(url: string): Promise<boolean> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 2_000 })
+  client.on('error', () => undefined)
+  try {
+    await client.connect()
+    return true
+  } catch {
+    return false
+  } finally {
+    await client.end().catch(() => undefined)
+  }
+}

@@ -1,0 +1,55 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { withTimeout, type Context } from '../../context/context.ts'
+import { errorOf } from '../../context/thrown.ts'
+import { until } from '../../context/until.ts'
+import { endpointVariable, type Environment, type TelemetryPlan } from './environment.ts'
+
+/** A collector in the same cluster answers in milliseconds. */
+const connectMs = 3_000
+
+/**
+ * Opens a connection to each address that traces and metrics are sent to, so that an address where nothing listens is known
+ * before the first batch is lost.
+ * @returns what cannot be reached and the variable to look at, with Node's code (`ECONNREFUSED`); undefined if all can be
+ * reached, or ctx ends first
+ */
+export async function unreachable(ctx: Context, plan: TelemetryPlan, env: Environment) {
+  const endpoints = new Map<string, string>()
+  if (plan.metrics.includes('otlp')) endpoints.set(urlOf(env, 'METRICS'), endpointVariable(env, 'METRICS'))
+  if (plan.traces) endpoints.set(urlOf(env, 'TRACES'), endpointVariable(env, 'TRACES'))
+  const failures: { code: string; sentence: string }[] = []
+  for (const [url, variable] of endpoints) failures.push(...(await failuresOf(ctx, url, variable)))
+  const [first] = failures
+  if (first === undefined || ctx.err !== undefined) return undefined
+  return { code: first.code, sentence: failures.map(({ sentence }) => sentence).join('; ') }
+}
+
+async function failuresOf(parent: Context, url: string, variable: string) {
+  if (!URL.canParse(url)) return [{ code: 'ERR_INVALID_URL', sentence: `${variable} is no URL` }]
+  const { hostname, port: given, protocol } = new URL(url)
+  const port = Number(given || (protocol === 'https:' ? 443 : 80))
+  using ctx = withTimeout(parent, connectMs, new Error(`no answer within ${connectMs} ms`))
+  const socket = connect({ host: hostname.replace(/^\[|\]$/g, ''), port })
+  try {
+    await until(ctx, once(socket, 'connect'))
+    return []
+  } catch (error) {
+    // Node reports several addresses of one name, none of which answers, as one error that has the code of the first.
+    const { code, message } = errorOf(error) as NodeJS.ErrnoException
+    const sentence = `nothing is exported until ${hostname}:${port} can be reached, check ${variable}: ${code ?? message}`
+    return [{ code: code ?? 'ETIMEDOUT', sentence }]
+  } finally {
+    socket.destroy()
+  }
+}
+
+/** Without its path: one address may take both signals. */
+function urlOf(env: Environment, signal: 'TRACES' | 'METRICS'): string {
+  const protocol = env[`OTEL_EXPORTER_OTLP_${signal}_PROTOCOL`] || env['OTEL_EXPORTER_OTLP_PROTOCOL']
+  const grpc = protocol === 'grpc' && signal === 'TRACES'
+  const named = env[endpointVariable(env, signal)] || `http://localhost:${grpc ? 4317 : 4318}`
+  // For gRPC the scheme may be left out.
+  const url = grpc && !named.includes('://') ? `http://${named}` : named
+  return URL.canParse(url) ? new URL(url).origin : url
+}

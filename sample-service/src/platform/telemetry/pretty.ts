@@ -1,0 +1,74 @@
+import { createRequire } from 'node:module'
+import { styleText } from 'node:util'
+
+/** Makes a line for people from a line of the log. */
+export type Prettify = (line: string) => string
+
+interface Line extends Readonly<Record<string, unknown>> {
+  readonly msg?: string
+  readonly time?: string
+  readonly method?: string
+  readonly path?: string
+  readonly status?: number
+  readonly durationMs?: number
+  readonly cause?: string
+  readonly refused?: string
+  readonly err?: { readonly stack?: string }
+}
+
+/**
+ * Returns undefined if pino-pretty is not installed: it is a devDependency. A request becomes one line with its method, path,
+ * status, duration and cause; pino-pretty formats every other line. A line that is no JSON stays as it is.
+ */
+export function openPretty(colour: boolean): Prettify | undefined {
+  const format = loadPinoPretty(colour)
+  if (format === undefined) return undefined
+  return (text) => {
+    const line = parse(text)
+    if (line === undefined) return text
+    return line.msg === 'request' ? requestLine(line, colour) : format(line)
+  }
+}
+
+function loadPinoPretty(colorize: boolean): ((line: Line) => string) | undefined {
+  try {
+    const { prettyFactory } = createRequire(import.meta.url)('pino-pretty') as {
+      prettyFactory: (options: object) => (line: Line) => string
+    }
+    const ignore = 'pid,service,spanId'
+    return prettyFactory({ colorize, ignore, singleLine: true, translateTime: 'SYS:HH:MM:ss' })
+  } catch {
+    return undefined
+  }
+}
+
+function parse(text: string): Line | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null ? (value as Line) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function requestLine(line: Line, colour: boolean): string {
+  const style = (format: Parameters<typeof styleText>[0], text: string): string =>
+    colour ? styleText(format, text, { validateStream: false }) : text
+  const { method = '', path = '-', status = 0, durationMs, cause, refused, err } = line
+  const parts = [
+    `[${line.time === undefined ? '' : new Date(line.time).toTimeString().slice(0, 8)}]`,
+    method.padEnd(6),
+    path,
+    style(colourOf(status), String(status)),
+    ...(durationMs === undefined ? [] : [style('dim', `${durationMs.toFixed(1)} ms`)]),
+    ...[cause, refused].flatMap((reason) => (reason === undefined ? [] : [style('yellow', reason)])),
+  ]
+  const stack = err?.stack === undefined ? '' : `\n${style('red', err.stack.replaceAll(/^/gm, '    '))}`
+  return `${parts.join(' ')}${stack}\n`
+}
+
+function colourOf(status: number): 'green' | 'cyan' | 'yellow' | 'red' {
+  if (status >= 500) return 'red'
+  if (status >= 400) return 'yellow'
+  return status >= 300 ? 'cyan' : 'green'
+}

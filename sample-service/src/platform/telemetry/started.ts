@@ -1,0 +1,39 @@
+import { contextName, type Context } from '../../context/context.ts'
+import { requestOf, type RequestInfo } from '../request.ts'
+import { traceOf } from './span.ts'
+
+/** Who called for work that has failed: kept for the log, should nobody have awaited it. */
+export interface Start {
+  readonly request: RequestInfo | undefined
+  /** What the context of other work is called: `job send-mail`. */
+  readonly name: string | undefined
+  readonly traceId: string | undefined
+  /** The caller's own function, which stands where the call does. */
+  readonly body: object
+}
+
+const starts = new WeakMap<object, { all: Start[]; open: boolean }>()
+
+/**
+ * Notes that work which the caller described by `body` fails with `failure`. Contexts that end together share their cause: of
+ * one that fails several calls in a turn of the event loop, all are kept.
+ */
+export function noteStart(ctx: Context, body: object, failure: unknown): void {
+  if (!(failure instanceof Error)) return
+  let noted = starts.get(failure)
+  if (noted?.open !== true) {
+    const fresh = { all: [], open: true }
+    noted = fresh
+    starts.set(failure, fresh)
+    // Node reports a rejection that nobody handles before the next turn.
+    setImmediate(() => (fresh.open = false)).unref()
+  }
+  const request = requestOf(ctx)
+  if (noted.all.length < 10)
+    noted.all.push({ request, name: ctx.value(contextName), traceId: traceOf(ctx)?.traceId, body })
+}
+
+/** The calls that failed last with `failure`: one of them, if there are several, is the one that nobody awaited. */
+export function startsOf(failure: unknown): readonly Start[] {
+  return failure instanceof Error ? (starts.get(failure)?.all ?? []) : []
+}

@@ -1,0 +1,119 @@
+/**
+ * Promise: A service that is asked for more than it can do goes on doing all it can.
+ * Go: none; a semaphore and a deadline come closest
+ * Held by: src/platform/database/admission.ts
+ */
+import { sql } from 'drizzle-orm'
+import { expect, test } from 'vitest'
+import { withTimeout } from '../../src/context/context.ts'
+import { sleep } from '../../src/context/sleep.ts'
+import { Problem } from '../../src/platform/problem.ts'
+import { eventually, open } from '../support/client.ts'
+import { openTestDatabase } from '../support/database.ts'
+import { startService } from '../support/service.ts'
+
+/** A statement of 50 ms on a pool of two: forty a second is all there is. */
+const env = { DATABASE_POOL_MAX: '2', REQUEST_TIMEOUT_MS: '1000' }
+const path = '/probe/query?seconds=0.05'
+
+test('at three times the load nearly all that can be served is, in time, and the rest is refused at once', async (t) => {
+  const service = await startService(t, { probe: true, env })
+  const answers: { status: number; tookMs: number; retryAfter: unknown }[] = []
+  const probes: number[] = []
+  const requests: Promise<void>[] = []
+  const seconds = 4
+  const startedAt = performance.now()
+
+  for (let i = 0; i < 120 * seconds; i++) {
+    const dueMs = (i * 1_000) / 120
+    await eventually(async () => performance.now() - startedAt >= dueMs)
+    const askedAt = performance.now()
+    requests.push(
+      open(service.url + path).answer.then(({ status, headers }) => {
+        answers.push({ status, tookMs: performance.now() - askedAt, retryAfter: headers['retry-after'] })
+      }),
+    )
+    if (i % 60 === 0) {
+      for (const url of [`${service.url}/livez`, `${service.url}/readyz`, `${service.adminUrl}/metrics`]) {
+        requests.push(open(url).answer.then(({ status }) => void probes.push(status)))
+      }
+    }
+  }
+  await Promise.all(requests)
+
+  const served = answers.filter(({ status }) => status === 200)
+  const refused = answers.filter(({ status }) => status === 503)
+  // 160 could be served; the machine may be busy.
+  expect(served.length).toBeGreaterThan(100)
+  expect(served.length + refused.length).toBe(answers.length)
+  expect(refused.every(({ retryAfter }) => Number(retryAfter) >= 1)).toBe(true)
+  expect(median(refused.map(({ tookMs }) => tookMs))).toBeLessThan(100)
+  expect(new Set(probes)).toEqual(new Set([200]))
+  const metrics = await (await fetch(`${service.adminUrl}/metrics`)).text()
+  expect(metrics).toMatch(/db_client_connection_refused\S*db_client_connection_refusal="overload"\S* [1-9]/)
+})
+
+test('a burst is no overload: two hundred requests at once on an idle service are all served', async (t) => {
+  const service = await startService(t, { probe: true })
+
+  const burst = Array.from({ length: 200 }, () => open(service.url + path).answer)
+  // Whoever comes while the queue shrinks is served as well.
+  const afterwards = eventually(async () => (await fetch(`${service.url}${path}`)).status === 200, 1)
+
+  expect(new Set((await Promise.all(burst)).map(({ status }) => status))).toEqual(new Set([200]))
+  await afterwards
+})
+
+test('a call that no connection could serve before its deadline is refused at once', async (t) => {
+  const { ctx, db, active } = await openTestDatabase(t, 1)
+  // What a connection is held for is measured.
+  await db.run(ctx, (q) => q.execute(sql`select pg_sleep(1)`))
+  const held = db.run(ctx, (q) => q.execute(sql`select pg_sleep(1)`))
+  await eventually(async () => (await active()) === 1)
+  using hurried = withTimeout(ctx, 900)
+  const askedAt = performance.now()
+
+  const refused = db.run(hurried, (q) => q.execute(sql`select 1`))
+
+  await expect(refused).rejects.toThrow('the service is busy')
+  await expect(refused).rejects.toBeInstanceOf(Problem)
+  expect(performance.now() - askedAt).toBeLessThan(500)
+  await held
+})
+
+test('streams leave half of the pool to calls that last less long', async (t) => {
+  const { ctx, db } = await openTestDatabase(t, 2)
+  const rows = () => db.stream(ctx, (q) => q.select({ n: sql<number>`n` }).from(sql`generate_series(1, 9) n`))
+  const first = rows()
+  await first.next()
+  using patient = withTimeout(ctx, 300)
+
+  const second = db.stream(patient, (q) => q.select({ n: sql<number>`n` }).from(sql`generate_series(1, 9) n`))
+
+  await expect(second.next()).rejects.toThrow()
+  await db.run(ctx, (q) => q.execute(sql`select 1`))
+  await first.return(undefined)
+  const third = rows()
+  expect(await third.next()).toMatchObject({ done: false })
+  await third.return(undefined)
+})
+
+test('a call whose context ends while it waits leaves its place in the queue to the next', async (t) => {
+  const { ctx, db, active } = await openTestDatabase(t, 1)
+  const held = db.run(ctx, (q) => q.execute(sql`select pg_sleep(0.3)`))
+  await eventually(async () => (await active()) === 1)
+  using brief = withTimeout(ctx, 50)
+
+  const given = db.run(brief, (q) => q.execute(sql`select 1`))
+  const next = db.run(ctx, (q) => q.execute(sql`select 1`))
+
+  await expect(given).rejects.toThrow('deadline')
+  await held
+  await next
+  await sleep(ctx, 0)
+  expect(db.stats()).toEqual({ total: 1, idle: 1, waiting: 0 })
+})
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN
+}
