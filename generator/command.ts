@@ -3,7 +3,7 @@ import { afterFunc, type Context } from '../templates/service/src/context/contex
 import { throwIfEnded } from './ended.ts'
 
 /** The end of another program. */
-export interface Outcome {
+export interface CommandResult {
   /** Its exit code, or null if a signal ended it. */
   readonly code: number | null
   readonly stdout: string
@@ -19,12 +19,12 @@ const graceMs = 5_000
  * 5 s, and waits for the program.
  * @throws the error of starting it (ENOENT); the cause of ctx when it ends
  */
-export async function runCommand(
+export async function execute(
   ctx: Context,
   command: string,
   args: readonly string[],
   options: { cwd: string; env: NodeJS.ProcessEnv },
-): Promise<Outcome> {
+): Promise<CommandResult> {
   throwIfEnded(ctx)
   const windows = process.platform === 'win32'
   const child = spawn(command, args, {

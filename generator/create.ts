@@ -1,15 +1,20 @@
 import { existsSync } from 'node:fs'
 import { withoutCancel, type Context } from '../templates/service/src/context/context.ts'
 import { throwIfEnded } from './ended.ts'
-import type { Door } from './door.ts'
+import { quoted, type Door } from './door.ts'
+import { Failure } from './failure.ts'
 import { commitAll } from './git.ts'
 import { install } from './install.ts'
+import { usableManager } from './manager.ts'
+import { fit, listed, type Fitted } from './occupied.ts'
 import type { Options } from './options.ts'
 import { place, type Placed } from './place.ts'
 import { say, step, type Screen } from './progress.ts'
-import type { Choices } from './prompts.ts'
+import { agreed, type Choices } from './prompts.ts'
 import { ownPackage } from './root.ts'
 import { planService } from './service.ts'
+import type { Target } from './target.ts'
+import type { Plan } from './tree.ts'
 import { verify, type Receipt } from './verify.ts'
 
 /** The created service: the object that `--json` prints. */
@@ -22,12 +27,23 @@ export interface Created {
   readonly git: boolean
   /** The command line that repeats this run without questions. */
   readonly repeat: string
+  /** The files that the directory held and holds still. */
+  readonly kept?: readonly string[]
+  /** The files of the directory that the service replaced. */
+  readonly replaced?: readonly string[]
   readonly dryRun?: true
   readonly verify?: Receipt
 }
 
+/** A created service, and the failure of its install: the service is complete without its dependencies. */
+export interface Creation {
+  readonly created: Created
+  readonly failure: Failure | undefined
+}
+
 /**
- * Creates the chosen service: files, dependencies, commit, verification. If it fails or ctx ends, it restores the target.
+ * Creates the chosen service: files, dependencies, commit, verification. If it fails or ctx ends, it restores the target; only
+ * a failure of the package manager leaves the service there.
  * @throws Failure for a problem that the user can fix; the cause of ctx when it ends
  */
 export async function create(
@@ -36,38 +52,36 @@ export async function create(
   options: Options,
   choices: Choices,
   door: Door,
-): Promise<Created> {
-  const { target, manager } = choices
-  const service = { name: target.name, example: choices.example }
+): Promise<Creation> {
+  const { target, example } = choices
+  const manager = await usableManager(ctx, choices.manager, door)
+  const stamped = await planService(ctx, { name: target.name, example, manager })
+  const fitted = target.exists ? fit(stamped, target) : { plan: stamped, kept: [], replaced: [], others: [] }
+  const force = options.force || (await allowed(ctx, fitted, target, choices.asking))
   const made = {
     name: target.name,
     directory: target.path,
-    packageManager: manager,
-    repeat: repeatLine(options, choices, door),
+    packageManager: manager.name,
+    repeat: repeatLine({ ...options, force }, choices, door),
+    files: [...fitted.plan.keys()],
+    ...(fitted.kept.length > 0 ? { kept: fitted.kept } : {}),
+    ...(fitted.replaced.length > 0 ? { replaced: fitted.replaced } : {}),
   }
-  if (options.dryRun) {
-    const plan = await planService(ctx, service)
-    return { ...made, files: [...plan.keys()], installed: false, git: false, dryRun: true }
-  }
+  if (options.dryRun)
+    return { created: { ...made, installed: false, git: false, dryRun: true }, failure: undefined }
 
-  const placed = await place(ctx, service, target)
+  const placed = await place(ctx, fitted.plan, target)
   try {
-    if (choices.install) {
-      await step(ctx, screen, `Installing with ${manager}`, (ctx) => install(ctx, manager, target.path))
-    }
-    const git = choices.git && (await commit(ctx, screen, choices, placed))
-    const receipt = options.verify
-      ? await step(ctx, screen, 'Verifying', (ctx) => verify(ctx, manager, target.path))
-      : undefined
+    const failure = choices.install ? await installed(ctx, screen, choices) : undefined
+    const git = choices.git && (await commit(ctx, screen, choices, fitted.plan, placed))
+    const receipt =
+      options.verify && failure === undefined
+        ? await step(ctx, screen, 'Verifying', (ctx) => verify(ctx, manager.name, target.path))
+        : undefined
     throwIfEnded(ctx)
     await placed.settle(ctx)
-    return {
-      ...made,
-      files: [...placed.plan.keys()],
-      installed: choices.install,
-      git,
-      ...(receipt === undefined ? {} : { verify: receipt }),
-    }
+    const done = { ...made, installed: choices.install && failure === undefined, git }
+    return { created: receipt === undefined ? done : { ...done, verify: receipt }, failure }
   } catch (error) {
     await placed.undo(withoutCancel(ctx))
     if (existsSync(target.path) && !target.exists)
@@ -76,11 +90,56 @@ export async function create(
   }
 }
 
+/**
+ * Whether the service may be written over what the directory holds, without `--force`: asks if there is something to ask.
+ * @returns true if the user agreed to lose files or to mix the service with others, false if nothing needs an agreement
+ * @throws Failure if nobody can be asked, or the answer is no
+ */
+async function allowed(
+  ctx: Context,
+  { replaced, others }: Fitted,
+  { given }: Target,
+  asking: boolean,
+): Promise<boolean> {
+  const [fact, question] =
+    replaced.length > 0
+      ? [`${given} holds files that the service would replace (${listed(replaced)})`, 'Replace them?']
+      : [`${given} exists and is not empty (${listed(others)})`, 'Add the service to it?']
+  if (replaced.length === 0 && others.length === 0) return false
+  if (!asking) {
+    const effect = replaced.length > 0 ? 'replace them' : 'add the service to it'
+    throw new Failure(`${fact}: choose another directory, or --force to ${effect}`)
+  }
+  if (!(await agreed(ctx, `${fact}. ${question}`)))
+    throw new Failure('nothing was written: choose another directory')
+  return true
+}
+
+/** Installs the dependencies. @returns the failure, with the command to go on, or undefined */
+async function installed(
+  ctx: Context,
+  screen: Screen,
+  { target, manager }: Choices,
+): Promise<Failure | undefined> {
+  try {
+    await step(ctx, screen, `Installing with ${manager}`, (ctx) => install(ctx, manager, target.path))
+    return undefined
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error
+    const goOn = `mend that, then run cd ${quoted(target.given)} && ${manager} install`
+    return new Failure(`${error.message}; the service is complete without its dependencies: ${goOn}`, {
+      cause: error,
+      output: error.output,
+    })
+  }
+}
+
 async function commit(
   ctx: Context,
   screen: Screen,
   { target }: Choices,
-  { plan, scratch }: Placed,
+  plan: Plan,
+  { scratch }: Placed,
 ): Promise<boolean> {
   const message = `Create ${target.name} with create-mainstem ${ownPackage().version}`
   const { done, note } = await commitAll(ctx, target.path, message, [...plan.keys()], scratch)

@@ -3,34 +3,36 @@ import { packageManagers, type PackageManager } from './package-manager.ts'
 /** How the user started this command, which is how its printed lines tell them to start it again. */
 export interface Door {
   readonly manager: PackageManager
+  /** The version of `manager`, if it said so. */
+  readonly version: string | undefined
   /** The command line that runs this command with `args`. */
   line(args: readonly string[]): string
 }
 
 /** Finds in the environment how this command was started: `npm run create` of a clone, or `create` of a package manager. */
 export function doorFrom(env: NodeJS.ProcessEnv): Door {
-  const agent = /^([a-z]+)\//.exec(env['npm_config_user_agent'] ?? '')?.[1]
+  const [, agent, version] = /^([a-z]+)\/(\d+\.\d+\.\d+\S*)?/.exec(env['npm_config_user_agent'] ?? '') ?? []
   const manager = packageManagers.find((known) => known === agent) ?? 'npm'
-  if (env['npm_lifecycle_event'] === 'create' && env['npm_package_name'] === 'create-mainstem') {
-    return { manager, line: ([directory = '', ...flags]) => line('npm run create --', directory, '', flags) }
+  const [command, separator] = commandFor(manager, env)
+  return {
+    manager,
+    version: manager === agent ? version : undefined,
+    line: ([directory = '', ...flags]) => line(command, directory, separator, flags),
   }
+}
+
+/** The command line before the directory, and what must stand before the flags. */
+function commandFor(manager: PackageManager, env: NodeJS.ProcessEnv): [string, string] {
+  if (env['npm_lifecycle_event'] === 'create' && env['npm_package_name'] === 'create-mainstem')
+    return ['npm run create --', '']
   switch (manager) {
     case 'npm':
-      return {
-        manager,
-        line: ([directory = '', ...flags]) => line('npm create mainstem@latest', directory, '--', flags),
-      }
+      return ['npm create mainstem@latest', '--']
     case 'yarn':
-      return {
-        manager,
-        line: ([directory = '', ...flags]) => line('yarn create mainstem', directory, '', flags),
-      }
+      return ['yarn create mainstem', '']
     case 'pnpm':
     case 'bun':
-      return {
-        manager,
-        line: ([directory = '', ...flags]) => line(`${manager} create mainstem@latest`, directory, '', flags),
-      }
+      return [`${manager} create mainstem@latest`, '']
   }
 }
 

@@ -14,13 +14,13 @@ const reasons: Record<string, string> = {
   EACCES: 'there is no permission to write there: choose another directory or change its permissions',
   EPERM: 'the system does not permit it: choose another directory or change its permissions',
   EROFS: 'that file system is read-only: choose another directory',
-  ENOENT: 'its parent directory does not exist: create it first',
+  ENOENT: 'the system creates no directory there: choose another one',
   ENOTDIR: 'a part of that path is a file: choose another directory',
   ENOSPC: 'no space is left on that disk: make room or choose another directory',
   EDQUOT: 'the disk quota is used up: make room or choose another directory',
   ENAMETOOLONG: 'that path is too long for the file system: choose a shorter one',
-  ENOTEMPTY: 'it was filled by someone else meanwhile: choose another directory',
-  EEXIST: 'it was created by someone else meanwhile: choose another directory',
+  ENOTEMPTY: 'another program filled it meanwhile: choose another directory',
+  EEXIST: 'another program created it meanwhile: choose another directory',
 }
 
 /** Turns an error of the file system about `path` into a Failure; any other error is returned as it is. */

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Context } from '../templates/service/src/context/context.ts'
-import { lastLines, runCommand, type Outcome } from './command.ts'
+import { lastLines, execute, type CommandResult } from './command.ts'
 import { findOnPath, lockFiles } from './package-manager.ts'
 
 /** Whether the service was committed, and a note for the user. */
@@ -28,15 +28,18 @@ export async function commitAll(
 ): Promise<Committed> {
   if (findOnPath('git', process.env) === undefined) return not('git is not installed; no repository was made')
   const git: Git = (...args) =>
-    runCommand(ctx, 'git', args, { cwd: directory, env: gitEnvironment(process.env) })
+    execute(ctx, 'git', args, { cwd: directory, env: gitEnvironment(process.env) })
 
   const around = await git('rev-parse', '--show-toplevel')
   if (around.code === 0) {
     const ignored = await ignoredOf(git, files)
-    return not(`inside the repository ${around.stdout.trim()}; commit it there${ignored}`)
+    const top = around.stdout.trim()
+    if (existsSync(join(directory, '.git')))
+      return not(`the directory is a repository: commit the service there${ignored}`)
+    return not(`inside the repository ${top}: commit the service there${ignored}`)
   }
   if (around.output.includes('dubious ownership'))
-    return not("inside another user's repository; commit it there")
+    return not("inside another user's repository: commit the service there")
 
   const init = await git('init', '--quiet')
   if (init.code !== 0) return not(`git init failed (${lastLines(init.output, 1)}); no repository was made`)
@@ -59,7 +62,7 @@ export async function commitAll(
   return not(`git commit failed (${lastLines(commit.output, 1)}); all files are added, so commit by hand`)
 }
 
-type Git = (...args: string[]) => Promise<Outcome>
+type Git = (...args: string[]) => Promise<CommandResult>
 
 /** A note on the `files` that the outer repository ignores; empty if it ignores none. */
 async function ignoredOf(git: Git, files: readonly string[]): Promise<string> {

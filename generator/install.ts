@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Context } from '../templates/service/src/context/context.ts'
-import { lastLines, runCommand } from './command.ts'
+import { lastLines, execute } from './command.ts'
 import { errorCode, Failure } from './failure.ts'
 import { childEnvironment, installArguments, lockFiles, type PackageManager } from './package-manager.ts'
 
@@ -13,38 +13,26 @@ import { childEnvironment, installArguments, lockFiles, type PackageManager } fr
 export async function install(ctx: Context, manager: PackageManager, directory: string): Promise<void> {
   const args = installArguments(manager)
   try {
-    const { code, output } = await runCommand(ctx, manager, args, {
-      cwd: directory,
-      env: childEnvironment(process.env, manager),
-    })
-    if (code === 0) {
-      // The flags leave npm no choice.
-      const missing = manager === 'npm' ? undefined : leftOut(directory)
-      if (missing === undefined) return
-      throw new Failure(
-        `${manager} install left out ${missing} and nothing was left behind: its settings ask for that; change them, or create with --no-install and install by hand`,
-        { output: lastLines(output, 20) },
-      )
+    const env = childEnvironment(process.env)
+    const { code, output } = await execute(ctx, manager, args, { cwd: directory, env })
+    if (code !== 0) {
+      throw new Failure(`${manager} install failed (${why(output, code)})`, { output: lastLines(output, 20) })
     }
-    throw new Failure(
-      `${manager} install failed (${why(output, code)}) and nothing was left behind: ${remedy(output)}`,
-      {
-        output: lastLines(output, 20),
-      },
-    )
+    // The flags leave npm no choice.
+    const missing = manager === 'npm' ? undefined : leftOut(directory)
+    if (missing === undefined) return
+    throw new Failure(`${manager} install left out ${missing}, as its settings ask`, {
+      output: lastLines(output, 20),
+    })
   } catch (error) {
     if (errorCode(error) === undefined) throw error
-    throw new Failure(`${manager} could not be started: install it or choose another with --pm`, {
-      cause: error,
-    })
+    throw new Failure(`${manager} could not be started`, { cause: error })
   }
 }
 
 /** Names the lock file or the dependencies that a successful install left out; undefined if it left out none. */
 function leftOut(directory: string): string | undefined {
   if (!lockFiles.some((file) => existsSync(join(directory, file)))) return 'the lock file'
-  // Yarn's Plug'n'Play has no node_modules.
-  if (existsSync(join(directory, '.pnp.cjs'))) return undefined
   const manifest = JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8')) as Record<string, object>
   const wanted = Object.keys({ ...manifest['dependencies'], ...manifest['devDependencies'] })
   const missing = wanted.filter((name) => !existsSync(join(directory, 'node_modules', name)))
@@ -59,10 +47,4 @@ function why(output: string, code: number | null): string {
   const network = offline.exec(output)?.[1]
   if (network !== undefined) return `the registry cannot be reached, ${network}`
   return code === null ? 'ended by a signal' : `exit code ${code}`
-}
-
-function remedy(output: string): string {
-  return offline.test(output)
-    ? 'check the network and run this again, or create with --no-install and install later'
-    : 'see its output, or create with --no-install and install by hand'
 }

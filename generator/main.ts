@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { constants } from 'node:os'
 import { background, type Context } from '../templates/service/src/context/context.ts'
+import { ignoreBrokenPipe } from '../templates/service/scripts/broken-pipe.ts'
 import { SignalReceived, withSignals } from '../templates/service/src/context/signals.ts'
 import { create } from './create.ts'
 import { doorFrom } from './door.ts'
@@ -16,7 +17,7 @@ import { pathWarning, targetFrom } from './target.ts'
 
 const ending = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
-/** Creates a service from `args`. @returns the exit code: 1 if a step of `--verify` failed, else 0 */
+/** Creates a service from `args`. @returns the exit code: 1 if the install or a step of `--verify` failed, else 0 */
 async function run(ctx: Context, args: readonly string[]): Promise<number> {
   const options = optionsFrom(args)
   if (options.help) return print(help)
@@ -34,10 +35,7 @@ async function run(ctx: Context, args: readonly string[]): Promise<number> {
     throw new Failure('the directory is missing: name the new service, like create-mainstem my-service')
   }
   if (options.pm !== undefined) requireInstalled(options.pm, process.env)
-  const target =
-    options.directory === undefined
-      ? undefined
-      : targetFrom(options.directory, { force: options.force, cwd: process.cwd() })
+  const target = options.directory === undefined ? undefined : targetFrom(options.directory, process.cwd())
   const choices =
     asking || target === undefined
       ? await ask(ctx, options, target, door.manager)
@@ -49,15 +47,21 @@ async function run(ctx: Context, args: readonly string[]): Promise<number> {
     : { stream: process.stdout, animated: process.stdout.isTTY && !process.env['CI'] }
   const warning = pathWarning(choices.target)
   if (warning !== undefined) say(screen, warning)
-  const created = await create(ctx, screen, options, choices, door)
-  const failed = created.verify?.ok === false
-  const error = failed
-    ? { error: `the new service failed its verification; it is in ${created.directory}` }
-    : {}
-  if (options.json) print(`${JSON.stringify({ ...created, ...error }, null, 2)}\n`)
-  else report(screen, created, choices)
-  if (error.error !== undefined) complain(error.error)
-  return failed ? 1 : 0
+  const { created, failure } = await create(ctx, screen, options, choices, door)
+  const sentence =
+    failure?.message ??
+    (created.verify?.ok === false
+      ? `the new service failed its verification; it is in ${created.directory}`
+      : undefined)
+  if (failure !== undefined && failure.output !== '') process.stderr.write(`${failure.output}\n`)
+  if (!options.json) report(screen, created, choices)
+  else
+    print(
+      `${JSON.stringify({ ...created, ...(sentence === undefined ? {} : { error: sentence }) }, null, 2)}\n`,
+    )
+  if (sentence === undefined) return 0
+  complain(sentence)
+  return 1
 }
 
 async function main(root: Context, args: readonly string[]): Promise<number> {
@@ -102,4 +106,5 @@ function complain(sentence: string): void {
   process.stderr.write(`create-mainstem: ${sentence}\n`)
 }
 
+ignoreBrokenPipe()
 process.exitCode = await main(background(), process.argv.slice(2))

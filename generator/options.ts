@@ -31,7 +31,8 @@ Creates a TypeScript microservice in which every unit of work hangs from one roo
   --pm <name>        npm, pnpm, yarn or bun; default: the one that runs this command, else npm
   --dry-run          print the files, write nothing
   --json             print one JSON object on stdout and everything else on stderr
-  --force            write into a directory that is not empty; replaces files of the same name, keeps others
+  --force            write into a directory that holds other files; replaces files of the same name, keeps the rest.
+                     README.md, LICENSE, .gitignore and .git of a new repository stay, without this flag too
   --verify           type-check the new service, start it, upload, hang up, stop it; print the results
   --help             print this
   --version          print the version

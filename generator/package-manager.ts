@@ -74,12 +74,10 @@ export function installArguments(manager: PackageManager): string[] {
       ]
     case 'pnpm':
       return [
-        // In CI pnpm refuses to write a lock file, and below a workspace it would install the workspace instead.
-        ...['install', '--no-frozen-lockfile', '--ignore-workspace', '--lockfile', '--lockfile-only=false'],
+        // In CI pnpm refuses to write a lock file. Below a workspace it installs the service alone, which is its own workspace.
+        ...['install', '--no-frozen-lockfile', '--lockfile', '--lockfile-only=false'],
         ...['--prod=false', '--dev=false', '--optional', '--config.only=all'],
         '--config.enable-modules-dir=true',
-        // Since pnpm 11 a build script that nobody has approved fails the install; no package here needs its own.
-        '--config.strict-dep-builds=false',
       ]
     case 'yarn':
     case 'bun':
@@ -104,14 +102,12 @@ export function scriptArguments(manager: PackageManager, script: string, args: s
  * `npm create` describes its own package and command line, and NODE_ENV, which would make npm leave out the
  * devDependencies.
  */
-export function childEnvironment(env: NodeJS.ProcessEnv, manager?: PackageManager): NodeJS.ProcessEnv {
+export function childEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const kept = Object.entries(env).filter(([name]) => !outerVariables.test(name))
   return {
     ...Object.fromEntries(kept),
     // Yarn refuses to write the first lock file if it believes it runs in CI.
     YARN_ENABLE_IMMUTABLE_INSTALLS: 'false',
-    // Yarn 1 reads npm's variables; it has no flag for this that Yarn 4 also accepts.
-    ...(manager === 'yarn' ? { npm_config_production: 'false' } : {}),
   }
 }
 

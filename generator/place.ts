@@ -1,17 +1,15 @@
 import { randomBytes } from 'node:crypto'
-import { lstatSync, readdirSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { mkdir, rename, rm, rmdir } from 'node:fs/promises'
-import { dirname, join, relative, sep } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import { withoutCancel, type Context } from '../templates/service/src/context/context.ts'
 import { throwIfEnded } from './ended.ts'
-import { errorCode, Failure, fileFailure } from './failure.ts'
-import { writeService, type Service } from './service.ts'
+import { errorCode, fileFailure } from './failure.ts'
 import type { Target } from './target.ts'
-import type { Plan } from './tree.ts'
+import { kindOf, writePlan, type Plan } from './tree.ts'
 
 /** A service at its target that can still be undone. */
 export interface Placed {
-  readonly plan: Plan
   /** A folder in the target that `settle` removes. It is not part of the service, so git must not commit it. */
   readonly scratch: string | undefined
   /** Makes it final. */
@@ -21,7 +19,7 @@ export interface Placed {
 }
 
 /**
- * Writes the service to a hidden folder on the target's file system and moves it into place. One rename creates a target that
+ * Writes `plan` to a hidden folder on the target's file system and moves it into place. One rename creates a target that
  * does not exist; into an existing one it renames file by file, and keeps replaced files for `undo`. If anything fails or
  * ctx ends, it leaves nothing behind.
  *
@@ -29,21 +27,45 @@ export interface Placed {
  * node_modules, which a later rename would break.
  * @throws Failure if the file system refuses; the cause of ctx when it ends
  */
-export async function place(ctx: Context, service: Service, target: Target): Promise<Placed> {
+export async function place(ctx: Context, plan: Plan, target: Target): Promise<Placed> {
   // Inside of an existing target, because its parent may be another file system, or not writable.
   const home = target.exists ? target.path : dirname(target.path)
   const scratch = join(home, `.${target.name}-${randomBytes(4).toString('hex')}`)
   const made = join(scratch, 'new')
+  const parents: string[] = []
   try {
     // One by one, because Node's recursive mkdir never returns where nobody may create folders (/proc).
+    for (const parent of target.missing) if (await makeFolder(parent)) parents.unshift(parent)
     await mkdir(scratch)
     await mkdir(made)
-    const plan = await writeService(ctx, service, made)
-    if (!target.exists) return await moveWhole(plan, made, scratch, target)
+    await writePlan(ctx, plan, made)
+    if (!target.exists) return await moveWhole(made, scratch, target, parents)
     return await moveEach(ctx, plan, scratch, target)
   } catch (error) {
     await remove(withoutCancel(ctx), scratch)
-    throw concerns(error, scratch) || concerns(error, target.path) ? fileFailure(error, target.given) : error
+    await removeEmpty(parents)
+    const ours = [scratch, target.path, ...target.missing].some((path) => concerns(error, path))
+    throw ours ? fileFailure(error, target.given) : error
+  }
+}
+
+/** @returns false if somebody else has made it meanwhile */
+async function makeFolder(path: string): Promise<boolean> {
+  try {
+    await mkdir(path)
+    return true
+  } catch (error) {
+    if (errorCode(error) === 'EEXIST' && kindOf(path) === 'folder') return false
+    throw error
+  }
+}
+
+/** Removes the folders, the innermost first, as far as nobody has put anything into them. */
+async function removeEmpty(folders: readonly string[]): Promise<void> {
+  try {
+    for (const folder of folders) await rmdir(folder)
+  } catch {
+    // One is in use, and so are those above it.
   }
 }
 
@@ -57,19 +79,25 @@ async function remove(_ctx: Context, path: string): Promise<void> {
   await rm(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 })
 }
 
-async function moveWhole(plan: Plan, made: string, scratch: string, target: Target): Promise<Placed> {
+async function moveWhole(
+  made: string,
+  scratch: string,
+  target: Target,
+  parents: readonly string[],
+): Promise<Placed> {
   await rename(made, target.path)
   await rmdir(scratch)
   return {
-    plan,
     scratch: undefined,
     settle: () => Promise.resolve(),
-    undo: (ctx) => remove(withoutCancel(ctx), target.path),
+    undo: async (ctx) => {
+      await remove(withoutCancel(ctx), target.path)
+      await removeEmpty(parents)
+    },
   }
 }
 
 async function moveEach(ctx: Context, plan: Plan, scratch: string, target: Target): Promise<Placed> {
-  for (const path of plan.keys()) refuseObstacle(path, target)
   const before = new Set(readdirSync(target.path))
   const undoSteps: (() => Promise<unknown>)[] = []
   async function undo(ctx: Context): Promise<void> {
@@ -99,35 +127,8 @@ async function moveEach(ctx: Context, plan: Plan, scratch: string, target: Targe
     throw error
   }
   return {
-    plan,
     scratch: relative(target.path, scratch),
     undo,
     settle: (ctx) => remove(withoutCancel(ctx), scratch),
-  }
-}
-
-/** Refuses a folder in the place of a file, or a file or link in the place of a folder: no write may leave the target. */
-function refuseObstacle(path: string, target: Target): void {
-  const parts = path.split('/')
-  for (let depth = 1; depth <= parts.length; depth++) {
-    const part = parts.slice(0, depth).join(sep)
-    const kind = kindOf(join(target.path, part))
-    if (kind === 'none') return
-    const wanted = depth === parts.length ? 'file' : 'folder'
-    if (kind !== wanted && !(wanted === 'file' && kind === 'link')) {
-      throw new Failure(
-        `${join(target.given, part)} is a ${kind} where the service needs a ${wanted}: move it away first`,
-      )
-    }
-  }
-}
-
-function kindOf(path: string): 'none' | 'file' | 'folder' | 'link' {
-  try {
-    const stats = lstatSync(path)
-    return stats.isSymbolicLink() ? 'link' : stats.isDirectory() ? 'folder' : 'file'
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return 'none'
-    throw error
   }
 }

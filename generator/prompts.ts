@@ -12,6 +12,8 @@ export interface Choices {
   readonly manager: PackageManager
   readonly install: boolean
   readonly git: boolean
+  /** Whether a person at a terminal answers questions. */
+  readonly asking: boolean
 }
 
 /** The choices of the flags, and defaults for the rest. */
@@ -22,7 +24,13 @@ export function defaults(options: Options, target: Target, manager: PackageManag
     manager: options.pm ?? manager,
     install: options.install ?? true,
     git: options.git ?? true,
+    asking: false,
   }
+}
+
+/** Asks a question whose answer is no unless the user says yes. @throws as `ask` does */
+export async function agreed(ctx: Context, message: string): Promise<boolean> {
+  return answered(ctx, await confirm({ message, initialValue: false, signal: ctx.signal }))
 }
 
 /**
@@ -36,8 +44,7 @@ export async function ask(
   manager: PackageManager,
 ): Promise<Choices> {
   const { signal } = ctx
-  const look = (directory: string): Target =>
-    targetFrom(directory, { force: options.force, cwd: process.cwd() })
+  const look = (directory: string): Target => targetFrom(directory, process.cwd())
   intro('create-mainstem')
   const target =
     given ??
@@ -67,7 +74,7 @@ export async function ask(
   const git =
     options.git ??
     answered(ctx, await confirm({ message: 'Create a git repository with one commit?', signal }))
-  return { target, example, manager: pm, install, git }
+  return { target, example, manager: pm, install, git, asking: true }
 
   function complaint(value: string | undefined): string | undefined {
     try {

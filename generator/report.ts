@@ -1,5 +1,6 @@
 import type { Created } from './create.ts'
 import { quoted } from './door.ts'
+import { listed } from './occupied.ts'
 import { say, type Screen } from './progress.ts'
 import type { Choices } from './prompts.ts'
 import type { Receipt } from './verify.ts'
@@ -7,6 +8,8 @@ import type { Receipt } from './verify.ts'
 /** Prints the created service and the next steps; the last line is the command that repeats the run. */
 export function report(screen: Screen, created: Created, choices: Choices): void {
   const count = `${created.files.length} files`
+  if (created.kept !== undefined) say(screen, `Kept: ${created.kept.join(', ')}`)
+  if (created.replaced !== undefined) say(screen, `Replaced: ${listed(created.replaced)}`)
   if (created.dryRun) {
     for (const file of created.files) say(screen, file)
     say(screen, `\nDry run: nothing was written; ${count} would be in ${created.directory}`)

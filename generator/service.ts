@@ -1,17 +1,19 @@
-import { mkdir, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import type { Noun } from '../templates/service/generators/engine/names.ts'
 import type { Context } from '../templates/service/src/context/context.ts'
-import { throwIfEnded } from './ended.ts'
+import type { Manager } from './manager.ts'
+import { withManager } from './manager-files.ts'
 import { ownPackage } from './root.ts'
 import { stampFile, stampPath, type Stamp } from './stamp.ts'
-import { listFiles, readPlanned, type Plan, type PlannedFile } from './tree.ts'
+import { listFiles, readPlanned, sorted, writePlan, type Plan, type PlannedFile } from './tree.ts'
 
 /** What tells one service from another. */
 export interface Service {
   readonly name: string
   /** With the documents API: the `upload` piece stamped with `document`, and wired in. */
   readonly example: boolean
+  /** npm unless given. */
+  readonly manager?: Manager
 }
 
 /** The noun of the example domain. */
@@ -24,22 +26,13 @@ const notEmitted = new Set(['tsconfig.json'])
 export const proofs = 'test/proofs/'
 
 /**
- * All files of `service`, in memory: the one code path behind creating, `--dry-run` and the committed sample. Depends on
+ * All files of `service`, in memory: the one code path behind creating, `--dry-run` and the committed sample. It depends on
  * the templates and on `service` alone, not on locale, time zone, place or order of directories.
  * @throws what reading the templates throws; the cause of ctx when it ends
  */
-export function planService(ctx: Context, service: Service): Promise<Plan> {
-  return runGenerator(ctx, service, undefined)
-}
-
-/** Plans `service` and writes it below `directory`, which must exist and not hold any of the files. */
-export function writeService(ctx: Context, service: Service, directory: string): Promise<Plan> {
-  return runGenerator(ctx, service, directory)
-}
-
-/** Runs plop's generator `service`: stamps the skeleton, for the example a piece and the overlay, and writes if told where. */
-async function runGenerator(ctx: Context, service: Service, directory: string | undefined): Promise<Plan> {
+export async function planService(ctx: Context, service: Service): Promise<Plan> {
   const planned = new Map<string, PlannedFile>()
+  const ofTheManager = new Map<string, PlannedFile>()
   const failed: unknown[] = []
   // plop keeps only the message of what an action throws.
   const keeping = (action: () => Promise<string>) => async (): Promise<string> => {
@@ -57,30 +50,42 @@ async function runGenerator(ctx: Context, service: Service, directory: string | 
   const generator = plop.setGenerator('service', {
     description: 'a microservice in which every unit of work hangs from one root context',
     prompts: [],
-    actions: actionsFor(ctx, service, planned, directory).map(keeping),
+    actions: actionsFor(ctx, service, planned, ofTheManager).map(keeping),
   })
 
   const { failures } = await generator.runActions({ ...service })
   if (failed.length > 0) throw failed[0]
   const [failure] = failures
   if (failure !== undefined) throw new Error(`plop could not run '${failure.type}': ${failure.error}`)
-  return sorted(planned)
+  return sorted(withManager(planned, service.manager ?? { name: 'npm' }, ofTheManager))
 }
 
+/** Plans `service` and writes it below `directory`, which must exist and not hold any of the files. */
+export async function writeService(ctx: Context, service: Service, directory: string): Promise<Plan> {
+  const plan = await planService(ctx, service)
+  await writePlan(ctx, plan, directory)
+  return plan
+}
+
+/** Stamps the skeleton, for the example a piece and the overlay, and the files of a package manager other than npm. */
 function actionsFor(
   ctx: Context,
-  { name, example }: Service,
+  { name, example, manager }: Service,
   planned: Map<string, PlannedFile>,
-  directory: string | undefined,
+  ofTheManager: Map<string, PlannedFile>,
 ): (() => Promise<string>)[] {
-  const stamp = (from: string, to: string, noun?: Noun) => () =>
-    stampFolder(ctx, from, to, { name, noun }, planned)
+  const stamp =
+    (from: string, to: string, noun?: Noun, into = planned) =>
+    () =>
+      stampFolder(ctx, from, to, { name, noun }, into)
   return [
     stamp('service', ''),
     ...(example
       ? [stamp('service/generators/pieces/upload/src', 'src', exampleNoun), stamp('example', '', exampleNoun)]
       : []),
-    ...(directory === undefined ? [] : [() => writePlan(ctx, planned, directory)]),
+    ...(manager === undefined || manager.name === 'npm'
+      ? []
+      : [stamp(`managers/${manager.name}`, '', undefined, ofTheManager)]),
   ]
 }
 
@@ -100,18 +105,4 @@ async function stampFolder(
     planned.set([to, stampPath(path, stamp)].filter((part) => part !== '').join('/'), file)
   }
   return from
-}
-
-async function writePlan(ctx: Context, plan: Plan, directory: string): Promise<string> {
-  for (const [path, { bytes, executable }] of plan) {
-    throwIfEnded(ctx)
-    const file = join(directory, path)
-    await mkdir(dirname(file), { recursive: true })
-    await writeFile(file, bytes, { mode: executable ? 0o755 : 0o644, flag: 'wx' })
-  }
-  return directory
-}
-
-function sorted(planned: Map<string, PlannedFile>): Plan {
-  return new Map([...planned].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)))
 }

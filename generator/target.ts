@@ -1,7 +1,8 @@
-import { accessSync, constants, lstatSync, readdirSync, statSync } from 'node:fs'
+import { accessSync, constants, statSync } from 'node:fs'
 import { basename, dirname, normalize, resolve } from 'node:path'
-import { errorCode, Failure, fileFailure } from './failure.ts'
+import { Failure, fileFailure } from './failure.ts'
 import { checkName } from './name.ts'
+import { kindOf } from './tree.ts'
 
 /** Where the service goes. */
 export interface Target {
@@ -9,35 +10,37 @@ export interface Target {
   readonly given: string
   readonly path: string
   readonly name: string
-  /** The directory is there already: empty, or `--force` was given. */
+  /** The directory is there already. */
   readonly exists: boolean
+  /** The directories above it that are missing, the outermost first. */
+  readonly missing: readonly string[]
 }
 
 /**
  * Looks at the directory a user named, and changes nothing.
  * @throws Failure if no service can be created there: a path that names no directory of its own, a bad name, a
- * path in which nothing runs, a missing parent, a file, a directory that is not empty (unless `force`), or no permission to write
+ * path in which nothing runs, a file, or no permission to write
  */
-export function targetFrom(given: string, options: { force: boolean; cwd: string }): Target {
+export function targetFrom(given: string, cwd: string): Target {
   if (given.trim() === '') throw new Failure('the directory is missing: name one, like my-service')
-  if (
-    /(^|[\\/])\.\.[\\/]?$/.test(normalize(given)) ||
-    dirname(resolve(options.cwd, given)) === resolve(options.cwd, given)
-  ) {
+  if (/(^|[\\/])\.\.[\\/]?$/.test(normalize(given)) || dirname(resolve(cwd, given)) === resolve(cwd, given)) {
     throw new Failure(`'${given}' names no new directory of its own: name one, like ../my-service`)
   }
-  const path = resolve(options.cwd, given)
+  const path = resolve(cwd, given)
   const name = basename(path)
   checkName(name)
   refuseUnusable(path, given)
   const exists = isDirectory(path, given)
-  if (exists && !options.force && readdir(path, given).length > 0) {
-    throw new Failure(
-      `${given} exists and is not empty: choose another directory, or --force to write into it`,
-    )
-  }
-  requireWritable(exists ? path : dirname(path), given)
-  return { given, path, name, exists }
+  const missing = exists ? [] : missingAbove(path)
+  requireWritable(exists ? path : dirname(missing[0] ?? path), given)
+  return { given, path, name, exists, missing }
+}
+
+/** The directories above `path` that are missing, the outermost first. */
+function missingAbove(path: string): string[] {
+  const missing: string[] = []
+  for (let above = dirname(path); kindOf(above) === 'none'; above = dirname(above)) missing.unshift(above)
+  return missing
 }
 
 /**
@@ -84,9 +87,8 @@ function shown(text: string): string {
 
 function isDirectory(path: string, given: string): boolean {
   try {
-    lstatSync(path)
+    if (kindOf(path) === 'none') return false
   } catch (error) {
-    if (errorCode(error) === 'ENOENT') return false
     throw fileFailure(error, given)
   }
   try {
@@ -97,14 +99,6 @@ function isDirectory(path: string, given: string): boolean {
     })
   }
   throw new Failure(`${given} exists and is a file: choose another directory`)
-}
-
-function readdir(path: string, given: string): string[] {
-  try {
-    return readdirSync(path)
-  } catch (error) {
-    throw fileFailure(error, given)
-  }
 }
 
 // For root access() always succeeds: what it cannot see here is reported by the first write.

@@ -1,7 +1,9 @@
-import { readdir, readFile, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { lstatSync } from 'node:fs'
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import type { Context } from '../templates/service/src/context/context.ts'
 import { throwIfEnded } from './ended.ts'
+import { errorCode } from './failure.ts'
 
 /** One file of a service before it is written. */
 export interface PlannedFile {
@@ -56,4 +58,30 @@ export async function readPlanned(ctx: Context, path: string): Promise<PlannedFi
   throwIfEnded(ctx)
   const [bytes, { mode }] = await Promise.all([readFile(path), stat(path)])
   return { bytes, executable: (mode & 0o100) !== 0 }
+}
+
+/** Writes the files of `plan` below `directory`, which must not hold any of them. */
+export async function writePlan(ctx: Context, plan: Plan, directory: string): Promise<void> {
+  for (const [path, { bytes, executable }] of plan) {
+    throwIfEnded(ctx)
+    const file = join(directory, path)
+    await mkdir(dirname(file), { recursive: true })
+    await writeFile(file, bytes, { mode: executable ? 0o755 : 0o644, flag: 'wx' })
+  }
+}
+
+/** `files` in the order of code units. */
+export function sorted(files: Plan): Plan {
+  return new Map([...files].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)))
+}
+
+/** What lies at `path`; a link is not followed. */
+export function kindOf(path: string): 'none' | 'file' | 'folder' | 'link' {
+  try {
+    const stats = lstatSync(path)
+    return stats.isSymbolicLink() ? 'link' : stats.isDirectory() ? 'folder' : 'file'
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return 'none'
+    throw error
+  }
 }

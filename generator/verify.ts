@@ -1,5 +1,5 @@
 import type { Context } from '../templates/service/src/context/context.ts'
-import { lastLines, runCommand } from './command.ts'
+import { lastLines, execute } from './command.ts'
 import { childEnvironment, scriptArguments, type PackageManager } from './package-manager.ts'
 
 /** One check of the new service. */
@@ -26,7 +26,7 @@ export interface Receipt {
 export async function verify(ctx: Context, manager: PackageManager, directory: string): Promise<Receipt> {
   const options = { cwd: directory, env: childEnvironment(process.env) }
   const started = performance.now()
-  const check = await runCommand(ctx, manager, scriptArguments(manager, 'check'), options)
+  const check = await execute(ctx, manager, scriptArguments(manager, 'check'), options)
   const types = {
     name: 'types',
     ok: check.code === 0,
@@ -34,7 +34,7 @@ export async function verify(ctx: Context, manager: PackageManager, directory: s
     detail: check.code === 0 ? 'tsc found no error' : lastLines(check.output, 20),
   }
   const startedRun = performance.now()
-  const run = await runCommand(ctx, manager, scriptArguments(manager, 'verify', ['--json']), options)
+  const run = await execute(ctx, manager, scriptArguments(manager, 'verify', ['--json']), options)
   const steps = [types, ...(stepsOf(run.stdout) ?? [])]
   if (steps.length === 1 || (run.code !== 0 && steps.slice(1).every((step) => step.ok))) {
     const ms = Math.round(performance.now() - startedRun)

@@ -60,7 +60,13 @@ describe('bad input: one sentence, exit 1, nothing written', () => {
   const cases: [string, string[], RegExp][] = [
     ['no directory', [], /directory is missing/],
     ['an empty directory name', [''], /directory is missing/],
-    ['a directory that is not empty', ['full'], /full exists and is not empty/],
+    ['a directory that is not empty', ['full'], /full exists and is not empty \(note\.txt\): .* --force/],
+    [
+      'files that the service would replace',
+      ['taken'],
+      /taken holds files that the service would replace \(package\.json, src\/routes\.ts\): .* --force/,
+    ],
+    ['the same, of what would be written', ['taken', '--dry-run'], /package\.json, src\/routes\.ts/],
     ['a file', ['plain'], /plain exists and is a file/],
     ['a link that leads nowhere', ['dangling'], /leads nowhere/],
     ['../', ['../'], /names no new directory/],
@@ -76,8 +82,8 @@ describe('bad input: one sentence, exit 1, nothing written', () => {
     ['a name that Kubernetes refuses', ['my_service'], /Kubernetes/],
     ['a name of 64 letters', ['a'.repeat(64)], /at most 63/],
     ['a name that Windows reserves', ['com1'], /Windows/],
-    ['a missing parent', ['no/such/parent'], /parent directory does not exist/],
     ['a parent that is a file', ['plain/my-service'], /is a file/],
+    ['a missing parent below a file', ['plain/apps/my-service'], /is a file/],
     ['a folder in which nobody may create', ['/proc/my-service'], /cannot create \/proc\/my-service/],
     [
       'an unknown package manager',
@@ -96,6 +102,11 @@ describe('bad input: one sentence, exit 1, nothing written', () => {
   it.concurrent.each(cases)('%s', async (_title, args, what) => {
     const cwd = await temporaryFolder(whole.atEnd)
     await writeFiles(cwd, { 'full/note.txt': 'mine', plain: 'mine' })
+    await writeFiles(cwd, {
+      'taken/package.json': 'mine',
+      'taken/src/routes.ts': 'mine',
+      'taken/LICENSE': 'mine',
+    })
     await symlink('nowhere', join(cwd, 'dangling'))
     const before = await treeOf(cwd)
     const plain = await create(cwd, args)
@@ -240,7 +251,59 @@ describe('what is written', () => {
     expect(Object.keys(await treeOf(join(base, 'dotted')))).toEqual(Object.keys(tree))
   })
 
-  it('--force replaces files of the same name and nothing else', async () => {
+  it('goes into a directory as GitHub makes it: what is there stays, and is told', async () => {
+    const base = await temporaryFolder(onTestFinished)
+    const target = join(base, 'my-service')
+    const theirs = {
+      'README.md': '# my-service\n\nWhat it is for.',
+      LICENSE: 'MIT',
+      '.gitignore': 'node_modules/\nlogs\ndrizzle\n',
+    }
+    await writeFiles(target, theirs)
+    await git(target, 'init', '--quiet')
+    const ended = await create(base, ['my-service', '--no-install'])
+    expect(ended.code, ended.stderr).toBe(0)
+    expect(ended.stdout).toMatch(
+      /^Kept: \.gitignore \(\d+ lines added below\), README\.md \(the service's page added below\), LICENSE$/m,
+    )
+    expect(ended.stdout).toMatch(/^git: the directory is a repository: commit the service there$/m)
+    const made = await treeOf(target)
+    expect({ ...made, 'README.md': '', '.gitignore': '' }).toEqual({
+      ...tree,
+      LICENSE: made['LICENSE'],
+      'README.md': '',
+      '.gitignore': '',
+    })
+    expect(await readFile(join(target, 'LICENSE'), 'utf8')).toBe('MIT')
+    const readme = await readFile(join(target, 'README.md'), 'utf8')
+    expect(readme.startsWith(`${theirs['README.md']}\n\n# my-service\n`)).toBe(true)
+    const ignored = (await readFile(join(target, '.gitignore'), 'utf8')).split('\n')
+    expect(ignored.slice(0, 3)).toEqual(['node_modules/', 'logs', 'drizzle'])
+    expect(ignored.filter((line) => line === 'node_modules/')).toHaveLength(1)
+    // What is appended has the last word.
+    expect(await git(target, 'status', '--porcelain', 'drizzle')).toBe('?? drizzle/\n')
+
+    // The service that is there now is no longer replaced by itself.
+    const again = await create(base, ['my-service', '--no-install', '--force', '--json'])
+    expect(objectOf(again)).not.toHaveProperty('replaced')
+    expect(await treeOf(target)).toEqual(made)
+  })
+
+  it('makes the directories above it, and removes them again when it fails', async () => {
+    const base = await temporaryFolder(onTestFinished)
+    const made = await create(base, ['apps/api/my-service', '--no-install', '--no-git'])
+    expect(made.code, made.stderr).toBe(0)
+    expect(await treeOf(join(base, 'apps/api/my-service'))).toEqual(tree)
+    const npm = await hangingNpm(onTestFinished)
+    const env = cleanEnvironment(home, pathWith(npm))
+    const command = start([...commandLine, 'services/one/my-service'], { cwd: base, env })
+    await eventually('npm to hang', () => pidIn(join(base, 'services/one/my-service/pid')))
+    command.child.kill('SIGTERM')
+    expect((await command.ended).code).toBe(143)
+    expect(await readdir(base)).toEqual(['apps'])
+  })
+
+  it('--force replaces files of the same name and nothing else, and names them', async () => {
     const base = await temporaryFolder(onTestFinished)
     const target = join(base, 'my-service')
     await writeFiles(target, {
@@ -252,6 +315,7 @@ describe('what is written', () => {
     const mine = await treeOf(target)
     const ended = await create(base, ['my-service', '--force', '--no-install', '--no-git'])
     expect(ended.code).toBe(0)
+    expect(ended.stdout).toMatch(/^Replaced: package\.json, src\/routes\.ts$/m)
     expect(await treeOf(target)).toEqual({
       ...tree,
       'src/mine.ts': mine['src/mine.ts'],
@@ -431,7 +495,7 @@ describe('git', () => {
     await writeFiles(cwd, { '.gitignore': 'docs/\n*.sql\nops/\n' })
     const ended = await create(cwd, ['my-service', '--no-install'])
     expect(ended.stdout).toMatch(
-      /git: inside the repository .*; commit it there, with git add --force for \d+ files that it ignores \(docs\/context\.md, docs\/generators\.md, docs\/guarantees\.md …\)\n/,
+      /git: inside the repository .*: commit the service there, with git add --force for \d+ files that it ignores \(docs\/context\.md, docs\/generators\.md, docs\/guarantees\.md …\)\n/,
     )
     // The service's own .gitignore comes before that of the folder around it.
     expect(ended.stdout).not.toContain('.sql')
@@ -529,72 +593,69 @@ describe("settings of the user's that leave something out of an install", () => 
       expect(await exists(join(cwd, 'my-service', path)), path).toBe(true)
   })
 
-  it('pnpm is told that build scripts it does not run are no failure, as they are by default since pnpm 11', async () => {
-    const cwd = await temporaryFolder(onTestFinished)
-    const pnpm = await fakeProgram(
-      onTestFinished,
-      'pnpm',
-      `case "$*" in *--config.strict-dep-builds=false*) ;; *) echo ERR_PNPM_IGNORED_BUILDS; exit 1 ;; esac
-touch pnpm-lock.yaml
-node -e '
-  const { dependencies, devDependencies } = JSON.parse(fs.readFileSync("package.json", "utf8"))
-  const names = Object.keys({ ...dependencies, ...devDependencies })
-  for (const name of names) fs.mkdirSync("node_modules/" + name, { recursive: true })
-'`,
-    )
-    const args = ['my-service', '--no-git', '--json', '--pm', 'pnpm']
-    const ended = await create(cwd, args, pathWith(pnpm))
-    expect(objectOf(ended), ended.stderr).toMatchObject({ installed: true })
-  })
-
-  it('and that no flag of the package manager overrules are said, and nothing is left', async () => {
+  it('and that no flag of the package manager overrules are said; the service stays', async () => {
     const cwd = await temporaryFolder(onTestFinished)
     for (const [script, what] of [
       [
-        'mkdir node_modules; touch bun.lock',
-        /bun install left out \d+ of \d+ dependencies \(.*its settings ask/,
+        'mkdir -p node_modules; touch bun.lock',
+        /bun install left out \d+ of \d+ dependencies \(.*its settings ask; the service is complete without/,
       ],
-      ['mkdir node_modules', /bun install left out the lock file/],
+      ['mkdir -p node_modules', /bun install left out the lock file/],
     ] as const) {
-      const bun = await fakeProgram(onTestFinished, 'bun', script)
-      const ended = await create(cwd, ['my-service', '--pm', 'bun'], pathWith(bun))
+      const bun = await fakeProgram(
+        onTestFinished,
+        'bun',
+        `[ "$1" = --version ] && echo 1.4.5 && exit\n${script}`,
+      )
+      const name = script.includes('lock') ? 'my-service' : 'other-service'
+      const ended = await create(cwd, [name, '--pm', 'bun'], pathWith(bun))
       expect(ended.stderr).toMatch(what)
       expect(ended.code).toBe(1)
-      expect(await readdir(cwd)).toEqual([])
+      expect(await exists(join(cwd, name, 'bun.lock'))).toBe(script.includes('lock'))
+      expect(await exists(join(cwd, name, 'src/main.ts'))).toBe(true)
     }
   })
 })
 
-describe('a failure or a signal leaves nothing', () => {
-  it('an install without a network', async () => {
+describe('an install that fails leaves the service, which is complete', () => {
+  it('and says what failed and how to go on: without a network', async () => {
     const cwd = await temporaryFolder(onTestFinished)
-    const npm = await fakeProgram(
-      onTestFinished,
-      'npm',
-      'mkdir node_modules; echo npm error code ENOTFOUND >&2; exit 1',
-    )
-    const ended = await create(cwd, ['my-service'], pathWith(npm))
+    const script = 'mkdir node_modules; echo npm error code ENOTFOUND >&2; exit 1'
+    const npm = await fakeProgram(onTestFinished, 'npm', script)
+    const ended = await create(cwd, ['my-service', '--verify'], pathWith(npm))
     expect(ended.code).toBe(1)
     expect(ended.stderr).toMatch(/^npm error code ENOTFOUND$/m)
-    expect(ended.stderr).toMatch(/registry cannot be reached, ENOTFOUND.*--no-install/)
-    expect(await readdir(cwd)).toEqual([])
-  })
-
-  it('an install that fails under --force', async () => {
-    const cwd = await temporaryFolder(onTestFinished)
-    const npm = await fakeProgram(
-      onTestFinished,
-      'npm',
-      'mkdir node_modules; echo {} > package-lock.json; exit 1',
+    expect(lastLine(ended.stderr)).toBe(
+      'create-mainstem: npm install failed (the registry cannot be reached, ENOTFOUND); the service is complete ' +
+        'without its dependencies: mend that, then run cd my-service && npm install',
     )
-    await writeFiles(cwd, { 'my-service/package.json': 'mine', 'my-service/src/mine.ts': 'mine' })
-    const before = await treeOf(cwd)
-    const ended = await create(cwd, ['my-service', '--force'], pathWith(npm))
-    expect(ended.code).toBe(1)
-    expect(await treeOf(cwd)).toEqual(before)
-    expect((await readdir(join(cwd, 'my-service'))).sort()).toEqual(['package.json', 'src'])
+    expect(ended.stdout).toMatch(/^ {2}npm install$/m)
+    const service = join(cwd, 'my-service')
+    expect(await git(service, 'log', '--format=%s')).toMatch(/^Create my-service/)
+    expect(await git(service, 'status', '--porcelain')).toBe('')
+    const json = await create(cwd, ['other-service', '--json'], pathWith(npm))
+    expect(objectOf(json)).toMatchObject({
+      installed: false,
+      git: true,
+      error: expect.stringMatching(/^npm install failed .* run cd other-service && npm install$/) as string,
+    })
+    expect(await treeOf(join(cwd, 'other-service'))).toHaveProperty('src/main.ts')
   })
 
+  it('beside what the directory held', async () => {
+    const cwd = await temporaryFolder(onTestFinished)
+    const npm = await fakeProgram(onTestFinished, 'npm', 'mkdir node_modules; exit 1')
+    await writeFiles(cwd, { 'my-service/README.md': 'mine', 'my-service/.git/HEAD': '' })
+    const ended = await create(cwd, ['my-service', '--no-git'], pathWith(npm))
+    expect(ended.code).toBe(1)
+    expect(await readFile(join(cwd, 'my-service/README.md'), 'utf8')).toMatch(/^mine\n\n# my-service\n/)
+    expect((await readdir(join(cwd, 'my-service'))).filter((name) => name.startsWith('.my-service'))).toEqual(
+      [],
+    )
+  })
+})
+
+describe('a signal leaves nothing', () => {
   it.each([
     ['SIGINT', 130, ['my-service']],
     ['SIGTERM', 143, ['my-service']],
@@ -645,6 +706,54 @@ function isAlive(pid: number): boolean {
     return false
   }
 }
+
+describe('a reader that goes away', () => {
+  it.each([['my-service'], ['my-service', '--json']])(
+    '%j %j | head -1: the service is made, and no stack is printed',
+    async (...args) => {
+      const cwd = await temporaryFolder(onTestFinished)
+      const npm = await fakeProgram(onTestFinished, 'npm', 'sleep 0.5; echo {} > package-lock.json')
+      const line = [...commandLine, ...args].map((word) => `'${word}'`).join(' ')
+      const env = cleanEnvironment(home, pathWith(npm))
+      const ended = await run(['bash', '-c', `set -o pipefail; ${line} 2>&1 | head -1`], { cwd, env })
+      expect(ended).toEqual({ code: 0, stdout: expect.stringMatching(/^[^\n]+\n$/) as string, stderr: '' })
+      expect(await git(join(cwd, 'my-service'), 'status', '--porcelain')).toBe('')
+      expect(await exists(join(cwd, 'my-service/package-lock.json'))).toBe(true)
+    },
+  )
+})
+
+describe('package managers', () => {
+  it('Yarn 1 is refused in one sentence, whoever starts the command', async () => {
+    const cwd = await temporaryFolder(onTestFinished)
+    const yarn = await fakeProgram(onTestFinished, 'yarn', 'echo 1.22.22')
+    const agent = { npm_config_user_agent: 'yarn/1.22.22 npm/? node/v20.20.2 linux x64' }
+    for (const ended of [
+      await create(cwd, ['my-service', '--pm', 'yarn', '--no-install'], pathWith(yarn)),
+      await create(cwd, ['my-service'], { ...pathWith(yarn), ...agent }),
+    ]) {
+      expect(ended.stderr).toMatch(oneSentence)
+      expect(ended.stderr).toMatch(/Yarn 1\.22\.22 is too old: a service needs Yarn 4 or later/)
+      expect(ended.code).toBe(1)
+    }
+    expect(await readdir(cwd)).toEqual([])
+  })
+
+  it.each([
+    ['pnpm', '10.34.9', 'pnpm@10.34.9'],
+    ['yarn', '4.9.2', '@yarnpkg/cli-dist@4.9.2'],
+    ['bun', '1.3.1', 'oven/bun:1.3.1'],
+  ])('%s %s is the one that the files name', async (manager, version, inTheImage) => {
+    const cwd = await temporaryFolder(onTestFinished)
+    const program = await fakeProgram(onTestFinished, manager, `echo ${version}`)
+    const ended = await create(cwd, ['my-service', '--pm', manager, '--no-install'], pathWith(program))
+    expect(ended.code, ended.stderr).toBe(0)
+    const read = (path: string) => readFile(join(cwd, 'my-service', path), 'utf8')
+    expect(JSON.parse(await read('package.json'))).toMatchObject({ packageManager: `${manager}@${version}` })
+    expect(await read('Dockerfile')).toContain(inTheImage)
+    expect(ended.stdout).toMatch(new RegExp(`^ {2}${manager} run dev$`, 'm'))
+  })
+})
 
 describe('--verify', () => {
   const script = (steps: string, code: number): string =>
@@ -813,6 +922,26 @@ describe('a terminal', () => {
     )
     expect(ended.code).toBe(0)
     expect(await readdir(cwd)).toEqual(['asked-service'])
+  })
+
+  it('is asked before files are replaced, which are named', async () => {
+    const cwd = await temporaryFolder(onTestFinished)
+    await writeFiles(cwd, { 'my-service/package.json': 'mine' })
+    const flags = ['my-service', '--no-install', '--no-git', '--no-example', '--pm', 'npm']
+    const refusing = terminal(cwd, flags)
+    await refusing.shows('would replace (package.json). Replace them?')
+    refusing.type('n')
+    const refused = await refusing.ended
+    expect(refused.stdout).toMatch(/nothing was written/)
+    expect(refused.code).toBe(1)
+    expect(await readdir(join(cwd, 'my-service'))).toEqual(['package.json'])
+    const agreeing = terminal(cwd, flags)
+    await agreeing.shows('Replace them?')
+    agreeing.type('y')
+    const agreed = await agreeing.ended
+    expect(agreed.code).toBe(0)
+    expect(lastLine(agreed.stdout)).toMatch(/ --force$/)
+    expect(await readFile(join(cwd, 'my-service/package.json'), 'utf8')).toContain('"name": "my-service"')
   })
 
   it('is asked nothing with --yes', async () => {

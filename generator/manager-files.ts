@@ -1,0 +1,74 @@
+import type { Manager, Other } from './manager.ts'
+import type { Plan, PlannedFile } from './tree.ts'
+
+/**
+ * The skeleton's `plan` with `files`, the manager's own, in their places. The keys of its package.json join the skeleton's, the
+ * version that its files name becomes the installed one, and the pages name its commands. npm's files are the skeleton's.
+ */
+export function withManager(plan: Plan, manager: Manager, files: Plan): Map<string, PlannedFile> {
+  const all = new Map(plan)
+  if (manager.name === 'npm') return all
+  const [, placeholder = ''] = String(jsonOf(files, 'package.json')['packageManager']).split('@')
+  for (const [path, file] of files) {
+    all.set(
+      path,
+      edited(file, (text) => text.replaceAll(placeholder, () => manager.version)),
+    )
+  }
+  const manifest = { ...jsonOf(plan, 'package.json'), ...jsonOf(all, 'package.json') }
+  all.set('package.json', { executable: false, bytes: Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`) })
+  for (const path of pages) {
+    const file = all.get(path)
+    if (file !== undefined)
+      all.set(
+        path,
+        edited(file, (text) => inWordsOf(manager.name, text)),
+      )
+  }
+  return all
+}
+
+/** The pages whose commands people and coding agents type. */
+const pages = ['README.md', 'AGENTS.md']
+
+const words: Record<Other, { title: string; test: string; exec: string }> = {
+  pnpm: { title: 'pnpm', test: 'pnpm test', exec: 'pnpm exec' },
+  yarn: { title: 'Yarn', test: 'yarn test', exec: 'yarn exec' },
+  // `bun test` is Bun's own test runner.
+  bun: { title: 'Bun', test: 'bun run test', exec: 'bunx' },
+}
+
+/**
+ * Rewrites npm's command lines in Markdown as those of another manager, which needs no `--` before the arguments of a script. A
+ * comment behind a command stays in its column where there is room. What a script of the service writes, between two marks,
+ * stays as it is.
+ */
+export function inWordsOf(manager: Other, markdown: string): string {
+  return markdown
+    .split(/(<!-- npm run .*?<!-- end -->)/s)
+    .map((part) =>
+      part.startsWith('<!-- npm run ') ? part : part.replace(/.+/g, (line) => inWords(manager, line)),
+    )
+    .join('')
+}
+
+function inWords(manager: Other, line: string): string {
+  const { title, test, exec } = words[manager]
+  const [, command = line, gap = '', comment = ''] = /^(np[mx] .*?)( {2,})(#.*)$/.exec(line) ?? []
+  const said = command
+    .replace(/\bnpm test\b( --(?= ))?/g, test)
+    .replace(/\bnpm start\b/g, `${manager} run start`)
+    .replace(/\bnpm run ([\w:]+)( --(?= ))?/g, `${manager} run $1`)
+    .replace(/\bnpm install\b/g, `${manager} install`)
+    .replace(/\bnpx /g, `${exec} `)
+    .replace(/(Node ≥ [\d.]+ and) npm\b/g, `$1 ${title}`)
+  return comment === '' ? said : `${said.padEnd(command.length + gap.length - 2)}  ${comment}`
+}
+
+function edited(file: PlannedFile, edit: (text: string) => string): PlannedFile {
+  return { ...file, bytes: Buffer.from(edit(file.bytes.toString('utf8'))) }
+}
+
+function jsonOf(files: Plan, path: string): Record<string, unknown> {
+  return JSON.parse(files.get(path)?.bytes.toString('utf8') ?? '{}') as Record<string, unknown>
+}
