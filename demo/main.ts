@@ -4,6 +4,7 @@ import { scenes } from './scenes.ts'
 import { openScreen, type Screen } from './screen.ts'
 import { openStage, type Outcome, type Pace } from './stage.ts'
 import { startSubject } from './subject.ts'
+import { ignoreBrokenPipe } from '../templates/service/scripts/broken-pipe.ts'
 import { commandLine } from '../templates/service/scripts/command-line.ts'
 import { stopSignal } from '../sample-service/scripts/dev/stopping.ts'
 
@@ -77,6 +78,7 @@ function tellCard(screen: Screen, outcomes: readonly Outcome[]): void {
   screen.tell(['  0 statements left', 'bold', 'green'], [' in Postgres, exit code 0.', 'dim'])
 }
 
+ignoreBrokenPipe()
 const { values } = parseArgs({
   args: commandLine(),
   options: { fast: { type: 'boolean', default: false } },

@@ -1,12 +1,13 @@
 import { spawn } from 'node:child_process'
-import { cp, mkdir, readFile, rm } from 'node:fs/promises'
+import { cp, mkdir, readFile, rm, symlink } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import { join } from 'node:path'
+import { delimiter, join } from 'node:path'
 import { DockerfileParser } from 'dockerfile-ast'
 import { expect, it } from 'vitest'
 import { childEnvironment } from '../../generator/package-manager.ts'
 import { startPostgres } from '../../templates/service/scripts/postgres/postgres.ts'
-import { commandLine, eventually, run, temporaryFolder } from '../support/create.ts'
+import { commandLine, eventually, exists, run, temporaryFolder } from '../support/create.ts'
+import { installManager } from '../support/package-managers.ts'
 
 const env = childEnvironment(process.env)
 
@@ -14,27 +15,35 @@ const env = childEnvironment(process.env)
  * The steps of a created service's Dockerfile, one by one in folders, since no Docker runs here: what it copies is all
  * that a stage has, and what it runs is run. The base image and the user are not tried.
  */
-it(
-  'the image builds, migrates, serves, is found healthy and stops by SIGTERM, without devDependencies',
+it.each([
+  [
+    'npm',
+    '',
+    ['npm', 'install', '--package-lock', '--package-lock-only', '--ignore-scripts', '--prefer-offline'],
+  ],
+  ['pnpm', '12', ['pnpm', 'install', '--lockfile-only', '--no-frozen-lockfile']],
+  ['pnpm', '9', ['pnpm', 'install', '--lockfile-only', '--no-frozen-lockfile']],
+  ['yarn', '4', ['yarn', 'install', '--mode=update-lockfile']],
+  ['bun', '1', ['bun', 'install', '--lockfile-only']],
+] as const)(
+  'the image of %s %s builds, migrates, serves, is found healthy and stops by SIGTERM, without devDependencies',
   { timeout: 400_000 },
-  async (t) => {
+  async (manager, version, install, t) => {
     const folder = await temporaryFolder(t.onTestFinished)
-    const made = await run([...commandLine, 'my-service', '--yes', '--no-install', '--no-git'], {
-      cwd: folder,
-      env,
-    })
+    const path = manager === 'npm' ? '' : `${await installManager(folder, manager, version)}${delimiter}`
+    const env = { ...childEnvironment(process.env), PATH: `${path}${process.env['PATH'] ?? ''}` }
+    const flags = ['my-service', '--yes', '--no-install', '--no-git', '--pm', manager]
+    const made = await run([...commandLine, ...flags], { cwd: folder, env })
     expect(made.code, made.stderr).toBe(0)
     const context = join(folder, 'my-service')
-    const lock = await run(
-      ['npm', 'install', '--package-lock', '--package-lock-only', '--ignore-scripts', '--prefer-offline'],
-      { cwd: context, env },
-    )
-    expect(lock.code, lock.stderr).toBe(0)
+    const lock = await run(install, { cwd: context, env })
+    expect(lock.code, `${lock.stdout}${lock.stderr}`).toBe(0)
 
     // As a clone made under umask 077.
     expect((await run(['chmod', '-R', 'go=', context], { cwd: folder, env })).code).toBe(0)
 
     const image = await build(context, join(folder, 'stages'))
+    expect(await exists(join(image.folder, 'node_modules/vitest')), 'a devDependency').toBe(false)
     const unreadable = ['find', image.folder, '!', '-type', 'l', '!', '-perm', '-o=r', '-print']
     expect((await run(unreadable, { cwd: folder, env })).stdout, 'the image runs as node').toBe('')
 
@@ -89,6 +98,9 @@ async function build(context: string, stages: string): Promise<Image> {
   const text = await readFile(join(context, 'Dockerfile'), 'utf8')
   const allowed = (await readFile(join(context, '.dockerignore'), 'utf8')).split('\n')
   const folders = new Map<string, string>()
+  // Where `npm install --global` puts what it installs.
+  const global = join(stages, 'global')
+  const PATH = `${join(global, 'bin')}${delimiter}${process.env['PATH'] ?? ''}`
   let image = { folder: '', env: {}, command: [] as string[], healthcheck: [] as string[] }
   for (const instruction of DockerfileParser.parse(text).getInstructions()) {
     const words = instruction.getArguments().map((argument) => argument.getValue())
@@ -101,6 +113,12 @@ async function build(context: string, stages: string): Promise<Image> {
       }
       case 'COPY': {
         const stage = /--from=(\S+)/.exec(instruction.getTextContent())?.[1]
+        const bun = /^oven\/bun:(.*)-slim$/.exec(stage ?? '')?.[1]
+        if (bun !== undefined) {
+          await mkdir(join(global, 'bin'), { recursive: true })
+          await symlink(join(await installManager(stages, 'bun', bun), 'bun'), join(global, 'bin/bun'))
+          break
+        }
         const mode = /--chmod=(\S+)/.exec(instruction.getTextContent())?.[1]
         const paths = words.filter((word) => !word.startsWith('--')).slice(0, -1)
         for (const path of paths) {
@@ -121,7 +139,7 @@ async function build(context: string, stages: string): Promise<Image> {
         if (line.includes('/data')) break
         const done = await run(['sh', '-c', line], {
           cwd: image.folder,
-          env: { ...env, npm_config_prefer_offline: 'true' },
+          env: { ...env, PATH, npm_config_prefer_offline: 'true', npm_config_prefix: global, CI: 'true' },
         })
         expect(done.code, `${line}: ${done.stdout}${done.stderr}`).toBe(0)
         break

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
+import { ignoreBrokenPipe } from '../../scripts/broken-pipe.ts'
 import { commandLine } from '../../scripts/command-line.ts'
 import { agrees, askAnswers, askPiece } from './ask.ts'
 import { commandFrom, refuseFlags, type Command } from './command.ts'
@@ -22,6 +23,7 @@ import { writeChanges } from './write.ts'
 const root = join(import.meta.dirname, '../..')
 const stop = new AbortController()
 
+ignoreBrokenPipe()
 try {
   // Every time, not once: a second Ctrl-C must not end the process before it has cleaned up.
   process.on('SIGINT', () => stop.abort()).on('SIGTERM', () => stop.abort())

@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { ignoreBrokenPipe } from '../broken-pipe.ts'
 import { readEnvironment, readFlags } from '../dev/environment.ts'
 import { root } from '../dev/service-process.ts'
 import { keptUrl } from '../postgres/address.ts'
@@ -66,4 +67,5 @@ function table(rows: readonly Readonly<Record<string, string | null>>[]): string
     .join('\n')
 }
 
+ignoreBrokenPipe()
 process.exitCode = await main()

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
+import { ignoreBrokenPipe } from '../broken-pipe.ts'
 import { addressOf } from '../../src/platform/database/answer.ts'
 import { makeDatabase, migrateDatabase, temporaryServer } from '../postgres/databases.ts'
 import { commandLine } from '../command-line.ts'
@@ -81,6 +82,7 @@ async function listeningPort(service: ServiceProcess): Promise<number> {
   return Promise.race([listening, ended])
 }
 
+ignoreBrokenPipe()
 const { values } = parseArgs({ args: commandLine(), options: { json: { type: 'boolean', default: false } } })
 const record = recorder((step) => {
   if (!values.json) console.log(printed(step))

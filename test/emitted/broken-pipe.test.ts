@@ -1,0 +1,29 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { cleanEnvironment, homeFolder, repository } from '../support/create.ts'
+
+const service = join(repository, 'templates/service')
+
+test.each([
+  ['add', service, 'generators/engine/add.ts', ['route', 'status', '--dry-run', '--diff']],
+  ['config', service, 'scripts/pages/config.ts', []],
+  ['verify', service, 'scripts/verify/verify.ts', []],
+  ['demo', repository, 'demo/main.ts', ['--fast']],
+] as const)(
+  '%s, whose output nobody reads, ends as it would have and prints no stack',
+  async (_name, cwd, script, args) => {
+    // The variable is `config`'s: it would exit with 1 for want of it.
+    const env = cleanEnvironment(await homeFolder(onTestFinished), {
+      DATABASE_URL: 'postgres://127.0.0.1/none',
+    })
+    const child = spawn(process.execPath, ['--import', 'tsx', script, ...args], { cwd, env })
+    // The reading end is closed long before the script has loaded.
+    child.stdout.destroy()
+    let stderr = ''
+    child.stderr.setEncoding('utf8').on('data', (chunk: string) => (stderr += chunk))
+    const [code] = (await once(child, 'close')) as [number | null]
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+  },
+)
