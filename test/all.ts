@@ -1,6 +1,7 @@
 /**
  * `npm run test:all`: everything that `npm test` runs, and what takes longer than a person waits: the service beside real
- * proxies and poolers, the image, random nouns and fields, every pair of pieces, each supported line of Node, and the trials.
+ * proxies and poolers, the image, random nouns and fields, every pair of pieces, each supported line of Node, each package
+ * manager, and the trials.
  * It takes some two hours on two cores, and runs before a release. `-- --only image,matrix` runs the named ones.
  */
 import { join } from 'node:path'
@@ -16,6 +17,7 @@ const steps: readonly Step[] = [
   { title: 'image', command: [...slow, 'test/slow/image.test.ts'], cwd: root },
   { title: 'property', command: [...slow, 'test/slow/property.test.ts'], cwd: root },
   { title: 'nodes', command: ['npm', 'run', 'nodes'], cwd: root },
+  { title: 'managers', command: ['npm', 'run', 'managers'], cwd: root },
   { title: 'matrix', command: ['npm', 'run', 'matrix'], cwd: root },
   { title: 'fuzz', command: ['npm', 'run', 'fuzz'], cwd: root },
   { title: 'crash', command: ['npm', 'run', 'crash'], cwd: root },

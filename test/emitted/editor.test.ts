@@ -28,9 +28,10 @@ test('the debugger starts dev as `npm run dev` does', async () => {
 
 test('the debugger runs the tests of the open file, and only these', async (t) => {
   const launch = (await configurations())['test: the open file']
-  const program = launch?.program.replace('${workspaceFolder}', service) ?? ''
+  // Here npm has put vitest at the root of the workspace.
+  const program = launch?.program.replace('${workspaceFolder}', repository) ?? ''
   const args = launch?.args?.map((arg) => arg.replace('${relativeFile}', 'src/context/ended.test.ts')) ?? []
-  const env = cleanEnvironment(await homeFolder((fn) => t.onTestFinished(fn)))
+  const env = cleanEnvironment(await homeFolder((fn) => t.onTestFinished(fn)), { NO_COLOR: '1' })
   const { code, stdout, stderr } = await run([process.execPath, program, ...args], { cwd: service, env })
   expect(code, stderr).toBe(0)
   expect(stdout).toMatch(/Test Files +1 passed \(1\)/)

@@ -3,7 +3,7 @@ import { cp, mkdir, readFile, rm, symlink } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { delimiter, join } from 'node:path'
 import { DockerfileParser } from 'dockerfile-ast'
-import { expect, it } from 'vitest'
+import { expect, it, onTestFinished } from 'vitest'
 import { childEnvironment } from '../../generator/package-manager.ts'
 import { startPostgres } from '../../templates/service/scripts/postgres/postgres.ts'
 import { commandLine, eventually, exists, run, temporaryFolder } from '../support/create.ts'
@@ -28,8 +28,8 @@ it.each([
 ] as const)(
   'the image of %s %s builds, migrates, serves, is found healthy and stops by SIGTERM, without devDependencies',
   { timeout: 400_000 },
-  async (manager, version, install, t) => {
-    const folder = await temporaryFolder(t.onTestFinished)
+  async (manager, version, install) => {
+    const folder = await temporaryFolder(onTestFinished)
     const path = manager === 'npm' ? '' : `${await installManager(folder, manager, version)}${delimiter}`
     const env = { ...childEnvironment(process.env), PATH: `${path}${process.env['PATH'] ?? ''}` }
     const flags = ['my-service', '--yes', '--no-install', '--no-git', '--pm', manager]
@@ -48,7 +48,7 @@ it.each([
     expect((await run(unreadable, { cwd: folder, env })).stdout, 'the image runs as node').toBe('')
 
     const postgres = await startPostgres({ dir: join(folder, 'postgres'), persistent: false })
-    t.onTestFinished(() => postgres.stop())
+    onTestFinished(() => postgres.stop())
     const port = String(await freePort())
     const settings = {
       ...image.env,
@@ -72,7 +72,7 @@ it.each([
       env: settings,
       stdio: ['ignore', 'pipe', 'inherit'],
     })
-    t.onTestFinished(() => void service.kill('SIGKILL'))
+    onTestFinished(() => void service.kill('SIGKILL'))
     const exit = new Promise((resolve) => service.once('close', (code, signal) => resolve(signal ?? code)))
     let log = ''
     service.stdout.on('data', (chunk: Buffer) => (log += chunk.toString()))
