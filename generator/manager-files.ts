@@ -58,6 +58,8 @@ function inWords(manager: Other, line: string): string {
   const said = command
     .replace(/\bnpm test\b( --(?= ))?/g, test)
     .replace(/\bnpm start\b/g, `${manager} run start`)
+    // Yarn prints nothing of its own before a script.
+    .replace(/\bnpm run --silent\b/g, manager === 'yarn' ? 'yarn run' : `${manager} run --silent`)
     .replace(/\bnpm run ([\w:]+)( --(?= ))?/g, `${manager} run $1`)
     .replace(/\bnpm install\b/g, `${manager} install`)
     .replace(/\bnpx /g, `${exec} `)
