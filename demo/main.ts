@@ -4,8 +4,8 @@ import { scenes } from './scenes.ts'
 import { openScreen, type Screen } from './screen.ts'
 import { openStage, type Outcome, type Pace } from './stage.ts'
 import { startSubject } from './subject.ts'
-import { commandLine } from '../templates/service/scripts/command-line.ts'
 import { ignoreBrokenPipe } from '../templates/service/scripts/broken-pipe.ts'
+import { commandLine } from '../templates/service/scripts/command-line.ts'
 import { stopSignal } from '../sample-service/scripts/dev/stopping.ts'
 
 const forPeople: Pace = {

@@ -93,7 +93,7 @@ export async function create(
 /**
  * Whether the service may be written over what the directory holds, without `--force`: asks if there is something to ask.
  * @returns true if the user agreed to lose files or to mix the service with others, false if nothing needs an agreement
- * @throws Failure if nobody can be asked, or the answer is no
+ * @throws Failure without a terminal, or if the user says no
  */
 async function allowed(
   ctx: Context,

@@ -36,7 +36,7 @@ function commandFor(manager: PackageManager, env: NodeJS.ProcessEnv): [string, s
   }
 }
 
-/** Joins what is not empty; npm needs `--` before flags that are not its own. */
+/** Joins the parts that are not empty; npm needs `--` before flags that are not its own. */
 function line(command: string, directory: string, separator: string, flags: readonly string[]): string {
   return [command, quoted(directory), flags.length > 0 ? separator : '', ...flags]
     .filter((part) => part !== '')

@@ -53,16 +53,25 @@ export function inWordsOf(manager: Other, markdown: string): string {
 }
 
 function inWords(manager: Other, line: string): string {
-  const { title, test, exec } = words[manager]
   const [, command = line, gap = '', comment = ''] = /^(np[mx] .*?)( {2,})(#.*)$/.exec(line) ?? []
-  const said = command
-    .replace(/\bnpm test\b( --(?= ))?/g, test)
-    .replace(/\bnpm start\b/g, `${manager} run start`)
-    .replace(/\bnpm run ([\w:]+)( --(?= ))?/g, `${manager} run $1`)
-    .replace(/\bnpm install\b/g, `${manager} install`)
-    .replace(/\bnpx /g, `${exec} `)
-    .replace(/(Node ≥ [\d.]+ and) npm\b/g, `$1 ${title}`)
-  return comment === '' ? said : `${said.padEnd(command.length + gap.length - 2)}  ${comment}`
+  const said = rewritten(manager, command)
+  if (comment === '') return said
+  return `${said.padEnd(command.length + gap.length - 2)}  ${rewritten(manager, comment)}`
+}
+
+function rewritten(manager: Other, text: string): string {
+  const { title, test, exec } = words[manager]
+  return (
+    text
+      .replace(/\bnpm test\b( --(?= ))?/g, test)
+      .replace(/\bnpm start\b/g, `${manager} run start`)
+      // Yarn prints nothing of its own before a script.
+      .replace(/\bnpm run --silent\b/g, manager === 'yarn' ? 'yarn run' : `${manager} run --silent`)
+      .replace(/\bnpm run ([\w:]+)( --(?= ))?/g, `${manager} run $1`)
+      .replace(/\bnpm install\b/g, `${manager} install`)
+      .replace(/\bnpx /g, `${exec} `)
+      .replace(/(Node ≥ [\d.]+ and) npm\b/g, `$1 ${title}`)
+  )
 }
 
 function edited(file: PlannedFile, edit: (text: string) => string): PlannedFile {

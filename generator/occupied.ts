@@ -23,7 +23,7 @@ const expected = new Set([
   ...['CONTRIBUTING.md', 'SECURITY.md'],
 ])
 
-/** Nobody would look for these in the list of what stays. */
+/** These stay too, and are not listed. */
 const unmentioned = new Set(['.git', '.DS_Store', 'Thumbs.db'])
 
 /** How a file of the directory stays and gets what the service needs of it. */

@@ -34,7 +34,7 @@ export async function place(ctx: Context, plan: Plan, target: Target): Promise<P
   const made = join(scratch, 'new')
   const parents: string[] = []
   try {
-    // One by one, because Node's recursive mkdir never returns where nobody may create folders (/proc).
+    // One by one, because Node's recursive mkdir never returns where no folder can be created (/proc).
     for (const parent of target.missing) if (await makeFolder(parent)) parents.unshift(parent)
     await mkdir(scratch)
     await mkdir(made)
@@ -49,7 +49,7 @@ export async function place(ctx: Context, plan: Plan, target: Target): Promise<P
   }
 }
 
-/** @returns false if somebody else has made it meanwhile */
+/** @returns false if another program has made it meanwhile */
 async function makeFolder(path: string): Promise<boolean> {
   try {
     await mkdir(path)
@@ -60,7 +60,7 @@ async function makeFolder(path: string): Promise<boolean> {
   }
 }
 
-/** Removes the folders, the innermost first, as far as nobody has put anything into them. */
+/** Removes the folders, the innermost first, as long as they are empty. */
 async function removeEmpty(folders: readonly string[]): Promise<void> {
   try {
     for (const folder of folders) await rmdir(folder)

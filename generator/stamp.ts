@@ -20,7 +20,7 @@ export function stampPath(path: string, stamp: Stamp): string {
   return stampText(parts.join('/'), stamp)
 }
 
-/** The file with its placeholders replaced and its lines ended by LF. What is not UTF-8 text is left as it is. */
+/** The file with its placeholders replaced and its lines ended by LF. A file that is not UTF-8 text stays as it is. */
 export function stampFile(file: PlannedFile, stamp: Stamp): PlannedFile {
   const text = textOf(file.bytes)
   if (text === undefined) return file

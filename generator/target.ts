@@ -6,7 +6,7 @@ import { kindOf } from './tree.ts'
 
 /** Where the service goes. */
 export interface Target {
-  /** As the user wrote it, for what is printed. */
+  /** As the user wrote it, for messages. */
   readonly given: string
   readonly path: string
   readonly name: string

@@ -34,7 +34,7 @@ export function isLeftover(name: string): boolean {
 
 /**
  * The paths of all files below `directory` that belong to a service, with `/`, sorted by code units.
- * @throws Error for what is neither file nor folder: a template that holds a link could not be packed
+ * @throws Error for an entry that is neither a file nor a folder: npm could not pack a template with a link
  */
 export async function listFiles(ctx: Context, directory: string): Promise<string[]> {
   const found: string[] = []

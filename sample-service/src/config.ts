@@ -70,7 +70,7 @@ export const Environment = z.object({
     .default('info')
     .describe('least severe level that is logged'),
   LOG_FORMAT: z
-    .enum(['json', 'pretty'], { error: 'must be json or pretty' })
+    .enum(['json', 'pretty'], { error: mustBe('json or pretty') })
     .meta({ allowed: 'json or pretty' })
     .optional()
     .describe('by default pretty in a terminal, if pino-pretty is installed, else json'),

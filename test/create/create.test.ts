@@ -251,7 +251,7 @@ describe('what is written', () => {
     expect(Object.keys(await treeOf(join(base, 'dotted')))).toEqual(Object.keys(tree))
   })
 
-  it('goes into a directory as GitHub makes it: what is there stays, and is told', async () => {
+  it('goes into a directory as GitHub makes it: its files stay, and are listed', async () => {
     const base = await temporaryFolder(onTestFinished)
     const target = join(base, 'my-service')
     const theirs = {
@@ -593,7 +593,7 @@ describe("settings of the user's that leave something out of an install", () => 
       expect(await exists(join(cwd, 'my-service', path)), path).toBe(true)
   })
 
-  it('and that no flag of the package manager overrules are said; the service stays', async () => {
+  it('that no flag of the package manager overrules are reported, and the service stays', async () => {
     const cwd = await temporaryFolder(onTestFinished)
     for (const [script, what] of [
       [
@@ -709,7 +709,7 @@ function isAlive(pid: number): boolean {
 
 describe('a reader that goes away', () => {
   it.each([['my-service'], ['my-service', '--json']])(
-    '%j %j | head -1: the service is made, and no stack is printed',
+    '%j … | head -1: the service is made, and no stack is printed',
     async (...args) => {
       const cwd = await temporaryFolder(onTestFinished)
       const npm = await fakeProgram(onTestFinished, 'npm', 'sleep 0.5; echo {} > package-lock.json')

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { check, resolveConfig } from 'prettier'
 import { expect, it } from 'vitest'
 import { listFiles, readPlanned } from '../../generator/tree.ts'
-import { planService, writeService } from '../../generator/service.ts'
+import { planService, proofs, writeService } from '../../generator/service.ts'
 import { testContext } from '../../templates/service/src/context/test-context.ts'
 import { repository, temporaryFolder } from '../support/create.ts'
 
@@ -31,17 +31,21 @@ it('sample-service/ is byte for byte what the command emits for that name', asyn
   expect(differing, advice).toEqual([])
 })
 
-it('everything in templates/ that git knows is emitted', async (t) => {
+/** What a service gets of the skeleton. */
+const emittedOfTheSkeleton = (): string[] =>
+  known('templates/service').filter((path) => !path.startsWith(proofs))
+
+it('everything in templates/service that git knows is emitted, except the proofs', async (t) => {
   const ctx = testContext(t)
   const plan = await planService(ctx, { name: 'mainstem-service', example: false })
-  const expected = known('templates/service').map((path) => path.replace(/(^|\/)(gitignore|npmrc)$/, '$1.$2'))
+  const expected = emittedOfTheSkeleton().map((path) => path.replace(/(^|\/)(gitignore|npmrc)$/, '$1.$2'))
   expect([...plan.keys()]).toEqual(expected.sort())
 })
 
 it('the skeleton named by its placeholder is the template itself', async (t) => {
   const ctx = testContext(t)
   const plan = await planService(ctx, { name: 'mainstem-service', example: false })
-  for (const path of known('templates/service')) {
+  for (const path of emittedOfTheSkeleton()) {
     const template = await readPlanned(ctx, join(repository, 'templates/service', path))
     const emitted = plan.get(path.replace(/(^|\/)(gitignore|npmrc)$/, '$1.$2'))
     expect(emitted?.bytes.equals(template.bytes), path).toBe(true)

@@ -85,7 +85,7 @@ async function run(ctx: Context, options: Options): Promise<boolean> {
     const start = async (): Promise<Instance> => {
       const instance = await startInstance(ctx, env)
       running.push(instance)
-      const swept = instance.log.find(({ msg }) => msg.startsWith('removed the remains of cut-off uploads'))
+      const swept = instance.log.find(({ msg }) => msg.startsWith('removed what cut-off uploads'))
       seen.swept += Number(swept?.['removed'] ?? 0)
       return instance
     }

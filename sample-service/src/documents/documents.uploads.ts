@@ -104,7 +104,7 @@ export async function sweepDocuments(ctx: Context, platform: Platform): Promise<
         return new Set((await existingDocuments(ctx, platform.db, ids)).map(keyOf))
       },
     })
-    if (removed > 0) platform.log.info(ctx, 'removed the remains of cut-off uploads of documents', { removed })
+    if (removed > 0) platform.log.info(ctx, 'removed what cut-off uploads of documents left', { removed })
   } catch (err) {
     if (ctx.err !== undefined) throw err
     platform.log.warn(ctx, 'could not remove the remains of cut-off uploads of documents', { err })

@@ -1,3 +1,4 @@
+import { ignoreBrokenPipe } from '../broken-pipe.ts'
 import { readEnvironment, readEnvFile, readFlags } from '../dev/environment.ts'
 import { printed, wrong, type Finding } from './finding.ts'
 import { checkInstalled, checkNode, checkPackageManager, checkTemplate } from './packages.ts'
@@ -24,6 +25,7 @@ const checks: Readonly<Record<string, () => Promise<Finding[]> | Finding[]>> = {
 }
 
 const findings: Finding[] = []
+ignoreBrokenPipe()
 for (const [name, check] of Object.entries(checks)) {
   let found: Finding[]
   try {

@@ -104,7 +104,7 @@ export async function sweepWidgets(ctx: Context, platform: Platform): Promise<vo
         return new Set((await existingWidgets(ctx, platform.db, ids)).map(keyOf))
       },
     })
-    if (removed > 0) platform.log.info(ctx, 'removed the remains of cut-off uploads of widgets', { removed })
+    if (removed > 0) platform.log.info(ctx, 'removed what cut-off uploads of widgets left', { removed })
   } catch (err) {
     if (ctx.err !== undefined) throw err
     platform.log.warn(ctx, 'could not remove the remains of cut-off uploads of widgets', { err })
