@@ -584,6 +584,18 @@ test('a file that is destroyed ends the reading with the reason', async (t) => {
   expect(error).toBe(full)
 })
 
+test('a file that is destroyed while its client sends nothing ends the reading at once', async (t) => {
+  const full = new Error('the disk is full')
+  const server = await serve(t, { stallMs: 60_000 }, async (_ctx, { content }) => {
+    await once(content, 'data')
+    content.destroy(full)
+  })
+  const ended = server.outcome()
+  post(server).write(part('name="doc"; filename="a"', 'half of it'))
+
+  expect((await ended).error).toBe(full)
+})
+
 test('a body with bytes changed, cut or doubled is read or refused, and never hangs', async (t) => {
   const server = await serve(t, { stallMs: 60_000, maxFiles: 3 })
   const good = Buffer.concat([
