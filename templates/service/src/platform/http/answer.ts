@@ -1,3 +1,4 @@
+import { types } from 'node:util'
 import { validateHeaderValue } from 'node:http'
 import { pipeline } from 'node:stream/promises'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
@@ -133,7 +134,7 @@ export function recordFailure(ctx: Context, exchange: Exchange, error: unknown):
 /** What a handler threw, as an Error. One that is made of another value names the route, since its stack does not. */
 export function thrownBy({ route }: Exchange, thrown: unknown): Error {
   const error = errorOf(thrown)
-  if (error === thrown || route === undefined) return error
+  if (error === thrown || types.isNativeError(thrown) || route === undefined) return error
   const message = `the handler of ${describeRoute(route)} threw a value that is no Error: ${error.message}`
   return new Error(message, { cause: error.cause })
 }
