@@ -10,6 +10,7 @@ import { unwound } from '../telemetry/metrics.ts'
 import { callerTimeoutMs } from './deadline.ts'
 import { Exchange } from './exchange.ts'
 import { handle, refused, type Env } from './handle.ts'
+import { bodyBudget } from './input.ts'
 import { observersOf } from './observers.ts'
 import { refusalOf } from './refusal.ts'
 import type { Route } from './route.ts'
@@ -57,12 +58,13 @@ export function createBoundary(
   options: HttpOptions,
 ): Boundary {
   const active = new Set<Exchange>()
+  const bodies = bodyBudget(options.bodyMaxBytes)
   const observers = observersOf(log, options.recent)
   let kept: ReadonlySet<Socket> | undefined
 
   const app = new Hono<Env>()
   for (const route of routes) {
-    app.on(route.method, route.path, (c) => handle(start(c.env, route), c, route, options.bodyMaxBytes))
+    app.on(route.method, route.path, (c) => handle(start(c.env, route), c, route, bodies))
   }
   app.notFound(({ env, req }) => refuse(env, unrouted(app, routes, env.info, req.path)))
   app.onError((error, { env }) => refuse(env, error))

@@ -58,19 +58,40 @@ export function queryOf(request: Queried): Record<string, string> {
   throw badRequest('the request is invalid; see errors', [{ field, message: 'comes more than once' }])
 }
 
+/** What the JSON bodies of a server may take while they arrive. */
+export interface BodyBudget {
+  /** Of one body. */
+  readonly maxBytes: number
+  /** Of all bodies. */
+  readonly totalBytes: number
+  heldBytes: number
+}
+
+/** As many bodies as large as they may be, each of which a client may send as slowly as its deadline allows. */
+const largeBodies = 64
+
+export function bodyBudget(maxBytes: number): BodyBudget {
+  return { maxBytes, totalBytes: largeBodies * maxBytes, heldBytes: 0 }
+}
+
 /**
- * Reads a JSON body of at most `maxBytes`.
- * @throws Problem 400 if it is cut off, no JSON or cannot be kept as it came, 413, 415; the cause of ctx when it ends first
+ * Reads a JSON body.
+ * @throws Problem 400 if it is cut off, no JSON or cannot be kept as it came, 413, 415, 503 if the bodies that arrive take more
+ * than `budget` allows; the cause of ctx when it ends first
  */
-export async function readJson(ctx: Context, incoming: IncomingMessage, maxBytes: number): Promise<unknown> {
+export async function readJson(
+  ctx: Context,
+  incoming: IncomingMessage,
+  budget: BodyBudget,
+): Promise<unknown> {
   const type = incoming.headers['content-type'] ?? 'none'
   if (!/^application\/([\w.-]+\+)?json\s*(;|$)/i.test(type)) {
     throw unsupportedMediaType(`expected application/json, got ${type}`)
   }
   if (!isUtf8Type(type)) throw unsupportedMediaType(`expected JSON in UTF-8, got ${type}`)
   refuseCoding(incoming)
-  if (Number(incoming.headers['content-length'] ?? 0) > maxBytes) throw bodyTooLarge(maxBytes)
-  const bytes = await readBody(ctx, incoming, maxBytes)
+  if (Number(incoming.headers['content-length'] ?? 0) > budget.maxBytes) throw bodyTooLarge(budget.maxBytes)
+  const bytes = await readBody(ctx, incoming, budget)
   try {
     return decodeJson(bytes)
   } catch (error) {
@@ -92,22 +113,36 @@ function bodyTooLarge(maxBytes: number): Problem {
   return contentTooLarge(`the body is larger than ${maxBytes} bytes (BODY_MAX_BYTES)`)
 }
 
+function tooMuchArrives(): Problem {
+  return new Problem(
+    503,
+    'Service Unavailable',
+    'the service is busy: too many large bodies arrive at once',
+    {
+      headers: { 'retry-after': '1', connection: 'close' },
+    },
+  )
+}
+
 /** Reads the whole body, or stops at the limit, at the end of ctx, or when the client is gone. */
-function readBody(ctx: Context, incoming: IncomingMessage, maxBytes: number): Promise<Buffer> {
+function readBody(ctx: Context, incoming: IncomingMessage, budget: BodyBudget): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let size = 0
     const settle = (act: () => void): void => {
       stop()
+      budget.heldBytes -= size
       incoming.off('data', onData).off('end', onEnd).off('close', onClose)
       act()
     }
     const onData = (chunk: Buffer): void => {
       size += chunk.length
+      budget.heldBytes += chunk.length
       chunks.push(chunk)
-      if (size <= maxBytes) return
+      const tooLarge = size > budget.maxBytes
+      if (!tooLarge && budget.heldBytes <= budget.totalBytes) return
       incoming.pause()
-      settle(() => reject(bodyTooLarge(maxBytes)))
+      settle(() => reject(tooLarge ? bodyTooLarge(budget.maxBytes) : tooMuchArrives()))
     }
     const onEnd = (): void => settle(() => resolve(Buffer.concat(chunks)))
     const onClose = (): void => settle(() => reject(badRequest('the body was cut off')))

@@ -4,12 +4,12 @@ import type { AddressInfo } from 'node:net'
 import { expect, test, type TestContext } from 'vitest'
 import { DeadlineExceeded, withCancel, withTimeout } from '../../../../src/context/context.ts'
 import { testContext } from '../../../../src/context/test-context.ts'
-import { readJson } from '../../../../src/platform/http/input.ts'
+import { bodyBudget, readJson } from '../../../../src/platform/http/input.ts'
 
 test('reading a JSON body ends with its context, whose cause it rejects with, though the client is there', async (t) => {
   const incoming = await receive(t, '{ "half": ')
   using ctx = withCancel(testContext(t))
-  const reading = readJson(ctx, incoming, 1_000)
+  const reading = readJson(ctx, incoming, bodyBudget(1_000))
 
   ctx.cancel(new Error('nobody wants it any more'))
 
@@ -22,16 +22,33 @@ test('so does a deadline that passes', async (t) => {
   const incoming = await receive(t, '{')
   using ctx = withTimeout(testContext(t), 20)
 
-  await expect(readJson(ctx, incoming, 1_000)).rejects.toBe(DeadlineExceeded)
+  await expect(readJson(ctx, incoming, bodyBudget(1_000))).rejects.toBe(DeadlineExceeded)
 })
 
 test('a body that is cut off is a mistake of the client', async (t) => {
   const incoming = await receive(t, '{')
-  const reading = readJson(testContext(t), incoming, 1_000)
+  const reading = readJson(testContext(t), incoming, bodyBudget(1_000))
 
   incoming.socket.destroy()
 
   await expect(reading).rejects.toMatchObject({ status: 400 })
+})
+
+test('bodies that arrive together are refused beyond their budget, and give back what they held', async (t) => {
+  const budget = { maxBytes: 1_000, totalBytes: 1_500, heldBytes: 0 }
+  const half = `"${'x'.repeat(900)}`
+  const first = await receive(t, half)
+  const reading = readJson(testContext(t), first, budget)
+  await once(first, 'data')
+  const second = await receive(t, half)
+
+  const refused = readJson(testContext(t), second, budget)
+
+  await expect(refused).rejects.toMatchObject({ status: 503, headers: { 'retry-after': '1' } })
+  expect(budget.heldBytes).toBe(901)
+  first.socket.destroy()
+  await expect(reading).rejects.toMatchObject({ status: 400 })
+  expect(budget.heldBytes).toBe(0)
 })
 
 /** A request as a server has it, that has sent no more than the beginning of its body yet. */
