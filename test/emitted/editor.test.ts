@@ -30,7 +30,7 @@ test('the debugger runs the tests of the open file, and only these', async (t) =
   const launch = (await configurations())['test: the open file']
   // Here npm has put vitest at the root of the workspace.
   const program = launch?.program.replace('${workspaceFolder}', repository) ?? ''
-  const args = launch?.args?.map((arg) => arg.replace('${relativeFile}', 'src/context/ended.test.ts')) ?? []
+  const args = launch?.args?.map((arg) => arg.replace('${relativeFile}', 'src/context/context.test.ts')) ?? []
   const env = cleanEnvironment(await homeFolder((fn) => t.onTestFinished(fn)), { NO_COLOR: '1' })
   const { code, stdout, stderr } = await run([process.execPath, program, ...args], { cwd: service, env })
   expect(code, stderr).toBe(0)
