@@ -58,7 +58,7 @@ function whole(exchange: Exchange, response: Response, body: string | Uint8Array
   return response
 }
 
-/** Without a body, it is the length of the answer to a GET, or of the one that a 304 confirms. @throws TypeError */
+/** Without a body, it may be the length of the answer to a GET, or of the answer that a 304 confirms. @throws TypeError */
 function checkLength(
   { info }: Exchange,
   status: number,
@@ -131,7 +131,7 @@ export function recordFailure(ctx: Context, exchange: Exchange, error: unknown):
   return problem
 }
 
-/** What a handler threw, as an Error. One that is made of another value names the route, since its stack does not. */
+/** What a handler threw, as an Error. If it threw another value, the message names the route, since the stack does not. */
 export function thrownBy({ route }: Exchange, thrown: unknown): Error {
   const error = errorOf(thrown)
   if (error === thrown || types.isNativeError(thrown) || route === undefined) return error

@@ -27,13 +27,13 @@ export interface HttpOptions {
 export interface Boundary {
   /** The server calls it for each request. */
   readonly fetch: (request: Request, env: NodeEnv) => Response | Promise<Response>
-  /** Answers a request that the adapter cannot make a Request of: its target or its Host is invalid. */
+  /** Answers a request that the adapter cannot turn into a Request: its target or its Host is invalid. */
   readonly refuse: (env: NodeEnv, error: Error) => Response
-  /** Counts and logs what unparsed.ts has answered: it never was a request. */
+  /** Counts and logs a message that unparsed.ts has answered. Node could not parse it as a request. */
   readonly refused: (info: RequestInfo, problem: Problem) => void
   /** The requests whose answer has not been sent in full, or whose handler is still at work. */
   readonly active: ReadonlySet<Exchange>
-  /** Makes every response from now on close its connection, those under way included, but not the connections in `kept`. */
+  /** From now on every response, also one under way, closes its connection, unless the connection is in `kept`. */
   closeConnections(kept?: ReadonlySet<Socket>): void
   /** Called when a request is no longer under way. */
   onIdle: () => void
@@ -49,7 +49,7 @@ export interface NodeEnv {
  * Mounts `routes` on Hono. The context of every request descends from `server`, with the route's deadline or the caller's,
  * whichever is sooner; it ends when the client hangs up, and when the response has ended.
  *
- * This wraps `app.fetch` and is no middleware: even an empty one costs a small route 10 to 15 %.
+ * This wraps `app.fetch` instead of adding a middleware: even an empty middleware costs a small route 10 to 15 %.
  */
 export function createBoundary(
   server: Lifetime,
@@ -96,7 +96,7 @@ export function createBoundary(
     return exchange
   }
 
-  /** Derives the request's context. `finish` cancels it, after this has returned: so nobody holds it in a `using`. */
+  /** Derives the request's context. `finish` cancels it after `start` has returned, so no `using` can hold it. */
   function start(exchange: Exchange, route: Route | undefined): Context {
     exchange.routed(route)
     const named = withValue(server, requestKey, exchange.info)

@@ -14,7 +14,7 @@ export interface Env {
 
 /**
  * Calls the route's handler under ctx, and answers with what it returns. A handler that does not wait costs no promise: a few
- * of them cost more than the rest of a small request.
+ * promises cost more than the rest of a small request.
  */
 export function handle(
   ctx: Context,

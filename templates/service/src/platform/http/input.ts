@@ -58,16 +58,16 @@ export function queryOf(request: Queried): Record<string, string> {
   throw badRequest('the request is invalid; see errors', [{ field, message: 'comes more than once' }])
 }
 
-/** What the JSON bodies of a server may take while they arrive. */
+/** Bounds the memory of all JSON bodies of a server while they arrive. */
 export interface BodyBudget {
-  /** Of one body. */
+  /** The limit of one body. */
   readonly maxBytes: number
-  /** Of all bodies. */
+  /** The limit of all bodies together. */
   readonly totalBytes: number
   heldBytes: number
 }
 
-/** As many bodies as large as they may be, each of which a client may send as slowly as its deadline allows. */
+/** How many bodies of the largest size may arrive at once. A client may send one as slowly as its deadline allows. */
 const largeBodies = 64
 
 export function bodyBudget(maxBytes: number): BodyBudget {
@@ -76,8 +76,8 @@ export function bodyBudget(maxBytes: number): BodyBudget {
 
 /**
  * Reads a JSON body.
- * @throws Problem 400 if it is cut off, no JSON or cannot be kept as it came, 413, 415, 503 if the bodies that arrive take more
- * than `budget` allows; the cause of ctx when it ends first
+ * @throws Problem 400 if it is cut off, is no JSON or cannot be kept as it came; Problem 413 or 415; Problem 503 if the
+ * arriving bodies take more than `budget` allows; the cause of ctx if it ends first
  */
 export async function readJson(
   ctx: Context,
@@ -100,13 +100,18 @@ export async function readJson(
   }
 }
 
-/** @throws Problem 415, with the codings that are taken (RFC 9110, 12.5.3), for a body that is compressed */
+/** @throws Problem 415 for a compressed body, with the codings that the service accepts (RFC 9110, 12.5.3) */
 export function refuseCoding({ headers }: Pick<IncomingMessage, 'headers'>): void {
   const coding = headers['content-encoding']
   if (coding === undefined || coding.toLowerCase() === 'identity') return
-  throw new Problem(415, 'Unsupported Media Type', `expected a body as it is, got one in ${coding}`, {
-    headers: { 'accept-encoding': 'identity' },
-  })
+  throw new Problem(
+    415,
+    'Unsupported Media Type',
+    `expected a body without a Content-Encoding, got ${coding}`,
+    {
+      headers: { 'accept-encoding': 'identity' },
+    },
+  )
 }
 
 function bodyTooLarge(maxBytes: number): Problem {

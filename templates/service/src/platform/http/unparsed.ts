@@ -6,7 +6,7 @@ import { badRequest, contentTooLarge, Problem, problemBody, requestTimeout } fro
 import type { RequestInfo } from '../request.ts'
 import { tooManyHeaders } from './refusal.ts'
 
-/** The error of a client that Node would answer itself. */
+/** An error in what a client sent, which Node would answer itself. */
 type ParserError = Error & { readonly code?: string; readonly reason?: string }
 
 /**
