@@ -7,7 +7,7 @@ import { exceptionOf } from './not-waited-for.ts'
  * that was not waited for, the exception is returned.
  * @param fallback the message if `thrown` is an object or a function
  */
-export function errorOf(thrown: unknown, fallback = 'a value that is no Error was thrown'): Error {
+export function errorOf(thrown: unknown, fallback = 'a value that is not an Error was thrown'): Error {
   if (isPrimitive(thrown)) return new Error(String(thrown), { cause: thrown })
   if (!isReadable(thrown, 0)) return new Error(`${fallback}, and it throws when it is read`)
   const exception = exceptionOf(thrown)

@@ -134,7 +134,7 @@ export function framingOf(headers: Iterable<readonly [string, string]>): string 
     if (known !== 'content-length') continue
     if (length !== undefined) throw new TypeError('an answer has more than one Content-Length')
     if (!/^(?:0|[1-9]\d{0,14})$/.test(value))
-      throw new TypeError(`an answer has a Content-Length of '${value}', which is no number of bytes`)
+      throw new TypeError(`an answer has a Content-Length of '${value}', which is not a number of bytes`)
     length = value
   }
   return length

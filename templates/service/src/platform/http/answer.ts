@@ -135,7 +135,7 @@ export function recordFailure(ctx: Context, exchange: Exchange, error: unknown):
 export function thrownBy({ route }: Exchange, thrown: unknown): Error {
   const error = errorOf(thrown)
   if (error === thrown || types.isNativeError(thrown) || route === undefined) return error
-  const message = `the handler of ${describeRoute(route)} threw a value that is no Error: ${error.message}`
+  const message = `the handler of ${describeRoute(route)} threw a value that is not an Error: ${error.message}`
   return new Error(message, { cause: error.cause })
 }
 

@@ -76,7 +76,7 @@ export function bodyBudget(maxBytes: number): BodyBudget {
 
 /**
  * Reads a JSON body.
- * @throws Problem 400 if it is cut off, is no JSON or cannot be kept as it came; Problem 413 or 415; Problem 503 if the
+ * @throws Problem 400 if it is cut off, is not JSON or cannot be kept as it came; Problem 413 or 415; Problem 503 if the
  * arriving bodies take more than `budget` allows; the cause of ctx if it ends first
  */
 export async function readJson(
@@ -95,7 +95,7 @@ export async function readJson(
   try {
     return decodeJson(bytes)
   } catch (error) {
-    if (error instanceof Undecodable) throw badRequest(`the body is no JSON: ${error.message}`)
+    if (error instanceof Undecodable) throw badRequest(`the body is not JSON: ${error.message}`)
     throw error
   }
 }

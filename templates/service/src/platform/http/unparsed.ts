@@ -57,7 +57,7 @@ function problemOf({ code = '', reason, message }: ParserError): Problem | undef
     return closing(contentTooLarge('the chunk extensions are too large'))
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return requestTimeout('the request did not arrive in time')
   return code.startsWith('HPE_')
-    ? closing(badRequest(`this is no HTTP/1.1: ${reason ?? message}`))
+    ? closing(badRequest(`this is not HTTP/1.1: ${reason ?? message}`))
     : undefined
 }
 

@@ -18,7 +18,7 @@ interface Line extends Readonly<Record<string, unknown>> {
 
 /**
  * Returns undefined if pino-pretty is not installed: it is a devDependency. A request becomes one line with its method, path,
- * status, duration and cause; pino-pretty formats every other line. A line that is no JSON stays as it is.
+ * status, duration and cause; pino-pretty formats every other line. A line that is not JSON stays as it is.
  */
 export function openPretty(colour: boolean): Prettify | undefined {
   const format = loadPinoPretty(colour)

@@ -199,7 +199,7 @@ test.for([
   ],
   [
     'a thrown text',
-    /the handler of GET \/probe\/odd .*probe\.routes\.\w+:\d+.* no Error: the secret of the inside/,
+    /the handler of GET \/probe\/odd .*probe\.routes\.\w+:\d+.* not an Error: the secret of the inside/,
   ],
 ] as const)(
   '%s: the log names the route, its file and its line, and the client sees none of it',

@@ -56,11 +56,14 @@ test.for([
     'OTEL_RESOURCE_ATTRIBUTES: none of it is used, since entry 2 is malformed',
   ],
   [{ OTEL_RESOURCE_ATTRIBUTES: 'team=a=b' }, 'entry 1'],
-  [{ OTEL_METRIC_EXPORT_INTERVAL: '10s' }, "OTEL_METRIC_EXPORT_INTERVAL: '10s' is no number of milliseconds"],
+  [
+    { OTEL_METRIC_EXPORT_INTERVAL: '10s' },
+    "OTEL_METRIC_EXPORT_INTERVAL: '10s' is not a number of milliseconds",
+  ],
   [{ OTEL_METRIC_EXPORT_TIMEOUT: '-1' }, 'OTEL_METRIC_EXPORT_TIMEOUT'],
   [{ OTEL_EXPORTER_OTLP_METRICS_PROTOCOL: 'http' }, "'http' is none of grpc, http/protobuf, http/json"],
   [{ OTEL_LOG_LEVEL: 'loud' }, 'OTEL_LOG_LEVEL'],
-  [{ OTEL_SDK_DISABLED: '1' }, "OTEL_SDK_DISABLED: '1' is none of true, false; the default holds"],
+  [{ OTEL_SDK_DISABLED: '1' }, "OTEL_SDK_DISABLED: '1' is none of true, false; the default applies"],
 ] as const)('a malformed variable is reported without its secret: %j', ([env, sentence]) => {
   expect(said(env)).toContain(sentence)
   expect(said(env)).not.toContain('secret')

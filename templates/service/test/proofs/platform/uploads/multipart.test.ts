@@ -307,7 +307,7 @@ test.for<[string, Buffer, number]>([
   ],
   ['a form with no file chosen', Buffer.concat([part('name="doc"; filename=""', ''), end]), 400],
   [
-    'a name that is no UTF-8',
+    'a name that is not UTF-8',
     Buffer.concat([Buffer.from(part('name="doc"; filename="\xe9"', 'x').toString(), 'latin1'), end]),
     400,
   ],
