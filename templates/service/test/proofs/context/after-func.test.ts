@@ -110,7 +110,7 @@ describe('a callback', () => {
     expect(await seen).toEqual([Canceled, why])
   })
 
-  test('does not run twice when one function is given twice, but once for each (go doc: "Multiple calls to AfterFunc on a context operate independently; one does not replace another.")', async () => {
+  test('runs once for each registration of the same function (go doc: "Multiple calls to AfterFunc on a context operate independently; one does not replace another.")', async () => {
     const ctx = withCancel(root)
     const callback = counter()
     const stopFirst = afterFunc(ctx, callback.fn)
@@ -123,7 +123,7 @@ describe('a callback', () => {
     expect(callback.runs).toBe(2)
   })
 
-  test('is started in the order of registration, parents before children (beyond Go)', async () => {
+  test('starts in the order of registration, parents before children (beyond Go)', async () => {
     const parent = withCancel(root)
     const child = withCancel(parent)
     const order: string[] = []
@@ -137,7 +137,7 @@ describe('a callback', () => {
   })
 })
 
-test('the callback gets the cause, whenever it is asked for (go doc: Cause)', async () => {
+test('the callback gets the cause, registered before or after the end (go doc: Cause)', async () => {
   const ctx = withCancel(root)
   const told: Error[] = []
   afterFunc(withTimeout(ctx, 60_000), (cause) => told.push(cause))
@@ -154,7 +154,7 @@ test('the callback gets the cause, whenever it is asked for (go doc: Cause)', as
 })
 
 describe('stop', () => {
-  test('prevents the callback, and says so once (go: TestAfterFuncNotCalledAfterStop)', async () => {
+  test('prevents the callback, and returns true once (go: TestAfterFuncNotCalledAfterStop)', async () => {
     const ctx = withCancel(root)
     const callback = counter()
     const stop = afterFunc(ctx, callback.fn)
@@ -166,7 +166,7 @@ describe('stop', () => {
     expect(stop()).toBe(false)
   })
 
-  test('is false once the callback is started, though it has not run yet (go doc: "If stop returns false, either the context is done and f has been started")', async () => {
+  test('returns false once the callback is scheduled, even before it runs (go doc: "If stop returns false, either the context is done and f has been started")', async () => {
     const ctx = withCancel(root)
     const callback = counter()
     const stop = afterFunc(ctx, callback.fn)
@@ -189,7 +189,7 @@ describe('stop', () => {
     expect([stop(), stop(), callback.runs]).toEqual([true, false, 0])
   })
 
-  test('tells whether the guarded work was reached by the end (go: ExampleAfterFunc_connection)', async () => {
+  test('tells whether the guarded work finished before the end (go: ExampleAfterFunc_connection)', async () => {
     const ctx = withCancel(root)
     let interrupted = false
     const undone = withCancel(root)
@@ -204,7 +204,7 @@ describe('stop', () => {
   })
 })
 
-test('two contexts are merged by a callback that is stopped afterwards (go: ExampleAfterFunc_merge)', () => {
+test('a callback that is stopped afterwards merges two contexts (go: ExampleAfterFunc_merge)', () => {
   const [first, second] = [withCancel(root), withCancel(root)]
   const merged = withCancel(first)
   const stop = afterFunc(second, () => merged.cancel(cause(second)))

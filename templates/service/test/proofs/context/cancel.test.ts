@@ -25,7 +25,7 @@ function aborted(...contexts: Context[]): boolean[] {
 }
 
 describe('a context that can be cancelled', () => {
-  test('is not done before: no err, no cause, a signal that is not aborted (go: TestWithCancel)', () => {
+  test('is open before its cancel: no err, no cause, no aborted signal (go: TestWithCancel)', () => {
     const ctx = withCancel(root)
 
     expect([ctx.err, cause(ctx), ctx.signal.aborted]).toEqual([undefined, undefined, false])
@@ -49,7 +49,7 @@ describe('a context that can be cancelled', () => {
     expect(ctx.signal.reason).toBe(Canceled)
   })
 
-  test('can be cancelled again, to no effect (go doc: "After the first call, subsequent calls to a CancelFunc do nothing.")', () => {
+  test('ignores a second cancel (go doc: "After the first call, subsequent calls to a CancelFunc do nothing.")', () => {
     const ctx = withCancel(root)
     let announced = 0
     ctx.signal.addEventListener('abort', () => announced++)
@@ -69,7 +69,7 @@ describe('a context that can be cancelled', () => {
     expect(ctx.err).toBe(Canceled)
   })
 
-  test('hands out one signal, read before or after (go doc: "Successive calls to Done return the same value.")', () => {
+  test('has one signal, read before or after its end (go doc: "Successive calls to Done return the same value.")', () => {
     const ctx = withCancel(root)
     const { signal } = ctx
     ctx.cancel()
@@ -77,7 +77,7 @@ describe('a context that can be cancelled', () => {
     expect(ctx.signal).toBe(signal)
   })
 
-  test('has an aborted signal when that is first read after the end (beyond Go)', () => {
+  test('has an aborted signal if the signal is first read after the end (beyond Go)', () => {
     const ctx = withCancel(root)
     const why = new Error('why')
     ctx.cancel(why)
@@ -86,7 +86,7 @@ describe('a context that can be cancelled', () => {
     expect(ctx.signal.reason).toBe(why)
   })
 
-  test('ends with its block when bound by using (go doc: "code should call cancel as soon as the operations running in this Context complete")', () => {
+  test('bound by using, ends with its block (go doc: "code should call cancel as soon as the operations running in this Context complete")', () => {
     let seen: CancelContext
     {
       using ctx = withCancel(root)
@@ -121,7 +121,7 @@ describe('a context that can be cancelled', () => {
     expect(seen?.err).toBe(Canceled)
   })
 
-  test('takes an Error or nothing as a cause, says its type (beyond Go)', () => {
+  test('takes only an Error or nothing as its cause, by its type (beyond Go)', () => {
     expectTypeOf<CancelContext['cancel']>().parameters.toEqualTypeOf<[cause?: Error | undefined]>()
   })
 })
@@ -158,7 +158,7 @@ describe("a parent's end", () => {
     expect(aborted(before, after)).toEqual([true, true])
   })
 
-  test('lets go of every child: cancel, value, timer and callback (go: XTestParentFinishesChild)', () => {
+  test('releases every child: cancel, value, timer and callback (go: XTestParentFinishesChild)', () => {
     const parent = withCancel(root)
     const child = withCancel(parent)
     withCancel(withValue(parent, key, 'child'))
@@ -172,7 +172,7 @@ describe("a parent's end", () => {
     expect(stop()).toBe(false)
   })
 
-  test('is told to parents before their children (go doc: "When a Context is canceled, all Contexts derived from it are also canceled.")', () => {
+  test('reaches parents before their children (go doc: "When a Context is canceled, all Contexts derived from it are also canceled.")', () => {
     const told: string[] = []
     const parent = withCancel(root)
     const first = withCancel(parent)
@@ -187,7 +187,7 @@ describe("a parent's end", () => {
     expect(told).toEqual(['parent', 'first', 'second', 'below'])
   })
 
-  test('is never told while a descendant is still open (beyond Go)', () => {
+  test('reaches a listener only when every descendant has ended (beyond Go)', () => {
     const parent = withCancel(root)
     const child = withCancel(parent)
     const grandchild = withCancel(child)
@@ -201,7 +201,7 @@ describe("a parent's end", () => {
     expect(seen).toEqual([Canceled, Canceled, why, Canceled])
   })
 
-  test('is the end of what is derived later, at once (go: TestWithCancelCanceledParent)', () => {
+  test('ends a child derived later at once (go: TestWithCancelCanceledParent)', () => {
     const parent = withCancel(root)
     const why = new Error('parent')
     parent.cancel(why)
@@ -212,7 +212,7 @@ describe("a parent's end", () => {
     expect(aborted(...late)).toEqual([true, true, true])
   })
 
-  test('is the end of a child made while it is being told (go: TestWithCancelSimultaneouslyCanceledParent)', () => {
+  test('ends a child derived while listeners run (go: TestWithCancelSimultaneouslyCanceledParent)', () => {
     const parent = withCancel(root)
     const why = new Error('parent')
     const made: Context[] = []
@@ -225,7 +225,7 @@ describe("a parent's end", () => {
 })
 
 describe("a child's end", () => {
-  test('leaves its parent and its siblings alone (go: XTestChildFinishesFirst)', () => {
+  test('does not end its parent or its siblings (go: XTestChildFinishesFirst)', () => {
     const parent = withCancel(root)
     const child = withCancel(parent)
     const sibling = withCancel(parent)
@@ -253,7 +253,7 @@ describe("a child's end", () => {
 })
 
 describe('cancel from inside', () => {
-  test('a listener of the parent that cancels the child does not go round (go: TestInterlockedCancels)', () => {
+  test('a listener of the parent can cancel the child (go: TestInterlockedCancels)', () => {
     const parent = withCancel(root)
     const child = withCancel(parent)
     const told: string[] = []
@@ -271,7 +271,7 @@ describe('cancel from inside', () => {
     expect([cause(parent), cause(child)]).toEqual([Canceled, Canceled])
   })
 
-  test('a listener of the child that cancels the parent ends the siblings, each told once (beyond Go)', () => {
+  test('a listener of the child that cancels the parent ends the siblings, and each listener runs once (beyond Go)', () => {
     const parent = withCancel(root)
     const [child, sibling] = [withCancel(parent), withCancel(parent)]
     const why = new Error('up')
@@ -315,7 +315,7 @@ test('cancel does not wait for the work to stop (go doc: "A CancelFunc does not 
   expect(order).toEqual(['cancel returned', 'work stopped'])
 })
 
-test('a tree of a hundred contexts ends whole, cancelled in any order (go: TestSimultaneousCancels)', () => {
+test('a tree of a hundred contexts ends completely, cancelled in any order (go: TestSimultaneousCancels)', () => {
   const contexts: CancelContext[] = [withCancel(root)]
   for (const ctx of contexts) {
     if (contexts.length >= 100) break
@@ -342,7 +342,7 @@ test.each([
   ['withSignal', (parent: Context) => withSignal(parent, new AbortController().signal)],
   ['afterFunc', (parent: Context) => afterFunc(parent, () => undefined)],
   ['cause', (parent: Context) => cause(parent)],
-])('%s refuses what is no context (go: TestInvalidDerivedFail)', (_, derive) => {
+])('%s refuses a parent that is not a context (go: TestInvalidDerivedFail)', (_, derive) => {
   const { signal } = new AbortController()
   const impostor: Context = { signal, deadline: undefined, err: undefined, value: () => undefined }
 

@@ -258,7 +258,7 @@ test.each(rows.map((row) => [row.name, row] as const))(
   },
 )
 
-test('the table has the twenty rows of that of Go (go: TestCause)', () => {
+test("the table has the twenty rows of Go's table (go: TestCause)", () => {
   expect(rows).toHaveLength(20)
 })
 
@@ -272,7 +272,7 @@ test.each(foreignRows.map((row) => [row.name, row] as const))(
   },
 )
 
-test('the first cause holds for all below: parent then child, and child then parent (go doc: "The first cancellation of c or one of its parents sets the cause.")', () => {
+test('the first cause is kept: parent then child, and child then parent (go doc: "The first cancellation of c or one of its parents sets the cause.")', () => {
   const grandparent = withCancel(root)
   const parent = withCancel(grandparent)
   const child = withCancel(parent)
@@ -316,14 +316,14 @@ describe('a timeout with a cause', () => {
     expect([cause(child), child.signal.reason]).toEqual([tooSlow, tooSlow])
   })
 
-  test("ends with its parent's when the parent's timer is the earlier (go doc: WithTimeoutCause)", async () => {
+  test("ends with its parent's cause if the parent's timer is earlier (go doc: WithTimeoutCause)", async () => {
     const parent = withTimeout(root, 5, tooSlow)
     const ctx = withTimeout(parent, 60_000, tooSlowToo)
 
     expect(await ended(ctx)).toBe(tooSlow)
   })
 
-  test('ends with its own when its timer is the earlier, the parent is not done (go doc: WithTimeoutCause)', async () => {
+  test('ends with its own cause if its timer is earlier, and the parent stays open (go doc: WithTimeoutCause)', async () => {
     using parent = withTimeout(root, 60_000, tooSlow)
     const ctx = withTimeout(parent, 5, tooSlowToo)
 
@@ -340,12 +340,12 @@ describe('the two errors', () => {
     ])
   })
 
-  test('are recognisable to code that knows AbortSignal: a timeout says so (go: TestDeadlineExceededSupportsTimeout)', () => {
+  test("look like AbortSignal's errors: a timeout has the name TimeoutError (go: TestDeadlineExceededSupportsTimeout)", () => {
     expect([Canceled.name, DeadlineExceeded.name]).toEqual(['AbortError', 'TimeoutError'])
     expect([Canceled instanceof Error, DeadlineExceeded instanceof Error]).toEqual([true, true])
   })
 
-  test('name no place in the code, for they are made once and shared (beyond Go)', () => {
+  test('have no stack, because they are made once and shared (beyond Go)', () => {
     expect([Canceled.stack, DeadlineExceeded.stack]).toEqual([
       'AbortError: context canceled',
       'TimeoutError: context deadline exceeded',

@@ -59,7 +59,7 @@ describe('a deadline', () => {
     expect(withDeadline(root, Date.now()).err).toBe(DeadlineExceeded)
   })
 
-  test('gives the cause when it has passed already (go doc: WithDeadlineCause)', () => {
+  test('has its cause if it has already passed (go doc: WithDeadlineCause)', () => {
     const late = new Error('late')
 
     expect(cause(withDeadline(root, 0, late))).toBe(late)
@@ -72,7 +72,7 @@ describe('a deadline', () => {
     expect([child.deadline, withValue(child, key, 'y').deadline]).toEqual([parent.deadline, parent.deadline])
   })
 
-  test("cannot be moved beyond the parent's (go: TestDeadline)", async () => {
+  test("cannot be later than the parent's (go: TestDeadline)", async () => {
     const at = Date.now() + 20
     const parent = withDeadline(root, at)
     const child = withDeadline(parent, at + 60_000)
@@ -109,7 +109,7 @@ describe('a deadline', () => {
     expect(Number.isInteger(first)).toBe(true)
   })
 
-  test('is still told after the end (go doc: "Successive calls to Deadline return the same results.")', () => {
+  test('can be read after the end (go doc: "Successive calls to Deadline return the same results.")', () => {
     const ctx = withDeadline(root, Date.now() + 60_000)
     const before = ctx.deadline
     ctx.cancel()
@@ -117,7 +117,7 @@ describe('a deadline', () => {
     expect(ctx.deadline).toBe(before)
   })
 
-  test('is not there where none was set (go doc: "ok==false when no deadline is set")', () => {
+  test('is undefined if none was set (go doc: "ok==false when no deadline is set")', () => {
     using ctx = withCancel(root)
 
     expect(ctx.deadline).toBeUndefined()
@@ -125,7 +125,7 @@ describe('a deadline', () => {
 })
 
 describe('a timeout', () => {
-  test('ends its context after so many milliseconds, not before (go: TestTimeout)', async () => {
+  test('ends its context after its milliseconds, not before (go: TestTimeout)', async () => {
     const startedAt = performance.now()
     const ctx = withTimeout(root, 20)
     await ended(ctx)
@@ -142,7 +142,7 @@ describe('a timeout', () => {
     expect(ctx.deadline).toBeLessThanOrEqual(Date.now() + 60_001)
   })
 
-  test('that was cancelled is Canceled, and its timer never makes it anything else (go: TestCanceledTimeout)', async () => {
+  test('that was cancelled stays Canceled when its time is up (go: TestCanceledTimeout)', async () => {
     const ctx = withTimeout(root, 200)
     ctx.cancel()
     expect(ctx.err).toBe(Canceled)
@@ -151,7 +151,7 @@ describe('a timeout', () => {
     expect([ctx.err, cause(ctx), ctx.signal.reason]).toEqual([Canceled, Canceled, Canceled])
   })
 
-  test('of no time, or less, ends its context at once (go doc: WithDeadline)', () => {
+  test('of zero or less ends its context at once (go doc: WithDeadline)', () => {
     const contexts = [0, -0, -1, -(2 ** 40), -Infinity].map((ms) => withTimeout(root, ms))
 
     expect(contexts.map((ctx) => ctx.err)).toEqual(Array(5).fill(DeadlineExceeded))
@@ -165,7 +165,7 @@ describe('a timeout', () => {
     expect([timeout.deadline, deadline.deadline, timers()]).toEqual([undefined, undefined, before])
   })
 
-  test('that is not a number is refused, by name (beyond Go)', () => {
+  test('that is not a number is refused by name (beyond Go)', () => {
     expect(() => withTimeout(root, NaN)).toThrow(new TypeError('withTimeout: expected milliseconds, got NaN'))
     expect(() => withDeadline(root, NaN)).toThrow(new TypeError('withDeadline: expected a time, got NaN'))
     expect(() => withDeadline(root, new Date('yesterday'))).toThrow(TypeError)
@@ -217,7 +217,7 @@ describe('a timeout', () => {
   })
 })
 
-describe('with the clock in hand', () => {
+describe('with a fake clock', () => {
   beforeEach(() => {
     vi.useFakeTimers({ toFake: ['Date', 'performance', 'setTimeout', 'clearTimeout'] })
   })
@@ -225,7 +225,7 @@ describe('with the clock in hand', () => {
     vi.useRealTimers()
   })
 
-  test('a timeout beyond the 31 bits of setTimeout fires when it is due (beyond Go)', () => {
+  test('a timeout beyond the 31 bits of setTimeout ends on time (beyond Go)', () => {
     const days = 100 * 24 * 60 * 60_000
     const ctx = withTimeout(root, days)
     vi.advanceTimersByTime(days - 1)
@@ -236,7 +236,7 @@ describe('with the clock in hand', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  test('the earliest of a path wins, wherever it stands (go: TestLayersTimeout)', () => {
+  test('the earliest deadline on a path wins, at any depth (go: TestLayersTimeout)', () => {
     const first = withTimeout(root, 300)
     const second = withTimeout(withCancel(first), 100)
     const third = withTimeout(withValue(second, key, 'x'), 200)
@@ -268,7 +268,7 @@ test.each([365, -365])(
 )
 
 describe('in a loop that never yields, a deadline that has passed', () => {
-  test('counts as passed when it is asked for, though no timer could run (beyond Go)', () => {
+  test('counts as passed when err is read, though no timer could run (beyond Go)', () => {
     const ctx = withTimeout(root, 20)
     const signal = ctx.signal
     block(25)
@@ -289,7 +289,7 @@ describe('in a loop that never yields, a deadline that has passed', () => {
     expect(withCancel(fourth).err).toBe(DeadlineExceeded)
   })
 
-  test('ends the context that owns it and all below it, whoever of them is asked (beyond Go)', () => {
+  test('ends its own context and all below, whichever of them is read (beyond Go)', () => {
     const late = new Error('late')
     const owner = withTimeout(root, 5, late)
     const sibling = withCancel(owner)
@@ -302,7 +302,7 @@ describe('in a loop that never yields, a deadline that has passed', () => {
     expect(cause(asked)).toBe(late)
   })
 
-  test('beats a cancel that comes after it (beyond Go)', () => {
+  test('wins over a later cancel (beyond Go)', () => {
     const late = new Error('late')
     const ctx = withTimeout(root, 5, late)
     block(10)
@@ -311,7 +311,7 @@ describe('in a loop that never yields, a deadline that has passed', () => {
     expect([ctx.err, cause(ctx)]).toEqual([DeadlineExceeded, late])
   })
 
-  test("beats its parent's cancel and its parent's later deadline (beyond Go)", () => {
+  test("wins over the parent's cancel and the parent's later deadline (beyond Go)", () => {
     const late = new Error('late')
     const at = Date.now() + 30
     // So much later that a pause of the process between two of these lines cannot make it the earlier one.
@@ -326,7 +326,7 @@ describe('in a loop that never yields, a deadline that has passed', () => {
     expect(parents.map((ctx) => ctx.err)).toEqual([Canceled, DeadlineExceeded])
   })
 
-  test('beats a foreign signal that aborts after it (beyond Go)', () => {
+  test('wins over a foreign signal that aborts later (beyond Go)', () => {
     const foreign = new AbortController()
     const parent = withTimeout(root, 5)
     const ctx = withSignal(parent, foreign.signal)

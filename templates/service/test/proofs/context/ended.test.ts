@@ -12,7 +12,7 @@ test('resolves with the cause when ctx ends (go doc: Done, Cause)', async (t) =>
   expect(await end).toBe(why)
 })
 
-test('resolves with the err where no cause was given (go doc: "Otherwise Cause(c) returns the same value as c.Err().")', async (t) => {
+test('resolves with the err if no cause was given (go doc: "Otherwise Cause(c) returns the same value as c.Err().")', async (t) => {
   const ctx = withCancel(testContext(t))
   ctx.cancel()
 
@@ -20,7 +20,7 @@ test('resolves with the err where no cause was given (go doc: "Otherwise Cause(c
   expect(await ended(withTimeout(testContext(t), 2))).toBe(DeadlineExceeded)
 })
 
-test('does not resolve before (go: TestBackground, Done blocks)', async (t) => {
+test('does not resolve before the end of ctx (go: TestBackground, Done blocks)', async (t) => {
   const ctx = withCancel(testContext(t))
   let over = false
   const end = ended(ctx).then(() => (over = true))
@@ -43,7 +43,7 @@ test('resolves only when cancel has returned (go: TestAfterFuncCalledAsynchronou
   expect(order).toEqual(['cancel returned', 'ended'])
 })
 
-test('lets go of the context with its block, and never settles then (beyond Go)', async (t) => {
+test('releases the context at the end of its block, and then never settles (beyond Go)', async (t) => {
   const ctx = withCancel(testContext(t))
   let told = false
   for (let round = 0; round < 20; round++) {

@@ -31,7 +31,7 @@ describe('a context with a foreign signal', () => {
     expect([ctx.signal.reason, child.signal.reason]).toEqual([why, why])
   })
 
-  test('ends what has a timeout below it, and starts its callbacks (go: TestCustomContextAfterFuncTimeout, TestCustomContextAfterFuncAfterFunc)', async () => {
+  test('ends a timeout below it, and starts the callbacks (go: TestCustomContextAfterFuncTimeout, TestCustomContextAfterFuncAfterFunc)', async () => {
     const foreign = new AbortController()
     const ctx = withSignal(root, foreign.signal)
     using timed = withTimeout(ctx, 3_600_000)
@@ -49,7 +49,7 @@ describe('a context with a foreign signal', () => {
     expect(liveContexts(root).children).toEqual([])
   })
 
-  test("keeps its parent's end when both have come (go: TestWithCancelCanceledParent)", () => {
+  test("has its parent's cause if both have ended (go: TestWithCancelCanceledParent)", () => {
     const parent = withCancel(root)
     const why = new Error('parent')
     parent.cancel(why)
@@ -71,7 +71,7 @@ describe('a context with a foreign signal', () => {
     expect([signal.aborted, listeners(signal)]).toEqual([false, 0])
   })
 
-  test('leaves its parent alone (go: TestCustomContextCause)', () => {
+  test('does not end its parent (go: TestCustomContextCause)', () => {
     const foreign = new AbortController()
     using parent = withCancel(root)
     withSignal(parent, foreign.signal)
@@ -80,7 +80,7 @@ describe('a context with a foreign signal', () => {
     expect([parent.err, liveContexts(parent).children]).toEqual([undefined, []])
   })
 
-  test("is cancelled, not timed out, by a signal's own timeout: the clock of ctx did not say so (beyond Go)", async () => {
+  test('is Canceled by AbortSignal.timeout, because no deadline of ctx has passed (beyond Go)', async () => {
     const ctx = withSignal(root, AbortSignal.timeout(5))
     // AbortSignal.timeout does not keep a process alive: this does until it has fired.
     using awake = withTimeout(root, 60_000)
@@ -94,7 +94,7 @@ describe('a context with a foreign signal', () => {
     ])
   })
 
-  test('takes the signal of another context, whose cause becomes its own (beyond Go)', () => {
+  test('can have the signal of another context, whose cause it takes (beyond Go)', () => {
     const other = withCancel(root)
     const ctx = withSignal(root, other.signal)
     const why = new Error('why')
@@ -132,7 +132,7 @@ describe('a reason', () => {
     expect([cause(ctx) === foreign.signal.reason, cause(ctx)?.name]).toEqual([true, 'AbortError'])
   })
 
-  test('is one Error for all contexts that waited for the signal (beyond Go)', () => {
+  test('is the same Error for all contexts of the signal (beyond Go)', () => {
     const foreign = new AbortController()
     const contexts = [withSignal(root, foreign.signal), withSignal(root, foreign.signal)]
     foreign.abort('gone')
@@ -144,7 +144,7 @@ describe('a reason', () => {
 })
 
 describe('the listener on a foreign signal', () => {
-  test('is one for any number of contexts, and is gone with the last of them (go: TestCustomContextAfterFuncUnregisterCancel)', () => {
+  test('is shared by all contexts, and removed with the last of them (go: TestCustomContextAfterFuncUnregisterCancel)', () => {
     const { signal } = new AbortController()
     const warnings: Error[] = []
     process.on('warning', (warning) => warnings.push(warning))
@@ -158,7 +158,7 @@ describe('the listener on a foreign signal', () => {
     expect([listeners(signal), warnings]).toEqual([0, []])
   })
 
-  test('is there again for a context made after the last had ended (beyond Go)', () => {
+  test('is added again for a context derived after that (beyond Go)', () => {
     const foreign = new AbortController()
     withSignal(root, foreign.signal).cancel()
     const ctx = withSignal(root, foreign.signal)
@@ -168,7 +168,7 @@ describe('the listener on a foreign signal', () => {
     expect([ctx.err, listeners(foreign.signal)]).toEqual([Canceled, 0])
   })
 
-  test('is never added when the context or the signal has ended already (beyond Go)', () => {
+  test('is not added if the context or the signal has ended (beyond Go)', () => {
     const { signal } = new AbortController()
     const aborted = AbortSignal.abort()
     const parent = withCancel(root)
@@ -189,7 +189,7 @@ describe('the listener on a foreign signal', () => {
     expect([made, listeners(foreign.signal)]).toEqual([[Canceled], 0])
   })
 
-  test('tells each context once, though one of them ends another (beyond Go)', () => {
+  test('ends each context once, even if one of them ends another (beyond Go)', () => {
     const foreign = new AbortController()
     const [first, second] = [withSignal(root, foreign.signal), withSignal(root, foreign.signal)]
     const why = new Error('from the listener')
@@ -202,7 +202,7 @@ describe('the listener on a foreign signal', () => {
   })
 })
 
-test('a listener added to a signal that has aborted never fires: aborted is asked first (beyond Go)', async () => {
+test('a listener added to a signal that has aborted never runs, so withSignal reads aborted first (beyond Go)', async () => {
   const ctx = withCancel(root)
   ctx.cancel()
   let fired = false

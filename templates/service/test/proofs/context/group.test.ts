@@ -51,7 +51,7 @@ describe('wait', () => {
     await expect(group(testContext(t)).wait()).resolves.toBeUndefined()
   })
 
-  test('rejects with the first failure, whatever comes later (go: errgroup TestZeroGroup)', async (t) => {
+  test('rejects with the first failure (go: errgroup TestZeroGroup)', async (t) => {
     const work = group(testContext(t))
     const first = new Error('first')
     work.go(async (ctx) => {
@@ -63,7 +63,7 @@ describe('wait', () => {
     await expect(work.wait()).rejects.toBe(first)
   })
 
-  test('rejects with what work threw before it waited for anything (beyond Go)', async (t) => {
+  test('rejects with an error that the work threw before its first await (beyond Go)', async (t) => {
     const work = group(testContext(t))
     const thrown = new Error('at once')
     work.go(() => {
@@ -73,7 +73,7 @@ describe('wait', () => {
     await expect(work.wait()).rejects.toBe(thrown)
   })
 
-  test('rejects with an Error when what was thrown is none (beyond Go)', async (t) => {
+  test('rejects with an Error if another value was thrown (beyond Go)', async (t) => {
     const work = group(testContext(t))
     // What a library without types may throw.
     work.go(() => Promise.reject(JSON.parse('"a string"') as Error))
@@ -117,7 +117,7 @@ describe('wait', () => {
     expect(liveContexts(ctx).children).toEqual([])
   })
 
-  test('may be called by many (go doc: sync.WaitGroup)', async (t) => {
+  test('may be called by several callers (go doc: sync.WaitGroup)', async (t) => {
     const work = group(testContext(t))
     const one = gate()
     work.go(() => one.opened)
@@ -128,7 +128,7 @@ describe('wait', () => {
     expect(await Promise.all(waits)).toEqual([undefined, undefined])
   })
 
-  test('waits for work that work has started (go doc: errgroup Go)', async (t) => {
+  test('waits for work that other work started (go doc: errgroup Go)', async (t) => {
     const work = group(testContext(t))
     const inner = gate()
     let done = false
@@ -149,7 +149,7 @@ describe('wait', () => {
 })
 
 describe('the first failure', () => {
-  test('ends the context of the others, as its cause, and not the parent (go: errgroup TestWithContext, TestCancelCause)', async (t) => {
+  test('is the cause that ends the context of the others, and does not end the parent (go: errgroup TestWithContext, TestCancelCause)', async (t) => {
     const ctx = testContext(t)
     const work = group(ctx)
     const failure = new Error('failed')
@@ -164,7 +164,7 @@ describe('the first failure', () => {
     expect(ctx.err).toBeUndefined()
   })
 
-  test('keeps what is queued, and what is given later, from starting (go doc: errgroup "The first call to return a non-nil error cancels the group\'s context")', async (t) => {
+  test('stops queued and later work from starting (go doc: errgroup "The first call to return a non-nil error cancels the group\'s context")', async (t) => {
     const work = group(testContext(t), { limit: 1 })
     const failure = new Error('failed')
     const started: string[] = []
@@ -179,7 +179,7 @@ describe('the first failure', () => {
 })
 
 describe('the end of the parent', () => {
-  test('is the end of the work (go: errgroup TestWithContext)', async (t) => {
+  test('ends the work (go: errgroup TestWithContext)', async (t) => {
     const ctx = withCancel(testContext(t))
     const work = group(ctx)
     const why = new Error('client went away')
@@ -189,7 +189,7 @@ describe('the end of the parent', () => {
     await expect(work.wait()).rejects.toBe(why)
   })
 
-  test('is the failure when it kept work from starting, and work is not started (beyond Go)', async (t) => {
+  test('is the failure if it stopped work from starting (beyond Go)', async (t) => {
     const ctx = withTimeout(testContext(t), 0)
     const work = group(ctx)
     let started = false
@@ -199,7 +199,7 @@ describe('the end of the parent', () => {
     expect(started).toBe(false)
   })
 
-  test('is no failure when all work returned in spite of it (go doc: errgroup Wait)', async (t) => {
+  test('is no failure if all work returned normally (go doc: errgroup Wait)', async (t) => {
     const ctx = withCancel(testContext(t))
     const work = group(ctx)
     work.go(async (inner) => {
@@ -212,7 +212,7 @@ describe('the end of the parent', () => {
 })
 
 describe('a limit', () => {
-  test.each([1, 3, 8])('of %d is reached and never passed (go: errgroup TestGoLimit)', async (limit) => {
+  test.each([1, 3, 8])('of %d is reached and never exceeded (go: errgroup TestGoLimit)', async (limit) => {
     using ctx = withCancel(todo())
     const work = group(ctx, { limit })
     let running = 0
@@ -254,7 +254,7 @@ describe('a limit', () => {
   })
 })
 
-test('using cancels what was not waited for, and leaves no rejection unobserved (beyond Go)', async (t) => {
+test('using cancels work that nobody waited for, and no rejection stays unhandled (beyond Go)', async (t) => {
   const ctx = testContext(t)
   const unobserved: unknown[] = []
   const onUnobserved = (reason: unknown): unknown => unobserved.push(reason)
@@ -292,7 +292,7 @@ test('a group leaves nothing with its parent: no child, no callback (beyond Go)'
   expect(callbacks.map((stop) => stop())).toEqual(Array(50).fill(false))
 })
 
-describe('a block that is left before its group was waited for', () => {
+describe('a block that is left before wait', () => {
   test('fails, and names the place where the group was made (beyond Go)', async (t) => {
     const ctx = testContext(t)
     const failure = new Error('of the work')
@@ -310,7 +310,7 @@ describe('a block that is left before its group was waited for', () => {
     })
   })
 
-  test('fails though the work had succeeded by then: whether it has is chance (beyond Go)', async (t) => {
+  test('fails even if the work has succeeded, because that depends on timing (beyond Go)', async (t) => {
     const ctx = testContext(t)
     const leave = async (): Promise<void> => {
       using work = group(ctx)
@@ -321,7 +321,7 @@ describe('a block that is left before its group was waited for', () => {
     await expect(leave()).rejects.toThrow('was left before its work was waited for')
   })
 
-  test('fails when it is left while wait goes on, whose own failure is observed (beyond Go)', async (t) => {
+  test('fails if wait is still pending, and the failure of wait is handled (beyond Go)', async (t) => {
     const unobserved: unknown[] = []
     const onUnobserved = (reason: unknown): unknown => unobserved.push(reason)
     process.on('unhandledRejection', onUnobserved)
@@ -340,7 +340,7 @@ describe('a block that is left before its group was waited for', () => {
     expect(unobserved).toEqual([])
   })
 
-  test('cancels its work, and the exception that left it stands (beyond Go)', async (t) => {
+  test('by an exception keeps that exception and cancels the work (beyond Go)', async (t) => {
     const ctx = testContext(t)
     const exception = new RangeError('of the block')
     let cancelled: Error | undefined
@@ -358,7 +358,7 @@ describe('a block that is left before its group was waited for', () => {
     expect(cancelled).toBe(Canceled)
   })
 
-  test('is as every block where another dispose throws on top of an exception (beyond Go)', async () => {
+  test('by an exception adds the failure of another dispose, as any block does (beyond Go)', async () => {
     const [dispose, exception] = [new Error('of the dispose'), new Error('of the block')]
     const leave = async (): Promise<void> => {
       using _broken = {
@@ -377,7 +377,7 @@ describe('a block that is left before its group was waited for', () => {
     })
   })
 
-  test('is left in peace when no work was given, and when its parent has ended (beyond Go)', async (t) => {
+  test('succeeds without any work, or if the parent has ended (beyond Go)', async (t) => {
     const ctx = withCancel(testContext(t))
     {
       using _idle = group(ctx)
@@ -396,7 +396,7 @@ describe('a block that is left before its group was waited for', () => {
 })
 
 describe('go', () => {
-  test('throws when the group was waited for: its work would never start (beyond Go)', async (t) => {
+  test('throws after wait, because the work would never start (beyond Go)', async (t) => {
     using work = group(testContext(t))
     work.go(async () => undefined)
     await work.wait()
@@ -404,7 +404,7 @@ describe('go', () => {
     expect(() => work.go(async () => undefined)).toThrow(/^go: the group made at .*group\.test\.ts.* is over/)
   })
 
-  test('takes work from the work that is waited for (go: errgroup TestGoLimit)', async (t) => {
+  test('accepts work from work that wait still waits for (go: errgroup TestGoLimit)', async (t) => {
     using work = group(testContext(t))
     const done: string[] = []
     work.go(async () => {
@@ -417,7 +417,7 @@ describe('go', () => {
   })
 })
 
-test('wait rejects where work rejected with an object that has no prototype (beyond Go)', async (t) => {
+test('wait rejects if work rejects with an object without a prototype (beyond Go)', async (t) => {
   using work = group(testContext(t))
   const bare: unknown = Object.create(null)
   // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- what may come of other code

@@ -24,7 +24,7 @@ function timers(): number {
   return process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
 }
 
-test("after ten thousand requests' worth of derive and end the parent holds no child, the process no timer, the foreign signal no listener (go: XTestCancelRemoves)", () => {
+test('after ten thousand simulated requests the parent has no child, the process no timer, the foreign signal no listener (go: XTestCancelRemoves)', () => {
   using server = withCancel(root)
   const { signal } = new AbortController()
   const before = timers()
@@ -64,7 +64,7 @@ describe('a tree twenty thousand deep', () => {
     return { top, middle, leaf }
   }
 
-  test('is cancelled, asked and searched without overflowing the stack (go: BenchmarkCancelTree, BenchmarkDeepValueSameGoRoutine)', () => {
+  test('is cancelled, read and searched without overflowing the stack (go: BenchmarkCancelTree, BenchmarkDeepValueSameGoRoutine)', () => {
     const { top, middle, leaf } = dig()
     expect([leaf.value(key), leaf.err, leaf.deadline === middle.deadline]).toEqual([-1, undefined, true])
     const signals = [middle.signal, leaf.signal]
@@ -75,7 +75,7 @@ describe('a tree twenty thousand deep', () => {
     expect(signals.map((signal) => signal.reason as unknown)).toEqual([why, why])
   })
 
-  test('in which each signal is read tells all of them, parents first (beyond Go)', () => {
+  test('aborts every signal that was read, parents first (beyond Go)', () => {
     const top = withCancel(root)
     const told: number[] = []
     let leaf: Context = top
@@ -89,7 +89,7 @@ describe('a tree twenty thousand deep', () => {
     expect(told.every((i, at) => i === at)).toBe(true)
   })
 
-  test('passes the deadline of its top to its leaf, and is shown whole (beyond Go)', () => {
+  test('passes the deadline of its top to its leaf, and is listed completely (beyond Go)', () => {
     const top = withTimeout(root, 60_000)
     let leaf: Context = top
     for (let i = 0; i < depth; i++) leaf = withCancel(leaf)
@@ -122,7 +122,7 @@ test('two hundred thousand children of one parent end with it (go: BenchmarkComm
   expect(children.every((child) => child.err === Canceled)).toBe(true)
 })
 
-test('a deadline of ten thousand children ends them though the loop was busy (beyond Go)', () => {
+test('a deadline ends ten thousand children after a busy loop (beyond Go)', () => {
   const parent = withTimeout(root, 5)
   const children = Array.from({ length: 10_000 }, () => withCancel(parent))
   const until = performance.now() + 6
@@ -232,7 +232,7 @@ describe('the heap under a long-lived parent is flat', () => {
     },
   )
 
-  test('and is not after contexts that nobody ended: the measurement measures (go doc: "Failing to call the CancelFunc leaks the child and its children")', () => {
+  test('and grows by contexts that nobody ended, which the measurement finds (go doc: "Failing to call the CancelFunc leaks the child and its children")', () => {
     expect(kept['nothing: contexts that nobody ends']).toBeGreaterThan(100)
   })
 })

@@ -23,7 +23,7 @@ function read(list: List<Entry>): string {
   return Array.from(list, ({ name }) => name).join('')
 }
 
-test('entries stand in the order in which they were added', () => {
+test('entries are in the order in which they were added', () => {
   expect(read(filled('abc').list)).toBe('abc')
   expect(read(new List<Entry>())).toBe('')
 })
@@ -32,7 +32,7 @@ test.each([
   ['the first', 0, 'bcd'],
   ['one in the middle', 1, 'acd'],
   ['the last', 2, 'abd'],
-])('%s can be deleted, once, and another added', (_, index, left) => {
+])('%s can be deleted once, and another added', (_, index, left) => {
   const { list, entries } = filled('abc')
   const entry = entries[index] ?? new Entry('none')
 
@@ -43,7 +43,7 @@ test.each([
   expect(entry).toMatchObject({ list: undefined, previous: undefined, next: undefined })
 })
 
-test('the only one leaves an empty list', () => {
+test('deleting the only entry leaves an empty list', () => {
   const { list, entries } = filled('a')
 
   for (const entry of entries) list.delete(entry)
@@ -53,7 +53,7 @@ test('the only one leaves an empty list', () => {
   expect(read(list)).toBe('b')
 })
 
-test('what is in another list is not deleted', () => {
+test('an entry of another list is not deleted', () => {
   const { list } = filled('a')
   const { list: other, entries } = filled('b')
 
@@ -61,7 +61,7 @@ test('what is in another list is not deleted', () => {
   expect(read(other)).toBe('b')
 })
 
-test('an entry may be deleted when its turn comes', () => {
+test('an entry may be deleted during the iteration', () => {
   const { list } = filled('abc')
   const seen: string[] = []
 
@@ -73,7 +73,7 @@ test('an entry may be deleted when its turn comes', () => {
   expect([seen.join(''), read(list)]).toEqual(['abc', ''])
 })
 
-test('takeAll empties the list, and what was in it points nowhere', () => {
+test('takeAll empties the list, and its entries point to no other', () => {
   const { list, entries } = filled('abc')
 
   expect(list.takeAll()).toEqual(entries)

@@ -19,7 +19,7 @@ function names(shown: LiveContext): unknown[] {
   return [shown.name, ...shown.children.map(names)]
 }
 
-test('the tree of contexts that have not ended is shown, by how they were derived (go: TestWithCancel, String)', () => {
+test('the tree shows each open context, and how it was derived (go: TestWithCancel, String)', () => {
   using server = withCancel(root)
   using request = withTimeout(withValue(server, contextKey<string>('id'), 'x'), 60_000)
   using worker = withCancel(request)
@@ -29,7 +29,7 @@ test('the tree of contexts that have not ended is shown, by how they were derive
   expect(names(liveContexts(root))).toEqual(['background', ['withCancel', ['withDeadline', ['withCancel']]]])
 })
 
-test('a context is called by the nearest value that names it, and only by one of its own (beyond Go)', () => {
+test('a context has the nearest name in its own values (beyond Go)', () => {
   const requestId = contextKey<string>('request id', (id) => `request ${id}`)
   using server = withCancel(withValue(root, contextName, 'server'))
   using request = withCancel(withValue(withValue(server, requestId, '7'), contextKey('user'), 'ada'))
@@ -39,7 +39,7 @@ test('a context is called by the nearest value that names it, and only by one of
   expect(names(liveContexts(server))).toEqual(['server', ['request 7', ['withCancel']]])
 })
 
-test('age and deadline are shown in milliseconds, null where there is none (beyond Go)', () => {
+test('age and deadline are in milliseconds, and a missing deadline is null (beyond Go)', () => {
   using ctx = withTimeout(root, 60_000)
   const [shown] = liveContexts(root).children
 
@@ -57,7 +57,7 @@ test('a context that has ended shows nothing below it (beyond Go)', () => {
   expect(liveContexts(ctx)).toMatchObject({ children: [] })
 })
 
-test('a deadline that passed in a busy loop is not shown as living (beyond Go)', () => {
+test('a deadline that passed in a busy loop is not shown as open (beyond Go)', () => {
   const top = todo()
   withTimeout(top, 3)
   withTimeout(top, 3)

@@ -288,7 +288,7 @@ test.each([
   ['whose timers run when they are due', false],
   ['in an event loop that is often busy', true],
 ])(
-  'any tree, under any sequence of steps, %s, is what the model says (go doc: package context)',
+  'any tree behaves as the model says after any sequence of steps: %s (go doc: package context)',
   async (_, isBusy) => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 80, size: 'max' }), async (steps) => {

@@ -22,13 +22,13 @@ test('the second background() names the file and the line of the first (beyond G
   )
 })
 
-describe('what throws', () => {
+describe('an exception', () => {
   const report = `
     process.on('uncaughtException', (error) => console.log('uncaught', error.message))
     process.on('exit', () => console.log('exit'))
   `
 
-  test('among abort listeners is reported, and stops neither the others nor cancel (beyond Go)', async () => {
+  test('in an abort listener is reported, and does not stop the other listeners or cancel (beyond Go)', async () => {
     const { code, stdout } = await run(`
       import { background, withCancel } from './context.ts'
       ${report}
@@ -52,7 +52,7 @@ describe('what throws', () => {
     expect(code).toBe(0)
   })
 
-  test('among callbacks is reported, and stops neither the others nor cancel (go doc: AfterFunc, "in its own goroutine")', async () => {
+  test('in a callback is reported, and does not stop the other callbacks or cancel (go doc: AfterFunc, "in its own goroutine")', async () => {
     const { code, stdout } = await run(`
       import { afterFunc, background, withCancel } from './context.ts'
       ${report}
@@ -79,7 +79,7 @@ describe('what throws', () => {
     expect(code).toBe(0)
   })
 
-  test('from a timer, with nobody to catch it, ends the process loudly (go doc: AfterFunc, "in its own goroutine")', async () => {
+  test('in a callback of a timer, if nobody catches it, ends the process with a message (go doc: AfterFunc, "in its own goroutine")', async () => {
     const { code, stderr } = await run(`
       import { afterFunc, background, withTimeout } from './context.ts'
       afterFunc(withTimeout(background(), 1), () => { throw new Error('nobody caught this') })
@@ -90,7 +90,7 @@ describe('what throws', () => {
   })
 })
 
-test('a process ends when its contexts have: none of them keeps it alive after its cancel (beyond Go)', async () => {
+test('a cancelled context does not keep the process alive (beyond Go)', async () => {
   const { code, stdout } = await run(`
     import { afterFunc, background, withCancel, withSignal, withTimeout } from './context.ts'
     const root = background()

@@ -3,7 +3,7 @@ import { withCancel, withTimeout } from '../../../src/context/context.ts'
 import { retry } from '../../../src/context/retry.ts'
 import { testContext } from '../../../src/context/test-context.ts'
 
-test('retry: resolves with the first success, and tells of the failures before it (beyond Go)', async (t) => {
+test('retry: resolves with the first success, and reports the failures before it (beyond Go)', async (t) => {
   const ctx = testContext(t)
   const told: unknown[] = []
   let attempts = 0
@@ -30,7 +30,7 @@ test('retry: rejects with the last failure when no attempt is left (beyond Go)',
   await expect(work).rejects.toThrow('failure 3')
 })
 
-test('retry: a failure that is not retryable is the end (beyond Go)', async (t) => {
+test('retry: it rejects with a failure that is not retryable (beyond Go)', async (t) => {
   const ctx = testContext(t)
   let attempts = 0
 
@@ -43,7 +43,7 @@ test('retry: a failure that is not retryable is the end (beyond Go)', async (t) 
   expect(attempts).toBe(1)
 })
 
-test('retry: what a failure asks to wait for comes on top of the pause, and can be refused (beyond Go)', async (t) => {
+test('retry: the wait that a failure asks for is added to the pause, and can be refused (beyond Go)', async (t) => {
   const ctx = testContext(t)
   const pauses: number[] = []
   const failures = [new Error('20'), new Error('5000')]
@@ -66,7 +66,7 @@ test('retry: what a failure asks to wait for comes on top of the pause, and can 
   expect(pauses[1]).toBeGreaterThanOrEqual(5_000)
 })
 
-test('retry: the end of ctx ends the pause, and is what it rejects with (beyond Go)', async (t) => {
+test('retry: when ctx ends, the pause ends and it rejects with the cause (beyond Go)', async (t) => {
   using ctx = withCancel(testContext(t))
   const reason = new Error('no longer wanted')
 
@@ -81,7 +81,7 @@ test('retry: the end of ctx ends the pause, and is what it rejects with (beyond 
   await expect(work).rejects.toBe(reason)
 })
 
-test('retry: the end of ctx is what it rejects with, also where the last attempt fails because of it (beyond Go)', async (t) => {
+test('retry: it rejects with the cause of ctx, also if the last attempt failed because of it (beyond Go)', async (t) => {
   using ctx = withCancel(testContext(t))
   const reason = new Error('no longer wanted')
 
@@ -93,7 +93,7 @@ test('retry: the end of ctx is what it rejects with, also where the last attempt
   await expect(work).rejects.toBe(reason)
 })
 
-test('retry: hands its context to the work, and does not begin under one that has ended (beyond Go)', async (t) => {
+test('retry: passes its context to the work, and makes no attempt under an ended context (beyond Go)', async (t) => {
   using ctx = withTimeout(testContext(t), 0)
   let attempts = 0
 

@@ -14,7 +14,7 @@ describe.each([
   { name: 'background', root: background() },
   { name: 'todo', root: todo() },
 ])('$name', ({ name, root }) => {
-  test('is not done, and its signal is never aborted (go: TestBackground, TestTODO)', () => {
+  test('never ends, and its signal is never aborted (go: TestBackground, TestTODO)', () => {
     withCancel(root).cancel()
 
     expect(root.err).toBeUndefined()
@@ -33,19 +33,19 @@ describe.each([
     expect(cause(root)).toBeUndefined()
   })
 
-  test('hands out one signal however often it is asked (go doc: "Successive calls to Done return the same value.")', () => {
+  test('has one signal, however often it is read (go doc: "Successive calls to Done return the same value.")', () => {
     expect(root.signal).toBe(root.signal)
   })
 
-  test('is shown by its own name (go: TestBackground, TestTODO)', () => {
+  test('prints its own name (go: TestBackground, TestTODO)', () => {
     expect(liveContexts(root).name).toBe(name)
   })
 })
 
-test('the second background() of a process throws, and says what to do (beyond Go)', () => {
+test('the second background() of a process throws, and the message says what to do (beyond Go)', () => {
   expect(() => background()).toThrow(/was called before, .*: a process has one root. Take a ctx parameter/)
 })
 
-test('todo() may be called any number of times, each a root of its own (go doc: TODO)', () => {
+test('todo() may be called any number of times, and each call makes a root (go doc: TODO)', () => {
   expect(todo()).not.toBe(todo())
 })

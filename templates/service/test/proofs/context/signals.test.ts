@@ -6,7 +6,7 @@ import { testContext } from '../../../src/context/test-context.ts'
 
 describe('a process that receives a signal', () => {
   test.each<NodeJS.Signals>(['SIGTERM', 'SIGINT', 'SIGHUP'])(
-    'sees it as the end of its context: %s (go: ExampleNotifyContext)',
+    'ends its context: %s (go: ExampleNotifyContext)',
     async (signal) => {
       await using script = runScript(`
         import { background, Canceled } from './context.ts'
@@ -28,7 +28,7 @@ describe('a process that receives a signal', () => {
     },
   )
 
-  test('is ended by it once the context has ended: the default is back (go doc: "The stop function ... may restore the default behavior for a given signal.")', async () => {
+  test('exits if the context has ended: the default is back (go doc: "The stop function ... may restore the default behavior for a given signal.")', async () => {
     await using script = runScript(`
       import { background } from './context.ts'
       import { ended } from './ended.ts'
@@ -53,7 +53,7 @@ describe('the handlers of the process', () => {
     return [process.listenerCount('SIGUSR2'), process.listenerCount('SIGHUP')]
   }
 
-  test('are there while the context lives, and gone when it has ended (go doc: signal.NotifyContext)', async (t) => {
+  test('exist while the context is open, and are removed at its end (go doc: signal.NotifyContext)', async (t) => {
     const before = handlers()
     const ctx = withSignals(testContext(t), 'SIGUSR2', 'SIGHUP')
     expect(handlers()).toEqual(before.map((count) => count + 1))
@@ -63,7 +63,7 @@ describe('the handlers of the process', () => {
     expect([handlers(), cause(ctx)]).toEqual([before, Canceled])
   })
 
-  test('are gone when the parent has ended, before or after (go doc: signal.NotifyContext)', async (t) => {
+  test('are removed when the parent ends, or not added if it has ended (go doc: signal.NotifyContext)', async (t) => {
     const before = handlers()
     const parent = withCancel(testContext(t))
     const early = withSignals(parent, 'SIGUSR2')
@@ -74,7 +74,7 @@ describe('the handlers of the process', () => {
     expect([handlers(), early.err, late.err]).toEqual([before, Canceled, Canceled])
   })
 
-  test('end a context with the signal as its cause, and leave other signals alone (go: TestNotifyContextNotifications)', (t) => {
+  test('end a context with the signal as its cause, and do not handle other signals (go: TestNotifyContextNotifications)', (t) => {
     const ctx = withSignals(testContext(t), 'SIGUSR2')
     process.emit('SIGHUP')
     expect(ctx.err).toBeUndefined()

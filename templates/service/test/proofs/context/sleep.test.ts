@@ -19,7 +19,7 @@ describe('sleep', () => {
     vi.useRealTimers()
   })
 
-  test('resolves after so many milliseconds, not before (go: ExampleWithTimeout)', async (t) => {
+  test('resolves after its milliseconds, not before (go: ExampleWithTimeout)', async (t) => {
     const startedAt = performance.now()
     await sleep(testContext(t), 20)
 
@@ -45,7 +45,7 @@ describe('sleep', () => {
     await expect(sleep(withTimeout(testContext(t), 0), 60_000)).rejects.toBe(DeadlineExceeded)
   })
 
-  test('leaves no timer and no child behind, however it ended (beyond Go)', async (t) => {
+  test('leaves no timer and no child behind (beyond Go)', async (t) => {
     holdClock()
     const parent = testContext(t)
     const ctx = withCancel(parent)
@@ -59,7 +59,7 @@ describe('sleep', () => {
     expect([vi.getTimerCount(), liveContexts(parent).children]).toEqual([0, []])
   })
 
-  test('lets others run, even for no time at all (beyond Go)', async (t) => {
+  test('lets other work run, even with zero milliseconds (beyond Go)', async (t) => {
     const ctx = testContext(t)
     let others = 0
     setImmediate(() => others++)
@@ -69,7 +69,7 @@ describe('sleep', () => {
     expect(others).toBe(1)
   })
 
-  test('refuses what is not a number (beyond Go)', async (t) => {
+  test('refuses a value that is not a number (beyond Go)', async (t) => {
     await expect(sleep(testContext(t), NaN)).rejects.toThrow(TypeError)
   })
 

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { Canceled, withCancel } from '../../../src/context/context.ts'
 import { testContext } from '../../../src/context/test-context.ts'
 
-test('is open while the test runs, and has ended when it is finished (go doc: testing.T.Context)', () => {
+test('is open while the test runs, and ends with the test (go doc: testing.T.Context)', () => {
   const finished: (() => void)[] = []
   const ctx = testContext({ onTestFinished: (fn) => finished.push(fn) })
   const child = withCancel(ctx)
@@ -14,12 +14,12 @@ test('is open while the test runs, and has ended when it is finished (go doc: te
 
 const seen: ReturnType<typeof testContext>[] = []
 
-test('is given by the test itself (go doc: testing.T.Context)', (t) => {
+test('is open during the test (go doc: testing.T.Context)', (t) => {
   seen.push(testContext(t))
 
   expect(seen.map((ctx) => ctx.err)).toEqual([undefined])
 })
 
-test('and has ended with it (go doc: testing.T.Context)', () => {
+test('and has ended after it (go doc: testing.T.Context)', () => {
   expect(seen.map((ctx) => ctx.err)).toEqual([Canceled])
 })

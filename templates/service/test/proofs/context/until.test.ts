@@ -12,17 +12,17 @@ import { until } from '../../../src/context/until.ts'
 
 const never = new Promise<never>(() => undefined)
 
-test('hands on what the promise resolves to (go doc: Done, the select of Stream)', async (t) => {
+test('resolves with the value of the promise (go doc: Done, the select of Stream)', async (t) => {
   expect(await until(testContext(t), Promise.resolve('value'))).toBe('value')
 })
 
-test('hands on what the promise rejects with (go doc: Done, the select of Stream)', async (t) => {
+test('rejects with the failure of the promise (go doc: Done, the select of Stream)', async (t) => {
   const failure = new Error('failure')
 
   await expect(until(testContext(t), Promise.reject(failure))).rejects.toBe(failure)
 })
 
-test('rejects with an Error when the promise rejects with something else (beyond Go)', async (t) => {
+test('rejects with an Error if the promise rejects with something else (beyond Go)', async (t) => {
   // What a library without types may reject with.
   const odd = Promise.reject(JSON.parse('"a string"') as Error)
 
@@ -42,14 +42,14 @@ test('rejects when the deadline of ctx passes first (go: ExampleWithDeadline)', 
   await expect(until(withTimeout(testContext(t), 5), never)).rejects.toBe(DeadlineExceeded)
 })
 
-test('rejects when ctx has ended before, though the promise is resolved (beyond Go)', async (t) => {
+test('rejects if ctx has already ended, even if the promise has resolved (beyond Go)', async (t) => {
   const ctx = withCancel(testContext(t))
   ctx.cancel()
 
   await expect(until(ctx, Promise.resolve('value'))).rejects.toBe(Canceled)
 })
 
-test('observes the failure that comes after ctx has ended, and drops it (beyond Go)', async (t) => {
+test('handles and drops a failure that comes after ctx has ended (beyond Go)', async (t) => {
   const unobserved: unknown[] = []
   const onUnobserved = (reason: unknown): unknown => unobserved.push(reason)
   process.on('unhandledRejection', onUnobserved)
@@ -65,13 +65,13 @@ test('observes the failure that comes after ctx has ended, and drops it (beyond 
   expect(unobserved).toEqual([])
 })
 
-test('takes what is thenable and no promise, as query builders are (beyond Go)', async (t) => {
+test('accepts a thenable that is not a promise, such as a query builder (beyond Go)', async (t) => {
   const query: PromiseLike<number> = { then: (resolve, reject) => Promise.resolve(7).then(resolve, reject) }
 
   expect(await until(testContext(t), query)).toBe(7)
 })
 
-test('reads no signal and leaves nothing with ctx (beyond Go)', async (t) => {
+test('reads no signal and leaves nothing in ctx (beyond Go)', async (t) => {
   const ctx = testContext(t)
   for (let i = 0; i < 20; i++) await until(ctx, Promise.resolve(i))
 
@@ -79,7 +79,7 @@ test('reads no signal and leaves nothing with ctx (beyond Go)', async (t) => {
   expect(getEventListeners(ctx.signal, 'abort')).toEqual([])
 })
 
-test('rejects where the promise rejects with an object that has no prototype (beyond Go)', async (t) => {
+test('rejects if the promise rejects with an object without a prototype (beyond Go)', async (t) => {
   const bare: unknown = Object.create(null)
 
   // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- what may come of other code

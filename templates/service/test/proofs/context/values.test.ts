@@ -22,7 +22,7 @@ const user = contextKey<string>('user')
 const trace = contextKey<number>('trace')
 
 describe('a value', () => {
-  test('is found in its context and in all below it, of every kind (go: TestValues)', () => {
+  test('is found in its context and in every kind of context below it (go: TestValues)', () => {
     const ctx = withValue(root, user, 'ada')
     using cancel = withCancel(ctx)
     using timeout = withTimeout(cancel, 60_000)
@@ -37,28 +37,28 @@ describe('a value', () => {
     expect([root.value(user), ctx.value(trace)]).toEqual([undefined, undefined])
   })
 
-  test('hides one of the same key further up; others stay in sight (go: TestValues)', () => {
+  test('hides a value of the same key further up, and no other value (go: TestValues)', () => {
     const outer = withValue(withValue(root, user, 'ada'), trace, 1)
     const inner = withValue(outer, user, 'grace')
 
     expect([inner.value(user), inner.value(trace), outer.value(user)]).toEqual(['grace', 1, 'ada'])
   })
 
-  test('of undefined hides one further up (go: TestValues, nil)', () => {
+  test('of undefined hides a value further up (go: TestValues, nil)', () => {
     const maybe = contextKey<string | undefined>('maybe')
     const ctx = withValue(withValue(root, maybe, 'there'), maybe, undefined)
 
     expect(ctx.value(maybe)).toBeUndefined()
   })
 
-  test('belongs to one key: another of the same name is another (go: TestValues, key types)', () => {
+  test('belongs to one key, even if another key has the same name (go: TestValues, key types)', () => {
     const namesake = contextKey<string>('user')
     const ctx = withValue(withValue(root, user, 'ada'), namesake, 'grace')
 
     expect([ctx.value(user), ctx.value(namesake)]).toEqual(['ada', 'grace'])
   })
 
-  test('is still there after the end (go: TestLayersCancel)', () => {
+  test('can be read after the end (go: TestLayersCancel)', () => {
     const parent = withCancel(root)
     const ctx = withValue(withCancel(withValue(parent, user, 'ada')), trace, 7)
     parent.cancel()
@@ -84,7 +84,7 @@ describe('a value', () => {
 })
 
 describe('a context with a value', () => {
-  test('is its parent in all else: err, cause, deadline, signal (go doc: WithValue)', () => {
+  test("has its parent's err, cause, deadline and signal (go doc: WithValue)", () => {
     const parent = withTimeout(root, 60_000)
     const ctx = withValue(parent, user, 'ada')
     expect([ctx.err, ctx.deadline, ctx.signal]).toEqual([undefined, parent.deadline, parent.signal])
@@ -200,7 +200,7 @@ describe('withoutCancel', () => {
     expect([child.err, ctx.err]).toEqual([Canceled, undefined])
   })
 
-  test('hands its children to the root, so that they are seen (beyond Go)', () => {
+  test('registers its children with the root, so that they are listed (beyond Go)', () => {
     using request = withCancel(root)
     using job = withCancel(withoutCancel(request))
 

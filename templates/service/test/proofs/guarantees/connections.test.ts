@@ -38,7 +38,7 @@ test('a connection that closes between two requests cancels nothing', async () =
   expect(await liveContexts(service)).not.toContain('/probe/')
 })
 
-test('each request of a connection has a context of its own', async () => {
+test('each request of a connection has its own context', async () => {
   const service = shared()
   const client = connection(service)
   client.send(get('/probe/query?seconds=0', 'first'))
@@ -68,7 +68,7 @@ test('pipelined requests are served in order', async () => {
   client.hangUp()
 })
 
-test('a pipelined request that is refused before it reaches a route does not block those behind it', async () => {
+test('a pipelined request that is refused before it reaches a route does not block the requests behind it', async () => {
   const client = connection(shared())
 
   client.send('GET /livez HTTP/1.1\r\nHost: a b\r\n\r\n' + get('/livez', 'behind'))
@@ -96,13 +96,9 @@ test('a pipelined request that still waits when the client hangs up never runs a
 })
 
 test.for([
-  ['HTTP/1.0, as the health checks of proxies speak it', 'GET /livez HTTP/1.0\r\n', 200],
-  [
-    'an empty one, which says that there is none',
-    'GET /livez HTTP/1.1\r\nHost:\r\nConnection: close\r\n',
-    200,
-  ],
-  ['HTTP/1.1 without one, which must have it', 'GET /livez HTTP/1.1\r\n', 400],
+  ['HTTP/1.0, as in the health checks of proxies', 'GET /livez HTTP/1.0\r\n', 200],
+  ['with an empty Host', 'GET /livez HTTP/1.1\r\nHost:\r\nConnection: close\r\n', 200],
+  ['HTTP/1.1 without the Host that it requires', 'GET /livez HTTP/1.1\r\n', 400],
 ] as const)('a request without a host: %s', async ([, head, status]) => {
   const client = connection(shared())
 

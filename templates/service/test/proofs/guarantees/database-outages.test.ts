@@ -178,7 +178,7 @@ describe('a server that turns read-only, as after a failover:', () => {
   })
 })
 
-describe('a server of its own:', () => {
+describe('a server that the test may stop:', () => {
   let server: OwnServer | undefined
   beforeAll(async () => {
     server = await startOwnServer().catch((error: unknown) => {

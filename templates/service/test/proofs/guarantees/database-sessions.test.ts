@@ -27,13 +27,13 @@ describe('session state:', () => {
   test.for([
     ['a setting', `set statement_timeout = '77s'`],
     [
-      'a setting of the session, by that word',
+      'a setting made with SET SESSION',
       `/* tenant */ -- of a request\n SET SESSION statement_timeout = '77s'`,
     ],
     ['a setting, by its function', `select set_config('statement_timeout', '77s', false)`],
     ['a setting whose value is true', `select set_config('app.admin', 'true', false)`],
     [
-      'a setting, in a statement that says true',
+      'a setting in a statement with the word true',
       `select set_config('statement_timeout', '77s', false) where true`,
     ],
     [
@@ -53,7 +53,7 @@ describe('session state:', () => {
     ['a role', 'set role pg_monitor'],
     ['a channel', 'listen things'],
     ['a temporary table', 'create temporary table kept (id int)'],
-    ['another one', 'select 1 as id into temp kept'],
+    ['a temporary table made by a select', 'select 1 as id into temp kept'],
     ['a temporary table, by its schema', 'create table pg_temp.kept (id int)'],
     ['a temporary table of a plan', 'explain analyze create temp table kept as select 1'],
     ['a temporary table, with a word that means nothing', 'select 1 as id into local temp kept'],
@@ -61,7 +61,7 @@ describe('session state:', () => {
     ['a cursor', 'begin; declare kept cursor with hold for select 1; commit'],
     ['a statement that was prepared by hand', 'prepare kept as select 1'],
     ['a lock', 'select pg_advisory_lock(1)'],
-    ['a lock that is tried for', 'select pg_try_advisory_lock_shared(1)'],
+    ['a lock that a statement tries to take', 'select pg_try_advisory_lock_shared(1)'],
   ] as const)('%s does not reach the next caller', async ([, statement], t) => {
     const { ctx, db } = await openTestDatabase(t, 1)
     const state = sql`select current_setting('statement_timeout') as timeout, current_user = session_user as self,
@@ -163,7 +163,7 @@ describe('lifetime:', () => {
   })
 })
 
-describe('an error of the caller is no 503:', () => {
+describe('an error of the caller is not a 503:', () => {
   test('a statement with more values than the protocol can count is refused before it is sent', async (t) => {
     const { ctx, db, proxy } = await openTestDatabase(t, 1)
     const rows = Array.from({ length: 34_000 }, (_, id) => ({ id, name: 'x' }))
@@ -246,22 +246,22 @@ describe('an error of the caller is no 503:', () => {
 
 describe('no error reveals a value:', () => {
   test.for([
-    ['that is no number', sql`select ${'a secret'}::int`, '22P02'],
+    ['that is not a number', sql`select ${'a secret'}::int`, '22P02'],
     ['too great', sql`select ${'99887766554433'}::int`, '22003'],
-    ['of no enum', sql`select ${'a secret'}::mood`, '22P02'],
-    ['that is no date', sql`select ${'2026-13-99'}::date`, '22008'],
-    ['that is no array', sql`select ${'{a secret'}::int[]`, '22P02'],
-    ['that UTF-8 has no bytes for', sql`select convert_from(decode(${'99ff'}, 'hex'), 'UTF8')`, '22021'],
+    ['outside of an enum', sql`select ${'a secret'}::mood`, '22P02'],
+    ['that is not a date', sql`select ${'2026-13-99'}::date`, '22008'],
+    ['that is not an array', sql`select ${'{a secret'}::int[]`, '22P02'],
+    ['that is not UTF-8', sql`select convert_from(decode(${'99ff'}, 'hex'), 'UTF8')`, '22021'],
     [
-      'that is no part of a whole',
+      'outside of 0 to 1',
       sql`select percentile_cont(${'998877'}::float8) within group (order by 1)`,
       '22003',
     ],
     ['of a row', sql`select name::int from things`, '22P02'],
-    ['that is a name', sql`select ${'a_secret'}::regclass`, '42P01'],
-    ['that is a query of its own', sql`select to_tsquery(${'a secret'})`, '42601'],
-    ['that is there already', sql`insert into things values (7, ${'a secret'})`, '23505'],
-  ] as const)('one %s', async ([, statement, sqlState], t) => {
+    ['used as a name', sql`select ${'a_secret'}::regclass`, '42P01'],
+    ['used as a text query', sql`select to_tsquery(${'a secret'})`, '42601'],
+    ['that exists already', sql`insert into things values (7, ${'a secret'})`, '23505'],
+  ] as const)('a value %s', async ([, statement, sqlState], t) => {
     const { ctx, db, observer } = await openTestDatabase(t, 1)
     await observer.query(`create type mood as enum ('calm'); insert into things values (7, 'a secret')`)
 

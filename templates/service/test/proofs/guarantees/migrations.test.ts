@@ -158,7 +158,7 @@ test.for([
   ['sequence', 'create sequence theirs', "create table ours (id int); select nextval('theirs')"],
   ['schema', 'create schema "Theirs too"', 'create table "Theirs too".ours (id int)'],
 ] as const)(
-  'which grant a migration lacks on a %s of somebody else is told: %s',
+  'a migration that lacks a grant on a %s of another role names the grant: %s',
   async ([, theirs, ours], t) => {
     const { url, sql, as } = await emptyDatabase(t)
     const ctx = testContext(t)
@@ -278,7 +278,7 @@ test('a migration may contain the word COMMIT in a literal, a comment, a name an
   await expect(apply).resolves.toEqual(['fine'])
 })
 
-test('npm run db:migrate that gets SIGTERM while it waits exits with 1 and one line, and leaves no backend in Postgres', async (t) => {
+test('npm run db:migrate that gets SIGTERM while it waits exits with 1 and prints one line, and leaves no backend in Postgres', async (t) => {
   const { url, sql } = await emptyDatabase(t)
   await sql(`select pg_advisory_lock(${lockKey})`)
   const { child, exited, log } = startProcess(t, { program: 'src/migrate.ts', env: { DATABASE_URL: url } })
@@ -293,7 +293,7 @@ test('npm run db:migrate that gets SIGTERM while it waits exits with 1 and one l
   await eventually(async () => (await sql(connected)).length === 0)
 })
 
-test('npm run db:migrate that gets SIGTERM while the database does not answer exits as soon', async (t) => {
+test('npm run db:migrate that gets SIGTERM while the database does not answer exits just as soon', async (t) => {
   const silent = createServer().listen(0, '127.0.0.1')
   t.onTestFinished(() => void silent.close())
   await once(silent, 'listening')
@@ -362,7 +362,7 @@ test('npm run check and npm run db:generate refuse a journal whose times are not
   }
 })
 
-test('npm run db:generate refuses a journal whose last time is yet to come: the next one would be less', async (t) => {
+test('npm run db:generate refuses a journal whose last time is in the future, because the next one would be earlier', async (t) => {
   const inAnHour = Date.now() + 3_600_000
   const { copy, kit } = await copyWithJournal(t, [7, inAnHour])
   const failure = promisify(execFile)(process.execPath, [kit, 'generate'], { cwd: copy })

@@ -1,5 +1,5 @@
 /**
- * Promise: What a handler returns is sent as it is, or is a 500: no odd answer reaches a client or stops the service.
+ * Promise: The service sends what a handler returns unchanged, or answers 500: no invalid answer reaches a client or stops the service.
  * Go: `http.ResponseWriter` panics or drops what cannot be sent, and the server goes on
  * Held by: src/platform/http/answer.ts, src/platform/http/answer-body.ts
  */
@@ -125,7 +125,7 @@ test.for([
 )
 
 test.for(['a stream of numbers', 'a stream of bytes, then objects', 'a stream of objects'])(
-  'a body that cannot be (%s): the connection is closed, and the service goes on',
+  'an impossible body (%s) closes its connection, and the service goes on',
   async (what) => {
     const service = shared()
     const id = what.replaceAll(' ', '-')
@@ -202,7 +202,7 @@ test.for([
     /the handler of GET \/probe\/odd .*probe\.routes\.\w+:\d+.* not an Error: the secret of the inside/,
   ],
 ] as const)(
-  '%s: the log names the route, its file and its line, and the client sees none of it',
+  '%s: the log names the route, its file and its line, and hides them from the client',
   async ([what, message]) => {
     const service = shared()
     for (const as of ['response', 'promise']) {

@@ -6,7 +6,7 @@ import { DeadlineExceeded, withCancel, withTimeout } from '../../../../src/conte
 import { testContext } from '../../../../src/context/test-context.ts'
 import { bodyBudget, readJson } from '../../../../src/platform/http/input.ts'
 
-test('reading a JSON body ends with its context, whose cause it rejects with, though the client is there', async (t) => {
+test('reading a JSON body ends with its context and rejects with the cause, even if the client stays connected', async (t) => {
   const incoming = await receive(t, '{ "half": ')
   using ctx = withCancel(testContext(t))
   const reading = readJson(ctx, incoming, bodyBudget(1_000))
@@ -18,14 +18,14 @@ test('reading a JSON body ends with its context, whose cause it rejects with, th
   expect(incoming.listenerCount('data')).toBe(0)
 })
 
-test('so does a deadline that passes', async (t) => {
+test('a passed deadline also ends it', async (t) => {
   const incoming = await receive(t, '{')
   using ctx = withTimeout(testContext(t), 20)
 
   await expect(readJson(ctx, incoming, bodyBudget(1_000))).rejects.toBe(DeadlineExceeded)
 })
 
-test('a body that is cut off is a mistake of the client', async (t) => {
+test('a cut-off body is a mistake of the client', async (t) => {
   const incoming = await receive(t, '{')
   const reading = readJson(testContext(t), incoming, bodyBudget(1_000))
 

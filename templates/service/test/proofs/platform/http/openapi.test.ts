@@ -79,7 +79,7 @@ describe('openApiDocument', () => {
     expect(validator.version).toBe('3.1')
   })
 
-  test('parameters have their schemas, and a path without one declares its names', () => {
+  test('parameters have their schemas, and a path without a schema declares its names', () => {
     expect(operationOf('/items/{id}', 'get').parameters).toEqual([
       {
         in: 'path',
@@ -98,7 +98,7 @@ describe('openApiDocument', () => {
     ])
   })
 
-  test('what the boundary answers by itself is there, as problems', () => {
+  test('it has the answers of the boundary itself, as problems', () => {
     expect(Object.keys(operationOf('/items/{id}', 'get').responses)).toEqual(
       '200,400,404,500,503,504'.split(','),
     )
@@ -110,7 +110,7 @@ describe('openApiDocument', () => {
     })
   })
 
-  test('a JSON body has its schema, files are a field that may be repeated', () => {
+  test('a JSON body has its schema, and files are a field that may be repeated', () => {
     expect(operationOf('/items/{id}', 'put').requestBody).toMatchObject({
       required: true,
       content: { 'application/json': { schema: { properties: { name: { type: 'string' } } } } },
@@ -138,7 +138,7 @@ describe('openApiDocument', () => {
     expect(text.match(/"operationId":"\w+"/g)).toEqual(['"operationId":"getAB"', '"operationId":"getAB2"'])
   })
 
-  test('a schema that JSON cannot say is reported with its route', () => {
+  test('a schema without a JSON Schema is reported with its route', () => {
     const bad = route({
       method: 'GET',
       path: '/bad',
@@ -165,14 +165,14 @@ describe('documentationRoutes', () => {
       : [new Headers(response.headers), await text(response.body)]
   }
 
-  test('/openapi.json is the document', async (t) => {
+  test('/openapi.json is that document', async (t) => {
     const [headers, body] = await get(t, documentationRoutes(routes, info), '/openapi.json')
 
     expect(headers.get('content-type')).toBe('application/json')
     expect(JSON.parse(body)).toEqual(JSON.parse(JSON.stringify(openApiDocument(routes, info))))
   })
 
-  test('/docs asks for nothing but what is served here', async (t) => {
+  test('/docs loads only what this service serves', async (t) => {
     const served = documentationRoutes(routes, info)
     const [headers, page] = await get(t, served, '/docs')
 

@@ -60,7 +60,7 @@ test('it is named after the route and carries the stable HTTP attributes', async
   expect(received?.events).toEqual([])
 })
 
-test('it continues the trace of its caller, and what is done under its context hangs from it', async (t) => {
+test('it continues the trace of its caller, and is the parent of the work under its context', async (t) => {
   const [below, received] = await record(t, { headers: { traceparent } }, ok, (ctx) =>
     span(ctx, 'below', {}, () => Promise.resolve()),
   )
@@ -76,7 +76,7 @@ test('it continues the trace of its caller, and what is done under its context h
   })
 })
 
-test('a caller that does not sample is obeyed, and its trace id still goes into the logs', async (t) => {
+test('a trace that the caller does not sample is not sampled here, and the logs still have its id', async (t) => {
   let traceId: string | undefined
   const headers = { traceparent: traceparent.replace(/01$/, '00') }
   const received = await record(t, { headers }, ok, (ctx) => {
@@ -88,7 +88,7 @@ test('a caller that does not sample is obeyed, and its trace id still goes into 
   expect(traceId).toBe('0af7651916cd43dd8448eb211c80319c')
 })
 
-test('a client that left is a 499 with its cause, and no error of the service', async (t) => {
+test('a hang-up is a 499 with its cause, and no error of the service', async (t) => {
   const outcome = { ...ok, status: 499, cause: 'ClientDisconnected' }
   const [received] = await record(t, {}, outcome)
 
@@ -129,7 +129,7 @@ test('a failure is recorded with its stack', async (t) => {
   })
 })
 
-test('a mistake of the client is no error, and a route that does not exist gives no name', async (t) => {
+test('a mistake of the client is no error, and a missing route gives the span no name', async (t) => {
   const [received] = await record(t, {}, { ...ok, status: 404, route: undefined })
 
   expect(received).toMatchObject({ name: 'GET', status: { code: 0 } })
@@ -137,7 +137,7 @@ test('a mistake of the client is no error, and a route that does not exist gives
   expect(received?.attributes).not.toHaveProperty('http.route')
 })
 
-test('a method that nobody knows is _OTHER', async (t) => {
+test('an unknown method is _OTHER', async (t) => {
   const [received] = await record(t, { method: 'BREW' }, { ...ok, status: 405 })
 
   expect(received?.name).toBe('HTTP /items/:id')

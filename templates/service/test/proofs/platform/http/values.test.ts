@@ -33,10 +33,13 @@ test.for<[string, z.ZodType, unknown[], unknown[]]>([
     [{}, { a: [null, { b: 1 }] }, nested(100), [], [{ sku: 'a' }], 'a', '1', 0, false],
     [null, undefined, 'a\0', { a: 'b\0' }, [{ '\ud800': 1 }], nested(101), nested(50_000)],
   ],
-])('%s: what the column holds comes as it is, and the rest is refused', ([, schema, held, refused]) => {
-  for (const value of held) expect(schema.safeParse(value)).toEqual({ success: true, data: value })
-  for (const value of refused) expect(schema.safeParse(value).success).toBe(false)
-})
+])(
+  '%s: a value that the column can hold stays as it is, and any other is refused',
+  ([, schema, held, refused]) => {
+    for (const value of held) expect(schema.safeParse(value)).toEqual({ success: true, data: value })
+    for (const value of refused) expect(schema.safeParse(value).success).toBe(false)
+  },
+)
 
 test.for<[string, z.ZodType, [string, unknown][], unknown[]]>([
   [
@@ -64,12 +67,12 @@ test.for<[string, z.ZodType, [string, unknown][], unknown[]]>([
     ],
     ['1', 'TRUE', ''],
   ],
-])('%s: text becomes what it says, and the rest is refused', ([, schema, held, refused]) => {
+])('%s: valid text becomes its value, and any other is refused', ([, schema, held, refused]) => {
   for (const [sent, value] of held) expect(schema.safeParse(sent)).toEqual({ success: true, data: value })
   for (const value of refused) expect(schema.safeParse(value).success, String(value)).toBe(false)
 })
 
-test('JSON keeps each key that was sent, __proto__ too', () => {
+test('JSON keeps every key, __proto__ too', () => {
   const sent: unknown = JSON.parse('{"__proto__":{"a":1},"b":{"__proto__":2}}')
   expect(JSON.stringify(json().parse(sent))).toBe('{"__proto__":{"a":1},"b":{"__proto__":2}}')
 })

@@ -32,7 +32,7 @@ async function setUp(ctx: Context, t: TestContext): Promise<StorageUnderTest & {
 
 testStorage(setUp)
 
-test('put does not take a key that another upload is writing to, nor harm that upload', async (t) => {
+test('put refuses a key that another upload is writing, and does not harm that upload', async (t) => {
   const ctx = testContext(t)
   const { storage, underWay } = await setUp(ctx, t)
   const content = unfinished(Buffer.from('one'))
@@ -59,7 +59,7 @@ async function withoutDirectorySync(t: TestContext, code: string): Promise<void>
 }
 
 test.for(['EINVAL', 'ENOTSUP', 'ENOSYS'])(
-  'put takes a file system that has no fsync of a directory: %s',
+  'put works on a file system without fsync of directories: %s',
   async (code, t) => {
     const ctx = testContext(t)
     const { storage, keys } = await setUp(ctx, t)
@@ -71,7 +71,7 @@ test.for(['EINVAL', 'ENOTSUP', 'ENOSYS'])(
   },
 )
 
-test('put fails where the disk does, and leaves nothing', async (t) => {
+test('put fails if the disk fails, and leaves nothing', async (t) => {
   const ctx = testContext(t)
   const { storage, keys } = await setUp(ctx, t)
   await withoutDirectorySync(t, 'EIO')
@@ -81,7 +81,7 @@ test('put fails where the disk does, and leaves nothing', async (t) => {
   expect(await keys()).toEqual([])
 })
 
-test('sweep goes by the time of each file', async (t) => {
+test('sweep looks at the time of each file', async (t) => {
   const ctx = testContext(t)
   const { storage, directory } = await setUp(ctx, t)
   const old = new Date(Date.now() - 60_000)
@@ -96,7 +96,7 @@ test('sweep goes by the time of each file', async (t) => {
   expect((await readdir(directory)).sort()).toEqual([second, `${second}.part`])
 })
 
-test('a directory that cannot be used is told in one sentence', async (t) => {
+test('the error about an unusable directory is one sentence', async (t) => {
   const ctx = testContext(t)
   const { storage, directory } = await setUp(ctx, t)
   await storage.put(ctx, first, Readable.from(['x']))
@@ -106,7 +106,7 @@ test('a directory that cannot be used is told in one sentence', async (t) => {
   )
 })
 
-test('a directory is not opened under an ended ctx, which tells why', async (t) => {
+test('opening a directory under an ended ctx rejects with the cause', async (t) => {
   const ctx = testContext(t)
   const { directory } = await setUp(ctx, t)
   const over = withCancel(ctx)

@@ -5,7 +5,7 @@ import type { Context } from '../../../../src/context/context.ts'
 import { testContext } from '../../../../src/context/test-context.ts'
 import { diagnostics, diagnosticsLevel } from '../../../../src/platform/telemetry/diagnostics.ts'
 
-test('a message that repeats, whatever its numbers are, is logged once and counted', (t) => {
+test('a repeated message, even with other numbers, is logged once and counted', (t) => {
   const log = recordedLog()
   const reports = diagnostics(testContext(t), log)
 
@@ -36,7 +36,7 @@ test('an exception, which the SDK reports as JSON, becomes a sentence without it
   ])
 })
 
-test('details are debug lines', (t) => {
+test('details are logged at debug', (t) => {
   const log = recordedLog()
   const reports = diagnostics(testContext(t), log)
 

@@ -10,7 +10,7 @@ test.for([
   [{}],
   [{ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://localhost:4318', OTEL_LOGS_EXPORTER: 'none' }],
   [{ OTEL_TRACES_EXPORTER: 'otlp', OTEL_METRICS_EXPORTER: 'console,prometheus' }],
-] as const)('what is exported, or not asked for, is not reported: %j', ([env]) => {
+] as const)('a setting that the service follows is not reported: %j', ([env]) => {
   expect(said(env)).toBeUndefined()
 })
 
@@ -19,7 +19,7 @@ test.for([
   [{ OTEL_LOGS_EXPORTER: 'otlp' }, 'no logs will be exported'],
   [{ OTEL_EXPORTER_OTLP_LOGS_ENDPOINT: 'http://localhost:4318/v1/logs' }, 'no logs will be exported'],
   [{ OTEL_NODE_ENABLED_INSTRUMENTATIONS: 'http,pg' }, 'the service has no loader hook'],
-] as const)('what is asked for and has no exporter is reported: %j', ([env, sentence]) => {
+] as const)('a setting that the service cannot follow is reported: %j', ([env, sentence]) => {
   expect(said(env)).toContain(sentence)
 })
 
@@ -69,7 +69,7 @@ test.for([
   expect(said(env)).not.toContain('secret')
 })
 
-test('one sentence reports traces without a tracer, and all the rest', () => {
+test('one sentence reports traces without a tracer and every other mistake', () => {
   const both = said({ OTEL_TRACES_EXPORTER: 'carrier-pigeon', OTEL_LOGS_EXPORTER: 'otlp' }, false)
   expect(both).toMatch(/^OTEL_TRACES_EXPORTER: no traces .*; OTEL_LOGS_EXPORTER: no logs /)
 })

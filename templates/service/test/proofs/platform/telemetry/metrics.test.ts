@@ -60,7 +60,7 @@ test('requests are counted by route and status, in the buckets that the conventi
   expect(text).not.toMatch(/error_type/)
 })
 
-test('a client that left is counted as 499 with its cause, a failure with its name', async (t) => {
+test('a hang-up counts as 499 with its cause, a failure with its name', async (t) => {
   const read = await start(t)
   const http = httpMetrics()
   http.finished('GET', { route: '/', status: 499, cause: 'ClientDisconnected', failure: undefined }, 1)
@@ -73,7 +73,7 @@ test('a client that left is counted as 499 with its cause, a failure with its na
   expect(sample(text, count, 'status_code="500"', 'error_type="TypeError"')).toBe(1)
 })
 
-test('words that nobody knows as methods are one series', async (t) => {
+test('unknown methods share one series', async (t) => {
   const read = await start(t)
   const http = httpMetrics()
   for (const method of ['BREW', 'WHEN']) {
@@ -87,7 +87,7 @@ test('words that nobody knows as methods are one series', async (t) => {
   expect(text).not.toMatch(/BREW|WHEN/)
 })
 
-test('the pool is asked whenever the metrics are read', async (t) => {
+test('each reading of the metrics reads the pool', async (t) => {
   const read = await start(t)
   let stats = { total: 0, idle: 0, waiting: 0 }
   observePool(12, () => stats)
@@ -102,7 +102,7 @@ test('the pool is asked whenever the metrics are read', async (t) => {
   expect(sample(text, 'db_client_connection_max')).toBe(12)
 })
 
-test('an event loop that is blocked shows', async (t) => {
+test('a blocked event loop is visible', async (t) => {
   const read = await start(t)
   await read()
   // Each reading begins anew, with the next tick of the measuring timer.
@@ -117,7 +117,7 @@ test('an event loop that is blocked shows', async (t) => {
   expect(sample(text, 'nodejs_eventloop_delay_p50_seconds')).toBeLessThan(0.1)
 })
 
-test('a content whose context ends before it has arrived is counted, one that is stored is not', async (t) => {
+test('an upload whose context ends before it is stored counts, a stored upload does not', async (t) => {
   const read = await start(t)
   const ctx = withCancel(testContext(t))
   const directory = await mkdtemp(join(tmpdir(), 'storage-'))

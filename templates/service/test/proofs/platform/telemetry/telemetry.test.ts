@@ -77,7 +77,7 @@ test('spans arrive in one tree, with the name of the service, and are flushed wh
   expect(log.lines).toEqual([])
 })
 
-test('a library with instrumentation of its own finds its parent where an ambient context is kept, and only there', async (t) => {
+test('an instrumented library finds its parent span if an ambient context is kept, and only then', async (t) => {
   const collector = await startCollector(t)
   const { ctx, telemetry } = await start(t, {
     OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
@@ -117,7 +117,7 @@ test('OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES name the service', async (t
   expect(collector.requests).toEqual(['POST /v1/traces application/json'])
 })
 
-test('OTEL_BSP_SCHEDULE_DELAY says how soon spans leave', async (t) => {
+test('OTEL_BSP_SCHEDULE_DELAY sets how soon spans are sent', async (t) => {
   const collector = await startCollector(t)
   const { ctx } = await start(t, {
     OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
@@ -175,7 +175,7 @@ test('nothing is exported if nothing is named', async (t) => {
   expect(log.lines).toEqual([])
 })
 
-test('a collector that is away is one warning for all batches, and the close is bounded', async (t) => {
+test('a missing collector is one warning for all batches, and the close ends in time', async (t) => {
   const port = await deadPort()
   const { ctx, telemetry, log } = await start(t, {
     OTEL_TRACES_EXPORTER: 'otlp',
@@ -253,7 +253,7 @@ test('an endpoint that can be reached is not logged, and one that hangs delays n
   expect(performance.now() - startedAt).toBeLessThan(2_500)
 })
 
-test('metrics still arrive where traces cannot', async (t) => {
+test('metrics still arrive if traces cannot', async (t) => {
   const collector = await startCollector(t, { holdMs: 200 })
   const { ctx, telemetry, log } = await start(t, {
     OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `http://127.0.0.1:${await deadPort()}/v1/traces`,

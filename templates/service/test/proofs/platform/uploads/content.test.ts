@@ -43,25 +43,28 @@ test.each([
   })
 })
 
-test.each(['bytes=10-', 'bytes=10-12', 'bytes=-0'])('%s lies outside: 416 with the size', async (range) => {
-  await expect(answer({ range })).rejects.toMatchObject({
-    status: 416,
-    headers: { 'content-range': 'bytes */10' },
-  })
-})
+test.each(['bytes=10-', 'bytes=10-12', 'bytes=-0'])(
+  '%s is outside the content: 416 with the size',
+  async (range) => {
+    await expect(answer({ range })).rejects.toMatchObject({
+      status: 416,
+      headers: { 'content-range': 'bytes */10' },
+    })
+  },
+)
 
-test('any range of nothing lies outside', async () => {
+test('any range is outside an empty content', async () => {
   await expect(answer({ range: 'bytes=0-' }, '')).rejects.toMatchObject({ status: 416 })
 })
 
 test.each(['bytes=0-1,3-4', 'bytes=4-2', 'bytes=-', 'bytes=a-b', 'lines=0-1', 'bytes 0-1', ''])(
-  '%j is no range that is served: all of it is sent',
+  '%j is not a range that the service supports: it sends all of the content',
   async (range) => {
     expect(await answer({ range })).toMatchObject({ status: 200, body: digits })
   },
 )
 
-test('a range is only for the bytes that If-Range names', async () => {
+test('a range applies only to the bytes that If-Range names', async () => {
   const range = 'bytes=0-0'
   expect(await answer({ range, 'if-range': `"${hash}"` })).toMatchObject({ status: 206 })
   expect(await answer({ range, 'if-range': `W/"${hash}"` })).toMatchObject({ status: 200 })
@@ -70,7 +73,7 @@ test('a range is only for the bytes that If-Range names', async () => {
 })
 
 test.each([`"${hash}"`, `W/"${hash}"`, `"other", "${hash}"`, '*'])(
-  'If-None-Match: %s is answered 304, whatever range is asked for',
+  'If-None-Match: %s is answered 304, with or without a range',
   async (tag) => {
     const response = await answer({ 'if-none-match': tag, range: 'bytes=99-' })
     expect(response).toMatchObject({ status: 304, headers: { etag: `"${hash}"` } })
@@ -90,7 +93,7 @@ test.each(['"other"', `W/"${hash}"`, '', 'none'])('If-Match: %s is answered 412'
   await expect(answer({ 'if-match': tag, range: 'bytes=99-' })).rejects.toMatchObject({ status: 412 })
 })
 
-test('other bytes are sent', async () => {
+test('content that the client does not have is sent', async () => {
   expect(await answer({ 'if-none-match': '"other"' })).toMatchObject({ status: 200, body: digits })
 })
 
@@ -101,7 +104,7 @@ describe('the name of the content', () => {
     ['a"b\\c%.txt', `attachment; filename="a_b_c_.txt"; filename*=UTF-8''a%22b%5Cc%25.txt`],
     ["it's (1)*", `attachment; filename="it's (1)*"; filename*=UTF-8''it%27s%20%281%29%2a`],
     ['a\r\nb', `attachment; filename="a__b"; filename*=UTF-8''a%0D%0Ab`],
-  ])('%j is told as %s', async (name, disposition) => {
+  ])('%j is sent as %s', async (name, disposition) => {
     const response = await answer({}, digits, name)
     expect(response.headers['content-disposition']).toBe(disposition)
   })

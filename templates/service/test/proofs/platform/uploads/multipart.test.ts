@@ -106,7 +106,7 @@ async function textOf(client: ClientRequest): Promise<{ status: number | undefin
   return { status: response.statusCode, text: (await buffer(response)).toString() }
 }
 
-test('hands out every file, with its name, type and bytes, in the order of the body', async (t) => {
+test('yields every file with its name, type and bytes, in the order of the body', async (t) => {
   const hashes: string[] = []
   const server = await serve(t, {}, async (_ctx, { content }) => {
     hashes.push(
@@ -140,7 +140,7 @@ test('hands out every file, with its name, type and bytes, in the order of the b
   )
 })
 
-test('takes a body apart wherever the network has cut it', async (t) => {
+test('parses a body wherever the network splits it', async (t) => {
   const got: string[] = []
   const server = await serve(t, {}, async (_ctx, { name, content }) => {
     got.push(`${name}=${(await buffer(content)).toString()}`)
@@ -162,7 +162,7 @@ test('takes a body apart wherever the network has cut it', async (t) => {
   }
 })
 
-test('reads the client no faster than the files are read', async (t) => {
+test('reads the body only as fast as the files are read', async (t) => {
   let release: () => void = () => undefined
   const released = new Promise<void>((resolve) => (release = resolve))
   const server = await serve(t, { maxBytes: 50_000_000, stallMs: 300 }, async (_ctx, { content }) => {
@@ -195,20 +195,23 @@ test.for<[string, Buffer]>([
   ],
   ['bare line feeds behind the last', Buffer.concat([one, end, Buffer.from('\n'), two, end])],
   ['a delimiter behind the end that is no line', Buffer.concat([one, end, Buffer.from('x'), two, end])],
-])('a file behind what is no delimiter is not passed over, wherever it is cut: %s', async ([, body], t) => {
-  const server = await serve(t)
-  for (let at = 1; at < body.length; at += 7) {
-    const ended = server.outcome()
-    const client = post(server)
-    client.on('error', () => undefined)
-    client.write(body.subarray(0, at))
-    await new Promise((resolve) => setImmediate(resolve))
-    client.end(body.subarray(at))
-    expect((await ended).error, `cut at ${at}`).toMatchObject({ status: 400 })
-  }
-})
+])(
+  'a body with a file after a line that only looks like a delimiter is refused, wherever it is split: %s',
+  async ([, body], t) => {
+    const server = await serve(t)
+    for (let at = 1; at < body.length; at += 7) {
+      const ended = server.outcome()
+      const client = post(server)
+      client.on('error', () => undefined)
+      client.write(body.subarray(0, at))
+      await new Promise((resolve) => setImmediate(resolve))
+      client.end(body.subarray(at))
+      expect((await ended).error, `cut at ${at}`).toMatchObject({ status: 400 })
+    }
+  },
+)
 
-test('text before the first delimiter and behind the last is passed over', async (t) => {
+test('skips text before the first delimiter and after the last', async (t) => {
   const server = await serve(t)
 
   const { error, files } = await send(
@@ -370,7 +373,7 @@ test('a line that only begins as a delimiter, or has more than blanks behind it,
   }
 })
 
-test('blanks behind a delimiter are no part of anything, and the last line needs no end', async (t) => {
+test('ignores blanks after a delimiter, and needs no line end after the last', async (t) => {
   const got: string[] = []
   const server = await serve(t, {}, async (_ctx, { content }) => {
     got.push((await buffer(content)).toString())
@@ -390,7 +393,7 @@ test('blanks behind a delimiter are no part of anything, and the last line needs
   }
 })
 
-test('a file without any content, not even a line end of its own, is empty', async (t) => {
+test('a file without content, even without its own line end, is empty', async (t) => {
   const server = await serve(t)
   const header = `--${boundary}\r\nContent-Disposition: form-data;\r\n name="doc"; filename="a"\r\n`
   const { error, files } = await send(server, Buffer.from(`${header}\r\n--${boundary}--`))
@@ -420,7 +423,7 @@ test('a quoted boundary is understood', async (t) => {
   expect(error).toBeUndefined()
 })
 
-test('a body that announces more than it may hold is refused unread', async (t) => {
+test('a body whose Content-Length is over the limit is refused unread', async (t) => {
   const server = await serve(t, { maxBytes: 1_000, maxFiles: 1 })
   const client = post(server, { 'content-length': '1000000000' })
   client.flushHeaders()
@@ -440,7 +443,7 @@ test('text after the last part has a limit too', async (t) => {
   expect((await ended).error).toMatchObject({ status: 413 })
 })
 
-test('a client that goes on sending gets the answer to a file that is too large', async (t) => {
+test('a client that keeps sending too large a file still gets the answer', async (t) => {
   const server = await serve(t, { maxBytes: 100_000 })
   const client = post(server)
   client.write(part('name="doc"; filename="a"', Buffer.alloc(5_000_000)))
@@ -462,7 +465,7 @@ test('a client that stalls is answered 408, and the file under way ends with the
   client.destroy()
 })
 
-test('the end of ctx ends the reading and every open file with its cause', async (t) => {
+test('when ctx ends, the reading and every open file end with its cause', async (t) => {
   let begun: () => void = () => undefined
   const reading = new Promise<void>((resolve) => (begun = resolve))
   const server = await serve(t, {}, (_ctx, { content }) => {
@@ -483,7 +486,7 @@ test('the end of ctx ends the reading and every open file with its cause', async
   client.destroy()
 })
 
-test('a connection that is cut ends every open file with the reason', async (t) => {
+test('when the connection breaks, every open file ends with the reason', async (t) => {
   let begun: () => void = () => undefined
   const reading = new Promise<void>((resolve) => (begun = resolve))
   const server = await serve(t, {}, (_ctx, { content }) => {
@@ -502,7 +505,7 @@ test('a connection that is cut ends every open file with the reason', async (t) 
   expect(files[0]?.content.errored).toBe(error)
 })
 
-test('a client that vanishes while every worker waits is let go of when one reads on', async (t) => {
+test('a client that vanishes while every worker waits is noticed when a worker reads on', async (t) => {
   let readOn: () => void = () => undefined
   const disk = new Promise<void>((resolve) => (readOn = resolve))
   const { server, ended, client } = await serveWaiting(t, disk)
@@ -516,7 +519,7 @@ test('a client that vanishes while every worker waits is let go of when one read
   expect(server.ctx.err).toBeUndefined()
 })
 
-test('a client that vanishes while every worker waits for good is let go of with ctx', async (t) => {
+test('a client that vanishes while every worker waits forever is released when ctx ends', async (t) => {
   const { server, ended, client } = await serveWaiting(t, new Promise(() => undefined))
   client.destroy()
 
@@ -549,7 +552,7 @@ test.for<[string, Buffer, number]>([
   ['values', part('name="a"', 'x'), 400],
   ['headers', Buffer.from(`--${boundary}\r\nA: b\r\n\r\n\r\n`), 400],
 ])(
-  'a hundred thousand %s in one body are refused, and no more handed out than may be',
+  'a hundred thousand %s in one body are refused, and no more files are yielded than the limit allows',
   async ([, one, status], t) => {
     const server = await serve(t, { stallMs: 60_000 })
     const body = Buffer.concat([...Array.from({ length: 100_000 }, () => one), end])
@@ -560,7 +563,7 @@ test.for<[string, Buffer, number]>([
   },
 )
 
-test('after a refusal no file is handed out, though its bytes have arrived', async (t) => {
+test('after a refusal no file is yielded, even if its bytes have arrived', async (t) => {
   const server = await serve(t)
   const bad = part('name="dok"; filename="a"', 'x')
   const { error, files } = await send(
@@ -571,7 +574,7 @@ test('after a refusal no file is handed out, though its bytes have arrived', asy
   expect(files).toEqual([])
 })
 
-test('a file that is destroyed ends the reading with the reason', async (t) => {
+test('destroying a file ends the reading with the reason', async (t) => {
   const full = new Error('the disk is full')
   const server = await serve(t, {}, (_ctx, { content }) => {
     content.destroy(full)
@@ -584,7 +587,7 @@ test('a file that is destroyed ends the reading with the reason', async (t) => {
   expect(error).toBe(full)
 })
 
-test('a file that is destroyed while its client sends nothing ends the reading at once', async (t) => {
+test('destroying a file while its client sends nothing ends the reading at once', async (t) => {
   const full = new Error('the disk is full')
   const server = await serve(t, { stallMs: 60_000 }, async (_ctx, { content }) => {
     await once(content, 'data')
@@ -596,7 +599,7 @@ test('a file that is destroyed while its client sends nothing ends the reading a
   expect((await ended).error).toBe(full)
 })
 
-test('a body with bytes changed, cut or doubled is read or refused, and never hangs', async (t) => {
+test('a body with changed, missing or doubled bytes is read or refused, and never hangs', async (t) => {
   const server = await serve(t, { stallMs: 60_000, maxFiles: 3 })
   const good = Buffer.concat([
     part('name="doc"; filename="a"', 'one\r\n--'),

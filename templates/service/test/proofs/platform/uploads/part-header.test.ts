@@ -67,16 +67,16 @@ describe('the content type', () => {
     ['text/plain;\fcharset=utf-8', 'application/octet-stream'],
     ['text/plain;\u00a0charset=utf-8', 'application/octet-stream'],
     [`text/${'x'.repeat(300)}`, 'application/octet-stream'],
-  ])('%j is taken as %j', (sent, contentType) => {
+  ])('%j becomes %j', (sent, contentType) => {
     expect(parse('form-data; name="f"; filename="a"', sent).contentType).toBe(contentType)
   })
 
-  test('is application/octet-stream where none was sent', () => {
+  test('is application/octet-stream if none was sent', () => {
     expect(parse('form-data; name="f"; filename="a"').contentType).toBe('application/octet-stream')
   })
 })
 
-test('a part without a file name is a value, unless its type says bytes', () => {
+test('a part without a file name is a plain value, unless its type is application/octet-stream', () => {
   expect(parse('form-data; name="f"').name).toBeUndefined()
   expect(parse('form-data; name="f"', 'text/plain').name).toBeUndefined()
   expect(parse('form-data; name="f"', 'application/octet-stream').name).toBe('unnamed')
@@ -96,7 +96,7 @@ test.each([
 })
 
 test.each([`filename*=UTF-8''%FF`, `filename*=iso-8859-1''%E9`, 'filename*=x'])(
-  'a file whose only name is %s, which cannot be read, is refused',
+  'a file whose only name is the invalid %s is refused',
   (disposition) => {
     expect(() => nameOf(disposition)).toThrow('a filename* that is not in UTF-8')
   },
@@ -107,7 +107,7 @@ test('a name that is not in UTF-8 is refused', () => {
   expect(() => parsePartHeader({ 'content-disposition': [disposition] })).toThrow('not in UTF-8')
 })
 
-test('whatever is sent as a type can be sent back in a header', () => {
+test('any accepted type is valid in a header', () => {
   const type = fc.oneof(
     fc.string({ unit: 'binary-ascii' }),
     fc
