@@ -1,5 +1,5 @@
 /**
- * `npm run test:all`: everything that `npm test` runs, and what takes longer than a person waits: the service beside real
+ * `npm run test:all`: everything that `npm test` runs, and the tests that take too long to wait for: the service beside real
  * proxies and poolers, the image, random nouns and fields, every pair of pieces, each supported line of Node, each package
  * manager, and the trials.
  * It takes some two hours on two cores, and runs before a release. `-- --only image,matrix` runs the named ones.

@@ -14,15 +14,15 @@ declare module 'vitest' {
 }
 
 /**
- * Packs the clone as it lies, once for all tests of a run: npm runs prepack, which compiles the command into dist/. Most tests
- * start that, as users do; through tsx each start would take three times as long.
+ * Packs the clone once for all tests of a run: npm runs prepack, which compiles the command into dist/. Most tests start the
+ * compiled command, as users do; with tsx each start would take three times as long.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const folder = await mkdtemp(join(tmpdir(), 'mainstem-pack-'))
   const teardown = () => rm(folder, { recursive: true, force: true })
   try {
     const cwd = join(import.meta.dirname, '..')
-    // With the user's own npm settings: what the registry is, only they say.
+    // With the user's own npm settings, because they name the registry.
     const env = childEnvironment(process.env)
     // An npmrc may forbid scripts or ask for a dry run.
     const flags = ['--no-ignore-scripts', '--no-dry-run', '--workspaces=false', '--pack-destination', folder]

@@ -1,6 +1,6 @@
 /**
- * `npm test`: everything, in the order in which a failure is cheapest to learn of. All of it runs, also after a failure;
- * the exit code tells.
+ * `npm test`: every stage, those that fail fastest first. A failure does not stop the rest; the exit code is 1 if any
+ * stage failed.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -12,7 +12,7 @@ const template = join(root, 'templates/service')
 const sample = join(root, 'sample-service')
 const scratch = mkdtempSync(join(tmpdir(), 'mainstem-test-'))
 
-/** What the skeleton does not have: the rest of the sample is the skeleton's, byte for byte. */
+/** The files that only the sample has: the rest equals the skeleton's, byte for byte. */
 const ofTheSample = ['src/documents', 'src/routes.ts', 'src/prepare.ts']
 
 const stages: readonly (readonly Step[])[] = [

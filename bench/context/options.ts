@@ -19,7 +19,7 @@ export const usage = `npm run bench:context -- [options]
   --ms n            processor time of each of them (default 200)
   --quick           2 rounds of 40 ms: to see that it runs, not to quote`
 
-/** @throws Error of one sentence for what it does not know */
+/** @throws Error of one sentence for an invalid flag */
 export function parseOptions(args: readonly string[]): Options | 'help' {
   const { values } = parseArgs({
     args: [...args],

@@ -21,7 +21,7 @@ export const usage = `npm run bench:goodput -- [options]
   --svg             writes docs/goodput.svg
   --quick           6 s, heavy: to see that it runs, not to quote`
 
-/** @throws Error of one sentence for what it does not know */
+/** @throws Error of one sentence for an invalid flag */
 export function parseOptions(args: readonly string[]): Options | 'help' {
   const { values } = parseArgs({
     args: [...args],

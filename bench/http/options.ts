@@ -21,7 +21,7 @@ export const usage = `npm run bench:http -- [options]
   --seconds n       each of them (default 1)
   --price           instead: the boundary without this or that, to see where the price goes`
 
-/** @throws Error of one sentence for what it does not know */
+/** @throws Error of one sentence for an invalid flag */
 export function parseOptions(args: readonly string[]): Options | 'help' {
   const { values } = parseArgs({
     args: [...args],

@@ -23,7 +23,7 @@ export const usage = `npm run bench:overload -- [options]
   --svg             writes docs/overload.svg
   --quick           6 s, three times the load, 3 s, patient: to see that it runs, not to quote`
 
-/** @throws Error of one sentence for what it does not know */
+/** @throws Error of one sentence for an invalid flag */
 export function parseOptions(args: readonly string[]): Options | 'help' {
   const text = { type: 'string' } as const
   const flag = { type: 'boolean', default: false } as const

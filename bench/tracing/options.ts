@@ -15,7 +15,7 @@ export const usage = `npm run bench:tracing -- [options]
   --rounds n        measurements of each, in turn with bare Hono (default 5)
   --seconds n       each of them (default 2)`
 
-/** @throws Error of one sentence for what it does not know */
+/** @throws Error of one sentence for an invalid flag */
 export function parseOptions(args: readonly string[]): Options | 'help' {
   const { values } = parseArgs({
     args: [...args],

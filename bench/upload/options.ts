@@ -22,7 +22,7 @@ export const usage = `npm run bench:upload -- [options]
   --dir path     where the bytes go (default: the temporary folder; on Linux /dev/shm takes the disk out)
   --quick        2 rounds of 32 MiB, memory over 128: to see that it runs, not to quote`
 
-/** @throws Error of one sentence for what it does not know */
+/** @throws Error of one sentence for an invalid flag */
 export function parseOptions(args: readonly string[]): Options | 'help' {
   const { values } = parseArgs({
     args: [...args],

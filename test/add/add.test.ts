@@ -87,7 +87,7 @@ describe('npm run add', () => {
   })
 })
 
-test('a table that another schema declares is not made a second time', () => {
+test('a table that another schema declares is refused', () => {
   const service = newService()
   expect(add(service, 'upload', 'invoice')).toMatchObject({ code: 0 })
   renameSync(join(service, 'src/invoices'), join(service, 'src/bills'))
@@ -99,7 +99,7 @@ test('a table that another schema declares is not made a second time', () => {
 })
 
 describe('npm run add -- storage s3', () => {
-  test('stamps the storage and its server for tests, wires it in and depends on the SDK; a second run changes nothing', () => {
+  test('stamps the storage and its test server, wires it in and adds the SDK; a second run changes nothing', () => {
     const service = newService()
     const tree = treeOf(service)
     const before = manifestOf(service)
@@ -128,7 +128,7 @@ describe('npm run add -- storage s3', () => {
     expect(treeOf(service)).toEqual(after)
   })
 
-  test('keeps the version range that the team has chosen, and the formatting of package.json', () => {
+  test('keeps the version range of the team, and the formatting of package.json', () => {
     const service = newService()
     edit(service, 'package.json', (text) =>
       text
@@ -421,7 +421,7 @@ test('a failure while writing undoes what was written', () => {
   const changes = [
     { path: 'kept.ts', before: 'before', after: 'after' },
     { path: 'new/one.ts', before: undefined, after: '1' },
-    // Its place has become a folder by the time that it is renamed into it.
+    // Its path is a folder, so the rename fails.
     { path: 'new/two', before: undefined, after: '2' },
     { path: 'new/two/three.ts', before: undefined, after: '3' },
   ]

@@ -49,7 +49,7 @@ test('a flag that npm kept for itself, because -- is missing, is refused', () =>
 })
 
 describe('a piece that needs a package', () => {
-  /** A service whose package manager is pnpm, and a pnpm in `bin` that writes down how it is called. */
+  /** A service whose package manager is pnpm, and a pnpm in `bin` that records its arguments. */
   function serviceOfPnpm() {
     const service = newService()
     const bin = join(service, '.data/bin')

@@ -131,7 +131,7 @@ test('a reference needs an existing table, and the type of its id', async (t) =>
   expect(schema).toContain("index('categories_owner_id_id_idx').on(table.ownerId, table.id)")
 })
 
-test('an object that none of the fields belongs to keeps no stray comma', async () => {
+test('an object without any of the fields has no stray comma', async () => {
   const shape = await shapeFor('/', nounFrom('box'), 'data:jsonb')
   const api =
     "import { z } from 'zod'\nexport const BoxFilter = z.strictObject({\n  title: text().optional(),\n})\n"

@@ -46,7 +46,7 @@ describe('npx plop writes the same files as npm run add', () => {
     expect(plain(treeOf(other))).toEqual(plain(treeOf(one)))
   })
 
-  test('what is there already is not written again', () => {
+  test('existing files are not written again', () => {
     const tree = treeOf(other)
     const { code, out, err } = plop(other, 'storage', 's3')
     expect(out + err).toContain('nothing to do')
@@ -121,7 +121,7 @@ test('Ctrl-C under npx plop while drizzle-kit runs leaves no file behind', async
   expect(treeOf(service)).toEqual(tree)
 })
 
-/** The tree without what drizzle-kit makes anew at each run: the ids of its snapshots, and when it ran. */
+/** The tree without what differs between runs of drizzle-kit: the ids of its snapshots, and its times. */
 function plain(tree: Map<string, string>): Map<string, string> {
   return new Map(
     Array.from(tree, ([path, text]) => [

@@ -5,7 +5,7 @@ import { add, newService, runAll } from '../support/added-service.ts'
 
 let service: string
 
-test('docs/generators.md: a piece is changed, and one of the team’s own is added, by doing what it says', () => {
+test('docs/generators.md: following its steps changes a piece and adds a new one', () => {
   service = newService()
   const page = readFileSync(join(service, 'docs/generators.md'), 'utf8')
   const commands: string[][] = []
@@ -27,7 +27,7 @@ test('docs/generators.md: a piece is changed, and one of the team’s own is add
   expect(handlers).toContain("'cache-control': 'no-store'")
 })
 
-test('what is added compiles, lints without a warning and passes its own tests', { timeout: 600_000 }, () => {
+test('added code compiles, lints without a warning and passes its own tests', { timeout: 600_000 }, () => {
   expect(add(service, 'upload', 'price-list')).toMatchObject({ code: 0 })
   expect(add(service, 'resource', 'owner', '--fields', 'name:text unique')).toMatchObject({ code: 0 })
   const fields = [
@@ -63,7 +63,7 @@ test('what is added compiles, lints without a warning and passes its own tests',
   expect(add(service, 'client', 'payments', '--base-url', 'https://payments.example.com')).toMatchObject({
     code: 0,
   })
-  // Its tests run here alone, for only who asks for it has its SDK.
+  // Its tests run only here, because only a service with this piece has its SDK.
   expect(add(service, 'storage', 's3')).toMatchObject({ code: 0 })
   const added = [
     'price-lists',
@@ -98,7 +98,7 @@ function write(service: string, path: string, text: string): void {
   writeFileSync(join(service, path), text)
 }
 
-/** Puts the lines that come in the place of those that go, which must be there once. */
+/** Applies a diff. The removed lines must occur exactly once. */
 function change(service: string, path: string, diff: string): void {
   const lines = (sign: string): string =>
     diff
@@ -113,7 +113,7 @@ function change(service: string, path: string, diff: string): void {
   )
 }
 
-/** What is typed behind `npm run add --`, as a shell reads it. */
+/** The arguments behind `npm run add --`, as a shell splits them. */
 function commandsOf(text: string): string[][] {
   return [...text.matchAll(/^npm run add -- (.*)$/gm)].map(([, line = '']) =>
     [...line.matchAll(/"([^"]*)"|\S+/g)].map(([word, quoted]) => quoted ?? word),

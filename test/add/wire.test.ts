@@ -20,7 +20,7 @@ const statement: Wiring = {
   takes: ['Context', 'Platform'],
 }
 
-/** Each text is a file of a team's; `«…»` is what wiring puts in, and nothing else may change. */
+/** Each text is a team's file; `«…»` marks what wiring adds, and nothing else may change. */
 const places: [string, Wiring, string][] = [
   [
     'one line',

@@ -66,7 +66,11 @@ describe('bad input: one sentence, exit 1, nothing written', () => {
       ['taken'],
       /taken holds files that the service would replace \(package\.json, src\/routes\.ts\): .* --force/,
     ],
-    ['the same, of what would be written', ['taken', '--dry-run'], /package\.json, src\/routes\.ts/],
+    [
+      'files that the service would replace, in a dry run',
+      ['taken', '--dry-run'],
+      /package\.json, src\/routes\.ts/,
+    ],
     ['a file', ['plain'], /plain exists and is a file/],
     ['a link that leads nowhere', ['dangling'], /leads nowhere/],
     ['../', ['../'], /names no new directory/],
@@ -90,7 +94,7 @@ describe('bad input: one sentence, exit 1, nothing written', () => {
       ['my-service', '--pm', 'cargo'],
       /--pm must be one of npm, pnpm, yarn, bun, not 'cargo'/,
     ],
-    ['a package manager that is not there', ['my-service', '--pm', 'bun'], /bun is not installed/],
+    ['a package manager that is not installed', ['my-service', '--pm', 'bun'], /bun is not installed/],
     ['--pm without a value', ['my-service', '--pm'], /--pm/],
     ['an unknown flag', ['my-service', '--fast'], /Unknown option '--fast'/],
     ['a value for a flag that takes none', ['my-service', '--yes=1'], /--yes/],
@@ -131,7 +135,7 @@ describe('bad input: one sentence, exit 1, nothing written', () => {
     await chmod(join(cwd, 'tmp'), 0o777)
     await mkdir(join(cwd, 'closed'))
     await chmod(join(cwd, 'closed'), 0o555)
-    // Nothing is forbidden to root, so it tries as nobody, who owns neither.
+    // Root may write anywhere, so the test runs the command as nobody, who owns neither directory.
     const nobody = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {}
     const env = cleanEnvironment(home, { TMPDIR: join(cwd, 'tmp') })
     const line = await commandLineFor(nobody, onTestFinished)
@@ -186,11 +190,11 @@ describe('what is written', () => {
     expect(JSON.parse(await readFile(join(cwd, 'my-service/package.json'), 'utf8'))).toMatchObject({
       name: 'my-service',
     })
-    // Nothing of the making is left beside it.
+    // No temporary folder is left beside it.
     expect(await readdir(cwd)).toEqual(['my-service'])
   })
 
-  it('is the same in any locale, time zone and place, and by the line that repeats the run', async () => {
+  it('is the same in any locale, time zone and place, and if the printed line repeats the run', async () => {
     const elsewhere = join(await temporaryFolder(onTestFinished), 'ein anderer Ort')
     await mkdir(elsewhere)
     const flags = String(objectOf(made)['repeat']).split(' -- ')[1]?.split(' ') ?? []
@@ -220,7 +224,7 @@ describe('what is written', () => {
     expect(await readdir(empty)).toEqual([])
   })
 
-  it('--no-example is the skeleton alone', async () => {
+  it('--no-example writes only the skeleton', async () => {
     const empty = await temporaryFolder(onTestFinished)
     const ended = await create(empty, ['my-service', '--no-install', '--no-git', '--no-example'])
     expect(ended.code).toBe(0)
@@ -280,10 +284,10 @@ describe('what is written', () => {
     const ignored = (await readFile(join(target, '.gitignore'), 'utf8')).split('\n')
     expect(ignored.slice(0, 3)).toEqual(['node_modules/', 'logs', 'drizzle'])
     expect(ignored.filter((line) => line === 'node_modules/')).toHaveLength(1)
-    // What is appended has the last word.
+    // The appended lines win.
     expect(await git(target, 'status', '--porcelain', 'drizzle')).toBe('?? drizzle/\n')
 
-    // The service that is there now is no longer replaced by itself.
+    // The second run finds equal files, which do not count as replaced.
     const again = await create(base, ['my-service', '--no-install', '--force', '--json'])
     expect(objectOf(again)).not.toHaveProperty('replaced')
     expect(await treeOf(target)).toEqual(made)
@@ -323,7 +327,7 @@ describe('what is written', () => {
     })
   })
 
-  it('--force refuses what it would have to remove or write through, and changes nothing', async () => {
+  it('--force refuses to replace a folder and to write below a file or a link, and changes nothing', async () => {
     const base = await temporaryFolder(onTestFinished)
     await mkdir(join(base, 'elsewhere'))
     await writeFiles(join(base, 'folder-service'), { 'package.json/mine.txt': 'mine' })
@@ -345,7 +349,7 @@ describe('what is written', () => {
   })
 })
 
-describe('a path in which not all of a service runs', () => {
+describe('a path in which a part of a service cannot run', () => {
   const url = 'npm test cannot run in such a path, since Vite reads it as a URL'
   const shell =
     'npm run dev and npm test cannot start PostgreSQL in such a path, since its initdb hands it to a shell'
@@ -358,7 +362,7 @@ describe('a path in which not all of a service runs', () => {
     ['"', shell, '$ " `'],
     ['`', shell, '$ " `'],
   ])(
-    'with %s is said before anything is written, in one sentence',
+    'with %s is reported in one sentence before anything is written',
     async (character, consequence, without) => {
       const cwd = join(await temporaryFolder(onTestFinished), `c${character}`)
       await mkdir(cwd)
@@ -427,7 +431,7 @@ describe('git', () => {
     expect(tracked).toContain('notes.txt')
   })
 
-  it("holds the plan and the lock file, whatever the user's own git ignores, and nothing else of that", async () => {
+  it("holds the plan and the lock file even if the user's git ignores them, and no other ignored file", async () => {
     const cwd = await temporaryFolder(onTestFinished)
     const service = join(cwd, 'my-service')
     await writeFiles(service, { '.DS_Store': 'mine', 'dist/old.js': 'mine', '.env.local': 'a secret' })
@@ -443,7 +447,7 @@ describe('git', () => {
     expect(made).toMatchObject({ git: true })
     const tracked = (await git(service, 'ls-files')).trimEnd().split('\n')
     expect(tracked.sort()).toEqual([...(made['files'] as string[]), 'package-lock.json'].sort())
-    // What is made later is part of the service, too.
+    // Files made later are part of the service, too.
     await writeFiles(service, {
       'drizzle/0001_next.sql': 'select 1',
       'drizzle/meta/0001_snapshot.json': '{}',
@@ -489,7 +493,7 @@ describe('git', () => {
     expect(await git(cwd, 'status', '--porcelain')).toBe('?? my-service/\n')
   })
 
-  it('is left alone inside another repository, and what that one ignores is said', async () => {
+  it('is left alone inside another repository, and a note names the files that it ignores', async () => {
     const cwd = await temporaryFolder(onTestFinished)
     await git(cwd, 'init', '--quiet')
     await writeFiles(cwd, { '.gitignore': 'docs/\n*.sql\nops/\n' })
@@ -513,9 +517,9 @@ describe('git', () => {
     expect(await readdir(join(other, '.git'))).toEqual(before)
   })
 
-  it('without an identity says so and goes on', async () => {
+  it('without an identity is a note, and the creation goes on', async () => {
     const cwd = await temporaryFolder(onTestFinished)
-    // An address without a name is what git would make a person of, named after the user.
+    // From an address without a name git would invent a person, named after the user.
     const nobody = { HOME: await homeFolder(onTestFinished, false), EMAIL: 'root@example.com' }
     const ended = await create(cwd, ['my-service', '--no-install', '--json'], nobody)
     expect(ended.code).toBe(0)
@@ -538,7 +542,7 @@ describe('git', () => {
     expect(objectOf(ended)).toMatchObject({ git: false })
   })
 
-  it('that is not installed is said, and does not fail the creation', async () => {
+  it('that is not installed is a note, and does not fail the creation', async () => {
     const cwd = await temporaryFolder(onTestFinished)
     const empty = await temporaryFolder(onTestFinished)
     const ended = await create(cwd, ['my-service', '--no-install', '--json'], { PATH: empty })
@@ -563,7 +567,7 @@ describe("settings of the user's that leave something out of an install", () => 
     const cwd = await temporaryFolder(onTestFinished)
     const own = await homeFolder(onTestFinished)
     await writeFiles(own, { '.npmrc': `${npmrc}\n` })
-    // What npm makes of the command's flags and the npmrc, on a package that needs no registry.
+    // Runs npm with the command's flags and the npmrc on a package that needs no registry.
     const real = await run(['sh', '-c', 'command -v npm'], { cwd, env: cleanEnvironment(own) })
     await writeFiles(cwd, {
       'tool/package.json':
@@ -593,7 +597,7 @@ describe("settings of the user's that leave something out of an install", () => 
       expect(await exists(join(cwd, 'my-service', path)), path).toBe(true)
   })
 
-  it('that no flag of the package manager overrules are reported, and the service stays', async () => {
+  it('are reported if no flag of the package manager overrules them, and the service stays', async () => {
     const cwd = await temporaryFolder(onTestFinished)
     for (const [script, what] of [
       [
@@ -618,7 +622,7 @@ describe("settings of the user's that leave something out of an install", () => 
 })
 
 describe('an install that fails leaves the service, which is complete', () => {
-  it('and says what failed and how to go on: without a network', async () => {
+  it('and reports what failed and how to go on: without a network', async () => {
     const cwd = await temporaryFolder(onTestFinished)
     const script = 'mkdir node_modules; echo npm error code ENOTFOUND >&2; exit 1'
     const npm = await fakeProgram(onTestFinished, 'npm', script)
@@ -672,7 +676,7 @@ describe('a signal leaves nothing', () => {
     await eventually('npm to be told', async () =>
       (await exists(join(cwd, 'my-service/told'))) ? true : undefined,
     )
-    // As an impatient finger does; it must not cut the cleaning short.
+    // An impatient user repeats the signal; it must not cut the clean-up short.
     command.child.kill(signal)
     const ended = await command.ended
     expect(ended.stderr).toMatch(
@@ -684,7 +688,7 @@ describe('a signal leaves nothing', () => {
   })
 })
 
-/** An npm that starts something, writes its pid, never ends by itself, and takes its time when it is told to. */
+/** An npm that starts a child, writes the child's pid, never ends by itself, and is slow to end after a signal. */
 function hangingNpm(atEnd: AtEnd): Promise<string> {
   const script = `trap 'touch told; sleep 0.5; exit 143' TERM
     mkdir -p node_modules
@@ -724,7 +728,7 @@ describe('a reader that goes away', () => {
 })
 
 describe('package managers', () => {
-  it('Yarn 1 is refused in one sentence, whoever starts the command', async () => {
+  it('Yarn 1 is refused in one sentence, however the command was started', async () => {
     const cwd = await temporaryFolder(onTestFinished)
     const yarn = await fakeProgram(onTestFinished, 'yarn', 'echo 1.22.22')
     const agent = { npm_config_user_agent: 'yarn/1.22.22 npm/? node/v20.20.2 linux x64' }
@@ -858,7 +862,7 @@ describe('flags that npm eats', () => {
     expect(given.code).toBe(0)
   })
 
-  it('are not seen where an npmrc sets the same', async () => {
+  it('are not reported if an npmrc sets the same', async () => {
     const cwd = await installedHere(onTestFinished)
     const own = await homeFolder(onTestFinished)
     await writeFile(join(own, '.npmrc'), 'force=true\njson=true\n')
@@ -871,12 +875,12 @@ describe('flags that npm eats', () => {
   })
 })
 
-describe('a terminal', () => {
-  /** The command in a terminal of its own (util-linux `script` makes it), which a test reads and types into. */
+describe('in a terminal', () => {
+  /** The command in its own terminal (made by `script` of util-linux), which a test reads and types into. */
   function terminal(cwd: string, args: readonly string[], extra: NodeJS.ProcessEnv = {}) {
     const line = [...commandLine, ...args].map((word) => `'${word}'`).join(' ')
     const env = cleanEnvironment(home, { TERM: 'xterm', ...extra })
-    // A terminal that nobody looks at has no columns, and prompts wrap after every letter.
+    // Without a size the terminal has no columns, and prompts wrap after every letter.
     const { child, seen, ended } = start(
       ['script', '--quiet', '--return', '--command', `stty cols 100 rows 40; exec ${line}`, '/dev/null'],
       {
@@ -887,7 +891,7 @@ describe('a terminal', () => {
     let read = 0
     return {
       ended,
-      /** Waits until `text` is shown, after what was waited for before. */
+      /** Waits until the terminal shows `text`, behind the text of the last call. */
       async shows(text: string): Promise<void> {
         await eventually(`the terminal to show '${text}'`, () => {
           const at = seen.stdout.indexOf(text, read)
@@ -902,7 +906,7 @@ describe('a terminal', () => {
     }
   }
 
-  it('is asked for what no flag says, and told the line that repeats the run', async () => {
+  it('the command asks for every choice without a flag, and shows the line that repeats the run', async () => {
     const cwd = await temporaryFolder(onTestFinished)
     const screen = terminal(cwd, ['--no-git'])
     await screen.shows('Where?')
@@ -924,7 +928,7 @@ describe('a terminal', () => {
     expect(await readdir(cwd)).toEqual(['asked-service'])
   })
 
-  it('is asked before files are replaced, which are named', async () => {
+  it('the command names the files to replace, and asks before it replaces them', async () => {
     const cwd = await temporaryFolder(onTestFinished)
     await writeFiles(cwd, { 'my-service/package.json': 'mine' })
     const flags = ['my-service', '--no-install', '--no-git', '--no-example', '--pm', 'npm']
@@ -944,7 +948,7 @@ describe('a terminal', () => {
     expect(await readFile(join(cwd, 'my-service/package.json'), 'utf8')).toContain('"name": "my-service"')
   })
 
-  it('is asked nothing with --yes', async () => {
+  it('the command asks nothing with --yes', async () => {
     const cwd = await temporaryFolder(onTestFinished)
     const ended = await terminal(cwd, ['my-service', '--yes', '--no-install', '--no-git']).ended
     expect(ended.stdout).not.toMatch(/\?/)

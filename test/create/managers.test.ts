@@ -13,7 +13,7 @@ import type { Plan } from '../../generator/tree.ts'
 import { testContext } from '../../templates/service/src/context/test-context.ts'
 import { repository } from '../support/create.ts'
 
-/** In none of them the version that the templates name. */
+/** Versions other than those that the templates name. */
 const others = [
   { name: 'pnpm', version: '10.0.1', lock: 'pnpm-lock.yaml', own: 'pnpm-workspace.yaml' },
   { name: 'yarn', version: '4.2.3', lock: 'yarn.lock', own: '.yarnrc.yml' },
@@ -36,7 +36,7 @@ function versionsIn(text: string): string[] {
 }
 
 describe.each(others)('$name', ({ name, version, lock, own }) => {
-  /** The service of this manager, and that of npm. */
+  /** The service with this manager, and the service with npm. */
   async function plans(t: TestContext): Promise<[plan: Plan, npms: Plan]> {
     const ctx = testContext(t)
     return [await planService(ctx, service({ name, version })), await planService(ctx, service(ofNpm))]
@@ -58,7 +58,7 @@ describe.each(others)('$name', ({ name, version, lock, own }) => {
     expect([...npms.keys()].filter((path) => !plan.has(path))).toEqual([])
   })
 
-  it('is the packageManager of package.json, which else is that of npm', async (t) => {
+  it('is the packageManager of package.json, which is otherwise the same as with npm', async (t) => {
     const [plan, npms] = await plans(t)
     const { packageManager, resolutions, ...rest } = JSON.parse(read(plan, 'package.json')) as Record<
       string,
@@ -70,7 +70,7 @@ describe.each(others)('$name', ({ name, version, lock, own }) => {
     expect(rest).toEqual(JSON.parse(read(npms, 'package.json')))
   })
 
-  it('installs what the lock file says, in the image', async (t) => {
+  it('installs from the lock file in the image', async (t) => {
     const [plan] = await plans(t)
     const docker = read(plan, 'Dockerfile')
     expect(validateDockerfile(docker)).toEqual([])
@@ -88,7 +88,7 @@ describe.each(others)('$name', ({ name, version, lock, own }) => {
     }
   })
 
-  it('runs in the workflow what npm runs there, on the same versions of Node', async (t) => {
+  it('runs the same steps in the workflow as npm, on the same versions of Node', async (t) => {
     const [plan, npms] = await plans(t)
     const text = read(plan, '.github/workflows/ci.yml')
     const lint = await createLinter()
@@ -103,22 +103,22 @@ describe.each(others)('$name', ({ name, version, lock, own }) => {
     for (const script of ['check', 'lint', 'build']) expect(steps).toContain(`${name} run ${script}`)
     expect(steps).toContain(name === 'bun' ? 'bun run test' : `${name} test`)
     for (const step of steps) {
-      // Yarn is told by .yarnrc.yml.
+      // .yarnrc.yml configures Yarn.
       if (/ (install|prune) /.test(step) && !step.startsWith('yarn '))
         expect(step).toContain('--ignore-scripts')
     }
-    // setup-node would call a package manager that is not there yet.
+    // setup-node would call a package manager that is not installed yet.
     expect(workflow.jobs.test.steps[1]?.with).toMatchObject({ 'package-manager-cache': false })
     const npmsWorkflow = parse(read(npms, '.github/workflows/ci.yml')) as Workflow
     expect(workflow.jobs.test.strategy).toEqual(npmsWorkflow.jobs.test.strategy)
   })
 
-  it('is what README.md and AGENTS.md tell a person to type', async (t) => {
+  it('is in the commands of README.md and AGENTS.md', async (t) => {
     const [plan] = await plans(t)
     for (const page of ['README.md', 'AGENTS.md']) {
       const written = read(plan, page).replace(/<!-- npm run .*?<!-- end -->/s, '')
       expect(written, page).toContain(`${name} run `)
-      // PostgreSQL comes from the registry, whatever installs it.
+      // PostgreSQL comes from npm's registry with every manager.
       expect(written.replaceAll('from npm', '').match(/.*\bnp[mx]\b.*/g), page).toBeNull()
       expect(written, page).not.toMatch(new RegExp(`${name} run [\\w:]+ -- `))
     }
@@ -142,7 +142,7 @@ it('pnpm-workspace.yaml names each dependency with an install script, and allows
   expect(ignoredBuiltDependencies).toEqual(Object.keys(allowBuilds))
 })
 
-it('a command is rewritten whole, and what a script of the service writes is left alone', () => {
+it('inWordsOf rewrites complete commands, and leaves text alone that a script of the service writes', () => {
   const page = [
     'npm test             # all of it',
     'npm run add -- route status --method PUT',

@@ -14,7 +14,7 @@ afterAll(whole.remove)
 let folder: string
 let tarball: string
 let packed: string[]
-// With the user's own npm settings: what the registry is, only they say.
+// With the user's own npm settings, because they name the registry.
 const env = childEnvironment(process.env)
 
 beforeAll(async () => {
@@ -25,7 +25,7 @@ beforeAll(async () => {
   packed = Object.keys(await treeOf(join(folder, 'package')))
 })
 
-it('the tarball holds all of templates/ but the proofs, and nothing that running them left there', () => {
+it('the tarball holds all of templates/ except the proofs, without leftovers of running them', () => {
   const listed = execFileSync('git', ['ls-files', '-co', '--exclude-standard', '-z', 'templates'], {
     cwd: repository,
     encoding: 'utf8',

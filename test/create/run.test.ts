@@ -14,7 +14,7 @@ import {
 } from '../support/create.ts'
 import type { Step } from '../support/stages.ts'
 
-it('a stage that fails hides no result of those after it, and the exit code tells', async () => {
+it('a failed stage does not stop the later stages, and the exit code is 1', async () => {
   const cwd = await temporaryFolder(onTestFinished)
   const step = (title: string, ...command: [string, ...string[]]): Step => ({ title, command, cwd })
   const stages = [
@@ -36,7 +36,7 @@ it('a stage that fails hides no result of those after it, and the exit code tell
   expect(ended.code, ended.stderr).toBe(1)
 })
 
-/** Runs .ci/run of a checkout that holds nothing else, with an npm that notes where it is called and ends as `npm` says. */
+/** Runs .ci/run in a checkout that holds nothing else, with an npm that records where it is called and exits as `npm` says. */
 async function ci(npm: string, apt = 'exit 0', installed = 'installed') {
   const checkout = await temporaryFolder(onTestFinished)
   await mkdir(join(checkout, '.ci'))
@@ -73,7 +73,7 @@ it('.ci/run tests in a copy that only its owner may enter, which is gone afterwa
   expect(code, stderr).toBe(0)
 })
 
-it('.ci/run goes on to the surroundings after a failure, counts it, and is red', async () => {
+it('.ci/run runs the surroundings even after a failure, counts the failure, and fails', async () => {
   const failing = await ci("case $1 in test) echo '7 passed, 2 failed'; exit 1;; esac")
   expect(failing.stdout).toMatch(/\n8 passed, 2 failed\n$/)
   expect(failing.calls.at(-1)).toMatch(/^run test:surroundings /)
@@ -86,7 +86,7 @@ it('.ci/run goes on to the surroundings after a failure, counts it, and is red',
   expect(surroundings.code).toBe(1)
 })
 
-it('.ci/run installs what is missing, and says so where it cannot', async () => {
+it('.ci/run installs missing packages, and reports if it cannot', async () => {
   const npm = "case $1 in test) echo '9 passed, 0 failed';; esac"
   const { code, stdout, calls } = await ci(npm, 'exit 0', 'not-installed')
   expect(calls.slice(0, 2)).toEqual([

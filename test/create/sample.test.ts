@@ -31,7 +31,7 @@ it('sample-service/ is byte for byte what the command emits for that name', asyn
   expect(differing, advice).toEqual([])
 })
 
-/** What a service gets of the skeleton. */
+/** The files of the skeleton that a service gets. */
 const emittedOfTheSkeleton = (): string[] =>
   known('templates/service').filter((path) => !path.startsWith(proofs))
 
@@ -42,7 +42,7 @@ it('everything in templates/service that git knows is emitted, except the proofs
   expect([...plan.keys()]).toEqual(expected.sort())
 })
 
-it('the skeleton named by its placeholder is the template itself', async (t) => {
+it('the skeleton with the placeholder as its name equals the template', async (t) => {
   const ctx = testContext(t)
   const plan = await planService(ctx, { name: 'mainstem-service', example: false })
   for (const path of emittedOfTheSkeleton()) {
@@ -53,7 +53,7 @@ it('the skeleton named by its placeholder is the template itself', async (t) => 
   }
 })
 
-it('the example is formatted under its noun, which is longer than the one it is written with', async (t) => {
+it('the example is formatted with its noun, which is longer than widget', async (t) => {
   const plan = await planService(testContext(t), { name: 'sample-service', example: true })
   const config = await resolveConfig(join(repository, 'templates/service/src/routes.ts'), {
     editorconfig: true,
@@ -67,7 +67,7 @@ it('the example is formatted under its noun, which is longer than the one it is 
   expect(unformatted, 'write these lines such that prettier leaves them alone with either noun').toEqual([])
 })
 
-/** The files of a folder that git tracks and are there, or that it would track: what a commit of it holds. */
+/** The files that a commit of the folder would hold: those that git tracks or would track, and that exist. */
 function known(folder: string): string[] {
   const list = (...flags: string[]): string[] =>
     execFileSync('git', ['ls-files', ...flags, '-z', '--', folder], { cwd: repository, encoding: 'utf8' })
@@ -80,7 +80,7 @@ function known(folder: string): string[] {
     .sort()
 }
 
-/** Git keeps no more of a mode than whether the file may be executed. */
+/** Git keeps only whether a file is executable. */
 async function modeOf(path: string): Promise<boolean> {
   return ((await stat(path)).mode & 0o100) !== 0
 }

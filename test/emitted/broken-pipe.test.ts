@@ -12,9 +12,9 @@ test.each([
   ['verify', service, 'scripts/verify/verify.ts', []],
   ['demo', repository, 'demo/main.ts', ['--fast']],
 ] as const)(
-  '%s, whose output nobody reads, ends as it would have and prints no stack',
+  '%s ends as usual and prints no stack if nobody reads its output',
   async (_name, cwd, script, args) => {
-    // The variable is `config`'s: it would exit with 1 for want of it.
+    // `config` needs the variable: without it the script exits with 1.
     const env = cleanEnvironment(await homeFolder(onTestFinished), {
       DATABASE_URL: 'postgres://127.0.0.1/none',
     })

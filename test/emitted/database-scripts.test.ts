@@ -51,7 +51,7 @@ async function addMigration(tag: string, statement: string): Promise<void> {
 }
 
 test(
-  'without DATABASE_URL they use the built-in PostgreSQL, whether it runs or not',
+  'without DATABASE_URL the scripts use the built-in PostgreSQL, whether it runs or not',
   { timeout: 60_000 },
   async (t) => {
     const first = await execute('db:url')
@@ -86,7 +86,7 @@ test(
   },
 )
 
-test('DATABASE_URL, of the environment or of .env, comes first', { timeout: 30_000 }, async (t) => {
+test('DATABASE_URL from the environment or .env comes first', { timeout: 30_000 }, async (t) => {
   const url = 'postgres://service:hidden@127.0.0.1:1/nowhere'
   expect(await execute('db:url', [], { DATABASE_URL: url })).toEqual({
     code: 0,
@@ -102,7 +102,7 @@ test('DATABASE_URL, of the environment or of .env, comes first', { timeout: 30_0
   expect(stdout).toContain('127.0.0.1:1')
 })
 
-test('with NODE_ENV=production nothing falls back to the built-in one', { timeout: 30_000 }, async () => {
+test('with NODE_ENV=production no script uses the built-in PostgreSQL', { timeout: 30_000 }, async () => {
   for (const script of ['db:url', 'db:migrate'] as const) {
     const { code, stdout, stderr } = await execute(script, [], { NODE_ENV: 'production' })
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' })

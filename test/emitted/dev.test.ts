@@ -18,7 +18,7 @@ interface Dev {
 const command = ['--import', 'tsx', 'scripts/dev/dev.ts']
 
 /**
- * `npm run dev` without npm, in a copy of the skeleton, in a process group of its own as a terminal makes one.
+ * `npm run dev` without npm, in a copy of the skeleton, in its own process group, as in a terminal.
  * @param options.without packages that are not installed yet
  * @param options.terminal runs it on a pseudo terminal, whose keys are `child.stdin`
  */
@@ -50,7 +50,7 @@ async function untilSaid(dev: Dev, text: string | RegExp): Promise<void> {
   await vi.waitFor(() => expect(dev.lines.join('\n')).toMatch(text), bounded)
 }
 
-/** The process ids of the services that said that they listen, in order. */
+/** The process ids of the services that have logged `listening`, in order. */
 function services(dev: Dev): number[] {
   const listening = dev.lines.filter((line) => line.includes('"msg":"listening"'))
   return listening.map((line) => (JSON.parse(line) as { pid: number }).pid)
@@ -94,7 +94,7 @@ for (const [title, signals] of [
 }
 
 test(
-  'a change starts the service anew; one that does not run is said, and the next is tried',
+  'a change restarts the service; if it does not start, dev reports that and waits for the next change',
   { timeout: 90_000 },
   async (t) => {
     const dev = await startDev(t)
@@ -109,7 +109,7 @@ test(
     await untilSaid(dev, 'exit code 1; waiting for a change')
     expect(dev.lines.join('\n')).toContain('ERROR: Expected ";" but found "is"')
 
-    // As an editor saves: a new file takes the place of the old one.
+    // As an editor saves: a new file replaces the old one.
     await writeFile(`${routes}~`, text)
     await rename(`${routes}~`, routes)
     await untilListening(dev, 3)
@@ -117,22 +117,18 @@ test(
   },
 )
 
-test(
-  '.env is read at each start, and a change of it starts the service anew',
-  { timeout: 90_000 },
-  async (t) => {
-    const dev = await startDev(t, { envFile: 'PORT=0\nADMIN_PORT=0\n' })
-    await untilListening(dev, 1)
+test('each start reads .env, and a change of it restarts the service', { timeout: 90_000 }, async (t) => {
+  const dev = await startDev(t, { envFile: 'PORT=0\nADMIN_PORT=0\n' })
+  await untilListening(dev, 1)
 
-    await writeFile(join(dev.dir, '.env'), 'PORT=eighty\nADMIN_PORT=0\n')
-    await untilSaid(dev, "not 'eighty'")
-    await untilSaid(dev, 'exit code 1; waiting for a change')
+  await writeFile(join(dev.dir, '.env'), 'PORT=eighty\nADMIN_PORT=0\n')
+  await untilSaid(dev, "not 'eighty'")
+  await untilSaid(dev, 'exit code 1; waiting for a change')
 
-    await writeFile(join(dev.dir, '.env'), 'PORT=0\nADMIN_PORT=0\nLOG_LEVEL=debug\n')
-    await untilListening(dev, 2)
-    expect(dev.lines.join('\n')).toContain('"level":"debug"')
-  },
-)
+  await writeFile(join(dev.dir, '.env'), 'PORT=0\nADMIN_PORT=0\nLOG_LEVEL=debug\n')
+  await untilListening(dev, 2)
+  expect(dev.lines.join('\n')).toContain('"level":"debug"')
+})
 
 test(
   'after `add job` it waits for the install, then applies the migrations and goes on',

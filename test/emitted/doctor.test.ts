@@ -45,7 +45,7 @@ async function listen(t: { onTestFinished(fn: () => void): unknown }): Promise<n
   return (server.address() as AddressInfo).port
 }
 
-test('it passes where nothing is wrong, and starts nothing', { timeout: 30_000 }, async () => {
+test('it passes if nothing is wrong, and starts nothing', { timeout: 30_000 }, async () => {
   const { code, text } = await doctor([])
   expect(code, text).toBe(0)
   expect(text).toMatch(/^✓ node +v[\d.]+, package.json wants >=20\.19$/m)
@@ -57,7 +57,7 @@ test('it passes where nothing is wrong, and starts nothing', { timeout: 30_000 }
   expect(text).not.toContain('✗')
 })
 
-test('each fault of the surroundings is named, with what to do: exit 1', { timeout: 30_000 }, async (t) => {
+test('it names each fault of the surroundings and the remedy: exit 1', { timeout: 30_000 }, async (t) => {
   const taken = await listen(t)
   const { code, wrong } = await doctor(['--', '--json'], {
     PORT: String(taken),
@@ -95,7 +95,7 @@ test('each fault of the surroundings is named, with what to do: exit 1', { timeo
   ])
 })
 
-test('variables of .env that are bad or that nothing reads are named', { timeout: 30_000 }, async (t) => {
+test('it names bad and unknown variables of .env', { timeout: 30_000 }, async (t) => {
   const lines = ['LOG_LEVEL=loud', 'DATABSE_URL=postgres://db/app', 'OWN=1', 'OTEL_SERVICE_NAME=x']
   await writeFile(join(dir, '.env'), lines.join('\n'))
   t.onTestFinished(() => rm(join(dir, '.env')))
@@ -107,7 +107,7 @@ test('variables of .env that are bad or that nothing reads are named', { timeout
   ])
 })
 
-test('packages out of step with package.json and the lock file are named', { timeout: 30_000 }, async (t) => {
+test('it names packages that do not match package.json or the lock file', { timeout: 30_000 }, async (t) => {
   const path = join(dir, 'package.json')
   const text = await readFile(path, 'utf8')
   t.onTestFinished(() => writeFile(path, text))
@@ -137,7 +137,7 @@ test('before the first install it says what to do', { timeout: 30_000 }, async (
   expect(text).toContain("✗ installed   Cannot find package 'tsx'\n              → run npm install")
 })
 
-test('missing migrations and a clock that is wrong are named', { timeout: 60_000 }, async (t) => {
+test('it names missing migrations and a wrong clock', { timeout: 60_000 }, async (t) => {
   const postgres = await startPostgres({ dir: join(dir, '.data/postgres'), persistent: true })
   t.onTestFinished(() => postgres.stop())
   const healthy = await doctor(['--json'])

@@ -1,4 +1,4 @@
-/** What an editor and a version manager read of a service. */
+/** The files of a service that an editor and a version manager read. */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -28,7 +28,7 @@ test('the debugger starts dev as `npm run dev` does', async () => {
 
 test('the debugger runs the tests of the open file, and only these', async (t) => {
   const launch = (await configurations())['test: the open file']
-  // Here npm has put vitest at the root of the workspace.
+  // In this repository npm installs vitest at the root of the workspace.
   const program = launch?.program.replace('${workspaceFolder}', repository) ?? ''
   const args = launch?.args?.map((arg) => arg.replace('${relativeFile}', 'src/context/context.test.ts')) ?? []
   const env = cleanEnvironment(await homeFolder((fn) => t.onTestFinished(fn)), { NO_COLOR: '1' })

@@ -1,6 +1,6 @@
 /**
- * The page of live contexts in a real browser: Debian's Chromium, or the one of CHROMIUM. Skipped where there is none,
- * for a browser is nothing that npm installs. With SCREENSHOTS=1 it also takes the pictures of docs/.
+ * The page of live contexts in a real browser: Debian's Chromium, or the one that CHROMIUM names. The tests are skipped without
+ * a browser, because npm installs none. With SCREENSHOTS=1 they also take the pictures of docs/.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -65,7 +65,7 @@ describe.skipIf(!hasChromium)('the page of live contexts, in Chromium', () => {
     return { page, failed }
   }
 
-  test('a slow request appears with the time it has left, its client hangs up, and it is seen to end', async () => {
+  test('a slow request appears with the time it has left, and the page shows its end when its client hangs up', async () => {
     const { page, failed } = await show('light')
     const live = page.locator('section').first()
     const ended = page.locator('section').last()
@@ -80,12 +80,12 @@ describe.skipIf(!hasChromium)('the page of live contexts, in Chromium', () => {
     expect(failed).toEqual([])
   })
 
-  test('an ended request shows its statement, when it was cut off and by what; opened with a key, it stays so', async () => {
+  test('an ended request shows its statement, and when and why it was cut off; a key opens it, and it stays open', async () => {
     const request = open(`${url}/probe/query?seconds=60`)
     const { page, failed } = await show('light')
     const underWay = page.locator('section').nth(1).locator('details').filter({ hasText: 'SELECT' })
     await underWay.waitFor()
-    // By its own name: one that ended like it may be there already.
+    // By its own name: another request may have ended in the same way before.
     const id = await underWay.getAttribute('id')
     request.hangUp()
     const ended = page.locator('section').last().locator(`details[id="${id}"]`)
@@ -97,7 +97,7 @@ describe.skipIf(!hasChromium)('the page of live contexts, in Chromium', () => {
     await ended
       .getByText(/ClientDisconnected ended it at [\d.]+ m?s; its work had stopped [\d.]+ ms later/)
       .waitFor()
-    // The page has been drawn anew meanwhile.
+    // The page has been redrawn meanwhile.
     const before = await ended.innerText()
     await expect.poll(() => ended.innerText()).not.toBe(before)
     expect(await ended.getAttribute('open')).not.toBeNull()
@@ -154,7 +154,7 @@ describe.skipIf(!hasChromium)('the page of live contexts, in Chromium', () => {
     },
   )
 
-  test('a service that has gone is said so, and what it showed last stays', async () => {
+  test('when the service has gone, the page says so and keeps what it showed last', async () => {
     const { page } = await show('light')
     await page.route('**/debug/contexts', (route) => route.abort())
 

@@ -5,7 +5,7 @@ import { repository } from '../support/create.ts'
 import { readCorpus, type Snippet } from '../support/lint-corpus.ts'
 import { lintService } from '../support/lint-service.ts'
 
-/** The rules that speak of contexts, arrows and work that nobody waits for; style is none of this. */
+/** The rules about contexts, arrows and work that nobody waits for, without rules about style. */
 const counted =
   /^(?:context\/|no-restricted-|@typescript-eslint\/(?:no-floating-promises|no-misused-promises|return-await)$)/
 
@@ -21,7 +21,7 @@ function rulesOf(messages: readonly Linter.LintMessage[]): string[] {
   return messages.flatMap(({ ruleId }) => (ruleId !== null && counted.test(ruleId) ? [ruleId] : []))
 }
 
-/** The second was written by a reader who had not seen the rules; what they found of it then is in decision 0028. */
+/** A reader who had not seen the rules wrote the second corpus. Decision 0028 has what the rules found in it at first. */
 const corpora = [
   { mistakes: 'mistakes.txt', idioms: 'idioms.txt' },
   { mistakes: 'mistakes-2.txt', idioms: 'idioms-2.txt' },
@@ -47,7 +47,7 @@ for (const corpus of corpora) {
   })
 }
 
-/** `CORPUS=1 npx vitest run test/emitted/lint-corpus.test.ts` prints what finds what. */
+/** `CORPUS=1 npx vitest run test/emitted/lint-corpus.test.ts` prints which rule finds which mistake. */
 function report(all: readonly { snippet: Snippet; found: string[] }[]): void {
   for (const { snippet, found } of all) {
     process.stdout.write(

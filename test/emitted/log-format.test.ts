@@ -46,7 +46,7 @@ test('elsewhere it is JSON', async () => {
   expect(JSON.parse(await output(withPretty, inPipe))).toMatchObject({ level: 'fatal' })
 })
 
-test('LOG_FORMAT decides where it is set', async () => {
+test('LOG_FORMAT decides if it is set', async () => {
   const json = await output(withPretty, inTerminal, { LOG_FORMAT: 'json' })
   expect(JSON.parse(json)).toMatchObject({ level: 'fatal' })
   const pretty = await output(withPretty, inPipe, { LOG_FORMAT: 'pretty' })

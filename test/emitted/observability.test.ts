@@ -1,6 +1,6 @@
 /**
- * What operators look at: the traces, the metrics, and the dashboard and the alerts of ops/, of the sample and a second one that
- * it calls, after one of each kind of request. `npx vitest run test/emitted/observability.test.ts -u` writes docs/traces.md anew.
+ * What operators look at: the traces, the metrics, and the dashboard and alerts of ops/. The sample and a second one that it
+ * calls serve one request of each kind. `npx vitest run test/emitted/observability.test.ts -u` rewrites docs/traces.md.
  */
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -50,7 +50,7 @@ beforeAll(async () => {
   const [peer, service] = await Promise.all([start('peer', database.url), start('documents', database.url)])
   const client = new pg.Client({ connectionString: database.url })
   await client.connect()
-  // Another one: within a transaction pg_stat_activity stays what it was when it was first asked.
+  // On another connection: within a transaction pg_stat_activity does not change after its first read.
   const observer = new pg.Client({ connectionString: database.url })
   await observer.connect()
   const lists = async () => (await observer.query(waiting)).rowCount
@@ -71,7 +71,7 @@ beforeAll(async () => {
   await client.query('rollback')
   await client.end()
   await observer.end()
-  // What a stop does to requests that go on shows while one that does not listen keeps the process.
+  // A request that ignores its context keeps the process alive, so that the others show what a stop does to them.
   const [cut] = [open(`${service.url}/probe/query?seconds=30`), open(`${service.url}/probe/deaf?seconds=2`)]
   await eventually(async () =>
     (await exposed(service)).includes(
@@ -149,7 +149,7 @@ describe('traces', () => {
     ['A request that is cut off by a shutdown', 'GET /probe/query', () => true],
   ]
 
-  it('are one tree for each request, with no span without its parent', () => {
+  it('are one tree for each request, and every parent is there', () => {
     const roots = new Set(shown.map(([, root]) => root))
     const traces = Array.from(roots, (root) => tracesNamed(collector.spans, root)).flat()
     expect(traces).toHaveLength(shown.length)
@@ -204,11 +204,11 @@ const Dashboard = z.looseObject({
 })
 
 describe('ops/prometheus/alerts.yaml', () => {
-  it('asks for nothing that /metrics does not show', async () => {
+  it('uses only what /metrics shows', async () => {
     for (const { alert, expr } of await alerts()) expect(promqlErrors(expr, metrics), alert).toEqual([])
   })
 
-  it('says what happened with labels that the result has, and what to do', async () => {
+  it('describes what happened, with labels of the result, and what to do', async () => {
     const all = await alerts()
     expect(new Set(all.map(({ alert }) => alert)).size).toBe(all.length)
     for (const { alert, expr, annotations } of all) {
@@ -237,7 +237,7 @@ describe('ops/grafana/dashboard.json', () => {
     ).toEqual([])
   })
 
-  it('asks for nothing that /metrics does not show, and tells series apart by what they have', async () => {
+  it('uses only what /metrics shows, and names each series by its own labels', async () => {
     const { panels, templating } = await dashboard()
     const variables = templating.list.map(({ name }) => name)
     for (const { title, type, targets } of panels) {
@@ -259,7 +259,7 @@ describe('ops/grafana/dashboard.json', () => {
     expect(Array.from(families).filter((name) => name !== 'target_info' && !asked.includes(name))).toEqual([])
   })
 
-  it('has no panel that lies on another', async () => {
+  it('has no overlapping panels', async () => {
     const { panels } = await dashboard()
     const cells = panels.flatMap(({ gridPos: { x, y, w, h } }) =>
       Array.from({ length: w * h }, (_, i) => `${x + (i % w)},${y + Math.floor(i / w)}`),

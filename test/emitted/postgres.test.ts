@@ -40,7 +40,7 @@ async function serverPid(dir: string): Promise<number> {
   return Number((await readFile(join(dir, 'data/postmaster.pid'), 'utf8')).split('\n')[0])
 }
 
-test('a throw-away server answers, only with its password, and leaves neither a process nor a folder', async (t) => {
+test('a temporary server answers only with its password, and leaves neither a process nor a folder', async (t) => {
   const dir = await folder(t)
   const postgres = await start(t, dir, false)
   expect(await query(postgres.url, 'select 1 as one')).toEqual([{ one: 1 }])
@@ -52,7 +52,7 @@ test('a throw-away server answers, only with its password, and leaves neither a 
   expect(existsSync(dir)).toBe(false)
 })
 
-test('what is kept is there after a stop, and after a kill -9', async (t) => {
+test('persistent data is there after a stop and after a kill -9', async (t) => {
   const dir = await folder(t)
   const first = await start(t, dir, true)
   await query(first.url, `create table kept as select 'here' as what`)
@@ -67,7 +67,7 @@ test('what is kept is there after a stop, and after a kill -9', async (t) => {
   expect(await query(third.url, 'select * from kept')).toEqual([{ what: 'here' }])
 })
 
-test('the port is kept for the next start; if it is taken, another is used and the lost one named', async (t) => {
+test('the next start uses the same port; if it is taken, it uses another and names the lost one', async (t) => {
   const dir = await folder(t)
   const first = await start(t, dir, true)
   await first.stop()
@@ -86,14 +86,14 @@ test('the port is kept for the next start; if it is taken, another is used and t
   expect(await query(third.url, 'select 1 as one')).toEqual([{ one: 1 }])
 })
 
-test('a second server on the same data is refused with a sentence', { timeout: 30_000 }, async (t) => {
+test('a second server on the same data is refused in one sentence', { timeout: 30_000 }, async (t) => {
   const dir = await folder(t)
   const running = await start(t, dir, true)
   await expect(startPostgres({ dir, persistent: true })).rejects.toThrow(`PostgreSQL already runs on ${dir}`)
   expect(await query(running.url, 'select 1 as one')).toEqual([{ one: 1 }])
 })
 
-test('a port that is taken is named, with what Postgres says', async (t) => {
+test('the error about a taken port names the port and has the message of Postgres', async (t) => {
   const taken = await start(t, await folder(t), false)
   const port = Number(new URL(taken.url).port)
   const failed = startPostgres({ dir: await folder(t), port, persistent: false })
@@ -116,7 +116,7 @@ test('when its process is killed with -9, the server ends and its folder goes', 
   expect(await query(url, 'select 1 as one')).toEqual([{ one: 1 }])
   const server = await serverPid(dir)
   t.onTestFinished(() => {
-    // Only where the test has failed is it still there.
+    // It exists only if the test has failed.
     if (existsSync(dir)) process.kill(server, 'SIGQUIT')
   })
 

@@ -17,7 +17,7 @@ const guarantee = 'test/guarantees/hang-up.test.ts'
 
 type Name = 'npm' | 'pnpm' | 'yarn' | 'bun'
 
-/** What the workflow of a service of this manager installs with. */
+/** The install command in the workflow of a service with this manager. */
 const frozen: Record<Name, string[]> = {
   npm: ['ci', '--ignore-scripts'],
   pnpm: ['install', '--frozen-lockfile', '--ignore-scripts'],
@@ -79,7 +79,7 @@ function walk(name: Name, manager: string, creator: string, folder: string | und
 
   return [
     call([creator, 'my-service', '--yes', '--pm', name], home),
-    // As in CI, from nothing but what git holds.
+    // As in CI, from the files in git alone.
     call(['git', 'clean', '-fdxq']),
     call([name, ...frozen[name]], service, { CI: 'true' }),
     call(script('check')),

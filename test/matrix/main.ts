@@ -42,7 +42,7 @@ async function main(): Promise<number> {
   return red === 0 ? 0 : 1
 }
 
-/** Those whose pieces are named, in whatever order; all of them if none is. */
+/** The combinations whose pieces are named, in any order; all of them if none is. */
 function choose(only: string | undefined): (readonly Added[])[] {
   if (only === undefined) return combinations()
   return only.split(',').map((name) => {
@@ -52,7 +52,7 @@ function choose(only: string | undefined): (readonly Added[])[] {
   })
 }
 
-/** What `npm create mainstem` makes, with the dependencies of all pieces beside its own. */
+/** A created service, with the dependencies of all pieces beside its own. */
 function create(base: string): void {
   const dependencies = [circuit, storage, worker].flatMap(({ dependencies = {} }) =>
     Object.entries(dependencies).map(([name, range]) => `${name}@${range}`),
@@ -67,7 +67,7 @@ function create(base: string): void {
   }
 }
 
-/** Whether it is green; its line is printed. */
+/** Runs a combination and prints its line. @returns whether it is green */
 async function tryOne(
   combination: readonly Added[],
   base: string,

@@ -1,13 +1,13 @@
-/** What is added, and how it is seen to work in a service that runs. */
+/** A piece to add, and a check that it works in a running service. */
 export interface Added {
   readonly name: string
-  /** Behind `npm run add --`. */
+  /** The arguments behind `npm run add --`. */
   readonly args: readonly string[]
-  /** One request for each endpoint, or one run of what has none. Throws what is wrong. Without it only its tests tell. */
+  /** Sends one request to each endpoint, or runs a piece without endpoints once. Without it, only the piece's tests run. */
   readonly ask?: (service: Running) => Promise<void>
 }
 
-/** A service that listens. */
+/** A running service. */
 export interface Running {
   readonly url: string
   /** Runs a statement on its database. */

@@ -12,7 +12,7 @@ export interface Taken {
   readonly seconds: number
 }
 
-/** What a command printed that did not succeed. */
+/** The output of a command that failed. */
 export class StepFailed extends Error {
   override readonly name = 'StepFailed'
 }
@@ -22,7 +22,7 @@ interface Ran {
   readonly output: string
 }
 
-/** The steps of one combination, in the order in which a failure is cheapest to learn of. `took` is told of each that succeeded. */
+/** Runs the steps of one combination, those that fail fastest first. Calls `took` for each step that succeeded. */
 export async function check(
   service: string,
   combination: readonly Added[],
@@ -45,7 +45,7 @@ export async function check(
     if ((await addAll(service, combination)).length > 0) throw new Error('the second time it wrote something')
   })
   await step('dependencies', () => refuseUndeclared(service, added))
-  // All of it was looked at when each piece was alone.
+  // The runs with one piece have checked all of it.
   const sources = combination.length === 2 ? added.filter((path) => path.endsWith('.ts')) : ['.']
   await step('format', () => run(service, ['prettier', '--check', ...sources]))
   await step('types', () => run(service, ['tsc', '--noEmit']))
@@ -61,7 +61,7 @@ export async function check(
   await step('run', () => serve(service, combination, databaseUrl))
 }
 
-/** A copy of `base` without its dependencies, which it shares with it. */
+/** A copy of `base` that shares its dependencies. */
 export async function copyOf(base: string, to: string): Promise<void> {
   await mkdir(to, { recursive: true })
   await cp(base, to, {
@@ -71,7 +71,7 @@ export async function copyOf(base: string, to: string): Promise<void> {
   await symlink(join(base, 'node_modules'), join(to, 'node_modules'))
 }
 
-/** Adds one piece after the other; the files that it wrote. */
+/** Adds one piece after the other. @returns the files that it wrote */
 async function addAll(service: string, combination: readonly Added[]): Promise<string[]> {
   const added = new Set<string>()
   for (const { args } of combination) {
@@ -84,7 +84,7 @@ async function addAll(service: string, combination: readonly Added[]): Promise<s
   return [...added]
 }
 
-/** Everything is installed: what is not declared would be missed by who installs only what package.json says. */
+/** Checks that package.json declares every import. All packages are installed here, so a missing one would go unnoticed. */
 async function refuseUndeclared(service: string, added: readonly string[]): Promise<void> {
   const manifest = JSON.parse(await readFile(join(service, 'package.json'), 'utf8')) as Record<
     'dependencies' | 'devDependencies',
@@ -103,7 +103,7 @@ async function refuseUndeclared(service: string, added: readonly string[]): Prom
   }
 }
 
-/** Starts what was built, has each piece asked, and stops it. */
+/** Starts the built service, checks each piece in it, and stops it. */
 async function serve(service: string, combination: readonly Added[], databaseUrl: string): Promise<void> {
   const child = spawn(process.execPath, ['dist/main.js'], {
     cwd: service,
@@ -168,7 +168,7 @@ function logOf(child: ChildProcess) {
   }
 }
 
-/** Runs a program of the service's dependencies in its folder. Throws the end of what it printed if it does not succeed. */
+/** Runs a program of the service's dependencies in its folder. Throws the end of its output if it fails. */
 export async function run(
   cwd: string,
   [program = '', ...args]: readonly string[],

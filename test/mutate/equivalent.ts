@@ -1,6 +1,6 @@
 import type { Mutant } from './mutants.ts'
 
-/** A change that changes nothing anybody could see, and why. Told by its text, for lines move. */
+/** A change without a visible effect, and why. The text of its line identifies it, because lines move. */
 export interface Equivalent {
   readonly file: string
   /** The line as it is, without its indentation. */

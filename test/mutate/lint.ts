@@ -3,7 +3,7 @@ import { ESLint } from 'eslint'
 
 /** The rules of a service, over one file at a time. */
 export interface Linter {
-  /** The first error in `file` if its text were `text`, or undefined. */
+  /** The first error in `file` with the text `text`, or undefined. */
   errorIn(file: string, text: string): Promise<string | undefined>
 }
 

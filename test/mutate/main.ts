@@ -23,7 +23,7 @@ interface Checks {
   readonly tests: Tests
 }
 
-/** Prints every mutant that nothing noticed. The tree is not touched: a copy is mutated. */
+/** Prints every mutant that no check noticed. It mutates a copy, not this tree. */
 async function main(ctx: Context, options: Options): Promise<boolean> {
   await using copy = await copyService(ctx)
   const { directory } = copy
@@ -53,7 +53,7 @@ async function main(ctx: Context, options: Options): Promise<boolean> {
 
 async function checkAll(ctx: Context, checks: Checks, mutants: readonly Mutant[], options: Options) {
   const results = await openResults(options.resume)
-  // What nothing noticed is asked again where there are tests that were not asked.
+  // An unnoticed mutant is checked again if some tests did not run on it.
   const skipped = new Set(
     [...options.skip].filter((each) => each !== 'service' || options.through.length === 0),
   )
@@ -62,7 +62,7 @@ async function checkAll(ctx: Context, checks: Checks, mutants: readonly Mutant[]
   for (const mutant of mutants) {
     throwIfEnded(ctx)
     const text = await readFile(join(checks.directory, mutant.file), 'utf8')
-    // Not kept: what the list says now counts.
+    // Not stored: the current list decides.
     const equivalent = equivalentOf(mutant, lineOf(mutant, text))
     if (equivalent !== undefined) {
       done.push({ mutant, result: { by: 'equivalent', detail: equivalent.reason } })
@@ -86,7 +86,7 @@ async function checkAll(ctx: Context, checks: Checks, mutants: readonly Mutant[]
   return done
 }
 
-/** Stops at the first check that notices. */
+/** Checks a mutant, and stops at the first check that notices it. */
 async function check(
   ctx: Context,
   { types, linter, tests }: Checks,

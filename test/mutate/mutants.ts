@@ -2,7 +2,7 @@ import ts from 'typescript'
 
 /** One change to one file. `start` and `end` are offsets into the text of the file as it is. */
 export interface Mutant {
-  /** Its place and its change: the same from run to run as long as the file is the same. */
+  /** Its place and its change: the same in each run until the file changes. */
   readonly id: string
   /** Relative to the service, with slashes. */
   readonly file: string
@@ -18,8 +18,8 @@ export interface Mutant {
 const stranger = 'strangerContext'
 
 /**
- * Every mutant of `source`: each argument that is a Context dropped, replaced by an unrelated live one and by one that
- * does not end with it; each `using` made a `const`; each `signal:` dropped and replaced; each `afterFunc` dropped.
+ * Every mutant of `source`. It drops each argument that is a Context, and replaces it by an unrelated live context and by one
+ * that does not end with it; makes each `using` a `const`; drops and replaces each `signal:`; and drops each `afterFunc`.
  */
 export function mutantsOf(checker: ts.TypeChecker, source: ts.SourceFile, file: string): Mutant[] {
   const mutants: Mutant[] = []
@@ -77,7 +77,7 @@ export function mutantsOf(checker: ts.TypeChecker, source: ts.SourceFile, file: 
   }
 }
 
-/** The text of the file with the mutant in place. What it needs is imported on the first line: no line moves. */
+/** The text of the file with the mutant. The first line gets the import that it needs, so no line moves. */
 export function apply(mutant: Mutant, text: string): string {
   const mutated = text.slice(0, mutant.start) + mutant.now + text.slice(mutant.end)
   const up = '../'.repeat(mutant.file.split('/').length - 2) || './'
@@ -91,21 +91,21 @@ export function apply(mutant: Mutant, text: string): string {
   return imports.join('') + mutated
 }
 
-/** Where `strangerContext` comes from: a file that is added to the copy. */
+/** The file with `strangerContext`, which is added to the copy. */
 export const strangerFile = {
   path: 'src/context/stranger.ts',
   text: `import { todo, withCancel, type Context } from './context.ts'
 
 let live: Context | undefined
 
-/** A live context that has nothing to do with the caller's. */
+/** A live context that is unrelated to the caller's. */
 export function ${stranger}(): Context {
   return (live ??= withCancel(todo()))
 }
 `,
 }
 
-/** `withoutCancel(ctx)`, and with values: it cannot be detached any further. */
+/** Whether it is `withoutCancel(ctx)`, perhaps with values: it is already detached. */
 function isDetached(node: ts.Expression): boolean {
   if (!ts.isCallExpression(node)) return false
   if (isNamed(node.expression, 'withoutCancel')) return true

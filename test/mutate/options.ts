@@ -7,9 +7,9 @@ export interface Options {
   readonly kinds: ReadonlySet<string>
   readonly limit: number
   readonly resume: boolean
-  /** Checks to leave out, to learn what the others see. */
+  /** Checks to leave out, to learn what the others notice. */
   readonly skip: ReadonlySet<string>
-  /** How the paths begin of those tests that start the service and are not left out for all that. */
+  /** Path prefixes of tests that start the service and run even if `skip` leaves those out. */
   readonly through: readonly string[]
 }
 
@@ -26,7 +26,7 @@ export const usage = `npm run mutate -- [options]
 const kinds = ['ctx', 'using', 'signal', 'afterFunc']
 const checks = ['types', 'lint', 'tests', 'service']
 
-/** @throws Error of one sentence for what it does not know */
+/** @throws Error of one sentence for an invalid flag */
 export function parseOptions(args: readonly string[]): Options | 'help' {
   const { values } = parseArgs({
     args: [...args],

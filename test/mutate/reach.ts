@@ -2,17 +2,17 @@ import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join, posix } from 'node:path'
 
-/** Programs that tests start as processes, and the files that start them: to a test this is an import. */
+/** Programs that tests start as processes, and the files that start them. Starting one counts as an import. */
 const started: Readonly<Record<string, string>> = {
   'test/support/service.ts': 'src/main.ts',
   'test/proofs/guarantees/migrations.test.ts': 'src/migrate.ts',
   'test/proofs/guarantees/lost-output.test.ts': 'src/migrate.ts',
 }
 
-/** Nothing of it runs. */
+/** Imports of types, which run no code. */
 const typesAlone = /^import type \{[^}]*\} from '[^']*'$/gm
 
-/** The files that `file` imports, and those that they import: no other change can be noticed by it. */
+/** The files that `file` imports, directly or not: it can notice no change of another file. */
 export async function reachOf(directory: string, file: string): Promise<ReadonlySet<string>> {
   const reached = new Set([file])
   for (const each of reached) {

@@ -1,7 +1,7 @@
 import type { Mutant } from './mutants.ts'
 import type { Finding } from './results.ts'
 
-/** How many there were, what noticed them, and each that nothing noticed with its place and its change. */
+/** How many mutants there were, which checks noticed them, and the place and change of each unnoticed one. */
 export function reportOf(total: number, done: readonly { mutant: Mutant; result: Finding }[]): string {
   const by = (name: Finding['by']) => done.filter(({ result }) => result.by === name)
   const stages = ['types', 'lint', 'tests', 'equivalent', 'nothing'] as const

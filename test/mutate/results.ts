@@ -4,25 +4,25 @@ import { appendFile, mkdir, readFile, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** What became of a mutant. */
+/** The result of a mutant. */
 export interface Finding {
   readonly by: 'types' | 'lint' | 'tests' | 'equivalent' | 'nothing'
-  /** The error or the test that ended it; why it is equivalent; the line that nothing noticed. */
+  /** The error or the test that noticed it; or why it is equivalent; or the unnoticed line. */
   readonly detail: string
 }
 
-/** What a check found, as it is kept. */
+/** A stored result. */
 export interface Result extends Finding {
   readonly id: string
-  /** Of the file that was mutated. */
+  /** The hash of the mutated file. */
   readonly hash: string
   /** Checks that were left out. */
   readonly skipped: readonly string[]
 }
 
-/** The results of a run, on disk as soon as they are known, so that a run that was stopped can go on. */
+/** The results of a run. Each is on disk at once, so that a stopped run can go on. */
 export interface Results {
-  /** What is known of a mutant, unless nothing noticed it and a check that is not in `skip` was left out then. */
+  /** The stored result of a mutant; undefined if none noticed it and a check that now runs was left out then. */
   find(id: string, hash: string, skip: ReadonlySet<string>): Result | undefined
   add(result: Result): Promise<void>
 }

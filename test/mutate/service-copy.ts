@@ -22,13 +22,13 @@ export async function copyService(ctx: Context): Promise<ServiceCopy> {
     [Symbol.asyncDispose]: () => rm(directory, { recursive: true, force: true }),
   }
   try {
-    // Postgres runs as another user where this runs as root.
+    // If this runs as root, Postgres runs as another user.
     await chmod(directory, 0o755)
     await writeService(ctx, { name: 'sample-service', example: true }, directory)
     await writeFile(join(directory, strangerFile.path), strangerFile.text)
     // The tests that stay in this repository notice mutants as well.
     await cp(join(repository, 'templates/service', proofs), join(directory, proofs), { recursive: true })
-    // Links to packages in a folder of the copy's own: what vitest keeps in node_modules stays here.
+    // The copy's own folder links to the packages, so that vitest's files in node_modules stay in the copy.
     for (const from of [
       join(repository, 'templates/service/node_modules'),
       join(repository, 'node_modules'),
@@ -42,7 +42,7 @@ export async function copyService(ctx: Context): Promise<ServiceCopy> {
   }
 }
 
-/** What `to` has already stays: the packages of the workspace come before those of the root. */
+/** Links the packages that `to` lacks: packages of the workspace take precedence over those of the root. */
 async function link(from: string, to: string): Promise<void> {
   await mkdir(to, { recursive: true })
   for (const name of await readdir(from)) {

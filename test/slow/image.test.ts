@@ -12,8 +12,8 @@ import { installManager } from '../support/package-managers.ts'
 const env = childEnvironment(process.env)
 
 /**
- * The steps of a created service's Dockerfile, one by one in folders, since no Docker runs here: what it copies is all
- * that a stage has, and what it runs is run. The base image and the user are not tried.
+ * The steps of a created service's Dockerfile, one by one in folders, since no Docker runs here: a stage has only the files
+ * that it copies, and its commands run. The test does not try the base image and the user.
  */
 it.each([
   [
@@ -93,12 +93,12 @@ interface Image {
   readonly healthcheck: string[]
 }
 
-/** Carries out FROM, COPY, RUN, ENV, CMD and HEALTHCHECK. What is done to the machine itself (`/data`) is left out. */
+/** Carries out FROM, COPY, RUN, ENV, CMD and HEALTHCHECK, without the steps that change the machine itself (`/data`). */
 async function build(context: string, stages: string): Promise<Image> {
   const text = await readFile(join(context, 'Dockerfile'), 'utf8')
   const allowed = (await readFile(join(context, '.dockerignore'), 'utf8')).split('\n')
   const folders = new Map<string, string>()
-  // Where `npm install --global` puts what it installs.
+  // The folder of `npm install --global`.
   const global = join(stages, 'global')
   const PATH = `${join(global, 'bin')}${delimiter}${process.env['PATH'] ?? ''}`
   let image = { folder: '', env: {}, command: [] as string[], healthcheck: [] as string[] }
@@ -157,7 +157,7 @@ async function build(context: string, stages: string): Promise<Image> {
         image.command = JSON.parse(instruction.getArgumentsContent() ?? '[]') as string[]
     }
   }
-  // Of the stages only the last is the image.
+  // Only the last stage is the image.
   for (const [name, folder] of folders) if (name !== 'image') await rm(folder, { recursive: true })
   return image
 }

@@ -28,7 +28,7 @@ interface Added {
 }
 
 test(
-  `random nouns and fields give code that compiles, and tables that keep what is sent (SEED=${seed})`,
+  `random nouns and fields give code that compiles, and tables that keep what clients send (SEED=${seed})`,
   { timeout: 3_600_000 },
   async () => {
     const service = newService()
@@ -49,7 +49,7 @@ test(
   },
 )
 
-/** Adds it as the command does, but for the migration; undefined where the command refuses, which it is to do in one sentence. */
+/** Adds the resource as the command does, without the migration; undefined if the command refuses it, in one sentence. */
 async function addTo(
   service: string,
   random: RandomResource,
@@ -73,7 +73,7 @@ async function addTo(
     const fields = random.fields.map((field, index) => ({ ...field, name: names[index] ?? '' }))
     return { noun, fields, parent }
   } catch (error) {
-    // A mistake of ours has another face.
+    // A bug of the command throws another error.
     expect(error, `SEED=${seed}: ${random.word}: ${listOf(random, parent)}`).toMatchObject({
       name: 'Error',
       message: expect.stringMatching(/^[^\n]*\.$/) as unknown,
@@ -82,7 +82,7 @@ async function addTo(
   }
 }
 
-/** One program for all of them, their tests too. */
+/** Type-checks all resources and their tests in one program. */
 function compile(service: string, added: readonly Added[]): void {
   const config = {
     extends: './tsconfig.json',
@@ -93,13 +93,13 @@ function compile(service: string, added: readonly Added[]): void {
   runAll(service, [['typescript/bin/tsc', '--noEmit', '-p', 'tsconfig.property.json']])
 }
 
-/** Runs the service on a database with its migrations until the test ends; the URL that it listens on. */
+/** Runs the service on a migrated database until the test ends. @returns its URL */
 async function startService(service: string): Promise<string> {
   const server = await temporaryServer()
   onTestFinished(() => server.stop())
   const { url } = await makeDatabase(server.url)
   runAll(service, [['tsx/dist/cli.mjs', 'src/migrate.ts']], { DATABASE_URL: url })
-  // Its own copy of it starts what lies beside it.
+  // The service's own copy of the helper starts the service beside it.
   const { startProcess } = (await import(join(service, 'test/support/service.ts'))) as Starter
   const started = startProcess({ onTestFinished }, { env: { DATABASE_URL: url } })
   const { port } = await started.line(({ msg }) => msg === 'listening')
@@ -108,7 +108,7 @@ async function startService(service: string): Promise<string> {
 
 type Starter = typeof import('../../templates/service/test/support/service.ts')
 
-/** Sends random values: what is taken is read as it was sent, and the rest is refused by its field. The id of one that was taken. */
+/** Sends random values: an accepted value reads as it was sent, and any other is refused by its field. @returns the id of an accepted row */
 async function roundTrip(
   url: string,
   { noun, fields, parent }: Added,
@@ -129,7 +129,7 @@ async function roundTrip(
     const created = await send('POST', place, { ...body, ...reference })
     if (created.status === 400) {
       const { errors, detail } = created.json as { errors?: { field: string }[]; detail: string }
-      // Half a surrogate pair is no text: the body is refused before any field is looked at.
+      // Half a surrogate pair is not text: the service refuses the body before it looks at any field.
       if (errors === undefined) expect(detail, told).toContain('half a surrogate pair')
       for (const { field } of errors ?? [])
         expect(
@@ -139,7 +139,7 @@ async function roundTrip(
       continue
     }
     if (created.status === 409) {
-      // Another row has the value already.
+      // Another row already has the value.
       const { errors } = created.json as { errors: { field: string }[] }
       const unique = fields.filter(({ option }) => option === ' unique').map(({ name }) => `body.${name}`)
       for (const { field } of errors) expect(unique, told).toContain(field)

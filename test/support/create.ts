@@ -24,15 +24,15 @@ export const repository = fileURLToPath(new URL('../..', import.meta.url))
 
 const loader = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
 
-/** The command line that starts the command as npm does, from any directory: what global-setup.ts has compiled. */
+/** The command line that starts the compiled command as npm does, from any directory. global-setup.ts compiles it. */
 export const commandLine = [process.execPath, join(repository, 'dist/generator/main.js')]
 
 /** The same from its source, as `npm run create` starts it. */
 export const sourceCommandLine = [process.execPath, '--import', loader, join(repository, 'generator/main.ts')]
 
 /**
- * The same for another user, who may not be able to enter the clone or the folder of Node: a copy of what the command
- * needs, in a folder that every user can read.
+ * The same for another user, who may have no access to the clone or to Node's folder: a copy of everything that the
+ * command needs, in a folder that every user can read.
  */
 export async function commandLineFor(user: { uid?: number; gid?: number }, atEnd: AtEnd): Promise<string[]> {
   if (user.uid === undefined) return commandLine
@@ -44,7 +44,7 @@ export async function commandLineFor(user: { uid?: number; gid?: number }, atEnd
     node = join(folder, 'node')
     await cp(process.execPath, node)
   }
-  // A clone made under umask 077 is readable to its owner alone.
+  // Only its owner can read a clone made under umask 077.
   execFileSync('chmod', ['-R', 'a+rX', folder])
   return [node, join(folder, 'dist/generator/main.js')]
 }
@@ -75,12 +75,12 @@ export interface Ended {
   stderr: string
 }
 
-/** What `onTestFinished` and `afterAll` have in common: something that runs when the test's folders may go. */
+/** `onTestFinished` or `afterAll`: runs its callback when the test no longer needs its folders. */
 export type AtEnd = (fn: () => Promise<void>) => void
 
 /**
- * For what a whole file uses, and for concurrent tests: vitest ignores an afterAll that a hook or a test registers, so the
- * file does `afterAll(leftover.remove)` itself.
+ * For folders that a whole file uses, and for concurrent tests: vitest ignores an afterAll that a hook or a test registers, so
+ * the file itself calls `afterAll(leftover.remove)`.
  */
 export function leftovers(): { atEnd: AtEnd; remove: () => Promise<void> } {
   const fns: (() => Promise<void>)[] = []
@@ -92,7 +92,7 @@ export function leftovers(): { atEnd: AtEnd; remove: () => Promise<void> } {
   }
 }
 
-/** A folder of the test's own, readable by every user, removed when the test ends. */
+/** A new folder that every user can read. It is removed when the test ends. */
 export async function temporaryFolder(atEnd: AtEnd): Promise<string> {
   const folder = await realpath(await mkdtemp(join(tmpdir(), 'create-mainstem-test-')))
   await chmod(folder, 0o755)
@@ -100,7 +100,7 @@ export async function temporaryFolder(atEnd: AtEnd): Promise<string> {
   return folder
 }
 
-/** A home with a git identity and nothing else; without it where `identity` is false. */
+/** A home folder that holds only a git identity; not even that if `identity` is false. */
 export async function homeFolder(atEnd: AtEnd, identity = true): Promise<string> {
   const home = await temporaryFolder(atEnd)
   if (identity)
@@ -108,7 +108,7 @@ export async function homeFolder(atEnd: AtEnd, identity = true): Promise<string>
   return home
 }
 
-/** An environment that holds nothing of this machine's user or of an npm that runs the tests. */
+/** An environment without the user's variables and without those of an npm that runs the tests. */
 export function cleanEnvironment(home: string, extra: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
   return { PATH: systemPath(), HOME: home, GIT_CONFIG_NOSYSTEM: '1', LC_ALL: 'C.UTF-8', ...extra }
 }
@@ -121,10 +121,10 @@ export function run(
   return start(command, options).ended
 }
 
-/** No program of a test outlives it: one that hangs is killed, and its test fails. */
+/** No program outlives its test: a program that hangs is killed, and the test fails. */
 const bounded = { timeout: 170_000, killSignal: 'SIGKILL' } as const
 
-/** Starts a program; `ended` resolves with what it left. */
+/** Starts a program; `ended` resolves with its exit code and output. */
 export function start(
   [file = '', ...args]: readonly string[],
   options: { cwd: string; env: NodeJS.ProcessEnv; uid?: number; gid?: number },
@@ -140,7 +140,7 @@ export function start(
   return { child, seen, ended }
 }
 
-/** Waits until `look` answers with something, asking every 20 ms; throws after 20 s. */
+/** Calls `look` every 20 ms until it returns a value; throws after 20 s. */
 export async function eventually<T>(
   what: string,
   look: () => Promise<T | undefined> | T | undefined,
@@ -188,7 +188,7 @@ export async function writeFiles(folder: string, files: Record<string, string>):
   }
 }
 
-/** Whether there is something at that path. */
+/** Whether the path exists. */
 export async function exists(path: string): Promise<boolean> {
   return await stat(path).then(
     () => true,

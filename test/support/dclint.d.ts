@@ -1,4 +1,4 @@
-/** What is used of dclint 3: the types that its package.json names are not in the package. */
+/** The part of dclint 3 that we use: its package lacks the types that its package.json names. */
 declare module 'dclint' {
   export class DCLinter {
     constructor(options: { rules: Record<string, never>; quiet: boolean; debug: boolean; exclude: string[] })

@@ -3,7 +3,7 @@ import { posix } from 'node:path'
 
 /** One piece of code of the corpus, as a file of a service. */
 export interface Snippet {
-  /** Which rule it is about. */
+  /** The rule that it tests. */
   readonly about: string
   readonly title: string
   /** Where it lies in the service: `src/things/…` unless the title says ` @ path`. */
@@ -11,7 +11,7 @@ export interface Snippet {
   readonly code: string
 }
 
-/** Where the names come from that the corpus uses without importing them. */
+/** The modules of names that the corpus uses without an import. */
 const homes: readonly (readonly [module: string, names: readonly string[]])[] = [
   [
     'context/context.ts',
@@ -41,7 +41,7 @@ const homes: readonly (readonly [module: string, names: readonly string[]])[] = 
   ['platform/lifecycle/workers.ts', ['type Worker']],
 ]
 
-/** What every snippet may use, unless the corpus begins with declarations of its own. */
+/** Declarations for every snippet, unless the corpus begins with its own. */
 const declaredByDefault = `interface Thing { id: string; name: string }
 declare function load(ctx: Context, id: string): Promise<Thing>
 declare function list(ctx: Context): Promise<Thing[]>

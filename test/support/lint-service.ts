@@ -14,12 +14,12 @@ export interface VirtualFile {
   readonly code: string
 }
 
-/** The half of the parser's type that its own package leaves out. */
+/** The part of the parser's type that its package does not export. */
 const parser = tseslint.parser as unknown as {
   parseForESLint(code: string, options: object): Linter.ESLintParseResult
 }
 
-/** Lints each with the configuration of the service, as if it lay there. Files of one path are in programs of their own. */
+/** Lints each file with the configuration of the service, as if it lay there. Files with the same path are in separate programs. */
 export async function lintService(files: readonly VirtualFile[]): Promise<Linter.LintMessage[][]> {
   const configured = (await import(join(service, 'eslint.config.js'))) as { default: Linter.Config[] }
   const linter = new Linter({ cwd: service })

@@ -1,6 +1,6 @@
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
-/** Minutes each, the longest first: begun late, as vitest would by their size, one of them runs alone at the end. */
+/** Files that take minutes, the longest first. vitest sorts by size and would start them late, so one would run alone at the end. */
 const long = ['add/proof', 'add/add', 'add/plop', 'create/create'].map((name) => `/${name}.test.ts`)
 
 /** The long files first, the others as vitest sorts them. */

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { childEnvironment } from '../../generator/package-manager.ts'
 import { run } from './create.ts'
 
-/** The packages of npm that bring a package manager, by what `--pm` calls it: npm itself is there already. */
+/** The npm package of each package manager, by its name for `--pm`. npm itself is already installed. */
 const packages = { pnpm: 'pnpm', yarn: '@yarnpkg/cli-dist', bun: 'bun' } as const
 
 /**
@@ -17,7 +17,7 @@ export async function installManager(
 ): Promise<string> {
   const home = join(folder, `${name}-${version}`)
   await mkdir(home, { recursive: true })
-  // bun's install script is what puts its program there.
+  // bun's install script installs its program.
   const flags = [
     '--prefix',
     home,

@@ -26,7 +26,7 @@ interface Process {
   command: string
 }
 
-/** The processes below this one, all the way down. */
+/** All descendants of this process. */
 export function childrenOf(parent: number): Process[] {
   const { stdout } = spawnSync('ps', ['-eo', 'pid=,ppid=,args='], { encoding: 'utf8' })
   const all = stdout
@@ -40,7 +40,7 @@ export function childrenOf(parent: number): Process[] {
   return below(String(parent))
 }
 
-/** Looks every 50 ms until there is something to see, for at most 30 s. */
+/** Calls `look` every 50 ms until it returns a value, for at most 30 s. */
 export async function until<T>(look: () => T | undefined): Promise<T> {
   for (const end = Date.now() + 30_000; Date.now() < end;) {
     const seen = look()

@@ -2,26 +2,26 @@ import { parser } from '@prometheus-io/lezer-promql'
 
 type SyntaxNode = ReturnType<typeof parser.parse>['topNode']
 
-/** One label of a metric that an expression asks for. */
+/** A label of a metric that an expression uses. */
 interface Matcher {
   readonly label: string
   readonly operator: string
   readonly value: string
 }
 
-/** A metric as it stands at /metrics. */
+/** A metric as /metrics shows it. */
 interface Metric {
   readonly type: string
   readonly series: readonly Readonly<Record<string, string>>[]
 }
 
-/** What /metrics shows, by the names that an expression asks for. */
+/** The metrics of /metrics, by the names that expressions use. */
 export type Exposition = ReadonlyMap<string, Metric>
 
-/** What Prometheus itself adds to each series that it scrapes, and says of each target. */
+/** The labels and metrics that Prometheus itself adds. */
 const targetLabels = ['job', 'instance']
 const ofPrometheus: Readonly<Record<string, Metric>> = { up: { type: 'gauge', series: [{}] } }
-/** They ask how a counter has grown: of anything else the answer means nothing. */
+/** Functions for the growth of a counter: of another metric their result means nothing. */
 const ofCounters = ['rate', 'increase', 'irate']
 
 const strict = parser.configure({ strict: true })
@@ -47,17 +47,17 @@ export function readExposition(text: string): Exposition {
   return found
 }
 
-/** The metric as it is declared: a histogram is shown as three. */
+/** The declared metric: /metrics shows a histogram as three. */
 export function familyOf(name: string): string {
   return name.replace(/_(bucket|count|sum)$/, '')
 }
 
 /**
- * What of a PromQL expression asks for something that /metrics does not show: a metric, a label, a value of a label, or the
- * rate of what is no counter. Its syntax is checked by Prometheus' own grammar.
+ * Everything in a PromQL expression that /metrics cannot answer: a missing metric, label or value of a label, or the rate of a
+ * metric that is not a counter. Prometheus' own grammar checks the syntax.
  */
 export function promqlErrors(expression: string, shown: Exposition): string[] {
-  // What Grafana puts in before it asks.
+  // Grafana replaces these before it sends the expression.
   const text = expression.replaceAll('$__rate_interval', '5m')
   const errors: string[] = []
   try {
@@ -103,7 +103,7 @@ export function promqlErrors(expression: string, shown: Exposition): string[] {
   return errors
 }
 
-/** The labels by which an expression tells its results apart, as far as its outermost aggregation says. */
+/** The labels of an expression's results, by its outermost aggregation. */
 export function labelsOfResult(expression: string): string[] {
   const text = expression.replaceAll('$__rate_interval', '5m')
   const [outermost] = all(strict.parse(text).topNode, 'AggregateExpr')
@@ -150,7 +150,7 @@ function ancestor(node: SyntaxNode, names: readonly string[]): SyntaxNode | unde
   return undefined
 }
 
-/** The name of the function that a selector of a range is given to. */
+/** The name of the function that takes the range selector. */
 function callAround(selector: SyntaxNode): SyntaxNode | undefined {
   return ancestor(selector, ['MatrixSelector'])?.parent?.parent?.getChild('FunctionIdentifier') ?? undefined
 }

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import type { Noun } from '../../templates/service/generators/engine/names.ts'
 
-/** A resource as a person may ask for it: `npm run add -- resource <word> --fields "…"`. */
+/** A resource that a person may add: `npm run add -- resource <word> --fields "…"`. */
 export interface RandomResource {
   readonly word: string
   readonly fields: readonly RandomField[]
@@ -11,23 +11,23 @@ export interface RandomField {
   readonly name: string
   readonly type: RandomType
   readonly nullable: boolean
-  /** What is written behind the type: ` unique`, ` index`, or nothing. */
+  /** The option behind the type: ` unique`, ` index`, or nothing. */
   readonly option: string
 }
 
-/** A type of a field, and what clients may send for it. */
+/** A type of a field, and values that clients may send for it. */
 export interface RandomType {
   readonly written: string
-  /** Of JSON, and sometimes nothing that the column can hold: then it is to be refused. */
+  /** JSON values. Some do not fit the column: the service must refuse those. */
   readonly values: fc.Arbitrary<unknown>
-  /** Whether what is shown stands for what was sent, where that is not said by being equal. */
+  /** Whether the returned value means the same as the sent one, if equality does not decide that. */
   readonly same?: (shown: unknown, sent: unknown) => boolean
 }
 
 const letters = fc.constantFrom(...Array.from('abcdefghijklmnopqrstuvwxyz'))
 const syllables = fc.array(letters, { minLength: 1, maxLength: 7 }).map((all) => all.join(''))
 
-/** English words with plurals of all kinds, words that SQL, JavaScript and the pieces know, and what has no meaning. */
+/** English words with all kinds of plurals, words of SQL, JavaScript and the pieces, and words without a meaning. */
 const nouns = fc.oneof(
   { weight: 3, arbitrary: syllables },
   {
@@ -145,7 +145,7 @@ const types = fc.oneof(
       texts,
       fc.constantFrom('1', 'true', 'null', '[]'),
     ),
-    // What JSON cannot say, -0, is not asked for.
+    // JSON has no -0.
     same: (shown, sent) => canonical(shown) === canonical(JSON.parse(JSON.stringify(sent))),
   }),
 )
@@ -157,13 +157,13 @@ const fields = fc.record<RandomField>({
   option: fc.constantFrom('', '', '', ' index', ' unique'),
 })
 
-/** As it is typed: not every one is taken. */
+/** A noun as a person types it; the command refuses some. */
 export const resources = fc.record<RandomResource>({
   word: words,
   fields: fc.array(fields, { minLength: 1, maxLength: 8 }),
 })
 
-/** What is written behind `--fields`, with a reference to `parent` where there is one. */
+/** The value of `--fields`, with a reference to `parent` if there is one. */
 export function listOf({ fields }: RandomResource, parent: Noun | undefined): string {
   const list = fields.map(
     ({ name, type, nullable, option }) =>
@@ -199,7 +199,7 @@ function numericOf(precision: number, scale: number): RandomType {
   return {
     written: `numeric(${precision},${scale})`,
     values: fc.oneof(values, fc.constantFrom('NaN', '1e3', `1${'0'.repeat(precision)}`)),
-    // 007 and -0.0 are numbers of another face.
+    // 007 and -0.0 come back as 7 and 0.0.
     same: (shown, sent) => digitsOf(String(shown), scale) === digitsOf(String(sent), scale),
   }
 }
@@ -219,7 +219,7 @@ function capital(word: string): string {
   return word.charAt(0).toUpperCase() + word.slice(1)
 }
 
-/** JSON with its keys in order: jsonb has its own. */
+/** JSON with sorted keys: jsonb has its own order. */
 function canonical(value: unknown): string {
   return JSON.stringify(value, (_key, inner: unknown) =>
     typeof inner === 'object' && inner !== null && !Array.isArray(inner)

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import ts from 'typescript'
 import { repository } from './create.ts'
 
-/** A value that was read from a file, and the type that it must be of. */
+/** A value from a file, and the type that it must have. */
 export interface Typed {
   readonly file: string
   readonly value: unknown
@@ -10,7 +10,7 @@ export interface Typed {
   readonly type: string
 }
 
-/** What TypeScript has to say of the values: with `satisfies`, an unknown field is an error too. */
+/** TypeScript's errors about the values. With `satisfies`, an unknown field is an error too. */
 export function typeErrors(values: readonly Typed[]): string[] {
   const source = values.map(
     ({ file, value, module, type }) =>

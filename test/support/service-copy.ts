@@ -6,8 +6,8 @@ const repository = join(import.meta.dirname, '../..')
 const template = join(repository, 'templates/service')
 
 /**
- * The skeleton as a folder of its own, which a test may change. Its packages are links to those of this repository.
- * @param without packages that it lacks, as before an install
+ * A copy of the skeleton that a test may change. It links to the packages of this repository.
+ * @param without packages to leave out, as before an install
  */
 export async function copySkeleton(without: readonly string[] = []): Promise<string> {
   const dir = await realpath(await mkdtemp(join(tmpdir(), 'mainstem-copy-')))
@@ -25,7 +25,7 @@ export async function copySkeleton(without: readonly string[] = []): Promise<str
   return dir
 }
 
-/** Installs a package of this repository into the copy, as far as anybody can see. */
+/** Makes a package of this repository look installed in the copy. */
 export async function linkPackage(dir: string, name: string): Promise<void> {
   await symlink(join(repository, 'node_modules', name), join(dir, 'node_modules', name))
 }

@@ -10,8 +10,8 @@ export interface Step {
 }
 
 /**
- * Runs every step of every stage, whatever became of those before, and prints how long each took, which ones failed, and
- * last `N passed, N failed`. Steps of one stage run beside each other, one per core.
+ * Runs every step of every stage, also after a failure. Prints how long each took, which failed, and at the end
+ * `N passed, N failed`. Steps of one stage run in parallel, one per core.
  * @returns whether all passed
  */
 export async function runStages(stages: readonly (readonly Step[])[]): Promise<boolean> {
@@ -26,7 +26,7 @@ export async function runStages(stages: readonly (readonly Step[])[]): Promise<b
   return failed.length === 0
 }
 
-/** A step alone in its stage is seen at work; what one beside others prints is kept until its end, so that it reads in one piece. */
+/** A step alone in its stage prints at once. The output of parallel steps is printed when each ends, so that it stays together. */
 async function run({ title, command, cwd }: Step, alone: boolean): Promise<boolean> {
   const [program, ...args] = command
   const head = `\n— ${title}: ${command.join(' ')}`
@@ -39,7 +39,7 @@ async function run({ title, command, cwd }: Step, alone: boolean): Promise<boole
   })
   const output: Buffer[] = []
   for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => output.push(chunk))
-  // A program that is not there fails its step; 'close' follows.
+  // A missing program fails its step; 'close' follows.
   child.once('error', (error) => output.push(Buffer.from(`${error.message}\n`)))
   const status = await new Promise<number | null>((resolve) => child.once('close', resolve))
   const took = ((performance.now() - startedAt) / 1_000).toFixed(1)

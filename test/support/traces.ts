@@ -1,16 +1,16 @@
 import type { ReceivedSpan } from '../../sample-service/test/support/otlp.ts'
 
-/** One trace, put together from the ids of its spans. */
+/** One trace, built from the ids of its spans. */
 export interface Trace {
   /** The tree, a line for each span. */
   readonly text: string
   /** Spans that name no parent. */
   readonly roots: number
-  /** Spans that name one which was not received. */
+  /** Spans whose parent was not received. */
   readonly orphans: number
 }
 
-/** What is told of a span; the rest is ids, ports and times. */
+/** The attributes that the page shows; the rest are ids, ports and times. */
 const told = ['http.response.status_code', 'error.type', 'db.query.text', 'url.full', 'document.size']
 const kinds = ['', '', 'server', 'client', 'producer', 'consumer']
 const failed = 2
@@ -51,7 +51,7 @@ function describe({ name, kind, resource, attributes, status, events }: Received
   return [role === '' ? name : `${name} (${role})`, ...facts, ...marks, ...happened].join('  ')
 }
 
-/** The same in each run: without ports, and what is left of a deadline. */
+/** Removes what differs in each run: ports, and the rest of a deadline. */
 function steady(value: unknown): string {
   return String(value)
     .replace(/:\d{4,5}(?=\/)/, '')

@@ -51,7 +51,7 @@ describe.skipIf(program === undefined).each(['session', 'transaction'])(
       await postgres.stop()
     })
 
-    test('five hundred cancels end their statements, hit no neighbour, and PgBouncer is well', async (t) => {
+    test('five hundred cancels end their statements, hit no neighbour, and PgBouncer keeps working', async (t) => {
       const ctx = testContext(t)
       const log = recordedLog()
       const db = await openDatabase(ctx, log, { url: bouncer.url, poolMax, applicationName: 'subject' })
@@ -87,7 +87,7 @@ describe.skipIf(program === undefined).each(['session', 'transaction'])(
       }
     })
 
-    test('values are written and read in one way on whatever connection it lends', async (t) => {
+    test('values are written and read in the same way on every connection that it lends', async (t) => {
       const ctx = testContext(t)
       const db = await openDatabase(ctx, recordedLog(), {
         url: bouncer.url,
@@ -125,7 +125,7 @@ describe.skipIf(program === undefined).each(['session', 'transaction'])(
       )
 
       await other.end()
-      // What PgBouncer itself keeps for each client.
+      // The settings that PgBouncer itself keeps for each client.
       const kept = [
         'application_name',
         'client_encoding',

@@ -1,4 +1,4 @@
-/** A PostgreSQL 15 with a standby that is promoted, and a balancer before them: `apt-get install postgresql-15`. */
+/** A PostgreSQL 15 with a standby that is promoted, behind a balancer: `apt-get install postgresql-15`. */
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
@@ -17,7 +17,7 @@ import { createLog } from '../../templates/service/src/platform/telemetry/log.ts
 
 const bin = '/usr/lib/postgresql/15/bin'
 
-test('writes follow the primary: past connections that lead to a standby, and past a primary that is gone', async (t) => {
+test('writes follow the primary, after a failover and after the loss of a primary', async (t) => {
   if (!existsSync(join(bin, 'pg_basebackup'))) {
     const missing = `no PostgreSQL 15 in ${bin}: apt-get install postgresql-15`
     if (process.env['CI'] !== undefined) throw new Error(missing)
@@ -74,7 +74,7 @@ interface Server {
   stop(): Promise<void>
 }
 
-/** A primary with a table, and a standby that has it. */
+/** A primary with a table, and its standby. */
 async function cluster(t: TestContext): Promise<{ primary: Server; standby: Server }> {
   const dir = await mkdtemp(join(tmpdir(), 'mainstem-failover-'))
   t.onTestFinished(() => rm(dir, { recursive: true, force: true }))
@@ -107,7 +107,7 @@ async function serve(t: TestContext, data: string, user: User): Promise<Server> 
 async function end(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return
   const ended = once(child, 'exit')
-  // The fast one: it has sent the standby all it has before it ends.
+  // A fast shutdown: before it ends, it sends everything to the standby.
   child.kill('SIGINT')
   await ended
 }
@@ -117,7 +117,7 @@ function run(program: string, user: User, args: string[]): Promise<unknown> {
   return promisify(execFile)(join(bin, program), args, { ...user, cwd: '/', env })
 }
 
-/** Leads new connections to the port that it was told last, and leaves alone those that there are. */
+/** Leads new connections to the port that was set last, and does not touch open ones. */
 async function startBalancer(t: TestContext, first: number) {
   let port = first
   const open = new Set<Socket>()

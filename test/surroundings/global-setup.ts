@@ -6,12 +6,12 @@ import { missing } from './support/programs.ts'
 declare module 'vitest' {
   export interface ProvidedContext {
     emitted: Emitted
-    /** The path of `postgres` of the PostgreSQL from npm, where Postgres's user can run it. */
+    /** The path of `postgres` from npm, in a place where Postgres's user can run it. */
     postgres18: string
   }
 }
 
-/** Says once which programs are missing, which is a failure under CI; then emits and builds the services that all tests start. */
+/** Reports the missing programs once, and fails in CI if there are any; then emits and builds the services that all tests start. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const lines = missing()
   const ci = process.env['CI']
@@ -19,7 +19,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   for (const line of lines) process.stderr.write(`${line} (its tests are skipped)\n`)
   const { emitted, folder, remove } = await emitServices()
   project.provide('emitted', emitted)
-  // Once for all: in a clone that only root may enter it is a copy.
+  // Once for all tests: in a clone that only root may enter, it is a copy.
   const { postgres } = await postgresPrograms(folder, await postgresUser(''))
   project.provide('postgres18', postgres)
   return remove

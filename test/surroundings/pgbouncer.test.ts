@@ -64,7 +64,7 @@ describe.skipIf(find('pgbouncer') === undefined).each(['session', 'transaction']
 )
 
 it.skipIf(find('pgbouncer') === undefined)(
-  'a client that hangs up on a statement that waits inside PgBouncer is let go, and the service is well',
+  'a hang-up ends a statement that waits inside PgBouncer, and the service keeps working',
   async (t) => {
     const postgres = await startPostgres(t, { version: 18 })
     const pgbouncer = await startPgBouncer(t, postgres, 'transaction', 2)
@@ -84,7 +84,7 @@ it.skipIf(find('pgbouncer') === undefined)(
   },
 )
 
-/** How many requests the service says it is at work on. */
+/** How many requests are under way, as the service reports it. */
 async function underWay({ adminPort }: Service): Promise<number> {
   const metrics = await (await fetch(`http://127.0.0.1:${adminPort}/metrics`)).text()
   const counts = metrics.matchAll(/^http_server_active_requests\{.*\} (\d+)/gm)

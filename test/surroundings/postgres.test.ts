@@ -1,4 +1,4 @@
-/** The emitted service on the oldest PostgreSQL that it is tried on and on the newest, in plain text and over TLS. */
+/** The emitted service on the oldest and the newest tested PostgreSQL, in plain text and over TLS. */
 import { describe, expect, it } from 'vitest'
 import { makeCertificates, overTls } from './support/certificates.ts'
 import { hangUpBesideInnocents, streamRows, useDocuments } from './support/clients.ts'
@@ -10,7 +10,7 @@ import { migrate, startService, type Service } from './support/service.ts'
 const hasDebians = find('/usr/lib/postgresql/15/bin/postgres') !== undefined
 const hasOpenssl = find('openssl') !== undefined
 
-/** Migrates at `url` and starts there. */
+/** Migrates the database at `url` and starts a service on it. */
 async function serve(t: Scope, url: string): Promise<Service> {
   expect(await migrate(t, { env: { DATABASE_URL: url } })).toHaveLength(1)
   return await startService(t, { env: { DATABASE_URL: url } })
@@ -28,7 +28,7 @@ describe.each([15, 18] as const)('on PostgreSQL %i', (version) => {
   })
 
   it.skipIf(!present || !hasOpenssl)(
-    'over TLS that is verified, to an address without a name, with a client certificate',
+    'over verified TLS, to an address without a name, with a client certificate',
     async (t) => {
       const certificates = await makeCertificates(t)
       const postgres = await startPostgres(t, { version, ...(await overTls(certificates, 'cert')) })
@@ -41,20 +41,17 @@ describe.each([15, 18] as const)('on PostgreSQL %i', (version) => {
   )
 })
 
-it.skipIf(!hasOpenssl)(
-  'on PostgreSQL 18 over TLS that is negotiated directly, without a round trip',
-  async (t) => {
-    const certificates = await makeCertificates(t)
-    const postgres = await startPostgres(t, {
-      version: 18,
-      ...(await overTls(certificates, 'scram-sha-256')),
-    })
-    const query = `sslmode=verify-full&sslrootcert=${certificates.ca}&sslnegotiation=direct`
-    const { url } = await serve(t, `${postgres.url}?${query}`)
-    await useDocuments(url)
-    expect(await encrypted(postgres)).toBe(true)
-  },
-)
+it.skipIf(!hasOpenssl)('on PostgreSQL 18 over directly negotiated TLS, without a round trip', async (t) => {
+  const certificates = await makeCertificates(t)
+  const postgres = await startPostgres(t, {
+    version: 18,
+    ...(await overTls(certificates, 'scram-sha-256')),
+  })
+  const query = `sslmode=verify-full&sslrootcert=${certificates.ca}&sslnegotiation=direct`
+  const { url } = await serve(t, `${postgres.url}?${query}`)
+  await useDocuments(url)
+  expect(await encrypted(postgres)).toBe(true)
+})
 
 async function encrypted({ sql }: Postgres): Promise<boolean> {
   const [row] = await sql(`select bool_and(ssl) as all from pg_stat_ssl join pg_stat_activity using (pid)

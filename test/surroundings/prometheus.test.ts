@@ -1,4 +1,4 @@
-/** A real Prometheus before the admin port, and its own checker of rules. */
+/** A real Prometheus that scrapes the admin port, and its own checker of rules. */
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -12,13 +12,13 @@ import { migrate, startService } from './support/service.ts'
 
 const rules = join(repository, 'templates/service/ops/prometheus/alerts.yaml')
 
-it.skipIf(find('promtool') === undefined)('promtool takes the alerts', async () => {
+it.skipIf(find('promtool') === undefined)('promtool accepts the alerts', async () => {
   const { stdout } = await promisify(execFile)(pathOf('promtool'), ['check', 'rules', rules])
   expect(stdout).toContain('SUCCESS')
 })
 
 it.skipIf(find('prometheus') === undefined)(
-  'Prometheus scrapes the admin port, and asks its alerts',
+  'Prometheus scrapes the admin port, and evaluates its alerts',
   async (t) => {
     const postgres = await startPostgres(t, { version: 18 })
     const env = { DATABASE_URL: postgres.url }

@@ -40,7 +40,7 @@ describe.each([
     await migrate(scope, { env })
     uploads = await temporaryFolder(scope, 'uploads')
     service = await startService(scope, { env: { ...env, UPLOAD_DIR: uploads } })
-    // The second one is not there: what is sent to it must come to the first.
+    // The second instance does not exist: its requests must go to the first.
     proxy = await startProxy(scope, [service.port, await freePort()])
   })
   afterAll(scope.end)
@@ -52,12 +52,12 @@ describe.each([
     await service.line(({ status, cause }) => status === 499 && cause === 'ClientDisconnected')
   })
 
-  it('of many clients, those that hang up stop their statements, and no other', () =>
+  it('hang-ups of many clients stop their own statements, and no other', () =>
     hangUpBesideInnocents(proxy.url, postgres, { rounds: 10, each: 4 }))
 
   it('a client that leaves ends the stream of rows that it reads', () => streamRows(proxy.url, postgres))
 
-  it('the deadline that a caller sends goes through', async () => {
+  it('the proxy passes on the deadline that a caller sends', async () => {
     const headers = { 'x-envoy-expected-rq-timeout-ms': '300' }
     const { status } = await open(`${proxy.url}/probe/query?seconds=30`, 'GET', headers).answer
     expect(status).toBe(504)
@@ -94,7 +94,7 @@ describe.each([
 const head = '--frontier\r\nContent-Disposition: form-data; name="document"; filename="a.bin"\r\n\r\n'
 const tail = '\r\n--frontier--\r\n'
 
-/** Begins to upload a document of `bytes`, with its length told before. */
+/** Begins to upload a document of `bytes`, with a Content-Length. */
 function upload(port: number, bytes: number) {
   const sent = request({
     ...{ port, path: '/documents', method: 'POST', agent: false },

@@ -9,7 +9,7 @@ import { find } from './support/programs.ts'
 import { migrate, startService, type Service } from './support/service.ts'
 
 const restarts = Number(process.env['RESTARTS'] ?? 6)
-/** Of a stop, in milliseconds. The page says 5000, and for nginx a keepalive_timeout below it: both are scaled here. */
+/** The delay of a stop, in milliseconds. The page has 5000, and a shorter keepalive_timeout for nginx: both are scaled down here. */
 const delayMs = 1_000
 const clients = 8
 
@@ -42,7 +42,7 @@ describe.each([
         codes.push(await running[at]?.exited)
         running[at] = await start(port)
         await expect.poll(() => load.seen.posts, { timeout: 20_000 }).toBeGreaterThan(before + 100)
-        // The other one may go when this one is asked again.
+        // The other instance may stop when this one gets requests again.
         const next = running[at]
         await next.line(({ msg, route }) => msg === 'request' && route === '/documents')
       }

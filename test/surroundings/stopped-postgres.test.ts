@@ -1,11 +1,11 @@
-/** A Postgres that is there and does nothing, as on a disk that hangs or a machine that is paused: SIGSTOP. */
+/** A Postgres that is stopped (SIGSTOP), as on a disk that hangs or a paused machine. */
 import { readdir, readFile } from 'node:fs/promises'
 import { expect, it } from 'vitest'
 import { eventually, open, useDocuments } from './support/clients.ts'
 import { running, startPostgres, type Postgres } from './support/postgres.ts'
 import { migrate, startService } from './support/service.ts'
 
-it('of a Postgres that is stopped, deadlines and hang-ups are answered in time, and all is well when it goes on', async (t) => {
+it('while Postgres is stopped, deadlines and hang-ups end requests in time; the service works again when it continues', async (t) => {
   const postgres = await startPostgres(t, { version: 18 })
   const env = { DATABASE_URL: postgres.url, DATABASE_POOL_MAX: '4' }
   await migrate(t, { env })
@@ -25,7 +25,7 @@ it('of a Postgres that is stopped, deadlines and hang-ups are answered in time, 
   const headers = { 'x-envoy-expected-rq-timeout-ms': '1000' }
   const asked = Array.from({ length: 8 }, () => open(`${service.url}/documents`, 'GET', headers))
   for (const { answer } of asked) expect([503, 504]).toContain((await answer).status)
-  // Of each the deadline is one second. A cancel that nobody takes may not hold it up.
+  // Each has a deadline of one second. A cancel without an answer must not hold it up.
   expect(performance.now() - askedAt).toBeLessThan(4_000)
   await service.line(({ status, cause }) => status === 499 && cause === 'ClientDisconnected')
   expect((await fetch(`${service.url}/livez`)).status).toBe(200)
@@ -36,7 +36,7 @@ it('of a Postgres that is stopped, deadlines and hang-ups are answered in time, 
   await useDocuments(service.url)
 })
 
-/** The process of the postmaster, and those that it has forked. */
+/** The postmaster's process, and its children. */
 async function processesOf({ daemon }: Postgres): Promise<readonly number[]> {
   const parent = daemon.child.pid ?? 0
   const pids = (await readdir('/proc')).map(Number).filter((pid) => pid > 0)

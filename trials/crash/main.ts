@@ -42,7 +42,7 @@ interface Options {
   readonly clients: number
 }
 
-/** @throws Error of one sentence for what it does not know */
+/** @throws Error of one sentence for an invalid flag */
 function parseOptions(args: readonly string[]): Options | 'help' {
   const { values } = parseArgs({
     args: [...args],

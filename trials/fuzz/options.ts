@@ -28,7 +28,7 @@ export const usage = `npm run fuzz -- [options]
   --seed n       repeats a run; a failure prints the line that repeats it
   --path p       with --seed and --lanes 1: the failing input itself`
 
-/** @throws Error of one sentence for what it does not know */
+/** @throws Error of one sentence for an invalid flag */
 export function parseOptions(args: readonly string[]): Options | 'help' {
   const { values } = parseArgs({
     args: [...args],

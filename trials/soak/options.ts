@@ -18,7 +18,7 @@ export const usage = `npm run soak -- [options]
   --minutes n    ends it, and says how many were sent (default 25)
   --svg          writes docs/soak.svg`
 
-/** @throws Error of one sentence for what it does not know */
+/** @throws Error of one sentence for an invalid flag */
 export function parseOptions(args: readonly string[]): Options | 'help' {
   const { values } = parseArgs({
     args: [...args],

@@ -24,7 +24,7 @@ interface Fibers {
   interrupt(fiber: Fiber): Effect
 }
 
-// A name in a variable: the package is installed beside the compiled file, and is no dependency of this repository.
+// In a variable, because TypeScript does not know the package: it is installed beside the compiled file, not in this repository.
 const name = 'effect'
 const { Effect, Fiber } = (await import(name)) as { Effect: Effects; Fiber: Fibers }
 

@@ -12,7 +12,7 @@ interface Loke {
   readonly withValues: (parent: object, values: Record<symbol, unknown>) => Record<symbol, unknown>
 }
 
-// A name in a variable: the package is installed beside the compiled file, and is no dependency of this repository.
+// In a variable, because TypeScript does not know the package: it is installed beside the compiled file, not in this repository.
 const name = '@loke/context'
 const { background, withAbort, withTimeout, withValues } = (await import(name)) as Loke
 const server = withAbort(background).ctx

@@ -6,7 +6,7 @@ interface App {
   readonly server: { address(): AddressInfo | string | null }
 }
 
-// A name in a variable: the package is installed beside the compiled file, and is no dependency of this repository.
+// In a variable, because TypeScript does not know the package: it is installed beside the compiled file, not in this repository.
 const name = 'fastify'
 const { fastify } = (await import(name)) as { fastify: () => App }
 

@@ -11,13 +11,13 @@ export interface Certificate {
   readonly key: string
 }
 
-/** What an authority of the test's own has signed, valid for two days. */
+/** Certificates of the test's own authority, valid for two days. */
 export interface Certificates {
   /** The path of the authority's own certificate. */
   readonly ca: string
-  /** Of a server that has no name, but the address 127.0.0.1. */
+  /** The certificate of a server without a name, for the address 127.0.0.1. */
   readonly server: Certificate
-  /** Of the user `app`. */
+  /** The certificate of the user `app`. */
   readonly client: Certificate
 }
 
@@ -39,7 +39,7 @@ export async function makeCertificates(t: Scope): Promise<Certificates> {
   }
 }
 
-/** What a Postgres with these is started with: it takes `app` over TLS alone, with `method` of pg_hba.conf. */
+/** The options of a Postgres with these certificates: it accepts `app` only over TLS, with `method` of pg_hba.conf. */
 export async function overTls({ ca, server }: Certificates, method: 'scram-sha-256' | 'cert') {
   return {
     settings: [

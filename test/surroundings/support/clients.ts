@@ -5,7 +5,7 @@ import { running, type Postgres } from './postgres.ts'
 
 export { eventually, open }
 
-/** A document as the service tells of it. */
+/** A document as the service returns it. */
 interface Document {
   readonly id: string
   readonly sha256: string
@@ -40,8 +40,8 @@ async function uploadTwo(url: string, content: string): Promise<readonly Documen
 }
 
 /**
- * Clients that hang up on a statement of 30 s, `each` at a time for `rounds`, beside others that wait for short ones: every statement
- * of the first is gone, and not one of the others is hit.
+ * Clients hang up on statements of 30 s, `each` at a time for `rounds`, beside clients that wait for short statements. Every long
+ * statement must end, and no short one may be hit.
  */
 export async function hangUpBesideInnocents(
   url: string,
@@ -71,7 +71,7 @@ export async function hangUpBesideInnocents(
   expect([...answers.keys()]).toEqual([200])
 }
 
-/** Statements of those who leave: the innocent ones run for some milliseconds. */
+/** The number of long statements: the short ones run for some milliseconds. */
 async function sleeping({ sql }: Postgres): Promise<number> {
   const [row] = await sql(
     `select count(*)::int as count from pg_stat_activity
@@ -81,7 +81,7 @@ async function sleeping({ sql }: Postgres): Promise<number> {
   return Number(row?.['count'])
 }
 
-/** Hangs up on one statement, and waits until it is gone. @returns the milliseconds that took */
+/** Hangs up on one statement, and waits until it has ended. @returns how many milliseconds that took */
 export async function hangUp(url: string, postgres: Postgres): Promise<number> {
   const leaver = open(`${url}/probe/query?seconds=30`)
   await eventually(async () => (await running(postgres, 'pg_sleep')) === 1, 20_000)
@@ -103,7 +103,7 @@ export async function streamRows(url: string, postgres: Postgres): Promise<void>
   await eventually(async () => (await transactions(postgres)) === 0, 20_000)
 }
 
-/** Those of the service that are open: a stream is one. */
+/** The number of the service's open transactions: a stream is one. */
 async function transactions({ sql }: Postgres): Promise<number> {
   const [row] = await sql(
     `select count(*)::int as count from pg_stat_activity where usename = 'app' and xact_start is not null`,

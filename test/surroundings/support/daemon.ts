@@ -8,7 +8,7 @@ import { setTimeout } from 'node:timers/promises'
 import { endWithThisProcess } from '../../../templates/service/scripts/postgres/watchdog.ts'
 import type { User } from '../../../templates/service/scripts/postgres/files.ts'
 
-/** What these helpers need of a test or of a file: something that runs when it has ended. The last that was given runs first. */
+/** Runs callbacks when a test or a file has ended, the last one first. */
 export interface Scope {
   onTestFinished(fn: () => Promise<void>): unknown
 }
@@ -27,7 +27,7 @@ export function fileScope(): Scope & { readonly end: () => Promise<void> } {
 /** A program that runs until it is stopped, or its scope ends. */
 export interface Daemon {
   readonly child: ChildProcess
-  /** All that it has written so far. */
+  /** All of its output so far. */
   log(): string
   running(): boolean
   /** Sends `signal` and waits for its end; SIGKILL follows after 10 s. */
@@ -44,7 +44,7 @@ export interface DaemonOptions {
 const startTimeoutMs = 30_000
 const stopTimeoutMs = 10_000
 
-/** Starts a program in the foreground. @throws Error with all that it wrote, if it ends or does not listen within 30 s */
+/** Starts a program in the foreground. @throws Error with its output if it ends or does not listen within 30 s */
 export async function startDaemon(
   t: Scope,
   [file, ...args]: readonly [string, ...string[]],
@@ -100,7 +100,7 @@ export async function freePort(): Promise<number> {
   return port
 }
 
-/** A folder that goes with its scope: `user`'s own where one is given, and for all to read. */
+/** A folder that is removed with its scope. It belongs to `user` if given, and all can read it. */
 export async function temporaryFolder(t: Scope, name: string, user: User = {}): Promise<string> {
   const folder = await realpath(await mkdtemp(join(tmpdir(), `${name}-`)))
   await chmod(folder, 0o755)

@@ -7,7 +7,7 @@ import { writeService } from '../../../generator/service.ts'
 import { todo } from '../../../templates/service/src/context/context.ts'
 import { repository } from '../../support/create.ts'
 
-/** Where the services lie that were emitted and built for one run of the tests. */
+/** The folders of the services that were emitted and built for one run of the tests. */
 export interface Emitted {
   /** The documents API, with the probe routes of its own tests. */
   readonly plain: string
@@ -17,7 +17,7 @@ export interface Emitted {
 
 const run = promisify(execFile)
 
-/** Emits and builds them. @returns them, the folder in which they lie, which all may enter, and what removes it */
+/** Emits and builds the services. @returns them, their folder, which every user may enter, and a function that removes it */
 export async function emitServices(): Promise<{
   emitted: Emitted
   folder: string
@@ -45,7 +45,7 @@ export async function emitServices(): Promise<{
   }
 }
 
-/** `npm run build`, with probe.routes.ts and the like taken into src/: `replaced` are what main.ts imports. */
+/** `npm run build`, with probe.routes.ts and the like in src/, in place of the modules of main.ts in `replaced`. */
 async function build(
   cwd: string,
   replaced: readonly string[],
@@ -61,7 +61,7 @@ async function build(
     await readFile(main, 'utf8'),
   )
   await writeFile(main, text)
-  // Its types are checked where the templates are.
+  // Its types are checked with the templates.
   const compiler = join(repository, 'node_modules/typescript/bin/tsc')
   await run(process.execPath, [compiler, '-p', 'tsconfig.build.json', '--noCheck'], { cwd })
 }

@@ -3,15 +3,15 @@ import { Agent } from 'node:http'
 import { get, upload, type Answer } from '../../../bench/support/documents.ts'
 import { todo } from '../../../templates/service/src/context/context.ts'
 
-/** What the clients of a load have seen. */
+/** What the clients have seen. */
 export interface Seen {
   posts: number
   gets: number
-  /** What was neither 200 nor 201, with its time of day: it is looked for in the logs of the proxy. */
+  /** Answers other than 200 and 201, with the time of day, to find them in the logs of the proxy. */
   readonly failed: string[]
 }
 
-/** Clients that write and read in turn, each when it has its answer, on connections that they keep. */
+/** Clients that write and read in turn on kept connections, each after its last answer. */
 export function startLoad(port: number, clients: number): { readonly seen: Seen; stop(): Promise<Seen> } {
   const seen: Seen = { posts: 0, gets: 0, failed: [] }
   const agent = new Agent({ keepAlive: true })

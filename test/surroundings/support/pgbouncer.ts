@@ -7,11 +7,11 @@ import { password, type Postgres } from './postgres.ts'
 import { pathOf } from './programs.ts'
 
 export interface PgBouncer extends Daemon {
-  /** The database `documents`, as `app`, through it. */
+  /** The URL of the database `documents` for `app`, through PgBouncer. */
   readonly url: string
 }
 
-/** Starts one before `postgres`, as the page for operators configures it. It refuses to run as root, as Postgres does. */
+/** Starts PgBouncer before `postgres`, as the page for operators configures it. Like Postgres, it refuses to run as root. */
 export async function startPgBouncer(
   t: Scope,
   postgres: Postgres,
@@ -31,7 +31,7 @@ export async function startPgBouncer(
     'pool_mode = transaction': `pool_mode = ${mode}`,
     'default_pool_size = 20': `default_pool_size = ${poolSize}`,
   })
-  // Debian's default is a folder of its own for a socket.
+  // Debian's default is a socket in its own folder.
   await writeFile(file, `${text}\nunix_socket_dir =\n`)
   const daemon = await startDaemon(t, [pathOf('pgbouncer'), file], { cwd: folder, port, user })
   return { ...daemon, url: `postgres://app:${password}@127.0.0.1:${port}/documents` }

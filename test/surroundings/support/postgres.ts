@@ -8,30 +8,30 @@ import { postgresUser } from '../../../templates/service/scripts/postgres/files.
 import { freePort, startDaemon, temporaryFolder, type Daemon, type Scope } from './daemon.ts'
 import { pathOf } from './programs.ts'
 
-/** A PostgreSQL of the test's own, with one database, `documents`, and one user, `app`, who owns it. */
+/** The test's own PostgreSQL, with one database, `documents`, and its owner, the user `app`. */
 export interface Postgres {
   readonly port: number
-  /** The database `documents`, as `app`. */
+  /** The URL of the database `documents` for `app`. */
   readonly url: string
   readonly daemon: Daemon
-  /** Asks as the superuser, on a connection of its own that stays open. */
+  /** Runs a statement as the superuser, on a separate connection that stays open. */
   readonly sql: (text: string, values?: unknown[]) => Promise<Record<string, unknown>[]>
 }
 
 export interface PostgresOptions {
-  /** 15 is Debian's, 18 the one from npm. */
+  /** 15 is from Debian, 18 from npm. */
   readonly version: 15 | 18
   /** Lines of postgresql.conf. */
   readonly settings?: readonly string[]
   /** Lines of pg_hba.conf for `app`; a password by default. */
   readonly access?: readonly string[]
-  /** Files to lay into the data folder, by name. */
+  /** Files for the data folder, by name. */
   readonly files?: Readonly<Record<string, string>>
 }
 
 export const password = 'secret'
 
-/** Starts one. Postgres refuses to run as root, so as root it is started as another user. */
+/** Starts a PostgreSQL. It refuses to run as root, so root starts it as another user. */
 export async function startPostgres(t: Scope, options: PostgresOptions): Promise<Postgres> {
   const user = await postgresUser('')
   const folder = await temporaryFolder(t, 'postgres', user)
@@ -75,7 +75,7 @@ export async function startPostgres(t: Scope, options: PostgresOptions): Promise
   await first.query('create database documents owner app')
   await first.end()
   const client = await connected(port, 'documents')
-  // It is stopped while this is open.
+  // Postgres is stopped while this connection is open.
   client.on('error', () => undefined)
   t.onTestFinished(() => client.end().catch(() => undefined))
   return {
@@ -86,7 +86,7 @@ export async function startPostgres(t: Scope, options: PostgresOptions): Promise
   }
 }
 
-/** Tries until Postgres lets it in: it takes connections before it has recovered. */
+/** Connects as soon as Postgres has recovered: before that it refuses connections. */
 async function connected(port: number, database: string): Promise<pg.Client> {
   for (let tries = 0; ; tries++) {
     const client = new pg.Client({ host: '127.0.0.1', port, user: 'postgres', database })
@@ -100,7 +100,7 @@ async function connected(port: number, database: string): Promise<pg.Client> {
   }
 }
 
-/** How many statements run whose text has `part` in it, but for the asking one. */
+/** How many other statements run whose text contains `part`. */
 export async function running({ sql }: Postgres, part: string): Promise<number> {
   const [row] = await sql(
     `select count(*)::int as count from pg_stat_activity

@@ -6,9 +6,9 @@ import { pathOf } from './programs.ts'
 
 /** A Prometheus that scrapes one instance, as the page for operators configures it, with the rules in `rules`. */
 export interface Prometheus {
-  /** The value of an expression's only series; undefined where there is none. */
+  /** The value of an expression's only series; undefined if there is none. */
   value(expression: string): Promise<string | undefined>
-  /** Its HTTP API, as https://prometheus.io/docs/prometheus/latest/querying/api has it: the `data` of an answer. */
+  /** Calls its HTTP API (https://prometheus.io/docs/prometheus/latest/querying/api). @returns the `data` of the answer */
   get(path: string): Promise<unknown>
 }
 

@@ -9,14 +9,14 @@ import { temporaryFolder, type Scope } from './daemon.ts'
 /** One line of the service's log. */
 export type Line = Readonly<Record<string, unknown>> & { readonly msg: string }
 
-/** A program of the emitted service, built, as an operator runs it. */
+/** A built program of the emitted service, run as an operator runs it. */
 export interface Started {
   readonly child: ChildProcess
   /** Every line so far. */
   readonly log: readonly Line[]
-  /** Settles with the exit code when it has ended and its log is read; null if a signal ended it. */
+  /** Settles with the exit code when it has ended and its log has been read; null if a signal ended it. */
   readonly exited: Promise<number | null>
-  /** The first line, past or to come, that `matches`; rejects with the log if it ends without one. */
+  /** The first line, past or future, that `matches`; rejects with the log if the program ends without one. */
   line(matches: (line: Line) => boolean): Promise<Line>
 }
 
@@ -27,7 +27,7 @@ export interface Service extends Started {
 }
 
 export interface StartOptions {
-  /** DATABASE_URL at least. Nothing is taken over from this process but PATH. */
+  /** At least DATABASE_URL. From its own environment this process passes on only PATH. */
   readonly env: Readonly<Record<string, string>>
   readonly kind?: keyof Emitted
 }
@@ -74,7 +74,7 @@ export function startProgram(t: Scope, program: 'main' | 'migrate', options: Sta
   }
 }
 
-/** Starts the service, with a folder for uploads of its own unless `env` names one, and waits until it listens. */
+/** Starts the service and waits until it listens. It has a new folder for uploads unless `env` names one. */
 export async function startService(t: Scope, options: StartOptions): Promise<Service> {
   const folder = options.env['UPLOAD_DIR'] ?? (await temporaryFolder(t, 'uploads'))
   const started = startProgram(t, 'main', { ...options, env: { UPLOAD_DIR: folder, ...options.env } })
@@ -83,7 +83,7 @@ export async function startService(t: Scope, options: StartOptions): Promise<Ser
   return { ...started, port, adminPort, url: `http://127.0.0.1:${port}` }
 }
 
-/** `node dist/migrate.js`: what `db:migrate` is in the image. @returns the migrations that it applied */
+/** `node dist/migrate.js`, which is `db:migrate` in the image. @returns the migrations that it applied */
 export async function migrate(t: Scope, options: StartOptions): Promise<readonly unknown[]> {
   const line = await startProgram(t, 'migrate', options).line(({ msg }) => msg === 'migrated')
   return line['applied'] as unknown[]
