@@ -23,7 +23,7 @@ const timeoutMs = 12_000
 /** The deadline of the first worker; each next one has a second less. */
 const workerMs = 11_000
 
-/** The service's own routes, and two that are slow. */
+/** The service's own routes, and two slow ones. */
 export function routes(platform: Platform): Route[] {
   const { db } = platform
   return [
@@ -61,7 +61,7 @@ async function report(ctx: Context, db: Database, names: readonly string[], seco
   await span(ctx, 'group', {}, async (ctx) => {
     using workers = group(withValue(ctx, contextName, 'group'))
     for (const [i, name] of names.entries()) {
-      // The group's own context is what its workers get, so they tell of it.
+      // The workers get the context of the group, so their spans record its end.
       workers.go((ctx) => telling(ctx, () => worker(ctx, db, name, workerMs - 1_000 * i, seconds)))
     }
     await workers.wait()
@@ -82,17 +82,17 @@ async function worker(
 }
 
 async function sleepInPostgres(ctx: Context, db: Database, name: string, seconds: number): Promise<void> {
-  // Written out, so that pg_stat_activity shows it: the names are the ones above, and zod has seen to the number.
+  // Without parameters, so that pg_stat_activity shows it. The names are constants, and zod has checked the number.
   await db.run(ctx, (q) => q.execute(sql.raw(`select pg_sleep(${seconds}) as ${name}`)))
 }
 
 /**
- * Tells in the span of `ctx` when and why `ctx` ended, while `work` may still have to unwind: the span itself ends only
- * when the work has returned.
+ * Records in the span of `ctx` when and why `ctx` ended, even if `work` still has to unwind: the span itself ends only when
+ * the work has returned.
  */
 async function telling(ctx: Context, work: () => Promise<void>): Promise<void> {
   const stop = afterFunc(ctx, () => {
-    // By the wall clock: it is the one that the demo's process shares with this one.
+    // By the wall clock, which this process shares with the demo's.
     spanOf(ctx)?.addEvent('demo.context_ended', { cause: causeName(ctx), at: Date.now() })
   })
   try {

@@ -28,10 +28,10 @@ const forTests: Pace = {
 }
 
 /**
- * `npm run demo [-- --fast]`: runs the sample service on a PostgreSQL of its own, and shows how a slow request ends when
- * its client hangs up, its deadline passes, or the service is told to stop. All that is drawn is asked of the running
- * service (`/debug/contexts`, its log, the spans it exports) and of `pg_stat_activity`. Without a terminal it prints a
- * line for each event. Exit 1 if something was not as promised. Leaves nothing, also on Ctrl-C.
+ * `npm run demo [-- --fast]`: runs the sample service on its own PostgreSQL, and shows how a slow request ends when its
+ * client hangs up, its deadline passes, or the service gets SIGTERM. Everything it draws comes from the running service
+ * (`/debug/contexts`, its log, the spans it exports) and from `pg_stat_activity`. Without a terminal it prints a line for
+ * each event. Exit 1 if the service breaks a promise. It leaves nothing behind, also on Ctrl-C.
  */
 async function demo(pace: Pace, screen: Screen, stop: AbortSignal): Promise<void> {
   const opened: (() => Promise<unknown>)[] = []
@@ -49,7 +49,7 @@ async function demo(pace: Pace, screen: Screen, stop: AbortSignal): Promise<void
     }
     tellCard(screen, outcomes)
   } finally {
-    // The terminal first: closing takes a moment.
+    // Restore the terminal first: closing the rest takes a moment.
     screen.close()
     for (let close = opened.pop(); close !== undefined; close = opened.pop()) {
       await close().catch((error: unknown) => console.error(error))

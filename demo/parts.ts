@@ -1,2 +1,2 @@
-/** What the demo's report is made of: a statement each, in a worker of its own. */
+/** The parts of the demo's report. Each is a statement in its own worker. */
 export const parts = ['orders', 'invoices', 'customers', 'stock'] as const

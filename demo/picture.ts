@@ -1,17 +1,17 @@
 import { linesOf, type TreeNode } from './tree.ts'
 
-/** The styles of util.styleText that are used here. */
+/** The styles of util.styleText that the demo uses. */
 export type Style = 'bold' | 'dim' | 'strikethrough' | 'green' | 'yellow' | 'magenta' | 'cyan' | 'red'
 
-/** Text with the styles it is drawn in, if it is drawn in any. */
+/** Text, and the styles to draw it in, if any. */
 export type Segment = readonly [text: string, ...styles: Style[]]
 export type Line = readonly Segment[]
 
-/** How a context ended, as far as it is to be shown. Milliseconds count from what ended it all. */
+/** What the picture shows of a context's end. Milliseconds count from the event that ended the request. */
 export interface ShownEnd {
-  /** `ClientDisconnected`, `SIGTERM` …; undefined if its work came to its own end. */
+  /** `ClientDisconnected`, `SIGTERM` …; undefined if its work finished by itself. */
   readonly cause: string | undefined
-  /** What became of it: `200`, `exit 0`. */
+  /** The result: `200`, `exit 0`. */
   readonly note: string | undefined
   readonly afterMs: number | undefined
   /** When the work below it had returned. */
@@ -24,11 +24,11 @@ export interface ShownStatement {
   readonly text: string
   readonly forMs: number
   readonly running: boolean
-  /** Milliseconds after which it was gone; undefined if it ended by itself. */
+  /** Milliseconds until it had ended; undefined if it finished by itself. */
   readonly goneAfterMs: number | undefined
 }
 
-/** All that one frame shows. */
+/** The content of one frame. */
 export interface View {
   readonly title: string
   readonly step: string
@@ -47,7 +47,7 @@ const colours: Readonly<Record<string, Style>> = {
   SIGTERM: 'cyan',
 }
 
-/** The colour of a cause, the same wherever it is named. */
+/** The colour of a cause, the same everywhere. */
 export function colourOf(cause: string | undefined): Style {
   return colours[cause ?? ''] ?? 'red'
 }

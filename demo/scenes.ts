@@ -2,14 +2,14 @@ import { colourOf, seconds, type Line } from './picture.ts'
 import type { Pace } from './stage.ts'
 import type { OpenRequest, Subject } from './subject.ts'
 
-/** What a scene acts with. */
+/** The means of a scene. */
 export interface Acting {
   readonly subject: Subject
   readonly pace: Pace
   readonly request: OpenRequest
   readonly pause: (ms: number) => Promise<void>
   readonly until: (what: string, holds: () => boolean) => Promise<void>
-  /** Says what happens, below the picture. */
+  /** Shows a sentence below the picture. */
   readonly caption: (...lines: Line[]) => void
   /** The deadline of the request's context, once it has been seen. */
   readonly deadline: () => number | undefined
@@ -25,15 +25,15 @@ export interface Scene {
   readonly beside?: (pace: Pace) => string
   /** The cause that every context of the request must have. */
   readonly cause: string
-  /** The status that the service must record, the one that its client must see, and both in words. */
+  /** The status that the service must record, the status that the client must see, and both in words. */
   readonly status: number
   readonly answered: number | undefined
   readonly verdict: string
-  /** What the time is counted from. */
+  /** The event from which time is counted. */
   readonly after: string
   /** Whether the server's context ends as well, and then the process: with exit code 0. */
   readonly leaves?: boolean
-  /** Brings the end about; resolves with the moment it began, in epoch milliseconds. */
+  /** Causes the end. Resolves with the time at which it began, in epoch milliseconds. */
   act(acting: Acting): Promise<number>
 }
 
@@ -94,7 +94,7 @@ export const scenes: readonly Scene[] = [
       caption([['two requests are under way', 'dim']])
       await pause(pace.runMs / 2)
       const exit = subject.terminate()
-      // Waited for when there is nothing else left to see.
+      // The scene awaits it at its end.
       exit.catch(() => undefined)
       caption([
         ...kill,

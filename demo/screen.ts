@@ -2,31 +2,31 @@ import type { WriteStream } from 'node:tty'
 import { styleText } from 'node:util'
 import type { Line } from './picture.ts'
 
-/** Where the demo is shown: a terminal, whose every frame replaces the one before, or plain lines, one per event. */
+/** The output of the demo: a terminal, where each frame replaces the last, or plain lines, one per event. */
 export interface Screen {
-  /** Whether frames are drawn. Otherwise events are told. */
+  /** Whether it draws frames. Otherwise it prints events. */
   readonly animated: boolean
   readonly columns: number
   draw(lines: readonly Line[]): void
   /** Prints a line: at once without frames, else when they are over. */
   tell(...line: Line): void
-  /** Gives the terminal back as it was, and prints what has been told. May be called twice. */
+  /** Restores the terminal, and prints the lines. May be called twice. */
   close(): void
 }
 
 const escape = '\u001b['
 const alternateOn = `${escape}?1049h${escape}?25l`
 const alternateOff = `${escape}?25h${escape}?1049l`
-/** Between the two a terminal that knows them shows nothing half drawn; others ignore them. */
+/** Between these two, a terminal that knows them shows no half-drawn frame; others ignore them. */
 const [frameBegins, frameEnds] = [`${escape}?2026h`, `${escape}?2026l`]
 const home = `${escape}H`
 const clearLine = `${escape}K`
 const clearBelow = `${escape}J`
 
-/** What a frame needs. */
+/** The size that a frame needs. */
 const least = { columns: 80, rows: 24 }
 
-/** On `out`: with frames if it is a terminal of at least 80×24, in colour unless NO_COLOR or the terminal speak against it. */
+/** Opens a screen on `out`: with frames if it is a terminal of at least 80×24, in colour unless NO_COLOR or the terminal forbids it. */
 export function openScreen(out: WriteStream): Screen {
   const terminal = out.isTTY && process.env['TERM'] !== 'dumb'
   const animated = terminal && out.columns >= least.columns && out.rows >= least.rows
@@ -70,6 +70,6 @@ function styled(
   text: string,
   styles: Line[number] extends readonly [string, ...infer S] ? S : never,
 ): string {
-  // Whether it is a terminal has been asked: styleText would look at stdout again, and differently in each Node.
+  // The screen has already checked the terminal: styleText would check stdout again, differently in each Node.
   return styles.length === 0 ? text : styleText([...styles], text, { validateStream: false })
 }

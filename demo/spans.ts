@@ -3,14 +3,14 @@ import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { json } from 'node:stream/consumers'
 
-/** A span of the service that has ended: what is known of the work that it covers. Times are epoch milliseconds. */
+/** An ended span of the service, with what it says about its work. Times are epoch milliseconds. */
 export interface EndedSpan {
   readonly name: string
   /** When the work had returned. */
   readonly endedAt: number
-  /** When its context had ended, and of what; undefined if the work came to its own end. */
+  /** When and why its context had ended; undefined if the work finished by itself. */
   readonly context: { readonly at: number; readonly cause: string } | undefined
-  /** The answer's status, of a request's span. */
+  /** The answer's status, for a request's span. */
   readonly status: number | undefined
 }
 

@@ -6,35 +6,35 @@ import type { Screen } from './screen.ts'
 import type { Statement, Subject } from './subject.ts'
 import { linesOf, merge, type TreeNode } from './tree.ts'
 
-/** Milliseconds that people need to see what happens; a test needs none. */
+/** Milliseconds for people to see what happens; a test needs none. */
 export interface Pace {
   readonly frameMs: number
   /** How long a scene runs before its end. */
   readonly runMs: number
   /** The deadline of the second scene. */
   readonly deadlineMs: number
-  /** How long the service drains in the third, and for how long a request that ends meanwhile takes. */
+  /** How long the service drains in the third scene, and how long the request takes that finishes meanwhile. */
   readonly drainMs: number
   readonly quickMs: number
-  /** Between two steps of what in truth takes a few milliseconds. */
+  /** The pause between two steps that really take a few milliseconds. */
   readonly stepMs: number
-  /** How long the end of a scene stays. */
+  /** How long the end of a scene stays on the screen. */
   readonly holdMs: number
 }
 
-/** What was seen of one scene. */
+/** The observations of one scene. */
 export interface Outcome {
   readonly scene: Scene
-  /** How many contexts ended, and statements were running when they did. */
+  /** How many contexts ended, and how many statements were running then. */
   readonly contexts: number
   readonly statements: number
-  /** From what ended them until Postgres ran nothing any more. */
+  /** From the event that ended them until Postgres ran none of the statements. */
   readonly freeMs: number
 }
 
-/** Where scenes are played: looks at the subject, and draws what it finds. */
+/** Plays scenes: watches the subject, and draws what it finds. */
 export interface Stage {
-  /** @throws Error that says what was not seen, or not as promised */
+  /** @throws Error that says what was missing, or differed from the promise */
   play(scene: Scene, step: string): Promise<Outcome>
 }
 
@@ -42,12 +42,12 @@ interface Row extends Statement {
   readonly goneAt: number | undefined
 }
 
-/** A few milliseconds are what it takes; after this it will not come any more. */
+/** Real ends take a few milliseconds; after this time an end counts as missing. */
 const limitMs = 10_000
 const pollMs = 2
 
 const report = 'GET /demo/report'
-/** What the demo's requests derive, and what they hang from, by what that hangs from. */
+/** The names of the contexts to show, by the name of their parent. */
 const drawn: Readonly<Record<string, readonly string[]>> = {
   background: ['until stopped', 'server'],
   server: [report, 'GET /demo/quick'],
@@ -61,12 +61,12 @@ export function openStage(subject: Subject, screen: Screen, pace: Pace, stop: Ab
   let step = ''
   let tree: TreeNode | undefined
   let rows = new Map<number, Row>()
-  /** When what ends the scene's contexts happened; from then on frames show that moment, until all is known. */
+  /** When the event happened that ends the scene's contexts. From then on frames show that moment until everything is known. */
   let endedAt: number | undefined
-  /** What of the end has been shown: `orders`, `back orders`, a pid. */
+  /** The parts of the end that have been shown: `orders`, `back orders`, a pid. */
   let shown = new Set<string | number>()
   let moment: readonly Line[] = []
-  /** The service's exit code, once it has left. */
+  /** The service's exit code, after it has ended. */
   let exit: number | undefined
 
   async function look(): Promise<void> {
@@ -107,7 +107,7 @@ export function openStage(subject: Subject, screen: Screen, pace: Pace, stop: Ab
     const { context } = span ?? {}
     if (span !== undefined && context === undefined) return byItself(span.status?.toString())
     if (endedAt === undefined || !shown.has(name)) return undefined
-    // The server's context has no span of its own: its log line `cancelling` is what the time is counted from.
+    // The server's context has no span, so its time counts from the log line `cancelling`.
     if (span === undefined || context === undefined)
       return { ...byItself(undefined), cause: 'ServerShutdown', afterMs: 0 }
     return {
@@ -133,7 +133,7 @@ export function openStage(subject: Subject, screen: Screen, pace: Pace, stop: Ab
     screen.draw(frame({ title, step, now, tree, endOf, statements, moment }, screen.columns))
   }
 
-  /** Looks and draws until `done` has settled, and passes on what it settles with. */
+  /** Looks and draws until `done` settles, and settles as `done` does. */
   async function showing<T>(done: Promise<T>): Promise<T> {
     const settled = done.then(
       () => true,
@@ -151,7 +151,7 @@ export function openStage(subject: Subject, screen: Screen, pace: Pace, stop: Ab
     await setTimeout(ms, undefined, { signal: stop })
   }
 
-  /** Until `holds`, asked over and over. @throws Error that says `what` was not seen */
+  /** Waits until `holds` returns true. @throws Error that says `what` was not seen */
   async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
     const last = Date.now() + limitMs
     while (!(await holds())) {
@@ -160,7 +160,7 @@ export function openStage(subject: Subject, screen: Screen, pace: Pace, stop: Ab
     }
   }
 
-  /** Tells an event where no frames are drawn. */
+  /** Prints an event if no frames are drawn. */
   function tell(...line: Line): void {
     if (!screen.animated) screen.tell(['   '], ...line)
   }
@@ -171,7 +171,7 @@ export function openStage(subject: Subject, screen: Screen, pace: Pace, stop: Ab
     if (last !== undefined) tell(...last)
   }
 
-  /** What ended within milliseconds, one after the other: contexts from the top, statements, and the work coming back. */
+  /** Shows step by step what ended within milliseconds: contexts from the top, then statements, then returning work. */
   async function replay(ended: readonly TreeNode[]): Promise<void> {
     const steps = [
       ...ended.map(({ name }) => name),
@@ -208,7 +208,7 @@ export function openStage(subject: Subject, screen: Screen, pace: Pace, stop: Ab
       tell([`${statements} statements run in Postgres`])
       const began = await showing(scene.act(acting))
 
-      // From here on the frames show the moment of the end, until all that belongs to it is known.
+      // From here on the frames show the moment of the end, until everything about it is known.
       endedAt = began
       const cancelled = [...rows.values()].filter(
         ({ goneAt }) => goneAt === undefined || goneAt >= began,

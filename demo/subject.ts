@@ -18,51 +18,51 @@ import {
 } from '../sample-service/scripts/dev/service-process.ts'
 import { receiveSpans, type EndedSpan } from './spans.ts'
 
-/** The running service, and what can be seen of it from outside. */
+/** The running service, as seen from outside. */
 export interface Subject {
   /** The tree of `GET /debug/contexts`; undefined when the admin port no longer answers. */
   contexts(): Promise<LiveContext | undefined>
-  /** What the service's connections run, as pg_stat_activity has it. */
+  /** The statements of the service's connections, from pg_stat_activity. */
   statements(): Promise<Statement[]>
   /** The spans that it has exported. */
   readonly spans: Map<string, EndedSpan>
   request(path: string, headers?: Record<string, string>): OpenRequest
-  /** The epoch milliseconds at which it wrote the log line `message`; undefined if it has not. */
+  /** When it wrote the log line `message`, in epoch milliseconds; undefined if it has not. */
   logged(message: string): number | undefined
   /** Sends SIGTERM the first time it is called; resolves with the end of the process. */
   terminate(): Promise<Exit>
 }
 
-/** One statement that a connection of the service runs. */
+/** A running statement of the service. */
 export interface Statement {
   readonly pid: number
   readonly text: string
   readonly forMs: number
 }
 
-/** A request that is under way, and can be hung up on. */
+/** A request that is under way. Its client can hang up. */
 export interface OpenRequest {
   /** The status of the answer; undefined if the connection ended without one. */
   readonly status: Promise<number | undefined>
-  /** The same, so far. */
+  /** The status so far. */
   answered(): number | undefined
   hangUp(): void
 }
 
-/** Takes what must be closed, in the reverse order, whatever happens. */
+/** Collects what must be closed, in reverse order, also after a failure. */
 export type Defer = (close: () => Promise<unknown>) => void
 
-/** Has the service serve the demo's routes beside its own. */
+/** Makes the service serve the demo's routes beside its own. */
 const hooks = fileURLToPath(new URL('./demo.hooks.mjs', import.meta.url))
 
-/** Spans are sent as soon as they have ended, or nearly. */
+/** Sends spans almost as soon as they have ended. */
 const exportDelayMs = '20'
 
 /**
- * Starts a PostgreSQL of its own, migrates, and starts the real service with the demo's routes added to its own.
+ * Starts a PostgreSQL, migrates it, and starts the real service with the demo's routes added to its own.
  * @param drainMs the service's SHUTDOWN_DRAIN_MS
- * @param onStep told what begins
- * @throws Error if something does not come up; what `stop` was aborted with, between two steps
+ * @param onStep called with the name of each step that begins
+ * @throws Error if a step fails; the reason of `stop` if it aborts between two steps
  */
 export async function startSubject(
   stop: AbortSignal,
@@ -163,7 +163,7 @@ function sendRequest(url: string, headers: Record<string, string>): OpenRequest 
   return { status, answered: () => answered, hangUp: () => request.destroy() }
 }
 
-/** What its log tells: the ports, and when each message was written last. @throws Error with the log, if it ends before it listens */
+/** Reads from its log the ports, and when each message was written last. @throws Error with the log if it ends before it listens */
 async function readLog(service: ServiceProcess) {
   const said: string[] = []
   const times = new Map<string, number>()

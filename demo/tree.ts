@@ -1,6 +1,6 @@
 import type { LiveContext } from '../sample-service/src/context/context.ts'
 
-/** A context that is or was alive. Times are epoch milliseconds. */
+/** A context that is or was open. Times are epoch milliseconds. */
 export interface TreeNode {
   readonly name: string
   readonly bornAt: number
@@ -10,13 +10,13 @@ export interface TreeNode {
   readonly live: boolean
 }
 
-/** Whether a context stays in the tree when it has ended, asked with the name of the one it hung from. */
+/** Whether a context stays in the tree after its end, by its name and the name of its parent. */
 export type Kept = (name: string, parent: string) => boolean
 
 /**
- * Carries `before` on to what is alive `now`: `/debug/contexts` shows only what has not ended. Contexts that are `kept`
- * stay in the tree as no longer live, and all others leave it.
- * @param now undefined when nothing is left to ask
+ * Updates `before` with the contexts that are open `now`, since `/debug/contexts` shows only these. Ended contexts that are
+ * `kept` stay in the tree as no longer live, and all others leave it.
+ * @param now undefined when the service no longer answers
  */
 export function merge(
   before: TreeNode | undefined,
@@ -24,7 +24,7 @@ export function merge(
   kept: Kept,
 ): TreeNode | undefined {
   if (now === undefined) return before === undefined ? undefined : ended(before, kept)
-  // Siblings of one name are told apart by their order, in which they were derived.
+  // Siblings with the same name are matched by their order, in which they were derived.
   const left = (before?.children ?? []).filter((node) => node.live)
   const merged = now.children.flatMap((child) => {
     const index = left.findIndex((node) => node.name === child.name)

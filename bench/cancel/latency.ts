@@ -13,13 +13,13 @@ import { startService } from './service.ts'
 
 /** Milliseconds until a statement has ended in Postgres. */
 export interface Latencies {
-  /** From a bare cancel request, one at a time, with no service in between: what this machine and this Postgres take. */
+  /** From a bare cancel request, one at a time, without a service: the share of this machine and this Postgres. */
   readonly bare: Measured
   /** From a client's hang-up, one at a time. */
   readonly single: Measured
-  /** The same, of all clients at once, each at its own time. */
+  /** The same with many clients at once, each at its own time. */
   readonly spread: Measured
-  /** The same, when all that are connected hang up in one moment. */
+  /** The same when all connected clients hang up at once. */
   readonly together: Measured
   /** Where the milliseconds of `single` go. */
   readonly parts: Parts
@@ -27,22 +27,22 @@ export interface Latencies {
 
 export interface Measured {
   readonly times: readonly number[]
-  /** How many connections to Postgres were dialled meanwhile: each is a fork of Postgres. */
+  /** How many connections to Postgres were opened meanwhile. Postgres forks for each. */
   readonly sent: number
 }
 
-/** Milliseconds from the client's hang-up; the names say until when. */
+/** Milliseconds from the client's hang-up to the named event. */
 export type Parts = ReturnType<typeof noParts>
 
 const singles = 200
-/** How long a client waits before it hangs up, at most: what makes 1,000 of 50 clients some 20 seconds. */
+/** The longest time before a client hangs up: 1,000 hang-ups of 50 clients take some 20 seconds. */
 const patienceMs = 2_000
 
 let lastKey = 0
 
 /**
- * A statement of the service holds a lock; a connection of ours waits for that lock; the client hangs up, and the clock
- * runs until Postgres has given us the lock, which it does when the statement has ended: an event, not a poll.
+ * A statement of the service holds a lock, and a connection of ours waits for it. The client hangs up, and the clock runs until
+ * Postgres gives us the lock, which it does when the statement has ended: this needs no polling.
  */
 export async function measureLatency(ctx: Context, url: string, options: Options): Promise<Latencies> {
   const { concurrent, hangUps } = options
@@ -57,7 +57,7 @@ export async function measureLatency(ctx: Context, url: string, options: Options
   )
   try {
     const hold = (): Promise<Held> => holdLock(service.port, locks)
-    // The first of each connection: dialled, its catalogues read, the code compiled.
+    // The first request of each connection connects, reads catalogues and compiles code.
     const warmUp = () =>
       Promise.all(observers.map(async (observer) => hangUp(ctx, locks, observer, await hold())))
     await warmUp()
@@ -72,7 +72,7 @@ export async function measureLatency(ctx: Context, url: string, options: Options
 
     const parts = noParts()
     const single = await counted(() => measureSingle(ctx, locks, observers[0], hold, marks, parts))
-    // The pool has closed what was idle meanwhile: 50 forks in one moment would be measured, not hang-ups.
+    // The pool has closed idle connections meanwhile: without this, 50 forks at once would be measured too.
     await warmUp()
     const spread = await counted(async () => {
       const times: number[] = []
@@ -190,7 +190,7 @@ function noParts() {
   }
 }
 
-/** One at a time, so that what the service noted last is of the one that was just measured. */
+/** Measures one hang-up at a time, so that the last marks of the service belong to it. */
 async function measureSingle(
   ctx: Context,
   locks: Locks,

@@ -2,7 +2,7 @@ import pg from 'pg'
 import { cause, withCancel, type Context } from '../../templates/service/src/context/context.ts'
 import { sleep } from '../../templates/service/src/context/sleep.ts'
 
-/** Who holds which advisory lock, and who waits for one: asked for everybody on one connection. */
+/** Watches on one connection which sessions hold advisory locks and which wait for one. */
 export interface Locks extends AsyncDisposable {
   /** Resolves when somebody holds the lock `key`, or waits for it. */
   seen(key: number, state: 'held' | 'awaited'): Promise<void>
@@ -10,7 +10,7 @@ export interface Locks extends AsyncDisposable {
 
 const pauseMs = 20
 
-/** Begins to watch. What is watched is before a measurement, never in it. */
+/** Begins to watch. It watches only before a measurement, never during one. */
 export async function watchLocks(ctx: Context, url: string): Promise<Locks> {
   const client = new pg.Client({ connectionString: url })
   await client.connect()

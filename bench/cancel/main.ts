@@ -10,7 +10,7 @@ import { stress, type Stress } from './stress.ts'
 
 await command(usage, parseOptions, run)
 
-/** Prints a table for each part. @returns whether the stress found nothing amiss; latencies are for the reader to judge */
+/** Prints a table for each part. @returns whether the stress found no fault; the reader judges the latencies */
 async function run(ctx: Context, options: Options): Promise<boolean> {
   console.log(`${machine()}, Node ${process.version}, load average ${loadAverage()}`)
   const dir = await mkdtemp(join(tmpdir(), 'mainstem-bench-postgres-'))

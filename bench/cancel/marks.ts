@@ -1,23 +1,23 @@
 import { Socket } from 'node:net'
 
-/** When something happened, in milliseconds of the machine's monotonic clock: bench and service compare what they noted. */
+/** Now, in milliseconds of the machine's monotonic clock, so that bench and service can compare their times. */
 export function machineMs(): number {
   return Number(process.hrtime.bigint()) / 1e6
 }
 
 /** What the service saw of its cancels. */
 export interface Marks {
-  /** Connections to Postgres that it has dialled since it started: each is a fork of Postgres. */
+  /** How many connections to Postgres it has opened since its start. Postgres forks for each. */
   dialled: number
-  /** Of the last statement: when its context ended, and when its call rejected. */
+  /** When the context of the last statement ended, and when its call rejected. */
   ended: number
   rejected: number
 }
 
-/** Counts the connections that node-postgres dials in this process. */
+/** Counts the connections that node-postgres opens in this process. */
 export function noteConnections(): Marks {
   const marks: Marks = { dialled: 0, ended: 0, rejected: 0 }
-  // It calls this itself, as net.connect does too, which the service of the bench does not use.
+  // node-postgres calls this itself. So does net.connect, which this service does not use.
   const connect = Reflect.get(Socket.prototype, 'connect') as (...args: unknown[]) => Socket
   Reflect.set(Socket.prototype, 'connect', function (this: Socket, ...args: unknown[]) {
     marks.dialled++

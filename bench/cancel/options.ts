@@ -3,10 +3,10 @@ import { count } from '../support/command.ts'
 
 export interface Options {
   readonly parts: ReadonlySet<string>
-  /** How many clients hang up, and how many are connected at a time. */
+  /** How many hang-ups, and how many clients at a time. */
   readonly hangUps: number
   readonly concurrent: number
-  /** How many calls are cancelled, on a pool of how many connections. */
+  /** How many calls to cancel, and the size of the pool. */
   readonly cancels: number
   readonly pool: number
 }

@@ -7,7 +7,7 @@ import { machineMs, noteConnections } from './marks.ts'
 
 const tags = ['bench']
 
-/** The one route that is measured, whose statement holds a lock of Postgres for as long as it runs; and what was noted of it. */
+/** The measured route, whose statement holds a lock of Postgres while it runs, and a route with the marks. */
 export function routes({ db }: Platform): Route[] {
   const marks = noteConnections()
   return [

@@ -9,14 +9,14 @@ import { createLog } from '../../templates/service/src/platform/telemetry/log.ts
 import type { Options } from './options.ts'
 
 export interface Stress {
-  /** Calls that ended with the cause of their context; those that were faster; those that failed in any other way. */
+  /** Calls that ended with the cause of their context, that finished before it, and that failed in any other way. */
   cancelled: number
   finished: number
   failed: number
-  /** Calls of neighbours, which nobody cancels; those of them that failed. */
+  /** Calls of neighbours, which nobody cancels, and how many of them failed. */
   innocent: number
   hit: number
-  /** Of pg_stat_activity: the most backends of the pool and its control connection, and those idle in a transaction for longer than a second. */
+  /** From pg_stat_activity: the most backends of the pool and its control connection, and the most that idled in a transaction for over a second. */
   samples: number
   backends: number
   stuck: number

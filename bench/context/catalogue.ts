@@ -1,17 +1,17 @@
 import type { Subject } from './measure.ts'
 
-/** One way to do what a case is about. */
+/** One way to do the work of a case. */
 export interface Entry {
   readonly name: string
-  /** The package that has it; undefined for ours and for what Node has itself. */
+  /** Its package; undefined for ours and for Node's own. */
   readonly peer?: string
-  /** What is asked of an idle machine with two cores under Node 20: of its time, or of its ratio to ours. */
+  /** The goal on an idle machine with two cores under Node 20: for its time, or for its ratio to ours. */
   readonly wanted?: { readonly atMost: number } | { readonly timesOurs: number }
-  /** Loads it, in a process of its own. */
+  /** Loads it, in its own process. */
   load(): Promise<Subject>
 }
 
-/** What is compared: the first entry is ours, and the measure of the others. */
+/** The compared entries: the first is ours, and the others are measured against it. */
 export interface Case {
   readonly name: string
   readonly title: string
@@ -19,7 +19,7 @@ export interface Case {
   readonly entries: readonly [Entry, ...Entry[]]
 }
 
-/** The packages measured against, of the versions that the figures in docs/ were taken with. */
+/** The packages of the peers, in the versions of the figures in docs/. */
 export const peers: Readonly<Record<string, string>> = { '@loke/context': '0.0.1', effect: '4.1.0' }
 
 const mainstem = () => import('./subjects/mainstem.ts')
@@ -28,7 +28,7 @@ const loke = () => import('./subjects/loke.ts')
 const effect = () => import('./subjects/effect.ts')
 
 const children = 100_000
-/** Adding a listener walks all that are there: 100,000 of them took 37 s. */
+/** Adding a listener walks all existing ones: 100,000 of them took 37 s. */
 const fewerChildren = 10_000
 
 export const catalogue: readonly Case[] = [

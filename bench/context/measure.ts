@@ -1,29 +1,29 @@
 import { setImmediate } from 'node:timers/promises'
 
-/** Does what is measured `times` times. */
+/** Does the measured work `times` times. */
 export type Batch = (times: number) => void | Promise<void>
 
-/** A parent whose children are made first, and ended in one go. */
+/** Makes the children of a parent, then ends all of them at once. */
 export interface Family {
   make(children: number): void | Promise<void>
   end(): void | Promise<void>
 }
 
-/** What is measured: `batch` over and over, `family` once. Loaded in a process of its own. */
+/** The measured code: `batch` runs again and again, `family` once. It is loaded in its own process. */
 export type Subject = { readonly batch: Batch } | { readonly family: Family; readonly children: number }
 
 /** One measurement. */
 export interface Sample {
   /**
-   * Nanoseconds for each time, or milliseconds for the whole family: processor time of all threads of the process, so
-   * that collecting counts and what else the machine does counts less.
+   * Nanoseconds for each time, or milliseconds for the whole family: processor time of all threads of the process, which
+   * includes garbage collection and depends less on other work of the machine.
    */
   readonly time: number
-  /** The same by the clock: what a machine that does nothing else takes. */
+  /** The same by the clock, as on a machine that does nothing else. */
   readonly clock: number
-  /** Bytes of heap for each time that are still there afterwards, after collecting; the parent lives. */
+  /** Bytes of heap for each time that remain after a collection, while the parent lives. */
   readonly retained: number
-  /** Bytes of heap for each child while it lives; of a family only. */
+  /** Bytes of heap for each living child, for a family only. */
   readonly live: number | undefined
 }
 
@@ -44,7 +44,7 @@ export async function measure(subject: Subject, ms: number): Promise<Sample> {
 async function measureBatch(batch: Batch, ms: number): Promise<Sample> {
   const { size } = await spend(batch, 1, ms)
   const before = await heapUsed()
-  // A collection throws away machine code that stood on objects which are gone: a service that runs has it.
+  // A collection discards machine code that depends on collected objects, which a running service has.
   const warming = await spend(batch, size, ms / 4)
   const start = performance.now()
   const { times, elapsed } = await spend(batch, size, ms)
@@ -55,7 +55,7 @@ async function measureBatch(batch: Batch, ms: number): Promise<Sample> {
 }
 
 async function measureFamily(family: Family, children: number): Promise<Sample> {
-  // Once for the compiler, so that both ends see the same machine code.
+  // Run once for the compiler, so that both readings have the same machine code.
   await family.make(Math.min(children, 5_000))
   await family.end()
   const before = await heapUsed()
@@ -96,7 +96,7 @@ async function heapUsed(): Promise<number> {
   if (gc === undefined) throw new Error('measure: start node with --expose-gc')
   for (let i = 0; i < collections; i++) {
     gc()
-    // What was only waiting for its finalizer is gone at the next collection.
+    // The next collection removes objects that only waited for their finalizers.
     await setImmediate()
   }
   return process.memoryUsage().heapUsed

@@ -6,10 +6,10 @@ import type { Case } from './catalogue.ts'
 import type { Sample } from './measure.ts'
 import type { Options } from './options.ts'
 
-/** What became of one entry: a sample of each round, or why there is none. */
+/** The result of one entry: a sample of each round, or why there is none. */
 export type Outcome = { readonly samples: readonly Sample[] } | { readonly missing: string }
 
-/** The outcomes of one case, in the order of its entries. */
+/** The results of one case, in the order of its entries. */
 export interface CaseResult {
   readonly about: Case
   readonly outcomes: readonly Outcome[]
@@ -17,13 +17,13 @@ export interface CaseResult {
 
 /** No round begins later than this, so that one Node takes less than three minutes. */
 const lastRoundMs = 130_000
-/** A measurement that takes longer is given up: its entry then says so, and is not tried again. */
+/** A longer measurement is given up: the table says so, and its entry is not tried again. */
 const limitMs = 30_000
 
 /**
- * Measures each entry once a round, each time in a new process of `program`, so that what the machine does meanwhile
- * meets all of them alike.
- * @param missing peers that could not be had, with the reason
+ * Measures each entry once a round, each time in a new process of `program`, so that other work of the machine affects all
+ * of them alike.
+ * @param missing peers that could not be installed, with the reason
  */
 export async function runCases(
   ctx: Context,

@@ -41,7 +41,7 @@ function timesOf(outcome: Outcome | undefined): number[] {
   return outcome !== undefined && 'samples' in outcome ? outcome.samples.map(({ time }) => time) : []
 }
 
-/** Judged by the median of the clock. On a machine that others use, the best round says what the code can do. */
+/** The median by the clock decides. On a shared machine the best round shows what the code can do. */
 function verdict({ wanted }: Entry, times: readonly number[], ratios: readonly number[]): string {
   if (wanted === undefined || times.length === 0) return ''
   if ('atMost' in wanted) {
@@ -73,7 +73,7 @@ function median(numbers: readonly number[]): number {
   return (lower + upper) / 2
 }
 
-/** Three digits are more than a shared machine can tell apart. */
+/** Three digits: a shared machine measures no more exactly. */
 function shown(number: number): string {
   const digits = Math.abs(number) >= 100 ? 0 : 1
   // Not '-0'.

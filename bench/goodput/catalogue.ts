@@ -3,14 +3,14 @@ import { go } from './subjects/go.ts'
 import { plain } from './subjects/plain-process.ts'
 import type { Start } from './server.ts'
 
-/** What is compared. */
+/** A compared server. */
 export interface Subject {
   readonly name: string
   readonly about: string
   readonly start: Start
 }
 
-/** What every subject is made to do. */
+/** The work of each request, the same for every subject. */
 export const task = { poolMax: 10, querySeconds: 0.5 } as const
 
 /** How often it could be done in a second, if no work were wasted. */
@@ -31,11 +31,11 @@ const clients = { patient: 10, impatient: 90, patienceMs: 50 } as const
 
 export const loads: readonly Load[] = [
   { name: 'heavy', ...clients, pauseMs: 0 },
-  // About 13 statements a second that nobody will read.
+  // About 13 statements a second whose results nobody reads.
   { name: 'moderate', ...clients, pauseMs: 6_800 },
 ]
 
-/** The first is what the others are compared with. */
+/** The others are compared with the first. */
 export const subjects: readonly Subject[] = [
   { name: 'plain', about: 'Hono + drizzle, as everybody ships it', start: plain() },
   { name: 'timeout', about: "the same with Hono's timeout(2000)", start: plain(2_000) },

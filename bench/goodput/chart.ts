@@ -11,7 +11,7 @@ const bars = { left: 520, top: 58, right: 800, row: 45 }
 
 /**
  * Answers to patient clients under heavy load, second by second, and beside it the second halves of all loads. An SVG
- * that stands alone, and follows the light or dark of who looks at it.
+ * that stands alone, and follows the reader's light or dark mode.
  */
 export function chartOf(results: readonly Result[], seconds: number): string {
   const heavy = results.filter(({ load, rounds }) => load.name === 'heavy' && rounds.length > 0)

@@ -5,11 +5,11 @@ import { group } from '../../templates/service/src/context/group.ts'
 import { sleep } from '../../templates/service/src/context/sleep.ts'
 import type { Load } from './catalogue.ts'
 
-/** What the patient clients got. */
+/** The answers to the patient clients. */
 export interface Answers {
   /** Milliseconds from the start at which each answer had come, and how long its client had waited. */
   readonly good: readonly { readonly atMs: number; readonly tookMs: number }[]
-  /** Answers that were none, by status or error. */
+  /** Failed requests, by status or error. */
   readonly bad: ReadonlyMap<string, number>
   /** Clients that were waiting when it ended. */
   readonly waiting: number
@@ -58,7 +58,7 @@ export async function runLoad(parent: Context, url: string, load: Load, ms: numb
   return { good, bad, waiting }
 }
 
-/** Resolves with the status once the answer has been read, or with the code of the error that came instead. */
+/** Resolves with the status after the answer has been read, or with the code of the error. */
 function ask(ctx: Context, agent: Agent, url: string): Promise<string> {
   return new Promise((resolve) => {
     const request = get(url, { agent, signal: ctx.signal }, (response) => {
@@ -70,11 +70,11 @@ function ask(ctx: Context, agent: Agent, url: string): Promise<string> {
   })
 }
 
-/** Asks on a connection of its own, and closes it after `ms` milliseconds without having read anything. */
+/** Sends a request on a new connection, and closes it after `ms` milliseconds without reading anything. */
 async function knock(ctx: Context, url: string, ms: number): Promise<void> {
   const { hostname, port, pathname, search, host } = new URL(url)
   const socket = connect(Number(port), hostname)
-  // A server that no longer accepts is not asked; the client comes back all the same.
+  // If the server refuses connections, the client comes back later all the same.
   socket.on('error', () => undefined)
   socket.write(`GET ${pathname}${search} HTTP/1.1\r\nHost: ${host}\r\n\r\n`)
   try {

@@ -6,7 +6,7 @@ export interface Options {
   readonly subjects: readonly Subject[]
   readonly loads: readonly Load[]
   readonly rounds: number
-  /** How long each subject is asked in a round, per load. */
+  /** How long each load on each subject lasts in a round. */
   readonly seconds: number
   /** Whether docs/goodput.svg is written. */
   readonly svg: boolean

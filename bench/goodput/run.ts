@@ -8,10 +8,10 @@ import type { Server } from './server.ts'
 
 /** One measurement of one subject under one load. */
 export interface Round {
-  /** Completed answers to patient clients, each second: on the whole, and in the second half. */
+  /** Completed answers to patient clients a second: in all of the load, and in its second half. */
   readonly perSecond: number
   readonly secondHalf: number
-  /** Milliseconds that completed answers took; NaN of none. */
+  /** Milliseconds that completed answers took; NaN if there are none. */
   readonly p50: number
   readonly p99: number
   readonly bad: ReadonlyMap<string, number>
@@ -23,7 +23,7 @@ export interface Round {
   readonly timeline: readonly number[]
 }
 
-/** What became of one subject: a round of each turn, or why there is none. */
+/** The result of one subject: its rounds, or why there is none. */
 export interface Result {
   readonly subject: Subject
   readonly load: Load
@@ -31,7 +31,7 @@ export interface Result {
   missing?: string
 }
 
-/** What the statements of a server that was killed take to end in Postgres. */
+/** How long the statements of a killed server take to end in Postgres. */
 const settleMs = task.querySeconds * 1_000 + 200
 
 /** Measures each subject under each load once a round, each time as a new process. */
@@ -68,7 +68,7 @@ async function measure(
   if ('missing' in started) throw new Error(started.missing)
   await using server: Server = started
   const answers = await runLoad(ctx, server.url, load, ms)
-  // A server that is busy with what nobody waits for may be late to say so.
+  // A server that is busy with abandoned work may answer this late.
   const queue = await server.queue().catch(() => NaN)
   return { ...summary(answers, ms), queue, memory: await server.memory() }
 }

@@ -6,13 +6,13 @@ import { until } from '../../templates/service/src/context/until.ts'
 import { withTimeout, type Context } from '../../templates/service/src/context/context.ts'
 import { endWithThisProcess } from '../../templates/service/scripts/postgres/watchdog.ts'
 
-/** A subject that serves. Disposing ends it. */
+/** A running subject. Disposing ends it. */
 export interface Server extends AsyncDisposable {
   /** Answers after one statement. */
   readonly url: string
   /** Requests that wait for a connection to Postgres. */
   queue(): Promise<number>
-  /** Of its process, in bytes; undefined where nobody tells. */
+  /** The memory of its process, in bytes; undefined if the system cannot tell. */
   memory(): Promise<number | undefined>
 }
 
@@ -31,7 +31,7 @@ export interface ServerProcess extends AsyncDisposable {
 
 const startTimeoutMs = 20_000
 
-/** Starts `program`, which outlives neither its disposal nor this process. It is killed: nobody waits for its answers. */
+/** Starts `program`. It ends with its disposal or this process, by SIGKILL, because nobody waits for its answers. */
 export function serverProcess(
   program: string,
   args: readonly string[],
@@ -40,7 +40,7 @@ export function serverProcess(
   const child = spawn(program, args, {
     ...options,
     env: { PATH: process.env['PATH'], ...options.env },
-    // Of a group of its own: Ctrl-C ends this process, and this process ends it.
+    // In its own process group: Ctrl-C ends this process, which then ends the server.
     detached: true,
     stdio: ['ignore', 'pipe', 'inherit'],
   })
@@ -63,7 +63,7 @@ export function serverProcess(
   }
 }
 
-/** What `look` resolves with. If it does not in time, `server` is ended. */
+/** Resolves as `look` does. If that takes too long, it ends `server`. */
 export async function whenUp<T>(
   parent: Context,
   server: ServerProcess,

@@ -34,7 +34,7 @@ function medianOf(rounds: readonly Round[]): number {
   return median(rounds.map(({ perSecond }) => perSecond))
 }
 
-/** The middle one; NaN of none. */
+/** The median; NaN if there are no values. */
 export function median(numbers: readonly number[]): number {
   const sorted = numbers.toSorted((a, b) => a - b)
   const upper = sorted[Math.floor(sorted.length / 2)] ?? NaN

@@ -2,22 +2,22 @@
 export interface Subject {
   readonly name: string
   readonly title: string
-  /** The package that has it, where it is no dependency of ours. */
+  /** Its package, if this repository does not depend on it. */
   readonly peer?: string
   /** The JSON that is sent; without one it is a GET. */
   readonly body?: string
-  /** What is asked on an idle machine with two cores under Node 20: of its requests a second, against bare Hono's. */
+  /** The goal on an idle machine with two cores under Node 20, as a ratio to bare Hono's requests a second. */
   readonly wanted?: number
-  /** Listens on a free port of 127.0.0.1, which it resolves with; undefined for the one that is written in Go. */
+  /** Listens on a free port of 127.0.0.1 and resolves with the port; undefined for the server in Go. */
   readonly serve?: () => Promise<number>
 }
 
-/** The packages measured against, of the versions that the figures in docs/ were taken with. */
+/** The packages of the peers, in the versions of the figures in docs/. */
 export const peers: Readonly<Record<string, string>> = { fastify: '5.12.8' }
 
 const body = JSON.stringify({ hello: 'world', times: 3 })
 
-/** What each subject is compared with, in turn. */
+/** The subject that each other one is compared with, in turn. */
 export const reference: Subject = {
   name: 'hono',
   title: 'bare Hono',

@@ -6,7 +6,7 @@ import type { Context } from '../../templates/service/src/context/context.ts'
 import { install } from '../support/cache.ts'
 import { pinned, isThere } from './pin.ts'
 
-/** What a load generator saw of a server. */
+/** The results of a load generator. */
 export interface Load {
   readonly requests: number
   readonly perSecond: number
@@ -16,7 +16,7 @@ export interface Load {
   readonly failures: number
 }
 
-/** Sends requests over 64 connections for `seconds`, as many as are answered; a POST of `body` if there is one. */
+/** Sends requests over 64 connections for `seconds`, each after the last answer; POSTs `body` if there is one. */
 export interface Generator {
   readonly name: string
   run(ctx: Context, port: number, seconds: number, body: string | undefined): Promise<Load>
@@ -25,7 +25,7 @@ export interface Generator {
 const connections = 64
 
 /**
- * wrk where it is installed, else autocannon from npm, which takes most of a core itself and so may measure itself.
+ * Finds wrk, or else autocannon from npm, which needs most of a core and so may measure itself.
  * @param folder where it may write
  */
 export async function generator(ctx: Context, folder: string): Promise<Generator | { missing: string }> {

@@ -17,7 +17,7 @@ const sources = ['bench/http', 'templates/service/src']
 
 await command(usage, parseOptions, run)
 
-/** Prints one table for each Node. What could not be had is told, and the rest goes on. */
+/** Prints one table for each Node. It names everything that could not be installed, and goes on. */
 async function run(ctx: Context, options: Options): Promise<void> {
   await using built = await build(await installed(ctx), sources)
   const load = await generator(ctx, built.folder)
@@ -75,7 +75,7 @@ async function subjectsTable(
   return tableOf(reference.title, rows)
 }
 
-/** The boundary without this or that, beside the boundary. */
+/** The boundary without one of its parts, beside the whole boundary. */
 async function priceTable(
   ctx: Context,
   node: string,

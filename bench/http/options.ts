@@ -9,7 +9,7 @@ export interface Options {
   readonly rounds: number
   /** Of one measurement. */
   readonly seconds: number
-  /** Measures what each part of the boundary costs instead. */
+  /** Measures the cost of each part of the boundary instead. */
   readonly price: boolean
 }
 

@@ -4,12 +4,12 @@ import { promisify } from 'node:util'
 
 const canPin = cpus().length > 1 && hasTaskset()
 
-/** The command that runs `program` on one core only, where the system can: the server on 0, what loads it on 1. */
+/** The command that runs `program` on one core, if the system can: the server on core 0, the load on core 1. */
 export function pinned(core: number, program: string, args: readonly string[]): [string, string[]] {
   return canPin ? ['taskset', ['-c', `${core}`, program, ...args]] : [program, [...args]]
 }
 
-/** Whether `program` is there. What it says of itself may come with any exit code. */
+/** Whether `program` is installed. It may print its version with any exit code. */
 export async function isThere(program: string, ...args: string[]): Promise<boolean> {
   try {
     await promisify(execFile)(program, args)

@@ -1,8 +1,8 @@
-/** The boundary of an emitted service with one thing changed: what that thing costs is the difference. */
+/** The boundary of an emitted service with one part changed: the difference is the cost of that part. */
 export interface Change {
   readonly title: string
   readonly file: string
-  /** Texts that stand in the file exactly once, and what stands there instead. */
+  /** Texts that occur in the file exactly once, and their replacements. */
   readonly replace: readonly (readonly [from: string, to: string])[]
 }
 
@@ -62,7 +62,7 @@ export const changes: readonly Change[] = [
   },
 ]
 
-/** @throws Error if the file no longer has what is to be replaced */
+/** @throws Error if the file no longer has the text to replace */
 export function changed({ title, file, replace }: Change): (text: string, source: string) => string {
   return (text, source) => {
     if (source !== file) return text

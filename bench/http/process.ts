@@ -6,22 +6,22 @@ import type { Context } from '../../templates/service/src/context/context.ts'
 import { until } from '../../templates/service/src/context/until.ts'
 import { pinned } from './pin.ts'
 
-/** A server in a process of its own, on one core. Disposing ends it. */
+/** A server in its own process, on one core. Disposing ends it. */
 export interface ServerProcess extends AsyncDisposable {
   readonly port: number
-  /** Milliseconds of processor time since its start, of all its threads; undefined where the system does not tell. */
+  /** Milliseconds of processor time of all its threads since its start; undefined if the system cannot tell. */
   cpuMs(): number | undefined
-  /** Undefined where the system does not tell. */
+  /** Undefined if the system cannot tell. */
   residentMb(): number | undefined
 }
 
-/** Of Linux's /proc: USER_HZ and the page size are the same on all that Node has binaries for, save some pages on arm64. */
+/** Units of Linux's /proc: USER_HZ and the page size are the same on every platform with binaries of Node, except some arm64 pages. */
 const tickMs = 10
 const pageBytes = 4_096
 
 /**
  * Starts `program`, which prints its port once it listens.
- * @throws Error with what it wrote to stderr if it ends before that; the cause of ctx if it ends first
+ * @throws Error with its stderr if it ends before that; the cause of ctx if ctx ends first
  */
 export async function startServer(
   ctx: Context,

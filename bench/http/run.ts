@@ -3,7 +3,7 @@ import type { Context } from '../../templates/service/src/context/context.ts'
 import type { Generator, Load } from './load.ts'
 import { startServer, type ServerProcess } from './process.ts'
 
-/** What starts a server, and what is sent to it. */
+/** A server to start, and the request to send. */
 export interface Served {
   readonly program: string
   readonly args: readonly string[]
@@ -12,7 +12,7 @@ export interface Served {
 
 /** One measurement of a server. */
 export interface Sample extends Load {
-  /** Microseconds of processor time for each request; NaN where the system does not tell. */
+  /** Microseconds of processor time for each request; NaN if the system cannot tell. */
   readonly cpuUs: number
 }
 
@@ -22,16 +22,16 @@ export interface Measured {
   readonly residentMb: number | undefined
 }
 
-/** A subject and the reference, measured in turn; or why not. */
+/** A subject and the reference, measured in turn; or why they could not be. */
 export type Pair = { readonly subject: Measured; readonly reference: Measured } | { readonly missing: string }
 
-/** By then the compiler has done its part, on a slow machine as on a quick one. */
+/** The compiler has finished by then, on slow and fast machines. */
 const warmUpRequests = 20_000
 const warmUpSeconds = 8
 
 /**
- * Starts both servers and loads them in turn, `rounds` times each: what the machine does meanwhile, and how far its
- * processor has slowed down, meets both alike. Each pair has processes of its own.
+ * Starts both servers and loads them in turn, `rounds` times each, so that other work of the machine and a slower processor
+ * affect both alike. Each pair has its own processes.
  */
 export async function measurePair(
   ctx: Context,

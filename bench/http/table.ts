@@ -7,7 +7,7 @@ export interface Row {
   readonly pair: Pair
 }
 
-/** A markdown table: medians (least–greatest); ratios are taken within a round, to `reference` just before. */
+/** A markdown table: medians (least–greatest), and ratios within a round to the `reference` measured just before. */
 export function tableOf(reference: string, rows: readonly Row[]): string {
   const head = [
     '',

@@ -3,17 +3,17 @@ import type { Context } from '../../templates/service/src/context/context.ts'
 import { sleep } from '../../templates/service/src/context/sleep.ts'
 import { hasChromium, launchChromium } from '../../test/support/chromium.ts'
 
-/** What the page costs the browser that shows it. */
+/** The cost of the page in the browser. */
 export interface Drawn {
-  /** From the request until there is something to see. */
+  /** From the request to the first paint. */
   readonly firstMs: number
-  /** Of the browser's main thread, for each time the page brings itself up to date. */
+  /** Time of the browser's main thread for each refresh of the page. */
   readonly updateMs: number
 }
 
 const watchedMs = 20_000
 
-/** Opens the page in Chromium, and watches it for a while. Undefined where there is no Chromium. */
+/** Opens the page in Chromium, and watches it for a while. Undefined without Chromium. */
 export async function draw(ctx: Context, url: string): Promise<Drawn | undefined> {
   if (!hasChromium) return undefined
   const browser = await launchChromium()
@@ -37,7 +37,7 @@ export async function draw(ctx: Context, url: string): Promise<Drawn | undefined
   }
 }
 
-/** Of the page's main thread: scripts, parsing, layout, painting. */
+/** The time of the page's main thread: scripts, parsing, layout, painting. */
 async function busySeconds(devTools: CDPSession): Promise<number> {
   const { metrics } = await devTools.send('Performance.getMetrics')
   return metrics.find(({ name }) => name === 'TaskDuration')?.value ?? NaN

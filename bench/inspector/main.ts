@@ -15,7 +15,7 @@ const json = { accept: 'application/json' }
 
 await command(usage, parseOptions, run)
 
-/** Prints what the inspector costs the service while it is closed and while somebody looks, and what the page costs who looks. */
+/** Prints the cost of the inspector for the service, while it is closed and while it is open, and its cost in the browser. */
 async function run(ctx: Context, options: Options): Promise<void> {
   await using built = await build([], sources)
   const load = await generator(ctx, built.folder)
@@ -75,7 +75,7 @@ async function ofThePage(ctx: Context, built: Build, options: Options): Promise<
   return lines.join('\n')
 }
 
-/** `load`, while somebody looks at the server's inspector, if it has one: as often as its page does. */
+/** Loads the server while requesting its inspector, if it has one, as often as the page does. */
 function looking(load: Generator, headers: Record<string, string>): Generator {
   return {
     ...load,
@@ -105,7 +105,7 @@ async function look(ctx: Context, url: string, headers: Record<string, string>):
   return response.arrayBuffer()
 }
 
-/** Empty where it has none. */
+/** Empty if it has none. */
 async function inspectorOf(ctx: Context, port: number): Promise<string> {
   const response = await fetch(`http://127.0.0.1:${port}/admin`, { signal: ctx.signal })
   const adminPort = (await response.json()) as number | null

@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util'
 import { count } from '../support/command.ts'
 
 export interface Options {
-  /** How many contexts are alive meanwhile. */
+  /** How many contexts are open during the measurement. */
   readonly contexts: number
   readonly rounds: number
   /** Of one measurement. */

@@ -20,10 +20,10 @@ import { span } from '../../templates/service/src/platform/telemetry/span.ts'
 import { startTelemetry } from '../../templates/service/src/platform/telemetry/telemetry.ts'
 import { ended } from '../../templates/service/src/context/ended.ts'
 
-// A service with contexts that do not end, in a process of its own: node worker.js <contexts> <with|without>. The parent reads the
-// port; GET /admin tells the one of the inspector.
+// Runs a service with contexts that do not end in its own process: node worker.js <contexts> <with|without>. The parent reads the
+// port; GET /admin returns the port of the inspector.
 const [contexts = '', inspector] = process.argv.slice(2)
-/** What each request consists of: itself, a group, its worker, a statement. */
+/** The contexts of each request: itself, a group, its worker, a statement. */
 const perRequest = 4
 const forMs = 3_600_000
 
@@ -60,7 +60,7 @@ const server = await listen(
 )
 console.log(server.port)
 
-/** A request as the boundary starts it, and work below it, that do not end. */
+/** Starts a request as the boundary does, and work below it. Neither ends. */
 function start(parent: Context, recent: RecentRequests | undefined, i: number): void {
   const info = { id: `request-${i}`, method: 'GET', path: `/documents/${i % 10}` }
   const named = withValue(parent, requestKey, info)

@@ -4,27 +4,27 @@ import { plain } from '../goodput/subjects/plain-process.ts'
 import type { Start } from '../goodput/server.ts'
 import { fastify } from './subjects/fastify-process.ts'
 
-/** What is compared. */
+/** A compared server. */
 export interface Subject {
   readonly name: string
   readonly about: string
-  /** @param deadlineMs what it may take for a request, where it knows of such a thing */
+  /** @param deadlineMs the deadline of a request, for a subject that has deadlines */
   readonly start: (deadlineMs: number) => Start
 }
 
-/** What every subject is made to do. */
+/** The work of each request, the same for every subject. */
 export const task = { poolMax: 10, querySeconds: 0.2 } as const
 
 /** How often it can be done in a second. */
 export const capacity = task.poolMax / task.querySeconds
 
-/** How long a client waits for its answer, in ms. A later one counts for nothing. */
+/** How long a client waits for its answer, in ms. A later answer does not count. */
 export const deadlines = [15_000, 3_000, 1_000] as const
 
-/** Requests a second, as a multiple of what can be served. */
+/** Requests a second, as a multiple of the capacity. */
 export const factors = [0.5, 1.1, 3, 10] as const
 
-/** `patient` ones wait for their deadline; `retrying` ones ask again up to twice, as Retry-After says or after a growing pause. */
+/** `patient` clients wait until their deadline; `retrying` clients retry up to twice, after Retry-After or a growing pause. */
 export const clients = ['patient', 'retrying'] as const
 export type Client = (typeof clients)[number]
 

@@ -8,7 +8,7 @@ const height = 330
 const plot = { left: 46, top: 58, right: 470, bottom: 282 }
 const bars = { left: 520, top: 58, right: 800, row: 45 }
 
-/** What is drawn: the load that the README speaks of. */
+/** The load in the chart: the one that the README describes. */
 const drawn = { factor: 3, deadlineMs: 3_000, client: 'patient' } as const
 
 /** Answers within the deadline, second by second, and beside it the second half of the load. An SVG that stands alone. */

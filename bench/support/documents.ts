@@ -7,7 +7,7 @@ import pg from 'pg'
 import type { Context } from '../../templates/service/src/context/context.ts'
 import { sleep } from '../../templates/service/src/context/sleep.ts'
 
-/** What became of a request: its status and body, or the code of the error that came instead. */
+/** The result of a request: its status and body, or the code of the error. */
 export interface Answer {
   readonly status: number | string
   readonly body: string
@@ -17,12 +17,12 @@ const head = '--frontier\r\nContent-Disposition: form-data; name="document"; fil
 const tail = '\r\n--frontier--\r\n'
 const prefix = 'documents-'
 
-/** GETs `path`. Does not reject: what failed is the answer. */
+/** GETs `path`. Does not reject: a failure is a result. */
 export function get(agent: Agent | false, port: number, path: string): Promise<Answer> {
   return ask(request({ port, path, agent }), (client) => client.end())
 }
 
-/** POSTs one document of `bytes`, the second half `pauseMs` later. Does not reject: what failed is the answer. */
+/** POSTs one document of `bytes`, the second half `pauseMs` later. Does not reject: a failure is a result. */
 export function upload(
   ctx: Context,
   agent: Agent | false,
@@ -75,13 +75,13 @@ export function hashOf(bytes: Buffer): string {
   return createHash('sha256').update(bytes).digest('hex')
 }
 
-/** What is there, against what was acknowledged. */
+/** The stored documents, compared with the acknowledged ones. */
 export interface Inventory {
   readonly rows: number
-  /** Ids that were acknowledged before this looked, and are without a row or without these bytes in their file. */
+  /** Ids that were acknowledged before this look and lack a row, or these bytes in their file. */
   readonly lost: readonly string[]
   readonly rowsWithoutFile: number
-  /** Contents without a row, and uploads cut off. */
+  /** Contents without a row, and cut-off uploads. */
   readonly leftovers: number
 }
 
@@ -91,7 +91,7 @@ export async function takeInventory(
   directory: string,
   acknowledged: ReadonlyMap<string, string>,
 ): Promise<Inventory> {
-  // What is acknowledged while this looks has its row after the rows were read.
+  // A document acknowledged during this look may get its row after the rows were read.
   const before = Array.from(acknowledged)
   const client = new pg.Client({ connectionString: databaseUrl })
   await client.connect()

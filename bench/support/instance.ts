@@ -13,7 +13,7 @@ export interface Instance extends Running {
   readonly log: readonly Line[]
 }
 
-/** What an operator runs is what is measured: `npm run build` of the sample. */
+/** Runs `npm run build` of the sample, so that measurements use what an operator runs. */
 export async function buildSample(ctx: Context): Promise<void> {
   await promisify(execFile)('npm', ['run', 'build'], { cwd: sample, signal: ctx.signal })
 }
@@ -31,7 +31,7 @@ export async function startInstance(ctx: Context, env: Readonly<Record<string, s
   return { ...running, startMs: performance.now() - startedAt, log }
 }
 
-/** One that was free a moment ago. */
+/** A port that was free a moment ago. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')

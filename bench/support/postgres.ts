@@ -1,8 +1,8 @@
 import pg from 'pg'
 
 /**
- * The PostgreSQL of scripts/postgres/postgres.ts hashes its password once, which makes connecting cheap and which lib/pq refuses.
- * Measured is with the 4096 times that Postgres has by default.
+ * The PostgreSQL of scripts/postgres/postgres.ts hashes its password once, which makes connecting cheap but which lib/pq refuses.
+ * Benches use Postgres's default of 4096 iterations.
  */
 export async function hashAsUsual(url: string): Promise<void> {
   const client = new pg.Client({ connectionString: url })

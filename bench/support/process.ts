@@ -16,7 +16,7 @@ export interface Running extends AsyncDisposable {
   readonly adminPort: number
   /** Whether it still runs. */
   alive(): boolean
-  /** Sends a signal, unless it is gone, and resolves with the exit code when it is; null if it was killed. */
+  /** Sends a signal unless the process has ended, and resolves with its exit code when it ends; null if it was killed. */
   end(signal: NodeJS.Signals): Promise<number | null>
 }
 
@@ -25,13 +25,13 @@ const startTimeoutMs = 60_000
 
 /** How the sample is run. */
 export interface ProcessOptions {
-  /** Of Node. */
+  /** The arguments of Node. */
   readonly args: readonly string[]
-  /** All of its environment, but for PATH and free ports. */
+  /** Its whole environment, except PATH and free ports. */
   readonly env: Readonly<Record<string, string>>
   /** Whether it has a channel to this process. */
   readonly ipc: boolean
-  /** Is given each line of its output, and says what line of its log that is. */
+  /** Gets each line of its output, and returns the line of the log in it. */
   readonly read: (text: string) => Line
 }
 
@@ -47,7 +47,7 @@ export async function startSampleProcess(
   const child = spawn(process.execPath, args, {
     cwd: sample,
     env: { PATH: process.env['PATH'], ADMIN_PORT: '0', PORT: '0', ...env },
-    // Of a group of its own: Ctrl-C ends this process, and this process ends it.
+    // In its own process group: Ctrl-C ends this process, which then ends the service.
     detached: true,
     stdio: ['ignore', 'pipe', 'inherit', ...(ipc ? (['ipc'] as const) : [])],
   })

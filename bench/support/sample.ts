@@ -6,24 +6,24 @@ import { startPostgres } from '../../templates/service/scripts/postgres/postgres
 import type { Context, LiveContext } from '../../templates/service/src/context/context.ts'
 import { startSampleProcess, type Line, type Running } from './process.ts'
 
-/** sample-service with the probe routes of its own tests, as a process, on a PostgreSQL of its own. Disposing removes all. */
+/** sample-service with the probe routes of its tests, as a process, on its own PostgreSQL. Disposing removes everything. */
 export interface Sample extends Running {
   readonly pid: number
   readonly databaseUrl: string
-  /** Asks the process over its channel, which a module of `imports` must answer. */
+  /** Sends a message to the process over its channel, which a module of `imports` must answer. */
   ask<T>(question: string): Promise<T>
-  /** What has not ended, as its admin port tells. */
+  /** The contexts that have not ended, from its admin port. */
   contexts(): Promise<{ live: number; root: LiveContext }>
 }
 
 export interface SampleOptions {
   readonly env?: Readonly<Record<string, string>>
   readonly nodeArgs?: readonly string[]
-  /** Called with each line of its log, and with what was no JSON. */
+  /** Called with each line of its log, and with each line that is not JSON. */
   readonly onLine?: (line: Line) => void
 }
 
-/** @throws Error if it does not come up */
+/** @throws Error if it does not start */
 export async function startSample(ctx: Context, options: SampleOptions = {}): Promise<Sample> {
   const dir = await mkdtemp(join(tmpdir(), 'sample-'))
   const postgres = await startPostgres({ dir: join(dir, 'postgres'), persistent: false })
@@ -76,7 +76,7 @@ function parsed(text: string): Line {
   }
 }
 
-/** Bytes that are resident now, and at most so far; NaN where the system does not tell. */
+/** Resident bytes, now and at most so far; NaN if the system cannot tell. */
 export async function memoryOf(pid: number): Promise<{ now: number; peak: number }> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '')
   const kilobytes = (name: string): number => Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1])

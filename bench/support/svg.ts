@@ -1,4 +1,4 @@
-/** In light and in dark, each at least 3 : 1 against its background. */
+/** Colours in light and in dark mode, each with a contrast of at least 3 : 1 to its background. */
 const colours: Readonly<Record<string, readonly [light: string, dark: string]>> = {
   mainstem: ['#0a7f4f', '#3ddc97'],
   plain: ['#c2410c', '#fb923c'],
@@ -9,7 +9,7 @@ const colours: Readonly<Record<string, readonly [light: string, dark: string]>> 
   'go-pgx': ['#0b7a99', '#4cc9f0'],
 }
 
-/** The styles of a chart in which each of `names` is the class of what is drawn in its colour. Follows light and dark. */
+/** The styles of a chart, with a class and a colour for each of `names`. They follow light and dark mode. */
 export function stylesOf(names: readonly string[]): string {
   const paint = (mode: 0 | 1): string =>
     names.map((name) => `.${name}{--c:${colours[name]?.[mode] ?? 'gray'}}`).join('')

@@ -2,21 +2,21 @@
 export interface Subject {
   readonly name: string
   readonly title: string
-  /** What is asked of its requests a second, against bare Hono's. */
+  /** The goal, as a ratio to bare Hono's requests a second. */
   readonly wanted?: number
-  /** Its environment: it is told there where to export to, and whether. */
+  /** Its environment, which says whether and where it exports. */
   readonly env: (sink: string) => Readonly<Record<string, string>>
-  /** Listens on a free port of 127.0.0.1, which it resolves with. */
+  /** Listens on a free port of 127.0.0.1 and resolves with the port. */
   readonly serve: () => Promise<number>
 }
 
 const nothing = (): Record<string, string> => ({})
-/** Every request is sampled, which is the default, and leaves as the SDK sends it by default: protobuf, in batches. */
+/** The SDK's defaults: every request is sampled, and exported as protobuf in batches. */
 const traces = (sink: string): Record<string, string> => ({
   OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `${sink}/v1/traces`,
 })
 
-/** What each subject is compared with, in turn. */
+/** The subject that each other one is compared with, in turn. */
 export const reference: Subject = {
   name: 'hono',
   title: 'bare Hono',

@@ -12,7 +12,7 @@ const sources = ['bench/http', 'bench/tracing', 'templates/service/src']
 
 await command(usage, parseOptions, run)
 
-/** Prints what a traced service serves beside bare Hono, and which share of the requests arrived as spans. */
+/** Prints the throughput of a traced service beside bare Hono's, and the share of requests that arrived as spans. */
 async function run(ctx: Context, options: Options): Promise<void> {
   await using built = await build([], sources)
   const load = await generator(ctx, built.folder)
@@ -40,7 +40,7 @@ async function run(ctx: Context, options: Options): Promise<void> {
   )
 }
 
-/** `load`, and how many requests it has sent to the server that it was sent to first. */
+/** Calls `load`, and counts the requests to the server that it loaded first. */
 function counted(load: Generator): Generator & { requests(): number } {
   const sent = new Map<number, number>()
   return {

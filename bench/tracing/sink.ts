@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 
-// What takes the exported spans, in a process of its own: counts them, and tells how many on GET. The parent reads the port.
+// Receives the exported spans in its own process, counts them, and returns the count on GET. The parent reads the port.
 let spans = 0
 
 async function take(request: IncomingMessage): Promise<void> {
@@ -13,7 +13,7 @@ async function take(request: IncomingMessage): Promise<void> {
   }
 }
 
-/** The parts of a protobuf message that have this number and are messages themselves. */
+/** The fields of a protobuf message with this number that are messages themselves. */
 function messages(message: Buffer, number: number): Buffer[] {
   const found: Buffer[] = []
   let at = 0

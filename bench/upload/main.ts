@@ -14,14 +14,14 @@ import { startServer, type Server } from './server.ts'
 import { subjects, type Subject } from './subjects.ts'
 import { tableOf } from './table.ts'
 
-/** What became of one subject. */
+/** The result of one subject. */
 export interface Result {
   readonly subject: Subject
   /** Milliseconds of each round. */
   readonly times: number[]
   /** Milliseconds of its floor, just before or just after it. */
   readonly floors: number[]
-  /** The process while the long file arrived. */
+  /** Figures of its process while the long file arrived. */
   long: Watched | undefined
 }
 
@@ -30,14 +30,14 @@ interface Running {
   readonly result: Result
 }
 
-/** Uploads to each before any is measured: the code is compiled, the process has its usual size. */
+/** Uploads to each before the first measurement, so that code is compiled and the process has its usual size. */
 const warmUps = 3
 /** A round begins no later than this, so that all of it takes less than four minutes. */
 const lastRoundMs = 120_000
 
 await command(usage, parseOptions, run)
 
-/** Sends the same file to every subject and to its floor, one right after the other, round after round; then one long file to each, with its memory watched. */
+/** In each round sends the same file to every subject and right after that to its floor; then sends one long file to each and watches its memory. */
 async function run(ctx: Context, options: Options): Promise<void> {
   const directory = await mkdtemp(join(options.directory, 'mainstem-bench-upload-'))
   const postgres = await startPostgres({ dir: join(directory, 'postgres'), persistent: false })
@@ -54,7 +54,7 @@ async function run(ctx: Context, options: Options): Promise<void> {
     const before = loadAverage()
     const start = performance.now()
     for (let round = 0; round < options.rounds && performance.now() - start < lastRoundMs; round++) {
-      // Each has another predecessor every time: what that left the disk to do is not always the same one's burden.
+      // In each round a subject has another predecessor, so that no subject always pays for the disk work of the same one.
       for (const { server, result } of rotated(running, round)) {
         throwIfEnded(ctx)
         const measure = async ({ server, result }: Running): Promise<number> => {
@@ -81,7 +81,7 @@ async function run(ctx: Context, options: Options): Promise<void> {
   }
 }
 
-/** Has the disk done with what was written before: else it is the next one's burden. */
+/** Syncs earlier writes, which would otherwise slow the next subject. */
 async function settleDisk(directory: string): Promise<void> {
   if (process.platform === 'linux') await promisify(execFile)('sync', ['--file-system', directory])
 }

@@ -1,17 +1,17 @@
 import { readFile } from 'node:fs/promises'
 
-/** What Linux tells of a process. Undefined elsewhere. */
+/** Linux's figures of a process. Undefined on other systems. */
 export interface Figures {
   /** Bytes. */
   readonly resident: number
-  /** Milliseconds of processor time so far, of all threads: it counts less what else the machine does. */
+  /** Milliseconds of processor time of all threads so far, which depend less on other work of the machine. */
   readonly processorMs: number
 }
 
 export interface Watched {
   readonly before: Figures
   readonly after: Figures
-  /** The most bytes that were seen to be resident. */
+  /** The most resident bytes that were seen. */
   readonly peak: number
 }
 

@@ -13,12 +13,12 @@ const boundary = 'bench-upload-frontier'
 const head = `--${boundary}\r\nContent-Disposition: form-data; name="document"; filename="a.bin"\r\n\r\n`
 const tail = `\r\n--${boundary}--\r\n`
 
-/** The same bytes again and again: making them must not cost the client anything. They hold line ends as files do. */
+/** The same bytes again and again, so that the client spends nothing on making them. They contain line ends, as files do. */
 const chunk = randomBytes(256 * 1024)
 
 /**
- * Uploads `bytes` bytes, and removes what came of it from `directory`, which is not measured: a file that is written over
- * is emptied first, and that takes as long as writing it.
+ * Uploads `bytes` bytes, then removes the stored files from `directory`, without measuring that: overwriting a file would first
+ * empty it, which takes as long as writing it.
  * @returns milliseconds from the first byte to the answer
  */
 export async function send(
@@ -45,7 +45,7 @@ export async function send(
   const ms = performance.now() - startedAt
   if (response.statusCode !== 201)
     throw new Error(`${subject.name} answered ${String(response.statusCode)}: ${said}`)
-  // The rows of the service stay: they are as many as rounds.
+  // The rows of the service stay: there is one for each round.
   for (const name of await readdir(directory)) await rm(join(directory, name))
   return ms
 }

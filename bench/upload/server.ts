@@ -7,13 +7,13 @@ import { until } from '../../templates/service/src/context/until.ts'
 import type { Context } from '../../templates/service/src/context/context.ts'
 import type { Subject } from './subjects.ts'
 
-/** A subject that runs. */
+/** A running subject. */
 export interface Server {
   readonly pid: number
   readonly url: string
-  /** Where it puts what it is sent. */
+  /** The folder in which it stores uploads. */
   readonly directory: string
-  /** Resolves when it has gone. */
+  /** Resolves when it has ended. */
   kill(): Promise<void>
 }
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** What is measured: a server of its own, to which the same bytes are sent. */
+/** A measured server. All get the same bytes. */
 export interface Subject {
   readonly name: string
   /** The module to run with tsx, and what Node loads before it. */
@@ -9,12 +9,12 @@ export interface Subject {
   readonly preload?: string
   readonly cwd?: string
   readonly env?: Readonly<Record<string, string>>
-  /** `multipart` is what forms send; `raw` is the file and nothing else. */
+  /** `multipart` is what forms send; `raw` is only the file. */
   readonly body: 'multipart' | 'raw'
   readonly path: string
-  /** The name of the peer that it is compared with, which does to the disk what it does; none for such a peer itself. */
+  /** The peer that it is compared with, which does the same to the disk; none for such a peer itself. */
   readonly floor?: string
-  /** At least this part of the speed of its floor. */
+  /** The goal: at least this share of the speed of its floor. */
   readonly wanted?: number
 }
 
@@ -43,7 +43,7 @@ function peer(name: string, file: string, body: Subject['body'], floor?: string)
 const raw = 'raw: pipeline(request, createWriteStream)'
 const synced = 'raw, synced'
 
-/** A sync takes what the disk takes, from one moment to the next: who syncs is compared with who syncs. */
+/** The time of a sync varies with the disk, so a subject that syncs is compared with one that syncs. */
 export const subjects: readonly Subject[] = [
   peer(raw, 'raw.ts', 'raw'),
   peer(synced, 'raw-synced.ts', 'raw'),

@@ -4,7 +4,7 @@ import type { Watched } from './process-figures.ts'
 
 const mebibyte = 1_048_576
 
-/** A markdown table: medians (least–greatest), and ratios of pairs that were measured one right after the other. */
+/** A markdown table: medians (least–greatest), and ratios of pairs that were measured right after each other. */
 export function tableOf(results: readonly Result[], { bytes, longBytes }: Options): string {
   return [
     `| one file of ${bytes / mebibyte} MiB | MB/s | of its floor, in pairs | wanted | while ${longBytes / mebibyte} MiB arrive: processor ms per 100 MB | RSS before → at most |`,

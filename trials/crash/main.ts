@@ -18,16 +18,16 @@ const usage = `npm run crash -- [options]
   --seconds n    a round begins no later than this (default 240)
   --clients n    that upload to it (default 4)`
 
-/** Small, so that what a round leaves is old enough to be swept a few rounds later. */
+/** Small, so that a sweep a few rounds later may remove what a round leaves. */
 const uploadTimeoutMs = 5_000
-/** What the instance that nobody kills is sent takes a good part of the time that it may. */
+/** Uploads to the surviving instance take a good part of the time that they may. */
 const slowMs = 2_000
 const mostBytes = 1_000_000
 
 interface Seen {
   readonly acknowledged: Map<string, string>
   rounds: number
-  /** Uploads that the kill cut off, or that were sent to a process that was gone. */
+  /** Uploads that the kill cut off, or that went to an ended process. */
   cutOff: number
   swept: number
   neighbour: number
@@ -62,12 +62,12 @@ function parseOptions(args: readonly string[]): Options | 'help' {
 }
 
 /**
- * Kills an instance again and again in the middle of uploads, beside another on the same storage that is left alone, and
- * looks for what was acknowledged. @returns whether nothing was amiss
+ * Kills an instance again and again during uploads, beside another instance on the same storage that is never killed, and
+ * checks every acknowledged upload. @returns whether it found no fault
  */
 async function run(ctx: Context, options: Options): Promise<boolean> {
   const directory = await mkdtemp(join(tmpdir(), 'mainstem-crash-'))
-  // Not persistent: its data is not synced, which a kill of the service cannot tell. Postgres itself is not killed.
+  // Not persistent: Postgres does not sync its data, which makes no difference, because only the service is killed.
   const postgres = await startPostgres({ dir: join(directory, 'postgres'), persistent: false })
   const uploads = await mkdtemp(join(directory, 'uploads-'))
   const running: Instance[] = []
@@ -96,7 +96,7 @@ async function run(ctx: Context, options: Options): Promise<boolean> {
 
     const startedAt = performance.now()
     let rowsWithoutFile = 0
-    // By id: one that is lost is missed again each time.
+    // By id, because each check misses a lost one again.
     const lost = new Set<string>()
     const look = async (): Promise<Inventory> => {
       const inventory = await takeInventory(postgres.url, uploads, seen.acknowledged)
@@ -176,7 +176,7 @@ async function crash(ctx: Context, instance: Instance, count: number, seen: Seen
   await clients.wait()
 }
 
-/** Slow uploads, a few at a time, to an instance that is not killed, until `over` ends: what others sweep must not be theirs. */
+/** Sends slow uploads, a few at a time, to the surviving instance until `over` ends: sweeps of others must not remove them. */
 async function keepUploading(ctx: Context, over: Context, instance: Instance, seen: Seen): Promise<void> {
   using clients = group(ctx)
   for (let n = 0; n < 3; n++) {

@@ -1,16 +1,16 @@
 import fc from 'fast-check'
 import { cut, say, type Heard } from './wire.ts'
 
-/** What the inputs are sent to. */
+/** The target of the inputs. */
 export interface Target {
   readonly port: number
-  /** Documents that are there. */
+  /** Existing documents. */
   readonly ids: readonly string[]
-  /** An answer, or the end of the connection, is there after so many milliseconds. */
+  /** How many milliseconds the service has to answer or close the connection. */
   readonly limitMs: number
 }
 
-/** Inputs of one kind, and what must hold of the answer to each. */
+/** Inputs of one kind, and a check of the answer to each. */
 export interface Family {
   readonly name: string
   readonly about: string
@@ -95,7 +95,7 @@ function wellFormed(text: string): string {
   return Buffer.from(text).toString()
 }
 
-/** As it may stand in a request line: what cannot is percent-encoded, or, if `raw`, left as it is. */
+/** A text for a request line: characters that may not be there are percent-encoded, or, if `raw`, left as they are. */
 function inTarget(text: string, raw: boolean): string {
   return raw ? text.replaceAll(/[\s\0]/g, '') : encodeURIComponent(wellFormed(text))
 }

@@ -7,12 +7,12 @@ import { families, type Family, type Target } from './families.ts'
 import { parseOptions, usage, type Options } from './options.ts'
 import { limits, sieges } from './sieges.ts'
 
-/** After which a family ends, shrinking included; the table says how many inputs that were. */
+/** The time limit of a family, including shrinking; the table has the number of its inputs. */
 const familyMs = 90_000
 
 await command(usage, parseOptions, run)
 
-/** What one row of the table says. */
+/** One row of the table. */
 interface Row {
   readonly name: string
   readonly about: string
@@ -27,7 +27,7 @@ interface Row {
 async function run(ctx: Context, options: Options): Promise<boolean> {
   const faults: Line[] = []
   const onLine = (line: Line): void => {
-    // A 503 or a 504 is what a limit says; the log calls none of them an error.
+    // Limits answer 503 or 504, which the log does not call errors.
     if (line['level'] === 'error' || line['level'] === 'fatal' || line['status'] === 500) faults.push(line)
   }
   const env = {
@@ -102,7 +102,7 @@ async function assail(target: Target, family: Family, options: Options, failures
   return { tried, hangs: 0, note: spread.map(([status, n]) => `${status}: ${n}`).join(', ') }
 }
 
-/** Requests that are still under way, once all clients have gone. */
+/** Requests that are still under way after all clients have left. */
 async function leftBehind(service: Sample): Promise<number> {
   if (!service.alive()) return NaN
   await new Promise((resolve) => setTimeout(resolve, limits.uploadMs + 2_000))

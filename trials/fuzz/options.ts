@@ -6,11 +6,11 @@ import { sieges } from './sieges.ts'
 
 export interface Options {
   readonly seed: number
-  /** Of each family. */
+  /** Inputs of each family. */
   readonly runs: number
   /** Connections at a time. */
   readonly lanes: number
-  /** Where fast-check had shrunk a failure to. */
+  /** The path of a shrunk failure, as fast-check prints it. */
   readonly path: string | undefined
   /** Connections that say nothing. */
   readonly idle: number

@@ -2,20 +2,20 @@ import type { Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { closeOf, dial, say } from './wire.ts'
 
-/** What the service is started with, in milliseconds: short, so that what outlasts it is seen soon. */
+/** The service's time limits, in milliseconds: short, so that a connection beyond them shows soon. */
 export const limits = { requestMs: 1_000, uploadMs: 2_000, stallMs: 700 } as const
-/** Connections that have had their time are looked for once a second, and cut off the second time. */
+/** The service looks for overdue connections once a second, and closes them at the second look. */
 const slackMs = 4_000
 
-/** What became of the connections of a siege. */
+/** The results of a siege's connections. */
 export interface Outcome {
   readonly tried: number
-  /** Connections that were held longer than their limit. */
+  /** Connections that stayed open beyond their limit. */
   readonly hangs: number
   readonly note: string
 }
 
-/** Many connections that do one thing, and hold what they can for as long as they can. */
+/** Many connections that do the same thing, and hold resources as long as they can. */
 export interface Siege {
   readonly name: string
   readonly about: string
@@ -27,7 +27,7 @@ const eachOf = 100
 const atOnce = 50
 const host = 'Host: 127.0.0.1'
 
-/** Sends `start`, then `drip` every `everyMs`, until it is closed; the milliseconds that took, Infinity if it took too long. */
+/** Sends `start`, then `drip` every `everyMs`, until the service closes. @returns how long that took; Infinity if too long */
 async function drip(
   port: number,
   { start, drip, everyMs, limitMs }: { start: string; drip: string; everyMs: number; limitMs: number },
@@ -116,14 +116,14 @@ export const sieges: readonly Siege[] = [
   },
 ]
 
-/** Reads nothing until the limit is over; then what had been sent until then is there, and the end. */
+/** Reads nothing until the limit has passed; then it must find what was sent before, and the end. */
 async function unread(port: number, request: string, limitMs: number, clients: number): Promise<Outcome> {
   const hung = await Promise.all(
     Array.from({ length: clients }, async () => {
       const socket = dial(port)
       socket.write(request)
       await delay(limitMs + slackMs)
-      // Had the service kept it, it would now send the rest, and keep the connection.
+      // If the service had kept it, it would now send the rest and keep the connection.
       const closed = closeOf(socket).then(() => false)
       socket.resume()
       const isOpen = await Promise.race([closed, delay(1_000, true)])
@@ -135,7 +135,7 @@ async function unread(port: number, request: string, limitMs: number, clients: n
   return { tried: clients, hangs, note: `cut off within ${(limitMs + slackMs) / 1_000} s` }
 }
 
-/** Each has been answered once, and then says nothing; meanwhile others ask. What of it fails counts as a hang. */
+/** Each connection gets one answer and then stays silent, while others send requests. A failed request counts as a hang. */
 async function siegeOfIdle(port: number, count: number): Promise<Outcome> {
   const sockets: Socket[] = []
   let open = 0

@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net'
 
-/** What came back on one connection. */
+/** The answers on one connection. */
 export interface Heard {
   /** The status of each answer, in their order. */
   readonly statuses: readonly number[]
@@ -11,24 +11,24 @@ export interface Heard {
   readonly ms: number
 }
 
-/** How long after a byte of an answer no more is waited for. */
+/** How long to wait for the next byte of an answer. */
 const quietMs = 40
-/** How long the service may say nothing before an impatient client goes. */
+/** How long an impatient client waits for the first byte. */
 const impatientMs = 150
 
-/** A connection of its own. What the service resets is closed all the same. */
+/** A new connection. A reset by the service counts as a close. */
 export function dial(port: number): Socket {
   return connect({ port, host: '127.0.0.1', noDelay: true }).on('error', () => undefined)
 }
 
-/** Resolves when it has closed, in whatever way. */
+/** Resolves when it has closed, with or without an error. */
 export function closeOf(socket: Socket): Promise<void> {
   return new Promise((resolve) => socket.once('close', () => resolve()))
 }
 
 /**
- * Sends the pieces one by one, and listens until the service closes, or has answered and falls silent. Without an answer an
- * impatient client goes; a patient one stays until `limitMs`.
+ * Sends the pieces one by one, and listens until the service closes, or is silent after an answer. Without an answer an
+ * impatient client leaves, and a patient one stays until `limitMs`.
  */
 export function say(
   port: number,

@@ -3,17 +3,17 @@ import type { Context } from '../../templates/service/src/context/context.ts'
 import { sleep } from '../../templates/service/src/context/sleep.ts'
 import { get } from '../../bench/support/documents.ts'
 
-/** One instance, as a load balancer knows it: an address, and what its /readyz said last. */
+/** An instance, as a load balancer knows it: its address, and the last answer of its /readyz. */
 export interface Backend {
   readonly port: number
   ready: boolean
-  /** Its connections, kept alive. A new set when it has come back: the old ones lead to a process that is gone. */
+  /** Its kept-alive connections. They are replaced after a restart, because the old ones lead to an ended process. */
   agent: Agent | undefined
 }
 
 const everyMs = 100
 
-/** Asks every instance again and again until `loading` ends. An instance that does not answer is not ready. */
+/** Polls every instance until `loading` ends. An instance that does not answer is not ready. */
 export async function followReadiness(
   ctx: Context,
   loading: Context,
@@ -32,7 +32,7 @@ export async function followReadiness(
 
 let turn = 0
 
-/** The next one that is ready, in turn. A request that fails there is not sent to another: the client sees it fail. */
+/** The next ready instance, in turn. A request that fails there is not sent to another: its client sees the failure. */
 export function pick(backends: readonly Backend[]): { port: number; agent: Agent } | undefined {
   for (let tried = 0; tried < backends.length; tried++) {
     const backend = backends[turn++ % backends.length]

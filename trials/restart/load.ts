@@ -4,27 +4,27 @@ import { group } from '../../templates/service/src/context/group.ts'
 import { hashOf, get, idsOf, upload } from '../../bench/support/documents.ts'
 import { pick, type Backend } from './balancer.ts'
 
-/** What the clients saw. */
+/** The results of the clients. */
 export interface Load {
   reads: number
   writes: number
-  /** By status, or by the code of the error. */
+  /** The number of answers by status, or by the code of the error. */
   readonly failed: Map<string, number>
-  /** The SHA-256 of what a 201 promised to keep, by id. */
+  /** The SHA-256 of each acknowledged document, by id. */
   readonly acknowledged: Map<string, string>
-  /** Of every answer, ms. */
+  /** The time of every answer, in ms. */
   readonly latencies: number[]
   /** The longest time in which no client got an answer. */
   longestPauseMs: number
 }
 
-/** One request in four writes, and one write in four takes longer than the delay of a stop: that is what its drain has to wait for. */
+/** One request in four writes, and one write in four takes longer than the delay of a stop, so that the drain must wait for it. */
 const writes = 0.25
 const slowWrites = 0.25
 const slowMs = 1_200
 const bytes = 4_096
 
-/** Lets `clients` clients send one request after the other until `loading` ends, and waits for their last answers. */
+/** Sends requests from `clients` clients, each one after the other, until `loading` ends, and waits for their last answers. */
 export async function runClients(
   ctx: Context,
   loading: Context,
@@ -60,7 +60,7 @@ export async function runClients(
     } else {
       const what = `${isWrite ? 'write' : 'read'}: ${answer.status}`
       load.failed.set(what, (load.failed.get(what) ?? 0) + 1)
-      // Else a service that is away would be asked without a pause.
+      // Otherwise a client would retry a missing service without a pause.
       await new Promise((resolve) => setTimeout(resolve, 20))
     }
   }

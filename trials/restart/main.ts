@@ -27,9 +27,9 @@ const usage = `npm run restart -- [options]
   --clients n    each sends its next request when it has its answer (default 16)
   --quick        4 restarts, 8 clients: to see that it runs`
 
-/** Milliseconds of each phase. The balancer asks every 100 ms: within the delay it has learnt that an instance goes. */
+/** Milliseconds of each phase. The balancer polls every 100 ms, so within the delay it learns that an instance stops. */
 const budgets = { delay: 500, drain: 5_000, cancel: 2_000, flush: 2_000 }
-/** For the process to end, and for this one to notice: they share the processors with the load. */
+/** Time for the process to end and for this one to notice: both share the processors with the load. */
 const slackMs = 1_000
 
 /** One stop of one instance. */
@@ -66,7 +66,7 @@ function parseOptions(args: readonly string[]): Options | 'help' {
   }
 }
 
-/** Restarts two instances in turn under load, and prints what the clients saw. @returns whether nothing was amiss */
+/** Restarts two instances in turn under load, and prints what the clients saw. @returns whether it found no fault */
 async function run(ctx: Context, { restarts, clients }: Options): Promise<boolean> {
   const directory = await mkdtemp(join(tmpdir(), 'mainstem-bench-restart-'))
   const postgres = await startPostgres({ dir: join(directory, 'postgres'), persistent: false })
@@ -133,7 +133,7 @@ async function stop(instance: Instance): Promise<Stop> {
   }
 }
 
-/** Resolves when the balancer has seen it ready: before that no other may go. */
+/** Resolves when the balancer has seen it ready: before that, no other instance may stop. */
 async function backendReady(ctx: Context, backend: Backend): Promise<void> {
   while (!backend.ready) await sleep(ctx, 20)
 }
@@ -183,7 +183,7 @@ function print(
   return allHold(rows)
 }
 
-/** The middle one (least–greatest). */
+/** The median (least–greatest). */
 function spread(numbers: readonly number[]): string {
   const sorted = numbers.toSorted((a, b) => a - b)
   const at = (index: number): string => (sorted[index] ?? NaN).toFixed(0)

@@ -1,13 +1,13 @@
-// Loaded into the service before its own code: answers each message with what is alive in the process, after a collection.
+// Loaded into the service before its own code: answers each message with counts of what is alive, after a collection.
 import { EventEmitter } from 'node:events'
 import { setImmediate as turn } from 'node:timers/promises'
 
-/** What of a process is alive. */
+/** Counts of what is alive in a process. */
 export interface Inside {
   /** Bytes. */
   readonly heap: number
   readonly timers: number
-  /** Sockets, servers and whatever else keeps a loop alive, timers aside. */
+  /** Sockets, servers and everything else that keeps the event loop alive, except timers. */
   readonly handles: number
   /** Of the process and of every handle. */
   readonly listeners: number
@@ -20,7 +20,7 @@ async function look(): Promise<Inside> {
   }
   const resources = process.getActiveResourcesInfo()
   const timers = resources.filter((name) => name === 'Timeout').length
-  // Not public, and there is no other way to the handles themselves.
+  // Not public, but the only way to get the handles.
   const node = process as unknown as { _getActiveHandles(): unknown[] }
   const emitters = [process, ...node._getActiveHandles()].filter((each) => each instanceof EventEmitter)
   const listeners = emitters.flatMap((each) => each.eventNames().map((name) => each.listenerCount(name)))

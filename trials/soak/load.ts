@@ -1,15 +1,15 @@
 import { connect, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** What was sent so far. */
+/** The requests so far. */
 export interface Sent {
   answered: number
   hungUp: Map<string, number>
-  /** Answers that were none: the connection broke, or a 5xx. */
+  /** Failed requests: the connection broke, or the answer was a 5xx. */
   failed: number
 }
 
-/** Requests that are sent ahead on one connection. */
+/** Requests that are pipelined on one connection. */
 const ahead = 50
 const clients = 8
 const host = 'Host: 127.0.0.1'
@@ -20,7 +20,7 @@ const post = `POST /probe/echo HTTP/1.1\r\n${host}\r\nContent-Type: application/
 const echo = `${post}${json.length}\r\n\r\n${json}`
 const half = `POST /documents HTTP/1.1\r\n${host}\r\nContent-Type: multipart/form-data; boundary=x\r\nContent-Length: 900000\r\n\r\n--x\r\nContent-Disposition: form-data; name="document"; filename="a"\r\n\r\n${'x'.repeat(70_000)}`
 
-/** How clients leave: what they send, how long they stay, and in how many of a hundred. */
+/** How clients leave: what they send, how long they stay, and their share in percent. */
 const leaving = [
   { name: 'in a statement', share: 4, request: get('/probe/query?seconds=60'), stayMs: 15 },
   { name: 'in an upload', share: 4, request: half, stayMs: 15 },
@@ -29,7 +29,7 @@ const leaving = [
   { name: 'at once', share: 60, request: get('/probe/stream?seconds=60'), stayMs: 0 },
 ] as const
 
-/** Sends `count` requests, of which one in five is hung up, and resolves when the last one has been answered or left. */
+/** Sends `count` requests, hangs up on one in five, and resolves when the last one has been answered or left. */
 export async function send(port: number, count: number, sent: Sent): Promise<void> {
   const hangUps = Math.round(count / 5)
   const batches = Math.ceil((count - hangUps) / ahead)
@@ -63,7 +63,7 @@ async function batch(socket: Socket, count: number, sent: Sent): Promise<void> {
       if (status === '2') sent.answered++
       else sent.failed++
     }
-    // A status line may be cut in two.
+    // A status line may be split.
     tail = /(?:H|HT|HTT|HTTP[^\r]{0,8})$/.exec(text)?.[0] ?? ''
     if (answers >= count) return
   }
@@ -76,7 +76,7 @@ async function leave(port: number, turn: number, sent: Sent): Promise<void> {
   const socket = await dial(port)
   socket.write(how.request)
   if (how.stayMs > 0) await delay(how.stayMs)
-  // Every other one says goodbye; the rest break off.
+  // Every second client closes its connection; the others reset it.
   if (turn % 2 === 0) socket.destroy()
   else socket.resetAndDestroy()
   sent.hungUp.set(how.name, (sent.hungUp.get(how.name) ?? 0) + 1)
@@ -86,7 +86,7 @@ function dial(port: number): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = connect({ port, host: '127.0.0.1', noDelay: true })
     socket.once('connect', () => resolve(socket)).once('error', reject)
-    // Afterwards what breaks is looked at where it is read.
+    // Later errors are handled where the connection is read.
     socket.on('error', () => undefined)
   })
 }

@@ -13,12 +13,12 @@ import { measures, slopeOf, type Sample } from './series.ts'
 
 const svgFile = new URL('../../docs/soak.svg', import.meta.url)
 const inside = fileURLToPath(new URL('./inside.ts', import.meta.url))
-/** Before it is looked: what was hung up unwinds, and the connections that were kept for the next cancel (10 s) close. */
+/** The pause before a look: requests with a hang-up unwind, and connections that were kept for the next cancel (10 s) close. */
 const settleMs = 11_000
 
 await command(usage, parseOptions, run)
 
-/** Prints the slopes. @returns whether all are flat, and nothing failed */
+/** Prints the slopes. @returns whether all are flat and no request failed */
 async function run(ctx: Context, options: Options): Promise<boolean> {
   const faults: Line[] = []
   const onLine = (line: Line): void => {

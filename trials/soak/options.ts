@@ -3,9 +3,9 @@ import { count } from '../../bench/support/command.ts'
 
 export interface Options {
   readonly requests: number
-  /** How often is looked, evenly over the requests: each takes 12 s. */
+  /** How many looks, evenly over the requests: each takes 12 s. */
   readonly samples: number
-  /** The soak ends after so many minutes, however many requests have been sent. */
+  /** The soak ends after this many minutes, even before all requests are sent. */
   readonly minutes: number
   /** Whether docs/soak.svg is written. */
   readonly svg: boolean

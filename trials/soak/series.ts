@@ -1,4 +1,4 @@
-/** What is looked at, and how much of it per 1,000,000 requests is still called flat. */
+/** The measures, and how much growth per 1,000,000 requests still counts as flat. */
 export const measures = [
   { name: 'heap', title: 'heap after a collection', unit: 'MB', flat: 3 },
   { name: 'rss', title: 'resident memory', unit: 'MB', flat: 30 },
@@ -11,10 +11,10 @@ export const measures = [
 
 export type Measure = (typeof measures)[number]['name']
 
-/** What was alive when so many requests had been sent. */
+/** The counts after a number of requests. */
 export type Sample = Readonly<Record<Measure, number>> & { readonly requests: number }
 
-/** By least squares, over the second half of the samples: per 1,000,000 requests. */
+/** The slope per 1,000,000 requests, by least squares over the second half of the samples. */
 export function slopeOf(samples: readonly Sample[], measure: Measure): number {
   const half = samples.slice(Math.floor(samples.length / 2))
   const mean = (values: readonly number[]): number =>

@@ -38,7 +38,7 @@ export function timeout(): Subject {
   return forked(Effect.timeout(Effect.never, '30 seconds'))
 }
 
-/** Work that is told when it is interrupted, as a listener on a signal is. */
+/** Work with a callback for its interruption, like a listener on a signal. */
 export function signal(): Subject {
   return forked(told())
 }

@@ -40,7 +40,7 @@ export function timeout(): Subject {
   }
 }
 
-/** Node keeps a list of timers for each duration: the last timer of its duration takes the list down with it. */
+/** Node keeps a list of timers for each duration, and removes it with the last timer of that duration. */
 export function timeoutBesideAnother(): Subject {
   withTimeout(server, 30_000)
   return timeout()

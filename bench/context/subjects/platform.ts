@@ -1,6 +1,6 @@
 import type { Subject } from '../measure.ts'
 
-/** What lives as long as the server, for those that take a signal as their parent. */
+/** The controller of the server, for subjects whose parent is a signal. */
 const server = new AbortController()
 /** Given to every abort(): without a reason it would build a DOMException with a stack. */
 const reason = new Error('cancelled')
@@ -27,7 +27,7 @@ export function controllerSignal(): Subject {
   }
 }
 
-/** The careful hand-written form: a listener on the parent that is taken off again. */
+/** The careful hand-written form: a listener on the parent that is removed again. */
 export function linked(): Subject {
   return {
     batch(times) {
@@ -100,7 +100,7 @@ export function anyTimeoutSignal(): Subject {
   }
 }
 
-/** What any of them that has a deadline pays to Node. */
+/** The cost of Node's timer, which every deadline pays. */
 export function timer(): Subject {
   return {
     batch(times) {
@@ -118,7 +118,7 @@ export function listener(): Subject {
   return {
     batch(times) {
       for (let i = 0; i < times; i++) {
-        // One of its own each time, as a closure over a request is.
+        // A new function each time, like a closure over a request.
         const onAbort = (): void => onEnd()
         server.signal.addEventListener('abort', onAbort)
         server.signal.removeEventListener('abort', onAbort)
@@ -150,7 +150,7 @@ export function anyFamily(children: number): () => Subject {
   }
 }
 
-/** A listener on the parent for each child. Adding one walks all that are there. */
+/** A listener on the parent for each child. Adding one walks all existing ones. */
 export function linkedFamily(children: number): () => Subject {
   return () => {
     let parent = new AbortController()
@@ -175,7 +175,7 @@ export function linkedFamily(children: number): () => Subject {
 }
 
 function abort(child: AbortController): void {
-  // A signal is made when it is read, and a controller whose signal nobody reads is no use.
+  // Node makes a signal when it is read, and a controller is useless without its signal.
   if (child.signal.aborted) throw new Error('abort: a new signal was aborted')
   child.abort(reason)
 }

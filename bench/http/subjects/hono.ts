@@ -39,7 +39,7 @@ export function readsSignal(): Promise<number> {
   )
 }
 
-/** What a deadline is usually made of: an answer in time, and a signal of its own for the work. */
+/** The usual deadline: an answer in time, and a separate signal for the work. */
 export function timeoutAndController(): Promise<number> {
   return serve(
     new Hono()
@@ -76,7 +76,7 @@ export function hello(c: Context): Response {
   return c.json({ hello: 'world' })
 }
 
-/** Listens on a free port of 127.0.0.1, which it resolves with. */
+/** Listens on a free port of 127.0.0.1. @returns the port */
 export function serve(app: Pick<Hono, 'fetch'>): Promise<number> {
   const server = createAdaptorServer({ fetch: app.fetch }) as Server
   return new Promise((resolve) => {

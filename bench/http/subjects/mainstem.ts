@@ -9,7 +9,7 @@ const root = background()
 const log = createLog({ level: 'silent', service: 'bench' })
 const about = { path: '/hello', summary: 'Says hello', tags: [], responses: {} }
 
-/** What serves a request in a service, without log, metrics and traces. */
+/** The part of a service that serves a request, without log, metrics and traces. */
 export function boundary(): Promise<number> {
   return serve(route({ ...about, method: 'GET', handle: () => Response.json({ hello: 'world' }) }))
 }

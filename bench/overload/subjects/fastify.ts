@@ -2,8 +2,8 @@ import { sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/node-postgres'
 import pg from 'pg'
 
-// Fastify with the plugin that its documentation advises against overload: fastify.ts <pool> <seconds>. The limits are those of
-// its README, in its place: https://github.com/fastify/under-pressure
+// Fastify with the plugin that its documentation recommends against overload: fastify.ts <pool> <seconds>. The limits are those
+// of the plugin's README: https://github.com/fastify/under-pressure
 interface App {
   register(plugin: unknown, options: object): Promise<unknown>
   get(path: string, handle: () => Promise<object>): void

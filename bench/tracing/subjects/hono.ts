@@ -5,7 +5,7 @@ import { NodeSDK } from '@opentelemetry/sdk-node'
 import { Hono } from 'hono'
 import { bare, hello, serve } from '../../http/subjects/hono.ts'
 
-/** The stock instrumentation. It patches the prototype of http.Server once the module has been asked for. */
+/** The stock instrumentation. It patches the prototype of http.Server when the module is required. */
 export function instrumented(): Promise<number> {
   startSdk([new HttpInstrumentation()])
   createRequire(import.meta.url)('node:http')
@@ -17,7 +17,7 @@ export function middleware(): Promise<number> {
   return serve(new Hono().use(httpInstrumentationMiddleware({ serviceName: 'bench' })).get('/hello', hello))
 }
 
-/** Exports traces to where the environment says, and nothing else. */
+/** Exports only traces, to the endpoint in the environment. */
 function startSdk(instrumentations: HttpInstrumentation[]): void {
   new NodeSDK({
     serviceName: 'bench',

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { serve } from './serve.ts'
 
-/** The parser that the service has inside, as its README shows it: file.pipe(createWriteStream()). */
+/** busboy as its README shows it: file.pipe(createWriteStream()). */
 serve(async (request, directory) => {
   const parser = new Busboy({ headers: request.headers as BusboyHeaders })
   const stored: Promise<void>[] = []

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { serve } from './serve.ts'
 
-/** The floor: nothing is parsed, hashed, synced or remembered. */
+/** The floor: it does not parse, hash, sync or record anything. */
 serve(async (request, directory) => {
   await pipeline(request, createWriteStream(join(directory, 'raw')))
 })

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** A server of a peer: stores each request in the directory it was started with, and says its port as the service does. */
+/** The server of a peer: it stores each request in the directory of its arguments, and prints its port as the service does. */
 export function serve(store: (request: IncomingMessage, directory: string) => Promise<void>): void {
   const directory = process.argv[2] ?? '.'
   const server = createServer((request, response) => {

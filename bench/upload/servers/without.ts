@@ -1,5 +1,5 @@
-// Takes the hash, or what makes it durable, out of the service's directory.ts, to see what each of them costs. The service itself
-// has no switch for either: BENCH_WITHOUT=hash, or hash,sync.
+// Removes the hash, or the syncs, from the service's directory.ts, to measure the cost of each. The service itself has no switch
+// for either: BENCH_WITHOUT=hash, or hash,sync.
 import { register } from 'node:module'
 
 const without = (process.env['BENCH_WITHOUT'] ?? '').split(',')
