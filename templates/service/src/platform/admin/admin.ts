@@ -10,10 +10,12 @@ import {
 import { until } from '../../context/until.ts'
 import { bind } from '../http/listener.ts'
 import { contextsPage, contextsPagePolicy, type Shown } from './page.ts'
+import { filterOf, fits, type Filter } from '../telemetry/filter.ts'
 import { limitedServer } from '../http/limits.ts'
 import type { Log } from '../telemetry/log.ts'
 import { methodNotAllowed, notFound, Problem, problemBody } from '../problem.ts'
-import { viewOf, type RecentRequest, type RecentRequests } from '../telemetry/recent.ts'
+import type { RecentRequests } from '../telemetry/kept.ts'
+import { viewOf } from '../telemetry/recent.ts'
 import { refusalOf } from '../http/refusal.ts'
 import { requestKey, type RequestInfo } from '../request.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
@@ -144,7 +146,8 @@ function showContexts(
   response: ServerResponse,
   recent: RecentRequests | undefined,
 ): void {
-  const shown = shownOf(root, recent)
+  const filter = filterOf(new URL(request.url ?? '', 'http://admin').searchParams)
+  const shown = shownOf(root, recent, filter)
   response.setHeader('vary', 'accept')
   if (request.headers.accept?.includes('application/json') === true) {
     response.setHeader('content-type', 'application/json')
@@ -153,29 +156,25 @@ function showContexts(
   }
   response.setHeader('content-type', 'text/html; charset=utf-8')
   response.setHeader('content-security-policy', contextsPagePolicy)
-  response.end(contextsPage(shown))
+  response.end(contextsPage(shown, filter))
 }
 
-function first(most: number, requests: Iterable<RecentRequest>): RecentRequest[] {
-  const found: RecentRequest[] = []
-  for (const request of requests) {
-    if (found.push(request) === most) break
-  }
-  return found
-}
-
-function shownOf(root: Lifetime, recent: RecentRequests | undefined): Shown {
+function shownOf(root: Lifetime, recent: RecentRequests | undefined, filter: Filter): Shown {
   const live = 1 + countLiveContexts(root, maxCounted)
   const top = liveContexts(root, maxShown, maxDepth)
   const queue = [top]
   for (const { children } of queue) for (const child of children) queue.push(child)
   const leftOut = live - queue.length
+  const underWay = Array.from(recent?.underWay() ?? [], viewOf).filter((request) => fits(filter, request))
+  const ended = (recent?.ended() ?? []).map(viewOf).filter((request) => fits(filter, request))
+  if (filter.slowestFirst) ended.sort((a, b) => b.durationMs - a.durationMs)
   return {
     live,
     ...(leftOut > 0 && { leftOut }),
     ...(live > maxCounted && { uncounted: true }),
     root: top,
-    underWay: first(maxUnderWay, recent?.underWay() ?? []).map(viewOf),
-    ended: recent?.ended().map(viewOf) ?? [],
+    underWay: underWay.slice(0, maxUnderWay),
+    ...(underWay.length > maxUnderWay && { underWayLeftOut: underWay.length - maxUnderWay }),
+    ended,
   }
 }
