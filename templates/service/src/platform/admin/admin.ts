@@ -15,7 +15,7 @@ import { limitedServer } from '../http/limits.ts'
 import type { Log } from '../telemetry/log.ts'
 import { methodNotAllowed, notFound, Problem, problemBody } from '../problem.ts'
 import type { RecentRequests } from '../telemetry/kept.ts'
-import { viewOf } from '../telemetry/recent.ts'
+import { openSteps, viewOf, type Step } from '../telemetry/recent.ts'
 import { refusalOf } from '../http/refusal.ts'
 import { requestKey, type RequestInfo } from '../request.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
@@ -35,6 +35,8 @@ export interface AdminOptions {
   readonly metrics: Telemetry['metrics']
   /** The requests that `/debug/contexts` shows; undefined if it is not offered, since it reveals paths and names. */
   readonly recent: RecentRequests | undefined
+  /** Notes which statements wait for a lock. Never rejects. */
+  readonly noteLocks?: (ctx: Context, steps: readonly Step[]) => Promise<void>
 }
 
 /** The most requests under way that are shown with their spans. */
@@ -102,7 +104,11 @@ function answer(
   } else if (path === '/metrics') {
     options.metrics(request, response)
   } else {
-    showContexts(root, request, response, options.recent)
+    // eslint-disable-next-line context/no-unowned-work -- it waits for nothing but noteLocks, which ends by itself
+    showContexts(root, request, response, options).catch((error: unknown) => {
+      log.error(root, 'the page of contexts failed', { err: error })
+      response.destroy()
+    })
   }
 }
 
@@ -140,12 +146,16 @@ function isOwnName(given: string | undefined, host: string): boolean {
   return !loopback.test(host) || loopback.test(given?.replace(/:\d+$/, '') ?? '')
 }
 
-function showContexts(
+async function showContexts(
   root: Lifetime,
   request: IncomingMessage,
   response: ServerResponse,
-  recent: RecentRequests | undefined,
-): void {
+  { recent, noteLocks }: AdminOptions,
+): Promise<void> {
+  await noteLocks?.(
+    root,
+    Array.from(recent?.underWay() ?? []).flatMap(({ root }) => openSteps(root)),
+  )
   const filter = filterOf(new URL(request.url ?? '', 'http://admin').searchParams)
   const shown = shownOf(root, recent, filter)
   response.setHeader('vary', 'accept')

@@ -76,7 +76,9 @@ export function contextsPage(shown: Shown, filter: Filter): string {
 function controls({ text, show, slowerMs, slowestFirst }: Filter): string {
   const option = (value: string, label: string, selected: boolean): string =>
     `<option value="${value}"${selected ? ' selected' : ''}>${label}</option>`
-  const options = Object.entries(shows).map(([value, label]) => option(value, label, value === show))
+  const options = Object.entries(shows).map(([value, label]) =>
+    option(value === 'all' ? '' : value, label, value === show),
+  )
   return `<form role="search">
 <input type="search" name="q" value="${escape(text)}" aria-label="Search" placeholder="path, request id, trace id, cause">
 <select name="show" aria-label="Show">${options.join('')}</select>

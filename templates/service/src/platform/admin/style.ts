@@ -9,18 +9,17 @@ h1, h2 { font-size: 1.1rem } h1 { margin: 0 0 .4rem }
 form { display: flex; flex-wrap: wrap; gap: .5rem; align-items: center }
 input, select, button { font: inherit; color: inherit; background: none; border: 1px solid var(--line); border-radius: .3rem; padding: .2rem .5rem }
 select { background: var(--ground) }
-[type=search] { flex: 1 1 18rem; min-width: 0 } [type=number] { width: 5rem }
+[type=search] { flex: 1 1 14rem; min-width: 0 } [type=number] { width: 4rem }
 [role=status] { margin: 0; color: var(--fault) }
 section { scroll-margin-top: 6rem }
+@media (width < 40rem) { header { position: static } }
 ul, ol { list-style: none; margin: 0; padding-left: 1.25rem; border-left: 1px solid var(--line) }
 section > ul, ol, details > ul { border: 0; padding: 0 }
-li { overflow-wrap: anywhere }
-small, p { color: var(--quiet) }
+li { overflow-wrap: anywhere } small, p { color: var(--quiet) }
 .detail { display: block }
 meter { width: 6rem; height: .8rem; vertical-align: middle }
 b { font-weight: 600; color: var(--fault) }
-em { font-style: normal; color: var(--wait) }
-a { color: inherit }
+em { font-style: normal; color: var(--wait) } a { color: inherit }
 svg { display: block; width: 100%; margin: .15rem 0 .35rem; fill: var(--bar);
   background: light-dark(#f0f2f5, #22262c) }
 rect.fault, rect.end { fill: var(--fault) }

@@ -36,8 +36,9 @@ function ids({ id, traceId }: RequestView): string {
 }
 
 function spanLine(request: RequestView, span: Step, depth: number): string {
-  const { name, detail, startMs, endMs, fault, waitsFor } = span
-  const goesOn = waitsFor === null ? 'goes on' : `waits for the ${waitsFor}`
+  const { name, detail, startMs, endMs, fault, waitsFor, lock } = span
+  const goesOn =
+    waitsFor === null ? 'goes on' : `waits for the ${lock === null ? waitsFor : `lock ${escape(lock)}`}`
   const end =
     endMs === null
       ? `since ${duration(startMs)}, <em>${goesOn}</em>`

@@ -1,7 +1,7 @@
 import type { RequestView } from './recent.ts'
 
 /** Which requests the page shows, and what it calls them. */
-export const shows = { all: 'all', running: 'still running', failed: 'failed', left: 'left by the client' }
+export const shows = { all: 'all', running: 'still running', failed: 'failed', left: 'left' }
 
 /** Which requests are shown, from the query of the page's address. */
 export interface Filter {

@@ -9,6 +9,12 @@ const maxSteps = 200
 /** What work may wait for outside of the process: a connection of the pool, a statement, the answer of another service. */
 export type Waited = 'pool' | 'database' | 'peer'
 
+/** A process of Postgres. */
+export interface StepBackend {
+  readonly pid: number
+  readonly startedAt: string
+}
+
 /** A span of a request, for the page of contexts: kept where that page is offered, whether or not spans are exported. */
 export class Step {
   readonly name: string
@@ -22,9 +28,12 @@ export class Step {
   endMs: number | null = null
   /** What ended its context, else what it failed with. */
   fault: string | null = null
+  /** What lock its statement was seen to wait for; null if for none, and where nobody looked. */
+  lock: string | null = null
   readonly spans: Step[] = []
   /** Private, so that JSON leaves it out. */
   readonly #request: RecentRequest
+  #backend: StepBackend | undefined
 
   constructor(request: RecentRequest, name: string, detail: string | null, waitsFor: Waited | null) {
     this.#request = request
@@ -32,6 +41,19 @@ export class Step {
     this.detail = detail
     this.waitsFor = waitsFor
     this.startMs = request.msAt(performance.now())
+  }
+
+  get ageMs(): number {
+    return this.#request.msAt(performance.now()) - this.startMs
+  }
+
+  /** Who executes its statement, if that is known. */
+  get backend(): StepBackend | undefined {
+    return this.#backend
+  }
+
+  set backend(backend: StepBackend | undefined) {
+    this.#backend = backend
   }
 
   /** Starts a step below this one; undefined if its request has too many. */
@@ -120,9 +142,9 @@ export class RecentRequest {
   }
 
   /** What its latest work waits for; null if that is the service itself. */
-  waitsFor(): Waited | 'client' | null {
+  waitsFor(): Waited | 'lock' | 'client' | null {
     const step = openSteps(this.root).findLast(({ waitsFor }) => waitsFor !== null)
-    if (step !== undefined) return step.waitsFor
+    if (step !== undefined) return step.lock === null ? step.waitsFor : 'lock'
     return this.#waitsForClient?.() === true ? 'client' : null
   }
 }
