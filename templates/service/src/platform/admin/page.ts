@@ -80,11 +80,11 @@ function controls({ text, show, slowerMs, slowestFirst }: Filter): string {
     option(value === 'all' ? '' : value, label, value === show),
   )
   return `<form role="search">
-<input type="search" name="q" value="${escape(text)}" aria-label="Search" placeholder="path, request id, trace id, cause">
+<input type="search" name="q" value="${escape(text)}" aria-label="Search" placeholder="path, id, trace, cause">
 <select name="show" aria-label="Show">${options.join('')}</select>
 <label>slower than <input type="number" name="slower" min="0" value="${slowerMs > 0 ? slowerMs : ''}"> ms</label>
 <select name="sort" aria-label="Sort">${option('', 'newest first', !slowestFirst)}${option('slowest', 'slowest first', slowestFirst)}</select>
-<button type="button">Pause</button> <a href="#tree">contexts</a>
+<button type="button">Pause</button> <a href="#tree">tree</a>
 </form>`
 }
 
