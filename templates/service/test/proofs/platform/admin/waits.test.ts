@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { request } from 'node:http'
 import { sql } from 'drizzle-orm'
 import { expect, test } from 'vitest'
 import { withCancel, withValue, type Context } from '../../../../src/context/context.ts'
@@ -8,6 +10,9 @@ import { stepKey } from '../../../../src/platform/telemetry/recent.ts'
 import { eventually } from '../../../support/client.ts'
 import { openTestDatabase } from '../../../support/database.ts'
 import { recordedLog } from '../../../support/recorded-log.ts'
+import { sharedService } from '../../../support/service.ts'
+
+const shared = sharedService({ probe: true })
 
 test('the page tells which request waits for a lock and who holds it, and which waits for the pool', async (t) => {
   const { ctx, db, proxy } = await openTestDatabase(t, 2)
@@ -55,4 +60,28 @@ test('the page tells which request waits for a lock and who holds it, and which 
   all.cancel()
   await Promise.allSettled(ended)
   await eventually(async () => !(await page('text/html')).includes('waits for the lock'))
+})
+
+test('a request whose answer nobody reads waits for its client, and so does one whose body does not come', async (t) => {
+  const { url, adminUrl } = shared()
+  const waits = async (path: string): Promise<unknown> => {
+    const page = await fetch(`${adminUrl}/debug/contexts?q=${path}`, {
+      headers: { accept: 'application/json' },
+    })
+    const { underWay } = (await page.json()) as { underWay: { waitsFor: unknown }[] }
+    return underWay[0]?.waitsFor
+  }
+  const unread = request(`${url}/probe/large`).end()
+  const unsent = request(`${url}/probe/echo`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'content-length': 1_000 },
+  })
+  unsent.write('{')
+  t.onTestFinished(() => {
+    for (const sent of [unread, unsent]) sent.on('error', () => undefined).destroy()
+  })
+
+  await once(unread, 'response')
+  await eventually(async () => (await waits('/probe/large')) === 'client')
+  await eventually(async () => (await waits('/probe/echo')) === 'client')
 })
