@@ -8,11 +8,8 @@ import {
 } from '../../templates/service/src/context/context.ts'
 import { listenAdmin } from '../../templates/service/src/platform/admin/admin.ts'
 import { createLog } from '../../templates/service/src/platform/telemetry/log.ts'
-import {
-  recentRequests,
-  stepKey,
-  type RecentRequests,
-} from '../../templates/service/src/platform/telemetry/recent.ts'
+import { recentRequests, type RecentRequests } from '../../templates/service/src/platform/telemetry/kept.ts'
+import { stepKey } from '../../templates/service/src/platform/telemetry/recent.ts'
 import { requestKey } from '../../templates/service/src/platform/request.ts'
 import { route } from '../../templates/service/src/platform/http/route.ts'
 import { listen } from '../../templates/service/src/platform/http/server.ts'
@@ -64,7 +61,7 @@ console.log(server.port)
 function start(parent: Context, recent: RecentRequests | undefined, i: number): void {
   const info = { id: `request-${i}`, method: 'GET', path: `/documents/${i % 10}` }
   const named = withValue(parent, requestKey, info)
-  const seen = recent?.start(info, performance.now())
+  const seen = recent?.start(info, { startedAt: performance.now() })
   const ctx = withTimeout(seen === undefined ? named : withValue(named, stepKey, seen.root), forMs)
   const workers = withCancel(ctx)
   const attributes = { 'db.query.text': 'select * from documents where id = $1' }

@@ -52,23 +52,69 @@ describe.skipIf(!hasChromium)('the page of live contexts, in Chromium', () => {
     for (const cleanup of cleanups.reverse()) await cleanup()
   })
 
+  async function get(path: string, id?: string): Promise<void> {
+    const response = await fetch(url + path, { headers: id === undefined ? {} : { 'x-request-id': id } })
+    await response.arrayBuffer()
+  }
+
+  async function picture(page: Page, name: string): Promise<void> {
+    if (process.env['SCREENSHOTS'] === '1') await page.screenshot({ path: join(docs, `${name}.png`) })
+  }
+
   async function show(
     colorScheme: 'light' | 'dark',
     width = 1_000,
+    query = '',
   ): Promise<{ page: Page; failed: string[] }> {
     const page = await browser.newPage({ colorScheme, viewport: { width, height: 900 } })
     cleanups.push(() => page.close())
     const failed: string[] = []
     page.on('pageerror', (error) => failed.push(error.message))
     page.on('console', (message) => message.type() === 'error' && failed.push(message.text()))
-    await page.goto(adminUrl)
+    await page.goto(adminUrl + query)
     return { page, failed }
   }
 
+  test('among a hundred requests a second a slow one is found by the filter, and opened with its statement', async () => {
+    const { page, failed } = await show('light')
+    const sent: Promise<unknown>[] = []
+    const load = setInterval(
+      () => sent.push(get(sent.length % 10 === 0 ? '/livez' : '/probe/transaction')),
+      10,
+    )
+    try {
+      await page.getByText('200 GET /probe/transaction').first().waitFor()
+      const slow = get('/probe/query?seconds=4')
+      await page.getByLabel('slower than').fill('500')
+      const [underWay, ended] = [page.locator('#under-way details'), page.locator('#ended details')]
+      await underWay.getByText('GET /probe/query waits for the database').waitFor()
+      await underWay.filter({ hasText: 'GET /probe/query' }).locator('summary').click()
+      await underWay.getByText('select pg_sleep($1)').waitFor()
+      expect(await underWay.count()).toBe(1)
+      await picture(page, 'inspector-light')
+
+      await slow
+      const found = ended.filter({ hasText: '200 GET /probe/query' })
+      await found.waitFor()
+      // A second has pushed a hundred others out meanwhile.
+      await page.waitForTimeout(2_000)
+      expect(await found.getByText('select pg_sleep($1)').isVisible()).toBe(true)
+      expect(await ended.filter({ hasText: '/livez' }).count()).toBe(0)
+
+      await page.getByLabel('Search').fill('no such path')
+      await expect.poll(() => page.getByText('None fits the filter above').count()).toBe(2)
+    } finally {
+      clearInterval(load)
+      await Promise.all(sent)
+    }
+    expect(sent.length).toBeGreaterThan(300)
+    expect(failed).toEqual([])
+  })
+
   test('a slow request appears with the time it has left, and the page shows its end when its client hangs up', async () => {
     const { page, failed } = await show('light')
-    const live = page.locator('section').first()
-    const ended = page.locator('section').last()
+    const live = page.locator('#tree')
+    const ended = page.locator('#ended')
 
     const request = open(`${url}/probe/query?seconds=60`)
     await live.getByText('GET /probe/query').waitFor()
@@ -83,12 +129,12 @@ describe.skipIf(!hasChromium)('the page of live contexts, in Chromium', () => {
   test('an ended request shows its statement, and when and why it was cut off; a key opens it, and it stays open', async () => {
     const request = open(`${url}/probe/query?seconds=60`)
     const { page, failed } = await show('light')
-    const underWay = page.locator('section').nth(1).locator('details').filter({ hasText: 'SELECT' })
+    const underWay = page.locator('#under-way details').filter({ hasText: 'SELECT' })
     await underWay.waitFor()
     // By its own name: another request may have ended in the same way before.
     const id = await underWay.getAttribute('id')
     request.hangUp()
-    const ended = page.locator('section').last().locator(`details[id="${id}"]`)
+    const ended = page.locator(`#ended details[id="${id}"]`)
     await ended.getByText('499 GET /probe/query ClientDisconnected').waitFor()
 
     await ended.locator('summary').focus()
@@ -111,10 +157,7 @@ describe.skipIf(!hasChromium)('the page of live contexts, in Chromium', () => {
     )
     expect((await statement.locator('rect').first().boundingBox())?.width).toBeGreaterThan(100)
     if (process.env['SCREENSHOTS'] === '1') {
-      await page
-        .locator('section')
-        .last()
-        .screenshot({ path: join(docs, 'inspector-waterfall.png') })
+      await page.locator('#ended').screenshot({ path: join(docs, 'inspector-waterfall.png') })
     }
     await page.waitForTimeout(1_500)
     expect(await ended.innerText()).toBe(paused)
@@ -133,23 +176,43 @@ describe.skipIf(!hasChromium)('the page of live contexts, in Chromium', () => {
       ]
       try {
         await expect
-          .poll(
-            async () => Number.parseInt(await page.locator('section').first().locator('p').innerText(), 10),
-            {
-              timeout: 30_000,
-            },
-          )
+          .poll(async () => Number.parseInt(await page.locator('#tree p').first().innerText(), 10), {
+            timeout: 30_000,
+          })
           .toBeGreaterThan(100)
         const wider = await page.evaluate('document.documentElement.scrollWidth > innerWidth')
         expect(wider).toBe(false)
         const background = await page.evaluate('getComputedStyle(document.body).backgroundColor')
         expect(background).toBe(scheme === 'dark' ? 'rgb(22, 24, 28)' : 'rgb(255, 255, 255)')
-        if (process.env['SCREENSHOTS'] === '1') {
-          await page.screenshot({ path: join(docs, `inspector-${scheme}.png`) })
-        }
+        if (scheme === 'dark') await picture(page, 'inspector-dark')
       } finally {
         for (const request of requests) request.hangUp()
       }
+      expect(failed).toEqual([])
+    },
+  )
+
+  test.each(['light', 'dark'] as const)(
+    'a link with an id opens its request, %s, on a phone',
+    async (scheme) => {
+      const id = `the-one-${scheme}`
+      await get('/probe/transaction', 'other')
+      await get('/nowhere', id)
+      const { page, failed } = await show(scheme, 390, `?trace=${id}`)
+
+      await page.locator('#ended details').waitFor()
+      expect(await page.locator('#ended details[open]').innerText()).toMatch(
+        /404 GET \/nowhere[^]*request the-one/,
+      )
+      expect(await page.getByLabel('Search').inputValue()).toBe(id)
+      await page.locator('#ended summary').click()
+      await page.waitForResponse(new RegExp(id))
+      await expect.poll(() => page.locator('#ended details[open]').count()).toBe(0)
+
+      await page.getByLabel('Search').fill('')
+      await page.getByText('200 GET /probe/transaction').first().waitFor()
+      expect(new URL(page.url()).search).toBe('')
+      expect(await page.evaluate('document.documentElement.scrollWidth > innerWidth')).toBe(false)
       expect(failed).toEqual([])
     },
   )

@@ -2,6 +2,7 @@ import { throwIfEnded, type Context } from '../../context/context.ts'
 import { List, type Linked } from '../../context/list.ts'
 import { until } from '../../context/until.ts'
 import { Problem } from '../problem.ts'
+import { waiting } from '../telemetry/recent.ts'
 
 /** A connection's place in the pool, held by one call. */
 export interface Place {
@@ -111,7 +112,7 @@ export class Admission {
       this.#queued++
     })
     try {
-      return await until(ctx, turn)
+      return await waiting(ctx, 'pool', () => until(ctx, turn))
     } catch (error) {
       if (entry !== undefined && this.#queue.delete(entry)) this.#queued--
       // Its turn came in the moment in which its context ended.

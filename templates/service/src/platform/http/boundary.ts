@@ -5,7 +5,7 @@ import { withTimeout, withValue, type Context, type Lifetime } from '../../conte
 import { badRequest, methodNotAllowed, notFound, type Problem } from '../problem.ts'
 import { requestKey, type RequestInfo } from '../request.ts'
 import type { Log } from '../telemetry/log.ts'
-import type { RecentRequests } from '../telemetry/recent.ts'
+import type { RecentRequests } from '../telemetry/kept.ts'
 import { unwound } from '../telemetry/metrics.ts'
 import { callerTimeoutMs } from './deadline.ts'
 import { Exchange } from './exchange.ts'

@@ -16,7 +16,8 @@ import {
 import { ended } from '../../../../src/context/ended.ts'
 import { testContext } from '../../../../src/context/test-context.ts'
 import { ClientDisconnected } from '../../../../src/platform/causes.ts'
-import { recentRequests, stepKey } from '../../../../src/platform/telemetry/recent.ts'
+import { recentRequests, type RecentRequests } from '../../../../src/platform/telemetry/kept.ts'
+import { stepKey, waiting, type Ending } from '../../../../src/platform/telemetry/recent.ts'
 import { span } from '../../../../src/platform/telemetry/span.ts'
 import { recordedLog } from '../../../support/recorded-log.ts'
 import { listenAdmin, type AdminOptions } from '../../../../src/platform/admin/admin.ts'
@@ -43,8 +44,18 @@ async function listen(
   return { root, url: `http://127.0.0.1:${admin.port}` }
 }
 
-async function contexts(url: string): Promise<unknown> {
-  const response = await fetch(`${url}/debug/contexts`, { headers: { accept: 'application/json' } })
+const done: Ending = { status: 200, cause: undefined, failure: undefined, canceledAt: undefined }
+const left: Ending = { ...done, status: 499, cause: 'ClientDisconnected' }
+const failed: Ending = { ...done, status: 500, failure: 'QueryFailed' }
+
+/** A request that took `ms` milliseconds and has ended. */
+function seen(recent: RecentRequests, id: string, ms: number, ending = done, traceId?: string): void {
+  const beginning = { startedAt: performance.now() - ms, traceId }
+  recent.finish(recent.start({ id, method: 'GET', path: `/${id}` }, beginning), ending)
+}
+
+async function contexts(url: string, query = ''): Promise<unknown> {
+  const response = await fetch(`${url}/debug/contexts${query}`, { headers: { accept: 'application/json' } })
   expect(response.headers.get('content-type')).toBe('application/json')
   return response.json()
 }
@@ -106,28 +117,119 @@ test('the page shows the tree, and what a client chose to call its path is text'
 test('the requests that ended last are told with what ended them, the newest first', async (t) => {
   const recent = recentRequests(2)
   const { url } = await listen(t, { recent })
-  for (const [id, cause] of [
-    ['first', undefined],
-    ['second', 'DeadlineExceeded'],
-    ['third', 'ClientDisconnected'],
-  ] as const) {
-    const status = cause === undefined ? 200 : 499
-    const request = recent.start({ id, method: 'GET', path: `/${id}` }, performance.now())
-    recent.finish(request, { status, cause, canceledAt: undefined })
-  }
+  seen(recent, 'first', 0)
+  seen(recent, 'second', 0, { ...left, cause: 'DeadlineExceeded' })
+  seen(recent, 'third', 0, left)
 
-  expect(await contexts(url)).toMatchObject({ ended: [{ id: 'third' }, { id: 'second' }] })
+  expect(await contexts(url)).toMatchObject({ ended: [{ id: 'third' }, { id: 'second' }, { id: 'first' }] })
   const page = await (await fetch(`${url}/debug/contexts`)).text()
   expect(page).toMatch(
     /499 GET \/third <b>ClientDisconnected<\/b>[^]*499 GET \/second <b>DeadlineExceeded<\/b>/,
   )
-  expect(page).not.toContain('/first')
+})
+
+const ids = async (url: string, query = ''): Promise<string[]> =>
+  ((await contexts(url, query)) as { ended: { id: string }[] }).ended.map(({ id }) => id)
+
+test('of a thousand ended requests those that somebody looks for are still there: slow, failed, left, and the last', async (t) => {
+  const recent = recentRequests(5)
+  const { url } = await listen(t, { recent })
+  seen(recent, 'slow', 3_000)
+  seen(recent, 'failed', 1, failed)
+  seen(recent, 'left', 1, left)
+  for (let i = 1; i <= 1_000; i++) seen(recent, `fast-${i}`, 2)
+
+  const kept = await ids(url)
+
+  expect(kept.slice(0, 5)).toEqual([1000, 999, 998, 997, 996].map((i) => `fast-${i}`))
+  expect(kept).toEqual(expect.arrayContaining(['slow', 'failed', 'left']))
+  // The slowest of a minute are twenty.
+  expect(kept.length).toBeLessThanOrEqual(5 + 2 + 20)
+})
+
+test.for([
+  ['the path', '?q=/ORD', ['orders']],
+  ['words in any order', '?q=queryfailed+500', ['orders']],
+  ['the cause', '?q=disconnected', ['gone']],
+  ['a request id', '?q=users', ['users']],
+  ['a trace id, as a link from the log has it', '?trace=4bf92f3577b34da6a3ce929d0e0e4736', ['gone']],
+  ['failed', '?show=failed', ['orders']],
+  ['left', '?show=left', ['gone']],
+  ['still running', '?show=running', []],
+  ['slower than', '?slower=500', ['gone', 'users']],
+  ['two at once', '?slower=500&show=left', ['gone']],
+  ['slowest first', '?sort=slowest', ['users', 'gone', 'orders']],
+  ['nonsense', '?show=<b>&slower=-1&sort=x', ['gone', 'orders', 'users']],
+] as const)('requests are found by %s', async ([, query, found], t) => {
+  const recent = recentRequests(10)
+  const { url } = await listen(t, { recent })
+  seen(recent, 'users', 2_000)
+  seen(recent, 'orders', 5, failed)
+  seen(recent, 'gone', 1_000, left, '4bf92f3577b34da6a3ce929d0e0e4736')
+  recent.start({ id: 'open', method: 'POST', path: '/open' }, { startedAt: performance.now() - 700 })
+
+  expect(await ids(url, query)).toEqual(found)
+  const page = await (await fetch(`${url}/debug/contexts${query}`)).text()
+  for (const id of ['users', 'orders', 'gone']) {
+    expect(page.includes(`GET /${id}`), id).toBe((found as readonly string[]).includes(id))
+  }
+  expect(page).not.toContain('<b>&')
+})
+
+test('a request that was named is open; a section without requests says what would stand there', async (t) => {
+  const recent = recentRequests(10)
+  const { url } = await listen(t, { recent })
+  const page = async (query: string): Promise<string> => (await fetch(`${url}/debug/contexts${query}`)).text()
+  expect(await page('')).toMatch(/None\. A request stands here from its first header[^]*None yet\. A request/)
+
+  seen(recent, 'it', 1, done, '4bf92f3577b34da6a3ce929d0e0e4736')
+  expect(await page('?trace=4bf92f3577b34da6a3ce929d0e0e4736')).toMatch(/<details id="r1" open>/)
+  expect(await page('?q=it')).toMatch(/<details id="r1" open>/)
+  expect(await page('')).toMatch(/<details id="r1">/)
+  expect(await page('?q="><script>')).toMatch(
+    /value="&quot;&gt;&lt;script&gt;"[^]*None fits the filter above/,
+  )
+})
+
+test('more requests under way than the page shows are counted, and a search finds those it leaves out', async (t) => {
+  const recent = recentRequests(10)
+  const { url } = await listen(t, { recent })
+  for (let i = 0; i < 100; i++) {
+    recent.start({ id: `r-${i}`, method: 'GET', path: `/${i}` }, { startedAt: performance.now() })
+  }
+
+  expect(await contexts(url)).toMatchObject({ underWayLeftOut: 80, underWay: { length: 20 } })
+  expect(await contexts(url, '?q=r-99')).toMatchObject({ underWay: [{ id: 'r-99' }] })
+})
+
+test('a request under way tells what it waits for: the pool, the database, a peer, its client, or nothing', async (t) => {
+  const recent = recentRequests(10)
+  const { url, root } = await listen(t, { recent })
+  const beginning = { startedAt: performance.now(), waitsForClient: () => true }
+  const request = recent.start({ id: 'it', method: 'GET', path: '/' }, beginning)
+  using ctx = withCancel(withValue(root, stepKey, request.root))
+  const waits = async (): Promise<unknown> =>
+    ((await contexts(url)) as { underWay: { waitsFor: unknown }[] }).underWay[0]?.waitsFor
+
+  expect(await waits()).toBe('client')
+  const work = span(ctx, 'worker', {}, async (ctx) => {
+    await waiting(ctx, 'pool', async () => expect(await waits()).toBe('pool'))
+    const attributes = { 'db.query.text': 'select 1' }
+    await span(ctx, 'SELECT', { attributes }, async () => expect(await waits()).toBe('database'))
+    await span(ctx, 'GET', { attributes: { 'url.full': 'http://peer/' } }, async () => {
+      expect(await waits()).toBe('peer')
+      expect(await (await fetch(`${url}/debug/contexts`)).text()).toContain('waits for the peer')
+    })
+  })
+  await work
+  recent.finish(request, done)
+  expect(await contexts(url)).toMatchObject({ ended: [{ waitsFor: null }] })
 })
 
 test('a request is told with its spans: when each began and ended and what ended it, also while it is under way', async (t) => {
   const recent = recentRequests(2)
   const { url, root } = await listen(t, { recent })
-  const request = recent.start({ id: 'it', method: 'GET', path: '/slow' }, performance.now())
+  const request = recent.start({ id: 'it', method: 'GET', path: '/slow' }, { startedAt: performance.now() })
   using ctx = withCancel(withValue(root, stepKey, request.root))
   const attributes = { 'db.query.text': 'select <1>' }
   const work = span(ctx, 'worker', {}, (ctx) =>
@@ -147,7 +249,7 @@ test('a request is told with its spans: when each began and ended and what ended
 
   ctx.cancel(new ClientDisconnected())
   await expect(work).rejects.toThrow(ClientDisconnected)
-  recent.finish(request, { status: 499, cause: 'ClientDisconnected', canceledAt: performance.now() })
+  recent.finish(request, { ...left, canceledAt: performance.now() })
 
   const fault = 'ClientDisconnected'
   const stopped = { fault, endMs: expect.any(Number) as number }
@@ -165,7 +267,7 @@ test('a request is told with its spans: when each began and ended and what ended
 test('of very many spans of a request the first are kept, and the rest is counted', async (t) => {
   const recent = recentRequests(1)
   const { url, root } = await listen(t, { recent })
-  const request = recent.start({ id: 'it', method: 'GET', path: '/' }, performance.now())
+  const request = recent.start({ id: 'it', method: 'GET', path: '/' }, { startedAt: performance.now() })
   const ctx = withValue(root, stepKey, request.root)
   for (let i = 0; i < 250; i++) await span(ctx, 'SELECT', {}, () => Promise.resolve())
 
