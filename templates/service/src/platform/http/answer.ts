@@ -17,7 +17,7 @@ import {
 } from './answer-body.ts'
 import { notModified } from './conditional.ts'
 import type { Exchange } from './exchange.ts'
-import { problemBody, problemOf, type Problem } from '../problem.ts'
+import { Problem, problemBody, problemOf } from '../problem.ts'
 import { describeRoute, type StreamedResponse } from './route.ts'
 import { traceOf } from '../telemetry/span.ts'
 
@@ -126,9 +126,20 @@ export function fail(ctx: Context, exchange: Exchange, error: unknown): Response
 /** Returns the problem for `error`, and keeps for the log what a 5xx hides. */
 export function recordFailure(ctx: Context, exchange: Exchange, error: unknown): Problem {
   const thrown = thrownBy(exchange, error)
-  const problem = problemOf(ctx, thrown)
+  const problem = problemOf(ctx, wellFormed(thrown))
   if (problem.status >= 500) exchange.failed(problem.cause ?? thrown)
   return problem
+}
+
+/** A Problem whose status is no failure is a mistake of the handler. */
+function wellFormed(error: Error): Error {
+  if (!(error instanceof Problem)) return error
+  const status: unknown = error.status
+  if (typeof status === 'number' && Number.isInteger(status) && status >= 400 && status <= 599) return error
+  const what = typeof status === 'number' ? String(status) : `${JSON.stringify(status)}, a ${typeof status}`
+  return new RangeError(`a Problem has the status ${what}, which must be a number from 400 to 599`, {
+    cause: error,
+  })
 }
 
 /** What a handler threw, as an Error. If it threw another value, the message names the route, since the stack does not. */

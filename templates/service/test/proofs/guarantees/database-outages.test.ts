@@ -37,6 +37,21 @@ describe.concurrent('a network that fails:', () => {
     expect((await fetch(`${service.url}/readyz`)).status).toBe(200)
   })
 
+  test('when the database goes silent under load, /readyz says so within a second, though the pool is busy', async (t) => {
+    const { proxy, service } = await startBehindProxy(t, { DATABASE_POOL_MAX: '1' })
+    const slow = open(`${service.url}/probe/query?seconds=30`)
+    const readyz = () => fetch(`${service.url}/readyz`)
+    await eventually(async () => (await (await readyz()).text()).includes('all connections are in use'))
+    expect((await readyz()).status).toBe(200)
+    const silence = new Promise<undefined>(() => undefined)
+    proxy.toServer = () => silence
+
+    const askedAt = performance.now()
+    expect((await readyz()).status).toBe(503)
+    expect(performance.now() - askedAt).toBeLessThan(1_500)
+    slow.hangUp()
+  })
+
   test('when the database goes silent, requests get 504 at the deadline, or 503 if they cannot connect; the service recovers', async (t) => {
     const { service, proxy } = await startBehindProxy(t)
     const silence = new Promise<undefined>(() => undefined)
@@ -323,11 +338,17 @@ async function cancelSleep(ctx: Context, db: Database, server: OwnServer): Promi
   expect(await pid()).toBe(before)
 }
 
-async function startBehindProxy(t: TestContext): Promise<{ service: RunningService; proxy: Proxy }> {
+async function startBehindProxy(
+  t: TestContext,
+  env: Readonly<Record<string, string>> = {},
+): Promise<{ service: RunningService; proxy: Proxy }> {
   const { url, drop } = await createDatabase()
   t.onTestFinished(drop)
   const proxy = await startProxy(t, url)
-  return { proxy, service: await startService(t, { probe: proofs, env: { DATABASE_URL: proxy.url } }) }
+  return {
+    proxy,
+    service: await startService(t, { probe: proofs, env: { DATABASE_URL: proxy.url, ...env } }),
+  }
 }
 
 async function expectUnavailable({ url }: RunningService): Promise<void> {

@@ -65,6 +65,19 @@ const oddAnswers: Readonly<Record<string, () => Response | StreamedResponse>> = 
     response.text().catch(() => undefined)
     return response
   },
+  'a problem of status 200': () => {
+    throw new Problem(200, 'Odd', 'no failure')
+  },
+  'a frozen error': () => {
+    throw Object.freeze(new Error('frozen'))
+  },
+  'an error with a toJSON that throws': () => {
+    throw Object.assign(new Error('told'), {
+      toJSON: () => {
+        throw new Error('not told')
+      },
+    })
+  },
   'a problem of status 99': () => {
     throw new Problem(99, 'Odd', 'no status')
   },
