@@ -57,7 +57,7 @@ test('a burst is no overload: two hundred requests at once on an idle service ar
   const service = await startService(t, { probe: true })
 
   const burst = Array.from({ length: 200 }, () => open(service.url + path).answer)
-  // Whoever comes while the queue shrinks is served as well.
+  // Requests that come while the queue shrinks are served as well.
   const afterwards = eventually(async () => (await fetch(`${service.url}${path}`)).status === 200, 1)
 
   expect(new Set((await Promise.all(burst)).map(({ status }) => status))).toEqual(new Set([200]))

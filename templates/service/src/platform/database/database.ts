@@ -183,7 +183,7 @@ export class Database {
       return new Connection(await until(ctx, arriving), this.#cancels, place)
     } catch (error) {
       place.release()
-      // Not awaited: the pool has the client, whoever waited for it.
+      // Not awaited: the client goes back to the pool when it arrives.
       arriving.then(
         (client) => client.release(),
         () => undefined,

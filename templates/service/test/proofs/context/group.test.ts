@@ -15,7 +15,7 @@ import { group } from '../../../src/context/group.ts'
 import { testContext } from '../../../src/context/test-context.ts'
 import { until } from '../../../src/context/until.ts'
 
-/** Resolves when it is told to. */
+/** A promise, and the function that resolves it. */
 function gate(): { opened: Promise<void>; open: () => void } {
   let open = (): void => undefined
   const opened = new Promise<void>((resolve) => (open = resolve))

@@ -228,7 +228,7 @@ class Pair {
   /** That all of one tree heard it together, parents first. */
   compareOrder(): void {
     this.told.forEach((i, place) => {
-      // A value context has the signal of the context it wraps: who listened first is told first.
+      // A value context has the signal of the context it wraps: listeners run in the order of registration.
       const after = this.told
         .slice(place + 1)
         .filter((later) => this.ctx(later).signal !== this.ctx(i).signal)

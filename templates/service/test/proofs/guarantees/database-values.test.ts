@@ -70,7 +70,7 @@ test('behind a pooler the service leaves no setting on a shared connection', asy
   )
 
   expect(rows.filter(({ source }) => source === 'session')).toEqual([])
-  // What a pooler keeps for each client it is told at the start.
+  // The start-up packet has the settings that a pooler keeps for each client.
   for (const name of ['DateStyle', 'TimeZone', 'standard_conforming_strings', 'client_encoding'])
     expect(rows).toContainEqual({ name, source: 'client' })
   expect((await observer.query('show datestyle')).rows).toEqual([{ DateStyle: 'ISO, MDY' }])

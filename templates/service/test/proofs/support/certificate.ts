@@ -1,6 +1,6 @@
 /**
- * A certificate for 127.0.0.1, and for no name, signed by nobody but itself, until 2126. It protects nothing: its key is
- * here for all to read.
+ * A self-signed certificate for the address 127.0.0.1 without a name, valid until 2126. It protects nothing: its key is
+ * public here.
  *
  *     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 36500 \
  *       -subj /CN=postgres -addext 'subjectAltName=IP:127.0.0.1'

@@ -7,15 +7,15 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { RunningTest } from '../../support/service.ts'
 
-/** A pipe that is full, as a log collector that hangs leaves it. */
+/** A full pipe, as behind a log collector that hangs. */
 export interface FullPipe {
-  /** For a process to write to. */
+  /** The end to which a process writes. */
   readonly fd: number
-  /** Reads from now on; resolves with what was written to it, when nobody has it open any more. */
+  /** Starts to read. Resolves with everything that was written, when no process has the pipe open any more. */
   read(): Promise<string>
 }
 
-/** A pipe of the system's, which a shell makes; Node's `spawn` makes a pair of sockets. Gone when the test is. */
+/** A real pipe, made by a shell, because Node's `spawn` makes a pair of sockets. It is removed with the test. */
 export async function fullPipe(t: RunningTest): Promise<FullPipe> {
   const dir = await mkdtemp(join(tmpdir(), 'pipe-'))
   t.onTestFinished(() => rm(dir, { recursive: true }))
@@ -27,7 +27,7 @@ export async function fullPipe(t: RunningTest): Promise<FullPipe> {
   try {
     for (;;) padding += writeSync(filler, ' '.repeat(256))
   } catch {
-    // It is full.
+    // The pipe is full.
   }
   const fd = openSync(path, constants.O_WRONLY)
   closeSync(filler)
@@ -37,7 +37,7 @@ export async function fullPipe(t: RunningTest): Promise<FullPipe> {
     fd,
     async read() {
       closeSync(fd)
-      // Not before: it reads ahead.
+      // Not earlier, because the stream reads ahead.
       reading = new Socket({ fd: reader, readable: true, writable: false })
       const chunks: Buffer[] = []
       for await (const chunk of reading) {

@@ -4,21 +4,21 @@ import { join } from 'node:path'
 import pg from 'pg'
 import { startPostgres, type Postgres } from '../../../scripts/postgres/postgres.ts'
 
-/** A PostgreSQL that one test file has to itself, to restart and to change its settings. */
+/** A PostgreSQL for one test file, which may restart it and change its settings. */
 export interface OwnServer {
-  /** Its database `postgres`, as its superuser. The same after a restart. */
+  /** The URL of its database `postgres` for its superuser. A restart does not change it. */
   readonly url: string
   stop(): Promise<void>
   start(): Promise<void>
   /** Runs a statement as the superuser. */
   sql(text: string): Promise<Record<string, unknown>[]>
-  /** Writes a file into its data folder, as Postgres's own. @returns its path */
+  /** Writes a file into its data folder, owned by Postgres's user. @returns its path */
   write(name: string, text: string): Promise<string>
   /** Stops it and removes its data. */
   remove(): Promise<void>
 }
 
-/** Starts one. @throws Error where npm has no PostgreSQL that runs here */
+/** Starts one. @throws Error if npm has no PostgreSQL that runs here */
 export async function startOwnServer(): Promise<OwnServer> {
   const dir = await mkdtemp(join(tmpdir(), 'postgres-own-'))
   let server: Postgres = await startPostgres({ dir, persistent: true })
@@ -55,7 +55,7 @@ export async function startOwnServer(): Promise<OwnServer> {
     write,
     async remove() {
       await server.stop()
-      // It is a link where Postgres's user cannot get to it.
+      // The folder is a link if Postgres's user has no access to its place.
       await rm(await realpath(dir), { recursive: true, force: true })
       await rm(dir, { recursive: true, force: true })
     },

@@ -1,6 +1,6 @@
 import { Canceled, DeadlineExceeded } from '../../../src/context/context.ts'
 
-/** A context as anyone would write it who need not care what it costs: everything is looked up, nothing is kept. */
+/** The simplest context, without regard to cost: it computes everything, and stores nothing. */
 export interface Plain {
   kind: 'root' | 'cancel' | 'timeout' | 'signal' | 'value' | 'detached'
   parent: number
@@ -13,11 +13,11 @@ export interface Plain {
   cause?: Error
 }
 
-/** What src/context promises, without its ways: the clock moves when it is told to. */
+/** A model of what src/context promises, with a clock that the test moves. */
 export class PlainContexts {
   /** The first is the root; a parent comes before its children. */
   readonly nodes: Plain[] = [{ kind: 'root', parent: -1 }]
-  /** Why each of the foreign signals has aborted. */
+  /** The reason of each foreign signal that has aborted. */
   readonly aborted: (Error | undefined)[] = [undefined, undefined]
   now = 0
 
@@ -27,7 +27,7 @@ export class PlainContexts {
     return node
   }
 
-  /** Those whose end is the end of `i`, from the parent up. */
+  /** The contexts whose end also ends `i`, from the parent up. */
   above(i: number): number[] {
     const { kind, parent } = this.node(i)
     return kind === 'root' || kind === 'detached' ? [] : [parent, ...this.above(parent)]

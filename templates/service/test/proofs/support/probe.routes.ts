@@ -19,7 +19,7 @@ const tags = ['probe']
 
 let openWebStreams = 0
 
-/** A Response that stands for none: the adapter's own takes all of these. */
+/** Invalid responses, all of which the adapter's own Response accepts. */
 const oddAnswers: Readonly<Record<string, () => Response | StreamedResponse>> = {
   'status 99': () => new Response('x', { status: 99 }),
   'status 101': () => new Response(null, { status: 101 }),
@@ -231,7 +231,7 @@ export function routes(platform: Platform): Route[] {
       query: z.object({ as: z.enum(['stream', 'response', 'promise']) }),
       responses,
       handle: (_ctx, { query }) => {
-        // A vertical tab, which Headers take and Node does not.
+        // A vertical tab, which Headers accept and Node refuses.
         const headers = { 'content-type': 'text/plain', 'x-sendable': 'a', 'x-broken': 'a\vb' }
         if (query.as === 'stream') return { status: 200, headers, body: Readable.from(['hello']) }
         const response = new Response('hello', { headers })

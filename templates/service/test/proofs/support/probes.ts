@@ -1,2 +1,2 @@
-/** The routes that the proofs are about: for `probe` of startService. */
+/** The path of the proofs' routes, for `probe` of startService. */
 export const proofs = 'test/proofs/support/probe.routes.ts'

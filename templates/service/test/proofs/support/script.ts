@@ -3,12 +3,12 @@ import { once } from 'node:events'
 import { createRequire } from 'node:module'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 
-/** A small program that runs as a process of its own, for what would take the test's process with it. */
+/** A small program in its own process, for tests that would end the test's process. */
 export interface RunningScript extends AsyncDisposable {
-  /** Resolves when the program has written `text` to stdout; rejects if it ends without. */
+  /** Resolves when the program has written `text` to stdout; rejects if it ends before. */
   says(text: string): Promise<void>
   signal(name: NodeJS.Signals): void
-  /** Resolves when it has ended and all that it wrote has been read. */
+  /** Resolves when it has ended and all of its output has been read. */
   readonly exit: Promise<{
     code: number | null
     signal: NodeJS.Signals | null
