@@ -65,8 +65,9 @@ test('it ends with its client', async (t) => {
 test('it ends with its deadline', async (t) => {
   const service = await startBusyService(t)
 
+  // Long enough to wait for a connection: with a shorter deadline it would be refused at once.
   const response = await ask(service, 'x', {
-    headers: { 'x-request-id': 'late', 'x-envoy-expected-rq-timeout-ms': '200' },
+    headers: { 'x-request-id': 'late', 'x-envoy-expected-rq-timeout-ms': '2000' },
   })
 
   expect(response.status).toBe(504)
