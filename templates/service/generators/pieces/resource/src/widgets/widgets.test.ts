@@ -203,7 +203,7 @@ describe.for([
 
   test('ends in Postgres at its deadline, and the answer is a 504', async (t) => {
     const { path, body } = await stuck(t)
-    const headers = { 'if-match': '*', 'x-envoy-expected-rq-timeout-ms': '2000' }
+    const headers = { 'if-match': '*', 'x-envoy-expected-rq-timeout-ms': '200' }
 
     expect((await send(method, path, body, headers)).status).toBe(504)
 
