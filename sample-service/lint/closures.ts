@@ -4,8 +4,8 @@ import { isFunction, isInside, walk } from './nodes.ts'
 import type { ContextVariables } from './variables.ts'
 
 /**
- * The outer context that the function called `name` uses: a function of this file that takes no context, and passes on one that is
- * declared outside of it. undefined for any other name.
+ * The outer context that the function called `name` uses. The function is of this file, takes no context, and passes on a
+ * context that is declared outside of it. undefined for any other name.
  */
 export function contextOfClosure(
   name: TSESTree.Node,

@@ -1,13 +1,13 @@
 import type { ParserServicesWithTypeInformation, TSESTree } from '@typescript-eslint/utils'
 import type ts from 'typescript'
 
-/** A call whose function can be asked for. */
+/** A call whose function the type checker can find. */
 export type Call = TSESTree.CallExpression | TSESTree.NewExpression
 
-/** Where the context is declared; whatever stands there under its name is ours. */
+/** The files that declare our context and its functions. */
 const home = /[\\/]src[\\/]context[\\/][\w-]+\.ts$/
 
-/** What the rules ask of types. Ours are told by where they are declared, so that Hono's Context is none of them. */
+/** What the rules ask of types. The file of its declaration shows whether a type is ours: Hono's Context is not. */
 export interface ContextTypes {
   /** Whether the expression is a Context, or may be one. */
   isContext(node: TSESTree.Node): boolean
@@ -15,11 +15,11 @@ export interface ContextTypes {
   isLifetime(node: TSESTree.Node): boolean
   /** Whether it is a Context, or holds some: an array, a set, a map. */
   holdsContext(node: TSESTree.Node): boolean
-  /** Whether whoever has the value has to end it: a CancelContext or a Group. */
+  /** Whether the holder of the value must end it: a CancelContext or a Group. */
   mustBeEnded(node: TSESTree.Node): boolean
   isGroup(node: TSESTree.Node): boolean
   isPromise(node: TSESTree.Node): boolean
-  /** Whether the member is declared in an interface or a class, which is where a rule speaks of it. */
+  /** Whether the member is declared in an interface or a class: a rule then reports it there. */
   isDeclaredMember(node: TSESTree.MemberExpression): boolean
   /** Whether it is a WeakMap or a WeakSet. */
   isWeak(node: TSESTree.Node): boolean
@@ -27,19 +27,19 @@ export interface ContextTypes {
   isDisposable(node: TSESTree.Node): boolean
   /** Whether it is a stream of Node or of the web, which waits for its source when it is iterated. */
   isStream(node: TSESTree.Node): boolean
-  /** Whether it is text or bytes, which have arrived: however they were made, that is over. */
+  /** Whether it is text or bytes. They have arrived, so nothing waits for them. */
   isContent(node: TSESTree.Node): boolean
   /** Whether it is iterated with `for await`. */
   isAsyncIterable(node: TSESTree.Node): boolean
   /** Whether it is the database of src/platform/, each call of which has a connection of its own. */
   isDatabase(node: TSESTree.Node): boolean
-  /** The name of the function of src/context/ that is called; undefined if it is another's. */
+  /** The name of the called function if src/context/ declares it; else undefined. */
   contextFunction(call: Call): string | undefined
-  /** The package's method that is called, as `{ file, name }`. */
+  /** The called method's name, and the file that declares it. */
   declarationOf(call: Call): { file: string; name: string } | undefined
   /** The parameters of the called function, up to a rest parameter. */
   parameters(call: Call): { name: string; isContext: boolean; isLifetime: boolean; mayEnd: boolean }[]
-  /** Whether whoever takes the function calls it with a Context in a place for which it declares no parameter. */
+  /** Whether the callee that takes `fn` calls it with a Context for which `fn` declares no parameter. */
   ignoresContext(fn: TSESTree.Expression): boolean
 }
 
@@ -72,7 +72,7 @@ export function contextTypes(services: ParserServicesWithTypeInformation): Conte
       return (
         type.getProperty('readableFlowing') !== undefined ||
         type.getProperty('getReader') !== undefined ||
-        // A line at a time, of readline.
+        // An Interface of readline, which yields lines.
         type.getProperty('getCursorPos') !== undefined
       )
     },
@@ -148,7 +148,7 @@ function isOfPlatform(declaration: ts.Declaration): boolean {
 function holdsContext(checker: ts.TypeChecker, type: ts.Type): boolean {
   if (isContext(type)) return true
   if (type.isUnionOrIntersection()) return type.types.some((part) => holdsContext(checker, part))
-  // A weak map keeps none: it holds its keys for as long as something else does.
+  // A weak map keeps no context alive.
   if (!('target' in type) || isPromise(checker, type) || isWeak(type)) return false
   return checker.getTypeArguments(type as ts.TypeReference).some(isContext)
 }

@@ -6,8 +6,8 @@ import type { ContextVariables } from './variables.ts'
 type Variable = TSESLint.Scope.Variable
 
 /**
- * Finds what is returned out of the block of `using` and goes on behind it: a promise that is not awaited, a stream or an
- * iterator that is under its context.
+ * Finds a value that leaves the block of `using` by `return` and still needs the context: a promise that is not awaited, or a
+ * stream or an iterator under the context.
  * @returns the variable that `using` ends too early
  */
 export function earlyReturn(
@@ -30,7 +30,7 @@ export function earlyReturn(
     }
   }
 
-  /** At once, or by way of constants. */
+  /** Whether the value, or a constant in it, uses the variable. */
   function isMadeWith(value: TSESTree.Node, variable: Variable, seen = new Set<Variable>()): boolean {
     return Array.from(walk(value, source.visitorKeys, () => true)).some((node) => {
       if (node.type !== Type.Identifier) return false
@@ -42,7 +42,7 @@ export function earlyReturn(
     })
   }
 
-  /** A stream that the call which opened it was given the context for: it ends with that. */
+  /** Whether it is a stream that was opened with the context, and so ends with it. */
   function isOpened(value: TSESTree.Node, variable: Variable): boolean {
     if (!types.isStream(value) && !types.isAsyncIterable(value)) return false
     const call = value.type === Type.AwaitExpression ? value.argument : value

@@ -2,9 +2,9 @@ import type { Linter } from 'eslint'
 
 const signal = 'where a signal is wanted, pass ctx.signal'
 const asked =
-  'Whether work ended because of its context is asked of the context: write `if (ctx.err !== undefined)`, or throwIfEnded(ctx).'
+  'An error does not tell whether the context ended the work. Ask the context: `if (ctx.err !== undefined)`, or throwIfEnded(ctx).'
 
-/** What ESLint's own rules say of ends that are no context's. They reach nothing below, and `AbortSignal.any` leaks (Node 20, 22). */
+/** ESLint's own rules against ends without a context: they reach no work below, and `AbortSignal.any` leaks (Node 20, 22). */
 export const ends: Linter.RulesRecord = {
   'no-restricted-globals': [
     'error',
@@ -78,7 +78,7 @@ export const ends: Linter.RulesRecord = {
     },
     {
       selector: ':matches(ExportAllDeclaration, ExportNamedDeclaration[source])',
-      message: 'Import from the file that has it: no file hands on what another one exports.',
+      message: 'Import it from the file that declares it: no file re-exports what another file exports.',
     },
     {
       selector: 'ImportExpression > Literal[value=/^(?:\\.|@?hono|pg$|pg-|drizzle-orm|pino)/]',

@@ -4,19 +4,19 @@ import { ancestors, bare, functionsAround, isFunction, isInside, walk } from './
 import { returned } from './variables.ts'
 
 type Variable = TSESLint.Scope.Variable
-/** A node is where it is lost. */
+/** What happens to the value. A node is the place that loses it. */
 type Fate = TSESTree.Node | 'open' | 'ended'
 
 const failing: ReadonlySet<Type> = new Set([Type.AwaitExpression, Type.ThrowStatement, Type.YieldExpression])
 
-/** What becomes of a variable whose value must be ended. */
+/** Follows variables whose values must be ended. */
 export interface Fates {
-  /** Where it is lost on its way from the declaration on; 'never' if nothing ends it, undefined if all is well. */
+  /** The place behind the declaration that loses it; 'never' if nothing ends it, undefined if every path ends it. */
   lostAt(variable: Variable, declaration: TSESTree.Node): TSESTree.Node | 'never' | undefined
   /** Whether the variable itself is what a function returns. */
   handedOn(variable: Variable): boolean
   endsInFinally(variable: Variable): boolean
-  /** Whether the call takes the value as what it is to end. */
+  /** Whether the callee may end the value. */
   mayEnd(call: Call, value: TSESTree.Node): boolean
 }
 
@@ -58,8 +58,8 @@ export function fates(source: Readonly<TSESLint.SourceCode>, types: ContextTypes
   }
 
   /**
-   * What comes of it in these statements: ended, still open behind them, or lost at a node.
-   * @param caught whether a failure goes on in a handler, which is followed by itself
+   * What these statements do with it: it is ended, still open behind them, or lost at a node.
+   * @param caught whether a handler catches a failure; the handler is followed separately
    */
   function follow(variable: Variable, statements: readonly TSESTree.Node[], caught = false): Fate {
     for (const statement of statements) {
@@ -93,7 +93,7 @@ export function fates(source: Readonly<TSESLint.SourceCode>, types: ContextTypes
     }
   }
 
-  /** A statement without branches of interest: it ends it, hands it over, or may fail before anyone does. */
+  /** A statement without branches of interest: it ends the value, hands it over, or may fail while the value is open. */
   function plain(variable: Variable, statement: TSESTree.Node, caught: boolean): Fate {
     for (const { identifier } of variable.references) {
       if (!isInside(identifier, statement)) continue
@@ -108,7 +108,7 @@ export function fates(source: Readonly<TSESLint.SourceCode>, types: ContextTypes
     return leaving ?? 'open'
   }
 
-  /** Whether what is returned is the variable, or holds a function that ends it. */
+  /** Whether the returned value is the variable, or holds a function that ends it. */
   function takesOver(variable: Variable, value: TSESTree.Node): boolean {
     if (refers(variable, bare(value))) return true
     return variable.references.some(({ identifier }) => {
@@ -120,7 +120,7 @@ export function fates(source: Readonly<TSESLint.SourceCode>, types: ContextTypes
   return { lostAt, handedOn, endsInFinally, mayEnd }
 }
 
-/** Of two branches: ended only if both end it. */
+/** The fate after two branches: ended only if both end it. */
 function worse(one: Fate, other: Fate): Fate {
   if (typeof one !== 'string') return one
   if (typeof other !== 'string') return other

@@ -4,11 +4,11 @@ import { ancestors, isInside, walk } from './nodes.ts'
 /** What is wrong with the way a group is waited for, and where. */
 export interface Unwaited {
   readonly node: TSESTree.Node
-  /** `wait`: nobody may come to wait. `late`: work is given to it when it is over. */
+  /** `wait`: a path waits for nothing. `late`: the group gets work after it was waited for. */
   readonly messageId: 'wait' | 'late'
 }
 
-/** A group that was given work is waited for behind it, on every way out of its block but an exception. */
+/** Checks that, after the group got work, each path out of its block waits for it. A path by an exception need not. */
 export function unwaited(
   source: Readonly<TSESLint.SourceCode>,
   declarator: TSESTree.VariableDeclarator,
@@ -17,7 +17,7 @@ export function unwaited(
   const block = declarator.parent.parent
   if (group === undefined || block.type !== Type.BlockStatement) return undefined
   const uses = group.references.filter(({ init }) => init !== true).map(({ identifier }) => identifier)
-  // Who else has it may wait for it.
+  // Another function that gets the group may wait for it.
   if (uses.some(({ parent }) => parent.type !== Type.MemberExpression)) return undefined
   const started = uses.filter((use) => isMethod(use, 'go'))
   const [first, last] = [started.at(0), started.at(-1)]
@@ -37,7 +37,7 @@ export function unwaited(
   return over ? { node: last, messageId: 'late' } : undefined
 }
 
-/** Whether no branch is around `use` in the block but those that all the work is started in, or that all wait in. */
+/** Whether every path through the block that starts the work also reaches `use`. */
 function isOnEveryWay(use: TSESTree.Node, block: TSESTree.Node, started: readonly TSESTree.Node[]): boolean {
   let inner = use
   for (const at of ancestors(use)) {
@@ -49,7 +49,7 @@ function isOnEveryWay(use: TSESTree.Node, block: TSESTree.Node, started: readonl
 }
 
 function isBranch(at: TSESTree.Node, inner: TSESTree.Node): boolean {
-  // Both branches may wait: then each is one of two ways, and this looks no further.
+  // With an `else`, both branches may wait: this looks no further.
   if (at.type === Type.IfStatement) return at.test !== inner && at.alternate === null
   return at.type === Type.LogicalExpression && at.right === inner
 }

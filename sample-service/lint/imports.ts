@@ -1,6 +1,6 @@
 import type { Linter } from 'eslint'
 
-/** Imports whose text matches `regex` are refused: of these names if given, else all. */
+/** Refuses imports whose text matches `regex`: these names if given, else all. */
 interface Refused {
   readonly regex: string
   readonly message: string
@@ -11,7 +11,7 @@ const domain = '!(platform|context)'
 const sideways =
   'A domain imports from itself, src/platform and src/context only. Let routes or prepare pass in what it needs, or move what two domains share to src/platform.'
 
-/** A process has one root, which its program makes. Go: contextcheck. */
+/** Only the program makes the one root of a process. Go: contextcheck. */
 const root: Refused = {
   regex: '(?:^|/)context\\.ts$',
   importNames: ['background', 'todo'],
@@ -22,7 +22,7 @@ const testContext: Refused = {
   message: 'testContext(t) is for tests. Take `ctx: Context` as the first parameter instead.',
 }
 
-/** What a domain reaches through the platform, which takes a context there. */
+/** Packages that a domain reaches through the platform, whose functions take a context. */
 const packages: readonly Refused[] = [
   { regex: '^@?hono(?:/|$)', message: 'A route is data: write route({ … }) of src/platform/http/route.ts.' },
   {
@@ -60,11 +60,11 @@ const packages: readonly Refused[] = [
   {
     regex: '^(?:node:)?async_hooks$',
     message:
-      'A context is handed on, never ambient. Take `ctx: Context`, and put the value into it with withValue.',
+      'A context is passed on, never ambient. Take `ctx: Context`, and put the value into it with withValue.',
   },
 ]
 
-/** The rooms of src/platform, and the rooms that each imports from. Arrows run one way: a circle cannot be written here. */
+/** The rooms of src/platform, and the rooms that each imports from. No two rooms import from each other. */
 const rooms: Readonly<Record<string, readonly string[]>> = {
   telemetry: [],
   lifecycle: ['telemetry'],
@@ -87,7 +87,7 @@ const leaf: Refused = {
 /**
  * Imports run one way: main → routes, workers, prepare → domains → platform → context. ESLint's own rule reads the text of
  * an import and needs no file behind it, so it sees the pieces of generators/ too, which import as if they lay in src/.
- * The last row that fits a file holds.
+ * The last row that matches a file applies to it.
  */
 export const imports: Linter.Config[] = [
   only('src/*.ts', {
@@ -99,7 +99,7 @@ export const imports: Linter.Config[] = [
     message: 'Import from the domains, src/platform and src/context only. Let main pass in what is needed.',
   }),
   only(`src/${domain}/*.ts`, { regex: '^\\.\\./(?!(?:platform|context)/)', message: sideways }, ...packages),
-  // A foreign key: the tables know each other, whatever the code says.
+  // A foreign key refers to a table of another domain.
   only(
     `src/${domain}/*.schema.ts`,
     { regex: '^\\.\\./(?!(?:platform|context)/|[^./]+/[^/]+\\.schema\\.ts$)', message: sideways },
@@ -122,7 +122,7 @@ export const imports: Linter.Config[] = [
       message: `src/platform/${room} imports from ${[...below, 'context'].join(', ')} and the files beside the rooms only.`,
     }),
   ),
-  // What defines them, what wraps them, and the programs: each is a process of its own, with a root of its own.
+  // The context itself, its wrappers, and the programs: each program is a process with its own root.
   refuse(['src/context/*.ts'], {
     regex: '^\\.\\./',
     message: 'src/context imports nothing of the service. Take what it needs as a parameter.',

@@ -3,17 +3,17 @@ import type { ContextTypes } from './context-types.ts'
 import { bare, isFunction, isInside, walk, type FunctionNode } from './nodes.ts'
 import type { ContextVariables } from './variables.ts'
 
-/** What of a context would be kept with a value: itself, a function that uses it, or work under it. */
+/** What a value keeps of a context: the context itself, a function that uses it, or work under it. */
 export type Kept = 'stored' | 'closure' | 'promise'
 
 export interface Keeping {
-  /** What `value` has of a context of a call; undefined if nothing. */
+  /** What `value` keeps of a context of a call; undefined if nothing. */
   keptBy(value: TSESTree.Node): Kept | undefined
-  /** Whether `holder` is there before the call that `at` is a part of, and so after it. */
+  /** Whether `holder` exists before the call that `at` belongs to, and so outlives the call. */
   outlives(holder: TSESTree.Node, at: TSESTree.Node): boolean
 }
 
-/** Looks at what is put where. */
+/** Finds which values keep a context. */
 export function keeping(
   source: Readonly<TSESLint.SourceCode>,
   types: ContextTypes,
@@ -56,7 +56,7 @@ export function keeping(
     return types.isContext(node) && !types.isLifetime(node)
   }
 
-  /** What a variable may hold, or the function of that name; nothing that a function is called with. */
+  /** The values that a variable may hold, or the function of that name; none for a parameter. */
   function valuesOf(name: TSESTree.Identifier): TSESTree.Node[] {
     const variable = contexts.variableOf(name)
     const [def] = variable?.defs ?? []

@@ -7,9 +7,9 @@ type Variable = TSESLint.Scope.Variable
 
 /** Which context a place in the code should pass on. */
 export interface Nearness {
-  /** The context that can be named at `node` and is nearer to it than `variable`. */
+  /** The context that is in scope at `node` and nearer to it than `variable`. */
   nearerThan(variable: Variable, node: TSESTree.Node): Nearer
-  /** Whether a function between `node` and the one that has `variable` is called with a context, but has no parameter for it. */
+  /** Whether a function between `node` and the function of `variable` is called with a context but has no parameter for it. */
   isOffered(variable: Variable, node: TSESTree.Node): boolean
 }
 
@@ -88,7 +88,7 @@ function isCaught(call: TSESTree.CallExpression, inside: TSESTree.Node): boolean
   )
 }
 
-/** The function that has the variable, or around its declaration. */
+/** The function whose parameter the variable is, or that contains its declaration. */
 function homeOf(variable: Variable): TSESTree.Node | undefined {
   const [declared] = variable.identifiers
   return ownerOf(variable) ?? (declared && Array.from(functionsAround(declared))[0])

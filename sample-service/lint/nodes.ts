@@ -4,7 +4,7 @@ import { AST_NODE_TYPES as Type, TSESLint, type TSESTree } from '@typescript-esl
 export type FunctionNode =
   TSESTree.ArrowFunctionExpression | TSESTree.FunctionExpression | TSESTree.FunctionDeclaration
 
-/** Whether it has a body of its own, in which `return` is its own. */
+/** Whether it is a function with a body. */
 export function isFunction(node: TSESTree.Node): node is FunctionNode {
   return (
     node.type === Type.ArrowFunctionExpression ||
@@ -13,7 +13,7 @@ export function isFunction(node: TSESTree.Node): node is FunctionNode {
   )
 }
 
-/** What `node` lies in, from its parent to the program. */
+/** The nodes around `node`, from its parent to the program. */
 export function* ancestors(node: TSESTree.Node): Generator<TSESTree.Node> {
   // ESLint's program has null for a parent, whatever the type says.
   for (let at: TSESTree.Node | null | undefined = node.parent; at; at = at.parent) yield at
@@ -69,7 +69,7 @@ export function insideCleanUp(node: TSESTree.Node): boolean {
   return false
 }
 
-/** Without what changes only its type: `(x as T)!` is `x`. */
+/** The expression without type assertions: `x` for `(x as T)!`. */
 export function bare(node: TSESTree.Node): TSESTree.Node {
   switch (node.type) {
     case Type.TSAsExpression:
@@ -82,7 +82,7 @@ export function bare(node: TSESTree.Node): TSESTree.Node {
   }
 }
 
-/** Whether a comment gives a reason: on the line of `node` or right above it, or above the statement it is in. */
+/** Whether a comment gives a reason, on the line of `node`, right above it, or above its statement. */
 export function hasReason(source: Readonly<TSESLint.SourceCode>, node: TSESTree.Node): boolean {
   const lines = new Set<number>()
   for (const at of [node, ...ancestors(node)]) {
@@ -96,15 +96,15 @@ export function hasReason(source: Readonly<TSESLint.SourceCode>, node: TSESTree.
   })
 }
 
-/** The path from the last `src/` on, with slashes: in a piece of generators/ as in src/ itself. */
+/** The path behind the last `src/`, with slashes, also for a file of a piece in generators/. */
 export function pathInSource(filename: string): string | undefined {
   return /(?:^|[\\/])src[\\/]((?!.*[\\/]src[\\/]).*)$/.exec(filename)?.[1]?.replaceAll('\\', '/')
 }
 
-/** What `npm start` and `npm run db:migrate` run, by the path in src/: each is a process of its own, with a root of its own. */
+/** What `npm start` and `npm run db:migrate` run, by the path in src/. Each is a process with its own root. */
 export const programs: ReadonlySet<string> = new Set(['main.ts', 'migrate.ts'])
 
-/** Whether the file is a test, or there for tests. */
+/** Whether the file is a test, or supports tests. */
 export function isTest(filename: string): boolean {
   return /\.test\.ts$|[\\/]test[\\/]/.test(filename)
 }

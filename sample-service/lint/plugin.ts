@@ -10,7 +10,7 @@ import { stayInTransaction } from './rules/stay-in-transaction.ts'
 export { ends } from './ends.ts'
 export { imports } from './imports.ts'
 
-/** The rules that keep the context, as an ESLint plugin: eslint.config.js says where each holds. */
+/** The rules for contexts, as an ESLint plugin. eslint.config.js says where each applies. */
 export const plugin = {
   meta: { name: 'context' },
   rules: {

@@ -1,7 +1,7 @@
 import { ESLintUtils, type TSESLint } from '@typescript-eslint/utils'
 import { contextTypes, type ContextTypes } from './context-types.ts'
 
-/** A rule without options, and what it may ask of types. */
+/** A rule without options, which may ask for types. */
 export interface RuleOptions<M extends string> {
   readonly description: string
   readonly messages: Record<M, string>
@@ -9,7 +9,7 @@ export interface RuleOptions<M extends string> {
   create(context: Readonly<TSESLint.RuleContext<M, []>>, types: ContextTypes): TSESLint.RuleListener
 }
 
-/** Makes an ESLint rule. It needs typescript-eslint's parser with types, and says so where it has none. */
+/** Makes an ESLint rule. It needs typescript-eslint's parser with types, and throws without them. */
 export function rule<M extends string>(options: RuleOptions<M>): TSESLint.RuleModule<M> {
   return ESLintUtils.RuleCreator.withoutDocs<[], M>({
     meta: {

@@ -1,6 +1,6 @@
 /**
- * What waits without knowing a context, and what to write instead: where a ctx is in scope, `context-twin` asks for
- * its signal. Add a row for what the service calls besides. Go: the linter noctx.
+ * A function that waits but takes no context, and what to write instead. Where a ctx is in scope, `context-twin` reports a
+ * call without its signal. Add a row for each such function that the service calls. Go: the linter noctx.
  */
 export type Twin = FunctionTwin | MethodTwin
 
@@ -8,7 +8,7 @@ export type Twin = FunctionTwin | MethodTwin
 export interface FunctionTwin {
   readonly from?: string
   readonly names: readonly string[]
-  /** The index of the argument whose `signal` may be that of ctx; not given where it takes none. */
+  /** The index of the options that take a `signal`; undefined if the function takes no signal. */
   readonly options?: number
   readonly instead: string
 }

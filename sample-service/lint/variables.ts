@@ -9,11 +9,11 @@ type Source = Readonly<TSESLint.SourceCode>
 export interface ContextVariables {
   /** What an identifier stands for. */
   variableOf(identifier: TSESTree.Identifier): Variable | undefined
-  /** The contexts of calls that can be named at `node`, the nearest first; no lifetimes, nothing of the module. */
+  /** The contexts of calls that are in scope at `node`, the nearest first; no lifetimes, no variables of the module. */
   visibleAt(node: TSESTree.Node): Variable[]
   /** Whether `variable` was made from `ancestor`, at once or in steps. */
   derives(variable: Variable, ancestor: Variable): boolean
-  /** Whether it is a parameter, or was made from any context that has a name. */
+  /** Whether it is a parameter, or was made from a context that has a name. */
   isDerived(variable: Variable): boolean
   /** Whether `node`, or the value of a constant in it, has a part for which `found` is true. */
   restsOn(node: TSESTree.Node, found: (part: TSESTree.Node) => boolean): boolean
@@ -93,7 +93,7 @@ export function contextVariables(source: Source, types: ContextTypes): ContextVa
         const [name] = variable.identifiers
         if (name === undefined || types.isLifetime(name)) return false
         if (isParameter(variable)) return true
-        // Not there yet in its own initialiser, nor before it has a value.
+        // It has no value yet in its own initialiser, nor before its first assignment.
         return variable.references.some(({ writeExpr }) => writeExpr && writeExpr.range[1] <= node.range[0])
       })
     },
@@ -103,7 +103,7 @@ export function contextVariables(source: Source, types: ContextTypes): ContextVa
   }
 }
 
-/** Whether it was received with the call. */
+/** Whether it is a parameter of its function. */
 export function isParameter(variable: Variable): boolean {
   return variable.defs[0]?.type === TSESLint.Scope.DefinitionType.Parameter
 }
@@ -113,8 +113,8 @@ function isLocal(def: TSESLint.Scope.Definition): boolean {
 }
 
 /**
- * The functions that live on in what `fn` returns: returned themselves, or as methods of an object, or called by one
- * that is. A callback that is handed to a call is none of them.
+ * The functions that outlive a call of `fn`: it returns them, or an object with them as methods, or they are called by such a
+ * function. A callback that is passed to a call does not count.
  */
 export function survivors(fn: FunctionNode, source: Source): ReadonlySet<FunctionNode> {
   const found = new Set<FunctionNode>()
@@ -137,7 +137,7 @@ export function survivors(fn: FunctionNode, source: Source): ReadonlySet<Functio
     seen.add(node)
     if (isFunction(node)) {
       found.add(node)
-      // What it calls of the functions beside it lives on with it.
+      // The functions beside it that it calls live on with it.
       for (const below of walk(node, source.visitorKeys, () => true)) {
         if (below.type === Type.CallExpression && below.callee.type === Type.Identifier) resolve(below.callee)
       }

@@ -189,7 +189,7 @@ function faultOf(url: string): string | undefined {
     // The constructor does not connect, but it reads the certificates that the URL names.
     const { host, port } = new pg.Client(url)
     if (host.includes(',')) return ' (it names several hosts, the driver takes one)'
-    return Number.isInteger(port) ? undefined : ' (its port is no number)'
+    return Number.isInteger(port) ? undefined : ' (its port is not a number)'
   } catch (error) {
     return error instanceof Error ? ` (${error.message})` : ''
   }

@@ -3,6 +3,7 @@ import { ended } from './context/ended.ts'
 import { errorOf } from './context/thrown.ts'
 import { flushMsOf, loadConfig } from './config.ts'
 import { listenAdmin } from './platform/admin/admin.ts'
+import { openLocks } from './platform/database/locks.ts'
 import { documented } from './platform/http/openapi.ts'
 import { listen } from './platform/http/server.ts'
 import { closers, type Closers } from './platform/lifecycle/closers.ts'
@@ -32,7 +33,7 @@ async function start(root: Lifetime, stop: Lifetime, log: ProcessLog, opened: Cl
     await opened.time(ctx, 'prepare', (ctx) => prepare(ctx, platform))
 
     const admin = await opened.time(ctx, 'admin', (ctx) =>
-      listenAdmin(ctx, root, log, { ...config.admin, ...telemetry }),
+      listenAdmin(ctx, root, log, { ...config.admin, ...telemetry, noteLocks: openLocks(platform.database) }),
     )
     opened.defer('admin listener', (ctx) => admin.close(ctx))
 

@@ -13,16 +13,16 @@ type Signature =
   | TSESTree.TSCallSignatureDeclaration
 
 /**
- * A context is the first parameter and is called `ctx`, or `parent` where the function derives from it. One that
- * lives longer than the call (a Lifetime: the root, the server's) has the name of what it lives as long as; it comes
- * right after ctx, or first where the call itself waits for nothing. Go: revive's context-as-argument.
+ * A context is the first parameter and is called `ctx`, or `parent` if the function derives from it. A context that
+ * lives longer than the call (a Lifetime: the root, the server's) is named after what it lasts as long as; it comes
+ * right after ctx, or first if the call itself waits for nothing. Go: revive's context-as-argument.
  */
 export const contextFirst = rule({
   description: 'a context is the first parameter, is called ctx, and is never optional',
   messages: {
     first: 'A context comes first. Write `{{name}}` as the first parameter instead.',
     name: 'Call it `ctx` instead of `{{name}}` (`parent` where the function derives from it; a `Lifetime`, if it lives longer than the call, has a name of its own).',
-    parent: '`parent` is a context that this function derives from, and it does not. Call it `ctx` instead.',
+    parent: 'This function derives no context from `parent`. Call it `ctx` instead.',
     optional:
       'A context is never optional: without one the work could not be ended. Write `{{name}}: Context`.',
     rename: 'Call it ctx.',
@@ -43,7 +43,7 @@ export const contextFirst = rule({
       })
     }
 
-    /** `db.transaction(parent, (q, ctx) => …)`: the callee derives, and hands the nearer one to the function. */
+    /** `db.transaction(parent, (q, ctx) => …)`: the callee derives a context and passes it to the function. */
     function handsOn(call: TSESTree.CallExpression): boolean {
       return call.arguments.some(
         (argument) => isFunction(argument) && argument.params.some((parameter) => types.isContext(parameter)),
@@ -54,7 +54,7 @@ export const contextFirst = rule({
       const parameters = fn.params.filter(
         (parameter) => parameter.type !== Type.Identifier || parameter.name !== 'this',
       )
-      // Where a callback's parameters stand is said by whoever calls it; what it calls them, by itself.
+      // The caller of a callback decides the order of its parameters; the callback decides their names.
       const inferred = fn.params.every((parameter) => !annotated(parameter)) && !isDeclared(fn)
       let leading = true
       for (const [index, parameter] of parameters.entries()) {
@@ -98,7 +98,7 @@ export const contextFirst = rule({
       })
     }
 
-    /** Only where nothing else is called ctx, and no property would be renamed with it. */
+    /** Renames it if nothing else is called ctx and no property would be renamed too. */
     function rename(
       fn: Signature,
       name: TSESTree.Identifier,
@@ -149,7 +149,7 @@ function annotated(parameter: TSESTree.Parameter): boolean {
   return nameOf(parameter)?.typeAnnotation !== undefined
 }
 
-/** Whether it stands for itself: not a function expression, which is typed by where it stands. */
+/** Whether it is a declaration. The place of a function expression decides its type. */
 function isDeclared(fn: Signature): boolean {
   return fn.type !== Type.ArrowFunctionExpression && fn.type !== Type.FunctionExpression
 }

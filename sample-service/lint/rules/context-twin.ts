@@ -7,9 +7,9 @@ import { contextVariables } from '../variables.ts'
 const functionTwins = twins.filter((twin) => 'names' in twin)
 const methodTwins = twins.filter((twin) => 'methods' in twin)
 
-/** Where there is a context, nothing waits without it. What waits, and what to write instead: twins.ts. Go: noctx. */
+/** Code that has a context waits only with it. twins.ts lists the calls that wait, and what to write instead. Go: noctx. */
 export const contextTwin = rule({
-  description: 'in code that has a ctx, nothing waits without its signal',
+  description: 'code that has a ctx waits only with its signal',
   messages: {
     twin: '`{{name}}` does not end with `{{ctx}}`: {{instead}}; or await it as until({{ctx}}, …).',
     stream:
@@ -20,7 +20,7 @@ export const contextTwin = rule({
     const { sourceCode } = context
     const contexts = contextVariables(sourceCode, types)
 
-    /** Which row of the table is called, and under what name. */
+    /** The row of the table that the callee matches, and the callee's name. */
     function twinOf(
       node: TSESTree.CallExpression,
     ): { name: string; instead: string; options?: number } | undefined {
@@ -38,7 +38,7 @@ export const contextTwin = rule({
       return row && { instead: row.instead, name: sourceCode.getText(callee) }
     }
 
-    /** What a callee is in the module that it comes from; `from` is undefined for a global. */
+    /** The name of a callee in the module that exports it; `from` is undefined for a global. */
     function importedName(
       node: TSESTree.Expression,
     ): { from: FunctionTwin['from']; name: string } | undefined {
@@ -72,7 +72,7 @@ export const contextTwin = rule({
       return importedName(node.init.callee)?.name === 'promisify' ? importedName(given) : undefined
     }
 
-    /** Whether it is given the signal of a context, or a context: here, in a constant, or by what made a constant. */
+    /** Whether it gets a context or its signal: directly, through a constant, or in the call that made a constant. */
     function endsWithContext(node: TSESTree.Node): boolean {
       return contexts.restsOn(node, (part) => {
         if (part.type === Type.MemberExpression) {
@@ -105,7 +105,7 @@ export const contextTwin = rule({
       })
     }
 
-    /** Whether the promise is waited for by until, here or through the constant that holds it. */
+    /** Whether `until` waits for the promise, directly or through the constant that holds it. */
     function isWaitedFor(node: TSESTree.Node): boolean {
       for (const at of ancestors(node)) {
         if (isFunction(at)) return false
@@ -120,7 +120,7 @@ export const contextTwin = rule({
       return false
     }
 
-    /** Whether a function around it, within the reach of `ctx`, does something when ctx ends. */
+    /** Whether a function around it, in the scope of `ctx`, calls afterFunc(ctx, …). */
     function hasAfterFunc(node: TSESTree.Node, ctx: TSESLint.Scope.Variable): boolean {
       return Array.from(functionsAround(node)).some(
         (fn) =>
@@ -131,7 +131,7 @@ export const contextTwin = rule({
       )
     }
 
-    /** The same call with the signal in its options, where they are an object or not given. */
+    /** The same call with the signal in its options, if they are an object or missing. */
     function pass(
       node: TSESTree.CallExpression,
       options: number | undefined,

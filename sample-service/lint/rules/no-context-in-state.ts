@@ -10,7 +10,7 @@ const keepingCallback = new Set([
   ...['add', 'push', 'set', 'unshift', 'enqueue', 'schedule', 'register', 'subscribe'],
   ...['on', 'once', 'addListener', 'prependListener', 'addEventListener'],
 ])
-/** Methods that take a listener off. */
+/** Methods that remove a listener. */
 const takingBack = new Set([
   'off',
   'removeListener',
@@ -19,22 +19,22 @@ const takingBack = new Set([
   'unsubscribe',
 ])
 
-/** A context belongs to a call and is handed on; nothing that outlives the call keeps it. Go: containedctx. */
+/** A context belongs to a call and is passed on; nothing that outlives the call keeps it. Go: containedctx. */
 export const noContextInState = rule({
   description:
     'no context in a field, a member, a collection, a module variable or a closure that outlives the call',
   messages: {
     field:
-      'A context is not kept in an object. Let the methods take `ctx: Context` as their first parameter instead.',
-    member: 'A context is not kept in an object. Make it a parameter of its own, before the others, instead.',
+      'Do not keep a context in an object. Let the methods take `ctx: Context` as their first parameter instead.',
+    member: 'Do not keep a context in an object. Make it a parameter of its own, before the others, instead.',
     module:
-      'A context is not kept in a module. Take `ctx: Context` as the first parameter where it is used instead.',
-    stored: 'A context is not kept: it would be used after its call. Hand it on as an argument instead.',
-    kept: 'This function is called when the call is over, and its context with it. Let it take a ctx of its own, or take it back in this function (`off`, in a finally).',
+      'Do not keep a context in a module. Take `ctx: Context` as the first parameter where it is used instead.',
+    stored: 'Do not keep a context: it would be used after its call. Pass it on as an argument instead.',
+    kept: 'This function may be called after the call and its context have ended. Let it take a ctx of its own, or remove it before this function returns (`off`, in a finally).',
     promise:
-      'What waits for this later waits under the context of the first caller, and fails when that goes away. Start it under a context of its own: withoutCancel(ctx), with a deadline.',
+      'Later callers would wait for work under the context of the first caller, and fail when it leaves. Start the work under a context of its own: withoutCancel(ctx), with a deadline.',
     closure:
-      '`{{name}}` is the context of a call, and this function lives on when the call is over. Let it take a ctx of its own instead (or declare it a `Lifetime`, if it lives as long).',
+      '`{{name}}` is the context of a call, and this function outlives the call. Let it take a ctx of its own instead (or declare `{{name}}` a `Lifetime`, if it lasts as long).',
   },
   create(context, types) {
     const { sourceCode } = context
@@ -46,7 +46,7 @@ export const noContextInState = rule({
       else context.report({ node, messageId: kept })
     }
 
-    /** Whether the function around it takes listeners off again, or the call is given a signal. */
+    /** Whether the function around it removes listeners again, or the call gets a signal. */
     function isTakenBack(call: TSESTree.CallExpression): boolean {
       const [outermost] = Array.from(functionsAround(call)).slice(-1)
       return Array.from(walk(outermost ?? call, sourceCode.visitorKeys, () => true)).some(
@@ -76,7 +76,7 @@ export const noContextInState = rule({
       }
     }
 
-    /** `const working = withCancel(serving)`: ended by hand, at the latest with what it hangs from. */
+    /** `const working = withCancel(serving)`: it ends by its `cancel`, at the latest with the Lifetime that it descends from. */
     function isOfLifetime({ defs: [def] }: TSESLint.Scope.Variable): boolean {
       if (def?.node.type !== Type.VariableDeclarator || def.node.init?.type !== Type.CallExpression)
         return false
@@ -85,7 +85,7 @@ export const noContextInState = rule({
       return derived && parent !== undefined && types.isLifetime(parent)
     }
 
-    /** The scope of the function's own body, blocks included, without those of the functions that live on. */
+    /** The scopes of the function's body and its blocks, without the scopes of functions that outlive the call. */
     function scopesOf(fn: FunctionNode): TSESLint.Scope.Scope[] {
       const own = sourceCode.scopeManager?.acquire(fn, true)
       if (!own) return []
@@ -117,7 +117,7 @@ export const noContextInState = rule({
         node: TSESTree.Property,
       ) {
         const { value } = node
-        // Whoever gets what can be ended is to end it.
+        // The holder of a CancelContext must end it.
         if (!types.isContext(value) || types.isLifetime(value) || types.mustBeEnded(value)) return
         context.report({ node, messageId: 'member' })
       },
@@ -125,11 +125,11 @@ export const noContextInState = rule({
         const kept = keeps.keptBy(right)
         if (kept === undefined) return
         if (left.type === Type.MemberExpression) {
-          // Said once, where the member is declared.
+          // Reported once, where the member is declared.
           if (types.holdsContext(left) && types.isDeclaredMember(left)) return
           if (keeps.outlives(left, left)) report(right, kept)
         } else if (left.type === Type.Identifier && kept !== 'closure' && keeps.outlives(left, left)) {
-          // Said once, where it is declared.
+          // Reported once, where it is declared.
           if (kept === 'promise' || !types.holdsContext(left)) report(right, kept)
         }
       },
@@ -146,7 +146,7 @@ export const noContextInState = rule({
         }
         const builtIn = isBuiltIn(file)
         if (!(builtIn && collecting.has(name)) && !keepingCallback.has(name)) return
-        // A weak map holds its keys for as long as something else does.
+        // A weak map does not keep its keys alive.
         const given = types.isWeak(callee.object) ? node.arguments.slice(1) : node.arguments
         for (const argument of given) {
           const kept = keeps.keptBy(argument)

@@ -8,21 +8,21 @@ import { rule } from '../rule.ts'
 import { contextVariables } from '../variables.ts'
 
 /**
- * What can be ended has someone who ends it: it is bound with `using`, or ended in a `finally` or before anything can
- * fail, or handed on (returned, or its end put into a callback). Go: vet's lostcancel.
+ * The function that derives a context or makes a group ends it: it binds it with `using`, ends it in a `finally` or before
+ * anything can fail, or hands it on (returns it, or puts its end into a callback). Go: vet's lostcancel.
  */
 export const noLostCancel = rule({
-  description: 'whoever derives a context or a group ends it on every path',
+  description: 'a function that derives a context or makes a group ends it on every path',
   messages: {
     lost: 'Nobody ends this, so it stays in its parent. Write `using ctx = …` instead.',
-    path: '`{{name}}` is not ended if this path is taken. Write `using {{name}} = …` instead, or end it in a `finally`.',
+    path: 'This path does not end `{{name}}`. Write `using {{name}} = …` instead, or end it in a `finally`.',
     wait: 'Nobody waits for the work of `{{name}}`: it is cancelled at the end of the block, and its failures are lost. Write `await {{name}}.wait()` behind the last `go`.',
-    late: 'The group `{{name}}` is over: it was waited for. Give it this work before, or make another group.',
+    late: 'The group `{{name}}` is over after its `wait`. Give it this work before, or make another group.',
     typed:
-      'Whoever gets this cannot end it. Let the function return a CancelContext, and bind it with `using` where it is called.',
+      'The caller cannot end this. Let the function return a CancelContext, and bind it with `using` where it is called.',
     early:
-      '`{{name}}` ends with this block, before what is returned has settled: its work is cancelled at once. Write `return await …` in an async function, or take ctx as it comes for what is read later.',
-    race: 'This keeps a callback in `{{name}}` for as long as that lasts, in every round. Write `using stopped = ended({{name}})` and race that, or `await until({{name}}, promise)`.',
+      '`{{name}}` ends with this block, before what is returned has settled: its work is cancelled at once. Write `return await …` in an async function, or use the `ctx` of the caller for what is read later.',
+    race: 'Each call of this leaves a callback in `{{name}}` until `{{name}}` ends. Write `using stopped = ended({{name}})` and race that, or `await until({{name}}, promise)`.',
     use: 'Bind it with `using`.',
   },
   create(context, types) {
@@ -72,7 +72,7 @@ export const noLostCancel = rule({
       context.report({ node, messageId: 'lost' })
     }
 
-    /** What is returned as a mere Context is nobody's to end. */
+    /** Reports a CancelContext that is returned as a Context: the caller could not end it. */
     function checkType(value: TSESTree.Node): void {
       const [fn] = functionsAround(value)
       const type = fn?.returnType?.typeAnnotation
@@ -91,7 +91,7 @@ export const noLostCancel = rule({
       if (variable !== undefined) context.report({ node, messageId: 'early', data: { name: variable.name } })
     }
 
-    /** What is put into a stack ends with it. */
+    /** Whether it is put into a stack, which ends it. */
     function isOfStack(node: Call | TSESTree.AwaitExpression): boolean {
       if (node.type !== Type.CallExpression || node.callee.type !== Type.MemberExpression) return false
       const { property } = node.callee
@@ -101,7 +101,7 @@ export const noLostCancel = rule({
       )
     }
 
-    /** `ended(ctx)` that is raced, and stays in ctx when it has lost. */
+    /** Reports an `ended(ctx)` that is raced: when it loses, its callback stays in ctx. */
     function checkRace(node: TSESTree.CallExpression): void {
       if (types.contextFunction(node) !== 'ended') return
       const [given] = node.arguments
@@ -132,7 +132,7 @@ export const noLostCancel = rule({
   },
 })
 
-/** An element of what `Promise.race` or `any` is given. */
+/** Whether it is an element of the array that `Promise.race` or `any` gets. */
 function isRaced({ parent }: TSESTree.Node): boolean {
   if (parent?.type !== Type.ArrayExpression || parent.parent.type !== Type.CallExpression) return false
   const { callee } = parent.parent

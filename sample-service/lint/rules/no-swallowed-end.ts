@@ -12,16 +12,16 @@ import { rule } from '../rule.ts'
 import { contextVariables } from '../variables.ts'
 
 /**
- * The end of a context reaches its caller as what the work throws. A handler that gives an empty answer instead, or lets
- * a loop go on, hides it: the caller takes the answer for true, and the loop spins. It throws on, or asks ctx.
+ * When a context ends, its work throws, and so the caller learns of it. A handler that gives an empty answer instead, or lets
+ * a loop go on, hides the end: the caller believes the answer, and the loop spins. The handler must rethrow, or ask ctx.
  */
 export const noSwallowedEnd = rule({
-  description: 'a handler of what failed under a ctx does not hide that ctx has ended',
+  description: 'a handler of a failure under a ctx does not hide that ctx has ended',
   messages: {
     swallowed:
-      'This also hides that `{{ctx}}` has ended. Begin it with `throwIfEnded({{ctx}})` (src/context/context.ts), or throw on.',
+      'This also hides that `{{ctx}}` has ended. Begin it with `throwIfEnded({{ctx}})` (src/context/context.ts), or rethrow.',
     guessed:
-      'Whether work ended because of its context is asked of the context: write `if (ctx.err !== undefined)`, or throwIfEnded(ctx).',
+      'An error does not tell whether the context ended the work. Ask the context: `if (ctx.err !== undefined)`, or throwIfEnded(ctx).',
   },
   create(context, types) {
     const { sourceCode } = context
@@ -43,7 +43,7 @@ export const noSwallowedEnd = rule({
       return undefined
     }
 
-    /** A context that was detached here: its end is no caller's. */
+    /** A context that was detached here: its end does not concern the caller. */
     function isDetached(given: TSESTree.Node): boolean {
       return contexts.restsOn(
         given,
@@ -51,7 +51,7 @@ export const noSwallowedEnd = rule({
       )
     }
 
-    /** Whether `handler` throws on, asks a context, or does the rest under one, which then tells. */
+    /** Whether `handler` rethrows, asks a context, or continues under a context, which then fails. */
     function tells(handler: TSESTree.Node, caught: string | undefined): boolean {
       return nodesIn(handler).some((node) => {
         switch (node.type) {
@@ -77,7 +77,7 @@ export const noSwallowedEnd = rule({
       })
     }
 
-    /** Whether it throws the error, or what a context says of it; not only where something else is so, too. */
+    /** Whether it throws the error or the cause of a context, under no other condition. */
     function throwsOn(
       node: TSESTree.ThrowStatement,
       handler: TSESTree.Node,
@@ -91,7 +91,7 @@ export const noSwallowedEnd = rule({
       return true
     }
 
-    /** Whether the error, or a context, decides. */
+    /** Whether the condition looks at the error or at a context. */
     function isDecided(test: TSESTree.Node, caught: string | undefined): boolean {
       return asks(test) || nodesIn(test).some((at) => at.type === Type.Identifier && at.name === caught)
     }
@@ -125,7 +125,7 @@ export const noSwallowedEnd = rule({
       )
     }
 
-    /** Hands the error to somebody who is waiting: `reject(error)`, `fail(error)`, `ctx.cancel(error)`. */
+    /** Passes the error to other code: `reject(error)`, `fail(error)`, `ctx.cancel(error)`. */
     function isReject({ callee, arguments: given }: TSESTree.CallExpression, caught: string | undefined) {
       const name =
         callee.type === Type.Identifier
@@ -137,7 +137,7 @@ export const noSwallowedEnd = rule({
       return given.length === 0 || given.some((argument) => mentions(argument, caught))
     }
 
-    /** A best-effort step: its failure is told to somebody, no answer takes its place, and no loop goes on. */
+    /** A best-effort step: the handler reports the failure, returns no answer in its place, and no loop goes on. */
     function isBestEffort(handler: TSESTree.Node, caught: string | undefined): boolean {
       if (caught === undefined || isInLoop(handler)) return false
       const below = nodesIn(handler)
@@ -161,7 +161,7 @@ export const noSwallowedEnd = rule({
       },
       CatchClause(node) {
         const { parent } = node
-        // A clean-up that fails is not the caller's concern: it is on its way out with a reason of its own.
+        // The caller already gets another failure, so the failure of a clean-up does not concern it.
         if (insideCleanUp(node)) return
         const ctx = contextOf(parent.block, true)
         if (ctx === undefined) return
@@ -177,7 +177,7 @@ export const noSwallowedEnd = rule({
         if (node.callee.type !== Type.MemberExpression || handler === undefined || !isFunction(handler))
           return
         if (!types.isPromise(node.callee.object) || insideCleanUp(node)) return
-        // Whoever throws it away altogether is told by no-unowned-work.
+        // no-unowned-work reports a result that is dropped.
         if (node.parent.type === Type.ExpressionStatement) return
         const ctx = contextOf(node.callee.object, false)
         if (ctx === undefined) return
@@ -188,7 +188,7 @@ export const noSwallowedEnd = rule({
       },
     }
 
-    /** Whether the statement behind it, or the loop around it, asks the context. */
+    /** Whether the next statement, or the loop around it, asks the context. */
     function asksBehind(node: TSESTree.Node): boolean {
       let statement = node
       for (const at of ancestors(node)) {

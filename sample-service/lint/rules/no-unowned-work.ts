@@ -4,18 +4,18 @@ import { rule } from '../rule.ts'
 import { contextVariables } from '../variables.ts'
 
 /**
- * Work has someone who waits for it. typescript-eslint's no-floating-promises finds promises whose failure nobody
- * sees; this one finds the rest: those thrown away with `void`, and those that are only kept from failing.
+ * Something waits for all work. typescript-eslint's no-floating-promises finds promises whose failure nobody handles; this
+ * rule finds promises that are dropped with `void`, and promises whose failure is handled but whose end nobody awaits.
  */
 export const noUnownedWork = rule({
   description: 'a promise is awaited or given to a group',
   messages: {
     void: 'Nobody waits for this work. Await it, or give it to a group: `workers.go((ctx) => …)`.',
     handled:
-      'Its failure is handled, but nobody waits for this work. Await it, give it to a group, or say in a comment above why it may be left alone.',
-    left: 'When one of these fails or is first, nobody waits for the others, and nothing ends them. Give them to a group (`workers.go((ctx) => …)`, `await workers.wait()`), or wait for all: Promise.allSettled.',
+      'Its failure is handled, but nobody waits for this work. Await it, give it to a group, or say in a comment above why nothing needs to wait.',
+    left: 'When one of these fails or settles first, nobody waits for the others, and nothing ends them. Give them to a group (`workers.go((ctx) => …)`, `await workers.wait()`), or wait for all: Promise.allSettled.',
     unread:
-      'Nobody looks at these failures, nor at the end of ctx among them. Read what comes of it, or give the work to a group.',
+      'Nobody looks at these failures, and the end of ctx may be one. Read the results, or give the work to a group.',
     await: 'Await it.',
   },
   create(context, types) {
@@ -27,7 +27,7 @@ export const noUnownedWork = rule({
       return fn === undefined || fn.async
     }
 
-    /** Whether it starts work under a context of a call: a call that takes one, here or in the callback of a map. */
+    /** Whether it starts work under a context of a call: it is a call that gets one, or a map whose callback makes such a call. */
     function isWork(node: TSESTree.Node, seen = new Set<TSESTree.Node>()): boolean {
       return Array.from(walk(node, sourceCode.visitorKeys, () => true)).some((below) => {
         if (below.type === Type.Identifier) {
@@ -45,7 +45,7 @@ export const noUnownedWork = rule({
       })
     }
 
-    /** What a constant stands for, where that is a promise or a function. */
+    /** The value of a constant that holds a promise or a function. */
     function valueOf(name: TSESTree.Identifier): TSESTree.Node | undefined {
       const def = contexts.variableOf(name)?.defs[0]
       if (def === undefined || def.type === TSESLint.Scope.DefinitionType.Parameter) return undefined
@@ -58,7 +58,7 @@ export const noUnownedWork = rule({
         : undefined
     }
 
-    /** Whether it keeps its failures to itself: it has a handler for them. */
+    /** Whether it handles its own failures. */
     function handles(node: TSESTree.Node): boolean {
       return Array.from(walk(node, sourceCode.visitorKeys, () => true)).some(
         (below) =>
@@ -81,7 +81,7 @@ export const noUnownedWork = rule({
       return types.isContext(given) && !types.isLifetime(given)
     }
 
-    /** The parts of what is waited for together, as they are written: elements, or what a map makes of many. */
+    /** The promises that are awaited together, as written: the elements of an array, or the result of a map. */
     function partsOf(given: TSESTree.Node | undefined): readonly (TSESTree.Node | null)[] {
       switch (given?.type) {
         case Type.ArrayExpression:
@@ -99,7 +99,7 @@ export const noUnownedWork = rule({
       }
     }
 
-    /** What a variable was made of, and what was pushed into it. */
+    /** The elements of the array in a variable, and the elements pushed into it. */
     function collected(name: TSESTree.Identifier): readonly (TSESTree.Node | null)[] {
       const variable = contexts.variableOf(name)
       if (variable?.defs[0]?.type !== TSESLint.Scope.DefinitionType.Variable) return []
@@ -111,12 +111,12 @@ export const noUnownedWork = rule({
           call?.type === Type.CallExpression &&
           call.callee === identifier.parent &&
           sourceCode.getText(identifier.parent.property) === 'push'
-        // Pushed in a loop, most likely: many.
+        // Probably pushed in a loop, so it counts as more than one.
         return pushes ? [...call.arguments, ...call.arguments] : []
       })
     }
 
-    /** What a race is lost to, without leaving work behind: the end of a context. */
+    /** The end of a context: a race that it wins leaves no work behind. */
     function isEnd(node: TSESTree.Node | null): boolean {
       if (node?.type === Type.CallExpression) return types.contextFunction(node) === 'ended'
       return node?.type === Type.Identifier && node.name !== 'undefined' && types.isDisposable(node)
@@ -137,7 +137,7 @@ export const noUnownedWork = rule({
         node: TSESTree.CallExpression,
       ) {
         const [given] = node.arguments
-        // What has a name may be waited for again.
+        // A promise with a name may be awaited elsewhere.
         if (given?.type !== Type.CallExpression || !isWork(given) || handles(given)) return
         context.report({ node: node.callee, messageId: 'unread' })
       },

@@ -6,13 +6,13 @@ import { bare, hasReason } from '../nodes.ts'
 import { rule } from '../rule.ts'
 import { contextVariables, isParameter } from '../variables.ts'
 
-/** Work gets the nearest context; otherwise it leaves its trace, or outlives its caller. Go's linter: contextcheck. */
+/** A call gets the nearest context; with another, its work leaves the trace or outlives the caller. Go: contextcheck. */
 export const passContext = rule({
   description: 'a callee that takes a context gets the nearest one',
   messages: {
     older: 'Pass `{{nearest}}` instead of `{{name}}`: it is nearer, and ends with this work.',
     offered:
-      '`{{name}}` is an outer context. This function is called with a nearer one: declare the parameter `ctx`, and use it.',
+      '`{{name}}` is an outer context. This function gets a nearer one: declare the parameter `ctx`, and use it.',
     foreign: 'Pass `{{nearest}}`, or a context derived from it: `{{name}}` does not belong to this work.',
     lifetime:
       '`{{parameter}}` outlives this call. Pass a `Lifetime` instead of `{{name}}`: the root, or the server context.',

@@ -4,15 +4,18 @@ import { rule } from '../rule.ts'
 
 const calls: ReadonlySet<string> = new Set(['run', 'transaction', 'stream'])
 
-/** What runs on the database inside of a transaction takes a second connection: it sees none of its rows, and may wait for itself. */
+/**
+ * A call of the database inside of a transaction takes a second connection: it does not see the transaction's rows, and each
+ * may wait for the other.
+ */
 export const stayInTransaction = rule({
-  description: 'inside db.transaction, a statement goes through the handle of the transaction',
+  description: 'inside db.transaction, every statement uses the handle of the transaction',
   messages: {
     outside:
       'This takes a second connection, outside of the transaction around it. Use the `q` that the transaction gives, or move this before or behind it.',
     handed:
-      'What is given the database takes a second connection, outside of the transaction around it. Let it take `q: Queries`, or move this before or behind it.',
-    kept: '`{{name}}` is dead when its {{method}} has returned. Do what needs it in here, and return what comes of it.',
+      'A function that gets the database takes a second connection, outside of the transaction around it. Let it take `q: Queries`, or move this before or behind it.',
+    kept: '`{{name}}` does not work after its {{method}} has returned. Use it inside, and return the result.',
   },
   create(context, types) {
     const { sourceCode } = context
@@ -31,7 +34,7 @@ export const stayInTransaction = rule({
       )
     }
 
-    /** The query handle of `fn` in a place that outlives the call: returned, or put into a variable of the surroundings. */
+    /** Reports a query handle that outlives the call of `fn`: it is returned, or put into a variable declared outside. */
     function checkHandle(fn: FunctionNode, called: string): void {
       const [q] = fn.params
       if (q?.type !== Type.Identifier) return

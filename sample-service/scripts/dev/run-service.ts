@@ -90,8 +90,11 @@ function sayListening(
   if (because !== undefined && lastAddresses !== '') say(`restarted in ${ms} ms (${because})`)
   if (lastAddresses === JSON.stringify(addresses)) return
   lastAddresses = JSON.stringify(addresses)
-  const keys = hasKeys ? 'r restart   c clear   q quit' : ''
-  sayAddresses(`${name} listens, after ${ms} ms`, addresses, keys)
+  const hints = [
+    'contexts?trace=<id> opens the request of a log line',
+    ...(hasKeys ? ['r restart   c clear   q quit'] : []),
+  ]
+  sayAddresses(`${name} listens, after ${ms} ms`, addresses, hints)
 }
 
 /** Waits until `program` has ended, or stops it at `next`. @returns how it ended, unless it was stopped */

@@ -43,11 +43,13 @@ export function say(message: string): void {
 }
 
 /** Prints where the service listens, each address for itself: terminals open such a line with a click. */
-export function sayAddresses(title: string, addresses: Readonly<Record<string, string>>, hint = ''): void {
+export function sayAddresses(
+  title: string,
+  addresses: Readonly<Record<string, string>>,
+  hints: readonly string[],
+): void {
   const rows = Object.entries(addresses).map(([name, url]) => `  ${dim(name.padEnd(9))} ${bright(url)}`)
-  console.error(
-    ['', `  ${title}`, '', ...rows, ...(hint === '' ? [] : ['', `  ${dim(hint)}`]), ''].join('\n'),
-  )
+  console.error(['', `  ${title}`, '', ...rows, '', ...hints.map((hint) => `  ${dim(hint)}`), ''].join('\n'))
 }
 
 /** As a browser reaches it. */

@@ -1,10 +1,11 @@
 /*
- * The page of contexts fetches itself again each second while it is visible, and takes over the new tree. What is open
- * stays open, and the focus stays where it is. A page that takes long to fetch and draw is fetched less often, so that
- * looking costs the service little.
+ * The page of contexts fetches itself again each second while it is visible, and at once when the filter changes, and takes
+ * over what is new below the filter. What is open stays open, and the focus stays where it is. A page that takes long to
+ * fetch and draw is fetched less often, so that looking costs the service little.
  */
 
 const status = /** @type {HTMLElement} */ (document.querySelector('[role=status]'))
+const form = /** @type {HTMLFormElement} */ (document.querySelector('form'))
 const pause = /** @type {HTMLButtonElement} */ (document.querySelector('button'))
 const isPaused = () => pause.textContent !== 'Pause'
 
@@ -12,30 +13,52 @@ pause.onclick = () => {
   pause.textContent = isPaused() ? 'Pause' : 'Go on'
 }
 
+// The address changes with each key already.
+form.addEventListener('submit', (event) => event.preventDefault())
+
+// The filter stands in the address, so that somebody else can be sent it.
+form.oninput = () => {
+  const query = new URLSearchParams()
+  for (const [name, value] of new FormData(form)) {
+    if (typeof value === 'string' && value !== '') query.set(name, value)
+  }
+  history.replaceState(null, '', `?${query}`)
+  load(true).catch(reportError)
+}
+
 /** @param {Document} next */
 function take(next) {
-  const focused = document.activeElement?.closest('details')?.id
-  for (const { id } of document.querySelectorAll('details[open]')) {
-    next.getElementById(id)?.setAttribute('open', '')
+  const focused = document.activeElement?.closest('details')?.id ?? ''
+  const before = document.getElementById(focused)?.getBoundingClientRect().top
+  for (const { id, open } of document.querySelectorAll('details')) {
+    next.getElementById(id)?.toggleAttribute('open', open)
   }
   const main = next.querySelector('main')
   if (main !== null) document.querySelector('main')?.replaceWith(main)
-  if (focused === undefined) return
-  document.getElementById(focused)?.querySelector('summary')?.focus({ preventScroll: true })
+  const again = document.getElementById(focused)
+  if (again === null || before === undefined) return
+  again.querySelector('summary')?.focus({ preventScroll: true })
+  // Newer requests have pushed it down.
+  scrollBy(0, again.getBoundingClientRect().top - before)
+}
+
+/** @param {boolean} wanted whether it was asked for, and is taken over though the page is paused */
+async function load(wanted) {
+  const url = location.href
+  try {
+    const response = await fetch(url, { headers: { accept: 'text/html' } })
+    const next = new DOMParser().parseFromString(await response.text(), 'text/html')
+    // The filter may have changed meanwhile.
+    if (url === location.href && (wanted || !isPaused())) take(next)
+    status.textContent = ''
+  } catch {
+    status.textContent = 'The service does not answer. This is what it showed last.'
+  }
 }
 
 async function refresh() {
   const startedAt = performance.now()
-  if (!document.hidden && !isPaused()) {
-    try {
-      const response = await fetch(location.href, { headers: { accept: 'text/html' } })
-      const next = new DOMParser().parseFromString(await response.text(), 'text/html')
-      if (!isPaused()) take(next)
-      status.textContent = ''
-    } catch {
-      status.textContent = 'The service does not answer. This is what it showed last.'
-    }
-  }
+  if (!document.hidden && !isPaused()) await load(false)
   setTimeout(refresh, Math.max(1_000, 10 * (performance.now() - startedAt)))
 }
 

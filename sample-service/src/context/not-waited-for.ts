@@ -24,17 +24,25 @@ class Suppressed extends Error {
 }
 
 /**
+ * The exception that left the block of a group, if `thrown` is what `using` makes of it and NotWaitedFor; else undefined. Node 24
+ * has `using` itself, and where a loader leaves it to Node the SuppressedError is not made below.
+ */
+export function exceptionOf(thrown: object): Error | undefined {
+  const { error, suppressed } = thrown as Partial<Suppressed>
+  return error instanceof NotWaitedFor && suppressed instanceof Error ? suppressed : undefined
+}
+
+/**
  * A dispose cannot know whether an exception leaves its block. If it throws as well, `using` makes a SuppressedError of
  * both: a 404 thrown inside a block with a group would become a 500. An exception is a legal way out of the block, so
  * it stands and NotWaitedFor is dropped. The code of `using` looks the global up when it runs (tsconfig.json: target
- * ES2022), and whoever makes a group has imported this file by then.
+ * ES2022), and code that makes a group has imported this file by then.
  */
 // The global type claims that SuppressedError always exists.
 const scope = globalThis as unknown as { SuppressedError?: typeof Suppressed }
 scope.SuppressedError = new Proxy(scope.SuppressedError ?? Suppressed, {
   construct(target, given: ConstructorParameters<typeof Suppressed>, made): object {
     const [error, suppressed] = given
-    if (error instanceof NotWaitedFor && suppressed instanceof Error) return suppressed
-    return Reflect.construct(target, given, made) as object
+    return exceptionOf({ error, suppressed }) ?? (Reflect.construct(target, given, made) as object)
   },
 })

@@ -1,13 +1,17 @@
 import { types } from 'node:util'
+import { exceptionOf } from './not-waited-for.ts'
 
 /**
  * Returns `thrown` if it is an Error, else a new Error with `thrown` as its `cause`. Never throws, although a getter or a Proxy may
- * throw whenever it is read: such a value is dropped, since the log would read it too.
+ * throw whenever it is read: such a value is dropped, since the log would read it too. If an exception left the block of a group
+ * that was not waited for, the exception is returned.
  * @param fallback the message if `thrown` is an object or a function
  */
-export function errorOf(thrown: unknown, fallback = 'a value that is no Error was thrown'): Error {
+export function errorOf(thrown: unknown, fallback = 'a value that is not an Error was thrown'): Error {
   if (isPrimitive(thrown)) return new Error(String(thrown), { cause: thrown })
   if (!isReadable(thrown, 0)) return new Error(`${fallback}, and it throws when it is read`)
+  const exception = exceptionOf(thrown)
+  if (exception !== undefined) return exception
   return thrown instanceof Error ? thrown : new Error(fallback, { cause: thrown })
 }
 

@@ -27,12 +27,12 @@ async function another(t: TestContext, env: Readonly<Record<string, string>>): P
   await startProcess(t, { env }).line(({ msg }) => msg === 'listening')
 }
 
-/** The same database and the same storage. */
+/** The settings for another instance on the same database and the same storage. */
 function places({ databaseUrl, uploadDir }: RunningService): { DATABASE_URL: string; UPLOAD_DIR: string } {
   return { DATABASE_URL: databaseUrl, UPLOAD_DIR: uploadDir }
 }
 
-test('kill -9 in the middle of uploads: what was acknowledged is there, no row lacks its file, the rest is swept', async (t) => {
+test('kill -9 during uploads: acknowledged uploads are there, no row lacks its file, and a start removes the rest', async (t) => {
   const service = await startService(t)
   const acknowledged = new Map<string, string>()
 
@@ -58,7 +58,7 @@ test('kill -9 in the middle of uploads: what was acknowledged is there, no row l
   for (const [id, sha256] of present) {
     expect(hashOf(await readFile(join(service.uploadDir, `documents-${id}`)))).toBe(sha256)
   }
-  // Older than an upload may last, twice over.
+  // Older than twice the time that an upload may take.
   const old = new Date(Date.now() - 61_000)
   for (const name of await readdir(service.uploadDir)) await utimes(join(service.uploadDir, name), old, old)
   await another(t, { ...places(service), UPLOAD_TIMEOUT_MS: '30000' })
@@ -67,7 +67,7 @@ test('kill -9 in the middle of uploads: what was acknowledged is there, no row l
   )
 })
 
-test('an instance that starts leaves alone what another is writing to the same storage', async (t) => {
+test('an instance that starts keeps the files that another is writing to the same storage', async (t) => {
   const service = await startService(t)
   const bytes = randomBytes(300_000)
   const head = `--x\r\nContent-Disposition: form-data; name="${field}"; filename="slow"\r\n\r\n`
@@ -96,7 +96,7 @@ test('an instance that starts leaves alone what another is writing to the same s
   expect(bytes.equals(stored)).toBe(true)
 })
 
-test('a disk that is full is a 507 that leaves nothing, and the service lives on', async (t) => {
+test('a full disk is a 507 that leaves nothing, and the service goes on', async (t) => {
   const disk = await mkdtemp(join(tmpdir(), 'full-disk-'))
   t.onTestFinished(() => rm(disk, { recursive: true, force: true }))
   try {
@@ -109,7 +109,7 @@ test('a disk that is full is a 507 that leaves nothing, and the service lives on
   expect((await send(service.url, randomBytes(1_000_000))).status).toBe(201)
   const before = await readdir(disk)
 
-  // The rest of it is not read: a client that is still sending may learn of that by its connection alone.
+  // The service does not read the rest: a client that is still sending may only see its connection close.
   const refused = await send(service.url, randomBytes(8_000_000)).catch(() => undefined)
 
   if (refused !== undefined) {
@@ -123,7 +123,7 @@ test('a disk that is full is a 507 that leaves nothing, and the service lives on
   expect((await send(service.url, randomBytes(500_000))).status).toBe(201)
 })
 
-test('a file with fewer or more bytes than its row says breaks off its answer, and is an error in the log', async (t) => {
+test('a download whose file has fewer or more bytes than its row says breaks off, and is an error in the log', async (t) => {
   const service = await startService(t)
   const change = [(path: string) => truncate(path, 900), (path: string) => appendFile(path, 'more')]
 

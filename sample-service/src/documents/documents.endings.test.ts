@@ -11,7 +11,7 @@ import { startService, type RunningService } from '../../test/support/service.ts
 
 const field = 'document'
 
-/** A POST that has sent half of a file, and keeps the connection open; the first bytes are on the service's disk. */
+/** Sends half of a file in a POST and keeps the connection open; returns when the first bytes are on the service's disk. */
 async function halfAnUpload(service: RunningService): Promise<ClientRequest> {
   const client = request(`${service.url}/documents`, {
     method: 'POST',
@@ -36,7 +36,7 @@ async function expectNothingLeft(service: RunningService): Promise<void> {
   await eventually(async () => (await openBelow(service)) === 0)
 }
 
-/** How many files of its upload folder the service holds open; of none where the system does not tell. */
+/** How many files of its upload folder the service holds open; 0 if the system cannot tell. */
 async function openBelow(service: RunningService): Promise<number> {
   const descriptors = `/proc/${service.pid}/fd`
   const numbers = await readdir(descriptors).catch(() => [])
@@ -54,7 +54,7 @@ test('an upload that the client cuts off leaves no file and no row', async (t) =
   await service.line(({ msg, status }) => msg === 'request' && status === 499)
 })
 
-test('an upload that meets its deadline is answered 504 and leaves nothing', async (t) => {
+test('an upload that misses its deadline is answered 504 and leaves nothing', async (t) => {
   const service = await startService(t, { env: { UPLOAD_TIMEOUT_MS: '1000' } })
   const client = await halfAnUpload(service)
   expect(await answerTo(client)).toMatchObject({ status: 504 })
@@ -79,7 +79,7 @@ test('an upload that a shutdown does not wait for is answered 503 and leaves not
   await expectNothingLeft(service)
 })
 
-test('an upload that waits for its row ends with the client, and its statement with it', async (t) => {
+test('an upload that waits for its row ends when the client leaves, and so does its statement', async (t) => {
   const service = await startService(t)
   const locker = await service.connect()
   await locker.query('begin; lock table documents in access exclusive mode')
@@ -106,7 +106,7 @@ test.for([
   ['GET', `/documents/${id}/content`, 'where'],
   ['DELETE', `/documents/${id}`, 'delete from'],
 ] as const)(
-  'the statement of %s %s is gone from Postgres when its client is',
+  'the statement of %s %s ends in Postgres when its client leaves',
   async ([method, path, part], t) => {
     const service = await startService(t)
     const locker = await service.connect()
@@ -141,7 +141,7 @@ test('a deletion whose client hangs up before its row is gone deletes nothing', 
   expect(await readdir(service.uploadDir)).toHaveLength(1)
 })
 
-test('a query that meets the deadline is answered 504, and is gone from Postgres', async (t) => {
+test('a query that misses the deadline ends in Postgres, and the answer is a 504', async (t) => {
   const service = await startService(t, { env: { REQUEST_TIMEOUT_MS: '300' } })
   const locker = await service.connect()
   await locker.query('begin; lock table documents in access exclusive mode')
@@ -153,7 +153,7 @@ test('a query that meets the deadline is answered 504, and is gone from Postgres
   await eventually(async () => (await running(service, 'order by')) === 0)
 })
 
-test('whatever is sent, in whatever pieces and cut wherever, is stored or refused, and leaves nothing else', async (t) => {
+test('any body, in any pieces and cut anywhere, is stored or refused, and leaves nothing else', async (t) => {
   const service = await startService(t, { env: { UPLOAD_MAX_FILES: '3' } })
   const part = (name: string, content: string): string =>
     `--x\r\nContent-Disposition: form-data; name="${field}"; filename="${name}"\r\n\r\n${content}\r\n`
@@ -170,7 +170,7 @@ test('whatever is sent, in whatever pieces and cut wherever, is stored or refuse
   const sent = fc.record({
     changes: fc.array(change, { maxLength: 3 }),
     piece: fc.integer({ min: 1, max: good.length }),
-    // Bytes that the Content-Length promises beyond what comes; or fewer.
+    // How many bytes more (or fewer) the Content-Length promises than come.
     promised: fc.constantFrom(0, 0, 0, 10, -10),
   })
   expect(await post(service, good, 7, good.length)).toBe(201)
@@ -190,12 +190,12 @@ test('whatever is sent, in whatever pieces and cut wherever, is stored or refuse
     (await service.sql('select id from documents order by id')).map((row) => `documents-${String(row['id'])}`)
   await eventually(async () => String(await stored()) === String((await readdir(service.uploadDir)).sort()))
   await eventually(async () => (await openBelow(service)) === 0)
-  // Else all of them were refused, which would tell little.
+  // If all were refused, the test would prove little.
   expect((await stored()).length).toBeGreaterThan(2)
   expect(service.log.filter(({ status }) => status === 500)).toEqual([])
 })
 
-/** Sends `body` in pieces over a connection of its own, which it closes if more was promised; the status, if there was one. */
+/** Sends `body` in pieces over its own connection, which it closes if more was promised. Returns the status, if any. */
 async function post(service: RunningService, body: Buffer, piece: number, length: number) {
   const { hostname, port } = new URL(service.url)
   const socket = connect({ host: hostname, port: Number(port) })
@@ -208,7 +208,7 @@ async function post(service: RunningService, body: Buffer, piece: number, length
     socket.write(body.subarray(at, at + piece))
     await new Promise((resolve) => setImmediate(resolve))
   }
-  // To Node a client that has ended its side is one that has left.
+  // Node takes a client that has ended its side for one that has left.
   if (length > body.length) socket.end()
   const answer = await text(socket).catch(() => '')
   const [, status] = /^HTTP\/1\.1 (\d+)/.exec(answer) ?? []

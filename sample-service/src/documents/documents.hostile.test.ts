@@ -7,13 +7,13 @@ import { Documents } from './documents.api.ts'
 
 const shared = sharedService()
 
-/** The names of the headers of every content; no other is in the answer. */
+/** The only headers that a download may have. */
 const headersOfContent = [
   ...['accept-ranges', 'cache-control', 'connection', 'content-disposition', 'content-length'],
   ...['content-security-policy', 'content-type', 'date', 'etag', 'x-content-type-options', 'x-request-id'],
 ]
 
-test('whatever a file is called, and whatever type it says it is, it comes back in headers of ours', async () => {
+test('no name and no type of a file changes which headers a download has', async () => {
   const service = shared()
   const name = fc.oneof(
     fc.constantFrom(
@@ -93,7 +93,7 @@ test('ids, limits, cursors and ranges of every kind are answered with 200, 206 o
   )
 })
 
-/** What was answered, without its body. */
+/** The answer, without its body. */
 function headersAt(url: string): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     get(url, { agent: false, headers: { connection: 'close' } }, (response) => {

@@ -13,7 +13,7 @@ export class Undecodable extends Error {
  * @throws Undecodable if the bytes are not UTF-8: a decoder that replaces them would change the text unseen
  */
 export function decodeText(bytes: Buffer): string {
-  if (!isUtf8(bytes)) throw new Undecodable('its bytes are no UTF-8')
+  if (!isUtf8(bytes)) throw new Undecodable('its bytes are not UTF-8')
   const text = bytes.toString('utf8')
   return text.startsWith('\ufeff') ? text.slice(1) : text
 }

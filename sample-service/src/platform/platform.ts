@@ -7,12 +7,12 @@ import { migrationsFolder, requireMigrated } from './database/migrations.ts'
 import { schemas } from './schemas.ts'
 import { observeLog, observePool } from './telemetry/metrics.ts'
 import type { UploadLimits } from './uploads/files.ts'
-import { recentRequests, type RecentRequests } from './telemetry/recent.ts'
+import { recentRequests, type RecentRequests } from './telemetry/kept.ts'
 import type { Storage } from './storage/storage.ts'
 import { openChosenStorage } from './storage/schemes.ts'
 import { startTelemetry, type Telemetry } from './telemetry/telemetry.ts'
 
-/** How many ended requests `/debug/contexts` shows. */
+/** How many of the last requests `/debug/contexts` keeps, and of those that failed. */
 const keptRequests = 100
 
 /** Everything that the process opens for its domains. `main` passes it down and closes it. */

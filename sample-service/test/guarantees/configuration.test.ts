@@ -70,7 +70,7 @@ test.for([
   ['postgres:/user:hidden@db/app', ''],
   ['socket:user:hidden@/run/postgresql?db=app', ''],
   ['postgres://user:hidden@a,b/app', ' (it names several hosts, the driver takes one)'],
-  ['postgres://user:hidden@db/app?port=abc', ' (its port is no number)'],
+  ['postgres://user:hidden@db/app?port=abc', ' (its port is not a number)'],
   ['postgres://user:hidden#1@db/app', ' (Invalid URL)'],
   ['postgres://a:1,b:2/app', ' (Invalid URL)'],
   [

@@ -28,7 +28,7 @@ test('an idle service has three contexts: the root, the one a signal ends, and t
 
 test.runIf(existsSync('/proc/self/fd'))('the process has no more descriptors than before', async () => {
   const service = shared()
-  // The pool's connections stay, and so does what is opened once.
+  // The pool's connections stay open, and so does everything that is opened once.
   await requestsOfAllKinds(service)
   await nothingAlive(service)
   const before = (await descriptors(service)).length

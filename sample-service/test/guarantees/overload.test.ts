@@ -5,7 +5,7 @@
  */
 import { sql } from 'drizzle-orm'
 import { expect, test } from 'vitest'
-import { withTimeout } from '../../src/context/context.ts'
+import { withCancel, withTimeout } from '../../src/context/context.ts'
 import { sleep } from '../../src/context/sleep.ts'
 import { Problem } from '../../src/platform/problem.ts'
 import { eventually, open } from '../support/client.ts'
@@ -57,7 +57,7 @@ test('a burst is no overload: two hundred requests at once on an idle service ar
   const service = await startService(t, { probe: true })
 
   const burst = Array.from({ length: 200 }, () => open(service.url + path).answer)
-  // Whoever comes while the queue shrinks is served as well.
+  // Requests that come while the queue shrinks are served as well.
   const afterwards = eventually(async () => (await fetch(`${service.url}${path}`)).status === 200, 1)
 
   expect(new Set((await Promise.all(burst)).map(({ status }) => status))).toEqual(new Set([200]))
@@ -102,12 +102,14 @@ test('a call whose context ends while it waits leaves its place in the queue to 
   const { ctx, db, active } = await openTestDatabase(t, 1)
   const held = db.run(ctx, (q) => q.execute(sql`select pg_sleep(0.3)`))
   await eventually(async () => (await active()) === 1)
-  using brief = withTimeout(ctx, 50)
+  using leaving = withCancel(ctx)
 
-  const given = db.run(brief, (q) => q.execute(sql`select 1`))
+  const given = db.run(leaving, (q) => q.execute(sql`select 1`))
   const next = db.run(ctx, (q) => q.execute(sql`select 1`))
+  expect(db.stats().waiting).toBe(2)
+  leaving.cancel()
 
-  await expect(given).rejects.toThrow('deadline')
+  await expect(given).rejects.toThrow('context canceled')
   await held
   await next
   await sleep(ctx, 0)

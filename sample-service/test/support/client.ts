@@ -3,9 +3,9 @@ import { connect } from 'node:net'
 import type { LiveContext } from '../../src/context/context.ts'
 import type { RunningService } from './service.ts'
 
-/** A request that is under way, and can be hung up on, which `fetch` hides behind its own pool. */
+/** A request that is under way. Its client can hang up, which `fetch` with its own pool cannot. */
 export interface OpenRequest {
-  /** Closes the connection: the client is gone. */
+  /** Closes the connection. */
   hangUp(): void
   /** The answer, if there is one. */
   readonly answer: Promise<{ status: number; headers: Record<string, unknown>; body: string }>
@@ -34,12 +34,12 @@ export function open(url: string, method = 'GET', headers: Record<string, string
   return { answer, hangUp: () => sent?.destroy() }
 }
 
-/** A connection of the test's own, for what no client library sends: half a body, two requests in one packet. */
+/** A raw connection, for input that no client library sends: half a body, two requests in one packet. */
 export interface Connection {
   send(text: string): void
-  /** All that has been received when `part` has come for the nth time; rejects if the connection closes before. */
+  /** Everything received when `part` has come for the nth time; rejects if the connection closes before. */
   received(part: string, times?: number): Promise<string>
-  /** Settles with all that was received when the connection has closed. */
+  /** Settles with everything received when the connection has closed. */
   readonly closed: Promise<string>
   hangUp(): void
 }
@@ -49,7 +49,7 @@ export function connection({ url }: RunningService): Connection {
   const socket = connect(Number(new URL(url).port), '127.0.0.1')
   let text = ''
   socket.on('data', (chunk: Buffer) => (text += chunk.toString()))
-  // What the service resets is closed all the same.
+  // A reset by the service counts as a close.
   socket.on('error', () => undefined)
   const closed = new Promise<string>((resolve) => socket.once('close', () => resolve(text)))
   return {
@@ -68,7 +68,7 @@ export function connection({ url }: RunningService): Connection {
   }
 }
 
-/** The tree of the service's contexts that have not ended, as `/debug/contexts` tells it. */
+/** The tree of the service's open contexts, from `/debug/contexts`. */
 export async function liveTree({ adminUrl }: Pick<RunningService, 'adminUrl'>): Promise<LiveContext> {
   const response = await fetch(`${adminUrl}/debug/contexts`, { headers: { accept: 'application/json' } })
   return ((await response.json()) as { root: LiveContext }).root
@@ -79,7 +79,7 @@ export async function liveContexts(service: Pick<RunningService, 'adminUrl'>): P
   return JSON.stringify(await liveTree(service))
 }
 
-/** Resolves with the milliseconds it took until `holds` did; rejects after `withinMs`. For state that tells nobody. */
+/** Polls until `holds`, and resolves with the milliseconds that took; rejects after `withinMs`. For state without events. */
 export async function eventually(holds: () => Promise<boolean>, withinMs = 5_000): Promise<number> {
   const startedAt = performance.now()
   while (!(await holds())) {
@@ -90,7 +90,7 @@ export async function eventually(holds: () => Promise<boolean>, withinMs = 5_000
   return performance.now() - startedAt
 }
 
-/** How many statements of the service Postgres is running whose text has `part` in it. */
+/** How many running statements of the service have `part` in their text. */
 export async function running(service: RunningService, part: string): Promise<number> {
   const rows = await service.sql(
     `select count(*)::int as count from pg_stat_activity

@@ -8,25 +8,25 @@ import { createLog, type Log } from '../../src/platform/telemetry/log.ts'
 import { createDatabase } from './postgres.ts'
 import { startProxy, type Proxy } from './proxy.ts'
 
-/** The service's own pool on a database of the test's own, and a view of it from outside. */
+/** The service's own pool on a database of the test, and a view of it from outside. */
 export interface TestDatabase {
   readonly ctx: Context
   readonly db: Database
-  /** What `db` is connected through: to hold back, lose and cut what they tell each other. */
+  /** The proxy between `db` and Postgres, which can delay, lose and cut their messages. */
   readonly proxy: Proxy
   /** A connection that `db` knows nothing of. */
   readonly observer: pg.Client
-  /** How many of the backends of `db` are not idle: at work for a caller, or in a transaction. */
+  /** How many backends of `db` are not idle: they work for a caller, or are in a transaction. */
   active(): Promise<number>
-  /** The one number that a select of the observer gives. */
+  /** Runs a select on the observer. @returns its one number */
   count(select: string): Promise<number>
 }
 
 /**
- * With an empty table `things (id int, name text)`. All is gone when the test is.
- * @param how.pooler behind what poses as a pooler, so that statements are cancelled with CancelRequests
- * @param how.log hears what `db` logs
- * @param how.role connects as a role of this test's own, made with these options
+ * Opens a database with an empty table `things (id int, name text)`. Everything is removed with the test.
+ * @param how.pooler connects through a simulated pooler, so that statements are cancelled with CancelRequests
+ * @param how.log gets what `db` logs
+ * @param how.role connects as a new role with these options
  * @param how.actsAs the role that its connections act as
  */
 export async function openTestDatabase(
@@ -72,7 +72,7 @@ export async function openTestDatabase(
   }
 }
 
-/** @returns `url` as seen by a role of the test's own */
+/** @returns `url` for a new role */
 async function asRole(t: TestContext, url: string, observer: pg.Client, options: string): Promise<string> {
   const role = `role_${randomUUID().replaceAll('-', '')}`
   await observer.query(`create role ${role} login password 'not-to-be-told' ${options}`)

@@ -38,10 +38,10 @@ const Metrics = z.object({
   ),
 })
 
-/** A span as it arrived, with the resource it came from. A root has the parent ''. */
+/** A received span, with its resource. A root has the parent ''. */
 export type ReceivedSpan = z.output<typeof Span> & { readonly resource: Readonly<Record<string, unknown>> }
 
-/** An OpenTelemetry collector for OTLP over HTTP, that keeps what it is sent. It reads JSON; protobuf it only counts. */
+/** An OpenTelemetry collector for OTLP over HTTP, which keeps what it receives. It reads JSON, and only counts protobuf. */
 export interface Collector {
   /** For OTEL_EXPORTER_OTLP_ENDPOINT. */
   readonly url: string
@@ -50,11 +50,11 @@ export interface Collector {
   readonly metrics: ReadonlySet<string>
   /** Each request: `POST /v1/traces application/json`. */
   readonly requests: readonly string[]
-  /** Resolves when `holds` does, asked after each request. */
+  /** Resolves when `holds` returns true; it calls `holds` after each request. */
   until(holds: () => boolean): Promise<void>
 }
 
-/** Listens on loopback until the test ends. @param options.holdMs how long it takes for each request */
+/** Listens on loopback until the test ends. @param options.holdMs how long it delays each answer */
 export async function startCollector(t: RunningTest, options: { holdMs?: number } = {}): Promise<Collector> {
   const spans: ReceivedSpan[] = []
   const metrics = new Set<string>()

@@ -4,8 +4,8 @@ import { getTableConfig, type PgColumn, type PgTable } from 'drizzle-orm/pg-core
 import type { RunningService } from './service.ts'
 
 /**
- * What `table` must refer to: a new row in the table of each foreign key that is not nullable, and the value for its column,
- * by the column's name in TypeScript. Nothing, where it has none.
+ * The references that a row of `table` needs: for each foreign key that is not nullable it inserts a row, and returns the value
+ * for the column by its name in TypeScript.
  */
 export async function parentsOf(service: RunningService, table: PgTable): Promise<Record<string, unknown>> {
   const named = Object.entries(getTableColumns(table))
@@ -19,7 +19,7 @@ export async function parentsOf(service: RunningService, table: PgTable): Promis
   return values
 }
 
-/** Inserts a row that has what its table demands, and no more. */
+/** Inserts a row with only the values that its table requires. */
 async function insertRow(service: RunningService, table: PgTable): Promise<Record<string, unknown>> {
   const { name } = getTableConfig(table)
   const parents = await parentsOf(service, table)
@@ -37,7 +37,7 @@ async function insertRow(service: RunningService, table: PgTable): Promise<Recor
   return row ?? {}
 }
 
-/** A value for each unique column that no other row has, as JSON carries it, by the column's name in TypeScript. */
+/** For each unique column a value that no other row has, as in JSON, by the column's name in TypeScript. */
 export function uniqueOf(table: PgTable): Record<string, unknown> {
   const unique = Object.entries(getTableColumns(table)).filter(([, column]) => column.isUnique)
   return Object.fromEntries(unique.map(([name, column]) => [name, nextOf(column)]))
@@ -58,7 +58,7 @@ function nextOf(column: PgColumn): unknown {
   return n.toString(36).slice(-Number(/\((\d+)\)/.exec(type)?.[1] ?? 36))
 }
 
-/** A value that the column takes: if it is text or unique, another one each time. */
+/** A value that the column accepts; a new one each time if the column is text or unique. */
 function someOf(column: PgColumn): unknown {
   const type = column.getSQLType()
   if (column.isUnique) return nextOf(column)

@@ -15,7 +15,7 @@ const Seconds = z.object({ seconds: z.coerce.number().min(0).max(60) })
 const responses = { 200: { description: 'Done' } }
 const tags = ['probe']
 
-/** The service's routes, and some that wait, fail or misbehave in every way the guarantees speak of. */
+/** The service's routes, and routes that wait, fail or misbehave as the guarantees require. */
 export function routes(platform: Platform): Route[] {
   const { db } = platform
   return [
@@ -275,7 +275,7 @@ export function routes(platform: Platform): Route[] {
       query: z.object({ signal: z.enum(['SIGTERM', 'SIGINT']) }),
       responses,
       handle: (_ctx, { query: { signal } }) => {
-        // From within: of two that are sent from outside, the kernel may make one.
+        // From within, because the kernel may merge two signals from outside.
         process.once(signal, () => process.kill(process.pid, signal))
         return Response.json({})
       },

@@ -6,32 +6,32 @@ import type { RunningTest } from './service.ts'
 
 /** One connection through the proxy. */
 export interface Link {
-  /** By its first bytes: a cancel request is the whole of a connection; `tls` may become either. */
+  /** Its kind, by its first bytes: a cancel request is a whole connection; `tls` may become either. */
   kind: 'session' | 'cancel' | 'tls' | undefined
-  /** Whether the client has closed its half of it while the server's was open. */
+  /** Whether the client has closed its half while the server's was open. */
   halfClosed: boolean
   /** Resets it on both sides. */
   cut(): void
-  /** Resets it on the client's side. What is on its way to the server still gets there. */
+  /** Resets it on the client's side. Bytes on their way to the server still arrive. */
   cutClient(): void
 }
 
-/** Bytes on their way. They are passed on when this is done; where it answers `lose`, they are not. */
+/** Gets bytes on their way. The proxy passes them on when this has resolved, unless it resolves with `lose`. */
 export type Passing = (link: Link, bytes: Buffer) => Promise<'lose' | undefined> | 'lose' | undefined
 
-/** What lies between a service and its Postgres, and can do what networks do. */
+/** A proxy between a service and its Postgres, with the faults of a network. */
 export interface Proxy {
   /** The connection string that leads through it. */
   readonly url: string
   /** The connections that are open. */
   readonly links: ReadonlySet<Link>
-  /** How many of each kind there have been. */
+  /** How many connections of each kind there have been. */
   readonly seen: Record<'session' | 'cancel' | 'tls', number>
   toServer: Passing
   toClient: Passing
-  /** Gives each session a number that is not its backend's, as poolers do, and knows the backend when it is to be cancelled. */
+  /** Gives each session a number that is not its backend's, as poolers do, and maps it back in a cancel. */
   pooler: boolean
-  /** Takes no more connections; those that are open stay. Resolves when it takes none. */
+  /** Stops accepting connections, without closing open ones. Resolves when it has stopped. */
   refuse(): Promise<void>
   /** Cuts all connections and refuses new ones. */
   close(): Promise<void>
@@ -130,7 +130,7 @@ export async function startProxy(t: RunningTest, databaseUrl: string): Promise<P
   }
 }
 
-/** How https://www.postgresql.org/docs/current/protocol-message-formats.html begins the message with a backend's number. */
+/** The first bytes of BackendKeyData (https://www.postgresql.org/docs/current/protocol-message-formats.html). */
 const backendKeyData = Buffer.from([0x4b, 0, 0, 0, 12])
 
 /** Turns a backend's number into another, and back again. */
@@ -147,7 +147,7 @@ function pipe(from: Socket, to: Socket, passing: (bytes: Buffer) => ReturnType<P
   from.on('data', (bytes: Buffer) =>
     next(async () => {
       if ((await passing(bytes)) !== 'lose') to.write(bytes)
-      // A request that Postgres never saw: it looks as if it had been answered.
+      // Postgres never saw this request, but to the client it looks answered.
       else to.end()
     }),
   )

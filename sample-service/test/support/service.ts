@@ -20,7 +20,7 @@ export interface Exit {
   readonly signal: NodeJS.Signals | null
 }
 
-/** The service as an operator has it: a process, its ports, its log, its database. */
+/** The service as an operator sees it: a process, its ports, its log, its database. */
 export interface RunningService {
   readonly url: string
   readonly adminUrl: string
@@ -31,12 +31,12 @@ export interface RunningService {
   readonly log: readonly LogLine[]
   /** Settles when the process has ended. */
   readonly exited: Promise<Exit>
-  /** The first line, past or to come, that `matches`; rejects if the process ends without one. */
+  /** The first line, past or future, that `matches`; rejects if the process ends without one. */
   line(matches: (line: LogLine) => boolean): Promise<LogLine>
   signal(signal: NodeJS.Signals): void
-  /** Runs a statement on a connection of the test's own. */
+  /** Runs a statement on a separate connection. */
   sql(text: string, values?: unknown[]): Promise<Record<string, unknown>[]>
-  /** A connection of the test's own, closed with the test: for locks and transactions. */
+  /** Opens a separate connection for locks and transactions. It is closed with the test. */
   connect(): Promise<pg.Client>
 }
 
@@ -44,13 +44,13 @@ export interface ServiceOptions {
   readonly env?: Readonly<Record<string, string>>
   /** Serves test/support/probe.routes.ts, or the file of that path, instead of src/routes.ts. */
   readonly probe?: boolean | string
-  /** What is started; src/main.ts if not given. */
+  /** The program to start. Default: src/main.ts. */
   readonly program?: 'src/main.ts' | 'src/migrate.ts'
-  /** A descriptor for its log, which is not read here then. */
+  /** A descriptor for its log, which the helper then does not read. */
   readonly stdout?: number
 }
 
-/** A process that was started but need not come up: for failures at start-up. */
+/** A started process that may fail to start: for failures at start-up. */
 export interface StartedProcess {
   readonly child: ChildProcess
   readonly log: LogLine[]
@@ -60,7 +60,7 @@ export interface StartedProcess {
 
 const root = join(import.meta.dirname, '../..')
 
-/** Starts src/main.ts with a database and an upload folder of its own; all of it is gone when the test is. */
+/** Starts src/main.ts with a new database and a new upload folder. All are removed with the test. */
 export async function startService(t: RunningTest, options: ServiceOptions = {}): Promise<RunningService> {
   const database = await createDatabase()
   t.onTestFinished(() => database.drop())
@@ -101,7 +101,7 @@ export async function startService(t: RunningTest, options: ServiceOptions = {})
   }
 }
 
-/** One service for all tests of a file, where none of them ends it. */
+/** One service for all tests of a file, if no test ends it. */
 export function sharedService(options: ServiceOptions = {}): () => RunningService {
   const cleanups: (() => Promise<void>)[] = []
   let service: RunningService | undefined
@@ -118,8 +118,8 @@ export function sharedService(options: ServiceOptions = {}): () => RunningServic
 }
 
 /**
- * Starts the service's program with this environment and no other, on free ports. It is killed when the test ends, which fails if a
- * line of its log holds the password of the database, whatever the test was about.
+ * Starts the service's program with only this environment, on free ports. It is killed when the test ends. Every test fails if a
+ * line of the log contains the password of the database.
  */
 export function startProcess(t: RunningTest, options: ServiceOptions = {}): StartedProcess {
   const { program = 'src/main.ts' } = options

@@ -6,21 +6,21 @@ import { withCancel, type Context } from '../../src/context/context.ts'
 import { testContext } from '../../src/context/test-context.ts'
 import { ContentMissing, type Storage } from '../../src/platform/storage/storage.ts'
 
-/** A storage of the test's own, empty, and what its tests must see of it from outside. */
+/** A new, empty storage, and a view of it from outside. */
 export interface StorageUnderTest {
   readonly storage: Storage
-  /** Under which there is something, in order. */
+  /** The keys that hold content, in order. */
   keys(): Promise<string[]>
   /** How many uploads are under way. */
   underWay(): Promise<number>
-  /** Leaves an upload to `key` under way, as a process does that is killed. */
+  /** Leaves an upload to `key` under way, as a killed process does. */
   cutOff(key: string): Promise<void>
 }
 
 export const first = 'notes-01890a5d-ac96-774b-bcce-b302099a8057'
 export const second = 'notes-01890a5d-ac96-774b-bcce-b302099a8058'
 
-/** A content that hands out `bytes`, and then neither goes on nor ends. */
+/** Content that yields `bytes`, and then neither goes on nor ends. */
 export function unfinished(bytes: Buffer): Readable {
   const content = new Readable({ read: () => undefined })
   content.push(bytes)
@@ -29,12 +29,12 @@ export function unfinished(bytes: Buffer): Readable {
 
 /** More than any storage holds in memory before it begins to write. */
 const some = randomBytes(9_000_000)
-/** The cause of a context that has ended. `toThrow` would be content with `throw undefined`. */
+/** The cause of an ended context. `toThrow` would accept `throw undefined`. */
 const ended = new Error('over')
 const minuteMs = 60_000
 const keepNothing = (): Promise<Set<string>> => Promise.resolve(new Set())
 
-/** What every storage promises, as tests: `src/platform/storage/storage.ts` says it in words. */
+/** Tests of what every storage promises; `src/platform/storage/storage.ts` says it in words. */
 export function testStorage(open: (ctx: Context, t: TestContext) => Promise<StorageUnderTest>): void {
   async function setUp(t: TestContext) {
     const ctx = testContext(t)
@@ -167,7 +167,7 @@ export function testStorage(open: (ctx: Context, t: TestContext) => Promise<Stor
     const over = withCancel(ctx)
     over.cancel(ended)
     await expect(storage.delete(over, first)).rejects.toBe(ended)
-    // Takes longer than a removal would.
+    // Longer than a removal would take.
     await storage.put(ctx, second, Readable.from([Buffer.from('x')]))
     expect(await keys()).toEqual([first, second])
   })
@@ -191,7 +191,7 @@ export function testStorage(open: (ctx: Context, t: TestContext) => Promise<Stor
       expect(await storage.sweep(ctx, { prefix: 'notes-', olderThanMs: minuteMs, keep })).toBe(0)
       expect([await keys(), await underWay()]).toEqual([[first, second], 1])
 
-      // Older than what will be written in a minute: all that is there.
+      // Older than a time in a minute from now: everything.
       expect(await storage.sweep(ctx, { prefix: 'notes-', olderThanMs: -minuteMs, keep })).toBe(2)
       expect([await keys(), await underWay()]).toEqual([[second], 0])
     })

@@ -1,6 +1,6 @@
 import type { Piece } from '../../engine/piece.ts'
 
-/** Calls another service under a context, with retries and a circuit breaker. It comes with the first client. */
+/** The code that calls other services under a context, with retries and a circuit breaker. It comes with the first client. */
 export const circuit: Piece = {
   name: 'circuit',
   summary: 'what calls other services',

@@ -1,5 +1,5 @@
 /**
- * Parses a base URL and returns it without a final slash. Throws an Error of one sentence for what a client does not accept
+ * Parses a base URL and returns it without a final slash. Throws an Error of one sentence for a URL that a client refuses
  * (platform/client/order.ts).
  */
 export function baseUrlFrom(typed: string): string {

@@ -1,7 +1,7 @@
 import type { Piece } from '../../engine/piece.ts'
 import { worker } from '../worker/piece.ts'
 
-/** Work that is enqueued in a transaction and done later, even if the request or the process ends. */
+/** Work that a request enqueues in a transaction. A worker does it later, even if the request or the process ends. */
 export const job: Piece = {
   name: 'job',
   summary: 'durable work, enqueued in a transaction and done later',

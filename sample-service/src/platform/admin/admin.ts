@@ -10,10 +10,12 @@ import {
 import { until } from '../../context/until.ts'
 import { bind } from '../http/listener.ts'
 import { contextsPage, contextsPagePolicy, type Shown } from './page.ts'
+import { filterOf, fits, type Filter } from '../telemetry/filter.ts'
 import { limitedServer } from '../http/limits.ts'
 import type { Log } from '../telemetry/log.ts'
 import { methodNotAllowed, notFound, Problem, problemBody } from '../problem.ts'
-import { viewOf, type RecentRequest, type RecentRequests } from '../telemetry/recent.ts'
+import type { RecentRequests } from '../telemetry/kept.ts'
+import { openSteps, viewOf, type Step } from '../telemetry/recent.ts'
 import { refusalOf } from '../http/refusal.ts'
 import { requestKey, type RequestInfo } from '../request.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
@@ -33,6 +35,8 @@ export interface AdminOptions {
   readonly metrics: Telemetry['metrics']
   /** The requests that `/debug/contexts` shows; undefined if it is not offered, since it reveals paths and names. */
   readonly recent: RecentRequests | undefined
+  /** Notes which statements wait for a lock. Never rejects. */
+  readonly noteLocks?: (ctx: Context, steps: readonly Step[]) => Promise<void>
 }
 
 /** The most requests under way that are shown with their spans. */
@@ -100,7 +104,11 @@ function answer(
   } else if (path === '/metrics') {
     options.metrics(request, response)
   } else {
-    showContexts(root, request, response, options.recent)
+    // eslint-disable-next-line context/no-unowned-work -- it waits for nothing but noteLocks, which ends by itself
+    showContexts(root, request, response, options).catch((error: unknown) => {
+      log.error(root, 'the page of contexts failed', { err: error })
+      response.destroy()
+    })
   }
 }
 
@@ -138,13 +146,18 @@ function isOwnName(given: string | undefined, host: string): boolean {
   return !loopback.test(host) || loopback.test(given?.replace(/:\d+$/, '') ?? '')
 }
 
-function showContexts(
+async function showContexts(
   root: Lifetime,
   request: IncomingMessage,
   response: ServerResponse,
-  recent: RecentRequests | undefined,
-): void {
-  const shown = shownOf(root, recent)
+  { recent, noteLocks }: AdminOptions,
+): Promise<void> {
+  await noteLocks?.(
+    root,
+    Array.from(recent?.underWay() ?? []).flatMap(({ root }) => openSteps(root)),
+  )
+  const filter = filterOf(new URL(request.url ?? '', 'http://admin').searchParams)
+  const shown = shownOf(root, recent, filter)
   response.setHeader('vary', 'accept')
   if (request.headers.accept?.includes('application/json') === true) {
     response.setHeader('content-type', 'application/json')
@@ -153,29 +166,25 @@ function showContexts(
   }
   response.setHeader('content-type', 'text/html; charset=utf-8')
   response.setHeader('content-security-policy', contextsPagePolicy)
-  response.end(contextsPage(shown))
+  response.end(contextsPage(shown, filter))
 }
 
-function first(most: number, requests: Iterable<RecentRequest>): RecentRequest[] {
-  const found: RecentRequest[] = []
-  for (const request of requests) {
-    if (found.push(request) === most) break
-  }
-  return found
-}
-
-function shownOf(root: Lifetime, recent: RecentRequests | undefined): Shown {
+function shownOf(root: Lifetime, recent: RecentRequests | undefined, filter: Filter): Shown {
   const live = 1 + countLiveContexts(root, maxCounted)
   const top = liveContexts(root, maxShown, maxDepth)
   const queue = [top]
   for (const { children } of queue) for (const child of children) queue.push(child)
   const leftOut = live - queue.length
+  const underWay = Array.from(recent?.underWay() ?? [], viewOf).filter((request) => fits(filter, request))
+  const ended = (recent?.ended() ?? []).map(viewOf).filter((request) => fits(filter, request))
+  if (filter.slowestFirst) ended.sort((a, b) => b.durationMs - a.durationMs)
   return {
     live,
     ...(leftOut > 0 && { leftOut }),
     ...(live > maxCounted && { uncounted: true }),
     root: top,
-    underWay: first(maxUnderWay, recent?.underWay() ?? []).map(viewOf),
-    ended: recent?.ended().map(viewOf) ?? [],
+    underWay: underWay.slice(0, maxUnderWay),
+    ...(underWay.length > maxUnderWay && { underWayLeftOut: underWay.length - maxUnderWay }),
+    ended,
   }
 }

@@ -1,9 +1,12 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { LiveContext } from '../../context/context.ts'
+import type { RequestView } from '../telemetry/recent.ts'
+import { shows, type Filter } from '../telemetry/filter.ts'
+import { escape } from './html.ts'
+import { style } from './style.ts'
 import { contextsTree } from './tree.ts'
 import { waterfall } from './waterfall.ts'
-import type { RequestView } from '../telemetry/recent.ts'
 
 /** What `/debug/contexts` shows. */
 export interface Shown {
@@ -14,34 +17,13 @@ export interface Shown {
   /** Whether there are more than `live` and `leftOut` say. */
   readonly uncounted?: boolean
   readonly root: LiveContext
-  /** Some of the requests that have not ended, the oldest first. */
+  /** Some of the requests that fit the filter and have not ended, the oldest first. */
   readonly underWay: readonly RequestView[]
-  /** Those that ended last, the newest first. */
+  /** How many of those `underWay` leaves out; absent where it has all. */
+  readonly underWayLeftOut?: number
+  /** Those that fit the filter and have ended, the newest first, or the slowest. */
   readonly ended: readonly RequestView[]
 }
-
-const style = `
-:root { color-scheme: light dark; --line: light-dark(#c8ccd2, #4a4f57); --quiet: light-dark(#5c636d, #9aa2ad);
-  --bar: light-dark(#3b6fb6, #7fb0f0); --fault: light-dark(#a3320b, #ff9d76); --open: light-dark(#2f8f5b, #6fd09b) }
-body { font: 15px/1.5 ui-monospace, monospace; max-width: 72rem; margin: 0 auto; padding: 1rem;
-  background: light-dark(#fff, #16181c); color: light-dark(#1c1f23, #e6e8eb) }
-h1, h2 { font-size: 1.1rem }
-ul, ol { list-style: none; margin: 0; padding-left: 1.25rem; border-left: 1px solid var(--line) }
-section > ul, ol, details > ul { border: 0; padding: 0 }
-li { overflow-wrap: anywhere }
-small, p { color: var(--quiet) }
-.detail { display: block }
-meter { width: 6rem; height: .8rem; vertical-align: middle }
-b { font-weight: 600; color: var(--fault) }
-svg { display: block; width: 100%; margin: .15rem 0 .35rem; fill: var(--bar);
-  background: light-dark(#f0f2f5, #22262c) }
-rect.fault, rect.end { fill: var(--fault) }
-rect.open { fill: var(--open) }
-summary { cursor: pointer; padding: .1rem 0 }
-details[open] { border-left: 3px solid var(--line); padding-left: .75rem }
-.d1 { padding-left: 1rem } .d2 { padding-left: 2rem } .d3 { padding-left: 3rem } .d4, .d5 { padding-left: 4rem }
-button { font: inherit; color: inherit; background: none; border: 1px solid var(--line); border-radius: .3rem; padding: .2rem .8rem }
-`
 
 const script = readFileSync(new URL('../../browser/contexts.js', import.meta.url), 'utf8')
 
@@ -56,28 +38,54 @@ export const contextsPagePolicy = [
   "frame-ancestors 'none'",
 ].join('; ')
 
-/** Renders the tree of contexts and the requests as a page that needs no other file and refreshes itself. */
-export function contextsPage({ live, leftOut, uncounted, root, underWay, ended }: Shown): string {
+const keptHere =
+  'Kept are the last ones, the last that failed or were left, and the slowest of two minutes; no probes, no documentation.'
+const nothing = {
+  underWay: 'None. A request stands here from its first header to the last byte of its answer.',
+  ended: 'None yet. A request that has ended stands here with its status, its time, and what ended it.',
+  filtered: 'None fits the filter above.',
+}
+
+/** Renders the requests and the tree of contexts as a page that needs no other file and refreshes itself. */
+export function contextsPage(shown: Shown, filter: Filter): string {
+  const { live, leftOut, uncounted, root, underWay, underWayLeftOut = 0, ended } = shown
   const now = Date.now()
   const count = `${uncounted === true ? 'at least ' : ''}${live} not yet ended`
   const missing = leftOut === undefined ? '' : `; ${leftOut} of them are left out here`
+  const filtered = filter.text !== '' || filter.show !== 'all' || filter.slowerMs > 0
+  const list = (requests: readonly RequestView[], none: string): string =>
+    requests.length === 0 ? `<p>${filtered ? nothing.filtered : none}</p>` : waterfall(requests, now, filter)
+  const more = underWayLeftOut > 0 ? `<p>and ${underWayLeftOut} more, which started later</p>` : ''
   return `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
 <title>Live contexts</title>
 <style>${style}</style>
-<h1>Live contexts</h1>
-<button type="button">Pause</button>
-<p role="status"></p>
+<header><h1>Live contexts</h1>${controls(filter)}<p role="status"></p></header>
 <main>
-<section><p>${count}${missing}</p>${contextsTree(root, now)}</section>
-<section><h2>Requests under way</h2>${waterfall(underWay, now)}</section>
-<section><h2>Ended requests</h2>${waterfall(ended, now)}</section>
+<section id="under-way"><h2>Requests under way: ${underWay.length + underWayLeftOut}</h2>${list(underWay, nothing.underWay)}${more}</section>
+<section id="ended"><h2>Ended requests: ${ended.length}</h2><p>${keptHere}</p>${list(ended, nothing.ended)}</section>
+<section id="tree"><h2>Contexts</h2><p>${count}${missing}</p>${contextsTree(root, now)}</section>
 </main>
 <script>${script}</script>
 </html>
 `
+}
+
+function controls({ text, show, slowerMs, slowestFirst }: Filter): string {
+  const option = (value: string, label: string, selected: boolean): string =>
+    `<option value="${value}"${selected ? ' selected' : ''}>${label}</option>`
+  const options = Object.entries(shows).map(([value, label]) =>
+    option(value === 'all' ? '' : value, label, value === show),
+  )
+  return `<form role="search">
+<input type="search" name="q" value="${escape(text)}" aria-label="Search" placeholder="path, id, trace, cause">
+<select name="show" aria-label="Show">${options.join('')}</select>
+<label>slower than <input type="number" name="slower" min="0" value="${slowerMs > 0 ? slowerMs : ''}"> ms</label>
+<select name="sort" aria-label="Sort">${option('', 'newest first', !slowestFirst)}${option('slowest', 'slowest first', slowestFirst)}</select>
+<button type="button">Pause</button> <a href="#tree">tree</a>
+</form>`
 }
 
 function digest(text: string): string {

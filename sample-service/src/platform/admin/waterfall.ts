@@ -1,3 +1,4 @@
+import { isNamed, type Filter } from '../telemetry/filter.ts'
 import { duration, escape } from './html.ts'
 import type { RequestView, Step } from '../telemetry/recent.ts'
 
@@ -6,30 +7,42 @@ const width = 1_000
 const barHeight = 6
 
 /** Requests, each with its spans as bars along its own time; opened, a line for each span with when and why it ended. */
-export function waterfall(requests: readonly RequestView[], now: number): string {
-  return `<ol>${requests.map((request) => item(request, now)).join('')}</ol>`
+export function waterfall(requests: readonly RequestView[], now: number, filter: Filter): string {
+  return `<ol>${requests.map((request) => item(request, now, isNamed(filter, request))).join('')}</ol>`
 }
 
-function item(request: RequestView, now: number): string {
-  const { method, path, status, cause, durationMs, endedAt, number } = request
-  const reason = cause === null ? '' : ` <b>${escape(cause)}</b>`
+function item(request: RequestView, now: number, open: boolean): string {
+  const { method, path, status, cause, failure, durationMs, endedAt, number, waitsFor } = request
+  const fault = cause ?? failure
+  const reason = fault === null ? '' : ` <b>${escape(fault)}</b>`
+  const waits = waitsFor === null ? '' : ` <em>waits for the ${waitsFor}</em>`
   const times =
     endedAt === null
       ? `for ${duration(durationMs)}`
       : `after ${duration(durationMs)}, ${duration(now - endedAt)} ago`
   const spans = flat(request.spans, 0)
-  const head = `${status ?? '…'} ${escape(method)} ${escape(path)}${reason} <small>${times}</small>`
+  const head = `${status ?? '…'} ${escape(method)} ${escape(path)}${reason}${waits} <small>${times}</small>`
   const bars = picture(
     request,
     spans.map(({ span }) => span),
   )
   const lines = spans.map(({ span, depth }) => spanLine(request, span, depth)).join('')
-  return `<li><details id="r${number}"><summary>${head}${bars}</summary>${ending(request)}<ul>${lines}</ul>${leftOut(request)}</details></li>`
+  return `<li><details id="r${number}"${open ? ' open' : ''}><summary>${head}${bars}</summary>${ids(request)}${ending(request)}<ul>${lines}</ul>${leftOut(request)}</details></li>`
+}
+
+function ids({ id, traceId }: RequestView): string {
+  const trace = traceId === null ? '' : `, trace <a href="?trace=${traceId}">${traceId}</a>`
+  return `<p>request <a href="?q=${encodeURIComponent(id)}">${escape(id)}</a>${trace}</p>`
 }
 
 function spanLine(request: RequestView, span: Step, depth: number): string {
-  const { name, detail, startMs, endMs, fault } = span
-  const end = endMs === null ? 'goes on' : `${duration(startMs)} – ${duration(endMs)}`
+  const { name, detail, startMs, endMs, fault, waitsFor, lock } = span
+  const goesOn =
+    waitsFor === null ? 'goes on' : `waits for the ${lock === null ? waitsFor : `lock ${escape(lock)}`}`
+  const end =
+    endMs === null
+      ? `since ${duration(startMs)}, <em>${goesOn}</em>`
+      : `${duration(startMs)} – ${duration(endMs)}`
   const text = `${escape(name)}${fault === null ? '' : ` <b>${escape(fault)}</b>`} <small>${end}</small>`
   const about = detail === null ? '' : ` <small class="detail">${escape(detail)}</small>`
   return `<li class="d${Math.min(depth, 5)}">${text}${about}${picture(request, [span])}</li>`

@@ -2,6 +2,7 @@ import { throwIfEnded, type Context } from '../../context/context.ts'
 import { List, type Linked } from '../../context/list.ts'
 import { until } from '../../context/until.ts'
 import { Problem } from '../problem.ts'
+import { waiting } from '../telemetry/recent.ts'
 
 /** A connection's place in the pool, held by one call. */
 export interface Place {
@@ -55,6 +56,7 @@ export class Admission {
   readonly #held = new Set<Held>()
   readonly #queue = new List<Waiting>()
   #queued = 0
+  #lastReturn = performance.now()
   /** Of the time that a connection is held, in ms; undefined before the first has come back. */
   #average: number | undefined
   #returned = 0
@@ -96,7 +98,7 @@ export class Admission {
     const refusal = this.#refusal(ctx, waitMs, now)
     if (refusal !== undefined) {
       this.#observer.refused(refusal)
-      throw busy(waitMs)
+      throw busy(waitMs, now - this.#lastReturn)
     }
     return this.#waitInLine(ctx, averaged)
   }
@@ -111,7 +113,7 @@ export class Admission {
       this.#queued++
     })
     try {
-      return await until(ctx, turn)
+      return await waiting(ctx, 'pool', () => until(ctx, turn))
     } catch (error) {
       if (entry !== undefined && this.#queue.delete(entry)) this.#queued--
       // Its turn came in the moment in which its context ended.
@@ -126,6 +128,7 @@ export class Admission {
     return {
       release: () => {
         if (!this.#held.delete(held)) return
+        this.#lastReturn = performance.now()
         if (averaged) this.#note(performance.now() - held.since)
         this.#letIn()
       },
@@ -186,14 +189,10 @@ export class Admission {
 }
 
 /** The clients that were refused come back at different times. */
-function busy(waitMs: number): Problem {
+function busy(waitMs: number, silentMs: number): Problem {
   const seconds = Math.ceil(waitMs / 1_000) + Math.floor(Math.random() * 3)
-  return new Problem(
-    503,
-    'Service Unavailable',
-    'the service is busy: no connection of its pool would be free in time',
-    {
-      headers: { 'retry-after': String(seconds) },
-    },
-  )
+  // Slow statements, or a database that does not answer: /readyz finds out.
+  const silent = silentMs > 1_000 ? `, and none was returned for ${Math.floor(silentMs / 1_000)} s` : ''
+  const detail = `the service is busy: no connection of its pool would be free in time${silent}`
+  return new Problem(503, 'Service Unavailable', detail, { headers: { 'retry-after': String(seconds) } })
 }

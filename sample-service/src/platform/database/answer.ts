@@ -1,9 +1,12 @@
-import pg from 'pg'
-import type { Context } from '../../context/context.ts'
+import pg, { type PoolConfig } from 'pg'
+import { cause, type Context } from '../../context/context.ts'
 import { retry } from '../../context/retry.ts'
+import { until } from '../../context/until.ts'
+import { unavailable } from '../problem.ts'
 import type { Database } from './database.ts'
 import type { Log } from '../telemetry/log.ts'
-import { SettingRefused } from './client.ts'
+import { PostgresClient, SettingRefused } from './client.ts'
+import { closeAbruptly } from './packet.ts'
 
 /**
  * Waits until `database` answers. It logs what it waits for after a second, then every three seconds.
@@ -72,4 +75,23 @@ export function reasonOf(error: unknown): string {
 export function addressOf(url: string): string {
   const { host, port, database = '' } = new pg.Client(url)
   return `${host}:${port}/${database}`
+}
+
+/**
+ * Whether Postgres answers where calls hold all connections of the pool: opens one more, and closes it. A server that refuses
+ * it for having too many answers, too.
+ * @throws a 503 Problem if it does not answer, the cause of ctx if it ends first
+ */
+export async function pingBeside(ctx: Context, options: PoolConfig): Promise<'busy'> {
+  const client = new PostgresClient(options)
+  client.on('error', () => undefined)
+  try {
+    await until(ctx, client.connect())
+  } catch (error) {
+    if (!(error instanceof pg.DatabaseError))
+      throw cause(ctx) ?? unavailable('the database does not answer', error)
+  } finally {
+    closeAbruptly(client)
+  }
+  return 'busy'
 }

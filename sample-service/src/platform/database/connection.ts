@@ -12,6 +12,7 @@ import {
 } from '../../context/context.ts'
 import { errorOf } from '../../context/thrown.ts'
 import { unwound } from '../telemetry/metrics.ts'
+import { stepKey } from '../telemetry/recent.ts'
 import type { Place } from './admission.ts'
 import type { Cancels } from './cancel.ts'
 import { sessionOf } from './client.ts'
@@ -116,6 +117,8 @@ export class Connection {
     this.#requireUsable()
     requireSendable(values)
     if (outlastsCall(statement.text)) this.#retired = true
+    const step = ctx.value(stepKey)
+    if (step !== undefined) step.backend = sessionOf(this.#client)?.backend
     return this.#cancelledWith(ctx, async () => {
       try {
         return await submit(this.#client, statement, values)

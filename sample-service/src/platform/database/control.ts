@@ -56,7 +56,7 @@ export function openControl(dial: () => Client, onRest: (ctx: Context, reason: u
     }, lifetimeMs).unref()
     client.on('error', forget).on('end', forget)
     const connected = client.connect()
-    // Whoever waits for it gets the failure, too.
+    // The callers that wait for it get the failure, too.
     connected.catch(forget)
     return { client, connected }
   }

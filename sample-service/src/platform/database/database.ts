@@ -4,7 +4,7 @@ import { Canceled, cause, withTimeout, type Context } from '../../context/contex
 import { until } from '../../context/until.ts'
 import { Admission } from './admission.ts'
 import { Connection } from './connection.ts'
-import { addressOf, reasonOf, waitForAnswer } from './answer.ts'
+import { addressOf, pingBeside, reasonOf, waitForAnswer } from './answer.ts'
 import { failureOf, isReadOnly, pingMs } from './failure.ts'
 import { within, type Queries } from './queries.ts'
 import { streamRows, type RowQuery, type StreamOptions } from './stream.ts'
@@ -113,13 +113,13 @@ export class Database {
 
   /**
    * Whether the database can be reached and written; a standby is `read-only`. Takes 700 ms at most, whatever the database
-   * does: a connection that does not answer in time is closed. If calls hold all connections of the pool, it does not wait
-   * for one and resolves with `busy`.
+   * does: a connection that does not answer in time is closed. If calls hold all connections of the pool, it opens one more
+   * instead of waiting, and resolves with `busy` if the database answers.
    * @throws a 503 Problem if the database does not answer, the cause of ctx if it ends first
    */
   async ping(parent: Context): Promise<'answers' | 'busy' | 'read-only'> {
-    if (this.#busy()) return 'busy'
     using ctx = withTimeout(parent, pingMs, unavailable(`the database did not answer within ${pingMs} ms`))
+    if (this.#busy()) return await pingBeside(ctx, this.#pool.options)
     const state = { asked: false }
     const probe = this.#withConnection(ctx, isReadOnly, async (connection) => {
       state.asked = true
@@ -132,7 +132,7 @@ export class Database {
       return await until(ctx, probe)
     } catch (error) {
       // Other calls have taken the last connection meanwhile.
-      if (!state.asked && this.#busy()) return 'busy'
+      if (!state.asked && this.#busy()) return await pingBeside(ctx, this.#pool.options)
       throw error
     }
   }
@@ -183,7 +183,7 @@ export class Database {
       return new Connection(await until(ctx, arriving), this.#cancels, place)
     } catch (error) {
       place.release()
-      // Not awaited: the pool has the client, whoever waited for it.
+      // Not awaited: the client goes back to the pool when it arrives.
       arriving.then(
         (client) => client.release(),
         () => undefined,

@@ -14,7 +14,7 @@ const ofEncoded: ReadonlySet<string> = new Set([...ofConnection, 'content-encodi
 const decodes =
   'createZstdDecompress' in zlib ? /^(?:x-)?(?:gzip|deflate|br|zstd)$/ : /^(?:x-)?(?:gzip|deflate|br)$/
 
-/** Whether the Response is one of fetch, whose body has been decoded while its headers still describe the encoded one. */
+/** Whether `fetch` made the Response and decoded its body, while its headers still describe the encoded one. */
 function isDecoded({ url, headers }: Response): boolean {
   const codings =
     headers
@@ -31,8 +31,8 @@ type Body = string | Uint8Array | Blob | ReadableStream | null
 let kept: symbol | undefined
 
 /**
- * Returns the body that a Response was made with. The `body` of the adapter's Response makes a stream of a string, which
- * costs several times the rest of the answer.
+ * Returns the body that a Response was made with. The `body` of the adapter's Response turns a string into a stream,
+ * which costs several times the rest of the answer.
  */
 export function bodyOf(response: Response): Body {
   kept ??= Object.getOwnPropertySymbols(response).find(({ description }) => description === 'cache')
@@ -99,7 +99,7 @@ export function checked(length: number | undefined): Transform {
     writableHighWaterMark: 1,
     transform(chunk: unknown, _encoding, done) {
       if (typeof chunk !== 'string' && !(chunk instanceof Uint8Array)) {
-        done(new TypeError(`a body has a chunk that is ${typeof chunk}, and neither bytes nor text`))
+        done(new TypeError(`a body has a chunk of type ${typeof chunk}, which is neither bytes nor text`))
         return
       }
       passed += Buffer.byteLength(chunk)
@@ -123,18 +123,18 @@ export function pairsOf(headers: StreamedResponse['headers']): [string, string][
 
 /**
  * The Content-Length among the headers of an answer; undefined if it has none.
- * @throws TypeError if a client could not tell by them where the body ends (RFC 9112, 6.3)
+ * @throws TypeError if they do not tell a client where the body ends (RFC 9112, 6.3)
  */
 export function framingOf(headers: Iterable<readonly [string, string]>): string | undefined {
   let length: string | undefined
   for (const [name, value] of headers) {
     const known = name.toLowerCase()
     if (known === 'transfer-encoding' || known === 'trailer')
-      throw new TypeError(`an answer has a header ${name}, which is the server’s to set`)
+      throw new TypeError(`an answer has a header ${name}, which only the server may set`)
     if (known !== 'content-length') continue
     if (length !== undefined) throw new TypeError('an answer has more than one Content-Length')
     if (!/^(?:0|[1-9]\d{0,14})$/.test(value))
-      throw new TypeError(`an answer has a Content-Length of '${value}', which is no number of bytes`)
+      throw new TypeError(`an answer has a Content-Length of '${value}', which is not a number of bytes`)
     length = value
   }
   return length

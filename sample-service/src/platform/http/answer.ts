@@ -1,3 +1,4 @@
+import { types } from 'node:util'
 import { validateHeaderValue } from 'node:http'
 import { pipeline } from 'node:stream/promises'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
@@ -16,7 +17,7 @@ import {
 } from './answer-body.ts'
 import { notModified } from './conditional.ts'
 import type { Exchange } from './exchange.ts'
-import { problemBody, problemOf, type Problem } from '../problem.ts'
+import { Problem, problemBody, problemOf } from '../problem.ts'
 import { describeRoute, type StreamedResponse } from './route.ts'
 import { traceOf } from '../telemetry/span.ts'
 
@@ -57,7 +58,7 @@ function whole(exchange: Exchange, response: Response, body: string | Uint8Array
   return response
 }
 
-/** Without a body, it is the length of the answer to a GET, or of the one that a 304 confirms. @throws TypeError */
+/** Without a body, it may be the length of the answer to a GET, or of the answer that a 304 confirms. @throws TypeError */
 function checkLength(
   { info }: Exchange,
   status: number,
@@ -125,16 +126,27 @@ export function fail(ctx: Context, exchange: Exchange, error: unknown): Response
 /** Returns the problem for `error`, and keeps for the log what a 5xx hides. */
 export function recordFailure(ctx: Context, exchange: Exchange, error: unknown): Problem {
   const thrown = thrownBy(exchange, error)
-  const problem = problemOf(ctx, thrown)
+  const problem = problemOf(ctx, wellFormed(thrown))
   if (problem.status >= 500) exchange.failed(problem.cause ?? thrown)
   return problem
 }
 
-/** What a handler threw, as an Error. One that is made of another value names the route, since its stack does not. */
+/** A Problem whose status is no failure is a mistake of the handler. */
+function wellFormed(error: Error): Error {
+  if (!(error instanceof Problem)) return error
+  const status: unknown = error.status
+  if (typeof status === 'number' && Number.isInteger(status) && status >= 400 && status <= 599) return error
+  const what = typeof status === 'number' ? String(status) : `${JSON.stringify(status)}, a ${typeof status}`
+  return new RangeError(`a Problem has the status ${what}, which must be a number from 400 to 599`, {
+    cause: error,
+  })
+}
+
+/** What a handler threw, as an Error. If it threw another value, the message names the route, since the stack does not. */
 export function thrownBy({ route }: Exchange, thrown: unknown): Error {
   const error = errorOf(thrown)
-  if (error === thrown || route === undefined) return error
-  const message = `the handler of ${describeRoute(route)} threw a value that is no Error: ${error.message}`
+  if (error === thrown || types.isNativeError(thrown) || route === undefined) return error
+  const message = `the handler of ${describeRoute(route)} threw a value that is not an Error: ${error.message}`
   return new Error(message, { cause: error.cause })
 }
 

@@ -5,12 +5,13 @@ import { withTimeout, withValue, type Context, type Lifetime } from '../../conte
 import { badRequest, methodNotAllowed, notFound, type Problem } from '../problem.ts'
 import { requestKey, type RequestInfo } from '../request.ts'
 import type { Log } from '../telemetry/log.ts'
-import type { RecentRequests } from '../telemetry/recent.ts'
+import type { RecentRequests } from '../telemetry/kept.ts'
 import { unwound } from '../telemetry/metrics.ts'
 import { callerTimeoutMs } from './deadline.ts'
 import { Exchange } from './exchange.ts'
 import { handle, refused, type Env } from './handle.ts'
-import { observersOf } from './observers.ts'
+import { bodyBudget } from './input.ts'
+import { observersOf, type Observers } from './observers.ts'
 import { refusalOf } from './refusal.ts'
 import type { Route } from './route.ts'
 
@@ -22,22 +23,6 @@ export interface HttpOptions {
   readonly recent: RecentRequests | undefined
 }
 
-/** Gives each request a context that ends with its response, and an answer. */
-export interface Boundary {
-  /** The server calls it for each request. */
-  readonly fetch: (request: Request, env: NodeEnv) => Response | Promise<Response>
-  /** Answers a request that the adapter cannot make a Request of: its target or its Host is invalid. */
-  readonly refuse: (env: NodeEnv, error: Error) => Response
-  /** Counts and logs what unparsed.ts has answered: it never was a request. */
-  readonly refused: (info: RequestInfo, problem: Problem) => void
-  /** The requests whose answer has not been sent in full, or whose handler is still at work. */
-  readonly active: ReadonlySet<Exchange>
-  /** Makes every response from now on close its connection, those under way included, but not the connections in `kept`. */
-  closeConnections(kept?: ReadonlySet<Socket>): void
-  /** Called when a request is no longer under way. */
-  onIdle: () => void
-}
-
 /** What the adapter passes beside the request. HTTP/2 is not offered, so these are HTTP/1's. */
 export interface NodeEnv {
   readonly incoming: IncomingMessage
@@ -45,79 +30,102 @@ export interface NodeEnv {
 }
 
 /**
- * Mounts `routes` on Hono. The context of every request descends from `server`, with the route's deadline or the caller's,
- * whichever is sooner; it ends when the client hangs up, and when the response has ended.
+ * Gives each request a context that ends with its response, and an answer. The context descends from `server`, with the route's
+ * deadline or the caller's, whichever is sooner; it ends when the client hangs up, and when the response has ended.
  *
- * This wraps `app.fetch` and is no middleware: even an empty one costs a small route 10 to 15 %.
+ * This wraps `app.fetch` instead of adding a middleware: even an empty middleware costs a small route 10 to 15 %.
  */
-export function createBoundary(
-  server: Lifetime,
-  log: Log,
-  routes: readonly Route[],
-  options: HttpOptions,
-): Boundary {
-  const active = new Set<Exchange>()
-  const observers = observersOf(log, options.recent)
-  let kept: ReadonlySet<Socket> | undefined
+export class Boundary {
+  // eslint-disable-next-line context/no-context-in-state -- Go's BaseContext: it lives as long as the boundary
+  readonly #server: Lifetime
+  readonly #requestTimeoutMs: number
+  readonly #observers: Observers
+  readonly #app = new Hono<Env>()
+  readonly #active = new Set<Exchange>()
+  #kept: ReadonlySet<Socket> | undefined
+  /** Called when a request is no longer under way. */
+  onIdle: () => void = () => undefined
 
-  const app = new Hono<Env>()
-  for (const route of routes) {
-    app.on(route.method, route.path, (c) => handle(start(c.env, route), c, route, options.bodyMaxBytes))
+  /** Mounts `routes` on Hono. */
+  constructor(server: Lifetime, log: Log, routes: readonly Route[], options: HttpOptions) {
+    this.#server = server
+    this.#requestTimeoutMs = options.requestTimeoutMs
+    this.#observers = observersOf(log, options.recent)
+    const bodies = bodyBudget(options.bodyMaxBytes)
+    for (const route of routes) {
+      this.#app.on(route.method, route.path, (c) => handle(this.#start(c.env, route), c, route, bodies))
+    }
+    this.#app.notFound(({ env, req }) => {
+      return this.#answerRefusal(env, unrouted(this.#app, routes, env.info, req.path))
+    })
+    this.#app.onError((error, { env }) => this.#answerRefusal(env, error))
   }
-  app.notFound(({ env, req }) => refuse(env, unrouted(app, routes, env.info, req.path)))
-  app.onError((error, { env }) => refuse(env, error))
 
-  const boundary: Boundary = {
-    fetch(request, env) {
-      const exchange = enter(env)
-      const refusal = refusalOf(env.incoming)
-      return refusal === undefined ? app.fetch(request, exchange) : refuse(exchange, refusal)
-    },
-    refuse: (env, error) => refuse(enter(env), badRequest(`the request cannot be served: ${error.message}`)),
-    refused: (info, problem) => observers.refused(server, info, problem),
-    active,
-    closeConnections(but = new Set()) {
-      kept = but
-      for (const { incoming, outgoing } of active) {
-        if (!kept.has(incoming.socket)) outgoing.shouldKeepAlive = false
-      }
-    },
-    onIdle() {},
+  /** The requests whose answer has not been sent in full, or whose handler is still at work. */
+  get active(): ReadonlySet<Exchange> {
+    return this.#active
   }
-  return boundary
 
-  function enter({ incoming, outgoing }: NodeEnv): Exchange {
-    const exchange = new Exchange(incoming, outgoing, finish)
-    active.add(exchange)
-    if (kept?.has(incoming.socket) === false) outgoing.shouldKeepAlive = false
+  /** The server calls it for each request. */
+  fetch(request: Request, env: NodeEnv): Response | Promise<Response> {
+    const exchange = this.#enter(env)
+    const refusal = refusalOf(env.incoming)
+    return refusal === undefined ? this.#app.fetch(request, exchange) : this.#answerRefusal(exchange, refusal)
+  }
+
+  /** Answers a request that the adapter cannot turn into a Request: its target or its Host is invalid. */
+  refuse(env: NodeEnv, error: Error): Response {
+    return this.#answerRefusal(this.#enter(env), badRequest(`the request cannot be served: ${error.message}`))
+  }
+
+  /** Counts and logs a message that unparsed.ts has answered. Node could not parse it as a request. */
+  refused(info: RequestInfo, problem: Problem): void {
+    this.#observers.refused(this.#server, info, problem)
+  }
+
+  /** From now on every response, also one under way, closes its connection, unless the connection is in `kept`. */
+  closeConnections(kept: ReadonlySet<Socket> = new Set()): void {
+    this.#kept = kept
+    for (const { incoming, outgoing } of this.#active) {
+      if (!kept.has(incoming.socket)) outgoing.shouldKeepAlive = false
+    }
+  }
+
+  #enter({ incoming, outgoing }: NodeEnv): Exchange {
+    const exchange = new Exchange(incoming, outgoing, (exchange) => this.#finish(exchange))
+    this.#active.add(exchange)
+    if (this.#kept?.has(incoming.socket) === false) outgoing.shouldKeepAlive = false
     outgoing.setHeader('x-request-id', exchange.info.id)
     return exchange
   }
 
-  /** Derives the request's context. `finish` cancels it, after this has returned: so nobody holds it in a `using`. */
-  function start(exchange: Exchange, route: Route | undefined): Context {
+  /** Derives the request's context. `#finish` cancels it after `#start` has returned, so no `using` can hold it. */
+  #start(exchange: Exchange, route: Route | undefined): Context {
     exchange.routed(route)
-    const named = withValue(server, requestKey, exchange.info)
-    const observed = observers.all.reduce<Context>((ctx, observer) => observer.began(ctx, exchange), named)
-    const ctx = withTimeout(observed, timeoutMs(exchange, route, options.requestTimeoutMs))
+    const named = withValue(this.#server, requestKey, exchange.info)
+    const observed = this.#observers.all.reduce<Context>(
+      (ctx, observer) => observer.began(ctx, exchange),
+      named,
+    )
+    const ctx = withTimeout(observed, timeoutMs(exchange, route, this.#requestTimeoutMs))
     exchange.started(ctx)
     return ctx
   }
 
-  function refuse(exchange: Exchange, error: unknown): Response {
-    return refused(exchange.ctx ?? start(exchange, undefined), exchange, error)
+  #answerRefusal(exchange: Exchange, error: unknown): Response {
+    return refused(exchange.ctx ?? this.#start(exchange, undefined), exchange, error)
   }
 
   /** Called when the response is closed and the handler has settled. */
-  function finish(exchange: Exchange): void {
-    if (!active.delete(exchange)) return
-    const ctx = exchange.ctx ?? start(exchange, undefined)
+  #finish(exchange: Exchange): void {
+    if (!this.#active.delete(exchange)) return
+    const ctx = exchange.ctx ?? this.#start(exchange, undefined)
     const seconds = (performance.now() - exchange.startedAt) / 1_000
     const outcome = exchange.outcome(ctx)
     if (exchange.endedAt !== undefined) unwound(ctx, 'http', exchange.endedAt)
     exchange.ctx?.cancel()
-    for (const observer of observers.all) observer.ended(ctx, exchange, outcome, seconds)
-    boundary.onIdle()
+    for (const observer of this.#observers.all) observer.ended(ctx, exchange, outcome, seconds)
+    this.onIdle()
   }
 }
 

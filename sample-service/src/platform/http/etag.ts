@@ -36,7 +36,7 @@ export function precondition(
 }
 
 /**
- * For a change of what is there.
+ * Checks the preconditions of a request that changes an existing representation.
  * @throws Problem 412 if a precondition of the request is not met
  */
 export function requireMet(request: Conditional, etag: string): void {
@@ -44,7 +44,7 @@ export function requireMet(request: Conditional, etag: string): void {
     throw preconditionFailed(`its ETag is ${etag} now: read it again`)
 }
 
-/** The versions of a row that a change may replace: in the `where` of the change itself, so that no other change comes between. */
+/** The versions of a row that a change may replace. Put them into its own `where`, so that no other change comes between. */
 export interface Versions {
   /** Any, if undefined. */
   readonly only: readonly number[] | undefined
@@ -63,7 +63,7 @@ export function acceptedVersions({ headers }: Conditional): Versions {
 }
 
 /**
- * Does the same for a change that must not overwrite another client's change unseen.
+ * Like `acceptedVersions`, for a change that must not silently overwrite another client's change.
  * @throws Problem 428 without an If-Match (RFC 6585)
  */
 export function requiredVersions(request: Conditional): Versions {
@@ -71,11 +71,11 @@ export function requiredVersions(request: Conditional): Versions {
   throw new Problem(
     428,
     'Precondition Required',
-    'send If-Match with the ETag of what you have read, so that no change of another is undone unseen',
+    'send If-Match with the ETag of what you have read, so that you do not overwrite a change that you have not seen',
   )
 }
 
-/** 412: the current state is not the one that the request is for. */
+/** 412: the current state is not the state that the client expects. */
 export function preconditionFailed(detail: string): Problem {
   return new Problem(412, 'Precondition Failed', detail)
 }
@@ -90,7 +90,7 @@ function weakly(tag: string): string {
   return tag.replace(/^W\//, '')
 }
 
-/** An ETag that is not ours is no version. Nine digits fit into an integer of Postgres. */
+/** The version in an ETag of ours; none in any other. Nine digits fit into an integer of Postgres. */
 function versionOf(tag: string): number[] {
   const [, version] = /^"(\d{1,9})"$/.exec(tag) ?? []
   return version === undefined ? [] : [Number(version)]

@@ -4,7 +4,7 @@ import { until } from '../../context/until.ts'
 import { answer, fail, recordFailure, thrownBy } from './answer.ts'
 import { release } from './answer-body.ts'
 import type { Exchange } from './exchange.ts'
-import { parseInput, queryOf, readJson } from './input.ts'
+import { parseInput, queryOf, readJson, type BodyBudget } from './input.ts'
 import type { Route } from './route.ts'
 
 /** Hono's environment of a request is its exchange. */
@@ -14,19 +14,19 @@ export interface Env {
 
 /**
  * Calls the route's handler under ctx, and answers with what it returns. A handler that does not wait costs no promise: a few
- * of them cost more than the rest of a small request.
+ * promises cost more than the rest of a small request.
  */
 export function handle(
   ctx: Context,
   c: HonoContext<Env>,
   route: Route,
-  bodyMaxBytes: number,
+  bodies: BodyBudget,
 ): Response | Promise<Response> {
   const exchange = c.env
   // The deadline has passed or the client has left already: nobody would get the answer.
   if (ctx.err !== undefined) return refused(ctx, exchange, ctx.err)
   try {
-    const work = call(ctx, c, route, bodyMaxBytes)
+    const work = call(ctx, c, route, bodies)
     if (work instanceof Promise) return settle(ctx, exchange, work)
     exchange.settled()
     const sent = answer(ctx, exchange, work)
@@ -48,7 +48,7 @@ function call(
   ctx: Context,
   c: HonoContext<Env>,
   route: Route,
-  bodyMaxBytes: number,
+  bodies: BodyBudget,
 ): ReturnType<Route['handle']> {
   const { incoming, info } = c.env
   const withBody = (body: unknown): ReturnType<Route['handle']> => {
@@ -57,7 +57,7 @@ function call(
     const input = parseInput(route, { params, query, body })
     return route.handle(ctx, input, { method: info.method, headers: incoming.headers, body: incoming })
   }
-  return route.body === undefined ? withBody(undefined) : readJson(ctx, incoming, bodyMaxBytes).then(withBody)
+  return route.body === undefined ? withBody(undefined) : readJson(ctx, incoming, bodies).then(withBody)
 }
 
 /** Answers when `work` settles or ctx ends, whichever is first. The exchange stays under way until `work` has settled. */

@@ -58,56 +58,96 @@ export function queryOf(request: Queried): Record<string, string> {
   throw badRequest('the request is invalid; see errors', [{ field, message: 'comes more than once' }])
 }
 
+/** Bounds the memory of all JSON bodies of a server while they arrive. */
+export interface BodyBudget {
+  /** The limit of one body. */
+  readonly maxBytes: number
+  /** The limit of all bodies together. */
+  readonly totalBytes: number
+  heldBytes: number
+}
+
+/** How many bodies of the largest size may arrive at once. A client may send one as slowly as its deadline allows. */
+const largeBodies = 64
+
+export function bodyBudget(maxBytes: number): BodyBudget {
+  return { maxBytes, totalBytes: largeBodies * maxBytes, heldBytes: 0 }
+}
+
 /**
- * Reads a JSON body of at most `maxBytes`.
- * @throws Problem 400 if it is cut off, no JSON or cannot be kept as it came, 413, 415; the cause of ctx when it ends first
+ * Reads a JSON body.
+ * @throws Problem 400 if it is cut off, is not JSON or cannot be kept as it came; Problem 413 or 415; Problem 503 if the
+ * arriving bodies take more than `budget` allows; the cause of ctx if it ends first
  */
-export async function readJson(ctx: Context, incoming: IncomingMessage, maxBytes: number): Promise<unknown> {
+export async function readJson(
+  ctx: Context,
+  incoming: IncomingMessage,
+  budget: BodyBudget,
+): Promise<unknown> {
   const type = incoming.headers['content-type'] ?? 'none'
   if (!/^application\/([\w.-]+\+)?json\s*(;|$)/i.test(type)) {
     throw unsupportedMediaType(`expected application/json, got ${type}`)
   }
   if (!isUtf8Type(type)) throw unsupportedMediaType(`expected JSON in UTF-8, got ${type}`)
   refuseCoding(incoming)
-  if (Number(incoming.headers['content-length'] ?? 0) > maxBytes) throw bodyTooLarge(maxBytes)
-  const bytes = await readBody(ctx, incoming, maxBytes)
+  if (Number(incoming.headers['content-length'] ?? 0) > budget.maxBytes) throw bodyTooLarge(budget.maxBytes)
+  const bytes = await readBody(ctx, incoming, budget)
   try {
     return decodeJson(bytes)
   } catch (error) {
-    if (error instanceof Undecodable) throw badRequest(`the body is no JSON: ${error.message}`)
+    if (error instanceof Undecodable) throw badRequest(`the body is not JSON: ${error.message}`)
     throw error
   }
 }
 
-/** @throws Problem 415, with the codings that are taken (RFC 9110, 12.5.3), for a body that is compressed */
+/** @throws Problem 415 for a compressed body, with the codings that the service accepts (RFC 9110, 12.5.3) */
 export function refuseCoding({ headers }: Pick<IncomingMessage, 'headers'>): void {
   const coding = headers['content-encoding']
   if (coding === undefined || coding.toLowerCase() === 'identity') return
-  throw new Problem(415, 'Unsupported Media Type', `expected a body as it is, got one in ${coding}`, {
-    headers: { 'accept-encoding': 'identity' },
-  })
+  throw new Problem(
+    415,
+    'Unsupported Media Type',
+    `expected a body without a Content-Encoding, got ${coding}`,
+    {
+      headers: { 'accept-encoding': 'identity' },
+    },
+  )
 }
 
 function bodyTooLarge(maxBytes: number): Problem {
   return contentTooLarge(`the body is larger than ${maxBytes} bytes (BODY_MAX_BYTES)`)
 }
 
+function tooMuchArrives(): Problem {
+  return new Problem(
+    503,
+    'Service Unavailable',
+    'the service is busy: too many large bodies arrive at once',
+    {
+      headers: { 'retry-after': '1', connection: 'close' },
+    },
+  )
+}
+
 /** Reads the whole body, or stops at the limit, at the end of ctx, or when the client is gone. */
-function readBody(ctx: Context, incoming: IncomingMessage, maxBytes: number): Promise<Buffer> {
+function readBody(ctx: Context, incoming: IncomingMessage, budget: BodyBudget): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let size = 0
     const settle = (act: () => void): void => {
       stop()
+      budget.heldBytes -= size
       incoming.off('data', onData).off('end', onEnd).off('close', onClose)
       act()
     }
     const onData = (chunk: Buffer): void => {
       size += chunk.length
+      budget.heldBytes += chunk.length
       chunks.push(chunk)
-      if (size <= maxBytes) return
+      const tooLarge = size > budget.maxBytes
+      if (!tooLarge && budget.heldBytes <= budget.totalBytes) return
       incoming.pause()
-      settle(() => reject(bodyTooLarge(maxBytes)))
+      settle(() => reject(tooLarge ? bodyTooLarge(budget.maxBytes) : tooMuchArrives()))
     }
     const onEnd = (): void => settle(() => resolve(Buffer.concat(chunks)))
     const onClose = (): void => settle(() => reject(badRequest('the body was cut off')))

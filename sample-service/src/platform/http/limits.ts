@@ -12,8 +12,8 @@ const maxHeaderBytes = 16 * 1024
  */
 export const maxHeaders = 200
 /**
- * A connection costs a descriptor and, idle, about 5 KB. The server closes more at once, so that files and Postgres find a
- * descriptor where the system grants 20,000 (`ulimit -n`; a container has a million).
+ * A connection costs a descriptor and, idle, about 5 KB. The server closes any further connection at once, so that files and
+ * Postgres find a descriptor where the system grants 20,000 (`ulimit -n`; a container has a million).
  */
 export const maxConnections = 16_384
 

@@ -1,11 +1,13 @@
 import { withValue, type Context } from '../../context/context.ts'
+import { errorOf } from '../../context/thrown.ts'
 import type { Problem } from '../problem.ts'
 import { requestKey, type RequestInfo } from '../request.ts'
 import type { Log } from '../telemetry/log.ts'
 import { httpMetrics } from '../telemetry/metrics.ts'
 import type { Outcome } from '../telemetry/outcome.ts'
-import { stepKey, type RecentRequest, type RecentRequests } from '../telemetry/recent.ts'
-import { tracer } from '../telemetry/span.ts'
+import type { RecentRequests } from '../telemetry/kept.ts'
+import { stepKey, type RecentRequest } from '../telemetry/recent.ts'
+import { traceOf, tracer } from '../telemetry/span.ts'
 import type { Exchange } from './exchange.ts'
 import { endServerSpan, startServerSpan } from './span.ts'
 
@@ -69,15 +71,27 @@ function remembering(recent: RecentRequests): Observer {
     began(ctx, exchange) {
       // Probes and documentation would push out what somebody looks for.
       if (exchange.route?.quiet === true) return ctx
-      const request = recent.start(exchange.info, exchange.startedAt)
+      const request = recent.start(exchange.info, {
+        startedAt: exchange.startedAt,
+        traceId: traceOf(ctx)?.traceId,
+        waitsForClient: () => waitsForClient(exchange),
+      })
       underWay.set(exchange, request)
       return withValue(ctx, stepKey, request.root)
     },
-    ended(_ctx, exchange, { status, cause }) {
+    ended(_ctx, exchange, { status, cause, failure }) {
       const request = underWay.get(exchange)
-      if (request !== undefined) recent.finish(request, { status, cause, canceledAt: exchange.endedAt })
+      if (request === undefined) return
+      const name = failure === undefined ? undefined : errorOf(failure).name
+      recent.finish(request, { status, cause, failure: name, canceledAt: exchange.endedAt })
     },
   }
+}
+
+/** The client has yet to take what is written, or to send the rest of its body. */
+function waitsForClient({ incoming, outgoing, closed }: Exchange): boolean {
+  if (closed) return false
+  return outgoing.writableNeedDrain || outgoing.writableEnded || !incoming.complete
 }
 
 /** One line for each request: an error for a fault of the service, debug for a route that is `quiet`. */

@@ -61,7 +61,7 @@ export function openApiDocument(routes: readonly Route[], info: ApiInfo): object
   return createDocument({ openapi: '3.1.0', info: { ...info }, paths })
 }
 
-/** The answer to whatever goes wrong: RFC 9457. */
+/** The body of every failure: RFC 9457. */
 const ProblemBody = z
   .object({
     type: z.string(),
@@ -72,7 +72,7 @@ const ProblemBody = z
       .array(z.object({ field: z.string(), message: z.string() }))
       .optional()
       .describe('Each invalid field: where it stands, and why it was refused'),
-    requestId: z.string().describe('What the log of the service can be searched for'),
+    requestId: z.string().describe('The id to search the log of the service for'),
     traceId: z.string().optional(),
   })
   .meta({ id: 'Problem', description: 'RFC 9457' })
@@ -139,7 +139,7 @@ function requestBodyOf(route: Route): ZodOpenApiOperationObject['requestBody'] {
   return { required: true, content: { 'multipart/form-data': { schema } } }
 }
 
-/** By the route's schema; as text where it has none, since OpenAPI wants every name in a path declared. */
+/** From the route's schema. Without one they are text, since OpenAPI requires every name in a path to be declared. */
 function pathParameters(route: Route): z.ZodObject | undefined {
   if (route.params !== undefined) return objectSchema(route, 'params', route.params)
   const names = Array.from(route.path.matchAll(parameter), ([, name]) => name ?? '')

@@ -20,7 +20,7 @@ export function refusalOf(incoming: IncomingMessage): Problem | undefined {
     return new Problem(
       417,
       'Expectation Failed',
-      `${expect.slice(0, 100)} is not expected here: only 100-continue is`,
+      `the expectation ${expect.slice(0, 100)} is not supported: only 100-continue is`,
     )
   }
   const coding = headers['transfer-encoding']
@@ -31,13 +31,13 @@ export function refusalOf(incoming: IncomingMessage): Problem | undefined {
   return plainTarget.test(url) ? undefined : refusalOfTarget(url)
 }
 
-/** RFC 6585, 5. Node 24 answers so itself; older versions drop the excess headers, perhaps Host or Content-Length. */
+/** RFC 6585, 5. Node 24 gives this answer itself; older versions drop the excess headers, perhaps Host or Content-Length. */
 export function tooManyHeaders(): Problem {
   const detail = `the request has more than ${maxHeaders} headers, or more than 16 KB of them`
   return new Problem(431, 'Request Header Fields Too Large', detail, { headers: { connection: 'close' } })
 }
 
-/** RFC 3986, 2.1: percent-encoded text is UTF-8, and characters that no URL has would be read as others. */
+/** RFC 3986, 2.1: percent-encoded text is UTF-8. A character that no URL may have would be read as another. */
 function refusalOfTarget(url: string): Problem | undefined {
   if (/[^!-~]|#/.test(url)) return unclear('its target has a character that must be percent-encoded')
   try {

@@ -60,7 +60,7 @@ export interface Route {
   readonly responses: Readonly<Record<number, RouteResponse>>
   /** Logged at `debug` and left out of the page of contexts: for probes and the like. */
   readonly quiet?: boolean
-  /** Returns the answer, or throws: a `Problem` if the client can mend the cause. ctx ends with the response. */
+  /** Returns the answer, or throws: a `Problem` if the client can fix the cause. ctx ends with the response. */
   handle(
     ctx: Context,
     input: Input<unknown, unknown, unknown>,

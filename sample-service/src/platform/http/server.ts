@@ -10,7 +10,7 @@ import {
 } from '../../context/context.ts'
 import { startWorkers, type Worker } from '../lifecycle/workers.ts'
 import type { Log } from '../telemetry/log.ts'
-import { createBoundary, type Boundary, type HttpOptions, type NodeEnv } from './boundary.ts'
+import { Boundary, type HttpOptions, type NodeEnv } from './boundary.ts'
 import { cutOffUnread } from './connections.ts'
 import { limitedServer } from './limits.ts'
 import { bind } from './listener.ts'
@@ -45,8 +45,8 @@ export interface Served {
 }
 
 /**
- * Listens. The context of every request descends from the server context, which descends from `root` and not from what a
- * signal ends: a signal stops new requests and lets those under way finish. `stop` cancels it. Go: http.Server.BaseContext.
+ * Listens. The context of every request descends from the server context, which `stop` cancels. It descends from `root`, and
+ * no signal ends it: a signal stops new requests and lets those under way finish. Go: http.Server.BaseContext.
  * @throws Error if the address cannot be bound, a worker cannot start, or ctx ends first
  */
 export async function listen(
@@ -57,7 +57,7 @@ export async function listen(
   options: ListenOptions,
 ): Promise<Server> {
   const serving: CancelContext & Lifetime = withCancel(withValue(root, contextName, 'server'))
-  const boundary = createBoundary(serving, log, routes, options)
+  const boundary = new Boundary(serving, log, routes, options)
   const { host, port: wanted, keepAliveMs, requestTimeoutMs, receiveTimeoutMs } = options
   const longestMs = Math.max(requestTimeoutMs, receiveTimeoutMs, ...routes.map((r) => r.timeoutMs ?? 0))
   const server: NodeServer = limitedServer(
@@ -65,7 +65,7 @@ export async function listen(
     listenerOf(boundary),
     () => log.warn(serving, 'closed a connection: more than 100 requests waited on it'),
   )
-  answerUnparsed(server, boundary.active, boundary.refused)
+  answerUnparsed(server, boundary.active, (info, problem) => boundary.refused(info, problem))
   cutOffUnread(server, boundary.active)
   const fail = (error: unknown): never => {
     serving.cancel()
@@ -82,7 +82,8 @@ export async function listen(
 /** Hono's adapter before the boundary. */
 function listenerOf(boundary: Boundary): (incoming: IncomingMessage, outgoing: ServerResponse) => unknown {
   let env: NodeEnv | undefined
-  const adapter = getRequestListener(boundary.fetch as Parameters<typeof getRequestListener>[0], {
+  const serve = (request: Request, env: NodeEnv) => boundary.fetch(request, env)
+  const adapter = getRequestListener(serve as Parameters<typeof getRequestListener>[0], {
     // For requests without a Host, as HTTP/1.0 allows: health checks of proxies send them.
     hostname: 'localhost',
     // The adapter calls it before the listener has returned, so env is that of this request.

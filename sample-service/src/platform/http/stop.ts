@@ -58,7 +58,7 @@ export async function stopServer(
   // Another instance takes up what the workers leave.
   const workDone = work.stop(ctx)
   // A client that keeps its connection goes on using it, whatever /readyz says. Its next request would cross with the
-  // closing of the connection; told to close, it connects to another instance.
+  // closing of the connection; after an answer with `Connection: close` it connects to another instance.
   const late = lateConnections(server)
   boundary.closeConnections(late)
   log.info(ctx, 'not ready', { delayMs })

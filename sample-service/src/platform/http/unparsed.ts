@@ -6,7 +6,7 @@ import { badRequest, contentTooLarge, Problem, problemBody, requestTimeout } fro
 import type { RequestInfo } from '../request.ts'
 import { tooManyHeaders } from './refusal.ts'
 
-/** The error of a client that Node would answer itself. */
+/** An error in what a client sent, which Node would answer itself. */
 type ParserError = Error & { readonly code?: string; readonly reason?: string }
 
 /**
@@ -57,7 +57,7 @@ function problemOf({ code = '', reason, message }: ParserError): Problem | undef
     return closing(contentTooLarge('the chunk extensions are too large'))
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return requestTimeout('the request did not arrive in time')
   return code.startsWith('HPE_')
-    ? closing(badRequest(`this is no HTTP/1.1: ${reason ?? message}`))
+    ? closing(badRequest(`this is not HTTP/1.1: ${reason ?? message}`))
     : undefined
 }
 

@@ -1,16 +1,16 @@
 import { z } from 'zod'
 
 /*
- * What the columns of Postgres can hold, as schemas of what clients send: a value that passes is stored as it came, and one
- * that Postgres would refuse, or change unseen, is invalid input. JSON's numbers are floating-point, so what they cannot
- * hold exactly travels as text.
+ * Schemas for input that becomes columns of Postgres. A value that passes is stored as it came; a value that Postgres would
+ * refuse or silently change is invalid input. JSON's numbers are floating-point, so a value that they cannot hold exactly
+ * travels as text.
  */
 
 /** Neither NUL, which Postgres refuses, nor half of a surrogate pair, which UTF-8 has no bytes for. */
 const storable = /^[^\0\p{Cs}]*$/u
 const unstorable = 'expected text without NUL and without halves of surrogate pairs'
 
-/** A text of at most `most` characters, counted as `varchar(n)` counts them; without it, as long as a body may be. */
+/** A text of at most `most` characters, counted as `varchar(n)` counts them; without `most`, as long as a body may be. */
 export function text(most?: number) {
   const any = z.string().regex(storable, unstorable)
   if (most === undefined) return any
@@ -56,8 +56,8 @@ const [firstInstant, lastInstant] = [
 ]
 
 /**
- * A `timestamptz`, such as "2026-01-31T12:00:00Z" or with an offset; kept to the millisecond. What Postgres says of years before
- * 0100, JavaScript takes for others: 0001 for 2001.
+ * A `timestamptz`, such as "2026-01-31T12:00:00Z" or with an offset; kept to the millisecond. JavaScript
+ * misreads what Postgres writes for years before 0100: 0001 as 2001.
  */
 export function instant() {
   return z.iso
@@ -69,10 +69,10 @@ export function instant() {
     )
 }
 
-/** Deeper, and Postgres or JSON.stringify may have no stack left. */
+/** With more, Postgres or JSON.stringify may run out of stack. */
 const mostLevels = 100
 
-/** A `jsonb`: any JSON but null, which is for SQL's null. It stays as it came: z.record would drop a key `__proto__`. */
+/** A `jsonb`: any JSON but null, which stands for SQL's null. It stays as it came: z.record would drop a key `__proto__`. */
 export function json() {
   return z
     .unknown()

@@ -100,14 +100,14 @@ function malformedAttributes(value: string): string | undefined {
 
 function notPositive(value: string): string | undefined {
   if (Number(value) > 0 && Number.isFinite(Number(value))) return undefined
-  return `'${value}' is no number of milliseconds above 0; the default holds`
+  return `'${value}' is not a number of milliseconds above 0; the default applies`
 }
 
 function oneOf(...known: string[]): Fault {
   return (value) =>
     known.includes(value.toLowerCase())
       ? undefined
-      : `'${value}' is none of ${known.join(', ')}; the default holds`
+      : `'${value}' is none of ${known.join(', ')}; the default applies`
 }
 
 function isHeader(entry: string): boolean {

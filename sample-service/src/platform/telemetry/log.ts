@@ -44,6 +44,7 @@ export function createLog(options: {
       base: { service: options.service, pid: process.pid },
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
+      serializers: { err: serializeError },
     },
     prettify === undefined ? stdout : { write: (line) => stdout.write(prettify(line)) },
   )
@@ -62,6 +63,15 @@ export function createLog(options: {
     get dropped() {
       return stdout.dropped
     },
+  }
+}
+
+/** pino marks the errors that it serializes, which a frozen one refuses, and JSON would call a `toJSON` of theirs. */
+function serializeError(error: Error): object {
+  try {
+    return { ...pino.stdSerializers.err(error), toJSON: undefined }
+  } catch {
+    return { type: error.name, message: error.message, stack: error.stack }
   }
 }
 

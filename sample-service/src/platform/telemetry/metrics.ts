@@ -88,6 +88,8 @@ export function observeAdmission() {
     description: 'Calls that were refused because no connection would have been free in time.',
     unit: '{request}',
   })
+  // A rate needs the series before it grows.
+  for (const why of ['deadline', 'overload']) refused.add(0, { ...pool, 'db.client.connection.refusal': why })
   return {
     admitted: (waitedMs: number): void => waited.record(waitedMs / 1_000, pool),
     refused: (why: 'deadline' | 'overload'): void =>

@@ -11,6 +11,8 @@ interface Line extends Readonly<Record<string, unknown>> {
   readonly path?: string
   readonly status?: number
   readonly durationMs?: number
+  readonly requestId?: string
+  readonly traceId?: string
   readonly cause?: string
   readonly refused?: string
   readonly err?: { readonly stack?: string }
@@ -18,7 +20,8 @@ interface Line extends Readonly<Record<string, unknown>> {
 
 /**
  * Returns undefined if pino-pretty is not installed: it is a devDependency. A request becomes one line with its method, path,
- * status, duration and cause; pino-pretty formats every other line. A line that is no JSON stays as it is.
+ * status, duration, cause and, if it failed or ended early, its id; pino-pretty formats every other line. A line that is not JSON
+ * stays as it is.
  */
 export function openPretty(colour: boolean): Prettify | undefined {
   const format = loadPinoPretty(colour)
@@ -55,6 +58,8 @@ function requestLine(line: Line, colour: boolean): string {
   const style = (format: Parameters<typeof styleText>[0], text: string): string =>
     colour ? styleText(format, text, { validateStream: false }) : text
   const { method = '', path = '-', status = 0, durationMs, cause, refused, err } = line
+  // What somebody will look for: /debug/contexts?trace=… shows it.
+  const id = status >= 500 || cause !== undefined ? (line.traceId ?? line.requestId) : undefined
   const parts = [
     `[${line.time === undefined ? '' : new Date(line.time).toTimeString().slice(0, 8)}]`,
     method.padEnd(6),
@@ -62,6 +67,7 @@ function requestLine(line: Line, colour: boolean): string {
     style(colourOf(status), String(status)),
     ...(durationMs === undefined ? [] : [style('dim', `${durationMs.toFixed(1)} ms`)]),
     ...[cause, refused].flatMap((reason) => (reason === undefined ? [] : [style('yellow', reason)])),
+    ...(id === undefined ? [] : [style('dim', id)]),
   ]
   const stack = err?.stack === undefined ? '' : `\n${style('red', err.stack.replaceAll(/^/gm, '    '))}`
   return `${parts.join(' ')}${stack}\n`

@@ -15,7 +15,7 @@ import {
 import { contextKey, withValue, type Context } from '../../context/context.ts'
 import { errorOf } from '../../context/thrown.ts'
 import { causeName } from '../causes.ts'
-import { stepKey } from './recent.ts'
+import { stepKey, type Waited } from './recent.ts'
 
 /** OpenTelemetry's own context rides in ours: the parent of a span is taken from ctx, never from what is ambient. */
 export const otelKey = contextKey<OtelContext>('opentelemetry')
@@ -58,7 +58,7 @@ export async function span<T>(
   body: SpanBody<T>,
   recordFailure: RecordFailure = recordEnd,
 ): Promise<T> {
-  const step = parent.value(stepKey)?.start(name, detailOf(options))
+  const step = parent.value(stepKey)?.start(name, detailOf(options), waitedIn(options))
   // Below a request that is not sampled the SDK would record nothing, and the trace that is passed on is the request's.
   const spans = traceOf(parent)?.traceFlags === TraceFlags.NONE ? undefined : tracer()
   if (step === undefined && spans === undefined) return body(parent, noSpan)
@@ -119,6 +119,11 @@ function startSpan(ctx: Context, name: string): Context {
 function detailOf({ attributes }: SpanOptions): string | null {
   const detail = attributes?.['db.query.text'] ?? attributes?.['url.full']
   return detail?.toString() ?? null
+}
+
+function waitedIn({ attributes }: SpanOptions): Waited | null {
+  if (attributes?.['db.query.text'] !== undefined) return 'database'
+  return attributes?.['url.full'] === undefined ? null : 'peer'
 }
 
 function recordEnd(ctx: Context, current: Span, error: unknown): void {

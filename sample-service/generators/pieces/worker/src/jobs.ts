@@ -11,7 +11,7 @@ export function jobs(_platform: Platform): Job[] {
   return []
 }
 
-/** Runs them in the background. */
+/** Makes the worker that runs them in the background. */
 export function jobsWorker(platform: Platform): Worker {
   return jobWorker(platform, jobs(platform), { concurrency })
 }

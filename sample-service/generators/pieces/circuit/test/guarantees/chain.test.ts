@@ -57,14 +57,14 @@ test('when the deadline passes, both services answer 504, and the second does no
 
   expect(response.status).toBe(504)
   await eventually(async () => (await running(second(), 'pg_sleep')) === 0, 1_000)
-  // The second hears of it by its own deadline or by the first's hanging up, whichever is sooner.
+  // The second ends at its own deadline or when the first hangs up, whichever is sooner.
   const line = await second().line((entry) => entry['requestId'] === 'late')
   expect(line['cause']).toMatch(/^(DeadlineExceeded|ClientDisconnected)$/)
   expect(line['durationMs']).toBeLessThan(5_000)
   expect((await first().line((entry) => entry['requestId'] === 'late'))['status']).toBe(504)
 })
 
-test('it is one trace: the second’s request hangs from the first’s call, and there is one root', async (t) => {
+test('a request is one trace: the second’s span is below the first’s call, and there is one root', async (t) => {
   const collector = await startCollector(t)
   const env = {
     OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
@@ -127,14 +127,14 @@ test('when the second service is gone, the first answers 503 with Retry-After', 
   expect(JSON.stringify(line)).toContain('ECONNREFUSED')
 })
 
-test('calls that were answered, late or left leave no context in either', async () => {
+test('answered, late and given-up calls leave no context in either service', async () => {
   await Promise.all(Array.from({ length: 10 }, callsOfAllKinds))
 
   await nothingAlive()
 })
 
 test.runIf(existsSync('/proc/self/fd'))('and neither has more descriptors than before', async () => {
-  // The pool's connections stay, and so does what is opened once.
+  // The pool's connections stay open, and so does everything that is opened once.
   await callsOfAllKinds()
   await nothingAlive()
   const before = await Promise.all([descriptors(first()), descriptors(second())])
@@ -147,7 +147,7 @@ test.runIf(existsSync('/proc/self/fd'))('and neither has more descriptors than b
   }, 10_000)
 })
 
-test('calls to one peer are one series for each result', async (t) => {
+test('calls to one peer make one series of the metric for each result', async (t) => {
   const service = await startService(t, { probe: true })
   expect((await fetch(through('/probe/query?seconds=0', service.url))).status).toBe(200)
   await fetch(through('/nothing', service.url))
@@ -163,7 +163,7 @@ test('calls to one peer are one series for each result', async (t) => {
   ])
 })
 
-/** Answered, late, and left: while the second waits in Postgres, and while it streams. */
+/** Makes calls that are answered, late, and given up, while the second waits in Postgres and while it streams. */
 async function callsOfAllKinds(): Promise<void> {
   const leave = async (path: string): Promise<void> => {
     const request = open(through(path))
@@ -178,7 +178,7 @@ async function callsOfAllKinds(): Promise<void> {
   ])
 }
 
-/** Resolves when no request hangs from a server context. It sees one before, so that it cannot pass by looking amiss. */
+/** Resolves when no server context has a request below it. It first sees one, so that looking in the wrong place fails. */
 async function nothingAlive(): Promise<void> {
   const request = open(through('/probe/query?seconds=30'))
   await vi.waitFor(async () => {
@@ -191,7 +191,7 @@ async function nothingAlive(): Promise<void> {
   }, 10_000)
 }
 
-/** The contexts of requests. Those of workers, if there are any, live as long as the server's. */
+/** The contexts of requests, without the contexts of workers, which last as long as the server's. */
 async function requestsOf(service: RunningService): Promise<string[]> {
   const { children } = await liveTree(service)
   const server = children.find(({ name }) => name === 'server')

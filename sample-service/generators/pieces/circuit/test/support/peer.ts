@@ -12,7 +12,7 @@ export interface Received {
   readonly body: string
   /** Monotonic milliseconds. */
   readonly at: number
-  /** Resolves when its response has ended: with true if it was sent as a whole, false if the client left. */
+  /** Resolves when its response has ended: with true if all of it was sent, false if the client left. */
   readonly ended: Promise<boolean>
 }
 
@@ -20,11 +20,11 @@ export interface Received {
 export interface Peer {
   readonly url: string
   readonly received: readonly Received[]
-  /** How many connections were made so far. */
+  /** How many connections clients have made so far. */
   connections(): number
 }
 
-/** Listens on loopback until the test ends. `answer` gets each response to be sent, with the request's number from 1. */
+/** Listens on loopback until the test ends. `answer` gets each response to send, with the request's number from 1. */
 export async function startPeer(
   t: RunningTest,
   answer: (response: ServerResponse, number: number) => void,

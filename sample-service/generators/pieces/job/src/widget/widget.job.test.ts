@@ -6,7 +6,7 @@ import { openDatabase } from '../platform/database/database.ts'
 import { createLog } from '../platform/telemetry/log.ts'
 import { enqueueWidget } from './widget.job.ts'
 
-test('the job widget is done when its transaction was committed, and only then', async (t) => {
+test('the job widget is done if its transaction commits, and only then', async (t) => {
   const service = await startService(t)
   const { ctx, db } = await openOwnDatabase(t, service)
   const rolledBack = db.transaction(ctx, async (q, ctx) => {
@@ -21,7 +21,7 @@ test('the job widget is done when its transaction was committed, and only then',
   expect(service.log.filter(done).map(({ jobId }) => jobId)).toEqual([id])
 })
 
-test('the job widget refuses a text that is too long before it is enqueued', async (t) => {
+test('the job widget with too long a text is refused before it is enqueued', async (t) => {
   const service = await startService(t)
   const { ctx, db } = await openOwnDatabase(t, service)
 
@@ -32,7 +32,7 @@ test('the job widget refuses a text that is too long before it is enqueued', asy
 })
 
 test('the job widget, cancelled by a shutdown, is done after the restart', async (t) => {
-  // Whoever else needs the one connection of the service waits.
+  // The service has one connection: all other work waits for it.
   const env = { DATABASE_POOL_MAX: '1', SHUTDOWN_DRAIN_MS: '0' }
   const service = await startService(t, { probe: true, env })
   open(`${service.url}/probe/query?seconds=30`)
@@ -53,7 +53,7 @@ function done({ msg, job, outcome }: LogLine): boolean {
   return msg === 'job' && job === 'widget' && outcome === 'done'
 }
 
-/** How many jobs are being run. */
+/** How many jobs are running. */
 async function locked(service: RunningService): Promise<number> {
   const rows = await service.sql('select from graphile_worker.jobs where locked_by is not null')
   return rows.length

@@ -89,7 +89,7 @@ function hasVersion(id: string, { only, except }: Versions) {
   )
 }
 
-/** Says why a change found no row: there is none, or it has another version by now. */
+/** Throws why a change found no row: it is missing, or has another version by now. */
 async function refuse(ctx: Context, db: Database, id: string): Promise<never> {
   const { version } = await findWidget(ctx, db, id)
   throw preconditionFailed(

@@ -6,7 +6,7 @@ import { widgetHandlers } from './widgets.handlers.ts'
 
 const params = z.object({ id: z.uuid() })
 const tags = ['widgets']
-const ifMatch = 'The `ETag` that was read'
+const ifMatch = 'The `ETag` that the client has read'
 
 /** The HTTP surface of widgets. */
 export function widgetRoutes(platform: Platform): Route[] {

@@ -6,11 +6,11 @@ import { sharedService } from '../../test/support/service.ts'
 import { Widget, WidgetFields, WidgetPage } from './widgets.api.ts'
 import { widgets } from './widgets.schema.ts'
 
-/** What clients send: two widgets that differ in every field. */
+/** The bodies of two widgets that differ in every field. */
 const [one, other] = [{ title: 'one' }, { title: 'other' }]
 
 const service = sharedService()
-/** What every widget must refer to. */
+/** The references that every widget must have. */
 let parents: Record<string, unknown> = {}
 /** The fields that `one` and `other` leave out: references, and values that no other widget has. */
 const others = () => ({ ...parents, ...uniqueOf(widgets) })
@@ -38,7 +38,7 @@ async function list(query: string): Promise<WidgetPage> {
   return WidgetPage.parse(await response.json())
 }
 
-test('what was created is read as it was sent, and not sent again to who has it', async () => {
+test('a widget reads as it was sent, and a client that has it gets a 304', async () => {
   const sent = { ...one, ...others() }
   const created = await send('POST', '/widgets', sent)
 
@@ -56,15 +56,15 @@ test('what was created is read as it was sent, and not sent again to who has it'
   expect((await send('GET', path, undefined, { 'if-match': '"7"' })).status).toBe(412)
 })
 
-test('what is not a widget is refused by the name of its field, and nothing is stored', async () => {
+test('an invalid field is refused by its name, and nothing is stored', async () => {
   const [name = ''] = Object.keys(WidgetFields.shape)
   const refused: [object, string][] = [
     [{ ...one, ...others(), unknown: 1 }, 'body'],
-    // No type takes NUL.
+    // No type accepts NUL.
     [{ ...one, ...others(), [name]: '\0' }, `body.${name}`],
     [[], 'body'],
   ]
-  // What refers to what is not there.
+  // A reference to a missing row.
   for (const key of Object.keys(parents))
     refused.push([{ ...one, ...others(), [key]: uuidv7() }, `body.${key}`])
   for (const [body, field] of refused) {
@@ -93,7 +93,7 @@ test('the list is newest first, and its pages hold each widget once', async () =
     expect((await send('GET', `/widgets?${query}`)).status, query).toBe(400)
 })
 
-test('the list can be narrowed down by each field', async () => {
+test('the list can be filtered by each field', async () => {
   const sent = { ...one, ...uniqueOf(widgets) }
   const [wanted] = [await create(sent), await create(other)]
   for (const [name, value] of Object.entries<unknown>(sent)) {
@@ -117,7 +117,7 @@ test.for(Object.keys(uniqueOf(widgets)))('no two widgets have the same %s', asyn
   }
 })
 
-test('a change takes the place of what its client has read, or none at all', async () => {
+test('a change replaces the version that its client has read, or nothing', async () => {
   const { id } = await create()
   const path = `/widgets/${id}`
   const fields = { ...other, ...others() }
@@ -138,14 +138,14 @@ test('a change takes the place of what its client has read, or none at all', asy
   expect((await send('PUT', `/widgets/${uuidv7()}`, fields, { 'if-match': '*' })).status).toBe(404)
 })
 
-test('of two changes to the same version one is refused', async () => {
+test('one of two changes to the same version is refused', async () => {
   const { id } = await create()
   const change = async () =>
     (await send('PUT', `/widgets/${id}`, { ...other, ...others() }, { 'if-match': '"1"' })).status
   expect((await Promise.all([change(), change()])).sort()).toEqual([200, 412])
 })
 
-test('what is deleted is gone, unless it has been changed since it was read', async () => {
+test('a deletion is refused if the widget has changed since its client read it', async () => {
   const { id } = await create()
   const path = `/widgets/${id}`
   expect((await send('DELETE', path, undefined, { 'if-match': '"2"' })).status).toBe(412)
@@ -156,7 +156,7 @@ test('what is deleted is gone, unless it has been changed since it was read', as
   for (const method of ['GET', 'DELETE']) expect((await send(method, path)).status).toBe(404)
 })
 
-test('/openapi.json tells about widgets', async () => {
+test('/openapi.json documents widgets', async () => {
   const { paths } = (await (await send('GET', '/openapi.json')).json()) as { paths: Record<string, object> }
   expect(Object.keys(paths['/widgets'] ?? {})).toEqual(['post', 'get'])
   expect(Object.keys(paths['/widgets/{id}'] ?? {})).toEqual(['get', 'put', 'delete'])
@@ -169,7 +169,7 @@ describe.for([
   ['PUT', '/:id', 'update'],
   ['DELETE', '/:id', 'delete from'],
 ] as const)('the statement of %s /widgets%s', ([method, rest, part]) => {
-  /** The endpoint, in want of a table that somebody else has locked. */
+  /** Sends the request while another connection has locked the table. */
   async function stuck(t: TestContext) {
     const path = `/widgets${rest.replace(':id', (await create()).id)}`
     const body = method === 'POST' || method === 'PUT' ? { ...one, ...others() } : undefined
@@ -181,7 +181,7 @@ describe.for([
     return { path, body }
   }
 
-  test('is gone from Postgres when its client is', async (t) => {
+  test('ends in Postgres when its client leaves', async (t) => {
     const { path, body } = await stuck(t)
     const client = new AbortController()
     const answer = fetch(service().url + path, {
@@ -201,7 +201,7 @@ describe.for([
     expect(line).toMatchObject({ status: 499, cause: 'ClientDisconnected' })
   })
 
-  test('is gone from Postgres at its deadline, which is answered 504', async (t) => {
+  test('ends in Postgres at its deadline, and the answer is a 504', async (t) => {
     const { path, body } = await stuck(t)
     const headers = { 'if-match': '*', 'x-envoy-expected-rq-timeout-ms': '200' }
 

@@ -3,18 +3,18 @@ import { z } from 'zod'
 import type { Context } from '../context/context.ts'
 import type { Database } from '../platform/database/database.ts'
 
-/** What is asked: a text of at most 200 characters. An example, to be replaced. */
+/** The input: a text of at most 200 characters. An example to replace. */
 export const WidgetInput = z.object({
   text: z.string().min(1).max(200).default('hello'),
 })
 
-/** What is answered: the text, and how many characters Postgres counts in it. */
+/** The answer: the text, and how many characters Postgres counts in it. */
 export const WidgetAnswer = z.object({
   text: z.string(),
   length: z.int().nonnegative(),
 })
 
-/** Answers it. When ctx ends, its statement is cancelled in Postgres and this rejects with the cause of ctx. */
+/** Answers the input. When ctx ends, the statement is cancelled in Postgres and this rejects with the cause of ctx. */
 export async function answerWidget(
   ctx: Context,
   db: Database,

@@ -20,7 +20,7 @@ function ask(service: RunningService, text: string, init: Ask = {}): Promise<Res
   return fetch(`${service.url}${path}?${new URLSearchParams({ text }).toString()}`, { method, ...init })
 }
 
-test('it answers what it is asked', async (t) => {
+test('it answers with the text and its length', async (t) => {
   const service = await startService(t)
 
   const response = await ask(service, 'a b')
@@ -29,7 +29,7 @@ test('it answers what it is asked', async (t) => {
   expect(await response.json()).toEqual({ text: 'a b', length: 3 })
 })
 
-test('a text that is too long is refused, by where it stands', async (t) => {
+test('a text that is too long is refused by the name of its field', async (t) => {
   const service = await startService(t)
 
   const response = await ask(service, 'x'.repeat(201))
@@ -65,15 +65,16 @@ test('it ends with its client', async (t) => {
 test('it ends with its deadline', async (t) => {
   const service = await startBusyService(t)
 
+  // Long enough to wait for a connection: with a shorter deadline it would be refused at once.
   const response = await ask(service, 'x', {
-    headers: { 'x-request-id': 'late', 'x-envoy-expected-rq-timeout-ms': '200' },
+    headers: { 'x-request-id': 'late', 'x-envoy-expected-rq-timeout-ms': '2000' },
   })
 
   expect(response.status).toBe(504)
   expect(await unwound(service, 'late')).toMatchObject({ status: 504, cause: 'DeadlineExceeded' })
 })
 
-/** A service whose one database connection is taken: whoever else needs it waits. */
+/** Starts a service whose one database connection is taken, so that all other work waits for it. */
 async function startBusyService(t: RunningTest): Promise<RunningService> {
   const service = await startService(t, { probe: true, env: { DATABASE_POOL_MAX: '1' } })
   open(`${service.url}/probe/query?seconds=30`)
@@ -81,7 +82,7 @@ async function startBusyService(t: RunningTest): Promise<RunningService> {
   return service
 }
 
-/** The log line of a request, which is written when its work has ended; that must be soon, not when a connection is free. */
+/** The log line of a request, written when its work has ended. That must be soon, not when a connection becomes free. */
 async function unwound(service: RunningService, requestId: string): Promise<LogLine> {
   const startedAt = performance.now()
   const line = await service.line((entry) => entry.msg === 'request' && entry['requestId'] === requestId)

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest'
 import { startService } from '../../test/support/service.ts'
 
-test('the schedule widget is known to the worker, and runs for the minute that it was due', async (t) => {
+test('the worker knows the schedule widget and runs it for the minute that was due', async (t) => {
   const service = await startService(t)
   const dueAt = '2000-01-01T03:00:00.000Z'
 
-  // What the worker enqueues when the minute has come.
+  // The payload that the worker enqueues when the minute has come.
   const payload = JSON.stringify({ _cron: { ts: dueAt, backfilled: false } })
   await service.sql('select graphile_worker.add_job($1, $2::json)', ['widget', payload])
 

@@ -3,17 +3,17 @@ import type { Context } from '../context/context.ts'
 import { schedule, type Job, type ScheduleOptions } from '../platform/jobs/jobs.ts'
 import type { Platform } from '../platform/platform.ts'
 
-/** In UTC. Each tick is run once, by one of the instances; ticks that pass while none is up are not made up for. */
+/** In UTC. One of the instances runs each tick, once. A tick that passes while none is up is lost. */
 const widget: ScheduleOptions = { name: 'widget', cron: '0 3 * * *', timeoutMs: 60_000 }
 
-/** What the worker runs by the clock. */
+/** Makes the job that the clock starts. */
 export function widgetSchedule(platform: Platform): Job {
   return schedule(widget, (ctx, dueAt) => runWidget(ctx, platform, dueAt))
 }
 
 /**
- * One run, for the minute that it was due. When ctx ends (its time is over, the server stops), its statement is cancelled in
- * Postgres and this rejects. It may be run again, after a failure or a crash: what it does must be right the second time too.
+ * One run, for the minute that was due. When ctx ends (the time is over, the server stops), the statement is cancelled in
+ * Postgres and this rejects. It may run again after a failure or a crash, so a second run must be right too.
  */
 async function runWidget(ctx: Context, { db, log }: Platform, dueAt: Date): Promise<void> {
   const { rows } = await db.run(ctx, (q) =>

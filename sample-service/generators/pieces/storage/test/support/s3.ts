@@ -6,15 +6,15 @@ import { buffer } from 'node:stream/consumers'
 import type { RunningTest } from './service.ts'
 
 /**
- * As much of S3's protocol as storage-s3.ts speaks, in memory: for tests without a network. It checks no signature and is
- * no proof of what S3 does; TEST_STORAGE_URL has the same tests run against a real one.
+ * The part of S3's protocol that s3.ts speaks, in memory: for tests without a network. It checks no signature and does not
+ * prove what S3 does: set TEST_STORAGE_URL to run the same tests against a real store.
  */
 export interface S3 {
   /** For STORAGE_URL. */
   readonly url: string
-  /** Leaves the next request with this method and these words in its URL without an answer; resolves when it is there. */
+  /** Does not answer the next request with this method and these words in its URL; resolves when it has come. */
   hold(method: string, words: string): Promise<void>
-  /** Answers each request with this method and these words in its URL with 403 from now on, as where a role lacks the right. */
+  /** From now on answers 403 to requests with this method and these words in their URL, as if the role lacked the right. */
   deny(method: string, words: string): void
   /** How many requests are still without an answer. */
   open(): number
@@ -90,7 +90,7 @@ export async function startS3(t: RunningTest): Promise<S3> {
     response.writeHead(first === undefined ? 200 : 206, { 'content-length': bytes.length }).end(bytes)
   }
 
-  // A page goes on behind a place in the order, as S3's do: what was listed may be gone by then.
+  // A page begins behind a place in the order, as with S3: the last listed key may be gone by then.
   function listObjects(query: URLSearchParams): string {
     const prefix = query.get('prefix') ?? ''
     const from = query.get('continuation-token') ?? ''
@@ -128,7 +128,7 @@ export async function startS3(t: RunningTest): Promise<S3> {
   const server = createServer((request, response) => {
     unanswered.add(response)
     response.once('close', () => unanswered.delete(response))
-    // A client that goes away while it sends is what some tests are about.
+    // Some tests have a client that leaves while it sends.
     answer(request, response).catch(() => response.destroy())
   })
   server.listen(0, '127.0.0.1')

@@ -17,7 +17,7 @@ function send(service: RunningService, ...all: Sent[]): Promise<Response> {
   return fetch(`${service.url}/widgets`, { method: 'POST', body })
 }
 
-/** Uploads all in one request, which must be accepted. */
+/** Uploads all in one request, which the service must accept. */
 async function store(service: RunningService, ...all: Sent[]): Promise<Widget[]> {
   const response = await send(service, ...all)
   expect(response.status).toBe(201)
@@ -41,7 +41,7 @@ async function expectNothingStored(service: RunningService): Promise<void> {
 }
 
 test.for(["'German'", "'SQL', 'DMY'"])(
-  'a time is answered as it was stored where the database writes it as %s',
+  'a time reads as it was stored, also from a database that writes it as %s',
   async (style, t) => {
     const first = await startService(t)
     const name = new URL(first.databaseUrl).pathname.slice(1)
@@ -57,7 +57,7 @@ test.for(["'German'", "'SQL', 'DMY'"])(
   },
 )
 
-test('what was uploaded comes back byte for byte, with its hash, name and type', async (t) => {
+test('an uploaded file comes back byte for byte, with its hash, name and type', async (t) => {
   const service = await startService(t)
   const bytes = randomBytes(2_000_000)
 
@@ -91,7 +91,7 @@ test('the files of one request become rows in one transaction, in the order of t
   expect(await service.sql('select distinct xmin::text from widgets')).toHaveLength(1)
 })
 
-test('a row that cannot be written leaves no file, nor do those beside it', async (t) => {
+test('a row that cannot be written leaves no file of its request', async (t) => {
   const service = await startService(t)
   await service.sql("alter table widgets add constraint widgets_name_check check (name <> 'refused')")
 
@@ -119,7 +119,7 @@ test('the list is newest first, and its pages hold each widget once', async (t) 
   expect((await list(service, '')).widgets).toHaveLength(7)
 })
 
-test('a limit out of bounds and a cursor of somebody else are refused, each by name', async (t) => {
+test('an invalid limit and a foreign cursor are refused, each by name', async (t) => {
   const service = await startService(t)
   // A time that ISO 8601 has and Postgres has not.
   const yearZero = Buffer.from('0000-01-01T00:00:00.000Z 01890a5d-ac96-774b-bcce-b302099a8057').toString(
@@ -138,7 +138,7 @@ test('a limit out of bounds and a cursor of somebody else are refused, each by n
   }
 })
 
-test('a part of the content can be read, and what the client has is not sent again', async (t) => {
+test('a client can read a range of the content, and gets a 304 for content that it has', async (t) => {
   const service = await startService(t)
   const { id, sha256 } = await storeOne(service, { name: 'digits', bytes: '0123456789' })
   const read = (headers: Readonly<{ [name: string]: string }>): Promise<Response> =>
@@ -161,7 +161,7 @@ test('a part of the content can be read, and what the client has is not sent aga
   expect([head.status, head.headers.get('content-length')]).toEqual([200, '10'])
 })
 
-test('a widget is deleted only if it is what its client says', async (t) => {
+test('a widget is deleted only if its ETag matches', async (t) => {
   const service = await startService(t)
   const { id } = await storeOne(service, { name: 'x', bytes: 'x' })
   const remove = async (headers: Readonly<{ [name: string]: string }>, of = id): Promise<number> =>
@@ -176,7 +176,7 @@ test('a widget is deleted only if it is what its client says', async (t) => {
   expect(await remove({ 'if-match': etag, 'if-none-match': '"other"' })).toBe(204)
 })
 
-test('a form in which no file was chosen is refused, and nothing is stored', async (t) => {
+test('a form without a chosen file is refused, and nothing is stored', async (t) => {
   const service = await startService(t)
   const field = 'widget'
   const part = `Content-Disposition: form-data; name="${field}"; filename=""\r\nContent-Type: application/octet-stream`
@@ -212,7 +212,7 @@ test('a file is stored whole, or not at all', async (t) => {
   expect(await (await fetch(`${service.url}/widgets/${widget?.id ?? ''}/content`)).text()).toBe(bytes)
 })
 
-test('what is deleted is gone, its bytes too', async (t) => {
+test('a deletion removes the row and the bytes', async (t) => {
   const service = await startService(t)
   const { id } = await storeOne(service, { name: 'x', bytes: 'x' })
   const url = `${service.url}/widgets/${id}`
@@ -225,7 +225,7 @@ test('what is deleted is gone, its bytes too', async (t) => {
   expect((await fetch(`${service.url}/widgets/x`)).status).toBe(400)
 })
 
-test('what is refused leaves nothing', async (t) => {
+test('a refused upload leaves nothing', async (t) => {
   const env = { UPLOAD_MAX_BYTES: '100000', UPLOAD_MAX_FILES: '2' }
   const service = await startService(t, { env })
   const small = { name: 'small', bytes: 'x' }
@@ -243,7 +243,7 @@ test('what is refused leaves nothing', async (t) => {
   await expectNothingStored(service)
 })
 
-test('a start removes what killed processes have left, and nothing that may be under way', async (t) => {
+test('a start removes what killed processes left, and nothing that may be under way', async (t) => {
   const service = await startService(t)
   const { id } = await storeOne(service, { name: 'kept', bytes: 'x' })
   const [kept = ''] = await readdir(service.uploadDir)
@@ -261,11 +261,11 @@ test('a start removes what killed processes have left, and nothing that may be u
   expect((await readdir(service.uploadDir)).sort()).toEqual([kept, young, `${young}.part`].sort())
 })
 
-test('a storage that cannot be swept is said in the log, and the service starts', async (t) => {
+test('a storage that cannot be swept is a warning in the log, and the service starts', async (t) => {
   const service = await startService(t)
   const { id } = await storeOne(service, { name: 'kept', bytes: 'x' })
   const [kept = ''] = await readdir(service.uploadDir)
-  // A folder is what the storage does not make, and its sweep does not remove.
+  // The storage makes no folders, and its sweep cannot remove one.
   const folder = join(service.uploadDir, kept.replace(id, '01890a5d-ac96-774b-bcce-b302099a8057'))
   await mkdir(folder)
   const old = new Date(Date.now() - 61_000)

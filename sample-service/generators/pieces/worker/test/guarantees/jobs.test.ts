@@ -1,5 +1,5 @@
 /**
- * Promise: A job that was enqueued is done: once where nothing fails, again after a failure, a crash or a stop, and never twice at once.
+ * Promise: An enqueued job is done: once if nothing fails, again after a failure, a crash or a stop, and never twice at once.
  * Go: `river.Client.InsertTx(ctx, tx, args, nil)`, and `Work(ctx, job)` under the context that `client.Stop` ends
  * Held by: src/platform/jobs/jobs.ts, src/platform/jobs/run.ts, src/platform/jobs/worker.ts, src/platform/jobs/engine.ts, src/platform/jobs/lease.ts
  */
@@ -19,7 +19,7 @@ import {
 
 const shared = sharedService({ probe: true })
 
-test('enqueued in a transaction: there with its commit, gone with its rollback or its client', async () => {
+test('a job enqueued in a transaction exists after the commit, and not after a rollback or a hang-up', async () => {
   const service = shared()
   const left = open(`${service.url}/probe/jobs?hold=30`, 'POST')
   await eventually(async () => (await running(service, 'pg_sleep')) === 1)
@@ -28,7 +28,7 @@ test('enqueued in a transaction: there with its commit, gone with its rollback o
 
   left.hangUp()
 
-  // The answer is with the client, whose connection has closed: what it was promised is done.
+  // The client has the answer and has closed its connection; the job that the answer promised is done.
   expect(await service.line(ran(id, 'done'))).toMatchObject({ job: 'probe', attempt: 1 })
   await eventually(async () => (await running(service, 'pg_sleep')) === 0)
   const ids = runsIn(service.log).map(({ jobId }) => jobId)
@@ -37,7 +37,7 @@ test('enqueued in a transaction: there with its commit, gone with its rollback o
   await eventually(async () => (await waiting(service)).length === 0)
 })
 
-test('its context hangs from the server’s, and is on the page of contexts', async () => {
+test('its context descends from the server’s, and is on the page of contexts', async () => {
   const service = shared()
   const id = await enqueue(service, 'seconds=1')
   await eventually(async () => (await running(service, 'as asleep')) === 1)
@@ -50,7 +50,7 @@ test('its context hangs from the server’s, and is on the page of contexts', as
   await eventually(async () => !JSON.stringify(await liveTree(service)).includes('job probe'))
 })
 
-test('a run that takes too long is cancelled in Postgres, and is run again later', async () => {
+test('a job that takes too long is cancelled in Postgres, and runs again later', async () => {
   const service = shared()
   const id = await enqueue(service, 'kind=probe-hasty&seconds=30')
 
@@ -66,7 +66,7 @@ test('a run that takes too long is cancelled in Postgres, and is run again later
   await service.sql(`select from graphile_worker.complete_jobs(array[$1]::bigint[])`, [id])
 })
 
-test('one that fails for the last time is given up, and kept with its reason', async () => {
+test('a job that fails its last attempt is given up, and stays in the database with the reason', async () => {
   const service = shared()
   const id = await enqueue(service, 'kind=probe-unlucky')
 
@@ -76,7 +76,7 @@ test('one that fails for the last time is given up, and kept with its reason', a
   await eventually(async () => (await waiting(service)).some((job) => job['last_error'] === 'no luck'))
 })
 
-test('a job that inherits a deadline does not outlive it, and is not run again', async () => {
+test('a job that inherits a deadline ends at the deadline, and does not run again', async () => {
   const service = shared()
   const headers = { 'x-envoy-expected-rq-timeout-ms': '1000' }
   const id = await enqueue(service, 'seconds=30&deadline=inherit', headers)
@@ -89,7 +89,7 @@ test('a job that inherits a deadline does not outlive it, and is not run again',
   await eventually(async () => (await waiting(service)).every((job) => job['id'] !== id))
 })
 
-test('its run is a trace of its own, which links to the one in which it was enqueued', async (t) => {
+test('each run has its own trace, which links to the trace that enqueued the job', async (t) => {
   const collector = await startCollector(t)
   const env = {
     OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
@@ -114,7 +114,7 @@ test('its run is a trace of its own, which links to the one in which it was enqu
   expect(statement).toMatchObject({ traceId: run?.traceId, parentSpanId: run?.spanId })
 })
 
-test('SIGTERM: what ends within the drain is drained', async (t) => {
+test('SIGTERM: a job that ends within the drain is done', async (t) => {
   const service = await startService(t, { probe: true })
   const id = await enqueue(service, 'seconds=1')
   await eventually(async () => (await running(service, 'as asleep')) === 1)
@@ -126,7 +126,7 @@ test('SIGTERM: what ends within the drain is drained', async (t) => {
   expect(await waiting(service)).toEqual([])
 })
 
-test('SIGTERM: what does not is cancelled, given back, and done after the restart, once', async (t) => {
+test('SIGTERM: a job that does not is cancelled, given back, and done once after the restart', async (t) => {
   const service = await startService(t, { probe: true, env: { SHUTDOWN_DRAIN_MS: '100' } })
   const id = await enqueue(service, 'seconds=3')
   await eventually(async () => (await running(service, 'as asleep')) === 1)
@@ -146,7 +146,7 @@ test('SIGTERM: what does not is cancelled, given back, and done after the restar
   expect(await waiting(service)).toEqual([])
 })
 
-test('kill -9: another instance does it, once, as soon as it is sure', async (t) => {
+test('kill -9: another instance does the job once, as soon as it knows that the worker is dead', async (t) => {
   const service = await startService(t, { probe: true })
   const other = another(t, service)
   await other.line(({ msg }) => msg === 'listening')
@@ -158,14 +158,14 @@ test('kill -9: another instance does it, once, as soon as it is sure', async (t)
   await Promise.all(ids.map((id) => other.line(ran(id, 'done'))))
   const runs = runsIn(other.log)
   expect(runs.map(({ jobId }) => jobId).sort()).toEqual([...ids].sort())
-  // Those that it ran itself were run once; those of the dead for the second time.
+  // Its own jobs ran once; the jobs of the dead worker ran for the second time.
   const attempts = runs.map(({ attempt }) => Number(attempt)).sort()
   expect(attempts[0]).toBe(1)
   expect(attempts.at(-1)).toBe(2)
   await eventually(async () => (await waiting(service)).length === 0)
 })
 
-test('an instance that cannot prove to be alive stops what it runs, before another may run it', async (t) => {
+test('an instance that cannot prove that it is alive stops its jobs before another instance may run them', async (t) => {
   const service = await startService(t, { probe: true })
   const id = await enqueue(service, 'seconds=2')
   await eventually(async () => (await running(service, 'as asleep')) === 1)
@@ -183,7 +183,7 @@ test('an instance that cannot prove to be alive stops what it runs, before anoth
   await eventually(async () => (await waiting(service)).length === 0)
 })
 
-test('a worker whose connections lead to a server that turned read-only dials anew, and works where it can write', async (t) => {
+test('a worker reconnects when its server turns read-only, and works again when it can write', async (t) => {
   const service = await startService(t, { probe: true })
   const readOnly = (how: string) =>
     service.sql(`do $$ begin execute format('alter database %I ${how}', current_database()); end $$`)
@@ -191,7 +191,7 @@ test('a worker whose connections lead to a server that turned read-only dials an
   await readOnly('set default_transaction_read_only = on')
   await service.sql(`select pg_terminate_backend(pid) from pg_stat_activity
     where datname = current_database() and pid <> pg_backend_pid()`)
-  // Once for the lease, which was lost with its connection, and from then on for what it was refused.
+  // Once for the lease, which was lost with its connection; after that for refused writes.
   await eventually(async () => anew().length >= 2, 20_000)
   expect(JSON.stringify(anew()[1])).toContain('the database cannot be written')
 
@@ -202,7 +202,7 @@ test('a worker whose connections lead to a server that turned read-only dials an
   expect(await service.line(ran(id, 'done'))).toMatchObject({ attempt: 1 })
 })
 
-test('its tables are made by a role that may make no schemas, where those are there', async (t) => {
+test('a role that may not create schemas migrates the tables if the schemas exist', async (t) => {
   const { url } = inject('postgres')
   const database = await makeDatabase(url)
   t.onTestFinished(() => database.drop())
@@ -224,7 +224,7 @@ test('its tables are made by a role that may make no schemas, where those are th
   expect(await migrateDatabase(own.href)).toBe(0)
 })
 
-test('two instances: one run for a tick of a schedule, and neither takes for dead who is alive', async (t) => {
+test('two instances run each tick of a schedule once, and neither takes the other for dead', async (t) => {
   const env = { NODE_OPTIONS: beforeTheMinute(), LOG_LEVEL: 'debug' }
   const service = await startService(t, { probe: true, env })
   const other = another(t, service, env)
@@ -245,7 +245,7 @@ test('two instances: one run for a tick of a schedule, and neither takes for dea
   expect(runs.map(({ jobId, attempt, outcome }) => [jobId, attempt, outcome])).toEqual([[id, 1, 'done']])
 })
 
-test('a database without the tables of graphile-worker is refused, with what to run', async (t) => {
+test('a service does not start without the tables of graphile-worker, and names the command to run', async (t) => {
   const { url, drop } = await makeDatabase(inject('postgres').url)
   t.onTestFinished(drop)
 
@@ -257,7 +257,7 @@ test('a database without the tables of graphile-worker is refused, with what to 
   )
 })
 
-test('it does not serve before the names of its jobs are known, for whoever makes one known holds up all others', async (t) => {
+test('a service registers the names of its jobs before it serves: an enqueue that registers one blocks all others', async (t) => {
   const { url, drop } = await makeDatabase(inject('postgres').url)
   t.onTestFinished(drop)
   await migrateDatabase(url)
@@ -282,17 +282,17 @@ async function enqueue({ url }: RunningService, query: string, headers = {}): Pr
   return (JSON.parse(body) as { id: string }).id
 }
 
-/** The line of the log about a run of this job that ended so. */
+/** Matches the log line about a run of this job with this outcome. */
 function ran(id: string, outcome: string) {
   return (line: LogLine): boolean => line.msg === 'job' && line['jobId'] === id && line['outcome'] === outcome
 }
 
-/** The lines about runs, but for those of the probe's schedule, which a minute may bring at any time. */
+/** The lines about runs, without the probe's schedule, which may run at any time. */
 function runsIn(log: readonly LogLine[]): LogLine[] {
   return log.filter(({ msg, job }) => msg === 'job' && job !== 'probe-minutely')
 }
 
-/** The jobs that are in the database, but for those of the schedule. */
+/** The jobs in the database, without the jobs of the schedule. */
 function waiting(service: RunningService): Promise<Record<string, unknown>[]> {
   return service.sql(
     "select id, attempts, locked_by, last_error from graphile_worker.jobs where task_identifier <> 'probe-minutely'",
@@ -304,7 +304,7 @@ function another(t: TestContext, { databaseUrl, uploadDir }: RunningService, env
   return startProcess(t, { probe: true, env: { DATABASE_URL: databaseUrl, UPLOAD_DIR: uploadDir, ...env } })
 }
 
-/** A module that sets the clock of its process to 8 s before the minute that has begun now. */
+/** A module that sets the clock of its process to 8 s before the current minute. */
 function beforeTheMinute(): string {
   const minute = Date.now() - (Date.now() % 60_000)
   const source = `const Real = Date, back = Real.now() - ${minute} + 8000

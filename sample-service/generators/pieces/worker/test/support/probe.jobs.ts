@@ -20,7 +20,7 @@ const kinds: readonly JobKind<typeof Input>[] = [
   { name: 'probe-unlucky', input: Input, timeoutMs: 60_000, maxAttempts: 2 },
 ]
 
-/** Jobs that wait inside Postgres as long as they are told, and a schedule for every minute. */
+/** Jobs that wait inside Postgres for as long as their input says, and a schedule for every minute. */
 export function probeJobs({ db, log }: Platform): Job[] {
   return [
     ...kinds.map((kind) =>

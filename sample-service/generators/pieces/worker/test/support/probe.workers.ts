@@ -4,7 +4,7 @@ import { jobWorker } from '../../src/platform/jobs/worker.ts'
 import type { Worker } from '../../src/platform/lifecycle/workers.ts'
 import { probeJobs } from './probe.jobs.ts'
 
-/** In place of src/workers.ts: the service's jobs, and those of the guarantees. */
+/** Replaces src/workers.ts: the service's jobs, and the jobs of the guarantees. */
 export function workers(platform: Platform): Worker[] {
   return [jobWorker(platform, [...jobs(platform), ...probeJobs(platform)], { concurrency: 4 })]
 }

@@ -4,15 +4,15 @@ import type { Order } from './order.ts'
 import { decodeJson, decodeText, isUtf8Type, Undecodable } from '../json.ts'
 import { validate } from '../validate.ts'
 
-/** So much of an answer that is no success goes into the log. */
+/** How many bytes of a refusal go into the log. */
 const excerptBytes = 1_000
 
-/** What an answer says of the connection that it came by (RFC 9110, 7.6.1). */
+/** The headers that describe the connection of an answer (RFC 9110, 7.6.1). */
 const ofConnection = ['connection', 'keep-alive', 'trailer', 'transfer-encoding', 'upgrade']
-/** The codings of content that `fetch` undoes; it leaves them among the headers, with the length of what it got. */
+/** The codings that `fetch` undoes. It leaves them in the headers, with the length of the encoded body. */
 const undone = /^(?:(?:x-)?gzip|deflate|br)(?:\s*,\s*(?:(?:x-)?gzip|deflate|br))*$/i
 
-/** What `headers` say of the body as `fetch` hands it out, so that both can be passed on. */
+/** The headers that are true of the body as `fetch` decoded it, so that both can be passed on. */
 export function headersOf(headers: Headers): Headers {
   const left = new Headers(headers)
   for (const name of ofConnection) left.delete(name)
@@ -32,12 +32,12 @@ export async function readBytes(order: Order, response: Response, maxBytes: numb
   throw unexpected(order, `the answer has more than ${maxBytes} bytes`)
 }
 
-/** @throws CallFailed if it is no UTF-8 */
+/** @throws CallFailed if it is not UTF-8 */
 export function parseText(order: Order, bytes: Buffer): string {
-  return decoded(order, 'the answer is no text', () => decodeText(bytes))
+  return decoded(order, 'the answer is not text', () => decodeText(bytes))
 }
 
-/** An answer that is no success, as an error with the beginning of what it says. */
+/** Makes an error of an answer that is no success. The error quotes the beginning of the body. */
 export async function refusalOf(order: Order, response: Response): Promise<CallFailed> {
   const { status, headers } = response
   const { bytes } = await readUpTo(response, excerptBytes)
@@ -48,11 +48,11 @@ export async function refusalOf(order: Order, response: Response): Promise<CallF
   })
 }
 
-/** @throws CallFailed if it is no JSON, cannot be kept as it came, or is not what `schema` expects */
+/** @throws CallFailed if it is not JSON, cannot be kept as it came, or is not what `schema` expects */
 export function parseJson<S extends z.ZodType>(order: Order, schema: S, bytes: Buffer): z.output<S> {
   const result = validate(
     schema,
-    decoded(order, 'the answer is no JSON', () => decodeJson(bytes)),
+    decoded(order, 'the answer is not JSON', () => decodeJson(bytes)),
   )
   if ('data' in result) return result.data
   const { first, more } = result.issues
@@ -86,9 +86,9 @@ async function readUpTo(response: Response, maxBytes: number): Promise<{ bytes: 
   return { bytes: Buffer.concat(chunks), whole: true }
 }
 
-/** Seconds, or a date (RFC 9110, 10.2.3). What is neither, or has passed, asks for nothing. */
+/** Parses seconds or a date (RFC 9110, 10.2.3); undefined for anything else. */
 function retryAfterMs(value: string | null): number | undefined {
   if (value !== null && /^\d+$/.test(value)) return Number(value) * 1_000
-  // Every form of a date begins with the day of the week; Date.parse takes much that is none.
+  // Every form of a date begins with the day of the week; Date.parse accepts much that is no date.
   return value !== null && /^[A-Z][a-z]+,? /.test(value) ? Date.parse(value) - Date.now() : undefined
 }

@@ -9,8 +9,8 @@ import { errorType, injectTrace } from './span.ts'
 import { requestOf } from '../request.ts'
 
 /**
- * Sends a call once, and has the answer read. Without a millisecond left it is not sent at all.
- * @throws the cause of ctx if it has ended; CallFailed if there was no answer, or none with a 2xx
+ * Sends a call once and reads the answer. It sends nothing if less than a millisecond is left.
+ * @throws the cause of ctx if it has ended; CallFailed if there was no answer, or its status is no 2xx
  */
 export async function attempt<T>(
   ctx: Context,
@@ -43,7 +43,7 @@ export function leftMs(ctx: Context): number {
   return (ctx.deadline ?? Infinity) - Date.now()
 }
 
-/** Ours win over the caller's: they are what holds the two services together. */
+/** Our headers replace the caller's, since they carry the trace, the deadline and the request id. */
 function headersOf(ctx: Context, order: Order): Headers {
   const headers = new Headers(order.headers)
   injectTrace(ctx, headers)
@@ -55,13 +55,13 @@ function headersOf(ctx: Context, order: Order): Headers {
   return headers
 }
 
-/** What broke the connection is the cause of fetch's error. The end of ctx is told as it came, and so is a mistake of ours. */
+/** The cause of fetch's error says what broke the connection. The end of ctx and our own mistakes stay what they are. */
 function failureOf(order: Order, error: unknown): unknown {
   if (!(error instanceof TypeError) || !(error.cause instanceof Error)) return error
   return new CallFailed(`${order.name}: ${reasonOf(error.cause)}`, { how: 'connection', cause: error })
 }
 
-/** A host with several addresses fails with all their errors, and no message. */
+/** For a host with several addresses, the error has no message, but one error for each address. */
 function reasonOf(error: Error): string {
   return error instanceof AggregateError ? error.errors.map(String).join(', ') : error.message
 }

@@ -1,32 +1,31 @@
 import { Problem } from '../problem.ts'
 
-/** What is known of a call that failed, beside its message. */
+/** What a caller may know of a call that failed, beside its message. */
 export interface CallFailure {
   /**
-   * `connection`: there was none, or it broke. `status`: the peer answered, and did not do it. `answer`: what it
-   * answered is not what it should be. `timeout`: it took too long. `open`: it was not asked, for it has failed too
-   * often of late.
+   * `connection`: the connection failed or broke. `status`: the peer answered that it did not do it. `answer`: the answer is
+   * not as expected. `timeout`: the peer took too long. `open`: the call was not sent, because the peer failed too often.
    */
   readonly how: 'connection' | 'status' | 'answer' | 'timeout' | 'open'
-  /** What the peer answered, where `how` is `status`. */
+  /** The status of the answer, if `how` is `status`. */
   readonly status?: number
   /**
-   * Milliseconds that the peer asks to wait for: its `Retry-After`; or until it is asked again, where `how` is `open`. More than
-   * an hour is an hour; what is no such number asks for nothing.
+   * How many milliseconds to wait, an hour at most: the peer's `Retry-After`; or, if `how` is `open`, until the next attempt may
+   * be sent. Undefined if the peer asks for none, or for a time that is not valid.
    */
   readonly retryAfterMs?: number | undefined
   readonly cause?: unknown
 }
 
-/** A peer may ask for any number, and our own client is told it. */
+/** A peer may ask for any number, and we pass it on to our own client. */
 const longestRetryAfterMs = 3_600_000
 
-/** An answer that says: not now. */
+/** The statuses of a refusal that may pass. */
 const transient: ReadonlySet<number> = new Set([429, 502, 503, 504])
 
 /**
- * Another service did not do what it was called for. The message says which, what it was asked and what came instead:
- * for the log. Our own client gets `problem`, which tells none of it.
+ * Another service did not do what it was called for. For the log, the message names the service, the call and the answer. Our
+ * own client gets `problem`, which hides all three.
  */
 export class CallFailed extends Error {
   override readonly name = 'CallFailed'
@@ -47,7 +46,7 @@ export class CallFailed extends Error {
     if (this.how === 'connection' || this.how === 'open') return true
     return this.status !== undefined && transient.has(this.status)
   }
-  /** The answer to a client that need not know whom we call: 502, 503 or 504. A peer's `Retry-After` is handed on. */
+  /** The answer to our own client, which need not know whom we call: 502, 503 or 504, with the peer's `Retry-After`. */
   get problem(): Problem {
     if (this.how === 'timeout' || this.status === 504) {
       return new Problem(504, 'Gateway Timeout', 'a service that this one needs did not answer in time', {

@@ -28,7 +28,7 @@ test('five failures in a row open it: nothing is sent, and our own client gets a
   ])
 })
 
-test('four failures and a success do not, nor do answers to what the caller asked wrongly', async (t) => {
+test('four failures and a success do not, nor do refusals of a wrong request', async (t) => {
   const { ctx, client, peer, log } = await startClient(
     t,
     [503, 503, 503, 503, 200, 503, 503, 503, 503, 404, 503],
@@ -52,7 +52,7 @@ test.for([408, 429, 500, 504])('a peer that answers %i fails', async (status, t)
   expect(peer.received).toHaveLength(5)
 })
 
-test('an answer that is not as expected shows a peer that works', async (t) => {
+test('an answer that is not as expected counts as a peer that works', async (t) => {
   const { ctx, client, peer } = await startClient(t, [200])
   for (let n = 0; n < 6; n++) {
     const failure = await failureOf(client.json(ctx, '/', z.object({ id: z.string() })))
@@ -61,7 +61,7 @@ test('an answer that is not as expected shows a peer that works', async (t) => {
   expect(peer.received).toHaveLength(6)
 })
 
-test('a peer that takes longer than the client allows fails; callers that leave or are in a hurry show nothing', async (t) => {
+test('a peer that takes longer than the client allows fails; callers that leave or have a shorter deadline count as nothing', async (t) => {
   const { ctx, client, peer } = await startClient(t, ['hang'])
   for (let n = 0; n < 5; n++) {
     using left = withCancel(ctx)
@@ -84,7 +84,7 @@ test('a peer that takes longer than the client allows fails; callers that leave 
   expect(peer.received).toHaveLength(before + 5)
 })
 
-test('after ten seconds one attempt is let through, and the others are refused until it is answered', async (t) => {
+test('after ten seconds one attempt is let through, and others are refused until the peer answers it', async (t) => {
   const { ctx, client, peer, log } = await startClient(t, [503, 503, 503, 503, 503, 'hang', 200])
   await callTimes(ctx, client, 5)
   passTime(t, 9_000)
@@ -123,7 +123,7 @@ test.for(['fails', 'is given up'])('an attempt that is let through and %s opens 
   expect(peer.received).toHaveLength(6)
 })
 
-test('the attempts of one call count as such, and none is waited for once it is open', async (t) => {
+test('each attempt of a call counts, and a call does not wait for its next attempt once the circuit is open', async (t) => {
   const { ctx, log } = await startClient(t, [200])
   const peer = await startPeer(t, (response) => response.writeHead(503).end())
   const client = createClient({
@@ -143,7 +143,7 @@ test('the attempts of one call count as such, and none is waited for once it is 
   expect(peer.received).toHaveLength(5)
 })
 
-/** A client that sends each call once, and its peer, which answers with one status after the other and keeps to the last. */
+/** A client that sends each call once, and its peer, which answers with each status in turn and then repeats the last. */
 async function startClient(t: TestContext, statuses: readonly (number | 'hang')[]) {
   const held: (() => void)[] = []
   const peer = await startPeer(t, (response, number) => {
@@ -161,7 +161,7 @@ async function callTimes(ctx: Context, client: Client, times: number): Promise<v
   for (let n = 0; n < times; n++) await client.text(ctx, '/').catch(() => undefined)
 }
 
-/** So many milliseconds after the real time, as far as the test is told. */
+/** Sets the test's clock `ms` milliseconds ahead. */
 function passTime(t: TestContext, ms: number): void {
   vi.useRealTimers()
   vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + ms })

@@ -46,7 +46,7 @@ export function circuit(log: Log, peer: string): Breaker {
       return { failed: false, value: await attempt(ctx) }
     } catch (error) {
       const shown = whatItShows(ctx, error)
-      // An error that is thrown counts as neither, but in a half-open circuit it would close the circuit.
+      // The breaker ignores an error that is thrown, except when half open: then the error would close the circuit.
       if (shown === 'nothing' && !probes) throw error
       if (shown === 'failed') lastFailure = error
       return { failed: shown !== 'works', error }

@@ -24,7 +24,7 @@ import { span } from '../telemetry/span.ts'
 import { startTelemetry } from '../telemetry/telemetry.ts'
 
 describe('what is sent', () => {
-  test('the path below the base, the body as JSON, and what belongs to the request', async (t) => {
+  test('the path below the base, the body as JSON, and the headers of the request', async (t) => {
     const peer = await startPeer(t, (response) => response.end('{"id":"7"}'))
     const ctx = withValue(testContext(t), requestKey, { id: 'mine', method: 'GET', path: '/' })
     const client = createClient({ baseUrl: `${peer.url}/v1/` })
@@ -46,7 +46,7 @@ describe('what is sent', () => {
     expect(received?.headers).not.toHaveProperty('x-envoy-expected-rq-timeout-ms')
   })
 
-  test('of no path is more or less asked for than it says', async (t) => {
+  test('exactly the path that the caller gives', async (t) => {
     const peer = await startPeer(t, (response) => response.end())
     const client = createClient({ baseUrl: `${peer.url}/v1` })
     const paths = {
@@ -64,7 +64,7 @@ describe('what is sent', () => {
     expect(peer.received.map(({ url }) => url)).toEqual(Object.values(paths).map((path) => `/v1${path}`))
   })
 
-  test('the whole milliseconds that are left of the deadline, fewer with each attempt', async (t) => {
+  test('the milliseconds left of the deadline, fewer with each attempt', async (t) => {
     const peer = await startPeer(t, (response, number) => response.writeHead(number < 3 ? 503 : 200).end())
     using ctx = withTimeout(testContext(t), 5_000)
     const startedAt = performance.now()
@@ -94,7 +94,7 @@ describe('what is sent', () => {
     expect(peer.received).toEqual([])
   })
 
-  test('nothing, where the base or the path is not what it should be', async (t) => {
+  test('nothing, if the base or the path is invalid', async (t) => {
     const ctx = testContext(t)
     for (const baseUrl of [
       'payments',
@@ -143,7 +143,7 @@ describe('when ctx ends', () => {
     const reason = new Error('no longer wanted')
     const peer = await startPeer(t, (response) => {
       response.writeHead(status).write('the beginning')
-      // Time for the beginning to arrive.
+      // Gives the beginning time to arrive.
       setTimeout(() => request.cancel(reason), 50)
     })
 
@@ -153,7 +153,7 @@ describe('when ctx ends', () => {
     expect(peer.received).toHaveLength(1)
   })
 
-  test('while another attempt is waited for: at once', async (t) => {
+  test('while the client waits for the next attempt: the call rejects at once', async (t) => {
     using request = withCancel(testContext(t))
     const reason = new Error('no longer wanted')
     const peer = await startPeer(t, (response) => {
@@ -191,7 +191,7 @@ describe('when ctx ends', () => {
   })
 })
 
-test('a peer that takes longer than the call may is a CallFailed of its own, and sees its client leave', async (t) => {
+test('a peer that takes longer than the call may is a CallFailed with `timeout`, and sees its client leave', async (t) => {
   const ctx = testContext(t)
   const peer = await startPeer(t, (response) => response.write('the beginning'))
   const client = createClient({ baseUrl: peer.url, name: 'payments', timeoutMs: 10_000 })
@@ -205,7 +205,7 @@ test('a peer that takes longer than the call may is a CallFailed of its own, and
   expect(ctx.err).toBeUndefined()
 })
 
-test('a client’s own timeout holds for every call, and is not stretched by one', async (t) => {
+test('a client’s own timeout limits every call, and no call can extend it', async (t) => {
   const peer = await startPeer(t, () => undefined)
   const client = createClient({ baseUrl: peer.url, name: 'payments', timeoutMs: 100 })
 
@@ -215,7 +215,7 @@ test('a client’s own timeout holds for every call, and is not stretched by one
 })
 
 describe('fetch', () => {
-  test('as it can be passed on: without what was the connection’s, and what compressed it', async (t) => {
+  test('returns headers to pass on: none of the connection, none of the compression', async (t) => {
     const peer = await startPeer(t, (response, number) => {
       const content = gzipSync('x'.repeat(1_000))
       const coding = number === 1 ? 'gzip' : 'x-own'
@@ -250,7 +250,7 @@ describe('fetch', () => {
     await vi.waitFor(() => expect(liveContexts(ctx).children).toEqual([]))
   })
 
-  test('an answer without a body, and one that is no success, leave nothing behind either', async (t) => {
+  test('leaves nothing behind without a body, nor after a refusal', async (t) => {
     const ctx = testContext(t)
     const peer = await startPeer(t, (response, number) => response.writeHead(number === 1 ? 204 : 404).end())
     const client = createClient({ baseUrl: peer.url })
@@ -278,7 +278,7 @@ describe('a call is repeated', () => {
     },
   )
 
-  test('after a connection that broke, before the answer or within it', async (t) => {
+  test('after a connection that broke, before or during the answer', async (t) => {
     const peer = await startPeer(t, (response, number) => {
       if (number === 1) response.destroy()
       else if (number === 2) response.write('half', () => response.destroy())
@@ -290,7 +290,7 @@ describe('a call is repeated', () => {
     )
   })
 
-  test('as often as the client was told, and the last failure is what it says', async (t) => {
+  test('as often as the client allows, and rejects with the last failure', async (t) => {
     const peer = await startPeer(t, (response, number) => response.writeHead(503).end(`no ${number}`))
     const client = createClient({ baseUrl: peer.url, name: 'payments', attempts: 2 })
 
@@ -313,7 +313,7 @@ describe('a call is repeated', () => {
     ['Fri, 31 Dec 1999 23:59:59 GMT', '1'],
     ['', '1'],
   ])(
-    'a Retry-After of a peer is to our own client an hour at most, and a second where it says nothing (%#)',
+    'our own client gets the peer’s Retry-After, an hour at most, or a second if the peer gives none (%#)',
     async ([given, told], t) => {
       const peer = await startPeer(t, (response) => response.writeHead(503, { 'retry-after': given }).end())
       const ctx = testContext(t)
@@ -327,7 +327,7 @@ describe('a call is repeated', () => {
   )
 
   test.for(['1', 'date'])('not before the peer’s Retry-After (%s)', async (form, t) => {
-    // A date has whole seconds: this one lies between one and two of them ahead.
+    // A date has whole seconds: this one is one to two seconds ahead.
     const value = form === 'date' ? new Date(Date.now() + 2_000).toUTCString() : form
     const peer = await startPeer(t, (response, number) =>
       number === 1 ? response.writeHead(503, { 'retry-after': value }).end() : response.end(),
@@ -343,10 +343,10 @@ describe('a call is repeated', () => {
 describe('a call is not repeated', () => {
   test.for([
     ['a POST', {}, { method: 'POST' }, 503],
-    ['one whose caller says so', {}, { method: 'PUT', repeatable: false }, 503],
-    ['a failure that another attempt would meet again', {}, {}, 500],
-    ['a peer that asks for more than ten seconds', { 'retry-after': '11' }, {}, 503],
-    ['a redirect, which is not followed', { location: '/' }, {}, 302],
+    ['a PUT whose caller forbids it', {}, { method: 'PUT', repeatable: false }, 503],
+    ['after a failure that another attempt would repeat', {}, {}, 500],
+    ['after a peer asked for more than ten seconds', { 'retry-after': '11' }, {}, 503],
+    ['after a redirect, which it does not follow', { location: '/' }, {}, 302],
   ] as const)('%s', async ([, headers, call, status], t) => {
     const peer = await startPeer(t, (response) => response.writeHead(status, headers).end())
 
@@ -356,7 +356,7 @@ describe('a call is not repeated', () => {
     expect(peer.received).toHaveLength(1)
   })
 
-  test('a POST whose caller says that it may be: it is', async (t) => {
+  test('but a POST is, if its caller says that it may be', async (t) => {
     const peer = await startPeer(t, (response, number) => response.writeHead(number === 1 ? 503 : 200).end())
 
     await createClient({ baseUrl: peer.url }).text(testContext(t), '/', {
@@ -368,7 +368,7 @@ describe('a call is not repeated', () => {
     expect(peer.received.map(({ body }) => body)).toEqual(['again', 'again'])
   })
 
-  test('where the deadline leaves no room: the failure is told at once', async (t) => {
+  test('if the deadline leaves no room: the call rejects at once', async (t) => {
     using ctx = withTimeout(testContext(t), 900)
     const peer = await startPeer(t, (response) => response.writeHead(503, { 'retry-after': '1' }).end())
 
@@ -378,27 +378,27 @@ describe('a call is not repeated', () => {
     expect(peer.received).toHaveLength(1)
   })
 
-  test('once the retries are a tenth of the calls, and ten: a peer that is going under is not stormed', async (t) => {
+  test('once the retries have reached ten and a tenth of the calls: retries do not storm an overloaded peer', async (t) => {
     const ctx = testContext(t)
     const peer = await startPeer(t, (response) => response.writeHead(503).end())
     const client = createClient({ baseUrl: peer.url })
 
     await Promise.allSettled(Array.from({ length: 50 }, () => client.text(ctx, '/')))
 
-    // All have earned their part before the first is repeated, and none can save up more than ten.
+    // All calls have earned their part before the first is repeated, and the budget saves up ten at most.
     expect(peer.received).toHaveLength(60)
   })
 })
 
-describe('an answer that is no good says which peer and what', () => {
+describe('the error about a bad answer names the peer and what is wrong', () => {
   const schema = z.object({ id: z.string(), owner: z.object({ name: z.string() }) })
 
   test.for([
-    ['no JSON', '<html>', 'payments: GET /: the answer is no JSON'],
+    ['no JSON', '<html>', 'payments: GET /: the answer is not JSON'],
     [
       'broken bytes',
       Buffer.from([0x22, 0xff, 0x22]),
-      'payments: GET /: the answer is no JSON: its bytes are no UTF-8',
+      'payments: GET /: the answer is not JSON: its bytes are not UTF-8',
     ],
     ['a number that is no double', '{"id":1e400}', 'the number 1e400 at 6 cannot be kept exactly'],
     ['other JSON', '{"id":1}', /^payments: GET \/: the answer is not as expected: id: .*string.*; owner: /],
@@ -415,7 +415,7 @@ describe('an answer that is no good says which peer and what', () => {
     expect(peer.received).toHaveLength(1)
   })
 
-  test('text is UTF-8: broken bytes and other charsets are refused, and a byte order mark is dropped', async (t) => {
+  test('text is UTF-8: the client refuses invalid bytes and other charsets, and drops a byte order mark', async (t) => {
     const ctx = testContext(t)
     const peer = await startPeer(t, (response, number) => {
       if (number === 1) response.end('\ufeffhello')
@@ -425,19 +425,19 @@ describe('an answer that is no good says which peer and what', () => {
     const client = createClient({ baseUrl: peer.url, name: 'payments' })
 
     expect(await client.text(ctx, '/')).toBe('hello')
-    await expect(client.text(ctx, '/')).rejects.toThrow('the answer is no text: its bytes are no UTF-8')
+    await expect(client.text(ctx, '/')).rejects.toThrow('the answer is not text: its bytes are not UTF-8')
     await expect(client.text(ctx, '/')).rejects.toThrow(
       'the answer is not in UTF-8, but text/plain; charset=iso',
     )
   })
 
-  test('JSON that begins with a byte order mark is taken', async (t) => {
+  test('JSON may begin with a byte order mark', async (t) => {
     const peer = await startPeer(t, (response) => response.end('\ufeff{"id":"a","owner":{"name":"b"}}'))
     const client = createClient({ baseUrl: peer.url })
     expect(await client.json(testContext(t), '/', schema)).toEqual({ id: 'a', owner: { name: 'b' } })
   })
 
-  test('one of exactly the size that is allowed is fine; one that never ends is not read on', async (t) => {
+  test('an answer of exactly the allowed size is fine; the client stops reading an answer that never ends', async (t) => {
     const ctx = testContext(t)
     const peer = await startPeer(t, (response, number) => {
       if (number === 1) response.end('x'.repeat(100))
@@ -451,7 +451,7 @@ describe('an answer that is no good says which peer and what', () => {
     expect(await peer.received[1]?.ended).toBe(false)
   })
 
-  test('a refusal that never ends is not read on', async (t) => {
+  test('the client stops reading a refusal that never ends', async (t) => {
     const ctx = testContext(t)
     const peer = await startPeer(t, (response) => response.writeHead(500).write('x'.repeat(1_001)))
 
@@ -494,7 +494,7 @@ test.for([
   [{ how: 'status', status: 502 }, 502, undefined],
   [{ how: 'status', status: 404 }, 502, undefined],
   [{ how: 'answer' }, 502, undefined],
-] as const)('to our own client %j is a %i that tells nothing of the peer', ([failure, status, after], t) => {
+] as const)('our own client gets for %j a %i that hides the peer', ([failure, status, after], t) => {
   const problem = problemOf(testContext(t), new CallFailed('payments: GET /secret', failure))
 
   expect(problem.status).toBe(status)
@@ -504,7 +504,7 @@ test.for([
 })
 
 describe('each attempt is a span', () => {
-  test('below that of ctx, with the names of the HTTP conventions, and the peer gets it as its parent', async (t) => {
+  test('below the span of ctx, with the names of the HTTP conventions, and the peer gets it as its parent', async (t) => {
     const { ctx, spans } = await traced(t)
     const peer = await startPeer(t, (response, number) => response.writeHead(number === 1 ? 503 : 200).end())
 
@@ -531,7 +531,7 @@ describe('each attempt is a span', () => {
     )
   })
 
-  test('one that was given up is no error; one that was too slow is', async (t) => {
+  test('an attempt that its caller gave up is no error; one that was too slow is', async (t) => {
     const { ctx, spans } = await traced(t)
     using request = withCancel(ctx)
     const peer = await startPeer(t, (_response, number) => {
@@ -548,7 +548,7 @@ describe('each attempt is a span', () => {
     expect(late).toMatchObject({ status: { code: 2 }, attributes: { 'error.type': 'DeadlineExceeded' } })
   })
 
-  test('a connection that failed, and an answer that is no good, say which of the two', async (t) => {
+  test('its error.type tells a failed connection from a bad answer', async (t) => {
     const { ctx, spans } = await traced(t)
     const peer = await startPeer(t, (response) => response.end('no JSON'))
     const away = createClient({ baseUrl: `http://127.0.0.1:${await freePort()}`, attempts: 1 })
@@ -585,7 +585,7 @@ async function freePort(): Promise<number> {
   return typeof address === 'object' && address !== null ? address.port : 0
 }
 
-/** A context that is traced; `spans` ends the tracing and gives what was received, the first that ended first. */
+/** A context with tracing. `spans` ends the tracing and returns the received spans in the order of their ends. */
 async function traced(t: TestContext) {
   const collector = await startCollector(t)
   vi.stubEnv('OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', `${collector.url}/v1/traces`)

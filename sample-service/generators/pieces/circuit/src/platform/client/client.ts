@@ -28,39 +28,39 @@ export interface ClientOptions {
 /** Stops calls to a peer that keeps failing. Each client has its own. */
 export interface Breaker {
   /**
-   * Runs the attempt, unless nothing is to be sent now, and learns from what becomes of it.
+   * Makes the attempt unless the circuit is open, and learns from its result.
    * @param call for errors: `payments: GET /accounts/7`
    * @throws what `attempt` throws; CallFailed with `open` if the attempt was not made
    */
   execute<T>(ctx: Context, call: string, attempt: (ctx: Context) => Promise<T>): Promise<T>
 }
 
-/** An answer whose body is not read yet. */
+/** An answer whose body has not been read. */
 export interface Answer {
   readonly status: number
-  /** Without those of its connection, and without a compression that has been undone: they can be passed on with the body. */
+  /** The headers, to be passed on with the body: without those of the connection or of an undone compression. */
   readonly headers: Headers
   /** Fails with the cause of ctx when ctx ends. Read or destroy it: until then it holds a connection. */
   readonly body: Readable
 }
 
 /**
- * Calls another service under a context. When ctx ends, the call ends, and the peer sees a client that hangs up. What
- * is left of the deadline goes along, as do the trace and the request id. Only a 2xx is a success, and redirects are not
- * followed. `path` begins with a slash; what is put into it has been through `encodeURIComponent`.
+ * Calls another service under a context. When ctx ends, the call ends, and the peer sees its client hang up. A call carries
+ * the rest of the deadline, the trace and the request id. Only a 2xx is a success, and a redirect is not followed. `path`
+ * begins with a slash; pass each value in it through `encodeURIComponent`.
  *
- * A call that may be repeated is, after a failed connection, 429, 502, 503 and 504: not before the peer's `Retry-After`,
- * not where ctx's deadline leaves no room, and never more than one retry for ten calls, and ten saved up.
+ * After a failed connection, 429, 502, 503 or 504 the client repeats a call that may be repeated: not before the peer's
+ * `Retry-After`, not if ctx's deadline leaves no room, and with at most one retry for ten calls, of which it saves up ten.
  *
- * All reject with the cause of ctx if that ended them, else with `CallFailed`, which our own client gets as a 502, 503
- * or 504 if nobody catches it.
+ * A call rejects with the cause of ctx if ctx ended it, else with `CallFailed`. If nobody catches a `CallFailed`, our own
+ * client gets a 502, 503 or 504.
  */
 export interface Client {
-  /** The body of the answer, parsed and checked; a peer that answers something else has failed. */
+  /** Returns the body of the answer, parsed by `schema`. An answer that does not fit is a failure. */
   json<S extends z.ZodType>(ctx: Context, path: string, schema: S, call?: Call): Promise<z.output<S>>
-  /** The body of the answer as text. */
+  /** Returns the body of the answer as text. */
   text(ctx: Context, path: string, call?: Call): Promise<string>
-  /** The answer as it arrives, to be passed on or too large to be kept. No timeout but ctx's; its span ends with the headers. */
+  /** Returns the answer as it arrives, to pass on or to stream. Only ctx limits its time; its span ends with the headers. */
   fetch(ctx: Context, path: string, call?: Call): Promise<Answer>
 }
 
@@ -68,9 +68,9 @@ export interface Client {
 const longestPauseMs = 10_000
 
 /**
- * One for each peer, kept as long as the service runs: the budget of retries is its own. The connections are those of
- * Node's `fetch`.
- * @throws TypeError if `baseUrl` is no http(s) URL, or holds a password
+ * Makes the client of one peer. Keep it as long as the service runs: it has its own budget of retries. All clients share the
+ * connections of Node's `fetch`.
+ * @throws TypeError if `baseUrl` is not an http(s) URL, or holds a password
  */
 export function createClient(options: ClientOptions): Client {
   const base = baseOf(options.baseUrl)
@@ -124,7 +124,7 @@ export function createClient(options: ClientOptions): Client {
     },
     async fetch(parent, path, sent = {}) {
       const order = orderOf(base, name, path, sent)
-      // Ended with the body, so that a long-lived parent keeps nothing of the call.
+      // It ends with the body, so that a long-lived parent keeps nothing of the call.
       const ctx = withCancel(withValue(parent, contextName, order.name))
       try {
         const { status, headers, body } = await send(ctx, order, async (response) => response)

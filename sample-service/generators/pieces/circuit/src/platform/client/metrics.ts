@@ -8,8 +8,8 @@ import { knownMethod } from '../telemetry/outcome.ts'
  * Reports one attempt of a call by the stable HTTP conventions
  * (https://opentelemetry.io/docs/specs/semconv/http/http-metrics/#metric-httpclientrequestduration).
  * @param startedAt in milliseconds of performance.now()
- * @param status what was answered; undefined if nothing was
- * @param errorType undefined if the attempt did what it was for
+ * @param status undefined if there was no answer
+ * @param errorType undefined if the attempt succeeded
  */
 export function recordAttempt(
   { method, url }: Order,
@@ -17,11 +17,11 @@ export function recordAttempt(
   status: number | undefined,
   errorType: string | undefined,
 ): void {
-  // Asked for each time: the SDK has one of each name, and a client may be made before telemetry is started.
+  // Looked up each time, because a client may be made before telemetry is started. The SDK keeps one of each name.
   metrics
     .getMeter('sample-service')
     .createHistogram('http.client.request.duration', {
-      description: 'Time from the sending of a request until its answer has been read, or has failed.',
+      description: 'Time from the sending of a request until its answer has been read or has failed.',
       unit: 's',
       advice: { explicitBucketBoundaries: durationBuckets },
     })

@@ -1,20 +1,20 @@
-/** What is sent: a GET without a body if nothing is given. */
+/** What to send. By default it is a GET without a body. */
 export interface Call {
   readonly method?: string
   readonly headers?: Readonly<Record<string, string>>
-  /** As a whole, so that it can be sent again. */
+  /** The whole body, so that it can be sent again. */
   readonly body?: string | Uint8Array
   /** Sent as `application/json`, in place of `body`. */
   readonly json?: unknown
-  /** Milliseconds, where they are fewer than the client's own. Not for `fetch`. */
+  /** A shorter timeout than the client's, in milliseconds. `fetch` ignores it. */
   readonly timeoutMs?: number
-  /** Whether it may be sent twice. The method tells if not given; a POST with a key that the peer knows it by may say yes. */
+  /** Whether it may be sent twice. Default: as the method says. Set it for a POST with an idempotency key. */
   readonly repeatable?: boolean
 }
 
-/** A call with all that does not change from one attempt to the next. */
+/** A call, with everything that is the same in each attempt. */
 export interface Order {
-  /** For errors and for whoever looks at the live contexts: `payments: GET /accounts/7`, without the query. */
+  /** For errors and for the page of contexts: `payments: GET /accounts/7`, without the query. */
   readonly name: string
   readonly url: URL
   readonly method: string
@@ -26,7 +26,7 @@ export interface Order {
 /** RFC 9110, 9.2.2. */
 const idempotent: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
 
-/** @throws TypeError if it is no http(s) URL, or holds a password: that would end in logs and spans */
+/** @throws TypeError if it is not an http(s) URL, or holds a password, which would get into logs and spans */
 export function baseOf(baseUrl: string): URL {
   const base = URL.canParse(baseUrl) ? new URL(baseUrl) : undefined
   if (base === undefined || !/^https?:$/.test(base.protocol) || base.username !== '' || base.search !== '') {
@@ -37,18 +37,18 @@ export function baseOf(baseUrl: string): URL {
   return base
 }
 
-/** As URL reads them: `..` would leave the place that the path names, whoever put it there. */
+/** The dot segments that URL resolves: `..` would lead out of the named path. */
 const dotSegment = /\/(?:\.|%2e){1,2}(?=\/|$)/i
 
 /**
- * What URL drops (TAB, LF and CR, a blank at the end, a fragment) or turns into something else (a backslash, half of a
- * surrogate pair): the path would not be the one that was looked at.
+ * What URL drops (TAB, LF and CR, a blank at the end, a fragment) or changes (a backslash, half of a surrogate pair): it
+ * would send another path than the one checked here.
  */
 const changed = /[\p{Cc}\p{Cs}#\\]|\s$/u
 
 /**
- * @throws TypeError if `path` does not begin with a slash: it could name another host; or if it has a segment `.` or `..`, or
- * a character that must be encoded
+ * @throws TypeError if `path` does not begin with a slash (it could name another host), has a segment `.` or `..`, or has a
+ * character that must be encoded
  */
 export function orderOf(base: URL, peer: string, path: string, call: Call): Order {
   if (!path.startsWith('/'))
@@ -62,7 +62,7 @@ export function orderOf(base: URL, peer: string, path: string, call: Call): Orde
   const method = (call.method ?? 'GET').toUpperCase()
   const prefix = base.pathname.replace(/\/$/, '')
   const url = new URL(base.origin + prefix + path)
-  // Whatever else URL may come to do with a path.
+  // In case URL changes a path in another way.
   if (url.origin !== base.origin || !url.pathname.startsWith(`${prefix}/`))
     throw new TypeError(`${peer}: expected a path below ${base.href}, got ${JSON.stringify(path)}`)
   const json = call.json !== undefined

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { retryBudget } from './retry-budget.ts'
 
-test('it begins with what may be saved up, and a call earns its part of a retry', () => {
+test('it begins full, and each call earns a part of a retry', () => {
   const budget = retryBudget(0.1, 2)
   expect([budget.spend(), budget.spend(), budget.spend()]).toEqual([true, true, false])
 
@@ -12,7 +12,7 @@ test('it begins with what may be saved up, and a call earns its part of a retry'
   expect(budget.spend()).toBe(false)
 })
 
-test('calls that go well save up no more than that', () => {
+test('successful calls save up no more than that', () => {
   const budget = retryBudget(0.1, 2)
   for (let i = 0; i < 1_000; i++) budget.earn()
 

@@ -1,16 +1,16 @@
 /**
- * How many calls may be repeated, so that a peer that is going under is not called several times as often for it.
- * Every new call earns a part of a retry, every retry spends a whole one. As Finagle's RetryBudget; gRPC has
+ * Limits how many calls are repeated, so that retries do not multiply the load of a peer that is already overloaded.
+ * Every new call earns a part of a retry, every retry spends a whole one. It works like Finagle's RetryBudget; gRPC has
  * `retryThrottling` (https://grpc.io/docs/guides/retry/).
  */
 export interface RetryBudget {
-  /** A call is made for the first time. */
+  /** Counts a new call. */
   earn(): void
-  /** @returns whether there is a retry left; it is spent then */
+  /** Spends a retry. @returns whether one was left */
   spend(): boolean
 }
 
-/** Full at first. @param ratio retries per call; @param most retries that can be saved up */
+/** Makes a full budget. @param ratio retries per call; @param most retries that can be saved up */
 export function retryBudget(ratio: number, most: number): RetryBudget {
   // Counted in calls: ten times 0.1 is less than 1.
   const price = 1 / ratio

@@ -7,9 +7,9 @@ import { knownMethod } from '../telemetry/outcome.ts'
 import { otelKey, span } from '../telemetry/span.ts'
 
 /**
- * Runs one attempt of a call in a span of its own, with the names of the stable HTTP conventions
+ * Makes one attempt of a call in its own span, with the names of the stable HTTP conventions
  * (https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-client-span). The query is left out: it may hold secrets.
- * @param resends how many attempts there were before
+ * @param resends how many attempts came before
  */
 export function clientSpan<T>(
   ctx: Context,
@@ -36,7 +36,7 @@ export function injectTrace(ctx: Context, headers: Headers): void {
   })
 }
 
-/** A call that was given up on purpose is no error. A deadline that passed is one: the peer was too slow. */
+/** A call that its caller gave up is no error. A call that missed its deadline is one: the peer was too slow. */
 function recordFailure(ctx: Context, current: Span, error: unknown): void {
   const ended = causeName(ctx)
   if (ended !== undefined) current.addEvent('context.canceled', { 'context.cause': ended })
@@ -46,7 +46,7 @@ function recordFailure(ctx: Context, current: Span, error: unknown): void {
   if (ended === undefined && error instanceof Error) current.recordException(error)
 }
 
-/** Who is called, by the names of the conventions. */
+/** The peer's address, with the names of the conventions. */
 export function peerOf(url: URL): { 'server.address': string; 'server.port': number } {
   const port = url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : Number(url.port)
   return { 'server.address': url.hostname, 'server.port': port }

@@ -10,7 +10,7 @@ import { widgetClient } from './widget-client.ts'
 
 const item = { id: '7', name: 'seven' }
 
-test('it asks for what the path says, and what is answered is checked and typed', async (t) => {
+test('it sends the id in the path, and checks and types the answer', async (t) => {
   const peer = await startPeer(t, (response) => response.end(JSON.stringify({ ...item, other: 1 })))
 
   const found = await widgetClient(recordedLog(), { baseUrl: `${peer.url}/v1` }).find(testContext(t), 'a/7')
@@ -19,7 +19,7 @@ test('it asks for what the path says, and what is answered is checked and typed'
   expect(peer.received).toMatchObject([{ method: 'GET', url: '/v1/items/a%2F7' }])
 })
 
-test('what it sends is checked before it is sent, and sent once', async (t) => {
+test('it checks a new item, then sends it once', async (t) => {
   const ctx = testContext(t)
   const peer = await startPeer(t, (response, number) =>
     number === 1 ? response.writeHead(201).end(JSON.stringify(item)) : response.writeHead(503).end(),
@@ -36,7 +36,7 @@ test('what it sends is checked before it is sent, and sent once', async (t) => {
   ])
 })
 
-test('an answer that is not as expected is refused, with where and why', async (t) => {
+test('it rejects an answer that is not as expected, and says where and why', async (t) => {
   const peer = await startPeer(t, (response) => response.end('{"id":7,"name":"seven"}'))
 
   const call = widgetClient(recordedLog(), { baseUrl: peer.url }).find(testContext(t), '7')
@@ -58,7 +58,7 @@ test('it ends with its caller: widget sees its client leave', async (t) => {
   expect(peer.received).toHaveLength(1)
 })
 
-test('what is left of the deadline is told to widget, and ends the call', async (t) => {
+test('it sends widget the rest of the deadline, which also ends the call', async (t) => {
   using caller = withTimeout(testContext(t), 500)
   const peer = await startPeer(t, () => undefined)
 
@@ -70,7 +70,7 @@ test('what is left of the deadline is told to widget, and ends the call', async 
   expect(await peer.received[0]?.ended).toBe(false)
 })
 
-test('what may pass is tried again, up to three times; five failures in a row open the circuit', async (t) => {
+test('it makes up to three attempts; five failures in a row open the circuit', async (t) => {
   const ctx = testContext(t)
   const peer = await startPeer(t, (response, number) =>
     number === 3 || number > 8 ? response.end(JSON.stringify(item)) : response.writeHead(503).end(),
@@ -84,14 +84,14 @@ test('what may pass is tried again, up to three times; five failures in a row op
   await expect(client.find(ctx, '7')).rejects.toMatchObject({ how: 'open' })
   expect(peer.received).toHaveLength(8)
 
-  // Until it lets one attempt through, which succeeds.
+  // Ten seconds later it lets one attempt through, which succeeds.
   vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 10_000 })
   t.onTestFinished(() => void vi.useRealTimers())
   expect(await client.find(ctx, '7')).toEqual(item)
   expect(await client.find(ctx, '7')).toEqual(item)
 })
 
-test('the trace goes on at widget', async (t) => {
+test('the trace continues at widget', async (t) => {
   const collector = await startCollector(t)
   vi.stubEnv('OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', `${collector.url}/v1/traces`)
   vi.stubEnv('OTEL_EXPORTER_OTLP_PROTOCOL', 'http/json')

@@ -4,29 +4,29 @@ import { circuit } from './circuit.ts'
 import { createClient } from './client.ts'
 import type { Log } from '../telemetry/log.ts'
 
-/** What widget answers. An example, to be replaced: what is not named here is dropped. */
+/** The answer of widget: an example to replace. Fields that are not named here are dropped. */
 export const WidgetItem = z.object({
   id: z.string(),
   name: z.string(),
 })
 
-/** What widget is sent. An example too. */
+/** What this service sends to widget: an example too. */
 export const NewWidgetItem = z.object({
   name: z.string().min(1).max(200),
 })
 
 /**
- * The service widget, as far as this one needs it. A call ends with ctx, and rejects with its cause; else with `CallFailed` if
- * widget did not do it, which our own client gets as a 502, 503 or 504 if nobody catches it (platform/client/client.ts).
+ * The calls of the service widget that this service needs. A call ends with ctx and rejects with its cause. It rejects with
+ * `CallFailed` if widget fails; if nobody catches that, our own client gets a 502, 503 or 504 (platform/client/client.ts).
  */
 export interface WidgetClient {
-  /** Repeated after a failure that may pass. */
+  /** Repeats the call after a failure that may pass. */
   find(ctx: Context, id: string): Promise<z.output<typeof WidgetItem>>
-  /** Sent once: whether a call that failed was done, nobody knows. @throws ZodError before it is sent */
+  /** Sends the call once: widget may have done a call that failed. @throws ZodError before it sends anything */
   create(ctx: Context, item: z.input<typeof NewWidgetItem>): Promise<z.output<typeof WidgetItem>>
 }
 
-/** Kept as long as the service runs: its budget of retries and its circuit are those of the peer. */
+/** Makes the client. Keep it as long as the service runs: it counts the peer's failures for its retries and its circuit. */
 export function widgetClient(log: Log, { baseUrl }: { readonly baseUrl: string }): WidgetClient {
   const name = 'widget'
   const client = createClient({ baseUrl, name, timeoutMs: 5_000, breaker: circuit(log, name) })

@@ -15,7 +15,7 @@ const pets = pgTable('rows_test_pets', {
 
 const tags = pgTable('rows_test_tags', { id: integer('id').primaryKey(), word: text('word').unique() })
 
-test('a row that refers to what is not there is a 400 that names the field', async (t) => {
+test('a reference to a missing row is a 400 that names the field', async (t) => {
   const { ctx, db } = await openTables(t)
   const insert = (ownerId: number) =>
     db.run(ctx, (q) => q.insert(pets).values({ id: ownerId, ownerId })).catch(constraintProblem(pets))
@@ -26,11 +26,11 @@ test('a row that refers to what is not there is a 400 that names the field', asy
   expect(failure).toBeInstanceOf(Problem)
   expect(failure).toMatchObject({
     status: 400,
-    errors: [{ field: 'body.ownerId', message: 'refers to what is not there' }],
+    errors: [{ field: 'body.ownerId', message: 'refers to a row that does not exist' }],
   })
 })
 
-test('what others refer to cannot be deleted: a 409', async (t) => {
+test('deleting a row that others refer to is a 409', async (t) => {
   const { ctx, db } = await openTables(t)
   await db.run(ctx, (q) => q.insert(pets).values({ id: 1, ownerId: 1 }))
 
@@ -50,12 +50,12 @@ test('a value of a unique field that another row has is a 409 that names the fie
 
   await expect(insert(2)).rejects.toMatchObject({
     status: 409,
-    errors: [{ field: 'body.word', message: 'another one has this value' }],
+    errors: [{ field: 'body.word', message: 'another row has this value' }],
     cause: { sqlState: '23505' },
   })
 })
 
-test('any other failure stays what it is', async (t) => {
+test('any other failure is thrown unchanged', async (t) => {
   const { ctx, db } = await openTables(t)
 
   const twice = db.run(ctx, (q) => q.insert(owners).values({ id: 1 })).catch(constraintProblem(owners))
@@ -64,7 +64,7 @@ test('any other failure stays what it is', async (t) => {
   await expect(twice).rejects.toMatchObject({ sqlState: '23505' })
 })
 
-test('rows are equal in each value that is given; without one they all are', async (t) => {
+test('equalTo compares each given value; without values every row matches', async (t) => {
   const { ctx, db } = await openTables(t)
   const rows = [
     { id: 1, name: 'a', ownerId: 1 },

@@ -8,7 +8,7 @@ export type SomeOf<T extends PgTable> = {
   readonly [K in keyof InferSelectModel<T>]?: InferSelectModel<T>[K] | undefined
 }
 
-/** That every column which is given has this value; undefined if none is. */
+/** The condition that each given column has its value; undefined if none is given. */
 export function equalTo<T extends PgTable>(table: T, values: SomeOf<T>): SQL | undefined {
   const columns = getTableColumns(table)
   const given: [string, unknown][] = Object.entries(values)
@@ -34,7 +34,7 @@ export function constraintProblem(table: PgTable): (failure: unknown) => never {
     if (sqlState === '23505') {
       const field = nameOf(table, (column) => column.isUnique && cut(column.uniqueName) === constraint)
       if (field === undefined) throw failure
-      const errors = [{ field: `body.${field}`, message: 'another one has this value' }]
+      const errors = [{ field: `body.${field}`, message: 'another row has this value' }]
       throw new Problem(409, 'Conflict', 'the request is in conflict; see errors', { errors, cause: failure })
     }
     if (!/^23(503|001)$/.test(sqlState)) throw failure
@@ -46,7 +46,7 @@ export function constraintProblem(table: PgTable): (failure: unknown) => never {
       })
     }
     throw badRequest('the request is invalid; see errors', [
-      { field: `body.${field}`, message: 'refers to what is not there' },
+      { field: `body.${field}`, message: 'refers to a row that does not exist' },
     ])
   }
 }

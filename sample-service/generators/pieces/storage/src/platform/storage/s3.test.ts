@@ -59,7 +59,7 @@ async function setUp(ctx: Context, t: TestContext): Promise<StorageUnderTest> {
 
 testStorage(setUp)
 
-test('sweep takes page after page', async (t) => {
+test('a sweep reads every page of the list', async (t) => {
   const ctx = testContext(t)
   const { storage, keys, underWay, cutOff } = await setUp(ctx, t)
   const all = Array.from({ length: 5 }, (_, index) => first.slice(0, -1) + String(index))
@@ -78,41 +78,38 @@ describe.skipIf(real !== undefined)('a sweep that the store or the role does not
     ['DeleteObject', 'DELETE', first, [first] as string[]],
     ['ListMultipartUploads', 'GET', 'uploads', [] as string[]],
     ['AbortMultipartUpload', 'DELETE', 'uploadId', [] as string[]],
-  ] as const)(
-    'names STORAGE_URL and %s, and has done what it may',
-    async ([call, method, words, left], t) => {
-      const ctx = testContext(t)
-      const s3 = await startS3(t)
-      const storage = await openS3Storage(ctx, new URL(s3.url))
-      for (const key of [first, second]) await storage.put(ctx, key, Readable.from([Buffer.from('x')]))
-      const url = new URL(s3.url)
-      const other = new S3Client({
-        region: 'us-east-1',
-        endpoint: url.searchParams.get('endpoint') ?? '',
-        forcePathStyle: true,
-      })
-      t.onTestFinished(() => other.destroy())
-      const Key = `${url.pathname.slice(1)}/${first}`
-      await other.send(new CreateMultipartUploadCommand({ Bucket: url.hostname, Key }))
-      s3.deny(method, words)
-      const options = {
-        prefix: 'notes-',
-        olderThanMs: -60_000,
-        keep: () => Promise.resolve(new Set<string>()),
-      }
+  ] as const)('names STORAGE_URL and %s, and removes what it may', async ([call, method, words, left], t) => {
+    const ctx = testContext(t)
+    const s3 = await startS3(t)
+    const storage = await openS3Storage(ctx, new URL(s3.url))
+    for (const key of [first, second]) await storage.put(ctx, key, Readable.from([Buffer.from('x')]))
+    const url = new URL(s3.url)
+    const other = new S3Client({
+      region: 'us-east-1',
+      endpoint: url.searchParams.get('endpoint') ?? '',
+      forcePathStyle: true,
+    })
+    t.onTestFinished(() => other.destroy())
+    const Key = `${url.pathname.slice(1)}/${first}`
+    await other.send(new CreateMultipartUploadCommand({ Bucket: url.hostname, Key }))
+    s3.deny(method, words)
+    const options = {
+      prefix: 'notes-',
+      olderThanMs: -60_000,
+      keep: () => Promise.resolve(new Set<string>()),
+    }
 
-      await expect(storage.sweep(ctx, options)).rejects.toThrow(
-        `the bucket bucket (STORAGE_URL) refuses ${call}: AccessDenied`,
-      )
+    await expect(storage.sweep(ctx, options)).rejects.toThrow(
+      `the bucket bucket (STORAGE_URL) refuses ${call}: AccessDenied`,
+    )
 
-      const opened = await Promise.allSettled([first, second].map((key) => storage.open(ctx, key)))
-      const there = opened.map((one) => one.status === 'fulfilled' && one.value.destroy().destroyed)
-      expect(there).toEqual([left.includes(first), left.includes(second)])
-    },
-  )
+    const opened = await Promise.allSettled([first, second].map((key) => storage.open(ctx, key)))
+    const there = opened.map((one) => one.status === 'fulfilled' && one.value.destroy().destroyed)
+    expect(there).toEqual([left.includes(first), left.includes(second)])
+  })
 })
 
-test('a long upload leaves no listener on the signal for each of its parts', async (t) => {
+test('the parts of a long upload leave no listeners on the signal', async (t) => {
   const ctx = testContext(t)
   const { storage } = await setUp(ctx, t)
   const warnings: Error[] = []
@@ -170,18 +167,21 @@ describe.skipIf(real !== undefined)('a call that S3 does not answer ends with ct
   )
 })
 
-test('a service that STORAGE_URL leads to a bucket starts', async (t) => {
+test('a service starts if STORAGE_URL names a bucket', async (t) => {
   const url = real ?? (await startS3(t)).url
   const service = await startService(t, { env: { ...credentials, STORAGE_URL: url } })
   expect((await fetch(`${service.url}/readyz`)).status).toBe(200)
 })
 
-test.skipIf(real !== undefined)('one that it leads to no bucket says so, and does not', async (t) => {
-  const url = (await startS3(t)).url.replace('bucket', 'other')
-  await expect(startService(t, { env: { ...credentials, STORAGE_URL: url } })).rejects.toThrow(
-    'the bucket other (STORAGE_URL) cannot be used: ',
-  )
-})
+test.skipIf(real !== undefined)(
+  'a service does not start if STORAGE_URL names no bucket, and says so',
+  async (t) => {
+    const url = (await startS3(t)).url.replace('bucket', 'other')
+    await expect(startService(t, { env: { ...credentials, STORAGE_URL: url } })).rejects.toThrow(
+      'the bucket other (STORAGE_URL) cannot be used: ',
+    )
+  },
+)
 
 test.for([
   's3://',

@@ -161,7 +161,7 @@ async function permitted<T>(ctx: Context, bucket: string, call: string, work: Pr
   }
 }
 
-/** Returns what the SDK knows of a failure: of an answer without a body, at most its name. */
+/** Returns what the SDK says of a failure: at most its name if the answer has no body. */
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   return error.message === '' || error.message === error.name ? error.name : `${error.name}: ${error.message}`

@@ -85,7 +85,7 @@ export async function openEngine(
     }
   } catch (error) {
     working.cancel()
-    // Not waited for: a connection that hangs would hold up the next attempt.
+    // Do not wait: a connection that hangs would hold up the next attempt.
     started?.stop().catch(() => undefined)
     lease?.close(serving).catch(() => undefined)
     // The same holds for the pool.
@@ -155,7 +155,7 @@ function start(
     }),
     preset: {
       plugins: [plugin],
-      // Of what it sends later it hears of a failure, and stops. Of what it sends at once it does not: an unhandled rejection.
+      // With a delay, graphile-worker stops when it cannot write a result; without, the failure is an unhandled rejection.
       worker: { completeJobBatchDelay: 0, failJobBatchDelay: 0 },
     },
   })

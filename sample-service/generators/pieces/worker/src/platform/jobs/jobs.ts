@@ -87,7 +87,7 @@ export async function enqueue<Input extends z.ZodType>(
   return String(rows[0]?.id)
 }
 
-/** Makes what the worker runs for each job of this kind. */
+/** Makes the job that the worker runs for each enqueued job of this kind. */
 export function job<Input extends z.ZodType>(
   kind: JobKind<Input>,
   handle: (ctx: Context, input: z.output<Input>) => Promise<void>,
@@ -96,7 +96,7 @@ export function job<Input extends z.ZodType>(
   return { name, timeoutMs, maxAttempts, execute: async (ctx, input) => handle(ctx, kind.input.parse(input)) }
 }
 
-/** Makes what the worker runs on a schedule. `handle` gets the minute at which the run was due. */
+/** Makes the job that the worker runs on a schedule. `handle` gets the minute at which the run was due. */
 export function schedule(
   options: ScheduleOptions,
   handle: (ctx: Context, dueAt: Date) => Promise<void>,

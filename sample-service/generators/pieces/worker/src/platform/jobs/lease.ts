@@ -39,7 +39,7 @@ export async function openLease(
     await until(ctx, client.connect())
     await until(ctx, client.query(quickToNotice))
   } catch (error) {
-    // Not waited for: a connection attempt that hangs would hold up the start.
+    // Do not wait: a connection attempt that hangs would hold up the start.
     client.end().catch(() => undefined)
     throw error
   }

@@ -30,7 +30,7 @@ export interface Run {
 /** How a run ended. A job that failed runs again unless this was the last attempt; one that was given back always does. */
 type JobResult = 'done' | 'failed' | 'given back' | 'too late'
 
-/** One line about a run that does not end. */
+/** One line about a run that does not end, for the log. */
 export function describeRun({ name, id, startedAt }: Run): string {
   return `job ${name} (${id}, for ${msSince(startedAt)} ms)`
 }
