@@ -11,7 +11,7 @@ export function checkName(name: string): void {
   const verdict = validate(name)
   if (!verdict.validForNewPackages) {
     const [why = 'npm refuses it'] = [...(errorsOf(verdict) ?? []), ...(warningsOf(verdict) ?? [])]
-    throw new Failure(`'${name}' cannot name a service: ${why}; choose a name like my-service`)
+    throw new Failure(`'${name}' cannot name a service: ${inOurWords(why)}; choose a name like my-service`)
   }
   if (isReservedOnWindows(name)) {
     throw new Failure(
@@ -28,6 +28,15 @@ export function checkName(name: string): void {
 
 /** RFC 1035 section 2.3.1, lower case: what Kubernetes asks of a Service's name. */
 const label = /^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/
+
+/** npm's rules for names as people read them: npm's own sentences tell how the rules changed. */
+function inOurWords(why: string): string {
+  if (why.includes('capital letters')) return 'a name has no capital letters'
+  if (why.includes('special characters') || why.includes('URL-friendly'))
+    return 'a name has only a-z, 0-9 and -'
+  if (why.includes('more than 214')) return 'a name has at most 63 characters'
+  return why.replace(/^name /, 'a name ')
+}
 
 function errorsOf(verdict: ReturnType<typeof validate>): string[] | undefined {
   return 'errors' in verdict ? verdict.errors : undefined

@@ -73,7 +73,16 @@ function withMissingLines(theirs: string, ours: string): [string, string] {
 /** A README that already has the table of variables is the page of a service. */
 function withPageBelow(theirs: string, ours: string): [string, string] {
   if (theirs.includes('<!-- npm run config -- --write -->')) return [theirs, 'unchanged']
-  return [`${endedByNewline(theirs)}\n${ours}`, "the service's page added below"]
+  const page = title.test(theirs) ? demoted(ours) : ours
+  return [`${endedByNewline(theirs)}\n${page}`, "the service's page added below"]
+}
+
+/** A title of Markdown: `# name`, or `name` underlined with `=`. */
+const title = /^(?:# .*|.+\r?\n=+ *)$/m
+
+/** The page with each heading one level lower, so that a README with a title has no second one. */
+function demoted(page: string): string {
+  return page.replace(/^```[\s\S]*?^```|^#{1,5} /gm, (found) => (found.startsWith('#') ? `#${found}` : found))
 }
 
 function endedByNewline(text: string): string {

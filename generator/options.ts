@@ -24,7 +24,7 @@ npm create mainstem@latest <name> [-- options]
 
 Creates a TypeScript microservice in which every unit of work hangs from one root context.
 
-  --yes              ask nothing, and use the defaults for missing flags
+  -y, --yes          ask nothing, and use the defaults for missing flags
   --no-install       do not install the dependencies
   --no-git           do not create a git repository
   --no-example       leave out the example, the documents API
@@ -34,8 +34,8 @@ Creates a TypeScript microservice in which every unit of work hangs from one roo
   --force            write into a directory that holds other files; replaces files of the same name, keeps the rest.
                      README.md, LICENSE, .gitignore and .git of a new repository stay, without this flag too
   --verify           type-check the new service, start it, upload, hang up, stop it; print the results
-  --help             print this
-  --version          print the version
+  -h, --help         print this; so does the word help in place of the directory
+  -v, --version      print the version
 
 The last part of the directory is the name of the service: a-z, 0-9 and -, starting with a letter. Without
 a terminal the command asks nothing.
@@ -72,7 +72,7 @@ export function optionsFrom(args: readonly string[]): Options {
     json: values.json,
     force: values.force,
     verify: values.verify,
-    help: values.help,
+    help: values.help || directory === 'help',
     version: values.version,
   }
 }
@@ -84,7 +84,7 @@ function parse(args: readonly string[]) {
       allowPositionals: true,
       strict: true,
       options: {
-        yes: { type: 'boolean', default: false },
+        yes: { type: 'boolean', short: 'y', default: false },
         'no-install': { type: 'boolean', default: false },
         'no-git': { type: 'boolean', default: false },
         'no-example': { type: 'boolean', default: false },
@@ -93,8 +93,8 @@ function parse(args: readonly string[]) {
         json: { type: 'boolean', default: false },
         force: { type: 'boolean', default: false },
         verify: { type: 'boolean', default: false },
-        help: { type: 'boolean', default: false },
-        version: { type: 'boolean', default: false },
+        help: { type: 'boolean', short: 'h', default: false },
+        version: { type: 'boolean', short: 'v', default: false },
       },
     })
   } catch (cause) {

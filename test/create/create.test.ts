@@ -82,6 +82,7 @@ describe('bad input: one sentence, exit 1, nothing written', () => {
     ['a path whose last part is no name', ['../My Service!'], /'My Service!' cannot name a service/],
     ['a reserved name', ['node_modules'], /not a valid package name/],
     ['the name of a core module', ['http'], /core module/],
+    ['capital letters', ['UPPER'], /'UPPER' cannot name a service: a name has no capital letters;/],
     ['a hidden name', ['.hidden'], /cannot start with a period/],
     ['a name that Kubernetes refuses', ['my_service'], /Kubernetes/],
     ['a name of 64 letters', ['a'.repeat(64)], /at most 63/],
@@ -280,7 +281,10 @@ describe('what is written', () => {
     })
     expect(await readFile(join(target, 'LICENSE'), 'utf8')).toBe('MIT')
     const readme = await readFile(join(target, 'README.md'), 'utf8')
-    expect(readme.startsWith(`${theirs['README.md']}\n\n# my-service\n`)).toBe(true)
+    expect(readme.startsWith(`${theirs['README.md']}\n\n## my-service\n`)).toBe(true)
+    // One title, although comments of shell scripts begin with # too.
+    expect(readme.replace(/^```[^]*?^```/gm, '').match(/^# .*/gm)).toEqual(['# my-service'])
+    expect(readme).toContain('\n### Try it\n')
     const ignored = (await readFile(join(target, '.gitignore'), 'utf8')).split('\n')
     expect(ignored.slice(0, 3)).toEqual(['node_modules/', 'logs', 'drizzle'])
     expect(ignored.filter((line) => line === 'node_modules/')).toHaveLength(1)
@@ -980,9 +984,13 @@ describe('in a terminal', () => {
   })
 })
 
-it('--help and --version', async () => {
+it('--help and --version, their short forms, and the word help', async () => {
   const cwd = await temporaryFolder(onTestFinished)
   const help = await create(cwd, ['--help'])
+  for (const words of [['-h'], ['help'], ['help', '--json']]) expect(await create(cwd, words)).toEqual(help)
+  expect(await create(cwd, ['-v'])).toEqual(await create(cwd, ['--version']))
+  expect((await create(cwd, ['short-service', '-y', '--dry-run'])).code).toBe(0)
+  expect(await readdir(cwd)).toEqual([])
   for (const flag of [
     'yes',
     'no-install',
