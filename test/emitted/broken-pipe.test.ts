@@ -1,8 +1,9 @@
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { closeSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { cleanEnvironment, homeFolder, repository } from '../support/create.ts'
+import { cleanEnvironment, homeFolder, repository, temporaryFolder } from '../support/create.ts'
 
 const service = join(repository, 'templates/service')
 
@@ -27,3 +28,21 @@ test.each([
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
   },
 )
+
+const tsx = join(repository, 'node_modules/tsx/dist/loader.mjs')
+
+test.each([
+  ['add', service, ['generators/engine/add.ts', 'route', 'status', '--dry-run', '--json']],
+  ['create', undefined, [join(repository, 'generator/main.ts'), 'my-service', '--dry-run', '--json']],
+] as const)('%s says in one sentence that its output cannot be written, exit 1', async (_name, cwd, args) => {
+  const full = openSync('/dev/full', 'w')
+  onTestFinished(() => closeSync(full))
+  const { status, stderr } = spawnSync(process.execPath, ['--import', tsx, ...args], {
+    cwd: cwd ?? (await temporaryFolder(onTestFinished)),
+    env: cleanEnvironment(await homeFolder(onTestFinished)),
+    stdio: ['ignore', full, 'pipe'],
+    encoding: 'utf8',
+  })
+  expect(stderr).toMatch(/^The output cannot be written \(ENOSPC[^\n]*\)\.\n$/)
+  expect(status).toBe(1)
+})
