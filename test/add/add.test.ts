@@ -87,6 +87,38 @@ describe('npm run add', () => {
   })
 })
 
+test('a name that is typed in another form is shown as it becomes', () => {
+  const { out } = add(newService(), 'route', 'Exchange rate', '--dry-run')
+  expect(out).toMatch(/^route exchange-rate \("Exchange rate" becomes exchange-rate\) \(dry run/)
+})
+
+test('a generated page comes last, with the number of its lines only', () => {
+  const { out } = add(newService(), 'job', 'mail', '--dry-run')
+  expect(out.trimEnd().split('\n').at(-1)).toMatch(/^ {2}~ docs\/guarantees\.md \(\+\d+ -0\)$/)
+})
+
+describe('a table that no schema declares any more is named, and no file changes', () => {
+  test.each([
+    ['without another schema', '', /^drizzle\/ has the table invoices, which no .* restore the schema, or /],
+    [
+      'with a new schema, of which drizzle-kit asks whether it is the same table under another name',
+      "import { pgTable, uuid } from 'drizzle-orm/pg-core'\nexport const b = pgTable('bills', { id: uuid() })\n",
+      /^drizzle-kit asks whether .* has the table invoices, which no .* with npm run db:generate, then add/,
+    ],
+  ])('%s', (_when, schema, sentence) => {
+    const service = newService()
+    expect(add(service, 'upload', 'invoice')).toMatchObject({ code: 0 })
+    rmSync(join(service, 'src/invoices'), { recursive: true })
+    if (schema !== '') edit(service, 'src/bills/bills.schema.ts', () => schema)
+    const tree = treeOf(service)
+    const { code, err } = add(service, 'resource', 'receipt')
+    expect(err).toMatch(sentence)
+    expect(err.trim()).not.toContain('\n')
+    expect(code).toBe(1)
+    expect(treeOf(service)).toEqual(tree)
+  })
+})
+
 test('a table that another schema declares is refused', () => {
   const service = newService()
   expect(add(service, 'upload', 'invoice')).toMatchObject({ code: 0 })
@@ -260,10 +292,16 @@ describe('an obstacle is reported in one sentence, and no file changes', () => {
     ['a reserved word', ['route', 'class'], nothing, 'reserved word in JavaScript'],
     ['a name that the piece uses itself', ['upload', 'row'], nothing, 'The code of this piece'],
     [
-      'a file in the way',
+      'a domain that is there',
       ['upload', 'invoice'],
       (service) => edit(service, 'src/invoices/invoices.routes.ts', () => '// ours\n'),
-      'src/invoices/invoices.routes.ts is in the way',
+      'invoices is there already (src/invoices): choose another name.',
+    ],
+    [
+      'a file in the way that belongs to no domain',
+      ['storage', 's3'],
+      (service) => edit(service, 'test/support/s3.ts', () => '// ours\n'),
+      'test/support/s3.ts exists and differs from what would be written: move it away',
     ],
     [
       'a folder that is a file',

@@ -72,7 +72,7 @@ describe('npx plop fails with the message of npm run add, and no file changes', 
   test.each([
     ['an invalid answer', ['route', 'report', 'FETCH', '/r'], '--method must be one of GET, POST'],
     ['an invalid name', ['job', 'class'], '"class" is a reserved word in JavaScript'],
-    ['a file in the way', ['route', 'report', 'GET', '/report'], 'src/report/report.routes.ts is in the way'],
+    ['a domain that is there', ['route', 'report', 'GET', '/report'], 'report is there already (src/report)'],
     [
       'a plan that fails half-way',
       ['upload', 'invoice', 'invoices'],
