@@ -9,7 +9,7 @@ export async function needingInstall(load) {
     if (!/MODULE_NOT_FOUND$/.test(error.code)) throw error
     const [manager] = (process.env.npm_config_user_agent || 'npm').split('/')
     const missing = /'([^'/]+)/.exec(error.message)?.[1] ?? 'a package'
-    console.error(`${missing} is not installed: run ${manager} install first`)
+    process.stderr.write(`${missing} is not installed: run ${manager} install first\n`)
     process.exit(1)
   }
 }

@@ -5,15 +5,16 @@ import { generate } from './drizzle-kit.ts'
 
 /**
  * Compares the files *.schema.ts of src/ with the last migration of drizzle/, which it does not change. Needs no database.
+ * @param signal ends drizzle-kit
  * @returns a sentence that names the tables that differ; undefined if none does
  * @throws Error of one sentence if drizzle-kit cannot tell
  */
-export async function schemaDifference(): Promise<string | undefined> {
+export async function schemaDifference(signal?: AbortSignal): Promise<string | undefined> {
   const data = join(root, '.data')
   await mkdir(data, { recursive: true })
   const folder = await mkdtemp(join(data, 'schema-'))
   try {
-    const tables = await differingTables(folder)
+    const tables = await differingTables(folder, signal)
     if (tables === undefined) return undefined
     const named = tables.length === 0 ? '' : ` (${tables.join(', ')})`
     return `the schema differs from the last migration${named}`
@@ -23,14 +24,15 @@ export async function schemaDifference(): Promise<string | undefined> {
 }
 
 /** Has the next migration written to `folder`. @returns undefined if there is nothing to migrate */
-async function differingTables(folder: string): Promise<string[] | undefined> {
+async function differingTables(folder: string, signal?: AbortSignal): Promise<string[] | undefined> {
   const out = join(folder, 'drizzle')
   await cp(join(root, 'drizzle/meta'), join(out, 'meta'), { recursive: true })
   const config = join(folder, 'drizzle.config.ts')
   const elsewhere = `{ ...config, out: './${relative(root, out).replaceAll('\\', '/')}' }`
   await writeFile(config, `import config from '../../drizzle.config.ts'\nexport default ${elsewhere}\n`)
   try {
-    if (!(await generate(root, { cwd: root, args: ['--config', relative(root, config)] }))) return undefined
+    const args = ['--config', relative(root, config)]
+    if (!(await generate(root, { cwd: root, args, signal }))) return undefined
   } catch (error) {
     // It would ask whether a table or column was renamed: then something differs.
     if (error instanceof Error && error.message.includes('Interactive prompts')) return []
