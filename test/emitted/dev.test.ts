@@ -1,6 +1,7 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { appendFile, readFile, rename, writeFile } from 'node:fs/promises'
+import { appendFile, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { stripVTControlCharacters } from 'node:util'
@@ -110,9 +111,12 @@ test(
     expect(dev.lines.join('\n')).toContain('ERROR: Expected ";" but found "is"')
 
     // As an editor saves: a new file replaces the old one.
-    await writeFile(`${routes}~`, text)
-    await rename(`${routes}~`, routes)
+    const saved = join(dev.dir, 'src/sedYZ66uq')
+    await writeFile(saved, text)
+    await rename(saved, routes)
     await untilListening(dev, 3)
+    await untilSaid(dev, /restarted in \d+ ms \(src\/routes\.ts\)/)
+    expect(dev.lines.join('\n')).not.toContain('sedYZ66uq')
     expect(services(dev).filter(isRunning)).toHaveLength(1)
   },
 )
@@ -128,6 +132,75 @@ test('each start reads .env, and a change of it restarts the service', { timeout
   await writeFile(join(dev.dir, '.env'), 'PORT=0\nADMIN_PORT=0\nLOG_LEVEL=debug\n')
   await untilListening(dev, 2)
   expect(dev.lines.join('\n')).toContain('"level":"debug"')
+})
+
+test('a port that another program has is waited for', { timeout: 90_000 }, async (t) => {
+  const other = createServer().listen(0, '127.0.0.1')
+  await once(other, 'listening')
+  const { port } = other.address() as AddressInfo
+  const dev = await startDev(t, { envFile: `PORT=${port}\nADMIN_PORT=0\n` })
+  await untilSaid(
+    dev,
+    new RegExp(`port ${port} is taken by .+ \\(pid ${process.pid}\\); waiting until it is free`),
+  )
+  other.close()
+  await untilListening(dev, 1)
+})
+
+test('it warns of .env and of a schema without a migration', { timeout: 90_000 }, async (t) => {
+  const dev = await startDev(t, { envFile: 'PORT=0\nADMIN_PORT=0\nDATABSE_URL=x\nFOO 1\n' })
+  await untilSaid(dev, 'warning: .env line 4 is not NAME=value')
+  await untilSaid(dev, 'warning: nothing reads DATABSE_URL of .env: rename it to DATABASE_URL')
+
+  await mkdir(join(dev.dir, 'src/words'))
+  const schema = "import { integer, pgTable } from 'drizzle-orm/pg-core'\n"
+  const table = "export const words = pgTable('words', { id: integer('id') })\n"
+  await writeFile(join(dev.dir, 'src/words/words.schema.ts'), schema + table)
+  await untilSaid(
+    dev,
+    /warning: the schema differs from the last migration \(words\): run npm run db:generate/,
+  )
+})
+
+test(
+  'it and doctor name the migrations of the database that drizzle/ has no longer',
+  { timeout: 90_000 },
+  async (t) => {
+    const dev = await startDev(t)
+    await untilListening(dev, 1)
+    const addMigration = async (tag: string, when: number): Promise<void> => {
+      await writeFile(join(dev.dir, `drizzle/${tag}.sql`), `create table orders (id int) -- ${tag}`)
+      const entries = [{ idx: 0, version: '7', when, tag, breakpoints: true }]
+      const journal = JSON.stringify({ version: '7', dialect: 'postgresql', entries })
+      await writeFile(join(dev.dir, 'drizzle/meta/_journal.json'), journal)
+    }
+    await addMigration('0000_orders', 1_750_000_000_000)
+    await untilListening(dev, 2)
+
+    await rm(join(dev.dir, 'drizzle/0000_orders.sql'))
+    await addMigration('0000_again', 1_760_000_000_000)
+    const seen = 'the database has migrations that drizzle/ has not: 0000_orders'
+    await untilSaid(dev, `warning: ${seen}; to begin with an empty database, stop npm run dev and delete`)
+    await untilSaid(dev, 'relation "orders" already exists')
+
+    const doctor = ['scripts/doctor/doctor.js', '--json']
+    const { stdout } = spawnSync(process.execPath, doctor, { cwd: dev.dir, encoding: 'utf8' })
+    expect(JSON.parse(stdout)).toContainEqual({
+      check: 'migrations',
+      ok: false,
+      seen,
+      fix: 'to begin with an empty database, stop npm run dev and delete .data/postgres',
+    })
+  },
+)
+
+test('a second one in the same folder names the first', { timeout: 90_000 }, async (t) => {
+  const dev = await startDev(t)
+  await untilListening(dev, 1)
+  const env = { PATH: process.env['PATH'], PORT: '0', ADMIN_PORT: '0' }
+  const { status, stderr } = spawnSync(process.execPath, command, { cwd: dev.dir, env, encoding: 'utf8' })
+  const message = `dev: npm run dev of this folder already runs (pid ${dev.child.pid}): stop it first\n`
+  expect({ status, stderr }).toEqual({ status: 1, stderr: message })
 })
 
 test(

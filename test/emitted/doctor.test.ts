@@ -1,9 +1,9 @@
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { startPostgres } from '../../templates/service/scripts/postgres/postgres.ts'
 import { copySkeleton, linkPackage, removeCopy } from '../support/service-copy.ts'
 
@@ -12,7 +12,6 @@ beforeAll(async () => {
   dir = await copySkeleton()
   const manifest = JSON.parse(await readFile(join(dir, 'package.json'), 'utf8')) as object
   await writeFile(join(dir, 'package-lock.json'), JSON.stringify({ packages: { '': manifest } }))
-  await writeFile(join(dir, '.mainstem.json'), JSON.stringify({ version: '1.2.3' }))
 })
 afterAll(() => removeCopy(dir))
 
@@ -50,7 +49,6 @@ test('it passes if nothing is wrong, and starts nothing', { timeout: 30_000 }, a
   expect(code, text).toBe(0)
   expect(text).toMatch(/^✓ node +v[\d.]+, package.json wants >=20\.19$/m)
   expect(text).toMatch(/^✓ manager +npm [\d.]+, package-lock\.json$/m)
-  expect(text).toMatch(/^✓ template +create-mainstem 1\.2\.3$/m)
   expect(text).toMatch(
     /^✓ database +the built-in PostgreSQL does not run now; npm run dev starts and migrates it$/m,
   )
@@ -107,6 +105,41 @@ test('it names bad and unknown variables of .env', { timeout: 30_000 }, async (t
   ])
 })
 
+test('it names each malformed line of .env', { timeout: 30_000 }, async (t) => {
+  const lines = [
+    '# a comment',
+    'PORT 3000',
+    "export TZ = 'UTC' # fine",
+    'NODE_A="two',
+    'lines"',
+    'NODE_B="open',
+  ]
+  await writeFile(join(dir, '.env'), [...lines, 'NODE_C="closed"', 'NODE_D=`open'].join('\n'))
+  t.onTestFinished(() => rm(join(dir, '.env')))
+  const { wrong } = await doctor(['--json'])
+  expect(wrong.map(({ seen }) => seen)).toEqual([
+    '.env line 2 is not NAME=value',
+    '.env line 6: the " of NODE_B is not closed',
+    '.env line 8: the ` of NODE_D is not closed',
+  ])
+})
+
+test('it and the check name a schema that has no migration', { timeout: 30_000 }, async (t) => {
+  const schema = "import { integer, pgTable } from 'drizzle-orm/pg-core'\n"
+  await mkdir(join(dir, 'src/words'))
+  t.onTestFinished(() => rm(join(dir, 'src/words'), { recursive: true }))
+  const table = "export const words = pgTable('words', { id: integer('id') })\n"
+  await writeFile(join(dir, 'src/words/words.schema.ts'), schema + table)
+  const { wrong } = await doctor(['--json'])
+  const seen = 'the schema differs from the last migration (words)'
+  expect(wrong).toEqual([{ check: 'schema', ok: false, seen, fix: 'run npm run db:generate' }])
+  expect(await readdir(join(dir, 'drizzle'))).toEqual(['meta'])
+
+  const check = ['--import', './scripts/tsx.js', 'scripts/postgres/check-schema.ts']
+  const { status, stderr } = spawnSync(process.execPath, check, { cwd: dir, encoding: 'utf8' })
+  expect({ status, stderr }).toEqual({ status: 1, stderr: `${seen}: run npm run db:generate\n` })
+})
+
 test('it names packages that do not match package.json or the lock file', { timeout: 30_000 }, async (t) => {
   const path = join(dir, 'package.json')
   const text = await readFile(path, 'utf8')
@@ -136,6 +169,21 @@ test('before the first install it says what to do', { timeout: 30_000 }, async (
   expect(code).toBe(1)
   expect(text).toContain("✗ installed   Cannot find package 'tsx'\n              → run npm install")
 })
+
+test.each(['dev', 'add', 'config', 'db:url', 'db:migrate', 'test:mine'])(
+  'before the first install, npm run %s says so in one line',
+  { timeout: 30_000 },
+  async (script) => {
+    const copy = await copySkeleton(['tsx', 'vitest'])
+    onTestFinished(() => removeCopy(copy))
+    const env = { PATH: process.env['PATH'], HOME: copy }
+    const { status, stderr } = spawnSync('npm', ['run', '-s', script], { cwd: copy, env, encoding: 'utf8' })
+    expect({ status, stderr }).toEqual({
+      status: 1,
+      stderr: `${script === 'test:mine' ? 'vitest' : 'tsx'} is not installed: run npm install first\n`,
+    })
+  },
+)
 
 test('it names missing migrations and a wrong clock', { timeout: 60_000 }, async (t) => {
   const postgres = await startPostgres({ dir: join(dir, '.data/postgres'), persistent: true })

@@ -1,12 +1,8 @@
-import { spawn } from 'node:child_process'
 import { readdir, readFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
+import { generate } from '../../scripts/postgres/drizzle-kit.ts'
 import { withCopy, writePlanned } from '../engine/copy.ts'
 import type { Plan } from '../engine/plan.ts'
-
-/** drizzle-kit takes a second or two; one that takes longer than this is stuck. */
-const longestMs = 60_000
 
 /** What drizzle-kit reads of the service. */
 const needed = ['package.json', 'tsconfig.json', 'drizzle.config.ts', 'src', 'drizzle']
@@ -19,7 +15,8 @@ const needed = ['package.json', 'tsconfig.json', 'drizzle.config.ts', 'src', 'dr
 export async function migrate(plan: Plan, name: string): Promise<void> {
   if (!plan.changes().some(({ path }) => path.endsWith('.schema.ts'))) return
   await withCopy(plan.root, needed, async (copy, signal) => {
-    const pending = await generate(plan.root, copy, 'pending', signal)
+    const pending = await generate(plan.root, { cwd: copy, args: ['--name', 'pending'], signal })
+    if (pending === 'asked') throw await asksForRenames(copy)
     if (pending === 'made') {
       throw new Error('The schema has changes without a migration: make one first (npm run db:generate).')
     }
@@ -31,7 +28,9 @@ export async function migrate(plan: Plan, name: string): Promise<void> {
       )
     }
     await writePlanned(plan, copy)
-    if ((await generate(plan.root, copy, name, signal)) !== 'made') {
+    const made = await generate(plan.root, { cwd: copy, args: ['--name', name], signal })
+    if (made === 'asked') throw await asksForRenames(copy)
+    if (made !== 'made') {
       throw new Error(`The schema already has a table ${name}: choose another noun.`)
     }
     for (const file of await filesOf(join(copy, 'drizzle'))) {
@@ -40,42 +39,11 @@ export async function migrate(plan: Plan, name: string): Promise<void> {
   })
 }
 
-type Generated = 'made' | 'no change' | 'no schema'
-
-/** Runs drizzle-kit in `cwd`; reports whether it made a migration, or why it had none to make. */
-async function generate(root: string, cwd: string, name: string, signal: AbortSignal): Promise<Generated> {
-  const bin = join(dirname(createRequire(join(root, 'package.json')).resolve('drizzle-kit')), 'bin.cjs')
-  const child = spawn(process.execPath, [bin, 'generate', '--name', name], {
-    cwd,
-    signal,
-    timeout: longestMs,
-    killSignal: 'SIGKILL',
-    // Without a terminal it cannot ask whether a table was renamed, and fails instead of waiting.
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  let output = ''
-  child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()))
-  child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()))
-  const code = await new Promise<number | null>((resolve, reject) => {
-    child.on('error', reject)
-    child.on('close', resolve)
-  })
-  // drizzle-kit exits with 0 after most failures, so success is read from its output.
-  if (output.includes('Your SQL migration')) return 'made'
-  if (output.includes('nothing to migrate')) return 'no change'
-  if (output.includes('No schema files found')) return 'no schema'
-  if (output.includes('Interactive prompts require a TTY')) {
-    const lost = await lostTables(cwd)
-    const why = lost.length > 0 ? ` (drizzle/ has ${listOf(lost)}, which no schema declares)` : ''
-    throw new Error(
-      `drizzle-kit asks whether a table or a column was renamed${why}: answer it in a terminal with npm run db:generate, then add again.`,
-    )
-  }
-  const lines = output.split('\n').filter((line) => line.trim() !== '')
-  const why =
-    lines.find((line) => /^\s*\w*Error\b/.test(line)) ?? lines.at(-1) ?? `exit code ${code ?? 'none'}`
-  throw new Error(
-    `drizzle-kit could not make the migration (${why.trim().replace(/\s+/g, ' ')}): npm run db:generate says more.`,
+async function asksForRenames(service: string): Promise<Error> {
+  const lost = await lostTables(service)
+  const why = lost.length > 0 ? ` (drizzle/ has ${listOf(lost)}, which no schema declares)` : ''
+  return new Error(
+    `drizzle-kit asks whether a table or a column was renamed${why}: answer it in a terminal with npm run db:generate, then add again.`,
   )
 }
 

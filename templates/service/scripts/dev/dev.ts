@@ -1,16 +1,20 @@
 import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { givenUrl, builtInFolder } from '../postgres/built-in.ts'
 import { startPostgres, type Postgres } from '../postgres/postgres.ts'
+import { emptyAdvice, keepMigrationNames, unknownMigrations } from '../postgres/unknown-migrations.ts'
 import { watchChanges } from './changes.ts'
+import { readDevFile } from './dev-file.ts'
 import { readEnvironment } from './environment.ts'
 import { readKeys } from './keys.ts'
 import { findLocks } from './packages.ts'
-import { migrate, serveUntil, type Next } from './run-service.ts'
+import { migrate, PortTaken, serveUntil, untilFree, type Next } from './run-service.ts'
 import { clearScreen, say } from './screen.ts'
 import { root } from './service-process.ts'
 import { stopSignal } from './stopping.ts'
+import { sayWarnings } from './warnings.ts'
 
 /** How long requests may keep a restart waiting. */
 const drainMs = '1000'
@@ -23,7 +27,7 @@ const drainMs = '1000'
 async function main(stop: AbortSignal): Promise<void> {
   let postgres: Postgres | undefined
   const startBuiltIn = async (): Promise<string> => {
-    postgres ??= await startPostgres({ dir: builtInFolder, persistent: true })
+    postgres ??= await startPostgres({ dir: builtInFolder, persistent: true }).catch(nameOther)
     if (postgres.lostPort !== undefined) {
       say(
         `PostgreSQL has a new port, since another program uses ${postgres.lostPort}: npm run db:url prints it`,
@@ -36,6 +40,14 @@ async function main(stop: AbortSignal): Promise<void> {
   } finally {
     await postgres?.stop()
   }
+}
+
+/** If PostgreSQL runs already, most often it is another `npm run dev` that runs it. */
+function nameOther(error: unknown): never {
+  const other = readDevFile()
+  const runs = error instanceof Error && error.message.startsWith('PostgreSQL already runs')
+  if (!runs || other === undefined) throw error
+  throw new Error(`npm run dev of this folder already runs (pid ${other.pid}): stop it first`)
 }
 
 async function restartOnChanges(startBuiltIn: () => Promise<string>, stop: AbortSignal): Promise<void> {
@@ -58,25 +70,51 @@ async function restartOnChanges(startBuiltIn: () => Promise<string>, stop: Abort
     const changed = changes.changed.then((paths) => ({ because: summary(paths) }))
     const next = Promise.race([changed, pressed, stopped])
     const given = readEnvironment()
+    const isBuiltIn = givenUrl(given) === undefined
     const url = givenUrl(given) ?? (await startBuiltIn())
     const env = { SHUTDOWN_DRAIN_MS: drainMs, ...given, DATABASE_URL: url }
+    const over = new AbortController()
+    const warn = (): void => void sayWarnings(over.signal).catch(() => undefined)
+    const ends = [next]
     try {
       const migrations = await fingerprint(url)
-      if (migrations !== migrated && !(await migrate(env, next))) continue
+      if (migrations !== migrated && !(await migrateAndCompare(env, next, isBuiltIn))) continue
       migrated = migrations
-      await serveUntil(next, env, { because, hasKeys })
+      await serveUntil(next, env, { because, hasKeys, onListening: warn })
     } catch (error) {
       migrated = undefined
       say(error instanceof Error ? error.message : String(error))
+      if (error instanceof PortTaken) ends.push(untilFree(error, over.signal))
+      warn()
     } finally {
-      because = (await next).because
+      because = (await Promise.race(ends)).because
+      over.abort()
       changes.close()
     }
   }
 }
 
+/** As migrate() does. Says which migrations the built-in PostgreSQL has from another state of drizzle/: they may be in the way. */
+async function migrateAndCompare(
+  env: NodeJS.ProcessEnv & { DATABASE_URL: string },
+  next: Promise<Next>,
+  isBuiltIn: boolean,
+): Promise<boolean> {
+  if (!isBuiltIn) return migrate(env, next)
+  try {
+    const migrated = await migrate(env, next)
+    if (migrated) await keepMigrationNames().catch(() => undefined)
+    return migrated
+  } finally {
+    const unknown = await unknownMigrations(env.DATABASE_URL).catch(() => undefined)
+    if (unknown !== undefined) say(`warning: ${unknown}; ${emptyAdvice}`)
+  }
+}
+
+/** Names a file that has changed. Editors and `add` write files that are gone a moment later. */
 function summary(paths: readonly string[]): string {
-  const [first = '', ...others] = paths
+  const kept = paths.filter((path) => /\.(ts|sql|json|env)$/.test(path) && existsSync(join(root, path)))
+  const [first = '', ...others] = kept.length > 0 ? kept : paths
   return others.length === 0 ? first : `${first} and ${others.length} more`
 }
 

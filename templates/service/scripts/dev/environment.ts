@@ -2,12 +2,22 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs, parseEnv, type ParseArgsConfig } from 'node:util'
 import { commandLine } from '../command-line.ts'
+import { envFileFaults } from './env-file-faults.ts'
 import { root } from './service-process.ts'
 
 /** The variables of `.env`, if there is one. */
 export function readEnvFile(): Record<string, string | undefined> {
+  return parseEnv(envFileText())
+}
+
+/** What is wrong with the lines of `.env`, each with its number. */
+export function faultsOfEnvFile(): string[] {
+  return envFileFaults(envFileText())
+}
+
+function envFileText(): string {
   const path = join(root, '.env')
-  return existsSync(path) ? parseEnv(readFileSync(path, 'utf8')) : {}
+  return existsSync(path) ? readFileSync(path, 'utf8') : ''
 }
 
 /** `.env` and the environment, as the scripts use them: a variable of the environment overrides the file, even if it is empty. */

@@ -2,7 +2,7 @@ import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { chown, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
+import { chown, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout } from 'node:timers/promises'
@@ -133,8 +133,9 @@ async function serve(
         await setTimeout(250)
         continue
       }
+      const [pid] = (await readFile(join(home, 'data/postmaster.pid'), 'utf8').catch(() => '?')).split('\n')
       throw new Error(
-        `PostgreSQL already runs on ${home} (another npm run dev?): stop that one first\n${said}`,
+        `PostgreSQL already runs on ${home} (pid ${pid}; another npm run dev?): stop that one first`,
       )
     }
     if (wanted !== 0 || attempt === portAttempts || !said.includes('Address already in use')) {
