@@ -121,6 +121,107 @@ test(
   },
 )
 
+test('a PostgreSQL that was killed is started again at the next change', { timeout: 90_000 }, async (t) => {
+  const dev = await startDev(t)
+  await untilListening(dev, 1)
+  const killed = await serverPid(dev)
+
+  process.kill(killed, 'SIGKILL')
+  await untilSaid(dev, 'dev: PostgreSQL ended: the next restart starts it again')
+  await appendFile(join(dev.dir, 'src/routes.ts'), '// a change\n')
+
+  await untilListening(dev, 2)
+  expect(await serverPid(dev)).not.toBe(killed)
+})
+
+test(
+  'a folder that is missing does not end dev, which goes on when it is back',
+  { timeout: 120_000 },
+  async (t) => {
+    const dev = await startDev(t)
+    await untilListening(dev, 1)
+    const missing = { drizzle: 'drizzle/meta/_journal.json', src: 'src/main.ts' }
+    for (const [index, [folder, file]] of Object.entries(missing).entries()) {
+      const path = join(dev.dir, folder)
+      await rename(path, `${path}2`)
+      await untilSaid(dev, `dev: ${file} is missing; waiting for a change`)
+      expect(services(dev).filter(isRunning)).toEqual([])
+
+      await rename(`${path}2`, path)
+      await untilListening(dev, index + 2)
+    }
+  },
+)
+
+test('an .env that cannot be read or has a NUL byte does not end dev', { timeout: 90_000 }, async (t) => {
+  const text = 'PORT=0\nADMIN_PORT=0\n'
+  const dev = await startDev(t, { envFile: text })
+  await untilListening(dev, 1)
+  const path = join(dev.dir, '.env')
+
+  await rm(path)
+  await mkdir(path)
+  await untilSaid(dev, /dev: \.env cannot be read: .*EISDIR.*; waiting for a change/)
+
+  await rm(path, { recursive: true })
+  await writeFile(path, `${text}NAME=a\0b\n`)
+  await untilSaid(dev, 'dev: .env has a NUL byte in line 3: remove it; waiting for a change')
+
+  await writeFile(path, text)
+  await untilListening(dev, 2)
+})
+
+test(
+  'a migration without an entry in the journal is named, and so is a broken journal',
+  { timeout: 90_000 },
+  async (t) => {
+    const dev = await startDev(t)
+    await untilListening(dev, 1)
+    const migration = join(dev.dir, 'drizzle/0001_hand.sql')
+    const journal = join(dev.dir, 'drizzle/meta/_journal.json')
+    const text = await readFile(journal, 'utf8')
+
+    await writeFile(migration, 'create table hand (id int)')
+    await untilSaid(
+      dev,
+      'dev: cannot migrate: 0001_hand.sql is not in drizzle/meta/_journal.json: make it with npm run db:generate -- --custom',
+    )
+    await rm(migration)
+    await untilListening(dev, 2)
+
+    await writeFile(journal, text.slice(0, -3))
+    await untilSaid(
+      dev,
+      /dev: cannot migrate: \S+drizzle\/meta\/_journal\.json is broken: .*; waiting for a change/,
+    )
+    await writeFile(journal, text)
+    await untilListening(dev, 3)
+  },
+)
+
+test('a start that dev ends because of a change is not shown as a fault', { timeout: 90_000 }, async (t) => {
+  const dev = await startDev(t, { envFile: 'PORT=0\nADMIN_PORT=0\nLOG_FORMAT=pretty\n' })
+  await untilSaid(dev, 'listens, after')
+  const path = join(dev.dir, 'src/prepare.ts')
+  const text = await readFile(path, 'utf8')
+
+  // Says that it is there, then takes until the start is ended.
+  const slow = `
+    import { once } from 'node:events'
+    export async function prepare(ctx: Context): Promise<void> {
+      console.log('preparing')
+      await once(ctx.signal, 'abort')
+      throw ctx.signal.reason
+    }
+    import type { Context } from './context/context.ts'`
+  await writeFile(path, slow)
+  await untilSaid(dev, /^preparing$/m)
+  await writeFile(path, text)
+
+  await untilSaid(dev, /restarted in \d+ ms \(src\/prepare\.ts\)/)
+  expect(dev.lines.join('\n')).not.toMatch(/SIGTERM|start-up failed|waiting for a change/)
+})
+
 test('each start reads .env, and a change of it restarts the service', { timeout: 90_000 }, async (t) => {
   const dev = await startDev(t, { envFile: 'PORT=0\nADMIN_PORT=0\n' })
   await untilListening(dev, 1)

@@ -72,6 +72,8 @@ export async function serveUntil(
   const service = startProgram('src/main.ts', { ...env, LOG_FORMAT: format }, piped)
   let taken: RegExpExecArray | undefined
   let written: Promise<void> | undefined
+  let stopping = false
+  const stop = next.then(() => (stopping = true))
   const errors = show(service, env, (line) => {
     if (line.msg === 'listening') {
       const ms = Math.round(performance.now() - started)
@@ -82,10 +84,12 @@ export async function serveUntil(
       options.onListening()
     }
     taken ??= / on (\S+):(\d+): the port is taken/.exec(line.msg ?? '') ?? undefined
+    // A start that dev itself ended did not fail.
+    if (stopping && line.level === 'fatal') return line.msg?.includes('SIGTERM received') === true
     return taken !== undefined || (line.level === 'info' && saidByDev.has(line.msg ?? ''))
   })
   try {
-    const exit = await endOf(service, next)
+    const exit = await endOf(service, stop)
     if (exit === undefined) return
     const [, host = '', port] = taken ?? []
     if (port !== undefined) throw new PortTaken(host, Number(port), await portOwner(Number(port)))
@@ -125,7 +129,7 @@ function sayListening(
 }
 
 /** Waits until `program` has ended, or stops it at `next`. @returns how it ended, unless it was stopped */
-async function endOf(program: ServiceProcess, next: Promise<Next>): Promise<Exit | undefined> {
+async function endOf(program: ServiceProcess, next: Promise<unknown>): Promise<Exit | undefined> {
   const exit = await Promise.race([next.then(() => undefined), program.exited])
   if (exit === undefined) await program.stop()
   return exit

@@ -26,6 +26,8 @@ export interface Postgres {
   readonly url: string
   /** The port of the last start, if another program has taken it since. */
   readonly lostPort?: number | undefined
+  /** Resolves when the server has ended, by stop() or otherwise. */
+  readonly exited: Promise<unknown>
   /** Disconnects all clients, shuts down and resolves when no process of it is left. May be called twice. */
   stop(): Promise<void>
 }
@@ -63,6 +65,7 @@ export async function startPostgres({ dir, port = 0, persistent }: PostgresOptio
     return {
       url: await urlOf(home, server.port),
       lostPort: server.port === kept ? undefined : kept,
+      exited: server.exited,
       stop: () => (stopped ??= end(server.child).then(remove)),
     }
   } catch (error) {
@@ -124,8 +127,9 @@ async function serve(
       stdio: ['ignore', 'ignore', 'pipe'],
     })
     endWithThisProcess(child, 'INT', persistent ? undefined : home)
+    const exited = new Promise((resolve) => child.once('exit', resolve))
     const said = await readiness(child)
-    if (said === undefined) return { child, port }
+    if (said === undefined) return { child, port, exited }
     await end(child)
     // A server that was killed a moment ago may still hold its lock file or its shared memory.
     if (said.includes('already exists') || said.includes('still in use')) {
