@@ -362,6 +362,48 @@ test('npm run check and npm run db:generate refuse a journal whose times are not
   }
 })
 
+test('a migration that the journal does not list is refused by db:migrate and by npm run check, not by db:generate', async (t) => {
+  const { copy, kit } = await copyWithJournal(t, [7, 8])
+  const folder = join(copy, 'drizzle')
+  await writeFile(join(folder, '0001_hand.sql'), 'create table hand (id int)')
+  const reason =
+    '0001_hand.sql is not in drizzle/meta/_journal.json: make it with npm run db:generate -- --custom'
+  const { sql, instance } = await emptyDatabase(t)
+  const { log, db } = await instance()
+
+  const migrated = applyMigrations(testContext(t), log, db, { folder, waitMs: 1_000 })
+  await expect(migrated).rejects.toThrow(reason)
+  expect(await sql(`select to_regclass('drizzle.__drizzle_migrations') is null as nothing`)).toEqual([
+    { nothing: true },
+  ])
+
+  const checked = promisify(execFile)(process.execPath, [kit, 'check'], { cwd: copy })
+  await expect(checked).rejects.toMatchObject({ code: 1, stderr: expect.stringContaining(reason) as string })
+  await mkdir(join(copy, 'src/things'), { recursive: true })
+  const schema = `import { pgTable, text } from 'drizzle-orm/pg-core'\nexport const things = pgTable('things', { id: text() })`
+  await writeFile(join(copy, 'src/things/things.schema.ts'), schema)
+  const custom = [kit, 'generate', '--custom', '--name', 'mine']
+  await promisify(execFile)(process.execPath, custom, { cwd: copy })
+  expect(await readFile(join(folder, 'meta/_journal.json'), 'utf8')).toContain('_mine')
+})
+
+test('a broken journal is named by db:migrate and by npm run check', async (t) => {
+  const { copy, kit } = await copyWithJournal(t, [7, 8])
+  const { instance } = await emptyDatabase(t)
+  const { log, db } = await instance()
+  for (const text of ['{ "entries": [<<<<<<< HEAD', '{}']) {
+    await writeFile(join(copy, 'drizzle/meta/_journal.json'), text)
+    const options = { folder: join(copy, 'drizzle'), waitMs: 1_000 }
+    const migrated = applyMigrations(testContext(t), log, db, options)
+    await expect(migrated).rejects.toThrow('drizzle/meta/_journal.json is broken: ')
+    const checked = promisify(execFile)(process.execPath, [kit, 'check'], { cwd: copy })
+    await expect(checked).rejects.toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('drizzle/meta/_journal.json is broken: ') as string,
+    })
+  }
+})
+
 test('npm run db:generate refuses a journal whose last time is in the future, because the next one would be earlier', async (t) => {
   const inAnHour = Date.now() + 3_600_000
   const { copy, kit } = await copyWithJournal(t, [7, inAnHour])
