@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { defineConfig } from 'drizzle-kit'
 
 const out = './drizzle'
@@ -6,14 +6,41 @@ const out = './drizzle'
 /**
  * `npm run db:generate` compares the schemas with the last snapshot in drizzle/; it needs no database. It and `npm run check`
  * refuse a journal whose times do not rise, as after the merge of two branches, or will not with the next migration.
+ * `npm run check` also refuses a migration that the journal does not list: it would never be applied.
  */
-requireRising(`${out}/meta/_journal.json`)
+const journal = `${out}/meta/_journal.json`
+const entries = readEntries(journal)
+requireRising(journal, entries)
+if (process.argv.includes('check')) requireListed(entries)
 
 export default defineConfig({ dialect: 'postgresql', schema: './src/*/*.schema.ts', out })
 
+interface Entry {
+  readonly tag: string
+  readonly when: number
+}
+
+function readEntries(path: string): Entry[] {
+  try {
+    const { entries } = JSON.parse(readFileSync(path, 'utf8')) as { entries?: Entry[] }
+    if (!Array.isArray(entries)) throw new Error('it has no entries')
+    return entries
+  } catch (cause) {
+    throw new Error(`${path} is broken: ${String(cause)}`, { cause })
+  }
+}
+
+function requireListed(entries: readonly Entry[]): void {
+  const files = readdirSync(out).filter((name) => name.endsWith('.sql'))
+  const stray = files.sort().find((name) => !entries.some(({ tag }) => name === `${tag}.sql`))
+  if (stray === undefined) return
+  throw new Error(
+    `${stray} is not in drizzle/meta/_journal.json: make it with npm run db:generate -- --custom, and move its SQL there`,
+  )
+}
+
 /** drizzle's own migrator passes over what is older than the newest migration that a database has. Ours knows each by its text. */
-function requireRising(path: string): void {
-  const { entries } = JSON.parse(readFileSync(path, 'utf8')) as { entries: { tag: string; when: number }[] }
+function requireRising(path: string, entries: readonly Entry[]): void {
   for (const [index, { tag, when }] of entries.entries()) {
     const before = entries[index - 1]
     if (before === undefined || when > before.when) continue

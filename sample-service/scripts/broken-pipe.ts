@@ -1,11 +1,18 @@
 /**
  * Lets this process go on when nobody reads its output any more, as in `npm run verify | head -1`: what it prints is lost,
- * and the work is done to its end. Without this Node ends the process with the stack of EPIPE.
+ * and the work is done to its end. Without this Node ends the process with the stack of EPIPE. After any other failure to write,
+ * such as a full disk, the work is done too; one sentence on stderr says so, and the exit code is 1.
  */
 export function ignoreBrokenPipe(): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE' && error.code !== 'ERR_STREAM_DESTROYED') throw error
+      if (error.code === 'EPIPE' || error.code === 'ERR_STREAM_DESTROYED') return
+      if (stream === process.stdout)
+        process.stderr.write(`The output cannot be written (${error.message}).\n`)
+      // At the end, because the program sets its own exit code before.
+      process.once('exit', () => {
+        if (!process.exitCode) process.exitCode = 1
+      })
     })
   }
 }

@@ -64,10 +64,10 @@ async function add(command: Command): Promise<void> {
 
   const plan = openPlan(root)
   const { planPiece } = await import('./plan-piece.ts')
-  await planPiece(plan, piece, all)
+  const title = await planPiece(plan, piece, all)
   const changes = plan.changes()
   const did = changes.length === 0 ? 'nothing' : command.dryRun ? 'dry-run' : 'written'
-  if (!command.json) say(await described(`${piece.name} ${all['name'] ?? ''}`, changes, did, command.diff))
+  if (!command.json) say(await described(title, changes, did, command.diff))
   if (did === 'written') {
     process.stderr.write(warning(root))
     if (name === undefined && !(await agrees(stop.signal, 'Write this?'))) {

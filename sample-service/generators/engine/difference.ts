@@ -4,24 +4,31 @@ import type { Change } from './plan.ts'
 
 /**
  * What a plan changes, for people: an edited file with its removed and added lines, a new file with its length, or with all of
- * its lines if `whole`.
+ * its lines if `whole`. Files that a program writes come last, with the number of their lines only.
  */
 export function describeChanges(changes: readonly Change[], whole = false): string {
-  return changes.map((change) => `${describe(change, whole).join('\n')}\n`).join('')
+  const generated = changes.filter(({ path }) => isGenerated(path))
+  const others = changes.filter(({ path }) => !isGenerated(path))
+  return [...others, ...generated].map((change) => `${describe(change, whole).join('\n')}\n`).join('')
 }
 
 function describe({ path, before, after }: Change, whole: boolean): string[] {
-  // drizzle-kit's own bookkeeping: nobody reads it line by line.
-  const brief = path.startsWith('drizzle/meta/')
+  const brief = isGenerated(path)
   if (before === undefined) {
     const lines = linesOf(after)
     const shown = whole && !brief ? lines.map((line) => `      + ${line}`.trimEnd()) : []
     return [`  + ${path} (${lines.length} lines)`, ...shown]
   }
   const lines = changedLines(before, after)
+  const removed = lines.filter((line) => line.startsWith('-')).length
   return brief
-    ? [`  ~ ${path} (${lines.length} lines)`]
+    ? [`  ~ ${path} (+${lines.length - removed} -${removed})`]
     : [`  ~ ${path}`, ...lines.map((line) => `      ${line}`)]
+}
+
+/** Whether a program writes the whole file: drizzle-kit's bookkeeping, and the page that `npm run guarantees` makes. */
+function isGenerated(path: string): boolean {
+  return path.startsWith('drizzle/meta/') || path === 'docs/guarantees.md'
 }
 
 /** The lines that differ, in order: `- removed` and `+ added`. */

@@ -15,10 +15,11 @@ import { wire } from '../edit/wire.ts'
 type Answers = Readonly<Record<string, string | undefined>>
 
 /**
- * Plans every change that adds the piece, and writes nothing. `npm run add` and `npx plop` both call it.
+ * Plans every change that adds the piece, and writes nothing. `npm run add` and `npx plop` both call it. Returns the piece and its
+ * name for people: `job send-mail`, with what was typed if that differs.
  * Throws an Error of one sentence if an answer is invalid or something is in the way.
  */
-export async function planPiece(plan: Plan, piece: Piece, answers: Answers): Promise<void> {
+export async function planPiece(plan: Plan, piece: Piece, answers: Answers): Promise<string> {
   const noun = nounOf(piece, answers)
   const flags = flagsOf(piece, answers, noun)
   if (piece.needs) {
@@ -32,6 +33,12 @@ export async function planPiece(plan: Plan, piece: Piece, answers: Answers): Pro
   if (piece.migration) await migrate(plan, noun.plural.replaceAll('-', '_'))
   await guarantee(plan)
   await configure(plan)
+  return titleOf(piece, noun, answers.name?.trim() ?? '')
+}
+
+function titleOf(piece: Piece, { singular, plural }: Noun, typed: string): string {
+  const becomes = typed === singular || typed === plural ? '' : ` ("${typed}" becomes ${singular})`
+  return `${piece.name} ${singular}${becomes}`
 }
 
 /** Plans the calls to what was stamped, and the dependencies that it needs. */

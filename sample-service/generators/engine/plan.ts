@@ -43,9 +43,7 @@ export function openPlan(root: string): Plan {
       const change = await known(path)
       const there = changes.has(path) ? change.after : change.before
       if (there !== undefined && there !== text) {
-        throw new Error(
-          `${path} is in the way: it exists and differs from what would be written. Move it away, or choose another name.`,
-        )
+        throw new Error(obstacle(path))
       }
       changes.set(path, { ...change, after: text })
     },
@@ -58,6 +56,13 @@ export function openPlan(root: string): Plan {
         .sort((a, b) => (a.path < b.path ? -1 : 1))
     },
   }
+}
+
+/** The sentence for a file that exists with another text. */
+function obstacle(path: string): string {
+  const domain = /^src\/(?!platform\/)([^/]+)\//.exec(path)?.[1]
+  if (domain !== undefined) return `${domain} is there already (src/${domain}): choose another name.`
+  return `${path} exists and differs from what would be written: move it away, or choose another name.`
 }
 
 async function textOf(root: string, path: string): Promise<string | undefined> {

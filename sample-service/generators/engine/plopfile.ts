@@ -22,8 +22,7 @@ export default function plopfile(plop: NodePlopAPI): void {
         return [
           async function planAll() {
             const { planPiece } = await import('./plan-piece.ts')
-            await planPiece(plan, piece, answers)
-            return `planned ${piece.name} ${String(answers['name'])}`
+            return `planned ${await planPiece(plan, piece, answers)}`
           },
           async function writeAll() {
             const changes = plan.changes()

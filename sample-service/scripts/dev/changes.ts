@@ -18,6 +18,10 @@ export interface Changes {
 
 /** The files beside src/ and drizzle/ that the service depends on. */
 const rootFiles = new Set(['package.json', '.env', ...lockFiles])
+/** In the root they are reported when they are made, renamed or removed. */
+const sourceFolders = ['src', 'drizzle']
+/** The machine cannot watch more, whatever changes in the folders. */
+const exhausted = new Set(['EMFILE', 'ENFILE', 'ENOSPC'])
 /** What each package manager writes at the end of an install, even if no package is new. */
 const installMarkers = new Set(['.package-lock.json', '.modules.yaml', '.yarn-state.yml', '.yarn-integrity'])
 
@@ -26,7 +30,7 @@ const isInstall = (name: string): boolean => installMarkers.has(name) || !name.s
 
 /**
  * Watches for the next change: of src/ and drizzle/ without tests and hidden files, of package.json, a lock file and `.env`,
- * and of the installed packages.
+ * and of the installed packages. A folder that is missing or cannot be read is watched through its parent.
  * @param lockFolder where the lock file and node_modules lie: here, or at the root of the workspace
  */
 export async function watchChanges(lockFolder: string): Promise<Changes> {
@@ -47,21 +51,24 @@ export async function watchChanges(lockFolder: string): Promise<Changes> {
       // If the folder is removed meanwhile, its parent reports that.
       watchers.push(watch(folder, onChange).on('error', () => undefined))
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+      if (exhausted.has((error as NodeJS.ErrnoException).code ?? '')) throw error
     }
   }
 
   // Each folder has its own watcher: on Linux a recursive watch loses replaced files.
-  for (const folder of ['src', 'drizzle'].map((name) => join(root, name))) {
-    const entries = await readdir(folder, { recursive: true, withFileTypes: true })
-    const below = entries
-      .filter((entry) => entry.isDirectory())
-      .map((entry) => join(entry.parentPath, entry.name))
-    for (const directory of [folder, ...below]) watchFolder(directory, isSource)
+  async function watchTree(folder: string): Promise<void> {
+    watchFolder(folder, isSource)
+    const entries = await readdir(folder, { withFileTypes: true }).catch(() => [])
+    const folders = entries.filter((entry) => entry.isDirectory())
+    await Promise.all(folders.map(({ name }) => watchTree(join(folder, name))))
   }
+
+  for (const name of sourceFolders) await watchTree(join(root, name))
   for (const folder of new Set([root, lockFolder])) {
     // node_modules itself may be made by the first install.
-    watchFolder(folder, (name) => rootFiles.has(name) || name === 'node_modules')
+    const matters = (name: string): boolean =>
+      rootFiles.has(name) || name === 'node_modules' || (folder === root && sourceFolders.includes(name))
+    watchFolder(folder, matters)
     watchFolder(join(folder, 'node_modules'), isInstall, installSettleMs)
   }
   return {

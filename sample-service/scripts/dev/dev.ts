@@ -1,16 +1,23 @@
 import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { givenUrl, builtInFolder } from '../postgres/built-in.ts'
 import { startPostgres, type Postgres } from '../postgres/postgres.ts'
+import { emptyAdvice, keepMigrationNames, unknownMigrations } from '../postgres/unknown-migrations.ts'
 import { watchChanges } from './changes.ts'
+import { readDevFile } from './dev-file.ts'
 import { readEnvironment } from './environment.ts'
 import { readKeys } from './keys.ts'
 import { findLocks } from './packages.ts'
-import { migrate, serveUntil, type Next } from './run-service.ts'
+import { migrate, PortTaken, serveUntil, untilFree, type Next } from './run-service.ts'
 import { clearScreen, say } from './screen.ts'
 import { root } from './service-process.ts'
 import { stopSignal } from './stopping.ts'
+import { sayWarnings } from './warnings.ts'
+
+/** Without them nothing starts. */
+const programFiles = ['src/main.ts', 'src/migrate.ts', 'drizzle/meta/_journal.json']
 
 /** How long requests may keep a restart waiting. */
 const drainMs = '1000'
@@ -22,20 +29,40 @@ const drainMs = '1000'
  */
 async function main(stop: AbortSignal): Promise<void> {
   let postgres: Postgres | undefined
+  let startedOnce = false
   const startBuiltIn = async (): Promise<string> => {
-    postgres ??= await startPostgres({ dir: builtInFolder, persistent: true })
-    if (postgres.lostPort !== undefined) {
+    if (postgres !== undefined) return postgres.url
+    const starting = startPostgres({ dir: builtInFolder, persistent: true }).catch(nameOther)
+    const started = await starting.catch((cause: unknown) => {
+      throw startedOnce ? cause : new NoDatabase(reasonOf(cause), { cause })
+    })
+    postgres = started
+    startedOnce = true
+    const ended = (): void => {
+      postgres = undefined
+      if (!stop.aborted) say('PostgreSQL ended: the next restart starts it again')
+    }
+    started.exited.then(ended, ended)
+    if (started.lostPort !== undefined) {
       say(
-        `PostgreSQL has a new port, since another program uses ${postgres.lostPort}: npm run db:url prints it`,
+        `PostgreSQL has a new port, since another program uses ${started.lostPort}: npm run db:url prints it`,
       )
     }
-    return postgres.url
+    return started.url
   }
   try {
     await restartOnChanges(startBuiltIn, stop)
   } finally {
     await postgres?.stop()
   }
+}
+
+/** If PostgreSQL runs already, most often it is another `npm run dev` that runs it. */
+function nameOther(error: unknown): never {
+  const other = readDevFile()
+  const runs = error instanceof Error && error.message.startsWith('PostgreSQL already runs')
+  if (!runs || other === undefined) throw error
+  throw new Error(`npm run dev of this folder already runs (pid ${other.pid}): stop it first`)
 }
 
 async function restartOnChanges(startBuiltIn: () => Promise<string>, stop: AbortSignal): Promise<void> {
@@ -57,26 +84,75 @@ async function restartOnChanges(startBuiltIn: () => Promise<string>, stop: Abort
     const pressed = new Promise<Next>((resolve) => (restart = () => resolve({ because: 'r' })))
     const changed = changes.changed.then((paths) => ({ because: summary(paths) }))
     const next = Promise.race([changed, pressed, stopped])
-    const given = readEnvironment()
-    const url = givenUrl(given) ?? (await startBuiltIn())
-    const env = { SHUTDOWN_DRAIN_MS: drainMs, ...given, DATABASE_URL: url }
+    const over = new AbortController()
+    const warn = (): void => void sayWarnings(over.signal).catch(() => undefined)
+    const ends = [next]
     try {
-      const migrations = await fingerprint(url)
-      if (migrations !== migrated && !(await migrate(env, next))) continue
-      migrated = migrations
-      await serveUntil(next, env, { because, hasKeys })
+      const { env, isBuiltIn, migrations } = await prepare(startBuiltIn)
+      if (migrations === migrated || (await migrateAndCompare(env, next, isBuiltIn))) {
+        migrated = migrations
+        await serveUntil(next, env, { because, hasKeys, onListening: warn })
+      }
     } catch (error) {
+      if (error instanceof NoDatabase) throw error
       migrated = undefined
-      say(error instanceof Error ? error.message : String(error))
-    } finally {
-      because = (await next).because
-      changes.close()
+      say(reasonOf(error))
+      if (error instanceof PortTaken) ends.push(untilFree(error, over.signal))
+      warn()
     }
+    because = (await Promise.race(ends)).because
+    over.abort()
+    changes.close()
   }
 }
 
+/** As migrate() does. Says which migrations the built-in PostgreSQL has from another state of drizzle/: they may be in the way. */
+async function migrateAndCompare(
+  env: NodeJS.ProcessEnv & { DATABASE_URL: string },
+  next: Promise<Next>,
+  isBuiltIn: boolean,
+): Promise<boolean> {
+  if (!isBuiltIn) return migrate(env, next)
+  try {
+    const migrated = await migrate(env, next)
+    if (migrated) await keepMigrationNames().catch(() => undefined)
+    return migrated
+  } finally {
+    const unknown = await unknownMigrations(env.DATABASE_URL).catch(() => undefined)
+    if (unknown !== undefined) say(`warning: ${unknown}; ${emptyAdvice}`)
+  }
+}
+
+/** No change of a file makes up for a PostgreSQL that has never started. */
+class NoDatabase extends Error {}
+
+/**
+ * Reads what the service starts with, and starts the built-in PostgreSQL if it needs that.
+ * @throws Error of one sentence if that cannot be read, or if PostgreSQL does not start again
+ */
+async function prepare(startBuiltIn: () => Promise<string>) {
+  try {
+    const given = readEnvironment()
+    const missing = programFiles.find((path) => !existsSync(join(root, path)))
+    if (missing !== undefined) throw new Error(`${missing} is missing`)
+    const isBuiltIn = givenUrl(given) === undefined
+    const url = givenUrl(given) ?? (await startBuiltIn())
+    const env = { SHUTDOWN_DRAIN_MS: drainMs, ...given, DATABASE_URL: url }
+    return { env, isBuiltIn, migrations: await fingerprint(url) }
+  } catch (error) {
+    if (error instanceof NoDatabase) throw error
+    throw new Error(`${reasonOf(error)}; waiting for a change`, { cause: error })
+  }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+/** Names a file that has changed. Editors and `add` write files that are gone a moment later. */
 function summary(paths: readonly string[]): string {
-  const [first = '', ...others] = paths
+  const kept = paths.filter((path) => /\.(ts|sql|json|env)$/.test(path) && existsSync(join(root, path)))
+  const [first = '', ...others] = kept.length > 0 ? kept : paths
   return others.length === 0 ? first : `${first} and ${others.length} more`
 }
 
@@ -102,7 +178,7 @@ try {
 } catch (error) {
   // Ctrl-C also reaches initdb, which then fails.
   if (!stop.aborted) {
-    say(error instanceof Error ? error.message : String(error))
+    say(reasonOf(error))
     process.exit(1)
   }
 }

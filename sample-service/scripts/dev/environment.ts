@@ -2,12 +2,34 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs, parseEnv, type ParseArgsConfig } from 'node:util'
 import { commandLine } from '../command-line.ts'
+import { envFileFaults } from './env-file-faults.ts'
 import { root } from './service-process.ts'
 
-/** The variables of `.env`, if there is one. */
+/**
+ * The variables of `.env`, if there is one.
+ * @throws Error that names the file if it cannot be read, and the line of a NUL byte, which no process can be given
+ */
 export function readEnvFile(): Record<string, string | undefined> {
+  return parseEnv(envFileText())
+}
+
+/** What is wrong with the lines of `.env`, each with its number. */
+export function faultsOfEnvFile(): string[] {
+  return envFileFaults(envFileText())
+}
+
+function envFileText(): string {
   const path = join(root, '.env')
-  return existsSync(path) ? parseEnv(readFileSync(path, 'utf8')) : {}
+  if (!existsSync(path)) return ''
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch (cause) {
+    throw new Error(`.env cannot be read: ${String(cause)}`, { cause })
+  }
+  const at = text.indexOf('\0')
+  if (at < 0) return text
+  throw new Error(`.env has a NUL byte in line ${text.slice(0, at).split('\n').length}: remove it`)
 }
 
 /** `.env` and the environment, as the scripts use them: a variable of the environment overrides the file, even if it is empty. */

@@ -1,9 +1,12 @@
 import { rm, writeFile } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { addressOf as databaseAddress } from '../../src/platform/database/answer.ts'
+import { devFile } from './dev-file.ts'
 import { adviceOnMissing } from './packages.ts'
+import { listenFault, portOwner } from './ports.ts'
 import { addressOf, say, sayAddresses, showLog, type LogLine } from './screen.ts'
-import { devFile, startProgram, type Exit, type ServiceProcess } from './service-process.ts'
+import { startProgram, type Exit, type ServiceProcess } from './service-process.ts'
 
 /** Why the service is to be started again, or dev to end. */
 export interface Next {
@@ -36,18 +39,41 @@ function listed(names: readonly string[]): string {
   return names.length <= 3 ? names.join(', ') : `${names[0]} … ${names.at(-1)}, ${names.length} in all`
 }
 
-/** Runs the service until `next`. @throws Error if the service ends before */
+/** The service has ended because another program has its port. */
+export class PortTaken extends Error {
+  readonly host: string
+  readonly port: number
+
+  constructor(host: string, port: number, owner: string) {
+    super(`port ${port} is taken by ${owner}; waiting until it is free, or for a change of .env`)
+    this.host = host
+    this.port = port
+  }
+}
+
+/** Resolves once `port` of `host` is free; never if `signal` is aborted before. */
+export async function untilFree({ host, port }: PortTaken, signal: AbortSignal): Promise<Next> {
+  do await sleep(portPollMs, undefined, { signal })
+  while ((await listenFault(host, port)) !== undefined)
+  return { because: `port ${port} is free` }
+}
+
+const portPollMs = 1_000
+
+/** Runs the service until `next`. @throws Error if the service ends before: PortTaken if another program has its port */
 export async function serveUntil(
   next: Promise<Next>,
   env: NodeJS.ProcessEnv,
-  options: { because: string | undefined; hasKeys: boolean },
+  options: { because: string | undefined; hasKeys: boolean; onListening: () => void },
 ): Promise<void> {
   const started = performance.now()
   // Into a pipe it writes JSON anyway, and it must see a format that does not exist, to refuse it.
   const format = env['LOG_FORMAT'] === 'pretty' ? 'json' : env['LOG_FORMAT']
   const service = startProgram('src/main.ts', { ...env, LOG_FORMAT: format }, piped)
-  let hint = ''
+  let taken: RegExpExecArray | undefined
   let written: Promise<void> | undefined
+  let stopping = false
+  const stop = next.then(() => (stopping = true))
   const errors = show(service, env, (line) => {
     if (line.msg === 'listening') {
       const ms = Math.round(performance.now() - started)
@@ -55,14 +81,19 @@ export async function serveUntil(
       // Only doctor misses it, should it fail.
       const dev = { ...line, pid: process.pid }
       written = writeFile(devFile, JSON.stringify(dev)).catch(() => undefined)
+      options.onListening()
     }
-    if (line.msg?.includes('EADDRINUSE')) hint = ' (npm run doctor says which program has the port)'
-    return line.level === 'info' && saidByDev.has(line.msg ?? '')
+    taken ??= / on (\S+):(\d+): the port is taken/.exec(line.msg ?? '') ?? undefined
+    // A start that dev itself ended did not fail.
+    if (stopping && line.level === 'fatal') return line.msg?.includes('SIGTERM received') === true
+    return taken !== undefined || (line.level === 'info' && saidByDev.has(line.msg ?? ''))
   })
   try {
-    const exit = await endOf(service, next)
-    if (exit !== undefined)
-      throw new Error(explain(errors(), `the service ended with ${describe(exit)}${hint}`))
+    const exit = await endOf(service, stop)
+    if (exit === undefined) return
+    const [, host = '', port] = taken ?? []
+    if (port !== undefined) throw new PortTaken(host, Number(port), await portOwner(Number(port)))
+    throw new Error(explain(errors(), `the service ended with ${describe(exit)}`))
   } finally {
     process.stderr.write(errors())
     await written
@@ -98,7 +129,7 @@ function sayListening(
 }
 
 /** Waits until `program` has ended, or stops it at `next`. @returns how it ended, unless it was stopped */
-async function endOf(program: ServiceProcess, next: Promise<Next>): Promise<Exit | undefined> {
+async function endOf(program: ServiceProcess, next: Promise<unknown>): Promise<Exit | undefined> {
   const exit = await Promise.race([next.then(() => undefined), program.exited])
   if (exit === undefined) await program.stop()
   return exit

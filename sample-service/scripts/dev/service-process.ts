@@ -5,9 +5,6 @@ import { endWithThisProcess } from '../postgres/watchdog.ts'
 /** The folder of the service, which its relative paths start from. */
 export const root = join(import.meta.dirname, '../..')
 
-/** While the service runs under `npm run dev`, this file says where, for `npm run doctor`. */
-export const devFile = join(root, '.data/dev.json')
-
 /** How a process ended. */
 export interface Exit {
   readonly code: number | null

@@ -4,8 +4,10 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import process from 'node:process'
 import { pathToFileURL } from 'node:url'
+import { needingInstall } from '../installed.js'
 
 const dash = process.argv.indexOf('--')
 if (dash > 0) process.argv.splice(dash, 1)
-const folder = dirname(createRequire(import.meta.url).resolve('vitest/package.json'))
+const { resolve } = createRequire(import.meta.url)
+const folder = await needingInstall(() => dirname(resolve('vitest/package.json')))
 await import(pathToFileURL(join(folder, 'vitest.mjs')).href)

@@ -2,6 +2,7 @@ import pg from 'pg'
 import { addressOf, reasonOf } from '../../src/platform/database/answer.ts'
 import { builtInFolder, givenUrl, runningUrl } from '../postgres/built-in.ts'
 import { checkMigrations } from '../postgres/databases.ts'
+import { emptyAdvice, unknownMigrations } from '../postgres/unknown-migrations.ts'
 import { postgresPrograms, postgresUser } from '../postgres/files.ts'
 import { fine, wrong, type Finding } from './finding.ts'
 
@@ -24,7 +25,7 @@ export async function checkDatabase(env: NodeJS.ProcessEnv): Promise<Finding[]> 
     )
     return [
       fine('database', `${where} answers, version ${rows[0]?.version}`),
-      await checkSchema(url),
+      await checkApplied(url, given === undefined),
       await checkClock(client),
     ]
   } catch (error) {
@@ -44,7 +45,9 @@ async function checkPrograms(): Promise<Finding> {
   }
 }
 
-async function checkSchema(url: string): Promise<Finding> {
+async function checkApplied(url: string, isBuiltIn: boolean): Promise<Finding> {
+  const unknown = isBuiltIn ? await unknownMigrations(url) : undefined
+  if (unknown !== undefined) return wrong('migrations', unknown, emptyAdvice)
   try {
     await checkMigrations(url)
     return fine('migrations', 'the database has all of drizzle/')

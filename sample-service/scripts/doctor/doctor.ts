@@ -1,7 +1,7 @@
 import { ignoreBrokenPipe } from '../broken-pipe.ts'
-import { readEnvironment, readEnvFile, readFlags } from '../dev/environment.ts'
+import { faultsOfEnvFile, readEnvironment, readEnvFile, readFlags } from '../dev/environment.ts'
 import { printed, wrong, type Finding } from './finding.ts'
-import { checkInstalled, checkNode, checkPackageManager, checkTemplate } from './packages.ts'
+import { checkInstalled, checkNode, checkPackageManager } from './packages.ts'
 import { checkDisk, checkPorts, checkTelemetry } from './surroundings.ts'
 
 /**
@@ -16,8 +16,9 @@ const checks: Readonly<Record<string, () => Promise<Finding[]> | Finding[]>> = {
   node: checkNode,
   manager: checkPackageManager,
   installed: checkInstalled,
-  template: checkTemplate,
-  environment: async () => (await import('./variables.ts')).checkVariables(env, readEnvFile()),
+  environment: async () =>
+    (await import('./variables.ts')).checkVariables(env, readEnvFile(), faultsOfEnvFile()),
+  schema: async () => (await import('./schema.ts')).checkSchema(),
   ports: () => checkPorts(env),
   database: async () => (await import('./database.ts')).checkDatabase(env),
   telemetry: () => checkTelemetry(env),

@@ -108,16 +108,3 @@ function readLock({ folder, file }: Lock) {
       (lock.packages?.[`${prefix}node_modules/${name}`] ?? lock.packages?.[`node_modules/${name}`])?.version,
   }
 }
-
-/** The version of create-mainstem that made the service, or brought it up to date. */
-export function checkTemplate(): Finding[] {
-  const path = join(root, '.mainstem.json')
-  if (!existsSync(path)) return [fine('template', 'no .mainstem.json: the version is not recorded')]
-  try {
-    const { version } = JSON.parse(readFileSync(path, 'utf8')) as { version?: unknown }
-    if (typeof version === 'string') return [fine('template', `create-mainstem ${version}`)]
-  } catch {
-    // As below.
-  }
-  return [wrong('template', '.mainstem.json cannot be read', 'git checkout .mainstem.json')]
-}

@@ -1,9 +1,10 @@
-import { execFile } from 'node:child_process'
-import { constants, existsSync, readFileSync } from 'node:fs'
+import { constants, existsSync } from 'node:fs'
 import { access, stat, statfs } from 'node:fs/promises'
-import { connect, createServer } from 'node:net'
+import { connect } from 'node:net'
 import { dirname, join, resolve } from 'node:path'
-import { devFile, root } from '../dev/service-process.ts'
+import { readDevFile } from '../dev/dev-file.ts'
+import { listenFault, portOwner } from '../dev/ports.ts'
+import { root } from '../dev/service-process.ts'
 import { fine, wrong, type Finding } from './finding.ts'
 
 const answerTimeoutMs = 2_000
@@ -43,47 +44,7 @@ async function checkPort({
   if (dev !== undefined && [dev.port, dev.adminPort].includes(port)) {
     return fine(check, `used by npm run dev of this folder (pid ${dev.pid})`)
   }
-  const owner = await ownerOf(port)
-  return wrong(
-    check,
-    `taken by ${owner ?? 'another program'}`,
-    `stop that program, or set ${variable} in .env`,
-  )
-}
-
-function listenFault(host: string, port: number): Promise<string | undefined> {
-  return new Promise((resolve) => {
-    const server = createServer()
-    server.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message))
-    server.listen(port, host, () => server.close(() => resolve(undefined)))
-  })
-}
-
-/** What `npm run dev` of this folder has written down, if it runs. */
-function readDevFile(): { pid: number; port: number; adminPort: number } | undefined {
-  try {
-    const dev = JSON.parse(readFileSync(devFile, 'utf8')) as { pid: number; port: number; adminPort: number }
-    process.kill(dev.pid, 0)
-    return dev
-  } catch {
-    return undefined
-  }
-}
-
-/** Asks lsof, or else ss: which of them there is differs by system. */
-async function ownerOf(port: number): Promise<string | undefined> {
-  const lsof = await output('lsof', ['-nP', `-iTCP:${port}`, '-sTCP:LISTEN', '-Fpc'])
-  const [, pid, name] = /^p(\d+)\n(?:.*\n)*?c(.+)$/m.exec(lsof) ?? []
-  if (pid !== undefined) return `${name} (pid ${pid})`
-  const ss = await output('ss', ['-ltnpH', `sport = :${port}`])
-  const [, command, id] = /\(\("([^"]+)",pid=(\d+)/.exec(ss) ?? []
-  return command === undefined ? undefined : `${command} (pid ${id})`
-}
-
-function output(program: string, args: string[]): Promise<string> {
-  return new Promise((resolve) => {
-    execFile(program, args, { timeout: answerTimeoutMs }, (_error, stdout) => resolve(stdout))
-  })
+  return wrong(check, `taken by ${await portOwner(port)}`, `stop that program, or set ${variable} in .env`)
 }
 
 /** Whether something listens where OpenTelemetry is to export to. */

@@ -8,34 +8,43 @@ const readElsewhere =
   /^(NODE|NPM|OTEL|AWS|PG)|_PROXY$|^(TEST_DATABASE_URL|TZ|DEBUG|NO_COLOR|FORCE_COLOR|PATH)$/i
 
 /**
- * Bad values, and names in `.env` that nothing reads.
+ * Malformed lines of `.env`, bad values, and names in `.env` that nothing reads.
  * @param file the variables of `.env`
+ * @param malformed what is wrong with its lines
  */
 export function checkVariables(
   env: NodeJS.ProcessEnv,
   file: Readonly<Record<string, string | undefined>>,
+  malformed: readonly string[],
 ): Finding[] {
   // Without it, the scripts use the built-in PostgreSQL.
   const known = settings(givenUrl(env) === undefined ? { ...env, DATABASE_URL: 'postgres://built/in' } : env)
-  const names = new Set(known.map(({ name }) => name))
   const findings = [
+    ...malformed.map((fault) => wrong('environment', fault, 'correct that line')),
     ...known.flatMap(({ name, problem }) =>
       problem === undefined
         ? []
         : [wrong('environment', problem, `correct ${name} in ${placeOf(name, file)}`)],
     ),
     ...badVariables(env).map((fault) => wrong('environment', fault, 'correct it')),
-    ...Object.keys(file).flatMap((name) => {
-      if (names.has(name) || readElsewhere.test(name)) return []
-      const similar = [...names].find((one) => isSimilar(one, name))
-      const fix =
-        similar === undefined ? 'remove it, or declare it in src/config.ts' : `rename it to ${similar}`
-      return [wrong('environment', `nothing reads ${name} of .env`, fix)]
-    }),
+    ...unreadNames(Object.keys(file)).map(({ seen, fix }) => wrong('environment', seen, fix)),
   ]
   return findings.length > 0
     ? findings
     : [fine('environment', `${known.length} variables, ${Object.keys(file).length} set in .env`)]
+}
+
+/** Those of `names` in `.env` that nothing reads. A malformed line makes a name with spaces, which has a fault of its own. */
+export function unreadNames(names: readonly string[]): { seen: string; fix: string }[] {
+  const known = settings({}).map(({ name }) => name)
+  return names
+    .filter((name) => !/\s/.test(name) && !known.includes(name) && !readElsewhere.test(name))
+    .map((name) => {
+      const similar = known.find((one) => isSimilar(one, name))
+      const fix =
+        similar === undefined ? 'remove it, or declare it in src/config.ts' : `rename it to ${similar}`
+      return { seen: `nothing reads ${name} of .env`, fix }
+    })
 }
 
 function placeOf(name: string, file: Readonly<Record<string, string | undefined>>): string {

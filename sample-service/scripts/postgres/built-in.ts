@@ -12,7 +12,7 @@ export const builtInFolder = join(root, '.data/postgres')
 const startingTimeoutMs = 10_000
 
 /** The database that a script works on, and where it comes from. */
-export interface ChosenDatabase extends Postgres {
+export interface ChosenDatabase extends Pick<Postgres, 'url' | 'stop'> {
   readonly from: 'DATABASE_URL' | 'running' | 'started'
 }
 

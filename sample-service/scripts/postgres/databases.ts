@@ -14,7 +14,7 @@ import { startPostgres, type Postgres } from './postgres.ts'
  * A PostgreSQL to make databases on: a new one that stop() throws away, or the server of TEST_DATABASE_URL if it is set,
  * which stop() leaves alone. It ignores DATABASE_URL and the server of `npm run dev`: their data are not for tests.
  */
-export async function temporaryServer(): Promise<Postgres> {
+export async function temporaryServer(): Promise<Pick<Postgres, 'url' | 'stop'>> {
   const url = process.env['TEST_DATABASE_URL']
   if (url !== undefined && url !== '') return { url, stop: () => Promise.resolve() }
   return startPostgres({ dir: await mkdtemp(join(tmpdir(), 'postgres-')), persistent: false })

@@ -2,7 +2,7 @@ import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { chown, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
+import { chown, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout } from 'node:timers/promises'
@@ -26,6 +26,8 @@ export interface Postgres {
   readonly url: string
   /** The port of the last start, if another program has taken it since. */
   readonly lostPort?: number | undefined
+  /** Resolves when the server has ended, by stop() or otherwise. */
+  readonly exited: Promise<unknown>
   /** Disconnects all clients, shuts down and resolves when no process of it is left. May be called twice. */
   stop(): Promise<void>
 }
@@ -63,6 +65,7 @@ export async function startPostgres({ dir, port = 0, persistent }: PostgresOptio
     return {
       url: await urlOf(home, server.port),
       lostPort: server.port === kept ? undefined : kept,
+      exited: server.exited,
       stop: () => (stopped ??= end(server.child).then(remove)),
     }
   } catch (error) {
@@ -124,8 +127,9 @@ async function serve(
       stdio: ['ignore', 'ignore', 'pipe'],
     })
     endWithThisProcess(child, 'INT', persistent ? undefined : home)
+    const exited = new Promise((resolve) => child.once('exit', resolve))
     const said = await readiness(child)
-    if (said === undefined) return { child, port }
+    if (said === undefined) return { child, port, exited }
     await end(child)
     // A server that was killed a moment ago may still hold its lock file or its shared memory.
     if (said.includes('already exists') || said.includes('still in use')) {
@@ -133,8 +137,9 @@ async function serve(
         await setTimeout(250)
         continue
       }
+      const [pid] = (await readFile(join(home, 'data/postmaster.pid'), 'utf8').catch(() => '?')).split('\n')
       throw new Error(
-        `PostgreSQL already runs on ${home} (another npm run dev?): stop that one first\n${said}`,
+        `PostgreSQL already runs on ${home} (pid ${pid}; another npm run dev?): stop that one first`,
       )
     }
     if (wanted !== 0 || attempt === portAttempts || !said.includes('Address already in use')) {

@@ -5,8 +5,8 @@ import { builtInUrl, givenUrl, runningUrl } from './built-in.ts'
  * `npm run --silent db:url`: prints the URL of the database that `npm run dev` uses, and nothing else on stdout. It stays the
  * same between starts.
  */
-const env = readEnvironment()
 try {
+  const env = readEnvironment()
   const given = givenUrl(env)
   console.log(given ?? (await builtInUrl(env)))
   if (given === undefined && (await runningUrl()) === undefined) {

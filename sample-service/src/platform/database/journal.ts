@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { errorOf } from '../../context/thrown.ts'
 
 /** One migration of drizzle/, as drizzle-kit wrote it. */
 export interface Migration {
@@ -26,15 +27,36 @@ export interface Difference {
   readonly unknown: number
 }
 
-/** The migrations of `folder` in the order of its journal. */
+type Entry = Pick<Migration, 'tag' | 'when'>
+
+/** The migrations of `folder` in the order of its journal. @throws Error that names the journal if it is no JSON of drizzle-kit */
 export async function readMigrations(folder: string): Promise<Migration[]> {
-  const journal = await readFile(join(folder, 'meta/_journal.json'), 'utf8')
-  const { entries } = JSON.parse(journal) as { entries: { tag: string; when: number }[] }
+  const path = join(folder, 'meta/_journal.json')
   return Promise.all(
-    entries.map(async ({ tag, when }) => {
+    entriesOf(path, await readFile(path, 'utf8')).map(async ({ tag, when }) => {
       const text = await readFile(join(folder, `${tag}.sql`), 'utf8')
       return { tag, when, text, hash: hashOf(text) }
     }),
+  )
+}
+
+function entriesOf(path: string, text: string): Entry[] {
+  try {
+    const { entries } = JSON.parse(text) as { entries?: Entry[] }
+    if (!Array.isArray(entries)) throw new Error('it has no entries')
+    return entries
+  } catch (cause) {
+    throw new Error(`${path} is broken: ${errorOf(cause).message}`, { cause })
+  }
+}
+
+/** @throws Error that names a migration of `folder` that its journal does not list: it would never be applied */
+export async function requireListed(folder: string, listed: readonly Migration[]): Promise<void> {
+  const files = (await readdir(folder)).filter((name) => name.endsWith('.sql')).sort()
+  const stray = files.find((name) => !listed.some(({ tag }) => name === `${tag}.sql`))
+  if (stray === undefined) return
+  throw new Error(
+    `${stray} is not in drizzle/meta/_journal.json: make it with npm run db:generate -- --custom, and move its SQL there`,
   )
 }
 

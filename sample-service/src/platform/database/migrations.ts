@@ -10,6 +10,7 @@ import type { Log } from '../telemetry/log.ts'
 import {
   difference,
   readMigrations,
+  requireListed,
   requireOneTransaction,
   statementsOf,
   type Difference,
@@ -38,7 +39,8 @@ const pollMs = 100
  * @param options.schemas none if not given
  * @param options.waitMs how long to wait for another instance
  * @returns the names of the migrations that it applied
- * @throws Error that names a migration that was edited after it was applied, ends its transaction or failed, or a missing grant
+ * @throws Error that names a migration that was edited after it was applied, that the journal does not list, that ends its
+ * transaction or failed, or a missing grant
  */
 export async function applyMigrations(
   ctx: Context,
@@ -80,7 +82,7 @@ export async function requireMigrated(
   schemas: readonly Schema[] = [],
 ): Promise<void> {
   const { pending, unknown } = await db.transaction(ctx, async (q, ctx) => {
-    const { missing, unknown } = await compare(q, folder, await recordsOf(q))
+    const { missing, unknown } = await compare(q, await readMigrations(folder), await recordsOf(q))
     const pending = missing.map(({ tag }) => tag)
     for (const schema of schemas) pending.push(...(await schema.pending(ctx, q)))
     return { pending, unknown }
@@ -114,7 +116,9 @@ async function applyMissing(
   schemas: readonly Schema[],
 ): Promise<string[]> {
   const records = await recordsOf(q)
-  const { missing } = await compare(q, folder, records)
+  const ours = await readMigrations(folder)
+  await requireListed(folder, ours)
+  const { missing } = await compare(q, ours, records)
   missing.forEach(requireOneTransaction)
   if (missing.length > 0 && !records.there) await makeRecords(q, records.role)
   for (const migration of missing) await apply(q, migration, records.role)
@@ -153,13 +157,17 @@ async function makeRecords(q: Transaction, role: string): Promise<void> {
 }
 
 /** @throws Error that names the migrations whose text has changed since they were applied */
-async function compare(q: Transaction, folder: string, { there, role }: Records): Promise<Difference> {
+async function compare(
+  q: Transaction,
+  ours: readonly Migration[],
+  { there, role }: Records,
+): Promise<Difference> {
   const grant = `grant usage on schema drizzle to ${role}; grant select on drizzle.__drizzle_migrations to ${role}`
   const read = () =>
     q.execute<{ hash: string; when: string }>(sql`select hash, created_at as when from ${table}`)
   const rows = there ? (await needing(grant, read)).rows : []
   const found = difference(
-    await readMigrations(folder),
+    ours,
     rows.map(({ hash, when }) => ({ hash, when: Number(when) })),
   )
   if (found.edited.length > 0) {

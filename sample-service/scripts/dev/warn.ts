@@ -1,0 +1,12 @@
+import { unreadNames } from '../doctor/variables.ts'
+import { schemaDifference } from '../postgres/schema-difference.ts'
+import { readEnvFile } from './environment.ts'
+import { stopSignal } from './stopping.ts'
+
+/**
+ * Prints what `npm run dev` warns of, each on a line. A process of its own, since it loads src/config.ts and the schemas, which
+ * may have changed.
+ */
+for (const { seen, fix } of unreadNames(Object.keys(readEnvFile()))) console.log(`${seen}: ${fix}`)
+const difference = await schemaDifference(stopSignal())
+if (difference !== undefined) console.log(`${difference}: run npm run db:generate`)
