@@ -105,6 +105,20 @@ test('it names bad and unknown variables of .env', { timeout: 30_000 }, async (t
   ])
 })
 
+test('it says why .env cannot be read, and checks the rest', { timeout: 30_000 }, async (t) => {
+  const path = join(dir, '.env')
+  await mkdir(path)
+  t.onTestFinished(() => rm(path, { recursive: true }))
+
+  const { code, wrong, findings } = await doctor(['--json'])
+
+  expect(code).toBe(1)
+  expect(wrong).toMatchObject([
+    { check: 'environment', seen: expect.stringContaining('.env cannot be read: EISDIR') as string },
+  ])
+  expect(findings.map(({ check }) => check)).toContain('disk')
+})
+
 test('it names each malformed line of .env', { timeout: 30_000 }, async (t) => {
   const lines = [
     '# a comment',
