@@ -2,11 +2,10 @@ import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { givenUrl, builtInFolder } from '../postgres/built-in.ts'
-import { startPostgres, type Postgres } from '../postgres/postgres.ts'
+import { givenUrl } from '../postgres/built-in.ts'
 import { emptyAdvice, keepMigrationNames, unknownMigrations } from '../postgres/unknown-migrations.ts'
+import { builtInPostgres, NoDatabase, reasonOf } from './built-in-postgres.ts'
 import { watchChanges } from './changes.ts'
-import { readDevFile } from './dev-file.ts'
 import { readEnvironment } from './environment.ts'
 import { readKeys } from './keys.ts'
 import { findLocks } from './packages.ts'
@@ -28,41 +27,12 @@ const drainMs = '1000'
  * SIGTERM end the service, then Postgres; exit 0. `.env` is read at each start; variables of the environment override it.
  */
 async function main(stop: AbortSignal): Promise<void> {
-  let postgres: Postgres | undefined
-  let startedOnce = false
-  const startBuiltIn = async (): Promise<string> => {
-    if (postgres !== undefined) return postgres.url
-    const starting = startPostgres({ dir: builtInFolder, persistent: true }).catch(nameOther)
-    const started = await starting.catch((cause: unknown) => {
-      throw startedOnce ? cause : new NoDatabase(reasonOf(cause), { cause })
-    })
-    postgres = started
-    startedOnce = true
-    const ended = (): void => {
-      postgres = undefined
-      if (!stop.aborted) say('PostgreSQL ended: the next restart starts it again')
-    }
-    started.exited.then(ended, ended)
-    if (started.lostPort !== undefined) {
-      say(
-        `PostgreSQL has a new port, since another program uses ${started.lostPort}: npm run db:url prints it`,
-      )
-    }
-    return started.url
-  }
+  const builtIn = builtInPostgres(stop)
   try {
-    await restartOnChanges(startBuiltIn, stop)
+    await restartOnChanges(() => builtIn.start(), stop)
   } finally {
-    await postgres?.stop()
+    await builtIn.stop()
   }
-}
-
-/** If PostgreSQL runs already, most often it is another `npm run dev` that runs it. */
-function nameOther(error: unknown): never {
-  const other = readDevFile()
-  const runs = error instanceof Error && error.message.startsWith('PostgreSQL already runs')
-  if (!runs || other === undefined) throw error
-  throw new Error(`npm run dev of this folder already runs (pid ${other.pid}): stop it first`)
 }
 
 async function restartOnChanges(startBuiltIn: () => Promise<string>, stop: AbortSignal): Promise<void> {
@@ -123,9 +93,6 @@ async function migrateAndCompare(
   }
 }
 
-/** No change of a file makes up for a PostgreSQL that has never started. */
-class NoDatabase extends Error {}
-
 /**
  * Reads what the service starts with, and starts the built-in PostgreSQL if it needs that.
  * @throws Error of one sentence if that cannot be read, or if PostgreSQL does not start again
@@ -143,10 +110,6 @@ async function prepare(startBuiltIn: () => Promise<string>) {
     if (error instanceof NoDatabase) throw error
     throw new Error(`${reasonOf(error)}; waiting for a change`, { cause: error })
   }
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }
 
 /** Names a file that has changed. Editors and `add` write files that are gone a moment later. */

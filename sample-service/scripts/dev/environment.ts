@@ -25,7 +25,7 @@ function envFileText(): string {
   try {
     text = readFileSync(path, 'utf8')
   } catch (cause) {
-    throw new Error(`.env cannot be read: ${String(cause)}`, { cause })
+    throw new Error(`.env cannot be read: ${(cause as Error).message}`, { cause })
   }
   const at = text.indexOf('\0')
   if (at < 0) return text

@@ -9,7 +9,7 @@ import { checkDisk, checkPorts, checkTelemetry } from './surroundings.ts'
  * is wrong and what to do now. Exit 1 if anything is wrong. Changes nothing.
  */
 const { json } = readFlags({ json: { type: 'boolean', default: false } })
-const env = readEnvironment()
+const env = environmentOrOwn()
 
 // What needs packages is loaded by its check: one that is not installed must not keep the others from being checked.
 const checks: Readonly<Record<string, () => Promise<Finding[]> | Finding[]>> = {
@@ -23,6 +23,15 @@ const checks: Readonly<Record<string, () => Promise<Finding[]> | Finding[]>> = {
   database: async () => (await import('./database.ts')).checkDatabase(env),
   telemetry: () => checkTelemetry(env),
   disk: () => checkDisk(env),
+}
+
+/** Without `.env` if it cannot be read, which the check of the environment reports. */
+function environmentOrOwn(): NodeJS.ProcessEnv {
+  try {
+    return readEnvironment()
+  } catch {
+    return process.env
+  }
 }
 
 const findings: Finding[] = []
