@@ -3,7 +3,7 @@ import { addressOf, reasonOf } from '../../src/platform/database/answer.ts'
 import { builtInFolder, givenUrl, runningUrl } from '../postgres/built-in.ts'
 import { checkMigrations } from '../postgres/databases.ts'
 import { emptyAdvice, unknownMigrations } from '../postgres/unknown-migrations.ts'
-import { postgresPrograms, postgresUser } from '../postgres/files.ts'
+import { homeFor, postgresPrograms, postgresUser } from '../postgres/files.ts'
 import { fine, wrong, type Finding } from './finding.ts'
 
 const answerTimeoutMs = 3_000
@@ -38,7 +38,8 @@ export async function checkDatabase(env: NodeJS.ProcessEnv): Promise<Finding[]> 
 /** The built-in PostgreSQL does not run now: whether it could. */
 async function checkPrograms(): Promise<Finding> {
   try {
-    await postgresPrograms(builtInFolder, await postgresUser(builtInFolder))
+    const user = await postgresUser(builtInFolder)
+    await postgresPrograms(await homeFor(builtInFolder, user), user)
     return fine('database', 'the built-in PostgreSQL does not run now; npm run dev starts and migrates it')
   } catch (error) {
     return wrong('database', reasonOf(error), 'set DATABASE_URL in .env')
