@@ -18,6 +18,10 @@ export function recentRequests(limit: number) {
   const troubled: RecentRequest[] = []
   const slow = slowest()
   let number = 0
+  /** In which order they ended: their times are rounded, and may be alike. */
+  const ends = new WeakMap<RecentRequest, number>()
+  let finished = 0
+  const endOf = (request: RecentRequest): number => ends.get(request) ?? 0
   return {
     start(info: RequestInfo, beginning: Beginning): RecentRequest {
       const request = new RecentRequest(info, ++number, beginning)
@@ -26,6 +30,7 @@ export function recentRequests(limit: number) {
     },
     finish(request: RecentRequest, ending: Ending): void {
       request.finish(ending)
+      ends.set(request, ++finished)
       underWay.delete(request)
       keep(last, limit, request)
       if (isTroubled(ending)) keep(troubled, limit, request)
@@ -72,8 +77,4 @@ function slowest() {
 
 function durationOf(request: RecentRequest | undefined): number {
   return request?.root.endMs ?? 0
-}
-
-function endOf(request: RecentRequest): number {
-  return request.startedAt + durationOf(request)
 }
