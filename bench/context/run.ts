@@ -17,7 +17,7 @@ export interface CaseResult {
 
 /** No round begins later than this, so that one Node takes less than three minutes. */
 const lastRoundMs = 130_000
-/** A longer measurement is given up: the table says so, and its entry is not tried again. */
+/** A measurement that takes longer is stopped. The table says so, and the entry is not measured again. */
 const limitMs = 30_000
 
 /**

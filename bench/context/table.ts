@@ -1,6 +1,7 @@
 import type { Entry } from './catalogue.ts'
 import type { Sample } from './measure.ts'
 import type { CaseResult, Outcome } from './run.ts'
+import { median } from '../support/statistics.ts'
 
 /** The results as a markdown table: medians (least–greatest), and ratios of processor time taken round by round. */
 export function tableOf(results: readonly CaseResult[]): string {
@@ -64,13 +65,6 @@ function spread(numbers: readonly number[]): string {
   return numbers.length === 1
     ? middle
     : `${middle} (${shown(Math.min(...numbers))}–${shown(Math.max(...numbers))})`
-}
-
-function median(numbers: readonly number[]): number {
-  const sorted = numbers.toSorted((a, b) => a - b)
-  const upper = sorted[Math.floor(sorted.length / 2)] ?? NaN
-  const lower = sorted[Math.ceil(sorted.length / 2) - 1] ?? NaN
-  return (lower + upper) / 2
 }
 
 /** Three digits: a shared machine measures no more exactly. */

@@ -1,7 +1,7 @@
 import { capacity, subjects } from './catalogue.ts'
 import { escapeSvg, stylesOf } from '../support/svg.ts'
 import type { Result } from './run.ts'
-import { median } from './table.ts'
+import { median } from '../support/statistics.ts'
 
 const width = 860
 const height = 330

@@ -1,6 +1,7 @@
 import { throwIfEnded } from '../../generator/ended.ts'
 import type { Context } from '../../templates/service/src/context/context.ts'
 import { sleep } from '../../templates/service/src/context/sleep.ts'
+import { percentile } from '../support/statistics.ts'
 import { task, type Load, type Subject } from './catalogue.ts'
 import { runLoad, type Answers } from './load.ts'
 import type { Options } from './options.ts'
@@ -74,16 +75,15 @@ async function measure(
 }
 
 function summary({ good, bad, waiting }: Answers, ms: number): Omit<Round, 'queue' | 'memory'> {
-  const took = good.map(({ tookMs }) => tookMs).sort((a, b) => a - b)
-  const percentile = (share: number): number => took[Math.ceil(took.length * share) - 1] ?? NaN
+  const took = good.map(({ tookMs }) => tookMs)
   const timeline = Array.from({ length: Math.ceil(ms / 1_000) }, (_, second) => {
     return good.filter(({ atMs }) => Math.floor(atMs / 1_000) === second).length
   })
   return {
     perSecond: (good.length * 1_000) / ms,
     secondHalf: (good.filter(({ atMs }) => atMs >= ms / 2).length * 2_000) / ms,
-    p50: percentile(0.5),
-    p99: percentile(0.99),
+    p50: percentile(took, 0.5),
+    p99: percentile(took, 0.99),
     bad,
     waiting,
     timeline,

@@ -1,4 +1,5 @@
 import type { Result, Round } from './run.ts'
+import { median } from '../support/statistics.ts'
 
 /** The results of one load as a markdown table: medians (least–greatest) where there are several rounds. */
 export function tableOf(results: readonly Result[]): string {
@@ -32,14 +33,6 @@ function rowOf({ subject, rounds, missing }: Result, first: Result | undefined):
 
 function medianOf(rounds: readonly Round[]): number {
   return median(rounds.map(({ perSecond }) => perSecond))
-}
-
-/** The median; NaN if there are no values. */
-export function median(numbers: readonly number[]): number {
-  const sorted = numbers.toSorted((a, b) => a - b)
-  const upper = sorted[Math.floor(sorted.length / 2)] ?? NaN
-  const lower = sorted[Math.ceil(sorted.length / 2) - 1] ?? NaN
-  return (lower + upper) / 2
 }
 
 function spread(numbers: readonly number[], digits: number): string {

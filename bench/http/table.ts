@@ -1,4 +1,5 @@
 import type { Measured, Pair, Sample } from './run.ts'
+import { median } from '../support/statistics.ts'
 
 /** One line of the table. */
 export interface Row {
@@ -78,11 +79,4 @@ function spread(numbers: readonly number[], digits: number): string {
   if (numbers.length === 0 || numbers.some(Number.isNaN)) return ''
   const shown = (number: number): string => number.toFixed(digits)
   return `${shown(median(numbers))} (${shown(Math.min(...numbers))}–${shown(Math.max(...numbers))})`
-}
-
-function median(numbers: readonly number[]): number {
-  const sorted = numbers.toSorted((a, b) => a - b)
-  const upper = sorted[Math.floor(sorted.length / 2)] ?? NaN
-  const lower = sorted[Math.ceil(sorted.length / 2) - 1] ?? NaN
-  return (lower + upper) / 2
 }

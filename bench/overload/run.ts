@@ -1,6 +1,7 @@
 import { throwIfEnded } from '../../generator/ended.ts'
 import type { Context } from '../../templates/service/src/context/context.ts'
 import { sleep } from '../../templates/service/src/context/sleep.ts'
+import { percentile } from '../support/statistics.ts'
 import { capacity, task, type Client, type Subject } from './catalogue.ts'
 import { runLoad, type Answer } from './load.ts'
 import type { Options } from './options.ts'
@@ -110,9 +111,9 @@ function summary(answers: readonly Answer[], ms: number, [middle = NaN, end = Na
   return {
     perSecond: (good.length * 1_000) / ms,
     secondHalf: (good.filter(({ atMs }) => atMs >= ms / 2).length * 2_000) / ms,
-    p50: percentile(good, 0.5),
-    p99: percentile(good, 0.99),
-    refusalP99: percentile(bad, 0.99),
+    p50: percentile(tookMs(good), 0.5),
+    p99: percentile(tookMs(good), 0.99),
+    refusalP99: percentile(tookMs(bad), 0.99),
     others,
     memory: end,
     grown: end - middle,
@@ -137,7 +138,6 @@ function recovery(answers: readonly Answer[], ms: number): number {
   return NaN
 }
 
-function percentile(answers: readonly Answer[], share: number): number {
-  const took = answers.map(({ tookMs }) => tookMs).toSorted((a, b) => a - b)
-  return took[Math.ceil(took.length * share) - 1] ?? NaN
+function tookMs(answers: readonly Answer[]): number[] {
+  return answers.map(({ tookMs }) => tookMs)
 }

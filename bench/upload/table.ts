@@ -1,6 +1,7 @@
 import type { Result } from './main.ts'
 import type { Options } from './options.ts'
 import type { Watched } from './process-figures.ts'
+import { median } from '../support/statistics.ts'
 
 const mebibyte = 1_048_576
 
@@ -40,11 +41,4 @@ function verdict(wanted: number, ratios: readonly number[]): string {
 function spread(numbers: readonly number[], digits: number): string {
   const shown = (number: number): string => number.toFixed(digits)
   return `${shown(median(numbers))} (${shown(Math.min(...numbers))}–${shown(Math.max(...numbers))})`
-}
-
-function median(numbers: readonly number[]): number {
-  const sorted = numbers.toSorted((a, b) => a - b)
-  const upper = sorted[Math.floor(sorted.length / 2)] ?? NaN
-  const lower = sorted[Math.ceil(sorted.length / 2) - 1] ?? NaN
-  return (lower + upper) / 2
 }

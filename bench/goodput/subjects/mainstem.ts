@@ -1,8 +1,7 @@
-import { once } from 'node:events'
-import { createServer, type AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import type { Context } from '../../../templates/service/src/context/context.ts'
 import { retry } from '../../../templates/service/src/context/retry.ts'
+import { freePort } from '../../support/instance.ts'
 import { numberAt, serverProcess, whenUp, type Server, type Start } from '../server.ts'
 
 const service = fileURLToPath(new URL('../../../templates/service', import.meta.url))
@@ -51,12 +50,4 @@ async function untilReady(ctx: Context, url: string): Promise<void> {
     const { status } = await fetch(url, { headers: { connection: 'close' } })
     if (status !== 200) throw new Error(`${url} answered ${status}`)
   })
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }

@@ -202,7 +202,7 @@ test('an unread body that does not fit hides a hang-up, since Node stops reading
   await eventually(async () => !(await liveContexts(service)).includes('/probe/'))
 })
 
-test('an error thrown after the client has hung up is no failure of the service', async () => {
+test('an error thrown after the client has hung up does not count as a failure of the service', async () => {
   const service = shared()
   const request = open(`${service.url}/probe/late-failure`, 'GET', { 'x-request-id': 'thrown-late' })
   await eventually(async () => (await liveContexts(service)).includes('/probe/late-failure'))
