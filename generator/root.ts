@@ -11,7 +11,7 @@ interface OwnPackage {
 
 /**
  * The package this module is part of: the clone when it runs as generator/*.ts, the installed package when it
- * runs as dist/generator/*.js.
+ * runs as dist/main.js.
  * @throws Error if no folder above is create-mainstem
  */
 export function ownPackage(): OwnPackage {

@@ -1,11 +1,11 @@
-import { join } from 'node:path'
 import type { Noun } from '../templates/service/generators/engine/names.ts'
 import type { Context } from '../templates/service/src/context/context.ts'
 import type { Manager } from './manager.ts'
+import { throwIfEnded } from './ended.ts'
 import { withManager } from './manager-files.ts'
-import { ownPackage } from './root.ts'
 import { stampFile, stampPath, type Stamp } from './stamp.ts'
-import { listFiles, readPlanned, sorted, writePlan, type Plan, type PlannedFile } from './tree.ts'
+import { readTemplates } from './templates.ts'
+import { sorted, writePlan, type Plan, type PlannedFile } from './tree.ts'
 
 /** What tells one service from another. */
 export interface Service {
@@ -22,9 +22,6 @@ const exampleNoun: Noun = { singular: 'document', plural: 'documents' }
 /** Files of templates/example that serve its type check where it lies, and are no part of a service. */
 const notEmitted = new Set(['tsconfig.json'])
 
-/** Tests of the skeleton that prove the platform rather than a service: they stay in this repository. */
-export const proofs = 'test/proofs/'
-
 /**
  * All files of `service`, in memory: the one code path behind creating, `--dry-run` and the committed sample. It depends on
  * the templates and on `service` alone, not on locale, time zone, place or order of directories.
@@ -35,9 +32,10 @@ export async function planService(ctx: Context, service: Service): Promise<Plan>
   const ofTheManager = new Map<string, PlannedFile>()
   const failed: unknown[] = []
   // plop keeps only the message of what an action throws.
-  const keeping = (action: () => Promise<string>) => async (): Promise<string> => {
+  const keeping = (action: () => string) => (): string => {
     try {
-      return await action()
+      throwIfEnded(ctx)
+      return action()
     } catch (error) {
       failed.push(error)
       throw error
@@ -50,7 +48,7 @@ export async function planService(ctx: Context, service: Service): Promise<Plan>
   const generator = plop.setGenerator('service', {
     description: 'a microservice in which every unit of work hangs from one root context',
     prompts: [],
-    actions: actionsFor(ctx, service, planned, ofTheManager).map(keeping),
+    actions: actionsFor(await readTemplates(ctx), service, planned, ofTheManager).map(keeping),
   })
 
   const { failures } = await generator.runActions({ ...service })
@@ -69,15 +67,15 @@ export async function writeService(ctx: Context, service: Service, directory: st
 
 /** Stamps the skeleton, for the example a piece and the overlay, and the files of a package manager other than npm. */
 function actionsFor(
-  ctx: Context,
+  templates: Plan,
   { name, example, manager }: Service,
   planned: Map<string, PlannedFile>,
   ofTheManager: Map<string, PlannedFile>,
-): (() => Promise<string>)[] {
+): (() => string)[] {
   const stamp =
     (from: string, to: string, noun?: Noun, into = planned) =>
     () =>
-      stampFolder(ctx, from, to, { name, noun }, into)
+      stampFolder(templates, from, to, { name, noun }, into)
   return [
     stamp('service', ''),
     ...(example
@@ -90,19 +88,19 @@ function actionsFor(
 }
 
 /** Plans the files of a folder of templates/ below `to`. */
-async function stampFolder(
-  ctx: Context,
+function stampFolder(
+  templates: Plan,
   from: string,
   to: string,
   stamp: Stamp,
   planned: Map<string, PlannedFile>,
-): Promise<string> {
-  const folder = join(ownPackage().directory, 'templates', from)
-  for (const path of await listFiles(ctx, folder)) {
+): string {
+  for (const [whole, file] of templates) {
+    if (!whole.startsWith(`${from}/`)) continue
+    const path = whole.slice(from.length + 1)
     if (to === '' && stamp.noun !== undefined && notEmitted.has(path)) continue
-    if (from === 'service' && path.startsWith(proofs)) continue
-    const file = stampFile(await readPlanned(ctx, join(folder, path)), stamp)
-    planned.set([to, stampPath(path, stamp)].filter((part) => part !== '').join('/'), file)
+    const target = [to, stampPath(path, stamp)].filter((part) => part !== '').join('/')
+    planned.set(target, stampFile(file, stamp))
   }
   return from
 }

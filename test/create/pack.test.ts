@@ -1,11 +1,12 @@
 import { execFileSync } from 'node:child_process'
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, inject, it } from 'vitest'
+import { archiveName, unpacked } from '../../generator/archive.ts'
 import { childEnvironment } from '../../generator/package-manager.ts'
 import { leftovers, repository, run, sourceCommandLine, temporaryFolder, treeOf } from '../support/create.ts'
 
-/** Installing the tarball fetches its few dependencies, which npm mostly has in its cache. */
+/** Installing the tarball fetches nothing else. */
 const installMs = 180_000
 
 const whole = leftovers()
@@ -25,7 +26,7 @@ beforeAll(async () => {
   packed = Object.keys(await treeOf(join(folder, 'package')))
 })
 
-it('the tarball holds all of templates/ except the proofs, without leftovers of running them', () => {
+it('the tarball holds all of templates/ except the proofs, without leftovers of running them', async () => {
   const listed = execFileSync('git', ['ls-files', '-co', '--exclude-standard', '-z', 'templates'], {
     cwd: repository,
     encoding: 'utf8',
@@ -34,10 +35,16 @@ it('the tarball holds all of templates/ except the proofs, without leftovers of 
     .split('\0')
     .filter((path) => path !== '' && !path.startsWith('templates/service/test/proofs/'))
   expect(known).toContain('templates/service/package.json')
-  expect(packed.filter((path) => path.startsWith('templates/')).sort()).toEqual(known.sort())
-  expect(packed).toContain('dist/generator/main.js')
-  const others = packed.filter((path) => !/^(templates|dist)\//.test(path))
-  expect(others.filter((path) => !['LICENSE', 'README.md', 'package.json'].includes(path))).toEqual([])
+  const archived = unpacked(await readFile(join(folder, 'package/dist', archiveName)))
+  expect([...archived.keys()].map((path) => `templates/${path}`).sort()).toEqual(known.sort())
+  expect(packed.sort()).toEqual([
+    'LICENSE',
+    'README.md',
+    'dist/LICENSES.txt',
+    'dist/main.js',
+    'dist/templates.gz',
+    'package.json',
+  ])
 })
 
 it('no packed file names the clone', async () => {
@@ -46,6 +53,8 @@ it('no packed file names the clone', async () => {
     const bytes = await readFile(join(folder, 'package', path))
     expect(bytes.includes(clone), path).toBe(false)
   }
+  for (const [path, { bytes }] of unpacked(await readFile(join(folder, 'package/dist', archiveName))))
+    expect(bytes.includes(clone), path).toBe(false)
 })
 
 it(
@@ -64,6 +73,11 @@ it(
     ]
     const install = await run(['npm', 'install', ...flags, tarball], { cwd: folder, env })
     expect(install.code, install.stderr).toBe(0)
+    expect(await readdir(join(elsewhere, 'node_modules'))).toEqual([
+      '.bin',
+      '.package-lock.json',
+      'create-mainstem',
+    ])
 
     const bin = join(elsewhere, 'node_modules/.bin/create-mainstem')
     const arguments_ = ['--no-install', '--no-git', '--yes']

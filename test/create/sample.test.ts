@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { check, resolveConfig } from 'prettier'
 import { expect, it } from 'vitest'
 import { listFiles, readPlanned } from '../../generator/tree.ts'
-import { planService, proofs, writeService } from '../../generator/service.ts'
+import { planService, writeService } from '../../generator/service.ts'
+import { proofs } from '../../generator/templates.ts'
 import { testContext } from '../../templates/service/src/context/test-context.ts'
 import { repository, temporaryFolder } from '../support/create.ts'
 
@@ -33,7 +34,7 @@ it('sample-service/ is byte for byte what the command emits for that name', asyn
 
 /** The files of the skeleton that a service gets. */
 const emittedOfTheSkeleton = (): string[] =>
-  known('templates/service').filter((path) => !path.startsWith(proofs))
+  known('templates/service').filter((path) => !`service/${path}`.startsWith(proofs))
 
 it('everything in templates/service that git knows is emitted, except the proofs', async (t) => {
   const ctx = testContext(t)

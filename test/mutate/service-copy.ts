@@ -3,7 +3,8 @@ import { chmod, cp, mkdir, mkdtemp, readdir, realpath, rm, symlink, writeFile } 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { proofs, writeService } from '../../generator/service.ts'
+import { writeService } from '../../generator/service.ts'
+import { proofs } from '../../generator/templates.ts'
 import type { Context } from '../../templates/service/src/context/context.ts'
 import { strangerFile } from './mutants.ts'
 
@@ -27,7 +28,7 @@ export async function copyService(ctx: Context): Promise<ServiceCopy> {
     await writeService(ctx, { name: 'sample-service', example: true }, directory)
     await writeFile(join(directory, strangerFile.path), strangerFile.text)
     // The tests that stay in this repository notice mutants as well.
-    await cp(join(repository, 'templates/service', proofs), join(directory, proofs), { recursive: true })
+    await cp(join(repository, 'templates', proofs), join(directory, 'test/proofs'), { recursive: true })
     // The copy's own folder links to the packages, so that vitest's files in node_modules stay in the copy.
     for (const from of [
       join(repository, 'templates/service/node_modules'),

@@ -1,6 +1,5 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync } from 'node:fs'
 import {
   chmod,
   cp,
@@ -16,7 +15,7 @@ import {
 } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
-import { dirname, join, relative } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 
 /** The root of this repository. */
@@ -25,7 +24,7 @@ export const repository = fileURLToPath(new URL('../..', import.meta.url))
 const loader = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
 
 /** The command line that starts the compiled command as npm does, from any directory. global-setup.ts compiles it. */
-export const commandLine = [process.execPath, join(repository, 'dist/generator/main.js')]
+export const commandLine = [process.execPath, join(repository, 'dist/main.js')]
 
 /** The same from its source, as `npm run create` starts it. */
 export const sourceCommandLine = [process.execPath, '--import', loader, join(repository, 'generator/main.ts')]
@@ -37,7 +36,7 @@ export const sourceCommandLine = [process.execPath, '--import', loader, join(rep
 export async function commandLineFor(user: { uid?: number; gid?: number }, atEnd: AtEnd): Promise<string[]> {
   if (user.uid === undefined) return commandLine
   const folder = await temporaryFolder(atEnd)
-  for (const path of ['package.json', 'dist', ...(await packagesOfTheCommand())])
+  for (const path of ['package.json', 'dist'])
     await cp(join(repository, path), join(folder, path), { recursive: true })
   let node = process.execPath
   if (spawnSync('test', ['-x', node], { ...user, cwd: '/' }).status !== 0) {
@@ -46,26 +45,7 @@ export async function commandLineFor(user: { uid?: number; gid?: number }, atEnd
   }
   // Only its owner can read a clone made under umask 077.
   execFileSync('chmod', ['-R', 'a+rX', folder])
-  return [node, join(folder, 'dist/generator/main.js')]
-}
-
-/** The folders below node_modules that the command needs when it runs, from the root of the repository. */
-async function packagesOfTheCommand(): Promise<string[]> {
-  const found = new Set<string>()
-  async function visit(manifest: string): Promise<void> {
-    const { dependencies = {} } = JSON.parse(await readFile(manifest, 'utf8')) as {
-      dependencies?: Record<string, string>
-    }
-    for (const name of Object.keys(dependencies)) {
-      const places = createRequire(manifest).resolve.paths(name) ?? []
-      const folder = places.map((place) => join(place, name)).find((place) => existsSync(place))
-      if (folder === undefined || found.has(folder)) continue
-      found.add(folder)
-      await visit(join(folder, 'package.json'))
-    }
-  }
-  await visit(join(repository, 'package.json'))
-  return [...found].map((folder) => relative(repository, folder))
+  return [node, join(folder, 'dist/main.js')]
 }
 
 /** What a program that a test ran left behind: its exit code (null if a signal ended it) and what it printed. */
