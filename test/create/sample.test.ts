@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { check, resolveConfig } from 'prettier'
 import { expect, it } from 'vitest'
 import { listFiles, readPlanned } from '../../generator/tree.ts'
+import { recordPath } from '../../templates/service/generators/engine/record.ts'
 import { planService, proofs, writeService } from '../../generator/service.ts'
 import { testContext } from '../../templates/service/src/context/test-context.ts'
 import { repository, temporaryFolder } from '../support/create.ts'
@@ -39,7 +40,7 @@ it('everything in templates/service that git knows is emitted, except the proofs
   const ctx = testContext(t)
   const plan = await planService(ctx, { name: 'mainstem-service', example: false })
   const expected = emittedOfTheSkeleton().map((path) => path.replace(/(^|\/)(gitignore|npmrc)$/, '$1.$2'))
-  expect([...plan.keys()]).toEqual(expected.sort())
+  expect([...plan.keys()]).toEqual([...expected, recordPath].sort())
 })
 
 it('the skeleton with the placeholder as its name equals the template', async (t) => {
