@@ -1,8 +1,10 @@
 import type { Noun } from '../templates/service/generators/engine/names.ts'
+import type { Stamping } from '../templates/service/generators/engine/record.ts'
 import type { Context } from '../templates/service/src/context/context.ts'
 import type { Manager } from './manager.ts'
 import { throwIfEnded } from './ended.ts'
 import { withManager } from './manager-files.ts'
+import { withRecord } from './record.ts'
 import { stampFile, stampPath, type Stamp } from './stamp.ts'
 import { readTemplates } from './templates.ts'
 import { sorted, writePlan, type Plan, type PlannedFile } from './tree.ts'
@@ -29,6 +31,7 @@ const notEmitted = new Set(['tsconfig.json'])
  */
 export async function planService(ctx: Context, service: Service): Promise<Plan> {
   const planned = new Map<string, PlannedFile>()
+  const ofThePiece = new Map<string, PlannedFile>()
   const ofTheManager = new Map<string, PlannedFile>()
   const failed: unknown[] = []
   // plop keeps only the message of what an action throws.
@@ -48,14 +51,24 @@ export async function planService(ctx: Context, service: Service): Promise<Plan>
   const generator = plop.setGenerator('service', {
     description: 'a microservice in which every unit of work hangs from one root context',
     prompts: [],
-    actions: actionsFor(await readTemplates(ctx), service, planned, ofTheManager).map(keeping),
+    actions: actionsFor(await readTemplates(ctx), service, { planned, ofThePiece, ofTheManager }).map(
+      keeping,
+    ),
   })
 
   const { failures } = await generator.runActions({ ...service })
   if (failed.length > 0) throw failed[0]
   const [failure] = failures
   if (failure !== undefined) throw new Error(`plop could not run '${failure.type}': ${failure.error}`)
-  return sorted(withManager(planned, service.manager ?? { name: 'npm' }, ofTheManager))
+  const skeleton = withManager(planned, service.manager ?? { name: 'npm' }, ofTheManager)
+  return sorted(withRecord(service, new Map([...ofThePiece, ...skeleton]), exampleOf(ofThePiece)))
+}
+
+/** How the record names the files of the example: as if `npm run add -- upload document` had stamped them. */
+function exampleOf(files: Plan): Stamping | undefined {
+  if (files.size === 0) return undefined
+  const texts = [...files].map(([path, { bytes }]) => [path, bytes.toString('utf8')] as const)
+  return { piece: 'upload', noun: exampleNoun, flags: {}, files: new Map(texts) }
 }
 
 /** Plans `service` and writes it below `directory`, which must exist and not hold any of the files. */
@@ -65,12 +78,18 @@ export async function writeService(ctx: Context, service: Service, directory: st
   return plan
 }
 
+/** Where the files of a service are planned, by their origin. */
+interface Parts {
+  readonly planned: Map<string, PlannedFile>
+  readonly ofThePiece: Map<string, PlannedFile>
+  readonly ofTheManager: Map<string, PlannedFile>
+}
+
 /** Stamps the skeleton, for the example a piece and the overlay, and the files of a package manager other than npm. */
 function actionsFor(
   templates: Plan,
   { name, example, manager }: Service,
-  planned: Map<string, PlannedFile>,
-  ofTheManager: Map<string, PlannedFile>,
+  { planned, ofThePiece, ofTheManager }: Parts,
 ): (() => string)[] {
   const stamp =
     (from: string, to: string, noun?: Noun, into = planned) =>
@@ -79,7 +98,10 @@ function actionsFor(
   return [
     stamp('service', ''),
     ...(example
-      ? [stamp('service/generators/pieces/upload/src', 'src', exampleNoun), stamp('example', '', exampleNoun)]
+      ? [
+          stamp('service/generators/pieces/upload/src', 'src', exampleNoun, ofThePiece),
+          stamp('example', '', exampleNoun),
+        ]
       : []),
     ...(manager === undefined || manager.name === 'npm'
       ? []

@@ -6,6 +6,7 @@ import { expect, it } from 'vitest'
 import { listFiles, readPlanned } from '../../generator/tree.ts'
 import { planService, writeService } from '../../generator/service.ts'
 import { proofs } from '../../generator/templates.ts'
+import { recordPath } from '../../templates/service/generators/engine/record.ts'
 import { testContext } from '../../templates/service/src/context/test-context.ts'
 import { repository, temporaryFolder } from '../support/create.ts'
 
@@ -40,7 +41,7 @@ it('everything in templates/service that git knows is emitted, except the proofs
   const ctx = testContext(t)
   const plan = await planService(ctx, { name: 'mainstem-service', example: false })
   const expected = emittedOfTheSkeleton().map((path) => path.replace(/(^|\/)(gitignore|npmrc)$/, '$1.$2'))
-  expect([...plan.keys()]).toEqual(expected.sort())
+  expect([...plan.keys()]).toEqual([...expected, recordPath].sort())
 })
 
 it('the skeleton with the placeholder as its name equals the template', async (t) => {

@@ -8,6 +8,7 @@ import { stampNames, type Noun } from './names.ts'
 import { nameFrom, nounFrom } from './nouns.ts'
 import type { Flags, Piece } from './piece.ts'
 import type { Plan } from './plan.ts'
+import { remember, type Stamping } from './record.ts'
 import { stamp, stampMissing } from './stamp.ts'
 import { wire } from '../edit/wire.ts'
 
@@ -22,17 +23,19 @@ type Answers = Readonly<Record<string, string | undefined>>
 export async function planPiece(plan: Plan, piece: Piece, answers: Answers): Promise<string> {
   const noun = nounOf(piece, answers)
   const flags = flagsOf(piece, answers, noun)
+  const stampings: Stamping[] = []
   if (piece.needs) {
-    await stampMissing(plan, piece.needs)
+    stampings.push(await stampMissing(plan, piece.needs))
     await connect(plan, piece.needs, noun)
   }
-  await stamp(plan, piece, noun, flags)
+  stampings.push(await stamp(plan, piece, noun, flags))
   await refuseClashes(plan)
   await connect(plan, piece, noun)
   for (const member of piece.members?.(noun, flags) ?? []) await addMember(plan, member)
   if (piece.migration) await migrate(plan, noun.plural.replaceAll('-', '_'))
   await guarantee(plan)
   await configure(plan)
+  await remember(plan, stampings)
   return titleOf(piece, noun, answers.name?.trim() ?? '')
 }
 

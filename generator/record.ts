@@ -1,0 +1,38 @@
+import {
+  blobId,
+  recordPath,
+  renderRecord,
+  withStamping,
+} from '../templates/service/generators/engine/record.ts'
+import type { ServiceRecord, Stamping } from '../templates/service/generators/engine/record.ts'
+import { ownPackage } from './root.ts'
+import type { Service } from './service.ts'
+import type { Plan, PlannedFile } from './tree.ts'
+
+/** Files that are not recorded: `npm run db:generate` writes them, for the team's own tables. */
+const unrecorded = 'drizzle/'
+
+/** `plan` with the record of it. `stamped` is the part that pieces stamped, which the record lists by piece. */
+export function withRecord(
+  service: Service,
+  plan: Plan,
+  stamped: Stamping | undefined,
+): Map<string, PlannedFile> {
+  const skeleton = [...plan].filter(
+    ([path]) => !path.startsWith(unrecorded) && stamped?.files.has(path) !== true,
+  )
+  const record: ServiceRecord = {
+    version: ownPackage().version,
+    answers: answersOf(service),
+    files: Object.fromEntries(skeleton.map(([path, { bytes }]) => [path, blobId(bytes)])),
+    pieces: [],
+  }
+  const whole = stamped === undefined ? record : withStamping(record, stamped)
+  const file = { bytes: Buffer.from(renderRecord(whole)), executable: false }
+  return new Map([...plan, [recordPath, file]])
+}
+
+/** The answers to which `serviceFrom` returns the same service. */
+function answersOf({ name, example, manager = { name: 'npm' } }: Service): Record<string, string | boolean> {
+  return { name, example, pm: manager.name === 'npm' ? 'npm' : `${manager.name}@${manager.version}` }
+}
