@@ -17,9 +17,8 @@ export function withManager(plan: Plan, manager: Manager, files: Plan): Map<stri
   }
   const manifest = { ...jsonOf(plan, 'package.json'), ...jsonOf(all, 'package.json') }
   all.set('package.json', { executable: false, bytes: Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`) })
-  for (const path of pages) {
-    const file = all.get(path)
-    if (file !== undefined)
+  for (const [path, file] of plan) {
+    if (isPage(path))
       all.set(
         path,
         edited(file, (text) => inWordsOf(manager.name, text)),
@@ -28,8 +27,10 @@ export function withManager(plan: Plan, manager: Manager, files: Plan): Map<stri
   return all
 }
 
-/** The pages whose commands people and coding agents type. */
-const pages = ['README.md', 'AGENTS.md']
+/** A page whose commands people and coding agents type. `npm run guarantees` writes docs/guarantees.md itself. */
+function isPage(path: string): boolean {
+  return path.endsWith('.md') && path !== 'docs/guarantees.md'
+}
 
 const words: Record<Other, { title: string; test: string; exec: string }> = {
   pnpm: { title: 'pnpm', test: 'pnpm test', exec: 'pnpm exec' },

@@ -52,6 +52,9 @@ describe.each(others)('$name', ({ name, version, lock, own }) => {
         'AGENTS.md',
         'Dockerfile',
         'README.md',
+        'docs/generators.md',
+        'docs/lint.md',
+        'docs/neighbours.md',
         'package.json',
       ].sort(),
     )
@@ -113,9 +116,11 @@ describe.each(others)('$name', ({ name, version, lock, own }) => {
     expect(workflow.jobs.test.strategy).toEqual(npmsWorkflow.jobs.test.strategy)
   })
 
-  it('is in the commands of README.md and AGENTS.md', async (t) => {
+  it('is in the commands of each page', async (t) => {
     const [plan] = await plans(t)
-    for (const page of ['README.md', 'AGENTS.md']) {
+    const pages = [...plan.keys()].filter((path) => path.endsWith('.md') && path !== 'docs/guarantees.md')
+    expect(pages.length).toBeGreaterThan(4)
+    for (const page of pages) {
       const written = read(plan, page).replace(/<!-- npm run .*?<!-- end -->/s, '')
       expect(written, page).toContain(`${name} run `)
       // PostgreSQL comes from npm's registry with every manager.

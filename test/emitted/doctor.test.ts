@@ -184,20 +184,74 @@ test('before the first install it says what to do', { timeout: 30_000 }, async (
   expect(text).toContain("✗ installed   Cannot find package 'tsx'\n              → run npm install")
 })
 
-test.each(['dev', 'add', 'config', 'db:url', 'db:migrate', 'test:mine'])(
-  'before the first install, npm run %s says so in one line',
-  { timeout: 30_000 },
-  async (script) => {
-    const copy = await copySkeleton(['tsx', 'vitest'])
-    onTestFinished(() => removeCopy(copy))
-    const env = { PATH: process.env['PATH'], HOME: copy }
-    const { status, stderr } = spawnSync('npm', ['run', '-s', script], { cwd: copy, env, encoding: 'utf8' })
-    expect({ status, stderr }).toEqual({
-      status: 1,
-      stderr: `${script === 'test:mine' ? 'vitest' : 'tsx'} is not installed: run npm install first\n`,
-    })
-  },
-)
+/** Runs a script of the service in `copy`. */
+function runIn(copy: string, script: string) {
+  const { status, stdout, stderr } = spawnSync('npm', ['run', '-s', ...script.split(' ')], {
+    cwd: copy,
+    env: { PATH: process.env['PATH'], HOME: copy },
+    encoding: 'utf8',
+  })
+  return { status, stdout, stderr }
+}
+
+/** A copy of the skeleton that lacks these packages. */
+async function copyWithout(...packages: string[]): Promise<string> {
+  const copy = await copySkeleton(packages)
+  onTestFinished(() => removeCopy(copy))
+  return copy
+}
+
+test('before the first install, each script says so in one line', { timeout: 60_000 }, async () => {
+  const copy = await copyWithout('tsx', 'vitest')
+  for (const script of ['dev', 'add', 'config', 'db:url', 'db:migrate']) {
+    const { status, stderr } = runIn(copy, script)
+    const said = 'tsx is not installed: run npm install first\n'
+    expect({ script, status, stderr }).toEqual({ script, status: 1, stderr: said })
+  }
+  // A shell would only say that it does not find tsc.
+  for (const script of ['check', 'lint', 'format', 'build', 'db:generate', 'test', 'test:mine']) {
+    const { status, stderr } = runIn(copy, script)
+    const said = '2 packages are not installed (tsx, …): run npm install first\n'
+    expect({ script, status, stderr }).toEqual({ script, status: 1, stderr: said })
+  }
+})
+
+test.each([
+  ['pluralize-esm', 'add -- --list'],
+  ['ts-morph', 'add -- upload photo'],
+])('without %s, which an update may have brought, npm run %s says so', async (name, script) => {
+  const { status, stderr } = runIn(await copyWithout(name), script)
+  expect({ status, stderr }).toEqual({
+    status: 1,
+    stderr: `${name} is not installed: run npm install first\n`,
+  })
+})
+
+test('a file of the service that a script needs and that is missing is named', async () => {
+  const copy = await copyWithout()
+  await rm(join(copy, 'src'), { recursive: true })
+  const { status, stderr } = runIn(copy, 'dev')
+  expect(stderr).toMatch(/^src\/\S+\.ts is missing, and scripts\/\S+\.ts imports it\n$/)
+  expect(status).toBe(1)
+})
+
+test('npm run config names an .env that cannot be read', async () => {
+  const copy = await copyWithout()
+  await mkdir(join(copy, '.env'))
+  expect(runIn(copy, 'config')).toEqual({
+    status: 1,
+    stdout: '',
+    stderr: 'config: .env cannot be read: EISDIR: illegal operation on a directory, read\n',
+  })
+})
+
+test('in a service of pnpm, it names the commands of pnpm', async () => {
+  const copy = await copyWithout('uuid')
+  await writeFile(join(copy, 'pnpm-lock.yaml'), '')
+  const { stdout } = runIn(copy, 'doctor')
+  expect(stdout).toContain('→ run pnpm install\n')
+  expect(stdout).toContain('does not run now; pnpm run dev starts and migrates it\n')
+})
 
 test('it names missing migrations and a wrong clock', { timeout: 60_000 }, async (t) => {
   const postgres = await startPostgres({ dir: join(dir, '.data/postgres'), persistent: true })

@@ -1,5 +1,5 @@
 import { diffLines } from 'diff'
-import type { PackageManager } from './package-manager.ts'
+import type { PackageManager } from '../../scripts/dev/packages.ts'
 import type { Change } from './plan.ts'
 import { recordPath } from './record.ts'
 
