@@ -8,7 +8,7 @@ import { addressOf, pingBeside, reasonOf, waitForAnswer } from './answer.ts'
 import { failureOf, isReadOnly, pingMs } from './failure.ts'
 import { within, type Queries } from './queries.ts'
 import { streamRows, type RowQuery, type StreamOptions } from './stream.ts'
-import { transact, type TransactionBody } from './transaction.ts'
+import { connectionOf, joinedKey, savepointOf, transact, type TransactionBody } from './transaction.ts'
 import type { Log } from '../telemetry/log.ts'
 import { observeAdmission } from '../telemetry/metrics.ts'
 import { noteStart } from '../telemetry/started.ts'
@@ -81,11 +81,15 @@ export class Database {
   /**
    * Calls `body` in a transaction, which is committed when `body` resolves and rolled back when it rejects or ctx ends.
    * COMMIT and ROLLBACK, once sent, are not cancelled. `q.savepoint` makes a part of it that can fail by itself.
+   * With `joins`, calls of the database with the context that `body` gets are part of it: `transaction` makes a savepoint there.
    * @throws CommitOutcomeUnknown if the connection was lost while Postgres was committing, a 503 Problem if the transaction
    * lost against another one (deadlock, serialization failure, lock not available), and as `run` does
    */
-  async transaction<T>(ctx: Context, body: TransactionBody<T>): Promise<T> {
-    return this.#withConnection(ctx, body, (connection) => transact(ctx, connection, body))
+  async transaction<T>(ctx: Context, body: TransactionBody<T>, { joins = false } = {}): Promise<T> {
+    const around = ctx.value(joinedKey)
+    if (around !== undefined)
+      return this.#withConnection(ctx, body, () => savepointOf(around, true)(ctx, body))
+    return this.#withConnection(ctx, body, (connection) => transact(ctx, connection, body, joins))
   }
 
   /**
@@ -158,16 +162,17 @@ export class Database {
     body: object,
     work: (connection: Connection) => Promise<T>,
   ): Promise<T> {
+    const around = ctx.value(joinedKey)
     let connection: Connection | undefined
     try {
-      connection = await this.#acquire(ctx)
+      connection = around === undefined ? await this.#acquire(ctx) : connectionOf(around)
       return await work(connection)
     } catch (error) {
       const failure = await failureOf(ctx, connection, error)
       noteStart(ctx, body, failure)
       throw failure
     } finally {
-      connection?.release()
+      if (around === undefined) connection?.release()
     }
   }
 
