@@ -45,6 +45,6 @@ test('a rejection with a text, which has no stack, is logged with the handler th
     ) as string,
     path: '/probe/unawaited/text',
     requestId: 'forgotten',
-    err: 'a mere text',
+    err: { type: 'string', message: 'a mere text' },
   })
 })
