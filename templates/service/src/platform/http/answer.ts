@@ -9,6 +9,7 @@ import {
   checked,
   discard,
   framingOf,
+  InvalidAnswer,
   isAnswer,
   noBody,
   pairsOf,
@@ -22,15 +23,33 @@ import { describeRoute, type StreamedResponse } from './route.ts'
 import { traceOf } from '../telemetry/span.ts'
 
 /**
- * Sends what a handler returned, unless the client has left. `stream` sends a body that is a web stream.
- * @throws TypeError or RangeError if it cannot be sent as it is: its status, a header, its length; Problem 412
+ * Sends what a handler returned, unless the client has left.
+ * @throws InvalidAnswer, which names the handler, if it cannot be sent as it is: its status, a header, its length; Problem 412
  */
 export function answer(
   ctx: Context,
   exchange: Exchange,
   response: Response | StreamedResponse,
 ): Response | Promise<Response> {
-  if (!isAnswer(response)) throw new TypeError(returnedNone(exchange, response))
+  try {
+    const sent = send(ctx, exchange, response)
+    return sent instanceof Promise
+      ? sent.catch((error: unknown): never => {
+          throw ofHandler(exchange, error)
+        })
+      : sent
+  } catch (error) {
+    throw ofHandler(exchange, error)
+  }
+}
+
+/** `stream` sends a body that is a web stream. */
+function send(
+  ctx: Context,
+  exchange: Exchange,
+  response: Response | StreamedResponse,
+): Response | Promise<Response> {
+  if (!isAnswer(response)) throw returnedNone(response)
   if (exchange.closed) {
     release(response)
     return RESPONSE_ALREADY_SENT
@@ -58,7 +77,7 @@ function whole(exchange: Exchange, response: Response, body: string | Uint8Array
   return response
 }
 
-/** Without a body, it may be the length of the answer to a GET, or of the answer that a 304 confirms. @throws TypeError */
+/** Without a body, it may be the length of the answer to a GET, or of the answer that a 304 confirms. @throws InvalidAnswer */
 function checkLength(
   { info }: Exchange,
   status: number,
@@ -68,7 +87,7 @@ function checkLength(
   if (body === null && (info.method === 'HEAD' || status === 304)) return
   const bytes = body === null ? 0 : Buffer.byteLength(body)
   if (length !== String(bytes))
-    throw new TypeError(`an answer has ${bytes} bytes, and a Content-Length of ${length}`)
+    throw new InvalidAnswer(`it has ${bytes} bytes, and its Content-Length is ${length}`)
 }
 
 /**
@@ -101,11 +120,11 @@ async function stream(ctx: Context, exchange: Exchange, response: StreamedRespon
   return RESPONSE_ALREADY_SENT
 }
 
-/** Checks as the global Response would. @throws RangeError, TypeError */
+/** Checks as the global Response would. @throws InvalidAnswer */
 function checkStatus(status: number, hasBody: boolean): void {
   if (!Number.isInteger(status) || status < 200 || status > 599)
-    throw new RangeError(`an answer has the status ${status}, which must be 200 to 599`)
-  if (hasBody && noBody.has(status)) throw new TypeError(`an answer has the status ${status}, and a body`)
+    throw new InvalidAnswer(`its status is ${status}, which must be 200 to 599`)
+  if (hasBody && noBody.has(status)) throw new InvalidAnswer(`it has the status ${status}, and a body`)
 }
 
 /** Sends the problem for `error`, unless the answer has begun or the client has left. */
@@ -119,7 +138,7 @@ export function fail(ctx: Context, exchange: Exchange, error: unknown): Response
   try {
     return sendProblem(ctx, exchange, problem)
   } catch (unsendable) {
-    return sendProblem(ctx, exchange, recordFailure(ctx, exchange, unsendable))
+    return sendProblem(ctx, exchange, recordFailure(ctx, exchange, ofHandler(exchange, unsendable)))
   }
 }
 
@@ -150,10 +169,22 @@ export function thrownBy({ route }: Exchange, thrown: unknown): Error {
   return new Error(message, { cause: error.cause })
 }
 
-function returnedNone({ route }: Exchange, returned: unknown): string {
+function returnedNone(returned: unknown): InvalidAnswer {
   const what = returned === null ? 'null' : typeof returned === 'object' ? 'an object' : typeof returned
-  const handler = route === undefined ? 'a handler' : `the handler of ${describeRoute(route)}`
-  return `${handler} returned ${what}: return a Response, such as Response.json({ … }), or { status, headers, body } with a Readable as its body`
+  return new InvalidAnswer(
+    `it is ${what}; return a Response, such as Response.json({ … }), or { status, headers, body } with a Readable as its body`,
+  )
+}
+
+/**
+ * Names the handler, which no stack has: a Response is read only when it is sent, and then Node and the global Response throw a
+ * TypeError for what they refuse.
+ */
+function ofHandler({ route }: Exchange, error: unknown): unknown {
+  const own = error instanceof InvalidAnswer
+  if (route === undefined || !(own || error instanceof TypeError)) return error
+  const message = `what the handler of ${describeRoute(route)} returned cannot be sent: ${error.message}`
+  return new InvalidAnswer(message, { cause: own ? error.cause : error })
 }
 
 /** RFC 9457. */

@@ -5,7 +5,8 @@ import { answer, fail, recordFailure, thrownBy } from './answer.ts'
 import { release } from './answer-body.ts'
 import type { Exchange } from './exchange.ts'
 import { parseInput, queryOf, readJson, type BodyBudget } from './input.ts'
-import type { Route } from './route.ts'
+import { noteCall } from '../telemetry/started.ts'
+import { describeRoute, type Route } from './route.ts'
 
 /** Hono's environment of a request is its exchange. */
 export interface Env {
@@ -55,6 +56,7 @@ function call(
     const params = route.params && c.req.param()
     const query = route.query && queryOf(c.req)
     const input = parseInput(route, { params, query, body })
+    noteCall(info, () => describeRoute(route))
     return route.handle(ctx, input, { method: info.method, headers: incoming.headers, body: incoming })
   }
   return route.body === undefined ? withBody(undefined) : readJson(ctx, incoming, bodies).then(withBody)
