@@ -102,14 +102,15 @@ export class Connection {
   /**
    * Returns the connection to the pool. Closes it instead if it is broken, executes a statement, has a transaction open, or
    * keeps a setting of this caller.
+   * @param ctx of the call that held it
    */
-  release(): void {
+  release(ctx: Context): void {
     this.#released = true
     this.#client.off('error', this.#onError)
     const clean =
       this.#underWay === 0 && !this.inTransaction() && this.#unsent === undefined && !this.#retired
     this.#client.release(this.#broken ?? !clean)
-    this.#place.release()
+    this.#place.release(ctx)
   }
 
   async #send(ctx: Context, statement: QueryConfig, values: unknown[] | undefined): Promise<QueryResult> {
