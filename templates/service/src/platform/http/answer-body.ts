@@ -35,14 +35,32 @@ type Body = string | Uint8Array | Blob | ReadableStream | null
 /** Where the adapter's Response keeps `[status, body, headers]`. */
 let kept: symbol | undefined
 
+function partsOf(response: Response): readonly unknown[] | undefined {
+  kept ??= Object.getOwnPropertySymbols(response).find(({ description }) => description === 'cache')
+  const parts: unknown = kept === undefined ? undefined : Reflect.get(response, kept)
+  return Array.isArray(parts) ? parts : undefined
+}
+
+/**
+ * Returns the headers that a Response was made with. The `headers` of the adapter's Response make a Headers object of a plain one,
+ * which costs as much as the rest of a small answer. A plain one without a Content-Type does not do: Headers adds it.
+ */
+export function headersOf(response: Response): Iterable<readonly [string, string]> {
+  const plain = partsOf(response)?.[2]
+  if (typeof plain !== 'object' || plain === null || !('content-type' in plain)) return response.headers
+  const pairs = Object.entries(plain)
+  return pairs.every((pair): pair is [string, string] => typeof pair[1] === 'string')
+    ? pairs
+    : response.headers
+}
+
 /**
  * Returns the body that a Response was made with. The `body` of the adapter's Response turns a string into a stream,
  * which costs several times the rest of the answer.
  */
 export function bodyOf(response: Response): Body {
-  kept ??= Object.getOwnPropertySymbols(response).find(({ description }) => description === 'cache')
-  const made: unknown = kept === undefined ? undefined : Reflect.get(response, kept)
-  return Array.isArray(made) ? (made[1] as Body) : response.body
+  const parts = partsOf(response)
+  return parts === undefined ? response.body : (parts[1] as Body)
 }
 
 /** Converts a Response whose body is a stream. @throws InvalidAnswer if something else has read its body */
