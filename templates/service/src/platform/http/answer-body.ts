@@ -1,9 +1,10 @@
 import { Readable, Transform } from 'node:stream'
 import zlib from 'node:zlib'
+import { originOf } from './lazy-body.ts'
 import type { StreamedResponse } from './route.ts'
 
 /** The statuses whose answers have no body, whatever their headers say (RFC 9110, 15). */
-export const noBody: ReadonlySet<number> = new Set([204, 205, 304])
+const noBody: ReadonlySet<number> = new Set([204, 205, 304])
 
 /** The headers of a `fetch` Response that describe its own connection (RFC 9110, 7.6.1). */
 const ofConnection: ReadonlySet<string> = new Set(['connection', 'keep-alive', 'transfer-encoding'])
@@ -24,8 +25,8 @@ function isDecoded({ url, headers }: Response): boolean {
   return url !== '' && codings.length > 0 && codings.every((coding) => decodes.test(coding))
 }
 
-/** What a Response may be made with; it turns anything else into a stream. */
-type Body = string | Uint8Array | Blob | ReadableStream | null
+/** What a Response may be made with; it turns anything else into a stream. A Readable is one that `held` took. */
+type Body = string | Uint8Array | Blob | ReadableStream | Readable | null
 
 /** Where the adapter's Response keeps `[status, body, headers]`. */
 let kept: symbol | undefined
@@ -35,13 +36,25 @@ let kept: symbol | undefined
  * which costs several times the rest of the answer.
  */
 export function bodyOf(response: Response): Body {
+  const body = madeWith(response) ?? response.body
+  return body instanceof ReadableStream ? (originOf(body) ?? body) : body
+}
+
+/** Returns `response`, whose body is `body`, as one that the adapter writes without making a stream of it. */
+export function sendable(response: Response, body: string | Uint8Array | null): Response {
+  if (body === null || madeWith(response) === body) return response
+  const { status, headers } = response
+  return new Response(body, { status, headers })
+}
+
+function madeWith(response: Response): Body | undefined {
   kept ??= Object.getOwnPropertySymbols(response).find(({ description }) => description === 'cache')
   const made: unknown = kept === undefined ? undefined : Reflect.get(response, kept)
-  return Array.isArray(made) ? (made[1] as Body) : response.body
+  return Array.isArray(made) ? (made[1] as Body) : undefined
 }
 
 /** Converts a Response whose body is a stream. @throws TypeError if the body is locked or has been read */
-export function streamed(response: Response, body: Blob | ReadableStream): StreamedResponse {
+export function streamed(response: Response, body: Blob | ReadableStream | Readable): StreamedResponse {
   try {
     if (response.bodyUsed) throw new TypeError('the body of an answer has been read already')
     const { status, headers } = response
@@ -55,7 +68,7 @@ export function streamed(response: Response, body: Blob | ReadableStream): Strea
         ...Object.fromEntries(Array.from(headers).filter(([name]) => !dropped.has(name))),
         ...(cookies.length > 0 && { 'set-cookie': cookies }),
       },
-      body: Readable.fromWeb(body instanceof Blob ? body.stream() : body),
+      body: body instanceof Readable ? body : Readable.fromWeb(body instanceof Blob ? body.stream() : body),
     }
   } catch (error) {
     cancel(body)
@@ -78,6 +91,7 @@ export function isAnswer(returned: unknown): returned is Response | StreamedResp
 }
 
 function cancel(body: Body): void {
+  if (body instanceof Readable) discard(body)
   // A body that fails to cancel changes nothing.
   if (body instanceof ReadableStream && !body.locked) body.cancel().catch(() => undefined)
 }
@@ -114,6 +128,15 @@ export function checked(length: number | undefined): Transform {
   })
 }
 
+/** The headers that describe a representation (RFC 9110, 8), or how long a copy of it may be kept. */
+const ofBody =
+  /^(?:content-(?:length|type|encoding|language|range|disposition|location)|accept-ranges|etag|last-modified|cache-control|expires|location|transfer-encoding)$/i
+
+/** The headers of an answer that remain if another body takes the place of its own. */
+export function withoutBody(headers: Iterable<readonly [string, string]>): (readonly [string, string])[] {
+  return Array.from(headers).filter(([name]) => !ofBody.test(name))
+}
+
 /** The headers of a streamed answer as pairs, one for each value. */
 export function pairsOf(headers: StreamedResponse['headers']): [string, string][] {
   return Object.entries(headers).flatMap(([name, values]) =>
@@ -138,4 +161,11 @@ export function framingOf(headers: Iterable<readonly [string, string]>): string 
     length = value
   }
   return length
+}
+
+/** Checks as the global Response would. @throws RangeError, TypeError */
+export function checkStatus(status: number, hasBody: boolean): void {
+  if (!Number.isInteger(status) || status < 200 || status > 599)
+    throw new RangeError(`an answer has the status ${status}, which must be 200 to 599`)
+  if (hasBody && noBody.has(status)) throw new TypeError(`an answer has the status ${status}, and a body`)
 }

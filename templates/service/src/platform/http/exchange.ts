@@ -23,7 +23,8 @@ export class Exchange {
   #status = 0
   #failure: unknown
   #endedAt: number | undefined
-  #working = false
+  #endedBy: string | undefined
+  #working = 0
   #closed = false
   readonly #onEnd: (exchange: Exchange) => void
 
@@ -58,9 +59,9 @@ export class Exchange {
     return this.#endedAt
   }
 
-  /** Whether a handler is at work, answered or not. */
+  /** Whether a handler or a middleware is at work, answered or not. */
   get working(): boolean {
-    return this.#working
+    return this.#working > 0
   }
 
   /** Whether the response has ended, finished or not: nobody reads what is written after. */
@@ -74,10 +75,15 @@ export class Exchange {
     this.info.route = route?.path
   }
 
-  /** The request has a context, which ends with the exchange, and its handler works under it. */
+  /** A handler of a mounted Hono app answers the request. */
+  reached(path: string): void {
+    if (this.#route === undefined) this.info.route = path
+  }
+
+  /** The request has a context, which ends with the exchange, and its handler or its first middleware works under it. */
   started(ctx: CancelContext): void {
     this.#ctx = ctx
-    this.#working = true
+    this.#working++
     // The client may have left already.
     if (this.#closed) this.#hangUp(ctx)
   }
@@ -87,9 +93,15 @@ export class Exchange {
     this.#status = status
   }
 
-  /** The request has failed; only the log says with what. */
-  failed(failure: unknown): void {
+  /** A handler behind a middleware works too: `settled` is called once more. */
+  entered(): void {
+    this.#working++
+  }
+
+  /** The request has failed under ctx, its own or one derived from it; only the log says with what. */
+  failed(ctx: Context, failure: unknown): void {
     this.#failure = failure
+    this.#endedBy = causeName(ctx)
   }
 
   /** The context has ended before the answer: what the handler still does is counted as late. */
@@ -97,9 +109,9 @@ export class Exchange {
     this.#endedAt ??= performance.now()
   }
 
-  /** The handler has returned or thrown. */
+  /** The handler, or the first middleware, has returned or thrown. */
   settled(): void {
-    this.#working = false
+    this.#working--
     this.#endIfDone()
   }
 
@@ -107,10 +119,11 @@ export class Exchange {
   outcome(ctx: Context): Outcome {
     // unparsed.ts cancels the context of a request whose body is broken with the Problem that answers it.
     const refused = cause(ctx) instanceof Problem
-    const name = this.#status === 499 ? 'ClientDisconnected' : refused ? undefined : causeName(ctx)
+    const ended = causeName(ctx) ?? this.#endedBy
+    const name = this.#status === 499 ? 'ClientDisconnected' : refused ? undefined : ended
     // If the context has ended, its cause says why the work failed.
-    const failure = ctx.err === undefined ? this.#failure : undefined
-    return { route: this.#route?.path, status: this.#status, cause: name, failure }
+    const failure = ended === undefined ? this.#failure : undefined
+    return { route: this.info.route, status: this.#status, cause: name, failure }
   }
 
   #close(): void {
@@ -131,7 +144,7 @@ export class Exchange {
   }
 
   #endIfDone(): void {
-    if (this.#closed && !this.#working) this.#onEnd(this)
+    if (this.#closed && this.#working === 0) this.#onEnd(this)
   }
 }
 
