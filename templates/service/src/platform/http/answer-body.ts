@@ -1,6 +1,5 @@
 import { Readable, Transform } from 'node:stream'
 import zlib from 'node:zlib'
-import { originOf } from './lazy-body.ts'
 import type { StreamedResponse } from './route.ts'
 
 /** The statuses whose answers have no body, whatever their headers say (RFC 9110, 15). */
@@ -25,8 +24,8 @@ function isDecoded({ url, headers }: Response): boolean {
   return url !== '' && codings.length > 0 && codings.every((coding) => decodes.test(coding))
 }
 
-/** What a Response may be made with; it turns anything else into a stream. A Readable is one that `held` took. */
-type Body = string | Uint8Array | Blob | ReadableStream | Readable | null
+/** What a Response may be made with; it turns anything else into a stream. */
+export type Body = string | Uint8Array | Blob | ReadableStream | null
 
 /** Where the adapter's Response keeps `[status, body, headers]`. */
 let kept: symbol | undefined
@@ -36,21 +35,25 @@ let kept: symbol | undefined
  * which costs several times the rest of the answer.
  */
 export function bodyOf(response: Response): Body {
-  const body = madeWith(response) ?? response.body
-  return body instanceof ReadableStream ? (originOf(body) ?? body) : body
+  const made = partsOf(response)
+  return made === undefined ? response.body : made[1]
+}
+
+/** Whether a Response was made without headers. It says so before they are read. */
+export function isBare(response: Response): boolean {
+  return partsOf(response)?.[2] === undefined
 }
 
 /** Returns `response`, whose body is `body`, as one that the adapter writes without making a stream of it. */
 export function sendable(response: Response, body: string | Uint8Array | null): Response {
-  if (body === null || madeWith(response) === body) return response
+  if (body === null || partsOf(response)?.[1] === body) return response
   const { status, headers } = response
   return new Response(body, { status, headers })
 }
 
-function madeWith(response: Response): Body | undefined {
+function partsOf(response: Response): readonly [status: number, Body, headers: unknown] | undefined {
   kept ??= Object.getOwnPropertySymbols(response).find(({ description }) => description === 'cache')
-  const made: unknown = kept === undefined ? undefined : Reflect.get(response, kept)
-  return Array.isArray(made) ? (made[1] as Body) : undefined
+  return kept === undefined ? undefined : (Reflect.get(response, kept) as ReturnType<typeof partsOf>)
 }
 
 /** Converts a Response whose body is a stream. @throws TypeError if the body is locked or has been read */
@@ -71,7 +74,8 @@ export function streamed(response: Response, body: Blob | ReadableStream | Reada
       body: body instanceof Readable ? body : Readable.fromWeb(body instanceof Blob ? body.stream() : body),
     }
   } catch (error) {
-    cancel(body)
+    if (body instanceof Readable) discard(body)
+    else cancel(body)
     throw error
   }
 }
@@ -91,7 +95,6 @@ export function isAnswer(returned: unknown): returned is Response | StreamedResp
 }
 
 function cancel(body: Body): void {
-  if (body instanceof Readable) discard(body)
   // A body that fails to cancel changes nothing.
   if (body instanceof ReadableStream && !body.locked) body.cancel().catch(() => undefined)
 }

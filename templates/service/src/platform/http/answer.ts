@@ -38,7 +38,7 @@ export function answer(
   const instead = notModified(exchange, response)
   if (instead !== undefined) return whole(exchange, instead, null)
   if (!(response instanceof Response)) return stream(ctx, exchange, response)
-  const body = bodyOf(response)
+  const body = exchange.unread(bodyOf(response))
   if (body instanceof ReadableStream || body instanceof Blob || body instanceof Readable)
     return stream(ctx, exchange, streamed(response, body))
   return whole(exchange, sendable(response, body), body)

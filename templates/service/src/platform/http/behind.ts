@@ -1,7 +1,7 @@
 import type { Context as HonoContext } from 'hono'
 import type { Context } from '../../context/context.ts'
 import { requireAnswer } from './answer.ts'
-import { bodyOf, discard, pairsOf, release, streamed, withoutBody } from './answer-body.ts'
+import { bodyOf, discard, isBare, pairsOf, release, streamed, withoutBody } from './answer-body.ts'
 import { recordFailure, responseOf } from './failure.ts'
 import type { Env } from './handle.ts'
 import { lazily } from './lazy-body.ts'
@@ -9,7 +9,7 @@ import type { StreamedResponse } from './route.ts'
 
 /**
  * Returns what a handler returned as a Response for the middlewares in front, which they can read and replace. It has the headers
- * that they have set with `c.header()`, which Hono adds to its own Responses only.
+ * that they have set with `c.header()`: Hono adds them to the Responses that it makes itself, here one without a body.
  * @throws TypeError if it is no answer
  */
 export function answerBehind(c: HonoContext<Env>, returned: Response | StreamedResponse): Response {
@@ -33,17 +33,20 @@ export function failBehind(ctx: Context, c: HonoContext<Env>, error: unknown): R
   return problem
 }
 
-/** For a middleware that sets a header, Hono makes a new Response of the body of this one. */
 function whole(c: HonoContext<Env>, response: Response, body: string | Uint8Array | null): Response {
-  const made = c.newResponse(body as string | Uint8Array<ArrayBuffer> | null, response)
-  if (body === null) return made
-  let stream: ReadableStream | undefined
-  return Object.defineProperty(made, 'body', { get: () => (stream ??= lazily(body)) })
+  const prepared = c.newResponse(null)
+  if (isBare(prepared)) return c.env.handedBack(response, body)
+  const { headers } = prepared
+  const cookies = response.headers.getSetCookie()
+  for (const [name, value] of response.headers) if (name !== 'set-cookie') headers.set(name, value)
+  for (const cookie of cookies) headers.append('set-cookie', cookie)
+  return c.env.handedBack(new Response(body, { status: response.status, headers }), body)
 }
 
 function stream(c: HonoContext<Env>, { status, headers, body }: StreamedResponse): Response {
   try {
-    return c.newResponse(lazily(body), { status: status as 200, headers: new Headers(pairsOf(headers)) })
+    const init = { status: status as 200, headers: new Headers(pairsOf(headers)) }
+    return c.env.handedBack(c.newResponse(lazily(body), init), body)
   } catch (error) {
     discard(body)
     throw error

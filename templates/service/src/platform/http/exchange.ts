@@ -1,11 +1,20 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Readable } from 'node:stream'
 import { cause, type CancelContext, type Context } from '../../context/context.ts'
 import { causeName, ClientDisconnected } from '../causes.ts'
 import { Problem } from '../problem.ts'
 import type { RequestInfo } from '../request.ts'
 import type { Outcome } from '../telemetry/outcome.ts'
+import { bodyOf, type Body } from './answer-body.ts'
+import { isBegun } from './lazy-body.ts'
 import type { Route } from './route.ts'
+
+/** What a handler has answered, behind middlewares. */
+interface Held {
+  readonly response: Response
+  readonly body: string | Uint8Array | Readable | null
+}
 
 /**
  * One request and its response, from the first header to the last byte, and its state: routed, answered, failed, hung up,
@@ -25,6 +34,7 @@ export class Exchange {
   #endedAt: number | undefined
   #endedBy: string | undefined
   #working = 0
+  #held: Held | undefined
   #closed = false
   readonly #onEnd: (exchange: Exchange) => void
 
@@ -86,6 +96,18 @@ export class Exchange {
     this.#working++
     // The client may have left already.
     if (this.#closed) this.#hangUp(ctx)
+  }
+
+  /** Middlewares may replace `response`, which was made of `body`. */
+  handedBack(response: Response, body: Held['body']): Response {
+    this.#held = { response, body }
+    return response
+  }
+
+  /** What a body that a middleware has handed on was made of, if nobody has read it: that is cheaper to send. */
+  unread(body: Body): Body | Readable {
+    if (this.#held === undefined || !(body instanceof ReadableStream) || isBegun(body)) return body
+    return bodyOf(this.#held.response) === body ? this.#held.body : body
   }
 
   /** The response has this status. */

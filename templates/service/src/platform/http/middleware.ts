@@ -1,8 +1,9 @@
 import type { Context as HonoContext, Handler, Hono, Next } from 'hono'
-import { withoutCancel, withTimeout, type Context } from '../../context/context.ts'
-import { until } from '../../context/until.ts'
+import { afterFunc, type Context } from '../../context/context.ts'
+import { errorOf } from '../../context/thrown.ts'
 import { answer, fail } from './answer.ts'
 import { failBehind } from './behind.ts'
+import type { Exchange } from './exchange.ts'
 import type { Env } from './handle.ts'
 
 /**
@@ -39,49 +40,68 @@ async function inFront(
   handler: Handler<Env>,
 ): Promise<Response> {
   c.set('ctx', ctx)
-  const sent = await send(ctx, c, run(c, next, handler))
+  let sent: Response
+  try {
+    const returned = await finished(ctx, c.env, handler, c, next)
+    if (returned instanceof Response && !c.finalized) c.res = returned
+    if (!c.finalized) throw new TypeError('a middleware neither called next() nor returned a Response')
+    // Its deadline has passed since a handler answered.
+    if (ctx.err !== undefined && c.res.status < 400) throw ctx.err
+    const answered = answer(ctx, c.env, c.res)
+    sent = answered instanceof Promise ? await answered : answered
+  } catch (error) {
+    sent = await instead(ctx, c, error)
+  }
   // Hono adds the headers of the Response before to a new one, unless there is none.
   c.res = undefined
+  // eslint-disable-next-line context/no-context-in-state -- it is the answer of this request alone
   c.res = sent
   return sent
 }
 
-async function run(c: HonoContext<Env>, next: Next, handler: Handler<Env>): Promise<void> {
-  try {
-    const returned: unknown = await handler(c, next)
-    if (returned instanceof Response && !c.finalized) c.res = returned
-  } finally {
-    c.env.settled()
-  }
-}
-
-/** Sends the answer when `work` has made it, or ctx has ended. */
-async function send(ctx: Context, c: HonoContext<Env>, work: Promise<void>): Promise<Response> {
+/** Sends the problem for `error`, with the headers that middlewares have set if it can be sent with them. */
+async function instead(ctx: Context, c: HonoContext<Env>, error: unknown): Promise<Response> {
   const exchange = c.env
+  if (ctx.err !== undefined) exchange.cutShort()
+  if (exchange.closed || exchange.outgoing.headersSent) return fail(ctx, exchange, error)
   try {
-    await ended(ctx, work)
-    if (!c.finalized) throw new TypeError('a middleware neither called next() nor returned a Response')
-    // Its deadline has passed since a handler answered.
-    if (ctx.err !== undefined && c.res.status < 400) throw ctx.err
-    return await answer(ctx, exchange, c.res)
-  } catch (error) {
-    if (ctx.err !== undefined) exchange.cutShort()
-    if (exchange.closed || exchange.outgoing.headersSent) return fail(ctx, exchange, error)
-    try {
-      return await answer(ctx, exchange, failBehind(ctx, c, error))
-    } catch (unsendable) {
-      return fail(ctx, exchange, unsendable)
-    }
+    return await answer(ctx, exchange, failBehind(ctx, c, error))
+  } catch (unsendable) {
+    return fail(ctx, exchange, unsendable)
   }
 }
 
-/** Waits until `work` has ended. It ends with ctx; if it does not, it is left. */
-async function ended(ctx: Context, work: Promise<void>): Promise<void> {
-  try {
-    await until(ctx, work)
-  } catch (error) {
-    if (ctx.err === undefined) throw error
-    using last = withTimeout(withoutCancel(ctx), graceMs)
-    await until(last, work)
-  }
+/** Waits until a middleware has returned. It ends with ctx; if it does not, it is left, and the exchange stays under way. */
+function finished(
+  ctx: Context,
+  exchange: Exchange,
+  handler: Handler<Env>,
+  c: HonoContext<Env>,
+  next: Next,
+): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    let timer: NodeJS.Timeout | undefined
+    const stop = afterFunc(ctx, (cause) => (timer = setTimeout(reject, graceMs, cause)))
+    const settled = (): void => {
+      stop()
+      clearTimeout(timer)
+      exchange.settled()
+    }
+    // eslint-disable-next-line context/no-unowned-work -- a stop waits for it: the exchange is under way until it settles
+    callOf(handler, c, next).then(
+      (returned) => {
+        settled()
+        resolve(returned)
+      },
+      (thrown: unknown) => {
+        settled()
+        reject(errorOf(thrown))
+      },
+    )
+  })
+}
+
+/** A handler that throws at once rejects. */
+async function callOf(handler: Handler<Env>, c: HonoContext<Env>, next: Next): Promise<unknown> {
+  return handler(c, next)
 }
