@@ -13,7 +13,7 @@ const entries = readEntries(journal)
 requireRising(journal, entries)
 if (process.argv.includes('check')) requireListed(entries)
 
-export default defineConfig({ dialect: 'postgresql', schema: './src/*/*.schema.ts', out })
+export default defineConfig({ dialect: 'postgresql', schema: './src/**/*.schema.ts', out })
 
 interface Entry {
   readonly tag: string

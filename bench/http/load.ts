@@ -16,10 +16,18 @@ export interface Load {
   readonly failures: number
 }
 
-/** Sends requests over 64 connections for `seconds`, each after the last answer; POSTs `body` if there is one. */
+/** What is sent to a server. */
+export interface Sent {
+  /** The path is `/hello` if there is none. */
+  readonly path?: string | undefined
+  /** POSTed if there is one. */
+  readonly body?: string | undefined
+}
+
+/** Sends requests over 64 connections for `seconds`, each after the last answer. */
 export interface Generator {
   readonly name: string
-  run(ctx: Context, port: number, seconds: number, body: string | undefined): Promise<Load>
+  run(ctx: Context, port: number, seconds: number, sent: Sent): Promise<Load>
 }
 
 const connections = 64
@@ -38,13 +46,19 @@ export async function generator(ctx: Context, folder: string): Promise<Generator
 function wrk(folder: string): Generator {
   return {
     name: 'wrk',
-    async run(ctx, port, seconds, body) {
+    async run(ctx, port, seconds, { path = '/hello', body }) {
       const script = join(folder, 'post.lua')
       if (body !== undefined) {
         const headers = 'wrk.headers["content-type"] = "application/json"'
         await writeFile(script, `wrk.method = "POST"\nwrk.body = [[${body}]]\n${headers}\n`)
       }
-      const args = [`-t1`, `-c${connections}`, `-d${seconds}s`, '--latency', `http://127.0.0.1:${port}/hello`]
+      const args = [
+        `-t1`,
+        `-c${connections}`,
+        `-d${seconds}s`,
+        '--latency',
+        `http://127.0.0.1:${port}${path}`,
+      ]
       if (body !== undefined) args.push('-s', script)
       const { stdout } = await promisify(execFile)(...pinned(1, 'wrk', args), { signal: ctx.signal })
       const sockets = /Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)/.exec(stdout)
@@ -63,10 +77,10 @@ function wrk(folder: string): Generator {
 function autocannon(program: string): Generator {
   return {
     name: 'autocannon',
-    async run(ctx, port, seconds, body) {
+    async run(ctx, port, seconds, { path = '/hello', body }) {
       const args = [program, '--json', '-c', `${connections}`, '-d', `${seconds}`]
       if (body !== undefined) args.push('-m', 'POST', '-H', 'content-type=application/json', '-b', body)
-      args.push(`http://127.0.0.1:${port}/hello`)
+      args.push(`http://127.0.0.1:${port}${path}`)
       const { stdout } = await promisify(execFile)(...pinned(1, process.execPath, args), {
         signal: ctx.signal,
       })

@@ -2,7 +2,8 @@ import { execFile, execFileSync } from 'node:child_process'
 import { cpus } from 'node:os'
 import { promisify } from 'node:util'
 
-const canPin = cpus().length > 1 && hasTaskset()
+/** Whether processes can be pinned to one core. */
+export const canPin = cpus().length > 1 && hasTaskset()
 
 /** The command that runs `program` on one core, if the system can: the server on core 0, the load on core 1. */
 export function pinned(core: number, program: string, args: readonly string[]): [string, string[]] {

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
 import type { Context } from '../../templates/service/src/context/context.ts'
 import { until } from '../../templates/service/src/context/until.ts'
 import { pinned } from './pin.ts'
@@ -19,19 +20,25 @@ export interface ServerProcess extends AsyncDisposable {
 const tickMs = 10
 const pageBytes = 4_096
 
+/** How a server is started. */
+export interface ServerOptions {
+  readonly core?: number
+  readonly env?: Readonly<Record<string, string>>
+}
+
 /**
- * Starts `program`, which prints its port once it listens.
+ * Starts `program`, which prints its port on a line of its own once it listens.
  * @throws Error with its stderr if it ends before that; the cause of ctx if ctx ends first
  */
 export async function startServer(
   ctx: Context,
   program: string,
   args: readonly string[],
-  core = 0,
+  { core = 0, env = {} }: ServerOptions = {},
 ): Promise<ServerProcess> {
   const child = spawn(...pinned(core, program, args), {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { PATH: process.env['PATH'], GOMAXPROCS: '1', NODE_ENV: 'production' },
+    env: { PATH: process.env['PATH'], GOMAXPROCS: '1', NODE_ENV: 'production', ...env },
   })
   const ended = once(child, 'close')
   const stop = async (): Promise<void> => {
@@ -41,12 +48,11 @@ export async function startServer(
   let said = ''
   child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()))
   try {
-    const lines = createInterface({ input: child.stdout })
-    const first = await until(ctx, Promise.race([once(lines, 'line'), ended.then(() => [])]))
-    if (first.length === 0) throw new Error(said.trim().split('\n').at(-1) ?? 'it ended without a word')
+    const port = await until(ctx, Promise.race([portOf(child.stdout), ended.then(() => NaN)]))
+    if (Number.isNaN(port)) throw new Error(said.trim().split('\n').at(-1) ?? 'it ended without a word')
     const { pid = 0 } = child
     return {
-      port: Number(first[0]),
+      port,
       cpuMs: () => {
         const fields = proc(pid, 'stat')
           ?.replace(/^.*\) /, '')
@@ -63,6 +69,19 @@ export async function startServer(
     await stop()
     throw error
   }
+}
+
+/** The first line that is a number. All that follows is read as well: a server that nobody reads would drop its log. */
+function portOf(stdout: Readable): Promise<number> {
+  return new Promise((resolve) => {
+    const lines = createInterface({ input: stdout })
+    lines.on('line', (line) => {
+      if (!/^\d+$/.test(line)) return
+      resolve(Number(line))
+      lines.close()
+      stdout.resume()
+    })
+  })
 }
 
 function proc(pid: number, name: string): string | undefined {

@@ -1,13 +1,12 @@
 import { throwIfEnded } from '../../generator/ended.ts'
 import type { Context } from '../../templates/service/src/context/context.ts'
-import type { Generator, Load } from './load.ts'
-import { startServer, type ServerProcess } from './process.ts'
+import type { Generator, Load, Sent } from './load.ts'
+import { startServer, type ServerOptions, type ServerProcess } from './process.ts'
 
 /** A server to start, and the request to send. */
-export interface Served {
+export interface Served extends Sent, ServerOptions {
   readonly program: string
   readonly args: readonly string[]
-  readonly body: string | undefined
 }
 
 /** One measurement of a server. */
@@ -41,14 +40,14 @@ export async function measurePair(
   { rounds, seconds }: { rounds: number; seconds: number },
 ): Promise<Pair> {
   try {
-    await using ours = await startServer(ctx, subject.program, subject.args)
-    await using theirs = await startServer(ctx, reference.program, reference.args)
-    await warmUp(ctx, ours, load, subject.body)
-    await warmUp(ctx, theirs, load, reference.body)
+    await using ours = await startServer(ctx, subject.program, subject.args, subject)
+    await using theirs = await startServer(ctx, reference.program, reference.args, reference)
+    await warmUp(ctx, ours, load, subject)
+    await warmUp(ctx, theirs, load, reference)
     const samples = { subject: [] as Sample[], reference: [] as Sample[] }
     for (let round = 0; round < rounds; round++) {
-      samples.reference.push(await measure(ctx, theirs, load, seconds, reference.body))
-      samples.subject.push(await measure(ctx, ours, load, seconds, subject.body))
+      samples.reference.push(await measure(ctx, theirs, load, seconds, reference))
+      samples.subject.push(await measure(ctx, ours, load, seconds, subject))
     }
     return {
       subject: { samples: samples.subject, residentMb: ours.residentMb() },
@@ -60,15 +59,10 @@ export async function measurePair(
   }
 }
 
-async function warmUp(
-  ctx: Context,
-  server: ServerProcess,
-  load: Generator,
-  body: string | undefined,
-): Promise<void> {
+async function warmUp(ctx: Context, server: ServerProcess, load: Generator, sent: Sent): Promise<void> {
   let requests = 0
   for (let second = 0; second < warmUpSeconds && requests < warmUpRequests; second++) {
-    requests += (await load.run(ctx, server.port, 1, body)).requests
+    requests += (await load.run(ctx, server.port, 1, sent)).requests
   }
 }
 
@@ -77,10 +71,10 @@ async function measure(
   server: ServerProcess,
   load: Generator,
   seconds: number,
-  body: string | undefined,
+  sent: Sent,
 ): Promise<Sample> {
   const before = server.cpuMs() ?? NaN
-  const seen = await load.run(ctx, server.port, seconds, body)
+  const seen = await load.run(ctx, server.port, seconds, sent)
   if (seen.failures > 0) throw new Error(`${seen.failures} of ${seen.requests} requests failed`)
   const spent = (server.cpuMs() ?? NaN) - before
   return { ...seen, cpuUs: (spent * 1_000) / seen.requests }

@@ -24,20 +24,37 @@ export interface Runtime {
 
 /** Installs `name@range` into its own folder, unless it is installed already. No install script runs. */
 export async function install(ctx: Context, name: string, range: string): Promise<Installed> {
-  const home = join(cache, `${name.replace('/', '+')}@${range}`)
-  const folder = join(home, 'node_modules', name)
+  const home = await installTogether(ctx, `${name.replace('/', '+')}@${range}`, { [name]: range })
+  return 'missing' in home ? home : { folder: join(home.folder, name) }
+}
+
+/**
+ * Installs `packages`, versions by name, into one folder of the cache, so that they share what they depend on. The folder is
+ * found by `key` again. @returns the folder `node_modules`
+ */
+export async function installTogether(
+  ctx: Context,
+  key: string,
+  packages: Readonly<Record<string, string>>,
+): Promise<Installed> {
+  const home = join(cache, key)
+  const folder = join(home, 'node_modules')
   if (existsSync(folder)) return { folder }
   await mkdir(cache, { recursive: true })
   const making = await mkdtemp(join(cache, 'new-'))
   try {
     await writeFile(join(making, 'package.json'), '{ "private": true }')
     const flags = ['--ignore-scripts', '--no-audit', '--no-fund', '--no-package-lock', '--loglevel=error']
-    await promisify(execFile)('npm', ['install', ...flags, `${name}@${range}`], {
-      cwd: making,
-      timeout: installTimeoutMs,
-      signal: ctx.signal,
-      shell: process.platform === 'win32',
-    })
+    await promisify(execFile)(
+      'npm',
+      ['install', ...flags, ...Object.entries(packages).map(([name, range]) => `${name}@${range}`)],
+      {
+        cwd: making,
+        timeout: installTimeoutMs,
+        signal: ctx.signal,
+        shell: process.platform === 'win32',
+      },
+    )
     await rename(making, home)
     return { folder }
   } catch (error) {

@@ -22,7 +22,9 @@ async function run(ctx: Context, options: Options): Promise<void> {
   const exported: string[] = []
   for (const subject of options.subjects) {
     process.stderr.write(`${subject.name}\n`)
-    await using sink = await startServer(ctx, process.execPath, [built.compiled('bench/tracing/sink.ts')], 1)
+    await using sink = await startServer(ctx, process.execPath, [built.compiled('bench/tracing/sink.ts')], {
+      core: 1,
+    })
     const url = `http://127.0.0.1:${sink.port}`
     const ours = served(built, subject, url)
     const counting = counted(load)
@@ -45,8 +47,8 @@ function counted(load: Generator): Generator & { requests(): number } {
   const sent = new Map<number, number>()
   return {
     ...load,
-    async run(ctx, port, seconds, body) {
-      const seen = await load.run(ctx, port, seconds, body)
+    async run(ctx, port, seconds, request) {
+      const seen = await load.run(ctx, port, seconds, request)
       sent.set(port, (sent.get(port) ?? 0) + seen.requests)
       return seen
     },

@@ -1,15 +1,15 @@
-// JavaScript, since nothing else can be loaded before the packages are installed.
+// `node scripts/installed.js && …` in package.json: a shell would only say that it does not find the program.
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import process from 'node:process'
+import { endForLackOf } from './missing.js'
 
-/** Returns what `load` returns. If a package is not installed yet, says so and exits with 1. */
-export async function needingInstall(load) {
-  try {
-    return await load()
-  } catch (error) {
-    if (!/MODULE_NOT_FOUND$/.test(error.code)) throw error
-    const [manager] = (process.env.npm_config_user_agent || 'npm').split('/')
-    const missing = /'([^'/]+)/.exec(error.message)?.[1] ?? 'a package'
-    process.stderr.write(`${missing} is not installed: run ${manager} install first\n`)
-    process.exit(1)
-  }
+/** In node_modules here, or of a workspace around. */
+function isInstalled(name, folder = process.cwd()) {
+  if (existsSync(join(folder, 'node_modules', name))) return true
+  return folder !== dirname(folder) && isInstalled(name, dirname(folder))
 }
+
+const { dependencies, devDependencies } = JSON.parse(readFileSync('package.json', 'utf8'))
+const missing = Object.keys({ ...dependencies, ...devDependencies }).filter((name) => !isInstalled(name))
+if (missing.length > 0) endForLackOf(missing)

@@ -1,4 +1,6 @@
-// Lets Node load TypeScript: `node --import ./scripts/tsx.js <script>`.
-import { needingInstall } from './installed.js'
+// Lets Node load TypeScript: `node --import ./scripts/tsx.js <script>`. A script that lacks a package ends with a sentence.
+import process from 'node:process'
+import { endIfMissing } from './missing.js'
 
-await needingInstall(() => import('tsx'))
+process.on('uncaughtExceptionMonitor', endIfMissing)
+await import('tsx')

@@ -177,6 +177,18 @@ describe('npm run add -- storage s3', () => {
   })
 })
 
+test('npm run add -- idempotency stamps the option, its table and its sweeper; a second run changes nothing', () => {
+  const service = newService()
+  const first = add(service, 'idempotency')
+  expect(first).toMatchObject({ code: 0, err: '' })
+  expect(first.out).toMatch(/^idempotency\n/)
+  const tree = treeOf(service)
+  expect(tree.get('src/workers.ts')).toContain('return [idempotencySweeper(platform)]')
+  expect(tree.get('drizzle/0000_idempotency.sql')).toContain('CREATE TABLE "idempotency_keys"')
+  expect(add(service, 'idempotency').out).toContain('nothing to do')
+  expect(treeOf(service)).toEqual(tree)
+})
+
 describe('npm run add -- client', () => {
   const args = ['client', 'price-list', '--base-url', 'https://prices.example.com/v1/']
 
@@ -257,6 +269,12 @@ describe('an obstacle is reported in one sentence, and no file changes', () => {
     ['an unknown flag', ['upload', 'invoice', '--force'], nothing, "Unknown option '--force'"],
     ['a second name', ['upload', 'invoice', 'receipt'], nothing, 'unexpected argument "receipt"'],
     ['no name', ['upload'], nothing, 'The name is missing: npm run add -- upload invoice'],
+    [
+      'a name for a piece that has none',
+      ['idempotency', 'invoice'],
+      nothing,
+      'idempotency takes no name: write npm run add -- idempotency',
+    ],
     ['an unknown storage', ['storage', 'gcs'], nothing, 'There is no storage "gcs": choose one of s3'],
     [
       'a flag of another piece',

@@ -33,6 +33,7 @@ describe('npx plop writes the same files as npm run add', () => {
       ['payments', 'https://payments.example.com'],
     ],
     ['storage', ['s3'], ['s3']],
+    ['idempotency', [], []],
   ]
 
   let [one, other] = ['', '']
@@ -55,7 +56,10 @@ describe('npx plop writes the same files as npm run add', () => {
   })
 
   test('every piece has a test here', () => {
-    const offered = Array.from(add(newService(), '--help').out.matchAll(/^ {2}(\w+) /gm), ([, name]) => name)
+    const offered = Array.from(
+      add(newService(), '--help').out.matchAll(/^ {2}([a-z][\w-]*) /gm),
+      ([, name]) => name,
+    )
     expect(pieces.map(([name]) => name).sort()).toEqual(offered.sort())
   })
 })

@@ -15,7 +15,7 @@ test('docs/generators.md: following its steps changes a piece and adds a new one
     if (kind === 'sh') commands.push(...commandsOf(text))
   }
   expect(add(service, '--help').out).toMatch(
-    /^ {2}dump {6}all rows of a resource as lines of JSON \[--plural …\]$/m,
+    /^ {2}dump +all rows of a resource as lines of JSON \[--plural …\]$/m,
   )
 
   expect(commands.map(([piece]) => piece)).toEqual(['resource', 'dump'])
@@ -63,6 +63,7 @@ test('added code compiles, lints without a warning and passes its own tests', { 
   expect(add(service, 'client', 'payments', '--base-url', 'https://payments.example.com')).toMatchObject({
     code: 0,
   })
+  expect(add(service, 'idempotency')).toMatchObject({ code: 0 })
   // Its tests run only here, because only a service with this piece has its SDK.
   expect(add(service, 'storage', 's3')).toMatchObject({ code: 0 })
   const added = [
@@ -87,7 +88,9 @@ test('added code compiles, lints without a warning and passes its own tests', { 
         'client/payments-client',
         'storage/s3',
       ].map((name) => `src/platform/${name}.test.ts`),
-      ...['chain', 'jobs', 'shape', 'configuration'].map((name) => `test/guarantees/${name}.test.ts`),
+      ...['chain', 'idempotency', 'jobs', 'shape', 'configuration'].map(
+        (name) => `test/guarantees/${name}.test.ts`,
+      ),
       ...added.map((name) => `src/${name}`),
     ] as [string, ...string[]],
   ])

@@ -79,6 +79,10 @@ export const pieces: readonly Added[] = [
     args: ['client', 'payments', '--base-url', 'http://127.0.0.1:9'],
   },
   {
+    name: 'idempotency',
+    args: ['idempotency'],
+  },
+  {
     name: 'storage',
     args: ['storage', 's3'],
   },

@@ -2,10 +2,12 @@ import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { ignoreBrokenPipe } from '../../scripts/broken-pipe.ts'
 import { commandLine } from '../../scripts/command-line.ts'
+import { packageManager } from '../../scripts/dev/packages.ts'
+import { inOwnCommands } from '../../scripts/own-commands.ts'
 import { agrees, askAnswers, askPiece } from './ask.ts'
 import { commandFrom, refuseFlags, type Command } from './command.ts'
 import { helpFor, listOfPieces, usage } from './help.ts'
-import { install, packageManagerOf } from './package-manager.ts'
+import { install } from './install.ts'
 import type { Piece } from './piece.ts'
 import { pieces } from './pieces.ts'
 import { openPlan, type Change } from './plan.ts'
@@ -33,7 +35,9 @@ try {
     process.stderr.write('Stopped: nothing was added.\n')
     process.exitCode = 130
   } else {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
+    // scripts/tsx.js says what to do.
+    if (error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND') throw error
+    process.stderr.write(`${inOwnCommands(error instanceof Error ? error.message : String(error))}\n`)
     process.exitCode = 1
   }
 }
@@ -56,11 +60,12 @@ async function add(command: Command): Promise<void> {
   refuseFlags(piece, command, process.env)
   if (extra !== undefined)
     throw new Error(`unexpected argument "${extra}": npm run add adds one piece at a time.`)
-  if (name === undefined && !asks) {
+  const named = name !== undefined || piece.takes === 'nothing'
+  if (!named && !asks) {
     throw new Error(`The name is missing: npm run add -- ${piece.name} ${piece.examples?.[0] ?? 'invoice'}`)
   }
   const { answers } = command
-  const all = name === undefined ? await askAnswers(stop.signal, piece, answers) : { ...answers, name }
+  const all = named ? { ...answers, name } : await askAnswers(stop.signal, piece, answers)
 
   const plan = openPlan(root)
   const { planPiece } = await import('./plan-piece.ts')
@@ -70,7 +75,7 @@ async function add(command: Command): Promise<void> {
   if (!command.json) say(await described(title, changes, did, command.diff))
   if (did === 'written') {
     process.stderr.write(warning(root))
-    if (name === undefined && !(await agrees(stop.signal, 'Write this?'))) {
+    if (!named && !(await agrees(stop.signal, 'Write this?'))) {
       say('Nothing was added.\n')
       return
     }
@@ -83,7 +88,7 @@ async function add(command: Command): Promise<void> {
 /** Installs what package.json got, if the person wants that, and prints what to do next. */
 async function finish(command: Command, changes: readonly Change[], terminal: boolean): Promise<void> {
   const { nextSteps, addsPackages } = await import('./difference.ts')
-  const manager = packageManagerOf(root, process.env)
+  const manager = packageManager()
   const wanted = addsPackages(changes) && (command.install ?? (terminal && (await wantsInstall())))
   if (!command.json) say(`Added. ${nextSteps(changes, manager, wanted)}`)
   if (wanted) await install(manager, root)
@@ -96,7 +101,7 @@ async function finish(command: Command, changes: readonly Change[], terminal: bo
 }
 
 function say(text: string): void {
-  process.stdout.write(text)
+  process.stdout.write(inOwnCommands(text))
 }
 
 function pieceNamed(name: string): Piece {

@@ -1,6 +1,7 @@
 import { diffLines } from 'diff'
-import type { PackageManager } from './package-manager.ts'
+import type { PackageManager } from '../../scripts/dev/packages.ts'
 import type { Change } from './plan.ts'
+import { recordPath } from './record.ts'
 
 /**
  * What a plan changes, for people: an edited file with its removed and added lines, a new file with its length, or with all of
@@ -26,9 +27,9 @@ function describe({ path, before, after }: Change, whole: boolean): string[] {
     : [`  ~ ${path}`, ...lines.map((line) => `      ${line}`)]
 }
 
-/** Whether a program writes the whole file: drizzle-kit's bookkeeping, and the page that `npm run guarantees` makes. */
+/** Whether a program writes the whole file: drizzle-kit's bookkeeping, the page that `npm run guarantees` makes, the record. */
 function isGenerated(path: string): boolean {
-  return path.startsWith('drizzle/meta/') || path === 'docs/guarantees.md'
+  return path.startsWith('drizzle/meta/') || path === 'docs/guarantees.md' || path === recordPath
 }
 
 /** The lines that differ, in order: `- removed` and `+ added`. */

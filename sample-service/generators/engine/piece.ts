@@ -8,10 +8,10 @@ export interface Piece {
   summary: string
   /** What `npm run add -- <piece> --help` says beside the flags, such as the grammar of one. */
   explained?: string
-  /** What a person may type after `npm run add -- <piece>`: `report --method POST`. Without it, `invoice`. */
+  /** What a person may type after `npm run add -- <piece>`: `report --method POST`. Without it, `invoice`, or nothing. */
   examples?: readonly [string, ...string[]]
-  /** What the name is. `noun`: a word with a different plural; `name`: one word; else one of these words. */
-  takes: 'noun' | 'name' | readonly string[]
+  /** What the name is. `noun`: a word with a different plural; `name`: one word; `nothing`: it has none; else one of these words. */
+  takes: 'noun' | 'name' | 'nothing' | readonly string[]
   /** The absolute path of a folder whose `src/` and `test/` mirror those of the service. */
   folder: string
   /** A piece that must be there first. Only its missing files are stamped; existing ones stay as they are. */

@@ -8,6 +8,7 @@ import { stampNames, type Noun } from './names.ts'
 import { nameFrom, nounFrom } from './nouns.ts'
 import type { Flags, Piece } from './piece.ts'
 import type { Plan } from './plan.ts'
+import { remember, type Stamping } from './record.ts'
 import { stamp, stampMissing } from './stamp.ts'
 import { wire } from '../edit/wire.ts'
 
@@ -22,23 +23,26 @@ type Answers = Readonly<Record<string, string | undefined>>
 export async function planPiece(plan: Plan, piece: Piece, answers: Answers): Promise<string> {
   const noun = nounOf(piece, answers)
   const flags = flagsOf(piece, answers, noun)
+  const stampings: Stamping[] = []
   if (piece.needs) {
-    await stampMissing(plan, piece.needs)
+    stampings.push(await stampMissing(plan, piece.needs))
     await connect(plan, piece.needs, noun)
   }
-  await stamp(plan, piece, noun, flags)
+  stampings.push(await stamp(plan, piece, noun, flags))
   await refuseClashes(plan)
   await connect(plan, piece, noun)
   for (const member of piece.members?.(noun, flags) ?? []) await addMember(plan, member)
   if (piece.migration) await migrate(plan, noun.plural.replaceAll('-', '_'))
   await guarantee(plan)
   await configure(plan)
+  await remember(plan, stampings)
   return titleOf(piece, noun, answers.name?.trim() ?? '')
 }
 
-function titleOf(piece: Piece, { singular, plural }: Noun, typed: string): string {
+function titleOf({ name, takes }: Piece, { singular, plural }: Noun, typed: string): string {
+  if (takes === 'nothing') return name
   const becomes = typed === singular || typed === plural ? '' : ` ("${typed}" becomes ${singular})`
-  return `${piece.name} ${singular}${becomes}`
+  return `${name} ${singular}${becomes}`
 }
 
 /** Plans the calls to what was stamped, and the dependencies that it needs. */
@@ -54,6 +58,10 @@ async function connect(plan: Plan, { wirings, dependencies = {} }: Piece, noun: 
 }
 
 function nounOf({ name: piece, takes }: Piece, { name = '', plural }: Answers): Noun {
+  if (takes === 'nothing') {
+    if (name !== '') throw new Error(`${piece} takes no name: write npm run add -- ${piece}.`)
+    return { singular: piece, plural: piece }
+  }
   if (typeof takes !== 'string' && !takes.includes(name)) {
     throw new Error(`There is no ${piece} "${name}": choose one of ${takes.join(', ')}.`)
   }

@@ -28,10 +28,10 @@ export default function plopfile(plop: NodePlopAPI): void {
             const changes = plan.changes()
             if (changes.length === 0) return 'nothing to do: everything is there already'
             const { describeChanges, nextSteps } = await import('./difference.ts')
-            const { packageManagerOf } = await import('./package-manager.ts')
+            const { packageManager } = await import('../../scripts/dev/packages.ts')
             const { writeChanges } = await import('./write.ts')
             writeChanges(root, changes)
-            return `written\n${describeChanges(changes)}${nextSteps(changes, packageManagerOf(root, process.env))}`
+            return `written\n${describeChanges(changes)}${nextSteps(changes, packageManager())}`
           },
         ]
       },

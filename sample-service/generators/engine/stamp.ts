@@ -5,10 +5,12 @@ import { formatNew } from '../edit/format.ts'
 import { stampNames, type Noun } from './names.ts'
 import type { Flags, Piece } from './piece.ts'
 import type { Plan } from './plan.ts'
+import type { Stamping } from './record.ts'
 import { parse } from '../edit/source.ts'
 
 /** Plans the files of the piece with the noun in place of widget. Throws an Error of one sentence if a file is in the way. */
-export async function stamp(plan: Plan, piece: Piece, noun: Noun, flags: Flags = {}): Promise<void> {
+export async function stamp(plan: Plan, piece: Piece, noun: Noun, flags: Flags = {}): Promise<Stamping> {
+  const files = new Map<string, string>()
   const shape = await piece.shape?.(plan.root, noun, flags)
   for (const path of await filesOf(piece.folder)) {
     const from = relative(piece.folder, path).split(sep).join('/')
@@ -16,17 +18,24 @@ export async function stamp(plan: Plan, piece: Piece, noun: Noun, flags: Flags =
     refuseMixing(from, text, noun)
     const to = stampNames(from, noun)
     const named = stampNames(text, noun)
-    await plan.add(to, await formatNew(plan.root, to, shape === undefined ? named : shape(to, named)))
+    const final = await formatNew(plan.root, to, shape === undefined ? named : shape(to, named))
+    await plan.add(to, final)
+    files.set(to, final)
   }
+  return { piece: piece.name, noun, flags, files }
 }
 
 /** Plans the files of the piece that are missing, unchanged. */
-export async function stampMissing(plan: Plan, piece: Piece): Promise<void> {
+export async function stampMissing(plan: Plan, piece: Piece): Promise<Stamping> {
+  const files = new Map<string, string>()
   for (const path of await filesOf(piece.folder)) {
     const to = relative(piece.folder, path).split(sep).join('/')
     if ((await plan.read(to)) !== undefined) continue
-    await plan.add(to, await formatNew(plan.root, to, await readFile(path, 'utf8')))
+    const text = await formatNew(plan.root, to, await readFile(path, 'utf8'))
+    await plan.add(to, text)
+    files.set(to, text)
   }
+  return { piece: piece.name, flags: {}, files }
 }
 
 /** The files that a piece stamps: all below its src/ and test/. */

@@ -29,9 +29,12 @@ export function findLocks(): Lock[] {
   }
 }
 
-/** The package manager of the service; npm if there is no lock file. */
-export function packageManager(): Lock['manager'] {
-  return findLocks()[0]?.manager ?? 'npm'
+export type PackageManager = Lock['manager']
+
+/** The package manager of the lock file; without one, the one that runs this process, or npm. */
+export function packageManager(): PackageManager {
+  const running = /^(?:npm|pnpm|yarn|bun)(?=\/)/.exec(process.env['npm_config_user_agent'] ?? '')?.[0]
+  return findLocks()[0]?.manager ?? (running as PackageManager | undefined) ?? 'npm'
 }
 
 /** What package.json says, as far as the scripts need it. */

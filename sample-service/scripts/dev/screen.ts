@@ -2,6 +2,7 @@ import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { styleText } from 'node:util'
 import { openPretty } from '../../src/platform/telemetry/pretty.ts'
+import { inOwnCommands } from '../own-commands.ts'
 
 /** The fields of a log line that dev looks at. */
 export interface LogLine {
@@ -39,7 +40,7 @@ function parse(text: string): LogLine {
 
 /** On stderr: stdout is the service's log. */
 export function say(message: string): void {
-  console.error(`${dim('dev:')} ${message}`)
+  console.error(`${dim('dev:')} ${inOwnCommands(message)}`)
 }
 
 /** Prints where the service listens, each address for itself: terminals open such a line with a click. */

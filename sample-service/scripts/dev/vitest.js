@@ -4,10 +4,10 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import process from 'node:process'
 import { pathToFileURL } from 'node:url'
-import { needingInstall } from '../installed.js'
+import '../installed.js'
 
 const dash = process.argv.indexOf('--')
 if (dash > 0) process.argv.splice(dash, 1)
 const { resolve } = createRequire(import.meta.url)
-const folder = await needingInstall(() => dirname(resolve('vitest/package.json')))
+const folder = dirname(resolve('vitest/package.json'))
 await import(pathToFileURL(join(folder, 'vitest.mjs')).href)

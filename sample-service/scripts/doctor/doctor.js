@@ -7,7 +7,8 @@ try {
 } catch (error) {
   if (error.code !== 'ERR_MODULE_NOT_FOUND') throw error
   const seen = error.message.split(' imported from')[0]
-  const fix = 'run npm install (or pnpm, yarn, bun install: the manager whose lock file is here)'
+  const [manager] = (process.env.npm_config_user_agent || 'npm').split('/')
+  const fix = `run ${manager} install`
   const json = JSON.stringify([{ check: 'installed', ok: false, seen, fix }])
   const text = `✗ installed   ${seen}
               → ${fix}`

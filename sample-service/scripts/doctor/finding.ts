@@ -1,3 +1,5 @@
+import { inOwnCommands } from '../own-commands.ts'
+
 /** What a check has found. */
 export interface Finding {
   readonly check: string
@@ -9,11 +11,11 @@ export interface Finding {
 }
 
 export function fine(check: string, seen: string): Finding {
-  return { check, ok: true, seen }
+  return { check, ok: true, seen: inOwnCommands(seen) }
 }
 
 export function wrong(check: string, seen: string, fix: string): Finding {
-  return { check, ok: false, seen, fix }
+  return { check, ok: false, seen: inOwnCommands(seen), fix: inOwnCommands(fix) }
 }
 
 /** `finding` on a line, with a second one for what to do. */

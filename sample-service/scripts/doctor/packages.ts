@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
-import { findLocks, readManifest, type Lock } from '../dev/packages.ts'
+import { findLocks, packageManager, readManifest, type Lock } from '../dev/packages.ts'
 import { root } from '../dev/service-process.ts'
 import { fine, wrong, type Finding } from './finding.ts'
 
@@ -30,7 +30,11 @@ export async function checkPackageManager(): Promise<Finding[]> {
   const named = readManifest().packageManager?.split('@')[0]
   if (lock === undefined) {
     return [
-      wrong('manager', 'there is no lock file', `run ${named ?? 'npm'} install, and commit the lock file`),
+      wrong(
+        'manager',
+        'there is no lock file',
+        `run ${named ?? packageManager()} install, and commit the lock file`,
+      ),
     ]
   }
   const files = locks.map(({ file }) => file).join(', ')
@@ -74,7 +78,7 @@ export function checkInstalled(): Finding[] {
     return [fine('installed', `all ${Object.keys(wanted).length} packages of package.json`)]
   const [first = '', ...others] = faults
   const seen = others.length === 0 ? first : `${first}, and ${others.length} more`
-  return [wrong('installed', seen, `run ${lock?.manager ?? 'npm'} install`)]
+  return [wrong('installed', seen, `run ${packageManager()} install`)]
 }
 
 function installedVersion(name: string): string | undefined {

@@ -68,4 +68,9 @@ function table(rows: readonly Readonly<Record<string, string | null>>[]): string
 }
 
 ignoreBrokenPipe()
-process.exitCode = await main()
+try {
+  process.exitCode = await main()
+} catch (error) {
+  console.error(`config: ${error instanceof Error ? error.message : String(error)}`)
+  process.exitCode = 1
+}

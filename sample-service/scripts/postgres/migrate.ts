@@ -1,6 +1,7 @@
 import { readEnvironment } from '../dev/environment.ts'
 import { startProgram } from '../dev/service-process.ts'
 import { stopSignal } from '../dev/stopping.ts'
+import { inOwnCommands } from '../own-commands.ts'
 import { chooseDatabase } from './built-in.ts'
 
 /**
@@ -31,6 +32,6 @@ async function main(stop: AbortSignal): Promise<number> {
 try {
   process.exit(await main(stopSignal()))
 } catch (error) {
-  console.error(`db:migrate: ${error instanceof Error ? error.message : String(error)}`)
+  console.error(inOwnCommands(`db:migrate: ${error instanceof Error ? error.message : String(error)}`))
   process.exit(1)
 }

@@ -1,4 +1,5 @@
 import { readEnvironment } from '../dev/environment.ts'
+import { inOwnCommands } from '../own-commands.ts'
 import { builtInUrl, givenUrl, runningUrl } from './built-in.ts'
 
 /**
@@ -10,9 +11,9 @@ try {
   const given = givenUrl(env)
   console.log(given ?? (await builtInUrl(env)))
   if (given === undefined && (await runningUrl()) === undefined) {
-    console.error('db:url: PostgreSQL does not run now; npm run dev starts it')
+    console.error(inOwnCommands('db:url: PostgreSQL does not run now; npm run dev starts it'))
   }
 } catch (error) {
-  console.error(`db:url: ${error instanceof Error ? error.message : String(error)}`)
+  console.error(inOwnCommands(`db:url: ${error instanceof Error ? error.message : String(error)}`))
   process.exitCode = 1
 }

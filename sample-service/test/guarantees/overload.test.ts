@@ -7,6 +7,7 @@ import { sql } from 'drizzle-orm'
 import { expect, test } from 'vitest'
 import { withCancel, withTimeout } from '../../src/context/context.ts'
 import { sleep } from '../../src/context/sleep.ts'
+import { until } from '../../src/context/until.ts'
 import { Problem } from '../../src/platform/problem.ts'
 import { eventually, open } from '../support/client.ts'
 import { openTestDatabase } from '../support/database.ts'
@@ -96,6 +97,30 @@ test('streams leave half of the pool to calls that last less long', async (t) =>
   const third = rows()
   expect(await third.next()).toMatchObject({ done: false })
   await third.return(undefined)
+})
+
+test('transactions that wait for something else leave a fifth of the pool to other calls', async (t) => {
+  const { ctx, db, active } = await openTestDatabase(t, 5)
+  using request = withTimeout(ctx, 20_000)
+  let answer: () => void = () => undefined
+  const elsewhere = new Promise<void>((resolve) => (answer = resolve))
+  // A body should not do this, and it must not wait for itself.
+  const readOutside = () => db.run(request, (q) => q.execute(sql`select 1`))
+  const long = Array.from({ length: 8 }, () =>
+    db.transaction(request, async (q) => {
+      await q.execute(sql`select 1`)
+      await until(request, elsewhere)
+      await readOutside()
+    }),
+  )
+  await eventually(async () => (await active()) === 4)
+
+  expect(db.stats().waiting).toBe(4)
+  await readOutside()
+  answer()
+
+  await Promise.all(long)
+  expect(db.stats().waiting).toBe(0)
 })
 
 test('a call whose context ends while it waits leaves its place in the queue to the next', async (t) => {

@@ -2,18 +2,18 @@ import type pg from 'pg'
 import type { PoolClient } from 'pg'
 import { Canceled, cause, withTimeout, type Context } from '../../context/context.ts'
 import { until } from '../../context/until.ts'
-import { Admission } from './admission.ts'
+import type { Admission, Place } from './admission.ts'
 import { Connection } from './connection.ts'
 import { addressOf, pingBeside, reasonOf, waitForAnswer } from './answer.ts'
 import { failureOf, isReadOnly, pingMs } from './failure.ts'
 import { within, type Queries } from './queries.ts'
 import { streamRows, type RowQuery, type StreamOptions } from './stream.ts'
-import { transact, type TransactionBody } from './transaction.ts'
+import { connectionOf, joinedKey, savepointOf, transact, type TransactionBody } from './transaction.ts'
 import type { Log } from '../telemetry/log.ts'
-import { observeAdmission } from '../telemetry/metrics.ts'
 import { noteStart } from '../telemetry/started.ts'
 import { openCancels, type Cancels } from './cancel.ts'
 import { openPool, PostgresClient } from './client.ts'
+import { openGates, waitingAt, type Gates } from './gates.ts'
 import { unavailable } from '../problem.ts'
 
 /** How long a connection attempt may take, and a call wait for one; a backstop for contexts with late deadlines. */
@@ -50,17 +50,13 @@ export async function openDatabase(
 export class Database {
   readonly #pool: pg.Pool
   readonly #cancels: Cancels
-  readonly #admission: Admission
-  /** A stream may last for minutes: half of the pool stays for calls that do not. */
-  readonly #streams: Admission
+  readonly #gates: Gates
   /** Connections that calls work with. A place in the pool may also be held by a call that still dials. */
   #inUse = 0
 
   constructor(pool: pg.Pool, log: Log) {
-    const observer = observeAdmission()
     this.#pool = pool
-    this.#admission = new Admission(pool.options.max, observer)
-    this.#streams = new Admission(Math.ceil(pool.options.max / 2), observer)
+    this.#gates = openGates(pool.options.max)
     this.#cancels = openCancels(log, () => new PostgresClient(pool.options))
     pool.on('acquire', () => this.#inUse++).on('release', () => this.#inUse--)
   }
@@ -80,12 +76,23 @@ export class Database {
 
   /**
    * Calls `body` in a transaction, which is committed when `body` resolves and rolled back when it rejects or ctx ends.
-   * COMMIT and ROLLBACK, once sent, are not cancelled. `q.savepoint` makes a part of it that can fail by itself.
+   * COMMIT and ROLLBACK, once sent, are not cancelled. `q.savepoint` makes a part of it that can fail by itself. Transactions have
+   * at most four fifths of the pool, so `run` still answers while they wait for something else.
+   * With `joins`, calls of the database with the context that `body` gets are part of it: `transaction` makes a savepoint there.
    * @throws CommitOutcomeUnknown if the connection was lost while Postgres was committing, a 503 Problem if the transaction
    * lost against another one (deadlock, serialization failure, lock not available), and as `run` does
    */
-  async transaction<T>(ctx: Context, body: TransactionBody<T>): Promise<T> {
-    return this.#withConnection(ctx, body, (connection) => transact(ctx, connection, body))
+  async transaction<T>(ctx: Context, body: TransactionBody<T>, { joins = false } = {}): Promise<T> {
+    const around = ctx.value(joinedKey)
+    if (around !== undefined)
+      return this.#withConnection(ctx, body, () => savepointOf(around, true)(ctx, body))
+    const { transactions } = this.#gates
+    return this.#withConnection(
+      ctx,
+      body,
+      (connection) => transact(ctx, connection, body, joins),
+      transactions,
+    )
   }
 
   /**
@@ -103,11 +110,12 @@ export class Database {
     select: (q: Queries) => RowQuery<T>,
     options: StreamOptions = {},
   ): AsyncGenerator<T, void> {
-    const place = await this.#streams.enter(ctx)
+    const places = [await this.#gates.streams.enter(ctx)]
     try {
+      places.push(await this.#gates.transactions.enter(ctx, false))
       yield* streamRows(ctx, await this.#acquire(ctx, false), select, options)
     } finally {
-      place.release()
+      for (const place of places) place.release()
     }
   }
 
@@ -139,7 +147,7 @@ export class Database {
 
   /** Connections of the pool: open, idle, and calls that wait for one. */
   stats(): { total: number; idle: number; waiting: number } {
-    return { total: this.#pool.totalCount, idle: this.#pool.idleCount, waiting: this.#admission.waiting }
+    return { total: this.#pool.totalCount, idle: this.#pool.idleCount, waiting: waitingAt(this.#gates) }
   }
 
   /** Closes all connections; waits for those in use, as long as ctx lasts. */
@@ -157,17 +165,22 @@ export class Database {
     ctx: Context,
     body: object,
     work: (connection: Connection) => Promise<T>,
+    gate?: Admission,
   ): Promise<T> {
+    const around = ctx.value(joinedKey)
+    let place: Place | undefined
     let connection: Connection | undefined
     try {
-      connection = await this.#acquire(ctx)
+      if (gate !== undefined) place = await gate.enter(ctx)
+      connection = around === undefined ? await this.#acquire(ctx) : connectionOf(around)
       return await work(connection)
     } catch (error) {
       const failure = await failureOf(ctx, connection, error)
       noteStart(ctx, body, failure)
       throw failure
     } finally {
-      connection?.release()
+      if (around === undefined) connection?.release()
+      place?.release()
     }
   }
 
@@ -177,7 +190,7 @@ export class Database {
    * @throws the cause of ctx, a 503 Problem
    */
   async #acquire(ctx: Context, averaged = true): Promise<Connection> {
-    const place = await this.#admission.enter(ctx, averaged)
+    const place = await this.#gates.pool.enter(ctx, averaged)
     const arriving: Promise<PoolClient> = this.#pool.connect()
     try {
       return new Connection(await until(ctx, arriving), this.#cancels, place)

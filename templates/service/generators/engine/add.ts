@@ -60,11 +60,12 @@ async function add(command: Command): Promise<void> {
   refuseFlags(piece, command, process.env)
   if (extra !== undefined)
     throw new Error(`unexpected argument "${extra}": npm run add adds one piece at a time.`)
-  if (name === undefined && !asks) {
+  const named = name !== undefined || piece.takes === 'nothing'
+  if (!named && !asks) {
     throw new Error(`The name is missing: npm run add -- ${piece.name} ${piece.examples?.[0] ?? 'invoice'}`)
   }
   const { answers } = command
-  const all = name === undefined ? await askAnswers(stop.signal, piece, answers) : { ...answers, name }
+  const all = named ? { ...answers, name } : await askAnswers(stop.signal, piece, answers)
 
   const plan = openPlan(root)
   const { planPiece } = await import('./plan-piece.ts')
@@ -74,7 +75,7 @@ async function add(command: Command): Promise<void> {
   if (!command.json) say(await described(title, changes, did, command.diff))
   if (did === 'written') {
     process.stderr.write(warning(root))
-    if (name === undefined && !(await agrees(stop.signal, 'Write this?'))) {
+    if (!named && !(await agrees(stop.signal, 'Write this?'))) {
       say('Nothing was added.\n')
       return
     }

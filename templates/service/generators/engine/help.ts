@@ -4,16 +4,19 @@ import { flagsFor } from './prompts.ts'
 
 /** What `npm run add -- --list` prints: each piece on one line. */
 export function listOfPieces(): string {
-  return pieces.map(({ name, summary }) => `${name.padEnd(10)}${summary}\n`).join('')
+  return pieces.map(({ name, summary }) => `${name.padEnd(column)}${summary}\n`).join('')
 }
+
+/** Where the summaries begin. */
+const column = Math.max(...pieces.map(({ name }) => name.length)) + 2
 
 /** What `npm run add -- --help` prints. */
 export function usage(): string {
   const lines = pieces.map((piece) => {
     const flags = flagsFor(piece).map((flag) => ` [--${flag} …]`)
-    return `  ${piece.name.padEnd(10)}${piece.summary}${flags.join('')}\n`
+    return `  ${piece.name.padEnd(column)}${piece.summary}${flags.join('')}\n`
   })
-  return `npm run add -- <piece> <name> [flags] adds code, its tests and its migration to this service.
+  return `npm run add -- <piece> [name] [flags] adds code, its tests and its migration to this service.
 
 Pieces:
 ${lines.join('')}
@@ -35,17 +38,17 @@ export function helpFor({
   takes,
   flags = [],
   explained,
-  examples = ['invoice'],
+  examples = takes === 'nothing' ? [''] : ['invoice'],
 }: Piece): string {
-  const word = typeof takes === 'string' ? '<name>' : takes.join('|')
+  const word = takes === 'nothing' ? '' : typeof takes === 'string' ? ' <name>' : ` ${takes.join('|')}`
   const plural = takes === 'noun' ? [['plural', 'Its plural. Default: made from the name'] as const] : []
   const described = [...plural, ...flags.map((flag) => [flag.name, describe(flag)] as const)]
   const width = Math.max(...described.map(([flag]) => flag.length))
   return [
-    `npm run add -- ${name} ${word}${described.map(([flag]) => ` [--${flag} …]`).join('')}\n\n${summary}\n`,
+    `npm run add -- ${name}${word}${described.map(([flag]) => ` [--${flag} …]`).join('')}\n\n${summary}\n`,
     described.map(([flag, text]) => `  --${flag.padEnd(width)}  ${text}\n`).join(''),
     explained ?? '',
-    `Examples:\n${examples.map((example) => `  npm run add -- ${name} ${example}\n`).join('')}`,
+    `Examples:\n${examples.map((example) => `  ${`npm run add -- ${name} ${example}`.trimEnd()}\n`).join('')}`,
   ]
     .filter((part) => part !== '')
     .join('\n')

@@ -39,9 +39,10 @@ export async function planPiece(plan: Plan, piece: Piece, answers: Answers): Pro
   return titleOf(piece, noun, answers.name?.trim() ?? '')
 }
 
-function titleOf(piece: Piece, { singular, plural }: Noun, typed: string): string {
+function titleOf({ name, takes }: Piece, { singular, plural }: Noun, typed: string): string {
+  if (takes === 'nothing') return name
   const becomes = typed === singular || typed === plural ? '' : ` ("${typed}" becomes ${singular})`
-  return `${piece.name} ${singular}${becomes}`
+  return `${name} ${singular}${becomes}`
 }
 
 /** Plans the calls to what was stamped, and the dependencies that it needs. */
@@ -57,6 +58,10 @@ async function connect(plan: Plan, { wirings, dependencies = {} }: Piece, noun: 
 }
 
 function nounOf({ name: piece, takes }: Piece, { name = '', plural }: Answers): Noun {
+  if (takes === 'nothing') {
+    if (name !== '') throw new Error(`${piece} takes no name: write npm run add -- ${piece}.`)
+    return { singular: piece, plural: piece }
+  }
   if (typeof takes !== 'string' && !takes.includes(name)) {
     throw new Error(`There is no ${piece} "${name}": choose one of ${takes.join(', ')}.`)
   }

@@ -4,7 +4,8 @@ import type { Flag, Piece } from './piece.ts'
 
 /** The questions of a piece, as plop asks them: its name, its plural if it has one, and its flags. */
 export function promptsFor(piece: Piece): PromptQuestion[] {
-  const flags = (piece.flags ?? []).map(promptForFlag)
+  const flags = (piece.flags ?? []).map((flag) => promptForFlag(piece.name, flag))
+  if (piece.takes === 'nothing') return flags
   if (typeof piece.takes !== 'string') {
     return [{ type: 'list', name: 'name', message: 'Which?', choices: [...piece.takes] }, ...flags]
   }
@@ -30,15 +31,13 @@ export function flagsFor(piece: Piece): string[] {
   return promptsFor(piece).flatMap(({ name }) => (name === undefined || name === 'name' ? [] : [name]))
 }
 
-function promptForFlag({ name, asks, otherwise, check }: Flag): PromptQuestion {
+function promptForFlag(piece: string, { name, asks, otherwise, check }: Flag): PromptQuestion {
   return {
     type: 'input',
     name,
     message: `${asks}:`,
-    default: (answers: { name: string; plural?: string }) =>
-      otherwise?.(
-        answers.plural === undefined ? nameFrom(answers.name) : nounFrom(answers.name, answers.plural),
-      ),
+    default: ({ name: noun = piece, plural }: { name?: string; plural?: string }) =>
+      otherwise?.(plural === undefined ? nameFrom(noun) : nounFrom(noun, plural)),
     validate: (typed: string) => valid(() => check(typed)),
   }
 }

@@ -8,7 +8,7 @@ import { addressOf, pingBeside, reasonOf, waitForAnswer } from './answer.ts'
 import { failureOf, isReadOnly, pingMs } from './failure.ts'
 import { within, type Queries } from './queries.ts'
 import { streamRows, type RowQuery, type StreamOptions } from './stream.ts'
-import { transact, type TransactionBody } from './transaction.ts'
+import { connectionOf, joinedKey, savepointOf, transact, type TransactionBody } from './transaction.ts'
 import type { Log } from '../telemetry/log.ts'
 import { noteStart } from '../telemetry/started.ts'
 import { openCancels, type Cancels } from './cancel.ts'
@@ -78,12 +78,21 @@ export class Database {
    * Calls `body` in a transaction, which is committed when `body` resolves and rolled back when it rejects or ctx ends.
    * COMMIT and ROLLBACK, once sent, are not cancelled. `q.savepoint` makes a part of it that can fail by itself. Transactions have
    * at most four fifths of the pool, so `run` still answers while they wait for something else.
+   * With `joins`, calls of the database with the context that `body` gets are part of it: `transaction` makes a savepoint there.
    * @throws CommitOutcomeUnknown if the connection was lost while Postgres was committing, a 503 Problem if the transaction
    * lost against another one (deadlock, serialization failure, lock not available), and as `run` does
    */
-  async transaction<T>(ctx: Context, body: TransactionBody<T>): Promise<T> {
+  async transaction<T>(ctx: Context, body: TransactionBody<T>, { joins = false } = {}): Promise<T> {
+    const around = ctx.value(joinedKey)
+    if (around !== undefined)
+      return this.#withConnection(ctx, body, () => savepointOf(around, true)(ctx, body))
     const { transactions } = this.#gates
-    return this.#withConnection(ctx, body, (connection) => transact(ctx, connection, body), transactions)
+    return this.#withConnection(
+      ctx,
+      body,
+      (connection) => transact(ctx, connection, body, joins),
+      transactions,
+    )
   }
 
   /**
@@ -158,18 +167,19 @@ export class Database {
     work: (connection: Connection) => Promise<T>,
     gate?: Admission,
   ): Promise<T> {
+    const around = ctx.value(joinedKey)
     let place: Place | undefined
     let connection: Connection | undefined
     try {
       if (gate !== undefined) place = await gate.enter(ctx)
-      connection = await this.#acquire(ctx)
+      connection = around === undefined ? await this.#acquire(ctx) : connectionOf(around)
       return await work(connection)
     } catch (error) {
       const failure = await failureOf(ctx, connection, error)
       noteStart(ctx, body, failure)
       throw failure
     } finally {
-      connection?.release()
+      if (around === undefined) connection?.release()
       place?.release()
     }
   }

@@ -1,4 +1,11 @@
-import { cause, throwIfEnded, withCancel, type Context } from '../../context/context.ts'
+import {
+  cause,
+  contextKey,
+  throwIfEnded,
+  withCancel,
+  withValue,
+  type Context,
+} from '../../context/context.ts'
 import type { Connection } from './connection.ts'
 import { CommitOutcomeUnknown, ConnectionLost, plain } from './errors.ts'
 import { within, type Gate, type Queries } from './queries.ts'
@@ -17,6 +24,21 @@ export interface Transaction extends Queries {
   savepoint<T>(ctx: Context, body: TransactionBody<T>): Promise<T>
 }
 
+/** A transaction that db.run and db.transaction join when ctx has it: their statements go over its connection. */
+export interface Joined {
+  readonly connection: Connection
+  /** Shut while a savepoint of the transaction is open. */
+  readonly gate: Gate
+}
+
+export const joinedKey = contextKey<Joined>('transaction')
+
+/** @throws Error while a savepoint of the transaction is open: the statement would be undone with it */
+export function connectionOf({ connection, gate }: Joined): Connection {
+  if (gate.refusal !== undefined) throw new Error(gate.refusal)
+  return connection
+}
+
 /** How much later than the deadline of ctx Postgres's own timeout is: the context should be what ends a statement. */
 const statementTimeoutSlackMs = 1_000
 /** How long a COMMIT may take: it may check deferred constraints and wait for a replica. */
@@ -24,16 +46,20 @@ const commitBudgetMs = 30_000
 /** How long ROLLBACK and the savepoint statements may take: Postgres answers them from memory. */
 const answerBudgetMs = 5_000
 
-/** Calls `body` between BEGIN and COMMIT, or ROLLBACK if it rejects or ctx ends. */
+/**
+ * Calls `body` between BEGIN and COMMIT, or ROLLBACK if it rejects or ctx ends.
+ * @param joins whether the calls of the database under the context of `body` join it
+ */
 export async function transact<T>(
   ctx: Context,
   connection: Connection,
   body: TransactionBody<T>,
+  joins: boolean,
 ): Promise<T> {
   let result
   try {
     await beginTransaction(ctx, connection, 'BEGIN')
-    result = await callBody(ctx, connection, body)
+    result = await callBody(ctx, connection, body, joins)
   } catch (error) {
     await rollback(ctx, connection)
     throw error
@@ -64,11 +90,17 @@ export async function rollback(ctx: Context, connection: Connection): Promise<vo
 }
 
 /** Calls `body` with a context and a handle that end when it returns. */
-async function callBody<T>(ctx: Context, connection: Connection, body: TransactionBody<T>): Promise<T> {
+async function callBody<T>(
+  ctx: Context,
+  connection: Connection,
+  body: TransactionBody<T>,
+  joins: boolean,
+): Promise<T> {
   using inside = withCancel(ctx)
   const result = await within(inside, connection, async (q, gate) => {
-    const nested = { savepoint: savepointOf(connection, gate) }
-    const result = await body(Object.assign(q, nested), inside)
+    const nested = { savepoint: savepointOf({ connection, gate }, joins) }
+    const own = joins ? withValue(inside, joinedKey, { connection, gate }) : inside
+    const result = await body(Object.assign(q, nested), own)
     if (gate.refusal !== undefined)
       throw new Error('a savepoint was still open when the body around it had returned: await it')
     return result
@@ -78,7 +110,7 @@ async function callBody<T>(ctx: Context, connection: Connection, body: Transacti
 }
 
 /** `gate` belongs to the handle around it, which is shut meanwhile: its statements would be undone with the part's. */
-function savepointOf(connection: Connection, gate: Gate): Transaction['savepoint'] {
+export function savepointOf({ connection, gate }: Joined, joins: boolean): Transaction['savepoint'] {
   return async (ctx, body) => {
     if (gate.refusal !== undefined) throw new Error(gate.refusal)
     throwIfEnded(ctx)
@@ -87,16 +119,21 @@ function savepointOf(connection: Connection, gate: Gate): Transaction['savepoint
     try {
       // One name is enough: Postgres takes the latest savepoint of a name, and they end in reverse order.
       await connection.finishWith(ctx, 'SAVEPOINT part', answerBudgetMs)
-      return await part(ctx, connection, body)
+      return await part(ctx, connection, body, joins)
     } finally {
       if (gate.refusal === shut) gate.refusal = undefined
     }
   }
 }
 
-async function part<T>(ctx: Context, connection: Connection, body: TransactionBody<T>): Promise<T> {
+async function part<T>(
+  ctx: Context,
+  connection: Connection,
+  body: TransactionBody<T>,
+  joins: boolean,
+): Promise<T> {
   try {
-    const result = await callBody(ctx, connection, body)
+    const result = await callBody(ctx, connection, body, joins)
     await connection.finishWith(ctx, 'RELEASE SAVEPOINT part', answerBudgetMs)
     return result
   } catch (error) {

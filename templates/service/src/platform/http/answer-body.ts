@@ -2,6 +2,11 @@ import { Readable, Transform } from 'node:stream'
 import zlib from 'node:zlib'
 import type { StreamedResponse } from './route.ts'
 
+/** What a handler returned is no answer of HTTP. */
+export class InvalidAnswer extends Error {
+  override readonly name = 'InvalidAnswer'
+}
+
 /** The statuses whose answers have no body, whatever their headers say (RFC 9110, 15). */
 const noBody: ReadonlySet<number> = new Set([204, 205, 304])
 
@@ -56,10 +61,11 @@ function partsOf(response: Response): readonly [status: number, Body, headers: u
   return kept === undefined ? undefined : (Reflect.get(response, kept) as ReturnType<typeof partsOf>)
 }
 
-/** Converts a Response whose body is a stream. @throws TypeError if the body is locked or has been read */
+/** Converts a Response whose body is a stream. @throws InvalidAnswer if something else has read its body */
 export function streamed(response: Response, body: Blob | ReadableStream | Readable): StreamedResponse {
   try {
-    if (response.bodyUsed) throw new TypeError('the body of an answer has been read already')
+    if (response.bodyUsed || (body instanceof ReadableStream && body.locked))
+      throw new InvalidAnswer('its body has been read already, by the handler or for another answer')
     const { status, headers } = response
     const cookies = headers.getSetCookie()
     const dropped = isDecoded(response) ? ofEncoded : ofConnection
@@ -116,17 +122,19 @@ export function checked(length: number | undefined): Transform {
     writableHighWaterMark: 1,
     transform(chunk: unknown, _encoding, done) {
       if (typeof chunk !== 'string' && !(chunk instanceof Uint8Array)) {
-        done(new TypeError(`a body has a chunk of type ${typeof chunk}, which is neither bytes nor text`))
+        done(
+          new InvalidAnswer(`its body has a chunk of type ${typeof chunk}, which is neither bytes nor text`),
+        )
         return
       }
       passed += Buffer.byteLength(chunk)
       if (length !== undefined && passed > length)
-        done(new Error(`a body has more bytes than its Content-Length, ${length}`))
+        done(new InvalidAnswer(`its body has more bytes than its Content-Length, ${length}`))
       else done(null, chunk)
     },
     flush(done) {
       if (length === undefined || passed === length) done()
-      else done(new Error(`a body has ${passed} bytes, and a Content-Length of ${length}`))
+      else done(new InvalidAnswer(`its body has ${passed} bytes, and its Content-Length is ${length}`))
     },
   })
 }
@@ -149,26 +157,26 @@ export function pairsOf(headers: StreamedResponse['headers']): [string, string][
 
 /**
  * The Content-Length among the headers of an answer; undefined if it has none.
- * @throws TypeError if they do not tell a client where the body ends (RFC 9112, 6.3)
+ * @throws InvalidAnswer if they do not tell a client where the body ends (RFC 9112, 6.3)
  */
 export function framingOf(headers: Iterable<readonly [string, string]>): string | undefined {
   let length: string | undefined
   for (const [name, value] of headers) {
     const known = name.toLowerCase()
     if (known === 'transfer-encoding' || known === 'trailer')
-      throw new TypeError(`an answer has a header ${name}, which only the server may set`)
+      throw new InvalidAnswer(`it has a header ${name}, which only the server may set`)
     if (known !== 'content-length') continue
-    if (length !== undefined) throw new TypeError('an answer has more than one Content-Length')
+    if (length !== undefined) throw new InvalidAnswer('it has more than one Content-Length')
     if (!/^(?:0|[1-9]\d{0,14})$/.test(value))
-      throw new TypeError(`an answer has a Content-Length of '${value}', which is not a number of bytes`)
+      throw new InvalidAnswer(`its Content-Length is '${value}', which is not a number of bytes`)
     length = value
   }
   return length
 }
 
-/** Checks as the global Response would. @throws RangeError, TypeError */
+/** Checks as the global Response would. @throws InvalidAnswer */
 export function checkStatus(status: number, hasBody: boolean): void {
   if (!Number.isInteger(status) || status < 200 || status > 599)
-    throw new RangeError(`an answer has the status ${status}, which must be 200 to 599`)
-  if (hasBody && noBody.has(status)) throw new TypeError(`an answer has the status ${status}, and a body`)
+    throw new InvalidAnswer(`its status is ${status}, which must be 200 to 599`)
+  if (hasBody && noBody.has(status)) throw new InvalidAnswer(`it has the status ${status}, and a body`)
 }

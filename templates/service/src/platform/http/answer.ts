@@ -9,7 +9,7 @@ import {
   checkStatus,
   discard,
   framingOf,
-  isAnswer,
+  InvalidAnswer,
   pairsOf,
   release,
   sendable,
@@ -17,20 +17,38 @@ import {
 } from './answer-body.ts'
 import { notModified } from './conditional.ts'
 import type { Exchange } from './exchange.ts'
-import { recordFailure, responseOf } from './failure.ts'
+import { ofHandler, recordFailure, requireAnswer, responseOf } from './failure.ts'
 import type { Problem } from '../problem.ts'
-import { describeRoute, type StreamedResponse } from './route.ts'
+import type { StreamedResponse } from './route.ts'
 
 /**
- * Sends what a handler returned, unless the client has left. `stream` sends a body that is a web stream.
- * @throws TypeError or RangeError if it cannot be sent as it is: its status, a header, its length; Problem 412
+ * Sends what a handler returned, unless the client has left.
+ * @throws InvalidAnswer, which names the handler, if it cannot be sent as it is: its status, a header, its length; Problem 412
  */
 export function answer(
   ctx: Context,
   exchange: Exchange,
   response: Response | StreamedResponse,
 ): Response | Promise<Response> {
-  requireAnswer(exchange, response)
+  try {
+    const sent = send(ctx, exchange, response)
+    return sent instanceof Promise
+      ? sent.catch((error: unknown): never => {
+          throw ofHandler(exchange, error)
+        })
+      : sent
+  } catch (error) {
+    throw ofHandler(exchange, error)
+  }
+}
+
+/** `stream` sends a body that is a web stream. */
+function send(
+  ctx: Context,
+  exchange: Exchange,
+  response: Response | StreamedResponse,
+): Response | Promise<Response> {
+  requireAnswer(response)
   if (exchange.closed) {
     release(response)
     return RESPONSE_ALREADY_SENT
@@ -58,7 +76,7 @@ function whole(exchange: Exchange, response: Response, body: string | Uint8Array
   return response
 }
 
-/** Without a body, it may be the length of the answer to a GET, or of the answer that a 304 confirms. @throws TypeError */
+/** Without a body, it may be the length of the answer to a GET, or of the answer that a 304 confirms. @throws InvalidAnswer */
 function checkLength(
   { info }: Exchange,
   status: number,
@@ -68,7 +86,7 @@ function checkLength(
   if (body === null && (info.method === 'HEAD' || status === 304)) return
   const bytes = body === null ? 0 : Buffer.byteLength(body)
   if (length !== String(bytes))
-    throw new TypeError(`an answer has ${bytes} bytes, and a Content-Length of ${length}`)
+    throw new InvalidAnswer(`it has ${bytes} bytes, and its Content-Length is ${length}`)
 }
 
 /**
@@ -112,18 +130,8 @@ export function fail(ctx: Context, exchange: Exchange, error: unknown): Response
   try {
     return sendProblem(ctx, exchange, problem)
   } catch (unsendable) {
-    return sendProblem(ctx, exchange, recordFailure(ctx, exchange, unsendable))
+    return sendProblem(ctx, exchange, recordFailure(ctx, exchange, ofHandler(exchange, unsendable)))
   }
-}
-
-/** @throws TypeError if a handler returned what is no answer */
-export function requireAnswer({ route }: Exchange, returned: unknown): void {
-  if (isAnswer(returned)) return
-  const what = returned === null ? 'null' : typeof returned === 'object' ? 'an object' : typeof returned
-  const handler = route === undefined ? 'a handler' : `the handler of ${describeRoute(route)}`
-  throw new TypeError(
-    `${handler} returned ${what}: return a Response, such as Response.json({ … }), or { status, headers, body } with a Readable as its body`,
-  )
 }
 
 function sendProblem(ctx: Context, exchange: Exchange, problem: Problem): Response {

@@ -1,8 +1,7 @@
 import type { Context as HonoContext } from 'hono'
 import type { Context } from '../../context/context.ts'
-import { requireAnswer } from './answer.ts'
 import { bodyOf, discard, isBare, pairsOf, release, streamed, withoutBody } from './answer-body.ts'
-import { recordFailure, responseOf } from './failure.ts'
+import { ofHandler, recordFailure, requireAnswer, responseOf } from './failure.ts'
 import type { Env } from './handle.ts'
 import { lazily } from './lazy-body.ts'
 import type { StreamedResponse } from './route.ts'
@@ -10,10 +9,14 @@ import type { StreamedResponse } from './route.ts'
 /**
  * Returns what a handler returned as a Response for the middlewares in front, which they can read and replace. It has the headers
  * that they have set with `c.header()`: Hono adds them to the Responses that it makes itself, here one without a body.
- * @throws TypeError if it is no answer
+ * @throws InvalidAnswer, which names the handler, if it is none
  */
 export function answerBehind(c: HonoContext<Env>, returned: Response | StreamedResponse): Response {
-  requireAnswer(c.env, returned)
+  try {
+    requireAnswer(returned)
+  } catch (error) {
+    throw ofHandler(c.env, error)
+  }
   if (!(returned instanceof Response)) return stream(c, returned)
   const body = bodyOf(returned)
   if (body === null || typeof body === 'string' || body instanceof Uint8Array) return whole(c, returned, body)

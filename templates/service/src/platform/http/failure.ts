@@ -5,7 +5,7 @@ import type { Context } from '../../context/context.ts'
 import { errorOf } from '../../context/thrown.ts'
 import { Problem, problemBody, problemOf } from '../problem.ts'
 import { traceOf } from '../telemetry/span.ts'
-import { bodyOf, checkStatus, withoutBody } from './answer-body.ts'
+import { bodyOf, checkStatus, InvalidAnswer, isAnswer, withoutBody } from './answer-body.ts'
 import type { Exchange } from './exchange.ts'
 import { describeRoute } from './route.ts'
 
@@ -53,4 +53,24 @@ export function responseOf(ctx: Context, exchange: Exchange, problem: Problem): 
   // The adapter's Response takes NaN for 200.
   checkStatus(problem.status, true)
   return new Response(body, { status: problem.status, headers })
+}
+
+/** @throws InvalidAnswer if a handler returned what is no answer */
+export function requireAnswer(returned: unknown): void {
+  if (isAnswer(returned)) return
+  const what = returned === null ? 'null' : typeof returned === 'object' ? 'an object' : typeof returned
+  throw new InvalidAnswer(
+    `it is ${what}; return a Response, such as Response.json({ … }), or { status, headers, body } with a Readable as its body`,
+  )
+}
+
+/**
+ * Names the handler, which no stack has: a Response is read only when it is sent, and then Node and the global Response throw a
+ * TypeError for what they refuse.
+ */
+export function ofHandler({ route }: Exchange, error: unknown): unknown {
+  const own = error instanceof InvalidAnswer
+  if (route === undefined || !(own || error instanceof TypeError)) return error
+  const message = `what the handler of ${describeRoute(route)} returned cannot be sent: ${error.message}`
+  return new InvalidAnswer(message, { cause: own ? error.cause : error })
 }

@@ -8,7 +8,8 @@ import type { Exchange } from './exchange.ts'
 import { recordFailure, thrownBy } from './failure.ts'
 import { admit, guardsOf } from './guard.ts'
 import { parseInput, queryOf, readJson, type BodyBudget } from './input.ts'
-import type { IncomingRequest, Route } from './route.ts'
+import { noteCall } from '../telemetry/started.ts'
+import { describeRoute, type IncomingRequest, type Route } from './route.ts'
 
 /** Hono's environment of a request is its exchange. */
 export interface Env {
@@ -114,7 +115,9 @@ function call(
   const withBody = (ctx: Context, body: unknown): ReturnType<Route['handle']> => {
     const params = route.params && c.req.param()
     const query = route.query && queryOf(c.req)
-    return route.handle(ctx, parseInput(route, { params, query, body }), request)
+    const input = parseInput(route, { params, query, body })
+    noteCall(info, () => describeRoute(route))
+    return route.handle(ctx, input, request)
   }
   const admitted = (ctx: Context): ReturnType<Route['handle']> => {
     if (route.body === undefined) return withBody(ctx, undefined)

@@ -32,3 +32,19 @@ test.for([
     expect(fault?.['err']).toMatchObject({ message })
   },
 )
+
+test('a rejection with a text, which has no stack, is logged with the handler that was called last', async (t) => {
+  const service = await startService(t, { probe: proofs })
+
+  await fetch(`${service.url}/probe/unawaited/text`, { headers: { 'x-request-id': 'forgotten' } })
+
+  expect((await service.exited).code).toBe(1)
+  expect(service.log.find((entry) => entry.msg === 'unhandled fault')).toMatchObject({
+    lastCalled: expect.stringMatching(
+      /^GET \/probe\/unawaited\/:how \(.*probe\.routes\.\w+:\d+:\d+\)$/,
+    ) as string,
+    path: '/probe/unawaited/text',
+    requestId: 'forgotten',
+    err: { type: 'string', message: 'a mere text' },
+  })
+})

@@ -140,13 +140,15 @@ export function routes(platform: Platform): Route[] {
       path: '/probe/unawaited/:how',
       summary: 'Answers while nobody awaits its statement, which fails, or ends with the request',
       tags,
-      params: z.object({ how: z.enum(['fails', 'ends', 'other']) }),
+      params: z.object({ how: z.enum(['fails', 'ends', 'other', 'text']) }),
       responses,
       handle: (ctx, { params: { how } }) => {
         const [call, statement] =
           how === 'fails' ? [withoutCancel(ctx), sql`select 1/0`] : [ctx, sql`select pg_sleep(60)`]
         // eslint-disable-next-line @typescript-eslint/no-floating-promises -- that is the fault
         if (how === 'other') void failsElsewhere(ctx)
+        // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors, @typescript-eslint/no-floating-promises -- that is the fault
+        else if (how === 'text') void Promise.reject('a mere text')
         // eslint-disable-next-line @typescript-eslint/no-floating-promises -- that is the fault
         else void db.run(call, (q) => q.execute(statement))
         return Response.json({})

@@ -1,0 +1,146 @@
+import { createHash } from 'node:crypto'
+import type { Noun } from './names.ts'
+import type { Flags } from './piece.ts'
+import type { Plan } from './plan.ts'
+
+/** Where the record lies: what was emitted and stamped, so that `update` and `add --remove` know what the team has changed. */
+export const recordPath = '.mainstem.json'
+
+/** What `.mainstem.json` holds. Lock files and drizzle/ are not in it. */
+export interface ServiceRecord {
+  /** The version of create-mainstem that the skeleton is from. */
+  readonly version: string
+  /** The answers that the service was created with, by question. */
+  readonly answers: Readonly<Record<string, string | boolean>>
+  /** The skeleton's files. */
+  readonly files: FileIds
+  readonly pieces: readonly StampedPiece[]
+}
+
+/** The id that git gives the text as it was emitted or stamped, by path. */
+export type FileIds = Readonly<Record<string, string>>
+
+/** A piece that `npm run add` stamped. */
+export interface StampedPiece {
+  readonly piece: string
+  /** Absent if the piece came along because another needs it. */
+  readonly noun?: string
+  readonly plural?: string
+  readonly flags: Flags
+  /** The version of the skeleton that stamped it. */
+  readonly version: string
+  readonly files: FileIds
+}
+
+/** What one call of `stamp` or `stampMissing` planned. */
+export interface Stamping {
+  readonly piece: string
+  readonly noun?: Noun
+  readonly flags: Flags
+  /** The text of each file, by path. */
+  readonly files: ReadonlyMap<string, string>
+}
+
+/** Plans the record with `stampings` in it. A service without a record stays without one. Throws as `recordFrom` does. */
+export async function remember(plan: Plan, stampings: readonly Stamping[]): Promise<void> {
+  const text = await plan.read(recordPath)
+  if (text === undefined) return
+  const before = recordFrom(text)
+  const after = stampings.reduce(withStamping, before)
+  // Equal in meaning: how the team formats the file is its own matter.
+  if (renderRecord(after) !== renderRecord(before)) await plan.edit(recordPath, renderRecord(after))
+}
+
+/** The record with the stamping in it. A file that an earlier stamping of the same name wrote keeps its place. */
+export function withStamping(record: ServiceRecord, { piece, noun, flags, files }: Stamping): ServiceRecord {
+  if (files.size === 0) return record
+  const there = record.pieces.find((one) => one.piece === piece && one.noun === noun?.singular)
+  const ids = idsOf(files)
+  const changed = there === undefined || Object.entries(ids).some(([path, id]) => there.files[path] !== id)
+  const entry: StampedPiece = {
+    piece,
+    ...(noun === undefined ? {} : { noun: noun.singular, plural: noun.plural }),
+    flags,
+    version: changed ? record.version : there.version,
+    files: { ...there?.files, ...ids },
+  }
+  return { ...record, pieces: [...record.pieces.filter((one) => one !== there), entry] }
+}
+
+/** The id of each text, by path. */
+export function idsOf(files: Iterable<readonly [string, string]>): FileIds {
+  return Object.fromEntries([...files].map(([path, text]) => [path, blobId(Buffer.from(text))]))
+}
+
+/** The name under which git stores a file with this content. */
+export function blobId(content: Uint8Array): string {
+  return createHash('sha1').update(`blob ${content.length}\0`).update(content).digest('hex')
+}
+
+/** The record as text: one key a line, sorted, so that git can merge the additions of two branches. */
+export function renderRecord({ version, answers, files, pieces }: ServiceRecord): string {
+  const inOrder = [...pieces].sort((a, b) => compare(titleOf(a), titleOf(b)))
+  const entries = inOrder.map(({ flags, files, ...piece }) => ({
+    ...piece,
+    flags: sorted(flags),
+    files: sorted(files),
+  }))
+  const record = { version, answers: sorted(answers), files: sorted(files), pieces: entries }
+  return `${JSON.stringify(record, null, 2)}\n`
+}
+
+/** Parses the text of a record. Throws an Error of one sentence if it is none. */
+export function recordFrom(text: string): ServiceRecord {
+  let parsed: unknown
+  try {
+    parsed = JSON.parse(text)
+  } catch (cause) {
+    const merging = /^<{7} /m.test(text)
+    const what = merging
+      ? 'has conflict markers: keep the lines of both sides'
+      : 'is not valid JSON: restore it from git'
+    throw new Error(`${recordPath} ${what}.`, { cause })
+  }
+  if (isRecord(parsed)) return parsed
+  throw new Error(`${recordPath} lacks what update and add need of it: restore it from git.`)
+}
+
+function isRecord(value: unknown): value is ServiceRecord {
+  return (
+    isObject(value) &&
+    typeof value.version === 'string' &&
+    isObject(value.answers) &&
+    isIds(value.files) &&
+    Array.isArray(value.pieces) &&
+    value.pieces.every(isStampedPiece)
+  )
+}
+
+function isStampedPiece(value: unknown): value is StampedPiece {
+  if (!isObject(value) || !isIds(value.flags) || !isIds(value.files)) return false
+  const names =
+    value.noun === undefined || (typeof value.noun === 'string' && typeof value.plural === 'string')
+  return names && typeof value.piece === 'string' && typeof value.version === 'string'
+}
+
+function isIds(value: unknown): value is Record<string, string> {
+  return isObject(value) && Object.values(value).every((one) => typeof one === 'string')
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** A piece and its noun for people: `resource invoice`. */
+export function titleOf({ piece, noun }: Pick<StampedPiece, 'piece' | 'noun'>): string {
+  return noun === undefined ? piece : `${piece} ${noun}`
+}
+
+function sorted<T>(entries: Readonly<Record<string, T>>): Record<string, T> {
+  return Object.fromEntries(Object.entries(entries).sort(([a], [b]) => compare(a, b)))
+}
+
+/** By code units, so that every machine writes the same order. */
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}

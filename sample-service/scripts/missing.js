@@ -1,0 +1,25 @@
+// JavaScript, since nothing else can be loaded before the packages are installed.
+import process from 'node:process'
+
+/** Ends this process with a sentence if `error` says that a package, or a file of the service, cannot be found. */
+export function endIfMissing(error) {
+  if (!/MODULE_NOT_FOUND$/.test(error?.code)) return
+  const [, name, importer] = /'([^']+)'(?: imported from (.+))?/.exec(error.message) ?? []
+  if (name === undefined) return
+  // A package has a name, a file an absolute path.
+  const [, named] = /^((?:@[^/]+\/)?[^./][^/]*)/.exec(name) ?? []
+  if (named !== undefined) endForLackOf([named])
+  const here = (path) => path.replace('file://', '').replace(`${process.cwd()}/`, '')
+  const by = importer === undefined ? '' : `, and ${here(importer.split('\n')[0])} imports it`
+  process.stderr.write(`${here(name)} is missing${by}\n`)
+  process.exit(1)
+}
+
+/** Ends this process, since these packages are not installed: says with which command they are. */
+export function endForLackOf([first, ...others]) {
+  const [manager] = (process.env.npm_config_user_agent || 'npm').split('/')
+  const names = others.length === 0 ? `${first} is` : `${others.length + 1} packages are`
+  const example = others.length === 0 ? '' : ` (${first}, …)`
+  process.stderr.write(`${names} not installed${example}: run ${manager} install first\n`)
+  process.exit(1)
+}

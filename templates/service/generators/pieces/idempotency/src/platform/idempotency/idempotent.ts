@@ -1,0 +1,154 @@
+import { and, eq, gt, lte, sql } from 'drizzle-orm'
+import type { Context } from '../../context/context.ts'
+import type { Queries } from '../database/queries.ts'
+import { bodyOf, isAnswer, release } from '../http/answer-body.ts'
+import type { Route, StreamedResponse } from '../http/route.ts'
+import type { Platform } from '../platform.ts'
+import { Problem } from '../problem.ts'
+import { idempotencyKeys, type KeptAnswer } from './idempotency.schema.ts'
+import { fingerprintOf, keyOf } from './key.ts'
+import { recordOutcome } from './metrics.ts'
+
+/** How long an answer is kept: a client that retries later starts anew. */
+export const keptFor = sql`interval '1 day'`
+
+/** A request with a key. */
+interface Keyed {
+  readonly scope: string
+  readonly key: string
+  readonly fingerprint: string
+}
+
+/**
+ * Makes a route that a client may repeat, with the same `Idempotency-Key`, until it gets an answer
+ * (draft-ietf-httpapi-idempotency-key-header). The first request is done; each further one gets the same answer.
+ *
+ * The handler runs in one transaction, which `db.run` and `db.transaction` join, and its answer is kept in that transaction:
+ * both are there or neither is, also after a crash. A handler that throws keeps nothing, so a repeat is done. What it does
+ * outside the database (a call, a file) may be done twice: enqueue a job for it.
+ *
+ * It answers 409 while the first request is under way, 422 for a key that came with another request, 400 for an invalid key,
+ * or for none unless `required` is false. The answer must be text or JSON, not a stream.
+ * @throws Error if the route takes files, which cannot be compared
+ */
+export function idempotent({ db }: Platform, route: Route, { required = true } = {}): Route {
+  if (route.files !== undefined) {
+    throw new Error(`${route.method} ${route.path}: a route that takes files cannot be idempotent`)
+  }
+  return {
+    ...route,
+    headers: { ...route.headers, 'Idempotency-Key': described(required) },
+    responses: withResponses(route.responses),
+    async handle(ctx, input, request) {
+      const key = keyOf(request.headers)
+      if (key === undefined) {
+        if (!required) return route.handle(ctx, input, request)
+        recordOutcome(ctx, 'missing')
+        throw new Problem(400, 'Idempotency-Key is missing', 'this request needs an Idempotency-Key')
+      }
+      const keyed = { scope: '', key, fingerprint: fingerprintOf(route, input) }
+      return db.transaction(
+        ctx,
+        (q, ctx) => answerOnce(ctx, q, keyed, async (ctx) => route.handle(ctx, input, request)),
+        { joins: true },
+      )
+    },
+  }
+}
+
+/** Does `work` and keeps its answer, or returns the answer that is kept. @throws Problem 409 or 422, or what `work` throws */
+async function answerOnce(
+  ctx: Context,
+  q: Queries,
+  keyed: Keyed,
+  work: (ctx: Context) => Promise<Response | StreamedResponse>,
+): Promise<Response> {
+  if (!(await lock(q, keyed))) {
+    recordOutcome(ctx, 'under way')
+    throw underWay()
+  }
+  const kept = await find(q, keyed)
+  if (kept === undefined) {
+    const answer = await work(ctx)
+    await keep(q, keyed, answer)
+    recordOutcome(ctx, 'done')
+    return answer as Response
+  }
+  if (kept.fingerprint !== keyed.fingerprint) {
+    recordOutcome(ctx, 'reused')
+    throw new Problem(
+      422,
+      'Idempotency-Key is already used',
+      'this Idempotency-Key came with another request: a new request needs a new key',
+    )
+  }
+  recordOutcome(ctx, 'repeated')
+  return new Response(kept.body, { status: kept.status, headers: kept.headers })
+}
+
+/** Takes the lock of the key until the transaction ends, however it ends. Does not wait. */
+async function lock(q: Queries, { scope, key }: Keyed): Promise<boolean> {
+  const { rows } = await q.execute<{ locked: boolean }>(
+    sql`select pg_try_advisory_xact_lock(hashtextextended(${scope}, hashtextextended(${key}, 0))) as locked`,
+  )
+  return rows[0]?.locked === true
+}
+
+async function find(q: Queries, { scope, key }: Keyed): Promise<KeptAnswer | undefined> {
+  const { createdAt, ...columns } = idempotencyKeys
+  const [kept] = await q
+    .select({
+      fingerprint: columns.fingerprint,
+      status: columns.status,
+      headers: columns.headers,
+      body: columns.body,
+    })
+    .from(idempotencyKeys)
+    .where(and(eq(columns.scope, scope), eq(columns.key, key), gt(createdAt, sql`now() - ${keptFor}`)))
+  return kept
+}
+
+/** @throws TypeError for an answer that cannot be kept; Problem 409 if a transaction with an older view of the table lost */
+async function keep(q: Queries, keyed: Keyed, answer: Response | StreamedResponse): Promise<void> {
+  const { status, headers } = answer
+  const body = answer instanceof Response ? bodyOf(answer) : undefined
+  if (!(answer instanceof Response) || (typeof body !== 'string' && body !== null)) {
+    if (isAnswer(answer)) release(answer)
+    throw new TypeError('an idempotent route returned a body that is not text: return Response.json({ … })')
+  }
+  const made = { ...keyed, status, headers: [...(headers as Headers)] as [string, string][], body }
+  const written = await q
+    .insert(idempotencyKeys)
+    .values(made)
+    .onConflictDoUpdate({
+      target: [idempotencyKeys.scope, idempotencyKeys.key],
+      set: { ...made, createdAt: sql`now()` },
+      setWhere: lte(idempotencyKeys.createdAt, sql`now() - ${keptFor}`),
+    })
+    .returning({ key: idempotencyKeys.key })
+  if (written.length === 0) throw underWay()
+}
+
+function underWay(): Problem {
+  return new Problem(
+    409,
+    'A request is outstanding for this Idempotency-Key',
+    'the first request with this Idempotency-Key is still under way: send it again later',
+    { headers: { 'retry-after': '1' } },
+  )
+}
+
+function described(required: boolean): string {
+  return `A key that the client makes up for this request, and sends again when it repeats it${required ? ': required' : ''}`
+}
+
+/** Adds what this answers itself to the documented answers of the route. */
+function withResponses(responses: Route['responses']): Route['responses'] {
+  const conflict = 'The first request with this `Idempotency-Key` is still under way'
+  const other = 'The `Idempotency-Key` came with another request'
+  const also = (status: number, description: string) => ({
+    ...responses[status],
+    description: [responses[status]?.description, description].filter(Boolean).join('; or: '),
+  })
+  return { ...responses, 409: also(409, conflict), 422: also(422, other) }
+}

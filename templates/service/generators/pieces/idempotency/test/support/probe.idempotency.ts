@@ -1,0 +1,52 @@
+import { sql } from 'drizzle-orm'
+import { z } from 'zod'
+import type { Context } from '../../src/context/context.ts'
+import { idempotent } from '../../src/platform/idempotency/idempotent.ts'
+import { notFound } from '../../src/platform/problem.ts'
+import { route, type Route } from '../../src/platform/http/route.ts'
+import type { Platform } from '../../src/platform/platform.ts'
+
+const Payment = z.object({
+  /** Seconds that the work takes inside Postgres, once its row is inserted. */
+  seconds: z.number().default(0),
+  ends: z.enum(['well', 'with a problem', 'with a stream']).default('well'),
+  amount: z.number(),
+})
+
+/** Routes that insert rows into the table `payments`, which the test makes. */
+export function probeIdempotentRoutes(platform: Platform): Route[] {
+  return [true, false].map((required) =>
+    idempotent(
+      platform,
+      route({
+        method: 'POST',
+        path: required ? '/probe/payments' : '/probe/donations',
+        summary: 'Inserts a row',
+        tags: ['probe'],
+        body: Payment,
+        responses: { 201: { description: 'Inserted' } },
+        handle: (ctx, { body }) => pay(ctx, platform, body),
+      }),
+      { required },
+    ),
+  )
+}
+
+/** Both calls of the database join the transaction of the request. */
+async function pay(ctx: Context, { db }: Platform, { amount, seconds, ends }: z.output<typeof Payment>) {
+  const insert = (ctx: Context) =>
+    db.run(ctx, (q) =>
+      q.execute<{ id: number }>(sql`insert into payments (amount) values (${amount}) returning id`),
+    )
+  const { rows } = await db.transaction(ctx, (_q, ctx) => insert(ctx))
+  await db.run(ctx, (q) => q.execute(sql`select pg_sleep(${seconds})`))
+  if (ends === 'with a problem') throw notFound('no such account')
+  if (ends === 'with a stream') return new Response(new Blob(['paid']).stream())
+  const id = String(rows[0]?.id)
+  const headers: [string, string][] = [
+    ['location', `/probe/payments/${id}`],
+    ['set-cookie', 'a=1'],
+    ['set-cookie', 'b=2'],
+  ]
+  return Response.json({ id }, { status: 201, headers })
+}
