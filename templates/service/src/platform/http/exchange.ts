@@ -4,7 +4,7 @@ import type { Readable } from 'node:stream'
 import { cause, type CancelContext, type Context } from '../../context/context.ts'
 import { causeName, ClientDisconnected } from '../causes.ts'
 import { Problem } from '../problem.ts'
-import type { RequestInfo } from '../request.ts'
+import type { Client, RequestInfo } from '../request.ts'
 import type { Outcome } from '../telemetry/outcome.ts'
 import { bodyOf, type Body } from './answer-body.ts'
 import { isBegun } from './lazy-body.ts'
@@ -39,12 +39,18 @@ export class Exchange {
   readonly #onEnd: (exchange: Exchange) => void
 
   /** @param onEnd called when the exchange has ended, perhaps more than once */
-  constructor(incoming: IncomingMessage, outgoing: ServerResponse, onEnd: (exchange: Exchange) => void) {
+  constructor(
+    incoming: IncomingMessage,
+    outgoing: ServerResponse,
+    findClient: (incoming: IncomingMessage) => Client,
+    onEnd: (exchange: Exchange) => void,
+  ) {
     this.info = {
       id: requestId(incoming),
       method: incoming.method ?? 'GET',
       path: pathOf(incoming.url ?? '/'),
       route: undefined,
+      client: findClient(incoming),
     }
     this.incoming = incoming
     this.outgoing = outgoing
