@@ -8,7 +8,7 @@ import type { Client, RequestInfo } from '../request.ts'
 import type { Outcome } from '../telemetry/outcome.ts'
 import { bodyOf, type Body } from './answer-body.ts'
 import { isBegun } from './lazy-body.ts'
-import type { Route } from './route.ts'
+import type { IncomingRequest, Route } from './route.ts'
 
 /** What a handler has answered, behind middlewares. */
 interface Held {
@@ -173,6 +173,16 @@ export class Exchange {
 
   #endIfDone(): void {
     if (this.#closed && this.#working === 0) this.#onEnd(this)
+  }
+}
+
+/** The request, as guards and handlers get it. */
+export function incomingRequest({ info, incoming, outgoing }: Exchange): IncomingRequest {
+  return {
+    method: info.method,
+    headers: incoming.headers,
+    body: incoming,
+    setHeader: (name, value) => void outgoing.setHeader(name, value),
   }
 }
 
