@@ -9,7 +9,7 @@ import { withCancel, withTimeout, withValue, type Context } from '../../../src/c
 import { group } from '../../../src/context/group.ts'
 import { sleep } from '../../../src/context/sleep.ts'
 import type { Database } from '../../../src/platform/database/database.ts'
-import { callerKey } from '../../../src/platform/request.ts'
+import { requestKey } from '../../../src/platform/request.ts'
 import { openTestDatabase } from '../../support/database.ts'
 
 test('a caller with nine tenths of the load gets what the others leave, and they get what they ask for', async (t) => {
@@ -24,7 +24,10 @@ test('a caller with nine tenths of the load gets what the others leave, and they
       using requests = group(ctx)
       for (let asked = 0; asked < 4 * rate; asked++) {
         requests.go(async (ctx) => {
-          using request = withTimeout(withValue(ctx, callerKey, caller), 2_000)
+          using request = withTimeout(
+            withValue(ctx, requestKey, { id: '', method: 'GET', path: '/', principal: caller }),
+            2_000,
+          )
           if (await succeeds(select(request, db, 0.125))) served[caller === 'greedy' ? caller : 'others']++
         })
         await sleep(ctx, -Math.log(1 - Math.random()) * (1_000 / rate))
