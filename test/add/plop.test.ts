@@ -30,7 +30,7 @@ describe('npx plop writes the same files as npm run add', () => {
     [
       'client',
       ['payments', '--base-url', 'https://payments.example.com'],
-      ['payments', 'https://payments.example.com'],
+      ['payments', 'https://payments.example.com', 'none'],
     ],
     ['storage', ['s3'], ['s3']],
     ['idempotency', [], []],
