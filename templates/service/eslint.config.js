@@ -28,6 +28,8 @@ export default tseslint.config(
       'generators/pieces/circuit/src/',
       'generators/pieces/circuit/test/',
       'generators/pieces/client/src/',
+      'generators/pieces/client/openapi/',
+      'generators/pieces/typed/src/',
     ],
   },
   js.configs.recommended,

@@ -30,10 +30,11 @@ describe('npx plop writes the same files as npm run add', () => {
     [
       'client',
       ['payments', '--base-url', 'https://payments.example.com'],
-      ['payments', 'https://payments.example.com'],
+      ['payments', 'https://payments.example.com', 'none'],
     ],
     ['storage', ['s3'], ['s3']],
     ['idempotency', [], []],
+    ['events', ['order-status'], ['order-status']],
   ]
 
   let [one, other] = ['', '']

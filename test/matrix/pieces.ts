@@ -75,6 +75,14 @@ export const pieces: readonly Added[] = [
     },
   },
   {
+    name: 'events',
+    args: ['events', 'order-status'],
+    ask: async ({ url }) => {
+      const response = await expectStatus(200, `${url}/order-status/events`)
+      await response.body?.cancel()
+    },
+  },
+  {
     name: 'client',
     args: ['client', 'payments', '--base-url', 'http://127.0.0.1:9'],
   },

@@ -17,7 +17,7 @@ const projects = [
   service,
   'sample-service',
   '.',
-  ...['circuit', 'worker', 'storage'].map((piece) => `${service}/generators/pieces/${piece}`),
+  ...['circuit', 'typed', 'worker', 'storage'].map((piece) => `${service}/generators/pieces/${piece}`),
   'templates/example',
 ]
 

@@ -29,6 +29,10 @@ export interface Piece {
    * Throws an Error of one sentence if the flags are invalid there.
    */
   shape?: (service: string, noun: Noun, flags: Flags) => Promise<Shape>
+  /** The piece that stands in for this one where the flags ask for it, with the same name. */
+  variant?: (flags: Flags) => Piece | undefined
+  /** A stamped file that is made anew by every run. Where it is there already, the other files stay as they are. */
+  renews?: string
   /** Dependencies for package.json, with their ranges. */
   dependencies?: Readonly<Record<string, string>>
 }

@@ -24,9 +24,9 @@ export async function planPiece(plan: Plan, piece: Piece, answers: Answers): Pro
   const noun = nounOf(piece, answers)
   const flags = flagsOf(piece, answers, noun)
   const stampings: Stamping[] = []
-  if (piece.needs) {
-    stampings.push(await stampMissing(plan, piece.needs))
-    await connect(plan, piece.needs, noun)
+  for (const needed of neededBy(piece.variant?.(flags) ?? piece)) {
+    stampings.push(await stampMissing(plan, needed))
+    await connect(plan, needed, noun)
   }
   stampings.push(await stamp(plan, piece, noun, flags))
   await refuseClashes(plan)
@@ -37,6 +37,11 @@ export async function planPiece(plan: Plan, piece: Piece, answers: Answers): Pro
   await configure(plan)
   await remember(plan, stampings)
   return titleOf(piece, noun, answers.name?.trim() ?? '')
+}
+
+/** The pieces that must be there first, in the order in which they need each other. */
+function neededBy({ needs }: Piece): Piece[] {
+  return needs === undefined ? [] : [...neededBy(needs), needs]
 }
 
 function titleOf({ name, takes }: Piece, { singular, plural }: Noun, typed: string): string {

@@ -11,15 +11,19 @@ import { parse } from '../edit/source.ts'
 /** Plans the files of the piece with the noun in place of widget. Throws an Error of one sentence if a file is in the way. */
 export async function stamp(plan: Plan, piece: Piece, noun: Noun, flags: Flags = {}): Promise<Stamping> {
   const files = new Map<string, string>()
-  const shape = await piece.shape?.(plan.root, noun, flags)
-  for (const path of await filesOf(piece.folder)) {
-    const from = relative(piece.folder, path).split(sep).join('/')
+  const { folder, shape: shapeOf, renews } = piece.variant?.(flags) ?? piece
+  const shape = await shapeOf?.(plan.root, noun, flags)
+  const again = renews !== undefined && (await plan.read(stampNames(renews, noun))) !== undefined
+  for (const path of await filesOf(folder)) {
+    const from = relative(folder, path).split(sep).join('/')
+    if (again && from !== renews) continue
     const text = await readFile(path, 'utf8')
     refuseMixing(from, text, noun)
     const to = stampNames(from, noun)
     const named = stampNames(text, noun)
     const final = await formatNew(plan.root, to, shape === undefined ? named : shape(to, named))
-    await plan.add(to, final)
+    if (again) await plan.edit(to, final)
+    else await plan.add(to, final)
     files.set(to, final)
   }
   return { piece: piece.name, noun, flags, files }

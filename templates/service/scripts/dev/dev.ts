@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
@@ -42,6 +43,7 @@ async function restartOnChanges(startBuiltIn: () => Promise<string>, stop: Abort
   let restart: () => void = () => undefined
   const hasKeys = readKeys({
     restart: () => restart(),
+    seed,
     clear: clearScreen,
     // Ctrl-C, as it is without this.
     quit: () => process.emit('SIGINT'),
@@ -110,6 +112,12 @@ async function prepare(startBuiltIn: () => Promise<string>) {
     if (error instanceof NoDatabase) throw error
     throw new Error(`${reasonOf(error)}; waiting for a change`, { cause: error })
   }
+}
+
+/** Runs `npm run db:seed` beside the service; it says itself what it did. */
+function seed(): void {
+  const args = ['--import', './scripts/tsx.js', 'scripts/seed/seed.ts']
+  spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] })
 }
 
 /** Names a file that has changed. Editors and `add` write files that are gone a moment later. */
