@@ -28,6 +28,7 @@ export default tseslint.config(
       'generators/pieces/circuit/src/',
       'generators/pieces/circuit/test/',
       'generators/pieces/client/src/',
+      'generators/pieces/{broker,outbox,inbox,publisher,consumer}/*/',
     ],
   },
   js.configs.recommended,

@@ -1,0 +1,93 @@
+import { createHash } from 'node:crypto'
+import { propagation, ROOT_CONTEXT } from '@opentelemetry/api'
+import { z } from 'zod'
+import type { Context } from '../../context/context.ts'
+import { requestOf } from '../request.ts'
+import { otelKey } from '../telemetry/span.ts'
+
+/**
+ * Events with the same key have the same partition, and the events of one partition are handled one after the other. To change
+ * the number, make a new version of the event: the order of a key ends where its partition changes.
+ */
+export const partitions = 8
+
+/** The type of an event without its version, such as `invoice-paid`, and the version, from 1. */
+export interface EventName {
+  readonly name: string
+  /** A higher one for data that a consumer of the lower one cannot read. The two are different events on the broker. */
+  readonly version: number
+}
+
+/** The `type` of a CloudEvent: `invoice-paid.v1`. */
+export function typeOf({ name, version }: EventName): string {
+  return `${name}.v${version}`
+}
+
+/** The stream that keeps the events of a type, and the subject of one partition. */
+export function streamOf(type: string): string {
+  return type.replaceAll('.', '-')
+}
+export function subjectOf(type: string, partition: number | '*'): string {
+  return `events.${type}.${partition}`
+}
+
+/** The partition of a key, from 0. */
+export function partitionOf(key: string): number {
+  return createHash('sha256').update(key).digest().readUInt32BE() % partitions
+}
+
+/** What travels beside the data: the attributes of CloudEvents 1.0 as `ce-…`, and what the request had. */
+export type Headers = Readonly<Record<string, string>>
+
+/** The trace and the request of `ctx`, as headers that `carriedBy` reads. */
+export function headersOf(ctx: Context): Headers {
+  const headers: Record<string, string> = {}
+  propagation.inject(ctx.value(otelKey) ?? ROOT_CONTEXT, headers)
+  const request = requestOf(ctx)
+  return { ...headers, ...(request !== undefined && { 'x-request-id': request.id }) }
+}
+
+/** An event as it is handed to the broker. */
+export interface Envelope {
+  readonly id: string
+  readonly type: string
+  readonly key: string
+  readonly source: string
+  /** ISO 8601. */
+  readonly time: string
+}
+
+/** https://github.com/cloudevents/spec/blob/main/cloudevents/bindings/nats-protocol-binding.md, binary mode. */
+export function attributesOf({ id, type, key, source, time }: Envelope): Headers {
+  return {
+    'ce-specversion': '1.0',
+    'ce-id': id,
+    'ce-type': type,
+    'ce-source': source,
+    'ce-time': time,
+    'ce-subject': encodeURIComponent(key),
+    'ce-partitionkey': encodeURIComponent(key),
+    'content-type': 'application/json',
+  }
+}
+
+const Attributes = z.object({
+  'ce-specversion': z.literal('1.0'),
+  'ce-id': z.string().min(1),
+  'ce-type': z.string(),
+  'ce-source': z.string(),
+  'ce-time': z.iso.datetime({ offset: true }),
+  'ce-partitionkey': z.string().transform((key) => decodeURIComponent(key)),
+})
+
+/** Reads the headers of a message. @throws ZodError or URIError if it is no CloudEvent with a key */
+export function envelopeOf(headers: Headers): Envelope {
+  const ce = Attributes.parse(headers)
+  return {
+    id: ce['ce-id'],
+    type: ce['ce-type'],
+    key: ce['ce-partitionkey'],
+    source: ce['ce-source'],
+    time: ce['ce-time'],
+  }
+}
