@@ -34,6 +34,8 @@ describe('npx plop writes the same files as npm run add', () => {
     ],
     ['storage', ['s3'], ['s3']],
     ['idempotency', [], []],
+    ['publisher', ['invoice-paid'], ['invoice-paid']],
+    ['consumer', ['order-placed'], ['order-placed']],
   ]
 
   let [one, other] = ['', '']

@@ -64,6 +64,8 @@ test('added code compiles, lints without a warning and passes its own tests', { 
     code: 0,
   })
   expect(add(service, 'idempotency')).toMatchObject({ code: 0 })
+  expect(add(service, 'publisher', 'invoice-paid')).toMatchObject({ code: 0 })
+  expect(add(service, 'consumer', 'invoice-paid')).toMatchObject({ code: 0 })
   // Its tests run only here, because only a service with this piece has its SDK.
   expect(add(service, 'storage', 's3')).toMatchObject({ code: 0 })
   const added = [
@@ -74,6 +76,7 @@ test('added code compiles, lints without a warning and passes its own tests', { 
     'exchange-rate',
     'send-invoice',
     'nightly-report',
+    'invoice-paid',
   ]
   runAll(service, [
     ['typescript/bin/tsc', '--noEmit'],
@@ -88,7 +91,7 @@ test('added code compiles, lints without a warning and passes its own tests', { 
         'client/payments-client',
         'storage/s3',
       ].map((name) => `src/platform/${name}.test.ts`),
-      ...['chain', 'idempotency', 'jobs', 'shape', 'configuration'].map(
+      ...['chain', 'idempotency', 'jobs', 'publishing', 'consuming', 'shape', 'configuration'].map(
         (name) => `test/guarantees/${name}.test.ts`,
       ),
       ...added.map((name) => `src/${name}`),

@@ -71,6 +71,7 @@ export function inboxWorker(
         followAll(ctx, inbox, broker, consumers),
       )
       const held = withValue(serving, contextName, 'held events')
+      // eslint-disable-next-line context/no-swallowed-end -- once the server context has ended, there is nothing to wait for
       const retrying = keepHouse(held, inbox, consumers).catch(() => undefined)
       return {
         underWay: () => [...inbox.underWay],

@@ -34,6 +34,7 @@ export function outboxWorker(platform: BrokerPlatform): Worker {
       )
       // Not in the other loop, which stands still while the broker is away.
       const sizes = untraced(withValue(serving, contextName, 'outbox size'))
+      // eslint-disable-next-line context/no-swallowed-end -- once the server context has ended, there is nothing to wait for
       const measuring = measure(sizes, relay).catch(() => undefined)
       return {
         underWay: () => (relay.handing > 0 ? [`outbox (${relay.handing} events)`] : []),
