@@ -20,6 +20,9 @@ import {
 
 const type = 'probe.v1'
 
+/** Two starts of the service, on a busy machine. */
+const slow = { timeout: 90_000 }
+
 // For the tests that end neither.
 const cleanups: (() => Promise<void>)[] = []
 let shared: Started
@@ -116,23 +119,27 @@ test('what is no CloudEvent is parked, and holds up nothing', async () => {
   expect(await parked(service)).toContain('it is no CloudEvent')
 })
 
-test('SIGTERM: an event that outlasts the drain is cancelled in Postgres, and handled after the restart', async (t) => {
-  const { broker, service } = await start(t, { SHUTDOWN_DRAIN_MS: '100' })
-  const id = await send(broker, 'a', 'sleep 2')
-  await eventually(async () => (await running(service, 'as asleep')) === 1)
+test(
+  'SIGTERM: an event that outlasts the drain is cancelled in Postgres, and handled after the restart',
+  slow,
+  async (t) => {
+    const { broker, service } = await start(t, { SHUTDOWN_DRAIN_MS: '100' })
+    const id = await send(broker, 'a', 'sleep 2')
+    await eventually(async () => (await running(service, 'as asleep')) === 1)
 
-  service.signal('SIGTERM')
+    service.signal('SIGTERM')
 
-  expect(await service.exited).toEqual({ code: 0, signal: null })
-  expect(service.log.find(outcome('given back', id))).toMatchObject({ cause: 'ServerShutdown' })
-  expect(await running(service, 'as asleep')).toBe(0)
-  expect(await effects(service)).toEqual([])
-  const restarted = another(t, service, broker)
-  expect(await restarted.line(outcome('handled', id))).toMatchObject({ attempt: 1 })
-  expect(await effects(service)).toEqual(['sleep 2'])
-})
+    expect(await service.exited).toEqual({ code: 0, signal: null })
+    expect(service.log.find(outcome('given back', id))).toMatchObject({ cause: 'ServerShutdown' })
+    expect(await running(service, 'as asleep')).toBe(0)
+    expect(await effects(service)).toEqual([])
+    const restarted = another(t, service, broker)
+    expect(await restarted.line(outcome('handled', id))).toMatchObject({ attempt: 1 })
+    expect(await effects(service)).toEqual(['sleep 2'])
+  },
+)
 
-test('SIGTERM: an event that ends within the drain is handled, and no other is begun', async (t) => {
+test('SIGTERM: an event that ends within the drain is handled, and no other is begun', slow, async (t) => {
   const { broker, service } = await start(t)
   const id = await send(broker, 'a', 'sleep 1')
   await send(broker, 'a', 'next')
@@ -147,19 +154,23 @@ test('SIGTERM: an event that ends within the drain is handled, and no other is b
   expect(await effects(service)).toEqual(['sleep 1', 'next'])
 })
 
-test('kill -9: another instance handles the event once, and the events behind it after it', async (t) => {
-  const { broker, service } = await start(t)
-  await send(broker, 'a', 'sleep 3')
-  await send(broker, 'a', 'next')
-  await eventually(async () => (await running(service, 'as asleep')) === 1)
-  const other = another(t, service, broker)
+test(
+  'kill -9: another instance handles the event once, and the events behind it after it',
+  slow,
+  async (t) => {
+    const { broker, service } = await start(t)
+    await send(broker, 'a', 'sleep 3')
+    await send(broker, 'a', 'next')
+    await eventually(async () => (await running(service, 'as asleep')) === 1)
+    const other = another(t, service, broker)
 
-  service.signal('SIGKILL')
+    service.signal('SIGKILL')
 
-  await other.line(({ msg }) => msg === 'event')
-  await eventually(async () => (await effects(service)).length === 2, 15_000)
-  expect(await effects(service)).toEqual(['sleep 3', 'next'])
-})
+    await other.line(({ msg }) => msg === 'event')
+    await eventually(async () => (await effects(service)).length === 2, 15_000)
+    expect(await effects(service)).toEqual(['sleep 3', 'next'])
+  },
+)
 
 test('while the broker is away the service serves and is ready; then it goes on', async (t) => {
   const { broker, service } = await start(t)

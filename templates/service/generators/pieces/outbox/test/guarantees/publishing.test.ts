@@ -9,6 +9,9 @@ import { eventually, open, running } from '../support/client.ts'
 import { startCollector } from '../support/otlp.ts'
 import { startProcess, startService, type RunningService } from '../support/service.ts'
 
+/** Two starts of the service, on a busy machine. */
+const slow = { timeout: 90_000 }
+
 // For the tests that end neither.
 const cleanups: (() => Promise<void>)[] = []
 let broker: TestBroker
@@ -102,7 +105,7 @@ test('transactions on one key that overlap are sent in the order of their commit
   expect((await textsOf(broker)).slice(before)).toEqual(['other', 'first', 'second'])
 })
 
-test('kill -9 and a second instance: what was committed is sent, once', async (t) => {
+test('kill -9 and a second instance: what was committed is sent, once', slow, async (t) => {
   const broker = await startBroker(t)
   const env = { BROKER_URL: broker.url }
   const service = await startService(t, { probe: true, env })
@@ -128,7 +131,7 @@ test('kill -9 and a second instance: what was committed is sent, once', async (t
   expect(ids.filter((id) => !sent.includes(id))).toEqual([])
 })
 
-test('SIGTERM: events that were committed are sent after the restart', async (t) => {
+test('SIGTERM: events that were committed are sent after the restart', slow, async (t) => {
   const broker = await startBroker(t)
   const env = { BROKER_URL: broker.url }
   const service = await startService(t, { probe: true, env })
