@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { Context } from '../../templates/service/src/context/context.ts'
+import { withCancel, type Context } from '../../templates/service/src/context/context.ts'
 import { sleep } from '../../templates/service/src/context/sleep.ts'
 
 /** What the clients have done. */
@@ -24,7 +24,9 @@ export async function publishAlways(ctx: Context, over: Context, load: Load): Pr
     const query = new URLSearchParams({ key, text: randomUUID(), end: rollBack ? 'rollback' : 'commit' })
     try {
       const url = `http://127.0.0.1:${load.port}/probe/events?${query.toString()}`
-      const { status } = await fetch(url, { method: 'POST', signal: ctx.signal })
+      // undici keeps its listener on the signal for a while.
+      using request = withCancel(ctx)
+      const { status } = await fetch(url, { method: 'POST', signal: request.signal })
       if (status === 202) load.answered++
       else if (status === 500 && rollBack) load.rolledBack++
       else throw new Error(`the publisher answered ${status}`)

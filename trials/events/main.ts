@@ -120,7 +120,9 @@ async function run(ctx: Context, options: Options): Promise<boolean> {
       },
       {
         ...{ name: 'consumer', kills: 0, starting: Promise.resolve(), kill: () => kill('consumer') },
-        start: async () => void (await start('consumer', ledger, consuming.url)),
+        async start() {
+          await start('consumer', ledger, consuming.url)
+        },
       },
       {
         ...{ name: 'broker', kills: 0, starting: Promise.resolve(), kill: () => kill('broker') },
