@@ -7,7 +7,7 @@ import { connect } from '@nats-io/transport-node'
 import pg from 'pg'
 import { makeDatabase } from '../../templates/service/scripts/postgres/databases.ts'
 import { startPostgres } from '../../templates/service/scripts/postgres/postgres.ts'
-import type { Context } from '../../templates/service/src/context/context.ts'
+import { withCancel, type Context } from '../../templates/service/src/context/context.ts'
 import { group } from '../../templates/service/src/context/group.ts'
 import { sleep } from '../../templates/service/src/context/sleep.ts'
 import { command, count, loadAverage, machine } from '../support/command.ts'
@@ -138,7 +138,9 @@ async function publishAll(ctx: Context, port: number, events: number): Promise<v
   await clients.wait()
 }
 
-async function publish(ctx: Context, port: number, n: number): Promise<void> {
+async function publish(parent: Context, port: number, n: number): Promise<void> {
+  // undici keeps its listener on the signal for a while.
+  using ctx = withCancel(parent)
   const query = new URLSearchParams({ key: `key-${n % 500}`, text: `${n} ${'x'.repeat(200)}` })
   const url = `http://127.0.0.1:${port}/probe/events?${query.toString()}`
   const { status } = await fetch(url, { method: 'POST', signal: ctx.signal })

@@ -44,6 +44,7 @@ export async function migrateEmitted(ctx: Context, directory: string, databaseUr
 export interface Emitted {
   readonly child: ChildProcess
   readonly port: number
+  readonly adminPort: number
   /** Without the lines of requests and events. */
   readonly log: readonly Line[]
   end(signal: NodeJS.Signals): Promise<number | null>
@@ -65,13 +66,13 @@ export async function startEmitted(
   endWithThisProcess(child, 'TERM')
   const exited = new Promise<void>((resolve) => child.once('close', () => resolve()))
   const log: Line[] = []
-  const listening = new Promise<number>((resolve, reject) => {
+  const listening = new Promise<Line>((resolve, reject) => {
     let last = 'it said nothing'
     createInterface({ input: child.stdout }).on('line', (text) => {
       const line = JSON.parse(text) as Line
       last = text
       if (line.msg !== 'request' && line.msg !== 'event') log.push(line)
-      if (line.msg === 'listening') resolve(Number(line['port']))
+      if (line.msg === 'listening') resolve(line)
     })
     child.once('close', () => reject(new Error(`the service ended: ${last}`)))
   })
@@ -81,7 +82,8 @@ export async function startEmitted(
     return child.exitCode
   }
   try {
-    return { child, port: await until(ctx, listening), log, end }
+    const { port, adminPort } = await until(ctx, listening)
+    return { child, port: Number(port), adminPort: Number(adminPort), log, end }
   } catch (error) {
     await end('SIGKILL')
     throw error

@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { jetstream } from '@nats-io/jetstream'
+import { jetstream, type JetStreamClient } from '@nats-io/jetstream'
 import { connect, headers } from '@nats-io/transport-node'
 import { startNats, type Nats } from '../../scripts/dev/nats.ts'
-import { attributesOf, partitionOf, streamOf, subjectOf } from '../../src/platform/events/event.ts'
+import { attributesOf, partitionOf, subjectOf } from '../../src/platform/events/event.ts'
 import { eventually } from './client.ts'
 import type { RunningTest } from './service.ts'
 
@@ -43,7 +43,7 @@ export async function startBroker(t: RunningTest): Promise<TestBroker> {
   const { host: servers, port } = new URL(url)
   const connection = await connect({ servers, maxReconnectAttempts: -1, reconnectTimeWait: 50 })
   t.onTestFinished(() => connection.close())
-  const js = jetstream(connection)
+  const js = jetstream(connection, { timeout: 1_000 })
   return {
     url,
     async kill() {
@@ -65,18 +65,29 @@ export async function startBroker(t: RunningTest): Promise<TestBroker> {
       return id
     },
     async events(type) {
-      const manager = await js.jetstreamManager()
-      const { state } = await manager.streams.info(streamOf(type))
-      const stored: Stored[] = []
-      for (let seq = state.first_seq; seq <= state.last_seq && state.messages > 0; seq++) {
-        const message = await manager.streams.getMessage(streamOf(type), { seq })
-        if (message === null) continue
-        const entries = Array.from(message.header, ([name, [value = '']]) => [name, value] as const)
-        stored.push({ headers: Object.fromEntries(entries), data: message.json() })
+      let stored: Stored[] | undefined
+      // The connection comes back a moment after the broker.
+      const look = async (): Promise<boolean> => {
+        stored = await read(js, type).catch(() => undefined)
+        return stored !== undefined
       }
-      return stored
+      await eventually(look, 20_000)
+      return stored ?? []
     },
   }
+}
+
+async function read(js: JetStreamClient, type: string): Promise<Stored[]> {
+  const { streams } = await js.jetstreamManager()
+  const { state } = await streams.info(type)
+  const stored: Stored[] = []
+  for (let seq = state.first_seq; seq <= state.last_seq && state.messages > 0; seq++) {
+    const message = await streams.getMessage(type, { seq })
+    if (message === null) continue
+    const entries = Array.from(message.header, ([name, [value = '']]) => [name, value] as const)
+    stored.push({ headers: Object.fromEntries(entries), data: message.json() })
+  }
+  return stored
 }
 
 /** A key other than `key`, in the same partition or in another one. */

@@ -9,9 +9,9 @@ test('the event widget is handled once, however often it arrives', async (t) => 
   const broker = await startBroker(t)
   const service = await startService(t, { env: { BROKER_URL: broker.url } })
 
-  const id = await broker.send('widget.v1', data.id, data)
+  const id = await broker.send('widget-v1', data.id, data)
   await service.line(outcome('handled'))
-  await broker.send('widget.v1', data.id, data, { id })
+  await broker.send('widget-v1', data.id, data, { id })
 
   expect(await service.line(outcome('duplicate'))).toMatchObject({ eventId: id })
   expect(service.log.filter(outcome('handled'))).toHaveLength(1)
@@ -21,8 +21,8 @@ test('the event widget with other data is parked, and its key waits', async (t) 
   const broker = await startBroker(t)
   const service = await startService(t, { env: { BROKER_URL: broker.url } })
 
-  await broker.send('widget.v1', data.id, { other: 1 })
-  await broker.send('widget.v1', data.id, data)
+  await broker.send('widget-v1', data.id, { other: 1 })
+  await broker.send('widget-v1', data.id, data)
 
   await service.line(outcome('held'))
   const [parked] = await service.sql('select * from events.held where due_at is null')
@@ -34,12 +34,12 @@ test('the event widget that was sent while the service was down is handled after
   const broker = await startBroker(t)
   const env = { BROKER_URL: broker.url }
   const service = await startService(t, { env })
-  await broker.send('widget.v1', data.id, data)
+  await broker.send('widget-v1', data.id, data)
   await service.line(outcome('handled'))
   service.signal('SIGTERM')
   expect(await service.exited).toEqual({ code: 0, signal: null })
 
-  const id = await broker.send('widget.v1', data.id, data)
+  const id = await broker.send('widget-v1', data.id, data)
 
   const { databaseUrl, uploadDir } = service
   const restarted = startProcess(t, { env: { ...env, DATABASE_URL: databaseUrl, UPLOAD_DIR: uploadDir } })
@@ -48,5 +48,5 @@ test('the event widget that was sent while the service was down is handled after
 
 function outcome(expected: string) {
   return (line: LogLine): boolean =>
-    line.msg === 'event' && line['event'] === 'widget.v1' && line['outcome'] === expected
+    line.msg === 'event' && line['event'] === 'widget-v1' && line['outcome'] === expected
 }

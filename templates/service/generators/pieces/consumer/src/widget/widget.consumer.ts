@@ -13,7 +13,7 @@ export const WidgetRead = z.object({
 
 /** Makes the consumer that the worker runs. */
 export function widgetConsumer(platform: Platform): Consumer {
-  return consumer({ name: 'widget', version: 1, data: WidgetRead, timeoutMs: 30_000 }, (ctx, event, q) =>
+  return consumer({ type: 'widget-v1', data: WidgetRead, timeoutMs: 30_000 }, (ctx, event, q) =>
     handleWidget(ctx, platform, event, q),
   )
 }

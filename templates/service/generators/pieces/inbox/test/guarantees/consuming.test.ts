@@ -18,7 +18,7 @@ import {
   type StartedProcess,
 } from '../support/service.ts'
 
-const type = 'probe.v1'
+const type = 'probe-v1'
 
 /** Two starts of the service, on a busy machine. */
 const slow = { timeout: 90_000 }

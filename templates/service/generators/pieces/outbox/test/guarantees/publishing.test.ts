@@ -35,7 +35,7 @@ test('an event is sent after its commit, and not after a rollback or a hang-up',
   const id = await publish(service, 'key=b&text=hello')
 
   await eventually(async () => (await waiting(service)) === 0)
-  const events = await broker.events('probe.v1')
+  const events = await broker.events('probe-v1')
   expect(events.map(({ headers }) => headers['ce-id'])).toEqual([id])
   expect(events[0]?.data).toEqual({ key: 'b', text: 'hello' })
 })
@@ -53,11 +53,11 @@ test('it is a CloudEvent with the trace and the request that published it, below
   const id = await publish(service, 'key=%C3%A4', { 'x-request-id': 'request-7' })
 
   await eventually(async () => (await waiting(service)) === 0)
-  const [event] = await broker.events('probe.v1')
+  const [event] = await broker.events('probe-v1')
   expect(event?.headers).toMatchObject({
     'ce-specversion': '1.0',
     'ce-id': id,
-    'ce-type': 'probe.v1',
+    'ce-type': 'probe-v1',
     'ce-source': '/mainstem-service',
     'ce-partitionkey': '%C3%A4',
     'content-type': 'application/json',
@@ -65,9 +65,9 @@ test('it is a CloudEvent with the trace and the request that published it, below
   })
   const found = (name: string) => collector.spans.find((span) => span.name === name)
   await collector.until(
-    () => found('send probe.v1') !== undefined && found('POST /probe/events') !== undefined,
+    () => found('send probe-v1') !== undefined && found('POST /probe/events') !== undefined,
   )
-  const [request, create, send] = ['POST /probe/events', 'create probe.v1', 'send probe.v1'].map(found)
+  const [request, create, send] = ['POST /probe/events', 'create probe-v1', 'send probe-v1'].map(found)
   expect(create).toMatchObject({ traceId: request?.traceId, parentSpanId: request?.spanId })
   expect(send).toMatchObject({ traceId: request?.traceId, parentSpanId: create?.spanId })
   expect(event?.headers['traceparent']).toBe(`00-${send?.traceId}-${send?.spanId}-01`)
@@ -126,7 +126,7 @@ test('kill -9 and a second instance: what was committed is sent, once', slow, as
 
   await clients
   await eventually(async () => (await waiting(service)) === 0)
-  const sent = (await broker.events('probe.v1')).map(({ headers }) => headers['ce-id'])
+  const sent = (await broker.events('probe-v1')).map(({ headers }) => headers['ce-id'])
   expect(new Set(sent).size).toBe(sent.length)
   expect(ids.filter((id) => !sent.includes(id))).toEqual([])
 })
@@ -169,5 +169,5 @@ async function waiting(service: RunningService): Promise<number> {
 }
 
 async function textsOf(broker: TestBroker): Promise<unknown[]> {
-  return (await broker.events('probe.v1')).map(({ data }) => (data as { text: string }).text)
+  return (await broker.events('probe-v1')).map(({ data }) => (data as { text: string }).text)
 }

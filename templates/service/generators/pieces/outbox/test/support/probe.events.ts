@@ -8,8 +8,7 @@ const Data = z.object({ key: z.string(), text: z.string() })
 
 /** An event for tests. */
 export const probeEvent: EventKind<typeof Data> = {
-  name: 'probe',
-  version: 1,
+  type: 'probe-v1',
   summary: 'A test has asked for it',
   data: Data,
   key: ({ key }) => key,

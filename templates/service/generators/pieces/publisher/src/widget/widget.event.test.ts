@@ -23,7 +23,7 @@ test('the event widget is sent if its transaction commits, and only then', async
   const id = await db.transaction(ctx, (q, ctx) => publishWidget(ctx, q, data))
 
   await eventually(async () => (await service.sql('select from events.outbox')).length === 0)
-  const events = await broker.events('widget.v1')
+  const events = await broker.events('widget-v1')
   expect(events.map(({ headers, data }) => ({ id: headers['ce-id'], data }))).toEqual([{ id, data }])
 })
 
@@ -42,7 +42,7 @@ test('/asyncapi.json has the event widget', async (t) => {
 
   const document = await (await fetch(`${service.url}/asyncapi.json`)).text()
 
-  expect(document).toContain('"widget.v1"')
+  expect(document).toContain('"widget-v1"')
 })
 
 async function openOwnDatabase(t: TestContext, { databaseUrl }: RunningService) {

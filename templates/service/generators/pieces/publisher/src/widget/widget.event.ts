@@ -10,9 +10,8 @@ export const WidgetData = z.object({
 })
 
 const widget: EventKind<typeof WidgetData> = {
-  name: 'widget',
-  // Add fields freely. To remove one or change its meaning, make a version 2, and publish both until nobody reads version 1.
-  version: 1,
+  // Add fields freely. To remove one or change its meaning, publish a version 2 beside it until nobody reads version 1.
+  type: 'widget-v1',
   summary: 'It has happened: widget',
   data: WidgetData,
   key: ({ id }) => id,

@@ -18,7 +18,7 @@ import {
   type Lifetime,
 } from '../../context/context.ts'
 import { until } from '../../context/until.ts'
-import { streamOf, subjectOf } from './event.ts'
+import { subjectOf } from './event.ts'
 import type { Platform } from '../platform.ts'
 import type { Stopping } from './stopping.ts'
 
@@ -167,7 +167,7 @@ const otherConfiguration = 10058
 /** Makes the stream of a type of events unless it exists. One that exists stays as it is: its owner may have set it up. */
 export async function ensureStream(ctx: Context, { manager }: Broker, type: string): Promise<void> {
   const wanted = {
-    name: streamOf(type),
+    name: type,
     subjects: [subjectOf(type, '*')],
     storage: StorageType.File,
     discard: DiscardPolicy.Old,

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { propagation, ROOT_CONTEXT } from '@opentelemetry/api'
 import { z } from 'zod'
-import type { Context } from '../../context/context.ts'
-import { requestOf } from '../request.ts'
+import { withValue, type Context } from '../../context/context.ts'
+import { requestKey, requestOf, type RequestInfo } from '../request.ts'
 import { otelKey } from '../telemetry/span.ts'
 
 /**
@@ -11,22 +11,16 @@ import { otelKey } from '../telemetry/span.ts'
  */
 export const partitions = 8
 
-/** The type of an event without its version, such as `invoice-paid`, and the version, from 1. */
-export interface EventName {
-  readonly name: string
-  /** A higher one for data that a consumer of the lower one cannot read. The two are different events on the broker. */
-  readonly version: number
+/** The type of an event, which is also the name of the stream that keeps its events. */
+export interface EventType {
+  /**
+   * Letters, digits and hyphens, with the version at the end: `invoice-paid-v1`. Another version, for data that a consumer of this
+   * one cannot read, is another event on the broker.
+   */
+  readonly type: string
 }
 
-/** The `type` of a CloudEvent: `invoice-paid.v1`. */
-export function typeOf({ name, version }: EventName): string {
-  return `${name}.v${version}`
-}
-
-/** The stream that keeps the events of a type, and the subject of one partition. */
-export function streamOf(type: string): string {
-  return type.replaceAll('.', '-')
-}
+/** The subject of one partition of a type, or of all. */
 export function subjectOf(type: string, partition: number | '*'): string {
   return `events.${type}.${partition}`
 }
@@ -39,12 +33,45 @@ export function partitionOf(key: string): number {
 /** What travels beside the data: the attributes of CloudEvents 1.0 as `ce-…`, and what the request had. */
 export type Headers = Readonly<Record<string, string>>
 
-/** The trace and the request of `ctx`, as headers that `carriedBy` reads. */
+/** The trace, the request and the principal of `ctx`. */
 export function headersOf(ctx: Context): Headers {
   const headers: Record<string, string> = {}
   propagation.inject(ctx.value(otelKey) ?? ROOT_CONTEXT, headers)
-  const request = requestOf(ctx)
-  return { ...headers, ...(request !== undefined && { 'x-request-id': request.id }) }
+  const request: Sender | undefined = requestOf(ctx)
+  return {
+    ...headers,
+    ...(request !== undefined && { 'x-request-id': request.id }),
+    ...(request?.principal !== undefined && { principal: encodeURIComponent(request.principal) }),
+  }
+}
+
+/** A request, with who sent it where a guard has found that out. */
+interface Sender extends RequestInfo {
+  readonly principal?: string | undefined
+}
+
+/** A context of the request that published the event: for the log, and for calls and events that the handler makes. */
+export function withSender(ctx: Context, { id, type }: Envelope, headers: Headers): Context {
+  const sent = headers['x-request-id'] ?? ''
+  const request = {
+    id: sane.test(sent) ? sent : id,
+    method: 'EVENT',
+    path: type,
+    client: { address: undefined, scheme: 'http' as const, host: undefined },
+    principal: decoded(headers['principal']),
+  }
+  return withValue(ctx, requestKey, request)
+}
+
+/** What may go into logs. */
+const sane = /^[\x21-\x7e]{1,128}$/
+
+function decoded(text: string | undefined): string | undefined {
+  try {
+    return text === undefined ? undefined : decodeURIComponent(text)
+  } catch {
+    return undefined
+  }
 }
 
 /** An event as it is handed to the broker. */

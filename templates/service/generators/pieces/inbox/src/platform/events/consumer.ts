@@ -1,10 +1,10 @@
 import type { z } from 'zod'
 import type { Context } from '../../context/context.ts'
 import type { Transaction } from '../database/transaction.ts'
-import { typeOf, type Envelope, type EventName } from './event.ts'
+import { type Envelope, type EventType } from './event.ts'
 
 /** How this service handles a kind of event. */
-export interface ConsumerOptions<Data extends z.ZodType> extends EventName {
+export interface ConsumerOptions<Data extends z.ZodType> extends EventType {
   /** What the handler reads of the data. What it does not name may be there, too. */
   readonly data: Data
   /** How long one attempt may take, in milliseconds. */
@@ -21,7 +21,7 @@ export interface Event<Data> extends Omit<Envelope, 'time'> {
 
 /** A consumer as the worker runs it. */
 export interface Consumer {
-  /** `invoice-paid.v1`. */
+  /** `invoice-paid-v1`. */
   readonly type: string
   readonly timeoutMs: number
   readonly maxAttempts: number
@@ -44,7 +44,7 @@ export function consumer<Data extends z.ZodType>(
 ): Consumer {
   const { timeoutMs, maxAttempts = 10, data: schema } = options
   return {
-    type: typeOf(options),
+    type: options.type,
     timeoutMs,
     maxAttempts,
     async handle(ctx, envelope, text, q) {

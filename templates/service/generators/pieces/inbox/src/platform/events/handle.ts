@@ -4,10 +4,10 @@ import { errorOf } from '../../context/thrown.ts'
 import { causeName } from '../causes.ts'
 import type { TransactionBody } from '../database/transaction.ts'
 import type { Platform } from '../platform.ts'
-import { requestKey } from '../request.ts'
 import { failSpan, otelKey, span } from '../telemetry/span.ts'
 import { NotUnderstood, type Consumer } from './consumer.ts'
-import { forget, hold, holdBehind, lockKey, mark, type Received } from './held.ts'
+import { withSender } from './event.ts'
+import { forget, hold, holdBehind, lockKey, mark, markUnlessBehind, type Received } from './held.ts'
 import type { InboxMetrics, Outcome } from './inbox-metrics.ts'
 import type { Stopping } from './stopping.ts'
 
@@ -34,8 +34,7 @@ export function receive(ctx: Context, inbox: Inbox, consumer: Consumer, event: R
   return attempt(ctx, inbox, consumer, event, async (q, ctx) => {
     if (event.fault !== undefined) throw event.fault
     await lockKey(q, event)
-    if (await holdBehind(q, event)) return 'held'
-    if (!(await mark(q, event))) return 'duplicate'
+    if (!(await markUnlessBehind(q, event))) return (await holdBehind(q, event)) ? 'held' : 'duplicate'
     await consumer.handle(ctx, event.envelope, event.data, q)
     return 'handled'
   })
@@ -63,7 +62,8 @@ async function attempt(
   const line = `event ${type} (${id})`
   inbox.underWay.add(line)
   const startedAt = performance.now()
-  using timed = withTimeout(withSender(parent, event), consumer.timeoutMs)
+  const named = withValue(parent, contextName, `event ${type}`)
+  using timed = withTimeout(withSender(named, event.envelope, event.headers), consumer.timeoutMs)
   try {
     await span(timed, `process ${type}`, spanOptions(event), async (ctx) => {
       try {
@@ -99,13 +99,6 @@ async function writeDown(
 ): Promise<void> {
   using ctx = withTimeout(parent, holdMs)
   await db.transaction(ctx, (q) => hold(q, event, pauseMs, errorOf(error)))
-}
-
-/** The name of the work, and the request that published the event, for the log and for calls to other services. */
-function withSender(ctx: Context, { envelope, headers }: Received): Context {
-  const named = withValue(ctx, contextName, `event ${envelope.type}`)
-  const id = headers['x-request-id']
-  return id === undefined ? named : withValue(named, requestKey, { id, method: 'EVENT', path: envelope.type })
 }
 
 function spanOptions({ envelope: { id, type }, headers, attempts }: Received) {

@@ -31,6 +31,19 @@ export async function mark(q: Queries, { envelope: { type, id } }: Received): Pr
   return rows.length > 0
 }
 
+/** As `mark` does, unless an event of its key is held. */
+export async function markUnlessBehind(
+  q: Queries,
+  { envelope: { type, id, key } }: Received,
+): Promise<boolean> {
+  const { rows } = await q.execute(
+    sql`insert into events.handled (type, id) select ${type}, ${id}
+      where not exists (select from events.held where type = ${type} and key = ${key})
+      on conflict do nothing returning id`,
+  )
+  return rows.length > 0
+}
+
 /** Holds the event if one of its key is held. @returns whether one is */
 export async function holdBehind(q: Queries, event: Received): Promise<boolean> {
   const { type, key } = event.envelope

@@ -24,7 +24,7 @@ import {
   type BrokerPlatform,
 } from './broker.ts'
 import type { Consumer } from './consumer.ts'
-import { partitions, streamOf, subjectOf } from './event.ts'
+import { partitions, subjectOf } from './event.ts'
 import { receive, type Inbox } from './handle.ts'
 import { observeInbox } from './inbox-metrics.ts'
 import { receivedFrom } from './received.ts'
@@ -121,7 +121,7 @@ async function ensureConsumer(
     // One after the other.
     max_ack_pending: 1,
   }
-  await asking(ctx, () => manager.consumers.add(streamOf(type), wanted))
+  await asking(ctx, () => manager.consumers.add(type, wanted))
   return name
 }
 
@@ -134,7 +134,7 @@ async function follow(
   name: string,
 ): Promise<void> {
   using ctx = withCancel(withValue(parent, contextName, name))
-  const source = await asking(ctx, () => js.consumers.get(streamOf(consumer.type), name))
+  const source = await asking(ctx, () => js.consumers.get(consumer.type, name))
   const messages = await asking(ctx, () => source.consume({ max_messages: 1, expires: 30_000 }))
   // eslint-disable-next-line context/no-unowned-work -- the loop below ends when it has closed
   const close = (): void => void messages.close().catch(() => undefined)

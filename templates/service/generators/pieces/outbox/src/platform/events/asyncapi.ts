@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { route, type Route } from '../http/route.ts'
-import { partitions, streamOf, subjectOf, typeOf } from './event.ts'
+import { partitions, subjectOf } from './event.ts'
 import type { EventKind } from './outbox.ts'
 
 /** `GET /asyncapi.json`: the events that this service publishes, as AsyncAPI 3.0, with the JSON Schema of their data. */
@@ -25,14 +25,14 @@ export function asyncApiDocument(title: string, events: readonly EventKind[]): o
     info: { title, version: '1.0.0', description: 'CloudEvents 1.0 in binary mode, on NATS JetStream.' },
     defaultContentType: 'application/json',
     channels: byStream(events, (event) => ({
-      address: subjectOf(typeOf(event), '*').replace('*', '{partition}'),
-      messages: { event: { $ref: `#/components/messages/${streamOf(typeOf(event))}` } },
+      address: subjectOf(event.type, '*').replace('*', '{partition}'),
+      messages: { event: { $ref: `#/components/messages/${event.type}` } },
       parameters: {
         partition: { description: `Made of the key, from 0 to ${partitions - 1}: one key, one partition.` },
       },
     })),
     operations: byStream(events, (event) => {
-      const channel = `#/channels/${streamOf(typeOf(event))}`
+      const channel = `#/channels/${event.type}`
       return { action: 'send', channel: { $ref: channel }, messages: [{ $ref: `${channel}/messages/event` }] }
     }),
     components: { messages: byStream(events, messageOf) },
@@ -41,7 +41,7 @@ export function asyncApiDocument(title: string, events: readonly EventKind[]): o
 
 function messageOf(event: EventKind): object {
   return {
-    name: typeOf(event),
+    name: event.type,
     summary: event.summary,
     contentType: 'application/json',
     headers: {
@@ -50,7 +50,7 @@ function messageOf(event: EventKind): object {
       properties: {
         'ce-specversion': { const: '1.0' },
         'ce-id': { type: 'string', format: 'uuid' },
-        'ce-type': { const: typeOf(event) },
+        'ce-type': { const: event.type },
         'ce-source': { type: 'string' },
         'ce-time': { type: 'string', format: 'date-time' },
         'ce-partitionkey': { type: 'string', description: 'Percent-encoded.' },
@@ -63,5 +63,5 @@ function messageOf(event: EventKind): object {
 }
 
 function byStream(events: readonly EventKind[], of: (event: EventKind) => object): Record<string, object> {
-  return Object.fromEntries(events.map((event) => [streamOf(typeOf(event)), of(event)]))
+  return Object.fromEntries(events.map((event) => [event.type, of(event)]))
 }

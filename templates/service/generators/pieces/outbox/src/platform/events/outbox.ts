@@ -6,10 +6,10 @@ import type { z } from 'zod'
 import type { Context } from '../../context/context.ts'
 import type { Queries } from '../database/queries.ts'
 import { span } from '../telemetry/span.ts'
-import { headersOf, typeOf, type EventName } from './event.ts'
+import { headersOf, type EventType } from './event.ts'
 
 /** A kind of event that this service publishes. */
-export interface EventKind<Data extends z.ZodType = z.ZodType> extends EventName {
+export interface EventKind<Data extends z.ZodType = z.ZodType> extends EventType {
   /** What has happened, for `/asyncapi.json`. */
   readonly summary: string
   /** The schema of the data, which is JSON. */
@@ -36,7 +36,7 @@ export async function publish<Data extends z.ZodType>(
   kind: EventKind<Data>,
   data: z.input<Data>,
 ): Promise<string> {
-  const type = typeOf(kind)
+  const type = kind.type
   const stored = JSON.stringify(data)
   const key = kind.key(kind.data.parse(JSON.parse(stored)))
   const bytes = Buffer.byteLength(stored)
