@@ -32,7 +32,7 @@ let metrics: Exposition
 let [billing, ledger] = ['', '']
 
 beforeAll(async () => {
-  const ctx = testContext({ onTestFinished: (fn) => cleanups.push(() => Promise.resolve(fn())) })
+  const ctx = testContext({ onTestFinished: (fn) => cleanups.push(() => Promise.resolve().then(fn)) })
   const directory = await mkdtemp(join(tmpdir(), 'mainstem-events-'))
   cleanups.push(() => rm(directory, { recursive: true, force: true }))
   const server = await temporaryServer()

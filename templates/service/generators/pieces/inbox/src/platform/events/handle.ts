@@ -62,8 +62,8 @@ async function attempt(
   const line = `event ${type} (${id})`
   inbox.underWay.add(line)
   const startedAt = performance.now()
-  const named = withValue(parent, contextName, `event ${type}`)
-  using timed = withTimeout(withSender(named, event.envelope, event.headers), consumer.timeoutMs)
+  const sent = withSender(parent, event.envelope, event.headers)
+  using timed = withTimeout(withValue(sent, contextName, `event ${type}`), consumer.timeoutMs)
   try {
     await span(timed, `process ${type}`, spanOptions(event), async (ctx) => {
       try {
