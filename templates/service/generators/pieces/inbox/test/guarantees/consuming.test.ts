@@ -6,6 +6,7 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test, type TestContext } from 'vitest'
+import { partitionOf } from '../../src/platform/events/event.ts'
 import { keyBeside, startBroker, type TestBroker } from '../support/broker.ts'
 import { eventually, liveTree, running } from '../support/client.ts'
 import { startCollector } from '../support/otlp.ts'
@@ -169,6 +170,27 @@ test(
     await other.line(({ msg }) => msg === 'event')
     await eventually(async () => (await effects(service)).length === 2, 15_000)
     expect(await effects(service)).toEqual(['sleep 3', 'next'])
+  },
+)
+
+test(
+  'an event that was delivered twenty times and never answered is parked before it is tried',
+  slow,
+  async (t) => {
+    const { broker, service } = await start(t)
+    await send(broker, 'a', 'first')
+    await eventually(async () => (await effects(service)).length === 1)
+    service.signal('SIGTERM')
+    await service.exited
+    const id = await send(broker, 'a', 'deadly')
+    const name = `mainstem-service-${type}-${partitionOf('a')}`
+    for (let n = 0; n < 20; n++) await broker.refuse(name, type)
+
+    const restarted = another(t, service, broker)
+
+    await restarted.line(outcome('parked', id))
+    expect(await effects(service)).toEqual(['first'])
+    expect(await parked(service)).toContain('delivered 20 times and never answered')
   },
 )
 

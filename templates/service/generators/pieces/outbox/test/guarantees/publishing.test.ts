@@ -94,6 +94,23 @@ test('while the broker is away the service serves and is ready, and the events w
   expect((await textsOf(broker)).slice(1)).toEqual(texts)
 })
 
+test('an event that the broker refuses holds up its key alone, until it is taken', async (t) => {
+  const broker = await startBroker(t)
+  await broker.makeStream('probe-v1', { max_msg_size: 1_000 })
+  const service = await startService(t, { probe: true, env: { BROKER_URL: broker.url } })
+
+  await publish(service, `key=a&text=${'x'.repeat(1_000)}`)
+  await publish(service, 'key=a&text=behind')
+  await service.line(({ msg }) => msg === 'outbox: events wait')
+  await publish(service, 'key=b&text=other')
+
+  await eventually(async () => (await waiting(service)) === 2)
+  expect(await textsOf(broker)).toEqual(['other'])
+  await broker.makeStream('probe-v1', { max_msg_size: -1 })
+  await eventually(async () => (await waiting(service)) === 0, 20_000)
+  expect((await textsOf(broker)).slice(1)).toEqual(['x'.repeat(1_000), 'behind'])
+})
+
 test('transactions on one key that overlap are sent in the order of their commits', async () => {
   const before = (await textsOf(broker)).length
   const slow = publish(service, 'key=a&text=first&hold=1')

@@ -34,6 +34,8 @@ import { notStopping } from './stopping.ts'
 
 /** The broker delivers an event again if it hears nothing of it for this long: the process has died. */
 const ackWaitMs = 5_000
+/** An event that was delivered more often and never answered is parked: most likely it ends the process each time. */
+const mostDeliveries = 20
 /** How often it hears that an event is still being handled. */
 const beatMs = 1_500
 
@@ -157,7 +159,7 @@ async function follow(
 /** Handles one message, and acknowledges it once the database knows what becomes of its event. */
 async function settle(ctx: Context, inbox: Follower, consumer: Consumer, message: JsMsg): Promise<void> {
   if (message.redelivered) inbox.metrics.redelivered(consumer.type)
-  const event = receivedFrom(consumer.type, message)
+  const event = receivedFrom(consumer.type, message, mostDeliveries)
   using beats = withCancel(ctx)
   const beating = beat(beats, message)
   try {

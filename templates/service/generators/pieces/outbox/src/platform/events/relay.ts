@@ -28,7 +28,11 @@ export function outboxWorker(platform: BrokerPlatform): Worker {
   return {
     name: 'outbox',
     async start(_ctx, serving) {
-      const relay: Relay = { ...platform, metrics: observeOutbox(), stopping: notStopping(), handing: 0 }
+      const relay: Relay = {
+        ...platform,
+        ...{ metrics: observeOutbox(), stopping: notStopping() },
+        ...{ known: new Set<string>(), stuck: new Map<string, never>(), handing: 0 },
+      }
       const working = keepConnected(serving, relay.stopping, platform, 'outbox', (ctx, broker) =>
         handOver(untraced(withValue(ctx, contextName, 'outbox')), relay, broker),
       )
@@ -50,18 +54,18 @@ export function outboxWorker(platform: BrokerPlatform): Worker {
 
 /** Looks for events until the worker is to stop. @throws the cause of ctx when it ends, as it does with the connection */
 async function handOver(ctx: Context, relay: Relay, broker: Broker): Promise<void> {
-  const known = new Set<string>()
+  relay.known.clear()
   let awakeUntil = 0
   let failures = 0
   while (!relay.stopping.now) {
     let handed = 0
     try {
-      handed = await round(ctx, relay, broker, known)
+      handed = await round(ctx, relay, broker)
       failures = 0
     } catch (err) {
       throwIfEnded(ctx)
       failures++
-      relay.log.warn(ctx, 'outbox: events wait', { err, failures })
+      relay.log.warn(ctx, 'outbox: events wait', { err })
     }
     if (handed > 0) awakeUntil = performance.now() + idleMs
     if (handed === batch) continue
