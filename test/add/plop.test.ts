@@ -35,6 +35,8 @@ describe('npx plop writes the same files as npm run add', () => {
     ['storage', ['s3'], ['s3']],
     ['idempotency', [], []],
     ['events', ['order-status'], ['order-status']],
+    ['publisher', ['invoice-paid'], ['invoice-paid']],
+    ['consumer', ['order-placed'], ['order-placed']],
   ]
 
   let [one, other] = ['', '']

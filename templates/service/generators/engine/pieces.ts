@@ -1,8 +1,10 @@
 import { client } from '../pieces/client/piece.ts'
+import { consumer } from '../pieces/consumer/piece.ts'
 import { events } from '../pieces/events/piece.ts'
 import { idempotency } from '../pieces/idempotency/piece.ts'
 import { job } from '../pieces/job/piece.ts'
 import type { Piece } from './piece.ts'
+import { publisher } from '../pieces/publisher/piece.ts'
 import { resource } from '../pieces/resource/piece.ts'
 import { route } from '../pieces/route/piece.ts'
 import { schedule } from '../pieces/schedule/piece.ts'
@@ -20,4 +22,6 @@ export const pieces: readonly Piece[] = [
   client,
   storage,
   idempotency,
+  publisher,
+  consumer,
 ]
