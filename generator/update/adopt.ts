@@ -16,5 +16,5 @@ export async function adopted(
     throw new Failure(
       `the service has no ${recordPath}: update --adopt finds out what was emitted, and records it`,
     )
-  return Promise.reject(new Failure('not yet'))
+  return Promise.reject(new Failure('--adopt is not built yet: nothing was written'))
 }

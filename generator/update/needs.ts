@@ -3,9 +3,10 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { satisfies } from 'semver'
 import type { Context } from '../../templates/service/src/context/context.ts'
-import { packageManagerOf } from '../../templates/service/generators/engine/package-manager.ts'
 import { Failure } from '../failure.ts'
 import { install } from '../install.ts'
+import { managerOf } from './manager.ts'
+import type { Service } from './service.ts'
 
 /** The folders whose programs an update runs in the copy. */
 const programs = ['generators/engine', 'generators/edit', 'generators/after', 'scripts/pages']
@@ -14,7 +15,7 @@ const programs = ['generators/engine', 'generators/edit', 'generators/after', 's
  * Installs in the copy if the merged generators need a package that the service does not have yet.
  * @throws Failure if the service is not installed at all, or if the install fails
  */
-export async function installInCopy(ctx: Context, root: string, copy: string): Promise<void> {
+export async function installInCopy(ctx: Context, { root, record }: Service, copy: string): Promise<void> {
   if (!isInstalled(root, 'tsx', '*'))
     throw new Failure('the dependencies of the service are not installed: install them first, then update')
   const wanted = rangesOf(copy)
@@ -24,7 +25,7 @@ export async function installInCopy(ctx: Context, root: string, copy: string): P
   })
   if (missing.length === 0) return
   try {
-    await install(ctx, packageManagerOf(root, process.env), copy)
+    await install(ctx, managerOf(root, record), copy)
   } catch (cause) {
     if (!(cause instanceof Failure)) throw cause
     throw new Failure(`the new generators need ${missing.join(', ')}: ${cause.message}`, {

@@ -64,7 +64,7 @@ export async function planUpdate(
     record.pieces.length === 0 && !isMixed(work.outcomes)
       ? noReplay
       : await withCopy(ctx, root, overlayOf(work.outcomes), async (ctx, copy) => {
-          await installInCopy(ctx, root, copy)
+          await installInCopy(ctx, service, copy)
           const replayed = record.pieces.length === 0 ? noReplay : await replay(ctx, copy, record)
           await settleRest(ctx, work, theirs, replayed, record)
           await writeOverlay(ctx, copy, overlayOf(work.outcomes))

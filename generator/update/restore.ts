@@ -67,14 +67,15 @@ export async function restored(
 /** The template's text of each path; of pieces, what the service's own generators stamp. */
 async function textsOf(
   ctx: Context,
-  { root, record }: Service,
+  service: Service,
   wanted: readonly string[],
 ): Promise<ReadonlyMap<string, Buffer>> {
+  const { root, record } = service
   const { files } = await planTheirs(ctx, record)
   const texts = new Map([...files].map(([path, { file }]) => [path, file.bytes]))
   if (wanted.every((path) => texts.has(path))) return texts
   return withCopy(ctx, root, new Map(), async (ctx, copy) => {
-    await installInCopy(ctx, root, copy)
+    await installInCopy(ctx, service, copy)
     const { stampings } = await replay(ctx, copy, record)
     for (const [path, text] of stampings.flatMap(({ files }) => Object.entries(files)))
       texts.set(path, Buffer.from(text))

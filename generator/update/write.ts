@@ -1,4 +1,3 @@
-import { packageManagerOf } from '../../templates/service/generators/engine/package-manager.ts'
 import {
   recordPath,
   renderRecord,
@@ -7,9 +6,10 @@ import {
 import { withoutCancel, type Context } from '../../templates/service/src/context/context.ts'
 import { Failure } from '../failure.ts'
 import { install } from '../install.ts'
-import { lockFiles, packageManagers, type PackageManager } from '../package-manager.ts'
+import { lockFiles } from '../package-manager.ts'
 import { step, type Screen } from '../progress.ts'
 import { look } from './disk.ts'
+import { managerOf } from './manager.ts'
 import { unmergedLines, unstage, type Repository, type Sides } from './git.ts'
 import { lastUpdate, takeBack, writeAll, type FileChange } from './journal.ts'
 import { refuseUntracked, type Service } from './service.ts'
@@ -54,7 +54,7 @@ export async function write(
   }
   writeAll(root, [...changes, { path: recordPath, after: record }], installs ? lockFiles : [], about)
   if (!installs) return false
-  const manager = managerOf(service)
+  const manager = managerOf(root, service.record)
   try {
     await step(ctx, screen, `Installing with ${manager}`, (ctx) => install(ctx, manager, root))
     return true
@@ -76,12 +76,6 @@ export function restoreLast(
   const restored = takeBack(root)
   if (repository !== undefined) unstage(root, conflicts)
   return restored
-}
-
-/** The package manager of the record, else the one whose lock file is there. */
-function managerOf({ root, record }: Service): PackageManager {
-  const recorded = String(record.answers['pm'] ?? '').split('@')[0]
-  return packageManagers.find((one) => one === recorded) ?? packageManagerOf(root, process.env)
 }
 
 function changesDependencies(root: string, changes: readonly FileChange[]): boolean {

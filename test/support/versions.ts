@@ -1,6 +1,6 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import {
-  cpSync,
+  copyFileSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -10,8 +10,9 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { basename, dirname, join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterAll, beforeAll } from 'vitest'
+import { archiveName, packed, unpacked } from '../../generator/archive.ts'
 import type { UpdateResult } from '../../generator/update/result.ts'
 import { repository } from './create.ts'
 
@@ -26,19 +27,29 @@ beforeAll(() => {
 })
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-/** This package as `version`, with other files in its templates. @returns its folder */
-export function packageOf(version: string, templates: Texts = {}): string {
+/** This package as `version`, with other files in its templates. Those of `executable` may be executed. @returns its folder */
+export function packageOf(
+  version: string,
+  templates: Texts = {},
+  executable: readonly string[] = [],
+): string {
   const made = mkdtempSync(join(folder, 'package-'))
-  for (const name of ['dist', 'templates']) {
-    cpSync(join(repository, name), join(made, name), {
-      recursive: true,
-      filter: (path) => !['node_modules', '.data', 'proofs'].includes(basename(path)),
-    })
+  mkdirSync(join(made, 'dist'))
+  copyFileSync(join(repository, 'dist/main.js'), join(made, 'dist/main.js'))
+  const files = unpacked(readFileSync(join(repository, 'dist', archiveName)))
+  for (const [path, text] of Object.entries(templates)) {
+    if (text === undefined) files.delete(path)
+    else files.set(path, { bytes: Buffer.from(text), executable: executable.includes(path) })
   }
+  writeFileSync(join(made, 'dist', archiveName), packed(files))
   const manifest = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8')) as object
   writeFileSync(join(made, 'package.json'), JSON.stringify({ ...manifest, version }))
-  writeAll(join(made, 'templates'), templates)
   return made
+}
+
+/** The text of a template, by its path below templates/. */
+export function templateOf(path: string): string {
+  return readFileSync(join(repository, 'templates', path), 'utf8')
 }
 
 /** Writes the files below a folder, or removes them. */
@@ -56,7 +67,7 @@ export function writeAll(root: string, texts: Texts): void {
 export function created(from: string, ...flags: string[]): string {
   const service = join(mkdtempSync(join(folder, 'service-')), 'my-service')
   const args = [
-    join(from, 'dist/generator/main.js'),
+    join(from, 'dist/main.js'),
     service,
     '--yes',
     '--no-install',
@@ -96,7 +107,7 @@ export function update(
 ): Updated {
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
-    [join(from, 'dist/generator/main.js'), 'update', ...args],
+    [join(from, 'dist/main.js'), 'update', ...args],
     {
       cwd: service,
       encoding: 'utf8',

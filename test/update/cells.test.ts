@@ -1,5 +1,4 @@
 import {
-  chmodSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -180,8 +179,7 @@ let result: UpdateResult
 
 beforeAll(() => {
   older = packageOf('0.3.0', templatesOf('old'))
-  newer = packageOf('0.5.0', templatesOf('theirs'))
-  chmodSync(join(newer, 'templates/service/docs/script.sh'), 0o755)
+  newer = packageOf('0.5.0', templatesOf('theirs'), ['service/docs/script.sh'])
   outside = join(folder, 'outside')
   mkdirSync(outside)
   writeFileSync(join(outside, 'linked.txt'), 'not ours')
