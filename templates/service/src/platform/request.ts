@@ -7,8 +7,6 @@ export interface RequestInfo {
   readonly method: string
   /** The path as requested, without the query. */
   readonly path: string
-  /** The address of the client; undefined if its connection was gone already. */
-  readonly client?: string | undefined
   /** The path of its route, with the names of parameters. Set when it is routed; undefined where no route answers. */
   route?: string | undefined
 }
@@ -20,10 +18,10 @@ export function requestOf(ctx: Context): RequestInfo | undefined {
   return ctx.value(requestKey)
 }
 
-/** Who asks for the work, where that is known better than by an address: a guard puts the principal's name here. */
+/** Who asks for the work: a principal, else an address. */
 export const callerKey = contextKey<string>('caller')
 
-/** Whom `ctx` works for: callers take turns where calls wait. The work of no request is a caller of its own. */
+/** Whom `ctx` works for: callers take turns where calls wait. Work of nobody in particular is a caller of its own. */
 export function callerOf(ctx: Context): string {
-  return ctx.value(callerKey) ?? requestOf(ctx)?.client ?? ''
+  return ctx.value(callerKey) ?? ''
 }

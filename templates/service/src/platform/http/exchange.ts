@@ -33,7 +33,6 @@ export class Exchange {
       id: requestId(incoming),
       method: incoming.method ?? 'GET',
       path: pathOf(incoming.url ?? '/'),
-      client: incoming.socket.remoteAddress,
       route: undefined,
     }
     this.incoming = incoming
