@@ -28,6 +28,8 @@ export default tseslint.config(
       'generators/pieces/circuit/src/',
       'generators/pieces/circuit/test/',
       'generators/pieces/client/src/',
+      'generators/pieces/auth/src/',
+      'generators/pieces/auth/test/',
     ],
   },
   js.configs.recommended,

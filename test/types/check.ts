@@ -17,7 +17,7 @@ const projects = [
   service,
   'sample-service',
   '.',
-  ...['circuit', 'worker', 'storage'].map((piece) => `${service}/generators/pieces/${piece}`),
+  ...['circuit', 'worker', 'storage', 'auth'].map((piece) => `${service}/generators/pieces/${piece}`),
   'templates/example',
 ]
 

@@ -1,3 +1,4 @@
+import { auth } from '../pieces/auth/piece.ts'
 import { client } from '../pieces/client/piece.ts'
 import { idempotency } from '../pieces/idempotency/piece.ts'
 import { job } from '../pieces/job/piece.ts'
@@ -9,4 +10,14 @@ import { storage } from '../pieces/storage/piece.ts'
 import { upload } from '../pieces/upload/piece.ts'
 
 /** What `npm run add` and `npx plop` offer, in the order of their lists. */
-export const pieces: readonly Piece[] = [route, resource, upload, job, schedule, client, storage, idempotency]
+export const pieces: readonly Piece[] = [
+  route,
+  resource,
+  upload,
+  job,
+  schedule,
+  client,
+  storage,
+  idempotency,
+  auth,
+]
