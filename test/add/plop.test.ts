@@ -34,6 +34,7 @@ describe('npx plop writes the same files as npm run add', () => {
     ],
     ['storage', ['s3'], ['s3']],
     ['idempotency', [], []],
+    ['auth', [], []],
   ]
 
   let [one, other] = ['', '']

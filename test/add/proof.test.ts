@@ -64,6 +64,7 @@ test('added code compiles, lints without a warning and passes its own tests', { 
     code: 0,
   })
   expect(add(service, 'idempotency')).toMatchObject({ code: 0 })
+  expect(add(service, 'auth')).toMatchObject({ code: 0 })
   // Its tests run only here, because only a service with this piece has its SDK.
   expect(add(service, 'storage', 's3')).toMatchObject({ code: 0 })
   const added = [
@@ -88,7 +89,7 @@ test('added code compiles, lints without a warning and passes its own tests', { 
         'client/payments-client',
         'storage/s3',
       ].map((name) => `src/platform/${name}.test.ts`),
-      ...['chain', 'idempotency', 'jobs', 'shape', 'configuration'].map(
+      ...['auth', 'chain', 'idempotency', 'jobs', 'shape', 'configuration'].map(
         (name) => `test/guarantees/${name}.test.ts`,
       ),
       ...added.map((name) => `src/${name}`),

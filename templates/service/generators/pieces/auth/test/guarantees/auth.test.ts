@@ -93,7 +93,7 @@ const attacks: Readonly<Record<string, () => Promise<string>>> = {
   'HS256 with the public key as its secret': async () => hmac(JSON.stringify(issuer.keys[0])),
   'HS256 with the public key as PEM': async () =>
     hmac(
-      createPublicKey({ key: issuer.keys[0] as object, format: 'jwk' } as never).export({
+      createPublicKey({ key: issuer.keys[0], format: 'jwk' } as never).export({
         type: 'spki',
         format: 'pem',
       }),
@@ -113,8 +113,7 @@ const attacks: Readonly<Record<string, () => Promise<string>>> = {
   'a signature of zeros': async () =>
     (await issuer.sign()).replace(/[^.]+$/, base64url.encode(new Uint8Array(64))),
   'no signature': async () => (await issuer.sign()).replace(/[^.]+$/, ''),
-  'an unknown crit': () =>
-    issuer.sign({}, { crit: ['x'], x: 1 } as never).catch(() => signedByOther({ crit: ['x'], x: 1 })),
+  'an unknown crit': () => issuer.sign({}, { crit: ['x'], x: 1 }),
   'another issuer': () => issuer.sign({ iss: 'https://evil.example.com' }),
   'the issuer with a slash more': () => issuer.sign({ iss: `${issuer.url}/` }),
   'another audience': () => issuer.sign({ aud: 'bills' }),

@@ -58,7 +58,7 @@ export async function startIssuer(): Promise<Issuer> {
       const now = Math.floor(Date.now() / 1_000)
       return new SignJWT({ iss: issuer.url, aud: audience, sub: 'ada', iat: now, exp: now + 300, ...claims })
         .setProtectedHeader({ alg, kid, typ: 'at+jwt', ...header })
-        .sign(key)
+        .sign(key, { crit: { x: true } })
     },
     async close() {
       const closed = new Promise((resolve) => server.close(resolve))

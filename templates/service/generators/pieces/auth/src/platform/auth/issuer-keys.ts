@@ -79,6 +79,7 @@ export class IssuerKeys {
 
   /** One fetch for all that wait: it does not end with the first of them. */
   async #fetch(ctx: Context): Promise<void> {
+    // Others wait for it too. Its deadline ends it.
     this.#pending ??= this.#load(withoutCancel(ctx)).finally(() => (this.#pending = undefined))
     await until(ctx, this.#pending)
   }
@@ -125,7 +126,7 @@ function getJson(ctx: Context, url: string): Promise<unknown> {
     if (!response.ok) throw new Error(`${url} answered ${response.status}`)
     const parts: Uint8Array[] = []
     let size = 0
-    for await (const part of response.body ?? []) {
+    for await (const part of (response.body ?? []) as AsyncIterable<Uint8Array>) {
       size += part.length
       if (size > maxBytes) throw new Error(`${url} answered with more than ${maxBytes} bytes`)
       parts.push(part)
