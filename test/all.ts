@@ -21,6 +21,7 @@ const steps: readonly Step[] = [
   { title: 'matrix', command: ['npm', 'run', 'matrix'], cwd: root },
   { title: 'fuzz', command: ['npm', 'run', 'fuzz'], cwd: root },
   { title: 'crash', command: ['npm', 'run', 'crash'], cwd: root },
+  { title: 'idempotency', command: ['npm', 'run', 'idempotency'], cwd: root },
   { title: 'restart', command: ['npm', 'run', 'restart'], cwd: root },
 ]
 

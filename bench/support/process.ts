@@ -29,6 +29,8 @@ export interface ProcessOptions {
   readonly args: readonly string[]
   /** Its whole environment, except PATH and free ports. */
   readonly env: Readonly<Record<string, string>>
+  /** The folder of another service than the sample. */
+  readonly cwd?: string
   /** Whether it has a channel to this process. */
   readonly ipc: boolean
   /** Gets each line of its output, and returns the line of the log in it. */
@@ -41,11 +43,11 @@ export interface ProcessOptions {
  */
 export async function startSampleProcess(
   parent: Context,
-  { args, env, ipc, read }: ProcessOptions,
+  { args, env, cwd = sample, ipc, read }: ProcessOptions,
 ): Promise<Running> {
   using ctx = withTimeout(parent, startTimeoutMs, new Error('the service did not come up'))
   const child = spawn(process.execPath, args, {
-    cwd: sample,
+    cwd,
     env: { PATH: process.env['PATH'], ADMIN_PORT: '0', PORT: '0', ...env },
     // In its own process group: Ctrl-C ends this process, which then ends the service.
     detached: true,

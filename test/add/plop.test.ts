@@ -30,11 +30,14 @@ describe('npx plop writes the same files as npm run add', () => {
     [
       'client',
       ['payments', '--base-url', 'https://payments.example.com'],
-      ['payments', 'https://payments.example.com'],
+      ['payments', 'https://payments.example.com', 'none'],
     ],
     ['storage', ['s3'], ['s3']],
     ['idempotency', [], []],
     ['auth', [], []],
+    ['events', ['order-status'], ['order-status']],
+    ['publisher', ['invoice-paid'], ['invoice-paid']],
+    ['consumer', ['order-placed'], ['order-placed']],
   ]
 
   let [one, other] = ['', '']

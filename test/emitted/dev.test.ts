@@ -333,7 +333,7 @@ test(
   async (t) => {
     // The requests of the docs are logged at debug.
     const dev = await startDev(t, { terminal: true, envFile: 'PORT=0\nADMIN_PORT=0\nLOG_LEVEL=debug\n' })
-    await untilSaid(dev, /r restart +c clear +q quit/)
+    await untilSaid(dev, /r restart +s seed +c clear +q quit/)
     const screen = (): string => dev.lines.join('\n')
     const addressOf = (name: string): string => {
       const plain = stripVTControlCharacters(screen())
@@ -347,6 +347,9 @@ test(
     expect(screen()).toContain('/docs \u001b[32m200')
     expect(stripVTControlCharacters(screen())).toMatch(/^\[[\d:]{8}\] GET +\/docs 200 \d+\.\d ms$/m)
     expect(screen()).not.toContain('"msg"')
+
+    dev.child.stdin?.write('s')
+    await untilSaid(dev, 'db:seed: nothing to do')
 
     dev.child.stdin?.write('cr')
     await untilSaid(dev, /restarted in \d+ ms \(r\)/)

@@ -75,6 +75,14 @@ export const pieces: readonly Added[] = [
     },
   },
   {
+    name: 'events',
+    args: ['events', 'order-status'],
+    ask: async ({ url }) => {
+      const response = await expectStatus(200, `${url}/order-status/events`)
+      await response.body?.cancel()
+    },
+  },
+  {
     name: 'client',
     args: ['client', 'payments', '--base-url', 'http://127.0.0.1:9'],
   },
@@ -89,6 +97,17 @@ export const pieces: readonly Added[] = [
   {
     name: 'storage',
     args: ['storage', 's3'],
+  },
+  {
+    name: 'publisher',
+    args: ['publisher', 'invoice-paid'],
+    ask: async ({ url }) => {
+      await expectStatus(200, `${url}/asyncapi.json`)
+    },
+  },
+  {
+    name: 'consumer',
+    args: ['consumer', 'order-placed'],
   },
 ]
 

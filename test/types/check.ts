@@ -17,7 +17,9 @@ const projects = [
   service,
   'sample-service',
   '.',
-  ...['circuit', 'worker', 'storage', 'auth'].map((piece) => `${service}/generators/pieces/${piece}`),
+  ...['circuit', 'typed', 'worker', 'storage', 'broker', 'auth'].map(
+    (piece) => `${service}/generators/pieces/${piece}`,
+  ),
   'templates/example',
 ]
 

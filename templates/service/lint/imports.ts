@@ -77,6 +77,8 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   auth: ['http', 'telemetry'],
   idempotency: ['platform', 'lifecycle', 'http', 'database', 'telemetry'],
   jobs: ['platform', 'lifecycle', 'database', 'telemetry'],
+  feed: ['platform', 'http', 'telemetry'],
+  events: ['platform', 'lifecycle', 'http', 'database', 'telemetry'],
 }
 
 /** The files beside the rooms, from which every room may import. */
@@ -100,8 +102,8 @@ export const imports: Linter.Config[] = [
     regex: '^\\.(?!/variables\\.ts$)',
     message: 'This file imports variables.ts only: the environment is read before all else.',
   }),
-  only('src/{routes,workers,jobs,prepare}.ts', {
-    regex: '^\\./(?!(?:routes|workers|jobs|prepare)\\.ts$|[^/]+/)',
+  only('src/{routes,workers,jobs,events,consumers,prepare}.ts', {
+    regex: '^\\./(?!(?:routes|workers|jobs|events|consumers|prepare)\\.ts$|[^/]+/)',
     message: 'Import from the domains, src/platform and src/context only. Let main pass in what is needed.',
   }),
   only(`src/${domain}/*.ts`, { regex: '^\\.\\./(?!(?:platform|context)/)', message: sideways }, ...packages),

@@ -1,8 +1,11 @@
 import { auth } from '../pieces/auth/piece.ts'
 import { client } from '../pieces/client/piece.ts'
+import { consumer } from '../pieces/consumer/piece.ts'
+import { events } from '../pieces/events/piece.ts'
 import { idempotency } from '../pieces/idempotency/piece.ts'
 import { job } from '../pieces/job/piece.ts'
 import type { Piece } from './piece.ts'
+import { publisher } from '../pieces/publisher/piece.ts'
 import { resource } from '../pieces/resource/piece.ts'
 import { route } from '../pieces/route/piece.ts'
 import { schedule } from '../pieces/schedule/piece.ts'
@@ -16,8 +19,11 @@ export const pieces: readonly Piece[] = [
   upload,
   job,
   schedule,
+  events,
   client,
   storage,
   idempotency,
+  publisher,
+  consumer,
   auth,
 ]

@@ -159,9 +159,15 @@ export class Exchange {
     const { outgoing } = this
     const ctx = this.#ctx
     // A response body that broke off has an error: the service has closed the connection, not the client.
-    if (outgoing.errored !== null && ctx?.err === undefined) this.#failure ??= outgoing.errored
+    if (outgoing.errored !== null && ctx?.err === undefined) this.#brokeOff(outgoing.errored)
     else if (ctx !== undefined && !outgoing.writableFinished) this.#hangUp(ctx)
     this.#endIfDone()
+  }
+
+  /** With a Problem below 500 it is the client's fault, such as 408 for one that reads nothing. */
+  #brokeOff(error: Error): void {
+    if (error instanceof Problem && error.status < 500) this.#status = error.status
+    else this.#failure ??= error
   }
 
   #hangUp(ctx: CancelContext): void {
