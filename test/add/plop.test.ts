@@ -34,6 +34,7 @@ describe('npx plop writes the same files as npm run add', () => {
     ],
     ['storage', ['s3'], ['s3']],
     ['idempotency', [], []],
+    ['auth', [], []],
     ['events', ['order-status'], ['order-status']],
     ['publisher', ['invoice-paid'], ['invoice-paid']],
     ['consumer', ['order-placed'], ['order-placed']],

@@ -64,6 +64,7 @@ test('added code compiles, lints without a warning and passes its own tests', { 
     code: 0,
   })
   expect(add(service, 'idempotency')).toMatchObject({ code: 0 })
+  expect(add(service, 'auth')).toMatchObject({ code: 0 })
   expect(add(service, 'events', 'order-status')).toMatchObject({ code: 0 })
   expect(add(service, 'publisher', 'invoice-paid')).toMatchObject({ code: 0 })
   expect(add(service, 'consumer', 'invoice-paid')).toMatchObject({ code: 0 })
@@ -93,9 +94,17 @@ test('added code compiles, lints without a warning and passes its own tests', { 
         'client/payments-client',
         'storage/s3',
       ].map((name) => `src/platform/${name}.test.ts`),
-      ...['chain', 'events', 'idempotency', 'jobs', 'publishing', 'consuming', 'shape', 'configuration'].map(
-        (name) => `test/guarantees/${name}.test.ts`,
-      ),
+      ...[
+        'auth',
+        'chain',
+        'events',
+        'idempotency',
+        'jobs',
+        'publishing',
+        'consuming',
+        'shape',
+        'configuration',
+      ].map((name) => `test/guarantees/${name}.test.ts`),
       ...added.map((name) => `src/${name}`),
     ] as [string, ...string[]],
   ])

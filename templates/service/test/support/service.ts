@@ -132,6 +132,8 @@ export function startProcess(t: RunningTest, options: ServiceOptions = {}): Star
       HOME: process.env['HOME'],
       PORT: '0',
       ADMIN_PORT: '0',
+      // A service with `add auth` lets everybody in, but where a test asks for more.
+      AUTH: 'off',
       ...(typeof probe === 'string' && { PROBE_ROUTES: probe }),
       ...options.env,
     },
