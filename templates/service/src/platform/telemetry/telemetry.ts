@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { context as ambient, diag, metrics, propagation, trace } from '@opentelemetry/api'
 import {
@@ -26,6 +27,7 @@ import type { Log } from './log.ts'
 import { observeEventLoop, observeMemory } from './metrics.ts'
 import { loadMetricReaders, prometheusEndpoint } from './readers.ts'
 import { tracer } from './span.ts'
+import { serviceVersion } from './version.ts'
 
 /** OpenTelemetry's SDK, started. One a process at a time: its API is global. */
 export interface Telemetry {
@@ -58,8 +60,13 @@ export async function startTelemetry(
     loadMetricReaders(plan, process.env),
   ])
   const [node, createReaders] = await until(ctx, loading)
+  const identity = {
+    'service.name': serviceName,
+    'service.version': serviceVersion(),
+    'service.instance.id': randomUUID(),
+  }
   const resource = defaultResource()
-    .merge(resourceFromAttributes({ 'service.name': serviceName }))
+    .merge(resourceFromAttributes(identity))
     .merge(detectResources({ detectors: [envDetector] }))
   // Left out, the SDK makes metric readers and log processors from the environment, the latter for OTLP.
   const tracing = node && new node.NodeSDK({ resource, metricReaders: [], logRecordProcessors: [] })
