@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { propagation, ROOT_CONTEXT } from '@opentelemetry/api'
 import { z } from 'zod'
 import { withValue, type Context } from '../../context/context.ts'
-import { requestKey, requestOf, type RequestInfo } from '../request.ts'
+import { callerKey, requestKey, requestOf } from '../request.ts'
 import { otelKey } from '../telemetry/span.ts'
 
 /**
@@ -37,30 +37,21 @@ export type Headers = Readonly<Record<string, string>>
 export function headersOf(ctx: Context): Headers {
   const headers: Record<string, string> = {}
   propagation.inject(ctx.value(otelKey) ?? ROOT_CONTEXT, headers)
-  const request: Sender | undefined = requestOf(ctx)
+  const [request, principal] = [requestOf(ctx), ctx.value(callerKey)]
   return {
     ...headers,
     ...(request !== undefined && { 'x-request-id': request.id }),
-    ...(request?.principal !== undefined && { principal: encodeURIComponent(request.principal) }),
+    ...(principal !== undefined && { principal: encodeURIComponent(principal) }),
   }
 }
 
-/** A request, with who sent it where a guard has found that out. */
-interface Sender extends RequestInfo {
-  readonly principal?: string | undefined
-}
-
-/** A context of the request that published the event: for the log, and for calls and events that the handler makes. */
+/** A context of the request that published the event, and of its principal: for the log, and for what the handler asks of others. */
 export function withSender(ctx: Context, { id, type }: Envelope, headers: Headers): Context {
   const sent = headers['x-request-id'] ?? ''
-  const request = {
-    id: sane.test(sent) ? sent : id,
-    method: 'EVENT',
-    path: type,
-    client: { address: undefined, scheme: 'http' as const, host: undefined },
-    principal: decoded(headers['principal']),
-  }
-  return withValue(ctx, requestKey, request)
+  const request = { id: sane.test(sent) ? sent : id, method: 'EVENT', path: type }
+  const principal = decoded(headers['principal'])
+  const named = withValue(ctx, requestKey, request)
+  return principal === undefined ? named : withValue(named, callerKey, principal)
 }
 
 /** What may go into logs. */
