@@ -1,10 +1,9 @@
 import { sql } from 'drizzle-orm'
 import { z } from 'zod'
-import { withValue } from '../../src/context/context.ts'
 import { publish, type EventKind } from '../../src/platform/events/outbox.ts'
 import { route, type Route } from '../../src/platform/http/route.ts'
 import type { Platform } from '../../src/platform/platform.ts'
-import { callerKey } from '../../src/platform/request.ts'
+import { requestOf } from '../../src/platform/request.ts'
 
 const Data = z.object({ key: z.string(), text: z.string() })
 
@@ -37,9 +36,10 @@ export function probeEventRoutes({ db }: Platform): Route[] {
       query: Query,
       responses: { 202: { description: 'Published' } },
       handle: async (ctx, { query: { key, text, caller, hold, end } }) => {
+        const request = requestOf(ctx)
+        if (request !== undefined) request.principal = caller
         const id = await db.transaction(ctx, async (q, ctx) => {
-          const asked = caller === undefined ? ctx : withValue(ctx, callerKey, caller)
-          const id = await publish(asked, q, probeEvent, { key, text })
+          const id = await publish(ctx, q, probeEvent, { key, text })
           if (hold > 0) await q.execute(sql`select pg_sleep(${hold})`)
           if (end === 'rollback') throw new Error('rolled back')
           return id

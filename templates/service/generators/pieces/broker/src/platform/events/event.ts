@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { propagation, ROOT_CONTEXT } from '@opentelemetry/api'
 import { z } from 'zod'
 import { withValue, type Context } from '../../context/context.ts'
-import { callerKey, requestKey, requestOf } from '../request.ts'
+import { requestKey, requestOf } from '../request.ts'
 import { otelKey } from '../telemetry/span.ts'
 
 /**
@@ -37,21 +37,23 @@ export type Headers = Readonly<Record<string, string>>
 export function headersOf(ctx: Context): Headers {
   const headers: Record<string, string> = {}
   propagation.inject(ctx.value(otelKey) ?? ROOT_CONTEXT, headers)
-  const [request, principal] = [requestOf(ctx), ctx.value(callerKey)]
+  const request = requestOf(ctx)
   return {
     ...headers,
     ...(request !== undefined && { 'x-request-id': request.id }),
-    ...(principal !== undefined && { principal: encodeURIComponent(principal) }),
+    ...(request?.principal !== undefined && { principal: encodeURIComponent(request.principal) }),
   }
 }
 
 /** A context of the request that published the event, and of its principal: for the log, and for what the handler asks of others. */
 export function withSender(ctx: Context, { id, type }: Envelope, headers: Headers): Context {
   const sent = headers['x-request-id'] ?? ''
-  const request = { id: sane.test(sent) ? sent : id, method: 'EVENT', path: type }
-  const principal = decoded(headers['principal'])
-  const named = withValue(ctx, requestKey, request)
-  return principal === undefined ? named : withValue(named, callerKey, principal)
+  return withValue(ctx, requestKey, {
+    id: sane.test(sent) ? sent : id,
+    method: 'EVENT',
+    path: type,
+    principal: decoded(headers['principal']),
+  })
 }
 
 /** What may go into logs. */
