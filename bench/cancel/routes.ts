@@ -7,6 +7,12 @@ import { machineMs, noteConnections } from './marks.ts'
 
 const tags = ['bench']
 
+export const headers = {}
+
+export function middlewares(): void {
+  // None: the route alone is measured.
+}
+
 /** The measured route, whose statement holds a lock of Postgres while it runs, and a route with the marks. */
 export function routes({ db }: Platform): Route[] {
   const marks = noteConnections()

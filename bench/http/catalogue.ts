@@ -39,7 +39,22 @@ export const subjects: readonly Subject[] = [
   {
     name: 'hono-empty',
     title: 'Hono + an empty async middleware',
-    serve: async () => (await import('./subjects/hono.ts')).emptyMiddleware(),
+    serve: async () => (await import('./subjects/hono.ts')).behind(['empty']),
+  },
+  {
+    name: 'mainstem-empty',
+    title: 'the boundary behind an empty async middleware',
+    serve: async () => (await import('./subjects/mainstem.ts')).behind(['empty']),
+  },
+  {
+    name: 'hono-three',
+    title: 'Hono + cors(), secureHeaders() and an empty async middleware',
+    serve: async () => (await import('./subjects/hono.ts')).behind(['cors', 'secureHeaders', 'empty']),
+  },
+  {
+    name: 'mainstem-three',
+    title: 'the boundary behind the same three',
+    serve: async () => (await import('./subjects/mainstem.ts')).behind(['cors', 'secureHeaders', 'empty']),
   },
   {
     name: 'hono-signal',

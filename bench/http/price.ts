@@ -55,8 +55,8 @@ export const changes: readonly Change[] = [
     file: 'templates/service/src/platform/http/handle.ts',
     replace: [
       [
-        'if (work instanceof Promise) return settle(ctx, exchange, work)',
-        'return settle(ctx, exchange, Promise.resolve(work))',
+        'if (work instanceof Promise) return settle(ctx, c, work, outlet)',
+        'return settle(ctx, c, Promise.resolve(work), outlet)',
       ],
     ],
   },

@@ -1,7 +1,9 @@
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createAdaptorServer } from '@hono/node-server'
-import { Hono, type Context } from 'hono'
+import { Hono, type Context, type MiddlewareHandler } from 'hono'
+import { cors } from 'hono/cors'
+import { secureHeaders } from 'hono/secure-headers'
 import { timeout } from 'hono/timeout'
 import { z } from 'zod'
 
@@ -20,14 +22,19 @@ export function asyncHandler(): Promise<number> {
   )
 }
 
-export function emptyMiddleware(): Promise<number> {
-  return serve(
-    new Hono()
-      .use(async (_c, next) => {
-        await next()
-      })
-      .get('/hello', hello),
-  )
+/** What may stand in front of a route. */
+export const middlewares = {
+  empty: (): MiddlewareHandler => async (_c, next) => {
+    await next()
+  },
+  cors: (): MiddlewareHandler => cors({ origin: 'https://app.example.com' }),
+  secureHeaders: (): MiddlewareHandler => secureHeaders(),
+}
+
+export function behind(names: readonly (keyof typeof middlewares)[]): Promise<number> {
+  const app = new Hono()
+  for (const name of names) app.use(middlewares[name]())
+  return serve(app.get('/hello', hello))
 }
 
 export function readsSignal(): Promise<number> {

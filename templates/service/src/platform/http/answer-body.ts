@@ -8,7 +8,7 @@ export class InvalidAnswer extends Error {
 }
 
 /** The statuses whose answers have no body, whatever their headers say (RFC 9110, 15). */
-export const noBody: ReadonlySet<number> = new Set([204, 205, 304])
+const noBody: ReadonlySet<number> = new Set([204, 205, 304])
 
 /** The headers of a `fetch` Response that describe its own connection (RFC 9110, 7.6.1). */
 const ofConnection: ReadonlySet<string> = new Set(['connection', 'keep-alive', 'transfer-encoding'])
@@ -30,7 +30,7 @@ function isDecoded({ url, headers }: Response): boolean {
 }
 
 /** What a Response may be made with; it turns anything else into a stream. */
-type Body = string | Uint8Array | Blob | ReadableStream | null
+export type Body = string | Uint8Array | Blob | ReadableStream | null
 
 /** Where the adapter's Response keeps `[status, body, headers]`. */
 let kept: symbol | undefined
@@ -40,13 +40,29 @@ let kept: symbol | undefined
  * which costs several times the rest of the answer.
  */
 export function bodyOf(response: Response): Body {
+  const made = partsOf(response)
+  return made === undefined ? response.body : made[1]
+}
+
+/** Whether a Response was made without headers. It says so before they are read. */
+export function isBare(response: Response): boolean {
+  return partsOf(response)?.[2] === undefined
+}
+
+/** Returns `response`, whose body is `body`, as one that the adapter writes without making a stream of it. */
+export function sendable(response: Response, body: string | Uint8Array | null): Response {
+  if (body === null || partsOf(response)?.[1] === body) return response
+  const { status, headers } = response
+  return new Response(body, { status, headers })
+}
+
+function partsOf(response: Response): readonly [status: number, Body, headers: unknown] | undefined {
   kept ??= Object.getOwnPropertySymbols(response).find(({ description }) => description === 'cache')
-  const made: unknown = kept === undefined ? undefined : Reflect.get(response, kept)
-  return Array.isArray(made) ? (made[1] as Body) : response.body
+  return kept === undefined ? undefined : (Reflect.get(response, kept) as ReturnType<typeof partsOf>)
 }
 
 /** Converts a Response whose body is a stream. @throws InvalidAnswer if something else has read its body */
-export function streamed(response: Response, body: Blob | ReadableStream): StreamedResponse {
+export function streamed(response: Response, body: Blob | ReadableStream | Readable): StreamedResponse {
   try {
     if (response.bodyUsed || (body instanceof ReadableStream && body.locked))
       throw new InvalidAnswer('its body has been read already, by the handler or for another answer')
@@ -61,10 +77,11 @@ export function streamed(response: Response, body: Blob | ReadableStream): Strea
         ...Object.fromEntries(Array.from(headers).filter(([name]) => !dropped.has(name))),
         ...(cookies.length > 0 && { 'set-cookie': cookies }),
       },
-      body: Readable.fromWeb(body instanceof Blob ? body.stream() : body),
+      body: body instanceof Readable ? body : Readable.fromWeb(body instanceof Blob ? body.stream() : body),
     }
   } catch (error) {
-    cancel(body)
+    if (body instanceof Readable) discard(body)
+    else cancel(body)
     throw error
   }
 }
@@ -122,6 +139,15 @@ export function checked(length: number | undefined): Transform {
   })
 }
 
+/** The headers that describe a representation (RFC 9110, 8), or how long a copy of it may be kept. */
+const ofBody =
+  /^(?:content-(?:length|type|encoding|language|range|disposition|location)|accept-ranges|etag|last-modified|cache-control|expires|location|transfer-encoding)$/i
+
+/** The headers of an answer that remain if another body takes the place of its own. */
+export function withoutBody(headers: Iterable<readonly [string, string]>): (readonly [string, string])[] {
+  return Array.from(headers).filter(([name]) => !ofBody.test(name))
+}
+
 /** The headers of a streamed answer as pairs, one for each value. */
 export function pairsOf(headers: StreamedResponse['headers']): [string, string][] {
   return Object.entries(headers).flatMap(([name, values]) =>
@@ -146,4 +172,11 @@ export function framingOf(headers: Iterable<readonly [string, string]>): string 
     length = value
   }
   return length
+}
+
+/** Checks as the global Response would. @throws InvalidAnswer */
+export function checkStatus(status: number, hasBody: boolean): void {
+  if (!Number.isInteger(status) || status < 200 || status > 599)
+    throw new InvalidAnswer(`its status is ${status}, which must be 200 to 599`)
+  if (hasBody && noBody.has(status)) throw new InvalidAnswer(`it has the status ${status}, and a body`)
 }

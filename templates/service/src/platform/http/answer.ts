@@ -1,26 +1,25 @@
-import { types } from 'node:util'
 import { validateHeaderValue } from 'node:http'
+import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import type { Context } from '../../context/context.ts'
-import { errorOf } from '../../context/thrown.ts'
 import {
   bodyOf,
   checked,
+  checkStatus,
   discard,
   framingOf,
   InvalidAnswer,
-  isAnswer,
-  noBody,
   pairsOf,
   release,
+  sendable,
   streamed,
 } from './answer-body.ts'
 import { notModified } from './conditional.ts'
 import type { Exchange } from './exchange.ts'
-import { Problem, problemBody, problemOf } from '../problem.ts'
-import { describeRoute, type StreamedResponse } from './route.ts'
-import { traceOf } from '../telemetry/span.ts'
+import { ofHandler, recordFailure, requireAnswer, responseOf } from './failure.ts'
+import type { Problem } from '../problem.ts'
+import type { StreamedResponse } from './route.ts'
 
 /**
  * Sends what a handler returned, unless the client has left.
@@ -49,7 +48,7 @@ function send(
   exchange: Exchange,
   response: Response | StreamedResponse,
 ): Response | Promise<Response> {
-  if (!isAnswer(response)) throw returnedNone(response)
+  requireAnswer(response)
   if (exchange.closed) {
     release(response)
     return RESPONSE_ALREADY_SENT
@@ -57,10 +56,10 @@ function send(
   const instead = notModified(exchange, response)
   if (instead !== undefined) return whole(exchange, instead, null)
   if (!(response instanceof Response)) return stream(ctx, exchange, response)
-  const body = bodyOf(response)
-  if (body instanceof ReadableStream || body instanceof Blob)
+  const body = exchange.unread(bodyOf(response))
+  if (body instanceof ReadableStream || body instanceof Blob || body instanceof Readable)
     return stream(ctx, exchange, streamed(response, body))
-  return whole(exchange, response, body)
+  return whole(exchange, sendable(response, body), body)
 }
 
 /**
@@ -120,13 +119,6 @@ async function stream(ctx: Context, exchange: Exchange, response: StreamedRespon
   return RESPONSE_ALREADY_SENT
 }
 
-/** Checks as the global Response would. @throws InvalidAnswer */
-function checkStatus(status: number, hasBody: boolean): void {
-  if (!Number.isInteger(status) || status < 200 || status > 599)
-    throw new InvalidAnswer(`its status is ${status}, which must be 200 to 599`)
-  if (hasBody && noBody.has(status)) throw new InvalidAnswer(`it has the status ${status}, and a body`)
-}
-
 /** Sends the problem for `error`, unless the answer has begun or the client has left. */
 export function fail(ctx: Context, exchange: Exchange, error: unknown): Response {
   const problem = recordFailure(ctx, exchange, error)
@@ -142,56 +134,7 @@ export function fail(ctx: Context, exchange: Exchange, error: unknown): Response
   }
 }
 
-/** Returns the problem for `error`, and keeps for the log what a 5xx hides. */
-export function recordFailure(ctx: Context, exchange: Exchange, error: unknown): Problem {
-  const thrown = thrownBy(exchange, error)
-  const problem = problemOf(ctx, wellFormed(thrown))
-  if (problem.status >= 500) exchange.failed(problem.cause ?? thrown)
-  return problem
-}
-
-/** A Problem whose status is no failure is a mistake of the handler. */
-function wellFormed(error: Error): Error {
-  if (!(error instanceof Problem)) return error
-  const status: unknown = error.status
-  if (typeof status === 'number' && Number.isInteger(status) && status >= 400 && status <= 599) return error
-  const what = typeof status === 'number' ? String(status) : `${JSON.stringify(status)}, a ${typeof status}`
-  return new RangeError(`a Problem has the status ${what}, which must be a number from 400 to 599`, {
-    cause: error,
-  })
-}
-
-/** What a handler threw, as an Error. If it threw another value, the message names the route, since the stack does not. */
-export function thrownBy({ route }: Exchange, thrown: unknown): Error {
-  const error = errorOf(thrown)
-  if (error === thrown || types.isNativeError(thrown) || route === undefined) return error
-  const message = `the handler of ${describeRoute(route)} threw a value that is not an Error: ${error.message}`
-  return new Error(message, { cause: error.cause })
-}
-
-function returnedNone(returned: unknown): InvalidAnswer {
-  const what = returned === null ? 'null' : typeof returned === 'object' ? 'an object' : typeof returned
-  return new InvalidAnswer(
-    `it is ${what}; return a Response, such as Response.json({ … }), or { status, headers, body } with a Readable as its body`,
-  )
-}
-
-/**
- * Names the handler, which no stack has: a Response is read only when it is sent, and then Node and the global Response throw a
- * TypeError for what they refuse.
- */
-function ofHandler({ route }: Exchange, error: unknown): unknown {
-  const own = error instanceof InvalidAnswer
-  if (route === undefined || !(own || error instanceof TypeError)) return error
-  const message = `what the handler of ${describeRoute(route)} returned cannot be sent: ${error.message}`
-  return new InvalidAnswer(message, { cause: own ? error.cause : error })
-}
-
-/** RFC 9457. */
 function sendProblem(ctx: Context, exchange: Exchange, problem: Problem): Response {
-  const body = problemBody(problem, { requestId: exchange.info.id, traceId: traceOf(ctx)?.traceId })
-  const headers = { 'content-type': 'application/problem+json', ...problem.headers }
-  // The adapter's Response takes NaN for 200.
-  checkStatus(problem.status, true)
-  return whole(exchange, new Response(body, { status: problem.status, headers }), body)
+  const response = responseOf(ctx, exchange, problem)
+  return whole(exchange, response, bodyOf(response) as string)
 }

@@ -102,7 +102,7 @@ function logging(log: Log): Observer {
       const fields = {
         method: info.method,
         path: info.path,
-        ...(route !== undefined && { route: route.path }),
+        ...(info.route !== undefined && { route: info.route }),
         status,
         durationMs: Math.round(seconds * 1e6) / 1e3,
         ...(cause !== undefined && { cause }),

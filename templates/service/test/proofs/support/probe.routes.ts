@@ -10,6 +10,8 @@ import type { Platform } from '../../../src/platform/platform.ts'
 import { Problem } from '../../../src/platform/problem.ts'
 import { routes as probes } from '../../support/probe.routes.ts'
 
+export { headers, middlewares } from '../../support/probe.routes.ts'
+
 const Seconds = z.object({ seconds: z.coerce.number().min(0).max(60) })
 const Item = z.strictObject({
   ...Object.fromEntries(Array.from('abcdefghij', (name) => [name, z.string()])),

@@ -158,7 +158,12 @@ describe('documentationRoutes', () => {
     const found = served.find((route) => route.path === path)
     if (found === undefined) throw new Error(`no route at ${path}`)
     const input = { params: undefined, query: undefined, body: undefined }
-    const request = { method: 'GET', headers: {}, body: new IncomingMessage(new Socket()) }
+    const request = {
+      method: 'GET',
+      headers: {},
+      body: new IncomingMessage(new Socket()),
+      setHeader: () => undefined,
+    }
     const response: Response | StreamedResponse = await found.handle(testContext(t), input, request)
     return response instanceof Response
       ? [response.headers, await response.text()]

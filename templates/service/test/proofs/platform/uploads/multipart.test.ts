@@ -50,7 +50,7 @@ async function serve(
     const files: IncomingFile[] = []
     const reading = readFiles(
       ctx,
-      { method: 'POST', headers: incoming.headers, body: incoming },
+      { method: 'POST', headers: incoming.headers, body: incoming, setHeader: () => undefined },
       { field: 'doc', limits: { ...roomy, ...limits } },
       (file) => {
         files.push(file)

@@ -1,0 +1,277 @@
+/** What holds of the middlewares and apps of Hono that src/routes.ts mounts: docs/hono.md. */
+import { sign } from 'hono/jwt'
+import { describe, expect, test } from 'vitest'
+import { eventually, liveContexts, open, running } from '../../support/client.ts'
+import { sharedService, startService } from '../../support/service.ts'
+import { secret } from '../support/hono.routes.ts'
+
+const probe = 'test/proofs/support/hono.routes.ts'
+const service = sharedService({ probe, env: { REQUEST_TIMEOUT_MS: '1500' } })
+
+const get = (path: string, headers: Record<string, string> = {}): Promise<Response> =>
+  fetch(service().url + path, { headers })
+
+/** What each middleware adds to an answer, if the client sends `request`. */
+const adds: readonly {
+  name: string
+  request?: Record<string, string> | (() => Promise<Record<string, string>>)
+  headers: Record<string, string>
+}[] = [
+  { name: 'cors', headers: { 'access-control-allow-origin': 'https://app.example.com', vary: 'Origin' } },
+  {
+    name: 'secure-headers',
+    headers: {
+      'x-frame-options': 'SAMEORIGIN',
+      'strict-transport-security': 'max-age=15552000; includeSubDomains',
+    },
+  },
+  { name: 'bearer', request: { authorization: 'Bearer letmein' }, headers: {} },
+  {
+    name: 'jwt',
+    request: async () => ({ authorization: `Bearer ${await sign({ sub: 'me' }, secret)}` }),
+    headers: {},
+  },
+  { name: 'ip', headers: {} },
+  { name: 'own', headers: { 'x-before': 'before', 'x-after': 'after' } },
+]
+
+describe.for(adds)('$name', ({ name, request = {}, headers }) => {
+  const sent = async (): Promise<Record<string, string>> => ({
+    origin: 'https://app.example.com',
+    ...(typeof request === 'function' ? await request() : request),
+  })
+
+  test.for([
+    ['text', 200],
+    ['stream', 200],
+    ['fails', 500],
+    ['nothing', 404],
+    ['json', 405],
+  ] as const)('is in front of %s: %d', async ([path, status]) => {
+    const response = await get(`/on/${name}/${path}`, await sent())
+
+    expect(response.status).toBe(status)
+    expect(Object.fromEntries(response.headers)).toMatchObject(headers)
+    const body = await response.text()
+    if (status === 200) {
+      expect(body).toContain('lazy dog')
+      expect(Number(response.headers.get('content-length'))).toBe(body.length)
+    } else {
+      expect(response.headers.get('content-type')).toBe('application/problem+json')
+      expect(JSON.parse(body)).toMatchObject({ status, requestId: response.headers.get('x-request-id') })
+      expect(body).not.toContain('secret')
+    }
+  })
+
+  test('is in front of a 304', async () => {
+    const response = await get(`/on/${name}/tagged`, { ...(await sent()), 'if-none-match': '"1"' })
+
+    expect(response.status).toBe(304)
+    expect(Object.fromEntries(response.headers)).toMatchObject({ ...headers, etag: '"1"' })
+    expect(response.headers.get('content-type')).toBeNull()
+  })
+
+  test('is in front of HEAD', async () => {
+    const { url } = service()
+    const response = await fetch(`${url}/on/${name}/stream`, { method: 'HEAD', headers: await sent() })
+
+    expect(response.status).toBe(200)
+    expect(Object.fromEntries(response.headers)).toMatchObject(headers)
+    expect(await response.text()).toBe('')
+  })
+})
+
+test.for([
+  ['bearer', 401, 'www-authenticate'],
+  ['jwt', 401, 'www-authenticate'],
+  ['ip-elsewhere', 403, undefined],
+] as const)('what %s refuses is a problem, with its headers', async ([name, status, header]) => {
+  const response = await get(`/on/${name}/text`)
+
+  expect(response.status).toBe(status)
+  expect(response.headers.get('content-type')).toBe('application/problem+json')
+  if (header !== undefined) expect(response.headers.get(header)).toContain('Bearer')
+  expect(await response.json()).toMatchObject({ status })
+})
+
+test('compress() compresses text and streams, and leaves the rest', async () => {
+  for (const path of ['text', 'stream']) {
+    const { answer } = open(`${service().url}/on/compress/${path}`, 'GET', { 'accept-encoding': 'gzip' })
+    expect((await answer).headers).toMatchObject({ 'content-encoding': 'gzip', vary: 'Accept-Encoding' })
+    expect((await answer).headers['content-length']).toBeUndefined()
+  }
+  const response = await get('/on/compress/stream', { 'accept-encoding': 'gzip' })
+  expect(await response.text()).toContain('lazy dog')
+  const failed = await get('/on/compress/fails', { 'accept-encoding': 'gzip' })
+  expect(await failed.json()).toMatchObject({ status: 500 })
+})
+
+test('etag() tags an answer and answers 304', async () => {
+  const first = await get('/on/etag/text')
+  const tag = first.headers.get('etag') ?? ''
+  expect(tag).toMatch(/^"\w+"$/)
+  expect(await first.text()).toContain('lazy dog')
+
+  const second = await get('/on/etag/stream', { 'if-none-match': tag })
+
+  expect(second.status).toBe(304)
+})
+
+test('a preflight is answered by cors(), not with 405', async () => {
+  const response = await fetch(`${service().url}/on/cors/json`, {
+    method: 'OPTIONS',
+    headers: { origin: 'https://app.example.com', 'access-control-request-method': 'POST' },
+  })
+
+  expect(response.status).toBe(204)
+  expect(response.headers.get('access-control-allow-methods')).toContain('POST')
+})
+
+test('a middleware hands on a context of its own, and answers by itself', async () => {
+  expect(await (await get('/on/own/text')).text()).toMatch(/^GET from the middleware/)
+  const response = await get('/on/answers/text')
+  expect([response.status, await response.json()]).toEqual([203, { by: 'the middleware' }])
+})
+
+test.for(['throws-before', 'throws-after'])('%s: what is thrown becomes a problem', async (name) => {
+  for (const path of ['text', 'stream']) {
+    const [problem, hono, value, error] = await Promise.all(
+      ['problem', 'hono', 'value', 'error'].map((what) => get(`/on/${name}/${path}?throws=${what}`)),
+    )
+    expect(problem?.status).toBe(418)
+    expect(problem?.headers.get('x-problem')).toBe('yes')
+    expect(await hono?.json()).toMatchObject({ status: 402, title: 'Payment Required', detail: 'pay first' })
+    expect(value?.status).toBe(500)
+    expect(error?.status).toBe(500)
+    expect(await error?.text()).not.toContain('secret')
+    for (const response of [problem, hono, error])
+      expect(Object.fromEntries(response?.headers ?? [])).toMatchObject({
+        'x-early': 'early',
+        'x-late': 'late',
+      })
+  }
+})
+
+test('a middleware that does nothing at all is a 500, and the log says what to do', async () => {
+  const response = await get('/on/silent/text', { 'x-request-id': 'silent' })
+
+  expect(response.status).toBe(500)
+  const line = await service().line(({ requestId, msg }) => requestId === 'silent' && msg === 'request')
+  expect(JSON.stringify(line)).toContain('neither called next() nor returned a Response')
+})
+
+test('a body that a middleware has read reaches the handler, and is still checked', async () => {
+  const post = (path: string, body: string): Promise<Response> =>
+    fetch(service().url + path, { method: 'POST', headers: { 'content-type': 'application/json' }, body })
+
+  expect(await (await post('/on/reads/json', '{"a":1}')).json()).toEqual({ a: 1 })
+  expect((await post('/on/reads/json', '{"a":')).status).toBe(400)
+  expect((await post('/on/limit/json', `{"a":"${'x'.repeat(200)}"}`)).status).toBe(413)
+})
+
+test.for(['text', 'query'])(
+  'the deadline ends what waits in a middleware, and in the handler %s behind it',
+  async (path) => {
+    const name = path === 'text' ? 'waits' : 'own'
+    const response = await get(`/on/${name}/${path}`, { 'x-envoy-expected-rq-timeout-ms': '200' })
+
+    expect(response.status).toBe(504)
+    expect(response.headers.get(name === 'own' ? 'x-after' : 'x-late')).not.toBeNull()
+    expect(response.headers.get('content-type')).toBe('application/problem+json')
+    await eventually(async () => (await running(service(), 'pg_sleep')) === 0)
+  },
+)
+
+test('a middleware that ignores its context gets 250 ms, and what it has set so far is on the 504', async () => {
+  const startedAt = performance.now()
+  const response = await get('/on/deaf/text', { 'x-envoy-expected-rq-timeout-ms': '100' })
+
+  expect(performance.now() - startedAt).toBeLessThan(1_500)
+  expect(response.status).toBe(504)
+  expect(response.headers.get('x-early')).toBe('early')
+})
+
+test('a deadline that a middleware has set is a 504, and the log says why', async () => {
+  const response = await get('/on/short/query', { 'x-request-id': 'short' })
+
+  expect(response.status).toBe(504)
+  const line = await service().line(({ requestId, msg }) => requestId === 'short' && msg === 'request')
+  expect(line).toMatchObject({ status: 504, cause: 'DeadlineExceeded' })
+})
+
+test('a client that hangs up ends the middleware, the statement behind it, and a compressed stream', async () => {
+  for (const path of ['/on/waits/text', '/on/own/query', '/v2/query']) {
+    const { hangUp } = open(service().url + path, 'GET', { 'x-request-id': `left-${path}` })
+    await eventually(async () => (await liveContexts(service())).includes(`GET ${path}`))
+    hangUp()
+    const line = await service().line(
+      ({ requestId, msg }) => requestId === `left-${path}` && msg === 'request',
+    )
+    expect(line).toMatchObject({ status: 499, cause: 'ClientDisconnected' })
+  }
+  await eventually(async () => (await running(service(), 'pg_sleep')) === 0)
+
+  for (const name of ['compress', 'cors']) {
+    const { hangUp } = open(`${service().url}/on/${name}/endless`, 'GET', { 'accept-encoding': 'gzip' })
+    const count = async (): Promise<unknown> => (await get('/on/own/open-streams')).json()
+    await eventually(async () => (await count()) === 1)
+    hangUp()
+    await eventually(async () => (await count()) === 0)
+  }
+})
+
+describe("a team's app under /v2", () => {
+  test('has the context of its request, the path in the log, and the bodies of Hono', async () => {
+    const response = await get('/v2/users/7', { 'x-request-id': 'from-v2' })
+
+    expect(await response.json()).toEqual({ id: '7', request: 'from-v2' })
+    const line = await service().line(({ requestId, msg }) => requestId === 'from-v2' && msg === 'request')
+    expect(line).toMatchObject({ status: 200, route: '/v2/users/:id' })
+    const posted = await fetch(`${service().url}/v2/users`, { method: 'POST', body: '{"a":1}' })
+    expect([posted.status, await posted.json()]).toEqual([201, { a: 1 }])
+  })
+
+  test('gets the problems of the service: 404, 405 with Allow, 500', async () => {
+    expect(await (await get('/v2/nothing')).json()).toMatchObject({ status: 404 })
+    const wrong = await fetch(`${service().url}/v2/users/7`, { method: 'DELETE' })
+    expect([wrong.status, wrong.headers.get('allow')]).toEqual([405, 'GET, HEAD'])
+    const failed = await get('/v2/fails')
+    expect(failed.status).toBe(500)
+    expect(await failed.text()).not.toContain('secret')
+  })
+
+  test('its stream of events ends with its client', async () => {
+    const { hangUp } = open(`${service().url}/v2/events`)
+    await eventually(async () => (await liveContexts(service())).includes('GET /v2/events'))
+
+    hangUp()
+
+    await eventually(async () => !(await liveContexts(service())).includes('GET /v2/events'))
+  })
+})
+
+test('a stop lets middlewares finish, then answers 503 with their headers', async (t) => {
+  const own = await startService(t, { probe, env: { SHUTDOWN_DRAIN_MS: '200' } })
+  const request = open(`${own.url}/on/own/query`)
+  await eventually(async () => (await running(own, 'pg_sleep')) === 1)
+
+  own.signal('SIGTERM')
+
+  const { status, headers } = await request.answer
+  expect(status).toBe(503)
+  expect(headers).toMatchObject({ 'x-after': 'after', connection: 'close', 'retry-after': '1' })
+  expect(await own.exited).toEqual({ code: 0, signal: null })
+})
+
+test('a stop waits for a middleware that works after its answer', async (t) => {
+  const own = await startService(t, { probe, env: { SHUTDOWN_DRAIN_MS: '100', SHUTDOWN_CANCEL_MS: '100' } })
+  const request = open(`${own.url}/on/deaf/text`, 'GET', { 'x-request-id': 'deaf' })
+  await eventually(async () => (await liveContexts(own)).includes('/on/deaf/text'))
+
+  own.signal('SIGTERM')
+
+  // It ends neither in time nor with its context.
+  expect(await own.exited).toEqual({ code: 1, signal: null })
+  expect(own.log.some(({ msg, requestId }) => msg.startsWith('abandoned') && requestId === 'deaf')).toBe(true)
+  await request.answer.catch(() => undefined)
+})

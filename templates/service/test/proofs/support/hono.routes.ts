@@ -1,0 +1,229 @@
+import { Readable } from 'node:stream'
+import { getConnInfo } from '@hono/node-server/conninfo'
+import { Hono, type Context as HonoContext } from 'hono'
+import { bearerAuth } from 'hono/bearer-auth'
+import { bodyLimit } from 'hono/body-limit'
+import { compress } from 'hono/compress'
+import { cors } from 'hono/cors'
+import { etag } from 'hono/etag'
+import { HTTPException } from 'hono/http-exception'
+import { ipRestriction } from 'hono/ip-restriction'
+import { jwt } from 'hono/jwt'
+import { secureHeaders } from 'hono/secure-headers'
+import { streamSSE } from 'hono/streaming'
+import { sql } from 'drizzle-orm'
+import { z } from 'zod'
+import { contextKey, withTimeout, withValue } from '../../../src/context/context.ts'
+import { sleep } from '../../../src/context/sleep.ts'
+import type { App } from '../../../src/platform/http/middleware.ts'
+import { route, type Route } from '../../../src/platform/http/route.ts'
+import type { Platform } from '../../../src/platform/platform.ts'
+import { Problem } from '../../../src/platform/problem.ts'
+import { requestOf } from '../../../src/platform/request.ts'
+import { routes as probes } from '../../support/probe.routes.ts'
+
+export { headers } from '../../support/probe.routes.ts'
+
+export const secret = 'a secret of the tests'
+const greeting = contextKey<string>('greeting')
+const responses = { 200: { description: 'Done' } }
+const tags = ['probe']
+const text = 'The quick brown fox jumps over the lazy dog. '.repeat(50)
+
+/** The apps that are mounted in front of /on/NAME/…, by name: each path has the same routes behind it. */
+const apps: Readonly<Record<string, (app: Hono) => void>> = {
+  cors: (app) => app.use(cors({ origin: 'https://app.example.com' })),
+  'secure-headers': (app) => app.use(secureHeaders()),
+  compress: (app) => app.use(compress({ threshold: 1 })),
+  etag: (app) => app.use(cors(), etag()),
+  bearer: (app) => app.use(bearerAuth({ token: 'letmein' })),
+  jwt: (app) => app.use(jwt({ secret, alg: 'HS256' })),
+  ip: (app) => app.use(ipRestriction(getConnInfo, { allowList: ['127.0.0.1'] })),
+  'ip-elsewhere': (app) => app.use(ipRestriction(getConnInfo, { allowList: ['10.0.0.1'] })),
+  limit: (app) => app.use(bodyLimit({ maxSize: 100 })),
+  own: (app) =>
+    app.use(async (c, next) => {
+      const { ctx } = c.var
+      c.set('ctx', withValue(ctx, greeting, `${requestOf(ctx)?.method ?? ''} from the middleware`))
+      c.header('x-before', 'before')
+      await next()
+      c.res.headers.set('x-after', 'after')
+    }),
+  short: (app) =>
+    app.use(async (c, next) => {
+      using ctx = withTimeout(c.var.ctx, 100)
+      c.set('ctx', ctx)
+      await next()
+    }),
+  answers: (app) => app.use((c) => Promise.resolve(c.json({ by: 'the middleware' }, 203))),
+  reads: (app) =>
+    app.use(async (c, next) => {
+      await c.req.text()
+      await next()
+    }),
+  silent: (app) => app.use(async () => undefined),
+  'throws-before': (app) => app.use(outermost, (c) => Promise.reject(thrown(c))),
+  'throws-after': (app) =>
+    app.use(outermost, async (c, next) => {
+      await next()
+      throw thrown(c)
+    }),
+  waits: (app) =>
+    app.use(outermost, async (c, next) => {
+      await sleep(c.var.ctx, 60_000)
+      await next()
+    }),
+  deaf: (app) =>
+    app.use(outermost, async (_c, next) => {
+      await new Promise((resolve) => setTimeout(resolve, 2_000))
+      await next()
+    }),
+}
+
+const outermost = async (c: HonoContext, next: () => Promise<void>): Promise<void> => {
+  c.res.headers.set('x-early', 'early')
+  await next()
+  c.res.headers.set('x-late', 'late')
+}
+
+function thrown(c: HonoContext): Error {
+  const what = c.req.query('throws')
+  if (what === 'problem') return new Problem(418, 'Teapot', 'it is one', { headers: { 'x-problem': 'yes' } })
+  if (what === 'hono') return new HTTPException(402, { message: 'pay first' })
+  if (what === 'value') return 'no error' as unknown as Error
+  return new Error('the secret of the inside')
+}
+
+/** A team's app from before. */
+function legacy(platform: Platform): Hono {
+  const app = new Hono()
+  app.get('/users/:id', (c) => c.json({ id: c.req.param('id'), request: requestOf(c.var.ctx)?.id }))
+  app.post('/users', async (c) => c.json(await c.req.json(), 201))
+  app.get('/query', async (c) => {
+    await platform.db.run(c.var.ctx, (q) => q.execute(sql`select pg_sleep(60)`))
+    return c.text('done')
+  })
+  app.get('/events', (c) =>
+    streamSSE(c, async (stream) => {
+      while (!stream.aborted) {
+        await stream.writeSSE({ data: 'tick' })
+        await stream.sleep(10)
+      }
+    }),
+  )
+  app.get('/fails', () => {
+    throw new Error('the secret of the inside')
+  })
+  return app
+}
+
+export function middlewares(app: App, platform: Platform): void {
+  for (const [name, mount] of Object.entries(apps)) {
+    const mounted = new Hono()
+    mount(mounted)
+    app.route(`/on/${name}`, mounted)
+  }
+  app.route('/v2', legacy(platform))
+}
+
+/** The service's own probes, and the same routes behind each middleware. */
+export function routes(platform: Platform): Route[] {
+  return [...probes(platform), ...['', ...Object.keys(apps)].flatMap((name) => behind(platform, name))]
+}
+
+let openStreams = 0
+
+function behind({ db }: Platform, name: string): Route[] {
+  const at = (rest: string): string => `/on/${name}/${rest}`
+  return [
+    route({
+      method: 'GET',
+      path: at('text'),
+      summary: 'Answers with text',
+      tags,
+      responses,
+      handle: (ctx) => new Response(`${ctx.value(greeting) ?? ''}${text}`),
+    }),
+    route({
+      method: 'GET',
+      path: at('tagged'),
+      summary: 'Answers with an ETag of its own',
+      tags,
+      responses,
+      handle: () => Response.json({ text }, { headers: { etag: '"1"' } }),
+    }),
+    route({
+      method: 'GET',
+      path: at('stream'),
+      summary: 'Answers with a stream',
+      tags,
+      responses,
+      handle: () => ({
+        status: 200,
+        headers: { 'content-type': 'text/plain', 'content-length': String(text.length) },
+        body: Readable.from([text.slice(0, 9), Buffer.from(text.slice(9))]),
+      }),
+    }),
+    route({
+      method: 'GET',
+      path: at('endless'),
+      summary: 'Streams without end',
+      tags,
+      responses,
+      handle: () => {
+        openStreams++
+        const body = Readable.from(
+          (async function* () {
+            try {
+              for (;;) {
+                yield text
+                await new Promise((resolve) => setTimeout(resolve, 10))
+              }
+            } finally {
+              openStreams--
+            }
+          })(),
+        )
+        return { status: 200, headers: { 'content-type': 'text/plain' }, body }
+      },
+    }),
+    route({
+      method: 'GET',
+      path: at('open-streams'),
+      summary: 'Counts the endless streams that are open',
+      tags,
+      responses,
+      handle: () => Response.json(openStreams),
+    }),
+    route({
+      method: 'GET',
+      path: at('fails'),
+      summary: 'Fails',
+      tags,
+      responses,
+      handle: () => {
+        throw new Error('the secret of the inside')
+      },
+    }),
+    route({
+      method: 'GET',
+      path: at('query'),
+      summary: 'Waits inside Postgres',
+      tags,
+      responses,
+      handle: async (ctx) => {
+        await db.run(ctx, (q) => q.execute(sql`select pg_sleep(60)`))
+        return Response.json({})
+      },
+    }),
+    route({
+      method: 'POST',
+      path: at('json'),
+      summary: 'Answers with its body',
+      tags,
+      body: z.unknown(),
+      responses,
+      handle: (_ctx, { body }) => Response.json(body),
+    }),
+  ]
+}
