@@ -64,6 +64,7 @@ test('added code compiles, lints without a warning and passes its own tests', { 
     code: 0,
   })
   expect(add(service, 'idempotency')).toMatchObject({ code: 0 })
+  expect(add(service, 'rate-limit', '--requests', '100000')).toMatchObject({ code: 0 })
   expect(add(service, 'events', 'order-status')).toMatchObject({ code: 0 })
   // Its tests run only here, because only a service with this piece has its SDK.
   expect(add(service, 'storage', 's3')).toMatchObject({ code: 0 })
@@ -90,7 +91,7 @@ test('added code compiles, lints without a warning and passes its own tests', { 
         'client/payments-client',
         'storage/s3',
       ].map((name) => `src/platform/${name}.test.ts`),
-      ...['chain', 'events', 'idempotency', 'jobs', 'shape', 'configuration'].map(
+      ...['chain', 'events', 'idempotency', 'jobs', 'rate-limit', 'shape', 'configuration'].map(
         (name) => `test/guarantees/${name}.test.ts`,
       ),
       ...added.map((name) => `src/${name}`),

@@ -91,6 +91,10 @@ export const pieces: readonly Added[] = [
     args: ['idempotency'],
   },
   {
+    name: 'rate-limit',
+    args: ['rate-limit', '--requests', '100000'],
+  },
+  {
     name: 'storage',
     args: ['storage', 's3'],
   },

@@ -76,6 +76,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   admin: ['http', 'telemetry'],
   events: ['platform', 'http', 'telemetry'],
   idempotency: ['platform', 'lifecycle', 'http', 'database', 'telemetry'],
+  'rate-limit': ['platform', 'http', 'database', 'telemetry'],
   jobs: ['platform', 'lifecycle', 'database', 'telemetry'],
 }
 

@@ -3,6 +3,7 @@ import { events } from '../pieces/events/piece.ts'
 import { idempotency } from '../pieces/idempotency/piece.ts'
 import { job } from '../pieces/job/piece.ts'
 import type { Piece } from './piece.ts'
+import { rateLimit } from '../pieces/rate-limit/piece.ts'
 import { resource } from '../pieces/resource/piece.ts'
 import { route } from '../pieces/route/piece.ts'
 import { schedule } from '../pieces/schedule/piece.ts'
@@ -20,4 +21,5 @@ export const pieces: readonly Piece[] = [
   client,
   storage,
   idempotency,
+  rateLimit,
 ]
