@@ -15,7 +15,7 @@ import { route, type Route } from '../sample-service/src/platform/http/route.ts'
 import { span, spanOf } from '../sample-service/src/platform/telemetry/span.ts'
 import { routes as own } from '../sample-service/src/routes.ts'
 
-export { headers, middlewares } from '../sample-service/src/routes.ts'
+export { guards, headers, middlewares, open } from '../sample-service/src/routes.ts'
 import { parts } from './parts.ts'
 
 const Seconds = z.coerce.number().positive().max(60)

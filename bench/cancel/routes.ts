@@ -8,6 +8,11 @@ import { machineMs, noteConnections } from './marks.ts'
 const tags = ['bench']
 
 export const headers = {}
+export const open = []
+
+export function guards(): [] {
+  return []
+}
 
 export function middlewares(): void {
   // None: the route alone is measured.

@@ -1,5 +1,6 @@
 /** The emitted service behind nginx and HAProxy, as docs/neighbours.md configures them. */
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { readdir, stat } from 'node:fs/promises'
 import { request } from 'node:http'
 import { join } from 'node:path'
@@ -39,7 +40,7 @@ describe.each([
     const env = { DATABASE_URL: postgres.url }
     await migrate(scope, { env })
     uploads = await temporaryFolder(scope, 'uploads')
-    service = await startService(scope, { env: { ...env, UPLOAD_DIR: uploads } })
+    service = await startService(scope, { env: { ...env, UPLOAD_DIR: uploads, TRUSTED_PROXIES: '1' } })
     // The second instance does not exist: its requests must go to the first.
     proxy = await startProxy(scope, [service.port, await freePort()])
   })
@@ -62,6 +63,22 @@ describe.each([
     const { status } = await open(`${proxy.url}/probe/query?seconds=30`, 'GET', headers).answer
     expect(status).toBe(504)
     await eventually(async () => (await running(postgres, 'pg_sleep')) === 0)
+  })
+
+  it('the client is who called the proxy, whatever the client says', async () => {
+    const url = new URL('/documents', proxy.url)
+    const headers = {
+      'x-request-id': `from-${name}`,
+      'x-forwarded-for': '6.6.6.6',
+      'x-forwarded-proto': 'https',
+      forwarded: 'for=6.6.6.6',
+    }
+    // The whole of 127.0.0.0/8 is this machine.
+    const sent = request(url, { localAddress: '127.0.0.2', headers }, (response) => response.resume()).end()
+    await once(sent, 'close')
+    expect(await service.line(({ requestId }) => requestId === `from-${name}`)).toMatchObject({
+      client: '127.0.0.2',
+    })
   })
 
   it('an upload is streamed: its first half is on disk before the client has sent the second', async () => {

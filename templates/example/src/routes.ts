@@ -1,6 +1,7 @@
 import { cors } from 'hono/cors'
 import { healthRoutes } from './health/health.routes.ts'
 import type { Platform } from './platform/platform.ts'
+import type { Guard } from './platform/http/guard.ts'
 import type { App } from './platform/http/middleware.ts'
 import type { Route } from './platform/http/route.ts'
 import { widgetRoutes } from './widgets/widgets.routes.ts'
@@ -18,6 +19,14 @@ export function middlewares(app: App, { corsOrigins }: Platform): void {
   const exposeHeaders = ['ETag', 'Location', 'Retry-After', 'X-Request-Id']
   if (corsOrigins.length > 0) app.use(cors({ origin: [...corsOrigins], exposeHeaders, maxAge: 600 }))
 }
+
+/** Asked in this order before every route that is not `open`: who is calling, how often. A route has its own beside them. */
+export function guards(_platform: Platform): Guard[] {
+  return []
+}
+
+/** The routes that `guards` leave alone: a path, or `GET /path` for one method. The API pages are open too. */
+export const open = ['/livez', '/readyz']
 
 /** All routes of the public listener, except the API pages generated from them. */
 export function routes(platform: Platform): Route[] {

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { databaseUrl, integer, isOrigin, list, mustBe, text, url } from './variables.ts'
+import { databaseUrl, integer, isOrigin, list, mustBe, proxies, text, url } from './variables.ts'
 
 /** Reports every variable that is missing or wrong, in one message. */
 export class InvalidEnvironment extends Error {
@@ -38,8 +38,16 @@ export const Environment = z.object({
   KEEP_ALIVE_TIMEOUT_MS: integer(1_000, 24 * hourMs, 620_000).describe(
     "how long an idle connection stays open; must exceed the load balancer's (AWS 60 s, Google 600 s)",
   ),
+  TRUSTED_PROXIES: proxies().describe(
+    'proxies whose word about their client counts: how many, or their addresses and networks; by default none',
+  ),
+  PROXY_HEADERS: z
+    .enum(['x-forwarded', 'forwarded'], { error: mustBe('x-forwarded or forwarded') })
+    .meta({ allowed: 'x-forwarded, forwarded' })
+    .default('x-forwarded')
+    .describe('what these proxies set: `X-Forwarded-For` and the like, or `Forwarded` (RFC 7239)'),
   CORS_ORIGINS: list(isOrigin, 'https://app.example.com').describe(
-    'origins whose pages may call the service, with commas between them',
+    'origins whose pages may call the service, with commas between them; by default none',
   ),
   BODY_MAX_BYTES: integer(1, 2 ** 30, 1_048_576).describe('largest JSON body, in bytes'),
   UPLOAD_DIR: text('.data/uploads').describe('directory of uploaded files; nothing else may live in it'),
@@ -99,10 +107,11 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>) {
       requestTimeoutMs: e.REQUEST_TIMEOUT_MS,
       keepAliveMs: e.KEEP_ALIVE_TIMEOUT_MS,
       bodyMaxBytes: e.BODY_MAX_BYTES,
+      proxies: { ...(e.TRUSTED_PROXIES ?? { hops: 0, networks: [] }), headers: e.PROXY_HEADERS },
       // An upload takes longer to arrive than any other request.
       receiveTimeoutMs: e.UPLOAD_TIMEOUT_MS,
     },
-    corsOrigins: e.CORS_ORIGINS,
+    corsOrigins: e.CORS_ORIGINS ?? [],
     admin: { host: e.ADMIN_HOST, port: e.ADMIN_PORT },
     // Off in production unless asked for: it shows the paths of requests.
     debugContexts: e.DEBUG_CONTEXTS ?? e.NODE_ENV !== 'production',

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import pg from 'pg'
 import { z } from 'zod'
 
@@ -22,7 +23,7 @@ export function text(standard: string) {
   return z.string().meta({ allowed: 'text' }).default(standard)
 }
 
-/** Values with commas between them, such as `example`; none by default. */
+/** Values with commas between them, such as `example`; none if it is not given. */
 export function list(isValid: (value: string) => boolean, example: string) {
   return z
     .string()
@@ -31,7 +32,32 @@ export function list(isValid: (value: string) => boolean, example: string) {
       error: ({ input }) => `must be such as ${example}, with commas between several, not '${String(input)}'`,
     })
     .meta({ allowed: `${example}, …` })
-    .default([])
+    .optional()
+}
+
+/** A number of proxies, or their addresses and networks with commas between them; none if it is not given. */
+export function proxies() {
+  return z
+    .string()
+    .refine((text) => /^\d$/.test(text) || text.split(',').every((one) => isNetwork(one.trim())), {
+      error: mustBe(
+        'a number of proxies up to 9, or addresses and networks such as 10.0.0.0/8, with commas between',
+      ),
+    })
+    .transform((text) =>
+      /^\d$/.test(text)
+        ? { hops: Number(text), networks: [] }
+        : { hops: 0, networks: text.split(',').map((one) => one.trim()) },
+    )
+    .meta({ allowed: '1 to 9, or 10.0.0.0/8, …' })
+    .optional()
+}
+
+function isNetwork(text: string): boolean {
+  const [address = '', prefix, more] = text.split('/')
+  const bits = isIP(address) === 6 ? 128 : 32
+  if (isIP(address) === 0 || more !== undefined) return false
+  return prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= bits)
 }
 
 /** As browsers send it: a scheme, a host and a port that is not the scheme's own. */

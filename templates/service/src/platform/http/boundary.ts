@@ -4,12 +4,13 @@ import { Hono, type Context as HonoContext } from 'hono'
 import { matchedRoutes } from 'hono/route'
 import { withTimeout, withValue, type Context, type Lifetime } from '../../context/context.ts'
 import { badRequest, methodNotAllowed, notFound, type Problem } from '../problem.ts'
-import { requestKey, type RequestInfo } from '../request.ts'
+import { requestKey, type Client, type RequestInfo } from '../request.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { RecentRequests } from '../telemetry/kept.ts'
 import { unwound } from '../telemetry/metrics.ts'
 import { callerTimeoutMs } from './deadline.ts'
 import { Exchange } from './exchange.ts'
+import { clientFinder, noProxies, type ProxyTrust } from './forwarded.ts'
 import { fail } from './answer.ts'
 import { failBehind } from './behind.ts'
 import { handle, handleBehind, type Env } from './handle.ts'
@@ -23,6 +24,8 @@ import type { Route } from './route.ts'
 export interface HttpOptions {
   readonly requestTimeoutMs: number
   readonly bodyMaxBytes: number
+  /** None, if it is not given. */
+  readonly proxies?: ProxyTrust
   /** Keeps requests for the page of contexts; undefined where the page is not offered. */
   readonly recent: RecentRequests | undefined
 }
@@ -55,6 +58,7 @@ export class Boundary {
   readonly #requestTimeoutMs: number
   readonly #observers: Observers
   readonly #app = new Hono<Env>()
+  readonly #findClient: (incoming: IncomingMessage) => Client
   readonly #headers: readonly (readonly [string, string])[]
   readonly #active = new Set<Exchange>()
   #kept: ReadonlySet<Socket> | undefined
@@ -65,6 +69,7 @@ export class Boundary {
   constructor(server: Lifetime, log: Log, { routes, middlewares, headers }: Surface, options: HttpOptions) {
     this.#server = server
     this.#requestTimeoutMs = options.requestTimeoutMs
+    this.#findClient = clientFinder(options.proxies ?? noProxies)
     this.#headers = Object.entries(headers)
     this.#observers = observersOf(log, options.recent)
     const app = this.#app
@@ -116,7 +121,7 @@ export class Boundary {
   }
 
   #enter({ incoming, outgoing }: NodeEnv): Exchange {
-    const exchange = new Exchange(incoming, outgoing, (exchange) => this.#finish(exchange))
+    const exchange = new Exchange(incoming, outgoing, this.#findClient, (exchange) => this.#finish(exchange))
     this.#active.add(exchange)
     if (this.#kept?.has(incoming.socket) === false) outgoing.shouldKeepAlive = false
     outgoing.setHeader('x-request-id', exchange.info.id)

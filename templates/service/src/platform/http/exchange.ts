@@ -4,11 +4,11 @@ import type { Readable } from 'node:stream'
 import { cause, type CancelContext, type Context } from '../../context/context.ts'
 import { causeName, ClientDisconnected } from '../causes.ts'
 import { Problem } from '../problem.ts'
-import type { RequestInfo } from '../request.ts'
+import type { Client, RequestInfo } from '../request.ts'
 import type { Outcome } from '../telemetry/outcome.ts'
 import { bodyOf, type Body } from './answer-body.ts'
 import { isBegun } from './lazy-body.ts'
-import type { Route } from './route.ts'
+import type { IncomingRequest, Route } from './route.ts'
 
 /** What a handler has answered, behind middlewares. */
 interface Held {
@@ -39,12 +39,18 @@ export class Exchange {
   readonly #onEnd: (exchange: Exchange) => void
 
   /** @param onEnd called when the exchange has ended, perhaps more than once */
-  constructor(incoming: IncomingMessage, outgoing: ServerResponse, onEnd: (exchange: Exchange) => void) {
+  constructor(
+    incoming: IncomingMessage,
+    outgoing: ServerResponse,
+    findClient: (incoming: IncomingMessage) => Client,
+    onEnd: (exchange: Exchange) => void,
+  ) {
     this.info = {
       id: requestId(incoming),
       method: incoming.method ?? 'GET',
       path: pathOf(incoming.url ?? '/'),
       route: undefined,
+      client: findClient(incoming),
     }
     this.incoming = incoming
     this.outgoing = outgoing
@@ -173,6 +179,16 @@ export class Exchange {
 
   #endIfDone(): void {
     if (this.#closed && this.#working === 0) this.#onEnd(this)
+  }
+}
+
+/** The request, as guards and handlers get it. */
+export function incomingRequest({ info, incoming, outgoing }: Exchange): IncomingRequest {
+  return {
+    method: info.method,
+    headers: incoming.headers,
+    body: incoming,
+    setHeader: (name, value) => void outgoing.setHeader(name, value),
   }
 }
 

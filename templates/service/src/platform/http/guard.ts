@@ -1,5 +1,5 @@
 import type { Context } from '../../context/context.ts'
-import { withGuard, type IncomingRequest, type Route, type RouteResponse } from './route.ts'
+import { withGuards, type IncomingRequest, type Route, type RouteResponse } from './route.ts'
 
 /**
  * Decides whether a request may reach the handler of its route, before its body is read. It returns the context that the
@@ -19,6 +19,8 @@ export interface GuardDocument {
   readonly schemes?: Readonly<Record<string, object>>
   /** The answers of a refusal. */
   readonly responses?: Readonly<Record<number, RouteResponse>>
+  /** Scopes that the guard asks for, whichever of `security` the caller satisfies. */
+  readonly scopes?: readonly string[]
   /** Headers that the guard reads, and what each is for. */
   readonly headers?: Readonly<Record<string, string>>
 }
@@ -34,21 +36,21 @@ export function guardsOf({ guard }: Pick<Route, 'guard'>): readonly Guard[] {
 }
 
 /**
- * Returns `routes` behind `guard`, which is asked before the guards that they have.
- * @param options.except paths of routes that stay as they are: `/livez`, or `GET /documents/:id` for one method
- * @throws Error if an exception names no route
+ * Returns `routes` behind `guards`, which are asked before the guards that a route has itself.
+ * @param open the routes that stay as they are: `/livez`, or `GET /documents/:id` for one method
+ * @throws Error if `open` names no route
  */
 export function guarded(
-  guard: Guard,
+  guards: readonly Guard[],
+  open: readonly string[],
   routes: readonly Route[],
-  { except = [] }: { readonly except?: readonly string[] } = {},
 ): Route[] {
   const names = (route: Route): string[] => [route.path, `${route.method} ${route.path}`]
-  const unknown = except.find((name) => !routes.some((route) => names(route).includes(name)))
-  if (unknown !== undefined) throw new Error(`guarded: except names '${unknown}', and no route has that path`)
+  const unknown = open.find((name) => !routes.some((route) => names(route).includes(name)))
+  if (unknown !== undefined) throw new Error(`routes.ts leaves '${unknown}' open, and no route has that path`)
   return routes.map((route) => {
-    if (names(route).some((name) => except.includes(name))) return route
-    return withGuard(guard, route)
+    const stays = guards.length === 0 || names(route).some((name) => open.includes(name))
+    return stays ? route : withGuards(guards, route)
   })
 }
 
@@ -81,12 +83,19 @@ function isContext(returned: unknown): boolean {
 }
 
 /** What all guards of a route ask of a caller. Every guard must be satisfied, by one of its own requirements. */
-export function documentOf(route: Pick<Route, 'guard'>): Required<GuardDocument> {
+export function documentOf(route: Pick<Route, 'guard'>): Required<Omit<GuardDocument, 'scopes'>> {
   const all = guardsOf(route).map(({ documented }) => documented ?? {})
   const asked = all.flatMap(({ security }) => (security === undefined ? [] : [security]))
   const [first = [], ...others] = asked
+  const scopes = all.flatMap(({ scopes = [] }) => scopes)
+  const security = others.reduce(
+    (one, other) => one.flatMap((a) => other.map((b) => ({ ...a, ...b }))),
+    first,
+  )
   return {
-    security: others.reduce((one, other) => one.flatMap((a) => other.map((b) => ({ ...a, ...b }))), first),
+    security: security.map((requirement) =>
+      Object.fromEntries(Object.entries(requirement).map(([name, own]) => [name, [...own, ...scopes]])),
+    ),
     schemes: merged(all.map(({ schemes = {} }) => schemes)),
     responses: merged(all.map(({ responses = {} }) => responses)),
     headers: merged(all.map(({ headers = {} }) => headers)),

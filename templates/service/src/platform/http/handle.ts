@@ -4,12 +4,12 @@ import { until } from '../../context/until.ts'
 import { answer, fail } from './answer.ts'
 import { release } from './answer-body.ts'
 import { answerBehind, failBehind } from './behind.ts'
-import type { Exchange } from './exchange.ts'
+import { incomingRequest, type Exchange } from './exchange.ts'
 import { recordFailure, thrownBy } from './failure.ts'
 import { admit, guardsOf } from './guard.ts'
 import { parseInput, queryOf, readJson, type BodyBudget } from './input.ts'
 import { noteCall } from '../telemetry/started.ts'
-import { describeRoute, type IncomingRequest, type Route } from './route.ts'
+import { describeRoute, type Route } from './route.ts'
 
 /** Hono's environment of a request is its exchange. */
 export interface Env {
@@ -105,13 +105,8 @@ function call(
   route: Route,
   bodies: BodyBudget,
 ): ReturnType<Route['handle']> {
-  const { incoming, outgoing, info } = c.env
-  const request: IncomingRequest = {
-    method: info.method,
-    headers: incoming.headers,
-    body: incoming,
-    setHeader: (name, value) => void outgoing.setHeader(name, value),
-  }
+  const { incoming, info } = c.env
+  const request = incomingRequest(c.env)
   const withBody = (ctx: Context, body: unknown): ReturnType<Route['handle']> => {
     const params = route.params && c.req.param()
     const query = route.query && queryOf(c.req)

@@ -1,9 +1,10 @@
-import type { Context as HonoContext, Handler, Hono, Next } from 'hono'
+import type { Context as HonoContext, Handler, Hono, MiddlewareHandler, Next } from 'hono'
 import { afterFunc, type Context } from '../../context/context.ts'
 import { errorOf } from '../../context/thrown.ts'
 import { answer, fail } from './answer.ts'
 import { failBehind } from './behind.ts'
-import type { Exchange } from './exchange.ts'
+import { incomingRequest, type Exchange } from './exchange.ts'
+import type { Guard } from './guard.ts'
 import type { Env } from './handle.ts'
 
 /**
@@ -30,6 +31,15 @@ export function mount(app: Hono<Env>, mounted: Hono<Env>, begin: (c: HonoContext
     }
   }
   app.route('/', mounted)
+}
+
+/** A guard as a middleware, for a mounted app: the guards of routes.ts stand before routes only. */
+export function guardedBy(guard: Guard): MiddlewareHandler<Env> {
+  return async (c, next) => {
+    const ctx = await guard(c.var.ctx, incomingRequest(c.env))
+    c.set('ctx', ctx)
+    await next()
+  }
 }
 
 /** Calls the first middleware, and sends the answer that it and all behind it have made. */

@@ -106,9 +106,9 @@ export function route<P = undefined, Q = undefined, B = undefined>(
   return made
 }
 
-/** Returns `route` with one guard more, which is asked first. */
-export function withGuard(guard: Guard, route: Route): Route {
-  const more = { ...route, guard: [guard, ...[route.guard ?? []].flat()] }
+/** Returns `route` with more guards, which are asked first. */
+export function withGuards(guards: readonly Guard[], route: Route): Route {
+  const more = { ...route, guard: [...guards, ...[route.guard ?? []].flat()] }
   const place = definitions.get(route)
   if (place !== undefined) definitions.set(more, place)
   return more

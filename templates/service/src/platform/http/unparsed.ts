@@ -25,7 +25,8 @@ export function answerUnparsed(
   function refuse(socket: Socket, method: string, problem: Problem): void {
     const id = randomUUID()
     write(socket, id, problem, headers)
-    onRefused({ id, method, path: '' }, problem)
+    const client = { address: socket.remoteAddress, scheme: 'http' as const, host: undefined }
+    onRefused({ id, method, path: '', client }, problem)
   }
 
   server.on('clientError', (error: ParserError, socket: Socket) => {

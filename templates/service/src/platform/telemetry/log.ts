@@ -91,6 +91,7 @@ function identityOf(ctx: Context): Fields {
   const trace = traceOf(ctx)
   return {
     ...(request !== undefined && { requestId: request.id }),
+    ...(request?.principal !== undefined && { principal: request.principal }),
     ...(trace !== undefined && { traceId: trace.traceId, spanId: trace.spanId }),
   }
 }

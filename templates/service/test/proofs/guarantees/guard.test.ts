@@ -49,6 +49,13 @@ test('a guard that waits ends with its request: at the deadline, and when the cl
   await eventually(async () => (await running(service(), 'pg_sleep')) === 0)
 })
 
+test('guardedBy() puts the same guard before a mounted app', async () => {
+  const named = await fetch(`${service().url}/app`, { headers: { 'x-name': 'Ada' } })
+  expect([await named.json(), named.headers.get('x-guard')]).toEqual(['Ada', 'asked'])
+  const nameless = await fetch(`${service().url}/app`)
+  expect([nameless.status, nameless.headers.get('content-type')]).toEqual([401, 'application/problem+json'])
+})
+
 test('a guard that returns no context is a 500', async () => {
   expect((await fetch(`${service().url}/guarded/broken`)).status).toBe(500)
 })
@@ -59,23 +66,23 @@ const plain = (path: string): ReturnType<typeof route> =>
 describe('guarded', () => {
   const routes = [plain('/open'), plain('/closed'), { ...plain('/both'), guard: asksForName }]
 
-  test('guards all routes but the exceptions', () => {
-    const [open, closed, both] = guarded(asksForName, routes, { except: ['GET /open'] })
+  test('guards all routes but those that are open', () => {
+    const [open, closed, both] = guarded([asksForName], ['GET /open'], routes)
 
     expect(open?.guard).toBeUndefined()
     expect(closed?.guard).toEqual([asksForName])
     expect(both?.guard).toEqual([asksForName, asksForName])
   })
 
-  test('throws if an exception names no route, such as a mistyped one', () => {
-    expect(() => guarded(asksForName, routes, { except: ['/opne'] })).toThrow("except names '/opne'")
+  test('throws if an open route is none, such as a mistyped one', () => {
+    expect(() => guarded([asksForName], ['/opne'], routes)).toThrow("leaves '/opne' open")
   })
 
   test('/openapi.json says what the guard asks for', () => {
     const other = Object.assign(asksForName.bind(undefined), {
       documented: { security: [{ key: [] }, { token: ['a'] }] },
     })
-    const [first] = guarded(asksForName, [{ ...plain('/closed'), guard: other }])
+    const [first] = guarded([asksForName], [], [{ ...plain('/closed'), guard: other }])
     const document = openApiDocument(first === undefined ? [] : [first, plain('/open')], {
       title: 'x',
       version: '1',

@@ -1,13 +1,15 @@
+import { Hono } from 'hono'
 import { sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { contextKey, withValue, type Context } from '../../../src/context/context.ts'
 import { documentedGuard, type Guard } from '../../../src/platform/http/guard.ts'
+import { guardedBy, type App } from '../../../src/platform/http/middleware.ts'
 import { route, type Route } from '../../../src/platform/http/route.ts'
 import type { Platform } from '../../../src/platform/platform.ts'
 import { Problem } from '../../../src/platform/problem.ts'
 import { routes as probes } from '../../support/probe.routes.ts'
 
-export { headers, middlewares } from '../../support/probe.routes.ts'
+export { guards, headers, open } from '../../support/probe.routes.ts'
 
 const name = contextKey<string>('name')
 const checked = contextKey<readonly string[]>('checked')
@@ -35,6 +37,14 @@ const asksAgain: Guard = async (ctx) => {
 }
 
 const about = { method: 'GET' as const, summary: 'Is guarded', tags, responses }
+
+/** An app of Hono behind the guard of the routes. */
+export function middlewares(app: App): void {
+  const mounted = new Hono()
+    .use(guardedBy(asksForName))
+    .get('/', (c) => c.json(c.var.ctx.value(name) ?? null))
+  app.route('/app', mounted)
+}
 
 /** The probes of the service's own tests, and guarded routes. */
 export function routes(platform: Platform): Route[] {

@@ -22,7 +22,7 @@ import { Problem } from '../../../src/platform/problem.ts'
 import { requestOf } from '../../../src/platform/request.ts'
 import { routes as probes } from '../../support/probe.routes.ts'
 
-export { headers } from '../../support/probe.routes.ts'
+export { guards, headers, open } from '../../support/probe.routes.ts'
 
 export const secret = 'a secret of the tests'
 const greeting = contextKey<string>('greeting')

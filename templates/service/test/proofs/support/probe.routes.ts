@@ -10,7 +10,7 @@ import type { Platform } from '../../../src/platform/platform.ts'
 import { Problem } from '../../../src/platform/problem.ts'
 import { routes as probes } from '../../support/probe.routes.ts'
 
-export { headers, middlewares } from '../../support/probe.routes.ts'
+export { guards, headers, middlewares, open } from '../../support/probe.routes.ts'
 
 const Seconds = z.object({ seconds: z.coerce.number().min(0).max(60) })
 const Item = z.strictObject({
