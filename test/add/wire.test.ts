@@ -20,39 +20,8 @@ const statement: Wiring = {
   takes: ['Context', 'Platform'],
 }
 
-const around: Wiring = {
-  file: 'src/routes.ts',
-  within: 'routes',
-  as: 'around',
-  call: 'limited',
-  from: './limits.ts',
-  takes: ['Platform'],
-}
-
 /** Each text is a team's file; `«…»` marks what wiring adds, and nothing else may change. */
 const places: [string, Wiring, string][] = [
-  [
-    'around the array, and not around what is around it',
-    around,
-    `import { a, guarded } from './a.ts'«
-import { limited } from './limits.ts'»
-
-export function routes(platform: Platform): Route[] {
-  return guarded(a, «limited(platform, »[...a(platform)]«)», { except: ['/livez'] })
-}
-`,
-  ],
-  [
-    'an array in a call',
-    element,
-    `import { a } from './a.ts'«
-import { invoiceRoutes } from './invoices/invoices.routes.ts'»
-
-export function routes(platform: Platform): Route[] {
-  return a(platform, [...a(platform)«, ...invoiceRoutes(platform)»])
-}
-`,
-  ],
   [
     'one line',
     element,

@@ -1,13 +1,7 @@
-import {
-  Node,
-  SyntaxKind,
-  type ArrayLiteralExpression,
-  type ParameterDeclaration,
-  type SourceFile,
-} from 'ts-morph'
-import { replace, type Edit } from './edit.ts'
+import { Node, SyntaxKind, type ParameterDeclaration, type SourceFile } from 'ts-morph'
+import type { Edit } from './edit.ts'
 import { importOf, styleOf } from './imports.ts'
-import { insertElement, insertStatement, type Style } from './insert.ts'
+import { insertElement, insertStatement } from './insert.ts'
 import type { Wiring } from '../engine/piece.ts'
 import type { Plan } from '../engine/plan.ts'
 import { rewrite, withEdits } from './rewrite.ts'
@@ -34,37 +28,12 @@ function editsFor(source: SourceFile, body: string, wiring: Wiring): Edit[] {
   const edits: Edit[] = imported.edit ? [imported.edit] : []
   if (calls(scope, imported.local)) return edits
   const named = wiring.takes.map((type) => parameterOf(scope, type, wiring))
-  const given = named.map(({ name }) => name)
-  const there = callEdit(
-    body,
-    scope,
-    wiring,
-    style,
-    (...more) => `${imported.local}(${[...given, ...more].join(', ')})`,
-  )
+  const call = `${imported.local}(${named.map(({ name }) => name).join(', ')})`
+  const there =
+    wiring.as !== 'statement'
+      ? insertElement(body, arrayOf(scope, wiring), wiring.as === 'element' ? `...${call}` : call)
+      : insertStatement(body, blockOf(scope, wiring), `await ${call}${style.semicolon}`, style)
   return [...edits, ...named.flatMap(({ edit }) => edit ?? []), there]
-}
-
-/** @param call returns the text of the call, with further arguments */
-function callEdit(
-  body: string,
-  scope: Scope,
-  wiring: Wiring,
-  style: Style,
-  call: (...more: string[]) => string,
-): Edit {
-  switch (wiring.as) {
-    case 'element':
-      return insertElement(body, arrayOf(scope, wiring), `...${call()}`)
-    case 'item':
-      return insertElement(body, arrayOf(scope, wiring), call())
-    case 'around': {
-      const array = arrayOf(scope, wiring)
-      return replace(array, call(array.getText()))
-    }
-    case 'statement':
-      return insertStatement(body, blockOf(scope, wiring), `await ${call()}${style.semicolon}`, style)
-  }
 }
 
 function scopeOf(source: SourceFile, { within, file, call }: Wiring): Scope {
@@ -99,8 +68,8 @@ function isUsed(scope: Scope, parameter: ParameterDeclaration): boolean {
 }
 
 function arrayOf(scope: Scope, { within, file, call }: Wiring) {
-  const array = arrayIn(returnedBy(scope))
-  if (array) return array
+  const array = returnedBy(scope)
+  if (Node.isArrayLiteralExpression(array)) return array
   throw new Error(
     `${within} in ${file} does not return an array literal: restore it, or call ${call} there by hand.`,
   )
@@ -110,14 +79,4 @@ function blockOf(scope: Scope, { within, file, call }: Wiring) {
   const body = scope.getBody()
   if (Node.isBlock(body)) return body
   throw new Error(`${within} in ${file} has no body in braces: add one, or call ${call} there by hand.`)
-}
-
-/** The array literal, also as an argument of the call around it: `guarded(guard, [ … ])`. */
-function arrayIn(node: Node | undefined): ArrayLiteralExpression | undefined {
-  if (Node.isArrayLiteralExpression(node)) return node
-  if (!Node.isCallExpression(node)) return undefined
-  return node
-    .getArguments()
-    .map(arrayIn)
-    .find((array) => array !== undefined)
 }

@@ -61,11 +61,8 @@ export interface Wiring {
   file: string
   /** The function of that file that must make the call. */
   within: string
-  /**
-   * `element`: spread into the returned array; `item`: an element of the returned array; `around`: the returned array is its
-   * last argument; `statement`: awaited at the end.
-   */
-  as: 'element' | 'item' | 'around' | 'statement'
+  /** `element`: spread into the returned array; `item`: an element of the returned array; `statement`: awaited at the end. */
+  as: 'element' | 'item' | 'statement'
   /** The function to call. */
   call: string
   /** The module that exports it, as `file` imports it. */

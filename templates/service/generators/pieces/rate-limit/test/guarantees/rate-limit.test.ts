@@ -61,15 +61,19 @@ test('a store that does not answer lets requests pass, soon, and says so', async
   })
 
   const startedAt = performance.now()
-  const first = await ask(service, 'database', 'one')
-  const next = await Promise.all(Array.from({ length: 50 }, () => ask(service, 'database', 'one')))
+  const first = await ask(service, 'hasty', 'one')
+  const next = await Promise.all(Array.from({ length: 50 }, () => ask(service, 'hasty', 'one')))
 
   expect(performance.now() - startedAt).toBeLessThan(2_000)
   expect(new Set([first, ...next].map(({ status }) => status))).toEqual(new Set([200]))
-  const said = service.log.filter(({ msg }) => msg.startsWith('rate limits are not checked'))
-  expect(said).toMatchObject([{ level: 'warn', limit: 'probe-database' }])
+  const said = service.log.filter(
+    ({ msg, limit }) => msg.startsWith('rate limits are not checked') && limit === 'probe-hasty',
+  )
+  expect(said).toMatchObject([{ level: 'warn' }])
   const metrics = await (await fetch(`${service.adminUrl}/metrics`)).text()
-  expect(metrics).toMatch(/^rate_limit_requests_total\{.*rate_limit_outcome="unchecked".*\} 51$/m)
+  expect(metrics).toMatch(
+    /^rate_limit_requests_total\{rate_limit_name="probe-hasty",rate_limit_outcome="unchecked"\} 51$/m,
+  )
 })
 
 test('a hang-up and a deadline end the question in Postgres', async (t) => {
@@ -102,8 +106,10 @@ test('rows that nobody needs are deleted by later requests', async () => {
   expect(await shared().sql(`select from rate_limits where key like 'old%'`)).toEqual([])
 })
 
-test('probes are not limited, and /openapi.json tells of the limits', async () => {
-  expect((await fetch(`${shared().url}/livez`)).headers.get('ratelimit')).toBeNull()
+test('every route has the default limit, probes have none, and /openapi.json tells of it', async () => {
+  const policyOf = async (path: string) => (await fetch(shared().url + path)).headers.get('ratelimit-policy')
+  expect(await policyOf('/probe/query?seconds=0')).toBe('"default";q=100000;w=60')
+  expect(await policyOf('/livez')).toBeNull()
   const document = (await (await fetch(`${shared().url}/openapi.json`)).json()) as {
     paths: Record<string, { get: { responses: object } }>
   }

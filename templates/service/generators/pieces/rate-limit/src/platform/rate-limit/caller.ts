@@ -1,16 +1,15 @@
 import { isIPv6 } from 'node:net'
 import type { Context } from '../../context/context.ts'
-import type { IncomingRequest } from '../http/route.ts'
 import { requestOf } from '../request.ts'
 
 /**
  * Who a request counts for: the principal, once a guard has found one, else the client's address, as far as TRUSTED_PROXIES
  * says. Undefined where there is neither, as on a Unix socket.
  */
-export function callerOf(ctx: Context, { body }: IncomingRequest): string | undefined {
+export function callerOf(ctx: Context): string | undefined {
   const { principal, client } = requestOf(ctx) ?? {}
   if (principal !== undefined) return `principal ${principal}`
-  const address = client?.address ?? body.socket.remoteAddress
+  const address = client?.address
   return address === undefined ? undefined : `address ${networkOf(address)}`
 }
 

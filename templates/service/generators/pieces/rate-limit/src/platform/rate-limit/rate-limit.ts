@@ -16,21 +16,21 @@ export interface RateLimit {
   readonly seconds: number
   /** Who a request counts for; undefined: it is not limited. Default: the principal, else the client's address. */
   readonly by?: (ctx: Context, request: IncomingRequest) => string | undefined
+  /** How long the store may take, in milliseconds: a slow one must not hold up requests. Default 250. */
+  readonly patienceMs?: number
 }
 
-/** How long the store may take. A slow one must not hold up requests. */
-const patienceMs = 250
 /** How long a store that failed is left alone, and how often the log says so. */
 const [pauseMs, sayEveryMs] = [1_000, 10_000]
 
 /**
  * Makes the guard that refuses a caller with 429 and `Retry-After` when it has used its quota. Every answer has `RateLimit` and
- * `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers). If the store fails or takes 250 ms, requests pass, unchecked, and the log and
+ * `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers). If the store fails or is slow, requests pass, unchecked, and the log and
  * the metric `rate_limit.requests` say so.
  * @throws RangeError for a limit that cannot be
  */
 export function rateLimit({ log }: Pick<Platform, 'log'>, store: Store, limit: RateLimit): Guard {
-  const { name, requests, seconds, by = callerOf } = limit
+  const { name, requests, seconds, by = callerOf, patienceMs = 250 } = limit
   if (!/^[\w-]+$/.test(name) || !(requests >= 1) || !(seconds > 0))
     throw new RangeError(`the rate limit ${name}: expected a name, at least one request, and some seconds`)
   const quota = { windowMs: seconds * 1_000, stepMs: (seconds * 1_000) / requests }

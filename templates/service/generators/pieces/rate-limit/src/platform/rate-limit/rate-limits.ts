@@ -1,14 +1,17 @@
-import { withGuard, type Route } from '../http/route.ts'
+import type { Guard } from '../http/guard.ts'
 import type { Platform } from '../platform.ts'
 import { databaseStore } from './database-store.ts'
 import { rateLimit } from './rate-limit.ts'
 
 /**
- * The limits of this service: one for each caller, over all routes but probes. A route may have one more, by
- * `guard: rateLimit(…)`; a team that wants other rules changes this function.
+ * The limit of each caller over all routes that src/routes.ts does not leave open. It stands in `guards` there: behind the guard that
+ * knows who is calling, it counts principals, else addresses. A route may have one more: `guard: rateLimit(…)`.
  */
-export function rateLimited(platform: Platform, routes: readonly Route[]): Route[] {
-  const limit = { name: 'default', requests: 100, seconds: 60 }
-  const guard = rateLimit(platform, databaseStore(platform), limit)
-  return routes.map((route) => (route.quiet === true ? route : withGuard(guard, route)))
+export function defaultLimit(platform: Platform & Configured): Guard {
+  return rateLimit(platform, databaseStore(platform), { name: 'default', ...platform.rateLimit })
+}
+
+/** RATE_LIMIT_REQUESTS and RATE_LIMIT_SECONDS. */
+interface Configured {
+  readonly rateLimit: { readonly requests: number; readonly seconds: number }
 }
