@@ -18,7 +18,13 @@ export default defineConfig({
   // Node 20 does not know `using`.
   transform: { target: 'node20.19' },
   // node-plop imports its prompts at once. The command asks with clack, so the half megabyte stays out.
-  resolve: { alias: { inquirer: fileURLToPath(new URL('generator/no-inquirer.ts', import.meta.url)) } },
+  // The main file of jsonc-parser requires its parts in a way that no bundler follows.
+  resolve: {
+    alias: {
+      inquirer: fileURLToPath(new URL('generator/no-inquirer.ts', import.meta.url)),
+      'jsonc-parser': fileURLToPath(new URL('node_modules/jsonc-parser/lib/esm/main.js', import.meta.url)),
+    },
+  },
   plugins: [licences(), templates()],
   output: {
     file: 'dist/main.js',

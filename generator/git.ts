@@ -87,7 +87,7 @@ function not(note: string): Committed {
 }
 
 /** In English, because we read the messages, and without the repository of a hook or alias that started this command. */
-function gitEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+export function gitEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const foreign =
     /^GIT_(DIR|WORK_TREE|INDEX_FILE|OBJECT_DIRECTORY|ALTERNATE_OBJECT_DIRECTORIES|COMMON_DIR|PREFIX|NAMESPACE)$/
   return { ...Object.fromEntries(Object.entries(env).filter(([name]) => !foreign.test(name))), LC_ALL: 'C' }

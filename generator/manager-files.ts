@@ -15,7 +15,9 @@ export function withManager(plan: Plan, manager: Manager, files: Plan): Map<stri
       edited(file, (text) => text.replaceAll(placeholder, () => manager.version)),
     )
   }
-  const manifest = { ...jsonOf(plan, 'package.json'), ...jsonOf(all, 'package.json') }
+  const skeleton = jsonOf(plan, 'package.json')
+  const scripts = { ...(skeleton['scripts'] as object), update: words[manager.name].update }
+  const manifest = { ...skeleton, scripts, ...jsonOf(all, 'package.json') }
   all.set('package.json', { executable: false, bytes: Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`) })
   for (const [path, file] of plan) {
     if (isPage(path))
@@ -32,11 +34,21 @@ function isPage(path: string): boolean {
   return path.endsWith('.md') && path !== 'docs/guarantees.md'
 }
 
-const words: Record<Other, { title: string; test: string; exec: string }> = {
-  pnpm: { title: 'pnpm', test: 'pnpm test', exec: 'pnpm exec' },
-  yarn: { title: 'Yarn', test: 'yarn test', exec: 'yarn exec' },
-  // `bun test` is Bun's own test runner.
-  bun: { title: 'Bun', test: 'bun run test', exec: 'bunx' },
+const words: Record<Other, { title: string; test: string; exec: string; update: string }> = {
+  pnpm: { title: 'pnpm', test: 'pnpm test', exec: 'pnpm exec', update: 'pnpm create mainstem@latest update' },
+  yarn: {
+    title: 'Yarn',
+    test: 'yarn test',
+    exec: 'yarn exec',
+    update: 'yarn dlx create-mainstem@latest update',
+  },
+  bun: {
+    title: 'Bun',
+    // `bun test` is Bun's own test runner.
+    test: 'bun run test',
+    exec: 'bunx',
+    update: 'bun create mainstem@latest update',
+  },
 }
 
 /**

@@ -21,6 +21,7 @@ export interface Options {
 /** What `--help` prints. */
 export const help = `create-mainstem <directory> [options]
 npm create mainstem@latest <name> [-- options]
+npm create mainstem@latest -- update [options]      updates a service: see update --help
 
 Creates a TypeScript microservice in which every unit of work hangs from one root context.
 

@@ -5,6 +5,7 @@ import {
   withStamping,
 } from '../templates/service/generators/engine/record.ts'
 import type { ServiceRecord, Stamping } from '../templates/service/generators/engine/record.ts'
+import { packageManagers } from './package-manager.ts'
 import { ownPackage } from './root.ts'
 import type { Service } from './service.ts'
 import type { Plan, PlannedFile } from './tree.ts'
@@ -35,4 +36,15 @@ export function withRecord(
 /** The answers to which `serviceFrom` returns the same service. */
 function answersOf({ name, example, manager = { name: 'npm' } }: Service): Record<string, string | boolean> {
   return { name, example, pm: manager.name === 'npm' ? 'npm' : `${manager.name}@${manager.version}` }
+}
+
+/** The service that a record's answers describe; undefined if they describe none. */
+export function serviceFrom(answers: ServiceRecord['answers']): Service | undefined {
+  const { name, example, pm = 'npm' } = answers
+  if (typeof name !== 'string' || typeof example !== 'boolean' || typeof pm !== 'string') return undefined
+  const [manager, version] = pm.split('@')
+  const known = packageManagers.find((one) => one === manager)
+  if (known === undefined) return undefined
+  if (known === 'npm') return { name, example, manager: { name: known } }
+  return version === undefined ? undefined : { name, example, manager: { name: known, version } }
 }

@@ -16,6 +16,7 @@ export const loads = [
   { name: 'small', path: '/hello', title: 'A small JSON answer' },
   { name: 'async', path: '/hello-async', title: 'The same from an async handler' },
   { name: 'select', path: '/items', title: 'One indexed SELECT of six rows through drizzle' },
+  { name: 'built', path: '/items-built', title: 'The same, built by the service for each request' },
 ] as const
 
 const nothing = (): Record<string, string> => ({})

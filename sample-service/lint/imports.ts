@@ -76,6 +76,8 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   admin: ['http', 'telemetry'],
   idempotency: ['platform', 'lifecycle', 'http', 'database', 'telemetry'],
   jobs: ['platform', 'lifecycle', 'database', 'telemetry'],
+  feed: ['platform', 'http', 'telemetry'],
+  events: ['platform', 'lifecycle', 'http', 'database', 'telemetry'],
 }
 
 /** The files beside the rooms, from which every room may import. */
@@ -95,11 +97,21 @@ export const imports: Linter.Config[] = [
     regex: '^\\.',
     message: 'This file imports nothing of the service. Let main pass in what it needs.',
   }),
-  only('src/{routes,workers,jobs,prepare}.ts', {
-    regex: '^\\./(?!(?:routes|workers|jobs|prepare)\\.ts$|[^/]+/)',
+  only('src/config.ts', {
+    regex: '^\\.(?!/variables\\.ts$)',
+    message: 'This file imports variables.ts only: the environment is read before all else.',
+  }),
+  only('src/{routes,workers,jobs,events,consumers,prepare}.ts', {
+    regex: '^\\./(?!(?:routes|workers|jobs|events|consumers|prepare)\\.ts$|[^/]+/)',
     message: 'Import from the domains, src/platform and src/context only. Let main pass in what is needed.',
   }),
   only(`src/${domain}/*.ts`, { regex: '^\\.\\./(?!(?:platform|context)/)', message: sideways }, ...packages),
+  // An app of Hono that routes.ts mounts as it is.
+  only(
+    `src/${domain}/*.hono.ts`,
+    { regex: '^\\.\\./(?!(?:platform|context)/)', message: sideways },
+    ...packages.filter(({ regex }) => !regex.includes('hono')),
+  ),
   // A foreign key refers to a table of another domain.
   only(
     `src/${domain}/*.schema.ts`,

@@ -1,5 +1,5 @@
-import pg from 'pg'
 import { z } from 'zod'
+import { databaseUrl, integer, isOrigin, list, mustBe, proxies, text, url } from './variables.ts'
 
 /** Reports every variable that is missing or wrong, in one message. */
 export class InvalidEnvironment extends Error {
@@ -37,6 +37,17 @@ export const Environment = z.object({
   REQUEST_TIMEOUT_MS: integer(1, hourMs, 15_000).describe('deadline of a request whose route sets none'),
   KEEP_ALIVE_TIMEOUT_MS: integer(1_000, 24 * hourMs, 620_000).describe(
     "how long an idle connection stays open; must exceed the load balancer's (AWS 60 s, Google 600 s)",
+  ),
+  TRUSTED_PROXIES: proxies().describe(
+    'proxies whose word about their client counts: how many, or their addresses and networks; by default none',
+  ),
+  PROXY_HEADERS: z
+    .enum(['x-forwarded', 'forwarded'], { error: mustBe('x-forwarded or forwarded') })
+    .meta({ allowed: 'x-forwarded, forwarded' })
+    .default('x-forwarded')
+    .describe('what these proxies set: `X-Forwarded-For` and the like, or `Forwarded` (RFC 7239)'),
+  CORS_ORIGINS: list(isOrigin, 'https://app.example.com').describe(
+    'origins whose pages may call the service, with commas between them; by default none',
   ),
   BODY_MAX_BYTES: integer(1, 2 ** 30, 1_048_576).describe('largest JSON body, in bytes'),
   UPLOAD_DIR: text('.data/uploads').describe('directory of uploaded files; nothing else may live in it'),
@@ -96,9 +107,11 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>) {
       requestTimeoutMs: e.REQUEST_TIMEOUT_MS,
       keepAliveMs: e.KEEP_ALIVE_TIMEOUT_MS,
       bodyMaxBytes: e.BODY_MAX_BYTES,
+      proxies: { ...(e.TRUSTED_PROXIES ?? { hops: 0, networks: [] }), headers: e.PROXY_HEADERS },
       // An upload takes longer to arrive than any other request.
       receiveTimeoutMs: e.UPLOAD_TIMEOUT_MS,
     },
+    corsOrigins: e.CORS_ORIGINS ?? [],
     admin: { host: e.ADMIN_HOST, port: e.ADMIN_PORT },
     // Off in production unless asked for: it shows the paths of requests.
     debugContexts: e.DEBUG_CONTEXTS ?? e.NODE_ENV !== 'production',
@@ -138,59 +151,4 @@ export function withoutEmpty(env: Readonly<Record<string, string | undefined>>) 
 /** Names the variable and what is allowed. */
 export function complaint({ path, message }: z.core.$ZodIssue): string {
   return `${path.join('.')} ${message}`
-}
-
-/** What is allowed, and the value: not for a variable that may hold a password. */
-function mustBe(allowed: string) {
-  return ({ input }: { input?: unknown }): string => `must be ${allowed}, not '${String(input)}'`
-}
-
-/** A whole number in decimal digits: Number() would read '' as 0, '0x10' as 16 and ' 5 ' as 5. */
-function integer(least: number, most: number, standard: number) {
-  return z
-    .string()
-    .refine((text) => /^\d{1,16}$/.test(text) && Number(text) >= least && Number(text) <= most, {
-      error: mustBe(`a whole number from ${least} to ${most}`),
-    })
-    .transform(Number)
-    .meta({ allowed: `${least} to ${most}` })
-    .default(standard)
-}
-
-function text(standard: string) {
-  return z.string().meta({ allowed: 'text' }).default(standard)
-}
-
-/** A URL such as `example`, with one of `protocols`. Secret, since it may hold a password. */
-function url(example: string, protocols = /^/) {
-  return z
-    .string({ error: `is required: ${example}` })
-    .refine((value) => URL.canParse(value) && protocols.test(new URL(value).protocol), {
-      error: `must be a URL such as ${example}`,
-    })
-    .meta({ allowed: example, secret: true })
-}
-
-/** A connection string that the driver accepts: a URL such as `example`, with or without a host, or a socket's directory. */
-function databaseUrl(example: string) {
-  return z
-    .string({ error: `is required: ${example}` })
-    .superRefine((value, issues) => {
-      const fault = faultOf(value)
-      if (fault === undefined) return
-      issues.addIssue({ code: 'custom', message: `must be a URL such as ${example}${fault}` })
-    })
-    .meta({ allowed: example, secret: true })
-}
-
-function faultOf(url: string): string | undefined {
-  if (!/^(postgres(ql)?:\/\/|socket:\/|\/)/i.test(url)) return ''
-  try {
-    // The constructor does not connect, but it reads the certificates that the URL names.
-    const { host, port } = new pg.Client(url)
-    if (host.includes(',')) return ' (it names several hosts, the driver takes one)'
-    return Number.isInteger(port) ? undefined : ' (its port is not a number)'
-  } catch (error) {
-    return error instanceof Error ? ` (${error.message})` : ''
-  }
 }

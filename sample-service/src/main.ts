@@ -4,6 +4,8 @@ import { errorOf } from './context/thrown.ts'
 import { flushMsOf, loadConfig } from './config.ts'
 import { listenAdmin } from './platform/admin/admin.ts'
 import { openLocks } from './platform/database/locks.ts'
+import { guarded } from './platform/http/guard.ts'
+import type { App } from './platform/http/middleware.ts'
 import { documented } from './platform/http/openapi.ts'
 import { listen } from './platform/http/server.ts'
 import { closers, type Closers } from './platform/lifecycle/closers.ts'
@@ -12,7 +14,7 @@ import { openPlatform, openTelemetry } from './platform/platform.ts'
 import { createLog, type ProcessLog } from './platform/telemetry/log.ts'
 import { phase, startTrace } from './platform/telemetry/span.ts'
 import { prepare } from './prepare.ts'
-import { routes } from './routes.ts'
+import { guards, headers, middlewares, open, routes } from './routes.ts'
 import { workers } from './workers.ts'
 
 const service = 'sample-service'
@@ -38,7 +40,12 @@ async function start(root: Lifetime, stop: Lifetime, log: ProcessLog, opened: Cl
     opened.defer('admin listener', (ctx) => admin.close(ctx))
 
     // Requests and workers hang from root, not from stop: a signal closes the door and lets those inside finish.
-    const served = { routes: documented(service, routes(platform)), workers: workers(platform) }
+    const served = {
+      routes: documented(service, guarded(guards(platform), open, routes(platform))),
+      middlewares: (app: App) => middlewares(app, platform),
+      headers,
+      workers: workers(platform),
+    }
     const server = await opened.time(ctx, 'listen', (ctx) =>
       listen(ctx, root, log, served, { ...config.http, ...telemetry }),
     )

@@ -30,6 +30,7 @@ export default tseslint.config(
       'generators/pieces/client/src/',
       'generators/pieces/client/openapi/',
       'generators/pieces/typed/src/',
+      'generators/pieces/{broker,outbox,inbox,publisher,consumer}/*/',
     ],
   },
   js.configs.recommended,

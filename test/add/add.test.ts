@@ -130,6 +130,37 @@ test('a table that another schema declares is refused', () => {
   expect(treeOf(service)).toEqual(tree)
 })
 
+describe('npm run add -- publisher and consumer', () => {
+  test('stamp an event with what sends it, and a handler with what receives it; a second run changes nothing', () => {
+    const service = newService()
+
+    expect(add(service, 'publisher', 'invoice-paid')).toMatchObject({ code: 0 })
+    expect(treeOf(service).has('src/consumers.ts')).toBe(false)
+    expect(add(service, 'consumer', 'order-placed')).toMatchObject({ code: 0 })
+
+    const after = treeOf(service)
+    expect(after.get('src/events.ts')).toContain('return [invoicePaidEvent()]')
+    expect(after.get('src/consumers.ts')).toContain('return [orderPlacedConsumer(platform)]')
+    expect(after.get('src/workers.ts')).toContain(
+      'return [outboxWorker(platform), consumersWorker(platform)]',
+    )
+    expect(after.get('scripts/dev/beside.ts')).toContain('return [natsBeside()]')
+    expect(after.get('src/platform/platform.ts')).toContain('broker: options.broker')
+    expect(after.get('.env.example')).toContain('BROKER_URL')
+    expect(after.get('package.json')).toContain('@nats-io/jetstream')
+    for (const path of [
+      'compose.override.yaml',
+      'k8s/broker.yaml',
+      'docs/events.md',
+      'ops/prometheus/events.yaml',
+    ])
+      expect(after.has(path), path).toBe(true)
+    expect(add(service, 'publisher', 'invoice-paid').out).toContain('nothing to do')
+    expect(add(service, 'consumer', 'order-placed').out).toContain('nothing to do')
+    expect(treeOf(service)).toEqual(after)
+  })
+})
+
 describe('npm run add -- storage s3', () => {
   test('stamps the storage and its test server, wires it in and adds the SDK; a second run changes nothing', () => {
     const service = newService()
@@ -264,7 +295,7 @@ describe('an obstacle is reported in one sentence, and no file changes', () => {
       'an unknown piece',
       ['things', 'invoice'],
       nothing,
-      'choose one of route, resource, upload, job, schedule, client, storage',
+      'choose one of route, resource, upload, job, schedule, client, storage, idempotency, publisher, consumer',
     ],
     ['an unknown flag', ['upload', 'invoice', '--force'], nothing, "Unknown option '--force'"],
     ['a second name', ['upload', 'invoice', 'receipt'], nothing, 'unexpected argument "receipt"'],

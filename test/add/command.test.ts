@@ -16,6 +16,14 @@ describe('npm run add explains itself', () => {
     expect(out.trimEnd().split('\n')).toHaveLength(pieces.length)
   })
 
+  test('--list --json prints them as JSON, and nothing else', () => {
+    const { code, out } = add(service(), '--list', '--json')
+    expect(code).toBe(0)
+    const listed = JSON.parse(out) as object[]
+    expect(listed).toHaveLength(pieces.length)
+    expect(listed[0]).toMatchObject({ name: 'route', flags: ['method', 'path'] })
+  })
+
   test('<piece> --help explains its flags, with examples that work', () => {
     const place = service()
     const { code, out } = add(place, 'route', '--help')
@@ -36,6 +44,12 @@ test('a leading --, which pnpm and Yarn pass on, is dropped', () => {
     encoding: 'utf8',
   })
   expect(JSON.parse(config.stdout)).toContainEqual(expect.objectContaining({ variable: 'PORT' }))
+})
+
+test('a flag that is given twice is refused: one of the two values would be lost', () => {
+  const { code, err } = add(newService(), 'resource', 'bill', '--fields', 'a:text', '--fields', 'b:text')
+  expect(err).toBe('--fields is given twice: give all fields in one, separated by commas.\n')
+  expect(code).toBe(1)
 })
 
 test('a flag that npm kept for itself, because -- is missing, is refused', () => {

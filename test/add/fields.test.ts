@@ -99,9 +99,10 @@ test.each([
   ['Ärger:text', 'its name must begin with a letter'],
   ['9lives:text', 'its name must begin with a letter'],
   [`${'a'.repeat(41)}:text`, 'its name must begin with a letter'],
-  ['created_at:date', 'every resource already has "createdAt"'],
-  ['limit:integer', 'every resource already has "limit"'],
-  ['constructor:text', 'every resource already has "constructor"'],
+  ['created_at:date', '"createdAt" is a field of every resource'],
+  ['limit:integer', '"limit" is a parameter of every list'],
+  ['constructor:text', '"constructor" is a property of every object in JavaScript'],
+  ['xmin:text', '"xmin" is a column of every table in Postgres'],
   ['dueAt:date, due-at:date', '--fields has "dueAt" twice'],
 ])('%j is refused in one sentence that says where: %s', (list, why) => {
   expect(() => fieldsFrom(list)).toThrow(why)

@@ -36,6 +36,8 @@ describe('npx plop writes the same files as npm run add', () => {
     ['idempotency', [], []],
     ['rate-limit', ['--requests', '7'], ['7', '60', 'database']],
     ['events', ['order-status'], ['order-status']],
+    ['publisher', ['invoice-paid'], ['invoice-paid']],
+    ['consumer', ['order-placed'], ['order-placed']],
   ]
 
   let [one, other] = ['', '']

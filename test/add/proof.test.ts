@@ -66,6 +66,8 @@ test('added code compiles, lints without a warning and passes its own tests', { 
   expect(add(service, 'idempotency')).toMatchObject({ code: 0 })
   expect(add(service, 'rate-limit', '--requests', '100000')).toMatchObject({ code: 0 })
   expect(add(service, 'events', 'order-status')).toMatchObject({ code: 0 })
+  expect(add(service, 'publisher', 'invoice-paid')).toMatchObject({ code: 0 })
+  expect(add(service, 'consumer', 'invoice-paid')).toMatchObject({ code: 0 })
   // Its tests run only here, because only a service with this piece has its SDK.
   expect(add(service, 'storage', 's3')).toMatchObject({ code: 0 })
   const added = [
@@ -77,6 +79,7 @@ test('added code compiles, lints without a warning and passes its own tests', { 
     'send-invoice',
     'nightly-report',
     'order-status',
+    'invoice-paid',
   ]
   runAll(service, [
     ['typescript/bin/tsc', '--noEmit'],
@@ -91,9 +94,17 @@ test('added code compiles, lints without a warning and passes its own tests', { 
         'client/payments-client',
         'storage/s3',
       ].map((name) => `src/platform/${name}.test.ts`),
-      ...['chain', 'events', 'idempotency', 'jobs', 'rate-limit', 'shape', 'configuration'].map(
-        (name) => `test/guarantees/${name}.test.ts`,
-      ),
+      ...[
+        'chain',
+        'events',
+        'idempotency',
+        'jobs',
+        'publishing',
+        'consuming',
+        'rate-limit',
+        'shape',
+        'configuration',
+      ].map((name) => `test/guarantees/${name}.test.ts`),
       ...added.map((name) => `src/${name}`),
     ] as [string, ...string[]],
   ])

@@ -10,6 +10,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { broker } from '../../templates/service/generators/pieces/broker/piece.ts'
 import { circuit } from '../../templates/service/generators/pieces/circuit/piece.ts'
 import { storage } from '../../templates/service/generators/pieces/storage/piece.ts'
 import { worker } from '../../templates/service/generators/pieces/worker/piece.ts'
@@ -54,7 +55,7 @@ function choose(only: string | undefined): (readonly Added[])[] {
 
 /** A created service, with the dependencies of all pieces beside its own. */
 function create(base: string): void {
-  const dependencies = [circuit, storage, worker].flatMap(({ dependencies = {} }) =>
+  const dependencies = [broker, circuit, storage, worker].flatMap(({ dependencies = {} }) =>
     Object.entries(dependencies).map(([name, range]) => `${name}@${range}`),
   )
   for (const [cwd, ...command] of [

@@ -98,6 +98,17 @@ export const pieces: readonly Added[] = [
     name: 'storage',
     args: ['storage', 's3'],
   },
+  {
+    name: 'publisher',
+    args: ['publisher', 'invoice-paid'],
+    ask: async ({ url }) => {
+      await expectStatus(200, `${url}/asyncapi.json`)
+    },
+  },
+  {
+    name: 'consumer',
+    args: ['consumer', 'order-placed'],
+  },
 ]
 
 /** Every piece alone, every pair, all of them, and all of them in the other order. */

@@ -17,7 +17,9 @@ const projects = [
   service,
   'sample-service',
   '.',
-  ...['circuit', 'typed', 'worker', 'storage'].map((piece) => `${service}/generators/pieces/${piece}`),
+  ...['circuit', 'typed', 'worker', 'storage', 'broker'].map(
+    (piece) => `${service}/generators/pieces/${piece}`,
+  ),
   'templates/example',
 ]
 

@@ -12,6 +12,7 @@ app.get('/hello-async', async (c) => {
   return c.json({ hello: 'world' })
 })
 app.get('/items', async (c) => c.json({ items: await read() }))
+app.get('/items-built', async (c) => c.json({ items: await read() }))
 
 const server = serve({ fetch: app.fetch, hostname: '127.0.0.1', port: 0 })
 server.once('listening', () => console.log((server.address() as AddressInfo).port))

@@ -1,22 +1,26 @@
 import { eq } from 'drizzle-orm'
+import { prepared, type Values } from '../../../templates/service/src/platform/database/prepared.ts'
 import type { Platform } from '../../../templates/service/src/platform/platform.ts'
 import { route, type Route } from '../../../templates/service/src/platform/http/route.ts'
 import { items, shelf } from './items.ts'
 
-const about = { summary: 'Is measured', tags: [], responses: {} }
+const about = { method: 'GET', summary: 'Is measured', tags: [], responses: {} } as const
+
+/** As the repositories that `npm run add` stamps do it. */
+const onShelf = prepared((q, value: Values<{ shelf: number }>) =>
+  q
+    .select()
+    .from(items)
+    .where(eq(items.shelf, value('shelf')))
+    .orderBy(items.id),
+)
 
 /** The routes of the measured service, in place of those of its src/routes.ts. */
 export function routes({ db }: Platform): Route[] {
   return [
+    route({ ...about, path: '/hello', handle: () => Response.json({ hello: 'world' }) }),
     route({
       ...about,
-      method: 'GET',
-      path: '/hello',
-      handle: () => Response.json({ hello: 'world' }),
-    }),
-    route({
-      ...about,
-      method: 'GET',
       path: '/hello-async',
       handle: async () => {
         await Promise.resolve()
@@ -25,8 +29,12 @@ export function routes({ db }: Platform): Route[] {
     }),
     route({
       ...about,
-      method: 'GET',
       path: '/items',
+      handle: async (ctx) => Response.json({ items: await db.run(ctx, (q) => onShelf(q, { shelf })) }),
+    }),
+    route({
+      ...about,
+      path: '/items-built',
       handle: async (ctx) => {
         const found = await db.run(ctx, (q) =>
           q.select().from(items).where(eq(items.shelf, shelf)).orderBy(items.id),

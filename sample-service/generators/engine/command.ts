@@ -49,12 +49,24 @@ function parse(args: string[]): {
   const flags = own.map((name) => [name, { type: 'boolean' }] as const)
   try {
     const options = Object.fromEntries<{ type: 'string' | 'boolean' }>([...answers, ...flags])
-    const { values, positionals } = parseArgs({ args, allowPositionals: true, options })
+    const { values, positionals, tokens } = parseArgs({ args, allowPositionals: true, options, tokens: true })
+    refuseTwice(tokens.flatMap((token) => (token.kind === 'option' ? [token.name] : [])))
     return { values: values, positionals }
   } catch (cause) {
+    if (cause instanceof GivenTwice) throw cause
     const [sentence] = String(cause instanceof Error ? cause.message : cause).split(/\. |\n/)
     throw new Error(`${sentence ?? ''}: npm run add -- --help lists the flags.`, { cause })
   }
+}
+
+class GivenTwice extends Error {}
+
+/** The last value would win, and the others be lost. */
+function refuseTwice(names: readonly string[]): void {
+  const twice = names.find((name, at) => !own.includes(name) && names.indexOf(name) !== at)
+  if (twice === undefined) return
+  const how = twice === 'fields' ? 'give all fields in one, separated by commas' : 'give it once'
+  throw new GivenTwice(`--${twice} is given twice: ${how}.`)
 }
 
 /** Throws an Error of one sentence if the command has a flag that the piece lacks, or if npm kept one for itself. */

@@ -12,9 +12,9 @@ export interface Piece {
   examples?: readonly [string, ...string[]]
   /** What the name is. `noun`: a word with a different plural; `name`: one word; `nothing`: it has none; else one of these words. */
   takes: 'noun' | 'name' | 'nothing' | readonly string[]
-  /** The absolute path of a folder whose `src/` and `test/` mirror those of the service. */
+  /** The absolute path of a folder whose `src/`, `test/`, `scripts/`, `docs/`, `ops/` and `k8s/` mirror those of the service. */
   folder: string
-  /** A piece that must be there first. Only its missing files are stamped; existing ones stay as they are. */
+  /** A piece that must be there first, which may need another. Only its missing files are stamped; existing ones stay as they are. */
   needs?: Piece
   /** The calls that existing files must make to what was stamped. */
   wirings: readonly Wiring[]
@@ -29,8 +29,14 @@ export interface Piece {
    * Throws an Error of one sentence if the flags are invalid there.
    */
   shape?: (service: string, noun: Noun, flags: Flags) => Promise<Shape>
+  /** The piece that stands in for this one where the flags ask for it, with the same name. */
+  variant?: (flags: Flags) => Piece | undefined
+  /** A stamped file that is made anew by every run. Where it is there already, the other files stay as they are. */
+  renews?: string
   /** Dependencies for package.json, with their ranges. */
   dependencies?: Readonly<Record<string, string>>
+  /** Scripts for package.json. */
+  scripts?: Readonly<Record<string, string>>
 }
 
 /** A flag of a piece: given on the command line, or asked for. */

@@ -1,7 +1,10 @@
 import { client } from '../pieces/client/piece.ts'
+import { consumer } from '../pieces/consumer/piece.ts'
+import { events } from '../pieces/events/piece.ts'
 import { idempotency } from '../pieces/idempotency/piece.ts'
 import { job } from '../pieces/job/piece.ts'
 import type { Piece } from './piece.ts'
+import { publisher } from '../pieces/publisher/piece.ts'
 import { resource } from '../pieces/resource/piece.ts'
 import { route } from '../pieces/route/piece.ts'
 import { schedule } from '../pieces/schedule/piece.ts'
@@ -9,4 +12,16 @@ import { storage } from '../pieces/storage/piece.ts'
 import { upload } from '../pieces/upload/piece.ts'
 
 /** What `npm run add` and `npx plop` offer, in the order of their lists. */
-export const pieces: readonly Piece[] = [route, resource, upload, job, schedule, client, storage, idempotency]
+export const pieces: readonly Piece[] = [
+  route,
+  resource,
+  upload,
+  job,
+  schedule,
+  events,
+  client,
+  storage,
+  idempotency,
+  publisher,
+  consumer,
+]

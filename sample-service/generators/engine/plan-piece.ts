@@ -24,19 +24,23 @@ export async function planPiece(plan: Plan, piece: Piece, answers: Answers): Pro
   const noun = nounOf(piece, answers)
   const flags = flagsOf(piece, answers, noun)
   const stampings: Stamping[] = []
-  if (piece.needs) {
-    stampings.push(await stampMissing(plan, piece.needs))
-    await connect(plan, piece.needs, noun)
+  for (const needed of neededBy(piece.variant?.(flags) ?? piece)) {
+    stampings.push(await stampMissing(plan, needed))
+    await connect(plan, needed, noun, {})
   }
   stampings.push(await stamp(plan, piece, noun, flags))
   await refuseClashes(plan)
-  await connect(plan, piece, noun)
-  for (const member of piece.members?.(noun, flags) ?? []) await addMember(plan, member)
+  await connect(plan, piece, noun, flags)
   if (piece.migration) await migrate(plan, noun.plural.replaceAll('-', '_'))
   await guarantee(plan)
   await configure(plan)
   await remember(plan, stampings)
   return titleOf(piece, noun, answers.name?.trim() ?? '')
+}
+
+/** The pieces that must be there first, in the order in which they need each other. */
+function neededBy({ needs }: Piece): Piece[] {
+  return needs === undefined ? [] : [...neededBy(needs), needs]
 }
 
 function titleOf({ name, takes }: Piece, { singular, plural }: Noun, typed: string): string {
@@ -45,8 +49,9 @@ function titleOf({ name, takes }: Piece, { singular, plural }: Noun, typed: stri
   return `${name} ${singular}${becomes}`
 }
 
-/** Plans the calls to what was stamped, and the dependencies that it needs. */
-async function connect(plan: Plan, { wirings, dependencies = {} }: Piece, noun: Noun): Promise<void> {
+/** Plans the calls to what was stamped, the properties, and what package.json needs. */
+async function connect(plan: Plan, piece: Piece, noun: Noun, flags: Flags): Promise<void> {
+  const { wirings, dependencies = {}, scripts = {} } = piece
   for (const wiring of wirings) {
     await wire(plan, {
       ...wiring,
@@ -54,7 +59,8 @@ async function connect(plan: Plan, { wirings, dependencies = {} }: Piece, noun: 
       from: stampNames(wiring.from, noun),
     })
   }
-  await depend(plan, dependencies)
+  for (const member of piece.members?.(noun, flags) ?? []) await addMember(plan, member)
+  await depend(plan, dependencies, scripts)
 }
 
 function nounOf({ name: piece, takes }: Piece, { name = '', plural }: Answers): Noun {

@@ -11,15 +11,19 @@ import { parse } from '../edit/source.ts'
 /** Plans the files of the piece with the noun in place of widget. Throws an Error of one sentence if a file is in the way. */
 export async function stamp(plan: Plan, piece: Piece, noun: Noun, flags: Flags = {}): Promise<Stamping> {
   const files = new Map<string, string>()
-  const shape = await piece.shape?.(plan.root, noun, flags)
-  for (const path of await filesOf(piece.folder)) {
-    const from = relative(piece.folder, path).split(sep).join('/')
+  const { folder, shape: shapeOf, renews } = piece.variant?.(flags) ?? piece
+  const shape = await shapeOf?.(plan.root, noun, flags)
+  const again = renews !== undefined && (await plan.read(stampNames(renews, noun))) !== undefined
+  for (const path of await filesOf(folder)) {
+    const from = relative(folder, path).split(sep).join('/')
+    if (again && from !== renews) continue
     const text = await readFile(path, 'utf8')
     refuseMixing(from, text, noun)
     const to = stampNames(from, noun)
     const named = stampNames(text, noun)
     const final = await formatNew(plan.root, to, shape === undefined ? named : shape(to, named))
-    await plan.add(to, final)
+    if (again) await plan.edit(to, final)
+    else await plan.add(to, final)
     files.set(to, final)
   }
   return { piece: piece.name, noun, flags, files }
@@ -38,13 +42,16 @@ export async function stampMissing(plan: Plan, piece: Piece): Promise<Stamping> 
   return { piece: piece.name, flags: {}, files }
 }
 
-/** The files that a piece stamps: all below its src/ and test/. */
+/** What lies there is stamped. The rest of a piece's folder describes it. */
+const stamped = /^(?:src|test|scripts|docs|ops|k8s|compose\.[\w.]+)$/
+
+/** The files that a piece stamps. */
 async function filesOf(piece: string): Promise<string[]> {
   const entries = await readdir(piece, { withFileTypes: true, recursive: true })
   return entries
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name))
-    .filter((path) => /^(?:src|test)$/.test(relative(piece, path).split(sep)[0] ?? ''))
+    .filter((path) => stamped.test(relative(piece, path).split(sep)[0] ?? ''))
     .sort()
 }
 

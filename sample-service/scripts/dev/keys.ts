@@ -3,12 +3,13 @@ import { execFileSync } from 'node:child_process'
 /** What the keys of `npm run dev` do. */
 export interface Keys {
   restart(): void
+  seed(): void
   clear(): void
   quit(): void
 }
 
 /**
- * Calls `keys` for r, c and q; Ctrl-C quits, and Ctrl-Z suspends this process until `fg`.
+ * Calls `keys` for r, s, c and q; Ctrl-C quits, and Ctrl-Z suspends this process until `fg`.
  * @returns whether it reads keys: stdin is a terminal, and this process is not in its background
  */
 export function readKeys(keys: Keys): boolean {
@@ -19,6 +20,7 @@ export function readKeys(keys: Keys): boolean {
   stdin.setEncoding('utf8').on('data', (typed) => {
     for (const key of String(typed)) {
       if (key === 'r') keys.restart()
+      else if (key === 's') keys.seed()
       else if (key === 'c') keys.clear()
       else if (key === 'q' || key === '\u0003') keys.quit()
       else if (key === '\u001a') suspend()

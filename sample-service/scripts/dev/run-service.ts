@@ -123,7 +123,7 @@ function sayListening(
   lastAddresses = JSON.stringify(addresses)
   const hints = [
     'contexts?trace=<id> opens the request of a log line',
-    ...(hasKeys ? ['r restart   c clear   q quit'] : []),
+    ...(hasKeys ? ['r restart   s seed   c clear   q quit'] : []),
   ]
   sayAddresses(`${name} listens, after ${ms} ms`, addresses, hints)
 }

@@ -1,6 +1,7 @@
 import { desc, eq, inArray, sql } from 'drizzle-orm'
 import type { Context } from '../context/context.ts'
 import type { Database } from '../platform/database/database.ts'
+import { prepared, type Values } from '../platform/database/prepared.ts'
 import { notFound } from '../platform/problem.ts'
 import { documents, type NewDocument, type DocumentRow } from './documents.schema.ts'
 
@@ -32,9 +33,17 @@ export function listDocuments(
   )
 }
 
+/** Built once, where a query in `db.run` is built for each call. */
+const byId = prepared((q, value: Values<{ id: string }>) =>
+  q
+    .select()
+    .from(documents)
+    .where(eq(documents.id, value('id'))),
+)
+
 /** @throws Problem 404 */
 export async function findDocument(ctx: Context, db: Database, id: string): Promise<DocumentRow> {
-  const [document] = await db.run(ctx, (q) => q.select().from(documents).where(eq(documents.id, id)))
+  const [document] = await db.run(ctx, (q) => byId(q, { id }))
   if (document === undefined) throw notFound(`no document with the id ${id}`)
   return document
 }

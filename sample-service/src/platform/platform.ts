@@ -24,6 +24,8 @@ export interface Platform {
   readonly storage: Storage
   readonly readiness: Readiness
   readonly uploads: UploadLimits
+  /** The origins whose pages may call the service. */
+  readonly corsOrigins: readonly string[]
 }
 
 /** The part of the configuration that the platform needs. */
@@ -31,6 +33,7 @@ export interface PlatformOptions {
   readonly service: string
   readonly database: { readonly url: string; readonly poolMax: number }
   readonly uploads: UploadLimits & { readonly url: string | undefined; readonly dir: string }
+  readonly corsOrigins: readonly string[]
 }
 
 /** Starts telemetry. It is opened first, so `opened` closes it last, and it exports how the others were closed. */
@@ -61,5 +64,6 @@ export async function openPlatform(
   observePool(options.database.poolMax, () => db.stats())
   await opened.time(ctx, 'migrations', (ctx) => requireMigrated(ctx, log, db, migrationsFolder, schemas()))
   const storage = await opened.time(ctx, 'storage', (ctx) => openChosenStorage(ctx, options.uploads))
-  return { log, db, database, storage, uploads: options.uploads, readiness: { accepting: true } }
+  const { uploads, corsOrigins } = options
+  return { log, db, database, storage, uploads, corsOrigins, readiness: { accepting: true } }
 }

@@ -1,5 +1,14 @@
 import { contextKey, type Context } from '../context/context.ts'
 
+/** Where a request comes from, as far as it can be trusted. */
+export interface Client {
+  /** An IP address; undefined for a peer without one, such as a Unix socket, or that has left. */
+  readonly address: string | undefined
+  readonly scheme: 'http' | 'https'
+  /** The host that the client asked for, perhaps with a port. */
+  readonly host: string | undefined
+}
+
 /** The request that a context belongs to. */
 export interface RequestInfo {
   /** The caller's `X-Request-Id` if it was valid, else a new one. */
@@ -7,6 +16,10 @@ export interface RequestInfo {
   readonly method: string
   /** The path as requested, without the query. */
   readonly path: string
+  /** Where it comes from, as far as TRUSTED_PROXIES says; undefined on the operators' listener. */
+  readonly client?: Client
+  /** Who is calling, for the log, the span and limits; undefined until a guard knows. */
+  principal?: string | undefined
   /** The path of its route, with the names of parameters. Set when it is routed; undefined where no route answers. */
   route?: string | undefined
 }
@@ -16,4 +29,10 @@ export const requestKey = contextKey<RequestInfo>('request', (request) => `${req
 /** The request that `ctx` belongs to; undefined outside of one. */
 export function requestOf(ctx: Context): RequestInfo | undefined {
   return ctx.value(requestKey)
+}
+
+/** Whom `ctx` works for: callers take turns where calls wait. The work of no request is a caller of its own. */
+export function callerOf(ctx: Context): string {
+  const request = requestOf(ctx)
+  return request?.principal ?? request?.client?.address ?? ''
 }

@@ -1,5 +1,5 @@
-// Lets the real src/main.ts serve test/support/probe.routes.ts, or the file that PROBE_ROUTES names, and run
-// test/support/probe.workers.ts if there is one: the promises are about any route, not about the domain.
+// Lets the real src/main.ts serve test/support/probe.routes.ts, or the file that PROBE_ROUTES names, and run the jobs and
+// consumers of test/support/, if there are any: the promises are about any route, not about the domain.
 import { existsSync } from 'node:fs'
 import * as module from 'node:module'
 import process from 'node:process'
@@ -7,7 +7,8 @@ import { URL } from 'node:url'
 
 const files = {
   './routes.ts': process.env['PROBE_ROUTES'] ?? 'test/support/probe.routes.ts',
-  './workers.ts': 'test/support/probe.workers.ts',
+  './jobs.ts': 'test/support/probe.jobs.ts',
+  './consumers.ts': 'test/support/probe.consumers.ts',
 }
 const probes = Object.fromEntries(
   Object.entries(files)
@@ -17,8 +18,8 @@ const probes = Object.fromEntries(
 )
 
 const resolve = (specifier, context, next) => {
-  const isMain = context.parentURL?.split('?')[0].endsWith('/src/main.ts')
-  return next((isMain && probes[specifier]) || specifier, context)
+  const isProgram = /\/src\/(?:main|workers)\.ts$/.test(context.parentURL?.split('?')[0])
+  return next((isProgram && probes[specifier]) || specifier, context)
 }
 
 // Node 26 deprecates register(), which runs the hook in a thread of its own; Node 20 lacks registerHooks().

@@ -11,6 +11,8 @@ import { notFound } from '../../src/platform/problem.ts'
 import { route, type Route } from '../../src/platform/http/route.ts'
 import { routes as own } from '../../src/routes.ts'
 
+export { guards, headers, middlewares, open } from '../../src/routes.ts'
+
 const Seconds = z.object({ seconds: z.coerce.number().min(0).max(60) })
 const responses = { 200: { description: 'Done' } }
 const tags = ['probe']

@@ -74,10 +74,11 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   http: ['lifecycle', 'telemetry'],
   uploads: ['http', 'storage', 'telemetry'],
   admin: ['http', 'telemetry'],
-  events: ['platform', 'http', 'telemetry'],
   idempotency: ['platform', 'lifecycle', 'http', 'database', 'telemetry'],
   'rate-limit': ['platform', 'http', 'database', 'telemetry'],
   jobs: ['platform', 'lifecycle', 'database', 'telemetry'],
+  feed: ['platform', 'http', 'telemetry'],
+  events: ['platform', 'lifecycle', 'http', 'database', 'telemetry'],
 }
 
 /** The files beside the rooms, from which every room may import. */
@@ -101,8 +102,8 @@ export const imports: Linter.Config[] = [
     regex: '^\\.(?!/variables\\.ts$)',
     message: 'This file imports variables.ts only: the environment is read before all else.',
   }),
-  only('src/{routes,workers,jobs,prepare}.ts', {
-    regex: '^\\./(?!(?:routes|workers|jobs|prepare)\\.ts$|[^/]+/)',
+  only('src/{routes,workers,jobs,events,consumers,prepare}.ts', {
+    regex: '^\\./(?!(?:routes|workers|jobs|events|consumers|prepare)\\.ts$|[^/]+/)',
     message: 'Import from the domains, src/platform and src/context only. Let main pass in what is needed.',
   }),
   only(`src/${domain}/*.ts`, { regex: '^\\.\\./(?!(?:platform|context)/)', message: sideways }, ...packages),

@@ -1,16 +1,26 @@
+import { join } from 'node:path'
 import { stampNames } from '../../engine/names.ts'
 import type { Piece } from '../../engine/piece.ts'
 import { circuit } from '../circuit/piece.ts'
+import { typed } from '../typed/piece.ts'
 import { baseUrlFrom } from './base-url.ts'
+import { checkDocument, none } from './document.ts'
 
 /** Another service that this one calls: typed, under ctx, behind a circuit breaker. An environment variable has its URL. */
 export const client: Piece = {
   name: 'client',
   summary: 'another service that this one calls',
-  examples: ['payments --base-url https://payments.example.com/v1'],
+  examples: [
+    'payments --base-url https://payments.example.com/v1',
+    'rates --base-url https://rates.example.com --openapi https://rates.example.com/openapi.json',
+  ],
+  explained: `With --openapi, the calls have the types of the other service's OpenAPI document. It needs openapi-typescript, which
+you install beforehand: npm install --save-dev openapi-typescript@^7.13.0. The same command makes the types anew.
+`,
   takes: 'name',
   folder: import.meta.dirname,
   needs: circuit,
+  variant: ({ openapi = none }) => (openapi === none ? undefined : ofDocument),
   wirings: [],
   migration: false,
   flags: [
@@ -18,6 +28,12 @@ export const client: Piece = {
       name: 'base-url',
       asks: 'Its default URL, such as https://payments.example.com/v1',
       check: (typed) => void baseUrlFrom(typed),
+    },
+    {
+      name: 'openapi',
+      asks: 'Its OpenAPI document, a file or a URL',
+      otherwise: () => none,
+      check: checkDocument,
     },
   ],
   members: (noun, flags) => {
@@ -60,4 +76,14 @@ export const client: Piece = {
       { file: platform, within: 'PlatformOptions', name, code: '{ readonly baseUrl: string }' },
     ]
   },
+}
+
+/** A client with the types of a document. */
+const ofDocument: Piece = {
+  ...client,
+  folder: join(import.meta.dirname, 'openapi'),
+  needs: typed,
+  renews: 'src/platform/client/widget-api.ts',
+  shape: async (_service, noun, { openapi = none }) =>
+    (await import('./document.ts')).shapeFor(noun.singular, openapi),
 }

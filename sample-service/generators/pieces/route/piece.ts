@@ -4,6 +4,7 @@ const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
 
 /** Segments of letters, digits, `.`, `_` and `-`, or `:name`: what URLs, Hono and OpenAPI write the same way. */
 function isPath(value: string): boolean {
+  if (value === '/') return true
   return /^(?:\/(?:[\w.-]+|:[a-z]\w*))+$/i.test(value) && !/\/\.{1,2}(?:\/|$)/.test(value)
 }
 
@@ -42,6 +43,10 @@ export const route: Piece = {
       check: (value) => {
         if (!isPath(value))
           throw new Error(`--path must be a path such as /reports/:id, not ${JSON.stringify(value)}.`)
+        const names = Array.from(value.matchAll(/:\w+/g), ([name]) => name)
+        const twice = names.find((name, at) => names.indexOf(name) !== at)
+        if (twice !== undefined)
+          throw new Error(`--path ${value} has the parameter ${twice} twice: give each a name of its own.`)
       },
     },
   ],

@@ -66,7 +66,7 @@ export async function listenAdmin(
     (request, response) => answer(root, log, request, response, options),
     () => log.warn(root, 'closed a connection for operators: more than 100 requests waited on it'),
   )
-  answerUnparsed(server, new Set(), (info, problem) => logRefusal(root, log, info, problem))
+  answerUnparsed(server, new Set(), {}, (info, problem) => logRefusal(root, log, info, problem))
   const { host, port: wanted } = options
   const address = { host, port: wanted, purpose: 'listen for admin', variable: 'ADMIN_PORT' }
   const port = await bind(ctx, server, address)

@@ -1,13 +1,15 @@
-import { throwIfEnded, type Context } from '../../context/context.ts'
-import { List, type Linked } from '../../context/list.ts'
+import { DeadlineExceeded, throwIfEnded, type Context } from '../../context/context.ts'
 import { until } from '../../context/until.ts'
 import { Problem } from '../problem.ts'
+import { callerOf } from '../request.ts'
 import { waiting } from '../telemetry/recent.ts'
+import { Pressure } from './pressure.ts'
+import { Turns, type Queued } from './turns.ts'
 
 /** A connection's place in the pool, held by one call. */
 export interface Place {
-  /** Lets the next call in. A second call of this does nothing. */
-  release(): void
+  /** Lets the next call in. A second call of this does nothing. @param ctx of the call: if it has ended, it cut the call short */
+  release(ctx: Context): void
 }
 
 /** Why a call was refused. */
@@ -19,52 +21,32 @@ export interface AdmissionObserver {
   refused(why: Refusal): void
 }
 
-/** How often the length of the queue is compared with what it was. */
-const sampleMs = 500
-/** How long calls have to wait before that is overload, and none has to wait before it is over. */
-const settledMs = 1_000
-/** A wait that is expected to be shorter than this is as good as none: the event loop adds as much. */
-const exactMs = 20
-/** The weight that a call has in the average at least. */
-const leastWeight = 0.1
-
 interface Held {
+  readonly caller: string
   readonly since: number
-}
-
-interface Waiting extends Linked<Waiting> {
-  readonly since: number
-  readonly enter: () => void
 }
 
 /**
- * Lets at most `max` calls have a connection, in the order in which they came. A call that would wait too long is refused at
- * once, while its caller can still go elsewhere:
+ * Lets at most `max` calls have a connection. Callers take turns; the calls of one caller keep their order. A call that would
+ * wait too long is refused at once, while its caller can still go elsewhere:
  *
  * - by its deadline: it would wait for more than half of the time that is left, and be served only to time out;
  * - by overload: calls have had to wait for a second and the queue does not shrink. Then a call waits for at most half of the
  *   time that a connection is held. A longer queue would make every call slow, and serve none more. A burst is no overload,
- *   because its queue shrinks; nor is a start, before the first connection has come back.
+ *   because its queue shrinks; nor is a start, before the first connection has come back. A caller that has less of the pool than
+ *   its share may wait for as long as a connection is held, so that the others' calls do not shut it out.
  *
  * A queue without refusals serves, under overload, those that are about to give up: at three times the load, nobody in time
- * (create-mainstem, docs/decisions/0034). After CoDel (Nichols and Jacobson, ACM Queue 2012; Maurer, Fail at Scale, ACM
+ * (create-mainstem, docs/decisions/0034, 0038). After CoDel (Nichols and Jacobson, ACM Queue 2012; Maurer, Fail at Scale, ACM
  * Queue 2015), which refuses at the head of the queue what is refused at its end here.
  */
 export class Admission {
   readonly #max: number
   readonly #observer: AdmissionObserver
   readonly #held = new Set<Held>()
-  readonly #queue = new List<Waiting>()
-  #queued = 0
+  readonly #queue = new Turns()
+  readonly #pressure = new Pressure()
   #lastReturn = performance.now()
-  /** Of the time that a connection is held, in ms; undefined before the first has come back. */
-  #average: number | undefined
-  #returned = 0
-  #sampled = { at: 0, queued: 0 }
-  /** Since when every call that came would have had to wait for longer than a connection is held. */
-  #standingSince: number | undefined
-  /** When a call that came would last have had to wait too long; undefined where there is no overload. */
-  #overloadedAt: number | undefined
 
   constructor(max: number, observer: AdmissionObserver) {
     this.#max = max
@@ -78,7 +60,7 @@ export class Admission {
 
   /** Calls that wait for a place. */
   get waiting(): number {
-    return this.#queued
+    return this.#queue.length
   }
 
   /**
@@ -88,103 +70,81 @@ export class Admission {
    */
   async enter(ctx: Context, averaged = true): Promise<Place> {
     throwIfEnded(ctx)
+    const caller = callerOf(ctx)
     if (!this.full()) {
-      this.#standingSince = undefined
+      this.#pressure.idle()
       this.#observer.admitted(0)
-      return this.#hold(averaged)
+      return this.#hold(caller, averaged)
     }
     const now = performance.now()
-    const waitMs = this.#expectedWait(now)
-    const refusal = this.#refusal(ctx, waitMs, now)
-    if (refusal !== undefined) {
-      this.#observer.refused(refusal)
+    this.#pressure.came(this.waiting, this.#pressure.expectedWait(this.waiting, this.#held, now), now)
+    const waitMs = this.#pressure.expectedWait(this.#queue.before(caller), this.#held, now)
+    const longest = this.#pressure.longestWait((ctx.deadline ?? Infinity) - Date.now(), this.#hasLess(caller))
+    if (waitMs > longest.ms) {
+      this.#observer.refused(longest.why)
       throw busy(waitMs, now - this.#lastReturn)
     }
-    return this.#waitInLine(ctx, averaged)
+    return this.#waitInLine(ctx, caller, averaged)
   }
 
-  async #waitInLine(ctx: Context, averaged: boolean): Promise<Place> {
-    let entry: Waiting | undefined
+  async #waitInLine(ctx: Context, caller: string, averaged: boolean): Promise<Place> {
+    const since = performance.now()
+    let call: Queued | undefined
     let given: Place | undefined
     const turn = new Promise<Place>((resolve) => {
-      const enter = (): void => resolve((given = this.#hold(averaged)))
-      entry = { since: performance.now(), enter, list: undefined, previous: undefined, next: undefined }
-      this.#queue.add(entry)
-      this.#queued++
+      const enter = (): void => resolve((given = this.#hold(caller, averaged)))
+      call = { caller, since, enter, list: undefined, previous: undefined, next: undefined }
+      this.#queue.add(call)
     })
     try {
       return await waiting(ctx, 'pool', () => until(ctx, turn))
     } catch (error) {
-      if (entry !== undefined && this.#queue.delete(entry)) this.#queued--
+      if (call !== undefined && this.#queue.delete(call)) this.#pressure.left(performance.now() - since, true)
       // Its turn came in the moment in which its context ended.
-      given?.release()
+      given?.release(ctx)
       throw error
     }
   }
 
-  #hold(averaged: boolean): Place {
-    const held: Held = { since: performance.now() }
+  /** Whether with one call more `caller` would still have less than its share of all that are held or wait. */
+  #hasLess(caller: string): boolean {
+    const callers = new Set([caller, ...this.#queue.callers()])
+    let own = 1 + this.#queue.of(caller)
+    for (const held of this.#held) {
+      callers.add(held.caller)
+      if (held.caller === caller) own++
+    }
+    return own * callers.size < this.#held.size + this.waiting + 1
+  }
+
+  #hold(caller: string, averaged: boolean): Place {
+    const held: Held = { caller, since: performance.now() }
     this.#held.add(held)
     return {
-      release: () => {
+      release: (ctx) => {
         if (!this.#held.delete(held)) return
-        this.#lastReturn = performance.now()
-        if (averaged) this.#note(performance.now() - held.since)
-        this.#letIn()
+        const now = performance.now()
+        this.#lastReturn = now
+        if (averaged) this.#note(ctx, now - held.since)
+        this.#letIn(now)
       },
     }
   }
 
-  /** Keeps a moving average, which weighs the first calls alike. */
-  #note(heldMs: number): void {
-    this.#returned++
-    const before = this.#average ?? heldMs
-    this.#average = before + Math.max(leastWeight, 1 / this.#returned) * (heldMs - before)
+  #note(ctx: Context, heldMs: number): void {
+    if (ctx.err === undefined) this.#pressure.finished(heldMs)
+    else this.#pressure.cutShort(heldMs, ctx.err === DeadlineExceeded)
   }
 
-  #letIn(): void {
-    for (const waiting of this.#queue) {
-      if (this.full()) return
-      this.#queue.delete(waiting)
-      this.#queued--
-      this.#observer.admitted(performance.now() - waiting.since)
-      waiting.enter()
+  #letIn(now: number): void {
+    while (!this.full()) {
+      const call = this.#queue.next()
+      if (call === undefined) return
+      const waitedMs = now - call.since
+      this.#pressure.left(waitedMs, false)
+      this.#observer.admitted(waitedMs)
+      call.enter()
     }
-  }
-
-  /**
-   * How long a call that comes now would wait, in ms: the calls before it and itself, by the rate at which places become free.
-   * A place that is held for longer than the average is expected to be held for as long again.
-   */
-  #expectedWait(now: number): number {
-    if (this.#average === undefined) return 0
-    let perMs = 0
-    for (const { since } of this.#held) perMs += 1 / Math.max(this.#average, now - since, 1)
-    return (this.#queued + 1) / perMs
-  }
-
-  #refusal(ctx: Context, waitMs: number, now: number): Refusal | undefined {
-    if (this.#average === undefined || waitMs < exactMs) return undefined
-    const holdMs = Math.max(this.#average, 2 * exactMs)
-    if (this.#overloaded(waitMs / holdMs, now)) return waitMs > holdMs / 2 ? 'overload' : undefined
-    const leftMs = (ctx.deadline ?? Infinity) - Date.now()
-    return waitMs > leftMs / 2 ? 'deadline' : undefined
-  }
-
-  /** @param holds how many times as long as a connection is held a call would wait */
-  #overloaded(holds: number, now: number): boolean {
-    if (this.#overloadedAt !== undefined) {
-      if (holds > 0.5) this.#overloadedAt = now
-      else if (now - this.#overloadedAt > settledMs) this.#overloadedAt = undefined
-      return this.#overloadedAt !== undefined
-    }
-    if (holds < 1) this.#standingSince = undefined
-    else this.#standingSince ??= now
-    if (now - this.#sampled.at < sampleMs) return false
-    const shrinking = this.#queued < this.#sampled.queued
-    this.#sampled = { at: now, queued: this.#queued }
-    if (!shrinking && now - (this.#standingSince ?? now) >= settledMs) this.#overloadedAt = now
-    return this.#overloadedAt !== undefined
   }
 }
 

@@ -19,7 +19,7 @@ import { sessionOf } from './client.ts'
 import { ConnectionLost, QueryFailed } from './errors.ts'
 import { closeAbruptly } from './packet.ts'
 import { outlastsCall, outlastsFailure } from './session.ts'
-import { requireSendable, statementSpan, submit } from './statement.ts'
+import { requireSendable, statementSpan, submitFresh } from './statement.ts'
 
 /** How long a cancelled statement may take to end before its connection is closed. */
 const cancelBudgetMs = 5_000
@@ -81,7 +81,7 @@ export class Connection {
 
   /** Resolves when no statement is under way. */
   async idle(): Promise<void> {
-    await this.#last
+    if (this.#underWay > 0) await this.#last
   }
 
   /** Whether a transaction is open, also a failed one. */
@@ -102,14 +102,15 @@ export class Connection {
   /**
    * Returns the connection to the pool. Closes it instead if it is broken, executes a statement, has a transaction open, or
    * keeps a setting of this caller.
+   * @param ctx of the call that held it
    */
-  release(): void {
+  release(ctx: Context): void {
     this.#released = true
     this.#client.off('error', this.#onError)
     const clean =
       this.#underWay === 0 && !this.inTransaction() && this.#unsent === undefined && !this.#retired
     this.#client.release(this.#broken ?? !clean)
-    this.#place.release()
+    this.#place.release(ctx)
   }
 
   async #send(ctx: Context, statement: QueryConfig, values: unknown[] | undefined): Promise<QueryResult> {
@@ -121,7 +122,7 @@ export class Connection {
     if (step !== undefined) step.backend = sessionOf(this.#client)?.backend
     return this.#cancelledWith(ctx, async () => {
       try {
-        return await submit(this.#client, statement, values)
+        return await submitFresh(this.#client, statement, values, () => this.retire())
       } catch (error) {
         const failure = this.#failureOf(error, statement, values)
         throw cause(ctx) ?? failure
@@ -179,9 +180,11 @@ export class Connection {
 
   /** Calls `work` when every statement before it has ended. */
   #next(work: () => Promise<QueryResult>): Promise<QueryResult> {
-    this.#underWay++
-    const result = this.#last.then(work).finally(() => this.#underWay--)
-    this.#last = result.catch(() => undefined)
+    const result = this.#underWay++ === 0 ? work() : this.#last.then(work)
+    const ended = (): void => {
+      this.#underWay--
+    }
+    this.#last = result.then(ended, ended)
     return result
   }
 }

@@ -28,8 +28,16 @@ export function outlastsCall(text: string): boolean {
 
 /**
  * Whether the next caller of this connection would get `failure` too, but not on a new one: the server turned read-only
- * (25006), or a prepared statement has changed (26000, 42P05; 0A000 when a migration has changed the columns of its plan).
+ * (25006), or a prepared statement is stale.
  */
-export function outlastsFailure({ code, routine }: DatabaseError): boolean {
-  return /^(25006|26000|42P05)$/.test(code ?? '') || routine === 'RevalidateCachedQuery'
+export function outlastsFailure(failure: DatabaseError): boolean {
+  return failure.code === '25006' || isStale(failure)
+}
+
+/**
+ * Whether a prepared statement of the session could not be used, and Postgres has not executed it: it is gone or another one has
+ * its name (26000, 42P05), or a migration has changed the columns of its plan (0A000).
+ */
+export function isStale({ code, routine }: DatabaseError): boolean {
+  return code === '26000' || code === '42P05' || routine === 'RevalidateCachedQuery'
 }

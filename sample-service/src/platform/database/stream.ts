@@ -70,5 +70,5 @@ function fetching(ctx: Context, connection: Connection, batchRows: number): Quer
 async function rollbackAndRelease(ctx: Context, connection: Connection): Promise<void> {
   await connection.idle()
   await rollback(ctx, connection)
-  connection.release()
+  connection.release(ctx)
 }

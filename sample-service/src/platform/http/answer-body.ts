@@ -2,8 +2,13 @@ import { Readable, Transform } from 'node:stream'
 import zlib from 'node:zlib'
 import type { StreamedResponse } from './route.ts'
 
+/** What a handler returned is no answer of HTTP. */
+export class InvalidAnswer extends Error {
+  override readonly name = 'InvalidAnswer'
+}
+
 /** The statuses whose answers have no body, whatever their headers say (RFC 9110, 15). */
-export const noBody: ReadonlySet<number> = new Set([204, 205, 304])
+const noBody: ReadonlySet<number> = new Set([204, 205, 304])
 
 /** The headers of a `fetch` Response that describe its own connection (RFC 9110, 7.6.1). */
 const ofConnection: ReadonlySet<string> = new Set(['connection', 'keep-alive', 'transfer-encoding'])
@@ -25,25 +30,56 @@ function isDecoded({ url, headers }: Response): boolean {
 }
 
 /** What a Response may be made with; it turns anything else into a stream. */
-type Body = string | Uint8Array | Blob | ReadableStream | null
+export type Body = string | Uint8Array | Blob | ReadableStream | null
 
 /** Where the adapter's Response keeps `[status, body, headers]`. */
 let kept: symbol | undefined
+
+function partsOf(response: Response): readonly unknown[] | undefined {
+  kept ??= Object.getOwnPropertySymbols(response).find(({ description }) => description === 'cache')
+  const parts: unknown = kept === undefined ? undefined : Reflect.get(response, kept)
+  return Array.isArray(parts) ? parts : undefined
+}
+
+/**
+ * Returns the headers that a Response was made with. The `headers` of the adapter's Response make a Headers object of a plain one,
+ * which costs as much as the rest of a small answer. A plain one without a Content-Type does not do: Headers adds it.
+ */
+export function headersOf(response: Response): Iterable<readonly [string, string]> {
+  const plain = partsOf(response)?.[2]
+  if (typeof plain !== 'object' || plain === null || !('content-type' in plain)) return response.headers
+  const pairs = Object.entries(plain)
+  return pairs.every((pair): pair is [string, string] => typeof pair[1] === 'string')
+    ? pairs
+    : response.headers
+}
 
 /**
  * Returns the body that a Response was made with. The `body` of the adapter's Response turns a string into a stream,
  * which costs several times the rest of the answer.
  */
 export function bodyOf(response: Response): Body {
-  kept ??= Object.getOwnPropertySymbols(response).find(({ description }) => description === 'cache')
-  const made: unknown = kept === undefined ? undefined : Reflect.get(response, kept)
-  return Array.isArray(made) ? (made[1] as Body) : response.body
+  const parts = partsOf(response)
+  return parts === undefined ? response.body : (parts[1] as Body)
 }
 
-/** Converts a Response whose body is a stream. @throws TypeError if the body is locked or has been read */
-export function streamed(response: Response, body: Blob | ReadableStream): StreamedResponse {
+/** Whether a Response was made without headers. It says so before they are read. */
+export function isBare(response: Response): boolean {
+  return partsOf(response)?.[2] === undefined
+}
+
+/** Returns `response`, whose body is `body`, as one that the adapter writes without making a stream of it. */
+export function sendable(response: Response, body: string | Uint8Array | null): Response {
+  if (body === null || partsOf(response)?.[1] === body) return response
+  const { status, headers } = response
+  return new Response(body, { status, headers })
+}
+
+/** Converts a Response whose body is a stream. @throws InvalidAnswer if something else has read its body */
+export function streamed(response: Response, body: Blob | ReadableStream | Readable): StreamedResponse {
   try {
-    if (response.bodyUsed) throw new TypeError('the body of an answer has been read already')
+    if (response.bodyUsed || (body instanceof ReadableStream && body.locked))
+      throw new InvalidAnswer('its body has been read already, by the handler or for another answer')
     const { status, headers } = response
     const cookies = headers.getSetCookie()
     const dropped = isDecoded(response) ? ofEncoded : ofConnection
@@ -55,10 +91,11 @@ export function streamed(response: Response, body: Blob | ReadableStream): Strea
         ...Object.fromEntries(Array.from(headers).filter(([name]) => !dropped.has(name))),
         ...(cookies.length > 0 && { 'set-cookie': cookies }),
       },
-      body: Readable.fromWeb(body instanceof Blob ? body.stream() : body),
+      body: body instanceof Readable ? body : Readable.fromWeb(body instanceof Blob ? body.stream() : body),
     }
   } catch (error) {
-    cancel(body)
+    if (body instanceof Readable) discard(body)
+    else cancel(body)
     throw error
   }
 }
@@ -99,19 +136,30 @@ export function checked(length: number | undefined): Transform {
     writableHighWaterMark: 1,
     transform(chunk: unknown, _encoding, done) {
       if (typeof chunk !== 'string' && !(chunk instanceof Uint8Array)) {
-        done(new TypeError(`a body has a chunk of type ${typeof chunk}, which is neither bytes nor text`))
+        done(
+          new InvalidAnswer(`its body has a chunk of type ${typeof chunk}, which is neither bytes nor text`),
+        )
         return
       }
       passed += Buffer.byteLength(chunk)
       if (length !== undefined && passed > length)
-        done(new Error(`a body has more bytes than its Content-Length, ${length}`))
+        done(new InvalidAnswer(`its body has more bytes than its Content-Length, ${length}`))
       else done(null, chunk)
     },
     flush(done) {
       if (length === undefined || passed === length) done()
-      else done(new Error(`a body has ${passed} bytes, and a Content-Length of ${length}`))
+      else done(new InvalidAnswer(`its body has ${passed} bytes, and its Content-Length is ${length}`))
     },
   })
+}
+
+/** The headers that describe a representation (RFC 9110, 8), or how long a copy of it may be kept. */
+const ofBody =
+  /^(?:content-(?:length|type|encoding|language|range|disposition|location)|accept-ranges|etag|last-modified|cache-control|expires|location|transfer-encoding)$/i
+
+/** The headers of an answer that remain if another body takes the place of its own. */
+export function withoutBody(headers: Iterable<readonly [string, string]>): (readonly [string, string])[] {
+  return Array.from(headers).filter(([name]) => !ofBody.test(name))
 }
 
 /** The headers of a streamed answer as pairs, one for each value. */
@@ -123,19 +171,26 @@ export function pairsOf(headers: StreamedResponse['headers']): [string, string][
 
 /**
  * The Content-Length among the headers of an answer; undefined if it has none.
- * @throws TypeError if they do not tell a client where the body ends (RFC 9112, 6.3)
+ * @throws InvalidAnswer if they do not tell a client where the body ends (RFC 9112, 6.3)
  */
 export function framingOf(headers: Iterable<readonly [string, string]>): string | undefined {
   let length: string | undefined
   for (const [name, value] of headers) {
     const known = name.toLowerCase()
     if (known === 'transfer-encoding' || known === 'trailer')
-      throw new TypeError(`an answer has a header ${name}, which only the server may set`)
+      throw new InvalidAnswer(`it has a header ${name}, which only the server may set`)
     if (known !== 'content-length') continue
-    if (length !== undefined) throw new TypeError('an answer has more than one Content-Length')
+    if (length !== undefined) throw new InvalidAnswer('it has more than one Content-Length')
     if (!/^(?:0|[1-9]\d{0,14})$/.test(value))
-      throw new TypeError(`an answer has a Content-Length of '${value}', which is not a number of bytes`)
+      throw new InvalidAnswer(`its Content-Length is '${value}', which is not a number of bytes`)
     length = value
   }
   return length
+}
+
+/** Checks as the global Response would. @throws InvalidAnswer */
+export function checkStatus(status: number, hasBody: boolean): void {
+  if (!Number.isInteger(status) || status < 200 || status > 599)
+    throw new InvalidAnswer(`its status is ${status}, which must be 200 to 599`)
+  if (hasBody && noBody.has(status)) throw new InvalidAnswer(`it has the status ${status}, and a body`)
 }

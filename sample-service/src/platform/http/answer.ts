@@ -1,36 +1,55 @@
-import { types } from 'node:util'
-import { validateHeaderValue } from 'node:http'
+import { validateHeaderName, validateHeaderValue } from 'node:http'
+import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import type { Context } from '../../context/context.ts'
-import { errorOf } from '../../context/thrown.ts'
 import {
   bodyOf,
   checked,
+  checkStatus,
   discard,
   framingOf,
-  isAnswer,
-  noBody,
+  InvalidAnswer,
+  headersOf,
   pairsOf,
   release,
+  sendable,
   streamed,
 } from './answer-body.ts'
 import { notModified } from './conditional.ts'
 import type { Exchange } from './exchange.ts'
-import { Problem, problemBody, problemOf } from '../problem.ts'
-import { describeRoute, type StreamedResponse } from './route.ts'
-import { traceOf } from '../telemetry/span.ts'
+import { ofHandler, recordFailure, requireAnswer, responseOf } from './failure.ts'
+import type { Problem } from '../problem.ts'
+import type { StreamedResponse } from './route.ts'
 
 /**
- * Sends what a handler returned, unless the client has left. `stream` sends a body that is a web stream.
- * @throws TypeError or RangeError if it cannot be sent as it is: its status, a header, its length; Problem 412
+ * Sends what a handler returned, unless the client has left.
+ * @throws InvalidAnswer, which names the handler, if it cannot be sent as it is: its status, a header, its length; Problem 412
  */
 export function answer(
   ctx: Context,
   exchange: Exchange,
   response: Response | StreamedResponse,
 ): Response | Promise<Response> {
-  if (!isAnswer(response)) throw new TypeError(returnedNone(exchange, response))
+  try {
+    const sent = send(ctx, exchange, response)
+    return sent instanceof Promise
+      ? sent.catch((error: unknown): never => {
+          throw ofHandler(exchange, error)
+        })
+      : sent
+  } catch (error) {
+    throw ofHandler(exchange, error)
+  }
+}
+
+/** `stream` sends a body that is a web stream. */
+function send(
+  ctx: Context,
+  exchange: Exchange,
+  response: Response | StreamedResponse,
+): Response | Promise<Response> {
+  requireAnswer(response)
   if (exchange.closed) {
     release(response)
     return RESPONSE_ALREADY_SENT
@@ -38,10 +57,10 @@ export function answer(
   const instead = notModified(exchange, response)
   if (instead !== undefined) return whole(exchange, instead, null)
   if (!(response instanceof Response)) return stream(ctx, exchange, response)
-  const body = bodyOf(response)
-  if (body instanceof ReadableStream || body instanceof Blob)
+  const body = exchange.unread(bodyOf(response))
+  if (body instanceof ReadableStream || body instanceof Blob || body instanceof Readable)
     return stream(ctx, exchange, streamed(response, body))
-  return whole(exchange, response, body)
+  return whole(exchange, sendable(response, body), body)
 }
 
 /**
@@ -49,16 +68,20 @@ export function answer(
  * write; nobody can catch what the adapter throws then.
  */
 function whole(exchange: Exchange, response: Response, body: string | Uint8Array | null): Response {
-  const { status, headers } = response
+  const { status } = response
   checkStatus(status, body !== null)
-  for (const [name, value] of headers) validateHeaderValue(name, value)
+  const headers = headersOf(response)
+  for (const [name, value] of headers) {
+    validateHeaderName(name)
+    validateHeaderValue(name, value)
+  }
   const length = framingOf(headers)
   if (length !== undefined) checkLength(exchange, status, length, body)
   exchange.answered(status)
   return response
 }
 
-/** Without a body, it may be the length of the answer to a GET, or of the answer that a 304 confirms. @throws TypeError */
+/** Without a body, it may be the length of the answer to a GET, or of the answer that a 304 confirms. @throws InvalidAnswer */
 function checkLength(
   { info }: Exchange,
   status: number,
@@ -68,7 +91,7 @@ function checkLength(
   if (body === null && (info.method === 'HEAD' || status === 304)) return
   const bytes = body === null ? 0 : Buffer.byteLength(body)
   if (length !== String(bytes))
-    throw new TypeError(`an answer has ${bytes} bytes, and a Content-Length of ${length}`)
+    throw new InvalidAnswer(`it has ${bytes} bytes, and its Content-Length is ${length}`)
 }
 
 /**
@@ -101,13 +124,6 @@ async function stream(ctx: Context, exchange: Exchange, response: StreamedRespon
   return RESPONSE_ALREADY_SENT
 }
 
-/** Checks as the global Response would. @throws RangeError, TypeError */
-function checkStatus(status: number, hasBody: boolean): void {
-  if (!Number.isInteger(status) || status < 200 || status > 599)
-    throw new RangeError(`an answer has the status ${status}, which must be 200 to 599`)
-  if (hasBody && noBody.has(status)) throw new TypeError(`an answer has the status ${status}, and a body`)
-}
-
 /** Sends the problem for `error`, unless the answer has begun or the client has left. */
 export function fail(ctx: Context, exchange: Exchange, error: unknown): Response {
   const problem = recordFailure(ctx, exchange, error)
@@ -119,48 +135,11 @@ export function fail(ctx: Context, exchange: Exchange, error: unknown): Response
   try {
     return sendProblem(ctx, exchange, problem)
   } catch (unsendable) {
-    return sendProblem(ctx, exchange, recordFailure(ctx, exchange, unsendable))
+    return sendProblem(ctx, exchange, recordFailure(ctx, exchange, ofHandler(exchange, unsendable)))
   }
 }
 
-/** Returns the problem for `error`, and keeps for the log what a 5xx hides. */
-export function recordFailure(ctx: Context, exchange: Exchange, error: unknown): Problem {
-  const thrown = thrownBy(exchange, error)
-  const problem = problemOf(ctx, wellFormed(thrown))
-  if (problem.status >= 500) exchange.failed(problem.cause ?? thrown)
-  return problem
-}
-
-/** A Problem whose status is no failure is a mistake of the handler. */
-function wellFormed(error: Error): Error {
-  if (!(error instanceof Problem)) return error
-  const status: unknown = error.status
-  if (typeof status === 'number' && Number.isInteger(status) && status >= 400 && status <= 599) return error
-  const what = typeof status === 'number' ? String(status) : `${JSON.stringify(status)}, a ${typeof status}`
-  return new RangeError(`a Problem has the status ${what}, which must be a number from 400 to 599`, {
-    cause: error,
-  })
-}
-
-/** What a handler threw, as an Error. If it threw another value, the message names the route, since the stack does not. */
-export function thrownBy({ route }: Exchange, thrown: unknown): Error {
-  const error = errorOf(thrown)
-  if (error === thrown || types.isNativeError(thrown) || route === undefined) return error
-  const message = `the handler of ${describeRoute(route)} threw a value that is not an Error: ${error.message}`
-  return new Error(message, { cause: error.cause })
-}
-
-function returnedNone({ route }: Exchange, returned: unknown): string {
-  const what = returned === null ? 'null' : typeof returned === 'object' ? 'an object' : typeof returned
-  const handler = route === undefined ? 'a handler' : `the handler of ${describeRoute(route)}`
-  return `${handler} returned ${what}: return a Response, such as Response.json({ … }), or { status, headers, body } with a Readable as its body`
-}
-
-/** RFC 9457. */
 function sendProblem(ctx: Context, exchange: Exchange, problem: Problem): Response {
-  const body = problemBody(problem, { requestId: exchange.info.id, traceId: traceOf(ctx)?.traceId })
-  const headers = { 'content-type': 'application/problem+json', ...problem.headers }
-  // The adapter's Response takes NaN for 200.
-  checkStatus(problem.status, true)
-  return whole(exchange, new Response(body, { status: problem.status, headers }), body)
+  const response = responseOf(ctx, exchange, problem)
+  return whole(exchange, response, bodyOf(response) as string)
 }

@@ -1,16 +1,21 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { Hono } from 'hono'
+import { Hono, type Context as HonoContext } from 'hono'
+import { matchedRoutes } from 'hono/route'
 import { withTimeout, withValue, type Context, type Lifetime } from '../../context/context.ts'
 import { badRequest, methodNotAllowed, notFound, type Problem } from '../problem.ts'
-import { requestKey, type RequestInfo } from '../request.ts'
+import { requestKey, type Client, type RequestInfo } from '../request.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { RecentRequests } from '../telemetry/kept.ts'
 import { unwound } from '../telemetry/metrics.ts'
 import { callerTimeoutMs } from './deadline.ts'
 import { Exchange } from './exchange.ts'
-import { handle, refused, type Env } from './handle.ts'
+import { clientFinder, noProxies, type ProxyTrust } from './forwarded.ts'
+import { fail } from './answer.ts'
+import { failBehind } from './behind.ts'
+import { handle, handleBehind, type Env } from './handle.ts'
 import { bodyBudget } from './input.ts'
+import { mount, type App } from './middleware.ts'
 import { observersOf, type Observers } from './observers.ts'
 import { refusalOf } from './refusal.ts'
 import type { Route } from './route.ts'
@@ -19,8 +24,19 @@ import type { Route } from './route.ts'
 export interface HttpOptions {
   readonly requestTimeoutMs: number
   readonly bodyMaxBytes: number
+  /** None, if it is not given. */
+  readonly proxies?: ProxyTrust
   /** Keeps requests for the page of contexts; undefined where the page is not offered. */
   readonly recent: RecentRequests | undefined
+}
+
+/** What a server answers with. */
+export interface Surface {
+  readonly routes: readonly Route[]
+  /** Mounts what stands in front of the routes. */
+  readonly middlewares: (app: App) => void
+  /** Headers of every answer that does not set its own. */
+  readonly headers: Readonly<Record<string, string>>
 }
 
 /** What the adapter passes beside the request. HTTP/2 is not offered, so these are HTTP/1's. */
@@ -33,7 +49,8 @@ export interface NodeEnv {
  * Gives each request a context that ends with its response, and an answer. The context descends from `server`, with the route's
  * deadline or the caller's, whichever is sooner; it ends when the client hangs up, and when the response has ended.
  *
- * This wraps `app.fetch` instead of adding a middleware: even an empty middleware costs a small route 10 to 15 %.
+ * This wraps `app.fetch` instead of adding a middleware: even an empty middleware costs a small route 10 to 15 %. A request that
+ * meets a middleware of the team gets its context before it.
  */
 export class Boundary {
   // eslint-disable-next-line context/no-context-in-state -- Go's BaseContext: it lives as long as the boundary
@@ -41,24 +58,36 @@ export class Boundary {
   readonly #requestTimeoutMs: number
   readonly #observers: Observers
   readonly #app = new Hono<Env>()
+  readonly #findClient: (incoming: IncomingMessage) => Client
+  readonly #headers: readonly (readonly [string, string])[]
   readonly #active = new Set<Exchange>()
   #kept: ReadonlySet<Socket> | undefined
   /** Called when a request is no longer under way. */
   onIdle: () => void = () => undefined
 
-  /** Mounts `routes` on Hono. */
-  constructor(server: Lifetime, log: Log, routes: readonly Route[], options: HttpOptions) {
+  /** Mounts on Hono what `middlewares` mounts, and `routes` behind it. */
+  constructor(server: Lifetime, log: Log, { routes, middlewares, headers }: Surface, options: HttpOptions) {
     this.#server = server
     this.#requestTimeoutMs = options.requestTimeoutMs
+    this.#findClient = clientFinder(options.proxies ?? noProxies)
+    this.#headers = Object.entries(headers)
     this.#observers = observersOf(log, options.recent)
+    const app = this.#app
+    const mounted = new Hono<Env>()
+    middlewares(mounted)
+    const byHandler = new Map<unknown, Route>()
+    mount(app, mounted, (c) => this.#start(c.env, routeOf(c, byHandler)))
     const bodies = bodyBudget(options.bodyMaxBytes)
     for (const route of routes) {
-      this.#app.on(route.method, route.path, (c) => handle(this.#start(c.env, route), c, route, bodies))
+      const handler = (c: HonoContext<Env>) =>
+        c.env.ctx === undefined
+          ? handle(this.#start(c.env, route), c, route, bodies)
+          : handleBehind(c, route, bodies)
+      byHandler.set(handler, route)
+      app.on(route.method, route.path, handler)
     }
-    this.#app.notFound(({ env, req }) => {
-      return this.#answerRefusal(env, unrouted(this.#app, routes, env.info, req.path))
-    })
-    this.#app.onError((error, { env }) => this.#answerRefusal(env, error))
+    app.notFound((c) => this.#answerUnrouted(c, unrouted(app, c.env.info, c.req.path)))
+    app.onError((error, c) => this.#answerUnrouted(c, error))
   }
 
   /** The requests whose answer has not been sent in full, or whose handler is still at work. */
@@ -92,10 +121,11 @@ export class Boundary {
   }
 
   #enter({ incoming, outgoing }: NodeEnv): Exchange {
-    const exchange = new Exchange(incoming, outgoing, (exchange) => this.#finish(exchange))
+    const exchange = new Exchange(incoming, outgoing, this.#findClient, (exchange) => this.#finish(exchange))
     this.#active.add(exchange)
     if (this.#kept?.has(incoming.socket) === false) outgoing.shouldKeepAlive = false
     outgoing.setHeader('x-request-id', exchange.info.id)
+    for (const [name, value] of this.#headers) outgoing.setHeader(name, value)
     return exchange
   }
 
@@ -112,8 +142,15 @@ export class Boundary {
     return ctx
   }
 
+  #answerUnrouted(c: HonoContext<Env>, error: unknown): Response {
+    const { ctx } = c.env
+    return ctx === undefined ? this.#answerRefusal(c.env, error) : failBehind(ctx, c, error)
+  }
+
   #answerRefusal(exchange: Exchange, error: unknown): Response {
-    return refused(exchange.ctx ?? this.#start(exchange, undefined), exchange, error)
+    const response = fail(exchange.ctx ?? this.#start(exchange, undefined), exchange, error)
+    exchange.settled()
+    return response
   }
 
   /** Called when the response is closed and the handler has settled. */
@@ -135,15 +172,19 @@ function timeoutMs({ incoming }: Exchange, route: Route | undefined, defaultMs: 
   return callerMs === undefined ? ownMs : Math.min(ownMs, callerMs)
 }
 
+/** The route behind the middlewares that a request meets; undefined if none answers it, or a handler of a mounted app. */
+function routeOf(c: HonoContext<Env>, byHandler: ReadonlyMap<unknown, Route>): Route | undefined {
+  const handler = matchedRoutes(c).find(({ method }) => method !== 'ALL')?.handler
+  return byHandler.get(handler)
+}
+
 /** 405 if the path answers other methods; HEAD is answered where GET is (RFC 9110, 9.1). */
-function unrouted(
-  app: Hono<Env>,
-  routes: readonly Route[],
-  { method, path }: RequestInfo,
-  requested: string,
-): Problem {
-  const methods = new Set(routes.map((route) => route.method))
-  const allowed = Array.from(methods).filter((one) => app.router.match(one, requested)[0].length > 0)
+function unrouted(app: Hono<Env>, { method, path }: RequestInfo, requested: string): Problem {
+  // A middleware is mounted for all methods, and answers none.
+  const methods = new Set(app.routes.map((route) => route.method).filter((one) => one !== 'ALL'))
+  const allowed = Array.from(methods).filter((one) =>
+    app.router.match(one, requested)[0].some(([[, route]]) => route.method !== 'ALL'),
+  )
   const nothing = `nothing answers ${method} ${path}`
   if (allowed.length === 0) return notFound(nothing)
   const all = allowed.flatMap((one) => (one === 'GET' ? ['GET', 'HEAD'] : [one]))

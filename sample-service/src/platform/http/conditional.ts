@@ -1,9 +1,9 @@
-import { pairsOf, release } from './answer-body.ts'
+import { pairsOf, release, withoutBody } from './answer-body.ts'
 import { isConditional, precondition, preconditionFailed } from './etag.ts'
 import type { Exchange } from './exchange.ts'
 import type { StreamedResponse } from './route.ts'
 
-/** The headers of an answer that a 304 repeats (RFC 9110, 15.4.5). */
+/** The headers of a representation that a 304 repeats (RFC 9110, 15.4.5); it repeats all that are of none. */
 const kept = ['cache-control', 'content-location', 'date', 'etag', 'expires', 'vary']
 
 /**
@@ -25,10 +25,11 @@ export function notModified(
   if (asked === 'met') return undefined
   release(response)
   if (asked === 'failed') throw preconditionFailed(`its ETag is ${etag ?? 'none'}`)
-  const left = kept.flatMap((name): [string, string][] => {
+  const left = new Headers(withoutBody(headers) as [string, string][])
+  for (const name of kept) {
     const value = headers.get(name)
-    return value === null ? [] : [[name, value]]
-  })
+    if (value !== null) left.set(name, value)
+  }
   return new Response(null, { status: 304, headers: left })
 }
 

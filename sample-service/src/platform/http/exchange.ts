@@ -1,11 +1,20 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Readable } from 'node:stream'
 import { cause, type CancelContext, type Context } from '../../context/context.ts'
 import { causeName, ClientDisconnected } from '../causes.ts'
 import { Problem } from '../problem.ts'
-import type { RequestInfo } from '../request.ts'
+import type { Client, RequestInfo } from '../request.ts'
 import type { Outcome } from '../telemetry/outcome.ts'
-import type { Route } from './route.ts'
+import { bodyOf, type Body } from './answer-body.ts'
+import { isBegun } from './lazy-body.ts'
+import type { IncomingRequest, Route } from './route.ts'
+
+/** What a handler has answered, behind middlewares. */
+interface Held {
+  readonly response: Response
+  readonly body: string | Uint8Array | Readable | null
+}
 
 /**
  * One request and its response, from the first header to the last byte, and its state: routed, answered, failed, hung up,
@@ -23,17 +32,25 @@ export class Exchange {
   #status = 0
   #failure: unknown
   #endedAt: number | undefined
-  #working = false
+  #endedBy: string | undefined
+  #working = 0
+  #held: Held | undefined
   #closed = false
   readonly #onEnd: (exchange: Exchange) => void
 
   /** @param onEnd called when the exchange has ended, perhaps more than once */
-  constructor(incoming: IncomingMessage, outgoing: ServerResponse, onEnd: (exchange: Exchange) => void) {
+  constructor(
+    incoming: IncomingMessage,
+    outgoing: ServerResponse,
+    findClient: (incoming: IncomingMessage) => Client,
+    onEnd: (exchange: Exchange) => void,
+  ) {
     this.info = {
       id: requestId(incoming),
       method: incoming.method ?? 'GET',
       path: pathOf(incoming.url ?? '/'),
       route: undefined,
+      client: findClient(incoming),
     }
     this.incoming = incoming
     this.outgoing = outgoing
@@ -58,9 +75,9 @@ export class Exchange {
     return this.#endedAt
   }
 
-  /** Whether a handler is at work, answered or not. */
+  /** Whether a handler or a middleware is at work, answered or not. */
   get working(): boolean {
-    return this.#working
+    return this.#working > 0
   }
 
   /** Whether the response has ended, finished or not: nobody reads what is written after. */
@@ -74,12 +91,29 @@ export class Exchange {
     this.info.route = route?.path
   }
 
-  /** The request has a context, which ends with the exchange, and its handler works under it. */
+  /** A handler of a mounted Hono app answers the request. */
+  reached(path: string): void {
+    if (this.#route === undefined) this.info.route = path
+  }
+
+  /** The request has a context, which ends with the exchange, and its handler or its first middleware works under it. */
   started(ctx: CancelContext): void {
     this.#ctx = ctx
-    this.#working = true
+    this.#working++
     // The client may have left already.
     if (this.#closed) this.#hangUp(ctx)
+  }
+
+  /** Middlewares may replace `response`, which was made of `body`. */
+  handedBack(response: Response, body: Held['body']): Response {
+    this.#held = { response, body }
+    return response
+  }
+
+  /** What a body that a middleware has handed on was made of, if nobody has read it: that is cheaper to send. */
+  unread(body: Body): Body | Readable {
+    if (this.#held === undefined || !(body instanceof ReadableStream) || isBegun(body)) return body
+    return bodyOf(this.#held.response) === body ? this.#held.body : body
   }
 
   /** The response has this status. */
@@ -87,9 +121,15 @@ export class Exchange {
     this.#status = status
   }
 
-  /** The request has failed; only the log says with what. */
-  failed(failure: unknown): void {
+  /** A handler behind a middleware works too: `settled` is called once more. */
+  entered(): void {
+    this.#working++
+  }
+
+  /** The request has failed under ctx, its own or one derived from it; only the log says with what. */
+  failed(ctx: Context, failure: unknown): void {
     this.#failure = failure
+    this.#endedBy = causeName(ctx)
   }
 
   /** The context has ended before the answer: what the handler still does is counted as late. */
@@ -97,9 +137,9 @@ export class Exchange {
     this.#endedAt ??= performance.now()
   }
 
-  /** The handler has returned or thrown. */
+  /** The handler, or the first middleware, has returned or thrown. */
   settled(): void {
-    this.#working = false
+    this.#working--
     this.#endIfDone()
   }
 
@@ -107,10 +147,11 @@ export class Exchange {
   outcome(ctx: Context): Outcome {
     // unparsed.ts cancels the context of a request whose body is broken with the Problem that answers it.
     const refused = cause(ctx) instanceof Problem
-    const name = this.#status === 499 ? 'ClientDisconnected' : refused ? undefined : causeName(ctx)
+    const ended = causeName(ctx) ?? this.#endedBy
+    const name = this.#status === 499 ? 'ClientDisconnected' : refused ? undefined : ended
     // If the context has ended, its cause says why the work failed.
-    const failure = ctx.err === undefined ? this.#failure : undefined
-    return { route: this.#route?.path, status: this.#status, cause: name, failure }
+    const failure = ended === undefined ? this.#failure : undefined
+    return { route: this.info.route, status: this.#status, cause: name, failure }
   }
 
   #close(): void {
@@ -118,9 +159,15 @@ export class Exchange {
     const { outgoing } = this
     const ctx = this.#ctx
     // A response body that broke off has an error: the service has closed the connection, not the client.
-    if (outgoing.errored !== null && ctx?.err === undefined) this.#failure ??= outgoing.errored
+    if (outgoing.errored !== null && ctx?.err === undefined) this.#brokeOff(outgoing.errored)
     else if (ctx !== undefined && !outgoing.writableFinished) this.#hangUp(ctx)
     this.#endIfDone()
+  }
+
+  /** With a Problem below 500 it is the client's fault, such as 408 for one that reads nothing. */
+  #brokeOff(error: Error): void {
+    if (error instanceof Problem && error.status < 500) this.#status = error.status
+    else this.#failure ??= error
   }
 
   #hangUp(ctx: CancelContext): void {
@@ -131,7 +178,17 @@ export class Exchange {
   }
 
   #endIfDone(): void {
-    if (this.#closed && !this.#working) this.#onEnd(this)
+    if (this.#closed && this.#working === 0) this.#onEnd(this)
+  }
+}
+
+/** The request, as guards and handlers get it. */
+export function incomingRequest({ info, incoming, outgoing }: Exchange): IncomingRequest {
+  return {
+    method: info.method,
+    headers: incoming.headers,
+    body: incoming,
+    setHeader: (name, value) => void outgoing.setHeader(name, value),
   }
 }
 

@@ -1,16 +1,45 @@
 import type { Context as HonoContext } from 'hono'
 import type { Context } from '../../context/context.ts'
 import { until } from '../../context/until.ts'
-import { answer, fail, recordFailure, thrownBy } from './answer.ts'
+import { answer, fail } from './answer.ts'
 import { release } from './answer-body.ts'
-import type { Exchange } from './exchange.ts'
+import { answerBehind, failBehind } from './behind.ts'
+import { incomingRequest, type Exchange } from './exchange.ts'
+import { recordFailure, thrownBy } from './failure.ts'
+import { admit, guardsOf } from './guard.ts'
 import { parseInput, queryOf, readJson, type BodyBudget } from './input.ts'
-import type { Route } from './route.ts'
+import { noteCall } from '../telemetry/started.ts'
+import { describeRoute, type Route } from './route.ts'
 
 /** Hono's environment of a request is its exchange. */
 export interface Env {
   Bindings: Exchange
 }
+
+declare module 'hono' {
+  /** What every app of Hono that is mounted finds in `c.var`. */
+  interface ContextVariableMap {
+    // eslint-disable-next-line context/no-context-in-state -- Hono's own context of a request, which ends with it
+    ctx: Context
+  }
+}
+
+/** What becomes of a handler's answer, or of its failure. */
+interface Outlet {
+  answer(ctx: Context, c: HonoContext<Env>, returned: Returned): Response | Promise<Response>
+  fail(ctx: Context, c: HonoContext<Env>, error: unknown): Response
+}
+
+type Returned = Awaited<ReturnType<Route['handle']>>
+
+/** To the client. */
+const sent: Outlet = {
+  answer: (ctx, { env }, returned) => answer(ctx, env, returned),
+  fail: (ctx, { env }, error) => fail(ctx, env, error),
+}
+
+/** To the middlewares in front; middleware.ts sends what comes out of them. */
+const handedBack: Outlet = { answer: (_ctx, c, returned) => answerBehind(c, returned), fail: failBehind }
 
 /**
  * Calls the route's handler under ctx, and answers with what it returns. A handler that does not wait costs no promise: a few
@@ -22,28 +51,54 @@ export function handle(
   route: Route,
   bodies: BodyBudget,
 ): Response | Promise<Response> {
+  return respond(ctx, c, route, bodies, sent)
+}
+
+/** The same behind middlewares, which may have put another context in the place of the request's. */
+export function handleBehind(
+  c: HonoContext<Env>,
+  route: Route,
+  bodies: BodyBudget,
+): Response | Promise<Response> {
+  c.env.entered()
+  return respond(c.get('ctx'), c, route, bodies, handedBack)
+}
+
+function respond(
+  ctx: Context,
+  c: HonoContext<Env>,
+  route: Route,
+  bodies: BodyBudget,
+  outlet: Outlet,
+): Response | Promise<Response> {
   const exchange = c.env
   // The deadline has passed or the client has left already: nobody would get the answer.
-  if (ctx.err !== undefined) return refused(ctx, exchange, ctx.err)
+  if (ctx.err !== undefined) return failed(ctx, c, ctx.err, outlet)
+  let work: ReturnType<Route['handle']>
   try {
-    const work = call(ctx, c, route, bodies)
-    if (work instanceof Promise) return settle(ctx, exchange, work)
-    exchange.settled()
-    const sent = answer(ctx, exchange, work)
-    return sent instanceof Promise ? sent.catch((error: unknown) => broken(ctx, exchange, error)) : sent
+    work = call(ctx, c, route, bodies)
   } catch (error) {
-    return refused(ctx, exchange, error)
+    return failed(ctx, c, error, outlet)
+  }
+  if (work instanceof Promise) return settle(ctx, c, work, outlet)
+  exchange.settled()
+  try {
+    const answered = outlet.answer(ctx, c, work)
+    if (!(answered instanceof Promise)) return answered
+    return answered.catch((error: unknown) => broken(ctx, c, error, outlet))
+  } catch (error) {
+    return outlet.fail(ctx, c, error)
   }
 }
 
 /** Answers with the failure of a request whose handler is not at work. */
-export function refused(ctx: Context, exchange: Exchange, error: unknown): Response {
-  const response = fail(ctx, exchange, error)
-  exchange.settled()
+function failed(ctx: Context, c: HonoContext<Env>, error: unknown, outlet: Outlet): Response {
+  const response = outlet.fail(ctx, c, error)
+  c.env.settled()
   return response
 }
 
-/** Parses the request's input and calls the handler. @throws Problem 400, 413 or 415, or what the handler throws */
+/** Asks the guards, parses the request's input and calls the handler. @throws Problem 400, 413 or 415, or what these throw */
 function call(
   ctx: Context,
   c: HonoContext<Env>,
@@ -51,21 +106,31 @@ function call(
   bodies: BodyBudget,
 ): ReturnType<Route['handle']> {
   const { incoming, info } = c.env
-  const withBody = (body: unknown): ReturnType<Route['handle']> => {
+  const request = incomingRequest(c.env)
+  const withBody = (ctx: Context, body: unknown): ReturnType<Route['handle']> => {
     const params = route.params && c.req.param()
     const query = route.query && queryOf(c.req)
     const input = parseInput(route, { params, query, body })
-    return route.handle(ctx, input, { method: info.method, headers: incoming.headers, body: incoming })
+    noteCall(info, () => describeRoute(route))
+    return route.handle(ctx, input, request)
   }
-  return route.body === undefined ? withBody(undefined) : readJson(ctx, incoming, bodies).then(withBody)
+  const admitted = (ctx: Context): ReturnType<Route['handle']> => {
+    if (route.body === undefined) return withBody(ctx, undefined)
+    return readJson(ctx, incoming, bodies, () => c.req.arrayBuffer()).then((body) => withBody(ctx, body))
+  }
+  if (route.guard === undefined) return admitted(ctx)
+  const asked = admit(ctx, guardsOf(route), request)
+  return asked instanceof Promise ? asked.then(admitted) : admitted(asked)
 }
 
 /** Answers when `work` settles or ctx ends, whichever is first. The exchange stays under way until `work` has settled. */
 async function settle(
   ctx: Context,
-  exchange: Exchange,
-  work: Promise<Awaited<ReturnType<Route['handle']>>>,
+  c: HonoContext<Env>,
+  work: Promise<Returned>,
+  outlet: Outlet,
 ): Promise<Response> {
+  const exchange = c.env
   let failure: Error | undefined
   try {
     // eslint-disable-next-line context/no-unowned-work -- a stop waits for it: the exchange is under way until it settles
@@ -82,14 +147,14 @@ async function settle(
         exchange.settled()
       },
     )
-    return await answer(ctx, exchange, await until(ctx, work))
+    return await outlet.answer(ctx, c, await until(ctx, work))
   } catch (error) {
-    return broken(ctx, exchange, ctx.err === undefined ? (failure ?? error) : error)
+    return broken(ctx, c, ctx.err === undefined ? (failure ?? error) : error, outlet)
   }
 }
 
 /** Answers with the failure of `until` or of the stream. If ctx has ended, it ended just now. */
-function broken(ctx: Context, exchange: Exchange, error: unknown): Response {
-  if (ctx.err !== undefined) exchange.cutShort()
-  return fail(ctx, exchange, error)
+function broken(ctx: Context, c: HonoContext<Env>, error: unknown, outlet: Outlet): Response {
+  if (ctx.err !== undefined) c.env.cutShort()
+  return outlet.fail(ctx, c, error)
 }

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { z } from 'zod'
 import { afterFunc, type Context } from '../../context/context.ts'
+import { until } from '../../context/until.ts'
 import { decodeJson, isUtf8Type, Undecodable } from '../json.ts'
 import { badRequest, contentTooLarge, Problem, unsupportedMediaType, type InvalidField } from '../problem.ts'
 import type { Input, Route } from './route.ts'
@@ -76,6 +77,7 @@ export function bodyBudget(maxBytes: number): BodyBudget {
 
 /**
  * Reads a JSON body.
+ * @param kept returns the bytes of a body that a middleware of Hono has read
  * @throws Problem 400 if it is cut off, is not JSON or cannot be kept as it came; Problem 413 or 415; Problem 503 if the
  * arriving bodies take more than `budget` allows; the cause of ctx if it ends first
  */
@@ -83,6 +85,7 @@ export async function readJson(
   ctx: Context,
   incoming: IncomingMessage,
   budget: BodyBudget,
+  kept?: () => Promise<ArrayBuffer>,
 ): Promise<unknown> {
   const type = incoming.headers['content-type'] ?? 'none'
   if (!/^application\/([\w.-]+\+)?json\s*(;|$)/i.test(type)) {
@@ -91,7 +94,11 @@ export async function readJson(
   if (!isUtf8Type(type)) throw unsupportedMediaType(`expected JSON in UTF-8, got ${type}`)
   refuseCoding(incoming)
   if (Number(incoming.headers['content-length'] ?? 0) > budget.maxBytes) throw bodyTooLarge(budget.maxBytes)
-  const bytes = await readBody(ctx, incoming, budget)
+  const bytes =
+    kept !== undefined && incoming.readableDidRead
+      ? Buffer.from(await until(ctx, kept()))
+      : await readBody(ctx, incoming, budget)
+  if (bytes.length > budget.maxBytes) throw bodyTooLarge(budget.maxBytes)
   try {
     return decodeJson(bytes)
   } catch (error) {

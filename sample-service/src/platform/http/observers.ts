@@ -47,7 +47,8 @@ export function observersOf(log: Log, recent: RecentRequests | undefined): Obser
       const { method } = info
       metrics.started(method)
       metrics.finished(method, { route: undefined, status, cause: undefined, failure: undefined }, 0)
-      log.info(withValue(ctx, requestKey, info), 'request', { method, status, refused: message })
+      const client = info.client?.address
+      log.info(withValue(ctx, requestKey, info), 'request', { method, status, client, refused: message })
     },
   }
 }
@@ -102,8 +103,9 @@ function logging(log: Log): Observer {
       const fields = {
         method: info.method,
         path: info.path,
-        ...(route !== undefined && { route: route.path }),
+        ...(info.route !== undefined && { route: info.route }),
         status,
+        client: info.client?.address,
         durationMs: Math.round(seconds * 1e6) / 1e3,
         ...(cause !== undefined && { cause }),
         // Not sent to the client.

@@ -5,8 +5,10 @@ import {
   type ZodOpenApiOperationObject,
   type ZodOpenApiPathsObject,
   type ZodOpenApiResponseObject,
+  type ZodOpenApiSecuritySchemeObject,
 } from 'zod-openapi'
 import { docsRoutes, homeRoute } from './docs.ts'
+import { documentOf } from './guard.ts'
 import { route, type Route, type RouteResponse } from './route.ts'
 
 /** The title and the version of the API. */
@@ -54,11 +56,14 @@ export function documentationRoutes(routes: readonly Route[], info: ApiInfo): Ro
 export function openApiDocument(routes: readonly Route[], info: ApiInfo): object {
   const paths: ZodOpenApiPathsObject = {}
   const ids = new Set<string>()
+  const securitySchemes: Record<string, ZodOpenApiSecuritySchemeObject> = {}
   for (const route of routes) {
     const path = templateOf(route.path)
+    Object.assign(securitySchemes, documentOf(route).schemes)
     paths[path] = { ...paths[path], [route.method.toLowerCase()]: operation(route, uniqueId(route, ids)) }
   }
-  return createDocument({ openapi: '3.1.0', info: { ...info }, paths })
+  const components = Object.keys(securitySchemes).length > 0 ? { components: { securitySchemes } } : {}
+  return createDocument({ openapi: '3.1.0', info: { ...info }, paths, ...components })
 }
 
 /** The body of every failure: RFC 9457. */
@@ -80,6 +85,8 @@ const ProblemBody = z
 function operation(route: Route, operationId: string): ZodOpenApiOperationObject {
   const requestBody = requestBodyOf(route)
   const path = pathParameters(route)
+  const guards = documentOf(route)
+  const headers = { ...guards.headers, ...route.headers }
   return {
     operationId,
     summary: route.summary,
@@ -87,16 +94,21 @@ function operation(route: Route, operationId: string): ZodOpenApiOperationObject
     requestParams: {
       ...(path !== undefined && { path }),
       ...(route.query !== undefined && { query: objectSchema(route, 'query', route.query) }),
-      ...(route.headers !== undefined && { header: headerParameters(route.headers) }),
+      ...(Object.keys(headers).length > 0 && { header: headerParameters(headers) }),
     },
+    ...(guards.security.length > 0 && { security: guards.security.map(scopesOf) }),
     ...(requestBody !== undefined && { requestBody }),
     responses: Object.fromEntries(
-      Object.entries({ ...ownResponses(route), ...route.responses }).map(([status, response]) => [
-        status,
-        responseObject(Number(status), response),
-      ]),
+      Object.entries({ ...ownResponses(route), ...guards.responses, ...route.responses }).map(
+        ([status, response]) => [status, responseObject(Number(status), response)],
+      ),
     ),
   }
+}
+
+/** Copies a requirement: zod-openapi takes arrays that it may change. */
+function scopesOf(requirement: Readonly<Record<string, readonly string[]>>): Record<string, string[]> {
+  return Object.fromEntries(Object.entries(requirement).map(([scheme, scopes]) => [scheme, [...scopes]]))
 }
 
 /** What the boundary may answer itself. */

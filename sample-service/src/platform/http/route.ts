@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { Readable } from 'node:stream'
 import type { z } from 'zod'
 import type { Context } from '../../context/context.ts'
+import type { Guard } from './guard.ts'
 
 /** A response whose body is a Node stream: it is piped under the request's context, and destroyed with it. */
 export interface StreamedResponse {
@@ -18,6 +19,8 @@ export interface IncomingRequest {
   readonly headers: IncomingHttpHeaders
   /** The body as it arrives. Only for a route without a `body` schema: otherwise it has been read. */
   readonly body: IncomingMessage
+  /** Sets a header of the answer, whatever that will be, also a problem. The answer's own header of that name wins. */
+  setHeader(name: string, value: string): void
 }
 
 /** An answer of a route, for `/openapi.json`. */
@@ -49,6 +52,8 @@ export interface Route {
    * `ignore`; its deadline and the shutdown of the server still end it.
    */
   readonly hangUp?: 'cancel' | 'ignore'
+  /** Asked in turn before the body is read; each gets the context that the one before returned, the handler the last. */
+  readonly guard?: Guard | readonly Guard[]
   readonly params?: z.ZodType
   readonly query?: z.ZodType
   /** Headers that the handler reads, and what each is for: for `/openapi.json`. */
@@ -99,4 +104,12 @@ export function route<P = undefined, Q = undefined, B = undefined>(
   Error.captureStackTrace(place, route)
   definitions.set(made, place)
   return made
+}
+
+/** Returns `route` with more guards, which are asked first. */
+export function withGuards(guards: readonly Guard[], route: Route): Route {
+  const more = { ...route, guard: [...guards, ...[route.guard ?? []].flat()] }
+  const place = definitions.get(route)
+  if (place !== undefined) definitions.set(more, place)
+  return more
 }

@@ -14,6 +14,7 @@ import { Boundary, type HttpOptions, type NodeEnv } from './boundary.ts'
 import { cutOffUnread } from './connections.ts'
 import { limitedServer } from './limits.ts'
 import { bind } from './listener.ts'
+import type { App } from './middleware.ts'
 import type { Route } from './route.ts'
 import { stopServer, type Readiness, type StopBudgets, type Stopped } from './stop.ts'
 import { answerUnparsed } from './unparsed.ts'
@@ -41,6 +42,10 @@ export interface ListenOptions extends HttpOptions {
 /** What the server context serves. */
 export interface Served {
   readonly routes: readonly Route[]
+  /** Mounts what stands in front of the routes; nothing, if it is not given. */
+  readonly middlewares?: (app: App) => void
+  /** Headers of every answer that does not set its own. */
+  readonly headers?: Readonly<Record<string, string>>
   readonly workers: readonly Worker[]
 }
 
@@ -53,11 +58,11 @@ export async function listen(
   ctx: Context,
   root: Lifetime,
   log: Log,
-  { routes, workers }: Served,
+  { routes, middlewares = () => undefined, headers = {}, workers }: Served,
   options: ListenOptions,
 ): Promise<Server> {
   const serving: CancelContext & Lifetime = withCancel(withValue(root, contextName, 'server'))
-  const boundary = new Boundary(serving, log, routes, options)
+  const boundary = new Boundary(serving, log, { routes, middlewares, headers }, options)
   const { host, port: wanted, keepAliveMs, requestTimeoutMs, receiveTimeoutMs } = options
   const longestMs = Math.max(requestTimeoutMs, receiveTimeoutMs, ...routes.map((r) => r.timeoutMs ?? 0))
   const server: NodeServer = limitedServer(
@@ -65,7 +70,7 @@ export async function listen(
     listenerOf(boundary),
     () => log.warn(serving, 'closed a connection: more than 100 requests waited on it'),
   )
-  answerUnparsed(server, boundary.active, (info, problem) => boundary.refused(info, problem))
+  answerUnparsed(server, boundary.active, headers, (info, problem) => boundary.refused(info, problem))
   cutOffUnread(server, boundary.active)
   const fail = (error: unknown): never => {
     serving.cancel()

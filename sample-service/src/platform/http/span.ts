@@ -39,7 +39,8 @@ export function startServerSpan(
       attributes: {
         'http.request.method': method,
         'http.request.method_original': method === '_OTHER' ? info.method : undefined,
-        'url.scheme': 'http',
+        'url.scheme': info.client?.scheme ?? 'http',
+        'client.address': info.client?.address,
         'url.path': info.path,
         'user_agent.original': headers['user-agent'],
       },
@@ -60,6 +61,8 @@ export function endServerSpan(ctx: Context, outcome: Outcome): void {
     const { route, status, cause, failure } = outcome
     const type = errorType(outcome)
     span.updateName(nameOf(knownMethod(requestOf(ctx)?.method ?? ''), route))
+    const principal = requestOf(ctx)?.principal
+    if (principal !== undefined) span.setAttribute('user.id', principal)
     if (route !== undefined) span.setAttribute('http.route', route)
     if (status > 0) span.setAttribute('http.response.status_code', status)
     if (type !== undefined) span.setAttribute('error.type', type)

@@ -13,17 +13,20 @@ type ParserError = Error & { readonly code?: string; readonly reason?: string }
  * Answers what Node's parser refuses with a problem that has an id and a line in the log. A broken body cancels its request,
  * which is then answered like any other; a broken request behind one under way closes the connection.
  * @param active the requests under way
+ * @param headers those of every answer
  * @param onRefused called for each answer that belongs to no request
  */
 export function answerUnparsed(
   server: Server,
   active: ReadonlySet<Exchange>,
+  headers: Readonly<Record<string, string>>,
   onRefused: (info: RequestInfo, problem: Problem) => void,
 ): void {
   function refuse(socket: Socket, method: string, problem: Problem): void {
     const id = randomUUID()
-    write(socket, id, problem)
-    onRefused({ id, method, path: '' }, problem)
+    write(socket, id, problem, headers)
+    const client = { address: socket.remoteAddress, scheme: 'http' as const, host: undefined }
+    onRefused({ id, method, path: '', client }, problem)
   }
 
   server.on('clientError', (error: ParserError, socket: Socket) => {
@@ -66,7 +69,12 @@ function closing({ status, title, message }: Problem): Problem {
 }
 
 /** Writes to the socket, since there is no response. */
-function write(socket: Socket, id: string, problem: Problem): void {
+function write(
+  socket: Socket,
+  id: string,
+  problem: Problem,
+  headers: Readonly<Record<string, string>>,
+): void {
   const body = problemBody(problem, { requestId: id })
   const head = [
     `HTTP/1.1 ${problem.status} ${problem.title}`,
@@ -75,6 +83,7 @@ function write(socket: Socket, id: string, problem: Problem): void {
     `Content-Length: ${Buffer.byteLength(body)}`,
     `Date: ${new Date().toUTCString()}`,
     `X-Request-Id: ${id}`,
+    ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
   ]
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy())
 }

@@ -2,7 +2,7 @@ import { Session } from 'node:inspector'
 import { findSourceMap } from 'node:module'
 import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { startsOf, type Start } from '../telemetry/started.ts'
+import { lastCall, startsOf, type Start } from '../telemetry/started.ts'
 
 /** Of more faults than these the log gives no place: each costs some tens of milliseconds in which nothing else runs. */
 let placesLeft = 5
@@ -11,7 +11,7 @@ let placesLeft = 5
 export function originOf(reason: unknown): Readonly<Record<string, unknown>> {
   const [first, ...others] = startsOf(reason).map(describe)
   return {
-    ...(first === undefined ? { startedAt: ownFrame(reason) } : others.length === 0 ? first : {}),
+    ...(first === undefined ? placed(reason) : others.length === 0 ? first : {}),
     ...(others.length > 0 && { startedByOneOf: [first, ...others] }),
     hint: 'nobody awaited it: await it, or give it to a group (lint rules context/no-unowned-work, no-floating-promises)',
   }
@@ -21,6 +21,15 @@ function describe({ request, name, traceId, body }: Start): Readonly<Record<stri
   if (request === undefined) return { startedAt: placeOf(body), startedBy: name, traceId }
   const { id, method, path, route } = request
   return { startedAt: placeOf(body), method, path, route, requestId: id, traceId }
+}
+
+/** By the stack, which a value that is no Error lacks: then by the handler that was called last. */
+function placed(reason: unknown): Readonly<Record<string, unknown>> {
+  const startedAt = ownFrame(reason)
+  const last = startedAt === undefined ? lastCall() : undefined
+  if (last === undefined) return { startedAt }
+  const { id, method, path } = last.request
+  return { lastCalled: last.describe(), method, path, requestId: id }
 }
 
 /** The first frame of an error that is neither Node's, nor a package's, nor the platform's. */

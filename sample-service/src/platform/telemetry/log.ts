@@ -1,5 +1,6 @@
 import pino from 'pino'
 import type { Context } from '../../context/context.ts'
+import { errorOf } from '../../context/thrown.ts'
 import { requestOf } from '../request.ts'
 import { openPretty } from './pretty.ts'
 import { traceOf } from './span.ts'
@@ -67,7 +68,9 @@ export function createLog(options: {
 }
 
 /** pino marks the errors that it serializes, which a frozen one refuses, and JSON would call a `toJSON` of theirs. */
-function serializeError(error: Error): object {
+function serializeError(error: unknown): object {
+  // A text, which has no stack.
+  if (!(error instanceof Error)) return { type: typeof error, message: errorOf(error).message }
   try {
     return { ...pino.stdSerializers.err(error), toJSON: undefined }
   } catch {
@@ -88,6 +91,7 @@ function identityOf(ctx: Context): Fields {
   const trace = traceOf(ctx)
   return {
     ...(request !== undefined && { requestId: request.id }),
+    ...(request?.principal !== undefined && { principal: request.principal }),
     ...(trace !== undefined && { traceId: trace.traceId, spanId: trace.spanId }),
   }
 }

@@ -12,6 +12,19 @@ export interface Start {
   readonly body: object
 }
 
+/** The request whose handler was called last, and the handler's place. */
+let last: { readonly request: RequestInfo; readonly describe: () => string } | undefined
+
+/** Notes that the handler of this request is called. @param describe returns where the handler is written */
+export function noteCall(request: RequestInfo, describe: () => string): void {
+  last = { request, describe }
+}
+
+/** Node reports a rejection as soon as the code that caused it has returned, so most often this is where it comes from. */
+export function lastCall(): typeof last {
+  return last
+}
+
 const starts = new WeakMap<object, { all: Start[]; open: boolean }>()
 
 /**

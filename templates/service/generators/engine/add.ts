@@ -6,7 +6,7 @@ import { packageManager } from '../../scripts/dev/packages.ts'
 import { inOwnCommands } from '../../scripts/own-commands.ts'
 import { agrees, askAnswers, askPiece } from './ask.ts'
 import { commandFrom, refuseFlags, type Command } from './command.ts'
-import { helpFor, listOfPieces, usage } from './help.ts'
+import { helpFor, listOfPieces, piecesAsJson, usage } from './help.ts'
 import { install } from './install.ts'
 import type { Piece } from './piece.ts'
 import { pieces } from './pieces.ts'
@@ -45,7 +45,7 @@ try {
 async function add(command: Command): Promise<void> {
   const [word, name, extra] = command.words
   if (command.list) {
-    say(listOfPieces())
+    say(command.json ? `${JSON.stringify(piecesAsJson(), undefined, 2)}\n` : listOfPieces())
     return
   }
   if (command.help) {

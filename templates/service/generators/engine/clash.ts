@@ -11,29 +11,53 @@ interface Endpoint {
   readonly file: string
 }
 
-/** Throws an Error of one sentence if the plan adds an endpoint that the service has already: one of the two would never be called. */
+/** What src/platform/http/openapi.ts answers, behind the routes of the service: it does not read as those do. */
+const pages = ['/openapi.json', '/docs', '/docs/start.js'].map((path): Endpoint => {
+  return { method: 'GET', path, file: 'src/platform/http/openapi.ts' }
+})
+
+/**
+ * Throws an Error of one sentence if the plan adds an endpoint of which a part answers already, or one that would take the place of
+ * the API's pages: of two, one would never be called.
+ */
 export async function refuseClashes(plan: Plan): Promise<void> {
   const changed = plan.changes().filter(({ path }) => isSource(path))
   const added = changed.flatMap(({ path, after }) => endpointsOf(path, after))
   if (added.length === 0) return
-  const there = new Map<string, Endpoint>()
+  const there: Endpoint[] = []
   for (const file of await sourcesOf(plan.root)) {
     if (changed.some(({ path }) => path === file)) continue
-    const text = await readFile(join(plan.root, file), 'utf8')
-    for (const endpoint of endpointsOf(file, text)) there.set(keyOf(endpoint), endpoint)
+    there.push(...endpointsOf(file, await readFile(join(plan.root, file), 'utf8')))
   }
   for (const endpoint of added) {
-    const other = there.get(keyOf(endpoint))
+    const { method, path } = endpoint
+    // The first that matches answers, and new ones come last.
+    const twin = there.find((one) => one.path !== path && shapeOf(one.path) === shapeOf(path))
+    if (twin !== undefined)
+      throw new Error(
+        `${path} is the path ${twin.path} of ${twin.file} with other names, which OpenAPI does not allow: name its parameters as there.`,
+      )
+    const other = there.find((one) => covers(one, endpoint)) ?? pages.find((page) => covers(endpoint, page))
     if (other === undefined) continue
+    const what = other.path === path ? '' : `, ${other.method} ${other.path}`
     throw new Error(
-      `${endpoint.method} ${endpoint.path} is already handled by ${other.file}: choose another name, or another --path if the piece has that flag.`,
+      `${method} ${path} is already handled by ${other.file}${what}: choose another name, or another --path if the piece has that flag.`,
     )
   }
 }
 
-/** Endpoints that differ only in the name of a parameter are the same. */
-function keyOf({ method, path }: Endpoint): string {
-  return `${method} ${path.replace(/:\w+/g, ':')}`
+function shapeOf(path: string): string {
+  return path.replace(/:\w+/g, ':')
+}
+
+/** Whether `one` answers all requests for which `other` is there. */
+function covers(one: Endpoint, other: Endpoint): boolean {
+  const [segments, others] = [one.path.split('/'), other.path.split('/')]
+  return (
+    one.method === other.method &&
+    segments.length === others.length &&
+    segments.every((segment, at) => segment.startsWith(':') || segment === others[at])
+  )
 }
 
 function endpointsOf(file: string, text: string): Endpoint[] {

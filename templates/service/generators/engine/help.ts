@@ -10,6 +10,11 @@ export function listOfPieces(): string {
 /** Where the summaries begin. */
 const column = Math.max(...pieces.map(({ name }) => name.length)) + 2
 
+/** What `npm run add -- --list --json` prints. */
+export function piecesAsJson(): object[] {
+  return pieces.map((piece) => ({ name: piece.name, summary: piece.summary, flags: flagsFor(piece) }))
+}
+
 /** What `npm run add -- --help` prints. */
 export function usage(): string {
   const lines = pieces.map((piece) => {

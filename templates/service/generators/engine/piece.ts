@@ -12,9 +12,9 @@ export interface Piece {
   examples?: readonly [string, ...string[]]
   /** What the name is. `noun`: a word with a different plural; `name`: one word; `nothing`: it has none; else one of these words. */
   takes: 'noun' | 'name' | 'nothing' | readonly string[]
-  /** The absolute path of a folder whose `src/` and `test/` mirror those of the service. */
+  /** The absolute path of a folder whose `src/`, `test/`, `scripts/`, `docs/`, `ops/` and `k8s/` mirror those of the service. */
   folder: string
-  /** A piece that must be there first. Only its missing files are stamped; existing ones stay as they are. */
+  /** A piece that must be there first, which may need another. Only its missing files are stamped; existing ones stay as they are. */
   needs?: Piece
   /** The calls that existing files must make to what was stamped. */
   wirings: readonly Wiring[]
@@ -35,6 +35,8 @@ export interface Piece {
   renews?: string
   /** Dependencies for package.json, with their ranges. */
   dependencies?: Readonly<Record<string, string>>
+  /** Scripts for package.json. */
+  scripts?: Readonly<Record<string, string>>
 }
 
 /** A flag of a piece: given on the command line, or asked for. */

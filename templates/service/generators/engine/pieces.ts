@@ -1,8 +1,10 @@
 import { client } from '../pieces/client/piece.ts'
+import { consumer } from '../pieces/consumer/piece.ts'
 import { events } from '../pieces/events/piece.ts'
 import { idempotency } from '../pieces/idempotency/piece.ts'
 import { job } from '../pieces/job/piece.ts'
 import type { Piece } from './piece.ts'
+import { publisher } from '../pieces/publisher/piece.ts'
 import { rateLimit } from '../pieces/rate-limit/piece.ts'
 import { resource } from '../pieces/resource/piece.ts'
 import { route } from '../pieces/route/piece.ts'
@@ -22,4 +24,6 @@ export const pieces: readonly Piece[] = [
   storage,
   idempotency,
   rateLimit,
+  publisher,
+  consumer,
 ]

@@ -26,12 +26,11 @@ export async function planPiece(plan: Plan, piece: Piece, answers: Answers): Pro
   const stampings: Stamping[] = []
   for (const needed of neededBy(piece.variant?.(flags) ?? piece)) {
     stampings.push(await stampMissing(plan, needed))
-    await connect(plan, needed, noun)
+    await connect(plan, needed, noun, {})
   }
   stampings.push(await stamp(plan, piece, noun, flags))
   await refuseClashes(plan)
-  await connect(plan, piece, noun)
-  for (const member of piece.members?.(noun, flags) ?? []) await addMember(plan, member)
+  await connect(plan, piece, noun, flags)
   if (piece.migration) await migrate(plan, noun.plural.replaceAll('-', '_'))
   await guarantee(plan)
   await configure(plan)
@@ -50,8 +49,9 @@ function titleOf({ name, takes }: Piece, { singular, plural }: Noun, typed: stri
   return `${name} ${singular}${becomes}`
 }
 
-/** Plans the calls to what was stamped, and the dependencies that it needs. */
-async function connect(plan: Plan, { wirings, dependencies = {} }: Piece, noun: Noun): Promise<void> {
+/** Plans the calls to what was stamped, the properties, and what package.json needs. */
+async function connect(plan: Plan, piece: Piece, noun: Noun, flags: Flags): Promise<void> {
+  const { wirings, dependencies = {}, scripts = {} } = piece
   for (const wiring of wirings) {
     await wire(plan, {
       ...wiring,
@@ -59,7 +59,8 @@ async function connect(plan: Plan, { wirings, dependencies = {} }: Piece, noun: 
       from: stampNames(wiring.from, noun),
     })
   }
-  await depend(plan, dependencies)
+  for (const member of piece.members?.(noun, flags) ?? []) await addMember(plan, member)
+  await depend(plan, dependencies, scripts)
 }
 
 function nounOf({ name: piece, takes }: Piece, { name = '', plural }: Answers): Noun {

@@ -42,13 +42,16 @@ export async function stampMissing(plan: Plan, piece: Piece): Promise<Stamping> 
   return { piece: piece.name, flags: {}, files }
 }
 
-/** The files that a piece stamps: all below its src/ and test/. */
+/** What lies there is stamped. The rest of a piece's folder describes it. */
+const stamped = /^(?:src|test|scripts|docs|ops|k8s|compose\.[\w.]+)$/
+
+/** The files that a piece stamps. */
 async function filesOf(piece: string): Promise<string[]> {
   const entries = await readdir(piece, { withFileTypes: true, recursive: true })
   return entries
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name))
-    .filter((path) => /^(?:src|test)$/.test(relative(piece, path).split(sep)[0] ?? ''))
+    .filter((path) => stamped.test(relative(piece, path).split(sep)[0] ?? ''))
     .sort()
 }
 

@@ -5,6 +5,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { givenUrl } from '../postgres/built-in.ts'
 import { emptyAdvice, keepMigrationNames, unknownMigrations } from '../postgres/unknown-migrations.ts'
+import { programsBeside, startedBeside } from './beside.ts'
 import { builtInPostgres, NoDatabase, reasonOf } from './built-in-postgres.ts'
 import { watchChanges } from './changes.ts'
 import { readEnvironment } from './environment.ts'
@@ -29,14 +30,20 @@ const drainMs = '1000'
  */
 async function main(stop: AbortSignal): Promise<void> {
   const builtIn = builtInPostgres(stop)
+  const beside = startedBeside(programsBeside())
   try {
-    await restartOnChanges(() => builtIn.start(), stop)
+    await restartOnChanges(() => builtIn.start(), beside.variables, stop)
   } finally {
     await builtIn.stop()
+    await beside.stop()
   }
 }
 
-async function restartOnChanges(startBuiltIn: () => Promise<string>, stop: AbortSignal): Promise<void> {
+async function restartOnChanges(
+  startBuiltIn: () => Promise<string>,
+  startBeside: (env: NodeJS.ProcessEnv) => Promise<NodeJS.ProcessEnv>,
+  stop: AbortSignal,
+): Promise<void> {
   const stopped = new Promise<Next>((resolve) => {
     stop.addEventListener('abort', () => resolve({ because: 'stop' }))
   })
@@ -60,7 +67,7 @@ async function restartOnChanges(startBuiltIn: () => Promise<string>, stop: Abort
     const warn = (): void => void sayWarnings(over.signal).catch(() => undefined)
     const ends = [next]
     try {
-      const { env, isBuiltIn, migrations } = await prepare(startBuiltIn)
+      const { env, isBuiltIn, migrations } = await prepare(startBuiltIn, startBeside)
       if (migrations === migrated || (await migrateAndCompare(env, next, isBuiltIn))) {
         migrated = migrations
         await serveUntil(next, env, { because, hasKeys, onListening: warn })
@@ -99,14 +106,17 @@ async function migrateAndCompare(
  * Reads what the service starts with, and starts the built-in PostgreSQL if it needs that.
  * @throws Error of one sentence if that cannot be read, or if PostgreSQL does not start again
  */
-async function prepare(startBuiltIn: () => Promise<string>) {
+async function prepare(
+  startBuiltIn: () => Promise<string>,
+  startBeside: (env: NodeJS.ProcessEnv) => Promise<NodeJS.ProcessEnv>,
+) {
   try {
     const given = readEnvironment()
     const missing = programFiles.find((path) => !existsSync(join(root, path)))
     if (missing !== undefined) throw new Error(`${missing} is missing`)
     const isBuiltIn = givenUrl(given) === undefined
     const url = givenUrl(given) ?? (await startBuiltIn())
-    const env = { SHUTDOWN_DRAIN_MS: drainMs, ...given, DATABASE_URL: url }
+    const env = { SHUTDOWN_DRAIN_MS: drainMs, ...(await startBeside(given)), DATABASE_URL: url }
     return { env, isBuiltIn, migrations: await fingerprint(url) }
   } catch (error) {
     if (error instanceof NoDatabase) throw error

@@ -30,3 +30,9 @@ export const requestKey = contextKey<RequestInfo>('request', (request) => `${req
 export function requestOf(ctx: Context): RequestInfo | undefined {
   return ctx.value(requestKey)
 }
+
+/** Whom `ctx` works for: callers take turns where calls wait. The work of no request is a caller of its own. */
+export function callerOf(ctx: Context): string {
+  const request = requestOf(ctx)
+  return request?.principal ?? request?.client?.address ?? ''
+}

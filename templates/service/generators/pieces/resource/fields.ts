@@ -38,10 +38,15 @@ Words behind the type, after a space:
                        now for a timestamptz, [] for a list, {} or [] for jsonb
 `
 
-/** Names of every row, of the parameters of lists, of every object of JavaScript and of every row of Postgres. */
-const taken = new Set(
-  `id version createdAt updatedAt limit cursor constructor prototype toString toLocaleString valueOf hasOwnProperty
-  isPrototypeOf propertyIsEnumerable ctid xmin xmax cmin cmax tableoid`.split(/\s+/),
+/** What each name that a field cannot have is already. */
+const taken = new Map(
+  Object.entries({
+    'a field of every resource': 'id version createdAt updatedAt',
+    'a parameter of every list': 'limit cursor',
+    'a property of every object in JavaScript':
+      'constructor prototype toString toLocaleString valueOf hasOwnProperty isPrototypeOf propertyIsEnumerable',
+    'a column of every table in Postgres': 'ctid xmin xmax cmin cmax tableoid',
+  }).flatMap(([what, names]) => names.split(' ').map((name) => [name, what] as const)),
 )
 
 /**
@@ -72,7 +77,8 @@ function fieldFrom(text: string, index: number): Field {
   const name = words
     .map((part, at) => (at === 0 ? part : part.charAt(0).toUpperCase() + part.slice(1)))
     .join('')
-  if (taken.has(name)) throw refuse(`every resource already has "${name}"; choose another name`)
+  const already = taken.get(name)
+  if (already !== undefined) throw refuse(`"${name}" is ${already}; choose another name`)
   const one = typeFrom(name, word.toLowerCase(), parameters, refuse)
   if (list !== undefined && one === plainTypes.get('jsonb'))
     throw refuse('a jsonb can hold a list itself; write jsonb')

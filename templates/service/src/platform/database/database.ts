@@ -115,7 +115,7 @@ export class Database {
       places.push(await this.#gates.transactions.enter(ctx, false))
       yield* streamRows(ctx, await this.#acquire(ctx, false), select, options)
     } finally {
-      for (const place of places) place.release()
+      for (const place of places) place.release(ctx)
     }
   }
 
@@ -179,8 +179,8 @@ export class Database {
       noteStart(ctx, body, failure)
       throw failure
     } finally {
-      if (around === undefined) connection?.release()
-      place?.release()
+      if (around === undefined) connection?.release(ctx)
+      place?.release(ctx)
     }
   }
 
@@ -195,7 +195,7 @@ export class Database {
     try {
       return new Connection(await until(ctx, arriving), this.#cancels, place)
     } catch (error) {
-      place.release()
+      place.release(ctx)
       // Not awaited: the client goes back to the pool when it arrives.
       arriving.then(
         (client) => client.release(),

@@ -2,6 +2,8 @@ import { SpanKind } from '@opentelemetry/api'
 import pg, { type PoolClient, type QueryConfig, type QueryResult } from 'pg'
 import type { Context } from '../../context/context.ts'
 import { span } from '../telemetry/span.ts'
+import { sessionOf } from './client.ts'
+import { isStale } from './session.ts'
 
 /** The protocol counts the values of a statement in 16 bits; pg would send the low 16 bits of a larger number. */
 const maxValues = 65_535
@@ -14,12 +16,43 @@ export function requireSendable(values: readonly unknown[] = []): void {
     )
 }
 
-/** Settles when Postgres is ready for the next statement, or gone: pg itself reports an error before that. */
-export function submit(
+/**
+ * Submits a statement. A prepared one that is stale is submitted again without its name, unless that is too late for the
+ * transaction that it was part of.
+ * @param onStale called before that
+ */
+export async function submitFresh(
   client: PoolClient,
   statement: QueryConfig,
-  values: unknown[] = [],
+  values: unknown[] | undefined,
+  onStale: () => void,
 ): Promise<QueryResult> {
+  if (statement.name === undefined) return submit(client, statement, values)
+  // A pooler lends another backend for each transaction, which has not prepared it.
+  if (sessionOf(client)?.backend === undefined) return submit(client, nameless(statement), values)
+  return submit(client, statement, values).catch((error: unknown) => {
+    if (!(error instanceof pg.DatabaseError && isStale(error)) || client.getTransactionStatus() !== 'I')
+      throw error
+    onStale()
+    return submit(client, nameless(statement), values)
+  })
+}
+
+function nameless(statement: QueryConfig): QueryConfig {
+  return { ...statement, name: undefined }
+}
+
+/** Members of node-postgres's client that its types leave out. */
+interface Submits {
+  query(
+    config: QueryConfig,
+    values: unknown[],
+    onResult: (error: Error | null | undefined, result: QueryResult) => void,
+  ): void
+}
+
+/** Settles when Postgres is ready for the next statement, or gone: pg itself reports an error before that. */
+function submit(client: PoolClient, statement: QueryConfig, values: unknown[] = []): Promise<QueryResult> {
   return new Promise((resolve, reject) => {
     const onResult = (error: Error | null | undefined, result: QueryResult): void => {
       if (error === null || error === undefined) {
@@ -37,7 +70,9 @@ export function submit(
       }
       client.on('drain', done).on('end', done)
     }
-    client.query({ ...statement, values }, onResult)
+    // pg copies the configuration, property by property: what it inherits is not copied.
+    const config = statement.name === undefined ? statement : (Object.create(statement) as QueryConfig)
+    ;(client as unknown as Submits).query(config, values, onResult)
   })
 }
 

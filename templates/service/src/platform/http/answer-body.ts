@@ -35,13 +35,32 @@ export type Body = string | Uint8Array | Blob | ReadableStream | null
 /** Where the adapter's Response keeps `[status, body, headers]`. */
 let kept: symbol | undefined
 
+function partsOf(response: Response): readonly unknown[] | undefined {
+  kept ??= Object.getOwnPropertySymbols(response).find(({ description }) => description === 'cache')
+  const parts: unknown = kept === undefined ? undefined : Reflect.get(response, kept)
+  return Array.isArray(parts) ? parts : undefined
+}
+
+/**
+ * Returns the headers that a Response was made with. The `headers` of the adapter's Response make a Headers object of a plain one,
+ * which costs as much as the rest of a small answer. A plain one without a Content-Type does not do: Headers adds it.
+ */
+export function headersOf(response: Response): Iterable<readonly [string, string]> {
+  const plain = partsOf(response)?.[2]
+  if (typeof plain !== 'object' || plain === null || !('content-type' in plain)) return response.headers
+  const pairs = Object.entries(plain)
+  return pairs.every((pair): pair is [string, string] => typeof pair[1] === 'string')
+    ? pairs
+    : response.headers
+}
+
 /**
  * Returns the body that a Response was made with. The `body` of the adapter's Response turns a string into a stream,
  * which costs several times the rest of the answer.
  */
 export function bodyOf(response: Response): Body {
-  const made = partsOf(response)
-  return made === undefined ? response.body : made[1]
+  const parts = partsOf(response)
+  return parts === undefined ? response.body : (parts[1] as Body)
 }
 
 /** Whether a Response was made without headers. It says so before they are read. */
@@ -54,11 +73,6 @@ export function sendable(response: Response, body: string | Uint8Array | null): 
   if (body === null || partsOf(response)?.[1] === body) return response
   const { status, headers } = response
   return new Response(body, { status, headers })
-}
-
-function partsOf(response: Response): readonly [status: number, Body, headers: unknown] | undefined {
-  kept ??= Object.getOwnPropertySymbols(response).find(({ description }) => description === 'cache')
-  return kept === undefined ? undefined : (Reflect.get(response, kept) as ReturnType<typeof partsOf>)
 }
 
 /** Converts a Response whose body is a stream. @throws InvalidAnswer if something else has read its body */

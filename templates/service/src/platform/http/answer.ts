@@ -1,4 +1,4 @@
-import { validateHeaderValue } from 'node:http'
+import { validateHeaderName, validateHeaderValue } from 'node:http'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
@@ -10,6 +10,7 @@ import {
   discard,
   framingOf,
   InvalidAnswer,
+  headersOf,
   pairsOf,
   release,
   sendable,
@@ -67,9 +68,13 @@ function send(
  * write; nobody can catch what the adapter throws then.
  */
 function whole(exchange: Exchange, response: Response, body: string | Uint8Array | null): Response {
-  const { status, headers } = response
+  const { status } = response
   checkStatus(status, body !== null)
-  for (const [name, value] of headers) validateHeaderValue(name, value)
+  const headers = headersOf(response)
+  for (const [name, value] of headers) {
+    validateHeaderName(name)
+    validateHeaderValue(name, value)
+  }
   const length = framingOf(headers)
   if (length !== undefined) checkLength(exchange, status, length, body)
   exchange.answered(status)

@@ -3,10 +3,11 @@
  * Go: `(*sql.Conn).Raw` with `driver.SessionResetter`, `driver.ErrBadConn`, pgx's `MaxConnLifetimeJitter`
  * Held by: src/platform/database/session.ts, src/platform/database/errors.ts, src/platform/database/client.ts
  */
-import { sql } from 'drizzle-orm'
+import { eq, sql } from 'drizzle-orm'
 import { integer, pgTable, text } from 'drizzle-orm/pg-core'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { QueryFailed } from '../../../src/platform/database/errors.ts'
+import { prepared, type Values } from '../../../src/platform/database/prepared.ts'
 import type { Queries } from '../../../src/platform/database/queries.ts'
 import { Problem } from '../../../src/platform/problem.ts'
 import { openTestDatabase } from '../../support/database.ts'
@@ -107,26 +108,76 @@ describe('session state:', () => {
     expect(proxy.seen.session).toBe(1)
   })
 
-  test('a prepared statement whose table was changed fails once, then is prepared again on another connection', async (t) => {
-    const { ctx, db, observer } = await openTestDatabase(t, 1)
+  test('a prepared statement whose table was changed is sent again, and its connection is closed', async (t) => {
+    const { ctx, db, proxy, observer } = await openTestDatabase(t, 1)
     await db.run(ctx, (q) => byId(q).execute())
     await observer.query('alter table things alter name type varchar')
 
-    expect(await failureOf(db.run(ctx, (q) => byId(q).execute()))).toMatchObject({ sqlState: '0A000' })
+    await expect(db.run(ctx, (q) => byId(q).execute())).resolves.toEqual([])
 
     await expect(db.run(ctx, (q) => byId(q).execute())).resolves.toEqual([])
+    expect(proxy.seen.session).toBe(2)
   })
 
-  test('a prepared statement that the server has dropped fails once, then is prepared again on another connection', async (t) => {
+  test('a prepared statement that the server has dropped is sent again', async (t) => {
     const { ctx, db } = await openTestDatabase(t, 1)
     await db.run(ctx, async (q) => {
       await byId(q).execute()
       await q.execute(sql`deallocate all`)
     })
 
-    expect(await failureOf(db.run(ctx, (q) => byId(q).execute()))).toMatchObject({ sqlState: '26000' })
+    await expect(db.run(ctx, (q) => byId(q).execute())).resolves.toEqual([])
+  })
+
+  test('in a transaction, which it has failed, a prepared statement is not sent again', async (t) => {
+    const { ctx, db } = await openTestDatabase(t, 1)
+    await db.run(ctx, (q) => byId(q).execute())
+    const work = db.transaction(ctx, async (q) => {
+      await q.execute(sql`deallocate all`)
+      return byId(q).execute()
+    })
+
+    expect(await failureOf(work)).toMatchObject({ sqlState: '26000' })
 
     await expect(db.run(ctx, (q) => byId(q).execute())).resolves.toEqual([])
+  })
+
+  test('a prepared query is built once, parsed once for each connection, and has the values of its call', async (t) => {
+    const { ctx, db } = await openTestDatabase(t, 1)
+    await db.run(ctx, (q) => q.insert(things).values([1, 2, 3].map((id) => ({ id, name: `n${id}` }))))
+    let built = 0
+    const find = prepared((q, value: Values<{ id: number }>) => {
+      built++
+      return q
+        .select()
+        .from(things)
+        .where(eq(things.id, value('id')))
+    })
+    const names = prepared((q) => q.select({ name: things.name }).from(things).where(eq(things.id, 3)))
+
+    const ids = await Promise.all([1, 2].map((id) => db.run(ctx, (q) => find(q, { id }))))
+    const inside = await db.transaction(ctx, async (q) => [await find(q, { id: 3 }), await names(q, {})])
+
+    expect([...ids, ...inside]).toEqual([
+      [{ id: 1, name: 'n1' }],
+      [{ id: 2, name: 'n2' }],
+      [{ id: 3, name: 'n3' }],
+      [{ name: 'n3' }],
+    ])
+    const known = sql`select statement from pg_prepared_statements where name <> '' order by name`
+    const { rows } = await db.run(ctx, (q) => q.execute(known))
+    expect(rows).toHaveLength(2)
+    expect(built).toBe(1)
+  })
+
+  test('a prepared query has the handle of its call: it fails when that has returned', async (t) => {
+    const { ctx, db } = await openTestDatabase(t, 1)
+    const all = prepared((q) => q.select().from(things))
+    const kept = await db.run(ctx, (q) => Promise.resolve({ q }))
+
+    const failure = await failureOf(all(kept.q, {}))
+
+    expect(String((failure as Error).cause)).toContain('used after its db.run or db.transaction had returned')
   })
 
   test('a prepared select can be executed, streamed and executed again on the same connection', async (t) => {

@@ -1,6 +1,9 @@
 import { sql } from 'drizzle-orm'
 import { z } from 'zod'
+import { jobs } from '../../src/jobs.ts'
 import { enqueue, job, schedule, type Job, type JobKind } from '../../src/platform/jobs/jobs.ts'
+import { jobWorker } from '../../src/platform/jobs/worker.ts'
+import type { Worker } from '../../src/platform/lifecycle/workers.ts'
 import type { Platform } from '../../src/platform/platform.ts'
 import { route, type Route } from '../../src/platform/http/route.ts'
 
@@ -20,8 +23,13 @@ const kinds: readonly JobKind<typeof Input>[] = [
   { name: 'probe-unlucky', input: Input, timeoutMs: 60_000, maxAttempts: 2 },
 ]
 
+/** Replaces src/jobs.ts: the service's jobs, and the jobs of the guarantees. */
+export function jobsWorker(platform: Platform): Worker {
+  return jobWorker(platform, [...jobs(platform), ...probeJobs(platform)], { concurrency: 4 })
+}
+
 /** Jobs that wait inside Postgres for as long as their input says, and a schedule for every minute. */
-export function probeJobs({ db, log }: Platform): Job[] {
+function probeJobs({ db, log }: Platform): Job[] {
   return [
     ...kinds.map((kind) =>
       job(kind, async (ctx, { seconds }) => {

@@ -3,8 +3,8 @@ import { z } from 'zod'
 import type { Context } from '../context/context.ts'
 import type { Database } from '../platform/database/database.ts'
 import type { Queries } from '../platform/database/queries.ts'
-import { pageSize, type List } from '../platform/events/feed.ts'
-import type { ServerEvent } from '../platform/events/sse.ts'
+import { pageSize, type List } from '../platform/feed/feed.ts'
+import type { ServerEvent } from '../platform/feed/sse.ts'
 import { widgetEvents } from './widget.schema.ts'
 
 /** The data of an event: an example to replace. */

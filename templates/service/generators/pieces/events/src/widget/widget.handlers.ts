@@ -1,6 +1,6 @@
 import type { Context } from '../context/context.ts'
-import { feedOf } from '../platform/events/feed.ts'
-import { eventStream } from '../platform/events/sse.ts'
+import { feedOf } from '../platform/feed/feed.ts'
+import { eventStream } from '../platform/feed/sse.ts'
 import type { IncomingRequest, StreamedResponse } from '../platform/http/route.ts'
 import type { Platform } from '../platform/platform.ts'
 import { badRequest } from '../platform/problem.ts'

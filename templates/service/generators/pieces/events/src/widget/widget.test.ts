@@ -5,7 +5,7 @@ import { sharedService, startService, type RunningService } from '../../test/sup
 import { testContext } from '../context/test-context.ts'
 import { openDatabase } from '../platform/database/database.ts'
 import { createLog } from '../platform/telemetry/log.ts'
-import { feedOf } from '../platform/events/feed.ts'
+import { feedOf } from '../platform/feed/feed.ts'
 import { publishWidget, widgetList } from './widget.events.ts'
 
 const shared = sharedService()

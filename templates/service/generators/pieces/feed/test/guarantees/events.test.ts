@@ -1,7 +1,7 @@
 /**
  * Promise: A stream of events ends with its client, its deadline or the service, and holds nothing for a client that does not read.
  * Go: `http.ResponseController` and `r.Context()` in a handler that flushes events
- * Held by: src/platform/events/sse.ts
+ * Held by: src/platform/feed/sse.ts
  */
 import { once } from 'node:events'
 import { readdir } from 'node:fs/promises'

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { sleep } from '../../src/context/sleep.ts'
-import { eventStream } from '../../src/platform/events/sse.ts'
+import { eventStream } from '../../src/platform/feed/sse.ts'
 import { route, type Route } from '../../src/platform/http/route.ts'
 import type { Platform } from '../../src/platform/platform.ts'
 

@@ -1,6 +1,7 @@
 import { desc, eq, inArray, sql } from 'drizzle-orm'
 import type { Context } from '../context/context.ts'
 import type { Database } from '../platform/database/database.ts'
+import { prepared, type Values } from '../platform/database/prepared.ts'
 import { notFound } from '../platform/problem.ts'
 import { widgets, type NewWidget, type WidgetRow } from './widgets.schema.ts'
 
@@ -32,9 +33,17 @@ export function listWidgets(
   )
 }
 
+/** Built once, where a query in `db.run` is built for each call. */
+const byId = prepared((q, value: Values<{ id: string }>) =>
+  q
+    .select()
+    .from(widgets)
+    .where(eq(widgets.id, value('id'))),
+)
+
 /** @throws Problem 404 */
 export async function findWidget(ctx: Context, db: Database, id: string): Promise<WidgetRow> {
-  const [widget] = await db.run(ctx, (q) => q.select().from(widgets).where(eq(widgets.id, id)))
+  const [widget] = await db.run(ctx, (q) => byId(q, { id }))
   if (widget === undefined) throw notFound(`no widget with the id ${id}`)
   return widget
 }

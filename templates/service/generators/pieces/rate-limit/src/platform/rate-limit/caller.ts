@@ -6,7 +6,7 @@ import { requestOf } from '../request.ts'
  * Who a request counts for: the principal, once a guard has found one, else the client's address, as far as TRUSTED_PROXIES
  * says. Undefined where there is neither, as on a Unix socket.
  */
-export function callerOf(ctx: Context): string | undefined {
+export function countedFor(ctx: Context): string | undefined {
   const { principal, client } = requestOf(ctx) ?? {}
   if (principal !== undefined) return `principal ${principal}`
   const address = client?.address

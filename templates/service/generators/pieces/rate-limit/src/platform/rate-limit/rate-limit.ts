@@ -3,7 +3,7 @@ import { documentedGuard, type Guard } from '../http/guard.ts'
 import type { IncomingRequest } from '../http/route.ts'
 import type { Platform } from '../platform.ts'
 import { Problem } from '../problem.ts'
-import { callerOf } from './caller.ts'
+import { countedFor } from './caller.ts'
 import { countChecked } from './metrics.ts'
 import type { Store, Taken } from './store.ts'
 
@@ -30,7 +30,7 @@ const [pauseMs, sayEveryMs] = [1_000, 10_000]
  * @throws RangeError for a limit that cannot be
  */
 export function rateLimit({ log }: Pick<Platform, 'log'>, store: Store, limit: RateLimit): Guard {
-  const { name, requests, seconds, by = callerOf, patienceMs = 250 } = limit
+  const { name, requests, seconds, by = countedFor, patienceMs = 250 } = limit
   if (!/^[\w-]+$/.test(name) || !(requests >= 1) || !(seconds > 0))
     throw new RangeError(`the rate limit ${name}: expected a name, at least one request, and some seconds`)
   const quota = { windowMs: seconds * 1_000, stepMs: (seconds * 1_000) / requests }

@@ -1,0 +1,116 @@
+import { stampNames } from '../../templates/service/generators/engine/names.ts'
+import type { FileIds, ServiceRecord } from '../../templates/service/generators/engine/record.ts'
+import type { Context } from '../../templates/service/src/context/context.ts'
+import type { Bases } from './bases.ts'
+import { decide, type Tools } from './cell.ts'
+import { look, textOf, type OnDisk } from './disk.ts'
+import { generatedPages, withWrittenPart } from './generated.ts'
+import type { Labels } from './merge-text.ts'
+import { mergeLines } from './merge.ts'
+import { renamesOf, withImportsOf, type Migration } from './migration.ts'
+import type { Outcome, Outcomes } from './outcome.ts'
+import type { Style } from './style.ts'
+import type { TheirFile } from './theirs.ts'
+
+/** What deciding on the files of one service needs. */
+export interface Work {
+  readonly root: string
+  readonly labels: Labels
+  readonly style: Style
+  readonly bases: Bases
+  readonly migrations: readonly Migration[]
+  /** Where the template's renamed files are now, by where they were. */
+  readonly renames: ReadonlyMap<string, string>
+  /** The recorded ids, by the path that the file has now. */
+  readonly recorded: FileIds
+  readonly outcomes: Outcomes
+}
+
+/** The renames of the migrations, for the nouns of the record too: their paths say widget. */
+export function renamesFor({ pieces }: ServiceRecord, migrations: readonly Migration[]): Map<string, string> {
+  const renames = new Map<string, string>()
+  for (const [from, to] of renamesOf(migrations)) {
+    renames.set(from, to)
+    if (!from.includes('widget')) continue
+    for (const { noun, plural } of pieces) {
+      if (noun === undefined || plural === undefined) continue
+      const stamped = (path: string): string => stampNames(path, { singular: noun, plural })
+      renames.set(stamped(from), stamped(to))
+    }
+  }
+  return renames
+}
+
+/** The ids of the record under the paths that the files have now. */
+export function recordedIds({ files, pieces }: ServiceRecord, renames: ReadonlyMap<string, string>): FileIds {
+  const all = [files, ...pieces.map((piece) => piece.files)].flatMap((ids) => Object.entries(ids))
+  return Object.fromEntries(all.map(([path, id]) => [renames.get(path) ?? path, id]))
+}
+
+/** Decides on one file of the template, or on one that it no longer has, and keeps the outcome. */
+export async function settle(
+  ctx: Context,
+  work: Work,
+  path: string,
+  theirs: TheirFile | undefined,
+): Promise<void> {
+  const [place, found] = placeOf(work, path)
+  const recorded = work.recorded[path]
+  const ours = migrated(work, found, place, path)
+  const verdict = await decide(ctx, { path, recorded, ours, theirs }, toolsFor(work, place, ours))
+  const moved = place === path ? undefined : place
+  const stays = verdict.kind === 'untouched' && moved !== undefined && ours.kind === 'file'
+  const outcome: Outcome = {
+    path,
+    moved: verdict.kind === 'left' ? undefined : moved,
+    verdict: stays ? { kind: 'updated', file: ours.file, notes: [] } : verdict,
+  }
+  work.outcomes.set(path, outcome)
+}
+
+/** Where the service has the file that the template has at `path`, and what lies there. */
+function placeOf({ root, renames }: Work, path: string): [string, OnDisk] {
+  const there = look(root, path)
+  if (there.kind !== 'none') return [path, there]
+  for (const [from, to] of renames) {
+    if (to !== path || from === path) continue
+    const old = look(root, from)
+    if (old.kind !== 'none') return [from, old]
+  }
+  return [path, there]
+}
+
+/** The service's file with the migrations applied. Its id stays that of the disk, which tells whether the team changed it. */
+function migrated(work: Work, found: OnDisk, from: string, to: string): OnDisk {
+  if (found.kind !== 'file' || work.migrations.length === 0) return found
+  const text = textOf(found.file.bytes)
+  if (text === undefined) return found
+  return { ...found, file: { ...found.file, bytes: Buffer.from(migratedText(work, text, from, to)) } }
+}
+
+/** A text with the migrations applied: imports of renamed files, and changes of code. */
+export function migratedText({ migrations, renames }: Work, text: string, from: string, to: string): string {
+  const moved = withImportsOf(renames, text, from, to)
+  return migrations.flatMap(({ changes }) => changes).reduce((now, { change }) => change(now, to), moved)
+}
+
+function toolsFor(work: Work, place: string, ours: OnDisk): Tools {
+  const mine = ours.kind === 'file' ? textOf(ours.file.bytes) : undefined
+  const { style, labels, bases } = work
+  return {
+    style,
+    async base(ctx, path, id) {
+      const emitted = await bases.find(ctx, place, id)
+      const text = emitted === undefined ? undefined : textOf(emitted)
+      return text === undefined ? emitted : Buffer.from(migratedText(work, text, place, path))
+    },
+    merge(ctx, path, yours, base, theirs) {
+      if (!generatedPages.includes(path) || mine === undefined)
+        return mergeLines(ctx, yours, base, theirs, labels)
+      const [before, after] = [base, theirs].map((text) =>
+        text === undefined ? undefined : withWrittenPart(path, text, mine),
+      )
+      return mergeLines(ctx, yours, before, after ?? theirs, labels)
+    },
+  }
+}

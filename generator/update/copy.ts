@@ -1,0 +1,136 @@
+import { existsSync, readdirSync, rmdirSync, statSync } from 'node:fs'
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import type { Replay } from '../../templates/service/generators/engine/replay.ts'
+import {
+  renderRecord,
+  recordPath,
+  type ServiceRecord,
+} from '../../templates/service/generators/engine/record.ts'
+import { withoutCancel, type Context } from '../../templates/service/src/context/context.ts'
+import { execute, lastLines } from '../command.ts'
+import { throwIfEnded } from '../ended.ts'
+import { Failure } from '../failure.ts'
+import { childEnvironment } from '../package-manager.ts'
+import type { PlannedFile } from '../tree.ts'
+
+/** Where an update keeps what it needs, in the service's folder. */
+export const workFolder = '.data/update'
+
+/** The folders of a service that stamping and its pages read. */
+const folders = ['docs', 'generators', 'lint', 'scripts', 'src', 'test']
+
+/** Larger files at the top of a service are none that a program of it reads. */
+const largestBytes = 1_000_000
+
+/** Files to write into a copy: undefined for one that is not there. */
+export type Overlay = ReadonlyMap<string, PlannedFile | undefined>
+
+/**
+ * Runs `work` with a copy of the service in which the files of `overlay` are written. It lies inside the service's folder, so
+ * that its packages resolve, and is removed afterwards.
+ */
+export async function withCopy<T>(
+  ctx: Context,
+  root: string,
+  overlay: Overlay,
+  work: (ctx: Context, copy: string) => Promise<T>,
+): Promise<T> {
+  const made = firstMissing(root)
+  await mkdir(join(root, workFolder), { recursive: true })
+  const copy = await mkdtemp(join(root, workFolder, 'copy-'))
+  try {
+    for (const name of topLevel(root)) {
+      throwIfEnded(ctx)
+      await cp(join(root, name), join(copy, name), {
+        recursive: true,
+        filter: (path) => !/[\\/]node_modules$/.test(path),
+      })
+    }
+    await writeOverlay(ctx, copy, overlay)
+    return await work(ctx, copy)
+  } finally {
+    await removeCopy(withoutCancel(ctx), root, copy, made)
+  }
+}
+
+/** Writes the files into a copy, or removes those that are not there. */
+export async function writeOverlay(ctx: Context, copy: string, overlay: Overlay): Promise<void> {
+  for (const [path, file] of overlay) {
+    throwIfEnded(ctx)
+    const target = join(copy, path)
+    if (file === undefined) await rm(target, { force: true })
+    else {
+      await mkdir(dirname(target), { recursive: true })
+      await writeFile(target, file.bytes)
+    }
+  }
+}
+
+/** Stamps every piece of `record` with the generators of the copy. @throws Failure if they cannot be run */
+export async function replay(ctx: Context, copy: string, record: ServiceRecord): Promise<Replay> {
+  await writeFile(join(copy, recordPath), renderRecord(record))
+  const { code, stdout, output } = await run(ctx, copy, ['generators/engine/replay.ts'])
+  if (code === 0) return JSON.parse(stdout) as Replay
+  throw new Failure(
+    'the generators of the service cannot be run, so its pieces cannot be updated: mend them first',
+    {
+      output: lastLines(output, 20),
+    },
+  )
+}
+
+/** The pages that programs of the service write, from the copy; with the reason for those that could not be written. */
+export async function renderedPages(
+  ctx: Context,
+  copy: string,
+): Promise<{ files: ReadonlyMap<string, Buffer>; failed: readonly string[] }> {
+  const failed: string[] = []
+  for (const [script, ...args] of [['scripts/pages/config.ts', '--write'], ['scripts/pages/guarantees.ts']]) {
+    if (script === undefined || !existsSync(join(copy, script))) continue
+    const { code, output } = await run(ctx, copy, [script, ...args])
+    if (code !== 0) failed.push(`${script}: ${lastLines(output, 1)}`)
+  }
+  const files = new Map<string, Buffer>()
+  for (const path of ['README.md', '.env.example', 'docs/guarantees.md'])
+    if (existsSync(join(copy, path))) files.set(path, await readFile(join(copy, path)))
+  return { files, failed }
+}
+
+async function run(ctx: Context, copy: string, args: readonly string[]) {
+  const env = childEnvironment(process.env)
+  return execute(ctx, process.execPath, ['--import', './scripts/tsx.js', ...args], { cwd: copy, env })
+}
+
+function topLevel(root: string): string[] {
+  return readdirSync(root, { withFileTypes: true })
+    .filter((entry) =>
+      entry.isDirectory() ? folders.includes(entry.name) : entry.isFile() && isSmall(join(root, entry.name)),
+    )
+    .map(({ name }) => name)
+    .filter((name) => name !== '.env')
+}
+
+function isSmall(path: string): boolean {
+  return statSync(path).size <= largestBytes
+}
+
+/** The outermost folder of `workFolder` that is not there yet. */
+function firstMissing(root: string): string | undefined {
+  return ['.data', workFolder].map((path) => join(root, path)).find((path) => !existsSync(path))
+}
+
+async function removeCopy(
+  _ctx: Context,
+  root: string,
+  copy: string,
+  made: string | undefined,
+): Promise<void> {
+  await rm(copy, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 })
+  if (made === undefined) return
+  for (const folder of [join(root, workFolder), join(root, '.data')]) {
+    // Not empty, or not ours: what it holds stays.
+    if (!folder.startsWith(made) || readdirSync(folder).length > 0) return
+    rmdirSync(folder)
+  }
+}

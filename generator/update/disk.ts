@@ -1,0 +1,53 @@
+import { lstatSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { blobId } from '../../templates/service/generators/engine/record.ts'
+import { errorCode } from '../failure.ts'
+import type { PlannedFile } from '../tree.ts'
+
+/** What lies at a path of the service. The lines of a text end with LF here; `crlf` says that they end with CRLF on the disk. */
+export type OnDisk =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'file'; readonly file: PlannedFile; readonly id: string; readonly crlf: boolean }
+  | { readonly kind: 'other'; readonly what: string }
+
+/** Looks at `path` in the service at `root`. A link is never followed: what it leads to may lie outside of the service. */
+export function look(root: string, path: string): OnDisk {
+  const parts = path.split('/')
+  for (let depth = 1; depth <= parts.length; depth++) {
+    const part = parts.slice(0, depth).join('/')
+    const stats = statsOf(join(root, part))
+    if (stats === undefined) return { kind: 'none' }
+    if (stats.isSymbolicLink()) return { kind: 'other', what: `${part} is a link` }
+    if (depth < parts.length && !stats.isDirectory()) return { kind: 'other', what: `${part} is a file` }
+    if (depth < parts.length) continue
+    if (!stats.isFile()) return { kind: 'other', what: `${part} is not a file` }
+    return fileOf(readFileSync(join(root, path)), (stats.mode & 0o100) !== 0)
+  }
+  return { kind: 'none' }
+}
+
+function statsOf(path: string) {
+  try {
+    return lstatSync(path)
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') return undefined
+    throw error
+  }
+}
+
+function fileOf(raw: Buffer, executable: boolean): OnDisk {
+  const text = textOf(raw)
+  const crlf = text?.includes('\r\n') === true
+  const bytes = crlf ? Buffer.from(text.replaceAll('\r\n', '\n')) : raw
+  return { kind: 'file', file: { bytes, executable }, id: blobId(bytes), crlf }
+}
+
+/** The file as UTF-8 text; undefined if it is none. */
+export function textOf(bytes: Buffer): string | undefined {
+  if (bytes.includes(0)) return undefined
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,69 @@
+import { posix } from 'node:path'
+import { compare, valid } from 'semver'
+import { migration as v020 } from './migrations/0.2.0/migration.ts'
+
+/** What one version of the template asks of code that is the team's. */
+export interface Migration {
+  /** The version that brings it: it runs for a service that is older. */
+  readonly version: string
+  /** Where the files of the template went: the team's edits move along, and its imports are rewritten. */
+  readonly renames: Readonly<Record<string, string>>
+  /** Changes of the team's own code. Each must leave a text as it is that it has changed already. */
+  readonly changes: readonly CodeChange[]
+  /** What a person must do by hand, one sentence each. */
+  readonly words: readonly string[]
+}
+
+/** A change of code. Its test holds a text before and after. */
+export interface CodeChange {
+  readonly title: string
+  /** The text after the change; the same text if there is nothing to change. */
+  readonly change: (text: string, path: string) => string
+}
+
+/** All migrations, the oldest first. */
+const migrations: readonly Migration[] = [v020]
+
+/** The migrations of the versions in (from, to]. */
+export function migrationsBetween(from: string, to: string): readonly Migration[] {
+  return migrations.filter(({ version }) => isNewer(version, from) && !isNewer(version, to))
+}
+
+/** Whether version `one` is newer than `other`. What is no version counts as the oldest. */
+export function isNewer(one: string, other: string): boolean {
+  return compare(valid(one) ?? '0.0.0', valid(other) ?? '0.0.0') > 0
+}
+
+/** Where each renamed file is now, through all of the migrations. */
+export function renamesOf(migrations: readonly Migration[]): ReadonlyMap<string, string> {
+  const renames = new Map<string, string>()
+  for (const { renames: more } of migrations) {
+    for (const [from, to] of renames) renames.set(from, more[to] ?? to)
+    for (const [from, to] of Object.entries(more)) if (!renames.has(from)) renames.set(from, to)
+  }
+  return renames
+}
+
+/**
+ * The text of a TypeScript file with the imports of renamed files rewritten, and its own if it was renamed.
+ * @param from where the file was
+ * @param to where it is now
+ */
+export function withImportsOf(
+  renames: ReadonlyMap<string, string>,
+  text: string,
+  from: string,
+  to: string,
+): string {
+  if (!/\.[cm]?[jt]s$/.test(from) || renames.size === 0) return text
+  return text.replace(specifier, (whole, before: string, quote: string, module: string) => {
+    const target = posix.normalize(posix.join(posix.dirname(from), module))
+    const now = renames.get(target) ?? target
+    if (from === to && now === target) return whole
+    const relative = posix.relative(posix.dirname(to), now)
+    return `${before}${quote}${relative.startsWith('.') ? relative : `./${relative}`}${quote}`
+  })
+}
+
+/** A relative module behind `from`, `import` or in `import( )`. */
+const specifier = /((?:\bfrom|\bimport)\s*\(?\s*)(['"])(\.{1,2}\/[^'"\n]+)\2/g

@@ -1,0 +1,66 @@
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { withoutCancel, withTimeout, type Context } from '../../templates/service/src/context/context.ts'
+import { execute } from '../command.ts'
+import { throwIfEnded } from '../ended.ts'
+import { childEnvironment } from '../package-manager.ts'
+import { listFiles, readPlanned, type Plan, type PlannedFile } from '../tree.ts'
+import type { ServiceRecord } from '../../templates/service/generators/engine/record.ts'
+
+/** How long npm may take to find the package of an old version, in ms. */
+const timeoutMs = 120_000
+
+/**
+ * What an old version of this package emits for the same answers. npm takes the package from its cache, else from the registry;
+ * `from` is a tarball to take instead.
+ * @returns undefined if npm does not find it
+ */
+export async function emittedBy(
+  parent: Context,
+  { version, answers }: Pick<ServiceRecord, 'version' | 'answers'>,
+  from: string | undefined,
+): Promise<Plan | undefined> {
+  using ctx = withTimeout(parent, timeoutMs)
+  const folder = await mkdtemp(join(tmpdir(), 'mainstem-old-'))
+  try {
+    const name = String(answers['name'])
+    const tarball = from !== undefined && existsSync(from) ? `file:${resolve(from)}` : undefined
+    const [manager = 'npm'] = String(answers['pm'] ?? 'npm').split('@')
+    const flags = ['--yes', '--no-install', '--no-git', '--pm', manager]
+    if (answers['example'] === false) flags.push('--no-example')
+    const spec = tarball ?? `create-mainstem@${version}`
+    const npm = [
+      'exec',
+      '--yes',
+      '--prefer-offline',
+      `--package=${spec}`,
+      '--',
+      'create-mainstem',
+      name,
+      ...flags,
+    ]
+    await mkdir(join(folder, 'empty'))
+    const env = childEnvironment(process.env)
+    const { code } = await execute(ctx, 'npm', npm, { cwd: join(folder, 'empty'), env })
+    return code === 0 ? await readAll(ctx, join(folder, 'empty', name)) : undefined
+  } catch (error) {
+    throwIfEnded(parent)
+    if (ctx.err !== undefined || (error instanceof Error && 'code' in error)) return undefined
+    throw error
+  } finally {
+    await remove(withoutCancel(parent), folder)
+  }
+}
+
+async function readAll(ctx: Context, directory: string): Promise<Plan> {
+  const files = new Map<string, PlannedFile>()
+  for (const path of await listFiles(ctx, directory))
+    files.set(path, await readPlanned(ctx, join(directory, path)))
+  return files
+}
+
+async function remove(_ctx: Context, folder: string): Promise<void> {
+  await rm(folder, { recursive: true, force: true })
+}

@@ -1,0 +1,96 @@
+import { parseArgs } from 'node:util'
+import { Failure } from '../failure.ts'
+
+/** The options of `create-mainstem update`. */
+export interface UpdateOptions {
+  /** The folder of the service; the current one unless given. */
+  readonly directory: string
+  readonly check: boolean
+  readonly dryRun: boolean
+  readonly json: boolean
+  readonly abort: boolean
+  readonly restamp: boolean
+  readonly adopt: boolean
+  /** The version that the service is from, or its tarball: where the texts of that version come from if git lacks them. */
+  readonly from: string | undefined
+  /** Files to take from the template as they are. */
+  readonly restore: readonly string[]
+  readonly install: boolean
+  readonly help: boolean
+}
+
+/** What `update --help` prints. */
+export const updateHelp = `create-mainstem update [directory] [options]
+npm create mainstem@latest -- update [options]
+
+Brings the template of this version to a service that its team has changed. It merges each file, writes all of them or
+none, and installs what package.json then asks for. It commits nothing and switches no branch.
+
+  --check            write nothing; exit code 2 if the service is behind, 3 if it holds conflict markers
+  --dry-run          print what would change, write nothing
+  --json             print one JSON object on stdout and everything else on stderr
+  --restore <path>   write the template's text of this file over the service's; may be repeated
+  --restamp          only bring changes of the service's own generators/ to what they stamped before
+  --abort            take the last update back, if it is not committed
+  --adopt            for a service without .mainstem.json: find out what was emitted, and record it
+  --from <version>   the version that the service is from, or the path of its tarball, if the command cannot find it
+  --no-install       do not install the dependencies
+  -h, --help         print this
+
+Exit code 0: done, or nothing to do. 1: refused or failed, and nothing was written. 2: behind (--check). 3: done, with
+conflicts to resolve.
+`
+
+/**
+ * Reads the command line after the word `update`.
+ * @throws Failure for an unknown flag, a second directory, or flags that exclude each other
+ */
+export function updateOptionsFrom(args: readonly string[]): UpdateOptions {
+  const { values, positionals } = parse(args)
+  const [directory = '.', second] = positionals
+  if (second !== undefined)
+    throw new Failure(`unexpected second directory '${second}': update takes the folder of one service`)
+  const modes = ['check', 'abort', 'restamp', 'restore'] as const
+  const [one, other] = modes.filter((mode) => values[mode] === true || Array.isArray(values[mode]))
+  if (other !== undefined)
+    throw new Failure(`--${one ?? ''} and --${other} exclude each other: drop one of them`)
+  return {
+    directory,
+    check: values.check,
+    dryRun: values['dry-run'],
+    json: values.json,
+    abort: values.abort,
+    restamp: values.restamp,
+    adopt: values.adopt,
+    from: values.from,
+    restore: values.restore ?? [],
+    install: !values['no-install'],
+    help: values.help,
+  }
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      strict: true,
+      options: {
+        check: { type: 'boolean', default: false },
+        'dry-run': { type: 'boolean', default: false },
+        json: { type: 'boolean', default: false },
+        abort: { type: 'boolean', default: false },
+        restamp: { type: 'boolean', default: false },
+        adopt: { type: 'boolean', default: false },
+        from: { type: 'string' },
+        restore: { type: 'string', multiple: true },
+        'no-install': { type: 'boolean', default: false },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    })
+  } catch (cause) {
+    if (!(cause instanceof Error)) throw cause
+    const [fact = ''] = cause.message.split(/\. |\.?\n/)
+    throw new Failure(`${fact}: see create-mainstem update --help for the flags`, { cause })
+  }
+}

@@ -1,0 +1,185 @@
+import {
+  idsOf,
+  type ServiceRecord,
+  type StampedPiece,
+} from '../../templates/service/generators/engine/record.ts'
+import type { Replay } from '../../templates/service/generators/engine/replay.ts'
+import type { Context } from '../../templates/service/src/context/context.ts'
+import { ownPackage } from '../root.ts'
+import type { Bases } from './bases.ts'
+import { migratedText, recordedIds, renamesFor, settle, type Work } from './cells.ts'
+import { renderedPages, replay, withCopy, writeOverlay } from './copy.ts'
+import { look, textOf } from './disk.ts'
+import { installInCopy } from './needs.ts'
+import { migrationsBetween } from './migration.ts'
+import { overlayOf, writtenBy, type Outcomes } from './outcome.ts'
+import { withDependencies } from './piece-dependencies.ts'
+import type { Service } from './service.ts'
+import { styleOf } from './style.ts'
+import { teamFiles } from './team-files.ts'
+import { planTheirs, theirFile, type Theirs } from './theirs.ts'
+
+/** What an update would do. Nothing of it is written yet. */
+export interface UpdatePlan {
+  readonly from: string
+  readonly to: string
+  readonly record: ServiceRecord
+  readonly outcomes: Outcomes
+  /** What a person has to know or do, one sentence each. */
+  readonly notes: readonly string[]
+}
+
+const noReplay: Replay = { stampings: [], skipped: [] }
+
+/**
+ * Plans the update of the service in memory: first the skeleton, the generators with it; then the merged generators stamp every
+ * piece of the record again, in a copy, and each file is merged against what was stamped.
+ * @param restamp leave the skeleton as it is: only the service's own generators have changed
+ * @throws Failure if the template or the generators cannot be run
+ */
+export async function planUpdate(
+  ctx: Context,
+  service: Service,
+  bases: Bases,
+  restamp: boolean,
+): Promise<UpdatePlan> {
+  const { root, record } = service
+  const to = restamp ? record.version : ownPackage().version
+  const migrations = restamp ? [] : migrationsBetween(record.version, to)
+  const renames = renamesFor(record, migrations)
+  const work: Work = {
+    root,
+    labels: { yours: 'yours', base: record.version, theirs: restamp ? 'generators' : to },
+    style: styleOf(root, record.files),
+    bases,
+    migrations,
+    renames,
+    recorded: recordedIds(record, renames),
+    outcomes: new Map(),
+  }
+  const theirs = restamp ? undefined : await planTheirs(ctx, record)
+  for (const [path, file] of theirs?.files ?? []) await settle(ctx, work, path, file)
+  const notes = migrations.flatMap(({ words }) => words)
+  const replayed =
+    record.pieces.length === 0 && !isMixed(work.outcomes)
+      ? noReplay
+      : await withCopy(ctx, root, overlayOf(work.outcomes), async (ctx, copy) => {
+          await installInCopy(ctx, service, copy)
+          const replayed = record.pieces.length === 0 ? noReplay : await replay(ctx, copy, record)
+          await settleRest(ctx, work, theirs, replayed, record)
+          await writeOverlay(ctx, copy, overlayOf(work.outcomes))
+          notes.push(...(await settlePages(ctx, work, copy)))
+          return replayed
+        })
+  if (replayed === noReplay) await settleRest(ctx, work, theirs, noReplay, record)
+  notes.push(...replayed.skipped.map(({ title, why }) => `skipped ${title}: ${why}`))
+  return {
+    from: record.version,
+    to,
+    record: recordAfter(record, theirs, replayed, to),
+    outcomes: work.outcomes,
+    notes,
+  }
+}
+
+/** Whether a file holds lines of both sides, so that what programs write from it has to be written again. */
+function isMixed(outcomes: Outcomes): boolean {
+  return [...outcomes.values()].some(
+    ({ verdict }) => verdict.kind === 'merged' || verdict.kind === 'conflict',
+  )
+}
+
+/** The files of pieces, those that neither the template nor a piece has any more, and the team's own. */
+async function settleRest(
+  ctx: Context,
+  work: Work,
+  theirs: Theirs | undefined,
+  { stampings, skipped }: Replay,
+  record: ServiceRecord,
+): Promise<void> {
+  const stamped = new Set<string>()
+  for (const [path, text] of stampings.flatMap(({ files }) => Object.entries(files))) {
+    stamped.add(path)
+    await settle(ctx, work, path, theirFile({ bytes: Buffer.from(text), executable: false }))
+  }
+  const kept = new Set(
+    piecesLeft(record, skipped)
+      .flatMap(({ files }) => Object.keys(files))
+      .map((path) => work.renames.get(path) ?? path),
+  )
+  for (const path of Object.keys(work.recorded)) {
+    if (stamped.has(path) || kept.has(path) || theirs?.files.has(path) === true) continue
+    // A restamp looks at pieces only.
+    if (theirs === undefined && Object.hasOwn(record.files, path)) continue
+    await settle(ctx, work, path, undefined)
+  }
+  withDependencies(work, stampings)
+  for (const path of work.migrations.length === 0 ? [] : teamFiles(ctx, work.root)) migrateOwn(work, path)
+}
+
+/** The team's own file, or one that the template has left as it was: the migrations change it too. */
+function migrateOwn(work: Work, path: string): void {
+  const outcome = work.outcomes.get(path)
+  if (outcome !== undefined && outcome.verdict.kind !== 'untouched') return
+  if ([...work.outcomes.values()].some(({ moved }) => moved === path)) return
+  const there = look(work.root, path)
+  const text = there.kind === 'file' ? textOf(there.file.bytes) : undefined
+  if (there.kind !== 'file' || text === undefined) return
+  const after = migratedText(work, text, path, path)
+  if (after === text) return
+  const bytes = Buffer.from(there.crlf ? after.replaceAll('\n', '\r\n') : after)
+  work.outcomes.set(path, {
+    path,
+    moved: undefined,
+    verdict: { kind: 'merged', file: { ...there.file, bytes }, notes: [] },
+  })
+}
+
+/** Writes the generated pages again, from the merged files. @returns why one could not be written */
+async function settlePages(ctx: Context, work: Work, copy: string): Promise<string[]> {
+  const { files, failed } = await renderedPages(ctx, copy)
+  for (const [path, bytes] of files) {
+    const outcome = work.outcomes.get(path)
+    const there = look(work.root, path)
+    if (there.kind !== 'file' || outcome?.verdict.kind === 'conflict') continue
+    const same = there.file.bytes.equals(bytes)
+    const written = outcome === undefined ? undefined : writtenBy(outcome)
+    if (written === undefined ? same : written.bytes.equals(bytes)) continue
+    const verdict = same
+      ? ({ kind: 'untouched' } as const)
+      : ({ kind: 'merged', file: { ...there.file, bytes }, notes: [] } as const)
+    work.outcomes.set(path, { path, moved: undefined, verdict })
+  }
+  return failed.map(
+    (why) => `a page could not be written again: ${why}; run it once the conflicts are resolved`,
+  )
+}
+
+/** The entries whose pieces the generators could not stamp again. */
+function piecesLeft(record: ServiceRecord, skipped: Replay['skipped']): StampedPiece[] {
+  const titles = new Set(skipped.map(({ title }) => title))
+  return record.pieces.filter(({ piece, noun }) =>
+    titles.has(noun === undefined ? piece : `${piece} ${noun}`),
+  )
+}
+
+function recordAfter(
+  record: ServiceRecord,
+  theirs: Theirs | undefined,
+  { stampings, skipped }: Replay,
+  version: string,
+): ServiceRecord {
+  const stamped = stampings.map(({ piece, noun, flags, files }): StampedPiece => ({
+    piece,
+    ...(noun === undefined ? {} : { noun: noun.singular, plural: noun.plural }),
+    flags,
+    version,
+    files: idsOf(Object.entries(files)),
+  }))
+  return {
+    version,
+    answers: theirs?.record.answers ?? record.answers,
+    files: theirs?.record.files ?? record.files,
+    pieces: [...piecesLeft(record, skipped), ...stamped],
+  }
+}

@@ -1,0 +1,84 @@
+import type { Context } from '../../templates/service/src/context/context.ts'
+import { Failure } from '../failure.ts'
+import type { Screen } from '../progress.ts'
+import { ownPackage } from '../root.ts'
+import { installInCopy } from './needs.ts'
+import { replay, withCopy } from './copy.ts'
+import { look } from './disk.ts'
+import type { FileChange } from './journal.ts'
+import type { UpdateOptions } from './options.ts'
+import type { UpdateResult } from './result.ts'
+import type { Service } from './service.ts'
+import { styleOf } from './style.ts'
+import { planTheirs } from './theirs.ts'
+import { write } from './write.ts'
+
+/**
+ * `--restore`: writes the template's text of some files over the service's. `--abort` takes it back.
+ * @throws Failure if the service is from another version, or a path is none of the template
+ */
+export async function restored(
+  ctx: Context,
+  screen: Screen,
+  service: Service,
+  options: UpdateOptions,
+): Promise<UpdateResult> {
+  const { root, record } = service
+  const { version } = ownPackage()
+  if (record.version !== version)
+    throw new Failure(
+      `the service is from create-mainstem ${record.version}, and this is ${version}: update first, or use npm create mainstem@${record.version} -- update --restore`,
+    )
+  const known = await textsOf(ctx, service, options.restore)
+  const style = styleOf(root, record.files)
+  const changes: FileChange[] = []
+  for (const path of options.restore) {
+    const bytes = known.get(path)
+    if (bytes === undefined)
+      throw new Failure(`${path} is no file of the template or of a piece: see .mainstem.json for the paths`)
+    const there = look(root, path)
+    if (there.kind === 'other') throw new Failure(`${there.what}: move it away, then restore ${path}`)
+    const after = style.changed ? Buffer.from(await style.format(ctx, path, bytes.toString('utf8'))) : bytes
+    changes.push({
+      path,
+      after: { bytes: after, executable: there.kind === 'file' && there.file.executable },
+    })
+  }
+  const files = changes.map(({ path }) => ({ path, change: 'restored', why: [] }) as const)
+  const about = {
+    from: version,
+    to: version,
+    state: 'updated',
+    dryRun: options.dryRun,
+    files,
+    notes: [],
+  } as const
+  if (options.dryRun) return { ...about, installed: false }
+  const writing = {
+    to: version,
+    record,
+    changes,
+    conflicts: new Map<string, never>(),
+    install: options.install,
+  }
+  return { ...about, installed: await write(ctx, screen, service, writing) }
+}
+
+/** The template's text of each path; of pieces, what the service's own generators stamp. */
+async function textsOf(
+  ctx: Context,
+  service: Service,
+  wanted: readonly string[],
+): Promise<ReadonlyMap<string, Buffer>> {
+  const { root, record } = service
+  const { files } = await planTheirs(ctx, record)
+  const texts = new Map([...files].map(([path, { file }]) => [path, file.bytes]))
+  if (wanted.every((path) => texts.has(path))) return texts
+  return withCopy(ctx, root, new Map(), async (ctx, copy) => {
+    await installInCopy(ctx, service, copy)
+    const { stampings } = await replay(ctx, copy, record)
+    for (const [path, text] of stampings.flatMap(({ files }) => Object.entries(files)))
+      texts.set(path, Buffer.from(text))
+    return texts
+  })
+}

@@ -1,0 +1,96 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import {
+  recordFrom,
+  recordPath,
+  type ServiceRecord,
+} from '../../templates/service/generators/engine/record.ts'
+import type { Context } from '../../templates/service/src/context/context.ts'
+import { Failure } from '../failure.ts'
+import { look, textOf } from './disk.ts'
+import { statusOf, type Repository } from './git.ts'
+import { hasMarkers } from './merge-text.ts'
+import { isNewer } from './migration.ts'
+
+/** The service to update. */
+export interface Service {
+  readonly root: string
+  readonly record: ServiceRecord
+  readonly repository: Repository | undefined
+}
+
+/** The record of the service at `root`; undefined if it has none. @throws Failure if it cannot be read, or if there is no service */
+export function readRecord(root: string): ServiceRecord | undefined {
+  if (!existsSync(join(root, 'package.json')))
+    throw new Failure(`${root} holds no package.json: run update in the folder of a service`)
+  const path = join(root, recordPath)
+  if (!existsSync(path)) return undefined
+  try {
+    return recordFrom(readFileSync(path, 'utf8'))
+  } catch (cause) {
+    throw new Failure(cause instanceof Error ? cause.message.replace(/\.$/, '') : String(cause), { cause })
+  }
+}
+
+/** The files of the record that hold conflict markers. */
+export function markedFiles({ root, record }: Service): string[] {
+  const paths = [...Object.keys(record.files), ...record.pieces.flatMap(({ files }) => Object.keys(files))]
+  return [...new Set(paths)].filter((path) => {
+    const there = look(root, path)
+    const text = there.kind === 'file' ? textOf(there.file.bytes) : undefined
+    return text !== undefined && hasMarkers(text)
+  })
+}
+
+/** @throws Failure if the service is newer than `version` */
+export function refuseDowngrade({ record }: Service, version: string): void {
+  if (!isNewer(record.version, version)) return
+  throw new Failure(
+    `the service is from create-mainstem ${record.version}, and this is ${version}, which is older: run npm create mainstem@latest -- update`,
+  )
+}
+
+/**
+ * Refuses a service in which a person has work that is not committed: the changes of the update would mix with it.
+ * @throws Failure that names the files
+ */
+export function refuseUnfinished(ctx: Context, service: Service): void {
+  const { root, repository } = service
+  if (repository !== undefined) {
+    const { unmerged, changed } = statusOf(ctx, root, repository)
+    if (unmerged.length > 0)
+      throw new Failure(`${some(unmerged)} ${are(unmerged)} not merged: resolve that and commit, then update`)
+    if (changed.length > 0)
+      throw new Failure(
+        `${some(changed)} ${are(changed)} changed and not committed: commit or stash that, then update`,
+      )
+  }
+  const marked = markedFiles(service)
+  if (marked.length > 0)
+    throw new Failure(
+      `${some(marked)} ${marked.length === 1 ? 'holds' : 'hold'} conflict markers: resolve them first, then update`,
+    )
+}
+
+/** Refuses to write over files that git does not keep. */
+export function refuseUntracked(
+  ctx: Context,
+  { root, repository }: Service,
+  written: readonly string[],
+): void {
+  if (repository === undefined) return
+  const untracked = new Set(statusOf(ctx, root, repository).untracked)
+  const lost = written.filter((path) => untracked.has(path))
+  if (lost.length > 0)
+    throw new Failure(
+      `${some(lost)} ${are(lost)} not in git and would change: commit or move that, then update`,
+    )
+}
+
+function some(paths: readonly string[]): string {
+  return `${paths.slice(0, 3).join(', ')}${paths.length > 3 ? ` and ${paths.length - 3} more` : ''}`
+}
+
+function are(paths: readonly string[]): string {
+  return paths.length === 1 ? 'is' : 'are'
+}

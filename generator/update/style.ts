@@ -1,0 +1,77 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import type { FileIds } from '../../templates/service/generators/engine/record.ts'
+import type { Context } from '../../templates/service/src/context/context.ts'
+import { throwIfEnded } from '../ended.ts'
+import { Failure } from '../failure.ts'
+import { look } from './disk.ts'
+
+/** How the team formats its files. */
+export interface Style {
+  /** Whether it differs from the template's: then the template's texts are formatted before they are merged. */
+  readonly changed: boolean
+  /** The text in the team's style; unchanged if prettier ignores or does not know the file. */
+  format(ctx: Context, path: string, text: string): Promise<string>
+}
+
+/** The files of a new service that say how prettier formats. */
+const emitted = ['.prettierrc.json', '.editorconfig']
+
+/** The other places where prettier looks. */
+const others = [
+  ...['', '.yaml', '.yml', '.json5', '.js', '.mjs', '.cjs', '.ts', '.toml'].map((end) => `.prettierrc${end}`),
+  ...['js', 'mjs', 'cjs', 'ts'].map((end) => `prettier.config.${end}`),
+]
+
+/** The style of the service at `root`, as its own prettier knows it. `files` are the recorded ids. */
+export function styleOf(root: string, files: FileIds): Style {
+  let prettier: Promise<typeof import('prettier')> | undefined
+  return {
+    changed:
+      emitted.some((path) => {
+        const there = look(root, path)
+        return there.kind !== 'file' || there.id !== files[path]
+      }) ||
+      others.some((path) => existsSync(join(root, path))) ||
+      hasPrettierKey(root),
+    async format(ctx, path, text) {
+      throwIfEnded(ctx)
+      const { format, getFileInfo, resolveConfig } = await (prettier ??= ownPrettier(root))
+      const filepath = join(root, path)
+      const { ignored, inferredParser } = await getFileInfo(filepath, {
+        ignorePath: join(root, '.prettierignore'),
+        resolveConfig: false,
+      })
+      if (ignored || inferredParser === null) return text
+      try {
+        return await format(text, { ...(await resolveConfig(filepath, { editorconfig: true })), filepath })
+      } catch {
+        // A text with conflict markers, or in a syntax that this prettier does not know.
+        return text
+      }
+    },
+  }
+}
+
+function hasPrettierKey(root: string): boolean {
+  try {
+    const manifest: unknown = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+    return typeof manifest === 'object' && manifest !== null && 'prettier' in manifest
+  } catch {
+    return false
+  }
+}
+
+async function ownPrettier(root: string): Promise<typeof import('prettier')> {
+  try {
+    const path = createRequire(join(root, 'package.json')).resolve('prettier')
+    const loaded = (await import(pathToFileURL(path).href)) as { default: typeof import('prettier') }
+    return loaded.default
+  } catch (cause) {
+    throw new Failure("the service's own prettier is not installed: install the dependencies first", {
+      cause,
+    })
+  }
+}

@@ -1,0 +1,99 @@
+import {
+  recordPath,
+  renderRecord,
+  type ServiceRecord,
+} from '../../templates/service/generators/engine/record.ts'
+import { withoutCancel, type Context } from '../../templates/service/src/context/context.ts'
+import { Failure } from '../failure.ts'
+import { install } from '../install.ts'
+import { lockFiles } from '../package-manager.ts'
+import { step, type Screen } from '../progress.ts'
+import { look } from './disk.ts'
+import { managerOf } from './manager.ts'
+import { unmergedLines, unstage, type Repository, type Sides } from './git.ts'
+import { lastUpdate, takeBack, writeAll, type FileChange } from './journal.ts'
+import { refuseUntracked, type Service } from './service.ts'
+
+/** What is about to be written. */
+export interface Writing {
+  readonly to: string
+  readonly record: ServiceRecord
+  readonly changes: readonly FileChange[]
+  readonly conflicts: ReadonlyMap<string, Sides>
+  readonly install: boolean
+}
+
+/**
+ * Writes the changes and the record, all or nothing, and installs if the dependencies changed. If the install fails, everything
+ * is taken back.
+ * @returns whether it installed
+ * @throws Failure if nothing was written
+ */
+export async function write(
+  ctx: Context,
+  screen: Screen,
+  service: Service,
+  writing: Writing,
+): Promise<boolean> {
+  const { root, repository } = service
+  const { to, changes, conflicts } = writing
+  refuseUntracked(
+    ctx,
+    service,
+    changes.map(({ path }) => path),
+  )
+  const installs = writing.install && changesDependencies(root, changes)
+  const record = { bytes: Buffer.from(renderRecord(writing.record)), executable: false }
+  const index = repository === undefined ? '' : unmergedLines(root, repository, conflicts)
+  const about = {
+    from: service.record.version,
+    to,
+    head: repository?.head,
+    index,
+    conflicts: [...conflicts.keys()],
+  }
+  writeAll(root, [...changes, { path: recordPath, after: record }], installs ? lockFiles : [], about)
+  if (!installs) return false
+  const manager = managerOf(root, service.record)
+  try {
+    await step(ctx, screen, `Installing with ${manager}`, (ctx) => install(ctx, manager, root))
+    return true
+  } catch (error) {
+    restoreLast(withoutCancel(ctx), root, repository)
+    if (!(error instanceof Failure)) throw error
+    const message = `${error.message}; nothing was written: mend that, or update with --no-install and install later`
+    throw new Failure(message, { cause: error, output: error.output })
+  }
+}
+
+/** Takes the last update back, the index too. @returns the files that had changed since, and where a copy of each is */
+export function restoreLast(
+  _ctx: Context,
+  root: string,
+  repository: Repository | undefined,
+): { changed: readonly string[]; kept: string } {
+  const conflicts = lastUpdate(root)?.conflicts ?? []
+  const restored = takeBack(root)
+  if (repository !== undefined) unstage(root, conflicts)
+  return restored
+}
+
+function changesDependencies(root: string, changes: readonly FileChange[]): boolean {
+  const after = changes.find(({ path }) => path === 'package.json')?.after
+  const before = look(root, 'package.json')
+  if (after === undefined || before.kind !== 'file') return false
+  return dependenciesOf(before.file.bytes) !== dependenciesOf(after.bytes)
+}
+
+function dependenciesOf(bytes: Buffer): string {
+  const manifest = JSON.parse(bytes.toString('utf8')) as Record<string, unknown>
+  const sections = [
+    'dependencies',
+    'devDependencies',
+    'optionalDependencies',
+    'overrides',
+    'resolutions',
+    'packageManager',
+  ]
+  return JSON.stringify(sections.map((section) => manifest[section]))
+}

@@ -1,0 +1,190 @@
+import {
+  DiscardPolicy,
+  JetStreamApiError,
+  jetstream,
+  jetstreamManager,
+  StorageType,
+  type JetStreamClient,
+  type JetStreamManager,
+} from '@nats-io/jetstream'
+import { connect, nanos, type NatsConnection } from '@nats-io/transport-node'
+import { metrics } from '@opentelemetry/api'
+import {
+  throwIfEnded,
+  withCancel,
+  withoutCancel,
+  withTimeout,
+  type Context,
+  type Lifetime,
+} from '../../context/context.ts'
+import { until } from '../../context/until.ts'
+import { subjectOf } from './event.ts'
+import type { Platform } from '../platform.ts'
+import type { Stopping } from './stopping.ts'
+
+/** The cause of the context of work that needed the broker, when the connection is lost. */
+export class BrokerLost extends Error {
+  override readonly name = 'BrokerLost'
+}
+
+/** The platform, which knows the broker since the first publisher or consumer was added. */
+export interface BrokerPlatform extends Platform {
+  /** Without a URL nothing is sent and nothing received. */
+  readonly broker: { readonly url: string | undefined }
+}
+
+/** A connection to the broker. */
+export interface Broker {
+  readonly js: JetStreamClient
+  readonly manager: JetStreamManager
+}
+
+/** How long an attempt to connect, and an answer of the broker, may take. */
+const answerMs = 5_000
+/** How long what was written may take to leave. */
+const flushMs = 500
+/** The longest pause between two attempts to connect. */
+const maxPauseMs = 5_000
+
+/** Events stay in the stream for a week, read or not. */
+const keptMs = 7 * 86_400_000
+/** The broker drops an event whose id it has seen within this time. */
+export const duplicateWindowMs = 120_000
+
+/**
+ * Keeps a connection to the broker until the worker is to stop: calls `work` with each, under a context that ends with `serving`
+ * and with the connection. `work` returns when the worker is to stop and nothing is under way. Does not reject.
+ * @param purpose names the connection, for people who look at the broker
+ */
+export async function keepConnected(
+  serving: Lifetime,
+  stopping: Stopping,
+  { log, broker, database }: BrokerPlatform,
+  purpose: string,
+  work: (ctx: Context, broker: Broker) => Promise<void>,
+): Promise<void> {
+  const { url } = broker
+  if (url === undefined) {
+    log.error(serving, `${purpose}: BROKER_URL is not set, so nothing is sent and nothing received`)
+    return
+  }
+  const state = { connected: 0 }
+  observeConnection(purpose, state)
+  let failures = 0
+  while (!stopping.now) {
+    try {
+      const connection = await dial(serving, stopping, url, `${database.applicationName} ${purpose}`)
+      failures = 0
+      state.connected = 1
+      log.info(serving, `${purpose}: connected to the broker`, { broker: connection.getServer() })
+      await workWith(serving, connection, work)
+    } catch (err) {
+      if (isOver(serving, stopping)) return
+      // Once, until there is a connection again.
+      if (failures++ === 0) log.warn(serving, `${purpose}: no broker, trying again`, { err })
+    } finally {
+      state.connected = 0
+    }
+    const pauseMs = Math.min(50 * 2 ** failures, maxPauseMs)
+    await stopping.pause(serving, pauseMs).catch(() => undefined)
+  }
+}
+
+/** Asked in a function, since both change meanwhile. */
+function isOver(serving: Lifetime, stopping: Stopping): boolean {
+  return stopping.now || serving.err !== undefined
+}
+
+/** Without nats.js's own reconnecting: a new connection is a new context. */
+async function dial(parent: Context, stopping: Stopping, url: string, name: string): Promise<NatsConnection> {
+  using ctx = withCancel(parent)
+  const giveUp = (): void => ctx.cancel()
+  stopping.on(giveUp)
+  const { protocol, host, username, password } = new URL(url)
+  const user = decodeURIComponent(username)
+  const dialling = connect({
+    servers: host,
+    name,
+    reconnect: false,
+    timeout: answerMs,
+    pingInterval: 10_000,
+    maxPingOut: 2,
+    ...(protocol === 'tls:' && { tls: {} }),
+    ...(user !== '' && (password === '' ? { token: user } : { user, pass: decodeURIComponent(password) })),
+  })
+  try {
+    return await until(ctx, dialling)
+  } catch (error) {
+    // eslint-disable-next-line context/no-unowned-work -- a connection that arrives too late is only closed
+    dialling.then(
+      (late) => late.close(),
+      () => undefined,
+    )
+    throw error
+  } finally {
+    stopping.off(giveUp)
+  }
+}
+
+async function workWith(
+  serving: Lifetime,
+  connection: NatsConnection,
+  work: (ctx: Context, broker: Broker) => Promise<void>,
+): Promise<void> {
+  using ctx = withCancel(serving)
+  // eslint-disable-next-line context/no-unowned-work -- it settles when the connection closes, which this function sees to
+  connection.closed().then(
+    (why) => ctx.cancel(new BrokerLost('the connection to the broker is lost', { cause: why })),
+    () => undefined,
+  )
+  try {
+    const manager = await asking(ctx, () => jetstreamManager(connection))
+    await work(ctx, { js: jetstream(connection, { timeout: answerMs }), manager })
+    throwIfEnded(ctx)
+  } finally {
+    await close(ctx, connection)
+  }
+}
+
+/** Acknowledgements are not answered: they must have left before the connection closes. */
+async function close(parent: Context, connection: NatsConnection): Promise<void> {
+  // Detached: ctx may have ended, which is why the connection closes.
+  using ctx = withTimeout(withoutCancel(parent), flushMs)
+  if (!connection.isClosed()) await until(ctx, connection.flush()).catch(() => undefined)
+  // eslint-disable-next-line context/no-unowned-work -- what had to leave has left, and nothing is opened in its place
+  connection.close().catch(() => undefined)
+}
+
+/** Waits for an answer of the broker, for `answerMs` at most. */
+export async function asking<T>(parent: Context, ask: () => Promise<T>): Promise<T> {
+  using ctx = withTimeout(parent, answerMs)
+  return await until(ctx, ask())
+}
+
+/** "stream name already in use with a different configuration" */
+const otherConfiguration = 10058
+
+/** Makes the stream of a type of events unless it exists. One that exists stays as it is: its owner may have set it up. */
+export async function ensureStream(ctx: Context, { manager }: Broker, type: string): Promise<void> {
+  const wanted = {
+    name: type,
+    subjects: [subjectOf(type, '*')],
+    storage: StorageType.File,
+    discard: DiscardPolicy.Old,
+    max_age: nanos(keptMs),
+    duplicate_window: nanos(duplicateWindowMs),
+  }
+  try {
+    await asking(ctx, () => manager.streams.add(wanted))
+  } catch (error) {
+    throwIfEnded(ctx)
+    if (!(error instanceof JetStreamApiError && error.code === otherConfiguration)) throw error
+  }
+}
+
+function observeConnection(purpose: string, state: { readonly connected: number }): void {
+  metrics
+    .getMeter('sample-service')
+    .createObservableGauge('messaging.broker.connected', { description: '1 while connected to the broker.' })
+    .addCallback((result) => result.observe(state.connected, { purpose }))
+}

@@ -1,0 +1,23 @@
+import type { Piece } from '../../engine/piece.ts'
+import { inbox } from '../inbox/piece.ts'
+
+/** What this service does about an event of another one: once in effect, in the order of its key. */
+export const consumer: Piece = {
+  name: 'consumer',
+  summary: 'what this service does about an event of another one',
+  examples: ['invoice-paid'],
+  takes: 'name',
+  folder: import.meta.dirname,
+  needs: inbox,
+  wirings: [
+    {
+      file: 'src/consumers.ts',
+      within: 'consumers',
+      as: 'item',
+      call: 'widgetConsumer',
+      from: './widget/widget.consumer.ts',
+      takes: ['Platform'],
+    },
+  ],
+  migration: false,
+}

@@ -1,0 +1,164 @@
+import { request, type IncomingMessage } from 'node:http'
+import { expect, test, type TestContext } from 'vitest'
+import { eventually, liveContexts, open, running } from '../../test/support/client.ts'
+import { sharedService, startService, type RunningService } from '../../test/support/service.ts'
+import { testContext } from '../context/test-context.ts'
+import { openDatabase } from '../platform/database/database.ts'
+import { createLog } from '../platform/telemetry/log.ts'
+import { feedOf } from '../platform/feed/feed.ts'
+import { publishWidget, widgetList } from './widget.events.ts'
+
+const shared = sharedService()
+const path = '/widget/events'
+
+/** A client that follows the events. */
+interface Follower {
+  /** The texts of the events so far. */
+  readonly texts: string[]
+  /** The id of the last event. */
+  lastId(): string | undefined
+  /** Resolves when the stream has ended: whether it came to its end. */
+  readonly ended: Promise<boolean>
+  readonly response: IncomingMessage
+  leave(): void
+}
+
+async function follow(service: RunningService, headers: Record<string, string> = {}): Promise<Follower> {
+  const sent = request(service.url + path, { headers, agent: false })
+  const response = await new Promise<IncomingMessage>((resolve, reject) => {
+    sent.on('response', resolve).on('error', reject).end()
+  })
+  expect(response.headers['content-type']).toBe('text/event-stream')
+  let received = ''
+  response.setEncoding('utf8').on('error', () => undefined)
+  const ended = new Promise<boolean>((resolve) => response.on('close', () => resolve(response.complete)))
+  const texts: string[] = []
+  response.on('data', (chunk: string) => {
+    received += chunk
+    texts.splice(
+      0,
+      Infinity,
+      ...Array.from(received.matchAll(/^data: \{"text":"(.*)"\}$/gm), ([, text]) => text ?? ''),
+    )
+  })
+  await eventually(async () => received.startsWith('retry: '))
+  const lastId = () => Array.from(received.matchAll(/^id: (.*)$/gm)).at(-1)?.[1]
+  return { texts, lastId, ended, response, leave: () => sent.destroy() }
+}
+
+async function openOwnDatabase(t: TestContext, { databaseUrl }: RunningService) {
+  const ctx = testContext(t)
+  const log = createLog({ level: 'silent', service: 'test' })
+  const db = await openDatabase(ctx, log, { url: databaseUrl, poolMax: 2, applicationName: 'test' })
+  t.onTestFinished(() => db.close(ctx))
+  const publish = (...texts: string[]) =>
+    db.transaction(ctx, async (q) => {
+      for (const text of texts) await publishWidget(q, { text })
+    })
+  return { ctx, db, publish }
+}
+
+test('each client gets what was committed, in the same order, and nothing that was rolled back', async (t) => {
+  const { ctx, db, publish } = await openOwnDatabase(t, shared())
+  const followers = await Promise.all([follow(shared()), follow(shared())])
+  const rolledBack = db.transaction(ctx, async (q) => {
+    await publishWidget(q, { text: 'no' })
+    throw new Error('rolled back')
+  })
+  await expect(rolledBack).rejects.toThrow('rolled back')
+
+  await publish('a', 'b')
+  await publish('c')
+
+  for (const { texts } of followers) await eventually(async () => texts.join() === 'a,b,c')
+  for (const follower of followers) follower.leave()
+})
+
+test('a client that comes back gets what it missed, also what was published before but committed later', async (t) => {
+  const { ctx, db, publish } = await openOwnDatabase(t, shared())
+  const first = await follow(shared())
+  const list = widgetList(db)
+  const start = await list.newest(ctx)
+  await db.transaction(ctx, async (q, ctx) => {
+    await publishWidget(q, { text: 'slow' })
+    await publish('quick')
+    expect(await list.after(ctx, start)).toEqual([])
+  })
+  await eventually(async () => first.texts.length === 2)
+  const id = first.lastId() ?? ''
+  first.leave()
+  await publish('missed')
+
+  const second = await follow(shared(), { 'last-event-id': id })
+
+  await eventually(async () => second.texts.join() === 'missed')
+  expect(first.texts).toEqual(['slow', 'quick'])
+  second.leave()
+})
+
+test('many readers at the end of the list share one query', async (t) => {
+  const { ctx, db, publish } = await openOwnDatabase(t, shared())
+  const list = widgetList(db)
+  let queries = 0
+  const feed = feedOf(createLog({ level: 'silent', service: 'test' }), {
+    newest: (ctx) => list.newest(ctx),
+    after(ctx, id) {
+      queries++
+      return list.after(ctx, id)
+    },
+  })
+  const start = await feed.end(ctx)
+  // The first reader makes the feed know its end.
+  await feed.next(ctx, start)
+  queries = 0
+  await publish('shared')
+
+  const got = await Promise.all(
+    Array.from({ length: 100 }, async () => {
+      let step = await feed.next(ctx, start)
+      while (step.entries.length === 0) step = await feed.next(ctx, step.id)
+      return step.entries.length
+    }),
+  )
+
+  expect(new Set(got)).toEqual(new Set([1]))
+  expect(queries).toBeLessThan(10)
+})
+
+test('a Last-Event-ID that is no id is 400', async () => {
+  for (const id of ['7', '1-', '-1', "1-1'"])
+    expect((await open(shared().url + path, 'GET', { 'last-event-id': id }).answer).status, id).toBe(400)
+})
+
+test('a client that leaves leaves nothing behind', async (t) => {
+  const service = await startService(t)
+  const follower = await follow(service, { 'x-request-id': 'left' })
+
+  follower.leave()
+
+  const line = await service.line(({ requestId }) => requestId === 'left')
+  expect(line).toMatchObject({ status: 499, cause: 'ClientDisconnected' })
+  expect(await liveContexts(service)).not.toContain(path)
+  expect(await running(service, 'widget_events')).toBe(0)
+})
+
+test('the stream ends by itself before its deadline', async () => {
+  const headers = { 'x-envoy-expected-rq-timeout-ms': '1000', 'x-request-id': 'late' }
+  const follower = await follow(shared(), headers)
+
+  expect(await follower.ended).toBe(true)
+
+  expect(await shared().line(({ requestId }) => requestId === 'late')).toMatchObject({ status: 200 })
+})
+
+test('a shutdown ends the streams at once, without cancelling them', async (t) => {
+  const service = await startService(t, { env: { SHUTDOWN_DRAIN_MS: '10000' } })
+  const followers = await Promise.all([follow(service), follow(service)])
+  const startedAt = performance.now()
+
+  service.signal('SIGTERM')
+
+  for (const { ended } of followers) expect(await ended).toBe(true)
+  expect(await service.exited).toEqual({ code: 0, signal: null })
+  expect(performance.now() - startedAt).toBeLessThan(5_000)
+})

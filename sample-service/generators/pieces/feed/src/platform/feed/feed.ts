@@ -1,0 +1,100 @@
+import { throwIfEnded, type Context } from '../../context/context.ts'
+import { sleep } from '../../context/sleep.ts'
+import { until } from '../../context/until.ts'
+import type { Log } from '../telemetry/log.ts'
+
+/** One entry of a list that only grows. */
+export interface Entry {
+  readonly id: string
+}
+
+/** A list that only grows, in a table. */
+export interface List<T extends Entry> {
+  /** At most `pageSize` entries behind `id`, in their order. Every entry that comes later stands behind those it has returned. */
+  after(ctx: Context, id: string): Promise<readonly T[]>
+  /** The id of the newest entry, or one before all entries. */
+  newest(ctx: Context): Promise<string>
+}
+
+/** What a reader got, and where it goes on. */
+export interface Step<T extends Entry> {
+  readonly entries: readonly T[]
+  readonly id: string
+}
+
+/** Reads a list for any number of readers, with one query at a time for all that have reached its end. */
+export interface Feed<T extends Entry> {
+  /** Where a reader begins that wants only what comes later. */
+  end(ctx: Context): Promise<string>
+  /** Returns the entries behind `id`, or none after a moment. Rejects with the cause of ctx when it ends. */
+  next(ctx: Context, id: string): Promise<Step<T>>
+}
+
+/** How often the end of the list is read while somebody waits for it. */
+const everyMs = 500
+/** So long after the last reader, the entries in memory are of no use. */
+const staleMs = 10_000
+/** The entries that a query returns at most. */
+export const pageSize = 500
+/** The entries in memory for readers that are a little behind. A reader that is further behind has its own queries. */
+const kept = 1_000
+
+/** Reads `list` while somebody follows it: whoever finds nothing new reads for all. When nobody follows it, nothing runs. */
+export function feedOf<T extends Entry>(log: Log, list: List<T>): Feed<T> {
+  let tail: readonly T[] = []
+  /** The ids before the tail and at its end. */
+  let [begin, end]: (string | undefined)[] = []
+  let readAt = -Infinity
+  let reading: Promise<void> | undefined
+
+  return {
+    end: (ctx) => list.newest(ctx),
+    async next(ctx, id) {
+      let entries = known(id) ?? (await list.after(ctx, id))
+      if (entries.length === 0) {
+        await sleep(ctx, everyMs * (0.5 + Math.random() / 2))
+        await refresh(ctx)
+        entries = known(id) ?? []
+      }
+      return { entries, id: entries.at(-1)?.id ?? id }
+    },
+  }
+
+  /** The entries in memory behind `id`; undefined if it is not among them. */
+  function known(id: string): readonly T[] | undefined {
+    if (id === end) return []
+    if (id === begin) return tail
+    const at = tail.findIndex((entry) => entry.id === id)
+    return at === -1 ? undefined : tail.slice(at + 1)
+  }
+
+  /** Reads what is new, unless another reader does or just did. A failure is logged, and the next reader tries again. */
+  async function refresh(ctx: Context): Promise<void> {
+    // When its reader leaves, another one reads.
+    if (reading !== undefined) return until(ctx, reading)
+    const age = performance.now() - readAt
+    if (age < everyMs / 2) return
+    let done = (): void => undefined
+    reading = new Promise((resolve) => (done = resolve))
+    try {
+      if (end === undefined || age > staleMs) {
+        begin = end = await list.newest(ctx)
+        tail = []
+      }
+      const entries = await list.after(ctx, end)
+      const all = [...tail, ...entries]
+      begin = all.at(-kept - 1)?.id ?? begin
+      tail = all.slice(-kept)
+      end = tail.at(-1)?.id ?? end
+      // There is more behind a full page.
+      if (entries.length < pageSize) readAt = performance.now()
+    } catch (err) {
+      throwIfEnded(ctx)
+      readAt = performance.now()
+      log.warn(ctx, 'the events could not be read', { err })
+    } finally {
+      reading = undefined
+      done()
+    }
+  }
+}

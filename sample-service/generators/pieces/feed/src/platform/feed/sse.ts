@@ -1,0 +1,97 @@
+import { Readable } from 'node:stream'
+import { afterFunc, throwIfEnded, withDeadline, withTimeout, type Context } from '../../context/context.ts'
+import type { StreamedResponse } from '../http/route.ts'
+import type { Platform } from '../platform.ts'
+import { requestTimeout } from '../problem.ts'
+import { countClient } from './metrics.ts'
+
+/** One event, as a client of `EventSource` gets it. */
+export interface ServerEvent {
+  /** What the client sends as `Last-Event-ID` when it comes back. */
+  readonly id: string
+  /** Sent as JSON. */
+  readonly data: unknown
+}
+
+export interface EventStreamOptions {
+  /** How long a client waits before it comes back, in milliseconds. Default 3,000. */
+  readonly retryMs?: number
+  /** A silent stream sends a comment so often, in milliseconds, so that proxies keep it and a lost client is noticed. Default 15,000. */
+  readonly heartbeatMs?: number
+  /** A client that takes nothing for so long is disconnected, in milliseconds. Default 10,000. */
+  readonly slowMs?: number
+}
+
+/** So long before its deadline a stream ends by itself, so that its client sees an end and not a broken connection. */
+const beforeDeadlineMs = 200
+
+/**
+ * Answers with the events that `next` returns, until the client hangs up, the route's deadline is near, or the service stops:
+ * then the stream ends, and the client comes back, to another instance if this one stops. Nothing is buffered: `next` is called
+ * when the client has taken what came before, and a client that takes nothing is disconnected.
+ * https://html.spec.whatwg.org/multipage/server-sent-events.html
+ * @param next returns the next events, or none after a second at most; rejects with the cause of ctx when it ends
+ */
+export function eventStream(
+  ctx: Context,
+  { log, readiness }: Platform,
+  next: (ctx: Context) => Promise<readonly ServerEvent[]>,
+  { retryMs = 3_000, heartbeatMs = 15_000, slowMs = 10_000 }: EventStreamOptions = {},
+): StreamedResponse {
+  const body = Readable.from(taken(), { highWaterMark: 1 })
+  return {
+    status: 200,
+    headers: {
+      'content-type': 'text/event-stream',
+      'cache-control': 'no-store',
+      // nginx would buffer it.
+      'x-accel-buffering': 'no',
+    },
+    body,
+  }
+
+  /** The frames, each with a time limit for the client to take it. */
+  async function* taken(): AsyncGenerator<string, void> {
+    const left = countClient()
+    try {
+      for await (const frame of frames()) {
+        using patience = withTimeout(ctx, slowMs)
+        const stop = afterFunc(patience, () => {
+          if (ctx.err !== undefined) return
+          log.info(patience, 'a client that did not read its events was disconnected')
+          body.destroy(requestTimeout(`the client took no event for ${slowMs} ms`))
+        })
+        try {
+          yield frame
+        } finally {
+          stop()
+        }
+      }
+    } finally {
+      left()
+    }
+  }
+
+  async function* frames(): AsyncGenerator<string, void> {
+    using open = withDeadline(ctx, (ctx.deadline ?? Infinity) - beforeDeadlineMs)
+    yield `retry: ${retryMs}\n\n`
+    let spokeAt = performance.now()
+    while (readiness.accepting) {
+      const events = await next(open).catch((error: unknown) => {
+        throwIfEnded(ctx)
+        if (open.err !== undefined) return undefined
+        throw error
+      })
+      if (events === undefined) return
+      const now = performance.now()
+      if (events.length > 0 || now - spokeAt >= heartbeatMs) spokeAt = now
+      else continue
+      yield events.length === 0 ? ':\n\n' : events.map(frameOf).join('')
+    }
+  }
+}
+
+/** JSON has no line breaks of its own, so the data is one line. */
+function frameOf({ id, data }: ServerEvent): string {
+  return `id: ${id}\ndata: ${JSON.stringify(data)}\n\n`
+}

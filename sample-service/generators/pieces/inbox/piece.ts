@@ -1,0 +1,31 @@
+import type { Piece } from '../../engine/piece.ts'
+import { broker } from '../broker/piece.ts'
+
+/** Handles events from the broker. It comes with the first consumer. */
+export const inbox: Piece = {
+  name: 'inbox',
+  summary: 'what handles events from the broker',
+  takes: 'name',
+  folder: import.meta.dirname,
+  needs: broker,
+  wirings: [
+    {
+      file: 'src/workers.ts',
+      within: 'workers',
+      as: 'item',
+      call: 'consumersWorker',
+      from: './consumers.ts',
+      takes: ['Platform'],
+    },
+    {
+      file: 'src/platform/schemas.ts',
+      within: 'schemas',
+      as: 'item',
+      call: 'inboxSchema',
+      from: './events/inbox-schema.ts',
+      takes: [],
+    },
+  ],
+  migration: false,
+  scripts: { parked: 'node --import ./scripts/tsx.js scripts/events/parked.ts' },
+}

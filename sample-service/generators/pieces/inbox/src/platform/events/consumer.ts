@@ -1,0 +1,63 @@
+import type { z } from 'zod'
+import type { Context } from '../../context/context.ts'
+import type { Transaction } from '../database/transaction.ts'
+import { type Envelope, type EventType } from './event.ts'
+
+/** How this service handles a kind of event. */
+export interface ConsumerOptions<Data extends z.ZodType> extends EventType {
+  /** What the handler reads of the data. What it does not name may be there, too. */
+  readonly data: Data
+  /** How long one attempt may take, in milliseconds. */
+  readonly timeoutMs: number
+  /** How often an event that fails is tried before it is parked. Default 10, which takes about a quarter of an hour. */
+  readonly maxAttempts?: number
+}
+
+/** An event, as its handler gets it. */
+export interface Event<Data> extends Omit<Envelope, 'time'> {
+  readonly time: Date
+  readonly data: Data
+}
+
+/** A consumer as the worker runs it. */
+export interface Consumer {
+  /** `invoice-paid-v1`. */
+  readonly type: string
+  readonly timeoutMs: number
+  readonly maxAttempts: number
+  /** @throws NotUnderstood if the handler cannot read the data, else what the handler throws */
+  handle(ctx: Context, envelope: Envelope, data: string, q: Transaction): Promise<void>
+}
+
+/** The event is not what the consumer reads, or not to be tried. To try again does not help: it is parked at once. */
+export class NotUnderstood extends Error {
+  override readonly name = 'NotUnderstood'
+}
+
+/**
+ * Makes a consumer. `handle` runs in a transaction that also marks the event as handled: what it writes with `q` is written once,
+ * however often the event arrives. What it does elsewhere may be done again after a failure.
+ */
+export function consumer<Data extends z.ZodType>(
+  options: ConsumerOptions<Data>,
+  handle: (ctx: Context, event: Event<z.output<Data>>, q: Transaction) => Promise<void>,
+): Consumer {
+  const { timeoutMs, maxAttempts = 10, data: schema } = options
+  return {
+    type: options.type,
+    timeoutMs,
+    maxAttempts,
+    async handle(ctx, envelope, text, q) {
+      const data = read(schema, text)
+      await handle(ctx, { ...envelope, time: new Date(envelope.time), data }, q)
+    },
+  }
+}
+
+function read<Data extends z.ZodType>(schema: Data, text: string): z.output<Data> {
+  try {
+    return schema.parse(JSON.parse(text))
+  } catch (cause) {
+    throw new NotUnderstood('the data are not what this service reads', { cause })
+  }
+}

@@ -1,0 +1,144 @@
+import { propagation, ROOT_CONTEXT, SpanKind, trace } from '@opentelemetry/api'
+import { contextName, throwIfEnded, withTimeout, withValue, type Context } from '../../context/context.ts'
+import { errorOf } from '../../context/thrown.ts'
+import { causeName } from '../causes.ts'
+import type { TransactionBody } from '../database/transaction.ts'
+import type { Platform } from '../platform.ts'
+import { failSpan, otelKey, span } from '../telemetry/span.ts'
+import { NotUnderstood, type Consumer } from './consumer.ts'
+import { withSender } from './event.ts'
+import { forget, hold, holdBehind, lockKey, mark, markUnlessBehind, type Received } from './held.ts'
+import type { InboxMetrics, Outcome } from './inbox-metrics.ts'
+import type { Stopping } from './stopping.ts'
+
+/** What handling needs. */
+export interface Inbox extends Platform {
+  readonly metrics: InboxMetrics
+  readonly stopping: Stopping
+  /** The events that are being handled, one line each. */
+  readonly underWay: Set<string>
+}
+
+/** The pause after the first failure; it doubles with each. */
+const firstPauseMs = 1_000
+const maxPauseMs = 300_000
+/** How long it may take to write down that an event has failed. */
+const holdMs = 5_000
+
+/**
+ * Handles an event that the broker delivers, or holds it: behind an earlier event of its key that is held, or because it fails.
+ * When it resolves, the database knows what becomes of the event, and the broker may forget it.
+ * @throws the cause of ctx when it ends; a 503 Problem if the database cannot be reached
+ */
+export function receive(ctx: Context, inbox: Inbox, consumer: Consumer, event: Received): Promise<void> {
+  return attempt(ctx, inbox, consumer, event, async (q, ctx) => {
+    if (event.fault !== undefined) throw event.fault
+    await lockKey(q, event)
+    if (!(await markUnlessBehind(q, event))) return (await holdBehind(q, event)) ? 'held' : 'duplicate'
+    await consumer.handle(ctx, event.envelope, event.data, q)
+    return 'handled'
+  })
+}
+
+/** Tries a held event again, unless another instance has done so meanwhile. @throws as `receive` does */
+export function tryAgain(ctx: Context, inbox: Inbox, consumer: Consumer, event: Received): Promise<void> {
+  return attempt(ctx, inbox, consumer, event, async (q, ctx) => {
+    await lockKey(q, event)
+    if (!(await forget(q, event)) || !(await mark(q, event))) return 'duplicate'
+    await consumer.handle(ctx, event.envelope, event.data, q)
+    return 'handled'
+  })
+}
+
+/** One attempt: a context, a trace that links to the publisher's, a transaction and a line in the log. */
+async function attempt(
+  parent: Context,
+  inbox: Inbox,
+  consumer: Consumer,
+  event: Received,
+  work: TransactionBody<Outcome>,
+): Promise<void> {
+  const { id, type } = event.envelope
+  const line = `event ${type} (${id})`
+  inbox.underWay.add(line)
+  const startedAt = performance.now()
+  const sent = withSender(parent, event.envelope, event.headers)
+  using timed = withTimeout(withValue(sent, contextName, `event ${type}`), consumer.timeoutMs)
+  try {
+    await span(timed, `process ${type}`, spanOptions(event), async (ctx) => {
+      try {
+        report(ctx, inbox, event, startedAt, await inbox.db.transaction(ctx, work))
+      } catch (error) {
+        if (parent.err !== undefined) report(ctx, inbox, event, startedAt, 'given back')
+        throwIfEnded(parent)
+        failSpan(ctx, error)
+        const parked = error instanceof NotUnderstood || event.attempts + 1 >= consumer.maxAttempts
+        const pauseMs = parked ? undefined : Math.min(firstPauseMs * 2 ** event.attempts, maxPauseMs)
+        // Not below ctx, whose deadline may have passed.
+        await writeDown(
+          withValue(parent, otelKey, ctx.value(otelKey) ?? ROOT_CONTEXT),
+          inbox,
+          event,
+          pauseMs,
+          error,
+        )
+        report(ctx, inbox, event, startedAt, parked ? 'parked' : 'failed', error)
+      }
+    })
+  } finally {
+    inbox.underWay.delete(line)
+  }
+}
+
+async function writeDown(
+  parent: Context,
+  { db }: Inbox,
+  event: Received,
+  pauseMs: number | undefined,
+  error: unknown,
+): Promise<void> {
+  using ctx = withTimeout(parent, holdMs)
+  await db.transaction(ctx, (q) => hold(q, event, pauseMs, errorOf(error)))
+}
+
+function spanOptions({ envelope: { id, type }, headers, attempts }: Received) {
+  const publisher = trace.getSpanContext(propagation.extract(ROOT_CONTEXT, headers))
+  return {
+    kind: SpanKind.CONSUMER,
+    attributes: {
+      'messaging.system': 'nats',
+      'messaging.operation.name': 'process',
+      'messaging.operation.type': 'process',
+      'messaging.destination.name': type,
+      'messaging.message.id': id,
+      'event.attempt': attempts + 1,
+    },
+    links: publisher === undefined ? [] : [{ context: publisher }],
+  }
+}
+
+function report(
+  ctx: Context,
+  { log, metrics }: Inbox,
+  { envelope: { id, type, key }, headers, attempts }: Received,
+  startedAt: number,
+  outcome: Outcome,
+  err?: unknown,
+): void {
+  const ms = performance.now() - startedAt
+  metrics.attempted(type, outcome, ms / 1_000)
+  const fields = {
+    event: type,
+    eventId: id,
+    key,
+    attempt: attempts + 1,
+    outcome,
+    durationMs: Math.round(ms * 1e3) / 1e3,
+    publishedIn: /^00-([0-9a-f]{32})-/.exec(headers['traceparent'] ?? '')?.[1],
+    ...(ctx.err !== undefined && { cause: causeName(ctx) }),
+    ...(err !== undefined && { err }),
+  }
+  if (outcome === 'parked') log.error(ctx, 'event', fields)
+  else if (outcome === 'failed') log.warn(ctx, 'event', fields)
+  else log.info(ctx, 'event', fields)
+}

@@ -1,0 +1,152 @@
+import { headers as natsHeaders } from '@nats-io/transport-node'
+import { propagation, ROOT_CONTEXT, SpanKind } from '@opentelemetry/api'
+import { sql } from 'drizzle-orm'
+import { throwIfEnded, withTimeout, withValue, type Context } from '../../context/context.ts'
+import { group } from '../../context/group.ts'
+import type { Transaction } from '../database/transaction.ts'
+import type { Platform } from '../platform.ts'
+import { otelKey, span } from '../telemetry/span.ts'
+import { asking, ensureStream, type Broker } from './broker.ts'
+import { attributesOf, headersOf, partitionOf, subjectOf, type Headers } from './event.ts'
+import type { OutboxMetrics } from './outbox-metrics.ts'
+import type { Stopping } from './stopping.ts'
+
+/** How many events one transaction hands over. */
+export const batch = 500
+/** How many keys of them are handed over at the same time. */
+const keysAtOnce = 64
+/** How long one transaction may take. */
+const roundMs = 15_000
+/** The pause of a key whose event the broker has refused; it doubles with each failure. */
+const firstPauseMs = 400
+const maxPauseMs = 30_000
+
+/** A row of the outbox. */
+interface Row extends Record<string, unknown> {
+  readonly number: string
+  readonly id: string
+  readonly type: string
+  readonly key: string
+  readonly headers: Headers
+  readonly data: string
+  /** When it was published, since the epoch. */
+  readonly seconds: number
+}
+
+/** What one worker of one process shares between its loops. */
+export interface Relay extends Platform {
+  readonly metrics: OutboxMetrics
+  readonly stopping: Stopping
+  /** The types whose streams exist. */
+  readonly known: Set<string>
+  /** The keys, as `nameOf` has them, whose events the broker refuses, and when to try again, of performance.now(). */
+  readonly stuck: Map<string, { readonly failures: number; readonly until: number }>
+  /** How many events are being handed over. */
+  handing: number
+}
+
+/**
+ * Hands over the oldest events in one transaction: the broker has them when it commits. An event that the broker refuses waits, and
+ * its key with it.
+ * @returns how many; 0 if another instance does so now
+ */
+export async function round(parent: Context, relay: Relay, broker: Broker): Promise<number> {
+  using ctx = withTimeout(parent, roundMs)
+  const sent: Row[] = []
+  try {
+    await relay.db.transaction(ctx, async (q, ctx) => {
+      const rows = await take(q, relay)
+      relay.handing = rows.length
+      await send(ctx, broker, relay, rows, sent)
+      if (sent.length === 0) return
+      const numbers = sent.map(({ number }) => number)
+      await q.execute(sql`delete from events.outbox where number = any(${sql.param(numbers)}::bigint[])`)
+    })
+  } finally {
+    relay.handing = 0
+  }
+  relay.metrics.handed(sent)
+  return sent.length
+}
+
+/** The oldest events, unless another instance holds the lock, which ends with its transaction. */
+async function take(q: Transaction, { stuck }: Relay): Promise<Row[]> {
+  const now = performance.now()
+  const waiting = Array.from(stuck).flatMap(([name, { until }]) => (until > now ? [name] : []))
+  const { rows } = await q.execute<Row>(
+    sql`select number, id, type, key, headers, data, extract(epoch from created_at)::float8 as seconds from events.outbox
+      where (select pg_try_advisory_xact_lock(hashtextextended('events.outbox', 0)))
+        and type || ' ' || key <> all(${sql.param(waiting)}::text[])
+      order by number limit ${batch}`,
+  )
+  return rows
+}
+
+function nameOf({ type, key }: Row): string {
+  return `${type} ${key}`
+}
+
+/** Sends the events of each key one after the other, and different keys at once. Adds to `sent` what the broker has. */
+async function send(
+  ctx: Context,
+  broker: Broker,
+  relay: Relay,
+  rows: readonly Row[],
+  sent: Row[],
+): Promise<void> {
+  const keys = new Map<string, Row[]>()
+  for (const row of rows) keys.set(nameOf(row), [...(keys.get(nameOf(row)) ?? []), row])
+  const failed: { readonly event: string; readonly err: unknown }[] = []
+  using sending = group(ctx, { limit: keysAtOnce })
+  for (const [name, events] of keys) {
+    sending.go(async (ctx) => {
+      for (const row of events) {
+        try {
+          await sendOne(ctx, broker, relay, row)
+          sent.push(row)
+        } catch (err) {
+          throwIfEnded(ctx)
+          relay.known.delete(row.type)
+          const failures = (relay.stuck.get(name)?.failures ?? 0) + 1
+          const pauseMs = Math.min(firstPauseMs * 2 ** (failures - 1), maxPauseMs)
+          relay.stuck.set(name, { failures, until: performance.now() + pauseMs })
+          failed.push({ event: `${row.type} ${row.id}`, err })
+          return
+        }
+      }
+      relay.stuck.delete(name)
+    })
+  }
+  await sending.wait()
+  const [first] = failed
+  if (first !== undefined) relay.log.warn(ctx, 'outbox: events wait', { ...first, keys: failed.length })
+}
+
+/** Resolves when the broker has stored the event, or had it already. */
+async function sendOne(parent: Context, broker: Broker, relay: Relay, row: Row): Promise<void> {
+  const { id, type, key, seconds } = row
+  if (!relay.known.has(type)) await ensureStream(parent, broker, type)
+  relay.known.add(type)
+  const above = withValue(parent, otelKey, propagation.extract(ROOT_CONTEXT, row.headers))
+  const attributes = {
+    'messaging.system': 'nats',
+    'messaging.operation.name': 'send',
+    'messaging.operation.type': 'send',
+    'messaging.destination.name': type,
+    'messaging.message.id': id,
+  }
+  await span(above, `send ${type}`, { kind: SpanKind.PRODUCER, attributes }, async (ctx) => {
+    const envelope = {
+      id,
+      type,
+      key,
+      source: `/${relay.database.applicationName}`,
+      time: new Date(seconds * 1_000).toISOString(),
+    }
+    const headers = natsHeaders()
+    const all = { ...row.headers, ...headersOf(ctx), ...attributesOf(envelope) }
+    for (const [name, value] of Object.entries(all)) headers.set(name, value)
+    const subject = subjectOf(type, partitionOf(key))
+    await asking(ctx, () => broker.js.publish(subject, row.data, { msgID: id, headers }))
+  })
+}

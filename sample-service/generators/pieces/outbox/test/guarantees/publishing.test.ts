@@ -1,0 +1,190 @@
+/**
+ * Promise: A published event reaches the broker if its transaction commits, and only then: in the order of its key, once.
+ * Go: an outbox table, written in the `sql.Tx` of the request, and a relay
+ * Held by: src/platform/events/outbox.ts, src/platform/events/relay.ts, src/platform/events/broker.ts
+ */
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { startBroker, type TestBroker } from '../support/broker.ts'
+import { eventually, open, running } from '../support/client.ts'
+import { startCollector } from '../support/otlp.ts'
+import { startProcess, startService, type RunningService } from '../support/service.ts'
+
+/** Two starts of the service, on a busy machine. */
+const slow = { timeout: 90_000 }
+
+// For the tests that end neither.
+const cleanups: (() => Promise<void>)[] = []
+let broker: TestBroker
+let service: RunningService
+beforeAll(async () => {
+  const t = { onTestFinished: (fn: () => Promise<void>) => cleanups.push(fn) }
+  broker = await startBroker(t)
+  service = await startService(t, { probe: true, env: { BROKER_URL: broker.url } })
+})
+afterAll(async () => {
+  for (const cleanup of cleanups.reverse()) await cleanup()
+})
+
+test('an event is sent after its commit, and not after a rollback or a hang-up', async () => {
+  const left = open(`${service.url}/probe/events?hold=30`, 'POST')
+  await eventually(async () => (await running(service, 'pg_sleep')) === 1)
+  expect((await open(`${service.url}/probe/events?key=b&end=rollback`, 'POST').answer).status).toBe(500)
+
+  left.hangUp()
+  await eventually(async () => (await running(service, 'pg_sleep')) === 0)
+  const id = await publish(service, 'key=b&text=hello')
+
+  await eventually(async () => (await waiting(service)) === 0)
+  const events = await broker.events('probe-v1')
+  expect(events.map(({ headers }) => headers['ce-id'])).toEqual([id])
+  expect(events[0]?.data).toEqual({ key: 'b', text: 'hello' })
+})
+
+test('it is a CloudEvent with the trace and the request that published it, below the request in one trace', async (t) => {
+  const [broker, collector] = [await startBroker(t), await startCollector(t)]
+  const env = {
+    BROKER_URL: broker.url,
+    OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+    OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
+    OTEL_BSP_SCHEDULE_DELAY: '50',
+  }
+  const service = await startService(t, { probe: true, env })
+
+  const id = await publish(service, 'key=%C3%A4', { 'x-request-id': 'request-7' })
+
+  await eventually(async () => (await waiting(service)) === 0)
+  const [event] = await broker.events('probe-v1')
+  expect(event?.headers).toMatchObject({
+    'ce-specversion': '1.0',
+    'ce-id': id,
+    'ce-type': 'probe-v1',
+    'ce-source': '/sample-service',
+    'ce-partitionkey': '%C3%A4',
+    'content-type': 'application/json',
+    'x-request-id': 'request-7',
+  })
+  const found = (name: string) => collector.spans.find((span) => span.name === name)
+  await collector.until(
+    () => found('send probe-v1') !== undefined && found('POST /probe/events') !== undefined,
+  )
+  const [request, create, send] = ['POST /probe/events', 'create probe-v1', 'send probe-v1'].map(found)
+  expect(create).toMatchObject({ traceId: request?.traceId, parentSpanId: request?.spanId })
+  expect(send).toMatchObject({ traceId: request?.traceId, parentSpanId: create?.spanId })
+  expect(event?.headers['traceparent']).toBe(`00-${send?.traceId}-${send?.spanId}-01`)
+  // A worker that looks for events makes no traces of its looks.
+  expect(
+    collector.spans.filter(({ parentSpanId, name }) => parentSpanId === '' && name.includes('events')),
+  ).toEqual([expect.objectContaining({ name: 'POST /probe/events' })])
+})
+
+test('while the broker is away the service serves and is ready, and the events wait; then all are sent in order', async (t) => {
+  const broker = await startBroker(t)
+  const service = await startService(t, { probe: true, env: { BROKER_URL: broker.url } })
+  await publish(service, 'text=0')
+  await eventually(async () => (await waiting(service)) === 0)
+  await broker.kill()
+
+  const texts = Array.from({ length: 20 }, (_, n) => String(n + 1))
+  for (const text of texts) await publish(service, `text=${text}`)
+
+  expect((await fetch(`${service.url}/readyz`)).status).toBe(200)
+  expect(await waiting(service)).toBe(20)
+  await broker.start()
+  await eventually(async () => (await waiting(service)) === 0, 20_000)
+  expect((await textsOf(broker)).slice(1)).toEqual(texts)
+})
+
+test('an event that the broker refuses holds up its key alone, until it is taken', async (t) => {
+  const broker = await startBroker(t)
+  await broker.makeStream('probe-v1', { max_msg_size: 1_000 })
+  const service = await startService(t, { probe: true, env: { BROKER_URL: broker.url } })
+
+  await publish(service, `key=a&text=${'x'.repeat(1_000)}`)
+  await publish(service, 'key=a&text=behind')
+  await service.line(({ msg }) => msg === 'outbox: events wait')
+  await publish(service, 'key=b&text=other')
+
+  await eventually(async () => (await waiting(service)) === 2)
+  expect(await textsOf(broker)).toEqual(['other'])
+  await broker.makeStream('probe-v1', { max_msg_size: -1 })
+  await eventually(async () => (await waiting(service)) === 0, 20_000)
+  expect((await textsOf(broker)).slice(1)).toEqual(['x'.repeat(1_000), 'behind'])
+})
+
+test('transactions on one key that overlap are sent in the order of their commits', async () => {
+  const before = (await textsOf(broker)).length
+  const slow = publish(service, 'key=a&text=first&hold=1')
+  await eventually(async () => (await running(service, 'pg_sleep')) === 1)
+
+  await Promise.all([slow, publish(service, 'key=a&text=second'), publish(service, 'key=b&text=other')])
+
+  await eventually(async () => (await waiting(service)) === 0)
+  expect((await textsOf(broker)).slice(before)).toEqual(['other', 'first', 'second'])
+})
+
+test('kill -9 and a second instance: what was committed is sent, once', slow, async (t) => {
+  const broker = await startBroker(t)
+  const env = { BROKER_URL: broker.url }
+  const service = await startService(t, { probe: true, env })
+  const other = startProcess(t, {
+    probe: true,
+    env: { ...env, DATABASE_URL: service.databaseUrl, UPLOAD_DIR: service.uploadDir },
+  })
+  await other.line(({ msg }) => msg === 'listening')
+  const ids: string[] = []
+  const clients = Promise.allSettled(
+    Array.from({ length: 4 }, async (_, client) => {
+      for (;;) ids.push(await publish(service, `key=${client}`))
+    }),
+  )
+  await eventually(async () => ids.length > 50, 15_000)
+
+  service.signal('SIGKILL')
+
+  await clients
+  await eventually(async () => (await waiting(service)) === 0)
+  const sent = (await broker.events('probe-v1')).map(({ headers }) => headers['ce-id'])
+  expect(new Set(sent).size).toBe(sent.length)
+  expect(ids.filter((id) => !sent.includes(id))).toEqual([])
+})
+
+test('SIGTERM: events that were committed are sent after the restart', slow, async (t) => {
+  const broker = await startBroker(t)
+  const env = { BROKER_URL: broker.url }
+  const service = await startService(t, { probe: true, env })
+  await publish(service, 'text=1')
+  await eventually(async () => (await waiting(service)) === 0)
+  await broker.kill()
+  await publish(service, 'text=2')
+
+  service.signal('SIGTERM')
+
+  expect(await service.exited).toEqual({ code: 0, signal: null })
+  await broker.start()
+  startProcess(t, { env: { ...env, DATABASE_URL: service.databaseUrl, UPLOAD_DIR: service.uploadDir } })
+  await eventually(async () => (await waiting(service)) === 0, 20_000)
+  expect(await textsOf(broker)).toEqual(['1', '2'])
+})
+
+test('/asyncapi.json has the events of the service', async () => {
+  const response = await fetch(`${service.url}/asyncapi.json`)
+
+  expect(response.status).toBe(200)
+  expect(await response.json()).toMatchObject({ asyncapi: '3.0.0', channels: {} })
+})
+
+/** @returns the event's id */
+async function publish({ url }: RunningService, query: string, headers = {}): Promise<string> {
+  const { status, body } = await open(`${url}/probe/events?${query}`, 'POST', headers).answer
+  expect(status, body).toBe(202)
+  return (JSON.parse(body) as { id: string }).id
+}
+
+/** How many events are in the outbox. */
+async function waiting(service: RunningService): Promise<number> {
+  return (await service.sql('select from events.outbox')).length
+}
+
+async function textsOf(broker: TestBroker): Promise<unknown[]> {
+  return (await broker.events('probe-v1')).map(({ data }) => (data as { text: string }).text)
+}

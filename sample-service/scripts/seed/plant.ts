@@ -1,0 +1,61 @@
+import { sql } from 'drizzle-orm'
+import { getTableConfig, type PgColumn, type PgTable } from 'drizzle-orm/pg-core'
+import type { Context } from '../../src/context/context.ts'
+import type { Database } from '../../src/platform/database/database.ts'
+
+/** Rows of one table. */
+export interface Seed {
+  readonly table: PgTable
+  readonly rows: readonly Record<string, unknown>[]
+}
+
+/** How many rows of a table were inserted, and how many were there. */
+export interface Planted {
+  readonly table: string
+  readonly inserted: number
+  readonly present: number
+}
+
+/** Rows of `table`, with the types of its columns. */
+export function rows<T extends PgTable>(table: T, rows: readonly T['$inferInsert'][]): Seed {
+  return { table, rows }
+}
+
+/**
+ * Inserts the rows whose key is not there yet, all or none; rows that are there stay as they are.
+ * @throws Error that names the table if one has no primary key, or a row of it has no value for it
+ */
+export async function plant(ctx: Context, db: Database, seeds: readonly Seed[]): Promise<Planted[]> {
+  return db.transaction(ctx, async (q) => {
+    const planted: Planted[] = []
+    for (const { table, rows } of seeds) {
+      const { name } = getTableConfig(table)
+      const target = keyOf(table, rows)
+      const inserted =
+        rows.length === 0
+          ? []
+          : await q
+              .insert(table)
+              .values([...rows])
+              .onConflictDoNothing({ target })
+              .returning({ one: sql`1` })
+      planted.push({ table: name, inserted: inserted.length, present: rows.length - inserted.length })
+    }
+    return planted
+  })
+}
+
+/** The primary key, for which each row has a value. */
+function keyOf(table: PgTable, rows: Seed['rows']): PgColumn[] {
+  const { name, columns, primaryKeys } = getTableConfig(table)
+  const key = primaryKeys[0]?.columns ?? columns.filter(({ primary }) => primary)
+  if (key.length === 0)
+    throw new Error(`the table ${name} has no primary key, by which a second run would find its rows`)
+  // A row has the names of TypeScript, a column that of Postgres.
+  const names = Object.entries(table).flatMap(([property, column]) =>
+    key.includes(column as PgColumn) ? [property] : [],
+  )
+  const at = rows.findIndex((row) => names.some((name) => row[name] === undefined))
+  if (at === -1) return key
+  throw new Error(`row ${at + 1} of ${name} has no ${names.join(', ')}, by which a second run would find it`)
+}

@@ -1,0 +1,57 @@
+import type { Context as HonoContext } from 'hono'
+import type { Context } from '../../context/context.ts'
+import { bodyOf, discard, isBare, pairsOf, release, streamed, withoutBody } from './answer-body.ts'
+import { ofHandler, recordFailure, requireAnswer, responseOf } from './failure.ts'
+import type { Env } from './handle.ts'
+import { lazily } from './lazy-body.ts'
+import type { StreamedResponse } from './route.ts'
+
+/**
+ * Returns what a handler returned as a Response for the middlewares in front, which they can read and replace. It has the headers
+ * that they have set with `c.header()`: Hono adds them to the Responses that it makes itself, here one without a body.
+ * @throws InvalidAnswer, which names the handler, if it is none
+ */
+export function answerBehind(c: HonoContext<Env>, returned: Response | StreamedResponse): Response {
+  try {
+    requireAnswer(returned)
+  } catch (error) {
+    throw ofHandler(c.env, error)
+  }
+  if (!(returned instanceof Response)) return stream(c, returned)
+  const body = bodyOf(returned)
+  if (body === null || typeof body === 'string' || body instanceof Uint8Array) return whole(c, returned, body)
+  return stream(c, streamed(returned, body))
+}
+
+/** The problem for `error`, for the middlewares in front. It takes the place of the answer that there may be, with its headers. */
+export function failBehind(ctx: Context, c: HonoContext<Env>, error: unknown): Response {
+  const problem = responseOf(ctx, c.env, recordFailure(ctx, c.env, error))
+  if (!c.finalized) return whole(c, problem, bodyOf(problem) as string)
+  for (const [name, value] of withoutBody(c.res.headers)) {
+    if (!problem.headers.has(name)) problem.headers.append(name, value)
+  }
+  release(c.res)
+  // Hono adds the headers of the Response before to a new one, unless there is none.
+  c.res = undefined
+  return problem
+}
+
+function whole(c: HonoContext<Env>, response: Response, body: string | Uint8Array | null): Response {
+  const prepared = c.newResponse(null)
+  if (isBare(prepared)) return c.env.handedBack(response, body)
+  const { headers } = prepared
+  const cookies = response.headers.getSetCookie()
+  for (const [name, value] of response.headers) if (name !== 'set-cookie') headers.set(name, value)
+  for (const cookie of cookies) headers.append('set-cookie', cookie)
+  return c.env.handedBack(new Response(body, { status: response.status, headers }), body)
+}
+
+function stream(c: HonoContext<Env>, { status, headers, body }: StreamedResponse): Response {
+  try {
+    const init = { status: status as 200, headers: new Headers(pairsOf(headers)) }
+    return c.env.handedBack(c.newResponse(lazily(body), init), body)
+  } catch (error) {
+    discard(body)
+    throw error
+  }
+}

@@ -1,0 +1,27 @@
+import { Readable } from 'node:stream'
+import { discard } from './answer-body.ts'
+
+/** Returns a stream of `body`, of which nothing is read before the stream is. Cancelling the stream destroys it. */
+export function lazily(body: Readable): ReadableStream {
+  let chunks: NodeJS.AsyncIterator<unknown> | undefined
+  return new ReadableStream(
+    {
+      async pull(controller) {
+        chunks ??= body[Symbol.asyncIterator]()
+        const next = await chunks.next()
+        if (next.done === true) controller.close()
+        else controller.enqueue(typeof next.value === 'string' ? Buffer.from(next.value) : next.value)
+      },
+      cancel() {
+        discard(body)
+      },
+    },
+    { highWaterMark: 0 },
+  )
+}
+
+/** Whether somebody reads a stream, or has read some of it. */
+export function isBegun(stream: ReadableStream): boolean {
+  // Node's types know their own ReadableStream here only.
+  return stream.locked || Readable.isDisturbed(stream as unknown as Readable)
+}

@@ -1,0 +1,82 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Piece } from './piece.ts'
+import { pieces } from './pieces.ts'
+import type { Change, Plan } from './plan.ts'
+import { recordFrom, recordPath, titleOf, type StampedPiece, type Stamping } from './record.ts'
+import { stamp, stampMissing } from './stamp.ts'
+
+/*
+ * `update` runs this in a copy of the service: it stamps every piece of the record again, as these generators stamp it, and prints
+ * the result as JSON. It writes no file, and it does not wire or migrate.
+ */
+
+const root = join(import.meta.dirname, '../..')
+
+/** What is printed: the pieces with their texts and dependencies, and those that these generators cannot stamp. */
+export interface Replay {
+  readonly stampings: readonly ReplayedPiece[]
+  readonly skipped: readonly { readonly title: string; readonly why: string }[]
+}
+
+interface ReplayedPiece extends Omit<Stamping, 'files'> {
+  readonly files: Readonly<Record<string, string>>
+  readonly dependencies: Readonly<Record<string, string>>
+}
+
+async function replay(stamped: readonly StampedPiece[]): Promise<Replay> {
+  const stampings = new Map<string, ReplayedPiece>()
+  const skipped: { title: string; why: string }[] = []
+  for (const entry of stamped) {
+    try {
+      for (const [piece, one] of await stampAgain(entry))
+        stampings.set(titleOf({ piece: one.piece, ...(one.noun && { noun: one.noun.singular }) }), {
+          ...one,
+          files: Object.fromEntries(one.files),
+          dependencies: piece.dependencies ?? {},
+        })
+    } catch (error) {
+      skipped.push({ title: titleOf(entry), why: error instanceof Error ? error.message : String(error) })
+    }
+  }
+  return { stampings: [...stampings.values()], skipped }
+}
+
+/** The stamping of the entry, and of the piece that it needs. */
+async function stampAgain({
+  piece: name,
+  noun,
+  plural = '',
+  flags,
+}: StampedPiece): Promise<[Piece, Stamping][]> {
+  const needed = pieces.flatMap(({ needs }) => needs ?? [])
+  const piece = [...pieces, ...needed].find((one) => one.name === name)
+  if (piece === undefined) throw new Error(`generators/ has no piece "${name}" any more.`)
+  for (const { name: flag, otherwise } of piece.flags ?? []) {
+    if (flags[flag] === undefined && otherwise === undefined)
+      throw new Error(`the record does not know its --${flag}: write it into the "flags" of the piece.`)
+  }
+  const missing = async (one: Piece): Promise<[Piece, Stamping]> => [
+    one,
+    await stampMissing(emptyPlan(), one),
+  ]
+  if (noun === undefined) return [await missing(piece)]
+  const stamping = await stamp(emptyPlan(), piece, { singular: noun, plural }, flags)
+  return [[piece, stamping], ...(piece.needs === undefined ? [] : [await missing(piece.needs)])]
+}
+
+/** A plan for a service that has no file yet, so that nothing is in the way. */
+function emptyPlan(): Plan {
+  const texts = new Map<string, string>()
+  const write = (path: string, text: string): Promise<void> => Promise.resolve(void texts.set(path, text))
+  return {
+    root,
+    read: (path) => Promise.resolve(texts.get(path)),
+    add: write,
+    edit: write,
+    changes: () => [...texts].map(([path, after]): Change => ({ path, before: undefined, after })),
+  }
+}
+
+const record = recordFrom(await readFile(join(root, recordPath), 'utf8'))
+process.stdout.write(JSON.stringify(await replay(record.pieces)))

@@ -1,0 +1,120 @@
+import { createHash } from 'node:crypto'
+import { propagation, ROOT_CONTEXT } from '@opentelemetry/api'
+import { z } from 'zod'
+import { withValue, type Context } from '../../context/context.ts'
+import { requestKey, requestOf, type RequestInfo } from '../request.ts'
+import { otelKey } from '../telemetry/span.ts'
+
+/**
+ * Events with the same key have the same partition, and the events of one partition are handled one after the other. To change
+ * the number, make a new version of the event: the order of a key ends where its partition changes.
+ */
+export const partitions = 8
+
+/** The type of an event, which is also the name of the stream that keeps its events. */
+export interface EventType {
+  /**
+   * Letters, digits and hyphens, with the version at the end: `invoice-paid-v1`. Another version, for data that a consumer of this
+   * one cannot read, is another event on the broker.
+   */
+  readonly type: string
+}
+
+/** The subject of one partition of a type, or of all. */
+export function subjectOf(type: string, partition: number | '*'): string {
+  return `events.${type}.${partition}`
+}
+
+/** The partition of a key, from 0. */
+export function partitionOf(key: string): number {
+  return createHash('sha256').update(key).digest().readUInt32BE() % partitions
+}
+
+/** What travels beside the data: the attributes of CloudEvents 1.0 as `ce-…`, and what the request had. */
+export type Headers = Readonly<Record<string, string>>
+
+/** The trace, the request and the principal of `ctx`. */
+export function headersOf(ctx: Context): Headers {
+  const headers: Record<string, string> = {}
+  propagation.inject(ctx.value(otelKey) ?? ROOT_CONTEXT, headers)
+  const request: Sender | undefined = requestOf(ctx)
+  return {
+    ...headers,
+    ...(request !== undefined && { 'x-request-id': request.id }),
+    ...(request?.principal !== undefined && { principal: encodeURIComponent(request.principal) }),
+  }
+}
+
+/** A request, with who sent it where a guard has found that out. */
+interface Sender extends RequestInfo {
+  readonly principal?: string | undefined
+}
+
+/** A context of the request that published the event: for the log, and for calls and events that the handler makes. */
+export function withSender(ctx: Context, { id, type }: Envelope, headers: Headers): Context {
+  const sent = headers['x-request-id'] ?? ''
+  const request = {
+    id: sane.test(sent) ? sent : id,
+    method: 'EVENT',
+    path: type,
+    client: { address: undefined, scheme: 'http' as const, host: undefined },
+    principal: decoded(headers['principal']),
+  }
+  return withValue(ctx, requestKey, request)
+}
+
+/** What may go into logs. */
+const sane = /^[\x21-\x7e]{1,128}$/
+
+function decoded(text: string | undefined): string | undefined {
+  try {
+    return text === undefined ? undefined : decodeURIComponent(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** An event as it is handed to the broker. */
+export interface Envelope {
+  readonly id: string
+  readonly type: string
+  readonly key: string
+  readonly source: string
+  /** ISO 8601. */
+  readonly time: string
+}
+
+/** https://github.com/cloudevents/spec/blob/main/cloudevents/bindings/nats-protocol-binding.md, binary mode. */
+export function attributesOf({ id, type, key, source, time }: Envelope): Headers {
+  return {
+    'ce-specversion': '1.0',
+    'ce-id': id,
+    'ce-type': type,
+    'ce-source': source,
+    'ce-time': time,
+    'ce-subject': encodeURIComponent(key),
+    'ce-partitionkey': encodeURIComponent(key),
+    'content-type': 'application/json',
+  }
+}
+
+const Attributes = z.object({
+  'ce-specversion': z.literal('1.0'),
+  'ce-id': z.string().min(1),
+  'ce-type': z.string(),
+  'ce-source': z.string(),
+  'ce-time': z.iso.datetime({ offset: true }),
+  'ce-partitionkey': z.string().transform((key) => decodeURIComponent(key)),
+})
+
+/** Reads the headers of a message. @throws ZodError or URIError if it is no CloudEvent with a key */
+export function envelopeOf(headers: Headers): Envelope {
+  const ce = Attributes.parse(headers)
+  return {
+    id: ce['ce-id'],
+    type: ce['ce-type'],
+    key: ce['ce-partitionkey'],
+    source: ce['ce-source'],
+    time: ce['ce-time'],
+  }
+}

@@ -1,0 +1,34 @@
+import type { Context } from '../../context/context.ts'
+import { asking, type Broker } from './broker.ts'
+import type { Consumer } from './consumer.ts'
+import { partitions } from './event.ts'
+import type { Inbox } from './handle.ts'
+
+/** How often the lag is read. */
+const lagMs = 5_000
+
+/** The name of the broker's consumer of one partition, which all instances of the service share. */
+export function consumerName(service: string, type: string, partition: number): string {
+  return `${service}-${type}-${partition}`
+}
+
+/** Reports how many events the broker has for this service, until the worker is to stop. */
+export async function readLag(
+  ctx: Context,
+  { metrics, database, stopping }: Inbox,
+  { manager }: Broker,
+  consumers: readonly Consumer[],
+): Promise<void> {
+  while (!stopping.now) {
+    for (const { type } of consumers) {
+      let events = 0
+      for (let partition = 0; partition < partitions; partition++) {
+        const name = consumerName(database.applicationName, type, partition)
+        const info = await asking(ctx, () => manager.consumers.info(type, name))
+        events += info.num_pending + info.num_ack_pending
+      }
+      metrics.lag(type, events)
+    }
+    await stopping.pause(ctx, lagMs)
+  }
+}

@@ -1,0 +1,62 @@
+import { randomUUID } from 'node:crypto'
+import { channel } from 'node:diagnostics_channel'
+import { SpanKind } from '@opentelemetry/api'
+import { sql } from 'drizzle-orm'
+import type { z } from 'zod'
+import type { Context } from '../../context/context.ts'
+import type { Queries } from '../database/queries.ts'
+import { span } from '../telemetry/span.ts'
+import { headersOf, type EventType } from './event.ts'
+
+/** A kind of event that this service publishes. */
+export interface EventKind<Data extends z.ZodType = z.ZodType> extends EventType {
+  /** What has happened, for `/asyncapi.json`. */
+  readonly summary: string
+  /** The schema of the data, which is JSON. */
+  readonly data: Data
+  /** What the event is about, such as the id of an invoice. Events of one kind and key are handled in the order of their commits. */
+  key(data: z.output<Data>): string
+}
+
+/** Half of what a broker takes by default. */
+const mostBytes = 512 * 1024
+
+/** Wakes the worker of this process. That of another one finds the event at its next look, within half a second. */
+export const published = channel('mainstem-service:published')
+
+/**
+ * Publishes an event with `q`: inside a transaction, the event exists only if the transaction commits. A worker hands it to the
+ * broker afterwards. Until the transaction ends, others that publish about the same key wait.
+ * @returns its id
+ * @throws ZodError if `data`, read back from JSON, is not what the kind says; RangeError if it is larger than 512 KiB
+ */
+export async function publish<Data extends z.ZodType>(
+  ctx: Context,
+  q: Queries,
+  kind: EventKind<Data>,
+  data: z.input<Data>,
+): Promise<string> {
+  const type = kind.type
+  const stored = JSON.stringify(data)
+  const key = kind.key(kind.data.parse(JSON.parse(stored)))
+  const bytes = Buffer.byteLength(stored)
+  if (bytes > mostBytes)
+    throw new RangeError(`the event ${type} has ${bytes} bytes of data, and ${mostBytes} are allowed`)
+  const id = randomUUID()
+  const attributes = {
+    'messaging.system': 'nats',
+    'messaging.operation.name': 'create',
+    'messaging.operation.type': 'create',
+    'messaging.destination.name': type,
+    'messaging.message.id': id,
+  }
+  await span(ctx, `create ${type}`, { kind: SpanKind.PRODUCER, attributes }, async (ctx) => {
+    // The lock comes before the number, so numbers of one key rise in the order of commits.
+    await q.execute(sql`with first as materialized (
+        select pg_advisory_xact_lock(hashtextextended(${`${type} ${key}`}, 0)))
+      insert into events.outbox (id, type, key, headers, data)
+      select ${id}::uuid, ${type}, ${key}, ${JSON.stringify(headersOf(ctx))}::json, ${stored} from first`)
+  })
+  published.publish(type)
+  return id
+}

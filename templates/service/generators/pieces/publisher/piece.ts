@@ -1,0 +1,23 @@
+import type { Piece } from '../../engine/piece.ts'
+import { outbox } from '../outbox/piece.ts'
+
+/** An event that a transaction publishes. A worker hands it to the broker afterwards, for other services. */
+export const publisher: Piece = {
+  name: 'publisher',
+  summary: 'an event that a transaction publishes, for other services',
+  examples: ['invoice-paid'],
+  takes: 'name',
+  folder: import.meta.dirname,
+  needs: outbox,
+  wirings: [
+    {
+      file: 'src/events.ts',
+      within: 'events',
+      as: 'item',
+      call: 'widgetEvent',
+      from: './widget/widget.event.ts',
+      takes: [],
+    },
+  ],
+  migration: false,
+}

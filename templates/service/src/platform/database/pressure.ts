@@ -1,0 +1,108 @@
+/** How often the length of the queue is compared with what it was. */
+const sampleMs = 500
+/** How long calls have to wait before that is overload, and none has to wait before it is over. */
+const settledMs = 1_000
+/** A wait that is expected to be shorter than this is as good as none: the event loop adds as much. */
+const exactMs = 20
+/** The weight that a call has in an average at least. */
+const leastWeight = 0.1
+/** How much each call that leaves the queue leaves of what is known of those before it. */
+const memory = 0.98
+
+/** What the pool has measured of itself: how long connections are held, how patient callers are, whether it is overloaded. */
+export class Pressure {
+  /** Of the time that finished calls held a connection, in ms; undefined before the first. */
+  #hold: number | undefined
+  /** The same of all calls: those whose context ended return their connection sooner. */
+  #occupied = 0
+  #returned = 0
+  /** Of the calls that left the queue: how many gave up, and the time that all of them had waited. */
+  #gaveUp = 0
+  #waitedMs = 0
+  #sampled = { at: 0, queued: 0 }
+  /** Since when every call that came would have had to wait for longer than a connection is held. */
+  #standingSince: number | undefined
+  /** When a call that came would last have had to wait too long; undefined where there is no overload. */
+  #overloadedAt: number | undefined
+
+  /** A call that came did not have to wait. */
+  idle(): void {
+    this.#standingSince = undefined
+  }
+
+  /** A call that finished held its connection for `ms`. */
+  finished(ms: number): void {
+    this.#hold = moved(this.#hold ?? ms, ms, ++this.#returned)
+    this.#occupied = moved(this.#occupied, ms, this.#returned)
+  }
+
+  /**
+   * A call held its connection for `ms` until its context ended. That says nothing of how long work takes, only that this
+   * connection came back: a client that leaves must not make the service look slower than it is. A first call that missed its
+   * deadline counts, though: if none finishes, later calls must not wait in vain.
+   */
+  cutShort(ms: number, overdue: boolean): void {
+    if (this.#hold === undefined) {
+      if (overdue) this.finished(ms)
+      return
+    }
+    this.#occupied = moved(this.#occupied, Math.min(ms, this.#hold), ++this.#returned)
+  }
+
+  /** A call has left the queue after `ms`, with a connection or because it gave up. */
+  left(ms: number, gaveUp: boolean): void {
+    this.#gaveUp = this.#gaveUp * memory + (gaveUp ? 1 : 0)
+    this.#waitedMs = this.#waitedMs * memory + ms
+  }
+
+  /**
+   * How long a call would wait, in ms, with `before` calls before it. `held` says since when each connection is held: one that is
+   * held for longer than the average is expected to be held for as long again. Callers that give up leave the queue as well, at the
+   * rate at which they did: the fluid limit of Erlang's A model.
+   */
+  expectedWait(before: number, held: Iterable<{ readonly since: number }>, now: number): number {
+    if (this.#hold === undefined) return 0
+    let perMs = 0
+    for (const { since } of held) perMs += 1 / Math.max(this.#occupied, now - since, 1)
+    const waitMs = (before + 1) / perMs
+    const gaveUpPerMs = this.#gaveUp / Math.max(this.#waitedMs, 1)
+    return gaveUpPerMs * waitMs < 0.01 ? waitMs : Math.log1p(gaveUpPerMs * waitMs) / gaveUpPerMs
+  }
+
+  /**
+   * The longest wait that a call is let in for, in ms.
+   * @param leftMs until its deadline
+   * @param hasLess whether its caller has less than its share
+   */
+  longestWait(leftMs: number, hasLess: boolean): { ms: number; why: 'deadline' | 'overload' } {
+    if (this.#hold === undefined) return { ms: Infinity, why: 'deadline' }
+    const byDeadline = Math.max(leftMs / 2, exactMs)
+    const byOverload = this.#overloadedAt === undefined ? Infinity : hasLess ? this.#holdMs : this.#holdMs / 2
+    return byOverload < byDeadline ? { ms: byOverload, why: 'overload' } : { ms: byDeadline, why: 'deadline' }
+  }
+
+  /** A call has come that finds `queued` calls waiting, and would wait for `waitMs` at their end. */
+  came(queued: number, waitMs: number, now: number): void {
+    const holds = waitMs / this.#holdMs
+    if (this.#overloadedAt !== undefined) {
+      if (holds > 0.5) this.#overloadedAt = now
+      else if (now - this.#overloadedAt > settledMs) this.#overloadedAt = undefined
+      return
+    }
+    if (holds < 1) this.#standingSince = undefined
+    else this.#standingSince ??= now
+    if (now - this.#sampled.at < sampleMs) return
+    const shrinking = queued < this.#sampled.queued
+    this.#sampled = { at: now, queued }
+    if (!shrinking && now - (this.#standingSince ?? now) >= settledMs) this.#overloadedAt = now
+  }
+
+  get #holdMs(): number {
+    return Math.max(this.#hold ?? 0, 2 * exactMs)
+  }
+}
+
+/** A moving average, which weighs the first values alike. */
+function moved(average: number, value: number, count: number): number {
+  return average + Math.max(leastWeight, 1 / count) * (value - average)
+}

@@ -1,0 +1,81 @@
+import { List, type Linked } from '../../context/list.ts'
+
+/** A call that waits, for its caller. */
+export interface Queued extends Linked<Queued> {
+  readonly caller: string
+  /** Milliseconds of performance.now(). */
+  readonly since: number
+  /** Gives it its place. */
+  readonly enter: () => void
+}
+
+/** The calls of one caller, in the order in which they came. */
+class Line {
+  readonly calls = new List<Queued>()
+  length = 0
+}
+
+/**
+ * Calls that wait. Their callers take turns, so a caller with many calls delays its own calls, and those of another caller by
+ * one each. The calls of one caller keep their order.
+ */
+export class Turns {
+  /** The first is the one whose turn it is. */
+  readonly #lines = new Map<string, Line>()
+  #length = 0
+
+  get length(): number {
+    return this.#length
+  }
+
+  callers(): Iterable<string> {
+    return this.#lines.keys()
+  }
+
+  /** How many calls of `caller` wait. */
+  of(caller: string): number {
+    return this.#lines.get(caller)?.length ?? 0
+  }
+
+  add(call: Queued): void {
+    let line = this.#lines.get(call.caller)
+    if (line === undefined) this.#lines.set(call.caller, (line = new Line()))
+    line.calls.add(call)
+    line.length++
+    this.#length++
+  }
+
+  /** @returns false if `call` does not wait */
+  delete(call: Queued): boolean {
+    const line = this.#lines.get(call.caller)
+    if (line?.calls.delete(call) !== true) return false
+    line.length--
+    this.#length--
+    if (line.length === 0) this.#lines.delete(call.caller)
+    return true
+  }
+
+  /** Removes the call whose turn it is, and returns it. */
+  next(): Queued | undefined {
+    for (const [caller, line] of this.#lines) {
+      for (const call of line.calls) {
+        this.delete(call)
+        if (line.length > 0 && this.#lines.size > 1) {
+          this.#lines.delete(caller)
+          this.#lines.set(caller, line)
+        }
+        return call
+      }
+    }
+    return undefined
+  }
+
+  /** How many calls would have their turn before one that `caller` adds now. */
+  before(caller: string): number {
+    const own = this.of(caller)
+    if (own === this.#length) return own
+    let before = own
+    for (const [other, { length }] of this.#lines) if (other !== caller) before += Math.min(length, own + 1)
+    return before
+  }
+}

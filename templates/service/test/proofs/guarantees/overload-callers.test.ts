@@ -1,0 +1,96 @@
+/**
+ * Promise: Under overload, no caller takes all of the pool, and callers that leave are no load.
+ * Go: none
+ * Held by: src/platform/database/admission.ts, src/platform/database/turns.ts, src/platform/database/pressure.ts
+ */
+import { sql } from 'drizzle-orm'
+import { expect, test } from 'vitest'
+import { withCancel, withTimeout, withValue, type Context } from '../../../src/context/context.ts'
+import { group } from '../../../src/context/group.ts'
+import { sleep } from '../../../src/context/sleep.ts'
+import type { Database } from '../../../src/platform/database/database.ts'
+import { requestKey } from '../../../src/platform/request.ts'
+import { openTestDatabase } from '../../support/database.ts'
+
+test('a caller with nine tenths of the load gets what the others leave, and they get what they ask for', async (t) => {
+  const { ctx, db } = await openTestDatabase(t, 5)
+  // Forty a second are all there is.
+  const perSecond = { greedy: 108, a: 3, b: 3, c: 3, d: 3 }
+  const served = { greedy: 0, others: 0 }
+
+  using work = group(ctx)
+  for (const [caller, rate] of Object.entries(perSecond)) {
+    work.go(async (ctx) => {
+      using requests = group(ctx)
+      for (let asked = 0; asked < 4 * rate; asked++) {
+        requests.go(async (ctx) => {
+          using request = withTimeout(
+            withValue(ctx, requestKey, { id: '', method: 'GET', path: '/', principal: caller }),
+            2_000,
+          )
+          if (await succeeds(select(request, db, 0.125))) served[caller === 'greedy' ? caller : 'others']++
+        })
+        await sleep(ctx, -Math.log(1 - Math.random()) * (1_000 / rate))
+      }
+      await requests.wait()
+    })
+  }
+  await work.wait()
+
+  // They asked for 48. First come, first served they would get a third of that, as does the greedy one of its 432.
+  expect(served.others).toBeGreaterThan(36)
+  expect(served.greedy).toBeGreaterThan(70)
+})
+
+test('callers that leave and come back are no overload: those that wait are all served', async (t) => {
+  const { ctx, db } = await openTestDatabase(t, 2)
+  let refused = 0
+  let answered = 0
+  // No deadline: it would be a cause to refuse.
+  using load = withCancel(ctx)
+
+  using clients = group(load)
+  for (let i = 0; i < 30; i++) {
+    clients.go(async (ctx) => {
+      await sleep(ctx, i)
+      while (ctx.err === undefined) {
+        using leaving = withCancel(ctx)
+        const call = succeeds(select(leaving, db, 0.25))
+        await sleep(ctx, 30)
+        leaving.cancel()
+        await call
+      }
+    })
+  }
+  for (let i = 0; i < 2; i++) {
+    clients.go(async (ctx) => {
+      while (ctx.err === undefined) {
+        if (await succeeds(select(ctx, db, 0.25))) answered++
+        else if (!isOver(ctx)) refused++
+        await sleep(ctx, 5)
+      }
+    })
+  }
+  await sleep(ctx, 4_000)
+  load.cancel()
+  await clients.wait().catch(() => undefined)
+
+  expect(refused).toBe(0)
+  // Eight a second are all there is, and cancels take some of that.
+  expect(answered).toBeGreaterThan(16)
+})
+
+async function select(ctx: Context, db: Database, seconds: number): Promise<void> {
+  await db.run(ctx, (q) => q.execute(sql`select pg_sleep(${seconds})`))
+}
+
+function isOver(ctx: Context): boolean {
+  return ctx.err !== undefined
+}
+
+async function succeeds(work: Promise<void>): Promise<boolean> {
+  return work.then(
+    () => true,
+    () => false,
+  )
+}
