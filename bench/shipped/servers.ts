@@ -47,7 +47,7 @@ export async function buildStock(ctx: Context): Promise<Build | undefined> {
 
 /** How `subject` is started. */
 export function serverOf(
-  { program, stock, env }: Subject,
+  { program, stock, env }: Pick<Subject, 'program' | 'stock' | 'env'>,
   { ours, stock: built, databaseUrl, sink }: Surroundings,
 ): Served | { readonly missing: string } {
   const environment = { DATABASE_URL: databaseUrl, ...env(sink) }
