@@ -44,7 +44,9 @@ export async function place(ctx: Context, plan: Plan, target: Target): Promise<P
   } catch (error) {
     await remove(withoutCancel(ctx), scratch)
     await removeEmpty(parents)
-    const ours = [scratch, target.path, ...target.missing].some((path) => concerns(error, path))
+    // What a write throws, as on a full disk, names no path.
+    const writing = error instanceof Error && 'syscall' in error && error.syscall === 'write'
+    const ours = writing || [scratch, target.path, ...target.missing].some((path) => concerns(error, path))
     throw ours ? fileFailure(error, target.given) : error
   }
 }

@@ -1,6 +1,7 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import { childEnvironment } from '../../generator/package-manager.ts'
 import { freePort } from '../../templates/service/scripts/postgres/address.ts'
@@ -74,23 +75,24 @@ export async function walk({ name, who, folders, creator }: Walker, scratch: str
     return [name, 'run', first, ...(name === 'npm' && rest.length > 0 ? ['--', ...rest] : rest)]
   }
 
-  /** Starts a script that listens, lets `work` use its address, and stops it with Ctrl-C. */
+  /** Starts a script that listens, lets `work` use its address, and stops it with SIGINT. */
   async function during(line: string[], extra: NodeJS.ProcessEnv, work: (url: string) => Promise<void>) {
     const [program = '', ...args] = line
     const startedAt = performance.now()
-    // In a group of its own, to which a terminal would send Ctrl-C.
-    const child = spawn(program, args, { cwd: service, env: { ...env, ...extra }, detached: true })
+    const child = spawn(program, args, { cwd: service, env: { ...env, ...extra } })
     const exited = once(child, 'exit')
-    const { url, output } = await listening(child)
+    const { url, pid, output } = await listening(child, join(service, '.data/dev.json'))
     note(line, startedAt, url !== undefined, url === undefined ? output() : `listens on ${url}`)
     const stoppedAt = performance.now()
     try {
       if (url !== undefined) await work(url)
     } finally {
-      if (child.exitCode === null && child.pid !== undefined) process.kill(-child.pid, 'SIGINT')
+      // Not to the manager: pnpm starts scripts in a process group of their own.
+      if (pid === undefined) child.kill()
+      else process.kill(pid, 'SIGINT')
       await exited
     }
-    note(['Ctrl-C'], stoppedAt, url !== undefined, output())
+    note(['SIGINT'], stoppedAt, url !== undefined, output())
   }
 
   call([creator, 'my-service', '--yes', '--pm', name], home)
@@ -142,8 +144,11 @@ async function eventually(holds: () => Promise<boolean>): Promise<boolean> {
   return false
 }
 
-/** Waits for the address that `dev` prints, or for the line of the log of `start`. Undefined if there is none. */
-async function listening(child: ChildProcess): Promise<{ url: string | undefined; output: () => string }> {
+/** Waits for the line of the log with the address; undefined if there is none. `pid` is dev's own if it runs the service. */
+async function listening(
+  child: ChildProcess,
+  devFile: string,
+): Promise<{ url: string | undefined; pid: number | undefined; output: () => string }> {
   let text = ''
   const url = await new Promise<string | undefined>((resolve) => {
     const onText = (chunk: Buffer): void => {
@@ -156,5 +161,11 @@ async function listening(child: ChildProcess): Promise<{ url: string | undefined
     child.on('exit', () => resolve(undefined))
     setTimeout(() => resolve(undefined), listenMs).unref()
   })
-  return { url, output: () => text }
+  // dev writes it a moment after the line.
+  await new Promise((resolve) => setTimeout(resolve, 500))
+  const dev = await readFile(devFile, 'utf8').catch(() => undefined)
+  const own = Number(/"pid":(\d+)[^\n]*"listening"/.exec(text)?.[1])
+  const pid =
+    dev === undefined || child.spawnargs.includes('start') ? own : (JSON.parse(dev) as { pid: number }).pid
+  return { url, pid: pid || undefined, output: () => text }
 }
