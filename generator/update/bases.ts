@@ -23,12 +23,15 @@ export function basesOf(
   record: ServiceRecord,
   repository: Repository | undefined,
   from: string | undefined,
+  adopted: ReadonlyMap<string, Buffer> = new Map(),
 ): Bases {
   let stamped: Promise<ReadonlyMap<string, Buffer>> | undefined
   let emitted: Promise<ReadonlyMap<string, Buffer>> | undefined
   const ofPieces = new Set(record.pieces.flatMap(({ files }) => Object.keys(files)))
   return {
     async find(ctx, path, id) {
+      const text = adopted.get(path)
+      if (text !== undefined && blobId(text) === id) return text
       const known = repository === undefined ? undefined : blobOf(ctx, root, id)
       if (known !== undefined) return known
       if (ofPieces.has(path)) {

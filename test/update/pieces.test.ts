@@ -1,0 +1,139 @@
+import { spawnSync } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { beforeAll, expect, test } from 'vitest'
+import { add } from '../support/added-service.ts'
+import {
+  changeOf,
+  commit,
+  created,
+  filesOf,
+  packageOf,
+  resultOf,
+  templateOf,
+  update,
+} from '../support/versions.ts'
+
+const pieceFile = 'service/generators/pieces/route/src/widget/widget.handlers.ts'
+const answer = 'return Response.json(WidgetAnswer.parse({ text, length: rows[0]?.length }))'
+const changed = `const answer = WidgetAnswer.parse({ text, length: rows[0]?.length })
+  return Response.json(answer, { headers: { 'cache-control': 'no-store' } })`
+
+let older: string
+let newer: string
+beforeAll(() => {
+  older = packageOf('0.3.0')
+  newer = packageOf('0.5.0', {
+    [pieceFile]: templateOf(pieceFile).replace(answer, changed),
+    'service/src/main.ts': `${templateOf('service/src/main.ts')}// The end.\n`,
+  })
+  expect(templateOf(pieceFile)).toContain(answer)
+})
+
+function change(service: string, path: string, edit: (text: string) => string): void {
+  const before = readFileSync(join(service, path), 'utf8')
+  const after = edit(before)
+  expect(after).not.toBe(before)
+  writeFileSync(join(service, path), after)
+}
+
+/** A service with a route, committed, and with a job if asked for. */
+function grown(from: string, withJob = false): string {
+  const service = created(from, '--no-example')
+  expect(add(service, 'route', 'report', '--method', 'POST')).toMatchObject({ code: 0 })
+  if (withJob) expect(add(service, 'job', 'send-mail')).toMatchObject({ code: 0 })
+  commit(service)
+  return service
+}
+
+test('a service that was created old, grown and updated is the one that is created new and grown', () => {
+  const service = grown(older, true)
+  const updated = update(newer, service, ['--json', '--no-install'])
+  expect(updated).toMatchObject({ code: 0 })
+  expect(filesOf(service)).toEqual(filesOf(grown(newer, true)))
+
+  commit(service)
+  const tree = filesOf(service)
+  const again = update(newer, service)
+  expect(again.out).toContain('up to date')
+  expect(again.code).toBe(0)
+  expect(filesOf(service)).toEqual(tree)
+})
+
+test('a fix of a piece reaches what the team has changed since; a piece that is gone is skipped', () => {
+  const service = grown(older, true)
+  change(service, 'src/report/report.handlers.ts', (text) => `// Ours.\n${text}`)
+  change(service, 'generators/engine/pieces.ts', (text) => text.replace(/ job,/, ''))
+  change(service, 'generators/engine/pieces.ts', (text) => text.replace(/import \{ job .*\n/, ''))
+  commit(service)
+  const updated = update(newer, service, ['--json', '--no-install'])
+  const result = resultOf(updated)
+  expect(updated.code).toBe(0)
+  const text = readFileSync(join(service, 'src/report/report.handlers.ts'), 'utf8')
+  expect(text).toMatch(/^\/\/ Ours\.\n/)
+  expect(text).toContain("'cache-control': 'no-store'")
+  expect(changeOf(result, 'src/report/report.handlers.ts')).toBe('merged')
+  expect(result.notes).toContain('skipped job send-mail: generators/ has no piece "job" any more.')
+  expect(changeOf(result, 'src/send-mail/send-mail.job.ts')).toBeUndefined()
+})
+
+test("--restamp brings the team's change of a piece to what it stamped before, and touches nothing else", () => {
+  const service = grown(older)
+  change(service, 'src/report/report.handlers.ts', (text) => `// Ours.\n${text}`)
+  change(service, 'generators/pieces/route/src/widget/widget.handlers.ts', (text) =>
+    text.replace(answer, changed),
+  )
+  commit(service)
+  const before = filesOf(service)
+  const updated = update(older, service, ['--restamp', '--json'])
+  expect(resultOf(updated).files.map(({ path, change }) => [path, change])).toEqual([
+    ['src/report/report.handlers.ts', 'merged'],
+  ])
+  const after = filesOf(service)
+  expect(after['src/report/report.handlers.ts']).toMatch(/^\/\/ Ours\.\n[\s\S]*no-store/)
+  const others = Object.keys(after).filter((path) => after[path] !== before[path])
+  expect(others).toEqual(['.mainstem.json', 'src/report/report.handlers.ts'])
+})
+
+test('--restore writes the text of a piece over an edited file, and --abort takes that back', () => {
+  const service = grown(older)
+  const path = 'src/report/report.handlers.ts'
+  const stamped = readFileSync(join(service, path), 'utf8')
+  change(service, path, (text) => `// Ours.\n${text}`)
+  commit(service)
+  const before = filesOf(service)
+  expect(update(older, service, ['--restore', path, '--restore', 'Dockerfile'])).toMatchObject({ code: 0 })
+  expect(readFileSync(join(service, path), 'utf8')).toBe(stamped)
+  expect(update(older, service, ['--abort'])).toMatchObject({ code: 0 })
+  expect(filesOf(service)).toEqual(before)
+  const unknown = update(older, service, ['--restore', 'src/nothing.ts'])
+  expect(unknown.err).toContain('src/nothing.ts is no file of the template or of a piece')
+  expect(unknown.code).toBe(1)
+})
+
+test('another style of prettier is no change, and what is merged has it', () => {
+  const service = grown(older)
+  change(service, '.prettierrc.json', (text) =>
+    text.replace('"printWidth": 110', '"printWidth": 80, "semi": true'),
+  )
+  for (const path of ['src/report/report.handlers.ts', 'src/main.ts', 'src/report/report.routes.ts'])
+    change(service, path, (text) => styled(service, path, text))
+  commit(service)
+  const updated = update(newer, service, ['--json', '--no-install'])
+  expect(updated.code).toBe(0)
+  const handlers = readFileSync(join(service, 'src/report/report.handlers.ts'), 'utf8')
+  expect(handlers).toContain('{ headers: { "cache-control": "no-store" } }'.replaceAll('"', "'"))
+  expect(handlers).toBe(styled(service, 'src/report/report.handlers.ts', handlers))
+  expect(readFileSync(join(service, 'src/main.ts'), 'utf8')).toMatch(/;\n\/\/ The end\.\n$/)
+})
+
+function styled(service: string, path: string, text: string): string {
+  const prettier = join(import.meta.dirname, '../../node_modules/prettier/bin/prettier.cjs')
+  const { status, stdout } = spawnSync(process.execPath, [prettier, '--stdin-filepath', path], {
+    cwd: service,
+    input: text,
+    encoding: 'utf8',
+  })
+  expect(status).toBe(0)
+  return stdout
+}
