@@ -317,7 +317,7 @@ describe('an obstacle is reported in one sentence, and no file changes', () => {
       'an unknown piece',
       ['things', 'invoice'],
       nothing,
-      'choose one of route, resource, upload, job, schedule, client, storage, idempotency, publisher, consumer',
+      'choose one of route, resource, upload, job, schedule, events, client, storage, idempotency, publisher, consumer',
     ],
     ['an unknown flag', ['upload', 'invoice', '--force'], nothing, "Unknown option '--force'"],
     ['a second name', ['upload', 'invoice', 'receipt'], nothing, 'unexpected argument "receipt"'],

@@ -65,6 +65,7 @@ test('added code compiles, lints without a warning and passes its own tests', { 
   })
   expect(add(service, 'idempotency')).toMatchObject({ code: 0 })
   expect(add(service, 'auth')).toMatchObject({ code: 0 })
+  expect(add(service, 'rate-limit', '--requests', '100000')).toMatchObject({ code: 0 })
   expect(add(service, 'events', 'order-status')).toMatchObject({ code: 0 })
   expect(add(service, 'publisher', 'invoice-paid')).toMatchObject({ code: 0 })
   expect(add(service, 'consumer', 'invoice-paid')).toMatchObject({ code: 0 })
@@ -105,6 +106,7 @@ test('added code compiles, lints without a warning and passes its own tests', { 
         'jobs',
         'publishing',
         'consuming',
+        'rate-limit',
         'shape',
         'configuration',
       ].map((name) => `test/guarantees/${name}.test.ts`),

@@ -83,11 +83,12 @@ function plain(code: string): string {
 }
 
 function refuseUnknown(source: SourceFile, { file, name, within, knows = [] }: Member): void {
+  const imported = source.getImportDeclarations().flatMap((one) => one.getNamedImports())
   const known = new Set([
+    ...imported.map((one) => one.getAliasNode()?.getText() ?? one.getName()),
     ...source.getDescendantsOfKind(SyntaxKind.VariableDeclaration).map((one) => one.getName()),
     ...source.getDescendantsOfKind(SyntaxKind.Parameter).map((one) => one.getName()),
     ...source.getFunctions().map((one) => one.getName()),
-    ...source.getDescendantsOfKind(SyntaxKind.ImportSpecifier).map((one) => one.getName()),
   ])
   const missing = knows.find((one) => !known.has(one))
   if (missing === undefined) return

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { diag } from '@opentelemetry/api'
+import { diag, type Attributes } from '@opentelemetry/api'
 import { PrometheusExporter, PrometheusSerializer } from '@opentelemetry/exporter-prometheus'
 import {
   defaultResource,
@@ -22,7 +22,7 @@ import type { Environment, TelemetryPlan } from './environment.ts'
 /** The SDK for metrics, loaded. */
 export interface MetricsSdk {
   /** What the process is called: `serviceName`, unless `OTEL_*` says otherwise. */
-  resourceOf(serviceName: string): Resource
+  resourceOf(identity: Attributes): Resource
   /** Starts to collect. An exporter reads and judges its own variables only now. */
   startMetrics(resource: Resource): { meters: MeterProvider; answer: Answer }
 }
@@ -47,9 +47,9 @@ export async function loadMetrics(plan: TelemetryPlan, env: Environment): Promis
     })
   }
   return {
-    resourceOf: (serviceName) =>
+    resourceOf: (identity) =>
       defaultResource()
-        .merge(resourceFromAttributes({ 'service.name': serviceName }))
+        .merge(resourceFromAttributes(identity))
         .merge(detectResources({ detectors: [envDetector] })),
     startMetrics(resource) {
       const { reader, answer } = prometheusEndpoint()

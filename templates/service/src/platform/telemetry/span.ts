@@ -13,7 +13,7 @@ import {
   type Tracer,
   type TracerProvider,
 } from '@opentelemetry/api'
-import { contextKey, withValue, type Context } from '../../context/context.ts'
+import { contextKey, DeadlineExceeded, withValue, type Context } from '../../context/context.ts'
 import { errorOf } from '../../context/thrown.ts'
 import { causeName } from '../causes.ts'
 import { stepKey, type Waited } from './recent.ts'
@@ -142,7 +142,8 @@ function waitedIn({ attributes }: SpanOptions): Waited | null {
   return attributes?.['url.full'] === undefined ? null : 'peer'
 }
 
-function recordEnd(ctx: Context, current: Span, error: unknown): void {
+/** What `span` does: the end of ctx is no fault of the work, but a deadline that passed is an error of whoever took too long. */
+export function recordEnd(ctx: Context, current: Span, error: unknown): void {
   const ended = causeName(ctx)
   if (ended === undefined) {
     recordFailed(current, error)
@@ -150,6 +151,8 @@ function recordEnd(ctx: Context, current: Span, error: unknown): void {
   }
   current.setAttribute('error.type', ended)
   current.addEvent('context.canceled', { 'context.cause': ended })
+  if (ctx.err === DeadlineExceeded)
+    current.setStatus({ code: SpanStatusCode.ERROR, message: errorOf(error).message })
 }
 
 function recordFailed(current: Span, error: unknown, type?: string): void {

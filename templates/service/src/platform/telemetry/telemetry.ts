@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { context as ambient, diag, metrics, propagation, trace } from '@opentelemetry/api'
 import {
@@ -18,6 +19,7 @@ import { ignored, telemetryPlan } from './environment.ts'
 import type { Log } from './log.ts'
 import { observeEventLoop, observeMemory } from './metrics.ts'
 import { tracer } from './span.ts'
+import { serviceVersion } from './version.ts'
 
 /** OpenTelemetry's SDK, started. One a process at a time: its API is global. */
 export interface Telemetry {
@@ -51,7 +53,11 @@ export async function startTelemetry(
     import('./readers.ts').then(({ loadMetrics }) => loadMetrics(plan, process.env)),
   ])
   const [node, sdk] = await until(ctx, loading)
-  const resource = sdk.resourceOf(serviceName)
+  const resource = sdk.resourceOf({
+    'service.name': serviceName,
+    'service.version': serviceVersion(),
+    'service.instance.id': randomUUID(),
+  })
   // Left out, the SDK makes metric readers and log processors from the environment, the latter for OTLP.
   const tracing = node && new node.NodeSDK({ resource, metricReaders: [], logRecordProcessors: [] })
   // Exporters report long after the start is over, on behalf of the process.
