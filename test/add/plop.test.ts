@@ -22,7 +22,7 @@ describe('npx plop writes the same files as npm run add', () => {
     [
       'resource',
       ['bill', '--fields', 'title:text, paid:boolean'],
-      ['bill', 'bills', 'title:text, paid:boolean'],
+      ['bill', 'bills', 'title:text, paid:boolean', 'no'],
     ],
     ['upload', ['price-list'], ['price-list', 'price-lists']],
     ['job', ['send-invoice'], ['send-invoice']],

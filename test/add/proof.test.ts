@@ -69,11 +69,14 @@ test('added code compiles, lints without a warning and passes its own tests', { 
   expect(add(service, 'events', 'order-status')).toMatchObject({ code: 0 })
   expect(add(service, 'publisher', 'invoice-paid')).toMatchObject({ code: 0 })
   expect(add(service, 'consumer', 'invoice-paid')).toMatchObject({ code: 0 })
+  const owned = ['--fields', 'body:jsonb, parentId:uuid?->notes', '--owned']
+  expect(add(service, 'resource', 'note', ...owned)).toMatchObject({ code: 0 })
   // Its tests run only here, because only a service with this piece has its SDK.
   expect(add(service, 'storage', 's3')).toMatchObject({ code: 0 })
   const added = [
     'price-lists',
     'bills',
+    'notes',
     'invoices/invoices.dump',
     'report',
     'exchange-rate',

@@ -25,7 +25,7 @@ export interface Command {
 
 /** Throws an Error of one sentence for a flag that no piece has. */
 export function commandFrom(args: string[], env: NodeJS.ProcessEnv): Command {
-  const { values, positionals } = parse(args)
+  const { values, positionals } = parse(args.map(withValue))
   const is = (name: string): boolean => values[name] === true
   return {
     words: positionals,
@@ -63,6 +63,14 @@ function parse(args: string[]): {
     const [sentence] = String(cause instanceof Error ? cause.message : cause).split(/\. |\n/)
     throw new Error(`${sentence ?? ''}: npm run add -- --help lists the flags.`, { cause })
   }
+}
+
+/** A flag that may stand alone gets the value that this means. */
+function withValue(typed: string, at: number, all: readonly string[]): string {
+  const flag = pieces.flatMap(({ flags = [] }) => flags).find(({ name }) => typed === `--${name}`)
+  const next = all[at + 1]
+  const isAlone = next === undefined || next.startsWith('-')
+  return flag?.alone !== undefined && isAlone ? `${typed}=${flag.alone}` : typed
 }
 
 class GivenTwice extends Error {}

@@ -47,6 +47,8 @@ export interface Flag {
   asks: string
   /** The default. Without one the flag is required. */
   otherwise?: (noun: Noun) => string
+  /** The value of a flag that is given without one. */
+  alone?: string
   /** Throws an Error of one sentence for an invalid value. */
   check: (value: string) => void
 }

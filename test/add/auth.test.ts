@@ -1,0 +1,17 @@
+import { copyFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { add, newService, runAll } from '../support/added-service.ts'
+
+test(
+  'add auth beside a real OpenID provider, which changes its keys while requests run',
+  { timeout: 120_000 },
+  () => {
+    const service = newService()
+    expect(add(service, 'auth')).toMatchObject({ code: 0, err: '' })
+    const copy = join(service, 'test/guarantees/oidc.test.ts')
+    copyFileSync(join(import.meta.dirname, '../support/auth.oidc.test.txt'), copy)
+
+    runAll(service, [['vitest/vitest.mjs', 'run', 'test/guarantees/oidc.test.ts']])
+  },
+)
