@@ -18,7 +18,7 @@ export interface Answers {
 /** Lets the clients of `load` loose on `url` for `ms` milliseconds. */
 export async function runLoad(parent: Context, url: string, load: Load, ms: number): Promise<Answers> {
   using ctx = withTimeout(parent, ms)
-  const agent = new Agent({ keepAlive: true })
+  const agent = new Agent({ keepAlive: !load.documents })
   const start = performance.now()
   const good: { atMs: number; tookMs: number }[] = []
   const bad = new Map<string, number>()

@@ -32,7 +32,7 @@ async function run(ctx: Context, options: Options): Promise<void> {
     for (const load of options.loads) {
       const { name, patient, impatient, patienceMs, pauseMs } = load
       console.log(
-        `\n### ${name}: ${patient} clients wait, ${impatient} leave after ${patienceMs} ms and come back after ${pauseMs} ms\n`,
+        `\n### ${name}: ${patient} clients wait, ${impatient} leave after ${patienceMs} ms and come back after ${pauseMs} ms${load.documents ? ', each on a new connection; GET /documents of the sample, slowed by a view, with its log' : ''}\n`,
       )
       console.log(tableOf(results.filter((result) => result.load === load)))
     }

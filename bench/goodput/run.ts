@@ -65,7 +65,9 @@ async function measure(
   load: Load,
   ms: number,
 ): Promise<Round> {
-  const started = await subject.start(ctx, databaseUrl, task)
+  const start = load.documents ? subject.startDocuments : subject.start
+  if (start === undefined) throw new Error('it has no documents')
+  const started = await start(ctx, databaseUrl, task)
   if ('missing' in started) throw new Error(started.missing)
   await using server: Server = started
   const answers = await runLoad(ctx, server.url, load, ms)

@@ -1,7 +1,10 @@
 import { fileURLToPath } from 'node:url'
+import pg from 'pg'
+import { migrateDatabase } from '../../../sample-service/scripts/postgres/databases.ts'
 import type { Context } from '../../../templates/service/src/context/context.ts'
 import { retry } from '../../../templates/service/src/context/retry.ts'
 import { freePort } from '../../support/instance.ts'
+import { sample } from '../../support/process.ts'
 import { numberAt, serverProcess, whenUp, type Server, type Start } from '../server.ts'
 
 const service = fileURLToPath(new URL('../../../templates/service', import.meta.url))
@@ -11,35 +14,76 @@ export const mainstem: Start = mainstemWith({})
 
 /** The same with more variables in its environment. */
 export function mainstemWith(more: Readonly<Record<string, string>>): Start {
-  return (ctx, url, task) => startMainstem(ctx, url, task, more)
+  const args = ['--import', 'tsx', '--import', './test/support/probe.hooks.mjs', 'src/main.ts']
+  return (ctx, url, task) => {
+    const path = `/probe/query?seconds=${task.querySeconds}`
+    return startMainstem(ctx, url, task, { folder: service, args, path, env: more })
+  }
+}
+
+/** The sample's own `GET /documents`, with its log on: a view makes the query as slow as the others'. */
+export const slowDocuments: Start = async (ctx, url, task) => {
+  await migrateDatabase(url)
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  try {
+    const { rows } = await client.query<{ done: boolean }>(
+      `select to_regclass('kept_documents') is not null as done`,
+    )
+    if (rows[0]?.done !== true)
+      await client.query(`
+        alter table documents rename to kept_documents;
+        create view documents as with slowly as materialized (select pg_sleep(${task.querySeconds}))
+          select kept_documents.* from slowly cross join kept_documents;
+        insert into kept_documents (id, name, content_type, size, sha256)
+          values ('01980000-0000-7000-8000-000000000000', 'a', 'text/plain', 1, '')`)
+  } finally {
+    await client.end()
+  }
+  const args = ['--import', 'tsx', 'src/main.ts']
+  return startMainstem(ctx, url, task, {
+    folder: sample,
+    args,
+    path: '/documents',
+    env: { LOG_LEVEL: 'info' },
+  })
+}
+
+/** What is started, and asked. */
+interface Subject {
+  readonly folder: string
+  readonly args: readonly string[]
+  readonly path: string
+  readonly env: Readonly<Record<string, string>>
 }
 
 async function startMainstem(
   ctx: Context,
   url: string,
-  { poolMax, querySeconds }: Parameters<Start>[2],
-  more: Readonly<Record<string, string>>,
+  { poolMax }: Parameters<Start>[2],
+  { folder, args, path, env }: Subject,
 ): Promise<Server> {
   const port = await freePort()
   const adminPort = await freePort()
-  const args = ['--import', 'tsx', '--import', './test/support/probe.hooks.mjs', 'src/main.ts']
-  const server = serverProcess(process.execPath, args, {
-    cwd: service,
+  const server = serverProcess(process.execPath, [...args], {
+    cwd: folder,
     env: {
       DATABASE_URL: url,
       DATABASE_POOL_MAX: String(poolMax),
       PORT: String(port),
       ADMIN_PORT: String(adminPort),
       LOG_LEVEL: 'silent',
-      ...more,
+      ...env,
     },
   })
+  // A log that nobody reads would fill the pipe.
+  server.stdout?.resume()
   const base = `http://127.0.0.1:${port}`
   await whenUp(ctx, server, (ctx) => untilReady(ctx, `${base}/readyz`))
   const pending = /^db_client_connection_pending_requests\S* ([\d.]+)/m
   return {
     ...server,
-    url: `${base}/probe/query?seconds=${querySeconds}`,
+    url: base + path,
     queue: () => numberAt(`http://127.0.0.1:${adminPort}/metrics`, pending),
   }
 }
