@@ -2,7 +2,6 @@ import { execFileSync } from 'node:child_process'
 import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import pg from 'pg'
 import { startPostgres } from '../../templates/service/scripts/postgres/postgres.ts'
 import type { Context } from '../../templates/service/src/context/context.ts'
 import { generator } from '../http/load.ts'
@@ -12,8 +11,7 @@ import { measurePair } from '../http/run.ts'
 import { command, loadAverage, machine } from '../support/command.ts'
 import { reference } from './catalogue.ts'
 import { parseOptions, usage, type Options } from './options.ts'
-import { buildOurs, buildStock, serverOf } from './servers.ts'
-import { setUp } from './subjects/items.ts'
+import { buildOurs, buildStock, makeItems, serverOf } from './servers.ts'
 import { tableOf, type Row } from './table.ts'
 
 await command(usage, parseOptions, run)
@@ -24,7 +22,7 @@ async function run(ctx: Context, options: Options): Promise<void> {
   const dir = await mkdtemp(join(tmpdir(), 'shipped-'))
   const postgres = await startPostgres({ dir, persistent: false })
   try {
-    await makeTable(postgres.url)
+    await makeItems(postgres.url)
     await using built = await buildOurs()
     await using stock = await buildStock(ctx)
     const load = await generator(ctx, built.folder)
@@ -65,14 +63,4 @@ async function run(ctx: Context, options: Options): Promise<void> {
 /** Moves this process, and all that it starts after, to one core: a measured server has the other for itself. */
 function moveToCore(core: number): void {
   if (canPin) execFileSync('taskset', ['-apc', `${core}`, `${process.pid}`], { stdio: 'ignore' })
-}
-
-async function makeTable(url: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url })
-  await client.connect()
-  try {
-    await client.query(setUp)
-  } finally {
-    await client.end()
-  }
 }

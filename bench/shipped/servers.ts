@@ -1,11 +1,12 @@
 import { cp } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import pg from 'pg'
 import type { Context } from '../../templates/service/src/context/context.ts'
 import type { Served } from '../http/run.ts'
 import { build, installTogether, type Build } from '../support/cache.ts'
 import type { Subject } from './catalogue.ts'
-import { poolMax } from './subjects/items.ts'
+import { poolMax, setUp } from './subjects/items.ts'
 import { packages } from './subjects/stock.ts'
 
 /** What the measured servers need. */
@@ -25,12 +26,19 @@ const listening = "log.info(ctx, 'listening'"
 
 /** Compiles bare Hono, and the service of templates/service with the bench's routes as well, and its port on stdout. */
 export async function buildOurs(): Promise<Build> {
-  const built = await build([], [subjects, 'bench/tracing/sink.ts', `${service}/src`], (text, source) => {
-    if (source === main) return text.replace(listening, `console.log(server.port)\n${listening}`)
-    if (source !== `${service}/src/routes.ts`) return text
-    const imported = "import { measured } from '../../../bench/shipped/subjects/service-routes.ts'\n"
-    return imported + text.replace('[...healthRoutes(platform)', '[...measured(platform), ...healthRoutes(platform)')
-  })
+  const built = await build(
+    [],
+    [subjects, 'bench/tracing/sink.ts', 'bench/hang-up/load.ts', `${service}/src`],
+    (text, source) => {
+      if (source === main) return text.replace(listening, `console.log(server.port)\n${listening}`)
+      if (source !== `${service}/src/routes.ts`) return text
+      const imported = "import { measured } from '../../../bench/shipped/subjects/service-routes.ts'\n"
+      return (
+        imported +
+        text.replace('[...healthRoutes(platform)', '[...measured(platform), ...healthRoutes(platform)')
+      )
+    },
+  )
   for (const copied of ['drizzle', 'package.json', 'src/browser']) {
     const from = fileURLToPath(new URL(`../../${service}/${copied}`, import.meta.url))
     await cp(from, join(built.folder, service, copied), { recursive: true })
@@ -70,5 +78,16 @@ export function serverOf(
       UPLOAD_DIR: join(ours.folder, 'uploads'),
       ...environment,
     },
+  }
+}
+
+/** Makes the table of the measured SELECT. */
+export async function makeItems(url: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  try {
+    await client.query(setUp)
+  } finally {
+    await client.end()
   }
 }

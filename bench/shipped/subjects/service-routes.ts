@@ -1,4 +1,4 @@
-import { eq } from 'drizzle-orm'
+import { eq, sql } from 'drizzle-orm'
 import { prepared, type Values } from '../../../templates/service/src/platform/database/prepared.ts'
 import type { Platform } from '../../../templates/service/src/platform/platform.ts'
 import { route, type Route } from '../../../templates/service/src/platform/http/route.ts'
@@ -40,6 +40,14 @@ export function measured({ db }: Platform): Route[] {
           q.select().from(items).where(eq(items.shelf, shelf)).orderBy(items.id),
         )
         return Response.json({ items: found })
+      },
+    }),
+    route({
+      ...about,
+      path: '/slow',
+      handle: async (ctx) => {
+        await db.run(ctx, (q) => q.execute(sql`select pg_sleep(10)`))
+        return Response.json({})
       },
     }),
   ]
