@@ -1,7 +1,7 @@
 /**
  * Promise: No setting, damage or failure of a call reaches the next call on its connection, and no error reveals a value.
  * Go: `(*sql.Conn).Raw` with `driver.SessionResetter`, `driver.ErrBadConn`, pgx's `MaxConnLifetimeJitter`
- * Held by: src/platform/database/session.ts, src/platform/database/errors.ts, src/platform/database/client.ts
+ * Held by: src/platform/database/session.ts, src/platform/database/prepared.ts, src/platform/database/errors.ts, src/platform/database/client.ts
  */
 import { eq, sql } from 'drizzle-orm'
 import { integer, pgTable, text } from 'drizzle-orm/pg-core'
