@@ -23,12 +23,13 @@ const main = `${service}/src/main.ts`
 const subjects = 'bench/shipped/subjects'
 const listening = "log.info(ctx, 'listening'"
 
-/** Compiles bare Hono, and the service of templates/service with the bench's routes and its port on stdout. */
+/** Compiles bare Hono, and the service of templates/service with the bench's routes as well, and its port on stdout. */
 export async function buildOurs(): Promise<Build> {
   const built = await build([], [subjects, 'bench/tracing/sink.ts', `${service}/src`], (text, source) => {
     if (source === main) return text.replace(listening, `console.log(server.port)\n${listening}`)
     if (source !== `${service}/src/routes.ts`) return text
-    return "export { routes } from '../../../bench/shipped/subjects/service-routes.ts'"
+    const imported = "import { measured } from '../../../bench/shipped/subjects/service-routes.ts'\n"
+    return imported + text.replace('[...healthRoutes(platform)', '[...measured(platform), ...healthRoutes(platform)')
   })
   for (const copied of ['drizzle', 'package.json', 'src/browser']) {
     const from = fileURLToPath(new URL(`../../${service}/${copied}`, import.meta.url))
@@ -47,7 +48,7 @@ export async function buildStock(ctx: Context): Promise<Build | undefined> {
 
 /** How `subject` is started. */
 export function serverOf(
-  { program, stock, env }: Subject,
+  { program, stock, env }: Pick<Subject, 'program' | 'stock' | 'env'>,
   { ours, stock: built, databaseUrl, sink }: Surroundings,
 ): Served | { readonly missing: string } {
   const environment = { DATABASE_URL: databaseUrl, ...env(sink) }

@@ -220,6 +220,17 @@ test('npm run add -- idempotency stamps the option, its table and its sweeper; a
   expect(treeOf(service)).toEqual(tree)
 })
 
+test('npm run add -- auth puts its guard before all routes but the open ones; a second run changes nothing', () => {
+  const service = newService()
+  expect(add(service, 'auth')).toMatchObject({ code: 0, err: '' })
+  const tree = treeOf(service)
+  expect(tree.get('src/routes.ts')).toContain('return [authenticated(platform)]')
+  expect(tree.get('package.json')).toContain('"jose": "^6')
+  expect(tree.get('.env.example')).toContain('AUTH_ISSUER')
+  expect(add(service, 'auth').out).toContain('nothing to do')
+  expect(treeOf(service)).toEqual(tree)
+})
+
 describe('npm run add -- client', () => {
   const args = ['client', 'price-list', '--base-url', 'https://prices.example.com/v1/']
 
@@ -255,13 +266,14 @@ describe('npm run add -- client', () => {
       "+ import { priceListClient, type PriceListClient } from './client/price-list-client.ts'",
       '+   readonly priceList: PriceListClient',
       '+   readonly priceList: { readonly baseUrl: string }',
-      '-   return { log, db, database, storage, uploads: options.uploads, readiness: { accepting: true } }',
+      '-   return { log, db, database, storage, uploads, corsOrigins, readiness: { accepting: true } }',
       '+   return {',
       '+     log,',
       '+     db,',
       '+     database,',
       '+     storage,',
-      '+     uploads: options.uploads,',
+      '+     uploads,',
+      '+     corsOrigins,',
       '+     readiness: { accepting: true },',
       '+     priceList: priceListClient(log, options.priceList),',
       '+   }',
@@ -295,7 +307,7 @@ describe('an obstacle is reported in one sentence, and no file changes', () => {
       'an unknown piece',
       ['things', 'invoice'],
       nothing,
-      'choose one of route, resource, upload, job, schedule, client, storage, idempotency, publisher, consumer',
+      'choose one of route, resource, upload, job, schedule, events, client, storage, idempotency, publisher, consumer',
     ],
     ['an unknown flag', ['upload', 'invoice', '--force'], nothing, "Unknown option '--force'"],
     ['a second name', ['upload', 'invoice', 'receipt'], nothing, 'unexpected argument "receipt"'],

@@ -110,6 +110,7 @@ describe('an obstacle is reported in one sentence', () => {
   test('a name that its code needs is missing', () => {
     const needs = { ...value, knows: ['url'] }
     expect(() => withMember('const config = {}\n', needs)).toThrow('src/config.ts has no url')
-    expect(withMember('function url() {}\nconst config = {}\n', needs)).toContain('openPayments(url)')
+    for (const known of ['function url() {}', "import { url } from './variables.ts'"])
+      expect(withMember(`${known}\nconst config = {}\n`, needs)).toContain('openPayments(url)')
   })
 })

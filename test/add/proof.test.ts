@@ -64,6 +64,7 @@ test('added code compiles, lints without a warning and passes its own tests', { 
     code: 0,
   })
   expect(add(service, 'idempotency')).toMatchObject({ code: 0 })
+  expect(add(service, 'auth')).toMatchObject({ code: 0 })
   expect(add(service, 'rate-limit', '--requests', '100000')).toMatchObject({ code: 0 })
   expect(add(service, 'events', 'order-status')).toMatchObject({ code: 0 })
   expect(add(service, 'publisher', 'invoice-paid')).toMatchObject({ code: 0 })
@@ -95,6 +96,7 @@ test('added code compiles, lints without a warning and passes its own tests', { 
         'storage/s3',
       ].map((name) => `src/platform/${name}.test.ts`),
       ...[
+        'auth',
         'chain',
         'events',
         'idempotency',

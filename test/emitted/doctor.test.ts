@@ -105,6 +105,24 @@ test('it names bad and unknown variables of .env', { timeout: 30_000 }, async (t
   ])
 })
 
+test.each([
+  ['notaurl', ''],
+  ['mysql://user@127.0.0.1:3306/app', ' (it begins with mysql://, and this service needs PostgreSQL)'],
+])('a DATABASE_URL that is none (%s) is one fault', { timeout: 30_000 }, async (url, why) => {
+  const { wrong } = await doctor(['--json'], { DATABASE_URL: url })
+  const seen = `DATABASE_URL must be a URL such as postgres://user:password@host:5432/database${why}`
+  const fix = 'correct DATABASE_URL in the environment'
+  expect(wrong).toEqual([{ check: 'environment', ok: false, seen, fix }])
+})
+
+test('test:mine of a file that there is not fails, and of a service without tests of its own passes', async () => {
+  const copy = await copyWithout()
+  expect(runIn(copy, 'test:mine')).toMatchObject({ status: 0 })
+  const { status, stderr } = runIn(copy, 'test:mine -- src/typo')
+  expect(stderr).toContain('No test files found')
+  expect(status).toBe(1)
+})
+
 test('it says why .env cannot be read, and checks the rest', { timeout: 30_000 }, async (t) => {
   const path = join(dir, '.env')
   await mkdir(path)

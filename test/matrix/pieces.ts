@@ -91,6 +91,10 @@ export const pieces: readonly Added[] = [
     args: ['idempotency'],
   },
   {
+    name: 'auth',
+    args: ['auth'],
+  },
+  {
     name: 'rate-limit',
     args: ['rate-limit', '--requests', '100000'],
   },

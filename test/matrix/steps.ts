@@ -107,7 +107,7 @@ async function refuseUndeclared(service: string, added: readonly string[]): Prom
 async function serve(service: string, combination: readonly Added[], databaseUrl: string): Promise<void> {
   const child = spawn(process.execPath, ['dist/main.js'], {
     cwd: service,
-    env: { PATH: process.env['PATH'], DATABASE_URL: databaseUrl, PORT: '0', ADMIN_PORT: '0' },
+    env: { PATH: process.env['PATH'], DATABASE_URL: databaseUrl, PORT: '0', ADMIN_PORT: '0', AUTH: 'off' },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const client = new pg.Client({ connectionString: databaseUrl })

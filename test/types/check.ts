@@ -17,7 +17,7 @@ const projects = [
   service,
   'sample-service',
   '.',
-  ...['circuit', 'typed', 'worker', 'storage', 'broker'].map(
+  ...['circuit', 'typed', 'worker', 'storage', 'broker', 'auth'].map(
     (piece) => `${service}/generators/pieces/${piece}`,
   ),
   'templates/example',

@@ -15,8 +15,8 @@ const onShelf = prepared((q, value: Values<{ shelf: number }>) =>
     .orderBy(items.id),
 )
 
-/** The routes of the measured service, in place of those of its src/routes.ts. */
-export function routes({ db }: Platform): Route[] {
+/** The routes of the measured service. */
+export function measured({ db }: Platform): Route[] {
   return [
     route({ ...about, path: '/hello', handle: () => Response.json({ hello: 'world' }) }),
     route({

@@ -74,6 +74,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   http: ['lifecycle', 'telemetry'],
   uploads: ['http', 'storage', 'telemetry'],
   admin: ['http', 'telemetry'],
+  auth: ['http', 'telemetry'],
   idempotency: ['platform', 'lifecycle', 'http', 'database', 'telemetry'],
   'rate-limit': ['platform', 'http', 'database', 'telemetry'],
   jobs: ['platform', 'lifecycle', 'database', 'telemetry'],

@@ -15,6 +15,10 @@ export interface Command {
   readonly yes: boolean
   readonly list: boolean
   readonly help: boolean
+  /** Take the piece back instead. */
+  readonly remove: boolean
+  /** With `remove`: the tables go too. */
+  readonly drop: boolean
   /** undefined: ask in a terminal. */
   readonly install: boolean | undefined
 }
@@ -35,11 +39,13 @@ export function commandFrom(args: string[], env: NodeJS.ProcessEnv): Command {
     yes: is('yes'),
     list: is('list'),
     help: is('help'),
+    remove: is('remove'),
+    drop: is('drop'),
     install: is('no-install') ? false : is('install') ? true : undefined,
   }
 }
 
-const own = ['dry-run', 'diff', 'json', 'yes', 'list', 'help', 'install', 'no-install']
+const own = ['dry-run', 'diff', 'json', 'yes', 'list', 'help', 'remove', 'drop', 'install', 'no-install']
 
 function parse(args: string[]): {
   values: Readonly<Record<string, string | boolean | undefined>>

@@ -1,3 +1,4 @@
+import { auth } from '../pieces/auth/piece.ts'
 import { client } from '../pieces/client/piece.ts'
 import { consumer } from '../pieces/consumer/piece.ts'
 import { events } from '../pieces/events/piece.ts'
@@ -26,4 +27,5 @@ export const pieces: readonly Piece[] = [
   rateLimit,
   publisher,
   consumer,
+  auth,
 ]

@@ -40,7 +40,7 @@ async function serve(
   const info = { id: '1', method: request.method ?? 'GET', path: '/items/7' }
   const spans = tracer()
   if (spans === undefined) throw new Error('nothing is traced')
-  const ctx = startServerSpan(withValue(parent, requestKey, info), spans, request.headers ?? {}, info)
+  const ctx = startServerSpan(withValue(parent, requestKey, info), spans, request.headers ?? {}, info, '/')
   await work(ctx)
   endServerSpan(ctx, outcome)
 }

@@ -11,7 +11,8 @@ import { recordedLog } from '../../../support/recorded-log.ts'
 import { withCancel } from '../../../../src/context/context.ts'
 import { testContext } from '../../../../src/context/test-context.ts'
 import { ClientDisconnected } from '../../../../src/platform/causes.ts'
-import { httpMetrics, observePool } from '../../../../src/platform/telemetry/metrics.ts'
+import { observePool } from '../../../../src/platform/telemetry/database-metrics.ts'
+import { httpMetrics } from '../../../../src/platform/telemetry/metrics.ts'
 import { openDirectory } from '../../../../src/platform/storage/directory.ts'
 import { startTelemetry } from '../../../../src/platform/telemetry/telemetry.ts'
 
@@ -99,7 +100,7 @@ test('each reading of the metrics reads the pool', async (t) => {
   expect(sample(text, 'db_client_connection_count', 'state="idle"')).toBe(3)
   expect(sample(text, 'db_client_connection_count', 'state="used"')).toBe(7)
   expect(sample(text, 'db_client_connection_pending_requests')).toBe(2)
-  expect(sample(text, 'db_client_connection_max')).toBe(12)
+  expect(sample(text, 'db_client_connection_limit')).toBe(12)
 })
 
 test('a blocked event loop is visible', async (t) => {

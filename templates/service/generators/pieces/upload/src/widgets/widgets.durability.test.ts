@@ -141,6 +141,6 @@ test('a download whose file has fewer or more bytes than its row says breaks off
 
     await expect(answer.then((response) => response.arrayBuffer())).rejects.toThrow(TypeError)
     const line = await service.line(({ requestId }) => requestId === `damaged-${number}`)
-    expect(line).toMatchObject({ level: 'error', err: { type: 'Error' } })
+    expect(line).toMatchObject({ level: 'error', err: { type: 'InvalidAnswer' } })
   }
 })

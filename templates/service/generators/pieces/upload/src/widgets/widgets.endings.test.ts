@@ -1,15 +1,27 @@
 import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { once } from 'node:events'
-import { readdir, readlink } from 'node:fs/promises'
+import { readdir, readlink, rm } from 'node:fs/promises'
 import { request, type ClientRequest, type IncomingMessage } from 'node:http'
 import { connect } from 'node:net'
+import { join } from 'node:path'
 import { json, text } from 'node:stream/consumers'
 import { expect, test } from 'vitest'
 import { eventually, open, running } from '../../test/support/client.ts'
-import { startService, type RunningService } from '../../test/support/service.ts'
+import { sharedService, startService, type LogLine, type RunningService } from '../../test/support/service.ts'
 
 const field = 'widget'
+
+/** One for the tests that need no settings of their own, since each start takes a second. */
+const shared = sharedService()
+
+/** The shared service, without the rows and files of other tests. */
+async function emptied(): Promise<RunningService> {
+  const service = shared()
+  await service.sql('delete from widgets')
+  for (const name of await readdir(service.uploadDir)) await rm(join(service.uploadDir, name))
+  return service
+}
 
 /** Sends half of a file in a POST and keeps the connection open; returns when the first bytes are on the service's disk. */
 async function halfAnUpload(service: RunningService): Promise<ClientRequest> {
@@ -44,8 +56,8 @@ async function openBelow(service: RunningService): Promise<number> {
   return files.filter((file) => file.startsWith(service.uploadDir)).length
 }
 
-test('an upload that the client cuts off leaves no file and no row', async (t) => {
-  const service = await startService(t)
+test('an upload that the client cuts off leaves no file and no row', async () => {
+  const service = await emptied()
   const client = await halfAnUpload(service)
 
   client.destroy()
@@ -79,8 +91,8 @@ test('an upload that a shutdown does not wait for is answered 503 and leaves not
   await expectNothingLeft(service)
 })
 
-test('an upload that waits for its row ends when the client leaves, and so does its statement', async (t) => {
-  const service = await startService(t)
+test('an upload that waits for its row ends when the client leaves, and so does its statement', async () => {
+  const service = await emptied()
   const locker = await service.connect()
   await locker.query('begin; lock table widgets in access exclusive mode')
   const body = new FormData()
@@ -107,8 +119,8 @@ test.for([
   ['DELETE', `/widgets/${id}`, 'delete from'],
 ] as const)(
   'the statement of %s %s ends in Postgres when its client leaves',
-  async ([method, path, part], t) => {
-    const service = await startService(t)
+  async ([method, path, part]) => {
+    const service = await emptied()
     const locker = await service.connect()
     await locker.query('begin; lock table widgets in access exclusive mode')
     const client = open(service.url + path, method)
@@ -118,24 +130,27 @@ test.for([
 
     const ms = await eventually(async () => (await running(service, part)) === 0)
     expect(ms).toBeLessThan(1_000)
-    await service.line(({ msg, status }) => msg === 'request' && status === 499)
+    await locker.query('rollback')
+    const isIts = (line: LogLine) => line['method'] === method && line['path'] === path
+    await service.line((line) => isIts(line) && line['status'] === 499)
   },
 )
 
-test('a deletion whose client hangs up before its row is gone deletes nothing', async (t) => {
-  const service = await startService(t)
+test('a deletion whose client hangs up before its row is gone deletes nothing', async () => {
+  const service = await emptied()
   const body = new FormData()
   body.append(field, new Blob(['x']), 'x')
   await fetch(`${service.url}/widgets`, { method: 'POST', body })
   const [row] = await service.sql('select id from widgets')
   const locker = await service.connect()
   await locker.query('begin; select id from widgets for update')
-  const client = open(`${service.url}/widgets/${String(row?.['id'])}`, 'DELETE')
+  const path = `/widgets/${String(row?.['id'])}`
+  const client = open(service.url + path, 'DELETE')
   await eventually(async () => (await running(service, 'delete from')) === 1)
 
   client.hangUp()
 
-  await service.line(({ msg, status }) => msg === 'request' && status === 499)
+  await service.line((line) => line['path'] === path && line['status'] === 499)
   await locker.query('rollback')
   expect(await service.sql('select id from widgets')).toEqual([row])
   expect(await readdir(service.uploadDir)).toHaveLength(1)

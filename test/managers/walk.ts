@@ -1,0 +1,160 @@
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { childEnvironment } from '../../generator/package-manager.ts'
+import { freePort } from '../../templates/service/scripts/postgres/address.ts'
+
+export type Name = 'npm' | 'pnpm' | 'yarn' | 'bun'
+
+/** One row of the table: what ran, for how long, whether it went well, and the last line that it wrote. */
+export interface Row {
+  readonly who: string
+  readonly shown: string
+  readonly seconds: string
+  readonly ok: boolean
+  readonly said: string
+}
+
+export interface Walker {
+  readonly name: Name
+  /** As it was chosen, for people: `pnpm@12 on Node 24`. */
+  readonly who: string
+  /** The folders for PATH that hold the package manager and Node. */
+  readonly folders: readonly string[]
+  /** The program create-mainstem, from the tarball. */
+  readonly creator: string
+}
+
+/** The install command in the workflow of a service with this manager. */
+const frozen: Record<Name, string[]> = {
+  npm: ['ci', '--ignore-scripts'],
+  pnpm: ['install', '--frozen-lockfile', '--ignore-scripts'],
+  yarn: ['install', '--immutable'],
+  bun: ['install', '--frozen-lockfile', '--ignore-scripts'],
+}
+
+const lockFiles = ['--', 'package.json', ':(glob)*lock*', 'pnpm-workspace.yaml']
+
+/** How long `dev` and `start` may take to listen: the machine may be busy. */
+const listenMs = 120_000
+
+/** The first hour with one package manager, in a new folder below `scratch`: each command that the README names, as its user types it. */
+export async function walk({ name, who, folders, creator }: Walker, scratch: string): Promise<Row[]> {
+  const home = join(scratch, who.replaceAll(' ', '-'))
+  const service = join(home, 'my-service')
+  mkdirSync(home)
+  const path = [...folders, process.env['PATH'] ?? ''].join(delimiter)
+  const ports = { PORT: '0', ADMIN_PORT: '0' }
+  const env = { ...childEnvironment(process.env), ...ports, PATH: path, NO_COLOR: '1' }
+  const rows: Row[] = []
+
+  function note(line: readonly string[], startedAt: number, ok: boolean, output: string): void {
+    const seconds = ((performance.now() - startedAt) / 1_000).toFixed(1)
+    const shown = line.join(' ').replace(creator, 'create-mainstem')
+    const said = output.split('\n').filter((text) => text.trim() !== '')
+    if (!ok) console.log(output)
+    console.log(`— ${who}: ${shown}: ${ok ? 'ok' : 'FAILED'}, ${seconds} s`)
+    rows.push({ who, shown, seconds, ok, said: (said.at(-1)?.trim() ?? '').slice(0, 90) })
+  }
+
+  function call(line: readonly string[], cwd = service, extra: NodeJS.ProcessEnv = {}): string {
+    const [program = '', ...args] = line
+    const startedAt = performance.now()
+    const { status, stdout, stderr } = spawnSync(program, args, {
+      cwd,
+      env: { ...env, ...extra },
+      encoding: 'utf8',
+    })
+    note(line, startedAt, status === 0, status === 0 ? stdout : `${stdout}${stderr}`)
+    return stdout
+  }
+
+  const script = (first: string, ...rest: string[]): string[] => {
+    return [name, 'run', first, ...(name === 'npm' && rest.length > 0 ? ['--', ...rest] : rest)]
+  }
+
+  /** Starts a script that listens, lets `work` use its address, and stops it with Ctrl-C. */
+  async function during(line: string[], extra: NodeJS.ProcessEnv, work: (url: string) => Promise<void>) {
+    const [program = '', ...args] = line
+    const startedAt = performance.now()
+    // In a group of its own, to which a terminal would send Ctrl-C.
+    const child = spawn(program, args, { cwd: service, env: { ...env, ...extra }, detached: true })
+    const exited = once(child, 'exit')
+    const { url, output } = await listening(child)
+    note(line, startedAt, url !== undefined, url === undefined ? output() : `listens on ${url}`)
+    const stoppedAt = performance.now()
+    try {
+      if (url !== undefined) await work(url)
+    } finally {
+      if (child.exitCode === null && child.pid !== undefined) process.kill(-child.pid, 'SIGINT')
+      await exited
+    }
+    note(['Ctrl-C'], stoppedAt, url !== undefined, output())
+  }
+
+  call([creator, 'my-service', '--yes', '--pm', name], home)
+  // As in CI, from the files in git alone.
+  call(['git', 'clean', '-fdxq'])
+  call([name, ...frozen[name]], service, { CI: 'true' })
+  call(['git', 'diff', '--exit-code', '--stat', ...lockFiles])
+  // The port must outlast a restart.
+  const port = String(await freePort(true))
+  await during(script('dev'), { PORT: port }, async (url) => {
+    const startedAt = performance.now()
+    const statuses = await Promise.all(Array.from({ length: 10 }, () => statusOf(`${url}/documents`)))
+    note(
+      ['ten requests'],
+      startedAt,
+      statuses.every((status) => status === 200),
+      statuses.join(' '),
+    )
+    call(script('add', 'resource', 'invoice', '--fields', 'title:text, paidAt:timestamptz?', '--yes'))
+    const addedAt = performance.now()
+    const served = await eventually(async () => (await statusOf(`${url}/invoices`)) === 200)
+    note(['dev serves GET /invoices'], addedAt, served, '')
+    for (const line of [script('check'), script('lint'), script('test:mine'), script('build')]) call(line)
+    const quiet = name === 'yarn' ? script('db:url') : [name, 'run', '--silent', 'db:url']
+    const DATABASE_URL = call(quiet).trim().split('\n').at(-1)
+    await during(script('start'), { DATABASE_URL }, async (url) => {
+      note([`GET ${url}/readyz`], performance.now(), (await statusOf(`${url}/readyz`)) === 200, '200')
+    })
+    call(script('doctor'))
+  })
+  return rows
+}
+
+async function statusOf(url: string): Promise<number> {
+  return fetch(url).then(
+    async (response) => {
+      await response.arrayBuffer()
+      return response.status
+    },
+    () => 0,
+  )
+}
+
+async function eventually(holds: () => Promise<boolean>): Promise<boolean> {
+  for (const endsAt = performance.now() + listenMs; performance.now() < endsAt;) {
+    if (await holds()) return true
+    await new Promise((resolve) => setTimeout(resolve, 200))
+  }
+  return false
+}
+
+/** Waits for the address that `dev` prints, or for the line of the log of `start`. Undefined if there is none. */
+async function listening(child: ChildProcess): Promise<{ url: string | undefined; output: () => string }> {
+  let text = ''
+  const url = await new Promise<string | undefined>((resolve) => {
+    const onText = (chunk: Buffer): void => {
+      text += chunk.toString()
+      const port = /"port":(\d+),/.exec(text)?.[1]
+      if (port !== undefined && text.includes('"listening"')) resolve(`http://127.0.0.1:${port}`)
+    }
+    child.stdout?.on('data', onText)
+    child.stderr?.on('data', onText)
+    child.on('exit', () => resolve(undefined))
+    setTimeout(() => resolve(undefined), listenMs).unref()
+  })
+  return { url, output: () => text }
+}
