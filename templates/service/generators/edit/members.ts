@@ -91,7 +91,9 @@ function refuseUnknown(source: SourceFile, { file, name, within, knows = [] }: M
     ...source.getFunctions().map((one) => one.getName()),
     ...source
       .getImportDeclarations()
-      .flatMap((one) => one.getNamedImports().map((name) => name.getAliasNode()?.getText() ?? name.getName())),
+      .flatMap((one) =>
+        one.getNamedImports().map((name) => name.getAliasNode()?.getText() ?? name.getName()),
+      ),
   ])
   const missing = knows.find((one) => !known.has(one))
   if (missing === undefined) return
