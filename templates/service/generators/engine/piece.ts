@@ -86,7 +86,7 @@ export interface Member {
   code: string
   /** An import that `code` needs. */
   import?: Import
-  /** Other names that `code` uses, which the file must declare. */
+  /** Other names that `code` uses, which the file must declare or import. */
   knows?: readonly string[]
 }
 
