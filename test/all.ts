@@ -1,6 +1,6 @@
 /**
  * `npm run test:all`: everything that `npm test` runs, and the tests that take too long to wait for: the service beside real
- * proxies and poolers, the image, random nouns and fields, every pair of pieces, each supported line of Node, each package
+ * proxies and poolers, the image, all that is known of each piece, random nouns and fields, every pair of pieces, each supported line of Node, each package
  * manager, and the trials.
  * It takes some two hours on two cores, and runs before a release. `-- --only image,matrix` runs the named ones.
  */
@@ -15,6 +15,7 @@ const steps: readonly Step[] = [
   { title: 'test', command: ['npm', 'test'], cwd: root },
   { title: 'surroundings', command: ['npm', 'run', 'test:surroundings'], cwd: root },
   { title: 'image', command: [...slow, 'test/slow/image.test.ts'], cwd: root },
+  { title: 'pieces', command: [...slow, 'test/slow/pieces.test.ts'], cwd: root },
   { title: 'property', command: [...slow, 'test/slow/property.test.ts'], cwd: root },
   { title: 'nodes', command: ['npm', 'run', 'nodes'], cwd: root },
   { title: 'managers', command: ['npm', 'run', 'managers'], cwd: root },
