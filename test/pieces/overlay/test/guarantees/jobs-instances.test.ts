@@ -59,8 +59,8 @@ test('a role that may not create schemas migrates the tables if the schemas exis
   t.onTestFinished(async () => {
     await admin.query(`drop owned by ${role} cascade; drop role ${role}`)
   })
-  await admin.query(`create schema drizzle authorization ${role}`)
-  await admin.query(`create schema graphile_worker authorization ${role}`)
+  for (const schema of ['drizzle', 'graphile_worker', 'events'])
+    await admin.query(`create schema ${schema} authorization ${role}`)
   await admin.query(`grant usage, create on schema public to ${role}`)
   const own = new URL(database.url)
   Object.assign(own, { username: role, password: 'of-a-test' })
