@@ -35,6 +35,7 @@ describe('npx plop writes the same files as npm run add', () => {
     ['storage', ['s3'], ['s3']],
     ['idempotency', [], []],
     ['auth', [], []],
+    ['rate-limit', ['--requests', '7'], ['7', '60', 'database']],
     ['events', ['order-status'], ['order-status']],
     ['publisher', ['invoice-paid'], ['invoice-paid']],
     ['consumer', ['order-placed'], ['order-placed']],

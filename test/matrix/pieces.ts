@@ -95,6 +95,10 @@ export const pieces: readonly Added[] = [
     args: ['auth'],
   },
   {
+    name: 'rate-limit',
+    args: ['rate-limit', '--requests', '100000'],
+  },
+  {
     name: 'storage',
     args: ['storage', 's3'],
   },

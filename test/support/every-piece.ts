@@ -30,6 +30,7 @@ const stamped: readonly (readonly string[])[] = [
   ['events', 'order-status'],
   ['auth'],
   ['idempotency'],
+  ['rate-limit'],
   ['publisher', 'invoice-paid'],
   ['consumer', 'invoice-paid'],
   ['storage', 's3'],

@@ -76,6 +76,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   admin: ['http', 'telemetry'],
   auth: ['http', 'telemetry'],
   idempotency: ['platform', 'lifecycle', 'http', 'database', 'telemetry'],
+  'rate-limit': ['platform', 'http', 'database', 'telemetry'],
   jobs: ['platform', 'lifecycle', 'database', 'telemetry'],
   feed: ['platform', 'http', 'telemetry'],
   events: ['platform', 'lifecycle', 'http', 'database', 'telemetry'],

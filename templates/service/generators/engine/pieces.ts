@@ -6,6 +6,7 @@ import { idempotency } from '../pieces/idempotency/piece.ts'
 import { job } from '../pieces/job/piece.ts'
 import type { Piece } from './piece.ts'
 import { publisher } from '../pieces/publisher/piece.ts'
+import { rateLimit } from '../pieces/rate-limit/piece.ts'
 import { resource } from '../pieces/resource/piece.ts'
 import { route } from '../pieces/route/piece.ts'
 import { schedule } from '../pieces/schedule/piece.ts'
@@ -23,6 +24,7 @@ export const pieces: readonly Piece[] = [
   client,
   storage,
   idempotency,
+  rateLimit,
   publisher,
   consumer,
   auth,

@@ -33,6 +33,8 @@ principalOf(ctx); a route that needs more says guard: scoped('invoices.write'). 
   migration: false,
   dependencies: { jose: '^6.2.18' },
   members: () => [
+    // The tests of the service let everybody in, but where one asks for more.
+    { file: 'test/support/service.ts', within: 'environment', name: 'AUTH', code: "'off'" },
     {
       file: config,
       within: 'Environment',
