@@ -30,7 +30,8 @@ const stamped: readonly (readonly string[])[] = [
   ['events', 'order-status'],
   ['auth'],
   ['idempotency'],
-  ['rate-limit'],
+  // More than the tests of the other pieces send.
+  ['rate-limit', '--requests', '100000'],
   ['publisher', 'invoice-paid'],
   ['consumer', 'invoice-paid'],
   ['storage', 's3'],
