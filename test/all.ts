@@ -1,11 +1,12 @@
 /**
- * `npm run test:all`: everything that `npm test` runs, and the tests that take too long to wait for: the service beside real
- * proxies and poolers, the image, random nouns and fields, every pair of pieces, each supported line of Node, each package
- * manager, and the trials.
+ * `npm run test:all`: everything that `npm test` runs, and the tests that take too long to wait for: the long proofs, the
+ * service beside real proxies and poolers, the image, all that is known of each piece, random nouns and fields, every pair of
+ * pieces, each supported line of Node, each package manager, and the trials.
  * It takes some two hours on two cores, and runs before a release. `-- --only image,matrix` runs the named ones.
  */
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { longProofs } from './support/long-proofs.ts'
 import { runStages, type Step } from './support/stages.ts'
 
 const root = join(import.meta.dirname, '..')
@@ -13,8 +14,14 @@ const slow = ['npx', 'vitest', 'run', '--config', 'vitest.slow.config.ts'] as co
 
 const steps: readonly Step[] = [
   { title: 'test', command: ['npm', 'test'], cwd: root },
+  {
+    title: 'proofs',
+    command: ['npm', 'test', '--', ...longProofs],
+    cwd: join(root, 'templates/service'),
+  },
   { title: 'surroundings', command: ['npm', 'run', 'test:surroundings'], cwd: root },
   { title: 'image', command: [...slow, 'test/slow/image.test.ts'], cwd: root },
+  { title: 'pieces', command: [...slow, 'test/slow/pieces.test.ts'], cwd: root },
   { title: 'property', command: [...slow, 'test/slow/property.test.ts'], cwd: root },
   { title: 'nodes', command: ['npm', 'run', 'nodes'], cwd: root },
   { title: 'managers', command: ['npm', 'run', 'managers'], cwd: root },

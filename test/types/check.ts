@@ -20,6 +20,7 @@ const projects = [
   ...['circuit', 'typed', 'worker', 'storage', 'broker', 'auth'].map(
     (piece) => `${service}/generators/pieces/${piece}`,
   ),
+  'test/pieces',
   'templates/example',
 ]
 

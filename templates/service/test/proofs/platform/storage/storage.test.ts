@@ -9,7 +9,7 @@ import {
   testStorage,
   unfinished,
   type StorageUnderTest,
-} from '../../../support/storage-contract.ts'
+} from '../../support/storage-contract.ts'
 import { withCancel, type Context } from '../../../../src/context/context.ts'
 import { testContext } from '../../../../src/context/test-context.ts'
 import { openDirectory } from '../../../../src/platform/storage/directory.ts'

@@ -2,9 +2,9 @@ import { createHash, randomBytes } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { describe, expect, test, type TestContext } from 'vitest'
-import { withCancel, type Context } from '../../src/context/context.ts'
-import { testContext } from '../../src/context/test-context.ts'
-import { ContentMissing, type Storage } from '../../src/platform/storage/storage.ts'
+import { withCancel, type Context } from '../../../src/context/context.ts'
+import { testContext } from '../../../src/context/test-context.ts'
+import { ContentMissing, type Storage } from '../../../src/platform/storage/storage.ts'
 
 /** A new, empty storage, and a view of it from outside. */
 export interface StorageUnderTest {

@@ -1,11 +1,15 @@
 import fc from 'fast-check'
-import { readdir } from 'node:fs/promises'
+import { readdir, readlink } from 'node:fs/promises'
 import { get, validateHeaderValue, type IncomingMessage } from 'node:http'
+import { connect } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { expect, test } from 'vitest'
-import { sharedService } from '../../test/support/service.ts'
+import { eventually } from '../../test/support/client.ts'
+import { sharedService, startService, type RunningService } from '../../test/support/service.ts'
 import { Widgets } from './widgets.api.ts'
 
 const shared = sharedService()
+const field = 'widget'
 
 test('no name and no type of a file changes which headers a download has', async () => {
   const service = shared()
@@ -100,4 +104,74 @@ function headersAt(url: string): Promise<IncomingMessage> {
       resolve(response)
     }).on('error', reject)
   })
+}
+
+test('any body, in any pieces and cut anywhere, is stored or refused, and leaves nothing else', async (t) => {
+  const service = await startService(t, { env: { UPLOAD_MAX_FILES: '3' } })
+  const part = (name: string, content: string): string =>
+    `--x\r\nContent-Disposition: form-data; name="${field}"; filename="${name}"\r\n\r\n${content}\r\n`
+  const nested = 'Content-Type: multipart/mixed; boundary=y\r\n\r\n--y\r\n\r\nz\r\n--y--'
+  const good = Buffer.from(`${part('a\u202e/中🎉\0', 'one\r\n--')}${part('b', nested)}--x--\r\n`)
+  const change = fc.record({
+    at: fc.nat(good.length),
+    cut: fc.nat(20),
+    put: fc.oneof(
+      fc.constantFrom('', '\r\n--x', '\r\n--x--', '\0', 'A: b\r\n'.repeat(2_000)),
+      fc.string({ unit: 'binary' }),
+    ),
+  })
+  const sent = fc.record({
+    changes: fc.array(change, { maxLength: 3 }),
+    piece: fc.integer({ min: 1, max: good.length }),
+    // How many bytes more (or fewer) the Content-Length promises than come.
+    promised: fc.constantFrom(0, 0, 0, 10, -10),
+  })
+  expect(await post(service, good, 7, good.length)).toBe(201)
+  await fc.assert(
+    fc.asyncProperty(sent, async ({ changes, piece, promised }) => {
+      const body = changes.reduce(
+        (bytes, { at, cut, put }) =>
+          Buffer.concat([bytes.subarray(0, at), Buffer.from(put), bytes.subarray(at + cut)]),
+        good,
+      )
+      const status = await post(service, body, piece, body.length + promised)
+      if (status !== undefined) expect([201, 400, 413]).toContain(status)
+    }),
+    { numRuns: 150 },
+  )
+  const stored = async (): Promise<string[]> =>
+    (await service.sql('select id from widgets order by id')).map((row) => `widgets-${String(row['id'])}`)
+  await eventually(async () => String(await stored()) === String((await readdir(service.uploadDir)).sort()))
+  await eventually(async () => (await openBelow(service)) === 0)
+  // If all were refused, the test would prove little.
+  expect((await stored()).length).toBeGreaterThan(2)
+  expect(service.log.filter(({ status }) => status === 500)).toEqual([])
+})
+
+/** Sends `body` in pieces over its own connection, which it closes if more was promised. Returns the status, if any. */
+async function post(service: RunningService, body: Buffer, piece: number, length: number) {
+  const { hostname, port } = new URL(service.url)
+  const socket = connect({ host: hostname, port: Number(port) })
+  socket.on('error', () => undefined)
+  socket.setNoDelay(true)
+  socket.write(
+    `POST /widgets HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: multipart/form-data; boundary=x\r\nContent-Length: ${Math.max(0, length)}\r\n\r\n`,
+  )
+  for (let at = 0; at < body.length; at += piece) {
+    socket.write(body.subarray(at, at + piece))
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  // Node takes a client that has ended its side for one that has left.
+  if (length > body.length) socket.end()
+  const answer = await text(socket).catch(() => '')
+  const [, status] = /^HTTP\/1\.1 (\d+)/.exec(answer) ?? []
+  return status === undefined ? undefined : Number(status)
+}
+
+/** How many files of its upload folder the service holds open; 0 if the system cannot tell. */
+async function openBelow(service: RunningService): Promise<number> {
+  const descriptors = `/proc/${service.pid}/fd`
+  const numbers = await readdir(descriptors).catch(() => [])
+  const files = await Promise.all(numbers.map((fd) => readlink(`${descriptors}/${fd}`).catch(() => '')))
+  return files.filter((file) => file.startsWith(service.uploadDir)).length
 }

@@ -1,0 +1,28 @@
+/** Everything that is known of a service with every piece: lint, format, all of its tests, and the proofs in test/pieces/overlay. */
+import { copyFileSync, cpSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { add, newService, repository, runAll } from '../support/added-service.ts'
+import { addEveryPiece } from '../support/every-piece.ts'
+
+test(
+  'a service with every piece compiles, lints without a warning and passes all of its tests',
+  { timeout: 1_800_000 },
+  () => {
+    const service = newService()
+    // The overlay speaks of widgets.
+    expect(add(service, 'upload', 'widget')).toMatchObject({ code: 0, err: '' })
+    addEveryPiece(service)
+    copyFileSync(
+      join(repository, 'test/support/bills.forms.test.txt'),
+      join(service, 'src/bills/bills.forms.test.ts'),
+    )
+    runAll(service, [
+      ['typescript/bin/tsc', '--noEmit'],
+      ['eslint/bin/eslint.js', '.', '--max-warnings', '0'],
+      ['prettier/bin/prettier.cjs', '--check', 'src', 'test', 'generators', 'tsconfig.json'],
+    ])
+    cpSync(join(repository, 'test/pieces/overlay'), service, { recursive: true })
+    runAll(service, [['vitest/vitest.mjs', 'run', 'src', 'test/guarantees']])
+  },
+)
