@@ -28,6 +28,8 @@ export default tseslint.config(
       'generators/pieces/circuit/src/',
       'generators/pieces/circuit/test/',
       'generators/pieces/client/src/',
+      'generators/pieces/auth/src/',
+      'generators/pieces/auth/test/',
       'generators/pieces/client/openapi/',
       'generators/pieces/typed/src/',
       'generators/pieces/{broker,outbox,inbox,publisher,consumer}/*/',

@@ -88,7 +88,10 @@ export function databaseUrl(example: string) {
 }
 
 function faultOf(url: string): string | undefined {
-  if (!/^(postgres(ql)?:\/\/|socket:\/|\/)/i.test(url)) return ''
+  if (!/^(postgres(ql)?:\/\/|socket:\/|\/)/i.test(url)) {
+    const scheme = /^[a-z][a-z\d+.-]*:\/\//i.exec(url)?.[0]
+    return scheme === undefined ? '' : ` (it begins with ${scheme}, and this service needs PostgreSQL)`
+  }
   try {
     // The constructor does not connect, but it reads the certificates that the URL names.
     const { host, port } = new pg.Client(url)

@@ -1,32 +1,62 @@
 import type { Plan } from '../engine/plan.ts'
 
+const path = 'package.json'
+
+type Entries = Readonly<Record<string, string>>
+
+interface Manifest {
+  dependencies?: Entries
+  scripts?: Entries
+}
+
 /**
  * Plans the dependencies and scripts in package.json, written as npm writes it. What exists stays. It does not install: which
  * package manager to use is the team's choice. Throws an Error of one sentence if package.json is missing.
  */
-export async function depend(
+export async function depend(plan: Plan, wanted: Entries, commands: Entries = {}): Promise<void> {
+  await rewriteManifest(plan, ({ dependencies = {}, scripts = {} }) => {
+    const packages = missingFrom(dependencies, wanted)
+    const added = missingFrom(scripts, commands)
+    const all = [...Object.entries(dependencies), ...packages].sort(([a], [b]) => (a < b ? -1 : 1))
+    return {
+      ...(packages.length > 0 && { dependencies: Object.fromEntries(all) }),
+      ...(added.length > 0 && { scripts: { ...scripts, ...Object.fromEntries(added) } }),
+    }
+  })
+}
+
+/** Plans package.json without these dependencies and scripts. Throws an Error of one sentence if package.json is missing. */
+export async function undepend(
   plan: Plan,
-  wanted: Readonly<Record<string, string>>,
-  scripts: Readonly<Record<string, string>> = {},
+  packages: readonly string[],
+  commands: readonly string[],
 ): Promise<void> {
-  const path = 'package.json'
+  await rewriteManifest(plan, ({ dependencies = {}, scripts = {} }) => ({
+    ...(packages.some((name) => name in dependencies) && { dependencies: without(dependencies, packages) }),
+    ...(commands.some((name) => name in scripts) && { scripts: without(scripts, commands) }),
+  }))
+}
+
+function missingFrom(there: Entries, wanted: Entries): [string, string][] {
+  return Object.entries(wanted).filter(([name]) => !Object.hasOwn(there, name))
+}
+
+function without(there: Entries, names: readonly string[]): Entries {
+  return Object.fromEntries(Object.entries(there).filter(([name]) => !names.includes(name)))
+}
+
+/** Plans the manifest with what `change` returns; the file keeps its order and its indentation. */
+async function rewriteManifest(plan: Plan, change: (manifest: Manifest) => Manifest): Promise<void> {
   const text = await plan.read(path)
   if (text === undefined)
     throw new Error(`${path} is missing: restore it, because it lists the dependencies.`)
   // It is valid JSON: else Node would not have started here.
-  const manifest = JSON.parse(text) as {
-    dependencies?: Record<string, string>
-    scripts?: Record<string, string>
-  }
-  const missing = Object.entries(wanted).filter(([name]) => !Object.hasOwn(manifest.dependencies ?? {}, name))
-  const commands = Object.entries(scripts).filter(([name]) => !Object.hasOwn(manifest.scripts ?? {}, name))
-  if (missing.length + commands.length === 0) return
-  const all = [...Object.entries(manifest.dependencies ?? {}), ...missing]
-  // Assigning an existing key keeps its position.
-  manifest.dependencies = Object.fromEntries(all.sort(([a], [b]) => (a < b ? -1 : 1)))
-  if (commands.length > 0) manifest.scripts = { ...manifest.scripts, ...Object.fromEntries(commands) }
+  const manifest = JSON.parse(text) as Manifest
+  const changed = change(manifest)
+  if (Object.keys(changed).length === 0) return
   const newline = text.includes('\r\n') ? '\r\n' : '\n'
   const indent = /^[ \t]+/m.exec(text)?.[0] ?? '  '
-  const after = JSON.stringify(manifest, null, indent).replaceAll('\n', newline)
+  // Assigning an existing key keeps its position.
+  const after = JSON.stringify({ ...manifest, ...changed }, null, indent).replaceAll('\n', newline)
   await plan.edit(path, after + (text.endsWith('\n') ? newline : ''))
 }

@@ -1,7 +1,7 @@
 import type { Plan } from '../engine/plan.ts'
 
 /**
- * Plans docs/guarantees.md as `npm run guarantees` would write it, if the plan adds to test/guarantees/: a test fails when the
+ * Plans docs/guarantees.md as `npm run guarantees` would write it, if the plan changes test/guarantees/: a test fails when the
  * page is out of date.
  */
 export async function guarantee(plan: Plan): Promise<void> {

@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { generate } from '../../scripts/postgres/drizzle-kit.ts'
 import { withCopy, writePlanned } from '../engine/copy.ts'
@@ -15,11 +15,7 @@ const needed = ['package.json', 'tsconfig.json', 'drizzle.config.ts', 'src', 'dr
 export async function migrate(plan: Plan, name: string): Promise<void> {
   if (!plan.changes().some(({ path }) => path.endsWith('.schema.ts'))) return
   await withCopy(plan.root, needed, async (copy, signal) => {
-    const pending = await generate(plan.root, { cwd: copy, args: ['--name', 'pending'], signal })
-    if (pending === 'asked') throw await asksForRenames(copy)
-    if (pending === 'made') {
-      throw new Error('The schema has changes without a migration: make one first (npm run db:generate).')
-    }
+    const pending = await refusePending(plan.root, copy, signal)
     // With no schema at all drizzle-kit compares nothing, so it does not see that a table is gone.
     const lost = pending === 'no schema' ? await lostTables(copy) : []
     if (lost.length > 0) {
@@ -33,10 +29,42 @@ export async function migrate(plan: Plan, name: string): Promise<void> {
     if (made !== 'made') {
       throw new Error(`The schema already has a table ${name}: choose another noun.`)
     }
-    for (const file of await filesOf(join(copy, 'drizzle'))) {
-      await plan.edit(`drizzle/${file}`, await readFile(join(copy, 'drizzle', file), 'utf8'))
-    }
+    await takeMigrations(plan, copy)
   })
+}
+
+/**
+ * Plans the migration that drops the tables whose schemas the plan removes. Throws an Error of one sentence as `migrate` does.
+ */
+export async function dropTables(plan: Plan, name: string): Promise<void> {
+  const gone = plan.changes().filter(({ path, after }) => after === undefined && path.endsWith('.schema.ts'))
+  if (gone.length === 0) return
+  await withCopy(plan.root, needed, async (copy, signal) => {
+    await refusePending(plan.root, copy, signal)
+    await writePlanned(plan, copy)
+    // Without any schema drizzle-kit compares nothing.
+    await mkdir(join(copy, 'src/none'))
+    await writeFile(join(copy, 'src/none/none.schema.ts'), 'export {}\n')
+    const made = await generate(plan.root, { cwd: copy, args: ['--name', name], signal })
+    if (made === 'asked') throw await asksForRenames(copy)
+    await takeMigrations(plan, copy)
+  })
+}
+
+/** Throws an Error of one sentence if the schema on disk has changes without a migration. */
+async function refusePending(root: string, copy: string, signal: AbortSignal): Promise<'none' | 'no schema'> {
+  const pending = await generate(root, { cwd: copy, args: ['--name', 'pending'], signal })
+  if (pending === 'asked') throw await asksForRenames(copy)
+  if (pending === 'made') {
+    throw new Error('The schema has changes without a migration: make one first (npm run db:generate).')
+  }
+  return pending === 'no schema' ? pending : 'none'
+}
+
+async function takeMigrations(plan: Plan, copy: string): Promise<void> {
+  for (const file of await filesOf(join(copy, 'drizzle'))) {
+    await plan.edit(`drizzle/${file}`, await readFile(join(copy, 'drizzle', file), 'utf8'))
+  }
 }
 
 async function asksForRenames(service: string): Promise<Error> {

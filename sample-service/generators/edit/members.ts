@@ -83,10 +83,17 @@ function plain(code: string): string {
 }
 
 function refuseUnknown(source: SourceFile, { file, name, within, knows = [] }: Member): void {
+  const imported = source.getImportDeclarations().flatMap((one) => one.getNamedImports())
   const known = new Set([
+    ...imported.map((one) => one.getAliasNode()?.getText() ?? one.getName()),
     ...source.getDescendantsOfKind(SyntaxKind.VariableDeclaration).map((one) => one.getName()),
     ...source.getDescendantsOfKind(SyntaxKind.Parameter).map((one) => one.getName()),
     ...source.getFunctions().map((one) => one.getName()),
+    ...source
+      .getImportDeclarations()
+      .flatMap((one) =>
+        one.getNamedImports().map((name) => name.getAliasNode()?.getText() ?? name.getName()),
+      ),
   ])
   const missing = knows.find((one) => !known.has(one))
   if (missing === undefined) return

@@ -60,6 +60,12 @@ async function add(command: Command): Promise<void> {
   refuseFlags(piece, command, process.env)
   if (extra !== undefined)
     throw new Error(`unexpected argument "${extra}": npm run add adds one piece at a time.`)
+  if (command.drop && !command.remove) throw new Error('--drop belongs to --remove: it drops the table too.')
+  if (command.remove) {
+    const { removePiece } = await import('./remove.ts')
+    say(await removePiece(root, packageManager(), piece, command))
+    return
+  }
   const named = name !== undefined || piece.takes === 'nothing'
   if (!named && !asks) {
     throw new Error(`The name is missing: npm run add -- ${piece.name} ${piece.examples?.[0] ?? 'invoice'}`)

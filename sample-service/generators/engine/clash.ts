@@ -22,7 +22,7 @@ const pages = ['/openapi.json', '/docs', '/docs/start.js'].map((path): Endpoint 
  */
 export async function refuseClashes(plan: Plan): Promise<void> {
   const changed = plan.changes().filter(({ path }) => isSource(path))
-  const added = changed.flatMap(({ path, after }) => endpointsOf(path, after))
+  const added = changed.flatMap(({ path, after }) => (after === undefined ? [] : endpointsOf(path, after)))
   if (added.length === 0) return
   const there: Endpoint[] = []
   for (const file of await sourcesOf(plan.root)) {

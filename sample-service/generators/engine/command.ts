@@ -15,13 +15,17 @@ export interface Command {
   readonly yes: boolean
   readonly list: boolean
   readonly help: boolean
+  /** Take the piece back instead. */
+  readonly remove: boolean
+  /** With `remove`: the tables go too. */
+  readonly drop: boolean
   /** undefined: ask in a terminal. */
   readonly install: boolean | undefined
 }
 
 /** Throws an Error of one sentence for a flag that no piece has. */
 export function commandFrom(args: string[], env: NodeJS.ProcessEnv): Command {
-  const { values, positionals } = parse(args)
+  const { values, positionals } = parse(args.map(withValue))
   const is = (name: string): boolean => values[name] === true
   return {
     words: positionals,
@@ -35,11 +39,13 @@ export function commandFrom(args: string[], env: NodeJS.ProcessEnv): Command {
     yes: is('yes'),
     list: is('list'),
     help: is('help'),
+    remove: is('remove'),
+    drop: is('drop'),
     install: is('no-install') ? false : is('install') ? true : undefined,
   }
 }
 
-const own = ['dry-run', 'diff', 'json', 'yes', 'list', 'help', 'install', 'no-install']
+const own = ['dry-run', 'diff', 'json', 'yes', 'list', 'help', 'remove', 'drop', 'install', 'no-install']
 
 function parse(args: string[]): {
   values: Readonly<Record<string, string | boolean | undefined>>
@@ -57,6 +63,14 @@ function parse(args: string[]): {
     const [sentence] = String(cause instanceof Error ? cause.message : cause).split(/\. |\n/)
     throw new Error(`${sentence ?? ''}: npm run add -- --help lists the flags.`, { cause })
   }
+}
+
+/** A flag that may stand alone gets the value that this means. */
+function withValue(typed: string, at: number, all: readonly string[]): string {
+  const flag = pieces.flatMap(({ flags = [] }) => flags).find(({ name }) => typed === `--${name}`)
+  const next = all[at + 1]
+  const isAlone = next === undefined || next.startsWith('-')
+  return flag?.alone !== undefined && isAlone ? `${typed}=${flag.alone}` : typed
 }
 
 class GivenTwice extends Error {}

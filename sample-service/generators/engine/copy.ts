@@ -32,11 +32,13 @@ export async function withCopy<T>(
   }
 }
 
-/** Writes the changes of the plan into the copy. */
+/** Makes the changes of the plan in the copy. */
 export async function writePlanned(plan: Plan, copy: string): Promise<void> {
   for (const { path, after } of plan.changes()) {
-    await mkdir(dirname(join(copy, path)), { recursive: true })
-    await writeFile(join(copy, path), after)
+    const place = join(copy, path)
+    await mkdir(dirname(place), { recursive: true })
+    if (after === undefined) await rm(place, { force: true })
+    else await writeFile(place, after)
   }
 }
 

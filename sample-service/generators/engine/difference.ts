@@ -15,6 +15,7 @@ export function describeChanges(changes: readonly Change[], whole = false): stri
 
 function describe({ path, before, after }: Change, whole: boolean): string[] {
   const brief = isGenerated(path)
+  if (after === undefined) return [`  - ${path} (${linesOf(before ?? '').length} lines)`]
   if (before === undefined) {
     const lines = linesOf(after)
     const shown = whole && !brief ? lines.map((line) => `      + ${line}`.trimEnd()) : []

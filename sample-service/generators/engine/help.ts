@@ -31,6 +31,8 @@ Flags:
   --json        print the result as JSON
   --yes         ask nothing
   --install     install what package.json gets; --no-install does not ask about it
+  --remove      take back what was stamped and wired, if nobody changed it; the table stays
+  --drop        with --remove: remove the table too, by a migration
   --list        list the pieces
   --help        after a piece: explain it, with examples, as in npm run add -- resource --help
 `

@@ -47,6 +47,8 @@ export interface Flag {
   asks: string
   /** The default. Without one the flag is required. */
   otherwise?: (noun: Noun) => string
+  /** The value of a flag that is given without one. */
+  alone?: string
   /** Throws an Error of one sentence for an invalid value. */
   check: (value: string) => void
 }
@@ -84,7 +86,7 @@ export interface Member {
   code: string
   /** An import that `code` needs. */
   import?: Import
-  /** Other names that `code` uses, which the file must declare. */
+  /** Other names that `code` uses, which the file must declare or import. */
   knows?: readonly string[]
 }
 

@@ -1,3 +1,4 @@
+import { auth } from '../pieces/auth/piece.ts'
 import { client } from '../pieces/client/piece.ts'
 import { consumer } from '../pieces/consumer/piece.ts'
 import { events } from '../pieces/events/piece.ts'
@@ -5,6 +6,7 @@ import { idempotency } from '../pieces/idempotency/piece.ts'
 import { job } from '../pieces/job/piece.ts'
 import type { Piece } from './piece.ts'
 import { publisher } from '../pieces/publisher/piece.ts'
+import { rateLimit } from '../pieces/rate-limit/piece.ts'
 import { resource } from '../pieces/resource/piece.ts'
 import { route } from '../pieces/route/piece.ts'
 import { schedule } from '../pieces/schedule/piece.ts'
@@ -22,6 +24,8 @@ export const pieces: readonly Piece[] = [
   client,
   storage,
   idempotency,
+  rateLimit,
   publisher,
   consumer,
+  auth,
 ]

@@ -5,6 +5,7 @@ import { guarantee } from '../after/guarantee.ts'
 import { addMember } from '../edit/members.ts'
 import { migrate } from '../after/migration.ts'
 import { stampNames, type Noun } from './names.ts'
+import { neededBy } from './needs.ts'
 import { nameFrom, nounFrom } from './nouns.ts'
 import type { Flags, Piece } from './piece.ts'
 import type { Plan } from './plan.ts'
@@ -24,7 +25,7 @@ export async function planPiece(plan: Plan, piece: Piece, answers: Answers): Pro
   const noun = nounOf(piece, answers)
   const flags = flagsOf(piece, answers, noun)
   const stampings: Stamping[] = []
-  for (const needed of neededBy(piece.variant?.(flags) ?? piece)) {
+  for (const needed of neededBy(piece, flags)) {
     stampings.push(await stampMissing(plan, needed))
     await connect(plan, needed, noun, {})
   }
@@ -36,11 +37,6 @@ export async function planPiece(plan: Plan, piece: Piece, answers: Answers): Pro
   await configure(plan)
   await remember(plan, stampings)
   return titleOf(piece, noun, answers.name?.trim() ?? '')
-}
-
-/** The pieces that must be there first, in the order in which they need each other. */
-function neededBy({ needs }: Piece): Piece[] {
-  return needs === undefined ? [] : [...neededBy(needs), needs]
 }
 
 function titleOf({ name, takes }: Piece, { singular, plural }: Noun, typed: string): string {

@@ -1,12 +1,12 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
-/** A file before and after. `before` is undefined if there is no file yet. */
+/** A file before and after: `before` is undefined if there is no file yet, `after` if it is removed. */
 export interface Change {
   /** Relative to the root of the service, with slashes. */
   path: string
   before: string | undefined
-  after: string
+  after: string | undefined
 }
 
 /** The changes that a run will make, in memory: `writeChanges` writes them. */
@@ -19,6 +19,8 @@ export interface Plan {
   add(path: string, text: string): Promise<void>
   /** Plans a new text for a file, which may or may not exist. */
   edit(path: string, text: string): Promise<void>
+  /** Plans that the file is gone. Does nothing if there is none. */
+  remove(path: string): Promise<void>
   /** The files that differ from those on disk, sorted by path. */
   changes(): Change[]
 }
@@ -31,24 +33,26 @@ export function openPlan(root: string): Plan {
     const change = changes.get(path)
     if (change) return change
     const before = await textOf(root, path)
-    return { path, before, after: before ?? '' }
+    return { path, before, after: before }
   }
 
   return {
     root,
     async read(path) {
-      return changes.get(path)?.after ?? (await textOf(root, path))
+      return (await known(path)).after
     },
     async add(path, text) {
       const change = await known(path)
-      const there = changes.has(path) ? change.after : change.before
-      if (there !== undefined && there !== text) {
+      if (change.after !== undefined && change.after !== text) {
         throw new Error(obstacle(path))
       }
       changes.set(path, { ...change, after: text })
     },
     async edit(path, text) {
       changes.set(path, { ...(await known(path)), after: text })
+    },
+    async remove(path) {
+      changes.set(path, { ...(await known(path)), after: undefined })
     },
     changes() {
       return [...changes.values()]

@@ -1,3 +1,4 @@
+import { neededBy } from './needs.ts'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Piece } from './piece.ts'
@@ -49,7 +50,7 @@ async function stampAgain({
   plural = '',
   flags,
 }: StampedPiece): Promise<[Piece, Stamping][]> {
-  const needed = pieces.flatMap(({ needs }) => needs ?? [])
+  const needed = pieces.flatMap((one) => [...neededBy(one, {}), ...neededBy(one, flags)])
   const piece = [...pieces, ...needed].find((one) => one.name === name)
   if (piece === undefined) throw new Error(`generators/ has no piece "${name}" any more.`)
   for (const { name: flag, otherwise } of piece.flags ?? []) {
@@ -62,7 +63,7 @@ async function stampAgain({
   ]
   if (noun === undefined) return [await missing(piece)]
   const stamping = await stamp(emptyPlan(), piece, { singular: noun, plural }, flags)
-  return [[piece, stamping], ...(piece.needs === undefined ? [] : [await missing(piece.needs)])]
+  return [[piece, stamping], ...(await Promise.all(neededBy(piece, flags).map(missing)))]
 }
 
 /** A plan for a service that has no file yet, so that nothing is in the way. */
@@ -74,6 +75,7 @@ function emptyPlan(): Plan {
     read: (path) => Promise.resolve(texts.get(path)),
     add: write,
     edit: write,
+    remove: (path) => Promise.resolve(void texts.delete(path)),
     changes: () => [...texts].map(([path, after]): Change => ({ path, before: undefined, after })),
   }
 }

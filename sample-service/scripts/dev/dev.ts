@@ -116,12 +116,23 @@ async function prepare(
     if (missing !== undefined) throw new Error(`${missing} is missing`)
     const isBuiltIn = givenUrl(given) === undefined
     const url = givenUrl(given) ?? (await startBuiltIn())
-    const env = { SHUTDOWN_DRAIN_MS: drainMs, ...(await startBeside(given)), DATABASE_URL: url }
+    // AUTH belongs to `add auth`: without an issuer and keys, everybody is let in here.
+    const env = {
+      SHUTDOWN_DRAIN_MS: drainMs,
+      ...openWithoutAuth(given),
+      ...(await startBeside(given)),
+      DATABASE_URL: url,
+    }
     return { env, isBuiltIn, migrations: await fingerprint(url) }
   } catch (error) {
     if (error instanceof NoDatabase) throw error
     throw new Error(`${reasonOf(error)}; waiting for a change`, { cause: error })
   }
+}
+
+function openWithoutAuth(given: NodeJS.ProcessEnv): Record<string, string> {
+  const chosen = ['AUTH_ISSUER', 'AUTH_API_KEYS'].some((name) => (given[name] ?? '') !== '')
+  return chosen ? {} : { AUTH: 'off' }
 }
 
 /** Runs `npm run db:seed` beside the service; it says itself what it did. */

@@ -4,6 +4,7 @@ import { builtInFolder, givenUrl, runningUrl } from '../postgres/built-in.ts'
 import { checkMigrations } from '../postgres/databases.ts'
 import { emptyAdvice, unknownMigrations } from '../postgres/unknown-migrations.ts'
 import { homeFor, postgresPrograms, postgresUser } from '../postgres/files.ts'
+import { settings } from '../pages/settings.ts'
 import { fine, wrong, type Finding } from './finding.ts'
 
 const answerTimeoutMs = 3_000
@@ -13,6 +14,11 @@ const clockLimitMs = 1_000
 /** Whether the database answers and has every migration, and whether its clock agrees with the one here. */
 export async function checkDatabase(env: NodeJS.ProcessEnv): Promise<Finding[]> {
   const given = givenUrl(env)
+  // What is no URL of PostgreSQL, the check of the environment reports.
+  const invalid = settings({ DATABASE_URL: given }).some(
+    ({ name, problem }) => name === 'DATABASE_URL' && problem,
+  )
+  if (given !== undefined && invalid) return []
   const url = given ?? (await runningUrl())
   if (url === undefined) return [await checkPrograms()]
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: answerTimeoutMs })

@@ -21,6 +21,9 @@ interface Guarantee {
   readonly tests: readonly string[]
 }
 
+/** The text of each file that is about to be written, by path; undefined if the file is about to be removed. */
+type Planned = ReadonlyMap<string, string | undefined>
+
 const preface = `# What this service guarantees
 
 Each promise stands at the top of a file of \`${folder}/\`, whose tests start the service as a process, with a PostgreSQL of
@@ -31,10 +34,10 @@ What a domain promises is proved beside it, in \`src/<nouns>/*.test.ts\`.`
 
 /**
  * The page as it should be now.
- * @param planned the texts of files that are about to be written, by path
+ * @param planned the changes that are about to be made
  * @throws as `sectionsOf` does
  */
-export async function renderGuarantees(planned: ReadonlyMap<string, string> = new Map()): Promise<string> {
+export async function renderGuarantees(planned: Planned = new Map()): Promise<string> {
   const markdown = [preface, ...(await sectionsOf(folder, planned))].join('\n\n')
   return format(markdown, { ...(await resolveConfig(page)), parser: 'markdown' })
 }
@@ -45,17 +48,18 @@ export async function renderGuarantees(planned: ReadonlyMap<string, string> = ne
  */
 export async function sectionsOf(
   folder: string,
-  planned: ReadonlyMap<string, string> = new Map(),
+  planned: Planned = new Map(),
 ): Promise<string[]> {
   const present = (await readdir(join(root, folder))).map((name) => `${folder}/${name}`)
   const files = [...new Set([...present, ...planned.keys()])]
     .filter((path) => path.startsWith(`${folder}/`) && path.endsWith('.test.ts'))
+    .filter((path) => !planned.has(path) || planned.get(path) !== undefined)
     .sort()
   const guarantees = await Promise.all(files.map((file) => readGuarantee(file, planned)))
   return guarantees.map(section)
 }
 
-async function readGuarantee(file: string, planned: ReadonlyMap<string, string>): Promise<Guarantee> {
+async function readGuarantee(file: string, planned: Planned): Promise<Guarantee> {
   const text = planned.get(file) ?? (await readFile(join(root, file), 'utf8'))
   const comment = /^\/\*\*(.*?)\*\//s.exec(text)?.[1]?.replaceAll(/\s*\n \* ?/g, ' ') ?? ''
   const [, promise, go, held] = /^ Promise: (.+?) Go: (.+?) Held by: (.+?)\s*$/.exec(comment) ?? []

@@ -35,7 +35,13 @@ async function verify(record: Recorder): Promise<void> {
     let url = ''
     let uploads: UploadResource | undefined
     await record.step('start', async () => {
-      const env = { PATH: process.env['PATH'], PORT: '0', ADMIN_PORT: '0', DATABASE_URL: databaseUrl }
+      const env = {
+        PATH: process.env['PATH'],
+        PORT: '0',
+        ADMIN_PORT: '0',
+        AUTH: 'off',
+        DATABASE_URL: databaseUrl,
+      }
       const started = startService({ ...env, UPLOAD_DIR: uploadDir }, { stdout: 'pipe', remove: uploadDir })
       opened.push(() => started.stop())
       service = started

@@ -1,15 +1,15 @@
 import { randomBytes } from 'node:crypto'
-import fc from 'fast-check'
 import { once } from 'node:events'
 import { readdir, readlink } from 'node:fs/promises'
 import { request, type ClientRequest, type IncomingMessage } from 'node:http'
-import { connect } from 'node:net'
-import { json, text } from 'node:stream/consumers'
+import { json } from 'node:stream/consumers'
 import { expect, test } from 'vitest'
 import { eventually, open, running } from '../../test/support/client.ts'
-import { startService, type RunningService } from '../../test/support/service.ts'
+import { sharedService, startService, type RunningService } from '../../test/support/service.ts'
 
 const field = 'document'
+
+const shared = sharedService()
 
 /** Sends half of a file in a POST and keeps the connection open; returns when the first bytes are on the service's disk. */
 async function halfAnUpload(service: RunningService): Promise<ClientRequest> {
@@ -44,8 +44,8 @@ async function openBelow(service: RunningService): Promise<number> {
   return files.filter((file) => file.startsWith(service.uploadDir)).length
 }
 
-test('an upload that the client cuts off leaves no file and no row', async (t) => {
-  const service = await startService(t)
+test('an upload that the client cuts off leaves no file and no row', async () => {
+  const service = shared()
   const client = await halfAnUpload(service)
 
   client.destroy()
@@ -79,8 +79,8 @@ test('an upload that a shutdown does not wait for is answered 503 and leaves not
   await expectNothingLeft(service)
 })
 
-test('an upload that waits for its row ends when the client leaves, and so does its statement', async (t) => {
-  const service = await startService(t)
+test('an upload that waits for its row ends when the client leaves, and so does its statement', async () => {
+  const service = shared()
   const locker = await service.connect()
   await locker.query('begin; lock table documents in access exclusive mode')
   const body = new FormData()
@@ -107,8 +107,8 @@ test.for([
   ['DELETE', `/documents/${id}`, 'delete from'],
 ] as const)(
   'the statement of %s %s ends in Postgres when its client leaves',
-  async ([method, path, part], t) => {
-    const service = await startService(t)
+  async ([method, path, part]) => {
+    const service = shared()
     const locker = await service.connect()
     await locker.query('begin; lock table documents in access exclusive mode')
     const client = open(service.url + path, method)
@@ -118,7 +118,8 @@ test.for([
 
     const ms = await eventually(async () => (await running(service, part)) === 0)
     expect(ms).toBeLessThan(1_000)
-    await service.line(({ msg, status }) => msg === 'request' && status === 499)
+    await service.line((line) => line['method'] === method && line['path'] === path && line['status'] === 499)
+    await locker.query('rollback')
   },
 )
 
@@ -152,65 +153,3 @@ test('a query that misses the deadline ends in Postgres, and the answer is a 504
   expect(response.headers.get('content-type')).toBe('application/problem+json')
   await eventually(async () => (await running(service, 'order by')) === 0)
 })
-
-test('any body, in any pieces and cut anywhere, is stored or refused, and leaves nothing else', async (t) => {
-  const service = await startService(t, { env: { UPLOAD_MAX_FILES: '3' } })
-  const part = (name: string, content: string): string =>
-    `--x\r\nContent-Disposition: form-data; name="${field}"; filename="${name}"\r\n\r\n${content}\r\n`
-  const nested = 'Content-Type: multipart/mixed; boundary=y\r\n\r\n--y\r\n\r\nz\r\n--y--'
-  const good = Buffer.from(`${part('a\u202e/中🎉\0', 'one\r\n--')}${part('b', nested)}--x--\r\n`)
-  const change = fc.record({
-    at: fc.nat(good.length),
-    cut: fc.nat(20),
-    put: fc.oneof(
-      fc.constantFrom('', '\r\n--x', '\r\n--x--', '\0', 'A: b\r\n'.repeat(2_000)),
-      fc.string({ unit: 'binary' }),
-    ),
-  })
-  const sent = fc.record({
-    changes: fc.array(change, { maxLength: 3 }),
-    piece: fc.integer({ min: 1, max: good.length }),
-    // How many bytes more (or fewer) the Content-Length promises than come.
-    promised: fc.constantFrom(0, 0, 0, 10, -10),
-  })
-  expect(await post(service, good, 7, good.length)).toBe(201)
-  await fc.assert(
-    fc.asyncProperty(sent, async ({ changes, piece, promised }) => {
-      const body = changes.reduce(
-        (bytes, { at, cut, put }) =>
-          Buffer.concat([bytes.subarray(0, at), Buffer.from(put), bytes.subarray(at + cut)]),
-        good,
-      )
-      const status = await post(service, body, piece, body.length + promised)
-      if (status !== undefined) expect([201, 400, 413]).toContain(status)
-    }),
-    { numRuns: 150 },
-  )
-  const stored = async (): Promise<string[]> =>
-    (await service.sql('select id from documents order by id')).map((row) => `documents-${String(row['id'])}`)
-  await eventually(async () => String(await stored()) === String((await readdir(service.uploadDir)).sort()))
-  await eventually(async () => (await openBelow(service)) === 0)
-  // If all were refused, the test would prove little.
-  expect((await stored()).length).toBeGreaterThan(2)
-  expect(service.log.filter(({ status }) => status === 500)).toEqual([])
-})
-
-/** Sends `body` in pieces over its own connection, which it closes if more was promised. Returns the status, if any. */
-async function post(service: RunningService, body: Buffer, piece: number, length: number) {
-  const { hostname, port } = new URL(service.url)
-  const socket = connect({ host: hostname, port: Number(port) })
-  socket.on('error', () => undefined)
-  socket.setNoDelay(true)
-  socket.write(
-    `POST /documents HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: multipart/form-data; boundary=x\r\nContent-Length: ${Math.max(0, length)}\r\n\r\n`,
-  )
-  for (let at = 0; at < body.length; at += piece) {
-    socket.write(body.subarray(at, at + piece))
-    await new Promise((resolve) => setImmediate(resolve))
-  }
-  // Node takes a client that has ended its side for one that has left.
-  if (length > body.length) socket.end()
-  const answer = await text(socket).catch(() => '')
-  const [, status] = /^HTTP\/1\.1 (\d+)/.exec(answer) ?? []
-  return status === undefined ? undefined : Number(status)
-}

@@ -45,7 +45,7 @@ test('all bad values are reported at once, each with the allowed and the given v
   }
   expect(message.split('; ')).toEqual([
     "PORT must be a whole number from 0 to 65535, not '65536'",
-    'DATABASE_URL must be a URL such as postgres://user:password@host:5432/database',
+    'DATABASE_URL must be a URL such as postgres://user:password@host:5432/database (it begins with mysql://, and this service needs PostgreSQL)',
     "UPLOAD_WORKERS must be a whole number from 1 to 100, not '0x2'",
     "DEBUG_CONTEXTS must be true or false, not 'maybe'",
     "LOG_LEVEL must be one of trace, debug, info, warn, error, fatal, silent, not 'loud'",

@@ -60,6 +60,9 @@ export interface StartedProcess {
 
 const root = join(import.meta.dirname, '../..')
 
+/** What every started service has in its environment, beside what a test gives it. */
+const environment = { PORT: '0', ADMIN_PORT: '0' }
+
 /** Starts src/main.ts with a new database and a new upload folder. All are removed with the test. */
 export async function startService(t: RunningTest, options: ServiceOptions = {}): Promise<RunningService> {
   const database = await createDatabase()
@@ -130,8 +133,7 @@ export function startProcess(t: RunningTest, options: ServiceOptions = {}): Star
     env: {
       PATH: process.env['PATH'],
       HOME: process.env['HOME'],
-      PORT: '0',
-      ADMIN_PORT: '0',
+      ...environment,
       ...(typeof probe === 'string' && { PROBE_ROUTES: probe }),
       ...options.env,
     },

@@ -49,7 +49,7 @@ you install beforehand: npm install --save-dev openapi-typescript@^7.13.0. The s
         within: 'Environment',
         name: variable,
         code: `url('http://host:port/path', /^https?:$/).default('${baseUrl}').describe('where ${noun.singular} is called')`,
-        knows: ['url'],
+        import: { name: 'url', from: './variables.ts' },
       },
       {
         file: 'src/config.ts',

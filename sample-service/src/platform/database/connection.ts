@@ -19,7 +19,8 @@ import { sessionOf } from './client.ts'
 import { ConnectionLost, QueryFailed } from './errors.ts'
 import { closeAbruptly } from './packet.ts'
 import { outlastsCall, outlastsFailure } from './session.ts'
-import { requireSendable, statementSpan, submitFresh } from './statement.ts'
+import type { Observe } from './observed.ts'
+import { requireSendable, submitFresh } from './statement.ts'
 
 /** How long a cancelled statement may take to end before its connection is closed. */
 const cancelBudgetMs = 5_000
@@ -29,6 +30,7 @@ export class Connection {
   readonly #client: PoolClient
   readonly #cancels: Cancels
   readonly #place: Place
+  readonly #observe: Observe
   /** Why the connection is lost. */
   #broken: Error | undefined
   /** Why a statement could not be sent: the protocol is in the middle of a message. */
@@ -42,10 +44,11 @@ export class Connection {
   }
 
   /** Holds `place`, its place in the pool, as well. */
-  constructor(client: PoolClient, cancels: Cancels, place: Place) {
+  constructor(client: PoolClient, cancels: Cancels, place: Place, observe: Observe) {
     this.#client = client
     this.#cancels = cancels
     this.#place = place
+    this.#observe = observe
     // The pool does not listen to a client that it has lent, and an error event without a listener ends the process.
     client.on('error', this.#onError)
   }
@@ -56,7 +59,7 @@ export class Connection {
    * @throws the cause of ctx if it has ended, QueryFailed, ConnectionLost, or what pg throws if it cannot send a value
    */
   execute(ctx: Context, statement: QueryConfig, values?: unknown[]): Promise<QueryResult> {
-    return this.#next(() => statementSpan(ctx, statement.text, (ctx) => this.#send(ctx, statement, values)))
+    return this.#next(() => this.#observe(ctx, statement.text, (ctx) => this.#send(ctx, statement, values)))
   }
 
   /**
@@ -70,7 +73,7 @@ export class Connection {
       const stop = afterFunc(patience, () => closeAbruptly(this.#client))
       try {
         // Detached again: the end of `patience` closes the connection, and sends no cancel.
-        return await statementSpan(withoutCancel(patience), text, (ctx) =>
+        return await this.#observe(withoutCancel(patience), text, (ctx) =>
           this.#send(ctx, { text }, undefined),
         )
       } finally {

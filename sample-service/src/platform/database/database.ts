@@ -6,6 +6,7 @@ import type { Admission, Place } from './admission.ts'
 import { Connection } from './connection.ts'
 import { addressOf, pingBeside, reasonOf, waitForAnswer } from './answer.ts'
 import { failureOf, isReadOnly, pingMs } from './failure.ts'
+import { observeStatements, type Observe } from './observed.ts'
 import { within, type Queries } from './queries.ts'
 import { streamRows, type RowQuery, type StreamOptions } from './stream.ts'
 import { connectionOf, joinedKey, savepointOf, transact, type TransactionBody } from './transaction.ts'
@@ -51,12 +52,14 @@ export class Database {
   readonly #pool: pg.Pool
   readonly #cancels: Cancels
   readonly #gates: Gates
+  readonly #observe: Observe
   /** Connections that calls work with. A place in the pool may also be held by a call that still dials. */
   #inUse = 0
 
   constructor(pool: pg.Pool, log: Log) {
     this.#pool = pool
     this.#gates = openGates(pool.options.max)
+    this.#observe = observeStatements(pool.options)
     this.#cancels = openCancels(log, () => new PostgresClient(pool.options))
     pool.on('acquire', () => this.#inUse++).on('release', () => this.#inUse--)
   }
@@ -193,7 +196,7 @@ export class Database {
     const place = await this.#gates.pool.enter(ctx, averaged)
     const arriving: Promise<PoolClient> = this.#pool.connect()
     try {
-      return new Connection(await until(ctx, arriving), this.#cancels, place)
+      return new Connection(await until(ctx, arriving), this.#cancels, place, this.#observe)
     } catch (error) {
       place.release(ctx)
       // Not awaited: the client goes back to the pool when it arrives.

@@ -1,5 +1,5 @@
 import { Admission, type AdmissionObserver } from './admission.ts'
-import { observeAdmission } from '../telemetry/metrics.ts'
+import { observeAdmission } from '../telemetry/database-metrics.ts'
 
 /** What calls pass on their way to a connection. */
 export interface Gates {

@@ -1,7 +1,4 @@
-import { SpanKind } from '@opentelemetry/api'
 import pg, { type PoolClient, type QueryConfig, type QueryResult } from 'pg'
-import type { Context } from '../../context/context.ts'
-import { span } from '../telemetry/span.ts'
 import { sessionOf } from './client.ts'
 import { isStale } from './session.ts'
 
@@ -74,11 +71,4 @@ function submit(client: PoolClient, statement: QueryConfig, values: unknown[] = 
     const config = statement.name === undefined ? statement : (Object.create(statement) as QueryConfig)
     ;(client as unknown as Submits).query(config, values, onResult)
   })
-}
-
-/** Calls `body` in a span of `text`, which is parameterised: https://opentelemetry.io/docs/specs/semconv/database/postgresql */
-export function statementSpan<T>(ctx: Context, text: string, body: (ctx: Context) => Promise<T>): Promise<T> {
-  const operation = /^\s*(\w+)/.exec(text)?.[1]?.toUpperCase() ?? 'QUERY'
-  const attributes = { 'db.system.name': 'postgresql', 'db.operation.name': operation, 'db.query.text': text }
-  return span(ctx, operation, { kind: SpanKind.CLIENT, attributes }, body)
 }

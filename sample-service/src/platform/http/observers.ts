@@ -59,7 +59,8 @@ function tracing(): Observer[] {
   if (spans === undefined) return []
   return [
     {
-      began: (ctx, { incoming, info }) => startServerSpan(ctx, spans, incoming.headers, info),
+      began: (ctx, { incoming, info }) =>
+        startServerSpan(ctx, spans, incoming.headers, info, incoming.url ?? '/'),
       ended: (ctx, _exchange, outcome) => endServerSpan(ctx, outcome),
     },
   ]

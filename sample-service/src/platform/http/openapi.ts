@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import {
   createDocument,
@@ -7,6 +6,7 @@ import {
   type ZodOpenApiResponseObject,
   type ZodOpenApiSecuritySchemeObject,
 } from 'zod-openapi'
+import { serviceVersion } from '../telemetry/version.ts'
 import { docsRoutes, homeRoute } from './docs.ts'
 import { documentOf } from './guard.ts'
 import { route, type Route, type RouteResponse } from './route.ts'
@@ -22,8 +22,7 @@ export interface ApiInfo {
  * package.json.
  */
 export function documented(title: string, routes: readonly Route[]): Route[] {
-  const manifest = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')
-  const { version } = z.object({ version: z.string().default('0.0.0') }).parse(JSON.parse(manifest))
+  const version = serviceVersion()
   const all = [...routes, ...documentationRoutes(routes, { title, version })]
   return routes.some(({ path }) => path === '/') ? all : [...all, homeRoute(title, version, all)]
 }

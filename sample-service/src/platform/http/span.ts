@@ -5,12 +5,14 @@ import {
   SpanKind,
   SpanStatusCode,
   trace,
+  type Attributes,
   type TextMapGetter,
   type Tracer,
 } from '@opentelemetry/api'
 import { withValue, type Context } from '../../context/context.ts'
 import { errorType, knownMethod, type Outcome } from '../telemetry/outcome.ts'
 import { requestOf, type RequestInfo } from '../request.ts'
+import { redactedQuery } from '../telemetry/redacted.ts'
 import { otelKey, spanOf } from '../telemetry/span.ts'
 
 /** Reads the headers that the propagator asks for: traceparent, tracestate, baggage. */
@@ -21,7 +23,8 @@ const getter: TextMapGetter<IncomingHttpHeaders> = {
 
 /**
  * Starts the span of a request, below the caller's if it sent a `traceparent`, with the names of the stable HTTP
- * conventions (https://opentelemetry.io/docs/specs/semconv/http/http-spans/). The query is left out: it may hold secrets.
+ * conventions (https://opentelemetry.io/docs/specs/semconv/http/http-spans/). Secrets in the query are redacted.
+ * @param target as the client sent it, with the query
  * @returns the context for the request's work
  */
 export function startServerSpan(
@@ -29,6 +32,7 @@ export function startServerSpan(
   spans: Tracer,
   headers: IncomingHttpHeaders,
   info: RequestInfo,
+  target: string,
 ): Context {
   const caller = propagation.extract(ROOT_CONTEXT, headers, getter)
   const method = knownMethod(info.method)
@@ -43,6 +47,8 @@ export function startServerSpan(
         'client.address': info.client?.address,
         'url.path': info.path,
         'user_agent.original': headers['user-agent'],
+        'url.query': redactedQuery(target),
+        ...addressed(headers.host),
       },
     },
     caller,
@@ -72,6 +78,12 @@ export function endServerSpan(ctx: Context, outcome: Outcome): void {
       span.setStatus({ code: SpanStatusCode.ERROR })
   }
   span.end()
+}
+
+/** The server that the client asked for, with the names of the conventions. */
+function addressed(host: string | undefined): Attributes {
+  const [, address, port] = /^(.+?)(?::(\d{1,5}))?$/.exec(host ?? '') ?? []
+  return { 'server.address': address, 'server.port': port === undefined ? undefined : Number(port) }
 }
 
 function nameOf(method: string, route: string | undefined): string {

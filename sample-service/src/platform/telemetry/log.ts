@@ -52,7 +52,8 @@ export function createLog(options: {
   const write =
     (level: keyof Log) =>
     (ctx: Context, message: string, fields?: Fields): void => {
-      if (logger.isLevelEnabled(level)) logger[level]({ ...identityOf(ctx), ...fields }, message)
+      if (!logger.isLevelEnabled(level)) return
+      logger[level]({ ...identityOf(ctx), ...fields }, message)
     }
   return {
     debug: write('debug'),
@@ -86,12 +87,14 @@ function isLevel(level: string | undefined): level is string {
   return level !== undefined && (level === 'silent' || level in pino.levels.values)
 }
 
+/** pino leaves out what is undefined. */
 function identityOf(ctx: Context): Fields {
   const request = requestOf(ctx)
   const trace = traceOf(ctx)
   return {
-    ...(request !== undefined && { requestId: request.id }),
-    ...(request?.principal !== undefined && { principal: request.principal }),
-    ...(trace !== undefined && { traceId: trace.traceId, spanId: trace.spanId }),
+    requestId: request?.id,
+    principal: request?.principal,
+    traceId: trace?.traceId,
+    spanId: trace?.spanId,
   }
 }

@@ -1,5 +1,5 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import { getHeapStatistics } from 'node:v8'
+import { getHeapSpaceStatistics, getHeapStatistics } from 'node:v8'
 import { metrics, type Meter, type MetricOptions } from '@opentelemetry/api'
 import type { Context } from '../../context/context.ts'
 import { causeName } from '../causes.ts'
@@ -48,55 +48,6 @@ export function httpMetrics() {
   }
 }
 
-/**
- * Shows the database's pool, as `stats` returns it whenever the metrics are read.
- * @param max how many connections it opens at most
- */
-export function observePool(
-  max: number,
-  stats: () => { total: number; idle: number; waiting: number },
-): void {
-  const pool = { 'db.client.connection.pool.name': 'postgresql' }
-  const name = 'db.client.connection'
-  const connections = upDown(`${name}.count`, 'Connections of the pool, by what they do.', '{connection}')
-  const pending = upDown(`${name}.pending_requests`, 'Calls that wait for a connection.', '{request}')
-  const most = upDown(`${name}.max`, 'Connections that the pool opens at most.', '{connection}')
-  meter().addBatchObservableCallback(
-    (result) => {
-      const { total, idle, waiting } = stats()
-      result.observe(most, max, pool)
-      result.observe(connections, idle, { ...pool, 'db.client.connection.state': 'idle' })
-      result.observe(connections, total - idle, { ...pool, 'db.client.connection.state': 'used' })
-      result.observe(pending, waiting, pool)
-    },
-    [connections, pending, most],
-  )
-}
-
-/**
- * Counts the calls that got a connection, with the time that they waited for one, and those that were refused: because none would
- * have been free before their `deadline`, or under `overload`.
- */
-export function observeAdmission() {
-  const pool = { 'db.client.connection.pool.name': 'postgresql' }
-  const waited = histogram(
-    'db.client.connection.wait_time',
-    'Time that calls waited for a connection of the pool.',
-    durationBuckets,
-  )
-  const refused = meter().createCounter('db.client.connection.refused', {
-    description: 'Calls that were refused because no connection would have been free in time.',
-    unit: '{request}',
-  })
-  // A rate needs the series before it grows.
-  for (const why of ['deadline', 'overload']) refused.add(0, { ...pool, 'db.client.connection.refusal': why })
-  return {
-    admitted: (waitedMs: number): void => waited.record(waitedMs / 1_000, pool),
-    refused: (why: 'deadline' | 'overload'): void =>
-      refused.add(1, { ...pool, 'db.client.connection.refusal': why }),
-  }
-}
-
 /** Shows how many lines of the log were dropped. */
 export function observeLog(log: { readonly dropped: number }): void {
   meter()
@@ -105,16 +56,6 @@ export function observeLog(log: { readonly dropped: number }): void {
       unit: '{line}',
     })
     .addCallback((result) => result.observe(log.dropped))
-}
-
-/**
- * Counts a cancel of a statement in Postgres: over the `control` connection, with a CancelRequest (`request`), or one
- * that `failed` and cost the connection of its statement.
- */
-export function countCancel(outcome: 'control' | 'request' | 'failed'): void {
-  meter()
-    .createCounter('db.client.cancels', { description: 'Cancels sent to Postgres.', unit: '{cancel}' })
-    .add(1, { 'db.client.cancel.outcome': outcome })
 }
 
 /**
@@ -162,16 +103,22 @@ export function observeMemory(): void {
   const bytes = (name: string, description: string, read: () => number): void =>
     upDown(name, description, 'By').addCallback((result) => result.observe(read()))
   bytes('process.memory.usage', 'Physical memory of the process.', () => process.memoryUsage.rss())
-  bytes('v8js.memory.heap.used', 'How much of the heap is in use.', () => getHeapStatistics().used_heap_size)
-  bytes('v8js.memory.heap.limit', 'What the heap may grow to.', () => getHeapStatistics().heap_size_limit)
+  // The conventions have no name for it.
+  bytes('process.heap.limit', 'What the heap may grow to.', () => getHeapStatistics().heap_size_limit)
+  upDown('v8js.memory.heap.used', 'How much of a space of the heap is in use.', 'By').addCallback(
+    (result) => {
+      for (const { space_name, space_used_size } of getHeapSpaceStatistics())
+        result.observe(space_used_size, { 'v8js.heap.space.name': space_name })
+    },
+  )
 }
 
 /** Asked for each time: the SDK keeps one of each name, and the API has none before telemetry is started. */
-function meter(): Meter {
+export function meter(): Meter {
   return metrics.getMeter('sample-service')
 }
 
-function histogram(name: string, description: string, buckets: number[]) {
+export function histogram(name: string, description: string, buckets: number[]) {
   return meter().createHistogram(name, {
     description,
     unit: 's',
@@ -179,6 +126,6 @@ function histogram(name: string, description: string, buckets: number[]) {
   })
 }
 
-function upDown(name: string, description: string, unit: string) {
+export function upDown(name: string, description: string, unit: string) {
   return meter().createObservableUpDownCounter(name, { description, unit })
 }

@@ -1,8 +1,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { diag } from '@opentelemetry/api'
+import { diag, type Attributes } from '@opentelemetry/api'
 import { PrometheusExporter, PrometheusSerializer } from '@opentelemetry/exporter-prometheus'
 import {
+  defaultResource,
+  detectResources,
+  envDetector,
+  resourceFromAttributes,
+  type Resource,
+} from '@opentelemetry/resources'
+import {
   ConsoleMetricExporter,
+  MeterProvider,
   PeriodicExportingMetricReader,
   type MetricData,
   type MetricReader,
@@ -11,20 +19,25 @@ import {
 import { errorOf } from '../../context/thrown.ts'
 import type { Environment, TelemetryPlan } from './environment.ts'
 
-/**
- * Loads the OTLP exporter if `plan` names it: it costs tens of milliseconds.
- * @returns what makes the readers, which is when an exporter reads and judges its own variables
- */
-export async function loadMetricReaders(
-  plan: TelemetryPlan,
-  env: Environment,
-): Promise<() => MetricReader[]> {
+/** The SDK for metrics, loaded. */
+export interface MetricsSdk {
+  /** What the process is called: `serviceName`, unless `OTEL_*` says otherwise. */
+  resourceOf(identity: Attributes): Resource
+  /** Starts to collect. An exporter reads and judges its own variables only now. */
+  startMetrics(resource: Resource): { meters: MeterProvider; answer: Answer }
+}
+
+/** Answers `GET /metrics`. */
+type Answer = (request: IncomingMessage, response: ServerResponse) => void
+
+/** Loads the OTLP exporter if `plan` names it: it costs tens of milliseconds. */
+export async function loadMetrics(plan: TelemetryPlan, env: Environment): Promise<MetricsSdk> {
   const protocol = env['OTEL_EXPORTER_OTLP_METRICS_PROTOCOL'] || env['OTEL_EXPORTER_OTLP_PROTOCOL']
   const otlp = plan.metrics.includes('otlp') ? await loadOtlp(protocol) : undefined
   const exportIntervalMillis = milliseconds(env['OTEL_METRIC_EXPORT_INTERVAL']) ?? 60_000
   const timeoutMs = milliseconds(env['OTEL_METRIC_EXPORT_TIMEOUT']) ?? 30_000
   const exportTimeoutMillis = Math.min(timeoutMs, exportIntervalMillis)
-  return () => {
+  const createReaders = (): MetricReader[] => {
     // Sent to a port for gRPC they would fail as well, and say less.
     if (otlp !== undefined && protocol === 'grpc')
       diag.warn('metrics are sent by HTTP, not gRPC: set OTEL_EXPORTER_OTLP_METRICS_PROTOCOL and _ENDPOINT')
@@ -32,6 +45,16 @@ export async function loadMetricReaders(
       const exporter = name === 'otlp' && otlp ? new otlp.OTLPMetricExporter() : new ConsoleMetricExporter()
       return new PeriodicExportingMetricReader({ exporter, exportIntervalMillis, exportTimeoutMillis })
     })
+  }
+  return {
+    resourceOf: (identity) =>
+      defaultResource()
+        .merge(resourceFromAttributes(identity))
+        .merge(detectResources({ detectors: [envDetector] })),
+    startMetrics(resource) {
+      const { reader, answer } = prometheusEndpoint()
+      return { meters: new MeterProvider({ resource, readers: [reader, ...createReaders()] }), answer }
+    },
   }
 }
 
@@ -54,10 +77,10 @@ const suffixes: Readonly<Record<string, string>> = { s: '_seconds', ms: '_millis
  * exporter's own handler leaves the unit out of the names, which dashboards made for OpenTelemetry expect
  * (https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics/), and the version out of the type.
  */
-export function prometheusEndpoint() {
+function prometheusEndpoint() {
   const reader = new PrometheusExporter({ preventServerStart: true })
   const serializer = new PrometheusSerializer(undefined, false, undefined, false, true)
-  const answer = (_request: IncomingMessage, response: ServerResponse): void => {
+  const answer: Answer = (_request, response) => {
     // The client waits for the response, nobody for this; a scrape has no context to end with.
     reader.collect().then(
       ({ resourceMetrics }) => {

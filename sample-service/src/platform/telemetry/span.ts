@@ -11,8 +11,9 @@ import {
   type SpanContext,
   type SpanOptions,
   type Tracer,
+  type TracerProvider,
 } from '@opentelemetry/api'
-import { contextKey, withValue, type Context } from '../../context/context.ts'
+import { contextKey, DeadlineExceeded, withValue, type Context } from '../../context/context.ts'
 import { errorOf } from '../../context/thrown.ts'
 import { causeName } from '../causes.ts'
 import { stepKey, type Waited } from './recent.ts'
@@ -31,13 +32,29 @@ export function spanOf(ctx: Context): Span | undefined {
   return otel === undefined ? undefined : trace.getSpan(otel)
 }
 
-/**
- * What makes spans; undefined where nothing is traced. Call it after `startTelemetry`, and once where it counts: called for
- * each request it costs a small one several percent.
- */
+/** The tracer that was found last, and who gave it: to look it up costs a small request several percent. */
+let found: { readonly provider: TracerProvider; readonly tracer: Tracer | undefined } | undefined
+
+/** What makes spans; undefined where nothing is traced. Call it after `startTelemetry`. */
 export function tracer(): Tracer | undefined {
-  const given = trace.getTracer('sample-service')
-  return given instanceof ProxyTracer ? undefined : given
+  // The API's own provider stands for the one that `startTelemetry` sets.
+  const global: TracerProvider & { getDelegate?(): TracerProvider } = trace.getTracerProvider()
+  const provider = global.getDelegate?.() ?? global
+  if (found?.provider !== provider) {
+    const given = trace.getTracer('sample-service')
+    found = { provider, tracer: given instanceof ProxyTracer ? undefined : given }
+  }
+  return found.tracer
+}
+
+/** Whether a span below the span of `ctx` would be exported or shown. */
+export function isObserved(ctx: Context): boolean {
+  return ctx.value(stepKey) !== undefined || spansBelow(ctx) !== undefined
+}
+
+/** Below a request that is not sampled the SDK would record nothing, and the trace that is passed on is the request's. */
+function spansBelow(ctx: Context): Tracer | undefined {
+  return traceOf(ctx)?.traceFlags === TraceFlags.NONE ? undefined : tracer()
 }
 
 type SpanBody<T> = (ctx: Context, span: Span) => Promise<T>
@@ -59,8 +76,7 @@ export async function span<T>(
   recordFailure: RecordFailure = recordEnd,
 ): Promise<T> {
   const step = parent.value(stepKey)?.start(name, detailOf(options), waitedIn(options))
-  // Below a request that is not sampled the SDK would record nothing, and the trace that is passed on is the request's.
-  const spans = traceOf(parent)?.traceFlags === TraceFlags.NONE ? undefined : tracer()
+  const spans = spansBelow(parent)
   if (step === undefined && spans === undefined) return body(parent, noSpan)
 
   const above = parent.value(otelKey) ?? ROOT_CONTEXT
@@ -126,7 +142,8 @@ function waitedIn({ attributes }: SpanOptions): Waited | null {
   return attributes?.['url.full'] === undefined ? null : 'peer'
 }
 
-function recordEnd(ctx: Context, current: Span, error: unknown): void {
+/** What `span` does: the end of ctx is no fault of the work, but a deadline that passed is an error of whoever took too long. */
+export function recordEnd(ctx: Context, current: Span, error: unknown): void {
   const ended = causeName(ctx)
   if (ended === undefined) {
     recordFailed(current, error)
@@ -134,6 +151,8 @@ function recordEnd(ctx: Context, current: Span, error: unknown): void {
   }
   current.setAttribute('error.type', ended)
   current.addEvent('context.canceled', { 'context.cause': ended })
+  if (ctx.err === DeadlineExceeded)
+    current.setStatus({ code: SpanStatusCode.ERROR, message: errorOf(error).message })
 }
 
 function recordFailed(current: Span, error: unknown, type?: string): void {

@@ -1,12 +1,6 @@
+import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { context as ambient, diag, metrics, propagation, trace } from '@opentelemetry/api'
-import {
-  defaultResource,
-  detectResources,
-  envDetector,
-  resourceFromAttributes,
-} from '@opentelemetry/resources'
-import { MeterProvider } from '@opentelemetry/sdk-metrics'
 import {
   contextName,
   withCancel,
@@ -24,8 +18,8 @@ import { unreachable } from './endpoints.ts'
 import { ignored, telemetryPlan } from './environment.ts'
 import type { Log } from './log.ts'
 import { observeEventLoop, observeMemory } from './metrics.ts'
-import { loadMetricReaders, prometheusEndpoint } from './readers.ts'
 import { tracer } from './span.ts'
+import { serviceVersion } from './version.ts'
 
 /** OpenTelemetry's SDK, started. One a process at a time: its API is global. */
 export interface Telemetry {
@@ -52,15 +46,18 @@ export async function startTelemetry(
   const plan = telemetryPlan(process.env)
   if (plan.disabled) return { metrics: nothingCollected, close: () => Promise.resolve() }
 
-  // The SDK for traces takes a quarter of a second to load.
+  // The SDK for traces takes a quarter of a second to load, that for metrics a tenth: only what is asked for is loaded.
   const loading = Promise.all([
     plan.traces ? import('@opentelemetry/sdk-node') : undefined,
-    loadMetricReaders(plan, process.env),
+    // eslint-disable-next-line no-restricted-syntax -- a service without telemetry need not load OpenTelemetry's SDK
+    import('./readers.ts').then(({ loadMetrics }) => loadMetrics(plan, process.env)),
   ])
-  const [node, createReaders] = await until(ctx, loading)
-  const resource = defaultResource()
-    .merge(resourceFromAttributes({ 'service.name': serviceName }))
-    .merge(detectResources({ detectors: [envDetector] }))
+  const [node, sdk] = await until(ctx, loading)
+  const resource = sdk.resourceOf({
+    'service.name': serviceName,
+    'service.version': serviceVersion(),
+    'service.instance.id': randomUUID(),
+  })
   // Left out, the SDK makes metric readers and log processors from the environment, the latter for OTLP.
   const tracing = node && new node.NodeSDK({ resource, metricReaders: [], logRecordProcessors: [] })
   // Exporters report long after the start is over, on behalf of the process.
@@ -72,8 +69,7 @@ export async function startTelemetry(
   // The SDK keeps an ambient span across promises, and every promise of the process pays for it (before Node 24). Our spans hang
   // from ctx. Where libraries are instrumented that ask for the ambient one, this line goes.
   ambient.disable()
-  const prometheus = prometheusEndpoint()
-  const meters = new MeterProvider({ resource, readers: [prometheus.reader, ...createReaders()] })
+  const { answer, meters } = sdk.startMetrics(resource)
   metrics.setGlobalMeterProvider(meters)
   const stopObserving = observeEventLoop()
   observeMemory()
@@ -88,7 +84,7 @@ export async function startTelemetry(
     .then((found) => found && reports.warnOfFailures(found.code, found.sentence))
     .finally(() => checking.cancel())
   return {
-    metrics: prometheus.answer,
+    metrics: answer,
     async close(ctx) {
       checking.cancel()
       await checked

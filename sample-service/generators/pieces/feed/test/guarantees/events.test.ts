@@ -45,27 +45,31 @@ test('a client that does not read is disconnected, and its events are not buffer
   for (const socket of sockets) socket.destroy()
 })
 
-test('1,000 clients that leave leave no context and no descriptor behind', async (t) => {
-  const service = await startService(t, { probe: true })
-  await fetch(`${service.url}/livez`)
-  const before = await descriptors(service)
-  for (let round = 0; round < 4; round++) {
-    const sockets = await Promise.all(
-      Array.from({ length: 250 }, async (_, i) => {
-        const socket = await deaf(service, ask('bytes=10', `${round}-${i}`))
-        socket.resume()
-        await once(socket, 'data')
-        return socket
-      }),
-    )
-    for (const socket of sockets) socket.resetAndDestroy()
-  }
+test(
+  '1,000 clients that leave leave no context and no descriptor behind',
+  { timeout: 120_000 },
+  async (t) => {
+    const service = await startService(t, { probe: true })
+    await fetch(`${service.url}/livez`)
+    const before = await descriptors(service)
+    for (let round = 0; round < 4; round++) {
+      const sockets = await Promise.all(
+        Array.from({ length: 250 }, async (_, i) => {
+          const socket = await deaf(service, ask('bytes=10', `${round}-${i}`))
+          socket.resume()
+          await once(socket, 'data')
+          return socket
+        }),
+      )
+      for (const socket of sockets) socket.resetAndDestroy()
+    }
 
-  await eventually(async () => !(await liveContexts(service)).includes('/probe/events'))
-  await eventually(async () => (await descriptors(service)) <= before + 2)
-  const metrics = await (await fetch(`${service.adminUrl}/metrics`)).text()
-  expect(metrics).toMatch(/^events_clients 0$/m)
-})
+    await eventually(async () => !(await liveContexts(service)).includes('/probe/events'), 30_000)
+    await eventually(async () => (await descriptors(service)) <= before + 2, 30_000)
+    const metrics = await (await fetch(`${service.adminUrl}/metrics`)).text()
+    expect(metrics).toMatch(/^events_clients 0$/m)
+  },
+)
 
 /** A connection that has sent a request and reads nothing. */
 async function deaf({ url }: RunningService, text: string): Promise<Socket> {

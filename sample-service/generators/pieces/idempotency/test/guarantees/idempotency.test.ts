@@ -73,6 +73,20 @@ test('the key with another body is 422, and without a key 400, unless the route 
   expect(await rows(shared(), 3)).toBe(0)
 })
 
+test('the keys of one principal are not those of another', async () => {
+  const sent = (name: string) => ({ body: { amount: 20 }, headers: { 'x-principal': name } })
+  const answers = [
+    await pay(shared(), 'mine', sent('ann')),
+    await pay(shared(), 'mine', sent('bob')),
+    await pay(shared(), 'mine', sent('ann')),
+  ]
+
+  const [anns, bobs, annsAgain] = await Promise.all(answers.map((answer) => answer.text()))
+  expect(bobs).not.toBe(anns)
+  expect(annsAgain).toBe(anns)
+  expect(await rows(shared(), 20)).toBe(2)
+})
+
 test('while the first request is under way, a repeat is 409; of many at once, one is done', async () => {
   const body = { amount: 4, seconds: 1 }
   const first = pay(shared(), 'four', { body })

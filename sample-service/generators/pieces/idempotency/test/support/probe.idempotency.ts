@@ -1,6 +1,8 @@
 import { sql } from 'drizzle-orm'
 import { z } from 'zod'
 import type { Context } from '../../src/context/context.ts'
+import { requestOf } from '../../src/platform/request.ts'
+import type { Guard } from '../../src/platform/http/guard.ts'
 import { idempotent } from '../../src/platform/idempotency/idempotent.ts'
 import { notFound } from '../../src/platform/problem.ts'
 import { route, type Route } from '../../src/platform/http/route.ts'
@@ -25,11 +27,19 @@ export function probeIdempotentRoutes(platform: Platform): Route[] {
         tags: ['probe'],
         body: Payment,
         responses: { 201: { description: 'Inserted' } },
+        guard: whoCalls,
         handle: (ctx, { body }) => pay(ctx, platform, body),
       }),
       { required },
     ),
   )
+}
+
+/** Believes what the test says. */
+const whoCalls: Guard = (ctx, { headers }) => {
+  const request = requestOf(ctx)
+  if (request !== undefined) request.principal = headers['x-principal']?.toString()
+  return ctx
 }
 
 /** Both calls of the database join the transaction of the request. */

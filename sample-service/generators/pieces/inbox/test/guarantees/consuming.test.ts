@@ -7,7 +7,7 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test, type TestContext } from 'vitest'
 import { partitionOf } from '../../src/platform/events/event.ts'
-import { keyBeside, startBroker, type TestBroker } from '../support/broker.ts'
+import { keyBeside, keysInPartitions, startBroker, type TestBroker } from '../support/broker.ts'
 import { eventually, liveTree, running } from '../support/client.ts'
 import { startCollector } from '../support/otlp.ts'
 import {
@@ -140,19 +140,38 @@ test(
   },
 )
 
-test('SIGTERM: an event that ends within the drain is handled, and no other is begun', slow, async (t) => {
+test('SIGTERM: events that end within the drain are handled, and no others are begun', slow, async (t) => {
   const { broker, service } = await start(t)
-  const id = await send(broker, 'a', 'sleep 1')
-  await send(broker, 'a', 'next')
-  await eventually(async () => (await running(service, 'as asleep')) === 1)
+  // Four are handled at the same time: one more waits in the process, one more in the broker.
+  const [waiting = '', ...keys] = keysInPartitions(5)
+  for (const key of keys) await send(broker, key, 'sleep 2')
+  await eventually(async () => (await running(service, 'as asleep')) === 4)
+  await send(broker, waiting, 'waiting')
+  await send(broker, keys[0] ?? '', 'next')
 
   service.signal('SIGTERM')
 
   expect(await service.exited).toEqual({ code: 0, signal: null })
-  expect(service.log.some(outcome('handled', id))).toBe(true)
-  expect(await effects(service)).toEqual(['sleep 1'])
-  await another(t, service, broker).line(({ msg, outcome }) => msg === 'event' && outcome === 'handled')
-  expect(await effects(service)).toEqual(['sleep 1', 'next'])
+  for (const key of keys) expect(await effects(service, key), key).toEqual(['sleep 2'])
+  expect(await effects(service, waiting)).toEqual([])
+  another(t, service, broker)
+  await eventually(async () => (await effects(service, waiting)).length === 1, 30_000)
+  await eventually(async () => (await effects(service, keys[0])).length === 2, 30_000)
+})
+
+test('two instances keep the order of a key', slow, async (t) => {
+  const { broker, service } = await start(t)
+  const other = another(t, service, broker)
+  await other.line(({ msg }) => msg.includes('connected to the broker'))
+  const texts = Array.from({ length: 10 }, (_, n) => (n % 2 === 0 ? `sleep 0.${n + 1}` : String(n)))
+
+  for (const text of texts) await send(broker, 'a', text)
+
+  await eventually(async () => (await effects(service)).length === texts.length, 30_000)
+  expect(await effects(service)).toEqual(texts)
+  const handled = (process: { readonly log: readonly LogLine[] }) =>
+    process.log.some(({ msg }) => msg === 'event')
+  expect([service, other].map(handled)).toEqual([true, true])
 })
 
 test(
@@ -208,7 +227,7 @@ test('while the broker is away the service serves and is ready; then it goes on'
   await eventually(async () => (await effects(service)).length === 2, 15_000)
 })
 
-test('each attempt has a trace of its own, linked to the publisher’s, and carries the request id on', async (t) => {
+test('each attempt has a trace of its own, linked to the publisher’s, and the request’s id and principal', async (t) => {
   const collector = await startCollector(t)
   const { broker, service } = await start(t, {
     OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
@@ -216,9 +235,10 @@ test('each attempt has a trace of its own, linked to the publisher’s, and carr
     OTEL_BSP_SCHEDULE_DELAY: '50',
   })
   const publisher = '0af7651916cd43dd8448eb211c80319c'
-  const id = await send(broker, 'a', 'sleep 0', undefined, {
+  const id = await send(broker, 'a', 'who', undefined, {
     traceparent: `00-${publisher}-b7ad6b7169203331-01`,
     'x-request-id': 'request-7',
+    principal: 'user%207',
   })
 
   const line = await service.line(outcome('handled', id))
@@ -231,8 +251,9 @@ test('each attempt has a trace of its own, linked to the publisher’s, and carr
     links: [{ traceId: publisher, spanId: 'b7ad6b7169203331' }],
   })
   const statement = collector.spans.find(({ attributes }) =>
-    String(attributes['db.query.text']).includes('as asleep'),
+    String(attributes['db.query.text']).includes('insert into effects'),
   )
+  expect(await effects(service)).toEqual(['user 7'])
   expect(statement?.traceId).toBe(found()?.traceId)
   // A worker that looks for held events makes no traces of its looks.
   const statements = collector.spans.filter(({ attributes }) => 'db.query.text' in attributes)

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { publish, type EventKind } from '../../src/platform/events/outbox.ts'
 import { route, type Route } from '../../src/platform/http/route.ts'
 import type { Platform } from '../../src/platform/platform.ts'
+import { requestOf } from '../../src/platform/request.ts'
 
 const Data = z.object({ key: z.string(), text: z.string() })
 
@@ -17,6 +18,8 @@ export const probeEvent: EventKind<typeof Data> = {
 const Query = z.object({
   key: z.string().default('a'),
   text: z.string().default(''),
+  /** Who asks for it, as a guard would have found out. */
+  caller: z.string().optional(),
   /** Seconds that the transaction goes on after the event was published, and how it ends. */
   hold: z.coerce.number().default(0),
   end: z.enum(['commit', 'rollback']).default('commit'),
@@ -32,7 +35,9 @@ export function probeEventRoutes({ db }: Platform): Route[] {
       tags: ['probe'],
       query: Query,
       responses: { 202: { description: 'Published' } },
-      handle: async (ctx, { query: { key, text, hold, end } }) => {
+      handle: async (ctx, { query: { key, text, caller, hold, end } }) => {
+        const request = requestOf(ctx)
+        if (request !== undefined) request.principal = caller
         const id = await db.transaction(ctx, async (q, ctx) => {
           const id = await publish(ctx, q, probeEvent, { key, text })
           if (hold > 0) await q.execute(sql`select pg_sleep(${hold})`)

@@ -7,7 +7,7 @@ import type { RunningTest } from './service.ts'
 
 /**
  * The part of S3's protocol that s3.ts speaks, in memory: for tests without a network. It checks no signature and does not
- * prove what S3 does: set TEST_STORAGE_URL to run the same tests against a real store.
+ * prove what S3 does.
  */
 export interface S3 {
   /** For STORAGE_URL. */

@@ -1,9 +1,12 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { mkdir, readdir, utimes, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { readdir } from 'node:fs/promises'
 import { expect, test } from 'vitest'
-import { startProcess, startService, type RunningService } from '../../test/support/service.ts'
+import { sharedService, startService, type RunningService } from '../../test/support/service.ts'
 import { Widget, WidgetPage, Widgets } from './widgets.api.ts'
+
+const shared = sharedService()
+/** Its tests leave nothing in it. */
+const empty = sharedService({ env: { UPLOAD_MAX_BYTES: '100000', UPLOAD_MAX_FILES: '2' } })
 
 interface Sent {
   readonly name: string
@@ -40,25 +43,8 @@ async function expectNothingStored(service: RunningService): Promise<void> {
   expect(await service.sql('select id from widgets')).toEqual([])
 }
 
-test.for(["'German'", "'SQL', 'DMY'"])(
-  'a time reads as it was stored, also from a database that writes it as %s',
-  async (style, t) => {
-    const first = await startService(t)
-    const name = new URL(first.databaseUrl).pathname.slice(1)
-    await first.sql(`alter database "${name}" set datestyle = ${style}`)
-    const service = await startService(t, {
-      env: { DATABASE_URL: first.databaseUrl, UPLOAD_DIR: first.uploadDir },
-    })
-
-    const widget = await storeOne(service, { name: 'a.txt', bytes: 'a' })
-
-    expect(Math.abs(Date.parse(widget.createdAt) - Date.now())).toBeLessThan(60_000)
-    expect((await list(service, 'limit=1')).widgets).toEqual([widget])
-  },
-)
-
-test('an uploaded file comes back byte for byte, with its hash, name and type', async (t) => {
-  const service = await startService(t)
+test('an uploaded file comes back byte for byte, with its hash, name and type', async () => {
+  const service = shared()
   const bytes = randomBytes(2_000_000)
 
   const widget = await storeOne(service, { name: 'naïve "中" 🎉.png', bytes, type: 'image/png' })
@@ -82,17 +68,8 @@ test('an uploaded file comes back byte for byte, with its hash, name and type', 
   })
 })
 
-test('the files of one request become rows in one transaction, in the order of the request', async (t) => {
-  const service = await startService(t, { env: { UPLOAD_WORKERS: '1' } })
-
-  const widgets = await store(service, ...['a', 'b', 'c', 'd'].map((name) => ({ name, bytes: name })))
-
-  expect(widgets.map(({ name }) => name)).toEqual(['a', 'b', 'c', 'd'])
-  expect(await service.sql('select distinct xmin::text from widgets')).toHaveLength(1)
-})
-
-test('a row that cannot be written leaves no file of its request', async (t) => {
-  const service = await startService(t)
+test('a row that cannot be written leaves no file of its request', async () => {
+  const service = empty()
   await service.sql("alter table widgets add constraint widgets_name_check check (name <> 'refused')")
 
   const response = await send(service, { name: 'accepted', bytes: 'x' }, { name: 'refused', bytes: 'x' })
@@ -119,8 +96,8 @@ test('the list is newest first, and its pages hold each widget once', async (t) 
   expect((await list(service, '')).widgets).toHaveLength(7)
 })
 
-test('an invalid limit and a foreign cursor are refused, each by name', async (t) => {
-  const service = await startService(t)
+test('an invalid limit and a foreign cursor are refused, each by name', async () => {
+  const service = shared()
   // A time that ISO 8601 has and Postgres has not.
   const yearZero = Buffer.from('0000-01-01T00:00:00.000Z 01890a5d-ac96-774b-bcce-b302099a8057').toString(
     'base64url',
@@ -138,8 +115,8 @@ test('an invalid limit and a foreign cursor are refused, each by name', async (t
   }
 })
 
-test('a client can read a range of the content, and gets a 304 for content that it has', async (t) => {
-  const service = await startService(t)
+test('a client can read a range of the content, and gets a 304 for content that it has', async () => {
+  const service = shared()
   const { id, sha256 } = await storeOne(service, { name: 'digits', bytes: '0123456789' })
   const read = (headers: Readonly<{ [name: string]: string }>): Promise<Response> =>
     fetch(`${service.url}/widgets/${id}/content`, { headers })
@@ -161,8 +138,8 @@ test('a client can read a range of the content, and gets a 304 for content that 
   expect([head.status, head.headers.get('content-length')]).toEqual([200, '10'])
 })
 
-test('a widget is deleted only if its ETag matches', async (t) => {
-  const service = await startService(t)
+test('a widget is deleted only if its ETag matches', async () => {
+  const service = shared()
   const { id } = await storeOne(service, { name: 'x', bytes: 'x' })
   const remove = async (headers: Readonly<{ [name: string]: string }>, of = id): Promise<number> =>
     (await fetch(`${service.url}/widgets/${of}`, { method: 'DELETE', headers })).status
@@ -176,8 +153,8 @@ test('a widget is deleted only if its ETag matches', async (t) => {
   expect(await remove({ 'if-match': etag, 'if-none-match': '"other"' })).toBe(204)
 })
 
-test('a form without a chosen file is refused, and nothing is stored', async (t) => {
-  const service = await startService(t)
+test('a form without a chosen file is refused, and nothing is stored', async () => {
+  const service = empty()
   const field = 'widget'
   const part = `Content-Disposition: form-data; name="${field}"; filename=""\r\nContent-Type: application/octet-stream`
   const response = await fetch(`${service.url}/widgets`, {
@@ -190,30 +167,8 @@ test('a form without a chosen file is refused, and nothing is stored', async (t)
   await expectNothingStored(service)
 })
 
-test('a file is stored whole, or not at all', async (t) => {
-  const service = await startService(t)
-  const header = (name: string): string =>
-    `--x\r\nContent-Disposition: form-data; name="widget"; filename="${name}"\r\n`
-  const send = (body: string): Promise<Response> =>
-    fetch(`${service.url}/widgets`, {
-      method: 'POST',
-      body,
-      headers: { 'content-type': 'multipart/form-data; boundary=x' },
-    })
-
-  expect((await send(`${header('a')}\r\none\r\n--x\r\ntwo\r\n--x--\r\n`)).status).toBe(400)
-  expect((await send(`${header('a')}\r\none\r\n${header('b')}--x--\r\n`)).status).toBe(400)
-  await expectNothingStored(service)
-
-  const bytes = 'one\r\n--xy\r\n--x--y\r\ntwo'
-  const stored = await send(`${header('a').replace('x', 'x \t')}\r\n${bytes}\r\n--x-- \r\n`)
-  expect(stored.status).toBe(201)
-  const [widget] = Widgets.parse(await stored.json()).widgets
-  expect(await (await fetch(`${service.url}/widgets/${widget?.id ?? ''}/content`)).text()).toBe(bytes)
-})
-
-test('a deletion removes the row and the bytes', async (t) => {
-  const service = await startService(t)
+test('a deletion removes the row and the bytes', async () => {
+  const service = empty()
   const { id } = await storeOne(service, { name: 'x', bytes: 'x' })
   const url = `${service.url}/widgets/${id}`
 
@@ -225,9 +180,8 @@ test('a deletion removes the row and the bytes', async (t) => {
   expect((await fetch(`${service.url}/widgets/x`)).status).toBe(400)
 })
 
-test('a refused upload leaves nothing', async (t) => {
-  const env = { UPLOAD_MAX_BYTES: '100000', UPLOAD_MAX_FILES: '2' }
-  const service = await startService(t, { env })
+test('a refused upload leaves nothing', async () => {
+  const service = empty()
   const small = { name: 'small', bytes: 'x' }
 
   const tooLarge = await send(service, small, { name: 'large', bytes: randomBytes(100_001) })
@@ -241,41 +195,4 @@ test('a refused upload leaves nothing', async (t) => {
   expect((await send(service)).status).toBe(400)
 
   await expectNothingStored(service)
-})
-
-test('a start removes what killed processes left, and nothing that may be under way', async (t) => {
-  const service = await startService(t)
-  const { id } = await storeOne(service, { name: 'kept', bytes: 'x' })
-  const [kept = ''] = await readdir(service.uploadDir)
-  const orphan = kept.replace(id, '01890a5d-ac96-774b-bcce-b302099a8057')
-  const young = kept.replace(id, '01890a5d-ac96-774b-bcce-b302099a8058')
-  for (const name of [orphan, `${orphan}.part`, young, `${young}.part`]) {
-    await writeFile(join(service.uploadDir, name), 'x')
-  }
-  const old = new Date(Date.now() - 61_000)
-  for (const name of [kept, orphan, `${orphan}.part`]) await utimes(join(service.uploadDir, name), old, old)
-
-  const env = { DATABASE_URL: service.databaseUrl, UPLOAD_DIR: service.uploadDir, UPLOAD_TIMEOUT_MS: '30000' }
-  await startProcess(t, { env }).line(({ msg }) => msg === 'listening')
-
-  expect((await readdir(service.uploadDir)).sort()).toEqual([kept, young, `${young}.part`].sort())
-})
-
-test('a storage that cannot be swept is a warning in the log, and the service starts', async (t) => {
-  const service = await startService(t)
-  const { id } = await storeOne(service, { name: 'kept', bytes: 'x' })
-  const [kept = ''] = await readdir(service.uploadDir)
-  // The storage makes no folders, and its sweep cannot remove one.
-  const folder = join(service.uploadDir, kept.replace(id, '01890a5d-ac96-774b-bcce-b302099a8057'))
-  await mkdir(folder)
-  const old = new Date(Date.now() - 61_000)
-  await utimes(folder, old, old)
-
-  const env = { DATABASE_URL: service.databaseUrl, UPLOAD_DIR: service.uploadDir, UPLOAD_TIMEOUT_MS: '30000' }
-  const { log, line } = startProcess(t, { env })
-  await line(({ msg }) => msg === 'listening')
-
-  const warning = 'could not remove the remains of cut-off uploads of widgets'
-  const said = log.find(({ msg }) => msg === warning)
-  expect(said).toMatchObject({ level: 'warn', err: { message: expect.stringContaining(folder) as string } })
 })

@@ -3,9 +3,8 @@
  * Go: `river.Client.InsertTx(ctx, tx, args, nil)`, and `Work(ctx, job)` under the context that `client.Stop` ends
  * Held by: src/platform/jobs/jobs.ts, src/platform/jobs/run.ts, src/platform/jobs/worker.ts, src/platform/jobs/engine.ts, src/platform/jobs/lease.ts
  */
-import pg from 'pg'
 import { expect, inject, test, type TestContext } from 'vitest'
-import { makeDatabase, migrateDatabase } from '../../scripts/postgres/databases.ts'
+import { makeDatabase } from '../../scripts/postgres/databases.ts'
 import { eventually, liveTree, open, running } from '../support/client.ts'
 import { startCollector } from '../support/otlp.ts'
 import {
@@ -165,86 +164,6 @@ test('kill -9: another instance does the job once, as soon as it knows that the 
   await eventually(async () => (await waiting(service)).length === 0)
 })
 
-test('an instance that cannot prove that it is alive stops its jobs before another instance may run them', async (t) => {
-  const service = await startService(t, { probe: true })
-  const id = await enqueue(service, 'seconds=2')
-  await eventually(async () => (await running(service, 'as asleep')) === 1)
-
-  await service.sql(
-    `select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory'
-      and database = (select oid from pg_database where datname = current_database())`,
-  )
-
-  expect(await service.line(ran(id, 'given back'))).toMatchObject({ cause: 'LeaseLost' })
-  await eventually(async () => {
-    expect(await running(service, 'as asleep')).toBeLessThan(2)
-    return service.log.some(ran(id, 'done'))
-  }, 15_000)
-  await eventually(async () => (await waiting(service)).length === 0)
-})
-
-test('a worker reconnects when its server turns read-only, and works again when it can write', async (t) => {
-  const service = await startService(t, { probe: true })
-  const readOnly = (how: string) =>
-    service.sql(`do $$ begin execute format('alter database %I ${how}', current_database()); end $$`)
-  const anew = () => service.log.filter(({ msg }) => msg === 'jobs: starting again')
-  await readOnly('set default_transaction_read_only = on')
-  await service.sql(`select pg_terminate_backend(pid) from pg_stat_activity
-    where datname = current_database() and pid <> pg_backend_pid()`)
-  // Once for the lease, which was lost with its connection; after that for refused writes.
-  await eventually(async () => anew().length >= 2, 20_000)
-  expect(JSON.stringify(anew()[1])).toContain('the database cannot be written')
-
-  await readOnly('reset default_transaction_read_only')
-
-  await eventually(async () => (await fetch(`${service.url}/readyz`)).status === 200)
-  const id = await enqueue(service, 'seconds=0')
-  expect(await service.line(ran(id, 'done'))).toMatchObject({ attempt: 1 })
-})
-
-test('a role that may not create schemas migrates the tables if the schemas exist', async (t) => {
-  const { url } = inject('postgres')
-  const database = await makeDatabase(url)
-  t.onTestFinished(() => database.drop())
-  const admin = new pg.Client({ connectionString: database.url })
-  await admin.connect()
-  t.onTestFinished(() => admin.end())
-  const role = `migrator_of_${database.name}`
-  await admin.query(`create role ${role} login password 'of-a-test'`)
-  t.onTestFinished(async () => {
-    await admin.query(`drop owned by ${role} cascade; drop role ${role}`)
-  })
-  await admin.query(`create schema drizzle authorization ${role}`)
-  await admin.query(`create schema graphile_worker authorization ${role}`)
-  await admin.query(`grant usage, create on schema public to ${role}`)
-  const own = new URL(database.url)
-  Object.assign(own, { username: role, password: 'of-a-test' })
-
-  expect(await migrateDatabase(own.href)).toBeGreaterThan(0)
-  expect(await migrateDatabase(own.href)).toBe(0)
-})
-
-test('two instances run each tick of a schedule once, and neither takes the other for dead', async (t) => {
-  const env = { NODE_OPTIONS: beforeTheMinute(), LOG_LEVEL: 'debug' }
-  const service = await startService(t, { probe: true, env })
-  const other = another(t, service, env)
-  await other.line(({ msg }) => msg === 'listening')
-  const id = await enqueue(service, 'seconds=9')
-
-  const due = ({ msg }: LogLine): boolean => msg === 'due'
-  const [at] = await Promise.all([service.line(due), other.line(due)])
-
-  const ticks = () => [...service.log, ...other.log].filter(({ msg }) => msg === 'tick')
-  await eventually(async () => ticks().length > 0)
-  await eventually(async () => {
-    expect(await running(service, 'as asleep')).toBeLessThan(2)
-    return (await waiting(service)).length === 0
-  }, 15_000)
-  expect(ticks().map(({ dueAt }) => dueAt)).toEqual([at['at']])
-  const runs = [...runsIn(service.log), ...runsIn(other.log)]
-  expect(runs.map(({ jobId, attempt, outcome }) => [jobId, attempt, outcome])).toEqual([[id, 1, 'done']])
-})
-
 test('a service does not start without the tables of graphile-worker, and names the command to run', async (t) => {
   const { url, drop } = await makeDatabase(inject('postgres').url)
   t.onTestFinished(drop)
@@ -255,24 +174,6 @@ test('a service does not start without the tables of graphile-worker, and names 
   expect(msg).toMatch(
     /^start-up failed: the database lacks migrations \(.*graphile-worker 1,.*\): run `npm run db:migrate`/,
   )
-})
-
-test('a service registers the names of its jobs before it serves: an enqueue that registers one blocks all others', async (t) => {
-  const { url, drop } = await makeDatabase(inject('postgres').url)
-  t.onTestFinished(drop)
-  await migrateDatabase(url)
-  const first = new pg.Client({ connectionString: url })
-  await first.connect()
-  t.onTestFinished(() => first.end())
-  await first.query(`begin; select graphile_worker.add_job('probe')`)
-
-  const starting = startProcess(t, {
-    probe: true,
-    env: { DATABASE_URL: url, STARTUP_TIMEOUT_MS: '4000' },
-  })
-
-  const { msg } = await starting.line(({ level, msg }) => level === 'fatal' || msg === 'listening')
-  expect(msg).toMatch(/^start-up failed: it took longer than 4000 ms/)
 })
 
 /** @returns the job's id */
@@ -302,15 +203,4 @@ function waiting(service: RunningService): Promise<Record<string, unknown>[]> {
 /** One more instance, on the same database. */
 function another(t: TestContext, { databaseUrl, uploadDir }: RunningService, env = {}): StartedProcess {
   return startProcess(t, { probe: true, env: { DATABASE_URL: databaseUrl, UPLOAD_DIR: uploadDir, ...env } })
-}
-
-/** A module that sets the clock of its process to 8 s before the current minute. */
-function beforeTheMinute(): string {
-  const minute = Date.now() - (Date.now() % 60_000)
-  const source = `const Real = Date, back = Real.now() - ${minute} + 8000
-    globalThis.Date = class extends Real {
-      constructor(...args) { if (args.length === 0) super(Real.now() - back); else super(...args) }
-      static now() { return Real.now() - back }
-    }`
-  return `--import data:text/javascript,${encodeURIComponent(source)}`
 }

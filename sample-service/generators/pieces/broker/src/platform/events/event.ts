@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { propagation, ROOT_CONTEXT } from '@opentelemetry/api'
 import { z } from 'zod'
 import { withValue, type Context } from '../../context/context.ts'
-import { requestKey, requestOf, type RequestInfo } from '../request.ts'
+import { requestKey, requestOf } from '../request.ts'
 import { otelKey } from '../telemetry/span.ts'
 
 /**
@@ -37,7 +37,7 @@ export type Headers = Readonly<Record<string, string>>
 export function headersOf(ctx: Context): Headers {
   const headers: Record<string, string> = {}
   propagation.inject(ctx.value(otelKey) ?? ROOT_CONTEXT, headers)
-  const request: Sender | undefined = requestOf(ctx)
+  const request = requestOf(ctx)
   return {
     ...headers,
     ...(request !== undefined && { 'x-request-id': request.id }),
@@ -45,22 +45,15 @@ export function headersOf(ctx: Context): Headers {
   }
 }
 
-/** A request, with who sent it where a guard has found that out. */
-interface Sender extends RequestInfo {
-  readonly principal?: string | undefined
-}
-
-/** A context of the request that published the event: for the log, and for calls and events that the handler makes. */
+/** A context of the request that published the event, and of its principal: for the log, and for what the handler asks of others. */
 export function withSender(ctx: Context, { id, type }: Envelope, headers: Headers): Context {
   const sent = headers['x-request-id'] ?? ''
-  const request = {
+  return withValue(ctx, requestKey, {
     id: sane.test(sent) ? sent : id,
     method: 'EVENT',
     path: type,
-    client: { address: undefined, scheme: 'http' as const, host: undefined },
     principal: decoded(headers['principal']),
-  }
-  return withValue(ctx, requestKey, request)
+  })
 }
 
 /** What may go into logs. */

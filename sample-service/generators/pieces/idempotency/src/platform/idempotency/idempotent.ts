@@ -5,6 +5,7 @@ import { bodyOf, isAnswer, release } from '../http/answer-body.ts'
 import type { Route, StreamedResponse } from '../http/route.ts'
 import type { Platform } from '../platform.ts'
 import { Problem } from '../problem.ts'
+import { requestOf } from '../request.ts'
 import { idempotencyKeys, type KeptAnswer } from './idempotency.schema.ts'
 import { fingerprintOf, keyOf } from './key.ts'
 import { recordOutcome } from './metrics.ts'
@@ -46,7 +47,8 @@ export function idempotent({ db }: Platform, route: Route, { required = true } =
         recordOutcome(ctx, 'missing')
         throw new Problem(400, 'Idempotency-Key is missing', 'this request needs an Idempotency-Key')
       }
-      const keyed = { scope: '', key, fingerprint: fingerprintOf(route, input) }
+      const scope = requestOf(ctx)?.principal ?? ''
+      const keyed = { scope, key, fingerprint: fingerprintOf(route, input) }
       return db.transaction(
         ctx,
         (q, ctx) => answerOnce(ctx, q, keyed, async (ctx) => route.handle(ctx, input, request)),

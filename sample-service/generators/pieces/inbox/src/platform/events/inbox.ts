@@ -144,8 +144,7 @@ async function follow(
   inbox.stopping.on(close)
   try {
     for await (const message of messages) {
-      if (inbox.stopping.now) message.nak()
-      else await inbox.limit(() => settle(ctx, inbox, consumer, message))
+      await inbox.limit(() => settle(ctx, inbox, consumer, message))
     }
     throwIfEnded(ctx)
     if (!inbox.stopping.now) throw new Error(`the broker has ended the consumer ${name}`)
@@ -158,6 +157,10 @@ async function follow(
 
 /** Handles one message, and acknowledges it once the database knows what becomes of its event. */
 async function settle(ctx: Context, inbox: Follower, consumer: Consumer, message: JsMsg): Promise<void> {
+  if (inbox.stopping.now) {
+    message.nak()
+    return
+  }
   if (message.redelivered) inbox.metrics.redelivered(consumer.type)
   const event = receivedFrom(consumer.type, message, mostDeliveries)
   using beats = withCancel(ctx)

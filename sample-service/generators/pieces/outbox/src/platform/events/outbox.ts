@@ -1,11 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { channel } from 'node:diagnostics_channel'
-import { SpanKind } from '@opentelemetry/api'
 import { sql } from 'drizzle-orm'
 import type { z } from 'zod'
 import type { Context } from '../../context/context.ts'
 import type { Queries } from '../database/queries.ts'
-import { span } from '../telemetry/span.ts'
 import { headersOf, type EventType } from './event.ts'
 
 /** A kind of event that this service publishes. */
@@ -43,20 +41,11 @@ export async function publish<Data extends z.ZodType>(
   if (bytes > mostBytes)
     throw new RangeError(`the event ${type} has ${bytes} bytes of data, and ${mostBytes} are allowed`)
   const id = randomUUID()
-  const attributes = {
-    'messaging.system': 'nats',
-    'messaging.operation.name': 'create',
-    'messaging.operation.type': 'create',
-    'messaging.destination.name': type,
-    'messaging.message.id': id,
-  }
-  await span(ctx, `create ${type}`, { kind: SpanKind.PRODUCER, attributes }, async (ctx) => {
-    // The lock comes before the number, so numbers of one key rise in the order of commits.
-    await q.execute(sql`with first as materialized (
-        select pg_advisory_xact_lock(hashtextextended(${`${type} ${key}`}, 0)))
-      insert into events.outbox (id, type, key, headers, data)
-      select ${id}::uuid, ${type}, ${key}, ${JSON.stringify(headersOf(ctx))}::json, ${stored} from first`)
-  })
+  // The lock comes before the number, so numbers of one key rise in the order of commits.
+  await q.execute(sql`with first as materialized (
+      select pg_advisory_xact_lock(hashtextextended(${`${type} ${key}`}, 0)))
+    insert into events.outbox (id, type, key, headers, data)
+    select ${id}::uuid, ${type}, ${key}, ${JSON.stringify(headersOf(ctx))}::json, ${stored} from first`)
   published.publish(type)
   return id
 }

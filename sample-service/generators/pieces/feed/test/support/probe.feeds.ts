@@ -5,7 +5,7 @@ import { route, type Route } from '../../src/platform/http/route.ts'
 import type { Platform } from '../../src/platform/platform.ts'
 
 /** `GET /probe/events` sends an event of `bytes` every `everyMs`. */
-export function probeEventRoutes(platform: Platform): Route[] {
+export function probeFeedRoutes(platform: Platform): Route[] {
   return [
     route({
       method: 'GET',

@@ -1,0 +1,113 @@
+import { Node, SyntaxKind, type SourceFile } from 'ts-morph'
+import type { Member, Wiring } from '../engine/piece.ts'
+import type { Plan } from '../engine/plan.ts'
+import type { Edit } from './edit.ts'
+import { rewrite, withEdits } from './rewrite.ts'
+import { functionOf, returnedBy, type Scope } from './scope.ts'
+
+/**
+ * Plans the opposite of `wire`: the call goes, and its import if nothing else uses it. Does nothing if the file or the call is gone.
+ */
+export async function unwire(plan: Plan, wiring: Wiring): Promise<void> {
+  await takeOut(plan, wiring.file, (source, text) => {
+    const scope = functionOf(source, wiring.within)
+    if (scope === undefined) return []
+    const call = scope
+      .getDescendantsOfKind(SyntaxKind.CallExpression)
+      .find((one) => one.getExpression().getText() === wiring.call)
+    if (call === undefined) return []
+    const parameters = wiring.takes.flatMap((type) => withoutUse(scope, type, call))
+    return [outOf(text, call), ...parameters]
+  })
+  await dropImport(plan, wiring.file, wiring.call, wiring.from)
+}
+
+/** Plans the opposite of `addMember`. Does nothing if the file or the property is gone. */
+export async function removeMember(plan: Plan, member: Member): Promise<void> {
+  const { file, within, name } = member
+  await takeOut(plan, file, (source, text) => {
+    const scope = functionOf(source, within)
+    const value = scope ? returnedBy(scope) : source.getVariableDeclaration(within)?.getInitializer()
+    const object = Node.isObjectLiteralExpression(value)
+      ? value
+      : value?.getFirstDescendantByKind(SyntaxKind.ObjectLiteralExpression)
+    const property = source.getInterface(within)?.getProperty(name) ?? object?.getProperty(name)
+    if (property === undefined) return []
+    return [property.isKind(SyntaxKind.PropertySignature) ? line(text, property) : outOf(text, property)]
+  })
+  if (member.import !== undefined) await dropImport(plan, file, member.import.name, member.import.from)
+}
+
+async function takeOut(
+  plan: Plan,
+  file: string,
+  editsOf: (source: SourceFile, text: string) => readonly Edit[],
+): Promise<void> {
+  if ((await plan.read(file)) === undefined) return
+  await rewrite(plan, file, 'a call in it is to be removed', (text) => withEdits(file, text, editsOf))
+}
+
+/** What a removal needs of a node. */
+type Place = Pick<Node, 'getPos' | 'getStart' | 'getEnd' | 'getAncestors'>
+
+/** The edit that removes a node from its list: the element of an array or object, else the statement around it. */
+function outOf(text: string, node: Place): Edit {
+  const around = node.getAncestors()
+  const list = around.find((one) => Node.isArrayLiteralExpression(one) || Node.isObjectLiteralExpression(one))
+  const elements: readonly Place[] =
+    list?.asKind(SyntaxKind.ArrayLiteralExpression)?.getElements() ??
+    list?.asKind(SyntaxKind.ObjectLiteralExpression)?.getProperties() ??
+    []
+  const index = elements.findIndex((one) => one.getPos() <= node.getPos() && node.getEnd() <= one.getEnd())
+  if (index !== -1) return outOfList(text, elements, index)
+  return line(text, around.find((one) => Node.isStatement(one)) ?? node)
+}
+
+function outOfList(text: string, elements: readonly Place[], index: number): Edit {
+  const element = elements[index]
+  if (element === undefined) throw new RangeError(`the list has no element ${index}`)
+  const comma = /^\s*,/.exec(text.slice(element.getEnd()))?.[0].length ?? 0
+  const head = text.slice(text.lastIndexOf('\n', element.getStart() - 1) + 1, element.getStart())
+  const tail = /^[^\r\n]*/.exec(text.slice(element.getEnd() + comma))?.[0] ?? ''
+  if (/^[ \t]*$/.test(head) && tail.trim() === '') return line(text, element)
+  const [before, after] = [elements[index - 1], elements[index + 1]]
+  if (before !== undefined) return { at: before.getEnd(), end: element.getEnd(), text: '' }
+  return { at: element.getStart(), end: after?.getStart() ?? element.getEnd() + comma, text: '' }
+}
+
+/** The edit that removes the lines of a node, with the comma or semicolon behind it. */
+function line(text: string, node: Pick<Place, 'getStart' | 'getEnd'>): Edit {
+  const from = text.lastIndexOf('\n', node.getStart() - 1) + 1
+  const rest = /^[ \t]*[,;]?[ \t]*(?:\r?\n)?/.exec(text.slice(node.getEnd()))?.[0].length ?? 0
+  return { at: from, end: node.getEnd() + rest, text: '' }
+}
+
+/** A parameter that only the removed call used gets its underscore back: the lint refuses an unused name. */
+function withoutUse(scope: Scope, type: string, call: Place): Edit[] {
+  const parameter = scope.getParameters().find((one) => one.getTypeNode()?.getText() === type)
+  const name = parameter?.getNameNode()
+  if (name?.isKind(SyntaxKind.Identifier) !== true) return []
+  const uses = scope
+    .getDescendantsOfKind(SyntaxKind.Identifier)
+    .filter((one) => one.getText() === name.getText() && one !== name)
+  const others = uses.filter((one) => one.getPos() < call.getPos() || one.getEnd() > call.getEnd())
+  return others.length > 0 || uses.length === 0 ? [] : [{ at: name.getStart(), text: '_' }]
+}
+
+/** Plans that the file no longer imports the name, if it does not use it. */
+async function dropImport(plan: Plan, file: string, name: string, from: string): Promise<void> {
+  await takeOut(plan, file, (source, text) => {
+    const specifiers = source
+      .getImportDeclarations()
+      .filter((one) => one.getModuleSpecifierValue() === from)
+      .flatMap((one) => one.getNamedImports())
+    const specifier = specifiers.find((one) => one.getName() === name)
+    if (specifier === undefined) return []
+    const local = specifier.getAliasNode()?.getText() ?? name
+    const uses = source.getDescendantsOfKind(SyntaxKind.Identifier).filter((one) => one.getText() === local)
+    if (uses.some((one) => one.getFirstAncestor(Node.isImportDeclaration) === undefined)) return []
+    const declaration = specifier.getImportDeclaration()
+    const named = declaration.getNamedImports()
+    return named.length === 1 ? [line(text, declaration)] : [outOfList(text, named, named.indexOf(specifier))]
+  })
+}

@@ -1,0 +1,207 @@
+import { readdir } from 'node:fs/promises'
+import { join, posix } from 'node:path'
+import { configure } from '../after/configure.ts'
+import { undepend } from '../after/depend.ts'
+import { guarantee } from '../after/guarantee.ts'
+import { dropTables } from '../after/migration.ts'
+import { removeMember, unwire } from '../edit/take-out.ts'
+import { stampNames, type Noun } from './names.ts'
+import { neededBy } from './needs.ts'
+import type { Piece } from './piece.ts'
+import { pieces } from './pieces.ts'
+import type { Plan } from './plan.ts'
+import { blobId, recordFrom, recordPath, renderRecord, titleOf } from './record.ts'
+import type { FileIds, ServiceRecord, StampedPiece } from './record.ts'
+
+/** What a removal left in place, and its title for people. */
+export interface Removal {
+  readonly title: string
+  /** The schemas whose tables stay until `--drop`. */
+  readonly kept: readonly string[]
+}
+
+/**
+ * Plans the opposite of `planPiece`, from the record: the files that the piece stamped, its calls, settings and dependencies, and a
+ * piece that only it needed. A schema stays, with its table; with `drop` it goes, and a migration drops the table.
+ * Throws an Error of one sentence if the piece was not stamped, if another needs it, or if the team has changed what would go.
+ */
+export async function planRemoval(
+  plan: Plan,
+  piece: Piece,
+  name: string | undefined,
+  drop: boolean,
+): Promise<Removal> {
+  const record = await readRecord(plan)
+  const entry = entryOf(record, piece, name)
+  const going = withNeeded(record, entry)
+  const leaving = going.flatMap((one) => leavingOf(one, drop))
+  for (const one of going) await disconnect(plan, one)
+  await refuseChanged(plan, going, leaving)
+  for (const path of leaving) await plan.remove(path)
+  await refuseUsed(plan, leaving, going)
+  const after = withoutFiles(record, going, leaving)
+  const scripts = going.flatMap((one) => Object.keys(pieceOf(one)?.scripts ?? {}))
+  await undepend(plan, await unusedPackages(plan, going), scripts)
+  await plan.edit(recordPath, renderRecord(after))
+  if (drop) await dropTables(plan, `drop-${entry.plural ?? entry.piece}`)
+  await guarantee(plan)
+  await configure(plan)
+  const kept = going.flatMap(({ files }) => Object.keys(files)).filter((path) => !leaving.includes(path))
+  return { title: titleOf(entry), kept }
+}
+
+async function readRecord(plan: Plan): Promise<ServiceRecord> {
+  const text = await plan.read(recordPath)
+  if (text !== undefined) return recordFrom(text)
+  throw new Error(
+    `${recordPath} is missing, so nobody knows what was stamped: restore it from git, or make it with npm run update -- --adopt.`,
+  )
+}
+
+function entryOf(record: ServiceRecord, piece: Piece, name: string | undefined): StampedPiece {
+  const entries = record.pieces.filter((one) => one.piece === piece.name)
+  const [only] = entries
+  if (piece.takes === 'nothing' && only !== undefined) return only
+  const found = entries.find((one) => one.noun === name || one.plural === name)
+  if (found !== undefined) return found
+  const there = entries.map(titleOf)
+  throw new Error(
+    `${piece.name} ${name ?? ''} was not added here: ${there.length === 0 ? `${recordPath} lists no ${piece.name}` : `there is ${there.join(', ')}`}.`,
+  )
+}
+
+/** The entry, and those of the pieces it needs that no entry which stays needs. */
+function withNeeded(record: ServiceRecord, entry: StampedPiece): StampedPiece[] {
+  const others = record.pieces.filter((one) => one !== entry)
+  const dependents = others.filter((one) => namesNeededBy(one).includes(entry.piece))
+  if (dependents.length > 0 && entry.noun === undefined) {
+    throw new Error(
+      `${dependents.map(titleOf).join(', ')} needs ${entry.piece}: remove that first, and ${entry.piece} goes with it.`,
+    )
+  }
+  const going = [entry]
+  for (const name of namesNeededBy(entry)) {
+    const needed = others.find((one) => one.piece === name && one.noun === undefined)
+    const shared = others.some((one) => !going.includes(one) && namesNeededBy(one).includes(name))
+    if (needed !== undefined && !shared) going.push(needed)
+  }
+  return going
+}
+
+/** The names of the pieces that an entry needs, the nearest first. */
+function namesNeededBy(entry: StampedPiece): string[] {
+  const piece = pieceOf(entry)
+  return piece === undefined
+    ? []
+    : neededBy(piece, entry.flags)
+        .map(({ name }) => name)
+        .reverse()
+}
+
+/** The piece of an entry, also one that `npm run add` does not list because others bring it. */
+function pieceOf({ piece, flags }: StampedPiece): Piece | undefined {
+  const listed = pieces.find((one) => one.name === piece)
+  if (listed !== undefined) return listed.variant?.(flags) ?? listed
+  return pieces
+    .flatMap((one) => [...neededBy(one, {}), ...neededBy(one, flags)])
+    .find(({ name }) => name === piece)
+}
+
+/** A schema stays until its table goes. */
+function leavingOf({ files }: StampedPiece, drop: boolean): string[] {
+  return Object.keys(files).filter((path) => drop || !path.endsWith('.schema.ts'))
+}
+
+async function refuseChanged(
+  plan: Plan,
+  going: readonly StampedPiece[],
+  leaving: readonly string[],
+): Promise<void> {
+  const ids: FileIds = Object.fromEntries(going.flatMap(({ files }) => Object.entries(files)))
+  const changed: string[] = []
+  for (const path of leaving) {
+    const text = await plan.read(path)
+    if (text !== undefined && blobId(Buffer.from(text)) !== ids[path]) changed.push(path)
+  }
+  if (changed.length === 0) return
+  throw new Error(
+    `${changed.join(', ')} ${changed.length === 1 ? 'was' : 'were'} changed since they were stamped: remove them by hand, or restore them, and run this again.`,
+  )
+}
+
+/** Plans that no call, setting or property leads to the piece. */
+async function disconnect(plan: Plan, entry: StampedPiece): Promise<void> {
+  const piece = pieceOf(entry)
+  if (piece === undefined) return
+  const noun = nounOf(entry)
+  for (const wiring of piece.wirings) {
+    await unwire(plan, {
+      ...wiring,
+      call: stampNames(wiring.call, noun),
+      from: stampNames(wiring.from, noun),
+    })
+  }
+  for (const member of piece.members?.(noun, entry.flags) ?? []) await removeMember(plan, member)
+}
+
+function nounOf({ piece, noun = piece, plural = noun }: StampedPiece): Noun {
+  return { singular: noun, plural }
+}
+
+/** Throws an Error of one sentence if a file that stays imports one that goes. */
+async function refuseUsed(
+  plan: Plan,
+  leaving: readonly string[],
+  going: readonly StampedPiece[],
+): Promise<void> {
+  for (const path of await sourcesOf(plan.root)) {
+    const text = await plan.read(path)
+    const used = text === undefined ? undefined : importsOf(path, text).find((to) => leaving.includes(to))
+    if (used === undefined) continue
+    throw new Error(
+      `${path} imports ${used}, which goes with ${going.map(titleOf).join(' and ')}: take that out of ${path} first.`,
+    )
+  }
+}
+
+/** The files that a module imports by a relative path. */
+function importsOf(path: string, text: string): string[] {
+  return [...text.matchAll(/(?:from|import)\s*\(?\s*['"](\.{1,2}\/[^'"]+)['"]/g)].map(([, to = '']) =>
+    posix.join(posix.dirname(path), to),
+  )
+}
+
+async function sourcesOf(root: string): Promise<string[]> {
+  const found: string[] = []
+  for (const folder of ['src', 'test']) {
+    const entries = await readdir(join(root, folder), { recursive: true })
+    found.push(...entries.map((entry) => `${folder}/${entry.replaceAll('\\', '/')}`))
+  }
+  return found.filter((path) => path.endsWith('.ts')).sort()
+}
+
+function withoutFiles(
+  record: ServiceRecord,
+  going: readonly StampedPiece[],
+  leaving: readonly string[],
+): ServiceRecord {
+  const left = record.pieces.map((one) =>
+    going.includes(one)
+      ? {
+          ...one,
+          files: Object.fromEntries(Object.entries(one.files).filter(([path]) => !leaving.includes(path))),
+        }
+      : one,
+  )
+  return { ...record, pieces: left.filter(({ files }) => Object.keys(files).length > 0) }
+}
+
+/** The dependencies that the pieces of these entries brought, and that no module imports any more. */
+async function unusedPackages(plan: Plan, entries: readonly StampedPiece[]): Promise<string[]> {
+  const unused = new Set(entries.flatMap((one) => Object.keys(pieceOf(one)?.dependencies ?? {})))
+  for (const path of unused.size === 0 ? [] : await sourcesOf(plan.root)) {
+    const text = (await plan.read(path)) ?? ''
+    for (const name of unused) if (new RegExp(`['"]${name}['"/]`).test(text)) unused.delete(name)
+  }
+  return [...unused]
+}

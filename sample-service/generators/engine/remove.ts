@@ -1,0 +1,38 @@
+import type { PackageManager } from '../../scripts/dev/packages.ts'
+import type { Command } from './command.ts'
+import type { Piece } from './piece.ts'
+import { openPlan } from './plan.ts'
+import { writeChanges } from './write.ts'
+
+/**
+ * Does what `npm run add -- --remove <piece> <name>` asks for and returns what to print: plans in memory, then writes all of it or
+ * nothing. Throws an Error of one sentence if something is in the way.
+ */
+export async function removePiece(
+  root: string,
+  manager: PackageManager,
+  piece: Piece,
+  command: Command,
+): Promise<string> {
+  const plan = openPlan(root)
+  const { planRemoval } = await import('./removal.ts')
+  const { title, kept } = await planRemoval(plan, piece, command.words[1], command.drop)
+  const changes = plan.changes()
+  const done = changes.length > 0 && !command.dryRun
+  if (done) writeChanges(root, changes)
+  if (command.json) {
+    const files = changes.map(({ path, after }) => ({
+      path,
+      change: after === undefined ? 'remove' : 'edit',
+    }))
+    const result = { piece: piece.name, written: done, dryRun: command.dryRun, files, kept }
+    return `${JSON.stringify(result)}\n`
+  }
+  const stays =
+    kept.length === 0 ? '' : `${kept.join(', ')} stays, because its table does: add --drop to remove both.\n`
+  if (changes.length === 0) return `${title}: nothing to do.\n${stays}`
+  const { describeChanges, nextSteps } = await import('./difference.ts')
+  const head = `Remove ${title}${done ? '' : ' (dry run: nothing is written)'}\n`
+  const next = done ? `Removed. ${nextSteps(changes, manager)}` : ''
+  return `${head}${describeChanges(changes, command.diff)}${stays}${next}`
+}

@@ -1,0 +1,90 @@
+import type { Context } from '../../context/context.ts'
+import type { IncomingRequest } from '../http/route.ts'
+import { Problem } from '../problem.ts'
+import type { Log } from '../telemetry/log.ts'
+import { apiKeys } from './api-keys.ts'
+import { IssuerKeys, isSafeUrl } from './issuer-keys.ts'
+import type { Principal } from './principal.ts'
+import { invalidToken, verifyToken } from './tokens.ts'
+
+/** AUTH and the variables whose names begin with it. */
+export interface AuthOptions {
+  readonly mode: 'required' | 'off'
+  readonly issuer: string | undefined
+  readonly audience: string | undefined
+  readonly apiKeys: string | undefined
+}
+
+/** Finds out who calls. */
+export interface Auth {
+  /** @throws Problem 400, 401 or 503; the cause of ctx */
+  identify(ctx: Context, request: IncomingRequest): Promise<Principal>
+}
+
+const nobody: Principal = { id: 'nobody', scopes: 'all', claims: {} }
+
+/** Asks the issuer nothing before the first token: a start does not depend on it. @throws Error if the options say too little */
+export function openAuth(ctx: Context, log: Log, options: AuthOptions): Auth {
+  const { mode, issuer, audience } = options
+  if (mode === 'off') {
+    log.warn(ctx, 'AUTH is off: every caller may do everything')
+    return { identify: () => Promise.resolve(nobody) }
+  }
+  if (issuer === undefined && options.apiKeys === undefined)
+    throw new Error('AUTH_ISSUER or AUTH_API_KEYS is required; AUTH=off lets everybody in, for development')
+  if (issuer !== undefined && !isSafeUrl(issuer))
+    throw new Error('AUTH_ISSUER must be an https URL; http is for an issuer on this machine')
+  if (issuer !== undefined && audience === undefined)
+    throw new Error(
+      'AUTH_AUDIENCE is required with AUTH_ISSUER: the name that the issuer has for this service',
+    )
+  const principalOfKey = apiKeys(options.apiKeys)
+  const tokens =
+    issuer === undefined || audience === undefined
+      ? undefined
+      : { keys: new IssuerKeys(issuer, log), expected: { issuer, audience } }
+
+  return {
+    async identify(ctx, request) {
+      const { token, key } = credentialsOf(request)
+      if (key !== undefined) {
+        const principal = principalOfKey(key)
+        if (principal !== undefined) return principal
+        throw unauthorized('the API key is not known')
+      }
+      if (tokens === undefined) throw invalidToken('this service takes API keys only')
+      return verifyToken(ctx, tokens.keys, tokens.expected, token)
+    },
+  }
+}
+
+type Credentials =
+  { readonly token: string; readonly key?: never } | { readonly key: string; readonly token?: never }
+
+/** From `Authorization: Bearer` (RFC 6750, 2.1) or `X-Api-Key`. A token in the query or in a form would be logged on its way. */
+function credentialsOf({ headers, body }: IncomingRequest): Credentials {
+  const { authorization, 'x-api-key': key } = headers
+  const names = body.rawHeaders.filter(
+    (name, i) => i % 2 === 0 && /^(?:authorization|x-api-key)$/i.test(name),
+  )
+  // Whoever stands in front of the service may have read the other one.
+  if (names.length > 1) throw invalidRequest('the request has more than one Authorization or X-Api-Key')
+  if (typeof key === 'string') return { key }
+  if (authorization === undefined) throw unauthorized('the request has neither a bearer token nor an API key')
+  const token = /^Bearer +([\w.~+/-]+=*) *$/i.exec(authorization)?.[1]
+  if (token !== undefined) return { token }
+  if (/^Bearer\b/i.test(authorization))
+    throw invalidRequest('Authorization has no token of RFC 6750 after Bearer')
+  throw unauthorized('Authorization is not of the scheme Bearer')
+}
+
+/** 401 without an error code: the client has shown nothing (RFC 6750, 3.1). */
+function unauthorized(detail: string): Problem {
+  return new Problem(401, 'Unauthorized', detail, { headers: { 'www-authenticate': 'Bearer' } })
+}
+
+function invalidRequest(detail: string): Problem {
+  return new Problem(400, 'Bad Request', detail, {
+    headers: { 'www-authenticate': `Bearer error="invalid_request", error_description="${detail}"` },
+  })
+}

@@ -1,0 +1,25 @@
+import { withValue } from '../../context/context.ts'
+import { documentedGuard, type Guard } from '../http/guard.ts'
+import { requestOf } from '../request.ts'
+import type { Auth } from './auth.ts'
+import { principalKey } from './principal.ts'
+
+/** The guard that lets in who can say who it is. The handler finds it by principalOf(ctx). */
+export function authenticated({ auth }: { readonly auth: Auth }): Guard {
+  return documentedGuard(
+    {
+      security: [{ bearer: [] }, { apiKey: [] }],
+      schemes: {
+        bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
+        apiKey: { type: 'apiKey', in: 'header', name: 'X-Api-Key' },
+      },
+      responses: { 401: { description: 'The caller did not say who it is, or not credibly' } },
+    },
+    async (ctx, request) => {
+      const principal = await auth.identify(ctx, request)
+      const info = requestOf(ctx)
+      if (info !== undefined) info.principal = principal.id
+      return withValue(ctx, principalKey, principal)
+    },
+  )
+}

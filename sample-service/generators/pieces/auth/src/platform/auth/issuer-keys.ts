@@ -1,0 +1,136 @@
+import {
+  createLocalJWKSet,
+  errors,
+  type CryptoKey,
+  type FlattenedJWSInput,
+  type JWSHeaderParameters,
+} from 'jose'
+import { z } from 'zod'
+import { withoutCancel, withTimeout, type Context } from '../../context/context.ts'
+import { sleep } from '../../context/sleep.ts'
+import { errorOf } from '../../context/thrown.ts'
+import { until } from '../../context/until.ts'
+import { unavailable } from '../problem.ts'
+import type { Log } from '../telemetry/log.ts'
+import { span } from '../telemetry/span.ts'
+
+/** How long the issuer may take to answer. */
+const fetchMs = 5_000
+/** After that, keys are fetched anew, */
+const freshMs = 600_000
+/** and if the issuer does not answer, the old ones serve so much longer. */
+const staleMs = 3_600_000
+/** At most one fetch in this time, whatever keys the tokens name. */
+const pauseMs = 2_000
+const maxBytes = 1_000_000
+
+type Keys = ReturnType<typeof createLocalJWKSet>
+
+/**
+ * The public keys of an OpenID provider, found by discovery (OpenID Connect Discovery 1.0, 4) when the first token comes, and kept.
+ * A key that is not known is looked for once more, so that the provider may change its keys at any time.
+ */
+export class IssuerKeys {
+  readonly #issuer: string
+  readonly #log: Log
+  #keys: Keys | undefined
+  /** Milliseconds of performance.now(). */
+  #fetchedAt = -Infinity
+  #triedAt = -Infinity
+  #failed = false
+  #pending: Promise<void> | undefined
+
+  constructor(issuer: string, log: Log) {
+    this.#issuer = issuer
+    this.#log = log
+  }
+
+  /**
+   * Returns the key that a token's header names.
+   * @throws JWKSNoMatchingKey and the like if the issuer has none; Problem 503 if it does not answer; the cause of ctx
+   */
+  async find(ctx: Context, header: JWSHeaderParameters, token: FlattenedJWSInput): Promise<CryptoKey> {
+    const since = performance.now()
+    const keys = await this.#fresh(ctx)
+    try {
+      return await keys(header, token)
+    } catch (error) {
+      if (!(error instanceof errors.JWKSNoMatchingKey)) throw error
+    }
+    // It may be new. Whoever waits here shares the next fetch.
+    await sleep(ctx, Math.max(0, this.#triedAt + pauseMs - performance.now()))
+    if (this.#fetchedAt < since) await this.#fetch(ctx)
+    return (this.#keys ?? keys)(header, token)
+  }
+
+  async #fresh(ctx: Context): Promise<Keys> {
+    const age = performance.now() - this.#fetchedAt
+    if (this.#keys !== undefined && age < freshMs) return this.#keys
+    const justFailed = this.#failed && performance.now() - this.#triedAt < pauseMs
+    try {
+      if (justFailed) throw unavailable('the issuer of the tokens did not answer a moment ago')
+      await this.#fetch(ctx)
+    } catch (error) {
+      if (ctx.err !== undefined || this.#keys === undefined || age > freshMs + staleMs) throw error
+    }
+    if (this.#keys === undefined) throw unavailable('the keys of the issuer are not there yet')
+    return this.#keys
+  }
+
+  /** One fetch for all that wait: it does not end with the first of them. */
+  async #fetch(ctx: Context): Promise<void> {
+    // Others wait for it too. Its deadline ends it.
+    this.#pending ??= this.#load(withoutCancel(ctx)).finally(() => (this.#pending = undefined))
+    await until(ctx, this.#pending)
+  }
+
+  async #load(parent: Context): Promise<void> {
+    using ctx = withTimeout(parent, fetchMs)
+    this.#triedAt = performance.now()
+    try {
+      const base = this.#issuer.replace(/\/$/, '')
+      const found = Discovered.parse(await getJson(ctx, `${base}/.well-known/openid-configuration`))
+      if (found.issuer !== this.#issuer) throw new Error(`it calls itself ${found.issuer}`)
+      const { keys } = KeySet.parse(await getJson(ctx, found.jwks_uri))
+      this.#keys = createLocalJWKSet({ keys })
+      this.#fetchedAt = performance.now()
+      this.#failed = false
+    } catch (error) {
+      this.#failed = true
+      const message = `cannot get the keys of the issuer ${this.#issuer}: ${errorOf(error).message}`
+      this.#log.warn(ctx, message, { stillHas: this.#keys !== undefined })
+      throw unavailable('the issuer of the tokens does not answer', new Error(message, { cause: error }))
+    }
+  }
+}
+
+/** Keys must come over TLS: who changes them on the way signs tokens. */
+export function isSafeUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false
+  const { protocol, hostname } = new URL(text)
+  return (
+    protocol === 'https:' ||
+    (protocol === 'http:' && /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname))
+  )
+}
+
+const Discovered = z.object({
+  issuer: z.string(),
+  jwks_uri: z.string().refine(isSafeUrl, 'must be an https URL'),
+})
+const KeySet = z.object({ keys: z.array(z.looseObject({ kty: z.string() })).max(100) })
+
+function getJson(ctx: Context, url: string): Promise<unknown> {
+  return span(ctx, 'GET', { attributes: { 'url.full': url } }, async (ctx) => {
+    const response = await fetch(url, { signal: ctx.signal, redirect: 'error' })
+    if (!response.ok) throw new Error(`${url} answered ${response.status}`)
+    const parts: Uint8Array[] = []
+    let size = 0
+    for await (const part of (response.body ?? []) as AsyncIterable<Uint8Array>) {
+      size += part.length
+      if (size > maxBytes) throw new Error(`${url} answered with more than ${maxBytes} bytes`)
+      parts.push(part)
+    }
+    return JSON.parse(Buffer.concat(parts).toString()) as unknown
+  })
+}

@@ -1,0 +1,19 @@
+import { contextKey, type Context } from '../../context/context.ts'
+
+/** Who calls. */
+export interface Principal {
+  /** The `sub` of a token, or `key:NAME`; `nobody` where AUTH is `off`. It is in the log, and the span's `user.id`. */
+  readonly id: string
+  readonly scopes: readonly string[] | 'all'
+  /** The claims of its token, verified; none of a key. */
+  readonly claims: Readonly<Record<string, unknown>>
+}
+
+export const principalKey = contextKey<Principal>('principal')
+
+/** Who calls. @throws Error on a route that `open` in src/routes.ts leaves open */
+export function principalOf(ctx: Context): Principal {
+  const principal = ctx.value(principalKey)
+  if (principal !== undefined) return principal
+  throw new Error('nobody was authenticated: the route is open, or no guard stands before it (src/routes.ts)')
+}

@@ -1,0 +1,92 @@
+import { errors, jwtVerify, type JWTPayload } from 'jose'
+import type { Context } from '../../context/context.ts'
+import { Problem } from '../problem.ts'
+import type { IssuerKeys } from './issuer-keys.ts'
+import type { Principal } from './principal.ts'
+
+/** Signatures with a public key only: with HS256, who knows the public key could sign (RFC 8725, 2.1 and 3.1). */
+const algorithms = [
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+  'ES256',
+  'ES384',
+  'ES512',
+  'EdDSA',
+  'Ed25519',
+]
+/** RFC 9068, and what issuers write that do not know it. A token of another kind is for another purpose (RFC 8725, 3.11). */
+const types = /^(?:application\/)?(?:at\+jwt|jwt)$/i
+/** How far the issuer's clock may be from this one's, in seconds. */
+const toleranceS = 30
+const maxLength = 8_192
+
+/** What a token must say. */
+export interface Expected {
+  readonly issuer: string
+  readonly audience: string
+}
+
+/**
+ * Verifies an access token: its signature, `iss`, `aud`, `exp` and `nbf`, and that it says for whom it is (`sub`).
+ * @throws Problem 401 if it is invalid, 503 if the issuer's keys cannot be had; the cause of ctx
+ */
+export async function verifyToken(
+  ctx: Context,
+  keys: IssuerKeys,
+  { issuer, audience }: Expected,
+  token: string,
+): Promise<Principal> {
+  if (token.length > maxLength) throw invalidToken('it is too long')
+  try {
+    const { payload, protectedHeader } = await jwtVerify(
+      token,
+      (header, input) => keys.find(ctx, header, input),
+      {
+        algorithms,
+        audience,
+        clockTolerance: toleranceS,
+        issuer,
+        requiredClaims: ['exp', 'sub'],
+      },
+    )
+    if (!types.test(protectedHeader.typ ?? 'jwt')) throw invalidToken('it is of another type')
+    return { id: subjectOf(payload), scopes: scopesOf(payload), claims: payload }
+  } catch (error) {
+    if (error instanceof errors.JOSEError) throw invalidToken(reasonOf(error))
+    throw error
+  }
+}
+
+/** `key:` begins the ids of API keys. */
+function subjectOf({ sub }: JWTPayload): string {
+  if (typeof sub === 'string' && /^(?!key:)[^\p{C}]{1,255}$/u.test(sub)) return sub
+  throw invalidToken('its "sub" is missing or invalid')
+}
+
+/** RFC 8693, 4.2, or a list. */
+function scopesOf({ scope, scp }: JWTPayload): readonly string[] {
+  const given = scope ?? scp
+  if (Array.isArray(given)) return given.filter((one) => typeof one === 'string')
+  return typeof given === 'string' ? given.split(' ').filter((one) => one !== '') : []
+}
+
+function reasonOf(error: errors.JOSEError): string {
+  if (error instanceof errors.JWTExpired) return 'it has expired'
+  if (error instanceof errors.JWTClaimValidationFailed) return `its "${error.claim}" is missing or wrong`
+  if (error instanceof errors.JOSEAlgNotAllowed) return 'its algorithm is not allowed'
+  if (error instanceof errors.JWKSNoMatchingKey) return 'the issuer has no such key'
+  return 'its form or its signature is wrong'
+}
+
+/** 401 for credentials that are no good (RFC 6750, 3.1). */
+export function invalidToken(why: string): Problem {
+  return new Problem(401, 'Unauthorized', `the token is invalid: ${why}`, {
+    headers: {
+      'www-authenticate': `Bearer error="invalid_token", error_description="${why.replaceAll('"', "'")}"`,
+    },
+  })
+}

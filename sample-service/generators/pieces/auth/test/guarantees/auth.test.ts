@@ -1,0 +1,247 @@
+/**
+ * Promise: A handler behind `authenticated` runs only for a caller whose token or key was verified, and its log line names the caller.
+ * Go: a middleware that puts the claims of a verified token into `r.Context()`
+ * Held by: src/platform/auth/auth.ts, src/platform/auth/tokens.ts, src/platform/auth/issuer-keys.ts
+ */
+import { createHash, createHmac, createPublicKey } from 'node:crypto'
+import { base64url, EncryptJWT, exportJWK, generateKeyPair, importJWK, SignJWT } from 'jose'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { open } from '../support/client.ts'
+import { audience, startIssuer, type Issuer } from '../support/issuer.ts'
+import { sharedService, startProcess, startService, type RunningService } from '../support/service.ts'
+
+let issuer: Issuer
+const env: Record<string, string> = {
+  AUTH: 'required',
+  AUTH_AUDIENCE: audience,
+  AUTH_API_KEYS: `reports:${createHash('sha256').update('a-long-random-key').digest('hex')}:notes.read notes.write`,
+}
+beforeAll(async () => {
+  issuer = await startIssuer()
+  env['AUTH_ISSUER'] = issuer.url
+})
+afterAll(() => issuer.close())
+const service = sharedService({ probe: true, env })
+
+function ask(
+  path: string,
+  headers: Record<string, string> = {},
+  of: RunningService = service(),
+): Promise<Response> {
+  return fetch(of.url + path, { headers })
+}
+const bearer = (token: string): Record<string, string> => ({ authorization: `Bearer ${token}` })
+const seconds = (): number => Math.floor(Date.now() / 1_000)
+
+test('a good token reaches the handler; the log has its subject, in every line', async () => {
+  const headers = { ...bearer(await issuer.sign({ scope: 'notes.read' })), 'x-request-id': 'good' }
+  const response = await ask('/probe/principal', headers)
+
+  expect([response.status, await response.json()]).toEqual([200, { id: 'ada', scopes: ['notes.read'] }])
+  const line = await service().line(({ requestId, msg }) => requestId === 'good' && msg === 'request')
+  expect(line).toMatchObject({ principal: 'ada', status: 200 })
+})
+
+test('an API key reaches it too', async () => {
+  const response = await ask('/probe/principal', { 'x-api-key': 'a-long-random-key' })
+
+  expect(await response.json()).toEqual({ id: 'key:reports', scopes: ['notes.read', 'notes.write'] })
+  expect((await ask('/probe/principal', { 'x-api-key': 'another' })).status).toBe(401)
+})
+
+test('scopes: 403 names those that are asked for', async () => {
+  expect((await ask('/probe/scoped', { 'x-api-key': 'a-long-random-key' })).status).toBe(200)
+  const response = await ask('/probe/scoped', bearer(await issuer.sign({ scope: 'notes.read' })))
+
+  expect([response.status, response.headers.get('www-authenticate')]).toEqual([
+    403,
+    'Bearer error="insufficient_scope", scope="notes.read notes.write"',
+  ])
+  expect(await response.json()).toMatchObject({ status: 403, detail: 'it needs the scope notes.write' })
+})
+
+describe('what is no credential', () => {
+  test.for([
+    ['nothing', {}, 401, 'Bearer'],
+    ['another scheme', { authorization: 'Basic YTpi' }, 401, 'Bearer'],
+    ['no token', { authorization: 'Bearer' }, 400, 'Bearer error="invalid_request"'],
+    ['a token with a blank', { authorization: 'Bearer a b' }, 400, 'Bearer error="invalid_request"'],
+    [
+      'a token and a key',
+      { authorization: 'Bearer a', 'x-api-key': 'b' },
+      400,
+      'Bearer error="invalid_request"',
+    ],
+    ['no JWT', { authorization: 'Bearer abc' }, 401, 'Bearer error="invalid_token"'],
+  ] as [string, Record<string, string>, number, string][])('%s', async ([, headers, status, challenge]) => {
+    const response = await ask('/probe/principal', headers)
+
+    expect(response.status).toBe(status)
+    expect(response.headers.get('www-authenticate')).toContain(challenge)
+    expect(await response.json()).toMatchObject({ status })
+  })
+
+  test('a token in the query', async () => {
+    expect((await ask(`/probe/principal?access_token=${await issuer.sign()}`)).status).toBe(401)
+  })
+})
+
+/** RFC 8725, and what else is tried against a verifier of tokens. */
+const attacks: Readonly<Record<string, () => Promise<string>>> = {
+  'alg none': async () => `${part({ alg: 'none' })}.${(await issuer.sign()).split('.')[1] ?? ''}.`,
+  'alg None, with a signature': async () => withHeader(await issuer.sign(), { alg: 'None', kid: 'key-0' }),
+  'HS256 with the public key as its secret': async () => hmac(JSON.stringify(issuer.keys[0])),
+  'HS256 with the public key as PEM': async () =>
+    hmac(
+      createPublicKey({ key: issuer.keys[0], format: 'jwk' } as never).export({
+        type: 'spki',
+        format: 'pem',
+      }),
+    ),
+  'HS256 with an empty secret': async () => hmac(''),
+  'a key of the attacker in jwk': async () => signedByOther({ jwk: true }),
+  'a key of the attacker behind jku': async () => signedByOther({ jku: 'https://evil.example.com/jwks' }),
+  'a certificate of the attacker behind x5u': async () =>
+    signedByOther({ x5u: 'https://evil.example.com/x5' }),
+  'a key of the attacker under the name of ours': async () => signedByOther({}),
+  'a path as kid': () => issuer.sign({}, { kid: '../../../../dev/null' }),
+  'SQL as kid': () => issuer.sign({}, { kid: "x' union select 'secret" }),
+  'changed claims': async () => {
+    const [header = '', , signature = ''] = (await issuer.sign()).split('.')
+    return `${header}.${part({ iss: issuer.url, aud: audience, sub: 'root', exp: seconds() + 300 })}.${signature}`
+  },
+  'a signature of zeros': async () =>
+    (await issuer.sign()).replace(/[^.]+$/, base64url.encode(new Uint8Array(64))),
+  'no signature': async () => (await issuer.sign()).replace(/[^.]+$/, ''),
+  'an unknown crit': () => issuer.sign({}, { crit: ['x'], x: 1 }),
+  'another issuer': () => issuer.sign({ iss: 'https://evil.example.com' }),
+  'the issuer with a slash more': () => issuer.sign({ iss: `${issuer.url}/` }),
+  'another audience': () => issuer.sign({ aud: 'bills' }),
+  'no audience': () => issuer.sign({ aud: undefined as never }),
+  'an audience that contains ours': () => issuer.sign({ aud: 'notes-admin' }),
+  expired: () => issuer.sign({ exp: seconds() - 60 }),
+  'no expiry': () => issuer.sign({ exp: undefined as never }),
+  'an expiry that is text': () => issuer.sign({ exp: 'never' as never }),
+  'not yet valid': () => issuer.sign({ nbf: seconds() + 120 }),
+  'no subject': () => issuer.sign({ sub: undefined as never }),
+  'a subject that is a number': () => issuer.sign({ sub: 7 as never }),
+  'a subject that passes for an API key': () => issuer.sign({ sub: 'key:reports' }),
+  'a logout token': () => issuer.sign({}, { typ: 'logout+jwt' }),
+  'an encrypted token': async () =>
+    new EncryptJWT({ sub: 'ada' })
+      .setProtectedHeader({ alg: 'dir', enc: 'A256GCM' })
+      .encrypt(new Uint8Array(32)),
+  'a token of 9 KB': () => issuer.sign({ filling: 'x'.repeat(9_000) }),
+  'claims that are no JSON': async () =>
+    `${part({ alg: 'ES256', kid: 'key-0' })}.${base64url.encode('{"a"')}.AAAA`,
+}
+
+const part = (value: object): string => base64url.encode(JSON.stringify(value))
+const withHeader = (token: string, header: object): string => token.replace(/^[^.]+/, part(header))
+
+function hmac(secret: string | Buffer): string {
+  const claims = { iss: issuer.url, aud: audience, sub: 'root', exp: seconds() + 300 }
+  const input = `${part({ alg: 'HS256', kid: 'key-0' })}.${part(claims)}`
+  return `${input}.${createHmac('sha256', secret).update(input).digest('base64url')}`
+}
+
+async function signedByOther({ jwk, ...header }: Record<string, unknown>): Promise<string> {
+  const { publicKey, privateKey } = await generateKeyPair('ES256', { extractable: true })
+  const own = jwk === true ? { jwk: await exportJWK(publicKey) } : {}
+  const claims = { iss: issuer.url, aud: audience, sub: 'root', exp: seconds() + 300 }
+  return new SignJWT(claims)
+    .setProtectedHeader({ alg: 'ES256', kid: 'key-0', ...own, ...header })
+    .sign(await importJWK(await exportJWK(privateKey), 'ES256'), { crit: { x: true } })
+}
+
+test.for(Object.keys(attacks))('%s: 401', async (name) => {
+  await issuer.sign()
+  const response = await ask('/probe/principal', bearer((await attacks[name]?.()) ?? ''))
+
+  expect(response.status).toBe(401)
+  expect(response.headers.get('www-authenticate')).toContain('error="invalid_token"')
+})
+
+test('a clock that is 20 s wrong is forgiven', async () => {
+  expect((await ask('/probe/principal', bearer(await issuer.sign({ nbf: seconds() + 20 })))).status).toBe(200)
+  expect((await ask('/probe/principal', bearer(await issuer.sign({ exp: seconds() - 20 })))).status).toBe(200)
+})
+
+test('a key that the issuer has just begun to use is found, by one fetch for all that wait', async () => {
+  await ask('/probe/principal', bearer(await issuer.sign()))
+  await issuer.rotate('RS256')
+  const token = await issuer.sign()
+  const before = issuer.fetched
+
+  const answers = await Promise.all(Array.from({ length: 20 }, () => ask('/probe/principal', bearer(token))))
+
+  expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200))
+  expect(issuer.fetched).toBe(before + 1)
+})
+
+test('many names of keys that nobody has cost one fetch', async () => {
+  const before = issuer.fetched
+  const forged = Array.from({ length: 50 }, (_, i) => issuer.sign({}, { kid: `made-up-${i}` }))
+  const answers = await Promise.all(forged.map(async (token) => ask('/probe/principal', bearer(await token))))
+
+  expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([401]))
+  expect(issuer.fetched).toBeLessThanOrEqual(before + 1)
+})
+
+test.for(['hangs', 'fails', 'lies'] as const)(
+  'an issuer that %s: 503 until it answers, and keys still work',
+  async (mood, t) => {
+    const own = await startIssuer()
+    t.onTestFinished(() => own.close())
+    own.mood = mood
+    const alone = await startService(t, { probe: true, env: { ...env, AUTH_ISSUER: own.url } })
+    const headers = bearer(await own.sign())
+
+    const deadline = mood === 'hangs' ? { 'x-envoy-expected-rq-timeout-ms': '300' } : {}
+    const first = await ask('/probe/principal', { ...headers, ...deadline }, alone)
+    expect(first.status).toBe(mood === 'hangs' ? 504 : 503)
+    expect((await ask('/probe/principal', { 'x-api-key': 'a-long-random-key' }, alone)).status).toBe(200)
+    const { hangUp } = open(`${alone.url}/probe/principal`, 'GET', { ...headers, 'x-request-id': 'left' })
+    if (mood === 'hangs') {
+      await new Promise((resolve) => setTimeout(resolve, 100))
+      hangUp()
+      const line = await alone.line(({ requestId, msg }) => requestId === 'left' && msg === 'request')
+      expect(line).toMatchObject({ status: 499 })
+    }
+    own.mood = 'answers'
+    await expect
+      .poll(async () => (await ask('/probe/principal', headers, alone)).status, { timeout: 9_000 })
+      .toBe(200)
+  },
+)
+
+test('an issuer that is gone: tokens of keys that were fetched are still taken', async () => {
+  issuer.mood = 'fails'
+  expect((await ask('/probe/principal', bearer(await issuer.sign()))).status).toBe(200)
+  issuer.mood = 'answers'
+})
+
+test.for([
+  [{}, 'AUTH_ISSUER or AUTH_API_KEYS is required; AUTH=off lets everybody in, for development'],
+  [
+    { AUTH_ISSUER: 'http://issuer.example.com' },
+    'AUTH_ISSUER must be an https URL; http is for an issuer on this machine',
+  ],
+  [
+    { AUTH_ISSUER: 'https://a.example.com' },
+    'AUTH_AUDIENCE is required with AUTH_ISSUER: the name that the issuer has for this service',
+  ],
+  [
+    { AUTH_API_KEYS: 'reports:plain-text' },
+    'AUTH_API_KEYS must be NAME:SHA256:SCOPE SCOPE, with commas between several; SHA256 is that of the key, in hex',
+  ],
+] as [Record<string, string>, string][])(
+  '%o: the start says what is missing',
+  async ([given, message], t) => {
+    const { DATABASE_URL } = { DATABASE_URL: service().databaseUrl }
+    const { log, exited } = startProcess(t, { env: { DATABASE_URL, AUTH: 'required', ...given } })
+
+    expect(await exited).toMatchObject({ code: 1 })
+    expect(log.map(({ msg }) => msg)).toContainEqual(expect.stringContaining(message))
+  },
+)

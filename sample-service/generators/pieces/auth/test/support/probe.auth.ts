@@ -1,0 +1,28 @@
+import { route, type Route } from '../../src/platform/http/route.ts'
+import type { Platform } from '../../src/platform/platform.ts'
+import type { Auth } from '../../src/platform/auth/auth.ts'
+import { authenticated } from '../../src/platform/auth/authenticated.ts'
+import { principalOf } from '../../src/platform/auth/principal.ts'
+import { scoped } from '../../src/platform/auth/scoped.ts'
+
+/** Routes that tell who calls. They have the guard themselves, whatever src/routes.ts says. */
+export function probeAuthRoutes(platform: Platform & { readonly auth: Auth }): Route[] {
+  const about = { method: 'GET' as const, tags: ['probe'], responses: { 200: { description: 'Who calls' } } }
+  const guard = authenticated(platform)
+  return [
+    route({
+      ...about,
+      path: '/probe/principal',
+      summary: 'Tells who calls',
+      guard,
+      handle: (ctx) => Response.json({ id: principalOf(ctx).id, scopes: principalOf(ctx).scopes }),
+    }),
+    route({
+      ...about,
+      path: '/probe/scoped',
+      summary: 'Needs two scopes',
+      guard: [guard, scoped('notes.read', 'notes.write')],
+      handle: (ctx) => Response.json({ id: principalOf(ctx).id }),
+    }),
+  ]
+}

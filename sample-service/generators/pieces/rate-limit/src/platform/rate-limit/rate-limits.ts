@@ -1,0 +1,17 @@
+import type { Guard } from '../http/guard.ts'
+import type { Platform } from '../platform.ts'
+import { databaseStore } from './database-store.ts'
+import { rateLimit } from './rate-limit.ts'
+
+/**
+ * The limit of each caller over all routes that src/routes.ts does not leave open. It stands in `guards` there: behind the guard that
+ * knows who is calling, it counts principals, else addresses. A route may have one more: `guard: rateLimit(…)`.
+ */
+export function defaultLimit(platform: Platform & Configured): Guard {
+  return rateLimit(platform, databaseStore(platform), { name: 'default', ...platform.rateLimit })
+}
+
+/** RATE_LIMIT_REQUESTS and RATE_LIMIT_SECONDS. */
+interface Configured {
+  readonly rateLimit: { readonly requests: number; readonly seconds: number }
+}

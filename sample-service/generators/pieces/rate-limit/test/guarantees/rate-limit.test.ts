@@ -1,0 +1,147 @@
+/**
+ * Promise: A caller that asks too often is refused with 429, over all instances; a store that fails holds up no request.
+ * Go: `rate.Limiter` for each caller, in one process
+ * Held by: src/platform/rate-limit/rate-limit.ts, src/platform/rate-limit/database-store.ts
+ */
+import { describe, expect, test } from 'vitest'
+import { networkOf } from '../../src/platform/rate-limit/caller.ts'
+import { boundedMap } from '../../src/platform/rate-limit/store.ts'
+import { eventually, open, running } from '../support/client.ts'
+import { sharedService, startProcess, startService, type RunningService } from '../support/service.ts'
+
+const shared = sharedService({ probe: true })
+
+function ask({ url }: Pick<RunningService, 'url'>, store: string, caller: string): Promise<Response> {
+  return fetch(`${url}/probe/limited/${store}`, { headers: { 'x-caller': caller } })
+}
+
+/** Ten at once, and one for each second since. */
+function expectQuota(answers: readonly Response[], startedAt: number): void {
+  const allowed = answers.filter(({ status }) => status === 200).length
+  const cameBack = Math.floor((performance.now() - startedAt) / 1_000)
+  expect(allowed).toBeGreaterThanOrEqual(10)
+  expect(allowed).toBeLessThanOrEqual(10 + cameBack)
+}
+
+describe.for(['database', 'memory'])('counted in %s', (store) => {
+  test('a caller has its quota at once, then 429 with Retry-After, then one more at a time', async () => {
+    const startedAt = performance.now()
+    const answers = await Promise.all(Array.from({ length: 30 }, () => ask(shared(), store, 'one')))
+    const refused = answers.filter(({ status }) => status === 429)
+    expectQuota(answers, startedAt)
+    expect(refused.length).toBeGreaterThan(0)
+    expect(refused[0]?.headers.get('retry-after')).toBe('1')
+    expect(refused[0]?.headers.get('ratelimit')).toMatch(/^"probe-\w+";r=0;t=(9|10)$/)
+    expect(await refused[0]?.json()).toMatchObject({ title: 'Too Many Requests' })
+    expect((await ask(shared(), store, 'other')).status).toBe(200)
+
+    const ms = await eventually(async () => (await ask(shared(), store, 'one')).status === 200)
+
+    expect(ms).toBeLessThan(5_000)
+  })
+
+  test('every answer says how much is left', async () => {
+    const { headers } = await ask(shared(), store, 'left')
+
+    expect(headers.get('ratelimit-policy')).toBe(`"probe-${store}";q=10;w=10`)
+    expect(headers.get('ratelimit')).toBe(`"probe-${store}";r=9;t=1`)
+  })
+})
+
+test('two instances share the quota in the database', async (t) => {
+  const env = { DATABASE_URL: shared().databaseUrl, UPLOAD_DIR: shared().uploadDir }
+  const { port } = await startProcess(t, { probe: true, env }).line(({ msg }) => msg === 'listening')
+  const other = { url: `http://127.0.0.1:${String(port)}` }
+
+  const startedAt = performance.now()
+  const answers = await Promise.all(
+    Array.from({ length: 20 }, (_, i) => ask(i % 2 === 0 ? shared() : other, 'database', 'both')),
+  )
+
+  expectQuota(answers, startedAt)
+})
+
+test('a store that does not answer lets requests pass, soon, and says so', async (t) => {
+  const service = await startService(t, { probe: true })
+  const locker = await service.connect()
+  await locker.query('begin; lock table rate_limits in access exclusive mode')
+  t.onTestFinished(async () => {
+    await locker.query('rollback')
+  })
+
+  const startedAt = performance.now()
+  const first = await ask(service, 'hasty', 'one')
+  const next = await Promise.all(Array.from({ length: 50 }, () => ask(service, 'hasty', 'one')))
+
+  // Without a limit it would be the deadline of a request.
+  expect(performance.now() - startedAt).toBeLessThan(10_000)
+  expect(new Set([first, ...next].map(({ status }) => status))).toEqual(new Set([200]))
+  const said = service.log.filter(
+    ({ msg, limit }) => msg.startsWith('rate limits are not checked') && limit === 'probe-hasty',
+  )
+  expect(said).toMatchObject([{ level: 'warn' }])
+  const metrics = await (await fetch(`${service.adminUrl}/metrics`)).text()
+  expect(metrics).toMatch(
+    /^rate_limit_requests_total\{rate_limit_name="probe-hasty",rate_limit_outcome="unchecked"\} 51$/m,
+  )
+})
+
+test('a hang-up and a deadline end the question in Postgres', async (t) => {
+  const service = await startService(t, { probe: true })
+  const locker = await service.connect()
+  await locker.query('begin; lock table rate_limits in access exclusive mode')
+  t.onTestFinished(async () => {
+    await locker.query('rollback')
+  })
+  const url = `${service.url}/probe/limited/database`
+  const left = open(url, 'GET', { 'x-caller': 'x', 'x-request-id': 'left' })
+  await eventually(async () => (await running(service, 'rate_limits')) === 1)
+
+  left.hangUp()
+
+  const line = await service.line(({ requestId }) => requestId === 'left')
+  expect(line).toMatchObject({ status: 499, cause: 'ClientDisconnected' })
+  const late = open(url, 'GET', { 'x-caller': 'x', 'x-envoy-expected-rq-timeout-ms': '100' })
+  expect((await late.answer).status).toBe(504)
+  await eventually(async () => (await running(service, 'rate_limits')) === 0)
+})
+
+test('rows that nobody needs are deleted by later requests', async () => {
+  await shared().sql(
+    `insert into rate_limits select 'old' || i, now() - interval '1 minute' from generate_series(1, 250) i`,
+  )
+
+  for (let i = 0; i < 200; i++) await ask(shared(), 'database', `sweep-${i}`)
+
+  expect(await shared().sql(`select from rate_limits where key like 'old%'`)).toEqual([])
+})
+
+test('every route has the default limit, probes have none, and /openapi.json tells of it', async () => {
+  const policyOf = async (path: string) => (await fetch(shared().url + path)).headers.get('ratelimit-policy')
+  expect(await policyOf('/probe/query?seconds=0')).toBe('"default";q=100000;w=60')
+  expect(await policyOf('/livez')).toBeNull()
+  const document = (await (await fetch(`${shared().url}/openapi.json`)).json()) as {
+    paths: Record<string, { get: { responses: object } }>
+  }
+  expect(Object.keys(document.paths['/probe/limited/memory']?.get.responses ?? {})).toContain('429')
+})
+
+test('an IPv6 client is its first 64 bits, and memory is bounded', () => {
+  expect(
+    ['192.0.2.1', '::ffff:192.0.2.1', '2001:db8::1', '2001:db8:0:0:1:2:3:4', '::1', 'fe80::1%eth0'].map(
+      networkOf,
+    ),
+  ).toEqual([
+    '192.0.2.1',
+    '192.0.2.1',
+    '2001:db8:0:0::/64',
+    '2001:db8:0:0::/64',
+    '0:0:0:0::/64',
+    'fe80:0:0:0::/64',
+  ])
+  const map = boundedMap<number>(2)
+  for (const [key, value] of Object.entries({ a: 1, b: 2 })) map.set(key, value)
+  map.set('a', 3)
+  map.set('c', 4)
+  expect(['a', 'b', 'c'].map(map.get)).toEqual([3, undefined, 4])
+})

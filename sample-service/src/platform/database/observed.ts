@@ -1,0 +1,65 @@
+import { SpanKind, type Attributes, type Span, type SpanOptions } from '@opentelemetry/api'
+import pg, { type PoolConfig } from 'pg'
+import type { Context } from '../../context/context.ts'
+import { errorOf } from '../../context/thrown.ts'
+import { causeName } from '../causes.ts'
+import { statementDuration } from '../telemetry/database-metrics.ts'
+import { isObserved, recordEnd, span } from '../telemetry/span.ts'
+import { QueryFailed } from './errors.ts'
+
+/**
+ * Calls `body`, which executes the statement `text`, in a span, and measures it, by the stable conventions
+ * (https://opentelemetry.io/docs/specs/semconv/database/postgresql). The text is recorded whole: its values are parameters.
+ */
+export type Observe = <T>(ctx: Context, text: string, body: (ctx: Context) => Promise<T>) => Promise<T>
+
+/** Of the database that `options` name. Call it after `startTelemetry`. */
+export function observeStatements(options: PoolConfig): Observe {
+  // It does not connect.
+  const { host, port, database } = new pg.Client(options)
+  const server = {
+    'db.system.name': 'postgresql',
+    'db.namespace': database,
+    'server.address': host,
+    // A host that begins with a slash is the directory of a socket.
+    ...(!host.startsWith('/') && { 'server.port': port }),
+  }
+  const duration = statementDuration()
+  return async (ctx, text, body) => {
+    const operation = /^\s*(\w+)/.exec(text)?.[1]?.toUpperCase() ?? 'QUERY'
+    const about = { ...server, 'db.operation.name': operation }
+    const startedAt = performance.now()
+    const record = (attributes: Attributes): void =>
+      duration.record((performance.now() - startedAt) / 1_000, attributes)
+    try {
+      const result = isObserved(ctx)
+        ? await span(ctx, operation, spanOptions(about, text), body, recordFailure)
+        : await body(ctx)
+      record(about)
+      return result
+    } catch (error) {
+      const code = codeOf(error)
+      record({
+        ...about,
+        ...(code !== undefined && { 'db.response.status_code': code }),
+        'error.type': causeName(ctx) ?? code ?? errorOf(error).name,
+      })
+      throw error
+    }
+  }
+}
+
+function spanOptions(about: Attributes, text: string): SpanOptions {
+  return { kind: SpanKind.CLIENT, attributes: { ...about, 'db.query.text': text } }
+}
+
+function recordFailure(ctx: Context, current: Span, error: unknown): void {
+  recordEnd(ctx, current, error)
+  const code = codeOf(error)
+  if (code !== undefined) current.setAttribute('db.response.status_code', code)
+}
+
+/** The SQLSTATE that Postgres answered with. */
+function codeOf(error: unknown): string | undefined {
+  return error instanceof QueryFailed ? error.sqlState : undefined
+}
