@@ -23,6 +23,11 @@ const steps: readonly Step[] = [
   { title: 'image', command: [...slow, 'test/slow/image.test.ts'], cwd: root },
   { title: 'pieces', command: [...slow, 'test/slow/pieces.test.ts'], cwd: root },
   { title: 'property', command: [...slow, 'test/slow/property.test.ts'], cwd: root },
+  {
+    title: 'writes',
+    command: ['env', 'EVERY_WRITE=1', 'npx', 'vitest', 'run', 'test/update/all-or-nothing.test.ts'],
+    cwd: root,
+  },
   { title: 'nodes', command: ['npm', 'run', 'nodes'], cwd: root },
   { title: 'managers', command: ['npm', 'run', 'managers'], cwd: root },
   { title: 'matrix', command: ['npm', 'run', 'matrix'], cwd: root },

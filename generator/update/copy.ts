@@ -80,14 +80,29 @@ export async function replay(ctx: Context, copy: string, record: ServiceRecord):
   )
 }
 
-/** The pages that programs of the service write, from the copy; with the reason for those that could not be written. */
+/** The programs that write pages, and the files whose change makes it necessary. */
+const pagePrograms = [
+  {
+    script: 'scripts/pages/config.ts',
+    args: ['--write'],
+    inputs: /^(?:README\.md|\.env\.example|src\/config\.ts)$/,
+  },
+  {
+    script: 'scripts/pages/guarantees.ts',
+    args: [],
+    inputs: /^(?:docs\/guarantees\.md$|test\/guarantees\/)/,
+  },
+] as const
+
+/** The pages that programs of the service write, from the copy, where one of the `changed` files makes that necessary; with the reason for those that could not be written. */
 export async function renderedPages(
   ctx: Context,
   copy: string,
+  changed: readonly string[],
 ): Promise<{ files: ReadonlyMap<string, Buffer>; failed: readonly string[] }> {
   const failed: string[] = []
-  for (const [script, ...args] of [['scripts/pages/config.ts', '--write'], ['scripts/pages/guarantees.ts']]) {
-    if (script === undefined || !existsSync(join(copy, script))) continue
+  for (const { script, args, inputs } of pagePrograms) {
+    if (!changed.some((path) => inputs.test(path)) || !existsSync(join(copy, script))) continue
     const { code, output } = await run(ctx, copy, [script, ...args])
     if (code !== 0) failed.push(`${script}: ${lastLines(output, 1)}`)
   }

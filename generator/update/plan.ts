@@ -137,7 +137,12 @@ function migrateOwn(work: Work, path: string): void {
 
 /** Writes the generated pages again, from the merged files. @returns why one could not be written */
 async function settlePages(ctx: Context, work: Work, copy: string): Promise<string[]> {
-  const { files, failed } = await renderedPages(ctx, copy)
+  const changed = [...work.outcomes.values()].filter(({ verdict }) => verdict.kind !== 'untouched')
+  const { files, failed } = await renderedPages(
+    ctx,
+    copy,
+    changed.map(({ path }) => path),
+  )
   for (const [path, bytes] of files) {
     const outcome = work.outcomes.get(path)
     const there = look(work.root, path)

@@ -170,6 +170,7 @@ export const migration: Migration = {
     'src/platform/workers.ts': 'src/platform/lifecycle/workers.ts',
     'test/guarantees/chain.test.ts': 'generators/pieces/circuit/test/guarantees/chain.test.ts',
     'test/support/peer.ts': 'test/support/peer.ts',
+    'src/platform/worker.ts': 'src/platform/jobs/worker.ts',
   },
   changes: [],
   words: [],
