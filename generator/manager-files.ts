@@ -31,7 +31,7 @@ export function withManager(plan: Plan, manager: Manager, files: Plan): Map<stri
 
 /** A page whose commands people and coding agents type. `npm run guarantees` writes docs/guarantees.md itself. */
 function isPage(path: string): boolean {
-  return path.endsWith('.md') && path !== 'docs/guarantees.md'
+  return path.endsWith('.md') && path !== 'docs/guarantees.md' && !path.startsWith('generators/')
 }
 
 const words: Record<Other, { title: string; test: string; exec: string; update: string }> = {

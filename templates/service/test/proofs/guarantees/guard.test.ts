@@ -1,4 +1,8 @@
-/** What holds of a route's guard. */
+/**
+ * Promise: A route's handler runs only if its guards let the request pass, with the context that they return.
+ * Go: none
+ * Held by: src/platform/http/guard.ts, src/platform/http/handle.ts
+ */
 import { describe, expect, test } from 'vitest'
 import { guarded } from '../../../src/platform/http/guard.ts'
 import { openApiDocument } from '../../../src/platform/http/openapi.ts'

@@ -1,4 +1,8 @@
-/** What holds of the middlewares and apps of Hono that src/routes.ts mounts: docs/hono.md. */
+/**
+ * Promise: Hono's middlewares fit: they see the request's context, and their headers are on every answer.
+ * Go: none
+ * Held by: src/platform/http/middlewares.ts
+ */
 import { sign } from 'hono/jwt'
 import { describe, expect, test } from 'vitest'
 import { eventually, liveContexts, open, running } from '../../support/client.ts'
