@@ -46,10 +46,7 @@ export async function renderGuarantees(planned: Planned = new Map()): Promise<st
  * A section for each test file of `folder`, by their paths.
  * @throws Error that names the file without a promise, or with one that nothing holds
  */
-export async function sectionsOf(
-  folder: string,
-  planned: Planned = new Map(),
-): Promise<string[]> {
+export async function sectionsOf(folder: string, planned: Planned = new Map()): Promise<string[]> {
   const present = (await readdir(join(root, folder))).map((name) => `${folder}/${name}`)
   const files = [...new Set([...present, ...planned.keys()])]
     .filter((path) => path.startsWith(`${folder}/`) && path.endsWith('.test.ts'))

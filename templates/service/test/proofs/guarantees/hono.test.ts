@@ -1,7 +1,7 @@
 /**
  * Promise: Hono's middlewares fit: they see the request's context, and their headers are on every answer.
  * Go: none
- * Held by: src/platform/http/middlewares.ts
+ * Held by: src/platform/http/middleware.ts, src/platform/http/behind.ts
  */
 import { sign } from 'hono/jwt'
 import { describe, expect, test } from 'vitest'
