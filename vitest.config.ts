@@ -6,7 +6,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/global-setup.ts'],
-    exclude: ['test/slow/**', 'test/surroundings/**'],
+    exclude: ['test/slow/**', 'test/surroundings/**', 'test/pieces/**'],
     // The work is in other processes (npm, tsc, services): with vitest's default of one worker on two cores, one of them idles.
     maxWorkers: '100%',
     sequence: { sequencer: LongestFirst },

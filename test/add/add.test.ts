@@ -314,7 +314,7 @@ describe('an obstacle is reported in one sentence, and no file changes', () => {
       'an unknown piece',
       ['things', 'invoice'],
       nothing,
-      'choose one of route, resource, upload, job, schedule, events, client, storage, idempotency, publisher, consumer',
+      'choose one of route, resource, upload, job, schedule, events, client, storage, idempotency, rate-limit, publisher, consumer, auth',
     ],
     ['an unknown flag', ['upload', 'invoice', '--force'], nothing, "Unknown option '--force'"],
     ['a second name', ['upload', 'invoice', 'receipt'], nothing, 'unexpected argument "receipt"'],
@@ -487,10 +487,11 @@ describe('with a terminal', () => {
   test('each flag of a piece is a question, asked again until the answer is valid', async () => {
     const service = newService()
     const { code, screen } = await converse(service, 'npm run add', [
-      [/What to add\?/, '\x1B[B'.repeat(5) + '\r'],
+      [/What to add\?/, '\x1B[B'.repeat(6) + '\r'],
       [/A name, such as/, 'payments\r'],
       [/Its default URL/, 'payments\r'],
       [/must be a URL such as/, '\x15http://payments:3000\r'],
+      [/Its OpenAPI document/, '\r'],
       [/Write this\?/, 'y\r'],
       [/Run npm install\?/, 'n\r'],
     ])
@@ -531,7 +532,7 @@ test('a failure while writing undoes what was written', () => {
     { path: 'new/two', before: undefined, after: '2' },
     { path: 'new/two/three.ts', before: undefined, after: '3' },
   ]
-  expect(() => writeChanges(place, changes)).toThrow('Nothing was added')
+  expect(() => writeChanges(place, changes)).toThrow('Nothing was changed')
   expect(readFileSync(join(place, 'kept.ts'), 'utf8')).toBe('before')
   expect(readdirSync(place)).toEqual(['kept.ts'])
 })
