@@ -503,7 +503,7 @@ describe('git', () => {
     await writeFiles(cwd, { '.gitignore': 'docs/\n*.sql\nops/\n' })
     const ended = await create(cwd, ['my-service', '--no-install'])
     expect(ended.stdout).toMatch(
-      /git: inside the repository .*: commit the service there, with git add --force for \d+ files that it ignores \(docs\/generators\.md, docs\/guarantees\.md, docs\/lint\.md …\)\n/,
+      /git: inside the repository .*: commit the service there, with git add --force for \d+ files that it ignores \(docs\/generators\.md, docs\/guarantees\.md, docs\/hono\.md …\)\n/,
     )
     // The service's own .gitignore comes before that of the folder around it.
     expect(ended.stdout).not.toContain('.sql')
