@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import { longTests } from './test/support/long-tests.ts'
 import { LongestFirst } from './test/support/longest-first.ts'
 
 /** The tests of this repository. What it emits is tested where it lies: by its own config in templates/service and sample-service. */
@@ -6,7 +7,10 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/global-setup.ts'],
-    exclude: ['test/slow/**', 'test/surroundings/**', 'test/pieces/**'],
+    exclude: [
+      ...['test/slow/**', 'test/surroundings/**', 'test/pieces/**'],
+      ...(process.env['LONG_TESTS'] === '1' ? [] : longTests),
+    ],
     // The work is in other processes (npm, tsc, services): with vitest's default of one worker on two cores, one of them idles.
     maxWorkers: '100%',
     sequence: { sequencer: LongestFirst },

@@ -6,6 +6,7 @@
  */
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { longTests } from './support/long-tests.ts'
 import { longProofs } from './support/long-proofs.ts'
 import { runStages, type Step } from './support/stages.ts'
 
@@ -24,8 +25,8 @@ const steps: readonly Step[] = [
   { title: 'pieces', command: [...slow, 'test/slow/pieces.test.ts'], cwd: root },
   { title: 'property', command: [...slow, 'test/slow/property.test.ts'], cwd: root },
   {
-    title: 'writes',
-    command: ['env', 'EVERY_WRITE=1', 'npx', 'vitest', 'run', 'test/update/all-or-nothing.test.ts'],
+    title: 'long tests',
+    command: ['env', 'LONG_TESTS=1', 'EVERY_WRITE=1', 'npx', 'vitest', 'run', ...longTests],
     cwd: root,
   },
   { title: 'nodes', command: ['npm', 'run', 'nodes'], cwd: root },

@@ -4,7 +4,7 @@ import type { Piece } from '../../engine/piece.ts'
 import { circuit } from '../circuit/piece.ts'
 import { typed } from '../typed/piece.ts'
 import { baseUrlFrom } from './base-url.ts'
-import { checkDocument, none } from './document.ts'
+import { checkDocument, none } from './openapi-source.ts'
 
 /** Another service that this one calls: typed, under ctx, behind a circuit breaker. An environment variable has its URL. */
 export const client: Piece = {
@@ -85,5 +85,5 @@ const ofDocument: Piece = {
   needs: typed,
   renews: 'src/platform/client/widget-api.ts',
   shape: async (_service, noun, { openapi = none }) =>
-    (await import('./document.ts')).shapeFor(noun.singular, openapi),
+    (await import('./openapi-source.ts')).shapeFor(noun.singular, openapi),
 }

@@ -4,6 +4,7 @@ import { sleep } from '../../context/sleep.ts'
 import { until } from '../../context/until.ts'
 import type { Worker } from '../lifecycle/workers.ts'
 import type { Platform } from '../platform.ts'
+import { span } from '../telemetry/span.ts'
 import { idempotencyKeys } from './idempotency.schema.ts'
 import { keptFor } from './idempotent.ts'
 
@@ -33,7 +34,7 @@ export function idempotencySweeper(platform: Platform): Worker {
 async function sweepHourly(ctx: Context, platform: Platform): Promise<void> {
   for (;;) {
     try {
-      await sweep(ctx, platform)
+      await span(ctx, 'sweep idempotency keys', {}, (ctx) => sweep(ctx, platform))
       await sleep(ctx, everyMs)
     } catch (err) {
       if (ctx.err !== undefined) return
