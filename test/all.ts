@@ -25,7 +25,7 @@ const steps: readonly Step[] = [
   { title: 'pieces', command: [...slow, 'test/slow/pieces.test.ts'], cwd: root },
   { title: 'property', command: [...slow, 'test/slow/property.test.ts'], cwd: root },
   {
-    title: 'long tests',
+    title: 'long',
     command: ['env', 'LONG_TESTS=1', 'EVERY_WRITE=1', 'npx', 'vitest', 'run', ...longTests],
     cwd: root,
   },
