@@ -37,7 +37,7 @@ export async function emitServices(): Promise<{
       cwd: emitted.withJobs,
     })
     await build(emitted.plain, ['routes'])
-    await build(emitted.withJobs, ['routes', 'workers'], ['jobs'])
+    await build(emitted.withJobs, ['routes', 'jobs'])
     return { emitted, folder, remove }
   } catch (error) {
     await remove()
@@ -45,22 +45,19 @@ export async function emitServices(): Promise<{
   }
 }
 
-/** `npm run build`, with probe.routes.ts and the like in src/, in place of the modules of main.ts in `replaced`. */
-async function build(
-  cwd: string,
-  replaced: readonly string[],
-  beside: readonly string[] = [],
-): Promise<void> {
-  for (const name of [...replaced, ...beside]) {
+/** `npm run build`, with probe.routes.ts and the like in src/, in place of the modules of that name that the program imports. */
+async function build(cwd: string, replaced: readonly string[]): Promise<void> {
+  for (const name of replaced) {
     const probe = await readFile(join(cwd, `test/support/probe.${name}.ts`), 'utf8')
     await writeFile(join(cwd, `src/probe.${name}.ts`), probe.replaceAll("'../../src/", "'./"))
   }
-  const main = join(cwd, 'src/main.ts')
-  const text = replaced.reduce(
-    (text, name) => text.replace(`'./${name}.ts'`, `'./probe.${name}.ts'`),
-    await readFile(main, 'utf8'),
-  )
-  await writeFile(main, text)
+  for (const file of ['src/main.ts', 'src/workers.ts']) {
+    const text = replaced.reduce(
+      (text, name) => text.replace(`'./${name}.ts'`, `'./probe.${name}.ts'`),
+      await readFile(join(cwd, file), 'utf8'),
+    )
+    await writeFile(join(cwd, file), text)
+  }
   // Its types are checked with the templates.
   const compiler = join(repository, 'node_modules/typescript/bin/tsc')
   await run(process.execPath, [compiler, '-p', 'tsconfig.build.json', '--noCheck'], { cwd })
