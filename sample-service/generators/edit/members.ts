@@ -53,11 +53,19 @@ function placeOf(
   source: SourceFile,
   { within, file, name }: Member,
 ): InterfaceDeclaration | ObjectLiteralExpression {
-  const place = source.getInterface(within) ?? objectOf(source, within)
+  const place = memberPlace(source, within)
   if (place) return place
   throw new Error(
     `${file} has no object or interface ${within}: restore it, because ${name} must be added to it.`,
   )
+}
+
+/** The interface or the object that a member is a property of; undefined if there is none. */
+export function memberPlace(
+  source: SourceFile,
+  within: string,
+): InterfaceDeclaration | ObjectLiteralExpression | undefined {
+  return source.getInterface(within) ?? objectOf(source, within)
 }
 
 function objectOf(source: SourceFile, within: string): ObjectLiteralExpression | undefined {

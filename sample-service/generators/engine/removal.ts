@@ -6,9 +6,8 @@ import { guarantee } from '../after/guarantee.ts'
 import { dropTables } from '../after/migration.ts'
 import { removeMember, unwire } from '../edit/take-out.ts'
 import { stampNames, type Noun } from './names.ts'
-import { neededBy } from './needs.ts'
+import { findPiece, neededBy } from './needs.ts'
 import type { Piece } from './piece.ts'
-import { pieces } from './pieces.ts'
 import type { Plan } from './plan.ts'
 import { blobId, recordFrom, recordPath, renderRecord, titleOf } from './record.ts'
 import type { FileIds, ServiceRecord, StampedPiece } from './record.ts'
@@ -98,13 +97,10 @@ function namesNeededBy(entry: StampedPiece): string[] {
         .reverse()
 }
 
-/** The piece of an entry, also one that `npm run add` does not list because others bring it. */
+/** The piece of an entry, as its flags ask for it. */
 function pieceOf({ piece, flags }: StampedPiece): Piece | undefined {
-  const listed = pieces.find((one) => one.name === piece)
-  if (listed !== undefined) return listed.variant?.(flags) ?? listed
-  return pieces
-    .flatMap((one) => [...neededBy(one, {}), ...neededBy(one, flags)])
-    .find(({ name }) => name === piece)
+  const found = findPiece(piece, flags)
+  return found?.variant?.(flags) ?? found
 }
 
 /** A schema stays until its table goes. */

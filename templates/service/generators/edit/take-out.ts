@@ -2,8 +2,9 @@ import { Node, SyntaxKind, type SourceFile } from 'ts-morph'
 import type { Member, Wiring } from '../engine/piece.ts'
 import type { Plan } from '../engine/plan.ts'
 import type { Edit } from './edit.ts'
+import { memberPlace } from './members.ts'
 import { rewrite, withEdits } from './rewrite.ts'
-import { functionOf, returnedBy, type Scope } from './scope.ts'
+import { functionOf, type Scope } from './scope.ts'
 
 /**
  * Plans the opposite of `wire`: the call goes, and its import if nothing else uses it. Does nothing if the file or the call is gone.
@@ -26,12 +27,7 @@ export async function unwire(plan: Plan, wiring: Wiring): Promise<void> {
 export async function removeMember(plan: Plan, member: Member): Promise<void> {
   const { file, within, name } = member
   await takeOut(plan, file, (source, text) => {
-    const scope = functionOf(source, within)
-    const value = scope ? returnedBy(scope) : source.getVariableDeclaration(within)?.getInitializer()
-    const object = Node.isObjectLiteralExpression(value)
-      ? value
-      : value?.getFirstDescendantByKind(SyntaxKind.ObjectLiteralExpression)
-    const property = source.getInterface(within)?.getProperty(name) ?? object?.getProperty(name)
+    const property = memberPlace(source, within)?.getProperty(name)
     if (property === undefined) return []
     return [property.isKind(SyntaxKind.PropertySignature) ? line(text, property) : outOf(text, property)]
   })

@@ -1,8 +1,7 @@
-import { neededBy } from './needs.ts'
+import { findPiece, neededBy } from './needs.ts'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Piece } from './piece.ts'
-import { pieces } from './pieces.ts'
 import type { Change, Plan } from './plan.ts'
 import { recordFrom, recordPath, titleOf, type StampedPiece, type Stamping } from './record.ts'
 import { stamp, stampMissing } from './stamp.ts'
@@ -50,8 +49,7 @@ async function stampAgain({
   plural = '',
   flags,
 }: StampedPiece): Promise<[Piece, Stamping][]> {
-  const needed = pieces.flatMap((one) => [...neededBy(one, {}), ...neededBy(one, flags)])
-  const piece = [...pieces, ...needed].find((one) => one.name === name)
+  const piece = findPiece(name, flags)
   if (piece === undefined) throw new Error(`generators/ has no piece "${name}" any more.`)
   for (const { name: flag, otherwise } of piece.flags ?? []) {
     if (flags[flag] === undefined && otherwise === undefined)
