@@ -36,6 +36,7 @@ export class Exchange {
   #working = 0
   #held: Held | undefined
   #closed = false
+  #left = false
   readonly #onEnd: (exchange: Exchange) => void
 
   /** @param onEnd called when the exchange has ended, perhaps more than once */
@@ -82,7 +83,7 @@ export class Exchange {
 
   /** Whether the response has ended, finished or not: nobody reads what is written after. */
   get closed(): boolean {
-    return this.#closed
+    return this.#closed || this.#left
   }
 
   /** `route` answers the request; undefined if none does. */
@@ -100,8 +101,8 @@ export class Exchange {
   started(ctx: CancelContext): void {
     this.#ctx = ctx
     this.#working++
-    // The client may have left already.
-    if (this.#closed) this.#hangUp(ctx)
+    // The client may have left already: Node then ends the connection, and the response is closed a turn or two later.
+    if (this.#closed || this.incoming.socket.writableEnded) this.#hangUp(ctx)
   }
 
   /** Middlewares may replace `response`, which was made of `body`. */
@@ -171,6 +172,7 @@ export class Exchange {
   }
 
   #hangUp(ctx: CancelContext): void {
+    this.#left = true
     if (ctx.err === undefined) this.#status = 499
     if (this.#route?.hangUp === 'ignore') return
     this.cutShort()
