@@ -1,5 +1,4 @@
 import { DeadlineExceeded, throwIfEnded, type Context } from '../../context/context.ts'
-import { sleep } from '../../context/sleep.ts'
 import { until } from '../../context/until.ts'
 import { Problem } from '../problem.ts'
 import { callerOf } from '../request.ts'
@@ -98,15 +97,10 @@ export class Admission {
       this.#queue.add(call)
     })
     try {
-      const place = await waiting(ctx, 'pool', () => until(ctx, turn))
-      const pauseMs = this.#pressure.pauseMs()
-      if (pauseMs > 0) await sleep(ctx, pauseMs)
-      this.#left(since, false)
-      return place
+      return await waiting(ctx, 'pool', () => until(ctx, turn))
     } catch (error) {
-      if (call !== undefined) this.#queue.delete(call)
-      this.#left(since, true)
-      // Its turn came before its context ended.
+      if (call !== undefined && this.#queue.delete(call)) this.#pressure.left(performance.now() - since, true)
+      // Its turn came in the moment in which its context ended.
       given?.release(ctx)
       throw error
     }
@@ -132,7 +126,7 @@ export class Admission {
         const now = performance.now()
         this.#lastReturn = now
         if (averaged) this.#note(ctx, now - held.since)
-        this.#letIn()
+        this.#letIn(now)
       },
     }
   }
@@ -142,18 +136,15 @@ export class Admission {
     else this.#pressure.cutShort(heldMs, ctx.err === DeadlineExceeded)
   }
 
-  #letIn(): void {
+  #letIn(now: number): void {
     while (!this.full()) {
       const call = this.#queue.next()
       if (call === undefined) return
+      const waitedMs = now - call.since
+      this.#pressure.left(waitedMs, false)
+      this.#observer.admitted(waitedMs)
       call.enter()
     }
-  }
-
-  #left(since: number, gaveUp: boolean): void {
-    const waitedMs = performance.now() - since
-    this.#pressure.left(waitedMs, gaveUp)
-    if (!gaveUp) this.#observer.admitted(waitedMs)
   }
 }
 

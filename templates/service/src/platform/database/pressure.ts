@@ -4,8 +4,6 @@ const sampleMs = 500
 const settledMs = 1_000
 /** A wait that is expected to be shorter than this is as good as none: the event loop adds as much. */
 const exactMs = 20
-/** At most 2 % of the time that a connection is held. */
-const shortPauseMs = 2
 /** The weight that a call has in an average at least. */
 const leastWeight = 0.1
 /** How much each call that leaves the queue leaves of what is known of those before it. */
@@ -55,15 +53,6 @@ export class Pressure {
   left(ms: number, gaveUp: boolean): void {
     this.#gaveUp = this.#gaveUp * memory + (gaveUp ? 1 : 0)
     this.#waitedMs = this.#waitedMs * memory + ms
-  }
-
-  /**
-   * How long a call whose turn has come waits before it takes its connection, in ms. Where most of those that wait give up, the
-   * oldest is about to: this saves its statement, the cancel of it, and what both cost Postgres.
-   */
-  pauseMs(): number {
-    const mostGiveUp = this.#gaveUp * (1 - memory) > 0.5
-    return mostGiveUp && this.#holdMs >= 50 * shortPauseMs ? shortPauseMs : 0
   }
 
   /**

@@ -98,8 +98,12 @@ export class Boundary {
   /** The server calls it for each request. */
   fetch(request: Request, env: NodeEnv): Response | Promise<Response> {
     const exchange = this.#enter(env)
-    const isFirst = env.incoming.socket.bytesWritten === 0
-    return isFirst ? this.#serveFirst(request, exchange) : this.#serve(request, exchange)
+    const { socket, headers } = env.incoming
+    // A body that cannot be parsed must find its request begun.
+    const hasBody = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined
+    return socket.bytesWritten === 0 && !hasBody
+      ? this.#serveFirst(request, exchange)
+      : this.#serve(request, exchange)
   }
 
   /**

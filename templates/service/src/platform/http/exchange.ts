@@ -38,6 +38,16 @@ export class Exchange {
   #closed = false
   #left = false
   readonly #onEnd: (exchange: Exchange) => void
+  /**
+   * The client has closed its half of the connection, so it has left. Node would close the other half, wait until that is done,
+   * and make an error with a stack for a request that nobody reads any more: this is sooner and costs less.
+   */
+  readonly #onClientEnd = (): void => {
+    const { incoming, outgoing } = this
+    if (!incoming.complete || outgoing.headersSent) return
+    incoming.destroy()
+    incoming.socket.destroy()
+  }
 
   /** @param onEnd called when the exchange has ended, perhaps more than once */
   constructor(
@@ -59,6 +69,7 @@ export class Exchange {
     // The response emits 'close' when it has finished and when the connection breaks; the request already when its body
     // has been read.
     outgoing.on('close', () => this.#close())
+    incoming.socket.on('end', this.#onClientEnd)
   }
 
   /** Undefined until the request has been routed or refused. */
@@ -157,7 +168,8 @@ export class Exchange {
 
   #close(): void {
     this.#closed = true
-    const { outgoing } = this
+    const { incoming, outgoing } = this
+    incoming.socket.off('end', this.#onClientEnd)
     const ctx = this.#ctx
     // A response body that broke off has an error: the service has closed the connection, not the client.
     if (outgoing.errored !== null && ctx?.err === undefined) this.#brokeOff(outgoing.errored)
