@@ -1,8 +1,9 @@
 /**
  * Promise: Under overload, no caller takes all of the pool, and callers that leave are no load.
  * Go: none
- * Held by: src/platform/database/admission.ts, src/platform/database/turns.ts, src/platform/database/pressure.ts
+ * Held by: src/platform/http/boundary.ts, src/platform/database/admission.ts, src/platform/database/turns.ts, src/platform/database/pressure.ts
  */
+import { connect } from 'node:net'
 import { sql } from 'drizzle-orm'
 import { expect, test } from 'vitest'
 import { withCancel, withTimeout, withValue, type Context } from '../../../src/context/context.ts'
@@ -10,7 +11,9 @@ import { group } from '../../../src/context/group.ts'
 import { sleep } from '../../../src/context/sleep.ts'
 import type { Database } from '../../../src/platform/database/database.ts'
 import { requestKey } from '../../../src/platform/request.ts'
+import { eventually } from '../../support/client.ts'
 import { openTestDatabase } from '../../support/database.ts'
+import { startService, type RunningService } from '../../support/service.ts'
 
 test('a caller with nine tenths of the load gets what the others leave, and they get what they ask for', async (t) => {
   const { ctx, db } = await openTestDatabase(t, 5)
@@ -79,6 +82,38 @@ test('callers that leave and come back are no overload: those that wait are all 
   // Eight a second are all there is, and cancels take some of that.
   expect(answered).toBeGreaterThan(16)
 })
+
+test('a client that left before its connection was accepted costs no statement', async (t) => {
+  const service = await startService(t, { probe: true })
+  const before = await statements(service)
+  // The system accepts the connection and all that is sent meanwhile; the service finds it when it goes on.
+  service.signal('SIGSTOP')
+  await Promise.all([
+    sendAndLeave(service, 'GET /probe/query?seconds=30', 'early'),
+    sendAndLeave(service, 'POST /probe/write?seconds=0', 'write'),
+  ])
+  service.signal('SIGCONT')
+
+  const line = await service.line((entry) => entry['requestId'] === 'early')
+  expect(line).toMatchObject({ status: 499, cause: 'ClientDisconnected', route: '/probe/query' })
+  // A write that a hang-up does not end is executed all the same: its client may only have sent it.
+  expect(await service.line((entry) => entry['requestId'] === 'write')).toMatchObject({ status: 499 })
+  await eventually(async () => (await statements(service)) === before + 1)
+})
+
+function sendAndLeave({ url }: RunningService, what: string, id: string): Promise<void> {
+  return new Promise((resolve) => {
+    const socket = connect(Number(new URL(url).port), '127.0.0.1')
+    socket.on('close', () => resolve())
+    socket.write(`${what} HTTP/1.1\r\nHost: a\r\nX-Request-Id: ${id}\r\n\r\n`, () => socket.destroy())
+  })
+}
+
+async function statements({ adminUrl }: RunningService): Promise<number> {
+  const text = await (await fetch(`${adminUrl}/metrics`)).text()
+  const counts = text.matchAll(/^db_client_operation_duration_seconds_count\{[^}]*"SELECT"[^}]*\} (\d+)/gm)
+  return Array.from(counts, ([, count]) => Number(count)).reduce((sum, count) => sum + count, 0)
+}
 
 async function select(ctx: Context, db: Database, seconds: number): Promise<void> {
   await db.run(ctx, (q) => q.execute(sql`select pg_sleep(${seconds})`))
