@@ -144,7 +144,7 @@ describe.each(others)('$name', ({ name, version, lock, own }) => {
   })
 })
 
-it('pnpm-workspace.yaml names each dependency with an install script, and allows none', async () => {
+it('npm and pnpm are told of each dependency with an install script, and run none', async () => {
   const { packages } = JSON.parse(await readFile(join(repository, 'package-lock.json'), 'utf8')) as {
     packages: Record<string, { hasInstallScript?: boolean }>
   }
@@ -159,6 +159,10 @@ it('pnpm-workspace.yaml names each dependency with an install script, and allows
   expect(Object.keys(allowBuilds)).toEqual([...new Set(wanted)].sort())
   expect(Object.values(allowBuilds)).not.toContain(true)
   expect(ignoredBuiltDependencies).toEqual(Object.keys(allowBuilds))
+  for (const folder of ['.', 'templates/service']) {
+    const manifest = await readFile(join(repository, folder, 'package.json'), 'utf8')
+    expect((JSON.parse(manifest) as { allowScripts: object }).allowScripts).toEqual(allowBuilds)
+  }
 })
 
 it('inWordsOf rewrites complete commands, and leaves text alone that a script of the service writes', () => {
