@@ -44,6 +44,7 @@ const offline =
   /\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|ENOTCACHED)\b/
 
 function why(output: string, code: number | null): string {
+  if (/\b(ENOSPC|EDQUOT)\b/.test(output)) return 'no space is left on the disk'
   const network = offline.exec(output)?.[1]
   if (network !== undefined) return `the registry cannot be reached, ${network}`
   return code === null ? 'ended by a signal' : `exit code ${code}`

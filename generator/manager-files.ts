@@ -15,7 +15,9 @@ export function withManager(plan: Plan, manager: Manager, files: Plan): Map<stri
       edited(file, (text) => text.replaceAll(placeholder, () => manager.version)),
     )
   }
+  // pnpm has a list of its own; Yarn and Bun run no script of a dependency, and say nothing about it.
   const skeleton = jsonOf(plan, 'package.json')
+  delete skeleton['allowScripts']
   const scripts = { ...(skeleton['scripts'] as object), update: words[manager.name].update }
   const manifest = { ...skeleton, scripts, ...jsonOf(all, 'package.json') }
   all.set('package.json', { executable: false, bytes: Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`) })

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { flagFault } from '../templates/service/generators/engine/typed.ts'
 import { Failure } from './failure.ts'
 import { packageManagerFrom, type PackageManager } from './package-manager.ts'
 
@@ -78,30 +79,25 @@ export function optionsFrom(args: readonly string[]): Options {
   }
 }
 
+const flags = {
+  yes: { type: 'boolean', short: 'y', default: false },
+  'no-install': { type: 'boolean', default: false },
+  'no-git': { type: 'boolean', default: false },
+  'no-example': { type: 'boolean', default: false },
+  pm: { type: 'string' },
+  'dry-run': { type: 'boolean', default: false },
+  json: { type: 'boolean', default: false },
+  force: { type: 'boolean', default: false },
+  verify: { type: 'boolean', default: false },
+  help: { type: 'boolean', short: 'h', default: false },
+  version: { type: 'boolean', short: 'v', default: false },
+} as const
+
 function parse(args: readonly string[]) {
   try {
-    return parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      strict: true,
-      options: {
-        yes: { type: 'boolean', short: 'y', default: false },
-        'no-install': { type: 'boolean', default: false },
-        'no-git': { type: 'boolean', default: false },
-        'no-example': { type: 'boolean', default: false },
-        pm: { type: 'string' },
-        'dry-run': { type: 'boolean', default: false },
-        json: { type: 'boolean', default: false },
-        force: { type: 'boolean', default: false },
-        verify: { type: 'boolean', default: false },
-        help: { type: 'boolean', short: 'h', default: false },
-        version: { type: 'boolean', short: 'v', default: false },
-      },
-    })
+    return parseArgs({ args: [...args], allowPositionals: true, strict: true, options: flags })
   } catch (cause) {
     if (!(cause instanceof Error)) throw cause
-    // The rest of Node's message is advice about positionals that does not fit here.
-    const [fact = ''] = cause.message.split(/\. |\.?\n/)
-    throw new Failure(`${fact}: see create-mainstem --help for the flags`, { cause })
+    throw new Failure(`${flagFault(cause, flags)}: see create-mainstem --help for the flags`, { cause })
   }
 }

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { flagFault } from '../../templates/service/generators/engine/typed.ts'
 import { Failure } from '../failure.ts'
 
 /** The options of `create-mainstem update`. */
@@ -69,28 +70,31 @@ export function updateOptionsFrom(args: readonly string[]): UpdateOptions {
   }
 }
 
+const flags = {
+  check: { type: 'boolean', default: false },
+  'dry-run': { type: 'boolean', default: false },
+  json: { type: 'boolean', default: false },
+  abort: { type: 'boolean', default: false },
+  restamp: { type: 'boolean', default: false },
+  adopt: { type: 'boolean', default: false },
+  from: { type: 'string' },
+  restore: { type: 'string', multiple: true },
+  'no-install': { type: 'boolean', default: false },
+  help: { type: 'boolean', short: 'h', default: false },
+} as const
+
 function parse(args: readonly string[]) {
   try {
     return parseArgs({
       args: [...args],
       allowPositionals: true,
       strict: true,
-      options: {
-        check: { type: 'boolean', default: false },
-        'dry-run': { type: 'boolean', default: false },
-        json: { type: 'boolean', default: false },
-        abort: { type: 'boolean', default: false },
-        restamp: { type: 'boolean', default: false },
-        adopt: { type: 'boolean', default: false },
-        from: { type: 'string' },
-        restore: { type: 'string', multiple: true },
-        'no-install': { type: 'boolean', default: false },
-        help: { type: 'boolean', short: 'h', default: false },
-      },
+      options: flags,
     })
   } catch (cause) {
     if (!(cause instanceof Error)) throw cause
-    const [fact = ''] = cause.message.split(/\. |\.?\n/)
-    throw new Failure(`${fact}: see create-mainstem update --help for the flags`, { cause })
+    throw new Failure(`${flagFault(cause, flags)}: see create-mainstem update --help for the flags`, {
+      cause,
+    })
   }
 }

@@ -52,6 +52,21 @@ test('a flag that is given twice is refused: one of the two values would be lost
   expect(code).toBe(1)
 })
 
+test('a word that is one or two letters off gets the one that was meant', () => {
+  const service = newService()
+  expect(add(service, 'Routes', 'x').err).toMatch(
+    /^There is no piece "Routes" \(did you mean route\?\): choose one/,
+  )
+  expect(add(service, 'rote', 'x').err).toMatch(/\(did you mean route\?\)/)
+  expect(add(service, 'crud', 'x').err).toMatch(/^There is no piece "crud": choose one/)
+  expect(add(service, 'resource', 'bill', '--field', 'a:text').err).toBe(
+    "Unknown option '--field' (did you mean --fields?): npm run add -- --help lists the flags.\n",
+  )
+  expect(add(service, 'resource', 'bill', '--colour', 'red').err).toBe(
+    "Unknown option '--colour': npm run add -- --help lists the flags.\n",
+  )
+})
+
 test('a flag that npm kept for itself, because -- is missing, is refused', () => {
   const service = newService()
   const { status, stderr } = spawnSync(process.execPath, [...command, 'resource', 'bill', 'a:text'], {

@@ -98,6 +98,7 @@ describe('bad input: one sentence, exit 1, nothing written', () => {
     ['a package manager that is not installed', ['my-service', '--pm', 'bun'], /bun is not installed/],
     ['--pm without a value', ['my-service', '--pm'], /--pm/],
     ['an unknown flag', ['my-service', '--fast'], /Unknown option '--fast'/],
+    ['a misspelt flag', ['my-service', '--noinstall'], /'--noinstall' \(did you mean --no-install\?\)/],
     ['a value for a flag that takes none', ['my-service', '--yes=1'], /--yes/],
     ['a second directory', ['my-service', 'other'], /second directory/],
     ['--verify without what it needs', ['my-service', '--verify', '--no-install'], /drop one/],
@@ -626,6 +627,13 @@ describe("settings of the user's that leave something out of an install", () => 
 })
 
 describe('an install that fails leaves the service, which is complete', () => {
+  it('and says so if the disk is full', async () => {
+    const cwd = await temporaryFolder(onTestFinished)
+    const npm = await fakeProgram(onTestFinished, 'npm', 'echo npm error code ENOSPC >&2; exit 1')
+    const { stderr } = await create(cwd, ['my-service'], pathWith(npm))
+    expect(lastLine(stderr)).toContain('npm install failed (no space is left on the disk); the service is')
+  })
+
   it('and reports what failed and how to go on: without a network', async () => {
     const cwd = await temporaryFolder(onTestFinished)
     const script = 'mkdir node_modules; echo npm error code ENOTFOUND >&2; exit 1'

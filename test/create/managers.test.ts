@@ -67,7 +67,7 @@ describe.each(others)('$name', ({ name, version, lock, own }) => {
     expect([...npms.keys()].filter((path) => !plan.has(path))).toEqual([])
   })
 
-  it('is the packageManager of package.json, which is otherwise the same as with npm', async (t) => {
+  it('is the packageManager of package.json, which is otherwise the same as with npm, without npm's list of install scripts', async (t) => {
     const [plan, npms] = await plans(t)
     const { packageManager, resolutions, ...rest } = JSON.parse(read(plan, 'package.json')) as Record<
       string,
@@ -80,7 +80,9 @@ describe.each(others)('$name', ({ name, version, lock, own }) => {
     // The registry's newest version of the command, started as this manager starts it.
     const update = (rest['scripts'] as Record<string, string>)['update'] ?? ''
     expect(update).toMatch(new RegExp(`^${name} (?:create |dlx create-)mainstem@latest update$`))
-    expect(rest).toEqual({ ...expected, scripts: { ...expected.scripts, update } })
+    const others = { ...expected, scripts: { ...expected.scripts, update }, allowScripts: undefined }
+    expect(rest).toEqual(others)
+    expect(rest).not.toHaveProperty('allowScripts')
   })
 
   it('installs from the lock file in the image', async (t) => {
@@ -144,7 +146,7 @@ describe.each(others)('$name', ({ name, version, lock, own }) => {
   })
 })
 
-it('pnpm-workspace.yaml names each dependency with an install script, and allows none', async () => {
+it('npm and pnpm are told of each dependency with an install script, and run none', async () => {
   const { packages } = JSON.parse(await readFile(join(repository, 'package-lock.json'), 'utf8')) as {
     packages: Record<string, { hasInstallScript?: boolean }>
   }
@@ -159,6 +161,10 @@ it('pnpm-workspace.yaml names each dependency with an install script, and allows
   expect(Object.keys(allowBuilds)).toEqual([...new Set(wanted)].sort())
   expect(Object.values(allowBuilds)).not.toContain(true)
   expect(ignoredBuiltDependencies).toEqual(Object.keys(allowBuilds))
+  for (const folder of ['.', 'templates/service']) {
+    const manifest = await readFile(join(repository, folder, 'package.json'), 'utf8')
+    expect((JSON.parse(manifest) as { allowScripts: object }).allowScripts).toEqual(allowBuilds)
+  }
 })
 
 it('inWordsOf rewrites complete commands, and leaves text alone that a script of the service writes', () => {

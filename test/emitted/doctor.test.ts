@@ -234,6 +234,39 @@ test('before the first install, each script says so in one line', { timeout: 60_
   }
 })
 
+test('an argument that a script does not take is refused in one line', { timeout: 60_000 }, async () => {
+  const copy = await copyWithout()
+  for (const script of ['dev', 'db:url', 'db:migrate', 'db:seed', 'guarantees']) {
+    const { status, stdout, stderr } = runIn(copy, `${script} -- --quiet`)
+    const said = `${script}: Unknown option '--quiet': npm run ${script} takes no arguments\n`
+    expect({ status, stdout, stderr }).toEqual({ status: 1, stdout: '', stderr: said })
+  }
+  expect(runIn(copy, 'doctor -- --jsn').stderr).toBe(
+    "doctor: Unknown option '--jsn' (did you mean --json?): npm run doctor takes only --json\n",
+  )
+  expect(runIn(copy, 'verify x').stderr).toBe(
+    "verify: Unexpected argument 'x': npm run verify takes only --json\n",
+  )
+  expect(runIn(copy, 'config x').stderr).toBe(
+    "config: Unexpected argument 'x': npm run config takes only --json and --write\n",
+  )
+})
+
+test('npm start before the first build, or without its packages, says what to run', async () => {
+  const copy = await copyWithout('pino', 'tsx')
+  expect(runIn(copy, 'start')).toEqual({
+    status: 1,
+    stdout: '',
+    stderr: 'dist/main.js is missing: run npm run build first\n',
+  })
+  await mkdir(join(copy, 'dist'))
+  await writeFile(join(copy, 'dist/main.js'), "console.log('started')")
+  expect(runIn(copy, 'start').stderr).toBe('pino is not installed: run npm install first\n')
+  // A production install has no tsx.
+  await linkPackage(copy, 'pino')
+  expect(runIn(copy, 'start')).toEqual({ status: 0, stdout: 'started\n', stderr: '' })
+})
+
 test.each([
   ['pluralize-esm', 'add -- --list'],
   ['ts-morph', 'add -- upload photo'],

@@ -83,10 +83,11 @@ export async function walk({ name, who, folders, creator }: Walker, scratch: str
     const exited = once(child, 'exit')
     const { url, pid, output } = await listening(child, join(service, '.data/dev.json'))
     note(line, startedAt, url !== undefined, url === undefined ? output() : `listens on ${url}`)
-    const stoppedAt = performance.now()
+    let stoppedAt: number
     try {
       if (url !== undefined) await work(url)
     } finally {
+      stoppedAt = performance.now()
       // Not to the manager: pnpm starts scripts in a process group of their own.
       if (pid === undefined) child.kill()
       else process.kill(pid, 'SIGINT')
@@ -115,7 +116,7 @@ export async function walk({ name, who, folders, creator }: Walker, scratch: str
     const addedAt = performance.now()
     const served = await eventually(async () => (await statusOf(`${url}/invoices`)) === 200)
     note(['dev serves GET /invoices'], addedAt, served, '')
-    for (const line of [script('check'), script('lint'), script('test:mine'), script('build')]) call(line)
+    for (const name of ['db:migrate', 'config', 'check', 'lint', 'test:mine', 'build']) call(script(name))
     const quiet = name === 'yarn' ? script('db:url') : [name, 'run', '--silent', 'db:url']
     const DATABASE_URL = call(quiet).trim().split('\n').at(-1)
     await during(script('start'), { DATABASE_URL }, async (url) => {

@@ -11,6 +11,7 @@ import { install } from './install.ts'
 import type { Piece } from './piece.ts'
 import { pieces } from './pieces.ts'
 import { openPlan, type Change } from './plan.ts'
+import { didYouMean } from './typed.ts'
 import { writeChanges } from './write.ts'
 
 /*
@@ -113,7 +114,8 @@ function say(text: string): void {
 function pieceNamed(name: string): Piece {
   const piece = pieces.find((one) => one.name === name)
   if (piece) return piece
-  throw new Error(`There is no piece "${name}": choose one of ${pieces.map((one) => one.name).join(', ')}.`)
+  const names = pieces.map((one) => one.name)
+  throw new Error(`There is no piece "${name}"${didYouMean(name, names)}: choose one of ${names.join(', ')}.`)
 }
 
 type Did = 'nothing' | 'dry-run' | 'written'
