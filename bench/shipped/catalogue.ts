@@ -1,3 +1,5 @@
+import type { Sent } from '../http/load.ts'
+
 /** One measured server. */
 export interface Subject {
   readonly name: string
@@ -12,12 +14,22 @@ export interface Subject {
 }
 
 /** What is asked for. */
-export const loads = [
+export const loads: readonly (Sent & {
+  readonly name: string
+  readonly path: string
+  readonly title: string
+})[] = [
   { name: 'small', path: '/hello', title: 'A small JSON answer' },
   { name: 'async', path: '/hello-async', title: 'The same from an async handler' },
+  {
+    name: 'body',
+    path: '/echo',
+    title: 'A JSON body of 70 bytes, which the service checks against a schema',
+    body: '{"name":"Ada Lovelace","count":42,"tags":["engine","notes","bernoulli"]}',
+  },
   { name: 'select', path: '/items', title: 'One indexed SELECT of six rows through drizzle' },
   { name: 'built', path: '/items-built', title: 'The same, built by the service for each request' },
-] as const
+]
 
 const nothing = (): Record<string, string> => ({})
 /** The SDK's defaults: every request is sampled, and exported as protobuf in batches. */

@@ -35,7 +35,7 @@ async function run(ctx: Context, options: Options): Promise<void> {
     console.log(
       `${options.rounds} rounds of ${options.seconds} s for each, in turn with bare Hono; the server on one core, load, Postgres, collector and the log's reader on the other.`,
     )
-    for (const { path, title } of options.loads) {
+    for (const { path, body, title } of options.loads) {
       const rows: Row[] = []
       const before = loadAverage()
       for (const subject of options.subjects) {
@@ -48,7 +48,7 @@ async function run(ctx: Context, options: Options): Promise<void> {
             ? ours
             : 'missing' in bare
               ? bare
-              : await measurePair(ctx, { ...ours, path }, { ...bare, path }, load, options)
+              : await measurePair(ctx, { ...ours, path, body }, { ...bare, path, body }, load, options)
         rows.push({ subject, pair })
       }
       console.log(

@@ -11,6 +11,7 @@ app.get('/hello-async', async (c) => {
   await Promise.resolve()
   return c.json({ hello: 'world' })
 })
+app.post('/echo', async (c) => c.json(await c.req.json<object>()))
 app.get('/items', async (c) => c.json({ items: await read() }))
 app.get('/items-built', async (c) => c.json({ items: await read() }))
 

@@ -1,4 +1,5 @@
 import { eq, sql } from 'drizzle-orm'
+import { z } from 'zod'
 import { prepared, type Values } from '../../../templates/service/src/platform/database/prepared.ts'
 import type { Platform } from '../../../templates/service/src/platform/platform.ts'
 import { route, type Route } from '../../../templates/service/src/platform/http/route.ts'
@@ -26,6 +27,13 @@ export function measured({ db }: Platform): Route[] {
         await Promise.resolve()
         return Response.json({ hello: 'world' })
       },
+    }),
+    route({
+      ...about,
+      method: 'POST',
+      path: '/echo',
+      body: z.strictObject({ name: z.string(), count: z.number(), tags: z.array(z.string()) }),
+      handle: (_ctx, { body }) => Response.json(body),
     }),
     route({
       ...about,
