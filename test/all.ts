@@ -23,6 +23,7 @@ const steps: readonly Step[] = [
   { title: 'surroundings', command: ['npm', 'run', 'test:surroundings'], cwd: root },
   { title: 'image', command: [...slow, 'test/slow/image.test.ts'], cwd: root },
   { title: 'pieces', command: [...slow, 'test/slow/pieces.test.ts'], cwd: root },
+  { title: 'removal', command: [...slow, 'test/slow/removal.test.ts'], cwd: root },
   { title: 'property', command: [...slow, 'test/slow/property.test.ts'], cwd: root },
   {
     title: 'long',

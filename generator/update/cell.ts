@@ -99,6 +99,11 @@ async function bothChanged(
   }
   const executable = ours.executable || theirs.executable
   const written = (text: string): PlannedFile => ({ bytes: asOnDisk(Buffer.from(text), disk), executable })
+  if (path.endsWith('.md') && before !== undefined && isRewritten(mine, before))
+    return {
+      kind: 'left',
+      why: `you have written it anew; the template has changed it: update --restore ${path} takes the template's`,
+    }
   if (isKeyed(path) && [mine, after, before ?? '{}'].every(isJsonObject)) {
     const { text, conflicts, notes } = mergeJson(mine, before, after)
     if (conflicts.length > 0) return { kind: 'conflict', file: written(text), why: conflicts, sides }
@@ -111,6 +116,13 @@ async function bothChanged(
   const unknown =
     before === undefined ? ', and what was emitted is not known, so every difference is marked' : ''
   return { kind: 'conflict', file: written(text), why: [`${places}${unknown}`], sides }
+}
+
+/** Whether less than a tenth of the lines of `emitted` are left in `ours`: to merge such a page helps nobody. */
+function isRewritten(ours: string, emitted: string): boolean {
+  const left = new Set(ours.split('\n'))
+  const lines = emitted.split('\n').filter((line) => line.trim() !== '')
+  return lines.filter((line) => left.has(line)).length < lines.length / 10
 }
 
 function updated(theirs: PlannedFile, ours: OnDisk & { kind: 'file' }): Verdict {

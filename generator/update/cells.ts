@@ -56,7 +56,7 @@ export async function settle(
 ): Promise<void> {
   const [place, found] = placeOf(work, path)
   const recorded = work.recorded[path]
-  const ours = migrated(work, found, place, path)
+  const ours = await migrated(ctx, work, found, recorded, place, path)
   const verdict = await decide(ctx, { path, recorded, ours, theirs }, toolsFor(work, place, ours))
   const moved = place === path ? undefined : place
   const stays = verdict.kind === 'untouched' && moved !== undefined && ours.kind === 'file'
@@ -80,18 +80,39 @@ function placeOf({ root, renames }: Work, path: string): [string, OnDisk] {
   return [path, there]
 }
 
-/** The service's file with the migrations applied. Its id stays that of the disk, which tells whether the team changed it. */
-function migrated(work: Work, found: OnDisk, from: string, to: string): OnDisk {
-  if (found.kind !== 'file' || work.migrations.length === 0) return found
+/**
+ * The service's file with the migrations applied, unless it is the one that was emitted. Its id stays that of the disk, which tells
+ * whether the team changed it.
+ */
+async function migrated(
+  ctx: Context,
+  work: Work,
+  found: OnDisk,
+  recorded: string | undefined,
+  from: string,
+  to: string,
+): Promise<OnDisk> {
+  if (found.kind !== 'file' || found.id === recorded || work.migrations.length === 0) return found
   const text = textOf(found.file.bytes)
   if (text === undefined) return found
-  return { ...found, file: { ...found.file, bytes: Buffer.from(migratedText(work, text, from, to)) } }
+  const after = await migratedText(ctx, work, text, from, to)
+  return { ...found, file: { ...found.file, bytes: Buffer.from(after) } }
 }
 
-/** A text with the migrations applied: imports of renamed files, and changes of code. */
-export function migratedText({ migrations, renames }: Work, text: string, from: string, to: string): string {
+/** A text with the migrations applied: imports of renamed files, and changes of code. It is formatted again if it was formatted. */
+export async function migratedText(
+  ctx: Context,
+  { migrations, renames, style }: Work,
+  text: string,
+  from: string,
+  to: string,
+): Promise<string> {
   const moved = withImportsOf(renames, text, from, to)
-  return migrations.flatMap(({ changes }) => changes).reduce((now, { change }) => change(now, to), moved)
+  const after = migrations
+    .flatMap(({ changes }) => changes)
+    .reduce((now, { change }) => change(now, to), moved)
+  if (after === text) return text
+  return (await style.isFormatted(ctx, from, text)) ? await style.format(ctx, to, after) : after
 }
 
 function toolsFor(work: Work, place: string, ours: OnDisk): Tools {
@@ -102,7 +123,10 @@ function toolsFor(work: Work, place: string, ours: OnDisk): Tools {
     async base(ctx, path, id) {
       const emitted = await bases.find(ctx, place, id)
       const text = emitted === undefined ? undefined : textOf(emitted)
-      return text === undefined ? emitted : Buffer.from(migratedText(work, text, place, path))
+      if (text === undefined || work.migrations.length === 0) return emitted
+      // As ours was when it was migrated.
+      const before = work.style.changed ? await work.style.format(ctx, place, text) : text
+      return Buffer.from(await migratedText(ctx, work, before, place, path))
     },
     merge(ctx, path, yours, base, theirs) {
       if (!generatedPages.includes(path) || mine === undefined)

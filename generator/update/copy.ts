@@ -104,12 +104,17 @@ export async function renderedPages(
   for (const { script, args, inputs } of pagePrograms) {
     if (!changed.some((path) => inputs.test(path)) || !existsSync(join(copy, script))) continue
     const { code, output } = await run(ctx, copy, [script, ...args])
-    if (code !== 0) failed.push(`${script}: ${lastLines(output, 1)}`)
+    if (code !== 0) failed.push(`${script}: ${reasonIn(output)}`)
   }
   const files = new Map<string, Buffer>()
   for (const path of ['README.md', '.env.example', 'docs/guarantees.md'])
     if (existsSync(join(copy, path))) files.set(path, await readFile(join(copy, path)))
   return { files, failed }
+}
+
+/** The sentence of a failed program: that of its error, before the stack. */
+function reasonIn(output: string): string {
+  return /^\w*(?:Error|config|guarantees)\b[^:\n]*: (.+)$/m.exec(output)?.[1] ?? lastLines(output, 1)
 }
 
 async function run(ctx: Context, copy: string, args: readonly string[]) {

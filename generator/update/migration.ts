@@ -57,12 +57,17 @@ export function withImportsOf(
 ): string {
   if (!/\.[cm]?[jt]s$/.test(from) || renames.size === 0) return text
   return text.replace(specifier, (whole, before: string, quote: string, module: string) => {
-    const target = posix.normalize(posix.join(posix.dirname(from), module))
+    const target = posix.normalize(posix.join(posix.dirname(stampedAt(from)), module))
     const now = renames.get(target) ?? target
-    if (from === to && now === target) return whole
-    const relative = posix.relative(posix.dirname(to), now)
+    if (stampedAt(from) === stampedAt(to) && now === target) return whole
+    const relative = posix.relative(posix.dirname(stampedAt(to)), now)
     return `${before}${quote}${relative.startsWith('.') ? relative : `./${relative}`}${quote}`
   })
+}
+
+/** Where a file of a piece is stamped to, since it imports as if it lay there; every other path as it is. */
+function stampedAt(path: string): string {
+  return path.replace(/^generators\/(?:[\w-]+\/)+?(?=(?:src|test)\/)/, '')
 }
 
 /** A relative module behind `from`, `import` or in `import( )`. */

@@ -73,6 +73,8 @@ export async function planUpdate(
         })
   if (replayed === noReplay) await settleRest(ctx, work, theirs, noReplay, record)
   notes.push(...replayed.skipped.map(({ title, why }) => `skipped ${title}: ${why}`))
+  if (replayed.skipped.length > 0)
+    notes.push('mend the generators, commit, and update --restamp brings those pieces up to date')
   return {
     from: record.version,
     to,
@@ -114,18 +116,19 @@ async function settleRest(
     await settle(ctx, work, path, undefined)
   }
   withDependencies(work, stampings)
-  for (const path of work.migrations.length === 0 ? [] : teamFiles(ctx, work.root)) migrateOwn(work, path)
+  for (const path of work.migrations.length === 0 ? [] : teamFiles(ctx, work.root))
+    await migrateOwn(ctx, work, path)
 }
 
 /** The team's own file, or one that the template has left as it was: the migrations change it too. */
-function migrateOwn(work: Work, path: string): void {
+async function migrateOwn(ctx: Context, work: Work, path: string): Promise<void> {
   const outcome = work.outcomes.get(path)
   if (outcome !== undefined && outcome.verdict.kind !== 'untouched') return
   if ([...work.outcomes.values()].some(({ moved }) => moved === path)) return
   const there = look(work.root, path)
   const text = there.kind === 'file' ? textOf(there.file.bytes) : undefined
   if (there.kind !== 'file' || text === undefined) return
-  const after = migratedText(work, text, path, path)
+  const after = await migratedText(ctx, work, text, path, path)
   if (after === text) return
   const bytes = Buffer.from(there.crlf ? after.replaceAll('\n', '\r\n') : after)
   work.outcomes.set(path, {

@@ -14,6 +14,8 @@ export interface Style {
   readonly changed: boolean
   /** The text in the team's style; unchanged if prettier ignores or does not know the file. */
   format(ctx: Context, path: string, text: string): Promise<string>
+  /** Whether the text has the team's style; true if prettier ignores or does not know the file. */
+  isFormatted(ctx: Context, path: string, text: string): Promise<boolean>
 }
 
 /** The files of a new service that say how prettier formats. */
@@ -28,7 +30,7 @@ const others = [
 /** The style of the service at `root`, as its own prettier knows it. `files` are the recorded ids. */
 export function styleOf(root: string, files: FileIds): Style {
   let prettier: Promise<typeof import('prettier')> | undefined
-  return {
+  const style: Style = {
     changed:
       emitted.some((path) => {
         const there = look(root, path)
@@ -52,7 +54,11 @@ export function styleOf(root: string, files: FileIds): Style {
         return text
       }
     },
+    async isFormatted(ctx, path, text) {
+      return (await style.format(ctx, path, text)) === text
+    },
   }
+  return style
 }
 
 function hasPrettierKey(root: string): boolean {

@@ -273,17 +273,7 @@ describe('npm run add -- client', () => {
       "+ import { priceListClient, type PriceListClient } from './client/price-list-client.ts'",
       '+   readonly priceList: PriceListClient',
       '+   readonly priceList: { readonly baseUrl: string }',
-      '-   return { log, db, database, storage, uploads, corsOrigins, readiness: { accepting: true } }',
-      '+   return {',
-      '+     log,',
-      '+     db,',
-      '+     database,',
-      '+     storage,',
-      '+     uploads,',
-      '+     corsOrigins,',
-      '+     readiness: { accepting: true },',
       '+     priceList: priceListClient(log, options.priceList),',
-      '+   }',
     ])
     expect(after.get('src/config.ts')).toContain('    priceList: { baseUrl: e.PRICE_LIST_URL },')
     expect(after.get('README.md')).toMatch(

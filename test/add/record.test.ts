@@ -1,28 +1,16 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, expect, test } from 'vitest'
 import { blobId, recordFrom, type ServiceRecord } from '../../templates/service/generators/engine/record.ts'
-import { add, edit, folder, newService, repository, treeOf } from '../support/added-service.ts'
+import { add, edit, emittedService, newService, treeOf } from '../support/added-service.ts'
 
 const recordPath = '.mainstem.json'
 
 /** A service as the create command emits it, with the example. */
 let emitted: string
 beforeAll(() => {
-  emitted = join(mkdtempSync(join(folder, 'emitted-')), 'my-service')
-  const args = [
-    '--import',
-    'tsx',
-    'generator/main.ts',
-    emitted,
-    '--yes',
-    '--no-install',
-    '--no-git',
-    '--pm',
-    'npm',
-  ]
-  execFileSync(process.execPath, args, { cwd: repository })
+  emitted = emittedService()
 })
 
 function recordOf(service: string): ServiceRecord {

@@ -2,22 +2,14 @@
 import { appendFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { add, newService, repository, treeOf } from '../support/added-service.ts'
-
-/** It has a record, which a copy of the skeleton has not. */
-const sample = join(repository, 'sample-service')
-
-/** The files of a service, without its migrations: what has been migrated stays in the history. */
-function filesOf(service: string): ReadonlyMap<string, string> {
-  return new Map([...treeOf(service)].filter(([path]) => !path.startsWith('drizzle/')))
-}
+import { add, newService, sample, treeOf, withoutMigrations } from '../support/added-service.ts'
 
 test('add and --remove --drop leave the service as it was, and a migration that drops the table', () => {
   const service = newService(sample)
-  const before = filesOf(service)
+  const before = withoutMigrations(service)
   expect(add(service, 'resource', 'invoice', '--fields', 'number:text')).toMatchObject({ code: 0, err: '' })
   expect(add(service, '--remove', '--drop', 'resource', 'invoice')).toMatchObject({ code: 0, err: '' })
-  expect(filesOf(service)).toEqual(before)
+  expect(withoutMigrations(service)).toEqual(before)
   const [drop = ''] = [...treeOf(service)]
     .filter(([path]) => path.endsWith('drop-invoices.sql'))
     .map(([, sql]) => sql)
@@ -26,14 +18,14 @@ test('add and --remove --drop leave the service as it was, and a migration that 
 
 test('a piece that came along stays while another one needs it, and goes with the last', () => {
   const service = newService(sample)
-  const before = filesOf(service)
+  const before = withoutMigrations(service)
   expect(add(service, 'job', 'send-invoice')).toMatchObject({ code: 0 })
-  const withJob = filesOf(service)
+  const withJob = withoutMigrations(service)
   expect(add(service, 'schedule', 'nightly', '--cron', '5 3 * * 1')).toMatchObject({ code: 0 })
   expect(add(service, '--remove', 'schedule', 'nightly')).toMatchObject({ code: 0, err: '' })
-  expect(filesOf(service)).toEqual(withJob)
+  expect(withoutMigrations(service)).toEqual(withJob)
   expect(add(service, '--remove', 'job', 'send-invoice')).toMatchObject({ code: 0, err: '' })
-  expect(filesOf(service)).toEqual(before)
+  expect(withoutMigrations(service)).toEqual(before)
 })
 
 describe('of a resource', () => {

@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import {
   cpSync,
   existsSync,
@@ -16,6 +16,10 @@ import { afterAll, beforeAll, expect } from 'vitest'
 
 export const repository = join(import.meta.dirname, '../..')
 const template = join(repository, 'templates/service')
+
+/** It has a record, which a copy of the skeleton has not. */
+export const sample = join(repository, 'sample-service')
+
 const left = /^(?:node_modules|dist|\.data)$/
 
 export let folder: string
@@ -35,6 +39,16 @@ export function newService(from = template): string {
   const nested = join(from, 'node_modules')
   if (existsSync(nested)) cpSync(nested, join(service, 'node_modules'), { recursive: true })
   return service
+}
+
+/** A service as the create command emits it now, with the example. */
+export function emittedService(): string {
+  const emitted = join(mkdtempSync(join(folder, 'emitted-')), 'my-service')
+  const flags = ['--yes', '--no-install', '--no-git', '--pm', 'npm']
+  execFileSync(process.execPath, ['--import', 'tsx', 'generator/main.ts', emitted, ...flags], {
+    cwd: repository,
+  })
+  return emitted
 }
 
 export interface Result {
@@ -89,6 +103,11 @@ export function treeOf(service: string): Map<string, string> {
     tree.set(path.slice(service.length + 1), entry.isFile() ? readFileSync(path, 'utf8') : '')
   }
   return tree
+}
+
+/** The tree of a service without its migrations: what has been migrated stays in the history. */
+export function withoutMigrations(service: string): ReadonlyMap<string, string> {
+  return new Map([...treeOf(service)].filter(([path]) => !path.startsWith('drizzle/')))
 }
 
 /** Changes one file of the service, which may not exist yet. */

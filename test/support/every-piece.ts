@@ -19,7 +19,7 @@ const billFields = [
 ]
 
 /** Arguments of `npm run add --` that together stamp every piece. */
-const stamped: readonly (readonly string[])[] = [
+export const stamped: readonly (readonly string[])[] = [
   ['upload', 'price-list'],
   ['resource', 'owner', '--fields', 'name:text unique'],
   ['resource', 'bill', '--fields', billFields.join(', ')],

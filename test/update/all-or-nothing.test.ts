@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { beforeAll, describe, expect, test } from 'vitest'
+import { killerAt } from '../support/killer.ts'
 import { commit, created, filesOf, folder, git, packageOf, resultOf, update } from '../support/versions.ts'
 
 const [first, second, third] = ['docs/first.txt', 'docs/deep/second.txt', 'docs/third.txt'] as const
@@ -31,26 +31,6 @@ function service(): string {
   return made
 }
 
-/** A module that kills its process, as kill -9 does, at the n-th call that changes the file system. */
-function killer(at: number): string {
-  const path = join(folder, `killer-${at}.mjs`)
-  writeFileSync(
-    path,
-    `import fs from 'node:fs'
-import { syncBuiltinESMExports } from 'node:module'
-let calls = 0
-for (const name of ['writeFileSync', 'renameSync', 'copyFileSync', 'rmSync', 'mkdirSync', 'chmodSync', 'rmdirSync']) {
-  const call = fs[name]
-  fs[name] = (...args) => {
-    if (String(args[0]).includes('my-service') && ++calls === ${at}) process.kill(process.pid, 'SIGKILL')
-    return call(...args)
-  }
-}
-syncBuiltinESMExports()`,
-  )
-  return `--import ${pathToFileURL(path).href}`
-}
-
 describe('kill -9 at a write leaves the old service or one that the next run finishes', () => {
   let before: Record<string, string>
   let after: Record<string, string>
@@ -70,7 +50,7 @@ describe('kill -9 at a write leaves the old service or one that the next run fin
     let finished = 0
     const made = service()
     for (const at of points) {
-      const { code } = update(newer, made, [], { NODE_OPTIONS: killer(at) })
+      const { code } = update(newer, made, [], { NODE_OPTIONS: killerAt(at, 'my-service', folder) })
       if (code === null) killed++
       const next = update(newer, made, ['--json'])
       expect(next).toMatchObject({ code: 0 })

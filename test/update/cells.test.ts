@@ -140,6 +140,13 @@ const cases: Readonly<Record<string, Case>> = {
     change: 'merged',
     text: 'ä!\nb\n🌊\n',
   },
+  'a page that the team has written anew': {
+    old: page('Old'),
+    ours: '# Ours\n\nAsk us.\n',
+    theirs: page('New'),
+    change: 'left',
+    text: '# Ours\n\nAsk us.\n',
+  },
   'a text too long to be merged here': {
     old: long('b'),
     ours: long('b').replace('first', 'ours'),
@@ -149,11 +156,15 @@ const cases: Readonly<Record<string, Case>> = {
   },
 }
 
+function page(title: string): string {
+  return [title, ...Array.from({ length: 20 }, (_, line) => `${title} ${line}.`), ''].join('\n')
+}
+
 function long(line: string): string {
   return ['first', ...Array.from({ length: 6_000 }, () => line), 'last', ''].join('\n')
 }
 
-const pathOf = (name: string): string => `docs/cells/${name}/page.txt`
+const pathOf = (name: string): string => `docs/cells/${name}/page.${name.startsWith('a page') ? 'md' : 'txt'}`
 
 function templatesOf(side: 'old' | 'theirs'): Record<string, string | Buffer> {
   const files: Record<string, string | Buffer> = {

@@ -168,8 +168,6 @@ export const migration: Migration = {
     'src/platform/worker-lease.ts': 'src/platform/jobs/lease.ts',
     'src/platform/worker-schema.ts': 'src/platform/jobs/schema.ts',
     'src/platform/workers.ts': 'src/platform/lifecycle/workers.ts',
-    'test/guarantees/chain.test.ts': 'generators/pieces/circuit/test/guarantees/chain.test.ts',
-    'test/support/peer.ts': 'test/support/peer.ts',
     'src/platform/worker.ts': 'src/platform/jobs/worker.ts',
   },
   changes: [],

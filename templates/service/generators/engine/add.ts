@@ -12,7 +12,7 @@ import type { Piece } from './piece.ts'
 import { pieces } from './pieces.ts'
 import { openPlan, type Change } from './plan.ts'
 import { didYouMean } from './typed.ts'
-import { writeChanges } from './write.ts'
+import { finishWriting, writeChanges } from './write.ts'
 
 /*
  * npm run add -- <piece> <name> [flags]; help.ts describes the flags.
@@ -20,7 +20,7 @@ import { writeChanges } from './write.ts'
  * It adds what `npx plop` adds, by the same function, and each of plop's questions is a flag of the same name.
  * It plans in memory, shows the plan, and writes all of it or nothing. A second run finds nothing to do. Exit code 0, also when
  * there was nothing to do; 1 with one sentence on stderr when something is in the way, and then no file has changed; 130 after
- * Ctrl-C. ts-morph, prettier and plop are loaded when they are needed: together they take more than a second.
+ * Ctrl-C. What a killed run began to write, the next one finishes first. ts-morph, prettier and plop are loaded when they are needed: together they take more than a second.
  */
 
 const root = join(import.meta.dirname, '../..')
@@ -61,6 +61,7 @@ async function add(command: Command): Promise<void> {
   refuseFlags(piece, command, process.env)
   if (extra !== undefined)
     throw new Error(`unexpected argument "${extra}": npm run add adds one piece at a time.`)
+  if (finishWriting(root)) process.stderr.write('A run that was killed is finished first.\n')
   if (command.drop && !command.remove) throw new Error('--drop belongs to --remove: it drops the table too.')
   if (command.remove) {
     const { removePiece } = await import('./remove.ts')

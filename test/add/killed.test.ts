@@ -1,0 +1,80 @@
+/** What `kill -9` of `npm run add` leaves, whichever write it hits. */
+import { spawnSync } from 'node:child_process'
+import { appendFileSync, cpSync, existsSync, mkdtempSync } from 'node:fs'
+import { join } from 'node:path'
+import { beforeAll, expect, test } from 'vitest'
+import { add, command, emittedService, folder, newService, treeOf } from '../support/added-service.ts'
+import { killerAt } from '../support/killer.ts'
+
+const every = process.env['EVERY_WRITE'] !== undefined
+const stamping = ['route', 'report'] as const
+const removing = ['--remove', ...stamping] as const
+
+let without: string
+let withRoute: string
+beforeAll(() => {
+  without = emittedService()
+  withRoute = newService(without)
+  expect(add(withRoute, ...stamping)).toMatchObject({ code: 0 })
+})
+
+/** Kills the command at its `at`-th write of a path with `part` in it. @returns whether it came so far */
+function kill(service: string, at: number, args: readonly string[], part = service): boolean {
+  const scratch = mkdtempSync(join(folder, 'killer-'))
+  const env = { ...process.env, NODE_OPTIONS: killerAt(at, part, scratch) }
+  const { signal, status, stderr } = spawnSync(process.execPath, [...command, ...args], {
+    cwd: service,
+    env,
+    encoding: 'utf8',
+  })
+  if (signal !== 'SIGKILL') expect(status, stderr).toBe(0)
+  return signal === 'SIGKILL'
+}
+
+function differences(one: ReadonlyMap<string, string>, other: ReadonlyMap<string, string>): string[] {
+  return [...new Set([...one.keys(), ...other.keys()])].filter((path) => one.get(path) !== other.get(path))
+}
+
+test.each([
+  ['add', stamping, () => without, () => withRoute],
+  ['add --remove', removing, () => withRoute, () => without],
+])(
+  '%s: the next run finishes what became certain, and of the rest nothing is left',
+  { timeout: 600_000 },
+  (_, args, from, to) => {
+    const [before, after] = [treeOf(from()), treeOf(to())]
+    let certain = 0
+    let nothing = 0
+    for (let at = 1; ; at += every ? 1 : 9) {
+      const service = mkdtempSync(join(folder, 'service-'))
+      cpSync(from(), service, { recursive: true })
+      if (!kill(service, at, args)) break
+      // A listing finishes nothing; any other run does, also one that is refused.
+      const { code, err } = add(service, '--remove', 'route', 'nothing')
+      expect(code).toBe(1)
+      const finished = err.startsWith('A run that was killed is finished first.\n')
+      const left = treeOf(service)
+      // After its last write everything is there, and nothing is left to finish.
+      const done = finished || differences(left, after).length === 0
+      expect(differences(left, done ? after : before), `killed at ${at}`).toEqual([])
+      if (finished) certain++
+      else nothing++
+    }
+    expect(certain).toBeGreaterThan(0)
+    expect(nothing).toBeGreaterThan(0)
+  },
+)
+
+test('what a person has changed since is not written over', () => {
+  const service = newService(without)
+  expect(kill(service, 1, stamping, 'src/routes.ts.add')).toBe(true)
+  expect(existsSync(join(service, '.data/add/entries.json'))).toBe(true)
+  appendFileSync(join(service, 'src/routes.ts'), '// Ours.\n')
+  const tree = treeOf(service)
+  const { code, err } = add(service, 'route', 'status')
+  expect(err).toBe(
+    'A run was killed while it wrote, and src/routes.ts has changed since: see git status, then remove .data/add.\n',
+  )
+  expect(code).toBe(1)
+  expect(treeOf(service)).toEqual(tree)
+})

@@ -1,0 +1,44 @@
+/** `npm run add -- --remove --drop` takes every piece back, byte for byte. test/add/remove.test.ts has what it refuses. */
+import { beforeAll, expect, test } from 'vitest'
+import { add, emittedService, newService, withoutMigrations } from '../support/added-service.ts'
+import { stamped } from '../support/every-piece.ts'
+
+let emitted: string
+beforeAll(() => {
+  emitted = emittedService()
+})
+
+/** What a resource of these needs to be there. */
+const before: Readonly<Record<string, readonly string[]>> = {
+  'resource bill': ['resource', 'owner', '--fields', 'name:text unique'],
+  'resource note': ['auth'],
+}
+
+const titleOf = (args: readonly string[]): string => args.slice(0, 2).join(' ')
+
+/** The piece and its noun. */
+const nameOf = (args: readonly string[]): readonly string[] =>
+  args.slice(0, args[1]?.startsWith('--') ? 1 : 2)
+
+test.each(stamped.map((args) => [titleOf(args), args] as const))('%s', (title, args) => {
+  const service = newService(emitted)
+  const needed = before[title]
+  if (needed !== undefined) expect(add(service, ...needed)).toMatchObject({ code: 0, err: '' })
+  const tree = withoutMigrations(service)
+  expect(add(service, ...args)).toMatchObject({ code: 0, err: '' })
+  expect(add(service, '--remove', '--drop', ...nameOf(args))).toMatchObject({ code: 0, err: '' })
+  expect(withoutMigrations(service)).toEqual(tree)
+})
+
+test('all of them, the last one first', () => {
+  const service = newService(emitted)
+  const trees = stamped.map((args) => {
+    const tree = withoutMigrations(service)
+    expect(add(service, ...args)).toMatchObject({ code: 0, err: '' })
+    return tree
+  })
+  for (const [index, args] of [...stamped.entries()].reverse()) {
+    expect(add(service, '--remove', '--drop', ...nameOf(args))).toMatchObject({ code: 0, err: '' })
+    expect(withoutMigrations(service), titleOf(args)).toEqual(trees[index])
+  }
+})
