@@ -19,11 +19,15 @@ import { measureBare, type Bare } from './bare.ts'
 
 const usage = `npm run bench:events -- [options]
 
-  --events n     in each measurement (default 20000)
-  --instances n  of the consumer, measured from 1 to n (default 2)`
+  --events n     in each measurement (default 6000)
+  --instances n  of either service at most, measured with 1, 2, 4 … (default 4)`
 
 /** Seconds and events a second of the measurement of latencies. */
-const steady = { seconds: 20, perSecond: 50 }
+const steady = { seconds: 15, perSecond: 50 }
+/** The keys of the events, of which each partition has its part. */
+const keys = 500
+/** Rows a second that are inserted into the outbox while a worker empties it, and for how many seconds. */
+const flows = { seconds: 8, perSecond: [1_000, 2_000, 4_000, 8_000] }
 
 interface Options {
   readonly events: number
@@ -35,8 +39,8 @@ function parseOptions(args: readonly string[]): Options | 'help' {
   const { values } = parseArgs({
     args: [...args],
     options: {
-      events: { type: 'string', default: '20000' },
-      instances: { type: 'string', default: '2' },
+      events: { type: 'string', default: '6000' },
+      instances: { type: 'string', default: '4' },
       help: { type: 'boolean', default: false },
     },
   })
@@ -66,7 +70,7 @@ async function run(ctx: Context, { events, instances }: Options): Promise<void> 
   const clients: pg.Client[] = []
   try {
     const bare = await measureBare(nats.url, events, JSON.stringify({ key: 'key-1', text: 'x'.repeat(200) }))
-    const prepare = async (name: string, piece: string, setUp: string) => {
+    const prepare = async (name: string, piece: string, setUp: string): Promise<Prepared> => {
       const folder = await emitService(ctx, directory, name, [[piece, 'invoice-paid']])
       const { url } = await makeDatabase(postgres.url)
       await migrateEmitted(ctx, folder, url)
@@ -88,29 +92,48 @@ async function run(ctx: Context, { events, instances }: Options): Promise<void> 
       for (const instance of running.splice(0)) await instance.end('SIGTERM')
     }
 
+    const counts = [1, 2, 4, 8, 16].filter((n) => n <= instances)
     // Without a broker: nothing is handed over meanwhile.
-    const publisher = await billing.start({})
-    const published = await rate(events, () => publishAll(ctx, publisher.port, events))
+    const published = await inTurn(counts, async (n) => {
+      const ports = (await Promise.all(times(n, () => billing.start({})))).map(({ port }) => port)
+      const perSecond = await rate(events, () => publishAll(ctx, ports, events, keys))
+      await stop()
+      return perSecond
+    })
+    const { port } = await billing.start({})
+    const publishedOfOneKey = await rate(events, () => publishAll(ctx, [port], events, 1))
     await stop()
     const env = { BROKER_URL: nats.url }
     const outbox = 'select count(*) as n from events.outbox'
     const sender = await billing.start(env)
     const left = await total(billing.client, outbox)
     const handed = await rate(left, () => until(ctx, billing.client, outbox, 0))
-    const handled: number[] = []
-    for (let n = 1; n <= instances; n++) {
-      await forgetHandled(nats.url, ledger.client)
-      const begun = performance.now()
-      const starting = await Promise.all(Array.from({ length: n }, () => ledger.start(env)))
-      const startMs = performance.now() - begun
-      const from = await total(ledger.client, 'select count(*) as n from effects')
-      const ms = await timed(() => until(ctx, ledger.client, 'select count(*) as n from effects', events))
-      handled.push(((events - from) / ms) * 1_000)
-      process.stderr.write(`${n} instances: ${starting.length} started in ${startMs.toFixed(0)} ms\n`)
-      if (n < instances) for (const one of starting) await one.end('SIGTERM')
-    }
+    const waiting = await inTurn(flows.perSecond, async (perSecond) => {
+      const reached = await flow(ctx, billing.client, perSecond)
+      await until(ctx, billing.client, outbox, 0)
+      return reached
+    })
+    const handled = await inTurn(counts, async (n) => {
+      await fill(nats.url, ledger.client, billing.client, events, keys)
+      await until(ctx, billing.client, outbox, 0)
+      return handleAll(ctx, ledger, events, n, env)
+    })
+    await fill(nats.url, ledger.client, billing.client, events, 1)
+    await until(ctx, billing.client, outbox, 0)
+    const handledOfOneKey = await handleAll(ctx, ledger, events, 2, env)
+    await ledger.start(env)
     const latencies = await steadily(ctx, sender.port, billing.client, ledger.client)
-    print({ bare, published, handed, handled, latencies })
+    print({
+      bare,
+      counts,
+      published,
+      publishedOfOneKey,
+      handed,
+      waiting,
+      handled,
+      handledOfOneKey,
+      latencies,
+    })
   } finally {
     for (const client of clients) await client.end()
     for (const instance of running) await instance.end('SIGKILL')
@@ -118,6 +141,62 @@ async function run(ctx: Context, { events, instances }: Options): Promise<void> 
     await postgres.stop()
     await rm(directory, { recursive: true, force: true })
   }
+}
+
+/** One service of the measurement. */
+interface Prepared {
+  readonly client: pg.Client
+  readonly start: (env: Readonly<Record<string, string>>) => Promise<Emitted>
+}
+
+function times<T>(n: number, make: () => T): T[] {
+  return Array.from({ length: n }, make)
+}
+
+/** Measures with each value, one after the other. */
+async function inTurn<T>(values: readonly number[], measure: (value: number) => Promise<T>): Promise<T[]> {
+  const results: T[] = []
+  for (const value of values) results.push(await measure(value))
+  return results
+}
+
+/** Lets `n` instances handle what the stream has. @returns events a second, from when all had started */
+async function handleAll(
+  ctx: Context,
+  { client, start }: Prepared,
+  events: number,
+  n: number,
+  env: Readonly<Record<string, string>>,
+): Promise<number> {
+  const effects = 'select count(*) as n from effects'
+  const started = await Promise.all(times(n, () => start(env)))
+  const from = await total(client, effects)
+  const ms = await timed(() => until(ctx, client, effects, events))
+  for (const one of started) await one.end('SIGTERM')
+  return ((events - from) / ms) * 1_000
+}
+
+/** Inserts rows into the outbox, evenly, as transactions of ten would. @returns how many were in it at the end, and the rate reached */
+async function flow(ctx: Context, client: pg.Client, perSecond: number): Promise<Flow> {
+  const startedAt = performance.now()
+  for (let inserted = 0; inserted < perSecond * flows.seconds;) {
+    const wanted = Math.floor(((performance.now() - startedAt) / 1_000) * perSecond)
+    for (; inserted < wanted; inserted += 10) await client.query(insertEvents(10, keys))
+    await sleep(ctx, 5)
+  }
+  const reached = ((perSecond * flows.seconds) / (performance.now() - startedAt)) * 1_000
+  return { reached, rows: await total(client, 'select count(*) as n from events.outbox') }
+}
+
+interface Flow {
+  readonly reached: number
+  readonly rows: number
+}
+
+function insertEvents(events: number, keys: number): string {
+  return `insert into events.outbox (id, type, key, headers, data)
+    select gen_random_uuid(), 'probe-v1', 'key-' || n, '{}', json_build_object('key', 'key-' || n, 'text', gen_random_uuid() || repeat('x', 200))
+    from (select floor(random() * ${keys})::int as n from generate_series(1, ${events})) as numbers`
 }
 
 async function timed(work: () => Promise<unknown>): Promise<number> {
@@ -132,16 +211,21 @@ async function rate(events: number, work: () => Promise<unknown>): Promise<numbe
 }
 
 /** Publishes over HTTP, sixteen requests at a time. */
-async function publishAll(ctx: Context, port: number, events: number): Promise<void> {
+async function publishAll(
+  ctx: Context,
+  ports: readonly number[],
+  events: number,
+  keys: number,
+): Promise<void> {
   using clients = group(ctx, { limit: 16 })
-  for (let n = 0; n < events; n++) clients.go((ctx) => publish(ctx, port, n))
+  for (let n = 0; n < events; n++) clients.go((ctx) => publish(ctx, ports[n % ports.length] ?? 0, n, keys))
   await clients.wait()
 }
 
-async function publish(parent: Context, port: number, n: number): Promise<void> {
+async function publish(parent: Context, port: number, n: number, keys: number): Promise<void> {
   // undici keeps its listener on the signal for a while.
   using ctx = withCancel(parent)
-  const query = new URLSearchParams({ key: `key-${n % 500}`, text: `${n} ${'x'.repeat(200)}` })
+  const query = new URLSearchParams({ key: `key-${n % keys}`, text: `${n} ${'x'.repeat(200)}` })
   const url = `http://127.0.0.1:${port}/probe/events?${query.toString()}`
   const { status } = await fetch(url, { method: 'POST', signal: ctx.signal })
   if (status !== 202) throw new Error(`the publisher answered ${status}`)
@@ -155,14 +239,22 @@ async function until(ctx: Context, client: pg.Client, select: string, wanted: nu
   while ((await total(client, select)) !== wanted) await sleep(ctx, 20)
 }
 
-/** Lets the stream deliver all of its events once more, as if none had been handled. */
-async function forgetHandled(url: string, client: pg.Client): Promise<void> {
+/** Empties the stream, and fills it with new events over the outbox. */
+async function fill(
+  url: string,
+  handled: pg.Client,
+  sent: pg.Client,
+  events: number,
+  keys: number,
+): Promise<void> {
   const connection = await connect({ servers: new URL(url).host })
   const manager = await jetstreamManager(connection)
+  await manager.streams.purge('probe-v1')
   for await (const { name } of manager.consumers.list('probe-v1'))
     await manager.consumers.delete('probe-v1', name)
   await connection.close()
-  await client.query('truncate effects, events.handled')
+  await handled.query('truncate effects, events.handled')
+  await sent.query(insertEvents(events, keys))
 }
 
 /** Publishes at a low, steady rate. @returns the milliseconds of each event from its row in one database to that in the other */
@@ -172,7 +264,7 @@ async function steadily(ctx: Context, port: number, sent: pg.Client, handled: pg
   using clients = group(ctx)
   const events = steady.seconds * steady.perSecond
   for (let n = 0; n < events; n++) {
-    clients.go((ctx) => publish(ctx, port, n))
+    clients.go((ctx) => publish(ctx, port, n, keys))
     await sleep(ctx, 1_000 / steady.perSecond)
   }
   await clients.wait()
@@ -187,25 +279,36 @@ async function steadily(ctx: Context, port: number, sent: pg.Client, handled: pg
 
 function print(found: {
   readonly bare: Bare
-  readonly published: number
+  readonly counts: readonly number[]
+  readonly published: readonly number[]
+  readonly publishedOfOneKey: number
   readonly handed: number
+  readonly waiting: readonly Flow[]
   readonly handled: readonly number[]
+  readonly handledOfOneKey: number
   readonly latencies: readonly number[]
 }): void {
-  const { bare, published, handed, handled, latencies } = found
+  const { bare, counts, published, handed, waiting, handled, latencies } = found
   const spread = (ms: readonly number[]): string =>
     `${median(ms).toFixed(1)} / ${percentile(ms, 0.99).toFixed(1)} ms`
+  const perSecond = (what: string, rate: number): readonly [string, string] => [what, `${rate.toFixed(0)}/s`]
+  const instances = (n: number): string => `${n} ${n === 1 ? 'instance' : 'instances'}`
+  const each = (what: string, rates: readonly number[]) =>
+    rates.map((rate, n) => perSecond(`${what}, ${instances(counts[n] ?? 0)}`, rate))
   const rows: readonly (readonly [string, string])[] = [
-    ['bare JetStream: published', `${bare.publishedPerSecond}/s`],
-    ['bare JetStream: consumed from eight partitions, one out at a time', `${bare.orderedPerSecond}/s`],
-    ['bare JetStream: consumed, a thousand out', `${bare.unorderedPerSecond}/s`],
+    perSecond('bare JetStream: published', bare.publishedPerSecond),
+    perSecond('bare JetStream: consumed from eight partitions, one out at a time', bare.orderedPerSecond),
+    perSecond('bare JetStream: consumed, a thousand out', bare.unorderedPerSecond),
     ['bare JetStream: publish → received, median / p99', spread(bare.latenciesMs)],
-    ['published over HTTP in a transaction, one instance', `${published.toFixed(0)}/s`],
-    ['handed to the broker from the outbox, one instance', `${handed.toFixed(0)}/s`],
-    ...handled.map((perSecond, n): readonly [string, string] => [
-      `handled in effect, ${n + 1} ${n === 0 ? 'instance' : 'instances'}`,
-      `${perSecond.toFixed(0)}/s`,
+    ...each('published over HTTP in a transaction', published),
+    perSecond('the same, all of one key, 1 instance', found.publishedOfOneKey),
+    perSecond('handed to the broker from a full outbox', handed),
+    ...waiting.map(({ reached, rows }): readonly [string, string] => [
+      `rows in the outbox after ${reached.toFixed(0)} inserted a second`,
+      String(rows),
     ]),
+    ...each('handled in effect', handled),
+    perSecond('the same, all of one key, 2 instances', found.handledOfOneKey),
     [`commit → handled at ${steady.perSecond}/s, median / p99`, spread(latencies)],
   ]
   console.log(`${machine()}, Node ${process.version}, load of the last minute ${loadAverage()}\n`)

@@ -1,6 +1,8 @@
 /** A real Prometheus that scrapes the admin port, and its own checker of rules. */
 import { execFile } from 'node:child_process'
-import { join } from 'node:path'
+import { copyFile, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, it } from 'vitest'
 import { repository } from '../support/create.ts'
@@ -14,6 +16,24 @@ const rules = join(repository, 'templates/service/ops/prometheus/alerts.yaml')
 
 it.skipIf(find('promtool') === undefined)('promtool accepts the alerts', async () => {
   const { stdout } = await promisify(execFile)(pathOf('promtool'), ['check', 'rules', rules])
+  expect(stdout).toContain('SUCCESS')
+})
+
+it.skipIf(find('promtool') === undefined)('the alerts on events fire when they should', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'alerts-'))
+  t.onTestFinished(() => rm(folder, { recursive: true }))
+  const pieces = join(repository, 'templates/service/generators/pieces')
+  for (const path of [
+    'broker/ops/prometheus/events',
+    'outbox/ops/prometheus/publishing',
+    'inbox/ops/prometheus/consuming',
+  ])
+    await copyFile(join(pieces, `${path}.yaml`), join(folder, `${basename(path)}.yaml`))
+  const tests = join(folder, 'tests.yaml')
+  await copyFile(join(import.meta.dirname, 'support/events-alerts.yaml'), tests)
+
+  const { stdout } = await promisify(execFile)(pathOf('promtool'), ['test', 'rules', tests])
+
   expect(stdout).toContain('SUCCESS')
 })
 

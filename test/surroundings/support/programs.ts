@@ -5,6 +5,7 @@ import { join } from 'node:path'
 const packages = {
   haproxy: 'haproxy',
   nginx: 'nginx',
+  'nats-server': 'nats-server',
   openssl: 'openssl',
   pgbouncer: 'pgbouncer',
   prometheus: 'prometheus',
