@@ -231,13 +231,11 @@ test('npm run add -- auth puts its guard before all routes but the open ones; a 
   expect(treeOf(service)).toEqual(tree)
 })
 
-test('npm run add -- resource --owned: without auth, or with a field of that name, nothing is written', () => {
+test.each(['resource', 'upload'])('npm run add -- %s --owned: without auth, nothing is written', (piece) => {
   const service = newService()
   const tree = treeOf(service)
-  expect(add(service, 'resource', 'note', '--owned').err).toContain('run npm run add -- auth first')
-  expect(add(service, 'resource', 'note', '--owned', 'maybe').err).toContain(
-    '--owned is yes or no, not maybe',
-  )
+  expect(add(service, piece, 'note', '--owned').err).toContain('run npm run add -- auth first')
+  expect(add(service, piece, 'note', '--owned', 'maybe').err).toContain('--owned is yes or no, not maybe')
   expect(treeOf(service)).toEqual(tree)
 })
 

@@ -20,6 +20,15 @@ const statement: Wiring = {
   takes: ['Context', 'Platform'],
 }
 
+const guard: Wiring = {
+  file: 'src/routes.ts',
+  within: 'guards',
+  as: 'first item',
+  call: 'authenticated',
+  from: './auth.ts',
+  takes: ['Platform'],
+}
+
 /** Each text is a team's file; `«…»` marks what wiring adds, and nothing else may change. */
 const places: [string, Wiring, string][] = [
   [
@@ -31,6 +40,27 @@ import { invoiceRoutes } from './invoices/invoices.routes.ts'»
 export function routes(platform: Platform): Route[] {
   return [...a(platform)«, ...invoiceRoutes(platform)»]
 }
+`,
+  ],
+  [
+    'the first of one line',
+    guard,
+    `import { a } from './a.ts'«
+import { authenticated } from './auth.ts'»
+
+export function guards(platform: Platform) { return [«authenticated(platform), »a(platform)] }`,
+  ],
+  [
+    'the first of many lines, with a comment',
+    guard,
+    `import { a } from './a.ts'«
+import { authenticated } from './auth.ts'»
+
+export const guards = (platform: Platform) => [
+  «authenticated(platform),
+  »// how often
+  a(platform),
+]
 `,
   ],
   [

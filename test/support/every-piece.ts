@@ -30,6 +30,7 @@ export const stamped: readonly (readonly string[])[] = [
   ['events', 'order-status'],
   ['auth'],
   ['resource', 'note', '--fields', 'body:jsonb, parentId:uuid?->notes', '--owned'],
+  ['upload', 'pay-slip', '--owned'],
   ['idempotency'],
   // More than the tests of the other pieces send.
   ['rate-limit', '--requests', '100000'],

@@ -1,0 +1,142 @@
+import { createSign, generateKeyPairSync } from 'node:crypto'
+import type { RequestListener } from 'node:http'
+import { base64url, type JWK } from 'jose'
+import { expect, test, vi, type TestContext } from 'vitest'
+import { testContext } from '../../src/context/test-context.ts'
+import type { Context } from '../../src/context/context.ts'
+import { IssuerKeys } from '../../src/platform/auth/issuer-keys.ts'
+import type { Principal } from '../../src/platform/auth/principal.ts'
+import { verifyToken } from '../../src/platform/auth/tokens.ts'
+import { createLog } from '../../src/platform/telemetry/log.ts'
+import { eventually, liveContexts, open } from '../support/client.ts'
+import { audience, startIssuer, type Issuer } from '../support/issuer.ts'
+import { startService } from '../support/service.ts'
+
+/** An issuer, and what verifies its tokens: it asks for the keys when the first one comes. */
+async function verifier(t: TestContext, instead?: RequestListener) {
+  const issuer = await startIssuer()
+  t.onTestFinished(() => issuer.close())
+  issuer.instead = instead
+  const keys = new IssuerKeys(issuer.url, createLog({ level: 'silent', service: 'test' }))
+  const ctx = testContext(t)
+  const verify = (token: string, under: Context = ctx): Promise<Principal> =>
+    verifyToken(under, keys, { issuer: issuer.url, audience }, token)
+  return { issuer, verify }
+}
+
+/** What issuers answer that have been moved, broken into, or are no issuers. */
+const answers: Readonly<Record<string, (path: string) => [number, string, Record<string, string>?]>> = {
+  'an error': () => [500, ''],
+  'the name of another issuer': (path) => [
+    200,
+    JSON.stringify({ issuer: 'https://evil.example.com', jwks_uri: path }),
+  ],
+  'a page': () => [200, '<!doctype html><title>Sign in</title>'],
+  'two megabytes': () => [200, JSON.stringify({ filling: 'x'.repeat(2_000_000) })],
+  'a redirect': () => [302, '', { location: 'https://evil.example.com/.well-known/openid-configuration' }],
+  'a list': () => [200, '[]'],
+}
+
+test.for(Object.entries(answers))('an issuer that answers with %s: 503', async ([, answer], t) => {
+  const { issuer, verify } = await verifier(t, (incoming, outgoing) => {
+    const [status, text, headers] = answer(incoming.url ?? '')
+    outgoing.writeHead(status, headers).end(text)
+  })
+
+  await expect(verify(await issuer.sign())).rejects.toMatchObject({ status: 503 })
+})
+
+test('keys on a host that is not as safe as the issuer are not fetched', async (t) => {
+  const { issuer, verify } = await verifier(t)
+  issuer.instead = (_incoming, outgoing) =>
+    outgoing.end(JSON.stringify({ issuer: issuer.url, jwks_uri: 'https://127.0.0.1:9/jwks' }))
+
+  await expect(verify(await issuer.sign())).rejects.toMatchObject({
+    status: 503,
+    cause: { message: expect.stringContaining('its keys are elsewhere') as unknown },
+  })
+})
+
+test('keys that cannot be used do not spoil those that can', async (t) => {
+  const { issuer, verify } = await verifier(t)
+  const token = await issuer.sign()
+  const weak = generateKeyPairSync('rsa', { modulusLength: 1024 })
+  const odd = [null, 'key', {}, { kty: 7 }, { kty: 'RSA', kid: 'broken', alg: 'RS256', n: '*', e: 'AQAB' }]
+  const small = { ...weak.publicKey.export({ format: 'jwk' }), kid: 'weak', alg: 'RS256', use: 'sig' }
+  issuer.keys.unshift(...(odd as JWK[]), small)
+
+  expect(await verify(token)).toMatchObject({ id: 'ada' })
+  for (const kid of ['weak', 'broken']) {
+    const claims = base64url.encode(Buffer.from(token.split('.')[1] ?? '', 'base64url'))
+    const input = `${base64url.encode(JSON.stringify({ alg: 'RS256', kid }))}.${claims}`
+    const signature = createSign('RSA-SHA256').update(input).sign(weak.privateKey, 'base64url')
+    await expect(verify(`${input}.${signature}`)).rejects.toMatchObject({
+      status: 401,
+      message: 'the token is invalid: the key of the issuer cannot be used',
+    })
+  }
+})
+
+test('a token without the name of its key is tried with each key of its kind', async (t) => {
+  const { issuer, verify } = await verifier(t)
+  for (let i = 0; i < 3; i++) await issuer.rotate()
+  const nameless = { kid: undefined } as never
+  const token = await issuer.sign({}, nameless)
+
+  expect(await verify(token)).toMatchObject({ id: 'ada' })
+  const forged = token.replace(/[^.]+$/, base64url.encode(new Uint8Array(64)))
+  await expect(verify(forged)).rejects.toMatchObject({ status: 401 })
+  await expect(verify(await issuer.sign({ aud: 'bills' }, nameless))).rejects.toMatchObject({ status: 401 })
+})
+
+test('an issuer that hangs when its keys are old makes nobody wait for long', async (t) => {
+  const { issuer, verify } = await verifier(t)
+  const token = await issuer.sign()
+  await verify(token)
+  issuer.instead = () => undefined
+  const now = performance.now.bind(performance)
+  const later = vi.spyOn(performance, 'now').mockImplementation(() => now() + 660_000)
+  t.onTestFinished(() => later.mockRestore())
+
+  const startedAt = now()
+  await Promise.all([verify(token), verify(token)])
+  await verify(token)
+
+  expect(now() - startedAt).toBeLessThan(2_000)
+  expect(issuer.fetched).toBe(1)
+})
+
+test('an issuer that hangs at the first token: 504 and 499, and API keys still work', async (t) => {
+  const issuer: Issuer = await startIssuer()
+  t.onTestFinished(() => issuer.close())
+  let asked = 0
+  issuer.instead = () => {
+    asked++
+  }
+  const service = await startService(t, {
+    probe: true,
+    env: {
+      AUTH: 'required',
+      AUTH_ISSUER: issuer.url,
+      AUTH_AUDIENCE: audience,
+      // The hash of `a`.
+      AUTH_API_KEYS: 'reports:ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb',
+    },
+  })
+  const url = `${service.url}/probe/principal`
+  const headers = { authorization: `Bearer ${await issuer.sign()}` }
+
+  const late = await fetch(url, { headers: { ...headers, 'x-envoy-expected-rq-timeout-ms': '300' } })
+  expect(late.status).toBe(504)
+  expect((await fetch(url, { headers: { 'x-api-key': 'a' } })).status).toBe(200)
+  const { hangUp } = open(url, 'GET', { ...headers, 'x-request-id': 'left' })
+  await eventually(async () => (await liveContexts(service)).includes('/probe/principal'))
+  hangUp()
+  const line = await service.line(({ requestId, msg }) => requestId === 'left' && msg === 'request')
+  expect(line).toMatchObject({ status: 499 })
+  expect(asked).toBe(1)
+
+  issuer.instead = undefined
+  const answered = async (): Promise<number> => (await fetch(url, { headers })).status
+  await expect.poll(answered, { timeout: 9_000 }).toBe(200)
+})
