@@ -1,4 +1,6 @@
 // JavaScript, since nothing else can be loaded before the packages are installed.
+import { existsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import process from 'node:process'
 
 /** Ends this process with a sentence if `error` says that a package, or a file of the service, cannot be found. */
@@ -22,4 +24,15 @@ export function endForLackOf([first, ...others]) {
   const example = others.length === 0 ? '' : ` (${first}, …)`
   process.stderr.write(`${names} not installed${example}: run ${manager} install first\n`)
   process.exit(1)
+}
+
+/** Ends this process if one of `packages` is not installed, here or in a workspace around. */
+export function requireInstalled(packages) {
+  const missing = packages.filter((name) => !isInstalled(name, process.cwd()))
+  if (missing.length > 0) endForLackOf(missing)
+}
+
+function isInstalled(name, folder) {
+  if (existsSync(join(folder, 'node_modules', name))) return true
+  return folder !== dirname(folder) && isInstalled(name, dirname(folder))
 }

@@ -65,12 +65,13 @@ export function isOrigin(text: string): boolean {
   return URL.canParse(text) && new URL(text).origin === text
 }
 
-/** A URL such as `example`, with one of `protocols`. Secret, since it may hold a password. */
-export function url(example: string, protocols = /^/) {
+/** A URL such as `example`, with one of `protocols`; `several` have commas between them. Secret, since it may hold a password. */
+export function url(example: string, protocols = /^/, several = false) {
+  const isValid = (one: string): boolean => URL.canParse(one) && protocols.test(new URL(one).protocol)
   return z
     .string({ error: `is required: ${example}` })
-    .refine((value) => URL.canParse(value) && protocols.test(new URL(value).protocol), {
-      error: `must be a URL such as ${example}`,
+    .refine((value) => (several ? value.split(',') : [value]).every(isValid), {
+      error: `must be a URL such as ${example}${several ? ', with commas between several' : ''}`,
     })
     .meta({ allowed: example, secret: true })
 }

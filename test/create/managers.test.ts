@@ -67,7 +67,7 @@ describe.each(others)('$name', ({ name, version, lock, own }) => {
     expect([...npms.keys()].filter((path) => !plan.has(path))).toEqual([])
   })
 
-  it('is the packageManager of package.json, which is otherwise the same as with npm, without npm's list of install scripts', async (t) => {
+  it('is the packageManager of package.json, which otherwise equals the one for npm without its allowScripts', async (t) => {
     const [plan, npms] = await plans(t)
     const { packageManager, resolutions, ...rest } = JSON.parse(read(plan, 'package.json')) as Record<
       string,

@@ -1,9 +1,11 @@
 import { join } from 'node:path'
-import { check, format, resolveConfig } from 'prettier'
+import { check, format, getFileInfo, resolveConfig } from 'prettier'
 
-/** Formats the text of a new file in the service's own prettier style. `path` is relative to `root`. */
+/** Formats the text of a new file in the service's own prettier style, if prettier knows its kind. `path` is relative to `root`. */
 export async function formatNew(root: string, path: string, text: string): Promise<string> {
-  return format(text, await optionsFor(root, path))
+  const options = await optionsFor(root, path)
+  const { inferredParser } = await getFileInfo(options.filepath)
+  return inferredParser === null ? text : format(text, options)
 }
 
 /**

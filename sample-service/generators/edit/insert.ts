@@ -18,6 +18,16 @@ export interface Style {
 
 type List = ArrayLiteralExpression | ObjectLiteralExpression
 
+/** Adds an element at the begin of an array literal: on its own line if the first element is on its own line. */
+export function insertAtBegin(text: string, list: ArrayLiteralExpression, element: string): Edit {
+  const [first] = list.getElements()
+  if (!first) return insertFirst(text, list, element)
+  const at = first.getLeadingCommentRanges()[0]?.getPos() ?? first.getStart()
+  const head = lineHead(text, at)
+  const newline = text.includes('\r\n') ? '\r\n' : '\n'
+  return { at, text: `${element},${/^[ \t]*$/.test(head) ? `${newline}${head}` : ' '}` }
+}
+
 /** Adds an element at the end of an array or object literal: on its own line if the last element is on its own line. */
 export function insertElement(text: string, list: List, element: string): Edit {
   const elements = Node.isArrayLiteralExpression(list) ? list.getElements() : list.getProperties()

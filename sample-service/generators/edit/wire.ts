@@ -1,7 +1,7 @@
 import { Node, SyntaxKind, type ParameterDeclaration, type SourceFile } from 'ts-morph'
 import type { Edit } from './edit.ts'
 import { importOf, styleOf } from './imports.ts'
-import { insertElement, insertStatement } from './insert.ts'
+import { insertAtBegin, insertElement, insertStatement, type Style } from './insert.ts'
 import type { Wiring } from '../engine/piece.ts'
 import type { Plan } from '../engine/plan.ts'
 import { rewrite, withEdits } from './rewrite.ts'
@@ -29,11 +29,15 @@ function editsFor(source: SourceFile, body: string, wiring: Wiring): Edit[] {
   if (calls(scope, imported.local)) return edits
   const named = wiring.takes.map((type) => parameterOf(scope, type, wiring))
   const call = `${imported.local}(${named.map(({ name }) => name).join(', ')})`
-  const there =
-    wiring.as !== 'statement'
-      ? insertElement(body, arrayOf(scope, wiring), wiring.as === 'element' ? `...${call}` : call)
-      : insertStatement(body, blockOf(scope, wiring), `await ${call}${style.semicolon}`, style)
-  return [...edits, ...named.flatMap(({ edit }) => edit ?? []), there]
+  return [...edits, ...named.flatMap(({ edit }) => edit ?? []), callEdit(scope, body, wiring, call, style)]
+}
+
+function callEdit(scope: Scope, body: string, wiring: Wiring, call: string, style: Style): Edit {
+  if (wiring.as === 'statement')
+    return insertStatement(body, blockOf(scope, wiring), `await ${call}${style.semicolon}`, style)
+  const list = arrayOf(scope, wiring)
+  if (wiring.as === 'first item') return insertAtBegin(body, list, call)
+  return insertElement(body, list, wiring.as === 'element' ? `...${call}` : call)
 }
 
 function scopeOf(source: SourceFile, { within, file, call }: Wiring): Scope {

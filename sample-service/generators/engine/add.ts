@@ -11,7 +11,8 @@ import { install } from './install.ts'
 import type { Piece } from './piece.ts'
 import { pieces } from './pieces.ts'
 import { openPlan, type Change } from './plan.ts'
-import { writeChanges } from './write.ts'
+import { didYouMean } from './typed.ts'
+import { finishWriting, writeChanges } from './write.ts'
 
 /*
  * npm run add -- <piece> <name> [flags]; help.ts describes the flags.
@@ -19,7 +20,7 @@ import { writeChanges } from './write.ts'
  * It adds what `npx plop` adds, by the same function, and each of plop's questions is a flag of the same name.
  * It plans in memory, shows the plan, and writes all of it or nothing. A second run finds nothing to do. Exit code 0, also when
  * there was nothing to do; 1 with one sentence on stderr when something is in the way, and then no file has changed; 130 after
- * Ctrl-C. ts-morph, prettier and plop are loaded when they are needed: together they take more than a second.
+ * Ctrl-C. What a killed run began to write, the next one finishes first. ts-morph, prettier and plop are loaded when they are needed: together they take more than a second.
  */
 
 const root = join(import.meta.dirname, '../..')
@@ -60,6 +61,7 @@ async function add(command: Command): Promise<void> {
   refuseFlags(piece, command, process.env)
   if (extra !== undefined)
     throw new Error(`unexpected argument "${extra}": npm run add adds one piece at a time.`)
+  if (finishWriting(root)) process.stderr.write('A run that was killed is finished first.\n')
   if (command.drop && !command.remove) throw new Error('--drop belongs to --remove: it drops the table too.')
   if (command.remove) {
     const { removePiece } = await import('./remove.ts')
@@ -113,7 +115,8 @@ function say(text: string): void {
 function pieceNamed(name: string): Piece {
   const piece = pieces.find((one) => one.name === name)
   if (piece) return piece
-  throw new Error(`There is no piece "${name}": choose one of ${pieces.map((one) => one.name).join(', ')}.`)
+  const names = pieces.map((one) => one.name)
+  throw new Error(`There is no piece "${name}"${didYouMean(name, names)}: choose one of ${names.join(', ')}.`)
 }
 
 type Did = 'nothing' | 'dry-run' | 'written'

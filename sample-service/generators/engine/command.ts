@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util'
 import { pieces } from './pieces.ts'
 import type { Piece } from './piece.ts'
 import { flagsFor } from './prompts.ts'
+import { flagFault } from './typed.ts'
 
 /** What a person typed after `npm run add --`. */
 export interface Command {
@@ -53,15 +54,14 @@ function parse(args: string[]): {
 } {
   const answers = pieces.flatMap(flagsFor).map((name) => [name, { type: 'string' }] as const)
   const flags = own.map((name) => [name, { type: 'boolean' }] as const)
+  const options = Object.fromEntries<{ type: 'string' | 'boolean' }>([...answers, ...flags])
   try {
-    const options = Object.fromEntries<{ type: 'string' | 'boolean' }>([...answers, ...flags])
     const { values, positionals, tokens } = parseArgs({ args, allowPositionals: true, options, tokens: true })
     refuseTwice(tokens.flatMap((token) => (token.kind === 'option' ? [token.name] : [])))
     return { values: values, positionals }
   } catch (cause) {
     if (cause instanceof GivenTwice) throw cause
-    const [sentence] = String(cause instanceof Error ? cause.message : cause).split(/\. |\n/)
-    throw new Error(`${sentence ?? ''}: npm run add -- --help lists the flags.`, { cause })
+    throw new Error(`${flagFault(cause, options)}: npm run add -- --help lists the flags.`, { cause })
   }
 }
 

@@ -21,6 +21,8 @@ export default function plopfile(plop: NodePlopAPI): void {
         const plan = openPlan(root)
         return [
           async function planAll() {
+            const { finishWriting } = await import('./write.ts')
+            finishWriting(root)
             const { planPiece } = await import('./plan-piece.ts')
             return `planned ${await planPiece(plan, piece, answers)}`
           },

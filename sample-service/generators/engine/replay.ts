@@ -36,7 +36,9 @@ async function replay(stamped: readonly StampedPiece[]): Promise<Replay> {
           dependencies: piece.dependencies ?? {},
         })
     } catch (error) {
-      skipped.push({ title: titleOf(entry), why: error instanceof Error ? error.message : String(error) })
+      const why = error instanceof Error ? error.message : String(error)
+      // Behind its first line prettier shows the place.
+      skipped.push({ title: titleOf(entry), why: why.replace(/\n[\s\S]*$/, '') })
     }
   }
   return { stampings: [...stampings.values()], skipped }

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { readFlags } from '../command-line.ts'
 import { givenUrl } from '../postgres/built-in.ts'
 import { emptyAdvice, keepMigrationNames, unknownMigrations } from '../postgres/unknown-migrations.ts'
 import { programsBeside, startedBeside } from './beside.ts'
@@ -162,6 +163,7 @@ async function fingerprint(url: string): Promise<string> {
   return hash.digest('hex')
 }
 
+readFlags('dev', {})
 const stop = stopSignal()
 // The program that reads this output has ended, as `head` does.
 for (const output of [process.stdout, process.stderr]) output.on('error', () => process.emit('SIGINT'))

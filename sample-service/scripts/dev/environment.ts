@@ -1,7 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { parseArgs, parseEnv, type ParseArgsConfig } from 'node:util'
-import { commandLine } from '../command-line.ts'
+import { parseEnv } from 'node:util'
 import { envFileFaults } from './env-file-faults.ts'
 import { root } from './service-process.ts'
 
@@ -35,9 +34,4 @@ function envFileText(): string {
 /** `.env` and the environment, as the scripts use them: a variable of the environment overrides the file, even if it is empty. */
 export function readEnvironment(): NodeJS.ProcessEnv {
   return { ...readEnvFile(), ...process.env }
-}
-
-/** The script's flags. @throws TypeError for an unknown flag */
-export function readFlags<T extends NonNullable<ParseArgsConfig['options']>>(options: T) {
-  return parseArgs({ options, args: commandLine() }).values
 }

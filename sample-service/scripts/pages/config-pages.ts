@@ -23,6 +23,8 @@ const [from, to] = ['<!-- npm run config -- --write -->', '<!-- end -->']
 
 async function readme(declared: readonly Setting[], text: string): Promise<string> {
   const [start, end] = [text.indexOf(from), text.indexOf(to)]
+  // A README that the team has written anew has no table.
+  if (start < 0 && end < 0) return text
   if (start < 0 || end < start) throw new Error(`README.md lacks the lines '${from}' and '${to}'`)
   const rows = declared.map((setting) => {
     const value = setting.default === undefined ? '' : `\`${setting.default}\``

@@ -1,7 +1,8 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ignoreBrokenPipe } from '../broken-pipe.ts'
-import { readEnvironment, readFlags } from '../dev/environment.ts'
+import { readFlags } from '../command-line.ts'
+import { readEnvironment } from '../dev/environment.ts'
 import { root } from '../dev/service-process.ts'
 import { keptUrl } from '../postgres/address.ts'
 import { builtInFolder, givenUrl } from '../postgres/built-in.ts'
@@ -15,7 +16,7 @@ import { settings, type Setting } from './settings.ts'
  * src/config.ts instead.
  */
 async function main(): Promise<number> {
-  const values = readFlags({
+  const values = readFlags('config', {
     json: { type: 'boolean', default: false },
     write: { type: 'boolean', default: false },
   })

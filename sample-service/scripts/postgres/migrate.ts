@@ -1,3 +1,4 @@
+import { readFlags } from '../command-line.ts'
 import { readEnvironment } from '../dev/environment.ts'
 import { startProgram } from '../dev/service-process.ts'
 import { stopSignal } from '../dev/stopping.ts'
@@ -29,6 +30,7 @@ async function main(stop: AbortSignal): Promise<number> {
   }
 }
 
+readFlags('db:migrate', {})
 try {
   process.exit(await main(stopSignal()))
 } catch (error) {

@@ -1,3 +1,4 @@
+import { readFlags } from '../command-line.ts'
 import { readEnvironment } from '../dev/environment.ts'
 import { inOwnCommands } from '../own-commands.ts'
 import { builtInUrl, givenUrl, runningUrl } from './built-in.ts'
@@ -6,6 +7,7 @@ import { builtInUrl, givenUrl, runningUrl } from './built-in.ts'
  * `npm run --silent db:url`: prints the URL of the database that `npm run dev` uses, and nothing else on stdout. It stays the
  * same between starts.
  */
+readFlags('db:url', {})
 try {
   const env = readEnvironment()
   const given = givenUrl(env)

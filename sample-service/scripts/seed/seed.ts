@@ -4,6 +4,7 @@ import { openDatabase, type Database } from '../../src/platform/database/databas
 import { migrationsFolder, requireMigrated } from '../../src/platform/database/migrations.ts'
 import { schemas } from '../../src/platform/schemas.ts'
 import { createLog } from '../../src/platform/telemetry/log.ts'
+import { readFlags } from '../command-line.ts'
 import { readEnvironment } from '../dev/environment.ts'
 import { inOwnCommands } from '../own-commands.ts'
 import { chooseDatabase } from '../postgres/built-in.ts'
@@ -46,6 +47,7 @@ async function open(parent: Context, url: string): Promise<Database> {
   return await openDatabase(ctx, log, { url, poolMax: 1, applicationName: 'seed' })
 }
 
+readFlags('db:seed', {})
 try {
   using stop = withSignals(background(), 'SIGINT', 'SIGTERM')
   await main(stop)

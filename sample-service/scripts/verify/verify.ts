@@ -2,11 +2,10 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { parseArgs } from 'node:util'
 import { ignoreBrokenPipe } from '../broken-pipe.ts'
 import { addressOf } from '../../src/platform/database/answer.ts'
 import { makeDatabase, migrateDatabase, temporaryServer } from '../postgres/databases.ts'
-import { commandLine } from '../command-line.ts'
+import { readFlags } from '../command-line.ts'
 import { printed, recorder, type Recorder } from './receipt.ts'
 import { startService, type ServiceProcess } from '../dev/service-process.ts'
 import { answer, findUploads, tryHangUp, tryUpload, type UploadResource } from './steps.ts'
@@ -89,12 +88,12 @@ async function listeningPort(service: ServiceProcess): Promise<number> {
 }
 
 ignoreBrokenPipe()
-const { values } = parseArgs({ args: commandLine(), options: { json: { type: 'boolean', default: false } } })
+const { json } = readFlags('verify', { json: { type: 'boolean', default: false } })
 const record = recorder((step) => {
-  if (!values.json) console.log(printed(step))
+  if (!json) console.log(printed(step))
 })
 // The step that failed says why.
 await verify(record).catch(() => undefined)
 const receipt = record.receipt()
-if (values.json) console.log(JSON.stringify(receipt))
+if (json) console.log(JSON.stringify(receipt))
 process.exit(receipt.ok ? 0 : 1)

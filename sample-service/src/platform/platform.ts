@@ -66,5 +66,13 @@ export async function openPlatform(
   await opened.time(ctx, 'migrations', (ctx) => requireMigrated(ctx, log, db, migrationsFolder, schemas()))
   const storage = await opened.time(ctx, 'storage', (ctx) => openChosenStorage(ctx, options.uploads))
   const { uploads, corsOrigins } = options
-  return { log, db, database, storage, uploads, corsOrigins, readiness: { accepting: true } }
+  return {
+    log,
+    db,
+    database,
+    storage,
+    uploads,
+    corsOrigins,
+    readiness: { accepting: true },
+  }
 }

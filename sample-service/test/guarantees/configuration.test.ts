@@ -20,6 +20,11 @@ test('the README and .env.example match src/config.ts', async () => {
   }
 })
 
+test('a README that has no table stays as it is', async () => {
+  const pages = await renderPages(settings({}), () => Promise.resolve('# Ours\n'))
+  expect(pages['README.md']).toBe('# Ours\n')
+})
+
 test('every variable has a description and allowed values, and its default is one of them', () => {
   for (const { name, allowed, description } of settings({})) {
     expect(description, name).not.toBe('')

@@ -80,6 +80,23 @@ test('the error of a refused statement gives place and reason, without the value
   expect(failure).toMatchObject({ sqlState: '23505', constraint: 'things_pkey' })
   expect(JSON.stringify(failure)).not.toContain('a secret')
   expect(String(failure)).not.toContain('a secret')
+  expect((failure as Error).stack).toContain('database.test.ts:')
+})
+
+test('the error of a refused statement leads to its caller in a transaction and in a stream too', async (t) => {
+  const { ctx, db } = await openTestDatabase(t)
+  const missing = sql`no_such_table`
+  async function ofTransaction(): Promise<void> {
+    await db.transaction(ctx, (q) => q.select({ n: sql`1` }).from(missing))
+  }
+  async function ofStream(): Promise<void> {
+    for await (const row of db.stream(ctx, (q) => q.select({ n: sql`1` }).from(missing))) expect(row).toBe(0)
+  }
+  for (const work of [ofTransaction, ofStream]) {
+    const failure = await work().catch((error: unknown) => error)
+    expect(failure).toBeInstanceOf(QueryFailed)
+    expect((failure as Error).stack).toContain(`${work.name} (`)
+  }
 })
 
 test('a call whose context has ended sends nothing and does not queue', async (t) => {

@@ -61,7 +61,10 @@ export interface StartedProcess {
 const root = join(import.meta.dirname, '../..')
 
 /** What every started service has in its environment, beside what a test gives it. */
-const environment = { PORT: '0', ADMIN_PORT: '0' }
+const environment = {
+  PORT: '0',
+  ADMIN_PORT: '0',
+}
 
 /** Starts src/main.ts with a new database and a new upload folder. All are removed with the test. */
 export async function startService(t: RunningTest, options: ServiceOptions = {}): Promise<RunningService> {

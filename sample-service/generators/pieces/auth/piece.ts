@@ -16,7 +16,8 @@ principalOf(ctx); a route that needs more says guard: scoped('invoices.write'). 
     {
       file: 'src/routes.ts',
       within: 'guards',
-      as: 'item',
+      // The other guards ask who calls.
+      as: 'first item',
       call: 'authenticated',
       from: './platform/auth/authenticated.ts',
       takes: ['Platform'],
@@ -39,7 +40,7 @@ principalOf(ctx); a route that needs more says guard: scoped('invoices.write'). 
       file: config,
       within: 'Environment',
       name: 'AUTH',
-      code: `z.enum(['required', 'off'], { error: mustBe('required or off') }).meta({ allowed: 'required, off' }).default('required').describe('\`off\` lets everybody in, for development')`,
+      code: `z.enum(['required', 'off', 'off-in-production'], { error: mustBe('required, off or off-in-production') }).meta({ allowed: 'required, off, off-in-production' }).default('required').describe('\`off\` lets everybody in, for development; in production that is refused unless it says \`off-in-production\`')`,
       knows: ['z', 'mustBe'],
     },
     {
@@ -67,7 +68,7 @@ principalOf(ctx); a route that needs more says guard: scoped('invoices.write'). 
       file: config,
       within: 'loadConfig',
       name: 'auth',
-      code: `{ mode: e.AUTH, issuer: e.AUTH_ISSUER, audience: e.AUTH_AUDIENCE, apiKeys: e.AUTH_API_KEYS }`,
+      code: `{ mode: e.AUTH, production: e.NODE_ENV === 'production', issuer: e.AUTH_ISSUER, audience: e.AUTH_AUDIENCE, apiKeys: e.AUTH_API_KEYS }`,
       knows: ['e'],
     },
     {

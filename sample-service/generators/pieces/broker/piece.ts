@@ -23,7 +23,7 @@ export const broker: Piece = {
       file: 'src/config.ts',
       within: 'Environment',
       name: 'BROKER_URL',
-      code: `url('nats://user:password@host:4222', /^(?:nats|tls):$/).optional().describe('NATS JetStream; without it, events are neither sent nor received')`,
+      code: `url('nats://user:password@host:4222', /^(?:nats|tls):$/, true).optional().describe('nodes of NATS JetStream, with commas between; without it, events are neither sent nor received')`,
       knows: ['url'],
     },
     {

@@ -153,7 +153,9 @@ function wordsOf(typed: string, refuse: Refuse): string[] {
   } catch {
     // Reported below, for a field.
   }
-  throw refuse('its name must begin with a letter and have at most 30 letters and digits, such as dueAt')
+  throw refuse(
+    'its name must have at most 30 English letters and digits, beginning with a letter, such as dueAt',
+  )
 }
 
 function typeFrom(name: string, word: string, parameters: string | undefined, refuse: Refuse): FieldType {

@@ -1,33 +1,13 @@
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
-import { stampNames, type Noun } from '../../engine/names.ts'
+import { column, found, ownedShape, owner, withPrincipal, type Changes } from '../owned.ts'
+import type { Noun } from '../../engine/names.ts'
 import type { Shape } from '../../engine/piece.ts'
 
-/** A text of a stamped file, which says widget, and what takes its place. */
-type Change = readonly [from: string | RegExp, to: string]
-
-const owner = 'principalOf(ctx).id'
-
-/** What `--owned` changes in each kind of file. The row's owner is never in an answer. */
-const changes: Readonly<Record<string, readonly Change[]>> = {
-  schema: [
-    [
-      "  id: uuid('id').primaryKey(),\n",
-      "  id: uuid('id').primaryKey(),\n  /** The principal whose row it is. */\n  owner: text('owner').notNull(),\n",
-    ],
-  ],
+const changes: Changes = {
+  schema: [column],
   repository: [
-    [
-      "import type { Database } from '../platform/database/database.ts'\n",
-      "import { principalOf } from '../platform/auth/principal.ts'\nimport type { Database } from '../platform/database/database.ts'\n",
-    ],
+    withPrincipal("import type { Database } from '../platform/database/database.ts'\n"),
+    ...found,
     ['.where(and(equalTo(', `.where(and(eq(widgets.owner, ${owner}), equalTo(`],
-    ['value: Values<{ id: string }>', 'value: Values<{ id: string; owner: string }>'],
-    [
-      ".where(eq(widgets.id, value('id')))",
-      ".where(and(eq(widgets.id, value('id')), eq(widgets.owner, value('owner'))))",
-    ],
-    ['byId(q, { id })', `byId(q, { id, owner: ${owner} })`],
     ['.values({ id: uuidv7(), ...fields })', `.values({ id: uuidv7(), owner: ${owner}, ...fields })`],
     ['.set(changes).where(hasVersion(id, versions))', '.set(changes).where(hasVersion(ctx, id, versions))'],
     [
@@ -75,25 +55,12 @@ test('a widget of another caller is not there: it is not read, changed, deleted 
   ],
 }
 
-/**
- * Returns the function that makes each row belong to the principal that creates it: for others it is 404. Throws an Error of one
- * sentence if the service does not know who calls, or a field has the name of the column.
- */
-export function ownedShape(service: string, noun: Noun, fields: string): Shape {
-  if (!existsSync(join(service, 'src/platform/auth/principal.ts')))
-    throw new Error('--owned needs to know who calls: run npm run add -- auth first.')
+/** Throws an Error of one sentence if the service does not know who calls, or a field has the name of the column. */
+export function ownedResource(service: string, noun: Noun, fields: string): Shape {
+  const shape = ownedShape(service, noun, changes)
   if (/(?:^|,)\s*owner\s*:/.test(fields))
     throw new Error('--owned adds a column owner: give the field of that name another one.')
-  return (path, text) => {
-    const [, kind = ''] = /\.(schema|repository|test)\.ts$/.exec(path) ?? []
-    const before = kind === 'schema' ? indexed(text, noun) : text
-    return (changes[kind] ?? []).reduce((changed, [from, to]) => {
-      const wanted = typeof from === 'string' ? stampNames(from, noun) : from
-      const after = changed.replace(wanted, () => stampNames(to, noun))
-      if (after === changed) throw new Error(`--owned does not find its place in ${path}: ${String(wanted)}`)
-      return after
-    }, before)
-  }
+  return (path, text) => shape(path, path.endsWith('.schema.ts') ? indexed(text, noun) : text)
 }
 
 /** Adds an index by owner and id, and the imports of the column's and the index's functions. */

@@ -1,4 +1,5 @@
 import type { Piece } from '../../engine/piece.ts'
+import { ownedFlag } from '../owned.ts'
 import { rows } from '../rows/piece.ts'
 import { fieldsFrom, grammar } from './fields.ts'
 
@@ -33,20 +34,12 @@ export const resource: Piece = {
       otherwise: () => 'title:text',
       check: (list) => void fieldsFrom(list),
     },
-    {
-      name: 'owned',
-      asks: 'Does a row belong to who creates it, so that it is 404 for others (yes or no; needs auth)',
-      otherwise: () => 'no',
-      alone: 'yes',
-      check: (answer) => {
-        if (!/^(?:yes|no)$/.test(answer)) throw new Error(`--owned is yes or no, not ${answer}.`)
-      },
-    },
+    ownedFlag,
   ],
   shape: async (service, noun, { fields = '', owned }) => {
     const withFields = await (await import('./shape.ts')).shapeFor(service, noun, fields)
     if (owned !== 'yes') return withFields
-    const withOwner = (await import('./owned.ts')).ownedShape(service, noun, fields)
+    const withOwner = (await import('./owned.ts')).ownedResource(service, noun, fields)
     return (path, text) => withOwner(path, withFields(path, text))
   },
 }

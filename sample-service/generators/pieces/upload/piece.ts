@@ -1,10 +1,11 @@
 import type { Piece } from '../../engine/piece.ts'
+import { ownedFlag, ownedShape } from '../owned.ts'
 
 /** Files that clients upload, list, read and delete. Workers under the request stream them to the storage; each has a row. */
 export const upload: Piece = {
   name: 'upload',
   summary: 'files that clients upload, list, read and delete',
-  examples: ['invoice', 'foto --plural fotos'],
+  examples: ['invoice', 'foto --plural fotos', 'receipt --owned'],
   takes: 'noun',
   folder: import.meta.dirname,
   wirings: [
@@ -26,4 +27,7 @@ export const upload: Piece = {
     },
   ],
   migration: true,
+  flags: [ownedFlag],
+  shape: async (service, noun, { owned }) =>
+    owned === 'yes' ? ownedShape(service, noun, (await import('./owned.ts')).changes) : (_path, text) => text,
 }

@@ -39,7 +39,7 @@ export const contextsPagePolicy = [
 ].join('; ')
 
 const keptHere =
-  'Kept are the last ones, the last that failed or were left, and the slowest of two minutes; no probes, no documentation.'
+  'The list keeps the last requests, the last that failed or were left, and the slowest of two minutes. It leaves out probes and documentation.'
 const nothing = {
   underWay: 'None. A request stands here from its first header to the last byte of its answer.',
   ended: 'None yet. A request that has ended stands here with its status, its time, and what ended it.',

@@ -74,7 +74,7 @@ export class Database {
    * @throws QueryFailed if Postgres refuses a statement, a 503 Problem if it cannot be reached or cannot serve now
    */
   async run<T>(ctx: Context, work: (q: Queries) => Promise<T>): Promise<T> {
-    return this.#withConnection(ctx, work, (connection) => within(ctx, connection, work))
+    return await this.#withConnection(ctx, work, (connection) => within(ctx, connection, work))
   }
 
   /**
@@ -88,9 +88,9 @@ export class Database {
   async transaction<T>(ctx: Context, body: TransactionBody<T>, { joins = false } = {}): Promise<T> {
     const around = ctx.value(joinedKey)
     if (around !== undefined)
-      return this.#withConnection(ctx, body, () => savepointOf(around, true)(ctx, body))
+      return await this.#withConnection(ctx, body, () => savepointOf(around, true)(ctx, body))
     const { transactions } = this.#gates
-    return this.#withConnection(
+    return await this.#withConnection(
       ctx,
       body,
       (connection) => transact(ctx, connection, body, joins),

@@ -70,6 +70,16 @@ export function plain(error: unknown): unknown {
   return cannotServe.test(state) ? unavailable('the database cannot serve now', inner) : inner
 }
 
+/**
+ * As `plain`, for the async function that called the database: a refused statement has frames of drizzle and pg only, and gets
+ * those that lead to its caller.
+ */
+export function plainFor(error: unknown): unknown {
+  const failure = plain(error)
+  if (failure instanceof QueryFailed) Error.captureStackTrace(failure, plainFor)
+  return failure
+}
+
 /** The statement that Postgres refused, if that is why `error` was thrown: for code that catches it inside its call. */
 export function queryFailure(error: unknown): QueryFailed | undefined {
   const failure = plain(error)

@@ -1,7 +1,7 @@
 import { cause, throwIfEnded, type Context } from '../../context/context.ts'
 import { unavailable } from '../problem.ts'
 import type { Connection } from './connection.ts'
-import { CommitOutcomeUnknown, plain, QueryFailed } from './errors.ts'
+import { CommitOutcomeUnknown, plainFor, QueryFailed } from './errors.ts'
 
 /** How long a ping may take: Kubernetes gives a probe 1 s. */
 export const pingMs = 700
@@ -14,7 +14,8 @@ export async function failureOf(
 ): Promise<unknown> {
   // Even a caller whose ctx has ended must learn that its rows may be in the database.
   if (error instanceof CommitOutcomeUnknown) return error
-  return cause(ctx) ?? (connection === undefined ? error : refusedWrite(ctx, connection, plain(error)))
+  if (ctx.err !== undefined || connection === undefined) return cause(ctx) ?? error
+  return refusedWrite(ctx, connection, plainFor(error))
 }
 
 /** The failure of a write on a server that cannot be written, as after a failover, is a 503; in a read-only transaction it stays. */

@@ -1,6 +1,6 @@
 import { afterFunc, throwIfEnded, type Context } from '../../context/context.ts'
 import type { Connection } from './connection.ts'
-import { plain } from './errors.ts'
+import { plainFor } from './errors.ts'
 import { queriesOver, type Queries } from './queries.ts'
 import { beginTransaction, rollback } from './transaction.ts'
 
@@ -39,7 +39,7 @@ export async function* streamRows<T>(
       }
     }
   } catch (error) {
-    throw plain(error)
+    throw plainFor(error)
   } finally {
     stop()
     await (closing ??= rollbackAndRelease(ctx, connection))

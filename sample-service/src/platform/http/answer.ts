@@ -18,7 +18,7 @@ import {
 } from './answer-body.ts'
 import { notModified } from './conditional.ts'
 import type { Exchange } from './exchange.ts'
-import { ofHandler, recordFailure, requireAnswer, responseOf } from './failure.ts'
+import { clientLeft, ofHandler, recordFailure, requireAnswer, responseOf } from './failure.ts'
 import type { Problem } from '../problem.ts'
 import type { StreamedResponse } from './route.ts'
 
@@ -126,6 +126,7 @@ async function stream(ctx: Context, exchange: Exchange, response: StreamedRespon
 
 /** Sends the problem for `error`, unless the answer has begun or the client has left. */
 export function fail(ctx: Context, exchange: Exchange, error: unknown): Response {
+  if (clientLeft(ctx)) return RESPONSE_ALREADY_SENT
   const problem = recordFailure(ctx, exchange, error)
   const { outgoing } = exchange
   if (exchange.closed || outgoing.headersSent) {

@@ -98,7 +98,30 @@ export class Boundary {
   /** The server calls it for each request. */
   fetch(request: Request, env: NodeEnv): Response | Promise<Response> {
     const exchange = this.#enter(env)
-    const refusal = refusalOf(env.incoming)
+    const { socket, headers } = env.incoming
+    // A body that cannot be parsed must find its request begun.
+    const hasBody = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined
+    return socket.bytesWritten === 0 && !hasBody
+      ? this.#serveFirst(request, exchange)
+      : this.#serve(request, exchange)
+  }
+
+  /**
+   * Serves the first request of a connection after Node has looked at its sockets once more. Under load a connection waits to be
+   * accepted, perhaps for longer than its client: Node reads the request of one that has left before it reads that it has left.
+   */
+  async #serveFirst(request: Request, exchange: Exchange): Promise<Response> {
+    exchange.entered()
+    try {
+      await new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
+      return await this.#serve(request, exchange)
+    } finally {
+      exchange.settled()
+    }
+  }
+
+  #serve(request: Request, exchange: Exchange): Response | Promise<Response> {
+    const refusal = refusalOf(exchange.incoming)
     return refusal === undefined ? this.#app.fetch(request, exchange) : this.#answerRefusal(exchange, refusal)
   }
 

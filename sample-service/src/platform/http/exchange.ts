@@ -36,7 +36,18 @@ export class Exchange {
   #working = 0
   #held: Held | undefined
   #closed = false
+  #left = false
   readonly #onEnd: (exchange: Exchange) => void
+  /**
+   * The client has closed its half of the connection, so it has left. Node would close the other half, wait until that is done,
+   * and make an error with a stack for a request that nobody reads any more: this is sooner and costs less.
+   */
+  readonly #onClientEnd = (): void => {
+    const { incoming, outgoing } = this
+    if (!incoming.complete || outgoing.headersSent) return
+    incoming.destroy()
+    incoming.socket.destroy()
+  }
 
   /** @param onEnd called when the exchange has ended, perhaps more than once */
   constructor(
@@ -58,6 +69,7 @@ export class Exchange {
     // The response emits 'close' when it has finished and when the connection breaks; the request already when its body
     // has been read.
     outgoing.on('close', () => this.#close())
+    incoming.socket.on('end', this.#onClientEnd)
   }
 
   /** Undefined until the request has been routed or refused. */
@@ -82,7 +94,7 @@ export class Exchange {
 
   /** Whether the response has ended, finished or not: nobody reads what is written after. */
   get closed(): boolean {
-    return this.#closed
+    return this.#closed || this.#left
   }
 
   /** `route` answers the request; undefined if none does. */
@@ -100,8 +112,8 @@ export class Exchange {
   started(ctx: CancelContext): void {
     this.#ctx = ctx
     this.#working++
-    // The client may have left already.
-    if (this.#closed) this.#hangUp(ctx)
+    // The client may have left already: Node then ends the connection, and the response is closed a turn or two later.
+    if (this.#closed || this.incoming.socket.writableEnded) this.#hangUp(ctx)
   }
 
   /** Middlewares may replace `response`, which was made of `body`. */
@@ -156,7 +168,8 @@ export class Exchange {
 
   #close(): void {
     this.#closed = true
-    const { outgoing } = this
+    const { incoming, outgoing } = this
+    incoming.socket.off('end', this.#onClientEnd)
     const ctx = this.#ctx
     // A response body that broke off has an error: the service has closed the connection, not the client.
     if (outgoing.errored !== null && ctx?.err === undefined) this.#brokeOff(outgoing.errored)
@@ -171,6 +184,7 @@ export class Exchange {
   }
 
   #hangUp(ctx: CancelContext): void {
+    this.#left = true
     if (ctx.err === undefined) this.#status = 499
     if (this.#route?.hangUp === 'ignore') return
     this.cutShort()

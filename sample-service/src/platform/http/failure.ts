@@ -1,13 +1,19 @@
 import { STATUS_CODES } from 'node:http'
 import { types } from 'node:util'
 import { HTTPException } from 'hono/http-exception'
-import type { Context } from '../../context/context.ts'
+import { cause, type Context } from '../../context/context.ts'
 import { errorOf } from '../../context/thrown.ts'
+import { ClientDisconnected } from '../causes.ts'
 import { Problem, problemBody, problemOf } from '../problem.ts'
 import { traceOf } from '../telemetry/span.ts'
 import { bodyOf, checkStatus, InvalidAnswer, isAnswer, withoutBody } from './answer-body.ts'
 import type { Exchange } from './exchange.ts'
 import { describeRoute } from './route.ts'
+
+/** Whether ctx ended because its client left: nobody gets the problem, and the log has the cause without it. */
+export function clientLeft(ctx: Context): boolean {
+  return cause(ctx) instanceof ClientDisconnected
+}
 
 /** Returns the problem for `error`, and keeps for the log what a 5xx hides. */
 export function recordFailure(ctx: Context, exchange: Exchange, error: unknown): Problem {

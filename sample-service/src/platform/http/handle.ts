@@ -5,7 +5,7 @@ import { answer, fail } from './answer.ts'
 import { release } from './answer-body.ts'
 import { answerBehind, failBehind } from './behind.ts'
 import { incomingRequest, type Exchange } from './exchange.ts'
-import { recordFailure, thrownBy } from './failure.ts'
+import { clientLeft, recordFailure, thrownBy } from './failure.ts'
 import { admit, guardsOf } from './guard.ts'
 import { parseInput, queryOf, readJson, type BodyBudget } from './input.ts'
 import { noteCall } from '../telemetry/started.ts'
@@ -143,7 +143,7 @@ async function settle(
       (thrown: unknown) => {
         failure = thrownBy(exchange, thrown)
         // Before `settled`, which ends the exchange if the client has left.
-        recordFailure(ctx, exchange, failure)
+        if (!clientLeft(ctx)) recordFailure(ctx, exchange, failure)
         exchange.settled()
       },
     )

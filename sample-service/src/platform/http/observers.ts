@@ -104,13 +104,13 @@ function logging(log: Log): Observer {
       const fields = {
         method: info.method,
         path: info.path,
-        ...(info.route !== undefined && { route: info.route }),
+        route: info.route,
         status,
         client: info.client?.address,
         durationMs: Math.round(seconds * 1e6) / 1e3,
-        ...(cause !== undefined && { cause }),
+        cause,
         // Not sent to the client.
-        ...(failure !== undefined && { err: failure }),
+        err: failure,
       }
       // Below 500 it failed after its answer had begun, or after its client had left.
       if (status === 500 || (status < 500 && failure !== undefined)) log.error(ctx, 'request', fields)

@@ -53,7 +53,8 @@ export function createLog(options: {
     (level: keyof Log) =>
     (ctx: Context, message: string, fields?: Fields): void => {
       if (!logger.isLevelEnabled(level)) return
-      logger[level]({ ...identityOf(ctx), ...fields }, message)
+      // With a second spread the object would cost as much as the line.
+      logger[level](Object.assign(identityOf(ctx), fields), message)
     }
   return {
     debug: write('debug'),
@@ -88,7 +89,7 @@ function isLevel(level: string | undefined): level is string {
 }
 
 /** pino leaves out what is undefined. */
-function identityOf(ctx: Context): Fields {
+function identityOf(ctx: Context): Record<string, unknown> {
   const request = requestOf(ctx)
   const trace = traceOf(ctx)
   return {

@@ -15,7 +15,7 @@ interface Line extends Readonly<Record<string, unknown>> {
   readonly traceId?: string
   readonly cause?: string
   readonly refused?: string
-  readonly err?: { readonly stack?: string }
+  readonly err?: { readonly stack?: string; readonly statement?: unknown }
 }
 
 /**
@@ -29,7 +29,7 @@ export function openPretty(colour: boolean): Prettify | undefined {
   return (text) => {
     const line = parse(text)
     if (line === undefined) return text
-    return line.msg === 'request' ? requestLine(line, colour) : format(line)
+    return line.msg === 'request' ? requestLine(line, colour) : format(withoutNoise(line))
   }
 }
 
@@ -54,6 +54,24 @@ function parse(text: string): Line | undefined {
   }
 }
 
+/** Without empty objects and lists, which tell nothing. */
+function withoutNoise(line: Line): Line {
+  const isEmpty = (value: unknown): boolean =>
+    typeof value === 'object' && value !== null && Object.keys(value).length === 0
+  const kept = Object.entries(line).filter(([, value]) => !isEmpty(value))
+  const { err } = line
+  return {
+    ...Object.fromEntries(kept),
+    ...(err?.stack !== undefined && { err: { ...err, stack: ownFrames(err.stack) } }),
+  }
+}
+
+/** `stack` with paths from the folder of the service, and without the frames inside of Node. */
+function ownFrames(stack: string): string {
+  const lines = stack.split('\n').filter((line) => !/^ +at (?:.* \()?node:/.test(line))
+  return lines.join('\n').replaceAll(`${process.cwd()}/`, '').replaceAll('file://', '')
+}
+
 function requestLine(line: Line, colour: boolean): string {
   const style = (format: Parameters<typeof styleText>[0], text: string): string =>
     colour ? styleText(format, text, { validateStream: false }) : text
@@ -69,8 +87,11 @@ function requestLine(line: Line, colour: boolean): string {
     ...[cause, refused].flatMap((reason) => (reason === undefined ? [] : [style('yellow', reason)])),
     ...(id === undefined ? [] : [style('dim', id)]),
   ]
-  const stack = err?.stack === undefined ? '' : `\n${style('red', err.stack.replaceAll(/^/gm, '    '))}`
-  return `${parts.join(' ')}${stack}\n`
+  const details = [
+    ...(err?.stack === undefined ? [] : [style('red', ownFrames(err.stack))]),
+    ...(typeof err?.statement === 'string' ? [`${style('dim', 'statement:')} ${err.statement}`] : []),
+  ]
+  return [parts.join(' '), ...details.map((detail) => detail.replaceAll(/^/gm, '    ')), ''].join('\n')
 }
 
 function colourOf(status: number): 'green' | 'cyan' | 'yellow' | 'red' {

@@ -1,5 +1,5 @@
 import type { webcrypto } from 'node:crypto'
-import { createServer } from 'node:http'
+import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import {
   exportJWK,
@@ -17,8 +17,8 @@ export interface Issuer {
   readonly keys: JWK[]
   /** How often its keys were fetched. */
   fetched: number
-  /** What it does when it is asked for its keys; by default it answers. */
-  mood: 'answers' | 'hangs' | 'fails' | 'lies'
+  /** What it does instead of answering. */
+  instead: RequestListener | undefined
   /** Adds a key, and signs with it from now on. */
   rotate(alg?: string): Promise<void>
   /** Signs a token with the newest key. */
@@ -34,17 +34,16 @@ export async function startIssuer(): Promise<Issuer> {
   const server = createServer((incoming, outgoing) => {
     const isKeys = incoming.url === '/jwks'
     if (isKeys) issuer.fetched++
-    if (issuer.mood === 'hangs') return
-    if (issuer.mood === 'fails') outgoing.writeHead(500)
-    const issuerUrl = issuer.mood === 'lies' ? 'https://evil.example.com' : issuer.url
-    outgoing.end(JSON.stringify(isKeys ? { keys } : { issuer: issuerUrl, jwks_uri: `${issuer.url}/jwks` }))
+    if (issuer.instead !== undefined) issuer.instead(incoming, outgoing)
+    else
+      outgoing.end(JSON.stringify(isKeys ? { keys } : { issuer: issuer.url, jwks_uri: `${issuer.url}/jwks` }))
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const issuer: Issuer = {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     keys,
     fetched: 0,
-    mood: 'answers',
+    instead: undefined,
     async rotate(alg = 'ES256') {
       const { publicKey, privateKey } = await generateKeyPair(alg)
       const kid = `key-${keys.length}`

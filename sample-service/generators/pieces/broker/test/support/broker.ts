@@ -15,8 +15,9 @@ export interface TestBroker {
   readonly url: string
   /** Ends it with SIGKILL. */
   kill(): Promise<void>
-  /** Starts it again, with its data. */
-  start(): Promise<void>
+  signal(signal: NodeJS.Signals): void
+  /** Starts it again, with its data or without. */
+  start(how?: 'empty'): Promise<void>
   /** Sends an event as another service would. */
   send(type: string, key: string, data: unknown, options?: SendOptions): Promise<string>
   /** Makes or changes the stream of a type, as its owner may. */
@@ -55,7 +56,9 @@ export async function startBroker(t: RunningTest): Promise<TestBroker> {
       await server?.stop()
       server = undefined
     },
-    async start() {
+    signal: (signal) => void server?.child.kill(signal),
+    async start(how) {
+      if (how === 'empty') await rm(dir, { recursive: true })
       server = await startNats({ dir, port: Number(port) })
     },
     async send(type, key, data, { id = randomUUID(), headers: more = {} } = {}) {

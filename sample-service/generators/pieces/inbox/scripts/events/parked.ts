@@ -16,8 +16,13 @@ const chosen = 'due_at is null and ($1::text[] is null or id = any($1))'
 const replay = `update events.held set due_at = now(), attempts = 0 where ${chosen}`
 
 /** Marked as handled, in case the broker delivers it once more. */
-const drop = `with dropped as (delete from events.held where ${chosen} returning type, id)
+const drop = `with dropped as (delete from events.held where type = $1 and id = $2 and due_at is null returning type, id)
   insert into events.handled (type, id) select type, id from dropped on conflict do nothing`
+
+/** As the service does it: under the lock of the key, the next event of it becomes due. */
+const lock = 'select pg_advisory_xact_lock(hashtextextended($1, 1))'
+const next = `update events.held set due_at = now() where type = $1 and key = $2 and due_at = 'infinity'
+  and number = (select min(number) from events.held where type = $1 and key = $2)`
 
 async function main([what = 'list', ...ids]: string[]): Promise<void> {
   if (!['list', 'replay', 'drop'].includes(what) || (what !== 'list' && ids.length === 0))
@@ -30,23 +35,41 @@ async function main([what = 'list', ...ids]: string[]): Promise<void> {
       await list(client)
       return
     }
-    const { rowCount } = await client.query(what === 'replay' ? replay : drop, [
-      ids.includes('--all') ? null : ids,
-    ])
-    console.log(`${rowCount ?? 0} ${rowCount === 1 ? 'event' : 'events'}: ${what}`)
+    const all = ids.includes('--all') ? null : ids
+    const count =
+      what === 'replay' ? (await client.query(replay, [all])).rowCount : await dropAll(client, all)
+    console.log(`${count ?? 0} ${count === 1 ? 'event' : 'events'}: ${what}`)
   } finally {
     await client.end()
     await database.stop()
   }
 }
 
+/** @returns how many */
+async function dropAll(client: pg.Client, ids: string[] | null): Promise<number> {
+  const select = `select type, id, key from events.held where ${chosen}`
+  const { rows } = await client.query<{ type: string; id: string; key: string }>(select, [ids])
+  for (const { type, id, key } of rows) {
+    await client.query('begin')
+    await client.query(lock, [`${type} ${key}`])
+    await client.query(drop, [type, id])
+    await client.query(next, [type, key])
+    await client.query('commit')
+  }
+  return rows.length
+}
+
+/** How many are listed. */
+const most = 100
+
 async function list(client: pg.Client): Promise<void> {
   const { rows } = await client.query<Record<string, string>>(
     `select type, id, key, attempts, error, data, (
-        select count(*) from events.held o where o.type = h.type and o.key = h.key and o.position > h.position) as behind
-      from events.held h where due_at is null order by at limit 100`,
+        select count(*) from events.held o where o.type = h.type and o.key = h.key and o.number > h.number) as behind
+      from events.held h where due_at is null order by number limit ${most}`,
   )
   if (rows.length === 0) console.log('Nothing is parked.')
+  if (rows.length === most) console.log(`These are the first ${most}.`)
   for (const { type, id, key, attempts, error, data, behind } of rows) {
     console.log(`${type} ${id}\n  key ${key}, ${attempts} attempts, ${behind} events wait behind it`)
     console.log(`  ${error}\n  ${data?.slice(0, 500)}`)

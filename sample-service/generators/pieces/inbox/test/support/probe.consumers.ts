@@ -12,7 +12,7 @@ const Data = z.object({ key: z.string(), text: z.string() })
 /** Replaces src/consumers.ts: the service's consumers, and one of the guarantees, which does as the text of its event says. */
 export function consumersWorker(platform: BrokerPlatform): Worker {
   const probe = consumer(
-    { type: 'probe-v1', data: Data, timeoutMs: 20_000, maxAttempts: 2 },
+    { type: 'probe-v1', data: Data, timeoutMs: 10_000, maxAttempts: 2 },
     async (ctx, { key, data: { text } }, q) => {
       await q.execute(
         sql`insert into effects (key, text) values (${key}, ${text === 'who' ? callerOf(ctx) : text})`,

@@ -7,10 +7,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startBroker, type TestBroker } from '../support/broker.ts'
 import { eventually, open, running } from '../support/client.ts'
 import { startCollector } from '../support/otlp.ts'
-import { startProcess, startService, type RunningService } from '../support/service.ts'
-
-/** Two starts of the service, on a busy machine. */
-const slow = { timeout: 90_000 }
+import { publish, textsOf, waiting } from '../support/publishing.ts'
+import { startService, type RunningService } from '../support/service.ts'
 
 // For the tests that end neither.
 const cleanups: (() => Promise<void>)[] = []
@@ -93,98 +91,3 @@ test('while the broker is away the service serves and is ready, and the events w
   await eventually(async () => (await waiting(service)) === 0, 20_000)
   expect((await textsOf(broker)).slice(1)).toEqual(texts)
 })
-
-test('an event that the broker refuses holds up its key alone, until it is taken', async (t) => {
-  const broker = await startBroker(t)
-  await broker.makeStream('probe-v1', { max_msg_size: 1_000 })
-  const service = await startService(t, { probe: true, env: { BROKER_URL: broker.url } })
-
-  await publish(service, `key=a&text=${'x'.repeat(1_000)}`)
-  await publish(service, 'key=a&text=behind')
-  await service.line(({ msg }) => msg === 'outbox: events wait')
-  await publish(service, 'key=b&text=other')
-
-  await eventually(async () => (await waiting(service)) === 2)
-  expect(await textsOf(broker)).toEqual(['other'])
-  await broker.makeStream('probe-v1', { max_msg_size: -1 })
-  await eventually(async () => (await waiting(service)) === 0, 20_000)
-  expect((await textsOf(broker)).slice(1)).toEqual(['x'.repeat(1_000), 'behind'])
-})
-
-test('transactions on one key that overlap are sent in the order of their commits', async () => {
-  const before = (await textsOf(broker)).length
-  const slow = publish(service, 'key=a&text=first&hold=1')
-  await eventually(async () => (await running(service, 'pg_sleep')) === 1)
-
-  await Promise.all([slow, publish(service, 'key=a&text=second'), publish(service, 'key=b&text=other')])
-
-  await eventually(async () => (await waiting(service)) === 0)
-  expect((await textsOf(broker)).slice(before)).toEqual(['other', 'first', 'second'])
-})
-
-test('kill -9 and a second instance: what was committed is sent, once', slow, async (t) => {
-  const broker = await startBroker(t)
-  const env = { BROKER_URL: broker.url }
-  const service = await startService(t, { probe: true, env })
-  const other = startProcess(t, {
-    probe: true,
-    env: { ...env, DATABASE_URL: service.databaseUrl, UPLOAD_DIR: service.uploadDir },
-  })
-  await other.line(({ msg }) => msg === 'listening')
-  const ids: string[] = []
-  const clients = Promise.allSettled(
-    Array.from({ length: 4 }, async (_, client) => {
-      for (;;) ids.push(await publish(service, `key=${client}`))
-    }),
-  )
-  await eventually(async () => ids.length > 50, 15_000)
-
-  service.signal('SIGKILL')
-
-  await clients
-  await eventually(async () => (await waiting(service)) === 0)
-  const sent = (await broker.events('probe-v1')).map(({ headers }) => headers['ce-id'])
-  expect(new Set(sent).size).toBe(sent.length)
-  expect(ids.filter((id) => !sent.includes(id))).toEqual([])
-})
-
-test('SIGTERM: events that were committed are sent after the restart', slow, async (t) => {
-  const broker = await startBroker(t)
-  const env = { BROKER_URL: broker.url }
-  const service = await startService(t, { probe: true, env })
-  await publish(service, 'text=1')
-  await eventually(async () => (await waiting(service)) === 0)
-  await broker.kill()
-  await publish(service, 'text=2')
-
-  service.signal('SIGTERM')
-
-  expect(await service.exited).toEqual({ code: 0, signal: null })
-  await broker.start()
-  startProcess(t, { env: { ...env, DATABASE_URL: service.databaseUrl, UPLOAD_DIR: service.uploadDir } })
-  await eventually(async () => (await waiting(service)) === 0, 20_000)
-  expect(await textsOf(broker)).toEqual(['1', '2'])
-})
-
-test('/asyncapi.json has the events of the service', async () => {
-  const response = await fetch(`${service.url}/asyncapi.json`)
-
-  expect(response.status).toBe(200)
-  expect(await response.json()).toMatchObject({ asyncapi: '3.0.0', channels: {} })
-})
-
-/** @returns the event's id */
-async function publish({ url }: RunningService, query: string, headers = {}): Promise<string> {
-  const { status, body } = await open(`${url}/probe/events?${query}`, 'POST', headers).answer
-  expect(status, body).toBe(202)
-  return (JSON.parse(body) as { id: string }).id
-}
-
-/** How many events are in the outbox. */
-async function waiting(service: RunningService): Promise<number> {
-  return (await service.sql('select from events.outbox')).length
-}
-
-async function textsOf(broker: TestBroker): Promise<unknown[]> {
-  return (await broker.events('probe-v1')).map(({ data }) => (data as { text: string }).text)
-}

@@ -9,7 +9,9 @@ import { invalidToken, verifyToken } from './tokens.ts'
 
 /** AUTH and the variables whose names begin with it. */
 export interface AuthOptions {
-  readonly mode: 'required' | 'off'
+  readonly mode: 'required' | 'off' | 'off-in-production'
+  /** Whether NODE_ENV is `production`, where `off` is refused: it may have come with a copied environment. */
+  readonly production: boolean
   readonly issuer: string | undefined
   readonly audience: string | undefined
   readonly apiKeys: string | undefined
@@ -25,19 +27,13 @@ const nobody: Principal = { id: 'nobody', scopes: 'all', claims: {} }
 
 /** Asks the issuer nothing before the first token: a start does not depend on it. @throws Error if the options say too little */
 export function openAuth(ctx: Context, log: Log, options: AuthOptions): Auth {
-  const { mode, issuer, audience } = options
-  if (mode === 'off') {
+  const { issuer, audience } = options
+  const wrong = faultOf(options)
+  if (wrong !== undefined) throw new Error(wrong)
+  if (options.mode !== 'required') {
     log.warn(ctx, 'AUTH is off: every caller may do everything')
     return { identify: () => Promise.resolve(nobody) }
   }
-  if (issuer === undefined && options.apiKeys === undefined)
-    throw new Error('AUTH_ISSUER or AUTH_API_KEYS is required; AUTH=off lets everybody in, for development')
-  if (issuer !== undefined && !isSafeUrl(issuer))
-    throw new Error('AUTH_ISSUER must be an https URL; http is for an issuer on this machine')
-  if (issuer !== undefined && audience === undefined)
-    throw new Error(
-      'AUTH_AUDIENCE is required with AUTH_ISSUER: the name that the issuer has for this service',
-    )
   const principalOfKey = apiKeys(options.apiKeys)
   const tokens =
     issuer === undefined || audience === undefined
@@ -56,6 +52,19 @@ export function openAuth(ctx: Context, log: Log, options: AuthOptions): Auth {
       return verifyToken(ctx, tokens.keys, tokens.expected, token)
     },
   }
+}
+
+function faultOf({ mode, production, issuer, audience, apiKeys }: AuthOptions): string | undefined {
+  if (mode === 'off' && production)
+    return 'AUTH=off is refused in production (NODE_ENV): AUTH=off-in-production lets everybody in there too'
+  if (mode !== 'required') return undefined
+  if (issuer === undefined && apiKeys === undefined)
+    return 'AUTH_ISSUER or AUTH_API_KEYS is required; AUTH=off lets everybody in, for development'
+  if (issuer !== undefined && (!isSafeUrl(issuer) || /[?#]/.test(issuer)))
+    return 'AUTH_ISSUER must be an https URL without user, query and fragment; http is for an issuer on this machine'
+  if (issuer !== undefined && audience === undefined)
+    return 'AUTH_AUDIENCE is required with AUTH_ISSUER: the name that the issuer has for this service'
+  return undefined
 }
 
 type Credentials =

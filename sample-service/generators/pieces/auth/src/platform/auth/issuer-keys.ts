@@ -3,10 +3,11 @@ import {
   errors,
   type CryptoKey,
   type FlattenedJWSInput,
+  type JWK,
   type JWSHeaderParameters,
 } from 'jose'
 import { z } from 'zod'
-import { withoutCancel, withTimeout, type Context } from '../../context/context.ts'
+import { withCancel, withoutCancel, withTimeout, type Context } from '../../context/context.ts'
 import { sleep } from '../../context/sleep.ts'
 import { errorOf } from '../../context/thrown.ts'
 import { until } from '../../context/until.ts'
@@ -18,8 +19,10 @@ import { span } from '../telemetry/span.ts'
 const fetchMs = 5_000
 /** After that, keys are fetched anew, */
 const freshMs = 600_000
-/** and if the issuer does not answer, the old ones serve so much longer. */
+/** and if the issuer does not answer, the old ones serve so much longer, */
 const staleMs = 3_600_000
+/** without making a request wait longer than this. */
+const patienceMs = 200
 /** At most one fetch in this time, whatever keys the tokens name. */
 const pauseMs = 2_000
 const maxBytes = 1_000_000
@@ -64,15 +67,18 @@ export class IssuerKeys {
   }
 
   async #fresh(ctx: Context): Promise<Keys> {
-    const age = performance.now() - this.#fetchedAt
+    const now = performance.now()
+    const age = now - this.#fetchedAt
     if (this.#keys !== undefined && age < freshMs) return this.#keys
-    const justFailed = this.#failed && performance.now() - this.#triedAt < pauseMs
-    try {
-      if (justFailed) throw unavailable('the issuer of the tokens did not answer a moment ago')
-      await this.#fetch(ctx)
-    } catch (error) {
-      if (ctx.err !== undefined || this.#keys === undefined || age > freshMs + staleMs) throw error
-    }
+    const justFailed = this.#failed && now - this.#triedAt < pauseMs
+    const old = age < freshMs + staleMs ? this.#keys : undefined
+    // Another request waits for the new ones already.
+    if (old !== undefined && (justFailed || this.#pending !== undefined)) return old
+    if (justFailed) throw unavailable('the issuer of the tokens did not answer a moment ago')
+    using patience = old === undefined ? withCancel(ctx) : withTimeout(ctx, patienceMs)
+    await this.#fetch(patience).catch((error: unknown) => {
+      if (old === undefined || ctx.err !== undefined) throw error
+    })
     if (this.#keys === undefined) throw unavailable('the keys of the issuer are not there yet')
     return this.#keys
   }
@@ -91,8 +97,10 @@ export class IssuerKeys {
       const base = this.#issuer.replace(/\/$/, '')
       const found = Discovered.parse(await getJson(ctx, `${base}/.well-known/openid-configuration`))
       if (found.issuer !== this.#issuer) throw new Error(`it calls itself ${found.issuer}`)
+      if (new URL(found.jwks_uri).protocol !== new URL(base).protocol)
+        throw new Error(`its keys are elsewhere: ${found.jwks_uri}`)
       const { keys } = KeySet.parse(await getJson(ctx, found.jwks_uri))
-      this.#keys = createLocalJWKSet({ keys })
+      this.#keys = createLocalJWKSet({ keys: keys.filter(isKey) })
       this.#fetchedAt = performance.now()
       this.#failed = false
     } catch (error) {
@@ -107,7 +115,8 @@ export class IssuerKeys {
 /** Keys must come over TLS: who changes them on the way signs tokens. */
 export function isSafeUrl(text: string): boolean {
   if (!URL.canParse(text)) return false
-  const { protocol, hostname } = new URL(text)
+  const { protocol, hostname, username, password } = new URL(text)
+  if (username + password !== '') return false
   return (
     protocol === 'https:' ||
     (protocol === 'http:' && /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname))
@@ -118,7 +127,12 @@ const Discovered = z.object({
   issuer: z.string(),
   jwks_uri: z.string().refine(isSafeUrl, 'must be an https URL'),
 })
-const KeySet = z.object({ keys: z.array(z.looseObject({ kty: z.string() })).max(100) })
+const KeySet = z.object({ keys: z.array(z.unknown()).max(100) })
+
+/** Members that are no keys are left out (RFC 7517, 5). */
+function isKey(member: unknown): member is JWK {
+  return typeof member === 'object' && member !== null && 'kty' in member && typeof member.kty === 'string'
+}
 
 function getJson(ctx: Context, url: string): Promise<unknown> {
   return span(ctx, 'GET', { attributes: { 'url.full': url } }, async (ctx) => {

@@ -1,4 +1,4 @@
-import { errors, jwtVerify, type JWTPayload } from 'jose'
+import { errors, jwtVerify, type JWTPayload, type JWTVerifyOptions, type JWTVerifyResult } from 'jose'
 import type { Context } from '../../context/context.ts'
 import { Problem } from '../problem.ts'
 import type { IssuerKeys } from './issuer-keys.ts'
@@ -42,22 +42,42 @@ export async function verifyToken(
 ): Promise<Principal> {
   if (token.length > maxLength) throw invalidToken('it is too long')
   try {
-    const { payload, protectedHeader } = await jwtVerify(
-      token,
-      (header, input) => keys.find(ctx, header, input),
-      {
-        algorithms,
-        audience,
-        clockTolerance: toleranceS,
-        issuer,
-        requiredClaims: ['exp', 'sub'],
-      },
-    )
+    const { payload, protectedHeader } = await verified(ctx, keys, token, {
+      algorithms,
+      audience,
+      clockTolerance: toleranceS,
+      issuer,
+      requiredClaims: ['exp', 'sub'],
+    })
     if (!types.test(protectedHeader.typ ?? 'jwt')) throw invalidToken('it is of another type')
     return { id: subjectOf(payload), scopes: scopesOf(payload), claims: payload }
   } catch (error) {
     if (error instanceof errors.JOSEError) throw invalidToken(reasonOf(error))
-    throw error
+    if (ctx.err !== undefined || error instanceof Problem) throw error
+    // jose and WebCrypto throw several errors for a key that is too short or broken.
+    throw invalidToken('the key of the issuer cannot be used', error)
+  }
+}
+
+async function verified(
+  ctx: Context,
+  keys: IssuerKeys,
+  token: string,
+  options: JWTVerifyOptions,
+): Promise<JWTVerifyResult> {
+  try {
+    return await jwtVerify(token, (header, input) => keys.find(ctx, header, input), options)
+  } catch (error) {
+    if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error
+    // The token has no `kid`, and the issuer has several keys: one of them has signed it.
+    for await (const key of error) {
+      try {
+        return await jwtVerify(token, key, options)
+      } catch (other) {
+        if (!(other instanceof errors.JWSSignatureVerificationFailed)) throw other
+      }
+    }
+    throw new errors.JWSSignatureVerificationFailed()
   }
 }
 
@@ -83,8 +103,9 @@ function reasonOf(error: errors.JOSEError): string {
 }
 
 /** 401 for credentials that are no good (RFC 6750, 3.1). */
-export function invalidToken(why: string): Problem {
+export function invalidToken(why: string, cause?: unknown): Problem {
   return new Problem(401, 'Unauthorized', `the token is invalid: ${why}`, {
+    cause,
     headers: {
       'www-authenticate': `Bearer error="invalid_token", error_description="${why.replaceAll('"', "'")}"`,
     },

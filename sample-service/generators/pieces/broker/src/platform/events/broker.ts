@@ -1,5 +1,6 @@
 import {
   DiscardPolicy,
+  JetStreamApiCodes,
   JetStreamApiError,
   jetstream,
   jetstreamManager,
@@ -20,7 +21,7 @@ import {
 import { until } from '../../context/until.ts'
 import { subjectOf } from './event.ts'
 import type { Platform } from '../platform.ts'
-import type { Stopping } from './stopping.ts'
+import { keepTrying, type Stopping } from './stopping.ts'
 
 /** The cause of the context of work that needed the broker, when the connection is lost. */
 export class BrokerLost extends Error {
@@ -29,7 +30,7 @@ export class BrokerLost extends Error {
 
 /** The platform, which knows the broker since the first publisher or consumer was added. */
 export interface BrokerPlatform extends Platform {
-  /** Without a URL nothing is sent and nothing received. */
+  /** The URLs of its nodes, with commas between them. Without any, nothing is sent and nothing received. */
   readonly broker: { readonly url: string | undefined }
 }
 
@@ -43,8 +44,6 @@ export interface Broker {
 const answerMs = 5_000
 /** How long what was written may take to leave. */
 const flushMs = 500
-/** The longest pause between two attempts to connect. */
-const maxPauseMs = 5_000
 
 /** Events stay in the stream for a week, read or not. */
 const keptMs = 7 * 86_400_000
@@ -70,46 +69,39 @@ export async function keepConnected(
   }
   const state = { connected: 0 }
   observeConnection(purpose, state)
-  let failures = 0
-  while (!stopping.now) {
+  const onFailure = (err: unknown, failures: number): void => {
+    if (loggedFailures(failures)) log.warn(serving, `${purpose}: no broker, trying again`, { err, failures })
+  }
+  const connected = async (ctx: Context): Promise<void> => {
+    const connection = await dial(ctx, stopping, url, `${database.applicationName} ${purpose}`)
+    state.connected = 1
+    log.info(ctx, `${purpose}: connected to the broker`, { broker: connection.getServer() })
     try {
-      const connection = await dial(serving, stopping, url, `${database.applicationName} ${purpose}`)
-      failures = 0
-      state.connected = 1
-      log.info(serving, `${purpose}: connected to the broker`, { broker: connection.getServer() })
-      await workWith(serving, connection, work)
-    } catch (err) {
-      if (isOver(serving, stopping)) return
-      // Once, until there is a connection again.
-      if (failures++ === 0) log.warn(serving, `${purpose}: no broker, trying again`, { err })
+      await workWith(ctx, connection, work)
     } finally {
       state.connected = 0
     }
-    const pauseMs = Math.min(50 * 2 ** failures, maxPauseMs)
-    await stopping.pause(serving, pauseMs).catch(() => undefined)
   }
-}
-
-/** Asked in a function, since both change meanwhile. */
-function isOver(serving: Lifetime, stopping: Stopping): boolean {
-  return stopping.now || serving.err !== undefined
+  // Once the server context has ended, there is nothing to wait for.
+  await keepTrying(serving, stopping, onFailure, connected).catch(() => undefined)
 }
 
 /** Without nats.js's own reconnecting: a new connection is a new context. */
 async function dial(parent: Context, stopping: Stopping, url: string, name: string): Promise<NatsConnection> {
+  const nodes = url.split(',').map((one) => new URL(one.trim()))
+  const { username = '', password = '' } = nodes.find((node) => node.username !== '') ?? {}
+  const user = decodeURIComponent(username)
   using ctx = withCancel(parent)
   const giveUp = (): void => ctx.cancel()
   stopping.on(giveUp)
-  const { protocol, host, username, password } = new URL(url)
-  const user = decodeURIComponent(username)
   const dialling = connect({
-    servers: host,
+    servers: nodes.map(({ host }) => host),
     name,
     reconnect: false,
     timeout: answerMs,
     pingInterval: 10_000,
     maxPingOut: 2,
-    ...(protocol === 'tls:' && { tls: {} }),
+    ...(nodes.some(({ protocol }) => protocol === 'tls:') && { tls: {} }),
     ...(user !== '' && (password === '' ? { token: user } : { user, pass: decodeURIComponent(password) })),
   })
   try {
@@ -127,11 +119,11 @@ async function dial(parent: Context, stopping: Stopping, url: string, name: stri
 }
 
 async function workWith(
-  serving: Lifetime,
+  parent: Context,
   connection: NatsConnection,
   work: (ctx: Context, broker: Broker) => Promise<void>,
 ): Promise<void> {
-  using ctx = withCancel(serving)
+  using ctx = withCancel(parent)
   // eslint-disable-next-line context/no-unowned-work -- it settles when the connection closes, which this function sees to
   connection.closed().then(
     (why) => ctx.cancel(new BrokerLost('the connection to the broker is lost', { cause: why })),
@@ -161,25 +153,36 @@ export async function asking<T>(parent: Context, ask: () => Promise<T>): Promise
   return await until(ctx, ask())
 }
 
-/** "stream name already in use with a different configuration" */
-const otherConfiguration = 10058
-
 /** Makes the stream of a type of events unless it exists. One that exists stays as it is: its owner may have set it up. */
 export async function ensureStream(ctx: Context, { manager }: Broker, type: string): Promise<void> {
-  const wanted = {
-    name: type,
-    subjects: [subjectOf(type, '*')],
-    storage: StorageType.File,
-    discard: DiscardPolicy.Old,
-    max_age: nanos(keptMs),
-    duplicate_window: nanos(duplicateWindowMs),
-  }
   try {
-    await asking(ctx, () => manager.streams.add(wanted))
+    await asking(ctx, () => manager.streams.info(type))
   } catch (error) {
     throwIfEnded(ctx)
-    if (!(error instanceof JetStreamApiError && error.code === otherConfiguration)) throw error
+    if (!isMissing(error)) throw error
+    const wanted = {
+      name: type,
+      subjects: [subjectOf(type, '*')],
+      storage: StorageType.File,
+      discard: DiscardPolicy.Old,
+      max_age: nanos(keptMs),
+      duplicate_window: nanos(duplicateWindowMs),
+    }
+    await asking(ctx, () => manager.streams.add(wanted))
   }
+}
+
+/** Whether to log the failure of this number in a row: there may be no broker for days. */
+export function loggedFailures(failures: number): boolean {
+  return failures === 1 || failures % 100 === 0
+}
+
+/** Whether the broker says that the stream or the consumer does not exist. */
+export function isMissing(error: unknown): boolean {
+  return (
+    error instanceof JetStreamApiError &&
+    (error.code === JetStreamApiCodes.StreamNotFound || error.code === JetStreamApiCodes.ConsumerNotFound)
+  )
 }
 
 function observeConnection(purpose: string, state: { readonly connected: number }): void {

@@ -20,6 +20,20 @@ export interface EventType {
   readonly type: string
 }
 
+/** @throws Error if `type` cannot be the name of a stream */
+export function requireType(type: string): void {
+  if (!/^[a-z\d-]{1,100}$/i.test(type))
+    throw new Error(`the event type "${type}" must have letters, digits and hyphens only, 100 at most`)
+}
+
+/** The longest key and the longest id, in bytes: an index keeps them. */
+export const mostKeyBytes = 512
+
+/** Whether Postgres can store the text as a key or an id. */
+export function isKey(text: string): boolean {
+  return text !== '' && Buffer.byteLength(text) <= mostKeyBytes && !text.includes('\0')
+}
+
 /** The subject of one partition of a type, or of all. */
 export function subjectOf(type: string, partition: number | '*'): string {
   return `events.${type}.${partition}`
@@ -91,21 +105,23 @@ export function attributesOf({ id, type, key, source, time }: Envelope): Headers
   }
 }
 
+const tooLong = { error: `must have 1 to ${mostKeyBytes} bytes` }
+
 const Attributes = z.object({
   'ce-specversion': z.literal('1.0'),
-  'ce-id': z.string().min(1),
+  'ce-id': z.string().refine(isKey, tooLong),
   'ce-type': z.string(),
   'ce-source': z.string(),
   'ce-time': z.iso.datetime({ offset: true }),
-  'ce-partitionkey': z.string().transform((key) => decodeURIComponent(key)),
+  'ce-partitionkey': z.string().transform(decoded).pipe(z.string().refine(isKey, tooLong)),
 })
 
-/** Reads the headers of a message. @throws ZodError or URIError if it is no CloudEvent with a key */
-export function envelopeOf(headers: Headers): Envelope {
-  const ce = Attributes.parse(headers)
+/** Reads the headers of a message of the stream `type`. @throws ZodError if it is no CloudEvent of that type with a key */
+export function envelopeOf(type: string, headers: Headers): Envelope {
+  const ce = Attributes.extend({ 'ce-type': z.literal(type) }).parse(headers)
   return {
     id: ce['ce-id'],
-    type: ce['ce-type'],
+    type,
     key: ce['ce-partitionkey'],
     source: ce['ce-source'],
     time: ce['ce-time'],

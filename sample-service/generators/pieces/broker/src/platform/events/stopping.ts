@@ -45,3 +45,41 @@ export function notStopping(): Stopping {
     },
   }
 }
+
+/** The pause after a first failure; it doubles with each, and is drawn from its second half, so that instances do not return together. */
+const firstPauseMs = 100
+const maxPauseMs = 5_000
+/** Work that lasted this long before it failed did not fail at once: the pauses begin anew. */
+const calmMs = 30_000
+
+/**
+ * Calls `work` until the worker is to stop, again after a pause when it returns or throws.
+ * @param onFailure gets what `work` threw, and how often it has thrown without a calm time in between
+ * @throws the cause of ctx
+ */
+export async function keepTrying(
+  ctx: Context,
+  stopping: Stopping,
+  onFailure: (err: unknown, failures: number) => void,
+  work: (ctx: Context) => Promise<void>,
+): Promise<void> {
+  let failures = 0
+  while (!stopping.now) {
+    const startedAt = performance.now()
+    try {
+      await work(ctx)
+      failures = 0
+    } catch (err) {
+      throwIfEnded(ctx)
+      failures = performance.now() - startedAt > calmMs ? 1 : failures + 1
+      if (!isStopping(stopping)) onFailure(err, failures)
+    }
+    const longestMs = Math.min(firstPauseMs * 2 ** Math.max(failures - 1, 0), maxPauseMs)
+    await stopping.pause(ctx, longestMs * (0.5 + Math.random() / 2))
+  }
+}
+
+/** Asked in a function, since it changes meanwhile. */
+function isStopping({ now }: Stopping): boolean {
+  return now
+}

@@ -1,7 +1,7 @@
-import type { z } from 'zod'
+import { z } from 'zod'
 import type { Context } from '../../context/context.ts'
 import type { Transaction } from '../database/transaction.ts'
-import { type Envelope, type EventType } from './event.ts'
+import { requireType, type Envelope, type EventType } from './event.ts'
 
 /** How this service handles a kind of event. */
 export interface ConsumerOptions<Data extends z.ZodType> extends EventType {
@@ -29,7 +29,7 @@ export interface Consumer {
   handle(ctx: Context, envelope: Envelope, data: string, q: Transaction): Promise<void>
 }
 
-/** The event is not what the consumer reads, or not to be tried. To try again does not help: it is parked at once. */
+/** The event is not what the consumer reads. To try again does not help: it is parked at once. */
 export class NotUnderstood extends Error {
   override readonly name = 'NotUnderstood'
 }
@@ -37,12 +37,14 @@ export class NotUnderstood extends Error {
 /**
  * Makes a consumer. `handle` runs in a transaction that also marks the event as handled: what it writes with `q` is written once,
  * however often the event arrives. What it does elsewhere may be done again after a failure.
+ * @throws Error if the type is not one
  */
 export function consumer<Data extends z.ZodType>(
   options: ConsumerOptions<Data>,
   handle: (ctx: Context, event: Event<z.output<Data>>, q: Transaction) => Promise<void>,
 ): Consumer {
   const { timeoutMs, maxAttempts = 10, data: schema } = options
+  requireType(options.type)
   return {
     type: options.type,
     timeoutMs,
@@ -58,6 +60,15 @@ function read<Data extends z.ZodType>(schema: Data, text: string): z.output<Data
   try {
     return schema.parse(JSON.parse(text))
   } catch (cause) {
-    throw new NotUnderstood('the data are not what this service reads', { cause })
+    throw new NotUnderstood(`the data are not what this service reads: ${faultsOf(cause)}`, { cause })
   }
+}
+
+/** What is wrong, for the person who finds the event parked. */
+export function faultsOf(error: unknown): string {
+  if (!(error instanceof z.ZodError)) return error instanceof Error ? error.message : String(error)
+  return error.issues
+    .slice(0, 10)
+    .map(({ path, message }) => [...path, message].join(': '))
+    .join('; ')
 }

@@ -1,15 +1,34 @@
 import { propagation, ROOT_CONTEXT, SpanKind, trace } from '@opentelemetry/api'
-import { contextName, throwIfEnded, withTimeout, withValue, type Context } from '../../context/context.ts'
+import {
+  contextName,
+  throwIfEnded,
+  withoutCancel,
+  withTimeout,
+  withValue,
+  type Context,
+} from '../../context/context.ts'
 import { errorOf } from '../../context/thrown.ts'
+import { until } from '../../context/until.ts'
 import { causeName } from '../causes.ts'
-import type { TransactionBody } from '../database/transaction.ts'
+import type { Transaction, TransactionBody } from '../database/transaction.ts'
 import type { Platform } from '../platform.ts'
 import { failSpan, otelKey, span } from '../telemetry/span.ts'
 import { NotUnderstood, type Consumer } from './consumer.ts'
 import { withSender } from './event.ts'
-import { forget, hold, holdBehind, lockKey, mark, markUnlessBehind, type Received } from './held.ts'
+import {
+  giveBack,
+  hold,
+  holdBehind,
+  holdNow,
+  lockKey,
+  mark,
+  markUnlessBehind,
+  release,
+  type Received,
+} from './held.ts'
 import type { InboxMetrics, Outcome } from './inbox-metrics.ts'
 import type { Stopping } from './stopping.ts'
+import { untraced } from './untraced.ts'
 
 /** What handling needs. */
 export interface Inbox extends Platform {
@@ -17,6 +36,8 @@ export interface Inbox extends Platform {
   readonly stopping: Stopping
   /** The events that are being handled, one line each. */
   readonly underWay: Set<string>
+  /** How many events of each type were held at the last look. */
+  readonly held: Map<string, number>
 }
 
 /** The pause after the first failure; it doubles with each. */
@@ -24,6 +45,11 @@ const firstPauseMs = 1_000
 const maxPauseMs = 300_000
 /** How long it may take to write down that an event has failed. */
 const holdMs = 5_000
+/**
+ * The broker counts deliveries, also those that a stop or a lost connection cut short. One that was delivered more often may end the
+ * process: it is tried from the database, which counts attempts.
+ */
+const mostDeliveries = 5
 
 /**
  * Handles an event that the broker delivers, or holds it: behind an earlier event of its key that is held, or because it fails.
@@ -34,20 +60,49 @@ export function receive(ctx: Context, inbox: Inbox, consumer: Consumer, event: R
   return attempt(ctx, inbox, consumer, event, async (q, ctx) => {
     if (event.fault !== undefined) throw event.fault
     await lockKey(q, event)
+    if (event.deliveries > mostDeliveries) {
+      if (!(await holdBehind(q, event))) await holdNow(q, event)
+      return 'held'
+    }
     if (!(await markUnlessBehind(q, event))) return (await holdBehind(q, event)) ? 'held' : 'duplicate'
-    await consumer.handle(ctx, event.envelope, event.data, q)
-    return 'handled'
+    return await handle(ctx, consumer, event, q)
   })
 }
 
-/** Tries a held event again, unless another instance has done so meanwhile. @throws as `receive` does */
-export function tryAgain(ctx: Context, inbox: Inbox, consumer: Consumer, event: Received): Promise<void> {
-  return attempt(ctx, inbox, consumer, event, async (q, ctx) => {
-    await lockKey(q, event)
-    if (!(await forget(q, event)) || !(await mark(q, event))) return 'duplicate'
-    await consumer.handle(ctx, event.envelope, event.data, q)
-    return 'handled'
-  })
+/** Tries an event that was taken, unless another instance has done so meanwhile. @throws as `receive` does */
+export async function tryAgain(
+  ctx: Context,
+  inbox: Inbox,
+  consumer: Consumer,
+  event: Received,
+): Promise<void> {
+  try {
+    await attempt(ctx, inbox, consumer, event, async (q, ctx) => {
+      if (event.attempts >= consumer.maxAttempts) throw new NeverAnswered(event.attempts)
+      await lockKey(q, event)
+      if (!(await release(q, event)) || !(await mark(q, event))) return 'duplicate'
+      return await handle(ctx, consumer, event, q)
+    })
+  } catch (error) {
+    // The event has not failed: the server stops, or the database is away. Detached, since ctx may have ended.
+    using last = withTimeout(withoutCancel(ctx), holdMs)
+    await inbox.db.run(untraced(last), (q) => giveBack(q, event)).catch(() => undefined)
+    throw error
+  }
+}
+
+/** Each attempt has ended the process, or its database. */
+class NeverAnswered extends Error {
+  override readonly name = 'NeverAnswered'
+  constructor(attempts: number) {
+    super(`${attempts} attempts were begun and none has ended: does the event end the process?`)
+  }
+}
+
+/** A handler that does not end with ctx is left behind: its transaction is rolled back, and `q` refuses what it sends. */
+async function handle(ctx: Context, consumer: Consumer, event: Received, q: Transaction): Promise<Outcome> {
+  await until(ctx, consumer.handle(ctx, event.envelope, event.data, q))
+  return 'handled'
 }
 
 /** One attempt: a context, a trace that links to the publisher's, a transaction and a line in the log. */

@@ -7,10 +7,10 @@ export interface Received {
   readonly envelope: Envelope
   readonly headers: Headers
   readonly data: string
-  /** Its number in the stream. */
-  readonly position: number
   /** How often it has failed. */
   readonly attempts: number
+  /** How often the broker has delivered it; 0 if it was held. */
+  readonly deliveries: number
   /** Why it is no event. */
   readonly fault?: Error
 }
@@ -48,8 +48,13 @@ export async function markUnlessBehind(
 export async function holdBehind(q: Queries, event: Received): Promise<boolean> {
   const { type, key } = event.envelope
   const { rows } = await q.execute(sql`select from events.held where type = ${type} and key = ${key} limit 1`)
-  if (rows.length > 0) await insert(q, event, sql`now()`, null, sql`do nothing`)
+  if (rows.length > 0) await insert(q, event, sql`'infinity'`, null, sql`nothing`)
   return rows.length > 0
+}
+
+/** Holds the event, to be tried from here at once. The transaction has the lock of its key, and none of the key is held. */
+export async function holdNow(q: Queries, event: Received): Promise<void> {
+  await insert(q, event, sql`now()`, null, sql`nothing`)
 }
 
 /** Holds the event that has failed, to be tried again after `pauseMs`; without, it is parked. */
@@ -59,29 +64,26 @@ export async function hold(
   pauseMs: number | undefined,
   { name, message }: Error,
 ): Promise<void> {
+  const attempts = event.attempts + 1
   const due = pauseMs === undefined ? sql`null` : sql`now() + ${`${pauseMs} ms`}::interval`
-  const again = sql`(type, id) do update set attempts = excluded.attempts, due_at = excluded.due_at, error = excluded.error`
-  await insert(q, { ...event, attempts: event.attempts + 1 }, due, `${name}: ${message}`, again)
+  // What another instance has begun meanwhile is newer.
+  const again = sql`update set attempts = excluded.attempts, due_at = excluded.due_at, error = excluded.error
+    where held.attempts <= excluded.attempts`
+  // Postgres keeps no NUL.
+  const error = `${name}: ${message}`.replaceAll('\0', '').slice(0, 2_000)
+  await insert(q, { ...event, attempts }, due, error, again)
 }
 
 async function insert(
   q: Queries,
-  { envelope: { type, id, key }, position, headers, data, attempts }: Received,
+  { envelope: { type, id, key }, headers, data, attempts }: Received,
   due: ReturnType<typeof sql>,
   error: string | null,
   conflict: ReturnType<typeof sql>,
 ): Promise<void> {
-  await q.execute(sql`insert into events.held (type, id, key, position, headers, data, attempts, due_at, error)
-    values (${type}, ${id}, ${key}, ${position}, ${JSON.stringify(headers)}::json, ${data}, ${attempts}, ${due}, ${error})
-    on conflict ${conflict}`)
-}
-
-/** Holds the event no longer, with the transaction. @returns false if it is not held, or not due */
-export async function forget(q: Queries, { envelope: { type, id } }: Received): Promise<boolean> {
-  const { rows } = await q.execute(
-    sql`delete from events.held where type = ${type} and id = ${id} and due_at <= now() returning id`,
-  )
-  return rows.length > 0
+  await q.execute(sql`insert into events.held (type, id, key, headers, data, attempts, due_at, error)
+    values (${type}, ${id}, ${key}, ${JSON.stringify(headers)}::json, ${data}, ${attempts}, ${due}, ${error})
+    on conflict (type, id) do ${conflict}`)
 }
 
 interface Row extends Record<string, unknown> {
@@ -90,22 +92,54 @@ interface Row extends Record<string, unknown> {
   readonly key: string
   readonly headers: Headers
   readonly data: string
-  readonly position: string
   readonly attempts: number
 }
 
-/** The held events of these types that are due and the first of their keys. */
-export async function dueEvents(q: Queries, types: readonly string[], most: number): Promise<Received[]> {
+/**
+ * Takes the event of these types that has been due for longest. Counts the attempt before it begins, so that one that ends the
+ * process counts; after `leaseMs` another instance may take the event.
+ */
+export async function take(
+  q: Queries,
+  types: readonly string[],
+  leaseMs: number,
+): Promise<Received | undefined> {
   const { rows } = await q.execute<Row>(
-    sql`select type, id, key, headers, data, position, attempts from events.held h
-      where due_at <= now() and type = any(${sql.param(types)}::text[]) and not exists (
-        select from events.held o where o.type = h.type and o.key = h.key and o.position < h.position)
-      order by due_at limit ${most}`,
+    sql`with due as materialized (
+        select type, id from events.held where due_at <= now() and type = any(${sql.param(types)}::text[])
+        order by due_at limit 1 for update skip locked)
+      update events.held h set attempts = attempts + 1, due_at = now() + ${`${leaseMs} ms`}::interval
+      from due where h.type = due.type and h.id = due.id
+      returning h.type, h.id, h.key, h.headers, h.data, h.attempts`,
   )
-  return rows.map(({ type, id, key, headers, data, position, attempts }) => {
-    const envelope = { type, id, key, source: headers['ce-source'] ?? '', time: headers['ce-time'] ?? '' }
-    return { envelope, headers, data, position: Number(position), attempts }
-  })
+  const [row] = rows
+  if (row === undefined) return undefined
+  const { type, id, key, headers, data, attempts } = row
+  const envelope = { type, id, key, source: headers['ce-source'] ?? '', time: headers['ce-time'] ?? '' }
+  return { envelope, headers, data, attempts: attempts - 1, deliveries: 0 }
+}
+
+/** Gives an event back that was taken: the attempt does not count. */
+export async function giveBack(q: Queries, { envelope: { type, id }, attempts }: Received): Promise<void> {
+  await q.execute(sql`update events.held set attempts = ${attempts}, due_at = now()
+    where type = ${type} and id = ${id} and attempts = ${attempts + 1}`)
+}
+
+/**
+ * Holds the event no longer, and makes the next of its key due, with the transaction, which has the lock of the key.
+ * @returns false if it is not held, or another instance has taken it meanwhile
+ */
+export async function release(
+  q: Queries,
+  { envelope: { type, id, key }, attempts }: Received,
+): Promise<boolean> {
+  const { rows } = await q.execute(
+    sql`delete from events.held where type = ${type} and id = ${id} and attempts = ${attempts + 1} returning id`,
+  )
+  if (rows.length === 0) return false
+  await q.execute(sql`update events.held set due_at = now() where type = ${type} and key = ${key} and due_at = 'infinity'
+    and number = (select min(number) from events.held where type = ${type} and key = ${key})`)
+  return true
 }
 
 /** How many events of each type are held, and how many of them are parked. */

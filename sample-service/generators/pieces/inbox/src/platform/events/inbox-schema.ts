@@ -19,12 +19,12 @@ export function inboxSchema(): Schema {
           primary key (type, id)
         )`)
       await q.execute(sql`create index if not exists handled_at on events.handled using brin (at)`)
-      // due_at is null while the event is parked.
+      // In the order of their arrival. due_at is infinity behind an earlier event of the key, and null while the event is parked.
       await q.execute(sql`create table if not exists events.held (
+          number bigint generated always as identity,
           type text not null,
           id text not null,
           key text not null,
-          position bigint not null,
           headers json not null,
           data text not null,
           attempts int not null,
@@ -33,7 +33,7 @@ export function inboxSchema(): Schema {
           at timestamptz not null default now(),
           primary key (type, id)
         )`)
-      await q.execute(sql`create index if not exists held_key on events.held (type, key, position)`)
+      await q.execute(sql`create index if not exists held_key on events.held (type, key, number)`)
       await q.execute(sql`create index if not exists held_due on events.held (due_at)`)
     },
   }

@@ -1,6 +1,5 @@
-import type { Context } from '../../context/context.ts'
-import { asking, type Broker } from './broker.ts'
-import type { Consumer } from './consumer.ts'
+import { throwIfEnded, type Context } from '../../context/context.ts'
+import { asking, isMissing, type Broker } from './broker.ts'
 import { partitions } from './event.ts'
 import type { Inbox } from './handle.ts'
 
@@ -12,15 +11,16 @@ export function consumerName(service: string, type: string, partition: number): 
   return `${service}-${type}-${partition}`
 }
 
-/** Reports how many events the broker has for this service, until the worker is to stop. */
+/** Reports how many events of the type the broker has for this service, until the worker is to stop. @throws Error if it lacks a consumer */
 export async function readLag(
   ctx: Context,
   { metrics, database, stopping }: Inbox,
   { manager }: Broker,
-  consumers: readonly Consumer[],
+  type: string,
 ): Promise<void> {
+  await stopping.pause(ctx, lagMs)
   while (!stopping.now) {
-    for (const { type } of consumers) {
+    try {
       let events = 0
       for (let partition = 0; partition < partitions; partition++) {
         const name = consumerName(database.applicationName, type, partition)
@@ -28,6 +28,10 @@ export async function readLag(
         events += info.num_pending + info.num_ack_pending
       }
       metrics.lag(type, events)
+    } catch (error) {
+      throwIfEnded(ctx)
+      // A late answer is no reason to give back what is being handled.
+      if (isMissing(error)) throw error
     }
     await stopping.pause(ctx, lagMs)
   }

@@ -1,25 +1,29 @@
 import type { JsMsg } from '@nats-io/jetstream'
-import { NotUnderstood } from './consumer.ts'
+import { NotUnderstood, faultsOf } from './consumer.ts'
 import { envelopeOf } from './event.ts'
 import type { Received } from './held.ts'
 
 /**
- * Reads a message. What is no CloudEvent with a key gets attributes, so that it can be parked: its key is its own.
- * @param mostDeliveries one that was delivered more often is at fault
+ * Reads a message. One that is no event, or that Postgres could not keep as it is, has a fault, and attributes of its own so that it
+ * can be parked; data that are no text are kept in base64.
  */
-export function receivedFrom(type: string, message: JsMsg, mostDeliveries: number): Received {
-  const headers: Record<string, string> = {}
+export function receivedFrom(type: string, message: JsMsg): Received {
+  // CloudEvents may have no time.
+  const headers: Record<string, string> = { 'ce-time': message.timestamp }
   for (const [name, values] of message.headers ?? []) headers[name.toLowerCase()] = values.join(',')
-  const received = { headers, data: message.string(), position: message.seq, attempts: 0 }
-  const { deliveryCount, stream } = message.info
+  const { stream, deliveryCount } = message.info
+  const received = { headers, data: message.string(), attempts: 0, deliveries: deliveryCount }
+  // A stream that is made anew numbers its messages anew.
+  const name = `${stream}:${message.seq}:${message.timestamp}`
+  const unnamed = { id: name, type, key: name, source: '', time: message.timestamp }
+  if (received.data.includes('\0') || !Buffer.from(received.data).equals(message.data)) {
+    const data = Buffer.from(message.data).toString('base64')
+    return { ...received, data, envelope: unnamed, fault: new NotUnderstood('the data are no UTF-8 text') }
+  }
   try {
-    const envelope = envelopeOf(headers)
-    if (deliveryCount <= mostDeliveries) return { ...received, envelope }
-    const often = `it was delivered ${deliveryCount - 1} times and never answered: does it end the process?`
-    return { ...received, envelope, fault: new NotUnderstood(often) }
+    return { ...received, envelope: envelopeOf(type, headers) }
   } catch (cause) {
-    const name = `${stream}:${message.seq}`
-    const envelope = { id: name, type, key: name, source: '', time: message.timestamp }
-    return { ...received, envelope, fault: new NotUnderstood('it is no CloudEvent with a key', { cause }) }
+    const fault = new NotUnderstood(`it is no CloudEvent ${type} with a key: ${faultsOf(cause)}`, { cause })
+    return { ...received, envelope: unnamed, fault }
   }
 }

@@ -4,60 +4,77 @@ import { group } from '../../context/group.ts'
 import { untraced } from './untraced.ts'
 import type { Consumer } from './consumer.ts'
 import { tryAgain, type Inbox } from './handle.ts'
-import { countHeld, dueEvents } from './held.ts'
+import { countHeld, take } from './held.ts'
 
-/** How often an instance looks for held events that are due, and how many it tries at the same time. */
-const lookMs = 1_000
+/** How many held events an instance tries at the same time, and how often each loop looks for one. */
 const atOnce = 4
+const lookMs = 1_000
+/** How much longer than its timeout an attempt may take, before another instance takes the event. */
+const leaseSlackMs = 10_000
+/** How often the held events are counted. */
+const countMs = 5_000
 /** A mark must last longer than the event can arrive again: longer than the stream keeps it. */
 const keptDays = 8
-/** How often old marks are deleted, and how many at once. */
+/** How often old marks are deleted, from the start on, and how many at once. */
 const sweepMs = 600_000
 const sweepRows = 10_000
 
-/** Tries held events again when they are due, counts them, and deletes old marks, until the worker is to stop. @throws the cause of ctx */
+/** Tries held events when they are due, counts them, and deletes old marks, until the worker is to stop. @throws the cause of ctx */
 export async function keepHouse(ctx: Context, inbox: Inbox, consumers: readonly Consumer[]): Promise<void> {
-  let sweepAt = performance.now() + sweepMs
-  while (!inbox.stopping.now) {
-    let tried = 0
+  using loops = group(ctx)
+  const often = (ms: number, work: (ctx: Context) => Promise<boolean>): void =>
+    loops.go((ctx) => repeat(ctx, inbox, ms, work))
+  for (let n = 0; n < atOnce; n++) often(lookMs, (ctx) => tryOne(ctx, inbox, consumers))
+  often(countMs, (ctx) => count(ctx, inbox, consumers))
+  often(sweepMs, (ctx) => sweep(ctx, inbox))
+  await loops.wait()
+}
+
+/** Calls `work` every `ms` milliseconds, and at once while it returns true, until the worker is to stop. @throws the cause of ctx */
+async function repeat(
+  ctx: Context,
+  { log, stopping }: Inbox,
+  ms: number,
+  work: (ctx: Context) => Promise<boolean>,
+): Promise<void> {
+  while (!stopping.now) {
+    let more = false
     try {
-      tried = await retryDue(ctx, inbox, consumers)
-      await count(ctx, inbox, consumers)
-      if (performance.now() > sweepAt && (await sweep(ctx, inbox)) < sweepRows)
-        sweepAt = performance.now() + sweepMs
+      more = await work(ctx)
     } catch (err) {
       throwIfEnded(ctx)
-      inbox.log.warn(ctx, 'held events wait', { err })
+      log.warn(ctx, 'held events wait', { err })
     }
-    // There may be more behind those that were handled.
-    if (tried === 0) await inbox.stopping.pause(ctx, lookMs)
+    if (!more) await stopping.pause(ctx, ms)
   }
 }
 
-async function retryDue(ctx: Context, inbox: Inbox, consumers: readonly Consumer[]): Promise<number> {
+/** @returns whether there was one */
+async function tryOne(ctx: Context, inbox: Inbox, consumers: readonly Consumer[]): Promise<boolean> {
   const types = consumers.map(({ type }) => type)
-  const events = await inbox.db.run(untraced(ctx), (q) => dueEvents(q, types, atOnce))
-  using all = group(ctx, { limit: atOnce })
-  for (const event of events) {
-    const consumer = consumers.find(({ type }) => type === event.envelope.type)
-    if (consumer !== undefined) all.go((ctx) => tryAgain(ctx, inbox, consumer, event))
-  }
-  await all.wait()
-  return events.length
+  const leaseMs = Math.max(...consumers.map(({ timeoutMs }) => timeoutMs)) + leaseSlackMs
+  const event = await inbox.db.run(untraced(ctx), (q) => take(q, types, leaseMs))
+  const consumer = consumers.find(({ type }) => type === event?.envelope.type)
+  if (event === undefined || consumer === undefined) return false
+  await tryAgain(ctx, inbox, consumer, event)
+  return true
 }
 
-async function count(ctx: Context, { db, metrics }: Inbox, consumers: readonly Consumer[]): Promise<void> {
-  const counts = await db.run(untraced(ctx), countHeld)
+async function count(ctx: Context, inbox: Inbox, consumers: readonly Consumer[]): Promise<false> {
+  const counts = await inbox.db.run(untraced(ctx), countHeld)
   for (const { type } of consumers) {
-    metrics.held(type, counts.find((one) => one.type === type) ?? { waiting: 0, parked: 0 })
+    const held = counts.find((one) => one.type === type) ?? { waiting: 0, parked: 0 }
+    inbox.metrics.held(type, held)
+    inbox.held.set(type, held.waiting + held.parked)
   }
+  return false
 }
 
-/** @returns how many marks it deleted */
-async function sweep(ctx: Context, { db }: Inbox): Promise<number> {
+/** @returns whether there are more old marks */
+async function sweep(ctx: Context, { db }: Inbox): Promise<boolean> {
   const { rowCount } = await db.run(untraced(ctx), (q) =>
     q.execute(sql`delete from events.handled where ctid = any(array(
       select ctid from events.handled where at < now() - make_interval(days => ${keptDays}) limit ${sweepRows}))`),
   )
-  return rowCount ?? 0
+  return rowCount === sweepRows
 }

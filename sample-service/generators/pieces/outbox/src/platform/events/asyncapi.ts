@@ -1,10 +1,14 @@
 import { z } from 'zod'
 import { route, type Route } from '../http/route.ts'
-import { partitions, subjectOf } from './event.ts'
+import { partitions, requireType, subjectOf } from './event.ts'
 import type { EventKind } from './outbox.ts'
 
-/** `GET /asyncapi.json`: the events that this service publishes, as AsyncAPI 3.0, with the JSON Schema of their data. */
+/**
+ * `GET /asyncapi.json`: the events that this service publishes, as AsyncAPI 3.0, with the JSON Schema of their data.
+ * @throws Error if a type is not one
+ */
 export function eventRoutes(events: readonly EventKind[]): Route[] {
+  for (const { type } of events) requireType(type)
   return [
     route({
       method: 'GET',

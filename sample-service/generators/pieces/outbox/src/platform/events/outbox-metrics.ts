@@ -36,7 +36,8 @@ export function observeOutbox(): OutboxMetrics {
       for (const { type, seconds } of events) {
         const attributes = { 'messaging.system': 'nats', 'messaging.destination.name': type }
         sent.add(1, attributes)
-        delay.record(Date.now() / 1_000 - seconds, attributes)
+        // The clocks of the database and of this machine may differ.
+        delay.record(Math.max(0, Date.now() / 1_000 - seconds), attributes)
       }
     },
     waiting: (events, oldestSeconds) => (table = { events, oldestSeconds }),

@@ -4,7 +4,7 @@ import { sql } from 'drizzle-orm'
 import type { z } from 'zod'
 import type { Context } from '../../context/context.ts'
 import type { Queries } from '../database/queries.ts'
-import { headersOf, type EventType } from './event.ts'
+import { headersOf, isKey, mostKeyBytes, requireType, type EventType } from './event.ts'
 
 /** A kind of event that this service publishes. */
 export interface EventKind<Data extends z.ZodType = z.ZodType> extends EventType {
@@ -26,7 +26,8 @@ export const published = channel('sample-service:published')
  * Publishes an event with `q`: inside a transaction, the event exists only if the transaction commits. A worker hands it to the
  * broker afterwards. Until the transaction ends, others that publish about the same key wait.
  * @returns its id
- * @throws ZodError if `data`, read back from JSON, is not what the kind says; RangeError if it is larger than 512 KiB
+ * @throws ZodError if `data`, read back from JSON, is not what the kind says; RangeError if it is larger than 512 KiB, or its key is
+ * empty, longer than 512 bytes or has a NUL; Error if the type is not one
  */
 export async function publish<Data extends z.ZodType>(
   ctx: Context,
@@ -35,8 +36,11 @@ export async function publish<Data extends z.ZodType>(
   data: z.input<Data>,
 ): Promise<string> {
   const type = kind.type
+  requireType(type)
   const stored = JSON.stringify(data)
   const key = kind.key(kind.data.parse(JSON.parse(stored)))
+  if (!isKey(key))
+    throw new RangeError(`the key of the event ${type} must have 1 to ${mostKeyBytes} bytes, and no NUL`)
   const bytes = Buffer.byteLength(stored)
   if (bytes > mostBytes)
     throw new RangeError(`the event ${type} has ${bytes} bytes of data, and ${mostBytes} are allowed`)

@@ -15,11 +15,14 @@ import type { Stopping } from './stopping.ts'
 export const batch = 500
 /** How many keys of them are handed over at the same time. */
 const keysAtOnce = 64
-/** How long one transaction may take. */
+/** How long one transaction begins to send events, and how long it may take: what it has sent must still be deleted. */
+const sendMs = 5_000
 const roundMs = 15_000
 /** The pause of a key whose event the broker has refused; it doubles with each failure. */
 const firstPauseMs = 400
 const maxPauseMs = 30_000
+/** When this many keys of one type are refused, the whole type waits. */
+const refusedKeys = 100
 
 /** A row of the outbox. */
 interface Row extends Record<string, unknown> {
@@ -39,7 +42,7 @@ export interface Relay extends Platform {
   readonly stopping: Stopping
   /** The types whose streams exist. */
   readonly known: Set<string>
-  /** The keys, as `nameOf` has them, whose events the broker refuses, and when to try again, of performance.now(). */
+  /** The keys, as `nameOf` has them, and types that the broker refuses, and when to try again, of performance.now(). */
   readonly stuck: Map<string, { readonly failures: number; readonly until: number }>
   /** How many events are being handed over. */
   handing: number
@@ -76,7 +79,7 @@ async function take(q: Transaction, { stuck }: Relay): Promise<Row[]> {
   const { rows } = await q.execute<Row>(
     sql`select number, id, type, key, headers, data, extract(epoch from created_at)::float8 as seconds from events.outbox
       where (select pg_try_advisory_xact_lock(hashtextextended('events.outbox', 0)))
-        and type || ' ' || key <> all(${sql.param(waiting)}::text[])
+        and type <> all(${sql.param(waiting)}::text[]) and type || ' ' || key <> all(${sql.param(waiting)}::text[])
       order by number limit ${batch}`,
   )
   return rows
@@ -94,39 +97,87 @@ async function send(
   rows: readonly Row[],
   sent: Row[],
 ): Promise<void> {
+  const until = performance.now() + sendMs
+  const refused: Refusal[] = []
+  await ensureStreams(ctx, broker, relay, rows, refused)
   const keys = new Map<string, Row[]>()
-  for (const row of rows) keys.set(nameOf(row), [...(keys.get(nameOf(row)) ?? []), row])
-  const failed: { readonly event: string; readonly err: unknown }[] = []
+  for (const row of rows) {
+    if (relay.known.has(row.type)) keys.set(nameOf(row), [...(keys.get(nameOf(row)) ?? []), row])
+  }
   using sending = group(ctx, { limit: keysAtOnce })
   for (const [name, events] of keys) {
     sending.go(async (ctx) => {
       for (const row of events) {
+        if (performance.now() > until) return
         try {
           await sendOne(ctx, broker, relay, row)
           sent.push(row)
+          relay.stuck.delete(name)
+          relay.stuck.delete(row.type)
         } catch (err) {
           throwIfEnded(ctx)
-          relay.known.delete(row.type)
-          const failures = (relay.stuck.get(name)?.failures ?? 0) + 1
-          const pauseMs = Math.min(firstPauseMs * 2 ** (failures - 1), maxPauseMs)
-          relay.stuck.set(name, { failures, until: performance.now() + pauseMs })
-          failed.push({ event: `${row.type} ${row.id}`, err })
+          refused.push({ name, type: row.type, event: row.id, err })
           return
         }
       }
-      relay.stuck.delete(name)
     })
   }
   await sending.wait()
-  const [first] = failed
-  if (first !== undefined) relay.log.warn(ctx, 'outbox: events wait', { ...first, keys: failed.length })
+  letWait(ctx, relay, refused)
+}
+
+/** What the broker has refused: an event, and with it its key, or the stream of a type. */
+interface Refusal {
+  /** As `nameOf` has it, or the type. */
+  readonly name: string
+  readonly type: string
+  readonly event?: string
+  readonly err: unknown
+}
+
+async function ensureStreams(
+  ctx: Context,
+  broker: Broker,
+  { known }: Relay,
+  rows: readonly Row[],
+  refused: Refusal[],
+): Promise<void> {
+  for (const type of new Set(rows.map(({ type }) => type))) {
+    if (known.has(type)) continue
+    try {
+      await ensureStream(ctx, broker, type)
+      known.add(type)
+    } catch (err) {
+      throwIfEnded(ctx)
+      refused.push({ name: type, type, err })
+    }
+  }
+}
+
+/** Lets what was refused wait before it is tried again, and says so once. */
+function letWait(ctx: Context, { known, stuck, log }: Relay, refused: readonly Refusal[]): void {
+  for (const type of new Set(refused.map(({ type }) => type))) {
+    // The stream may be gone.
+    known.delete(type)
+    const names = refused.flatMap((one) => (one.type === type ? [one.name] : []))
+    const keys = new Set([...names, ...stuck.keys()].filter((name) => name.startsWith(`${type} `)))
+    const all = keys.size >= refusedKeys || names.includes(type)
+    if (all) for (const key of keys) stuck.delete(key)
+    for (const name of all ? [type] : names) {
+      const failures = (stuck.get(name)?.failures ?? 0) + 1
+      const pauseMs = Math.min(firstPauseMs * 2 ** (failures - 1), maxPauseMs)
+      stuck.set(name, { failures, until: performance.now() + pauseMs })
+    }
+  }
+  const [first] = refused
+  if (first === undefined) return
+  const { type, event, err } = first
+  log.warn(ctx, 'outbox: events wait', { type, event, err, refused: refused.length })
 }
 
 /** Resolves when the broker has stored the event, or had it already. */
 async function sendOne(parent: Context, broker: Broker, relay: Relay, row: Row): Promise<void> {
   const { id, type, key, seconds } = row
-  if (!relay.known.has(type)) await ensureStream(parent, broker, type)
-  relay.known.add(type)
   const above = withValue(parent, otelKey, propagation.extract(ROOT_CONTEXT, row.headers))
   const attributes = {
     'messaging.system': 'nats',

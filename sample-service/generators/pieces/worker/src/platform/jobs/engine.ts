@@ -2,7 +2,14 @@ import { EventEmitter } from 'node:events'
 import { sql } from 'drizzle-orm'
 import { Logger, parseCronItems, run, type Job as Row, type Runner, type WorkerEvents } from 'graphile-worker'
 import pg from 'pg'
-import { withCancel, type CancelContext, type Context, type Lifetime } from '../../context/context.ts'
+import {
+  contextName,
+  withCancel,
+  withValue,
+  type CancelContext,
+  type Context,
+  type Lifetime,
+} from '../../context/context.ts'
 import { ended } from '../../context/ended.ts'
 import { until } from '../../context/until.ts'
 import type { Database } from '../database/database.ts'
@@ -48,7 +55,7 @@ export async function openEngine(
     client.on('error', () => undefined),
   )
   // The contexts of jobs descend from this one: a worker that cannot prove it is alive cancels them.
-  const working: CancelContext & Lifetime = withCancel(serving)
+  const working: CancelContext & Lifetime = withCancel(withValue(serving, contextName, 'jobs'))
   const cancelled: Row[] = []
   const events: WorkerEvents = new EventEmitter()
   let lease: Lease | undefined

@@ -1,5 +1,12 @@
 import pg from 'pg'
-import { withTimeout, type CancelContext, type Context, type Lifetime } from '../../context/context.ts'
+import {
+  contextName,
+  withTimeout,
+  withValue,
+  type CancelContext,
+  type Context,
+  type Lifetime,
+} from '../../context/context.ts'
 import { sleep } from '../../context/sleep.ts'
 import { until } from '../../context/until.ts'
 
@@ -88,6 +95,6 @@ async function ask<Row extends pg.QueryResultRow>(
   text: string,
   values: unknown[],
 ): Promise<Row[]> {
-  using ctx = withTimeout(parent, answerMs)
+  using ctx = withTimeout(withValue(parent, contextName, 'lease'), answerMs)
   return (await until(ctx, client.query<Row>(text, values))).rows
 }

@@ -1,6 +1,8 @@
 import {
+  contextName,
   withCancel,
   withTimeout,
+  withValue,
   type CancelContext,
   type Context,
   type Lifetime,
@@ -36,7 +38,7 @@ export function jobWorker(
       const open = (ctx: Context): Promise<Engine> =>
         openEngine(ctx, serving, platform, { jobs, concurrency, underWay })
       const first = await open(ctx)
-      const stop: CancelContext & Lifetime = withCancel(serving)
+      const stop: CancelContext & Lifetime = withCancel(withValue(serving, contextName, 'jobs until stopped'))
       const working = work(first)
 
       /** Opens a new engine whenever one breaks, until the worker stops. @returns the engine that is open then */
