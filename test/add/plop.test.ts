@@ -24,7 +24,7 @@ describe('npx plop writes the same files as npm run add', () => {
       ['bill', '--fields', 'title:text, paid:boolean'],
       ['bill', 'bills', 'title:text, paid:boolean', 'no'],
     ],
-    ['upload', ['price-list'], ['price-list', 'price-lists']],
+    ['upload', ['price-list'], ['price-list', 'price-lists', 'no']],
     ['job', ['send-invoice'], ['send-invoice']],
     ['schedule', ['nightly', '--cron', '5 3 * * 1'], ['nightly', '5 3 * * 1']],
     [
@@ -84,7 +84,7 @@ describe('npx plop fails with the message of npm run add, and no file changes', 
     ['a domain that is there', ['route', 'report', 'GET', '/report'], 'report is there already (src/report)'],
     [
       'a plan that fails half-way',
-      ['upload', 'invoice', 'invoices'],
+      ['upload', 'invoice', 'invoices', 'no'],
       'src/prepare.ts has no function prepare',
     ],
   ])('%s', (_name, args, message) => {
@@ -118,7 +118,7 @@ test('Ctrl-C under npx plop while drizzle-kit runs leaves no file behind', async
   const service = newService()
   edit(service, 'src/slow/slow.schema.ts', () => 'for (;;);\n')
   const tree = treeOf(service)
-  const child = spawn(process.execPath, [plopCommand, 'upload', 'invoice', 'invoices'], {
+  const child = spawn(process.execPath, [plopCommand, 'upload', 'invoice', 'invoices', 'no'], {
     cwd: service,
     stdio: 'ignore',
   })

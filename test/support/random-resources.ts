@@ -114,10 +114,12 @@ const plainTypes = fc.oneof(
     ),
     same: (shown, sent) => Date.parse(String(shown)) === Date.parse(String(sent)),
   }),
-  fc.uniqueArray(fc.stringMatching(/^[a-z\d][\w-]{0,9}$/i), { minLength: 1, maxLength: 4 }).map((values) => ({
-    written: `enum(${values.join('|')})`,
-    values: fc.oneof(fc.constantFrom(...values), fc.constantFrom('', `${values[0] ?? ''}!`)),
-  })),
+  fc
+    .uniqueArray(fc.stringMatching(/^[A-Za-z\d][\w-]{0,9}$/), { minLength: 1, maxLength: 4 })
+    .map((values) => ({
+      written: `enum(${values.join('|')})`,
+      values: fc.oneof(fc.constantFrom(...values), fc.constantFrom('', `${values[0] ?? ''}!`)),
+    })),
 )
 
 const types = fc.oneof(

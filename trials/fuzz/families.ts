@@ -323,6 +323,8 @@ const contentHeaders = new Set([
   'content-length',
   'content-security-policy',
   'content-type',
+  'cross-origin-resource-policy',
+  'referrer-policy',
   'x-content-type-options',
   'date',
   'connection',

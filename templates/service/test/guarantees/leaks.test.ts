@@ -5,11 +5,17 @@
  */
 import { existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
-import { expect, test, vi } from 'vitest'
+import { beforeAll, expect, test, vi } from 'vitest'
 import { eventually, liveTree, open, running } from '../support/client.ts'
 import { sharedService, type RunningService } from '../support/service.ts'
 
 const shared = sharedService({ probe: true, env: { DATABASE_POOL_MAX: '2', BODY_MAX_BYTES: '1000' } })
+
+/** The contexts of background workers, which live as long as the service. */
+let workers: string[]
+beforeAll(async () => {
+  workers = await belowServer(shared())
+})
 
 test('after requests that ended in every possible way, the server context has no child', async () => {
   const service = shared()
@@ -73,17 +79,17 @@ async function requestsOfAllKinds(service: RunningService): Promise<void> {
   ])
 }
 
-/** Resolves when the server context has no request below it. */
+/** Resolves when the server context has no child but those of workers. */
 async function nothingAlive(service: RunningService): Promise<void> {
-  await vi.waitFor(async () => expect(await requestsAlive(service)).toEqual([]), 5_000)
+  await vi.waitFor(async () => expect(await belowServer(service)).toEqual(workers), 5_000)
 }
 
-/** The names of the children of the server context. */
-async function requestsAlive(service: RunningService): Promise<string[]> {
+/** The names of the children of the server context, sorted. */
+async function belowServer(service: RunningService): Promise<string[]> {
   const { children } = await liveTree(service)
   const server = children.find(({ name }) => name === 'server')
   if (server === undefined) throw new Error('there is no server context')
-  return server.children.map(({ name }) => name)
+  return server.children.map(({ name }) => name).sort()
 }
 
 async function descriptors(service: RunningService): Promise<string[]> {
