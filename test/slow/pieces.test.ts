@@ -23,6 +23,6 @@ test(
       ['prettier/bin/prettier.cjs', '--check', 'src', 'test', 'generators', 'tsconfig.json'],
     ])
     cpSync(join(repository, 'test/pieces/overlay'), service, { recursive: true })
-    runAll(service, [['vitest/vitest.mjs', 'run', 'src', 'test/guarantees', 'test/proofs']])
+    runAll(service, [['vitest/vitest.mjs', 'run', 'src', 'test/guarantees', 'test/pieces']])
   },
 )
