@@ -18,11 +18,11 @@ export const changes: readonly Change[] = [
   {
     title: "without looking for the caller's deadline",
     file: http,
-    replace: [['callerTimeoutMs(exchange.incoming.headers)', 'undefined']],
+    replace: [['callerTimeoutMs(incoming.headers)', 'undefined']],
   },
   {
     title: 'without making a request id',
-    file: 'templates/service/src/platform/http/exchange.ts',
+    file: 'templates/service/src/platform/http/request-info.ts',
     replace: [[': randomUUID()', ": 'the same for all'"]],
   },
   {

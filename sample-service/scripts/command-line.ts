@@ -8,7 +8,7 @@ export function commandLine(): string[] {
   return args[0] === '--' ? args.slice(1) : args
 }
 
-/** The flags of `npm run <script>`. Given anything else, it says so in one sentence and ends this process with exit code 1. */
+/** The flags of `npm run <script>`. Anything else ends this process with one sentence and exit code 1. */
 export function readFlags<T extends NonNullable<ParseArgsConfig['options']>>(script: string, options: T) {
   try {
     return parseArgs({ options, args: commandLine() }).values

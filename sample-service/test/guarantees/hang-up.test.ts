@@ -37,13 +37,14 @@ test('the connection of the ended statement is free for the next request', async
   const service = await startService(t, { probe: true, env: { DATABASE_POOL_MAX: '1' } })
   const request = open(`${service.url}/probe/query?seconds=30`)
   await eventually(async () => (await running(service, 'pg_sleep')) === 1)
+  // A worker may have reported at the start what it lacks.
+  const before = service.log.length
   request.hangUp()
 
   const next = await fetch(`${service.url}/probe/query?seconds=0`)
 
   expect(next.status).toBe(200)
-  const errors = service.log.filter(({ level, requestId }) => level === 'error' && requestId !== undefined)
-  expect(errors).toEqual([])
+  expect(service.log.slice(before).filter(({ level }) => level === 'error')).toEqual([])
 })
 
 test('a client that hangs up while it waits for a connection leaves the queue', async (t) => {

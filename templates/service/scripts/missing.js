@@ -19,10 +19,15 @@ export function endIfMissing(error) {
 
 /** Ends this process, since these packages are not installed: says with which command they are. */
 export function endForLackOf([first, ...others]) {
-  const [manager] = (process.env.npm_config_user_agent || 'npm').split('/')
   const names = others.length === 0 ? `${first} is` : `${others.length + 1} packages are`
   const example = others.length === 0 ? '' : ` (${first}, …)`
-  process.stderr.write(`${names} not installed${example}: run ${manager} install first\n`)
+  endWith(`${names} not installed${example}`, 'install')
+}
+
+/** Ends this process with `fault`, and the command of the package manager that mends it. */
+export function endWith(fault, command) {
+  const [manager] = (process.env.npm_config_user_agent || 'npm').split('/')
+  process.stderr.write(`${fault}: run ${manager} ${command} first\n`)
   process.exit(1)
 }
 

@@ -1,10 +1,9 @@
 import type pg from 'pg'
-import type { PoolClient } from 'pg'
-import { Canceled, cause, withTimeout, type Context } from '../../context/context.ts'
+import { cause, withTimeout, type Context } from '../../context/context.ts'
 import { until } from '../../context/until.ts'
 import type { Admission, Place } from './admission.ts'
 import { Connection } from './connection.ts'
-import { addressOf, pingBeside, reasonOf, waitForAnswer } from './answer.ts'
+import { pingBeside, waitForAnswer } from './answer.ts'
 import { failureOf, isReadOnly, pingMs } from './failure.ts'
 import { observeStatements, type Observe } from './observed.ts'
 import { within, type Queries } from './queries.ts'
@@ -22,7 +21,7 @@ const connectTimeoutMs = 5_000
 
 /**
  * Opens a pool and waits until the database answers, trying again until ctx ends.
- * @throws Error with the last failure as its cause when ctx ends first, or at once if waiting cannot help
+ * @throws as `waitForAnswer` does
  */
 export async function openDatabase(
   ctx: Context,
@@ -37,12 +36,7 @@ export async function openDatabase(
   } catch (error) {
     // Not awaited: a connection attempt that hangs would delay the exit.
     pool.end().catch(() => undefined)
-    // The start was stopped, so the database is not at fault.
-    if (ctx.err === Canceled) throw cause(ctx)
-    // The last failure, and the cause of ctx, which names the timeout's variable.
-    const reasons = new Set([reasonOf(error), ...(ctx.err === undefined ? [] : [reasonOf(cause(ctx))])])
-    const reason = [...reasons].join('; ')
-    throw new Error(`the database at ${addressOf(options.url)} does not answer: ${reason}`, { cause: error })
+    throw error
   }
   return database
 }
@@ -74,6 +68,7 @@ export class Database {
    * @throws QueryFailed if Postgres refuses a statement, a 503 Problem if it cannot be reached or cannot serve now
    */
   async run<T>(ctx: Context, work: (q: Queries) => Promise<T>): Promise<T> {
+    // Without await the caller would not be in the stack of a failure.
     return await this.#withConnection(ctx, work, (connection) => within(ctx, connection, work))
   }
 
@@ -89,13 +84,8 @@ export class Database {
     const around = ctx.value(joinedKey)
     if (around !== undefined)
       return await this.#withConnection(ctx, body, () => savepointOf(around, true)(ctx, body))
-    const { transactions } = this.#gates
-    return await this.#withConnection(
-      ctx,
-      body,
-      (connection) => transact(ctx, connection, body, joins),
-      transactions,
-    )
+    const work = (connection: Connection): Promise<T> => transact(ctx, connection, body, joins)
+    return await this.#withConnection(ctx, body, work, this.#gates.transactions)
   }
 
   /**
@@ -194,7 +184,7 @@ export class Database {
    */
   async #acquire(ctx: Context, averaged = true): Promise<Connection> {
     const place = await this.#gates.pool.enter(ctx, averaged)
-    const arriving: Promise<PoolClient> = this.#pool.connect()
+    const arriving: Promise<pg.PoolClient> = this.#pool.connect()
     try {
       return new Connection(await until(ctx, arriving), this.#cancels, place, this.#observe)
     } catch (error) {

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
 import { cause, type CancelContext, type Context } from '../../context/context.ts'
@@ -8,6 +7,7 @@ import type { Client, RequestInfo } from '../request.ts'
 import type { Outcome } from '../telemetry/outcome.ts'
 import { bodyOf, type Body } from './answer-body.ts'
 import { isBegun } from './lazy-body.ts'
+import { requestInfo } from './request-info.ts'
 import type { IncomingRequest, Route } from './route.ts'
 
 /** What a handler has answered, behind middlewares. */
@@ -53,21 +53,14 @@ export class Exchange {
   constructor(
     incoming: IncomingMessage,
     outgoing: ServerResponse,
-    findClient: (incoming: IncomingMessage) => Client,
+    client: Client,
     onEnd: (exchange: Exchange) => void,
   ) {
-    this.info = {
-      id: requestId(incoming),
-      method: incoming.method ?? 'GET',
-      path: pathOf(incoming.url ?? '/'),
-      route: undefined,
-      client: findClient(incoming),
-    }
+    this.info = requestInfo(incoming, client)
     this.incoming = incoming
     this.outgoing = outgoing
     this.#onEnd = onEnd
-    // The response emits 'close' when it has finished and when the connection breaks; the request already when its body
-    // has been read.
+    // It comes when the response has finished or the connection breaks; that of the request when its body has been read.
     outgoing.on('close', () => this.#close())
     incoming.socket.on('end', this.#onClientEnd)
   }
@@ -204,17 +197,4 @@ export function incomingRequest({ info, incoming, outgoing }: Exchange): Incomin
     body: incoming,
     setHeader: (name, value) => void outgoing.setHeader(name, value),
   }
-}
-
-/** The caller's id if it is short and printable, since it goes into logs and into a header of the answer. */
-function requestId(incoming: IncomingMessage): string {
-  const given = incoming.headers['x-request-id']
-  return typeof given === 'string' && /^[\x21-\x7e]{1,128}$/.test(given) ? given : randomUUID()
-}
-
-/** The target without its query and its origin: a proxy gets `http://user:password@host/path`. */
-function pathOf(url: string): string {
-  const query = url.indexOf('?')
-  const target = query === -1 ? url : url.slice(0, query)
-  return target.startsWith('/') ? target : target.replace(/^[^:/]*:\/\/[^/]*/, '') || '/'
 }

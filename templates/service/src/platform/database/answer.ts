@@ -1,5 +1,5 @@
 import pg, { type PoolConfig } from 'pg'
-import { cause, type Context } from '../../context/context.ts'
+import { Canceled, cause, type Context } from '../../context/context.ts'
 import { retry } from '../../context/retry.ts'
 import { until } from '../../context/until.ts'
 import { unavailable } from '../problem.ts'
@@ -10,7 +10,8 @@ import { closeAbruptly } from './packet.ts'
 
 /**
  * Waits until `database` answers. It logs what it waits for after a second, then every three seconds.
- * @throws the last failure when ctx ends first, or at once a failure that waiting cannot change
+ * @throws Error with the last failure as its cause when its deadline passes first, or at once if waiting cannot help; the cause of ctx
+ * if it was cancelled
  */
 export async function waitForAnswer(ctx: Context, log: Log, url: string, database: Database): Promise<void> {
   let last: unknown
@@ -25,8 +26,17 @@ export async function waitForAnswer(ctx: Context, log: Log, url: string, databas
       (ctx) => database.run(ctx, (q) => q.execute('select 1')),
     )
   } catch (error) {
-    throw ctx.err === undefined ? error : (last ?? error)
+    // The start was stopped, so the database is not at fault.
+    if (ctx.err === Canceled) throw cause(ctx)
+    throw noAnswer(ctx, url, ctx.err === undefined ? error : (last ?? error))
   }
+}
+
+/** Says why, by the last failure and by the cause of ctx, which names the timeout's variable. */
+function noAnswer(ctx: Context, url: string, failure: unknown): Error {
+  const reasons = new Set([failure, ...(ctx.err === undefined ? [] : [cause(ctx)])].map(reasonOf))
+  const reason = [...reasons].join('; ')
+  return new Error(`the database at ${addressOf(url)} does not answer: ${reason}`, { cause: failure })
 }
 
 /** Calls `say` after a second and then every three seconds, until it is disposed. */

@@ -1,9 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { Hono, type Context as HonoContext } from 'hono'
-import { matchedRoutes } from 'hono/route'
 import { withTimeout, withValue, type Context, type Lifetime } from '../../context/context.ts'
-import { badRequest, methodNotAllowed, notFound, type Problem } from '../problem.ts'
+import { badRequest, type Problem } from '../problem.ts'
 import { requestKey, type Client, type RequestInfo } from '../request.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { RecentRequests } from '../telemetry/kept.ts'
@@ -19,6 +18,7 @@ import { mount, type App } from './middleware.ts'
 import { observersOf, type Observers } from './observers.ts'
 import { refusalOf } from './refusal.ts'
 import type { Route } from './route.ts'
+import { routeOf, unrouted } from './routing.ts'
 
 /** The limits of a request that its route does not set itself. */
 export interface HttpOptions {
@@ -144,7 +144,9 @@ export class Boundary {
   }
 
   #enter({ incoming, outgoing }: NodeEnv): Exchange {
-    const exchange = new Exchange(incoming, outgoing, this.#findClient, (exchange) => this.#finish(exchange))
+    const exchange = new Exchange(incoming, outgoing, this.#findClient(incoming), (exchange) =>
+      this.#finish(exchange),
+    )
     this.#active.add(exchange)
     if (this.#kept?.has(incoming.socket) === false) outgoing.shouldKeepAlive = false
     outgoing.setHeader('x-request-id', exchange.info.id)
@@ -193,23 +195,4 @@ function timeoutMs({ incoming }: Exchange, route: Route | undefined, defaultMs: 
   const ownMs = route?.timeoutMs ?? defaultMs
   const callerMs = callerTimeoutMs(incoming.headers)
   return callerMs === undefined ? ownMs : Math.min(ownMs, callerMs)
-}
-
-/** The route behind the middlewares that a request meets; undefined if none answers it, or a handler of a mounted app. */
-function routeOf(c: HonoContext<Env>, byHandler: ReadonlyMap<unknown, Route>): Route | undefined {
-  const handler = matchedRoutes(c).find(({ method }) => method !== 'ALL')?.handler
-  return byHandler.get(handler)
-}
-
-/** 405 if the path answers other methods; HEAD is answered where GET is (RFC 9110, 9.1). */
-function unrouted(app: Hono<Env>, { method, path }: RequestInfo, requested: string): Problem {
-  // A middleware is mounted for all methods, and answers none.
-  const methods = new Set(app.routes.map((route) => route.method).filter((one) => one !== 'ALL'))
-  const allowed = Array.from(methods).filter((one) =>
-    app.router.match(one, requested)[0].some(([[, route]]) => route.method !== 'ALL'),
-  )
-  const nothing = `nothing answers ${method} ${path}`
-  if (allowed.length === 0) return notFound(nothing)
-  const all = allowed.flatMap((one) => (one === 'GET' ? ['GET', 'HEAD'] : [one]))
-  return methodNotAllowed(`${nothing}: it answers ${all.join(', ')}`, all)
 }

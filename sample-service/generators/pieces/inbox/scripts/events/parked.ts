@@ -1,4 +1,6 @@
+import { drizzle } from 'drizzle-orm/node-postgres'
 import pg from 'pg'
+import { lockKey, makeNextDue } from '../../src/platform/events/held.ts'
 import { commandLine } from '../command-line.ts'
 import { readEnvironment } from '../dev/environment.ts'
 import { chooseDatabase } from '../postgres/built-in.ts'
@@ -18,11 +20,6 @@ const replay = `update events.held set due_at = now(), attempts = 0 where ${chos
 /** Marked as handled, in case the broker delivers it once more. */
 const drop = `with dropped as (delete from events.held where type = $1 and id = $2 and due_at is null returning type, id)
   insert into events.handled (type, id) select type, id from dropped on conflict do nothing`
-
-/** As the service does it: under the lock of the key, the next event of it becomes due. */
-const lock = 'select pg_advisory_xact_lock(hashtextextended($1, 1))'
-const next = `update events.held set due_at = now() where type = $1 and key = $2 and due_at = 'infinity'
-  and number = (select min(number) from events.held where type = $1 and key = $2)`
 
 async function main([what = 'list', ...ids]: string[]): Promise<void> {
   if (!['list', 'replay', 'drop'].includes(what) || (what !== 'list' && ids.length === 0))
@@ -45,15 +42,16 @@ async function main([what = 'list', ...ids]: string[]): Promise<void> {
   }
 }
 
-/** @returns how many */
+/** As the service does it: under the lock of the key, the next event of it becomes due. @returns how many */
 async function dropAll(client: pg.Client, ids: string[] | null): Promise<number> {
   const select = `select type, id, key from events.held where ${chosen}`
   const { rows } = await client.query<{ type: string; id: string; key: string }>(select, [ids])
+  const q = drizzle(client)
   for (const { type, id, key } of rows) {
     await client.query('begin')
-    await client.query(lock, [`${type} ${key}`])
+    await lockKey(q, { type, key })
     await client.query(drop, [type, id])
-    await client.query(next, [type, key])
+    await makeNextDue(q, { type, key })
     await client.query('commit')
   }
   return rows.length

@@ -48,7 +48,7 @@ export async function effects(service: RunningService, key = 'a'): Promise<unkno
   return rows.map(({ text }) => text)
 }
 
-/** Whether a line of the log says so of the event. */
+/** Returns whether a line of the log gives the event this outcome. */
 export function outcome(expected: string, id: string) {
   return (line: LogLine): boolean =>
     line.msg === 'event' && line['eventId'] === id && line['outcome'] === expected

@@ -15,11 +15,14 @@ export interface Received {
   readonly fault?: Error
 }
 
+/** The key of an event, among the events of its type. */
+export type EventKey = Pick<Envelope, 'type' | 'key'>
+
 /**
  * Makes all other work on this key wait until the transaction of `q` ends: an event must not pass one that is held, nor be handled
  * by two instances.
  */
-export async function lockKey(q: Queries, { envelope: { type, key } }: Received): Promise<void> {
+export async function lockKey(q: Queries, { type, key }: EventKey): Promise<void> {
   await q.execute(sql`select pg_advisory_xact_lock(hashtextextended(${`${type} ${key}`}, 1))`)
 }
 
@@ -137,9 +140,14 @@ export async function release(
     sql`delete from events.held where type = ${type} and id = ${id} and attempts = ${attempts + 1} returning id`,
   )
   if (rows.length === 0) return false
+  await makeNextDue(q, { type, key })
+  return true
+}
+
+/** Makes the first held event of the key due, unless it is parked. The transaction has the lock of the key. */
+export async function makeNextDue(q: Queries, { type, key }: EventKey): Promise<void> {
   await q.execute(sql`update events.held set due_at = now() where type = ${type} and key = ${key} and due_at = 'infinity'
     and number = (select min(number) from events.held where type = ${type} and key = ${key})`)
-  return true
 }
 
 /** How many events of each type are held, and how many of them are parked. */

@@ -154,7 +154,7 @@ async function ensureStreams(
   }
 }
 
-/** Lets what was refused wait before it is tried again, and says so once. */
+/** Makes what was refused wait before it is tried again, and logs the first refusal. */
 function letWait(ctx: Context, { known, stuck, log }: Relay, refused: readonly Refusal[]): void {
   for (const type of new Set(refused.map(({ type }) => type))) {
     // The stream may be gone.

@@ -59,7 +59,7 @@ const mostDeliveries = 5
 export function receive(ctx: Context, inbox: Inbox, consumer: Consumer, event: Received): Promise<void> {
   return attempt(ctx, inbox, consumer, event, async (q, ctx) => {
     if (event.fault !== undefined) throw event.fault
-    await lockKey(q, event)
+    await lockKey(q, event.envelope)
     if (event.deliveries > mostDeliveries) {
       if (!(await holdBehind(q, event))) await holdNow(q, event)
       return 'held'
@@ -79,7 +79,7 @@ export async function tryAgain(
   try {
     await attempt(ctx, inbox, consumer, event, async (q, ctx) => {
       if (event.attempts >= consumer.maxAttempts) throw new NeverAnswered(event.attempts)
-      await lockKey(q, event)
+      await lockKey(q, event.envelope)
       if (!(await release(q, event)) || !(await mark(q, event))) return 'duplicate'
       return await handle(ctx, consumer, event, q)
     })

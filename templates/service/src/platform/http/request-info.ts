@@ -1,0 +1,27 @@
+import { randomUUID } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+import type { Client, RequestInfo } from '../request.ts'
+
+/** What a context says of the request that it belongs to, before it is routed. */
+export function requestInfo(incoming: IncomingMessage, client: Client): RequestInfo {
+  return {
+    id: requestId(incoming),
+    method: incoming.method ?? 'GET',
+    path: pathOf(incoming.url ?? '/'),
+    route: undefined,
+    client,
+  }
+}
+
+/** The caller's id if it is short and printable, since it goes into logs and into a header of the answer. */
+function requestId(incoming: IncomingMessage): string {
+  const given = incoming.headers['x-request-id']
+  return typeof given === 'string' && /^[\x21-\x7e]{1,128}$/.test(given) ? given : randomUUID()
+}
+
+/** The target without its query and its origin: a proxy gets `http://user:password@host/path`. */
+function pathOf(url: string): string {
+  const query = url.indexOf('?')
+  const target = query === -1 ? url : url.slice(0, query)
+  return target.startsWith('/') ? target : target.replace(/^[^:/]*:\/\/[^/]*/, '') || '/'
+}
