@@ -8,6 +8,7 @@ import { route, type Route, type StreamedResponse } from '../../../src/platform/
 import { integerParameter } from '../../../src/platform/http/values.ts'
 import type { Platform } from '../../../src/platform/platform.ts'
 import { Problem } from '../../../src/platform/problem.ts'
+import { readFiles } from '../../../src/platform/uploads/multipart.ts'
 import { routes as probes } from '../../support/probe.routes.ts'
 
 export { guards, headers, middlewares, open } from '../../support/probe.routes.ts'
@@ -173,6 +174,20 @@ export function routes(platform: Platform): Route[] {
       body: z.unknown(),
       responses,
       handle: (_ctx, { params, query, body }) => Response.json({ ...params, ...query, body }),
+    }),
+    route({
+      method: 'POST',
+      path: '/probe/files',
+      summary: 'Reads the files of the field `doc`',
+      tags,
+      files: 'doc',
+      responses,
+      handle: async (ctx, _input, request) => {
+        await readFiles(ctx, request, { field: 'doc', limits: platform.uploads }, ({ content }) => {
+          content.resume()
+        })
+        return Response.json({})
+      },
     }),
     route({
       method: 'GET',
