@@ -36,6 +36,20 @@ const adds: readonly {
     headers: {},
   },
   { name: 'ip', headers: {} },
+  { name: 'basic', request: { authorization: `Basic ${btoa('ann:letmein')}` }, headers: {} },
+  { name: 'limit', headers: {} },
+  { name: 'csrf', headers: {} },
+  { name: 'logger', headers: {} },
+  { name: 'powered', headers: { 'x-powered-by': 'Hono' } },
+  { name: 'request-id', headers: {} },
+  { name: 'storage', headers: {} },
+  { name: 'timeout', headers: {} },
+  { name: 'timing', headers: { 'server-timing': expect.stringMatching(/^total;dur=/) as unknown as string } },
+  { name: 'override', headers: {} },
+  { name: 'slash', headers: {} },
+  { name: 'pretty', headers: {} },
+  { name: 'combined', headers: { 'x-powered-by': 'Hono' } },
+  { name: 'combined', request: { authorization: 'Bearer letmein' }, headers: {} },
   { name: 'own', headers: { 'x-before': 'before', 'x-after': 'after' } },
 ]
 
@@ -48,6 +62,7 @@ describe.for(adds)('$name', ({ name, request = {}, headers }) => {
   test.for([
     ['text', 200],
     ['stream', 200],
+    ['range', 206],
     ['fails', 500],
     ['nothing', 404],
     ['json', 405],
@@ -57,8 +72,8 @@ describe.for(adds)('$name', ({ name, request = {}, headers }) => {
     expect(response.status).toBe(status)
     expect(Object.fromEntries(response.headers)).toMatchObject(headers)
     const body = await response.text()
-    if (status === 200) {
-      expect(body).toContain('lazy dog')
+    if (status < 300) {
+      expect(body).toContain('lazy do')
       expect(Number(response.headers.get('content-length'))).toBe(body.length)
     } else {
       expect(response.headers.get('content-type')).toBe('application/problem+json')
