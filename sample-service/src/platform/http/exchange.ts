@@ -196,5 +196,6 @@ export function incomingRequest({ info, incoming, outgoing }: Exchange): Incomin
     headers: incoming.headers,
     body: incoming,
     setHeader: (name, value) => void outgoing.setHeader(name, value),
+    appendHeader: (name, value) => void outgoing.appendHeader(name, value),
   }
 }

@@ -73,10 +73,13 @@ function valuesOf(header: string | string[] | undefined): string[] {
         .map((value) => value.trim())
 }
 
-/** RFC 7239, 4: pairs with semicolons between them, hops with commas; a value may be quoted. */
+/**
+ * RFC 7239, 4: pairs with semicolons between them, hops with commas; a value may be quoted. A quote that is never closed ends
+ * with the header, so that no header makes the pattern go back.
+ */
 function ofForwarded({ forwarded }: IncomingHttpHeaders): Hop[] {
   if (forwarded === undefined) return []
-  const hops = forwarded.match(/(?:"(?:\\.|[^"\\])*"|[^,"])+/g) ?? []
+  const hops = forwarded.match(/(?:"(?:\\.?|[^"\\])*(?:"|$)|[^,"])+/g) ?? []
   return hops.reverse().map((hop) => {
     const pairs = Array.from(hop.matchAll(pair), ([, name = '', quoted, plain]): [string, string] => [
       name.toLowerCase(),

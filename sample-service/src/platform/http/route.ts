@@ -21,6 +21,8 @@ export interface IncomingRequest {
   readonly body: IncomingMessage
   /** Sets a header of the answer, whatever that will be, also a problem. The answer's own header of that name wins. */
   setHeader(name: string, value: string): void
+  /** Sets it beside those of that name that are set already, for a header that is a list. */
+  appendHeader(name: string, value: string): void
 }
 
 /** An answer of a route, for `/openapi.json`. */

@@ -144,7 +144,7 @@ function headerOf(text: string, delimiter: string): Record<string, string[]> {
   const header: Record<string, string[]> = {}
   // A line that begins with a blank continues the field before it.
   for (const line of text.replace(/\r\n(?=[ \t])/g, '').split('\r\n')) {
-    const [, name, value] = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n]*)$/.exec(line) ?? []
+    const [, name, value] = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(?![ \t])([^\r\n]*)$/.exec(line) ?? []
     if (name === undefined || value === undefined || line.startsWith(delimiter)) {
       throw new MalformedBody('a part has no readable header')
     }
