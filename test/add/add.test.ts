@@ -245,7 +245,9 @@ describe('npm run add -- client', () => {
   test('stamps the client, gives it to the platform, declares its variable, and depends on the breaker; a second run changes nothing', () => {
     const service = newService()
     const tree = treeOf(service)
-    expect(add(service, ...args)).toMatchObject({ code: 0, err: '' })
+    const first = add(service, ...args)
+    expect(first).toMatchObject({ code: 0, err: '' })
+    expect(first.out).toContain('New variables: PRICE_LIST_URL (.env.example says what for)\n')
     const after = treeOf(service)
     const added = [...after.keys()].filter((path) => path.endsWith('.ts') && !tree.has(path)).sort()
     expect(added).toEqual([

@@ -127,6 +127,8 @@ const inputs: Record<string, (bytes: number) => Sent> = {
 
 test.for(Object.entries(inputs))(
   '%s: four times the bytes cost no more than four times',
+  // The machine may be busy. A pattern that goes back fails each time.
+  { retry: 2 },
   async ([, sent]) => {
     for (const service of [forwarded(), xForwarded()]) {
       const short = await costOf(service, sent(3_500))
