@@ -12,10 +12,10 @@ const removing = ['--remove', ...stamping] as const
 
 let without: string
 let withRoute: string
-beforeAll(() => {
+beforeAll(async () => {
   without = emittedService()
   withRoute = newService(without)
-  expect(add(withRoute, ...stamping)).toMatchObject({ code: 0 })
+  expect(await add(withRoute, ...stamping)).toMatchObject({ code: 0 })
 })
 
 /** Kills the command at its `at`-th write of a path with `part` in it. @returns whether it came so far */
@@ -41,7 +41,7 @@ test.each([
 ])(
   '%s: the next run finishes what became certain, and of the rest nothing is left',
   { timeout: 600_000 },
-  (_, args, from, to) => {
+  async (_, args, from, to) => {
     const [before, after] = [treeOf(from()), treeOf(to())]
     let certain = 0
     let nothing = 0
@@ -50,7 +50,7 @@ test.each([
       cpSync(from(), service, { recursive: true })
       if (!kill(service, at, args)) break
       // A listing finishes nothing; any other run does, also one that is refused.
-      const { code, err } = add(service, '--remove', 'route', 'nothing')
+      const { code, err } = await add(service, '--remove', 'route', 'nothing')
       expect(code).toBe(1)
       const finished = err.startsWith('A run that was killed is finished first.\n')
       const left = treeOf(service)
@@ -65,13 +65,13 @@ test.each([
   },
 )
 
-test('what a person has changed since is not written over', () => {
+test('what a person has changed since is not written over', async () => {
   const service = newService(without)
   expect(kill(service, 1, stamping, 'src/routes.ts.add')).toBe(true)
   expect(existsSync(join(service, '.data/add/entries.json'))).toBe(true)
   appendFileSync(join(service, 'src/routes.ts'), '// Ours.\n')
   const tree = treeOf(service)
-  const { code, err } = add(service, 'route', 'status')
+  const { code, err } = await add(service, 'route', 'status')
   expect(err).toBe(
     'A run was killed while it wrote, and src/routes.ts has changed since: see git status, then remove .data/add.\n',
   )

@@ -62,7 +62,9 @@ test(
   { timeout: 300_000 },
   async (t) => {
     const service = newService()
-    expect(add(service, 'resource', 'invoice', '--fields', 'title:text, price:numeric(10,2)').code).toBe(0)
+    expect(
+      (await add(service, 'resource', 'invoice', '--fields', 'title:text, price:numeric(10,2)')).code,
+    ).toBe(0)
     edit(service, 'print.ts', () => print)
     const { stdout: document } = spawnSync(process.execPath, ['--import', 'tsx', 'print.ts'], {
       cwd: service,
@@ -120,7 +122,7 @@ test(
   },
 )
 
-test('a document that is none is refused in one sentence, and no file changes', () => {
+test('a document that is none is refused in one sentence, and no file changes', async () => {
   const service = newService()
   const tree = treeOf(service)
   for (const [document, sentence] of [
@@ -129,7 +131,15 @@ test('a document that is none is refused in one sentence, and no file changes', 
     ['README.md', 'README.md is not an OpenAPI 3 document: '],
     ['https://user:password@example.com/openapi.json', 'a URL without user and password'],
   ] as const) {
-    const { code, err } = add(service, 'client', 'itself', '--base-url', 'http://x', '--openapi', document)
+    const { code, err } = await add(
+      service,
+      'client',
+      'itself',
+      '--base-url',
+      'http://x',
+      '--openapi',
+      document,
+    )
     expect(err).toContain(sentence)
     expect(err).toMatch(/^[^\n]*\n$/)
     expect(err).not.toContain('password@')

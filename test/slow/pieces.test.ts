@@ -8,11 +8,11 @@ import { addEveryPiece } from '../support/every-piece.ts'
 test(
   'a service with every piece compiles, lints without a warning and passes all of its tests',
   { timeout: 1_800_000 },
-  () => {
+  async () => {
     const service = newService()
     // The overlay speaks of widgets.
-    expect(add(service, 'upload', 'widget')).toMatchObject({ code: 0, err: '' })
-    addEveryPiece(service)
+    expect(await add(service, 'upload', 'widget')).toMatchObject({ code: 0, err: '' })
+    await addEveryPiece(service)
     copyFileSync(
       join(repository, 'test/support/bills.forms.test.txt'),
       join(service, 'src/bills/bills.forms.test.ts'),

@@ -38,19 +38,19 @@ function change(service: string, path: string, edit: (text: string) => string): 
 }
 
 /** A service with a route, committed, and with a job if asked for. */
-function grown(from: string, withJob = false): string {
+async function grown(from: string, withJob = false): Promise<string> {
   const service = created(from, '--no-example')
-  expect(add(service, 'route', 'report', '--method', 'POST')).toMatchObject({ code: 0 })
-  if (withJob) expect(add(service, 'job', 'send-mail')).toMatchObject({ code: 0 })
+  expect(await add(service, 'route', 'report', '--method', 'POST')).toMatchObject({ code: 0 })
+  if (withJob) expect(await add(service, 'job', 'send-mail')).toMatchObject({ code: 0 })
   commit(service)
   return service
 }
 
-test('a service that was created old, grown and updated is the one that is created new and grown', () => {
-  const service = grown(older, true)
+test('a service that was created old, grown and updated is the one that is created new and grown', async () => {
+  const service = await grown(older, true)
   const updated = update(newer, service, ['--json', '--no-install'])
   expect(updated).toMatchObject({ code: 0 })
-  expect(filesOf(service)).toEqual(filesOf(grown(newer, true)))
+  expect(filesOf(service)).toEqual(filesOf(await grown(newer, true)))
 
   commit(service)
   const tree = filesOf(service)
@@ -60,8 +60,8 @@ test('a service that was created old, grown and updated is the one that is creat
   expect(filesOf(service)).toEqual(tree)
 })
 
-test('a fix of a piece reaches what the team has changed since; a piece that is gone is skipped', () => {
-  const service = grown(older, true)
+test('a fix of a piece reaches what the team has changed since; a piece that is gone is skipped', async () => {
+  const service = await grown(older, true)
   change(service, 'src/report/report.handlers.ts', (text) => `// Ours.\n${text}`)
   change(service, 'generators/engine/pieces.ts', (text) => text.replace(/ job,/, ''))
   change(service, 'generators/engine/pieces.ts', (text) => text.replace(/import \{ job .*\n/, ''))
@@ -77,8 +77,8 @@ test('a fix of a piece reaches what the team has changed since; a piece that is 
   expect(changeOf(result, 'src/send-mail/send-mail.job.ts')).toBeUndefined()
 })
 
-test("--restamp brings the team's change of a piece to what it stamped before, and touches nothing else", () => {
-  const service = grown(older)
+test("--restamp brings the team's change of a piece to what it stamped before, and touches nothing else", async () => {
+  const service = await grown(older)
   change(service, 'src/report/report.handlers.ts', (text) => `// Ours.\n${text}`)
   change(service, 'generators/pieces/route/src/widget/widget.handlers.ts', (text) =>
     text.replace(answer, changed),
@@ -95,8 +95,8 @@ test("--restamp brings the team's change of a piece to what it stamped before, a
   expect(others).toEqual(['.mainstem.json', 'src/report/report.handlers.ts'])
 })
 
-test('--restore writes the text of a piece over an edited file, and --abort takes that back', () => {
-  const service = grown(older)
+test('--restore writes the text of a piece over an edited file, and --abort takes that back', async () => {
+  const service = await grown(older)
   const path = 'src/report/report.handlers.ts'
   const stamped = readFileSync(join(service, path), 'utf8')
   change(service, path, (text) => `// Ours.\n${text}`)
@@ -111,8 +111,8 @@ test('--restore writes the text of a piece over an edited file, and --abort take
   expect(unknown.code).toBe(1)
 })
 
-test('another style of prettier is no change, and what is merged has it', () => {
-  const service = grown(older)
+test('another style of prettier is no change, and what is merged has it', async () => {
+  const service = await grown(older)
   change(service, '.prettierrc.json', (text) =>
     text.replace('"printWidth": 110', '"printWidth": 80, "semi": true'),
   )
