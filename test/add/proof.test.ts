@@ -18,6 +18,9 @@ const typescript7 = relative(
   ),
 )
 
+/** The domains whose tests run. Those of two resources start one service; the others take too long for `npm test`. */
+const tested = process.env['LONG_TESTS'] === '1' ? /^src\// : /^src\/(?:bills|invoices)\//
+
 let service: string
 
 test('docs/generators.md: following its steps changes a piece and adds a new one', async () => {
@@ -46,11 +49,11 @@ test('stamped code compiles, and the stamped domains pass their tests', { timeou
   await addEveryPiece(service)
   const tests = [...treeOf(service).keys()].filter(
     (path) =>
-      path.startsWith('src/') &&
+      tested.test(path) &&
       path.endsWith('.test.ts') &&
       !existsSync(join(repository, 'templates/service', path)),
   )
-  expect(tests.length).toBeGreaterThan(8)
+  expect(tests.length).toBeGreaterThan(2)
   runAll(service, [
     [typescript7, '--noEmit'],
     ['vitest/vitest.mjs', 'run', 'test/guarantees/shape.test.ts', ...tests],
