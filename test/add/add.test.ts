@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import {
   existsSync,
   mkdtempSync,
@@ -9,7 +9,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { changedLines } from '../../templates/service/generators/engine/difference.ts'
 import { formatNew } from '../../templates/service/generators/edit/format.ts'
 import { writeChanges } from '../../templates/service/generators/engine/write.ts'
@@ -20,6 +20,7 @@ import {
   folder,
   newService,
   repository,
+  runAll,
   startAdd,
   treeOf,
 } from '../support/added-service.ts'
@@ -53,13 +54,19 @@ describe('npm run add', () => {
     expect(treeOf(service)).toEqual(tree)
   })
 
-  test('two pieces can be added to one service', async () => {
+  test('two pieces can be added to one service, and what they change is formatted as the service formats', async () => {
     const service = newService()
+    const before = treeOf(service)
     expect(await add(service, 'route', 'exchange-rate')).toMatchObject({ code: 0, err: '' })
-    expect(await add(service, 'upload', 'invoice')).toMatchObject({ code: 0, err: '' })
-    const routes = treeOf(service).get('src/routes.ts')
-    expect(routes).toContain('...exchangeRateRoutes(platform)')
-    expect(routes).toContain('...invoiceRoutes(platform)')
+    expect(await add(service, 'upload', 'purchase-order-attachment')).toMatchObject({ code: 0, err: '' })
+    const after = treeOf(service)
+    expect(after.get('src/routes.ts')).toContain('...exchangeRateRoutes(platform)')
+    expect(after.get('src/routes.ts')).toContain('...purchaseOrderAttachmentRoutes(platform)')
+
+    const changed = [...after].filter(([path, text]) => text !== '' && text !== before.get(path))
+    const paths = changed.map(([path]) => path).filter((path) => path.startsWith('src/'))
+    expect(paths.length).toBeGreaterThan(10)
+    runAll(service, [['prettier/bin/prettier.cjs', '--check', ...paths]])
   })
 
   test('a dry run shows every change, the migration too, and writes nothing', () => {
@@ -82,18 +89,6 @@ describe('npm run add', () => {
       expect(await formatNew(service, path, made), path).toBe(example)
     }
   })
-
-  test('what it adds is formatted as the service formats', async () => {
-    const service = newService()
-    expect(await add(service, 'upload', 'purchase-order-attachment')).toMatchObject({ code: 0 })
-    const { status, stdout, stderr } = spawnSync(
-      process.execPath,
-      [join(repository, 'node_modules/prettier/bin/prettier.cjs'), '--check', 'src'],
-      { cwd: service, encoding: 'utf8' },
-    )
-    expect(stdout + stderr).toContain('All matched files')
-    expect(status).toBe(0)
-  })
 })
 
 test('a name that is typed in another form is shown as it becomes', async () => {
@@ -106,7 +101,13 @@ test('a generated page comes last, with the number of its lines only', async () 
   expect(out.trimEnd().split('\n').at(-1)).toMatch(/^ {2}~ docs\/guarantees\.md \(\+\d+ -0\)$/)
 })
 
-describe('a table that no schema declares any more is named, and no file changes', () => {
+describe('a service with a table', () => {
+  let withInvoices: string
+  beforeAll(async () => {
+    withInvoices = newService()
+    expect(await add(withInvoices, 'upload', 'invoice')).toMatchObject({ code: 0 })
+  })
+
   test.each([
     ['without another schema', '', /^drizzle\/ has the table invoices, which no .* restore the schema, or /],
     [
@@ -114,29 +115,30 @@ describe('a table that no schema declares any more is named, and no file changes
       "import { pgTable, uuid } from 'drizzle-orm/pg-core'\nexport const b = pgTable('bills', { id: uuid() })\n",
       /^drizzle-kit asks whether .* has the table invoices, which no .* with npm run db:generate, then add/,
     ],
-  ])('%s', async (_when, schema, sentence) => {
-    const service = newService()
-    expect(await add(service, 'upload', 'invoice')).toMatchObject({ code: 0 })
-    rmSync(join(service, 'src/invoices'), { recursive: true })
-    if (schema !== '') edit(service, 'src/bills/bills.schema.ts', () => schema)
+  ])(
+    'that no schema declares any more is named, and no file changes: %s',
+    async (_when, schema, sentence) => {
+      const service = newService(withInvoices)
+      rmSync(join(service, 'src/invoices'), { recursive: true })
+      if (schema !== '') edit(service, 'src/bills/bills.schema.ts', () => schema)
+      const tree = treeOf(service)
+      const { code, err } = await add(service, 'resource', 'receipt')
+      expect(err).toMatch(sentence)
+      expect(err.trim()).not.toContain('\n')
+      expect(code).toBe(1)
+      expect(treeOf(service)).toEqual(tree)
+    },
+  )
+
+  test('that another schema declares is refused', async () => {
+    const service = newService(withInvoices)
+    renameSync(join(service, 'src/invoices'), join(service, 'src/bills'))
     const tree = treeOf(service)
-    const { code, err } = await add(service, 'resource', 'receipt')
-    expect(err).toMatch(sentence)
-    expect(err.trim()).not.toContain('\n')
+    const { code, err } = await add(service, 'upload', 'invoice')
+    expect(err).toMatch(/^[^\n]*invoices[^\n]*\n$/)
     expect(code).toBe(1)
     expect(treeOf(service)).toEqual(tree)
   })
-})
-
-test('a table that another schema declares is refused', async () => {
-  const service = newService()
-  expect(await add(service, 'upload', 'invoice')).toMatchObject({ code: 0 })
-  renameSync(join(service, 'src/invoices'), join(service, 'src/bills'))
-  const tree = treeOf(service)
-  const { code, err } = await add(service, 'upload', 'invoice')
-  expect(err).toMatch(/^[^\n]*invoices[^\n]*\n$/)
-  expect(code).toBe(1)
-  expect(treeOf(service)).toEqual(tree)
 })
 
 describe('npm run add -- publisher and consumer', () => {

@@ -120,9 +120,9 @@ describe('a piece that needs a package', () => {
     })
   }
 
-  test('without a terminal it says how to install it', () => {
+  test('without a terminal it says how to install it', async () => {
     const made = serviceOfPnpm()
-    expect(addStorage(made, []).stdout).toContain('Next: pnpm install, pnpm test\n')
+    expect((await add(made.service, 'storage', 's3')).out).toContain('Next: pnpm install, pnpm test\n')
     expect(made.called()).toBe('')
   })
 

@@ -43,13 +43,11 @@ export function newService(from = template): string {
   return service
 }
 
-/** A service as the create command emits it now, with the example. */
+/** A service as the create command emits it now, with the example. global-setup.ts compiles the command. */
 export function emittedService(): string {
   const emitted = join(mkdtempSync(join(folder, 'emitted-')), 'my-service')
   const flags = ['--yes', '--no-install', '--no-git', '--pm', 'npm']
-  execFileSync(process.execPath, ['--import', 'tsx', 'generator/main.ts', emitted, ...flags], {
-    cwd: repository,
-  })
+  execFileSync(process.execPath, [join(repository, 'dist/main.js'), emitted, ...flags])
   return emitted
 }
 
