@@ -57,7 +57,10 @@ export async function check(
   await step('tests', () =>
     run(service, ['vitest', 'run', ...always, ...tests], { TEST_DATABASE_URL: server, NODE_ENV: 'test' }),
   )
-  await step('build', () => run(service, ['tsc', '-p', 'tsconfig.build.json']))
+  await step('build', async () => {
+    await run(service, ['tsc', '-p', 'tsconfig.build.json'])
+    await run(service, ['rolldown', '-c'])
+  })
   await step('run', () => serve(service, combination, databaseUrl))
 }
 
