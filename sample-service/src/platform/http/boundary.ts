@@ -35,7 +35,7 @@ export interface Surface {
   readonly routes: readonly Route[]
   /** Mounts what stands in front of the routes. */
   readonly middlewares: (app: App) => void
-  /** Headers of every answer that does not set its own. */
+  /** Headers of every answer that does not set its own, by names in lower case. */
   readonly headers: Readonly<Record<string, string>>
 }
 
@@ -59,7 +59,6 @@ export class Boundary {
   readonly #observers: Observers
   readonly #app = new Hono<Env>()
   readonly #findClient: (incoming: IncomingMessage) => Client
-  /** Of every answer, by names in lower case. */
   readonly #headers: Readonly<Record<string, string>>
   readonly #active = new Set<Exchange>()
   #kept: ReadonlySet<Socket> | undefined
@@ -71,9 +70,7 @@ export class Boundary {
     this.#server = server
     this.#requestTimeoutMs = options.requestTimeoutMs
     this.#findClient = clientFinder(options.proxies ?? noProxies)
-    this.#headers = Object.fromEntries(
-      Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]),
-    )
+    this.#headers = headers
     this.#observers = observersOf(log, options.recent)
     const app = this.#app
     const mounted = new Hono<Env>()
