@@ -51,7 +51,12 @@ export async function ask(
     look(
       answered(
         ctx,
-        await text({ message: 'Where?', placeholder: 'my-service', signal, validate: complaint }),
+        await text({
+          message: 'In which directory?',
+          placeholder: 'my-service',
+          signal,
+          validate: complaint,
+        }),
       ),
     )
   const chosen = defaults(options, target, manager)

@@ -305,7 +305,7 @@ describe('an obstacle is reported in one sentence, and no file changes', () => {
       'choose one of route, resource, upload, job, schedule, events, client, storage, idempotency, rate-limit, publisher, consumer, auth',
     ],
     ['an unknown flag', ['upload', 'invoice', '--force'], nothing, "Unknown option '--force'"],
-    ['a second name', ['upload', 'invoice', 'receipt'], nothing, 'unexpected argument "receipt"'],
+    ['a second name', ['upload', 'invoice', 'receipt'], nothing, 'Unexpected argument "receipt"'],
     ['no name', ['upload'], nothing, 'The name is missing: npm run add -- upload invoice'],
     [
       'a name for a piece that has none',
@@ -477,7 +477,7 @@ describe('with a terminal', () => {
     const { code, screen } = await converse(service, 'npm run add', [
       [/What to add\?/, '\x1B[B'.repeat(6) + '\r'],
       [/A name, such as/, 'payments\r'],
-      [/Its default URL/, 'payments\r'],
+      [/Its address/, 'payments\r'],
       [/must be a URL such as/, '\x15http://payments:3000\r'],
       [/Its OpenAPI document/, '\r'],
       [/Write this\?/, 'y\r'],

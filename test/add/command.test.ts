@@ -24,6 +24,20 @@ describe('npm run add explains itself', () => {
     expect(listed[0]).toMatchObject({ name: 'route', flags: ['method', 'path'] })
   })
 
+  test('--help shows which flags need a value, and so does a flag without one', () => {
+    const { out } = add(service(), '--help')
+    expect(out).toMatch(/^ {2}resource .* \[--plural …\] \[--fields …\] \[--owned\]$/m)
+    const missing = '--method needs a value: npm run add -- --help lists the flags.\n'
+    expect(add(service(), 'route', 'status', '--method').err).toBe(missing)
+    expect(add(service(), 'route', 'status', '--method', '--path', '/x').err).toBe(missing)
+  })
+
+  test.each(['README.md', 'AGENTS.md', 'docs/generators.md'])('%s names every piece', (page) => {
+    const text = treeOf(service()).get(page) ?? ''
+    const missing = pieces.filter(({ name }) => !new RegExp(`(?:add -- |\`)${name}\\b`).test(text))
+    expect(missing.map(({ name }) => name)).toEqual([])
+  })
+
   test('<piece> --help explains its flags, with examples that work', () => {
     const place = service()
     const { code, out } = add(place, 'route', '--help')

@@ -921,7 +921,7 @@ describe('in a terminal', () => {
   it('the command asks for every choice without a flag, and shows the line that repeats the run', async () => {
     const cwd = await temporaryFolder(onTestFinished)
     const screen = terminal(cwd, ['--no-git'])
-    await screen.shows('Where?')
+    await screen.shows('In which directory?')
     screen.type('My Service!\r')
     await screen.shows('cannot name a service')
     screen.type('\b'.repeat(11) + 'asked-service\r')
@@ -967,16 +967,19 @@ describe('in a terminal', () => {
     expect(ended.code).toBe(0)
   })
 
-  it.each(['Where?', 'With the example'])('Ctrl-C at "%s" leaves nothing, exit 130', async (question) => {
-    const cwd = await temporaryFolder(onTestFinished)
-    const screen = terminal(cwd, question === 'Where?' ? [] : ['my-service'])
-    await screen.shows(question)
-    screen.type('\u0003')
-    const ended = await screen.ended
-    expect(ended.stdout).toMatch(/nothing was left behind/)
-    expect(ended.code).toBe(130)
-    expect(await readdir(cwd)).toEqual([])
-  })
+  it.each(['In which directory?', 'With the example'])(
+    'Ctrl-C at "%s" leaves nothing, exit 130',
+    async (question) => {
+      const cwd = await temporaryFolder(onTestFinished)
+      const screen = terminal(cwd, question === 'In which directory?' ? [] : ['my-service'])
+      await screen.shows(question)
+      screen.type('\u0003')
+      const ended = await screen.ended
+      expect(ended.stdout).toMatch(/nothing was left behind/)
+      expect(ended.code).toBe(130)
+      expect(await readdir(cwd)).toEqual([])
+    },
+  )
 
   it('Ctrl-C while installing leaves nothing, exit 130', async () => {
     const cwd = await temporaryFolder(onTestFinished)

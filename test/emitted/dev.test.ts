@@ -134,7 +134,11 @@ describe('one that goes on all day', () => {
 
     await appendFile(routes, 'this is no TypeScript\n')
     await untilSaid(dev, 'exit code 1; waiting for a change')
-    expect(dev.lines.join('\n')).toContain('ERROR: Expected ";" but found "is"')
+    expect(dev.lines.join('\n')).toMatch(/^src\/routes\.ts:\d+:\d+: ERROR: Expected ";" but found "is"$/m)
+    expect(dev.lines.join('\n')).not.toMatch(/node:internal|node_modules|Node\.js v/)
+
+    await writeFile(routes, `${text}import './nowhere.ts'\n`)
+    await untilSaid(dev, 'dev: src/routes.ts imports src/nowhere.ts, which is missing; waiting for a change')
 
     // As an editor saves: a new file replaces the old one.
     const saved = join(dev.dir, 'src/sedYZ66uq')

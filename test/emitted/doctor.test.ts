@@ -252,6 +252,26 @@ test('an argument that a script does not take is refused in one line', { timeout
   )
 })
 
+test('--help says what a script does', { timeout: 60_000 }, async () => {
+  const copy = await copyWithout()
+  for (const script of [
+    'dev',
+    'db:url',
+    'db:migrate',
+    'db:seed',
+    'guarantees',
+    'doctor',
+    'verify',
+    'config',
+  ]) {
+    const { status, stdout, stderr } = runIn(copy, `${script} -- --help`)
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+    expect(stdout).toMatch(
+      new RegExp(`^npm run ${script}(?: \\[-- --json(?:\\|--write)?\\])? [a-z]+s .*\\.\\n$`),
+    )
+  }
+})
+
 test('npm start before the first build, or without its packages, says what to run', async () => {
   const copy = await copyWithout('pino', 'tsx')
   expect(runIn(copy, 'start')).toEqual({

@@ -57,11 +57,12 @@ async function add(command: Command): Promise<void> {
 
   const terminal = process.stdin.isTTY && process.stdout.isTTY && !command.json
   const asks = terminal && !command.yes
-  if (word === undefined && !asks) throw new Error(`Name the piece to add.\n\n${usage()}`)
+  if (word === undefined && !asks)
+    throw new Error(`Name the piece to ${command.remove ? 'take back' : 'add'}.\n\n${usage()}`)
   const piece = pieceNamed(word ?? (await askPiece(stop.signal)))
   refuseFlags(piece, command, process.env)
   if (extra !== undefined)
-    throw new Error(`unexpected argument "${extra}": npm run add adds one piece at a time.`)
+    throw new Error(`Unexpected argument "${extra}": npm run add adds one piece at a time.`)
   if (finishWriting(root)) process.stderr.write('A run that was killed is finished first.\n')
   if (command.drop && !command.remove) throw new Error('--drop belongs to --remove: it drops the table too.')
   if (command.remove) {

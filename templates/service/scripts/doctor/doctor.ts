@@ -9,7 +9,11 @@ import { checkDisk, checkPorts, checkTelemetry } from './surroundings.ts'
  * `npm run doctor [-- --json]`: looks at all that the service needs to run here, and says of each thing that it is right, or what
  * is wrong and what to do now. Exit 1 if anything is wrong. Changes nothing.
  */
-const { json } = readFlags('doctor', { json: { type: 'boolean', default: false } })
+const { json } = readFlags(
+  'doctor',
+  'looks at all that the service needs to run here, and says what is wrong and what to do about it',
+  { json: { type: 'boolean', default: false } },
+)
 const env = environmentOrOwn()
 
 // What needs packages is loaded by its check: one that is not installed must not keep the others from being checked.

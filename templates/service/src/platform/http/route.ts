@@ -79,7 +79,7 @@ const definitions = new WeakMap<Route, { stack?: string }>()
 /** `GET /documents/:id (file:///…/documents.routes.ts:31:5)`, for the log. */
 export function describeRoute(route: Route): string {
   const frame = definitions.get(route)?.stack?.split('\n')[1]
-  const place = /\(?(\S+:\d+:\d+)\)?$/.exec(frame ?? '')?.[1]
+  const place = /(?:\(|at )([^()]+:\d+:\d+)\)?$/.exec(frame ?? '')?.[1]
   return `${route.method} ${route.path}${place === undefined ? '' : ` (${place})`}`
 }
 
