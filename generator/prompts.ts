@@ -28,6 +28,9 @@ export function defaults(options: Options, target: Target, manager: PackageManag
   }
 }
 
+/** What Enter takes. */
+const usual = 'my-service'
+
 /** Asks a question whose answer is no unless the user says yes. @throws as `ask` does */
 export async function agreed(ctx: Context, message: string): Promise<boolean> {
   return answered(ctx, await confirm({ message, initialValue: false, signal: ctx.signal }))
@@ -53,7 +56,8 @@ export async function ask(
         ctx,
         await text({
           message: 'In which directory?',
-          placeholder: 'my-service',
+          placeholder: usual,
+          defaultValue: usual,
           signal,
           validate: complaint,
         }),
@@ -83,7 +87,7 @@ export async function ask(
 
   function complaint(value: string | undefined): string | undefined {
     try {
-      look(value ?? '')
+      look(value === undefined || value === '' ? usual : value)
       return undefined
     } catch (error) {
       return error instanceof Error ? error.message : String(error)

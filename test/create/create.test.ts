@@ -1,5 +1,5 @@
-import { mkdir, readdir, readFile, symlink, writeFile, chmod } from 'node:fs/promises'
-import { join } from 'node:path'
+import { cp, mkdir, readdir, readFile, symlink, writeFile, chmod } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import {
   cleanEnvironment,
@@ -940,6 +940,16 @@ describe('in a terminal', () => {
     expect(await readdir(cwd)).toEqual(['asked-service'])
   })
 
+  it('Enter takes the directory that the question shows', async () => {
+    const cwd = await temporaryFolder(onTestFinished)
+    const screen = terminal(cwd, ['--no-install', '--no-git', '--no-example', '--pm', 'npm'])
+    await screen.shows('In which directory?')
+    screen.type('\r')
+    await screen.shows('Next:')
+    expect((await screen.ended).code).toBe(0)
+    expect(await readdir(cwd)).toEqual(['my-service'])
+  })
+
   it('the command names the files to replace, and asks before it replaces them', async () => {
     const cwd = await temporaryFolder(onTestFinished)
     await writeFiles(cwd, { 'my-service/package.json': 'mine' })
@@ -992,6 +1002,20 @@ describe('in a terminal', () => {
     expect(ended.stdout).toMatch(/stopped by SIGINT, nothing was left behind/)
     expect(ended.code).toBe(130)
     expect(await readdir(cwd)).toEqual([])
+  })
+})
+
+it('a Node that is too old gets one sentence', async () => {
+  const [node = '', bin = ''] = commandLine
+  const cwd = await temporaryFolder(onTestFinished)
+  await cp(dirname(bin), join(cwd, 'dist'), { recursive: true })
+  const manifest = await readFile(join(repository, 'package.json'), 'utf8')
+  await writeFile(join(cwd, 'package.json'), manifest.replace('">=20.19"', '">=999.1"'))
+  const ended = await run([node, join(cwd, 'dist', basename(bin)), 'my-service'], { cwd, env: {} })
+  expect(ended).toEqual({
+    code: 1,
+    stdout: '',
+    stderr: `create-mainstem: Node ${process.versions.node} is too old: install Node 999.1 or newer (https://nodejs.org)\n`,
   })
 })
 

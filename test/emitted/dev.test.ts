@@ -204,7 +204,7 @@ describe('one that goes on all day', () => {
     await writeFile(journal, text.slice(0, -3))
     await untilSaid(
       dev,
-      /dev: cannot migrate: \S+drizzle\/meta\/_journal\.json is broken: .*; waiting for a change/,
+      /dev: cannot migrate: .+drizzle\/meta\/_journal\.json is broken: .*; waiting for a change/,
     )
     await writeFile(journal, text)
     await untilListening(dev, 2)

@@ -35,7 +35,8 @@ export function packageOf(
 ): string {
   const made = mkdtempSync(join(folder, 'package-'))
   mkdirSync(join(made, 'dist'))
-  copyFileSync(join(repository, 'dist/main.js'), join(made, 'dist/main.js'))
+  for (const file of ['bin.js', 'main.js'])
+    copyFileSync(join(repository, 'dist', file), join(made, 'dist', file))
   const files = unpacked(readFileSync(join(repository, 'dist', archiveName)))
   for (const [path, text] of Object.entries(templates)) {
     if (text === undefined) files.delete(path)
@@ -67,7 +68,7 @@ export function writeAll(root: string, texts: Texts): void {
 export function created(from: string, ...flags: string[]): string {
   const service = join(mkdtempSync(join(folder, 'service-')), 'my-service')
   const args = [
-    join(from, 'dist/main.js'),
+    join(from, 'dist/bin.js'),
     service,
     '--yes',
     '--no-install',
@@ -107,7 +108,7 @@ export function update(
 ): Updated {
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
-    [join(from, 'dist/main.js'), 'update', ...args],
+    [join(from, 'dist/bin.js'), 'update', ...args],
     {
       cwd: service,
       encoding: 'utf8',
