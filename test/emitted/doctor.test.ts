@@ -278,6 +278,15 @@ test('a Node that is too old gets one line from each script', { timeout: 60_000 
   }
 })
 
+test('a .data that cannot be a folder is named, with what to do', { timeout: 60_000 }, async () => {
+  const copy = await copyWithout()
+  await writeFile(join(copy, '.data'), '')
+  const { stdout } = runIn(copy, 'doctor')
+  expect(stdout).toMatch(
+    /^✗ database +\S.*\.data\/postgres cannot be made \(ENOTDIR\): make .*\.data a folder/m,
+  )
+})
+
 test('npm start before the first build, or without its packages, says what to run', async () => {
   const copy = await copyWithout('pino', 'tsx')
   expect(runIn(copy, 'start')).toEqual({
