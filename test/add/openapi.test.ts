@@ -114,6 +114,7 @@ test(
     edit(service, 'src/wrong.ts', () => 'export {}\n')
     runAll(service, [
       ['prettier/bin/prettier.cjs', '--check', 'src/platform/client'],
+      ['oxlint/bin/oxlint', 'src/platform/client'],
       ['eslint/bin/eslint.js', 'src/platform/client', '--max-warnings', '0'],
       ['vitest/vitest.mjs', 'run', 'test/round-trip.test.ts', 'src/platform/client/typed-client.test.ts'],
     ])

@@ -19,6 +19,7 @@ test(
     )
     runAll(service, [
       ['typescript/bin/tsc', '--noEmit'],
+      ['oxlint/bin/oxlint', '.'],
       ['eslint/bin/eslint.js', '.', '--max-warnings', '0'],
       ['prettier/bin/prettier.cjs', '--check', 'src', 'test', 'generators', 'tsconfig.json'],
     ])

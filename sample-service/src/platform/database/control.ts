@@ -68,15 +68,12 @@ export function openControl(dial: () => Client, onRest: (ctx: Context, reason: u
     let sent = false
     asking = true
     try {
-      {
-        using patience = withTimeout(ctx, answerMs, Slow)
-        await until(patience, connected)
-      }
+      await answered(ctx, connected)
       sent = true
       const values = [backend.pid, backend.startedAt, backend.serverStartedAt]
       // Detached: until Postgres answers, the signal is on its way, whether ctx has ended or not.
-      using patience = withTimeout(withoutCancel(ctx), answerMs, Slow)
-      const { rows } = await until(patience, client.query<{ sent: boolean }>({ ...cancelBackend, values }))
+      const detached = withoutCancel(ctx)
+      const { rows } = await answered(detached, client.query<{ sent: boolean }>({ ...cancelBackend, values }))
       if (rows[0]?.sent === true) return 'sent'
       throw Stranger
     } catch (error) {
@@ -99,6 +96,12 @@ export function openControl(dial: () => Client, onRest: (ctx: Context, reason: u
       current?.client.end().catch(() => undefined)
     },
   }
+}
+
+/** @throws Slow if Postgres takes too long; the cause of ctx if that ends first */
+async function answered<T>(ctx: Context, answer: Promise<T>): Promise<T> {
+  using patience = withTimeout(ctx, answerMs, Slow)
+  return await until(patience, answer)
 }
 
 /** Syntax errors and missing rights, class 42: Postgres has not executed the statement. */

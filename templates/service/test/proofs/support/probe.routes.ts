@@ -145,12 +145,16 @@ export function routes(platform: Platform): Route[] {
       handle: (ctx, { params: { how } }) => {
         const [call, statement] =
           how === 'fails' ? [withoutCancel(ctx), sql`select 1/0`] : [ctx, sql`select pg_sleep(60)`]
-        // eslint-disable-next-line @typescript-eslint/no-floating-promises -- that is the fault
-        if (how === 'other') void failsElsewhere(ctx)
-        // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors, @typescript-eslint/no-floating-promises -- that is the fault
-        else if (how === 'text') void Promise.reject('a mere text')
-        // eslint-disable-next-line @typescript-eslint/no-floating-promises -- that is the fault
-        else void db.run(call, (q) => q.execute(statement))
+        if (how === 'other') {
+          // eslint-disable-next-line @typescript-eslint/no-floating-promises -- that is the fault
+          void failsElsewhere(ctx)
+        } else if (how === 'text') {
+          // eslint-disable-next-line @typescript-eslint/no-floating-promises -- that is the fault
+          void Promise.reject('a mere text') // oxlint-disable-line typescript/prefer-promise-reject-errors
+        } else {
+          // eslint-disable-next-line @typescript-eslint/no-floating-promises -- that is the fault
+          void db.run(call, (q) => q.execute(statement))
+        }
         return Response.json({})
       },
     }),

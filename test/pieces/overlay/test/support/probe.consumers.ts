@@ -38,7 +38,7 @@ const behaviours: Readonly<Record<string, (ctx: Context, q: Transaction, rest: s
       if (Number(rows[0]?.tries) === 1) throw new Error('no luck yet')
     },
     forever: () => new Promise(() => undefined),
-    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- what a handler may do
+    // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- what a handler may do
     string: () => Promise.reject('a string'),
     swallow: (_ctx, q) => q.execute(sql`select pg_sleep(30) as asleep`).catch(() => undefined),
     nul: () => Promise.reject(new Error('no luck a\0b')),
