@@ -32,7 +32,7 @@ export function oxlintService(files: readonly VirtualFile[]): string[][] {
   const service = join(repository, 'templates/service')
   const copy = mkdtempSync(join(tmpdir(), 'mainstem-oxlint-'))
   try {
-    for (const path of ['src', 'tsconfig.json', '.oxlintrc.json', 'package.json'])
+    for (const path of ['src', 'lint/oxlint.json', 'tsconfig.json', '.oxlintrc.json', 'package.json'])
       cpSync(join(service, path), join(copy, path), { recursive: true })
     symlinkSync(join(repository, 'node_modules'), join(copy, 'node_modules'))
     // A name of its own for each: some are to lie where another lies.

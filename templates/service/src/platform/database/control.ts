@@ -68,12 +68,12 @@ export function openControl(dial: () => Client, onRest: (ctx: Context, reason: u
     let sent = false
     asking = true
     try {
-      await answered(ctx, connected)
+      await untilConnected(ctx, connected)
       sent = true
       const values = [backend.pid, backend.startedAt, backend.serverStartedAt]
       // Detached: until Postgres answers, the signal is on its way, whether ctx has ended or not.
-      const detached = withoutCancel(ctx)
-      const { rows } = await answered(detached, client.query<{ sent: boolean }>({ ...cancelBackend, values }))
+      using patience = withTimeout(withoutCancel(ctx), answerMs, Slow)
+      const { rows } = await until(patience, client.query<{ sent: boolean }>({ ...cancelBackend, values }))
       if (rows[0]?.sent === true) return 'sent'
       throw Stranger
     } catch (error) {
@@ -99,9 +99,9 @@ export function openControl(dial: () => Client, onRest: (ctx: Context, reason: u
 }
 
 /** @throws Slow if Postgres takes too long; the cause of ctx if that ends first */
-async function answered<T>(ctx: Context, answer: Promise<T>): Promise<T> {
+async function untilConnected(ctx: Context, connected: Promise<unknown>): Promise<void> {
   using patience = withTimeout(ctx, answerMs, Slow)
-  return await until(patience, answer)
+  await until(patience, connected)
 }
 
 /** Syntax errors and missing rights, class 42: Postgres has not executed the statement. */
