@@ -28,6 +28,25 @@ test('a piece that came along stays while another one needs it, and goes with th
   expect(withoutMigrations(service)).toEqual(before)
 })
 
+test('of two publishers and a consumer one can go; tables that no migration drops are named', () => {
+  const service = newService(sample)
+  const before = withoutMigrations(service)
+  expect(add(service, 'publisher', 'order-placed')).toMatchObject({ code: 0 })
+  const withOne = withoutMigrations(service)
+  for (const piece of ['publisher', 'consumer'])
+    expect(add(service, piece, 'invoice-paid')).toMatchObject({ code: 0 })
+
+  const publisher = add(service, '--remove', 'publisher', 'invoice-paid')
+  const consumer = add(service, '--remove', '--drop', 'consumer', 'invoice-paid')
+
+  expect(publisher.out).not.toContain('stay')
+  expect(consumer.out).toContain('The tables events.held and events.handled stay')
+  expect(withoutMigrations(service)).toEqual(withOne)
+  const { out } = add(service, '--remove', '--json', 'publisher', 'order-placed')
+  expect(JSON.parse(out)).toMatchObject({ leaves: [expect.stringContaining('events.outbox stays')] })
+  expect(withoutMigrations(service)).toEqual(before)
+})
+
 describe('of a resource', () => {
   let service: string
   let before: ReadonlyMap<string, string>

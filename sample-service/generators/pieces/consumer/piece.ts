@@ -20,4 +20,6 @@ export const consumer: Piece = {
     },
   ],
   migration: false,
+  leaves:
+    'Events that are held, or still in the broker, are not handled any more. Add the consumer again within a week, and it goes on with them.',
 }

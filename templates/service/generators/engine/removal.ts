@@ -17,6 +17,8 @@ export interface Removal {
   readonly title: string
   /** The schemas whose tables stay until `--drop`. */
   readonly kept: readonly string[]
+  /** What stays outside of the service's files: a sentence for each piece that leaves something. */
+  readonly leaves: readonly string[]
 }
 
 /**
@@ -46,7 +48,8 @@ export async function planRemoval(
   await guarantee(plan)
   await configure(plan)
   const kept = going.flatMap(({ files }) => Object.keys(files)).filter((path) => !leaving.includes(path))
-  return { title: titleOf(entry), kept }
+  const leaves = going.flatMap((one) => pieceOf(one)?.leaves ?? [])
+  return { title: titleOf(entry), kept, leaves }
 }
 
 async function readRecord(plan: Plan): Promise<ServiceRecord> {
