@@ -1,5 +1,5 @@
-import { JetStreamApiError, JetStreamNotEnabled } from '@nats-io/jetstream'
-import { headers as natsHeaders } from '@nats-io/transport-node'
+import { JetStreamApiError } from '@nats-io/jetstream'
+import { headers as natsHeaders, RequestError } from '@nats-io/transport-node'
 import { propagation, ROOT_CONTEXT, SpanKind } from '@opentelemetry/api'
 import { withValue, type Context } from '../../context/context.ts'
 import { otelKey, span } from '../telemetry/span.ts'
@@ -17,6 +17,9 @@ export interface Row extends Record<string, unknown> {
   /** When it was published, since the epoch. */
   readonly seconds: number
 }
+
+/** The broker's error for an event whose expected stream is another one than that which has its subject. */
+const streamDoesNotMatch = 10_060
 
 /** Sends an event. Resolves when its stream has stored it, or had it already. @throws Error if the broker refuses it; the cause of ctx */
 export async function sendOne(parent: Context, broker: Broker, service: string, row: Row): Promise<void> {
@@ -57,11 +60,8 @@ class StreamWithoutSubject extends Error {
   }
 }
 
-/** Whether no stream has taken the event, or another one would have. */
+/** Whether no stream has the subject, or another one. nats.js says of the first that JetStream is not enabled. */
 function isElsewhere(error: unknown): boolean {
-  const streamDoesNotMatch = 10_060
-  return (
-    error instanceof JetStreamNotEnabled ||
-    (error instanceof JetStreamApiError && error.code === streamDoesNotMatch)
-  )
+  if (error instanceof JetStreamApiError) return error.code === streamDoesNotMatch
+  return error instanceof Error && error.cause instanceof RequestError && error.cause.isNoResponders()
 }
