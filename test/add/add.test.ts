@@ -136,10 +136,16 @@ describe('npm run add -- publisher and consumer', () => {
 
     expect(add(service, 'publisher', 'invoice-paid')).toMatchObject({ code: 0 })
     expect(treeOf(service).has('src/consumers.ts')).toBe(false)
+    expect(add(service, 'publisher', 'invoice-paid-v2')).toMatchObject({ code: 0 })
     expect(add(service, 'consumer', 'order-placed')).toMatchObject({ code: 0 })
 
     const after = treeOf(service)
-    expect(after.get('src/events.ts')).toContain('return [invoicePaidEvent()]')
+    expect(after.get('src/events.ts')).toContain('return [invoicePaidEvent(), invoicePaidV2Event()]')
+    for (const [name, type] of [
+      ['invoice-paid', 'invoice-paid-v1'],
+      ['invoice-paid-v2', 'invoice-paid-v2'],
+    ])
+      expect(after.get(`src/${name}/${name}.event.ts`)).toContain(`type: '${type}',`)
     expect(after.get('src/consumers.ts')).toContain('return [orderPlacedConsumer(platform)]')
     expect(after.get('src/workers.ts')).toContain(
       'return [outboxWorker(platform), consumersWorker(platform)]',
