@@ -31,7 +31,7 @@ interface Row {
 
 test.skipIf(find('nats-server') === undefined)(
   'the loss of a primary with a synchronous standby loses no event, and none is handled twice',
-  { timeout: 240_000 },
+  { timeout: 360_000 },
   async (t) => {
     const missing = missingCluster()
     if (missing !== undefined) return t.skip(missing)
@@ -71,7 +71,7 @@ test.skipIf(find('nats-server') === undefined)(
     balancer.leadTo(standby.port)
     await standby.sql('select pg_promote()')
     const before = answered.length
-    await eventually(async () => answered.length > before + 200, 60_000)
+    await eventually(() => Promise.resolve(answered.length > before + 200), 60_000)
     over.cancel()
     await publishing.wait()
 

@@ -91,9 +91,10 @@ export async function startBalancer(t: Scope, first: number) {
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
-  t.onTestFinished(async () => {
+  t.onTestFinished(() => {
     for (const socket of open) socket.destroy()
     server.close()
+    return Promise.resolve()
   })
   return { port: (server.address() as AddressInfo).port, leadTo: (to: number) => void (port = to) }
 }
