@@ -28,6 +28,9 @@ const noteCommitted = `create table committed (number bigint, id text, key text,
   create trigger note after insert on events.outbox for each row execute function note()`
 const effects = 'create table effects (number serial, key text, text text); create sequence tries'
 
+/** How many events are published between two kills, at least: a busy machine would publish none. */
+const eventsPerRound = 20
+
 await command(usage, parseOptions, run)
 
 interface Options {
@@ -150,9 +153,6 @@ async function run(ctx: Context, options: Options): Promise<boolean> {
     await rm(directory, { recursive: true, force: true })
   }
 }
-
-/** How many events are published between two kills, at least: a busy machine would publish none. */
-const eventsPerRound = 20
 
 /** Kills one after the other, each at a random moment after some events. @returns how often */
 async function killInTurn(
