@@ -23,8 +23,9 @@ interface FileResult {
 }
 
 /** The exit code of a result. */
-export function exitCodeOf({ state }: UpdateResult): number {
-  return state === 'behind' ? 2 : state === 'conflicts' ? 3 : 0
+export function exitCodeOf({ state, files }: UpdateResult): number {
+  if (state === 'behind') return 2
+  return files.some(({ change }) => change === 'conflict') ? 3 : 0
 }
 
 /** The outcomes that are worth a line, sorted by path. */

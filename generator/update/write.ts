@@ -10,8 +10,9 @@ import { lockFiles } from '../package-manager.ts'
 import { step, type Screen } from '../progress.ts'
 import { look } from './disk.ts'
 import { managerOf } from './manager.ts'
-import { unmergedLines, unstage, type Repository, type Sides } from './git.ts'
-import { lastUpdate, takeBack, writeAll, type FileChange } from './journal.ts'
+import { restoreLast } from './abort.ts'
+import { unmergedLines, type Sides } from './git.ts'
+import { lastUpdate, writeAll, type FileChange } from './journal.ts'
 import { refuseUntracked, type Service } from './service.ts'
 
 /** What is about to be written. */
@@ -59,23 +60,12 @@ export async function write(
     await step(ctx, screen, `Installing with ${manager}`, (ctx) => install(ctx, manager, root))
     return true
   } catch (error) {
-    restoreLast(withoutCancel(ctx), root, repository)
+    const update = lastUpdate(root)
+    if (update !== undefined) restoreLast(withoutCancel(ctx), root, repository, update)
     if (!(error instanceof Failure)) throw error
     const message = `${error.message}; nothing was written: mend that, or update with --no-install and install later`
     throw new Failure(message, { cause: error, output: error.output })
   }
-}
-
-/** Takes the last update back, the index too. @returns the files that had changed since, and where a copy of each is */
-export function restoreLast(
-  _ctx: Context,
-  root: string,
-  repository: Repository | undefined,
-): { changed: readonly string[]; kept: string } {
-  const conflicts = lastUpdate(root)?.conflicts ?? []
-  const restored = takeBack(root)
-  if (repository !== undefined) unstage(root, conflicts)
-  return restored
 }
 
 function changesDependencies(root: string, changes: readonly FileChange[]): boolean {

@@ -8,11 +8,12 @@ import { agrees, askAnswers, askPiece } from './ask.ts'
 import { commandFrom, refuseFlags, type Command } from './command.ts'
 import { helpFor, listOfPieces, piecesAsJson, usage } from './help.ts'
 import { install } from './install.ts'
+import { lockService, refuseLocked } from './lock.ts'
 import type { Piece } from './piece.ts'
 import { pieces } from './pieces.ts'
 import { openPlan, type Change } from './plan.ts'
 import { didYouMean } from './typed.ts'
-import { finishWriting, writeChanges } from './write.ts'
+import { finishWriting, refuseUnfinished, writeChanges } from './write.ts'
 
 /*
  * npm run add -- <piece> <name> [flags]; help.ts describes the flags.
@@ -62,7 +63,11 @@ async function add(command: Command): Promise<void> {
   refuseFlags(piece, command, process.env)
   if (extra !== undefined)
     throw new Error(`unexpected argument "${extra}": npm run add adds one piece at a time.`)
-  if (finishWriting(root)) process.stderr.write('A run that was killed is finished first.\n')
+  using _lock = command.dryRun ? undefined : lockService(root)
+  if (command.dryRun) {
+    refuseLocked(root)
+    refuseUnfinished(root)
+  } else if (finishWriting(root)) process.stderr.write('A run that was killed is finished first.\n')
   if (command.drop && !command.remove) throw new Error('--drop belongs to --remove: it drops the table too.')
   if (command.remove) {
     const { removePiece } = await import('./remove.ts')
