@@ -1,5 +1,3 @@
-import { rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import {
   blobId,
   idsOf,
@@ -9,15 +7,15 @@ import {
   type StampedPiece,
 } from '../../templates/service/generators/engine/record.ts'
 import type { Context } from '../../templates/service/src/context/context.ts'
-import { execute, lastLines } from '../command.ts'
+import { lastLines } from '../command.ts'
 import { Failure } from '../failure.ts'
-import { lockFiles, childEnvironment } from '../package-manager.ts'
+import { lockFiles } from '../package-manager.ts'
 import { say, type Screen } from '../progress.ts'
-import { readTemplates } from '../templates.ts'
 import { withCopy } from './copy.ts'
 import { look, textOf } from './disk.ts'
 import { creations, filesOfCommit, type Repository } from './git.ts'
 import { emittedBy } from './old-package.ts'
+import { runOnGenerators } from './own-generators.ts'
 import type { UpdateOptions } from './options.ts'
 
 /** A record that was made afterwards, and the texts that git may not have. */
@@ -111,16 +109,7 @@ function answersOf(root: string): Record<string, string> {
 }
 
 async function foundPieces(ctx: Context, copy: string): Promise<FoundPiece[]> {
-  const script = (await readTemplates(ctx)).get('adopt/pieces.ts')
-  if (script === undefined) throw new Error('templates/adopt/pieces.ts is not in the package')
-  const path = join(copy, 'adopt-pieces.ts')
-  await writeFile(path, script.bytes)
-  const env = childEnvironment(process.env)
-  const { code, stdout, output } = await execute(ctx, process.execPath, ['--import', 'tsx', path], {
-    cwd: copy,
-    env,
-  })
-  await rm(path)
+  const { code, stdout, output } = await runOnGenerators(ctx, copy, 'pieces.ts')
   if (code === 0) return JSON.parse(stdout) as FoundPiece[]
   throw new Failure(
     'the generators of the service cannot be run, so its pieces are not known: install its dependencies, and mend them',

@@ -69,7 +69,7 @@ export async function settle(
 }
 
 /** Where the service has the file that the template has at `path`, and what lies there. */
-function placeOf({ root, renames }: Work, path: string): [string, OnDisk] {
+export function placeOf({ root, renames }: Work, path: string): [string, OnDisk] {
   const there = look(root, path)
   if (there.kind !== 'none') return [path, there]
   for (const [from, to] of renames) {

@@ -17,7 +17,8 @@ import { withDependencies } from './piece-dependencies.ts'
 import type { Service } from './service.ts'
 import { styleOf } from './style.ts'
 import { teamFiles } from './team-files.ts'
-import { planTheirs, theirFile, type Theirs } from './theirs.ts'
+import { planTheirs, theirFile, type TheirFile, type Theirs } from './theirs.ts'
+import { settleWired } from './wirings.ts'
 
 /** What an update would do. Nothing of it is written yet. */
 export interface UpdatePlan {
@@ -67,6 +68,7 @@ export async function planUpdate(
           await installInCopy(ctx, service, copy)
           const replayed = record.pieces.length === 0 ? noReplay : await replay(ctx, copy, record)
           await settleRest(ctx, work, theirs, replayed, record)
+          await settleWired(ctx, work, record.pieces, templateOf(theirs, replayed), copy)
           await writeOverlay(ctx, copy, overlayOf(work.outcomes))
           notes.push(...(await settlePages(ctx, work, copy)))
           return replayed
@@ -82,6 +84,17 @@ export async function planUpdate(
     outcomes: work.outcomes,
     notes,
   }
+}
+
+/** Every file of the new template and of the pieces, as they are now. */
+function templateOf(theirs: Theirs | undefined, { stampings }: Replay): ReadonlyMap<string, TheirFile> {
+  const stamped = stampings.flatMap(({ files }) => Object.entries(files))
+  const files = stamped.map(([path, text]) => [path, stampedFile(text)] as const)
+  return new Map([...(theirs?.files ?? []), ...files])
+}
+
+function stampedFile(text: string): TheirFile {
+  return theirFile({ bytes: Buffer.from(text), executable: false })
 }
 
 /** Whether a file holds lines of both sides, so that what programs write from it has to be written again. */
@@ -102,7 +115,7 @@ async function settleRest(
   const stamped = new Set<string>()
   for (const [path, text] of stampings.flatMap(({ files }) => Object.entries(files))) {
     stamped.add(path)
-    await settle(ctx, work, path, theirFile({ bytes: Buffer.from(text), executable: false }))
+    await settle(ctx, work, path, stampedFile(text))
   }
   const kept = new Set(
     piecesLeft(record, skipped)

@@ -1,24 +1,11 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { basename, join } from 'node:path'
-import { pathToFileURL } from 'node:url'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { allPieces, filesBelow, load, root, type Noun, type Piece } from './generators.ts'
 
 /*
  * `update --adopt` runs this in a copy of a service that has no record yet, of any version: it finds the pieces that were stamped,
  * stamps each again with the service's own generators, and prints the result as JSON.
  */
-
-interface Noun {
-  singular: string
-  plural: string
-}
-
-interface Piece {
-  name: string
-  folder: string
-  needs?: Piece
-  takes: unknown
-  flags?: readonly { name: string; otherwise?: unknown }[]
-}
 
 interface Found {
   piece: Piece
@@ -26,24 +13,7 @@ interface Found {
   files: string[]
 }
 
-const root = process.cwd()
 const sources = filesBelow(root, ['src', 'test'])
-
-async function load(name: string): Promise<Record<string, unknown>> {
-  const path = filesBelow(root, ['generators']).find((one) => basename(one) === name)
-  return path === undefined
-    ? {}
-    : ((await import(pathToFileURL(join(root, path)).href)) as Record<string, unknown>)
-}
-
-async function allPieces(): Promise<Piece[]> {
-  const found: Piece[] = []
-  for (const path of filesBelow(root, ['generators']).filter((one) => /\/[\w-]+\/piece\.ts$/.test(one))) {
-    const module = (await import(pathToFileURL(join(root, path)).href)) as Record<string, Piece>
-    found.push(...Object.values(module).filter((one) => typeof one === 'object' && 'folder' in one))
-  }
-  return found
-}
 
 /** Where the files of a piece say that it was stamped. */
 function placesOf(piece: Piece, nounFrom: (word: string) => Noun): Found[] {
@@ -101,19 +71,6 @@ function flagsOf({ piece, noun, files }: Found): Record<string, string> {
       return value === undefined ? [] : [[name, value]]
     }),
   )
-}
-
-function filesBelow(folder: string, parts: readonly string[]): string[] {
-  return parts
-    .filter((part) => existsSync(join(folder, part)))
-    .flatMap((part) => readdirSync(join(folder, part), { recursive: true, withFileTypes: true }))
-    .filter((entry) => entry.isFile() && !entry.parentPath.includes('node_modules'))
-    .map((entry) =>
-      join(entry.parentPath, entry.name)
-        .slice(folder.length + 1)
-        .replaceAll('\\', '/'),
-    )
-    .sort()
 }
 
 /** A plan in which nothing is in the way. */

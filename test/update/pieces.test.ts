@@ -40,6 +40,8 @@ function change(service: string, path: string, edit: (text: string) => string): 
 /** A service with a route, committed, and with a job if asked for. */
 function grown(from: string, withJob = false): string {
   const service = created(from, '--no-example')
+  // As creating does: so git has what was emitted.
+  commit(service)
   expect(add(service, 'route', 'report', '--method', 'POST')).toMatchObject({ code: 0 })
   if (withJob) expect(add(service, 'job', 'send-mail')).toMatchObject({ code: 0 })
   commit(service)
@@ -59,6 +61,58 @@ test('a service that was created old, grown and updated is the one that is creat
   expect(again.code).toBe(0)
   expect(filesOf(service)).toEqual(tree)
 })
+
+/** The template beside everything that `npm run add` wires. */
+function edited(): string {
+  const edit = (path: string, from: string | RegExp, to: string): [string, string] => {
+    const text = templateOf(path).replace(from, to)
+    expect(text).not.toBe(templateOf(path))
+    return [path, text]
+  }
+  const routes = edit(
+    'service/src/routes.ts',
+    '[...healthRoutes(platform)]',
+    '[...healthRoutes(platform), ...teaRoutes(platform)]',
+  )
+  const imported = "import { healthRoutes } from './health/health.routes.ts'\n"
+  return packageOf('0.5.0', {
+    [routes[0]]: routes[1].replace(imported, `${imported}import { teaRoutes } from './tea.ts'\n`),
+    ...Object.fromEntries([
+      edit(
+        'service/src/workers.ts',
+        "lifecycle/workers.ts'\n",
+        "lifecycle/workers.ts'\nimport { brew } from './tea.ts'\n",
+      ),
+      edit('service/src/config.ts', /(\n\}\)\n)/, "\n  TEA: text('green').describe('which tea'),$1"),
+    ]),
+  })
+}
+
+test(
+  'what the template changes beside a wired call is no conflict, nor is what the team changes there',
+  { timeout: 600_000 },
+  () => {
+    const to = edited()
+    const withClient = (from: string): string => {
+      const service = grown(from, true)
+      expect(add(service, 'client', 'payments', '--base-url', 'https://payments.example.com')).toMatchObject({
+        code: 0,
+      })
+      change(service, 'src/routes.ts', (text) =>
+        text.replace("  'referrer-policy'", "  'x-ours': 'yes',\n  'referrer-policy'"),
+      )
+      change(service, 'src/jobs.ts', (text) => `${text}// Ours.\n`)
+      commit(service)
+      return service
+    }
+    const service = withClient(older)
+    const updated = update(to, service, ['--json', '--no-install'])
+    const result = resultOf(updated)
+    expect(result.files.filter(({ change }) => change === 'conflict')).toEqual([])
+    expect(updated.code).toBe(0)
+    expect(filesOf(service)).toEqual(filesOf(withClient(to)))
+  },
+)
 
 test('a fix of a piece reaches what the team has changed since; a piece that is gone is skipped', () => {
   const service = grown(older, true)
