@@ -1,4 +1,5 @@
 import type { Manager, Other } from './manager.ts'
+import type { PackageManager } from './package-manager.ts'
 import type { Plan, PlannedFile } from './tree.ts'
 
 /**
@@ -51,6 +52,11 @@ const words: Record<Other, { title: string; test: string; exec: string; update: 
     exec: 'bunx',
     update: 'bun create mainstem@latest update',
   },
+}
+
+/** Rewrites npm's command lines in a sentence as those of `manager`. */
+export function commandsOf(manager: PackageManager): (sentence: string) => string {
+  return manager === 'npm' ? (sentence) => sentence : (sentence) => rewritten(manager, sentence)
 }
 
 /**

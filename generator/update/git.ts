@@ -125,6 +125,15 @@ export function filesOfCommit(ctx: Context, root: string, commit: string): Reado
   )
 }
 
+/** The ids of all contents that these paths had in a commit. */
+export function idsCommitted(ctx: Context, root: string, paths: readonly string[]): ReadonlySet<string> {
+  throwIfEnded(ctx)
+  if (paths.length === 0) return new Set()
+  const flags = ['--format=', '--raw', '--no-abbrev', '--no-renames']
+  const log = demand(root, ['log', ...flags, '--', ...paths]).toString('utf8')
+  return new Set(Array.from(log.matchAll(/^:\d+ \d+ [0-9a-f]+ ([0-9a-f]+) /gm), ([, id = '']) => id))
+}
+
 /** The commits whose message says that create-mainstem created a service here, the newest first, with the version. */
 export function creations(ctx: Context, root: string): { commit: string; version: string }[] {
   throwIfEnded(ctx)

@@ -9,7 +9,7 @@ import { ownPackage } from '../root.ts'
 import type { Bases } from './bases.ts'
 import { migratedText, recordedIds, renamesFor, settle, type Work } from './cells.ts'
 import { renderedPages, replay, withCopy, writeOverlay } from './copy.ts'
-import { look, textOf } from './disk.ts'
+import { asOnDisk, look, textOf } from './disk.ts'
 import { installInCopy } from './needs.ts'
 import { migrationsBetween } from './migration.ts'
 import { overlayOf, writtenBy, type Outcomes } from './outcome.ts'
@@ -143,7 +143,7 @@ async function migrateOwn(ctx: Context, work: Work, path: string): Promise<void>
   if (there.kind !== 'file' || text === undefined) return
   const after = await migratedText(ctx, work, text, path, path)
   if (after === text) return
-  const bytes = Buffer.from(there.crlf ? after.replaceAll('\n', '\r\n') : after)
+  const bytes = asOnDisk(Buffer.from(after), there)
   work.outcomes.set(path, {
     path,
     moved: undefined,
@@ -159,11 +159,12 @@ async function settlePages(ctx: Context, work: Work, copy: string): Promise<stri
     copy,
     changed.map(({ path }) => path),
   )
-  for (const [path, bytes] of files) {
+  for (const [path, text] of files) {
     const outcome = work.outcomes.get(path)
     const there = look(work.root, path)
     if (there.kind !== 'file' || outcome?.verdict.kind === 'conflict') continue
-    const same = there.file.bytes.equals(bytes)
+    const bytes = asOnDisk(Buffer.from(text), there)
+    const same = there.file.bytes.equals(Buffer.from(text))
     const written = outcome === undefined ? undefined : writtenBy(outcome)
     if (written === undefined ? same : written.bytes.equals(bytes)) continue
     const verdict = same

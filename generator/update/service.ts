@@ -50,7 +50,7 @@ export function markedFiles(root: string, record: ServiceRecord): string[] {
 export function refuseDowngrade({ record }: Service, version: string): void {
   if (!isNewer(record.version, version)) return
   throw new Failure(
-    `the service is from create-mainstem ${record.version}, and this is ${version}, which is older: run npm create mainstem@latest -- update`,
+    `the service is from create-mainstem ${record.version}, and this is ${version}, which is older: npm run update takes the newest`,
   )
 }
 

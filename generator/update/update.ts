@@ -6,7 +6,8 @@ import {
   type ServiceRecord,
 } from '../../templates/service/generators/engine/record.ts'
 import type { Context } from '../../templates/service/src/context/context.ts'
-import { failureFrom } from '../failure.ts'
+import { Failure, failureFrom } from '../failure.ts'
+import { commandsOf } from '../manager-files.ts'
 import { say, type Screen } from '../progress.ts'
 import { ownPackage } from '../root.ts'
 import { aborted } from './abort.ts'
@@ -14,12 +15,13 @@ import { adopted, type Adoption } from './adopt.ts'
 import { basesOf } from './bases.ts'
 import { repositoryAt } from './git.ts'
 import { recover, waitingUpdate, type Written } from './journal.ts'
+import { managerOf } from './manager.ts'
 import { isNewer } from './migration.ts'
 import { updateHelp, updateOptionsFrom, type UpdateOptions } from './options.ts'
 import { changesOf, conflictsOf } from './outcome.ts'
 import { planUpdate } from './plan.ts'
 import { restored } from './restore.ts'
-import { describe, exitCodeOf, filesOf, type UpdateResult } from './result.ts'
+import { describe, exitCodeOf, filesOf, inWords, type UpdateResult } from './result.ts'
 import { markedFiles, readRecord, refuseDowngrade, refuseUnfinished, type Service } from './service.ts'
 import { planTheirs } from './theirs.ts'
 import { write } from './write.ts'
@@ -39,15 +41,28 @@ export async function update(ctx: Context, args: readonly string[]): Promise<num
   const screen: Screen = options.json
     ? { stream: process.stderr, animated: false }
     : { stream: process.stdout, animated: process.stdout.isTTY && !process.env['CI'] }
-  const result = await resultOf(ctx, screen, options)
+  const root = resolve(options.directory)
+  const known = readRecord(root)
+  const words = commandsOf(managerOf(root, known ?? { answers: {} }))
+  let result: UpdateResult
+  try {
+    result = inWords(await resultOf(ctx, screen, options, root, known), words)
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error
+    throw new Failure(words(error.message), { cause: error, output: error.output })
+  }
   if (options.json) process.stdout.write(`${JSON.stringify(result, null, 2)}\n`)
-  else describe(screen, result, options.dryRun)
+  else describe(screen, result, options.dryRun, words)
   return exitCodeOf(result)
 }
 
-async function resultOf(ctx: Context, screen: Screen, options: UpdateOptions): Promise<UpdateResult> {
-  const root = resolve(options.directory)
-  const known = readRecord(root)
+async function resultOf(
+  ctx: Context,
+  screen: Screen,
+  options: UpdateOptions,
+  root: string,
+  known: ServiceRecord | undefined,
+): Promise<UpdateResult> {
   if (options.check && known !== undefined) return check(ctx, root, known)
   const repository = repositoryAt(ctx, root)
   const reads = options.check || options.dryRun
@@ -55,10 +70,12 @@ async function resultOf(ctx: Context, screen: Screen, options: UpdateOptions): P
   if (options.abort) return aborted(ctx, root, repository)
   const killed = reads ? waitingUpdate(root) : recover(root, repository?.head)
   if (killed !== undefined) return finished(killed, options.dryRun)
+  // Again, because a killed `npm run add` may just have been finished.
+  const there = readRecord(root)
   const { record, stamped } =
-    known === undefined
+    there === undefined
       ? await adopted(ctx, screen, root, repository, options)
-      : { record: known, stamped: new Map<string, never>() }
+      : { record: there, stamped: new Map<string, never>() }
   if (options.check) return await check(ctx, root, record)
   const service: Service = { root, record, repository }
   if (!options.restamp) refuseDowngrade(service, ownPackage().version)
@@ -104,6 +121,7 @@ async function apply(
   stamped: Adoption['stamped'],
 ): Promise<UpdateResult> {
   const { root, record, repository } = service
+  const began = Date.now()
   say(
     screen,
     options.restamp ? 'Stamping the pieces again …' : `Merging create-mainstem ${ownPackage().version} …`,
@@ -130,6 +148,7 @@ async function apply(
     changes,
     conflicts,
     install: options.install,
+    began,
   })
   return { ...about, state, installed, notes: [...notes, ...nextNotes(service, changes, installed)] }
 }

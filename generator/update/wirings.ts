@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { blobId, type StampedPiece } from '../../templates/service/generators/engine/record.ts'
+import { blobId, withLf, type StampedPiece } from '../../templates/service/generators/engine/record.ts'
 import type { Context } from '../../templates/service/src/context/context.ts'
 import { placeOf, settle, type Work } from './cells.ts'
 import { withCopy } from './copy.ts'
@@ -106,5 +106,7 @@ async function wire(
 ): Promise<Texts> {
   const wish = { pieces, texts: Object.fromEntries(texts.map(({ path, ...one }) => [path, one])) }
   const { code, answer } = await runOnGenerators(ctx, copy, 'wire.ts', wish)
-  return code === 0 ? (JSON.parse(answer) as Texts) : {}
+  if (code !== 0) return {}
+  const wired = Object.entries(JSON.parse(answer) as Texts)
+  return Object.fromEntries(wired.map(([path, text]) => [path, withLf(text)]))
 }

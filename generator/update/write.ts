@@ -1,3 +1,5 @@
+import { lstatSync } from 'node:fs'
+import { join } from 'node:path'
 import {
   recordPath,
   renderRecord,
@@ -22,6 +24,8 @@ export interface Writing {
   readonly changes: readonly FileChange[]
   readonly conflicts: ReadonlyMap<string, Sides>
   readonly install: boolean
+  /** When the run began: what has changed since is not written over. */
+  readonly began: number
 }
 
 /**
@@ -38,6 +42,7 @@ export async function write(
 ): Promise<boolean> {
   const { root, repository } = service
   const { to, changes, conflicts } = writing
+  refuseChanged(root, changes, writing.began)
   refuseUntracked(
     ctx,
     service,
@@ -66,6 +71,16 @@ export async function write(
     const message = `${error.message}; nothing was written: mend that, or update with --no-install and install later`
     throw new Failure(message, { cause: error, output: error.output })
   }
+}
+
+/** @throws Failure if a person has changed a file since the plan was begun, or has made one */
+function refuseChanged(root: string, changes: readonly FileChange[], began: number): void {
+  const changed = changes.find(({ path }) => {
+    const stats = lstatSync(join(root, path), { throwIfNoEntry: false })
+    return stats !== undefined && stats.ctimeMs > began
+  })
+  if (changed !== undefined)
+    throw new Failure(`${changed.path} was changed while the update was planned: run it again`)
 }
 
 function changesDependencies(root: string, changes: readonly FileChange[]): boolean {

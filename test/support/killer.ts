@@ -18,9 +18,10 @@ export function killerAt(
     `import fs from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 let calls = 0
-for (const name of ['writeFileSync', 'renameSync', 'copyFileSync', 'rmSync', 'mkdirSync', 'chmodSync', 'rmdirSync']) {
-  const call = fs[name]
-  fs[name] = (...args) => {
+const names = ['writeFileSync', 'renameSync', 'copyFileSync', 'rmSync', 'mkdirSync', 'chmodSync', 'rmdirSync']
+for (const [module, name] of [...names.map((name) => [fs, name]), [fs.promises, 'mkdtemp']]) {
+  const call = module[name]
+  module[name] = (...args) => {
     if (String(args[0]).includes(${JSON.stringify(part)}) && ++calls === ${at}) {
       if ('${signal}' === 'SIGSTOP') fs.writeSync(2, 'stopping\\n')
       process.kill(process.pid, '${signal}')

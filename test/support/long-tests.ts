@@ -4,5 +4,6 @@ export const longTests = [
   'test/add/killed.test.ts',
   'test/add/openapi.test.ts',
   'test/update/all-or-nothing.test.ts',
+  'test/update/every-piece.test.ts',
   'test/update/pieces.test.ts',
 ]

@@ -52,6 +52,12 @@ export function templateOf(path: string): string {
   return readFileSync(join(repository, 'templates', path), 'utf8')
 }
 
+/** Every template, by its path below templates/. */
+export function templatesOf(): { path: string; text: string }[] {
+  const files = unpacked(readFileSync(join(repository, 'dist', archiveName)))
+  return [...files].map(([path, { bytes }]) => ({ path, text: bytes.toString('utf8') }))
+}
+
 /** Writes the files below a folder, or removes them. */
 export function writeAll(root: string, texts: Texts): void {
   for (const [path, text] of Object.entries(texts)) {

@@ -117,6 +117,35 @@ test('while one update runs, another one and npm run add are refused', async () 
   expect(existsSync(join(made, '.data/lock'))).toBe(false)
 })
 
+test('a file that changes while the update is planned is not written over', async () => {
+  const made = created(older, '--no-example')
+  // Of a change of both there is a copy, in which the pages are written again: when it is made, most files are decided on.
+  writeFileSync(join(made, 'docs/first.txt'), 'ours\n')
+  const running = spawn(process.execPath, [join(newer, 'dist/main.js'), 'update'], {
+    cwd: made,
+    env: {
+      ...process.env,
+      npm_config_registry: 'http://127.0.0.1:9/',
+      npm_config_fetch_retries: '0',
+      NODE_OPTIONS: killerAt(1, '.data/update/copy-', folder, 'SIGSTOP'),
+    },
+  })
+  const ended = once(running, 'exit')
+  let err = ''
+  await new Promise<void>((resolve) => {
+    running.stderr.on('data', (chunk: Buffer) => {
+      err += chunk.toString()
+      if (err.includes('stopping')) resolve()
+    })
+  })
+  writeFileSync(join(made, 'docs/second.txt'), 'ours, just now\n')
+  const before = filesOf(made)
+  running.kill('SIGCONT')
+  expect(await ended).toEqual([1, null])
+  expect(err).toContain('docs/second.txt was changed while the update was planned: run it again')
+  expect(filesOf(made)).toEqual(before)
+})
+
 test('the lock of a killed process is taken over; one of another machine is not', () => {
   const made = service()
   mkdirSync(join(made, '.data'), { recursive: true })

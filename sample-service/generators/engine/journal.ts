@@ -83,9 +83,12 @@ export function unfinished(root: string): Journal | undefined {
 
 /** A file of the journal that is neither as it was before the run nor as the run leaves it; undefined if there is none. */
 export function changedSince(root: string, { entries }: Journal): string | undefined {
-  return entries.find(({ path, kind, before, after }) => {
-    return kind !== 'saved' && ![before, after].includes(idOf(root, path))
-  })?.path
+  const known = (path: string): unknown[] =>
+    // A disk may take names that differ in case alone for one.
+    entries
+      .filter((one) => one.path.toLowerCase() === path.toLowerCase())
+      .flatMap(({ before, after }) => [before, after])
+  return entries.find(({ path, kind }) => kind !== 'saved' && !known(path).includes(idOf(root, path)))?.path
 }
 
 /** Puts the files of the journal in their places. Safe to repeat. A failure undoes what was done. */
