@@ -1,7 +1,7 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { existsSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { withoutCancel, withTimeout, type Context } from '../../templates/service/src/context/context.ts'
 import { execute } from '../command.ts'
 import { throwIfEnded } from '../ended.ts'
@@ -42,9 +42,9 @@ export async function emittedBy(
       ...flags,
     ]
     await mkdir(join(folder, 'empty'))
-    const env = childEnvironment(process.env)
-    const { code } = await execute(ctx, 'npm', npm, { cwd: join(folder, 'empty'), env })
-    return code === 0 ? await readAll(ctx, join(folder, 'empty', name)) : undefined
+    const cwd = await placeFor(ctx, join(folder, 'empty'), answers)
+    const { code } = await execute(ctx, 'npm', npm, { cwd, env: childEnvironment(process.env) })
+    return code === 0 ? await readAll(ctx, join(cwd, name)) : undefined
   } catch (error) {
     throwIfEnded(parent)
     if (ctx.err !== undefined || (error instanceof Error && 'code' in error)) return undefined
@@ -52,6 +52,21 @@ export async function emittedBy(
   } finally {
     await remove(withoutCancel(parent), folder)
   }
+}
+
+/** The folder in `empty` in which the service was made: in `empty` itself, or in a workspace like its own. */
+async function placeFor(
+  ctx: Context,
+  empty: string,
+  { workspace }: ServiceRecord['answers'],
+): Promise<string> {
+  throwIfEnded(ctx)
+  if (typeof workspace !== 'string') return empty
+  const place = join(empty, dirname(workspace))
+  await mkdir(place, { recursive: true })
+  await writeFile(join(empty, 'package.json'), JSON.stringify({ private: true, workspaces: [workspace] }))
+  await writeFile(join(empty, '.yarnrc.yml'), 'nodeLinker: node-modules\n')
+  return place
 }
 
 async function readAll(ctx: Context, directory: string): Promise<Plan> {

@@ -9,6 +9,7 @@ import { install } from '../install.ts'
 import { lockFiles } from '../package-manager.ts'
 import { step, type Screen } from '../progress.ts'
 import { look } from './disk.ts'
+import { workspaceOf } from '../workspace.ts'
 import { managerOf } from './manager.ts'
 import { unmergedLines, unstage, type Repository, type Sides } from './git.ts'
 import { lastUpdate, takeBack, writeAll, type FileChange } from './journal.ts'
@@ -56,7 +57,8 @@ export async function write(
   if (!installs) return false
   const manager = managerOf(root, service.record)
   try {
-    await step(ctx, screen, `Installing with ${manager}`, (ctx) => install(ctx, manager, root))
+    const installRoot = installRootOf(service)
+    await step(ctx, screen, `Installing with ${manager}`, (ctx) => install(ctx, manager, root, installRoot))
     return true
   } catch (error) {
     restoreLast(withoutCancel(ctx), root, repository)
@@ -64,6 +66,12 @@ export async function write(
     const message = `${error.message}; nothing was written: mend that, or update with --no-install and install later`
     throw new Failure(message, { cause: error, output: error.output })
   }
+}
+
+/** The folder in which the package manager installs: for a member of a workspace, the root of that. */
+function installRootOf({ root, record }: Service): string {
+  const workspace = record.answers['workspace'] === undefined ? undefined : workspaceOf(root)
+  return workspace?.member === true ? workspace.root : root
 }
 
 /** Takes the last update back, the index too. @returns the files that had changed since, and where a copy of each is */

@@ -194,6 +194,29 @@ test('it names packages that do not match package.json or the lock file', { time
   ])
 })
 
+test(
+  "it names a dependency that finds another version than the service's",
+  { timeout: 30_000 },
+  async (t) => {
+    await rm(join(dir, 'node_modules/hono'))
+    await mkdir(join(dir, 'node_modules/hono'))
+    await writeFile(join(dir, 'node_modules/hono/package.json'), '{ "version": "4.0.0" }')
+    t.onTestFinished(async () => {
+      await rm(join(dir, 'node_modules/hono'), { recursive: true })
+      await linkPackage(dir, 'hono')
+    })
+    const { wrong } = await doctor(['--json'])
+    expect(wrong).toContainEqual({
+      check: 'peers',
+      ok: false,
+      seen: expect.stringMatching(
+        /^@hono\/node-server finds hono 4\.\d+\.\d+, the service 4\.0\.0$/,
+      ) as string,
+      fix: expect.stringContaining('"hono": "^4.') as string,
+    })
+  },
+)
+
 test('before the first install it says what to do', { timeout: 30_000 }, async (t) => {
   await rm(join(dir, 'node_modules/tsx'))
   t.onTestFinished(() => linkPackage(dir, 'tsx'))

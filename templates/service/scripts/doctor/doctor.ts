@@ -2,7 +2,7 @@ import { ignoreBrokenPipe } from '../broken-pipe.ts'
 import { readFlags } from '../command-line.ts'
 import { faultsOfEnvFile, readEnvironment, readEnvFile } from '../dev/environment.ts'
 import { printed, wrong, type Finding } from './finding.ts'
-import { checkInstalled, checkNode, checkPackageManager } from './packages.ts'
+import { checkInstalled, checkNode, checkPackageManager, checkPeers } from './packages.ts'
 import { checkDisk, checkPorts, checkTelemetry } from './surroundings.ts'
 
 /**
@@ -17,6 +17,7 @@ const checks: Readonly<Record<string, () => Promise<Finding[]> | Finding[]>> = {
   node: checkNode,
   manager: checkPackageManager,
   installed: checkInstalled,
+  peers: checkPeers,
   environment: async () =>
     (await import('./variables.ts')).checkVariables(env, readEnvFile(), faultsOfEnvFile()),
   schema: async () => (await import('./schema.ts')).checkSchema(),
