@@ -13,8 +13,13 @@ import { workflowsAtRoot } from './workspace-files.ts'
 
 const pnpmFile = 'pnpm-workspace.yaml'
 
-/** The dependencies of a service that others of its dependencies expect beside them, as peers, in versions so old that they do not do. */
-const peers = ['eslint', 'hono', 'typescript', 'zod']
+/** The dependencies that expect others beside them, as peers, in a range with versions so old that they do not do. */
+const peers: Readonly<Record<string, readonly string[]>> = {
+  '@hono/node-server': ['hono'],
+  '@typescript-eslint/utils': ['eslint', 'typescript'],
+  'typescript-eslint': ['eslint', 'typescript'],
+  'zod-openapi': ['zod'],
+}
 
 /** The files that `service` needs at the root of its workspace, as they will be. A workflow that is there already stays as it is. */
 export async function planAtRoot(ctx: Context, service: Service, { root, path }: Workspace): Promise<Plan> {
@@ -41,7 +46,10 @@ function withOverrides(text: string, { name }: Service, alone: Plan): string {
   const manifest = JSON.parse(alone.get('package.json')?.bytes.toString('utf8') ?? '{}') as Manifest
   const ranges = { ...manifest.dependencies, ...manifest.devDependencies }
   const own = Object.entries(manifest.overrides).filter(([, range]) => typeof range === 'string')
-  const value = Object.fromEntries([...peers.map((peer) => [peer, ranges[peer]] as const), ...own].sort())
+  const ofPeers = Object.entries(peers).map(([dependency, names]) => {
+    return [dependency, Object.fromEntries(names.map((peer) => [peer, ranges[peer]]))] as const
+  })
+  const value = Object.fromEntries([...ofPeers, ...own])
   const indent = /^([^\S\n]+)"/m.exec(text)?.[1] ?? '  '
   const formattingOptions = { insertSpaces: !indent.startsWith('\t'), tabSize: indent.length, eol: '\n' }
   return applyEdits(text, modify(text, ['overrides', name], value, { formattingOptions }))

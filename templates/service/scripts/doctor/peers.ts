@@ -22,7 +22,8 @@ export function strayPeers(root: string, place: string): Stray[] {
   const overrides = place === root ? {} : (manifestIn(place).overrides?.[name] ?? {})
   const file = join(place, 'package.json')
   const strays: Stray[] = []
-  for (const [peer, range] of Object.entries(overrides)) {
+  const nested = Object.values(overrides).filter((one) => typeof one === 'object')
+  for (const [peer, range] of nested.flatMap((one) => Object.entries(one))) {
     const own = ranges[peer]
     if (own !== undefined && own !== range)
       strays.push({
@@ -44,7 +45,7 @@ export function strayPeers(root: string, place: string): Stray[] {
       if (range === undefined || ours === undefined || theirs === ours) continue
       const fix =
         undeclared[dependency] === undefined
-          ? `in overrides of ${file}, write "${peer}": "${range}" below "${name}", and run npm update ${peer}; if that is not enough, install without the lock file`
+          ? `in overrides of ${file}, below "${name}", write "${dependency}": { "${peer}": "${range}" }, and run npm update ${peer}; if that is not enough, install without the lock file`
           : `install ${peer}@${range} in ${place} too, as a devDependency`
       strays.push({ seen: `${dependency} finds ${peer} ${theirs ?? 'nowhere'}, the service ${ours}`, fix })
     }
@@ -58,7 +59,10 @@ interface Manifest {
   readonly dependencies?: Readonly<Record<string, string>>
   readonly devDependencies?: Readonly<Record<string, string>>
   readonly peerDependencies?: Readonly<Record<string, string>>
-  readonly overrides?: Readonly<Record<string, Readonly<Record<string, string>> | undefined>>
+  /** By the name of a member: ranges, and the ranges below a dependency. */
+  readonly overrides?: Readonly<
+    Record<string, Readonly<Record<string, string | Readonly<Record<string, string>>>>>
+  >
 }
 
 function manifestIn(folder: string): Manifest {
