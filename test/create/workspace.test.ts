@@ -132,7 +132,7 @@ it("pnpm's root answers for the install scripts of the service, and keeps its ow
 it.each([
   ['{ "semi": true }', 'apps/my-service'],
   ['{ "singleQuote": true, "printWidth": 100 }', '.github'],
-])('prettier of the root (%s) finds %s formatted', { timeout: 60_000 }, async (config, folder) => {
+])('prettier of the root (%s) finds %s formatted', { timeout: 120_000 }, async (config, folder) => {
   const root = await workspace(lists, { '.prettierrc': config })
   const made = await create(root, ['apps/my-service', '--yes', '--no-install'])
   expect(made.code, made.stderr).toBe(0)
