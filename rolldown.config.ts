@@ -25,7 +25,7 @@ export default defineConfig({
       'jsonc-parser': fileURLToPath(new URL('node_modules/jsonc-parser/lib/esm/main.js', import.meta.url)),
     },
   },
-  plugins: [licences(), templates()],
+  plugins: [licences(), templates(), bin()],
   output: {
     file: 'dist/main.js',
     format: 'esm',
@@ -42,6 +42,17 @@ function templates(): Plugin {
     async generateBundle() {
       const source = packed(await readFolder(root))
       this.emitFile({ type: 'asset', fileName: archiveName, source })
+    },
+  }
+}
+
+/** Ships bin.js as it is: an old Node must be able to load it. */
+function bin(): Plugin {
+  return {
+    name: 'bin',
+    generateBundle() {
+      const source = readFileSync(new URL('generator/bin.js', import.meta.url))
+      this.emitFile({ type: 'asset', fileName: 'bin.js', source })
     },
   }
 }

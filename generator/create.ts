@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { withoutCancel, type Context } from '../templates/service/src/context/context.ts'
+import { strayPeers } from '../templates/service/scripts/doctor/peers.ts'
 import { throwIfEnded } from './ended.ts'
 import { quoted, type Door } from './door.ts'
 import { Failure } from './failure.ts'
@@ -10,6 +11,8 @@ import { fit, listed, type Fitted } from './occupied.ts'
 import type { Options } from './options.ts'
 import { place, type Placed } from './place.ts'
 import { say, step, type Screen } from './progress.ts'
+import { planAtRoot, writeAtRoot, type AtRoot } from './at-root.ts'
+import { notesOn } from './workspace.ts'
 import { agreed, type Choices } from './prompts.ts'
 import { ownPackage } from './root.ts'
 import { planService } from './service.ts'
@@ -31,6 +34,8 @@ export interface Created {
   readonly kept?: readonly string[]
   /** The files of the directory that the service replaced. */
   readonly replaced?: readonly string[]
+  /** The workspace of which the service is a member, and the files that it got at its root. */
+  readonly workspace?: { readonly root: string; readonly files: readonly string[] }
   readonly dryRun?: true
   readonly verify?: Receipt
 }
@@ -54,8 +59,11 @@ export async function create(
   door: Door,
 ): Promise<Creation> {
   const { target, example } = choices
-  const manager = await usableManager(ctx, choices.manager, door)
-  const stamped = await planService(ctx, { name: target.name, example, manager })
+  const workspace = choices.workspace?.member === true ? choices.workspace : undefined
+  const manager = await usableManager(ctx, choices.manager, door, workspace?.version)
+  const service = { name: target.name, example, manager, workspace: workspace?.path }
+  const stamped = await planService(ctx, service)
+  const ofTheRoot: Plan = workspace === undefined ? new Map() : await planAtRoot(ctx, service, workspace)
   const fitted = target.exists ? fit(stamped, target) : { plan: stamped, kept: [], replaced: [], others: [] }
   const force = options.force || (await allowed(ctx, fitted, target, choices.asking))
   const made = {
@@ -66,13 +74,20 @@ export async function create(
     files: [...fitted.plan.keys()],
     ...(fitted.kept.length > 0 ? { kept: fitted.kept } : {}),
     ...(fitted.replaced.length > 0 ? { replaced: fitted.replaced } : {}),
+    ...(workspace === undefined ? {} : { workspace: { root: workspace.root, files: [...ofTheRoot.keys()] } }),
   }
+  if (choices.workspace !== undefined) for (const note of notesOn(choices.workspace)) say(screen, note)
   if (options.dryRun)
     return { created: { ...made, installed: false, git: false, dryRun: true }, failure: undefined }
 
   const placed = await place(ctx, fitted.plan, target)
+  let atRoot: AtRoot | undefined
   try {
+    if (workspace !== undefined) atRoot = await writeAtRoot(ctx, workspace.root, ofTheRoot)
     const failure = choices.install ? await installed(ctx, screen, choices) : undefined
+    if (choices.install && failure === undefined && workspace !== undefined)
+      for (const { seen, fix } of strayPeers(target.path, workspace.root))
+        say(screen, `peers: ${seen}: ${fix}`)
     const git = choices.git && (await commit(ctx, screen, choices, fitted.plan, placed))
     const receipt =
       options.verify && failure === undefined
@@ -83,6 +98,7 @@ export async function create(
     const done = { ...made, installed: choices.install && failure === undefined, git }
     return { created: receipt === undefined ? done : { ...done, verify: receipt }, failure }
   } catch (error) {
+    await atRoot?.undo(withoutCancel(ctx))
     await placed.undo(withoutCancel(ctx))
     if (existsSync(target.path) && !target.exists)
       say(screen, `could not remove ${target.path}: remove it by hand`)
@@ -119,10 +135,11 @@ async function allowed(
 async function installed(
   ctx: Context,
   screen: Screen,
-  { target, manager }: Choices,
+  { target, manager, workspace }: Choices,
 ): Promise<Failure | undefined> {
+  const root = workspace?.member === true ? workspace.root : target.path
   try {
-    await step(ctx, screen, `Installing with ${manager}`, (ctx) => install(ctx, manager, target.path))
+    await step(ctx, screen, `Installing with ${manager}`, (ctx) => install(ctx, manager, target.path, root))
     return undefined
   } catch (error) {
     if (!(error instanceof Failure)) throw error
@@ -137,12 +154,13 @@ async function installed(
 async function commit(
   ctx: Context,
   screen: Screen,
-  { target }: Choices,
+  { target, workspace }: Choices,
   plan: Plan,
   { scratch }: Placed,
 ): Promise<boolean> {
   const message = `Create ${target.name} with create-mainstem ${ownPackage().version}`
-  const { done, note } = await commitAll(ctx, target.path, message, [...plan.keys()], scratch)
+  const isMember = workspace?.member === true
+  const { done, note } = await commitAll(ctx, target.path, message, [...plan.keys()], scratch, isMember)
   say(screen, `git: ${note}`)
   return done
 }

@@ -10,6 +10,12 @@ export class Failure extends Error {
   }
 }
 
+/** The Failure for an Error of one sentence from a generator of the service. */
+export function failureFrom(error: unknown): Failure {
+  const sentence = error instanceof Error ? error.message : String(error)
+  return new Failure(sentence.replace(/\.$/, ''), { cause: error })
+}
+
 const reasons: Record<string, string> = {
   EACCES: 'there is no permission to write there: choose another directory or change its permissions',
   EPERM: 'the system does not permit it: choose another directory or change its permissions',

@@ -16,7 +16,7 @@ const filesAtOnce = 100
 /**
  * Makes `directory` a repository with one commit: `files`, the lock file and everything else, except `scratch` and what git
  * ignores. Obstacles do not fail the creation, they become the note: no git, an outer repository, no identity, a hook
- * that refuses.
+ * that refuses. A member of a workspace is part of the workspace's repository, and gets none.
  * @throws the cause of ctx when it ends
  */
 export async function commitAll(
@@ -25,6 +25,7 @@ export async function commitAll(
   message: string,
   files: readonly string[],
   scratch: string | undefined,
+  inWorkspace: boolean,
 ): Promise<Committed> {
   if (findOnPath('git', process.env) === undefined) return not('git is not installed; no repository was made')
   const git: Git = (...args) =>
@@ -41,6 +42,7 @@ export async function commitAll(
   if (around.output.includes('dubious ownership'))
     return not("inside another user's repository: commit the service there")
 
+  if (inWorkspace) return not('a member of a workspace: commit the service there')
   const init = await git('init', '--quiet')
   if (init.code !== 0) return not(`git init failed (${lastLines(init.output, 1)}); no repository was made`)
   // Not `init -b main`, which needs git 2.28.

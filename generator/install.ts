@@ -7,19 +7,25 @@ import { childEnvironment, installArguments, lockFiles, type PackageManager } fr
 
 /**
  * Installs the dependencies of the service in `directory`.
+ * @param root the root of the workspace of which the service is a member: all members are installed
  * @throws Failure with the last lines of the package manager, or naming the dependencies it left out; the cause of ctx when
  * it ends
  */
-export async function install(ctx: Context, manager: PackageManager, directory: string): Promise<void> {
-  const args = installArguments(manager)
+export async function install(
+  ctx: Context,
+  manager: PackageManager,
+  directory: string,
+  root = directory,
+): Promise<void> {
+  const args = installArguments(manager, root !== directory)
   try {
     const env = childEnvironment(process.env)
-    const { code, output } = await execute(ctx, manager, args, { cwd: directory, env })
+    const { code, output } = await execute(ctx, manager, args, { cwd: root, env })
     if (code !== 0) {
       throw new Failure(`${manager} install failed (${why(output, code)})`, { output: lastLines(output, 20) })
     }
     // The flags leave npm no choice.
-    const missing = manager === 'npm' ? undefined : leftOut(directory)
+    const missing = manager === 'npm' ? undefined : leftOut(directory, root)
     if (missing === undefined) return
     throw new Failure(`${manager} install left out ${missing}, as its settings ask`, {
       output: lastLines(output, 20),
@@ -31,11 +37,12 @@ export async function install(ctx: Context, manager: PackageManager, directory: 
 }
 
 /** Names the lock file or the dependencies that a successful install left out; undefined if it left out none. */
-function leftOut(directory: string): string | undefined {
-  if (!lockFiles.some((file) => existsSync(join(directory, file)))) return 'the lock file'
+function leftOut(directory: string, root: string): string | undefined {
+  if (!lockFiles.some((file) => existsSync(join(root, file)))) return 'the lock file'
   const manifest = JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8')) as Record<string, object>
   const wanted = Object.keys({ ...manifest['dependencies'], ...manifest['devDependencies'] })
-  const missing = wanted.filter((name) => !existsSync(join(directory, 'node_modules', name)))
+  const isIn = (folder: string, name: string): boolean => existsSync(join(folder, 'node_modules', name))
+  const missing = wanted.filter((name) => !isIn(directory, name) && !isIn(root, name))
   if (missing.length === 0) return undefined
   return `${missing.length} of ${wanted.length} dependencies (${missing.slice(0, 3).join(', ')} …)`
 }

@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 import { constants } from 'node:os'
 import { background, type Context } from '../templates/service/src/context/context.ts'
 import { ignoreBrokenPipe } from '../templates/service/scripts/broken-pipe.ts'

@@ -1,4 +1,5 @@
 import type { Manager, Other } from './manager.ts'
+import type { PackageManager } from './package-manager.ts'
 import type { Plan, PlannedFile } from './tree.ts'
 
 /**
@@ -8,13 +9,7 @@ import type { Plan, PlannedFile } from './tree.ts'
 export function withManager(plan: Plan, manager: Manager, files: Plan): Map<string, PlannedFile> {
   const all = new Map(plan)
   if (manager.name === 'npm') return all
-  const [, placeholder = ''] = String(jsonOf(files, 'package.json')['packageManager']).split('@')
-  for (const [path, file] of files) {
-    all.set(
-      path,
-      edited(file, (text) => text.replaceAll(placeholder, () => manager.version)),
-    )
-  }
+  for (const [path, file] of withVersion(files, manager, files)) all.set(path, file)
   // pnpm has a list of its own; Yarn and Bun run no script of a dependency, and say nothing about it.
   const skeleton = jsonOf(plan, 'package.json')
   delete skeleton['allowScripts']
@@ -29,6 +24,14 @@ export function withManager(plan: Plan, manager: Manager, files: Plan): Map<stri
       )
   }
   return all
+}
+
+/** `files` with the version of `manager` in place of the one that `ofTheManager`, its own, name. */
+export function withVersion(files: Plan, manager: Manager, ofTheManager: Plan): Plan {
+  if (manager.name === 'npm') return files
+  const [, placeholder = ''] = String(jsonOf(ofTheManager, 'package.json')['packageManager']).split('@')
+  const versioned = (text: string): string => text.replaceAll(placeholder, () => manager.version)
+  return new Map([...files].map(([path, file]) => [path, edited(file, versioned)]))
 }
 
 /** A page whose commands people and coding agents type. `npm run guarantees` writes docs/guarantees.md itself. */
@@ -51,6 +54,11 @@ const words: Record<Other, { title: string; test: string; exec: string; update: 
     exec: 'bunx',
     update: 'bun create mainstem@latest update',
   },
+}
+
+/** Rewrites npm's command lines in a sentence as those of `manager`. */
+export function commandsOf(manager: PackageManager): (sentence: string) => string {
+  return manager === 'npm' ? (sentence) => sentence : (sentence) => rewritten(manager, sentence)
 }
 
 /**

@@ -19,12 +19,18 @@ const oldest: Record<Other, { title: string; version: string }> = {
 }
 
 /**
- * Finds the version of the package manager, without a process where `door` knows it.
+ * Finds the version of the package manager, without a process where `named` or `door` knows it.
+ * @param named the version that a workspace names
  * @throws Failure if it is not installed, too old or does not print its version; the cause of ctx when it ends
  */
-export async function usableManager(ctx: Context, name: PackageManager, door: Door): Promise<Manager> {
+export async function usableManager(
+  ctx: Context,
+  name: PackageManager,
+  door: Door,
+  named?: string,
+): Promise<Manager> {
   if (name === 'npm') return { name }
-  const version = name === door.manager && door.version !== undefined ? door.version : await ask(ctx, name)
+  const version = named ?? (name === door.manager ? door.version : undefined) ?? (await ask(ctx, name))
   const { title, version: wanted } = oldest[name]
   if (!isAtLeast(version, wanted)) {
     throw new Failure(

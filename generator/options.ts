@@ -30,7 +30,8 @@ Creates a TypeScript microservice in which every unit of work hangs from one roo
   --no-install       do not install the dependencies
   --no-git           do not create a git repository
   --no-example       leave out the example, the documents API
-  --pm <name>        npm, pnpm, yarn or bun; default: the one that runs this command, else npm
+  --pm <name>        npm, pnpm, yarn or bun; default: the one of the workspace around the directory, else the one that runs
+                     this command, else npm
   --dry-run          print the files, write nothing
   --json             print one JSON object on stdout and everything else on stderr
   --force            write into a directory that holds other files; replaces files of the same name, keeps the rest.

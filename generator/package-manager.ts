@@ -1,4 +1,4 @@
-import { accessSync, constants, statSync } from 'node:fs'
+import { accessSync, constants, existsSync, statSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { Failure } from './failure.ts'
 
@@ -8,14 +8,27 @@ export type PackageManager = (typeof packageManagers)[number]
 /** The names that `--pm` takes. */
 export const packageManagers = ['npm', 'pnpm', 'yarn', 'bun'] as const
 
+const writers = {
+  'package-lock.json': 'npm',
+  'pnpm-lock.yaml': 'pnpm',
+  'yarn.lock': 'yarn',
+  'bun.lock': 'bun',
+  'bun.lockb': 'bun',
+} as const
+
 /** The lock files that package managers write beside package.json. */
-export const lockFiles = [
-  'package-lock.json',
-  'pnpm-lock.yaml',
-  'yarn.lock',
-  'bun.lock',
-  'bun.lockb',
-] as const
+export const lockFiles = Object.keys(writers) as (keyof typeof writers)[]
+
+/** The lock file that the package manager writes today. */
+export function lockFileOf(manager: PackageManager): string {
+  return lockFiles.find((file) => writers[file] === manager) ?? ''
+}
+
+/** The package manager whose lock file is in `folder`. */
+export function managerOfLock(folder: string): PackageManager | undefined {
+  const lock = lockFiles.find((file) => existsSync(join(folder, file)))
+  return lock && writers[lock]
+}
 
 /**
  * The package manager of that name.
@@ -55,22 +68,17 @@ export function findOnPath(command: string, env: NodeJS.ProcessEnv): string | un
  * The arguments that install all dependencies and write the lock file, without questions. They restate defaults of npm and
  * pnpm that the user's npmrc may have changed (`omit=dev`, `package-lock=false`, `dry-run=true`). Yarn and bun have no such
  * flags: `install` checks their result.
+ * @param atRoot whether to install a workspace, whose own settings stand
  */
-export function installArguments(manager: PackageManager): string[] {
+export function installArguments(manager: PackageManager, atRoot = false): string[] {
   switch (manager) {
     case 'npm':
       return [
         ...['install', '--no-audit', '--no-fund', '--no-dry-run', '--location=project', '--no-global'],
         ...['--include=dev', '--include=optional', '--include=peer', '--no-legacy-peer-deps'],
-        ...[
-          '--package-lock',
-          '--no-package-lock-only',
-          '--save',
-          '--bin-links',
-          '--install-strategy=hoisted',
-        ],
+        ...['--package-lock', '--no-package-lock-only', '--save', '--bin-links'],
         // Below a workspace npm would install the workspace instead, and write no lock file for the service.
-        '--workspaces=false',
+        ...(atRoot ? [] : ['--install-strategy=hoisted', '--workspaces=false']),
       ]
     case 'pnpm':
       return [

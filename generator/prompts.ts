@@ -4,29 +4,42 @@ import { SignalReceived } from '../templates/service/src/context/signals.ts'
 import type { Options } from './options.ts'
 import { packageManagers, type PackageManager } from './package-manager.ts'
 import { targetFrom, type Target } from './target.ts'
+import { requireUsable, workspaceOf, type Workspace } from './workspace.ts'
 
 /** All decisions that creating a service needs. */
 export interface Choices {
   readonly target: Target
   readonly example: boolean
   readonly manager: PackageManager
+  /** The workspace around the target, if there is one. */
+  readonly workspace: Workspace | undefined
   readonly install: boolean
   readonly git: boolean
   /** Whether a person at a terminal answers questions. */
   readonly asking: boolean
 }
 
-/** The choices of the flags, and defaults for the rest. */
+/**
+ * The choices of the flags, and defaults for the rest.
+ * @throws Failure if the workspace of the target cannot have such a service
+ */
 export function defaults(options: Options, target: Target, manager: PackageManager): Choices {
+  const workspace = workspaceOf(target.path)
+  if (workspace !== undefined) requireUsable(workspace, options.pm)
+  const ofTheRoot = workspace?.member === true ? workspace.manager : undefined
   return {
     target,
+    workspace,
     example: options.example ?? true,
-    manager: options.pm ?? manager,
+    manager: options.pm ?? ofTheRoot ?? manager,
     install: options.install ?? true,
     git: options.git ?? true,
     asking: false,
   }
 }
+
+/** What Enter takes. */
+const usual = 'my-service'
 
 /** Asks a question whose answer is no unless the user says yes. @throws as `ask` does */
 export async function agreed(ctx: Context, message: string): Promise<boolean> {
@@ -51,7 +64,13 @@ export async function ask(
     look(
       answered(
         ctx,
-        await text({ message: 'Where?', placeholder: 'my-service', signal, validate: complaint }),
+        await text({
+          message: 'In which directory?',
+          placeholder: usual,
+          defaultValue: usual,
+          signal,
+          validate: complaint,
+        }),
       ),
     )
   const chosen = defaults(options, target, manager)
@@ -62,6 +81,7 @@ export async function ask(
     options.install ?? answered(ctx, await confirm({ message: 'Install the dependencies?', signal }))
   const pm =
     options.pm ??
+    (chosen.workspace?.member === true ? chosen.workspace.manager : undefined) ??
     answered(
       ctx,
       await select({
@@ -73,12 +93,13 @@ export async function ask(
     )
   const git =
     options.git ??
+    (chosen.workspace?.member === true ? false : undefined) ??
     answered(ctx, await confirm({ message: 'Create a git repository with one commit?', signal }))
-  return { target, example, manager: pm, install, git, asking: true }
+  return { ...chosen, example, manager: pm, install, git, asking: true }
 
   function complaint(value: string | undefined): string | undefined {
     try {
-      look(value ?? '')
+      look(value === undefined || value === '' ? usual : value)
       return undefined
     } catch (error) {
       return error instanceof Error ? error.message : String(error)

@@ -34,17 +34,24 @@ export function withRecord(
 }
 
 /** The answers to which `serviceFrom` returns the same service. */
-function answersOf({ name, example, manager = { name: 'npm' } }: Service): Record<string, string | boolean> {
-  return { name, example, pm: manager.name === 'npm' ? 'npm' : `${manager.name}@${manager.version}` }
+function answersOf({
+  name,
+  example,
+  manager = { name: 'npm' },
+  workspace,
+}: Service): ServiceRecord['answers'] {
+  const pm = manager.name === 'npm' ? 'npm' : `${manager.name}@${manager.version}`
+  return { name, example, pm, ...(workspace === undefined ? {} : { workspace }) }
 }
 
 /** The service that a record's answers describe; undefined if they describe none. */
 export function serviceFrom(answers: ServiceRecord['answers']): Service | undefined {
-  const { name, example, pm = 'npm' } = answers
+  const { name, example, pm = 'npm', workspace } = answers
   if (typeof name !== 'string' || typeof example !== 'boolean' || typeof pm !== 'string') return undefined
   const [manager, version] = pm.split('@')
+  if (typeof workspace === 'boolean') return undefined
   const known = packageManagers.find((one) => one === manager)
   if (known === undefined) return undefined
-  if (known === 'npm') return { name, example, manager: { name: known } }
-  return version === undefined ? undefined : { name, example, manager: { name: known, version } }
+  if (known === 'npm') return { name, example, manager: { name: known }, workspace }
+  return version === undefined ? undefined : { name, example, manager: { name: known, version }, workspace }
 }

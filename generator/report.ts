@@ -10,6 +10,8 @@ export function report(screen: Screen, created: Created, choices: Choices): void
   const count = `${created.files.length} files`
   if (created.kept !== undefined) say(screen, `Kept: ${created.kept.join(', ')}`)
   if (created.replaced !== undefined) say(screen, `Replaced: ${listed(created.replaced)}`)
+  const { root, files } = created.workspace ?? { root: '', files: [] }
+  if (files.length > 0) say(screen, `At the root of the workspace, ${root}: ${files.join(', ')}`)
   if (created.dryRun) {
     for (const file of created.files) say(screen, file)
     say(screen, `\nDry run: nothing was written; ${count} would be in ${created.directory}`)

@@ -3,10 +3,11 @@ import type { Stamping } from '../templates/service/generators/engine/record.ts'
 import type { Context } from '../templates/service/src/context/context.ts'
 import type { Manager } from './manager.ts'
 import { throwIfEnded } from './ended.ts'
-import { withManager } from './manager-files.ts'
+import { withManager, withVersion } from './manager-files.ts'
 import { withRecord } from './record.ts'
 import { stampFile, stampPath, type Stamp } from './stamp.ts'
 import { readTemplates } from './templates.ts'
+import { asMember } from './workspace-files.ts'
 import { sorted, writePlan, type Plan, type PlannedFile } from './tree.ts'
 
 /** What tells one service from another. */
@@ -16,6 +17,8 @@ export interface Service {
   readonly example: boolean
   /** npm unless given. */
   readonly manager?: Manager
+  /** Its path below the root of the workspace of which it is a member, with `/`. */
+  readonly workspace?: string | undefined
 }
 
 /** The noun of the example domain. */
@@ -30,9 +33,12 @@ const notEmitted = new Set(['tsconfig.json'])
  * @throws what reading the templates throws; the cause of ctx when it ends
  */
 export async function planService(ctx: Context, service: Service): Promise<Plan> {
-  const planned = new Map<string, PlannedFile>()
-  const ofThePiece = new Map<string, PlannedFile>()
-  const ofTheManager = new Map<string, PlannedFile>()
+  const parts: Parts = {
+    planned: new Map(),
+    ofThePiece: new Map(),
+    ofTheManager: new Map(),
+    ofTheMember: new Map(),
+  }
   const failed: unknown[] = []
   // plop keeps only the message of what an action throws.
   const keeping = (action: () => string) => (): string => {
@@ -51,16 +57,20 @@ export async function planService(ctx: Context, service: Service): Promise<Plan>
   const generator = plop.setGenerator('service', {
     description: 'a microservice in which every unit of work hangs from one root context',
     prompts: [],
-    actions: actionsFor(await readTemplates(ctx), service, { planned, ofThePiece, ofTheManager }).map(
-      keeping,
-    ),
+    actions: actionsFor(await readTemplates(ctx), service, parts).map(keeping),
   })
 
   const { failures } = await generator.runActions({ ...service })
   if (failed.length > 0) throw failed[0]
   const [failure] = failures
   if (failure !== undefined) throw new Error(`plop could not run '${failure.type}': ${failure.error}`)
-  const skeleton = withManager(planned, service.manager ?? { name: 'npm' }, ofTheManager)
+  const { planned, ofThePiece, ofTheManager, ofTheMember } = parts
+  const { manager = { name: 'npm' }, workspace } = service
+  const alone = withManager(planned, manager, ofTheManager)
+  const skeleton =
+    workspace === undefined
+      ? alone
+      : asMember(alone, workspace, withVersion(ofTheMember, manager, ofTheManager))
   return sorted(withRecord(service, new Map([...ofThePiece, ...skeleton]), exampleOf(ofThePiece)))
 }
 
@@ -83,18 +93,19 @@ interface Parts {
   readonly planned: Map<string, PlannedFile>
   readonly ofThePiece: Map<string, PlannedFile>
   readonly ofTheManager: Map<string, PlannedFile>
+  readonly ofTheMember: Map<string, PlannedFile>
 }
 
-/** Stamps the skeleton, for the example a piece and the overlay, and the files of a package manager other than npm. */
+/** Stamps the skeleton, for the example a piece and the overlay, the files of a package manager other than npm, and those of a member of a workspace. */
 function actionsFor(
   templates: Plan,
-  { name, example, manager }: Service,
-  { planned, ofThePiece, ofTheManager }: Parts,
+  { name, example, manager, workspace }: Service,
+  { planned, ofThePiece, ofTheManager, ofTheMember }: Parts,
 ): (() => string)[] {
   const stamp =
     (from: string, to: string, noun?: Noun, into = planned) =>
     () =>
-      stampFolder(templates, from, to, { name, noun }, into)
+      stampFolder(templates, from, to, { name, noun, workspace }, into)
   return [
     stamp('service', ''),
     ...(example
@@ -106,6 +117,9 @@ function actionsFor(
     ...(manager === undefined || manager.name === 'npm'
       ? []
       : [stamp(`managers/${manager.name}`, '', undefined, ofTheManager)]),
+    ...(workspace === undefined
+      ? []
+      : ['all', manager?.name ?? 'npm'].map((one) => stamp(`workspaces/${one}`, '', undefined, ofTheMember))),
   ]
 }
 

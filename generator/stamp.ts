@@ -4,11 +4,16 @@ import type { PlannedFile } from './tree.ts'
 /** The name that templates bear where the service's own will stand. */
 const placeholder = 'mainstem-service'
 
+/** The path of the service below the root of its workspace, as templates bear it. */
+const placeholderPath = `apps/${placeholder}`
+
 /** What the placeholders of a template become. */
 export interface Stamp {
   readonly name: string
   /** Given for a piece and the example that is wired to it: what `widget` becomes. */
   readonly noun: Noun | undefined
+  /** Given for a member of a workspace: its path below the root. */
+  readonly workspace?: string | undefined
 }
 
 /** Names under which a tarball can carry what npm would drop from it, or obey while packing. */
@@ -28,8 +33,10 @@ export function stampFile(file: PlannedFile, stamp: Stamp): PlannedFile {
 }
 
 // The noun first: a service's name may hold the placeholder of the noun (`widget-shop`).
-function stampText(text: string, { name, noun }: Stamp): string {
-  return (noun === undefined ? text : stampNames(text, noun)).replaceAll(placeholder, () => name)
+function stampText(text: string, { name, noun, workspace = placeholderPath }: Stamp): string {
+  return (noun === undefined ? text : stampNames(text, noun))
+    .replaceAll(placeholderPath, () => workspace)
+    .replaceAll(placeholder, () => name)
 }
 
 function textOf(bytes: Buffer): string | undefined {

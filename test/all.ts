@@ -6,7 +6,7 @@
  */
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { longTests } from './support/long-tests.ts'
+import { longInPart, longTests } from './support/long-tests.ts'
 import { longProofs } from './support/long-proofs.ts'
 import { runStages, type Step } from './support/stages.ts'
 
@@ -27,7 +27,7 @@ const steps: readonly Step[] = [
   { title: 'property', command: [...slow, 'test/slow/property.test.ts'], cwd: root },
   {
     title: 'long',
-    command: ['env', 'LONG_TESTS=1', 'EVERY_WRITE=1', 'npx', 'vitest', 'run', ...longTests],
+    command: ['env', 'LONG_TESTS=1', 'EVERY_WRITE=1', 'npx', 'vitest', 'run', ...longTests, ...longInPart],
     cwd: root,
   },
   { title: 'nodes', command: ['npm', 'run', 'nodes'], cwd: root },

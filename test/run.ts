@@ -21,6 +21,7 @@ const stages: readonly (readonly Step[])[] = [
     { title: 'types', command: ['npm', 'run', 'check'], cwd: root },
     { title: 'lint', command: ['npm', 'run', 'lint:here'], cwd: root },
     { title: 'lint of the templates', command: ['npm', 'run', 'lint'], cwd: template },
+    { title: 'oxlint of the sample', command: ['npx', 'oxlint', ...ofTheSample], cwd: sample },
     {
       title: 'lint of the sample',
       command: ['npx', 'eslint', '--max-warnings', '0', ...ofTheSample],

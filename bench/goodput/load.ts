@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { Agent, get } from 'node:http'
 import { connect } from 'node:net'
 import { withTimeout, type Context } from '../../templates/service/src/context/context.ts'
@@ -18,6 +19,8 @@ export interface Answers {
 /** Lets the clients of `load` loose on `url` for `ms` milliseconds. */
 export async function runLoad(parent: Context, url: string, load: Load, ms: number): Promise<Answers> {
   using ctx = withTimeout(parent, ms)
+  // Each client that waits listens to it; Node warns at 11.
+  setMaxListeners(0, ctx.signal)
   const agent = new Agent({ keepAlive: !load.documents })
   const start = performance.now()
   const good: { atMs: number; tookMs: number }[] = []

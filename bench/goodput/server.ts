@@ -1,5 +1,6 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import { until } from '../../templates/service/src/context/until.ts'
@@ -14,6 +15,8 @@ export interface Server extends AsyncDisposable {
   queue(): Promise<number>
   /** The memory of its process, in bytes; undefined if the system cannot tell. */
   memory(): Promise<number | undefined>
+  /** The processor time that its process has taken, in milliseconds; undefined if the system cannot tell. */
+  processorMs(): Promise<number | undefined>
 }
 
 /** Starts a subject on the database at `url`. `missing` says why this machine cannot. */
@@ -27,7 +30,11 @@ export type Start = (
 export interface ServerProcess extends AsyncDisposable {
   readonly stdout: ChildProcess['stdout']
   memory(): Promise<number | undefined>
+  processorMs(): Promise<number | undefined>
 }
+
+/** Linux counts processor time in hundredths of a second. */
+const tickMs = 10
 
 const startTimeoutMs = 20_000
 
@@ -52,6 +59,16 @@ export function serverProcess(
       try {
         const { stdout } = await promisify(execFile)('ps', ['-o', 'rss=', '-p', String(child.pid)])
         return Number(stdout) * 1_024
+      } catch {
+        return undefined
+      }
+    },
+    async processorMs() {
+      try {
+        // The name of the program, in parentheses, may have spaces. proc(5): utime and stime are the 12th and 13th behind it.
+        const [, text = ''] = /^.*\) (.*)$/s.exec(await readFile(`/proc/${child.pid}/stat`, 'utf8')) ?? []
+        const fields = text.split(' ')
+        return (Number(fields[11]) + Number(fields[12])) * tickMs
       } catch {
         return undefined
       }

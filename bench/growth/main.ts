@@ -9,10 +9,13 @@ import {
 import { sleep } from '../../templates/service/src/context/sleep.ts'
 import { command, count, machine } from '../support/command.ts'
 import { memoryOf, startSample, type Sample } from '../support/sample.ts'
+import { growFleet } from './fleet.ts'
 
 const usage = `npm run bench:growth -- [options]
 
-  --most n   as many live contexts and requests at most (default 100000; the server accepts 16384 connections)`
+  --most n        as many live contexts and requests at most (default 100000; the server accepts 16384 connections)
+  --instances n   as many instances on one PostgreSQL at most (default 16)
+  --only a        one of contexts, requests, instances`
 
 const sizes = [10, 100, 1_000, 10_000, 100_000]
 /** One process has 65,536 descriptors or fewer, and the clients need as many as the server. */
@@ -20,24 +23,44 @@ const mostRequests = 15_000
 
 await command(usage, parseOptions, run)
 
-function parseOptions(args: readonly string[]): { most: number } | 'help' {
-  const { values } = parseArgs({
-    args: [...args],
-    options: { most: { type: 'string', default: '100000' }, help: { type: 'boolean', default: false } },
-  })
-  return values.help ? 'help' : { most: count('--most', values.most) }
+interface Options {
+  readonly most: number
+  readonly instances: number
+  readonly only: string | undefined
 }
 
-/** Prints what a live context and a live request cost, by how many there are. */
-async function run(ctx: Context, { most }: { most: number }): Promise<void> {
-  console.log(`${machine()}, Node ${process.version}\n`)
-  console.log('| live contexts | bytes each | µs to derive and end one more |\n|---|---|---|')
-  for (const size of sizes.filter((size) => size <= most)) console.log(contexts(ctx, size))
-  console.log('\n| live requests | KB each | ms that GET /livez takes |\n|---|---|---|')
-  for (const size of sizes.filter((size) => size <= Math.min(most, mostRequests))) {
-    await using sample = await startSample(ctx, { env: { LOG_LEVEL: 'info', REQUEST_TIMEOUT_MS: '600000' } })
-    console.log(await requests(ctx, sample, size))
+function parseOptions(args: readonly string[]): Options | 'help' {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      most: { type: 'string', default: '100000' },
+      instances: { type: 'string', default: '16' },
+      only: { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) return 'help'
+  const [most, instances] = [count('--most', values.most), count('--instances', values.instances)]
+  return { most, instances, only: values.only }
+}
+
+/** Prints what a live context and a live request cost, by how many there are, and how many instances fit on one PostgreSQL. */
+async function run(ctx: Context, { most, instances, only }: Options): Promise<void> {
+  console.log(`${machine()}, Node ${process.version}`)
+  if (only === undefined || only === 'contexts') {
+    console.log('\n| live contexts | bytes each | µs to derive and end one more |\n|---|---|---|')
+    for (const size of sizes.filter((size) => size <= most)) console.log(contexts(ctx, size))
   }
+  if (only === undefined || only === 'requests') {
+    console.log('\n| live requests | KB each | ms that GET /livez takes |\n|---|---|---|')
+    for (const size of sizes.filter((size) => size <= Math.min(most, mostRequests))) {
+      await using sample = await startSample(ctx, {
+        env: { LOG_LEVEL: 'info', REQUEST_TIMEOUT_MS: '600000' },
+      })
+      console.log(await requests(ctx, sample, size))
+    }
+  }
+  if (only === undefined || only === 'instances') await growFleet(ctx, instances)
 }
 
 function contexts(parent: Context, size: number): string {

@@ -26,6 +26,8 @@ export interface Round {
   readonly refusalP99: number
   /** How many of the others had each status. */
   readonly others: ReadonlyMap<string, number>
+  /** Processor milliseconds of the server, by request of the whole load, refused ones too. */
+  readonly processorMs: number
   /** Bytes at the end of the load, and how much of that its second half added. */
   readonly memory: number
   readonly grown: number
@@ -85,6 +87,7 @@ async function measure(
   // A service without a first request has no connection yet, and this does not measure a deploy.
   await runLoad(ctx, server.url, [{ perSecond: capacity / 2, ms: 1_000 }], client)
   const memories: number[] = []
+  const processorBefore = (await server.processorMs()) ?? NaN
   const timers = [ms / 2, ms].map((at) =>
     setTimeout(() => void server.memory().then((bytes) => memories.push(bytes ?? NaN)), at),
   )
@@ -94,13 +97,18 @@ async function measure(
   ]
   try {
     const answers = await runLoad(ctx, server.url, phases, client)
-    return summary(answers, ms, memories)
+    const processorMs = (((await server.processorMs()) ?? NaN) - processorBefore) / answers.length
+    return { ...summary(answers, ms, memories), processorMs }
   } finally {
     timers.forEach(clearTimeout)
   }
 }
 
-function summary(answers: readonly Answer[], ms: number, [middle = NaN, end = NaN]: number[]): Round {
+function summary(
+  answers: readonly Answer[],
+  ms: number,
+  [middle = NaN, end = NaN]: number[],
+): Omit<Round, 'processorMs'> {
   const during = answers.filter(({ atMs }) => atMs < ms)
   const good = during.filter(({ status }) => status === '200')
   const bad = during.filter(({ status }) => status !== '200')

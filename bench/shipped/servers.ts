@@ -2,6 +2,8 @@ import { cp } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import pg from 'pg'
+import { rolldown } from 'rolldown'
+import { joining } from '../../templates/service/rolldown.config.ts'
 import type { Context } from '../../templates/service/src/context/context.ts'
 import type { Served } from '../http/run.ts'
 import { build, installTogether, type Build } from '../support/cache.ts'
@@ -24,7 +26,7 @@ const main = `${service}/src/main.ts`
 const subjects = 'bench/shipped/subjects'
 const listening = "log.info(ctx, 'listening'"
 
-/** Compiles bare Hono, and the service of templates/service with the bench's routes as well, and its port on stdout. */
+/** Compiles bare Hono, and builds the service of templates/service with the bench's routes as well, and its port on stdout. */
 export async function buildOurs(): Promise<Build> {
   const built = await build(
     [],
@@ -43,6 +45,9 @@ export async function buildOurs(): Promise<Build> {
     const from = fileURLToPath(new URL(`../../${service}/${copied}`, import.meta.url))
     await cp(from, join(built.folder, service, copied), { recursive: true })
   }
+  const { output, ...input } = joining(built.folder, join(built.folder, service, 'src'))
+  await using bundle = await rolldown(input)
+  await bundle.write([output].flat()[0])
   return built
 }
 

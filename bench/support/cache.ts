@@ -112,8 +112,9 @@ export async function build(
   const compiled = (source: string): string => join(folder, source).replace(/\.ts$/, '.js')
   for (const source of await filesOf(sources)) {
     const text = change(await readFile(join(repository, source), 'utf8'), source)
-    const { outputText } = ts.transpileModule(text, {
+    const { outputText, sourceMapText = '' } = ts.transpileModule(text, {
       compilerOptions: {
+        sourceMap: true,
         target: ts.ScriptTarget.ES2022,
         module: ts.ModuleKind.ESNext,
         rewriteRelativeImportExtensions: true,
@@ -121,6 +122,7 @@ export async function build(
     })
     await mkdir(dirname(compiled(source)), { recursive: true })
     await writeFile(compiled(source), outputText)
+    await writeFile(`${compiled(source)}.map`, sourceMapText)
   }
   return { folder, compiled, [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }) }
 }

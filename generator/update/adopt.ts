@@ -1,5 +1,3 @@
-import { rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import {
   blobId,
   idsOf,
@@ -9,15 +7,15 @@ import {
   type StampedPiece,
 } from '../../templates/service/generators/engine/record.ts'
 import type { Context } from '../../templates/service/src/context/context.ts'
-import { execute, lastLines } from '../command.ts'
+import { lastLines } from '../command.ts'
 import { Failure } from '../failure.ts'
-import { lockFiles, childEnvironment } from '../package-manager.ts'
+import { lockFiles } from '../package-manager.ts'
 import { say, type Screen } from '../progress.ts'
-import { readTemplates } from '../templates.ts'
 import { withCopy } from './copy.ts'
 import { look, textOf } from './disk.ts'
-import { creations, filesOfCommit, type Repository } from './git.ts'
+import { creations, filesOfCommit, idsCommitted, type Repository } from './git.ts'
 import { emittedBy } from './old-package.ts'
+import { runOnGenerators } from './own-generators.ts'
 import type { UpdateOptions } from './options.ts'
 
 /** A record that was made afterwards, and the texts that git may not have. */
@@ -34,6 +32,10 @@ interface FoundPiece {
   readonly flags: Readonly<Record<string, string>>
   readonly files?: Readonly<Record<string, string>>
   readonly failed?: string
+  /** The flags that neither the stamped code nor a person tells. */
+  readonly unknown?: readonly string[]
+  /** Whether a person told the flags, with `--piece`. */
+  readonly isSaid?: boolean
 }
 
 /** The folders that the command has always emitted into, beside files at the top of a service. */
@@ -64,12 +66,14 @@ export async function adopted(
     )
   const emitted =
     created === undefined
-      ? await emittedIds(ctx, { version, answers: { ...answers, example: true } }, options.from)
+      ? await emittedIds(ctx, root, { version, answers: { ...answers, example: true } }, options.from)
       : filesOfCommit(ctx, root, created.commit)
   if (emitted === undefined)
     throw new Failure(`create-mainstem@${version} is not found: name the path of its tarball with --from`)
   const example = [...emitted.keys()].some((path) => path.startsWith('src/documents/'))
-  const found = await withCopy(ctx, root, new Map(), foundPieces)
+  const said = options.pieces.map(saidFrom)
+  const found = await withCopy(ctx, root, new Map(), (ctx, copy) => foundPieces(ctx, copy, said))
+  for (const one of found) refuseGuessed(ctx, root, repository, one)
   const pieces = found.flatMap((one) => entryOf(one, version))
   for (const { piece, noun, failed } of found)
     if (failed !== undefined) say(screen, `not recorded: ${piece} ${noun?.singular ?? ''}: ${failed}`)
@@ -96,10 +100,11 @@ function isRecorded(path: string): boolean {
 
 async function emittedIds(
   ctx: Context,
+  root: string,
   about: Pick<ServiceRecord, 'version' | 'answers'>,
   from: string | undefined,
 ): Promise<ReadonlyMap<string, string> | undefined> {
-  const plan = await emittedBy(ctx, about, from)
+  const plan = await emittedBy(ctx, about, from, root)
   return plan && new Map([...plan].map(([path, { bytes }]) => [path, blobId(bytes)]))
 }
 
@@ -110,18 +115,60 @@ function answersOf(root: string): Record<string, string> {
   return { name: manifest.name ?? 'my-service', pm: manifest.packageManager?.replace(/\+.*/, '') ?? 'npm' }
 }
 
-async function foundPieces(ctx: Context, copy: string): Promise<FoundPiece[]> {
-  const script = (await readTemplates(ctx)).get('adopt/pieces.ts')
-  if (script === undefined) throw new Error('templates/adopt/pieces.ts is not in the package')
-  const path = join(copy, 'adopt-pieces.ts')
-  await writeFile(path, script.bytes)
-  const env = childEnvironment(process.env)
-  const { code, stdout, output } = await execute(ctx, process.execPath, ['--import', 'tsx', path], {
-    cwd: copy,
-    env,
+/** What a person wrote behind `--piece`: the line that was typed after `npm run add --`. @throws Failure if it is none */
+function saidFrom(line: string): Pick<FoundPiece, 'piece' | 'flags'> & { noun?: string } {
+  const [, piece, noun, rest = ''] =
+    /^([a-z][\w-]*)(?: +([a-z][\w-]*))?((?: +--.+)?)$/s.exec(line.trim()) ?? []
+  if (piece === undefined)
+    throw new Failure(`--piece ${line} is no piece: write what you typed after npm run add --, in quotes`)
+  const flags = rest.matchAll(/ --([\w-]+)(?:[ =]+(.*?))?(?= +--[a-z]|$)/gs)
+  return {
+    piece,
+    ...(noun === undefined ? {} : { noun }),
+    flags: Object.fromEntries(Array.from(flags, ([, name = '', value = 'yes']) => [name, value])),
+  }
+}
+
+/**
+ * A piece whose flags were guessed is taken if it stamps what lies there, or what was committed there once.
+ * @throws Failure if it does not: a wrong guess would make a conflict of every line
+ */
+function refuseGuessed(
+  ctx: Context,
+  root: string,
+  repository: Repository | undefined,
+  { piece, noun, flags, files = {}, unknown = [], isSaid = false }: FoundPiece,
+): void {
+  const [first] = unknown
+  if ((Object.keys(flags).length === 0 && first === undefined) || isSaid) return
+  const title = [piece, noun?.singular].join(' ')
+  const way = `say it with update --adopt --piece '${title} --${first ?? Object.keys(flags)[0] ?? ''} …'`
+  if (first !== undefined) throw new Failure(`with which --${first} ${title} was added is not known: ${way}`)
+  const ids = Object.entries(idsOf(Object.entries(files)))
+  const left = ids.filter(([path, id]) => {
+    const there = look(root, path)
+    return there.kind === 'file' && there.id !== id
   })
-  await rm(path)
-  if (code === 0) return JSON.parse(stdout) as FoundPiece[]
+  const committed =
+    repository === undefined
+      ? new Set<string>()
+      : idsCommitted(
+          ctx,
+          root,
+          left.map(([path]) => path),
+        )
+  const [other] = left.find(([, id]) => !committed.has(id)) ?? []
+  if (other === undefined) return
+  const guess = Object.entries(flags).map(([name, value]) => `--${name} ${value}`)
+  throw new Failure(
+    `with which flags ${title} was added is not known, since ${guess.join(' ')} stamps another ${other}: ${way}`,
+  )
+}
+
+async function foundPieces(ctx: Context, copy: string, said: readonly object[]): Promise<FoundPiece[]> {
+  const { code, stdout, output } = await runOnGenerators(ctx, copy, 'pieces.ts', { said })
+  // In a checkout with CRLF the generators stamp what they read.
+  if (code === 0) return JSON.parse(stdout.replaceAll('\\r\\n', '\\n')) as FoundPiece[]
   throw new Failure(
     'the generators of the service cannot be run, so its pieces are not known: install its dependencies, and mend them',
     {

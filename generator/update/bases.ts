@@ -38,7 +38,7 @@ export function basesOf(
         const content = (await (stamped ??= stampedNow(ctx, root, record))).get(path)
         if (content !== undefined && blobId(content) === id) return content
       }
-      const content = (await (emitted ??= emittedThen(ctx, record, from))).get(path)
+      const content = (await (emitted ??= emittedThen(ctx, root, record, from))).get(path)
       return content !== undefined && blobId(content) === id ? content : undefined
     },
   }
@@ -62,9 +62,10 @@ async function stampedNow(
 
 async function emittedThen(
   ctx: Context,
+  root: string,
   record: ServiceRecord,
   from: string | undefined,
 ): Promise<ReadonlyMap<string, Buffer>> {
-  const plan = (await emittedBy(ctx, record, from)) ?? new Map<string, never>()
+  const plan = (await emittedBy(ctx, record, from, root)) ?? new Map<string, never>()
   return new Map([...plan].map(([path, { bytes }]) => [path, bytes]))
 }

@@ -1,6 +1,6 @@
 import type { Context } from '../../templates/service/src/context/context.ts'
 import type { PlannedFile } from '../tree.ts'
-import { textOf, type OnDisk } from './disk.ts'
+import { asOnDisk, textOf, type OnDisk } from './disk.ts'
 import type { Sides } from './git.ts'
 import { isJsonObject, isKeyed, mergeJson } from './merge-json.ts'
 import type { MergedText } from './merge-text.ts'
@@ -135,12 +135,6 @@ function sameText(ours: OnDisk, theirs: PlannedFile | undefined): Verdict {
   if (ours.kind !== 'file' || theirs?.executable !== true || ours.file.executable)
     return { kind: 'untouched' }
   return updated({ ...ours.file, executable: true }, ours)
-}
-
-/** The content with the line ends that the service's file has. */
-function asOnDisk(bytes: Buffer, { crlf }: OnDisk & { kind: 'file' }): Buffer {
-  const text = crlf ? textOf(bytes) : undefined
-  return text === undefined ? bytes : Buffer.from(text.replaceAll('\n', '\r\n'))
 }
 
 /** The file in the team's style, if that is not the template's. */

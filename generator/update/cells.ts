@@ -3,7 +3,7 @@ import type { FileIds, ServiceRecord } from '../../templates/service/generators/
 import type { Context } from '../../templates/service/src/context/context.ts'
 import type { Bases } from './bases.ts'
 import { decide, type Tools } from './cell.ts'
-import { look, textOf, type OnDisk } from './disk.ts'
+import { asOnDisk, isNamed, look, textOf, type OnDisk } from './disk.ts'
 import { generatedPages, withWrittenPart } from './generated.ts'
 import type { Labels } from './merge-text.ts'
 import { mergeLines } from './merge.ts'
@@ -63,15 +63,17 @@ export async function settle(
   const outcome: Outcome = {
     path,
     moved: verdict.kind === 'left' ? undefined : moved,
-    verdict: stays ? { kind: 'updated', file: ours.file, notes: [] } : verdict,
+    verdict: stays
+      ? { kind: 'updated', file: { ...ours.file, bytes: asOnDisk(ours.file.bytes, ours) }, notes: [] }
+      : verdict,
   }
   work.outcomes.set(path, outcome)
 }
 
 /** Where the service has the file that the template has at `path`, and what lies there. */
-function placeOf({ root, renames }: Work, path: string): [string, OnDisk] {
+export function placeOf({ root, renames }: Work, path: string): [string, OnDisk] {
   const there = look(root, path)
-  if (there.kind !== 'none') return [path, there]
+  if (there.kind !== 'none' && isNamed(root, path)) return [path, there]
   for (const [from, to] of renames) {
     if (to !== path || from === path) continue
     const old = look(root, from)

@@ -1,10 +1,11 @@
-import { existsSync, readdirSync, rmdirSync, statSync } from 'node:fs'
+import { existsSync, lstatSync, readdirSync, realpathSync, rmdirSync, statSync } from 'node:fs'
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { dirname, join, sep } from 'node:path'
 import type { Replay } from '../../templates/service/generators/engine/replay.ts'
 import {
   renderRecord,
   recordPath,
+  withLf,
   type ServiceRecord,
 } from '../../templates/service/generators/engine/record.ts'
 import { withoutCancel, type Context } from '../../templates/service/src/context/context.ts'
@@ -42,9 +43,11 @@ export async function withCopy<T>(
   try {
     for (const name of topLevel(root)) {
       throwIfEnded(ctx)
+      // What a link leads to is copied, so that no program writes through it.
       await cp(join(root, name), join(copy, name), {
         recursive: true,
-        filter: (path) => !/[\\/]node_modules$/.test(path),
+        dereference: true,
+        filter: (path) => !/[\\/]node_modules$/.test(path) && isBelow(path),
       })
     }
     await writeOverlay(ctx, copy, overlay)
@@ -71,13 +74,20 @@ export async function writeOverlay(ctx: Context, copy: string, overlay: Overlay)
 export async function replay(ctx: Context, copy: string, record: ServiceRecord): Promise<Replay> {
   await writeFile(join(copy, recordPath), renderRecord(record))
   const { code, stdout, output } = await run(ctx, copy, ['generators/engine/replay.ts'])
-  if (code === 0) return JSON.parse(stdout) as Replay
+  if (code === 0) return withoutCr(JSON.parse(stdout) as Replay)
   throw new Failure(
     'the generators of the service cannot be run, so its pieces cannot be updated: mend them first',
     {
       output: lastLines(output, 20),
     },
   )
+}
+
+/** In a checkout with CRLF the generators stamp what they read. */
+function withoutCr({ stampings, skipped }: Replay): Replay {
+  const unix = (files: Readonly<Record<string, string>>): Record<string, string> =>
+    Object.fromEntries(Object.entries(files).map(([path, text]) => [path, withLf(text)]))
+  return { stampings: stampings.map((one) => ({ ...one, files: unix(one.files) })), skipped }
 }
 
 /** The programs that write pages, and the files whose change makes it necessary. */
@@ -99,16 +109,16 @@ export async function renderedPages(
   ctx: Context,
   copy: string,
   changed: readonly string[],
-): Promise<{ files: ReadonlyMap<string, Buffer>; failed: readonly string[] }> {
+): Promise<{ files: ReadonlyMap<string, string>; failed: readonly string[] }> {
   const failed: string[] = []
   for (const { script, args, inputs } of pagePrograms) {
     if (!changed.some((path) => inputs.test(path)) || !existsSync(join(copy, script))) continue
     const { code, output } = await run(ctx, copy, [script, ...args])
     if (code !== 0) failed.push(`${script}: ${reasonIn(output)}`)
   }
-  const files = new Map<string, Buffer>()
+  const files = new Map<string, string>()
   for (const path of ['README.md', '.env.example', 'docs/guarantees.md'])
-    if (existsSync(join(copy, path))) files.set(path, await readFile(join(copy, path)))
+    if (existsSync(join(copy, path))) files.set(path, withLf(await readFile(join(copy, path), 'utf8')))
   return { files, failed }
 }
 
@@ -129,6 +139,14 @@ function topLevel(root: string): string[] {
     )
     .map(({ name }) => name)
     .filter((name) => name !== '.env')
+}
+
+/** Whether a path leads to something that does not hold it: neither a dangling link nor one to a folder above. */
+function isBelow(path: string): boolean {
+  if (!existsSync(path)) return false
+  return (
+    !lstatSync(path).isSymbolicLink() || !`${dirname(path)}${sep}`.startsWith(`${realpathSync(path)}${sep}`)
+  )
 }
 
 function isSmall(path: string): boolean {

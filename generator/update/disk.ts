@@ -1,6 +1,6 @@
-import { lstatSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { blobId } from '../../templates/service/generators/engine/record.ts'
+import { lstatSync, readdirSync, readFileSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { blobId, withLf } from '../../templates/service/generators/engine/record.ts'
 import { errorCode } from '../failure.ts'
 import type { PlannedFile } from '../tree.ts'
 
@@ -26,6 +26,11 @@ export function look(root: string, path: string): OnDisk {
   return { kind: 'none' }
 }
 
+/** Whether a file has this name to the letter: a disk may take names that differ in case alone for one. */
+export function isNamed(root: string, path: string): boolean {
+  return readdirSync(join(root, dirname(path))).includes(basename(path))
+}
+
 function statsOf(path: string) {
   try {
     return lstatSync(path)
@@ -38,8 +43,14 @@ function statsOf(path: string) {
 function fileOf(raw: Buffer, executable: boolean): OnDisk {
   const text = textOf(raw)
   const crlf = text?.includes('\r\n') === true
-  const bytes = crlf ? Buffer.from(text.replaceAll('\r\n', '\n')) : raw
+  const bytes = crlf ? Buffer.from(withLf(text)) : raw
   return { kind: 'file', file: { bytes, executable }, id: blobId(bytes), crlf }
+}
+
+/** The content with the line ends that the file has on the disk. */
+export function asOnDisk(bytes: Buffer, there: OnDisk): Buffer {
+  const text = there.kind === 'file' && there.crlf ? textOf(bytes) : undefined
+  return text === undefined ? bytes : Buffer.from(withLf(text).replaceAll('\n', '\r\n'))
 }
 
 /** The file as UTF-8 text; undefined if it is none. */

@@ -1,8 +1,11 @@
 import { spawnSync } from 'node:child_process'
-import { gitEnvironment } from '../git.ts'
-import { findOnPath } from '../package-manager.ts'
+import { existsSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
 import type { Context } from '../../templates/service/src/context/context.ts'
 import { throwIfEnded } from '../ended.ts'
+import { Failure } from '../failure.ts'
+import { gitEnvironment } from '../git.ts'
+import { findOnPath } from '../package-manager.ts'
 
 /** The repository that holds a service. Its functions read only, except `stage` and `unstage`. */
 export interface Repository {
@@ -26,32 +29,73 @@ export interface Sides {
   readonly theirs: Buffer | undefined
 }
 
-/** The repository around the service at `root`; undefined without git, without a repository, or if it ignores the service. */
+/**
+ * The repository around the service at `root`; undefined if there is none, or if it ignores the service.
+ * @throws Failure with git's words if there is a repository that git refuses to read
+ */
 export function repositoryAt(ctx: Context, root: string): Repository | undefined {
   throwIfEnded(ctx)
-  if (findOnPath('git', process.env) === undefined) return undefined
-  const prefix = run(root, ['rev-parse', '--show-prefix'])
-  if (prefix === undefined) return undefined
-  if (run(root, ['check-ignore', '--quiet', '.']) !== undefined) return undefined
-  return {
-    prefix: textOf(prefix),
-    head: textOf(run(root, ['rev-parse', '--verify', '--quiet', 'HEAD'])) || undefined,
+  if (findOnPath('git', process.env) === undefined) {
+    const folder = repositoryFolder(root)
+    if (folder === undefined) return undefined
+    throw new Failure(`the service is in the git repository ${folder}, and git is not installed: install it`)
   }
+  const inside = ask(root, ['rev-parse', '--show-prefix'])
+  if (inside.status !== 0) {
+    if (/not a git repository/.test(inside.words) && !existsSync(join(root, '.git'))) return undefined
+    throw refused(inside.words)
+  }
+  const ignored = ask(root, ['check-ignore', '--quiet', '.'])
+  if (ignored.status === 0) return undefined
+  if (ignored.status !== 1) throw refused(ignored.words)
+  const head = ask(root, ['rev-parse', '--verify', '--quiet', 'HEAD'])
+  return { prefix: textOf(inside.stdout), head: textOf(head.stdout) || undefined }
+}
+
+function repositoryFolder(root: string): string | undefined {
+  for (let folder = root; ; folder = dirname(folder)) {
+    if (existsSync(join(folder, '.git'))) return folder
+    if (dirname(folder) === folder) return undefined
+  }
+}
+
+/** What git keeps while an operation is under way, and how a person ends it. */
+const operations: Readonly<Record<string, string>> = {
+  MERGE_HEAD: 'a merge',
+  CHERRY_PICK_HEAD: 'a cherry-pick',
+  REVERT_HEAD: 'a revert',
+  'rebase-merge': 'a rebase',
+  'rebase-apply': 'a rebase',
+  sequencer: 'a cherry-pick or a revert',
+  BISECT_LOG: 'a bisection',
+}
+
+/** @throws Failure if git is in the middle of something, or if its index is locked: the update would mix with that */
+export function refuseUnderWay(ctx: Context, root: string): void {
+  throwIfEnded(ctx)
+  for (const [name, operation] of Object.entries(operations))
+    if (existsSync(gitPath(root, name)))
+      throw new Failure(`${operation} is under way in git: finish or abort it, then update`)
+  const lock = gitPath(root, 'index.lock')
+  if (existsSync(lock))
+    throw new Failure(
+      `git's index is locked, ${lock} exists: wait for the other git process; if there is none, remove that file`,
+    )
+}
+
+function gitPath(root: string, name: string): string {
+  return resolve(root, textOf(demand(root, ['rev-parse', '--git-path', name])))
 }
 
 /** The state of the service's own folder: what lies beside it in the repository does not matter. */
 export function statusOf(ctx: Context, root: string, { prefix }: Repository): Status {
   throwIfEnded(ctx)
-  const output = run(root, [
-    'status',
-    '--porcelain=v1',
-    '-z',
-    '--no-renames',
-    '--untracked-files=all',
-    '--',
-    '.',
-  ])
-  const entries = (output?.toString('utf8') ?? '').split('\0').filter((entry) => entry !== '')
+  const flags = ['--porcelain=v1', '-z', '--no-renames', '--untracked-files=all']
+  const output = demand(root, ['status', ...flags, '--', '.'])
+  const entries = output
+    .toString('utf8')
+    .split('\0')
+    .filter((entry) => entry !== '')
   const paths = (wanted: (code: string) => boolean): string[] =>
     entries.filter((entry) => wanted(entry.slice(0, 2))).map((entry) => entry.slice(3 + prefix.length))
   const isUnmerged = (code: string): boolean => /U|AA|DD/.test(code)
@@ -65,13 +109,14 @@ export function statusOf(ctx: Context, root: string, { prefix }: Repository): St
 /** The content that git keeps under the id of a blob. It asks no other machine, also in a partial clone. */
 export function blobOf(ctx: Context, root: string, id: string): Buffer | undefined {
   throwIfEnded(ctx)
-  return run(root, ['cat-file', 'blob', id])
+  const { status, stdout } = ask(root, ['cat-file', 'blob', id])
+  return status === 0 ? stdout : undefined
 }
 
 /** The blobs below the service in a commit, by path. */
 export function filesOfCommit(ctx: Context, root: string, commit: string): ReadonlyMap<string, string> {
   throwIfEnded(ctx)
-  const listed = run(root, ['ls-tree', '-r', '-z', commit, '.'])?.toString('utf8') ?? ''
+  const listed = demand(root, ['ls-tree', '-r', '-z', commit, '.']).toString('utf8')
   return new Map(
     listed.split('\0').flatMap((line) => {
       const [, id = '', path = ''] = /^100\d+ blob ([0-9a-f]+)\t([\s\S]+)$/.exec(line) ?? []
@@ -80,15 +125,27 @@ export function filesOfCommit(ctx: Context, root: string, commit: string): Reado
   )
 }
 
+/** The ids of all contents that these paths had in a commit. */
+export function idsCommitted(ctx: Context, root: string, paths: readonly string[]): ReadonlySet<string> {
+  throwIfEnded(ctx)
+  if (paths.length === 0) return new Set()
+  const flags = ['--format=', '--raw', '--no-abbrev', '--no-renames']
+  const log = demand(root, ['log', ...flags, '--', ...paths]).toString('utf8')
+  return new Set(Array.from(log.matchAll(/^:\d+ \d+ [0-9a-f]+ ([0-9a-f]+) /gm), ([, id = '']) => id))
+}
+
 /** The commits whose message says that create-mainstem created a service here, the newest first, with the version. */
 export function creations(ctx: Context, root: string): { commit: string; version: string }[] {
   throwIfEnded(ctx)
-  const log = run(root, ['log', '--format=%H %s', '--grep=^Create .* with create-mainstem ', '--', '.'])
-  return (log?.toString('utf8') ?? '').split('\n').flatMap((line) => {
-    const [, commit = '', version = ''] =
-      /^([0-9a-f]+) Create \S+ with create-mainstem (\S+)$/.exec(line) ?? []
-    return commit === '' ? [] : [{ commit, version }]
-  })
+  const log = demand(root, ['log', '--format=%H %s', '--grep=^Create .* with create-mainstem ', '--', '.'])
+  return log
+    .toString('utf8')
+    .split('\n')
+    .flatMap((line) => {
+      const [, commit = '', version = ''] =
+        /^([0-9a-f]+) Create \S+ with create-mainstem (\S+)$/.exec(line) ?? []
+      return commit === '' ? [] : [{ commit, version }]
+    })
 }
 
 /**
@@ -105,7 +162,7 @@ export function unmergedLines(
     lines.push(`0 ${'0'.repeat(40)}\t${prefix}${path}\0`)
     for (const [number, content] of [base, ours, theirs].entries()) {
       if (content === undefined) continue
-      const id = textOf(run(root, ['hash-object', '-w', '--stdin'], content))
+      const id = textOf(demand(root, ['hash-object', '-w', '--stdin'], content))
       lines.push(`100644 ${id} ${number + 1}\t${prefix}${path}\0`)
     }
   }
@@ -114,12 +171,12 @@ export function unmergedLines(
 
 /** Marks paths as unmerged in the index. `lines` are those of `unmergedLines`. */
 export function markUnmerged(root: string, lines: string): void {
-  if (lines !== '') run(root, ['update-index', '-z', '--index-info'], Buffer.from(lines))
+  if (lines !== '') demand(root, ['update-index', '-z', '--index-info'], Buffer.from(lines))
 }
 
 /** Takes the three sides of these paths out of the index again: it has what the commit has. */
 export function unstage(root: string, paths: readonly string[]): void {
-  if (paths.length > 0) run(root, ['reset', '--quiet', '--', ...paths])
+  if (paths.length > 0) demand(root, ['reset', '--quiet', '--', ...paths])
 }
 
 /**
@@ -143,13 +200,23 @@ export function mergeFile(
   return { text: stdout.toString('utf8'), conflicts: status }
 }
 
-/** The output of git, or undefined if it fails. */
-function run(cwd: string, args: readonly string[], input?: Buffer): Buffer | undefined {
-  const { status, stdout } = spawnSync('git', args, {
-    ...options(cwd),
-    ...(input === undefined ? {} : { input }),
-  })
-  return status === 0 ? stdout : undefined
+/** The end of git: its exit code, its output, and what it said on stderr. */
+function ask(cwd: string, args: readonly string[], input?: Buffer) {
+  const about = { ...options(cwd), ...(input === undefined ? {} : { input }) }
+  const { status, stdout, stderr, error } = spawnSync('git', args, about)
+  return { status, stdout, words: error?.message ?? stderr.toString('utf8') }
+}
+
+/** The output of git. @throws Failure with git's words if it fails */
+function demand(cwd: string, args: readonly string[], input?: Buffer): Buffer {
+  const { status, stdout, words } = ask(cwd, args, input)
+  if (status === 0) return stdout
+  throw refused(words)
+}
+
+function refused(words: string): Failure {
+  const [first = 'git failed'] = words.split('\n')
+  return new Failure(`git refuses, ${first.trim()}: mend that, then update`, { output: words.trim() })
 }
 
 function options(cwd: string) {

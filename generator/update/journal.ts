@@ -1,18 +1,17 @@
-import {
-  accessSync,
-  chmodSync,
-  constants,
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  renameSync,
-  rmdirSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import {
+  changedSince,
+  finish,
+  forget,
+  idOf,
+  pending,
+  undoAll,
+  unfinished,
+  writeJournal,
+  type Entry,
+  type Journal,
+} from '../../templates/service/generators/engine/journal.ts'
 import { Failure } from '../failure.ts'
 import type { PlannedFile } from '../tree.ts'
 import { workFolder } from './copy.ts'
@@ -25,190 +24,130 @@ export interface FileChange {
   readonly after: PlannedFile | undefined
 }
 
-/** What an update is about to do, or has done. */
-export interface Journal {
+/** What an update is about to do, or has done, beside its files. */
+export interface Updating {
   readonly from: string
   readonly to: string
   /** The commit that was checked out. */
   readonly head: string | undefined
-  readonly entries: readonly Entry[]
   /** What `markUnmerged` gets. */
   readonly index: string
   readonly conflicts: readonly string[]
 }
 
-interface Entry {
-  readonly path: string
-  readonly kind: 'write' | 'remove' | 'saved'
-  /** Whether there was a file before; then `old/<number>` holds it. */
-  readonly before: boolean
-  readonly mode: number
+/** An update with its files. */
+export interface Written extends Updating {
+  readonly entries: readonly Entry[]
 }
 
-const pending = join(workFolder, 'pending')
 const last = join(workFolder, 'last')
 
 /**
- * Writes all the changes or none, also across a `kill -9`: everything is written aside first; one rename makes the journal
- * valid; then each file is renamed into its place. `recover` finishes what a killed process began. `saved` are files that
- * another program may change afterwards (a lock file): `takeBack` restores them too.
+ * Writes all the changes or none, also across a `kill -9`. `saved` are files that another program may change afterwards (a lock
+ * file): `takeBack` restores them too.
  * @throws Failure if a file cannot be written; then nothing has changed
  */
 export function writeAll(
   root: string,
   changes: readonly FileChange[],
   saved: readonly string[],
-  about: Omit<Journal, 'entries'>,
+  about: Updating,
 ): void {
-  const aside = join(root, `${pending}.new`)
-  rmSync(aside, { recursive: true, force: true })
-  mkdirSync(join(aside, 'new'), { recursive: true })
-  mkdirSync(join(aside, 'old'))
-  const all = [
-    ...changes.map(
-      (change) => ({ ...change, kind: change.after === undefined ? 'remove' : 'write' }) as const,
-    ),
-    ...saved.map((path) => ({ path, kind: 'saved', after: undefined }) as const),
-  ]
+  const files = changes.map(({ path, after }) => ({
+    path,
+    after: after?.bytes,
+    executable: after?.executable === true,
+  }))
   try {
-    const entries = all.map(({ path, kind, after }, number): Entry => {
-      const there = join(root, path)
-      const before = existsSync(there)
-      if (before) copyFileSync(there, join(aside, 'old', String(number)))
-      if (kind !== 'saved') requireWritable(root, path)
-      const mode = modeOf(before ? statSync(there).mode : 0o644, after)
-      if (after !== undefined) writeFileSync(join(aside, 'new', String(number)), after.bytes)
-      return { path, kind, before, mode }
-    })
-    writeFileSync(join(aside, 'journal.json'), JSON.stringify({ ...about, entries }))
-    renameSync(aside, join(root, pending))
+    writeJournal(root, { by: 'update', about }, files, saved, () => keep(root, about))
   } catch (cause) {
-    rmSync(aside, { recursive: true, force: true })
     throw failureOf(cause)
   }
-  finish(root)
 }
 
-/** Finishes an update that was killed while it wrote. @returns its journal; undefined if there is none */
-export function recover(root: string): Journal | undefined {
-  rmSync(join(root, `${pending}.new`), { recursive: true, force: true })
-  if (!existsSync(join(root, pending))) return undefined
-  const journal = journalIn(join(root, pending))
-  finish(root)
-  return journal
+/**
+ * The update that was killed while it wrote; undefined if there is none. Writes nothing.
+ * @throws Failure if it was `npm run add` that was killed
+ */
+export function waitingUpdate(root: string): Written | undefined {
+  const journal = unfinished(root)
+  if (journal?.by === 'add')
+    throw new Failure('npm run add was killed while it wrote: run it again, which finishes that')
+  return journal && writtenOf(journal)
 }
 
-/** The journal of the last update; undefined if there was none or it was taken back. */
-export function lastUpdate(root: string): Journal | undefined {
-  return existsSync(join(root, last)) ? journalIn(join(root, last)) : undefined
+/**
+ * Finishes an update, or an `npm run add`, that was killed while it wrote.
+ * @returns the update; undefined if there was none
+ * @throws Failure if a file has changed since, or if something was committed: then nothing is written
+ */
+export function recover(root: string, head: string | undefined): Written | undefined {
+  const journal = unfinished(root)
+  if (journal === undefined) {
+    forget(root)
+    return undefined
+  }
+  const updating = journal.by === 'update' ? writtenOf(journal) : undefined
+  const changed = changedSince(root, journal)
+  const [what, way] =
+    updating === undefined
+      ? ['npm run add', `see git status, then remove ${pending}`]
+      : ['an update', 'update --abort takes it back and keeps a copy of what you changed']
+  if (changed !== undefined)
+    throw new Failure(`${what} was killed while it wrote, and ${changed} has changed since: ${way}`)
+  if (updating !== undefined && updating.head !== head)
+    throw new Failure(
+      `${what} was killed while it wrote, and something was committed since: update --abort forgets it`,
+    )
+  try {
+    finish(root, () => (updating === undefined ? forget(root) : keep(root, updating)))
+  } catch (cause) {
+    throw failureOf(cause)
+  }
+  return updating
 }
 
-/** Restores every file that the last update wrote. @returns the paths that had changed since; a copy of each is kept */
-export function takeBack(root: string): { changed: readonly string[]; kept: string } {
-  const folder = join(root, last)
-  const { entries } = journalIn(folder)
+/** The last update; undefined if there was none or it was taken back. */
+export function lastUpdate(root: string): Written | undefined {
+  const path = join(root, last, 'journal.json')
+  return existsSync(path) ? writtenOf(JSON.parse(readFileSync(path, 'utf8')) as Journal) : undefined
+}
+
+/**
+ * Restores every file of the last update, or of the one that was killed.
+ * @returns the paths that had changed since; a copy of each is kept
+ * @throws Failure if a file cannot be restored; `update --abort` can be repeated then
+ */
+export function takeBack(root: string, { entries }: Written): { changed: readonly string[]; kept: string } {
+  const isKilled = unfinished(root) !== undefined
   const kept = join(workFolder, 'aborted')
-  rmSync(join(root, kept), { recursive: true, force: true })
-  const changed = entries.flatMap((entry, number) => {
-    const edited =
-      entry.kind === 'write' && isEdited(join(root, entry.path), join(folder, 'new', String(number)))
-    if (edited) {
-      mkdirSync(dirname(join(root, kept, entry.path)), { recursive: true })
-      copyFileSync(join(root, entry.path), join(root, kept, entry.path))
-    }
-    undo(root, folder, entry, number)
-    return edited ? [entry.path] : []
+  const changed = entries.filter(({ path, kind, before, after }) => {
+    const now = kind === 'saved' ? undefined : idOf(root, path)
+    return now !== undefined && now !== before && now !== after
   })
-  rmSync(folder, { recursive: true })
-  return { changed, kept }
+  if (changed.length > 0) rmSync(join(root, kept), { recursive: true, force: true })
+  for (const { path } of changed) {
+    mkdirSync(dirname(join(root, kept, path)), { recursive: true })
+    copyFileSync(join(root, path), join(root, kept, path))
+  }
+  const left = undoAll(root, join(root, isKilled ? pending : last), entries)
+  if (left.length > 0)
+    throw new Failure(`${left.join(', ')} could not be restored: mend that, and run update --abort again`)
+  if (isKilled) forget(root)
+  else rmSync(join(root, last), { recursive: true })
+  return { changed: changed.map(({ path }) => path), kept }
 }
 
-/** Forgets how to take the last update back. */
-export function forgetLast(root: string): void {
+/** Marks the conflicts in the index, and keeps the journal for `takeBack`. Safe to repeat. */
+function keep(root: string, { index }: Updating): void {
+  markUnmerged(root, index)
+  mkdirSync(join(root, workFolder), { recursive: true })
   rmSync(join(root, last), { recursive: true, force: true })
+  renameSync(join(root, pending), join(root, last))
 }
 
-function finish(root: string): void {
-  const folder = join(root, pending)
-  const { entries, index } = journalIn(folder)
-  const done: [Entry, number][] = []
-  // A signal must not end the process half-way: with a listener it waits for the end of this function.
-  const hold = (): void => undefined
-  process.on('SIGINT', hold).on('SIGTERM', hold)
-  try {
-    for (const [number, entry] of entries.entries()) {
-      done.push([entry, number])
-      redo(root, folder, entry, number)
-    }
-    markUnmerged(root, index)
-    forgetLast(root)
-    renameSync(folder, join(root, last))
-  } catch (cause) {
-    for (const [entry, number] of done.reverse()) undo(root, folder, entry, number)
-    rmSync(folder, { recursive: true, force: true })
-    throw failureOf(cause)
-  } finally {
-    process.off('SIGINT', hold).off('SIGTERM', hold)
-  }
-}
-
-/** Safe to repeat: a killed process may have done it. `new/` keeps its files, so that `takeBack` sees later edits. */
-function redo(root: string, folder: string, { path, kind, mode }: Entry, number: number): void {
-  const target = join(root, path)
-  if (kind === 'remove') {
-    rmSync(target, { force: true })
-    removeEmptyFolders(root, dirname(path))
-  } else if (kind === 'write') put(join(folder, 'new', String(number)), target, mode)
-}
-
-function undo(root: string, folder: string, { path, before }: Entry, number: number): void {
-  const old = join(folder, 'old', String(number))
-  // Of the copy, because it has the mode of the file.
-  if (before) put(old, join(root, path), statSync(old).mode)
-  else {
-    rmSync(join(root, path), { force: true })
-    removeEmptyFolders(root, dirname(path))
-  }
-}
-
-/** Copies beside the place first, so that a reader sees the old file or the new one. */
-function put(source: string, target: string, mode: number): void {
-  mkdirSync(dirname(target), { recursive: true })
-  const aside = `${target}.update`
-  rmSync(aside, { force: true })
-  copyFileSync(source, aside)
-  chmodSync(aside, mode)
-  renameSync(aside, target)
-}
-
-function removeEmptyFolders(root: string, folder: string): void {
-  for (let path = folder; path !== '.' && path !== ''; path = dirname(path)) {
-    try {
-      rmdirSync(join(root, path))
-    } catch {
-      // Not empty, or gone.
-      return
-    }
-  }
-}
-
-function requireWritable(root: string, path: string): void {
-  let folder = dirname(join(root, path))
-  while (!existsSync(folder)) folder = dirname(folder)
-  accessSync(folder, constants.W_OK | constants.X_OK)
-}
-
-function modeOf(before: number, after: PlannedFile | undefined): number {
-  const mode = before & 0o777
-  return after?.executable === true ? mode | ((mode & 0o444) >> 2) : mode
-}
-
-function isEdited(path: string, written: string): boolean {
-  return existsSync(path) && existsSync(written) && !readFileSync(path).equals(readFileSync(written))
-}
-
-function journalIn(folder: string): Journal {
-  return JSON.parse(readFileSync(join(folder, 'journal.json'), 'utf8')) as Journal
+function writtenOf({ about, entries }: Journal): Written {
+  return { ...(about as Updating), entries }
 }
 
 function failureOf(cause: unknown): Failure {

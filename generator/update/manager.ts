@@ -1,21 +1,12 @@
-import { existsSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname } from 'node:path'
 import type { ServiceRecord } from '../../templates/service/generators/engine/record.ts'
-import { lockFiles, packageManagers, type PackageManager } from '../package-manager.ts'
-
-const writers: Readonly<Record<(typeof lockFiles)[number], PackageManager>> = {
-  'package-lock.json': 'npm',
-  'pnpm-lock.yaml': 'pnpm',
-  'yarn.lock': 'yarn',
-  'bun.lock': 'bun',
-  'bun.lockb': 'bun',
-}
+import { managerOfLock, packageManagers, type PackageManager } from '../package-manager.ts'
 
 /** The package manager whose lock file is nearest above the service at `root`; without one, that of the record. */
 export function managerOf(root: string, { answers }: Pick<ServiceRecord, 'answers'>): PackageManager {
   for (let folder = root; ; folder = dirname(folder)) {
-    const lock = lockFiles.find((file) => existsSync(join(folder, file)))
-    if (lock !== undefined) return writers[lock]
+    const manager = managerOfLock(folder)
+    if (manager !== undefined) return manager
     if (dirname(folder) === folder) break
   }
   const [recorded] = String(answers['pm'] ?? '').split('@')

@@ -25,7 +25,9 @@ export async function installInCopy(ctx: Context, { root, record }: Service, cop
   })
   if (missing.length === 0) return
   try {
-    await install(ctx, managerOf(root, record), copy)
+    // The copy is no member of the service's workspace, and npm alone installs what is none.
+    const manager = record.answers['workspace'] === undefined ? managerOf(root, record) : 'npm'
+    await install(ctx, manager, copy)
   } catch (cause) {
     if (!(cause instanceof Failure)) throw cause
     throw new Failure(`the new generators need ${missing.join(', ')}: ${cause.message}`, {

@@ -1,7 +1,7 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { existsSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { homedir, tmpdir } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
 import { withoutCancel, withTimeout, type Context } from '../../templates/service/src/context/context.ts'
 import { execute } from '../command.ts'
 import { throwIfEnded } from '../ended.ts'
@@ -14,13 +14,14 @@ const timeoutMs = 120_000
 
 /**
  * What an old version of this package emits for the same answers. npm takes the package from its cache, else from the registry;
- * `from` is a tarball to take instead.
+ * `from` is a tarball to take instead. The .npmrc of the service at `root` names the registry and how to sign in there.
  * @returns undefined if npm does not find it
  */
 export async function emittedBy(
   parent: Context,
   { version, answers }: Pick<ServiceRecord, 'version' | 'answers'>,
   from: string | undefined,
+  root: string,
 ): Promise<Plan | undefined> {
   using ctx = withTimeout(parent, timeoutMs)
   const folder = await mkdtemp(join(tmpdir(), 'mainstem-old-'))
@@ -42,9 +43,11 @@ export async function emittedBy(
       ...flags,
     ]
     await mkdir(join(folder, 'empty'))
-    const env = childEnvironment(process.env)
-    const { code } = await execute(ctx, 'npm', npm, { cwd: join(folder, 'empty'), env })
-    return code === 0 ? await readAll(ctx, join(folder, 'empty', name)) : undefined
+    const settings = settingsOf(root)
+    if (settings !== undefined) await copyFile(settings, join(folder, 'empty/.npmrc'))
+    const cwd = await placeFor(ctx, join(folder, 'empty'), answers)
+    const { code } = await execute(ctx, 'npm', npm, { cwd, env: childEnvironment(process.env) })
+    return code === 0 ? await readAll(ctx, join(cwd, name)) : undefined
   } catch (error) {
     throwIfEnded(parent)
     if (ctx.err !== undefined || (error instanceof Error && 'code' in error)) return undefined
@@ -52,6 +55,30 @@ export async function emittedBy(
   } finally {
     await remove(withoutCancel(parent), folder)
   }
+}
+
+/** The .npmrc of the service, or that of the workspace around it. npm finds the user's own by itself. */
+function settingsOf(root: string): string | undefined {
+  for (let folder = root; folder !== homedir(); folder = dirname(folder)) {
+    if (existsSync(join(folder, '.npmrc'))) return join(folder, '.npmrc')
+    if (existsSync(join(folder, '.git')) || dirname(folder) === folder) return undefined
+  }
+  return undefined
+}
+
+/** The folder in `empty` in which the service was made: in `empty` itself, or in a workspace like its own. */
+async function placeFor(
+  ctx: Context,
+  empty: string,
+  { workspace }: ServiceRecord['answers'],
+): Promise<string> {
+  throwIfEnded(ctx)
+  if (typeof workspace !== 'string') return empty
+  const place = join(empty, dirname(workspace))
+  await mkdir(place, { recursive: true })
+  await writeFile(join(empty, 'package.json'), JSON.stringify({ private: true, workspaces: [workspace] }))
+  await writeFile(join(empty, '.yarnrc.yml'), 'nodeLinker: node-modules\n')
+  return place
 }
 
 async function readAll(ctx: Context, directory: string): Promise<Plan> {

@@ -12,6 +12,8 @@ export interface UpdateOptions {
   readonly abort: boolean
   readonly restamp: boolean
   readonly adopt: boolean
+  /** With `adopt`: how pieces were added, as it was typed after `npm run add --`. */
+  readonly pieces: readonly string[]
   /** The version that the service is from, or its tarball: where the texts of that version come from if git lacks them. */
   readonly from: string | undefined
   /** Files to take from the template as they are. */
@@ -34,6 +36,7 @@ none, and installs what package.json then asks for. It commits nothing and switc
   --restamp          only bring changes of the service's own generators/ to what they stamped before
   --abort            take the last update back, if it is not committed
   --adopt            for a service without .mainstem.json: find out what was emitted, and record it
+  --piece <line>     with --adopt: how a piece was added, such as 'resource invoice --fields title:text'; may be repeated
   --from <version>   the version that the service is from, or the path of its tarball, if the command cannot find it
   --no-install       do not install the dependencies
   -h, --help         print this
@@ -55,6 +58,10 @@ export function updateOptionsFrom(args: readonly string[]): UpdateOptions {
   const [one, other] = modes.filter((mode) => values[mode] === true || Array.isArray(values[mode]))
   if (other !== undefined)
     throw new Failure(`--${one ?? ''} and --${other} exclude each other: drop one of them`)
+  if (values.piece !== undefined && !values.adopt)
+    throw new Failure(
+      '--piece belongs to --adopt: it says how a piece was added to a service without a record',
+    )
   return {
     directory,
     check: values.check,
@@ -63,6 +70,7 @@ export function updateOptionsFrom(args: readonly string[]): UpdateOptions {
     abort: values.abort,
     restamp: values.restamp,
     adopt: values.adopt,
+    pieces: values.piece ?? [],
     from: values.from,
     restore: values.restore ?? [],
     install: !values['no-install'],
@@ -77,6 +85,7 @@ const flags = {
   abort: { type: 'boolean', default: false },
   restamp: { type: 'boolean', default: false },
   adopt: { type: 'boolean', default: false },
+  piece: { type: 'string', multiple: true },
   from: { type: 'string' },
   restore: { type: 'string', multiple: true },
   'no-install': { type: 'boolean', default: false },

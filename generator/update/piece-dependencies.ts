@@ -1,6 +1,6 @@
 import type { Replay } from '../../templates/service/generators/engine/replay.ts'
 import type { Work } from './cells.ts'
-import { look } from './disk.ts'
+import { asOnDisk, look } from './disk.ts'
 import { mergeJson } from './merge-json.ts'
 import { writtenBy } from './outcome.ts'
 
@@ -31,7 +31,7 @@ export function withDependencies(work: Work, stampings: Replay['stampings']): vo
     notes.push(...merged.notes.filter((note) => !note.includes(': yours stays')))
   }
   if (text === before) return
-  const bytes = Buffer.from(text)
+  const bytes = asOnDisk(Buffer.from(text), there)
   if (outcome?.verdict.kind === 'conflict')
     work.outcomes.set(path, { ...outcome, verdict: { ...outcome.verdict, file: { ...file, bytes } } })
   else

@@ -9,7 +9,7 @@ import { ownPackage } from '../root.ts'
 import type { Bases } from './bases.ts'
 import { migratedText, recordedIds, renamesFor, settle, type Work } from './cells.ts'
 import { renderedPages, replay, withCopy, writeOverlay } from './copy.ts'
-import { look, textOf } from './disk.ts'
+import { asOnDisk, look, textOf } from './disk.ts'
 import { installInCopy } from './needs.ts'
 import { migrationsBetween } from './migration.ts'
 import { overlayOf, writtenBy, type Outcomes } from './outcome.ts'
@@ -17,7 +17,8 @@ import { withDependencies } from './piece-dependencies.ts'
 import type { Service } from './service.ts'
 import { styleOf } from './style.ts'
 import { teamFiles } from './team-files.ts'
-import { planTheirs, theirFile, type Theirs } from './theirs.ts'
+import { planTheirs, theirFile, type TheirFile, type Theirs } from './theirs.ts'
+import { settleWired } from './wirings.ts'
 
 /** What an update would do. Nothing of it is written yet. */
 export interface UpdatePlan {
@@ -67,6 +68,7 @@ export async function planUpdate(
           await installInCopy(ctx, service, copy)
           const replayed = record.pieces.length === 0 ? noReplay : await replay(ctx, copy, record)
           await settleRest(ctx, work, theirs, replayed, record)
+          await settleWired(ctx, work, record.pieces, templateOf(theirs, replayed), copy)
           await writeOverlay(ctx, copy, overlayOf(work.outcomes))
           notes.push(...(await settlePages(ctx, work, copy)))
           return replayed
@@ -82,6 +84,17 @@ export async function planUpdate(
     outcomes: work.outcomes,
     notes,
   }
+}
+
+/** Every file of the new template and of the pieces, as they are now. */
+function templateOf(theirs: Theirs | undefined, { stampings }: Replay): ReadonlyMap<string, TheirFile> {
+  const stamped = stampings.flatMap(({ files }) => Object.entries(files))
+  const files = stamped.map(([path, text]) => [path, stampedFile(text)] as const)
+  return new Map([...(theirs?.files ?? []), ...files])
+}
+
+function stampedFile(text: string): TheirFile {
+  return theirFile({ bytes: Buffer.from(text), executable: false })
 }
 
 /** Whether a file holds lines of both sides, so that what programs write from it has to be written again. */
@@ -102,7 +115,7 @@ async function settleRest(
   const stamped = new Set<string>()
   for (const [path, text] of stampings.flatMap(({ files }) => Object.entries(files))) {
     stamped.add(path)
-    await settle(ctx, work, path, theirFile({ bytes: Buffer.from(text), executable: false }))
+    await settle(ctx, work, path, stampedFile(text))
   }
   const kept = new Set(
     piecesLeft(record, skipped)
@@ -130,7 +143,7 @@ async function migrateOwn(ctx: Context, work: Work, path: string): Promise<void>
   if (there.kind !== 'file' || text === undefined) return
   const after = await migratedText(ctx, work, text, path, path)
   if (after === text) return
-  const bytes = Buffer.from(there.crlf ? after.replaceAll('\n', '\r\n') : after)
+  const bytes = asOnDisk(Buffer.from(after), there)
   work.outcomes.set(path, {
     path,
     moved: undefined,
@@ -146,11 +159,12 @@ async function settlePages(ctx: Context, work: Work, copy: string): Promise<stri
     copy,
     changed.map(({ path }) => path),
   )
-  for (const [path, bytes] of files) {
+  for (const [path, text] of files) {
     const outcome = work.outcomes.get(path)
     const there = look(work.root, path)
     if (there.kind !== 'file' || outcome?.verdict.kind === 'conflict') continue
-    const same = there.file.bytes.equals(bytes)
+    const bytes = asOnDisk(Buffer.from(text), there)
+    const same = there.file.bytes.equals(Buffer.from(text))
     const written = outcome === undefined ? undefined : writtenBy(outcome)
     if (written === undefined ? same : written.bytes.equals(bytes)) continue
     const verdict = same

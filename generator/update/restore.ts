@@ -4,7 +4,7 @@ import type { Screen } from '../progress.ts'
 import { ownPackage } from '../root.ts'
 import { installInCopy } from './needs.ts'
 import { replay, withCopy } from './copy.ts'
-import { look } from './disk.ts'
+import { asOnDisk, look } from './disk.ts'
 import type { FileChange } from './journal.ts'
 import type { UpdateOptions } from './options.ts'
 import type { UpdateResult } from './result.ts'
@@ -24,10 +24,11 @@ export async function restored(
   options: UpdateOptions,
 ): Promise<UpdateResult> {
   const { root, record } = service
+  const began = Date.now()
   const { version } = ownPackage()
   if (record.version !== version)
     throw new Failure(
-      `the service is from create-mainstem ${record.version}, and this is ${version}: update first, or use npm create mainstem@${record.version} -- update --restore`,
+      `the service is from create-mainstem ${record.version}, and this is ${version}: update first, or restore with create-mainstem@${record.version}`,
     )
   const known = await textsOf(ctx, service, options.restore)
   const style = styleOf(root, record.files)
@@ -38,7 +39,8 @@ export async function restored(
       throw new Failure(`${path} is no file of the template or of a piece: see .mainstem.json for the paths`)
     const there = look(root, path)
     if (there.kind === 'other') throw new Failure(`${there.what}: move it away, then restore ${path}`)
-    const after = style.changed ? Buffer.from(await style.format(ctx, path, bytes.toString('utf8'))) : bytes
+    const styled = style.changed ? Buffer.from(await style.format(ctx, path, bytes.toString('utf8'))) : bytes
+    const after = asOnDisk(styled, there)
     changes.push({
       path,
       after: { bytes: after, executable: there.kind === 'file' && there.file.executable },
@@ -60,6 +62,7 @@ export async function restored(
     changes,
     conflicts: new Map<string, never>(),
     install: options.install,
+    began,
   }
   return { ...about, installed: await write(ctx, screen, service, writing) }
 }

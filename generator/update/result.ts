@@ -22,9 +22,16 @@ interface FileResult {
   readonly why: readonly string[]
 }
 
+/** The result with each sentence in the words of the service's package manager. */
+export function inWords(result: UpdateResult, words: (sentence: string) => string): UpdateResult {
+  const files = result.files.map((file) => ({ ...file, why: file.why.map(words) }))
+  return { ...result, files, notes: result.notes.map(words) }
+}
+
 /** The exit code of a result. */
-export function exitCodeOf({ state }: UpdateResult): number {
-  return state === 'behind' ? 2 : state === 'conflicts' ? 3 : 0
+export function exitCodeOf({ state, files }: UpdateResult): number {
+  if (state === 'behind') return 2
+  return files.some(({ change }) => change === 'conflict') ? 3 : 0
 }
 
 /** The outcomes that are worth a line, sorted by path. */
@@ -48,8 +55,13 @@ const signs: Record<FileResult['change'], string> = {
   restored: '~',
 }
 
-/** Prints a result for people: what changed is counted, what needs a person is named. */
-export function describe(screen: Screen, result: UpdateResult, whole: boolean): void {
+/** Prints a result for people: what changed is counted, what needs a person is named. `inOwnWords` names the package manager's commands. */
+export function describe(
+  screen: Screen,
+  result: UpdateResult,
+  whole: boolean,
+  inOwnWords: (sentence: string) => string,
+): void {
   const { files, from, to, state, dryRun } = result
   for (const { path, change, moved, why } of files) {
     if (!whole && why.length === 0 && change !== 'merged' && change !== 'conflict') continue
@@ -63,7 +75,7 @@ export function describe(screen: Screen, result: UpdateResult, whole: boolean): 
   for (const note of result.notes) say(screen, `  ${note}`)
   const range = from === to ? to : `${from} → ${to}`
   if (counts.length > 0) say(screen, `${range}: ${counts.join(', ')}`)
-  say(screen, sentenceOf(state, dryRun, to))
+  say(screen, inOwnWords(sentenceOf(state, dryRun, to)))
 }
 
 function sentenceOf(state: UpdateResult['state'], dryRun: boolean, to: string): string {
@@ -72,7 +84,7 @@ function sentenceOf(state: UpdateResult['state'], dryRun: boolean, to: string): 
     case 'current':
       return `The service is up to date with create-mainstem ${to}.`
     case 'behind':
-      return `The service is behind: create-mainstem ${to} is newer. Update it with npm create mainstem@latest -- update`
+      return `The service is behind: create-mainstem ${to} is newer. Update it with npm run update`
     case 'conflicts':
       return 'Resolve what is marked with ! above, then check, test and commit; or take the update back with update --abort.'
     case 'taken back':

@@ -7,9 +7,9 @@ import {
   type ServiceRecord,
 } from '../../templates/service/generators/engine/record.ts'
 import type { Context } from '../../templates/service/src/context/context.ts'
-import { Failure } from '../failure.ts'
+import { Failure, failureFrom } from '../failure.ts'
 import { look, textOf } from './disk.ts'
-import { statusOf, type Repository } from './git.ts'
+import { refuseUnderWay, statusOf, type Repository } from './git.ts'
 import { hasMarkers } from './merge-text.ts'
 import { isNewer } from './migration.ts'
 
@@ -29,12 +29,12 @@ export function readRecord(root: string): ServiceRecord | undefined {
   try {
     return recordFrom(readFileSync(path, 'utf8'))
   } catch (cause) {
-    throw new Failure(cause instanceof Error ? cause.message.replace(/\.$/, '') : String(cause), { cause })
+    throw failureFrom(cause)
   }
 }
 
 /** The files of the record that hold conflict markers. */
-export function markedFiles({ root, record }: Service): string[] {
+export function markedFiles(root: string, record: ServiceRecord): string[] {
   const ids = Object.assign({}, record.files, ...record.pieces.map(({ files }) => files)) as FileIds
   return Object.entries(ids)
     .filter(([path, id]) => {
@@ -50,7 +50,7 @@ export function markedFiles({ root, record }: Service): string[] {
 export function refuseDowngrade({ record }: Service, version: string): void {
   if (!isNewer(record.version, version)) return
   throw new Failure(
-    `the service is from create-mainstem ${record.version}, and this is ${version}, which is older: run npm create mainstem@latest -- update`,
+    `the service is from create-mainstem ${record.version}, and this is ${version}, which is older: npm run update takes the newest`,
   )
 }
 
@@ -59,8 +59,9 @@ export function refuseDowngrade({ record }: Service, version: string): void {
  * @throws Failure that names the files
  */
 export function refuseUnfinished(ctx: Context, service: Service): void {
-  const { root, repository } = service
+  const { root, record, repository } = service
   if (repository !== undefined) {
+    refuseUnderWay(ctx, root)
     const { unmerged, changed } = statusOf(ctx, root, repository)
     if (unmerged.length > 0)
       throw new Failure(`${some(unmerged)} ${are(unmerged)} not merged: resolve that and commit, then update`)
@@ -69,7 +70,7 @@ export function refuseUnfinished(ctx: Context, service: Service): void {
         `${some(changed)} ${are(changed)} changed and not committed: commit or stash that, then update`,
       )
   }
-  const marked = markedFiles(service)
+  const marked = markedFiles(root, record)
   if (marked.length > 0)
     throw new Failure(
       `${some(marked)} ${marked.length === 1 ? 'holds' : 'hold'} conflict markers: resolve them first, then update`,

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import type { FileIds } from '../../templates/service/generators/engine/record.ts'
+import { withLf, type FileIds } from '../../templates/service/generators/engine/record.ts'
 import type { Context } from '../../templates/service/src/context/context.ts'
 import { throwIfEnded } from '../ended.ts'
 import { Failure } from '../failure.ts'
@@ -48,7 +48,8 @@ export function styleOf(root: string, files: FileIds): Style {
       })
       if (ignored || inferredParser === null) return text
       try {
-        return await format(text, { ...(await resolveConfig(filepath, { editorconfig: true })), filepath })
+        const options = { ...(await resolveConfig(filepath, { editorconfig: true })), filepath }
+        return withLf(await format(text, options))
       } catch {
         // A text with conflict markers, or in a syntax that this prettier does not know.
         return text

@@ -1,22 +1,30 @@
 import { resolve } from 'node:path'
-import { renderRecord } from '../../templates/service/generators/engine/record.ts'
+import { lockService, refuseLocked } from '../../templates/service/generators/engine/lock.ts'
+import {
+  recordPath,
+  renderRecord,
+  type ServiceRecord,
+} from '../../templates/service/generators/engine/record.ts'
 import type { Context } from '../../templates/service/src/context/context.ts'
-import { Failure } from '../failure.ts'
+import { Failure, failureFrom } from '../failure.ts'
+import { commandsOf } from '../manager-files.ts'
 import { say, type Screen } from '../progress.ts'
 import { ownPackage } from '../root.ts'
+import { aborted } from './abort.ts'
 import { adopted, type Adoption } from './adopt.ts'
 import { basesOf } from './bases.ts'
 import { repositoryAt } from './git.ts'
-import { lastUpdate, recover } from './journal.ts'
+import { recover, waitingUpdate, type Written } from './journal.ts'
+import { managerOf } from './manager.ts'
 import { isNewer } from './migration.ts'
 import { updateHelp, updateOptionsFrom, type UpdateOptions } from './options.ts'
 import { changesOf, conflictsOf } from './outcome.ts'
 import { planUpdate } from './plan.ts'
 import { restored } from './restore.ts'
-import { describe, exitCodeOf, filesOf, type UpdateResult } from './result.ts'
+import { describe, exitCodeOf, filesOf, inWords, type UpdateResult } from './result.ts'
 import { markedFiles, readRecord, refuseDowngrade, refuseUnfinished, type Service } from './service.ts'
 import { planTheirs } from './theirs.ts'
-import { restoreLast, write } from './write.ts'
+import { write } from './write.ts'
 
 /**
  * `create-mainstem update`.
@@ -33,41 +41,76 @@ export async function update(ctx: Context, args: readonly string[]): Promise<num
   const screen: Screen = options.json
     ? { stream: process.stderr, animated: false }
     : { stream: process.stdout, animated: process.stdout.isTTY && !process.env['CI'] }
-  const result = await resultOf(ctx, screen, options)
+  const root = resolve(options.directory)
+  const known = readRecord(root)
+  const words = commandsOf(managerOf(root, known ?? { answers: {} }))
+  let result: UpdateResult
+  try {
+    result = inWords(await resultOf(ctx, screen, options, root, known), words)
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error
+    throw new Failure(words(error.message), { cause: error, output: error.output })
+  }
   if (options.json) process.stdout.write(`${JSON.stringify(result, null, 2)}\n`)
-  else describe(screen, result, options.dryRun)
+  else describe(screen, result, options.dryRun, words)
   return exitCodeOf(result)
 }
 
-async function resultOf(ctx: Context, screen: Screen, options: UpdateOptions): Promise<UpdateResult> {
-  const root = resolve(options.directory)
-  const known = readRecord(root)
-  const finished = recover(root)
-  if (finished !== undefined) {
-    const { from, to, conflicts } = finished
-    const files = conflicts.map((path) => ({ path, change: 'conflict', why: [] }) as const)
-    return {
-      from,
-      to,
-      state: 'finished',
-      dryRun: false,
-      installed: false,
-      files,
-      notes: ['if package.json changed, install the dependencies'],
-    }
-  }
+async function resultOf(
+  ctx: Context,
+  screen: Screen,
+  options: UpdateOptions,
+  root: string,
+  known: ServiceRecord | undefined,
+): Promise<UpdateResult> {
+  if (options.check && known !== undefined) return check(ctx, root, known)
   const repository = repositoryAt(ctx, root)
-  if (options.abort) return abort(ctx, root)
+  const reads = options.check || options.dryRun
+  using _lock = lockedUnless(reads, root)
+  if (options.abort) return aborted(ctx, root, repository)
+  const killed = reads ? waitingUpdate(root) : recover(root, repository?.head)
+  if (killed !== undefined) return finished(killed, options.dryRun)
+  // Again, because a killed `npm run add` may just have been finished.
+  const there = readRecord(root)
   const { record, stamped } =
-    known === undefined
+    there === undefined
       ? await adopted(ctx, screen, root, repository, options)
-      : { record: known, stamped: new Map<string, never>() }
+      : { record: there, stamped: new Map<string, never>() }
+  if (options.check) return await check(ctx, root, record)
   const service: Service = { root, record, repository }
-  if (options.check) return check(ctx, service)
   if (!options.restamp) refuseDowngrade(service, ownPackage().version)
-  if (options.restore.length > 0) return restored(ctx, screen, service, options)
+  if (options.restore.length > 0) return await restored(ctx, screen, service, options)
   if (!options.dryRun) refuseUnfinished(ctx, service)
-  return apply(ctx, screen, service, options, stamped)
+  return await apply(ctx, screen, service, options, stamped)
+}
+
+/** The lock on the service; none for a run that only reads. @throws Failure if another run is changing the service */
+function lockedUnless(reads: boolean, root: string): Disposable | undefined {
+  try {
+    if (!reads) return lockService(root)
+    refuseLocked(root)
+    return undefined
+  } catch (error) {
+    throw failureFrom(error)
+  }
+}
+
+/** An update that was killed while it wrote, and is finished now, or would be without `--dry-run`. */
+function finished({ from, to, entries, conflicts }: Written, dryRun: boolean): UpdateResult {
+  const files = entries
+    .filter(({ kind, path }) => kind !== 'saved' && path !== recordPath)
+    .map(({ path, kind, before }) => {
+      const change = conflicts.includes(path)
+        ? 'conflict'
+        : kind === 'remove'
+          ? 'deleted'
+          : before === undefined
+            ? 'added'
+            : 'updated'
+      return { path, change, why: [] } as const
+    })
+  const notes = ['if package.json changed, install the dependencies']
+  return { from, to, state: 'finished', dryRun, installed: false, files, notes }
 }
 
 async function apply(
@@ -78,6 +121,7 @@ async function apply(
   stamped: Adoption['stamped'],
 ): Promise<UpdateResult> {
   const { root, record, repository } = service
+  const began = Date.now()
   say(
     screen,
     options.restamp ? 'Stamping the pieces again …' : `Merging create-mainstem ${ownPackage().version} …`,
@@ -104,6 +148,7 @@ async function apply(
     changes,
     conflicts,
     install: options.install,
+    began,
   })
   return { ...about, state, installed, notes: [...notes, ...nextNotes(service, changes, installed)] }
 }
@@ -121,36 +166,18 @@ function nextNotes({ root }: Service, changes: readonly { path: string }[], inst
   ]
 }
 
-async function check(ctx: Context, service: Service): Promise<UpdateResult> {
-  const { record } = service
+async function check(ctx: Context, root: string, record: ServiceRecord): Promise<UpdateResult> {
   const { version } = ownPackage()
-  const files = markedFiles(service).map(
+  const files = markedFiles(root, record).map(
     (path) => ({ path, change: 'conflict', why: ['holds conflict markers'] }) as const,
   )
   const theirs = record.version === version ? await planTheirs(ctx, record) : undefined
   const differs =
     theirs !== undefined &&
     renderRecord({ ...theirs.record, pieces: [] }) !== renderRecord({ ...record, pieces: [] })
-  const state =
-    files.length > 0 ? 'conflicts' : differs || isNewer(version, record.version) ? 'behind' : 'current'
-  return { from: record.version, to: version, state, dryRun: false, installed: false, files, notes: [] }
-}
-
-function abort(ctx: Context, root: string): UpdateResult {
-  const last = lastUpdate(root)
-  if (last === undefined) throw new Failure('there is no update to take back')
-  const repository = repositoryAt(ctx, root)
-  if (repository !== undefined && repository.head !== last.head)
-    throw new Failure('something was committed since the update: take it back with git revert')
-  const { changed, kept } = restoreLast(ctx, root, repository)
-  const notes = changed.map((path) => `${path} had changed since the update: a copy is in ${kept}`)
-  return {
-    from: last.to,
-    to: last.from,
-    state: 'taken back',
-    dryRun: false,
-    installed: false,
-    files: [],
-    notes,
-  }
+  const killed = waitingUpdate(root) !== undefined
+  const isBehind = killed || differs || isNewer(version, record.version)
+  const state = files.length > 0 ? 'conflicts' : isBehind ? 'behind' : 'current'
+  const notes = killed ? ['an update was killed while it wrote: the next one finishes it'] : []
+  return { from: record.version, to: version, state, dryRun: false, installed: false, files, notes }
 }

@@ -1,3 +1,5 @@
+import { lstatSync } from 'node:fs'
+import { join } from 'node:path'
 import {
   recordPath,
   renderRecord,
@@ -9,9 +11,11 @@ import { install } from '../install.ts'
 import { lockFiles } from '../package-manager.ts'
 import { step, type Screen } from '../progress.ts'
 import { look } from './disk.ts'
+import { workspaceOf } from '../workspace.ts'
 import { managerOf } from './manager.ts'
-import { unmergedLines, unstage, type Repository, type Sides } from './git.ts'
-import { lastUpdate, takeBack, writeAll, type FileChange } from './journal.ts'
+import { restoreLast } from './abort.ts'
+import { unmergedLines, type Sides } from './git.ts'
+import { lastUpdate, writeAll, type FileChange } from './journal.ts'
 import { refuseUntracked, type Service } from './service.ts'
 
 /** What is about to be written. */
@@ -21,6 +25,8 @@ export interface Writing {
   readonly changes: readonly FileChange[]
   readonly conflicts: ReadonlyMap<string, Sides>
   readonly install: boolean
+  /** When the run began: what has changed since is not written over. */
+  readonly began: number
 }
 
 /**
@@ -37,6 +43,7 @@ export async function write(
 ): Promise<boolean> {
   const { root, repository } = service
   const { to, changes, conflicts } = writing
+  refuseChanged(root, changes, writing.began)
   refuseUntracked(
     ctx,
     service,
@@ -56,26 +63,32 @@ export async function write(
   if (!installs) return false
   const manager = managerOf(root, service.record)
   try {
-    await step(ctx, screen, `Installing with ${manager}`, (ctx) => install(ctx, manager, root))
+    const installRoot = installRootOf(service)
+    await step(ctx, screen, `Installing with ${manager}`, (ctx) => install(ctx, manager, root, installRoot))
     return true
   } catch (error) {
-    restoreLast(withoutCancel(ctx), root, repository)
+    const update = lastUpdate(root)
+    if (update !== undefined) restoreLast(withoutCancel(ctx), root, repository, update)
     if (!(error instanceof Failure)) throw error
     const message = `${error.message}; nothing was written: mend that, or update with --no-install and install later`
     throw new Failure(message, { cause: error, output: error.output })
   }
 }
 
-/** Takes the last update back, the index too. @returns the files that had changed since, and where a copy of each is */
-export function restoreLast(
-  _ctx: Context,
-  root: string,
-  repository: Repository | undefined,
-): { changed: readonly string[]; kept: string } {
-  const conflicts = lastUpdate(root)?.conflicts ?? []
-  const restored = takeBack(root)
-  if (repository !== undefined) unstage(root, conflicts)
-  return restored
+/** @throws Failure if a person has changed a file since the plan was begun, or has made one */
+function refuseChanged(root: string, changes: readonly FileChange[], began: number): void {
+  const changed = changes.find(({ path }) => {
+    const stats = lstatSync(join(root, path), { throwIfNoEntry: false })
+    return stats !== undefined && stats.ctimeMs > began
+  })
+  if (changed !== undefined)
+    throw new Failure(`${changed.path} was changed while the update was planned: run it again`)
+}
+
+/** The folder in which the package manager installs: for a member of a workspace, the root of that. */
+function installRootOf({ root, record }: Service): string {
+  const workspace = record.answers['workspace'] === undefined ? undefined : workspaceOf(root)
+  return workspace?.member === true ? workspace.root : root
 }
 
 function changesDependencies(root: string, changes: readonly FileChange[]): boolean {

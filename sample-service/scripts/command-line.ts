@@ -8,12 +8,25 @@ export function commandLine(): string[] {
   return args[0] === '--' ? args.slice(1) : args
 }
 
-/** The flags of `npm run <script>`. Anything else ends this process with one sentence and exit code 1. */
-export function readFlags<T extends NonNullable<ParseArgsConfig['options']>>(script: string, options: T) {
+/**
+ * The flags of `npm run <script>`. `--help` ends this process with a sentence that says what the script `does`, anything else with
+ * one that says what is wrong and exit code 1.
+ */
+export function readFlags<T extends NonNullable<ParseArgsConfig['options']>>(
+  script: string,
+  does: string,
+  options: T,
+) {
+  const args = commandLine()
+  const flags = Object.keys(options).map((name) => `--${name}`)
+  if (args.some((arg) => arg === '--help' || arg === '-h')) {
+    const shown = flags.length === 0 ? '' : ` [-- ${flags.join('|')}]`
+    console.log(inOwnCommands(`npm run ${script}${shown} ${does}.`))
+    process.exit(0)
+  }
   try {
-    return parseArgs({ options, args: commandLine() }).values
+    return parseArgs({ options, args }).values
   } catch (error) {
-    const flags = Object.keys(options).map((name) => `--${name}`)
     const takes = flags.length === 0 ? 'takes no arguments' : `takes only ${flags.join(' and ')}`
     console.error(inOwnCommands(`${script}: ${flagFault(error, options)}: npm run ${script} ${takes}`))
     process.exit(1)

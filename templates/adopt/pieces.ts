@@ -1,24 +1,11 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { basename, join } from 'node:path'
-import { pathToFileURL } from 'node:url'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { allPieces, filesBelow, load, root, type Noun, type Piece } from './generators.ts'
 
 /*
  * `update --adopt` runs this in a copy of a service that has no record yet, of any version: it finds the pieces that were stamped,
  * stamps each again with the service's own generators, and prints the result as JSON.
  */
-
-interface Noun {
-  singular: string
-  plural: string
-}
-
-interface Piece {
-  name: string
-  folder: string
-  needs?: Piece
-  takes: unknown
-  flags?: readonly { name: string; otherwise?: unknown }[]
-}
 
 interface Found {
   piece: Piece
@@ -26,24 +13,7 @@ interface Found {
   files: string[]
 }
 
-const root = process.cwd()
 const sources = filesBelow(root, ['src', 'test'])
-
-async function load(name: string): Promise<Record<string, unknown>> {
-  const path = filesBelow(root, ['generators']).find((one) => basename(one) === name)
-  return path === undefined
-    ? {}
-    : ((await import(pathToFileURL(join(root, path)).href)) as Record<string, unknown>)
-}
-
-async function allPieces(): Promise<Piece[]> {
-  const found: Piece[] = []
-  for (const path of filesBelow(root, ['generators']).filter((one) => /\/[\w-]+\/piece\.ts$/.test(one))) {
-    const module = (await import(pathToFileURL(join(root, path)).href)) as Record<string, Piece>
-    found.push(...Object.values(module).filter((one) => typeof one === 'object' && 'folder' in one))
-  }
-  return found
-}
 
 /** Where the files of a piece say that it was stamped. */
 function placesOf(piece: Piece, nounFrom: (word: string) => Noun): Found[] {
@@ -51,7 +21,11 @@ function placesOf(piece: Piece, nounFrom: (word: string) => Noun): Found[] {
   const telling = patterns.filter((path) => path.includes('widget') && !path.includes('.test.'))
   const [first] = telling
   if (first === undefined) {
-    const [word] = Array.isArray(piece.takes) ? (piece.takes as string[]) : []
+    const [word] = Array.isArray(piece.takes)
+      ? (piece.takes as string[])
+      : piece.takes === 'nothing'
+        ? [piece.name]
+        : []
     const there = word !== undefined && patterns.every((path) => sources.includes(path))
     return there ? [{ piece, noun: { singular: word, plural: word }, files: patterns }] : []
   }
@@ -82,16 +56,30 @@ function nounOf(word: string, isPlural: boolean, nounFrom: (word: string) => Nou
   }
 }
 
-/** The flags as the stamped code tells them; those that it does not tell keep their default. */
-function flagsOf({ piece, noun, files }: Found): Record<string, string> {
+/** What a person says of a piece with `--piece`. */
+interface Said {
+  piece: string
+  noun?: string
+  flags: Record<string, string>
+}
+
+function saidOf({ piece, noun }: Found): Said | undefined {
+  return said.find((one) => one.piece === piece.name && (one.noun ?? noun.singular) === noun.singular)
+}
+
+/** The flags as a person or the stamped code tells them; those that nobody tells keep their default. */
+function flagsOf(found: Found): Record<string, string> {
+  const { piece, noun, files } = found
   const text = [...files, 'src/config.ts'].map((path) => readFileSync(join(root, path), 'utf8')).join('\n')
   const variable = `${noun.singular.replaceAll('-', '_').toUpperCase()}_URL`
   const known: Record<string, string | undefined> = {
     method: /\bmethod: '([A-Z]+)'/.exec(text)?.[1],
     path: /\bpath: '(\/[^']*)'/.exec(text)?.[1],
     cron: /\bcron: '([^']+)'/.exec(text)?.[1] ?? /'((?:[\d*/,-]+ ){4}[\d*/,-]+)'/.exec(text)?.[1],
-    'base-url': new RegExp(`${variable}[\\s\\S]{0,200}?'(https?://[^']+)'`).exec(text)?.[1],
-    fields: undefined,
+    // Its first text may be the pattern that `url` shows.
+    'base-url': (new RegExp(`${variable}[\\s\\S]{0,300}?default\\('(https?://[^']+)'`).exec(text) ??
+      new RegExp(`${variable}[\\s\\S]{0,200}?'(https?://[^']+)'`).exec(text))?.[1],
+    ...saidOf(found)?.flags,
   }
   return Object.fromEntries(
     (piece.flags ?? []).flatMap(({ name, otherwise }) => {
@@ -101,19 +89,6 @@ function flagsOf({ piece, noun, files }: Found): Record<string, string> {
       return value === undefined ? [] : [[name, value]]
     }),
   )
-}
-
-function filesBelow(folder: string, parts: readonly string[]): string[] {
-  return parts
-    .filter((part) => existsSync(join(folder, part)))
-    .flatMap((part) => readdirSync(join(folder, part), { recursive: true, withFileTypes: true }))
-    .filter((entry) => entry.isFile() && !entry.parentPath.includes('node_modules'))
-    .map((entry) =>
-      join(entry.parentPath, entry.name)
-        .slice(folder.length + 1)
-        .replaceAll('\\', '/'),
-    )
-    .sort()
 }
 
 /** A plan in which nothing is in the way. */
@@ -137,6 +112,7 @@ const { stamp, stampMissing } = (await load('stamp.ts')) as Record<
 const { nounFrom } = { ...(await load('names.ts')), ...(await load('nouns.ts')) } as {
   nounFrom: (word: string) => Noun
 }
+const { said = [] } = JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as { said?: Said[] }
 const found = (await allPieces())
   .flatMap((piece) => placesOf(piece, nounFrom))
   .sort((a, b) => b.files.length - a.files.length)
@@ -154,13 +130,18 @@ for (const one of found) {
       piece: piece.name,
       noun,
       flags,
+      // A flag that is not known: the code does not tell it, and it has no default.
+      unknown: (piece.flags ?? []).map(({ name }) => name).filter((name) => flags[name] === undefined),
+      isSaid: saidOf(one) !== undefined,
       files: Object.fromEntries(texts),
     })
-    if (piece.needs === undefined) continue
-    const needed = emptyPlan()
-    await stampMissing?.(needed.plan, piece.needs)
-    const there = [...needed.texts].filter(([path]) => existsSync(join(root, path)))
-    entries.set(piece.needs.name, { piece: piece.needs.name, flags: {}, files: Object.fromEntries(there) })
+    const stampedPiece = piece.variant?.(flags) ?? piece
+    for (let needs = stampedPiece.needs; needs !== undefined; needs = needs.needs) {
+      const needed = emptyPlan()
+      await stampMissing?.(needed.plan, needs)
+      const there = [...needed.texts].filter(([path]) => existsSync(join(root, path)))
+      entries.set(needs.name, { piece: needs.name, flags: {}, files: Object.fromEntries(there) })
+    }
   } catch (error) {
     entries.set(`${piece.name} ${noun.singular}`, { piece: piece.name, noun, flags, failed: String(error) })
   }

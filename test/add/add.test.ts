@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import {
   existsSync,
   mkdtempSync,
@@ -9,19 +9,29 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { changedLines } from '../../templates/service/generators/engine/difference.ts'
 import { formatNew } from '../../templates/service/generators/edit/format.ts'
 import { writeChanges } from '../../templates/service/generators/engine/write.ts'
-import { add, command, edit, folder, newService, repository, treeOf } from '../support/added-service.ts'
+import {
+  add,
+  command,
+  edit,
+  folder,
+  newService,
+  repository,
+  runAll,
+  startAdd,
+  treeOf,
+} from '../support/added-service.ts'
 import { childrenOf, converse, until } from '../support/processes.ts'
 
 const domain = ['handlers', 'repository', 'routes', 'schema', 'test', 'uploads']
 
 describe('npm run add', () => {
-  test('stamps a piece, wires it in, makes its migration, and a second run changes nothing', () => {
+  test('stamps a piece, wires it in, makes its migration, and a second run changes nothing', async () => {
     const service = newService()
-    const first = add(service, 'upload', 'price-list', '--json')
+    const first = startAdd(service, 'upload', 'price-list', '--json')
     expect(first).toMatchObject({ code: 0, err: '' })
     const told = JSON.parse(first.out) as { written: boolean; files: { path: string; change: string }[] }
     expect(told.written).toBe(true)
@@ -38,25 +48,31 @@ describe('npm run add', () => {
     expect(tree.get('drizzle/0000_price_lists.sql')).toContain('CREATE TABLE "price_lists"')
     for (const { path } of told.files) expect(tree.get(path), path).not.toMatch(/widget/i)
 
-    const again = add(service, 'upload', 'PriceLists')
+    const again = await add(service, 'upload', 'PriceLists')
     expect(again).toMatchObject({ code: 0, err: '' })
     expect(again.out).toContain('nothing to do')
     expect(treeOf(service)).toEqual(tree)
   })
 
-  test('two pieces can be added to one service', () => {
+  test('two pieces can be added to one service, and what they change is formatted as the service formats', async () => {
     const service = newService()
-    expect(add(service, 'route', 'exchange-rate')).toMatchObject({ code: 0, err: '' })
-    expect(add(service, 'upload', 'invoice')).toMatchObject({ code: 0, err: '' })
-    const routes = treeOf(service).get('src/routes.ts')
-    expect(routes).toContain('...exchangeRateRoutes(platform)')
-    expect(routes).toContain('...invoiceRoutes(platform)')
+    const before = treeOf(service)
+    expect(await add(service, 'route', 'exchange-rate')).toMatchObject({ code: 0, err: '' })
+    expect(await add(service, 'upload', 'purchase-order-attachment')).toMatchObject({ code: 0, err: '' })
+    const after = treeOf(service)
+    expect(after.get('src/routes.ts')).toContain('...exchangeRateRoutes(platform)')
+    expect(after.get('src/routes.ts')).toContain('...purchaseOrderAttachmentRoutes(platform)')
+
+    const changed = [...after].filter(([path, text]) => text !== '' && text !== before.get(path))
+    const paths = changed.map(([path]) => path).filter((path) => path.startsWith('src/'))
+    expect(paths.length).toBeGreaterThan(10)
+    runAll(service, [['prettier/bin/prettier.cjs', '--check', ...paths]])
   })
 
   test('a dry run shows every change, the migration too, and writes nothing', () => {
     const service = newService()
     const tree = treeOf(service)
-    const dry = add(service, 'upload', 'invoice', '--dry-run')
+    const dry = startAdd(service, 'upload', 'invoice', '--dry-run')
     expect(dry).toMatchObject({ code: 0, err: '' })
     expect(dry.out).toMatch(/^ {2}\+ src\/invoices\/invoices\.routes\.ts \(\d+ lines\)$/m)
     expect(dry.out).toMatch(/^ {2}\+ drizzle\/0000_invoices\.sql \(\d+ lines\)$/m)
@@ -66,38 +82,32 @@ describe('npm run add', () => {
 
   test('adding the upload piece to the skeleton gives the example of a new service', async () => {
     const service = newService()
-    expect(add(service, 'upload', 'widget')).toMatchObject({ code: 0, err: '' })
+    expect(await add(service, 'upload', 'widget')).toMatchObject({ code: 0, err: '' })
     for (const path of ['src/routes.ts', 'src/prepare.ts']) {
       const example = readFileSync(join(repository, 'templates/example', path), 'utf8')
       const made = readFileSync(join(service, path), 'utf8')
       expect(await formatNew(service, path, made), path).toBe(example)
     }
   })
-
-  test('what it adds is formatted as the service formats', () => {
-    const service = newService()
-    expect(add(service, 'upload', 'purchase-order-attachment')).toMatchObject({ code: 0 })
-    const { status, stdout, stderr } = spawnSync(
-      process.execPath,
-      [join(repository, 'node_modules/prettier/bin/prettier.cjs'), '--check', 'src'],
-      { cwd: service, encoding: 'utf8' },
-    )
-    expect(stdout + stderr).toContain('All matched files')
-    expect(status).toBe(0)
-  })
 })
 
-test('a name that is typed in another form is shown as it becomes', () => {
-  const { out } = add(newService(), 'route', 'Exchange rate', '--dry-run')
+test('a name that is typed in another form is shown as it becomes', async () => {
+  const { out } = await add(newService(), 'route', 'Exchange rate', '--dry-run')
   expect(out).toMatch(/^route exchange-rate \("Exchange rate" becomes exchange-rate\) \(dry run/)
 })
 
-test('a generated page comes last, with the number of its lines only', () => {
-  const { out } = add(newService(), 'job', 'mail', '--dry-run')
+test('a generated page comes last, with the number of its lines only', async () => {
+  const { out } = await add(newService(), 'job', 'mail', '--dry-run')
   expect(out.trimEnd().split('\n').at(-1)).toMatch(/^ {2}~ docs\/guarantees\.md \(\+\d+ -0\)$/)
 })
 
-describe('a table that no schema declares any more is named, and no file changes', () => {
+describe('a service with a table', () => {
+  let withInvoices: string
+  beforeAll(async () => {
+    withInvoices = newService()
+    expect(await add(withInvoices, 'upload', 'invoice')).toMatchObject({ code: 0 })
+  })
+
   test.each([
     ['without another schema', '', /^drizzle\/ has the table invoices, which no .* restore the schema, or /],
     [
@@ -105,41 +115,48 @@ describe('a table that no schema declares any more is named, and no file changes
       "import { pgTable, uuid } from 'drizzle-orm/pg-core'\nexport const b = pgTable('bills', { id: uuid() })\n",
       /^drizzle-kit asks whether .* has the table invoices, which no .* with npm run db:generate, then add/,
     ],
-  ])('%s', (_when, schema, sentence) => {
-    const service = newService()
-    expect(add(service, 'upload', 'invoice')).toMatchObject({ code: 0 })
-    rmSync(join(service, 'src/invoices'), { recursive: true })
-    if (schema !== '') edit(service, 'src/bills/bills.schema.ts', () => schema)
+  ])(
+    'that no schema declares any more is named, and no file changes: %s',
+    async (_when, schema, sentence) => {
+      const service = newService(withInvoices)
+      rmSync(join(service, 'src/invoices'), { recursive: true })
+      if (schema !== '') edit(service, 'src/bills/bills.schema.ts', () => schema)
+      const tree = treeOf(service)
+      const { code, err } = await add(service, 'resource', 'receipt')
+      expect(err).toMatch(sentence)
+      expect(err.trim()).not.toContain('\n')
+      expect(code).toBe(1)
+      expect(treeOf(service)).toEqual(tree)
+    },
+  )
+
+  test('that another schema declares is refused', async () => {
+    const service = newService(withInvoices)
+    renameSync(join(service, 'src/invoices'), join(service, 'src/bills'))
     const tree = treeOf(service)
-    const { code, err } = add(service, 'resource', 'receipt')
-    expect(err).toMatch(sentence)
-    expect(err.trim()).not.toContain('\n')
+    const { code, err } = await add(service, 'upload', 'invoice')
+    expect(err).toMatch(/^[^\n]*invoices[^\n]*\n$/)
     expect(code).toBe(1)
     expect(treeOf(service)).toEqual(tree)
   })
 })
 
-test('a table that another schema declares is refused', () => {
-  const service = newService()
-  expect(add(service, 'upload', 'invoice')).toMatchObject({ code: 0 })
-  renameSync(join(service, 'src/invoices'), join(service, 'src/bills'))
-  const tree = treeOf(service)
-  const { code, err } = add(service, 'upload', 'invoice')
-  expect(err).toMatch(/^[^\n]*invoices[^\n]*\n$/)
-  expect(code).toBe(1)
-  expect(treeOf(service)).toEqual(tree)
-})
-
 describe('npm run add -- publisher and consumer', () => {
-  test('stamp an event with what sends it, and a handler with what receives it; a second run changes nothing', () => {
+  test('stamp an event with what sends it, and a handler with what receives it; a second run changes nothing', async () => {
     const service = newService()
 
-    expect(add(service, 'publisher', 'invoice-paid')).toMatchObject({ code: 0 })
+    expect(await add(service, 'publisher', 'invoice-paid')).toMatchObject({ code: 0 })
     expect(treeOf(service).has('src/consumers.ts')).toBe(false)
-    expect(add(service, 'consumer', 'order-placed')).toMatchObject({ code: 0 })
+    expect(await add(service, 'publisher', 'invoice-paid-v2')).toMatchObject({ code: 0 })
+    expect(await add(service, 'consumer', 'order-placed')).toMatchObject({ code: 0 })
 
     const after = treeOf(service)
-    expect(after.get('src/events.ts')).toContain('return [invoicePaidEvent()]')
+    expect(after.get('src/events.ts')).toContain('return [invoicePaidEvent(), invoicePaidV2Event()]')
+    for (const [name, type] of [
+      ['invoice-paid', 'invoice-paid-v1'],
+      ['invoice-paid-v2', 'invoice-paid-v2'],
+    ])
+      expect(after.get(`src/${name}/${name}.event.ts`)).toContain(`type: '${type}',`)
     expect(after.get('src/consumers.ts')).toContain('return [orderPlacedConsumer(platform)]')
     expect(after.get('src/workers.ts')).toContain(
       'return [outboxWorker(platform), consumersWorker(platform)]',
@@ -155,23 +172,23 @@ describe('npm run add -- publisher and consumer', () => {
       'ops/prometheus/events.yaml',
     ])
       expect(after.has(path), path).toBe(true)
-    expect(add(service, 'publisher', 'invoice-paid').out).toContain('nothing to do')
-    expect(add(service, 'consumer', 'order-placed').out).toContain('nothing to do')
+    expect((await add(service, 'publisher', 'invoice-paid')).out).toContain('nothing to do')
+    expect((await add(service, 'consumer', 'order-placed')).out).toContain('nothing to do')
     expect(treeOf(service)).toEqual(after)
   })
 })
 
 describe('npm run add -- storage s3', () => {
-  test('stamps the storage and its test server, wires it in and adds the SDK; a second run changes nothing', () => {
+  test('stamps the storage and its test server, wires it in and adds the SDK; a second run changes nothing', async () => {
     const service = newService()
     const tree = treeOf(service)
     const before = manifestOf(service)
-    const dry = add(service, 'storage', 's3', '--dry-run')
+    const dry = await add(service, 'storage', 's3', '--dry-run')
     expect(dry).toMatchObject({ code: 0, err: '' })
     expect(dry.out).toMatch(/^ {6}\+ {5}"@aws-sdk\/client-s3": "\^3\.\d+\.\d+",$/m)
     expect(treeOf(service)).toEqual(tree)
 
-    const first = add(service, 'storage', 's3')
+    const first = await add(service, 'storage', 's3')
     expect(first).toMatchObject({ code: 0, err: '' })
     expect(first.out).toContain('Next: npm install')
     const after = treeOf(service)
@@ -187,11 +204,11 @@ describe('npm run add -- storage s3', () => {
       [...Object.keys(before.dependencies), '@aws-sdk/client-s3'].sort(),
     )
 
-    expect(add(service, 'storage', 's3').out).toContain('nothing to do')
+    expect((await add(service, 'storage', 's3')).out).toContain('nothing to do')
     expect(treeOf(service)).toEqual(after)
   })
 
-  test('keeps the version range of the team, and the formatting of package.json', () => {
+  test('keeps the version range of the team, and the formatting of package.json', async () => {
     const service = newService()
     edit(service, 'package.json', (text) =>
       text
@@ -199,53 +216,60 @@ describe('npm run add -- storage s3', () => {
         .replaceAll('  ', '\t'),
     )
     const written = treeOf(service).get('package.json')
-    expect(add(service, 'storage', 's3')).toMatchObject({ code: 0 })
+    expect(await add(service, 'storage', 's3')).toMatchObject({ code: 0 })
     expect(treeOf(service).get('package.json')).toBe(written)
 
     edit(service, 'package.json', (text) => text.replace(/^.*client-s3.*\n/m, ''))
-    expect(add(service, 'storage', 's3')).toMatchObject({ code: 0 })
+    expect(await add(service, 'storage', 's3')).toMatchObject({ code: 0 })
     expect(treeOf(service).get('package.json')).toMatch(/^\t\t"@aws-sdk\/client-s3": "\^3/m)
   })
 })
 
-test('npm run add -- idempotency stamps the option, its table and its sweeper; a second run changes nothing', () => {
+test('npm run add -- idempotency stamps the option, its table and its sweeper; a second run changes nothing', async () => {
   const service = newService()
-  const first = add(service, 'idempotency')
+  const first = await add(service, 'idempotency')
   expect(first).toMatchObject({ code: 0, err: '' })
   expect(first.out).toMatch(/^idempotency\n/)
   const tree = treeOf(service)
   expect(tree.get('src/workers.ts')).toContain('return [idempotencySweeper(platform)]')
   expect(tree.get('drizzle/0000_idempotency.sql')).toContain('CREATE TABLE "idempotency_keys"')
-  expect(add(service, 'idempotency').out).toContain('nothing to do')
+  expect((await add(service, 'idempotency')).out).toContain('nothing to do')
   expect(treeOf(service)).toEqual(tree)
 })
 
-test('npm run add -- auth puts its guard before all routes but the open ones; a second run changes nothing', () => {
+test('npm run add -- auth puts its guard before all routes but the open ones; a second run changes nothing', async () => {
   const service = newService()
-  expect(add(service, 'auth')).toMatchObject({ code: 0, err: '' })
+  expect(await add(service, 'auth')).toMatchObject({ code: 0, err: '' })
   const tree = treeOf(service)
   expect(tree.get('src/routes.ts')).toContain('return [authenticated(platform)]')
   expect(tree.get('package.json')).toContain('"jose": "^6')
   expect(tree.get('.env.example')).toContain('AUTH_ISSUER')
-  expect(add(service, 'auth').out).toContain('nothing to do')
+  expect((await add(service, 'auth')).out).toContain('nothing to do')
   expect(treeOf(service)).toEqual(tree)
 })
 
-test.each(['resource', 'upload'])('npm run add -- %s --owned: without auth, nothing is written', (piece) => {
-  const service = newService()
-  const tree = treeOf(service)
-  expect(add(service, piece, 'note', '--owned').err).toContain('run npm run add -- auth first')
-  expect(add(service, piece, 'note', '--owned', 'maybe').err).toContain('--owned is yes or no, not maybe')
-  expect(treeOf(service)).toEqual(tree)
-})
+test.each(['resource', 'upload'])(
+  'npm run add -- %s --owned: without auth, nothing is written',
+  async (piece) => {
+    const service = newService()
+    const tree = treeOf(service)
+    expect((await add(service, piece, 'note', '--owned')).err).toContain('run npm run add -- auth first')
+    expect((await add(service, piece, 'note', '--owned', 'maybe')).err).toContain(
+      '--owned is yes or no, not maybe',
+    )
+    expect(treeOf(service)).toEqual(tree)
+  },
+)
 
 describe('npm run add -- client', () => {
   const args = ['client', 'price-list', '--base-url', 'https://prices.example.com/v1/']
 
-  test('stamps the client, gives it to the platform, declares its variable, and depends on the breaker; a second run changes nothing', () => {
+  test('stamps the client, gives it to the platform, declares its variable, and depends on the breaker; a second run changes nothing', async () => {
     const service = newService()
     const tree = treeOf(service)
-    expect(add(service, ...args)).toMatchObject({ code: 0, err: '' })
+    const first = await add(service, ...args)
+    expect(first).toMatchObject({ code: 0, err: '' })
+    expect(first.out).toContain('New variables: PRICE_LIST_URL (.env.example says what for)\n')
     const after = treeOf(service)
     const added = [...after.keys()].filter((path) => path.endsWith('.ts') && !tree.has(path)).sort()
     expect(added).toEqual([
@@ -282,13 +306,13 @@ describe('npm run add -- client', () => {
     )
     expect(Object.keys(manifestOf(service).dependencies)).toContain('cockatiel')
 
-    expect(add(service, ...args).out).toContain('nothing to do')
+    expect((await add(service, ...args)).out).toContain('nothing to do')
     expect(treeOf(service)).toEqual(after)
 
-    const second = add(service, 'client', 'payments', '--base-url', 'http://payments', '--json')
+    const second = await add(service, 'client', 'payments', '--base-url', 'http://payments', '--json')
     expect(second).toMatchObject({ code: 0, err: '' })
     expect(second.out).not.toContain('circuit')
-    const elsewhere = add(service, 'client', 'payments', '--base-url', 'http://elsewhere')
+    const elsewhere = await add(service, 'client', 'payments', '--base-url', 'http://elsewhere')
     expect(elsewhere.err).toBe(
       'Environment in src/config.ts already has another PAYMENTS_URL: choose another name.\n',
     )
@@ -305,7 +329,7 @@ describe('an obstacle is reported in one sentence, and no file changes', () => {
       'choose one of route, resource, upload, job, schedule, events, client, storage, idempotency, rate-limit, publisher, consumer, auth',
     ],
     ['an unknown flag', ['upload', 'invoice', '--force'], nothing, "Unknown option '--force'"],
-    ['a second name', ['upload', 'invoice', 'receipt'], nothing, 'unexpected argument "receipt"'],
+    ['a second name', ['upload', 'invoice', 'receipt'], nothing, 'Unexpected argument "receipt"'],
     ['no name', ['upload'], nothing, 'The name is missing: npm run add -- upload invoice'],
     [
       'a name for a piece that has none',
@@ -420,11 +444,11 @@ describe('an obstacle is reported in one sentence, and no file changes', () => {
     ],
   ]
 
-  test.each(obstacles)('%s', (_name, args, prepare, sentence) => {
+  test.each(obstacles)('%s', async (_name, args, prepare, sentence) => {
     const service = newService()
     prepare(service)
     const tree = treeOf(service)
-    const { code, out, err } = add(service, ...args)
+    const { code, out, err } = await add(service, ...args)
     expect(err).toContain(sentence)
     expect(err.trim()).not.toContain('\n')
     expect(out).toBe('')
@@ -433,7 +457,7 @@ describe('an obstacle is reported in one sentence, and no file changes', () => {
   })
 
   test('without a terminal and without arguments it lists the pieces', () => {
-    const { code, err } = add(newService())
+    const { code, err } = startAdd(newService())
     expect(code).toBe(1)
     expect(err).toMatch(/^ {2}upload /m)
     expect(err).toMatch(/^ {2}route /m)
@@ -477,7 +501,7 @@ describe('with a terminal', () => {
     const { code, screen } = await converse(service, 'npm run add', [
       [/What to add\?/, '\x1B[B'.repeat(6) + '\r'],
       [/A name, such as/, 'payments\r'],
-      [/Its default URL/, 'payments\r'],
+      [/Its address/, 'payments\r'],
       [/must be a URL such as/, '\x15http://payments:3000\r'],
       [/Its OpenAPI document/, '\r'],
       [/Write this\?/, 'y\r'],

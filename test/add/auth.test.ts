@@ -6,9 +6,9 @@ import { add, newService, runAll } from '../support/added-service.ts'
 test(
   'add auth beside a real OpenID provider, which changes its keys while requests run',
   { timeout: 120_000 },
-  () => {
+  async () => {
     const service = newService()
-    expect(add(service, 'auth')).toMatchObject({ code: 0, err: '' })
+    expect(await add(service, 'auth')).toMatchObject({ code: 0, err: '' })
     const copy = join(service, 'test/guarantees/oidc.test.ts')
     copyFileSync(join(import.meta.dirname, '../support/auth.oidc.test.txt'), copy)
 

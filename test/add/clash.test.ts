@@ -4,7 +4,7 @@ import { add, edit, newService } from '../support/added-service.ts'
 test(
   'a route that another one, or a page of the service, answers already is refused',
   { timeout: 60_000 },
-  () => {
+  async () => {
     const service = newService()
     edit(
       service,
@@ -15,37 +15,39 @@ test(
 ]
 `,
     )
-    const refused = (...args: string[]): string => {
-      const { code, err } = add(service, 'route', 'one', '--dry-run', ...args)
+    const refused = async (...args: string[]): Promise<string> => {
+      const { code, err } = await add(service, 'route', 'one', '--dry-run', ...args)
       expect(code, args.join(' ')).toBe(1)
       return err
     }
 
-    expect(refused('--path', '/docs')).toMatch(
+    expect(await refused('--path', '/docs')).toMatch(
       /^GET \/docs is already handled by src\/platform\/http\/openapi\.ts: /,
     )
-    expect(refused('--path', '/livez')).toMatch(
+    expect(await refused('--path', '/livez')).toMatch(
       /^GET \/livez is already handled by src\/health\/health\.routes\.ts: /,
     )
-    expect(refused('--path', '/:page')).toContain(
+    expect(await refused('--path', '/:page')).toContain(
       'handled by src/platform/http/openapi.ts, GET /openapi.json: ',
     )
-    expect(refused('--path', '/books/latest')).toMatch(
+    expect(await refused('--path', '/books/latest')).toMatch(
       /handled by src\/books\/books\.routes\.ts, GET \/books\/:id: /,
     )
-    expect(refused('--path', '/books/:isbn')).toMatch(
+    expect(await refused('--path', '/books/:isbn')).toMatch(
       /^\/books\/:isbn is the path \/books\/:id of src\/books\/books\.routes\.ts with other names/,
     )
-    expect(refused('--path', '/a/:id/:id')).toBe(
+    expect(await refused('--path', '/a/:id/:id')).toBe(
       '--path /a/:id/:id has the parameter :id twice: give each a name of its own.\n',
     )
 
     for (const path of ['/', '/shelves/:shelf']) {
-      expect(add(service, 'route', 'one', '--dry-run', '--path', path), path).toMatchObject({
+      expect(await add(service, 'route', 'one', '--dry-run', '--path', path), path).toMatchObject({
         code: 0,
         err: '',
       })
     }
-    expect(add(service, 'route', 'one', '--dry-run', '--method', 'POST', '--path', '/docs').code).toBe(0)
+    expect(
+      (await add(service, 'route', 'one', '--dry-run', '--method', 'POST', '--path', '/docs')).code,
+    ).toBe(0)
   },
 )

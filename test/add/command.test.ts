@@ -3,41 +3,55 @@ import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { pieces } from '../../templates/service/generators/engine/pieces.ts'
-import { add, command, newService, treeOf } from '../support/added-service.ts'
+import { add, command, newService, startAdd, treeOf } from '../support/added-service.ts'
 import { converse } from '../support/processes.ts'
 
 describe('npm run add explains itself', () => {
   const service = newService
 
-  test('--list prints each piece on one line', () => {
-    const { code, out } = add(service(), '--list')
+  test('--list prints each piece on one line', async () => {
+    const { code, out } = await add(service(), '--list')
     expect(code).toBe(0)
     expect(out).toMatch(/^route +one endpoint /)
     expect(out.trimEnd().split('\n')).toHaveLength(pieces.length)
   })
 
-  test('--list --json prints them as JSON, and nothing else', () => {
-    const { code, out } = add(service(), '--list', '--json')
+  test('--list --json prints them as JSON, and nothing else', async () => {
+    const { code, out } = await add(service(), '--list', '--json')
     expect(code).toBe(0)
     const listed = JSON.parse(out) as object[]
     expect(listed).toHaveLength(pieces.length)
     expect(listed[0]).toMatchObject({ name: 'route', flags: ['method', 'path'] })
   })
 
-  test('<piece> --help explains its flags, with examples that work', () => {
+  test('--help shows which flags need a value, and so does a flag without one', async () => {
+    const { out } = await add(service(), '--help')
+    expect(out).toMatch(/^ {2}resource .* \[--plural …\] \[--fields …\] \[--owned\]$/m)
+    const missing = '--method needs a value: npm run add -- --help lists the flags.\n'
+    expect((await add(service(), 'route', 'status', '--method')).err).toBe(missing)
+    expect((await add(service(), 'route', 'status', '--method', '--path', '/x')).err).toBe(missing)
+  })
+
+  test.each(['README.md', 'AGENTS.md', 'docs/generators.md'])('%s names every piece', (page) => {
+    const text = treeOf(service()).get(page) ?? ''
+    const missing = pieces.filter(({ name }) => !new RegExp(`(?:add -- |\`)${name}\\b`).test(text))
+    expect(missing.map(({ name }) => name)).toEqual([])
+  })
+
+  test('<piece> --help explains its flags, with examples that work', async () => {
     const place = service()
-    const { code, out } = add(place, 'route', '--help')
+    const { code, out } = await add(place, 'route', '--help')
     expect(code).toBe(0)
     expect(out).toContain('  --path    Its path, such as /reports/:id. Default: /<name>\n')
     const examples = Array.from(out.matchAll(/^ {2}npm run add -- (.*)$/gm), ([, words = '']) => words)
     expect(examples.length).toBeGreaterThan(1)
-    for (const words of examples) expect(add(place, ...words.split(' '), '--dry-run').code).toBe(0)
+    for (const words of examples) expect((await add(place, ...words.split(' '), '--dry-run')).code).toBe(0)
   })
 })
 
 test('a leading --, which pnpm and Yarn pass on, is dropped', () => {
   const service = newService()
-  expect(add(service, '--', 'route', 'status', '--yes')).toMatchObject({ code: 0, err: '' })
+  expect(startAdd(service, '--', 'route', 'status', '--yes')).toMatchObject({ code: 0, err: '' })
   expect(treeOf(service).get('src/routes.ts')).toContain('...statusRoutes(platform)')
   const config = spawnSync(process.execPath, ['--import', 'tsx', 'scripts/pages/config.ts', '--', '--json'], {
     cwd: service,
@@ -46,23 +60,31 @@ test('a leading --, which pnpm and Yarn pass on, is dropped', () => {
   expect(JSON.parse(config.stdout)).toContainEqual(expect.objectContaining({ variable: 'PORT' }))
 })
 
-test('a flag that is given twice is refused: one of the two values would be lost', () => {
-  const { code, err } = add(newService(), 'resource', 'bill', '--fields', 'a:text', '--fields', 'b:text')
+test('a flag that is given twice is refused: one of the two values would be lost', async () => {
+  const { code, err } = await add(
+    newService(),
+    'resource',
+    'bill',
+    '--fields',
+    'a:text',
+    '--fields',
+    'b:text',
+  )
   expect(err).toBe('--fields is given twice: give all fields in one, separated by commas.\n')
   expect(code).toBe(1)
 })
 
-test('a word that is one or two letters off gets the one that was meant', () => {
+test('a word that is one or two letters off gets the one that was meant', async () => {
   const service = newService()
-  expect(add(service, 'Routes', 'x').err).toMatch(
+  expect((await add(service, 'Routes', 'x')).err).toMatch(
     /^There is no piece "Routes" \(did you mean route\?\): choose one/,
   )
-  expect(add(service, 'rote', 'x').err).toMatch(/\(did you mean route\?\)/)
-  expect(add(service, 'crud', 'x').err).toMatch(/^There is no piece "crud": choose one/)
-  expect(add(service, 'resource', 'bill', '--field', 'a:text').err).toBe(
+  expect((await add(service, 'rote', 'x')).err).toMatch(/\(did you mean route\?\)/)
+  expect((await add(service, 'crud', 'x')).err).toMatch(/^There is no piece "crud": choose one/)
+  expect((await add(service, 'resource', 'bill', '--field', 'a:text')).err).toBe(
     "Unknown option '--field' (did you mean --fields?): npm run add -- --help lists the flags.\n",
   )
-  expect(add(service, 'resource', 'bill', '--colour', 'red').err).toBe(
+  expect((await add(service, 'resource', 'bill', '--colour', 'red')).err).toBe(
     "Unknown option '--colour': npm run add -- --help lists the flags.\n",
   )
 })
@@ -112,9 +134,9 @@ describe('a piece that needs a package', () => {
     })
   }
 
-  test('without a terminal it says how to install it', () => {
+  test('without a terminal it says how to install it', async () => {
     const made = serviceOfPnpm()
-    expect(addStorage(made, []).stdout).toContain('Next: pnpm install, pnpm test\n')
+    expect((await add(made.service, 'storage', 's3')).out).toContain('Next: pnpm install, pnpm test\n')
     expect(made.called()).toBe('')
   })
 

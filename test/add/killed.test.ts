@@ -1,6 +1,6 @@
 /** What `kill -9` of `npm run add` leaves, whichever write it hits. */
 import { spawnSync } from 'node:child_process'
-import { appendFileSync, cpSync, existsSync, mkdtempSync } from 'node:fs'
+import { appendFileSync, cpSync, mkdtempSync, readdirSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, expect, test } from 'vitest'
 import { add, command, emittedService, folder, newService, treeOf } from '../support/added-service.ts'
@@ -12,10 +12,10 @@ const removing = ['--remove', ...stamping] as const
 
 let without: string
 let withRoute: string
-beforeAll(() => {
+beforeAll(async () => {
   without = emittedService()
   withRoute = newService(without)
-  expect(add(withRoute, ...stamping)).toMatchObject({ code: 0 })
+  expect(await add(withRoute, ...stamping)).toMatchObject({ code: 0 })
 })
 
 /** Kills the command at its `at`-th write of a path with `part` in it. @returns whether it came so far */
@@ -41,7 +41,7 @@ test.each([
 ])(
   '%s: the next run finishes what became certain, and of the rest nothing is left',
   { timeout: 600_000 },
-  (_, args, from, to) => {
+  async (_, args, from, to) => {
     const [before, after] = [treeOf(from()), treeOf(to())]
     let certain = 0
     let nothing = 0
@@ -50,7 +50,7 @@ test.each([
       cpSync(from(), service, { recursive: true })
       if (!kill(service, at, args)) break
       // A listing finishes nothing; any other run does, also one that is refused.
-      const { code, err } = add(service, '--remove', 'route', 'nothing')
+      const { code, err } = await add(service, '--remove', 'route', 'nothing')
       expect(code).toBe(1)
       const finished = err.startsWith('A run that was killed is finished first.\n')
       const left = treeOf(service)
@@ -65,16 +65,44 @@ test.each([
   },
 )
 
-test('what a person has changed since is not written over', () => {
+test('what a person has changed since is not written over', async () => {
   const service = newService(without)
-  expect(kill(service, 1, stamping, 'src/routes.ts.add')).toBe(true)
-  expect(existsSync(join(service, '.data/add/entries.json'))).toBe(true)
+  expect(kill(service, 1, stamping, 'src/routes.ts.')).toBe(true)
   appendFileSync(join(service, 'src/routes.ts'), '// Ours.\n')
-  const tree = treeOf(service)
-  const { code, err } = add(service, 'route', 'status')
+  const tree = withoutLock(service)
+  const { code, err } = await add(service, 'route', 'status')
   expect(err).toBe(
-    'A run was killed while it wrote, and src/routes.ts has changed since: see git status, then remove .data/add.\n',
+    'A run was killed while it wrote, and src/routes.ts has changed since: see git status, then remove .data/pending.\n',
   )
   expect(code).toBe(1)
+  expect(withoutLock(service)).toEqual(tree)
+})
+
+/** The lock that a killed run leaves is no part of the service. */
+function withoutLock(service: string): ReadonlyMap<string, string> {
+  return new Map([...treeOf(service)].filter(([path]) => path !== '.data/lock'))
+}
+
+test('--dry-run writes nothing while a killed run waits to be finished', async () => {
+  const service = newService(without)
+  expect(kill(service, 1, stamping, 'src/routes.ts.')).toBe(true)
+  const tree = treeOf(service)
+  const { code, err } = await add(service, ...stamping, '--dry-run')
   expect(treeOf(service)).toEqual(tree)
+  expect(err).toBe(
+    'A run was killed while it wrote, and --dry-run writes nothing: the same command without --dry-run finishes it.\n',
+  )
+  expect(code).toBe(1)
+})
+
+test('nothing is written behind a link that leads out of the service', async () => {
+  const service = newService(without)
+  const outside = mkdtempSync(join(folder, 'outside-'))
+  symlinkSync(outside, join(service, 'src/report'))
+  const tree = treeOf(service)
+  const { code, err } = await add(service, ...stamping)
+  expect(err).toContain('lies behind a link that leads out of the service: change it there by hand')
+  expect(code).toBe(1)
+  expect(treeOf(service)).toEqual(tree)
+  expect(readdirSync(outside)).toEqual([])
 })

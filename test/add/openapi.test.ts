@@ -62,7 +62,9 @@ test(
   { timeout: 300_000 },
   async (t) => {
     const service = newService()
-    expect(add(service, 'resource', 'invoice', '--fields', 'title:text, price:numeric(10,2)').code).toBe(0)
+    expect(
+      (await add(service, 'resource', 'invoice', '--fields', 'title:text, price:numeric(10,2)')).code,
+    ).toBe(0)
     edit(service, 'print.ts', () => print)
     const { stdout: document } = spawnSync(process.execPath, ['--import', 'tsx', 'print.ts'], {
       cwd: service,
@@ -70,6 +72,8 @@ test(
     })
     const server = createServer((request, response) => {
       if (request.url === '/openapi.json') response.end(document)
+      else if (request.url === '/parts.json')
+        response.end('{"openapi":"3.1.0","paths":{"/a":{"$ref":"package.json"}}}')
       else response.writeHead(404).end()
     }).listen(0, '127.0.0.1')
     t.onTestFinished(() => void server.close())
@@ -85,6 +89,10 @@ test(
     await expect(run('/nowhere')).rejects.toMatchObject({
       code: 1,
       stderr: `${url}/nowhere cannot be read: it answered 404.\n`,
+    })
+    await expect(run('/parts.json')).rejects.toMatchObject({
+      code: 1,
+      stderr: `${url}/parts.json cannot be read: it refers to package.json; make one file of it (npx @redocly/cli bundle).\n`,
     })
     expect(treeOf(service)).toEqual(tree)
 
@@ -114,22 +122,32 @@ test(
     edit(service, 'src/wrong.ts', () => 'export {}\n')
     runAll(service, [
       ['prettier/bin/prettier.cjs', '--check', 'src/platform/client'],
+      ['oxlint/bin/oxlint', 'src/platform/client'],
       ['eslint/bin/eslint.js', 'src/platform/client', '--max-warnings', '0'],
       ['vitest/vitest.mjs', 'run', 'test/round-trip.test.ts', 'src/platform/client/typed-client.test.ts'],
     ])
   },
 )
 
-test('a document that is none is refused in one sentence, and no file changes', () => {
+test('a document that is none is refused in one sentence, and no file changes', async () => {
   const service = newService()
   const tree = treeOf(service)
   for (const [document, sentence] of [
     ['nowhere.json', 'there is no file nowhere.json'],
-    ['package.json', 'package.json is not an OpenAPI 3 document: '],
-    ['README.md', 'README.md is not an OpenAPI 3 document: '],
+    ['package.json', 'package.json is no OpenAPI 3 document that types can be made of: '],
+    ['README.md', 'README.md is no OpenAPI 3 document that types can be made of: '],
+    ['https://example.com/a\nexport const b = 1', '--openapi must not have control characters'],
     ['https://user:password@example.com/openapi.json', 'a URL without user and password'],
   ] as const) {
-    const { code, err } = add(service, 'client', 'itself', '--base-url', 'http://x', '--openapi', document)
+    const { code, err } = await add(
+      service,
+      'client',
+      'itself',
+      '--base-url',
+      'http://x',
+      '--openapi',
+      document,
+    )
     expect(err).toContain(sentence)
     expect(err).toMatch(/^[^\n]*\n$/)
     expect(err).not.toContain('password@')

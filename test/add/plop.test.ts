@@ -8,12 +8,22 @@ import { childrenOf, converse, until } from '../support/processes.ts'
 /** plop's own command, as `npx plop` runs it. */
 const plopCommand = join(repository, 'node_modules/plop/bin/plop.js')
 
-function plop(service: string, ...args: string[]): Result {
+function startPlop(service: string, ...args: string[]): Result {
   const { status, stdout, stderr } = spawnSync(process.execPath, [plopCommand, ...args], {
     cwd: service,
     encoding: 'utf8',
   })
   return { code: status, out: stdout, err: stderr }
+}
+
+/** What `npx plop` does with these answers, in this process. A service's plopfile is loaded once. */
+async function plop(service: string, piece: string, ...answers: string[]): Promise<Result> {
+  const { default: nodePlop } = await import('node-plop')
+  const generator = (await nodePlop(join(service, 'plopfile.js'))).getGenerator(piece)
+  const given = (await generator.runPrompts(answers)) as Record<string, unknown>
+  const { changes, failures } = await generator.runActions(given)
+  const code = failures.length === 0 ? 0 : 1
+  return { code, out: changes.map(({ path }) => path).join(), err: failures.map(({ error }) => error).join() }
 }
 
 describe('npx plop writes the same files as npm run add', () => {
@@ -46,23 +56,23 @@ describe('npx plop writes the same files as npm run add', () => {
     ;[one, other] = [newService(), newService()]
   })
 
-  test.each(pieces)('%s', (piece, flags, answers) => {
-    expect(add(one, piece, ...flags)).toMatchObject({ code: 0, err: '' })
-    expect(plop(other, piece, ...answers)).toMatchObject({ code: 0 })
+  test.each(pieces)('%s', async (piece, flags, answers) => {
+    expect(await add(one, piece, ...flags)).toMatchObject({ code: 0, err: '' })
+    expect(await plop(other, piece, ...answers)).toMatchObject({ code: 0, err: '' })
     expect(plain(treeOf(other))).toEqual(plain(treeOf(one)))
   })
 
   test('existing files are not written again', () => {
     const tree = treeOf(other)
-    const { code, out, err } = plop(other, 'storage', 's3')
+    const { code, out, err } = startPlop(other, 'storage', 's3')
     expect(out + err).toContain('nothing to do')
     expect(code).toBe(0)
     expect(treeOf(other)).toEqual(tree)
   })
 
-  test('every piece has a test here', () => {
+  test('every piece has a test here', async () => {
     const offered = Array.from(
-      add(newService(), '--help').out.matchAll(/^ {2}([a-z][\w-]*) /gm),
+      (await add(newService(), '--help')).out.matchAll(/^ {2}([a-z][\w-]*) /gm),
       ([, name]) => name,
     )
     expect(pieces.map(([name]) => name).sort()).toEqual(offered.sort())
@@ -71,13 +81,22 @@ describe('npx plop writes the same files as npm run add', () => {
 
 test('npx plop takes the answers by name, as plop does', () => {
   const service = newService()
-  expect(plop(service, 'route', '--', '--name', 'report', '--method', 'GET', '--path', '/r')).toMatchObject({
+  expect(
+    startPlop(service, 'route', '--', '--name', 'report', '--method', 'GET', '--path', '/r'),
+  ).toMatchObject({
     code: 0,
   })
   expect(treeOf(service).get('src/report/report.routes.ts')).toContain("path: '/r'")
 })
 
 describe('npx plop fails with the message of npm run add, and no file changes', () => {
+  let service: string
+  beforeAll(() => {
+    service = newService()
+    edit(service, 'src/report/report.routes.ts', () => '// ours\n')
+    edit(service, 'src/prepare.ts', (text) => text.replace('function prepare', 'function ready'))
+  })
+
   test.each([
     ['an invalid answer', ['route', 'report', 'FETCH', '/r'], '--method must be one of GET, POST'],
     ['an invalid name', ['job', 'class'], '"class" is a reserved word in JavaScript'],
@@ -88,11 +107,8 @@ describe('npx plop fails with the message of npm run add, and no file changes', 
       'src/prepare.ts has no function prepare',
     ],
   ])('%s', (_name, args, message) => {
-    const service = newService()
-    edit(service, 'src/report/report.routes.ts', () => '// ours\n')
-    edit(service, 'src/prepare.ts', (text) => text.replace('function prepare', 'function ready'))
     const tree = treeOf(service)
-    const { code, out, err } = plop(service, ...args)
+    const { code, out, err } = startPlop(service, ...args)
     expect(out + err).toContain(message)
     expect(code).toBe(1)
     expect(treeOf(service)).toEqual(tree)

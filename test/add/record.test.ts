@@ -45,12 +45,12 @@ test('create records every file under the id that git gives it', () => {
   }
 })
 
-test('add records what it stamped and what came along, once', () => {
+test('add records what it stamped and what came along, once', async () => {
   const service = newService(emitted)
-  expect(add(service, 'schedule', 'nightly', '--cron', '5 3 * * 1', '--dry-run').code).toBe(0)
+  expect((await add(service, 'schedule', 'nightly', '--cron', '5 3 * * 1', '--dry-run')).code).toBe(0)
   expect(recordOf(service)).toEqual(recordOf(emitted))
 
-  expect(add(service, 'schedule', 'nightly', '--cron', '5 3 * * 1')).toMatchObject({ code: 0, err: '' })
+  expect(await add(service, 'schedule', 'nightly', '--cron', '5 3 * * 1')).toMatchObject({ code: 0, err: '' })
   const [schedule, , worker] = recordOf(service).pieces
   expect(schedule).toMatchObject({ piece: 'schedule', noun: 'nightly', flags: { cron: '5 3 * * 1' } })
   expect(worker).toMatchObject({ piece: 'worker', flags: {} })
@@ -65,28 +65,28 @@ test('add records what it stamped and what came along, once', () => {
   expect(recordOf(service).files).toEqual(recordOf(emitted).files)
 
   const text = readFileSync(join(service, recordPath), 'utf8')
-  expect(add(service, 'schedule', 'nightly', '--cron', '5 3 * * 1').out).toContain('nothing to do')
+  expect((await add(service, 'schedule', 'nightly', '--cron', '5 3 * * 1')).out).toContain('nothing to do')
   expect(readFileSync(join(service, recordPath), 'utf8')).toBe(text)
 
   const before = worker?.files
-  expect(add(service, 'job', 'send-mail')).toMatchObject({ code: 0, err: '' })
+  expect(await add(service, 'job', 'send-mail')).toMatchObject({ code: 0, err: '' })
   expect(recordOf(service).pieces.find(({ piece }) => piece === 'worker')?.files).toEqual(before)
 })
 
-test('the additions of two branches merge', () => {
+test('the additions of two branches merge', async () => {
   const service = newService(emitted)
   git(service, 'init', '--quiet', '--initial-branch=main')
-  const grow = (branch: string, ...args: string[]): void => {
+  const grow = async (branch: string, ...args: string[]): Promise<void> => {
     git(service, 'switch', '--quiet', '-c', branch, 'main')
-    expect(add(service, ...args).code).toBe(0)
+    expect((await add(service, ...args)).code).toBe(0)
     git(service, 'add', recordPath)
     git(service, 'commit', '--quiet', '-m', branch)
   }
   git(service, 'add', '.', ':!node_modules')
   git(service, 'commit', '--quiet', '-m', 'created')
-  grow('one', 'route', 'report')
+  await grow('one', 'route', 'report')
   git(service, 'checkout', '--quiet', '--', '.')
-  grow('other', 'upload', 'photo')
+  await grow('other', 'upload', 'photo')
   git(service, 'checkout', '--quiet', '--', '.')
   git(service, 'merge', '--quiet', '--no-edit', 'one')
   const titles = recordOf(service).pieces.map(({ piece, noun }) => `${piece} ${noun ?? ''}`)
@@ -97,18 +97,18 @@ test.each([
   ['<<<<<<< HEAD\n{}\n=======\n{}\n>>>>>>> other\n', 'has conflict markers'],
   ['{ "version"', 'is not valid JSON'],
   ['{"version":"0.1.0","answers":{},"files":{"a":1},"pieces":[]}', 'lacks what update and add need'],
-])('a record that cannot be read stops add, and nothing is written', (text, why) => {
+])('a record that cannot be read stops add, and nothing is written', async (text, why) => {
   const service = newService(emitted)
   edit(service, recordPath, () => text)
   const before = treeOf(service)
-  const { code, err } = add(service, 'route', 'report')
+  const { code, err } = await add(service, 'route', 'report')
   expect(err).toContain(why)
   expect(code).toBe(1)
   expect(treeOf(service)).toEqual(before)
 })
 
-test('a service without a record stays without one', () => {
+test('a service without a record stays without one', async () => {
   const service = newService()
-  expect(add(service, 'route', 'report')).toMatchObject({ code: 0, err: '' })
+  expect(await add(service, 'route', 'report')).toMatchObject({ code: 0, err: '' })
   expect(existsSync(join(service, recordPath))).toBe(false)
 })

@@ -4,11 +4,14 @@ import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { add, newService, sample, treeOf, withoutMigrations } from '../support/added-service.ts'
 
-test('add and --remove --drop leave the service as it was, and a migration that drops the table', () => {
+test('add and --remove --drop leave the service as it was, and a migration that drops the table', async () => {
   const service = newService(sample)
   const before = withoutMigrations(service)
-  expect(add(service, 'resource', 'invoice', '--fields', 'number:text')).toMatchObject({ code: 0, err: '' })
-  expect(add(service, '--remove', '--drop', 'resource', 'invoice')).toMatchObject({ code: 0, err: '' })
+  expect(await add(service, 'resource', 'invoice', '--fields', 'number:text')).toMatchObject({
+    code: 0,
+    err: '',
+  })
+  expect(await add(service, '--remove', '--drop', 'resource', 'invoice')).toMatchObject({ code: 0, err: '' })
   expect(withoutMigrations(service)).toEqual(before)
   const [drop = ''] = [...treeOf(service)]
     .filter(([path]) => path.endsWith('drop-invoices.sql'))
@@ -16,74 +19,100 @@ test('add and --remove --drop leave the service as it was, and a migration that 
   expect(drop).toContain('DROP TABLE "invoices"')
 })
 
-test('a piece that came along stays while another one needs it, and goes with the last', () => {
+test('a piece that came along stays while another one needs it, and goes with the last', async () => {
   const service = newService(sample)
   const before = withoutMigrations(service)
-  expect(add(service, 'job', 'send-invoice')).toMatchObject({ code: 0 })
+  expect(await add(service, 'job', 'send-invoice')).toMatchObject({ code: 0 })
   const withJob = withoutMigrations(service)
-  expect(add(service, 'schedule', 'nightly', '--cron', '5 3 * * 1')).toMatchObject({ code: 0 })
-  expect(add(service, '--remove', 'schedule', 'nightly')).toMatchObject({ code: 0, err: '' })
+  expect(await add(service, 'schedule', 'nightly', '--cron', '5 3 * * 1')).toMatchObject({ code: 0 })
+  expect(await add(service, '--remove', 'schedule', 'nightly')).toMatchObject({ code: 0, err: '' })
   expect(withoutMigrations(service)).toEqual(withJob)
-  expect(add(service, '--remove', 'job', 'send-invoice')).toMatchObject({ code: 0, err: '' })
+  expect(await add(service, '--remove', 'job', 'send-invoice')).toMatchObject({ code: 0, err: '' })
+  expect(withoutMigrations(service)).toEqual(before)
+})
+
+test('of two publishers and a consumer one can go; tables that no migration drops are named', async () => {
+  const service = newService(sample)
+  const before = withoutMigrations(service)
+  expect(await add(service, 'publisher', 'order-placed')).toMatchObject({ code: 0 })
+  const withOne = withoutMigrations(service)
+  for (const piece of ['publisher', 'consumer'])
+    expect(await add(service, piece, 'invoice-paid')).toMatchObject({ code: 0 })
+
+  const publisher = await add(service, '--remove', 'publisher', 'invoice-paid')
+  const consumer = await add(service, '--remove', '--drop', 'consumer', 'invoice-paid')
+
+  expect(publisher.out).not.toContain('stay')
+  expect(consumer.out).toContain('The tables events.held and events.handled stay')
+  expect(withoutMigrations(service)).toEqual(withOne)
+  const { out } = await add(service, '--remove', '--json', 'publisher', 'order-placed')
+  expect(JSON.parse(out)).toMatchObject({ leaves: [expect.stringContaining('events.outbox stays')] })
   expect(withoutMigrations(service)).toEqual(before)
 })
 
 describe('of a resource', () => {
   let service: string
   let before: ReadonlyMap<string, string>
-  beforeAll(() => {
+  beforeAll(async () => {
     service = newService(sample)
-    expect(add(service, 'resource', 'invoice', '--fields', 'number:text')).toMatchObject({ code: 0 })
+    expect(await add(service, 'resource', 'invoice', '--fields', 'number:text')).toMatchObject({ code: 0 })
     before = treeOf(service)
   })
 
-  function refused(...args: string[]): string {
-    const { code, err } = add(service, '--remove', ...args)
+  async function refused(...args: string[]): Promise<string> {
+    const { code, err } = await add(service, '--remove', ...args)
     expect(code).toBe(1)
     return err
   }
 
-  test('--dry-run shows what would go, and --json says it to programs; neither writes', () => {
-    expect(add(service, '--remove', '--dry-run', 'resource', 'invoice').out).toMatch(
+  test('--dry-run shows what would go, and --json says it to programs; neither writes', async () => {
+    expect((await add(service, '--remove', '--dry-run', 'resource', 'invoice')).out).toMatch(
       /^Remove resource invoice \(dry run: nothing is written\)\n.* {2}- src\/invoices\/invoices\.handlers\.ts /s,
     )
-    const { out } = add(service, '--remove', '--dry-run', '--json', 'resource', 'invoice')
+    const { out } = await add(service, '--remove', '--dry-run', '--json', 'resource', 'invoice')
     const result = JSON.parse(out) as { written: boolean; kept: string[] }
     expect(result).toMatchObject({ written: false, kept: ['src/invoices/invoices.schema.ts'] })
     expect(treeOf(service)).toEqual(before)
   })
 
-  test('a name that was not added, and --drop alone, are refused', () => {
-    expect(refused('resource', 'bill')).toBe('resource bill was not added here: there is resource invoice.\n')
-    expect(add(service, '--drop', 'resource', 'bill')).toMatchObject({ code: 1 })
+  test('a name that was not added, and --drop alone, are refused', async () => {
+    expect(await refused('resource', 'bill')).toBe(
+      'resource bill was not added here: there is resource invoice.\n',
+    )
+    expect(await add(service, '--drop', 'resource', 'bill')).toMatchObject({ code: 1 })
     expect(treeOf(service)).toEqual(before)
   })
 
-  test('a file that the team has changed is named, and nothing goes', () => {
+  test('a file that the team has changed is named, and nothing goes', async () => {
     const path = join(service, 'src/invoices/invoices.handlers.ts')
     const text = readFileSync(path, 'utf8')
     appendFileSync(path, '// ours\n')
-    expect(refused('resource', 'invoice')).toContain('src/invoices/invoices.handlers.ts was changed')
+    expect(await refused('resource', 'invoice')).toContain('src/invoices/invoices.handlers.ts was changed')
     writeFileSync(path, text)
     expect(treeOf(service)).toEqual(before)
   })
 
-  test('a file of the team that imports what would go is named, and nothing goes', () => {
+  test('a file of the team that imports what would go is named, and nothing goes', async () => {
     const path = join(service, 'src/orders.ts')
     writeFileSync(path, "export { invoiceRoutes } from './invoices/invoices.routes.ts'\n")
-    expect(refused('resource', 'invoice')).toContain('src/orders.ts imports src/invoices/invoices.routes.ts')
+    expect(await refused('resource', 'invoice')).toContain(
+      'src/orders.ts imports src/invoices/invoices.routes.ts',
+    )
     rmSync(path)
     expect(treeOf(service)).toEqual(before)
   })
 
-  test('without --drop the schema stays, with its table; with it both go', () => {
-    const { code, out } = add(service, '--remove', 'resource', 'invoice')
+  test('without --drop the schema stays, with its table; with it both go', async () => {
+    const { code, out } = await add(service, '--remove', 'resource', 'invoice')
     expect(code).toBe(0)
     expect(out).toContain('src/invoices/invoices.schema.ts stays, because its table does')
     expect([...treeOf(service).keys()].filter((path) => path.startsWith('src/invoices/'))).toEqual([
       'src/invoices/invoices.schema.ts',
     ])
-    expect(add(service, '--remove', '--drop', 'resource', 'invoice')).toMatchObject({ code: 0, err: '' })
+    expect(await add(service, '--remove', '--drop', 'resource', 'invoice')).toMatchObject({
+      code: 0,
+      err: '',
+    })
     expect([...treeOf(service).keys()].filter((path) => path.startsWith('src/invoices/'))).toEqual([])
   })
 })

@@ -1,5 +1,5 @@
-import { mkdir, readdir, readFile, symlink, writeFile, chmod } from 'node:fs/promises'
-import { join } from 'node:path'
+import { cp, mkdir, readdir, readFile, symlink, writeFile, chmod } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import {
   cleanEnvironment,
@@ -921,7 +921,7 @@ describe('in a terminal', () => {
   it('the command asks for every choice without a flag, and shows the line that repeats the run', async () => {
     const cwd = await temporaryFolder(onTestFinished)
     const screen = terminal(cwd, ['--no-git'])
-    await screen.shows('Where?')
+    await screen.shows('In which directory?')
     screen.type('My Service!\r')
     await screen.shows('cannot name a service')
     screen.type('\b'.repeat(11) + 'asked-service\r')
@@ -938,6 +938,16 @@ describe('in a terminal', () => {
     )
     expect(ended.code).toBe(0)
     expect(await readdir(cwd)).toEqual(['asked-service'])
+  })
+
+  it('Enter takes the directory that the question shows', async () => {
+    const cwd = await temporaryFolder(onTestFinished)
+    const screen = terminal(cwd, ['--no-install', '--no-git', '--no-example', '--pm', 'npm'])
+    await screen.shows('In which directory?')
+    screen.type('\r')
+    await screen.shows('Next:')
+    expect((await screen.ended).code).toBe(0)
+    expect(await readdir(cwd)).toEqual(['my-service'])
   })
 
   it('the command names the files to replace, and asks before it replaces them', async () => {
@@ -967,16 +977,19 @@ describe('in a terminal', () => {
     expect(ended.code).toBe(0)
   })
 
-  it.each(['Where?', 'With the example'])('Ctrl-C at "%s" leaves nothing, exit 130', async (question) => {
-    const cwd = await temporaryFolder(onTestFinished)
-    const screen = terminal(cwd, question === 'Where?' ? [] : ['my-service'])
-    await screen.shows(question)
-    screen.type('\u0003')
-    const ended = await screen.ended
-    expect(ended.stdout).toMatch(/nothing was left behind/)
-    expect(ended.code).toBe(130)
-    expect(await readdir(cwd)).toEqual([])
-  })
+  it.each(['In which directory?', 'With the example'])(
+    'Ctrl-C at "%s" leaves nothing, exit 130',
+    async (question) => {
+      const cwd = await temporaryFolder(onTestFinished)
+      const screen = terminal(cwd, question === 'In which directory?' ? [] : ['my-service'])
+      await screen.shows(question)
+      screen.type('\u0003')
+      const ended = await screen.ended
+      expect(ended.stdout).toMatch(/nothing was left behind/)
+      expect(ended.code).toBe(130)
+      expect(await readdir(cwd)).toEqual([])
+    },
+  )
 
   it('Ctrl-C while installing leaves nothing, exit 130', async () => {
     const cwd = await temporaryFolder(onTestFinished)
@@ -989,6 +1002,20 @@ describe('in a terminal', () => {
     expect(ended.stdout).toMatch(/stopped by SIGINT, nothing was left behind/)
     expect(ended.code).toBe(130)
     expect(await readdir(cwd)).toEqual([])
+  })
+})
+
+it('a Node that is too old gets one sentence', async () => {
+  const [node = '', bin = ''] = commandLine
+  const cwd = await temporaryFolder(onTestFinished)
+  await cp(dirname(bin), join(cwd, 'dist'), { recursive: true })
+  const manifest = await readFile(join(repository, 'package.json'), 'utf8')
+  await writeFile(join(cwd, 'package.json'), manifest.replace('">=20.19"', '">=999.1"'))
+  const ended = await run([node, join(cwd, 'dist', basename(bin)), 'my-service'], { cwd, env: {} })
+  expect(ended).toEqual({
+    code: 1,
+    stdout: '',
+    stderr: `create-mainstem: Node ${process.versions.node} is too old: install Node 999.1 or newer (https://nodejs.org)\n`,
   })
 })
 

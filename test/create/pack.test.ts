@@ -41,6 +41,7 @@ it('the tarball holds all of templates/ except the proofs, without leftovers of 
     'LICENSE',
     'README.md',
     'dist/LICENSES.txt',
+    'dist/bin.js',
     'dist/main.js',
     'dist/templates.gz',
     'package.json',

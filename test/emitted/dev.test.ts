@@ -134,7 +134,11 @@ describe('one that goes on all day', () => {
 
     await appendFile(routes, 'this is no TypeScript\n')
     await untilSaid(dev, 'exit code 1; waiting for a change')
-    expect(dev.lines.join('\n')).toContain('ERROR: Expected ";" but found "is"')
+    expect(dev.lines.join('\n')).toMatch(/^src\/routes\.ts:\d+:\d+: ERROR: Expected ";" but found "is"$/m)
+    expect(dev.lines.join('\n')).not.toMatch(/node:internal|node_modules|Node\.js v/)
+
+    await writeFile(routes, `${text}import './nowhere.ts'\n`)
+    await untilSaid(dev, 'dev: src/routes.ts imports src/nowhere.ts, which is missing; waiting for a change')
 
     // As an editor saves: a new file replaces the old one.
     const saved = join(dev.dir, 'src/sedYZ66uq')
@@ -200,7 +204,7 @@ describe('one that goes on all day', () => {
     await writeFile(journal, text.slice(0, -3))
     await untilSaid(
       dev,
-      /dev: cannot migrate: \S+drizzle\/meta\/_journal\.json is broken: .*; waiting for a change/,
+      /dev: cannot migrate: .+drizzle\/meta\/_journal\.json is broken: .*; waiting for a change/,
     )
     await writeFile(journal, text)
     await untilListening(dev, 2)

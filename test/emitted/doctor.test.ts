@@ -194,6 +194,29 @@ test('it names packages that do not match package.json or the lock file', { time
   ])
 })
 
+test(
+  "it names a dependency that finds another version than the service's",
+  { timeout: 30_000 },
+  async (t) => {
+    await rm(join(dir, 'node_modules/hono'))
+    await mkdir(join(dir, 'node_modules/hono'))
+    await writeFile(join(dir, 'node_modules/hono/package.json'), '{ "version": "4.0.0" }')
+    t.onTestFinished(async () => {
+      await rm(join(dir, 'node_modules/hono'), { recursive: true })
+      await linkPackage(dir, 'hono')
+    })
+    const { wrong } = await doctor(['--json'])
+    expect(wrong).toContainEqual({
+      check: 'peers',
+      ok: false,
+      seen: expect.stringMatching(
+        /^@hono\/node-server finds hono 4\.\d+\.\d+, the service 4\.0\.0$/,
+      ) as string,
+      fix: expect.stringContaining('"hono": "^4.') as string,
+    })
+  },
+)
+
 test('before the first install it says what to do', { timeout: 30_000 }, async (t) => {
   await rm(join(dir, 'node_modules/tsx'))
   t.onTestFinished(() => linkPackage(dir, 'tsx'))
@@ -249,6 +272,41 @@ test('an argument that a script does not take is refused in one line', { timeout
   )
   expect(runIn(copy, 'config x').stderr).toBe(
     "config: Unexpected argument 'x': npm run config takes only --json and --write\n",
+  )
+})
+
+test('--help says what a script does', { timeout: 60_000 }, async () => {
+  const copy = await copyWithout()
+  for (const script of ['dev', 'doctor', 'config']) {
+    const { status, stdout, stderr } = runIn(copy, `${script} -- --help`)
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+    expect(stdout).toMatch(
+      new RegExp(`^npm run ${script}(?: \\[-- --json(?:\\|--write)?\\])? [a-z]+s .*\\.\\n$`),
+    )
+  }
+})
+
+test('a Node that is too old gets one line from each script', { timeout: 60_000 }, async () => {
+  const copy = await copyWithout()
+  const manifest = await readFile(join(copy, 'package.json'), 'utf8')
+  await writeFile(join(copy, 'package.json'), manifest.replace('">=20.19"', '">=999.1"'))
+  const fault = `Node ${process.version}, package.json wants >=999.1: install Node 999.1 or newer`
+  for (const script of ['dev', 'check', 'lint', 'test', 'start']) {
+    const { status, stderr } = runIn(copy, script)
+    expect({ script, status, stderr }).toEqual({
+      script,
+      status: 1,
+      stderr: `${fault} (nvm install, https://nodejs.org)\n`,
+    })
+  }
+})
+
+test('a .data that cannot be a folder is named, with what to do', { timeout: 60_000 }, async () => {
+  const copy = await copyWithout()
+  await writeFile(join(copy, '.data'), '')
+  const { stdout } = runIn(copy, 'doctor')
+  expect(stdout).toMatch(
+    /^✗ database +\S.*\.data\/postgres cannot be made \(ENOTDIR\): make .*\.data a folder/m,
   )
 })
 

@@ -34,7 +34,7 @@ describe.skipIf(!hasChromium)('the page of live contexts, in Chromium', () => {
     await migrateDatabase(database.url)
     const uploads = await mkdtemp(join(tmpdir(), 'uploads-'))
     cleanups.push(() => rm(uploads, { recursive: true, force: true }))
-    const calling = serviceWithClient(join(repository, 'templates/service'))
+    const calling = await serviceWithClient(join(repository, 'templates/service'))
     const { startProcess } = (await import(
       join(calling, 'test/support/service.ts')
     )) as typeof import('../../templates/service/test/support/service.ts')

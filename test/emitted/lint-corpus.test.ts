@@ -4,21 +4,28 @@ import { expect, it } from 'vitest'
 import { repository } from '../support/create.ts'
 import { readCorpus, type Snippet } from '../support/lint-corpus.ts'
 import { lintService } from '../support/lint-service.ts'
+import { oxlintService } from '../support/oxlint.ts'
 
 /** The rules about contexts, arrows and work that nobody waits for, without rules about style. */
 const counted =
-  /^(?:context\/|no-restricted-|@typescript-eslint\/(?:no-floating-promises|no-misused-promises|return-await)$)/
+  /^(?:context\/|no-restricted-|typescript\((?:no-floating-promises|no-misused-promises|return-await)\)$)/
 
 async function lint(name: string): Promise<{ snippet: Snippet; found: string[] }[]> {
   const snippets = readCorpus(join(repository, 'test/lint-corpus', name))
   const messages = await lintService(snippets)
-  return snippets.map((snippet, index) => ({ snippet, found: rulesOf(messages[index] ?? []) }))
+  const ofOxlint = oxlintService(snippets)
+  return snippets.map((snippet, index) => ({
+    snippet,
+    found: [...rulesOf(messages[index] ?? []), ...(ofOxlint[index] ?? [])].filter((rule) =>
+      counted.test(rule),
+    ),
+  }))
 }
 
 function rulesOf(messages: readonly Linter.LintMessage[]): string[] {
   const broken = messages.filter(({ fatal }) => fatal === true)
   if (broken.length > 0) throw new Error(`a snippet of the corpus does not parse: ${JSON.stringify(broken)}`)
-  return messages.flatMap(({ ruleId }) => (ruleId !== null && counted.test(ruleId) ? [ruleId] : []))
+  return messages.flatMap(({ ruleId }) => ruleId ?? [])
 }
 
 /** A reader who had not seen the rules wrote the second corpus. Decision 0028 has what the rules found in it at first. */

@@ -37,7 +37,7 @@ let metrics: Exposition
 let startProcess: typeof import('../../sample-service/test/support/service.ts').startProcess
 
 beforeAll(async () => {
-  const calling = serviceWithClient(join(repository, 'sample-service'))
+  const calling = await serviceWithClient(join(repository, 'sample-service'))
   ;({ startProcess } = (await import(
     join(calling, 'test/support/service.ts')
   )) as typeof import('../../sample-service/test/support/service.ts'))

@@ -19,7 +19,8 @@ const service = join(repository, 'templates/service')
 const read = (path: string): Promise<string> => readFile(join(service, path), 'utf8')
 
 const defaults = Object.fromEntries(settings({}).map((setting) => [setting.name, setting.default]))
-const known = (name: string): boolean => name in defaults || name.startsWith('OTEL_') || name === 'NODE_ENV'
+/** AUTH and its kind come with `add auth`. */
+const known = (name: string): boolean => name in defaults || /^(?:OTEL_|NODE_ENV$|AUTH(?:_|$))/.test(name)
 const phases = ['SHUTDOWN_DELAY_MS', 'SHUTDOWN_DRAIN_MS', 'SHUTDOWN_CANCEL_MS', 'SHUTDOWN_FLUSH_MS']
 /** How long Kubernetes or Docker must wait beyond the budgets before they kill the service. */
 const marginMs = 5_000

@@ -35,7 +35,9 @@ test('it inserts the rows that are missing, all or none, and leaves the others a
   }
   const seed = (): Result => script('scripts/seed/seed.ts')
   expect(seed()).toMatchObject({ code: 0, out: expect.stringContaining('nothing to do') as unknown })
-  expect(add(service, 'resource', 'invoice', '--fields', 'title:text unique')).toMatchObject({ code: 0 })
+  expect(await add(service, 'resource', 'invoice', '--fields', 'title:text unique')).toMatchObject({
+    code: 0,
+  })
   writeRows(service, `{ id: '${ids[0]}', title: 'one' }, { id: '${ids[1]}', title: 'two' }`)
   expect(seed()).toMatchObject({ code: 1, err: expect.stringMatching(/^db:seed: .*db:migrate/) as unknown })
   expect(script('src/migrate.ts').code).toBe(0)

@@ -49,6 +49,7 @@ export async function check(
   const sources = combination.length === 2 ? added.filter((path) => path.endsWith('.ts')) : ['.']
   await step('format', () => run(service, ['prettier', '--check', ...sources]))
   await step('types', () => run(service, ['tsc', '--noEmit']))
+  await step('oxlint', () => run(service, ['oxlint', ...sources]))
   await step('lint', () => run(service, ['eslint', ...sources, '--max-warnings', '0']))
   await step('migrate', () => run(service, ['tsx', 'src/migrate.ts'], { DATABASE_URL: databaseUrl }))
   const tests = added.filter((path) => path.endsWith('.test.ts'))
@@ -57,7 +58,10 @@ export async function check(
   await step('tests', () =>
     run(service, ['vitest', 'run', ...always, ...tests], { TEST_DATABASE_URL: server, NODE_ENV: 'test' }),
   )
-  await step('build', () => run(service, ['tsc', '-p', 'tsconfig.build.json']))
+  await step('build', async () => {
+    await run(service, ['tsc', '-p', 'tsconfig.build.json'])
+    await run(service, ['rolldown', '-c'])
+  })
   await step('run', () => serve(service, combination, databaseUrl))
 }
 

@@ -1,50 +1,78 @@
 import { spawn } from 'node:child_process'
 import { cp, mkdir, readFile, rm, symlink } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import { delimiter, join } from 'node:path'
+import { basename, delimiter, join } from 'node:path'
 import { DockerfileParser } from 'dockerfile-ast'
 import { expect, it, onTestFinished } from 'vitest'
 import { childEnvironment } from '../../generator/package-manager.ts'
 import { startPostgres } from '../../templates/service/scripts/postgres/postgres.ts'
-import { commandLine, eventually, exists, run, temporaryFolder } from '../support/create.ts'
+import { commandLine, eventually, run, temporaryFolder, writeFiles } from '../support/create.ts'
 import { installManager } from '../support/package-managers.ts'
 
 const env = childEnvironment(process.env)
+
+/** A workspace with a member that has older versions of what a service needs. */
+const neighbours = {
+  'package.json': '{ "name": "acme", "private": true, "workspaces": ["apps/*"] }',
+  'apps/old/package.json':
+    '{ "name": "old", "version": "1.0.0", "dependencies": { "hono": "~4.6.0", "zod": "~3.25.76" }, "devDependencies": { "typescript": "~5.4.0" } }',
+}
+
+/** What the root of a workspace has of its package manager. */
+const rootFiles: Readonly<Record<string, Record<string, string>>> = {
+  pnpm: { 'pnpm-workspace.yaml': 'packages: [apps/*]\n' },
+  yarn: { '.yarnrc.yml': 'nodeLinker: node-modules\n' },
+}
+
+const npm = [
+  'npm',
+  'install',
+  '--package-lock',
+  '--package-lock-only',
+  '--ignore-scripts',
+  '--prefer-offline',
+]
+const pnpm = ['pnpm', 'install', '--lockfile-only', '--no-frozen-lockfile']
+const yarn = ['yarn', 'install', '--mode=update-lockfile']
+const bun = ['bun', 'install', '--lockfile-only']
 
 /**
  * The steps of a created service's Dockerfile, one by one in folders, since no Docker runs here: a stage has only the files
  * that it copies, and its commands run. The test does not try the base image and the user.
  */
 it.each([
-  [
-    'npm',
-    '',
-    ['npm', 'install', '--package-lock', '--package-lock-only', '--ignore-scripts', '--prefer-offline'],
-  ],
-  ['pnpm', '12', ['pnpm', 'install', '--lockfile-only', '--no-frozen-lockfile']],
-  ['pnpm', '9', ['pnpm', 'install', '--lockfile-only', '--no-frozen-lockfile']],
-  ['yarn', '4', ['yarn', 'install', '--mode=update-lockfile']],
-  ['bun', '1', ['bun', 'install', '--lockfile-only']],
+  ['npm', 'npm', '', npm, ''],
+  ['pnpm 12', 'pnpm', '12', pnpm, ''],
+  ['pnpm 9', 'pnpm', '9', pnpm, ''],
+  ['Yarn 4', 'yarn', '4', yarn, ''],
+  ['Bun 1', 'bun', '1', bun, ''],
+  ['npm in a workspace', 'npm', '', npm, 'apps'],
+  ['pnpm 12 in a workspace', 'pnpm', '12', pnpm, 'apps'],
+  ['Yarn 4 in a workspace', 'yarn', '4', yarn, 'apps'],
+  ['Bun 1 in a workspace', 'bun', '1', bun, 'apps'],
 ] as const)(
-  'the image of %s %s builds, migrates, serves, is found healthy and stops by SIGTERM, without devDependencies',
+  'the image of %s builds, migrates, serves, is found healthy and stops by SIGTERM, without devDependencies',
   { timeout: 400_000 },
-  async (manager, version, install) => {
+  async (_, manager, version, install, members) => {
     const folder = await temporaryFolder(onTestFinished)
     const path = manager === 'npm' ? '' : `${await installManager(folder, manager, version)}${delimiter}`
     const env = { ...childEnvironment(process.env), PATH: `${path}${process.env['PATH'] ?? ''}` }
-    const flags = ['my-service', '--yes', '--no-install', '--no-git', '--pm', manager]
-    const made = await run([...commandLine, ...flags], { cwd: folder, env })
+    const flags = ['--yes', '--no-install', '--no-git', '--pm', manager]
+    const context = join(folder, members === '' ? 'my-service' : 'workspace')
+    const place = members === '' ? '' : `${members}/my-service`
+    if (members !== '') await writeFiles(context, { ...neighbours, ...rootFiles[manager] })
+    const made = await run([...commandLine, join(context, place), ...flags], { cwd: folder, env })
     expect(made.code, made.stderr).toBe(0)
-    const context = join(folder, 'my-service')
     const lock = await run(install, { cwd: context, env })
     expect(lock.code, `${lock.stdout}${lock.stderr}`).toBe(0)
 
     // As a clone made under umask 077.
     expect((await run(['chmod', '-R', 'go=', context], { cwd: folder, env })).code).toBe(0)
 
-    const image = await build(context, join(folder, 'stages'))
-    expect(await exists(join(image.folder, 'node_modules/vitest')), 'a devDependency').toBe(false)
-    const unreadable = ['find', image.folder, '!', '-type', 'l', '!', '-perm', '-o=r', '-print']
+    const image = await build(context, place, join(folder, 'stages'))
+    const dev = ['find', image.root, '-path', '*/node_modules/vitest', '-print']
+    expect((await run(dev, { cwd: folder, env })).stdout, 'a devDependency').toBe('')
+    const unreadable = ['find', image.root, '!', '-type', 'l', '!', '-perm', '-o=r', '-print']
     expect((await run(unreadable, { cwd: folder, env })).stdout, 'the image runs as node').toBe('')
 
     const postgres = await startPostgres({ dir: join(folder, 'postgres'), persistent: false })
@@ -87,6 +115,8 @@ it.each([
 )
 
 interface Image {
+  /** The folder that stands for /app, and the one in it where the service lies. */
+  readonly root: string
   readonly folder: string
   readonly env: Readonly<Record<string, string>>
   readonly command: string[]
@@ -94,20 +124,26 @@ interface Image {
 }
 
 /** Carries out FROM, COPY, RUN, ENV, CMD and HEALTHCHECK, without the steps that change the machine itself (`/data`). */
-async function build(context: string, stages: string): Promise<Image> {
-  const text = await readFile(join(context, 'Dockerfile'), 'utf8')
-  const allowed = (await readFile(join(context, '.dockerignore'), 'utf8')).split('\n')
+async function build(context: string, place: string, stages: string): Promise<Image> {
+  const text = await readFile(join(context, place, 'Dockerfile'), 'utf8')
+  const ignore = join(context, place, place === '' ? '.dockerignore' : 'Dockerfile.dockerignore')
+  const allowed = (await readFile(ignore, 'utf8')).split('\n')
   const folders = new Map<string, string>()
   // The folder of `npm install --global`.
   const global = join(stages, 'global')
   const PATH = `${join(global, 'bin')}${delimiter}${process.env['PATH'] ?? ''}`
-  let image = { folder: '', env: {}, command: [] as string[], healthcheck: [] as string[] }
+  let image = { root: '', folder: '', env: {}, command: [] as string[], healthcheck: [] as string[] }
   for (const instruction of DockerfileParser.parse(text).getInstructions()) {
     const words = instruction.getArguments().map((argument) => argument.getValue())
     switch (instruction.getKeyword()) {
       case 'FROM': {
-        image = { ...image, folder: join(stages, words[2] ?? 'image'), env: {} }
-        folders.set(words[2] ?? 'image', image.folder)
+        const root = join(stages, words[2] ?? 'image')
+        image = { ...image, root, folder: root, env: {} }
+        folders.set(words[2] ?? 'image', root)
+        break
+      }
+      case 'WORKDIR': {
+        image.folder = join(image.root, (words[0] ?? '').replace(/^\/app\/?/, ''))
         await mkdir(image.folder, { recursive: true })
         break
       }
@@ -126,9 +162,12 @@ async function build(context: string, stages: string): Promise<Image> {
             stage === undefined
               ? join(context, path)
               : join(folders.get(stage) ?? '', path.replace('/app/', ''))
-          if (stage === undefined) expect(allowed).toContain(`!${path}`)
-          const to = join(image.folder, path.replace('/app/', ''))
-          await cp(from, to, { recursive: true, verbatimSymlinks: true })
+          if (stage === undefined && place === '') expect(allowed).toContain(`!${path}`)
+          // Each path keeps its place.
+          const to = path.startsWith('/app/') ? join(image.root, path.slice(5)) : join(image.folder, path)
+          const filter = (one: string): boolean =>
+            stage !== undefined || !allowed.includes(`**/${basename(one)}`)
+          await cp(from, to, { recursive: true, verbatimSymlinks: true, filter })
           if (mode === undefined) continue
           expect((await run(['chmod', '-R', mode, to], { cwd: context, env })).code, mode).toBe(0)
         }

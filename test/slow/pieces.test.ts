@@ -8,17 +8,18 @@ import { addEveryPiece } from '../support/every-piece.ts'
 test(
   'a service with every piece compiles, lints without a warning and passes all of its tests',
   { timeout: 1_800_000 },
-  () => {
+  async () => {
     const service = newService()
     // The overlay speaks of widgets.
-    expect(add(service, 'upload', 'widget')).toMatchObject({ code: 0, err: '' })
-    addEveryPiece(service)
+    expect(await add(service, 'upload', 'widget')).toMatchObject({ code: 0, err: '' })
+    await addEveryPiece(service)
     copyFileSync(
       join(repository, 'test/support/bills.forms.test.txt'),
       join(service, 'src/bills/bills.forms.test.ts'),
     )
     runAll(service, [
       ['typescript/bin/tsc', '--noEmit'],
+      ['oxlint/bin/oxlint', '.'],
       ['eslint/bin/eslint.js', '.', '--max-warnings', '0'],
       ['prettier/bin/prettier.cjs', '--check', 'src', 'test', 'generators', 'tsconfig.json'],
     ])

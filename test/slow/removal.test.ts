@@ -20,25 +20,25 @@ const titleOf = (args: readonly string[]): string => args.slice(0, 2).join(' ')
 const nameOf = (args: readonly string[]): readonly string[] =>
   args.slice(0, args[1]?.startsWith('--') ? 1 : 2)
 
-test.each(stamped.map((args) => [titleOf(args), args] as const))('%s', (title, args) => {
+test.each(stamped.map((args) => [titleOf(args), args] as const))('%s', async (title, args) => {
   const service = newService(emitted)
   const needed = before[title]
-  if (needed !== undefined) expect(add(service, ...needed)).toMatchObject({ code: 0, err: '' })
+  if (needed !== undefined) expect(await add(service, ...needed)).toMatchObject({ code: 0, err: '' })
   const tree = withoutMigrations(service)
-  expect(add(service, ...args)).toMatchObject({ code: 0, err: '' })
-  expect(add(service, '--remove', '--drop', ...nameOf(args))).toMatchObject({ code: 0, err: '' })
+  expect(await add(service, ...args)).toMatchObject({ code: 0, err: '' })
+  expect(await add(service, '--remove', '--drop', ...nameOf(args))).toMatchObject({ code: 0, err: '' })
   expect(withoutMigrations(service)).toEqual(tree)
 })
 
-test('all of them, the last one first', () => {
+test('all of them, the last one first', async () => {
   const service = newService(emitted)
-  const trees = stamped.map((args) => {
+  const trees = stamped.map(async (args) => {
     const tree = withoutMigrations(service)
-    expect(add(service, ...args)).toMatchObject({ code: 0, err: '' })
+    expect(await add(service, ...args)).toMatchObject({ code: 0, err: '' })
     return tree
   })
   for (const [index, args] of [...stamped.entries()].reverse()) {
-    expect(add(service, '--remove', '--drop', ...nameOf(args))).toMatchObject({ code: 0, err: '' })
+    expect(await add(service, '--remove', '--drop', ...nameOf(args))).toMatchObject({ code: 0, err: '' })
     expect(withoutMigrations(service), titleOf(args)).toEqual(trees[index])
   }
 })

@@ -12,6 +12,8 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { register } from 'tsx/esm/api'
 import { afterAll, beforeAll, expect } from 'vitest'
 
 export const repository = join(import.meta.dirname, '../..')
@@ -41,13 +43,11 @@ export function newService(from = template): string {
   return service
 }
 
-/** A service as the create command emits it now, with the example. */
+/** A service as the create command emits it now, with the example. global-setup.ts compiles the command. */
 export function emittedService(): string {
   const emitted = join(mkdtempSync(join(folder, 'emitted-')), 'my-service')
   const flags = ['--yes', '--no-install', '--no-git', '--pm', 'npm']
-  execFileSync(process.execPath, ['--import', 'tsx', 'generator/main.ts', emitted, ...flags], {
-    cwd: repository,
-  })
+  execFileSync(process.execPath, [join(repository, 'dist/main.js'), emitted, ...flags])
   return emitted
 }
 
@@ -59,7 +59,8 @@ export interface Result {
 
 export const command = ['--import', 'tsx', 'generators/engine/add.ts']
 
-export function add(service: string, ...args: string[]): Result {
+/** Starts `npm run add` of the service as a process. */
+export function startAdd(service: string, ...args: string[]): Result {
   const env = { ...process.env, npm_config_dry_run: '' }
   const { status, stdout, stderr } = spawnSync(process.execPath, [...command, ...args], {
     cwd: service,
@@ -69,10 +70,35 @@ export function add(service: string, ...args: string[]): Result {
   return { code: status, out: stdout, err: stderr }
 }
 
+/** Loads TypeScript as `npm run add` does. To vite every copy of generators/ would be new. */
+const tsx = register({ namespace: 'add' })
+
+/**
+ * Runs `npm run add` of the service in this process: a process of its own takes two seconds, most of them to load the compiler.
+ * A change of generators/ after the first run has no effect: start a process then.
+ */
+export async function add(service: string, ...args: string[]): Promise<Result> {
+  const path = pathToFileURL(join(service, 'generators/engine/run-add.ts')).href
+  const { runAdd } = (await tsx.import(
+    path,
+    import.meta.url,
+  )) as typeof import('../../templates/service/generators/engine/run-add.ts')
+  const result: Result = { code: null, out: '', err: '' }
+  const env = { ...process.env, npm_config_dry_run: '' }
+  const code = await runAdd(args, {
+    env,
+    stop: new AbortController().signal,
+    terminal: false,
+    out: (text) => (result.out += text),
+    err: (text) => (result.err += text),
+  })
+  return { ...result, code }
+}
+
 /** A copy of the service at `from` that has a client, so that tests can start one that calls another. */
-export function serviceWithClient(from: string): string {
+export async function serviceWithClient(from: string): Promise<string> {
   const service = newService(from)
-  const { code, err } = add(service, 'client', 'peer', '--base-url', 'http://peer')
+  const { code, err } = await add(service, 'client', 'peer', '--base-url', 'http://peer')
   if (code !== 0) throw new Error(err)
   return service
 }

@@ -24,7 +24,7 @@ export const repository = fileURLToPath(new URL('../..', import.meta.url))
 const loader = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
 
 /** The command line that starts the compiled command as npm does, from any directory. global-setup.ts compiles it. */
-export const commandLine = [process.execPath, join(repository, 'dist/main.js')]
+export const commandLine = [process.execPath, join(repository, 'dist/bin.js')]
 
 /** The same from its source, as `npm run create` starts it. */
 export const sourceCommandLine = [process.execPath, '--import', loader, join(repository, 'generator/main.ts')]
@@ -45,7 +45,7 @@ export async function commandLineFor(user: { uid?: number; gid?: number }, atEnd
   }
   // Only its owner can read a clone made under umask 077.
   execFileSync('chmod', ['-R', 'a+rX', folder])
-  return [node, join(folder, 'dist/main.js')]
+  return [node, join(folder, 'dist/bin.js')]
 }
 
 /** What a program that a test ran left behind: its exit code (null if a signal ended it) and what it printed. */

@@ -40,14 +40,14 @@ export const stamped: readonly (readonly string[])[] = [
 ]
 
 /** Adds every piece that `npm run add` offers to the service. */
-export function addEveryPiece(service: string): void {
+export async function addEveryPiece(service: string): Promise<void> {
   const offered = Array.from(
-    add(service, '--help').out.matchAll(/^ {2}(\w[\w-]*) /gm),
+    (await add(service, '--help')).out.matchAll(/^ {2}(\w[\w-]*) /gm),
     ([, name = '']) => name,
   )
   // The steps of docs/generators.md may have given the service a piece of its own.
   expect([...new Set(stamped.map(([piece]) => piece))].sort()).toEqual(
     offered.filter((piece) => piece !== 'dump').sort(),
   )
-  for (const args of stamped) expect(add(service, ...args)).toMatchObject({ code: 0, err: '' })
+  for (const args of stamped) expect(await add(service, ...args)).toMatchObject({ code: 0, err: '' })
 }

@@ -47,6 +47,9 @@ export async function lintService(files: readonly VirtualFile[]): Promise<Linter
   return files.map((one) => messages.get(one) ?? [])
 }
 
+/** The files of the service and of its packages, which every program shares. */
+const parsed = new Map<string, ts.SourceFile | undefined>()
+
 function programOf(files: ReadonlyMap<string, VirtualFile>): ts.Program {
   const { config } = ts.readConfigFile(`${service}/tsconfig.json`, (path) => ts.sys.readFile(path)) as {
     config: object
@@ -60,7 +63,10 @@ function programOf(files: ReadonlyMap<string, VirtualFile>): ts.Program {
     readFile: (name) => virtual.get(name) ?? host.readFile(name),
     getSourceFile(name, language, onError) {
       const code = virtual.get(name)
-      if (code === undefined) return host.getSourceFile(name, language, onError)
+      if (code === undefined) {
+        if (!parsed.has(name)) parsed.set(name, host.getSourceFile(name, language, onError))
+        return parsed.get(name)
+      }
       return ts.createSourceFile(name, code, language, true)
     },
   }

@@ -4,5 +4,9 @@ export const longTests = [
   'test/add/killed.test.ts',
   'test/add/openapi.test.ts',
   'test/update/all-or-nothing.test.ts',
+  'test/update/every-piece.test.ts',
   'test/update/pieces.test.ts',
 ]
+
+/** Files that do more with LONG_TESTS=1: `npm test` runs them without it, `npm run test:all` with it. */
+export const longInPart = ['test/add/proof.test.ts']

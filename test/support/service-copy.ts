@@ -10,7 +10,8 @@ const template = join(repository, 'templates/service')
  * @param without packages to leave out, as before an install
  */
 export async function copySkeleton(without: readonly string[] = []): Promise<string> {
-  const dir = await realpath(await mkdtemp(join(tmpdir(), 'mainstem-copy-')))
+  // With a space, as folders of people have one.
+  const dir = await realpath(await mkdtemp(join(tmpdir(), 'mainstem copy-')))
   await cp(template, dir, {
     recursive: true,
     filter: (path) => !/\/(node_modules|\.data|dist|test\/(guarantees|proofs))$/.test(path),

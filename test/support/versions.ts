@@ -35,7 +35,8 @@ export function packageOf(
 ): string {
   const made = mkdtempSync(join(folder, 'package-'))
   mkdirSync(join(made, 'dist'))
-  copyFileSync(join(repository, 'dist/main.js'), join(made, 'dist/main.js'))
+  for (const file of ['bin.js', 'main.js'])
+    copyFileSync(join(repository, 'dist', file), join(made, 'dist', file))
   const files = unpacked(readFileSync(join(repository, 'dist', archiveName)))
   for (const [path, text] of Object.entries(templates)) {
     if (text === undefined) files.delete(path)
@@ -50,6 +51,12 @@ export function packageOf(
 /** The text of a template, by its path below templates/. */
 export function templateOf(path: string): string {
   return readFileSync(join(repository, 'templates', path), 'utf8')
+}
+
+/** Every template, by its path below templates/. */
+export function templatesOf(): { path: string; text: string }[] {
+  const files = unpacked(readFileSync(join(repository, 'dist', archiveName)))
+  return [...files].map(([path, { bytes }]) => ({ path, text: bytes.toString('utf8') }))
 }
 
 /** Writes the files below a folder, or removes them. */
@@ -67,7 +74,7 @@ export function writeAll(root: string, texts: Texts): void {
 export function created(from: string, ...flags: string[]): string {
   const service = join(mkdtempSync(join(folder, 'service-')), 'my-service')
   const args = [
-    join(from, 'dist/main.js'),
+    join(from, 'dist/bin.js'),
     service,
     '--yes',
     '--no-install',
@@ -107,7 +114,7 @@ export function update(
 ): Updated {
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
-    [join(from, 'dist/main.js'), 'update', ...args],
+    [join(from, 'dist/bin.js'), 'update', ...args],
     {
       cwd: service,
       encoding: 'utf8',

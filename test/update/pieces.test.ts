@@ -38,19 +38,21 @@ function change(service: string, path: string, edit: (text: string) => string): 
 }
 
 /** A service with a route, committed, and with a job if asked for. */
-function grown(from: string, withJob = false): string {
+async function grown(from: string, withJob = false): Promise<string> {
   const service = created(from, '--no-example')
-  expect(add(service, 'route', 'report', '--method', 'POST')).toMatchObject({ code: 0 })
-  if (withJob) expect(add(service, 'job', 'send-mail')).toMatchObject({ code: 0 })
+  // As creating does: so git has what was emitted.
+  commit(service)
+  expect(await add(service, 'route', 'report', '--method', 'POST')).toMatchObject({ code: 0 })
+  if (withJob) expect(await add(service, 'job', 'send-mail')).toMatchObject({ code: 0 })
   commit(service)
   return service
 }
 
-test('a service that was created old, grown and updated is the one that is created new and grown', () => {
-  const service = grown(older, true)
+test('a service that was created old, grown and updated is the one that is created new and grown', async () => {
+  const service = await grown(older, true)
   const updated = update(newer, service, ['--json', '--no-install'])
   expect(updated).toMatchObject({ code: 0 })
-  expect(filesOf(service)).toEqual(filesOf(grown(newer, true)))
+  expect(filesOf(service)).toEqual(filesOf(await grown(newer, true)))
 
   commit(service)
   const tree = filesOf(service)
@@ -60,8 +62,62 @@ test('a service that was created old, grown and updated is the one that is creat
   expect(filesOf(service)).toEqual(tree)
 })
 
-test('a fix of a piece reaches what the team has changed since; a piece that is gone is skipped', () => {
-  const service = grown(older, true)
+/** The template beside everything that `npm run add` wires. */
+function edited(): string {
+  const edit = (path: string, from: string | RegExp, to: string): [string, string] => {
+    const text = templateOf(path).replace(from, to)
+    expect(text).not.toBe(templateOf(path))
+    return [path, text]
+  }
+  const routes = edit(
+    'service/src/routes.ts',
+    '[...healthRoutes(platform)]',
+    '[...healthRoutes(platform), ...teaRoutes(platform)]',
+  )
+  const imported = "import { healthRoutes } from './health/health.routes.ts'\n"
+  return packageOf('0.5.0', {
+    [routes[0]]: routes[1].replace(imported, `${imported}import { teaRoutes } from './tea.ts'\n`),
+    ...Object.fromEntries([
+      edit(
+        'service/src/workers.ts',
+        "lifecycle/workers.ts'\n",
+        "lifecycle/workers.ts'\nimport { brew } from './tea.ts'\n",
+      ),
+      edit('service/src/config.ts', /(\n\}\)\n)/, "\n  TEA: text('green').describe('which tea'),$1"),
+    ]),
+  })
+}
+
+test(
+  'what the template changes beside a wired call is no conflict, nor is what the team changes there',
+  { timeout: 300_000 },
+  async () => {
+    const to = edited()
+    const withClient = async (from: string): Promise<string> => {
+      const service = await grown(from, true)
+      expect(
+        await add(service, 'client', 'payments', '--base-url', 'https://payments.example.com'),
+      ).toMatchObject({
+        code: 0,
+      })
+      change(service, 'src/routes.ts', (text) =>
+        text.replace("  'referrer-policy'", "  'x-ours': 'yes',\n  'referrer-policy'"),
+      )
+      change(service, 'src/jobs.ts', (text) => `${text}// Ours.\n`)
+      commit(service)
+      return service
+    }
+    const service = await withClient(older)
+    const updated = update(to, service, ['--json', '--no-install'])
+    const result = resultOf(updated)
+    expect(result.files.filter(({ change }) => change === 'conflict')).toEqual([])
+    expect(updated.code).toBe(0)
+    expect(filesOf(service)).toEqual(filesOf(await withClient(to)))
+  },
+)
+
+test('a fix of a piece reaches what the team has changed since; a piece that is gone is skipped', async () => {
+  const service = await grown(older, true)
   change(service, 'src/report/report.handlers.ts', (text) => `// Ours.\n${text}`)
   change(service, 'generators/engine/pieces.ts', (text) => text.replace(/ job,/, ''))
   change(service, 'generators/engine/pieces.ts', (text) => text.replace(/import \{ job .*\n/, ''))
@@ -77,8 +133,8 @@ test('a fix of a piece reaches what the team has changed since; a piece that is 
   expect(changeOf(result, 'src/send-mail/send-mail.job.ts')).toBeUndefined()
 })
 
-test("--restamp brings the team's change of a piece to what it stamped before, and touches nothing else", () => {
-  const service = grown(older)
+test("--restamp brings the team's change of a piece to what it stamped before, and touches nothing else", async () => {
+  const service = await grown(older)
   change(service, 'src/report/report.handlers.ts', (text) => `// Ours.\n${text}`)
   change(service, 'generators/pieces/route/src/widget/widget.handlers.ts', (text) =>
     text.replace(answer, changed),
@@ -95,8 +151,8 @@ test("--restamp brings the team's change of a piece to what it stamped before, a
   expect(others).toEqual(['.mainstem.json', 'src/report/report.handlers.ts'])
 })
 
-test('--restore writes the text of a piece over an edited file, and --abort takes that back', () => {
-  const service = grown(older)
+test('--restore writes the text of a piece over an edited file, and --abort takes that back', async () => {
+  const service = await grown(older)
   const path = 'src/report/report.handlers.ts'
   const stamped = readFileSync(join(service, path), 'utf8')
   change(service, path, (text) => `// Ours.\n${text}`)
@@ -111,8 +167,8 @@ test('--restore writes the text of a piece over an edited file, and --abort take
   expect(unknown.code).toBe(1)
 })
 
-test('another style of prettier is no change, and what is merged has it', () => {
-  const service = grown(older)
+test('another style of prettier is no change, and what is merged has it', async () => {
+  const service = await grown(older)
   change(service, '.prettierrc.json', (text) =>
     text.replace('"printWidth": 110', '"printWidth": 80, "semi": true'),
   )

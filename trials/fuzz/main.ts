@@ -88,7 +88,7 @@ async function assail(target: Target, family: Family, options: Options, failures
       const details = await fc.check(family.property(target, count), {
         seed: seed + lane,
         numRuns: Math.ceil(runs / lanes),
-        interruptAfterTimeLimit: familyMs,
+        plugins: [fc.interruptAfterTimeLimit(familyMs)],
         ...(path !== undefined && { path, endOnFailure: true }),
       })
       if (!details.failed) return

@@ -3,7 +3,7 @@ import pg from 'pg'
 import { migrateDatabase } from '../../../sample-service/scripts/postgres/databases.ts'
 import type { Context } from '../../../templates/service/src/context/context.ts'
 import { retry } from '../../../templates/service/src/context/retry.ts'
-import { freePort } from '../../support/instance.ts'
+import { buildSample, freePort } from '../../support/instance.ts'
 import { sample } from '../../support/process.ts'
 import { numberAt, serverProcess, whenUp, type Server, type Start } from '../server.ts'
 
@@ -21,8 +21,9 @@ export function mainstemWith(more: Readonly<Record<string, string>>): Start {
   }
 }
 
-/** The sample's own `GET /documents`, with its log on: a view makes the query as slow as the others'. */
+/** The sample's own `GET /documents`, built and set as its image is: a view makes the query as slow as the others'. */
 export const slowDocuments: Start = async (ctx, url, task) => {
+  await buildSample(ctx)
   await migrateDatabase(url)
   const client = new pg.Client({ connectionString: url })
   await client.connect()
@@ -40,12 +41,11 @@ export const slowDocuments: Start = async (ctx, url, task) => {
   } finally {
     await client.end()
   }
-  const args = ['--import', 'tsx', 'src/main.ts']
   return startMainstem(ctx, url, task, {
     folder: sample,
-    args,
+    args: ['dist/main.js'],
     path: '/documents',
-    env: { LOG_LEVEL: 'info' },
+    env: { LOG_LEVEL: 'info', NODE_ENV: 'production' },
   })
 }
 

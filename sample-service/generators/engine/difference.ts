@@ -49,7 +49,7 @@ export function addsPackages(changes: readonly Change[]): boolean {
   return changes.some(({ path }) => path === 'package.json')
 }
 
-/** The commands to run after these changes are written; `installs`: the dependencies are being installed. */
+/** The commands to run after these changes are written, and the new variables; `installs`: the dependencies are being installed. */
 export function nextSteps(changes: readonly Change[], manager: PackageManager, installs = false): string {
   const steps = [
     ...(addsPackages(changes) && !installs ? [`${manager} install`] : []),
@@ -58,5 +58,13 @@ export function nextSteps(changes: readonly Change[], manager: PackageManager, i
       : []),
     `${manager}${manager === 'bun' ? ' run' : ''} test`,
   ]
-  return `Next: ${steps.join(', ')}\n`
+  const variables = newVariables(changes)
+  const settings =
+    variables.length === 0 ? '' : `New variables: ${variables.join(', ')} (.env.example says what for)\n`
+  return `Next: ${steps.join(', ')}\n${settings}`
+}
+
+function newVariables(changes: readonly Change[]): string[] {
+  const { before = '', after = '' } = changes.find(({ path }) => path === '.env.example') ?? {}
+  return changedLines(before, after).flatMap((line) => /^\+ # (\w+)=/.exec(line)?.slice(1) ?? [])
 }

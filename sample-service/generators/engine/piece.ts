@@ -37,6 +37,8 @@ export interface Piece {
   dependencies?: Readonly<Record<string, string>>
   /** Scripts for package.json. */
   scripts?: Readonly<Record<string, string>>
+  /** What `--remove` cannot take back, such as tables without a migration, and what a person does about it: one sentence. */
+  leaves?: string
 }
 
 /** A flag of a piece: given on the command line, or asked for. */

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { withLf } from './record.ts'
 
 /** A file before and after: `before` is undefined if there is no file yet, `after` if it is removed. */
 export interface Change {
@@ -43,10 +44,10 @@ export function openPlan(root: string): Plan {
     },
     async add(path, text) {
       const change = await known(path)
-      if (change.after !== undefined && change.after !== text) {
+      if (change.after !== undefined && withLf(change.after) !== withLf(text)) {
         throw new Error(obstacle(path))
       }
-      changes.set(path, { ...change, after: text })
+      changes.set(path, { ...change, after: change.after ?? text })
     },
     async edit(path, text) {
       changes.set(path, { ...(await known(path)), after: text })

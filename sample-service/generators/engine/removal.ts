@@ -9,7 +9,7 @@ import { stampNames, type Noun } from './names.ts'
 import { findPiece, neededBy } from './needs.ts'
 import type { Piece } from './piece.ts'
 import type { Plan } from './plan.ts'
-import { blobId, recordFrom, recordPath, renderRecord, titleOf } from './record.ts'
+import { idsOf, recordFrom, recordPath, renderRecord, titleOf } from './record.ts'
 import type { FileIds, ServiceRecord, StampedPiece } from './record.ts'
 
 /** What a removal left in place, and its title for people. */
@@ -17,6 +17,8 @@ export interface Removal {
   readonly title: string
   /** The schemas whose tables stay until `--drop`. */
   readonly kept: readonly string[]
+  /** What stays outside of the service's files: a sentence for each piece that leaves something. */
+  readonly leaves: readonly string[]
 }
 
 /**
@@ -46,7 +48,8 @@ export async function planRemoval(
   await guarantee(plan)
   await configure(plan)
   const kept = going.flatMap(({ files }) => Object.keys(files)).filter((path) => !leaving.includes(path))
-  return { title: titleOf(entry), kept }
+  const leaves = going.flatMap((one) => pieceOf(one)?.leaves ?? [])
+  return { title: titleOf(entry), kept, leaves }
 }
 
 async function readRecord(plan: Plan): Promise<ServiceRecord> {
@@ -117,7 +120,7 @@ async function refuseChanged(
   const changed: string[] = []
   for (const path of leaving) {
     const text = await plan.read(path)
-    if (text !== undefined && blobId(Buffer.from(text)) !== ids[path]) changed.push(path)
+    if (text !== undefined && idsOf([[path, text]])[path] !== ids[path]) changed.push(path)
   }
   if (changed.length === 0) return
   throw new Error(

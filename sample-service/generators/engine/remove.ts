@@ -16,7 +16,7 @@ export async function removePiece(
 ): Promise<string> {
   const plan = openPlan(root)
   const { planRemoval } = await import('./removal.ts')
-  const { title, kept } = await planRemoval(plan, piece, command.words[1], command.drop)
+  const { title, kept, leaves } = await planRemoval(plan, piece, command.words[1], command.drop)
   const changes = plan.changes()
   const done = changes.length > 0 && !command.dryRun
   if (done) writeChanges(root, changes)
@@ -25,11 +25,12 @@ export async function removePiece(
       path,
       change: after === undefined ? 'remove' : 'edit',
     }))
-    const result = { piece: piece.name, written: done, dryRun: command.dryRun, files, kept }
+    const result = { piece: piece.name, written: done, dryRun: command.dryRun, files, kept, leaves }
     return `${JSON.stringify(result)}\n`
   }
-  const stays =
-    kept.length === 0 ? '' : `${kept.join(', ')} stays, because its table does: add --drop to remove both.\n`
+  const schemas =
+    kept.length === 0 ? [] : [`${kept.join(', ')} stays, because its table does: add --drop to remove both.`]
+  const stays = [...schemas, ...leaves].map((line) => `${line}\n`).join('')
   if (changes.length === 0) return `${title}: nothing to do.\n${stays}`
   const { describeChanges, nextSteps } = await import('./difference.ts')
   const head = `Remove ${title}${done ? '' : ' (dry run: nothing is written)'}\n`

@@ -1,6 +1,9 @@
 /** What was wrong with the flags, from what parseArgs threw: its first sentence, without its advice, which does not fit here. */
 export function flagFault(error: unknown, flags: object): string {
   const [fact = ''] = (error instanceof Error ? error.message : String(error)).split(/\. |\.?\n/)
+  const [lacking] =
+    /(?<=^Option '(?:-\w, )?)--[\w-]+(?=.* argument (?:missing|is ambiguous))/.exec(fact) ?? []
+  if (lacking !== undefined) return `${lacking} needs a value`
   const [unknown] = /(?<=^Unknown option ')--[^']+/.exec(fact) ?? []
   const names = Object.keys(flags).map((name) => `--${name}`)
   return unknown === undefined ? fact : `${fact}${didYouMean(unknown, names)}`

@@ -2,8 +2,8 @@ import { rm, writeFile } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { addressOf as databaseAddress } from '../../src/platform/database/answer.ts'
+import { adviceOnMissing, ownPart } from './crash.ts'
 import { devFile } from './dev-file.ts'
-import { adviceOnMissing } from './packages.ts'
 import { listenFault, portOwner } from './ports.ts'
 import { addressOf, say, sayAddresses, showLog, type LogLine } from './screen.ts'
 import { startProgram, type Exit, type ServiceProcess } from './service-process.ts'
@@ -122,7 +122,7 @@ function sayListening(
   if (lastAddresses === JSON.stringify(addresses)) return
   lastAddresses = JSON.stringify(addresses)
   const hints = [
-    'contexts?trace=<id> opens the request of a log line',
+    'contexts?trace=<x-request-id> opens the request of an answer',
     ...(hasKeys ? ['r restart   s seed   c clear   q quit'] : []),
   ]
   sayAddresses(`${name} listens, after ${ms} ms`, addresses, hints)
@@ -164,11 +164,11 @@ function holdBack(stderr: Readable): () => string {
   }
 }
 
-/** What to wait for if a package is missing; else the reason, after what the process wrote. */
+/** What to mend if a package or a file is missing; else the reason, after what the process wrote. */
 function explain(stderr: string, reason: string): string {
   const advice = adviceOnMissing(stderr)
   if (advice !== undefined) return advice
-  process.stderr.write(stderr)
+  if (stderr !== '') process.stderr.write(ownPart(stderr))
   return `${reason}; waiting for a change`
 }
 

@@ -48,7 +48,9 @@ async function checkPrograms(): Promise<Finding> {
     await postgresPrograms(await homeFor(builtInFolder, user), user)
     return fine('database', 'the built-in PostgreSQL does not run now; npm run dev starts and migrates it')
   } catch (error) {
-    return wrong('database', reasonOf(error), 'set DATABASE_URL in .env')
+    // The cause beneath says less: ENOENT, where the message names what cannot be made.
+    const seen = error instanceof Error ? error.message : String(error)
+    return wrong('database', seen, 'mend that, or set DATABASE_URL in .env')
   }
 }
 

@@ -16,7 +16,9 @@ import { settings, type Setting } from './settings.ts'
  * src/config.ts instead.
  */
 async function main(): Promise<number> {
-  const values = readFlags('config', {
+  const does =
+    'prints each environment variable and its value here; --write writes the table of README.md and .env.example'
+  const values = readFlags('config', does, {
     json: { type: 'boolean', default: false },
     write: { type: 'boolean', default: false },
   })

@@ -64,7 +64,11 @@ function idOf(flag: string, name: string): number {
 export async function homeFor(dir: string, user: User): Promise<string> {
   // The link has lost its target if the system has emptied its temporary folder.
   if ((await lstat(dir).catch(() => undefined))?.isSymbolicLink() && !existsSync(dir)) await rm(dir)
-  await mkdir(dir, { recursive: true })
+  await mkdir(dir, { recursive: true }).catch((cause: unknown) => {
+    const { code } = cause as NodeJS.ErrnoException
+    const fault = `${dir} cannot be made (${code}): make ${dirname(dir)} a folder that you may write`
+    throw new Error(`${fault}, or ${advice}`, { cause })
+  })
   // If `dir` is a link, an earlier start has put the data elsewhere.
   const real = await realpath(dir)
   if (user.uid === undefined || user.gid === undefined) return real

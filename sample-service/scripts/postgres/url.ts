@@ -7,7 +7,7 @@ import { builtInUrl, givenUrl, runningUrl } from './built-in.ts'
  * `npm run --silent db:url`: prints the URL of the database that `npm run dev` uses, and nothing else on stdout. It stays the
  * same between starts.
  */
-readFlags('db:url', {})
+readFlags('db:url', 'prints the URL of the database that npm run dev uses', {})
 try {
   const env = readEnvironment()
   const given = givenUrl(env)

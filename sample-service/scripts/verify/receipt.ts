@@ -36,12 +36,18 @@ export function recorder(onStep: (step: Step) => void): Recorder {
       try {
         add(true, await work())
       } catch (error) {
-        add(false, error instanceof Error ? error.message : String(error))
+        add(false, reasonOf(error))
         throw error
       }
     },
     receipt: () => ({ ok: steps.length > 0 && steps.every((step) => step.ok), steps }),
   }
+}
+
+/** The message of fetch alone would be `fetch failed`. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  return error.cause instanceof Error ? `${error.message}: ${reasonOf(error.cause)}` : error.message
 }
 
 /** `step` on one line, for people. */

@@ -13,8 +13,9 @@ export class Undecodable extends Error {
  * @throws Undecodable if the bytes are not UTF-8: a decoder that replaces them would change the text unseen
  */
 export function decodeText(bytes: Buffer): string {
-  if (!isUtf8(bytes)) throw new Undecodable('its bytes are not UTF-8')
   const text = bytes.toString('utf8')
+  // What cannot be decoded becomes U+FFFD.
+  if (text.includes('\ufffd') && !isUtf8(bytes)) throw new Undecodable('its bytes are not UTF-8')
   return text.startsWith('\ufeff') ? text.slice(1) : text
 }
 
@@ -45,7 +46,7 @@ export function decodeJson(bytes: Buffer): unknown {
     throw new Undecodable('an object has two members of the same name')
   }
   // In UTF-8 a half can only be an escape, and JSON.stringify escapes only a half.
-  if (surrogate.test(text) && surrogate.test(JSON.stringify(value))) {
+  if (text.includes('\\u') && surrogate.test(text) && surrogate.test(JSON.stringify(value))) {
     throw new Undecodable('a text has half a surrogate pair')
   }
   return value

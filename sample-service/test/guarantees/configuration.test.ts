@@ -6,6 +6,7 @@
 import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { parseEnv } from 'node:util'
 import { expect, test } from 'vitest'
 import { renderPages } from '../../scripts/pages/config-pages.ts'
 import { settings } from '../../scripts/pages/settings.ts'
@@ -18,6 +19,13 @@ test('the README and .env.example match src/config.ts', async () => {
   for (const [path, text] of Object.entries(await renderPages())) {
     expect(await readFile(join(root, path), 'utf8'), `${path}: run npm run config -- --write`).toBe(text)
   }
+})
+
+test('.env.example, uncommented, sets the defaults', async () => {
+  const text = await readFile(join(root, '.env.example'), 'utf8')
+  const env = parseEnv(text.replaceAll(/^# (?=[A-Z_]+=)/gm, ''))
+  expect(Object.keys(env)).toEqual(expect.arrayContaining(settings({}).map(({ name }) => name)))
+  expect(loadConfig({ ...env, DATABASE_URL: url })).toEqual(loadConfig({ DATABASE_URL: url }))
 })
 
 test('a README that has no table stays as it is', async () => {

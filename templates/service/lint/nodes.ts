@@ -103,8 +103,3 @@ export function pathInSource(filename: string): string | undefined {
 
 /** What `npm start` and `npm run db:migrate` run, by the path in src/. Each is a process with its own root. */
 export const programs: ReadonlySet<string> = new Set(['main.ts', 'migrate.ts'])
-
-/** Whether the file is a test, or supports tests. */
-export function isTest(filename: string): boolean {
-  return /\.test\.ts$|[\\/]test[\\/]/.test(filename)
-}

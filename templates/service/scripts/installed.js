@@ -1,6 +1,7 @@
 // `node scripts/installed.js && …` in package.json: a shell would only say that it does not find the program.
 import { readFileSync } from 'node:fs'
-import { requireInstalled } from './missing.js'
+import { requireInstalled, requireNode } from './missing.js'
 
+requireNode()
 const { dependencies, devDependencies } = JSON.parse(readFileSync('package.json', 'utf8'))
 requireInstalled(Object.keys({ ...dependencies, ...devDependencies }))

@@ -1,5 +1,5 @@
 // JavaScript, since nothing else can be loaded before the packages are installed.
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import process from 'node:process'
 
@@ -28,6 +28,30 @@ export function endForLackOf([first, ...others]) {
 export function endWith(fault, command) {
   const [manager] = (process.env.npm_config_user_agent || 'npm').split('/')
   process.stderr.write(`${fault}: run ${manager} ${command} first\n`)
+  process.exit(1)
+}
+
+/** What is wrong with this Node, or undefined if it is what package.json wants. Else it would fail with a stack. */
+export function nodeFault() {
+  const { engines } = JSON.parse(readFileSync('package.json', 'utf8'))
+  const least = /^>=\s*([\d.]+)$/.exec(engines?.node)?.[1]
+  if (least === undefined || ordered(process.versions.node) >= ordered(least)) return undefined
+  return {
+    seen: `${process.version}, package.json wants >=${least}`,
+    fix: `install Node ${least} or newer (nvm install, https://nodejs.org)`,
+  }
+}
+
+function ordered(version) {
+  const parts = version.split('.').map((part) => part.padStart(4, '0'))
+  return parts.join('.')
+}
+
+/** Ends this process if Node is older than package.json wants. */
+export function requireNode() {
+  const fault = nodeFault()
+  if (fault === undefined) return
+  process.stderr.write(`Node ${fault.seen}: ${fault.fix}\n`)
   process.exit(1)
 }
 

@@ -61,4 +61,5 @@ async function build(cwd: string, replaced: readonly string[]): Promise<void> {
   // Its types are checked with the templates.
   const compiler = join(repository, 'node_modules/typescript/bin/tsc')
   await run(process.execPath, [compiler, '-p', 'tsconfig.build.json', '--noCheck'], { cwd })
+  await run(process.execPath, [join(repository, 'node_modules/rolldown/bin/cli.mjs'), '-c'], { cwd })
 }

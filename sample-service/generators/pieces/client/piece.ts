@@ -26,7 +26,7 @@ you install beforehand: npm install --save-dev openapi-typescript@^7.13.0. The s
   flags: [
     {
       name: 'base-url',
-      asks: 'Its default URL, such as https://payments.example.com/v1',
+      asks: 'Its address, such as https://payments.example.com/v1',
       check: (typed) => void baseUrlFrom(typed),
     },
     {

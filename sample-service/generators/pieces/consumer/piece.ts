@@ -1,11 +1,12 @@
 import type { Piece } from '../../engine/piece.ts'
+import { shapeForVersion } from '../broker/version.ts'
 import { inbox } from '../inbox/piece.ts'
 
 /** What this service does about an event of another one: once in effect, in the order of its key. */
 export const consumer: Piece = {
   name: 'consumer',
   summary: 'what this service does about an event of another one',
-  examples: ['invoice-paid'],
+  examples: ['invoice-paid', 'invoice-paid-v2'],
   takes: 'name',
   folder: import.meta.dirname,
   needs: inbox,
@@ -20,4 +21,7 @@ export const consumer: Piece = {
     },
   ],
   migration: false,
+  shape: shapeForVersion,
+  leaves:
+    'Events that are held, or still in the broker, are not handled any more. Add the consumer again within a week, and it goes on with them.',
 }

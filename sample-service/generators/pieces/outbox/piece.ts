@@ -43,4 +43,5 @@ export const outbox: Piece = {
     },
   ],
   migration: false,
+  leaves: 'The table events.outbox stays, and nothing sends its rows any more: drop it once it is empty.',
 }

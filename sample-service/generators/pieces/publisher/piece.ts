@@ -1,11 +1,12 @@
 import type { Piece } from '../../engine/piece.ts'
+import { shapeForVersion } from '../broker/version.ts'
 import { outbox } from '../outbox/piece.ts'
 
 /** An event that a transaction publishes. A worker hands it to the broker afterwards, for other services. */
 export const publisher: Piece = {
   name: 'publisher',
   summary: 'an event that a transaction publishes, for other services',
-  examples: ['invoice-paid'],
+  examples: ['invoice-paid', 'invoice-paid-v2'],
   takes: 'name',
   folder: import.meta.dirname,
   needs: outbox,
@@ -20,4 +21,5 @@ export const publisher: Piece = {
     },
   ],
   migration: false,
+  shape: shapeForVersion,
 }

@@ -33,5 +33,6 @@ export const worker: Piece = {
     },
   ],
   migration: false,
+  leaves: 'The schema graphile_worker stays, and nothing runs its jobs any more: drop it once none is left.',
   dependencies: { 'graphile-worker': '^0.17.3' },
 }

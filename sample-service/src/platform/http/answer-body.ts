@@ -48,10 +48,9 @@ function partsOf(response: Response): readonly unknown[] | undefined {
 export function headersOf(response: Response): Iterable<readonly [string, string]> {
   const plain = partsOf(response)?.[2]
   if (typeof plain !== 'object' || plain === null || !('content-type' in plain)) return response.headers
-  const pairs = Object.entries(plain)
-  return pairs.every((pair): pair is [string, string] => typeof pair[1] === 'string')
-    ? pairs
-    : response.headers
+  const pairs: [string, unknown][] = Object.entries(plain)
+  for (const [, value] of pairs) if (typeof value !== 'string') return response.headers
+  return pairs as [string, string][]
 }
 
 /**

@@ -78,7 +78,29 @@ function whole(exchange: Exchange, response: Response, body: string | Uint8Array
   const length = framingOf(headers)
   if (length !== undefined) checkLength(exchange, status, length, body)
   exchange.answered(status)
-  return response
+  return withHeaders(exchange, response, headers, body)
+}
+
+/**
+ * Returns `response` with the headers of every answer, unless it has these itself. Node takes them together with its own headers for
+ * half of what it takes to set them before.
+ */
+function withHeaders(
+  exchange: Exchange,
+  response: Response,
+  own: Iterable<readonly [string, string]>,
+  body: string | Uint8Array | null,
+): Response {
+  const { headers } = exchange
+  // What is no list is a Headers object, which may have several of one name.
+  if (!Array.isArray(own) || headers === undefined) {
+    exchange.setHeaders()
+    return response
+  }
+  for (const [name, value] of own as readonly (readonly [string, string])[])
+    headers[name.toLowerCase()] = value
+  exchange.headers = undefined
+  return new Response(body, { status: response.status, headers })
 }
 
 /** Without a body, it may be the length of the answer to a GET, or of the answer that a 304 confirms. @throws InvalidAnswer */

@@ -35,7 +35,7 @@ export interface Surface {
   readonly routes: readonly Route[]
   /** Mounts what stands in front of the routes. */
   readonly middlewares: (app: App) => void
-  /** Headers of every answer that does not set its own. */
+  /** Headers of every answer that does not set its own, by names in lower case. */
   readonly headers: Readonly<Record<string, string>>
 }
 
@@ -59,7 +59,7 @@ export class Boundary {
   readonly #observers: Observers
   readonly #app = new Hono<Env>()
   readonly #findClient: (incoming: IncomingMessage) => Client
-  readonly #headers: readonly (readonly [string, string])[]
+  readonly #headers: Readonly<Record<string, string>>
   readonly #active = new Set<Exchange>()
   #kept: ReadonlySet<Socket> | undefined
   /** Called when a request is no longer under way. */
@@ -70,7 +70,7 @@ export class Boundary {
     this.#server = server
     this.#requestTimeoutMs = options.requestTimeoutMs
     this.#findClient = clientFinder(options.proxies ?? noProxies)
-    this.#headers = Object.entries(headers)
+    this.#headers = headers
     this.#observers = observersOf(log, options.recent)
     const app = this.#app
     const mounted = new Hono<Env>()
@@ -143,25 +143,20 @@ export class Boundary {
     }
   }
 
-  #enter({ incoming, outgoing }: NodeEnv): Exchange {
-    const exchange = new Exchange(incoming, outgoing, this.#findClient(incoming), (exchange) =>
-      this.#finish(exchange),
-    )
+  #enter(env: NodeEnv): Exchange {
+    const { incoming, outgoing } = env
+    const exchange = new Exchange(env, this.#findClient(incoming), this.#headers, this.#onEnd)
     this.#active.add(exchange)
     if (this.#kept?.has(incoming.socket) === false) outgoing.shouldKeepAlive = false
-    outgoing.setHeader('x-request-id', exchange.info.id)
-    for (const [name, value] of this.#headers) outgoing.setHeader(name, value)
     return exchange
   }
 
-  /** Derives the request's context. `#finish` cancels it after `#start` has returned, so no `using` can hold it. */
+  /** Derives the request's context. `#onEnd` cancels it after `#start` has returned, so no `using` can hold it. */
   #start(exchange: Exchange, route: Route | undefined): Context {
     exchange.routed(route)
     const named = withValue(this.#server, requestKey, exchange.info)
-    const observed = this.#observers.all.reduce<Context>(
-      (ctx, observer) => observer.began(ctx, exchange),
-      named,
-    )
+    let observed = named
+    for (const observer of this.#observers.all) observed = observer.began(observed, exchange)
     const ctx = withTimeout(observed, timeoutMs(exchange, route, this.#requestTimeoutMs))
     exchange.started(ctx)
     return ctx
@@ -179,7 +174,7 @@ export class Boundary {
   }
 
   /** Called when the response is closed and the handler has settled. */
-  #finish(exchange: Exchange): void {
+  readonly #onEnd = (exchange: Exchange): void => {
     if (!this.#active.delete(exchange)) return
     const ctx = exchange.ctx ?? this.#start(exchange, undefined)
     const seconds = (performance.now() - exchange.startedAt) / 1_000

@@ -53,9 +53,10 @@ export function docsRoutes(): Route[] {
 
 /** `GET /` says where to go: a page for a browser, JSON for others. */
 export function homeRoute(name: string, version: string, routes: readonly Route[]): Route {
-  const links = ['/docs', '/openapi.json', '/livez', '/readyz'].filter((path) =>
-    routes.some((route) => route.path === path),
+  const shown = ['/docs', '/openapi.json', '/livez', '/readyz'].flatMap(
+    (path) => routes.find((route) => route.path === path) ?? [],
   )
+  const links = shown.map(({ path }) => path)
   const markup = html`<!doctype html>
     <html lang="en">
       <meta charset="utf-8" />
@@ -70,11 +71,23 @@ export function homeRoute(name: string, version: string, routes: readonly Route[
         body {
           margin: 2rem;
         }
+        small {
+          font-size: 1rem;
+          font-weight: normal;
+          opacity: 0.7;
+        }
+        dd {
+          margin: 0 0 1rem;
+        }
       </style>
       <h1>${name} <small>${version}</small></h1>
-      <ul>
-        ${links.map((link) => html`<li><a href="${link}">${link}</a></li>`)}
-      </ul>
+      <dl>
+        ${shown.map(
+          ({ path, summary }) =>
+            html`<dt><a href="${path}">${path}</a></dt>
+              <dd>${summary}</dd>`,
+        )}
+      </dl>
     </html> `
   // hono returns a String object, and a Promise only for Promises among the values: slice makes it a string.
   const home = (markup as string).slice()

@@ -6,9 +6,13 @@ import { Problem } from '../problem.ts'
 import type { Client, RequestInfo } from '../request.ts'
 import type { Outcome } from '../telemetry/outcome.ts'
 import { bodyOf, type Body } from './answer-body.ts'
+import type { NodeEnv } from './boundary.ts'
 import { isBegun } from './lazy-body.ts'
 import { requestInfo } from './request-info.ts'
-import type { IncomingRequest, Route } from './route.ts'
+import type { Route } from './route.ts'
+
+type HeadersByName = Record<string, string>
+type OnEnd = (exchange: Exchange) => void
 
 /** What a handler has answered, behind middlewares. */
 interface Held {
@@ -23,7 +27,9 @@ interface Held {
 export class Exchange {
   readonly info: RequestInfo
   readonly incoming: IncomingMessage
-  readonly outgoing: ServerResponse
+  readonly #outgoing: ServerResponse
+  /** Those of every answer, by names in lower case; undefined once Node has them. */
+  headers: HeadersByName | undefined
   /** Milliseconds of performance.now(). */
   readonly startedAt = performance.now()
   // eslint-disable-next-line context/no-context-in-state -- it is the record of one request, and both end with the response
@@ -37,32 +43,41 @@ export class Exchange {
   #held: Held | undefined
   #closed = false
   #left = false
-  readonly #onEnd: (exchange: Exchange) => void
+  readonly #onEnd: OnEnd
   /**
    * The client has closed its half of the connection, so it has left. Node would close the other half, wait until that is done,
    * and make an error with a stack for a request that nobody reads any more: this is sooner and costs less.
    */
   readonly #onClientEnd = (): void => {
-    const { incoming, outgoing } = this
-    if (!incoming.complete || outgoing.headersSent) return
-    incoming.destroy()
-    incoming.socket.destroy()
+    if (!this.incoming.complete || this.#outgoing.headersSent) return
+    this.incoming.destroy()
+    this.incoming.socket.destroy()
   }
 
   /** @param onEnd called when the exchange has ended, perhaps more than once */
-  constructor(
-    incoming: IncomingMessage,
-    outgoing: ServerResponse,
-    client: Client,
-    onEnd: (exchange: Exchange) => void,
-  ) {
+  constructor({ incoming, outgoing }: NodeEnv, client: Client, headers: HeadersByName, onEnd: OnEnd) {
     this.info = requestInfo(incoming, client)
     this.incoming = incoming
-    this.outgoing = outgoing
+    this.#outgoing = outgoing
+    this.headers = { 'x-request-id': this.info.id, ...headers }
     this.#onEnd = onEnd
     // It comes when the response has finished or the connection breaks; that of the request when its body has been read.
     outgoing.on('close', () => this.#close())
     incoming.socket.on('end', this.#onClientEnd)
+  }
+
+  /** Node's response. Who asks for it may write to it, so it has the headers of every answer from then on. */
+  get outgoing(): ServerResponse {
+    this.setHeaders()
+    return this.#outgoing
+  }
+
+  /** Gives Node the headers of every answer, if it does not have them. */
+  setHeaders(): void {
+    const { headers } = this
+    this.headers = undefined
+    if (headers === undefined || this.#outgoing.headersSent) return
+    for (const [name, value] of Object.entries(headers)) this.#outgoing.setHeader(name, value)
   }
 
   /** Undefined until the request has been routed or refused. */
@@ -94,11 +109,6 @@ export class Exchange {
   routed(route: Route | undefined): void {
     this.#route = route
     this.info.route = route?.path
-  }
-
-  /** A handler of a mounted Hono app answers the request. */
-  reached(path: string): void {
-    if (this.#route === undefined) this.info.route = path
   }
 
   /** The request has a context, which ends with the exchange, and its handler or its first middleware works under it. */
@@ -150,10 +160,10 @@ export class Exchange {
 
   /** How the exchange ended, for its observers. */
   outcome(ctx: Context): Outcome {
+    const ending = cause(ctx)
+    const ended = (ending && causeName(ctx)) ?? this.#endedBy
     // unparsed.ts cancels the context of a request whose body is broken with the Problem that answers it.
-    const refused = cause(ctx) instanceof Problem
-    const ended = causeName(ctx) ?? this.#endedBy
-    const name = this.#status === 499 ? 'ClientDisconnected' : refused ? undefined : ended
+    const name = this.#status === 499 ? 'ClientDisconnected' : ending instanceof Problem ? undefined : ended
     // If the context has ended, its cause says why the work failed.
     const failure = ended === undefined ? this.#failure : undefined
     return { route: this.info.route, status: this.#status, cause: name, failure }
@@ -161,12 +171,12 @@ export class Exchange {
 
   #close(): void {
     this.#closed = true
-    const { incoming, outgoing } = this
-    incoming.socket.off('end', this.#onClientEnd)
+    this.incoming.socket.off('end', this.#onClientEnd)
+    const { errored, writableFinished } = this.#outgoing
     const ctx = this.#ctx
     // A response body that broke off has an error: the service has closed the connection, not the client.
-    if (outgoing.errored !== null && ctx?.err === undefined) this.#brokeOff(outgoing.errored)
-    else if (ctx !== undefined && !outgoing.writableFinished) this.#hangUp(ctx)
+    if (errored !== null && ctx?.err === undefined) this.#brokeOff(errored)
+    else if (ctx !== undefined && !writableFinished) this.#hangUp(ctx)
     this.#endIfDone()
   }
 
@@ -186,15 +196,5 @@ export class Exchange {
 
   #endIfDone(): void {
     if (this.#closed && this.#working === 0) this.#onEnd(this)
-  }
-}
-
-/** The request, as guards and handlers get it. */
-export function incomingRequest({ info, incoming, outgoing }: Exchange): IncomingRequest {
-  return {
-    method: info.method,
-    headers: incoming.headers,
-    body: incoming,
-    setHeader: (name, value) => void outgoing.setHeader(name, value),
   }
 }

@@ -4,11 +4,12 @@ import { until } from '../../context/until.ts'
 import { answer, fail } from './answer.ts'
 import { release } from './answer-body.ts'
 import { answerBehind, failBehind } from './behind.ts'
-import { incomingRequest, type Exchange } from './exchange.ts'
+import type { Exchange } from './exchange.ts'
 import { clientLeft, recordFailure, thrownBy } from './failure.ts'
 import { admit, guardsOf } from './guard.ts'
 import { parseInput, queryOf, readJson, type BodyBudget } from './input.ts'
 import { noteCall } from '../telemetry/started.ts'
+import { incomingRequest } from './request-info.ts'
 import { describeRoute, type Route } from './route.ts'
 
 /** Hono's environment of a request is its exchange. */

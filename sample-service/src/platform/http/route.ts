@@ -21,6 +21,8 @@ export interface IncomingRequest {
   readonly body: IncomingMessage
   /** Sets a header of the answer, whatever that will be, also a problem. The answer's own header of that name wins. */
   setHeader(name: string, value: string): void
+  /** Sets it beside those of that name that are set already, for a header that is a list. */
+  appendHeader(name: string, value: string): void
 }
 
 /** An answer of a route, for `/openapi.json`. */
@@ -79,7 +81,7 @@ const definitions = new WeakMap<Route, { stack?: string }>()
 /** `GET /documents/:id (file:///…/documents.routes.ts:31:5)`, for the log. */
 export function describeRoute(route: Route): string {
   const frame = definitions.get(route)?.stack?.split('\n')[1]
-  const place = /\(?(\S+:\d+:\d+)\)?$/.exec(frame ?? '')?.[1]
+  const place = /(?:\(|at )([^()]+:\d+:\d+)\)?$/.exec(frame ?? '')?.[1]
   return `${route.method} ${route.path}${place === undefined ? '' : ` (${place})`}`
 }
 

@@ -1,4 +1,10 @@
-import type { Server as NodeServer, IncomingMessage, ServerResponse } from 'node:http'
+import {
+  validateHeaderName,
+  validateHeaderValue,
+  type IncomingMessage,
+  type Server as NodeServer,
+  type ServerResponse,
+} from 'node:http'
 import { getRequestListener, RequestError } from '@hono/node-server'
 import {
   contextName,
@@ -58,9 +64,10 @@ export async function listen(
   ctx: Context,
   root: Lifetime,
   log: Log,
-  { routes, middlewares = () => undefined, headers = {}, workers }: Served,
+  { routes, middlewares = () => undefined, headers: own = {}, workers }: Served,
   options: ListenOptions,
 ): Promise<Server> {
+  const headers = sendable(own)
   const serving: CancelContext & Lifetime = withCancel(withValue(root, contextName, 'server'))
   const boundary = new Boundary(serving, log, { routes, middlewares, headers }, options)
   const { host, port: wanted, keepAliveMs, requestTimeoutMs, receiveTimeoutMs } = options
@@ -82,6 +89,19 @@ export async function listen(
   const cancel = (cause: Error) => serving.cancel(cause)
   const running = { server, boundary, cancel, work, hasWorkers: workers.length > 0 }
   return { port, stop: (ctx, readiness, budgets) => stopServer(ctx, log, running, readiness, budgets) }
+}
+
+/**
+ * Returns headers by their names in lower case.
+ * @throws TypeError for one that Node would refuse to write: then it is too late, since nobody catches what the adapter throws
+ */
+function sendable(headers: Readonly<Record<string, string>>): Record<string, string> {
+  const named = Object.entries(headers).map(([name, value]): [string, string] => {
+    validateHeaderName(name)
+    validateHeaderValue(name, value)
+    return [name.toLowerCase(), value]
+  })
+  return Object.fromEntries(named)
 }
 
 /** Hono's adapter before the boundary. */

@@ -80,8 +80,16 @@ export function endServerSpan(ctx: Context, outcome: Outcome): void {
   span.end()
 }
 
+/** The last host that was asked for: most often it is the next one too. */
+let last: { readonly host: string | undefined; readonly server: Attributes } | undefined
+
 /** The server that the client asked for, with the names of the conventions. */
 function addressed(host: string | undefined): Attributes {
+  if (last === undefined || last.host !== host) last = { host, server: serverOf(host) }
+  return last.server
+}
+
+function serverOf(host: string | undefined): Attributes {
   const [, address, port] = /^(.+?)(?::(\d{1,5}))?$/.exec(host ?? '') ?? []
   return { 'server.address': address, 'server.port': port === undefined ? undefined : Number(port) }
 }

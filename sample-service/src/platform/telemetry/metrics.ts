@@ -1,6 +1,12 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { getHeapSpaceStatistics, getHeapStatistics } from 'node:v8'
-import { metrics, type Meter, type MetricOptions } from '@opentelemetry/api'
+import {
+  metrics,
+  type Attributes,
+  type Meter,
+  type MeterProvider,
+  type MetricOptions,
+} from '@opentelemetry/api'
 import type { Context } from '../../context/context.ts'
 import { causeName } from '../causes.ts'
 import { errorType, knownMethod, type Outcome } from './outcome.ts'
@@ -37,13 +43,11 @@ export function httpMetrics() {
       const known = knownMethod(method)
       const type = errorType(outcome)
       count(known, -1)
-      duration.record(seconds, {
-        'http.request.method': known,
-        ...scheme,
-        ...(outcome.status > 0 && { 'http.response.status_code': outcome.status }),
-        ...(outcome.route !== undefined && { 'http.route': outcome.route }),
-        ...(type !== undefined && { 'error.type': type }),
-      })
+      const attributes: Attributes = { 'http.request.method': known, ...scheme }
+      if (outcome.status > 0) attributes['http.response.status_code'] = outcome.status
+      if (outcome.route !== undefined) attributes['http.route'] = outcome.route
+      if (type !== undefined) attributes['error.type'] = type
+      duration.record(seconds, attributes)
     },
   }
 }
@@ -58,6 +62,14 @@ export function observeLog(log: { readonly dropped: number }): void {
     .addCallback((result) => result.observe(log.dropped))
 }
 
+const unwinding = oncePerProvider(() =>
+  histogram(
+    'context.unwind.duration',
+    'Time from the end of a context until the work under it had stopped.',
+    unwindBuckets,
+  ),
+)
+
 /**
  * Reports work that has stopped because its context had ended: how often and why, by layer, and how long it kept running.
  * For `http` that is until nothing of the request is left, for `database` until Postgres has ended the statement, for
@@ -65,11 +77,7 @@ export function observeLog(log: { readonly dropped: number }): void {
  * @param endedAt when the context ended, in milliseconds of performance.now()
  */
 export function unwound(ctx: Context, layer: 'http' | 'database' | 'storage', endedAt: number): void {
-  histogram(
-    'context.unwind.duration',
-    'Time from the end of a context until the work under it had stopped.',
-    unwindBuckets,
-  ).record((performance.now() - endedAt) / 1_000, {
+  unwinding().record((performance.now() - endedAt) / 1_000, {
     'context.layer': layer,
     'context.cause': causeName(ctx) ?? 'none',
   })
@@ -116,6 +124,16 @@ export function observeMemory(): void {
 /** Asked for each time: the SDK keeps one of each name, and the API has none before telemetry is started. */
 export function meter(): Meter {
   return metrics.getMeter('sample-service')
+}
+
+/** An instrument that is made at its first use: to ask the SDK for one costs as much as ten recordings. */
+export function oncePerProvider<T>(make: () => T): () => T {
+  let made: { readonly provider: MeterProvider; readonly instrument: T } | undefined
+  return () => {
+    const provider = metrics.getMeterProvider()
+    if (made?.provider !== provider) made = { provider, instrument: make() }
+    return made.instrument
+  }
 }
 
 export function histogram(name: string, description: string, buckets: number[]) {

@@ -5,6 +5,8 @@ import { ended } from '../../context/ended.ts'
 
 /** Bytes that wait at most: about 4,000 lines of requests. */
 const maxWaiting = 2 ** 20
+/** How long a line waits for others: a write costs as much as two lines. */
+const gatherMs = 5
 /** A pipe takes so many bytes as a whole or not at all (POSIX: PIPE_BUF), so that no line is cut, nor mixed with another's. */
 const maxWrite = 4_096
 
@@ -18,8 +20,8 @@ interface Chunk {
 }
 
 /**
- * Lines on their way to stdout. The caller never waits, whatever the reader of stdout does. The lines of a turn of the event
- * loop are written together. When the process exits, the system gets what waits, as far as it takes it at once.
+ * Lines on their way to stdout. The caller never waits, whatever the reader of stdout does. The lines of a few milliseconds
+ * are written together. When the process exits, the system gets what waits, as far as it takes it at once.
  *
  * pino's own destination (sonic-boom) does not do: its write to a full pipe holds a thread, and `process.exit` waits for that
  * thread as long as nobody reads the pipe.
@@ -29,6 +31,7 @@ export class Stdout {
   readonly #report: (dropped: number) => void
   #send: Send | undefined
   #sending = false
+  #gathering: NodeJS.Timeout | undefined
   /** Bytes that are not out yet. */
   #held = 0
   #dropped = 0
@@ -60,9 +63,11 @@ export class Stdout {
 
   /** Waits until all is out, or ctx has ended. Never rejects. */
   async flush(ctx: Context): Promise<void> {
-    if (!this.#sending) return
+    if (this.#held === 0) return
     using stopped = ended(ctx)
-    await Promise.race([new Promise<void>((resolve) => (this.#onFlushed = resolve)), stopped])
+    const flushed = new Promise<void>((resolve) => (this.#onFlushed = resolve))
+    this.#start()
+    await Promise.race([flushed, stopped])
   }
 
   #append(line: Chunk): void {
@@ -75,8 +80,22 @@ export class Stdout {
       last.lines += line.lines
       last.gap += line.gap
     }
-    if (!this.#sending) setImmediate(() => this.#sendNext())
+    this.#send ??= openSend(this.#waiting)
+    if (this.#waiting.length > 1) this.#start()
+    else this.#gather()
+  }
+
+  /** Sends what waits soon, together with what comes until then. */
+  #gather(): void {
+    if (!this.#sending) this.#gathering ??= setTimeout(() => this.#start(), gatherMs)
+  }
+
+  #start(): void {
+    clearTimeout(this.#gathering)
+    this.#gathering = undefined
+    if (this.#sending) return
     this.#sending = true
+    setImmediate(() => this.#sendNext())
   }
 
   #sendNext(): void {
@@ -86,14 +105,18 @@ export class Stdout {
       this.#onFlushed?.()
       return
     }
-    this.#send ??= openSend(this.#waiting)
-    this.#send(chunk.text, (error) => {
+    this.#send?.(chunk.text, (error) => {
       this.#held -= chunk.bytes
       if (error) {
         this.#unreported += chunk.gap
         this.#drop(chunk.lines)
       } else if (this.#unreported > 0 && this.#held < maxWaiting / 2) this.#reportGap()
-      this.#sendNext()
+      if (this.#waiting.length !== 1 || this.#onFlushed !== undefined) {
+        this.#sendNext()
+        return
+      }
+      this.#sending = false
+      this.#gather()
     })
   }
 

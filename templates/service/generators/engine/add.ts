@@ -1,21 +1,9 @@
-import { spawnSync } from 'node:child_process'
-import { join } from 'node:path'
 import { ignoreBrokenPipe } from '../../scripts/broken-pipe.ts'
 import { commandLine } from '../../scripts/command-line.ts'
-import { packageManager } from '../../scripts/dev/packages.ts'
-import { inOwnCommands } from '../../scripts/own-commands.ts'
-import { agrees, askAnswers, askPiece } from './ask.ts'
-import { commandFrom, refuseFlags, type Command } from './command.ts'
-import { helpFor, listOfPieces, piecesAsJson, usage } from './help.ts'
-import { install } from './install.ts'
-import type { Piece } from './piece.ts'
-import { pieces } from './pieces.ts'
-import { openPlan, type Change } from './plan.ts'
-import { didYouMean } from './typed.ts'
-import { finishWriting, writeChanges } from './write.ts'
+import { runAdd } from './run-add.ts'
 
 /*
- * npm run add -- <piece> <name> [flags]; help.ts describes the flags.
+ * npm run add -- <piece> <name> [flags]; help.ts describes the flags, run-add.ts does what they say.
  *
  * It adds what `npx plop` adds, by the same function, and each of plop's questions is a flag of the same name.
  * It plans in memory, shows the plan, and writes all of it or nothing. A second run finds nothing to do. Exit code 0, also when
@@ -24,128 +12,15 @@ import { finishWriting, writeChanges } from './write.ts'
  * needed: together they take more than a second.
  */
 
-const root = join(import.meta.dirname, '../..')
 const stop = new AbortController()
 
 ignoreBrokenPipe()
-try {
-  // Every time, not once: a second Ctrl-C must not end the process before it has cleaned up.
-  process.on('SIGINT', () => stop.abort()).on('SIGTERM', () => stop.abort())
-  await add(commandFrom(commandLine(), process.env))
-} catch (error) {
-  if (stop.signal.aborted || (error instanceof Error && error.name === 'AbortError')) {
-    process.stderr.write('Stopped: nothing was added.\n')
-    process.exitCode = 130
-  } else {
-    // scripts/tsx.js says what to do.
-    if (error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND') throw error
-    process.stderr.write(`${inOwnCommands(error instanceof Error ? error.message : String(error))}\n`)
-    process.exitCode = 1
-  }
-}
-
-async function add(command: Command): Promise<void> {
-  const [word, name, extra] = command.words
-  if (command.list) {
-    say(command.json ? `${JSON.stringify(piecesAsJson(), undefined, 2)}\n` : listOfPieces())
-    return
-  }
-  if (command.help) {
-    say(word === undefined ? usage() : helpFor(pieceNamed(word)))
-    return
-  }
-
-  const terminal = process.stdin.isTTY && process.stdout.isTTY && !command.json
-  const asks = terminal && !command.yes
-  if (word === undefined && !asks) throw new Error(`Name the piece to add.\n\n${usage()}`)
-  const piece = pieceNamed(word ?? (await askPiece(stop.signal)))
-  refuseFlags(piece, command, process.env)
-  if (extra !== undefined)
-    throw new Error(`unexpected argument "${extra}": npm run add adds one piece at a time.`)
-  if (finishWriting(root)) process.stderr.write('A run that was killed is finished first.\n')
-  if (command.drop && !command.remove) throw new Error('--drop belongs to --remove: it drops the table too.')
-  if (command.remove) {
-    const { removePiece } = await import('./remove.ts')
-    say(await removePiece(root, packageManager(), piece, command))
-    return
-  }
-  const named = name !== undefined || piece.takes === 'nothing'
-  if (!named && !asks) {
-    throw new Error(`The name is missing: npm run add -- ${piece.name} ${piece.examples?.[0] ?? 'invoice'}`)
-  }
-  const { answers } = command
-  const all = named ? { ...answers, name } : await askAnswers(stop.signal, piece, answers)
-
-  const plan = openPlan(root)
-  const { planPiece } = await import('./plan-piece.ts')
-  const title = await planPiece(plan, piece, all)
-  const changes = plan.changes()
-  const did = changes.length === 0 ? 'nothing' : command.dryRun ? 'dry-run' : 'written'
-  if (!command.json) say(await described(title, changes, did, command.diff))
-  if (did === 'written') {
-    process.stderr.write(warning(root))
-    if (!named && !(await agrees(stop.signal, 'Write this?'))) {
-      say('Nothing was added.\n')
-      return
-    }
-    writeChanges(root, changes)
-  }
-  if (command.json) say(`${JSON.stringify(asJson(piece.name, changes, did))}\n`)
-  if (did === 'written') await finish(command, changes, terminal)
-}
-
-/** Installs what package.json got, if the person wants that, and prints what to do next. */
-async function finish(command: Command, changes: readonly Change[], terminal: boolean): Promise<void> {
-  const { nextSteps, addsPackages } = await import('./difference.ts')
-  const manager = packageManager()
-  const wanted = addsPackages(changes) && (command.install ?? (terminal && (await wantsInstall())))
-  if (!command.json) say(`Added. ${nextSteps(changes, manager, wanted)}`)
-  if (wanted) await install(manager, root)
-
-  async function wantsInstall(): Promise<boolean> {
-    if (command.yes) return true
-    // Everything is written by now, so Ctrl-C only means no.
-    return agrees(stop.signal, `package.json has changed. Run ${manager} install?`).catch(() => false)
-  }
-}
-
-function say(text: string): void {
-  process.stdout.write(inOwnCommands(text))
-}
-
-function pieceNamed(name: string): Piece {
-  const piece = pieces.find((one) => one.name === name)
-  if (piece) return piece
-  const names = pieces.map((one) => one.name)
-  throw new Error(`There is no piece "${name}"${didYouMean(name, names)}: choose one of ${names.join(', ')}.`)
-}
-
-type Did = 'nothing' | 'dry-run' | 'written'
-
-async function described(
-  title: string,
-  changes: readonly Change[],
-  did: Did,
-  whole: boolean,
-): Promise<string> {
-  if (did === 'nothing') return `${title}: nothing to do, everything is there already.\n`
-  const { describeChanges } = await import('./difference.ts')
-  return `${title}${did === 'dry-run' ? ' (dry run: nothing is written)' : ''}\n${describeChanges(changes, whole)}`
-}
-
-/** A warning if git has uncommitted changes, which the new ones would mix with; else empty. */
-function warning(directory: string): string {
-  const { status, stdout } = spawnSync('git', ['status', '--porcelain', '--', '.'], {
-    cwd: directory,
-    encoding: 'utf8',
-    timeout: 5_000,
-  })
-  const count = status === 0 ? stdout.split('\n').filter((line) => line !== '').length : 0
-  if (count === 0) return ''
-  return `The git tree has ${count} uncommitted ${count === 1 ? 'change' : 'changes'}: the new ones will mix with them.\n`
-}
-
-function asJson(piece: string, changes: readonly Change[], did: Did): object {
-  const files = changes.map(({ path, before }) => ({ path, change: before === undefined ? 'add' : 'edit' }))
-  return { piece, written: did === 'written', dryRun: did === 'dry-run', files }
-}
+// Every time, not once: a second Ctrl-C must not end the process before it has cleaned up.
+process.on('SIGINT', () => stop.abort()).on('SIGTERM', () => stop.abort())
+process.exitCode = await runAdd(commandLine(), {
+  env: process.env,
+  stop: stop.signal,
+  terminal: process.stdin.isTTY && process.stdout.isTTY,
+  out: (text) => process.stdout.write(text),
+  err: (text) => process.stderr.write(text),
+})

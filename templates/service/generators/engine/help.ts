@@ -18,8 +18,7 @@ export function piecesAsJson(): object[] {
 /** What `npm run add -- --help` prints. */
 export function usage(): string {
   const lines = pieces.map((piece) => {
-    const flags = flagsFor(piece).map((flag) => ` [--${flag} …]`)
-    return `  ${piece.name.padEnd(column)}${piece.summary}${flags.join('')}\n`
+    return `  ${piece.name.padEnd(column)}${piece.summary}${flagsOf(piece)}\n`
   })
   return `npm run add -- <piece> [name] [flags] adds code, its tests and its migration to this service.
 
@@ -39,26 +38,29 @@ Flags:
 }
 
 /** What `npm run add -- <piece> --help` prints. */
-export function helpFor({
-  name,
-  summary,
-  takes,
-  flags = [],
-  explained,
-  examples = takes === 'nothing' ? [''] : ['invoice'],
-}: Piece): string {
+export function helpFor(piece: Piece): string {
+  const { name, summary, takes, flags = [], explained } = piece
+  const { examples = takes === 'nothing' ? [''] : ['invoice'] } = piece
   const word = takes === 'nothing' ? '' : typeof takes === 'string' ? ' <name>' : ` ${takes.join('|')}`
   const plural = takes === 'noun' ? [['plural', 'Its plural. Default: made from the name'] as const] : []
   const described = [...plural, ...flags.map((flag) => [flag.name, describe(flag)] as const)]
   const width = Math.max(...described.map(([flag]) => flag.length))
   return [
-    `npm run add -- ${name}${word}${described.map(([flag]) => ` [--${flag} …]`).join('')}\n\n${summary}\n`,
+    `npm run add -- ${name}${word}${flagsOf(piece)}\n\n${summary}\n`,
     described.map(([flag, text]) => `  --${flag.padEnd(width)}  ${text}\n`).join(''),
     explained ?? '',
     `Examples:\n${examples.map((example) => `  ${`npm run add -- ${name} ${example}`.trimEnd()}\n`).join('')}`,
   ]
     .filter((part) => part !== '')
     .join('\n')
+}
+
+/** ` [--path …] [--owned]`: the second may stand alone. */
+function flagsOf(piece: Piece): string {
+  const alone = (piece.flags ?? []).filter((flag) => flag.alone !== undefined).map(({ name }) => name)
+  return flagsFor(piece)
+    .map((flag) => ` [--${flag}${alone.includes(flag) ? '' : ' …'}]`)
+    .join('')
 }
 
 function describe({ asks, otherwise }: Flag): string {

@@ -21,7 +21,9 @@ export default function plopfile(plop: NodePlopAPI): void {
         const plan = openPlan(root)
         return [
           async function planAll() {
+            const { lockService } = await import('./lock.ts')
             const { finishWriting } = await import('./write.ts')
+            using _lock = lockService(root)
             finishWriting(root)
             const { planPiece } = await import('./plan-piece.ts')
             return `planned ${await planPiece(plan, piece, answers)}`
@@ -31,7 +33,9 @@ export default function plopfile(plop: NodePlopAPI): void {
             if (changes.length === 0) return 'nothing to do: everything is there already'
             const { describeChanges, nextSteps } = await import('./difference.ts')
             const { packageManager } = await import('../../scripts/dev/packages.ts')
+            const { lockService } = await import('./lock.ts')
             const { writeChanges } = await import('./write.ts')
+            using _lock = lockService(root)
             writeChanges(root, changes)
             return `written\n${describeChanges(changes)}${nextSteps(changes, packageManager())}`
           },

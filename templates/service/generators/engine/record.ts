@@ -67,9 +67,14 @@ export function withStamping(record: ServiceRecord, { piece, noun, flags, files 
   return { ...record, pieces: [...record.pieces.filter((one) => one !== there), entry] }
 }
 
-/** The id of each text, by path. */
+/** The id of each text, by path. Git stores LF, also where a checkout has CRLF. */
 export function idsOf(files: Iterable<readonly [string, string]>): FileIds {
-  return Object.fromEntries([...files].map(([path, text]) => [path, blobId(Buffer.from(text))]))
+  return Object.fromEntries([...files].map(([path, text]) => [path, blobId(Buffer.from(withLf(text)))]))
+}
+
+/** The text with LF at the end of each line. */
+export function withLf(text: string): string {
+  return text.replaceAll('\r\n', '\n')
 }
 
 /** The name under which git stores a file with this content. */

@@ -163,7 +163,7 @@ async function fingerprint(url: string): Promise<string> {
   return hash.digest('hex')
 }
 
-readFlags('dev', {})
+readFlags('dev', 'starts PostgreSQL, migrates, starts the service, and restarts it on every change', {})
 const stop = stopSignal()
 // The program that reads this output has ended, as `head` does.
 for (const output of [process.stdout, process.stderr]) output.on('error', () => process.emit('SIGINT'))

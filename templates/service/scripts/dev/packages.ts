@@ -49,17 +49,3 @@ export interface Manifest {
 export function readManifest(): Manifest {
   return JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Manifest
 }
-
-/**
- * What to do about the package that a process did not find, from what it wrote to stderr. Undefined if it found every package.
- */
-export function adviceOnMissing(stderr: string): string | undefined {
-  const [, name, importer] =
-    /ERR_MODULE_NOT_FOUND\]: Cannot find package '([^']+)' imported from (\S+)/.exec(stderr) ?? []
-  if (name === undefined || importer === undefined) return undefined
-  const manager = packageManager()
-  const { dependencies, devDependencies } = readManifest()
-  const known = Object.hasOwn({ ...dependencies, ...devDependencies }, name)
-  const command = known ? `${manager} install` : `${manager} ${manager === 'npm' ? 'install' : 'add'} ${name}`
-  return `${name} is not installed, and ${importer.replace(`${root}/`, '')} imports it: waiting for ${command}`
-}

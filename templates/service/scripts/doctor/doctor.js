@@ -1,16 +1,21 @@
-// Starts doctor.ts, and says so if even what loads TypeScript is not installed.
+// Starts doctor.ts, and says so if Node is too old for it, or if even what loads TypeScript is not installed.
 import process from 'node:process'
+import { nodeFault } from '../missing.js'
 
 try {
   const { tsImport } = await import('tsx/esm/api')
   await tsImport('./doctor.ts', import.meta.url)
 } catch (error) {
-  if (error.code !== 'ERR_MODULE_NOT_FOUND') throw error
-  const seen = error.message.split(' imported from')[0]
+  const tooOld = nodeFault()
+  if (tooOld === undefined && error.code !== 'ERR_MODULE_NOT_FOUND') throw error
   const [manager] = (process.env.npm_config_user_agent || 'npm').split('/')
-  const fix = `run ${manager} install`
-  const json = JSON.stringify([{ check: 'installed', ok: false, seen, fix }])
-  const text = `✗ installed   ${seen}
+  const check = tooOld === undefined ? 'installed' : 'node'
+  const { seen, fix } = tooOld ?? {
+    seen: error.message.split(' imported from')[0],
+    fix: `run ${manager} install`,
+  }
+  const json = JSON.stringify([{ check, ok: false, seen, fix }])
+  const text = `✗ ${check.padEnd(11)} ${seen}
               → ${fix}`
   process.stdout.write(`${process.argv.includes('--json') ? json : text}
 `)

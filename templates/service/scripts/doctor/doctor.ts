@@ -2,14 +2,18 @@ import { ignoreBrokenPipe } from '../broken-pipe.ts'
 import { readFlags } from '../command-line.ts'
 import { faultsOfEnvFile, readEnvironment, readEnvFile } from '../dev/environment.ts'
 import { printed, wrong, type Finding } from './finding.ts'
-import { checkInstalled, checkNode, checkPackageManager } from './packages.ts'
+import { checkInstalled, checkNode, checkPackageManager, checkPeers } from './packages.ts'
 import { checkDisk, checkPorts, checkTelemetry } from './surroundings.ts'
 
 /**
  * `npm run doctor [-- --json]`: looks at all that the service needs to run here, and says of each thing that it is right, or what
  * is wrong and what to do now. Exit 1 if anything is wrong. Changes nothing.
  */
-const { json } = readFlags('doctor', { json: { type: 'boolean', default: false } })
+const { json } = readFlags(
+  'doctor',
+  'looks at all that the service needs to run here, and says what is wrong and what to do about it',
+  { json: { type: 'boolean', default: false } },
+)
 const env = environmentOrOwn()
 
 // What needs packages is loaded by its check: one that is not installed must not keep the others from being checked.
@@ -17,6 +21,7 @@ const checks: Readonly<Record<string, () => Promise<Finding[]> | Finding[]>> = {
   node: checkNode,
   manager: checkPackageManager,
   installed: checkInstalled,
+  peers: checkPeers,
   environment: async () =>
     (await import('./variables.ts')).checkVariables(env, readEnvFile(), faultsOfEnvFile()),
   schema: async () => (await import('./schema.ts')).checkSchema(),

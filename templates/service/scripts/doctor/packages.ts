@@ -4,6 +4,7 @@ import { dirname, join, relative } from 'node:path'
 import { findLocks, packageManager, readManifest, type Lock } from '../dev/packages.ts'
 import { root } from '../dev/service-process.ts'
 import { fine, wrong, type Finding } from './finding.ts'
+import { strayPeers } from './peers.ts'
 
 /** The version of Node against package.json's `engines`. */
 export function checkNode(): Finding[] {
@@ -88,6 +89,15 @@ function installedVersion(name: string): string | undefined {
       return (JSON.parse(readFileSync(path, 'utf8')) as { version?: string }).version ?? ''
     if (folder === dirname(folder)) return undefined
   }
+}
+
+/** Whether the dependencies find each other in the versions of the service. */
+export function checkPeers(): Finding[] {
+  const [first, ...others] = strayPeers(root, findLocks()[0]?.folder ?? root)
+  if (first === undefined) return [fine('peers', 'the dependencies find the versions of the service')]
+  return [
+    wrong('peers', others.length === 0 ? first.seen : `${first.seen}, and ${others.length} more`, first.fix),
+  ]
 }
 
 interface NpmPackage {

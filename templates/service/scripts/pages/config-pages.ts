@@ -50,6 +50,8 @@ function example(declared: readonly Setting[], text: string): string {
   ].join('\n')
 }
 
+/** An entry that somebody uncomments changes nothing yet. */
 function entry({ name, allowed, description, ...setting }: Setting): string {
-  return `# ${description}\n# ${name}=${setting.default ?? allowed}`
+  const choice = setting.default !== undefined || allowed === 'text' ? '' : ` (${allowed})`
+  return `# ${description}${choice}\n# ${name}=${setting.default ?? ''}`
 }

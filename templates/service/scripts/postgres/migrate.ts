@@ -30,7 +30,11 @@ async function main(stop: AbortSignal): Promise<number> {
   }
 }
 
-readFlags('db:migrate', {})
+readFlags(
+  'db:migrate',
+  'applies the missing migrations of drizzle/ to DATABASE_URL, or to the built-in PostgreSQL',
+  {},
+)
 try {
   process.exit(await main(stopSignal()))
 } catch (error) {

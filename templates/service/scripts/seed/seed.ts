@@ -47,7 +47,7 @@ async function open(parent: Context, url: string): Promise<Database> {
   return await openDatabase(ctx, log, { url, poolMax: 1, applicationName: 'seed' })
 }
 
-readFlags('db:seed', {})
+readFlags('db:seed', 'inserts the rows of scripts/seed/rows.ts, once', {})
 try {
   using stop = withSignals(background(), 'SIGINT', 'SIGTERM')
   await main(stop)

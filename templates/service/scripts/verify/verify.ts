@@ -88,7 +88,11 @@ async function listeningPort(service: ServiceProcess): Promise<number> {
 }
 
 ignoreBrokenPipe()
-const { json } = readFlags('verify', { json: { type: 'boolean', default: false } })
+const { json } = readFlags(
+  'verify',
+  'starts this service, uploads, hangs up and stops it, and prints the results',
+  { json: { type: 'boolean', default: false } },
+)
 const record = recorder((step) => {
   if (!json) console.log(printed(step))
 })

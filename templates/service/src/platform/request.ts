@@ -20,6 +20,8 @@ export interface RequestInfo {
   readonly client?: Client
   /** Who is calling, for the log, the span and limits; undefined until a guard knows. */
   principal?: string | undefined
+  /** When the caller's token expires, in epoch milliseconds: a stream of events ends then. Undefined if it does not. */
+  principalUntil?: number | undefined
   /** The path of its route, with the names of parameters. Set when it is routed; undefined where no route answers. */
   route?: string | undefined
 }

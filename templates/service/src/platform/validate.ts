@@ -26,13 +26,13 @@ export function validate<S extends z.ZodType>(
   schema: S,
   value: unknown,
 ): { readonly data: z.output<S> } | { readonly issues: Issues } {
+  if (!isLarge(value)) {
+    const whole = schema.safeParse(value)
+    return whole.success ? { data: whole.data } : { issues: firstOf(whole.error, 0) }
+  }
   // abortEarly is an option of zod's `validate`, missing from its types. Without it the result is the same, but slow.
   const early = schema.safeParse(value, { abortEarly: true } as object)
   if (early.success) return { data: early.data }
-  if (!isLarge(value)) {
-    const whole = schema.safeParse(value)
-    if (!whole.success) return { issues: firstOf(whole.error, 0) }
-  }
   return { issues: firstOf(early.error, unsearched(value, early.error.issues[0]?.path ?? [])) }
 }
 
@@ -58,7 +58,7 @@ function isLarge(top: unknown): boolean {
     const inner: readonly unknown[] = Object.values(value)
     count += inner.length
     if (count > maxSearched) return true
-    left.push(...inner)
+    for (const one of inner) if (typeof one === 'object') left.push(one)
   }
   return false
 }

@@ -10,6 +10,8 @@ const [longestMs, mostBytes] = [30_000, 20 * 2 ** 20]
 
 /** Throws an Error of one sentence if it is no file and no URL that a document can be read from. */
 export function checkDocument(typed: string): void {
+  // It stands in a comment of the stamped file.
+  if (/[\p{Cc}\u2028\u2029]/u.test(typed)) throw new Error('--openapi must not have control characters.')
   if (typed === none || (isUrl(typed) && new URL(typed).username === '')) return
   if (isUrl(typed))
     throw new Error('--openapi must be a URL without user and password: save the document as a file.')
@@ -26,7 +28,7 @@ export async function shapeFor(name: string, typed: string): Promise<Shape> {
     types = astToString(await openapiTS(source, { silent: true }))
   } catch (cause) {
     const why = String(cause instanceof Error ? cause.message : cause).split('\n')[0] ?? ''
-    throw new Error(`${typed} is not an OpenAPI 3 document: ${why}`, { cause })
+    throw new Error(`${typed} is no OpenAPI 3 document that types can be made of: ${why}`, { cause })
   }
   const again = `npm run add -- client ${name} --openapi ${typed} --base-url …`
   const head = `// The API of ${name}, made from its OpenAPI document by openapi-typescript. Do not edit it: \`${again}\` makes it anew.\n\n`
@@ -64,12 +66,19 @@ async function download(url: string): Promise<string> {
       if (size > mostBytes) throw new Error(`it has more than ${mostBytes} bytes`)
       chunks.push(chunk)
     }
-    return Buffer.concat(chunks).toString('utf8')
+    return whole(Buffer.concat(chunks).toString('utf8'))
   } catch (cause) {
     const inner = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause
     const why = inner instanceof Error ? inner.message : String(inner)
     throw new Error(`${url} cannot be read: ${why}.`, { cause })
   }
+}
+
+/** Refuses references to other files: openapi-typescript would look for them on this machine. */
+function whole(text: string): string {
+  const [, other] = /["']?\$ref["']?\s*:\s*["']?([^#"'\s][^"'\s]*)/.exec(text) ?? []
+  if (other === undefined) return text
+  throw new Error(`it refers to ${other}; make one file of it (npx @redocly/cli bundle)`)
 }
 
 function isUrl(typed: string): boolean {

@@ -27,5 +27,7 @@ export const inbox: Piece = {
     },
   ],
   migration: false,
+  leaves:
+    'The tables events.held and events.handled stay: drop them if no held event is to be handled any more.',
   scripts: { parked: 'node --import ./scripts/tsx.js scripts/events/parked.ts' },
 }

@@ -80,7 +80,7 @@ export function openPool({ url, applicationName, ...options }: PoolOptions): pg.
     application_name: applicationName,
     keepAlive: true,
     Client: PostgresClient,
-    // eslint-disable-next-line @typescript-eslint/no-misused-promises -- the pool waits for it, which its type does not say
+    // oxlint-disable-next-line typescript/no-misused-promises -- the pool waits for it, which its type does not say
     onConnect: prepare,
   })
   // The pool removes an idle connection that dies; without a listener the event would end the process.

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
-import { BlockList, isIP } from 'node:net'
+import { BlockList, isIP, type Socket } from 'node:net'
 import type { Client } from '../request.ts'
 
 /** Which proxies tell the truth about their clients. */
@@ -26,16 +26,22 @@ interface Hop {
  * who comes next is trusted. What stands farther left was written by the client.
  */
 export function clientFinder(trust: ProxyTrust): (incoming: IncomingMessage) => Client {
-  const networks = blockListOf(trust.networks)
+  // To ask an empty list costs as much as the rest of a small request's context.
+  const networks = trust.networks.length === 0 ? undefined : blockListOf(trust.networks)
   const hopsOf = trust.headers === 'forwarded' ? ofForwarded : ofXForwarded
   const isTrusted = (address: string | undefined, passed: number): boolean =>
-    passed < trust.hops || (address !== undefined && networks.check(address, familyOf(address)))
+    passed < trust.hops || (address !== undefined && networks?.check(address, familyOf(address)) === true)
+  const peerOf = oncePerConnection(({ remoteAddress }) => {
+    const address = addressOf(remoteAddress)
+    return { address, trusted: isTrusted(address, 0) }
+  })
 
   return ({ headers, socket }) => {
-    let address = addressOf(socket.remoteAddress)
+    const peer = peerOf(socket)
+    let { address } = peer
     let scheme: Client['scheme'] = 'http'
     let { host } = headers
-    if (!isTrusted(address, 0)) return { address, scheme, host }
+    if (!peer.trusted) return { address, scheme, host }
     const hops = hopsOf(headers)
     for (let passed = 0; passed < hops.length && isTrusted(address, passed); passed++) {
       const hop = hops[passed]
@@ -47,6 +53,16 @@ export function clientFinder(trust: ProxyTrust): (incoming: IncomingMessage) => 
       address = next
     }
     return { address, scheme, host }
+  }
+}
+
+/** Keeps what `read` says of a connection: its other end never changes, and Node asks the system for it. */
+function oncePerConnection<T>(read: (socket: Socket) => T): (socket: Socket) => T {
+  const known = new WeakMap<Socket, T>()
+  return (socket) => {
+    let found = known.get(socket)
+    if (found === undefined) known.set(socket, (found = read(socket)))
+    return found
   }
 }
 
@@ -73,10 +89,13 @@ function valuesOf(header: string | string[] | undefined): string[] {
         .map((value) => value.trim())
 }
 
-/** RFC 7239, 4: pairs with semicolons between them, hops with commas; a value may be quoted. */
+/**
+ * RFC 7239, 4: pairs with semicolons between them, hops with commas; a value may be quoted. A quote that is never closed ends
+ * with the header, so that no header makes the pattern go back.
+ */
 function ofForwarded({ forwarded }: IncomingHttpHeaders): Hop[] {
   if (forwarded === undefined) return []
-  const hops = forwarded.match(/(?:"(?:\\.|[^"\\])*"|[^,"])+/g) ?? []
+  const hops = forwarded.match(/(?:"(?:\\.?|[^"\\])*(?:"|$)|[^,"])+/g) ?? []
   return hops.reverse().map((hop) => {
     const pairs = Array.from(hop.matchAll(pair), ([, name = '', quoted, plain]): [string, string] => [
       name.toLowerCase(),

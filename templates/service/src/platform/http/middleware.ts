@@ -3,9 +3,10 @@ import { afterFunc, type Context } from '../../context/context.ts'
 import { errorOf } from '../../context/thrown.ts'
 import { answer, fail } from './answer.ts'
 import { failBehind } from './behind.ts'
-import { incomingRequest, type Exchange } from './exchange.ts'
+import type { Exchange } from './exchange.ts'
 import type { Guard } from './guard.ts'
 import type { Env } from './handle.ts'
+import { incomingRequest } from './request-info.ts'
 
 /**
  * Where a team mounts middlewares and apps of Hono, in front of the routes. Each sees the request's context as `c.var.ctx`, and may
@@ -26,7 +27,8 @@ export function mount(app: Hono<Env>, mounted: Hono<Env>, begin: (c: HonoContext
     const handler = route.handler as Handler<Env>
     route.handler = (c: HonoContext<Env>, next: Next): unknown => {
       const ctx = c.env.ctx === undefined ? begin(c) : undefined
-      if (method !== 'ALL') c.env.reached(path)
+      // A handler of a mounted app answers the request.
+      if (method !== 'ALL' && c.env.route === undefined) c.env.info.route = path
       return ctx === undefined ? handler(c, next) : inFront(ctx, c, next, handler)
     }
   }
@@ -111,7 +113,12 @@ function finished(
   })
 }
 
-/** A handler that throws at once rejects. */
-async function callOf(handler: Handler<Env>, c: HonoContext<Env>, next: Next): Promise<unknown> {
-  return handler(c, next)
+/** A handler that throws at once rejects. An async function would make one promise more. */
+function callOf(handler: Handler<Env>, c: HonoContext<Env>, next: Next): Promise<unknown> {
+  try {
+    const work: unknown = handler(c, next)
+    return work instanceof Promise ? work : Promise.resolve(work)
+  } catch (thrown) {
+    return Promise.reject(errorOf(thrown))
+  }
 }

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { Client, RequestInfo } from '../request.ts'
+import type { Exchange } from './exchange.ts'
+import type { IncomingRequest } from './route.ts'
 
 /** What a context says of the request that it belongs to, before it is routed. */
 export function requestInfo(incoming: IncomingMessage, client: Client): RequestInfo {
@@ -24,4 +26,16 @@ function pathOf(url: string): string {
   const query = url.indexOf('?')
   const target = query === -1 ? url : url.slice(0, query)
   return target.startsWith('/') ? target : target.replace(/^[^:/]*:\/\/[^/]*/, '') || '/'
+}
+
+/** The request, as guards and handlers get it. */
+export function incomingRequest(exchange: Exchange): IncomingRequest {
+  const { info, incoming } = exchange
+  return {
+    method: info.method,
+    headers: incoming.headers,
+    body: incoming,
+    setHeader: (name, value) => void exchange.outgoing.setHeader(name, value),
+    appendHeader: (name, value) => void exchange.outgoing.appendHeader(name, value),
+  }
 }

@@ -1,4 +1,4 @@
-import { durationBuckets, histogram, meter, upDown } from './metrics.ts'
+import { durationBuckets, histogram, meter, oncePerProvider, upDown } from './metrics.ts'
 
 // All of it is for after `startTelemetry`, as in metrics.ts.
 
@@ -60,12 +60,14 @@ export function statementDuration() {
   return histogram(name, 'How long statements took in Postgres and on the way.', statementBuckets)
 }
 
+const cancels = oncePerProvider(() =>
+  meter().createCounter('db.client.cancels', { description: 'Cancels sent to Postgres.', unit: '{cancel}' }),
+)
+
 /**
  * Counts a cancel of a statement in Postgres: over the `control` connection, with a CancelRequest (`request`), or one
  * that `failed` and cost the connection of its statement.
  */
 export function countCancel(outcome: 'control' | 'request' | 'failed'): void {
-  meter()
-    .createCounter('db.client.cancels', { description: 'Cancels sent to Postgres.', unit: '{cancel}' })
-    .add(1, { 'db.client.cancel.outcome': outcome })
+  cancels().add(1, { 'db.client.cancel.outcome': outcome })
 }

@@ -43,7 +43,7 @@ export function createLog(options: {
     {
       level: isLevel(options.level) ? options.level : 'info',
       base: { service: options.service, pid: process.pid },
-      timestamp: pino.stdTimeFunctions.isoTime,
+      timestamp: timeMember,
       formatters: { level: (label) => ({ level: label }) },
       serializers: { err: serializeError },
     },
@@ -67,6 +67,19 @@ export function createLog(options: {
       return stdout.dropped
     },
   }
+}
+
+let shownMs = 0
+let shown = ''
+
+/** What pino's own isoTime writes. V8 makes the text of a time in 2 µs, and the lines of a millisecond share it. */
+function timeMember(): string {
+  const now = Date.now()
+  if (now !== shownMs) {
+    shownMs = now
+    shown = `,"time":"${new Date(now).toISOString()}"`
+  }
+  return shown
 }
 
 /** pino marks the errors that it serializes, which a frozen one refuses, and JSON would call a `toJSON` of theirs. */

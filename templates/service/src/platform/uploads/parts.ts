@@ -36,12 +36,10 @@ const [tab, lf, cr, blank, dash] = [0x09, 0x0a, 0x0d, 0x20, 0x2d]
  */
 export function splitParts(boundary: string, listener: PartListener): Splitter {
   const delimiter = Buffer.from(`\r\n--${boundary}`, 'latin1')
-  const mark = delimiter.subarray(lineEnd.length)
   let state: 'preamble' | 'header' | 'content' | 'epilogue' = 'preamble'
   /** Bytes that need more bytes after them. It begins with a line end, since the first line may be a delimiter. */
   let kept: Buffer = lineEnd
-  /** The last bytes of dropped text: the boundary may begin in them. */
-  let dropped: Buffer = Buffer.alloc(0)
+  const dropped = droppedText(delimiter.subarray(lineEnd.length))
   /** Bytes before the content of a part that belong to its header. */
   let skip = 0
 
@@ -68,30 +66,23 @@ export function splitParts(boundary: string, listener: PartListener): Splitter {
     take(bytes.subarray(0, at))
     if (state === 'epilogue') throw new MalformedBody('another delimiter follows its closing one')
     if (state === 'content') listener.end()
-    dropped = Buffer.alloc(0)
+    dropped.clear()
     state = line.kind === 'closing' ? 'epilogue' : 'header'
     return bytes.subarray(after)
   }
 
   function take(bytes: Buffer): void {
-    if (state !== 'content') {
-      const seen = Buffer.concat([dropped, bytes])
-      if (seen.includes(mark)) throw new MalformedBody('a delimiter is not a line of its own')
-      dropped = seen.subarray(Math.max(0, seen.length - mark.length))
-    } else if (bytes.length > 0) {
+    if (state !== 'content') dropped.take(bytes)
+    else if (bytes.length > 0) {
       if (bytes.length > skip) listener.content(bytes.subarray(skip))
       skip = 0
     }
   }
 
   function readHeader(bytes: Buffer): Buffer | undefined {
-    if (bytes[0] === cr && bytes[1] === lf) throw new MalformedBody('a part has no header')
-    const end = bytes.indexOf(headerEnd)
-    if ((end === -1 ? bytes.length : end) > maxHeaderBytes) {
-      throw new MalformedBody(`the header of a part is larger than ${maxHeaderBytes} bytes`)
-    }
+    const end = endOfHeader(bytes)
     kept = bytes
-    if (end === -1) return undefined
+    if (end === undefined) return undefined
     listener.header(headerOf(bytes.toString('latin1', 0, end), `--${boundary}`))
     state = 'content'
     // If the part is empty, the line end of the empty line is also the beginning of the next delimiter.
@@ -106,6 +97,32 @@ export function splitParts(boundary: string, listener: PartListener): Splitter {
       if (state !== 'epilogue') throw new MalformedBody('it has no end')
     },
   }
+}
+
+/** Text before the first delimiter and after the last. `take` throws MalformedBody if the text holds `mark`. */
+function droppedText(mark: Buffer) {
+  /** The mark may begin in them. */
+  let last: Buffer = Buffer.alloc(0)
+  return {
+    take(bytes: Buffer): void {
+      const seen = Buffer.concat([last, bytes])
+      if (seen.includes(mark)) throw new MalformedBody('a delimiter is not a line of its own')
+      last = seen.subarray(Math.max(0, seen.length - mark.length))
+    },
+    clear(): void {
+      last = Buffer.alloc(0)
+    },
+  }
+}
+
+/** Returns where the header of a part ends, or undefined if too few bytes have come. */
+function endOfHeader(bytes: Buffer): number | undefined {
+  if (bytes[0] === cr && bytes[1] === lf) throw new MalformedBody('a part has no header')
+  const end = bytes.indexOf(headerEnd)
+  if ((end === -1 ? bytes.length : end) > maxHeaderBytes) {
+    throw new MalformedBody(`the header of a part is larger than ${maxHeaderBytes} bytes`)
+  }
+  return end === -1 ? undefined : end
 }
 
 /** Returns the index of the last bytes that may be the beginning of a delimiter, or the length if there are none. */
@@ -144,7 +161,7 @@ function headerOf(text: string, delimiter: string): Record<string, string[]> {
   const header: Record<string, string[]> = {}
   // A line that begins with a blank continues the field before it.
   for (const line of text.replace(/\r\n(?=[ \t])/g, '').split('\r\n')) {
-    const [, name, value] = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n]*)$/.exec(line) ?? []
+    const [, name, value] = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(?![ \t])([^\r\n]*)$/.exec(line) ?? []
     if (name === undefined || value === undefined || line.startsWith(delimiter)) {
       throw new MalformedBody('a part has no readable header')
     }

@@ -420,7 +420,7 @@ describe('go', () => {
 test('wait rejects if work rejects with an object without a prototype (beyond Go)', async (t) => {
   using work = group(testContext(t))
   const bare: unknown = Object.create(null)
-  // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- what may come of other code
+  // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- what may come of other code
   work.go(() => Promise.reject(bare))
 
   await expect(work.wait()).rejects.toMatchObject({ cause: bare })

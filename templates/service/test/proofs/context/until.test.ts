@@ -82,6 +82,6 @@ test('reads no signal and leaves nothing in ctx (beyond Go)', async (t) => {
 test('rejects if the promise rejects with an object without a prototype (beyond Go)', async (t) => {
   const bare: unknown = Object.create(null)
 
-  // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- what may come of other code
+  // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- what may come of other code
   await expect(until(testContext(t), Promise.reject(bare))).rejects.toMatchObject({ cause: bare })
 })

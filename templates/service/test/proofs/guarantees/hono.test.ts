@@ -19,7 +19,7 @@ const get = (path: string, headers: Record<string, string> = {}): Promise<Respon
 const adds: readonly {
   name: string
   request?: Record<string, string> | (() => Promise<Record<string, string>>)
-  headers: Record<string, string>
+  headers: Record<string, unknown>
 }[] = [
   { name: 'cors', headers: { 'access-control-allow-origin': 'https://app.example.com', vary: 'Origin' } },
   {
@@ -36,6 +36,20 @@ const adds: readonly {
     headers: {},
   },
   { name: 'ip', headers: {} },
+  { name: 'basic', request: { authorization: `Basic ${btoa('ann:letmein')}` }, headers: {} },
+  { name: 'limit', headers: {} },
+  { name: 'csrf', headers: {} },
+  { name: 'logger', headers: {} },
+  { name: 'powered', headers: { 'x-powered-by': 'Hono' } },
+  { name: 'request-id', headers: {} },
+  { name: 'storage', headers: {} },
+  { name: 'timeout', headers: {} },
+  { name: 'timing', headers: { 'server-timing': expect.stringMatching(/^total;dur=/) as unknown } },
+  { name: 'override', headers: {} },
+  { name: 'slash', headers: {} },
+  { name: 'pretty', headers: {} },
+  { name: 'combined', headers: { 'x-powered-by': 'Hono' } },
+  { name: 'combined', request: { authorization: 'Bearer letmein' }, headers: {} },
   { name: 'own', headers: { 'x-before': 'before', 'x-after': 'after' } },
 ]
 
@@ -48,6 +62,7 @@ describe.for(adds)('$name', ({ name, request = {}, headers }) => {
   test.for([
     ['text', 200],
     ['stream', 200],
+    ['range', 206],
     ['fails', 500],
     ['nothing', 404],
     ['json', 405],
@@ -57,8 +72,8 @@ describe.for(adds)('$name', ({ name, request = {}, headers }) => {
     expect(response.status).toBe(status)
     expect(Object.fromEntries(response.headers)).toMatchObject(headers)
     const body = await response.text()
-    if (status === 200) {
-      expect(body).toContain('lazy dog')
+    if (status < 300) {
+      expect(body).toContain('lazy do')
       expect(Number(response.headers.get('content-length'))).toBe(body.length)
     } else {
       expect(response.headers.get('content-type')).toBe('application/problem+json')
@@ -129,6 +144,51 @@ test('a preflight is answered by cors(), not with 405', async () => {
 
   expect(response.status).toBe(204)
   expect(response.headers.get('access-control-allow-methods')).toContain('POST')
+})
+
+test('CORS_ORIGINS: other origins get no header, and every answer says that it depends on the origin', async (t) => {
+  const { url } = await startService(t, { env: { CORS_ORIGINS: 'https://app.example.com' } })
+  const preflight = {
+    'access-control-request-method': 'DELETE',
+    'access-control-request-headers': 'a, authorization',
+  }
+  const ask = (path: string, origin: string | undefined, method: string) =>
+    fetch(url + path, { method, headers: { ...preflight, ...(origin !== undefined && { origin }) } })
+  const others = [
+    ...[
+      undefined,
+      '',
+      'null',
+      '*',
+      'https://app.example.com.',
+      'https://app.example.com.evil.com',
+      'https://app.example.com:8443',
+    ],
+    ...[
+      'http://app.example.com',
+      'https://APP.example.com',
+      'https://evil-app.example.com',
+      'https://app.example.com, https://a.com',
+    ],
+  ]
+
+  for (const [path, method] of [
+    ['/livez', 'GET'],
+    ['/livez', 'HEAD'],
+    ['/livez', 'OPTIONS'],
+    ['/livez', 'DELETE'],
+    ['/nowhere', 'GET'],
+    ['/nowhere', 'OPTIONS'],
+  ] as const) {
+    const own = await ask(path, 'https://app.example.com', method)
+    expect(own.headers.get('access-control-allow-origin'), path).toBe('https://app.example.com')
+    expect(own.headers.get('access-control-allow-credentials')).toBeNull()
+    for (const origin of others) {
+      const { headers } = await ask(path, origin, method)
+      expect(headers.get('access-control-allow-origin'), `${method} ${path} ${origin}`).toBeNull()
+      expect(headers.get('vary')?.toLowerCase(), `${method} ${path} ${origin}`).toContain('origin')
+    }
+  }
 })
 
 test('a middleware hands on a context of its own, and answers by itself', async () => {

@@ -1,16 +1,28 @@
 import { Readable } from 'node:stream'
 import { getConnInfo } from '@hono/node-server/conninfo'
 import { Hono, type Context as HonoContext } from 'hono'
+import { basicAuth } from 'hono/basic-auth'
 import { bearerAuth } from 'hono/bearer-auth'
 import { bodyLimit } from 'hono/body-limit'
+import { every, except, some } from 'hono/combine'
 import { compress } from 'hono/compress'
+import { contextStorage } from 'hono/context-storage'
 import { cors } from 'hono/cors'
+import { csrf } from 'hono/csrf'
 import { etag } from 'hono/etag'
 import { HTTPException } from 'hono/http-exception'
 import { ipRestriction } from 'hono/ip-restriction'
 import { jwt } from 'hono/jwt'
+import { logger } from 'hono/logger'
+import { methodOverride } from 'hono/method-override'
+import { poweredBy } from 'hono/powered-by'
+import { prettyJSON } from 'hono/pretty-json'
+import { requestId } from 'hono/request-id'
 import { secureHeaders } from 'hono/secure-headers'
 import { streamSSE } from 'hono/streaming'
+import { timeout } from 'hono/timeout'
+import { timing } from 'hono/timing'
+import { trimTrailingSlash } from 'hono/trailing-slash'
 import { sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { contextKey, withTimeout, withValue } from '../../../src/context/context.ts'
@@ -41,6 +53,24 @@ const apps: Readonly<Record<string, (app: Hono) => void>> = {
   ip: (app) => app.use(ipRestriction(getConnInfo, { allowList: ['127.0.0.1'] })),
   'ip-elsewhere': (app) => app.use(ipRestriction(getConnInfo, { allowList: ['10.0.0.1'] })),
   limit: (app) => app.use(bodyLimit({ maxSize: 100 })),
+  basic: (app) => app.use(basicAuth({ username: 'ann', password: 'letmein' })),
+  csrf: (app) => app.use(csrf()),
+  logger: (app) => app.use(logger(() => undefined)),
+  override: (app) => app.use(methodOverride({ app })),
+  powered: (app) => app.use(poweredBy()),
+  pretty: (app) => app.use(prettyJSON()),
+  'request-id': (app) => app.use(requestId({ generator: (c) => requestOf(c.var.ctx)?.id ?? '' })),
+  storage: (app) => app.use(contextStorage()),
+  timeout: (app) => app.use(timeout(60_000)),
+  timing: (app) => app.use(timing()),
+  slash: (app) => app.use(trimTrailingSlash()),
+  combined: (app) =>
+    app.use(
+      some(
+        bearerAuth({ token: 'letmein' }),
+        every(ipRestriction(getConnInfo, { allowList: ['127.0.0.1'] }), except('*/none', poweredBy())),
+      ),
+    ),
   own: (app) =>
     app.use(async (c, next) => {
       const { ctx } = c.var
@@ -162,6 +192,23 @@ function behind({ db }: Platform, name: string): Route[] {
         status: 200,
         headers: { 'content-type': 'text/plain', 'content-length': String(text.length) },
         body: Readable.from([text.slice(0, 9), Buffer.from(text.slice(9))]),
+      }),
+    }),
+    route({
+      method: 'GET',
+      path: at('range'),
+      summary: 'Answers with a part of a stream',
+      tags,
+      responses,
+      handle: () => ({
+        status: 206,
+        headers: {
+          'content-type': 'text/plain',
+          'content-length': '8',
+          'content-range': `bytes 35-42/${text.length}`,
+          etag: '"1"',
+        },
+        body: Readable.from([text.slice(35, 43)]),
       }),
     }),
     route({

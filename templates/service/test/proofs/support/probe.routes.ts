@@ -8,6 +8,7 @@ import { route, type Route, type StreamedResponse } from '../../../src/platform/
 import { integerParameter } from '../../../src/platform/http/values.ts'
 import type { Platform } from '../../../src/platform/platform.ts'
 import { Problem } from '../../../src/platform/problem.ts'
+import { readFiles } from '../../../src/platform/uploads/multipart.ts'
 import { routes as probes } from '../../support/probe.routes.ts'
 
 export { guards, headers, middlewares, open } from '../../support/probe.routes.ts'
@@ -145,12 +146,16 @@ export function routes(platform: Platform): Route[] {
       handle: (ctx, { params: { how } }) => {
         const [call, statement] =
           how === 'fails' ? [withoutCancel(ctx), sql`select 1/0`] : [ctx, sql`select pg_sleep(60)`]
-        // eslint-disable-next-line @typescript-eslint/no-floating-promises -- that is the fault
-        if (how === 'other') void failsElsewhere(ctx)
-        // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors, @typescript-eslint/no-floating-promises -- that is the fault
-        else if (how === 'text') void Promise.reject('a mere text')
-        // eslint-disable-next-line @typescript-eslint/no-floating-promises -- that is the fault
-        else void db.run(call, (q) => q.execute(statement))
+        if (how === 'other') {
+          // eslint-disable-next-line @typescript-eslint/no-floating-promises -- that is the fault
+          void failsElsewhere(ctx)
+        } else if (how === 'text') {
+          // eslint-disable-next-line @typescript-eslint/no-floating-promises -- that is the fault
+          void Promise.reject('a mere text') // oxlint-disable-line typescript/prefer-promise-reject-errors
+        } else {
+          // eslint-disable-next-line @typescript-eslint/no-floating-promises -- that is the fault
+          void db.run(call, (q) => q.execute(statement))
+        }
         return Response.json({})
       },
     }),
@@ -173,6 +178,20 @@ export function routes(platform: Platform): Route[] {
       body: z.unknown(),
       responses,
       handle: (_ctx, { params, query, body }) => Response.json({ ...params, ...query, body }),
+    }),
+    route({
+      method: 'POST',
+      path: '/probe/files',
+      summary: 'Reads the files of the field `doc`',
+      tags,
+      files: 'doc',
+      responses,
+      handle: async (ctx, _input, request) => {
+        await readFiles(ctx, request, { field: 'doc', limits: platform.uploads }, ({ content }) => {
+          content.resume()
+        })
+        return Response.json({})
+      },
     }),
     route({
       method: 'GET',

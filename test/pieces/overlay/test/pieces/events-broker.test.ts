@@ -152,6 +152,52 @@ test('a consumer of another configuration is changed into what the service needs
   })
 })
 
+test(
+  'a stream without the subjects: its events wait, also if another stream would take them, until it has them',
+  slow,
+  async (t) => {
+    const broker = await startBroker(t)
+    const { manager } = await asOperator(t, broker)
+    const subjects = [`events.${type}.*`]
+    await manager.streams.add({ name: type, subjects: ['elsewhere'] })
+    const { service } = await start(t, {}, broker)
+    await publish(service, 'text=first')
+    expect(JSON.stringify(await service.line(({ msg }) => msg === 'outbox: events wait'))).toContain(
+      `no stream ${type} with the subjects events.${type}.*: add them`,
+    )
+
+    await manager.streams.add({ name: 'audit', subjects })
+    await publish(service, 'key=other&text=second')
+    await service.line(({ msg, err }) => msg === 'outbox: events wait' && refusedElsewhere(err))
+    expect(await waiting(service)).toBe(2)
+    await manager.streams.delete('audit')
+    await manager.streams.update(type, { subjects })
+
+    await eventually(async () => (await waiting(service)) === 0, 40_000)
+    await eventually(async () => (await effects(service)).length === 1, 40_000)
+    expect(await effects(service, 'other')).toEqual(['second'])
+  },
+)
+
+test.each([
+  ['an account without JetStream', 'accounts { A { users [{ user: app, password: p }] } }', 'JetStream'],
+  [
+    'a user who may not ask JetStream',
+    'authorization { users [{ user: app, password: p, permissions: { publish: ["events.>"] } }] }',
+    'Permissions Violation for Publish to \\"$JS.API.INFO\\"',
+  ],
+])('%s: the log says so, and the service serves', slow, async (_what, config, cause) => {
+  const t = cleanUp()
+  try {
+    const port = await startNatsWith(t, config)
+    const service = await serve(t, `nats://app:p@127.0.0.1:${port}`)
+    expect(JSON.stringify(await service.line(noBroker))).toContain(cause)
+    expect((await fetch(`${service.url}/readyz`)).status).toBe(200)
+  } finally {
+    await t.end()
+  }
+})
+
 test('a broker that stands still: the service serves, and stops in time', slow, async (t) => {
   const broker = await startBroker(t)
   const { service } = await start(t, { SHUTDOWN_DRAIN_MS: '2000' }, broker)
@@ -197,6 +243,10 @@ test('a second signal during a handler ends the process', slow, async (t) => {
 
 function noBroker({ msg }: LogLine): boolean {
   return msg === 'outbox: no broker, trying again'
+}
+
+function refusedElsewhere(err: unknown): boolean {
+  return JSON.stringify(err).includes('expected stream does not match')
 }
 
 function noSecret({ log }: RunningService): void {

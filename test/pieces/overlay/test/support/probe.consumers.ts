@@ -11,20 +11,24 @@ import type { Worker } from '../../src/platform/lifecycle/workers.ts'
 import { callerOf } from '../../src/platform/request.ts'
 
 const Data = z.object({ key: z.string(), text: z.string() })
+/** What a later deploy reads: the old data, and those of a publisher that has split the text. */
+const Later = z
+  .object({ key: z.string(), text: z.string().optional(), words: z.array(z.string()).optional() })
+  .transform(({ key, text, words = [] }) => ({ key, text: text ?? words.join(' ') }))
 
 /** Replaces src/consumers.ts: the service's consumers, and one of the guarantees, which does as the text of its event says. */
 export function consumersWorker(platform: BrokerPlatform): Worker {
-  const probe = consumer(
-    { type: 'probe-v1', data: Data, timeoutMs: 10_000, maxAttempts: 2 },
-    async (ctx, { key, data: { text } }, q) => {
+  const later = process.env['PROBE_DEPLOY'] === 'later'
+  const of = (type: string, data: typeof Data | typeof Later) =>
+    consumer({ type, data, timeoutMs: 10_000, maxAttempts: 2 }, async (ctx, { key, data: { text } }, q) => {
       await q.execute(
         sql`insert into effects (key, text) values (${key}, ${text === 'who' ? callerOf(ctx) : text})`,
       )
       const [what = '', ...words] = text.split(' ')
       await behaviours[what]?.(ctx, q, words.join(' '))
-    },
-  )
-  return inboxWorker(platform, [...consumers(platform), probe], { concurrency: 4 })
+    })
+  const probes = later ? [of('probe-v1', Later), of('probe-v2', Later)] : [of('probe-v1', Data)]
+  return inboxWorker(platform, [...consumers(platform), ...probes], { concurrency: 4 })
 }
 
 /** What the handler does, by the first word of the text. */
@@ -38,7 +42,7 @@ const behaviours: Readonly<Record<string, (ctx: Context, q: Transaction, rest: s
       if (Number(rows[0]?.tries) === 1) throw new Error('no luck yet')
     },
     forever: () => new Promise(() => undefined),
-    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- what a handler may do
+    // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- what a handler may do
     string: () => Promise.reject('a string'),
     swallow: (_ctx, q) => q.execute(sql`select pg_sleep(30) as asleep`).catch(() => undefined),
     nul: () => Promise.reject(new Error('no luck a\0b')),

@@ -1,5 +1,6 @@
 import { route, type Route } from '../../src/platform/http/route.ts'
 import type { Platform } from '../../src/platform/platform.ts'
+import { requestOf } from '../../src/platform/request.ts'
 import type { Auth } from '../../src/platform/auth/auth.ts'
 import { authenticated } from '../../src/platform/auth/authenticated.ts'
 import { principalOf } from '../../src/platform/auth/principal.ts'
@@ -15,7 +16,10 @@ export function probeAuthRoutes(platform: Platform & { readonly auth: Auth }): R
       path: '/probe/principal',
       summary: 'Tells who calls',
       guard,
-      handle: (ctx) => Response.json({ id: principalOf(ctx).id, scopes: principalOf(ctx).scopes }),
+      handle: (ctx) => {
+        const { id, scopes } = principalOf(ctx)
+        return Response.json({ id, scopes, until: requestOf(ctx)?.principalUntil })
+      },
     }),
     route({
       ...about,

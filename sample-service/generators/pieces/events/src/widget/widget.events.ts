@@ -23,8 +23,13 @@ export async function publishWidget(q: Queries, event: z.input<typeof WidgetEven
     select ctid from ${widgetEvents} where created_at < now() - interval '1 day' order by tx limit 10 for update skip locked))`)
 }
 
-/** The id of an event: the number of its transaction and its own. */
-export const WidgetEventId = z.string().regex(/^\d{1,19}-\d{1,19}$/, 'expected the id of an event')
+/** The id of an event: the number of its transaction and its own, of 63 bits each. */
+export const WidgetEventId = z
+  .string()
+  .regex(/^\d{1,19}-\d{1,19}$/, { error: 'expected the id of an event', abort: true })
+  .refine((id) => id.split('-').every((part) => BigInt(part) < 2n ** 63n), 'expected the id of an event')
+
+const newestPlace = `${2n ** 63n - 1n}-${2n ** 63n - 1n}`
 
 /** The events that clients may get, in the order in which all of them get them. */
 export function widgetList(db: Database): List<ServerEvent> {
@@ -38,11 +43,11 @@ export function widgetList(db: Database): List<ServerEvent> {
       )
       return rows
     },
-    async newest(ctx: Context) {
+    async newest(ctx: Context, place = newestPlace) {
+      const [tx, id] = place.split('-')
       const { rows } = await db.run(ctx, (q) =>
-        q.execute<{ id: string }>(
-          sql`select tx || '-' || id as id from ${widgetEvents} where ${final} order by tx desc, widget_events.id desc limit 1`,
-        ),
+        q.execute<{ id: string }>(sql`select tx || '-' || id as id from ${widgetEvents}
+          where (tx, id) <= (${tx}::xid8, ${id}::bigint) and ${final} order by tx desc, widget_events.id desc limit 1`),
       )
       return rows[0]?.id ?? '0-0'
     },

@@ -163,6 +163,7 @@ describe('documentationRoutes', () => {
       headers: {},
       body: new IncomingMessage(new Socket()),
       setHeader: () => undefined,
+      appendHeader: () => undefined,
     }
     const response: Response | StreamedResponse = await found.handle(testContext(t), input, request)
     return response instanceof Response

@@ -50,7 +50,13 @@ async function serve(
     const files: IncomingFile[] = []
     const reading = readFiles(
       ctx,
-      { method: 'POST', headers: incoming.headers, body: incoming, setHeader: () => undefined },
+      {
+        method: 'POST',
+        headers: incoming.headers,
+        body: incoming,
+        setHeader: () => undefined,
+        appendHeader: () => undefined,
+      },
       { field: 'doc', limits: { ...roomy, ...limits } },
       (file) => {
         files.push(file)

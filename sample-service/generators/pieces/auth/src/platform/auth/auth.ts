@@ -57,6 +57,8 @@ export function openAuth(ctx: Context, log: Log, options: AuthOptions): Auth {
 function faultOf({ mode, production, issuer, audience, apiKeys }: AuthOptions): string | undefined {
   if (mode === 'off' && production)
     return 'AUTH=off is refused in production (NODE_ENV): AUTH=off-in-production lets everybody in there too'
+  if (mode === 'off-in-production' && (issuer !== undefined || apiKeys !== undefined))
+    return 'AUTH=off-in-production lets everybody in, and AUTH_ISSUER or AUTH_API_KEYS is there: set AUTH=required, or leave those out'
   if (mode !== 'required') return undefined
   if (issuer === undefined && apiKeys === undefined)
     return 'AUTH_ISSUER or AUTH_API_KEYS is required; AUTH=off lets everybody in, for development'

@@ -12,8 +12,8 @@ export interface Entry {
 export interface List<T extends Entry> {
   /** At most `pageSize` entries behind `id`, in their order. Every entry that comes later stands behind those it has returned. */
   after(ctx: Context, id: string): Promise<readonly T[]>
-  /** The id of the newest entry, or one before all entries. */
-  newest(ctx: Context): Promise<string>
+  /** The id of the newest entry, of those up to `id` if there is one; or one before all entries. */
+  newest(ctx: Context, id?: string): Promise<string>
 }
 
 /** What a reader got, and where it goes on. */
@@ -24,8 +24,8 @@ export interface Step<T extends Entry> {
 
 /** Reads a list for any number of readers, with one query at a time for all that have reached its end. */
 export interface Feed<T extends Entry> {
-  /** Where a reader begins that wants only what comes later. */
-  end(ctx: Context): Promise<string>
+  /** Where a reader begins: behind the entry `last`, or, without one or if there is none so new, behind all that are there. */
+  begin(ctx: Context, last?: string): Promise<string>
   /** Returns the entries behind `id`, or none after a moment. Rejects with the cause of ctx when it ends. */
   next(ctx: Context, id: string): Promise<Step<T>>
 }
@@ -48,7 +48,7 @@ export function feedOf<T extends Entry>(log: Log, list: List<T>): Feed<T> {
   let reading: Promise<void> | undefined
 
   return {
-    end: (ctx) => list.newest(ctx),
+    begin: (ctx, last) => list.newest(ctx, last),
     async next(ctx, id) {
       let entries = known(id) ?? (await list.after(ctx, id))
       if (entries.length === 0) {

@@ -3,6 +3,7 @@ import { afterFunc, throwIfEnded, withDeadline, withTimeout, type Context } from
 import type { StreamedResponse } from '../http/route.ts'
 import type { Platform } from '../platform.ts'
 import { requestTimeout } from '../problem.ts'
+import { requestOf } from '../request.ts'
 import { countClient } from './metrics.ts'
 
 /** One event, as a client of `EventSource` gets it. */
@@ -26,8 +27,8 @@ export interface EventStreamOptions {
 const beforeDeadlineMs = 200
 
 /**
- * Answers with the events that `next` returns, until the client hangs up, the route's deadline is near, or the service stops:
- * then the stream ends, and the client comes back, to another instance if this one stops. Nothing is buffered: `next` is called
+ * Answers with the events that `next` returns, until the client hangs up, the route's deadline is near, the caller's token expires, or
+ * the service stops: then the stream ends, and the client comes back, to another instance if this one stops. Nothing is buffered: `next` is called
  * when the client has taken what came before, and a client that takes nothing is disconnected.
  * https://html.spec.whatwg.org/multipage/server-sent-events.html
  * @param next returns the next events, or none after a second at most; rejects with the cause of ctx when it ends
@@ -73,7 +74,8 @@ export function eventStream(
   }
 
   async function* frames(): AsyncGenerator<string, void> {
-    using open = withDeadline(ctx, (ctx.deadline ?? Infinity) - beforeDeadlineMs)
+    const expires = requestOf(ctx)?.principalUntil ?? Infinity
+    using open = withDeadline(ctx, Math.min(expires, (ctx.deadline ?? Infinity) - beforeDeadlineMs))
     yield `retry: ${retryMs}\n\n`
     let spokeAt = performance.now()
     while (readiness.accepting) {

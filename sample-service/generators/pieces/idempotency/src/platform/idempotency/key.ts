@@ -19,11 +19,35 @@ export function keyOf({ 'idempotency-key': value }: IncomingHttpHeaders): string
   )
 }
 
-/** Hashes what a request asks for, as the schemas of its route parsed it. */
-export function fingerprintOf({ method, path }: Route, input: Input<unknown, unknown, unknown>): string {
-  const asked = JSON.stringify(
-    [method, path, input.params, input.query, input.body],
-    (_name, value: unknown) => (typeof value === 'bigint' ? `${value}n` : value),
-  )
+/**
+ * Hashes what a request asks for, as the schemas of its route parsed it, whatever the order of its properties.
+ * @param sender who sent it, where no guard knows the principal
+ * @throws TypeError for a parsed value that cannot be compared
+ */
+export function fingerprintOf(
+  { method, path }: Route,
+  input: Input<unknown, unknown, unknown>,
+  sender: string | undefined,
+): string {
+  const asked = JSON.stringify([method, path, input.params, input.query, input.body, sender], comparable)
   return createHash('sha256').update(asked).digest('hex')
+}
+
+/** JSON has one form for several of these values, or none: `{}` for each Map, null for NaN. */
+function comparable(name: string, value: unknown): unknown {
+  if (typeof value === 'bigint') return `${value}n`
+  if (typeof value === 'number' && !Number.isFinite(value)) return String(value)
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
+  if (value instanceof Map || value instanceof Set)
+    return [value.constructor.name, ...(value as Set<unknown>)]
+  if (ArrayBuffer.isView(value))
+    return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('base64')
+  const prototype: unknown = Object.getPrototypeOf(value)
+  if (prototype !== null && prototype !== Object.prototype) {
+    const { constructor } = value
+    throw new TypeError(
+      `an idempotent route cannot compare '${name}', a ${constructor.name}: let its schema return JSON, or give the class a toJSON()`,
+    )
+  }
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
 }

@@ -16,7 +16,7 @@ export interface Taken {
 
 /** Keeps what callers have used. */
 export interface Store {
-  /** Takes one request from the quota of `key`, if there is one. */
+  /** Takes one request from the quota of `key`, a hash, if there is one. */
   take(ctx: Context, key: string, quota: Quota): Taken | Promise<Taken>
 }
 

@@ -1,4 +1,4 @@
-import { metrics, propagation, ROOT_CONTEXT, SpanKind, trace } from '@opentelemetry/api'
+import { propagation, ROOT_CONTEXT, SpanKind, trace, type Attributes } from '@opentelemetry/api'
 import {
   cause,
   contextName,
@@ -12,7 +12,7 @@ import { causeName } from '../causes.ts'
 import { msSince } from '../lifecycle/closers.ts'
 import { Envelope, type Job } from './jobs.ts'
 import type { Log } from '../telemetry/log.ts'
-import { durationBuckets } from '../telemetry/metrics.ts'
+import { durationBuckets, histogram, oncePerProvider } from '../telemetry/metrics.ts'
 import { span } from '../telemetry/span.ts'
 
 /** One run of a job. */
@@ -53,7 +53,7 @@ export async function executeJob(
   using ctx = deadline === Infinity ? withCancel(timed) : withDeadline(timed, deadline)
   const options = {
     kind: SpanKind.CONSUMER,
-    attributes: { ...attributesOf(run), 'messaging.message.id': run.id, 'job.attempt': run.attempt },
+    attributes: { 'messaging.message.id': run.id, 'job.attempt': run.attempt, ...attributesOf(run) },
     links: enqueuedIn === undefined ? [] : [{ context: enqueuedIn }],
   }
   const isLate = (): boolean => deadline <= Date.now()
@@ -70,6 +70,11 @@ export async function executeJob(
     }
   })
 }
+
+// https://opentelemetry.io/docs/specs/semconv/messaging/messaging-metrics/
+const duration = oncePerProvider(() =>
+  histogram('messaging.process.duration', 'Duration of a run of a job.', [...durationBuckets, 60, 600]),
+)
 
 /** Writes the result to the log and the metrics. */
 function report(
@@ -95,15 +100,9 @@ function report(
   if (result === 'failed') log[run.attempt < run.maxAttempts ? 'warn' : 'error'](ctx, 'job', fields)
   else log.info(ctx, 'job', fields)
   const failure = err instanceof Error ? err.name : '_OTHER'
-  // https://opentelemetry.io/docs/specs/semconv/messaging/messaging-metrics/
-  metrics
-    .getMeter('sample-service')
-    .createHistogram('messaging.process.duration', {
-      description: 'Duration of a run of a job.',
-      unit: 's',
-      advice: { explicitBucketBoundaries: [...durationBuckets, 60, 600] },
-    })
-    .record(seconds, { ...attributesOf(run), ...(result !== 'done' && { 'error.type': ended ?? failure }) })
+  const attributes: Attributes = attributesOf(run)
+  if (result !== 'done') attributes['error.type'] = ended ?? failure
+  duration().record(seconds, attributes)
 }
 
 function attributesOf({ name }: Run): Record<string, string> {

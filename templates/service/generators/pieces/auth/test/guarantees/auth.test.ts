@@ -30,10 +30,16 @@ const bearer = (token: string): Record<string, string> => ({ authorization: `Bea
 const seconds = (): number => Math.floor(Date.now() / 1_000)
 
 test('a good token reaches the handler; the log has its subject, in every line', async () => {
-  const headers = { ...bearer(await issuer.sign({ scope: 'notes.read' })), 'x-request-id': 'good' }
+  const exp = seconds() + 60
+  const headers = { ...bearer(await issuer.sign({ scope: 'notes.read', exp })), 'x-request-id': 'good' }
   const response = await ask('/probe/principal', headers)
 
-  expect([response.status, await response.json()]).toEqual([200, { id: 'ada', scopes: ['notes.read'] }])
+  // It is taken for 30 s more, since clocks differ.
+  const until = (exp + 30) * 1_000
+  expect([response.status, await response.json()]).toEqual([
+    200,
+    { id: 'ada', scopes: ['notes.read'], until },
+  ])
   const line = await service().line(({ requestId, msg }) => requestId === 'good' && msg === 'request')
   expect(line).toMatchObject({ principal: 'ada', status: 200 })
 })
@@ -201,6 +207,10 @@ test.for([
   [
     { AUTH: 'off', NODE_ENV: 'production' },
     'AUTH=off is refused in production (NODE_ENV): AUTH=off-in-production',
+  ],
+  [
+    { AUTH: 'off-in-production', AUTH_ISSUER: 'https://a.example.com' },
+    'AUTH=off-in-production lets everybody in, and AUTH_ISSUER or AUTH_API_KEYS is there: set AUTH=required',
   ],
   [{ AUTH_API_KEYS: `reports:${sha256('')}` }, 'AUTH_API_KEYS: the key of reports is empty'],
   [

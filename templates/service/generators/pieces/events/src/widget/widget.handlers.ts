@@ -15,7 +15,7 @@ export function widgetHandlers(platform: Platform) {
       const last = headers['last-event-id']
       if (last !== undefined && !WidgetEventId.safeParse(last).success)
         throw badRequest('Last-Event-ID must be the id of an event that this service has sent')
-      let place = last === undefined ? await feed.end(ctx) : String(last)
+      let place = await feed.begin(ctx, last?.toString())
       return eventStream(ctx, platform, async (ctx) => {
         const { entries, id } = await feed.next(ctx, place)
         place = id

@@ -101,13 +101,13 @@ test('many readers at the end of the list share one query', async (t) => {
   const list = widgetList(db)
   let queries = 0
   const feed = feedOf(createLog({ level: 'silent', service: 'test' }), {
-    newest: (ctx) => list.newest(ctx),
+    newest: (ctx, id) => list.newest(ctx, id),
     after(ctx, id) {
       queries++
       return list.after(ctx, id)
     },
   })
-  const start = await feed.end(ctx)
+  const start = await feed.begin(ctx)
   // The first reader makes the feed know its end.
   await feed.next(ctx, start)
   queries = 0
@@ -126,8 +126,33 @@ test('many readers at the end of the list share one query', async (t) => {
 })
 
 test('a Last-Event-ID that is no id is 400', async () => {
-  for (const id of ['7', '1-', '-1', "1-1'"])
+  const large = [
+    '9999999999999999999-1',
+    '1-9999999999999999999',
+    '9223372036854775808-0',
+    `1-${'0'.repeat(9_000)}1`,
+  ]
+  for (const id of ['7', '1-', '-1', '-1-1', '1--1', '1.5-1', '1e3-1', '0x1-1', "1-1'", '1-1, 1-1', ...large])
     expect((await open(shared().url + path, 'GET', { 'last-event-id': id }).answer).status, id).toBe(400)
+})
+
+test('behind an id that is not there yet, as after a restore, a client gets what comes', async (t) => {
+  const { publish } = await openOwnDatabase(t, shared())
+  await publish('before')
+  const follower = await follow(shared(), { 'last-event-id': '9223372036854775807-1' })
+
+  await publish('after')
+
+  await eventually(async () => follower.texts.join() === 'after')
+  follower.leave()
+})
+
+test('HEAD has the headers of the stream, and ends', async () => {
+  const response = await fetch(shared().url + path, { method: 'HEAD' })
+
+  expect(response.headers.get('content-type')).toBe('text/event-stream')
+  expect(response.headers.get('x-accel-buffering')).toBe('no')
+  expect(await liveContexts(shared())).not.toContain(path)
 })
 
 test('a client that leaves leaves nothing behind', async (t) => {

@@ -71,6 +71,19 @@ test(
   },
 )
 
+test('a stream ends when the token that opened it expires', async () => {
+  const client = connection(shared())
+  const startedAt = performance.now()
+
+  client.send(ask('bytes=1&expiresMs=500', 'expired'))
+
+  // The last chunk: it has come to its end.
+  expect(await client.received('\r\n0\r\n\r\n')).toContain('data: "x"')
+  // Not its deadline.
+  expect(performance.now() - startedAt).toBeLessThan(10_000)
+  expect(await shared().line(({ requestId }) => requestId === 'expired')).toMatchObject({ status: 200 })
+})
+
 /** A connection that has sent a request and reads nothing. */
 async function deaf({ url }: RunningService, text: string): Promise<Socket> {
   const socket = connect(Number(new URL(url).port), '127.0.0.1')

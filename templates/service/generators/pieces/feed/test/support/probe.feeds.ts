@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { sleep } from '../../src/context/sleep.ts'
 import { eventStream } from '../../src/platform/feed/sse.ts'
+import { requestOf } from '../../src/platform/request.ts'
 import { route, type Route } from '../../src/platform/http/route.ts'
 import type { Platform } from '../../src/platform/platform.ts'
 
@@ -16,7 +17,14 @@ export function probeFeedRoutes(platform: Platform): Route[] {
         bytes: z.coerce.number().default(0),
         everyMs: z.coerce.number().default(100),
         heartbeatMs: z.coerce.number().default(15_000),
+        expiresMs: z.coerce.number().optional(),
       }),
+      guard(ctx, { body }) {
+        const expires = /expiresMs=(\d+)/.exec(body.url ?? '')?.[1]
+        const info = requestOf(ctx)
+        if (info !== undefined && expires !== undefined) info.principalUntil = Date.now() + Number(expires)
+        return ctx
+      },
       responses: { 200: { description: 'Events', contentType: 'text/event-stream' } },
       handle: (ctx, { query: { bytes, everyMs, heartbeatMs } }) =>
         eventStream(

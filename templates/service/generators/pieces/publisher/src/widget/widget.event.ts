@@ -10,7 +10,7 @@ export const WidgetData = z.object({
 })
 
 const widget: EventKind<typeof WidgetData> = {
-  // Add fields freely. To remove one or change its meaning, publish a version 2 beside it until nobody reads version 1.
+  // Add fields freely. To remove one or change its meaning, add a version 2: docs/events.md says in which order.
   type: 'widget-v1',
   summary: 'It has happened: widget',
   data: WidgetData,

@@ -3,9 +3,14 @@
  * Go: `rate.Limiter` for each caller, in one process
  * Held by: src/platform/rate-limit/rate-limit.ts, src/platform/rate-limit/database-store.ts
  */
+import { IncomingMessage } from 'node:http'
+import { Socket } from 'node:net'
 import { describe, expect, test } from 'vitest'
+import { testContext } from '../../src/context/test-context.ts'
 import { networkOf } from '../../src/platform/rate-limit/caller.ts'
-import { boundedMap } from '../../src/platform/rate-limit/store.ts'
+import { rateLimit } from '../../src/platform/rate-limit/rate-limit.ts'
+import { boundedMap, type Store } from '../../src/platform/rate-limit/store.ts'
+import { createLog } from '../../src/platform/telemetry/log.ts'
 import { eventually, open, running } from '../support/client.ts'
 import { sharedService, startProcess, startService, type RunningService } from '../support/service.ts'
 
@@ -31,7 +36,7 @@ describe.for(['database', 'memory'])('counted in %s', (store) => {
     expectQuota(answers, startedAt)
     expect(refused.length).toBeGreaterThan(0)
     expect(refused[0]?.headers.get('retry-after')).toBe('1')
-    expect(refused[0]?.headers.get('ratelimit')).toMatch(/^"probe-\w+";r=0;t=(9|10)$/)
+    expect(refused[0]?.headers.get('ratelimit')).toMatch(/"probe-\w+";r=0;t=(9|10)$/)
     expect(await refused[0]?.json()).toMatchObject({ title: 'Too Many Requests' })
     expect((await ask(shared(), store, 'other')).status).toBe(200)
 
@@ -43,9 +48,43 @@ describe.for(['database', 'memory'])('counted in %s', (store) => {
   test('every answer says how much is left', async () => {
     const { headers } = await ask(shared(), store, 'left')
 
-    expect(headers.get('ratelimit-policy')).toBe(`"probe-${store}";q=10;w=10`)
-    expect(headers.get('ratelimit')).toBe(`"probe-${store}";r=9;t=1`)
+    expect(headers.get('ratelimit-policy')).toContain(`"probe-${store}";q=10;w=10`)
+    expect(headers.get('ratelimit')).toContain(`"probe-${store}";r=9;t=1`)
   })
+})
+
+test('two limits of a route are both in its answers', async () => {
+  const [, second, third] = [
+    await ask(shared(), 'twice', 'a'),
+    await ask(shared(), 'twice', 'a'),
+    await ask(shared(), 'twice', 'a'),
+  ]
+
+  // Before them there is the default limit, unless the machine is too slow for it.
+  expect(second.headers.get('ratelimit-policy')).toMatch(/"probe-twice";q=10;w=10, "daily";q=2;w=86400$/)
+  expect(second.headers.get('ratelimit')).toMatch(/"probe-twice";r=8;t=2, "daily";r=0;t=86400$/)
+  expect([third.status, third.headers.get('ratelimit')]).toEqual([
+    429,
+    expect.stringContaining('"daily";r=0'),
+  ])
+})
+
+test('a shorter limit holds at once, whatever was counted by a longer one', async (t) => {
+  const env = { RATE_LIMIT_REQUESTS: '1', RATE_LIMIT_SECONDS: '86400' }
+  const service = await startService(t, { probe: true, env })
+  const askDefault = ({ url }: Pick<RunningService, 'url'>) => fetch(`${url}/probe/query?seconds=0`)
+  await askDefault(service)
+  expect((await askDefault(service)).status).toBe(429)
+
+  const { databaseUrl: DATABASE_URL, uploadDir: UPLOAD_DIR } = service
+  const shorter = { ...env, DATABASE_URL, UPLOAD_DIR, RATE_LIMIT_SECONDS: '60' }
+  const { port } = await startProcess(t, { probe: true, env: shorter }).line(({ msg }) => msg === 'listening')
+  const other = { url: `http://127.0.0.1:${String(port)}` }
+
+  expect((await askDefault(other)).status).toBe(200)
+  const refused = await askDefault(other)
+  expect(refused.status).toBe(429)
+  expect(Number(refused.headers.get('retry-after'))).toBeLessThanOrEqual(60)
 })
 
 test('two instances share the quota in the database', async (t) => {
@@ -124,6 +163,30 @@ test('every route has the default limit, probes have none, and /openapi.json tel
     paths: Record<string, { get: { responses: object } }>
   }
   expect(Object.keys(document.paths['/probe/limited/memory']?.get.responses ?? {})).toContain('429')
+})
+
+test('a store gets a short key, however long the caller is', async (t) => {
+  const keys: string[] = []
+  const store: Store = {
+    take(_ctx, key) {
+      keys.push(key)
+      return { allowed: true, fullInMs: 0 }
+    },
+  }
+  const log = createLog({ level: 'silent', service: 'test' })
+  const headers = { 'x-caller': 'x'.repeat(15_000) }
+  const by = () => headers['x-caller']
+  const guard = rateLimit({ log }, store, { name: 'short', requests: 1, seconds: 1, by })
+
+  await guard(testContext(t), {
+    method: 'GET',
+    headers,
+    body: new IncomingMessage(new Socket()),
+    setHeader: () => undefined,
+    appendHeader: () => undefined,
+  })
+
+  expect(keys.map(({ length }) => length)).toEqual([43])
 })
 
 test('an IPv6 client is its first 64 bits, and memory is bounded', () => {

@@ -4,22 +4,35 @@ import { rateLimit } from '../../src/platform/rate-limit/rate-limit.ts'
 import { route, type Route } from '../../src/platform/http/route.ts'
 import type { Platform } from '../../src/platform/platform.ts'
 
-/** `GET /probe/limited/database`, `/memory` and `/hasty`, which waits 250 ms for the database: ten requests at once, and one more every second; the caller is `x-caller`. */
+/**
+ * `GET /probe/limited/database`, `/memory` and `/hasty`, which waits 250 ms for the database: ten requests at once, and one more every
+ * second; the caller is `x-caller`. `/twice` has a limit of two requests a day beside.
+ */
 export function probeLimitedRoutes(platform: Platform): Route[] {
   const stores = { database: databaseStore(platform), memory: memoryStore(), hasty: databaseStore(platform) }
-  return Object.entries(stores).map(([name, store]) =>
+  const daily = rateLimit(platform, stores.memory, {
+    name: 'daily',
+    requests: 2,
+    seconds: 86_400,
+    by: () => 'all',
+  })
+  const limits = { ...stores, twice: stores.memory }
+  return Object.entries(limits).map(([name, store]) =>
     route({
       method: 'GET',
       path: `/probe/limited/${name}`,
       summary: 'Is limited',
       tags: ['probe'],
-      guard: rateLimit(platform, store, {
-        name: `probe-${name}`,
-        requests: 10,
-        seconds: 10,
-        patienceMs: name === 'hasty' ? 250 : 10_000,
-        by: (_ctx, { headers }) => String(headers['x-caller']),
-      }),
+      guard: [
+        rateLimit(platform, store, {
+          name: `probe-${name}`,
+          requests: 10,
+          seconds: 10,
+          patienceMs: name === 'hasty' ? 250 : 10_000,
+          by: (_ctx, { headers }) => String(headers['x-caller']),
+        }),
+        ...(name === 'twice' ? [daily] : []),
+      ],
       responses: { 200: { description: 'Done' } },
       handle: () => Response.json({}),
     }),

@@ -18,7 +18,10 @@ export function authenticated({ auth }: { readonly auth: Auth }): Guard {
     async (ctx, request) => {
       const principal = await auth.identify(ctx, request)
       const info = requestOf(ctx)
-      if (info !== undefined) info.principal = principal.id
+      if (info !== undefined) {
+        info.principal = principal.id
+        info.principalUntil = principal.until
+      }
       return withValue(ctx, principalKey, principal)
     },
   )

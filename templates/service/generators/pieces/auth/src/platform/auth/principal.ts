@@ -7,6 +7,8 @@ export interface Principal {
   readonly scopes: readonly string[] | 'all'
   /** The claims of its token, verified; none of a key. */
   readonly claims: Readonly<Record<string, unknown>>
+  /** When its token is no longer taken, in epoch milliseconds; undefined for a key. */
+  readonly until?: number
 }
 
 export const principalKey = contextKey<Principal>('principal')

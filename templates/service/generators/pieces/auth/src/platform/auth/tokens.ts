@@ -50,7 +50,8 @@ export async function verifyToken(
       requiredClaims: ['exp', 'sub'],
     })
     if (!types.test(protectedHeader.typ ?? 'jwt')) throw invalidToken('it is of another type')
-    return { id: subjectOf(payload), scopes: scopesOf(payload), claims: payload }
+    const until = ((payload.exp ?? 0) + toleranceS) * 1_000
+    return { id: subjectOf(payload), scopes: scopesOf(payload), claims: payload, until }
   } catch (error) {
     if (error instanceof errors.JOSEError) throw invalidToken(reasonOf(error))
     if (ctx.err !== undefined || error instanceof Problem) throw error

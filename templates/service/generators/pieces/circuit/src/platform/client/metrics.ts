@@ -1,8 +1,17 @@
-import { metrics } from '@opentelemetry/api'
+import type { Attributes } from '@opentelemetry/api'
 import type { Order } from './order.ts'
 import { peerOf } from './span.ts'
-import { durationBuckets } from '../telemetry/metrics.ts'
+import { durationBuckets, histogram, oncePerProvider } from '../telemetry/metrics.ts'
 import { knownMethod } from '../telemetry/outcome.ts'
+
+// A client may be made before telemetry is started.
+const duration = oncePerProvider(() =>
+  histogram(
+    'http.client.request.duration',
+    'Time from the sending of a request until its answer has been read or has failed.',
+    durationBuckets,
+  ),
+)
 
 /**
  * Reports one attempt of a call by the stable HTTP conventions
@@ -17,18 +26,8 @@ export function recordAttempt(
   status: number | undefined,
   errorType: string | undefined,
 ): void {
-  // Looked up each time, because a client may be made before telemetry is started. The SDK keeps one of each name.
-  metrics
-    .getMeter('mainstem-service')
-    .createHistogram('http.client.request.duration', {
-      description: 'Time from the sending of a request until its answer has been read or has failed.',
-      unit: 's',
-      advice: { explicitBucketBoundaries: durationBuckets },
-    })
-    .record((performance.now() - startedAt) / 1_000, {
-      'http.request.method': knownMethod(method),
-      ...peerOf(url),
-      ...(status !== undefined && { 'http.response.status_code': status }),
-      ...(errorType !== undefined && { 'error.type': errorType }),
-    })
+  const attributes: Attributes = { 'http.request.method': knownMethod(method), ...peerOf(url) }
+  if (status !== undefined) attributes['http.response.status_code'] = status
+  if (errorType !== undefined) attributes['error.type'] = errorType
+  duration().record((performance.now() - startedAt) / 1_000, attributes)
 }

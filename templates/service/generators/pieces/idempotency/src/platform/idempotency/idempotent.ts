@@ -28,6 +28,8 @@ interface Keyed {
  * both are there or neither is, also after a crash. A handler that throws keeps nothing, so a repeat is done. What it does
  * outside the database (a call, a file) may be done twice: enqueue a job for it.
  *
+ * A key belongs to the principal of its request; where no guard has set one (`requestOf(ctx).principal`), to its `Authorization`.
+ *
  * It answers 409 while the first request is under way, 422 for a key that came with another request, 400 for an invalid key,
  * or for none unless `required` is false. The answer must be text or JSON, not a stream.
  * @throws Error if the route takes files, which cannot be compared
@@ -47,8 +49,10 @@ export function idempotent({ db }: Platform, route: Route, { required = true } =
         recordOutcome(ctx, 'missing')
         throw new Problem(400, 'Idempotency-Key is missing', 'this request needs an Idempotency-Key')
       }
-      const scope = requestOf(ctx)?.principal ?? ''
-      const keyed = { scope, key, fingerprint: fingerprintOf(route, input) }
+      const principal = requestOf(ctx)?.principal
+      // A middleware of Hono may know the caller and tell nobody: another caller's answer must not be its answer.
+      const sender = principal === undefined ? request.headers.authorization : undefined
+      const keyed = { scope: principal ?? '', key, fingerprint: fingerprintOf(route, input, sender) }
       return db.transaction(
         ctx,
         (q, ctx) => answerOnce(ctx, q, keyed, async (ctx) => route.handle(ctx, input, request)),

@@ -1,18 +1,19 @@
-import { metrics } from '@opentelemetry/api'
 import type { Context } from '../../context/context.ts'
+import { meter, oncePerProvider } from '../telemetry/metrics.ts'
 import { spanOf } from '../telemetry/span.ts'
 
 /** What became of a request to an idempotent route: only `done` did the work. */
 type Outcome = 'done' | 'repeated' | 'under way' | 'reused' | 'missing'
 
+const requests = oncePerProvider(() =>
+  meter().createCounter('idempotency.requests', {
+    description: 'Requests to idempotent routes, by what became of them.',
+    unit: '{request}',
+  }),
+)
+
 /** Counts the request, and notes the outcome in its span. */
 export function recordOutcome(ctx: Context, outcome: Outcome): void {
   spanOf(ctx)?.setAttribute('idempotency.outcome', outcome)
-  metrics
-    .getMeter('mainstem-service')
-    .createCounter('idempotency.requests', {
-      description: 'Requests to idempotent routes, by what became of them.',
-      unit: '{request}',
-    })
-    .add(1, { 'idempotency.outcome': outcome })
+  requests().add(1, { 'idempotency.outcome': outcome })
 }

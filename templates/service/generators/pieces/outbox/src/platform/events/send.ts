@@ -1,14 +1,11 @@
-import { headers as natsHeaders } from '@nats-io/transport-node'
-import { propagation, ROOT_CONTEXT, SpanKind } from '@opentelemetry/api'
 import { sql } from 'drizzle-orm'
-import { throwIfEnded, withTimeout, withValue, type Context } from '../../context/context.ts'
+import { throwIfEnded, withTimeout, type Context } from '../../context/context.ts'
 import { group } from '../../context/group.ts'
 import type { Transaction } from '../database/transaction.ts'
 import type { Platform } from '../platform.ts'
-import { otelKey, span } from '../telemetry/span.ts'
-import { asking, ensureStream, type Broker } from './broker.ts'
-import { attributesOf, headersOf, partitionOf, subjectOf, type Headers } from './event.ts'
+import { ensureStream, type Broker } from './broker.ts'
 import type { OutboxMetrics } from './outbox-metrics.ts'
+import { sendOne, type Row } from './send-one.ts'
 import type { Stopping } from './stopping.ts'
 
 /** How many events one transaction hands over. */
@@ -23,18 +20,6 @@ const firstPauseMs = 400
 const maxPauseMs = 30_000
 /** When this many keys of one type are refused, the whole type waits. */
 const refusedKeys = 100
-
-/** A row of the outbox. */
-interface Row extends Record<string, unknown> {
-  readonly number: string
-  readonly id: string
-  readonly type: string
-  readonly key: string
-  readonly headers: Headers
-  readonly data: string
-  /** When it was published, since the epoch. */
-  readonly seconds: number
-}
 
 /** What one worker of one process shares between its loops. */
 export interface Relay extends Platform {
@@ -110,7 +95,7 @@ async function send(
       for (const row of events) {
         if (performance.now() > until) return
         try {
-          await sendOne(ctx, broker, relay, row)
+          await sendOne(ctx, broker, relay.database.applicationName, row)
           sent.push(row)
           relay.stuck.delete(name)
           relay.stuck.delete(row.type)
@@ -173,31 +158,4 @@ function letWait(ctx: Context, { known, stuck, log }: Relay, refused: readonly R
   if (first === undefined) return
   const { type, event, err } = first
   log.warn(ctx, 'outbox: events wait', { type, event, err, refused: refused.length })
-}
-
-/** Resolves when the broker has stored the event, or had it already. */
-async function sendOne(parent: Context, broker: Broker, relay: Relay, row: Row): Promise<void> {
-  const { id, type, key, seconds } = row
-  const above = withValue(parent, otelKey, propagation.extract(ROOT_CONTEXT, row.headers))
-  const attributes = {
-    'messaging.system': 'nats',
-    'messaging.operation.name': 'send',
-    'messaging.operation.type': 'send',
-    'messaging.destination.name': type,
-    'messaging.message.id': id,
-  }
-  await span(above, `send ${type}`, { kind: SpanKind.PRODUCER, attributes }, async (ctx) => {
-    const envelope = {
-      id,
-      type,
-      key,
-      source: `/${relay.database.applicationName}`,
-      time: new Date(seconds * 1_000).toISOString(),
-    }
-    const headers = natsHeaders()
-    const all = { ...row.headers, ...headersOf(ctx), ...attributesOf(envelope) }
-    for (const [name, value] of Object.entries(all)) headers.set(name, value)
-    const subject = subjectOf(type, partitionOf(key))
-    await asking(ctx, () => broker.js.publish(subject, row.data, { msgID: id, headers }))
-  })
 }

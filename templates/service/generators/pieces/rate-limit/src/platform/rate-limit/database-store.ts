@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { sql } from 'drizzle-orm'
 import type { Platform } from '../platform.ts'
 import { rateLimits } from './rate-limit.schema.ts'
@@ -15,8 +14,7 @@ export function databaseStore({ db }: Pick<Platform, 'db'>): Store {
   const refused = boundedMap<number>(most)
   let taken = 0
   return {
-    async take(ctx, name, { windowMs, stepMs }) {
-      const key = createHash('sha256').update(name).digest('base64url')
+    async take(ctx, key, { windowMs, stepMs }) {
       const waitMs = (refused.get(key) ?? 0) - performance.now()
       if (waitMs > 0) return { allowed: false, fullInMs: windowMs - stepMs + waitMs }
       const sweeps = ++taken % sweepEvery === 0

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { throwIfEnded, withTimeout, type Context } from '../../context/context.ts'
 import { documentedGuard, type Guard } from '../http/guard.ts'
 import type { IncomingRequest } from '../http/route.ts'
@@ -33,6 +34,7 @@ export function rateLimit({ log }: Pick<Platform, 'log'>, store: Store, limit: R
   const { name, requests, seconds, by = countedFor, patienceMs = 250 } = limit
   if (!/^[\w-]+$/.test(name) || !(requests >= 1) || !(seconds > 0))
     throw new RangeError(`the rate limit ${name}: expected a name, at least one request, and some seconds`)
+  const policy = `"${name}";q=${requests};w=${seconds}`
   const quota = { windowMs: seconds * 1_000, stepMs: (seconds * 1_000) / requests }
   let [unusedUntil, saidAt] = [-Infinity, -Infinity]
 
@@ -58,8 +60,8 @@ export function rateLimit({ log }: Pick<Platform, 'log'>, store: Store, limit: R
     if (taken === undefined) return ctx
     const { allowed, fullInMs } = taken
     const left = allowed ? Math.floor((quota.windowMs - fullInMs) / quota.stepMs) : 0
-    request.setHeader('ratelimit-policy', `"${name}";q=${requests};w=${seconds}`)
-    request.setHeader('ratelimit', `"${name}";r=${left};t=${Math.ceil(fullInMs / 1_000)}`)
+    request.appendHeader('ratelimit-policy', policy)
+    request.appendHeader('ratelimit', `"${name}";r=${left};t=${Math.ceil(fullInMs / 1_000)}`)
     if (allowed) return ctx
     const waitS = Math.max(1, Math.ceil((fullInMs + quota.stepMs - quota.windowMs) / 1_000))
     throw new Problem(
@@ -77,6 +79,8 @@ export function rateLimit({ log }: Pick<Platform, 'log'>, store: Store, limit: R
     const caller = by(ctx, request)
     if (caller === undefined) return ctx
     if (performance.now() < unusedUntil) return decide(ctx, request, undefined)
-    return decide(ctx, request, await take(ctx, `${name} ${caller}`))
+    // Short, however long the name of a caller is. A quota that is configured anew counts anew.
+    const key = createHash('sha256').update(`${policy} ${caller}`).digest('base64url')
+    return decide(ctx, request, await take(ctx, key))
   })
 }

@@ -1,0 +1,126 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { applyEdits, modify } from 'jsonc-parser'
+import { parse } from 'yaml'
+import type { Context } from '../templates/service/src/context/context.ts'
+import { throwIfEnded } from './ended.ts'
+import { lockFileOf, lockFiles } from './package-manager.ts'
+import { planService, type Service } from './service.ts'
+import type { Plan, PlannedFile } from './tree.ts'
+import type { Workspace } from './workspace.ts'
+import { workflowsAtRoot } from './workspace-files.ts'
+
+const pnpmFile = 'pnpm-workspace.yaml'
+
+/** The dependencies that expect others beside them, as peers, in a range with versions so old that they do not do. */
+const peers: Readonly<Record<string, readonly string[]>> = {
+  '@hono/node-server': ['hono'],
+  '@typescript-eslint/utils': ['eslint', 'typescript'],
+  'typescript-eslint': ['eslint', 'typescript'],
+  'zod-openapi': ['zod'],
+}
+
+/** The files that `service` needs at the root of its workspace, as they will be. A workflow that is there already stays as it is. */
+export async function planAtRoot(ctx: Context, service: Service, { root, path }: Workspace): Promise<Plan> {
+  const { name, manager = { name: 'npm' } } = service
+  const alone = await planService(ctx, { ...service, workspace: undefined })
+  const workflows = workflowsAtRoot(alone, name, path, lockFileOf(manager.name))
+  const planned = new Map([...workflows].filter(([file]) => !existsSync(join(root, file))))
+  if (manager.name === 'npm')
+    planned.set('package.json', fileOf(withOverrides(textOf(root, 'package.json'), service, alone)))
+  const settings = alone.get(pnpmFile)
+  if (manager.name === 'pnpm' && settings !== undefined && Number.parseInt(manager.version) > 10) {
+    const there = textOf(root, pnpmFile)
+    const text = withBuildsAnswered(there, settings)
+    if (text !== there) planned.set(pnpmFile, fileOf(text))
+  }
+  return planned
+}
+
+/**
+ * npm puts what two members need at the root, with the peers it finds there: an older `hono` of a neighbour's beside
+ * `@hono/node-server`. Overrides below the service's name keep the peers to the ranges of the service, and change nothing for others.
+ */
+function withOverrides(text: string, { name }: Service, alone: Plan): string {
+  const manifest = JSON.parse(alone.get('package.json')?.bytes.toString('utf8') ?? '{}') as Manifest
+  const ranges = { ...manifest.dependencies, ...manifest.devDependencies }
+  const own = Object.entries(manifest.overrides).filter(([, range]) => typeof range === 'string')
+  const ofPeers = Object.entries(peers).map(([dependency, names]) => {
+    return [dependency, Object.fromEntries(names.map((peer) => [peer, ranges[peer]]))] as const
+  })
+  const value = Object.fromEntries([...ofPeers, ...own])
+  const indent = /^([^\S\n]+)"/m.exec(text)?.[1] ?? '  '
+  const formattingOptions = { insertSpaces: !indent.startsWith('\t'), tabSize: indent.length, eol: '\n' }
+  return applyEdits(text, modify(text, ['overrides', name], value, { formattingOptions }))
+}
+
+interface Manifest {
+  readonly dependencies: Readonly<Record<string, string>>
+  readonly devDependencies: Readonly<Record<string, string>>
+  readonly overrides: Readonly<Record<string, unknown>>
+}
+
+function textOf(root: string, path: string): string {
+  return readFileSync(join(root, path), 'utf8')
+}
+
+function fileOf(text: string): PlannedFile {
+  return { executable: false, bytes: Buffer.from(text) }
+}
+
+/**
+ * pnpm 11 and later fail each install until a person has said of every install script whether it may run. `text` with `false`
+ * for those of the service that it does not answer.
+ */
+function withBuildsAnswered(text: string, ofTheService: PlannedFile): string {
+  const builds = (one: string) =>
+    (parse(one) as { allowBuilds?: Record<string, boolean> } | null)?.allowBuilds
+  const answered = builds(text)
+  const names = Object.keys(builds(ofTheService.bytes.toString('utf8')) ?? {})
+  const quote = text.includes('"') ? '"' : "'"
+  const quoted = (name: string): string => (name.startsWith('@') ? `${quote}${name}${quote}` : name)
+  const missing = names.filter((name) => answered?.[name] === undefined)
+  const lines = missing.map((name) => `${quoted(name)}: false\n`)
+  if (lines.length === 0) return text
+  const head = /^allowBuilds:[^\S\n]*(?:#.*)?\n(?:[^\S\n]+\S.*\n?)+/m.exec(text)?.[0]
+  const indent = /^[^\S\n]+/m.exec(head ?? '')?.[0] ?? '  '
+  const block = lines.map((line) => `${indent}${line}`).join('')
+  if (head !== undefined) return text.replace(head, () => `${head.replace(/\n?$/, '\n')}${block}`)
+  // In braces, which a person writes: pnpm names what is missing.
+  if (answered !== undefined) return text
+  return `${text.replace(/\n*$/, '\n')}# No package that these members need has to run its install script.\nallowBuilds:\n${block}`
+}
+
+/** Files at the root that can be taken back. */
+export interface AtRoot {
+  /** Restores these files and the lock files as they were. Pass a context that does not end. */
+  undo(ctx: Context): Promise<void>
+}
+
+/** Writes `plan` below `root`, all or nothing. @throws what writing throws; the cause of ctx when it ends */
+export async function writeAtRoot(ctx: Context, root: string, plan: Plan): Promise<AtRoot> {
+  const steps: (() => Promise<unknown>)[] = []
+  const undo = async (): Promise<void> => {
+    for (const step of steps.reverse()) await step()
+  }
+  const keep = (file: string): void => {
+    const before = existsSync(file) ? readFileSync(file) : undefined
+    steps.push(() => (before === undefined ? rm(file, { force: true }) : writeFile(file, before)))
+  }
+  try {
+    for (const lock of lockFiles) keep(join(root, lock))
+    for (const [path, { bytes }] of plan) {
+      throwIfEnded(ctx)
+      const file = join(root, path)
+      const made = await mkdir(dirname(file), { recursive: true })
+      if (made !== undefined) steps.push(() => rm(made, { recursive: true, force: true }))
+      keep(file)
+      await writeFile(file, bytes)
+    }
+  } catch (error) {
+    await undo()
+    throw error
+  }
+  return { undo }
+}

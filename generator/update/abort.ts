@@ -1,0 +1,53 @@
+import { forget, idOf } from '../../templates/service/generators/engine/journal.ts'
+import type { Context } from '../../templates/service/src/context/context.ts'
+import { throwIfEnded } from '../ended.ts'
+import { Failure } from '../failure.ts'
+import { unstage, type Repository } from './git.ts'
+import { waitingUpdate, lastUpdate, takeBack, type Written } from './journal.ts'
+import type { UpdateResult } from './result.ts'
+
+/**
+ * `--abort`: takes the last update back, or the one that was killed while it wrote.
+ * @throws Failure if there is none, or if something was committed since
+ */
+export function aborted(ctx: Context, root: string, repository: Repository | undefined): UpdateResult {
+  throwIfEnded(ctx)
+  const killed = waitingUpdate(root)
+  const update = killed ?? lastUpdate(root)
+  if (update === undefined) throw new Failure('there is no update to take back')
+  if (repository !== undefined && repository.head !== update.head) {
+    if (killed !== undefined) return forgotten(root, killed)
+    throw new Failure('something was committed since the update: take it back with git revert')
+  }
+  const { changed, kept } = restoreLast(ctx, root, repository, update)
+  return resultOf(
+    update,
+    changed.map((path) => `${path} had changed since the update: a copy is in ${kept}`),
+  )
+}
+
+/** Takes an update back, the index too. @returns the files that had changed since, and where a copy of each is */
+export function restoreLast(
+  _ctx: Context,
+  root: string,
+  repository: Repository | undefined,
+  update: Written,
+): { changed: readonly string[]; kept: string } {
+  const restored = takeBack(root, update)
+  if (repository !== undefined) unstage(root, update.conflicts)
+  return restored
+}
+
+/** What was killed may be a part of the commits since: their files stay as they are. */
+function forgotten(root: string, killed: Written): UpdateResult {
+  const written = killed.entries.filter(
+    ({ path, kind, before, after }) => kind !== 'saved' && before !== after && idOf(root, path) === after,
+  )
+  forget(root)
+  const notes = written.map(({ path }) => `${path} is as that update left it, and was not taken back`)
+  return resultOf(killed, notes)
+}
+
+function resultOf({ from, to }: Written, notes: readonly string[]): UpdateResult {
+  return { from: to, to: from, state: 'taken back', dryRun: false, installed: false, files: [], notes }
+}

@@ -1,0 +1,112 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { blobId, withLf, type StampedPiece } from '../../templates/service/generators/engine/record.ts'
+import type { Context } from '../../templates/service/src/context/context.ts'
+import { placeOf, settle, type Work } from './cells.ts'
+import { withCopy } from './copy.ts'
+import { textOf } from './disk.ts'
+import { runOnGenerators } from './own-generators.ts'
+import { theirFile, type TheirFile } from './theirs.ts'
+
+type Texts = Readonly<Record<string, string>>
+
+/** A file into which pieces are wired, as text, in the versions that an update knows of it. */
+interface Wired {
+  readonly path: string
+  /** Where the service has it. */
+  readonly place: string
+  readonly ours: string
+  readonly base: string | undefined
+  readonly theirs: string
+}
+
+/**
+ * Settles the files into which pieces are wired once more. Neither what was emitted nor the new template holds those calls, so a
+ * change of the template beside one would conflict: the service's generators wire what was emitted, the merged ones in `copy` wire
+ * the new template, and then the three are merged.
+ */
+export async function settleWired(
+  ctx: Context,
+  work: Work,
+  pieces: readonly StampedPiece[],
+  theirs: ReadonlyMap<string, TheirFile>,
+  copy: string,
+): Promise<void> {
+  if (pieces.length === 0) return
+  const files: Wired[] = []
+  for (const path of new Set([...wiredPaths(work.root), ...wiredPaths(copy)])) {
+    const file = await versionsOf(ctx, work, path, theirs.get(path))
+    if (file !== undefined) files.push(file)
+  }
+  if (files.length === 0) return
+  const emitted = files.flatMap(({ place, ours, base }) =>
+    base === undefined ? [] : [{ path: place, text: base, like: ours }],
+  )
+  const before = await withCopy(ctx, work.root, new Map(), (ctx, old) => wire(ctx, old, pieces, emitted))
+  const after = await wire(
+    ctx,
+    copy,
+    pieces,
+    files.map(({ path, ours, theirs }) => ({ path, text: theirs, like: ours })),
+  )
+  for (const { path, place, base, theirs } of files) {
+    const [wiredBase, wiredTheirs] = [before[place] ?? base, after[path] ?? theirs]
+    if (wiredBase === base && wiredTheirs === theirs) continue
+    const bytes = Buffer.from(wiredBase ?? '')
+    const known = wiredBase === undefined ? {} : { [path]: blobId(bytes) }
+    const file = theirFile({ bytes: Buffer.from(wiredTheirs), executable: false })
+    const bases = { find: () => Promise.resolve(wiredBase === undefined ? undefined : bytes) }
+    await settle(ctx, { ...work, bases, recorded: { ...work.recorded, ...known } }, path, file)
+  }
+}
+
+/** The files that the pieces of the generators in `root` name, except those that they stamp for a noun. */
+function wiredPaths(root: string): string[] {
+  const entries = readdirSync(join(root, 'generators'), { recursive: true, withFileTypes: true })
+  return entries
+    .filter((entry) => entry.isFile() && entry.name === 'piece.ts')
+    .map((entry) => readFileSync(join(entry.parentPath, entry.name), 'utf8'))
+    .flatMap((text) => Array.from(text.matchAll(ownPath), ([, , file = '']) => file))
+    .filter((file) => !file.includes('widget'))
+}
+
+const ownPath = /(['"])((?:src|test|scripts)\/[^'"]+\.ts)\1/g
+
+async function versionsOf(
+  ctx: Context,
+  work: Work,
+  path: string,
+  theirs: TheirFile | undefined,
+): Promise<Wired | undefined> {
+  const [place, found] = placeOf(work, path)
+  const after = theirs === undefined ? undefined : textOf(theirs.file.bytes)
+  if (theirs === undefined || after === undefined || found.kind === 'other') return undefined
+  const recorded = work.recorded[path]
+  const ours = found.kind === 'file' ? textOf(found.file.bytes) : ''
+  if (ours === undefined) return undefined
+  if (recorded === undefined) return { path, place, ours, base: undefined, theirs: after }
+  // The team has deleted it.
+  if (found.kind === 'none') return undefined
+  const base =
+    recorded === theirs.id
+      ? theirs.file.bytes
+      : recorded === found.id
+        ? found.file.bytes
+        : await work.bases.find(ctx, place, recorded)
+  // Without it the merge is two-way: with the calls in the new template it finds fewer differences.
+  return { path, place, ours, base: base && textOf(base), theirs: after }
+}
+
+/** The texts with the pieces wired in by the generators of `copy`; none if these cannot be run. */
+async function wire(
+  ctx: Context,
+  copy: string,
+  pieces: readonly StampedPiece[],
+  texts: readonly { path: string; text: string; like: string }[],
+): Promise<Texts> {
+  const wish = { pieces, texts: Object.fromEntries(texts.map(({ path, ...one }) => [path, one])) }
+  const { code, answer } = await runOnGenerators(ctx, copy, 'wire.ts', wish)
+  if (code !== 0) return {}
+  const wired = Object.entries(JSON.parse(answer) as Texts)
+  return Object.fromEntries(wired.map(([path, text]) => [path, withLf(text)]))
+}

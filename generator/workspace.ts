@@ -1,0 +1,126 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { minimatch } from 'minimatch'
+import { parse } from 'yaml'
+import { Failure } from './failure.ts'
+import { managerOfLock, packageManagers, type PackageManager } from './package-manager.ts'
+
+/** A folder whose package manager installs several packages at once, its members, and keeps one lock file for all. */
+export interface Workspace {
+  readonly root: string
+  /** The path of the service below the root, with `/`. */
+  readonly path: string
+  /** The file that lists the members, by patterns. */
+  readonly list: string
+  /** Whether the list has `path`. */
+  readonly member: boolean
+  /** What installs it; undefined if no file says so. */
+  readonly manager: PackageManager | undefined
+  /** The version of `manager`, if the root's packageManager names one. */
+  readonly version: string | undefined
+}
+
+/** The workspace of a service in `directory`: the nearest above that has it as a member, else the nearest; undefined if there is none. */
+export function workspaceOf(directory: string): Workspace | undefined {
+  let nearest: Workspace | undefined
+  for (let root = dirname(directory); ; root = dirname(root)) {
+    const found = workspaceAt(root, relative(root, directory).replaceAll('\\', '/'))
+    if (found?.member === true) return found
+    nearest ??= found
+    if (root === dirname(root)) return nearest
+  }
+}
+
+/** @throws Failure if `chosen` is not what installs the workspace, or if it installs as no service runs */
+export function requireUsable(
+  { root, member, manager }: Workspace,
+  chosen: PackageManager | undefined,
+): void {
+  if (!member || manager === undefined) return
+  if (chosen !== undefined && chosen !== manager)
+    throw new Failure(`the workspace ${root} installs with ${manager}: leave out --pm ${chosen}`)
+  if (
+    manager !== 'yarn' ||
+    /^(?:node-modules|pnpm)$/.test(String(parsed(join(root, '.yarnrc.yml'))?.['nodeLinker']))
+  )
+    return
+  throw new Failure(
+    `the workspace ${root} has Yarn's Plug'n'Play, in which a service does not run: write nodeLinker: node-modules into its .yarnrc.yml`,
+  )
+}
+
+/** What a person has to know or do about the workspace, a sentence each. */
+export function notesOn({ root, path, list, member }: Workspace): string[] {
+  if (!member) {
+    const to = 'to make it a member, add it there and create it again'
+    return [`workspace: ${join(root, list)} does not list ${path}, so the service stands alone; ${to}`]
+  }
+  const eslint = lintsAll(root)
+    ? [`eslint: tell the one at ${root} to ignore ${path}/, which has rules of its own`]
+    : []
+  return [`workspace: a member of ${root}, which keeps the lock file and the git repository`, ...eslint]
+}
+
+/** Whether ESLint at the root reads the root's configuration for each file: before version 10 it knows no other. */
+function lintsAll(root: string): boolean {
+  const { devDependencies, dependencies } = parsed(join(root, 'package.json')) ?? {}
+  const range = [devDependencies, dependencies]
+    .map((ranges) => isObject(ranges) && ranges['eslint'])
+    .find(Boolean)
+  const major = /\d+/.exec(String(range))?.[0]
+  return major !== undefined && Number(major) < 10
+}
+
+function workspaceAt(root: string, path: string): Workspace | undefined {
+  const manifest = parsed(join(root, 'package.json'))
+  const ofPnpm = patternsOf(parsed(join(root, 'pnpm-workspace.yaml'))?.['packages'])
+  const patterns = ofPnpm ?? patternsOf(manifest?.['workspaces'])
+  if (patterns === undefined) return undefined
+  const [, named, version] = /^([a-z]+)@([^+]+)/.exec(String(manifest?.['packageManager'])) ?? []
+  const manager =
+    ofPnpm === undefined ? (packageManagers.find((one) => one === named) ?? managerOfLock(root)) : 'pnpm'
+  return {
+    root,
+    path,
+    list: ofPnpm === undefined ? 'package.json' : 'pnpm-workspace.yaml',
+    member: lists(patterns, path),
+    manager,
+    version: named === manager ? version : undefined,
+  }
+}
+
+/** The patterns for members; undefined if there are none. A list of the root alone, as a service with pnpm has, is no workspace. */
+function patternsOf(value: unknown): string[] | undefined {
+  const list: unknown = isObject(value) ? value['packages'] : value
+  if (!Array.isArray(list)) return undefined
+  const patterns = list
+    .filter((one) => typeof one === 'string')
+    .map((one) => one.replace(/^(!?)\.?\/|\/$/g, '$1'))
+  return patterns.some((one) => !/^\.?$/.test(one)) ? patterns : undefined
+}
+
+/** As npm and pnpm read the list: a pattern with `!` takes away what one before it gave. */
+function lists(patterns: readonly string[], path: string): boolean {
+  let listed = false
+  for (const pattern of patterns) {
+    const not = pattern.startsWith('!')
+    if (listed === not && minimatch(path, not ? pattern.slice(1) : pattern)) listed = !not
+  }
+  return listed
+}
+
+/** The object that a file of JSON or YAML holds; undefined if it holds none, or is missing or broken: then it lists no members. */
+function parsed(path: string): Readonly<Record<string, unknown>> | undefined {
+  if (!existsSync(path)) return undefined
+  try {
+    const text = readFileSync(path, 'utf8')
+    const value: unknown = path.endsWith('.json') ? JSON.parse(text) : parse(text)
+    return isObject(value) ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

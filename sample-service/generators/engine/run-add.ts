@@ -1,0 +1,158 @@
+import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+import { packageManager } from '../../scripts/dev/packages.ts'
+import { inOwnCommands } from '../../scripts/own-commands.ts'
+import { agrees, askAnswers, askPiece } from './ask.ts'
+import { commandFrom, refuseFlags, type Command } from './command.ts'
+import { helpFor, listOfPieces, piecesAsJson, usage } from './help.ts'
+import { install } from './install.ts'
+import { lockService, refuseLocked } from './lock.ts'
+import type { Piece } from './piece.ts'
+import { pieces } from './pieces.ts'
+import { openPlan, type Change } from './plan.ts'
+import { didYouMean } from './typed.ts'
+import { finishWriting, refuseUnfinished, writeChanges } from './write.ts'
+
+const root = join(import.meta.dirname, '../..')
+
+/** What a run takes from its process. */
+export interface Surroundings {
+  readonly env: NodeJS.ProcessEnv
+  /** Ends the run. */
+  readonly stop: AbortSignal
+  /** Whether it may ask. */
+  readonly terminal: boolean
+  readonly out: (text: string) => void
+  readonly err: (text: string) => void
+}
+
+/** Does what the arguments of `npm run add` say, and returns the exit code. Throws only if a module is missing. */
+export async function runAdd(args: string[], from: Surroundings): Promise<number> {
+  try {
+    await add(commandFrom(args, from.env), from)
+    return 0
+  } catch (error) {
+    if (from.stop.aborted || (error instanceof Error && error.name === 'AbortError')) {
+      from.err('Stopped: nothing was added.\n')
+      return 130
+    }
+    // scripts/tsx.js says what to do.
+    if (error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND') throw error
+    from.err(`${inOwnCommands(error instanceof Error ? error.message : String(error))}\n`)
+    return 1
+  }
+}
+
+async function add(command: Command, from: Surroundings): Promise<void> {
+  const { stop } = from
+  const say = (text: string): void => from.out(inOwnCommands(text))
+  const [word, name, extra] = command.words
+  if (command.list) {
+    say(command.json ? `${JSON.stringify(piecesAsJson(), undefined, 2)}\n` : listOfPieces())
+    return
+  }
+  if (command.help) {
+    say(word === undefined ? usage() : helpFor(pieceNamed(word)))
+    return
+  }
+
+  const terminal = from.terminal && !command.json
+  const asks = terminal && !command.yes
+  if (word === undefined && !asks)
+    throw new Error(`Name the piece to ${command.remove ? 'take back' : 'add'}.\n\n${usage()}`)
+  const piece = pieceNamed(word ?? (await askPiece(stop)))
+  refuseFlags(piece, command, from.env)
+  if (extra !== undefined)
+    throw new Error(`Unexpected argument "${extra}": npm run add adds one piece at a time.`)
+  using _lock = command.dryRun ? undefined : lockService(root)
+  if (command.dryRun) {
+    refuseLocked(root)
+    refuseUnfinished(root)
+  } else if (finishWriting(root)) from.err('A run that was killed is finished first.\n')
+  if (command.drop && !command.remove) throw new Error('--drop belongs to --remove: it drops the table too.')
+  if (command.remove) {
+    const { removePiece } = await import('./remove.ts')
+    say(await removePiece(root, packageManager(), piece, command))
+    return
+  }
+  const named = name !== undefined || piece.takes === 'nothing'
+  if (!named && !asks) {
+    throw new Error(`The name is missing: npm run add -- ${piece.name} ${piece.examples?.[0] ?? 'invoice'}`)
+  }
+  const { answers } = command
+  const all = named ? { ...answers, name } : await askAnswers(stop, piece, answers)
+
+  const plan = openPlan(root)
+  const { planPiece } = await import('./plan-piece.ts')
+  const title = await planPiece(plan, piece, all)
+  const changes = plan.changes()
+  const did = changes.length === 0 ? 'nothing' : command.dryRun ? 'dry-run' : 'written'
+  if (!command.json) say(await described(title, changes, did, command.diff))
+  if (did === 'written') {
+    from.err(warning(root))
+    if (!named && !(await agrees(stop, 'Write this?'))) {
+      say('Nothing was added.\n')
+      return
+    }
+    writeChanges(root, changes)
+  }
+  if (command.json) say(`${JSON.stringify(asJson(piece.name, changes, did))}\n`)
+  if (did === 'written') await finish(command, changes, terminal, from)
+}
+
+/** Installs what package.json got, if the person wants that, and prints what to do next. */
+async function finish(
+  command: Command,
+  changes: readonly Change[],
+  terminal: boolean,
+  { stop, out }: Surroundings,
+): Promise<void> {
+  const { nextSteps, addsPackages } = await import('./difference.ts')
+  const manager = packageManager()
+  const wanted = addsPackages(changes) && (command.install ?? (terminal && (await wantsInstall())))
+  if (!command.json) out(inOwnCommands(`Added. ${nextSteps(changes, manager, wanted)}`))
+  if (wanted) await install(manager, root)
+
+  async function wantsInstall(): Promise<boolean> {
+    if (command.yes) return true
+    // Everything is written by now, so Ctrl-C only means no.
+    return agrees(stop, `package.json has changed. Run ${manager} install?`).catch(() => false)
+  }
+}
+
+function pieceNamed(name: string): Piece {
+  const piece = pieces.find((one) => one.name === name)
+  if (piece) return piece
+  const names = pieces.map((one) => one.name)
+  throw new Error(`There is no piece "${name}"${didYouMean(name, names)}: choose one of ${names.join(', ')}.`)
+}
+
+type Did = 'nothing' | 'dry-run' | 'written'
+
+async function described(
+  title: string,
+  changes: readonly Change[],
+  did: Did,
+  whole: boolean,
+): Promise<string> {
+  if (did === 'nothing') return `${title}: nothing to do, everything is there already.\n`
+  const { describeChanges } = await import('./difference.ts')
+  return `${title}${did === 'dry-run' ? ' (dry run: nothing is written)' : ''}\n${describeChanges(changes, whole)}`
+}
+
+/** A warning if git has uncommitted changes, which the new ones would mix with; else empty. */
+function warning(directory: string): string {
+  const { status, stdout } = spawnSync('git', ['status', '--porcelain', '--', '.'], {
+    cwd: directory,
+    encoding: 'utf8',
+    timeout: 5_000,
+  })
+  const count = status === 0 ? stdout.split('\n').filter((line) => line !== '').length : 0
+  if (count === 0) return ''
+  return `The git tree has ${count} uncommitted ${count === 1 ? 'change' : 'changes'}: the new ones will mix with them.\n`
+}
+
+function asJson(piece: string, changes: readonly Change[], did: Did): object {
+  const files = changes.map(({ path, before }) => ({ path, change: before === undefined ? 'add' : 'edit' }))
+  return { piece, written: did === 'written', dryRun: did === 'dry-run', files }
+}

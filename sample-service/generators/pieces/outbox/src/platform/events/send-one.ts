@@ -1,0 +1,67 @@
+import { JetStreamApiError } from '@nats-io/jetstream'
+import { headers as natsHeaders, RequestError } from '@nats-io/transport-node'
+import { propagation, ROOT_CONTEXT, SpanKind } from '@opentelemetry/api'
+import { withValue, type Context } from '../../context/context.ts'
+import { otelKey, span } from '../telemetry/span.ts'
+import { asking, type Broker } from './broker.ts'
+import { attributesOf, headersOf, partitionOf, subjectOf, type Headers } from './event.ts'
+
+/** A row of the outbox. */
+export interface Row extends Record<string, unknown> {
+  readonly number: string
+  readonly id: string
+  readonly type: string
+  readonly key: string
+  readonly headers: Headers
+  readonly data: string
+  /** When it was published, since the epoch. */
+  readonly seconds: number
+}
+
+/** The broker's error for an event whose expected stream is another one than that which has its subject. */
+const streamDoesNotMatch = 10_060
+
+/** Sends an event. Resolves when its stream has stored it, or had it already. @throws Error if the broker refuses it; the cause of ctx */
+export async function sendOne(parent: Context, broker: Broker, service: string, row: Row): Promise<void> {
+  const { id, type, key, seconds } = row
+  const above = withValue(parent, otelKey, propagation.extract(ROOT_CONTEXT, row.headers))
+  const attributes = {
+    'messaging.system': 'nats',
+    'messaging.operation.name': 'send',
+    'messaging.operation.type': 'send',
+    'messaging.destination.name': type,
+    'messaging.message.id': id,
+  }
+  await span(above, `send ${type}`, { kind: SpanKind.PRODUCER, attributes }, async (ctx) => {
+    const time = new Date(seconds * 1_000).toISOString()
+    const envelope = { id, type, key, source: `/${service}`, time }
+    const headers = natsHeaders()
+    const all = { ...row.headers, ...headersOf(ctx), ...attributesOf(envelope) }
+    for (const [name, value] of Object.entries(all)) headers.set(name, value)
+    const subject = subjectOf(type, partitionOf(key))
+    // Another stream may have the subject: its consumers are not those of the event.
+    const options = { msgID: id, headers, expect: { streamName: type } }
+    try {
+      await asking(ctx, () => broker.js.publish(subject, row.data, options))
+    } catch (cause) {
+      throw isElsewhere(cause) ? new StreamWithoutSubject(type, cause) : cause
+    }
+  })
+}
+
+/** The stream is gone, or it is there and does not take its events. */
+class StreamWithoutSubject extends Error {
+  override readonly name = 'StreamWithoutSubject'
+  constructor(type: string, cause: unknown) {
+    super(
+      `the broker has no stream ${type} with the subjects ${subjectOf(type, '*')}: add them to the stream`,
+      { cause },
+    )
+  }
+}
+
+/** Whether no stream has the subject, or another one. nats.js says of the first that JetStream is not enabled. */
+function isElsewhere(error: unknown): boolean {
+  if (error instanceof JetStreamApiError) return error.code === streamDoesNotMatch
+  return error instanceof Error && error.cause instanceof RequestError && error.cause.isNoResponders()
+}

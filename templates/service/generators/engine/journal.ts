@@ -1,0 +1,227 @@
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  copyFileSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  rmdirSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname, join, sep } from 'node:path'
+import { blobId } from './record.ts'
+
+/** A file that a run writes, or removes: then `after` is undefined. */
+export interface FileChange {
+  readonly path: string
+  readonly after: Uint8Array | undefined
+  readonly executable?: boolean
+}
+
+/** What a run is about to write, or was when it was killed. */
+export interface Journal {
+  readonly by: 'add' | 'update'
+  readonly entries: readonly Entry[]
+  /** What the run needs beside the files when another one finishes it. */
+  readonly about: unknown
+}
+
+/** Git's ids of a file's contents; undefined where there is no file. `old/` and `new/` hold them under the number of the entry. */
+export interface Entry {
+  readonly path: string
+  /** `saved`: another program may change it afterwards, so its content is kept. */
+  readonly kind: 'write' | 'remove' | 'saved'
+  readonly before?: string | undefined
+  readonly after?: string | undefined
+  readonly mode: number
+}
+
+/** Where the contents lie while they are put in their places. */
+export const pending = '.data/pending'
+const staging = `${pending}.new`
+
+/**
+ * Makes all the changes or none, also if the process is killed: all contents are written aside, one rename makes the journal valid,
+ * and then each is put in its place. After a kill `finish` does the rest. `done` is called in the end, and a failure, also of `done`,
+ * undoes everything. It is synchronous so that nothing else in this process can interfere.
+ */
+export function writeJournal(
+  root: string,
+  { by, about }: Omit<Journal, 'entries'>,
+  changes: readonly FileChange[],
+  saved: readonly string[],
+  done: (folder: string) => void,
+): void {
+  // By default a signal ends the process half-way. With a listener it waits for the end of this function.
+  const hold = (): void => undefined
+  process.on('SIGINT', hold).on('SIGTERM', hold)
+  try {
+    try {
+      stage(root, { by, about }, changes, saved)
+    } catch (cause) {
+      forget(root)
+      throw cause
+    }
+    finish(root, done)
+  } finally {
+    process.off('SIGINT', hold).off('SIGTERM', hold)
+  }
+}
+
+/** The journal of a run that was killed while it wrote; undefined if there is none. Writes nothing. */
+export function unfinished(root: string): Journal | undefined {
+  const list = join(root, pending, 'journal.json')
+  return existsSync(list) ? (JSON.parse(readFileSync(list, 'utf8')) as Journal) : undefined
+}
+
+/** A file of the journal that is neither as it was before the run nor as the run leaves it; undefined if there is none. */
+export function changedSince(root: string, { entries }: Journal): string | undefined {
+  const known = (path: string): unknown[] =>
+    // A disk may take names that differ in case alone for one.
+    entries
+      .filter((one) => one.path.toLowerCase() === path.toLowerCase())
+      .flatMap(({ before, after }) => [before, after])
+  return entries.find(({ path, kind }) => kind !== 'saved' && !known(path).includes(idOf(root, path)))?.path
+}
+
+/** Puts the files of the journal in their places. Safe to repeat. A failure undoes what was done. */
+export function finish(root: string, done: (folder: string) => void): void {
+  const folder = join(root, pending)
+  const entries = unfinished(root)?.entries ?? []
+  try {
+    // Of two names that a disk holds for one, the old one goes first.
+    for (const kind of ['remove', 'write'] as const)
+      for (const [number, entry] of entries.entries()) if (entry.kind === kind) put(root, entry, number)
+    done(folder)
+  } catch (cause) {
+    const left = undoAll(root, folder, entries)
+    if (left.length === 0) forget(root)
+    else process.emitWarning(`not put back: ${left.join(', ')}; ${pending}/old holds the contents`)
+    throw cause
+  }
+}
+
+/** Puts every file back as it was before the run. `folder` holds the journal. Returns the paths that could not be put back. */
+export function undoAll(root: string, folder: string, entries: readonly Entry[]): string[] {
+  const failed: string[] = []
+  for (const kind of ['write', 'remove', 'saved'] as const)
+    for (const [number, entry] of entries.entries()) {
+      if (entry.kind !== kind) continue
+      try {
+        undo(root, join(folder, 'old', String(number)), entry)
+      } catch {
+        failed.push(entry.path)
+      }
+    }
+  return failed
+}
+
+/** Removes what was written aside, and .data/ if nothing else is in it. */
+export function forget(root: string): void {
+  rmSync(join(root, staging), { recursive: true, force: true })
+  // A process that is killed while it removes the files must not leave a part of them as valid.
+  if (existsSync(join(root, pending))) renameSync(join(root, pending), join(root, staging))
+  rmSync(join(root, staging), { recursive: true, force: true })
+  removeEmpty(root, dirname(pending))
+}
+
+/** Git's id of the file; undefined if there is none. */
+export function idOf(root: string, path: string): string | undefined {
+  const place = join(root, path)
+  return existsSync(place) ? blobId(readFileSync(place)) : undefined
+}
+
+/** Writes the contents aside, and makes them valid. */
+function stage(
+  root: string,
+  about: Omit<Journal, 'entries'>,
+  changes: readonly FileChange[],
+  saved: readonly string[],
+): void {
+  const aside = join(root, staging)
+  rmSync(aside, { recursive: true, force: true })
+  mkdirSync(join(aside, 'new'), { recursive: true })
+  mkdirSync(join(aside, 'old'))
+  const all = [...changes, ...saved.map((path) => ({ path, after: undefined, executable: false }))]
+  const entries = all.map(({ path, after, executable = false }, number): Entry => {
+    const place = join(root, path)
+    const kind = number >= changes.length ? 'saved' : after === undefined ? 'remove' : 'write'
+    if (kind !== 'saved') requireOwn(root, path)
+    const before = idOf(root, path)
+    if (before !== undefined) copyFileSync(place, join(aside, 'old', String(number)))
+    if (after !== undefined) writeFileSync(join(aside, 'new', String(number)), after)
+    const mode = before === undefined ? 0o644 : statSync(place).mode & 0o777
+    return {
+      path,
+      kind,
+      before,
+      after: after && blobId(after),
+      // Who may read it may execute it.
+      mode: executable ? mode | ((mode & 0o444) >> 2) : mode,
+    }
+  })
+  writeFileSync(join(aside, 'journal.json'), JSON.stringify({ ...about, entries }))
+  renameSync(aside, join(root, pending))
+}
+
+/** Throws if the place cannot be written, or if it is a link or lies behind one that leads out of the service. */
+function requireOwn(root: string, path: string): void {
+  const place = join(root, path)
+  if (lstatSync(place, { throwIfNoEntry: false })?.isSymbolicLink() === true)
+    throw new Error(`${path} is a link: put a file in its place, or change what it leads to by hand`)
+  let folder = dirname(place)
+  while (!existsSync(folder)) folder = dirname(folder)
+  if (!`${realpathSync(folder)}${sep}`.startsWith(`${realpathSync(root)}${sep}`))
+    throw new Error(`${path} lies behind a link that leads out of the service: change it there by hand`)
+  accessSync(folder, constants.W_OK | constants.X_OK)
+}
+
+/** Safe to repeat: a killed process may have done it. It copies, because .data/ may lie on another disk. */
+function put(root: string, { path, kind, mode }: Entry, number: number): void {
+  if (kind === 'write') replace(join(root, path), join(root, pending, 'new', String(number)), mode)
+  else remove(root, path)
+}
+
+function undo(root: string, old: string, { path, before }: Entry): void {
+  rmSync(asideOf(join(root, path)), { force: true })
+  // Of the copy, because it has the mode of the file.
+  if (before === undefined) remove(root, path)
+  else replace(join(root, path), old, statSync(old).mode)
+}
+
+/** Copies beside the place first, so that a reader sees the old file or the new one. */
+function replace(place: string, source: string, mode: number): void {
+  mkdirSync(dirname(place), { recursive: true })
+  const aside = asideOf(place)
+  rmSync(aside, { force: true })
+  copyFileSync(source, aside)
+  chmodSync(aside, mode)
+  renameSync(aside, place)
+}
+
+function asideOf(place: string): string {
+  return `${place}.mainstem-new`
+}
+
+/** Removes the file, and the folders above it as far as they are empty then. */
+function remove(root: string, path: string): void {
+  rmSync(join(root, path), { force: true })
+  removeEmpty(root, dirname(path))
+}
+
+function removeEmpty(root: string, folder: string): void {
+  const place = join(root, folder)
+  if (folder === '.') return
+  if (existsSync(place)) {
+    if (readdirSync(place).length > 0) return
+    rmdirSync(place)
+  }
+  removeEmpty(root, dirname(folder))
+}

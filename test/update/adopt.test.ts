@@ -1,0 +1,72 @@
+/** How `--adopt` makes the record of a service that has none. */
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { beforeAll, expect, test } from 'vitest'
+import { startAdd } from '../support/added-service.ts'
+import { commit, created, filesOf, git, packageOf, update } from '../support/versions.ts'
+
+let current: string
+beforeAll(() => {
+  current = packageOf('0.3.0')
+})
+
+/** A service as its team committed it, without the record; and the record that it should get. */
+function without(...pieces: string[][]): { service: string; record: string } {
+  const service = created(current, '--no-example')
+  git(service, 'init', '--quiet', '--initial-branch=main')
+  git(service, 'add', '--all')
+  git(service, 'commit', '--quiet', '--message', 'Create my-service with create-mainstem 0.3.0')
+  for (const args of pieces) expect(startAdd(service, ...args)).toMatchObject({ code: 0 })
+  const path = join(service, '.mainstem.json')
+  const record = readFileSync(path, 'utf8')
+  rmSync(path)
+  commit(service)
+  return { service, record }
+}
+
+test('what the stamped code tells is recorded as it was', () => {
+  const { service, record } = without(
+    ['route', 'report', '--method', 'POST', '--path', '/rates/:base'],
+    ['client', 'payments', '--base-url', 'https://payments.example.com'],
+    ['idempotency'],
+    ['job', 'send-mail'],
+  )
+  const { code, err } = update(current, service, ['--adopt', '--no-install'])
+  expect(err).toBe('')
+  expect(code).toBe(0)
+  expect(readFileSync(join(service, '.mainstem.json'), 'utf8')).toBe(record)
+})
+
+test('fields that nobody tells are refused, and --piece tells them', () => {
+  const fields = 'title:text, price:numeric(10,2)'
+  const { service, record } = without(['resource', 'invoice', '--fields', fields])
+  const before = filesOf(service)
+  const refused = update(current, service, ['--adopt', '--no-install'])
+  expect(refused.err).toContain("say it with update --adopt --piece 'resource invoice --fields …'")
+  expect(refused.code).toBe(1)
+  expect(filesOf(service)).toEqual(before)
+  const piece = `resource invoice --fields ${fields}`
+  expect(update(current, service, ['--adopt', '--no-install', '--piece', piece])).toMatchObject({
+    code: 0,
+    err: '',
+  })
+  expect(readFileSync(join(service, '.mainstem.json'), 'utf8')).toBe(record)
+})
+
+test('a file that the team has changed since its first commit does not hide the flags', () => {
+  const { service, record } = without(['resource', 'invoice'])
+  const path = join(service, 'src/invoices/invoices.schema.ts')
+  writeFileSync(path, `// Ours.\n${readFileSync(path, 'utf8')}`)
+  commit(service)
+  expect(update(current, service, ['--adopt', '--no-install'])).toMatchObject({ code: 0, err: '' })
+  expect(readFileSync(join(service, '.mainstem.json'), 'utf8')).toBe(record)
+})
+
+test('--piece without --adopt, and one that is no piece, are refused', () => {
+  const { service } = without()
+  expect(update(current, service, ['--piece', 'route report']).err).toContain('--piece belongs to --adopt')
+  expect(update(current, service, ['--adopt', '--piece', '--fields']).err).toContain('argument is ambiguous')
+  expect(update(current, service, ['--adopt', '--piece', 'Route 66']).err).toContain(
+    '--piece Route 66 is no piece',
+  )
+})

@@ -1,0 +1,95 @@
+/** What `update` does in a repository that git does not let it read, or in which something is under way. */
+import { execFileSync, spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { beforeAll, expect, test } from 'vitest'
+import { commit, created, filesOf, git, packageOf, update } from '../support/versions.ts'
+
+let older: string
+let newer: string
+let made: string
+beforeAll(() => {
+  const path = 'service/docs/first.txt'
+  older = packageOf('0.3.0', { [path]: 'a\n' })
+  newer = packageOf('0.5.0', { [path]: 'b\n' })
+  made = created(older, '--no-example')
+  commit(made)
+})
+
+function refused(why: string, env: NodeJS.ProcessEnv = {}): void {
+  const before = filesOf(made)
+  const { code, err } = update(newer, made, [], env)
+  expect(err).toContain(why)
+  expect(code).toBe(1)
+  expect(filesOf(made)).toEqual(before)
+}
+
+test("a repository of another user is refused in git's words", () => {
+  const foreign = {
+    GIT_TEST_ASSUME_DIFFERENT_OWNER: '1',
+    GIT_CONFIG_GLOBAL: '/dev/null',
+    GIT_CONFIG_NOSYSTEM: '1',
+  }
+  refused('git refuses, fatal: detected dubious ownership in repository', foreign)
+  // How to mend it stands in git's further lines.
+  expect(update(newer, made, [], foreign).err).toContain('git config --global --add safe.directory')
+})
+
+test('a repository without a git to read it is refused; a service in no repository is not', () => {
+  refused('and git is not installed', { PATH: '/nowhere' })
+  const alone = created(older, '--no-example')
+  expect(update(newer, alone, [], { PATH: '/nowhere' })).toMatchObject({ code: 0 })
+})
+
+test('a repository that git cannot read is refused', () => {
+  const head = join(made, '.git/HEAD')
+  rmSync(head)
+  refused('git refuses, fatal: not a git repository')
+  writeFileSync(head, 'ref: refs/heads/main\n')
+  const index = execFileSync('cat', [join(made, '.git/index')])
+  writeFileSync(join(made, '.git/index'), 'damaged')
+  refused('git refuses, fatal: .git/index: index file smaller than expected')
+  writeFileSync(join(made, '.git/index'), index)
+})
+
+test('a locked index is refused', () => {
+  const lock = join(made, '.git/index.lock')
+  writeFileSync(lock, '')
+  refused("git's index is locked")
+  rmSync(lock)
+})
+
+test.each([
+  ['merge', ['merge', '--no-ff', '--no-commit', 'side'], 'a merge'],
+  ['cherry-pick', ['cherry-pick', '--no-commit', 'clash'], 'a cherry-pick'],
+  ['revert', ['revert', '--no-commit', 'HEAD'], 'a revert'],
+  ['rebase', ['rebase', '--exec', 'false', 'HEAD~1'], 'a rebase'],
+] as const)('%s under way is refused, also where nothing differs', (operation, args, what) => {
+  if (!existsSync(join(made, '.git/refs/heads/side'))) {
+    // Of their own message: two commits of one second would be the same.
+    git(made, 'checkout', '--quiet', '-b', 'side')
+    git(made, 'commit', '--quiet', '--allow-empty', '--message', 'side')
+    git(made, 'checkout', '--quiet', 'main')
+    for (const message of ['clash', 'main'])
+      git(made, 'commit', '--quiet', '--allow-empty', '--message', message)
+    git(made, 'branch', 'clash', 'main~1')
+  }
+  const identity = ['-c', 'user.name=A', '-c', 'user.email=a@example.com']
+  spawnSync('git', [...identity, ...args], { cwd: made })
+  if (operation === 'cherry-pick')
+    writeFileSync(join(made, '.git/CHERRY_PICK_HEAD'), git(made, 'rev-parse', 'clash'))
+  refused(`${what} is under way in git: finish or abort it, then update`)
+  git(made, operation, '--abort')
+})
+
+test('--check needs no git', () => {
+  expect(update(newer, made, ['--check'], { PATH: '/nowhere' })).toMatchObject({ code: 2 })
+})
+
+test('what lies beside the service in the repository may be under way', () => {
+  // A worktree keeps its state in a folder of its own.
+  const beside = join(made, '../beside')
+  git(made, 'worktree', 'add', '--quiet', '-b', 'beside', beside)
+  mkdirSync(join(made, '.git/worktrees/beside/rebase-merge'))
+  expect(update(newer, made)).toMatchObject({ code: 0 })
+})

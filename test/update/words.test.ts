@@ -1,0 +1,58 @@
+/** Where the old package comes from, and in which package manager's words `update` speaks. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { beforeAll, expect, test } from 'vitest'
+import { commit, created, packageOf, update } from '../support/versions.ts'
+
+let older: string
+let newer: string
+beforeAll(() => {
+  older = packageOf('0.3.0', { 'service/docs/lines.txt': 'a\n' })
+  newer = packageOf('0.5.0', { 'service/docs/lines.txt': 'b\n' })
+})
+
+test('the old package is asked for where the .npmrc of the service says, and with its token', async () => {
+  const service = created(older, '--no-example')
+  writeFileSync(join(service, 'docs/lines.txt'), 'ours\n')
+  const asked: string[] = []
+  const registry = createServer((request, response) => {
+    asked.push(`${request.url} ${request.headers.authorization}`)
+    response.writeHead(404).end('{}')
+  })
+  registry.listen(0, '127.0.0.1')
+  await once(registry, 'listening')
+  const place = `//127.0.0.1:${(registry.address() as AddressInfo).port}/`
+  writeFileSync(join(service, '.npmrc'), `registry=http:${place}\n${place}:_authToken=s3cret\n`)
+  const env = { ...process.env }
+  for (const name of Object.keys(env)) if (/^npm_config_/i.test(name)) Reflect.deleteProperty(env, name)
+  const child = spawn(process.execPath, [join(newer, 'dist/main.js'), 'update'], { cwd: service, env })
+  const [code] = (await once(child, 'close')) as [number]
+  registry.close()
+  expect(asked[0]).toBe('/create-mainstem Bearer s3cret')
+  // It is nowhere, so every difference is marked.
+  expect(code).toBe(3)
+})
+
+test.each([
+  ['pnpm-lock.yaml', 'pnpm run update'],
+  ['yarn.lock', 'yarn run update'],
+  ['bun.lock', 'bun run update'],
+  ['package-lock.json', 'npm run update'],
+])('with %s the messages say %s', (lock, words) => {
+  const service = created(newer, '--no-example')
+  writeFileSync(join(service, lock), '')
+  commit(service)
+  const { code, err } = update(older, service)
+  expect(err).toContain(`which is older: ${words} takes the newest\n`)
+  expect(code).toBe(1)
+  const record = join(service, '.mainstem.json')
+  writeFileSync(record, readFileSync(record, 'utf8').replace('"version": "0.5.0"', '"version": "0.3.0"'))
+  const checked = update(newer, service, ['--check'])
+  expect(checked.out).toContain(`Update it with ${words}`)
+  expect(checked.code).toBe(2)
+  rmSync(join(service, lock))
+})
