@@ -39,7 +39,11 @@ export default defineConfig(
   { ignores: ['**/*.js', '**/*.mjs'] },
   {
     files: ['**/*.ts'],
-    languageOptions: { parser: tseslint.parser, parserOptions: { projectService: true } },
+    languageOptions: {
+      parser: tseslint.parser,
+      // Not projectService, which is made for editors and takes twice as long here.
+      parserOptions: { project: './tsconfig.json', tsconfigRootDir: import.meta.dirname },
+    },
     linterOptions: { reportUnusedDisableDirectives: 'error' },
     plugins: { context, '@typescript-eslint': tseslint.plugin },
     rules: {
@@ -47,8 +51,6 @@ export default defineConfig(
       // `void promise` owns nothing: await it, or give it to a group.
       '@typescript-eslint/no-floating-promises': ['error', { ignoreVoid: false }],
       '@typescript-eslint/no-meaningless-void-operator': 'error',
-      '@typescript-eslint/no-unsafe-class-instance-assignment': 'error',
-      '@typescript-eslint/no-unsafe-enum-assignment': 'error',
     },
   },
   {

@@ -34,7 +34,7 @@ export async function lintService(files: readonly VirtualFile[]): Promise<Linter
           parser: {
             meta: { name: 'virtual-files' },
             parseForESLint: (code: string, given: object) =>
-              parser.parseForESLint(code, { ...given, projectService: false, programs: [program] }),
+              parser.parseForESLint(code, { ...given, project: undefined, programs: [program] }),
           },
         },
       },
