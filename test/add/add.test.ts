@@ -356,7 +356,7 @@ describe('an obstacle is reported in one sentence, and no file changes', () => {
       nothing,
       '"ownerId" refers to a table owners that no src/*/*.schema.ts has',
     ],
-    ['a client without a URL', ['client', 'payments'], nothing, '--base-url is missing: its default URL'],
+    ['a client without a URL', ['client', 'payments'], nothing, '--base-url is missing: its address'],
     [
       'a client with the name of another property of the platform',
       ['client', 'log', '--base-url', 'http://log'],

@@ -3,7 +3,9 @@ export const longTests = [
   'test/add/auth.test.ts',
   'test/add/killed.test.ts',
   'test/add/openapi.test.ts',
+  'test/update/adopt.test.ts',
   'test/update/all-or-nothing.test.ts',
+  'test/update/disk.test.ts',
   'test/update/every-piece.test.ts',
   'test/update/pieces.test.ts',
 ]

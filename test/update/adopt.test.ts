@@ -65,7 +65,7 @@ test('a file that the team has changed since its first commit does not hide the 
 test('--piece without --adopt, and one that is no piece, are refused', () => {
   const { service } = without()
   expect(update(current, service, ['--piece', 'route report']).err).toContain('--piece belongs to --adopt')
-  expect(update(current, service, ['--adopt', '--piece', '--fields']).err).toContain('argument is ambiguous')
+  expect(update(current, service, ['--adopt', '--piece', '--fields']).err).toContain('--piece needs a value')
   expect(update(current, service, ['--adopt', '--piece', 'Route 66']).err).toContain(
     '--piece Route 66 is no piece',
   )
