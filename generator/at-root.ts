@@ -7,7 +7,7 @@ import type { Context } from '../templates/service/src/context/context.ts'
 import { throwIfEnded } from './ended.ts'
 import { lockFileOf, lockFiles } from './package-manager.ts'
 import { planService, type Service } from './service.ts'
-import type { Plan, PlannedFile } from './tree.ts'
+import { textFile, type Plan, type PlannedFile } from './tree.ts'
 import type { Workspace } from './workspace.ts'
 import { workflowsAtRoot } from './workspace-files.ts'
 
@@ -28,12 +28,12 @@ export async function planAtRoot(ctx: Context, service: Service, { root, path }:
   const workflows = workflowsAtRoot(alone, name, path, lockFileOf(manager.name))
   const planned = new Map([...workflows].filter(([file]) => !existsSync(join(root, file))))
   if (manager.name === 'npm')
-    planned.set('package.json', fileOf(withOverrides(textOf(root, 'package.json'), service, alone)))
+    planned.set('package.json', textFile(withOverrides(textOf(root, 'package.json'), service, alone)))
   const settings = alone.get(pnpmFile)
   if (manager.name === 'pnpm' && settings !== undefined && Number.parseInt(manager.version) > 10) {
     const there = textOf(root, pnpmFile)
     const text = withBuildsAnswered(there, settings)
-    if (text !== there) planned.set(pnpmFile, fileOf(text))
+    if (text !== there) planned.set(pnpmFile, textFile(text))
   }
   return planned
 }
@@ -63,10 +63,6 @@ interface Manifest {
 
 function textOf(root: string, path: string): string {
   return readFileSync(join(root, path), 'utf8')
-}
-
-function fileOf(text: string): PlannedFile {
-  return { executable: false, bytes: Buffer.from(text) }
 }
 
 /**

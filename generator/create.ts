@@ -12,7 +12,7 @@ import type { Options } from './options.ts'
 import { place, type Placed } from './place.ts'
 import { say, step, type Screen } from './progress.ts'
 import { planAtRoot, writeAtRoot, type AtRoot } from './at-root.ts'
-import { notesOn } from './workspace.ts'
+import { joined, notesOn } from './workspace.ts'
 import { agreed, type Choices } from './prompts.ts'
 import { ownPackage } from './root.ts'
 import { planService } from './service.ts'
@@ -59,7 +59,7 @@ export async function create(
   door: Door,
 ): Promise<Creation> {
   const { target, example } = choices
-  const workspace = choices.workspace?.member === true ? choices.workspace : undefined
+  const workspace = joined(choices.workspace)
   const manager = await usableManager(ctx, choices.manager, door, workspace?.version)
   const service = { name: target.name, example, manager, workspace: workspace?.path }
   const stamped = await planService(ctx, service)
@@ -137,7 +137,7 @@ async function installed(
   screen: Screen,
   { target, manager, workspace }: Choices,
 ): Promise<Failure | undefined> {
-  const root = workspace?.member === true ? workspace.root : target.path
+  const root = joined(workspace)?.root ?? target.path
   try {
     await step(ctx, screen, `Installing with ${manager}`, (ctx) => install(ctx, manager, target.path, root))
     return undefined
@@ -159,7 +159,7 @@ async function commit(
   { scratch }: Placed,
 ): Promise<boolean> {
   const message = `Create ${target.name} with create-mainstem ${ownPackage().version}`
-  const isMember = workspace?.member === true
+  const isMember = joined(workspace) !== undefined
   const { done, note } = await commitAll(ctx, target.path, message, [...plan.keys()], scratch, isMember)
   say(screen, `git: ${note}`)
   return done

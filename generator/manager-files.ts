@@ -1,6 +1,6 @@
 import type { Manager, Other } from './manager.ts'
 import type { PackageManager } from './package-manager.ts'
-import type { Plan, PlannedFile } from './tree.ts'
+import { textFile, type Plan, type PlannedFile } from './tree.ts'
 
 /**
  * The skeleton's `plan` with `files`, the manager's own, in their places. The keys of its package.json join the skeleton's, the
@@ -15,7 +15,7 @@ export function withManager(plan: Plan, manager: Manager, files: Plan): Map<stri
   delete skeleton['allowScripts']
   const scripts = { ...(skeleton['scripts'] as object), update: words[manager.name].update }
   const manifest = { ...skeleton, scripts, ...jsonOf(all, 'package.json') }
-  all.set('package.json', { executable: false, bytes: Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`) })
+  all.set('package.json', textFile(`${JSON.stringify(manifest, null, 2)}\n`))
   for (const [path, file] of plan) {
     if (isPage(path))
       all.set(

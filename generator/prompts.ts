@@ -4,7 +4,7 @@ import { SignalReceived } from '../templates/service/src/context/signals.ts'
 import type { Options } from './options.ts'
 import { packageManagers, type PackageManager } from './package-manager.ts'
 import { targetFrom, type Target } from './target.ts'
-import { requireUsable, workspaceOf, type Workspace } from './workspace.ts'
+import { joined, requireUsable, workspaceOf, type Workspace } from './workspace.ts'
 
 /** All decisions that creating a service needs. */
 export interface Choices {
@@ -26,12 +26,11 @@ export interface Choices {
 export function defaults(options: Options, target: Target, manager: PackageManager): Choices {
   const workspace = workspaceOf(target.path)
   if (workspace !== undefined) requireUsable(workspace, options.pm)
-  const ofTheRoot = workspace?.member === true ? workspace.manager : undefined
   return {
     target,
     workspace,
     example: options.example ?? true,
-    manager: options.pm ?? ofTheRoot ?? manager,
+    manager: options.pm ?? joined(workspace)?.manager ?? manager,
     install: options.install ?? true,
     git: options.git ?? true,
     asking: false,
@@ -81,7 +80,7 @@ export async function ask(
     options.install ?? answered(ctx, await confirm({ message: 'Install the dependencies?', signal }))
   const pm =
     options.pm ??
-    (chosen.workspace?.member === true ? chosen.workspace.manager : undefined) ??
+    joined(chosen.workspace)?.manager ??
     answered(
       ctx,
       await select({
@@ -93,7 +92,7 @@ export async function ask(
     )
   const git =
     options.git ??
-    (chosen.workspace?.member === true ? false : undefined) ??
+    (joined(chosen.workspace) === undefined ? undefined : false) ??
     answered(ctx, await confirm({ message: 'Create a git repository with one commit?', signal }))
   return { ...chosen, example, manager: pm, install, git, asking: true }
 

@@ -8,7 +8,7 @@ import type { ServiceRecord, Stamping } from '../templates/service/generators/en
 import { packageManagers } from './package-manager.ts'
 import { ownPackage } from './root.ts'
 import type { Service } from './service.ts'
-import type { Plan, PlannedFile } from './tree.ts'
+import { textFile, type Plan, type PlannedFile } from './tree.ts'
 
 /** Files that are not recorded: `npm run db:generate` writes them, for the team's own tables. */
 const unrecorded = 'drizzle/'
@@ -29,7 +29,7 @@ export function withRecord(
     pieces: [],
   }
   const whole = stamped === undefined ? record : withStamping(record, stamped)
-  const file = { bytes: Buffer.from(renderRecord(whole)), executable: false }
+  const file = textFile(renderRecord(whole))
   return new Map([...plan, [recordPath, file]])
 }
 

@@ -11,6 +11,11 @@ export interface PlannedFile {
   readonly executable: boolean
 }
 
+/** A file with this text, which nobody executes. */
+export function textFile(text: string): PlannedFile {
+  return { bytes: Buffer.from(text), executable: false }
+}
+
 /** Every file of a service by its path (with `/`), in the order of code units. */
 export type Plan = ReadonlyMap<string, PlannedFile>
 

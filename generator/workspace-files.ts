@@ -1,4 +1,4 @@
-import type { Plan, PlannedFile } from './tree.ts'
+import { textFile, type Plan, type PlannedFile } from './tree.ts'
 
 /** Files of a service that only the root of a workspace may have: GitHub, Docker and the package managers read them there. */
 const ofTheRoot = /^(?:\.github\/.*|\.dockerignore|pnpm-workspace\.yaml|\.yarnrc\.yml)$/
@@ -12,9 +12,9 @@ export function asMember(plan: Plan, path: string, files: Plan): Map<string, Pla
   for (const [file, planned] of files) member.set(file, planned)
   const manifest = JSON.parse(textOf(plan, 'package.json')) as Record<string, unknown>
   const kept = Object.fromEntries(Object.entries(manifest).filter(([key]) => !keysOfTheRoot.includes(key)))
-  member.set('package.json', fileOf(`${JSON.stringify(kept, null, 2)}\n`))
+  member.set('package.json', textFile(`${JSON.stringify(kept, null, 2)}\n`))
   const build = `build:\n      context: ${path.replace(/[^/]+/g, '..')}\n      dockerfile: ${path}/Dockerfile`
-  member.set('compose.yaml', fileOf(edited(textOf(plan, 'compose.yaml'), [[/build: \./g, build]])))
+  member.set('compose.yaml', textFile(edited(textOf(plan, 'compose.yaml'), [[/build: \./g, build]])))
   return member
 }
 
@@ -23,7 +23,7 @@ export function workflowsAtRoot(plan: Plan, name: string, path: string, lock: st
   return new Map(
     Object.entries(changes(name, path, lock)).map(([workflow, edits]) => [
       `.github/workflows/${name}-${workflow}.yml`,
-      fileOf(edited(textOf(plan, `.github/workflows/${workflow}.yml`), edits)),
+      textFile(edited(textOf(plan, `.github/workflows/${workflow}.yml`), edits)),
     ]),
   )
 }
@@ -76,8 +76,4 @@ function textOf(plan: Plan, path: string): string {
   const file = plan.get(path)
   if (file === undefined) throw new Error(`the templates lack ${path}`)
   return file.bytes.toString('utf8')
-}
-
-function fileOf(text: string): PlannedFile {
-  return { executable: false, bytes: Buffer.from(text) }
 }

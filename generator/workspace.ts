@@ -14,7 +14,7 @@ export interface Workspace {
   readonly list: string
   /** Whether the list has `path`. */
   readonly member: boolean
-  /** What installs it; undefined if no file says so. */
+  /** The package manager of the root; undefined if no file names one. */
   readonly manager: PackageManager | undefined
   /** The version of `manager`, if the root's packageManager names one. */
   readonly version: string | undefined
@@ -25,10 +25,15 @@ export function workspaceOf(directory: string): Workspace | undefined {
   let nearest: Workspace | undefined
   for (let root = dirname(directory); ; root = dirname(root)) {
     const found = workspaceAt(root, relative(root, directory).replaceAll('\\', '/'))
-    if (found?.member === true) return found
+    if (joined(found) !== undefined) return found
     nearest ??= found
     if (root === dirname(root)) return nearest
   }
+}
+
+/** The workspace, if the service is a member of it. */
+export function joined(workspace: Workspace | undefined): Workspace | undefined {
+  return workspace?.member === true ? workspace : undefined
 }
 
 /** @throws Failure if `chosen` is not what installs the workspace, or if it installs as no service runs */

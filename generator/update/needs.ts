@@ -25,7 +25,7 @@ export async function installInCopy(ctx: Context, { root, record }: Service, cop
   })
   if (missing.length === 0) return
   try {
-    // The copy is no member of the service's workspace, and npm alone installs what is none.
+    // The workspace of the service does not list the copy, and only npm installs a folder that its workspace does not list.
     const manager = record.answers['workspace'] === undefined ? managerOf(root, record) : 'npm'
     await install(ctx, manager, copy)
   } catch (cause) {

@@ -6,6 +6,7 @@ import {
 import type { Replay } from '../../templates/service/generators/engine/replay.ts'
 import type { Context } from '../../templates/service/src/context/context.ts'
 import { ownPackage } from '../root.ts'
+import { textFile } from '../tree.ts'
 import type { Bases } from './bases.ts'
 import { migratedText, recordedIds, renamesFor, settle, type Work } from './cells.ts'
 import { renderedPages, replay, withCopy, writeOverlay } from './copy.ts'
@@ -94,7 +95,7 @@ function templateOf(theirs: Theirs | undefined, { stampings }: Replay): Readonly
 }
 
 function stampedFile(text: string): TheirFile {
-  return theirFile({ bytes: Buffer.from(text), executable: false })
+  return theirFile(textFile(text))
 }
 
 /** Whether a file holds lines of both sides, so that what programs write from it has to be written again. */

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { blobId, withLf, type StampedPiece } from '../../templates/service/generators/engine/record.ts'
 import type { Context } from '../../templates/service/src/context/context.ts'
+import { textFile } from '../tree.ts'
 import { placeOf, settle, type Work } from './cells.ts'
 import { withCopy } from './copy.ts'
 import { textOf } from './disk.ts'
@@ -54,7 +55,7 @@ export async function settleWired(
     if (wiredBase === base && wiredTheirs === theirs) continue
     const bytes = Buffer.from(wiredBase ?? '')
     const known = wiredBase === undefined ? {} : { [path]: blobId(bytes) }
-    const file = theirFile({ bytes: Buffer.from(wiredTheirs), executable: false })
+    const file = theirFile(textFile(wiredTheirs))
     const bases = { find: () => Promise.resolve(wiredBase === undefined ? undefined : bytes) }
     await settle(ctx, { ...work, bases, recorded: { ...work.recorded, ...known } }, path, file)
   }

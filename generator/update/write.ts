@@ -11,7 +11,8 @@ import { install } from '../install.ts'
 import { lockFiles } from '../package-manager.ts'
 import { step, type Screen } from '../progress.ts'
 import { look } from './disk.ts'
-import { workspaceOf } from '../workspace.ts'
+import { joined, workspaceOf } from '../workspace.ts'
+import { textFile } from '../tree.ts'
 import { managerOf } from './manager.ts'
 import { restoreLast } from './abort.ts'
 import { unmergedLines, type Sides } from './git.ts'
@@ -50,7 +51,7 @@ export async function write(
     changes.map(({ path }) => path),
   )
   const installs = writing.install && changesDependencies(root, changes)
-  const record = { bytes: Buffer.from(renderRecord(writing.record)), executable: false }
+  const record = textFile(renderRecord(writing.record))
   const index = repository === undefined ? '' : unmergedLines(root, repository, conflicts)
   const about = {
     from: service.record.version,
@@ -88,7 +89,7 @@ function refuseChanged(root: string, changes: readonly FileChange[], began: numb
 /** The folder in which the package manager installs: for a member of a workspace, the root of that. */
 function installRootOf({ root, record }: Service): string {
   const workspace = record.answers['workspace'] === undefined ? undefined : workspaceOf(root)
-  return workspace?.member === true ? workspace.root : root
+  return joined(workspace)?.root ?? root
 }
 
 function changesDependencies(root: string, changes: readonly FileChange[]): boolean {

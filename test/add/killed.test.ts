@@ -78,7 +78,7 @@ test('what a person has changed since is not written over', async () => {
   expect(withoutLock(service)).toEqual(tree)
 })
 
-/** The lock that a killed run leaves is no part of the service. */
+/** The files of the service, without the lock that a killed run leaves behind. */
 function withoutLock(service: string): ReadonlyMap<string, string> {
   return new Map([...treeOf(service)].filter(([path]) => path !== '.data/lock'))
 }

@@ -67,9 +67,14 @@ export function withStamping(record: ServiceRecord, { piece, noun, flags, files 
   return { ...record, pieces: [...record.pieces.filter((one) => one !== there), entry] }
 }
 
-/** The id of each text, by path. Git stores LF, also where a checkout has CRLF. */
+/** The id of each text, by path. */
 export function idsOf(files: Iterable<readonly [string, string]>): FileIds {
-  return Object.fromEntries([...files].map(([path, text]) => [path, blobId(Buffer.from(withLf(text)))]))
+  return Object.fromEntries([...files].map(([path, text]) => [path, textId(text)]))
+}
+
+/** The id of a text. Git stores LF, also where a checkout has CRLF. */
+export function textId(text: string): string {
+  return blobId(Buffer.from(withLf(text)))
 }
 
 /** The text with LF at the end of each line. */

@@ -9,7 +9,7 @@ import { stampNames, type Noun } from './names.ts'
 import { findPiece, neededBy } from './needs.ts'
 import type { Piece } from './piece.ts'
 import type { Plan } from './plan.ts'
-import { idsOf, recordFrom, recordPath, renderRecord, titleOf } from './record.ts'
+import { recordFrom, recordPath, renderRecord, textId, titleOf } from './record.ts'
 import type { FileIds, ServiceRecord, StampedPiece } from './record.ts'
 
 /** What a removal left in place, and its title for people. */
@@ -120,7 +120,7 @@ async function refuseChanged(
   const changed: string[] = []
   for (const path of leaving) {
     const text = await plan.read(path)
-    if (text !== undefined && idsOf([[path, text]])[path] !== ids[path]) changed.push(path)
+    if (text !== undefined && textId(text) !== ids[path]) changed.push(path)
   }
   if (changed.length === 0) return
   throw new Error(

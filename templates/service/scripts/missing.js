@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import process from 'node:process'
+import { URL } from 'node:url'
 
 /** Ends this process with a sentence if `error` says that a package, or a file of the service, cannot be found. */
 export function endIfMissing(error) {
@@ -33,7 +34,7 @@ export function endWith(fault, command) {
 
 /** What is wrong with this Node, or undefined if it is what package.json wants. Else it would fail with a stack. */
 export function nodeFault() {
-  const { engines } = JSON.parse(readFileSync('package.json', 'utf8'))
+  const { engines } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
   const least = /^>=\s*([\d.]+)$/.exec(engines?.node)?.[1]
   if (least === undefined || ordered(process.versions.node) >= ordered(least)) return undefined
   return {

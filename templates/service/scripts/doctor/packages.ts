@@ -3,25 +3,16 @@ import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { findLocks, packageManager, readManifest, type Lock } from '../dev/packages.ts'
 import { root } from '../dev/service-process.ts'
+import { nodeFault } from '../missing.js'
 import { fine, wrong, type Finding } from './finding.ts'
 import { strayPeers } from './peers.ts'
 
 /** The version of Node against package.json's `engines`. */
 export function checkNode(): Finding[] {
+  const fault = nodeFault()
+  if (fault !== undefined) return [wrong('node', fault.seen, fault.fix)]
   const wanted = readManifest().engines?.node ?? ''
-  const seen = `${process.version}, package.json wants ${wanted || 'any'}`
-  const least = /^>=\s*([\d.]+)$/.exec(wanted)?.[1]
-  if (least === undefined || !isOlder(process.versions.node, least)) return [fine('node', seen)]
-  return [wrong('node', seen, `install Node ${least} or newer (nvm install, https://nodejs.org)`)]
-}
-
-function isOlder(version: string, least: string): boolean {
-  const [ours, wanted] = [version, least].map((text) => text.split('.').map(Number))
-  for (const [place, number] of (wanted ?? []).entries()) {
-    const difference = (ours?.[place] ?? 0) - number
-    if (difference !== 0) return difference < 0
-  }
-  return false
+  return [fine('node', `${process.version}, package.json wants ${wanted || 'any'}`)]
 }
 
 /** Whether there is one lock file, package.json names its package manager or none, and that one can be started. */

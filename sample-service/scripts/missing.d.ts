@@ -1,0 +1,2 @@
+/** What is wrong with this Node, and what to do; undefined if it is what package.json wants. */
+export function nodeFault(): { readonly seen: string; readonly fix: string } | undefined
