@@ -416,9 +416,21 @@ describe('an obstacle is reported in one sentence, and no file changes', () => {
           service,
           'src/bills/bills.schema.ts',
           () =>
-            "import { pgTable, uuid } from 'drizzle-orm/pg-core'\nexport const b = pgTable('invoices', { id: uuid() })\n",
+            "import { pgTable, uuid } from 'drizzle-orm/pg-core'\nexport const b = pgTable('bills', { id: uuid() })\n",
         ),
       'The schema has changes without a migration',
+    ],
+    [
+      'a table that another schema declares',
+      ['upload', 'invoice'],
+      (service) =>
+        edit(
+          service,
+          'src/bills/bills.schema.ts',
+          () =>
+            "import { pgTable, uuid } from 'drizzle-orm/pg-core'\nexport const b = pgTable('invoices', { id: uuid() })\n",
+        ),
+      'The schema already has a table invoices: choose another noun.',
     ],
     [
       'a schema that drizzle-kit cannot read',
