@@ -11,4 +11,4 @@ export const longTests = [
 ]
 
 /** Files that do more with LONG_TESTS=1: `npm test` runs them without it, `npm run test:all` with it. */
-export const longInPart = ['test/add/proof.test.ts']
+export const longInPart = ['test/add/proof.test.ts', 'test/emitted/broken-pipe.test.ts']
