@@ -9,9 +9,10 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { resolveConfig } from 'prettier'
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { changedLines } from '../../templates/service/generators/engine/difference.ts'
-import { formatNew } from '../../templates/service/generators/edit/format.ts'
+import { formatNew, styleOfPieces } from '../../templates/service/generators/edit/format.ts'
 import { writeChanges } from '../../templates/service/generators/engine/write.ts'
 import {
   add,
@@ -88,6 +89,21 @@ describe('npm run add', () => {
       const made = readFileSync(join(service, path), 'utf8')
       expect(await formatNew(service, path, made), path).toBe(example)
     }
+  })
+})
+
+describe('the style of prettier', () => {
+  test('in which pieces are written is that of a new service', async () => {
+    const path = join(repository, 'templates/service/src/routes.ts')
+    expect(await resolveConfig(path, { editorconfig: true })).toEqual(styleOfPieces)
+  })
+
+  test("of a team is that of the pieces' files too, also of those without a name of the team's", async () => {
+    const service = newService()
+    edit(service, '.prettierrc.json', (text) => text.replace('"semi": false', '"semi": true'))
+    expect(await add(service, 'auth')).toMatchObject({ code: 0, err: '' })
+    expect(treeOf(service).get('src/platform/auth/auth.ts')).toMatch(/;$/m)
+    runAll(service, [['prettier/bin/prettier.cjs', '--check', 'src/platform/auth']])
   })
 })
 
