@@ -62,11 +62,11 @@ function baseOf(from: string): string {
   return copy
 }
 
-/** A service as the create command emits it now, with the example. global-setup.ts compiles the command. */
-export function emittedService(): string {
-  const emitted = join(mkdtempSync(join(folder, 'emitted-')), 'my-service')
-  const flags = ['--yes', '--no-install', '--no-git', '--pm', 'npm']
-  execFileSync(process.execPath, [join(repository, 'dist/main.js'), emitted, ...flags])
+/** A service as the create command emits it now, by default with the example. global-setup.ts compiles the command. */
+export function emittedService(name = 'my-service', ...flags: string[]): string {
+  const emitted = join(mkdtempSync(join(folder, 'emitted-')), name)
+  const all = ['--yes', '--no-install', '--no-git', '--pm', 'npm', ...flags]
+  execFileSync(process.execPath, [join(repository, 'dist/main.js'), emitted, ...all])
   return emitted
 }
 
