@@ -6,8 +6,10 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { longProofs } from './support/long-proofs.ts'
+import { keepTemporaryFilesInMemory } from './support/memory.ts'
 import { runStages, type Step } from './support/stages.ts'
 
+keepTemporaryFilesInMemory()
 const root = join(import.meta.dirname, '..')
 const template = join(root, 'templates/service')
 const sample = join(root, 'sample-service')
