@@ -161,6 +161,7 @@ describe('documentationRoutes', () => {
     const request = {
       method: 'GET',
       headers: {},
+      rawHeaders: [],
       body: new IncomingMessage(new Socket()),
       setHeader: () => undefined,
       appendHeader: () => undefined,
