@@ -136,7 +136,7 @@ test('a consumer of another configuration is changed into what the service needs
   await broker.makeStream(type, {})
   const name = `mainstem-service-${type}-3`
   await manager.consumers.add(type, {
-    ...{ durable_name: name, filter_subject: `events.${type}.3`, max_ack_pending: 50 },
+    ...{ durable_name: name, filter_subject: `events.${type}.3`, max_ack_pending: 50, max_deliver: 3 },
     ...{ ack_policy: AckPolicy.Explicit, description: 'of the operator' },
   })
 
@@ -147,8 +147,9 @@ test('a consumer of another configuration is changed into what the service needs
     20_000,
   )
   expect((await manager.consumers.info(type, name)).config).toMatchObject({
-    description: 'of the operator',
-    ack_wait: 5_000_000_000,
+    ...{ description: 'of the operator', ack_wait: 5_000_000_000 },
+    // After three deliveries that nobody acknowledges the broker would forget an event.
+    max_deliver: -1,
   })
 })
 

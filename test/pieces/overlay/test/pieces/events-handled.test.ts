@@ -4,11 +4,12 @@ import { headers } from '@nats-io/transport-node'
 import { jetstream } from '@nats-io/jetstream'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { attributesOf, partitionOf, subjectOf } from '../../src/platform/events/event.ts'
-import { keyBeside, keysInPartitions } from '../support/broker.ts'
+import { keyBeside, keysInPartitions, startBroker } from '../support/broker.ts'
 import { eventually, running } from '../support/client.ts'
 import { another, effects, outcome, parked, send, start, type, type Started } from '../support/handling.ts'
 import { asOperator } from '../support/operator.ts'
 import { startCollector } from '../support/otlp.ts'
+import { startProxy, type Link } from '../support/proxy.ts'
 import type { LogLine, RunningTest } from '../support/service.ts'
 
 /** Several starts of the service, on a busy machine. */
@@ -346,3 +347,73 @@ test('a database that turns read-only and back: events wait, and are handled', s
   await service.line(outcome('handled', id))
   expect(await effects(service)).toEqual(['before', 'meanwhile'])
 })
+
+test('an instance that stands still in a handler does not keep the others from its key', slow, async (t) => {
+  const { broker, service } = await start(t)
+  await send(broker, 'a', 'sleep 1')
+  await send(broker, 'a', 'next')
+  await eventually(async () => (await running(service, 'as asleep')) === 1)
+  const other = another(t, service, broker)
+
+  service.signal('SIGSTOP')
+
+  await other.line(({ msg, outcome }) => msg === 'event' && outcome === 'handled')
+  await eventually(async () => (await effects(service)).length === 2, 40_000)
+  expect(await effects(service)).toEqual(['sleep 1', 'next'])
+  service.signal('SIGCONT')
+  await service.line(({ msg }) => msg === 'event')
+  expect(await effects(service)).toEqual(['sleep 1', 'next'])
+})
+
+test('an event that gets no connection to the database has not failed', slow, async (t) => {
+  const { broker, service } = await start(t)
+  service.signal('SIGTERM')
+  await service.exited
+  const proxy = await startProxy(t, service.databaseUrl)
+  const behind = another(t, { ...service, databaseUrl: proxy.url }, broker)
+  await behind.line(({ msg }) => msg === 'consumers: connected to the broker')
+  const known = new WeakSet<Link>()
+  let dialled = 0
+  proxy.toServer = (link) => {
+    if (known.has(link)) return undefined
+    known.add(link)
+    // Every other connection fails: that of an attempt, and not the one that would write the failure down.
+    if (dialled++ % 2 === 0) link.cut()
+    return undefined
+  }
+
+  for (let n = 0; n < 20; n++) {
+    for (const link of proxy.links) link.cut()
+    await behind.line(outcome('handled', await send(broker, `key ${n}`, 'x')))
+  }
+
+  expect(behind.log.filter(({ msg, outcome }) => msg === 'event' && outcome !== 'handled')).toEqual([])
+})
+
+test(
+  'a mark is kept for a day longer than the stream keeps the event, and not for longer',
+  slow,
+  async (t) => {
+    const broker = await startBroker(t)
+    const keep = (days: number) => broker.makeStream(type, { max_age: days * 86_400e9 })
+    await keep(30)
+    const { service } = await start(t, {}, broker)
+    await service.sql(
+      `insert into events.handled (type, id, at)
+    select $1, days::text, now() - make_interval(days => days) from unnest(array[1, 9, 30, 32]) as days`,
+      [type],
+    )
+    const marks = async () =>
+      (await service.sql('select id from events.handled order by at desc')).map(({ id }) => id).join()
+    const connectAgain = async () => {
+      await broker.kill()
+      await broker.start()
+    }
+
+    await connectAgain()
+    await eventually(async () => (await marks()) === '1,9,30', 20_000)
+    await keep(7)
+    await connectAgain()
+    await eventually(async () => (await marks()) === '1', 20_000)
+  },
+)

@@ -20,6 +20,7 @@ import { receive, type Inbox } from './handle.ts'
 import type { Received } from './held.ts'
 import { consumerName, readLag } from './lag.ts'
 import { receivedFrom } from './received.ts'
+import { sweepMarks } from './retries.ts'
 
 /** The broker delivers an event again if it hears nothing of it for this long: the process has died. */
 const ackWaitMs = 5_000
@@ -42,7 +43,7 @@ export async function followOne(
   broker: Broker,
   consumer: Consumer,
 ): Promise<void> {
-  await ensureStream(ctx, broker, consumer.type)
+  const keptMs = await ensureStream(ctx, broker, consumer.type)
   using all = group(ctx)
   for (let partition = 0; partition < partitions; partition++) {
     all.go(async (ctx) => {
@@ -51,6 +52,7 @@ export async function followOne(
     })
   }
   all.go((ctx) => readLag(ctx, inbox, broker, consumer.type))
+  all.go((ctx) => sweepMarks(ctx, inbox, consumer.type, keptMs))
   await all.wait()
 }
 
@@ -66,8 +68,9 @@ async function ensureConsumer(
   const wanted = {
     filter_subject: subjectOf(type, partition),
     ack_wait: nanos(ackWaitMs),
-    // One after the other.
+    // One after the other, until it is acknowledged.
     max_ack_pending: 1,
+    max_deliver: -1,
   }
   try {
     const { config } = await asking(ctx, () => manager.consumers.info(type, name))

@@ -54,7 +54,7 @@ const mostDeliveries = 5
 /**
  * Handles an event that the broker delivers, or holds it: behind an earlier event of its key that is held, or because it fails.
  * When it resolves, the database knows what becomes of the event, and the broker may forget it.
- * @throws the cause of ctx when it ends; a 503 Problem if the database cannot be reached
+ * @throws the cause of ctx when it ends; DeadlineExceeded or a 503 Problem if no transaction can be had
  */
 export function receive(ctx: Context, inbox: Inbox, consumer: Consumer, event: Received): Promise<void> {
   return attempt(ctx, inbox, consumer, event, async (q, ctx) => {
@@ -113,30 +113,31 @@ async function attempt(
   event: Received,
   work: TransactionBody<Outcome>,
 ): Promise<void> {
-  const { id, type } = event.envelope
-  const line = `event ${type} (${id})`
+  const line = `event ${consumer.type} (${event.envelope.id})`
   inbox.underWay.add(line)
   const startedAt = performance.now()
   const sent = withSender(parent, event.envelope, event.headers)
-  using timed = withTimeout(withValue(sent, contextName, `event ${type}`), consumer.timeoutMs)
+  using timed = withTimeout(withValue(sent, contextName, `event ${consumer.type}`), consumer.timeoutMs)
+  const state = { begun: false }
   try {
-    await span(timed, `process ${type}`, spanOptions(event), async (ctx) => {
+    await span(timed, `process ${consumer.type}`, spanOptions(event), async (ctx) => {
       try {
-        report(ctx, inbox, event, startedAt, await inbox.db.transaction(ctx, work))
+        const outcome = await inbox.db.transaction(ctx, (q, ctx) => {
+          state.begun = true
+          return work(q, ctx)
+        })
+        report(ctx, inbox, event, startedAt, outcome)
       } catch (error) {
         if (parent.err !== undefined) report(ctx, inbox, event, startedAt, 'given back')
         throwIfEnded(parent)
+        // The database is away or busy: the event has not failed.
+        if (!state.begun) throw error
         failSpan(ctx, error)
         const parked = error instanceof NotUnderstood || event.attempts + 1 >= consumer.maxAttempts
         const pauseMs = parked ? undefined : Math.min(firstPauseMs * 2 ** event.attempts, maxPauseMs)
         // Not below ctx, whose deadline may have passed.
-        await writeDown(
-          withValue(parent, otelKey, ctx.value(otelKey) ?? ROOT_CONTEXT),
-          inbox,
-          event,
-          pauseMs,
-          error,
-        )
+        const last = withValue(parent, otelKey, ctx.value(otelKey) ?? ROOT_CONTEXT)
+        await writeDown(last, inbox, event, pauseMs, error)
         report(ctx, inbox, event, startedAt, parked ? 'parked' : 'failed', error)
       }
     })
