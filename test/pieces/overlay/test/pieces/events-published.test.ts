@@ -238,3 +238,17 @@ test(
     expect(await textsOf(broker)).toEqual(Array.from({ length: 51 }, (_, n) => String(n)))
   },
 )
+
+test('what waits, and for how long, is in /metrics', async (t) => {
+  const broker = await startBroker(t)
+  const service = await startService(t, { probe: true, env: { BROKER_URL: broker.url } })
+  await broker.kill()
+  for (let n = 0; n < 3; n++) await publish(service, 'text=x')
+
+  const value = async (name: string) => {
+    const text = await (await fetch(`${service.adminUrl}/metrics`)).text()
+    return Number(new RegExp(`^${name}(?:{.*})? (.+)$`, 'm').exec(text)?.[1])
+  }
+  await eventually(async () => (await value('events_outbox_waiting')) === 3, 10_000)
+  expect(await value('events_outbox_oldest_seconds')).toBeGreaterThan(0)
+})
