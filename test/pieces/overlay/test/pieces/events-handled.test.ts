@@ -417,3 +417,30 @@ test(
     await eventually(async () => (await marks()) === '1', 20_000)
   },
 )
+
+test(
+  'held events that are tried are among the four that an instance handles at the same time',
+  slow,
+  async (t) => {
+    const { broker, service } = await start(t)
+    await service.sql(
+      `insert into events.held (type, id, key, headers, data, attempts, due_at)
+    select $1, key, key, '{"ce-time":"2026-01-01T00:00:00Z"}', json_build_object('key', key, 'text', 'sleep 2'), 1, now()
+    from unnest(array['w', 'x', 'y', 'z']) as key`,
+      [type],
+    )
+    for (const key of keysInPartitions(4)) await send(broker, key, 'sleep 2')
+
+    const events = () => service.log.filter(({ msg }) => msg === 'event')
+    await eventually(() => Promise.resolve(events().length === 8), 30_000)
+    const attempts = events().map(({ time, durationMs }) => {
+      const end = new Date(String(time)).getTime()
+      return { from: end - Number(durationMs), end }
+    })
+    // When one begins, how many are under way: the log tells milliseconds, so one that is about to end does not count.
+    const atOnce = attempts.map(
+      ({ from }) => attempts.filter((one) => one.from <= from && from + 100 < one.end).length,
+    )
+    expect(Math.max(...atOnce)).toBe(4)
+  },
+)

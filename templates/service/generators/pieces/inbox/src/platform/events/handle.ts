@@ -1,4 +1,5 @@
 import { propagation, ROOT_CONTEXT, SpanKind, trace } from '@opentelemetry/api'
+import type { LimitFunction } from 'p-limit'
 import {
   contextName,
   throwIfEnded,
@@ -13,7 +14,7 @@ import { causeName } from '../causes.ts'
 import type { Transaction, TransactionBody } from '../database/transaction.ts'
 import type { Platform } from '../platform.ts'
 import { failSpan, otelKey, span } from '../telemetry/span.ts'
-import { NotUnderstood, type Consumer } from './consumer.ts'
+import { NeverAnswered, NotUnderstood, type Consumer } from './consumer.ts'
 import { withSender } from './event.ts'
 import {
   giveBack,
@@ -38,6 +39,8 @@ export interface Inbox extends Platform {
   readonly underWay: Set<string>
   /** How many events of each type were held at the last look. */
   readonly held: Map<string, number>
+  /** Bounds how many events are handled at the same time. */
+  readonly limit: LimitFunction
 }
 
 /** The pause after the first failure; it doubles with each. */
@@ -88,14 +91,6 @@ export async function tryAgain(
     using last = withTimeout(withoutCancel(ctx), holdMs)
     await inbox.db.run(untraced(last), (q) => giveBack(q, event)).catch(() => undefined)
     throw error
-  }
-}
-
-/** Each attempt has ended the process, or its database. */
-class NeverAnswered extends Error {
-  override readonly name = 'NeverAnswered'
-  constructor(attempts: number) {
-    super(`${attempts} attempts were begun and none has ended: does the event end the process?`)
   }
 }
 

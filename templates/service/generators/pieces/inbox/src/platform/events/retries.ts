@@ -6,7 +6,7 @@ import type { Consumer } from './consumer.ts'
 import { tryAgain, type Inbox } from './handle.ts'
 import { countHeld, take } from './held.ts'
 
-/** How many held events an instance tries at the same time, and how often each loop looks for one. */
+/** How many held events an instance tries at the same time, of all that it handles then, and how often each loop looks for one. */
 const atOnce = 4
 const lookMs = 1_000
 /** How much longer than its timeout an attempt may take, before another instance takes the event. */
@@ -24,7 +24,7 @@ export async function keepHouse(ctx: Context, inbox: Inbox, consumers: readonly 
   using loops = group(ctx)
   const often = (ms: number, work: (ctx: Context) => Promise<boolean>): void =>
     loops.go((ctx) => repeat(ctx, inbox, ms, work))
-  for (let n = 0; n < atOnce; n++) often(lookMs, (ctx) => tryOne(ctx, inbox, consumers))
+  for (let n = 0; n < atOnce; n++) often(lookMs, (ctx) => inbox.limit(() => tryOne(ctx, inbox, consumers)))
   often(countMs, (ctx) => count(ctx, inbox, consumers))
   await loops.wait()
 }
@@ -50,6 +50,8 @@ async function repeat(
 
 /** @returns whether there was one */
 async function tryOne(ctx: Context, inbox: Inbox, consumers: readonly Consumer[]): Promise<boolean> {
+  // It may have waited for its turn.
+  if (inbox.stopping.now) return false
   const types = consumers.map(({ type }) => type)
   const leaseMs = Math.max(...consumers.map(({ timeoutMs }) => timeoutMs)) + leaseSlackMs
   const event = await inbox.db.run(untraced(ctx), (q) => take(q, types, leaseMs))
