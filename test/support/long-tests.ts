@@ -5,6 +5,7 @@ export const longTests = [
   'test/add/openapi.test.ts',
   'test/update/adopt.test.ts',
   'test/update/all-or-nothing.test.ts',
+  'test/update/checkouts.test.ts',
   'test/update/disk.test.ts',
   'test/update/every-piece.test.ts',
   'test/update/pieces.test.ts',

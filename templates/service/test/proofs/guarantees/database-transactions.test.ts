@@ -117,31 +117,51 @@ test.for(['toServer', 'toClient'] as const)(
   },
 )
 
-test('the statement timeout of a transaction is the rest of its deadline, or that of the role if it is shorter', async (t) => {
-  const { ctx, db, proxy, observer } = await openTestDatabase(t, 1)
-  const timeout = async (ms: number): Promise<unknown> => {
-    using request = withTimeout(ctx, ms)
-    const setting = sql`select setting::int from pg_settings where name = 'statement_timeout'`
-    const { rows } = await db.transaction(request, (q) => q.execute(setting))
-    return rows[0]?.['setting']
-  }
-  const setTo = async (value: string): Promise<void> => {
-    await observer.query(
-      `do $$ begin execute format('alter database %I set statement_timeout = ${value}', current_database()); end $$`,
-    )
-    for (const link of proxy.links) link.cut()
-    // The pool notices that its connection is gone.
-    await eventually(async () => db.stats().total === 0)
-  }
+test.for(['statement_timeout', 'idle_in_transaction_session_timeout'])(
+  'the %s of a transaction is the rest of its deadline, or that of the role if it is shorter',
+  async (name, t) => {
+    const { ctx, db, proxy, observer } = await openTestDatabase(t, 1)
+    const timeout = async (ms: number): Promise<unknown> => {
+      using request = withTimeout(ctx, ms)
+      const setting = sql`select setting::int from pg_settings where name = ${name}`
+      const { rows } = await db.transaction(request, (q) => q.execute(setting))
+      return rows[0]?.['setting']
+    }
+    const setTo = async (value: string): Promise<void> => {
+      await observer.query(
+        `do $$ begin execute format('alter database %I set ${name} = ${value}', current_database()); end $$`,
+      )
+      for (const link of proxy.links) link.cut()
+      // The pool notices that its connection is gone.
+      await eventually(async () => db.stats().total === 0)
+    }
 
-  expect(await timeout(20_000)).toBeGreaterThan(20_000)
-  await setTo('7000')
-  expect(await timeout(20_000)).toBe(7_000)
-  expect(await timeout(3_000)).toBeLessThanOrEqual(4_000)
-  await setTo('300')
-  using request = withTimeout(ctx, 20_000)
-  const slow = db.transaction(request, (q) => q.execute(sql`select pg_sleep(10)`))
-  await expect(slow).rejects.toMatchObject({ name: 'QueryFailed', sqlState: '57014' })
+    expect(await timeout(20_000)).toBeGreaterThan(20_000)
+    await setTo('7000')
+    expect(await timeout(20_000)).toBe(7_000)
+    expect(await timeout(3_000)).toBeLessThanOrEqual(4_000)
+    if (name !== 'statement_timeout') return
+    await setTo('300')
+    using request = withTimeout(ctx, 20_000)
+    const slow = db.transaction(request, (q) => q.execute(sql`select pg_sleep(10)`))
+    await expect(slow).rejects.toMatchObject({ name: 'QueryFailed', sqlState: '57014' })
+  },
+)
+
+test('a transaction that stands still past its deadline loses its locks, and the pool has a connection again', async (t) => {
+  const { ctx, db, count, observer } = await openTestDatabase(t, 1)
+  await observer.query('insert into things values (1)')
+  using request = withTimeout(ctx, 500)
+
+  const still = db.transaction(request, async (q) => {
+    await q.execute(sql`update things set name = 'still'`)
+    // Waits for the lock.
+    await observer.query(`update things set name = 'next'`)
+  })
+
+  await expect(still).rejects.toBe(DeadlineExceeded)
+  expect(await count(`select count(*) from things where name = 'next'`)).toBe(1)
+  await db.run(ctx, backendOf)
 })
 
 test.for([
