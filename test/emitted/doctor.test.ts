@@ -226,10 +226,10 @@ test('before the first install it says what to do', { timeout: 30_000 }, async (
 })
 
 /** Runs a script of the service in `copy`. */
-function runIn(copy: string, script: string) {
+function runIn(copy: string, script: string, env: Record<string, string> = {}) {
   const { status, stdout, stderr } = spawnSync('npm', ['run', '-s', ...script.split(' ')], {
     cwd: copy,
-    env: { PATH: process.env['PATH'], HOME: copy },
+    env: { PATH: process.env['PATH'], HOME: copy, ...env },
     encoding: 'utf8',
   })
   return { status, stdout, stderr }
@@ -255,6 +255,10 @@ test('before the first install, each script says so in one line', { timeout: 60_
     const said = '2 packages are not installed (tsx, …): run npm install first\n'
     expect({ script, status, stderr }).toEqual({ script, status: 1, stderr: said })
   }
+  // Else the next install leaves them out again.
+  expect(runIn(copy, 'dev', { NODE_ENV: 'production' }).stderr).toBe(
+    'tsx is not installed: run npm install first, without NODE_ENV=production, which leaves out the devDependencies\n',
+  )
 })
 
 test('an argument that a script does not take is refused in one line', { timeout: 60_000 }, async () => {
