@@ -268,20 +268,42 @@ test('a ROLLBACK that has been sent is not cancelled', async (t) => {
   expect(await db.run(ctx, backendOf)).toBe(backend)
 })
 
-test('an unanswered ROLLBACK delays its caller by at most five seconds, and its connection is closed', async (t) => {
-  const { ctx, db, proxy, count } = await openTestDatabase(t, 1)
-  proxy.toServer = (_link, bytes) => (bytes.includes('ROLLBACK') ? new Promise(() => undefined) : undefined)
+// Both wait for five seconds.
+test(
+  'an unanswered ROLLBACK delays its caller by at most five seconds, and its connection is closed',
+  { concurrent: true },
+  async (t) => {
+    const { ctx, db, proxy, count } = await openTestDatabase(t, 1)
+    proxy.toServer = (_link, bytes) => (bytes.includes('ROLLBACK') ? new Promise(() => undefined) : undefined)
 
-  const work = db.transaction(ctx, async (q) => {
-    await insert(q, 1)
-    throw new Error('on second thoughts')
-  })
+    const work = db.transaction(ctx, async (q) => {
+      await insert(q, 1)
+      throw new Error('on second thoughts')
+    })
 
-  await expect(work).rejects.toThrow('on second thoughts')
-  await db.run(ctx, (q) => q.execute(sql`select 1`))
-  expect(proxy.seen.session).toBe(2)
-  expect(await count('select count(*) from things')).toBe(0)
-})
+    await expect(work).rejects.toThrow('on second thoughts')
+    await db.run(ctx, (q) => q.execute(sql`select 1`))
+    expect(proxy.seen.session).toBe(2)
+    expect(await count('select count(*) from things')).toBe(0)
+  },
+)
+
+test(
+  'a savepoint may wait for its turn longer than Postgres may take to start it',
+  { concurrent: true },
+  async (t) => {
+    const { ctx, db, count } = await openTestDatabase(t)
+
+    await db.transaction(ctx, async (q, ctx) => {
+      // Sent now: drizzle's queries begin with their `then`.
+      const before = q.execute(sql`select pg_sleep(5.5)`).then(() => 'slept')
+      await q.savepoint(ctx, (q) => insert(q, 1))
+      await before
+    })
+
+    expect(await count('select count(*) from things')).toBe(1)
+  },
+)
 
 test.for(['before Postgres saw it', 'after Postgres did it'])(
   'a connection lost during COMMIT is reported as such, even if the context has ended: %s',
@@ -369,19 +391,6 @@ test('a savepoint that fails is rolled back alone', async (t) => {
 
   const { rows } = await observer.query('select id from things order by id')
   expect(rows).toEqual([{ id: 1 }, { id: 5 }, { id: 6 }])
-})
-
-test('a savepoint may wait for its turn longer than Postgres may take to start it', async (t) => {
-  const { ctx, db, count } = await openTestDatabase(t)
-
-  await db.transaction(ctx, async (q, ctx) => {
-    // Sent now: drizzle's queries begin with their `then`.
-    const before = q.execute(sql`select pg_sleep(5.5)`).then(() => 'slept')
-    await q.savepoint(ctx, (q) => insert(q, 1))
-    await before
-  })
-
-  expect(await count('select count(*) from things')).toBe(1)
 })
 
 test('a savepoint whose deadline passes is cancelled and rolled back, and its transaction continues', async (t) => {

@@ -171,7 +171,7 @@ describe('what can be handled by nobody is parked with its cause, and holds up n
   const long = 'x'.repeat(5_000)
   const cases: readonly (readonly [string, Record<string, string>, Buffer | string, string])[] = [
     ['data that are no JSON', {}, 'no JSON', 'not what this service reads: '],
-    ['data without a field', {}, '{"key":"a"}', 'text: Invalid input'],
+    ['data without a field', {}, '{"key":"a"}', 'text: is required'],
     ['no data', {}, '', 'not what this service reads'],
     ['data with a NUL', {}, '{"key":"\0"}', 'no UTF-8 text'],
     ['data that are no UTF-8', {}, invalid, 'no UTF-8 text'],

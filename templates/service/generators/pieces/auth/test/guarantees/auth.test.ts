@@ -64,8 +64,8 @@ test('scopes: 403 names those that are asked for', async () => {
 
 describe('what is no credential', () => {
   test.for([
-    ['nothing', {}, 401, 'Bearer'],
-    ['another scheme', { authorization: 'Basic YTpi' }, 401, 'Bearer'],
+    ['nothing', {}, 401, 'Bearer realm="api"'],
+    ['another scheme', { authorization: 'Basic YTpi' }, 401, 'Bearer realm="api"'],
     ['no token', { authorization: 'Bearer' }, 400, 'Bearer error="invalid_request"'],
     ['a token with a blank', { authorization: 'Bearer a b' }, 400, 'Bearer error="invalid_request"'],
     [
@@ -74,7 +74,7 @@ describe('what is no credential', () => {
       400,
       'Bearer error="invalid_request"',
     ],
-    ['an empty key', { 'x-api-key': '' }, 401, 'Bearer'],
+    ['an empty key', { 'x-api-key': '' }, 401, 'Bearer realm="api"'],
     ['no JWT', { authorization: 'Bearer abc' }, 401, 'Bearer error="invalid_token"'],
   ] as [string, Record<string, string>, number, string][])('%s', async ([, headers, status, challenge]) => {
     const response = await ask('/probe/principal', headers)
@@ -168,6 +168,17 @@ test.for(Object.keys(attacks))('%s: 401', async (name) => {
 test('a clock that is 20 s wrong is forgiven', async () => {
   expect((await ask('/probe/principal', bearer(await issuer.sign({ nbf: seconds() + 20 })))).status).toBe(200)
   expect((await ask('/probe/principal', bearer(await issuer.sign({ exp: seconds() - 20 })))).status).toBe(200)
+})
+
+test('AUTH=off: callers have no name, so that limits and idempotency keys tell them apart by other means', async (t) => {
+  const env = { DATABASE_URL: service().databaseUrl, UPLOAD_DIR: service().uploadDir, AUTH: 'off' }
+  const off = startProcess(t, { probe: true, env })
+  const { port } = await off.line(({ msg }) => msg === 'listening')
+
+  const response = await fetch(`http://127.0.0.1:${String(port)}/probe/principal`)
+
+  expect(await response.json()).toEqual({ id: 'nobody', scopes: 'all' })
+  expect(await off.line(({ msg }) => msg === 'request')).not.toHaveProperty('principal')
 })
 
 test('a key that the issuer has just begun to use is found, by one fetch for all that wait', async () => {
