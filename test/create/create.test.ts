@@ -563,12 +563,14 @@ describe('git', () => {
 })
 
 describe("settings of the user's that leave something out of an install", () => {
-  it('are overruled', async () => {
-    const npmrc = [
-      ...['omit[]=dev', 'omit[]=optional', 'omit[]=peer', 'production=true', 'package-lock=false'],
-      ...['package-lock-only=true', 'save=false', 'dry-run=true', 'bin-links=false', 'global=true'],
-      'workspaces=true',
-    ]
+  it.each([
+    [
+      ...['omit[]=dev', 'omit[]=optional', 'omit[]=peer', 'production=true', 'package-lock-only=true'],
+      ...['save=false', 'dry-run=true', 'bin-links=false', 'global=true', 'workspaces=true'],
+    ],
+    // Some of the others would bring the lock file back.
+    ['package-lock=false'],
+  ])('are overruled: %s', async (...npmrc) => {
     const cwd = await temporaryFolder(onTestFinished)
     const own = await homeFolder(onTestFinished)
     await writeFiles(own, { '.npmrc': npmrc.join('\n') })
