@@ -6,7 +6,7 @@ import { parse } from 'yaml'
 import type { Context } from '../templates/service/src/context/context.ts'
 import { throwIfEnded } from './ended.ts'
 import { lockFileOf, lockFiles } from './package-manager.ts'
-import { planService, type Service } from './service.ts'
+import type { Service } from './service.ts'
 import { textFile, type Plan, type PlannedFile } from './tree.ts'
 import type { Workspace } from './workspace.ts'
 import { workflowsAtRoot } from './workspace-files.ts'
@@ -21,10 +21,12 @@ const peers: Readonly<Record<string, readonly string[]>> = {
   'zod-openapi': ['zod'],
 }
 
-/** The files that `service` needs at the root of its workspace, as they will be. A workflow that is there already stays as it is. */
-export async function planAtRoot(ctx: Context, service: Service, { root, path }: Workspace): Promise<Plan> {
+/**
+ * The files that `service` needs at the root of its workspace, as they will be. A workflow that is there already stays as it is.
+ * @param alone the service as it would stand alone
+ */
+export function planAtRoot(service: Service, alone: Plan, { root, path }: Workspace): Plan {
   const { name, manager = { name: 'npm' } } = service
-  const alone = await planService(ctx, { ...service, workspace: undefined })
   const workflows = workflowsAtRoot(alone, name, path, lockFileOf(manager.name))
   const planned = new Map([...workflows].filter(([file]) => !existsSync(join(root, file))))
   if (manager.name === 'npm')

@@ -15,7 +15,7 @@ import { planAtRoot, writeAtRoot, type AtRoot } from './at-root.ts'
 import { joined, notesOn } from './workspace.ts'
 import { agreed, type Choices } from './prompts.ts'
 import { ownPackage } from './root.ts'
-import { planService } from './service.ts'
+import { planMember } from './service.ts'
 import type { Target } from './target.ts'
 import type { Plan } from './tree.ts'
 import { verify, type Receipt } from './verify.ts'
@@ -62,9 +62,9 @@ export async function create(
   const workspace = joined(choices.workspace)
   const manager = await usableManager(ctx, choices.manager, door, workspace?.version)
   const service = { name: target.name, example, manager, workspace: workspace?.path }
-  const stamped = await planService(ctx, service)
-  const ofTheRoot: Plan = workspace === undefined ? new Map() : await planAtRoot(ctx, service, workspace)
-  const fitted = target.exists ? fit(stamped, target) : { plan: stamped, kept: [], replaced: [], others: [] }
+  const { plan, alone } = await planMember(ctx, service)
+  const ofTheRoot: Plan = workspace === undefined ? new Map() : planAtRoot(service, alone, workspace)
+  const fitted = target.exists ? fit(plan, target) : { plan, kept: [], replaced: [], others: [] }
   const force = options.force || (await allowed(ctx, fitted, target, choices.asking))
   const made = {
     name: target.name,

@@ -121,7 +121,7 @@ export function childEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
 
 const outerVariables = new RegExp(
   '^(NODE_ENV|INIT_CWD|npm_(package_|lifecycle_|command$|execpath$|node_execpath$|new_)|npm_config_(' +
-    'local_prefix|user_agent|workspaces?|include_workspace_root|call|package|global|yes|json|force|dry_run|' +
+    'local_prefix|user_agent|workspaces?|include_workspace_root|include|omit|call|package|global|yes|json|force|dry_run|' +
     'message|parseable|install|git|example|verify|ignore_workspace|omit_lockfile_registry_resolved)$)',
   'i',
 )

@@ -33,6 +33,17 @@ const notEmitted = new Set(['tsconfig.json'])
  * @throws what reading the templates throws; the cause of ctx when it ends
  */
 export async function planService(ctx: Context, service: Service): Promise<Plan> {
+  return (await planMember(ctx, service)).plan
+}
+
+/** A planned service, and the same one as it would stand alone: the root of its workspace gets some of those files. */
+export interface PlannedMember {
+  readonly plan: Plan
+  readonly alone: Plan
+}
+
+/** As `planService`, for a service that may be a member of a workspace. */
+export async function planMember(ctx: Context, service: Service): Promise<PlannedMember> {
   const parts: Parts = {
     planned: new Map(),
     ofThePiece: new Map(),
@@ -71,7 +82,8 @@ export async function planService(ctx: Context, service: Service): Promise<Plan>
     workspace === undefined
       ? alone
       : asMember(alone, workspace, withVersion(ofTheMember, manager, ofTheManager))
-  return sorted(withRecord(service, new Map([...ofThePiece, ...skeleton]), exampleOf(ofThePiece)))
+  const plan = sorted(withRecord(service, new Map([...ofThePiece, ...skeleton]), exampleOf(ofThePiece)))
+  return { plan, alone }
 }
 
 /** How the record names the files of the example: as if `npm run add -- upload document` had stamped them. */

@@ -47,12 +47,12 @@ export interface Tools {
 export async function decide(ctx: Context, cell: Cell, tools: Tools): Promise<Verdict> {
   const { recorded, ours, theirs } = cell
   if (theirs?.id === recorded) return sameText(ours, theirs?.file)
+  if (theirs === undefined) return dropped(ctx, cell, tools)
   if (ours.kind === 'other')
     return {
       kind: 'left',
       why: `${ours.what}, and update writes only files of the service; the template has changed it`,
     }
-  if (theirs === undefined) return dropped(ctx, cell, tools)
   if (ours.kind === 'none') {
     if (recorded !== undefined) return { kind: 'left', why: 'you deleted it; the template has changed it' }
     return { kind: 'added', file: await styled(ctx, cell.path, theirs.file, tools), notes: [] }

@@ -1,8 +1,9 @@
+import { posix } from 'node:path'
 import { stampNames } from '../../templates/service/generators/engine/names.ts'
 import type { FileIds, ServiceRecord } from '../../templates/service/generators/engine/record.ts'
 import type { Context } from '../../templates/service/src/context/context.ts'
 import type { Bases } from './bases.ts'
-import { decide, type Tools } from './cell.ts'
+import { decide, type Tools, type Verdict } from './cell.ts'
 import { asOnDisk, isNamed, look, textOf, type OnDisk } from './disk.ts'
 import { generatedPages, withWrittenPart } from './generated.ts'
 import type { Labels } from './merge-text.ts'
@@ -57,7 +58,11 @@ export async function settle(
   const [place, found] = placeOf(work, path)
   const recorded = work.recorded[path]
   const ours = await migrated(ctx, work, found, recorded, place, path)
-  const verdict = await decide(ctx, { path, recorded, ours, theirs }, toolsFor(work, place, ours))
+  const emptied = theirs !== undefined && recorded === undefined ? emptiedAround(work, path) : undefined
+  const verdict: Verdict =
+    emptied === undefined
+      ? await decide(ctx, { path, recorded, ours, theirs }, toolsFor(work, place, ours))
+      : { kind: 'left', why: `you deleted all that ${emptied}/ had of it; the template has this new file` }
   const moved = place === path ? undefined : place
   const stays = verdict.kind === 'untouched' && moved !== undefined && ours.kind === 'file'
   const outcome: Outcome = {
@@ -68,6 +73,16 @@ export async function settle(
       : verdict,
   }
   work.outcomes.set(path, outcome)
+}
+
+/** The nearest folder of a new file that had others of the template; undefined unless the team has deleted or moved all of them. */
+function emptiedAround(work: Work, path: string): string | undefined {
+  for (let folder = posix.dirname(path); folder !== '.'; folder = posix.dirname(folder)) {
+    const others = Object.keys(work.recorded).filter((one) => one.startsWith(`${folder}/`))
+    if (others.length === 0) continue
+    return others.every((one) => placeOf(work, one)[1].kind === 'none') ? folder : undefined
+  }
+  return undefined
 }
 
 /** Where the service has the file that the template has at `path`, and what lies there. */

@@ -1,4 +1,4 @@
-import { lstatSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { blobId, withLf } from '../../templates/service/generators/engine/record.ts'
 import { errorCode } from '../failure.ts'
@@ -10,20 +10,34 @@ export type OnDisk =
   | { readonly kind: 'file'; readonly file: PlannedFile; readonly id: string; readonly crlf: boolean }
   | { readonly kind: 'other'; readonly what: string }
 
-/** Looks at `path` in the service at `root`. A link is never followed: what it leads to may lie outside of the service. */
+/**
+ * Looks at `path` in the service at `root`. A link is never followed, nor a submodule: what lies there may belong to others. A name
+ * that differs in case alone is none to write beside, because other disks hold both for one.
+ */
 export function look(root: string, path: string): OnDisk {
   const parts = path.split('/')
   for (let depth = 1; depth <= parts.length; depth++) {
     const part = parts.slice(0, depth).join('/')
     const stats = statsOf(join(root, part))
-    if (stats === undefined) return { kind: 'none' }
+    if (stats === undefined) {
+      const other = inOtherCase(root, part)
+      return other === undefined ? { kind: 'none' } : { kind: 'other', what: `${part} is ${other} here` }
+    }
     if (stats.isSymbolicLink()) return { kind: 'other', what: `${part} is a link` }
     if (depth < parts.length && !stats.isDirectory()) return { kind: 'other', what: `${part} is a file` }
+    if (stats.isDirectory() && existsSync(join(root, part, '.git')))
+      return { kind: 'other', what: `${part} is a git repository of its own` }
     if (depth < parts.length) continue
     if (!stats.isFile()) return { kind: 'other', what: `${part} is not a file` }
     return fileOf(readFileSync(join(root, path)), (stats.mode & 0o100) !== 0)
   }
   return { kind: 'none' }
+}
+
+/** The entry whose name differs from that of `path` in case alone. */
+function inOtherCase(root: string, path: string): string | undefined {
+  const name = basename(path).toLowerCase()
+  return readdirSync(join(root, dirname(path))).find((one) => one.toLowerCase() === name)
 }
 
 /** Whether a file has this name to the letter: a disk may take names that differ in case alone for one. */

@@ -106,6 +106,13 @@ export function statusOf(ctx: Context, root: string, { prefix }: Repository): St
   }
 }
 
+/** The files of the service that a sparse checkout leaves out. */
+export function leftOut(ctx: Context, root: string): string[] {
+  throwIfEnded(ctx)
+  const listed = demand(root, ['ls-files', '-t', '-z', '--', '.']).toString('utf8')
+  return listed.split('\0').flatMap((line) => (line.startsWith('S ') ? [line.slice(2)] : []))
+}
+
 /** The content that git keeps under the id of a blob. It asks no other machine, also in a partial clone. */
 export function blobOf(ctx: Context, root: string, id: string): Buffer | undefined {
   throwIfEnded(ctx)
@@ -159,12 +166,13 @@ export function unmergedLines(
 ): string {
   const lines: string[] = []
   for (const [path, { base, ours, theirs }] of conflicts) {
-    lines.push(`0 ${'0'.repeat(40)}\t${prefix}${path}\0`)
-    for (const [number, content] of [base, ours, theirs].entries()) {
-      if (content === undefined) continue
-      const id = textOf(demand(root, ['hash-object', '-w', '--stdin'], content))
-      lines.push(`100644 ${id} ${number + 1}\t${prefix}${path}\0`)
-    }
+    const ids = [base, ours, theirs].map((content) => {
+      return content === undefined ? '' : textOf(demand(root, ['hash-object', '-w', '--stdin'], content))
+    })
+    // What the index has goes first. The id of nothing is as long as the others: a repository may have SHA-256.
+    lines.push(`0 ${(ids.find((id) => id !== '') ?? '').replace(/./g, '0')}\t${prefix}${path}\0`)
+    for (const [number, id] of ids.entries())
+      if (id !== '') lines.push(`100644 ${id} ${number + 1}\t${prefix}${path}\0`)
   }
   return lines.join('')
 }

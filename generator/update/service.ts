@@ -9,7 +9,7 @@ import {
 import type { Context } from '../../templates/service/src/context/context.ts'
 import { Failure, failureFrom } from '../failure.ts'
 import { look, textOf } from './disk.ts'
-import { refuseUnderWay, statusOf, type Repository } from './git.ts'
+import { leftOut, refuseUnderWay, statusOf, type Repository } from './git.ts'
 import { hasMarkers } from './merge-text.ts'
 import { isNewer } from './migration.ts'
 
@@ -62,6 +62,11 @@ export function refuseUnfinished(ctx: Context, service: Service): void {
   const { root, record, repository } = service
   if (repository !== undefined) {
     refuseUnderWay(ctx, root)
+    const hidden = leftOut(ctx, root)
+    if (hidden.length > 0)
+      throw new Failure(
+        `a sparse checkout leaves out ${some(hidden)}, which would count as deleted: git sparse-checkout add that, then update`,
+      )
     const { unmerged, changed } = statusOf(ctx, root, repository)
     if (unmerged.length > 0)
       throw new Failure(`${some(unmerged)} ${are(unmerged)} not merged: resolve that and commit, then update`)

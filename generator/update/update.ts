@@ -5,6 +5,7 @@ import {
   renderRecord,
   type ServiceRecord,
 } from '../../templates/service/generators/engine/record.ts'
+import { strayPeers } from '../../templates/service/scripts/doctor/peers.ts'
 import type { Context } from '../../templates/service/src/context/context.ts'
 import { Failure, failureFrom } from '../failure.ts'
 import { commandsOf } from '../manager-files.ts'
@@ -24,7 +25,7 @@ import { restored } from './restore.ts'
 import { describe, exitCodeOf, filesOf, inWords, type UpdateResult } from './result.ts'
 import { markedFiles, readRecord, refuseDowngrade, refuseUnfinished, type Service } from './service.ts'
 import { planTheirs } from './theirs.ts'
-import { write } from './write.ts'
+import { installRootOf, write } from './write.ts'
 
 /**
  * `create-mainstem update`.
@@ -154,7 +155,8 @@ async function apply(
 }
 
 /** What a person must do by hand now. */
-function nextNotes({ root }: Service, changes: readonly { path: string }[], installed: boolean): string[] {
+function nextNotes(service: Service, changes: readonly { path: string }[], installed: boolean): string[] {
+  const { root } = service
   const wrote = (part: RegExp): boolean => changes.some(({ path }) => part.test(path))
   return [
     ...(wrote(/^package\.json$/) && !installed
@@ -163,6 +165,7 @@ function nextNotes({ root }: Service, changes: readonly { path: string }[], inst
     ...(wrote(/\.schema\.ts$/)
       ? [`a schema changed in ${root}: make a migration with the script db:generate if check asks for one`]
       : []),
+    ...(installed ? strayPeers(root, installRootOf(service)) : []).map(({ seen, fix }) => `${seen}: ${fix}`),
   ]
 }
 

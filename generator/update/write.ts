@@ -1,5 +1,5 @@
 import { lstatSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import {
   recordPath,
   renderRecord,
@@ -60,11 +60,12 @@ export async function write(
     index,
     conflicts: [...conflicts.keys()],
   }
-  writeAll(root, [...changes, { path: recordPath, after: record }], installs ? lockFiles : [], about)
+  const installRoot = installRootOf(service)
+  const locks = lockFiles.map((file) => relative(root, join(installRoot, file)))
+  writeAll(root, [...changes, { path: recordPath, after: record }], installs ? locks : [], about)
   if (!installs) return false
   const manager = managerOf(root, service.record)
   try {
-    const installRoot = installRootOf(service)
     await step(ctx, screen, `Installing with ${manager}`, (ctx) => install(ctx, manager, root, installRoot))
     return true
   } catch (error) {
@@ -87,7 +88,7 @@ function refuseChanged(root: string, changes: readonly FileChange[], began: numb
 }
 
 /** The folder in which the package manager installs: for a member of a workspace, the root of that. */
-function installRootOf({ root, record }: Service): string {
+export function installRootOf({ root, record }: Service): string {
   const workspace = record.answers['workspace'] === undefined ? undefined : workspaceOf(root)
   return joined(workspace)?.root ?? root
 }

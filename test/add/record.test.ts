@@ -96,6 +96,14 @@ test('the additions of two branches merge', async () => {
 test.each([
   ['<<<<<<< HEAD\n{}\n=======\n{}\n>>>>>>> other\n', 'has conflict markers'],
   ['{ "version"', 'is not valid JSON'],
+  [
+    '{"version":"0.1.0","answers":{},"files":{"a":"1","b":"\\"a\\": {","a":"2"},"pieces":[]}',
+    'has "a" twice in one place: keep the line of the newer version',
+  ],
+  [
+    '{"version":"0.1.0","answers":{},"files":{},"pieces":[{"piece":"auth","flags":{},"version":"0.1.0","files":{}},{"piece":"auth","flags":{},"version":"0.1.0","files":{}}]}',
+    'lists the piece auth twice: keep one of the entries',
+  ],
   ['{"version":"0.1.0","answers":{},"files":{"a":1},"pieces":[]}', 'lacks what update and add need'],
 ])('a record that cannot be read stops add, and nothing is written', async (text, why) => {
   const service = newService(emitted)

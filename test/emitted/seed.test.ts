@@ -1,12 +1,10 @@
 /** `npm run db:seed` in a service with a resource. */
 import { execFile, spawnSync } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { promisify } from 'node:util'
 import pg from 'pg'
 import { expect, test } from 'vitest'
 import { temporaryServer } from '../../templates/service/scripts/postgres/databases.ts'
-import { add, newService, type Result } from '../support/added-service.ts'
+import { add, edit, newService, type Result } from '../support/added-service.ts'
 
 const ids = [1, 2].map((n) => `01990000-0000-7000-8000-00000000000${n}`)
 
@@ -18,7 +16,7 @@ export function seeds(): Seed[] {
   return [rows(invoices, [${rows}])]
 }
 `
-  writeFileSync(join(service, 'scripts/seed/rows.ts'), text)
+  edit(service, 'scripts/seed/rows.ts', () => text)
 }
 
 test('it inserts the rows that are missing, all or none, and leaves the others as they are', async (t) => {

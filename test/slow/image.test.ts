@@ -139,6 +139,7 @@ async function build(context: string, place: string, stages: string): Promise<Im
       case 'FROM': {
         const root = join(stages, words[2] ?? 'image')
         image = { ...image, root, folder: root, env: {} }
+        await mkdir(root, { recursive: true })
         folders.set(words[2] ?? 'image', root)
         break
       }

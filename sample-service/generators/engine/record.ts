@@ -107,12 +107,34 @@ export function recordFrom(text: string): ServiceRecord {
   } catch (cause) {
     const merging = /^<{7} /m.test(text)
     const what = merging
-      ? 'has conflict markers: keep the lines of both sides'
+      ? 'has conflict markers: keep the lines of both sides, and of two with one key that of the newer version'
       : 'is not valid JSON: restore it from git'
     throw new Error(`${recordPath} ${what}.`, { cause })
   }
-  if (isRecord(parsed)) return parsed
+  const twice = repeatedIn(text)
+  if (twice !== undefined)
+    throw new Error(`${recordPath} has ${twice} twice in one place: keep the line of the newer version.`)
+  if (isRecord(parsed)) {
+    const titles = parsed.pieces.map(titleOf)
+    const double = titles.find((title, index) => titles.indexOf(title) < index)
+    if (double === undefined) return parsed
+    throw new Error(`${recordPath} lists the piece ${double} twice: keep one of the entries.`)
+  }
   throw new Error(`${recordPath} lacks what update and add need of it: restore it from git.`)
+}
+
+/** A key that one object of the JSON text has twice, as a merge by hand may leave it; undefined if there is none. */
+function repeatedIn(text: string): string | undefined {
+  const open: Set<string>[] = []
+  for (const [token, key, colon] of text.matchAll(/("(?:[^"\\]|\\.)*")(\s*:)?|[{}]/g)) {
+    if (token === '{') open.push(new Set())
+    else if (token === '}') open.pop()
+    else if (key !== undefined && colon !== undefined) {
+      if (open.at(-1)?.has(key) === true) return key
+      open.at(-1)?.add(key)
+    }
+  }
+  return undefined
 }
 
 function isRecord(value: unknown): value is ServiceRecord {

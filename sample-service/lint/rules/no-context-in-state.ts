@@ -10,6 +10,8 @@ const keepingCallback = new Set([
   ...['add', 'push', 'set', 'unshift', 'enqueue', 'schedule', 'register', 'subscribe'],
   ...['on', 'once', 'addListener', 'prependListener', 'addEventListener'],
 ])
+/** Methods of AsyncLocalStorage. */
+const ambient = new Set(['enterWith', 'run'])
 /** Methods that remove a listener. */
 const takingBack = new Set([
   'off',
@@ -137,10 +139,11 @@ export const noContextInState = rule({
         const { callee } = node
         if (callee.type !== Type.MemberExpression || callee.property.type !== Type.Identifier) return
         const { name } = callee.property
+        if (!ambient.has(name) && !collecting.has(name) && !keepingCallback.has(name)) return
         const { file } = types.declarationOf(node) ?? {}
         // A function that takes a context is no collection.
         if (types.contextFunction(node) !== undefined) return
-        if (/^(?:enterWith|run)$/.test(name) && /async_hooks/.test(file ?? '')) {
+        if (ambient.has(name) && /async_hooks/.test(file ?? '')) {
           for (const given of node.arguments) if (keeps.keptBy(given) === 'stored') report(given, 'stored')
           return
         }

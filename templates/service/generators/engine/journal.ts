@@ -156,8 +156,11 @@ function stage(
     if (kind !== 'saved') requireOwn(root, path)
     const before = idOf(root, path)
     if (before !== undefined) copyFileSync(place, join(aside, 'old', String(number)))
-    if (after !== undefined) writeFileSync(join(aside, 'new', String(number)), after)
-    const mode = before === undefined ? 0o644 : statSync(place).mode & 0o777
+    const copy = join(aside, 'new', String(number))
+    if (after !== undefined) writeFileSync(copy, after)
+    // A new file gets the mode that the umask gave to its copy.
+    const stats = statSync(before === undefined ? copy : place, { throwIfNoEntry: false })
+    const mode = (stats?.mode ?? 0) & 0o777
     return {
       path,
       kind,

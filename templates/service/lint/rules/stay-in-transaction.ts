@@ -71,9 +71,10 @@ export const stayInTransaction = rule({
           if (isInTransaction(node)) context.report({ node, messageId: 'outside' })
           return
         }
+        // First, because it asks for few types.
+        if (!isInTransaction(node)) return
         const handed = node.arguments.find((given) => types.isDatabase(given))
-        if (handed !== undefined && isInTransaction(node))
-          context.report({ node: handed, messageId: 'handed' })
+        if (handed !== undefined) context.report({ node: handed, messageId: 'handed' })
       },
     }
   },

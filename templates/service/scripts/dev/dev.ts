@@ -65,7 +65,9 @@ async function restartOnChanges(
     const changed = changes.changed.then((paths) => ({ because: summary(paths) }))
     const next = Promise.race([changed, pressed, stopped])
     const over = new AbortController()
-    const warn = (): void => void sayWarnings(over.signal).catch(() => undefined)
+    const warn = (): void => {
+      sayWarnings(over.signal).catch(() => undefined)
+    }
     const ends = [next]
     try {
       const { env, isBuiltIn, migrations } = await prepare(startBuiltIn, startBeside)

@@ -2,12 +2,12 @@ import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { chown, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { chown, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { freePort, keepPort, keptPort, urlOf } from './address.ts'
+import { accepts, freePort, keepPort, keptPort, readLock, urlOf } from './address.ts'
 import { homeFor, postgresPrograms, postgresUser, type Programs, type User } from './files.ts'
 import { endWithThisProcess } from './watchdog.ts'
 
@@ -131,13 +131,14 @@ async function serve(
     const said = await readiness(child)
     if (said === undefined) return { child, port, exited }
     await end(child)
-    // A server that was killed a moment ago may still hold its lock file or its shared memory.
     if (said.includes('already exists') || said.includes('still in use')) {
-      if (performance.now() < inUseUntil) {
+      const { pid, port: locked, status } = await readLock(home)
+      const runs = status === 'ready' && (await accepts(locked))
+      // A server that was killed a moment ago may still hold its lock file or its shared memory.
+      if (!runs && performance.now() < inUseUntil) {
         await setTimeout(250)
         continue
       }
-      const [pid] = (await readFile(join(home, 'data/postmaster.pid'), 'utf8').catch(() => '?')).split('\n')
       throw new Error(
         `PostgreSQL already runs on ${home} (pid ${pid}; another npm run dev?): stop that one first`,
       )
