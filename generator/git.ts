@@ -48,10 +48,13 @@ export async function commitAll(
   // Not `init -b main`, which needs git 2.28.
   await git('symbolic-ref', 'HEAD', 'refs/heads/main')
   const rest = ['--all', '--', '.', ...(scratch === undefined ? [] : [`:(exclude)${scratch}`])]
+  const all = await git('add', ...rest)
+  if (all.code !== 0) return not(`git add failed (${lastLines(all.output, 1)}); nothing is committed`)
   // Forced, because the user's own ignore file may list *.sql or .env*.
-  const forced = [...files, ...lockFiles.filter((file) => existsSync(join(directory, file)))]
-  for (const args of [rest, ...batches(forced).map((batch) => ['--force', '--', ...batch])]) {
-    const add = await git('add', ...args)
+  const added = new Set((await git('ls-files', '-z')).stdout.split('\0'))
+  const ours = [...files, ...lockFiles.filter((file) => existsSync(join(directory, file)))]
+  for (const batch of batches(ours.filter((file) => !added.has(file)))) {
+    const add = await git('add', '--force', '--', ...batch)
     if (add.code !== 0) return not(`git add failed (${lastLines(add.output, 1)}); nothing is committed`)
   }
 

@@ -1,6 +1,6 @@
 import { lstatSync } from 'node:fs'
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import type { Context } from '../templates/service/src/context/context.ts'
 import { throwIfEnded } from './ended.ts'
 import { errorCode } from './failure.ts'
@@ -65,13 +65,25 @@ export async function readPlanned(ctx: Context, path: string): Promise<PlannedFi
   return { bytes, executable: (mode & 0o100) !== 0 }
 }
 
-/** Writes the files of `plan` below `directory`, which must not hold any of them. */
+/** Writes the files of `plan` below `directory`, which must not hold any of them: those of a folder at once. */
 export async function writePlan(ctx: Context, plan: Plan, directory: string): Promise<void> {
-  for (const [path, { bytes, executable }] of plan) {
+  const folders = new Map<string, [name: string, file: PlannedFile][]>()
+  for (const [path, file] of plan) {
+    const folder = dirname(path)
+    const files = folders.get(folder) ?? []
+    folders.set(folder, files)
+    files.push([basename(path), file])
+  }
+  for (const [folder, files] of folders) {
     throwIfEnded(ctx)
-    const file = join(directory, path)
-    await mkdir(dirname(file), { recursive: true })
-    await writeFile(file, bytes, { mode: executable ? 0o755 : 0o644, flag: 'wx' })
+    const place = join(directory, folder)
+    await mkdir(place, { recursive: true })
+    const written = files.map(([name, { bytes, executable }]) =>
+      writeFile(join(place, name), bytes, { mode: executable ? 0o755 : 0o644, flag: 'wx' }),
+    )
+    // All of them, since the caller may remove the folder.
+    const failed = (await Promise.allSettled(written)).find((one) => one.status === 'rejected')
+    if (failed !== undefined) throw failed.reason
   }
 }
 

@@ -11,6 +11,9 @@ const { plugin: context, imports, ends } = await tsImport('./lint/plugin.ts', im
  */
 const service = ['src/**/*.ts', 'generators/pieces/*/src/**/*.ts']
 
+/** Where rules ask for types. */
+const typed = [...service, 'test/**/*.ts']
+
 // The rules for contexts, and what oxlint lacks or calls unfinished: .oxlintrc.json has the rest.
 export default defineConfig(
   {
@@ -39,22 +42,43 @@ export default defineConfig(
   { ignores: ['**/*.js', '**/*.mjs'] },
   {
     files: ['**/*.ts'],
+    languageOptions: { parser: tseslint.parser },
+    linterOptions: { reportUnusedDisableDirectives: 'error' },
+    plugins: { context, '@typescript-eslint': tseslint.plugin },
+    rules: { 'no-useless-assignment': 'error' },
+  },
+  {
+    // Programs that end with the terminal, and what pieces bring besides. To look for types in them takes as long as in src/.
+    files: ['**/*.ts'],
+    ignores: typed,
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: 'ArrowFunctionExpression > UnaryExpression.body[operator="void"]',
+          message: 'oxlint does not see a promise behind this `void`. Write `() => { … }`.',
+        },
+        {
+          selector: 'UnaryExpression[operator="void"] > AwaitExpression',
+          message: 'Write `await` alone: it leaves nothing to be void.',
+        },
+      ],
+    },
+  },
+  {
+    files: typed,
     languageOptions: {
-      parser: tseslint.parser,
       // Not projectService, which is made for editors and takes twice as long here.
       parserOptions: { project: './tsconfig.json', tsconfigRootDir: import.meta.dirname },
     },
-    linterOptions: { reportUnusedDisableDirectives: 'error' },
-    plugins: { context, '@typescript-eslint': tseslint.plugin },
     rules: {
-      'no-useless-assignment': 'error',
       // `void promise` owns nothing: await it, or give it to a group.
       '@typescript-eslint/no-floating-promises': ['error', { ignoreVoid: false }],
       '@typescript-eslint/no-meaningless-void-operator': 'error',
     },
   },
   {
-    files: [...service, 'test/**/*.ts'],
+    files: typed,
     rules: {
       'context/context-first': 'error',
       'context/context-twin': 'error',

@@ -1,5 +1,5 @@
 /**
- * `npm run test:all`: everything that `npm test` runs, and the tests that take too long to wait for: the long proofs, the
+ * `npm run test:all`: everything that `npm test` runs, and what takes too long to wait for: ESLint on the sample, the long proofs, the
  * service beside real proxies and poolers, the image, all that is known of each piece, random nouns and fields, every pair of
  * pieces, each supported line of Node, each package manager, and the trials.
  * It takes some two hours on two cores, and runs before a release. `-- --only image,matrix` runs the named ones.
@@ -15,6 +15,7 @@ const slow = ['npx', 'vitest', 'run', '--config', 'vitest.slow.config.ts'] as co
 
 const steps: readonly Step[] = [
   { title: 'test', command: ['npm', 'test'], cwd: root },
+  { title: 'sample', command: ['npm', 'run', 'lint'], cwd: join(root, 'sample-service') },
   {
     title: 'proofs',
     command: ['npm', 'test', '--', ...longProofs],

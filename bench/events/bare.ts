@@ -7,8 +7,6 @@ export interface Bare {
   readonly publishedPerSecond: number
   /** One consumer for each of eight partitions, one event out at a time, as the service has it. */
   readonly orderedPerSecond: number
-  /** One consumer, a thousand events out. */
-  readonly unorderedPerSecond: number
   /** From publish to acknowledge, one after the other. */
   readonly latenciesMs: readonly number[]
 }
@@ -32,25 +30,22 @@ export async function measureBare(url: string, count: number, payload: string): 
     await Promise.all(Array.from({ length: count }, (_, n) => limit(() => publish(n))))
     const publishMs = performance.now() - publishing
 
-    const consume = async (name: string, subject: string, most: number, events: number): Promise<void> => {
-      const ack_policy = AckPolicy.Explicit
+    const consume = async (partition: number): Promise<void> => {
+      const name = `ordered-${partition}`
       await manager.consumers.add('bare', {
-        ...{ durable_name: name, filter_subject: subject, ack_policy, max_ack_pending: most },
+        ...{ durable_name: name, filter_subject: `bare.${partition}` },
+        ...{ ack_policy: AckPolicy.Explicit, max_ack_pending: 1 },
       })
-      const messages = await (await js.consumers.get('bare', name)).consume({ max_messages: most })
-      let left = events
+      const messages = await (await js.consumers.get('bare', name)).consume({ max_messages: 1 })
+      let left = Math.floor(count / 8)
       for await (const message of messages) {
         message.ack()
         if (--left === 0) break
       }
     }
     const ordered = performance.now()
-    const partitions = Array.from({ length: 8 }, (_, n) => n)
-    await Promise.all(partitions.map((n) => consume(`ordered-${n}`, `bare.${n}`, 1, Math.floor(count / 8))))
+    await Promise.all(Array.from({ length: 8 }, (_, n) => consume(n)))
     const orderedMs = performance.now() - ordered
-    const unordered = performance.now()
-    await consume('unordered', 'bare.*', 1_000, count)
-    const unorderedMs = performance.now() - unordered
 
     await manager.consumers.add('bare', {
       ...{ durable_name: 'latency', filter_subject: 'bare.0', ack_policy: AckPolicy.Explicit },
@@ -70,7 +65,6 @@ export async function measureBare(url: string, count: number, payload: string): 
     return {
       publishedPerSecond: perSecond(publishMs),
       orderedPerSecond: perSecond(orderedMs),
-      unorderedPerSecond: perSecond(unorderedMs),
       latenciesMs,
     }
   } finally {

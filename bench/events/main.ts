@@ -14,13 +14,14 @@ import { command, count, loadAverage, machine } from '../support/command.ts'
 import { emitService, migrateEmitted, startEmitted, type Emitted } from '../support/emitted.ts'
 import { freePort } from '../support/instance.ts'
 import { startNats } from '../support/nats.ts'
-import { median, percentile } from '../support/statistics.ts'
-import { measureBare, type Bare } from './bare.ts'
+import { measureBare } from './bare.ts'
+import { tableOf, writeTable, type Flow } from './table.ts'
 
 const usage = `npm run bench:events -- [options]
 
   --events n     in each measurement (default 6000)
-  --instances n  of either service at most, measured with 1, 2, 4 … (default 4)`
+  --instances n  of either service at most, measured with 1, 2, 4 … (default 4)
+  --write        puts the table into the docs/events.md that services get; run \`npm run sample\` afterwards`
 
 /** Seconds and events a second of the measurement of latencies. */
 const steady = { seconds: 15, perSecond: 50 }
@@ -32,6 +33,7 @@ const flows = { seconds: 8, perSecond: [1_000, 2_000, 4_000, 8_000] }
 interface Options {
   readonly events: number
   readonly instances: number
+  readonly write: boolean
 }
 
 /** @throws Error of one sentence for an invalid flag */
@@ -41,11 +43,17 @@ function parseOptions(args: readonly string[]): Options | 'help' {
     options: {
       events: { type: 'string', default: '6000' },
       instances: { type: 'string', default: '4' },
+      write: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   })
   if (values.help) return 'help'
-  return { events: count('--events', values.events), instances: count('--instances', values.instances) }
+  const { write } = values
+  return {
+    events: count('--events', values.events),
+    instances: count('--instances', values.instances),
+    write,
+  }
 }
 
 /** Every event of the outbox with the time of its transaction, and what the handlers write with the time of theirs. */
@@ -62,7 +70,7 @@ await command(usage, parseOptions, run)
  * Measures bare JetStream, then two emitted services: what one instance publishes over HTTP, hands to the broker and handles, and
  * how long an event takes from the one database to the other.
  */
-async function run(ctx: Context, { events, instances }: Options): Promise<void> {
+async function run(ctx: Context, { events, instances, write }: Options): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), 'mainstem-bench-events-'))
   const postgres = await startPostgres({ dir: join(directory, 'postgres'), persistent: false })
   const nats = await startNats(join(directory, 'nats'), await freePort())
@@ -123,17 +131,13 @@ async function run(ctx: Context, { events, instances }: Options): Promise<void> 
     const handledOfOneKey = await handleAll(ctx, ledger, events, 2, env)
     await ledger.start(env)
     const latencies = await steadily(ctx, sender.port, billing.client, ledger.client)
-    print({
-      bare,
-      counts,
-      published,
-      publishedOfOneKey,
-      handed,
-      waiting,
-      handled,
-      handledOfOneKey,
-      latencies,
-    })
+    const found = {
+      ...{ bare, published, publishedOfOneKey, handed, handled, handledOfOneKey, latencies },
+      ...{ flows: waiting, counts, perSecond: steady.perSecond },
+    }
+    const table = await tableOf(found)
+    console.log(`${machine()}, Node ${process.version}, load of the last minute ${loadAverage()}\n\n${table}`)
+    if (write) await writeTable(table)
   } finally {
     for (const client of clients) await client.end()
     for (const instance of running) await instance.end('SIGKILL')
@@ -186,11 +190,6 @@ async function flow(ctx: Context, client: pg.Client, perSecond: number): Promise
   }
   const reached = ((perSecond * flows.seconds) / (performance.now() - startedAt)) * 1_000
   return { reached, rows: await total(client, 'select count(*) as n from events.outbox') }
-}
-
-interface Flow {
-  readonly reached: number
-  readonly rows: number
 }
 
 function insertEvents(events: number, keys: number): string {
@@ -275,42 +274,4 @@ async function steadily(ctx: Context, port: number, sent: pg.Client, handled: pg
   }
   const [from, to] = [await read(sent, 'committed'), await read(handled, 'effects')]
   return Array.from(from, ([text, at]) => Number(to.get(text)) - Number(at))
-}
-
-function print(found: {
-  readonly bare: Bare
-  readonly counts: readonly number[]
-  readonly published: readonly number[]
-  readonly publishedOfOneKey: number
-  readonly handed: number
-  readonly waiting: readonly Flow[]
-  readonly handled: readonly number[]
-  readonly handledOfOneKey: number
-  readonly latencies: readonly number[]
-}): void {
-  const { bare, counts, published, handed, waiting, handled, latencies } = found
-  const spread = (ms: readonly number[]): string =>
-    `${median(ms).toFixed(1)} / ${percentile(ms, 0.99).toFixed(1)} ms`
-  const perSecond = (what: string, rate: number): readonly [string, string] => [what, `${rate.toFixed(0)}/s`]
-  const instances = (n: number): string => `${n} ${n === 1 ? 'instance' : 'instances'}`
-  const each = (what: string, rates: readonly number[]) =>
-    rates.map((rate, n) => perSecond(`${what}, ${instances(counts[n] ?? 0)}`, rate))
-  const rows: readonly (readonly [string, string])[] = [
-    perSecond('bare JetStream: published', bare.publishedPerSecond),
-    perSecond('bare JetStream: consumed from eight partitions, one out at a time', bare.orderedPerSecond),
-    perSecond('bare JetStream: consumed, a thousand out', bare.unorderedPerSecond),
-    ['bare JetStream: publish → received, median / p99', spread(bare.latenciesMs)],
-    ...each('published over HTTP in a transaction', published),
-    perSecond('the same, all of one key, 1 instance', found.publishedOfOneKey),
-    perSecond('handed to the broker from a full outbox', handed),
-    ...waiting.map(({ reached, rows }): readonly [string, string] => [
-      `rows in the outbox after ${reached.toFixed(0)} inserted a second`,
-      String(rows),
-    ]),
-    ...each('handled in effect', handled),
-    perSecond('the same, all of one key, 2 instances', found.handledOfOneKey),
-    [`commit → handled at ${steady.perSecond}/s, median / p99`, spread(latencies)],
-  ]
-  console.log(`${machine()}, Node ${process.version}, load of the last minute ${loadAverage()}\n`)
-  console.log(['| | |', '|---|---|', ...rows.map(([what, figure]) => `| ${what} | ${figure} |`)].join('\n'))
 }

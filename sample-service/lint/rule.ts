@@ -1,12 +1,25 @@
 import { ESLintUtils, type TSESLint } from '@typescript-eslint/utils'
 import { contextTypes, type ContextTypes } from './context-types.ts'
+import { contextVariables, type ContextVariables } from './variables.ts'
+
+/** What the rules ask of one file. */
+export interface Look {
+  readonly source: Readonly<TSESLint.SourceCode>
+  readonly types: ContextTypes
+  readonly contexts: ContextVariables
+}
+
+/** The same for a rule, which reports messages of its own. */
+export interface RuleLook<M extends string> extends Look {
+  readonly context: Readonly<TSESLint.RuleContext<M, []>>
+}
 
 /** A rule without options, which may ask for types. */
 export interface RuleOptions<M extends string> {
   readonly description: string
   readonly messages: Record<M, string>
   readonly type?: 'problem' | 'suggestion'
-  create(context: Readonly<TSESLint.RuleContext<M, []>>, types: ContextTypes): TSESLint.RuleListener
+  create(look: RuleLook<M>): TSESLint.RuleListener
 }
 
 /** Makes an ESLint rule. It needs typescript-eslint's parser with types, and throws without them. */
@@ -19,6 +32,10 @@ export function rule<M extends string>(options: RuleOptions<M>): TSESLint.RuleMo
       hasSuggestions: true,
       schema: [],
     },
-    create: (context) => options.create(context, contextTypes(ESLintUtils.getParserServices(context))),
+    create(context) {
+      const source = context.sourceCode
+      const types = contextTypes(ESLintUtils.getParserServices(context))
+      return options.create({ context, source, types, contexts: contextVariables(source, types) })
+    },
   })
 }

@@ -21,86 +21,94 @@ export interface ContextVariables {
   origins(variable: Variable): Variable[]
 }
 
+interface Look {
+  readonly source: Source
+  readonly types: ContextTypes
+  /** Whether a variable is a context, once it was asked. */
+  readonly known: WeakMap<Variable, boolean>
+}
+
 /** The contexts of one file that have names. */
 export function contextVariables(source: Source, types: ContextTypes): ContextVariables {
-  const known = new WeakMap<Variable, boolean>()
-
-  function isContext(variable: Variable): boolean {
-    const [name] = variable.identifiers
-    const [def] = variable.defs
-    if (name === undefined || def === undefined) return false
-    if (!isParameter(variable) && !isLocal(def)) return false
-    const present = known.get(variable) ?? types.isContext(name)
-    known.set(variable, present)
-    return present
-  }
-
-  function variablesAround(node: TSESTree.Node): Variable[] {
-    const found: Variable[] = []
-    let scope: TSESLint.Scope.Scope | null = source.getScope(node)
-    for (; scope !== null && scope.type !== TSESLint.Scope.ScopeType.module; scope = scope.upper) {
-      found.push(...scope.variables.filter(isContext).toReversed())
-    }
-    return found
-  }
-
-  /** The contexts that the value of `variable` was made from. */
-  function origins(variable: Variable): Variable[] {
-    const values = variable.references.flatMap((reference) => reference.writeExpr ?? [])
-    return values.flatMap((value) =>
-      variablesAround(value).filter(
-        (other) =>
-          other !== variable && other.references.some(({ identifier }) => isInside(identifier, value)),
-      ),
-    )
-  }
-
-  function derives(variable: Variable, ancestor: Variable, seen = new Set<Variable>()): boolean {
-    if (seen.has(variable)) return false
-    seen.add(variable)
-    return origins(variable).some((origin) => origin === ancestor || derives(origin, ancestor, seen))
-  }
-
-  function variableOf(identifier: TSESTree.Identifier): Variable | undefined {
-    let scope: TSESLint.Scope.Scope | null = source.getScope(identifier)
-    for (; scope !== null; scope = scope.upper) {
-      const variable = scope.set.get(identifier.name)
-      if (variable !== undefined) return variable
-    }
-    return undefined
-  }
-
-  function restsOn(
-    node: TSESTree.Node,
-    found: (part: TSESTree.Node) => boolean,
-    seen = new Set<Variable>(),
-  ): boolean {
-    return Array.from(walk(node, source.visitorKeys)).some((part) => {
-      if (found(part)) return true
-      if (part.type !== Type.Identifier) return false
-      const variable = variableOf(part)
-      if (variable === undefined || seen.has(variable)) return false
-      seen.add(variable)
-      return variable.references.some(({ writeExpr }) => writeExpr && restsOn(writeExpr, found, seen))
-    })
-  }
-
+  const look = { source, types, known: new WeakMap<Variable, boolean>() }
   return {
-    variableOf,
-    restsOn: (node, found) => restsOn(node, found),
+    variableOf: (identifier) => variableOf(look, identifier),
+    restsOn: (node, found) => restsOn(look, node, found),
     visibleAt(node) {
-      return variablesAround(node).filter((variable) => {
+      return variablesAround(look, node).filter((variable) => {
         const [name] = variable.identifiers
-        if (name === undefined || types.isLifetime(name)) return false
+        if (name === undefined || look.types.isLifetime(name)) return false
         if (isParameter(variable)) return true
         // It has no value yet in its own initialiser, nor before its first assignment.
         return variable.references.some(({ writeExpr }) => writeExpr && writeExpr.range[1] <= node.range[0])
       })
     },
-    derives: (variable, ancestor) => derives(variable, ancestor),
-    isDerived: (variable) => isParameter(variable) || origins(variable).length > 0,
-    origins,
+    derives: (variable, ancestor) => derives(look, variable, ancestor),
+    isDerived: (variable) => isParameter(variable) || origins(look, variable).length > 0,
+    origins: (variable) => origins(look, variable),
   }
+}
+
+function isContext(look: Look, variable: Variable): boolean {
+  const [name] = variable.identifiers
+  const [def] = variable.defs
+  if (name === undefined || def === undefined) return false
+  if (!isParameter(variable) && !isLocal(def)) return false
+  const present = look.known.get(variable) ?? look.types.isContext(name)
+  look.known.set(variable, present)
+  return present
+}
+
+function variablesAround(look: Look, node: TSESTree.Node): Variable[] {
+  const found: Variable[] = []
+  let scope: TSESLint.Scope.Scope | null = look.source.getScope(node)
+  for (; scope !== null && scope.type !== TSESLint.Scope.ScopeType.module; scope = scope.upper) {
+    found.push(...scope.variables.filter((one) => isContext(look, one)).toReversed())
+  }
+  return found
+}
+
+/** The contexts that the value of `variable` was made from. */
+function origins(look: Look, variable: Variable): Variable[] {
+  const values = variable.references.flatMap((reference) => reference.writeExpr ?? [])
+  return values.flatMap((value) =>
+    variablesAround(look, value).filter(
+      (other) => other !== variable && other.references.some(({ identifier }) => isInside(identifier, value)),
+    ),
+  )
+}
+
+function derives(look: Look, variable: Variable, ancestor: Variable, seen = new Set<Variable>()): boolean {
+  if (seen.has(variable)) return false
+  seen.add(variable)
+  return origins(look, variable).some(
+    (origin) => origin === ancestor || derives(look, origin, ancestor, seen),
+  )
+}
+
+function variableOf(look: Look, identifier: TSESTree.Identifier): Variable | undefined {
+  let scope: TSESLint.Scope.Scope | null = look.source.getScope(identifier)
+  for (; scope !== null; scope = scope.upper) {
+    const variable = scope.set.get(identifier.name)
+    if (variable !== undefined) return variable
+  }
+  return undefined
+}
+
+function restsOn(
+  look: Look,
+  node: TSESTree.Node,
+  found: (part: TSESTree.Node) => boolean,
+  seen = new Set<Variable>(),
+): boolean {
+  return Array.from(walk(node, look.source.visitorKeys)).some((part) => {
+    if (found(part)) return true
+    if (part.type !== Type.Identifier) return false
+    const variable = variableOf(look, part)
+    if (variable === undefined || seen.has(variable)) return false
+    seen.add(variable)
+    return variable.references.some(({ writeExpr }) => writeExpr && restsOn(look, writeExpr, found, seen))
+  })
 }
 
 /** Whether it is a parameter of its function. */

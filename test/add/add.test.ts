@@ -9,9 +9,10 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { resolveConfig } from 'prettier'
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { changedLines } from '../../templates/service/generators/engine/difference.ts'
-import { formatNew } from '../../templates/service/generators/edit/format.ts'
+import { formatNew, styleOfPieces } from '../../templates/service/generators/edit/format.ts'
 import { writeChanges } from '../../templates/service/generators/engine/write.ts'
 import {
   add,
@@ -88,6 +89,21 @@ describe('npm run add', () => {
       const made = readFileSync(join(service, path), 'utf8')
       expect(await formatNew(service, path, made), path).toBe(example)
     }
+  })
+})
+
+describe('the style of prettier', () => {
+  test('in which pieces are written is that of a new service', async () => {
+    const path = join(repository, 'templates/service/src/routes.ts')
+    expect(await resolveConfig(path, { editorconfig: true })).toEqual(styleOfPieces)
+  })
+
+  test("of a team is that of the pieces' files too, also of those without a name of the team's", async () => {
+    const service = newService()
+    edit(service, '.prettierrc.json', (text) => text.replace('"semi": false', '"semi": true'))
+    expect(await add(service, 'auth')).toMatchObject({ code: 0, err: '' })
+    expect(treeOf(service).get('src/platform/auth/auth.ts')).toMatch(/;$/m)
+    runAll(service, [['prettier/bin/prettier.cjs', '--check', 'src/platform/auth']])
   })
 })
 
@@ -416,9 +432,21 @@ describe('an obstacle is reported in one sentence, and no file changes', () => {
           service,
           'src/bills/bills.schema.ts',
           () =>
-            "import { pgTable, uuid } from 'drizzle-orm/pg-core'\nexport const b = pgTable('invoices', { id: uuid() })\n",
+            "import { pgTable, uuid } from 'drizzle-orm/pg-core'\nexport const b = pgTable('bills', { id: uuid() })\n",
         ),
       'The schema has changes without a migration',
+    ],
+    [
+      'a table that another schema declares',
+      ['upload', 'invoice'],
+      (service) =>
+        edit(
+          service,
+          'src/bills/bills.schema.ts',
+          () =>
+            "import { pgTable, uuid } from 'drizzle-orm/pg-core'\nexport const b = pgTable('invoices', { id: uuid() })\n",
+        ),
+      'The schema already has a table invoices: choose another noun.',
     ],
     [
       'a schema that drizzle-kit cannot read',

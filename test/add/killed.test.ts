@@ -1,9 +1,9 @@
 /** What `kill -9` of `npm run add` leaves, whichever write it hits. */
 import { spawnSync } from 'node:child_process'
-import { appendFileSync, cpSync, mkdtempSync, readdirSync, symlinkSync } from 'node:fs'
+import { cpSync, mkdtempSync, readdirSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, expect, test } from 'vitest'
-import { add, command, emittedService, folder, newService, treeOf } from '../support/added-service.ts'
+import { add, command, edit, emittedService, folder, newService, treeOf } from '../support/added-service.ts'
 import { killerAt } from '../support/killer.ts'
 
 const every = process.env['EVERY_WRITE'] !== undefined
@@ -68,7 +68,7 @@ test.each([
 test('what a person has changed since is not written over', async () => {
   const service = newService(without)
   expect(kill(service, 1, stamping, 'src/routes.ts.')).toBe(true)
-  appendFileSync(join(service, 'src/routes.ts'), '// Ours.\n')
+  edit(service, 'src/routes.ts', (text) => `${text}// Ours.\n`)
   const tree = withoutLock(service)
   const { code, err } = await add(service, 'route', 'status')
   expect(err).toBe(

@@ -2,11 +2,11 @@
  * The service with every piece: its types, and the tests of the domains that were stamped. test/slow/pieces.test.ts runs the
  * guarantees that came with them, and all else that is known of it.
  */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, relative } from 'node:path'
 import { expect, test } from 'vitest'
-import { add, newService, repository, runAll, treeOf } from '../support/added-service.ts'
+import { add, edit, newService, repository, runAll, treeOf } from '../support/added-service.ts'
 import { addEveryPiece } from '../support/every-piece.ts'
 
 /** The compiler that `npm run check` uses, a path below node_modules. */
@@ -28,7 +28,7 @@ test('docs/generators.md: following its steps changes a piece and adds a new one
   const page = readFileSync(join(service, 'docs/generators.md'), 'utf8')
   const commands: string[][] = []
   for (const [, kind, path = '', text = ''] of page.matchAll(/^```(\w+) ?(\S*)\n([\s\S]*?)^```$/gm)) {
-    if (kind === 'ts') write(service, path, text)
+    if (kind === 'ts') edit(service, path, () => text)
     if (kind === 'diff') change(service, path, text)
     if (kind === 'sh') commands.push(...commandsOf(text))
   }
@@ -60,11 +60,6 @@ test('stamped code compiles, and the stamped domains pass their tests', { timeou
   ])
 })
 
-function write(service: string, path: string, text: string): void {
-  mkdirSync(dirname(join(service, path)), { recursive: true })
-  writeFileSync(join(service, path), text)
-}
-
 /** Applies a diff. The removed lines must occur exactly once. */
 function change(service: string, path: string, diff: string): void {
   const lines = (sign: string): string =>
@@ -74,10 +69,7 @@ function change(service: string, path: string, diff: string): void {
       .join('\n')
   const text = readFileSync(join(service, path), 'utf8')
   expect(text.split(`${lines('-')}\n`), `${path} has once:\n${lines('-')}`).toHaveLength(2)
-  writeFileSync(
-    join(service, path),
-    text.replace(lines('-'), () => lines('+')),
-  )
+  edit(service, path, (text) => text.replace(lines('-'), () => lines('+')))
 }
 
 /** The arguments behind `npm run add --`, as a shell splits them. */

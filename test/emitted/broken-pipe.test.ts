@@ -7,11 +7,16 @@ import { cleanEnvironment, homeFolder, repository, temporaryFolder } from '../su
 
 const service = join(repository, 'templates/service')
 
+/** They run to their end first, which takes seconds: `npm test` leaves them to `npm run test:all`. */
+const long = [
+  ['verify', service, 'scripts/verify/verify.ts', []],
+  ['demo', repository, 'demo/main.ts', ['--fast']],
+] as const
+
 test.each([
   ['add', service, 'generators/engine/add.ts', ['route', 'status', '--dry-run', '--diff']],
   ['config', service, 'scripts/pages/config.ts', []],
-  ['verify', service, 'scripts/verify/verify.ts', []],
-  ['demo', repository, 'demo/main.ts', ['--fast']],
+  ...(process.env['LONG_TESTS'] === '1' ? long : []),
 ] as const)(
   '%s ends as usual and prints no stack if nobody reads its output',
   async (_name, cwd, script, args) => {

@@ -13,13 +13,14 @@ import { DCLinter } from 'dclint'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { parse } from 'yaml'
-import { emitService, migrateEmitted, startEmitted } from '../../bench/support/emitted.ts'
+import { migrateEmitted, startEmitted } from '../../bench/support/emitted.ts'
 import { freePort } from '../../bench/support/instance.ts'
 import { startNats } from '../../bench/support/nats.ts'
 import { makeDatabase, temporaryServer } from '../../sample-service/scripts/postgres/databases.ts'
 import { eventually } from '../../sample-service/test/support/client.ts'
 import { startCollector, type Collector } from '../../sample-service/test/support/otlp.ts'
 import { testContext } from '../../templates/service/src/context/test-context.ts'
+import { add, emittedService } from '../support/added-service.ts'
 import { labelsOfResult, promqlErrors, readExposition, type Exposition } from '../support/promql.ts'
 import { typeErrors } from '../support/satisfies.ts'
 import { tracesNamed } from '../support/traces.ts'
@@ -41,7 +42,8 @@ beforeAll(async () => {
   cleanups.push(() => nats.kill())
   collector = await startCollector(t)
   const start = async (name: string, piece: string) => {
-    const folder = await emitService(ctx, directory, name, [[piece, 'invoice-paid']])
+    const folder = emittedService(name, '--no-example')
+    expect(await add(folder, piece, 'invoice-paid')).toMatchObject({ code: 0, err: '' })
     const database = await makeDatabase(server.url)
     cleanups.push(() => database.drop())
     const { url } = database

@@ -54,6 +54,16 @@ for (const corpus of corpora) {
   })
 }
 
+it.each([
+  ['() => void', 'export const later = (): void => void work()\n'],
+  ['void (await …)', 'void (await work())\n'],
+])('a script, which is linted without types, may not say %s', async (_, code) => {
+  const file = 'scripts/dev/script.ts'
+  const declared = 'declare function work(): Promise<void>\n'
+  const [messages = []] = await lintService([{ file, code: declared + code }])
+  expect(rulesOf(messages)).toEqual(['no-restricted-syntax'])
+})
+
 /** `CORPUS=1 npx vitest run test/emitted/lint-corpus.test.ts` prints which rule finds which mistake. */
 function report(all: readonly { snippet: Snippet; found: string[] }[]): void {
   for (const { snippet, found } of all) {

@@ -1,11 +1,10 @@
 /** `npm run db:seed` in a service with a resource. */
-import { spawnSync } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { execFile, spawnSync } from 'node:child_process'
+import { promisify } from 'node:util'
 import pg from 'pg'
 import { expect, test } from 'vitest'
 import { temporaryServer } from '../../templates/service/scripts/postgres/databases.ts'
-import { add, newService, type Result } from '../support/added-service.ts'
+import { add, edit, newService, type Result } from '../support/added-service.ts'
 
 const ids = [1, 2].map((n) => `01990000-0000-7000-8000-00000000000${n}`)
 
@@ -17,7 +16,7 @@ export function seeds(): Seed[] {
   return [rows(invoices, [${rows}])]
 }
 `
-  writeFileSync(join(service, 'scripts/seed/rows.ts'), text)
+  edit(service, 'scripts/seed/rows.ts', () => text)
 }
 
 test('it inserts the rows that are missing, all or none, and leaves the others as they are', async (t) => {
@@ -61,4 +60,19 @@ test('it inserts the rows that are missing, all or none, and leaves the others a
   writeRows(service, `{ id: '${ids[0]}', title: 'one' }, { title: 'two' } as never`)
   expect(seed().err).toBe('db:seed: row 2 of invoices has no id, by which a second run would find it\n')
   expect(await titles()).toEqual([])
+
+  // More than one statement can insert, by two runs at once.
+  const many = 40_000
+  writeRows(
+    service,
+    `...Array.from({ length: ${many} }, (_, i) => ({ id: '${ids[0]}'.slice(0, 24) + String(i).padStart(12, '0'), title: String(i) }))`,
+  )
+  const run = () =>
+    promisify(execFile)(process.execPath, ['--import', 'tsx', 'scripts/seed/seed.ts'], { cwd: service, env })
+  const said = await Promise.all([run(), run()])
+  expect(said.map(({ stdout }) => stdout).sort()).toEqual([
+    `db:seed: invoices: 0 inserted, ${many} there already\n`,
+    `db:seed: invoices: ${many} inserted, 0 there already\n`,
+  ])
+  expect((await titles()).length).toBe(many)
 })

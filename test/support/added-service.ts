@@ -15,6 +15,7 @@ import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { register } from 'tsx/esm/api'
 import { afterAll, beforeAll, expect } from 'vitest'
+import { isLeftover, linkTree } from './link-tree.ts'
 
 export const repository = join(import.meta.dirname, '../..')
 const template = join(repository, 'templates/service')
@@ -22,32 +23,50 @@ const template = join(repository, 'templates/service')
 /** It has a record, which a copy of the skeleton has not. */
 export const sample = join(repository, 'sample-service')
 
-const left = /^(?:node_modules|dist|\.data)$/
-
 export let folder: string
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'mainstem-add-'))
   // What npm hoisted resolves from here, as it does from the template's own place.
   symlinkSync(join(repository, 'node_modules'), join(folder, 'node_modules'))
 })
-afterAll(() => rmSync(folder, { recursive: true, force: true }))
+afterAll(() => {
+  try {
+    for (const { copy, tree } of bases.values()) expect(treeOf(copy), 'written through a link').toEqual(tree)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+})
 
-/** A copy of the service at `from`, by default the one that the create command emits without the example. */
+/** A copy of each folder that services are made from, and what it held. */
+const bases = new Map<string, { copy: string; tree: ReadonlyMap<string, string> }>()
+
+/**
+ * A service with the files at `from`, by default the one that the create command emits without the example. They are links to one
+ * copy, because most of the time of a copy goes into making files. To change one, replace it, as `edit` and `npm run add` do.
+ */
 export function newService(from = template): string {
   const service = mkdtempSync(join(folder, 'service-'))
-  for (const name of readdirSync(from).filter((name) => !left.test(name))) {
-    cpSync(join(from, name), join(service, name), { recursive: true })
-  }
+  linkTree(from.startsWith(folder) ? from : baseOf(from), service)
   const nested = join(from, 'node_modules')
   if (existsSync(nested)) cpSync(nested, join(service, 'node_modules'), { recursive: true })
   return service
 }
 
-/** A service as the create command emits it now, with the example. global-setup.ts compiles the command. */
-export function emittedService(): string {
-  const emitted = join(mkdtempSync(join(folder, 'emitted-')), 'my-service')
-  const flags = ['--yes', '--no-install', '--no-git', '--pm', 'npm']
-  execFileSync(process.execPath, [join(repository, 'dist/main.js'), emitted, ...flags])
+function baseOf(from: string): string {
+  const known = bases.get(from)
+  if (known !== undefined) return known.copy
+  const copy = mkdtempSync(join(folder, 'base-'))
+  for (const name of readdirSync(from).filter((name) => !isLeftover(name)))
+    cpSync(join(from, name), join(copy, name), { recursive: true })
+  bases.set(from, { copy, tree: treeOf(copy) })
+  return copy
+}
+
+/** A service as the create command emits it now, by default with the example. global-setup.ts compiles the command. */
+export function emittedService(name = 'my-service', ...flags: string[]): string {
+  const emitted = join(mkdtempSync(join(folder, 'emitted-')), name)
+  const all = ['--yes', '--no-install', '--no-git', '--pm', 'npm', ...flags]
+  execFileSync(process.execPath, [join(repository, 'dist/main.js'), emitted, ...all])
   return emitted
 }
 
@@ -136,9 +155,11 @@ export function withoutMigrations(service: string): ReadonlyMap<string, string> 
   return new Map([...treeOf(service)].filter(([path]) => !path.startsWith('drizzle/')))
 }
 
-/** Changes one file of the service, which may not exist yet. */
+/** Changes one file of the service, which may not exist yet. The new text is a new file: the old one may be a link. */
 export function edit(service: string, path: string, change: (text: string) => string): void {
   const full = join(service, path)
   mkdirSync(dirname(full), { recursive: true })
-  writeFileSync(full, change(existsSync(full) ? readFileSync(full, 'utf8') : ''))
+  const text = change(existsSync(full) ? readFileSync(full, 'utf8') : '')
+  rmSync(full, { force: true })
+  writeFileSync(full, text)
 }

@@ -3,6 +3,7 @@ export const longTests = [
   'test/add/auth.test.ts',
   'test/add/killed.test.ts',
   'test/add/openapi.test.ts',
+  'test/emitted/exported.test.ts',
   'test/update/adopt.test.ts',
   'test/update/all-or-nothing.test.ts',
   'test/update/checkouts.test.ts',
@@ -12,4 +13,4 @@ export const longTests = [
 ]
 
 /** Files that do more with LONG_TESTS=1: `npm test` runs them without it, `npm run test:all` with it. */
-export const longInPart = ['test/add/proof.test.ts']
+export const longInPart = ['test/add/proof.test.ts', 'test/emitted/broken-pipe.test.ts']

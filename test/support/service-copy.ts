@@ -1,4 +1,5 @@
-import { cp, mkdir, mkdtemp, readdir, realpath, rm, symlink } from 'node:fs/promises'
+import { cpSync } from 'node:fs'
+import { mkdir, mkdtemp, readdir, realpath, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -12,7 +13,8 @@ const template = join(repository, 'templates/service')
 export async function copySkeleton(without: readonly string[] = []): Promise<string> {
   // With a space, as folders of people have one.
   const dir = await realpath(await mkdtemp(join(tmpdir(), 'mainstem copy-')))
-  await cp(template, dir, {
+  // In one go: the asynchronous copy takes twice as long.
+  cpSync(template, dir, {
     recursive: true,
     filter: (path) => !/\/(node_modules|\.data|dist|test\/(guarantees|proofs))$/.test(path),
   })

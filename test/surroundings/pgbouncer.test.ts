@@ -95,7 +95,7 @@ describe.skipIf(find('pgbouncer') === undefined)('jobs behind PgBouncer in sessi
   it('are run', async (t) => {
     const postgres = await startPostgres(t, { version: 18 })
     const { url } = await startPgBouncer(t, postgres, 'session')
-    const options = { kind: 'withJobs', env: { DATABASE_URL: url } } as const
+    const options = { kind: 'withPieces', env: { DATABASE_URL: url } } as const
     await migrate(t, options)
     const service = await startService(t, options)
     const response = await fetch(`${service.url}/probe/jobs?seconds=0`, { method: 'POST' })

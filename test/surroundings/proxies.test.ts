@@ -37,10 +37,11 @@ describe.each([
 
   beforeAll(async () => {
     postgres = await startPostgres(scope, { version: 18 })
+    const kind = 'withPieces'
     const env = { DATABASE_URL: postgres.url }
-    await migrate(scope, { env })
+    await migrate(scope, { kind, env })
     uploads = await temporaryFolder(scope, 'uploads')
-    service = await startService(scope, { env: { ...env, UPLOAD_DIR: uploads, TRUSTED_PROXIES: '1' } })
+    service = await startService(scope, { kind, env: { ...env, UPLOAD_DIR: uploads, TRUSTED_PROXIES: '1' } })
     // The second instance does not exist: its requests must go to the first.
     proxy = await startProxy(scope, [service.port, await freePort()])
   })
@@ -92,6 +93,24 @@ describe.each([
     expect([status, body]).toEqual([201, expect.stringContaining(hashOf(content))])
   })
 
+  it('each event arrives when it is published, and a client that leaves is noticed', async () => {
+    const client = follow(`from-${name}-events`)
+    await client.received('retry: ')
+    for (const text of ['one', 'two']) {
+      await publish(text)
+      await client.received(`data: {"text":"${text}"}`)
+    }
+    client.leave()
+    const left = await service.line(({ requestId, msg }) => requestId === client.id && msg === 'request')
+    expect(left).toMatchObject({ status: 499, cause: 'ClientDisconnected' })
+  })
+
+  it('its comments keep a silent stream open that the proxy would close', async () => {
+    const client = follow(`from-${name}-silence`)
+    await client.received('\n:\n\n:\n\n')
+    client.leave()
+  })
+
   it('a client that leaves in the middle of an upload leaves no file and no row', async () => {
     const before = { bytes: await bytesIn(uploads), rows: await rows() }
     const client = upload(proxy.port, 4_000_000)
@@ -102,6 +121,40 @@ describe.each([
     await eventually(async () => (await bytesIn(uploads)) === before.bytes, 20_000)
     expect(await rows()).toBe(before.rows)
   })
+
+  /** Follows the events through the proxy. */
+  function follow(id: string) {
+    let text = ''
+    let look = (): void => undefined
+    const headers = { 'x-request-id': id, 'accept-encoding': 'gzip' }
+    const sent = request(new URL('/news/events', proxy.url), { headers, agent: false }, (response) => {
+      response.setEncoding('utf8').on('data', (part: string) => {
+        text += part
+        look()
+      })
+      response.on('error', () => undefined)
+    })
+    const failed = new Promise<never>((_resolve, reject) => {
+      sent.on('close', () => reject(new Error(`the stream has ended: ${text}`)))
+    })
+    failed.catch(() => undefined)
+    sent.on('error', () => undefined).end()
+    return {
+      id,
+      leave: () => sent.destroy(),
+      received: (part: string) => {
+        const come = new Promise<void>((resolve) => {
+          look = () => text.includes(part) && resolve()
+          look()
+        })
+        return Promise.race([come, failed])
+      },
+    }
+  }
+
+  async function publish(text: string): Promise<void> {
+    await postgres.sql(`insert into news_events (data) values ('{"text":"${text}"}')`)
+  }
 
   async function rows(): Promise<unknown> {
     return (await postgres.sql('select count(*)::int as count from documents'))[0]?.['count']

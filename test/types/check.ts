@@ -1,6 +1,6 @@
 /**
- * `npm run check`: the types of this repository, the templates, the pieces and the sample by TypeScript 7, and their migrations by
- * drizzle-kit. TypeScript 6 checks the same service where it is created: `npm test` runs its own `check`.
+ * `npm run check`: the types of this repository, the templates and the pieces by TypeScript 7, and their migrations by drizzle-kit.
+ * The sample is made of the same files; TypeScript 6 checks its twin where `npm test` creates it, with its own `check`.
  */
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
@@ -15,7 +15,6 @@ const compiler = join(dirname(createRequire(import.meta.url).resolve('typescript
 /** The longest first, so that the last one does not run alone. */
 const projects = [
   service,
-  'sample-service',
   '.',
   ...['circuit', 'typed', 'worker', 'storage', 'broker', 'auth'].map(
     (piece) => `${service}/generators/pieces/${piece}`,

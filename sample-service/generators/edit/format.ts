@@ -1,11 +1,27 @@
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import { check, format, getFileInfo, resolveConfig } from 'prettier'
 
-/** Formats the text of a new file in the service's own prettier style, if prettier knows its kind. `path` is relative to `root`. */
-export async function formatNew(root: string, path: string, text: string): Promise<string> {
-  const options = await optionsFor(root, path)
-  const { inferredParser } = await getFileInfo(options.filepath)
-  return inferredParser === null ? text : format(text, options)
+/** The style in which the pieces are written: that of .prettierrc.json and .editorconfig as the service came with them. */
+export const styleOfPieces = {
+  useTabs: false,
+  tabWidth: 2,
+  endOfLine: 'lf',
+  semi: false,
+  singleQuote: true,
+  printWidth: 110,
+  trailingComma: 'all',
+}
+
+/**
+ * Formats the text of a new file in the service's own prettier style, if prettier knows its kind. `path` is relative to `root`.
+ * A text that stands like that in a piece (`asIs`) is left alone where the service's style is still that of the pieces.
+ */
+export async function formatNew(root: string, path: string, text: string, asIs = false): Promise<string> {
+  const { filepath, ...style } = await optionsFor(root, path)
+  if (asIs && isDeepStrictEqual(style, styleOfPieces)) return text
+  const { inferredParser } = await getFileInfo(filepath)
+  return inferredParser === null ? text : format(text, { ...style, filepath })
 }
 
 /**

@@ -4,6 +4,7 @@ import { configure } from '../after/configure.ts'
 import { undepend } from '../after/depend.ts'
 import { guarantee } from '../after/guarantee.ts'
 import { dropTables } from '../after/migration.ts'
+import { formatRewritten } from '../edit/rewrite.ts'
 import { removeMember, unwire } from '../edit/take-out.ts'
 import { stampNames, type Noun } from './names.ts'
 import { findPiece, neededBy } from './needs.ts'
@@ -37,6 +38,7 @@ export async function planRemoval(
   const going = withNeeded(record, entry)
   const leaving = going.flatMap((one) => leavingOf(one, drop))
   for (const one of going) await disconnect(plan, one)
+  await formatRewritten(plan)
   await refuseChanged(plan, going, leaving)
   for (const path of leaving) await plan.remove(path)
   await refuseUsed(plan, leaving, going)

@@ -21,7 +21,8 @@ export async function stamp(plan: Plan, piece: Piece, noun: Noun, flags: Flags =
     refuseMixing(from, text, noun)
     const to = stampNames(from, noun)
     const named = stampNames(text, noun)
-    const final = await formatNew(plan.root, to, shape === undefined ? named : shape(to, named))
+    const shaped = shape === undefined ? named : shape(to, named)
+    const final = await formatNew(plan.root, to, shaped, shaped === text)
     if (again) await plan.edit(to, final)
     else await plan.add(to, final)
     files.set(to, final)
@@ -35,7 +36,7 @@ export async function stampMissing(plan: Plan, piece: Piece): Promise<Stamping> 
   for (const path of await filesOf(piece.folder)) {
     const to = relative(piece.folder, path).split(sep).join('/')
     if ((await plan.read(to)) !== undefined) continue
-    const text = await formatNew(plan.root, to, await readFile(path, 'utf8'))
+    const text = await formatNew(plan.root, to, await readFile(path, 'utf8'), true)
     await plan.add(to, text)
     files.set(to, text)
   }

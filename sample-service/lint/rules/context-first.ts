@@ -1,6 +1,8 @@
 import { AST_NODE_TYPES as Type, TSESLint, type TSESTree } from '@typescript-eslint/utils'
 import { isFunction, walk } from '../nodes.ts'
-import { rule } from '../rule.ts'
+import { rule, type RuleLook } from '../rule.ts'
+
+type Look = RuleLook<'first' | 'name' | 'parent' | 'optional' | 'rename' | 'require'>
 
 type Signature =
   | TSESTree.FunctionDeclaration
@@ -28,114 +30,112 @@ export const contextFirst = rule({
     rename: 'Call it ctx.',
     require: 'Make it required.',
   },
-  create(context, types) {
-    const { sourceCode } = context
-
-    function derivesFrom(fn: Signature, name: string): boolean {
-      if (!isFunction(fn)) return true
-      if (fn.returnType !== undefined && types.isContext(fn.returnType.typeAnnotation)) return true
-      return Array.from(walk(fn.body, sourceCode.visitorKeys, () => true)).some((node) => {
-        if (node.type !== Type.CallExpression) return false
-        const given = node.arguments.some(
-          (argument) => argument.type === Type.Identifier && argument.name === name,
-        )
-        return given && (types.isContext(node) || types.mustBeEnded(node) || handsOn(node))
-      })
-    }
-
-    /** `db.transaction(parent, (q, ctx) => …)`: the callee derives a context and passes it to the function. */
-    function handsOn(call: TSESTree.CallExpression): boolean {
-      return call.arguments.some(
-        (argument) => isFunction(argument) && argument.params.some((parameter) => types.isContext(parameter)),
-      )
-    }
-
-    function check(fn: Signature): void {
-      const parameters = fn.params.filter(
-        (parameter) => parameter.type !== Type.Identifier || parameter.name !== 'this',
-      )
-      // The caller of a callback decides the order of its parameters; the callback decides their names.
-      const inferred = fn.params.every((parameter) => !annotated(parameter)) && !isDeclared(fn)
-      let leading = true
-      for (const [index, parameter] of parameters.entries()) {
-        const name = nameOf(parameter)
-        if (name === undefined || !types.isContext(name)) {
-          leading = false
-          continue
-        }
-        const lives = types.isLifetime(name)
-        if (!inferred) {
-          if (!leading || (index > 0 && !lives)) {
-            context.report({
-              node: parameter,
-              messageId: 'first',
-              data: { name: sourceCode.getText(parameter) },
-            })
-          }
-          checkOptional(parameter, name)
-        }
-        if (lives || /^_?ctx$/.test(name.name)) continue
-        if (/^_?parent$/.test(name.name)) {
-          if (!derivesFrom(fn, name.name))
-            context.report({ node: name, messageId: 'parent', suggest: rename(fn, name) })
-        } else {
-          const data = { name: name.name }
-          context.report({ node: name, messageId: 'name', data, suggest: rename(fn, name) })
-        }
-      }
-    }
-
-    function checkOptional(parameter: TSESTree.Parameter, name: TSESTree.Identifier): void {
-      const union = name.typeAnnotation?.typeAnnotation.type === Type.TSUnionType
-      if (!name.optional && !union && parameter.type !== Type.AssignmentPattern) return
-      const [, mark] = sourceCode.getTokens(name)
-      const mended = name.optional && !union && mark?.value === '?'
-      context.report({
-        node: parameter,
-        messageId: 'optional',
-        data: { name: name.name },
-        suggest: mended ? [{ messageId: 'require', fix: (fixer) => fixer.remove(mark) }] : [],
-      })
-    }
-
-    /** Renames it if nothing else is called ctx and no property would be renamed too. */
-    function rename(
-      fn: Signature,
-      name: TSESTree.Identifier,
-    ): { messageId: 'rename'; fix: TSESLint.ReportFixFunction }[] {
-      const variable = sourceCode
-        .getDeclaredVariables(fn)
-        .find(({ identifiers }) => identifiers.includes(name))
-      if (variable === undefined) return []
-      const taken = [variable.scope, ...variable.references.map(({ from }) => from)].some(
-        (scope) => scope.set.has('ctx') || scope.through.some(({ identifier }) => identifier.name === 'ctx'),
-      )
-      const uses = variable.references.map(({ identifier }) => identifier)
-      if (taken || uses.some(({ parent }) => parent.type === Type.Property && parent.shorthand)) return []
-      const end = name.range[0] + name.name.length
-      return [
-        {
-          messageId: 'rename',
-          fix: (fixer) => [
-            fixer.replaceTextRange([name.range[0], end], 'ctx'),
-            ...uses.map((use) => fixer.replaceText(use, 'ctx')),
-          ],
-        },
-      ]
-    }
-
+  create(look) {
     return {
-      FunctionDeclaration: check,
-      FunctionExpression: check,
-      ArrowFunctionExpression: check,
-      TSDeclareFunction: check,
-      TSEmptyBodyFunctionExpression: check,
-      TSMethodSignature: check,
-      TSFunctionType: check,
-      TSCallSignatureDeclaration: check,
+      FunctionDeclaration: (fn) => check(look, fn),
+      FunctionExpression: (fn) => check(look, fn),
+      ArrowFunctionExpression: (fn) => check(look, fn),
+      TSDeclareFunction: (fn) => check(look, fn),
+      TSEmptyBodyFunctionExpression: (fn) => check(look, fn),
+      TSMethodSignature: (fn) => check(look, fn),
+      TSFunctionType: (fn) => check(look, fn),
+      TSCallSignatureDeclaration: (fn) => check(look, fn),
     }
   },
 })
+
+function derivesFrom(look: Look, fn: Signature, name: string): boolean {
+  if (!isFunction(fn)) return true
+  if (fn.returnType !== undefined && look.types.isContext(fn.returnType.typeAnnotation)) return true
+  return Array.from(walk(fn.body, look.source.visitorKeys, () => true)).some((node) => {
+    if (node.type !== Type.CallExpression) return false
+    const given = node.arguments.some(
+      (argument) => argument.type === Type.Identifier && argument.name === name,
+    )
+    return given && (look.types.isContext(node) || look.types.mustBeEnded(node) || handsOn(look, node))
+  })
+}
+
+/** `db.transaction(parent, (q, ctx) => …)`: the callee derives a context and passes it to the function. */
+function handsOn(look: Look, call: TSESTree.CallExpression): boolean {
+  return call.arguments.some(
+    (argument) =>
+      isFunction(argument) && argument.params.some((parameter) => look.types.isContext(parameter)),
+  )
+}
+
+function check(look: Look, fn: Signature): void {
+  const parameters = fn.params.filter(
+    (parameter) => parameter.type !== Type.Identifier || parameter.name !== 'this',
+  )
+  // The caller of a callback decides the order of its parameters; the callback decides their names.
+  const inferred = fn.params.every((parameter) => !annotated(parameter)) && !isDeclared(fn)
+  let leading = true
+  for (const [index, parameter] of parameters.entries()) {
+    const name = nameOf(parameter)
+    if (name === undefined || !look.types.isContext(name)) {
+      leading = false
+      continue
+    }
+    const lives = look.types.isLifetime(name)
+    if (!inferred) {
+      if (!leading || (index > 0 && !lives)) {
+        look.context.report({
+          node: parameter,
+          messageId: 'first',
+          data: { name: look.source.getText(parameter) },
+        })
+      }
+      checkOptional(look, parameter, name)
+    }
+    if (lives || /^_?ctx$/.test(name.name)) continue
+    if (/^_?parent$/.test(name.name)) {
+      if (!derivesFrom(look, fn, name.name))
+        look.context.report({ node: name, messageId: 'parent', suggest: rename(look, fn, name) })
+    } else {
+      const data = { name: name.name }
+      look.context.report({ node: name, messageId: 'name', data, suggest: rename(look, fn, name) })
+    }
+  }
+}
+
+function checkOptional(look: Look, parameter: TSESTree.Parameter, name: TSESTree.Identifier): void {
+  const union = name.typeAnnotation?.typeAnnotation.type === Type.TSUnionType
+  if (!name.optional && !union && parameter.type !== Type.AssignmentPattern) return
+  const [, mark] = look.source.getTokens(name)
+  const mended = name.optional && !union && mark?.value === '?'
+  look.context.report({
+    node: parameter,
+    messageId: 'optional',
+    data: { name: name.name },
+    suggest: mended ? [{ messageId: 'require', fix: (fixer) => fixer.remove(mark) }] : [],
+  })
+}
+
+/** Renames it if nothing else is called ctx and no property would be renamed too. */
+function rename(
+  look: Look,
+  fn: Signature,
+  name: TSESTree.Identifier,
+): { messageId: 'rename'; fix: TSESLint.ReportFixFunction }[] {
+  const variable = look.source.getDeclaredVariables(fn).find(({ identifiers }) => identifiers.includes(name))
+  if (variable === undefined) return []
+  const taken = [variable.scope, ...variable.references.map(({ from }) => from)].some(
+    (scope) => scope.set.has('ctx') || scope.through.some(({ identifier }) => identifier.name === 'ctx'),
+  )
+  const uses = variable.references.map(({ identifier }) => identifier)
+  if (taken || uses.some(({ parent }) => parent.type === Type.Property && parent.shorthand)) return []
+  const end = name.range[0] + name.name.length
+  return [
+    {
+      messageId: 'rename',
+      fix: (fixer) => [
+        fixer.replaceTextRange([name.range[0], end], 'ctx'),
+        ...uses.map((use) => fixer.replaceText(use, 'ctx')),
+      ],
+    },
+  ]
+}
 
 function nameOf(parameter: TSESTree.Parameter): TSESTree.Identifier | undefined {
   if (parameter.type === Type.Identifier) return parameter

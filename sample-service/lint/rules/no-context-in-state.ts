@@ -1,8 +1,10 @@
 import { AST_NODE_TYPES as Type, TSESLint, type TSESTree } from '@typescript-eslint/utils'
-import { keeping, type Kept } from '../keeping.ts'
+import { keptBy, outlives, type Kept } from '../keeping.ts'
 import { functionsAround, isInside, pathInSource, walk, type FunctionNode } from '../nodes.ts'
-import { rule } from '../rule.ts'
-import { contextVariables, survivors } from '../variables.ts'
+import { rule, type RuleLook } from '../rule.ts'
+import { survivors } from '../variables.ts'
+
+type Look = RuleLook<'field' | 'member' | 'module' | 'stored' | 'kept' | 'promise' | 'closure'>
 
 const collecting = new Set(['set', 'add', 'push', 'unshift', 'splice', 'fill', 'assign'])
 /** Methods that keep a function, to call it later. */
@@ -10,6 +12,8 @@ const keepingCallback = new Set([
   ...['add', 'push', 'set', 'unshift', 'enqueue', 'schedule', 'register', 'subscribe'],
   ...['on', 'once', 'addListener', 'prependListener', 'addEventListener'],
 ])
+/** Methods of AsyncLocalStorage. */
+const ambient = new Set(['enterWith', 'run'])
 /** Methods that remove a listener. */
 const takingBack = new Set([
   'off',
@@ -36,133 +40,134 @@ export const noContextInState = rule({
     closure:
       '`{{name}}` is the context of a call, and this function outlives the call. Let it take a ctx of its own instead (or declare `{{name}}` a `Lifetime`, if it lasts as long).',
   },
-  create(context, types) {
-    const { sourceCode } = context
-    const keeps = keeping(sourceCode, types, contextVariables(sourceCode, types))
-    const isMain = pathInSource(context.filename) === 'main.ts'
-
-    function report(node: TSESTree.Node, kept: Kept): void {
-      if (kept === 'closure') context.report({ node, messageId: 'kept' })
-      else context.report({ node, messageId: kept })
-    }
-
-    /** Whether the function around it removes listeners again, or the call gets a signal. */
-    function isTakenBack(call: TSESTree.CallExpression): boolean {
-      const [outermost] = Array.from(functionsAround(call)).slice(-1)
-      return Array.from(walk(outermost ?? call, sourceCode.visitorKeys, () => true)).some(
-        (node) =>
-          node.type === Type.MemberExpression &&
-          node.property.type === Type.Identifier &&
-          (takingBack.has(node.property.name) ||
-            (node.property.name === 'signal' && isInside(node, call) && types.isContext(node.object))),
-      )
-    }
-
-    function closures(fn: FunctionNode): void {
-      const living = survivors(fn, sourceCode)
-      if (living.size === 0) return
-      for (const scope of scopesOf(fn)) {
-        for (const variable of scope.variables) {
-          const [name] = variable.identifiers
-          if (name === undefined || types.isLifetime(name) || isOfLifetime(variable)) continue
-          const [kept] = variable.references.filter(
-            ({ identifier, init }) =>
-              init !== true &&
-              Array.from(living).some((inner) => inner !== fn && isInside(identifier, inner)),
-          )
-          if (kept === undefined || !types.isContext(name)) continue
-          context.report({ node: kept.identifier, messageId: 'closure', data: { name: name.name } })
-        }
-      }
-    }
-
-    /** `const working = withCancel(serving)`: it ends by its `cancel`, at the latest with the Lifetime that it descends from. */
-    function isOfLifetime({ defs: [def] }: TSESLint.Scope.Variable): boolean {
-      if (def?.node.type !== Type.VariableDeclarator || def.node.init?.type !== Type.CallExpression)
-        return false
-      const [parent] = def.node.init.arguments
-      const derived = types.contextFunction(def.node.init) === 'withCancel'
-      return derived && parent !== undefined && types.isLifetime(parent)
-    }
-
-    /** The scopes of the function's body and its blocks, without the scopes of functions that outlive the call. */
-    function scopesOf(fn: FunctionNode): TSESLint.Scope.Scope[] {
-      const own = sourceCode.scopeManager?.acquire(fn, true)
-      if (!own) return []
-      const found: TSESLint.Scope.Scope[] = []
-      const open = [own]
-      for (const scope of open) {
-        found.push(scope)
-        open.push(...scope.childScopes.filter(({ type }) => type !== TSESLint.Scope.ScopeType.function))
-      }
-      return found
-    }
+  create(look) {
+    const isMain = pathInSource(look.context.filename) === 'main.ts'
 
     return {
       PropertyDefinition(node) {
-        if (types.holdsContext(node.key)) context.report({ node, messageId: 'field' })
+        if (look.types.holdsContext(node.key)) look.context.report({ node, messageId: 'field' })
       },
       TSParameterProperty(node) {
-        if (types.holdsContext(node.parameter)) context.report({ node, messageId: 'field' })
+        if (look.types.holdsContext(node.parameter)) look.context.report({ node, messageId: 'field' })
       },
       TSPropertySignature(node) {
-        if (types.holdsContext(node.key)) context.report({ node, messageId: 'member' })
+        if (look.types.holdsContext(node.key)) look.context.report({ node, messageId: 'member' })
       },
       'Program > VariableDeclaration > VariableDeclarator, ExportNamedDeclaration > VariableDeclaration > VariableDeclarator'(
         node: TSESTree.VariableDeclarator,
       ) {
-        if (!isMain && types.holdsContext(node.id)) context.report({ node: node.id, messageId: 'module' })
+        if (!isMain && look.types.holdsContext(node.id))
+          look.context.report({ node: node.id, messageId: 'module' })
       },
       'ReturnStatement > ObjectExpression > Property, ArrowFunctionExpression > ObjectExpression.body > Property'(
         node: TSESTree.Property,
       ) {
         const { value } = node
         // The holder of a CancelContext must end it.
-        if (!types.isContext(value) || types.isLifetime(value) || types.mustBeEnded(value)) return
-        context.report({ node, messageId: 'member' })
+        if (!look.types.isContext(value) || look.types.isLifetime(value) || look.types.mustBeEnded(value))
+          return
+        look.context.report({ node, messageId: 'member' })
       },
       AssignmentExpression({ left, right }) {
-        const kept = keeps.keptBy(right)
+        const kept = keptBy(look, right)
         if (kept === undefined) return
         if (left.type === Type.MemberExpression) {
           // Reported once, where the member is declared.
-          if (types.holdsContext(left) && types.isDeclaredMember(left)) return
-          if (keeps.outlives(left, left)) report(right, kept)
-        } else if (left.type === Type.Identifier && kept !== 'closure' && keeps.outlives(left, left)) {
+          if (look.types.holdsContext(left) && look.types.isDeclaredMember(left)) return
+          if (outlives(look, left, left)) report(look, right, kept)
+        } else if (left.type === Type.Identifier && kept !== 'closure' && outlives(look, left, left)) {
           // Reported once, where it is declared.
-          if (kept === 'promise' || !types.holdsContext(left)) report(right, kept)
+          if (kept === 'promise' || !look.types.holdsContext(left)) report(look, right, kept)
         }
       },
-      CallExpression(node) {
-        const { callee } = node
-        if (callee.type !== Type.MemberExpression || callee.property.type !== Type.Identifier) return
-        const { name } = callee.property
-        const { file } = types.declarationOf(node) ?? {}
-        // A function that takes a context is no collection.
-        if (types.contextFunction(node) !== undefined) return
-        if (/^(?:enterWith|run)$/.test(name) && /async_hooks/.test(file ?? '')) {
-          for (const given of node.arguments) if (keeps.keptBy(given) === 'stored') report(given, 'stored')
-          return
-        }
-        const builtIn = isBuiltIn(file)
-        if (!(builtIn && collecting.has(name)) && !keepingCallback.has(name)) return
-        // A weak map does not keep its keys alive.
-        const given = types.isWeak(callee.object) ? node.arguments.slice(1) : node.arguments
-        for (const argument of given) {
-          const kept = keeps.keptBy(argument)
-          if (kept === undefined || (kept !== 'closure' && !builtIn)) continue
-          if (!keeps.outlives(name === 'assign' ? (node.arguments[0] ?? callee) : callee.object, node))
-            continue
-          if (kept === 'closure' && (types.isStream(callee.object) || isTakenBack(node))) continue
-          report(argument, kept)
-        }
-      },
-      FunctionDeclaration: closures,
-      FunctionExpression: closures,
-      ArrowFunctionExpression: closures,
+      CallExpression: (node) => checkCall(look, node),
+      FunctionDeclaration: (fn) => closures(look, fn),
+      FunctionExpression: (fn) => closures(look, fn),
+      ArrowFunctionExpression: (fn) => closures(look, fn),
     }
   },
 })
+
+/** Reports what the call puts into a collection, a listener or an ambient store. */
+function checkCall(look: Look, node: TSESTree.CallExpression): void {
+  const { callee } = node
+  if (callee.type !== Type.MemberExpression || callee.property.type !== Type.Identifier) return
+  const { name } = callee.property
+  if (!ambient.has(name) && !collecting.has(name) && !keepingCallback.has(name)) return
+  const { file } = look.types.declarationOf(node) ?? {}
+  // A function that takes a context is no collection.
+  if (look.types.contextFunction(node) !== undefined) return
+  if (ambient.has(name) && /async_hooks/.test(file ?? '')) {
+    for (const given of node.arguments) if (keptBy(look, given) === 'stored') report(look, given, 'stored')
+    return
+  }
+  const builtIn = isBuiltIn(file)
+  if (!(builtIn && collecting.has(name)) && !keepingCallback.has(name)) return
+  // A weak map does not keep its keys alive.
+  const given = look.types.isWeak(callee.object) ? node.arguments.slice(1) : node.arguments
+  for (const argument of given) {
+    const kept = keptBy(look, argument)
+    if (kept === undefined || (kept !== 'closure' && !builtIn)) continue
+    if (!outlives(look, name === 'assign' ? (node.arguments[0] ?? callee) : callee.object, node)) continue
+    if (kept === 'closure' && (look.types.isStream(callee.object) || isTakenBack(look, node))) continue
+    report(look, argument, kept)
+  }
+}
+
+function report(look: Look, node: TSESTree.Node, kept: Kept): void {
+  if (kept === 'closure') look.context.report({ node, messageId: 'kept' })
+  else look.context.report({ node, messageId: kept })
+}
+
+/** Whether the function around it removes listeners again, or the call gets a signal. */
+function isTakenBack(look: Look, call: TSESTree.CallExpression): boolean {
+  const [outermost] = Array.from(functionsAround(call)).slice(-1)
+  return Array.from(walk(outermost ?? call, look.source.visitorKeys, () => true)).some(
+    (node) =>
+      node.type === Type.MemberExpression &&
+      node.property.type === Type.Identifier &&
+      (takingBack.has(node.property.name) ||
+        (node.property.name === 'signal' && isInside(node, call) && look.types.isContext(node.object))),
+  )
+}
+
+function closures(look: Look, fn: FunctionNode): void {
+  const living = survivors(fn, look.source)
+  if (living.size === 0) return
+  for (const scope of scopesOf(look, fn)) {
+    for (const variable of scope.variables) {
+      const [name] = variable.identifiers
+      if (name === undefined || look.types.isLifetime(name) || isOfLifetime(look, variable)) continue
+      const [kept] = variable.references.filter(
+        ({ identifier, init }) =>
+          init !== true && Array.from(living).some((inner) => inner !== fn && isInside(identifier, inner)),
+      )
+      if (kept === undefined || !look.types.isContext(name)) continue
+      look.context.report({ node: kept.identifier, messageId: 'closure', data: { name: name.name } })
+    }
+  }
+}
+
+/** `const working = withCancel(serving)`: it ends by its `cancel`, at the latest with the Lifetime that it descends from. */
+function isOfLifetime(look: Look, { defs: [def] }: TSESLint.Scope.Variable): boolean {
+  if (def?.node.type !== Type.VariableDeclarator || def.node.init?.type !== Type.CallExpression) return false
+  const [parent] = def.node.init.arguments
+  const derived = look.types.contextFunction(def.node.init) === 'withCancel'
+  return derived && parent !== undefined && look.types.isLifetime(parent)
+}
+
+/** The scopes of the function's body and its blocks, without the scopes of functions that outlive the call. */
+function scopesOf(look: Look, fn: FunctionNode): TSESLint.Scope.Scope[] {
+  const own = look.source.scopeManager?.acquire(fn, true)
+  if (!own) return []
+  const found: TSESLint.Scope.Scope[] = []
+  const open = [own]
+  for (const scope of open) {
+    found.push(scope)
+    open.push(...scope.childScopes.filter(({ type }) => type !== TSESLint.Scope.ScopeType.function))
+  }
+  return found
+}
 
 function isBuiltIn(file: string | undefined): boolean {
   return file !== undefined && /[\\/]typescript[\\/]lib[\\/]lib\./.test(file)

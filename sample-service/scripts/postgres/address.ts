@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { readFile, writeFile } from 'node:fs/promises'
-import { createServer, type AddressInfo } from 'node:net'
+import { connect, createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 
 /** The ports of kept servers: below those that systems give to outgoing connections (Linux from 32768, others from 49152). */
@@ -42,4 +42,24 @@ export async function freePort(keep: boolean): Promise<number> {
   const { port } = server.address() as AddressInfo
   await new Promise((resolve) => server.close(resolve))
   return port
+}
+
+/** What the lock file of the server in `home` says: https://www.postgresql.org/docs/current/storage-file-layout.html. */
+export async function readLock(home: string): Promise<{ pid: string; port: number; status: string }> {
+  const text = await readFile(join(home, 'data/postmaster.pid'), 'utf8').catch(() => '')
+  const [pid = '', , , port, , , , status = ''] = text.split('\n')
+  return { pid, port: Number(port), status: status.trim() }
+}
+
+/** Whether a program accepts connections on `port`. */
+export async function accepts(port: number): Promise<boolean> {
+  const socket = connect(port, '127.0.0.1')
+  try {
+    await once(socket, 'connect')
+    return true
+  } catch {
+    return false
+  } finally {
+    socket.destroy()
+  }
 }

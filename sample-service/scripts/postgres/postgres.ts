@@ -2,13 +2,15 @@ import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { chown, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { chown, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { freePort, keepPort, keptPort, urlOf } from './address.ts'
+import { accepts, freePort, keepPort, keptPort, readLock, urlOf } from './address.ts'
+import { faultFrom, inUse } from './faults.ts'
 import { homeFor, postgresPrograms, postgresUser, type Programs, type User } from './files.ts'
+import { forgetLibpq } from './libpq.ts'
 import { endWithThisProcess } from './watchdog.ts'
 
 export interface PostgresOptions {
@@ -48,6 +50,7 @@ const forgetful = ['-c', 'fsync=off', '-c', 'synchronous_commit=off', '-c', 'ful
  * @throws Error with Postgres's own last lines; Error of one sentence if npm has installed none that runs here
  */
 export async function startPostgres({ dir, port = 0, persistent }: PostgresOptions): Promise<Postgres> {
+  forgetLibpq()
   const user = await postgresUser(join(dir, 'data'))
   const home = await homeFor(dir, user)
   const remove = async (): Promise<void> => {
@@ -103,7 +106,7 @@ async function createCluster(programs: Programs, home: string, user: User, sync:
     await rm(data, { recursive: true, force: true })
     const said =
       cause instanceof Error && 'stderr' in cause ? lastOf(String(cause.stderr).trim().split('\n')) : ''
-    throw new Error(`initdb could not make a cluster in ${home}: ${said || String(cause)}`, { cause })
+    throw faultFrom(said || String(cause), home, `initdb could not make a cluster in ${home}`, cause)
   }
 }
 
@@ -131,19 +134,18 @@ async function serve(
     const said = await readiness(child)
     if (said === undefined) return { child, port, exited }
     await end(child)
-    // A server that was killed a moment ago may still hold its lock file or its shared memory.
     if (said.includes('already exists') || said.includes('still in use')) {
-      if (performance.now() < inUseUntil) {
+      const { pid, port: locked, status } = await readLock(home)
+      const runs = status === 'ready' && (await accepts(locked))
+      // A server that was killed a moment ago may still hold its lock file or its shared memory.
+      if (!runs && performance.now() < inUseUntil) {
         await setTimeout(250)
         continue
       }
-      const [pid] = (await readFile(join(home, 'data/postmaster.pid'), 'utf8').catch(() => '?')).split('\n')
-      throw new Error(
-        `PostgreSQL already runs on ${home} (pid ${pid}; another npm run dev?): stop that one first`,
-      )
+      throw inUse(home, pid)
     }
     if (wanted !== 0 || attempt === portAttempts || !said.includes('Address already in use')) {
-      throw new Error(`PostgreSQL did not start on ${home}, port ${port}:\n${said}`)
+      throw faultFrom(said, home, `PostgreSQL did not start on ${home}, port ${port}`)
     }
     port = undefined
   }

@@ -1,12 +1,12 @@
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { root } from '../dev/service-process.ts'
-import { generate } from './drizzle-kit.ts'
+import { generate, namesIn } from './drizzle-kit.ts'
 
 /**
  * Compares the files *.schema.ts of src/ with the last migration of drizzle/, which it does not change. Needs no database.
  * @param signal ends drizzle-kit
- * @returns a sentence that names the tables that differ; undefined if none does
+ * @returns a sentence that names what differs, such as tables; undefined if nothing does
  * @throws Error of one sentence if drizzle-kit cannot tell
  */
 export async function schemaDifference(signal?: AbortSignal): Promise<string | undefined> {
@@ -14,9 +14,9 @@ export async function schemaDifference(signal?: AbortSignal): Promise<string | u
   await mkdir(data, { recursive: true })
   const folder = await mkdtemp(join(data, 'schema-'))
   try {
-    const tables = await differingTables(folder, signal)
-    if (tables === undefined) return undefined
-    const named = tables.length === 0 ? '' : ` (${tables.join(', ')})`
+    const names = await differing(folder, signal)
+    if (names === undefined) return undefined
+    const named = names.length === 0 ? '' : ` (${names.join(', ')})`
     return `the schema differs from the last migration${named}`
   } finally {
     await rm(folder, { recursive: true, force: true })
@@ -24,7 +24,7 @@ export async function schemaDifference(signal?: AbortSignal): Promise<string | u
 }
 
 /** Has the next migration written to `folder`. @returns undefined if there is nothing to migrate */
-async function differingTables(folder: string, signal?: AbortSignal): Promise<string[] | undefined> {
+async function differing(folder: string, signal?: AbortSignal): Promise<string[] | undefined> {
   const out = join(folder, 'drizzle')
   await cp(join(root, 'drizzle/meta'), join(out, 'meta'), { recursive: true })
   const config = join(folder, 'drizzle.config.ts')
@@ -34,10 +34,5 @@ async function differingTables(folder: string, signal?: AbortSignal): Promise<st
   if (made === 'asked') return []
   if (made !== 'made') return undefined
   const [migration] = (await readdir(out)).filter((name) => name.endsWith('.sql'))
-  return migration === undefined ? [] : tablesIn(await readFile(join(out, migration), 'utf8'))
-}
-
-function tablesIn(sql: string): string[] {
-  const names = [...sql.matchAll(/\b(?:TABLE|ON) (?:"\w+"\.)?"(\w+)"/g)].map(([, name]) => name ?? '')
-  return [...new Set(names)]
+  return migration === undefined ? [] : namesIn(await readFile(join(out, migration), 'utf8'))
 }

@@ -16,6 +16,9 @@ export interface Planted {
   readonly present: number
 }
 
+/** What one statement may have, by Postgres's protocol. */
+const mostParameters = 65_535
+
 /** Rows of `table`, with the types of its columns. */
 export function rows<T extends PgTable>(table: T, rows: readonly T['$inferInsert'][]): Seed {
   return { table, rows }
@@ -29,17 +32,16 @@ export async function plant(ctx: Context, db: Database, seeds: readonly Seed[]):
   return db.transaction(ctx, async (q) => {
     const planted: Planted[] = []
     for (const { table, rows } of seeds) {
-      const { name } = getTableConfig(table)
+      const { name, columns } = getTableConfig(table)
       const target = keyOf(table, rows)
-      const inserted =
-        rows.length === 0
-          ? []
-          : await q
-              .insert(table)
-              .values([...rows])
-              .onConflictDoNothing({ target })
-              .returning({ one: sql`1` })
-      planted.push({ table: name, inserted: inserted.length, present: rows.length - inserted.length })
+      const atOnce = Math.floor(mostParameters / columns.length)
+      let inserted = 0
+      for (let from = 0; from < rows.length; from += atOnce) {
+        const part = rows.slice(from, from + atOnce)
+        const insert = q.insert(table).values(part).onConflictDoNothing({ target })
+        inserted += (await insert.returning({ one: sql`1` })).length
+      }
+      planted.push({ table: name, inserted, present: rows.length - inserted })
     }
     return planted
   })

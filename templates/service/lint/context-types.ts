@@ -63,28 +63,10 @@ export function contextTypes(services: ParserServicesWithTypeInformation): Conte
       return (symbol?.declarations ?? []).some(({ parent }) => 'members' in parent)
     },
     isWeak: (node) => isWeak(typeOf(node)),
-    isDisposable: (node) =>
-      typeOf(node)
-        .getProperties()
-        .some(({ name }) => name.startsWith('__@dispose')),
-    isStream: (node) => {
-      const type = checker.getNonNullableType(typeOf(node))
-      return (
-        type.getProperty('readableFlowing') !== undefined ||
-        type.getProperty('getReader') !== undefined ||
-        // An Interface of readline, which yields lines.
-        type.getProperty('getCursorPos') !== undefined
-      )
-    },
-    isContent: (node) => {
-      const type = checker.getNonNullableType(typeOf(node))
-      const base = checker.typeToString(checker.getBaseTypeOfLiteralType(type))
-      return base === 'string' || type.getProperty('byteLength') !== undefined
-    },
-    isAsyncIterable: (node) =>
-      typeOf(node)
-        .getProperties()
-        .some(({ name }) => name.startsWith('__@asyncIterator')),
+    isDisposable: (node) => hasSymbol(typeOf(node), 'dispose'),
+    isStream: (node) => isStream(checker.getNonNullableType(typeOf(node))),
+    isContent: (node) => isContent(checker, checker.getNonNullableType(typeOf(node))),
+    isAsyncIterable: (node) => hasSymbol(typeOf(node), 'asyncIterator'),
     isDatabase: (node) => {
       const symbol = checker.getNonNullableType(typeOf(node)).getSymbol()
       return symbol?.name === 'Database' && (symbol.declarations ?? []).some(isOfPlatform)
@@ -114,16 +96,7 @@ export function contextTypes(services: ParserServicesWithTypeInformation): Conte
     },
     ignoresContext(fn) {
       const expected = checker.getContextualType(services.esTreeNodeToTSNodeMap.get(fn) as ts.Expression)
-      const taken = Math.max(
-        0,
-        ...typeOf(fn)
-          .getCallSignatures()
-          .map(({ parameters }) => parameters.length),
-      )
-      const signatures = expected?.getCallSignatures() ?? []
-      return signatures.some(({ parameters }) =>
-        parameters.slice(taken).some((parameter) => isContext(checker.getTypeOfSymbol(parameter))),
-      )
+      return expected !== undefined && offersContext(checker, expected, typeOf(fn))
     },
   }
 }
@@ -135,6 +108,35 @@ function isContext(type: ts.Type): boolean {
   if (isOurs(type, 'Context') || bases.some(isContext)) return true
   const constraint = type.isTypeParameter() ? type.getConstraint() : undefined
   return constraint !== undefined && isContext(constraint)
+}
+
+/** Whether what is expected gets a context for which the given function has no parameter. */
+function offersContext(checker: ts.TypeChecker, expected: ts.Type, given: ts.Type): boolean {
+  const taken = Math.max(0, ...given.getCallSignatures().map(({ parameters }) => parameters.length))
+  return expected
+    .getCallSignatures()
+    .some(({ parameters }) =>
+      parameters.slice(taken).some((parameter) => isContext(checker.getTypeOfSymbol(parameter))),
+    )
+}
+
+/** Whether it has the member `[Symbol.…]` of that name. */
+function hasSymbol(type: ts.Type, name: string): boolean {
+  return type.getProperties().some((member) => member.name.startsWith(`__@${name}`))
+}
+
+function isStream(type: ts.Type): boolean {
+  return (
+    type.getProperty('readableFlowing') !== undefined ||
+    type.getProperty('getReader') !== undefined ||
+    // An Interface of readline, which yields lines.
+    type.getProperty('getCursorPos') !== undefined
+  )
+}
+
+function isContent(checker: ts.TypeChecker, type: ts.Type): boolean {
+  const base = checker.typeToString(checker.getBaseTypeOfLiteralType(type))
+  return base === 'string' || type.getProperty('byteLength') !== undefined
 }
 
 function isLifetime(type: ts.Type): boolean {

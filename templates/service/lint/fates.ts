@@ -1,6 +1,7 @@
 import { AST_NODE_TYPES as Type, TSESLint, type TSESTree } from '@typescript-eslint/utils'
-import type { Call, ContextTypes } from './context-types.ts'
+import type { Call } from './context-types.ts'
 import { ancestors, bare, functionsAround, isFunction, isInside, walk } from './nodes.ts'
+import type { Look } from './rule.ts'
 import { returned } from './variables.ts'
 
 type Variable = TSESLint.Scope.Variable
@@ -9,115 +10,107 @@ type Fate = TSESTree.Node | 'open' | 'ended'
 
 const failing: ReadonlySet<Type> = new Set([Type.AwaitExpression, Type.ThrowStatement, Type.YieldExpression])
 
-/** Follows variables whose values must be ended. */
-export interface Fates {
-  /** The place behind the declaration that loses it; 'never' if nothing ends it, undefined if every path ends it. */
-  lostAt(variable: Variable, declaration: TSESTree.Node): TSESTree.Node | 'never' | undefined
-  /** Whether the variable itself is what a function returns. */
-  handedOn(variable: Variable): boolean
-  endsInFinally(variable: Variable): boolean
-  /** Whether the callee may end the value. */
-  mayEnd(call: Call, value: TSESTree.Node): boolean
+/** Whether the callee may end the value. */
+export function mayEnd(look: Look, call: Call, value: TSESTree.Node): boolean {
+  const index = call.arguments.findIndex((argument) => argument === value)
+  return look.types.parameters(call)[index]?.mayEnd === true
 }
 
-/** Follows a variable through the statements behind its declaration. */
-export function fates(source: Readonly<TSESLint.SourceCode>, types: ContextTypes): Fates {
-  function mayEnd(call: Call, value: TSESTree.Node): boolean {
-    const index = call.arguments.findIndex((argument) => argument === value)
-    return types.parameters(call)[index]?.mayEnd === true
-  }
+/** Whether the variable itself is what a function returns. */
+export function handedOn(look: Look, variable: Variable): boolean {
+  const [name] = variable.identifiers
+  const [fn] = name === undefined ? [] : functionsAround(name)
+  if (fn === undefined) return false
+  return returned(fn, look.source).some((value) => refers(variable, bare(value)))
+}
 
-  function handedOn(variable: Variable): boolean {
-    const [name] = variable.identifiers
-    const [fn] = name === undefined ? [] : functionsAround(name)
-    if (fn === undefined) return false
-    return returned(fn, source).some((value) => refers(variable, bare(value)))
-  }
-
-  function endsInFinally(variable: Variable): boolean {
-    return variable.references.some(({ identifier }) => {
-      if (!isEnd(identifier)) return false
-      for (const at of ancestors(identifier)) {
-        if (isFunction(at)) return false
-        if (at.parent?.type === Type.TryStatement && at.parent.finalizer === at) return true
-      }
-      return false
-    })
-  }
-
-  function lostAt(variable: Variable, declaration: TSESTree.Node): TSESTree.Node | 'never' | undefined {
-    const block = declaration.parent
-    if (block?.type !== Type.BlockStatement && block?.type !== Type.Program) return 'never'
-    const result = follow(variable, block.body.slice(block.body.findIndex((s) => s === declaration) + 1))
-    if (result === 'open') return 'never'
-    return result === 'ended' ? undefined : endsAnywhere(variable) ? result : 'never'
-  }
-
-  function endsAnywhere(variable: Variable): boolean {
-    return handedOn(variable) || variable.references.some(({ identifier }) => isEnd(identifier))
-  }
-
-  /**
-   * What these statements do with it: it is ended, still open behind them, or lost at a node.
-   * @param caught whether a handler catches a failure; the handler is followed separately
-   */
-  function follow(variable: Variable, statements: readonly TSESTree.Node[], caught = false): Fate {
-    for (const statement of statements) {
-      const fate = step(variable, statement, caught)
-      if (fate !== 'open') return fate
+/** Whether a `finally` ends it. */
+export function endsInFinally(variable: Variable): boolean {
+  return variable.references.some(({ identifier }) => {
+    if (!isEnd(identifier)) return false
+    for (const at of ancestors(identifier)) {
+      if (isFunction(at)) return false
+      if (at.parent?.type === Type.TryStatement && at.parent.finalizer === at) return true
     }
-    return 'open'
-  }
+    return false
+  })
+}
 
-  function step(variable: Variable, statement: TSESTree.Node, caught: boolean): Fate {
-    switch (statement.type) {
-      case Type.FunctionDeclaration:
-        return 'open'
-      case Type.BlockStatement:
-        return follow(variable, statement.body, caught)
-      case Type.ReturnStatement:
-        return statement.argument && takesOver(variable, statement.argument) ? 'ended' : statement
-      case Type.TryStatement: {
-        const { block, handler, finalizer } = statement
-        if (finalizer && follow(variable, finalizer.body) === 'ended') return 'ended'
-        const tried = follow(variable, block.body, caught || handler !== null)
-        return handler === null ? tried : worse(tried, follow(variable, handler.body.body, caught))
-      }
-      case Type.IfStatement: {
-        const { consequent, alternate } = statement
-        const otherwise = alternate ? step(variable, alternate, caught) : 'open'
-        return worse(step(variable, consequent, caught), otherwise)
-      }
-      default:
-        return plain(variable, statement, caught)
+/** The place behind the declaration that loses it; 'never' if nothing ends it, undefined if every path ends it. */
+export function lostAt(
+  look: Look,
+  variable: Variable,
+  declaration: TSESTree.Node,
+): TSESTree.Node | 'never' | undefined {
+  const block = declaration.parent
+  if (block?.type !== Type.BlockStatement && block?.type !== Type.Program) return 'never'
+  const result = follow(look, variable, block.body.slice(block.body.findIndex((s) => s === declaration) + 1))
+  if (result === 'open') return 'never'
+  return result === 'ended' ? undefined : endsAnywhere(look, variable) ? result : 'never'
+}
+
+function endsAnywhere(look: Look, variable: Variable): boolean {
+  return handedOn(look, variable) || variable.references.some(({ identifier }) => isEnd(identifier))
+}
+
+/**
+ * What these statements do with it: it is ended, still open behind them, or lost at a node.
+ * @param caught whether a handler catches a failure; the handler is followed separately
+ */
+function follow(look: Look, variable: Variable, statements: readonly TSESTree.Node[], caught = false): Fate {
+  for (const statement of statements) {
+    const fate = step(look, variable, statement, caught)
+    if (fate !== 'open') return fate
+  }
+  return 'open'
+}
+
+function step(look: Look, variable: Variable, statement: TSESTree.Node, caught: boolean): Fate {
+  switch (statement.type) {
+    case Type.FunctionDeclaration:
+      return 'open'
+    case Type.BlockStatement:
+      return follow(look, variable, statement.body, caught)
+    case Type.ReturnStatement:
+      return statement.argument && takesOver(variable, statement.argument) ? 'ended' : statement
+    case Type.TryStatement: {
+      const { block, handler, finalizer } = statement
+      if (finalizer && follow(look, variable, finalizer.body) === 'ended') return 'ended'
+      const tried = follow(look, variable, block.body, caught || handler !== null)
+      return handler === null ? tried : worse(tried, follow(look, variable, handler.body.body, caught))
     }
-  }
-
-  /** A statement without branches of interest: it ends the value, hands it over, or may fail while the value is open. */
-  function plain(variable: Variable, statement: TSESTree.Node, caught: boolean): Fate {
-    for (const { identifier } of variable.references) {
-      if (!isInside(identifier, statement)) continue
-      const { parent } = identifier
-      const nested = Array.from(functionsAround(identifier)).some((fn) => isInside(fn, statement))
-      if (isEnd(identifier) && (nested || statement.type === Type.ExpressionStatement)) return 'ended'
-      if (isCall(parent) && mayEnd(parent, identifier)) return 'ended'
+    case Type.IfStatement: {
+      const { consequent, alternate } = statement
+      const otherwise = alternate ? step(look, variable, alternate, caught) : 'open'
+      return worse(step(look, variable, consequent, caught), otherwise)
     }
-    const leaving = Array.from(walk(statement, source.visitorKeys)).find(
-      ({ type }) => type === Type.ReturnStatement || (!caught && failing.has(type)),
-    )
-    return leaving ?? 'open'
+    default:
+      return plain(look, variable, statement, caught)
   }
+}
 
-  /** Whether the returned value is the variable, or holds a function that ends it. */
-  function takesOver(variable: Variable, value: TSESTree.Node): boolean {
-    if (refers(variable, bare(value))) return true
-    return variable.references.some(({ identifier }) => {
-      if (!isInside(identifier, value)) return false
-      return isEnd(identifier) || isPart(identifier)
-    })
+/** A statement without branches of interest: it ends the value, hands it over, or may fail while the value is open. */
+function plain(look: Look, variable: Variable, statement: TSESTree.Node, caught: boolean): Fate {
+  for (const { identifier } of variable.references) {
+    if (!isInside(identifier, statement)) continue
+    const { parent } = identifier
+    const nested = Array.from(functionsAround(identifier)).some((fn) => isInside(fn, statement))
+    if (isEnd(identifier) && (nested || statement.type === Type.ExpressionStatement)) return 'ended'
+    if (isCall(parent) && mayEnd(look, parent, identifier)) return 'ended'
   }
+  const leaving = Array.from(walk(statement, look.source.visitorKeys)).find(
+    ({ type }) => type === Type.ReturnStatement || (!caught && failing.has(type)),
+  )
+  return leaving ?? 'open'
+}
 
-  return { lostAt, handedOn, endsInFinally, mayEnd }
+/** Whether the returned value is the variable, or holds a function that ends it. */
+function takesOver(variable: Variable, value: TSESTree.Node): boolean {
+  if (refers(variable, bare(value))) return true
+  return variable.references.some(({ identifier }) => {
+    if (!isInside(identifier, value)) return false
+    return isEnd(identifier) || isPart(identifier)
+  })
 }
 
 /** The fate after two branches: ended only if both end it. */

@@ -1,17 +1,9 @@
 import { AST_NODE_TYPES as Type, type TSESLint, type TSESTree } from '@typescript-eslint/utils'
 import type { ContextTypes } from './context-types.ts'
 import { ancestors, functionsAround, isInside } from './nodes.ts'
-import type { ContextVariables } from './variables.ts'
+import type { Look } from './rule.ts'
 
 type Variable = TSESLint.Scope.Variable
-
-/** Which context a place in the code should pass on. */
-export interface Nearness {
-  /** The context that is in scope at `node` and nearer to it than `variable`. */
-  nearerThan(variable: Variable, node: TSESTree.Node): Nearer
-  /** Whether a function between `node` and the function of `variable` is called with a context but has no parameter for it. */
-  isOffered(variable: Variable, node: TSESTree.Node): boolean
-}
 
 export interface Nearer {
   readonly nearest: Variable | undefined
@@ -30,52 +22,49 @@ export function isQuestion(
   return questions.has(types.contextFunction(call) ?? '')
 }
 
-export function nearness(contexts: ContextVariables, types: ContextTypes): Nearness {
-  function nearerThan(variable: Variable, node: TSESTree.Node): Nearer {
-    const home = homeOf(variable)
-    const nearest = contexts.visibleAt(node).find((other) => {
-      if (other === variable) return false
-      const owner = ownerOf(other)
-      const deeper = owner !== home && owner !== undefined && (home === undefined || isInside(owner, home))
-      return deeper || contexts.derives(other, variable)
-    })
-    return { nearest, isAttempted: nearest !== undefined && isAttempted(nearest, node) }
-  }
+/** The context that is in scope at `node` and nearer to it than `variable`. */
+export function nearerThan(look: Look, variable: Variable, node: TSESTree.Node): Nearer {
+  const home = homeOf(variable)
+  const nearest = look.contexts.visibleAt(node).find((other) => {
+    if (other === variable) return false
+    const owner = ownerOf(other)
+    const deeper = owner !== home && owner !== undefined && (home === undefined || isInside(owner, home))
+    return deeper || look.contexts.derives(other, variable)
+  })
+  return { nearest, isAttempted: nearest !== undefined && isAttempted(look, nearest, node) }
+}
 
-  function isOffered(variable: Variable, node: TSESTree.Node): boolean {
-    const home = homeOf(variable)
-    for (const fn of functionsAround(node)) {
-      if (fn === home) return false
-      if (fn.type !== Type.FunctionDeclaration && types.ignoresContext(fn)) return true
+/** Whether a function between `node` and the function of `variable` is called with a context but has no parameter for it. */
+export function isOffered(look: Look, variable: Variable, node: TSESTree.Node): boolean {
+  const home = homeOf(variable)
+  for (const fn of functionsAround(node)) {
+    if (fn === home) return false
+    if (fn.type !== Type.FunctionDeclaration && look.types.ignoresContext(fn)) return true
+  }
+  return false
+}
+
+/**
+ * Whether work under `nearer` has failed by the time of `node`, or may have: `node` is in its handler or after it, or the code
+ * has read whether `nearer` ended. Work at `node` then uses the outer context, because the nearer one may have ended.
+ */
+function isAttempted(look: Look, nearer: Variable, node: TSESTree.Node): boolean {
+  return nearer.references.some(({ identifier }) => {
+    if (identifier.range[1] > node.range[0]) return false
+    const { parent } = identifier
+    if (
+      parent.type === Type.MemberExpression &&
+      parent.property.type === Type.Identifier &&
+      /^(?:err|cancel)$/.test(parent.property.name)
+    )
+      return true
+    for (const at of ancestors(identifier)) {
+      if (at.type === Type.CallExpression && (isQuestion(at, look.types) || isCaught(at, identifier)))
+        return true
+      if (at.parent?.type === Type.TryStatement && at.parent.block === at && !isInside(node, at)) return true
     }
     return false
-  }
-
-  /**
-   * Whether work under `nearer` has failed by the time of `node`, or may have: `node` is in its handler or after it, or the code
-   * has read whether `nearer` ended. Work at `node` then uses the outer context, because the nearer one may have ended.
-   */
-  function isAttempted(nearer: Variable, node: TSESTree.Node): boolean {
-    return nearer.references.some(({ identifier }) => {
-      if (identifier.range[1] > node.range[0]) return false
-      const { parent } = identifier
-      if (
-        parent.type === Type.MemberExpression &&
-        parent.property.type === Type.Identifier &&
-        /^(?:err|cancel)$/.test(parent.property.name)
-      )
-        return true
-      for (const at of ancestors(identifier)) {
-        if (at.type === Type.CallExpression && (isQuestion(at, types) || isCaught(at, identifier)))
-          return true
-        if (at.parent?.type === Type.TryStatement && at.parent.block === at && !isInside(node, at))
-          return true
-      }
-      return false
-    })
-  }
-
-  return { nearerThan, isOffered }
+  })
 }
 
 /** `work(ctx).catch(…)`, `Promise.allSettled([work(ctx)])`: the code goes on after a failure. */

@@ -11,8 +11,8 @@ import { repository } from '../../support/create.ts'
 export interface Emitted {
   /** The documents API, with the probe routes of its own tests. */
   readonly plain: string
-  /** The same after `add job`, with the probe jobs as well. */
-  readonly withJobs: string
+  /** The same after `add job` and `add events`, with the probe jobs as well. */
+  readonly withPieces: string
 }
 
 const run = promisify(execFile)
@@ -29,15 +29,18 @@ export async function emitServices(): Promise<{
   try {
     // What npm hoisted resolves from here, as it does from the template's own place.
     await symlink(join(repository, 'node_modules'), join(folder, 'node_modules'))
-    const emitted = { plain: join(folder, 'plain'), withJobs: join(folder, 'with-jobs') }
+    const emitted = { plain: join(folder, 'plain'), withPieces: join(folder, 'with-pieces') }
     await mkdir(emitted.plain)
     await writeService(todo(), { name: 'neighbour-service', example: true }, emitted.plain)
-    await cp(emitted.plain, emitted.withJobs, { recursive: true })
-    await run(process.execPath, ['--import', 'tsx', 'generators/engine/add.ts', 'job', 'tidy'], {
-      cwd: emitted.withJobs,
-    })
+    await cp(emitted.plain, emitted.withPieces, { recursive: true })
+    const add = ['--import', 'tsx', 'generators/engine/add.ts']
+    for (const piece of [
+      ['job', 'tidy'],
+      ['events', 'news'],
+    ])
+      await run(process.execPath, [...add, ...piece], { cwd: emitted.withPieces })
     await build(emitted.plain, ['routes'])
-    await build(emitted.withJobs, ['routes', 'jobs'])
+    await build(emitted.withPieces, ['routes', 'jobs', 'feeds'])
     return { emitted, folder, remove }
   } catch (error) {
     await remove()

@@ -13,6 +13,8 @@ export async function startHaproxy(t: Scope, ports: readonly [number, number]): 
   await writeFile(
     file,
     fromPage('HAProxy', {
+      // Less than two of the comments that events send in silence.
+      'timeout server 310s': 'timeout server 20s',
       'bind :80': `bind 127.0.0.1:${port}`,
       'app-1:3000': `127.0.0.1:${ports[0]}`,
       'app-2:3000': `127.0.0.1:${ports[1]}`,

@@ -39,8 +39,8 @@ export function connectionOf({ connection, gate }: Joined): Connection {
   return connection
 }
 
-/** How much later than the deadline of ctx Postgres's own timeout is: the context should be what ends a statement. */
-const statementTimeoutSlackMs = 1_000
+/** How much later than the deadline of ctx Postgres's own timeouts are: the context should be what ends a statement. */
+const timeoutSlackMs = 1_000
 /** How long a COMMIT may take: it may check deferred constraints and wait for a replica. */
 const commitBudgetMs = 30_000
 /** How long ROLLBACK and the savepoint statements may take: Postgres answers them from memory. */
@@ -70,14 +70,15 @@ export async function transact<T>(
 
 /**
  * Sends `how`, which begins the transaction. In the same message, so without another round trip, the rest of the deadline
- * becomes Postgres's own timeout, unless the role has a shorter one.
+ * becomes Postgres's own timeouts, unless the role has shorter ones: that of a statement, and that of a transaction whose process
+ * stands still or is gone without a word, so that its locks end.
  */
 export async function beginTransaction(ctx: Context, connection: Connection, how: string): Promise<void> {
   let text = how
   if (ctx.deadline !== undefined) {
-    const leftMs = Math.max(0, Math.ceil(ctx.deadline - Date.now())) + statementTimeoutSlackMs
-    const ms = Math.min(leftMs, connection.statementTimeoutMs() || Infinity, 2 ** 31 - 1)
-    text += `; SET LOCAL statement_timeout = ${ms}`
+    const leftMs = Math.max(0, Math.ceil(ctx.deadline - Date.now())) + timeoutSlackMs
+    for (const [name, ownMs] of connection.timeouts())
+      text += `; SET LOCAL ${name} = ${Math.min(leftMs, ownMs || Infinity, 2 ** 31 - 1)}`
   }
   await connection.execute(ctx, { text })
 }

@@ -1,5 +1,6 @@
 import type { Context as HonoContext } from 'hono'
 import type { Context } from '../../context/context.ts'
+import { errorOf } from '../../context/thrown.ts'
 import { until } from '../../context/until.ts'
 import { answer, fail } from './answer.ts'
 import { release } from './answer-body.ts'
@@ -40,7 +41,14 @@ const sent: Outlet = {
 }
 
 /** To the middlewares in front; middleware.ts sends what comes out of them. */
-const handedBack: Outlet = { answer: (_ctx, c, returned) => answerBehind(c, returned), fail: failBehind }
+const handedBack: Outlet = {
+  answer: (_ctx, c, returned) => answerBehind(c, returned),
+  fail(ctx, c, error) {
+    // As in Hono, for a middleware that looks at it after next().
+    c.error = errorOf(error)
+    return failBehind(ctx, c, error)
+  },
+}
 
 /**
  * Calls the route's handler under ctx, and answers with what it returns. A handler that does not wait costs no promise: a few
@@ -106,8 +114,8 @@ function call(
   route: Route,
   bodies: BodyBudget,
 ): ReturnType<Route['handle']> {
-  const { incoming, info } = c.env
-  const request = incomingRequest(c.env)
+  const { info } = c.env
+  const request = incomingRequest(c)
   const withBody = (ctx: Context, body: unknown): ReturnType<Route['handle']> => {
     const params = route.params && c.req.param()
     const query = route.query && queryOf(c.req)
@@ -117,7 +125,7 @@ function call(
   }
   const admitted = (ctx: Context): ReturnType<Route['handle']> => {
     if (route.body === undefined) return withBody(ctx, undefined)
-    return readJson(ctx, incoming, bodies, () => c.req.arrayBuffer()).then((body) => withBody(ctx, body))
+    return readJson(ctx, request, bodies).then((body) => withBody(ctx, body))
   }
   if (route.guard === undefined) return admitted(ctx)
   const asked = admit(ctx, guardsOf(route), request)

@@ -38,7 +38,7 @@ export function mount(app: Hono<Env>, mounted: Hono<Env>, begin: (c: HonoContext
 /** A guard as a middleware, for a mounted app: the guards of routes.ts stand before routes only. */
 export function guardedBy(guard: Guard): MiddlewareHandler<Env> {
   return async (c, next) => {
-    const ctx = await guard(c.var.ctx, incomingRequest(c.env))
+    const ctx = await guard(c.var.ctx, incomingRequest(c))
     c.set('ctx', ctx)
     await next()
   }

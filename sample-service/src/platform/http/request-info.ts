@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { Client, RequestInfo } from '../request.ts'
-import type { Exchange } from './exchange.ts'
+import type { Context as HonoContext } from 'hono'
+import type { Env } from './handle.ts'
+import { requestBody } from './request-body.ts'
 import type { IncomingRequest } from './route.ts'
 
 /** What a context says of the request that it belongs to, before it is routed. */
@@ -29,12 +31,16 @@ function pathOf(url: string): string {
 }
 
 /** The request, as guards and handlers get it. */
-export function incomingRequest(exchange: Exchange): IncomingRequest {
+export function incomingRequest(c: HonoContext<Env>): IncomingRequest {
+  const exchange = c.env
   const { info, incoming } = exchange
   return {
     method: info.method,
     headers: incoming.headers,
-    body: incoming,
+    rawHeaders: incoming.rawHeaders,
+    get body() {
+      return requestBody(c)
+    },
     setHeader: (name, value) => void exchange.outgoing.setHeader(name, value),
     appendHeader: (name, value) => void exchange.outgoing.appendHeader(name, value),
   }

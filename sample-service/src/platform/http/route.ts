@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
+import type { IncomingHttpHeaders } from 'node:http'
 import type { Readable } from 'node:stream'
 import type { z } from 'zod'
 import type { Context } from '../../context/context.ts'
@@ -17,8 +17,10 @@ export interface IncomingRequest {
   /** As it was sent: `HEAD` where a route answers `GET`. */
   readonly method: string
   readonly headers: IncomingHttpHeaders
+  /** Names and values in turn, as they came: `headers` joins those of one name, or has the first of them. */
+  readonly rawHeaders: readonly string[]
   /** The body as it arrives. Only for a route without a `body` schema: otherwise it has been read. */
-  readonly body: IncomingMessage
+  readonly body: Readable
   /** Sets a header of the answer, whatever that will be, also a problem. The answer's own header of that name wins. */
   setHeader(name: string, value: string): void
   /** Sets it beside those of that name that are set already, for a header that is a list. */
@@ -40,8 +42,13 @@ export interface Input<P, Q, B> {
   readonly body: B
 }
 
+/** Where a route was defined, for messages about it. As a property, so that a copy of the route (`{ ...route, … }`) has it too. */
+const definedAt = Symbol('defined at')
+
 /** One endpoint, as data: the boundary routes and validates by it, and `/openapi.json` documents it. */
 export interface Route {
+  /** V8 formats a stack only when it is read. */
+  readonly [definedAt]?: { readonly stack?: string }
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   /** `/documents/:id` */
   readonly path: string
@@ -75,12 +82,9 @@ export interface Route {
   ): Response | StreamedResponse | Promise<Response | StreamedResponse>
 }
 
-/** Where each route was defined, for messages about it. V8 formats a stack only when it is read. */
-const definitions = new WeakMap<Route, { stack?: string }>()
-
 /** `GET /documents/:id (file:///…/documents.routes.ts:31:5)`, for the log. */
 export function describeRoute(route: Route): string {
-  const frame = definitions.get(route)?.stack?.split('\n')[1]
+  const frame = route[definedAt]?.stack?.split('\n')[1]
   const place = /(?:\(|at )([^()]+:\d+:\d+)\)?$/.exec(frame ?? '')?.[1]
   return `${route.method} ${route.path}${place === undefined ? '' : ` (${place})`}`
 }
@@ -100,18 +104,8 @@ export function route<P = undefined, Q = undefined, B = undefined>(
     ): Response | StreamedResponse | Promise<Response | StreamedResponse>
   },
 ): Route {
-  // The boundary parses input with these very schemas before it calls handle.
-  const made = definition as unknown as Route
   const place: { stack?: string } = {}
   Error.captureStackTrace(place, route)
-  definitions.set(made, place)
-  return made
-}
-
-/** Returns `route` with more guards, which are asked first. */
-export function withGuards(guards: readonly Guard[], route: Route): Route {
-  const more = { ...route, guard: [...guards, ...[route.guard ?? []].flat()] }
-  const place = definitions.get(route)
-  if (place !== undefined) definitions.set(more, place)
-  return more
+  // The boundary parses input with these very schemas before it calls handle.
+  return { ...definition, [definedAt]: place } as unknown as Route
 }

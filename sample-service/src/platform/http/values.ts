@@ -8,14 +8,14 @@ import { z } from 'zod'
 
 /** Neither NUL, which Postgres refuses, nor half of a surrogate pair, which UTF-8 has no bytes for. */
 const storable = /^[^\0\p{Cs}]*$/u
-const unstorable = 'expected text without NUL and without halves of surrogate pairs'
+const unstorable = 'must be without NUL and without halves of surrogate pairs'
 
 /** A text of at most `most` characters, counted as `varchar(n)` counts them; without `most`, as long as a body may be. */
 export function text(most?: number) {
   const any = z.string().regex(storable, unstorable)
   if (most === undefined) return any
   return any
-    .refine((value) => Array.from(value).length <= most, `expected at most ${most} characters`)
+    .refine((value) => Array.from(value).length <= most, `must have at most ${most} characters`)
     .meta({ maxLength: most })
 }
 
@@ -28,9 +28,9 @@ export function integer() {
 export function bigInteger() {
   return z
     .string()
-    .regex(/^-?\d{1,19}$/, 'expected a whole number in a string, such as "42"')
+    .regex(/^-?\d{1,19}$/, 'must be a whole number in a string, such as "42"')
     .transform(BigInt)
-    .refine((value) => BigInt.asIntN(64, value) === value, 'expected at most 64 bits')
+    .refine((value) => BigInt.asIntN(64, value) === value, 'must have at most 64 bits')
 }
 
 /** A `numeric(precision, scale)` as text, such as "12.50": nothing is rounded. */
@@ -41,13 +41,13 @@ export function decimal(precision: number, scale: number) {
     .string()
     .regex(
       new RegExp(`^-?${whole}${fraction}$`),
-      `expected a decimal number in a string, with at most ${precision - scale} digits before and ${scale} after the point`,
+      `must be a decimal number in a string, with at most ${precision - scale} digits before and ${scale} after the point`,
     )
 }
 
 /** A `date` without a time, such as "2026-01-31". ISO 8601 has a year 0, which Postgres has not. */
 export function date() {
-  return z.iso.date().refine((value) => value >= '0001', 'expected a year from 0001 on')
+  return z.iso.date().refine((value) => value >= '0001', 'must be in a year from 0001 on')
 }
 
 const [firstInstant, lastInstant] = [
@@ -65,7 +65,7 @@ export function instant() {
     .transform((value) => new Date(value))
     .refine(
       (value) => value.getTime() >= firstInstant && value.getTime() <= lastInstant,
-      'expected a time in the years 0100 to 9999, in UTC',
+      'must be in the years 0100 to 9999, in UTC',
     )
 }
 
@@ -85,15 +85,13 @@ export function json() {
 
 /** Why Postgres cannot keep the value as it came; undefined if it can. */
 function whyNotStorable(value: unknown): string | undefined {
-  return value === undefined || value === null
-    ? 'expected any JSON but null'
-    : whyNotInside(value, mostLevels)
+  return value === undefined || value === null ? 'must be any JSON but null' : whyNotInside(value, mostLevels)
 }
 
 function whyNotInside(value: unknown, levels: number): string | undefined {
   if (typeof value === 'string') return storable.test(value) ? undefined : unstorable
   if (typeof value !== 'object' || value === null) return undefined
-  if (levels === 0) return `expected at most ${mostLevels} levels`
+  if (levels === 0) return `must have at most ${mostLevels} levels`
   for (const [key, inner] of Object.entries(value)) {
     const why = whyNotInside(key, levels) ?? whyNotInside(inner, levels - 1)
     if (why !== undefined) return why
@@ -105,9 +103,9 @@ function whyNotInside(value: unknown, levels: number): string | undefined {
 export function integerParameter(least = -(2 ** 31), most = 2 ** 31 - 1) {
   return z
     .string()
-    .regex(/^-?\d{1,10}$/, 'expected a whole number')
+    .regex(/^-?\d{1,10}$/, 'must be a whole number')
     .transform(Number)
-    .refine((value) => value >= least && value <= most, `expected a whole number from ${least} to ${most}`)
+    .refine((value) => value >= least && value <= most, `must be a whole number from ${least} to ${most}`)
     .meta({ override: { type: 'integer', minimum: least, maximum: most } })
 }
 

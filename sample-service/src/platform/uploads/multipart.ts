@@ -33,7 +33,7 @@ export async function readFiles(
   const files = openFiles(expected, onFile, (reason) => ctx.cancel(reason))
   const parts = splitParts(boundary, files)
   try {
-    for await (const chunk of bytesOf(ctx, request.body, bodyLimits(expected.limits))) {
+    for await (const chunk of bytesOf(ctx, request, bodyLimits(expected.limits))) {
       parts.write(chunk)
       await files.room(ctx)
     }

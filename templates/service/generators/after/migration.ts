@@ -1,6 +1,6 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { generate } from '../../scripts/postgres/drizzle-kit.ts'
+import { generate, namesIn } from '../../scripts/postgres/drizzle-kit.ts'
 import { withCopy, writePlanned } from '../engine/copy.ts'
 import type { Plan } from '../engine/plan.ts'
 
@@ -10,26 +10,15 @@ const needed = ['package.json', 'tsconfig.json', 'drizzle.config.ts', 'src', 'dr
 /**
  * Plans the migration for the schema as the plan leaves it: the service's own drizzle-kit runs on a copy of the service. It needs
  * no database. No migration is planned where the plan adds no schema. Throws an Error of one sentence if drizzle-kit fails or asks
- * a question, if the migration would not be of this table alone, or if SIGINT or SIGTERM ended drizzle-kit.
+ * a question, if the migration would not be of the planned tables alone, or if SIGINT or SIGTERM ended drizzle-kit.
  */
 export async function migrate(plan: Plan, name: string): Promise<void> {
-  if (!plan.changes().some(({ path }) => path.endsWith('.schema.ts'))) return
+  const planned = plan.changes().flatMap(({ path, after }) => (isSchema(path) && after ? [after] : []))
+  if (planned.length === 0) return
   await withCopy(plan.root, needed, async (copy, signal) => {
-    const pending = await refusePending(plan.root, copy, signal)
-    // With no schema at all drizzle-kit compares nothing, so it does not see that a table is gone.
-    const lost = pending === 'no schema' ? await lostTables(copy) : []
-    if (lost.length > 0) {
-      throw new Error(
-        `drizzle/ has ${listOf(lost)}, which no src/*/*.schema.ts declares: restore the schema, or delete the migration as README.md says under "Remove the documents".`,
-      )
-    }
+    await refuseTaken(copy, planned)
     await writePlanned(plan, copy)
-    const made = await generate(plan.root, { cwd: copy, args: ['--name', name], signal })
-    if (made === 'asked') throw await asksForRenames(copy)
-    if (made !== 'made') {
-      throw new Error(`The schema already has a table ${name}: choose another noun.`)
-    }
-    await takeMigrations(plan, copy)
+    await makeMigration(plan, copy, { name, texts: planned, signal })
   })
 }
 
@@ -37,34 +26,64 @@ export async function migrate(plan: Plan, name: string): Promise<void> {
  * Plans the migration that drops the tables whose schemas the plan removes. Throws an Error of one sentence as `migrate` does.
  */
 export async function dropTables(plan: Plan, name: string): Promise<void> {
-  const gone = plan.changes().filter(({ path, after }) => after === undefined && path.endsWith('.schema.ts'))
+  const gone = plan
+    .changes()
+    .flatMap(({ path, before, after }) => (isSchema(path) && after === undefined ? [before ?? ''] : []))
   if (gone.length === 0) return
   await withCopy(plan.root, needed, async (copy, signal) => {
-    await refusePending(plan.root, copy, signal)
     await writePlanned(plan, copy)
     // Without any schema drizzle-kit compares nothing.
     await mkdir(join(copy, 'src/none'))
     await writeFile(join(copy, 'src/none/none.schema.ts'), 'export {}\n')
-    const made = await generate(plan.root, { cwd: copy, args: ['--name', name], signal })
-    if (made === 'asked') throw await asksForRenames(copy)
-    await takeMigrations(plan, copy)
+    await makeMigration(plan, copy, { name, texts: gone, signal })
   })
 }
 
-/** Throws an Error of one sentence if the schema on disk has changes without a migration. */
-async function refusePending(root: string, copy: string, signal: AbortSignal): Promise<'none' | 'no schema'> {
-  const pending = await generate(root, { cwd: copy, args: ['--name', 'pending'], signal })
-  if (pending === 'asked') throw await asksForRenames(copy)
-  if (pending === 'made') {
-    throw new Error('The schema has changes without a migration: make one first (npm run db:generate).')
+/** Has drizzle-kit make the migration in the copy, and plans it. */
+async function makeMigration(
+  plan: Plan,
+  copy: string,
+  { name, texts, signal }: { name: string; texts: readonly string[]; signal: AbortSignal },
+): Promise<void> {
+  const made = await generate(plan.root, { cwd: copy, args: ['--name', name], signal })
+  if (made === 'asked') throw await asksForRenames(copy)
+  const tables = texts.flatMap(tablesOf)
+  for (const file of await filesOf(join(copy, 'drizzle'))) {
+    const path = `drizzle/${file}`
+    const text = await readFile(join(copy, path), 'utf8')
+    const isNew = file.endsWith('.sql') && (await plan.read(path)) === undefined
+    if (isNew && namesIn(text).some((one) => !tables.includes(one))) await refusePending(plan.root)
+    await plan.edit(path, text)
   }
-  return pending === 'no schema' ? pending : 'none'
 }
 
-async function takeMigrations(plan: Plan, copy: string): Promise<void> {
-  for (const file of await filesOf(join(copy, 'drizzle'))) {
-    await plan.edit(`drizzle/${file}`, await readFile(join(copy, 'drizzle', file), 'utf8'))
+/** Throws an Error of one sentence if the schema on disk has changes without a migration. */
+async function refusePending(root: string): Promise<void> {
+  await withCopy(root, needed, async (copy, signal) => {
+    const pending = await generate(root, { cwd: copy, args: ['--name', 'pending'], signal })
+    if (pending === 'no change' || pending === 'no schema') return
+    throw new Error('The schema has changes without a migration: make one first (npm run db:generate).')
+  })
+}
+
+/** Throws an Error of one sentence if a planned table has the name of one that the service has, or had without a migration. */
+async function refuseTaken(copy: string, planned: readonly string[]): Promise<void> {
+  const schemas = await schemasOf(copy)
+  const lost = await lostTables(copy)
+  // With no schema at all drizzle-kit compares nothing, so `npm run db:generate` would not see that a table is gone.
+  if (schemas.length === 0 && lost.length > 0) {
+    throw new Error(
+      `drizzle/ has ${listOf(lost)}, which no src/*/*.schema.ts declares: restore the schema, or delete the migration as README.md says under "Remove the documents".`,
+    )
   }
+  const there = [...(await migratedTables(copy)), ...schemas.flatMap(tablesOf)]
+  const taken = planned.flatMap(tablesOf).find((table) => there.includes(table))
+  if (taken !== undefined) throw new Error(`The schema already has a table ${taken}: choose another noun.`)
+}
+
+/** The tables that the text of a schema declares. */
+function tablesOf(text: string): string[] {
+  return Array.from(text.matchAll(/\bpgTable\(\s*(['"`])(\w+)\1/g), ([, , table = '']) => table)
 }
 
 async function asksForRenames(service: string): Promise<Error> {
@@ -77,18 +96,34 @@ async function asksForRenames(service: string): Promise<Error> {
 
 /** The tables of the newest snapshot in drizzle/ whose names stand in no schema of the service. */
 async function lostTables(service: string): Promise<string[]> {
+  const texts = await schemasOf(service)
+  return (await migratedTables(service)).filter((table) => !texts.some((text) => isNamed(table, text)))
+}
+
+/** The tables of the newest snapshot in drizzle/. */
+async function migratedTables(service: string): Promise<string[]> {
   const meta = join(service, 'drizzle/meta')
   const newest = (await filesOf(meta)).filter((file) => file.endsWith('_snapshot.json')).at(-1)
   if (newest === undefined) return []
   const snapshot = JSON.parse(await readFile(join(meta, newest), 'utf8')) as {
     tables: Record<string, { name: string }>
   }
-  const schemas = (await filesOf(join(service, 'src'))).filter((file) => file.endsWith('.schema.ts'))
-  const texts = await Promise.all(schemas.map((file) => readFile(join(service, 'src', file), 'utf8')))
-  const tables = Object.values(snapshot.tables).map(({ name }) => name)
-  const names = (text: string, table: string): boolean =>
-    ["'", '"', '`'].some((quote) => text.includes(quote + table + quote))
-  return tables.filter((table) => !texts.some((text) => names(text, table)))
+  return Object.values(snapshot.tables).map(({ name }) => name)
+}
+
+/** The text of each schema. */
+async function schemasOf(service: string): Promise<string[]> {
+  const schemas = (await filesOf(join(service, 'src'))).filter(isSchema)
+  return Promise.all(schemas.map((file) => readFile(join(service, 'src', file), 'utf8')))
+}
+
+function isSchema(path: string): boolean {
+  return path.endsWith('.schema.ts')
+}
+
+/** Whether the text has the name in quotes. */
+function isNamed(name: string, text: string): boolean {
+  return ["'", '"', '`'].some((quote) => text.includes(quote + name + quote))
 }
 
 function listOf(tables: readonly string[]): string {

@@ -3,6 +3,7 @@ import { configure } from '../after/configure.ts'
 import { depend } from '../after/depend.ts'
 import { guarantee } from '../after/guarantee.ts'
 import { addMember } from '../edit/members.ts'
+import { formatRewritten } from '../edit/rewrite.ts'
 import { migrate } from '../after/migration.ts'
 import { stampNames, type Noun } from './names.ts'
 import { neededBy } from './needs.ts'
@@ -32,6 +33,7 @@ export async function planPiece(plan: Plan, piece: Piece, answers: Answers): Pro
   stampings.push(await stamp(plan, piece, noun, flags))
   await refuseClashes(plan)
   await connect(plan, piece, noun, flags)
+  await formatRewritten(plan)
   if (piece.migration) await migrate(plan, noun.plural.replaceAll('-', '_'))
   await guarantee(plan)
   await configure(plan)

@@ -1,8 +1,9 @@
 import { AST_NODE_TYPES as Type, TSESLint, type TSESTree } from '@typescript-eslint/utils'
 import { ancestors, bare, functionsAround, isFunction, isInside, walk } from '../nodes.ts'
-import { rule } from '../rule.ts'
+import { rule, type RuleLook } from '../rule.ts'
 import { twins, type FunctionTwin } from '../twins.ts'
-import { contextVariables } from '../variables.ts'
+
+type Look = RuleLook<'twin' | 'stream' | 'signal'>
 
 const functionTwins = twins.filter((twin) => 'names' in twin)
 const methodTwins = twins.filter((twin) => 'methods' in twin)
@@ -16,160 +17,28 @@ export const contextTwin = rule({
       'This waits for the stream, and not for `{{ctx}}`. Iterate over addAbortSignal({{ctx}}.signal, stream) of node:stream.',
     signal: 'Pass the signal of {{ctx}}.',
   },
-  create(context, types) {
-    const { sourceCode } = context
-    const contexts = contextVariables(sourceCode, types)
-
-    /** The row of the table that the callee matches, and the callee's name. */
-    function twinOf(
-      node: TSESTree.CallExpression,
-    ): { name: string; instead: string; options?: number } | undefined {
-      const { callee } = node
-      const named = importedName(callee)
-      const twin =
-        named && functionTwins.find((row) => row.from === named.from && row.names.includes(named.name))
-      if (twin !== undefined) return { ...twin, name: sourceCode.getText(callee) }
-      if (callee.type !== Type.MemberExpression || callee.property.type !== Type.Identifier) return undefined
-      const { name } = callee.property
-      const rows = methodTwins.filter(({ methods }) => methods.includes(name))
-      if (rows.length === 0) return undefined
-      const file = types.declarationOf(node)?.file.replaceAll('\\', '/') ?? ''
-      const row = rows.find((one) => new RegExp(`/node_modules/(@types/)?${one.package}/`).test(file))
-      return row && { instead: row.instead, name: sourceCode.getText(callee) }
-    }
-
-    /** The name of a callee in the module that exports it; `from` is undefined for a global. */
-    function importedName(
-      node: TSESTree.Expression,
-    ): { from: FunctionTwin['from']; name: string } | undefined {
-      if (node.type === Type.MemberExpression) {
-        if (node.property.type !== Type.Identifier) return undefined
-        const { name } = node.property
-        if (node.object.type === Type.Identifier && node.object.name === 'globalThis')
-          return { from: undefined, name }
-        const holder = importedName(node.object)
-        if (holder?.from === undefined) return undefined
-        // `fs.promises.readFile` is readFile of fs/promises.
-        if (holder.name === '*' || holder.name === 'default') return { from: holder.from, name }
-        if (holder.name === 'promises') return { from: `${holder.from}/promises`, name }
-        return { from: holder.from, name: `${holder.name}.${name}` }
-      }
-      if (node.type !== Type.Identifier) return undefined
-      const def = contexts.variableOf(node)?.defs[0]
-      if (def === undefined) return { from: undefined, name: node.name }
-      if (def.parent?.type !== Type.ImportDeclaration) return promisified(def.node)
-      const from = moduleOf(def.parent)
-      if (def.node.type !== Type.ImportSpecifier) return { from, name: '*' }
-      const { imported } = def.node
-      return imported.type === Type.Identifier ? { from, name: imported.name } : undefined
-    }
-
-    /** `const run = promisify(execFile)` is execFile without its callback. */
-    function promisified(node: TSESTree.Node): ReturnType<typeof importedName> {
-      if (node.type !== Type.VariableDeclarator || node.init?.type !== Type.CallExpression) return undefined
-      const [given] = node.init.arguments
-      if (given === undefined || given.type === Type.SpreadElement) return undefined
-      return importedName(node.init.callee)?.name === 'promisify' ? importedName(given) : undefined
-    }
-
-    /** Whether it gets a context or its signal: directly, through a constant, or in the call that made a constant. */
-    function endsWithContext(node: TSESTree.Node): boolean {
-      return contexts.restsOn(node, (part) => {
-        if (part.type === Type.MemberExpression) {
-          return (
-            part.property.type === Type.Identifier &&
-            part.property.name === 'signal' &&
-            types.isContext(part.object)
-          )
-        }
-        if (part.type === Type.Identifier && part.name === 'signal') return isTakenOut(part)
-        return part.type === Type.CallExpression && part.arguments.some((given) => types.isContext(given))
-      })
-    }
-
-    /** `const { signal } = ctx` */
-    function isTakenOut(name: TSESTree.Identifier): boolean {
-      const node = contexts.variableOf(name)?.defs[0]?.node
-      return node?.type === Type.VariableDeclarator && node.init !== null && types.isContext(node.init)
-    }
-
-    /** Whether another call in the function ties the stream to a context: `addAbortSignal(ctx.signal, stream)`. */
-    function isTied(stream: TSESTree.Node): boolean {
-      if (endsWithContext(stream)) return true
-      const variable = stream.type === Type.Identifier ? contexts.variableOf(stream) : undefined
-      return (variable?.references ?? []).some(({ identifier: { parent } }) => {
-        return (
-          parent.type === Type.CallExpression &&
-          parent.arguments.some((given) => given !== stream && !isFunction(given) && endsWithContext(given))
-        )
-      })
-    }
-
-    /** Whether `until` waits for the promise, directly or through the constant that holds it. */
-    function isWaitedFor(node: TSESTree.Node): boolean {
-      for (const at of ancestors(node)) {
-        if (isFunction(at)) return false
-        if (at.type === Type.CallExpression && types.contextFunction(at) === 'until') return true
-        if (at.type !== Type.VariableDeclarator) continue
-        return sourceCode
-          .getDeclaredVariables(at)
-          .some(({ references }) =>
-            references.some(({ identifier, init }) => init !== true && isWaitedFor(identifier)),
-          )
-      }
-      return false
-    }
-
-    /** Whether a function around it, in the scope of `ctx`, calls afterFunc(ctx, …). */
-    function hasAfterFunc(node: TSESTree.Node, ctx: TSESLint.Scope.Variable): boolean {
-      return Array.from(functionsAround(node)).some(
-        (fn) =>
-          isInside(fn, ctx.scope.block) &&
-          Array.from(walk(fn.body, sourceCode.visitorKeys)).some(
-            (below) => below.type === Type.CallExpression && types.contextFunction(below) === 'afterFunc',
-          ),
-      )
-    }
-
-    /** The same call with the signal in its options, if they are an object or missing. */
-    function pass(
-      node: TSESTree.CallExpression,
-      options: number | undefined,
-      ctx: string,
-    ): TSESLint.ReportFixFunction | undefined {
-      if (options === undefined) return undefined
-      const last = node.arguments.at(-1)
-      const given = options === -1 ? undefined : node.arguments[options]
-      if (given?.type === Type.ObjectExpression) {
-        const [first] = given.properties
-        if (given.properties.some((property) => property.type === Type.Property && isKey(property, 'signal')))
-          return undefined
-        return (fixer) =>
-          first === undefined
-            ? fixer.replaceText(given, `{ signal: ${ctx}.signal }`)
-            : fixer.insertTextBefore(first, `signal: ${ctx}.signal, `)
-      }
-      if (last === undefined || (options !== -1 && node.arguments.length !== options)) return undefined
-      return (fixer) => fixer.insertTextAfter(last, `, { signal: ${ctx}.signal }`)
-    }
-
+  create(look) {
     return {
       'ForOfStatement[await=true]'(node: TSESTree.ForOfStatement) {
         const right = bare(node.right)
-        if (!types.isStream(right)) return
-        const [ctx] = contexts.visibleAt(right)
-        if (ctx === undefined || isTied(right) || hasAfterFunc(right, ctx)) return
-        context.report({ node: right, messageId: 'stream', data: { ctx: ctx.name } })
+        if (!look.types.isStream(right)) return
+        const [ctx] = look.contexts.visibleAt(right)
+        if (ctx === undefined || isTied(look, right) || hasAfterFunc(look, right, ctx)) return
+        look.context.report({ node: right, messageId: 'stream', data: { ctx: ctx.name } })
       },
       CallExpression(node) {
-        const twin = twinOf(node)
+        const twin = twinOf(look, node)
         if (twin === undefined) return
-        const [ctx] = contexts.visibleAt(node)
-        if (ctx === undefined || isWaitedFor(node) || hasAfterFunc(node, ctx)) return
-        if (node.arguments.some((given) => !isFunction(given) && !types.isContent(given) && isTied(given)))
+        const [ctx] = look.contexts.visibleAt(node)
+        if (ctx === undefined || isWaitedFor(look, node) || hasAfterFunc(look, node, ctx)) return
+        if (
+          node.arguments.some(
+            (given) => !isFunction(given) && !look.types.isContent(given) && isTied(look, given),
+          )
+        )
           return
         const fix = pass(node, twin.options, ctx.name)
-        context.report({
+        look.context.report({
           node,
           messageId: 'twin',
           data: { name: twin.name, ctx: ctx.name, instead: twin.instead.replaceAll('ctx', ctx.name) },
@@ -179,6 +48,140 @@ export const contextTwin = rule({
     }
   },
 })
+
+/** The row of the table that the callee matches, and the callee's name. */
+function twinOf(
+  look: Look,
+  node: TSESTree.CallExpression,
+): { name: string; instead: string; options?: number } | undefined {
+  const { callee } = node
+  const named = importedName(look, callee)
+  const twin = named && functionTwins.find((row) => row.from === named.from && row.names.includes(named.name))
+  if (twin !== undefined) return { ...twin, name: look.source.getText(callee) }
+  if (callee.type !== Type.MemberExpression || callee.property.type !== Type.Identifier) return undefined
+  const { name } = callee.property
+  const rows = methodTwins.filter(({ methods }) => methods.includes(name))
+  if (rows.length === 0) return undefined
+  const file = look.types.declarationOf(node)?.file.replaceAll('\\', '/') ?? ''
+  const row = rows.find((one) => new RegExp(`/node_modules/(@types/)?${one.package}/`).test(file))
+  return row && { instead: row.instead, name: look.source.getText(callee) }
+}
+
+/** The name of a callee in the module that exports it; `from` is undefined for a global. */
+function importedName(
+  look: Look,
+  node: TSESTree.Expression,
+): { from: FunctionTwin['from']; name: string } | undefined {
+  if (node.type === Type.MemberExpression) {
+    if (node.property.type !== Type.Identifier) return undefined
+    const { name } = node.property
+    if (node.object.type === Type.Identifier && node.object.name === 'globalThis')
+      return { from: undefined, name }
+    const holder = importedName(look, node.object)
+    if (holder?.from === undefined) return undefined
+    // `fs.promises.readFile` is readFile of fs/promises.
+    if (holder.name === '*' || holder.name === 'default') return { from: holder.from, name }
+    if (holder.name === 'promises') return { from: `${holder.from}/promises`, name }
+    return { from: holder.from, name: `${holder.name}.${name}` }
+  }
+  if (node.type !== Type.Identifier) return undefined
+  const def = look.contexts.variableOf(node)?.defs[0]
+  if (def === undefined) return { from: undefined, name: node.name }
+  if (def.parent?.type !== Type.ImportDeclaration) return promisified(look, def.node)
+  const from = moduleOf(def.parent)
+  if (def.node.type !== Type.ImportSpecifier) return { from, name: '*' }
+  const { imported } = def.node
+  return imported.type === Type.Identifier ? { from, name: imported.name } : undefined
+}
+
+/** `const run = promisify(execFile)` is execFile without its callback. */
+function promisified(look: Look, node: TSESTree.Node): ReturnType<typeof importedName> {
+  if (node.type !== Type.VariableDeclarator || node.init?.type !== Type.CallExpression) return undefined
+  const [given] = node.init.arguments
+  if (given === undefined || given.type === Type.SpreadElement) return undefined
+  return importedName(look, node.init.callee)?.name === 'promisify' ? importedName(look, given) : undefined
+}
+
+/** Whether it gets a context or its signal: directly, through a constant, or in the call that made a constant. */
+function endsWithContext(look: Look, node: TSESTree.Node): boolean {
+  return look.contexts.restsOn(node, (part) => {
+    if (part.type === Type.MemberExpression) {
+      return (
+        part.property.type === Type.Identifier &&
+        part.property.name === 'signal' &&
+        look.types.isContext(part.object)
+      )
+    }
+    if (part.type === Type.Identifier && part.name === 'signal') return isTakenOut(look, part)
+    return part.type === Type.CallExpression && part.arguments.some((given) => look.types.isContext(given))
+  })
+}
+
+/** `const { signal } = ctx` */
+function isTakenOut(look: Look, name: TSESTree.Identifier): boolean {
+  const node = look.contexts.variableOf(name)?.defs[0]?.node
+  return node?.type === Type.VariableDeclarator && node.init !== null && look.types.isContext(node.init)
+}
+
+/** Whether another call in the function ties the stream to a context: `addAbortSignal(ctx.signal, stream)`. */
+function isTied(look: Look, stream: TSESTree.Node): boolean {
+  if (endsWithContext(look, stream)) return true
+  const variable = stream.type === Type.Identifier ? look.contexts.variableOf(stream) : undefined
+  return (variable?.references ?? []).some(({ identifier: { parent } }) => {
+    return (
+      parent.type === Type.CallExpression &&
+      parent.arguments.some((given) => given !== stream && !isFunction(given) && endsWithContext(look, given))
+    )
+  })
+}
+
+/** Whether `until` waits for the promise, directly or through the constant that holds it. */
+function isWaitedFor(look: Look, node: TSESTree.Node): boolean {
+  for (const at of ancestors(node)) {
+    if (isFunction(at)) return false
+    if (at.type === Type.CallExpression && look.types.contextFunction(at) === 'until') return true
+    if (at.type !== Type.VariableDeclarator) continue
+    return look.source
+      .getDeclaredVariables(at)
+      .some(({ references }) =>
+        references.some(({ identifier, init }) => init !== true && isWaitedFor(look, identifier)),
+      )
+  }
+  return false
+}
+
+/** Whether a function around it, in the scope of `ctx`, calls afterFunc(ctx, …). */
+function hasAfterFunc(look: Look, node: TSESTree.Node, ctx: TSESLint.Scope.Variable): boolean {
+  return Array.from(functionsAround(node)).some(
+    (fn) =>
+      isInside(fn, ctx.scope.block) &&
+      Array.from(walk(fn.body, look.source.visitorKeys)).some(
+        (below) => below.type === Type.CallExpression && look.types.contextFunction(below) === 'afterFunc',
+      ),
+  )
+}
+
+/** The same call with the signal in its options, if they are an object or missing. */
+function pass(
+  node: TSESTree.CallExpression,
+  options: number | undefined,
+  ctx: string,
+): TSESLint.ReportFixFunction | undefined {
+  if (options === undefined) return undefined
+  const last = node.arguments.at(-1)
+  const given = options === -1 ? undefined : node.arguments[options]
+  if (given?.type === Type.ObjectExpression) {
+    const [first] = given.properties
+    if (given.properties.some((property) => property.type === Type.Property && isKey(property, 'signal')))
+      return undefined
+    return (fixer) =>
+      first === undefined
+        ? fixer.replaceText(given, `{ signal: ${ctx}.signal }`)
+        : fixer.insertTextBefore(first, `signal: ${ctx}.signal, `)
+  }
+  if (last === undefined || (options !== -1 && node.arguments.length !== options)) return undefined
+  return (fixer) => fixer.insertTextAfter(last, `, { signal: ${ctx}.signal }`)
+}
 
 function moduleOf({ source }: TSESTree.ImportDeclaration): string {
   return source.value.replace(/^node:/, '')

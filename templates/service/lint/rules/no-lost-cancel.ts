@@ -1,11 +1,12 @@
 import { AST_NODE_TYPES as Type, type TSESTree } from '@typescript-eslint/utils'
 import type { Call } from '../context-types.ts'
-import { earlyReturn } from '../early-return.ts'
-import { fates, isCall } from '../fates.ts'
+import { endedBefore } from '../early-return.ts'
+import { endsInFinally, handedOn, isCall, lostAt, mayEnd } from '../fates.ts'
 import { unwaited } from '../group-wait.ts'
 import { functionsAround } from '../nodes.ts'
-import { rule } from '../rule.ts'
-import { contextVariables } from '../variables.ts'
+import { rule, type RuleLook } from '../rule.ts'
+
+type Look = RuleLook<'lost' | 'path' | 'wait' | 'late' | 'typed' | 'early' | 'race' | 'use'>
 
 /**
  * The function that derives a context or makes a group ends it: it binds it with `using`, ends it in a `finally` or before
@@ -25,112 +26,114 @@ export const noLostCancel = rule({
     race: 'Each call of this leaves a callback in `{{name}}` until `{{name}}` ends. Write `using stopped = ended({{name}})` and race that, or `await until({{name}}, promise)`.',
     use: 'Bind it with `using`.',
   },
-  create(context, types) {
-    const { sourceCode } = context
-    const contexts = contextVariables(sourceCode, types)
-    const fate = fates(sourceCode, types)
-    const endedBefore = earlyReturn(sourceCode, types, contexts)
-
-    function check(node: Call | TSESTree.AwaitExpression): void {
-      if (!types.mustBeEnded(node) || isOfStack(node)) return
-      if (node.type !== Type.AwaitExpression && types.contextFunction(node) === 'testContext') return
-      let value: TSESTree.Node = node
-      while (carries(value.parent, value)) value = value.parent
-      const { parent } = value
-      if (parent.type === Type.AwaitExpression) return
-      if (
-        parent.type === Type.ReturnStatement ||
-        (parent.type === Type.ArrowFunctionExpression && parent.body === value)
-      ) {
-        checkType(value)
-        return
-      }
-      if (isCall(parent) && (isOfStack(parent) || fate.mayEnd(parent, value))) return
-      if (parent.type === Type.VariableDeclarator && parent.id.type === Type.Identifier) {
-        const declaration = parent.parent
-        if (node.type !== Type.AwaitExpression && types.contextFunction(node) === 'group') checkWait(parent)
-        if (declaration.kind === 'using' || declaration.kind === 'await using') return
-        const [variable] = sourceCode.getDeclaredVariables(parent)
-        if (variable === undefined) return
-        const lost = fate.lostAt(variable, declaration)
-        if (lost === undefined) return
-        const first = sourceCode.getFirstToken(declaration)
-        const bindable = declaration.declarations.length === 1 && first !== null && !fate.handedOn(variable)
-        context.report({
-          node: lost === 'never' ? node : lost,
-          messageId: lost === 'never' ? 'lost' : 'path',
-          data: { name: variable.name },
-          suggest: bindable ? [{ messageId: 'use', fix: (fixer) => fixer.replaceText(first, 'using') }] : [],
-        })
-        return
-      }
-      if (parent.type === Type.AssignmentExpression && parent.left.type === Type.Identifier) {
-        const { left } = parent
-        const variable = contexts.variableOf(left)
-        if (variable !== undefined && (fate.endsInFinally(variable) || fate.handedOn(variable))) return
-      }
-      context.report({ node, messageId: 'lost' })
-    }
-
-    /** Reports a CancelContext that is returned as a Context: the caller could not end it. */
-    function checkType(value: TSESTree.Node): void {
-      const [fn] = functionsAround(value)
-      const type = fn?.returnType?.typeAnnotation
-      if (type === undefined || !types.isContext(type) || types.isLifetime(type) || types.mustBeEnded(type))
-        return
-      context.report({ node: value, messageId: 'typed' })
-    }
-
-    function checkWait(declarator: TSESTree.VariableDeclarator): void {
-      const found = unwaited(sourceCode, declarator)
-      if (found !== undefined) context.report({ ...found, data: { name: sourceCode.getText(declarator.id) } })
-    }
-
-    function checkReturn(node: TSESTree.ReturnStatement): void {
-      const variable = endedBefore(node)
-      if (variable !== undefined) context.report({ node, messageId: 'early', data: { name: variable.name } })
-    }
-
-    /** Whether it is put into a stack, which ends it. */
-    function isOfStack(node: Call | TSESTree.AwaitExpression): boolean {
-      if (node.type !== Type.CallExpression || node.callee.type !== Type.MemberExpression) return false
-      const { property } = node.callee
-      if (property.type !== Type.Identifier || !/^(?:use|adopt)$/.test(property.name)) return false
-      return /lib\.esnext\.disposable\.d\.ts$|[\\/]@types[\\/]node[\\/]/.test(
-        types.declarationOf(node)?.file ?? '',
-      )
-    }
-
-    /** Reports an `ended(ctx)` that is raced: when it loses, its callback stays in ctx. */
-    function checkRace(node: TSESTree.CallExpression): void {
-      if (types.contextFunction(node) !== 'ended') return
-      const [given] = node.arguments
-      if (given === undefined || endsWithBlock(given)) return
-      const { parent } = node
-      const raced =
-        parent.type === Type.VariableDeclarator && parent.parent.kind !== 'using'
-          ? sourceCode
-              .getDeclaredVariables(parent)
-              .some(({ references }) => references.some(({ identifier }) => isRaced(identifier)))
-          : isRaced(node)
-      if (raced) context.report({ node, messageId: 'race', data: { name: sourceCode.getText(given) } })
-    }
-
-    function endsWithBlock(given: TSESTree.Node): boolean {
-      if (given.type !== Type.Identifier) return false
-      const def = contexts.variableOf(given)?.defs[0]
-      return def?.parent?.type === Type.VariableDeclaration && def.parent.kind === 'using'
-    }
-
+  create(look) {
     return {
-      CallExpression: check,
-      NewExpression: check,
-      AwaitExpression: check,
-      ReturnStatement: checkReturn,
-      'CallExpression[callee.name="ended"]': checkRace,
+      CallExpression: (node) => check(look, node),
+      NewExpression: (node) => check(look, node),
+      AwaitExpression: (node) => check(look, node),
+      ReturnStatement: (node) => checkReturn(look, node),
+      'CallExpression[callee.name="ended"]': (node) => checkRace(look, node),
     }
   },
 })
+
+function check(look: Look, node: Call | TSESTree.AwaitExpression): void {
+  if (!look.types.mustBeEnded(node) || isOfStack(look, node)) return
+  if (node.type !== Type.AwaitExpression && look.types.contextFunction(node) === 'testContext') return
+  let value: TSESTree.Node = node
+  while (carries(value.parent, value)) value = value.parent
+  const { parent } = value
+  if (parent.type === Type.AwaitExpression) return
+  if (
+    parent.type === Type.ReturnStatement ||
+    (parent.type === Type.ArrowFunctionExpression && parent.body === value)
+  ) {
+    checkType(look, value)
+    return
+  }
+  if (isCall(parent) && (isOfStack(look, parent) || mayEnd(look, parent, value))) return
+  if (parent.type === Type.VariableDeclarator && parent.id.type === Type.Identifier) {
+    const declaration = parent.parent
+    if (node.type !== Type.AwaitExpression && look.types.contextFunction(node) === 'group')
+      checkWait(look, parent)
+    if (declaration.kind === 'using' || declaration.kind === 'await using') return
+    const [variable] = look.source.getDeclaredVariables(parent)
+    if (variable === undefined) return
+    const lost = lostAt(look, variable, declaration)
+    if (lost === undefined) return
+    const first = look.source.getFirstToken(declaration)
+    const bindable = declaration.declarations.length === 1 && first !== null && !handedOn(look, variable)
+    look.context.report({
+      node: lost === 'never' ? node : lost,
+      messageId: lost === 'never' ? 'lost' : 'path',
+      data: { name: variable.name },
+      suggest: bindable ? [{ messageId: 'use', fix: (fixer) => fixer.replaceText(first, 'using') }] : [],
+    })
+    return
+  }
+  if (parent.type === Type.AssignmentExpression && parent.left.type === Type.Identifier) {
+    const { left } = parent
+    const variable = look.contexts.variableOf(left)
+    if (variable !== undefined && (endsInFinally(variable) || handedOn(look, variable))) return
+  }
+  look.context.report({ node, messageId: 'lost' })
+}
+
+/** Reports a CancelContext that is returned as a Context: the caller could not end it. */
+function checkType(look: Look, value: TSESTree.Node): void {
+  const [fn] = functionsAround(value)
+  const type = fn?.returnType?.typeAnnotation
+  if (
+    type === undefined ||
+    !look.types.isContext(type) ||
+    look.types.isLifetime(type) ||
+    look.types.mustBeEnded(type)
+  )
+    return
+  look.context.report({ node: value, messageId: 'typed' })
+}
+
+function checkWait(look: Look, declarator: TSESTree.VariableDeclarator): void {
+  const found = unwaited(look.source, declarator)
+  if (found !== undefined)
+    look.context.report({ ...found, data: { name: look.source.getText(declarator.id) } })
+}
+
+function checkReturn(look: Look, node: TSESTree.ReturnStatement): void {
+  const variable = endedBefore(look, node)
+  if (variable !== undefined) look.context.report({ node, messageId: 'early', data: { name: variable.name } })
+}
+
+/** Whether it is put into a stack, which ends it. */
+function isOfStack(look: Look, node: Call | TSESTree.AwaitExpression): boolean {
+  if (node.type !== Type.CallExpression || node.callee.type !== Type.MemberExpression) return false
+  const { property } = node.callee
+  if (property.type !== Type.Identifier || !/^(?:use|adopt)$/.test(property.name)) return false
+  return /lib\.esnext\.disposable\.d\.ts$|[\\/]@types[\\/]node[\\/]/.test(
+    look.types.declarationOf(node)?.file ?? '',
+  )
+}
+
+/** Reports an `ended(ctx)` that is raced: when it loses, its callback stays in ctx. */
+function checkRace(look: Look, node: TSESTree.CallExpression): void {
+  if (look.types.contextFunction(node) !== 'ended') return
+  const [given] = node.arguments
+  if (given === undefined || endsWithBlock(look, given)) return
+  const { parent } = node
+  const raced =
+    parent.type === Type.VariableDeclarator && parent.parent.kind !== 'using'
+      ? look.source
+          .getDeclaredVariables(parent)
+          .some(({ references }) => references.some(({ identifier }) => isRaced(identifier)))
+      : isRaced(node)
+  if (raced) look.context.report({ node, messageId: 'race', data: { name: look.source.getText(given) } })
+}
+
+function endsWithBlock(look: Look, given: TSESTree.Node): boolean {
+  if (given.type !== Type.Identifier) return false
+  const def = look.contexts.variableOf(given)?.defs[0]
+  return def?.parent?.type === Type.VariableDeclaration && def.parent.kind === 'using'
+}
 
 /** Whether it is an element of the array that `Promise.race` or `any` gets. */
 function isRaced({ parent }: TSESTree.Node): boolean {

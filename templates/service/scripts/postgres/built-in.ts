@@ -1,9 +1,9 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import pg from 'pg'
 import { root } from '../dev/service-process.ts'
-import { keptUrl } from './address.ts'
+import { keptUrl, readLock } from './address.ts'
+import { forgetLibpq } from './libpq.ts'
 import { startPostgres, type Postgres } from './postgres.ts'
 
 /** Where the data of the built-in PostgreSQL lie: the one that npm installs and `npm run dev` starts. */
@@ -56,16 +56,12 @@ function requireDevelopment(env: NodeJS.ProcessEnv): void {
 /** The URL of the built-in PostgreSQL if it runs, as its lock file says and its answer confirms. */
 export async function runningUrl(): Promise<string | undefined> {
   const endsAt = performance.now() + startingTimeoutMs
-  while ((await lockedStatus()) === 'starting' && performance.now() < endsAt) await setTimeout(100)
-  if ((await lockedStatus()) !== 'ready') return undefined
+  const status = async (): Promise<string> => (await readLock(builtInFolder)).status
+  while ((await status()) === 'starting' && performance.now() < endsAt) await setTimeout(100)
+  if ((await status()) !== 'ready') return undefined
+  forgetLibpq()
   const url = await keptUrl(builtInFolder)
   return url !== undefined && (await answers(url)) ? url : undefined
-}
-
-/** The last line of https://www.postgresql.org/docs/current/storage-file-layout.html's postmaster.pid. */
-async function lockedStatus(): Promise<string | undefined> {
-  const text = await readFile(join(builtInFolder, 'data/postmaster.pid'), 'utf8').catch(() => '')
-  return text.split('\n')[7]?.trim()
 }
 
 async function answers(url: string): Promise<boolean> {

@@ -46,3 +46,9 @@ export async function generate(
     `drizzle-kit could not make the migration (${why.trim().replace(/\s+/g, ' ')}): npm run db:generate says more.`,
   )
 }
+
+/** The names of the tables, types, views and so on that a migration creates, changes or drops. */
+export function namesIn(sql: string): string[] {
+  const statements = /\b(?:TABLE|ON|TYPE|SEQUENCE|VIEW|SCHEMA|ROLE) (?:"\w+"\.)?"(\w+)"/g
+  return [...new Set(Array.from(sql.matchAll(statements), ([, name = '']) => name))]
+}

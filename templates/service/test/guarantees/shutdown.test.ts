@@ -36,7 +36,8 @@ test('a running request finishes with 200 within SHUTDOWN_DRAIN_MS, and its conn
 
 test('a request that does not finish in time is cancelled in Postgres and gets 503; the process exits with 0', async (t) => {
   const service = await startService(t, { probe: true, env: { SHUTDOWN_DRAIN_MS: '200' } })
-  const request = open(`${service.url}/probe/query?seconds=30`, 'GET', { 'x-request-id': 'cut-short' })
+  const sent = { 'x-request-id': 'cut-short', connection: 'keep-alive' }
+  const request = open(`${service.url}/probe/query?seconds=30`, 'GET', sent)
   await eventually(async () => (await running(service, 'pg_sleep')) === 1)
 
   service.signal('SIGTERM')

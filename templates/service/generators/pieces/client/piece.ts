@@ -27,7 +27,9 @@ you install beforehand: npm install --save-dev openapi-typescript@^7.13.0. The s
     {
       name: 'base-url',
       asks: 'Its address, such as https://payments.example.com/v1',
-      check: (typed) => void baseUrlFrom(typed),
+      check: (typed) => {
+        baseUrlFrom(typed)
+      },
     },
     {
       name: 'openapi',

@@ -32,7 +32,9 @@ export const resource: Piece = {
       name: 'fields',
       asks: 'Its fields, such as title:text, price:numeric(10,2), dueAt:timestamptz?, ownerId:uuid->owners',
       otherwise: () => 'title:text',
-      check: (list) => void fieldsFrom(list),
+      check: (list) => {
+        fieldsFrom(list)
+      },
     },
     ownedFlag,
   ],

@@ -14,7 +14,9 @@ export const schedule: Piece = {
     {
       name: 'cron',
       asks: 'When, in UTC: minute, hour, day, month and day of the week, such as "0 3 * * *"',
-      check: (typed) => void cronFrom(typed),
+      check: (typed) => {
+        cronFrom(typed)
+      },
     },
   ],
   shape: async (_service, _noun, { cron = '' }) => (await import('./shape.ts')).shapeFor(cronFrom(cron)),

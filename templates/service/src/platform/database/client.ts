@@ -30,7 +30,8 @@ const settings: Readonly<Record<string, string>> = { ...startUpSettings, ...ownS
 /** Behind a pooler a setting would reach the other borrowers of a server connection, so there it is only read. */
 const setUp = {
   text: `select pid, pid = $1 as direct, backend_start::text as started, pg_postmaster_start_time()::text as server,
-    (select setting::int from pg_settings where name = 'statement_timeout') as timeout,
+    (select json_object_agg(name, setting::int) from pg_settings
+      where name in ('statement_timeout', 'idle_in_transaction_session_timeout')) as timeouts,
     (select json_object_agg(name, case when pid = $1 then set_config(name, value, false) else current_setting(name) end)
        from unnest($2::text[], $3::text[]) as wanted (name, value)) as settings
     from pg_stat_get_activity(pg_backend_pid())`,
@@ -53,8 +54,8 @@ interface Internals {
 interface Session {
   /** Undefined if a pooler stands between the client and its backend. */
   readonly backend: Backend | undefined
-  /** The statement_timeout of the role or the database; 0 if there is none. */
-  readonly statementTimeoutMs: number
+  /** The settings of the role or the database that bound a transaction, by name, in milliseconds; 0 for none. */
+  readonly timeouts: Readonly<Record<string, number>>
 }
 
 const sessions = new WeakMap<object, Session>()
@@ -112,7 +113,7 @@ async function prepare(client: ClientBase): Promise<void> {
     direct: boolean
     started: string | null
     server: string
-    timeout: number
+    timeouts: Record<string, number>
     settings: Record<string, string>
   }>({ ...setUp, values })
   const [row] = rows
@@ -121,10 +122,10 @@ async function prepare(client: ClientBase): Promise<void> {
     const found = row.settings[name] ?? ''
     if (found !== wanted && !(name === 'extra_float_digits' && Number(found) > 1)) refuse(name, found, wanted)
   }
-  const { pid, direct, started, server, timeout } = row
+  const { pid, direct, started, server, timeouts } = row
   const backend =
     direct && started !== null ? { pid, startedAt: started, serverStartedAt: server } : undefined
-  sessions.set(client, { backend, statementTimeoutMs: timeout })
+  sessions.set(client, { backend, timeouts })
 }
 
 function refuse(name: string, found: string, wanted: string): never {

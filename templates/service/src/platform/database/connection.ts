@@ -92,9 +92,9 @@ export class Connection {
     return this.#client.getTransactionStatus() !== 'I'
   }
 
-  /** The statement_timeout that the role or the database sets, in milliseconds; 0 if there is none. */
-  statementTimeoutMs(): number {
-    return sessionOf(this.#client)?.statementTimeoutMs ?? 0
+  /** What the role or the database sets to bound a transaction: names of settings, and milliseconds, 0 for none. */
+  timeouts(): readonly (readonly [string, number])[] {
+    return Object.entries(sessionOf(this.#client)?.timeouts ?? {})
   }
 
   /** Makes `release` close the connection. */

@@ -2,7 +2,7 @@ import { validateHeaderName, validateHeaderValue } from 'node:http'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
-import type { Context } from '../../context/context.ts'
+import { withoutCancel, withTimeout, type Context } from '../../context/context.ts'
 import {
   bodyOf,
   checked,
@@ -21,6 +21,9 @@ import type { Exchange } from './exchange.ts'
 import { clientLeft, ofHandler, recordFailure, requireAnswer, responseOf } from './failure.ts'
 import type { Problem } from '../problem.ts'
 import type { StreamedResponse } from './route.ts'
+
+/** How long an answer may take that is sent when its context has ended. */
+const lateMs = 1_000
 
 /**
  * Sends what a handler returned, unless the client has left.
@@ -142,7 +145,9 @@ async function stream(ctx: Context, exchange: Exchange, response: StreamedRespon
     throw error
   }
   const bytes = length === undefined ? undefined : Number(length)
-  await pipeline(body, checked(bytes), outgoing, { signal: ctx.signal })
+  // Behind compress(), the problem that says why ctx has ended is a stream too.
+  using late = ctx.err === undefined ? undefined : withTimeout(withoutCancel(ctx), lateMs)
+  await pipeline(body, checked(bytes), outgoing, { signal: (late ?? ctx).signal })
   return RESPONSE_ALREADY_SENT
 }
 

@@ -26,6 +26,8 @@ export function answerBehind(c: HonoContext<Env>, returned: Response | StreamedR
 /** The problem for `error`, for the middlewares in front. It takes the place of the answer that there may be, with its headers. */
 export function failBehind(ctx: Context, c: HonoContext<Env>, error: unknown): Response {
   const problem = responseOf(ctx, c.env, recordFailure(ctx, c.env, error))
+  // A middleware that makes a stream of it, such as compress(), would lose the header.
+  if (problem.headers.get('connection') === 'close') c.env.outgoing.shouldKeepAlive = false
   if (!c.finalized) return whole(c, problem, bodyOf(problem) as string)
   for (const [name, value] of withoutBody(c.res.headers)) {
     if (!problem.headers.has(name)) problem.headers.append(name, value)

@@ -1,5 +1,5 @@
 import type { Context } from '../../context/context.ts'
-import { withGuards, type IncomingRequest, type Route, type RouteResponse } from './route.ts'
+import type { IncomingRequest, Route, RouteResponse } from './route.ts'
 
 /**
  * Decides whether a request may reach the handler of its route, before its body is read. It returns the context that the
@@ -50,7 +50,7 @@ export function guarded(
   if (unknown !== undefined) throw new Error(`routes.ts leaves '${unknown}' open, and no route has that path`)
   return routes.map((route) => {
     const stays = guards.length === 0 || names(route).some((name) => open.includes(name))
-    return stays ? route : withGuards(guards, route)
+    return stays ? route : { ...route, guard: [...guards, ...guardsOf(route)] }
   })
 }
 

@@ -1,10 +1,9 @@
-import type { IncomingMessage } from 'node:http'
+import type { Readable } from 'node:stream'
 import type { z } from 'zod'
 import { afterFunc, type Context } from '../../context/context.ts'
-import { until } from '../../context/until.ts'
 import { decodeJson, isUtf8Type, Undecodable } from '../json.ts'
 import { badRequest, contentTooLarge, Problem, unsupportedMediaType, type InvalidField } from '../problem.ts'
-import type { Input, Route } from './route.ts'
+import type { IncomingRequest, Input, Route } from './route.ts'
 import { validate } from '../validate.ts'
 
 /** A request's input before it is parsed. */
@@ -77,25 +76,20 @@ export function bodyBudget(maxBytes: number): BodyBudget {
 
 /**
  * Reads a JSON body.
- * @param kept returns the bytes of a body that a middleware of Hono has read
  * @throws Problem 400 if it is cut off, is not JSON or cannot be kept as it came; Problem 413 or 415; Problem 503 if the
  * arriving bodies take more than `budget` allows; the cause of ctx if it ends first
  */
 export async function readJson(
   ctx: Context,
-  incoming: IncomingMessage,
+  request: Pick<IncomingRequest, 'headers' | 'body'>,
   budget: BodyBudget,
-  kept?: () => Promise<ArrayBuffer>,
 ): Promise<unknown> {
-  const type = incoming.headers['content-type'] ?? 'none'
+  const { headers } = request
+  const type = headers['content-type'] ?? 'none'
   if (type !== 'application/json') requireJsonType(type)
-  refuseCoding(incoming)
-  if (Number(incoming.headers['content-length'] ?? 0) > budget.maxBytes) throw bodyTooLarge(budget.maxBytes)
-  const bytes =
-    kept !== undefined && incoming.readableDidRead
-      ? Buffer.from(await until(ctx, kept()))
-      : await readBody(ctx, incoming, budget)
-  if (bytes.length > budget.maxBytes) throw bodyTooLarge(budget.maxBytes)
+  refuseCoding(request)
+  if (Number(headers['content-length'] ?? 0) > budget.maxBytes) throw bodyTooLarge(budget.maxBytes)
+  const bytes = await readBody(ctx, request.body, budget)
   try {
     return decodeJson(bytes)
   } catch (error) {
@@ -113,7 +107,7 @@ function requireJsonType(type: string): void {
 }
 
 /** @throws Problem 415 for a compressed body, with the codings that the service accepts (RFC 9110, 12.5.3) */
-export function refuseCoding({ headers }: Pick<IncomingMessage, 'headers'>): void {
+export function refuseCoding({ headers }: Pick<IncomingRequest, 'headers'>): void {
   const coding = headers['content-encoding']
   if (coding === undefined || coding.toLowerCase() === 'identity') return
   throw new Problem(
@@ -142,14 +136,14 @@ function tooMuchArrives(): Problem {
 }
 
 /** Reads the whole body, or stops at the limit, at the end of ctx, or when the client is gone. */
-function readBody(ctx: Context, incoming: IncomingMessage, budget: BodyBudget): Promise<Buffer> {
+function readBody(ctx: Context, body: Readable, budget: BodyBudget): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let size = 0
     const settle = (act: () => void): void => {
       stop()
       budget.heldBytes -= size
-      incoming.off('data', onData).off('end', onEnd).off('close', onClose)
+      body.off('data', onData).off('end', onEnd).off('close', onClose)
       act()
     }
     const onData = (chunk: Buffer): void => {
@@ -158,7 +152,7 @@ function readBody(ctx: Context, incoming: IncomingMessage, budget: BodyBudget): 
       chunks.push(chunk)
       const tooLarge = size > budget.maxBytes
       if (!tooLarge && budget.heldBytes <= budget.totalBytes) return
-      incoming.pause()
+      body.pause()
       settle(() => reject(tooLarge ? bodyTooLarge(budget.maxBytes) : tooMuchArrives()))
     }
     // Most bodies come in one chunk, which need not be copied.
@@ -166,8 +160,8 @@ function readBody(ctx: Context, incoming: IncomingMessage, budget: BodyBudget): 
       settle(() => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)))
     const onClose = (): void => settle(() => reject(badRequest('the body was cut off')))
     const stop = afterFunc(ctx, (cause) => settle(() => reject(cause)))
-    incoming.on('data', onData).on('end', onEnd).on('close', onClose)
+    body.on('data', onData).on('end', onEnd).on('close', onClose)
     // 'close' follows; without a listener the event would end the process.
-    incoming.on('error', () => undefined)
+    body.on('error', () => undefined)
   })
 }

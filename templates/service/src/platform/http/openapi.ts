@@ -8,6 +8,7 @@ import {
 } from 'zod-openapi'
 import { serviceVersion } from '../telemetry/version.ts'
 import { docsRoutes, homeRoute } from './docs.ts'
+import { ownResponses, problemResponse } from './problem-responses.ts'
 import { documentOf } from './guard.ts'
 import { route, type Route, type RouteResponse } from './route.ts'
 
@@ -65,22 +66,6 @@ export function openApiDocument(routes: readonly Route[], info: ApiInfo): object
   return createDocument({ openapi: '3.1.0', info: { ...info }, paths, ...components })
 }
 
-/** The body of every failure: RFC 9457. */
-const ProblemBody = z
-  .object({
-    type: z.string(),
-    title: z.string(),
-    status: z.int().min(400).max(599),
-    detail: z.string(),
-    errors: z
-      .array(z.object({ field: z.string(), message: z.string() }))
-      .optional()
-      .describe('Each invalid field: where it stands, and why it was refused'),
-    requestId: z.string().describe('The id to search the log of the service for'),
-    traceId: z.string().optional(),
-  })
-  .meta({ id: 'Problem', description: 'RFC 9457' })
-
 function operation(route: Route, operationId: string): ZodOpenApiOperationObject {
   const requestBody = requestBodyOf(route)
   const path = pathParameters(route)
@@ -99,7 +84,7 @@ function operation(route: Route, operationId: string): ZodOpenApiOperationObject
     ...(requestBody !== undefined && { requestBody }),
     responses: Object.fromEntries(
       Object.entries({ ...ownResponses(route), ...guards.responses, ...route.responses }).map(
-        ([status, response]) => [status, responseObject(Number(status), response)],
+        ([status, response]) => [status, responseObject(route, Number(status), response)],
       ),
     ),
   }
@@ -110,30 +95,14 @@ function scopesOf(requirement: Readonly<Record<string, readonly string[]>>): Rec
   return Object.fromEntries(Object.entries(requirement).map(([scheme, scopes]) => [scheme, [...scopes]]))
 }
 
-/** What the boundary may answer itself. */
-function ownResponses(route: Route): Record<number, RouteResponse> {
-  const hasBody = route.body !== undefined || route.files !== undefined
-  const hasInput = hasBody || route.params !== undefined || route.query !== undefined
-  return {
-    ...(hasInput && { 400: { description: 'The request is invalid: `errors` names each field' } }),
-    ...(hasBody && {
-      413: { description: 'The body is larger than the service takes' },
-      415: { description: 'The body is of another type than the service takes' },
-    }),
-    500: { description: 'The service failed' },
-    503: { description: 'The service is shutting down, or something it needs does not answer' },
-    504: { description: 'The request was not finished before its deadline' },
-  }
-}
-
-function responseObject(status: number, response: RouteResponse): ZodOpenApiResponseObject {
+function responseObject(route: Route, status: number, response: RouteResponse): ZodOpenApiResponseObject {
   const { description, body, contentType } = response
   if (body !== undefined) {
     return { description, content: { [contentType ?? 'application/json']: { schema: body } } }
   }
   if (contentType !== undefined) return { description, content: { [contentType]: {} } }
   if (status < 400) return { description }
-  return { description, content: { 'application/problem+json': { schema: ProblemBody } } }
+  return problemResponse(route, status, description)
 }
 
 function requestBodyOf(route: Route): ZodOpenApiOperationObject['requestBody'] {

@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http'
+import type { IncomingRequest } from '../http/route.ts'
 import { withTimeout, type Context } from '../../context/context.ts'
 import { until } from '../../context/until.ts'
 import { contentTooLarge, Problem, requestTimeout } from '../problem.ts'
@@ -16,17 +16,18 @@ export interface BodyLimits {
 const changes = ['readable', 'end', 'close'] as const
 
 /**
- * Yields the bytes of `body`, no faster than the caller takes them, and returns once the whole body has come. When it
+ * Yields the bytes of a body, no faster than the caller takes them, and returns once the whole body has come. When it
  * throws, the rest of the body is left unread and the connection stays open for the answer.
  * @throws Problem 400 if the body is cut off, 408 if the client stalls, 413; the cause of ctx when it ends first
  */
 export async function* bytesOf(
   ctx: Context,
-  body: IncomingMessage,
+  request: Pick<IncomingRequest, 'headers' | 'body'>,
   limits: BodyLimits,
 ): AsyncGenerator<Buffer> {
   const { stallMs, maxBytes, tooLarge } = limits
-  if (Number(body.headers['content-length'] ?? 0) > maxBytes) throw contentTooLarge(tooLarge)
+  if (Number(request.headers['content-length'] ?? 0) > maxBytes) throw contentTooLarge(tooLarge)
+  const { body } = request
   const stalled = requestTimeout(`no byte of the body for ${stallMs} ms`)
   // The error is in body.errored as well; without a listener its event would end the process.
   body.on('error', () => undefined)

@@ -255,29 +255,53 @@ describe('with a CancelRequest:', () => {
     await expect(innocent).resolves.toMatchObject({ rows: [{ how: 'well' }] })
   })
 
-  test('a statement that has ended does not wait for cancels that the network swallows', async (t) => {
-    const { ctx, db, proxy, active } = await openTestDatabase(t, 5, pooler)
-    const never = whenToldTo()
-    proxy.toServer = (link) => (link.kind === 'cancel' ? never.promise : undefined)
-    using swallowed = withCancel(ctx)
-    let held = 4
-    const four = Promise.all(Array.from({ length: 4 }, () => sleep(swallowed, db).finally(() => held--)))
-    await eventually(async () => (await active()) === 4)
-    swallowed.cancel()
-    await eventually(async () => proxy.seen.cancel === 4)
-    using request = withCancel(ctx)
-    const ending = db.run(request, (q) => q.execute(sql`select pg_sleep(1), 'done' as result`))
-    await eventually(async () => (await active()) === 5)
+  // Both wait for five seconds.
+  test(
+    'a statement that has ended does not wait for cancels that the network swallows',
+    { concurrent: true },
+    async (t) => {
+      const { ctx, db, proxy, active } = await openTestDatabase(t, 5, pooler)
+      const never = whenToldTo()
+      proxy.toServer = (link) => (link.kind === 'cancel' ? never.promise : undefined)
+      using swallowed = withCancel(ctx)
+      let held = 4
+      const four = Promise.all(Array.from({ length: 4 }, () => sleep(swallowed, db).finally(() => held--)))
+      await eventually(async () => (await active()) === 4)
+      swallowed.cancel()
+      await eventually(async () => proxy.seen.cancel === 4)
+      using request = withCancel(ctx)
+      const ending = db.run(request, (q) => q.execute(sql`select pg_sleep(1), 'done' as result`))
+      await eventually(async () => (await active()) === 5)
 
-    request.cancel()
+      request.cancel()
 
-    await expect(ending).resolves.toMatchObject({ rows: [{ result: 'done' }] })
-    // The four are given up together: not at this moment, for it was not waited for.
-    await new Promise((resolve) => setTimeout(resolve, 500))
-    expect(held).toBe(4)
-    expect(proxy.seen.cancel).toBe(4)
-    await four
-  })
+      await expect(ending).resolves.toMatchObject({ rows: [{ result: 'done' }] })
+      // The four are given up together: not at this moment, for it was not waited for.
+      await new Promise((resolve) => setTimeout(resolve, 500))
+      expect(held).toBe(4)
+      expect(proxy.seen.cancel).toBe(4)
+      await four
+    },
+  )
+
+  test(
+    'if a request can never be sent, the reason is logged once and the connection of the statement is closed',
+    { concurrent: true },
+    async (t) => {
+      const log = recordedLog()
+      const { ctx, db, proxy, active } = await openTestDatabase(t, 1, { pooler: true, log })
+      await proxy.refuse()
+      using request = withCancel(ctx)
+      const sleeping = sleep(request, db)
+      await eventually(async () => (await active()) === 1)
+
+      request.cancel()
+
+      expect(await sleeping).toBe(cause(request))
+      expectWarnings(log, [expect.stringContaining('ECONNREFUSED') as string])
+      expect(db.stats().total).toBe(0)
+    },
+  )
 
   test('a request that could not be sent is sent later, and the connection of the statement stays', async (t) => {
     const { ctx, db, proxy, active } = await openTestDatabase(t, 1, pooler)
@@ -293,21 +317,6 @@ describe('with a CancelRequest:', () => {
     expect(await sleeping).toBe(cause(request))
     await db.run(ctx, (q) => q.execute(sql`select 1`))
     expect(proxy.seen).toEqual({ session: 1, cancel: 1, tls: 0 })
-  })
-
-  test('if a request can never be sent, the reason is logged once and the connection of the statement is closed', async (t) => {
-    const log = recordedLog()
-    const { ctx, db, proxy, active } = await openTestDatabase(t, 1, { pooler: true, log })
-    await proxy.refuse()
-    using request = withCancel(ctx)
-    const sleeping = sleep(request, db)
-    await eventually(async () => (await active()) === 1)
-
-    request.cancel()
-
-    expect(await sleeping).toBe(cause(request))
-    expectWarnings(log, [expect.stringContaining('ECONNREFUSED') as string])
-    expect(db.stats().total).toBe(0)
   })
 
   test('if the result arrives first, the connection is not reused until the cancel has arrived too', async (t) => {

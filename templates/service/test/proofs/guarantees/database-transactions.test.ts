@@ -117,31 +117,51 @@ test.for(['toServer', 'toClient'] as const)(
   },
 )
 
-test('the statement timeout of a transaction is the rest of its deadline, or that of the role if it is shorter', async (t) => {
-  const { ctx, db, proxy, observer } = await openTestDatabase(t, 1)
-  const timeout = async (ms: number): Promise<unknown> => {
-    using request = withTimeout(ctx, ms)
-    const setting = sql`select setting::int from pg_settings where name = 'statement_timeout'`
-    const { rows } = await db.transaction(request, (q) => q.execute(setting))
-    return rows[0]?.['setting']
-  }
-  const setTo = async (value: string): Promise<void> => {
-    await observer.query(
-      `do $$ begin execute format('alter database %I set statement_timeout = ${value}', current_database()); end $$`,
-    )
-    for (const link of proxy.links) link.cut()
-    // The pool notices that its connection is gone.
-    await eventually(async () => db.stats().total === 0)
-  }
+test.for(['statement_timeout', 'idle_in_transaction_session_timeout'])(
+  'the %s of a transaction is the rest of its deadline, or that of the role if it is shorter',
+  async (name, t) => {
+    const { ctx, db, proxy, observer } = await openTestDatabase(t, 1)
+    const timeout = async (ms: number): Promise<unknown> => {
+      using request = withTimeout(ctx, ms)
+      const setting = sql`select setting::int from pg_settings where name = ${name}`
+      const { rows } = await db.transaction(request, (q) => q.execute(setting))
+      return rows[0]?.['setting']
+    }
+    const setTo = async (value: string): Promise<void> => {
+      await observer.query(
+        `do $$ begin execute format('alter database %I set ${name} = ${value}', current_database()); end $$`,
+      )
+      for (const link of proxy.links) link.cut()
+      // The pool notices that its connection is gone.
+      await eventually(async () => db.stats().total === 0)
+    }
 
-  expect(await timeout(20_000)).toBeGreaterThan(20_000)
-  await setTo('7000')
-  expect(await timeout(20_000)).toBe(7_000)
-  expect(await timeout(3_000)).toBeLessThanOrEqual(4_000)
-  await setTo('300')
-  using request = withTimeout(ctx, 20_000)
-  const slow = db.transaction(request, (q) => q.execute(sql`select pg_sleep(10)`))
-  await expect(slow).rejects.toMatchObject({ name: 'QueryFailed', sqlState: '57014' })
+    expect(await timeout(20_000)).toBeGreaterThan(20_000)
+    await setTo('7000')
+    expect(await timeout(20_000)).toBe(7_000)
+    expect(await timeout(3_000)).toBeLessThanOrEqual(4_000)
+    if (name !== 'statement_timeout') return
+    await setTo('300')
+    using request = withTimeout(ctx, 20_000)
+    const slow = db.transaction(request, (q) => q.execute(sql`select pg_sleep(10)`))
+    await expect(slow).rejects.toMatchObject({ name: 'QueryFailed', sqlState: '57014' })
+  },
+)
+
+test('a transaction that stands still past its deadline loses its locks, and the pool has a connection again', async (t) => {
+  const { ctx, db, count, observer } = await openTestDatabase(t, 1)
+  await observer.query('insert into things values (1)')
+  using request = withTimeout(ctx, 500)
+
+  const still = db.transaction(request, async (q) => {
+    await q.execute(sql`update things set name = 'still'`)
+    // Waits for the lock.
+    await observer.query(`update things set name = 'next'`)
+  })
+
+  await expect(still).rejects.toBe(DeadlineExceeded)
+  expect(await count(`select count(*) from things where name = 'next'`)).toBe(1)
+  await db.run(ctx, backendOf)
 })
 
 test.for([
@@ -248,20 +268,42 @@ test('a ROLLBACK that has been sent is not cancelled', async (t) => {
   expect(await db.run(ctx, backendOf)).toBe(backend)
 })
 
-test('an unanswered ROLLBACK delays its caller by at most five seconds, and its connection is closed', async (t) => {
-  const { ctx, db, proxy, count } = await openTestDatabase(t, 1)
-  proxy.toServer = (_link, bytes) => (bytes.includes('ROLLBACK') ? new Promise(() => undefined) : undefined)
+// Both wait for five seconds.
+test(
+  'an unanswered ROLLBACK delays its caller by at most five seconds, and its connection is closed',
+  { concurrent: true },
+  async (t) => {
+    const { ctx, db, proxy, count } = await openTestDatabase(t, 1)
+    proxy.toServer = (_link, bytes) => (bytes.includes('ROLLBACK') ? new Promise(() => undefined) : undefined)
 
-  const work = db.transaction(ctx, async (q) => {
-    await insert(q, 1)
-    throw new Error('on second thoughts')
-  })
+    const work = db.transaction(ctx, async (q) => {
+      await insert(q, 1)
+      throw new Error('on second thoughts')
+    })
 
-  await expect(work).rejects.toThrow('on second thoughts')
-  await db.run(ctx, (q) => q.execute(sql`select 1`))
-  expect(proxy.seen.session).toBe(2)
-  expect(await count('select count(*) from things')).toBe(0)
-})
+    await expect(work).rejects.toThrow('on second thoughts')
+    await db.run(ctx, (q) => q.execute(sql`select 1`))
+    expect(proxy.seen.session).toBe(2)
+    expect(await count('select count(*) from things')).toBe(0)
+  },
+)
+
+test(
+  'a savepoint may wait for its turn longer than Postgres may take to start it',
+  { concurrent: true },
+  async (t) => {
+    const { ctx, db, count } = await openTestDatabase(t)
+
+    await db.transaction(ctx, async (q, ctx) => {
+      // Sent now: drizzle's queries begin with their `then`.
+      const before = q.execute(sql`select pg_sleep(5.5)`).then(() => 'slept')
+      await q.savepoint(ctx, (q) => insert(q, 1))
+      await before
+    })
+
+    expect(await count('select count(*) from things')).toBe(1)
+  },
+)
 
 test.for(['before Postgres saw it', 'after Postgres did it'])(
   'a connection lost during COMMIT is reported as such, even if the context has ended: %s',
@@ -349,19 +391,6 @@ test('a savepoint that fails is rolled back alone', async (t) => {
 
   const { rows } = await observer.query('select id from things order by id')
   expect(rows).toEqual([{ id: 1 }, { id: 5 }, { id: 6 }])
-})
-
-test('a savepoint may wait for its turn longer than Postgres may take to start it', async (t) => {
-  const { ctx, db, count } = await openTestDatabase(t)
-
-  await db.transaction(ctx, async (q, ctx) => {
-    // Sent now: drizzle's queries begin with their `then`.
-    const before = q.execute(sql`select pg_sleep(5.5)`).then(() => 'slept')
-    await q.savepoint(ctx, (q) => insert(q, 1))
-    await before
-  })
-
-  expect(await count('select count(*) from things')).toBe(1)
 })
 
 test('a savepoint whose deadline passes is cancelled and rolled back, and its transaction continues', async (t) => {

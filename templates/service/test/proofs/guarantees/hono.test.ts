@@ -233,6 +233,84 @@ test('a body that a middleware has read reaches the handler, and is still checke
   expect((await post('/on/limit/json', `{"a":"${'x'.repeat(200)}"}`)).status).toBe(413)
 })
 
+/** A body with no length, in two parts. */
+function inParts(text: string): ReadableStream {
+  const half = text.length / 2
+  return ReadableStream.from([text.slice(0, half), text.slice(half)].map((part) => Buffer.from(part)))
+}
+
+function sendJson(name: string, body: string | ReadableStream): Promise<Response> {
+  const headers = { 'content-type': 'application/json', 'x-request-id': `body-of-${name}` }
+  const url = `${service().url}/on/${name}/json`
+  return fetch(url, { method: 'POST', headers, body, duplex: 'half' })
+}
+
+describe.for(['own', 'reads', 'reads-clone', 'looks-at', 'large-limit'])('a large body behind %s', (name) => {
+  const large = JSON.stringify({ text: 'x'.repeat(900_000) })
+
+  test.for(['with a length', 'without'])('reaches the handler as JSON, %s', async (how) => {
+    const response = await sendJson(name, how === 'without' ? inParts(large) : large)
+
+    expect([response.status, (await response.text()).length]).toEqual([200, large.length])
+  })
+
+  test('reaches the handler as a file', async () => {
+    const body = new FormData()
+    body.set('file', new Blob(['x'.repeat(900_000)]), 'a.txt')
+    const response = await fetch(`${service().url}/on/${name}/upload`, { method: 'POST', body })
+
+    expect([response.status, await response.json()]).toEqual([200, [['a.txt', 900_000]]])
+  })
+
+  test('is bounded by BODY_MAX_BYTES, and may break off', async () => {
+    expect((await sendJson(name, inParts(`"${'x'.repeat(1_100_000)}"`))).status).toBe(413)
+    const broken = await sendJson(name, '{"a":')
+    expect([broken.status, (await broken.json()) as object]).toMatchObject([400, { status: 400 }])
+  })
+})
+
+test('a body without a length that is larger than bodyLimit() allows is its 413', async () => {
+  expect((await sendJson('limit', inParts(`{"a":"${'x'.repeat(200)}"}`))).status).toBe(413)
+})
+
+test.for(['reads-raw'])(
+  '%s: a body that nobody can read again is a 500, and the log says why',
+  async (name) => {
+    const body = new FormData()
+    body.set('file', new Blob(['x']), 'a.txt')
+    const headers = { 'x-request-id': `taken-by-${name}` }
+    const response = await fetch(`${service().url}/on/${name}/upload`, { method: 'POST', body, headers })
+
+    expect(response.status).toBe(500)
+    const line = await service().line(
+      ({ requestId, msg }) => requestId === `taken-by-${name}` && msg === 'request',
+    )
+    expect(JSON.stringify(line)).toContain(`a middleware has read the body of POST /on/${name}/upload`)
+  },
+)
+
+test('next() called twice is a 500 that says so; an answer replaced or returned after next() is as in Hono', async () => {
+  const twice = await get('/on/twice/text', { 'x-request-id': 'twice' })
+  expect(twice.status).toBe(500)
+  const line = await service().line(({ requestId, msg }) => requestId === 'twice' && msg === 'request')
+  expect(JSON.stringify(line)).toContain('next() called multiple times')
+  for (const path of ['text', 'fails', 'nothing']) {
+    const replaced = await get(`/on/replaces/${path}`)
+    expect([replaced.status, await replaced.text()], path).toEqual([202, 'replaced'])
+  }
+  expect(await (await get('/on/returns-after/text')).text()).toContain('lazy dog')
+})
+
+test('c.error is what a handler has thrown, after next()', async () => {
+  for (const [path, error] of [
+    ['text', 'none'],
+    ['nothing', 'none'],
+    ['fails', 'Error'],
+    ['closes', 'Problem'],
+  ] as const)
+    expect((await get(`/on/tells-error/${path}`)).headers.get('x-error'), path).toBe(error)
+})
+
 test.for(['text', 'query'])(
   'the deadline ends what waits in a middleware, and in the handler %s behind it',
   async (path) => {
@@ -314,18 +392,67 @@ describe("a team's app under /v2", () => {
   })
 })
 
-test('a stop lets middlewares finish, then answers 503 with their headers', async (t) => {
+/** Node's client asks for the end of a connection that it does not keep. */
+const kept = { connection: 'keep-alive' }
+
+/** What the client sends, and what the middleware has set on the answer. */
+const inFront: Readonly<Record<string, [sent: () => Promise<Record<string, string>>, set: object]>> = {
+  cors: [
+    async () => ({ origin: 'https://app.example.com' }),
+    { 'access-control-allow-origin': 'https://app.example.com' },
+  ],
+  'secure-headers': [async () => ({}), { 'x-frame-options': 'SAMEORIGIN' }],
+  compress: [
+    async () => ({ 'accept-encoding': 'gzip' }),
+    { 'content-encoding': 'gzip', vary: 'Accept-Encoding' },
+  ],
+  etag: [async () => ({}), { 'access-control-allow-origin': '*' }],
+  jwt: [async () => ({ authorization: `Bearer ${await sign({ sub: 'me' }, secret)}` }), {}],
+  long: [async () => ({}), {}],
+  own: [async () => ({}), { 'x-before': 'before', 'x-after': 'after' }],
+}
+
+test('the 503 of a shutdown closes its connection, and has the headers of whatever is mounted', async (t) => {
   const own = await startService(t, { probe, env: { SHUTDOWN_DRAIN_MS: '200' } })
-  const request = open(`${own.url}/on/own/query`)
-  await eventually(async () => (await running(own, 'pg_sleep')) === 1)
+  const requests = await Promise.all(
+    Object.entries(inFront).map(async ([name, [sent, set]]) => {
+      const headers = { ...(await sent()), ...kept }
+      return { name, set, request: open(`${own.url}/on/${name}/query`, 'GET', headers) }
+    }),
+  )
+  await eventually(async () => (await running(own, 'pg_sleep')) === requests.length)
 
   own.signal('SIGTERM')
 
-  const { status, headers } = await request.answer
-  expect(status).toBe(503)
-  expect(headers).toMatchObject({ 'x-after': 'after', connection: 'close', 'retry-after': '1' })
+  for (const { name, set, request } of requests) {
+    const { status, headers } = await request.answer
+    expect([name, status], name).toEqual([name, 503])
+    expect(headers, name).toMatchObject({ ...set, connection: 'close', 'retry-after': '1' })
+    expect(headers['content-type'], name).toBe('application/problem+json')
+  }
   expect(await own.exited).toEqual({ code: 0, signal: null })
 })
+
+test.for(Object.keys(inFront))('the 504 of a deadline is whole behind %s', async (name) => {
+  const [sent, set] = inFront[name] ?? []
+  const limit = { 'x-envoy-expected-rq-timeout-ms': '200' }
+  const response = await get(`/on/${name}/query`, { ...(await sent?.()), ...limit })
+
+  expect(response.status).toBe(504)
+  expect(Object.fromEntries(response.headers)).toMatchObject({ ...set })
+  expect(await response.json()).toMatchObject({ status: 504 })
+})
+
+test.for(Object.keys(inFront))(
+  'a problem that closes its connection closes it behind %s too',
+  async (name) => {
+    const [sent] = inFront[name] ?? []
+    const { answer } = open(`${service().url}/on/${name}/closes`, 'GET', { ...(await sent?.()), ...kept })
+
+    expect((await answer).status).toBe(507)
+    expect((await answer).headers['connection']).toBe('close')
+  },
+)
 
 test('a stop waits for a middleware that works after its answer', async (t) => {
   const own = await startService(t, { probe, env: { SHUTDOWN_DRAIN_MS: '100', SHUTDOWN_CANCEL_MS: '100' } })

@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream'
+import { buffer } from 'node:stream/consumers'
 import { getConnInfo } from '@hono/node-server/conninfo'
 import { Hono, type Context as HonoContext } from 'hono'
 import { basicAuth } from 'hono/basic-auth'
@@ -30,8 +31,9 @@ import { sleep } from '../../../src/context/sleep.ts'
 import type { App } from '../../../src/platform/http/middleware.ts'
 import { route, type Route } from '../../../src/platform/http/route.ts'
 import type { Platform } from '../../../src/platform/platform.ts'
-import { Problem } from '../../../src/platform/problem.ts'
+import { insufficientStorage, Problem } from '../../../src/platform/problem.ts'
 import { requestOf } from '../../../src/platform/request.ts'
+import { readFiles } from '../../../src/platform/uploads/multipart.ts'
 import { routes as probes } from '../../support/probe.routes.ts'
 
 export { guards, headers, open } from '../../support/probe.routes.ts'
@@ -85,11 +87,58 @@ const apps: Readonly<Record<string, (app: Hono) => void>> = {
       c.set('ctx', ctx)
       await next()
     }),
+  long: (app) =>
+    app.use(async (c, next) => {
+      using ctx = withTimeout(c.var.ctx, 60_000)
+      c.set('ctx', ctx)
+      await next()
+    }),
   answers: (app) => app.use((c) => Promise.resolve(c.json({ by: 'the middleware' }, 203))),
   reads: (app) =>
     app.use(async (c, next) => {
       await c.req.text()
       await next()
+    }),
+  'large-limit': (app) => app.use(bodyLimit({ maxSize: 2_000_000 })),
+  'reads-raw': (app) =>
+    app.use(async (c, next) => {
+      await c.req.raw.text()
+      await next()
+    }),
+  'reads-clone': (app) =>
+    app.use(async (c, next) => {
+      await c.req.raw.clone().text()
+      await next()
+    }),
+  'looks-at': (app) =>
+    app.use(async (c, next) => {
+      c.header('x-redirect', c.req.raw.redirect)
+      await next()
+    }),
+  parses: (app) =>
+    app.use(async (c, next) => {
+      await c.req.parseBody()
+      await next()
+    }),
+  twice: (app) =>
+    app.use(async (_c, next) => {
+      await next()
+      await next()
+    }),
+  replaces: (app) =>
+    app.use(async (c, next) => {
+      await next()
+      c.res = new Response('replaced', { status: 202 })
+    }),
+  'returns-after': (app) =>
+    app.use(async (c, next) => {
+      await next()
+      return c.text('too late')
+    }),
+  'tells-error': (app) =>
+    app.use(async (c, next) => {
+      await next()
+      c.res.headers.set('x-error', c.error?.name ?? 'none')
     }),
   silent: (app) => app.use(async () => undefined),
   'throws-before': (app) => app.use(outermost, (c) => Promise.reject(thrown(c))),
@@ -254,6 +303,14 @@ function behind({ db }: Platform, name: string): Route[] {
     }),
     route({
       method: 'GET',
+      path: at('closes'),
+      summary: 'Fails, and closes its connection',
+      tags,
+      responses,
+      handle: () => Promise.reject(insufficientStorage('it is full', undefined)),
+    }),
+    route({
+      method: 'GET',
       path: at('query'),
       summary: 'Waits inside Postgres',
       tags,
@@ -271,6 +328,22 @@ function behind({ db }: Platform, name: string): Route[] {
       body: z.unknown(),
       responses,
       handle: (_ctx, { body }) => Response.json(body),
+    }),
+    route({
+      method: 'POST',
+      path: at('upload'),
+      summary: 'Reads a file',
+      tags,
+      files: 'file',
+      responses,
+      handle: async (ctx, _input, request) => {
+        const files: Promise<[name: string, bytes: number]>[] = []
+        const limits = { timeoutMs: 60_000, stallMs: 60_000, maxBytes: 2_000_000, maxFiles: 1, workers: 1 }
+        await readFiles(ctx, request, { field: 'file', limits }, ({ name, content }) => {
+          files.push(buffer(content).then(({ length }) => [name, length]))
+        })
+        return Response.json(await Promise.all(files))
+      },
     }),
   ]
 }

@@ -114,6 +114,16 @@ test('a stream and consumers that are deleted under the service are made anew', 
   const { broker, service } = await start(t)
   const { manager } = await asOperator(t, broker)
   await service.line(outcome('handled', await send(broker, 'a', '1')))
+  const week = 7 * 86_400e9
+  const asMade = {
+    max_age: week,
+    storage: 'file',
+    num_replicas: 1,
+    discard: 'old',
+    max_msgs: -1,
+    max_bytes: -1,
+  }
+  expect((await manager.streams.info(type)).config).toMatchObject(asMade)
 
   await manager.streams.delete(type)
   await eventually(
@@ -136,7 +146,7 @@ test('a consumer of another configuration is changed into what the service needs
   await broker.makeStream(type, {})
   const name = `mainstem-service-${type}-3`
   await manager.consumers.add(type, {
-    ...{ durable_name: name, filter_subject: `events.${type}.3`, max_ack_pending: 50 },
+    ...{ durable_name: name, filter_subject: `events.${type}.3`, max_ack_pending: 50, max_deliver: 3 },
     ...{ ack_policy: AckPolicy.Explicit, description: 'of the operator' },
   })
 
@@ -147,8 +157,9 @@ test('a consumer of another configuration is changed into what the service needs
     20_000,
   )
   expect((await manager.consumers.info(type, name)).config).toMatchObject({
-    description: 'of the operator',
-    ack_wait: 5_000_000_000,
+    ...{ description: 'of the operator', ack_wait: 5_000_000_000 },
+    // After three deliveries that nobody acknowledges the broker would forget an event.
+    max_deliver: -1,
   })
 })
 
@@ -197,6 +208,31 @@ test.each([
     await t.end()
   }
 })
+
+test(
+  'a broker whose store is full says so in the log, and gets the events when it has room again',
+  slow,
+  async (t) => {
+    const port = await startNatsWith(t, '', 'max_file_store: 300KB')
+    const url = `nats://127.0.0.1:${port}`
+    const service = await serve(t, url)
+    await service.sql(
+      `insert into events.outbox (id, type, key, headers, data)
+      select gen_random_uuid(), $1, n::text, '{}', json_build_object('key', n::text, 'text', repeat('x', 60000))
+      from generate_series(1, 8) as n`,
+      [type],
+    )
+    const line = await service.line(({ msg }) => msg === 'outbox: events wait')
+    expect(JSON.stringify(line)).toMatch(/insufficient|maximum|resource/i)
+    expect(await waiting(service)).toBeGreaterThan(0)
+    expect((await fetch(`${service.url}/readyz`)).status).toBe(200)
+
+    const { manager } = await asOperator(t, { url })
+    await manager.streams.purge(type)
+
+    await eventually(async () => (await waiting(service)) === 0, 60_000)
+  },
+)
 
 test('a broker that stands still: the service serves, and stops in time', slow, async (t) => {
   const broker = await startBroker(t)
@@ -268,12 +304,15 @@ function cleanUp(): RunningTest & { end(): Promise<void> } {
   }
 }
 
-/** Starts a nats-server with JetStream and lines of its configuration. @returns its port */
-async function startNatsWith(t: RunningTest, config: string): Promise<number> {
+/** Starts a nats-server with JetStream and lines of its configuration, and of its store's. @returns its port */
+async function startNatsWith(t: RunningTest, config: string, store = ''): Promise<number> {
   const dir = await mkdtemp(join(tmpdir(), 'nats-'))
   const port = await freePort(false)
   const file = join(dir, 'nats.conf')
-  await writeFile(file, `listen: "127.0.0.1:${port}"\njetstream { store_dir: "${dir}" }\n${config}\n`)
+  await writeFile(
+    file,
+    `listen: "127.0.0.1:${port}"\njetstream { store_dir: "${dir}"\n ${store} }\n${config}\n`,
+  )
   const child = spawn('nats-server', ['-c', file], { stdio: ['ignore', 'ignore', 'pipe'], detached: true })
   endWithThisProcess(child, 'TERM')
   t.onTestFinished(async () => {

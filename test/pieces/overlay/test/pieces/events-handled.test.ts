@@ -4,11 +4,12 @@ import { headers } from '@nats-io/transport-node'
 import { jetstream } from '@nats-io/jetstream'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { attributesOf, partitionOf, subjectOf } from '../../src/platform/events/event.ts'
-import { keyBeside, keysInPartitions } from '../support/broker.ts'
+import { keyBeside, keysInPartitions, startBroker } from '../support/broker.ts'
 import { eventually, running } from '../support/client.ts'
 import { another, effects, outcome, parked, send, start, type, type Started } from '../support/handling.ts'
 import { asOperator } from '../support/operator.ts'
 import { startCollector } from '../support/otlp.ts'
+import { startProxy, type Link } from '../support/proxy.ts'
 import type { LogLine, RunningTest } from '../support/service.ts'
 
 /** Several starts of the service, on a busy machine. */
@@ -170,7 +171,7 @@ describe('what can be handled by nobody is parked with its cause, and holds up n
   const long = 'x'.repeat(5_000)
   const cases: readonly (readonly [string, Record<string, string>, Buffer | string, string])[] = [
     ['data that are no JSON', {}, 'no JSON', 'not what this service reads: '],
-    ['data without a field', {}, '{"key":"a"}', 'text: Invalid input'],
+    ['data without a field', {}, '{"key":"a"}', 'text: is required'],
     ['no data', {}, '', 'not what this service reads'],
     ['data with a NUL', {}, '{"key":"\0"}', 'no UTF-8 text'],
     ['data that are no UTF-8', {}, invalid, 'no UTF-8 text'],
@@ -345,4 +346,117 @@ test('a database that turns read-only and back: events wait, and are handled', s
 
   await service.line(outcome('handled', id))
   expect(await effects(service)).toEqual(['before', 'meanwhile'])
+})
+
+test('an instance that stands still in a handler does not keep the others from its key', slow, async (t) => {
+  const { broker, service } = await start(t)
+  await send(broker, 'a', 'sleep 1')
+  await send(broker, 'a', 'next')
+  await eventually(async () => (await running(service, 'as asleep')) === 1)
+  const other = another(t, service, broker)
+
+  service.signal('SIGSTOP')
+
+  await other.line(({ msg, outcome }) => msg === 'event' && outcome === 'handled')
+  await eventually(async () => (await effects(service)).length === 2, 40_000)
+  expect(await effects(service)).toEqual(['sleep 1', 'next'])
+  service.signal('SIGCONT')
+  await service.line(({ msg }) => msg === 'event')
+  expect(await effects(service)).toEqual(['sleep 1', 'next'])
+})
+
+test('an event that gets no connection to the database has not failed', slow, async (t) => {
+  const { broker, service } = await start(t)
+  service.signal('SIGTERM')
+  await service.exited
+  const proxy = await startProxy(t, service.databaseUrl)
+  const behind = another(t, { ...service, databaseUrl: proxy.url }, broker)
+  await behind.line(({ msg }) => msg === 'consumers: connected to the broker')
+  const known = new WeakSet<Link>()
+  let dialled = 0
+  proxy.toServer = (link) => {
+    if (known.has(link)) return undefined
+    known.add(link)
+    // Every other connection fails: that of an attempt, and not the one that would write the failure down.
+    if (dialled++ % 2 === 0) link.cut()
+    return undefined
+  }
+
+  for (let n = 0; n < 20; n++) {
+    for (const link of proxy.links) link.cut()
+    await behind.line(outcome('handled', await send(broker, `key ${n}`, 'x')))
+  }
+
+  expect(behind.log.filter(({ msg, outcome }) => msg === 'event' && outcome !== 'handled')).toEqual([])
+})
+
+test(
+  'a mark is kept for a day longer than the stream keeps the event, and not for longer',
+  slow,
+  async (t) => {
+    const broker = await startBroker(t)
+    const keep = (days: number) => broker.makeStream(type, { max_age: days * 86_400e9 })
+    await keep(30)
+    const { service } = await start(t, {}, broker)
+    await service.sql(
+      `insert into events.handled (type, id, at)
+    select $1, days::text, now() - make_interval(days => days) from unnest(array[1, 9, 30, 32]) as days`,
+      [type],
+    )
+    const marks = async () =>
+      (await service.sql('select id from events.handled order by at desc')).map(({ id }) => id).join()
+    const connectAgain = async () => {
+      await broker.kill()
+      await broker.start()
+    }
+
+    await connectAgain()
+    await eventually(async () => (await marks()) === '1,9,30', 20_000)
+    await keep(7)
+    await connectAgain()
+    await eventually(async () => (await marks()) === '1', 20_000)
+  },
+)
+
+test(
+  'held events that are tried are among the four that an instance handles at the same time',
+  slow,
+  async (t) => {
+    const { broker, service } = await start(t)
+    await service.sql(
+      `insert into events.held (type, id, key, headers, data, attempts, due_at)
+    select $1, key, key, '{"ce-time":"2026-01-01T00:00:00Z"}', json_build_object('key', key, 'text', 'sleep 2'), 1, now()
+    from unnest(array['w', 'x', 'y', 'z']) as key`,
+      [type],
+    )
+    for (const key of keysInPartitions(4)) await send(broker, key, 'sleep 2')
+
+    const events = () => service.log.filter(({ msg }) => msg === 'event')
+    await eventually(() => Promise.resolve(events().length === 8), 30_000)
+    const attempts = events().map(({ time, durationMs }) => {
+      const end = new Date(String(time)).getTime()
+      return { from: end - Number(durationMs), end }
+    })
+    // When one begins, how many are under way: the log tells milliseconds, so one that is about to end does not count.
+    const atOnce = attempts.map(
+      ({ from }) => attempts.filter((one) => one.from <= from && from + 100 < one.end).length,
+    )
+    expect(Math.max(...atOnce)).toBe(4)
+  },
+)
+
+test('SIGTERM: an event that is given back is delivered to another instance at once', slow, async (t) => {
+  const { broker, service } = await start(t, { SHUTDOWN_DRAIN_MS: '100' })
+  const id = await send(broker, 'a', 'sleep 9')
+  await eventually(async () => (await running(service, 'as asleep')) === 1)
+  const other = another(t, service, broker)
+  await other.line(({ msg }) => msg === 'consumers: connected to the broker')
+
+  service.signal('SIGTERM')
+
+  const givenBack = await service.line(outcome('given back', id))
+  const handled = await other.line(outcome('handled', id))
+  const at = ({ time }: LogLine) => new Date(String(time)).getTime()
+  // Without a word of the first instance, the broker would wait for three to five seconds.
+  expect(at(handled) - Number(handled['durationMs']) - at(givenBack)).toBeLessThan(2_500)
 })

@@ -1,8 +1,12 @@
 /** What may happen to a service that publishes events, and to its broker. */
 import { DiscardPolicy } from '@nats-io/jetstream'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { publish as publishEvent } from '../../src/platform/events/outbox.ts'
 import { startBroker, type TestBroker } from '../support/broker.ts'
 import { eventually, open, running } from '../support/client.ts'
+import { openTestDatabase } from '../support/database.ts'
+import { asOperator } from '../support/operator.ts'
+import { probeEvent } from '../support/probe.events.ts'
 import { publish, textsOf, waiting } from '../support/publishing.ts'
 import { startProcess, startService, type RunningService } from '../support/service.ts'
 import { startSlowLink } from '../support/slow-link.ts'
@@ -28,8 +32,10 @@ test('an event that the broker refuses holds up its key alone, until it is taken
   await broker.makeStream('probe-v1', { max_msg_size: 1_000 })
   const service = await startService(t, { probe: true, env: { BROKER_URL: broker.url } })
 
-  await publish(service, `key=a&text=${'x'.repeat(1_000)}`)
-  await publish(service, 'key=a&text=behind')
+  // Both are in one batch.
+  await service.sql(`insert into events.outbox (id, type, key, headers, data)
+    select gen_random_uuid(), 'probe-v1', 'a', '{}', json_build_object('key', 'a', 'text', text)
+    from unnest(array[repeat('x', 1000), 'behind']) as text`)
   await service.line(({ msg }) => msg === 'outbox: events wait')
   await publish(service, 'key=b&text=other')
 
@@ -141,6 +147,17 @@ describe('what could not be sent is refused before the commit', () => {
     await eventually(() => Promise.resolve(said()))
     expect(await waiting(service)).toBe(0)
   })
+
+  test('more than 512 KiB of data', async (t) => {
+    const { ctx, db } = await openTestDatabase(t, 1)
+    const publishing = db.run(ctx, (q) =>
+      publishEvent(ctx, q, probeEvent, { key: 'a', text: 'x'.repeat(512 * 1024) }),
+    )
+
+    await expect(publishing).rejects.toThrow(
+      'the event probe-v1 has 524309 bytes of data, and 524288 are allowed',
+    )
+  })
 })
 
 test(
@@ -196,4 +213,58 @@ test('a broker that has lost its store gets a stream anew, and the events that w
 
   await eventually(async () => (await waiting(service)) === 0, 20_000)
   expect(await textsOf(broker)).toEqual(['kept'])
+})
+
+test('events of many bytes are handed over a few at a time: all of them would not fit', slow, async (t) => {
+  const broker = await startBroker(t)
+  const env = { BROKER_URL: broker.url, NODE_OPTIONS: '--max-old-space-size=100' }
+  const service = await startService(t, { probe: true, env })
+  const { manager } = await asOperator(t, broker)
+  await service.sql(`insert into events.outbox (id, type, key, headers, data)
+    select gen_random_uuid(), 'probe-v1', 'k' || n % 10, '{}',
+      json_build_object('key', 'k' || n % 10, 'text', n || repeat('x', 500000))
+    from generate_series(1, 400) as n`)
+
+  await eventually(async () => (await waiting(service)) === 0, 60_000)
+
+  expect((await manager.streams.info('probe-v1')).state.messages).toBe(400)
+})
+
+test(
+  'an instance that stands still while it hands events over does not keep the others from it',
+  slow,
+  async (t) => {
+    const broker = await startBroker(t)
+    const link = await startSlowLink(t, Number(new URL(broker.url).port), 60)
+    const service = await startService(t, { probe: true, env: { BROKER_URL: link.url } })
+    await publish(service, 'text=0')
+    await eventually(async () => (await waiting(service)) === 0, 20_000)
+    await service.sql(`insert into events.outbox (id, type, key, headers, data)
+    select gen_random_uuid(), 'probe-v1', 'a', '{}', json_build_object('key', 'a', 'text', n::text)
+    from generate_series(1, 50) as n`)
+    const { manager } = await asOperator(t, broker)
+    await eventually(async () => (await manager.streams.info('probe-v1')).state.messages > 1)
+
+    service.signal('SIGSTOP')
+
+    const { databaseUrl, uploadDir } = service
+    const env = { BROKER_URL: broker.url, DATABASE_URL: databaseUrl, UPLOAD_DIR: uploadDir }
+    startProcess(t, { probe: true, env })
+    await eventually(async () => (await waiting(service)) === 0, 40_000)
+    expect(await textsOf(broker)).toEqual(Array.from({ length: 51 }, (_, n) => String(n)))
+  },
+)
+
+test('what waits, and for how long, is in /metrics', async (t) => {
+  const broker = await startBroker(t)
+  const service = await startService(t, { probe: true, env: { BROKER_URL: broker.url } })
+  await broker.kill()
+  for (let n = 0; n < 3; n++) await publish(service, 'text=x')
+
+  const value = async (name: string) => {
+    const text = await (await fetch(`${service.adminUrl}/metrics`)).text()
+    return Number(new RegExp(`^${name}(?:{.*})? (.+)$`, 'm').exec(text)?.[1])
+  }
+  await eventually(async () => (await value('events_outbox_waiting')) === 3, 10_000)
+  expect(await value('events_outbox_oldest_seconds')).toBeGreaterThan(0)
 })

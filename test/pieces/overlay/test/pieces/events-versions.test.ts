@@ -16,7 +16,7 @@ test(
     const split = await broker.send(type, 'a', { key: 'a', words: ['split', 'text'] })
     await service.line(outcome('parked', split))
     expect(await parked(service)).toMatch(
-      new RegExp(`${split}.*not what this service reads: text: Invalid input`, 's'),
+      new RegExp(`${split}.*not what this service reads: text: is required`, 's'),
     )
     await send(broker, 'a', 'behind')
     const next = await broker.send('probe-v2', 'b', { key: 'b', words: ['version', '2'] })

@@ -12,8 +12,8 @@ import { sharedService, startService, type RunningService } from '../support/ser
 
 const shared = sharedService({ probe: true })
 
-function ask(query: string, id: string): string {
-  return `GET /probe/events?${query} HTTP/1.1\r\nhost: x\r\nx-request-id: ${id}\r\n\r\n`
+function ask(query: string, id: string, headers = ''): string {
+  return `GET /probe/events?${query} HTTP/1.1\r\nhost: x\r\nx-request-id: ${id}\r\n${headers}\r\n`
 }
 
 test('a silent stream sends comments, so that a lost client is noticed', async () => {
@@ -71,11 +71,21 @@ test(
   },
 )
 
+test('behind compress() each event is sent when it is there', async (t) => {
+  const service = await startService(t, { probe: 'test/support/probe.compressed.ts' })
+  const client = connection(service)
+
+  client.send(ask('bytes=1', 'compressed', 'accept-encoding: gzip\r\n'))
+
+  expect(await client.received('data: "x"')).not.toContain('content-encoding')
+  client.hangUp()
+})
+
 test('a stream ends when the token that opened it expires', async () => {
   const client = connection(shared())
   const startedAt = performance.now()
 
-  client.send(ask('bytes=1&expiresMs=500', 'expired'))
+  client.send(ask('bytes=1', 'expired', 'x-expires-ms: 500\r\n'))
 
   // The last chunk: it has come to its end.
   expect(await client.received('\r\n0\r\n\r\n')).toContain('data: "x"')

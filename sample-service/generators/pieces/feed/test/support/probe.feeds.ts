@@ -17,10 +17,9 @@ export function probeFeedRoutes(platform: Platform): Route[] {
         bytes: z.coerce.number().default(0),
         everyMs: z.coerce.number().default(100),
         heartbeatMs: z.coerce.number().default(15_000),
-        expiresMs: z.coerce.number().optional(),
       }),
-      guard(ctx, { body }) {
-        const expires = /expiresMs=(\d+)/.exec(body.url ?? '')?.[1]
+      guard(ctx, { headers }) {
+        const expires = headers['x-expires-ms']
         const info = requestOf(ctx)
         if (info !== undefined && expires !== undefined) info.principalUntil = Date.now() + Number(expires)
         return ctx

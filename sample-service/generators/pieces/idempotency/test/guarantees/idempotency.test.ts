@@ -17,6 +17,7 @@ beforeAll(async () => {
 })
 
 interface Sent {
+  readonly method?: string
   readonly body?: object
   readonly path?: string
   readonly headers?: Record<string, string>
@@ -24,9 +25,9 @@ interface Sent {
 }
 
 function pay(service: RunningService, key: string | undefined, sent: Sent = {}): Promise<Response> {
-  const { body = { amount: 7 }, path = '/probe/payments', headers, signal } = sent
+  const { method = 'POST', body = { amount: 7 }, path = '/probe/payments', headers, signal } = sent
   return fetch(service.url + path, {
-    method: 'POST',
+    method,
     body: JSON.stringify(body),
     headers: {
       'content-type': 'application/json',
@@ -57,6 +58,27 @@ test('the same key again gets the same answer, headers too, and the work is done
   expect(first).toMatchObject({ status: 201, type: 'application/json', cookies: ['a=1', 'b=2'] })
   expect(again).toEqual(first)
   expect(await rows(shared(), 1)).toBe(1)
+})
+
+test.each(['PUT', 'PATCH'])(
+  '%s may be repeated too, and a key is not shared with another method',
+  async (method) => {
+    const [key, amount] = [`by-${method}`, method === 'PUT' ? 30 : 31]
+    const first = await pay(shared(), key, { method, body: { amount } })
+    const again = await pay(shared(), key, { method, body: { amount } })
+
+    expect([first.status, again.status]).toEqual([201, 201])
+    expect(await again.text()).toBe(await first.text())
+    expect((await pay(shared(), key, { body: { amount } })).status).toBe(422)
+    expect(await rows(shared(), amount)).toBe(1)
+  },
+)
+
+test('a body that is too large is 413, and uses no key', async () => {
+  const body = { amount: 32, items: ['x'.repeat(1_100_000)] }
+  expect((await pay(shared(), 'large', { body })).status).toBe(413)
+
+  expect((await pay(shared(), 'large', { body: { amount: 32 } })).status).toBe(201)
 })
 
 test('the key with another body is 422, and without a key 400, unless the route does not require one', async () => {
@@ -111,7 +133,11 @@ test('requests are compared by what they say, whatever its order', async () => {
   expect(await status('set', { items: ['a', 'c'] })).toBe(422)
   expect(await rows(shared(), 22)).toBe(2)
   expect(await status('class', { place: 'a' })).toBe(500)
-  await shared().line((line) => JSON.stringify(line).includes("cannot compare 'place', a Place"))
+  await shared().line((line) =>
+    /probe\.idempotency\.ts:\d+:\d+\): an idempotent route cannot compare 'place', a Place/.test(
+      JSON.stringify(line),
+    ),
+  )
 })
 
 test('while the first request is under way, a repeat is 409; of many at once, one is done', async () => {
@@ -127,11 +153,17 @@ test('while the first request is under way, a repeat is 409; of many at once, on
   expect(await rows(shared(), 4)).toBe(1)
 })
 
-test('work that throws is undone and keeps no answer: a repeat is done', async () => {
-  const body = { amount: 5, ends: 'with a problem' }
-  expect((await pay(shared(), 'five', { body })).status).toBe(404)
-  expect((await pay(shared(), 'five', { body: { ...body, ends: 'with a stream' } })).status).toBe(500)
+test('work that throws or answers with a 5xx is undone and keeps no answer: a repeat is done', async () => {
+  for (const [ends, status] of [
+    ['with a problem', 404],
+    ['with a 503', 503],
+    ['with a stream', 500],
+    ['with nothing', 500],
+  ] as const)
+    expect((await pay(shared(), 'five', { body: { amount: 5, ends } })).status, ends).toBe(status)
   expect(await rows(shared(), 5)).toBe(0)
+  // Where the handler is.
+  await shared().line((line) => /cannot be kept.*probe\.idempotency\.ts:\d+/.test(JSON.stringify(line)))
 
   expect((await pay(shared(), 'five', { body: { amount: 5 } })).status).toBe(201)
 
@@ -172,6 +204,25 @@ test('a client whose connection breaks at any moment, and that repeats its reque
       async () => (await pay(service, `r${round}`, { body: { amount: 1_000 + round } })).status === 201,
     )
     expect(await rows(service, 1_000 + round)).toBe(1)
+  }
+})
+
+test('of many requests to two instances at once, one is done, and each repeat gets its answer', async (t) => {
+  const { databaseUrl, uploadDir } = shared()
+  const env = { DATABASE_URL: databaseUrl, UPLOAD_DIR: uploadDir }
+  const second = startProcess(t, { probe: true, env })
+  const { port } = await second.line(({ msg }) => msg === 'listening')
+  const instances = [shared(), { ...shared(), url: `http://127.0.0.1:${String(port)}` }]
+  for (let round = 0; round < 20; round++) {
+    const sent = { body: { amount: 100 + round } }
+    const at = (i: number) => pay(instances[i % 2] ?? shared(), `both-${round}`, sent)
+    const answers = await Promise.all(Array.from({ length: 8 }, (_, i) => at(i)))
+
+    const done = answers.filter(({ status }) => status === 201)
+    expect(answers.filter(({ status }) => status !== 201 && status !== 409)).toEqual([])
+    const bodies = await Promise.all([...done, await at(0), await at(1)].map((answer) => answer.text()))
+    expect(new Set(bodies).size).toBe(1)
+    expect(await rows(shared(), 100 + round)).toBe(1)
   }
 })
 

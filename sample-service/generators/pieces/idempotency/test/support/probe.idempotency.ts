@@ -22,7 +22,7 @@ class Place {
 const Payment = z.object({
   /** Seconds that the work takes inside Postgres, once its row is inserted. */
   seconds: z.number().default(0),
-  ends: z.enum(['well', 'with a problem', 'with a stream']).default('well'),
+  ends: z.enum(['well', 'with a problem', 'with a 503', 'with a stream', 'with nothing']).default('well'),
   amount: z.number(),
   rates: z.record(z.string(), z.number()).optional(),
   items: z
@@ -37,22 +37,23 @@ const Payment = z.object({
 
 /** Routes that insert rows into the table `payments`, which the test makes. */
 export function probeIdempotentRoutes(platform: Platform): Route[] {
-  return [true, false].map((required) =>
-    idempotent(
-      platform,
-      route({
-        method: 'POST',
-        path: required ? '/probe/payments' : '/probe/donations',
-        summary: 'Inserts a row',
-        tags: ['probe'],
-        body: Payment,
-        responses: { 201: { description: 'Inserted' } },
-        guard: whoCalls,
-        handle: (ctx, { body }) => pay(ctx, platform, body),
-      }),
-      { required },
+  const payments = (method: Route['method'], path: string) =>
+    route({
+      method,
+      path,
+      summary: 'Inserts a row',
+      tags: ['probe'],
+      body: Payment,
+      responses: { 201: { description: 'Inserted' } },
+      guard: whoCalls,
+      handle: (ctx, { body }) => pay(ctx, platform, body),
+    })
+  return [
+    ...(['POST', 'PUT', 'PATCH'] as const).map((method) =>
+      idempotent(platform, payments(method, '/probe/payments')),
     ),
-  )
+    idempotent(platform, payments('POST', '/probe/donations'), { required: false }),
+  ]
 }
 
 /** Believes what the test says. */
@@ -71,6 +72,8 @@ async function pay(ctx: Context, { db }: Platform, { amount, seconds, ends }: z.
   const { rows } = await db.transaction(ctx, (_q, ctx) => insert(ctx))
   await db.run(ctx, (q) => q.execute(sql`select pg_sleep(${seconds})`))
   if (ends === 'with a problem') throw notFound('no such account')
+  if (ends === 'with a 503') return Response.json({ try: 'again' }, { status: 503 })
+  if (ends === 'with nothing') return undefined as unknown as Response
   if (ends === 'with a stream') return new Response(new Blob(['paid']).stream())
   const id = String(rows[0]?.id)
   const headers: [string, string][] = [

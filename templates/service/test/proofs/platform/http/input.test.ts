@@ -9,7 +9,7 @@ import { bodyBudget, readJson } from '../../../../src/platform/http/input.ts'
 test('reading a JSON body ends with its context and rejects with the cause, even if the client stays connected', async (t) => {
   const incoming = await receive(t, '{ "half": ')
   using ctx = withCancel(testContext(t))
-  const reading = readJson(ctx, incoming, bodyBudget(1_000))
+  const reading = readJson(ctx, whole(incoming), bodyBudget(1_000))
 
   ctx.cancel(new Error('nobody wants it any more'))
 
@@ -22,12 +22,12 @@ test('a passed deadline also ends it', async (t) => {
   const incoming = await receive(t, '{')
   using ctx = withTimeout(testContext(t), 20)
 
-  await expect(readJson(ctx, incoming, bodyBudget(1_000))).rejects.toBe(DeadlineExceeded)
+  await expect(readJson(ctx, whole(incoming), bodyBudget(1_000))).rejects.toBe(DeadlineExceeded)
 })
 
 test('a cut-off body is a mistake of the client', async (t) => {
   const incoming = await receive(t, '{')
-  const reading = readJson(testContext(t), incoming, bodyBudget(1_000))
+  const reading = readJson(testContext(t), whole(incoming), bodyBudget(1_000))
 
   incoming.socket.destroy()
 
@@ -38,11 +38,11 @@ test('bodies that arrive together are refused beyond their budget, and give back
   const budget = { maxBytes: 1_000, totalBytes: 1_500, heldBytes: 0 }
   const half = `"${'x'.repeat(900)}`
   const first = await receive(t, half)
-  const reading = readJson(testContext(t), first, budget)
+  const reading = readJson(testContext(t), whole(first), budget)
   await once(first, 'data')
   const second = await receive(t, half)
 
-  const refused = readJson(testContext(t), second, budget)
+  const refused = readJson(testContext(t), whole(second), budget)
 
   await expect(refused).rejects.toMatchObject({ status: 503, headers: { 'retry-after': '1' } })
   expect(budget.heldBytes).toBe(901)
@@ -50,6 +50,11 @@ test('bodies that arrive together are refused beyond their budget, and give back
   await expect(reading).rejects.toMatchObject({ status: 400 })
   expect(budget.heldBytes).toBe(0)
 })
+
+/** As the boundary passes it on. */
+function whole(incoming: IncomingMessage) {
+  return { headers: incoming.headers, body: incoming }
+}
 
 /** A request as a server has it, that has sent no more than the beginning of its body yet. */
 async function receive(t: TestContext, beginning: string): Promise<IncomingMessage> {

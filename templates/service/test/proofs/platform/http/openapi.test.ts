@@ -105,8 +105,32 @@ describe('openApiDocument', () => {
     expect(Object.keys(operationOf('/items/{id}', 'put').responses)).toEqual(
       '204,400,413,415,500,503,504'.split(','),
     )
-    expect(operationOf('/items/{id}', 'get').responses['404']?.content).toEqual({
+    expect(operationOf('/items/{id}', 'get').responses['404']?.content).toMatchObject({
       'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } },
+    })
+  })
+
+  test('each problem has the body that a client gets as its example', () => {
+    const examples = Object.entries(operationOf('/items/{id}', 'put').responses).flatMap(
+      ([status, { content }]) => {
+        const { example } = (content?.['application/problem+json'] ?? {}) as { example?: object }
+        return example === undefined ? [] : [[status, example]]
+      },
+    )
+    expect(Object.fromEntries(examples)).toMatchObject({
+      400: {
+        status: 400,
+        title: 'Bad Request',
+        errors: [
+          { field: 'params.id', message: 'must be a UUID' },
+          { field: 'body.name', message: 'is required' },
+        ],
+      },
+      413: { status: 413, title: 'Content Too Large' },
+      415: { status: 415, title: 'Unsupported Media Type' },
+      500: { status: 500, title: 'Internal Server Error' },
+      503: { status: 503, title: 'Service Unavailable' },
+      504: { status: 504, detail: 'the request was not finished before its deadline' },
     })
   })
 
@@ -161,6 +185,7 @@ describe('documentationRoutes', () => {
     const request = {
       method: 'GET',
       headers: {},
+      rawHeaders: [],
       body: new IncomingMessage(new Socket()),
       setHeader: () => undefined,
       appendHeader: () => undefined,

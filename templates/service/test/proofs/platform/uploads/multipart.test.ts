@@ -53,6 +53,7 @@ async function serve(
       {
         method: 'POST',
         headers: incoming.headers,
+        rawHeaders: incoming.rawHeaders,
         body: incoming,
         setHeader: () => undefined,
         appendHeader: () => undefined,

@@ -4,7 +4,7 @@ import { Problem } from '../problem.ts'
 import type { Log } from '../telemetry/log.ts'
 import { apiKeys } from './api-keys.ts'
 import { IssuerKeys, isSafeUrl } from './issuer-keys.ts'
-import type { Principal } from './principal.ts'
+import { nobody, type Principal } from './principal.ts'
 import { invalidToken, verifyToken } from './tokens.ts'
 
 /** AUTH and the variables whose names begin with it. */
@@ -22,8 +22,6 @@ export interface Auth {
   /** @throws Problem 400, 401 or 503; the cause of ctx */
   identify(ctx: Context, request: IncomingRequest): Promise<Principal>
 }
-
-const nobody: Principal = { id: 'nobody', scopes: 'all', claims: {} }
 
 /** Asks the issuer nothing before the first token: a start does not depend on it. @throws Error if the options say too little */
 export function openAuth(ctx: Context, log: Log, options: AuthOptions): Auth {
@@ -73,11 +71,9 @@ type Credentials =
   { readonly token: string; readonly key?: never } | { readonly key: string; readonly token?: never }
 
 /** From `Authorization: Bearer` (RFC 6750, 2.1) or `X-Api-Key`. A token in the query or in a form would be logged on its way. */
-function credentialsOf({ headers, body }: IncomingRequest): Credentials {
+function credentialsOf({ headers, rawHeaders }: IncomingRequest): Credentials {
   const { authorization, 'x-api-key': key } = headers
-  const names = body.rawHeaders.filter(
-    (name, i) => i % 2 === 0 && /^(?:authorization|x-api-key)$/i.test(name),
-  )
+  const names = rawHeaders.filter((name, i) => i % 2 === 0 && /^(?:authorization|x-api-key)$/i.test(name))
   // Whoever stands in front of the service may have read the other one.
   if (names.length > 1) throw invalidRequest('the request has more than one Authorization or X-Api-Key')
   if (typeof key === 'string') return { key }
@@ -89,9 +85,9 @@ function credentialsOf({ headers, body }: IncomingRequest): Credentials {
   throw unauthorized('Authorization is not of the scheme Bearer')
 }
 
-/** 401 without an error code: the client has shown nothing (RFC 6750, 3.1). */
+/** 401 without an error code: the client has shown nothing (RFC 6750, 3.1). A challenge has at least one parameter (3). */
 function unauthorized(detail: string): Problem {
-  return new Problem(401, 'Unauthorized', detail, { headers: { 'www-authenticate': 'Bearer' } })
+  return new Problem(401, 'Unauthorized', detail, { headers: { 'www-authenticate': 'Bearer realm="api"' } })
 }
 
 function invalidRequest(detail: string): Problem {

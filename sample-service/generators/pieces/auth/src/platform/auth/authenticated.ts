@@ -2,7 +2,7 @@ import { withValue } from '../../context/context.ts'
 import { documentedGuard, type Guard } from '../http/guard.ts'
 import { requestOf } from '../request.ts'
 import type { Auth } from './auth.ts'
-import { principalKey } from './principal.ts'
+import { nobody, principalKey } from './principal.ts'
 
 /** The guard that lets in who can say who it is. The handler finds it by principalOf(ctx). */
 export function authenticated({ auth }: { readonly auth: Auth }): Guard {
@@ -18,7 +18,7 @@ export function authenticated({ auth }: { readonly auth: Auth }): Guard {
     async (ctx, request) => {
       const principal = await auth.identify(ctx, request)
       const info = requestOf(ctx)
-      if (info !== undefined) {
+      if (info !== undefined && principal !== nobody) {
         info.principal = principal.id
         info.principalUntil = principal.until
       }

@@ -2,7 +2,7 @@ import { contextKey, type Context } from '../../context/context.ts'
 
 /** Who calls. */
 export interface Principal {
-  /** The `sub` of a token, or `key:NAME`; `nobody` where AUTH is `off`. It is in the log, and the span's `user.id`. */
+  /** The `sub` of a token, or `key:NAME`: in the log, and the span's `user.id`. */
   readonly id: string
   readonly scopes: readonly string[] | 'all'
   /** The claims of its token, verified; none of a key. */
@@ -10,6 +10,12 @@ export interface Principal {
   /** When its token is no longer taken, in epoch milliseconds; undefined for a key. */
   readonly until?: number
 }
+
+/**
+ * Every caller where AUTH is `off`. It is in no log, and limits and idempotency keys do not know it: they tell these callers apart by
+ * their addresses and their `Authorization`, as they do without auth. Rows with an owner all belong to it.
+ */
+export const nobody: Principal = { id: 'nobody', scopes: 'all', claims: {} }
 
 export const principalKey = contextKey<Principal>('principal')
 

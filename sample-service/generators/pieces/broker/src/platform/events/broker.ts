@@ -8,7 +8,7 @@ import {
   type JetStreamClient,
   type JetStreamManager,
 } from '@nats-io/jetstream'
-import { connect, nanos, type NatsConnection } from '@nats-io/transport-node'
+import { connect, millis, nanos, type NatsConnection } from '@nats-io/transport-node'
 import { metrics } from '@opentelemetry/api'
 import {
   throwIfEnded,
@@ -48,7 +48,7 @@ const flushMs = 500
 /** Events stay in the stream for a week, read or not. */
 const keptMs = 7 * 86_400_000
 /** The broker drops an event whose id it has seen within this time. */
-export const duplicateWindowMs = 120_000
+const duplicateWindowMs = 120_000
 
 /**
  * Keeps a connection to the broker until the worker is to stop: calls `work` with each, under a context that ends with `serving`
@@ -153,10 +153,14 @@ export async function asking<T>(parent: Context, ask: () => Promise<T>): Promise
   return await until(ctx, ask())
 }
 
-/** Makes the stream of a type of events unless it exists. One that exists stays as it is: its owner may have set it up. */
-export async function ensureStream(ctx: Context, { manager }: Broker, type: string): Promise<void> {
+/**
+ * Makes the stream of a type of events unless it exists. One that exists stays as it is: its owner may have set it up.
+ * @returns how long it keeps an event, in milliseconds; Infinity if there is no bound
+ */
+export async function ensureStream(ctx: Context, { manager }: Broker, type: string): Promise<number> {
   try {
-    await asking(ctx, () => manager.streams.info(type))
+    const { config } = await asking(ctx, () => manager.streams.info(type))
+    return config.max_age === 0 ? Infinity : millis(config.max_age)
   } catch (error) {
     throwIfEnded(ctx)
     if (!isMissing(error)) throw error
@@ -169,6 +173,7 @@ export async function ensureStream(ctx: Context, { manager }: Broker, type: stri
       duplicate_window: nanos(duplicateWindowMs),
     }
     await asking(ctx, () => manager.streams.add(wanted))
+    return keptMs
   }
 }
 

@@ -43,7 +43,9 @@ test('it rejects an answer that is not as expected, and says where and why', asy
 
   await expect(call).rejects.toMatchObject({
     how: 'answer',
-    message: expect.stringMatching(/GET \/items\/7: the answer is not as expected: id: .*string/) as unknown,
+    message: expect.stringMatching(
+      /GET \/items\/7: the answer is not as expected: id: must be text, was 7/,
+    ) as unknown,
   })
 })
 

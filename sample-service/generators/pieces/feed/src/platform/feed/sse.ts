@@ -44,7 +44,8 @@ export function eventStream(
     status: 200,
     headers: {
       'content-type': 'text/event-stream',
-      'cache-control': 'no-store',
+      // Whatever compresses an answer keeps its beginning until there is enough of it.
+      'cache-control': 'no-store, no-transform',
       // nginx would buffer it.
       'x-accel-buffering': 'no',
     },

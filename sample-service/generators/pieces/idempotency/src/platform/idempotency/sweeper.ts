@@ -54,6 +54,8 @@ async function sweep(ctx: Context, { db, log }: Platform): Promise<void> {
         .from(idempotencyKeys)
         .where(lte(idempotencyKeys.createdAt, sql`now() - ${keptFor}`))
         .limit(batch)
+        // A request that uses its key anew holds the row until its work is done.
+        .for('update', { skipLocked: true })
       return q.delete(idempotencyKeys).where(sql`ctid = any(array(${old}))`)
     })
     deleted += found.rowCount ?? 0

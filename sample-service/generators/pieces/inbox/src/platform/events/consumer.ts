@@ -34,6 +34,14 @@ export class NotUnderstood extends Error {
   override readonly name = 'NotUnderstood'
 }
 
+/** Each attempt has ended the process, or its database. */
+export class NeverAnswered extends Error {
+  override readonly name = 'NeverAnswered'
+  constructor(attempts: number) {
+    super(`${attempts} attempts were begun and none has ended: does the event end the process?`)
+  }
+}
+
 /**
  * Makes a consumer. `handle` runs in a transaction that also marks the event as handled: what it writes with `q` is written once,
  * however often the event arrives. What it does elsewhere may be done again after a failure.

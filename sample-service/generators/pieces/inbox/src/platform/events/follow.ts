@@ -1,6 +1,5 @@
 import { AckPolicy, DeliverPolicy, type JsMsg } from '@nats-io/jetstream'
 import { nanos } from '@nats-io/transport-node'
-import type { LimitFunction } from 'p-limit'
 import {
   afterFunc,
   cause,
@@ -20,6 +19,7 @@ import { receive, type Inbox } from './handle.ts'
 import type { Received } from './held.ts'
 import { consumerName, readLag } from './lag.ts'
 import { receivedFrom } from './received.ts'
+import { sweepMarks } from './retries.ts'
 
 /** The broker delivers an event again if it hears nothing of it for this long: the process has died. */
 const ackWaitMs = 5_000
@@ -30,19 +30,14 @@ const mostHeld = 100_000
 /** How often a full type looks whether it still is. */
 const fullMs = 1_000
 
-/** What the loops of one process share. */
-export interface Follower extends Inbox {
-  readonly limit: LimitFunction
-}
-
 /** Handles the events of one type until the worker is to stop. @throws Error if the broker refuses; the cause of ctx */
 export async function followOne(
   ctx: Context,
-  inbox: Follower,
+  inbox: Inbox,
   broker: Broker,
   consumer: Consumer,
 ): Promise<void> {
-  await ensureStream(ctx, broker, consumer.type)
+  const keptMs = await ensureStream(ctx, broker, consumer.type)
   using all = group(ctx)
   for (let partition = 0; partition < partitions; partition++) {
     all.go(async (ctx) => {
@@ -51,6 +46,7 @@ export async function followOne(
     })
   }
   all.go((ctx) => readLag(ctx, inbox, broker, consumer.type))
+  all.go((ctx) => sweepMarks(ctx, inbox, consumer.type, keptMs))
   await all.wait()
 }
 
@@ -66,8 +62,9 @@ async function ensureConsumer(
   const wanted = {
     filter_subject: subjectOf(type, partition),
     ack_wait: nanos(ackWaitMs),
-    // One after the other.
+    // One after the other, until it is acknowledged.
     max_ack_pending: 1,
+    max_deliver: -1,
   }
   try {
     const { config } = await asking(ctx, () => manager.consumers.info(type, name))
@@ -85,7 +82,7 @@ async function ensureConsumer(
 /** Handles the events of one partition until the worker is to stop. @throws the cause of ctx */
 async function follow(
   parent: Context,
-  inbox: Follower,
+  inbox: Inbox,
   { js }: Broker,
   consumer: Consumer,
   name: string,
@@ -113,7 +110,7 @@ async function follow(
 }
 
 /** Handles one message, and acknowledges it once the database knows what becomes of its event. */
-async function settle(ctx: Context, inbox: Follower, consumer: Consumer, message: JsMsg): Promise<void> {
+async function settle(ctx: Context, inbox: Inbox, consumer: Consumer, message: JsMsg): Promise<void> {
   if (message.redelivered) inbox.metrics.redelivered(consumer.type)
   const event = receivedFrom(consumer.type, message)
   using beats = withCancel(ctx)
@@ -135,7 +132,7 @@ async function settle(ctx: Context, inbox: Follower, consumer: Consumer, message
 }
 
 /** Waits while too many events of the type are held, or until the worker is to stop. @throws the cause of ctx */
-async function waitWhileFull(ctx: Context, { held, stopping, log }: Follower, type: string): Promise<void> {
+async function waitWhileFull(ctx: Context, { held, stopping, log }: Inbox, type: string): Promise<void> {
   const isFull = (): boolean => (held.get(type) ?? 0) >= mostHeld && !stopping.now
   if (isFull())
     log.error(ctx, `consumers: ${mostHeld} events ${type} are held, so the broker keeps the others`)
@@ -145,7 +142,7 @@ async function waitWhileFull(ctx: Context, { held, stopping, log }: Follower, ty
 /** @returns false if the worker is to stop, and the event was not received @throws the cause of ctx */
 async function receiveUnlessStopping(
   parent: Context,
-  inbox: Follower,
+  inbox: Inbox,
   consumer: Consumer,
   event: Received,
 ): Promise<boolean> {

@@ -5,7 +5,8 @@ import { until } from '../../context/until.ts'
 import type { Worker } from '../lifecycle/workers.ts'
 import { keepConnected, loggedFailures, type Broker, type BrokerPlatform } from './broker.ts'
 import type { Consumer } from './consumer.ts'
-import { followOne, type Follower } from './follow.ts'
+import { followOne } from './follow.ts'
+import type { Inbox } from './handle.ts'
 import { observeInbox } from './inbox-metrics.ts'
 import { keepHouse } from './retries.ts'
 import { keepTrying, notStopping } from './stopping.ts'
@@ -57,7 +58,7 @@ export function inboxWorker(
 
 async function followAll(
   ctx: Context,
-  inbox: Follower,
+  inbox: Inbox,
   broker: Broker,
   consumers: readonly Consumer[],
 ): Promise<void> {

@@ -6,27 +6,26 @@ import type { Consumer } from './consumer.ts'
 import { tryAgain, type Inbox } from './handle.ts'
 import { countHeld, take } from './held.ts'
 
-/** How many held events an instance tries at the same time, and how often each loop looks for one. */
+/** How many held events an instance tries at the same time, of all that it handles then, and how often each loop looks for one. */
 const atOnce = 4
 const lookMs = 1_000
 /** How much longer than its timeout an attempt may take, before another instance takes the event. */
 const leaseSlackMs = 10_000
 /** How often the held events are counted. */
 const countMs = 5_000
-/** A mark must last longer than the event can arrive again: longer than the stream keeps it. */
-const keptDays = 8
-/** How often old marks are deleted, from the start on, and how many at once. */
+/** A mark must last longer than the event can arrive again: by this much longer than the stream keeps it. */
+const markSlackMs = 86_400_000
+/** How often old marks are deleted, and how many at once. */
 const sweepMs = 600_000
 const sweepRows = 10_000
 
-/** Tries held events when they are due, counts them, and deletes old marks, until the worker is to stop. @throws the cause of ctx */
+/** Tries held events when they are due, and counts them, until the worker is to stop. @throws the cause of ctx */
 export async function keepHouse(ctx: Context, inbox: Inbox, consumers: readonly Consumer[]): Promise<void> {
   using loops = group(ctx)
   const often = (ms: number, work: (ctx: Context) => Promise<boolean>): void =>
     loops.go((ctx) => repeat(ctx, inbox, ms, work))
-  for (let n = 0; n < atOnce; n++) often(lookMs, (ctx) => tryOne(ctx, inbox, consumers))
+  for (let n = 0; n < atOnce; n++) often(lookMs, (ctx) => inbox.limit(() => tryOne(ctx, inbox, consumers)))
   often(countMs, (ctx) => count(ctx, inbox, consumers))
-  often(sweepMs, (ctx) => sweep(ctx, inbox))
   await loops.wait()
 }
 
@@ -51,6 +50,8 @@ async function repeat(
 
 /** @returns whether there was one */
 async function tryOne(ctx: Context, inbox: Inbox, consumers: readonly Consumer[]): Promise<boolean> {
+  // It may have waited for its turn.
+  if (inbox.stopping.now) return false
   const types = consumers.map(({ type }) => type)
   const leaseMs = Math.max(...consumers.map(({ timeoutMs }) => timeoutMs)) + leaseSlackMs
   const event = await inbox.db.run(untraced(ctx), (q) => take(q, types, leaseMs))
@@ -70,11 +71,15 @@ async function count(ctx: Context, inbox: Inbox, consumers: readonly Consumer[])
   return false
 }
 
-/** @returns whether there are more old marks */
-async function sweep(ctx: Context, { db }: Inbox): Promise<boolean> {
-  const { rowCount } = await db.run(untraced(ctx), (q) =>
-    q.execute(sql`delete from events.handled where ctid = any(array(
-      select ctid from events.handled where at < now() - make_interval(days => ${keptDays}) limit ${sweepRows}))`),
-  )
-  return rowCount === sweepRows
+/** Deletes the marks of events that their stream, which keeps one for `keptMs`, has no more, until the worker is to stop. @throws the cause of ctx */
+export async function sweepMarks(ctx: Context, inbox: Inbox, type: string, keptMs: number): Promise<void> {
+  if (keptMs === Infinity) return
+  await repeat(ctx, inbox, sweepMs, async (ctx) => {
+    const age = `${keptMs + markSlackMs} ms`
+    const { rowCount } = await inbox.db.run(untraced(ctx), (q) =>
+      q.execute(sql`delete from events.handled where ctid = any(array(
+        select ctid from events.handled where type = ${type} and at < now() - ${age}::interval limit ${sweepRows}))`),
+    )
+    return rowCount === sweepRows
+  })
 }

@@ -1,6 +1,6 @@
-import { randomUUID } from 'node:crypto'
 import { channel } from 'node:diagnostics_channel'
 import { sql } from 'drizzle-orm'
+import { v7 as uuidv7 } from 'uuid'
 import type { z } from 'zod'
 import type { Context } from '../../context/context.ts'
 import type { Queries } from '../database/queries.ts'
@@ -44,7 +44,8 @@ export async function publish<Data extends z.ZodType>(
   const bytes = Buffer.byteLength(stored)
   if (bytes > mostBytes)
     throw new RangeError(`the event ${type} has ${bytes} bytes of data, and ${mostBytes} are allowed`)
-  const id = randomUUID()
+  // In the order of time, so that the index of what is handled grows at its end.
+  const id = uuidv7()
   // The lock comes before the number, so numbers of one key rise in the order of commits.
   await q.execute(sql`with first as materialized (
       select pg_advisory_xact_lock(hashtextextended(${`${type} ${key}`}, 0)))

@@ -4,6 +4,7 @@ import { contextName, throwIfEnded, withTimeout, withValue, type Context } from 
 import { ended } from '../../context/ended.ts'
 import { until } from '../../context/until.ts'
 import type { Worker } from '../lifecycle/workers.ts'
+import { Problem } from '../problem.ts'
 import { keepConnected, type Broker, type BrokerPlatform } from './broker.ts'
 import { observeOutbox } from './outbox-metrics.ts'
 import { published } from './outbox.ts'
@@ -80,21 +81,22 @@ async function handOver(ctx: Context, relay: Relay, broker: Broker): Promise<voi
 }
 
 /** Reports the size of the table until the worker is to stop. @throws the cause of ctx */
-async function measure(ctx: Context, { db, metrics, stopping }: Relay): Promise<void> {
+async function measure(ctx: Context, { db, log, metrics, stopping }: Relay): Promise<void> {
   while (!stopping.now) {
     try {
       const { rows } = await db.run(ctx, (q) => q.execute<{ waiting: number; oldest: number }>(size))
       metrics.waiting(rows[0]?.waiting ?? 0, rows[0]?.oldest ?? 0)
-    } catch {
-      // The database is away, which its own metrics say.
+    } catch (err) {
       throwIfEnded(ctx)
+      // A problem is the database that is away, which its own metrics say.
+      if (!(err instanceof Problem)) log.warn(ctx, 'outbox: its size is not known', { err })
     }
     await stopping.pause(ctx, measureMs)
   }
 }
 
 /** Counts to a bound: a table that has grown must not be read for its size. */
-const size = sql`select (select count(*)::int from (select from events.outbox limit 10000) as some) as waiting,
+const size = sql`select (select count(*)::int from (select from events.outbox limit 10000) as bounded) as waiting,
   coalesce(extract(epoch from now() - (select created_at from events.outbox order by number limit 1)), 0)::float8 as oldest`
 
 /** Waits for `ms` milliseconds, for an event of this process, or for the stop. @returns whether there was an event */

@@ -8,8 +8,9 @@ import type { OutboxMetrics } from './outbox-metrics.ts'
 import { sendOne, type Row } from './send-one.ts'
 import type { Stopping } from './stopping.ts'
 
-/** How many events one transaction hands over. */
+/** How many events one transaction hands over, and after how many bytes of data it takes no more: all of them are in memory. */
 export const batch = 500
+const batchBytes = 4 * 1024 * 1024
 /** How many keys of them are handed over at the same time. */
 const keysAtOnce = 64
 /** How long one transaction begins to send events, and how long it may take: what it has sent must still be deleted. */
@@ -62,10 +63,12 @@ async function take(q: Transaction, { stuck }: Relay): Promise<Row[]> {
   const now = performance.now()
   const waiting = Array.from(stuck).flatMap(([name, { until }]) => (until > now ? [name] : []))
   const { rows } = await q.execute<Row>(
-    sql`select number, id, type, key, headers, data, extract(epoch from created_at)::float8 as seconds from events.outbox
-      where (select pg_try_advisory_xact_lock(hashtextextended('events.outbox', 0)))
-        and type <> all(${sql.param(waiting)}::text[]) and type || ' ' || key <> all(${sql.param(waiting)}::text[])
-      order by number limit ${batch}`,
+    sql`select number, id, type, key, headers, data, extract(epoch from created_at)::float8 as seconds from (
+        select *, sum(octet_length(data)) over (order by number) - octet_length(data) as before from (
+          select * from events.outbox where (select pg_try_advisory_xact_lock(hashtextextended('events.outbox', 0)))
+            and type <> all(${sql.param(waiting)}::text[]) and type || ' ' || key <> all(${sql.param(waiting)}::text[])
+          order by number limit ${batch}) as oldest) as counted
+      where before < ${batchBytes} order by number`,
   )
   return rows
 }

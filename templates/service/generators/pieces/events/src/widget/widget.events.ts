@@ -26,8 +26,8 @@ export async function publishWidget(q: Queries, event: z.input<typeof WidgetEven
 /** The id of an event: the number of its transaction and its own, of 63 bits each. */
 export const WidgetEventId = z
   .string()
-  .regex(/^\d{1,19}-\d{1,19}$/, { error: 'expected the id of an event', abort: true })
-  .refine((id) => id.split('-').every((part) => BigInt(part) < 2n ** 63n), 'expected the id of an event')
+  .regex(/^\d{1,19}-\d{1,19}$/, { error: 'must be the id of an event', abort: true })
+  .refine((id) => id.split('-').every((part) => BigInt(part) < 2n ** 63n), 'must be the id of an event')
 
 const newestPlace = `${2n ** 63n - 1n}-${2n ** 63n - 1n}`
 

@@ -63,7 +63,7 @@ const most = 100
 
 async function list(client: pg.Client): Promise<void> {
   const { rows } = await client.query<Record<string, string>>(
-    `select type, id, key, attempts, error, data, (
+    `select type, id, key, attempts, error, left(data, 500) as data, (
         select count(*) from events.held o where o.type = h.type and o.key = h.key and o.number > h.number) as behind
       from events.held h where due_at is null order by number limit ${most}`,
   )
@@ -71,7 +71,7 @@ async function list(client: pg.Client): Promise<void> {
   if (rows.length === most) console.log(`These are the first ${most}.`)
   for (const { type, id, key, attempts, error, data, behind } of rows) {
     console.log(`${type} ${id}\n  key ${key}, ${attempts} attempts, ${behind} events wait behind it`)
-    console.log(`  ${error}\n  ${data?.slice(0, 500)}`)
+    console.log(`  ${error}\n  ${data}`)
   }
 }
 

@@ -181,6 +181,7 @@ test('a store gets a short key, however long the caller is', async (t) => {
   await guard(testContext(t), {
     method: 'GET',
     headers,
+    rawHeaders: [],
     body: new IncomingMessage(new Socket()),
     setHeader: () => undefined,
     appendHeader: () => undefined,

@@ -26,7 +26,7 @@ export const WidgetQuery = WidgetFilter.extend({
   limit: integerParameter(1, 100)
     .default(20)
     .meta({ override: { default: 20 } }),
-  cursor: z.uuid('expected the nextCursor of an answer').optional(),
+  cursor: z.uuid('must be the nextCursor of an answer').optional(),
 })
 
 /** One page of the list. */

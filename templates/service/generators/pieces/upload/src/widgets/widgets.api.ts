@@ -31,7 +31,7 @@ const Position = z.tuple([Time, z.uuid()])
 export const Cursor = z.string().transform((cursor, issues): WidgetPosition => {
   const parsed = Position.safeParse(Buffer.from(cursor, 'base64url').toString().split(' '))
   if (!parsed.success) {
-    issues.addIssue({ code: 'custom', message: 'expected the nextCursor of an answer' })
+    issues.addIssue({ code: 'custom', message: 'must be the nextCursor of an answer' })
     return z.NEVER
   }
   const [createdAt, id] = parsed.data

@@ -2,7 +2,7 @@ import { and, eq, gt, lte, sql } from 'drizzle-orm'
 import type { Context } from '../../context/context.ts'
 import type { Queries } from '../database/queries.ts'
 import { bodyOf, isAnswer, release } from '../http/answer-body.ts'
-import type { Route, StreamedResponse } from '../http/route.ts'
+import { describeRoute, type Route, type StreamedResponse } from '../http/route.ts'
 import type { Platform } from '../platform.ts'
 import { Problem } from '../problem.ts'
 import { requestOf } from '../request.ts'
@@ -15,6 +15,7 @@ export const keptFor = sql`interval '1 day'`
 
 /** A request with a key. */
 interface Keyed {
+  readonly route: Route
   readonly scope: string
   readonly key: string
   readonly fingerprint: string
@@ -25,10 +26,11 @@ interface Keyed {
  * (draft-ietf-httpapi-idempotency-key-header). The first request is done; each further one gets the same answer.
  *
  * The handler runs in one transaction, which `db.run` and `db.transaction` join, and its answer is kept in that transaction:
- * both are there or neither is, also after a crash. A handler that throws keeps nothing, so a repeat is done. What it does
- * outside the database (a call, a file) may be done twice: enqueue a job for it.
+ * both are there or neither is, also after a crash. A handler that throws, or answers with a 5xx, has done nothing and keeps
+ * nothing, so a repeat is done. What it does outside the database (a call, a file) may be done twice: enqueue a job for it.
  *
- * A key belongs to the principal of its request; where no guard has set one (`requestOf(ctx).principal`), to its `Authorization`.
+ * Two requests are the same if their input is: what the schemas of the route return. What a handler reads from `request` itself is
+ * not compared. A key belongs to the principal of its request; where no guard has set one (`requestOf(ctx).principal`), to its `Authorization`.
  *
  * It answers 409 while the first request is under way, 422 for a key that came with another request, 400 for an invalid key,
  * or for none unless `required` is false. The answer must be text or JSON, not a stream.
@@ -36,7 +38,7 @@ interface Keyed {
  */
 export function idempotent({ db }: Platform, route: Route, { required = true } = {}): Route {
   if (route.files !== undefined) {
-    throw new Error(`${route.method} ${route.path}: a route that takes files cannot be idempotent`)
+    throw new Error(`${describeRoute(route)}: a route that takes files cannot be idempotent`)
   }
   return {
     ...route,
@@ -52,12 +54,11 @@ export function idempotent({ db }: Platform, route: Route, { required = true } =
       const principal = requestOf(ctx)?.principal
       // A middleware of Hono may know the caller and tell nobody: another caller's answer must not be its answer.
       const sender = principal === undefined ? request.headers.authorization : undefined
-      const keyed = { scope: principal ?? '', key, fingerprint: fingerprintOf(route, input, sender) }
-      return db.transaction(
-        ctx,
-        (q, ctx) => answerOnce(ctx, q, keyed, async (ctx) => route.handle(ctx, input, request)),
-        { joins: true },
-      )
+      const keyed = { route, scope: principal ?? '', key, fingerprint: fingerprintOf(route, input, sender) }
+      const work = async (ctx: Context) => route.handle(ctx, input, request)
+      return db
+        .transaction(ctx, (q, ctx) => answerOnce(ctx, q, keyed, work), { joins: true })
+        .catch(answerOfFailed)
     },
   }
 }
@@ -76,6 +77,7 @@ async function answerOnce(
   const kept = await find(q, keyed)
   if (kept === undefined) {
     const answer = await work(ctx)
+    if (isAnswer(answer) && answer.status >= 500) throw new Failed(answer)
     await keep(q, keyed, answer)
     recordOutcome(ctx, 'done')
     return answer as Response
@@ -90,6 +92,23 @@ async function answerOnce(
   }
   recordOutcome(ctx, 'repeated')
   return new Response(kept.body, { status: kept.status, headers: kept.headers })
+}
+
+/** Rolls back the work of a handler that has answered with a 5xx. */
+class Failed extends Error {
+  override readonly name = 'Failed'
+  readonly answer: Response | StreamedResponse
+
+  constructor(answer: Response | StreamedResponse) {
+    super(`the handler answered with ${answer.status}`)
+    this.answer = answer
+  }
+}
+
+/** @throws `error`, unless it is Failed */
+function answerOfFailed(error: unknown): Response | StreamedResponse {
+  if (error instanceof Failed) return error.answer
+  throw error
 }
 
 /** Takes the lock of the key until the transaction ends, however it ends. Does not wait. */
@@ -115,14 +134,20 @@ async function find(q: Queries, { scope, key }: Keyed): Promise<KeptAnswer | und
 }
 
 /** @throws TypeError for an answer that cannot be kept; Problem 409 if a transaction with an older view of the table lost */
-async function keep(q: Queries, keyed: Keyed, answer: Response | StreamedResponse): Promise<void> {
-  const { status, headers } = answer
+async function keep(
+  q: Queries,
+  { route, ...keyed }: Keyed,
+  answer: Response | StreamedResponse,
+): Promise<void> {
   const body = answer instanceof Response ? bodyOf(answer) : undefined
   if (!(answer instanceof Response) || (typeof body !== 'string' && body !== null)) {
-    if (isAnswer(answer)) release(answer)
-    throw new TypeError('an idempotent route returned a body that is not text: return Response.json({ … })')
+    release(answer)
+    throw new TypeError(
+      `what the handler of ${describeRoute(route)} returned cannot be kept: return text, or Response.json({ … })`,
+    )
   }
-  const made = { ...keyed, status, headers: [...(headers as Headers)] as [string, string][], body }
+  const { status, headers } = answer
+  const made = { ...keyed, status, headers: [...headers] as [string, string][], body }
   const written = await q
     .insert(idempotencyKeys)
     .values(made)

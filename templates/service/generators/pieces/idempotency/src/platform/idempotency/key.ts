@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
-import type { Input, Route } from '../http/route.ts'
+import { describeRoute, type Input, type Route } from '../http/route.ts'
+import { errorOf } from '../../context/thrown.ts'
 import { badRequest } from '../problem.ts'
 
 /** A string of RFC 9651, as the draft has it, or the same without its quotes, as many clients send it. */
@@ -25,12 +26,17 @@ export function keyOf({ 'idempotency-key': value }: IncomingHttpHeaders): string
  * @throws TypeError for a parsed value that cannot be compared
  */
 export function fingerprintOf(
-  { method, path }: Route,
+  route: Route,
   input: Input<unknown, unknown, unknown>,
   sender: string | undefined,
 ): string {
-  const asked = JSON.stringify([method, path, input.params, input.query, input.body, sender], comparable)
-  return createHash('sha256').update(asked).digest('hex')
+  const { method, path } = route
+  try {
+    const asked = JSON.stringify([method, path, input.params, input.query, input.body, sender], comparable)
+    return createHash('sha256').update(asked).digest('hex')
+  } catch (error) {
+    throw new TypeError(`${describeRoute(route)}: ${errorOf(error).message}`, { cause: error })
+  }
 }
 
 /** JSON has one form for several of these values, or none: `{}` for each Map, null for NaN. */

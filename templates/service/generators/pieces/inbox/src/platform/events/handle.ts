@@ -1,4 +1,5 @@
 import { propagation, ROOT_CONTEXT, SpanKind, trace } from '@opentelemetry/api'
+import type { LimitFunction } from 'p-limit'
 import {
   contextName,
   throwIfEnded,
@@ -13,7 +14,7 @@ import { causeName } from '../causes.ts'
 import type { Transaction, TransactionBody } from '../database/transaction.ts'
 import type { Platform } from '../platform.ts'
 import { failSpan, otelKey, span } from '../telemetry/span.ts'
-import { NotUnderstood, type Consumer } from './consumer.ts'
+import { NeverAnswered, NotUnderstood, type Consumer } from './consumer.ts'
 import { withSender } from './event.ts'
 import {
   giveBack,
@@ -38,6 +39,8 @@ export interface Inbox extends Platform {
   readonly underWay: Set<string>
   /** How many events of each type were held at the last look. */
   readonly held: Map<string, number>
+  /** Bounds how many events are handled at the same time. */
+  readonly limit: LimitFunction
 }
 
 /** The pause after the first failure; it doubles with each. */
@@ -54,7 +57,7 @@ const mostDeliveries = 5
 /**
  * Handles an event that the broker delivers, or holds it: behind an earlier event of its key that is held, or because it fails.
  * When it resolves, the database knows what becomes of the event, and the broker may forget it.
- * @throws the cause of ctx when it ends; a 503 Problem if the database cannot be reached
+ * @throws the cause of ctx when it ends; DeadlineExceeded or a 503 Problem if no transaction can be had
  */
 export function receive(ctx: Context, inbox: Inbox, consumer: Consumer, event: Received): Promise<void> {
   return attempt(ctx, inbox, consumer, event, async (q, ctx) => {
@@ -91,14 +94,6 @@ export async function tryAgain(
   }
 }
 
-/** Each attempt has ended the process, or its database. */
-class NeverAnswered extends Error {
-  override readonly name = 'NeverAnswered'
-  constructor(attempts: number) {
-    super(`${attempts} attempts were begun and none has ended: does the event end the process?`)
-  }
-}
-
 /** A handler that does not end with ctx is left behind: its transaction is rolled back, and `q` refuses what it sends. */
 async function handle(ctx: Context, consumer: Consumer, event: Received, q: Transaction): Promise<Outcome> {
   await until(ctx, consumer.handle(ctx, event.envelope, event.data, q))
@@ -113,30 +108,31 @@ async function attempt(
   event: Received,
   work: TransactionBody<Outcome>,
 ): Promise<void> {
-  const { id, type } = event.envelope
-  const line = `event ${type} (${id})`
+  const line = `event ${consumer.type} (${event.envelope.id})`
   inbox.underWay.add(line)
   const startedAt = performance.now()
   const sent = withSender(parent, event.envelope, event.headers)
-  using timed = withTimeout(withValue(sent, contextName, `event ${type}`), consumer.timeoutMs)
+  using timed = withTimeout(withValue(sent, contextName, `event ${consumer.type}`), consumer.timeoutMs)
+  const state = { begun: false }
   try {
-    await span(timed, `process ${type}`, spanOptions(event), async (ctx) => {
+    await span(timed, `process ${consumer.type}`, spanOptions(event), async (ctx) => {
       try {
-        report(ctx, inbox, event, startedAt, await inbox.db.transaction(ctx, work))
+        const outcome = await inbox.db.transaction(ctx, (q, ctx) => {
+          state.begun = true
+          return work(q, ctx)
+        })
+        report(ctx, inbox, event, startedAt, outcome)
       } catch (error) {
         if (parent.err !== undefined) report(ctx, inbox, event, startedAt, 'given back')
         throwIfEnded(parent)
+        // The database is away or busy: the event has not failed.
+        if (!state.begun) throw error
         failSpan(ctx, error)
         const parked = error instanceof NotUnderstood || event.attempts + 1 >= consumer.maxAttempts
         const pauseMs = parked ? undefined : Math.min(firstPauseMs * 2 ** event.attempts, maxPauseMs)
         // Not below ctx, whose deadline may have passed.
-        await writeDown(
-          withValue(parent, otelKey, ctx.value(otelKey) ?? ROOT_CONTEXT),
-          inbox,
-          event,
-          pauseMs,
-          error,
-        )
+        const last = withValue(parent, otelKey, ctx.value(otelKey) ?? ROOT_CONTEXT)
+        await writeDown(last, inbox, event, pauseMs, error)
         report(ctx, inbox, event, startedAt, parked ? 'parked' : 'failed', error)
       }
     })
