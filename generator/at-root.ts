@@ -31,6 +31,8 @@ export function planAtRoot(service: Service, alone: Plan, { root, path }: Worksp
   const planned = new Map([...workflows].filter(([file]) => !existsSync(join(root, file))))
   if (manager.name === 'npm')
     planned.set('package.json', textFile(withOverrides(textOf(root, 'package.json'), service, alone)))
+  if (manager.name === 'yarn')
+    planned.set('package.json', textFile(withResolutions(textOf(root, 'package.json'), alone)))
   const settings = alone.get(pnpmFile)
   if (manager.name === 'pnpm' && settings !== undefined && Number.parseInt(manager.version) > 10) {
     const there = textOf(root, pnpmFile)
@@ -45,22 +47,38 @@ export function planAtRoot(service: Service, alone: Plan, { root, path }: Worksp
  * `@hono/node-server`. Overrides below the service's name keep the peers to the ranges of the service, and change nothing for others.
  */
 function withOverrides(text: string, { name }: Service, alone: Plan): string {
-  const manifest = JSON.parse(alone.get('package.json')?.bytes.toString('utf8') ?? '{}') as Manifest
+  const manifest = manifestOf(alone)
   const ranges = { ...manifest.dependencies, ...manifest.devDependencies }
   const own = Object.entries(manifest.overrides).filter(([, range]) => typeof range === 'string')
   const ofPeers = Object.entries(peers).map(([dependency, names]) => {
     return [dependency, Object.fromEntries(names.map((peer) => [peer, ranges[peer]]))] as const
   })
-  const value = Object.fromEntries([...ofPeers, ...own])
+  return withValue(text, ['overrides', name], Object.fromEntries([...ofPeers, ...own]))
+}
+
+/** Yarn reads `resolutions` at the root alone. Those of the service name the range that they replace, so they change nothing for others. */
+function withResolutions(text: string, alone: Plan): string {
+  const { resolutions: there } = JSON.parse(text) as Partial<Manifest>
+  const missing = Object.entries(manifestOf(alone).resolutions).filter(([key]) => there?.[key] === undefined)
+  return missing.reduce((now, [key, range]) => withValue(now, ['resolutions', key], range), text)
+}
+
+function manifestOf(plan: Plan): Manifest {
+  return JSON.parse(plan.get('package.json')?.bytes.toString('utf8') ?? '{}') as Manifest
+}
+
+/** The JSON text with a value at `path`, in the indentation of the text. */
+function withValue(text: string, path: string[], value: unknown): string {
   const indent = /^([^\S\n]+)"/m.exec(text)?.[1] ?? '  '
   const formattingOptions = { insertSpaces: !indent.startsWith('\t'), tabSize: indent.length, eol: '\n' }
-  return applyEdits(text, modify(text, ['overrides', name], value, { formattingOptions }))
+  return applyEdits(text, modify(text, path, value, { formattingOptions }))
 }
 
 interface Manifest {
   readonly dependencies: Readonly<Record<string, string>>
   readonly devDependencies: Readonly<Record<string, string>>
   readonly overrides: Readonly<Record<string, unknown>>
+  readonly resolutions: Readonly<Record<string, string>>
 }
 
 function textOf(root: string, path: string): string {

@@ -35,7 +35,8 @@ export async function settleWired(
 ): Promise<void> {
   if (pieces.length === 0) return
   const files: Wired[] = []
-  for (const path of new Set([...wiredPaths(work.root), ...wiredPaths(copy)])) {
+  const wired = wiredPaths(work.root).map((path) => work.renames.get(path) ?? path)
+  for (const path of new Set([...wired, ...wiredPaths(copy)])) {
     const file = await versionsOf(ctx, work, path, theirs.get(path))
     if (file !== undefined) files.push(file)
   }

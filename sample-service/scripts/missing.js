@@ -28,8 +28,16 @@ export function endForLackOf([first, ...others]) {
 /** Ends this process with `fault`, and the command of the package manager that mends it. */
 export function endWith(fault, command) {
   const [manager] = (process.env.npm_config_user_agent || 'npm').split('/')
-  process.stderr.write(`${fault}: run ${manager} ${command} first\n`)
+  process.stderr.write(
+    `${fault}: run ${manager} ${command} first${command === 'install' ? unlessProduction() : ''}\n`,
+  )
   process.exit(1)
+}
+
+/** What else to do about packages that an install leaves out. */
+export function unlessProduction() {
+  const leavesOut = process.env.NODE_ENV === 'production' && process.env.npm_lifecycle_event !== 'start'
+  return leavesOut ? ', without NODE_ENV=production, which leaves out the devDependencies' : ''
 }
 
 /** What is wrong with this Node, or undefined if it is what package.json wants. Else it would fail with a stack. */

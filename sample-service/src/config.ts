@@ -39,7 +39,7 @@ export const Environment = z.object({
     "how long an idle connection stays open; must exceed the load balancer's (AWS 60 s, Google 600 s)",
   ),
   TRUSTED_PROXIES: proxies().describe(
-    'proxies whose word about their client counts: how many, or their addresses and networks; by default none',
+    'proxies that may say who called them: how many, or their addresses and networks; by default none',
   ),
   PROXY_HEADERS: z
     .enum(['x-forwarded', 'forwarded'], { error: mustBe('x-forwarded or forwarded') })
@@ -73,7 +73,7 @@ export const Environment = z.object({
     .stringbool({ error: mustBe('true or false') })
     .meta({ allowed: 'true or false' })
     .optional()
-    .describe('whether to serve `/debug/contexts`; by default, unless NODE_ENV is `production`'),
+    .describe('whether to serve `/debug/contexts`; by default true, unless NODE_ENV is `production`'),
   NODE_ENV: z.string().meta({ allowed: 'text' }).optional().describe('the container sets `production`'),
   LOG_LEVEL: z
     .enum(logLevels, { error: mustBe(`one of ${logLevels.join(', ')}`) })

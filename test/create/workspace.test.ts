@@ -116,6 +116,21 @@ it("npm's root keeps the peers of the service at its own ranges, and its package
   })
 })
 
+it("Yarn's root pins for the service what the service cannot, and keeps its own resolutions", async () => {
+  const own = { left: '1.0.0' }
+  const root = await workspace(
+    { ...lists, packageManager: 'yarn@4.6.0', resolutions: own },
+    { '.yarnrc.yml': 'nodeLinker: node-modules\n' },
+  )
+  const made = await create(root, ['apps/my-service', '--yes', '--no-install'])
+  expect(made.code, made.stderr).toBe(0)
+  const { resolutions } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as Record<
+    string,
+    object
+  >
+  expect(resolutions).toEqual({ ...own, 'vite@npm:^6.0.0 || ^7.0.0 || ^8.0.0': '~8.3.8' })
+})
+
 it("pnpm's root answers for the install scripts of the service, and keeps its own answers", async () => {
   const manifest = { private: true, packageManager: 'pnpm@12.1.0' }
   const root = await workspace(manifest, { 'pnpm-workspace.yaml': pnpmList })

@@ -223,7 +223,7 @@ test('before the first install it says what to do', { timeout: 30_000 }, async (
 })
 
 /** Runs a script of the service in `copy` as npm does, without npm: that starts for longer than most of the scripts run. */
-function runIn(copy: string, line: string) {
+function runIn(copy: string, line: string, env: Record<string, string> = {}) {
   const [script = '', ...args] = line.split(' ')
   const manifest = JSON.parse(readFileSync(join(copy, 'package.json'), 'utf8')) as {
     scripts: Record<string, string>
@@ -231,7 +231,11 @@ function runIn(copy: string, line: string) {
   const command = manifest.scripts[script] ?? 'exit 127'
   const { status, stdout, stderr } = spawnSync('sh', ['-c', `${command} "$@"`, script, ...args], {
     cwd: copy,
-    env: { PATH: [join(copy, 'node_modules/.bin'), process.env['PATH']].join(delimiter), HOME: copy },
+    env: {
+      PATH: [join(copy, 'node_modules/.bin'), process.env['PATH']].join(delimiter),
+      HOME: copy,
+      ...env,
+    },
     encoding: 'utf8',
   })
   return { status, stdout, stderr }
@@ -266,6 +270,10 @@ test('before the first install, each script says so in one line', { timeout: 60_
     const said = '2 packages are not installed (tsx, …): run npm install first\n'
     expect({ script, status, stderr }).toEqual({ script, status: 1, stderr: said })
   }
+  // Else the next install leaves them out again.
+  expect(runIn(copy, 'dev', { NODE_ENV: 'production' }).stderr).toBe(
+    'tsx is not installed: run npm install first, without NODE_ENV=production, which leaves out the devDependencies\n',
+  )
 })
 
 test('an argument that a script does not take is refused in one line', { timeout: 60_000 }, () => {

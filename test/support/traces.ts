@@ -55,7 +55,7 @@ function describe({ name, kind, resource, attributes, status, events }: Received
 function steady(value: unknown): string {
   return String(value)
     .replace(/:\d{4,5}(?=\/)/, '')
-    .replace(/(?<=_timeout = )\d+/, '…')
+    .replace(/(?<=_timeout = )\d+/g, '…')
 }
 
 function byStart(a: ReceivedSpan, b: ReceivedSpan): number {

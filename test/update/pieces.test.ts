@@ -116,6 +116,37 @@ test(
   },
 )
 
+test(
+  'a call in a file that the template has moved since is no change of the team',
+  { timeout: 300_000 },
+  async () => {
+    const [from, to] = ['service/src/platform/migrations.ts', 'service/src/platform/database/migrations.ts']
+    const piece = 'service/generators/pieces/route/piece.ts'
+    const wiring = `wirings: [
+    {
+      file: 'src/platform/migrations.ts',
+      within: 'extras',
+      as: 'element',
+      call: 'widgetRoutes',
+      from: './widget/widget.routes.ts',
+      takes: [],
+    },`
+    const old = packageOf('0.1.0', {
+      [to]: undefined,
+      [from]: 'export function extras(): unknown[] {\n  return []\n}\n',
+      [piece]: templateOf(piece).replace('wirings: [', wiring),
+    })
+    const now = packageOf('0.2.0')
+    const service = await grown(old)
+    expect(readFileSync(join(service, 'src/platform/migrations.ts'), 'utf8')).toContain('reportRoutes()')
+    const updated = update(now, service, ['--json', '--no-install'])
+    const result = resultOf(updated)
+    expect(result.files.filter(({ change }) => change === 'conflict')).toEqual([])
+    expect(readFileSync(join(service, 'src/platform/database/migrations.ts'), 'utf8')).toBe(templateOf(to))
+    expect(updated.code).toBe(0)
+  },
+)
+
 test('a fix of a piece reaches what the team has changed since; a piece that is gone is skipped', async () => {
   const service = await grown(older, true)
   change(service, 'src/report/report.handlers.ts', (text) => `// Ours.\n${text}`)

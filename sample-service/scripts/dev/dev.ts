@@ -5,6 +5,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { readFlags } from '../command-line.ts'
 import { givenUrl } from '../postgres/built-in.ts'
+import { withoutLibpq } from '../postgres/libpq.ts'
 import { emptyAdvice, keepMigrationNames, unknownMigrations } from '../postgres/unknown-migrations.ts'
 import { programsBeside, startedBeside } from './beside.ts'
 import { builtInPostgres, NoDatabase, reasonOf } from './built-in-postgres.ts'
@@ -123,7 +124,7 @@ async function prepare(
     const env = {
       SHUTDOWN_DRAIN_MS: drainMs,
       ...openWithoutAuth(given),
-      ...(await startBeside(given)),
+      ...(await startBeside(isBuiltIn ? withoutLibpq(given) : given)),
       DATABASE_URL: url,
     }
     return { env, isBuiltIn, migrations: await fingerprint(url) }

@@ -3,6 +3,7 @@ import { setTimeout } from 'node:timers/promises'
 import pg from 'pg'
 import { root } from '../dev/service-process.ts'
 import { keptUrl, readLock } from './address.ts'
+import { forgetLibpq } from './libpq.ts'
 import { startPostgres, type Postgres } from './postgres.ts'
 
 /** Where the data of the built-in PostgreSQL lie: the one that npm installs and `npm run dev` starts. */
@@ -58,6 +59,7 @@ export async function runningUrl(): Promise<string | undefined> {
   const status = async (): Promise<string> => (await readLock(builtInFolder)).status
   while ((await status()) === 'starting' && performance.now() < endsAt) await setTimeout(100)
   if ((await status()) !== 'ready') return undefined
+  forgetLibpq()
   const url = await keptUrl(builtInFolder)
   return url !== undefined && (await answers(url)) ? url : undefined
 }

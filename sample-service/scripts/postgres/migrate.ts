@@ -4,6 +4,7 @@ import { startProgram } from '../dev/service-process.ts'
 import { stopSignal } from '../dev/stopping.ts'
 import { inOwnCommands } from '../own-commands.ts'
 import { chooseDatabase } from './built-in.ts'
+import { withoutLibpq } from './libpq.ts'
 
 /**
  * `npm run db:migrate`: runs src/migrate.ts on DATABASE_URL, or else on the built-in PostgreSQL. The exit code is that of
@@ -12,12 +13,12 @@ import { chooseDatabase } from './built-in.ts'
 async function main(stop: AbortSignal): Promise<number> {
   const env = readEnvironment()
   const database = await chooseDatabase(env)
+  const isBuiltIn = database.from !== 'DATABASE_URL'
   try {
-    if (database.from !== 'DATABASE_URL')
-      console.error('db:migrate: the built-in PostgreSQL in .data/postgres')
+    if (isBuiltIn) console.error('db:migrate: the built-in PostgreSQL in .data/postgres')
     const program = startProgram(
       'src/migrate.ts',
-      { ...env, DATABASE_URL: database.url },
+      { ...(isBuiltIn ? withoutLibpq(env) : env), DATABASE_URL: database.url },
       { stdout: 'inherit' },
     )
     stop.addEventListener('abort', () => {

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path'
 import process from 'node:process'
 import { pathToFileURL } from 'node:url'
 import '../installed.js'
+import '../loopback.js'
 
 const dash = process.argv.indexOf('--')
 if (dash > 0) process.argv.splice(dash, 1)

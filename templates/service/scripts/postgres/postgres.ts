@@ -8,7 +8,9 @@ import { createInterface } from 'node:readline'
 import { setTimeout } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { accepts, freePort, keepPort, keptPort, readLock, urlOf } from './address.ts'
+import { faultFrom, inUse } from './faults.ts'
 import { homeFor, postgresPrograms, postgresUser, type Programs, type User } from './files.ts'
+import { forgetLibpq } from './libpq.ts'
 import { endWithThisProcess } from './watchdog.ts'
 
 export interface PostgresOptions {
@@ -48,6 +50,7 @@ const forgetful = ['-c', 'fsync=off', '-c', 'synchronous_commit=off', '-c', 'ful
  * @throws Error with Postgres's own last lines; Error of one sentence if npm has installed none that runs here
  */
 export async function startPostgres({ dir, port = 0, persistent }: PostgresOptions): Promise<Postgres> {
+  forgetLibpq()
   const user = await postgresUser(join(dir, 'data'))
   const home = await homeFor(dir, user)
   const remove = async (): Promise<void> => {
@@ -103,7 +106,7 @@ async function createCluster(programs: Programs, home: string, user: User, sync:
     await rm(data, { recursive: true, force: true })
     const said =
       cause instanceof Error && 'stderr' in cause ? lastOf(String(cause.stderr).trim().split('\n')) : ''
-    throw new Error(`initdb could not make a cluster in ${home}: ${said || String(cause)}`, { cause })
+    throw faultFrom(said || String(cause), home, `initdb could not make a cluster in ${home}`, cause)
   }
 }
 
@@ -139,12 +142,10 @@ async function serve(
         await setTimeout(250)
         continue
       }
-      throw new Error(
-        `PostgreSQL already runs on ${home} (pid ${pid}; another npm run dev?): stop that one first`,
-      )
+      throw inUse(home, pid)
     }
     if (wanted !== 0 || attempt === portAttempts || !said.includes('Address already in use')) {
-      throw new Error(`PostgreSQL did not start on ${home}, port ${port}:\n${said}`)
+      throw faultFrom(said, home, `PostgreSQL did not start on ${home}, port ${port}`)
     }
     port = undefined
   }

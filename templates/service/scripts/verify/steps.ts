@@ -68,7 +68,8 @@ export async function tryHangUp(url: string, databaseUrl: string, resource: Uplo
   try {
     await Promise.all([locker.connect(), observer.connect()])
     await locker.query(`begin; lock table ${pg.escapeIdentifier(resource.table)} in access exclusive mode`)
-    const request = get(url + resource.path)
+    // Without Node's own agent, which may lead to a proxy.
+    const request = get(url + resource.path, { agent: false })
     request.on('error', () => undefined)
     await untilWaiting(observer, 1)
     const hungUp = performance.now()

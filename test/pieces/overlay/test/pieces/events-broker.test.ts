@@ -114,6 +114,16 @@ test('a stream and consumers that are deleted under the service are made anew', 
   const { broker, service } = await start(t)
   const { manager } = await asOperator(t, broker)
   await service.line(outcome('handled', await send(broker, 'a', '1')))
+  const week = 7 * 86_400e9
+  const asMade = {
+    max_age: week,
+    storage: 'file',
+    num_replicas: 1,
+    discard: 'old',
+    max_msgs: -1,
+    max_bytes: -1,
+  }
+  expect((await manager.streams.info(type)).config).toMatchObject(asMade)
 
   await manager.streams.delete(type)
   await eventually(

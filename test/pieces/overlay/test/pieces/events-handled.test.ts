@@ -444,3 +444,19 @@ test(
     expect(Math.max(...atOnce)).toBe(4)
   },
 )
+
+test('SIGTERM: an event that is given back is delivered to another instance at once', slow, async (t) => {
+  const { broker, service } = await start(t, { SHUTDOWN_DRAIN_MS: '100' })
+  const id = await send(broker, 'a', 'sleep 9')
+  await eventually(async () => (await running(service, 'as asleep')) === 1)
+  const other = another(t, service, broker)
+  await other.line(({ msg }) => msg === 'consumers: connected to the broker')
+
+  service.signal('SIGTERM')
+
+  const givenBack = await service.line(outcome('given back', id))
+  const handled = await other.line(outcome('handled', id))
+  const at = ({ time }: LogLine) => new Date(String(time)).getTime()
+  // Without a word of the first instance, the broker would wait for three to five seconds.
+  expect(at(handled) - Number(handled['durationMs']) - at(givenBack)).toBeLessThan(2_500)
+})

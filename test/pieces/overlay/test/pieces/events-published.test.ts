@@ -1,9 +1,12 @@
 /** What may happen to a service that publishes events, and to its broker. */
 import { DiscardPolicy } from '@nats-io/jetstream'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { publish as publishEvent } from '../../src/platform/events/outbox.ts'
 import { startBroker, type TestBroker } from '../support/broker.ts'
 import { eventually, open, running } from '../support/client.ts'
+import { openTestDatabase } from '../support/database.ts'
 import { asOperator } from '../support/operator.ts'
+import { probeEvent } from '../support/probe.events.ts'
 import { publish, textsOf, waiting } from '../support/publishing.ts'
 import { startProcess, startService, type RunningService } from '../support/service.ts'
 import { startSlowLink } from '../support/slow-link.ts'
@@ -29,8 +32,10 @@ test('an event that the broker refuses holds up its key alone, until it is taken
   await broker.makeStream('probe-v1', { max_msg_size: 1_000 })
   const service = await startService(t, { probe: true, env: { BROKER_URL: broker.url } })
 
-  await publish(service, `key=a&text=${'x'.repeat(1_000)}`)
-  await publish(service, 'key=a&text=behind')
+  // Both are in one batch.
+  await service.sql(`insert into events.outbox (id, type, key, headers, data)
+    select gen_random_uuid(), 'probe-v1', 'a', '{}', json_build_object('key', 'a', 'text', text)
+    from unnest(array[repeat('x', 1000), 'behind']) as text`)
   await service.line(({ msg }) => msg === 'outbox: events wait')
   await publish(service, 'key=b&text=other')
 
@@ -141,6 +146,17 @@ describe('what could not be sent is refused before the commit', () => {
       JSON.stringify(service.log.slice(before)).includes('must have 1 to 512 bytes, and no NUL')
     await eventually(() => Promise.resolve(said()))
     expect(await waiting(service)).toBe(0)
+  })
+
+  test('more than 512 KiB of data', async (t) => {
+    const { ctx, db } = await openTestDatabase(t, 1)
+    const publishing = db.run(ctx, (q) =>
+      publishEvent(ctx, q, probeEvent, { key: 'a', text: 'x'.repeat(512 * 1024) }),
+    )
+
+    await expect(publishing).rejects.toThrow(
+      'the event probe-v1 has 524309 bytes of data, and 524288 are allowed',
+    )
   })
 })
 
