@@ -382,6 +382,18 @@ describe("a team's app under /v2", () => {
     expect(await failed.text()).not.toContain('secret')
   })
 
+  test('keeps its own onError, which may throw again: then the end of the context is a 504', async () => {
+    const failed = await get('/v3/fails')
+    expect([failed.status, await failed.json(), failed.headers.get('x-own')]).toEqual([
+      418,
+      { own: 'an error of its own' },
+      'yes',
+    ])
+    const late = await get('/v3/waits', { 'x-envoy-expected-rq-timeout-ms': '200' })
+    expect([late.status, late.headers.get('content-type')]).toEqual([504, 'application/problem+json'])
+    expect((await get('/v3/nothing')).status).toBe(404)
+  })
+
   test('its stream of events ends with its client', async () => {
     const { hangUp } = open(`${service().url}/v2/events`)
     await eventually(async () => (await liveContexts(service())).includes('GET /v2/events'))
