@@ -54,6 +54,8 @@ const apps: Readonly<Record<string, (app: Hono) => void>> = {
   jwt: (app) => app.use(jwt({ secret, alg: 'HS256' })),
   ip: (app) => app.use(ipRestriction(getConnInfo, { allowList: ['127.0.0.1'] })),
   'ip-elsewhere': (app) => app.use(ipRestriction(getConnInfo, { allowList: ['10.0.0.1'] })),
+  'ip-of-client': (app) =>
+    app.use(ipRestriction((c) => requestOf(c.var.ctx)?.client?.address ?? '', { allowList: ['192.0.2.7'] })),
   limit: (app) => app.use(bodyLimit({ maxSize: 100 })),
   basic: (app) => app.use(basicAuth({ username: 'ann', password: 'letmein' })),
   csrf: (app) => app.use(csrf()),
