@@ -1,5 +1,5 @@
-import { accessSync, constants, statSync } from 'node:fs'
-import { basename, dirname, normalize, resolve } from 'node:path'
+import { accessSync, constants, existsSync, statSync } from 'node:fs'
+import { basename, dirname, join, normalize, resolve } from 'node:path'
 import { Failure, fileFailure } from './failure.ts'
 import { checkName } from './name.ts'
 import { kindOf } from './tree.ts'
@@ -30,6 +30,7 @@ export function targetFrom(given: string, cwd: string): Target {
   const name = basename(path)
   checkName(name)
   refuseUnusable(path, given)
+  refuseInside(path, given)
   const exists = isDirectory(path, given)
   const missing = exists ? [] : missingAbove(path)
   requireWritable(exists ? path : dirname(missing[0] ?? path), given)
@@ -78,6 +79,17 @@ function refuseUnusable(path: string, given: string): void {
   throw new Failure(
     `cannot create ${shown(given)}: in a path with '${shown(character)}' neither npm nor Node finds the service's programs: choose another directory`,
   )
+}
+
+/** The programs of a service would take the files of the other one for its own. */
+function refuseInside(path: string, given: string): void {
+  for (let above = dirname(path); ; above = dirname(above)) {
+    if (existsSync(join(above, '.mainstem.json')))
+      throw new Failure(
+        `${given} lies inside of the service in ${above}: create it beside that one, such as ${join(dirname(above), basename(path))}; npm run update there brings that one a newer template`,
+      )
+    if (above === dirname(above)) return
+  }
 }
 
 /** `text` as a message of one line shows it. */

@@ -24,6 +24,19 @@ describe('npm run add explains itself', () => {
     expect(listed[0]).toMatchObject({ name: 'route', flags: ['method', 'path'] })
   })
 
+  test('-h and the word help mean --help', async () => {
+    const whole = await add(service(), '--help')
+    expect(await add(service(), '-h')).toEqual(whole)
+    expect(await add(service(), 'help')).toEqual(whole)
+    expect(await add(service(), 'help', 'route')).toEqual(await add(service(), 'route', '--help'))
+  })
+
+  test('fields behind the name are told where they belong', async () => {
+    const { code, err } = await add(service(), 'resource', 'invoice', 'title:text')
+    expect(code).toBe(1)
+    expect(err).toContain('npm run add -- resource <name> --fields "title:text"')
+  })
+
   test('--help shows which flags need a value, and so does a flag without one', async () => {
     const { out } = await add(service(), '--help')
     expect(out).toMatch(/^ {2}resource .* \[--plural …\] \[--fields …\] \[--owned\]$/m)

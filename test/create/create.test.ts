@@ -72,6 +72,11 @@ describe('bad input: one sentence, exit 1, nothing written', () => {
       /package\.json, src\/routes\.ts/,
     ],
     ['a file', ['plain'], /plain exists and is a file/],
+    [
+      'a directory inside of a service',
+      ['service/src/other'],
+      /lies inside of the service in \S+\/service: create it beside that one, such as \S+\/other;/,
+    ],
     ['a link that leads nowhere', ['dangling'], /leads nowhere/],
     ['../', ['../'], /names no new directory/],
     ['..', ['..'], /names no new directory/],
@@ -107,7 +112,7 @@ describe('bad input: one sentence, exit 1, nothing written', () => {
 
   it.concurrent.each(cases)('%s', async (_title, args, what) => {
     const cwd = await temporaryFolder(whole.atEnd)
-    await writeFiles(cwd, { 'full/note.txt': 'mine', plain: 'mine' })
+    await writeFiles(cwd, { 'full/note.txt': 'mine', plain: 'mine', 'service/.mainstem.json': '{}' })
     await writeFiles(cwd, {
       'taken/package.json': 'mine',
       'taken/src/routes.ts': 'mine',

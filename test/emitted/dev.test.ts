@@ -1,11 +1,12 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { appendFile, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { appendFile, mkdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { stripVTControlCharacters } from 'node:util'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { keptUrl } from '../../templates/service/scripts/postgres/address.ts'
 import { leftovers, type AtEnd } from '../support/create.ts'
 import { copySkeleton, linkPackage, removeCopy } from '../support/service-copy.ts'
 
@@ -232,6 +233,18 @@ describe('one that goes on all day', () => {
     await writeEnv(`${anyPorts}LOG_LEVEL=debug\n`)
     await untilListening(dev, 1)
     expect(dev.lines.join('\n')).toContain('"level":"debug"')
+  })
+
+  test('it says whose DATABASE_URL it uses: the shell may name that of another project', async () => {
+    const url = await keptUrl(await realpath(join(dev.dir, '.data/postgres')))
+    await writeEnv(`${anyPorts}DATABASE_URL=${url}\n`)
+    await untilListening(dev, 1)
+    await untilSaid(dev, /database +127\.0\.0\.1:\d+\/postgres \(DATABASE_URL of \.env\)/)
+
+    dev.lines.length = 0
+    await writeEnv(anyPorts)
+    await untilListening(dev, 1)
+    await untilSaid(dev, /database +127\.0\.0\.1:\d+\/postgres$/m)
   })
 
   test('a port that another program has is waited for', async () => {

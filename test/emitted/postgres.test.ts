@@ -178,6 +178,10 @@ test.each([
     /^no space is left on the disk of \/data: make room/,
   ],
   [
+    'could not extend file "base/1/2691": wrote only 4096 of 8192 bytes\nHINT:  Check free disk space.',
+    /^no space is left on the disk/,
+  ],
+  [
     'could not open shared memory segment "/PostgreSQL.7": No such file or directory',
     /^this machine gives PostgreSQL no shared memory/,
   ],

@@ -62,8 +62,7 @@ async function add(command: Command, from: Surroundings): Promise<void> {
     throw new Error(`Name the piece to ${command.remove ? 'take back' : 'add'}.\n\n${usage()}`)
   const piece = pieceNamed(word ?? (await askPiece(stop)))
   refuseFlags(piece, command, from.env)
-  if (extra !== undefined)
-    throw new Error(`Unexpected argument "${extra}": npm run add adds one piece at a time.`)
+  if (extra !== undefined) throw new Error(`Unexpected argument "${extra}": ${insteadOf(extra, piece)}`)
   using _lock = command.dryRun ? undefined : lockService(root)
   if (command.dryRun) {
     refuseLocked(root)
@@ -125,6 +124,14 @@ function pieceNamed(name: string): Piece {
   if (piece) return piece
   const names = pieces.map((one) => one.name)
   throw new Error(`There is no piece "${name}"${didYouMean(name, names)}: choose one of ${names.join(', ')}.`)
+}
+
+/** What to write instead of an argument behind the name. */
+function insteadOf(extra: string, { name, flags = [] }: Piece): string {
+  const takesFields = flags.some((flag) => flag.name === 'fields')
+  if (takesFields && extra.includes(':'))
+    return `npm run add -- ${name} <name> --fields "${extra}" gives it fields, with commas between several.`
+  return 'npm run add adds one piece at a time.'
 }
 
 type Did = 'nothing' | 'dry-run' | 'written'

@@ -31,6 +31,12 @@ function envFileText(): string {
   throw new Error(`.env has a NUL byte in line ${text.slice(0, at).split('\n').length}: remove it`)
 }
 
+/** Where readEnvironment() has a variable from; undefined if it is missing or empty. */
+export function originOf(name: string): '.env' | 'the environment' | undefined {
+  if (!readEnvironment()[name]) return undefined
+  return process.env[name] === undefined ? '.env' : 'the environment'
+}
+
 /** `.env` and the environment, as the scripts use them: a variable of the environment overrides the file, even if it is empty. */
 export function readEnvironment(): NodeJS.ProcessEnv {
   return { ...readEnvFile(), ...process.env }

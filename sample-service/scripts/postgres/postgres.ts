@@ -73,7 +73,8 @@ export async function startPostgres({ dir, port = 0, persistent }: PostgresOptio
     }
   } catch (error) {
     await remove()
-    throw error
+    const isSystems = error instanceof Error && 'syscall' in error
+    throw isSystems ? faultFrom(error.message, home, `PostgreSQL did not start on ${home}`, error) : error
   }
 }
 

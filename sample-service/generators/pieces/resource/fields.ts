@@ -70,8 +70,10 @@ function fieldFrom(text: string, index: number): Field {
   const refuse: Refuse = (why) => new Error(`--fields, number ${index + 1}, ${JSON.stringify(text)}: ${why}.`)
   if (text === '') throw refuse('it is empty; write a field such as title:text')
   const match = form.exec(text)
-  if (!match)
-    throw refuse('write a name, a colon and a type, such as dueAt:timestamptz? or ownerId:uuid->owners')
+  if (!match) {
+    const [, left = 'dueAt', right = 'timestamptz?'] = /^(\w+)\s+([\w()?[\]]+)$/.exec(text) ?? []
+    throw refuse(`write a name, a colon and a type, such as ${left}:${right} or ownerId:uuid->owners`)
+  }
   const [, typed = '', word = '', parameters, list, optional, table, rest = ''] = match
   const words = wordsOf(typed, refuse)
   const name = words
@@ -124,6 +126,8 @@ function optionsFrom(text: string, refuse: Refuse): Options {
     )
     if (!match) {
       const word = rest.replace(/^[\s:]+/, '')
+      const hint = hints.find(([pattern]) => pattern.test(word))
+      if (hint !== undefined) throw refuse(hint[1])
       throw refuse(
         `there is no ${JSON.stringify(word)} here; behind a type may come [], ?, ->table, unique, index and default=value`,
       )
@@ -136,6 +140,16 @@ function optionsFrom(text: string, refuse: Refuse): Options {
   }
   return options
 }
+
+/** What SQL and other tools write there. */
+const hints: readonly (readonly [RegExp, string])[] = [
+  [/^;/, 'separate fields by commas'],
+  [/^not\s+null\b|^required\b/i, 'leave that out; a field may be null only if its type ends with ?'],
+  [/^(?:null|nullable|optional)\b/i, 'write ? behind the type of a field that may be null'],
+  [/^primary\s+key\b/i, 'leave that out; every resource has an id'],
+  [/^references\b/i, 'write ->table behind the type, as in ownerId:uuid->owners'],
+  [/^default\s+(?!=)/i, 'write default=value, as in default=draft'],
+]
 
 function defaultFrom(value: string, type: FieldType, own: boolean, refuse: Refuse): Default {
   if (own) throw refuse('it cannot have a default, because each row has a value of its own')

@@ -28,8 +28,9 @@ export interface Command {
 export function commandFrom(args: string[], env: NodeJS.ProcessEnv): Command {
   const { values, positionals } = parse(args.map(withValue))
   const is = (name: string): boolean => values[name] === true
+  const asksHelp = positionals[0] === 'help'
   return {
-    words: positionals,
+    words: asksHelp ? positionals.slice(1) : positionals,
     answers: Object.fromEntries(
       Object.entries(values).flatMap(([name, value]) => (typeof value === 'string' ? [[name, value]] : [])),
     ),
@@ -39,7 +40,7 @@ export function commandFrom(args: string[], env: NodeJS.ProcessEnv): Command {
     json: is('json'),
     yes: is('yes'),
     list: is('list'),
-    help: is('help'),
+    help: is('help') || asksHelp,
     remove: is('remove'),
     drop: is('drop'),
     install: is('no-install') ? false : is('install') ? true : undefined,
@@ -54,7 +55,12 @@ function parse(args: string[]): {
 } {
   const answers = pieces.flatMap(flagsFor).map((name) => [name, { type: 'string' }] as const)
   const flags = own.map((name) => [name, { type: 'boolean' }] as const)
-  const options = Object.fromEntries<{ type: 'string' | 'boolean' }>([...answers, ...flags])
+  const help = ['help', { type: 'boolean', short: 'h' }] as const
+  const options = Object.fromEntries<{ type: 'string' | 'boolean'; short?: string }>([
+    ...answers,
+    ...flags,
+    help,
+  ])
   try {
     const { values, positionals, tokens } = parseArgs({ args, allowPositionals: true, options, tokens: true })
     refuseTwice(tokens.flatMap((token) => (token.kind === 'option' ? [token.name] : [])))

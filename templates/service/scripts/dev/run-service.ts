@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { addressOf as databaseAddress } from '../../src/platform/database/answer.ts'
 import { adviceOnMissing, ownPart } from './crash.ts'
 import { devFile } from './dev-file.ts'
+import { originOf } from './environment.ts'
 import { listenFault, portOwner } from './ports.ts'
 import { addressOf, say, sayAddresses, showLog, type LogLine } from './screen.ts'
 import { startProgram, type Exit, type ServiceProcess } from './service-process.ts'
@@ -112,11 +113,13 @@ function sayListening(
   { because, hasKeys, ms }: { because: string | undefined; hasKeys: boolean; ms: number },
 ): void {
   const service = addressOf(env['HOST'] || '127.0.0.1', port)
+  // The shell may name the database of another project.
+  const given = originOf('DATABASE_URL')
   const addresses = {
     service,
     docs: `${service}/docs`,
     contexts: `${addressOf(env['ADMIN_HOST'] || '127.0.0.1', adminPort)}/debug/contexts`,
-    database: databaseAddress(env['DATABASE_URL'] ?? ''),
+    database: `${databaseAddress(env['DATABASE_URL'] ?? '')}${given === undefined ? '' : ` (DATABASE_URL of ${given})`}`,
   }
   if (because !== undefined && lastAddresses !== '') say(`restarted in ${ms} ms (${because})`)
   if (lastAddresses === JSON.stringify(addresses)) return

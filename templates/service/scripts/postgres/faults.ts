@@ -12,7 +12,7 @@ export function notOurs(home: string): string {
 /** What Postgres and initdb write, and what it means for the person who wants to use the service. */
 const known: readonly (readonly [RegExp, (home: string, found: readonly string[]) => string])[] = [
   [
-    /no space left on device|disk quota exceeded/i,
+    /no space left on device|disk quota exceeded|check free disk space/i,
     (home) =>
       `no space is left on the disk of ${home}: make room (Postgres needs about 100 MB), or ${elsewhere}`,
   ],

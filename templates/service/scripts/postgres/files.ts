@@ -156,6 +156,8 @@ function faultOf(native: string, user: User): string | undefined {
       cwd: '/',
       encoding: 'utf8',
     })
+    if (error !== undefined && 'code' in error && error.code === 'EACCES')
+      return `${program} may not be executed: its file system may be mounted noexec`
     if (status !== 0) return error?.message ?? (stderr.trim() || `${basename(program)} ended with ${status}`)
   }
   return undefined
