@@ -41,16 +41,14 @@ const stages: readonly (readonly Step[])[] = [
   ],
   [
     {
-      title: 'the sample service',
-      command: ['npm', 'test', '--', ...ofTheSample],
-      cwd: sample,
-    },
-  ],
-  [
-    {
       title: 'a created service, outside of this repository',
       command: ['npm', 'run', 'create', '--', join(scratch, 'my-service'), '--yes', '--verify'],
       cwd: root,
+    },
+    {
+      title: 'the sample service',
+      command: ['npm', 'test', '--', ...ofTheSample],
+      cwd: sample,
     },
   ],
 ]

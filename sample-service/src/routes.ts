@@ -16,7 +16,9 @@ export const headers = {
 
 /** What stands in front of the routes: middlewares and apps of Hono, in this order. docs/hono.md says what holds of them. */
 export function middlewares(app: App, { corsOrigins }: Platform): void {
-  const exposeHeaders = ['ETag', 'Location', 'Retry-After', 'X-Request-Id']
+  // What a page may read of an answer, whichever pieces are there.
+  const limits = ['RateLimit', 'RateLimit-Policy', 'Retry-After']
+  const exposeHeaders = ['ETag', 'Location', ...limits, 'WWW-Authenticate', 'X-Request-Id']
   if (corsOrigins.length > 0) app.use(cors({ origin: [...corsOrigins], exposeHeaders, maxAge: 600 }))
 }
 

@@ -29,7 +29,7 @@ export const stamped: readonly (readonly string[])[] = [
   ['client', 'payments', '--base-url', 'https://payments.example.com'],
   ['events', 'order-status'],
   ['auth'],
-  ['resource', 'note', '--fields', 'body:jsonb, parentId:uuid?->notes', '--owned'],
+  ['resource', 'note', '--fields', 'body:jsonb, number:integer unique, parentId:uuid?->notes', '--owned'],
   ['upload', 'pay-slip', '--owned'],
   ['idempotency'],
   // More than the tests of the other pieces send.

@@ -1,9 +1,10 @@
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 /** Files that take longest. vitest sorts by size and would start some of them late, so one would run alone at the end. */
-const long = ['emitted/dev', 'add/add', 'add/proof', 'add/plop', 'create/create'].map(
-  (name) => `/${name}.test.ts`,
-)
+const long = [
+  ...['emitted/dev', 'add/proof', 'add/add', 'add/plop', 'create/create'],
+  ...['emitted/doctor', 'emitted/inspector', 'emitted/events'],
+].map((name) => `/${name}.test.ts`)
 
 /** The long files first, the others as vitest sorts them. */
 export class LongestFirst extends BaseSequencer {

@@ -121,10 +121,11 @@ async function unread(port: number, request: string, limitMs: number, clients: n
   const hung = await Promise.all(
     Array.from({ length: clients }, async () => {
       const socket = dial(port)
+      // It may come before a byte of an answer, and with nothing to read it is seen at once.
+      const closed = closeOf(socket).then(() => false)
       socket.write(request)
       await delay(limitMs + slackMs)
       // If the service had kept it, it would now send the rest and keep the connection.
-      const closed = closeOf(socket).then(() => false)
       socket.resume()
       const isOpen = await Promise.race([closed, delay(1_000, true)])
       socket.destroy()

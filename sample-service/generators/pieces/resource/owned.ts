@@ -1,3 +1,4 @@
+import { fieldsFrom, type Field } from './fields.ts'
 import { column, found, ownedShape, owner, withPrincipal, type Changes } from '../owned.ts'
 import type { Noun } from '../../engine/names.ts'
 import type { Shape } from '../../engine/piece.ts'
@@ -43,9 +44,13 @@ test('a widget of another caller is not there: it is not read, changed, deleted 
   const created = await as('a', 'POST', '/widgets', fields)
   expect(created.status).toBe(201)
   const path = created.headers.get('location') ?? ''
+  const same = await as('b', 'POST', '/widgets', fields)
 
   for (const method of ['GET', 'PUT', 'DELETE'])
     expect((await as('b', method, path, method === 'PUT' ? fields : undefined)).status).toBe(404)
+  // What is unique is so among the rows of an owner.
+  expect(same.status).toBe(201)
+  expect((await as('b', 'DELETE', same.headers.get('location') ?? '')).status).toBe(204)
   expect(await (await as('b', 'GET', '/widgets')).json()).toEqual({ widgets: [], nextCursor: null })
   expect((await as('a', 'GET', path)).status).toBe(200)
   expect((await as('a', 'DELETE', path)).status).toBe(204)
@@ -58,17 +63,34 @@ test('a widget of another caller is not there: it is not read, changed, deleted 
 /** Throws an Error of one sentence if the service does not know who calls, or a field has the name of the column. */
 export function ownedResource(service: string, noun: Noun, fields: string): Shape {
   const shape = ownedShape(service, noun, changes)
-  if (/(?:^|,)\s*owner\s*:/.test(fields))
+  const all = fieldsFrom(fields)
+  if (all.some(({ name }) => name === 'owner'))
     throw new Error('--owned adds a column owner: give the field of that name another one.')
-  return (path, text) => shape(path, path.endsWith('.schema.ts') ? indexed(text, noun) : text)
+  const keys = keysOf(noun.plural.replaceAll('-', '_'), all)
+  return (path, text) => shape(path, path.endsWith('.schema.ts') ? keyed(text, keys) : text)
 }
 
-/** Adds an index by owner and id, and the imports of the column's and the index's functions. */
-function indexed(schema: string, noun: Noun): string {
-  const index = `index('${noun.plural.replaceAll('-', '_')}_owner_id_idx').on(table.owner, table.id)`
+/** An index by owner and id, and what is unique among the rows of an owner: a 409 must not tell of the rows of others. */
+function keysOf(table: string, fields: readonly Field[]): readonly string[] {
+  const unique = fields.filter((field) => field.unique)
+  return [
+    `index('${table}_owner_id_idx').on(table.owner, table.id)`,
+    ...unique.map(({ name, column }) => {
+      const constraint = `${table}_owner_${column}_unique`
+      if (constraint.length <= 63) return `unique('${constraint}').on(table.owner, table.${name})`
+      throw new Error(
+        `--fields: the name that "${name}" gives to Postgres (${constraint}) is longer than its 63 bytes: choose a shorter name.`,
+      )
+    }),
+  ]
+}
+
+/** Adds the keys, and the imports of their functions and the column's, in place of what is unique among all rows. */
+function keyed(text: string, keys: readonly string[]): string {
+  const schema = text.replaceAll('.unique()', '')
   const list = schema.includes(', (table) => [')
-    ? schema.replace(', (table) => [', `, (table) => [${index}, `)
-    : schema.replace(/\n\}\)/, `\n}, (table) => [${index}])`)
+    ? schema.replace(', (table) => [', `, (table) => [${keys.join(', ')}, `)
+    : schema.replace(/\n\}\)/, `\n}, (table) => [${keys.join(', ')}])`)
   return list.replace(/import \{(.*?)\} from 'drizzle-orm\/pg-core'/s, (_all, names: string) => {
     const all = new Set([
       ...names
@@ -77,6 +99,7 @@ function indexed(schema: string, noun: Noun): string {
         .filter(Boolean),
       'index',
       'text',
+      ...(keys.length > 1 ? ['unique'] : []),
     ])
     const sorted = Array.from(all).sort((a, b) =>
       a.replace('type ', '').localeCompare(b.replace('type ', ''), 'en'),

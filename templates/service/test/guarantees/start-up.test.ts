@@ -19,58 +19,73 @@ test('a bad environment exits with 1 and one line that names every bad variable'
   for (const name of ['PORT', 'SHUTDOWN_DRAIN_MS', 'LOG_LEVEL', 'DATABASE_URL']) expect(msg).toContain(name)
 })
 
-test('if the database is down, the start exits with 1 within STARTUP_TIMEOUT_MS, and one line has the cause and no password', async (t) => {
-  const startedAt = performance.now()
-  const service = startProcess(t, {
-    env: { DATABASE_URL: 'postgres://service:secret@127.0.0.1:1/nowhere', STARTUP_TIMEOUT_MS: '1000' },
-  })
-
-  expect((await service.exited).code).toBe(1)
-
-  expect(performance.now() - startedAt).toBeLessThan(8_000)
-  expect(service.log).toHaveLength(1)
-  expect(service.log[0]?.msg).toMatch(
-    /^start-up failed: the database at 127\.0\.0\.1:1\/nowhere does not answer: .*ECONNREFUSED.*; it took longer than 1000 ms \(STARTUP_TIMEOUT_MS\)$/,
-  )
-  expect(JSON.stringify(service.log)).not.toContain('secret')
-})
-
-test('while the database is down, the start logs after a second what it waits for, and again every three', async (t) => {
-  const service = startProcess(t, {
-    env: { DATABASE_URL: 'postgres://service:secret@127.0.0.1:1/nowhere', STARTUP_TIMEOUT_MS: '5000' },
-  })
-
-  expect((await service.exited).code).toBe(1)
-
-  const waiting = service.log.filter(({ msg }) => msg === 'waiting for the database')
-  expect(waiting).toHaveLength(2)
-  for (const line of waiting)
-    expect(line).toMatchObject({
-      level: 'warn',
-      address: '127.0.0.1:1/nowhere',
-      reason: expect.stringContaining('ECONNREFUSED') as string,
+test(
+  'if the database is down, the start exits with 1 within STARTUP_TIMEOUT_MS, and one line has the cause and no password',
+  { concurrent: true },
+  async (t) => {
+    const startedAt = performance.now()
+    const service = startProcess(t, {
+      env: { DATABASE_URL: 'postgres://service:secret@127.0.0.1:1/nowhere', STARTUP_TIMEOUT_MS: '1000' },
     })
-  expect(service.log).toHaveLength(3)
-  expect(JSON.stringify(service.log)).not.toContain('secret')
-})
 
-test('if the database accepts the connection and stays silent, the start exits the same way', async (t) => {
-  const hung = createServer(() => undefined)
-  await new Promise<void>((resolve) => hung.listen(0, '127.0.0.1', resolve))
-  t.onTestFinished(() => void hung.close())
-  const address = hung.address()
-  const port = typeof address === 'object' ? address?.port : undefined
-  const service = startProcess(t, {
-    env: { DATABASE_URL: `postgres://service@127.0.0.1:${String(port)}/nowhere`, STARTUP_TIMEOUT_MS: '1000' },
-  })
+    expect((await service.exited).code).toBe(1)
 
-  expect((await service.exited).code).toBe(1)
+    expect(performance.now() - startedAt).toBeLessThan(8_000)
+    expect(service.log).toHaveLength(1)
+    expect(service.log[0]?.msg).toMatch(
+      /^start-up failed: the database at 127\.0\.0\.1:1\/nowhere does not answer: .*ECONNREFUSED.*; it took longer than 1000 ms \(STARTUP_TIMEOUT_MS\)$/,
+    )
+    expect(JSON.stringify(service.log)).not.toContain('secret')
+  },
+)
 
-  expect(service.log).toHaveLength(1)
-  expect(service.log[0]?.msg).toMatch(
-    /start-up failed: the database at .* does not answer: it took longer than 1000 ms \(STARTUP_TIMEOUT_MS\)$/,
-  )
-})
+test(
+  'while the database is down, the start logs after a second what it waits for, and again every three',
+  { concurrent: true },
+  async (t) => {
+    const service = startProcess(t, {
+      env: { DATABASE_URL: 'postgres://service:secret@127.0.0.1:1/nowhere', STARTUP_TIMEOUT_MS: '5000' },
+    })
+
+    expect((await service.exited).code).toBe(1)
+
+    const waiting = service.log.filter(({ msg }) => msg === 'waiting for the database')
+    expect(waiting).toHaveLength(2)
+    for (const line of waiting)
+      expect(line).toMatchObject({
+        level: 'warn',
+        address: '127.0.0.1:1/nowhere',
+        reason: expect.stringContaining('ECONNREFUSED') as string,
+      })
+    expect(service.log).toHaveLength(3)
+    expect(JSON.stringify(service.log)).not.toContain('secret')
+  },
+)
+
+test(
+  'if the database accepts the connection and stays silent, the start exits the same way',
+  { concurrent: true },
+  async (t) => {
+    const hung = createServer(() => undefined)
+    await new Promise<void>((resolve) => hung.listen(0, '127.0.0.1', resolve))
+    t.onTestFinished(() => void hung.close())
+    const address = hung.address()
+    const port = typeof address === 'object' ? address?.port : undefined
+    const service = startProcess(t, {
+      env: {
+        DATABASE_URL: `postgres://service@127.0.0.1:${String(port)}/nowhere`,
+        STARTUP_TIMEOUT_MS: '1000',
+      },
+    })
+
+    expect((await service.exited).code).toBe(1)
+
+    expect(service.log).toHaveLength(1)
+    expect(service.log[0]?.msg).toMatch(
+      /start-up failed: the database at .* does not answer: it took longer than 1000 ms \(STARTUP_TIMEOUT_MS\)$/,
+    )
+  },
+)
 
 test.for(['SIGTERM', 'SIGINT'] as const)('%s during the start ends it the same way', async (signal, t) => {
   const service = startProcess(t, {

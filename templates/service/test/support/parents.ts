@@ -25,7 +25,12 @@ async function insertRow(service: RunningService, table: PgTable): Promise<Recor
   const parents = await parentsOf(service, table)
   const values = Object.entries(getTableColumns(table)).flatMap(([key, column]) =>
     column.notNull && !column.hasDefault
-      ? [{ column: column.name, value: parents[key] ?? someOf(column) }]
+      ? [
+          {
+            column: column.name,
+            value: parents[key] ?? (isUnique(table, column) ? nextOf(column) : someOf(column)),
+          },
+        ]
       : [],
   )
   const columns = values.map(({ column }) => `"${column}"`).join(', ')
@@ -39,8 +44,16 @@ async function insertRow(service: RunningService, table: PgTable): Promise<Recor
 
 /** For each unique column a value that no other row has, as in JSON, by the column's name in TypeScript. */
 export function uniqueOf(table: PgTable): Record<string, unknown> {
-  const unique = Object.entries(getTableColumns(table)).filter(([, column]) => column.isUnique)
+  const unique = Object.entries(getTableColumns(table)).filter(([, column]) => isUnique(table, column))
   return Object.fromEntries(unique.map(([name, column]) => [name, nextOf(column)]))
+}
+
+/** By itself, or among the rows of an owner. */
+function isUnique(table: PgTable, column: PgColumn): boolean {
+  return (
+    column.isUnique ||
+    getTableConfig(table).uniqueConstraints.some(({ columns }) => columns.at(-1)?.name === column.name)
+  )
 }
 
 const numbers = (function* () {
@@ -58,10 +71,9 @@ function nextOf(column: PgColumn): unknown {
   return n.toString(36).slice(-Number(/\((\d+)\)/.exec(type)?.[1] ?? 36))
 }
 
-/** A value that the column accepts; a new one each time if the column is text or unique. */
+/** A value that the column accepts; a new one each time if the column is text. */
 function someOf(column: PgColumn): unknown {
   const type = column.getSQLType()
-  if (column.isUnique) return nextOf(column)
   if (type.endsWith(']')) return '{}'
   if (type === 'uuid') return randomUUID()
   if (type === 'boolean') return false

@@ -91,7 +91,7 @@ export class IssuerKeys {
   }
 
   async #load(parent: Context): Promise<void> {
-    using ctx = withTimeout(parent, fetchMs)
+    using ctx = withTimeout(parent, fetchMs, new Error(`it did not answer within ${fetchMs} ms`))
     this.#triedAt = performance.now()
     try {
       const base = this.#issuer.replace(/\/$/, '')
@@ -105,11 +105,17 @@ export class IssuerKeys {
       this.#failed = false
     } catch (error) {
       this.#failed = true
-      const message = `cannot get the keys of the issuer ${this.#issuer}: ${errorOf(error).message}`
+      const message = `cannot get the keys of the issuer ${this.#issuer}: ${reasonOf(errorOf(error))}`
       this.#log.warn(ctx, message, { stillHas: this.#keys !== undefined })
-      throw unavailable('the issuer of the tokens does not answer', new Error(message, { cause: error }))
+      throw unavailable('the keys of the issuer cannot be fetched', new Error(message, { cause: error }))
     }
   }
+}
+
+/** One line. What fetch throws says why in its cause. */
+function reasonOf(error: Error): string {
+  if (error instanceof z.ZodError) return z.prettifyError(error).replace(/\s*\n\s*/g, ' ')
+  return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message
 }
 
 /** Keys must come over TLS: who changes them on the way signs tokens. */
@@ -134,6 +140,14 @@ function isKey(member: unknown): member is JWK {
   return typeof member === 'object' && member !== null && 'kty' in member && typeof member.kty === 'string'
 }
 
+function parsed(url: string, text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    throw new Error(`${url} answered with what is not JSON`, { cause })
+  }
+}
+
 function getJson(ctx: Context, url: string): Promise<unknown> {
   return span(ctx, 'GET', { attributes: { 'url.full': url } }, async (ctx) => {
     const response = await fetch(url, { signal: ctx.signal, redirect: 'error' })
@@ -145,6 +159,6 @@ function getJson(ctx: Context, url: string): Promise<unknown> {
       if (size > maxBytes) throw new Error(`${url} answered with more than ${maxBytes} bytes`)
       parts.push(part)
     }
-    return JSON.parse(Buffer.concat(parts).toString()) as unknown
+    return parsed(url, Buffer.concat(parts).toString())
   })
 }

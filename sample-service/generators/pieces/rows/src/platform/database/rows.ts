@@ -32,7 +32,7 @@ export function constraintProblem(table: PgTable): (failure: unknown) => never {
     if (!(failure instanceof QueryFailed)) throw failure
     const { sqlState = '', constraint = '' } = failure
     if (sqlState === '23505') {
-      const field = nameOf(table, (column) => column.isUnique && cut(column.uniqueName) === constraint)
+      const field = uniqueField(table, constraint)
       if (field === undefined) throw failure
       const errors = [{ field: `body.${field}`, message: 'another row has this value' }]
       throw new Problem(409, 'Conflict', 'the request is in conflict; see errors', { errors, cause: failure })
@@ -49,6 +49,16 @@ export function constraintProblem(table: PgTable): (failure: unknown) => never {
       { field: `body.${field}`, message: 'refers to a row that does not exist' },
     ])
   }
+}
+
+/** The field of a unique constraint. Of several columns it is the last: those before it, such as the owner, are no fields. */
+function uniqueField(table: PgTable, constraint: string): string | undefined {
+  const several = getTableConfig(table).uniqueConstraints.find((one) => cut(one.getName()) === constraint)
+  return nameOf(table, (column) =>
+    several === undefined
+      ? column.isUnique && cut(column.uniqueName) === constraint
+      : column.name === several.columns.at(-1)?.name,
+  )
 }
 
 /** The name in TypeScript of the column that `is` finds. */

@@ -21,6 +21,22 @@ interface Paths {
     }
     delete?: never
   }
+  '/items/{ids}/state': {
+    post: {
+      parameters: { path: { ids: string[] }; header?: { 'X-Tags'?: string[] }; cookie: { sid: string } }
+      requestBody?: { content: { 'application/json': { on: boolean } } }
+      responses: {
+        default: { content: { 'application/hal+json': { state: string } } }
+      }
+    }
+    put: {
+      parameters: { path: { ids: string[] }; cookie?: never }
+      responses: {
+        '2XX': { content: { '*/*': { state: number } } }
+        default: { content: { 'application/json': { error: string } } }
+      }
+    }
+  }
   '/items/{item-id}': {
     get: {
       parameters: { path: { 'item-id': string } }
@@ -58,6 +74,26 @@ test('it sends path, query, headers and body where the document has them', async
     ['DELETE', '/items/7', ''],
   ])
   expect(peer.received[2]?.headers['idempotency-key']).toBe('k')
+})
+
+test('lists, cookies, a body that may be left out, and answers of any success are typed and sent', async (t) => {
+  const ctx = testContext(t)
+  const peer = await startPeer(t, (response, number) =>
+    response.end(JSON.stringify({ state: number === 2 ? 1 : 'on' })),
+  )
+  const items = client(peer.url)
+  const path = { ids: ['a/b', 'c'] }
+
+  const { state }: { state: string } = await items.json(ctx, 'post', '/items/{ids}/state', {
+    path,
+    headers: { 'X-Tags': ['x', 'y'] },
+    cookies: { sid: 'a;b' },
+  })
+  const answer: { state: number } = await items.json(ctx, 'put', '/items/{ids}/state', { path })
+
+  expect([state, answer.state]).toEqual(['on', 1])
+  expect(peer.received.map(({ url }) => url)).toEqual(['/items/a%2Fb,c/state', '/items/a%2Fb,c/state'])
+  expect(peer.received[0]?.headers).toMatchObject({ 'x-tags': 'x,y', cookie: 'sid=a%3Bb' })
 })
 
 test('a schema checks the answer, and a path parameter must have a value', async (t) => {

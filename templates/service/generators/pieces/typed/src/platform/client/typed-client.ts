@@ -5,7 +5,9 @@ import type { Call } from './order.ts'
 
 type Method = 'get' | 'put' | 'post' | 'delete' | 'patch'
 /** The statuses of a success with a body. */
-type Success = 200 | 201 | 202 | 203 | 206
+type Success = 200 | 201 | 202 | 203 | 206 | '2XX'
+/** Where JSON may be, in an answer. */
+type Media = `application/json${string}` | `${string}+json${string}` | '*/*'
 
 /** The paths of a document that have the method. */
 type PathsWith<Paths, M extends Method> = {
@@ -17,13 +19,14 @@ type Operation<Paths, M extends Method, P extends keyof Paths> = M extends keyof
   ? Paths[P][M]
   : never
 
+/** The statuses whose answers are successes: `default` where the document names no other. */
+type Successes<R> = [keyof R & (Success | 204 | 205)] extends [never]
+  ? keyof R & 'default'
+  : keyof R & Success
+
 /** The JSON of every success that the document has. */
 type JsonOf<O> = O extends { responses: infer R }
-  ? {
-      [S in keyof R & Success]: R[S] extends { content: infer C }
-        ? C[keyof C & `application/json${string}`]
-        : never
-    }[keyof R & Success]
+  ? { [S in Successes<R>]: R[S] extends { content: infer C } ? C[keyof C & Media] : never }[Successes<R>]
   : never
 
 type ParameterOf<O, In extends string> = O extends { parameters: infer P }
@@ -32,10 +35,8 @@ type ParameterOf<O, In extends string> = O extends { parameters: infer P }
     : never
   : never
 
-type BodyOf<O> = O extends { requestBody?: infer B }
-  ? NonNullable<B> extends { content: infer C }
-    ? C[keyof C & `application/json${string}`] | (undefined extends B ? undefined : never)
-    : undefined
+type BodyOf<O> = O extends { requestBody?: { content: infer C } }
+  ? C[keyof C & `application/json${string}`] | (O extends { requestBody: object } ? never : undefined)
   : undefined
 
 /** A property that is there, optional or absent, as the document says. */
@@ -49,6 +50,7 @@ type Given<Name extends string, Value> = [Value] extends [undefined]
 type InputOf<O> = Given<'path', ParameterOf<O, 'path'>> &
   Given<'query', ParameterOf<O, 'query'>> &
   Given<'headers', ParameterOf<O, 'header'>> &
+  Given<'cookies', ParameterOf<O, 'cookie'>> &
   Given<'body', BodyOf<O>> &
   Pick<Call, 'timeoutMs' | 'repeatable'>
 
@@ -58,6 +60,8 @@ type Arguments<Input> = object extends Input ? [input?: Input] : [input: Input]
 /**
  * Calls another service with the types of its OpenAPI document, `Paths` as openapi-typescript writes them. Context, deadline,
  * retries, breaker and errors are those of `Client`. The types are a promise of the other service: with `schema`, the answer is checked.
+ * Parameters are sent in OpenAPI's default styles, which the types do not tell from others: a list in the query as one parameter for each
+ * value, elsewhere with commas. A body must be JSON.
  */
 export interface TypedClient<Paths> {
   /** Returns the JSON of the answer. */
@@ -90,6 +94,7 @@ interface Untyped extends Pick<Call, 'timeoutMs' | 'repeatable'> {
   readonly path?: Readonly<Record<string, unknown>>
   readonly query?: Readonly<Record<string, unknown>>
   readonly headers?: Readonly<Record<string, unknown>>
+  readonly cookies?: Readonly<Record<string, unknown>>
   readonly body?: unknown
   readonly schema?: z.ZodType
 }
@@ -109,31 +114,44 @@ export function typedClient<Paths>(client: Client): TypedClient<Paths> {
   return typed as TypedClient<Paths>
 }
 
-/** The path with its parameters filled in, and the query; a list is sent as one parameter for each value. */
+/** The path with its parameters filled in, and the query. */
 function targetOf(template: string, { path = {}, query = {} }: Untyped): string {
   const filled = template.replace(/\{([^{}]+)\}/g, (_part, name: string) => {
-    const value = text(path[name] ?? '')
-    if (value === '') throw new TypeError(`${template}: expected a value for ${name}`)
-    return encodeURIComponent(value)
+    const values = textsOf(path[name])
+    if (values.join('') === '') throw new TypeError(`${template}: expected a value for ${name}`)
+    return values.map(encodeURIComponent).join(',')
   })
   const search = new URLSearchParams()
   for (const [name, value] of Object.entries(query)) {
-    for (const one of [value].flat()) if (one !== undefined) search.append(name, text(one))
+    for (const one of textsOf(value)) search.append(name, one)
   }
   return search.size === 0 ? filled : `${filled}?${search.toString()}`
 }
 
-function callOf(method: Method, { headers = {}, body, timeoutMs, repeatable }: Untyped): Call {
-  const sent = Object.entries(headers).flatMap(([name, value]) =>
-    value === undefined ? [] : [[name, text(value)]],
-  )
+function callOf(method: Method, { headers = {}, cookies = {}, body, timeoutMs, repeatable }: Untyped): Call {
+  const cookie = given(cookies).map(([name, values]) => `${name}=${values.map(encodeURIComponent).join(',')}`)
   return {
     method,
-    headers: Object.fromEntries(sent) as Record<string, string>,
+    headers: {
+      ...Object.fromEntries(given(headers).map(([name, values]) => [name, values.join(',')])),
+      ...(cookie.length > 0 && { cookie: cookie.join('; ') }),
+    },
     ...(body !== undefined && { json: body }),
     ...(timeoutMs !== undefined && { timeoutMs }),
     ...(repeatable !== undefined && { repeatable }),
   }
+}
+
+/** The values that are there, by name. */
+function given(named: Readonly<Record<string, unknown>>): [name: string, values: string[]][] {
+  return Object.entries(named).flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, textsOf(value)] satisfies [string, string[]]],
+  )
+}
+
+/** The values of a parameter: none if it is undefined, several of a list. */
+function textsOf(value: unknown): string[] {
+  return [value].flat().flatMap((one) => (one === undefined ? [] : [text(one)]))
 }
 
 /** @throws TypeError for a value that a parameter cannot hold */
