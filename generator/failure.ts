@@ -37,6 +37,16 @@ export function fileFailure(error: unknown, path: string): unknown {
   return new Failure(`cannot create ${path}: ${reason}`, { cause: error })
 }
 
+/** The Failure for a file of a service that may not be written; any other error is returned as it is. */
+export function permissionFailure(error: unknown): unknown {
+  const code = errorCode(error)
+  if (code === undefined || !['EACCES', 'EPERM', 'EROFS'].includes(code)) return error
+  const path = error instanceof Error && 'path' in error ? String(error.path) : 'a file'
+  return new Failure(`${path} may not be written (${code}), so nothing was: change that, then update`, {
+    cause: error,
+  })
+}
+
 /** The `code` of a Node error ('ENOENT'), or undefined. */
 export function errorCode(error: unknown): string | undefined {
   if (!(error instanceof Error) || !('code' in error)) return undefined

@@ -10,12 +10,24 @@ const keysOfTheRoot = ['packageManager', 'overrides', 'resolutions', 'allowScrip
 export function asMember(plan: Plan, path: string, files: Plan): Map<string, PlannedFile> {
   const member = new Map([...plan].filter(([file]) => !ofTheRoot.test(file)))
   for (const [file, planned] of files) member.set(file, planned)
-  const manifest = JSON.parse(textOf(plan, 'package.json')) as Record<string, unknown>
+  const manifest = JSON.parse(textOf(plan, 'package.json')) as Manifest
   const kept = Object.fromEntries(Object.entries(manifest).filter(([key]) => !keysOfTheRoot.includes(key)))
-  member.set('package.json', textFile(`${JSON.stringify(kept, null, 2)}\n`))
+  const own = plan.has('pnpm-workspace.yaml') ? { ...kept, devDependencies: withPeers(manifest) } : kept
+  member.set('package.json', textFile(`${JSON.stringify(own, null, 2)}\n`))
   const build = `build:\n      context: ${path.replace(/[^/]+/g, '..')}\n      dockerfile: ${path}/Dockerfile`
   member.set('compose.yaml', textFile(edited(textOf(plan, 'compose.yaml'), [[/build: \./g, build]])))
   return member
+}
+
+interface Manifest {
+  readonly devDependencies: Readonly<Record<string, string>>
+  readonly overrides: Readonly<Record<string, unknown>>
+}
+
+/** pnpm gives vitest, whose peer vite is, any vite of a neighbour's, also one out of its range, unless the member names one. */
+function withPeers({ devDependencies, overrides }: Manifest): object {
+  const all = Object.entries({ ...devDependencies, vite: overrides['vite'] })
+  return Object.fromEntries(all.sort(([a], [b]) => (a < b ? -1 : 1)))
 }
 
 /** The workflows of a service that stands alone, `plan`, as the root of its workspace has them, by their paths there. */

@@ -1,5 +1,5 @@
 import { existsSync, lstatSync, readdirSync, realpathSync, rmdirSync, statSync } from 'node:fs'
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join, sep } from 'node:path'
 import type { Replay } from '../../templates/service/generators/engine/replay.ts'
 import {
@@ -50,10 +50,19 @@ export async function withCopy<T>(
         filter: (path) => !/[\\/]node_modules$/.test(path) && isBelow(path),
       })
     }
+    await makeWritable(ctx, copy)
     await writeOverlay(ctx, copy, overlay)
     return await work(ctx, copy)
   } finally {
     await removeCopy(withoutCancel(ctx), root, copy, made)
+  }
+}
+
+/** What is read-only in the service is written, and removed, in a copy. */
+async function makeWritable(ctx: Context, copy: string): Promise<void> {
+  for (const entry of await readdir(copy, { recursive: true, withFileTypes: true })) {
+    throwIfEnded(ctx)
+    await chmod(join(entry.parentPath, entry.name), entry.isDirectory() ? 0o700 : 0o600)
   }
 }
 

@@ -208,10 +208,11 @@ export function mergeFile(
   return { text: stdout.toString('utf8'), conflicts: status }
 }
 
-/** The end of git: its exit code, its output, and what it said on stderr. */
+/** The end of git: its exit code, its output, and what it said on stderr. @throws Failure if a signal ended it, as Ctrl-C does */
 function ask(cwd: string, args: readonly string[], input?: Buffer) {
   const about = { ...options(cwd), ...(input === undefined ? {} : { input }) }
-  const { status, stdout, stderr, error } = spawnSync('git', args, about)
+  const { status, stdout, stderr, error, signal } = spawnSync('git', args, about)
+  if (signal !== null) throw new Failure(`git was stopped by ${signal}: run this again`)
   return { status, stdout, words: error?.message ?? stderr.toString('utf8') }
 }
 

@@ -7,7 +7,7 @@ import {
 } from '../../templates/service/generators/engine/record.ts'
 import { strayPeers } from '../../templates/service/scripts/doctor/peers.ts'
 import type { Context } from '../../templates/service/src/context/context.ts'
-import { Failure, failureFrom } from '../failure.ts'
+import { errorCode, Failure, failureFrom, permissionFailure } from '../failure.ts'
 import { commandsOf } from '../manager-files.ts'
 import { say, type Screen } from '../progress.ts'
 import { ownPackage } from '../root.ts'
@@ -48,7 +48,8 @@ export async function update(ctx: Context, args: readonly string[]): Promise<num
   let result: UpdateResult
   try {
     result = inWords(await resultOf(ctx, screen, options, root, known), words)
-  } catch (error) {
+  } catch (cause) {
+    const error = permissionFailure(cause)
     if (!(error instanceof Failure)) throw error
     throw new Failure(words(error.message), { cause: error, output: error.output })
   }
@@ -92,7 +93,7 @@ function lockedUnless(reads: boolean, root: string): Disposable | undefined {
     refuseLocked(root)
     return undefined
   } catch (error) {
-    throw failureFrom(error)
+    throw errorCode(error) === undefined ? failureFrom(error) : error
   }
 }
 

@@ -449,6 +449,12 @@ describe('an obstacle is reported in one sentence, and no file changes', () => {
       'The schema already has a table invoices: choose another noun.',
     ],
     [
+      'a drizzle-kit that reads other schemas',
+      ['upload', 'invoice'],
+      (service) => edit(service, 'drizzle.config.ts', (text) => text.replace('./src/**', './tables')),
+      'drizzle-kit made no migration for invoices: drizzle.config.ts must read src/**/*.schema.ts.',
+    ],
+    [
       'a schema that drizzle-kit cannot read',
       ['upload', 'invoice'],
       (service) => edit(service, 'src/bills/bills.schema.ts', () => "throw new Error('no schema')\n"),

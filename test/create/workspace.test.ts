@@ -64,6 +64,8 @@ describe.each([
     const manifest = JSON.parse(await read('apps/my-service/package.json')) as Record<string, unknown>
     for (const key of ['packageManager', 'overrides', 'resolutions', 'allowScripts'])
       expect(manifest).not.toHaveProperty(key)
+    const { vite } = manifest['devDependencies'] as Record<string, string>
+    expect(vite).toBe(manager === 'pnpm' ? '~8.3.8' : undefined)
     expect(JSON.parse(await read('apps/my-service/.mainstem.json'))).toMatchObject({
       answers: { pm: version === '' ? manager : `${manager}@${version}`, workspace: 'apps/my-service' },
     })

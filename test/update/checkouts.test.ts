@@ -1,6 +1,7 @@
 /** Services in the kinds of checkout and of folder that people have, beside a plain clone. */
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import {
+  chmodSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -179,6 +180,33 @@ describe('refused, and nothing is written', () => {
     commit(service)
     refused(service, '.mainstem.json has "version" twice in one place: keep the line of the newer version')
   })
+})
+
+test.each([
+  ['the service', '.', []],
+  ['the service, for a dry run', '.', ['--dry-run']],
+  ['a folder of it', 'docs', []],
+])('without permission to write %s it says so in a sentence', (_, part, flags) => {
+  const service = edited()
+  // Root may write everywhere.
+  const user = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {}
+  if ('uid' in user) execFileSync('chown', ['-R', `${user.uid}:${user.gid}`, service])
+  execFileSync('chmod', ['-R', 'a+rX', folder])
+  chmodSync(join(service, part), 0o555)
+  const env = { ...process.env, HOME: '/nonexistent', npm_config_offline: 'true' }
+  const { status, stderr } = spawnSync(process.execPath, [join(newer, 'dist/bin.js'), 'update', ...flags], {
+    cwd: service,
+    env,
+    ...user,
+    encoding: 'utf8',
+  })
+  expect(stderr).toMatch(
+    new RegExp(
+      `^create-mainstem: ${join(service, part)}\\S* may not be written \\(EACCES\\), so nothing was: .*\n$`,
+    ),
+  )
+  expect(status).toBe(1)
+  expect(textIn(service, 'docs/both.txt')).toBe('a\n')
 })
 
 test('a new file has the mode that the umask gives it', () => {

@@ -1,9 +1,9 @@
 /** What `update` does in a repository that git does not let it read, or in which something is under way. */
 import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, expect, test } from 'vitest'
-import { commit, created, filesOf, git, packageOf, update } from '../support/versions.ts'
+import { commit, created, filesOf, folder, git, packageOf, update } from '../support/versions.ts'
 
 let older: string
 let newer: string
@@ -80,6 +80,12 @@ test.each([
     writeFileSync(join(made, '.git/CHERRY_PICK_HEAD'), git(made, 'rev-parse', 'clash'))
   refused(`${what} is under way in git: finish or abort it, then update`)
   git(made, operation, '--abort')
+})
+
+test('a git that Ctrl-C stops refuses nothing', () => {
+  const programs = mkdtempSync(join(folder, 'programs-'))
+  writeFileSync(join(programs, 'git'), '#!/bin/sh\nkill -INT $$\n', { mode: 0o755 })
+  refused('git was stopped by SIGINT: run this again', { PATH: `${programs}:${process.env['PATH']}` })
 })
 
 test('--check needs no git', () => {

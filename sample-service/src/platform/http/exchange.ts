@@ -40,7 +40,7 @@ export class Exchange {
   #endedAt: number | undefined
   #endedBy: string | undefined
   #working = 0
-  #held: Held | undefined
+  held: Held | undefined
   #closed = false
   #left = false
   readonly #onEnd: OnEnd
@@ -121,14 +121,14 @@ export class Exchange {
 
   /** Middlewares may replace `response`, which was made of `body`. */
   handedBack(response: Response, body: Held['body']): Response {
-    this.#held = { response, body }
+    this.held = { response, body }
     return response
   }
 
   /** What a body that a middleware has handed on was made of, if nobody has read it: that is cheaper to send. */
   unread(body: Body): Body | Readable {
-    if (this.#held === undefined || !(body instanceof ReadableStream) || isBegun(body)) return body
-    return bodyOf(this.#held.response) === body ? this.#held.body : body
+    if (this.held === undefined || !(body instanceof ReadableStream) || isBegun(body)) return body
+    return bodyOf(this.held.response) === body ? this.held.body : body
   }
 
   /** The response has this status. */

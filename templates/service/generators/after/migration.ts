@@ -1,6 +1,6 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { generate, namesIn } from '../../scripts/postgres/drizzle-kit.ts'
+import { generate, namesIn, type Generated } from '../../scripts/postgres/drizzle-kit.ts'
 import { withCopy, writePlanned } from '../engine/copy.ts'
 import type { Plan } from '../engine/plan.ts'
 
@@ -18,7 +18,11 @@ export async function migrate(plan: Plan, name: string): Promise<void> {
   await withCopy(plan.root, needed, async (copy, signal) => {
     await refuseTaken(copy, planned)
     await writePlanned(plan, copy)
-    await makeMigration(plan, copy, { name, texts: planned, signal })
+    const made = await makeMigration(plan, copy, { name, texts: planned, signal })
+    if (made !== 'made')
+      throw new Error(
+        `drizzle-kit made no migration for ${name}: drizzle.config.ts must read src/**/*.schema.ts.`,
+      )
   })
 }
 
@@ -44,7 +48,7 @@ async function makeMigration(
   plan: Plan,
   copy: string,
   { name, texts, signal }: { name: string; texts: readonly string[]; signal: AbortSignal },
-): Promise<void> {
+): Promise<Generated> {
   const made = await generate(plan.root, { cwd: copy, args: ['--name', name], signal })
   if (made === 'asked') throw await asksForRenames(copy)
   const tables = texts.flatMap(tablesOf)
@@ -55,6 +59,7 @@ async function makeMigration(
     if (isNew && namesIn(text).some((one) => !tables.includes(one))) await refusePending(plan.root)
     await plan.edit(path, text)
   }
+  return made
 }
 
 /** Throws an Error of one sentence if the schema on disk has changes without a migration. */

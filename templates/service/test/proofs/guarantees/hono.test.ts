@@ -113,6 +113,16 @@ test.for([
   expect(await response.json()).toMatchObject({ status })
 })
 
+test('ip-restriction tells clients behind a trusted proxy apart', async (t) => {
+  const { url } = await startService(t, { probe, env: { TRUSTED_PROXIES: '1' } })
+  const from = async (address: string) =>
+    (await fetch(`${url}/on/ip-of-client/text`, { headers: { 'x-forwarded-for': address } })).status
+
+  expect([await from('192.0.2.7'), await from('192.0.2.8'), await from('192.0.2.7, 192.0.2.8')]).toEqual([
+    200, 403, 403,
+  ])
+})
+
 test('compress() compresses text and streams, and leaves the rest', async () => {
   for (const path of ['text', 'stream']) {
     const { answer } = open(`${service().url}/on/compress/${path}`, 'GET', { 'accept-encoding': 'gzip' })
@@ -301,6 +311,16 @@ test('next() called twice is a 500 that says so; an answer replaced or returned 
   expect(await (await get('/on/returns-after/text')).text()).toContain('lazy dog')
 })
 
+test('an answer that a middleware has made unsendable: the log says that it may be the middleware', async () => {
+  const headers = { 'x-request-id': 'too-short' }
+  await expect(get('/on/replaces/stream', headers).then((response) => response.text())).rejects.toThrow()
+
+  const line = await service().line(({ requestId, msg }) => requestId === 'too-short' && msg === 'request')
+  expect(JSON.stringify(line)).toMatch(
+    /hono\.routes\.ts:\d+:\d+\) returned, or a middleware made of it, cannot be sent: its body has 8/,
+  )
+})
+
 test('c.error is what a handler has thrown, after next()', async () => {
   for (const [path, error] of [
     ['text', 'none'],
@@ -380,6 +400,18 @@ describe("a team's app under /v2", () => {
     const failed = await get('/v2/fails')
     expect(failed.status).toBe(500)
     expect(await failed.text()).not.toContain('secret')
+  })
+
+  test('keeps its own onError, which may throw again: then the end of the context is a 504', async () => {
+    const failed = await get('/v3/fails')
+    expect([failed.status, await failed.json(), failed.headers.get('x-own')]).toEqual([
+      418,
+      { own: 'an error of its own' },
+      'yes',
+    ])
+    const late = await get('/v3/waits', { 'x-envoy-expected-rq-timeout-ms': '200' })
+    expect([late.status, late.headers.get('content-type')]).toEqual([504, 'application/problem+json'])
+    expect((await get('/v3/nothing')).status).toBe(404)
   })
 
   test('its stream of events ends with its client', async () => {

@@ -54,6 +54,8 @@ const apps: Readonly<Record<string, (app: Hono) => void>> = {
   jwt: (app) => app.use(jwt({ secret, alg: 'HS256' })),
   ip: (app) => app.use(ipRestriction(getConnInfo, { allowList: ['127.0.0.1'] })),
   'ip-elsewhere': (app) => app.use(ipRestriction(getConnInfo, { allowList: ['10.0.0.1'] })),
+  'ip-of-client': (app) =>
+    app.use(ipRestriction((c) => requestOf(c.var.ctx)?.client?.address ?? '', { allowList: ['192.0.2.7'] })),
   limit: (app) => app.use(bodyLimit({ maxSize: 100 })),
   basic: (app) => app.use(basicAuth({ username: 'ann', password: 'letmein' })),
   csrf: (app) => app.use(csrf()),
@@ -196,6 +198,27 @@ function legacy(platform: Platform): Hono {
   return app
 }
 
+/** An app that answers its errors itself. */
+function withOwnErrors(): Hono {
+  const app = new Hono()
+  app.onError((error, c) => {
+    if (c.var.ctx.err !== undefined) throw error
+    return c.json({ own: error.message }, 418)
+  })
+  app.use(async (c, next) => {
+    c.header('x-own', 'yes')
+    await next()
+  })
+  app.get('/fails', () => {
+    throw new Error('an error of its own')
+  })
+  app.get('/waits', async (c) => {
+    await sleep(c.var.ctx, 60_000)
+    return c.text('done')
+  })
+  return app
+}
+
 export function middlewares(app: App, platform: Platform): void {
   for (const [name, mount] of Object.entries(apps)) {
     const mounted = new Hono()
@@ -203,6 +226,7 @@ export function middlewares(app: App, platform: Platform): void {
     app.route(`/on/${name}`, mounted)
   }
   app.route('/v2', legacy(platform))
+  app.route('/v3', withOwnErrors())
 }
 
 /** The service's own probes, and the same routes behind each middleware. */

@@ -59,3 +59,18 @@ test('while an old and a new instance run, each event of both versions is handle
   expect(await effects(service, 'two')).toEqual(numbers)
   expect(await parked(service)).toContain('Nothing is parked')
 })
+
+test(
+  'two consumers of one type are refused at the start: each event would reach one of them',
+  slow,
+  async (t) => {
+    const { broker, service } = await start(t)
+    const { databaseUrl, uploadDir } = service
+    const env = { BROKER_URL: broker.url, DATABASE_URL: databaseUrl, UPLOAD_DIR: uploadDir }
+
+    const { log, exited } = startProcess(t, { probe: true, env: { ...env, PROBE_DEPLOY: 'twice' } })
+
+    expect(await exited).toEqual({ code: 1, signal: null })
+    expect(JSON.stringify(log)).toContain('src/consumers.ts has two consumers of probe-v1')
+  },
+)

@@ -18,7 +18,7 @@ const Later = z
 
 /** Replaces src/consumers.ts: the service's consumers, and one of the guarantees, which does as the text of its event says. */
 export function consumersWorker(platform: BrokerPlatform): Worker {
-  const later = process.env['PROBE_DEPLOY'] === 'later'
+  const deploy = process.env['PROBE_DEPLOY']
   const of = (type: string, data: typeof Data | typeof Later) =>
     consumer({ type, data, timeoutMs: 10_000, maxAttempts: 2 }, async (ctx, { key, data: { text } }, q) => {
       await q.execute(
@@ -27,7 +27,8 @@ export function consumersWorker(platform: BrokerPlatform): Worker {
       const [what = '', ...words] = text.split(' ')
       await behaviours[what]?.(ctx, q, words.join(' '))
     })
-  const probes = later ? [of('probe-v1', Later), of('probe-v2', Later)] : [of('probe-v1', Data)]
+  const probes = deploy === 'later' ? [of('probe-v1', Later), of('probe-v2', Later)] : [of('probe-v1', Data)]
+  if (deploy === 'twice') probes.push(...probes)
   return inboxWorker(platform, [...consumers(platform), ...probes], { concurrency: 4 })
 }
 

@@ -249,15 +249,18 @@ test('after kill -9 a repeat is done once, by another instance as well', async (
   expect(await rows(service, 9)).toBe(1)
 })
 
-test('a key is free again after a day, and the row is deleted at the next start', async (t) => {
+test('a key is free again after a day, and the row is deleted at the next start, unless it is in use', async (t) => {
   const service = await startService(t, { probe: true })
   await service.sql(table)
   const age = `update idempotency_keys set created_at = now() - interval '1 day 1 second' where key <> 'young'`
-  for (const key of ['old', 'older', 'young']) await pay(service, key, { body: { amount: 10 } })
+  for (const key of ['old', 'older', 'held', 'young']) await pay(service, key, { body: { amount: 10 } })
   await service.sql(age)
   expect((await pay(service, 'old', { body: { amount: 11 } })).status).toBe(201)
   expect(await rows(service, 11)).toBe(1)
 
+  // As a request does that uses the key anew and is still at work.
+  const holder = await service.connect()
+  await holder.query(`begin; select from idempotency_keys where key = 'held' for update`)
   service.signal('SIGTERM')
   expect(await service.exited).toEqual({ code: 0, signal: null })
   const env = { DATABASE_URL: service.databaseUrl, UPLOAD_DIR: service.uploadDir }
@@ -267,6 +270,7 @@ test('a key is free again after a day, and the row is deleted at the next start'
     deleted: 1,
   })
   expect(await service.sql('select key from idempotency_keys order by key')).toEqual([
+    { key: 'held' },
     { key: 'old' },
     { key: 'young' },
   ])

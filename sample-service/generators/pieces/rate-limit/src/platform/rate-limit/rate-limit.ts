@@ -59,7 +59,8 @@ export function rateLimit({ log }: Pick<Platform, 'log'>, store: Store, limit: R
     countChecked(name, taken === undefined ? 'unchecked' : taken.allowed ? 'allowed' : 'refused')
     if (taken === undefined) return ctx
     const { allowed, fullInMs } = taken
-    const left = allowed ? Math.floor((quota.windowMs - fullInMs) / quota.stepMs) : 0
+    // A step that no double holds must not cost a request.
+    const left = allowed ? Math.floor((quota.windowMs - fullInMs) / quota.stepMs + 1e-6) : 0
     request.appendHeader('ratelimit-policy', policy)
     request.appendHeader('ratelimit', `"${name}";r=${left};t=${Math.ceil(fullInMs / 1_000)}`)
     if (allowed) return ctx

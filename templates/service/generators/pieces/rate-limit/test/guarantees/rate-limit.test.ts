@@ -9,7 +9,9 @@ import { describe, expect, test } from 'vitest'
 import { testContext } from '../../src/context/test-context.ts'
 import { networkOf } from '../../src/platform/rate-limit/caller.ts'
 import { rateLimit } from '../../src/platform/rate-limit/rate-limit.ts'
+import { memoryStore } from '../../src/platform/rate-limit/memory-store.ts'
 import { boundedMap, type Store } from '../../src/platform/rate-limit/store.ts'
+import type { IncomingRequest } from '../../src/platform/http/route.ts'
 import { createLog } from '../../src/platform/telemetry/log.ts'
 import { eventually, open, running } from '../support/client.ts'
 import { sharedService, startProcess, startService, type RunningService } from '../support/service.ts'
@@ -174,21 +176,43 @@ test('a store gets a short key, however long the caller is', async (t) => {
     },
   }
   const log = createLog({ level: 'silent', service: 'test' })
-  const headers = { 'x-caller': 'x'.repeat(15_000) }
-  const by = () => headers['x-caller']
+  const by = () => 'x'.repeat(15_000)
   const guard = rateLimit({ log }, store, { name: 'short', requests: 1, seconds: 1, by })
 
-  await guard(testContext(t), {
-    method: 'GET',
-    headers,
-    rawHeaders: [],
-    body: new IncomingMessage(new Socket()),
-    setHeader: () => undefined,
-    appendHeader: () => undefined,
-  })
+  await guard(
+    testContext(t),
+    requestWith(() => undefined),
+  )
 
   expect(keys.map(({ length }) => length)).toEqual([43])
 })
+
+test.for([
+  [3, 7],
+  [6, 7],
+  [7, 86_400],
+  [100, 60],
+] as const)('of %d requests in %d s, the first leaves one less', async ([requests, seconds], t) => {
+  const log = createLog({ level: 'silent', service: 'test' })
+  const limit = { name: 'odd', requests, seconds, by: () => 'one' }
+  const headers: string[] = []
+
+  await rateLimit(
+    { log },
+    memoryStore(),
+    limit,
+  )(
+    testContext(t),
+    requestWith((name, value) => headers.push(`${name}: ${value}`)),
+  )
+
+  expect(headers).toContain(`ratelimit: "odd";r=${requests - 1};t=${Math.ceil(seconds / requests)}`)
+})
+
+function requestWith(appendHeader: (name: string, value: string) => void): IncomingRequest {
+  const body = new IncomingMessage(new Socket())
+  return { method: 'GET', headers: {}, rawHeaders: [], body, setHeader: () => undefined, appendHeader }
+}
 
 test('an IPv6 client is its first 64 bits, and memory is bounded', () => {
   expect(
