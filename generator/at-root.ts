@@ -29,16 +29,16 @@ export function planAtRoot(service: Service, alone: Plan, { root, path }: Worksp
   const { name, manager = { name: 'npm' } } = service
   const workflows = workflowsAtRoot(alone, name, path, lockFileOf(manager.name))
   const planned = new Map([...workflows].filter(([file]) => !existsSync(join(root, file))))
-  if (manager.name === 'npm')
-    planned.set('package.json', textFile(withOverrides(textOf(root, 'package.json'), service, alone)))
-  if (manager.name === 'yarn')
-    planned.set('package.json', textFile(withResolutions(textOf(root, 'package.json'), alone)))
-  const settings = alone.get(pnpmFile)
-  if (manager.name === 'pnpm' && settings !== undefined && Number.parseInt(manager.version) > 10) {
-    const there = textOf(root, pnpmFile)
-    const text = withBuildsAnswered(there, settings)
-    if (text !== there) planned.set(pnpmFile, textFile(text))
+  const change = (file: string, after: (text: string) => string): void => {
+    const there = textOf(root, file)
+    const text = after(there)
+    if (text !== there) planned.set(file, textFile(text))
   }
+  if (manager.name === 'npm') change('package.json', (text) => withOverrides(text, service, alone))
+  if (manager.name === 'yarn') change('package.json', (text) => withResolutions(text, alone))
+  const settings = alone.get(pnpmFile)
+  if (manager.name === 'pnpm' && settings !== undefined && Number.parseInt(manager.version) > 10)
+    change(pnpmFile, (text) => withBuildsAnswered(text, settings))
   return planned
 }
 

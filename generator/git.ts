@@ -64,7 +64,9 @@ export async function commitAll(
   if (/user\.useConfigOnly|tell me who you are|empty ident/i.test(commit.output)) {
     return not('git has no user.name or user.email; set both, then run git commit (all files are added)')
   }
-  return not(`git commit failed (${lastLines(commit.output, 1)}); all files are added, so commit by hand`)
+  // Behind the cause, as of a signature that fails, git says that it wrote no commit.
+  const why = /^error: (.+)$/m.exec(commit.output)?.[1] ?? lastLines(commit.output, 1)
+  return not(`git commit failed (${why}); all files are added, so commit by hand`)
 }
 
 type Git = (...args: string[]) => Promise<CommandResult>

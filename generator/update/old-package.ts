@@ -1,7 +1,7 @@
 import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { existsSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
-import { dirname, join, resolve } from 'node:path'
+import { delimiter, dirname, join, resolve } from 'node:path'
 import { withoutCancel, withTimeout, type Context } from '../../templates/service/src/context/context.ts'
 import { execute } from '../command.ts'
 import { throwIfEnded } from '../ended.ts'
@@ -28,7 +28,7 @@ export async function emittedBy(
   try {
     const name = String(answers['name'])
     const tarball = from !== undefined && existsSync(from) ? `file:${resolve(from)}` : undefined
-    const [manager = 'npm'] = String(answers['pm'] ?? 'npm').split('@')
+    const [manager = 'npm', recorded] = String(answers['pm'] ?? 'npm').split('@')
     const flags = ['--yes', '--no-install', '--no-git', '--pm', manager]
     if (answers['example'] === false) flags.push('--no-example')
     const spec = tarball ?? `create-mainstem@${version}`
@@ -46,7 +46,9 @@ export async function emittedBy(
     const settings = settingsOf(root)
     if (settings !== undefined) await copyFile(settings, join(folder, 'empty/.npmrc'))
     const cwd = await placeFor(ctx, join(folder, 'empty'), answers)
-    const { code } = await execute(ctx, 'npm', npm, { cwd, env: childEnvironment(process.env) })
+    const env = childEnvironment(process.env)
+    if (recorded !== undefined) env['PATH'] = await withProgram(ctx, folder, manager, recorded)
+    const { code } = await execute(ctx, 'npm', npm, { cwd, env })
     return code === 0 ? await readAll(ctx, join(cwd, name)) : undefined
   } catch (error) {
     throwIfEnded(parent)
@@ -55,6 +57,16 @@ export async function emittedBy(
   } finally {
     await remove(withoutCancel(parent), folder)
   }
+}
+
+/** A PATH on which the package manager prints the version that it had then: the emitted files name it. */
+async function withProgram(ctx: Context, folder: string, name: string, version: string): Promise<string> {
+  throwIfEnded(ctx)
+  const place = join(folder, 'programs')
+  await mkdir(place)
+  await writeFile(join(place, name), `#!/bin/sh\necho ${version}\n`, { mode: 0o755 })
+  await writeFile(join(place, `${name}.cmd`), `@echo ${version}\r\n`)
+  return `${place}${delimiter}${process.env['PATH'] ?? ''}`
 }
 
 /** The .npmrc of the service, or that of the workspace around it. npm finds the user's own by itself. */

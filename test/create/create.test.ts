@@ -545,6 +545,18 @@ describe('git', () => {
     expect(await exists(join(cwd, 'my-service/package.json'))).toBe(true)
   })
 
+  it('that cannot sign does not fail the creation, and says why', async () => {
+    const cwd = await temporaryFolder(onTestFinished)
+    const signing = await homeFolder(onTestFinished)
+    const config =
+      '[user]\nname = A\nemail = a@example.com\n[commit]\ngpgsign = true\n[gpg]\nprogram = false\n'
+    await writeFile(join(signing, '.gitconfig'), config)
+    const ended = await create(cwd, ['my-service', '--no-install', '--json'], { HOME: signing })
+    expect(ended.code).toBe(0)
+    expect(ended.stderr).toMatch(/git commit failed \(gpg failed to sign the data/)
+    expect(objectOf(ended)).toMatchObject({ git: false })
+  })
+
   it('whose hook refuses does not fail the creation', async () => {
     const cwd = await temporaryFolder(onTestFinished)
     const hooks = await fakeProgram(onTestFinished, 'pre-commit', 'echo not today >&2; exit 1')

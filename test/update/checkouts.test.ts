@@ -22,6 +22,7 @@ import {
   git,
   packageOf,
   resultOf,
+  templateOf,
   update,
 } from '../support/versions.ts'
 
@@ -98,6 +99,30 @@ test('a shallow clone lacks what was emitted, and says so', () => {
   const updated = update(newer, service)
   expect(updated.out).toContain('what was emitted is not known, so every difference is marked')
   expect(updated.code).toBe(3)
+})
+
+test('--from finds what was emitted for an older package manager', { timeout: 300_000 }, () => {
+  const pnpm = (version: string): { PATH: string } => {
+    const programs = mkdtempSync(join(folder, 'programs-'))
+    writeFileSync(join(programs, 'pnpm'), `#!/bin/sh\necho ${version}\n`, { mode: 0o755 })
+    return { PATH: `${programs}:${process.env['PATH']}` }
+  }
+  const service = join(mkdtempSync(join(folder, 'service-')), 'my-service')
+  const flags = ['--yes', '--no-install', '--no-git', '--no-example', '--pm', 'pnpm']
+  const env = { ...process.env, ...pnpm('12.1.0') }
+  execFileSync(process.execPath, [join(older, 'dist/bin.js'), service, ...flags], { env })
+  // In no commit.
+  const docker = textIn(service, 'Dockerfile')
+  writeFileSync(join(service, 'Dockerfile'), `${docker}# Ours.\n`)
+  commit(service)
+  const changed = packageOf('0.5.0', {
+    'managers/pnpm/Dockerfile': `# Theirs.\n${templateOf('managers/pnpm/Dockerfile')}`,
+  })
+  execFileSync('npm', ['pack', '--ignore-scripts', '--workspaces=false', '--silent'], { cwd: older })
+  const tarball = join(older, 'create-mainstem-0.3.0.tgz')
+  const updated = update(changed, service, ['--from', tarball], pnpm('12.9.0'))
+  expect(updated, updated.err).toMatchObject({ code: 0 })
+  expect(textIn(service, 'Dockerfile')).toBe(`# Theirs.\n${docker}# Ours.\n`)
 })
 
 test('a repository with ids of SHA-256 has the sides of a conflict in its index', () => {

@@ -1,0 +1,28 @@
+/** An update of a service that is a member of a workspace: what it needs lies at the root. */
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { commit, folder, git, packageOf, templateOf, update, writeAll } from '../support/versions.ts'
+
+test('installs at the root, names an override that is old now, and --abort restores the lock file there', () => {
+  const manifest = 'service/package.json'
+  const raised = templateOf(manifest).replace(/"hono": "[^"]+"/, '"hono": "^4.99.0"')
+  const [older, newer] = [packageOf('0.3.0'), packageOf('0.5.0', { [manifest]: raised })]
+  const root = mkdtempSync(join(folder, 'root-'))
+  const list = { private: true, packageManager: 'npm@11.0.0', workspaces: ['apps/*'] }
+  writeAll(root, { 'package.json': JSON.stringify(list), 'package-lock.json': 'before\n' })
+  const flags = ['apps/my-service', '--yes', '--no-install', '--no-example']
+  execFileSync(process.execPath, [join(older, 'dist/bin.js'), ...flags], { cwd: root })
+  commit(root)
+  const programs = mkdtempSync(join(folder, 'programs-'))
+  writeFileSync(join(programs, 'npm'), '#!/bin/sh\necho after > package-lock.json\n', { mode: 0o755 })
+
+  const service = join(root, 'apps/my-service')
+  const updated = update(newer, service, [], { PATH: `${programs}:${process.env['PATH']}` })
+  expect(updated, updated.err).toMatchObject({ code: 0 })
+  expect(readFileSync(join(root, 'package-lock.json'), 'utf8')).toBe('after\n')
+  expect(updated.out).toMatch(/the overrides of \S+ ask for hono \S+, the service for \^4\.99\.0: write/)
+  expect(update(newer, service, ['--abort'])).toMatchObject({ code: 0 })
+  expect(git(root, 'status', '--porcelain')).toBe('')
+})
