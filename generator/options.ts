@@ -94,11 +94,23 @@ const flags = {
   version: { type: 'boolean', short: 'v', default: false },
 } as const
 
+/** What other commands of this kind call ours. */
+const ofOtherTools: ReadonlyMap<string, string> = new Map([
+  ['skip-install', '--no-install'],
+  ['skip-git', '--no-git'],
+  ['package-manager', '--pm npm, pnpm, yarn or bun'],
+  ['overwrite', '--force'],
+])
+
 function parse(args: readonly string[]) {
   try {
     return parseArgs({ args: [...args], allowPositionals: true, strict: true, options: flags })
   } catch (cause) {
     if (!(cause instanceof Error)) throw cause
+    const [, foreign = ''] = /^Unknown option '--([\w-]+)/.exec(cause.message) ?? []
+    const manager = /^(?:use-)?(npm|pnpm|yarn|bun)$/.exec(foreign)?.[1]
+    const ours = manager === undefined ? ofOtherTools.get(foreign) : `--pm ${manager}`
+    if (ours !== undefined) throw new Failure(`there is no --${foreign} here: write ${ours}`, { cause })
     throw new Failure(`${flagFault(cause, flags)}: see create-mainstem --help for the flags`, { cause })
   }
 }

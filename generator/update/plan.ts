@@ -69,6 +69,8 @@ export async function planUpdate(
           await installInCopy(ctx, service, copy)
           const replayed = record.pieces.length === 0 ? noReplay : await replay(ctx, copy, record)
           await settleRest(ctx, work, theirs, replayed, record)
+          // A piece.ts that the template has dropped would be found before the one that took its place.
+          await writeOverlay(ctx, copy, overlayOf(work.outcomes))
           await settleWired(ctx, work, record.pieces, templateOf(theirs, replayed), copy)
           await writeOverlay(ctx, copy, overlayOf(work.outcomes))
           notes.push(...(await settlePages(ctx, work, copy)))

@@ -103,6 +103,8 @@ describe('bad input: one sentence, exit 1, nothing written', () => {
     ['a package manager that is not installed', ['my-service', '--pm', 'bun'], /bun is not installed/],
     ['--pm without a value', ['my-service', '--pm'], /--pm/],
     ['an unknown flag', ['my-service', '--fast'], /Unknown option '--fast'/],
+    ['a flag of another tool', ['my-service', '--skip-install'], /write --no-install$/m],
+    ['the package manager as a flag', ['my-service', '--use-pnpm'], /write --pm pnpm$/m],
     ['a misspelt flag', ['my-service', '--noinstall'], /'--noinstall' \(did you mean --no-install\?\)/],
     ['a value for a flag that takes none', ['my-service', '--yes=1'], /--yes/],
     ['a second directory', ['my-service', 'other'], /second directory/],

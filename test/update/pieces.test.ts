@@ -116,25 +116,42 @@ test(
   },
 )
 
-test(
-  'a call in a file that the template has moved since is no change of the team',
-  { timeout: 300_000 },
-  async () => {
-    const [from, to] = ['service/src/platform/migrations.ts', 'service/src/platform/database/migrations.ts']
-    const piece = 'service/generators/pieces/route/piece.ts'
-    const wiring = `wirings: [
-    {
-      file: 'src/platform/migrations.ts',
+const piece = 'service/generators/pieces/route/piece.ts'
+const extras = 'export function extras(): unknown[] {\n  return []\n}\n'
+
+/** The piece `route` with one more wiring, into the list of `extras` in `file`. */
+function wiredTo(file: string): string {
+  const wiring = `{
+      file: '${file}',
       within: 'extras',
       as: 'element',
       call: 'widgetRoutes',
       from: './widget/widget.routes.ts',
       takes: [],
     },`
+  return templateOf(piece).replace('wirings: [', `wirings: [${wiring}`)
+}
+
+test('a new wiring reaches a piece whose generator lay elsewhere', { timeout: 300_000 }, async () => {
+  const old = packageOf('0.3.0', {
+    'service/src/extras.ts': extras,
+    'service/generators/old/route/piece.ts': templateOf(piece),
+  })
+  const now = packageOf('0.5.0', { 'service/src/extras.ts': extras, [piece]: wiredTo('src/extras.ts') })
+  const service = await grown(old)
+  expect(update(now, service, ['--no-install'])).toMatchObject({ code: 0, err: '' })
+  expect(readFileSync(join(service, 'src/extras.ts'), 'utf8')).toContain('reportRoutes()')
+})
+
+test(
+  'a call in a file that the template has moved since is no change of the team',
+  { timeout: 300_000 },
+  async () => {
+    const [from, to] = ['service/src/platform/migrations.ts', 'service/src/platform/database/migrations.ts']
     const old = packageOf('0.1.0', {
       [to]: undefined,
-      [from]: 'export function extras(): unknown[] {\n  return []\n}\n',
-      [piece]: templateOf(piece).replace('wirings: [', wiring),
+      [from]: extras,
+      [piece]: wiredTo('src/platform/migrations.ts'),
     })
     const now = packageOf('0.2.0')
     const service = await grown(old)

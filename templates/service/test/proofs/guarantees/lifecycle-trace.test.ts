@@ -79,7 +79,7 @@ test('a start and a stop are one whole trace each: what was opened, with its sta
 test('a failed start is exported, with the failed phase and the cause', async (t) => {
   const { collector, env } = await collecting(t)
   const database = 'postgres://service@127.0.0.1:1/nowhere'
-  const service = startProcess(t, { env: { ...env, DATABASE_URL: database, STARTUP_TIMEOUT_MS: '1000' } })
+  const service = startProcess(t, { env: { ...env, DATABASE_URL: database, STARTUP_TIMEOUT_MS: '4000' } })
 
   expect((await service.exited).code).toBe(1)
 

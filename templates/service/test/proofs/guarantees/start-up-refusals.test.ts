@@ -58,7 +58,7 @@ test('a missing password ends the start at once', async (t) => {
 test('a pooler that is full is asked again', async (t) => {
   const { port, connections } = await refusingServer(t, '08P01 no more connections allowed')
   const service = startProcess(t, {
-    env: { DATABASE_URL: `postgres://nobody@127.0.0.1:${port}/none`, STARTUP_TIMEOUT_MS: '1500' },
+    env: { DATABASE_URL: `postgres://nobody@127.0.0.1:${port}/none`, STARTUP_TIMEOUT_MS: '4000' },
   })
 
   expect((await service.exited).code).toBe(1)
@@ -67,7 +67,7 @@ test('a pooler that is full is asked again', async (t) => {
 })
 
 test('an unknown host may still appear: the start retries until STARTUP_TIMEOUT_MS', async (t) => {
-  const env = { DATABASE_URL: 'postgres://nobody@nowhere.invalid/none', STARTUP_TIMEOUT_MS: '1500' }
+  const env = { DATABASE_URL: 'postgres://nobody@nowhere.invalid/none', STARTUP_TIMEOUT_MS: '4000' }
   const service = startProcess(t, { env })
 
   expect((await service.exited).code).toBe(1)

@@ -88,13 +88,7 @@ export function createClient(options: ClientOptions): Client {
       {
         attempts,
         askedPauseMs: (failure) => (failure instanceof CallFailed ? (failure.retryAfterMs ?? 0) : 0),
-        retryable: (failure, pauseMs) =>
-          order.repeatable &&
-          failure instanceof CallFailed &&
-          failure.transient &&
-          failure.how !== 'open' &&
-          pauseMs < Math.min(longestPauseMs, leftMs(ctx)) &&
-          budget.spend(),
+        retryable: (failure, pauseMs) => mayRepeat(ctx, order, failure, pauseMs) && budget.spend(),
       },
       (ctx) => (breaker === undefined ? once(ctx) : breaker.execute(ctx, order.name, once)),
     )
@@ -138,4 +132,15 @@ export function createClient(options: ClientOptions): Client {
       }
     },
   }
+}
+
+/** Whether another attempt may succeed, and there is time for it. */
+function mayRepeat(ctx: Context, order: Order, failure: unknown, pauseMs: number): boolean {
+  return (
+    order.repeatable &&
+    failure instanceof CallFailed &&
+    failure.transient &&
+    failure.how !== 'open' &&
+    pauseMs < Math.min(longestPauseMs, leftMs(ctx))
+  )
 }
