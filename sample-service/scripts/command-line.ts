@@ -19,7 +19,7 @@ export function readFlags<T extends NonNullable<ParseArgsConfig['options']>>(
 ) {
   const args = commandLine()
   const flags = Object.keys(options).map((name) => `--${name}`)
-  if (args.some((arg) => arg === '--help' || arg === '-h')) {
+  if (args.some((arg) => ['--help', '-h', 'help'].includes(arg))) {
     const shown = flags.length === 0 ? '' : ` [-- ${flags.join('|')}]`
     console.log(inOwnCommands(`npm run ${script}${shown} ${does}.`))
     process.exit(0)

@@ -291,9 +291,13 @@ test('an argument that a script does not take is refused in one line', { timeout
   expect(runIn(dir, 'config x').stderr).toBe(
     "config: Unexpected argument 'x': npm run config takes only --json and --write\n",
   )
+  expect(runIn(dir, 'test -- --slow').stderr).toBe(
+    'test: Unknown option `--slow`: npx vitest --help lists its options\n',
+  )
 })
 
-test('--help says what a script does', { timeout: 60_000 }, () => {
+test('--help says what a script does, and so does the word help', { timeout: 60_000 }, () => {
+  expect(runIn(dir, 'dev help')).toEqual(runIn(dir, 'dev --help'))
   for (const script of ['dev', 'doctor', 'config']) {
     const { status, stdout, stderr } = runIn(dir, `${script} --help`)
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })

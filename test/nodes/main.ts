@@ -20,7 +20,13 @@ try {
   run(process.version, ['run', 'create', '--', service, '--yes', '--no-git'], repository, env)
   for (const line of lines) {
     const path = `${installNode(scratch, line)}${delimiter}${env['PATH'] ?? ''}`
-    const own = { ...env, PATH: path }
+    // From Node 24 on, fetch and http obey these: nothing of a service may ask another one on this machine through a proxy.
+    const proxy = {
+      NODE_USE_ENV_PROXY: '1',
+      HTTP_PROXY: 'http://127.0.0.1:1',
+      HTTPS_PROXY: 'http://127.0.0.1:1',
+    }
+    const own = { ...env, ...proxy, PATH: path }
     const version = spawnSync('node', ['--version'], { env: own, encoding: 'utf8' }).stdout.trim()
     for (const script of ['check', 'test', 'verify']) run(version, ['run', script], service, own)
   }

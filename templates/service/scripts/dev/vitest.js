@@ -14,4 +14,11 @@ const named = process.argv.slice(3).some((argument) => !argument.startsWith('-')
 if (named) process.argv = process.argv.filter((argument) => argument !== '--passWithNoTests')
 const { resolve } = createRequire(import.meta.url)
 const folder = dirname(resolve('vitest/package.json'))
-await import(pathToFileURL(join(folder, 'vitest.mjs')).href)
+try {
+  await import(pathToFileURL(join(folder, 'vitest.mjs')).href)
+} catch (error) {
+  if (error?.name !== 'CACError') throw error
+  // Of the command line, such as an option that vitest does not have.
+  process.stderr.write(`test: ${error.message}: npx vitest --help lists its options\n`)
+  process.exitCode = 1
+}
