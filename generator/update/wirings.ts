@@ -52,7 +52,8 @@ export async function settleWired(
     files.map(({ path, ours, theirs }) => ({ path, text: theirs, like: ours })),
   )
   for (const { path, place, base, theirs } of files) {
-    const [wiredBase, wiredTheirs] = [before[place] ?? base, after[path] ?? theirs]
+    const wiredBase = await formatted(ctx, work, place, base, before[place])
+    const wiredTheirs = (await formatted(ctx, work, path, theirs, after[path])) ?? theirs
     if (wiredBase === base && wiredTheirs === theirs) continue
     const bytes = Buffer.from(wiredBase ?? '')
     const known = wiredBase === undefined ? {} : { [path]: blobId(bytes) }
@@ -60,6 +61,17 @@ export async function settleWired(
     const bases = { find: () => Promise.resolve(wiredBase === undefined ? undefined : bytes) }
     await settle(ctx, { ...work, bases, recorded: { ...work.recorded, ...known } }, path, file)
   }
+}
+
+/** The `wired` text as `npm run add` leaves it, which formats what it has changed. */
+async function formatted(
+  ctx: Context,
+  { style }: Work,
+  path: string,
+  text: string | undefined,
+  wired: string | undefined,
+): Promise<string | undefined> {
+  return wired === undefined || wired === text ? text : await style.format(ctx, path, wired)
 }
 
 /** The files that the pieces of the generators in `root` name, except those that they stamp for a noun. */

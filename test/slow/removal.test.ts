@@ -8,10 +8,11 @@ beforeAll(() => {
   emitted = emittedService()
 })
 
-/** What a resource of these needs to be there. */
+/** What these need to be there. */
 const before: Readonly<Record<string, readonly string[]>> = {
   'resource bill': ['resource', 'owner', '--fields', 'name:text unique'],
   'resource note': ['auth'],
+  'upload pay-slip': ['auth'],
 }
 
 const titleOf = (args: readonly string[]): string => args.slice(0, 2).join(' ')
@@ -32,11 +33,11 @@ test.each(stamped.map((args) => [titleOf(args), args] as const))('%s', async (ti
 
 test('all of them, the last one first', async () => {
   const service = newService(emitted)
-  const trees = stamped.map(async (args) => {
-    const tree = withoutMigrations(service)
+  const trees: ReturnType<typeof withoutMigrations>[] = []
+  for (const args of stamped) {
+    trees.push(withoutMigrations(service))
     expect(await add(service, ...args)).toMatchObject({ code: 0, err: '' })
-    return tree
-  })
+  }
   for (const [index, args] of [...stamped.entries()].reverse()) {
     expect(await add(service, '--remove', '--drop', ...nameOf(args))).toMatchObject({ code: 0, err: '' })
     expect(withoutMigrations(service), titleOf(args)).toEqual(trees[index])
