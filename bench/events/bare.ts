@@ -61,6 +61,8 @@ export async function measureBare(url: string, count: number, payload: string): 
       value.ack()
       latenciesMs.push(performance.now() - startedAt)
     }
+    // Its timer outlives the connection.
+    messages.stop()
     const perSecond = (ms: number): number => Math.round((count / ms) * 1_000)
     return {
       publishedPerSecond: perSecond(publishMs),
