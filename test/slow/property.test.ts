@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { expect, onTestFinished, test } from 'vitest'
@@ -41,6 +41,11 @@ test(
     expect(added).toHaveLength(wanted)
 
     compile(service, added)
+    // drizzle-kit writes it in place, and it is a link to a copy that others use.
+    const journal = join(service, 'drizzle/meta/_journal.json')
+    const text = readFileSync(journal)
+    rmSync(journal)
+    writeFileSync(journal, text)
     runAll(service, [['drizzle-kit/bin.cjs', 'generate', '--name', 'all']])
     const url = await startService(service)
     expect((await send('GET', `${url}/openapi.json`)).status).toBe(200)
