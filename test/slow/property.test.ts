@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { expect, onTestFinished, test } from 'vitest'
@@ -41,6 +41,11 @@ test(
     expect(added).toHaveLength(wanted)
 
     compile(service, added)
+    // drizzle-kit writes it in place, and it is a link to a copy that others use.
+    const journal = join(service, 'drizzle/meta/_journal.json')
+    const text = readFileSync(journal)
+    rmSync(journal)
+    writeFileSync(journal, text)
     runAll(service, [['drizzle-kit/bin.cjs', 'generate', '--name', 'all']])
     const url = await startService(service)
     expect((await send('GET', `${url}/openapi.json`)).status).toBe(200)
@@ -148,7 +153,8 @@ async function roundTrip(
     n++
     expect([created.status, created.json], told).toMatchObject([201, {}])
     taken = String(created.json['id'])
-    if (parent !== undefined && n === 1) {
+    // What is unique would be refused first.
+    if (parent !== undefined && n === 1 && fields.every(({ option }) => option !== ' unique')) {
       const nobody = await send('POST', place, { ...body, parentRef: randomUUID() })
       expect(nobody, told).toMatchObject({ status: 400, json: { errors: [{ field: 'body.parentRef' }] } })
     }

@@ -22,7 +22,10 @@ const drop = `with dropped as (delete from events.held where type = $1 and id = 
   insert into events.handled (type, id) select type, id from dropped on conflict do nothing`
 
 async function main([what = 'list', ...ids]: string[]): Promise<void> {
-  if (what === '--help' || what === '-h') return console.log(usage)
+  if (what === '--help' || what === '-h') {
+    console.log(usage)
+    return
+  }
   if (!['list', 'replay', 'drop'].includes(what) || (what !== 'list' && ids.length === 0))
     throw new Error(usage)
   const database = await chooseDatabase(readEnvironment())

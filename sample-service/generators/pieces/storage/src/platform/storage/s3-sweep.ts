@@ -1,0 +1,106 @@
+import { DeleteObjectCommand, ListMultipartUploadsCommand, ListObjectsV2Command } from '@aws-sdk/client-s3'
+import type { Context } from '../../context/context.ts'
+import { group } from '../../context/group.ts'
+import { reasonOf, sent, type Place, type Target } from './s3-bucket.ts'
+import { abort } from './s3-upload.ts'
+import { isKeyOf, type SweepOptions } from './storage.ts'
+
+const removalsAtOnce = 10
+
+/** Removes what is older than it may be and not kept: objects, and unfinished uploads. @returns how many */
+export async function sweep(
+  ctx: Context,
+  place: Place,
+  { prefix, olderThanMs, keep }: SweepOptions,
+): Promise<number> {
+  const { s3, bucket, folder } = place
+  const before = Date.now() - olderThanMs
+  const target = (key: string): Target => ({ Bucket: bucket, Key: folder + key })
+  let removed = 0
+  for await (const keys of oldKeys(ctx, place, prefix, before)) {
+    const kept = keys.length === 0 ? new Set<string>() : await keep(keys)
+    const left = keys.filter((key) => !kept.has(key))
+    await each(ctx, left, async (ctx, key) => {
+      const removal = sent(ctx, (options) => s3.send(new DeleteObjectCommand(target(key)), options))
+      await permitted(ctx, bucket, 'DeleteObject', removal)
+    })
+    removed += left.length
+  }
+  for await (const uploads of oldUploads(ctx, place, prefix, before)) {
+    await each(ctx, uploads, (ctx, { key, id }) =>
+      permitted(ctx, bucket, 'AbortMultipartUpload', abort(ctx, s3, target(key), id)),
+    )
+    removed += uploads.length
+  }
+  return removed
+}
+
+/** Waits for a call of the sweep. If the store or the role does not allow it, the error names the call. */
+async function permitted<T>(ctx: Context, bucket: string, call: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work
+  } catch (error) {
+    if (ctx.err !== undefined) throw error
+    throw new Error(`the bucket ${bucket} (STORAGE_URL) refuses ${call}: ${reasonOf(error)}`, {
+      cause: error,
+    })
+  }
+}
+
+async function each<T>(
+  ctx: Context,
+  all: readonly T[],
+  work: (ctx: Context, one: T) => Promise<void>,
+): Promise<void> {
+  using workers = group(ctx, { limit: removalsAtOnce })
+  for (const one of all) workers.go((ctx) => work(ctx, one))
+  await workers.wait()
+}
+
+/** Yields, in pages, the keys of `prefix` and a UUID that were written before `time` (epoch milliseconds). */
+async function* oldKeys(
+  ctx: Context,
+  { s3, bucket, folder }: Place,
+  prefix: string,
+  time: number,
+): AsyncGenerator<string[]> {
+  let from: string | undefined
+  do {
+    const command = new ListObjectsV2Command({
+      Bucket: bucket,
+      Prefix: folder + prefix,
+      ContinuationToken: from,
+    })
+    const listing = sent(ctx, (options) => s3.send(command, options))
+    const page = await permitted(ctx, bucket, 'ListObjectsV2', listing)
+    yield (page.Contents ?? []).flatMap(({ Key, LastModified }) => {
+      const key = Key?.slice(folder.length) ?? ''
+      return isKeyOf(prefix, key) && (LastModified?.getTime() ?? Infinity) < time ? [key] : []
+    })
+    from = page.NextContinuationToken
+  } while (from !== undefined)
+}
+
+/** Yields, in pages, the unfinished uploads to such keys that began before `time`. */
+async function* oldUploads(
+  ctx: Context,
+  { s3, bucket, folder }: Place,
+  prefix: string,
+  time: number,
+): AsyncGenerator<{ key: string; id: string }[]> {
+  let from: { KeyMarker: string | undefined; UploadIdMarker: string | undefined } | undefined
+  do {
+    const command = new ListMultipartUploadsCommand({ Bucket: bucket, Prefix: folder + prefix, ...from })
+    const listing = sent(ctx, (options) => s3.send(command, options))
+    const page = await permitted(ctx, bucket, 'ListMultipartUploads', listing)
+    yield (page.Uploads ?? []).flatMap(({ Key, UploadId, Initiated }) => {
+      const key = Key?.slice(folder.length) ?? ''
+      const old = isKeyOf(prefix, key) && (Initiated?.getTime() ?? Infinity) < time
+      return old && UploadId !== undefined ? [{ key, id: UploadId }] : []
+    })
+    from =
+      page.IsTruncated === true
+        ? { KeyMarker: page.NextKeyMarker, UploadIdMarker: page.NextUploadIdMarker }
+        : undefined
+  } while (from !== undefined)
+}

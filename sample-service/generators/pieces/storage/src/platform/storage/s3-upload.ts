@@ -1,0 +1,103 @@
+import { createHash } from 'node:crypto'
+import type { Readable } from 'node:stream'
+import {
+  AbortMultipartUploadCommand,
+  CompleteMultipartUploadCommand,
+  CreateMultipartUploadCommand,
+  DeleteObjectCommand,
+  PutObjectCommand,
+  UploadPartCommand,
+  type CompletedPart,
+  type S3Client,
+} from '@aws-sdk/client-s3'
+import { withoutCancel, withTimeout, type Context } from '../../context/context.ts'
+import { sent, type Target } from './s3-bucket.ts'
+import type { Stored } from './storage.ts'
+
+/**
+ * Bytes of one part; an upload holds one part in memory. All parts but the last have the same size, because some stores
+ * require it. S3 takes 10,000 parts, so a file may have 80 GiB.
+ */
+const partBytes = 8 * 1024 * 1024
+/** How long removing the rest of a failed upload may take, after ctx has ended. */
+const discardMs = 10_000
+
+/**
+ * Sends one request if the content fits into one part, else a multipart upload. lib-storage's `Upload` would reject
+ * while its parts are still being sent, and could not end them.
+ */
+export async function upload(ctx: Context, s3: S3Client, target: Target, content: Readable): Promise<Stored> {
+  const hash = createHash('sha256')
+  const parts: CompletedPart[] = []
+  let size = 0
+  let id: string | undefined
+  try {
+    for await (const { body, last } of partsOf(content)) {
+      hash.update(body)
+      size += body.length
+      if (last && id === undefined) {
+        await sent(ctx, (options) => s3.send(new PutObjectCommand({ ...target, Body: body }), options))
+      } else if (body.length > 0) {
+        id ??= await createUpload(ctx, s3, target)
+        const part = { ...target, UploadId: id, PartNumber: parts.length + 1, Body: body }
+        const { ETag } = await sent(ctx, (options) => s3.send(new UploadPartCommand(part), options))
+        parts.push({ ETag, PartNumber: part.PartNumber })
+      }
+    }
+    if (id !== undefined) {
+      const whole = { ...target, UploadId: id, MultipartUpload: { Parts: parts } }
+      await sent(ctx, (options) => s3.send(new CompleteMultipartUploadCommand(whole), options))
+    }
+    return { size, sha256: hash.digest('hex') }
+  } catch (error) {
+    await discard(ctx, s3, target, id)
+    throw error
+  }
+}
+
+/** Yields `content` in parts of `partBytes`. The last part may be shorter, or empty. */
+async function* partsOf(
+  content: AsyncIterable<Buffer>,
+): AsyncGenerator<{ readonly body: Buffer; readonly last: boolean }> {
+  let held: Buffer[] = []
+  let length = 0
+  for await (const chunk of content) {
+    held.push(chunk)
+    length += chunk.length
+    if (length < partBytes) continue
+    let rest = Buffer.concat(held)
+    for (; rest.length >= partBytes; rest = rest.subarray(partBytes)) {
+      yield { body: rest.subarray(0, partBytes), last: false }
+    }
+    held = [rest]
+    length = rest.length
+  }
+  yield { body: Buffer.concat(held), last: true }
+}
+
+async function createUpload(ctx: Context, s3: S3Client, target: Target): Promise<string> {
+  const { UploadId } = await sent(ctx, (options) =>
+    s3.send(new CreateMultipartUploadCommand(target), options),
+  )
+  if (UploadId === undefined) throw new Error(`S3 gave the upload of ${target.Key} no id`)
+  return UploadId
+}
+
+/**
+ * Removes the rest of a failed upload, and the object as well: the upload may have succeeded although its answer was
+ * lost. It does not fail: the sweep removes whatever is left.
+ */
+async function discard(parent: Context, s3: S3Client, target: Target, id: string | undefined): Promise<void> {
+  // Detached: ctx may have ended, and that may be why the upload failed.
+  using ctx = withTimeout(withoutCancel(parent), discardMs)
+  await Promise.allSettled([
+    id !== undefined && abort(ctx, s3, target, id),
+    sent(ctx, (options) => s3.send(new DeleteObjectCommand(target), options)),
+  ])
+}
+
+/** Ends a multipart upload that was not completed, and removes its parts. */
+export async function abort(ctx: Context, s3: S3Client, target: Target, id: string): Promise<void> {
+  const command = new AbortMultipartUploadCommand({ ...target, UploadId: id })
+  await sent(ctx, (options) => s3.send(command, options))
+}
