@@ -130,9 +130,9 @@ async function attempt(
         failSpan(ctx, error)
         const parked = error instanceof NotUnderstood || event.attempts + 1 >= consumer.maxAttempts
         const pauseMs = parked ? undefined : Math.min(firstPauseMs * 2 ** event.attempts, maxPauseMs)
+        const spans = ctx.value(otelKey) ?? ROOT_CONTEXT
         // Not below ctx, whose deadline may have passed.
-        const last = withValue(parent, otelKey, ctx.value(otelKey) ?? ROOT_CONTEXT)
-        await writeDown(last, inbox, event, pauseMs, error)
+        await writeDown(withValue(parent, otelKey, spans), inbox, event, pauseMs, error)
         report(ctx, inbox, event, startedAt, parked ? 'parked' : 'failed', error)
       }
     })
