@@ -15,7 +15,7 @@ export interface Options {
 export const usage = `npm run bench:goodput -- [options]
 
   --only a,b        of the subjects ${subjects.map(({ name }) => name).join(', ')}
-  --load a          of the loads ${loads.map(({ name }) => name).join(', ')} (default: both)
+  --load a          of the loads ${loads.map(({ name }) => name).join(', ')} (default: all)
   --rounds n        measurements of each, taken in turn (default 1)
   --seconds n       each measurement (default 16, of which the second half counts as steady)
   --svg             writes docs/goodput.svg

@@ -209,6 +209,9 @@ describe('npm run add -- storage s3', () => {
     expect(first.out).toContain('Next: npm install')
     const after = treeOf(service)
     expect([...after.keys()].filter((path) => !tree.has(path)).sort()).toEqual([
+      'src/platform/storage/s3-bucket.ts',
+      'src/platform/storage/s3-sweep.ts',
+      'src/platform/storage/s3-upload.ts',
       'src/platform/storage/s3.test.ts',
       'src/platform/storage/s3.ts',
       'test/support/s3.ts',

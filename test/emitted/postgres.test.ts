@@ -113,12 +113,16 @@ test('the error about a taken port names the port and has the message of Postgre
   await expect(failed).rejects.toThrow(new RegExp(`port ${port}:[^]*Address already in use`))
 })
 
-/** The message of startPostgres in a process of its own, which `limited` starts. */
+/**
+ * The message of startPostgres in a process of its own, which `limited` starts. It becomes the user `uid` once it has read its
+ * modules: that user may not read the clone.
+ */
 async function messageOf(t: TestContext, dir: string, limited: string, uid?: number): Promise<string> {
   const script = join(await folder(t), 'start.mts')
   const start = `startPostgres({ dir: ${JSON.stringify(dir)}, persistent: true })`
   const lines = [
     `import { startPostgres } from ${JSON.stringify(postgresScript)}`,
+    ...(uid === undefined ? [] : [`process.setgid(${uid})`, `process.setuid(${uid})`]),
     `await ${start}.then((postgres) => postgres.stop(), (error) => console.log(error.message))`,
   ]
   await writeFile(script, lines.join('\n'))
@@ -127,7 +131,6 @@ async function messageOf(t: TestContext, dir: string, limited: string, uid?: num
   const child = spawn('sh', args, {
     stdio: ['ignore', 'pipe', 'inherit'],
     cwd: '/',
-    ...(uid === undefined ? {} : { uid, gid: uid }),
   })
   const said = text(child.stdout)
   await once(child, 'close')
