@@ -10,7 +10,7 @@ import { clientLeft, recordFailure, thrownBy } from './failure.ts'
 import { admit, guardsOf } from './guard.ts'
 import { parseInput, queryOf, readJson, type BodyBudget } from './input.ts'
 import { noteCall } from '../telemetry/started.ts'
-import { incomingRequest } from './request-info.ts'
+import { Incoming } from './request-info.ts'
 import { describeRoute, type Route } from './route.ts'
 
 /** Hono's environment of a request is its exchange. */
@@ -115,7 +115,7 @@ function call(
   bodies: BodyBudget,
 ): ReturnType<Route['handle']> {
   const { info } = c.env
-  const request = incomingRequest(c)
+  const request = new Incoming(c)
   const withBody = (ctx: Context, body: unknown): ReturnType<Route['handle']> => {
     const params = route.params && c.req.param()
     const query = route.query && queryOf(c.req)

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import type { IncomingMessage } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
+import type { Readable } from 'node:stream'
 import type { Client, RequestInfo } from '../request.ts'
 import type { Context as HonoContext } from 'hono'
 import type { Env } from './handle.ts'
@@ -30,18 +31,30 @@ function pathOf(url: string): string {
   return target.startsWith('/') ? target : target.replace(/^[^:/]*:\/\/[^/]*/, '') || '/'
 }
 
-/** The request, as guards and handlers get it. */
-export function incomingRequest(c: HonoContext<Env>): IncomingRequest {
-  const exchange = c.env
-  const { info, incoming } = exchange
-  return {
-    method: info.method,
-    headers: incoming.headers,
-    rawHeaders: incoming.rawHeaders,
-    get body() {
-      return requestBody(c)
-    },
-    setHeader: (name, value) => void exchange.outgoing.setHeader(name, value),
-    appendHeader: (name, value) => void exchange.outgoing.appendHeader(name, value),
+/** The request, as guards and handlers get it. A getter in an object literal would cost a small request a third more. */
+export class Incoming implements IncomingRequest {
+  readonly method: string
+  readonly headers: IncomingHttpHeaders
+  readonly rawHeaders: readonly string[]
+  readonly #c: HonoContext<Env>
+
+  constructor(c: HonoContext<Env>) {
+    const { info, incoming } = c.env
+    this.method = info.method
+    this.headers = incoming.headers
+    this.rawHeaders = incoming.rawHeaders
+    this.#c = c
+  }
+
+  get body(): Readable {
+    return requestBody(this.#c)
+  }
+
+  setHeader(name: string, value: string): void {
+    this.#c.env.outgoing.setHeader(name, value)
+  }
+
+  appendHeader(name: string, value: string): void {
+    this.#c.env.outgoing.appendHeader(name, value)
   }
 }

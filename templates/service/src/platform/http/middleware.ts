@@ -6,7 +6,7 @@ import { failBehind } from './behind.ts'
 import type { Exchange } from './exchange.ts'
 import type { Guard } from './guard.ts'
 import type { Env } from './handle.ts'
-import { incomingRequest } from './request-info.ts'
+import { Incoming } from './request-info.ts'
 
 /**
  * Where a team mounts middlewares and apps of Hono, in front of the routes. Each sees the request's context as `c.var.ctx`, and may
@@ -38,7 +38,7 @@ export function mount(app: Hono<Env>, mounted: Hono<Env>, begin: (c: HonoContext
 /** A guard as a middleware, for a mounted app: the guards of routes.ts stand before routes only. */
 export function guardedBy(guard: Guard): MiddlewareHandler<Env> {
   return async (c, next) => {
-    const ctx = await guard(c.var.ctx, incomingRequest(c))
+    const ctx = await guard(c.var.ctx, new Incoming(c))
     c.set('ctx', ctx)
     await next()
   }
