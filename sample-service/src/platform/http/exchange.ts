@@ -14,12 +14,6 @@ import type { Route } from './route.ts'
 type HeadersByName = Record<string, string>
 type OnEnd = (exchange: Exchange) => void
 
-/** What a handler has answered, behind middlewares. */
-interface Held {
-  readonly response: Response
-  readonly body: string | Uint8Array | Readable | null
-}
-
 /**
  * One request and its response, from the first header to the last byte, and its state: routed, answered, failed, hung up,
  * settled, closed. It ends when its response is closed and its handler has settled, whichever is last.
@@ -40,7 +34,8 @@ export class Exchange {
   #endedAt: number | undefined
   #endedBy: string | undefined
   #working = 0
-  held: Held | undefined
+  /** What a handler has answered, behind middlewares. */
+  #held: { readonly response: Response; readonly body: Body | Readable } | undefined
   #closed = false
   #left = false
   readonly #onEnd: OnEnd
@@ -120,15 +115,20 @@ export class Exchange {
   }
 
   /** Middlewares may replace `response`, which was made of `body`. */
-  handedBack(response: Response, body: Held['body']): Response {
-    this.held = { response, body }
+  handedBack(response: Response, body: Body | Readable): Response {
+    this.#held = { response, body }
     return response
   }
 
   /** What a body that a middleware has handed on was made of, if nobody has read it: that is cheaper to send. */
   unread(body: Body): Body | Readable {
-    if (this.held === undefined || !(body instanceof ReadableStream) || isBegun(body)) return body
-    return bodyOf(this.held.response) === body ? this.held.body : body
+    if (this.#held === undefined || !(body instanceof ReadableStream) || isBegun(body)) return body
+    return bodyOf(this.#held.response) === body ? this.#held.body : body
+  }
+
+  /** Whether middlewares have had the handler's answer in their hands. */
+  get isHandedBack(): boolean {
+    return this.#held !== undefined
   }
 
   /** The response has this status. */

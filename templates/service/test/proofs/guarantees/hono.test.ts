@@ -299,7 +299,7 @@ test.for(['reads-raw'])(
   },
 )
 
-test('next() called twice is a 500 that says so; an answer replaced or returned after next() is as in Hono', async () => {
+test('a middleware that calls next() twice answers 500, and the log says why; one that answers after next() does as in Hono', async () => {
   const twice = await get('/on/twice/text', { 'x-request-id': 'twice' })
   expect(twice.status).toBe(500)
   const line = await service().line(({ requestId, msg }) => requestId === 'twice' && msg === 'request')
