@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -123,6 +123,11 @@ export async function build(
     await mkdir(dirname(compiled(source)), { recursive: true })
     await writeFile(compiled(source), outputText)
     await writeFile(`${compiled(source)}.map`, sourceMapText)
+  }
+  // The platform reads its version from the manifest of the service.
+  const manifest = join('templates', 'service', 'package.json')
+  if (existsSync(join(folder, dirname(manifest)))) {
+    await copyFile(join(repository, manifest), join(folder, manifest))
   }
   return { folder, compiled, [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }) }
 }

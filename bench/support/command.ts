@@ -1,23 +1,40 @@
-import { cpus, loadavg } from 'node:os'
-import { background, type Context } from '../../templates/service/src/context/context.ts'
-import { withSignals } from '../../templates/service/src/context/signals.ts'
+import { constants, cpus, loadavg } from 'node:os'
+import { background, cause, type Context } from '../../templates/service/src/context/context.ts'
+import { SignalReceived, withSignals } from '../../templates/service/src/context/signals.ts'
 
 /**
  * The process of a bench: `--help` prints `usage`; other arguments are parsed and passed to `run`. Ctrl-C ends the context of
- * `run`, and so everything that it started. If `run` resolves with false, the exit code is 1.
+ * `run`, and so everything that it started. Exits with 1 if `run` resolves with false, 2 after an invalid flag, and 128 + the
+ * number of the signal that ended it.
  */
 export async function command<Options>(
   usage: string,
   parseOptions: (args: readonly string[]) => Options | 'help',
   run: (ctx: Context, options: Options) => Promise<unknown>,
 ): Promise<void> {
-  const options = parseOptions(process.argv.slice(2))
-  if (options === 'help') {
-    console.log(usage)
-    return
-  }
+  const options = parsed(parseOptions)
+  if (options === 'help') console.log(usage)
+  if (options === 'help' || options === undefined) return
   using ctx = withSignals(background(), 'SIGINT', 'SIGTERM')
-  if ((await run(ctx, options)) === false) process.exitCode = 1
+  try {
+    if ((await run(ctx, options)) === false) process.exitCode = 1
+  } catch (error) {
+    const stopped = cause(ctx)
+    if (!(stopped instanceof SignalReceived)) throw error
+    console.error(`${stopped.message}: no more is measured`)
+    process.exitCode = 128 + constants.signals[stopped.signal]
+  }
+}
+
+/** Parses the arguments of this process, or prints in one sentence why it cannot. */
+function parsed<Options>(parse: (args: readonly string[]) => Options | 'help'): Options | 'help' | undefined {
+  try {
+    return parse(process.argv.slice(2))
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : String(error))
+    process.exitCode = 2
+    return undefined
+  }
 }
 
 /** The machine and the time of the figures. */
