@@ -1,7 +1,7 @@
 /**
  * `npm run test:all`: everything that `npm test` runs, and what takes too long to wait for: ESLint on the sample, the long proofs, the
  * service beside real proxies and poolers, the image, all that is known of each piece, random nouns and fields, every pair of
- * pieces, each supported line of Node, each package manager, and the trials.
+ * pieces, every bench at its shortest, each supported line of Node, each package manager, and the trials.
  * It takes some two hours on two cores, and runs before a release. `-- --only image,matrix` runs the named ones.
  */
 import { join } from 'node:path'
@@ -26,6 +26,7 @@ const steps: readonly Step[] = [
   { title: 'pieces', command: [...slow, 'test/slow/pieces.test.ts'], cwd: root },
   { title: 'removal', command: [...slow, 'test/slow/removal.test.ts'], cwd: root },
   { title: 'property', command: [...slow, 'test/slow/property.test.ts'], cwd: root },
+  { title: 'benches', command: [...slow, 'test/slow/benches.test.ts'], cwd: root },
   {
     title: 'long',
     command: ['env', 'LONG_TESTS=1', 'EVERY_WRITE=1', 'npx', 'vitest', 'run', ...longTests, ...longInPart],
