@@ -49,7 +49,7 @@ function titleOf({ name, takes }: Piece, { singular, plural }: Noun, typed: stri
 
 /** Plans the calls to what was stamped, the properties, and what package.json needs. */
 async function connect(plan: Plan, piece: Piece, noun: Noun, flags: Flags): Promise<void> {
-  const { wirings, dependencies = {}, scripts = {} } = piece
+  const { wirings = [], dependencies = {}, scripts = {} } = piece
   for (const wiring of wirings) {
     await wire(plan, {
       ...wiring,

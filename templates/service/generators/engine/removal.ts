@@ -135,7 +135,7 @@ async function disconnect(plan: Plan, entry: StampedPiece): Promise<void> {
   const piece = pieceOf(entry)
   if (piece === undefined) return
   const noun = nounOf(entry)
-  for (const wiring of piece.wirings) {
+  for (const wiring of piece.wirings ?? []) {
     await unwire(plan, {
       ...wiring,
       call: stampNames(wiring.call, noun),
