@@ -1,4 +1,5 @@
-import type { Member, Wiring } from './piece.ts'
+import { stampNames, type Noun } from './names.ts'
+import type { Member, Piece, Wiring } from './piece.ts'
 
 /** A place in the service that calls what pieces stamp. A piece adds `call` and `from`. */
 type Place = Omit<Wiring, 'call' | 'from'>
@@ -51,4 +52,13 @@ export function onPlatform(name: string, value: Code, type: Code, option: Code =
     { file, within: 'Platform', name, ...type },
     { file, within: 'PlatformOptions', name, ...option },
   ]
+}
+
+/** The calls to what the piece stamps, with the noun in place of widget. */
+export function wiringsOf({ wirings = [] }: Piece, noun: Noun): Wiring[] {
+  return wirings.map((wiring) => ({
+    ...wiring,
+    call: stampNames(wiring.call, noun),
+    from: stampNames(wiring.from, noun),
+  }))
 }

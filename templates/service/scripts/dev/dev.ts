@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { readFlags } from '../command-line.ts'
+import { filesBelow } from '../files-below.ts'
 import { givenUrl } from '../postgres/built-in.ts'
 import { withoutLibpq } from '../postgres/libpq.ts'
 import { emptyAdvice, keepMigrationNames, unknownMigrations } from '../postgres/unknown-migrations.ts'
@@ -9,7 +10,7 @@ import { programsBeside, startedBeside } from './beside.ts'
 import { builtInPostgres, NoDatabase, reasonOf } from './built-in-postgres.ts'
 import { watchChanges } from './changes.ts'
 import { readEnvironment } from './environment.ts'
-import { filesBelow, fingerprint } from './fingerprint.ts'
+import { fingerprint } from './fingerprint.ts'
 import { readKeys } from './keys.ts'
 import { findLocks } from './packages.ts'
 import { migrate, PortTaken, serveUntil, untilFree, type Next } from './run-service.ts'
@@ -128,7 +129,8 @@ async function prepare(
     }
     // To look whether a migration may be missing is faster than to start a process that asks the database. A library may bring
     // tables of its own.
-    const files = [...(await filesBelow('drizzle')), 'src/platform/schemas.ts', 'package.json']
+    const migrations = (await filesBelow(join(root, 'drizzle'))).map((path) => `drizzle/${path}`)
+    const files = [...migrations, 'src/platform/schemas.ts', 'package.json']
     return { env, isBuiltIn, migrations: `${url} ${await fingerprint(files)}` }
   } catch (error) {
     if (error instanceof NoDatabase) throw error

@@ -1,6 +1,8 @@
 import { execFile } from 'node:child_process'
+import { join } from 'node:path'
+import { filesBelow } from '../files-below.ts'
 import { faultsOfEnvFile } from './environment.ts'
-import { filesBelow, fingerprint } from './fingerprint.ts'
+import { fingerprint } from './fingerprint.ts'
 import { say } from './screen.ts'
 import { root } from './service-process.ts'
 
@@ -10,8 +12,8 @@ const longestMs = 30_000
 const checks = {
   names: () => Promise.resolve(['.env', 'src/config.ts']),
   schema: async () => {
-    const schemas = (await filesBelow('src')).filter((path) => path.endsWith('.schema.ts'))
-    return ['drizzle/meta/_journal.json', ...schemas]
+    const schemas = (await filesBelow(join(root, 'src'))).filter((path) => path.endsWith('.schema.ts'))
+    return ['drizzle/meta/_journal.json', ...schemas.map((path) => `src/${path}`)]
   },
 } as const
 
