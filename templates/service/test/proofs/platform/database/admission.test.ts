@@ -209,6 +209,29 @@ describe('by the time that connections are held', () => {
     expect(gate.waiting).toBe(13)
   })
 
+  test('what a caller holds counts for its share', async (t) => {
+    const ctx = testContext(t)
+    const { gate, heard } = admission(6)
+    await hold(ctx, gate, 100)
+    const [many, other] = [by(ctx, 'many'), by(ctx, 'other')]
+    const held = await Promise.all(Array.from({ length: 6 }, () => gate.enter(many)))
+    queueFor(many, gate, 500)
+    queueFor(other, gate, 500)
+    using leaving = withCancel(other)
+    queueFor(leaving, gate, 2_000)
+    expect(heard.at(-1)).toBe('overload')
+    const left = gate.enter(leaving)
+    leaving.cancel()
+    await expect(left).rejects.toThrow()
+
+    // The callers take turns: three places for each, and two calls of each wait.
+    for (const place of held) place.release(many)
+
+    expect(gate.waiting).toBe(4)
+    await expect(gate.enter(many)).rejects.toMatchObject({ status: 503 })
+    expect(heard.at(-1)).toBe('overload')
+  })
+
   test('a call that need not wait begins the second anew', async (t) => {
     const ctx = testContext(t)
     const { gate, heard, held } = await busy(ctx)
