@@ -1071,6 +1071,8 @@ it('--help and --version, their short forms, and the word help', async () => {
     expect(help.stdout).toContain(`--${flag}`)
   }
   expect(help.code).toBe(0)
+  const all = `${help.stdout}${(await create(cwd, ['update', '--help'])).stdout}`
+  expect(all.split('\n').filter((line) => line.length > 80)).toEqual([])
   const manifest: unknown = JSON.parse(await readFile(join(repository, 'package.json'), 'utf8'))
   expect(manifest).toMatchObject({ version: (await create(cwd, ['--version'])).stdout.trimEnd() })
 })
