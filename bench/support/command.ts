@@ -1,9 +1,11 @@
 import { cpus, loadavg } from 'node:os'
+import { flagFault } from '../../templates/service/generators/engine/typed.ts'
 import { background, type Context } from '../../templates/service/src/context/context.ts'
 import { withSignals } from '../../templates/service/src/context/signals.ts'
 
 /**
- * The process of a bench: `--help` prints `usage`; other arguments are parsed and passed to `run`. Ctrl-C ends the context of
+ * The process of a bench: `--help` prints `usage`; other arguments are parsed and passed to `run`, and wrong ones end it with one
+ * sentence and exit code 1. Ctrl-C ends the context of
  * `run`, and so everything that it started. If `run` resolves with false, the exit code is 1.
  */
 export async function command<Options>(
@@ -11,13 +13,27 @@ export async function command<Options>(
   parseOptions: (args: readonly string[]) => Options | 'help',
   run: (ctx: Context, options: Options) => Promise<unknown>,
 ): Promise<void> {
-  const options = parseOptions(process.argv.slice(2))
-  if (options === 'help') {
-    console.log(usage)
-    return
-  }
+  const options = optionsFrom(usage, parseOptions)
+  if (options === undefined) return
   using ctx = withSignals(background(), 'SIGINT', 'SIGTERM')
   if ((await run(ctx, options)) === false) process.exitCode = 1
+}
+
+/** Prints `usage`, or what is wrong with the arguments, if there is nothing to run. */
+function optionsFrom<Options>(
+  usage: string,
+  parseOptions: (args: readonly string[]) => Options | 'help',
+): Options | undefined {
+  try {
+    const options = parseOptions(process.argv.slice(2))
+    if (options !== 'help') return options
+    console.log(usage)
+  } catch (error) {
+    const [line = ''] = usage.split('\n')
+    console.error(`${flagFault(error, {})}: ${line.replace(/ \[?-.*/, '')} -- --help lists the options`)
+    process.exitCode = 1
+  }
+  return undefined
 }
 
 /** The machine and the time of the figures. */
