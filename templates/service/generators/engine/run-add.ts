@@ -56,6 +56,14 @@ async function add(command: Command, from: Surroundings): Promise<void> {
     return
   }
 
+  if (command.mergeRecord) {
+    if (command.words.length > 0 || command.dryRun || command.remove)
+      throw new Error('--merge-record stands alone: npm run add -- --merge-record')
+    using _lock = lockService(root)
+    say((await import('./merge-record.ts')).mergeRecord(root))
+    return
+  }
+
   const terminal = from.terminal && !command.json
   const asks = terminal && !command.yes
   if (word === undefined && !asks)
