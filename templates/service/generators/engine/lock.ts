@@ -1,5 +1,7 @@
 import {
+  closeSync,
   mkdirSync,
+  openSync,
   readFileSync,
   readdirSync,
   renameSync,
@@ -46,7 +48,16 @@ export function refuseLocked(root: string): void {
 function made(place: string): boolean {
   try {
     mkdirSync(dirname(place), { recursive: true })
-    writeFileSync(place, `${process.pid} ${hostname()}\n`, { flag: 'wx' })
+    const file = openSync(place, 'wx')
+    try {
+      writeFileSync(file, `${process.pid} ${hostname()}\n`)
+    } catch (error) {
+      // The disk is full. Without a name the lock would keep the next run waiting.
+      rmSync(place)
+      throw error
+    } finally {
+      closeSync(file)
+    }
     return true
   } catch (error) {
     // ENOENT: the process that held the lock has just removed .data/ too.
