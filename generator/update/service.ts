@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import {
   recordFrom,
   recordPath,
@@ -22,8 +22,11 @@ export interface Service {
 
 /** The record of the service at `root`; undefined if it has none. @throws Failure if it cannot be read, or if there is no service */
 export function readRecord(root: string): ServiceRecord | undefined {
-  if (!existsSync(join(root, 'package.json')))
-    throw new Failure(`${root} holds no package.json: run update in the folder of a service`)
+  if (!existsSync(join(root, 'package.json'))) {
+    const around = serviceAround(root)
+    const where = around === undefined ? 'the folder of a service' : `${around}, which holds a service`
+    throw new Failure(`${root} holds no package.json: run update in ${where}`)
+  }
   const path = join(root, recordPath)
   if (!existsSync(path)) return undefined
   try {
@@ -31,6 +34,13 @@ export function readRecord(root: string): ServiceRecord | undefined {
   } catch (cause) {
     throw failureFrom(cause)
   }
+}
+
+/** The nearest folder above `folder` with a record. */
+function serviceAround(folder: string): string | undefined {
+  const above = dirname(folder)
+  if (above === folder) return undefined
+  return existsSync(join(above, recordPath)) ? above : serviceAround(above)
 }
 
 /** The files of the record that hold conflict markers. */

@@ -88,6 +88,17 @@ test('a git that Ctrl-C stops refuses nothing', () => {
   refused('git was stopped by SIGINT: run this again', { PATH: `${programs}:${process.env['PATH']}` })
 })
 
+test('what a person has staged of an update does not outlive --abort', () => {
+  const service = created(older, '--no-example')
+  writeFileSync(join(service, 'docs/[first].txt'), 'a\n')
+  commit(service)
+  const named = packageOf('0.5.0', { 'service/docs/first.txt': 'b\n', 'service/docs/[first].txt': 'b\n' })
+  expect(update(named, service)).toMatchObject({ code: 3 })
+  git(service, 'add', '--all')
+  expect(update(named, service, ['--abort'])).toMatchObject({ code: 0 })
+  expect(git(service, 'status', '--porcelain')).toBe('')
+})
+
 test('--check needs no git', () => {
   expect(update(newer, made, ['--check'], { PATH: '/nowhere' })).toMatchObject({ code: 2 })
 })
