@@ -34,8 +34,8 @@ export function restoreLast(
   update: Written,
 ): { changed: readonly string[]; kept: string } {
   // What a person has staged since would be committed without being on the disk. First, so that a refusal can be repeated.
-  const paths = update.entries.filter(({ kind }) => kind !== 'saved').map(({ path }) => path)
-  if (repository?.head !== undefined) unstage(root, paths)
+  const written = update.entries.filter(({ kind }) => kind !== 'saved').map(({ path }) => path)
+  if (repository?.head !== undefined) unstage(root, [...written, ...update.conflicts])
   return takeBack(root, update)
 }
 

@@ -63,15 +63,24 @@ export function idsCommitted(ctx: Context, root: string, paths: readonly string[
 
 function committedIds(root: string, paths: readonly string[]): ReadonlySet<string> {
   if (paths.length === 0) return new Set()
-  const flags = ['--format=', '--raw', '--no-abbrev', '--no-renames']
-  const log = demand(root, ['--literal-pathspecs', 'log', ...flags, '--', ...paths]).toString('utf8')
+  const settings = ['--literal-pathspecs', '-c', 'log.showRoot=true']
+  const flags = ['--no-follow', '--format=', '--raw', '--no-abbrev', '--no-renames']
+  const log = demand(root, [...settings, 'log', ...flags, '--', ...paths]).toString('utf8')
   return new Set(Array.from(log.matchAll(/^:\d+ \d+ [0-9a-f]+ ([0-9a-f]+) /gm), ([, id = '']) => id))
 }
 
 /** The commits whose message says that create-mainstem created a service here, the newest first, with the version. */
 export function creations(ctx: Context, root: string): { commit: string; version: string }[] {
   throwIfEnded(ctx)
-  const log = demand(root, ['log', '--format=%H %s', '--grep=^Create .* with create-mainstem ', '--', '.'])
+  const log = demand(root, [
+    'log',
+    '--format=%H %s',
+    '--no-follow',
+    '--basic-regexp',
+    '--grep=^Create .* with create-mainstem ',
+    '--',
+    '.',
+  ])
   return log
     .toString('utf8')
     .split('\n')

@@ -1,5 +1,6 @@
 import {
   closeSync,
+  lstatSync,
   mkdirSync,
   openSync,
   readFileSync,
@@ -31,9 +32,14 @@ export function lockService(root: string): Disposable {
   return {
     [Symbol.dispose]() {
       rmSync(place, { force: true })
-      if (readdirSync(dirname(place)).length === 0) rmdirSync(dirname(place))
+      removeEmptyFolder(dirname(place))
     },
   }
+}
+
+/** Removes a folder in which nothing is. A link to one stays: the team has made it. */
+export function removeEmptyFolder(place: string): void {
+  if (readdirSync(place).length === 0 && !lstatSync(place).isSymbolicLink()) rmdirSync(place)
 }
 
 /** Throws an Error of one sentence if another run is changing the service. Writes nothing. */
