@@ -17,6 +17,7 @@ import { installInCopy } from './needs.ts'
 import { migrationsBetween } from './migration.ts'
 import { overlayOf, writtenBy, type Outcomes } from './outcome.ts'
 import { withDependencies } from './piece-dependencies.ts'
+import { namedAsBefore } from './renamed.ts'
 import type { Service } from './service.ts'
 import { styleOf } from './style.ts'
 import { teamFiles } from './team-files.ts'
@@ -82,6 +83,7 @@ export async function planUpdate(
           return replayed
         })
   if (replayed === noReplay) await settleRest(ctx, work, theirs, noReplay, record)
+  notes.push(...namedAsBefore(root, record, work.outcomes))
   notes.push(...replayed.skipped.map(({ title, why }) => `skipped ${title}: ${why}`))
   if (replayed.skipped.length > 0)
     notes.push('mend the generators, commit, and update --restamp brings those pieces up to date')

@@ -6,7 +6,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { beforeAll, expect, test } from 'vitest'
-import { commit, created, folder, packageOf, update } from '../support/versions.ts'
+import { commit, created, folder, packageOf, resultOf, update } from '../support/versions.ts'
 
 let older: string
 let newer: string
@@ -38,6 +38,19 @@ test('the old package is asked for where the .npmrc of the service says, and wit
   expect(asked[0]).toBe('/create-mainstem Bearer s3cret')
   // It is nowhere, so every difference is marked.
   expect(code).toBe(3)
+})
+
+test('a new file that has the name of creation is named, where the team has renamed the service', () => {
+  const service = created(older, '--no-example')
+  const manifest = join(service, 'package.json')
+  writeFileSync(manifest, readFileSync(manifest, 'utf8').replace('"my-service"', '"@acme/orders"'))
+  const added = packageOf('0.5.0', {
+    'service/k8s/quota.yaml': 'name: mainstem-service\n',
+    'service/docs/more.md': 'my-services\n',
+  })
+  expect(resultOf(update(added, service, ['--json'])).notes).toEqual([
+    'the service is @acme/orders now, and new files call it my-service: k8s/quota.yaml',
+  ])
 })
 
 test('a folder in a service names the service, and a tarball that is not there is refused', () => {
