@@ -7,9 +7,10 @@ import {
   type ServiceRecord,
 } from '../../templates/service/generators/engine/record.ts'
 import type { Context } from '../../templates/service/src/context/context.ts'
-import { Failure, failureFrom } from '../failure.ts'
+import { errorCode, Failure, failureFrom } from '../failure.ts'
 import { look, textOf } from './disk.ts'
 import { leftOut, refuseUnderWay, statusOf, type Repository } from './git.ts'
+import { isObject } from './merge-json.ts'
 import { hasMarkers } from './merge-text.ts'
 import { isNewer } from './migration.ts'
 
@@ -32,8 +33,21 @@ export function readRecord(root: string): ServiceRecord | undefined {
   try {
     return recordFrom(readFileSync(path, 'utf8'))
   } catch (cause) {
-    throw failureFrom(cause)
+    if (errorCode(cause) === undefined) throw failureFrom(cause)
+    throw new Failure(`${recordPath} cannot be read (${errorCode(cause)}): restore it from git`, { cause })
   }
+}
+
+/** @throws Failure if package.json is none, which an update reads and may merge */
+export function requireManifest(root: string): void {
+  const text = readFileSync(join(root, 'package.json'), 'utf8')
+  try {
+    if (isObject(JSON.parse(text))) return
+  } catch {
+    // Named below.
+  }
+  const why = text.startsWith('\uFEFF') ? 'begins with a byte order mark' : 'is not a JSON object'
+  throw new Failure(`package.json ${why}: mend that, then update`)
 }
 
 /** The nearest folder above `folder` with a record. */

@@ -24,7 +24,14 @@ import { changesOf, conflictsOf } from './outcome.ts'
 import { planUpdate } from './plan.ts'
 import { restored } from './restore.ts'
 import { describe, exitCodeOf, filesOf, inWords, type UpdateResult } from './result.ts'
-import { markedFiles, readRecord, refuseDowngrade, refuseUnfinished, type Service } from './service.ts'
+import {
+  markedFiles,
+  readRecord,
+  refuseDowngrade,
+  refuseUnfinished,
+  requireManifest,
+  type Service,
+} from './service.ts'
 import { planTheirs } from './theirs.ts'
 import { installRootOf, write } from './write.ts'
 
@@ -73,6 +80,7 @@ async function resultOf(
   if (options.abort) return aborted(ctx, root, repository)
   const killed = reads ? waitingUpdate(root) : recover(root, repository?.head)
   if (killed !== undefined) return finished(killed, options.dryRun)
+  requireManifest(root)
   // Again, because a killed `npm run add` may just have been finished.
   const there = readRecord(root)
   const { record, stamped } =

@@ -1,7 +1,7 @@
 /** Where the old package comes from, and in which package manager's words `update` speaks. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -38,6 +38,28 @@ test('the old package is asked for where the .npmrc of the service says, and wit
   expect(asked[0]).toBe('/create-mainstem Bearer s3cret')
   // It is nowhere, so every difference is marked.
   expect(code).toBe(3)
+})
+
+test('what cannot be read is named in one sentence, and what lies in the way of a folder is left', () => {
+  const service = created(older, '--no-example')
+  const manifest = join(service, 'package.json')
+  const text = readFileSync(manifest, 'utf8')
+  for (const [broken, why] of [
+    ['{ oops', 'package.json is not a JSON object: mend that, then update'],
+    [`\uFEFF${text}`, 'package.json begins with a byte order mark: mend that, then update'],
+  ] as const) {
+    writeFileSync(manifest, broken)
+    expect(update(newer, service)).toMatchObject({ code: 1, err: `create-mainstem: ${why}\n` })
+  }
+  writeFileSync(manifest, text)
+  rmSync(join(service, 'docs'), { recursive: true })
+  writeFileSync(join(service, 'docs'), 'ours\n')
+  const updated = update(newer, service, ['--json'])
+  expect(updated.code).toBe(0)
+  expect(resultOf(updated).files).toMatchObject([{ path: 'docs/lines.txt', change: 'left' }])
+  rmSync(join(service, '.mainstem.json'))
+  mkdirSync(join(service, '.mainstem.json'))
+  expect(update(newer, service).err).toContain('.mainstem.json cannot be read (EISDIR)')
 })
 
 test('a new file that has the name of creation is named, where the team has renamed the service', () => {
