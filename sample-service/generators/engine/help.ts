@@ -25,15 +25,16 @@ export function usage(): string {
 Pieces:
 ${lines.join('')}
 Flags:
-  --dry-run     show the plan and write nothing
-  --diff        show all lines of new files
-  --json        print the result as JSON
-  --yes         ask nothing
-  --install     install what package.json gets; --no-install does not ask about it
-  --remove      take back what was stamped and wired, if nobody changed it; the table stays
-  --drop        with --remove: remove the table too, by a migration
-  --list        list the pieces
-  --help        after a piece: explain it, with examples, as in npm run add -- resource --help
+  --dry-run       show the plan and write nothing
+  --diff          show all lines of new files
+  --json          print the result as JSON
+  --yes           ask nothing
+  --install       install what package.json gets; --no-install does not ask about it
+  --remove        take back what was stamped and wired, if nobody changed it; the table stays
+  --drop          with --remove: remove the table too, by a migration
+  --merge-record  alone, while git merges two branches: keep the pieces of both in .mainstem.json
+  --list          list the pieces
+  --help          after a piece: explain it, with examples, as in npm run add -- resource --help
 `
 }
 
