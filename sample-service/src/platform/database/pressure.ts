@@ -4,6 +4,11 @@ const sampleMs = 500
 const settledMs = 1_000
 /** A wait that is expected to be shorter than this is as good as none: the event loop adds as much. */
 const exactMs = 20
+/**
+ * How long a call may wait under overload, in times that a connection is held. Half of one leaves connections idle for a moment when
+ * the load is but a tenth too much; a whole one doubles the time of every answer.
+ */
+const queueOfHolds = 0.75
 /** The weight that a call has in an average at least. */
 const leastWeight = 0.1
 /** How much each call that leaves the queue leaves of what is known of those before it. */
@@ -26,8 +31,9 @@ export class Pressure {
   #overloadedAt: number | undefined
 
   /** A call that came did not have to wait. */
-  idle(): void {
+  idle(now: number): void {
     this.#standingSince = undefined
+    this.#endOverload(now)
   }
 
   /** A call that finished held its connection for `ms`. */
@@ -70,23 +76,33 @@ export class Pressure {
   }
 
   /**
-   * The longest wait that a call is let in for, in ms.
+   * The longest wait that a call is let in for, in ms. Overload is no reason to refuse the first in line: without it the next
+   * connection that comes back would be idle.
    * @param leftMs until its deadline
+   * @param before how many calls have their turn before it
    * @param hasLess whether its caller has less than its share
    */
-  longestWait(leftMs: number, hasLess: boolean): { ms: number; why: 'deadline' | 'overload' } {
+  longestWait(
+    leftMs: number,
+    before: number,
+    hasLess: () => boolean,
+  ): { ms: number; why: 'deadline' | 'overload' } {
     if (this.#hold === undefined) return { ms: Infinity, why: 'deadline' }
     const byDeadline = Math.max(leftMs / 2, exactMs)
-    const byOverload = this.#overloadedAt === undefined ? Infinity : hasLess ? this.#holdMs : this.#holdMs / 2
+    if (this.#overloadedAt === undefined || before === 0) return { ms: byDeadline, why: 'deadline' }
+    const byOverload = hasLess() ? this.#holdMs : queueOfHolds * this.#holdMs
     return byOverload < byDeadline ? { ms: byOverload, why: 'overload' } : { ms: byDeadline, why: 'deadline' }
   }
 
-  /** A call has come that finds `queued` calls waiting, and would wait for `waitMs` at their end. */
+  /**
+   * A call has come that finds `queued` calls waiting, and would wait for `waitMs` at their end. The first in line has always to
+   * wait for the next connection, which in a pool of one is a whole hold, so it is no sign of overload.
+   */
   came(queued: number, waitMs: number, now: number): void {
-    const holds = waitMs / this.#holdMs
+    const holds = queued === 0 ? 0 : waitMs / this.#holdMs
     if (this.#overloadedAt !== undefined) {
       if (holds > 0.5) this.#overloadedAt = now
-      else if (now - this.#overloadedAt > settledMs) this.#overloadedAt = undefined
+      else this.#endOverload(now)
       return
     }
     if (holds < 1) this.#standingSince = undefined
@@ -95,6 +111,11 @@ export class Pressure {
     const shrinking = queued < this.#sampled.queued
     this.#sampled = { at: now, queued }
     if (!shrinking && now - (this.#standingSince ?? now) >= settledMs) this.#overloadedAt = now
+  }
+
+  #endOverload(now: number): void {
+    if (this.#overloadedAt !== undefined && now - this.#overloadedAt > settledMs)
+      this.#overloadedAt = undefined
   }
 
   get #holdMs(): number {

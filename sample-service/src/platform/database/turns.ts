@@ -22,14 +22,17 @@ class Line {
 export class Turns {
   /** The first is the one whose turn it is. */
   readonly #lines = new Map<string, Line>()
+  /** How many callers have at least so many calls, by that number less one: a sum over ten thousand callers would block. */
+  readonly #withAtLeast: number[] = []
   #length = 0
 
   get length(): number {
     return this.#length
   }
 
-  callers(): Iterable<string> {
-    return this.#lines.keys()
+  /** How many callers have calls that wait. */
+  get callers(): number {
+    return this.#lines.size
   }
 
   /** How many calls of `caller` wait. */
@@ -41,6 +44,7 @@ export class Turns {
     let line = this.#lines.get(call.caller)
     if (line === undefined) this.#lines.set(call.caller, (line = new Line()))
     line.calls.add(call)
+    this.#withAtLeast[line.length] = (this.#withAtLeast[line.length] ?? 0) + 1
     line.length++
     this.#length++
   }
@@ -51,6 +55,7 @@ export class Turns {
     if (line?.calls.delete(call) !== true) return false
     line.length--
     this.#length--
+    this.#withAtLeast[line.length] = (this.#withAtLeast[line.length] ?? 0) - 1
     if (line.length === 0) this.#lines.delete(call.caller)
     return true
   }
@@ -74,8 +79,9 @@ export class Turns {
   before(caller: string): number {
     const own = this.of(caller)
     if (own === this.#length) return own
-    let before = own
-    for (const [other, { length }] of this.#lines) if (other !== caller) before += Math.min(length, own + 1)
+    // Of each caller, one call more than `caller` has at most, and of `caller` all that it has.
+    let before = 0
+    for (let round = 0; round <= own; round++) before += this.#withAtLeast[round] ?? 0
     return before
   }
 }
