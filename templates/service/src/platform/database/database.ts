@@ -134,8 +134,8 @@ export class Database {
     try {
       return await until(ctx, probe)
     } catch (error) {
-      // Other calls have taken the last connection meanwhile.
-      if (!state.asked && this.#busy()) return await pingBeside(ctx, this.#pool.options)
+      // Other calls have taken the last connection meanwhile, or still dial it.
+      if (!state.asked && this.#gates.pool.full()) return await pingBeside(ctx, this.#pool.options)
       throw error
     }
   }

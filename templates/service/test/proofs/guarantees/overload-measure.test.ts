@@ -80,6 +80,31 @@ test('ten thousand callers that wait do not slow each other down', async (t) => 
   expect(manyMs).toBeLessThan(4 * oneMs)
 })
 
+test('a pool whose calls still dial is busy, and its database answers', async (t) => {
+  const { ctx, db, proxy } = await openTestDatabase(t, 1)
+  // It is known how long a connection is held, and the next call must dial: a setting of a caller closes its connection.
+  await select(ctx, db, 1)
+  await db.run(ctx, (q) => q.execute(sql`set search_path to public`))
+  let letThrough = (): void => undefined
+  const dialled = new Promise<void>((resolve) => (letThrough = resolve))
+  let first: unknown
+  const before = proxy.seen.session
+  proxy.toServer = async (link) => {
+    first ??= link
+    if (link === first) await dialled
+    return undefined
+  }
+  const dialling = select(ctx, db, 0)
+  const waiting = select(ctx, db, 0)
+  await eventually(async () => first !== undefined)
+
+  expect(await db.ping(ctx)).toBe('busy')
+
+  expect(proxy.seen.session).toBe(before + 2)
+  letThrough()
+  await Promise.all([dialling, waiting])
+})
+
 async function select(ctx: Context, db: Database, seconds: number): Promise<void> {
   await db.run(ctx, (q) => q.execute(sql`select pg_sleep(${seconds})`))
 }
