@@ -31,9 +31,8 @@ export class Pressure {
   #overloadedAt: number | undefined
 
   /** A call that came did not have to wait. */
-  idle(now: number): void {
+  idle(): void {
     this.#standingSince = undefined
-    this.#endOverload(now)
   }
 
   /** A call that finished held its connection for `ms`. */
@@ -44,12 +43,12 @@ export class Pressure {
 
   /**
    * A call held its connection for `ms` until its context ended. That says nothing of how long work takes, only that this
-   * connection came back: a client that leaves must not make the service look slower than it is. A first call that missed its
-   * deadline counts, though: if none finishes, later calls must not wait in vain.
+   * connection came back: a client that leaves must not make the service look slower than it is. A first call counts, though: if
+   * none finishes, later calls must not wait in vain.
    */
-  cutShort(ms: number, overdue: boolean): void {
+  cutShort(ms: number): void {
     if (this.#hold === undefined) {
-      if (overdue) this.finished(ms)
+      this.finished(ms)
       return
     }
     this.#occupied = moved(this.#occupied, Math.min(ms, this.#hold), ++this.#returned)
@@ -102,7 +101,7 @@ export class Pressure {
     const holds = queued === 0 ? 0 : waitMs / this.#holdMs
     if (this.#overloadedAt !== undefined) {
       if (holds > 0.5) this.#overloadedAt = now
-      else this.#endOverload(now)
+      else if (now - this.#overloadedAt > settledMs) this.#overloadedAt = undefined
       return
     }
     if (holds < 1) this.#standingSince = undefined
@@ -111,11 +110,6 @@ export class Pressure {
     const shrinking = queued < this.#sampled.queued
     this.#sampled = { at: now, queued }
     if (!shrinking && now - (this.#standingSince ?? now) >= settledMs) this.#overloadedAt = now
-  }
-
-  #endOverload(now: number): void {
-    if (this.#overloadedAt !== undefined && now - this.#overloadedAt > settledMs)
-      this.#overloadedAt = undefined
   }
 
   get #holdMs(): number {

@@ -1,4 +1,4 @@
-import { DeadlineExceeded, remainingMs, throwIfEnded, type Context } from '../../context/context.ts'
+import { remainingMs, throwIfEnded, type Context } from '../../context/context.ts'
 import { until } from '../../context/until.ts'
 import { Problem } from '../problem.ts'
 import { callerOf } from '../request.ts'
@@ -75,12 +75,12 @@ export class Admission {
   async enter(ctx: Context, averaged = true): Promise<Place> {
     throwIfEnded(ctx)
     const caller = callerOf(ctx)
-    const now = performance.now()
     if (!this.full()) {
-      this.#pressure.idle(now)
+      this.#pressure.idle()
       this.#observer.admitted(0)
       return this.#hold(caller, averaged)
     }
+    const now = performance.now()
     this.#pressure.came(this.waiting, this.#pressure.expectedWait(this.waiting, this.#held, now), now)
     const before = this.#queue.before(caller)
     const waitMs = this.#pressure.expectedWait(before, this.#held, now)
@@ -130,15 +130,13 @@ export class Admission {
         if (!this.#held.delete(held)) return
         const now = performance.now()
         this.#lastReturn = now
-        if (averaged && worked) this.#note(ctx, now - held.since)
+        if (averaged && worked) {
+          if (ctx.err === undefined) this.#pressure.finished(now - held.since)
+          else this.#pressure.cutShort(now - held.since)
+        }
         this.#letIn(now)
       },
     }
-  }
-
-  #note(ctx: Context, heldMs: number): void {
-    if (ctx.err === undefined) this.#pressure.finished(heldMs)
-    else this.#pressure.cutShort(heldMs, ctx.err === DeadlineExceeded)
   }
 
   #letIn(now: number): void {

@@ -1,39 +1,15 @@
 /**
- * Promise: The pool measures itself right: its measure recovers from an overload, and what was not served does not spoil it.
+ * Promise: The pool measures itself right: what was not served does not spoil its measure, and it notices what takes long.
  * Go: none
  * Held by: src/platform/database/admission.ts, src/platform/database/pressure.ts, src/platform/database/turns.ts
  */
 import { sql } from 'drizzle-orm'
 import { expect, test } from 'vitest'
-import { withCancel, withTimeout, withValue, type Context } from '../../../src/context/context.ts'
+import { withCancel, withTimeout, type Context } from '../../../src/context/context.ts'
 import { sleep } from '../../../src/context/sleep.ts'
-import type { Database } from '../../../src/platform/database/database.ts'
-import { requestKey } from '../../../src/platform/request.ts'
 import { eventually } from '../../support/client.ts'
 import { openTestDatabase } from '../../support/database.ts'
-
-test('a pool of one that was overloaded serves a burst again', async (t) => {
-  const { ctx, db } = await openTestDatabase(t, 1)
-  const overload: Promise<boolean>[] = []
-  // Three times what it can do, for two and a half seconds.
-  for (let i = 0; i < 150; i++) {
-    overload.push(succeeds(select(ctx, db, 0.05)))
-    await sleep(ctx, 1_000 / 60)
-  }
-  const served = (await Promise.all(overload)).filter(Boolean).length
-  // It has refused, and yet had no pause: fifty could be served.
-  expect(served).toBeLessThan(140)
-  expect(served).toBeGreaterThan(35)
-
-  // A second in which no call waits ends the overload.
-  for (let i = 0; i < 12; i++) {
-    await select(ctx, db, 0.05)
-    await sleep(ctx, 60)
-  }
-  const burst = await Promise.all(Array.from({ length: 10 }, () => succeeds(select(ctx, db, 0.05))))
-
-  expect(burst).toEqual(Array(10).fill(true))
-})
+import { requestOf, select, succeeds } from '../support/overload.ts'
 
 test('transactions that the pool has refused do not count as short ones', async (t) => {
   const { ctx, db, active } = await openTestDatabase(t, 1)
@@ -58,14 +34,13 @@ test('transactions that the pool has refused do not count as short ones', async 
 test('ten thousand callers that wait do not slow each other down', async (t) => {
   const { ctx, db, active } = await openTestDatabase(t, 1)
   /** How long it takes to put ten thousand calls in line. */
-  async function lineUp(principalOf: (i: number) => string): Promise<number> {
+  async function lineUp(callerOf: (i: number) => string): Promise<number> {
     using waiting = withCancel(ctx)
     const calls = [succeeds(select(waiting, db, 30))]
     await eventually(async () => (await active()) === 1)
     const startedAt = performance.now()
     for (let i = 0; i < 10_000; i++) {
-      const request = { id: '', method: 'GET', path: '/', principal: principalOf(i) }
-      calls.push(succeeds(select(withValue(waiting, requestKey, request), db, 0)))
+      calls.push(succeeds(select(requestOf(waiting, callerOf(i)), db, 0)))
     }
     const tookMs = performance.now() - startedAt
     waiting.cancel()
@@ -105,13 +80,50 @@ test('a pool whose calls still dial is busy, and its database answers', async (t
   await Promise.all([dialling, waiting])
 })
 
-async function select(ctx: Context, db: Database, seconds: number): Promise<void> {
-  await db.run(ctx, (q) => q.execute(sql`select pg_sleep(${seconds})`))
-}
+test('a connection that has been held for long is expected to be held for as long again', async (t) => {
+  const { ctx, db, active } = await openTestDatabase(t, 1)
+  for (let i = 0; i < 5; i++) await select(ctx, db, 0.02)
+  const held = select(ctx, db, 3)
+  await eventually(async () => (await active()) === 1)
+  await sleep(ctx, 1_500)
+  using late = withTimeout(ctx, 1_000)
 
-function succeeds(work: Promise<unknown>): Promise<boolean> {
-  return work.then(
-    () => true,
-    () => false,
-  )
-}
+  await expect(select(late, db, 0)).rejects.toThrow('the service is busy')
+  await held
+})
+
+test('calls that their clients have left do not make the pool look slower', async (t) => {
+  const { ctx, db, active } = await openTestDatabase(t, 1)
+  for (let i = 0; i < 5; i++) await select(ctx, db, 0.02)
+  for (let i = 0; i < 8; i++) {
+    using leaving = withCancel(ctx)
+    const left = succeeds(select(leaving, db, 30))
+    await eventually(async () => (await active()) === 1)
+    await sleep(ctx, 700)
+    leaving.cancel()
+    expect(await left).toBe(false)
+  }
+  using hurried = withTimeout(ctx, 600)
+
+  // The second waits for the first, a few milliseconds.
+  expect(await Promise.all([select(ctx, db, 0.02), select(hurried, db, 0.02)].map(succeeds))).toEqual([
+    true,
+    true,
+  ])
+})
+
+test('if no transaction finishes before its deadline, later ones do not wait in vain', async (t) => {
+  const { ctx, db, active } = await openTestDatabase(t, 1)
+  const transaction = (ctx: Context): Promise<unknown> =>
+    db.transaction(ctx, (q) => q.execute(sql`select pg_sleep(30)`))
+  using first = withTimeout(ctx, 1_000)
+  expect(await succeeds(transaction(first))).toBe(false)
+  using leaving = withCancel(ctx)
+  const held = succeeds(transaction(leaving))
+  await eventually(async () => (await active()) === 1)
+  using late = withTimeout(ctx, 900)
+
+  await expect(transaction(late)).rejects.toThrow('the service is busy')
+  leaving.cancel()
+  await held
+})
