@@ -9,6 +9,8 @@ const exactMs = 20
  * the load is but a tenth too much; a whole one doubles the time of every answer.
  */
 const queueOfHolds = 0.75
+/** The same for a caller with less than its share: one, and what rounding adds. */
+const queueOfShare = 1.05
 /** The weight that a call has in an average at least. */
 const leastWeight = 0.1
 /** How much each call that leaves the queue leaves of what is known of those before it. */
@@ -89,7 +91,7 @@ export class Pressure {
     if (this.#hold === undefined) return { ms: Infinity, why: 'deadline' }
     const byDeadline = Math.max(leftMs / 2, exactMs)
     if (this.#overloadedAt === undefined || before === 0) return { ms: byDeadline, why: 'deadline' }
-    const byOverload = hasLess() ? this.#holdMs : queueOfHolds * this.#holdMs
+    const byOverload = (hasLess() ? queueOfShare : queueOfHolds) * this.#holdMs
     return byOverload < byDeadline ? { ms: byOverload, why: 'overload' } : { ms: byDeadline, why: 'deadline' }
   }
 

@@ -6,7 +6,9 @@
 import { sql } from 'drizzle-orm'
 import { expect, test } from 'vitest'
 import { withCancel, withTimeout, type Context } from '../../../src/context/context.ts'
+import { testContext } from '../../../src/context/test-context.ts'
 import { sleep } from '../../../src/context/sleep.ts'
+import { Admission } from '../../../src/platform/database/admission.ts'
 import { eventually } from '../../support/client.ts'
 import { openTestDatabase } from '../../support/database.ts'
 import { requestOf, select, succeeds } from '../support/overload.ts'
@@ -88,7 +90,7 @@ test('a connection that has been held for long is expected to be held for as lon
   await sleep(ctx, 1_500)
   using late = withTimeout(ctx, 1_000)
 
-  await expect(select(late, db, 0)).rejects.toThrow('the service is busy')
+  await expect(select(late, db, 0)).rejects.toThrow(/the service is busy: .* none was returned for \d s/)
   await held
 })
 
@@ -126,4 +128,21 @@ test('if no transaction finishes before its deadline, later ones do not wait in 
   await expect(transaction(late)).rejects.toThrow('the service is busy')
   leaving.cancel()
   await held
+})
+
+test('a place that a call gets in the moment in which its context ends goes to the next call', async (t) => {
+  const ctx = testContext(t)
+  const pool = new Admission(1, { admitted: () => undefined, refused: () => undefined })
+  using leaving = withCancel(ctx)
+  const first = await pool.enter(ctx)
+  const given = pool.enter(leaving)
+  const next = pool.enter(ctx)
+
+  leaving.cancel()
+  first.release(ctx)
+
+  await expect(given).rejects.toThrow('context canceled')
+  const place = await next
+  place.release(ctx)
+  expect(pool.full()).toBe(false)
 })
