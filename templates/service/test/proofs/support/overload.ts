@@ -27,10 +27,10 @@ export function requestOf(ctx: Context, caller: string): Context {
  */
 export async function overload(ctx: Context, db: Database, max: number): Promise<void> {
   const calls: Promise<void>[] = []
-  let overloaded = false
-  while (!overloaded) {
+  const seen = { overload: false }
+  while (!seen.overload) {
     const call = select(ctx, db, 0.05).catch(() => {
-      overloaded ||= db.stats().waiting <= max
+      seen.overload ||= db.stats().waiting <= max
     })
     calls.push(call)
     await sleep(ctx, 50 / (2 * max))
