@@ -31,7 +31,7 @@ export type Client = (typeof clients)[number]
 export const subjects: readonly Subject[] = [
   {
     name: 'mainstem',
-    about: 'the emitted service as its image runs it, with its log',
+    about: 'the emitted service, with its log',
     start: (ms) => slowDocuments({ REQUEST_TIMEOUT_MS: String(ms) }),
   },
   { name: 'plain', about: 'Hono + drizzle, as everybody ships it', start: () => plain() },
