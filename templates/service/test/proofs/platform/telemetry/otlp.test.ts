@@ -22,7 +22,11 @@ const attributes = fc.dictionary(
 )
 const hex = (length: number) =>
   fc
-    .string({ unit: fc.constantFrom(...Array.from('0123456789abcdef')), minLength: length, maxLength: length })
+    .string({
+      unit: fc.constantFrom(...Array.from('0123456789abcdef')),
+      minLength: length,
+      maxLength: length,
+    })
     .filter((digits) => /[^0]/.test(digits))
 const caller = fc.record({
   traceId: hex(32),
