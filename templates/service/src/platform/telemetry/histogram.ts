@@ -111,6 +111,11 @@ export function keepHistograms(provider: MeterProvider, readers: number): readon
   return histograms
 }
 
+/** Whether somebody may read the histograms that are made now. */
+export function isCounted(): boolean {
+  return keptFor.has(metrics.getMeterProvider())
+}
+
 /** Makes a histogram of seconds. Call it after `startTelemetry`: nobody reads one that is made before. */
 export function keyedHistogram(name: string, description: string, boundaries: readonly number[]): Histogram {
   const kept = keptFor.get(metrics.getMeterProvider())

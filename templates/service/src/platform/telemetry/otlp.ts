@@ -12,10 +12,34 @@ type Link = Span['links'][number]
 type SpanContext = Link['context']
 
 /**
+ * A span that has ended, as OTLP's bytes. To encode it at once costs half of what it costs seconds later, when the processor's
+ * caches have forgotten it, and the collector of garbage need not carry its objects until then.
+ */
+export class EncodedSpan {
+  readonly resource: Span['resource']
+  readonly instrumentationScope: Span['instrumentationScope']
+  readonly bytes: Uint8Array
+  readonly #context: SpanContext
+
+  constructor(span: Span) {
+    this.resource = span.resource
+    this.instrumentationScope = span.instrumentationScope
+    this.#context = span.spanContext()
+    const out = new Protobuf()
+    writeSpan(out, span)
+    this.bytes = out.taken()
+  }
+
+  spanContext(): SpanContext {
+    return this.#context
+  }
+}
+
+/**
  * Returns the ExportTraceServiceRequest for `spans`: the same bytes that OpenTelemetry's serializer makes, in a third of its time.
  * That one goes through each span twice, first to learn its size.
  */
-export function traceRequest(spans: readonly Span[]): Uint8Array {
+export function traceRequest(spans: readonly (Span | EncodedSpan)[]): Uint8Array {
   const out = new Protobuf()
   for (const [resource, scopes] of grouped(spans)) {
     const start = out.begin(1)
@@ -27,9 +51,9 @@ export function traceRequest(spans: readonly Span[]): Uint8Array {
   return out.taken()
 }
 
-type Grouped = Map<Span['resource'], Map<Span['instrumentationScope'], Span[]>>
+type Grouped = Map<Span['resource'], Map<Span['instrumentationScope'], (Span | EncodedSpan)[]>>
 
-function grouped(spans: readonly Span[]): Grouped {
+function grouped(spans: readonly (Span | EncodedSpan)[]): Grouped {
   const resources: Grouped = new Map()
   for (const span of spans) {
     let scopes = resources.get(span.resource)
@@ -48,13 +72,20 @@ function writeResource(out: Protobuf, { attributes }: Span['resource']): void {
   out.end(start)
 }
 
-function writeScope(out: Protobuf, scope: Span['instrumentationScope'], spans: readonly Span[]): void {
+function writeScope(
+  out: Protobuf,
+  scope: Span['instrumentationScope'],
+  spans: readonly (Span | EncodedSpan)[],
+): void {
   const start = out.begin(2)
   const about = out.begin(1)
   out.text(1, scope.name)
   if (scope.version) out.text(2, scope.version)
   out.end(about)
-  for (const span of spans) writeSpan(out, span)
+  for (const span of spans) {
+    if (span instanceof EncodedSpan) out.append(span.bytes)
+    else writeSpan(out, span)
+  }
   if (scope.schemaUrl) out.text(3, scope.schemaUrl)
   out.end(start)
 }

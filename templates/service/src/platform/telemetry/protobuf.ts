@@ -52,9 +52,14 @@ export class Protobuf {
   bytes(field: number, value: Uint8Array): void {
     this.#varint((field << 3) | wire.length)
     this.#varint(value.length)
-    this.#reserve(value.length)
-    bytes.set(value, this.#at)
-    this.#at += value.length
+    this.append(value)
+  }
+
+  /** Appends fields that are encoded already. */
+  append(fields: Uint8Array): void {
+    this.#reserve(fields.length)
+    bytes.set(fields, this.#at)
+    this.#at += fields.length
   }
 
   double(field: number, value: number): void {
@@ -83,38 +88,36 @@ export class Protobuf {
     const length = digits.length / 2
     this.#varint(length)
     this.#reserve(length)
-    for (let i = 0; i < digits.length; i += 2)
-      bytes[this.#at++] = (digitOf(digits, i) << 4) | digitOf(digits, i + 1)
+    const to = bytes
+    const start = this.#at
+    for (let i = 0; i < length; i++)
+      to[start + i] = (digitOf(digits, 2 * i) << 4) | digitOf(digits, 2 * i + 1)
+    this.#at = start + length
   }
 
   /** The message, once. */
   taken(): Uint8Array {
-    return Uint8Array.prototype.slice.call(bytes, 0, this.#at)
+    return Buffer.from(bytes.subarray(0, this.#at))
   }
 
   #ascii(text: string): boolean {
-    let at = this.#at
-    bytes[at++] = text.length
+    const to = bytes
+    const start = this.#at + 1
     for (let i = 0; i < text.length; i++) {
       const code = text.charCodeAt(i)
       if (code > 127) return false
-      bytes[at++] = code
+      to[start + i] = code
     }
-    this.#at = at
+    to[start - 1] = text.length
+    this.#at = start + text.length
     return true
   }
 
   #varint(value: number): void {
     this.#reserve(10)
-    if (value < 128) {
-      bytes[this.#at++] = value
-      return
-    }
     let rest = value
-    while (rest > 127) {
-      bytes[this.#at++] = (rest % 128) | 128
-      rest = Math.floor(rest / 128)
-    }
+    // Almost all are below 128.
+    for (; rest > 127; rest = Math.floor(rest / 128)) bytes[this.#at++] = (rest % 128) | 128
     bytes[this.#at++] = rest
   }
 

@@ -18,7 +18,6 @@ import { unreachable } from './endpoints.ts'
 import { ignored, telemetryPlan } from './environment.ts'
 import type { Log } from './log.ts'
 import { observeEventLoop, observeMemory } from './metrics.ts'
-import { traceRequest } from './otlp.ts'
 import { tracer } from './span.ts'
 import { serviceVersion } from './version.ts'
 
@@ -49,23 +48,27 @@ export async function startTelemetry(
 
   // The SDK for traces takes a quarter of a second to load, that for metrics a tenth: only what is asked for is loaded.
   const loading = Promise.all([
-    plan.traces ? loadTraces() : undefined,
+    // eslint-disable-next-line no-restricted-syntax -- as below
+    plan.traces ? import('./traces.ts') : undefined,
     // eslint-disable-next-line no-restricted-syntax -- a service without telemetry need not load OpenTelemetry's SDK
     import('./readers.ts').then(({ loadMetrics }) => loadMetrics(plan, process.env)),
   ])
-  const [node, sdk] = await until(ctx, loading)
+  const [traces, sdk] = await until(ctx, loading)
   const resource = sdk.resourceOf({
     'service.name': serviceName,
     'service.version': serviceVersion(),
     'service.instance.id': randomUUID(),
   })
-  // Left out, the SDK makes metric readers and log processors from the environment, the latter for OTLP.
-  const tracing = node && new node.NodeSDK({ resource, metricReaders: [], logRecordProcessors: [] })
   // Exporters report long after the start is over, on behalf of the process.
   const reports = diagnostics(withoutCancel(ctx), log)
-  // Only now: the constructor puts a logger on the console where OTEL_LOG_LEVEL is set.
-  const logLevel = diagnosticsLevel(process.env['OTEL_LOG_LEVEL'])
-  diag.setLogger(reports.logger, { logLevel, suppressOverrideMessage: true })
+  const hear = () => {
+    const logLevel = diagnosticsLevel(process.env['OTEL_LOG_LEVEL'])
+    diag.setLogger(reports.logger, { logLevel, suppressOverrideMessage: true })
+  }
+  hear()
+  const tracing = traces?.tracesSdk(resource, process.env)
+  // Again: the SDK has put a logger on the console if OTEL_LOG_LEVEL is set.
+  hear()
   tracing?.start()
   // The SDK keeps an ambient span across promises, and every promise of the process pays for it (before Node 24). Our spans hang
   // from ctx. Where libraries are instrumented that ask for the ambient one, this line goes.
@@ -94,13 +97,6 @@ export async function startTelemetry(
       for (const api of [trace, metrics, propagation, ambient, diag]) api.disable()
     },
   }
-}
-
-/** Its exporters for protobuf take their serializer from one object, and get ours, which costs a third. */
-async function loadTraces() {
-  const { ProtobufTraceSerializer } = await import('@opentelemetry/otlp-transformer')
-  ProtobufTraceSerializer.serializeRequest = traceRequest
-  return import('@opentelemetry/sdk-node')
 }
 
 /** Exports what is held and stops the SDK. Waits for all parts: traces are not lost because metrics are. */

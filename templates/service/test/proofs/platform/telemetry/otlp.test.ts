@@ -7,7 +7,7 @@ import { expect, test, vi } from 'vitest'
 import { startCollector } from '../../../support/otlp.ts'
 import { recordedLog } from '../../../support/recorded-log.ts'
 import { testContext } from '../../../../src/context/test-context.ts'
-import { traceRequest } from '../../../../src/platform/telemetry/otlp.ts'
+import { EncodedSpan, traceRequest } from '../../../../src/platform/telemetry/otlp.ts'
 import { span } from '../../../../src/platform/telemetry/span.ts'
 import { startTelemetry } from '../../../../src/platform/telemetry/telemetry.ts'
 
@@ -76,6 +76,8 @@ test("spans become the same bytes as by OpenTelemetry's own serializer", () => {
   fc.assert(
     fc.property(fc.array(made, { maxLength: 20 }), fc.dictionary(fc.string(), plain), (all, resource) => {
       const spans = recorded(all, resource as Record<string, string | number>)
+      const encoded = spans.map((span) => new EncodedSpan(span))
+      expect(traceRequest(encoded)).toEqual(traceRequest(spans))
       expect(Buffer.from(traceRequest(spans))).toEqual(Buffer.from(serialize(spans) ?? []))
     }),
   )
