@@ -4,6 +4,7 @@ import type { Context } from '../../context/context.ts'
 import { errorOf } from '../../context/thrown.ts'
 import { causeName } from '../causes.ts'
 import { statementDuration } from '../telemetry/database-metrics.ts'
+import type { Series } from '../telemetry/histogram.ts'
 import { isObserved, recordEnd, span } from '../telemetry/span.ts'
 import { QueryFailed } from './errors.ts'
 
@@ -30,21 +31,19 @@ export function observeStatements(options: PoolConfig): Observe {
     // What is written behind a spread costs a microsecond in V8 of Node 20.
     const about = { 'db.operation.name': operation, ...server }
     const startedAt = performance.now()
-    const record = (attributes: Attributes): void =>
-      duration.record((performance.now() - startedAt) / 1_000, attributes)
+    const record = (series: Series): void => series.record((performance.now() - startedAt) / 1_000)
     try {
       const result = isObserved(ctx)
         ? await span(ctx, operation, spanOptions(about, text), body, recordFailure)
         : await body(ctx)
-      record(about)
+      record(duration.find(operation) ?? duration.add(operation, about))
       return result
     } catch (error) {
       const code = codeOf(error)
-      record({
-        ...about,
-        ...(code !== undefined && { 'db.response.status_code': code }),
-        'error.type': causeName(ctx) ?? code ?? errorOf(error).name,
-      })
+      const type = causeName(ctx) ?? code ?? errorOf(error).name
+      const key = `${operation} ${code} ${type}`
+      const status = code === undefined ? undefined : { 'db.response.status_code': code }
+      record(duration.find(key) ?? duration.add(key, { ...about, ...status, 'error.type': type }))
       throw error
     }
   }

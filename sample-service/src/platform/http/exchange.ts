@@ -45,8 +45,9 @@ export class Exchange {
    */
   readonly #onClientEnd = (): void => {
     if (!this.incoming.complete || this.#outgoing.headersSent) return
-    this.incoming.destroy()
+    // The request second: else Node waits for the end of its socket, with listeners for all that may happen to it.
     this.incoming.socket.destroy()
+    this.incoming.destroy()
   }
 
   /** @param onEnd called when the exchange has ended, perhaps more than once */
