@@ -40,12 +40,11 @@ export class Exchange {
   #left = false
   readonly #onEnd: OnEnd
   /**
-   * The client has closed its half of the connection, so it has left. Node would close the other half, wait until that is done,
-   * and make an error with a stack for a request that nobody reads any more: this is sooner and costs less.
+   * The client has closed its half of the connection, so it has left. Node would close the other half, wait until that is done, and
+   * make an error with a stack: this is sooner and costs less. Destroyed first, the request would wait for the end of its socket.
    */
   readonly #onClientEnd = (): void => {
     if (!this.incoming.complete || this.#outgoing.headersSent) return
-    // The request second: else Node waits for the end of its socket, with listeners for all that may happen to it.
     this.incoming.socket.destroy()
     this.incoming.destroy()
   }
