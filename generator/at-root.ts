@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { applyEdits, modify } from 'jsonc-parser'
-import { parse } from 'yaml'
+import { load } from 'js-yaml'
 import type { Context } from '../templates/service/src/context/context.ts'
 import { throwIfEnded } from './ended.ts'
 import { lockFileOf, lockFiles } from './package-manager.ts'
@@ -90,8 +90,7 @@ function textOf(root: string, path: string): string {
  * for those of the service that it does not answer.
  */
 function withBuildsAnswered(text: string, ofTheService: PlannedFile): string {
-  const builds = (one: string) =>
-    (parse(one) as { allowBuilds?: Record<string, boolean> } | null)?.allowBuilds
+  const builds = (one: string) => (load(one) as { allowBuilds?: Record<string, boolean> } | null)?.allowBuilds
   const answered = builds(text)
   const names = Object.keys(builds(ofTheService.bytes.toString('utf8')) ?? {})
   const quote = text.includes('"') ? '"' : "'"

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { minimatch } from 'minimatch'
-import { parse } from 'yaml'
+import { load } from 'js-yaml'
 import { Failure } from './failure.ts'
 import { managerOfLock, packageManagers, type PackageManager } from './package-manager.ts'
 
@@ -94,7 +94,7 @@ function workspaceAt(root: string, path: string): Workspace | undefined {
   }
 }
 
-/** The patterns for members; undefined if there are none. A list of the root alone, as a service with pnpm has, is no workspace. */
+/** The patterns for members; undefined if there are none. A list of the root alone, as a service with pnpm has, is not a workspace. */
 function patternsOf(value: unknown): string[] | undefined {
   const list: unknown = isObject(value) ? value['packages'] : value
   if (!Array.isArray(list)) return undefined
@@ -119,7 +119,7 @@ function parsed(path: string): Readonly<Record<string, unknown>> | undefined {
   if (!existsSync(path)) return undefined
   try {
     const text = readFileSync(path, 'utf8')
-    const value: unknown = path.endsWith('.json') ? JSON.parse(text) : parse(text)
+    const value: unknown = path.endsWith('.json') ? JSON.parse(text) : load(text)
     return isObject(value) ? value : undefined
   } catch {
     return undefined

@@ -1,11 +1,11 @@
 /**
  * `npm run test:all`: everything that `npm test` runs, and what takes too long to wait for: ESLint on the sample, the long proofs, the
  * service beside real proxies and poolers, the image, all that is known of each piece, random nouns and fields, every pair of
- * pieces, each supported line of Node, each package manager, and the trials.
+ * pieces, every bench at its shortest, each supported line of Node, each package manager, and the trials.
  * It takes some two hours on two cores, and runs before a release. `-- --only image,matrix` runs the named ones.
  */
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
+import { readFlags } from '../templates/service/scripts/command-line.ts'
 import { longInPart, longTests } from './support/long-tests.ts'
 import { longProofs } from './support/long-proofs.ts'
 import { runStages, type Step } from './support/stages.ts'
@@ -26,6 +26,7 @@ const steps: readonly Step[] = [
   { title: 'pieces', command: [...slow, 'test/slow/pieces.test.ts'], cwd: root },
   { title: 'removal', command: [...slow, 'test/slow/removal.test.ts'], cwd: root },
   { title: 'property', command: [...slow, 'test/slow/property.test.ts'], cwd: root },
+  { title: 'benches', command: [...slow, 'test/slow/benches.test.ts'], cwd: root },
   {
     title: 'long',
     command: ['env', 'LONG_TESTS=1', 'EVERY_WRITE=1', 'npx', 'vitest', 'run', ...longTests, ...longInPart],
@@ -40,7 +41,7 @@ const steps: readonly Step[] = [
   { title: 'restart', command: ['npm', 'run', 'restart'], cwd: root },
 ]
 
-const { values } = parseArgs({ options: { only: { type: 'string' } } })
+const values = readFlags('test:all', 'runs every test, the slow ones too', { only: { type: 'string' } })
 const chosen = values.only?.split(',') ?? steps.map(({ title }) => title)
 const unknown = chosen.find((name) => !steps.some(({ title }) => title === name))
 if (unknown !== undefined) {

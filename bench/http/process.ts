@@ -49,7 +49,7 @@ export async function startServer(
   child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()))
   try {
     const port = await until(ctx, Promise.race([portOf(child.stdout), ended.then(() => NaN)]))
-    if (Number.isNaN(port)) throw new Error(said.trim().split('\n').at(-1) ?? 'it ended without a word')
+    if (Number.isNaN(port)) throw new Error(faultOf(said))
     const { pid = 0 } = child
     return {
       port,
@@ -90,4 +90,14 @@ function proc(pid: number, name: string): string | undefined {
   } catch {
     return undefined
   }
+}
+
+/** The line of a program's stderr that gives the error; Node's stack and version stand below it. */
+function faultOf(stderr: string): string {
+  const lines = stderr.trim().split('\n')
+  return (
+    lines.find((line) => /^\w*Error\b/.test(line)) ??
+    lines.find((line) => line !== '') ??
+    'it ended without a word'
+  )
 }

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -93,7 +93,7 @@ export interface Build extends AsyncDisposable {
 /**
  * Compiles `sources` (folders or files, by their path in the repository) to JavaScript as the build of a service does: Node 20
  * runs no TypeScript, and a loader would be measured too. The result can import the peers and the dependencies of this
- * repository.
+ * repository. Scripts for a browser are copied.
  * @param change alters the text of a source before it is compiled
  */
 export async function build(
@@ -111,6 +111,11 @@ export async function build(
   }
   const compiled = (source: string): string => join(folder, source).replace(/\.ts$/, '.js')
   for (const source of await filesOf(sources)) {
+    await mkdir(dirname(compiled(source)), { recursive: true })
+    if (!source.endsWith('.ts')) {
+      await copyFile(join(repository, source), join(folder, source))
+      continue
+    }
     const text = change(await readFile(join(repository, source), 'utf8'), source)
     const { outputText, sourceMapText = '' } = ts.transpileModule(text, {
       compilerOptions: {
@@ -120,9 +125,13 @@ export async function build(
         rewriteRelativeImportExtensions: true,
       },
     })
-    await mkdir(dirname(compiled(source)), { recursive: true })
     await writeFile(compiled(source), outputText)
     await writeFile(`${compiled(source)}.map`, sourceMapText)
+  }
+  // The platform reads its version from the manifest of the service.
+  const manifest = join('templates', 'service', 'package.json')
+  if (existsSync(join(folder, dirname(manifest)))) {
+    await copyFile(join(repository, manifest), join(folder, manifest))
   }
   return { folder, compiled, [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }) }
 }
@@ -133,7 +142,9 @@ async function filesOf(sources: readonly string[]): Promise<string[]> {
     if (source.endsWith('.ts')) files.push(source)
     else {
       const below = await readdir(join(repository, source), { recursive: true })
-      files.push(...below.filter((file) => /(?<!\.test)\.ts$/.test(file)).map((file) => join(source, file)))
+      files.push(
+        ...below.filter((file) => /(?<!\.test)\.(ts|js)$/.test(file)).map((file) => join(source, file)),
+      )
     }
   }
   return files

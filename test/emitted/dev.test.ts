@@ -121,7 +121,7 @@ describe('one that goes on all day', () => {
     await appendFile(routes, '// a change\n')
     await untilListening(dev, 1)
 
-    await appendFile(routes, 'this is no TypeScript\n')
+    await appendFile(routes, 'this is not TypeScript\n')
     await untilSaid(dev, 'exit code 1; waiting for a change')
     expect(dev.lines.join('\n')).toMatch(/^src\/routes\.ts:\d+:\d+: ERROR: Expected ";" but found "is"$/m)
     expect(dev.lines.join('\n')).not.toMatch(/node:internal|node_modules|Node\.js v/)
@@ -342,7 +342,7 @@ test('in a terminal it shows addresses and a line for each request, and obeys it
     terminal: true,
     envFile: `${anyPorts}LOG_LEVEL=debug\n`,
   })
-  await untilSaid(dev, /r restart +s seed +c clear +q quit/)
+  await untilSaid(dev, /r restart +s seed +c clear +h these lines +q quit/)
   const screen = (): string => dev.lines.join('\n')
   const addressOf = (name: string): string => {
     const plain = stripVTControlCharacters(screen())
@@ -360,6 +360,11 @@ test('in a terminal it shows addresses and a line for each request, and obeys it
   dev.child.stdin?.write('cr')
   await untilSaid(dev, /restarted in \d+ ms \(r\)/)
   expect(screen()).toContain('\u001b[2J')
+
+  dev.lines.length = 0
+  dev.child.stdin?.write('h')
+  await untilSaid(dev, /q quit/)
+  expect((await fetch(addressOf('docs'))).status).toBe(200)
 
   const server = await serverPid(dev)
   dev.child.stdin?.write('q')

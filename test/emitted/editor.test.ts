@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { parse } from 'yaml'
+import { load } from 'js-yaml'
 import { cleanEnvironment, homeFolder, repository, run } from '../support/create.ts'
 
 const service = join(repository, 'templates/service')
@@ -67,7 +67,7 @@ test('Dependabot updates packages, actions and the image, a group each; workflow
     ['.github/dependabot.yml', 'npm'],
     ['../managers/bun/.github/dependabot.yml', 'bun'],
   ] as const) {
-    const { updates } = parse(await read(file)) as { updates: Update[] }
+    const { updates } = load(await read(file)) as { updates: Update[] }
     const [packages, actions, docker] = updates
     expect(updates.map((one) => one['package-ecosystem'])).toEqual([manager, 'github-actions', 'docker'])
     expect([packages?.groups, actions?.groups, docker]).not.toContain(undefined)

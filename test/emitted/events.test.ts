@@ -12,7 +12,7 @@ import { Ajv } from 'ajv'
 import { DCLinter } from 'dclint'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { parse } from 'yaml'
+import { load } from 'js-yaml'
 import { migrateEmitted, startEmitted } from '../../bench/support/emitted.ts'
 import { freePort } from '../../bench/support/instance.ts'
 import { startNats } from '../../bench/support/nats.ts'
@@ -132,7 +132,7 @@ describe('ops/', () => {
       join(ledger, 'ops/prometheus/consuming.yaml'),
     ]
     for (const file of files) {
-      const { groups } = parse(await readFile(file, 'utf8')) as {
+      const { groups } = load(await readFile(file, 'utf8')) as {
         groups: { rules: { alert: string; expr: string; annotations: { summary: string } }[] }[]
       }
       for (const { alert, expr, annotations } of groups.flatMap(({ rules }) => rules)) {
@@ -168,7 +168,7 @@ it('compose.override.yaml and k8s/broker.yaml have no fault that a linter or a s
   const file = join(billing, 'compose.override.yaml')
   const results = linter.lintFiles([join(billing, 'compose.yaml'), file], false)
   expect(results.flatMap(({ messages }) => messages).filter(({ type }) => type === 'error')).toEqual([])
-  const value: unknown = parse(await readFile(join(billing, 'k8s/broker.yaml'), 'utf8'))
+  const value: unknown = load(await readFile(join(billing, 'k8s/broker.yaml'), 'utf8'))
   const module = 'kubernetes-types/core/v1'
   expect(typeErrors([{ file: 'broker.yaml', value, module, type: 'Service' }])).toEqual([])
 })

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { parse } from 'yaml'
+import { load } from 'js-yaml'
 import { z } from 'zod'
 import {
   makeDatabase,
@@ -224,7 +224,7 @@ describe('ops/prometheus/alerts.yaml', () => {
   })
 
   async function alerts() {
-    const { groups } = Rules.parse(parse(await read('ops/prometheus/alerts.yaml')))
+    const { groups } = Rules.parse(load(await read('ops/prometheus/alerts.yaml')))
     return groups.flatMap(({ rules }) => rules)
   }
 })

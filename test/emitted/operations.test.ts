@@ -10,7 +10,7 @@ import { DCLinter } from 'dclint'
 import { DockerfileParser, JSONInstruction } from 'dockerfile-ast'
 import { validate as validateDockerfile } from 'dockerfile-utils'
 import { describe, expect, it } from 'vitest'
-import { parse, parseAllDocuments } from 'yaml'
+import { load, loadAll } from 'js-yaml'
 import { settings } from '../../templates/service/scripts/pages/settings.ts'
 import { repository } from '../support/create.ts'
 import { typeErrors } from '../support/satisfies.ts'
@@ -64,10 +64,10 @@ async function manifests(): Promise<(Manifest & { file: string })[]> {
   const files = (await readdir(join(service, 'k8s'))).sort()
   const all = await Promise.all(
     files.map(async (file) =>
-      parseAllDocuments(await read(`k8s/${file}`), { uniqueKeys: true }).map((document) => {
-        expect(document.errors, file).toEqual([])
-        return { ...(document.toJS() as Manifest), file }
-      }),
+      loadAll(await read(`k8s/${file}`), null, { filename: file }).map((document) => ({
+        ...(document as Manifest),
+        file,
+      })),
     ),
   )
   return all.flat()
@@ -223,7 +223,7 @@ describe('compose.yaml', () => {
   })
 
   it('gives the service time to stop, and names existing files and variables', async () => {
-    const { services } = parse(await read('compose.yaml'), { merge: true }) as {
+    const { services } = load(await read('compose.yaml')) as {
       services: Record<
         string,
         {
@@ -272,7 +272,7 @@ describe('.github/workflows/ci.yml', () => {
     const uses = [...text.matchAll(/uses: (.*)/g)].map(([, action]) => action)
     expect(uses.length).toBeGreaterThan(1)
     for (const action of uses) expect(action).toMatch(/^[\w-]+\/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/)
-    const { jobs } = parse(text) as {
+    const { jobs } = load(text) as {
       jobs: { test: { steps: { uses?: string; with?: object; run?: string }[] } }
     }
     const checkouts = jobs.test.steps.filter((step) => step.uses?.startsWith('actions/checkout@'))
@@ -292,7 +292,7 @@ describe('.github/workflows/ci.yml', () => {
       expect(Object.keys(scripts)).toContain(script)
     for (const step of ['npm run check', 'npm run lint', 'npm test'])
       expect(text).toContain(`- run: ${step}\n`)
-    const { jobs } = parse(text) as {
+    const { jobs } = load(text) as {
       jobs: { test: { strategy: { matrix: { node: (string | number)[] } } } }
     }
     const versions = jobs.test.strategy.matrix.node.map(String)

@@ -1,7 +1,7 @@
 /**
  * `npm run managers [-- npm pnpm@12/24 yarn@4]`: the first hour with each package manager, from the tarball: create a service,
  * install it again as CI does, `dev` with ten requests, add a resource, migrate, print the configuration, check, lint, test, build,
- * start, doctor. Behind a slash may come a line of Node. Managers and Nodes come from npm into a temporary folder. Prints a table
+ * start, doctor, update. Behind a slash may come a line of Node. Managers and Nodes come from npm into a temporary folder. Prints a table
  * of the commands, their seconds and the last line of each. Exit 1 if one failed.
  */
 import { spawnSync } from 'node:child_process'
@@ -9,6 +9,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { childEnvironment } from '../../generator/package-manager.ts'
+import { requireEach } from '../support/arguments.ts'
 import { markdownTable } from '../support/markdown.ts'
 import { installNode } from '../support/nodes.ts'
 import { installManager } from '../support/package-managers.ts'
@@ -17,6 +18,12 @@ import { walk, type Name, type Row } from './walk.ts'
 const repository = join(import.meta.dirname, '../..')
 const all = ['npm', 'npm/22', 'npm/24', 'npm/26', 'pnpm@12/24', 'pnpm@10', 'pnpm@9', 'yarn@4', 'bun@1']
 const chosen = process.argv.length > 2 ? process.argv.slice(2) : all
+requireEach(
+  'managers',
+  chosen,
+  /^(npm|pnpm|yarn|bun)(@[\w.]+)?(\/\d+)?$/,
+  'a package manager, such as pnpm@12/24',
+)
 
 const scratch = mkdtempSync(join(tmpdir(), 'mainstem-managers-'))
 const rows: Row[] = []

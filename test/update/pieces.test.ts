@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, expect, test } from 'vitest'
+import { recordFrom } from '../../templates/service/generators/engine/record.ts'
 import { add } from '../support/added-service.ts'
 import {
   changeOf,
@@ -89,7 +90,7 @@ function edited(): string {
 }
 
 test(
-  'what the template changes beside a wired call is no conflict, nor is what the team changes there',
+  'what the template changes beside a wired call is not a conflict, nor is what the team changes there',
   { timeout: 300_000 },
   async () => {
     const to = edited()
@@ -144,7 +145,7 @@ test('a new wiring reaches a piece whose generator lay elsewhere', { timeout: 30
 })
 
 test(
-  'a call in a file that the template has moved since is no change of the team',
+  'a call in a file that the template has moved since is not a change of the team',
   { timeout: 300_000 },
   async () => {
     const [from, to] = ['service/src/platform/migrations.ts', 'service/src/platform/database/migrations.ts']
@@ -181,6 +182,40 @@ test('a fix of a piece reaches what the team has changed since; a piece that is 
   expect(changeOf(result, 'src/send-mail/send-mail.job.ts')).toBeUndefined()
 })
 
+test('what was taken back stays away, and the schema of its table as it is', async () => {
+  const service = await grown(older)
+  expect(await add(service, 'resource', 'invoice', '--fields', 'title:text')).toMatchObject({ code: 0 })
+  expect(await add(service, '--remove', 'resource', 'invoice')).toMatchObject({ code: 0 })
+  commit(service)
+  const before = filesOf(service)
+  const updated = update(newer, service, ['--json', '--no-install'])
+  expect(resultOf(updated).files.map(({ path }) => path)).toEqual([
+    'generators/pieces/route/src/widget/widget.handlers.ts',
+    'src/main.ts',
+    'src/report/report.handlers.ts',
+  ])
+  expect(Object.keys(filesOf(service))).toEqual(Object.keys(before))
+  const { pieces } = recordFrom(readFileSync(join(service, '.mainstem.json'), 'utf8'))
+  expect(pieces.map(({ piece, files }) => [piece, Object.keys(files).length])).toEqual([
+    ['resource', 1],
+    ['route', 3],
+  ])
+})
+
+test('--restamp knows what an update has merged, though no commit holds it', async () => {
+  const service = await grown(older)
+  change(service, 'src/report/report.handlers.ts', (text) => `// Ours.\n${text}`)
+  commit(service)
+  expect(update(newer, service, ['--no-install'])).toMatchObject({ code: 0 })
+  change(service, 'generators/pieces/route/src/widget/widget.handlers.ts', (text) =>
+    text.replace('no-store', 'private'),
+  )
+  commit(service)
+  expect(update(newer, service, ['--restamp'])).toMatchObject({ code: 0 })
+  const text = readFileSync(join(service, 'src/report/report.handlers.ts'), 'utf8')
+  expect(text).toMatch(/^\/\/ Ours\.\n[\s\S]*'cache-control': 'private'/)
+})
+
 test("--restamp brings the team's change of a piece to what it stamped before, and touches nothing else", async () => {
   const service = await grown(older)
   change(service, 'src/report/report.handlers.ts', (text) => `// Ours.\n${text}`)
@@ -206,16 +241,16 @@ test('--restore writes the text of a piece over an edited file, and --abort take
   change(service, path, (text) => `// Ours.\n${text}`)
   commit(service)
   const before = filesOf(service)
-  expect(update(older, service, ['--restore', path, '--restore', 'Dockerfile'])).toMatchObject({ code: 0 })
+  expect(update(older, service, ['--restore', path, '--restore', './Dockerfile'])).toMatchObject({ code: 0 })
   expect(readFileSync(join(service, path), 'utf8')).toBe(stamped)
   expect(update(older, service, ['--abort'])).toMatchObject({ code: 0 })
   expect(filesOf(service)).toEqual(before)
   const unknown = update(older, service, ['--restore', 'src/nothing.ts'])
-  expect(unknown.err).toContain('src/nothing.ts is no file of the template or of a piece')
+  expect(unknown.err).toContain('src/nothing.ts is not a file of the template or of a piece')
   expect(unknown.code).toBe(1)
 })
 
-test('another style of prettier is no change, and what is merged has it', async () => {
+test('another style of prettier is not a change, and what is merged has it', async () => {
   const service = await grown(older)
   change(service, '.prettierrc.json', (text) =>
     text.replace('"printWidth": 110', '"printWidth": 80, "semi": true'),

@@ -1,31 +1,19 @@
 import type { Piece } from '../../engine/piece.ts'
+import { inProbes, inWorkers } from '../../engine/places.ts'
 
 /** Routes that a client may send twice: the work and its answer commit in one transaction, and a repeat gets the same answer. */
 export const idempotency: Piece = {
   name: 'idempotency',
-  summary: 'requests that a client may repeat, by their Idempotency-Key',
-  explained: `It adds idempotent(platform, route({ … })) for src/platform/idempotency/idempotent.ts, and a table with its migration.
-Wrap each POST or PATCH that must not be done twice.
+  summary: 'POSTs that a client may safely repeat, by their Idempotency-Key',
+  explained: `It adds a table, and idempotent() in src/platform/idempotency/idempotent.ts.
+Wrap each route that must not be done twice, usually a POST or a PATCH:
+idempotent(platform, route({ … })).
 `,
   takes: 'nothing',
   folder: import.meta.dirname,
   wirings: [
-    {
-      file: 'src/workers.ts',
-      within: 'workers',
-      as: 'item',
-      call: 'idempotencySweeper',
-      from: './platform/idempotency/sweeper.ts',
-      takes: ['Platform'],
-    },
-    {
-      file: 'test/support/probe.routes.ts',
-      within: 'routes',
-      as: 'element',
-      call: 'probeIdempotentRoutes',
-      from: './probe.idempotency.ts',
-      takes: ['Platform'],
-    },
+    { ...inWorkers, call: 'idempotencySweeper', from: './platform/idempotency/sweeper.ts' },
+    { ...inProbes, call: 'probeIdempotentRoutes', from: './probe.idempotency.ts' },
   ],
   migration: true,
 }

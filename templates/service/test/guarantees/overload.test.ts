@@ -53,16 +53,18 @@ test('at three times the load nearly all that can be served is, in time, and the
   expect(served.length).toBeGreaterThan(100)
   expect(served.length + refused.length).toBe(answers.length)
   expect(refused.every(({ retryAfter }) => Number(retryAfter) >= 1)).toBe(true)
+  // So that they do not all come back at once.
+  expect(new Set(refused.map(({ retryAfter }) => retryAfter)).size).toBeGreaterThan(1)
   // A busy machine delays the probes as well.
   expect(median(refused.map(({ tookMs }) => tookMs))).toBeLessThan(
-    100 + 2 * median(probes.map(({ tookMs }) => tookMs)),
+    200 + 3 * median(probes.map(({ tookMs }) => tookMs)),
   )
   expect(new Set(probes.map(({ status }) => status))).toEqual(new Set([200]))
   const metrics = await (await fetch(`${service.adminUrl}/metrics`)).text()
   expect(metrics).toMatch(/db_client_connection_refused\S*db_client_connection_refusal="overload"\S* [1-9]/)
 })
 
-test('a burst is no overload: two hundred requests at once on an idle service are all served', async (t) => {
+test('a burst is not an overload: two hundred requests at once on an idle service are all served', async (t) => {
   const service = await startService(t, { probe: true })
 
   const burst = Array.from({ length: 200 }, () => open(service.url + path).answer)

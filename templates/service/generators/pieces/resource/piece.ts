@@ -1,4 +1,5 @@
 import type { Piece } from '../../engine/piece.ts'
+import { inRoutes } from '../../engine/places.ts'
 import { ownedFlag } from '../owned.ts'
 import { rows } from '../rows/piece.ts'
 import { fieldsFrom, grammar } from './fields.ts'
@@ -10,27 +11,18 @@ export const resource: Piece = {
   explained: grammar,
   examples: [
     'invoice --fields "title:text, price:numeric(10,2), dueAt:timestamptz?, lines:jsonb"',
-    'owner --fields "email:varchar(200) unique, status:enum(active|blocked) default=active, tags:text[]"',
+    'owner --fields "email:text unique, status:enum(on|off) default=on, tags:text[]"',
     'pet --fields "name:text index, ownerId:uuid->owners"',
   ],
   takes: 'noun',
   folder: import.meta.dirname,
   needs: rows,
-  wirings: [
-    {
-      file: 'src/routes.ts',
-      within: 'routes',
-      as: 'element',
-      call: 'widgetRoutes',
-      from: './widgets/widgets.routes.ts',
-      takes: ['Platform'],
-    },
-  ],
+  wirings: [{ ...inRoutes, call: 'widgetRoutes', from: './widgets/widgets.routes.ts' }],
   migration: true,
   flags: [
     {
       name: 'fields',
-      asks: 'Its fields, such as title:text, price:numeric(10,2), dueAt:timestamptz?, ownerId:uuid->owners',
+      asks: 'Fields, such as title:text, price:numeric(10,2), dueAt:timestamptz?, ownerId:uuid->owners',
       otherwise: () => 'title:text',
       check: (list) => {
         fieldsFrom(list)

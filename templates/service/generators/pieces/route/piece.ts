@@ -1,4 +1,5 @@
 import type { Piece } from '../../engine/piece.ts'
+import { inRoutes } from '../../engine/places.ts'
 
 const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
 
@@ -11,25 +12,15 @@ function isPath(value: string): boolean {
 /** One endpoint with validated input, typed output and a test: a small start to build on. */
 export const route: Piece = {
   name: 'route',
-  summary: 'one endpoint with validated input and typed output',
+  summary: 'one endpoint with validated input and a typed answer',
   examples: ['exchange-rate', 'exchange-rate --method POST --path /rates/:base'],
   takes: 'name',
   folder: import.meta.dirname,
-  wirings: [
-    {
-      file: 'src/routes.ts',
-      within: 'routes',
-      as: 'element',
-      call: 'widgetRoutes',
-      from: './widget/widget.routes.ts',
-      takes: ['Platform'],
-    },
-  ],
-  migration: false,
+  wirings: [{ ...inRoutes, call: 'widgetRoutes', from: './widget/widget.routes.ts' }],
   flags: [
     {
       name: 'method',
-      asks: `Its method, ${methods.join(', ')}`,
+      asks: `HTTP method (${methods.join(', ')})`,
       otherwise: () => 'GET',
       check: (value) => {
         if (!methods.includes(value.toUpperCase()))
@@ -38,7 +29,7 @@ export const route: Piece = {
     },
     {
       name: 'path',
-      asks: 'Its path, such as /reports/:id',
+      asks: 'Path, such as /reports/:id',
       otherwise: (noun) => `/${noun.singular}`,
       check: (value) => {
         if (!isPath(value))

@@ -1,11 +1,12 @@
 import { cronFrom } from './cron.ts'
 import type { Piece } from '../../engine/piece.ts'
+import { inJobs } from '../../engine/places.ts'
 import { worker } from '../worker/piece.ts'
 
 /** Work on a schedule: each tick runs once, whatever the number of instances. */
 export const schedule: Piece = {
   name: 'schedule',
-  summary: 'work on a schedule',
+  summary: 'work that runs at the times of a cron expression',
   examples: ['nightly-report --cron "0 3 * * *"'],
   takes: 'name',
   folder: import.meta.dirname,
@@ -13,22 +14,12 @@ export const schedule: Piece = {
   flags: [
     {
       name: 'cron',
-      asks: 'When, in UTC: minute, hour, day, month and day of the week, such as "0 3 * * *"',
+      asks: 'Times in UTC (minute, hour, day, month, day of the week), such as "0 3 * * *"',
       check: (typed) => {
         cronFrom(typed)
       },
     },
   ],
   shape: async (_service, _noun, { cron = '' }) => (await import('./shape.ts')).shapeFor(cronFrom(cron)),
-  wirings: [
-    {
-      file: 'src/jobs.ts',
-      within: 'jobs',
-      as: 'item',
-      call: 'widgetSchedule',
-      from: './widget/widget.schedule.ts',
-      takes: ['Platform'],
-    },
-  ],
-  migration: false,
+  wirings: [{ ...inJobs, call: 'widgetSchedule', from: './widget/widget.schedule.ts' }],
 }

@@ -1,22 +1,16 @@
 import type { Piece } from '../../engine/piece.ts'
+import { inRoutes } from '../../engine/places.ts'
 import { ownedFlag, ownedShape } from '../owned.ts'
 
 /** Files that clients upload, list, read and delete. Workers under the request stream them to the storage; each has a row. */
 export const upload: Piece = {
   name: 'upload',
-  summary: 'files that clients upload, list, read and delete',
+  summary: 'files that clients upload, list, download and delete',
   examples: ['invoice', 'foto --plural fotos', 'receipt --owned'],
   takes: 'noun',
   folder: import.meta.dirname,
   wirings: [
-    {
-      file: 'src/routes.ts',
-      within: 'routes',
-      as: 'element',
-      call: 'widgetRoutes',
-      from: './widgets/widgets.routes.ts',
-      takes: ['Platform'],
-    },
+    { ...inRoutes, call: 'widgetRoutes', from: './widgets/widgets.routes.ts' },
     {
       file: 'src/prepare.ts',
       within: 'prepare',
