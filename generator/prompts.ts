@@ -98,7 +98,7 @@ export async function ask(
   const git =
     options.git ??
     (joined(chosen.workspace) === undefined ? undefined : false) ??
-    // There it only says so, as git.ts does.
+    // Inside a repository git.ts makes none, and says who commits: nothing to ask.
     (repositoryAround(target.path) === undefined ? undefined : true) ??
     answered(ctx, await confirm({ message: 'Create a git repository with one commit?', signal }))
   return { ...chosen, example, manager: pm, install, git, asking: true }

@@ -52,7 +52,7 @@ export async function runLoad(parent: Context, url: string, load: Load, ms: numb
 
   using clients = group(ctx)
   for (let i = 0; i < load.patient; i++) {
-    // If all came at once, they would be answered at once: ten answers more or less in a half are 1.3 a second.
+    // If all came at once, all would be answered at once, and a half of the run would have one round of ten more or less: 1.3 a second.
     const first = (task.querySeconds * 1_000 * i) / load.patient
     clients.go((ctx) => patient(ctx, first))
   }

@@ -13,14 +13,18 @@ import { growFleet } from './fleet.ts'
 
 const usage = `npm run bench:growth -- [options]
 
-  --most n        as many live contexts and requests at most (default 100000; 16000 requests at most)
+  --most n        the largest number of live contexts and requests (default 100000; requests stop at 16000)
   --instances n   as many instances on one PostgreSQL at most (default 16)
-  --pool n        connections of each instance's pool (default 10, as theirs)
+  --pool n        DATABASE_POOL_MAX of each instance (default 10)
   --only a        one of contexts, requests, instances`
 
 const sizes = [10, 100, 1_000, 10_000, 100_000]
 /** Each has a connection of its own, of which the server accepts 16,384. */
 const mostRequests = 16_000
+
+function sizesTo(most: number): number[] {
+  return [...new Set(sizes.map((size) => Math.min(size, most)))]
+}
 
 await command(usage, parseOptions, run)
 
@@ -52,11 +56,11 @@ async function run(ctx: Context, { most, instances, pool, only }: Options): Prom
   console.log(`${machine()}, Node ${process.version}`)
   if (only === undefined || only === 'contexts') {
     console.log('\n| live contexts | bytes each | µs to derive and end one more |\n|---|---|---|')
-    for (const size of sizes.filter((size) => size <= most)) console.log(contexts(ctx, size))
+    for (const size of sizesTo(most)) console.log(contexts(ctx, size))
   }
   if (only === undefined || only === 'requests') {
     console.log('\n| live requests | KB each | ms that GET /livez takes |\n|---|---|---|')
-    for (const size of [...new Set(sizes.map((size) => Math.min(size, most, mostRequests)))]) {
+    for (const size of sizesTo(Math.min(most, mostRequests))) {
       await using sample = await startSample(ctx, {
         env: { LOG_LEVEL: 'info', REQUEST_TIMEOUT_MS: '600000' },
       })

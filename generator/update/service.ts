@@ -38,7 +38,7 @@ export function readRecord(root: string): ServiceRecord | undefined {
   }
 }
 
-/** @throws Failure if package.json is none, which an update reads and may merge */
+/** @throws Failure if package.json is not a JSON object: an update reads it, and may merge it */
 export function requireManifest(root: string): void {
   const text = readFileSync(join(root, 'package.json'), 'utf8')
   try {

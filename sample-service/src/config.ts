@@ -39,7 +39,7 @@ export const Environment = z.object({
     "how long an idle connection stays open; must exceed the load balancer's (AWS 60 s, Google 600 s)",
   ),
   TRUSTED_PROXIES: proxies().describe(
-    'proxies in front of the service that it believes about the client: how many, or their addresses and networks; by default none',
+    'proxies whose word about the client counts: how many, or their addresses and networks; by default none',
   ),
   PROXY_HEADERS: z
     .enum(['x-forwarded', 'forwarded'], { error: mustBe('x-forwarded or forwarded') })

@@ -99,6 +99,7 @@ test(
   { timeout: 30_000 },
   async (t) => {
     const lines = [
+      'PROT=3000',
       ...['LOG_LEVEL=loud', 'DATABSE_URL=postgres://db/app', 'OWN=1', 'OTEL_SERVICE_NAME=x'],
       '# a comment',
       'PORT 3000',
@@ -111,12 +112,13 @@ test(
     t.onTestFinished(() => rm(join(dir, '.env')))
     const { wrong } = await doctor(['--json'])
     expect(wrong.map(({ seen, fix }) => [seen, fix])).toEqual([
-      ['.env line 6 is not NAME=value', 'correct that line'],
-      ['.env line 10: the " of NODE_B is not closed', 'correct that line'],
-      ['.env line 12: the ` of NODE_D is not closed', 'correct that line'],
+      ['.env line 7 is not NAME=value', 'correct that line'],
+      ['.env line 11: the " of NODE_B is not closed', 'correct that line'],
+      ['.env line 13: the ` of NODE_D is not closed', 'correct that line'],
       [expect.stringMatching(/^LOG_LEVEL must be one of .*, not 'loud'$/), 'correct LOG_LEVEL in .env'],
       ['nothing reads DATABSE_URL of .env', 'rename it to DATABASE_URL'],
       ['nothing reads OWN of .env', 'remove it, or declare it in src/config.ts'],
+      ['nothing reads PROT of .env', 'rename it to PORT'],
     ])
   },
 )

@@ -37,5 +37,7 @@ test.each(Object.entries(shortest))('%s', async (bench, flags) => {
   const [out, err] = await Promise.all([text(child.stdout), text(child.stderr)])
   // A goal that is missed is exit code 1 too, but its table is complete.
   expect(out, err).toContain('|')
+  expect(child.exitCode).toBeLessThan(2)
+  expect(err).not.toMatch(/^\s+at /m)
   expect(out).not.toContain('not measured')
 })

@@ -114,7 +114,7 @@ export function recordFrom(text: string): ServiceRecord {
   const twice = repeatedIn(text)
   if (twice !== undefined)
     throw new Error(
-      `${recordPath} has ${twice} twice in one place: npm run add -- --merge-record writes it anew while git merges; after that, keep the line of the newer version.`,
+      `${recordPath} has ${twice} twice in one place: while git merges, npm run add -- --merge-record writes it anew; otherwise keep the line of the newer version.`,
     )
   if (isRecord(parsed)) {
     const titles = parsed.pieces.map(titleOf)

@@ -75,6 +75,17 @@ test('fifty concurrent requests are fifty trees, each with its own statement, an
   expect(orphans(collector.spans)).toEqual([])
 })
 
+test('spans are exported by the default protocol', async (t) => {
+  const { collector, service } = await start(t, { OTEL_EXPORTER_OTLP_PROTOCOL: '' })
+  expect((await fetch(`${service.url}/livez`)).status).toBe(200)
+
+  service.signal('SIGTERM')
+  await service.exited
+
+  expect(collector.requests).toContain('POST /v1/traces application/x-protobuf')
+  expect(service.log.filter(({ msg }) => msg.startsWith('telemetry:'))).toEqual([])
+})
+
 test('the trace of the caller continues, and the log has its id', async (t) => {
   const { collector, service } = await start(t)
   const { traceId, headers } = caller(1)

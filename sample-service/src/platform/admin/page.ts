@@ -39,7 +39,7 @@ export const contextsPagePolicy = [
 ].join('; ')
 
 const keptHere =
-  'The list keeps the last requests, the last that failed or that their client left, and the slowest of the last two minutes. It leaves out probes and documentation.'
+  'The list keeps the last requests, the last that failed or whose client left, and the slowest of the last two minutes. It leaves out probes and documentation.'
 const nothing = {
   underWay: 'None. A request is listed here from its first header to the last byte of its answer.',
   ended: 'None yet. A request that has ended is listed here with its status, its time, and what ended it.',

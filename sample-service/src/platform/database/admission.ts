@@ -129,7 +129,7 @@ export class Admission {
       release: (ctx, worked = true) => {
         if (!this.#held.delete(held)) return
         const now = performance.now()
-        this.#lastReturn = now
+        if (worked) this.#lastReturn = now
         if (averaged && worked) {
           if (ctx.err === undefined) this.#pressure.finished(now - held.since)
           else this.#pressure.cutShort(now - held.since)

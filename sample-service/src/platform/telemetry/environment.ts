@@ -32,7 +32,7 @@ export function sendsProtobuf(env: Environment): boolean {
   return isProtobuf && named.length > 0 && named.every((name) => name === 'otlp') && hasBatches(env)
 }
 
-/** Of an invalid `OTEL_BSP_*` only the SDK's own processor complains. */
+/** NodeSDK warns of an invalid `OTEL_BSP_*` and takes the default; a BatchSpanProcessor that is made directly takes the value. */
 function hasBatches(env: Environment): boolean {
   const names = ['MAX_EXPORT_BATCH_SIZE', 'MAX_QUEUE_SIZE', 'SCHEDULE_DELAY', 'EXPORT_TIMEOUT']
   return names.every((name) => Number(env[`OTEL_BSP_${name}`]?.trim() || 1) > 0)

@@ -1,5 +1,9 @@
-/** Where the next message is written; it is copied when it is taken. Most batches of spans fit. */
-let bytes = Buffer.allocUnsafeSlow(256 * 1024)
+/** Most batches of spans fit. */
+const initialBytes = 256 * 1024
+/** A buffer that a rare long message has made larger than this is given up after it. */
+const keptBytes = 4 * 1024 * 1024
+/** Where the next message is written; it is copied when it is taken. */
+let bytes = Buffer.allocUnsafeSlow(initialBytes)
 
 /** The type of a field's value on the wire, in the low bits of its tag: https://protobuf.dev/programming-guides/encoding */
 const wire = { varint: 0, fixed64: 1, length: 2, fixed32: 5 } as const
@@ -32,9 +36,11 @@ export class Protobuf {
 
   text(field: number, text: string): void {
     this.#varint((field << 3) | wire.length)
-    this.#reserve(3 * text.length)
     // Short texts are most often ASCII: to call Buffer's own method costs more than to write them here.
-    if (text.length < 128 && this.#ascii(text)) return
+    if (text.length < 128) {
+      this.#reserve(text.length)
+      if (this.#ascii(text)) return
+    }
     const length = Buffer.byteLength(text)
     this.#varint(length)
     this.#reserve(length)
@@ -47,12 +53,6 @@ export class Protobuf {
     this.#varint((field << 3) | wire.varint)
     if (value >= 0) this.#varint(value)
     else this.#negative(value)
-  }
-
-  bytes(field: number, value: Uint8Array): void {
-    this.#varint((field << 3) | wire.length)
-    this.#varint(value.length)
-    this.append(value)
   }
 
   /** Appends fields that are encoded already. */
@@ -73,19 +73,22 @@ export class Protobuf {
     this.#uint32(value)
   }
 
-  /** Seconds and nanoseconds, as 64 bits of nanoseconds. A billion is 1953125 times 512: that way all products are exact. */
+  /**
+   * Seconds and nanoseconds, as 64 bits of nanoseconds, which wrap for a time before 1970. A billion is 1953125 times 512: that way
+   * all products are exact.
+   */
   time(field: number, [seconds, nanoseconds]: readonly [number, number]): void {
     this.#varint((field << 3) | wire.fixed64)
     const of512 = seconds * 1_953_125
     const low = (of512 % 2 ** 23) * 512 + nanoseconds
-    this.#uint32(low % 2 ** 32)
-    this.#uint32(Math.floor(of512 / 2 ** 23) + Math.floor(low / 2 ** 32))
+    this.#uint32(low >>> 0)
+    this.#uint32((Math.floor(of512 / 2 ** 23) + Math.floor(low / 2 ** 32)) >>> 0)
   }
 
   /** Bytes, given in hexadecimal digits. */
   hex(field: number, digits: string): void {
     this.#varint((field << 3) | wire.length)
-    const length = digits.length / 2
+    const length = digits.length >> 1
     this.#varint(length)
     this.#reserve(length)
     const to = bytes
@@ -97,7 +100,9 @@ export class Protobuf {
 
   /** The message, once. */
   taken(): Uint8Array {
-    return Buffer.from(bytes.subarray(0, this.#at))
+    const message = Buffer.from(bytes.subarray(0, this.#at))
+    if (bytes.length > keptBytes) bytes = Buffer.allocUnsafeSlow(initialBytes)
+    return message
   }
 
   #ascii(text: string): boolean {
@@ -149,8 +154,8 @@ function sizeOf(value: number): number {
   return value < 128 ? 1 : 1 + sizeOf(Math.floor(value / 128))
 }
 
-/** The value of a hexadecimal digit in lower case. */
+/** The value of a hexadecimal digit. Some propagators let capitals through. */
 function digitOf(digits: string, at: number): number {
   const code = digits.charCodeAt(at)
-  return code < 58 ? code - 48 : code - 87
+  return code < 58 ? code - 48 : (code | 32) - 87
 }

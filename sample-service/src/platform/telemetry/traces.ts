@@ -1,31 +1,51 @@
+import { diag } from '@opentelemetry/api'
 import { ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer'
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto'
 import type { Resource } from '@opentelemetry/resources'
 import { NodeSDK, tracing } from '@opentelemetry/sdk-node'
+import { errorOf } from '../../context/thrown.ts'
 import { sendsProtobuf, type Environment } from './environment.ts'
 import { EncodedSpan, traceRequest } from './otlp.ts'
 
-/** Makes the SDK for traces, not yet started. It reads the variables in `env` itself, here and when it starts. */
+/**
+ * Makes the SDK for traces, not yet started.
+ * @param env process.env: the SDK and its exporters read that, here and when they start
+ */
 export function tracesSdk(resource: Resource, env: Environment): NodeSDK {
-  // The exporter takes its serializer from this object.
-  ProtobufTraceSerializer.serializeRequest = traceRequest
   return new NodeSDK({
     resource,
     // Left out, the SDK makes metric readers and log processors from the environment, the latter for OTLP.
     metricReaders: [],
     logRecordProcessors: [],
-    ...(sendsProtobuf(env) && {
-      spanProcessors: [encoding(new tracing.BatchSpanProcessor(new OTLPTraceExporter()))],
-    }),
+    ...(sendsProtobuf(env) && { spanProcessors: [encodedBatches()] }),
   })
 }
 
+function encodedBatches(): tracing.SpanProcessor {
+  // The exporter takes its serializer from this object.
+  ProtobufTraceSerializer.serializeRequest = traceRequest
+  return encoding(new tracing.BatchSpanProcessor(new OTLPTraceExporter()))
+}
+
+/** What the SDK's batches ask of a span that has ended. */
+interface Batches {
+  onEnd(span: Pick<tracing.ReadableSpan, 'resource' | 'instrumentationScope' | 'spanContext'>): void
+  forceFlush(): Promise<void>
+  shutdown(): Promise<void>
+}
+
 /** Encodes each span when it ends, before `batches` has it. */
-function encoding(batches: tracing.SpanProcessor): tracing.SpanProcessor {
+function encoding(batches: Batches): tracing.SpanProcessor {
   return {
     onStart: () => undefined,
-    // The SDK's batches ask a span for its context and its resource.
-    onEnd: (span) => batches.onEnd(new EncodedSpan(span) as unknown as tracing.ReadableSpan),
+    onEnd(span) {
+      try {
+        batches.onEnd(new EncodedSpan(span))
+      } catch (error) {
+        // It is the end of somebody's work, which must not fail by this.
+        diag.error(`the span ${span.name} could not be encoded: ${errorOf(error).message}`)
+      }
+    },
     forceFlush: () => batches.forceFlush(),
     shutdown: () => batches.shutdown(),
   }

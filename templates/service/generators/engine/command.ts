@@ -50,20 +50,19 @@ export function commandFrom(args: string[], env: NodeJS.ProcessEnv): Command {
   }
 }
 
+// prettier-ignore -- one flag a line says no more
 const own = [
-  ...[
-    'dry-run',
-    'diff',
-    'json',
-    'yes',
-    'list',
-    'help',
-    'remove',
-    'drop',
-    'merge-record',
-    'install',
-    'no-install',
-  ],
+  'dry-run',
+  'diff',
+  'json',
+  'yes',
+  'list',
+  'help',
+  'remove',
+  'drop',
+  'merge-record',
+  'install',
+  'no-install',
 ]
 
 function parse(args: string[]): {

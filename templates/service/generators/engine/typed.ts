@@ -15,7 +15,7 @@ export function didYouMean(typed: string, words: readonly string[]): string {
   return closest === undefined ? '' : ` (did you mean ${closest}?)`
 }
 
-/** The one of `words` that `typed` is closest to, in whatever case; undefined if it is more than two letters off. */
+/** The one of `words` that `typed` is closest to, in whatever case; undefined if more than two of its letters, or half of them, are off. */
 export function closestOf(typed: string, words: readonly string[]): string | undefined {
   const distances = words.map((word) => ({
     word,
@@ -26,16 +26,18 @@ export function closestOf(typed: string, words: readonly string[]): string | und
   return closest.distance < closest.word.length / 2 ? closest.word : undefined
 }
 
-/** Levenshtein's: how many letters must be inserted, removed or replaced to make `b` of `a`. */
+/** How many letters must be inserted, removed or replaced, or neighbours swapped, to make `b` of `a`. */
 function distanceOf(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, at) => at)
-  for (const [at, letter] of Array.from(a).entries()) {
-    const next = [at + 1]
+  const rows = [Array.from({ length: b.length + 1 }, (_, to) => to)]
+  for (let at = 1; at <= a.length; at++) {
+    const [above = [], next] = [rows[at - 1], [at]]
     for (let to = 1; to <= b.length; to++) {
-      const replaced = (row[to - 1] ?? 0) + (letter === b[to - 1] ? 0 : 1)
-      next.push(Math.min(replaced, (row[to] ?? 0) + 1, (next[to - 1] ?? 0) + 1))
+      const replaced = (above[to - 1] ?? 0) + (a[at - 1] === b[to - 1] ? 0 : 1)
+      const isSwap = at > 1 && to > 1 && a[at - 1] === b[to - 2] && a[at - 2] === b[to - 1]
+      const swapped = isSwap ? (rows[at - 2]?.[to - 2] ?? 0) + 1 : Infinity
+      next.push(Math.min(replaced, swapped, (above[to] ?? 0) + 1, (next[to - 1] ?? 0) + 1))
     }
-    row = next
+    rows.push(next)
   }
-  return row[b.length] ?? 0
+  return rows[a.length]?.[b.length] ?? 0
 }

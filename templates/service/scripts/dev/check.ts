@@ -3,11 +3,11 @@ import { once } from 'node:events'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { readFlags } from '../command-line.ts'
+import { drizzleKitProgram } from '../postgres/drizzle-kit.ts'
 import { root } from './service-process.ts'
 
 const { resolve } = createRequire(import.meta.url)
 const tsc = join(dirname(resolve('typescript/package.json')), 'bin/tsc')
-const drizzleKit = join(dirname(resolve('drizzle-kit')), 'bin.cjs')
 
 /** The types of the service, then those of what runs in a browser. */
 async function checkTypes(): Promise<boolean> {
@@ -17,7 +17,7 @@ async function checkTypes(): Promise<boolean> {
 /** The journal of drizzle/, then that each schema has its migration. */
 async function checkMigrations(): Promise<boolean> {
   const schema = ['--import', './scripts/tsx.js', 'scripts/postgres/check-schema.ts']
-  return (await passes(drizzleKit, 'check')) && (await passes(...schema))
+  return (await passes(drizzleKitProgram(root), 'check')) && (await passes(...schema))
 }
 
 /** Whether Node, with these arguments, exits with 0. It writes to this terminal. */

@@ -5,6 +5,11 @@ import { dirname, join } from 'node:path'
 /** drizzle-kit takes a second or two; one that takes longer than this is stuck. */
 const longestMs = 60_000
 
+/** The program of the drizzle-kit that the service in `root` has. */
+export function drizzleKitProgram(root: string): string {
+  return join(dirname(createRequire(join(root, 'package.json')).resolve('drizzle-kit')), 'bin.cjs')
+}
+
 /** `asked`: it wanted to know whether a table or a column was renamed, which it asks in a terminal only. */
 export type Generated = 'made' | 'no change' | 'no schema' | 'asked'
 
@@ -18,8 +23,7 @@ export async function generate(
   root: string,
   { cwd, args, signal }: { cwd: string; args: readonly string[]; signal?: AbortSignal | undefined },
 ): Promise<Generated> {
-  const bin = join(dirname(createRequire(join(root, 'package.json')).resolve('drizzle-kit')), 'bin.cjs')
-  const child = spawn(process.execPath, [bin, 'generate', ...args], {
+  const child = spawn(process.execPath, [drizzleKitProgram(root), 'generate', ...args], {
     cwd,
     signal,
     timeout: longestMs,

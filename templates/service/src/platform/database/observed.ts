@@ -48,8 +48,10 @@ export function observeStatements(options: PoolConfig): Observe {
     const succeeded = duration.find(operation) ?? duration.add(operation, about)
     const options = { kind: SpanKind.CLIENT, attributes: { 'db.query.text': text, ...about } }
     const made = { operation, about, succeeded, options }
-    if (texts.size === maxTexts) texts.clear()
-    if (text.length < maxLength) texts.set(text, made)
+    if (text.length < maxLength) {
+      if (texts.size === maxTexts) texts.clear()
+      texts.set(text, made)
+    }
     return made
   }
   return async (ctx, text, body) => {

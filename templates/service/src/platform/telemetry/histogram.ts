@@ -104,7 +104,7 @@ interface Kept {
 
 const keptFor = new WeakMap<MeterProvider, Kept>()
 
-/** Makes `provider` one that the histograms below belong to, if they are made while it is the global one. @returns them */
+/** Keeps each histogram that is made while `provider` is the global one, for so many readers. @returns the list, which grows */
 export function keepHistograms(provider: MeterProvider, readers: number): readonly Histogram[] {
   const histograms: Histogram[] = []
   keptFor.set(provider, { readers, histograms })

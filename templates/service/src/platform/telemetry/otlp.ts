@@ -13,7 +13,7 @@ type SpanContext = Link['context']
 
 /**
  * A span that has ended, as OTLP's bytes. To encode it at once costs half of what it costs seconds later, when the processor's
- * caches have forgotten it, and the collector of garbage need not carry its objects until then.
+ * caches have forgotten it, and the garbage collector need not keep its objects until then.
  */
 export class EncodedSpan {
   readonly resource: Span['resource']
@@ -161,19 +161,13 @@ function writeAttributes(out: Protobuf, field: number, attributes: Attributes): 
   }
 }
 
-/** AnyValue. A null, as there may be in a list, is one without a value. */
+/** AnyValue. The SDK lets no other value through; a null in a list is one without a value. */
 function writeValue(out: Protobuf, value: unknown): void {
   if (typeof value === 'string') out.text(1, value)
   else if (typeof value === 'boolean') out.number(2, Number(value))
   else if (typeof value === 'number' && isInt64(value)) out.number(3, value)
   else if (typeof value === 'number') out.double(4, value)
-  else if (value instanceof Uint8Array) out.bytes(7, value)
   else if (Array.isArray(value)) writeList(out, value)
-  else if (typeof value === 'object' && value !== null) {
-    const start = out.begin(6)
-    writeAttributes(out, 1, value as Attributes)
-    out.end(start)
-  }
 }
 
 function writeList(out: Protobuf, values: readonly unknown[]): void {

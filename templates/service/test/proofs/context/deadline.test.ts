@@ -6,6 +6,7 @@ import {
   cause,
   contextKey,
   DeadlineExceeded,
+  remainingMs,
   withCancel,
   withDeadline,
   withSignal,
@@ -45,6 +46,18 @@ describe('a deadline', () => {
     using number = withDeadline(root, at)
 
     expect([date.deadline, number.deadline]).toEqual([at, at])
+  })
+
+  test("is remainingMs away, its parent's if that is sooner, and Infinity without one (go: time.Until)", async () => {
+    using none = withCancel(root)
+    using parent = withTimeout(root, 20)
+    using child = withTimeout(parent, 60_000)
+
+    expect(remainingMs(none)).toBe(Infinity)
+    expect(remainingMs(child)).toBeLessThanOrEqual(20)
+
+    await ended(child)
+    expect(remainingMs(child)).toBeLessThanOrEqual(0)
   })
 
   test('ends its context before withDeadline returns when it has passed (go: TestDeadline, in the past)', () => {

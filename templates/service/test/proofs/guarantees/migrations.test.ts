@@ -349,9 +349,13 @@ test('npm run check and npm run db:generate refuse a journal whose times are not
   await cp(join(root, 'drizzle.config.ts'), join(copy, 'drizzle.config.ts'))
   const kit = join(dirname(createRequire(import.meta.url).resolve('drizzle-kit')), 'bin.cjs')
 
-  for (const [script, command] of Object.entries({ check: 'check', 'db:generate': 'generate' })) {
-    const { scripts } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as Manifest
-    expect(scripts[script]).toContain(`drizzle-kit ${command}`)
+  const { scripts } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as Manifest
+  expect(scripts['db:generate']).toContain('drizzle-kit generate')
+  expect(scripts['check']).toContain('scripts/dev/check.ts')
+  expect(await readFile(join(root, 'scripts/dev/check.ts'), 'utf8')).toContain(
+    "passes(drizzleKitProgram(root), 'check')",
+  )
+  for (const command of ['check', 'generate']) {
     const failure = promisify(execFile)(process.execPath, [kit, command], { cwd: copy })
     await expect(failure).rejects.toMatchObject({
       code: 1,

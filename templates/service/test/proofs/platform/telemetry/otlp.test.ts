@@ -23,7 +23,7 @@ const attributes = fc.dictionary(
 const hex = (length: number) =>
   fc
     .string({
-      unit: fc.constantFrom(...Array.from('0123456789abcdef')),
+      unit: fc.constantFrom(...Array.from('0123456789abcdefABCDEF')),
       minLength: length,
       maxLength: length,
     })

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import { afterFunc, throwIfEnded, withDeadline, withTimeout, type Context } from '../../context/context.ts'
+import { afterFunc, remainingMs, throwIfEnded, withTimeout, type Context } from '../../context/context.ts'
 import type { StreamedResponse } from '../http/route.ts'
 import type { Platform } from '../platform.ts'
 import { requestTimeout } from '../problem.ts'
@@ -76,7 +76,7 @@ export function eventStream(
 
   async function* frames(): AsyncGenerator<string, void> {
     const expires = requestOf(ctx)?.principalUntil ?? Infinity
-    using open = withDeadline(ctx, Math.min(expires, (ctx.deadline ?? Infinity) - beforeDeadlineMs))
+    using open = withTimeout(ctx, Math.min(expires - Date.now(), remainingMs(ctx) - beforeDeadlineMs))
     yield `retry: ${retryMs}\n\n`
     let spokeAt = performance.now()
     while (readiness.accepting) {
