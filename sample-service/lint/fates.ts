@@ -1,6 +1,6 @@
 import { AST_NODE_TYPES as Type, TSESLint, type TSESTree } from '@typescript-eslint/utils'
 import type { Call } from './context-types.ts'
-import { ancestors, bare, functionsAround, isFunction, isInside, walk } from './nodes.ts'
+import { ancestors, bare, functionsAround, isFunction, isInside, memberName, walk } from './nodes.ts'
 import type { Look } from './rule.ts'
 import { returned } from './variables.ts'
 
@@ -132,13 +132,7 @@ function isPart({ parent }: TSESTree.Node): boolean {
 /** `x.cancel(…)`, `x?.cancel()`, `x.cancel` as a value, or what `using` calls. */
 function isEnd({ parent }: TSESTree.Node): boolean {
   if (parent?.type !== Type.MemberExpression) return false
-  const { property } = parent
-  if (property.type === Type.Identifier && !parent.computed) return property.name === 'cancel'
-  return (
-    property.type === Type.MemberExpression &&
-    property.property.type === Type.Identifier &&
-    property.property.name === 'dispose'
-  )
+  return memberName(parent) === 'cancel' || memberName(parent.property) === 'dispose'
 }
 
 export function isCall(node: TSESTree.Node): node is Call {

@@ -1,5 +1,5 @@
 import { AST_NODE_TYPES as Type, TSESLint, type TSESTree } from '@typescript-eslint/utils'
-import { ancestors, isInside, walk } from './nodes.ts'
+import { ancestors, isInside, memberName, walk } from './nodes.ts'
 
 /** What is wrong with the way a group is waited for, and where. */
 export interface Unwaited {
@@ -19,11 +19,11 @@ export function unwaited(
   const uses = group.references.filter(({ init }) => init !== true).map(({ identifier }) => identifier)
   // Another function that gets the group may wait for it.
   if (uses.some(({ parent }) => parent.type !== Type.MemberExpression)) return undefined
-  const started = uses.filter((use) => isMethod(use, 'go'))
+  const started = uses.filter((use) => memberName(use.parent) === 'go')
   const [first, last] = [started.at(0), started.at(-1)]
   if (first === undefined || last === undefined) return undefined
 
-  const waits = uses.filter((use) => isMethod(use, 'wait') && use.range[0] > first.range[0])
+  const waits = uses.filter((use) => memberName(use.parent) === 'wait' && use.range[0] > first.range[0])
   const [waited] = waits.filter((use) => isOnEveryWay(use, block, started))
   if (waited === undefined) return { node: declarator, messageId: 'wait' }
   const left = Array.from(walk(block, source.visitorKeys)).find(
@@ -60,12 +60,4 @@ function shareLoop(one: TSESTree.Node, other: TSESTree.Node, block: TSESTree.Nod
     if (/^(?:For|While|DoWhile)/.test(at.type) && isInside(other, at)) return true
   }
   return false
-}
-
-function isMethod({ parent }: TSESTree.Node, name: string): boolean {
-  return (
-    parent?.type === Type.MemberExpression &&
-    parent.property.type === Type.Identifier &&
-    parent.property.name === name
-  )
 }

@@ -1,5 +1,5 @@
 import { AST_NODE_TYPES as Type, type TSESTree } from '@typescript-eslint/utils'
-import { ancestors, isFunction, isInLoop, walk } from './nodes.ts'
+import { ancestors, isFunction, isInLoop, memberName, walk } from './nodes.ts'
 import type { Look } from './rule.ts'
 
 /** Whether `handler` rethrows, asks a context, or continues under a context, which then fails. */
@@ -9,11 +9,7 @@ export function tells(look: Look, handler: TSESTree.Node, caught: string | undef
       case Type.ThrowStatement:
         return throwsOn(look, node, handler, caught)
       case Type.MemberExpression:
-        return (
-          node.property.type === Type.Identifier &&
-          (node.property.name === 'err' || node.property.name === 'signal') &&
-          look.types.isContext(node.object)
-        )
+        return /^(?:err|signal)$/.test(memberName(node) ?? '') && look.types.isContext(node.object)
       case Type.CallExpression:
         return (
           look.types.contextFunction(node) !== undefined ||
@@ -70,12 +66,7 @@ function isReject(
   { callee, arguments: given }: TSESTree.CallExpression,
   caught: string | undefined,
 ) {
-  const name =
-    callee.type === Type.Identifier
-      ? callee.name
-      : callee.type === Type.MemberExpression && callee.property.type === Type.Identifier
-        ? callee.property.name
-        : ''
+  const name = callee.type === Type.Identifier ? callee.name : (memberName(callee) ?? '')
   if (!/reject|fail|cancel|destroy|throw|abort/i.test(name)) return false
   return given.length === 0 || given.some((argument) => mentions(look, argument, caught))
 }

@@ -13,6 +13,12 @@ export function isFunction(node: TSESTree.Node): node is FunctionNode {
   )
 }
 
+/** The name of the member that an expression reads, `b` of `a.b`; undefined if it reads none by a name. */
+export function memberName(node: TSESTree.Node | undefined): string | undefined {
+  if (node?.type !== Type.MemberExpression || node.computed) return undefined
+  return node.property.type === Type.Identifier ? node.property.name : undefined
+}
+
 /** The nodes around `node`, from its parent to the program. */
 export function* ancestors(node: TSESTree.Node): Generator<TSESTree.Node> {
   // ESLint's program has null for a parent, whatever the type says.

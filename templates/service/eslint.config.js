@@ -1,9 +1,11 @@
 import { defineConfig } from 'eslint/config'
 import { tsImport } from 'tsx/esm/api'
+import ts from 'typescript'
 import tseslint from 'typescript-eslint'
 
 // The rules are TypeScript as the rest is. Node 20 strips no types, so tsx loads them, in an editor as well.
 const { plugin: context, imports, ends } = await tsImport('./lint/plugin.ts', import.meta.url)
+const { config } = ts.readConfigFile(`${import.meta.dirname}/tsconfig.json`, (path) => ts.sys.readFile(path))
 
 /**
  * The service, and the pieces of it that `npm run add` stamps. Not scripts/ and generators/ themselves: they are programs
@@ -17,26 +19,7 @@ const typed = [...service, 'test/**/*.ts']
 // The rules for contexts, and what oxlint lacks or calls unfinished: .oxlintrc.json has the rest.
 export default defineConfig(
   {
-    ignores: [
-      'dist/',
-      '.data/',
-      'coverage/',
-      // What they need is installed by who adds them: then they are linted where they were stamped.
-      'generators/pieces/storage/src/',
-      'generators/pieces/storage/test/',
-      'generators/pieces/worker/src/',
-      'generators/pieces/worker/test/',
-      'generators/pieces/job/src/',
-      'generators/pieces/schedule/src/',
-      'generators/pieces/circuit/src/',
-      'generators/pieces/circuit/test/',
-      'generators/pieces/client/src/',
-      'generators/pieces/auth/src/',
-      'generators/pieces/auth/test/',
-      'generators/pieces/client/openapi/',
-      'generators/pieces/typed/src/',
-      'generators/pieces/{broker,outbox,inbox,publisher,consumer}/*/',
-    ],
+    ignores: ['dist/', '.data/', 'coverage/', ...config.exclude],
   },
   // Without types, and without rules: the rules for contexts are for TypeScript.
   { ignores: ['**/*.js', '**/*.mjs'] },

@@ -69,7 +69,7 @@ async function addTo(
     const list = listOf(random, parent)
     await stampMissing(plan, rows)
     await stamp(plan, resource, noun, { fields: list })
-    for (const wiring of resource.wirings) {
+    for (const wiring of resource.wirings ?? []) {
       const [call, from] = [stampNames(wiring.call, noun), stampNames(wiring.from, noun)]
       await wire(plan, { ...wiring, call, from })
     }

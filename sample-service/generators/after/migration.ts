@@ -1,5 +1,6 @@
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { filesBelow } from '../../scripts/files-below.ts'
 import { generate, namesIn, type Generated } from '../../scripts/postgres/drizzle-kit.ts'
 import { withCopy, writePlanned } from '../engine/copy.ts'
 import type { Plan } from '../engine/plan.ts'
@@ -52,7 +53,7 @@ async function makeMigration(
   const made = await generate(plan.root, { cwd: copy, args: ['--name', name], signal })
   if (made === 'asked') throw await asksForRenames(copy)
   const tables = texts.flatMap(tablesOf)
-  for (const file of await filesOf(join(copy, 'drizzle'))) {
+  for (const file of await filesBelow(join(copy, 'drizzle'))) {
     const path = `drizzle/${file}`
     const text = await readFile(join(copy, path), 'utf8')
     const isNew = file.endsWith('.sql') && (await plan.read(path)) === undefined
@@ -108,7 +109,7 @@ async function lostTables(service: string): Promise<string[]> {
 /** The tables of the newest snapshot in drizzle/. */
 async function migratedTables(service: string): Promise<string[]> {
   const meta = join(service, 'drizzle/meta')
-  const newest = (await filesOf(meta)).filter((file) => file.endsWith('_snapshot.json')).at(-1)
+  const newest = (await filesBelow(meta)).filter((file) => file.endsWith('_snapshot.json')).at(-1)
   if (newest === undefined) return []
   const snapshot = JSON.parse(await readFile(join(meta, newest), 'utf8')) as {
     tables: Record<string, { name: string }>
@@ -118,7 +119,7 @@ async function migratedTables(service: string): Promise<string[]> {
 
 /** The text of each schema. */
 async function schemasOf(service: string): Promise<string[]> {
-  const schemas = (await filesOf(join(service, 'src'))).filter(isSchema)
+  const schemas = (await filesBelow(join(service, 'src'))).filter(isSchema)
   return Promise.all(schemas.map((file) => readFile(join(service, 'src', file), 'utf8')))
 }
 
@@ -133,16 +134,4 @@ function isNamed(name: string, text: string): boolean {
 
 function listOf(tables: readonly string[]): string {
   return `the ${tables.length === 1 ? 'table' : 'tables'} ${tables.join(', ')}`
-}
-
-async function filesOf(folder: string): Promise<string[]> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
-  return entries
-    .filter((entry) => entry.isFile())
-    .map((entry) =>
-      join(entry.parentPath, entry.name)
-        .slice(folder.length + 1)
-        .replaceAll('\\', '/'),
-    )
-    .sort()
 }

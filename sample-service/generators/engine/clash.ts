@@ -1,6 +1,7 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { SyntaxKind, type Node } from 'ts-morph'
+import { filesBelow } from '../../scripts/files-below.ts'
 import type { Plan } from './plan.ts'
 import { parse } from '../edit/source.ts'
 
@@ -25,8 +26,9 @@ export async function refuseClashes(plan: Plan): Promise<void> {
   const added = changed.flatMap(({ path, after }) => (after === undefined ? [] : endpointsOf(path, after)))
   if (added.length === 0) return
   const there: Endpoint[] = []
-  for (const file of await sourcesOf(plan.root)) {
-    if (changed.some(({ path }) => path === file)) continue
+  for (const below of await filesBelow(join(plan.root, 'src'))) {
+    const file = `src/${below}`
+    if (!isSource(file) || changed.some(({ path }) => path === file)) continue
     there.push(...endpointsOf(file, await readFile(join(plan.root, file), 'utf8')))
   }
   for (const endpoint of added) {
@@ -78,11 +80,6 @@ function textOf(object: Node | undefined, name: string): string | undefined {
     ?.asKind(SyntaxKind.PropertyAssignment)
     ?.getInitializerIfKind(SyntaxKind.StringLiteral)
     ?.getLiteralValue()
-}
-
-async function sourcesOf(root: string): Promise<string[]> {
-  const entries = await readdir(join(root, 'src'), { recursive: true })
-  return entries.map((entry) => `src/${entry.replaceAll('\\', '/')}`).filter(isSource)
 }
 
 function isSource(path: string): boolean {

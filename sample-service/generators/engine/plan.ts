@@ -14,6 +14,8 @@ export interface Change {
 export interface Plan {
   /** The service's root, absolute. */
   readonly root: string
+  /** The files that `rewrite` changed, with their texts before: `formatRewritten` formats them in the end. */
+  readonly rewritten: Map<string, string>
   /** The text of the file after the changes so far; undefined if there is no file. */
   read(path: string): Promise<string | undefined>
   /** Plans a new file. Does nothing if it exists with the same text; throws if it exists with another text. */
@@ -39,6 +41,7 @@ export function openPlan(root: string): Plan {
 
   return {
     root,
+    rewritten: new Map(),
     async read(path) {
       return (await known(path)).after
     },

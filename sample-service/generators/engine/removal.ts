@@ -1,4 +1,3 @@
-import { readdir } from 'node:fs/promises'
 import { join, posix } from 'node:path'
 import { configure } from '../after/configure.ts'
 import { undepend } from '../after/depend.ts'
@@ -6,9 +5,11 @@ import { guarantee } from '../after/guarantee.ts'
 import { dropTables } from '../after/migration.ts'
 import { formatRewritten } from '../edit/rewrite.ts'
 import { removeMember, unwire } from '../edit/take-out.ts'
-import { stampNames, type Noun } from './names.ts'
+import { filesBelow } from '../../scripts/files-below.ts'
+import type { Noun } from './names.ts'
 import { findPiece, neededBy } from './needs.ts'
 import type { Piece } from './piece.ts'
+import { wiringsOf } from './places.ts'
 import type { Plan } from './plan.ts'
 import { recordFrom, recordPath, renderRecord, textId, titleOf } from './record.ts'
 import type { FileIds, ServiceRecord, StampedPiece } from './record.ts'
@@ -135,13 +136,7 @@ async function disconnect(plan: Plan, entry: StampedPiece): Promise<void> {
   const piece = pieceOf(entry)
   if (piece === undefined) return
   const noun = nounOf(entry)
-  for (const wiring of piece.wirings) {
-    await unwire(plan, {
-      ...wiring,
-      call: stampNames(wiring.call, noun),
-      from: stampNames(wiring.from, noun),
-    })
-  }
+  for (const wiring of wiringsOf(piece, noun)) await unwire(plan, wiring)
   for (const member of piece.members?.(noun, entry.flags) ?? []) await removeMember(plan, member)
 }
 
@@ -173,12 +168,12 @@ function importsOf(path: string, text: string): string[] {
 }
 
 async function sourcesOf(root: string): Promise<string[]> {
-  const found: string[] = []
-  for (const folder of ['src', 'test']) {
-    const entries = await readdir(join(root, folder), { recursive: true })
-    found.push(...entries.map((entry) => `${folder}/${entry.replaceAll('\\', '/')}`))
-  }
-  return found.filter((path) => path.endsWith('.ts')).sort()
+  const folders = await Promise.all(
+    ['src', 'test'].map(async (folder) =>
+      (await filesBelow(join(root, folder))).map((path) => `${folder}/${path}`),
+    ),
+  )
+  return folders.flat().filter((path) => path.endsWith('.ts'))
 }
 
 function withoutFiles(

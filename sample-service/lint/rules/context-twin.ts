@@ -1,5 +1,5 @@
 import { AST_NODE_TYPES as Type, TSESLint, type TSESTree } from '@typescript-eslint/utils'
-import { ancestors, bare, functionsAround, isFunction, isInside, walk } from '../nodes.ts'
+import { ancestors, bare, functionsAround, isFunction, isInside, memberName, walk } from '../nodes.ts'
 import { rule, type RuleLook } from '../rule.ts'
 import { twins, type FunctionTwin } from '../twins.ts'
 
@@ -58,9 +58,7 @@ function twinOf(
   const named = importedName(look, callee)
   const twin = named && functionTwins.find((row) => row.from === named.from && row.names.includes(named.name))
   if (twin !== undefined) return { ...twin, name: look.source.getText(callee) }
-  if (callee.type !== Type.MemberExpression || callee.property.type !== Type.Identifier) return undefined
-  const { name } = callee.property
-  const rows = methodTwins.filter(({ methods }) => methods.includes(name))
+  const rows = methodTwins.filter(({ methods }) => methods.includes(memberName(callee) ?? ''))
   if (rows.length === 0) return undefined
   const file = look.types.declarationOf(node)?.file.replaceAll('\\', '/') ?? ''
   const row = rows.find((one) => new RegExp(`/node_modules/(@types/)?${one.package}/`).test(file))
@@ -73,8 +71,8 @@ function importedName(
   node: TSESTree.Expression,
 ): { from: FunctionTwin['from']; name: string } | undefined {
   if (node.type === Type.MemberExpression) {
-    if (node.property.type !== Type.Identifier) return undefined
-    const { name } = node.property
+    const name = memberName(node)
+    if (name === undefined) return undefined
     if (node.object.type === Type.Identifier && node.object.name === 'globalThis')
       return { from: undefined, name }
     const holder = importedName(look, node.object)
@@ -105,13 +103,8 @@ function promisified(look: Look, node: TSESTree.Node): ReturnType<typeof importe
 /** Whether it gets a context or its signal: directly, through a constant, or in the call that made a constant. */
 function endsWithContext(look: Look, node: TSESTree.Node): boolean {
   return look.contexts.restsOn(node, (part) => {
-    if (part.type === Type.MemberExpression) {
-      return (
-        part.property.type === Type.Identifier &&
-        part.property.name === 'signal' &&
-        look.types.isContext(part.object)
-      )
-    }
+    if (part.type === Type.MemberExpression)
+      return memberName(part) === 'signal' && look.types.isContext(part.object)
     if (part.type === Type.Identifier && part.name === 'signal') return isTakenOut(look, part)
     return part.type === Type.CallExpression && part.arguments.some((given) => look.types.isContext(given))
   })

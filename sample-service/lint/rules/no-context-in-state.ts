@@ -1,6 +1,6 @@
 import { AST_NODE_TYPES as Type, TSESLint, type TSESTree } from '@typescript-eslint/utils'
 import { keptBy, outlives, type Kept } from '../keeping.ts'
-import { functionsAround, isInside, pathInSource, walk, type FunctionNode } from '../nodes.ts'
+import { functionsAround, isInside, memberName, pathInSource, walk, type FunctionNode } from '../nodes.ts'
 import { rule, type RuleLook } from '../rule.ts'
 import { survivors } from '../variables.ts'
 
@@ -91,8 +91,8 @@ export const noContextInState = rule({
 /** Reports what the call puts into a collection, a listener or an ambient store. */
 function checkCall(look: Look, node: TSESTree.CallExpression): void {
   const { callee } = node
-  if (callee.type !== Type.MemberExpression || callee.property.type !== Type.Identifier) return
-  const { name } = callee.property
+  const name = memberName(callee)
+  if (callee.type !== Type.MemberExpression || name === undefined) return
   if (!ambient.has(name) && !collecting.has(name) && !keepingCallback.has(name)) return
   const { file } = look.types.declarationOf(node) ?? {}
   // A function that takes a context is no collection.
@@ -124,10 +124,11 @@ function isTakenBack(look: Look, call: TSESTree.CallExpression): boolean {
   const [outermost] = Array.from(functionsAround(call)).slice(-1)
   return Array.from(walk(outermost ?? call, look.source.visitorKeys, () => true)).some(
     (node) =>
-      node.type === Type.MemberExpression &&
-      node.property.type === Type.Identifier &&
-      (takingBack.has(node.property.name) ||
-        (node.property.name === 'signal' && isInside(node, call) && look.types.isContext(node.object))),
+      takingBack.has(memberName(node) ?? '') ||
+      (node.type === Type.MemberExpression &&
+        memberName(node) === 'signal' &&
+        isInside(node, call) &&
+        look.types.isContext(node.object)),
   )
 }
 

@@ -3,7 +3,7 @@ import type { Call } from '../context-types.ts'
 import { endedBefore } from '../early-return.ts'
 import { endsInFinally, handedOn, isCall, lostAt, mayEnd } from '../fates.ts'
 import { unwaited } from '../group-wait.ts'
-import { functionsAround } from '../nodes.ts'
+import { functionsAround, memberName } from '../nodes.ts'
 import { rule, type RuleLook } from '../rule.ts'
 
 type Look = RuleLook<'lost' | 'path' | 'wait' | 'late' | 'typed' | 'early' | 'race' | 'use'>
@@ -106,9 +106,8 @@ function checkReturn(look: Look, node: TSESTree.ReturnStatement): void {
 
 /** Whether it is put into a stack, which ends it. */
 function isOfStack(look: Look, node: Call | TSESTree.AwaitExpression): boolean {
-  if (node.type !== Type.CallExpression || node.callee.type !== Type.MemberExpression) return false
-  const { property } = node.callee
-  if (property.type !== Type.Identifier || !/^(?:use|adopt)$/.test(property.name)) return false
+  if (node.type !== Type.CallExpression || !/^(?:use|adopt)$/.test(memberName(node.callee) ?? ''))
+    return false
   return /lib\.esnext\.disposable\.d\.ts$|[\\/]@types[\\/]node[\\/]/.test(
     look.types.declarationOf(node)?.file ?? '',
   )
@@ -138,12 +137,7 @@ function endsWithBlock(look: Look, given: TSESTree.Node): boolean {
 /** Whether it is an element of the array that `Promise.race` or `any` gets. */
 function isRaced({ parent }: TSESTree.Node): boolean {
   if (parent?.type !== Type.ArrayExpression || parent.parent.type !== Type.CallExpression) return false
-  const { callee } = parent.parent
-  return (
-    callee.type === Type.MemberExpression &&
-    callee.property.type === Type.Identifier &&
-    /^(?:race|any)$/.test(callee.property.name)
-  )
+  return /^(?:race|any)$/.test(memberName(parent.parent.callee) ?? '')
 }
 
 /** Whether `parent` has `value` as its own value. */

@@ -1,5 +1,5 @@
 import { AST_NODE_TYPES as Type, TSESLint, type TSESTree } from '@typescript-eslint/utils'
-import { functionsAround, hasReason, isFunction, walk } from '../nodes.ts'
+import { functionsAround, hasReason, isFunction, memberName, walk } from '../nodes.ts'
 import { rule, type RuleLook } from '../rule.ts'
 
 type Look = RuleLook<'void' | 'handled' | 'left' | 'unread' | 'await'>
@@ -27,8 +27,7 @@ export const noUnownedWork = rule({
         const parts = partsOf(look, node.arguments[0])
         if (parts.some((one) => isEnd(look, one))) return
         const work = parts.filter((part) => part !== null && isWork(look, part)).length
-        const all =
-          node.callee.type === Type.MemberExpression && look.source.getText(node.callee.property) === 'all'
+        const all = memberName(node.callee) === 'all'
         if (work >= (all ? 2 : 1)) look.context.report({ node: node.callee, messageId: 'left' })
       },
       'ExpressionStatement > AwaitExpression > CallExpression[callee.object.name="Promise"][callee.property.name="allSettled"]'(
@@ -55,9 +54,8 @@ export const noUnownedWork = rule({
         const { expression } = node
         if (expression.type !== Type.CallExpression || expression.callee.type !== Type.MemberExpression)
           return
-        const { object, property } = expression.callee
-        if (property.type !== Type.Identifier || !/^(?:then|catch|finally)$/.test(property.name)) return
-        if (!look.types.isPromise(object) || hasReason(look.source, node)) return
+        if (!/^(?:then|catch|finally)$/.test(memberName(expression.callee) ?? '')) return
+        if (!look.types.isPromise(expression.callee.object) || hasReason(look.source, node)) return
         look.context.report({ node, messageId: 'handled' })
       },
     }
@@ -102,9 +100,7 @@ function valueOf(look: Look, name: TSESTree.Identifier): TSESTree.Node | undefin
 /** Whether it handles its own failures. */
 function handles(look: Look, node: TSESTree.Node): boolean {
   return Array.from(walk(node, look.source.visitorKeys, () => true)).some(
-    (below) =>
-      below.type === Type.TryStatement ||
-      (below.type === Type.MemberExpression && look.source.getText(below.property) === 'catch'),
+    (below) => below.type === Type.TryStatement || memberName(below) === 'catch',
   )
 }
 
@@ -115,7 +111,7 @@ function isUnderCall(look: Look, given: TSESTree.Node): boolean {
       (one) =>
         one.type === Type.Property &&
         one.value.type === Type.MemberExpression &&
-        look.source.getText(one.value.property) === 'signal' &&
+        memberName(one.value) === 'signal' &&
         look.types.isContext(one.value.object),
     )
   }
@@ -148,10 +144,9 @@ function collected(look: Look, name: TSESTree.Identifier): readonly (TSESTree.No
     if (writeExpr && writeExpr !== name) return partsOf(look, writeExpr)
     const call = identifier.parent.parent
     const pushes =
-      identifier.parent.type === Type.MemberExpression &&
+      memberName(identifier.parent) === 'push' &&
       call?.type === Type.CallExpression &&
-      call.callee === identifier.parent &&
-      look.source.getText(identifier.parent.property) === 'push'
+      call.callee === identifier.parent
     // Probably pushed in a loop, so it counts as more than one.
     return pushes ? [...call.arguments, ...call.arguments] : []
   })

@@ -4,9 +4,12 @@ import { readEnvFile } from './environment.ts'
 import { stopSignal } from './stopping.ts'
 
 /**
- * Prints what `npm run dev` warns of, each on a line. A process of its own, since it loads src/config.ts and the schemas, which
- * may have changed.
+ * Prints what `npm run dev` warns of, each on a line: `names` of `.env` that nothing reads, or a `schema` without a migration. A
+ * process of its own, since it loads src/config.ts and the schemas, which may have changed.
  */
-for (const { seen, fix } of unreadNames(Object.keys(readEnvFile()))) console.log(`${seen}: ${fix}`)
-const difference = await schemaDifference(stopSignal())
-if (difference !== undefined) console.log(`${difference}: run npm run db:generate`)
+if (process.argv[2] === 'names') {
+  for (const { seen, fix } of unreadNames(Object.keys(readEnvFile()))) console.log(`${seen}: ${fix}`)
+} else {
+  const difference = await schemaDifference(stopSignal())
+  if (difference !== undefined) console.log(`${difference}: run npm run db:generate`)
+}

@@ -1,44 +1,48 @@
 import { execFile } from 'node:child_process'
-import { createHash } from 'node:crypto'
-import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { filesBelow } from '../files-below.ts'
 import { faultsOfEnvFile } from './environment.ts'
+import { fingerprint } from './fingerprint.ts'
 import { say } from './screen.ts'
 import { root } from './service-process.ts'
 
 const longestMs = 30_000
 
-/** What was found last, and of which files. */
-let last: { readonly of: string; readonly lines: readonly string[] } | undefined
+/** The checks of warn.ts, with the files that each looks at: drizzle-kit takes seconds, and need not run for a change of `.env`. */
+const checks = {
+  names: () => Promise.resolve(['.env', 'src/config.ts']),
+  schema: async () => {
+    const schemas = (await filesBelow(join(root, 'src'))).filter((path) => path.endsWith('.schema.ts'))
+    return ['drizzle/meta/_journal.json', ...schemas.map((path) => `src/${path}`)]
+  },
+} as const
+
+/** What each check found last, and in which files. */
+const last = new Map<string, { readonly of: string; readonly lines: readonly string[] }>()
 
 /**
  * Says what is wrong with a service that starts nevertheless: lines and names of `.env`, and a schema without a migration. Says
  * nothing once `signal` is aborted.
  */
 export async function sayWarnings(signal: AbortSignal): Promise<void> {
-  const of = await fingerprint()
-  const lines = last?.of === of ? last.lines : await look(signal)
-  if (signal.aborted) return
-  last = { of, lines }
-  for (const line of [...faultsOfEnvFile(), ...lines]) say(`warning: ${line}`)
+  const found = [...faultsOfEnvFile()]
+  for (const [check, files] of Object.entries(checks)) {
+    const of = await fingerprint(await files())
+    const before = last.get(check)
+    const lines = before?.of === of ? before.lines : await look(check, signal)
+    if (signal.aborted) return
+    last.set(check, { of, lines })
+    found.push(...lines)
+  }
+  for (const line of found) say(`warning: ${line}`)
 }
 
 /** If warn.ts fails, so does the service, and says why. */
-function look(signal: AbortSignal): Promise<string[]> {
-  const args = ['--import', 'tsx', 'scripts/dev/warn.ts']
+function look(check: string, signal: AbortSignal): Promise<string[]> {
+  const args = ['--import', 'tsx', 'scripts/dev/warn.ts', check]
   return new Promise((resolve) => {
     execFile(process.execPath, args, { cwd: root, signal, timeout: longestMs }, (_error, stdout) =>
       resolve(stdout.split('\n').filter((line) => line !== '')),
     )
   })
-}
-
-async function fingerprint(): Promise<string> {
-  const hash = createHash('sha256')
-  const below = await readdir(join(root, 'src'), { recursive: true })
-  const schemas = below.filter((path) => path.endsWith('.schema.ts')).map((path) => join('src', path))
-  for (const path of ['.env', 'src/config.ts', 'drizzle/meta/_journal.json', ...schemas.sort()]) {
-    hash.update(`${path}\n`).update(await readFile(join(root, path)).catch(() => ''))
-  }
-  return hash.digest('hex')
 }

@@ -1,5 +1,5 @@
 import { AST_NODE_TYPES as Type, TSESLint, type TSESTree } from '@typescript-eslint/utils'
-import { bare, isFunction, isInside, walk, type FunctionNode } from './nodes.ts'
+import { bare, isFunction, isInside, memberName, walk, type FunctionNode } from './nodes.ts'
 import type { Look } from './rule.ts'
 
 /** What a value keeps of a context: the context itself, a function that uses it, or work under it. */
@@ -30,12 +30,8 @@ export function keptBy(look: Look, given: TSESTree.Node, depth = 2): Kept | unde
     }
     case Type.CallExpression:
       if (isOfCall(look, value)) return 'stored'
-      if (
-        value.callee.type === Type.MemberExpression &&
-        look.source.getText(value.callee.property) === 'bind'
-      ) {
+      if (memberName(value.callee) === 'bind')
         return value.arguments.some((one) => isOfCall(look, one)) ? 'closure' : undefined
-      }
       return look.types.isPromise(value) && isUnderCall(look, value) ? 'promise' : undefined
     default:
       return isOfCall(look, value) ? 'stored' : undefined
@@ -81,7 +77,8 @@ function isUnderCall(look: Look, value: TSESTree.Node): boolean {
   )
 }
 
-function isDetached(look: Look, given: TSESTree.Node): boolean {
+/** Whether the context was detached here, so that it does not end with the call. */
+export function isDetached(look: Look, given: TSESTree.Node): boolean {
   return look.contexts.restsOn(
     given,
     (part) => part.type === Type.CallExpression && look.types.contextFunction(part) === 'withoutCancel',

@@ -1,6 +1,6 @@
 import { AST_NODE_TYPES as Type, type TSESLint, type TSESTree } from '@typescript-eslint/utils'
 import type { ContextTypes } from './context-types.ts'
-import { ancestors, functionsAround, isInside } from './nodes.ts'
+import { ancestors, functionsAround, isInside, memberName } from './nodes.ts'
 import type { Look } from './rule.ts'
 
 type Variable = TSESLint.Scope.Variable
@@ -51,13 +51,7 @@ export function isOffered(look: Look, variable: Variable, node: TSESTree.Node): 
 function isAttempted(look: Look, nearer: Variable, node: TSESTree.Node): boolean {
   return nearer.references.some(({ identifier }) => {
     if (identifier.range[1] > node.range[0]) return false
-    const { parent } = identifier
-    if (
-      parent.type === Type.MemberExpression &&
-      parent.property.type === Type.Identifier &&
-      /^(?:err|cancel)$/.test(parent.property.name)
-    )
-      return true
+    if (/^(?:err|cancel)$/.test(memberName(identifier.parent) ?? '')) return true
     for (const at of ancestors(identifier)) {
       if (at.type === Type.CallExpression && (isQuestion(at, look.types) || isCaught(at, identifier)))
         return true
@@ -70,10 +64,9 @@ function isAttempted(look: Look, nearer: Variable, node: TSESTree.Node): boolean
 /** `work(ctx).catch(…)`, `Promise.allSettled([work(ctx)])`: the code goes on after a failure. */
 function isCaught(call: TSESTree.CallExpression, inside: TSESTree.Node): boolean {
   const { callee } = call
-  if (callee.type !== Type.MemberExpression || callee.property.type !== Type.Identifier) return false
+  if (memberName(callee) === 'allSettled') return true
   return (
-    callee.property.name === 'allSettled' ||
-    (callee.property.name === 'catch' && isInside(inside, callee.object))
+    callee.type === Type.MemberExpression && memberName(callee) === 'catch' && isInside(inside, callee.object)
   )
 }
 

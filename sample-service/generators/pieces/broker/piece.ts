@@ -1,4 +1,5 @@
-import type { Member, Piece } from '../../engine/piece.ts'
+import type { Piece } from '../../engine/piece.ts'
+import { configured, onPlatform, variable } from '../../engine/places.ts'
 
 const type = '{ readonly url: string | undefined }'
 
@@ -18,31 +19,14 @@ export const broker: Piece = {
       takes: [],
     },
   ],
-  members: (): readonly Member[] => [
-    {
-      file: 'src/config.ts',
-      within: 'Environment',
-      name: 'BROKER_URL',
-      code: `url('nats://user:password@host:4222', /^(?:nats|tls):$/, true).optional().describe('nodes of NATS JetStream, with commas between; without it, events are neither sent nor received')`,
-      knows: ['url'],
-    },
-    {
-      file: 'src/config.ts',
-      within: 'loadConfig',
-      name: 'broker',
-      code: '{ url: e.BROKER_URL }',
-      knows: ['e'],
-    },
-    {
-      file: 'src/platform/platform.ts',
-      within: 'openPlatform',
-      name: 'broker',
-      code: 'options.broker',
-      knows: ['options'],
-    },
-    { file: 'src/platform/platform.ts', within: 'Platform', name: 'broker', code: type },
-    { file: 'src/platform/platform.ts', within: 'PlatformOptions', name: 'broker', code: type },
+  members: () => [
+    variable(
+      'BROKER_URL',
+      `url('nats://user:password@host:4222', /^(?:nats|tls):$/, true).optional().describe('nodes of NATS JetStream, with commas between; without it, events are neither sent nor received')`,
+      { knows: ['url'] },
+    ),
+    configured('broker', '{ url: e.BROKER_URL }'),
+    ...onPlatform('broker', { code: 'options.broker', knows: ['options'] }, { code: type }),
   ],
-  migration: false,
   dependencies: { '@nats-io/jetstream': '^3.4.0', '@nats-io/transport-node': '^3.4.0' },
 }

@@ -1,4 +1,5 @@
 import type { Piece } from '../../engine/piece.ts'
+import { inRoutes } from '../../engine/places.ts'
 import { feed } from '../feed/piece.ts'
 
 /** Events that a transaction publishes and clients follow: server-sent events, which a browser reads with `EventSource`. */
@@ -9,15 +10,6 @@ export const events: Piece = {
   takes: 'name',
   folder: import.meta.dirname,
   needs: feed,
-  wirings: [
-    {
-      file: 'src/routes.ts',
-      within: 'routes',
-      as: 'element',
-      call: 'widgetRoutes',
-      from: './widget/widget.routes.ts',
-      takes: ['Platform'],
-    },
-  ],
+  wirings: [{ ...inRoutes, call: 'widgetRoutes', from: './widget/widget.routes.ts' }],
   migration: true,
 }

@@ -1,4 +1,5 @@
 import type { Piece } from '../../engine/piece.ts'
+import { inProbes, inWorkers } from '../../engine/places.ts'
 
 /** Routes that a client may send twice: the work and its answer commit in one transaction, and a repeat gets the same answer. */
 export const idempotency: Piece = {
@@ -10,22 +11,8 @@ Wrap each POST or PATCH that must not be done twice.
   takes: 'nothing',
   folder: import.meta.dirname,
   wirings: [
-    {
-      file: 'src/workers.ts',
-      within: 'workers',
-      as: 'item',
-      call: 'idempotencySweeper',
-      from: './platform/idempotency/sweeper.ts',
-      takes: ['Platform'],
-    },
-    {
-      file: 'test/support/probe.routes.ts',
-      within: 'routes',
-      as: 'element',
-      call: 'probeIdempotentRoutes',
-      from: './probe.idempotency.ts',
-      takes: ['Platform'],
-    },
+    { ...inWorkers, call: 'idempotencySweeper', from: './platform/idempotency/sweeper.ts' },
+    { ...inProbes, call: 'probeIdempotentRoutes', from: './probe.idempotency.ts' },
   ],
   migration: true,
 }

@@ -1,4 +1,5 @@
 import type { Piece } from '../../engine/piece.ts'
+import { inSchemas, inWorkers } from '../../engine/places.ts'
 import { broker } from '../broker/piece.ts'
 
 /** Handles events from the broker. It comes with the first consumer. */
@@ -9,24 +10,9 @@ export const inbox: Piece = {
   folder: import.meta.dirname,
   needs: broker,
   wirings: [
-    {
-      file: 'src/workers.ts',
-      within: 'workers',
-      as: 'item',
-      call: 'consumersWorker',
-      from: './consumers.ts',
-      takes: ['Platform'],
-    },
-    {
-      file: 'src/platform/schemas.ts',
-      within: 'schemas',
-      as: 'item',
-      call: 'inboxSchema',
-      from: './events/inbox-schema.ts',
-      takes: [],
-    },
+    { ...inWorkers, call: 'consumersWorker', from: './consumers.ts' },
+    { ...inSchemas, call: 'inboxSchema', from: './events/inbox-schema.ts' },
   ],
-  migration: false,
   leaves:
     'The tables events.held and events.handled stay: drop them if no held event is to be handled any more.',
   scripts: { parked: 'node --import ./scripts/tsx.js scripts/events/parked.ts' },

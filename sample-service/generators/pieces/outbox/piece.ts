@@ -1,4 +1,5 @@
 import type { Piece } from '../../engine/piece.ts'
+import { inProbes, inSchemas, inWorkers } from '../../engine/places.ts'
 import { broker } from '../broker/piece.ts'
 
 /** Hands committed events to the broker. It comes with the first publisher. */
@@ -9,22 +10,8 @@ export const outbox: Piece = {
   folder: import.meta.dirname,
   needs: broker,
   wirings: [
-    {
-      file: 'src/workers.ts',
-      within: 'workers',
-      as: 'item',
-      call: 'outboxWorker',
-      from: './platform/events/relay.ts',
-      takes: ['Platform'],
-    },
-    {
-      file: 'src/platform/schemas.ts',
-      within: 'schemas',
-      as: 'item',
-      call: 'outboxSchema',
-      from: './events/outbox-schema.ts',
-      takes: [],
-    },
+    { ...inWorkers, call: 'outboxWorker', from: './platform/events/relay.ts' },
+    { ...inSchemas, call: 'outboxSchema', from: './events/outbox-schema.ts' },
     {
       file: 'src/routes.ts',
       within: 'routes',
@@ -33,15 +20,7 @@ export const outbox: Piece = {
       from: './events.ts',
       takes: [],
     },
-    {
-      file: 'test/support/probe.routes.ts',
-      within: 'routes',
-      as: 'element',
-      call: 'probeEventRoutes',
-      from: './probe.events.ts',
-      takes: ['Platform'],
-    },
+    { ...inProbes, call: 'probeEventRoutes', from: './probe.events.ts' },
   ],
-  migration: false,
   leaves: 'The table events.outbox stays, and nothing sends its rows any more: drop it once it is empty.',
 }

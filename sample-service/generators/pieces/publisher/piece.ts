@@ -20,6 +20,5 @@ export const publisher: Piece = {
       takes: [],
     },
   ],
-  migration: false,
   shape: shapeForVersion,
 }

@@ -1,4 +1,5 @@
 import type { Flag, Piece } from '../../engine/piece.ts'
+import { configured, inGuards, inProbes, onPlatform, variable } from '../../engine/places.ts'
 
 const [mostRequests, mostSeconds] = [1_000_000, 86_400]
 
@@ -13,22 +14,8 @@ src/platform/rate-limit/rate-limits.ts says which limit is where.
   takes: 'nothing',
   folder: import.meta.dirname,
   wirings: [
-    {
-      file: 'src/routes.ts',
-      within: 'guards',
-      as: 'item',
-      call: 'defaultLimit',
-      from: './platform/rate-limit/rate-limits.ts',
-      takes: ['Platform'],
-    },
-    {
-      file: 'test/support/probe.routes.ts',
-      within: 'routes',
-      as: 'element',
-      call: 'probeLimitedRoutes',
-      from: './probe.limits.ts',
-      takes: ['Platform'],
-    },
+    { ...inGuards, call: 'defaultLimit', from: './platform/rate-limit/rate-limits.ts' },
+    { ...inProbes, call: 'probeLimitedRoutes', from: './probe.limits.ts' },
   ],
   migration: true,
   flags: [
@@ -45,37 +32,19 @@ src/platform/rate-limit/rate-limits.ts says which limit is where.
     },
   ],
   members: (_noun, { requests = '', seconds = '' }) => {
-    const config = { file: 'src/config.ts', within: 'Environment' }
-    const platform = 'src/platform/platform.ts'
     const type = '{ readonly requests: number; readonly seconds: number }'
     return [
-      {
-        ...config,
-        name: 'RATE_LIMIT_REQUESTS',
-        code: `integer(1, ${mostRequests}, ${requests}).describe('how many requests a caller may send at once; beyond, it gets 429')`,
-        import: { name: 'integer', from: './variables.ts' },
-      },
-      {
-        ...config,
-        name: 'RATE_LIMIT_SECONDS',
-        code: `integer(1, ${mostSeconds}, ${seconds}).describe('in how many seconds a caller has them all again')`,
-      },
-      {
-        file: 'src/config.ts',
-        within: 'loadConfig',
-        name: 'rateLimit',
-        code: '{ requests: e.RATE_LIMIT_REQUESTS, seconds: e.RATE_LIMIT_SECONDS }',
-        knows: ['e'],
-      },
-      {
-        file: platform,
-        within: 'openPlatform',
-        name: 'rateLimit',
-        code: 'options.rateLimit',
-        knows: ['options'],
-      },
-      { file: platform, within: 'Platform', name: 'rateLimit', code: type },
-      { file: platform, within: 'PlatformOptions', name: 'rateLimit', code: type },
+      variable(
+        'RATE_LIMIT_REQUESTS',
+        `integer(1, ${mostRequests}, ${requests}).describe('how many requests a caller may send at once; beyond, it gets 429')`,
+        { import: { name: 'integer', from: './variables.ts' } },
+      ),
+      variable(
+        'RATE_LIMIT_SECONDS',
+        `integer(1, ${mostSeconds}, ${seconds}).describe('in how many seconds a caller has them all again')`,
+      ),
+      configured('rateLimit', '{ requests: e.RATE_LIMIT_REQUESTS, seconds: e.RATE_LIMIT_SECONDS }'),
+      ...onPlatform('rateLimit', { code: 'options.rateLimit', knows: ['options'] }, { code: type }),
       // The tests of the service ask more often than a client.
       {
         file: 'test/support/service.ts',

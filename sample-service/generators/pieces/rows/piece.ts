@@ -6,6 +6,4 @@ export const rows: Piece = {
   summary: 'what resources share',
   takes: 'name',
   folder: import.meta.dirname,
-  wirings: [],
-  migration: false,
 }

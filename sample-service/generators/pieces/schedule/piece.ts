@@ -1,5 +1,6 @@
 import { cronFrom } from './cron.ts'
 import type { Piece } from '../../engine/piece.ts'
+import { inJobs } from '../../engine/places.ts'
 import { worker } from '../worker/piece.ts'
 
 /** Work on a schedule: each tick runs once, whatever the number of instances. */
@@ -20,15 +21,5 @@ export const schedule: Piece = {
     },
   ],
   shape: async (_service, _noun, { cron = '' }) => (await import('./shape.ts')).shapeFor(cronFrom(cron)),
-  wirings: [
-    {
-      file: 'src/jobs.ts',
-      within: 'jobs',
-      as: 'item',
-      call: 'widgetSchedule',
-      from: './widget/widget.schedule.ts',
-      takes: ['Platform'],
-    },
-  ],
-  migration: false,
+  wirings: [{ ...inJobs, call: 'widgetSchedule', from: './widget/widget.schedule.ts' }],
 }

@@ -17,6 +17,5 @@ export const storage: Piece = {
       takes: [],
     },
   ],
-  migration: false,
   dependencies: { '@aws-sdk/client-s3': '^3.1175.0' },
 }

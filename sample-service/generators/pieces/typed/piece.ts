@@ -8,6 +8,4 @@ export const typed: Piece = {
   takes: 'name',
   folder: import.meta.dirname,
   needs: circuit,
-  wirings: [],
-  migration: false,
 }

@@ -1,4 +1,5 @@
 import type { Piece } from '../../engine/piece.ts'
+import { inRoutes } from '../../engine/places.ts'
 import { ownedFlag, ownedShape } from '../owned.ts'
 
 /** Files that clients upload, list, read and delete. Workers under the request stream them to the storage; each has a row. */
@@ -9,14 +10,7 @@ export const upload: Piece = {
   takes: 'noun',
   folder: import.meta.dirname,
   wirings: [
-    {
-      file: 'src/routes.ts',
-      within: 'routes',
-      as: 'element',
-      call: 'widgetRoutes',
-      from: './widgets/widgets.routes.ts',
-      takes: ['Platform'],
-    },
+    { ...inRoutes, call: 'widgetRoutes', from: './widgets/widgets.routes.ts' },
     {
       file: 'src/prepare.ts',
       within: 'prepare',

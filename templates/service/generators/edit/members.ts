@@ -97,11 +97,6 @@ function refuseUnknown(source: SourceFile, { file, name, within, knows = [] }: M
     ...source.getDescendantsOfKind(SyntaxKind.VariableDeclaration).map((one) => one.getName()),
     ...source.getDescendantsOfKind(SyntaxKind.Parameter).map((one) => one.getName()),
     ...source.getFunctions().map((one) => one.getName()),
-    ...source
-      .getImportDeclarations()
-      .flatMap((one) =>
-        one.getNamedImports().map((name) => name.getAliasNode()?.getText() ?? name.getName()),
-      ),
   ])
   const missing = knows.find((one) => !known.has(one))
   if (missing === undefined) return

@@ -4,9 +4,6 @@ import { formatEdited } from './format.ts'
 import type { Plan } from '../engine/plan.ts'
 import { parse } from './source.ts'
 
-/** The files that were rewritten in a plan, with their texts before. */
-const rewritten = new WeakMap<Plan, Map<string, string>>()
-
 /**
  * Plans the text that `change` makes of an existing file; `formatRewritten` formats it. Throws an Error of one sentence that ends in
  * `neededFor` if the file is missing.
@@ -21,14 +18,13 @@ export async function rewrite(
   if (text === undefined) throw new Error(`${file} is missing: restore it, because ${neededFor}.`)
   const after = change(text)
   if (after === text) return
-  const files = rewritten.get(plan) ?? new Map<string, string>()
-  rewritten.set(plan, files.has(file) ? files : files.set(file, text))
+  if (!plan.rewritten.has(file)) plan.rewritten.set(file, text)
   await plan.edit(file, after)
 }
 
 /** Formats each file that was rewritten, if it was formatted before: once, after all changes, because prettier takes the most time. */
 export async function formatRewritten(plan: Plan): Promise<void> {
-  for (const [file, before] of rewritten.get(plan) ?? []) {
+  for (const [file, before] of plan.rewritten) {
     const after = await plan.read(file)
     if (after !== undefined) await plan.edit(file, await formatEdited(plan.root, file, before, after))
   }

@@ -17,11 +17,11 @@ export interface Piece {
   /** A piece that must be there first, which may need another. Only its missing files are stamped; existing ones stay as they are. */
   needs?: Piece
   /** The calls that existing files must make to what was stamped. */
-  wirings: readonly Wiring[]
+  wirings?: readonly Wiring[]
   /** The properties that objects and interfaces of existing files get. */
   members?: (noun: Noun, flags: Flags) => readonly Member[]
   /** Whether the stamped schema needs a migration. The service's own drizzle-kit makes it. */
-  migration: boolean
+  migration?: boolean
   /** The flags of the piece on the command line, and its further questions. */
   flags?: readonly Flag[]
   /**

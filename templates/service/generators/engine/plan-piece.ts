@@ -5,10 +5,11 @@ import { guarantee } from '../after/guarantee.ts'
 import { addMember } from '../edit/members.ts'
 import { formatRewritten } from '../edit/rewrite.ts'
 import { migrate } from '../after/migration.ts'
-import { stampNames, type Noun } from './names.ts'
+import type { Noun } from './names.ts'
 import { neededBy } from './needs.ts'
 import { nameFrom, nounFrom } from './nouns.ts'
 import type { Flags, Piece } from './piece.ts'
+import { wiringsOf } from './places.ts'
 import type { Plan } from './plan.ts'
 import { remember, type Stamping } from './record.ts'
 import { stamp, stampMissing } from './stamp.ts'
@@ -49,14 +50,8 @@ function titleOf({ name, takes }: Piece, { singular, plural }: Noun, typed: stri
 
 /** Plans the calls to what was stamped, the properties, and what package.json needs. */
 async function connect(plan: Plan, piece: Piece, noun: Noun, flags: Flags): Promise<void> {
-  const { wirings, dependencies = {}, scripts = {} } = piece
-  for (const wiring of wirings) {
-    await wire(plan, {
-      ...wiring,
-      call: stampNames(wiring.call, noun),
-      from: stampNames(wiring.from, noun),
-    })
-  }
+  const { dependencies = {}, scripts = {} } = piece
+  for (const wiring of wiringsOf(piece, noun)) await wire(plan, wiring)
   for (const member of piece.members?.(noun, flags) ?? []) await addMember(plan, member)
   await depend(plan, dependencies, scripts)
 }

@@ -72,6 +72,7 @@ function emptyPlan(): Plan {
   const write = (path: string, text: string): Promise<void> => Promise.resolve(void texts.set(path, text))
   return {
     root,
+    rewritten: new Map(),
     read: (path) => Promise.resolve(texts.get(path)),
     add: write,
     edit: write,

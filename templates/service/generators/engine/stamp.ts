@@ -1,6 +1,7 @@
-import { readFile, readdir } from 'node:fs/promises'
-import { join, relative, sep } from 'node:path'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { Node, SyntaxKind, type Identifier } from 'ts-morph'
+import { filesBelow } from '../../scripts/files-below.ts'
 import { formatNew } from '../edit/format.ts'
 import { stampNames, type Noun } from './names.ts'
 import type { Flags, Piece } from './piece.ts'
@@ -14,10 +15,9 @@ export async function stamp(plan: Plan, piece: Piece, noun: Noun, flags: Flags =
   const { folder, shape: shapeOf, renews } = piece.variant?.(flags) ?? piece
   const shape = await shapeOf?.(plan.root, noun, flags)
   const again = renews !== undefined && (await plan.read(stampNames(renews, noun))) !== undefined
-  for (const path of await filesOf(folder)) {
-    const from = relative(folder, path).split(sep).join('/')
+  for (const from of await filesOf(folder)) {
     if (again && from !== renews) continue
-    const text = await readFile(path, 'utf8')
+    const text = await readFile(join(folder, from), 'utf8')
     refuseMixing(from, text, noun)
     const to = stampNames(from, noun)
     const named = stampNames(text, noun)
@@ -33,10 +33,9 @@ export async function stamp(plan: Plan, piece: Piece, noun: Noun, flags: Flags =
 /** Plans the files of the piece that are missing, unchanged. */
 export async function stampMissing(plan: Plan, piece: Piece): Promise<Stamping> {
   const files = new Map<string, string>()
-  for (const path of await filesOf(piece.folder)) {
-    const to = relative(piece.folder, path).split(sep).join('/')
+  for (const to of await filesOf(piece.folder)) {
     if ((await plan.read(to)) !== undefined) continue
-    const text = await formatNew(plan.root, to, await readFile(path, 'utf8'), true)
+    const text = await formatNew(plan.root, to, await readFile(join(piece.folder, to), 'utf8'), true)
     await plan.add(to, text)
     files.set(to, text)
   }
@@ -46,14 +45,9 @@ export async function stampMissing(plan: Plan, piece: Piece): Promise<Stamping> 
 /** What lies there is stamped. The rest of a piece's folder describes it. */
 const stamped = /^(?:src|test|scripts|docs|ops|k8s|compose\.[\w.]+)$/
 
-/** The files that a piece stamps. */
+/** The paths of the files that a piece stamps, relative to its folder. */
 async function filesOf(piece: string): Promise<string[]> {
-  const entries = await readdir(piece, { withFileTypes: true, recursive: true })
-  return entries
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name))
-    .filter((path) => stamped.test(relative(piece, path).split(sep)[0] ?? ''))
-    .sort()
+  return (await filesBelow(piece)).filter((path) => stamped.test(path.split('/')[0] ?? ''))
 }
 
 /** Throws if the noun would make one name of two: a piece that has `file` and `widget` does not compile with the noun `file`. */

@@ -9,13 +9,21 @@ export function flagFault(error: unknown, flags: object): string {
   return unknown === undefined ? fact : `${fact}${didYouMean(unknown, names)}`
 }
 
-/** ` (did you mean route?)` for a word that is at most two letters off one of `words`; else empty. */
+/** ` (did you mean route?)` for a word that is close to one of `words`; else empty. */
 export function didYouMean(typed: string, words: readonly string[]): string {
-  const distances = words.map((word) => ({ word, distance: distanceOf(typed.toLowerCase(), word) }))
+  const closest = closestOf(typed, words)
+  return closest === undefined ? '' : ` (did you mean ${closest}?)`
+}
+
+/** The one of `words` that `typed` is closest to, in whatever case; undefined if it is more than two letters off. */
+export function closestOf(typed: string, words: readonly string[]): string | undefined {
+  const distances = words.map((word) => ({
+    word,
+    distance: distanceOf(typed.toLowerCase(), word.toLowerCase()),
+  }))
   const [closest] = distances.sort((a, b) => a.distance - b.distance)
-  return closest !== undefined && closest.distance <= 2 && closest.distance < closest.word.length / 2
-    ? ` (did you mean ${closest.word}?)`
-    : ''
+  if (closest === undefined || closest.distance > 2) return undefined
+  return closest.distance < closest.word.length / 2 ? closest.word : undefined
 }
 
 /** Levenshtein's: how many letters must be inserted, removed or replaced to make `b` of `a`. */

@@ -1,6 +1,7 @@
 import { AST_NODE_TYPES as Type, TSESLint, type TSESTree } from '@typescript-eslint/utils'
 import { isBestEffort, nodesIn, tells } from '../handlers.ts'
-import { ancestors, insideCleanUp, isFunction, isInside } from '../nodes.ts'
+import { isDetached } from '../keeping.ts'
+import { ancestors, insideCleanUp, isFunction, isInside, memberName } from '../nodes.ts'
 import { rule, type RuleLook } from '../rule.ts'
 
 type Look = RuleLook<'swallowed' | 'guessed'>
@@ -79,27 +80,13 @@ function contextOf(look: Look, node: TSESTree.Node, awaited: boolean): string | 
   return undefined
 }
 
-/** A context that was detached here: its end does not concern the caller. */
-function isDetached(look: Look, given: TSESTree.Node): boolean {
-  return look.contexts.restsOn(
-    given,
-    (part) => part.type === Type.CallExpression && look.types.contextFunction(part) === 'withoutCancel',
-  )
-}
-
 /** The parameter of a handler. */
 function isCaught(look: Look, name: TSESTree.Identifier): boolean {
-  for (let scope: TSESLint.Scope.Scope | null = look.source.getScope(name); scope; scope = scope.upper) {
-    const [def] = scope.set.get(name.name)?.defs ?? []
-    if (def === undefined) continue
-    if (def.type === TSESLint.Scope.DefinitionType.CatchClause) return true
-    const call = def.node.parent
-    if (def.type !== TSESLint.Scope.DefinitionType.Parameter || call.type !== Type.CallExpression)
-      return false
-    const { callee } = call
-    return callee.type === Type.MemberExpression && look.source.getText(callee.property) === 'catch'
-  }
-  return false
+  const def = look.contexts.variableOf(name)?.defs[0]
+  if (def?.type === TSESLint.Scope.DefinitionType.CatchClause) return true
+  if (def?.type !== TSESLint.Scope.DefinitionType.Parameter) return false
+  const call = def.node.parent
+  return call.type === Type.CallExpression && memberName(call.callee) === 'catch'
 }
 
 function report(look: Look, node: TSESTree.Node, ctx: string): void {

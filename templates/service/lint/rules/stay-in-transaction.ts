@@ -1,5 +1,5 @@
 import { AST_NODE_TYPES as Type, type TSESTree } from '@typescript-eslint/utils'
-import { functionsAround, isFunction, isInside, type FunctionNode } from '../nodes.ts'
+import { functionsAround, isFunction, isInside, memberName, type FunctionNode } from '../nodes.ts'
 import { rule, type RuleLook } from '../rule.ts'
 
 type Look = RuleLook<'outside' | 'handed' | 'kept'>
@@ -38,11 +38,9 @@ export const stayInTransaction = rule({
 })
 
 function method(look: Look, node: TSESTree.CallExpression): string | undefined {
-  const { callee } = node
-  if (callee.type !== Type.MemberExpression || callee.property.type !== Type.Identifier) return undefined
-  return calls.has(callee.property.name) && look.types.isDatabase(callee.object)
-    ? callee.property.name
-    : undefined
+  const name = memberName(node.callee)
+  if (name === undefined || node.callee.type !== Type.MemberExpression || !calls.has(name)) return undefined
+  return look.types.isDatabase(node.callee.object) ? name : undefined
 }
 
 function isInTransaction(look: Look, node: TSESTree.Node): boolean {

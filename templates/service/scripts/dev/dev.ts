@@ -1,9 +1,8 @@
 import { spawn } from 'node:child_process'
-import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { readFlags } from '../command-line.ts'
+import { filesBelow } from '../files-below.ts'
 import { givenUrl } from '../postgres/built-in.ts'
 import { withoutLibpq } from '../postgres/libpq.ts'
 import { emptyAdvice, keepMigrationNames, unknownMigrations } from '../postgres/unknown-migrations.ts'
@@ -11,6 +10,7 @@ import { programsBeside, startedBeside } from './beside.ts'
 import { builtInPostgres, NoDatabase, reasonOf } from './built-in-postgres.ts'
 import { watchChanges } from './changes.ts'
 import { readEnvironment } from './environment.ts'
+import { fingerprint } from './fingerprint.ts'
 import { readKeys } from './keys.ts'
 import { findLocks } from './packages.ts'
 import { migrate, PortTaken, serveUntil, untilFree, type Next } from './run-service.ts'
@@ -127,7 +127,11 @@ async function prepare(
       ...(await startBeside(isBuiltIn ? withoutLibpq(given) : given)),
       DATABASE_URL: url,
     }
-    return { env, isBuiltIn, migrations: await fingerprint(url) }
+    // To look whether a migration may be missing is faster than to start a process that asks the database. A library may bring
+    // tables of its own.
+    const migrations = (await filesBelow(join(root, 'drizzle'))).map((path) => `drizzle/${path}`)
+    const files = [...migrations, 'src/platform/schemas.ts', 'package.json']
+    return { env, isBuiltIn, migrations: `${url} ${await fingerprint(files)}` }
   } catch (error) {
     if (error instanceof NoDatabase) throw error
     throw new Error(`${reasonOf(error)}; waiting for a change`, { cause: error })
@@ -150,20 +154,6 @@ function summary(paths: readonly string[]): string {
   const kept = paths.filter((path) => /\.(ts|sql|json|env)$/.test(path) && existsSync(join(root, path)))
   const [first = '', ...others] = kept.length > 0 ? kept : paths
   return others.length === 0 ? first : `${first} and ${others.length} more`
-}
-
-/** Changes whenever a migration may be missing. To look is faster than to start a process that asks the database. */
-async function fingerprint(url: string): Promise<string> {
-  const hash = createHash('sha256').update(url)
-  const migrations = (await readdir(join(root, 'drizzle'), { recursive: true, withFileTypes: true }))
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name))
-    .sort()
-  // A library may bring tables of its own.
-  for (const path of [...migrations, join(root, 'src/platform/schemas.ts'), join(root, 'package.json')]) {
-    hash.update(await readFile(path).catch(() => ''))
-  }
-  return hash.digest('hex')
 }
 
 readFlags('dev', 'starts PostgreSQL, migrates, starts the service, and restarts it on every change', {})

@@ -1,5 +1,6 @@
 import { settings } from '../pages/settings.ts'
 import { badVariables } from '../../src/platform/telemetry/environment.ts'
+import { closestOf } from '../../generators/engine/typed.ts'
 import { givenUrl } from '../postgres/built-in.ts'
 import { fine, wrong, type Finding } from './finding.ts'
 
@@ -40,7 +41,7 @@ export function unreadNames(names: readonly string[]): { seen: string; fix: stri
   return names
     .filter((name) => !/\s/.test(name) && !known.includes(name) && !readElsewhere.test(name))
     .map((name) => {
-      const similar = known.find((one) => isSimilar(one, name))
+      const similar = closestOf(name, known)
       const fix =
         similar === undefined ? 'remove it, or declare it in src/config.ts' : `rename it to ${similar}`
       return { seen: `nothing reads ${name} of .env`, fix }
@@ -49,20 +50,4 @@ export function unreadNames(names: readonly string[]): { seen: string; fix: stri
 
 function placeOf(name: string, file: Readonly<Record<string, string | undefined>>): string {
   return process.env[name] === undefined && file[name] !== undefined ? '.env' : 'the environment'
-}
-
-/** One letter too many, too few or another, two swapped, or another case. */
-function isSimilar(a: string, b: string): boolean {
-  const [one, two] = [a.toUpperCase(), b.toUpperCase()]
-  let start = 0
-  while (start < one.length && one[start] === two[start]) start++
-  const rests = [one.slice(start), two.slice(start)] as const
-  const swapped = `${rests[0][1] ?? ''}${rests[0][0] ?? ''}${rests[0].slice(2)}`
-  return (
-    rests[0] === rests[1] ||
-    rests[0].slice(1) === rests[1].slice(1) ||
-    rests[0].slice(1) === rests[1] ||
-    rests[0] === rests[1].slice(1) ||
-    swapped === rests[1]
-  )
 }

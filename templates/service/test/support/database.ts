@@ -7,6 +7,7 @@ import { openDatabase, type Database } from '../../src/platform/database/databas
 import { createLog, type Log } from '../../src/platform/telemetry/log.ts'
 import { createDatabase } from './postgres.ts'
 import { startProxy, type Proxy } from './proxy.ts'
+import type { RunningService } from './service.ts'
 
 /** The service's own pool on a database of the test, and a view of it from outside. */
 export interface TestDatabase {
@@ -70,6 +71,18 @@ export async function openTestDatabase(
         where application_name = 'subject' and datname = current_database() and state <> 'idle'
           and query not like '%pg_stat_get_activity%'`),
   }
+}
+
+/** Opens a pool of the test on the database of a service. */
+export async function openOwnDatabase(
+  t: TestContext,
+  { databaseUrl }: RunningService,
+): Promise<Pick<TestDatabase, 'ctx' | 'db'>> {
+  const ctx = testContext(t)
+  const log = createLog({ level: 'silent', service: 'test' })
+  const db = await openDatabase(ctx, log, { url: databaseUrl, poolMax: 2, applicationName: 'test' })
+  t.onTestFinished(() => db.close(ctx))
+  return { ctx, db }
 }
 
 /** @returns `url` for a new role */

@@ -109,18 +109,33 @@ export async function startService(t: RunningTest, options: ServiceOptions = {})
 
 /** One service for all tests of a file, if no test ends it. */
 export function sharedService(options: ServiceOptions = {}): () => RunningService {
+  return shared((t) => startService(t, options))
+}
+
+/** What `start` starts, once for all tests of a file. It is removed after the last one. */
+export function shared<T>(start: (t: RunningTest) => Promise<T>): () => T {
   const cleanups: (() => Promise<void>)[] = []
-  let service: RunningService | undefined
+  let started: { readonly value: T } | undefined
   beforeAll(async () => {
-    service = await startService({ onTestFinished: (fn) => cleanups.push(fn) }, options)
+    started = { value: await start({ onTestFinished: (fn) => cleanups.push(fn) }) }
   })
   afterAll(async () => {
     for (const cleanup of cleanups.reverse()) await cleanup()
   })
   return () => {
-    if (service === undefined) throw new Error('the shared service is there inside of tests only')
-    return service
+    if (started === undefined) throw new Error('what tests share is there inside of tests only')
+    return started.value
   }
+}
+
+/** Starts one more instance, on the database and the upload folder of a service. */
+export function another(
+  t: RunningTest,
+  { databaseUrl, uploadDir }: RunningService,
+  options: ServiceOptions = {},
+): StartedProcess {
+  const env = { DATABASE_URL: databaseUrl, UPLOAD_DIR: uploadDir, ...options.env }
+  return startProcess(t, { ...options, env })
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { Piece } from '../../engine/piece.ts'
+import { configured, inGuards, inProbes, onPlatform, variable } from '../../engine/places.ts'
 
-const platform = 'src/platform/platform.ts'
-const config = 'src/config.ts'
+const from = './auth/auth.ts'
 
 /** Bearer tokens and API keys: who calls is known before a handler does anything. */
 export const auth: Piece = {
@@ -13,85 +13,46 @@ principalOf(ctx); a route that needs more says guard: scoped('invoices.write'). 
   takes: 'nothing',
   folder: import.meta.dirname,
   wirings: [
-    {
-      file: 'src/routes.ts',
-      within: 'guards',
-      // The other guards ask who calls.
-      as: 'first item',
-      call: 'authenticated',
-      from: './platform/auth/authenticated.ts',
-      takes: ['Platform'],
-    },
-    {
-      file: 'test/support/probe.routes.ts',
-      within: 'routes',
-      as: 'element',
-      call: 'probeAuthRoutes',
-      from: './probe.auth.ts',
-      takes: ['Platform'],
-    },
+    { ...inGuards, as: 'first item', call: 'authenticated', from: './platform/auth/authenticated.ts' },
+    { ...inProbes, call: 'probeAuthRoutes', from: './probe.auth.ts' },
   ],
-  migration: false,
   dependencies: { jose: '^6.2.18' },
   members: () => [
     // The tests of the service let everybody in, but where one asks for more.
     { file: 'test/support/service.ts', within: 'environment', name: 'AUTH', code: "'off'" },
-    {
-      file: config,
-      within: 'Environment',
-      name: 'AUTH',
-      code: `z.enum(['required', 'off', 'off-in-production'], { error: mustBe('required, off or off-in-production') }).meta({ allowed: 'required, off, off-in-production' }).default('required').describe('\`off\` lets everybody in, for development; in production that is refused unless it says \`off-in-production\`')`,
-      knows: ['z', 'mustBe'],
-    },
-    {
-      file: config,
-      within: 'Environment',
-      name: 'AUTH_ISSUER',
-      code: `z.string().meta({ allowed: 'https://issuer.example.com' }).optional().describe('OpenID provider whose tokens are taken')`,
-      knows: ['z'],
-    },
-    {
-      file: config,
-      within: 'Environment',
-      name: 'AUTH_AUDIENCE',
-      code: `z.string().meta({ allowed: 'text' }).optional().describe('the name of this service in the \`aud\` of a token')`,
-      knows: ['z'],
-    },
-    {
-      file: config,
-      within: 'Environment',
-      name: 'AUTH_API_KEYS',
-      code: `z.string().regex(/^ *[\\w.-]+:[\\da-f]{64}(?::[^,]*)?(?: *, *[\\w.-]+:[\\da-f]{64}(?::[^,]*)?)*$/, 'must be NAME:SHA256:SCOPE SCOPE, with commas between several; SHA256 is that of the key, in hex').meta({ allowed: 'NAME:SHA256:SCOPE SCOPE, …', secret: true }).optional().describe('API keys, hashed')`,
-      knows: ['z'],
-    },
-    {
-      file: config,
-      within: 'loadConfig',
-      name: 'auth',
-      code: `{ mode: e.AUTH, production: e.NODE_ENV === 'production', issuer: e.AUTH_ISSUER, audience: e.AUTH_AUDIENCE, apiKeys: e.AUTH_API_KEYS }`,
-      knows: ['e'],
-    },
-    {
-      file: platform,
-      within: 'openPlatform',
-      name: 'auth',
-      code: 'openAuth(ctx, log, options.auth)',
-      import: { name: 'openAuth', from: './auth/auth.ts' },
-      knows: ['ctx', 'log', 'options'],
-    },
-    {
-      file: platform,
-      within: 'Platform',
-      name: 'auth',
-      code: 'Auth',
-      import: { name: 'Auth', from: './auth/auth.ts', type: true },
-    },
-    {
-      file: platform,
-      within: 'PlatformOptions',
-      name: 'auth',
-      code: 'AuthOptions',
-      import: { name: 'AuthOptions', from: './auth/auth.ts', type: true },
-    },
+    variable(
+      'AUTH',
+      `z.enum(['required', 'off', 'off-in-production'], { error: mustBe('required, off or off-in-production') }).meta({ allowed: 'required, off, off-in-production' }).default('required').describe('\`off\` lets everybody in, for development; in production that is refused unless it says \`off-in-production\`')`,
+      { knows: ['z', 'mustBe'] },
+    ),
+    variable(
+      'AUTH_ISSUER',
+      `z.string().meta({ allowed: 'https://issuer.example.com' }).optional().describe('OpenID provider whose tokens are taken')`,
+      { knows: ['z'] },
+    ),
+    variable(
+      'AUTH_AUDIENCE',
+      `z.string().meta({ allowed: 'text' }).optional().describe('the name of this service in the \`aud\` of a token')`,
+      { knows: ['z'] },
+    ),
+    variable(
+      'AUTH_API_KEYS',
+      `z.string().regex(/^ *[\\w.-]+:[\\da-f]{64}(?::[^,]*)?(?: *, *[\\w.-]+:[\\da-f]{64}(?::[^,]*)?)*$/, 'must be NAME:SHA256:SCOPE SCOPE, with commas between several; SHA256 is that of the key, in hex').meta({ allowed: 'NAME:SHA256:SCOPE SCOPE, …', secret: true }).optional().describe('API keys, hashed')`,
+      { knows: ['z'] },
+    ),
+    configured(
+      'auth',
+      `{ mode: e.AUTH, production: e.NODE_ENV === 'production', issuer: e.AUTH_ISSUER, audience: e.AUTH_AUDIENCE, apiKeys: e.AUTH_API_KEYS }`,
+    ),
+    ...onPlatform(
+      'auth',
+      {
+        code: 'openAuth(ctx, log, options.auth)',
+        import: { name: 'openAuth', from },
+        knows: ['ctx', 'log', 'options'],
+      },
+      { code: 'Auth', import: { name: 'Auth', from, type: true } },
+      { code: 'AuthOptions', import: { name: 'AuthOptions', from, type: true } },
+    ),
   ],
 }

@@ -1,4 +1,5 @@
 import type { Piece } from '../../engine/piece.ts'
+import { inProbes } from '../../engine/places.ts'
 
 /** The code that calls other services under a context, with retries and a circuit breaker. It comes with the first client. */
 export const circuit: Piece = {
@@ -6,16 +7,6 @@ export const circuit: Piece = {
   summary: 'what calls other services',
   takes: 'name',
   folder: import.meta.dirname,
-  wirings: [
-    {
-      file: 'test/support/probe.routes.ts',
-      within: 'routes',
-      as: 'element',
-      call: 'probeClientRoutes',
-      from: './probe.client.ts',
-      takes: ['Platform'],
-    },
-  ],
-  migration: false,
+  wirings: [{ ...inProbes, call: 'probeClientRoutes', from: './probe.client.ts' }],
   dependencies: { cockatiel: '^3.2.1' },
 }

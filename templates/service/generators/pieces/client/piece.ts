@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { stampNames } from '../../engine/names.ts'
 import type { Piece } from '../../engine/piece.ts'
+import { configured, onPlatform, variable } from '../../engine/places.ts'
 import { circuit } from '../circuit/piece.ts'
 import { typed } from '../typed/piece.ts'
 import { baseUrlFrom } from './base-url.ts'
@@ -21,8 +22,6 @@ you install beforehand: npm install --save-dev openapi-typescript@^7.13.0. The s
   folder: import.meta.dirname,
   needs: circuit,
   variant: ({ openapi = none }) => (openapi === none ? undefined : ofDocument),
-  wirings: [],
-  migration: false,
   flags: [
     {
       name: 'base-url',
@@ -39,43 +38,28 @@ you install beforehand: npm install --save-dev openapi-typescript@^7.13.0. The s
     },
   ],
   members: (noun, flags) => {
-    const [name, type, open, variable] = ['widget', 'WidgetClient', 'widgetClient', 'WIDGET_URL'].map(
-      (text) => stampNames(text, noun),
+    const [name, type, open, at] = ['widget', 'WidgetClient', 'widgetClient', 'WIDGET_URL'].map((text) =>
+      stampNames(text, noun),
     ) as [string, string, string, string]
     const from = stampNames('./client/widget-client.ts', noun)
     const baseUrl = baseUrlFrom(flags['base-url'] ?? '')
-    const platform = 'src/platform/platform.ts'
     return [
-      {
-        file: 'src/config.ts',
-        within: 'Environment',
-        name: variable,
-        code: `url('http://host:port/path', /^https?:$/).default('${baseUrl}').describe('where ${noun.singular} is called')`,
-        import: { name: 'url', from: './variables.ts' },
-      },
-      {
-        file: 'src/config.ts',
-        within: 'loadConfig',
+      variable(
+        at,
+        `url('http://host:port/path', /^https?:$/).default('${baseUrl}').describe('where ${noun.singular} is called')`,
+        { import: { name: 'url', from: './variables.ts' } },
+      ),
+      configured(name, `{ baseUrl: e.${at} }`),
+      ...onPlatform(
         name,
-        code: `{ baseUrl: e.${variable} }`,
-        knows: ['e'],
-      },
-      {
-        file: platform,
-        within: 'openPlatform',
-        name,
-        code: `${open}(log, options.${name})`,
-        import: { name: open, from },
-        knows: ['log', 'options'],
-      },
-      {
-        file: platform,
-        within: 'Platform',
-        name,
-        code: type,
-        import: { name: type, from, type: true },
-      },
-      { file: platform, within: 'PlatformOptions', name, code: '{ readonly baseUrl: string }' },
+        {
+          code: `${open}(log, options.${name})`,
+          import: { name: open, from },
+          knows: ['log', 'options'],
+        },
+        { code: type, import: { name: type, from, type: true } },
+        { code: '{ readonly baseUrl: string }' },
+      ),
     ]
   },
 }

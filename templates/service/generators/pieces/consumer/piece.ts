@@ -20,7 +20,6 @@ export const consumer: Piece = {
       takes: ['Platform'],
     },
   ],
-  migration: false,
   shape: shapeForVersion,
   leaves:
     'Events that are held, or still in the broker, are not handled any more. Add the consumer again within a week, and it goes on with them.',

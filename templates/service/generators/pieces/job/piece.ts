@@ -1,4 +1,5 @@
 import type { Piece } from '../../engine/piece.ts'
+import { inJobs } from '../../engine/places.ts'
 import { worker } from '../worker/piece.ts'
 
 /** Work that a request enqueues in a transaction. A worker does it later, even if the request or the process ends. */
@@ -9,15 +10,5 @@ export const job: Piece = {
   takes: 'name',
   folder: import.meta.dirname,
   needs: worker,
-  wirings: [
-    {
-      file: 'src/jobs.ts',
-      within: 'jobs',
-      as: 'item',
-      call: 'widgetJob',
-      from: './widget/widget.job.ts',
-      takes: ['Platform'],
-    },
-  ],
-  migration: false,
+  wirings: [{ ...inJobs, call: 'widgetJob', from: './widget/widget.job.ts' }],
 }

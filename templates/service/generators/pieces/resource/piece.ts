@@ -1,4 +1,5 @@
 import type { Piece } from '../../engine/piece.ts'
+import { inRoutes } from '../../engine/places.ts'
 import { ownedFlag } from '../owned.ts'
 import { rows } from '../rows/piece.ts'
 import { fieldsFrom, grammar } from './fields.ts'
@@ -16,16 +17,7 @@ export const resource: Piece = {
   takes: 'noun',
   folder: import.meta.dirname,
   needs: rows,
-  wirings: [
-    {
-      file: 'src/routes.ts',
-      within: 'routes',
-      as: 'element',
-      call: 'widgetRoutes',
-      from: './widgets/widgets.routes.ts',
-      takes: ['Platform'],
-    },
-  ],
+  wirings: [{ ...inRoutes, call: 'widgetRoutes', from: './widgets/widgets.routes.ts' }],
   migration: true,
   flags: [
     {

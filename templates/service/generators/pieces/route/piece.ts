@@ -1,4 +1,5 @@
 import type { Piece } from '../../engine/piece.ts'
+import { inRoutes } from '../../engine/places.ts'
 
 const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
 
@@ -15,17 +16,7 @@ export const route: Piece = {
   examples: ['exchange-rate', 'exchange-rate --method POST --path /rates/:base'],
   takes: 'name',
   folder: import.meta.dirname,
-  wirings: [
-    {
-      file: 'src/routes.ts',
-      within: 'routes',
-      as: 'element',
-      call: 'widgetRoutes',
-      from: './widget/widget.routes.ts',
-      takes: ['Platform'],
-    },
-  ],
-  migration: false,
+  wirings: [{ ...inRoutes, call: 'widgetRoutes', from: './widget/widget.routes.ts' }],
   flags: [
     {
       name: 'method',

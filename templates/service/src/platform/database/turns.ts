@@ -73,9 +73,13 @@ export class Turns {
   /** How many calls would have their turn before one that `caller` adds now. */
   before(caller: string): number {
     const own = this.of(caller)
-    if (own === this.#length) return own
     let before = own
-    for (const [other, { length }] of this.#lines) if (other !== caller) before += Math.min(length, own + 1)
+    // Until then, each caller whose turn comes before this one's has a turn more than those behind it.
+    let turns = own + 1
+    for (const [other, { length }] of this.#lines) {
+      if (other === caller) turns = own
+      else before += Math.min(length, turns)
+    }
     return before
   }
 }

@@ -2,32 +2,24 @@
 import { randomUUID } from 'node:crypto'
 import { headers } from '@nats-io/transport-node'
 import { jetstream } from '@nats-io/jetstream'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { attributesOf, partitionOf, subjectOf } from '../../src/platform/events/event.ts'
-import { keyBeside, keysInPartitions, startBroker } from '../support/broker.ts'
+import { keyBeside, startBroker } from '../support/broker.ts'
 import { eventually, running } from '../support/client.ts'
-import { another, effects, outcome, parked, send, start, type, type Started } from '../support/handling.ts'
+import { anotherHandler, effects, outcome, parked, send, start, type } from '../support/handling.ts'
 import { asOperator } from '../support/operator.ts'
 import { startCollector } from '../support/otlp.ts'
 import { startProxy, type Link } from '../support/proxy.ts'
-import type { LogLine, RunningTest } from '../support/service.ts'
+import { shared, type LogLine } from '../support/service.ts'
 
 /** Several starts of the service, on a busy machine. */
 const slow = { timeout: 120_000 }
 
 // For the tests that end neither.
-const cleanups: (() => Promise<void>)[] = []
-const file: RunningTest = { onTestFinished: (fn) => cleanups.push(fn) }
-let shared: Started
-beforeAll(async () => {
-  shared = await start(file)
-})
-afterAll(async () => {
-  for (const cleanup of cleanups.reverse()) await cleanup()
-})
+const started = shared(async (t) => ({ t, ...(await start(t)) }))
 
 test('a parked event that is dropped frees its key', async () => {
-  const { broker, service } = shared
+  const { broker, service } = started()
   const poison = await send(broker, 'dropped', 'fail')
   await send(broker, 'dropped', 'behind')
   await service.line(outcome('parked', poison))
@@ -55,14 +47,14 @@ test('SIGTERM: events that end within the drain are handled, and no others are b
   expect(await service.exited).toEqual({ code: 0, signal: null })
   for (const key of keys) expect(await effects(service, key), key).toEqual(['sleep 2'])
   expect(await effects(service, waiting)).toEqual([])
-  another(t, service, broker)
+  anotherHandler(t, service, broker)
   await eventually(async () => (await effects(service, waiting)).length === 1, 30_000)
   await eventually(async () => (await effects(service, keys[0])).length === 2, 30_000)
 })
 
 test('two instances keep the order of a key', slow, async (t) => {
   const { broker, service } = await start(t)
-  const other = another(t, service, broker)
+  const other = anotherHandler(t, service, broker)
   await other.line(({ msg }) => msg.includes('connected to the broker'))
   const texts = Array.from({ length: 10 }, (_, n) => (n % 2 === 0 ? `sleep 0.${n + 1}` : String(n)))
 
@@ -83,7 +75,7 @@ test(
     await send(broker, 'a', 'sleep 3')
     await send(broker, 'a', 'next')
     await eventually(async () => (await running(service, 'as asleep')) === 1)
-    const other = another(t, service, broker)
+    const other = anotherHandler(t, service, broker)
 
     service.signal('SIGKILL')
 
@@ -154,7 +146,7 @@ test(
     const { manager } = await asOperator(t, broker)
     const name = `mainstem-service-${type}-${partitionOf(key)}`
     await eventually(async () => (await manager.consumers.info(type, name)).num_ack_pending === 1)
-    const other = another(t, service, broker)
+    const other = anotherHandler(t, service, broker)
     await other.line(({ msg }) => msg.includes('connected to the broker'))
     await send(broker, key, 'second')
 
@@ -188,8 +180,8 @@ describe('what can be handled by nobody is parked with its cause, and holds up n
     ['an error with a long message', {}, JSON.stringify({ key: 'a', text: `fail ${long}` }), 'no luck xxx'],
   ]
   test.each(cases)('%s', async (what, more, data, cause) => {
-    const { broker, service } = shared
-    const { connection } = await asOperator(file, broker)
+    const { broker, service } = started()
+    const { connection } = await asOperator(started().t, broker)
     const key = `bad ${what}`
     const all = headers()
     const envelope = { id: randomUUID(), type, key, source: '/test', time: new Date().toISOString() }
@@ -205,8 +197,8 @@ describe('what can be handled by nobody is parked with its cause, and holds up n
 })
 
 test('an event without a time has the time at which the broker got it', async () => {
-  const { broker, service } = shared
-  const { connection } = await asOperator(file, broker)
+  const { broker, service } = started()
+  const { connection } = await asOperator(started().t, broker)
   const all = headers()
   const id = randomUUID()
   const envelope = { id, type, key: 'timeless', source: '/test', time: '' }
@@ -222,7 +214,7 @@ test(
   'a handler that never ends, or swallows its cancel, is left behind at its timeout and holds up its key alone',
   slow,
   async () => {
-    const { broker, service } = shared
+    const { broker, service } = started()
     const forever = await send(broker, 'endless', 'forever')
     const swallowed = await send(broker, 'swallowing', 'swallow')
     const other = await send(broker, keyBeside('endless', 'other partition'), 'other')
@@ -239,7 +231,7 @@ test(
 )
 
 test('events that are replayed are handled in their order, once, however often', async () => {
-  const { broker, service } = shared
+  const { broker, service } = started()
   const poison = await send(broker, 'again', 'fail')
   const texts = Array.from({ length: 10 }, (_, n) => String(n))
   for (const text of texts) await send(broker, 'again', text)
@@ -265,12 +257,12 @@ test('an event that ends the process each time is parked, and holds up its key a
   await send(broker, beside, 'other')
 
   for (let n = 0; n < 2; n++) {
-    const { exited } = another(t, service, broker)
+    const { exited } = anotherHandler(t, service, broker)
     expect(await exited).toEqual({ code: 7, signal: null })
     // In place of waiting for the lease.
     await service.sql('update events.held set due_at = now() where attempts > 0')
   }
-  const last = another(t, service, broker)
+  const last = anotherHandler(t, service, broker)
   await eventually(async () => (await effects(service, beside)).length === 1, 20_000)
 
   await last.line(outcome('parked', id))
@@ -295,7 +287,7 @@ test('a stop gives back a held event that is tried, and the attempt does not cou
 
 test('two instances try a held event once', slow, async (t) => {
   const { broker, service } = await start(t)
-  const other = another(t, service, broker)
+  const other = anotherHandler(t, service, broker)
   await other.line(({ msg }) => msg.includes('connected to the broker'))
   const ids = await Promise.all(['a', 'b', 'c', 'd'].map((key) => send(broker, key, 'fail')))
 
@@ -353,7 +345,7 @@ test('an instance that stands still in a handler does not keep the others from i
   await send(broker, 'a', 'sleep 1')
   await send(broker, 'a', 'next')
   await eventually(async () => (await running(service, 'as asleep')) === 1)
-  const other = another(t, service, broker)
+  const other = anotherHandler(t, service, broker)
 
   service.signal('SIGSTOP')
 
@@ -370,7 +362,7 @@ test('an event that gets no connection to the database has not failed', slow, as
   service.signal('SIGTERM')
   await service.exited
   const proxy = await startProxy(t, service.databaseUrl)
-  const behind = another(t, { ...service, databaseUrl: proxy.url }, broker)
+  const behind = anotherHandler(t, { ...service, databaseUrl: proxy.url }, broker)
   await behind.line(({ msg }) => msg === 'consumers: connected to the broker')
   const known = new WeakSet<Link>()
   let dialled = 0
@@ -455,7 +447,7 @@ test('SIGTERM: an event that is given back is delivered to another instance at o
   const { broker, service } = await start(t, { SHUTDOWN_DRAIN_MS: '100' })
   const id = await send(broker, 'a', 'sleep 9')
   await eventually(async () => (await running(service, 'as asleep')) === 1)
-  const other = another(t, service, broker)
+  const other = anotherHandler(t, service, broker)
   await other.line(({ msg }) => msg === 'consumers: connected to the broker')
 
   service.signal('SIGTERM')
@@ -466,3 +458,10 @@ test('SIGTERM: an event that is given back is delivered to another instance at o
   // Without a word of the first instance, the broker would wait for three to five seconds.
   expect(at(handled) - Number(handled['durationMs']) - at(givenBack)).toBeLessThan(2_500)
 })
+
+/** Keys in as many different partitions. */
+function keysInPartitions(count: number): string[] {
+  const keys = new Map<number, string>()
+  for (let n = 0; keys.size < count; n++) keys.set(partitionOf(`key-${n}`), `key-${n}`)
+  return [...keys.values()]
+}

@@ -1,14 +1,8 @@
 import pg from 'pg'
-import { expect, inject, test, type TestContext } from 'vitest'
+import { expect, inject, test } from 'vitest'
 import { makeDatabase, migrateDatabase } from '../../scripts/postgres/databases.ts'
 import { eventually, open, running } from '../support/client.ts'
-import {
-  startProcess,
-  startService,
-  type LogLine,
-  type RunningService,
-  type StartedProcess,
-} from '../support/service.ts'
+import { another, startProcess, startService, type LogLine, type RunningService } from '../support/service.ts'
 
 test('an instance that cannot prove that it is alive stops its jobs before another instance may run them', async (t) => {
   const service = await startService(t, { probe: true })
@@ -72,7 +66,7 @@ test('a role that may not create schemas migrates the tables if the schemas exis
 test('two instances run each tick of a schedule once, and neither takes the other for dead', async (t) => {
   const env = { NODE_OPTIONS: beforeTheMinute(), LOG_LEVEL: 'debug' }
   const service = await startService(t, { probe: true, env })
-  const other = another(t, service, env)
+  const other = another(t, service, { probe: true, env })
   await other.line(({ msg }) => msg === 'listening')
   const id = await enqueue(service, 'seconds=9')
 
@@ -132,11 +126,6 @@ function waiting(service: RunningService): Promise<Record<string, unknown>[]> {
   return service.sql(
     "select id, attempts, locked_by, last_error from graphile_worker.jobs where task_identifier <> 'probe-minutely'",
   )
-}
-
-/** One more instance, on the same database. */
-function another(t: TestContext, { databaseUrl, uploadDir }: RunningService, env = {}): StartedProcess {
-  return startProcess(t, { probe: true, env: { DATABASE_URL: databaseUrl, UPLOAD_DIR: uploadDir, ...env } })
 }
 
 /** A module that sets the clock of its process to 8 s before the current minute. */

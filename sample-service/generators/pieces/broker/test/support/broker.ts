@@ -112,10 +112,3 @@ export function keyBeside(key: string, where: 'same partition' | 'other partitio
   const same = where === 'same partition'
   for (let n = 0; ; n++) if ((partitionOf(`${key}${n}`) === partitionOf(key)) === same) return `${key}${n}`
 }
-
-/** Keys in as many different partitions. */
-export function keysInPartitions(count: number): string[] {
-  const keys = new Map<number, string>()
-  for (let n = 0; keys.size < count; n++) keys.set(partitionOf(`key-${n}`), `key-${n}`)
-  return [...keys.values()]
-}

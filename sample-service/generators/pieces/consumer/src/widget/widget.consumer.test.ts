@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { startBroker } from '../../test/support/broker.ts'
-import { startProcess, startService, type LogLine } from '../../test/support/service.ts'
+import { another, startService, type LogLine } from '../../test/support/service.ts'
 
 const data = { id: randomUUID(), text: 'abc' }
 
@@ -41,8 +41,7 @@ test('the event widget that was sent while the service was down is handled after
 
   const id = await broker.send('widget-v1', data.id, data)
 
-  const { databaseUrl, uploadDir } = service
-  const restarted = startProcess(t, { env: { ...env, DATABASE_URL: databaseUrl, UPLOAD_DIR: uploadDir } })
+  const restarted = another(t, service, { env })
   expect(await restarted.line(outcome('handled'))).toMatchObject({ eventId: id, attempt: 1 })
 })
 

@@ -1,9 +1,8 @@
 import { request, type IncomingMessage } from 'node:http'
 import { expect, test, type TestContext } from 'vitest'
 import { eventually, liveContexts, open, running } from '../../test/support/client.ts'
+import { openOwnDatabase } from '../../test/support/database.ts'
 import { sharedService, startService, type RunningService } from '../../test/support/service.ts'
-import { testContext } from '../context/test-context.ts'
-import { openDatabase } from '../platform/database/database.ts'
 import { createLog } from '../platform/telemetry/log.ts'
 import { feedOf } from '../platform/feed/feed.ts'
 import { publishWidget, widgetList } from './widget.events.ts'
@@ -46,11 +45,8 @@ async function follow(service: RunningService, headers: Record<string, string> =
   return { texts, lastId, ended, response, leave: () => sent.destroy() }
 }
 
-async function openOwnDatabase(t: TestContext, { databaseUrl }: RunningService) {
-  const ctx = testContext(t)
-  const log = createLog({ level: 'silent', service: 'test' })
-  const db = await openDatabase(ctx, log, { url: databaseUrl, poolMax: 2, applicationName: 'test' })
-  t.onTestFinished(() => db.close(ctx))
+async function openPublisher(t: TestContext) {
+  const { ctx, db } = await openOwnDatabase(t, shared())
   const publish = (...texts: string[]) =>
     db.transaction(ctx, async (q) => {
       for (const text of texts) await publishWidget(q, { text })
@@ -59,7 +55,7 @@ async function openOwnDatabase(t: TestContext, { databaseUrl }: RunningService) 
 }
 
 test('each client gets what was committed, in the same order, and nothing that was rolled back', async (t) => {
-  const { ctx, db, publish } = await openOwnDatabase(t, shared())
+  const { ctx, db, publish } = await openPublisher(t)
   const followers = await Promise.all([follow(shared()), follow(shared())])
   const rolledBack = db.transaction(ctx, async (q) => {
     await publishWidget(q, { text: 'no' })
@@ -75,7 +71,7 @@ test('each client gets what was committed, in the same order, and nothing that w
 })
 
 test('a client that comes back gets what it missed, also what was published before but committed later', async (t) => {
-  const { ctx, db, publish } = await openOwnDatabase(t, shared())
+  const { ctx, db, publish } = await openPublisher(t)
   const first = await follow(shared())
   const list = widgetList(db)
   const start = await list.newest(ctx)
@@ -97,7 +93,7 @@ test('a client that comes back gets what it missed, also what was published befo
 })
 
 test('many readers at the end of the list share one query', async (t) => {
-  const { ctx, db, publish } = await openOwnDatabase(t, shared())
+  const { ctx, db, publish } = await openPublisher(t)
   const list = widgetList(db)
   let queries = 0
   const feed = feedOf(createLog({ level: 'silent', service: 'test' }), {
@@ -137,7 +133,7 @@ test('a Last-Event-ID that is no id is 400', async () => {
 })
 
 test('behind an id that is not there yet, as after a restore, a client gets what comes', async (t) => {
-  const { publish } = await openOwnDatabase(t, shared())
+  const { publish } = await openPublisher(t)
   await publish('before')
   const follower = await follow(shared(), { 'last-event-id': '9223372036854775807-1' })
 

@@ -7,7 +7,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { beforeAll, expect, test } from 'vitest'
 import { eventually, running } from '../support/client.ts'
-import { sharedService, startProcess, startService, type RunningService } from '../support/service.ts'
+import { another, sharedService, startService, type RunningService } from '../support/service.ts'
 
 const shared = sharedService({ probe: true })
 const table = 'create table payments (id serial primary key, amount int not null)'
@@ -208,9 +208,7 @@ test('a client whose connection breaks at any moment, and that repeats its reque
 })
 
 test('of many requests to two instances at once, one is done, and each repeat gets its answer', async (t) => {
-  const { databaseUrl, uploadDir } = shared()
-  const env = { DATABASE_URL: databaseUrl, UPLOAD_DIR: uploadDir }
-  const second = startProcess(t, { probe: true, env })
+  const second = another(t, shared(), { probe: true })
   const { port } = await second.line(({ msg }) => msg === 'listening')
   const instances = [shared(), { ...shared(), url: `http://127.0.0.1:${String(port)}` }]
   for (let round = 0; round < 20; round++) {
@@ -231,8 +229,7 @@ test('after kill -9 a repeat is done once, by another instance as well', async (
   await service.sql(table)
   const lost = expect(pay(service, 'nine', { body: { amount: 9, seconds: 30 } })).rejects.toThrow()
   await eventually(async () => (await running(service, 'pg_sleep')) === 1)
-  const env = { DATABASE_URL: service.databaseUrl, UPLOAD_DIR: service.uploadDir }
-  const second = startProcess(t, { probe: true, env })
+  const second = another(t, service, { probe: true })
   const { port } = await second.line(({ msg }) => msg === 'listening')
   const other = { ...service, url: `http://127.0.0.1:${String(port)}` }
   expect((await pay(other, 'nine', { body: { amount: 9 } })).status).toBe(409)
@@ -263,8 +260,7 @@ test('a key is free again after a day, and the row is deleted at the next start,
   await holder.query(`begin; select from idempotency_keys where key = 'held' for update`)
   service.signal('SIGTERM')
   expect(await service.exited).toEqual({ code: 0, signal: null })
-  const env = { DATABASE_URL: service.databaseUrl, UPLOAD_DIR: service.uploadDir }
-  const restarted = startProcess(t, { probe: true, env })
+  const restarted = another(t, service, { probe: true })
 
   expect(await restarted.line(({ msg }) => msg === 'old idempotency keys deleted')).toMatchObject({
     deleted: 1,

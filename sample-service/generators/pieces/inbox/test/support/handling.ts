@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { startBroker, type TestBroker } from './broker.ts'
 import {
-  startProcess,
+  another,
   startService,
   type LogLine,
   type RunningService,
@@ -62,11 +62,6 @@ export async function parked({ databaseUrl }: RunningService, ...args: string[])
 }
 
 /** One more instance, on the same database. */
-export function another(
-  t: RunningTest,
-  { databaseUrl, uploadDir }: RunningService,
-  broker: TestBroker,
-): StartedProcess {
-  const env = { DATABASE_URL: databaseUrl, UPLOAD_DIR: uploadDir, BROKER_URL: broker.url }
-  return startProcess(t, { probe: true, env })
+export function anotherHandler(t: RunningTest, service: RunningService, broker: TestBroker): StartedProcess {
+  return another(t, service, { probe: true, env: { BROKER_URL: broker.url } })
 }

@@ -3,17 +3,17 @@
  * Go: `river.Client.InsertTx(ctx, tx, args, nil)`, and `Work(ctx, job)` under the context that `client.Stop` ends
  * Held by: src/platform/jobs/jobs.ts, src/platform/jobs/run.ts, src/platform/jobs/worker.ts, src/platform/jobs/engine.ts, src/platform/jobs/lease.ts
  */
-import { expect, inject, test, type TestContext } from 'vitest'
+import { expect, inject, test } from 'vitest'
 import { makeDatabase } from '../../scripts/postgres/databases.ts'
 import { eventually, liveTree, open, running } from '../support/client.ts'
 import { startCollector } from '../support/otlp.ts'
 import {
+  another,
   sharedService,
   startProcess,
   startService,
   type LogLine,
   type RunningService,
-  type StartedProcess,
 } from '../support/service.ts'
 
 const shared = sharedService({ probe: true })
@@ -137,7 +137,7 @@ test('SIGTERM: a job that does not is cancelled, given back, and done once after
   expect(performance.now() - stoppedAt).toBeLessThan(10_000)
   expect(service.log.find(ran(id, 'given back'))).toMatchObject({ cause: 'ServerShutdown' })
   expect(await running(service, 'as asleep')).toBe(0)
-  const restarted = another(t, service)
+  const restarted = another(t, service, { probe: true })
   expect(await restarted.line(ran(id, 'done'))).toMatchObject({ attempt: 1 })
   restarted.child.kill('SIGTERM')
   expect(await restarted.exited).toEqual({ code: 0, signal: null })
@@ -147,7 +147,7 @@ test('SIGTERM: a job that does not is cancelled, given back, and done once after
 
 test('kill -9: another instance does the job once, as soon as it knows that the worker is dead', async (t) => {
   const service = await startService(t, { probe: true })
-  const other = another(t, service)
+  const other = another(t, service, { probe: true })
   await other.line(({ msg }) => msg === 'listening')
   const ids = await Promise.all(Array.from({ length: 6 }, () => enqueue(service, 'seconds=5')))
   await eventually(async () => (await running(service, 'as asleep')) === 6)
@@ -198,9 +198,4 @@ function waiting(service: RunningService): Promise<Record<string, unknown>[]> {
   return service.sql(
     "select id, attempts, locked_by, last_error from graphile_worker.jobs where task_identifier <> 'probe-minutely'",
   )
-}
-
-/** One more instance, on the same database. */
-function another(t: TestContext, { databaseUrl, uploadDir }: RunningService, env = {}): StartedProcess {
-  return startProcess(t, { probe: true, env: { DATABASE_URL: databaseUrl, UPLOAD_DIR: uploadDir, ...env } })
 }

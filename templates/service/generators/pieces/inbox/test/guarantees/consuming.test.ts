@@ -3,26 +3,20 @@
  * Go: a handler `func(ctx, event, tx)` whose writes and inbox row one `sql.Tx` commits, acknowledged after
  * Held by: src/platform/events/inbox.ts, src/platform/events/handle.ts, src/platform/events/held.ts, src/platform/events/retries.ts
  */
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { keyBeside } from '../support/broker.ts'
 import { eventually, liveTree, running } from '../support/client.ts'
-import { another, effects, outcome, parked, send, start, type, type Started } from '../support/handling.ts'
+import { anotherHandler, effects, outcome, parked, send, start, type } from '../support/handling.ts'
+import { shared } from '../support/service.ts'
 
 /** Two starts of the service, on a busy machine. */
 const slow = { timeout: 90_000 }
 
 // For the tests that end neither.
-const cleanups: (() => Promise<void>)[] = []
-let shared: Started
-beforeAll(async () => {
-  shared = await start({ onTestFinished: (fn) => cleanups.push(fn) })
-})
-afterAll(async () => {
-  for (const cleanup of cleanups.reverse()) await cleanup()
-})
+const started = shared((t) => start(t))
 
 test('an event that arrives twice is handled once, and its handler runs below the server’s context', async () => {
-  const { broker, service } = shared
+  const { broker, service } = started()
   const id = await send(broker, 'twice', 'sleep 1')
   await eventually(async () => (await running(service, 'as asleep')) === 1)
 
@@ -36,7 +30,7 @@ test('an event that arrives twice is handled once, and its handler runs below th
 })
 
 test('events of a key are handled in order, and those of other keys at the same time', async () => {
-  const { broker, service } = shared
+  const { broker, service } = started()
   const [key, texts] = ['ordered', Array.from({ length: 10 }, (_, n) => String(n))]
   await send(broker, key, 'sleep 1')
   for (const text of texts) await send(broker, key, text)
@@ -51,7 +45,7 @@ test('events of a key are handled in order, and those of other keys at the same 
 })
 
 test('an event that fails is tried again after a pause, and its key waits for it', async () => {
-  const { broker, service } = shared
+  const { broker, service } = started()
 
   const id = await send(broker, 'flaky', 'flaky')
   await service.line(outcome('failed', id))
@@ -65,7 +59,7 @@ test('an event that fails is tried again after a pause, and its key waits for it
 })
 
 test('a poison event is parked with its cause and holds up its key alone; replayed, it is handled in its place', async () => {
-  const { broker, service } = shared
+  const { broker, service } = started()
   const poison = await send(broker, 'poison', 'fail')
   await send(broker, 'poison', 'behind')
   const other = await send(broker, keyBeside('poison', 'same partition'), 'other')
@@ -97,7 +91,7 @@ test(
     expect(service.log.find(outcome('given back', id))).toMatchObject({ cause: 'ServerShutdown' })
     expect(await running(service, 'as asleep')).toBe(0)
     expect(await effects(service)).toEqual([])
-    const restarted = another(t, service, broker)
+    const restarted = anotherHandler(t, service, broker)
     expect(await restarted.line(outcome('handled', id))).toMatchObject({ attempt: 1 })
     expect(await effects(service)).toEqual(['sleep 2'])
   },

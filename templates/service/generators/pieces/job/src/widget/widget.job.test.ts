@@ -1,9 +1,7 @@
-import { expect, test, type TestContext } from 'vitest'
+import { expect, test } from 'vitest'
 import { eventually, open, running } from '../../test/support/client.ts'
-import { startProcess, startService, type LogLine, type RunningService } from '../../test/support/service.ts'
-import { testContext } from '../context/test-context.ts'
-import { openDatabase } from '../platform/database/database.ts'
-import { createLog } from '../platform/telemetry/log.ts'
+import { openOwnDatabase } from '../../test/support/database.ts'
+import { another, startService, type LogLine, type RunningService } from '../../test/support/service.ts'
 import { enqueueWidget } from './widget.job.ts'
 
 test('the job widget is done if its transaction commits, and only then', async (t) => {
@@ -44,9 +42,7 @@ test('the job widget, cancelled by a shutdown, is done after the restart', async
   service.signal('SIGTERM')
 
   expect(await service.exited).toEqual({ code: 0, signal: null })
-  const { databaseUrl, uploadDir } = service
-  const restarted = startProcess(t, { env: { DATABASE_URL: databaseUrl, UPLOAD_DIR: uploadDir } })
-  expect(await restarted.line(done)).toMatchObject({ attempt: 1 })
+  expect(await another(t, service).line(done)).toMatchObject({ attempt: 1 })
 })
 
 function done({ msg, job, outcome }: LogLine): boolean {
@@ -57,12 +53,4 @@ function done({ msg, job, outcome }: LogLine): boolean {
 async function locked(service: RunningService): Promise<number> {
   const rows = await service.sql('select from graphile_worker.jobs where locked_by is not null')
   return rows.length
-}
-
-async function openOwnDatabase(t: TestContext, { databaseUrl }: RunningService) {
-  const ctx = testContext(t)
-  const log = createLog({ level: 'silent', service: 'test' })
-  const db = await openDatabase(ctx, log, { url: databaseUrl, poolMax: 1, applicationName: 'test' })
-  t.onTestFinished(() => db.close(ctx))
-  return { ctx, db }
 }

@@ -3,27 +3,21 @@
  * Go: an outbox table, written in the `sql.Tx` of the request, and a relay
  * Held by: src/platform/events/outbox.ts, src/platform/events/relay.ts, src/platform/events/broker.ts
  */
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { startBroker, type TestBroker } from '../support/broker.ts'
+import { expect, test } from 'vitest'
+import { startBroker } from '../support/broker.ts'
 import { eventually, open, running } from '../support/client.ts'
 import { startCollector } from '../support/otlp.ts'
 import { publish, textsOf, waiting } from '../support/publishing.ts'
-import { startService, type RunningService } from '../support/service.ts'
+import { shared, startService } from '../support/service.ts'
 
 // For the tests that end neither.
-const cleanups: (() => Promise<void>)[] = []
-let broker: TestBroker
-let service: RunningService
-beforeAll(async () => {
-  const t = { onTestFinished: (fn: () => Promise<void>) => cleanups.push(fn) }
-  broker = await startBroker(t)
-  service = await startService(t, { probe: true, env: { BROKER_URL: broker.url } })
-})
-afterAll(async () => {
-  for (const cleanup of cleanups.reverse()) await cleanup()
+const started = shared(async (t) => {
+  const broker = await startBroker(t)
+  return { broker, service: await startService(t, { probe: true, env: { BROKER_URL: broker.url } }) }
 })
 
 test('an event is sent after its commit, and not after a rollback or a hang-up', async () => {
+  const { broker, service } = started()
   const left = open(`${service.url}/probe/events?hold=30`, 'POST')
   await eventually(async () => (await running(service, 'pg_sleep')) === 1)
   expect((await open(`${service.url}/probe/events?key=b&end=rollback`, 'POST').answer).status).toBe(500)

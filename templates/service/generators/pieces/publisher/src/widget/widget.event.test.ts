@@ -1,11 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import { expect, test, type TestContext } from 'vitest'
+import { expect, test } from 'vitest'
 import { startBroker } from '../../test/support/broker.ts'
 import { eventually } from '../../test/support/client.ts'
-import { startService, type RunningService } from '../../test/support/service.ts'
-import { testContext } from '../context/test-context.ts'
-import { openDatabase } from '../platform/database/database.ts'
-import { createLog } from '../platform/telemetry/log.ts'
+import { openOwnDatabase } from '../../test/support/database.ts'
+import { startService } from '../../test/support/service.ts'
 import { publishWidget } from './widget.event.ts'
 
 const data = { id: randomUUID(), text: 'abc' }
@@ -44,11 +42,3 @@ test('/asyncapi.json has the event widget', async (t) => {
 
   expect(document).toContain('"widget-v1"')
 })
-
-async function openOwnDatabase(t: TestContext, { databaseUrl }: RunningService) {
-  const ctx = testContext(t)
-  const log = createLog({ level: 'silent', service: 'test' })
-  const db = await openDatabase(ctx, log, { url: databaseUrl, poolMax: 1, applicationName: 'test' })
-  t.onTestFinished(() => db.close(ctx))
-  return { ctx, db }
-}

@@ -1,0 +1,158 @@
+import { describe, expect, test } from 'vitest'
+import { Pressure } from '../../../../src/platform/database/pressure.ts'
+
+/** A pool whose calls each hold a connection for `ms`. */
+function holding(ms: number): Pressure {
+  const pressure = new Pressure()
+  for (let n = 0; n < 100; n++) pressure.finished(ms)
+  return pressure
+}
+
+const now = 1_000_000
+const just = { since: now }
+
+test('before the first connection came back, every call is let in, whatever its deadline', () => {
+  const pressure = new Pressure()
+
+  expect(pressure.expectedWait(1_000, [just], now)).toBe(0)
+  expect(pressure.longestWait(1, false)).toEqual({ ms: Infinity, why: 'deadline' })
+})
+
+describe('the expected wait', () => {
+  test('is one hold for each call before, over all connections', () => {
+    const pressure = holding(100)
+
+    expect(pressure.expectedWait(0, [just], now)).toBeCloseTo(100)
+    expect(pressure.expectedWait(3, [just], now)).toBeCloseTo(400)
+    expect(pressure.expectedWait(3, [just, just, just, just], now)).toBeCloseTo(100)
+  })
+
+  test('counts a connection that is held for longer than usual as held for as long again', () => {
+    expect(holding(100).expectedWait(0, [{ since: now - 500 }], now)).toBeCloseTo(500)
+    expect(holding(100).expectedWait(0, [{ since: now - 50 }], now)).toBeCloseTo(100)
+  })
+
+  test('follows the calls: the first count alike, the later ones a tenth', () => {
+    const pressure = new Pressure()
+    pressure.finished(100)
+    pressure.finished(300)
+    expect(pressure.expectedWait(0, [just], now)).toBeCloseTo(200)
+    for (let n = 0; n < 100; n++) pressure.finished(200)
+
+    pressure.finished(1_200)
+
+    expect(pressure.expectedWait(0, [just], now)).toBeCloseTo(300)
+  })
+
+  test('is shorter where callers give up, and only as much as they do', () => {
+    const pressure = holding(100)
+    for (let n = 0; n < 1_000; n++) pressure.left(1_000, true)
+    // One in a second: ln(1 + 1) of a second in place of a second.
+    expect(pressure.expectedWait(9, [just], now)).toBeCloseTo(1_000 * Math.LN2)
+
+    for (let n = 0; n < 1_000; n++) pressure.left(1_000, false)
+
+    expect(pressure.expectedWait(9, [just], now)).toBeCloseTo(1_000)
+  })
+})
+
+describe('calls whose context ended', () => {
+  test('say nothing of how long work takes, but that their connections came back', () => {
+    const pressure = holding(100)
+    for (let n = 0; n < 100; n++) pressure.cutShort(10, false)
+
+    expect(pressure.expectedWait(0, [just], now)).toBeCloseTo(10, 1)
+    overload(pressure)
+    expect(pressure.longestWait(Infinity, true)).toEqual({ ms: 100, why: 'overload' })
+  })
+
+  test('count for no more than a hold: a client that stays for long before it leaves does not slow the service', () => {
+    const pressure = holding(100)
+    for (let n = 0; n < 100; n++) pressure.cutShort(60_000, true)
+
+    expect(pressure.expectedWait(0, [just], now)).toBeCloseTo(100)
+  })
+
+  test('count before any has finished if their deadline passed, not if the client left', () => {
+    const pressure = new Pressure()
+    pressure.cutShort(500, false)
+    expect(pressure.longestWait(1, false).ms).toBe(Infinity)
+
+    pressure.cutShort(500, true)
+
+    expect(pressure.expectedWait(0, [just], now)).toBeCloseTo(500)
+  })
+})
+
+test('a call waits for half of the time until its deadline, or 20 ms, as good as none', () => {
+  const pressure = holding(100)
+
+  expect(pressure.longestWait(10_000, false)).toEqual({ ms: 5_000, why: 'deadline' })
+  expect(pressure.longestWait(10, false)).toEqual({ ms: 20, why: 'deadline' })
+})
+
+/** Calls come every 100 ms for 2 s, each of which would wait for five holds. @returns the time of the last */
+function overload(pressure: Pressure, from = now, queued: (n: number) => number = () => 50): number {
+  for (let n = 0; n <= 20; n++) pressure.came(queued(n), 500, from + n * 100)
+  return from + 2_000
+}
+
+describe('overload', () => {
+  test('is calls that have had to wait for a second, in a queue that does not shrink', () => {
+    const pressure = holding(100)
+    for (let ms = 0; ms < 1_000; ms += 100) pressure.came(50, 500, now + ms)
+    expect(pressure.longestWait(10_000, false).why).toBe('deadline')
+
+    overload(pressure, now + 1_000)
+
+    expect(pressure.longestWait(10_000, false)).toEqual({ ms: 50, why: 'overload' })
+    expect(pressure.longestWait(10_000, true)).toEqual({ ms: 100, why: 'overload' })
+    // The deadline is nearer.
+    expect(pressure.longestWait(90, true)).toEqual({ ms: 45, why: 'deadline' })
+  })
+
+  test('is no queue that shrinks', () => {
+    const pressure = holding(100)
+
+    overload(pressure, now, (n) => 100 - n)
+
+    expect(pressure.longestWait(10_000, false).why).toBe('deadline')
+  })
+
+  test.each([
+    ['a call came that did not have to wait', (pressure: Pressure) => pressure.idle()],
+    [
+      'a call came that would wait for less than a hold',
+      (pressure: Pressure) => pressure.came(0, 99, now + 900),
+    ],
+  ])('begins anew when %s', (_, between) => {
+    const pressure = holding(100)
+    for (let ms = 0; ms < 900; ms += 100) pressure.came(50, 500, now + ms)
+    between(pressure)
+    for (let ms = 1_000; ms < 1_900; ms += 100) pressure.came(50, 500, now + ms)
+
+    expect(pressure.longestWait(10_000, false).why).toBe('deadline')
+  })
+
+  test('is over when no call would have had to wait for half a hold for a second', () => {
+    const pressure = holding(100)
+    const last = overload(pressure)
+    pressure.came(1, 51, last + 900)
+    pressure.came(0, 50, last + 1_800)
+    expect(pressure.longestWait(10_000, false).why).toBe('overload')
+
+    pressure.came(0, 50, last + 1_901)
+
+    expect(pressure.longestWait(10_000, false).why).toBe('deadline')
+  })
+
+  test('counts a hold as 40 ms at least: a pool of quick calls is not overloaded by the noise of the event loop', () => {
+    const pressure = holding(1)
+    for (let n = 0; n <= 20; n++) pressure.came(50, 39, now + n * 100)
+    expect(pressure.longestWait(10_000, false).why).toBe('deadline')
+
+    for (let n = 0; n <= 20; n++) pressure.came(50, 40, now + 3_000 + n * 100)
+
+    expect(pressure.longestWait(10_000, true)).toEqual({ ms: 40, why: 'overload' })
+  })
+})
