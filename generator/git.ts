@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { Context } from '../templates/service/src/context/context.ts'
 import { lastLines, execute, type CommandResult } from './command.ts'
 import { findOnPath, lockFiles } from './package-manager.ts'
@@ -67,6 +67,13 @@ export async function commitAll(
   // Behind the cause, as of a signature that fails, git says that it wrote no commit.
   const why = /^error: (.+)$/m.exec(commit.output)?.[1] ?? lastLines(commit.output, 1)
   return not(`git commit failed (${why}); all files are added, so commit by hand`)
+}
+
+/** The folder with the `.git` of the repository that holds `path`, which need not exist. */
+export function repositoryAround(path: string): string | undefined {
+  if (existsSync(join(path, '.git'))) return path
+  const above = dirname(path)
+  return above === path ? undefined : repositoryAround(above)
 }
 
 type Git = (...args: string[]) => Promise<CommandResult>

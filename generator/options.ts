@@ -22,26 +22,30 @@ export interface Options {
 /** What `--help` prints. */
 export const help = `create-mainstem <directory> [options]
 npm create mainstem@latest <name> [-- options]
-npm create mainstem@latest -- update [options]      updates a service: see update --help
+npm create mainstem@latest -- update [options]   (see update --help)
 
-Creates a TypeScript microservice in which every unit of work hangs from one root context.
+Creates a TypeScript microservice in which every unit of work hangs from one
+root context.
 
-  -y, --yes          ask nothing, and use the defaults for missing flags
-  --no-install       do not install the dependencies
-  --no-git           do not create a git repository
-  --no-example       leave out the example, the documents API
-  --pm <name>        npm, pnpm, yarn or bun; default: the one of the workspace around the directory, else the one that runs
-                     this command, else npm
-  --dry-run          print the files, write nothing
-  --json             print one JSON object on stdout and everything else on stderr
-  --force            write into a directory that holds other files; replaces files of the same name, keeps the rest.
-                     README.md, LICENSE, .gitignore and .git of a new repository stay, without this flag too
-  --verify           type-check the new service, start it, upload, hang up, stop it; print the results
-  -h, --help         print this; so does the word help in place of the directory
-  -v, --version      print the version
+  -y, --yes       ask nothing, and use the default for each flag that is missing
+  --no-install    do not install the dependencies
+  --no-git        do not create a git repository
+  --no-example    leave out the example, an API for documents
+  --pm <name>     npm, pnpm, yarn or bun. Default: that of the workspace around
+                  the directory, else the one that runs this command, else npm
+  --dry-run       print the files and write nothing
+  --json          print one JSON object on stdout, everything else on stderr
+  --force         write into a directory that holds other files: replace those
+                  of the same name, and keep the rest. Even without it,
+                  README.md, LICENSE, .gitignore and .git of a new repository
+                  are no obstacle, and stay
+  --verify        check the types of the new service, start it, upload, hang up
+                  and stop it, and print the results
+  -h, --help      print this; the word help in place of the directory does too
+  -v, --version   print the version
 
-The last part of the directory is the name of the service: a-z, 0-9 and -, starting with a letter. Without
-a terminal the command asks nothing.
+The last part of the directory names the service: a-z, 0-9 and -, a letter
+first. Without a terminal the command asks nothing.
 `
 
 /**

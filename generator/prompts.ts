@@ -1,8 +1,9 @@
 import { CANCEL_SYMBOL, confirm, intro, select, text } from '@clack/prompts'
 import { cause, type Context } from '../templates/service/src/context/context.ts'
 import { SignalReceived } from '../templates/service/src/context/signals.ts'
+import { repositoryAround } from './git.ts'
 import type { Options } from './options.ts'
-import { packageManagers, type PackageManager } from './package-manager.ts'
+import { findOnPath, packageManagers, type PackageManager } from './package-manager.ts'
 import { targetFrom, type Target } from './target.ts'
 import { joined, requireUsable, workspaceOf, type Workspace } from './workspace.ts'
 
@@ -75,7 +76,7 @@ export async function ask(
   const chosen = defaults(options, target, manager)
   const example =
     options.example ??
-    answered(ctx, await confirm({ message: 'With the example domain (documents API)?', signal }))
+    answered(ctx, await confirm({ message: 'Include the example, an API for documents?', signal }))
   const install =
     options.install ?? answered(ctx, await confirm({ message: 'Install the dependencies?', signal }))
   const pm =
@@ -84,8 +85,12 @@ export async function ask(
     answered(
       ctx,
       await select({
-        message: 'With which package manager?',
-        options: packageManagers.map((value) => ({ value, label: value })),
+        message: 'Which package manager?',
+        options: packageManagers.map((value) =>
+          findOnPath(value, process.env) === undefined
+            ? { value, label: `${value} (not installed)`, disabled: true }
+            : { value, label: value },
+        ),
         initialValue: chosen.manager,
         signal,
       }),
@@ -93,6 +98,8 @@ export async function ask(
   const git =
     options.git ??
     (joined(chosen.workspace) === undefined ? undefined : false) ??
+    // There it only says so, as git.ts does.
+    (repositoryAround(target.path) === undefined ? undefined : true) ??
     answered(ctx, await confirm({ message: 'Create a git repository with one commit?', signal }))
   return { ...chosen, example, manager: pm, install, git, asking: true }
 

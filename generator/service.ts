@@ -24,7 +24,7 @@ export interface Service {
 /** The noun of the example domain. */
 const exampleNoun: Noun = { singular: 'document', plural: 'documents' }
 
-/** Files of templates/example that serve its type check where it lies, and are no part of a service. */
+/** Files of templates/example that serve its type check where it lies, and are not part of a service. */
 const notEmitted = new Set(['tsconfig.json'])
 
 /**

@@ -94,7 +94,7 @@ function workspaceAt(root: string, path: string): Workspace | undefined {
   }
 }
 
-/** The patterns for members; undefined if there are none. A list of the root alone, as a service with pnpm has, is no workspace. */
+/** The patterns for members; undefined if there are none. A list of the root alone, as a service with pnpm has, is not a workspace. */
 function patternsOf(value: unknown): string[] | undefined {
   const list: unknown = isObject(value) ? value['packages'] : value
   if (!Array.isArray(list)) return undefined

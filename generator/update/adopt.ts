@@ -120,7 +120,7 @@ function saidFrom(line: string): Pick<FoundPiece, 'piece' | 'flags'> & { noun?: 
   const [, piece, noun, rest = ''] =
     /^([a-z][\w-]*)(?: +([a-z][\w-]*))?((?: +--.+)?)$/s.exec(line.trim()) ?? []
   if (piece === undefined)
-    throw new Failure(`--piece ${line} is no piece: write what you typed after npm run add --, in quotes`)
+    throw new Failure(`--piece ${line} is not a piece: write what you typed after npm run add --, in quotes`)
   const flags = rest.matchAll(/ --([\w-]+)(?:[ =]+(.*?))?(?= +--[a-z]|$)/gs)
   return {
     piece,

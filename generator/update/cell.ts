@@ -93,7 +93,7 @@ async function bothChanged(
   const sides = { base: emitted, ours: ours.bytes, theirs: theirs.bytes }
   if (mine === undefined || after === undefined || (emitted !== undefined && before === undefined)) {
     const why = [
-      `both changed it, and it is no text: yours stays; update --restore ${path} takes the template's`,
+      `both changed it, and it is not text: yours stays; update --restore ${path} takes the template's`,
     ]
     return { kind: 'conflict', file: undefined, why, sides }
   }

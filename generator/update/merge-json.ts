@@ -107,7 +107,7 @@ class Merging implements MergedJson {
     const higher = higherOf(mine, after)
     if (higher === undefined)
       this.conflicts.push(
-        `${name}: yours stays, "${mine}"; the template has "${after}", and one of them is no range`,
+        `${name}: yours stays, "${mine}"; the template has "${after}", and one of them is not a range`,
       )
     else if (higher === mine) this.notes.push(`${name}: yours stays, ${mine}; the template has ${after}`)
     else {

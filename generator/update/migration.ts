@@ -29,7 +29,7 @@ export function migrationsBetween(from: string, to: string): readonly Migration[
   return migrations.filter(({ version }) => isNewer(version, from) && !isNewer(version, to))
 }
 
-/** Whether version `one` is newer than `other`. What is no version counts as the oldest. */
+/** Whether version `one` is newer than `other`. What is not a version counts as the oldest. */
 export function isNewer(one: string, other: string): boolean {
   return compare(valid(one) ?? '0.0.0', valid(other) ?? '0.0.0') > 0
 }

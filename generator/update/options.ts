@@ -26,23 +26,30 @@ export interface UpdateOptions {
 export const updateHelp = `create-mainstem update [directory] [options]
 npm create mainstem@latest -- update [options]
 
-Brings the template of this version to a service that its team has changed. It merges each file, writes all of them or
-none, and installs what package.json then asks for. It commits nothing and switches no branch.
+Brings the template of this version to a service that its team has changed. It
+merges each file, writes all of them or none, and installs what package.json
+then asks for. It commits nothing and switches no branch.
 
-  --check            write nothing; exit code 2 if the service is behind, 3 if it holds conflict markers
-  --dry-run          print what would change, write nothing
-  --json             print one JSON object on stdout and everything else on stderr
-  --restore <path>   write the template's text of this file over the service's; may be repeated
-  --restamp          only bring changes of the service's own generators/ to what they stamped before
+  --check            write nothing; exit code 2 if the service is behind, 3 if
+                     it holds conflict markers
+  --dry-run          print what would change, and write nothing
+  --json             print one JSON object on stdout, everything else on stderr
+  --restore <path>   replace this file of the service with the template's; may be
+                     repeated
+  --restamp          only bring the changes of the service's own generators/ to
+                     what they stamped before
   --abort            take the last update back, if it is not committed
-  --adopt            for a service without .mainstem.json: find out what was emitted, and record it
-  --piece <line>     with --adopt: how a piece was added, such as 'resource invoice --fields title:text'; may be repeated
-  --from <version>   the version that the service is from, or the path of its tarball, if the command cannot find it
+  --adopt            for a service without .mainstem.json: find out what was
+                     emitted, and record it
+  --piece <line>     with --adopt: how a piece was added, such as
+                     'resource invoice --fields title:text'; may be repeated
+  --from <version>   the version that the service is from, or the path of its
+                     tarball, if the command cannot find it
   --no-install       do not install the dependencies
   -h, --help         print this
 
-Exit code 0: done, or nothing to do. 1: refused or failed, and nothing was written. 2: behind (--check). 3: done, with
-conflicts to resolve.
+Exit code 0: done, or nothing to do. 1: refused or failed, and nothing was
+written. 2: behind (--check). 3: done, with conflicts to resolve.
 `
 
 /**

@@ -36,7 +36,9 @@ export async function restored(
   for (const path of options.restore) {
     const bytes = known.get(path)
     if (bytes === undefined)
-      throw new Failure(`${path} is no file of the template or of a piece: see .mainstem.json for the paths`)
+      throw new Failure(
+        `${path} is not a file of the template or of a piece: see .mainstem.json for the paths`,
+      )
     const there = look(root, path)
     if (there.kind === 'other') throw new Failure(`${there.what}: move it away, then restore ${path}`)
     const styled = style.changed ? Buffer.from(await style.format(ctx, path, bytes.toString('utf8'))) : bytes

@@ -375,7 +375,12 @@ describe('an obstacle is reported in one sentence, and no file changes', () => {
       nothing,
       '"ownerId" refers to a table owners that no src/*/*.schema.ts has',
     ],
-    ['a client without a URL', ['client', 'payments'], nothing, '--base-url is missing: its address'],
+    [
+      'a client without a URL',
+      ['client', 'payments'],
+      nothing,
+      '--base-url is missing: address of the other service, such as https://',
+    ],
     [
       'a client with the name of another property of the platform',
       ['client', 'log', '--base-url', 'http://log'],
@@ -524,8 +529,8 @@ describe('with a terminal', () => {
     const { code, screen } = await converse(service, 'npm run add', [
       [/What to add\?/, '\r'],
       [/A name, such as/, 'exchange-rate\r'],
-      [/Its method, /, '\r'],
-      [/Its path, /, '\r'],
+      [/HTTP method /, '\r'],
+      [/Path, /, '\r'],
       [/Write this\?/, 'y\r'],
     ])
     expect(screen).toContain('+ src/exchange-rate/exchange-rate.routes.ts')
@@ -538,15 +543,39 @@ describe('with a terminal', () => {
     const { code, screen } = await converse(service, 'npm run add', [
       [/What to add\?/, '\x1B[B'.repeat(6) + '\r'],
       [/A name, such as/, 'payments\r'],
-      [/Its address/, 'payments\r'],
+      [/Address of/, 'payments\r'],
       [/must be a URL such as/, '\x15http://payments:3000\r'],
-      [/Its OpenAPI document/, '\r'],
+      [/OpenAPI document of/, '\r'],
       [/Write this\?/, 'y\r'],
       [/Run npm install\?/, 'n\r'],
     ])
     expect(screen).toContain('+ src/platform/client/payments-client.ts')
     expect(code).toBe(0)
     expect(treeOf(service).get('.env.example')).toContain('# PAYMENTS_URL=http://payments:3000\n')
+  })
+
+  test('with a name it asks only for what has no default', async () => {
+    const service = newService()
+    const { code, screen } = await converse(service, 'npm run add -- schedule nightly', [
+      [/Times in UTC/, '0 3 * * *\r'],
+      [/Run npm install\?/, 'n\r'],
+    ])
+    expect(screen).not.toMatch(/A name|Write this/)
+    expect(code).toBe(0)
+    expect(treeOf(service).get('src/nightly/nightly.schedule.ts')).toContain("'0 3 * * *'")
+  })
+
+  test('the path of a route in place of its name is told where it belongs, and asked again', async () => {
+    const service = newService()
+    const { code } = await converse(service, 'npm run add -- route', [
+      [/A name, such as/, 'admin/users\r'],
+      [/is a path: give the route a name, such as admin-users/, '\x15admin-users\r'],
+      [/HTTP method /, '\r'],
+      [/Path, /, '/admin/users\r'],
+      [/Write this\?/, 'y\r'],
+    ])
+    expect(code).toBe(0)
+    expect(treeOf(service).get('src/admin-users/admin-users.routes.ts')).toContain("path: '/admin/users'")
   })
 
   test.each([
@@ -556,8 +585,8 @@ describe('with a terminal', () => {
       [
         [/What to add\?/, '\r'],
         [/A name, such as/, 'exchange-rate\r'],
-        [/Its method, /, '\r'],
-        [/Its path, /, '\r'],
+        [/HTTP method /, '\r'],
+        [/Path, /, '\r'],
         [/Write this\?/, '\x03'],
       ],
     ],

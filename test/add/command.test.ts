@@ -38,11 +38,19 @@ describe('npm run add explains itself', () => {
   })
 
   test('--help shows which flags need a value, and so does a flag without one', async () => {
-    const { out } = await add(service(), '--help')
-    expect(out).toMatch(/^ {2}resource .* \[--plural …\] \[--fields …\] \[--owned\]$/m)
-    const missing = '--method needs a value: npm run add -- --help lists the flags.\n'
+    const { out } = await add(service(), 'resource', '--help')
+    expect(out).toMatch(/^npm run add -- resource <name> \[--plural …\] \[--fields …\] \[--owned\]$/m)
+    const missing = '--method needs a value: npm run add -- route --help lists the flags.\n'
     expect((await add(service(), 'route', 'status', '--method')).err).toBe(missing)
     expect((await add(service(), 'route', 'status', '--method', '--path', '/x')).err).toBe(missing)
+  })
+
+  test('no line of a --help or of --list is longer than a terminal', async () => {
+    const texts = [['--help'], ['--list'], ...pieces.map(({ name }) => [name, '--help'])]
+    for (const words of texts) {
+      const { out } = await add(service(), ...words)
+      expect(out.split('\n').filter((line) => line.length > 80)).toEqual([])
+    }
   })
 
   test.each(['README.md', 'AGENTS.md', 'docs/generators.md'])('%s names every piece', (page) => {
@@ -55,7 +63,7 @@ describe('npm run add explains itself', () => {
     const place = service()
     const { code, out } = await add(place, 'route', '--help')
     expect(code).toBe(0)
-    expect(out).toContain('  --path    Its path, such as /reports/:id. Default: /<name>\n')
+    expect(out).toContain('  --path    Path, such as /reports/:id. Default: /<name>\n')
     const examples = Array.from(out.matchAll(/^ {2}npm run add -- (.*)$/gm), ([, words = '']) => words)
     expect(examples.length).toBeGreaterThan(1)
     for (const words of examples) expect((await add(place, ...words.split(' '), '--dry-run')).code).toBe(0)
@@ -71,6 +79,29 @@ test('a leading --, which pnpm and Yarn pass on, is dropped', () => {
     encoding: 'utf8',
   })
   expect(JSON.parse(config.stdout)).toContainEqual(expect.objectContaining({ variable: 'PORT' }))
+})
+
+test('the path of a route in place of its name is told where it belongs', async () => {
+  const { code, err } = await add(newService(), 'route', '/admin/users')
+  expect(err).toBe(
+    '"/admin/users" is a path: give the route a name, such as admin-users, and then its path, as --path /admin/users.\n',
+  )
+  expect(code).toBe(1)
+})
+
+test('a plan says which variables are new, not that the table of all of them has other columns', async () => {
+  const { out } = await add(newService(), 'client', 'payments', '--base-url', 'https://payments.example.com')
+  const [, page = ''] = /^ {2}~ README\.md\n((?: {6}.*\n)*)/m.exec(out) ?? []
+  expect(page).toBe(
+    '      + | `PAYMENTS_URL` | `https://payments.example.com` | http://host:port/path | where payments is called |\n',
+  )
+})
+
+test('it names the routes that a piece serves, by their paths', async () => {
+  const { out } = await add(newService(), 'upload', 'photo')
+  expect(out).toContain(
+    'New routes: /photos (POST, GET), /photos/:id (GET, DELETE), /photos/:id/content (GET) (/docs tells more)\n',
+  )
 })
 
 test('a flag that is given twice is refused: one of the two values would be lost', async () => {
@@ -95,10 +126,10 @@ test('a word that is one or two letters off gets the one that was meant', async 
   expect((await add(service, 'rote', 'x')).err).toMatch(/\(did you mean route\?\)/)
   expect((await add(service, 'crud', 'x')).err).toMatch(/^There is no piece "crud": choose one/)
   expect((await add(service, 'resource', 'bill', '--field', 'a:text')).err).toBe(
-    "Unknown option '--field' (did you mean --fields?): npm run add -- --help lists the flags.\n",
+    "Unknown option '--field' (did you mean --fields?): npm run add -- resource --help lists the flags.\n",
   )
   expect((await add(service, 'resource', 'bill', '--colour', 'red')).err).toBe(
-    "Unknown option '--colour': npm run add -- --help lists the flags.\n",
+    "Unknown option '--colour': npm run add -- resource --help lists the flags.\n",
   )
 })
 

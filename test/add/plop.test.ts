@@ -120,8 +120,8 @@ test('npx plop on a terminal lists the pieces and asks', async () => {
   const answers: [RegExp, string][] = [
     [/Please choose a generator/, '\r'],
     [/A name, such as/, 'exchange-rate\r'],
-    [/Its method, /, '\r'],
-    [/Its path, /, '\r'],
+    [/HTTP method /, '\r'],
+    [/Path, /, '\r'],
   ]
   const { code, screen } = await converse(service, `${process.execPath} ${plopCommand}`, answers)
   expect(stripVTControlCharacters(screen)).toContain('resource - rows that clients create, list, read')

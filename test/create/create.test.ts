@@ -19,6 +19,7 @@ import {
   type AtEnd,
   type Ended,
 } from '../support/create.ts'
+import { findOnPath, packageManagers } from '../../generator/package-manager.ts'
 
 /** The one sentence of a refusal. */
 const oneSentence = /^create-mainstem: [^\n]+\n$/
@@ -84,7 +85,7 @@ describe('bad input: one sentence, exit 1, nothing written', () => {
     ['/', ['/'], /names no new directory/],
     ['a directory that holds something, by .', ['.'], /cannot name a service|not empty/],
     ['My Service!', ['My Service!'], /'My Service!' cannot name a service/],
-    ['a path whose last part is no name', ['../My Service!'], /'My Service!' cannot name a service/],
+    ['a path whose last part is not a name', ['../My Service!'], /'My Service!' cannot name a service/],
     ['a reserved name', ['node_modules'], /not a valid package name/],
     ['the name of a core module', ['http'], /core module/],
     ['capital letters', ['UPPER'], /'UPPER' cannot name a service: a name has no capital letters;/],
@@ -943,11 +944,13 @@ describe('in a terminal', () => {
     screen.type('My Service!\r')
     await screen.shows('cannot name a service')
     screen.type('\b'.repeat(11) + 'asked-service\r')
-    await screen.shows('With the example')
+    await screen.shows('Include the example')
     screen.type('n')
     await screen.shows('Install')
     screen.type('n')
     await screen.shows('package manager')
+    for (const name of packageManagers)
+      await screen.shows(findOnPath(name, process.env) === undefined ? `${name} (not installed)` : name)
     screen.type('\r')
     await screen.shows('Next:')
     const ended = await screen.ended
@@ -966,6 +969,16 @@ describe('in a terminal', () => {
     await screen.shows('Next:')
     expect((await screen.ended).code).toBe(0)
     expect(await readdir(cwd)).toEqual(['my-service'])
+  })
+
+  it('inside a repository the command does not offer to make one, and says who commits', async () => {
+    const cwd = await temporaryFolder(onTestFinished)
+    await git(cwd, 'init', '--quiet')
+    const flags = ['apps/my-service', '--no-install', '--no-example', '--pm', 'npm']
+    const ended = await terminal(cwd, flags).ended
+    expect(ended.stdout).not.toMatch(/\?/)
+    expect(ended.stdout).toMatch(/git: inside the repository .*: commit the service there/)
+    expect(ended.code).toBe(0)
   })
 
   it('the command names the files to replace, and asks before it replaces them', async () => {
@@ -995,7 +1008,7 @@ describe('in a terminal', () => {
     expect(ended.code).toBe(0)
   })
 
-  it.each(['In which directory?', 'With the example'])(
+  it.each(['In which directory?', 'Include the example'])(
     'Ctrl-C at "%s" leaves nothing, exit 130',
     async (question) => {
       const cwd = await temporaryFolder(onTestFinished)
@@ -1058,6 +1071,8 @@ it('--help and --version, their short forms, and the word help', async () => {
     expect(help.stdout).toContain(`--${flag}`)
   }
   expect(help.code).toBe(0)
+  const all = `${help.stdout}${(await create(cwd, ['update', '--help'])).stdout}`
+  expect(all.split('\n').filter((line) => line.length > 80)).toEqual([])
   const manifest: unknown = JSON.parse(await readFile(join(repository, 'package.json'), 'utf8'))
   expect(manifest).toMatchObject({ version: (await create(cwd, ['--version'])).stdout.trimEnd() })
 })

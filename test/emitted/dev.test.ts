@@ -121,7 +121,7 @@ describe('one that goes on all day', () => {
     await appendFile(routes, '// a change\n')
     await untilListening(dev, 1)
 
-    await appendFile(routes, 'this is no TypeScript\n')
+    await appendFile(routes, 'this is not TypeScript\n')
     await untilSaid(dev, 'exit code 1; waiting for a change')
     expect(dev.lines.join('\n')).toMatch(/^src\/routes\.ts:\d+:\d+: ERROR: Expected ";" but found "is"$/m)
     expect(dev.lines.join('\n')).not.toMatch(/node:internal|node_modules|Node\.js v/)

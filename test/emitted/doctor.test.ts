@@ -277,7 +277,7 @@ test('before the first install, each script says so in one line', { timeout: 60_
 })
 
 test('an argument that a script does not take is refused in one line', { timeout: 60_000 }, () => {
-  for (const script of ['dev', 'db:url', 'db:migrate', 'db:seed', 'guarantees']) {
+  for (const script of ['dev', 'check', 'db:url', 'db:migrate', 'db:seed', 'guarantees']) {
     const { status, stdout, stderr } = runIn(dir, `${script} --quiet`)
     const said = `${script}: Unknown option '--quiet': npm run ${script} takes no arguments\n`
     expect({ status, stdout, stderr }).toEqual({ status: 1, stdout: '', stderr: said })
@@ -298,7 +298,7 @@ test('an argument that a script does not take is refused in one line', { timeout
 
 test('--help says what a script does, and so does the word help', { timeout: 60_000 }, () => {
   expect(runIn(dir, 'dev help')).toEqual(runIn(dir, 'dev --help'))
-  for (const script of ['dev', 'doctor', 'config']) {
+  for (const script of ['dev', 'check', 'doctor', 'config']) {
     const { status, stdout, stderr } = runIn(dir, `${script} --help`)
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
     expect(stdout).toMatch(

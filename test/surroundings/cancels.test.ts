@@ -1,4 +1,4 @@
-/** The emitted service's cancels and settings through PgBouncer, which gives each client a number that is no backend's. */
+/** The emitted service's cancels and settings through PgBouncer, which gives each client a number that is not a backend's. */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { chown, mkdtemp, rm, writeFile } from 'node:fs/promises'

@@ -62,11 +62,11 @@ test('a file that the team has changed since its first commit does not hide the 
   expect(readFileSync(join(service, '.mainstem.json'), 'utf8')).toBe(record)
 })
 
-test('--piece without --adopt, and one that is no piece, are refused', () => {
+test('--piece without --adopt, and one that is not a piece, are refused', () => {
   const { service } = without()
   expect(update(current, service, ['--piece', 'route report']).err).toContain('--piece belongs to --adopt')
   expect(update(current, service, ['--adopt', '--piece', '--fields']).err).toContain('--piece needs a value')
   expect(update(current, service, ['--adopt', '--piece', 'Route 66']).err).toContain(
-    '--piece Route 66 is no piece',
+    '--piece Route 66 is not a piece',
   )
 })

@@ -119,7 +119,7 @@ const cases: Readonly<Record<string, Case>> = {
     change: 'merged',
     text: 'A\r\nb\r\nc\r\nD\r\n',
   },
-  'CRLF alone is no change': {
+  'CRLF alone is not a change': {
     old: 'a\nb\n',
     ours: 'a\r\nb\r\n',
     theirs: 'a\nc\n',

@@ -89,7 +89,7 @@ function edited(): string {
 }
 
 test(
-  'what the template changes beside a wired call is no conflict, nor is what the team changes there',
+  'what the template changes beside a wired call is not a conflict, nor is what the team changes there',
   { timeout: 300_000 },
   async () => {
     const to = edited()
@@ -144,7 +144,7 @@ test('a new wiring reaches a piece whose generator lay elsewhere', { timeout: 30
 })
 
 test(
-  'a call in a file that the template has moved since is no change of the team',
+  'a call in a file that the template has moved since is not a change of the team',
   { timeout: 300_000 },
   async () => {
     const [from, to] = ['service/src/platform/migrations.ts', 'service/src/platform/database/migrations.ts']
@@ -211,11 +211,11 @@ test('--restore writes the text of a piece over an edited file, and --abort take
   expect(update(older, service, ['--abort'])).toMatchObject({ code: 0 })
   expect(filesOf(service)).toEqual(before)
   const unknown = update(older, service, ['--restore', 'src/nothing.ts'])
-  expect(unknown.err).toContain('src/nothing.ts is no file of the template or of a piece')
+  expect(unknown.err).toContain('src/nothing.ts is not a file of the template or of a piece')
   expect(unknown.code).toBe(1)
 })
 
-test('another style of prettier is no change, and what is merged has it', async () => {
+test('another style of prettier is not a change, and what is merged has it', async () => {
   const service = await grown(older)
   change(service, '.prettierrc.json', (text) =>
     text.replace('"printWidth": 110', '"printWidth": 80, "semi": true'),

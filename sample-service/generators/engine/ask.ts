@@ -3,12 +3,19 @@ import { createInterface } from 'node:readline/promises'
 import type { PlopGeneratorConfig } from 'node-plop'
 import type { Piece } from './piece.ts'
 import { pieces } from './pieces.ts'
-import { promptsFor } from './prompts.ts'
+import { promptForFlag, promptsFor } from './prompts.ts'
 
 /** Asks which piece to add. All questions reject when `stop` aborts. */
 export async function askPiece(stop: AbortSignal): Promise<string> {
   const choices = pieces.map(({ name, summary }) => ({ name: `${name}: ${summary}`, value: name }))
-  const { piece = '' } = await ask(stop, [{ type: 'list', name: 'piece', message: 'What to add?', choices }])
+  const list = {
+    type: 'list',
+    name: 'piece',
+    message: 'What to add?',
+    choices,
+    pageSize: choices.length,
+  } as const
+  const { piece = '' } = await ask(stop, [list])
   return piece
 }
 
@@ -24,6 +31,20 @@ export async function askAnswers(
     stop,
     prompts,
     prompts.map(({ name = '' }) => given[name] ?? '_'),
+  )
+}
+
+/** Asks for the flags that have no default and were not given. */
+export async function askRequired(
+  stop: AbortSignal,
+  { name, flags = [] }: Piece,
+  given: Readonly<Record<string, string>>,
+): Promise<Record<string, string>> {
+  const missing = flags.filter((flag) => flag.otherwise === undefined && given[flag.name] === undefined)
+  if (missing.length === 0) return {}
+  return ask(
+    stop,
+    missing.map((flag) => promptForFlag(name, flag)),
   )
 }
 

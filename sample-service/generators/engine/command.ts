@@ -67,7 +67,9 @@ function parse(args: string[]): {
     return { values: values, positionals }
   } catch (cause) {
     if (cause instanceof GivenTwice) throw cause
-    throw new Error(`${flagFault(cause, options)}: npm run add -- --help lists the flags.`, { cause })
+    const piece = pieces.find(({ name }) => args.includes(name))
+    const help = piece === undefined ? '--help' : `${piece.name} --help`
+    throw new Error(`${flagFault(cause, options)}: npm run add -- ${help} lists the flags.`, { cause })
   }
 }
 

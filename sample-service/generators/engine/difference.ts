@@ -21,11 +21,18 @@ function describe({ path, before, after }: Change, whole: boolean): string[] {
     const shown = whole && !brief ? lines.map((line) => `      + ${line}`.trimEnd()) : []
     return [`  + ${path} (${lines.length} lines)`, ...shown]
   }
-  const lines = changedLines(before, after)
+  const lines = path.endsWith('.md')
+    ? changedLines(narrow(before), narrow(after))
+    : changedLines(before, after)
   const removed = lines.filter((line) => line.startsWith('-')).length
   return brief
     ? [`  ~ ${path} (+${lines.length - removed} -${removed})`]
     : [`  ~ ${path}`, ...lines.map((line) => `      ${line}`)]
+}
+
+/** Markdown with narrow tables: prettier aligns their columns anew, which would show every row as changed. */
+function narrow(markdown: string): string {
+  return markdown.replaceAll(/^\|.*$/gm, (row) => row.replaceAll(/ {2,}/g, ' ').replaceAll(/-{4,}/g, '---'))
 }
 
 /** Whether a program writes the whole file: drizzle-kit's bookkeeping, the page that `npm run guarantees` makes, the record. */
@@ -49,7 +56,10 @@ export function addsPackages(changes: readonly Change[]): boolean {
   return changes.some(({ path }) => path === 'package.json')
 }
 
-/** The commands to run after these changes are written, and the new variables; `installs`: the dependencies are being installed. */
+/**
+ * The commands to run after these changes are written, the new routes and the new variables; `installs`: the dependencies are
+ * being installed.
+ */
 export function nextSteps(changes: readonly Change[], manager: PackageManager, installs = false): string {
   const steps = [
     ...(addsPackages(changes) && !installs ? [`${manager} install`] : []),
@@ -61,7 +71,20 @@ export function nextSteps(changes: readonly Change[], manager: PackageManager, i
   const variables = newVariables(changes)
   const settings =
     variables.length === 0 ? '' : `New variables: ${variables.join(', ')} (.env.example says what for)\n`
-  return `Next: ${steps.join(', ')}\n${settings}`
+  const routes = newRoutes(changes)
+  const served = routes.length === 0 ? '' : `New routes: ${routes.join(', ')} (/docs tells more)\n`
+  return `Next: ${steps.join(', ')}\n${served}${settings}`
+}
+
+/** `/invoices/:id (GET, DELETE)` of each path that the new files serve. */
+function newRoutes(changes: readonly Change[]): string[] {
+  const methods = new Map<string, string[]>()
+  for (const { path: file, before, after = '' } of changes) {
+    if (before !== undefined || !/^src\/.*\.routes\.ts$/.test(file)) continue
+    for (const [, method = '', path = ''] of after.matchAll(/\bmethod: '(\w+)',\s+path: '([^']+)'/g))
+      methods.set(path, [...(methods.get(path) ?? []), method])
+  }
+  return Array.from(methods, ([path, known]) => `${path} (${known.join(', ')})`)
 }
 
 function newVariables(changes: readonly Change[]): string[] {

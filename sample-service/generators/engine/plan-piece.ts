@@ -7,7 +7,7 @@ import { formatRewritten } from '../edit/rewrite.ts'
 import { migrate } from '../after/migration.ts'
 import type { Noun } from './names.ts'
 import { neededBy } from './needs.ts'
-import { nameFrom, nounFrom } from './nouns.ts'
+import { nounOf } from './noun-of.ts'
 import type { Flags, Piece } from './piece.ts'
 import { wiringsOf } from './places.ts'
 import type { Plan } from './plan.ts'
@@ -54,17 +54,6 @@ async function connect(plan: Plan, piece: Piece, noun: Noun, flags: Flags): Prom
   for (const wiring of wiringsOf(piece, noun)) await wire(plan, wiring)
   for (const member of piece.members?.(noun, flags) ?? []) await addMember(plan, member)
   await depend(plan, dependencies, scripts)
-}
-
-function nounOf({ name: piece, takes }: Piece, { name = '', plural }: Answers): Noun {
-  if (takes === 'nothing') {
-    if (name !== '') throw new Error(`${piece} takes no name: write npm run add -- ${piece}.`)
-    return { singular: piece, plural: piece }
-  }
-  if (typeof takes !== 'string' && !takes.includes(name)) {
-    throw new Error(`There is no ${piece} "${name}": choose one of ${takes.join(', ')}.`)
-  }
-  return takes === 'noun' ? nounFrom(name, plural) : nameFrom(name)
 }
 
 function flagsOf({ flags = [] }: Piece, answers: Answers, noun: Noun): Flags {

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { packageManager } from '../../scripts/dev/packages.ts'
 import { inOwnCommands } from '../../scripts/own-commands.ts'
-import { agrees, askAnswers, askPiece } from './ask.ts'
+import { agrees, askAnswers, askPiece, askRequired } from './ask.ts'
 import { commandFrom, refuseFlags, type Command } from './command.ts'
 import { helpFor, listOfPieces, piecesAsJson, usage } from './help.ts'
 import { install } from './install.ts'
@@ -79,7 +79,8 @@ async function add(command: Command, from: Surroundings): Promise<void> {
     throw new Error(`The name is missing: npm run add -- ${piece.name} ${piece.examples?.[0] ?? 'invoice'}`)
   }
   const { answers } = command
-  const all = named ? { ...answers, name } : await askAnswers(stop, piece, answers)
+  const missing = named && asks ? await askRequired(stop, piece, answers) : {}
+  const all = named ? { ...answers, ...missing, name } : await askAnswers(stop, piece, answers)
 
   const plan = openPlan(root)
   const { planPiece } = await import('./plan-piece.ts')

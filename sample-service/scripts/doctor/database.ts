@@ -14,7 +14,7 @@ const clockLimitMs = 1_000
 /** Whether the database answers and has every migration, and whether its clock agrees with the one here. */
 export async function checkDatabase(env: NodeJS.ProcessEnv): Promise<Finding[]> {
   const given = givenUrl(env)
-  // What is no URL of PostgreSQL, the check of the environment reports.
+  // What is not a URL of PostgreSQL, the check of the environment reports.
   const invalid = settings({ DATABASE_URL: given }).some(
     ({ name, problem }) => name === 'DATABASE_URL' && problem,
   )

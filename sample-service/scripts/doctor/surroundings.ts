@@ -57,7 +57,7 @@ export async function checkTelemetry(env: NodeJS.ProcessEnv): Promise<Finding[]>
 
 async function checkEndpoint(name: string, value: string): Promise<Finding> {
   if (!URL.canParse(value))
-    return wrong('telemetry', `${name} is no URL: ${value}`, 'write it as http://host:4318')
+    return wrong('telemetry', `${name} is not a URL: ${value}`, 'write it as http://host:4318')
   const { hostname, port, protocol } = new URL(value)
   const host = hostname.replace(/^\[|\]$/g, '')
   const reason = await connectFault(host, Number(port) || (protocol === 'https:' ? 443 : 80))

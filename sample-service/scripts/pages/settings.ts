@@ -51,7 +51,7 @@ function typeOf(schema: z.ZodType): z.ZodType {
     : schema
 }
 
-/** Hides the URL's password and every query value that may be one; hides all of a value that is no URL. */
+/** Hides the URL's password and every query value that may be one; hides all of a value that is not a URL. */
 function withoutPassword(value: string): string {
   if (!URL.canParse(value)) return '***'
   const url = new URL(value)

@@ -62,7 +62,7 @@ test('at three times the load nearly all that can be served is, in time, and the
   expect(metrics).toMatch(/db_client_connection_refused\S*db_client_connection_refusal="overload"\S* [1-9]/)
 })
 
-test('a burst is no overload: two hundred requests at once on an idle service are all served', async (t) => {
+test('a burst is not an overload: two hundred requests at once on an idle service are all served', async (t) => {
   const service = await startService(t, { probe: true })
 
   const burst = Array.from({ length: 200 }, () => open(service.url + path).answer)

@@ -39,13 +39,13 @@ export const Environment = z.object({
     "how long an idle connection stays open; must exceed the load balancer's (AWS 60 s, Google 600 s)",
   ),
   TRUSTED_PROXIES: proxies().describe(
-    'proxies that may say who called them: how many, or their addresses and networks; by default none',
+    'proxies in front of the service that it believes about the client: how many, or their addresses and networks; by default none',
   ),
   PROXY_HEADERS: z
     .enum(['x-forwarded', 'forwarded'], { error: mustBe('x-forwarded or forwarded') })
     .meta({ allowed: 'x-forwarded, forwarded' })
     .default('x-forwarded')
-    .describe('what these proxies set: `X-Forwarded-For` and the like, or `Forwarded` (RFC 7239)'),
+    .describe('headers that these proxies set: `X-Forwarded-For` and the like, or `Forwarded` (RFC 7239)'),
   CORS_ORIGINS: list(isOrigin, 'https://app.example.com').describe(
     'origins whose pages may call the service, with commas between them; by default none',
   ),
@@ -60,7 +60,7 @@ export const Environment = z.object({
   UPLOAD_MAX_FILES: integer(1, 1_000, 10).describe('most files in one request'),
   UPLOAD_WORKERS: integer(1, 100, 4).describe('most files of one request that are stored at the same time'),
   SHUTDOWN_DELAY_MS: integer(0, hourMs, 0).describe(
-    'how long the service serves after SIGTERM while `/readyz` answers 503; `k8s/` sets 5000',
+    'how long the service goes on after SIGTERM, while `/readyz` answers 503; `k8s/` sets 5000',
   ),
   SHUTDOWN_DRAIN_MS: integer(0, hourMs, 10_000).describe('how long a shutdown lets requests finish'),
   SHUTDOWN_CANCEL_MS: integer(0, hourMs, 3_000).describe(

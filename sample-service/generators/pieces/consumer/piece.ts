@@ -5,7 +5,7 @@ import { inbox } from '../inbox/piece.ts'
 /** What this service does about an event of another one: once in effect, in the order of its key. */
 export const consumer: Piece = {
   name: 'consumer',
-  summary: 'what this service does about an event of another one',
+  summary: 'a handler for an event that another service publishes',
   examples: ['invoice-paid', 'invoice-paid-v2'],
   takes: 'name',
   folder: import.meta.dirname,

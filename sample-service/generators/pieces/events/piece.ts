@@ -5,7 +5,7 @@ import { feed } from '../feed/piece.ts'
 /** Events that a transaction publishes and clients follow: server-sent events, which a browser reads with `EventSource`. */
 export const events: Piece = {
   name: 'events',
-  summary: 'events that clients follow, as server-sent events',
+  summary: 'events that clients follow, sent as server-sent events',
   examples: ['order-status'],
   takes: 'name',
   folder: import.meta.dirname,

@@ -5,7 +5,7 @@ import { worker } from '../worker/piece.ts'
 /** Work that a request enqueues in a transaction. A worker does it later, even if the request or the process ends. */
 export const job: Piece = {
   name: 'job',
-  summary: 'durable work, enqueued in a transaction and done later',
+  summary: 'work that a transaction enqueues and a worker does later',
   examples: ['send-invoice'],
   takes: 'name',
   folder: import.meta.dirname,

@@ -6,9 +6,10 @@ const [mostRequests, mostSeconds] = [1_000_000, 86_400]
 /** Limits how often a caller may ask, over all instances. */
 export const rateLimit: Piece = {
   name: 'rate-limit',
-  summary: 'how often a caller may ask: 429 beyond',
-  explained: `It guards the routes that src/routes.ts does not leave open, by the principal of a request, else by the address of its client.
-src/platform/rate-limit/rate-limits.ts says which limit is where.
+  summary: 'a limit to the requests of each caller, who gets 429 beyond it',
+  explained: `It guards every route except those that \`open\` in src/routes.ts names. It tells
+callers apart by their principal, or without one by their address.
+src/platform/rate-limit/rate-limits.ts holds the limits.
 `,
   examples: ['--requests 1000 --seconds 3600', '--store memory'],
   takes: 'nothing',
@@ -19,11 +20,11 @@ src/platform/rate-limit/rate-limits.ts says which limit is where.
   ],
   migration: true,
   flags: [
-    whole('requests', 'How many requests a caller may send at once', '100', mostRequests),
-    whole('seconds', 'In how many seconds as many come back', '60', mostSeconds),
+    whole('requests', 'Requests that a caller may send at once', '100', mostRequests),
+    whole('seconds', 'Seconds after which a caller may send them all again', '60', mostSeconds),
     {
       name: 'store',
-      asks: 'Where they are counted, database or memory (for one instance)',
+      asks: 'Where they are counted: database, or memory if there is one instance only',
       otherwise: () => 'database',
       check: (value) => {
         if (value !== 'database' && value !== 'memory')

@@ -18,24 +18,31 @@ export interface Field {
 }
 
 /** What `npm run add -- resource --help` says about `--fields`. */
-export const grammar = `Fields are separated by commas. A field is a name, a colon and a type: title:text
+export const grammar = `Commas separate fields. A field is a name, a colon and a type: title:text
 
-  text                 any text                 varchar(200)      text of at most 200 characters
-  integer              32 bits                  bigint            64 bits, in JSON a string
-  numeric(10,2)        10 digits, 2 of them behind the point, in JSON a string
-  boolean              true or false            uuid              an id
-  date                 2026-01-31               timestamptz       2026-01-31T12:00:00Z
-  enum(draft|paid)     one of these words       jsonb             any JSON but null
+  text               any text
+  varchar(200)       text of at most 200 characters
+  integer            32 bits
+  bigint             64 bits, in JSON a string
+  numeric(10,2)      10 digits, 2 of them behind the point, in JSON a string
+  boolean            true or false
+  uuid               an id
+  date               2026-01-31
+  timestamptz        2026-01-31T12:00:00Z
+  enum(draft|paid)   one of these words
+  jsonb              any JSON but null
 
-  text[]               a list of a type (not of jsonb)
-  timestamptz?         may be null
-  uuid->owners         the id of a row of the table owners, which must exist
+  text[]             a list of a type (not of jsonb)
+  timestamptz?       may be null
+  uuid->owners       the id of a row of the table owners, which must exist
 
 Words behind the type, after a space:
-  unique               no two rows have the same value; a request that would make a second gets 409
-  index                an index, for lists that are filtered by the field; references and unique fields have one
-  default=draft        the value of a field that a request leaves out; "in quotes" if it has spaces or commas;
-                       now for a timestamptz, [] for a list, {} or [] for jsonb
+  unique             no two rows have the same value: else the answer is 409
+  index              an index, for lists that are filtered by the field;
+                     references and unique fields have one
+  default=draft      the value if a request leaves the field out: "in quotes" if
+                     it has spaces or commas; now for a timestamptz, [] for a
+                     list, {} or [] for jsonb
 `
 
 /** What each name that a field cannot have is already. */

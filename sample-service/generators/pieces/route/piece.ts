@@ -12,7 +12,7 @@ function isPath(value: string): boolean {
 /** One endpoint with validated input, typed output and a test: a small start to build on. */
 export const route: Piece = {
   name: 'route',
-  summary: 'one endpoint with validated input and typed output',
+  summary: 'one endpoint with validated input and a typed answer',
   examples: ['exchange-rate', 'exchange-rate --method POST --path /rates/:base'],
   takes: 'name',
   folder: import.meta.dirname,
@@ -20,7 +20,7 @@ export const route: Piece = {
   flags: [
     {
       name: 'method',
-      asks: `Its method, ${methods.join(', ')}`,
+      asks: `HTTP method (${methods.join(', ')})`,
       otherwise: () => 'GET',
       check: (value) => {
         if (!methods.includes(value.toUpperCase()))
@@ -29,7 +29,7 @@ export const route: Piece = {
     },
     {
       name: 'path',
-      asks: 'Its path, such as /reports/:id',
+      asks: 'Path, such as /reports/:id',
       otherwise: (noun) => `/${noun.singular}`,
       check: (value) => {
         if (!isPath(value))

@@ -6,7 +6,7 @@ import { worker } from '../worker/piece.ts'
 /** Work on a schedule: each tick runs once, whatever the number of instances. */
 export const schedule: Piece = {
   name: 'schedule',
-  summary: 'work on a schedule',
+  summary: 'work that runs at the times of a cron expression',
   examples: ['nightly-report --cron "0 3 * * *"'],
   takes: 'name',
   folder: import.meta.dirname,
@@ -14,7 +14,7 @@ export const schedule: Piece = {
   flags: [
     {
       name: 'cron',
-      asks: 'When, in UTC: minute, hour, day, month and day of the week, such as "0 3 * * *"',
+      asks: 'Times in UTC (minute, hour, day, month, day of the week), such as "0 3 * * *"',
       check: (typed) => {
         cronFrom(typed)
       },

@@ -5,7 +5,7 @@ import { ownedFlag, ownedShape } from '../owned.ts'
 /** Files that clients upload, list, read and delete. Workers under the request stream them to the storage; each has a row. */
 export const upload: Piece = {
   name: 'upload',
-  summary: 'files that clients upload, list, read and delete',
+  summary: 'files that clients upload, list, download and delete',
   examples: ['invoice', 'foto --plural fotos', 'receipt --owned'],
   takes: 'noun',
   folder: import.meta.dirname,

@@ -119,7 +119,7 @@ function problemOf(
   { host, recent }: AdminOptions,
 ): Problem | undefined {
   if (!isOwnName(headers.host, host)) {
-    return new Problem(403, 'Forbidden', `${headers.host ?? 'no host'} is no name of this listener`)
+    return new Problem(403, 'Forbidden', `${headers.host ?? 'no host'} is not a name of this listener`)
   }
   if (path !== '/metrics' && path !== '/debug/contexts')
     return notFound('there are /metrics and /debug/contexts')

@@ -2,7 +2,7 @@ import { Readable, Transform } from 'node:stream'
 import zlib from 'node:zlib'
 import type { StreamedResponse } from './route.ts'
 
-/** What a handler returned is no answer of HTTP. */
+/** What a handler returned is not an answer of HTTP. */
 export class InvalidAnswer extends Error {
   override readonly name = 'InvalidAnswer'
 }

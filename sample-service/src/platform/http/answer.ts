@@ -95,7 +95,7 @@ function withHeaders(
   body: string | Uint8Array | null,
 ): Response {
   const { headers } = exchange
-  // What is no list is a Headers object, which may have several of one name.
+  // What is not a list is a Headers object, which may have several of one name.
   if (!Array.isArray(own) || headers === undefined) {
     exchange.setHeaders()
     return response

@@ -23,7 +23,7 @@ export function recordFailure(ctx: Context, exchange: Exchange, error: unknown):
   return problem
 }
 
-/** A Problem whose status is no failure is a mistake of the handler. Hono's own error becomes a Problem. */
+/** A Problem whose status is not a failure is a mistake of the handler. Hono's own error becomes a Problem. */
 function wellFormed(thrown: Error): Error {
   const error = thrown instanceof HTTPException ? problemOfHono(thrown) : thrown
   if (!(error instanceof Problem)) return error
@@ -61,7 +61,7 @@ export function responseOf(ctx: Context, exchange: Exchange, problem: Problem): 
   return new Response(body, { status: problem.status, headers })
 }
 
-/** @throws InvalidAnswer if a handler returned what is no answer */
+/** @throws InvalidAnswer if a handler returned what is not an answer */
 export function requireAnswer(returned: unknown): void {
   if (isAnswer(returned)) return
   const what = returned === null ? 'null' : typeof returned === 'object' ? 'an object' : typeof returned

@@ -23,7 +23,7 @@ function describe({ request, name, traceId, body }: Start): Readonly<Record<stri
   return { startedAt: placeOf(body), method, path, route, requestId: id, traceId }
 }
 
-/** By the stack, which a value that is no Error lacks: then by the handler that was called last. */
+/** By the stack, which a value that is not an Error lacks: then by the handler that was called last. */
 function placed(reason: unknown): Readonly<Record<string, unknown>> {
   const startedAt = ownFrame(reason)
   const last = startedAt === undefined ? lastCall() : undefined

@@ -102,7 +102,7 @@ export function endingWith(ctx: Context, content: Readable): Readable {
 export function checkedKey(key: string): string {
   if (/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(key) && !key.endsWith(unfinished)) return key
   throw new Error(
-    `storage: "${key}" is no key: use letters, digits, '.', '_' and '-', and no ${unfinished} at the end`,
+    `storage: "${key}" is not a key: use letters, digits, '.', '_' and '-', and no ${unfinished} at the end`,
   )
 }
 

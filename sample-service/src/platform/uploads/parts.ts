@@ -15,7 +15,7 @@ export interface Splitter {
   end(): void
 }
 
-/** The body is no multipart body (RFC 2046, 5.1.1). */
+/** The body is not a multipart body (RFC 2046, 5.1.1). */
 export class MalformedBody extends Error {
   override readonly name = 'MalformedBody'
 }
@@ -156,7 +156,7 @@ function lineOf(rest: Buffer, last: boolean): Line | undefined {
   return lineEnds ? { kind: 'delimiter', length: at + lineEnd.length } : { kind: 'content', length: 0 }
 }
 
-/** @throws MalformedBody for a line that is no header field (RFC 5322, 2.2), and for a delimiter inside the header */
+/** @throws MalformedBody for a line that is not a header field (RFC 5322, 2.2), and for a delimiter inside the header */
 function headerOf(text: string, delimiter: string): Record<string, string[]> {
   const header: Record<string, string[]> = {}
   // A line that begins with a blank continues the field before it.

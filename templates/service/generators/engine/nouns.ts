@@ -91,7 +91,7 @@ function kebab(word: string): string {
     .toLowerCase()
   if (!/^[a-z][a-z0-9]*(?:-[a-z0-9]+)*$/.test(name)) {
     throw new Error(
-      `${JSON.stringify(word)} cannot be a name: use English letters, digits and hyphens, beginning with a letter, such as ${similar(word)}.`,
+      `${JSON.stringify(word)} cannot be a name: use English letters, digits and hyphens, beginning with a letter, such as ${similarName(word)}.`,
     )
   }
   if (name.length > longest) {
@@ -103,7 +103,7 @@ function kebab(word: string): string {
 }
 
 /** `café` → `cafe`, `./admin/users` → `admin-users`: a valid name, if `word` holds one. */
-function similar(word: string): string {
+export function similarName(word: string): string {
   const plain = word.normalize('NFD').replace(/\p{M}/gu, '').replace(/\W+/g, '-')
   return /[a-z].*(?<!-)/i.exec(plain)?.[0].toLowerCase() ?? 'price-list'
 }

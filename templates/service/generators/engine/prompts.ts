@@ -1,4 +1,5 @@
 import type { PromptQuestion } from 'node-plop'
+import { nounOf } from './noun-of.ts'
 import { nameFrom, nounFrom } from './nouns.ts'
 import type { Flag, Piece } from './piece.ts'
 
@@ -12,13 +13,15 @@ export function promptsFor(piece: Piece): PromptQuestion[] {
   const name: PromptQuestion = {
     type: 'input',
     name: 'name',
-    message: piece.takes === 'noun' ? 'A noun, such as invoice:' : 'A name, such as exchange-rate:',
-    validate: (typed: string) => valid(() => nameFrom(typed)),
+    message: `A ${piece.takes}, such as ${exampleOf(piece)}:`,
+    // The plural of a noun is asked next.
+    validate: (typed: string) =>
+      valid(() => (piece.takes === 'noun' ? nameFrom(typed) : nounOf(piece, { name: typed }))),
   }
   const plural: PromptQuestion = {
     type: 'input',
     name: 'plural',
-    message: 'Its plural:',
+    message: 'Plural:',
     default: ({ name }: { name: string }) => nounFrom(name).plural,
     validate: (typed: string, answers?: { name: string }) =>
       valid(() => nounFrom(answers?.name ?? '', typed)),
@@ -31,7 +34,13 @@ export function flagsFor(piece: Piece): string[] {
   return promptsFor(piece).flatMap(({ name }) => (name === undefined || name === 'name' ? [] : [name]))
 }
 
-function promptForFlag(piece: string, { name, asks, otherwise, check }: Flag): PromptQuestion {
+/** The name in the first example of `piece`. */
+function exampleOf({ examples = ['invoice'] }: Piece): string {
+  return examples[0].replace(/ .*$/, '')
+}
+
+/** The question for a flag. */
+export function promptForFlag(piece: string, { name, asks, otherwise, check }: Flag): PromptQuestion {
   return {
     type: 'input',
     name,

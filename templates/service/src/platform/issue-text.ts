@@ -8,6 +8,7 @@ export function issueText(issue: z.core.$ZodRawIssue): string {
   if (issue.input === undefined) return 'is required'
   switch (issue.code) {
     case 'invalid_type':
+      if (nothing.has(issue.expected)) return 'must be left out'
       return `must be ${types[issue.expected] ?? issue.expected}${seen(issue.input)}`
     case 'invalid_value':
       return `must be ${issue.values.length > 1 ? 'one of ' : ''}${issue.values.map(String).join(', ')}`
@@ -43,6 +44,9 @@ const types: Readonly<Record<string, string>> = {
   record: 'an object',
   date: 'a time',
 }
+
+/** What fits no value. */
+const nothing = new Set(['never', 'undefined', 'void'])
 
 function seen(input: unknown): string {
   if (Array.isArray(input)) return ', was a list'
@@ -81,6 +85,7 @@ function format(issue: z.core.$ZodRawIssue<z.core.$ZodIssueInvalidStringFormat>)
   const { format, pattern, prefix, suffix, includes } = issue
   switch (format) {
     case 'regex':
+    case 'template_literal':
       return `match ${pattern}`
     case 'starts_with':
       return `begin with ${String(prefix)}`
@@ -104,7 +109,13 @@ const formats: Readonly<Record<string, string>> = {
   duration: 'a duration such as P1D',
   ipv4: 'an IPv4 address',
   ipv6: 'an IPv6 address',
-  json_string: 'JSON',
+  cidrv4: 'an IPv4 network such as 10.0.0.0/8',
+  cidrv6: 'an IPv6 network such as 2001:db8::/32',
+  hostname: 'a host name',
+  e164: 'a phone number such as +4930123456',
+  jwt: 'a JWT',
+  ulid: 'a ULID',
+  emoji: 'an emoji',
 }
 
 /** A value that fits none of several schemas, or more than one. */

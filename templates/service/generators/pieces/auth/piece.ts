@@ -6,9 +6,11 @@ const from = './auth/auth.ts'
 /** Bearer tokens and API keys: who calls is known before a handler does anything. */
 export const auth: Piece = {
   name: 'auth',
-  summary: 'who calls: bearer tokens of an OpenID provider, and API keys',
-  explained: `Every route asks for a token or a key, except those that open in src/routes.ts names. A handler finds who calls by
-principalOf(ctx); a route that needs more says guard: scoped('invoices.write'). AUTH=off lets everybody in, for development and tests.
+  summary: 'a guard that asks callers for a bearer token or an API key',
+  explained: `Every route asks for a bearer token of an OpenID provider, or for an API key,
+except those that \`open\` in src/routes.ts names. In a handler, principalOf(ctx)
+is the caller. guard: scoped('invoices.write') makes a route ask for a scope.
+AUTH=off lets everybody in, for development and tests.
 `,
   takes: 'nothing',
   folder: import.meta.dirname,

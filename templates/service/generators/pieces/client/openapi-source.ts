@@ -8,7 +8,7 @@ export const none = 'none'
 /** How long the document may take to arrive, and how large it may be. */
 const [longestMs, mostBytes] = [30_000, 20 * 2 ** 20]
 
-/** Throws an Error of one sentence if it is no file and no URL that a document can be read from. */
+/** Throws an Error of one sentence if it is neither a file nor a URL that a document can be read from. */
 export function checkDocument(typed: string): void {
   // It stands in a comment of the stamped file.
   if (/[\p{Cc}\u2028\u2029]/u.test(typed)) throw new Error('--openapi must not have control characters.')
@@ -28,7 +28,7 @@ export async function shapeFor(name: string, typed: string): Promise<Shape> {
     types = astToString(await openapiTS(source, { silent: true }))
   } catch (cause) {
     const why = String(cause instanceof Error ? cause.message : cause).split('\n')[0] ?? ''
-    throw new Error(`${typed} is no OpenAPI 3 document that types can be made of: ${why}`, { cause })
+    throw new Error(`${typed} is not an OpenAPI 3 document that types can be made of: ${why}`, { cause })
   }
   const again = `npm run add -- client ${name} --openapi ${typed} --base-url …`
   const head = `// The API of ${name}, made from its OpenAPI document by openapi-typescript. Do not edit it: \`${again}\` makes it anew.\n\n`

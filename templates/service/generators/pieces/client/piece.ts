@@ -10,13 +10,14 @@ import { checkDocument, none } from './openapi-source.ts'
 /** Another service that this one calls: typed, under ctx, behind a circuit breaker. An environment variable has its URL. */
 export const client: Piece = {
   name: 'client',
-  summary: 'another service that this one calls',
+  summary: 'a typed client of another service, behind a circuit breaker',
   examples: [
     'payments --base-url https://payments.example.com/v1',
     'rates --base-url https://rates.example.com --openapi https://rates.example.com/openapi.json',
   ],
-  explained: `With --openapi, the calls have the types of the other service's OpenAPI document. It needs openapi-typescript, which
-you install beforehand: npm install --save-dev openapi-typescript@^7.13.0. The same command makes the types anew.
+  explained: `With --openapi, the calls have the types of that document. Install the package
+that makes them first: npm install --save-dev openapi-typescript@^7.13.0. If the
+document changes later, run the same command again.
 `,
   takes: 'name',
   folder: import.meta.dirname,
@@ -25,14 +26,14 @@ you install beforehand: npm install --save-dev openapi-typescript@^7.13.0. The s
   flags: [
     {
       name: 'base-url',
-      asks: 'Its address, such as https://payments.example.com/v1',
+      asks: 'Address of the other service, such as https://payments.example.com/v1',
       check: (typed) => {
         baseUrlFrom(typed)
       },
     },
     {
       name: 'openapi',
-      asks: 'Its OpenAPI document, a file or a URL',
+      asks: 'OpenAPI document of the other service, a file or a URL',
       otherwise: () => none,
       check: checkDocument,
     },

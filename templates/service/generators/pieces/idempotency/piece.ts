@@ -4,9 +4,10 @@ import { inProbes, inWorkers } from '../../engine/places.ts'
 /** Routes that a client may send twice: the work and its answer commit in one transaction, and a repeat gets the same answer. */
 export const idempotency: Piece = {
   name: 'idempotency',
-  summary: 'requests that a client may repeat, by their Idempotency-Key',
-  explained: `It adds idempotent(platform, route({ … })) for src/platform/idempotency/idempotent.ts, and a table with its migration.
-Wrap each POST or PATCH that must not be done twice.
+  summary: 'POSTs that a client may safely repeat, by their Idempotency-Key',
+  explained: `It adds a table, and idempotent() in src/platform/idempotency/idempotent.ts.
+Wrap each route that must not be done twice, usually a POST or a PATCH:
+idempotent(platform, route({ … })).
 `,
   takes: 'nothing',
   folder: import.meta.dirname,

@@ -5,7 +5,7 @@ import { outbox } from '../outbox/piece.ts'
 /** An event that a transaction publishes. A worker hands it to the broker afterwards, for other services. */
 export const publisher: Piece = {
   name: 'publisher',
-  summary: 'an event that a transaction publishes, for other services',
+  summary: 'an event that a transaction publishes to other services',
   examples: ['invoice-paid', 'invoice-paid-v2'],
   takes: 'name',
   folder: import.meta.dirname,

@@ -11,7 +11,7 @@ export const resource: Piece = {
   explained: grammar,
   examples: [
     'invoice --fields "title:text, price:numeric(10,2), dueAt:timestamptz?, lines:jsonb"',
-    'owner --fields "email:varchar(200) unique, status:enum(active|blocked) default=active, tags:text[]"',
+    'owner --fields "email:text unique, status:enum(on|off) default=on, tags:text[]"',
     'pet --fields "name:text index, ownerId:uuid->owners"',
   ],
   takes: 'noun',
@@ -22,7 +22,7 @@ export const resource: Piece = {
   flags: [
     {
       name: 'fields',
-      asks: 'Its fields, such as title:text, price:numeric(10,2), dueAt:timestamptz?, ownerId:uuid->owners',
+      asks: 'Fields, such as title:text, price:numeric(10,2), dueAt:timestamptz?, ownerId:uuid->owners',
       otherwise: () => 'title:text',
       check: (list) => {
         fieldsFrom(list)

@@ -3,7 +3,7 @@ import type { Piece } from '../../engine/piece.ts'
 /** Storage of uploads in a bucket of S3, which STORAGE_URL names, instead of a directory. */
 export const storage: Piece = {
   name: 'storage',
-  summary: 'storage of uploads outside the file system: s3',
+  summary: 'storage of uploads in S3 instead of a directory',
   examples: ['s3'],
   takes: ['s3'],
   folder: import.meta.dirname,

@@ -39,11 +39,11 @@ export const contextsPagePolicy = [
 ].join('; ')
 
 const keptHere =
-  'The list keeps the last requests, the last that failed or were left, and the slowest of two minutes. It leaves out probes and documentation.'
+  'The list keeps the last requests, the last that failed or that their client left, and the slowest of the last two minutes. It leaves out probes and documentation.'
 const nothing = {
-  underWay: 'None. A request stands here from its first header to the last byte of its answer.',
-  ended: 'None yet. A request that has ended stands here with its status, its time, and what ended it.',
-  filtered: 'None fits the filter above.',
+  underWay: 'None. A request is listed here from its first header to the last byte of its answer.',
+  ended: 'None yet. A request that has ended is listed here with its status, its time, and what ended it.',
+  filtered: 'No request fits the filter above.',
 }
 
 /** Renders the requests and the tree of contexts as a page that needs no other file and refreshes itself. */

@@ -42,7 +42,11 @@ export function answerUnparsed(
   })
   server.on('connect', (_request: IncomingMessage, socket: Socket) => {
     socket.on('error', () => undefined)
-    refuse(socket, 'CONNECT', new Problem(501, 'Not Implemented', 'this is no proxy: CONNECT is not offered'))
+    refuse(
+      socket,
+      'CONNECT',
+      new Problem(501, 'Not Implemented', 'this is not a proxy: CONNECT is not offered'),
+    )
   })
 }
 

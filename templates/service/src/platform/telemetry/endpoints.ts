@@ -26,7 +26,7 @@ export async function unreachable(ctx: Context, plan: TelemetryPlan, env: Enviro
 }
 
 async function failuresOf(parent: Context, url: string, variable: string) {
-  if (!URL.canParse(url)) return [{ code: 'ERR_INVALID_URL', sentence: `${variable} is no URL` }]
+  if (!URL.canParse(url)) return [{ code: 'ERR_INVALID_URL', sentence: `${variable} is not a URL` }]
   const { hostname, port: given, protocol } = new URL(url)
   const port = Number(given || (protocol === 'https:' ? 443 : 80))
   using ctx = withTimeout(parent, connectMs, new Error(`no answer within ${connectMs} ms`))

@@ -29,8 +29,13 @@ export function openPretty(colour: boolean): Prettify | undefined {
   return (text) => {
     const line = parse(text)
     if (line === undefined) return text
-    return line.msg === 'request' ? requestLine(line, colour) : format(withoutNoise(line))
+    return isRequest(line) ? requestLine(line, colour) : format(withoutNoise(line))
   }
+}
+
+/** Also one that the admin port refused. */
+function isRequest({ msg }: Line): boolean {
+  return msg === 'request' || msg === 'request for operators'
 }
 
 function loadPinoPretty(colorize: boolean): ((line: Line) => string) | undefined {

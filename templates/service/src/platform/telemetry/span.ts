@@ -142,7 +142,7 @@ function waitedIn({ attributes }: SpanOptions): Waited | null {
   return attributes?.['url.full'] === undefined ? null : 'peer'
 }
 
-/** What `span` does: the end of ctx is no fault of the work, but a deadline that passed is an error of whoever took too long. */
+/** What `span` does: the end of ctx is not a fault of the work, but a deadline that passed is an error of whoever took too long. */
 export function recordEnd(ctx: Context, current: Span, error: unknown): void {
   const ended = causeName(ctx)
   if (ended === undefined) {

@@ -16,7 +16,7 @@ const maxBoundaryLength = 70
  * Hands each file in `field` to `onFile` as soon as its header has come, and resolves when the whole body has come. It
  * reads the client no faster than the files are read, so no file is ever in memory as a whole.
  *
- * It refuses a part that is no file in `field`, and drops nothing in silence. When it rejects, it has destroyed every
+ * It refuses a part that is not a file in `field`, and drops nothing in silence. When it rejects, it has destroyed every
  * file that was still open with the same reason, and leaves the rest of the body unread.
  * @throws Problem 400, 408, 413 or 415; the cause of ctx when it ends first; the error that a file was destroyed with
  */
@@ -57,7 +57,7 @@ function bodyLimits({ stallMs, maxBytes, maxFiles }: UploadLimits): BodyLimits {
 
 function problemOf(error: unknown): Error {
   if (!(error instanceof MalformedBody)) return errorOf(error)
-  const detail = `the body is no complete multipart/form-data: ${error.message}`
+  const detail = `the body is not complete multipart/form-data: ${error.message}`
   return new Problem(400, 'Bad Request', detail, { cause: error })
 }
 

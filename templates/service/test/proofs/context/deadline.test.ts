@@ -157,7 +157,7 @@ describe('a timeout', () => {
     expect(contexts.map((ctx) => ctx.err)).toEqual(Array(5).fill(DeadlineExceeded))
   })
 
-  test('of Infinity is no deadline (beyond Go)', () => {
+  test('of Infinity is not a deadline (beyond Go)', () => {
     const before = timers()
     using timeout = withTimeout(root, Infinity)
     using deadline = withDeadline(root, Infinity)

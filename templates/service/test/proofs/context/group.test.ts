@@ -199,7 +199,7 @@ describe('the end of the parent', () => {
     expect(started).toBe(false)
   })
 
-  test('is no failure if all work returned normally (go doc: errgroup Wait)', async (t) => {
+  test('is not a failure if all work returned normally (go doc: errgroup Wait)', async (t) => {
     const ctx = withCancel(testContext(t))
     const work = group(ctx)
     work.go(async (inner) => {

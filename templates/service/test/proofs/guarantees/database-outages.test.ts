@@ -1,5 +1,5 @@
 /**
- * Promise: While the database is full, down or silent, requests get 503 in time, and the service recovers by itself; a busy pool is no outage.
+ * Promise: While the database is full, down or silent, requests get 503 in time, and the service recovers by itself; a busy pool is not an outage.
  * Go: `db.PingContext(ctx)`, `driver.ErrBadConn`
  * Held by: src/platform/database/database.ts, src/platform/database/errors.ts, src/health/health.routes.ts
  */

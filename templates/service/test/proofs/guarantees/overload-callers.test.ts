@@ -1,5 +1,5 @@
 /**
- * Promise: Under overload, no caller takes all of the pool, and callers that leave are no load.
+ * Promise: Under overload, no caller takes all of the pool, and callers that leave add no load.
  * Go: none
  * Held by: src/platform/http/boundary.ts, src/platform/database/admission.ts, src/platform/database/turns.ts, src/platform/database/pressure.ts
  */
@@ -45,7 +45,7 @@ test('a caller with nine tenths of the load gets what the others leave, and they
   expect(served.greedy).toBeGreaterThan(70)
 })
 
-test('callers that leave and come back are no overload: those that wait are all served', async (t) => {
+test('callers that leave and come back do not overload it: those that wait are all served', async (t) => {
   const { ctx, db } = await openTestDatabase(t, 2)
   let refused = 0
   let answered = 0

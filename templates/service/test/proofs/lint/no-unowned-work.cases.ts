@@ -72,7 +72,7 @@ check('no-unowned-work', noUnownedWork, {
       errors: [{ messageId: 'handled' }],
     },
     {
-      name: 'a disabled rule is no reason',
+      name: 'a disabled rule is not a reason',
       code: `${work}export function f() {
           // eslint-disable-next-line no-empty
           work().then(() => 1, () => 2)

@@ -175,9 +175,9 @@ export function testStorage(open: (ctx: Context, t: TestContext) => Promise<Stor
   test('refuses whatever could lead out of its place as a key', async (t) => {
     const { ctx, storage } = await setUp(t)
     for (const key of ['', '..', '../up', 'a/b', '/etc/passwd', '.hidden', 'a\0b', 'a b', `${first}.part`]) {
-      await expect(storage.put(ctx, key, Readable.from(['x'])), key).rejects.toThrow('is no key')
-      await expect(storage.open(ctx, key), key).rejects.toThrow('is no key')
-      await expect(storage.delete(ctx, key), key).rejects.toThrow('is no key')
+      await expect(storage.put(ctx, key, Readable.from(['x'])), key).rejects.toThrow('is not a key')
+      await expect(storage.open(ctx, key), key).rejects.toThrow('is not a key')
+      await expect(storage.delete(ctx, key), key).rejects.toThrow('is not a key')
     }
   })
 

@@ -24,7 +24,7 @@ async function verifier(t: TestContext, instead?: RequestListener) {
   return { issuer, verify }
 }
 
-/** What issuers answer that have been moved, broken into, or are no issuers. */
+/** What issuers answer that have been moved, broken into, or are not issuers. */
 const answers: Readonly<Record<string, (path: string) => [number, string, Record<string, string>?]>> = {
   'an error': () => [500, ''],
   'the name of another issuer': (path) => [

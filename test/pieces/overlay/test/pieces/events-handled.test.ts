@@ -162,11 +162,11 @@ describe('what can be handled by nobody is parked with its cause, and holds up n
   const invalid = Buffer.from([0x22, 0xff, 0x22])
   const long = 'x'.repeat(5_000)
   const cases: readonly (readonly [string, Record<string, string>, Buffer | string, string])[] = [
-    ['data that are no JSON', {}, 'no JSON', 'not what this service reads: '],
+    ['data that are not JSON', {}, 'no JSON', 'not what this service reads: '],
     ['data without a field', {}, '{"key":"a"}', 'text: is required'],
     ['no data', {}, '', 'not what this service reads'],
-    ['data with a NUL', {}, '{"key":"\0"}', 'no UTF-8 text'],
-    ['data that are no UTF-8', {}, invalid, 'no UTF-8 text'],
+    ['data with a NUL', {}, '{"key":"\0"}', 'not UTF-8 text'],
+    ['data that are not UTF-8', {}, invalid, 'not UTF-8 text'],
     ['another version of CloudEvents', { 'ce-specversion': '7' }, '{}', 'ce-specversion'],
     ['no id', { 'ce-id': '' }, '{}', 'ce-id: must have 1 to 512 bytes'],
     ['a long id', { 'ce-id': long }, '{}', 'ce-id: must have 1 to 512 bytes'],

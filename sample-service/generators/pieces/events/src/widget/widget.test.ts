@@ -121,7 +121,7 @@ test('many readers at the end of the list share one query', async (t) => {
   expect(queries).toBeLessThan(10)
 })
 
-test('a Last-Event-ID that is no id is 400', async () => {
+test('a Last-Event-ID that is not an id is 400', async () => {
   const large = [
     '9999999999999999999-1',
     '1-9999999999999999999',

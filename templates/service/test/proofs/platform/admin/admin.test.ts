@@ -180,14 +180,16 @@ test('a request that was named is open; a section without requests says what wou
   const recent = recentRequests(10)
   const { url } = await listen(t, { recent })
   const page = async (query: string): Promise<string> => (await fetch(`${url}/debug/contexts${query}`)).text()
-  expect(await page('')).toMatch(/None\. A request stands here from its first header[^]*None yet\. A request/)
+  expect(await page('')).toMatch(
+    /None\. A request is listed here from its first header[^]*None yet\. A request/,
+  )
 
   seen(recent, 'it', 1, done, '4bf92f3577b34da6a3ce929d0e0e4736')
   expect(await page('?trace=4bf92f3577b34da6a3ce929d0e0e4736')).toMatch(/<details id="r1" open>/)
   expect(await page('?q=it')).toMatch(/<details id="r1" open>/)
   expect(await page('')).toMatch(/<details id="r1">/)
   expect(await page('?q="><script>')).toMatch(
-    /value="&quot;&gt;&lt;script&gt;"[^]*None fits the filter above/,
+    /value="&quot;&gt;&lt;script&gt;"[^]*No request fits the filter above/,
   )
 })
 

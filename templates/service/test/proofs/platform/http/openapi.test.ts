@@ -61,11 +61,20 @@ interface Operation {
   readonly responses: Readonly<Record<string, { content?: Record<string, { schema?: unknown }> }>>
 }
 
-function operationOf(path: string, method: string): Operation {
-  const { paths } = openApiDocument(routes, info) as { paths: Record<string, Record<string, Operation>> }
+function operationOf(path: string, method: string, served: readonly Route[] = routes): Operation {
+  const { paths } = openApiDocument(served, info) as { paths: Record<string, Record<string, Operation>> }
   const operation = paths[path]?.[method]
   if (operation === undefined) throw new Error(`no ${method} ${path} in the document`)
   return operation
+}
+
+/** The example of each problem of `operation`, by its status. */
+function examplesOf({ responses }: Operation): Record<string, object> {
+  const examples = Object.entries(responses).flatMap(([status, { content }]) => {
+    const { example } = (content?.['application/problem+json'] ?? {}) as { example?: object }
+    return example === undefined ? [] : [[status, example] as const]
+  })
+  return Object.fromEntries(examples)
 }
 
 describe('openApiDocument', () => {
@@ -111,26 +120,48 @@ describe('openApiDocument', () => {
   })
 
   test('each problem has the body that a client gets as its example', () => {
-    const examples = Object.entries(operationOf('/items/{id}', 'put').responses).flatMap(
-      ([status, { content }]) => {
-        const { example } = (content?.['application/problem+json'] ?? {}) as { example?: object }
-        return example === undefined ? [] : [[status, example]]
-      },
-    )
-    expect(Object.fromEntries(examples)).toMatchObject({
+    const requestId = expect.stringMatching(/^[\da-f]{8}-/) as string
+    expect(examplesOf(operationOf('/items/{id}', 'put'))).toMatchObject({
       400: {
+        type: 'about:blank',
         status: 400,
         title: 'Bad Request',
+        detail: 'the request is invalid; see errors',
         errors: [
           { field: 'params.id', message: 'must be a UUID' },
           { field: 'body.name', message: 'is required' },
         ],
+        requestId,
       },
       413: { status: 413, title: 'Content Too Large' },
       415: { status: 415, title: 'Unsupported Media Type' },
       500: { status: 500, title: 'Internal Server Error' },
       503: { status: 503, title: 'Service Unavailable' },
-      504: { status: 504, detail: 'the request was not finished before its deadline' },
+      504: { status: 504, detail: 'the request was not finished before its deadline', requestId },
+    })
+    expect(examplesOf(operationOf('/items/{id}', 'get'))).toMatchObject({
+      400: { errors: [{ field: 'params.id' }, { field: 'query.limit', message: 'must be a number' }] },
+      404: { title: 'Not Found', detail: 'there is no such item' },
+    })
+  })
+
+  test('a schema that throws leaves the example of its 400 without fields', () => {
+    const query = z.object({
+      at: z.string().transform(() => {
+        throw new Error('not a time')
+      }),
+    })
+    const strict = route({
+      method: 'GET',
+      path: '/at',
+      summary: '',
+      tags: [],
+      query,
+      responses: answered,
+      handle,
+    })
+    expect(examplesOf(operationOf('/at', 'get', [strict]))).toMatchObject({
+      400: { status: 400, detail: 'the request is invalid: `errors` names each field' },
     })
   })
 

@@ -129,7 +129,7 @@ test('a failure is recorded with its stack', async (t) => {
   })
 })
 
-test('a mistake of the client is no error, and a missing route gives the span no name', async (t) => {
+test('a mistake of the client is not an error, and a missing route gives the span no name', async (t) => {
   const [received] = await record(t, {}, { ...ok, status: 404, route: undefined })
 
   expect(received).toMatchObject({ name: 'GET', status: { code: 0 } })

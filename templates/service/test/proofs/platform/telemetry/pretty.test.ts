@@ -20,6 +20,17 @@ test('a failure is shown with its statement and the frames outside of Node, path
   expect(other).not.toContain('node:')
 })
 
+test('a request that the admin port refused is one line, with the reason', () => {
+  const line = {
+    msg: 'request for operators',
+    method: 'GET',
+    path: '/',
+    status: 404,
+    refused: 'there is /metrics',
+  }
+  expect(openPretty(false)?.(JSON.stringify(line))).toBe('[] GET    / 404 there is /metrics\n')
+})
+
 test('an empty object or list is left out', () => {
   const line = JSON.stringify({ msg: 'start-up failed', tookMs: {}, abandoned: [], port: 0 })
   expect(openPretty(false)?.(line)).toBe('start-up failed {"port":0}\n')

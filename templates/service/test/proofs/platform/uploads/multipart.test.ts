@@ -201,7 +201,7 @@ test.for<[string, Buffer]>([
     Buffer.concat([Buffer.from(one.toString().replaceAll('\r\n', '\n')), Buffer.from('\r\n'), two, end]),
   ],
   ['bare line feeds behind the last', Buffer.concat([one, end, Buffer.from('\n'), two, end])],
-  ['a delimiter behind the end that is no line', Buffer.concat([one, end, Buffer.from('x'), two, end])],
+  ['a delimiter behind the end that is not a line', Buffer.concat([one, end, Buffer.from('x'), two, end])],
 ])(
   'a body with a file after a line that only looks like a delimiter is refused, wherever it is split: %s',
   async ([, body], t) => {
@@ -288,7 +288,7 @@ test.for<[string, Buffer, number]>([
     400,
   ],
   [
-    'a header with a line that is no field',
+    'a header with a line that is not a field',
     Buffer.concat([part('name="doc"; filename="a"', 'x', 'nonsense\r\n'), end]),
     400,
   ],

@@ -400,7 +400,7 @@ describe('the error about a bad answer names the peer and what is wrong', () => 
       Buffer.from([0x22, 0xff, 0x22]),
       'payments: GET /: the answer is not JSON: its bytes are not UTF-8',
     ],
-    ['a number that is no double', '{"id":1e400}', 'the number 1e400 at 6 cannot be kept exactly'],
+    ['a number that is not a double', '{"id":1e400}', 'the number 1e400 at 6 cannot be kept exactly'],
     [
       'other JSON',
       '{"id":1}',
@@ -535,7 +535,7 @@ describe('each attempt is a span', () => {
     )
   })
 
-  test('an attempt that its caller gave up is no error; one that was too slow is', async (t) => {
+  test('an attempt that its caller gave up is not an error; one that was too slow is', async (t) => {
     const { ctx, spans } = await traced(t)
     using request = withCancel(ctx)
     const peer = await startPeer(t, (_response, number) => {

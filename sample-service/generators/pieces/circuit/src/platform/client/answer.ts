@@ -37,7 +37,7 @@ export function parseText(order: Order, bytes: Buffer): string {
   return decoded(order, 'the answer is not text', () => decodeText(bytes))
 }
 
-/** Makes an error of an answer that is no success. The error quotes the beginning of the body. */
+/** Makes an error of an answer that is not a success. The error quotes the beginning of the body. */
 export async function refusalOf(order: Order, response: Response): Promise<CallFailed> {
   const { status, headers } = response
   const { bytes } = await readUpTo(response, excerptBytes)
@@ -89,6 +89,6 @@ async function readUpTo(response: Response, maxBytes: number): Promise<{ bytes: 
 /** Parses seconds or a date (RFC 9110, 10.2.3); undefined for anything else. */
 function retryAfterMs(value: string | null): number | undefined {
   if (value !== null && /^\d+$/.test(value)) return Number(value) * 1_000
-  // Every form of a date begins with the day of the week; Date.parse accepts much that is no date.
+  // Every form of a date begins with the day of the week; Date.parse accepts much that is not a date.
   return value !== null && /^[A-Z][a-z]+,? /.test(value) ? Date.parse(value) - Date.now() : undefined
 }

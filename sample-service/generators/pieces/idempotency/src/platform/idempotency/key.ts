@@ -8,7 +8,7 @@ import { badRequest } from '../problem.ts'
 const quoted = /^"([\x20\x21\x23-\x5b\x5d-\x7e]{1,255})"$/
 const bare = /^[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]{1,255}$/
 
-/** The key of a request; undefined if it has none. @throws Problem 400 for a header that is no key, or comes twice */
+/** The key of a request; undefined if it has none. @throws Problem 400 for a header that is not a key, or comes twice */
 export function keyOf({ 'idempotency-key': value }: IncomingHttpHeaders): string | undefined {
   if (value === undefined) return undefined
   // Node joins headers of one name with a comma, which no key without quotes has.

@@ -66,7 +66,7 @@ test('scopes: 403 names those that are asked for', async () => {
   expect(await response.json()).toMatchObject({ status: 403, detail: 'it needs the scope notes.write' })
 })
 
-describe('what is no credential', () => {
+describe('what is not a credential', () => {
   test.for([
     ['nothing', {}, 401, 'Bearer realm="api"'],
     ['another scheme', { authorization: 'Basic YTpi' }, 401, 'Bearer realm="api"'],
@@ -139,7 +139,7 @@ const attacks: Readonly<Record<string, () => Promise<string>>> = {
       .setProtectedHeader({ alg: 'dir', enc: 'A256GCM' })
       .encrypt(new Uint8Array(32)),
   'a token of 9 KB': () => issuer.sign({ filling: 'x'.repeat(9_000) }),
-  'claims that are no JSON': async () =>
+  'claims that are not JSON': async () =>
     `${part({ alg: 'ES256', kid: 'key-0' })}.${base64url.encode('{"a"')}.AAAA`,
 }
 

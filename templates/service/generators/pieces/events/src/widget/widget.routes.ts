@@ -16,7 +16,7 @@ export function widgetRoutes(platform: Platform): Route[] {
       headers: { 'Last-Event-ID': 'The id of the last event that the client got' },
       responses: {
         200: { description: 'Server-sent events until the stream ends', contentType: 'text/event-stream' },
-        400: { description: '`Last-Event-ID` is no id of an event' },
+        400: { description: '`Last-Event-ID` is not the id of an event' },
       },
       handle: (ctx, _input, request) => widget.follow(ctx, request),
     }),

@@ -135,7 +135,7 @@ const Discovered = z.object({
 })
 const KeySet = z.object({ keys: z.array(z.unknown()).max(100) })
 
-/** Members that are no keys are left out (RFC 7517, 5). */
+/** Members that are not keys are left out (RFC 7517, 5). */
 function isKey(member: unknown): member is JWK {
   return typeof member === 'object' && member !== null && 'kty' in member && typeof member.kty === 'string'
 }

@@ -116,7 +116,7 @@ const Attributes = z.object({
   'ce-partitionkey': z.string().transform(decoded).pipe(z.string().refine(isKey, tooLong)),
 })
 
-/** Reads the headers of a message of the stream `type`. @throws ZodError if it is no CloudEvent of that type with a key */
+/** Reads the headers of a message of the stream `type`. @throws ZodError if it is not a CloudEvent of that type with a key */
 export function envelopeOf(type: string, headers: Headers): Envelope {
   const ce = Attributes.extend({ 'ce-type': z.literal(type) }).parse(headers)
   return {

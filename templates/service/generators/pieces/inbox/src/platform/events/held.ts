@@ -11,7 +11,7 @@ export interface Received {
   readonly attempts: number
   /** How often the broker has delivered it; 0 if it was held. */
   readonly deliveries: number
-  /** Why it is no event. */
+  /** Why it is not an event. */
   readonly fault?: Error
 }
 

@@ -4,8 +4,8 @@ import { envelopeOf } from './event.ts'
 import type { Received } from './held.ts'
 
 /**
- * Reads a message. One that is no event, or that Postgres could not keep as it is, has a fault, and attributes of its own so that it
- * can be parked; data that are no text are kept in base64.
+ * Reads a message. One that is not an event, or that Postgres could not keep as it is, has a fault, and attributes of its own so that it
+ * can be parked; data that are not text are kept in base64.
  */
 export function receivedFrom(type: string, message: JsMsg): Received {
   // CloudEvents may have no time.
@@ -18,12 +18,14 @@ export function receivedFrom(type: string, message: JsMsg): Received {
   const unnamed = { id: name, type, key: name, source: '', time: message.timestamp }
   if (received.data.includes('\0') || !Buffer.from(received.data).equals(message.data)) {
     const data = Buffer.from(message.data).toString('base64')
-    return { ...received, data, envelope: unnamed, fault: new NotUnderstood('the data are no UTF-8 text') }
+    return { ...received, data, envelope: unnamed, fault: new NotUnderstood('the data are not UTF-8 text') }
   }
   try {
     return { ...received, envelope: envelopeOf(type, headers) }
   } catch (cause) {
-    const fault = new NotUnderstood(`it is no CloudEvent ${type} with a key: ${faultsOf(cause)}`, { cause })
+    const fault = new NotUnderstood(`it is not a CloudEvent ${type} with a key: ${faultsOf(cause)}`, {
+      cause,
+    })
     return { ...received, envelope: unnamed, fault }
   }
 }
