@@ -103,18 +103,27 @@ describe('overload', () => {
     for (let ms = 0; ms < 1_000; ms += 100) pressure.came(50, 500, now + ms)
     expect(pressure.longestWait(10_000, false).why).toBe('deadline')
 
-    overload(pressure, now + 1_000)
+    pressure.came(50, 500, now + 1_000)
 
     expect(pressure.longestWait(10_000, false)).toEqual({ ms: 50, why: 'overload' })
     expect(pressure.longestWait(10_000, true)).toEqual({ ms: 100, why: 'overload' })
-    // The deadline is nearer.
+    // The deadline is nearer, or as near.
     expect(pressure.longestWait(90, true)).toEqual({ ms: 45, why: 'deadline' })
+    expect(pressure.longestWait(100, false)).toEqual({ ms: 50, why: 'deadline' })
   })
 
   test('is no queue that shrinks', () => {
     const pressure = holding(100)
 
     overload(pressure, now, (n) => 100 - n)
+
+    expect(pressure.longestWait(10_000, false).why).toBe('deadline')
+  })
+
+  test('is no queue that shrinks from half a second to the next, whatever it does meanwhile', () => {
+    const pressure = holding(100)
+
+    overload(pressure, now, (n) => 100 - n + (n % 5 === 4 ? 10 : 0))
 
     expect(pressure.longestWait(10_000, false).why).toBe('deadline')
   })
@@ -138,7 +147,7 @@ describe('overload', () => {
     const pressure = holding(100)
     const last = overload(pressure)
     pressure.came(1, 51, last + 900)
-    pressure.came(0, 50, last + 1_800)
+    pressure.came(0, 50, last + 1_900)
     expect(pressure.longestWait(10_000, false).why).toBe('overload')
 
     pressure.came(0, 50, last + 1_901)

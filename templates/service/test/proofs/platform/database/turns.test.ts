@@ -69,6 +69,7 @@ test('before(caller) is how many calls have their turn before one that the calle
           if (left !== undefined) expect(turns.delete(left)).toBe(true)
         }
         expect(turns.length).toBe(waiting.length)
+        expect(new Set(turns.callers())).toEqual(new Set(waiting.map(({ caller }) => caller)))
         for (const each of 'abcd')
           expect(turns.of(each)).toBe(waiting.filter((queued) => queued.caller === each).length)
       }
