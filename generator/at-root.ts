@@ -90,8 +90,7 @@ function textOf(root: string, path: string): string {
  * for those of the service that it does not answer.
  */
 function withBuildsAnswered(text: string, ofTheService: PlannedFile): string {
-  const builds = (one: string) =>
-    (load(one) as { allowBuilds?: Record<string, boolean> } | null)?.allowBuilds
+  const builds = (one: string) => (load(one) as { allowBuilds?: Record<string, boolean> } | null)?.allowBuilds
   const answered = builds(text)
   const names = Object.keys(builds(ofTheService.bytes.toString('utf8')) ?? {})
   const quote = text.includes('"') ? '"' : "'"
