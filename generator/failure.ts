@@ -37,9 +37,14 @@ export function fileFailure(error: unknown, path: string): unknown {
   return new Failure(`cannot create ${path}: ${reason}`, { cause: error })
 }
 
-/** The Failure for a file of a service that may not be written; any other error is returned as it is. */
-export function permissionFailure(error: unknown): unknown {
+/** The Failure for a file of a service that cannot be written; any other error is returned as it is. */
+export function writeFailure(error: unknown): unknown {
   const code = errorCode(error)
+  if (code === 'ENOSPC' || code === 'EDQUOT')
+    return new Failure(
+      `no space is left on the disk (${code}), so nothing was written: make room, then update`,
+      { cause: error },
+    )
   if (code === undefined || !['EACCES', 'EPERM', 'EROFS'].includes(code)) return error
   const path = error instanceof Error && 'path' in error ? String(error.path) : 'a file'
   return new Failure(`${path} may not be written (${code}), so nothing was: change that, then update`, {

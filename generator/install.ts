@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs'
+import { appendFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Context } from '../templates/service/src/context/context.ts'
 import { lastLines, execute } from './command.ts'
@@ -19,6 +20,8 @@ export async function install(
 ): Promise<void> {
   const args = installArguments(manager, root !== directory)
   try {
+    // By its lock file Yarn knows a project of its own: without one, a package.json in a folder above makes it refuse.
+    if (manager === 'yarn' && root === directory) await appendFile(join(root, 'yarn.lock'), '')
     const env = childEnvironment(process.env)
     const { code, output } = await execute(ctx, manager, args, { cwd: root, env })
     if (code !== 0) {

@@ -33,9 +33,10 @@ export function restoreLast(
   repository: Repository | undefined,
   update: Written,
 ): { changed: readonly string[]; kept: string } {
-  const restored = takeBack(root, update)
-  if (repository !== undefined) unstage(root, update.conflicts)
-  return restored
+  // What a person has staged since would be committed without being on the disk. First, so that a refusal can be repeated.
+  const written = update.entries.filter(({ kind }) => kind !== 'saved').map(({ path }) => path)
+  if (repository?.head !== undefined) unstage(root, [...written, ...update.conflicts])
+  return takeBack(root, update)
 }
 
 /** What was killed may be a part of the commits since: their files stay as they are. */

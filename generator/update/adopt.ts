@@ -13,7 +13,8 @@ import { lockFiles } from '../package-manager.ts'
 import { say, type Screen } from '../progress.ts'
 import { withCopy } from './copy.ts'
 import { look, textOf } from './disk.ts'
-import { creations, filesOfCommit, idsCommitted, type Repository } from './git.ts'
+import type { Repository } from './git.ts'
+import { creations, filesOfCommit, idsCommitted } from './history.ts'
 import { emittedBy } from './old-package.ts'
 import { runOnGenerators } from './own-generators.ts'
 import type { UpdateOptions } from './options.ts'
@@ -75,8 +76,12 @@ export async function adopted(
   const found = await withCopy(ctx, root, new Map(), (ctx, copy) => foundPieces(ctx, copy, said))
   for (const one of found) refuseGuessed(ctx, root, repository, one)
   const pieces = found.flatMap((one) => entryOf(one, version))
-  for (const { piece, noun, failed } of found)
-    if (failed !== undefined) say(screen, `not recorded: ${piece} ${noun?.singular ?? ''}: ${failed}`)
+  for (const { piece, noun, failed, isSaid } of found) {
+    const title = [piece, noun?.singular].join(' ')
+    if (failed !== undefined && isSaid === true)
+      throw new Failure(`--piece '${title}' is not found: ${failed}`)
+    if (failed !== undefined) say(screen, `not recorded: ${title}: ${failed}`)
+  }
   const ofPieces = new Set(pieces.flatMap(({ files }) => Object.keys(files)))
   const files = Object.fromEntries([...emitted].filter(([path]) => isRecorded(path) && !ofPieces.has(path)))
   const stamped = new Map(

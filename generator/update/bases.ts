@@ -5,7 +5,8 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { Failure } from '../failure.ts'
 import { replay, withCopy } from './copy.ts'
-import { blobOf, type Repository } from './git.ts'
+import type { Repository } from './git.ts'
+import { blobOf } from './history.ts'
 import { emittedBy } from './old-package.ts'
 
 /** Finds what was emitted or stamped, by its id. */
@@ -32,7 +33,7 @@ export function basesOf(
     async find(ctx, path, id) {
       const text = adopted.get(path)
       if (text !== undefined && blobId(text) === id) return text
-      const known = repository === undefined ? undefined : blobOf(ctx, root, id)
+      const known = repository === undefined ? undefined : blobOf(ctx, root, repository, path, id)
       if (known !== undefined) return known
       if (ofPieces.has(path)) {
         const content = (await (stamped ??= stampedNow(ctx, root, record))).get(path)

@@ -1,6 +1,7 @@
-import { existsSync, lstatSync, readdirSync, realpathSync, rmdirSync, statSync } from 'node:fs'
+import { existsSync, lstatSync, readdirSync, realpathSync, statSync } from 'node:fs'
 import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join, sep } from 'node:path'
+import { removeEmptyFolder } from '../../templates/service/generators/engine/lock.ts'
 import type { Replay } from '../../templates/service/generators/engine/replay.ts'
 import {
   renderRecord,
@@ -39,6 +40,7 @@ export async function withCopy<T>(
 ): Promise<T> {
   const made = firstMissing(root)
   await mkdir(join(root, workFolder), { recursive: true })
+  refuseOutside(root)
   const copy = await mkdtemp(join(root, workFolder, 'copy-'))
   try {
     for (const name of topLevel(root)) {
@@ -56,6 +58,16 @@ export async function withCopy<T>(
   } finally {
     await removeCopy(withoutCancel(ctx), root, copy, made)
   }
+}
+
+/** @throws Failure if the copy would lie outside of the service's folder, where its packages do not resolve */
+function refuseOutside(root: string): void {
+  const [folder = '', work] = ['.data', workFolder].map((path) => realpathSync(join(root, path)))
+  if (`${folder}${sep}`.startsWith(`${realpathSync(root)}${sep}`) && work?.startsWith(`${folder}${sep}`))
+    return
+  throw new Failure(
+    '.data is a link that leads out of the service, and update runs its generators there: put a folder in its place',
+  )
 }
 
 /** What is read-only in the service is written, and removed, in a copy. */
@@ -177,7 +189,8 @@ async function removeCopy(
   if (made === undefined) return
   for (const folder of [join(root, workFolder), join(root, '.data')]) {
     // Not empty, or not ours: what it holds stays.
-    if (!folder.startsWith(made) || readdirSync(folder).length > 0) return
-    rmdirSync(folder)
+    if (!folder.startsWith(made)) return
+    removeEmptyFolder(folder)
+    if (existsSync(folder)) return
   }
 }

@@ -40,9 +40,11 @@ function inOtherCase(root: string, path: string): string | undefined {
   return readdirSync(join(root, dirname(path))).find((one) => one.toLowerCase() === name)
 }
 
-/** Whether a file has this name to the letter: a disk may take names that differ in case alone for one. */
+/** Whether what lies at the path has this name to the letter: a disk may take names that differ in case alone for one. */
 export function isNamed(root: string, path: string): boolean {
-  return readdirSync(join(root, dirname(path))).includes(basename(path))
+  const folder = join(root, dirname(path))
+  // What lies in its way may be a file.
+  return statsOf(folder)?.isDirectory() !== true || readdirSync(folder).includes(basename(path))
 }
 
 function statsOf(path: string) {

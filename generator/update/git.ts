@@ -113,48 +113,6 @@ export function leftOut(ctx: Context, root: string): string[] {
   return listed.split('\0').flatMap((line) => (line.startsWith('S ') ? [line.slice(2)] : []))
 }
 
-/** The content that git keeps under the id of a blob. It asks no other machine, also in a partial clone. */
-export function blobOf(ctx: Context, root: string, id: string): Buffer | undefined {
-  throwIfEnded(ctx)
-  const { status, stdout } = ask(root, ['cat-file', 'blob', id])
-  return status === 0 ? stdout : undefined
-}
-
-/** The blobs below the service in a commit, by path. */
-export function filesOfCommit(ctx: Context, root: string, commit: string): ReadonlyMap<string, string> {
-  throwIfEnded(ctx)
-  const listed = demand(root, ['ls-tree', '-r', '-z', commit, '.']).toString('utf8')
-  return new Map(
-    listed.split('\0').flatMap((line) => {
-      const [, id = '', path = ''] = /^100\d+ blob ([0-9a-f]+)\t([\s\S]+)$/.exec(line) ?? []
-      return path === '' ? [] : [[path, id] as const]
-    }),
-  )
-}
-
-/** The ids of all contents that these paths had in a commit. */
-export function idsCommitted(ctx: Context, root: string, paths: readonly string[]): ReadonlySet<string> {
-  throwIfEnded(ctx)
-  if (paths.length === 0) return new Set()
-  const flags = ['--format=', '--raw', '--no-abbrev', '--no-renames']
-  const log = demand(root, ['log', ...flags, '--', ...paths]).toString('utf8')
-  return new Set(Array.from(log.matchAll(/^:\d+ \d+ [0-9a-f]+ ([0-9a-f]+) /gm), ([, id = '']) => id))
-}
-
-/** The commits whose message says that create-mainstem created a service here, the newest first, with the version. */
-export function creations(ctx: Context, root: string): { commit: string; version: string }[] {
-  throwIfEnded(ctx)
-  const log = demand(root, ['log', '--format=%H %s', '--grep=^Create .* with create-mainstem ', '--', '.'])
-  return log
-    .toString('utf8')
-    .split('\n')
-    .flatMap((line) => {
-      const [, commit = '', version = ''] =
-        /^([0-9a-f]+) Create \S+ with create-mainstem (\S+)$/.exec(line) ?? []
-      return commit === '' ? [] : [{ commit, version }]
-    })
-}
-
 /**
  * What `markUnmerged` gets so that editors and `git mergetool` show the three sides of each path. The sides are stored as blobs;
  * the index stays as it is.
@@ -182,9 +140,14 @@ export function markUnmerged(root: string, lines: string): void {
   if (lines !== '') demand(root, ['update-index', '-z', '--index-info'], Buffer.from(lines))
 }
 
-/** Takes the three sides of these paths out of the index again: it has what the commit has. */
+/** Takes what the index has of these paths out of it again, the sides of conflicts too: it has what the commit has. */
 export function unstage(root: string, paths: readonly string[]): void {
-  if (paths.length > 0) demand(root, ['reset', '--quiet', '--', ...paths])
+  const listed = demand(root, ['diff', '--cached', '--name-only', '--no-renames', '--relative', '-z'])
+  const staged = new Set(listed.toString('utf8').split('\0'))
+  const ours = paths.filter((path) => staged.has(path))
+  // A file may be named `[id].ts`, which would be a pattern.
+  const reset = ['--literal-pathspecs', 'reset', '--quiet', '--pathspec-from-file=-', '--pathspec-file-nul']
+  if (ours.length > 0) demand(root, reset, Buffer.from(ours.join('\0')))
 }
 
 /**
@@ -209,7 +172,7 @@ export function mergeFile(
 }
 
 /** The end of git: its exit code, its output, and what it said on stderr. @throws Failure if a signal ended it, as Ctrl-C does */
-function ask(cwd: string, args: readonly string[], input?: Buffer) {
+export function ask(cwd: string, args: readonly string[], input?: Buffer) {
   const about = { ...options(cwd), ...(input === undefined ? {} : { input }) }
   const { status, stdout, stderr, error, signal } = spawnSync('git', args, about)
   if (signal !== null) throw new Failure(`git was stopped by ${signal}: run this again`)
@@ -217,7 +180,7 @@ function ask(cwd: string, args: readonly string[], input?: Buffer) {
 }
 
 /** The output of git. @throws Failure with git's words if it fails */
-function demand(cwd: string, args: readonly string[], input?: Buffer): Buffer {
+export function demand(cwd: string, args: readonly string[], input?: Buffer): Buffer {
   const { status, stdout, words } = ask(cwd, args, input)
   if (status === 0) return stdout
   throw refused(words)

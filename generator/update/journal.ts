@@ -12,7 +12,7 @@ import {
   type Entry,
   type Journal,
 } from '../../templates/service/generators/engine/journal.ts'
-import { Failure, permissionFailure } from '../failure.ts'
+import { Failure, writeFailure } from '../failure.ts'
 import type { PlannedFile } from '../tree.ts'
 import { workFolder } from './copy.ts'
 import { markUnmerged } from './git.ts'
@@ -151,7 +151,7 @@ function writtenOf({ about, entries }: Journal): Written {
 }
 
 function failureOf(cause: unknown): Failure {
-  const failure = permissionFailure(cause)
+  const failure = writeFailure(cause)
   if (failure instanceof Failure) return failure
   const why = cause instanceof Error ? cause.message : String(cause)
   return new Failure(`nothing was written: ${why}`, { cause })

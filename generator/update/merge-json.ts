@@ -196,7 +196,7 @@ function isRange([section]: JSONPath): boolean {
   return rangeSections.some((one) => one === section)
 }
 
-function isObject(value: unknown): value is Objects {
+export function isObject(value: unknown): value is Objects {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 

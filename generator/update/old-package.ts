@@ -31,7 +31,8 @@ export async function emittedBy(
     const [manager = 'npm', recorded] = String(answers['pm'] ?? 'npm').split('@')
     const flags = ['--yes', '--no-install', '--no-git', '--pm', manager]
     if (answers['example'] === false) flags.push('--no-example')
-    const spec = tarball ?? `create-mainstem@${version}`
+    // Only contents with the recorded ids are taken, whatever version a person names.
+    const spec = tarball ?? `create-mainstem@${from ?? version}`
     const npm = [
       'exec',
       '--yes',
@@ -42,7 +43,8 @@ export async function emittedBy(
       name,
       ...flags,
     ]
-    await mkdir(join(folder, 'empty'))
+    // Where npm finds it, npm looks no further up for a package.json, and takes the .npmrc beside it.
+    await mkdir(join(folder, 'empty/node_modules'), { recursive: true })
     const settings = settingsOf(root)
     if (settings !== undefined) await copyFile(settings, join(folder, 'empty/.npmrc'))
     const cwd = await placeFor(ctx, join(folder, 'empty'), answers)

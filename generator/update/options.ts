@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { flagFault } from '../../templates/service/generators/engine/typed.ts'
 import { Failure } from '../failure.ts'
@@ -69,6 +70,9 @@ export function updateOptionsFrom(args: readonly string[]): UpdateOptions {
     throw new Failure(
       '--piece belongs to --adopt: it says how a piece was added to a service without a record',
     )
+  const { from } = values
+  if (from !== undefined && /[\\/]|\.tgz$/.test(from) && !existsSync(from))
+    throw new Failure(`--from ${from} does not exist: name a version, or the path of its tarball`)
   return {
     directory,
     check: values.check,
@@ -78,7 +82,7 @@ export function updateOptionsFrom(args: readonly string[]): UpdateOptions {
     restamp: values.restamp,
     adopt: values.adopt,
     pieces: values.piece ?? [],
-    from: values.from,
+    from,
     restore: values.restore ?? [],
     install: !values['no-install'],
     help: values.help,

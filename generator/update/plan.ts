@@ -1,5 +1,7 @@
 import {
   idsOf,
+  isTakenBack,
+  titleOf,
   type ServiceRecord,
   type StampedPiece,
 } from '../../templates/service/generators/engine/record.ts'
@@ -15,6 +17,7 @@ import { installInCopy } from './needs.ts'
 import { migrationsBetween } from './migration.ts'
 import { overlayOf, writtenBy, type Outcomes } from './outcome.ts'
 import { withDependencies } from './piece-dependencies.ts'
+import { namedAsBefore } from './renamed.ts'
 import type { Service } from './service.ts'
 import { styleOf } from './style.ts'
 import { teamFiles } from './team-files.ts'
@@ -27,6 +30,8 @@ export interface UpdatePlan {
   readonly to: string
   readonly record: ServiceRecord
   readonly outcomes: Outcomes
+  /** The template's texts that were merged: the record knows their ids, and no file holds them. */
+  readonly merged: readonly Buffer[]
   /** What a person has to know or do, one sentence each. */
   readonly notes: readonly string[]
 }
@@ -62,21 +67,23 @@ export async function planUpdate(
   const theirs = restamp ? undefined : await planTheirs(ctx, record)
   for (const [path, file] of theirs?.files ?? []) await settle(ctx, work, path, file)
   const notes = migrations.flatMap(({ words }) => words)
+  const there = { ...record, pieces: record.pieces.filter((piece) => !isTakenBack(piece)) }
   const replayed =
-    record.pieces.length === 0 && !isMixed(work.outcomes)
+    there.pieces.length === 0 && !isMixed(work.outcomes)
       ? noReplay
       : await withCopy(ctx, root, overlayOf(work.outcomes), async (ctx, copy) => {
           await installInCopy(ctx, service, copy)
-          const replayed = record.pieces.length === 0 ? noReplay : await replay(ctx, copy, record)
+          const replayed = there.pieces.length === 0 ? noReplay : await replay(ctx, copy, there)
           await settleRest(ctx, work, theirs, replayed, record)
           // A piece.ts that the template has dropped would be found before the one that took its place.
           await writeOverlay(ctx, copy, overlayOf(work.outcomes))
-          await settleWired(ctx, work, record.pieces, templateOf(theirs, replayed), copy)
+          await settleWired(ctx, work, there.pieces, templateOf(theirs, replayed), copy)
           await writeOverlay(ctx, copy, overlayOf(work.outcomes))
           notes.push(...(await settlePages(ctx, work, copy)))
           return replayed
         })
   if (replayed === noReplay) await settleRest(ctx, work, theirs, noReplay, record)
+  notes.push(...namedAsBefore(root, record, work.outcomes))
   notes.push(...replayed.skipped.map(({ title, why }) => `skipped ${title}: ${why}`))
   if (replayed.skipped.length > 0)
     notes.push('mend the generators, commit, and update --restamp brings those pieces up to date')
@@ -85,8 +92,15 @@ export async function planUpdate(
     to,
     record: recordAfter(record, theirs, replayed, to),
     outcomes: work.outcomes,
+    merged: mergedTexts(work.outcomes, templateOf(theirs, replayed)),
     notes,
   }
+}
+
+function mergedTexts(outcomes: Outcomes, template: ReadonlyMap<string, TheirFile>): Buffer[] {
+  return [...outcomes.values()]
+    .filter(({ verdict }) => verdict.kind === 'merged' || verdict.kind === 'conflict')
+    .flatMap(({ path }) => template.get(path)?.file.bytes ?? [])
 }
 
 /** Every file of the new template and of the pieces, as they are now. */
@@ -180,12 +194,10 @@ async function settlePages(ctx: Context, work: Work, copy: string): Promise<stri
   )
 }
 
-/** The entries whose pieces the generators could not stamp again. */
+/** The entries that stay as they are: the generators could not stamp their pieces again, or the team has taken them back. */
 function piecesLeft(record: ServiceRecord, skipped: Replay['skipped']): StampedPiece[] {
   const titles = new Set(skipped.map(({ title }) => title))
-  return record.pieces.filter(({ piece, noun }) =>
-    titles.has(noun === undefined ? piece : `${piece} ${noun}`),
-  )
+  return record.pieces.filter((piece) => isTakenBack(piece) || titles.has(titleOf(piece)))
 }
 
 function recordAfter(

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import {
   recordFrom,
   recordPath,
@@ -7,9 +7,10 @@ import {
   type ServiceRecord,
 } from '../../templates/service/generators/engine/record.ts'
 import type { Context } from '../../templates/service/src/context/context.ts'
-import { Failure, failureFrom } from '../failure.ts'
+import { errorCode, Failure, failureFrom } from '../failure.ts'
 import { look, textOf } from './disk.ts'
 import { leftOut, refuseUnderWay, statusOf, type Repository } from './git.ts'
+import { isObject } from './merge-json.ts'
 import { hasMarkers } from './merge-text.ts'
 import { isNewer } from './migration.ts'
 
@@ -22,15 +23,38 @@ export interface Service {
 
 /** The record of the service at `root`; undefined if it has none. @throws Failure if it cannot be read, or if there is no service */
 export function readRecord(root: string): ServiceRecord | undefined {
-  if (!existsSync(join(root, 'package.json')))
-    throw new Failure(`${root} holds no package.json: run update in the folder of a service`)
+  if (!existsSync(join(root, 'package.json'))) {
+    const around = serviceAround(root)
+    const where = around === undefined ? 'the folder of a service' : `${around}, which holds a service`
+    throw new Failure(`${root} holds no package.json: run update in ${where}`)
+  }
   const path = join(root, recordPath)
   if (!existsSync(path)) return undefined
   try {
     return recordFrom(readFileSync(path, 'utf8'))
   } catch (cause) {
-    throw failureFrom(cause)
+    if (errorCode(cause) === undefined) throw failureFrom(cause)
+    throw new Failure(`${recordPath} cannot be read (${errorCode(cause)}): restore it from git`, { cause })
   }
+}
+
+/** @throws Failure if package.json is none, which an update reads and may merge */
+export function requireManifest(root: string): void {
+  const text = readFileSync(join(root, 'package.json'), 'utf8')
+  try {
+    if (isObject(JSON.parse(text))) return
+  } catch {
+    // Named below.
+  }
+  const why = text.startsWith('\uFEFF') ? 'begins with a byte order mark' : 'is not a JSON object'
+  throw new Failure(`package.json ${why}: mend that, then update`)
+}
+
+/** The nearest folder above `folder` with a record. */
+function serviceAround(folder: string): string | undefined {
+  const above = dirname(folder)
+  if (above === folder) return undefined
+  return existsSync(join(above, recordPath)) ? above : serviceAround(above)
 }
 
 /** The files of the record that hold conflict markers. */

@@ -7,7 +7,7 @@ import {
 } from '../../templates/service/generators/engine/record.ts'
 import { strayPeers } from '../../templates/service/scripts/doctor/peers.ts'
 import type { Context } from '../../templates/service/src/context/context.ts'
-import { errorCode, Failure, failureFrom, permissionFailure } from '../failure.ts'
+import { errorCode, Failure, failureFrom, writeFailure } from '../failure.ts'
 import { commandsOf } from '../manager-files.ts'
 import { say, type Screen } from '../progress.ts'
 import { ownPackage } from '../root.ts'
@@ -15,6 +15,7 @@ import { aborted } from './abort.ts'
 import { adopted, type Adoption } from './adopt.ts'
 import { basesOf } from './bases.ts'
 import { repositoryAt } from './git.ts'
+import { storeTexts } from './history.ts'
 import { recover, waitingUpdate, type Written } from './journal.ts'
 import { managerOf } from './manager.ts'
 import { isNewer } from './migration.ts'
@@ -23,7 +24,14 @@ import { changesOf, conflictsOf } from './outcome.ts'
 import { planUpdate } from './plan.ts'
 import { restored } from './restore.ts'
 import { describe, exitCodeOf, filesOf, inWords, type UpdateResult } from './result.ts'
-import { markedFiles, readRecord, refuseDowngrade, refuseUnfinished, type Service } from './service.ts'
+import {
+  markedFiles,
+  readRecord,
+  refuseDowngrade,
+  refuseUnfinished,
+  requireManifest,
+  type Service,
+} from './service.ts'
 import { planTheirs } from './theirs.ts'
 import { installRootOf, write } from './write.ts'
 
@@ -49,7 +57,7 @@ export async function update(ctx: Context, args: readonly string[]): Promise<num
   try {
     result = inWords(await resultOf(ctx, screen, options, root, known), words)
   } catch (cause) {
-    const error = permissionFailure(cause)
+    const error = writeFailure(cause)
     if (!(error instanceof Failure)) throw error
     throw new Failure(words(error.message), { cause: error, output: error.output })
   }
@@ -72,6 +80,7 @@ async function resultOf(
   if (options.abort) return aborted(ctx, root, repository)
   const killed = reads ? waitingUpdate(root) : recover(root, repository?.head)
   if (killed !== undefined) return finished(killed, options.dryRun)
+  requireManifest(root)
   // Again, because a killed `npm run add` may just have been finished.
   const there = readRecord(root)
   const { record, stamped } =
@@ -144,6 +153,7 @@ async function apply(
   const about = { from, to, dryRun: options.dryRun, files, notes }
   const state = isSame ? 'current' : conflicts.size > 0 ? 'conflicts' : 'updated'
   if (isSame || options.dryRun) return { ...about, state, installed: false }
+  if (repository !== undefined) storeTexts(ctx, root, [...stamped.values(), ...plan.merged])
   const installed = await write(ctx, screen, service, {
     to,
     record: plan.record,
@@ -182,6 +192,11 @@ async function check(ctx: Context, root: string, record: ServiceRecord): Promise
   const killed = waitingUpdate(root) !== undefined
   const isBehind = killed || differs || isNewer(version, record.version)
   const state = files.length > 0 ? 'conflicts' : isBehind ? 'behind' : 'current'
-  const notes = killed ? ['an update was killed while it wrote: the next one finishes it'] : []
+  const notes = [
+    ...(killed ? ['an update was killed while it wrote: the next one finishes it'] : []),
+    ...(isNewer(record.version, version)
+      ? [`the service is from create-mainstem ${record.version}, which is newer than this command`]
+      : []),
+  ]
   return { from: record.version, to: version, state, dryRun: false, installed: false, files, notes }
 }

@@ -109,41 +109,80 @@ const { stamp, stampMissing } = (await load('stamp.ts')) as Record<
   string,
   (...args: unknown[]) => Promise<unknown>
 >
-const { nounFrom } = { ...(await load('names.ts')), ...(await load('nouns.ts')) } as {
+const { nounFrom, stampNames } = { ...(await load('names.ts')), ...(await load('nouns.ts')) } as {
   nounFrom: (word: string) => Noun
+  stampNames: (text: string, noun: Noun) => string
 }
 const { said = [] } = JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as { said?: Said[] }
-const found = (await allPieces())
-  .flatMap((piece) => placesOf(piece, nounFrom))
-  .sort((a, b) => b.files.length - a.files.length)
-const claimed = new Set<string>()
+const pieces = await allPieces()
 const entries = new Map<string, object>()
-for (const one of found) {
-  if (one.files.some((path) => claimed.has(path))) continue
-  for (const path of one.files) claimed.add(path)
+
+/** A piece that a person names and that lies elsewhere: the service still calls what it stamped. Undefined if it does not. */
+function movedPiece({ piece: name, noun: word = name, flags }: Said): Found | undefined {
+  const piece = pieces.find((one) => one.name === name)
+  if (piece === undefined) return undefined
+  const noun = piece.takes === 'noun' ? nounFrom(word) : { singular: word, plural: word }
+  const calls = (piece.wirings ?? []).map(({ file, call }) => ({ file, name: stampNames(call, noun) }))
+  const isCalled = [...calls, ...(piece.members?.(noun, flags) ?? [])].some(
+    ({ file, name }) => sources.includes(file) && readFileSync(join(root, file), 'utf8').includes(name),
+  )
+  return isCalled ? { piece, noun, files: [] } : undefined
+}
+
+/** Stamps a piece that was found, and keeps the entry. */
+async function keep(one: Found): Promise<void> {
   const { piece, noun } = one
   const flags = flagsOf(one)
+  const isSaid = saidOf(one) !== undefined
+  const title = `${piece.name} ${noun.singular}`
   try {
     const { plan, texts } = emptyPlan()
     await stamp?.(plan, piece, noun, flags)
-    entries.set(`${piece.name} ${noun.singular}`, {
-      piece: piece.name,
-      noun,
-      flags,
-      // A flag that is not known: the code does not tell it, and it has no default.
-      unknown: (piece.flags ?? []).map(({ name }) => name).filter((name) => flags[name] === undefined),
-      isSaid: saidOf(one) !== undefined,
-      files: Object.fromEntries(texts),
-    })
-    const stampedPiece = piece.variant?.(flags) ?? piece
-    for (let needs = stampedPiece.needs; needs !== undefined; needs = needs.needs) {
-      const needed = emptyPlan()
-      await stampMissing?.(needed.plan, needs)
-      const there = [...needed.texts].filter(([path]) => existsSync(join(root, path)))
-      entries.set(needs.name, { piece: needs.name, flags: {}, files: Object.fromEntries(there) })
-    }
+    // A flag that is not known: the code does not tell it, and it has no default.
+    const unknown = (piece.flags ?? []).map(({ name }) => name).filter((name) => flags[name] === undefined)
+    entries.set(title, { piece: piece.name, noun, flags, unknown, isSaid, files: Object.fromEntries(texts) })
+    for (const needed of needsOf(piece.variant?.(flags) ?? piece)) await keepNeeded(needed)
   } catch (error) {
-    entries.set(`${piece.name} ${noun.singular}`, { piece: piece.name, noun, flags, failed: String(error) })
+    entries.set(title, { piece: piece.name, noun, flags, isSaid, failed: String(error) })
   }
 }
+
+/** Keeps the entry of a piece that comes along with others, with those of its files that are there. */
+async function keepNeeded(piece: Piece, isWhole = false): Promise<void> {
+  const { plan, texts } = emptyPlan()
+  await stampMissing?.(plan, piece)
+  const there = [...texts].filter(([path]) => existsSync(join(root, path)))
+  if (isWhole && (there.length === 0 || there.length < texts.size)) return
+  entries.set(piece.name, { piece: piece.name, flags: {}, files: Object.fromEntries(there) })
+}
+
+function needsOf({ needs }: Piece): Piece[] {
+  return needs === undefined ? [] : [needs, ...needsOf(needs)]
+}
+
+const found = pieces
+  .flatMap((piece) => placesOf(piece, nounFrom))
+  .sort((a, b) => b.files.length - a.files.length)
+const claimed = new Set<string>()
+for (const one of found) {
+  if (one.files.some((path) => claimed.has(path))) continue
+  for (const path of one.files) claimed.add(path)
+  await keep(one)
+}
+for (const one of said) {
+  const { piece, noun = piece } = one
+  if (found.some((there) => saidOf(there) === one)) continue
+  const moved = movedPiece(one)
+  if (moved !== undefined) await keep(moved)
+  else
+    entries.set(`${piece} ${noun}`, {
+      piece,
+      noun: { singular: noun, plural: noun },
+      flags: {},
+      isSaid: true,
+      failed: 'the service has neither its files nor a call of it',
+    })
+}
+// The team may have moved what needed them.
+for (const needed of pieces.flatMap(needsOf)) if (!entries.has(needed.name)) await keepNeeded(needed, true)
 process.stdout.write(JSON.stringify([...entries.values()]))

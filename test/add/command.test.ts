@@ -24,6 +24,14 @@ describe('npm run add explains itself', () => {
     expect(listed[0]).toMatchObject({ name: 'route', flags: ['method', 'path'] })
   })
 
+  test('with --json a failure is JSON too, beside its sentence', async () => {
+    for (const args of [['--nope'], ['route'], ['gadget', 'x'], ['--merge-record']]) {
+      const { code, out, err } = await add(service(), ...args, '--json')
+      expect(code).toBe(1)
+      expect(`${(JSON.parse(out) as { error: string }).error}\n`).toBe(err)
+    }
+  })
+
   test('-h and the word help mean --help', async () => {
     const whole = await add(service(), '--help')
     expect(await add(service(), '-h')).toEqual(whole)

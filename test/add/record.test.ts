@@ -93,12 +93,44 @@ test('the additions of two branches merge', async () => {
   expect(titles).toEqual(['route report', 'upload document', 'upload photo'])
 })
 
+test('--merge-record keeps what two branches added in one place, and not what one of them took back', async () => {
+  const service = newService(emitted)
+  git(service, 'init', '--quiet', '--initial-branch=main')
+  const commitRecord = async (...args: string[]): Promise<void> => {
+    expect(await add(service, ...args)).toMatchObject({ code: 0 })
+    git(service, 'add', '.', ':!node_modules')
+    git(service, 'commit', '--quiet', '-m', args.join(' '))
+  }
+  await commitRecord('route', 'middle')
+  git(service, 'switch', '--quiet', '-c', 'other')
+  await commitRecord('route', 'alpha')
+  git(service, 'switch', '--quiet', 'main')
+  await commitRecord('--remove', 'route', 'middle')
+  await commitRecord('route', 'beta')
+  const [ours, theirs] = ['main', 'other'].map((branch) =>
+    recordFrom(git(service, 'show', `${branch}:${recordPath}`)),
+  )
+  expect((await add(service, '--merge-record')).err).toContain('Git has no conflict in .mainstem.json')
+  expect(() => git(service, 'merge', '--quiet', 'other')).toThrow('merge --quiet other')
+
+  expect(await add(service, '--merge-record')).toMatchObject({
+    code: 0,
+    out: expect.stringContaining('git add .mainstem.json') as string,
+  })
+
+  const { files, pieces } = recordOf(service)
+  expect(files).toEqual(ours?.files)
+  const alpha = theirs?.pieces.find(({ noun }) => noun === 'alpha')
+  const [beta, document] = ours?.pieces ?? []
+  expect(pieces).toEqual([alpha, beta, document])
+})
+
 test.each([
-  ['<<<<<<< HEAD\n{}\n=======\n{}\n>>>>>>> other\n', 'has conflict markers'],
+  ['<<<<<<< HEAD\n{}\n=======\n{}\n>>>>>>> other\n', 'has conflict markers: npm run add -- --merge-record'],
   ['{ "version"', 'is not valid JSON'],
   [
     '{"version":"0.1.0","answers":{},"files":{"a":"1","b":"\\"a\\": {","a":"2"},"pieces":[]}',
-    'has "a" twice in one place: keep the line of the newer version',
+    'has "a" twice in one place: npm run add -- --merge-record',
   ],
   [
     '{"version":"0.1.0","answers":{},"files":{},"pieces":[{"piece":"auth","flags":{},"version":"0.1.0","files":{}},{"piece":"auth","flags":{},"version":"0.1.0","files":{}}]}',

@@ -1,5 +1,5 @@
 /** What `npm run add -- --remove` takes back, and what it refuses to. */
-import { rmSync, writeFileSync } from 'node:fs'
+import { renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { add, edit, newService, sample, treeOf, withoutMigrations } from '../support/added-service.ts'
@@ -48,6 +48,18 @@ test('of two publishers and a consumer one can go; tables that no migration drop
   const { out } = await add(service, '--remove', '--json', 'publisher', 'order-placed')
   expect(JSON.parse(out)).toMatchObject({ leaves: [expect.stringContaining('events.outbox stays')] })
   expect(withoutMigrations(service)).toEqual(before)
+})
+
+test('a piece whose folder the team has moved is not taken back by half', async () => {
+  const service = newService(sample)
+  expect(await add(service, 'route', 'report')).toMatchObject({ code: 0 })
+  renameSync(join(service, 'src/report'), join(service, 'src/statements'))
+  edit(service, 'src/routes.ts', (text) => text.replace('./report/', './statements/'))
+  const before = treeOf(service)
+  const { code, err } = await add(service, '--remove', 'route', 'report')
+  expect(err).toContain('src/routes.ts imports reportRoutes from ./statements/report.routes.ts')
+  expect(code).toBe(1)
+  expect(treeOf(service)).toEqual(before)
 })
 
 describe('of a resource', () => {

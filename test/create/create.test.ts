@@ -624,6 +624,14 @@ describe("settings of the user's that leave something out of an install", () => 
       expect(await exists(join(cwd, 'my-service', path)), path).toBe(true)
   })
 
+  it('are those of a project of its own for Yarn, also below a package.json', async () => {
+    const cwd = await temporaryFolder(onTestFinished)
+    const script = '[ "$1" = --version ] && echo 4.9.2 && exit\ntest -f yarn.lock && mkdir node_modules'
+    const yarn = await fakeProgram(onTestFinished, 'yarn', script)
+    const ended = await create(cwd, ['my-service', '--pm', 'yarn', '--no-git'], pathWith(yarn))
+    expect(ended.stderr).toMatch(/yarn install left out \d+ of \d+ dependencies/)
+  })
+
   it('are reported if no flag of the package manager overrules them, and the service stays', async () => {
     const cwd = await temporaryFolder(onTestFinished)
     for (const [script, what] of [

@@ -123,6 +123,10 @@ export async function walk({ name, who, folders, creator }: Walker, scratch: str
       note([`GET ${url}/readyz`], performance.now(), (await statusOf(`${url}/readyz`)) === 200, '200')
     })
     call(script('doctor'))
+    call(['git', 'add', '--all'])
+    call(['git', '-c', 'user.name=A', '-c', 'user.email=a@example.com', 'commit', '--quiet', '-m', 'more'])
+    // It stamps the resource again in a copy, with the packages where this manager puts them.
+    call([creator, 'update'])
   })
   return rows
 }

@@ -1,8 +1,9 @@
 /** How `--adopt` makes the record of a service that has none. */
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, expect, test } from 'vitest'
-import { startAdd } from '../support/added-service.ts'
+import { recordFrom, type ServiceRecord } from '../../templates/service/generators/engine/record.ts'
+import { edit, startAdd } from '../support/added-service.ts'
 import { commit, created, filesOf, git, packageOf, update } from '../support/versions.ts'
 
 let current: string
@@ -22,6 +23,10 @@ function without(...pieces: string[][]): { service: string; record: string } {
   rmSync(path)
   commit(service)
   return { service, record }
+}
+
+function recordOf(service: string): ServiceRecord {
+  return recordFrom(readFileSync(join(service, '.mainstem.json'), 'utf8'))
 }
 
 test('what the stamped code tells is recorded as it was', () => {
@@ -50,6 +55,27 @@ test('fields that nobody tells are refused, and --piece tells them', () => {
     code: 0,
     err: '',
   })
+  expect(readFileSync(join(service, '.mainstem.json'), 'utf8')).toBe(record)
+})
+
+test('a piece whose folder the team has moved is recorded if it is named; what it needs is found', () => {
+  const { service, record } = without(['job', 'send-mail'])
+  renameSync(join(service, 'src/send-mail'), join(service, 'src/mail'))
+  edit(service, 'src/jobs.ts', (text) => text.replace('./send-mail/', './mail/'))
+  commit(service)
+  const before = filesOf(service)
+  const unknown = ['--adopt', '--no-install', '--piece', 'job send-fax']
+  expect(update(current, service, unknown).err).toContain(
+    "--piece 'job send-fax' is not found: the service has neither its files nor a call of it",
+  )
+  expect(filesOf(service)).toEqual(before)
+
+  expect(update(current, service, ['--adopt', '--no-install']).out).toContain('and worker')
+  expect(recordOf(service).pieces.map(({ piece }) => piece)).toEqual(['worker'])
+  expect(update(current, service, ['--abort'])).toMatchObject({ code: 0 })
+
+  const named = ['--adopt', '--no-install', '--piece', 'job send-mail']
+  expect(update(current, service, named)).toMatchObject({ code: 0, err: '' })
   expect(readFileSync(join(service, '.mainstem.json'), 'utf8')).toBe(record)
 })
 

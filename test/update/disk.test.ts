@@ -1,5 +1,6 @@
 /** What lies on the disk in another form than it was emitted: lines that end with CRLF, links out of the service. */
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, expect, test } from 'vitest'
 import { startAdd } from '../support/added-service.ts'
@@ -79,6 +80,30 @@ test('--remove takes a piece back that nobody has changed, in a checkout with CR
     writeFileSync(join(service, path), readFileSync(join(service, path), 'utf8').replaceAll('\n', '\r\n'))
   expect(startAdd(service, '--remove', 'route', 'report')).toMatchObject({ code: 0, err: '' })
 })
+
+/** A shell that may mount file systems of its own; the system may not allow one. */
+const mounting = ['--mount', '--map-root-user', 'sh', '-ec']
+
+test.runIf(spawnSync('unshare', [...mounting, 'mount -t tmpfs none /mnt']).status === 0)(
+  'on a full disk update says so, writes nothing, and keeps nobody waiting',
+  () => {
+    const service = created(older, '--no-example')
+    commit(service)
+    const before = filesOf(service)
+    const line = `mount -t tmpfs -o size=64k none .data; cat /dev/zero > .data/zeros 2> /dev/null || true
+      ! "$0" "$1" update --json; ls .data`
+    mkdirSync(join(service, '.data'))
+    const { status, stdout } = spawnSync(
+      'unshare',
+      [...mounting, line, process.execPath, join(newer, 'dist/bin.js')],
+      { cwd: service, encoding: 'utf8' },
+    )
+    expect(stdout).toContain('no space is left on the disk (ENOSPC), so nothing was written')
+    expect(stdout).toMatch(/\}\nzeros\n$/)
+    expect(status).toBe(0)
+    expect(filesOf(service)).toEqual(before)
+  },
+)
 
 test('no program writes through a link that leads out of the service', () => {
   const service = grown()

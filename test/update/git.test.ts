@@ -1,9 +1,9 @@
 /** What `update` does in a repository that git does not let it read, or in which something is under way. */
 import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, expect, test } from 'vitest'
-import { commit, created, filesOf, folder, git, packageOf, update } from '../support/versions.ts'
+import { commit, created, filesOf, folder, git, packageOf, resultOf, update } from '../support/versions.ts'
 
 let older: string
 let newer: string
@@ -87,6 +87,46 @@ test('a git that Ctrl-C stops refuses nothing', () => {
   writeFileSync(join(programs, 'git'), '#!/bin/sh\nkill -INT $$\n', { mode: 0o755 })
   refused('git was stopped by SIGINT: run this again', { PATH: `${programs}:${process.env['PATH']}` })
 })
+
+test('what a person has staged of an update does not outlive --abort', () => {
+  const service = created(older, '--no-example')
+  writeFileSync(join(service, 'docs/[first].txt'), 'a\n')
+  commit(service)
+  const named = packageOf('0.5.0', { 'service/docs/first.txt': 'b\n', 'service/docs/[first].txt': 'b\n' })
+  expect(update(named, service)).toMatchObject({ code: 3 })
+  git(service, 'add', '--all')
+  expect(update(named, service, ['--abort'])).toMatchObject({ code: 0 })
+  expect(git(service, 'status', '--porcelain')).toBe('')
+})
+
+test("a person's own settings of git change nothing", () => {
+  const service = created(older, '--no-example')
+  git(service, 'init', '--quiet', '--object-format=sha256')
+  git(service, 'add', '--all')
+  git(service, 'commit', '--quiet', '--message', 'Create my-service with create-mainstem 0.3.0')
+  const record = join(service, '.mainstem.json')
+  const before = readFileSync(record, 'utf8')
+  rmSync(record)
+  writeFileSync(join(service, 'docs/first.txt'), 'ours\n')
+  commit(service)
+  const settings = join(folder, 'gitconfig')
+  writeFileSync(settings, hostile)
+  const env = { GIT_CONFIG_GLOBAL: settings }
+  expect(update(older, service, ['--adopt'], env)).toMatchObject({ code: 0, err: '' })
+  expect(readFileSync(record, 'utf8')).toBe(before)
+  commit(service)
+  const updated = update(newer, service, ['--json'], env)
+  expect(resultOf(updated).files).toEqual([
+    { path: 'docs/first.txt', change: 'conflict', why: ['1 place that both changed is marked'] },
+  ])
+  git(service, 'add', '--all')
+  expect(update(newer, service, ['--abort'], env)).toMatchObject({ code: 0, err: '' })
+  expect(git(service, 'status', '--porcelain')).toBe('')
+})
+
+const hostile = `[color]\nui = always\n[core]\nabbrev = 4\n[diff]\nexternal = false\nrelative = true\nrenames = copies
+[grep]\npatternType = fixed\n[log]\nfollow = true\nshowRoot = false\ndecorate = full\n[status]\nbranch = true
+showUntrackedFiles = no\n`
 
 test('--check needs no git', () => {
   expect(update(newer, made, ['--check'], { PATH: '/nowhere' })).toMatchObject({ code: 2 })

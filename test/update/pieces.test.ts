@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, expect, test } from 'vitest'
+import { recordFrom } from '../../templates/service/generators/engine/record.ts'
 import { add } from '../support/added-service.ts'
 import {
   changeOf,
@@ -179,6 +180,40 @@ test('a fix of a piece reaches what the team has changed since; a piece that is 
   expect(changeOf(result, 'src/report/report.handlers.ts')).toBe('merged')
   expect(result.notes).toContain('skipped job send-mail: generators/ has no piece "job" any more.')
   expect(changeOf(result, 'src/send-mail/send-mail.job.ts')).toBeUndefined()
+})
+
+test('what was taken back stays away, and the schema of its table as it is', async () => {
+  const service = await grown(older)
+  expect(await add(service, 'resource', 'invoice', '--fields', 'title:text')).toMatchObject({ code: 0 })
+  expect(await add(service, '--remove', 'resource', 'invoice')).toMatchObject({ code: 0 })
+  commit(service)
+  const before = filesOf(service)
+  const updated = update(newer, service, ['--json', '--no-install'])
+  expect(resultOf(updated).files.map(({ path }) => path)).toEqual([
+    'generators/pieces/route/src/widget/widget.handlers.ts',
+    'src/main.ts',
+    'src/report/report.handlers.ts',
+  ])
+  expect(Object.keys(filesOf(service))).toEqual(Object.keys(before))
+  const { pieces } = recordFrom(readFileSync(join(service, '.mainstem.json'), 'utf8'))
+  expect(pieces.map(({ piece, files }) => [piece, Object.keys(files).length])).toEqual([
+    ['resource', 1],
+    ['route', 3],
+  ])
+})
+
+test('--restamp knows what an update has merged, though no commit holds it', async () => {
+  const service = await grown(older)
+  change(service, 'src/report/report.handlers.ts', (text) => `// Ours.\n${text}`)
+  commit(service)
+  expect(update(newer, service, ['--no-install'])).toMatchObject({ code: 0 })
+  change(service, 'generators/pieces/route/src/widget/widget.handlers.ts', (text) =>
+    text.replace('no-store', 'private'),
+  )
+  commit(service)
+  expect(update(newer, service, ['--restamp'])).toMatchObject({ code: 0 })
+  const text = readFileSync(join(service, 'src/report/report.handlers.ts'), 'utf8')
+  expect(text).toMatch(/^\/\/ Ours\.\n[\s\S]*'cache-control': 'private'/)
 })
 
 test("--restamp brings the team's change of a piece to what it stamped before, and touches nothing else", async () => {

@@ -1,12 +1,12 @@
 /** Where the old package comes from, and in which package manager's words `update` speaks. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { beforeAll, expect, test } from 'vitest'
-import { commit, created, packageOf, update } from '../support/versions.ts'
+import { commit, created, folder, packageOf, resultOf, update } from '../support/versions.ts'
 
 let older: string
 let newer: string
@@ -27,7 +27,10 @@ test('the old package is asked for where the .npmrc of the service says, and wit
   await once(registry, 'listening')
   const place = `//127.0.0.1:${(registry.address() as AddressInfo).port}/`
   writeFileSync(join(service, '.npmrc'), `registry=http:${place}\n${place}:_authToken=s3cret\n`)
-  const env = { ...process.env }
+  // A package.json there is none of this service.
+  const TMPDIR = mkdtempSync(join(folder, 'tmp-'))
+  writeFileSync(join(TMPDIR, 'package.json'), '{}')
+  const env = { ...process.env, TMPDIR }
   for (const name of Object.keys(env)) if (/^npm_config_/i.test(name)) Reflect.deleteProperty(env, name)
   const child = spawn(process.execPath, [join(newer, 'dist/main.js'), 'update'], { cwd: service, env })
   const [code] = (await once(child, 'close')) as [number]
@@ -35,6 +38,52 @@ test('the old package is asked for where the .npmrc of the service says, and wit
   expect(asked[0]).toBe('/create-mainstem Bearer s3cret')
   // It is nowhere, so every difference is marked.
   expect(code).toBe(3)
+})
+
+test('what cannot be read is named in one sentence, and what lies in the way of a folder is left', () => {
+  const service = created(older, '--no-example')
+  const manifest = join(service, 'package.json')
+  const text = readFileSync(manifest, 'utf8')
+  for (const [broken, why] of [
+    ['{ oops', 'package.json is not a JSON object: mend that, then update'],
+    [`\uFEFF${text}`, 'package.json begins with a byte order mark: mend that, then update'],
+  ] as const) {
+    writeFileSync(manifest, broken)
+    expect(update(newer, service)).toMatchObject({ code: 1, err: `create-mainstem: ${why}\n` })
+  }
+  writeFileSync(manifest, text)
+  rmSync(join(service, 'docs'), { recursive: true })
+  writeFileSync(join(service, 'docs'), 'ours\n')
+  const updated = update(newer, service, ['--json'])
+  expect(updated.code).toBe(0)
+  expect(resultOf(updated).files).toMatchObject([{ path: 'docs/lines.txt', change: 'left' }])
+  rmSync(join(service, '.mainstem.json'))
+  mkdirSync(join(service, '.mainstem.json'))
+  expect(update(newer, service).err).toContain('.mainstem.json cannot be read (EISDIR)')
+})
+
+test('a new file that has the name of creation is named, where the team has renamed the service', () => {
+  const service = created(older, '--no-example')
+  const manifest = join(service, 'package.json')
+  writeFileSync(manifest, readFileSync(manifest, 'utf8').replace('"my-service"', '"@acme/orders"'))
+  const added = packageOf('0.5.0', {
+    'service/k8s/quota.yaml': 'name: mainstem-service\n',
+    'service/docs/more.md': 'my-services\n',
+  })
+  expect(resultOf(update(added, service, ['--json'])).notes).toEqual([
+    'the service is @acme/orders now, and new files call it my-service: k8s/quota.yaml',
+  ])
+})
+
+test('a folder in a service names the service, and a tarball that is not there is refused', () => {
+  const service = created(older, '--no-example')
+  const inside = update(newer, join(service, 'src/platform'))
+  expect(inside.err).toContain(`run update in ${service}, which holds a service`)
+  const missing = update(newer, service, ['--from', './create-mainstem-0.3.0.tgz', '--json'])
+  expect(missing.code).toBe(1)
+  expect(JSON.parse(missing.out)).toEqual({
+    error: '--from ./create-mainstem-0.3.0.tgz does not exist: name a version, or the path of its tarball',
+  })
 })
 
 test.each([

@@ -8,6 +8,7 @@ import { functionOf, type Scope } from './scope.ts'
 
 /**
  * Plans the opposite of `wire`: the call goes, and its import if nothing else uses it. Does nothing if the file or the call is gone.
+ * Throws an Error of one sentence if the file imports the function from elsewhere.
  */
 export async function unwire(plan: Plan, wiring: Wiring): Promise<void> {
   await takeOut(plan, wiring.file, (source, text) => {
@@ -17,10 +18,23 @@ export async function unwire(plan: Plan, wiring: Wiring): Promise<void> {
       .getDescendantsOfKind(SyntaxKind.CallExpression)
       .find((one) => one.getExpression().getText() === wiring.call)
     if (call === undefined) return []
+    refuseMoved(source, wiring)
     const parameters = wiring.takes.flatMap((type) => withoutUse(scope, type, call))
     return [outOf(text, call), ...parameters]
   })
   await dropImport(plan, wiring.file, wiring.call, wiring.from)
+}
+
+/** Without the call nothing would lead to what the team has moved, and its import would stay. */
+function refuseMoved(source: SourceFile, { file, call, from }: Wiring): void {
+  const other = source
+    .getImportDeclarations()
+    .find((one) => one.getNamedImports().some((named) => named.getName() === call))
+    ?.getModuleSpecifierValue()
+  if (other === undefined || other === from) return
+  throw new Error(
+    `${file} imports ${call} from ${other}, and it was stamped in ${from}: what was moved is taken out by hand.`,
+  )
 }
 
 /** Plans the opposite of `addMember`. Does nothing if the file or the property is gone. */

@@ -20,6 +20,8 @@ export interface Command {
   readonly remove: boolean
   /** With `remove`: the tables go too. */
   readonly drop: boolean
+  /** Merge the record of two branches instead. */
+  readonly mergeRecord: boolean
   /** undefined: ask in a terminal. */
   readonly install: boolean | undefined
 }
@@ -43,11 +45,26 @@ export function commandFrom(args: string[], env: NodeJS.ProcessEnv): Command {
     help: is('help') || asksHelp,
     remove: is('remove'),
     drop: is('drop'),
+    mergeRecord: is('merge-record'),
     install: is('no-install') ? false : is('install') ? true : undefined,
   }
 }
 
-const own = ['dry-run', 'diff', 'json', 'yes', 'list', 'help', 'remove', 'drop', 'install', 'no-install']
+const own = [
+  ...[
+    'dry-run',
+    'diff',
+    'json',
+    'yes',
+    'list',
+    'help',
+    'remove',
+    'drop',
+    'merge-record',
+    'install',
+    'no-install',
+  ],
+]
 
 function parse(args: string[]): {
   values: Readonly<Record<string, string | boolean | undefined>>

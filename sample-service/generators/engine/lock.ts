@@ -1,5 +1,8 @@
 import {
+  closeSync,
+  lstatSync,
   mkdirSync,
+  openSync,
   readFileSync,
   readdirSync,
   renameSync,
@@ -29,9 +32,14 @@ export function lockService(root: string): Disposable {
   return {
     [Symbol.dispose]() {
       rmSync(place, { force: true })
-      if (readdirSync(dirname(place)).length === 0) rmdirSync(dirname(place))
+      removeEmptyFolder(dirname(place))
     },
   }
+}
+
+/** Removes a folder in which nothing is. A link to one stays: the team has made it. */
+export function removeEmptyFolder(place: string): void {
+  if (readdirSync(place).length === 0 && !lstatSync(place).isSymbolicLink()) rmdirSync(place)
 }
 
 /** Throws an Error of one sentence if another run is changing the service. Writes nothing. */
@@ -46,7 +54,16 @@ export function refuseLocked(root: string): void {
 function made(place: string): boolean {
   try {
     mkdirSync(dirname(place), { recursive: true })
-    writeFileSync(place, `${process.pid} ${hostname()}\n`, { flag: 'wx' })
+    const file = openSync(place, 'wx')
+    try {
+      writeFileSync(file, `${process.pid} ${hostname()}\n`)
+    } catch (error) {
+      // The disk is full. Without a name the lock would keep the next run waiting.
+      rmSync(place)
+      throw error
+    } finally {
+      closeSync(file)
+    }
     return true
   } catch (error) {
     // ENOENT: the process that held the lock has just removed .data/ too.

@@ -32,13 +32,17 @@ export async function runAdd(args: string[], from: Surroundings): Promise<number
     await add(commandFrom(args, from.env), from)
     return 0
   } catch (error) {
+    const fail = (sentence: string): void => {
+      if (args.includes('--json')) from.out(`${JSON.stringify({ error: sentence })}\n`)
+      from.err(`${sentence}\n`)
+    }
     if (from.stop.aborted || (error instanceof Error && error.name === 'AbortError')) {
-      from.err('Stopped: nothing was added.\n')
+      fail('Stopped: nothing was added.')
       return 130
     }
     // scripts/tsx.js says what to do.
     if (error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND') throw error
-    from.err(`${inOwnCommands(error instanceof Error ? error.message : String(error))}\n`)
+    fail(inOwnCommands(error instanceof Error ? error.message : String(error)))
     return 1
   }
 }
@@ -53,6 +57,14 @@ async function add(command: Command, from: Surroundings): Promise<void> {
   }
   if (command.help) {
     say(word === undefined ? usage() : helpFor(pieceNamed(word)))
+    return
+  }
+
+  if (command.mergeRecord) {
+    if (command.words.length > 0 || command.dryRun || command.remove || command.json)
+      throw new Error('--merge-record stands alone: npm run add -- --merge-record')
+    using _lock = lockService(root)
+    say((await import('./merge-record.ts')).mergeRecord(root))
     return
   }
 

@@ -28,15 +28,16 @@ Adds code to this service, with its tests and its migration.
 Pieces (npm run add -- resource --help explains one and lists its flags):
 ${lines.join('')}
 Flags of every piece:
-  --dry-run    show the plan and write nothing
-  --diff       show each line of the new files
-  --json       print the result as JSON
-  --yes        ask nothing
-  --install    install the packages that the piece adds; --no-install does not
-  --remove     take the piece back, unless it was changed; its table stays
-  --drop       with --remove: drop its table too, by a migration
-  --list       list the pieces
-  --help       print this
+  --dry-run       show the plan and write nothing
+  --diff          show each line of the new files
+  --json          print the result as JSON
+  --yes           ask nothing
+  --install       install the packages that the piece adds; --no-install does not
+  --remove        take the piece back, unless it was changed; its table stays
+  --drop          with --remove: drop its table too, by a migration
+  --merge-record  alone, while git merges: keep the pieces of both branches
+  --list          list the pieces
+  --help          print this
 `
 }
 

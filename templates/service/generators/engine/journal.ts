@@ -7,15 +7,14 @@ import {
   lstatSync,
   mkdirSync,
   readFileSync,
-  readdirSync,
   realpathSync,
   renameSync,
   rmSync,
-  rmdirSync,
   statSync,
   writeFileSync,
 } from 'node:fs'
 import { dirname, join, sep } from 'node:path'
+import { removeEmptyFolder } from './lock.ts'
 import { blobId } from './record.ts'
 
 /** A file that a run writes, or removes: then `after` is undefined. */
@@ -223,8 +222,8 @@ function removeEmpty(root: string, folder: string): void {
   const place = join(root, folder)
   if (folder === '.') return
   if (existsSync(place)) {
-    if (readdirSync(place).length > 0) return
-    rmdirSync(place)
+    removeEmptyFolder(place)
+    if (existsSync(place)) return
   }
   removeEmpty(root, dirname(folder))
 }

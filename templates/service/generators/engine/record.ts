@@ -107,13 +107,15 @@ export function recordFrom(text: string): ServiceRecord {
   } catch (cause) {
     const merging = /^<{7} /m.test(text)
     const what = merging
-      ? 'has conflict markers: keep the lines of both sides, and of two with one key that of the newer version'
+      ? 'has conflict markers: npm run add -- --merge-record keeps what both sides recorded'
       : 'is not valid JSON: restore it from git'
     throw new Error(`${recordPath} ${what}.`, { cause })
   }
   const twice = repeatedIn(text)
   if (twice !== undefined)
-    throw new Error(`${recordPath} has ${twice} twice in one place: keep the line of the newer version.`)
+    throw new Error(
+      `${recordPath} has ${twice} twice in one place: npm run add -- --merge-record writes it anew while git merges; after that, keep the line of the newer version.`,
+    )
   if (isRecord(parsed)) {
     const titles = parsed.pieces.map(titleOf)
     const double = titles.find((title, index) => titles.indexOf(title) < index)
@@ -161,6 +163,11 @@ function isIds(value: unknown): value is Record<string, string> {
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** Whether `npm run add -- --remove` has taken the piece back, and only its schema stays, with the table. */
+export function isTakenBack({ files }: StampedPiece): boolean {
+  return Object.keys(files).every((path) => path.endsWith('.schema.ts'))
 }
 
 /** A piece and its noun for people: `resource invoice`. */

@@ -1,0 +1,18 @@
+import type { ServiceRecord } from '../../templates/service/generators/engine/record.ts'
+import { look, textOf } from './disk.ts'
+import type { Outcomes } from './outcome.ts'
+
+/** A sentence that names the new files with the name that the service was created with, if package.json has another now. */
+export function namedAsBefore(root: string, { answers }: ServiceRecord, outcomes: Outcomes): string[] {
+  const manifest = look(root, 'package.json')
+  const text = manifest.kind === 'file' ? textOf(manifest.file.bytes) : undefined
+  const { name: now } = JSON.parse(text ?? '{}') as { name?: string }
+  const name = String(answers['name'])
+  if (now === undefined || now.replace(/^@.*\//, '') === name) return []
+  const word = new RegExp(`(?<![\\w-])${name}(?![\\w-])`)
+  const files = [...outcomes.values()].flatMap(({ path, verdict }) =>
+    verdict.kind === 'added' && word.test(textOf(verdict.file.bytes) ?? '') ? [path] : [],
+  )
+  if (files.length === 0) return []
+  return [`the service is ${now} now, and new files call it ${name}: ${files.join(', ')}`]
+}
