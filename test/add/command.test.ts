@@ -108,7 +108,7 @@ test('a plan says which variables are new, not that the table of all of them has
 test('it names the routes that a piece serves, by their paths', async () => {
   const { out } = await add(newService(), 'upload', 'photo')
   expect(out).toContain(
-    'New routes: /photos (POST, GET), /photos/:id (GET, DELETE), /photos/:id/content (GET) (/docs tells more)\n',
+    'New routes: /photos (POST, GET), /photos/:id (GET, DELETE), /photos/:id/content (GET); see /docs\n',
   )
 })
 

@@ -342,7 +342,7 @@ test('in a terminal it shows addresses and a line for each request, and obeys it
     terminal: true,
     envFile: `${anyPorts}LOG_LEVEL=debug\n`,
   })
-  await untilSaid(dev, /r restart +s seed +c clear +q quit/)
+  await untilSaid(dev, /r restart +s seed +c clear +h these lines +q quit/)
   const screen = (): string => dev.lines.join('\n')
   const addressOf = (name: string): string => {
     const plain = stripVTControlCharacters(screen())
@@ -360,6 +360,11 @@ test('in a terminal it shows addresses and a line for each request, and obeys it
   dev.child.stdin?.write('cr')
   await untilSaid(dev, /restarted in \d+ ms \(r\)/)
   expect(screen()).toContain('\u001b[2J')
+
+  dev.lines.length = 0
+  dev.child.stdin?.write('h')
+  await untilSaid(dev, /q quit/)
+  expect((await fetch(addressOf('docs'))).status).toBe(200)
 
   const server = await serverPid(dev)
   dev.child.stdin?.write('q')

@@ -14,7 +14,7 @@ import { fingerprint } from './fingerprint.ts'
 import { readKeys } from './keys.ts'
 import { findLocks } from './packages.ts'
 import { migrate, PortTaken, serveUntil, untilFree, type Next } from './run-service.ts'
-import { clearScreen, say } from './screen.ts'
+import { clearScreen, repeatAddresses, say } from './screen.ts'
 import { root } from './service-process.ts'
 import { stopSignal } from './stopping.ts'
 import { sayWarnings } from './warnings.ts'
@@ -54,6 +54,7 @@ async function restartOnChanges(
     restart: () => restart(),
     seed,
     clear: clearScreen,
+    help: repeatAddresses,
     // Ctrl-C, as it is without this.
     quit: () => process.emit('SIGINT'),
   })

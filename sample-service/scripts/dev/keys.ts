@@ -5,11 +5,12 @@ export interface Keys {
   restart(): void
   seed(): void
   clear(): void
+  help(): void
   quit(): void
 }
 
 /**
- * Calls `keys` for r, s, c and q; Ctrl-C quits, and Ctrl-Z suspends this process until `fg`.
+ * Calls `keys` for r, s, c, h and q; Ctrl-C quits, and Ctrl-Z suspends this process until `fg`.
  * @returns whether it reads keys: stdin is a terminal, and this process is not in its background
  */
 export function readKeys(keys: Keys): boolean {
@@ -22,6 +23,7 @@ export function readKeys(keys: Keys): boolean {
       if (key === 'r') keys.restart()
       else if (key === 's') keys.seed()
       else if (key === 'c') keys.clear()
+      else if (key === 'h' || key === '?') keys.help()
       else if (key === 'q' || key === '\u0003') keys.quit()
       else if (key === '\u001a') suspend()
     }

@@ -125,8 +125,8 @@ function sayListening(
   if (lastAddresses === JSON.stringify(addresses)) return
   lastAddresses = JSON.stringify(addresses)
   const hints = [
-    'contexts?trace=<x-request-id> opens the request of an answer',
-    ...(hasKeys ? ['r restart   s seed   c clear   q quit'] : []),
+    'contexts?trace=<x-request-id> opens one request',
+    ...(hasKeys ? ['r restart   s seed   c clear   h these lines   q quit'] : []),
   ]
   sayAddresses(`${name} listens, after ${ms} ms`, addresses, hints)
 }

@@ -17,17 +17,39 @@ describe('a response:', () => {
 
     expect(response.status).toBe(400)
     expect(response.headers.get('content-type')).toBe('application/problem+json')
-    const problem = (await response.json()) as { errors: { field: string }[] }
-    expect(problem.errors.map((error) => error.field)).toEqual(['query.times', 'body.text'])
+    expect(await response.json()).toMatchObject({
+      detail: 'the request is invalid; see errors',
+      errors: [
+        { field: 'query.times', message: 'must be at most 3, was 9' },
+        { field: 'body.text', message: 'must be text, was 5' },
+      ],
+    })
   })
 
   test('a malformed JSON body is 400, another content type 415, a body that is too large 413', async () => {
     const service = shared()
 
-    expect((await post(service, '/probe/echo', '{')).status).toBe(400)
-    expect((await post(service, '/probe/echo', 'x', 'text/plain')).status).toBe(415)
-    expect((await post(service, '/probe/echo', JSON.stringify({ text: 'x'.repeat(2_000) }))).status).toBe(413)
-    expect((await post(service, '/probe/echo', JSON.stringify({ text: 'x' }))).status).toBe(200)
+    const text = JSON.stringify({ text: 'x' })
+    const latin1 = { 'content-type': 'application/json; charset=latin1' }
+    const refusals: [Record<string, string>, string, number, string][] = [
+      [{}, '{', 400, 'the body is not JSON: '],
+      [{ 'content-type': 'text/plain' }, 'x', 415, 'expected application/json, got text/plain'],
+      [latin1, text, 415, 'expected JSON in UTF-8, got application/json; charset=latin1'],
+      [{ 'content-encoding': 'gzip' }, text, 415, 'expected a body without a Content-Encoding, got gzip'],
+      [{}, text.padEnd(2_000), 413, 'the body is larger than 1000 bytes (BODY_MAX_BYTES)'],
+    ]
+    for (const [headers, body, status, detail] of refusals) {
+      const response = await post(service, '/probe/echo', body, headers)
+      expect(response.status).toBe(status)
+      expect(await response.json()).toMatchObject({ detail: expect.stringContaining(detail) as string })
+      if (headers['content-encoding']) expect(response.headers.get('accept-encoding')).toBe('identity')
+    }
+    const twice = await post(service, '/probe/echo?times=1&times=2', text)
+    expect(await twice.json()).toMatchObject({
+      status: 400,
+      errors: [{ field: 'query.times', message: 'comes more than once' }],
+    })
+    expect((await post(service, '/probe/echo', text)).status).toBe(200)
   })
 
   test('an endless body is 413, and the connection of a client that keeps sending is closed', async () => {
@@ -163,7 +185,11 @@ function post(
   service: RunningService,
   path: string,
   body: string,
-  type = 'application/json',
+  headers: Record<string, string> = {},
 ): Promise<Response> {
-  return fetch(service.url + path, { method: 'POST', body, headers: { 'content-type': type } })
+  return fetch(service.url + path, {
+    method: 'POST',
+    body,
+    headers: { 'content-type': 'application/json', ...headers },
+  })
 }

@@ -72,7 +72,7 @@ export function nextSteps(changes: readonly Change[], manager: PackageManager, i
   const settings =
     variables.length === 0 ? '' : `New variables: ${variables.join(', ')} (.env.example says what for)\n`
   const routes = newRoutes(changes)
-  const served = routes.length === 0 ? '' : `New routes: ${routes.join(', ')} (/docs tells more)\n`
+  const served = routes.length === 0 ? '' : `New routes: ${routes.join(', ')}; see /docs\n`
   return `Next: ${steps.join(', ')}\n${served}${settings}`
 }
 

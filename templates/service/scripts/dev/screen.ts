@@ -43,6 +43,8 @@ export function say(message: string): void {
   console.error(`${dim('dev:')} ${inOwnCommands(message)}`)
 }
 
+let shown = ''
+
 /** Prints where the service listens, each address for itself: terminals open such a line with a click. */
 export function sayAddresses(
   title: string,
@@ -50,7 +52,13 @@ export function sayAddresses(
   hints: readonly string[],
 ): void {
   const rows = Object.entries(addresses).map(([name, url]) => `  ${dim(name.padEnd(9))} ${bright(url)}`)
-  console.error(['', `  ${title}`, '', ...rows, '', ...hints.map((hint) => `  ${dim(hint)}`), ''].join('\n'))
+  shown = [...rows, '', ...hints.map((hint) => `  ${dim(hint)}`), ''].join('\n')
+  console.error(['', `  ${title}`, '', shown].join('\n'))
+}
+
+/** Prints them again, since they scroll out of sight. */
+export function repeatAddresses(): void {
+  if (shown !== '') console.error(`\n${shown}`)
 }
 
 /** As a browser reaches it. */

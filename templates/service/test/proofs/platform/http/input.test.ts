@@ -31,7 +31,7 @@ test('a cut-off body is a mistake of the client', async (t) => {
 
   incoming.socket.destroy()
 
-  await expect(reading).rejects.toMatchObject({ status: 400 })
+  await expect(reading).rejects.toMatchObject({ status: 400, message: 'the body was cut off' })
 })
 
 test('bodies that arrive together are refused beyond their budget, and give back what they held', async (t) => {
@@ -44,7 +44,11 @@ test('bodies that arrive together are refused beyond their budget, and give back
 
   const refused = readJson(testContext(t), whole(second), budget)
 
-  await expect(refused).rejects.toMatchObject({ status: 503, headers: { 'retry-after': '1' } })
+  await expect(refused).rejects.toMatchObject({
+    status: 503,
+    message: 'the service is busy: too many large bodies arrive at once',
+    headers: { 'retry-after': '1', connection: 'close' },
+  })
   expect(budget.heldBytes).toBe(901)
   first.socket.destroy()
   await expect(reading).rejects.toMatchObject({ status: 400 })

@@ -72,6 +72,27 @@ test.for<[string, z.ZodType, [string, unknown][], unknown[]]>([
   for (const value of refused) expect(schema.safeParse(value).success, String(value)).toBe(false)
 })
 
+test.for<[string, z.ZodType, unknown]>([
+  ['must be without NUL and without halves of surrogate pairs', text(), 'a\0'],
+  ['must have at most 2 characters', text(2), 'abc'],
+  ['must be a whole number in a string, such as "42"', bigInteger(), '1.5'],
+  ['must have at most 64 bits', bigInteger(), '9223372036854775808'],
+  [
+    'must be a decimal number in a string, with at most 2 digits before and 2 after the point',
+    decimal(4, 2),
+    '1,5',
+  ],
+  ['must be in a year from 0001 on', date(), '0000-12-31'],
+  ['must be in the years 0100 to 9999, in UTC', instant(), '0099-12-31T23:59:59Z'],
+  ['must be any JSON but null', json(), null],
+  ['must be without NUL and without halves of surrogate pairs', json(), { a: 'b\0' }],
+  ['must have at most 100 levels', json(), nested(101)],
+  ['must be a whole number', integerParameter(), '0x10'],
+  ['must be a whole number from 1 to 100', integerParameter(1, 100), '101'],
+])('%s', ([message, schema, value]) => {
+  expect(schema.safeParse(value).error?.issues.map((issue) => issue.message)).toEqual([message])
+})
+
 test('JSON keeps every key, __proto__ too', () => {
   const sent: unknown = JSON.parse('{"__proto__":{"a":1},"b":{"__proto__":2}}')
   expect(JSON.stringify(json().parse(sent))).toBe('{"__proto__":{"a":1},"b":{"__proto__":2}}')
