@@ -2,6 +2,9 @@ import { pieces } from './pieces.ts'
 import type { Flag, Piece } from './piece.ts'
 import { flagsFor } from './prompts.ts'
 
+/** The width of a terminal that nobody has made larger. */
+const columns = 80
+
 /** What `npm run add -- --list` prints: each piece on one line. */
 export function listOfPieces(): string {
   return pieces.map(({ name, summary }) => `${name.padEnd(column)}${summary}\n`).join('')
@@ -17,24 +20,24 @@ export function piecesAsJson(): object[] {
 
 /** What `npm run add -- --help` prints. */
 export function usage(): string {
-  const lines = pieces.map((piece) => {
-    return `  ${piece.name.padEnd(column)}${piece.summary}${flagsOf(piece)}\n`
-  })
-  return `npm run add -- <piece> [name] [flags] adds code, its tests and its migration to this service.
+  const lines = pieces.map(({ name, summary }) => `  ${name.padEnd(column)}${summary}\n`)
+  return `npm run add -- <piece> [name] [flags]
 
-Pieces:
+Adds code to this service, with its tests and its migration.
+
+Pieces (npm run add -- resource --help explains one and lists its flags):
 ${lines.join('')}
-Flags:
+Flags of every piece:
   --dry-run       show the plan and write nothing
-  --diff          show all lines of new files
+  --diff          show each line of the new files
   --json          print the result as JSON
   --yes           ask nothing
-  --install       install what package.json gets; --no-install does not ask about it
-  --remove        take back what was stamped and wired, if nobody changed it; the table stays
-  --drop          with --remove: remove the table too, by a migration
-  --merge-record  alone, while git merges two branches: keep the pieces of both in .mainstem.json
+  --install       install the packages that the piece adds; --no-install does not
+  --remove        take the piece back, unless it was changed; its table stays
+  --drop          with --remove: drop its table too, by a migration
+  --merge-record  alone, while git merges: keep the pieces of both branches
   --list          list the pieces
-  --help          after a piece: explain it, with examples, as in npm run add -- resource --help
+  --help          print this
 `
 }
 
@@ -43,17 +46,33 @@ export function helpFor(piece: Piece): string {
   const { name, summary, takes, flags = [], explained } = piece
   const { examples = takes === 'nothing' ? [''] : ['invoice'] } = piece
   const word = takes === 'nothing' ? '' : typeof takes === 'string' ? ' <name>' : ` ${takes.join('|')}`
-  const plural = takes === 'noun' ? [['plural', 'Its plural. Default: made from the name'] as const] : []
+  const plural = takes === 'noun' ? [['plural', 'Plural of the name. Default: made from it'] as const] : []
   const described = [...plural, ...flags.map((flag) => [flag.name, describe(flag)] as const)]
   const width = Math.max(...described.map(([flag]) => flag.length))
   return [
     `npm run add -- ${name}${word}${flagsOf(piece)}\n\n${summary}\n`,
-    described.map(([flag, text]) => `  --${flag.padEnd(width)}  ${text}\n`).join(''),
+    described.map(([flag, text]) => hanging(`  --${flag.padEnd(width)}  `, text)).join(''),
     explained ?? '',
-    `Examples:\n${examples.map((example) => `  ${`npm run add -- ${name} ${example}`.trimEnd()}\n`).join('')}`,
+    `Examples:\n${examples.map((example) => typed(`  npm run add -- ${name} ${example}`.trimEnd())).join('')}`,
   ]
     .filter((part) => part !== '')
     .join('\n')
+}
+
+/** `text` behind `start`, in lines that a terminal does not break, each below the first word. */
+function hanging(start: string, text: string): string {
+  const lines = ['']
+  for (const [word] of text.matchAll(/"[^"]*"\S*|\S+/g)) {
+    const line = `${lines.at(-1) ?? ''} ${word}`.trimStart()
+    if (start.length + line.length < columns) lines[lines.length - 1] = line
+    else lines.push(word)
+  }
+  return `${start}${lines.join(`\n${' '.repeat(start.length)}`)}\n`
+}
+
+/** A command as a shell takes it: one that is too long for a line has each flag on a line of its own. */
+function typed(line: string): string {
+  return `${line.length < columns ? line : line.replaceAll(/ (?=--[a-z])/g, ' \\\n    ')}\n`
 }
 
 /** ` [--path …] [--owned]`: the second may stand alone. */
