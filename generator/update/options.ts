@@ -35,8 +35,8 @@ then asks for. It commits nothing and switches no branch.
                      it holds conflict markers
   --dry-run          print what would change, and write nothing
   --json             print one JSON object on stdout, everything else on stderr
-  --restore <path>   replace this file of the service with the template's; may be
-                     repeated
+  --restore <path>   replace this file of the service with the template's; may
+                     be repeated
   --restamp          only bring the changes of the service's own generators/ to
                      what they stamped before
   --abort            take the last update back, if it is not committed
