@@ -50,6 +50,9 @@ describe('the expected wait', () => {
     // One in a second: ln(1 + 1) of a second in place of a second.
     expect(pressure.expectedWait(9, [just], now)).toBeCloseTo(1_000 * Math.LN2)
 
+    pressure.left(1_000, false)
+    // Of what is known each call leaves 98 of 100 parts: 49 of 50 seconds.
+    expect(pressure.expectedWait(9, [just], now)).toBeCloseTo(Math.log1p(0.98) / 0.000_98)
     for (let n = 0; n < 1_000; n++) pressure.left(1_000, false)
 
     expect(pressure.expectedWait(9, [just], now)).toBeCloseTo(1_000)
@@ -104,6 +107,8 @@ describe('overload', () => {
     expect(pressure.longestWait(10_000, false).why).toBe('deadline')
 
     pressure.came(50, 500, now + 1_000)
+    // One short wait is not its end.
+    pressure.came(0, 50, now + 1_100)
 
     expect(pressure.longestWait(10_000, false)).toEqual({ ms: 50, why: 'overload' })
     expect(pressure.longestWait(10_000, true)).toEqual({ ms: 100, why: 'overload' })
