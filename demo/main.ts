@@ -1,11 +1,10 @@
-import { parseArgs } from 'node:util'
 import { colourOf, milliseconds } from './picture.ts'
 import { scenes } from './scenes.ts'
 import { openScreen, type Screen } from './screen.ts'
 import { openStage, type Outcome, type Pace } from './stage.ts'
 import { startSubject } from './subject.ts'
 import { ignoreBrokenPipe } from '../templates/service/scripts/broken-pipe.ts'
-import { commandLine } from '../templates/service/scripts/command-line.ts'
+import { readFlags } from '../templates/service/scripts/command-line.ts'
 import { stopSignal } from '../sample-service/scripts/dev/stopping.ts'
 
 const forPeople: Pace = {
@@ -79,9 +78,8 @@ function tellCard(screen: Screen, outcomes: readonly Outcome[]): void {
 }
 
 ignoreBrokenPipe()
-const { values } = parseArgs({
-  args: commandLine(),
-  options: { fast: { type: 'boolean', default: false } },
+const values = readFlags('demo', 'shows what ends when a request ends', {
+  fast: { type: 'boolean', default: false },
 })
 const stop = stopSignal()
 const screen = openScreen(process.stdout)

@@ -5,7 +5,7 @@
  * It takes some two hours on two cores, and runs before a release. `-- --only image,matrix` runs the named ones.
  */
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
+import { readFlags } from '../templates/service/scripts/command-line.ts'
 import { longInPart, longTests } from './support/long-tests.ts'
 import { longProofs } from './support/long-proofs.ts'
 import { runStages, type Step } from './support/stages.ts'
@@ -41,7 +41,7 @@ const steps: readonly Step[] = [
   { title: 'restart', command: ['npm', 'run', 'restart'], cwd: root },
 ]
 
-const { values } = parseArgs({ options: { only: { type: 'string' } } })
+const values = readFlags('test:all', 'runs every test, the slow ones too', { only: { type: 'string' } })
 const chosen = values.only?.split(',') ?? steps.map(({ title }) => title)
 const unknown = chosen.find((name) => !steps.some(({ title }) => title === name))
 if (unknown !== undefined) {

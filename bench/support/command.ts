@@ -1,20 +1,20 @@
 import { constants, cpus, loadavg } from 'node:os'
+import { flagFault } from '../../templates/service/generators/engine/typed.ts'
 import { background, cause, type Context } from '../../templates/service/src/context/context.ts'
 import { SignalReceived, withSignals } from '../../templates/service/src/context/signals.ts'
 
 /**
- * The process of a bench: `--help` prints `usage`; other arguments are parsed and passed to `run`. Ctrl-C ends the context of
- * `run`, and so everything that it started. Exits with 1 if `run` resolves with false, 2 after an invalid flag, and 128 + the
- * number of the signal that ended it.
+ * The process of a bench: `--help` prints `usage`; other arguments are parsed and passed to `run`, and wrong ones end it with one
+ * sentence. Ctrl-C ends the context of `run`, and so everything that it started. Exits with 1 after wrong arguments or if `run`
+ * resolves with false, and with 128 + the number of the signal that ended it.
  */
 export async function command<Options>(
   usage: string,
   parseOptions: (args: readonly string[]) => Options | 'help',
   run: (ctx: Context, options: Options) => Promise<unknown>,
 ): Promise<void> {
-  const options = parsed(parseOptions)
-  if (options === 'help') console.log(usage)
-  if (options === 'help' || options === undefined) return
+  const options = optionsFrom(usage, parseOptions)
+  if (options === undefined) return
   using ctx = withSignals(background(), 'SIGINT', 'SIGTERM')
   try {
     if ((await run(ctx, options)) === false) process.exitCode = 1
@@ -26,15 +26,21 @@ export async function command<Options>(
   }
 }
 
-/** Parses the arguments of this process, or prints in one sentence why it cannot. */
-function parsed<Options>(parse: (args: readonly string[]) => Options | 'help'): Options | 'help' | undefined {
+/** Prints `usage`, or what is wrong with the arguments, if there is nothing to run. */
+function optionsFrom<Options>(
+  usage: string,
+  parseOptions: (args: readonly string[]) => Options | 'help',
+): Options | undefined {
   try {
-    return parse(process.argv.slice(2))
+    const options = parseOptions(process.argv.slice(2))
+    if (options !== 'help') return options
+    console.log(usage)
   } catch (error) {
-    console.error(error instanceof Error ? error.message : String(error))
-    process.exitCode = 2
-    return undefined
+    const [line = ''] = usage.split('\n')
+    console.error(`${flagFault(error, {})}: ${line.replace(/ \[?-.*/, '')} -- --help lists the options`)
+    process.exitCode = 1
   }
+  return undefined
 }
 
 /** The machine and the time of the figures. */

@@ -21,6 +21,20 @@ async function surroundings(t: TestContext) {
   return { env, left: async () => (await readdir(temporary)).filter((name) => !name.startsWith('tsx-')) }
 }
 
+test.each([
+  ['demo', "demo: Unknown option '--foo': npm run demo takes only --fast\n"],
+  ['soak', "Unknown option '--foo': npm run soak -- --help lists the options\n"],
+  ['mutate', "Unknown option '--foo': npm run mutate -- --help lists the options\n"],
+  ['nodes', 'nodes: --foo is not a line of Node, such as 24\n'],
+  ['managers', 'managers: --foo is not a package manager, such as pnpm@12/24\n'],
+])('%s refuses an unknown option in one sentence', async (script, sentence) => {
+  const ended = await run(['npm', 'run', '--silent', script, '--', '--foo'], {
+    cwd: repository,
+    env: process.env,
+  })
+  expect(ended).toMatchObject({ code: 1, stdout: '', stderr: sentence })
+})
+
 test('without a terminal: a line for each event, each ending with its cause, exit 0', async (t) => {
   const { env, left } = await surroundings(t)
 

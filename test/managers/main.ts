@@ -9,6 +9,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { childEnvironment } from '../../generator/package-manager.ts'
+import { requireEach } from '../support/arguments.ts'
 import { markdownTable } from '../support/markdown.ts'
 import { installNode } from '../support/nodes.ts'
 import { installManager } from '../support/package-managers.ts'
@@ -17,6 +18,12 @@ import { walk, type Name, type Row } from './walk.ts'
 const repository = join(import.meta.dirname, '../..')
 const all = ['npm', 'npm/22', 'npm/24', 'npm/26', 'pnpm@12/24', 'pnpm@10', 'pnpm@9', 'yarn@4', 'bun@1']
 const chosen = process.argv.length > 2 ? process.argv.slice(2) : all
+requireEach(
+  'managers',
+  chosen,
+  /^(npm|pnpm|yarn|bun)(@[\w.]+)?(\/\d+)?$/,
+  'a package manager, such as pnpm@12/24',
+)
 
 const scratch = mkdtempSync(join(tmpdir(), 'mainstem-managers-'))
 const rows: Row[] = []

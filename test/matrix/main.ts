@@ -9,16 +9,19 @@ import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import { broker } from '../../templates/service/generators/pieces/broker/piece.ts'
 import { circuit } from '../../templates/service/generators/pieces/circuit/piece.ts'
 import { storage } from '../../templates/service/generators/pieces/storage/piece.ts'
 import { worker } from '../../templates/service/generators/pieces/worker/piece.ts'
+import { readFlags } from '../../templates/service/scripts/command-line.ts'
 import { makeDatabase, temporaryServer } from '../../templates/service/scripts/postgres/databases.ts'
 import { combinations, nameOf, type Added } from './pieces.ts'
 import { check, copyOf, type Taken } from './steps.ts'
 
-const { values } = parseArgs({ options: { only: { type: 'string' }, base: { type: 'string' } } })
+const values = readFlags('matrix', 'adds every piece, every pair and all of them, and tests each service', {
+  only: { type: 'string' },
+  base: { type: 'string' },
+})
 const repository = join(import.meta.dirname, '../..')
 
 process.exitCode = await main()

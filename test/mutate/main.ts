@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { throwIfEnded } from '../../generator/ended.ts'
 import { startPostgres } from '../../templates/service/scripts/postgres/postgres.ts'
-import { background, type Context } from '../../templates/service/src/context/context.ts'
-import { withSignals } from '../../templates/service/src/context/signals.ts'
+import type { Context } from '../../templates/service/src/context/context.ts'
+import { command } from '../../bench/support/command.ts'
 import { equivalentOf } from './equivalent.ts'
 import { openLinter, type Linter } from './lint.ts'
 import { apply, mutantsOf, type Mutant } from './mutants.ts'
@@ -121,10 +121,4 @@ function lineOf(mutant: Mutant, text: string): string {
   return text.split('\n')[mutant.line - 1]?.trim() ?? ''
 }
 
-const options = parseOptions(process.argv.slice(2))
-if (options === 'help') {
-  console.log(usage)
-} else {
-  using ctx = withSignals(background(), 'SIGINT', 'SIGTERM')
-  if (!(await main(ctx, options))) process.exitCode = 1
-}
+await command(usage, parseOptions, main)

@@ -8,9 +8,11 @@ import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { markdownTable } from '../support/markdown.ts'
 import { installNode } from '../support/nodes.ts'
+import { requireEach } from '../support/arguments.ts'
 
 const repository = join(import.meta.dirname, '../..')
 const lines = process.argv.length > 2 ? process.argv.slice(2) : ['20', '22', '24', '26']
+requireEach('nodes', lines, /^\d+$/, 'a line of Node, such as 24')
 const scratch = mkdtempSync(join(tmpdir(), 'mainstem-nodes-'))
 const service = join(scratch, 'my-service')
 
