@@ -4,7 +4,7 @@ import { connect } from 'node:net'
 import { withTimeout, type Context } from '../../templates/service/src/context/context.ts'
 import { group } from '../../templates/service/src/context/group.ts'
 import { sleep } from '../../templates/service/src/context/sleep.ts'
-import type { Load } from './catalogue.ts'
+import { task, type Load } from './catalogue.ts'
 
 /** The answers to the patient clients. */
 export interface Answers {
@@ -19,15 +19,16 @@ export interface Answers {
 /** Lets the clients of `load` loose on `url` for `ms` milliseconds. */
 export async function runLoad(parent: Context, url: string, load: Load, ms: number): Promise<Answers> {
   using ctx = withTimeout(parent, ms)
-  // Each client that waits listens to it; Node warns at 11.
-  setMaxListeners(0, ctx.signal)
   const agent = new Agent({ keepAlive: !load.documents })
   const start = performance.now()
   const good: { atMs: number; tookMs: number }[] = []
   const bad = new Map<string, number>()
   let waiting = 0
 
-  async function patient(ctx: Context): Promise<void> {
+  async function patient(ctx: Context, first: number): Promise<void> {
+    // Each client that waits listens to it; Node warns at 11.
+    setMaxListeners(0, ctx.signal)
+    await sleep(ctx, first)
     for (;;) {
       const askedAt = performance.now()
       const answer = await ask(ctx, agent, url)
@@ -50,7 +51,11 @@ export async function runLoad(parent: Context, url: string, load: Load, ms: numb
   }
 
   using clients = group(ctx)
-  for (let i = 0; i < load.patient; i++) clients.go(patient)
+  for (let i = 0; i < load.patient; i++) {
+    // If all came at once, they would be answered at once: ten answers more or less in a half are 1.3 a second.
+    const first = (task.querySeconds * 1_000 * i) / load.patient
+    clients.go((ctx) => patient(ctx, first))
+  }
   for (let i = 0; i < load.impatient; i++) {
     const first = ((load.patienceMs + load.pauseMs) * i) / load.impatient
     // It ends with the time that it has.

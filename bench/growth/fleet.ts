@@ -9,18 +9,17 @@ import { withCancel, type Context } from '../../templates/service/src/context/co
 import { startSampleProcess, type Line, type Running } from '../support/process.ts'
 import { memoryOf } from '../support/sample.ts'
 
-/** DATABASE_POOL_MAX by default, and as many requests at once as an instance then serves. */
-const poolMax = 10
 const querySeconds = 1
 /** Of 100 connections, 3 are for superusers. */
 const granted = 97
 const args = ['tsx', './test/support/probe.hooks.mjs'].flatMap((module) => ['--import', module])
 
 /**
- * Adds instances with their defaults to one PostgreSQL, which grants them as many connections as its defaults do, one after the
- * other, until one does not start or one of them cannot serve what its pool could. Prints a line for each.
+ * Adds instances to one PostgreSQL, which grants them as many connections as its defaults do, one after the other, until one does
+ * not start or one of them cannot serve what its pool could. Prints a line for each.
+ * @param poolMax DATABASE_POOL_MAX of each, and as many requests at once as an instance then serves
  */
-export async function growFleet(ctx: Context, most: number): Promise<void> {
+export async function growFleet(ctx: Context, most: number, poolMax: number): Promise<void> {
   console.log(
     '\n| instances | connections to Postgres | of the requests that all pools serve at once: 200 | others | MB each |',
   )
@@ -33,7 +32,7 @@ export async function growFleet(ctx: Context, most: number): Promise<void> {
     await looking.connect()
     const url = await asOwner(looking, postgres.url)
     await migrateDatabase(url)
-    const env = { DATABASE_URL: url, UPLOAD_DIR: join(dir, 'uploads') }
+    const env = { DATABASE_URL: url, DATABASE_POOL_MAX: String(poolMax), UPLOAD_DIR: join(dir, 'uploads') }
     const read = (text: string): Line => {
       const line = JSON.parse(text) as Line & { err?: { message?: string } }
       return line.err?.message === undefined ? line : { ...line, msg: `${line.msg}: ${line.err.message}` }
@@ -48,7 +47,7 @@ export async function growFleet(ctx: Context, most: number): Promise<void> {
         )
         return
       }
-      const others = await fillPools(ctx, fleet, looking, n)
+      const others = await fillPools(ctx, fleet, looking, poolMax)
       if (others > 0) return
     }
   } finally {
@@ -59,12 +58,12 @@ export async function growFleet(ctx: Context, most: number): Promise<void> {
   }
 }
 
-/** Asks each instance for as many slow requests as its pool has connections, all at once. @returns how many had no 200 */
+/** Asks each instance for `poolMax` slow requests, all at once. @returns how many had no 200 */
 async function fillPools(
   ctx: Context,
   fleet: readonly Running[],
   looking: pg.Client,
-  n: number,
+  poolMax: number,
 ): Promise<number> {
   const path = `/probe/query?seconds=${querySeconds}`
   const requests = fleet.flatMap(({ port }) =>
@@ -83,7 +82,7 @@ async function fillPools(
   const mb = memory.reduce((sum, { now }) => sum + now, 0) / fleet.length / 2 ** 20
   const good = statuses.filter((status) => status === 200).length
   const others = statuses.length - good
-  console.log(`| ${n} | ${rows[0]?.n ?? 0} | ${good} | ${others} | ${mb.toFixed(0)} |`)
+  console.log(`| ${fleet.length} | ${rows[0]?.n ?? 0} | ${good} | ${others} | ${mb.toFixed(0)} |`)
   return others
 }
 

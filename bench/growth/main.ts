@@ -13,19 +13,21 @@ import { growFleet } from './fleet.ts'
 
 const usage = `npm run bench:growth -- [options]
 
-  --most n        as many live contexts and requests at most (default 100000; the server accepts 16384 connections)
+  --most n        as many live contexts and requests at most (default 100000; 16000 requests at most)
   --instances n   as many instances on one PostgreSQL at most (default 16)
+  --pool n        connections of each instance's pool (default 10, as theirs)
   --only a        one of contexts, requests, instances`
 
 const sizes = [10, 100, 1_000, 10_000, 100_000]
-/** One process has 65,536 descriptors or fewer, and the clients need as many as the server. */
-const mostRequests = 15_000
+/** Each has a connection of its own, of which the server accepts 16,384. */
+const mostRequests = 16_000
 
 await command(usage, parseOptions, run)
 
 interface Options {
   readonly most: number
   readonly instances: number
+  readonly pool: number
   readonly only: string | undefined
 }
 
@@ -35,17 +37,18 @@ function parseOptions(args: readonly string[]): Options | 'help' {
     options: {
       most: { type: 'string', default: '100000' },
       instances: { type: 'string', default: '16' },
+      pool: { type: 'string', default: '10' },
       only: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   })
   if (values.help) return 'help'
   const [most, instances] = [count('--most', values.most), count('--instances', values.instances)]
-  return { most, instances, only: values.only }
+  return { most, instances, pool: count('--pool', values.pool), only: values.only }
 }
 
 /** Prints what a live context and a live request cost, by how many there are, and how many instances fit on one PostgreSQL. */
-async function run(ctx: Context, { most, instances, only }: Options): Promise<void> {
+async function run(ctx: Context, { most, instances, pool, only }: Options): Promise<void> {
   console.log(`${machine()}, Node ${process.version}`)
   if (only === undefined || only === 'contexts') {
     console.log('\n| live contexts | bytes each | µs to derive and end one more |\n|---|---|---|')
@@ -53,14 +56,14 @@ async function run(ctx: Context, { most, instances, only }: Options): Promise<vo
   }
   if (only === undefined || only === 'requests') {
     console.log('\n| live requests | KB each | ms that GET /livez takes |\n|---|---|---|')
-    for (const size of sizes.filter((size) => size <= Math.min(most, mostRequests))) {
+    for (const size of [...new Set(sizes.map((size) => Math.min(size, most, mostRequests)))]) {
       await using sample = await startSample(ctx, {
         env: { LOG_LEVEL: 'info', REQUEST_TIMEOUT_MS: '600000' },
       })
       console.log(await requests(ctx, sample, size))
     }
   }
-  if (only === undefined || only === 'instances') await growFleet(ctx, instances)
+  if (only === undefined || only === 'instances') await growFleet(ctx, instances, pool)
 }
 
 function contexts(parent: Context, size: number): string {

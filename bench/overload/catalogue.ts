@@ -1,5 +1,5 @@
 import { go } from '../goodput/subjects/go.ts'
-import { mainstemWith } from '../goodput/subjects/mainstem.ts'
+import { slowDocuments } from '../goodput/subjects/mainstem.ts'
 import { plain } from '../goodput/subjects/plain-process.ts'
 import type { Start } from '../goodput/server.ts'
 import { fastify } from './subjects/fastify-process.ts'
@@ -31,8 +31,8 @@ export type Client = (typeof clients)[number]
 export const subjects: readonly Subject[] = [
   {
     name: 'mainstem',
-    about: 'the emitted service',
-    start: (ms) => mainstemWith({ REQUEST_TIMEOUT_MS: String(ms) }),
+    about: 'the emitted service, with its log',
+    start: (ms) => slowDocuments({ REQUEST_TIMEOUT_MS: String(ms) }),
   },
   { name: 'plain', about: 'Hono + drizzle, as everybody ships it', start: () => plain() },
   { name: 'timeout', about: "the same with Hono's timeout()", start: (ms) => plain(ms) },

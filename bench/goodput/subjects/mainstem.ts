@@ -10,20 +10,32 @@ import { numberAt, serverProcess, whenUp, type Server, type Start } from '../ser
 const service = fileURLToPath(new URL('../../../templates/service', import.meta.url))
 
 /** The emitted service itself, with the route of its own tests that waits in Postgres. */
-export const mainstem: Start = mainstemWith({})
-
-/** The same with more variables in its environment. */
-export function mainstemWith(more: Readonly<Record<string, string>>): Start {
+export const mainstem: Start = (ctx, url, task) => {
   const args = ['--import', 'tsx', '--import', './test/support/probe.hooks.mjs', 'src/main.ts']
-  return (ctx, url, task) => {
-    const path = `/probe/query?seconds=${task.querySeconds}`
-    return startMainstem(ctx, url, task, { folder: service, args, path, env: more })
+  const path = `/probe/query?seconds=${task.querySeconds}`
+  return startMainstem(ctx, url, task, { folder: service, args, path, env: {} })
+}
+
+/**
+ * The sample's own `GET /documents`, built and set as its image is, its log too: a view makes the query as slow as the others'.
+ * @param more variables of its environment
+ */
+export function slowDocuments(more: Readonly<Record<string, string>> = {}): Start {
+  const env = { LOG_LEVEL: 'info', NODE_ENV: 'production', ...more }
+  return async (ctx, url, task) => {
+    await buildOnce(ctx)
+    await makeSlowDocuments(url, task.querySeconds)
+    return startMainstem(ctx, url, task, { folder: sample, args: ['dist/main.js'], path: '/documents', env })
   }
 }
 
-/** The sample's own `GET /documents`, built and set as its image is: a view makes the query as slow as the others'. */
-export const slowDocuments: Start = async (ctx, url, task) => {
-  await buildSample(ctx)
+let built: Promise<void> | undefined
+
+function buildOnce(ctx: Context): Promise<void> {
+  return (built ??= buildSample(ctx))
+}
+
+async function makeSlowDocuments(url: string, querySeconds: number): Promise<void> {
   await migrateDatabase(url)
   const client = new pg.Client({ connectionString: url })
   await client.connect()
@@ -34,19 +46,13 @@ export const slowDocuments: Start = async (ctx, url, task) => {
     if (rows[0]?.done !== true)
       await client.query(`
         alter table documents rename to kept_documents;
-        create view documents as with slowly as materialized (select pg_sleep(${task.querySeconds}))
+        create view documents as with slowly as materialized (select pg_sleep(${querySeconds}))
           select kept_documents.* from slowly cross join kept_documents;
         insert into kept_documents (id, name, content_type, size, sha256)
           values ('01980000-0000-7000-8000-000000000000', 'a', 'text/plain', 1, '')`)
   } finally {
     await client.end()
   }
-  return startMainstem(ctx, url, task, {
-    folder: sample,
-    args: ['dist/main.js'],
-    path: '/documents',
-    env: { LOG_LEVEL: 'info', NODE_ENV: 'production' },
-  })
 }
 
 /** What is started, and asked. */

@@ -1,4 +1,4 @@
-import { DeadlineExceeded, throwIfEnded, type Context } from '../../context/context.ts'
+import { remainingMs, throwIfEnded, type Context } from '../../context/context.ts'
 import { until } from '../../context/until.ts'
 import { Problem } from '../problem.ts'
 import { callerOf } from '../request.ts'
@@ -8,8 +8,12 @@ import { Turns, type Queued } from './turns.ts'
 
 /** A connection's place in the pool, held by one call. */
 export interface Place {
-  /** Lets the next call in. A second call of this does nothing. @param ctx of the call: if it has ended, it cut the call short */
-  release(ctx: Context): void
+  /**
+   * Lets the next call in. A second call of this does nothing.
+   * @param ctx of the call: if it has ended, it cut the call short
+   * @param worked false if the call did not get a connection: how long it held the place says nothing about those that do
+   */
+  release(ctx: Context, worked?: boolean): void
 }
 
 /** Why a call was refused. */
@@ -31,8 +35,8 @@ interface Held {
  * wait too long is refused at once, while its caller can still go elsewhere:
  *
  * - by its deadline: it would wait for more than half of the time that is left, and be served only to time out;
- * - by overload: calls have had to wait for a second and the queue does not shrink. Then a call waits for at most half of the
- *   time that a connection is held. A longer queue would make every call slow, and serve none more. A burst is not an overload,
+ * - by overload: calls have had to wait for a second and the queue does not shrink. Then a call waits for at most three quarters of
+ *   the time that a connection is held. A longer queue would make every call slow, and serve none more. A burst is no overload,
  *   because its queue shrinks; nor is a start, before the first connection has come back. A caller that has less of the pool than
  *   its share may wait for as long as a connection is held, so that the others' calls do not shut it out.
  *
@@ -78,8 +82,9 @@ export class Admission {
     }
     const now = performance.now()
     this.#pressure.came(this.waiting, this.#pressure.expectedWait(this.waiting, this.#held, now), now)
-    const waitMs = this.#pressure.expectedWait(this.#queue.before(caller), this.#held, now)
-    const longest = this.#pressure.longestWait((ctx.deadline ?? Infinity) - Date.now(), this.#hasLess(caller))
+    const before = this.#queue.before(caller)
+    const waitMs = this.#pressure.expectedWait(before, this.#held, now)
+    const longest = this.#pressure.longestWait(remainingMs(ctx), before, () => this.#hasLess(caller))
     if (waitMs > longest.ms) {
       this.#observer.refused(longest.why)
       throw busy(waitMs, now - this.#lastReturn)
@@ -101,39 +106,37 @@ export class Admission {
     } catch (error) {
       if (call !== undefined && this.#queue.delete(call)) this.#pressure.left(performance.now() - since, true)
       // Its turn came in the moment in which its context ended.
-      given?.release(ctx)
+      given?.release(ctx, false)
       throw error
     }
   }
 
   /** Whether with one call more `caller` would still have less than its share of all that are held or wait. */
   #hasLess(caller: string): boolean {
-    const callers = new Set([caller, ...this.#queue.callers()])
     let own = 1 + this.#queue.of(caller)
+    const notWaiting = new Set(own === 1 ? [caller] : [])
     for (const held of this.#held) {
-      callers.add(held.caller)
+      if (this.#queue.of(held.caller) === 0) notWaiting.add(held.caller)
       if (held.caller === caller) own++
     }
-    return own * callers.size < this.#held.size + this.waiting + 1
+    return own * (this.#queue.callers + notWaiting.size) < this.#held.size + this.waiting + 1
   }
 
   #hold(caller: string, averaged: boolean): Place {
     const held: Held = { caller, since: performance.now() }
     this.#held.add(held)
     return {
-      release: (ctx) => {
+      release: (ctx, worked = true) => {
         if (!this.#held.delete(held)) return
         const now = performance.now()
         this.#lastReturn = now
-        if (averaged) this.#note(ctx, now - held.since)
+        if (averaged && worked) {
+          if (ctx.err === undefined) this.#pressure.finished(now - held.since)
+          else this.#pressure.cutShort(now - held.since)
+        }
         this.#letIn(now)
       },
     }
-  }
-
-  #note(ctx: Context, heldMs: number): void {
-    if (ctx.err === undefined) this.#pressure.finished(heldMs)
-    else this.#pressure.cutShort(heldMs, ctx.err === DeadlineExceeded)
   }
 
   #letIn(now: number): void {

@@ -4,6 +4,13 @@ const sampleMs = 500
 const settledMs = 1_000
 /** A wait that is expected to be shorter than this is as good as none: the event loop adds as much. */
 const exactMs = 20
+/**
+ * How long a call may wait under overload, in times that a connection is held. Half of one leaves connections idle for a moment when
+ * the load is but a tenth too much; a whole one doubles the time of every answer.
+ */
+const queueOfHolds = 0.75
+/** The same for a caller with less than its share: one, and what rounding adds. */
+const queueOfShare = 1.05
 /** The weight that a call has in an average at least. */
 const leastWeight = 0.1
 /** How much each call that leaves the queue leaves of what is known of those before it. */
@@ -38,12 +45,12 @@ export class Pressure {
 
   /**
    * A call held its connection for `ms` until its context ended. That says nothing of how long work takes, only that this
-   * connection came back: a client that leaves must not make the service look slower than it is. A first call that missed its
-   * deadline counts, though: if none finishes, later calls must not wait in vain.
+   * connection came back: a client that leaves must not make the service look slower than it is. A first call counts, though: if
+   * none finishes, later calls must not wait in vain.
    */
-  cutShort(ms: number, overdue: boolean): void {
+  cutShort(ms: number): void {
     if (this.#hold === undefined) {
-      if (overdue) this.finished(ms)
+      this.finished(ms)
       return
     }
     this.#occupied = moved(this.#occupied, Math.min(ms, this.#hold), ++this.#returned)
@@ -70,20 +77,30 @@ export class Pressure {
   }
 
   /**
-   * The longest wait that a call is let in for, in ms.
+   * The longest wait that a call is let in for, in ms. Overload is no reason to refuse the first in line: without it the next
+   * connection that comes back would be idle.
    * @param leftMs until its deadline
+   * @param before how many calls have their turn before it
    * @param hasLess whether its caller has less than its share
    */
-  longestWait(leftMs: number, hasLess: boolean): { ms: number; why: 'deadline' | 'overload' } {
+  longestWait(
+    leftMs: number,
+    before: number,
+    hasLess: () => boolean,
+  ): { ms: number; why: 'deadline' | 'overload' } {
     if (this.#hold === undefined) return { ms: Infinity, why: 'deadline' }
     const byDeadline = Math.max(leftMs / 2, exactMs)
-    const byOverload = this.#overloadedAt === undefined ? Infinity : hasLess ? this.#holdMs : this.#holdMs / 2
+    if (this.#overloadedAt === undefined || before === 0) return { ms: byDeadline, why: 'deadline' }
+    const byOverload = (hasLess() ? queueOfShare : queueOfHolds) * this.#holdMs
     return byOverload < byDeadline ? { ms: byOverload, why: 'overload' } : { ms: byDeadline, why: 'deadline' }
   }
 
-  /** A call has come that finds `queued` calls waiting, and would wait for `waitMs` at their end. */
+  /**
+   * A call has come that finds `queued` calls waiting, and would wait for `waitMs` at their end. The first in line has always to
+   * wait for the next connection, which in a pool of one is a whole hold, so it is no sign of overload.
+   */
   came(queued: number, waitMs: number, now: number): void {
-    const holds = waitMs / this.#holdMs
+    const holds = queued === 0 ? 0 : waitMs / this.#holdMs
     if (this.#overloadedAt !== undefined) {
       if (holds > 0.5) this.#overloadedAt = now
       else if (now - this.#overloadedAt > settledMs) this.#overloadedAt = undefined

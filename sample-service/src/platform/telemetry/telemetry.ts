@@ -3,9 +3,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { context as ambient, diag, metrics, propagation, trace } from '@opentelemetry/api'
 import {
   contextName,
+  remainingMs,
   withCancel,
-  withDeadline,
   withoutCancel,
+  withTimeout,
   withValue,
   type CancelContext,
   type Context,
@@ -102,7 +103,7 @@ async function shutDown(
   reports: Diagnostics,
   parts: readonly ({ shutdown(): Promise<void> } | undefined)[],
 ): Promise<void> {
-  using ctx = withDeadline(parent, (parent.deadline ?? Infinity) - returnMs)
+  using ctx = withTimeout(parent, remainingMs(parent) - returnMs)
   const before = reports.count
   const ends = Promise.allSettled(parts.map(async (part) => part?.shutdown()))
   const failures = await until(ctx, ends).then(

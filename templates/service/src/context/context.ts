@@ -174,6 +174,15 @@ export function cause(ctx: Context): Error | undefined {
   return ctx.err === undefined ? undefined : branch.cause
 }
 
+/**
+ * Returns the milliseconds until the deadline of `ctx`, negative once it has passed, Infinity if there is none. It goes by the
+ * monotonic clock; `ctx.deadline - Date.now()` is wrong once somebody has set the wall clock. Go: time.Until.
+ */
+export function remainingMs(ctx: Context): number {
+  const { timed } = known(ctx).host
+  return timed === undefined ? Infinity : timed.expiry - performance.now()
+}
+
 /** Throws the cause of `ctx` if it has ended. Go: `if err := context.Cause(ctx); err != nil { return err }`. */
 export function throwIfEnded(ctx: Context): void {
   const ended = cause(ctx)

@@ -104,11 +104,13 @@ export class Database {
     options: StreamOptions = {},
   ): AsyncGenerator<T, void> {
     const places = [await this.#gates.streams.enter(ctx)]
+    let connection: Connection | undefined
     try {
       places.push(await this.#gates.transactions.enter(ctx, false))
-      yield* streamRows(ctx, await this.#acquire(ctx, false), select, options)
+      connection = await this.#acquire(ctx, false)
+      yield* streamRows(ctx, connection, select, options)
     } finally {
-      for (const place of places) place.release(ctx)
+      for (const place of places) place.release(ctx, connection !== undefined)
     }
   }
 
@@ -132,8 +134,8 @@ export class Database {
     try {
       return await until(ctx, probe)
     } catch (error) {
-      // Other calls have taken the last connection meanwhile.
-      if (!state.asked && this.#busy()) return await pingBeside(ctx, this.#pool.options)
+      // Other calls have taken the last connection meanwhile, or still dial it.
+      if (!state.asked && this.#gates.pool.full()) return await pingBeside(ctx, this.#pool.options)
       throw error
     }
   }
@@ -173,7 +175,7 @@ export class Database {
       throw failure
     } finally {
       if (around === undefined) connection?.release(ctx)
-      place?.release(ctx)
+      place?.release(ctx, connection !== undefined)
     }
   }
 
@@ -188,12 +190,9 @@ export class Database {
     try {
       return new Connection(await until(ctx, arriving), this.#cancels, place, this.#observe)
     } catch (error) {
-      place.release(ctx)
+      place.release(ctx, false)
       // Not awaited: the client goes back to the pool when it arrives.
-      arriving.then(
-        (client) => client.release(),
-        () => undefined,
-      )
+      arriving.then((client) => client.release()).catch(() => undefined)
       throw cause(ctx) ?? unavailable('the database does not answer', error)
     }
   }

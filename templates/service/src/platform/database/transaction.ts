@@ -1,6 +1,7 @@
 import {
   cause,
   contextKey,
+  remainingMs,
   throwIfEnded,
   withCancel,
   withValue,
@@ -75,8 +76,9 @@ export async function transact<T>(
  */
 export async function beginTransaction(ctx: Context, connection: Connection, how: string): Promise<void> {
   let text = how
-  if (ctx.deadline !== undefined) {
-    const leftMs = Math.max(0, Math.ceil(ctx.deadline - Date.now())) + timeoutSlackMs
+  const untilDeadlineMs = remainingMs(ctx)
+  if (untilDeadlineMs !== Infinity) {
+    const leftMs = Math.max(0, Math.ceil(untilDeadlineMs)) + timeoutSlackMs
     for (const [name, ownMs] of connection.timeouts())
       text += `; SET LOCAL ${name} = ${Math.min(leftMs, ownMs || Infinity, 2 ** 31 - 1)}`
   }

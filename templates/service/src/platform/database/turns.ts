@@ -28,8 +28,9 @@ export class Turns {
     return this.#length
   }
 
-  callers(): Iterable<string> {
-    return this.#lines.keys()
+  /** How many callers have calls that wait. */
+  get callers(): number {
+    return this.#lines.size
   }
 
   /** How many calls of `caller` wait. */
@@ -73,6 +74,8 @@ export class Turns {
   /** How many calls would have their turn before one that `caller` adds now. */
   before(caller: string): number {
     const own = this.of(caller)
+    // Each of the others has one turn before the first call of a new caller.
+    if (own === 0) return this.#lines.size
     let before = own
     // Until then, each caller whose turn comes before this one's has a turn more than those behind it.
     let turns = own + 1

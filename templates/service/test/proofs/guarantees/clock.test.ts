@@ -3,8 +3,11 @@
  * Go: `time.Now()` has a monotonic reading, which timers go by
  * Held by: src/context/context.ts, src/platform/database/transaction.ts
  */
-import { expect, test } from 'vitest'
+import { sql } from 'drizzle-orm'
+import { expect, test, vi } from 'vitest'
+import { remainingMs, withTimeout } from '../../../src/context/context.ts'
 import { eventually, open, running } from '../../support/client.ts'
+import { openTestDatabase } from '../../support/database.ts'
 import { startService } from '../../support/service.ts'
 import { proofs } from '../support/probes.ts'
 
@@ -41,5 +44,31 @@ test.for([hourMs, -hourMs])(
     // What began since goes by the clock as it is now, Postgres's own timeout too.
     const { body } = await open(`${service.url}/probe/transaction`).answer
     expect((JSON.parse(body) as { statementTimeoutMs: number }).statementTimeoutMs).toBeLessThan(20_000)
+  },
+)
+
+test.for([hourMs, -hourMs])(
+  'setting the clock by %i ms changes no limit of a request whose deadline was read before',
+  async (ms, t) => {
+    const { ctx, db } = await openTestDatabase(t, 1)
+    using request = withTimeout(ctx, 10_000)
+    const timeout = () =>
+      db.transaction(request, async (q) => {
+        const { rows } = await q.execute<{ ms: string }>(
+          sql`select setting as ms from pg_settings where name = 'statement_timeout'`,
+        )
+        return Number(rows[0]?.ms)
+      })
+    const before = request.deadline
+    const now = Date.now
+    vi.spyOn(Date, 'now').mockImplementation(() => now() + ms)
+    t.onTestFinished(() => void vi.restoreAllMocks())
+
+    expect(request.deadline).toBe(before)
+    expect(remainingMs(request)).toBeGreaterThan(5_000)
+    expect(remainingMs(request)).toBeLessThanOrEqual(10_000)
+    const timeoutMs = await timeout()
+    expect(timeoutMs).toBeGreaterThan(5_000)
+    expect(timeoutMs).toBeLessThan(15_000)
   },
 )

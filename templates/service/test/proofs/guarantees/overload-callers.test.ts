@@ -4,16 +4,14 @@
  * Held by: src/platform/http/boundary.ts, src/platform/database/admission.ts, src/platform/database/turns.ts, src/platform/database/pressure.ts
  */
 import { connect } from 'node:net'
-import { sql } from 'drizzle-orm'
 import { expect, test } from 'vitest'
-import { withCancel, withTimeout, withValue, type Context } from '../../../src/context/context.ts'
+import { withCancel, withTimeout, type Context } from '../../../src/context/context.ts'
 import { group } from '../../../src/context/group.ts'
 import { sleep } from '../../../src/context/sleep.ts'
-import type { Database } from '../../../src/platform/database/database.ts'
-import { requestKey } from '../../../src/platform/request.ts'
 import { eventually } from '../../support/client.ts'
 import { openTestDatabase } from '../../support/database.ts'
 import { startService, type RunningService } from '../../support/service.ts'
+import { requestOf, select, succeeds } from '../support/overload.ts'
 
 test('a caller with nine tenths of the load gets what the others leave, and they get what they ask for', async (t) => {
   const { ctx, db } = await openTestDatabase(t, 5)
@@ -27,10 +25,7 @@ test('a caller with nine tenths of the load gets what the others leave, and they
       using requests = group(ctx)
       for (let asked = 0; asked < 4 * rate; asked++) {
         requests.go(async (ctx) => {
-          using request = withTimeout(
-            withValue(ctx, requestKey, { id: '', method: 'GET', path: '/', principal: caller }),
-            2_000,
-          )
+          using request = withTimeout(requestOf(ctx, caller), 2_000)
           if (await succeeds(select(request, db, 0.125))) served[caller === 'greedy' ? caller : 'others']++
         })
         await sleep(ctx, -Math.log(1 - Math.random()) * (1_000 / rate))
@@ -49,7 +44,6 @@ test('callers that leave and come back do not overload it: those that wait are a
   const { ctx, db } = await openTestDatabase(t, 2)
   let refused = 0
   let answered = 0
-  // No deadline: it would be a cause to refuse.
   using load = withCancel(ctx)
 
   using clients = group(load)
@@ -68,8 +62,10 @@ test('callers that leave and come back do not overload it: those that wait are a
   for (let i = 0; i < 2; i++) {
     clients.go(async (ctx) => {
       while (ctx.err === undefined) {
-        if (await succeeds(select(ctx, db, 0.25))) answered++
-        else if (!isOver(ctx)) refused++
+        // If those who leave stood in its way, it would have to wait for more than half of that.
+        using patient = withTimeout(ctx, 1_000)
+        if (await succeeds(select(patient, db, 0.25))) answered++
+        else if (!isOver(patient)) refused++
         await sleep(ctx, 5)
       }
     })
@@ -115,17 +111,6 @@ async function statements({ adminUrl }: RunningService): Promise<number> {
   return Array.from(counts, ([, count]) => Number(count)).reduce((sum, count) => sum + count, 0)
 }
 
-async function select(ctx: Context, db: Database, seconds: number): Promise<void> {
-  await db.run(ctx, (q) => q.execute(sql`select pg_sleep(${seconds})`))
-}
-
 function isOver(ctx: Context): boolean {
   return ctx.err !== undefined
-}
-
-async function succeeds(work: Promise<void>): Promise<boolean> {
-  return work.then(
-    () => true,
-    () => false,
-  )
 }

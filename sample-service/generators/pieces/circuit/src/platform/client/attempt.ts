@@ -1,5 +1,5 @@
 import type { Span } from '@opentelemetry/api'
-import type { Context } from '../../context/context.ts'
+import { remainingMs, type Context } from '../../context/context.ts'
 import { ended } from '../../context/ended.ts'
 import { CallFailed } from './call-failed.ts'
 import { refusalOf } from './answer.ts'
@@ -18,7 +18,7 @@ export async function attempt<T>(
   order: Order,
   read: (response: Response) => Promise<T>,
 ): Promise<T> {
-  if (leftMs(ctx) < 1) throw await ended(ctx)
+  if (remainingMs(ctx) < 1) throw await ended(ctx)
   const { method, url, body = null } = order
   const headers = headersOf(ctx, order)
   const startedAt = performance.now()
@@ -38,11 +38,6 @@ export async function attempt<T>(
   }
 }
 
-/** Milliseconds until the deadline of `ctx`. */
-export function leftMs(ctx: Context): number {
-  return (ctx.deadline ?? Infinity) - Date.now()
-}
-
 /** Our headers replace the caller's, since they carry the trace, the deadline and the request id. */
 function headersOf(ctx: Context, order: Order): Headers {
   const headers = new Headers(order.headers)
@@ -50,8 +45,9 @@ function headersOf(ctx: Context, order: Order): Headers {
   const request = requestOf(ctx)
   if (request !== undefined) headers.set('x-request-id', request.id)
   // HTTP has no standard for it. Relative, since clocks differ; ours and Envoy's are whole milliseconds.
-  if (ctx.deadline !== undefined)
-    headers.set('x-envoy-expected-rq-timeout-ms', String(Math.floor(leftMs(ctx))))
+  const untilDeadlineMs = remainingMs(ctx)
+  if (untilDeadlineMs !== Infinity)
+    headers.set('x-envoy-expected-rq-timeout-ms', String(Math.floor(untilDeadlineMs)))
   return headers
 }
 

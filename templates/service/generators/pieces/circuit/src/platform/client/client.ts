@@ -1,9 +1,16 @@
 import { Readable } from 'node:stream'
 import type { z } from 'zod'
-import { contextName, withCancel, withTimeout, withValue, type Context } from '../../context/context.ts'
+import {
+  contextName,
+  remainingMs,
+  withCancel,
+  withTimeout,
+  withValue,
+  type Context,
+} from '../../context/context.ts'
 import { retry } from '../../context/retry.ts'
 import { CallFailed } from './call-failed.ts'
-import { attempt, leftMs } from './attempt.ts'
+import { attempt } from './attempt.ts'
 import { baseOf, orderOf, type Call, type Order } from './order.ts'
 import { clientSpan } from './span.ts'
 import { headersOf, parseJson, parseText, readBytes } from './answer.ts'
@@ -141,6 +148,6 @@ function mayRepeat(ctx: Context, order: Order, failure: unknown, pauseMs: number
     failure instanceof CallFailed &&
     failure.transient &&
     failure.how !== 'open' &&
-    pauseMs < Math.min(longestPauseMs, leftMs(ctx))
+    pauseMs < Math.min(longestPauseMs, remainingMs(ctx))
   )
 }

@@ -1,0 +1,54 @@
+/**
+ * Promise: What clients can make the process hold is bounded: requests sent ahead, and bodies that arrive.
+ * Go: no bound; `http.Server` reads the next request of a connection after the answer to the one before
+ * Held by: src/platform/http/pipelining.ts, src/platform/http/input.ts
+ */
+import { expect, test } from 'vitest'
+import { connection, eventually, running } from '../../support/client.ts'
+import { startService } from '../../support/service.ts'
+
+const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`
+
+test('a hundred requests may wait on a connection; one more closes it, and cancels what it waits for', async (t) => {
+  const service = await startService(t, { probe: true })
+  const patient = connection(service)
+  const flood = connection(service)
+  patient.send(get('/probe/query?seconds=0.5') + get('/livez').repeat(100))
+  expect((await patient.received('"alive"', 100)).split('200 OK')).toHaveLength(102)
+  patient.hangUp()
+
+  flood.send(get('/probe/query?seconds=30'))
+  await eventually(async () => (await running(service, 'pg_sleep(')) === 1)
+  flood.send(get('/livez').repeat(101))
+
+  expect(await flood.closed).toBe('')
+  await service.line(({ msg }) => msg === 'closed a connection: more than 100 requests waited on it')
+  await eventually(async () => (await running(service, 'pg_sleep(')) === 0)
+})
+
+test('bodies that arrive may take 64 times BODY_MAX_BYTES in all; one more is a 503, and later ones are read again', async (t) => {
+  const service = await startService(t, { probe: true, env: { BODY_MAX_BYTES: '1000' } })
+  const text = JSON.stringify({ text: 'x'.repeat(985) })
+  const head = `POST /probe/echo HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${text.length}\r\n\r\n`
+  const slow = Array.from({ length: 64 }, () => connection(service))
+  for (const client of slow) client.send(head + text.slice(0, -1))
+  // They have arrived when the service refuses one more, however small the part of it.
+  const isRefused = async (): Promise<boolean> => {
+    const late = connection(service)
+    late.send(head + text.slice(0, 900))
+    const refused = late.received('HTTP/1.1 503 ').then(() => true)
+    const soon = new Promise<boolean>((resolve) => setTimeout(resolve, 500, false))
+    const is = await Promise.race([refused.catch(() => false), soon])
+    late.hangUp()
+    return is
+  }
+  await eventually(isRefused, 20_000)
+
+  for (const client of slow) client.send(text.slice(-1))
+  for (const client of slow) expect(await client.received('xxx', 1)).toContain('HTTP/1.1 200 ')
+  for (const client of slow) client.hangUp()
+  const again = connection(service)
+  again.send(head + text)
+  expect(await again.received('xxx', 1)).toContain('HTTP/1.1 200 ')
+  again.hangUp()
+})
