@@ -8,6 +8,11 @@ function holding(ms: number): Pressure {
   return pressure
 }
 
+/** The longest wait of a call that is not the first in line. */
+function longest(pressure: Pressure, leftMs: number, hasLess = false) {
+  return pressure.longestWait(leftMs, 1, () => hasLess)
+}
+
 const now = 1_000_000
 const just = { since: now }
 
@@ -15,7 +20,7 @@ test('before the first connection came back, every call is let in, whatever its 
   const pressure = new Pressure()
 
   expect(pressure.expectedWait(1_000, [just], now)).toBe(0)
-  expect(pressure.longestWait(1, false)).toEqual({ ms: Infinity, why: 'deadline' })
+  expect(longest(pressure, 1)).toEqual({ ms: Infinity, why: 'deadline' })
 })
 
 describe('the expected wait', () => {
@@ -62,26 +67,24 @@ describe('the expected wait', () => {
 describe('calls whose context ended', () => {
   test('say nothing of how long work takes, but that their connections came back', () => {
     const pressure = holding(100)
-    for (let n = 0; n < 100; n++) pressure.cutShort(10, false)
+    for (let n = 0; n < 100; n++) pressure.cutShort(10)
 
     expect(pressure.expectedWait(0, [just], now)).toBeCloseTo(10, 1)
     overload(pressure)
-    expect(pressure.longestWait(Infinity, true)).toEqual({ ms: 100, why: 'overload' })
+    expect(longest(pressure, Infinity, true)).toEqual({ ms: 105, why: 'overload' })
   })
 
   test('count for no more than a hold: a client that stays for long before it leaves does not slow the service', () => {
     const pressure = holding(100)
-    for (let n = 0; n < 100; n++) pressure.cutShort(60_000, true)
+    for (let n = 0; n < 100; n++) pressure.cutShort(60_000)
 
     expect(pressure.expectedWait(0, [just], now)).toBeCloseTo(100)
   })
 
-  test('count before any has finished if their deadline passed, not if the client left', () => {
+  test('count before any has finished, so that later calls do not wait in vain', () => {
     const pressure = new Pressure()
-    pressure.cutShort(500, false)
-    expect(pressure.longestWait(1, false).ms).toBe(Infinity)
 
-    pressure.cutShort(500, true)
+    pressure.cutShort(500)
 
     expect(pressure.expectedWait(0, [just], now)).toBeCloseTo(500)
   })
@@ -90,8 +93,8 @@ describe('calls whose context ended', () => {
 test('a call waits for half of the time until its deadline, or 20 ms, as good as none', () => {
   const pressure = holding(100)
 
-  expect(pressure.longestWait(10_000, false)).toEqual({ ms: 5_000, why: 'deadline' })
-  expect(pressure.longestWait(10, false)).toEqual({ ms: 20, why: 'deadline' })
+  expect(longest(pressure, 10_000)).toEqual({ ms: 5_000, why: 'deadline' })
+  expect(longest(pressure, 10)).toEqual({ ms: 20, why: 'deadline' })
 })
 
 /** Calls come every 100 ms for 2 s, each of which would wait for five holds. @returns the time of the last */
@@ -104,17 +107,19 @@ describe('overload', () => {
   test('is calls that have had to wait for a second, in a queue that does not shrink', () => {
     const pressure = holding(100)
     for (let ms = 0; ms < 1_000; ms += 100) pressure.came(50, 500, now + ms)
-    expect(pressure.longestWait(10_000, false).why).toBe('deadline')
+    expect(longest(pressure, 10_000).why).toBe('deadline')
 
     pressure.came(50, 500, now + 1_000)
     // One short wait is not its end.
     pressure.came(0, 50, now + 1_100)
 
-    expect(pressure.longestWait(10_000, false)).toEqual({ ms: 50, why: 'overload' })
-    expect(pressure.longestWait(10_000, true)).toEqual({ ms: 100, why: 'overload' })
+    expect(longest(pressure, 10_000)).toEqual({ ms: 75, why: 'overload' })
+    expect(longest(pressure, 10_000, true)).toEqual({ ms: 105, why: 'overload' })
     // The deadline is nearer, or as near.
-    expect(pressure.longestWait(90, true)).toEqual({ ms: 45, why: 'deadline' })
-    expect(pressure.longestWait(100, false)).toEqual({ ms: 50, why: 'deadline' })
+    expect(longest(pressure, 90, true)).toEqual({ ms: 45, why: 'deadline' })
+    expect(longest(pressure, 150)).toEqual({ ms: 75, why: 'deadline' })
+    // The next connection that comes back would be idle without the first in line.
+    expect(pressure.longestWait(10_000, 0, () => false)).toEqual({ ms: 5_000, why: 'deadline' })
   })
 
   test('is no queue that shrinks', () => {
@@ -122,7 +127,7 @@ describe('overload', () => {
 
     overload(pressure, now, (n) => 100 - n)
 
-    expect(pressure.longestWait(10_000, false).why).toBe('deadline')
+    expect(longest(pressure, 10_000).why).toBe('deadline')
   })
 
   test('is no queue that shrinks from half a second to the next, whatever it does meanwhile', () => {
@@ -130,14 +135,14 @@ describe('overload', () => {
 
     overload(pressure, now, (n) => 100 - n + (n % 5 === 4 ? 10 : 0))
 
-    expect(pressure.longestWait(10_000, false).why).toBe('deadline')
+    expect(longest(pressure, 10_000).why).toBe('deadline')
   })
 
   test.each([
     ['a call came that did not have to wait', (pressure: Pressure) => pressure.idle()],
     [
       'a call came that would wait for less than a hold',
-      (pressure: Pressure) => pressure.came(0, 99, now + 900),
+      (pressure: Pressure) => pressure.came(1, 99, now + 900),
     ],
   ])('begins anew when %s', (_, between) => {
     const pressure = holding(100)
@@ -145,28 +150,28 @@ describe('overload', () => {
     between(pressure)
     for (let ms = 1_000; ms < 1_900; ms += 100) pressure.came(50, 500, now + ms)
 
-    expect(pressure.longestWait(10_000, false).why).toBe('deadline')
+    expect(longest(pressure, 10_000).why).toBe('deadline')
   })
 
   test('is over when no call would have had to wait for half a hold for a second', () => {
     const pressure = holding(100)
     const last = overload(pressure)
     pressure.came(1, 51, last + 900)
-    pressure.came(0, 50, last + 1_900)
-    expect(pressure.longestWait(10_000, false).why).toBe('overload')
+    pressure.came(1, 50, last + 1_900)
+    expect(longest(pressure, 10_000).why).toBe('overload')
 
-    pressure.came(0, 50, last + 1_901)
+    pressure.came(1, 50, last + 1_901)
 
-    expect(pressure.longestWait(10_000, false).why).toBe('deadline')
+    expect(longest(pressure, 10_000).why).toBe('deadline')
   })
 
   test('counts a hold as 40 ms at least: a pool of quick calls is not overloaded by the noise of the event loop', () => {
     const pressure = holding(1)
     for (let n = 0; n <= 20; n++) pressure.came(50, 39, now + n * 100)
-    expect(pressure.longestWait(10_000, false).why).toBe('deadline')
+    expect(longest(pressure, 10_000).why).toBe('deadline')
 
     for (let n = 0; n <= 20; n++) pressure.came(50, 40, now + 3_000 + n * 100)
 
-    expect(pressure.longestWait(10_000, true)).toEqual({ ms: 40, why: 'overload' })
+    expect(longest(pressure, 10_000, true)).toEqual({ ms: 42, why: 'overload' })
   })
 })
