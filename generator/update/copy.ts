@@ -38,9 +38,9 @@ export async function withCopy<T>(
   overlay: Overlay,
   work: (ctx: Context, copy: string) => Promise<T>,
 ): Promise<T> {
+  refuseOutside(root)
   const made = firstMissing(root)
   await mkdir(join(root, workFolder), { recursive: true })
-  refuseOutside(root)
   const copy = await mkdtemp(join(root, workFolder, 'copy-'))
   try {
     for (const name of topLevel(root)) {
@@ -62,11 +62,13 @@ export async function withCopy<T>(
 
 /** @throws Failure if the copy would lie outside of the service's folder, where its packages do not resolve */
 function refuseOutside(root: string): void {
-  const [folder = '', work] = ['.data', workFolder].map((path) => realpathSync(join(root, path)))
-  if (`${folder}${sep}`.startsWith(`${realpathSync(root)}${sep}`) && work?.startsWith(`${folder}${sep}`))
-    return
+  const service = `${realpathSync(root)}${sep}`
+  const outside = ['.data', workFolder]
+    .filter((path) => existsSync(join(root, path)))
+    .find((path) => !realpathSync(join(root, path)).startsWith(service))
+  if (outside === undefined) return
   throw new Failure(
-    '.data is a link that leads out of the service, and update runs its generators there: put a folder in its place',
+    `${outside} is a link that leads out of the service, and update runs its generators there: put a folder in its place`,
   )
 }
 

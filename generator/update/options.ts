@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { posix } from 'node:path'
 import { parseArgs } from 'node:util'
 import { flagFault } from '../../templates/service/generators/engine/typed.ts'
 import { Failure } from '../failure.ts'
@@ -83,7 +84,8 @@ export function updateOptionsFrom(args: readonly string[]): UpdateOptions {
     adopt: values.adopt,
     pieces: values.piece ?? [],
     from,
-    restore: values.restore ?? [],
+    // As the record writes paths: a shell may complete ./ or, on Windows, backslashes.
+    restore: [...new Set(values.restore?.map((path) => posix.normalize(path.replaceAll('\\', '/'))))],
     install: !values['no-install'],
     help: values.help,
   }

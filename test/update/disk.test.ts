@@ -1,6 +1,14 @@
 /** What lies on the disk in another form than it was emitted: lines that end with CRLF, links out of the service. */
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, expect, test } from 'vitest'
 import { startAdd } from '../support/added-service.ts'
@@ -79,6 +87,17 @@ test('--remove takes a piece back that nobody has changed, in a checkout with CR
   for (const path of ['src/report/report.routes.ts', 'src/report/report.handlers.ts'])
     writeFileSync(join(service, path), readFileSync(join(service, path), 'utf8').replaceAll('\n', '\r\n'))
   expect(startAdd(service, '--remove', 'route', 'report')).toMatchObject({ code: 0, err: '' })
+})
+
+test('with .data on another disk add works, and update refuses to run generators there', () => {
+  const service = created(older, '--no-example')
+  const outside = mkdtempSync(join(folder, 'outside-'))
+  symlinkSync(outside, join(service, '.data'))
+  expect(startAdd(service, 'route', 'report')).toMatchObject({ code: 0, err: '' })
+  const refused = update(newer, service)
+  expect(refused.err).toContain('.data is a link that leads out of the service')
+  expect(refused.code).toBe(1)
+  expect(readdirSync(outside)).toEqual([])
 })
 
 /** A shell that may mount file systems of its own; the system may not allow one. */

@@ -241,7 +241,7 @@ test('--restore writes the text of a piece over an edited file, and --abort take
   change(service, path, (text) => `// Ours.\n${text}`)
   commit(service)
   const before = filesOf(service)
-  expect(update(older, service, ['--restore', path, '--restore', 'Dockerfile'])).toMatchObject({ code: 0 })
+  expect(update(older, service, ['--restore', path, '--restore', './Dockerfile'])).toMatchObject({ code: 0 })
   expect(readFileSync(join(service, path), 'utf8')).toBe(stamped)
   expect(update(older, service, ['--abort'])).toMatchObject({ code: 0 })
   expect(filesOf(service)).toEqual(before)
