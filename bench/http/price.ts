@@ -27,18 +27,18 @@ export const changes: readonly Change[] = [
   },
   {
     title: 'without the header X-Request-Id',
-    file: http,
-    replace: [["outgoing.setHeader('x-request-id', exchange.info.id)", '']],
+    file: 'templates/service/src/platform/http/exchange.ts',
+    replace: [["{ 'x-request-id': this.info.id, ...headers }", '{ ...headers }']],
   },
   {
     title: 'without looking at the headers of the answer',
     file: 'templates/service/src/platform/http/answer.ts',
-    replace: [['for (const [name, value] of headers) validateHeaderValue(name, value)', '']],
+    replace: [['for (const [name, value] of headers) validate(name, value)', '']],
   },
   {
     title: 'without the calls that count and time',
     file: observers,
-    replace: [[' counting,', '']],
+    replace: [['...(isCounted() ? [counting] : []),', '']],
   },
   {
     title: 'without the call that logs',

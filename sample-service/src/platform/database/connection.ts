@@ -123,14 +123,12 @@ export class Connection {
     if (outlastsCall(statement.text)) this.#retired = true
     const step = ctx.value(stepKey)
     if (step !== undefined) step.backend = sessionOf(this.#client)?.backend
-    return this.#cancelledWith(ctx, async () => {
-      try {
-        return await submitFresh(this.#client, statement, values, () => this.retire())
-      } catch (error) {
-        const failure = this.#failureOf(error, statement, values)
-        throw cause(ctx) ?? failure
-      }
-    })
+    return this.#cancelledWith(ctx, () =>
+      submitFresh(this.#client, statement, values, () => this.retire()).catch((error: unknown) => {
+        this.#note(error)
+        throw cause(ctx) ?? this.#failureOf(error, statement, values)
+      }),
+    )
   }
 
   #requireUsable(): void {
@@ -140,13 +138,17 @@ export class Connection {
     if (this.#broken !== undefined) throw connectionLost(this.#broken)
   }
 
-  /** Notes what `error` says about the connection. @returns the error for the caller, if its context has not ended */
-  #failureOf(error: unknown, { text }: QueryConfig, values: readonly unknown[] = []): unknown {
+  /** Notes what `error` says about the connection. */
+  #note(error: unknown): void {
     const refused = error instanceof pg.DatabaseError
     if (refused && outlastsFailure(error)) this.#retired = true
     if (!refused && this.#broken === undefined) this.#unsent = error
+  }
+
+  /** The error for the caller, if its context has not ended: to make one costs a stack. */
+  #failureOf(error: unknown, { text }: QueryConfig, values: readonly unknown[] = []): unknown {
     if (this.#broken !== undefined) return connectionLost(error)
-    return refused ? new QueryFailed(error, text, values) : error
+    return error instanceof pg.DatabaseError ? new QueryFailed(error, text, values) : error
   }
 
   /**

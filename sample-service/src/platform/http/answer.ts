@@ -74,14 +74,23 @@ function whole(exchange: Exchange, response: Response, body: string | Uint8Array
   const { status } = response
   checkStatus(status, body !== null)
   const headers = headersOf(response)
-  for (const [name, value] of headers) {
-    validateHeaderName(name)
-    validateHeaderValue(name, value)
-  }
+  for (const [name, value] of headers) validate(name, value)
   const length = framingOf(headers)
   if (length !== undefined) checkLength(exchange, status, length, body)
   exchange.answered(status)
   return withHeaders(exchange, response, headers, body)
+}
+
+/** The values that were valid last, by the names of their headers: most answers have the same few. */
+const valid = new Map<string, string>()
+
+/** @throws TypeError if Node would refuse to write the header */
+function validate(name: string, value: string): void {
+  if (valid.get(name) === value) return
+  validateHeaderName(name)
+  validateHeaderValue(name, value)
+  if (valid.size === 100) valid.clear()
+  valid.set(name, value)
 }
 
 /**

@@ -1,4 +1,5 @@
-import { durationBuckets, histogram, meter, oncePerProvider, upDown } from './metrics.ts'
+import { keyedHistogram } from './histogram.ts'
+import { durationBuckets, meter, oncePerProvider, upDown } from './metrics.ts'
 
 // All of it is for after `startTelemetry`, as in metrics.ts.
 
@@ -36,11 +37,12 @@ export function observePool(
  */
 export function observeAdmission() {
   const pool = { 'db.client.connection.pool.name': 'postgresql' }
-  const waited = histogram(
+  const waited = keyedHistogram(
     'db.client.connection.wait_time',
     'Time that calls waited for a connection of the pool.',
     durationBuckets,
   )
+  const waits = waited.find('') ?? waited.add('', pool)
   const refused = meter().createCounter('db.client.connection.refused', {
     description: 'Calls that were refused because no connection would have been free in time.',
     unit: '{request}',
@@ -48,7 +50,7 @@ export function observeAdmission() {
   // A rate needs the series before it grows.
   for (const why of ['deadline', 'overload']) refused.add(0, { ...pool, 'db.client.connection.refusal': why })
   return {
-    admitted: (waitedMs: number): void => waited.record(waitedMs / 1_000, pool),
+    admitted: (waitedMs: number): void => waits.record(waitedMs / 1_000),
     refused: (why: 'deadline' | 'overload'): void =>
       refused.add(1, { ...pool, 'db.client.connection.refusal': why }),
   }
@@ -57,7 +59,7 @@ export function observeAdmission() {
 /** Measures statements, in seconds: from their sending until Postgres has answered or their cancel has been answered. */
 export function statementDuration() {
   const name = 'db.client.operation.duration'
-  return histogram(name, 'How long statements took in Postgres and on the way.', statementBuckets)
+  return keyedHistogram(name, 'How long statements took in Postgres and on the way.', statementBuckets)
 }
 
 const cancels = oncePerProvider(() =>

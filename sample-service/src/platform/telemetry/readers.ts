@@ -9,15 +9,20 @@ import {
   type Resource,
 } from '@opentelemetry/resources'
 import {
+  AggregationTemporality,
   ConsoleMetricExporter,
+  InstrumentType,
   MeterProvider,
   PeriodicExportingMetricReader,
   type MetricData,
+  type MetricProducer,
   type MetricReader,
   type ResourceMetrics,
 } from '@opentelemetry/sdk-metrics'
 import { errorOf } from '../../context/thrown.ts'
 import type { Environment, TelemetryPlan } from './environment.ts'
+import { keepHistograms, type Histogram } from './histogram.ts'
+import { producerOf } from './producer.ts'
 
 /** The SDK for metrics, loaded. */
 export interface MetricsSdk {
@@ -37,13 +42,19 @@ export async function loadMetrics(plan: TelemetryPlan, env: Environment): Promis
   const exportIntervalMillis = milliseconds(env['OTEL_METRIC_EXPORT_INTERVAL']) ?? 60_000
   const timeoutMs = milliseconds(env['OTEL_METRIC_EXPORT_TIMEOUT']) ?? 30_000
   const exportTimeoutMillis = Math.min(timeoutMs, exportIntervalMillis)
-  const createReaders = (): MetricReader[] => {
+  const createReaders = (histograms: () => readonly Histogram[]): MetricReader[] => {
     // Sent to a port for gRPC they would fail as well, and say less.
     if (otlp !== undefined && protocol === 'grpc')
       diag.warn('metrics are sent by HTTP, not gRPC: set OTEL_EXPORTER_OTLP_METRICS_PROTOCOL and _ENDPOINT')
-    return plan.metrics.map((name) => {
+    return plan.metrics.map((name, index) => {
       const exporter = name === 'otlp' && otlp ? new otlp.OTLPMetricExporter() : new ConsoleMetricExporter()
-      return new PeriodicExportingMetricReader({ exporter, exportIntervalMillis, exportTimeoutMillis })
+      const temporality = exporter.selectAggregationTemporality(InstrumentType.HISTOGRAM)
+      return new PeriodicExportingMetricReader({
+        exporter,
+        exportIntervalMillis,
+        exportTimeoutMillis,
+        metricProducers: [producerOf(histograms, index + 1, temporality)],
+      })
     })
   }
   return {
@@ -52,8 +63,13 @@ export async function loadMetrics(plan: TelemetryPlan, env: Environment): Promis
         .merge(resourceFromAttributes(identity))
         .merge(detectResources({ detectors: [envDetector] })),
     startMetrics(resource) {
-      const { reader, answer } = prometheusEndpoint()
-      return { meters: new MeterProvider({ resource, readers: [reader, ...createReaders()] }), answer }
+      let histograms: readonly Histogram[] = []
+      const own = () => histograms
+      const { reader, answer } = prometheusEndpoint(producerOf(own, 0, AggregationTemporality.CUMULATIVE))
+      const readers = [reader, ...createReaders(own)]
+      const meters = new MeterProvider({ resource, readers })
+      histograms = keepHistograms(meters, readers.length)
+      return { meters, answer }
     },
   }
 }
@@ -77,8 +93,8 @@ const suffixes: Readonly<Record<string, string>> = { s: '_seconds', ms: '_millis
  * exporter's own handler leaves the unit out of the names, which dashboards made for OpenTelemetry expect
  * (https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics/), and the version out of the type.
  */
-function prometheusEndpoint() {
-  const reader = new PrometheusExporter({ preventServerStart: true })
+function prometheusEndpoint(producer: MetricProducer) {
+  const reader = new PrometheusExporter({ preventServerStart: true, metricProducers: [producer] })
   const serializer = new PrometheusSerializer(undefined, false, undefined, false, true)
   const answer: Answer = (_request, response) => {
     // The client waits for the response, nobody for this; a scrape has no context to end with.

@@ -3,6 +3,7 @@ import { errorOf } from '../../context/thrown.ts'
 import type { Problem } from '../problem.ts'
 import { requestKey, type RequestInfo } from '../request.ts'
 import type { Log } from '../telemetry/log.ts'
+import { isCounted } from '../telemetry/histogram.ts'
 import { httpMetrics } from '../telemetry/metrics.ts'
 import type { Outcome } from '../telemetry/outcome.ts'
 import type { RecentRequests } from '../telemetry/kept.ts'
@@ -42,7 +43,12 @@ export function observersOf(log: Log, recent: RecentRequests | undefined): Obser
     },
   }
   return {
-    all: [...tracing(), counting, logging(log), ...(recent === undefined ? [] : [remembering(recent)])],
+    all: [
+      ...tracing(),
+      ...(isCounted() ? [counting] : []),
+      logging(log),
+      ...(recent === undefined ? [] : [remembering(recent)]),
+    ],
     refused(ctx, info, { status, message }) {
       const { method } = info
       metrics.started(method)

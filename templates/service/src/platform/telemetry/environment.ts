@@ -24,6 +24,20 @@ export function telemetryPlan(env: Environment): TelemetryPlan {
   }
 }
 
+/** Whether spans go to a collector as OTLP/protobuf, and nowhere else, in batches of valid sizes. */
+export function sendsProtobuf(env: Environment): boolean {
+  const protocol = env['OTEL_EXPORTER_OTLP_TRACES_PROTOCOL'] || env['OTEL_EXPORTER_OTLP_PROTOCOL']
+  const isProtobuf = (protocol?.trim() || 'http/protobuf') === 'http/protobuf'
+  const named = exporters(env, 'TRACES')
+  return isProtobuf && named.length > 0 && named.every((name) => name === 'otlp') && hasBatches(env)
+}
+
+/** Of an invalid `OTEL_BSP_*` only the SDK's own processor complains. */
+function hasBatches(env: Environment): boolean {
+  const names = ['MAX_EXPORT_BATCH_SIZE', 'MAX_QUEUE_SIZE', 'SCHEDULE_DELAY', 'EXPORT_TIMEOUT']
+  return names.every((name) => Number(env[`OTEL_BSP_${name}`]?.trim() || 1) > 0)
+}
+
 function exporters(env: Environment, signal: 'TRACES' | 'METRICS'): string[] {
   const named = entriesOf(env[`OTEL_${signal}_EXPORTER`] ?? '')
   if (named.length > 0) return named

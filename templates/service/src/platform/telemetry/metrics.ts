@@ -9,6 +9,7 @@ import {
 } from '@opentelemetry/api'
 import type { Context } from '../../context/context.ts'
 import { causeName } from '../causes.ts'
+import { keyedHistogram } from './histogram.ts'
 import { errorType, knownMethod, type Outcome } from './outcome.ts'
 
 // All of it is for after `startTelemetry`: the API hands out instruments that do nothing before.
@@ -22,7 +23,7 @@ const unwindBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 
 
 /** The server's metrics by the stable HTTP conventions (https://opentelemetry.io/docs/specs/semconv/http/http-metrics/). */
 export function httpMetrics() {
-  const duration = histogram(
+  const duration = keyedHistogram(
     'http.server.request.duration',
     'Time from the first header of a request to the end of its response and its work.',
     durationBuckets,
@@ -43,12 +44,20 @@ export function httpMetrics() {
       const known = knownMethod(method)
       const type = errorType(outcome)
       count(known, -1)
-      const attributes: Attributes = { 'http.request.method': known, ...scheme }
-      if (outcome.status > 0) attributes['http.response.status_code'] = outcome.status
-      if (outcome.route !== undefined) attributes['http.route'] = outcome.route
-      if (type !== undefined) attributes['error.type'] = type
-      duration.record(seconds, attributes)
+      const key = `${known} ${outcome.status} ${outcome.route} ${type}`
+      const series = duration.find(key) ?? duration.add(key, attributesOf(known, outcome, type))
+      series.record(seconds)
     },
+  }
+}
+
+function attributesOf(method: string, { status, route }: Outcome, errorType: string | undefined): Attributes {
+  return {
+    'http.request.method': method,
+    ...scheme,
+    ...(status > 0 && { 'http.response.status_code': status }),
+    ...(route !== undefined && { 'http.route': route }),
+    ...(errorType !== undefined && { 'error.type': errorType }),
   }
 }
 
@@ -63,7 +72,7 @@ export function observeLog(log: { readonly dropped: number }): void {
 }
 
 const unwinding = oncePerProvider(() =>
-  histogram(
+  keyedHistogram(
     'context.unwind.duration',
     'Time from the end of a context until the work under it had stopped.',
     unwindBuckets,
@@ -77,10 +86,11 @@ const unwinding = oncePerProvider(() =>
  * @param endedAt when the context ended, in milliseconds of performance.now()
  */
 export function unwound(ctx: Context, layer: 'http' | 'database' | 'storage', endedAt: number): void {
-  unwinding().record((performance.now() - endedAt) / 1_000, {
-    'context.layer': layer,
-    'context.cause': causeName(ctx) ?? 'none',
-  })
+  const cause = causeName(ctx) ?? 'none'
+  const key = `${layer} ${cause}`
+  const series =
+    unwinding().find(key) ?? unwinding().add(key, { 'context.layer': layer, 'context.cause': cause })
+  series.record((performance.now() - endedAt) / 1_000)
 }
 
 /**

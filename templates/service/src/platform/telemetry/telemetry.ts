@@ -49,23 +49,27 @@ export async function startTelemetry(
 
   // The SDK for traces takes a quarter of a second to load, that for metrics a tenth: only what is asked for is loaded.
   const loading = Promise.all([
-    plan.traces ? import('@opentelemetry/sdk-node') : undefined,
+    // eslint-disable-next-line no-restricted-syntax -- as below
+    plan.traces ? import('./traces.ts') : undefined,
     // eslint-disable-next-line no-restricted-syntax -- a service without telemetry need not load OpenTelemetry's SDK
     import('./readers.ts').then(({ loadMetrics }) => loadMetrics(plan, process.env)),
   ])
-  const [node, sdk] = await until(ctx, loading)
+  const [traces, sdk] = await until(ctx, loading)
   const resource = sdk.resourceOf({
     'service.name': serviceName,
     'service.version': serviceVersion(),
     'service.instance.id': randomUUID(),
   })
-  // Left out, the SDK makes metric readers and log processors from the environment, the latter for OTLP.
-  const tracing = node && new node.NodeSDK({ resource, metricReaders: [], logRecordProcessors: [] })
   // Exporters report long after the start is over, on behalf of the process.
   const reports = diagnostics(withoutCancel(ctx), log)
-  // Only now: the constructor puts a logger on the console where OTEL_LOG_LEVEL is set.
-  const logLevel = diagnosticsLevel(process.env['OTEL_LOG_LEVEL'])
-  diag.setLogger(reports.logger, { logLevel, suppressOverrideMessage: true })
+  const hear = () => {
+    const logLevel = diagnosticsLevel(process.env['OTEL_LOG_LEVEL'])
+    diag.setLogger(reports.logger, { logLevel, suppressOverrideMessage: true })
+  }
+  hear()
+  const tracing = traces?.tracesSdk(resource, process.env)
+  // Again: the SDK has put a logger on the console if OTEL_LOG_LEVEL is set.
+  hear()
   tracing?.start()
   // The SDK keeps an ambient span across promises, and every promise of the process pays for it (before Node 24). Our spans hang
   // from ctx. Where libraries are instrumented that ask for the ambient one, this line goes.

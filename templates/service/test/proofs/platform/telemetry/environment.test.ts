@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { ignored, telemetryPlan } from '../../../../src/platform/telemetry/environment.ts'
+import { ignored, sendsProtobuf, telemetryPlan } from '../../../../src/platform/telemetry/environment.ts'
 
 const said = (env: Record<string, string>, tracing = true): string | undefined =>
   ignored(telemetryPlan(env), env, tracing)
@@ -90,4 +90,19 @@ test.for([
 
 test.for(['true', 'TRUE'])('OTEL_SDK_DISABLED=%s', (value) => {
   expect(telemetryPlan({ OTEL_SDK_DISABLED: value }).disabled).toBe(true)
+})
+
+test.for([
+  [{ OTEL_EXPORTER_OTLP_ENDPOINT: endpoint }, true],
+  [{ OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf' }, true],
+  [{ OTEL_TRACES_EXPORTER: 'otlp,otlp', OTEL_BSP_SCHEDULE_DELAY: '50' }, true],
+  [{}, false],
+  [{ OTEL_TRACES_EXPORTER: 'none' }, false],
+  [{ OTEL_TRACES_EXPORTER: 'otlp,console' }, false],
+  [{ OTEL_TRACES_EXPORTER: 'otlp', OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' }, false],
+  [{ OTEL_TRACES_EXPORTER: 'otlp', OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: 'http/json' }, false],
+  [{ OTEL_TRACES_EXPORTER: 'otlp', OTEL_BSP_MAX_EXPORT_BATCH_SIZE: '0' }, false],
+  [{ OTEL_TRACES_EXPORTER: 'otlp', OTEL_BSP_EXPORT_TIMEOUT: 'soon' }, false],
+] as const)('%j: spans go out as protobuf alone: %s', ([env, protobuf]) => {
+  expect(sendsProtobuf(env)).toBe(protobuf)
 })
