@@ -32,7 +32,7 @@ Flags of every piece:
   --diff          show each line of the new files
   --json          print the result as JSON
   --yes           ask nothing
-  --install       install the packages that the piece adds; --no-install does not
+  --install       install the packages that the piece adds (or --no-install)
   --remove        take the piece back, unless it was changed; its table stays
   --drop          with --remove: drop its table too, by a migration
   --merge-record  alone, while git merges: keep the pieces of both branches

@@ -36,7 +36,7 @@ interface Held {
  *
  * - by its deadline: it would wait for more than half of the time that is left, and be served only to time out;
  * - by overload: calls have had to wait for a second and the queue does not shrink. Then a call waits for at most three quarters of
- *   the time that a connection is held. A longer queue would make every call slow, and serve none more. A burst is no overload,
+ *   the time that a connection is held. A longer queue would make every call slow, and serve none more. A burst is not an overload,
  *   because its queue shrinks; nor is a start, before the first connection has come back. A caller that has less of the pool than
  *   its share may wait for as long as a connection is held, so that the others' calls do not shut it out.
  *

@@ -22,8 +22,6 @@ class Line {
 export class Turns {
   /** The first is the one whose turn it is. */
   readonly #lines = new Map<string, Line>()
-  /** How many callers have at least so many calls, by that number less one: a sum over ten thousand callers would block. */
-  readonly #withAtLeast: number[] = []
   #length = 0
 
   get length(): number {
@@ -44,7 +42,6 @@ export class Turns {
     let line = this.#lines.get(call.caller)
     if (line === undefined) this.#lines.set(call.caller, (line = new Line()))
     line.calls.add(call)
-    this.#withAtLeast[line.length] = (this.#withAtLeast[line.length] ?? 0) + 1
     line.length++
     this.#length++
   }
@@ -55,7 +52,6 @@ export class Turns {
     if (line?.calls.delete(call) !== true) return false
     line.length--
     this.#length--
-    this.#withAtLeast[line.length] = (this.#withAtLeast[line.length] ?? 0) - 1
     if (line.length === 0) this.#lines.delete(call.caller)
     return true
   }
@@ -78,10 +74,15 @@ export class Turns {
   /** How many calls would have their turn before one that `caller` adds now. */
   before(caller: string): number {
     const own = this.of(caller)
-    if (own === this.#length) return own
-    // Of each caller, one call more than `caller` has at most, and of `caller` all that it has.
-    let before = 0
-    for (let round = 0; round <= own; round++) before += this.#withAtLeast[round] ?? 0
+    // Each of the others has one turn before the first call of a new caller.
+    if (own === 0) return this.#lines.size
+    let before = own
+    // Until then, each caller whose turn comes before this one's has a turn more than those behind it.
+    let turns = own + 1
+    for (const [other, { length }] of this.#lines) {
+      if (other === caller) turns = own
+      else before += Math.min(length, turns)
+    }
     return before
   }
 }
