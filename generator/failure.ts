@@ -42,14 +42,17 @@ export function writeFailure(error: unknown): unknown {
   const code = errorCode(error)
   if (code === 'ENOSPC' || code === 'EDQUOT')
     return new Failure(
-      `no space is left on the disk (${code}), so nothing was written: make room, then update`,
+      `no space is left on the disk (${code}), so nothing was written: make room, and run this again`,
       { cause: error },
     )
   if (code === undefined || !['EACCES', 'EPERM', 'EROFS'].includes(code)) return error
   const path = error instanceof Error && 'path' in error ? String(error.path) : 'a file'
-  return new Failure(`${path} may not be written (${code}), so nothing was: change that, then update`, {
-    cause: error,
-  })
+  return new Failure(
+    `${path} may not be written (${code}), so nothing was: change that, and run this again`,
+    {
+      cause: error,
+    },
+  )
 }
 
 /** The `code` of a Node error ('ENOENT'), or undefined. */

@@ -77,9 +77,9 @@ export async function adopted(
   for (const one of found) refuseGuessed(ctx, root, repository, one)
   const pieces = found.flatMap((one) => entryOf(one, version))
   for (const { piece, noun, failed, isSaid } of found) {
-    const title = [piece, noun?.singular].join(' ')
+    const title = titleOf(piece, noun?.singular)
     if (failed !== undefined && isSaid === true)
-      throw new Failure(`--piece '${title}' is not found: ${failed}`)
+      throw new Failure(`--piece ${title.includes(' ') ? `'${title}'` : title} is not found: ${failed}`)
     if (failed !== undefined) say(screen, `not recorded: ${title}: ${failed}`)
   }
   const ofPieces = new Set(pieces.flatMap(({ files }) => Object.keys(files)))
@@ -87,12 +87,17 @@ export async function adopted(
   const stamped = new Map(
     found.flatMap(({ files = {} }) => Object.entries(files)).map(([path, text]) => [path, Buffer.from(text)]),
   )
-  const titles = pieces.map(({ piece, noun }) => (noun === undefined ? piece : `${piece} ${noun}`))
+  const titles = pieces.map(({ piece, noun }) => titleOf(piece, noun))
   say(
     screen,
     `Adopted: ${Object.keys(files).length} files of create-mainstem ${version}, and ${titles.join(', ') || 'no piece'}`,
   )
   return { record: { version, answers: { ...answers, example }, files, pieces }, stamped }
+}
+
+/** What a person types after `npm run add --`: a piece without a noun has its own name for one. */
+function titleOf(piece: string, noun: string | undefined): string {
+  return noun === undefined || noun === piece ? piece : `${piece} ${noun}`
 }
 
 function isRecorded(path: string): boolean {
@@ -146,7 +151,7 @@ function refuseGuessed(
 ): void {
   const [first] = unknown
   if ((Object.keys(flags).length === 0 && first === undefined) || isSaid) return
-  const title = [piece, noun?.singular].join(' ')
+  const title = titleOf(piece, noun?.singular)
   const way = `say it with update --adopt --piece '${title} --${first ?? Object.keys(flags)[0] ?? ''} …'`
   if (first !== undefined) throw new Failure(`with which --${first} ${title} was added is not known: ${way}`)
   const ids = Object.entries(idsOf(Object.entries(files)))
@@ -176,9 +181,7 @@ async function foundPieces(ctx: Context, copy: string, said: readonly object[]):
   if (code === 0) return JSON.parse(stdout.replaceAll('\\r\\n', '\\n')) as FoundPiece[]
   throw new Failure(
     'the generators of the service cannot be run, so its pieces are not known: install its dependencies, and mend them',
-    {
-      output: lastLines(output, 20),
-    },
+    { output: lastLines(output, 20) },
   )
 }
 

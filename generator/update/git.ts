@@ -1,10 +1,10 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import type { Context } from '../../templates/service/src/context/context.ts'
 import { throwIfEnded } from '../ended.ts'
 import { Failure } from '../failure.ts'
-import { gitEnvironment } from '../git.ts'
+import { gitEnvironment, repositoryAround } from '../git.ts'
 import { findOnPath } from '../package-manager.ts'
 
 /** The repository that holds a service. Its functions read only, except `stage` and `unstage`. */
@@ -36,7 +36,7 @@ export interface Sides {
 export function repositoryAt(ctx: Context, root: string): Repository | undefined {
   throwIfEnded(ctx)
   if (findOnPath('git', process.env) === undefined) {
-    const folder = repositoryFolder(root)
+    const folder = repositoryAround(root)
     if (folder === undefined) return undefined
     throw new Failure(`the service is in the git repository ${folder}, and git is not installed: install it`)
   }
@@ -50,13 +50,6 @@ export function repositoryAt(ctx: Context, root: string): Repository | undefined
   if (ignored.status !== 1) throw refused(ignored.words)
   const head = ask(root, ['rev-parse', '--verify', '--quiet', 'HEAD'])
   return { prefix: textOf(inside.stdout), head: textOf(head.stdout) || undefined }
-}
-
-function repositoryFolder(root: string): string | undefined {
-  for (let folder = root; ; folder = dirname(folder)) {
-    if (existsSync(join(folder, '.git'))) return folder
-    if (dirname(folder) === folder) return undefined
-  }
 }
 
 /** What git keeps while an operation is under way, and how a person ends it. */
@@ -188,7 +181,7 @@ export function demand(cwd: string, args: readonly string[], input?: Buffer): Bu
 
 function refused(words: string): Failure {
   const [first = 'git failed'] = words.split('\n')
-  return new Failure(`git refuses, ${first.trim()}: mend that, then update`, { output: words.trim() })
+  return new Failure(`git refuses, ${first.trim()}: mend that first`, { output: words.trim() })
 }
 
 function options(cwd: string) {

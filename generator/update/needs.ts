@@ -7,6 +7,7 @@ import { Failure } from '../failure.ts'
 import { install } from '../install.ts'
 import { managerOf } from './manager.ts'
 import type { Service } from './service.ts'
+import { installRootOf } from './write.ts'
 
 /** The folders whose programs an update runs in the copy. */
 const programs = ['generators/engine', 'generators/edit', 'generators/after', 'scripts/pages']
@@ -15,7 +16,8 @@ const programs = ['generators/engine', 'generators/edit', 'generators/after', 's
  * Installs in the copy if the merged generators need a package that the service does not have yet.
  * @throws Failure if the service is not installed at all, or if the install fails
  */
-export async function installInCopy(ctx: Context, { root, record }: Service, copy: string): Promise<void> {
+export async function installInCopy(ctx: Context, service: Service, copy: string): Promise<void> {
+  const { root, record } = service
   if (!isInstalled(root, 'tsx', '*'))
     throw new Failure('the dependencies of the service are not installed: install them first, then update')
   const wanted = rangesOf(copy)
@@ -26,7 +28,7 @@ export async function installInCopy(ctx: Context, { root, record }: Service, cop
   if (missing.length === 0) return
   try {
     // The workspace of the service does not list the copy, and only npm installs a folder that its workspace does not list.
-    const manager = record.answers['workspace'] === undefined ? managerOf(root, record) : 'npm'
+    const manager = installRootOf(service) === root ? managerOf(root, record) : 'npm'
     await install(ctx, manager, copy)
   } catch (cause) {
     if (!(cause instanceof Failure)) throw cause

@@ -7,7 +7,8 @@ export function namedAsBefore(root: string, { answers }: ServiceRecord, outcomes
   const manifest = look(root, 'package.json')
   const text = manifest.kind === 'file' ? textOf(manifest.file.bytes) : undefined
   const { name: now } = JSON.parse(text ?? '{}') as { name?: string }
-  const name = String(answers['name'])
+  const { name } = answers
+  if (typeof name !== 'string') return []
   if (now === undefined || now.replace(/^@.*\//, '') === name) return []
   const word = new RegExp(`(?<![\\w-])${name}(?![\\w-])`)
   const files = [...outcomes.values()].flatMap(({ path, verdict }) =>

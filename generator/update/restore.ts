@@ -82,8 +82,10 @@ async function textsOf(
   return withCopy(ctx, root, new Map(), async (ctx, copy) => {
     await installInCopy(ctx, service, copy)
     const { stampings } = await replay(ctx, copy, record)
+    // Of a piece that was taken back only the schema is left in the record.
+    const recorded = new Set(record.pieces.flatMap(({ files }) => Object.keys(files)))
     for (const [path, text] of stampings.flatMap(({ files }) => Object.entries(files)))
-      texts.set(path, Buffer.from(text))
+      if (recorded.has(path)) texts.set(path, Buffer.from(text))
     return texts
   })
 }

@@ -153,7 +153,7 @@ async function apply(
   const about = { from, to, dryRun: options.dryRun, files, notes }
   const state = isSame ? 'current' : conflicts.size > 0 ? 'conflicts' : 'updated'
   if (isSame || options.dryRun) return { ...about, state, installed: false }
-  if (repository !== undefined) storeTexts(ctx, root, [...stamped.values(), ...plan.merged])
+  if (repository !== undefined) storeTexts(ctx, root, repository, [...stamped.values(), ...plan.merged])
   const installed = await write(ctx, screen, service, {
     to,
     record: plan.record,

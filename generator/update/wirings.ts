@@ -74,11 +74,14 @@ async function formatted(
   return wired === undefined || wired === text ? text : await style.format(ctx, path, wired)
 }
 
+/** The modules that name such files: each piece, and the places that pieces share. */
+const naming = new Set(['piece.ts', 'places.ts'])
+
 /** The files that the pieces of the generators in `root` name, except those that they stamp for a noun. */
 function wiredPaths(root: string): string[] {
   const entries = readdirSync(join(root, 'generators'), { recursive: true, withFileTypes: true })
   return entries
-    .filter((entry) => entry.isFile() && entry.name === 'piece.ts')
+    .filter((entry) => entry.isFile() && naming.has(entry.name))
     .map((entry) => readFileSync(join(entry.parentPath, entry.name), 'utf8'))
     .flatMap((text) => Array.from(text.matchAll(ownPath), ([, , file = '']) => file))
     .filter((file) => !file.includes('widget'))

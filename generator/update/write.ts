@@ -1,4 +1,4 @@
-import { lstatSync } from 'node:fs'
+import { existsSync, lstatSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import {
   recordPath,
@@ -34,7 +34,7 @@ export interface Writing {
  * Writes the changes and the record, all or nothing, and installs if the dependencies changed. If the install fails, everything
  * is taken back.
  * @returns whether it installed
- * @throws Failure if nothing was written
+ * @throws Failure if nothing was written, or if it could not be taken back
  */
 export async function write(
   ctx: Context,
@@ -69,11 +69,25 @@ export async function write(
     await step(ctx, screen, `Installing with ${manager}`, (ctx) => install(ctx, manager, root, installRoot))
     return true
   } catch (error) {
-    const update = lastUpdate(root)
-    if (update !== undefined) restoreLast(withoutCancel(ctx), root, repository, update)
+    takeBackAfter(withoutCancel(ctx), service, error)
     if (!(error instanceof Failure)) throw error
     const message = `${error.message}; nothing was written: mend that, or update with --no-install and install later`
     throw new Failure(message, { cause: error, output: error.output })
+  }
+}
+
+/** Takes the update back whose install failed. @throws Failure with both reasons if that fails too: then the update stays written */
+function takeBackAfter(ctx: Context, { root, repository }: Service, error: unknown): void {
+  const update = lastUpdate(root)
+  if (update === undefined) return
+  try {
+    restoreLast(ctx, root, repository, update)
+  } catch (cause) {
+    const [first, second] = [error, cause].map((one) => (one instanceof Error ? one.message : String(one)))
+    throw new Failure(`${first}, and ${second}: the update is written, and update --abort takes it back`, {
+      cause: error,
+      output: error instanceof Failure ? error.output : '',
+    })
   }
 }
 
@@ -87,10 +101,14 @@ function refuseChanged(root: string, changes: readonly FileChange[], began: numb
     throw new Failure(`${changed.path} was changed while the update was planned: run it again`)
 }
 
-/** The folder in which the package manager installs: for a member of a workspace, the root of that. */
+/**
+ * The folder in which the package manager installs: for a member of a workspace, the root of that. A service that was created alone
+ * is a member if it was moved there and has no lock file of its own.
+ */
 export function installRootOf({ root, record }: Service): string {
-  const workspace = record.answers['workspace'] === undefined ? undefined : workspaceOf(root)
-  return joined(workspace)?.root ?? root
+  const isAlone =
+    record.answers['workspace'] === undefined && lockFiles.some((file) => existsSync(join(root, file)))
+  return (isAlone ? undefined : joined(workspaceOf(root))?.root) ?? root
 }
 
 function changesDependencies(root: string, changes: readonly FileChange[]): boolean {

@@ -110,7 +110,7 @@ const { stamp, stampMissing } = (await load('stamp.ts')) as Record<
   (...args: unknown[]) => Promise<unknown>
 >
 const { nounFrom, stampNames } = { ...(await load('names.ts')), ...(await load('nouns.ts')) } as {
-  nounFrom: (word: string) => Noun
+  nounFrom: (word: string, plural?: string) => Noun
   stampNames: (text: string, noun: Noun) => string
 }
 const { said = [] } = JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as { said?: Said[] }
@@ -121,7 +121,7 @@ const entries = new Map<string, object>()
 function movedPiece({ piece: name, noun: word = name, flags }: Said): Found | undefined {
   const piece = pieces.find((one) => one.name === name)
   if (piece === undefined) return undefined
-  const noun = piece.takes === 'noun' ? nounFrom(word) : { singular: word, plural: word }
+  const noun = piece.takes === 'noun' ? nounFrom(word, flags['plural']) : { singular: word, plural: word }
   const calls = (piece.wirings ?? []).map(({ file, call }) => ({ file, name: stampNames(call, noun) }))
   const isCalled = [...calls, ...(piece.members?.(noun, flags) ?? [])].some(
     ({ file, name }) => sources.includes(file) && readFileSync(join(root, file), 'utf8').includes(name),
@@ -129,13 +129,19 @@ function movedPiece({ piece: name, noun: word = name, flags }: Said): Found | un
   return isCalled ? { piece, noun, files: [] } : undefined
 }
 
+/** The sentence of an error, to stand behind a colon. */
+function sentenceOf(error: unknown): string {
+  return error instanceof Error ? error.message.replace(/\.$/, '') : String(error)
+}
+
 /** Stamps a piece that was found, and keeps the entry. */
 async function keep(one: Found): Promise<void> {
   const { piece, noun } = one
-  const flags = flagsOf(one)
+  let flags: Record<string, string> = {}
   const isSaid = saidOf(one) !== undefined
   const title = `${piece.name} ${noun.singular}`
   try {
+    flags = flagsOf(one)
     const { plan, texts } = emptyPlan()
     await stamp?.(plan, piece, noun, flags)
     // A flag that is not known: the code does not tell it, and it has no default.
@@ -143,7 +149,7 @@ async function keep(one: Found): Promise<void> {
     entries.set(title, { piece: piece.name, noun, flags, unknown, isSaid, files: Object.fromEntries(texts) })
     for (const needed of needsOf(piece.variant?.(flags) ?? piece)) await keepNeeded(needed)
   } catch (error) {
-    entries.set(title, { piece: piece.name, noun, flags, isSaid, failed: String(error) })
+    entries.set(title, { piece: piece.name, noun, flags, isSaid, failed: sentenceOf(error) })
   }
 }
 
@@ -172,16 +178,18 @@ for (const one of found) {
 for (const one of said) {
   const { piece, noun = piece } = one
   if (found.some((there) => saidOf(there) === one)) continue
-  const moved = movedPiece(one)
-  if (moved !== undefined) await keep(moved)
-  else
-    entries.set(`${piece} ${noun}`, {
-      piece,
-      noun: { singular: noun, plural: noun },
-      flags: {},
-      isSaid: true,
-      failed: 'the service has neither its files nor a call of it',
-    })
+  const failed = (why: string): void => {
+    const names = { singular: noun, plural: noun }
+    entries.set(`${piece} ${noun}`, { piece, noun: names, flags: {}, isSaid: true, failed: why })
+  }
+  try {
+    const moved = movedPiece(one)
+    if (moved === undefined) failed('the service has neither its files nor a call of it')
+    else await keep(moved)
+  } catch (error) {
+    // The word may be no noun for the piece, or one of its flags is missing.
+    failed(sentenceOf(error))
+  }
 }
 // The team may have moved what needed them.
 for (const needed of pieces.flatMap(needsOf)) if (!entries.has(needed.name)) await keepNeeded(needed, true)

@@ -62,6 +62,8 @@ for (const [file, { text, like }] of Object.entries(texts)) {
   let now = text
   const plan = {
     root,
+    // The generators note there what they have to format; the caller formats.
+    rewritten: new Map(),
     read: () => Promise.resolve(now),
     edit: (_: string, after: string) => Promise.resolve(void (now = after)),
   }

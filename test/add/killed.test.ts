@@ -83,6 +83,15 @@ function withoutLock(service: string): ReadonlyMap<string, string> {
   return new Map([...treeOf(service)].filter(([path]) => path !== '.data/lock'))
 }
 
+test('--merge-record finishes a killed run first', async () => {
+  const service = newService(without)
+  expect(kill(service, 1, stamping, 'src/routes.ts.')).toBe(true)
+  const { code, err } = await add(service, '--merge-record')
+  expect(err).toMatch(/^A run that was killed is finished first\.\nGit has no conflict in /)
+  expect(code).toBe(1)
+  expect(differences(treeOf(service), treeOf(withRoute))).toEqual([])
+})
+
 test('--dry-run writes nothing while a killed run waits to be finished', async () => {
   const service = newService(without)
   expect(kill(service, 1, stamping, 'src/routes.ts.')).toBe(true)

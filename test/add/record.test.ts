@@ -126,11 +126,28 @@ test('--merge-record keeps what two branches added in one place, and not what on
 })
 
 test.each([
+  ['route', 'report'],
+  ['--remove'],
+  ['--drop'],
+  ['--diff'],
+  ['--dry-run'],
+  ['--json'],
+  ['--yes'],
+  ['--install'],
+  ['--no-install'],
+  ['--fields', 'number:text'],
+])('--merge-record refuses %s beside it', async (...beside) => {
+  const { code, err } = await add(newService(emitted), '--merge-record', ...beside)
+  expect(err).toContain('--merge-record stands alone: npm run add -- --merge-record\n')
+  expect(code).toBe(1)
+})
+
+test.each([
   ['<<<<<<< HEAD\n{}\n=======\n{}\n>>>>>>> other\n', 'has conflict markers: npm run add -- --merge-record'],
   ['{ "version"', 'is not valid JSON'],
   [
     '{"version":"0.1.0","answers":{},"files":{"a":"1","b":"\\"a\\": {","a":"2"},"pieces":[]}',
-    'has "a" twice in one place: npm run add -- --merge-record',
+    'has "a" twice in one place: while git merges, npm run add -- --merge-record',
   ],
   [
     '{"version":"0.1.0","answers":{},"files":{},"pieces":[{"piece":"auth","flags":{},"version":"0.1.0","files":{}},{"piece":"auth","flags":{},"version":"0.1.0","files":{}}]}',

@@ -4,6 +4,8 @@ import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { add, edit, newService, sample, treeOf, withoutMigrations } from '../support/added-service.ts'
 
+const rows = 'src/platform/database/rows.ts'
+
 test('add and --remove --drop leave the service as it was, and a migration that drops the table', async () => {
   const service = newService(sample)
   const before = withoutMigrations(service)
@@ -29,6 +31,17 @@ test('a piece that came along stays while another one needs it, and goes with th
   expect(withoutMigrations(service)).toEqual(withJob)
   expect(await add(service, '--remove', 'job', 'send-invoice')).toMatchObject({ code: 0, err: '' })
   expect(withoutMigrations(service)).toEqual(before)
+})
+
+test('a piece that was taken back needs nothing, though its schema stays', async () => {
+  const service = newService(sample)
+  for (const noun of ['invoice', 'bill'])
+    expect(await add(service, 'resource', noun, '--fields', 'number:text')).toMatchObject({ code: 0 })
+  expect(await add(service, '--remove', 'resource', 'invoice')).toMatchObject({ code: 0, err: '' })
+  expect(treeOf(service).has(rows)).toBe(true)
+  expect(await add(service, '--remove', 'resource', 'bill')).toMatchObject({ code: 0, err: '' })
+  expect(treeOf(service).has(rows)).toBe(false)
+  expect(treeOf(service).has('src/invoices/invoices.schema.ts')).toBe(true)
 })
 
 test('of two publishers and a consumer one can go; tables that no migration drops are named', async () => {
@@ -58,6 +71,23 @@ test('a piece whose folder the team has moved is not taken back by half', async 
   const before = treeOf(service)
   const { code, err } = await add(service, '--remove', 'route', 'report')
   expect(err).toContain('src/routes.ts imports reportRoutes from ./statements/report.routes.ts')
+  expect(code).toBe(1)
+  expect(treeOf(service)).toEqual(before)
+})
+
+test('a client that the team has moved is not taken back by half', async () => {
+  const service = newService(sample)
+  expect(await add(service, 'client', 'payments', '--base-url', 'http://payments')).toMatchObject({ code: 0 })
+  const [from, to] = ['src/platform/client/payments-client.ts', 'src/platform/payments-client.ts']
+  renameSync(join(service, from), join(service, to))
+  edit(service, 'src/platform/platform.ts', (text) =>
+    text.replaceAll('./client/payments-client.ts', './payments-client.ts'),
+  )
+  const before = treeOf(service)
+  const { code, err } = await add(service, '--remove', 'client', 'payments')
+  expect(err).toMatch(
+    /^src\/platform\/platform\.ts imports \w+ from \.\/payments-client\.ts, and it was stamped in /,
+  )
   expect(code).toBe(1)
   expect(treeOf(service)).toEqual(before)
 })

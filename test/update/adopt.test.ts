@@ -79,6 +79,19 @@ test('a piece whose folder the team has moved is recorded if it is named; what i
   expect(readFileSync(join(service, '.mainstem.json'), 'utf8')).toBe(record)
 })
 
+test('a piece that is named and not there is refused with the reason of that piece', () => {
+  const { service } = without()
+  for (const [piece, sentence] of [
+    ['client payments', "--piece 'client payments' is not found: --base-url must be a URL"],
+    ['resource news', '--piece \'resource news\' is not found: The plural of "news" is the same word'],
+    ['auth', '--piece auth is not found: the service has neither its files nor a call of it'],
+  ] as const) {
+    const refused = update(current, service, ['--adopt', '--no-install', '--piece', piece])
+    expect(refused.err).toContain(`create-mainstem: ${sentence}`)
+    expect(refused.code).toBe(1)
+  }
+})
+
 test('a file that the team has changed since its first commit does not hide the flags', () => {
   const { service, record } = without(['resource', 'invoice'])
   const path = join(service, 'src/invoices/invoices.schema.ts')

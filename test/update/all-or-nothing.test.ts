@@ -1,8 +1,18 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { killerAt } from '../support/killer.ts'
-import { commit, created, filesOf, folder, git, packageOf, resultOf, update } from '../support/versions.ts'
+import {
+  commit,
+  created,
+  filesOf,
+  folder,
+  git,
+  packageOf,
+  resultOf,
+  templateOf,
+  update,
+} from '../support/versions.ts'
 
 const [first, second, third] = ['docs/first.txt', 'docs/deep/second.txt', 'docs/third.txt'] as const
 
@@ -70,6 +80,29 @@ describe('kill -9 at a write leaves the old service or one that the next run fin
     expect(finished).toBeGreaterThan(0)
     expect(killed).toBeGreaterThan(finished)
   })
+})
+
+test('a failed install that git does not let it take back is said, and --abort takes it back later', () => {
+  const manifest = 'service/package.json'
+  const raised = templateOf(manifest).replace(/"hono": "[^"]+"/, '"hono": "^4.99.0"')
+  const [from, to] = [packageOf('0.3.0'), packageOf('0.5.0', { [manifest]: raised })]
+  const made = created(from, '--no-example')
+  commit(made)
+  const before = filesOf(made)
+  const programs = mkdtempSync(join(folder, 'programs-'))
+  // As an editor does that stages what has changed.
+  const npm = '#!/bin/sh\ngit add package.json\n: > .git/index.lock\nexit 1\n'
+  writeFileSync(join(programs, 'npm'), npm, { mode: 0o755 })
+  const { code, err } = update(to, made, [], { PATH: `${programs}:${process.env['PATH']}` })
+  expect(err).toMatch(
+    /npm install failed \(exit code 1\), and git refuses, fatal: .*index\.lock.*: mend that first/,
+  )
+  expect(err).toContain(': the update is written, and update --abort takes it back')
+  expect(code).toBe(1)
+  rmSync(join(made, '.git/index.lock'))
+  expect(update(to, made, ['--abort'])).toMatchObject({ code: 0, err: '' })
+  expect(filesOf(made)).toEqual(before)
+  expect(git(made, 'status', '--porcelain')).toBe('')
 })
 
 describe('random edits', () => {

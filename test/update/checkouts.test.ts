@@ -145,6 +145,10 @@ test('a repository with ids of SHA-256 is merged and adopted as any other, and h
   expect(textIn(service, 'docs/lines.txt')).toBe(merged)
   expect(git(service, 'show', ':2:docs/both.txt')).toBe('ours\n')
   expect(git(service, 'show', ':3:docs/both.txt')).toBe('theirs\n')
+  // By the SHA-1 of the record nobody would find it there.
+  const given = lines('theirs')
+  const id = execFileSync('git', ['hash-object', '--stdin'], { cwd: service, input: given, encoding: 'utf8' })
+  expect(git(service, 'cat-file', '--batch-all-objects', '--batch-check')).not.toContain(id.trim())
 })
 
 describe('left, and said', () => {
@@ -237,7 +241,7 @@ test.each([
   })
   expect(stderr).toMatch(
     new RegExp(
-      `^create-mainstem: ${join(service, part)}\\S* may not be written \\(EACCES\\), so nothing was: .*\n$`,
+      `^create-mainstem: ${join(service, part)}\\S* may not be written \\(EACCES\\), so nothing was: change that, and run this again\n$`,
     ),
   )
   expect(status).toBe(1)

@@ -117,7 +117,7 @@ test.runIf(spawnSync('unshare', [...mounting, 'mount -t tmpfs none /mnt']).statu
       [...mounting, line, process.execPath, join(newer, 'dist/bin.js')],
       { cwd: service, encoding: 'utf8' },
     )
-    expect(stdout).toContain('no space is left on the disk (ENOSPC), so nothing was written')
+    expect(stdout).toContain('(ENOSPC), so nothing was written: make room, and run this again')
     expect(stdout).toMatch(/\}\nzeros\n$/)
     expect(status).toBe(0)
     expect(filesOf(service)).toEqual(before)

@@ -250,6 +250,25 @@ test('--restore writes the text of a piece over an edited file, and --abort take
   expect(unknown.code).toBe(1)
 })
 
+test('--restore does not bring back a file of a piece that was taken back, but its schema', async () => {
+  const service = await grown(older)
+  expect(await add(service, 'resource', 'invoice', '--fields', 'title:text')).toMatchObject({ code: 0 })
+  expect(await add(service, '--remove', 'resource', 'invoice')).toMatchObject({ code: 0 })
+  const schema = 'src/invoices/invoices.schema.ts'
+  const stamped = readFileSync(join(service, schema), 'utf8')
+  change(service, schema, (text) => `${text}// Ours.\n`)
+  commit(service)
+  const before = filesOf(service)
+  for (const path of ['src/invoices/invoices.routes.ts', 'src/platform/database/rows.ts']) {
+    const refused = update(older, service, ['--restore', path])
+    expect(refused.err).toContain(`${path} is not a file of the template or of a piece`)
+    expect(refused.code).toBe(1)
+  }
+  expect(filesOf(service)).toEqual(before)
+  expect(update(older, service, ['--restore', schema])).toMatchObject({ code: 0 })
+  expect(readFileSync(join(service, schema), 'utf8')).toBe(stamped)
+})
+
 test('another style of prettier is not a change, and what is merged has it', async () => {
   const service = await grown(older)
   change(service, '.prettierrc.json', (text) =>

@@ -1,3 +1,4 @@
+import { posix } from 'node:path'
 import { Node, SyntaxKind, type SourceFile } from 'ts-morph'
 import type { Member, Wiring } from '../engine/piece.ts'
 import type { Plan } from '../engine/plan.ts'
@@ -25,8 +26,10 @@ export async function unwire(plan: Plan, wiring: Wiring): Promise<void> {
   await dropImport(plan, wiring.file, wiring.call, wiring.from)
 }
 
-/** Without the call nothing would lead to what the team has moved, and its import would stay. */
-function refuseMoved(source: SourceFile, { file, call, from }: Wiring): void {
+type Moved = Pick<Wiring, 'file' | 'call' | 'from'>
+
+/** Without the call or the property nothing would lead to what the team has moved, and its import would stay. */
+function refuseMoved(source: SourceFile, { file, call, from }: Moved): void {
   const other = source
     .getImportDeclarations()
     .find((one) => one.getNamedImports().some((named) => named.getName() === call))
@@ -37,12 +40,17 @@ function refuseMoved(source: SourceFile, { file, call, from }: Wiring): void {
   )
 }
 
-/** Plans the opposite of `addMember`. Does nothing if the file or the property is gone. */
-export async function removeMember(plan: Plan, member: Member): Promise<void> {
+/**
+ * Plans the opposite of `addMember`. Does nothing if the file or the property is gone.
+ * Throws an Error of one sentence if the property needs one of the `stamped` files, and the file imports that from elsewhere.
+ */
+export async function removeMember(plan: Plan, member: Member, stamped: readonly string[]): Promise<void> {
   const { file, within, name } = member
   await takeOut(plan, file, (source, text) => {
     const property = memberPlace(source, within)?.getProperty(name)
     if (property === undefined) return []
+    if (member.import !== undefined && stamped.includes(posix.join(posix.dirname(file), member.import.from)))
+      refuseMoved(source, { file, call: member.import.name, from: member.import.from })
     return [property.isKind(SyntaxKind.PropertySignature) ? line(text, property) : outOf(text, property)]
   })
   if (member.import !== undefined) await dropImport(plan, file, member.import.name, member.import.from)

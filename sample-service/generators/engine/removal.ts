@@ -11,7 +11,7 @@ import { findPiece, neededBy } from './needs.ts'
 import type { Piece } from './piece.ts'
 import { wiringsOf } from './places.ts'
 import type { Plan } from './plan.ts'
-import { recordFrom, recordPath, renderRecord, textId, titleOf } from './record.ts'
+import { isTakenBack, recordFrom, recordPath, renderRecord, textId, titleOf } from './record.ts'
 import type { FileIds, ServiceRecord, StampedPiece } from './record.ts'
 
 /** What a removal left in place, and its title for people. */
@@ -78,7 +78,9 @@ function entryOf(record: ServiceRecord, piece: Piece, name: string | undefined):
 /** The entry, and those of the pieces it needs that no entry which stays needs. */
 function withNeeded(record: ServiceRecord, entry: StampedPiece): StampedPiece[] {
   const others = record.pieces.filter((one) => one !== entry)
-  const dependents = others.filter((one) => namesNeededBy(one).includes(entry.piece))
+  // What stays of a piece that was taken back is its schema, which needs no other piece.
+  const users = others.filter((one) => !isTakenBack(one))
+  const dependents = users.filter((one) => namesNeededBy(one).includes(entry.piece))
   if (dependents.length > 0 && entry.noun === undefined) {
     throw new Error(
       `${dependents.map(titleOf).join(', ')} needs ${entry.piece}: remove that first, and ${entry.piece} goes with it.`,
@@ -87,7 +89,7 @@ function withNeeded(record: ServiceRecord, entry: StampedPiece): StampedPiece[] 
   const going = [entry]
   for (const name of namesNeededBy(entry)) {
     const needed = others.find((one) => one.piece === name && one.noun === undefined)
-    const shared = others.some((one) => !going.includes(one) && namesNeededBy(one).includes(name))
+    const shared = users.some((one) => !going.includes(one) && namesNeededBy(one).includes(name))
     if (needed !== undefined && !shared) going.push(needed)
   }
   return going
@@ -137,7 +139,8 @@ async function disconnect(plan: Plan, entry: StampedPiece): Promise<void> {
   if (piece === undefined) return
   const noun = nounOf(entry)
   for (const wiring of wiringsOf(piece, noun)) await unwire(plan, wiring)
-  for (const member of piece.members?.(noun, entry.flags) ?? []) await removeMember(plan, member)
+  for (const member of piece.members?.(noun, entry.flags) ?? [])
+    await removeMember(plan, member, Object.keys(entry.files))
 }
 
 function nounOf({ piece, noun = piece, plural = noun }: StampedPiece): Noun {

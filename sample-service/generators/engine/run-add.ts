@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { packageManager } from '../../scripts/dev/packages.ts'
 import { inOwnCommands } from '../../scripts/own-commands.ts'
 import { agrees, askAnswers, askPiece, askRequired } from './ask.ts'
-import { commandFrom, refuseFlags, type Command } from './command.ts'
+import { commandFrom, refuseBeside, refuseFlags, type Command } from './command.ts'
 import { helpFor, listOfPieces, piecesAsJson, usage } from './help.ts'
 import { install } from './install.ts'
 import { lockService, refuseLocked } from './lock.ts'
@@ -61,9 +61,9 @@ async function add(command: Command, from: Surroundings): Promise<void> {
   }
 
   if (command.mergeRecord) {
-    if (command.words.length > 0 || command.dryRun || command.remove || command.json)
-      throw new Error('--merge-record stands alone: npm run add -- --merge-record')
+    refuseBeside(command)
     using _lock = lockService(root)
+    finishKilled(from)
     say((await import('./merge-record.ts')).mergeRecord(root))
     return
   }
@@ -79,7 +79,7 @@ async function add(command: Command, from: Surroundings): Promise<void> {
   if (command.dryRun) {
     refuseLocked(root)
     refuseUnfinished(root)
-  } else if (finishWriting(root)) from.err('A run that was killed is finished first.\n')
+  } else finishKilled(from)
   if (command.drop && !command.remove) throw new Error('--drop belongs to --remove: it drops the table too.')
   if (command.remove) {
     const { removePiece } = await import('./remove.ts')
@@ -110,6 +110,10 @@ async function add(command: Command, from: Surroundings): Promise<void> {
   }
   if (command.json) say(`${JSON.stringify(asJson(piece.name, changes, did))}\n`)
   if (did === 'written') await finish(command, changes, terminal, from)
+}
+
+function finishKilled({ err }: Surroundings): void {
+  if (finishWriting(root)) err('A run that was killed is finished first.\n')
 }
 
 /** Installs what package.json got, if the person wants that, and prints what to do next. */

@@ -123,3 +123,13 @@ export function refuseFlags(piece: Piece, { answers }: Command, env: NodeJS.Proc
     throw new Error(`npm kept --${kept} for itself: write -- first, as in npm run add -- ${piece.name} …`)
   }
 }
+
+/** Throws an Error of one sentence if something stands beside `--merge-record`, which would be ignored. */
+export function refuseBeside({ mergeRecord: _, words, answers, install, ...flags }: Command): void {
+  const isAlone =
+    words.length === 0 &&
+    Object.keys(answers).length === 0 &&
+    install === undefined &&
+    !Object.values(flags).includes(true)
+  if (!isAlone) throw new Error('--merge-record stands alone: npm run add -- --merge-record')
+}

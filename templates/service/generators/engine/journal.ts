@@ -65,7 +65,8 @@ export function writeJournal(
     try {
       stage(root, { by, about }, changes, saved)
     } catch (cause) {
-      forget(root)
+      // Not what is valid: it would be the journal of a killed run, and nothing else could finish that.
+      unstage(root)
       throw cause
     }
     finish(root, done)
@@ -127,6 +128,10 @@ export function forget(root: string): void {
   rmSync(join(root, staging), { recursive: true, force: true })
   // A process that is killed while it removes the files must not leave a part of them as valid.
   if (existsSync(join(root, pending))) renameSync(join(root, pending), join(root, staging))
+  unstage(root)
+}
+
+function unstage(root: string): void {
   rmSync(join(root, staging), { recursive: true, force: true })
   removeEmpty(root, dirname(pending))
 }
