@@ -217,7 +217,10 @@ describe('refused, and nothing is written', () => {
     const text = readFileSync(record, 'utf8')
     writeFileSync(record, text.replace('  "version": "0.3.0",\n', '$&  "version": "0.4.0",\n'))
     commit(service)
-    refused(service, '.mainstem.json has "version" twice in one place: npm run add -- --merge-record')
+    refused(
+      service,
+      '.mainstem.json has "version" twice in one place: while git merges, npm run add -- --merge-record',
+    )
   })
 })
 
