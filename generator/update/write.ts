@@ -6,7 +6,7 @@ import {
   type ServiceRecord,
 } from '../../templates/service/generators/engine/record.ts'
 import { withoutCancel, type Context } from '../../templates/service/src/context/context.ts'
-import { Failure } from '../failure.ts'
+import { Failure, failureFrom } from '../failure.ts'
 import { install } from '../install.ts'
 import { lockFiles } from '../package-manager.ts'
 import { step, type Screen } from '../progress.ts'
@@ -83,7 +83,7 @@ function takeBackAfter(ctx: Context, { root, repository }: Service, error: unkno
   try {
     restoreLast(ctx, root, repository, update)
   } catch (cause) {
-    const [first, second] = [error, cause].map((one) => (one instanceof Error ? one.message : String(one)))
+    const [first, second] = [failureFrom(error).message, failureFrom(cause).message]
     throw new Failure(`${first}, and ${second}: the update is written, and update --abort takes it back`, {
       cause: error,
       output: error instanceof Failure ? error.output : '',

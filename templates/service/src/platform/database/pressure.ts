@@ -96,8 +96,8 @@ export class Pressure {
   }
 
   /**
-   * A call has come that finds `queued` calls waiting, and would wait for `waitMs` at their end. The first in line has always to
-   * wait for the next connection, which in a pool of one is a whole hold, so it is no sign of overload.
+   * A call has come that finds `queued` calls waiting, and would wait for `waitMs` at their end. The first in line always waits
+   * for the next connection. In a pool of one that is a whole hold, so it is not a sign of overload.
    */
   came(queued: number, waitMs: number, now: number): void {
     const holds = queued === 0 ? 0 : waitMs / this.#holdMs

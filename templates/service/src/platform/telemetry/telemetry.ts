@@ -49,9 +49,9 @@ export async function startTelemetry(
 
   // The SDK for traces takes a quarter of a second to load, that for metrics a tenth: only what is asked for is loaded.
   const loading = Promise.all([
-    // eslint-disable-next-line no-restricted-syntax -- as below
+    // eslint-disable-next-line no-restricted-syntax -- a service without traces need not load the SDK for them
     plan.traces ? import('./traces.ts') : undefined,
-    // eslint-disable-next-line no-restricted-syntax -- a service without telemetry need not load OpenTelemetry's SDK
+    // eslint-disable-next-line no-restricted-syntax -- a service without telemetry need not load the SDK for metrics
     import('./readers.ts').then(({ loadMetrics }) => loadMetrics(plan, process.env)),
   ])
   const [traces, sdk] = await until(ctx, loading)
