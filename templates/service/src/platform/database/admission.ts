@@ -16,13 +16,10 @@ export interface Place {
   release(ctx: Context, worked?: boolean): void
 }
 
-/** Why a call was refused. */
-export type Refusal = 'deadline' | 'overload'
-
 /** Hears of each decision. */
 export interface AdmissionObserver {
   admitted(waitedMs: number): void
-  refused(why: Refusal): void
+  refused(why: 'deadline' | 'overload'): void
 }
 
 interface Held {
@@ -98,7 +95,7 @@ export class Admission {
     let given: Place | undefined
     const turn = new Promise<Place>((resolve) => {
       const enter = (): void => resolve((given = this.#hold(caller, averaged)))
-      call = { caller, since, enter, list: undefined, previous: undefined, next: undefined }
+      call = { caller, since, enter }
       this.#queue.add(call)
     })
     try {
