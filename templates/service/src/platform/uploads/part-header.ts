@@ -53,19 +53,11 @@ export function parsePartHeader(header: Readonly<Record<string, readonly string[
  */
 export function cleanName(sent: string): string {
   const last = sent.slice(Math.max(sent.lastIndexOf('/'), sent.lastIndexOf('\\')) + 1)
-  const name = cut(last.replace(/[\p{Cc}\u2028-\u202e\u2066-\u2069]/gu, '').trim()).trim()
+  const safe = last.replace(/[\p{Cc}\u2028-\u202e\u2066-\u2069]/gu, '').trim()
+  // `read` counts the whole characters that fit.
+  const { read } = new TextEncoder().encodeInto(safe, new Uint8Array(maxNameBytes))
+  const name = safe.slice(0, read).trim()
   return name === '' || name === '.' || name === '..' ? 'unnamed' : name
-}
-
-function cut(name: string): string {
-  let bytes = 0
-  let kept = ''
-  for (const character of name) {
-    bytes += Buffer.byteLength(character)
-    if (bytes > maxNameBytes) break
-    kept += character
-  }
-  return kept
 }
 
 function cleanContentType(sent: string): string {
