@@ -1,6 +1,6 @@
 import { cause, withCancel, type CancelContext, type Context } from './context.ts'
 import { NotWaitedFor } from './not-waited-for.ts'
-import { errorOf } from './thrown.ts'
+import { errorOf, placeOf } from './thrown.ts'
 
 type GroupFunction = (ctx: Context) => Promise<void>
 
@@ -110,8 +110,4 @@ export class Group implements Disposable {
     this.#ctx.cancel()
     if (this.#failure !== undefined) throw this.#failure
   }
-}
-
-function placeOf({ stack }: { stack?: string }): string {
-  return stack?.split('\n')[1]?.trim() ?? 'at an unknown place'
 }

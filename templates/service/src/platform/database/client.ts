@@ -120,17 +120,14 @@ async function prepare(client: ClientBase): Promise<void> {
   if (row === undefined) throw new Error('Postgres does not know the backend of its own connection')
   for (const [name, wanted] of Object.entries(settings)) {
     const found = row.settings[name] ?? ''
-    if (found !== wanted && !(name === 'extra_float_digits' && Number(found) > 1)) refuse(name, found, wanted)
+    if (found === wanted || (name === 'extra_float_digits' && Number(found) > 1)) continue
+    throw new SettingRefused(
+      `${name} is '${found}', and a connection pooler keeps this service from setting it: run ` +
+        `ALTER ROLE … SET ${name} = '${wanted}' for the role in DATABASE_URL, and restart the pooler's server connections`,
+    )
   }
   const { pid, direct, started, server, timeouts } = row
   const backend =
     direct && started !== null ? { pid, startedAt: started, serverStartedAt: server } : undefined
   sessions.set(client, { backend, timeouts })
-}
-
-function refuse(name: string, found: string, wanted: string): never {
-  throw new SettingRefused(
-    `${name} is '${found}', and a connection pooler keeps this service from setting it: run ` +
-      `ALTER ROLE … SET ${name} = '${wanted}' for the role in DATABASE_URL, and restart the pooler's server connections`,
-  )
 }

@@ -67,11 +67,15 @@ export class Connection {
    */
   finishWith(ctx: Context, text: string, budgetMs: number): Promise<QueryResult> {
     return this.#next(async () => {
-      const overdue = setTimeout(() => closeAbruptly(this.#client), budgetMs)
+      using patience = withTimeout(withoutCancel(ctx), budgetMs)
+      const stop = afterFunc(patience, () => closeAbruptly(this.#client))
       try {
-        return await this.#observe(withoutCancel(ctx), text, (ctx) => this.#send(ctx, { text }, undefined))
+        // Detached again: the end of `patience` closes the connection, and sends no cancel.
+        return await this.#observe(withoutCancel(patience), text, (ctx) =>
+          this.#send(ctx, { text }, undefined),
+        )
       } finally {
-        clearTimeout(overdue)
+        stop()
       }
     })
   }

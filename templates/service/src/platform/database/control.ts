@@ -68,8 +68,7 @@ export function openControl(dial: () => Client, onRest: (ctx: Context, reason: u
     let sent = false
     asking = true
     try {
-      using dialling = withTimeout(ctx, answerMs, Slow)
-      await until(dialling, connected)
+      await untilConnected(ctx, connected)
       sent = true
       const values = [backend.pid, backend.startedAt, backend.serverStartedAt]
       // Detached: until Postgres answers, the signal is on its way, whether ctx has ended or not.
@@ -97,6 +96,12 @@ export function openControl(dial: () => Client, onRest: (ctx: Context, reason: u
       current?.client.end().catch(() => undefined)
     },
   }
+}
+
+/** @throws Slow if Postgres takes too long; the cause of ctx if that ends first */
+async function untilConnected(ctx: Context, connected: Promise<unknown>): Promise<void> {
+  using patience = withTimeout(ctx, answerMs, Slow)
+  await until(patience, connected)
 }
 
 /** Syntax errors and missing rights, class 42: Postgres has not executed the statement. */
