@@ -8,7 +8,7 @@ import { guarded } from './platform/http/guard.ts'
 import type { App } from './platform/http/middleware.ts'
 import { documented } from './platform/http/openapi.ts'
 import { listen } from './platform/http/server.ts'
-import { closers, type Closers } from './platform/lifecycle/closers.ts'
+import { Closers } from './platform/lifecycle/closers.ts'
 import { untilStopped } from './platform/lifecycle/process.ts'
 import { openPlatform, openTelemetry } from './platform/platform.ts'
 import { createLog, type ProcessLog } from './platform/telemetry/log.ts'
@@ -57,7 +57,7 @@ async function start(root: Lifetime, stop: Lifetime, log: ProcessLog, opened: Cl
 /** Starts the service, serves until a signal or a fault, and stops it. @returns whether all of that went well */
 async function run(root: Lifetime, log: ProcessLog): Promise<boolean> {
   using stop = untilStopped(root, log)
-  const opened = closers(log)
+  const opened = new Closers(log)
   const started = await start(root, stop, log, opened).catch(async (error: unknown) => {
     log.fatal(root, `start-up failed: ${errorOf(error).message}`, { tookMs: opened.openMs })
     await opened.close(startTrace(root, 'shutdown'), flushMsOf(process.env))

@@ -36,3 +36,8 @@ function isReadable(thrown: object, depth: number): boolean {
     return false
   }
 }
+
+/** The place of the call that `Error.captureStackTrace` gave `made` the stack of. */
+export function placeOf({ stack }: { stack?: string }): string {
+  return stack?.split('\n')[1]?.trim() ?? 'at an unknown place'
+}

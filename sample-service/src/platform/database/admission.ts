@@ -16,13 +16,10 @@ export interface Place {
   release(ctx: Context, worked?: boolean): void
 }
 
-/** Why a call was refused. */
-export type Refusal = 'deadline' | 'overload'
-
 /** Hears of each decision. */
 export interface AdmissionObserver {
   admitted(waitedMs: number): void
-  refused(why: Refusal): void
+  refused(why: 'deadline' | 'overload'): void
 }
 
 interface Held {
@@ -35,14 +32,12 @@ interface Held {
  * wait too long is refused at once, while its caller can still go elsewhere:
  *
  * - by its deadline: it would wait for more than half of the time that is left, and be served only to time out;
- * - by overload: calls have had to wait for a second and the queue does not shrink. Then a call waits for at most three quarters of
- *   the time that a connection is held. A longer queue would make every call slow, and serve none more. A burst is not an overload,
- *   because its queue shrinks; nor is a start, before the first connection has come back. A caller that has less of the pool than
- *   its share may wait for as long as a connection is held, so that the others' calls do not shut it out.
+ * - by overload: calls have had to wait for a second and the queue does not shrink, as that of a burst does. Then a call waits for
+ *   at most three quarters of the time that a connection is held: a longer queue would make every call slow, and serve none more. A
+ *   caller that has less of the pool than its share may wait for all of that time, so that the others' calls do not shut it out.
  *
- * A queue without refusals serves, under overload, those that are about to give up: at three times the load, nobody in time
- * (create-mainstem, docs/decisions/0034, 0038). After CoDel (Nichols and Jacobson, ACM Queue 2012; Maurer, Fail at Scale, ACM
- * Queue 2015), which refuses at the head of the queue what is refused at its end here.
+ * Why, is in create-mainstem's docs/decisions/0034 and 0038. After CoDel (Nichols and Jacobson, ACM Queue 2012; Maurer, Fail at
+ * Scale, ACM Queue 2015), which refuses at the head of the queue what is refused at its end here.
  */
 export class Admission {
   readonly #max: number
@@ -98,7 +93,7 @@ export class Admission {
     let given: Place | undefined
     const turn = new Promise<Place>((resolve) => {
       const enter = (): void => resolve((given = this.#hold(caller, averaged)))
-      call = { caller, since, enter, list: undefined, previous: undefined, next: undefined }
+      call = { caller, since, enter }
       this.#queue.add(call)
     })
     try {

@@ -6,11 +6,9 @@ export interface Linked<T extends Linked<T>> {
 }
 
 /**
- * The children of a context, in the order of `add`. Adding and deleting take constant time.
- *
- * A Set would read better. But when V8's Set outgrows its table, the old table stays and points to the new one: once the
- * collector has promoted an old table, all later tables and the contexts in them live until the next major collection.
- * A child of a long-lived parent then costs five times as much. Go: `children map[canceler]struct{}` of its cancelCtx.
+ * The children of a context, in the order of `add`. Adding and deleting take constant time. In a Set, a child of a long-lived
+ * parent would cost five times as much: each table that V8's Set outgrows points to the next, so all of them, and the contexts
+ * in them, live until the next major collection.
  */
 export class List<T extends Linked<T>> {
   #first: T | undefined

@@ -34,9 +34,8 @@ export function exceptionOf(thrown: object): Error | undefined {
 
 /**
  * A dispose cannot know whether an exception leaves its block. If it throws as well, `using` makes a SuppressedError of
- * both: a 404 thrown inside a block with a group would become a 500. An exception is a legal way out of the block, so
- * it stands and NotWaitedFor is dropped. The code of `using` looks the global up when it runs (tsconfig.json: target
- * ES2022), and code that makes a group has imported this file by then.
+ * both, and a 404 would become a 500: the exception stands, and NotWaitedFor is dropped. The code of `using` looks the
+ * global up when it runs (tsconfig.json: target ES2022), and code that makes a group has imported this file by then.
  */
 // The global type claims that SuppressedError always exists.
 const scope = globalThis as unknown as { SuppressedError?: typeof Suppressed }

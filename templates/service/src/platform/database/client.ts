@@ -1,4 +1,4 @@
-import pg, { type ClientBase, type PoolConfig } from 'pg'
+import pg, { type ClientBase, type PoolConfig, type QueryConfig, type QueryResult } from 'pg'
 
 /** One backend of one server: no other has the same three. */
 export interface Backend {
@@ -45,9 +45,19 @@ export class SettingRefused extends Error {
 }
 
 /** Members of node-postgres's client that its types leave out. */
-interface Internals {
+export interface Internals {
   readonly processID: number
+  readonly secretKey: number
+  readonly connection: {
+    startup(config: unknown): void
+    cancel(processID: number, secretKey: number): void
+  }
   getStartupConf(): Record<string, string>
+  query(
+    config: QueryConfig,
+    values: unknown[],
+    onResult: (error: Error | null | undefined, result: QueryResult) => void,
+  ): void
 }
 
 /** What is known of the session of a client. */

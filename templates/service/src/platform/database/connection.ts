@@ -18,7 +18,7 @@ import type { Cancels } from './cancel.ts'
 import { sessionOf } from './client.ts'
 import { ConnectionLost, QueryFailed } from './errors.ts'
 import { closeAbruptly } from './packet.ts'
-import { outlastsCall, outlastsFailure } from './session.ts'
+import { isStale, outlastsCall } from './session.ts'
 import type { Observe } from './observed.ts'
 import { requireSendable, submitFresh } from './statement.ts'
 
@@ -135,7 +135,8 @@ export class Connection {
 
   /** Notes what `error` says about the connection. */
   #note(error: unknown): void {
-    if (error instanceof pg.DatabaseError) this.#retired ||= outlastsFailure(error)
+    // The next caller would get these too, but not on a new connection. 25006: the server turned read-only.
+    if (error instanceof pg.DatabaseError) this.#retired ||= error.code === '25006' || isStale(error)
     else this.#unusable ??= new Error('an earlier statement could not be sent', { cause: error })
   }
 

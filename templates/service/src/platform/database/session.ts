@@ -28,14 +28,6 @@ export const outlastsCall = perText((text) => {
 })
 
 /**
- * Whether the next caller of this connection would get `failure` too, but not on a new one: the server turned read-only
- * (25006), or a prepared statement is stale.
- */
-export function outlastsFailure(failure: DatabaseError): boolean {
-  return failure.code === '25006' || isStale(failure)
-}
-
-/**
  * Whether a prepared statement of the session could not be used, and Postgres has not executed it: it is gone or another one has
  * its name (26000, 42P05), or a migration has changed the columns of its plan (0A000).
  */
