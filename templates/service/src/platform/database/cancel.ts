@@ -75,7 +75,7 @@ export function openCancels(log: Log, dial: () => Client) {
       }
     },
     /** Closes the control connection. */
-    close: control.close,
+    close: () => control.close(),
   }
 }
 

@@ -30,7 +30,6 @@ const [tab, lf, cr, blank, dash] = [0x09, 0x0a, 0x0d, 0x20, 0x2d]
  */
 export function splitParts(boundary: string, listener: PartListener) {
   const delimiter = Buffer.from(`\r\n--${boundary}`, 'latin1')
-  const mark = delimiter.subarray(lineEnd.length)
   let state: 'preamble' | 'header' | 'content' | 'epilogue' = 'preamble'
   /** Bytes that need more bytes after them. It begins with a line end, since the first line may be a delimiter. */
   let kept: Buffer = lineEnd
@@ -69,11 +68,8 @@ export function splitParts(boundary: string, listener: PartListener) {
   }
 
   function take(bytes: Buffer): void {
-    if (state !== 'content') {
-      const seen = Buffer.concat([dropped, bytes])
-      if (seen.includes(mark)) throw new MalformedBody('a delimiter is not a line of its own')
-      dropped = seen.subarray(Math.max(0, seen.length - mark.length))
-    } else if (bytes.length > 0) {
+    if (state !== 'content') dropped = drop(dropped, bytes, delimiter.subarray(lineEnd.length))
+    else if (bytes.length > 0) {
       if (bytes.length > skip) listener.content(bytes.subarray(skip))
       skip = 0
     }
@@ -98,6 +94,13 @@ export function splitParts(boundary: string, listener: PartListener) {
       if (state !== 'epilogue') throw new MalformedBody('it has no end')
     },
   }
+}
+
+/** Returns the end of what was dropped, in which `mark` may begin. @throws MalformedBody if the text holds `mark` */
+function drop(before: Buffer, bytes: Buffer, mark: Buffer): Buffer {
+  const seen = Buffer.concat([before, bytes])
+  if (seen.includes(mark)) throw new MalformedBody('a delimiter is not a line of its own')
+  return seen.subarray(Math.max(0, seen.length - mark.length))
 }
 
 /** Returns where the header of a part ends, or undefined if too few bytes have come. */
