@@ -41,7 +41,7 @@ export async function planRemoval(
   for (const one of going) await disconnect(plan, one)
   await formatRewritten(plan)
   await refuseChanged(plan, going, leaving)
-  for (const path of leaving) await plan.remove(path)
+  for (const path of leaving) await plan.edit(path, undefined)
   await refuseUsed(plan, leaving, going)
   const after = withoutFiles(record, going, leaving)
   const scripts = going.flatMap((one) => Object.keys(pieceOf(one)?.scripts ?? {}))

@@ -20,6 +20,9 @@ export const schedule: Piece = {
       },
     },
   ],
-  shape: async (_service, _noun, { cron = '' }) => (await import('./shape.ts')).shapeFor(cronFrom(cron)),
+  shape:
+    async (_service, _noun, { cron = '' }) =>
+    (_path, text) =>
+      text.replace('0 3 * * *', cronFrom(cron)),
   wirings: [{ ...inJobs, call: 'widgetSchedule', from: './widget/widget.schedule.ts' }],
 }

@@ -52,6 +52,18 @@ test('SIGTERM: events that end within the drain are handled, and no others are b
   await eventually(async () => (await effects(service, keys[0])).length === 2, 30_000)
 })
 
+test('an event that is sent while the service is down is handled after its start', slow, async (t) => {
+  const { broker, service } = await start(t)
+  await service.line(outcome('handled', await send(broker, 'a', 'before')))
+  service.signal('SIGTERM')
+  expect(await service.exited).toEqual({ code: 0, signal: null })
+
+  const id = await send(broker, 'a', 'after')
+
+  const restarted = anotherHandler(t, service, broker)
+  expect(await restarted.line(outcome('handled', id))).toMatchObject({ attempt: 1 })
+})
+
 test('two instances keep the order of a key', slow, async (t) => {
   const { broker, service } = await start(t)
   const other = anotherHandler(t, service, broker)

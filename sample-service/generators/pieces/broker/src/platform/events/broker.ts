@@ -11,6 +11,7 @@ import {
 import { connect, millis, nanos, type NatsConnection } from '@nats-io/transport-node'
 import { metrics } from '@opentelemetry/api'
 import {
+  afterFunc,
   throwIfEnded,
   withCancel,
   withoutCancel,
@@ -92,8 +93,7 @@ async function dial(parent: Context, stopping: Stopping, url: string, name: stri
   const { username = '', password = '' } = nodes.find((node) => node.username !== '') ?? {}
   const user = decodeURIComponent(username)
   using ctx = withCancel(parent)
-  const giveUp = (): void => ctx.cancel()
-  stopping.on(giveUp)
+  const release = afterFunc(stopping, () => ctx.cancel())
   const dialling = connect({
     servers: nodes.map(({ host }) => host),
     name,
@@ -114,7 +114,7 @@ async function dial(parent: Context, stopping: Stopping, url: string, name: stri
     )
     throw error
   } finally {
-    stopping.off(giveUp)
+    release()
   }
 }
 

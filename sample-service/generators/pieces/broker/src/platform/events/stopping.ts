@@ -1,49 +1,38 @@
-import { throwIfEnded, withTimeout, type Context } from '../../context/context.ts'
+import {
+  afterFunc,
+  contextName,
+  throwIfEnded,
+  withCancel,
+  withTimeout,
+  withValue,
+  type CancelContext,
+  type Context,
+  type Lifetime,
+} from '../../context/context.ts'
 import { ended } from '../../context/ended.ts'
 
-/** Whether a worker is to take up nothing new. That ends no context: what is under way goes on. */
-export interface Stopping {
-  readonly now: boolean
-  /** Calls `fn` when the worker is to stop, or at once. */
-  on(fn: () => void): void
-  off(fn: () => void): void
-  /** Waits for `ms` milliseconds, or until the worker is to stop. @throws the cause of ctx */
-  pause(ctx: Context, ms: number): Promise<void>
-  stop(): void
+/** Ends when a worker is to take up nothing new. What is under way goes on: its context does not descend from this one. */
+export type Stopping = CancelContext & Lifetime
+
+export function untilStopped(serving: Lifetime, worker: string): Stopping {
+  return withCancel(withValue(serving, contextName, `${worker} until stopped`))
 }
 
-/** Not yet. */
-export function notStopping(): Stopping {
-  const waiting = new Set<() => void>()
-  let now = false
-  function on(fn: () => void): void {
-    if (now) fn()
-    else waiting.add(fn)
+/** Whether the worker is to stop. A function, since that changes meanwhile. */
+export function isStopping({ err }: Stopping): boolean {
+  return err !== undefined
+}
+
+/** Waits for `ms` milliseconds, or until the worker is to stop. @throws the cause of ctx */
+export async function pause(parent: Context, stopping: Stopping, ms: number): Promise<void> {
+  using ctx = withTimeout(parent, ms)
+  const release = afterFunc(stopping, () => ctx.cancel())
+  try {
+    await ended(ctx)
+  } finally {
+    release()
   }
-  const off = (fn: () => void): void => void waiting.delete(fn)
-  return {
-    get now() {
-      return now
-    },
-    on,
-    off,
-    async pause(parent, ms) {
-      using ctx = withTimeout(parent, ms)
-      const end = (): void => ctx.cancel()
-      on(end)
-      try {
-        await ended(ctx)
-      } finally {
-        off(end)
-      }
-      throwIfEnded(parent)
-    },
-    stop() {
-      now = true
-      for (const fn of waiting) fn()
-      waiting.clear()
-    },
-  }
+  throwIfEnded(parent)
 }
 
 /** The pause after a first failure; it doubles with each, and is drawn from its second half, so that instances do not return together. */
@@ -64,7 +53,7 @@ export async function keepTrying(
   work: (ctx: Context) => Promise<void>,
 ): Promise<void> {
   let failures = 0
-  while (!stopping.now) {
+  while (!isStopping(stopping)) {
     const startedAt = performance.now()
     try {
       await work(ctx)
@@ -75,11 +64,6 @@ export async function keepTrying(
       if (!isStopping(stopping)) onFailure(err, failures)
     }
     const longestMs = Math.min(firstPauseMs * 2 ** Math.max(failures - 1, 0), maxPauseMs)
-    await stopping.pause(ctx, longestMs * (0.5 + Math.random() / 2))
+    await pause(ctx, stopping, longestMs * (0.5 + Math.random() / 2))
   }
-}
-
-/** Asked in a function, since it changes meanwhile. */
-function isStopping({ now }: Stopping): boolean {
-  return now
 }

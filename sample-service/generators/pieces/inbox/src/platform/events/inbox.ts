@@ -9,7 +9,7 @@ import { followOne } from './follow.ts'
 import type { Inbox } from './handle.ts'
 import { observeInbox } from './inbox-metrics.ts'
 import { keepHouse } from './retries.ts'
-import { keepTrying, notStopping } from './stopping.ts'
+import { keepTrying, untilStopped } from './stopping.ts'
 
 /**
  * Handles events from the broker, `concurrency` at a time. Each partition of a type is a consumer of the broker that has at most one
@@ -29,7 +29,7 @@ export function inboxWorker(
     async start(_ctx, serving) {
       refuseTwice(consumers)
       const metrics = observeInbox(consumers.map(({ type }) => type))
-      const stopping = notStopping()
+      const stopping = untilStopped(serving, 'consumers')
       const inbox = {
         ...platform,
         metrics,
@@ -47,7 +47,7 @@ export function inboxWorker(
       return {
         underWay: () => [...inbox.underWay],
         async stop(ctx) {
-          stopping.stop()
+          stopping.cancel()
           await until(ctx, working)
           await until(ctx, retrying)
         },

@@ -1,6 +1,13 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { sql } from 'drizzle-orm'
-import { contextName, throwIfEnded, withTimeout, withValue, type Context } from '../../context/context.ts'
+import {
+  afterFunc,
+  contextName,
+  throwIfEnded,
+  withTimeout,
+  withValue,
+  type Context,
+} from '../../context/context.ts'
 import { ended } from '../../context/ended.ts'
 import { until } from '../../context/until.ts'
 import type { Worker } from '../lifecycle/workers.ts'
@@ -9,7 +16,7 @@ import { keepConnected, type Broker, type BrokerPlatform } from './broker.ts'
 import { observeOutbox } from './outbox-metrics.ts'
 import { published } from './outbox.ts'
 import { batch, round, type Relay } from './send.ts'
-import { notStopping } from './stopping.ts'
+import { isStopping, pause, untilStopped } from './stopping.ts'
 import { untraced } from './untraced.ts'
 
 /** How often an idle worker looks; one that was woken looks often for as long, since a transaction may commit late. */
@@ -31,7 +38,7 @@ export function outboxWorker(platform: BrokerPlatform): Worker {
     async start(_ctx, serving) {
       const relay: Relay = {
         ...platform,
-        ...{ metrics: observeOutbox(), stopping: notStopping() },
+        ...{ metrics: observeOutbox(), stopping: untilStopped(serving, 'outbox') },
         ...{ known: new Set<string>(), stuck: new Map<string, never>(), handing: 0 },
       }
       const working = keepConnected(serving, relay.stopping, platform, 'outbox', (ctx, broker) =>
@@ -44,7 +51,7 @@ export function outboxWorker(platform: BrokerPlatform): Worker {
       return {
         underWay: () => (relay.handing > 0 ? [`outbox (${relay.handing} events)`] : []),
         async stop(ctx) {
-          relay.stopping.stop()
+          relay.stopping.cancel()
           await until(ctx, working)
           await until(ctx, measuring)
         },
@@ -58,7 +65,7 @@ async function handOver(ctx: Context, relay: Relay, broker: Broker): Promise<voi
   relay.known.clear()
   let awakeUntil = 0
   let failures = 0
-  while (!relay.stopping.now) {
+  while (!isStopping(relay.stopping)) {
     let handed = 0
     try {
       handed = await round(ctx, relay, broker)
@@ -71,7 +78,7 @@ async function handOver(ctx: Context, relay: Relay, broker: Broker): Promise<voi
     if (handed > 0) awakeUntil = performance.now() + idleMs
     if (handed === batch) continue
     const pauseMs = performance.now() < awakeUntil ? awakeMs : idleMs
-    const woken = await pause(
+    const woken = await pauseUnlessWoken(
       ctx,
       relay,
       failures === 0 ? pauseMs : Math.min(100 * 2 ** failures, maxPauseMs),
@@ -82,7 +89,7 @@ async function handOver(ctx: Context, relay: Relay, broker: Broker): Promise<voi
 
 /** Reports the size of the table until the worker is to stop. @throws the cause of ctx */
 async function measure(ctx: Context, { db, log, metrics, stopping }: Relay): Promise<void> {
-  while (!stopping.now) {
+  while (!isStopping(stopping)) {
     try {
       const { rows } = await db.run(ctx, (q) => q.execute<{ waiting: number; oldest: number }>(size))
       metrics.waiting(rows[0]?.waiting ?? 0, rows[0]?.oldest ?? 0)
@@ -91,7 +98,7 @@ async function measure(ctx: Context, { db, log, metrics, stopping }: Relay): Pro
       // A problem is the database that is away, which its own metrics say.
       if (!(err instanceof Problem)) log.warn(ctx, 'outbox: its size is not known', { err })
     }
-    await stopping.pause(ctx, measureMs)
+    await pause(ctx, stopping, measureMs)
   }
 }
 
@@ -100,20 +107,19 @@ const size = sql`select (select count(*)::int from (select from events.outbox li
   coalesce(extract(epoch from now() - (select created_at from events.outbox order by number limit 1)), 0)::float8 as oldest`
 
 /** Waits for `ms` milliseconds, for an event of this process, or for the stop. @returns whether there was an event */
-async function pause(parent: Context, { stopping }: Relay, ms: number): Promise<boolean> {
+async function pauseUnlessWoken(parent: Context, { stopping }: Relay, ms: number): Promise<boolean> {
   using ctx = withTimeout(parent, ms)
   let woken = false
-  const end = (): void => ctx.cancel()
   const wake = (): void => {
     woken = true
     ctx.cancel()
   }
-  stopping.on(end)
+  const release = afterFunc(stopping, () => ctx.cancel())
   subscribe(published.name, wake)
   try {
     await ended(ctx)
   } finally {
-    stopping.off(end)
+    release()
     unsubscribe(published.name, wake)
   }
   throwIfEnded(parent)

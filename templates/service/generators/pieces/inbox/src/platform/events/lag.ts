@@ -2,6 +2,7 @@ import { throwIfEnded, type Context } from '../../context/context.ts'
 import { asking, isMissing, type Broker } from './broker.ts'
 import { partitions } from './event.ts'
 import type { Inbox } from './handle.ts'
+import { isStopping, pause } from './stopping.ts'
 
 /** How often the lag is read. */
 const lagMs = 5_000
@@ -18,8 +19,8 @@ export async function readLag(
   { manager }: Broker,
   type: string,
 ): Promise<void> {
-  await stopping.pause(ctx, lagMs)
-  while (!stopping.now) {
+  await pause(ctx, stopping, lagMs)
+  while (!isStopping(stopping)) {
     try {
       let events = 0
       for (let partition = 0; partition < partitions; partition++) {
@@ -33,6 +34,6 @@ export async function readLag(
       // A late answer is no reason to give back what is being handled.
       if (isMissing(error)) throw error
     }
-    await stopping.pause(ctx, lagMs)
+    await pause(ctx, stopping, lagMs)
   }
 }
