@@ -26,7 +26,6 @@ export interface Removal {
 /**
  * Plans the opposite of `planPiece`, from the record: the files that the piece stamped, its calls, settings and dependencies, and a
  * piece that only it needed. A schema stays, with its table; with `drop` it goes, and a migration drops the table.
- * Throws an Error of one sentence if the piece was not stamped, if another needs it, or if the team has changed what would go.
  */
 export async function planRemoval(
   plan: Plan,
@@ -147,7 +146,7 @@ function nounOf({ piece, noun = piece, plural = noun }: StampedPiece): Noun {
   return { singular: noun, plural }
 }
 
-/** Throws an Error of one sentence if a file that stays imports one that goes. */
+/** Throws if a file that stays imports one that goes. */
 async function refuseUsed(
   plan: Plan,
   leaving: readonly string[],

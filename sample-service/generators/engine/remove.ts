@@ -4,10 +4,7 @@ import type { Piece } from './piece.ts'
 import { Plan } from './plan.ts'
 import { writeChanges } from './write.ts'
 
-/**
- * Does what `npm run add -- --remove <piece> <name>` asks for and returns what to print: plans in memory, then writes all of it or
- * nothing. Throws an Error of one sentence if something is in the way.
- */
+/** Does what `npm run add -- --remove <piece> <name>` asks for, all of it or nothing, and returns what to print. */
 export async function removePiece(
   root: string,
   manager: PackageManager,

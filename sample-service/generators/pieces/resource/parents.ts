@@ -12,10 +12,7 @@ export interface Parent {
   readonly module: string
 }
 
-/**
- * The tables that fields refer to, by SQL name, from the schemas of the service in `root`. Throws an Error of one sentence if a
- * table is missing, or its `id` is of another type.
- */
+/** The tables that fields refer to, by SQL name, from the schemas of the service in `root`. */
 export async function parentsOf(
   root: string,
   table: string,
