@@ -7,7 +7,7 @@ import { attributesOf, partitionOf, subjectOf } from '../../src/platform/events/
 import { keyBeside, startBroker } from '../support/broker.ts'
 import { eventually, running } from '../support/client.ts'
 import { anotherHandler, effects, outcome, parked, send, start, type } from '../support/handling.ts'
-import { asOperator } from '../support/operator.ts'
+import { asOperator, makeStream, refuse } from '../support/operator.ts'
 import { startCollector } from '../support/otlp.ts'
 import { startProxy, type Link } from '../support/proxy.ts'
 import { shared, type LogLine } from '../support/service.ts'
@@ -264,7 +264,7 @@ test('an event that ends the process each time is parked, and holds up its key a
   service.signal('SIGTERM')
   await service.exited
   const id = await send(broker, 'a', 'exit')
-  for (let n = 0; n < 5; n++) await broker.refuse(`mainstem-service-${type}-${partitionOf('a')}`, type)
+  for (let n = 0; n < 5; n++) await refuse(broker, `mainstem-service-${type}-${partitionOf('a')}`, type)
   const beside = keyBeside('a', 'same partition')
   await send(broker, beside, 'other')
 
@@ -399,7 +399,7 @@ test(
   slow,
   async (t) => {
     const broker = await startBroker(t)
-    const keep = (days: number) => broker.makeStream(type, { max_age: days * 86_400e9 })
+    const keep = (days: number) => makeStream(broker, type, { max_age: days * 86_400e9 })
     await keep(30)
     const { service } = await start(t, {}, broker)
     await service.sql(

@@ -5,7 +5,7 @@ import { publish as publishEvent } from '../../src/platform/events/outbox.ts'
 import { startBroker, type TestBroker } from '../support/broker.ts'
 import { eventually, open, running } from '../support/client.ts'
 import { openTestDatabase } from '../support/database.ts'
-import { asOperator } from '../support/operator.ts'
+import { asOperator, makeStream } from '../support/operator.ts'
 import { probeEvent } from '../support/probe.events.ts'
 import { publish, textsOf, waiting } from '../support/publishing.ts'
 import { startProcess, startService, type RunningService } from '../support/service.ts'
@@ -29,7 +29,7 @@ afterAll(async () => {
 
 test('an event that the broker refuses holds up its key alone, until it is taken', async (t) => {
   const broker = await startBroker(t)
-  await broker.makeStream('probe-v1', { max_msg_size: 1_000 })
+  await makeStream(broker, 'probe-v1', { max_msg_size: 1_000 })
   const service = await startService(t, { probe: true, env: { BROKER_URL: broker.url } })
 
   // Both are in one batch.
@@ -41,7 +41,7 @@ test('an event that the broker refuses holds up its key alone, until it is taken
 
   await eventually(async () => (await waiting(service)) === 2)
   expect(await textsOf(broker)).toEqual(['other'])
-  await broker.makeStream('probe-v1', { max_msg_size: -1 })
+  await makeStream(broker, 'probe-v1', { max_msg_size: -1 })
   await eventually(async () => (await waiting(service)) === 0, 20_000)
   expect((await textsOf(broker)).slice(1)).toEqual(['x'.repeat(1_000), 'behind'])
 })
@@ -183,7 +183,7 @@ test(
   slow,
   async (t) => {
     const broker = await startBroker(t)
-    await broker.makeStream('probe-v1', { max_msgs: 1, discard: DiscardPolicy.New })
+    await makeStream(broker, 'probe-v1', { max_msgs: 1, discard: DiscardPolicy.New })
     const service = await startService(t, { probe: true, env: { BROKER_URL: broker.url } })
     await publish(service, 'text=0')
     await eventually(async () => (await waiting(service)) === 0)
@@ -193,7 +193,7 @@ test(
     await service.line(({ msg }) => msg === 'outbox: events wait')
     expect(await waiting(service)).toBe(1_400)
 
-    await broker.makeStream('probe-v1', { max_msgs: -1 })
+    await makeStream(broker, 'probe-v1', { max_msgs: -1 })
 
     await eventually(async () => (await waiting(service)) === 0, 60_000)
     const texts = (await textsOf(broker)).map(Number)

@@ -11,10 +11,10 @@ import {
 import { connect, millis, nanos, type NatsConnection } from '@nats-io/transport-node'
 import { metrics } from '@opentelemetry/api'
 import {
-  afterFunc,
   throwIfEnded,
   withCancel,
   withoutCancel,
+  withSignal,
   withTimeout,
   type Context,
   type Lifetime,
@@ -22,7 +22,7 @@ import {
 import { until } from '../../context/until.ts'
 import { subjectOf } from './event.ts'
 import type { Platform } from '../platform.ts'
-import { keepTrying, type Stopping } from './stopping.ts'
+import { keepTrying } from './stopping.ts'
 
 /** The cause of the context of work that needed the broker, when the connection is lost. */
 export class BrokerLost extends Error {
@@ -58,7 +58,7 @@ const duplicateWindowMs = 120_000
  */
 export async function keepConnected(
   serving: Lifetime,
-  stopping: Stopping,
+  stopping: AbortSignal,
   { log, broker, database }: BrokerPlatform,
   purpose: string,
   work: (ctx: Context, broker: Broker) => Promise<void>,
@@ -88,12 +88,16 @@ export async function keepConnected(
 }
 
 /** Without nats.js's own reconnecting: a new connection is a new context. */
-async function dial(parent: Context, stopping: Stopping, url: string, name: string): Promise<NatsConnection> {
+async function dial(
+  parent: Context,
+  stopping: AbortSignal,
+  url: string,
+  name: string,
+): Promise<NatsConnection> {
   const nodes = url.split(',').map((one) => new URL(one.trim()))
   const { username = '', password = '' } = nodes.find((node) => node.username !== '') ?? {}
   const user = decodeURIComponent(username)
-  using ctx = withCancel(parent)
-  const release = afterFunc(stopping, () => ctx.cancel())
+  using ctx = withSignal(parent, stopping)
   const dialling = connect({
     servers: nodes.map(({ host }) => host),
     name,
@@ -113,8 +117,6 @@ async function dial(parent: Context, stopping: Stopping, url: string, name: stri
       () => undefined,
     )
     throw error
-  } finally {
-    release()
   }
 }
 

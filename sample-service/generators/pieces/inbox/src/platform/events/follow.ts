@@ -6,6 +6,7 @@ import {
   contextName,
   throwIfEnded,
   withCancel,
+  withSignal,
   withValue,
   type Context,
 } from '../../context/context.ts'
@@ -20,7 +21,7 @@ import type { Received } from './held.ts'
 import { consumerName, readLag } from './lag.ts'
 import { receivedFrom } from './received.ts'
 import { sweepMarks } from './retries.ts'
-import { isStopping, pause } from './stopping.ts'
+import { pause } from './stopping.ts'
 
 /** The broker delivers an event again if it hears nothing of it for this long: the process has died. */
 const ackWaitMs = 5_000
@@ -95,15 +96,16 @@ async function follow(
   )
   // eslint-disable-next-line context/no-unowned-work -- the loop below ends when it has closed
   const close = (): void => void messages.close().catch(() => undefined)
-  const releases = [ctx, inbox.stopping].map((one) => afterFunc(one, close))
+  using open = withSignal(ctx, inbox.stopping)
+  const release = afterFunc(open, close)
   try {
     for await (const message of messages) {
       await settle(ctx, inbox, consumer, message)
     }
     throwIfEnded(ctx)
-    if (!isStopping(inbox.stopping)) throw new Error(`the broker has ended the consumer ${name}`)
+    if (!inbox.stopping.aborted) throw new Error(`the broker has ended the consumer ${name}`)
   } finally {
-    for (const release of releases) release()
+    release()
     close()
   }
 }
@@ -132,7 +134,7 @@ async function settle(ctx: Context, inbox: Inbox, consumer: Consumer, message: J
 
 /** Waits while too many events of the type are held, or until the worker is to stop. @throws the cause of ctx */
 async function waitWhileFull(ctx: Context, { held, stopping, log }: Inbox, type: string): Promise<void> {
-  const isFull = (): boolean => (held.get(type) ?? 0) >= mostHeld && !isStopping(stopping)
+  const isFull = (): boolean => (held.get(type) ?? 0) >= mostHeld && !stopping.aborted
   if (isFull())
     log.error(ctx, `consumers: ${mostHeld} events ${type} are held, so the broker keeps the others`)
   while (isFull()) await pause(ctx, stopping, fullMs)
@@ -145,7 +147,7 @@ async function receiveUnlessStopping(
   consumer: Consumer,
   event: Received,
 ): Promise<boolean> {
-  if (isStopping(inbox.stopping)) return false
+  if (inbox.stopping.aborted) return false
   const onRetry = (err: unknown, pauseMs: number): void => {
     if (pauseMs <= 100)
       inbox.log.warn(parent, `consumers: events ${consumer.type} wait for the database`, { err })

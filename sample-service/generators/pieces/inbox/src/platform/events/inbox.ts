@@ -9,7 +9,7 @@ import { followOne } from './follow.ts'
 import type { Inbox } from './handle.ts'
 import { observeInbox } from './inbox-metrics.ts'
 import { keepHouse } from './retries.ts'
-import { keepTrying, untilStopped } from './stopping.ts'
+import { keepTrying, notStopping } from './stopping.ts'
 
 /**
  * Handles events from the broker, `concurrency` at a time. Each partition of a type is a consumer of the broker that has at most one
@@ -29,16 +29,16 @@ export function inboxWorker(
     async start(_ctx, serving) {
       refuseTwice(consumers)
       const metrics = observeInbox(consumers.map(({ type }) => type))
-      const stopping = untilStopped(serving, 'consumers')
+      const stopping = notStopping()
       const inbox = {
         ...platform,
         metrics,
-        stopping,
+        stopping: stopping.signal,
         underWay: new Set<string>(),
         held: new Map<string, number>(),
         limit: pLimit(concurrency),
       }
-      const working = keepConnected(serving, stopping, platform, 'consumers', (ctx, broker) =>
+      const working = keepConnected(serving, stopping.signal, platform, 'consumers', (ctx, broker) =>
         followAll(ctx, inbox, broker, consumers),
       )
       const held = withValue(serving, contextName, 'held events')
@@ -47,7 +47,7 @@ export function inboxWorker(
       return {
         underWay: () => [...inbox.underWay],
         async stop(ctx) {
-          stopping.cancel()
+          stopping.abort()
           await until(ctx, working)
           await until(ctx, retrying)
         },

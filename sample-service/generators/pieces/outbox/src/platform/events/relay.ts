@@ -1,9 +1,9 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { sql } from 'drizzle-orm'
 import {
-  afterFunc,
   contextName,
   throwIfEnded,
+  withSignal,
   withTimeout,
   withValue,
   type Context,
@@ -16,7 +16,7 @@ import { keepConnected, type Broker, type BrokerPlatform } from './broker.ts'
 import { observeOutbox } from './outbox-metrics.ts'
 import { published } from './outbox.ts'
 import { batch, round, type Relay } from './send.ts'
-import { isStopping, pause, untilStopped } from './stopping.ts'
+import { notStopping, pause } from './stopping.ts'
 import { untraced } from './untraced.ts'
 
 /** How often an idle worker looks; one that was woken looks often for as long, since a transaction may commit late. */
@@ -36,9 +36,10 @@ export function outboxWorker(platform: BrokerPlatform): Worker {
   return {
     name: 'outbox',
     async start(_ctx, serving) {
+      const stopping = notStopping()
       const relay: Relay = {
         ...platform,
-        ...{ metrics: observeOutbox(), stopping: untilStopped(serving, 'outbox') },
+        ...{ metrics: observeOutbox(), stopping: stopping.signal },
         ...{ known: new Set<string>(), stuck: new Map<string, never>(), handing: 0 },
       }
       const working = keepConnected(serving, relay.stopping, platform, 'outbox', (ctx, broker) =>
@@ -51,7 +52,7 @@ export function outboxWorker(platform: BrokerPlatform): Worker {
       return {
         underWay: () => (relay.handing > 0 ? [`outbox (${relay.handing} events)`] : []),
         async stop(ctx) {
-          relay.stopping.cancel()
+          stopping.abort()
           await until(ctx, working)
           await until(ctx, measuring)
         },
@@ -65,7 +66,7 @@ async function handOver(ctx: Context, relay: Relay, broker: Broker): Promise<voi
   relay.known.clear()
   let awakeUntil = 0
   let failures = 0
-  while (!isStopping(relay.stopping)) {
+  while (!relay.stopping.aborted) {
     let handed = 0
     try {
       handed = await round(ctx, relay, broker)
@@ -89,7 +90,7 @@ async function handOver(ctx: Context, relay: Relay, broker: Broker): Promise<voi
 
 /** Reports the size of the table until the worker is to stop. @throws the cause of ctx */
 async function measure(ctx: Context, { db, log, metrics, stopping }: Relay): Promise<void> {
-  while (!isStopping(stopping)) {
+  while (!stopping.aborted) {
     try {
       const { rows } = await db.run(ctx, (q) => q.execute<{ waiting: number; oldest: number }>(size))
       metrics.waiting(rows[0]?.waiting ?? 0, rows[0]?.oldest ?? 0)
@@ -108,18 +109,17 @@ const size = sql`select (select count(*)::int from (select from events.outbox li
 
 /** Waits for `ms` milliseconds, for an event of this process, or for the stop. @returns whether there was an event */
 async function pauseUnlessWoken(parent: Context, { stopping }: Relay, ms: number): Promise<boolean> {
-  using ctx = withTimeout(parent, ms)
+  using timed = withTimeout(parent, ms)
+  using ctx = withSignal(timed, stopping)
   let woken = false
   const wake = (): void => {
     woken = true
     ctx.cancel()
   }
-  const release = afterFunc(stopping, () => ctx.cancel())
   subscribe(published.name, wake)
   try {
     await ended(ctx)
   } finally {
-    release()
     unsubscribe(published.name, wake)
   }
   throwIfEnded(parent)

@@ -1,37 +1,20 @@
-import {
-  afterFunc,
-  contextName,
-  throwIfEnded,
-  withCancel,
-  withTimeout,
-  withValue,
-  type CancelContext,
-  type Context,
-  type Lifetime,
-} from '../../context/context.ts'
+import { setMaxListeners } from 'node:events'
+import { throwIfEnded, withSignal, withTimeout, type Context } from '../../context/context.ts'
 import { ended } from '../../context/ended.ts'
 
-/** Ends when a worker is to take up nothing new. What is under way goes on: its context does not descend from this one. */
-export type Stopping = CancelContext & Lifetime
-
-export function untilStopped(serving: Lifetime, worker: string): Stopping {
-  return withCancel(withValue(serving, contextName, `${worker} until stopped`))
-}
-
-/** Whether the worker is to stop. A function, since that changes meanwhile. */
-export function isStopping({ err }: Stopping): boolean {
-  return err !== undefined
+/** Aborts when a worker is to take up nothing new. That ends no context: what is under way goes on. */
+export function notStopping(): AbortController {
+  const stopping = new AbortController()
+  // Each loop of the worker listens.
+  setMaxListeners(0, stopping.signal)
+  return stopping
 }
 
 /** Waits for `ms` milliseconds, or until the worker is to stop. @throws the cause of ctx */
-export async function pause(parent: Context, stopping: Stopping, ms: number): Promise<void> {
-  using ctx = withTimeout(parent, ms)
-  const release = afterFunc(stopping, () => ctx.cancel())
-  try {
-    await ended(ctx)
-  } finally {
-    release()
-  }
+export async function pause(parent: Context, stopping: AbortSignal, ms: number): Promise<void> {
+  using timed = withTimeout(parent, ms)
+  using ctx = withSignal(timed, stopping)
+  await ended(ctx)
   throwIfEnded(parent)
 }
 
@@ -48,7 +31,7 @@ const calmMs = 30_000
  */
 export async function keepTrying(
   ctx: Context,
-  stopping: Stopping,
+  stopping: AbortSignal,
   onFailure: (err: unknown, failures: number) => void,
   work: (ctx: Context) => Promise<void>,
 ): Promise<void> {
@@ -66,4 +49,9 @@ export async function keepTrying(
     const longestMs = Math.min(firstPauseMs * 2 ** Math.max(failures - 1, 0), maxPauseMs)
     await pause(ctx, stopping, longestMs * (0.5 + Math.random() / 2))
   }
+}
+
+/** Asked in a function, since it changes meanwhile. */
+function isStopping({ aborted }: AbortSignal): boolean {
+  return aborted
 }

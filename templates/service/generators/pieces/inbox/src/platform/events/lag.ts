@@ -2,7 +2,7 @@ import { throwIfEnded, type Context } from '../../context/context.ts'
 import { asking, isMissing, type Broker } from './broker.ts'
 import { partitions } from './event.ts'
 import type { Inbox } from './handle.ts'
-import { isStopping, pause } from './stopping.ts'
+import { pause } from './stopping.ts'
 
 /** How often the lag is read. */
 const lagMs = 5_000
@@ -20,7 +20,7 @@ export async function readLag(
   type: string,
 ): Promise<void> {
   await pause(ctx, stopping, lagMs)
-  while (!isStopping(stopping)) {
+  while (!stopping.aborted) {
     try {
       let events = 0
       for (let partition = 0; partition < partitions; partition++) {
