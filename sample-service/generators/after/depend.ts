@@ -38,7 +38,8 @@ function missingFrom(there: Entries, wanted: Entries): [string, string][] {
   return Object.entries(wanted).filter(([name]) => !Object.hasOwn(there, name))
 }
 
-function without(there: Entries, names: readonly string[]): Entries {
+/** The entries but those of these names. */
+export function without(there: Entries, names: readonly string[]): Entries {
   return Object.fromEntries(Object.entries(there).filter(([name]) => !names.includes(name)))
 }
 

@@ -1,6 +1,6 @@
 import { join, posix } from 'node:path'
 import { configure } from '../after/configure.ts'
-import { undepend } from '../after/depend.ts'
+import { undepend, without } from '../after/depend.ts'
 import { guarantee } from '../after/guarantee.ts'
 import { dropTables } from '../after/migration.ts'
 import { formatRewritten } from '../edit/rewrite.ts'
@@ -42,7 +42,7 @@ export async function planRemoval(
   await refuseChanged(plan, going, leaving)
   for (const path of leaving) await plan.edit(path, undefined)
   await refuseUsed(plan, leaving, going)
-  const after = withoutFiles(record, going, leaving)
+  const after = withoutFiles(record, leaving)
   const scripts = going.flatMap((one) => Object.keys(pieceOf(one)?.scripts ?? {}))
   await undepend(plan, await unusedPackages(plan, going), scripts)
   await plan.edit(recordPath, renderRecord(after))
@@ -178,19 +178,8 @@ async function sourcesOf(root: string): Promise<string[]> {
   return folders.flat().filter((path) => path.endsWith('.ts'))
 }
 
-function withoutFiles(
-  record: ServiceRecord,
-  going: readonly StampedPiece[],
-  leaving: readonly string[],
-): ServiceRecord {
-  const left = record.pieces.map((one) =>
-    going.includes(one)
-      ? {
-          ...one,
-          files: Object.fromEntries(Object.entries(one.files).filter(([path]) => !leaving.includes(path))),
-        }
-      : one,
-  )
+function withoutFiles(record: ServiceRecord, leaving: readonly string[]): ServiceRecord {
+  const left = record.pieces.map((one) => ({ ...one, files: without(one.files, leaving) }))
   return { ...record, pieces: left.filter(({ files }) => Object.keys(files).length > 0) }
 }
 

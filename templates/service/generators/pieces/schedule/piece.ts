@@ -15,9 +15,7 @@ export const schedule: Piece = {
     {
       name: 'cron',
       asks: 'Times in UTC (minute, hour, day, month, day of the week), such as "0 3 * * *"',
-      check: (typed) => {
-        cronFrom(typed)
-      },
+      check: cronFrom,
     },
   ],
   shape:

@@ -6,6 +6,7 @@ import { startBroker, type TestBroker } from '../support/broker.ts'
 import { eventually, open, running } from '../support/client.ts'
 import { openTestDatabase } from '../support/database.ts'
 import { asOperator, makeStream } from '../support/operator.ts'
+import { startCollector } from '../support/otlp.ts'
 import { probeEvent } from '../support/probe.events.ts'
 import { publish, textsOf, waiting } from '../support/publishing.ts'
 import { startProcess, startService, type RunningService } from '../support/service.ts'
@@ -25,6 +26,43 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   for (const cleanup of cleanups.reverse()) await cleanup()
+})
+
+test('it is a CloudEvent with the trace and the request that published it, below the request in one trace', async (t) => {
+  const [broker, collector] = [await startBroker(t), await startCollector(t)]
+  const env = {
+    BROKER_URL: broker.url,
+    OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+    OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
+    OTEL_BSP_SCHEDULE_DELAY: '50',
+  }
+  const service = await startService(t, { probe: true, env })
+
+  const id = await publish(service, 'key=%C3%A4&caller=user%207', { 'x-request-id': 'request-7' })
+
+  await eventually(async () => (await waiting(service)) === 0)
+  const [event] = await broker.events('probe-v1')
+  expect(event?.headers).toMatchObject({
+    'ce-specversion': '1.0',
+    'ce-id': id,
+    'ce-type': 'probe-v1',
+    'ce-source': '/mainstem-service',
+    'ce-partitionkey': '%C3%A4',
+    'content-type': 'application/json',
+    'x-request-id': 'request-7',
+    principal: 'user%207',
+  })
+  const found = (name: string) => collector.spans.find((span) => span.name === name)
+  await collector.until(
+    () => found('send probe-v1') !== undefined && found('POST /probe/events') !== undefined,
+  )
+  const [request, send] = ['POST /probe/events', 'send probe-v1'].map(found)
+  expect(send).toMatchObject({ traceId: request?.traceId, parentSpanId: request?.spanId })
+  expect(event?.headers['traceparent']).toBe(`00-${send?.traceId}-${send?.spanId}-01`)
+  // A worker that looks for events makes no traces of its looks.
+  expect(
+    collector.spans.filter(({ parentSpanId, name }) => parentSpanId === '' && name.includes('events')),
+  ).toEqual([expect.objectContaining({ name: 'POST /probe/events' })])
 })
 
 test('an event that the broker refuses holds up its key alone, until it is taken', async (t) => {

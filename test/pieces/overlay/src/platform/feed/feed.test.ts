@@ -1,28 +1,26 @@
 import { expect, test } from 'vitest'
-import { openOwnDatabase } from '../../test/support/database.ts'
-import { sharedService } from '../../test/support/service.ts'
-import { feedOf } from '../platform/feed/feed.ts'
-import { createLog } from '../platform/telemetry/log.ts'
-import { publishWidget, widgetList } from './widget.events.ts'
-
-const shared = sharedService()
+import { sleep } from '../../context/sleep.ts'
+import { testContext } from '../../context/test-context.ts'
+import { createLog } from '../telemetry/log.ts'
+import { feedOf, type Entry } from './feed.ts'
 
 test('many readers at the end of the list share one query', async (t) => {
-  const { ctx, db } = await openOwnDatabase(t, shared())
-  const list = widgetList(db)
+  const ctx = testContext(t)
+  const list: Entry[] = []
   let queries = 0
   const feed = feedOf(createLog({ level: 'silent', service: 'test' }), {
-    newest: (ctx, id) => list.newest(ctx, id),
-    after(ctx, id) {
+    newest: async () => String(list.length),
+    async after(ctx, id) {
       queries++
-      return list.after(ctx, id)
+      await sleep(ctx, 5)
+      return list.slice(Number(id))
     },
   })
   const start = await feed.begin(ctx)
   // The first reader makes the feed know its end.
   await feed.next(ctx, start)
   queries = 0
-  await db.transaction(ctx, (q) => publishWidget(q, { text: 'shared' }))
+  list.push({ id: '1' })
 
   const got = await Promise.all(
     Array.from({ length: 100 }, async () => {
