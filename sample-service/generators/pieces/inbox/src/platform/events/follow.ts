@@ -6,7 +6,6 @@ import {
   contextName,
   throwIfEnded,
   withCancel,
-  withSignal,
   withValue,
   type Context,
 } from '../../context/context.ts'
@@ -21,7 +20,6 @@ import type { Received } from './held.ts'
 import { consumerName, readLag } from './lag.ts'
 import { receivedFrom } from './received.ts'
 import { sweepMarks } from './retries.ts'
-import { pause } from './stopping.ts'
 
 /** The broker delivers an event again if it hears nothing of it for this long: the process has died. */
 const ackWaitMs = 5_000
@@ -96,16 +94,17 @@ async function follow(
   )
   // eslint-disable-next-line context/no-unowned-work -- the loop below ends when it has closed
   const close = (): void => void messages.close().catch(() => undefined)
-  using open = withSignal(ctx, inbox.stopping)
-  const release = afterFunc(open, close)
+  const stop = afterFunc(ctx, close)
+  inbox.stopping.on(close)
   try {
     for await (const message of messages) {
       await settle(ctx, inbox, consumer, message)
     }
     throwIfEnded(ctx)
-    if (!inbox.stopping.aborted) throw new Error(`the broker has ended the consumer ${name}`)
+    if (!inbox.stopping.now) throw new Error(`the broker has ended the consumer ${name}`)
   } finally {
-    release()
+    stop()
+    inbox.stopping.off(close)
     close()
   }
 }
@@ -134,10 +133,10 @@ async function settle(ctx: Context, inbox: Inbox, consumer: Consumer, message: J
 
 /** Waits while too many events of the type are held, or until the worker is to stop. @throws the cause of ctx */
 async function waitWhileFull(ctx: Context, { held, stopping, log }: Inbox, type: string): Promise<void> {
-  const isFull = (): boolean => (held.get(type) ?? 0) >= mostHeld && !stopping.aborted
+  const isFull = (): boolean => (held.get(type) ?? 0) >= mostHeld && !stopping.now
   if (isFull())
     log.error(ctx, `consumers: ${mostHeld} events ${type} are held, so the broker keeps the others`)
-  while (isFull()) await pause(ctx, stopping, fullMs)
+  while (isFull()) await stopping.pause(ctx, fullMs)
 }
 
 /** @returns false if the worker is to stop, and the event was not received @throws the cause of ctx */
@@ -147,7 +146,7 @@ async function receiveUnlessStopping(
   consumer: Consumer,
   event: Received,
 ): Promise<boolean> {
-  if (inbox.stopping.aborted) return false
+  if (inbox.stopping.now) return false
   const onRetry = (err: unknown, pauseMs: number): void => {
     if (pauseMs <= 100)
       inbox.log.warn(parent, `consumers: events ${consumer.type} wait for the database`, { err })

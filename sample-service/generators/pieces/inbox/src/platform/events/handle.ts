@@ -28,12 +28,13 @@ import {
   type Received,
 } from './held.ts'
 import type { InboxMetrics, Outcome } from './inbox-metrics.ts'
+import type { Stopping } from './stopping.ts'
 import { untraced } from './untraced.ts'
 
 /** What handling needs. */
 export interface Inbox extends Platform {
   readonly metrics: InboxMetrics
-  readonly stopping: AbortSignal
+  readonly stopping: Stopping
   /** The events that are being handled, one line each. */
   readonly underWay: Set<string>
   /** How many events of each type were held at the last look. */

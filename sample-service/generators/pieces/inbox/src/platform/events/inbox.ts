@@ -33,12 +33,12 @@ export function inboxWorker(
       const inbox = {
         ...platform,
         metrics,
-        stopping: stopping.signal,
+        stopping,
         underWay: new Set<string>(),
         held: new Map<string, number>(),
         limit: pLimit(concurrency),
       }
-      const working = keepConnected(serving, stopping.signal, platform, 'consumers', (ctx, broker) =>
+      const working = keepConnected(serving, stopping, platform, 'consumers', (ctx, broker) =>
         followAll(ctx, inbox, broker, consumers),
       )
       const held = withValue(serving, contextName, 'held events')
@@ -47,7 +47,7 @@ export function inboxWorker(
       return {
         underWay: () => [...inbox.underWay],
         async stop(ctx) {
-          stopping.abort()
+          stopping.stop()
           await until(ctx, working)
           await until(ctx, retrying)
         },

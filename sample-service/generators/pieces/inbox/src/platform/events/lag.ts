@@ -2,7 +2,6 @@ import { throwIfEnded, type Context } from '../../context/context.ts'
 import { asking, isMissing, type Broker } from './broker.ts'
 import { partitions } from './event.ts'
 import type { Inbox } from './handle.ts'
-import { pause } from './stopping.ts'
 
 /** How often the lag is read. */
 const lagMs = 5_000
@@ -19,8 +18,8 @@ export async function readLag(
   { manager }: Broker,
   type: string,
 ): Promise<void> {
-  await pause(ctx, stopping, lagMs)
-  while (!stopping.aborted) {
+  await stopping.pause(ctx, lagMs)
+  while (!stopping.now) {
     try {
       let events = 0
       for (let partition = 0; partition < partitions; partition++) {
@@ -34,6 +33,6 @@ export async function readLag(
       // A late answer is no reason to give back what is being handled.
       if (isMissing(error)) throw error
     }
-    await pause(ctx, stopping, lagMs)
+    await stopping.pause(ctx, lagMs)
   }
 }

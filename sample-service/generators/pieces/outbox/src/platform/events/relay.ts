@@ -1,13 +1,6 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { sql } from 'drizzle-orm'
-import {
-  contextName,
-  throwIfEnded,
-  withSignal,
-  withTimeout,
-  withValue,
-  type Context,
-} from '../../context/context.ts'
+import { contextName, throwIfEnded, withTimeout, withValue, type Context } from '../../context/context.ts'
 import { ended } from '../../context/ended.ts'
 import { until } from '../../context/until.ts'
 import type { Worker } from '../lifecycle/workers.ts'
@@ -16,7 +9,7 @@ import { keepConnected, type Broker, type BrokerPlatform } from './broker.ts'
 import { observeOutbox } from './outbox-metrics.ts'
 import { published } from './outbox.ts'
 import { batch, round, type Relay } from './send.ts'
-import { notStopping, pause } from './stopping.ts'
+import { notStopping } from './stopping.ts'
 import { untraced } from './untraced.ts'
 
 /** How often an idle worker looks; one that was woken looks often for as long, since a transaction may commit late. */
@@ -36,10 +29,9 @@ export function outboxWorker(platform: BrokerPlatform): Worker {
   return {
     name: 'outbox',
     async start(_ctx, serving) {
-      const stopping = notStopping()
       const relay: Relay = {
         ...platform,
-        ...{ metrics: observeOutbox(), stopping: stopping.signal },
+        ...{ metrics: observeOutbox(), stopping: notStopping() },
         ...{ known: new Set<string>(), stuck: new Map<string, never>(), handing: 0 },
       }
       const working = keepConnected(serving, relay.stopping, platform, 'outbox', (ctx, broker) =>
@@ -52,7 +44,7 @@ export function outboxWorker(platform: BrokerPlatform): Worker {
       return {
         underWay: () => (relay.handing > 0 ? [`outbox (${relay.handing} events)`] : []),
         async stop(ctx) {
-          stopping.abort()
+          relay.stopping.stop()
           await until(ctx, working)
           await until(ctx, measuring)
         },
@@ -66,7 +58,7 @@ async function handOver(ctx: Context, relay: Relay, broker: Broker): Promise<voi
   relay.known.clear()
   let awakeUntil = 0
   let failures = 0
-  while (!relay.stopping.aborted) {
+  while (!relay.stopping.now) {
     let handed = 0
     try {
       handed = await round(ctx, relay, broker)
@@ -79,7 +71,7 @@ async function handOver(ctx: Context, relay: Relay, broker: Broker): Promise<voi
     if (handed > 0) awakeUntil = performance.now() + idleMs
     if (handed === batch) continue
     const pauseMs = performance.now() < awakeUntil ? awakeMs : idleMs
-    const woken = await pauseUnlessWoken(
+    const woken = await pause(
       ctx,
       relay,
       failures === 0 ? pauseMs : Math.min(100 * 2 ** failures, maxPauseMs),
@@ -90,7 +82,7 @@ async function handOver(ctx: Context, relay: Relay, broker: Broker): Promise<voi
 
 /** Reports the size of the table until the worker is to stop. @throws the cause of ctx */
 async function measure(ctx: Context, { db, log, metrics, stopping }: Relay): Promise<void> {
-  while (!stopping.aborted) {
+  while (!stopping.now) {
     try {
       const { rows } = await db.run(ctx, (q) => q.execute<{ waiting: number; oldest: number }>(size))
       metrics.waiting(rows[0]?.waiting ?? 0, rows[0]?.oldest ?? 0)
@@ -99,7 +91,7 @@ async function measure(ctx: Context, { db, log, metrics, stopping }: Relay): Pro
       // A problem is the database that is away, which its own metrics say.
       if (!(err instanceof Problem)) log.warn(ctx, 'outbox: its size is not known', { err })
     }
-    await pause(ctx, stopping, measureMs)
+    await stopping.pause(ctx, measureMs)
   }
 }
 
@@ -108,18 +100,20 @@ const size = sql`select (select count(*)::int from (select from events.outbox li
   coalesce(extract(epoch from now() - (select created_at from events.outbox order by number limit 1)), 0)::float8 as oldest`
 
 /** Waits for `ms` milliseconds, for an event of this process, or for the stop. @returns whether there was an event */
-async function pauseUnlessWoken(parent: Context, { stopping }: Relay, ms: number): Promise<boolean> {
-  using timed = withTimeout(parent, ms)
-  using ctx = withSignal(timed, stopping)
+async function pause(parent: Context, { stopping }: Relay, ms: number): Promise<boolean> {
+  using ctx = withTimeout(parent, ms)
   let woken = false
+  const end = (): void => ctx.cancel()
   const wake = (): void => {
     woken = true
     ctx.cancel()
   }
+  stopping.on(end)
   subscribe(published.name, wake)
   try {
     await ended(ctx)
   } finally {
+    stopping.off(end)
     unsubscribe(published.name, wake)
   }
   throwIfEnded(parent)

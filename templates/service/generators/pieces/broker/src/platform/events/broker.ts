@@ -14,7 +14,6 @@ import {
   throwIfEnded,
   withCancel,
   withoutCancel,
-  withSignal,
   withTimeout,
   type Context,
   type Lifetime,
@@ -22,7 +21,7 @@ import {
 import { until } from '../../context/until.ts'
 import { subjectOf } from './event.ts'
 import type { Platform } from '../platform.ts'
-import { keepTrying } from './stopping.ts'
+import { keepTrying, type Stopping } from './stopping.ts'
 
 /** The cause of the context of work that needed the broker, when the connection is lost. */
 export class BrokerLost extends Error {
@@ -58,7 +57,7 @@ const duplicateWindowMs = 120_000
  */
 export async function keepConnected(
   serving: Lifetime,
-  stopping: AbortSignal,
+  stopping: Stopping,
   { log, broker, database }: BrokerPlatform,
   purpose: string,
   work: (ctx: Context, broker: Broker) => Promise<void>,
@@ -88,16 +87,13 @@ export async function keepConnected(
 }
 
 /** Without nats.js's own reconnecting: a new connection is a new context. */
-async function dial(
-  parent: Context,
-  stopping: AbortSignal,
-  url: string,
-  name: string,
-): Promise<NatsConnection> {
+async function dial(parent: Context, stopping: Stopping, url: string, name: string): Promise<NatsConnection> {
   const nodes = url.split(',').map((one) => new URL(one.trim()))
   const { username = '', password = '' } = nodes.find((node) => node.username !== '') ?? {}
   const user = decodeURIComponent(username)
-  using ctx = withSignal(parent, stopping)
+  using ctx = withCancel(parent)
+  const giveUp = (): void => ctx.cancel()
+  stopping.on(giveUp)
   const dialling = connect({
     servers: nodes.map(({ host }) => host),
     name,
@@ -117,6 +113,8 @@ async function dial(
       () => undefined,
     )
     throw error
+  } finally {
+    stopping.off(giveUp)
   }
 }
 

@@ -1,21 +1,49 @@
-import { setMaxListeners } from 'node:events'
-import { throwIfEnded, withSignal, withTimeout, type Context } from '../../context/context.ts'
+import { throwIfEnded, withTimeout, type Context } from '../../context/context.ts'
 import { ended } from '../../context/ended.ts'
 
-/** Aborts when a worker is to take up nothing new. That ends no context: what is under way goes on. */
-export function notStopping(): AbortController {
-  const stopping = new AbortController()
-  // Each loop of the worker listens.
-  setMaxListeners(0, stopping.signal)
-  return stopping
+/** Whether a worker is to take up nothing new. That ends no context: what is under way goes on. */
+export interface Stopping {
+  readonly now: boolean
+  /** Calls `fn` when the worker is to stop, or at once. */
+  on(fn: () => void): void
+  off(fn: () => void): void
+  /** Waits for `ms` milliseconds, or until the worker is to stop. @throws the cause of ctx */
+  pause(ctx: Context, ms: number): Promise<void>
+  stop(): void
 }
 
-/** Waits for `ms` milliseconds, or until the worker is to stop. @throws the cause of ctx */
-export async function pause(parent: Context, stopping: AbortSignal, ms: number): Promise<void> {
-  using timed = withTimeout(parent, ms)
-  using ctx = withSignal(timed, stopping)
-  await ended(ctx)
-  throwIfEnded(parent)
+/** Not yet. */
+export function notStopping(): Stopping {
+  const waiting = new Set<() => void>()
+  let now = false
+  function on(fn: () => void): void {
+    if (now) fn()
+    else waiting.add(fn)
+  }
+  const off = (fn: () => void): void => void waiting.delete(fn)
+  return {
+    get now() {
+      return now
+    },
+    on,
+    off,
+    async pause(parent, ms) {
+      using ctx = withTimeout(parent, ms)
+      const end = (): void => ctx.cancel()
+      on(end)
+      try {
+        await ended(ctx)
+      } finally {
+        off(end)
+      }
+      throwIfEnded(parent)
+    },
+    stop() {
+      now = true
+      for (const fn of waiting) fn()
+      waiting.clear()
+    },
+  }
 }
 
 /** The pause after a first failure; it doubles with each, and is drawn from its second half, so that instances do not return together. */
@@ -31,12 +59,12 @@ const calmMs = 30_000
  */
 export async function keepTrying(
   ctx: Context,
-  stopping: AbortSignal,
+  stopping: Stopping,
   onFailure: (err: unknown, failures: number) => void,
   work: (ctx: Context) => Promise<void>,
 ): Promise<void> {
   let failures = 0
-  while (!isStopping(stopping)) {
+  while (!stopping.now) {
     const startedAt = performance.now()
     try {
       await work(ctx)
@@ -47,11 +75,11 @@ export async function keepTrying(
       if (!isStopping(stopping)) onFailure(err, failures)
     }
     const longestMs = Math.min(firstPauseMs * 2 ** Math.max(failures - 1, 0), maxPauseMs)
-    await pause(ctx, stopping, longestMs * (0.5 + Math.random() / 2))
+    await stopping.pause(ctx, longestMs * (0.5 + Math.random() / 2))
   }
 }
 
 /** Asked in a function, since it changes meanwhile. */
-function isStopping({ aborted }: AbortSignal): boolean {
-  return aborted
+function isStopping({ now }: Stopping): boolean {
+  return now
 }

@@ -5,7 +5,6 @@ import { untraced } from './untraced.ts'
 import type { Consumer } from './consumer.ts'
 import { tryAgain, type Inbox } from './handle.ts'
 import { countHeld, take } from './held.ts'
-import { pause } from './stopping.ts'
 
 /** How many held events an instance tries at the same time, of all that it handles then, and how often each loop looks for one. */
 const atOnce = 4
@@ -37,7 +36,7 @@ async function repeat(
   ms: number,
   work: (ctx: Context) => Promise<boolean>,
 ): Promise<void> {
-  while (!stopping.aborted) {
+  while (!stopping.now) {
     let more = false
     try {
       more = await work(ctx)
@@ -45,14 +44,14 @@ async function repeat(
       throwIfEnded(ctx)
       log.warn(ctx, 'held events wait', { err })
     }
-    if (!more) await pause(ctx, stopping, ms)
+    if (!more) await stopping.pause(ctx, ms)
   }
 }
 
 /** @returns whether there was one */
 async function tryOne(ctx: Context, inbox: Inbox, consumers: readonly Consumer[]): Promise<boolean> {
   // It may have waited for its turn.
-  if (inbox.stopping.aborted) return false
+  if (inbox.stopping.now) return false
   const types = consumers.map(({ type }) => type)
   const leaseMs = Math.max(...consumers.map(({ timeoutMs }) => timeoutMs)) + leaseSlackMs
   const event = await inbox.db.run(untraced(ctx), (q) => take(q, types, leaseMs))

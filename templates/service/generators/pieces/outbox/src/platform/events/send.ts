@@ -6,6 +6,7 @@ import type { Platform } from '../platform.ts'
 import { ensureStream, type Broker } from './broker.ts'
 import type { OutboxMetrics } from './outbox-metrics.ts'
 import { sendOne, type Row } from './send-one.ts'
+import type { Stopping } from './stopping.ts'
 
 /** How many events one transaction hands over, and after how many bytes of data it takes no more: all of them are in memory. */
 export const batch = 500
@@ -24,7 +25,7 @@ const refusedKeys = 100
 /** What one worker of one process shares between its loops. */
 export interface Relay extends Platform {
   readonly metrics: OutboxMetrics
-  readonly stopping: AbortSignal
+  readonly stopping: Stopping
   /** The types whose streams exist. */
   readonly known: Set<string>
   /** The keys, as `nameOf` has them, and types that the broker refuses, and when to try again, of performance.now(). */
