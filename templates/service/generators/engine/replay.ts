@@ -1,4 +1,4 @@
-import { findPiece, neededBy } from './needs.ts'
+import { findPiece, neededBy } from './pieces.ts'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Piece } from './piece.ts'

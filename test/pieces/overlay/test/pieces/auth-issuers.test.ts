@@ -87,6 +87,31 @@ test('keys on a host that is not as safe as the issuer are not fetched', async (
   })
 })
 
+test('a key that the issuer has just begun to use is found, by one fetch for all that wait', async (t) => {
+  const { issuer, verify } = await verifier(t)
+  await verify(await issuer.sign())
+  await issuer.rotate('RS256')
+  const token = await issuer.sign()
+
+  const callers = await Promise.all(Array.from({ length: 20 }, () => verify(token)))
+
+  expect(callers.map(({ id }) => id)).toEqual(callers.map(() => 'ada'))
+  expect(issuer.fetched).toBe(2)
+})
+
+test('many names of keys that nobody has cost one fetch in two seconds', async (t) => {
+  const { issuer, verify } = await verifier(t)
+  await verify(await issuer.sign())
+  const startedAt = performance.now()
+
+  const forged = Array.from({ length: 50 }, (_, i) => issuer.sign({}, { kid: `made-up-${i}` }))
+  const verified = await Promise.allSettled(forged.map(async (token) => verify(await token)))
+
+  for (const one of verified) expect(one).toMatchObject({ status: 'rejected', reason: { status: 401 } })
+  const took = performance.now() - startedAt
+  expect(issuer.fetched).toBeLessThanOrEqual(2 + Math.floor(took / 2_000))
+})
+
 test('keys that cannot be used do not spoil those that can', async (t) => {
   const { issuer, verify } = await verifier(t)
   const token = await issuer.sign()

@@ -119,11 +119,12 @@ test('each attempt has a trace of its own, linked to the publisher’s, and the 
     OTEL_BSP_SCHEDULE_DELAY: '50',
   })
   const publisher = '0af7651916cd43dd8448eb211c80319c'
-  const id = await send(broker, 'a', 'who', undefined, {
+  const sent = {
     traceparent: `00-${publisher}-b7ad6b7169203331-01`,
     'x-request-id': 'request-7',
     principal: 'user%207',
-  })
+  }
+  const id = await broker.send(type, 'a', { key: 'a', text: 'who' }, { headers: sent })
 
   const line = await service.line(outcome('handled', id))
   const found = () => collector.spans.find(({ name }) => name === `process ${type}`)
