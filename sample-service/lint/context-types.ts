@@ -17,7 +17,6 @@ export interface ContextTypes {
   holdsContext(node: TSESTree.Node): boolean
   /** Whether the holder of the value must end it: a CancelContext or a Group. */
   mustBeEnded(node: TSESTree.Node): boolean
-  isGroup(node: TSESTree.Node): boolean
   isPromise(node: TSESTree.Node): boolean
   /** Whether the member is declared in an interface or a class: a rule then reports it there. */
   isDeclaredMember(node: TSESTree.MemberExpression): boolean
@@ -56,7 +55,6 @@ export function contextTypes(services: ParserServicesWithTypeInformation): Conte
     isLifetime: (node) => isLifetime(typeOf(node)),
     holdsContext: (node) => holdsContext(checker, typeOf(node)),
     mustBeEnded: (node) => mustBeEnded(checker, typeOf(node)),
-    isGroup: (node) => isOurs(checker.getNonNullableType(typeOf(node)), 'Group'),
     isPromise: (node) => isPromise(checker, typeOf(node)),
     isDeclaredMember: ({ property }) => {
       const symbol = checker.getSymbolAtLocation(services.esTreeNodeToTSNodeMap.get(property))

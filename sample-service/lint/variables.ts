@@ -1,6 +1,6 @@
 import { AST_NODE_TYPES as Type, TSESLint, type TSESTree } from '@typescript-eslint/utils'
 import type { ContextTypes } from './context-types.ts'
-import { isFunction, isInside, walk, type FunctionNode } from './nodes.ts'
+import { allNodesIn, type FunctionNode, isFunction, isInside, nodesIn } from './nodes.ts'
 
 type Variable = TSESLint.Scope.Variable
 type Source = Readonly<TSESLint.SourceCode>
@@ -32,7 +32,7 @@ interface Look {
 export function contextVariables(source: Source, types: ContextTypes): ContextVariables {
   const look = { source, types, known: new WeakMap<Variable, boolean>() }
   return {
-    variableOf: (identifier) => variableOf(look, identifier),
+    variableOf: (identifier) => variableOf(source, identifier),
     restsOn: (node, found) => restsOn(look, node, found),
     visibleAt(node) {
       return variablesAround(look, node).filter((variable) => {
@@ -86,8 +86,8 @@ function derives(look: Look, variable: Variable, ancestor: Variable, seen = new 
   )
 }
 
-function variableOf(look: Look, identifier: TSESTree.Identifier): Variable | undefined {
-  let scope: TSESLint.Scope.Scope | null = look.source.getScope(identifier)
+function variableOf(source: Source, identifier: TSESTree.Identifier): Variable | undefined {
+  let scope: TSESLint.Scope.Scope | null = source.getScope(identifier)
   for (; scope !== null; scope = scope.upper) {
     const variable = scope.set.get(identifier.name)
     if (variable !== undefined) return variable
@@ -101,10 +101,10 @@ function restsOn(
   found: (part: TSESTree.Node) => boolean,
   seen = new Set<Variable>(),
 ): boolean {
-  return Array.from(walk(node, look.source.visitorKeys)).some((part) => {
+  return nodesIn(look.source, node).some((part) => {
     if (found(part)) return true
     if (part.type !== Type.Identifier) return false
-    const variable = variableOf(look, part)
+    const variable = variableOf(look.source, part)
     if (variable === undefined || seen.has(variable)) return false
     seen.add(variable)
     return variable.references.some(({ writeExpr }) => writeExpr && restsOn(look, writeExpr, found, seen))
@@ -129,15 +129,10 @@ export function survivors(fn: FunctionNode, source: Source): ReadonlySet<Functio
   const seen = new Set<TSESTree.Node>()
 
   function resolve(name: TSESTree.Identifier): void {
-    let scope: TSESLint.Scope.Scope | null = source.getScope(name)
-    for (; scope !== null; scope = scope.upper) {
-      const [def] = scope.set.get(name.name)?.defs ?? []
-      if (def === undefined) continue
-      if (!isInside(def.node, fn)) return
-      if (def.type === TSESLint.Scope.DefinitionType.FunctionName) keep(def.node)
-      else if (def.node.type === Type.VariableDeclarator && def.node.init) keep(def.node.init)
-      return
-    }
+    const def = variableOf(source, name)?.defs[0]
+    if (def === undefined || !isInside(def.node, fn)) return
+    if (def.type === TSESLint.Scope.DefinitionType.FunctionName) keep(def.node)
+    else if (def.node.type === Type.VariableDeclarator && def.node.init) keep(def.node.init)
   }
 
   function keep(node: TSESTree.Node): void {
@@ -146,7 +141,7 @@ export function survivors(fn: FunctionNode, source: Source): ReadonlySet<Functio
     if (isFunction(node)) {
       found.add(node)
       // The functions beside it that it calls live on with it.
-      for (const below of walk(node, source.visitorKeys, () => true)) {
+      for (const below of allNodesIn(source, node)) {
         if (below.type === Type.CallExpression && below.callee.type === Type.Identifier) resolve(below.callee)
       }
       return
@@ -188,7 +183,7 @@ export function survivors(fn: FunctionNode, source: Source): ReadonlySet<Functio
 /** The expressions that `fn` returns. */
 export function returned(fn: FunctionNode, source: Source): TSESTree.Expression[] {
   if (fn.body.type !== Type.BlockStatement) return [fn.body]
-  return Array.from(walk(fn.body, source.visitorKeys)).flatMap((node) =>
+  return nodesIn(source, fn.body).flatMap((node) =>
     node.type === Type.ReturnStatement && node.argument ? [node.argument] : [],
   )
 }
