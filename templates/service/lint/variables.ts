@@ -6,20 +6,7 @@ type Variable = TSESLint.Scope.Variable
 type Source = Readonly<TSESLint.SourceCode>
 
 /** What the rules ask of variables that are contexts. */
-export interface ContextVariables {
-  /** What an identifier stands for. */
-  variableOf(identifier: TSESTree.Identifier): Variable | undefined
-  /** The contexts of calls that are in scope at `node`, the nearest first; no lifetimes, no variables of the module. */
-  visibleAt(node: TSESTree.Node): Variable[]
-  /** Whether `variable` was made from `ancestor`, at once or in steps. */
-  derives(variable: Variable, ancestor: Variable): boolean
-  /** Whether it is a parameter, or was made from a context that has a name. */
-  isDerived(variable: Variable): boolean
-  /** Whether `node`, or the value of a constant in it, has a part for which `found` is true. */
-  restsOn(node: TSESTree.Node, found: (part: TSESTree.Node) => boolean): boolean
-  /** The contexts with a name that its value was made from. */
-  origins(variable: Variable): Variable[]
-}
+export type ContextVariables = ReturnType<typeof contextVariables>
 
 interface Look {
   readonly source: Source
@@ -29,12 +16,15 @@ interface Look {
 }
 
 /** The contexts of one file that have names. */
-export function contextVariables(source: Source, types: ContextTypes): ContextVariables {
+export function contextVariables(source: Source, types: ContextTypes) {
   const look = { source, types, known: new WeakMap<Variable, boolean>() }
   return {
-    variableOf: (identifier) => variableOf(source, identifier),
-    restsOn: (node, found) => restsOn(look, node, found),
-    visibleAt(node) {
+    /** What an identifier stands for. */
+    variableOf: (identifier: TSESTree.Identifier) => variableOf(source, identifier),
+    /** Whether `node`, or the value of a constant in it, has a part for which `found` is true. */
+    restsOn: (node: TSESTree.Node, found: (part: TSESTree.Node) => boolean) => restsOn(look, node, found),
+    /** The contexts of calls that are in scope at `node`, the nearest first; no lifetimes, no variables of the module. */
+    visibleAt(node: TSESTree.Node) {
       return variablesAround(look, node).filter((variable) => {
         const [name] = variable.identifiers
         if (name === undefined || look.types.isLifetime(name)) return false
@@ -43,9 +33,10 @@ export function contextVariables(source: Source, types: ContextTypes): ContextVa
         return variable.references.some(({ writeExpr }) => writeExpr && writeExpr.range[1] <= node.range[0])
       })
     },
-    derives: (variable, ancestor) => derives(look, variable, ancestor),
-    isDerived: (variable) => isParameter(variable) || origins(look, variable).length > 0,
-    origins: (variable) => origins(look, variable),
+    /** Whether `variable` was made from `ancestor`, at once or in steps. */
+    derives: (variable: Variable, ancestor: Variable) => derives(look, variable, ancestor),
+    /** Whether it is a parameter, or was made from a context that has a name. */
+    isDerived: (variable: Variable) => isParameter(variable) || origins(look, variable).length > 0,
   }
 }
 
