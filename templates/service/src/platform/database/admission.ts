@@ -76,15 +76,16 @@ export class Admission {
     throwIfEnded(ctx)
     const caller = callerOf(ctx)
     if (!this.full()) {
-      this.#pressure.idle()
+      this.#pressure.idle(performance.now())
       this.#observer.admitted(0)
       return this.#hold(caller, averaged)
     }
     const now = performance.now()
+    const leftMs = remainingMs(ctx)
     this.#pressure.came(this.waiting, this.#pressure.expectedWait(this.waiting, this.#held, now), now)
     const before = this.#queue.before(caller)
-    const waitMs = this.#pressure.expectedWait(before, this.#held, now)
-    const longest = this.#pressure.longestWait(remainingMs(ctx), before, () => this.#hasLess(caller))
+    const waitMs = this.#pressure.expectedWait(before, this.#held, now, leftMs)
+    const longest = this.#pressure.longestWait(leftMs, before, () => this.#hasLess(caller))
     if (waitMs > longest.ms) {
       this.#observer.refused(longest.why)
       throw busy(waitMs, now - this.#lastReturn)
