@@ -8,6 +8,8 @@ import { Turns, type Queued } from './turns.ts'
 
 /** A connection's place in the pool, held by one call. */
 export interface Place {
+  /** The call has its connection: how long it took to open says nothing about the calls that find one open. */
+  connected(): void
   /**
    * Lets the next call in. A second call of this does nothing.
    * @param ctx of the call: if it has ended, it cut the call short
@@ -27,7 +29,7 @@ export interface AdmissionObserver {
 
 interface Held {
   readonly caller: string
-  readonly since: number
+  since: number
 }
 
 /**
@@ -127,6 +129,9 @@ export class Admission {
     const held: Held = { caller, since: performance.now() }
     this.#held.add(held)
     return {
+      connected: () => {
+        held.since = performance.now()
+      },
       release: (ctx, worked = true) => {
         if (!this.#held.delete(held)) return
         const now = performance.now()

@@ -82,6 +82,26 @@ test('a pool whose calls still dial is busy, and its database answers', async (t
   await Promise.all([dialling, waiting])
 })
 
+test('the time that a connection takes to open does not count as held: a start is no overload', async (t) => {
+  const { ctx, db, proxy, active } = await openTestDatabase(t, 1)
+  const opened = new Set<unknown>()
+  const { toServer } = proxy
+  proxy.toServer = async (link, bytes) => {
+    if (!opened.has(link)) await sleep(ctx, 1_500)
+    opened.add(link)
+    return toServer(link, bytes)
+  }
+  // A setting of a caller closes its connection: the first dials anew, and so does the next.
+  for (let i = 0; i < 3; i++) await db.run(ctx, (q) => q.execute(sql`set search_path to public`))
+  proxy.toServer = toServer
+  const held = select(ctx, db, 0.2)
+  await eventually(async () => (await active()) === 1)
+  using late = withTimeout(ctx, 800)
+
+  await select(late, db, 0)
+  await held
+})
+
 test('a connection that has been held for long is expected to be held for as long again', async (t) => {
   const { ctx, db, active } = await openTestDatabase(t, 1)
   for (let i = 0; i < 5; i++) await select(ctx, db, 0.02)
