@@ -8,6 +8,8 @@ import { Turns, type Queued } from './turns.ts'
 
 /** A connection's place in the pool, held by one call. */
 export interface Place {
+  /** The call has its connection: how long it took to open says nothing about the calls that find one open. */
+  connected(): void
   /**
    * Lets the next call in. A second call of this does nothing.
    * @param ctx of the call: if it has ended, it cut the call short
@@ -27,7 +29,7 @@ export interface AdmissionObserver {
 
 interface Held {
   readonly caller: string
-  readonly since: number
+  since: number
 }
 
 /**
@@ -76,15 +78,16 @@ export class Admission {
     throwIfEnded(ctx)
     const caller = callerOf(ctx)
     if (!this.full()) {
-      this.#pressure.idle()
+      this.#pressure.idle(performance.now())
       this.#observer.admitted(0)
       return this.#hold(caller, averaged)
     }
     const now = performance.now()
+    const leftMs = remainingMs(ctx)
     this.#pressure.came(this.waiting, this.#pressure.expectedWait(this.waiting, this.#held, now), now)
     const before = this.#queue.before(caller)
-    const waitMs = this.#pressure.expectedWait(before, this.#held, now)
-    const longest = this.#pressure.longestWait(remainingMs(ctx), before, () => this.#hasLess(caller))
+    const waitMs = this.#pressure.expectedWait(before, this.#held, now, leftMs)
+    const longest = this.#pressure.longestWait(leftMs, before, () => this.#hasLess(caller))
     if (waitMs > longest.ms) {
       this.#observer.refused(longest.why)
       throw busy(waitMs, now - this.#lastReturn)
@@ -126,6 +129,9 @@ export class Admission {
     const held: Held = { caller, since: performance.now() }
     this.#held.add(held)
     return {
+      connected: () => {
+        held.since = performance.now()
+      },
       release: (ctx, worked = true) => {
         if (!this.#held.delete(held)) return
         const now = performance.now()
