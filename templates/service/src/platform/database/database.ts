@@ -188,9 +188,7 @@ export class Database {
     const place = await this.#gates.pool.enter(ctx, averaged)
     const arriving: Promise<pg.PoolClient> = this.#pool.connect()
     try {
-      const client = await until(ctx, arriving)
-      place.connected()
-      return new Connection(client, this.#cancels, place, this.#observe)
+      return new Connection(await until(ctx, arriving), this.#cancels, place, this.#observe)
     } catch (error) {
       place.release(ctx, false)
       // Not awaited: the client goes back to the pool when it arrives.
