@@ -26,8 +26,8 @@ type Planned = ReadonlyMap<string, string | undefined>
 
 const preface = `# What this service guarantees
 
-Each promise stands at the top of a file of \`${folder}/\`, whose tests start the service as a process, with a PostgreSQL of
-its own. They look at it from outside, and from inside: \`pg_stat_activity\`, the upload folder, the live contexts, the
+Each promise is the first comment of a file of \`${folder}/\`. The tests start the service as a process with a PostgreSQL of its
+own. They observe it from outside, and from inside: \`pg_stat_activity\`, the upload folder, the live contexts, the
 descriptors in \`/proc\`. \`npm run guarantees\` writes this page from those files; a test fails when it is out of date.
 
 What a domain promises is proved beside it, in \`src/<nouns>/*.test.ts\`.`

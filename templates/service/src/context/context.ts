@@ -289,7 +289,7 @@ class Branch implements Context, Disposable {
   timed: Branch | undefined
   /** When its own deadline passes, by the monotonic clock: a change of the wall clock does not move it. */
   expiry = Infinity
-  /** The same in epoch milliseconds, once somebody has given it or read it. */
+  /** The deadline in epoch milliseconds, once it was given or read. */
   at: number | undefined
   timeoutCause: Error | undefined
   timer: NodeJS.Timeout | undefined
@@ -472,7 +472,7 @@ let keeper: NodeJS.Timeout | undefined
 
 /**
  * Node keeps a list of timers for each duration. The first timer makes the list and the last one removes it, which doubles
- * the price of a timer that is alone. If a duration is used twice in a row, one idle timer keeps its list; it does not keep
+ * the cost of a timer that is alone. If a duration is used twice in a row, one idle timer keeps its list; it does not keep
  * the process alive.
  */
 function keepTimerList(ms: number): void {
@@ -604,7 +604,7 @@ function show(branch: Root | Branch, above: Value | undefined): LiveContext {
   }
 }
 
-/** Returns what a value between the context and its owner calls it, else how it was derived. */
+/** Returns the name that a value between the context and its owner gives it, else how it was derived. */
 function nameOf(branch: Root | Branch, above: Value | undefined): string {
   if (branch instanceof Root) return branch.name
   for (let at = branch.values; at !== undefined && at !== above; at = at.next) {

@@ -10,8 +10,8 @@ export interface Group extends Disposable {
    */
   go(fn: GroupFunction): void
   /**
-   * Resolves when all work has returned, and ends the group's context. Rejects, also only then, with the first failure,
-   * or with the cause of the group's parent if its end kept queued work from starting.
+   * Settles when all work has returned, and ends the group's context. Rejects with the first failure, or with the cause
+   * of the group's parent if its end kept queued work from starting.
    */
   wait(): Promise<void>
 }

@@ -24,8 +24,8 @@ class Suppressed extends Error {
 }
 
 /**
- * The exception that left the block of a group, if `thrown` is what `using` makes of it and NotWaitedFor; else undefined. Node 24
- * has `using` itself, and where a loader leaves it to Node the SuppressedError is not made below.
+ * Returns the exception that left the block of a group, if `thrown` is the SuppressedError that `using` makes of it and
+ * NotWaitedFor; else undefined. Where a loader does not compile `using`, Node 24 itself makes that error, not the code below.
  */
 export function exceptionOf(thrown: object): Error | undefined {
   const { error, suppressed } = thrown as Partial<Suppressed>

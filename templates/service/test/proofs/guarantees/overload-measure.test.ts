@@ -1,5 +1,5 @@
 /**
- * Promise: The pool measures itself right: what was not served does not spoil its measure, and it notices what takes long.
+ * Promise: The pool measures correctly how long calls take: calls that it did not serve do not distort the measure.
  * Go: none
  * Held by: src/platform/database/admission.ts, src/platform/database/pressure.ts, src/platform/database/turns.ts
  */
@@ -57,7 +57,7 @@ test('ten thousand callers that wait do not slow each other down', async (t) => 
   expect(manyMs).toBeLessThan(4 * oneMs)
 })
 
-test('a pool whose calls still dial is busy, and its database answers', async (t) => {
+test('a pool whose calls still connect is busy, not down', async (t) => {
   const { ctx, db, proxy } = await openTestDatabase(t, 1)
   // It is known how long a connection is held, and the next call must dial: a setting of a caller closes its connection.
   await select(ctx, db, 1)
@@ -94,7 +94,7 @@ test('a connection that has been held for long is expected to be held for as lon
   await held
 })
 
-test('calls that their clients have left do not make the pool look slower', async (t) => {
+test('calls whose clients have hung up do not make the pool look slower', async (t) => {
   const { ctx, db, active } = await openTestDatabase(t, 1)
   for (let i = 0; i < 5; i++) await select(ctx, db, 0.02)
   for (let i = 0; i < 8; i++) {
@@ -130,7 +130,7 @@ test('if no transaction finishes before its deadline, later ones do not wait in 
   await held
 })
 
-test('a place that a call gets in the moment in which its context ends goes to the next call', async (t) => {
+test('a place that a call gets just as its context ends goes to the next call', async (t) => {
   const ctx = testContext(t)
   const pool = new Admission(1, { admitted: () => undefined, refused: () => undefined })
   using leaving = withCancel(ctx)
