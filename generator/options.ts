@@ -27,7 +27,7 @@ npm create mainstem@latest -- update [options]   (see update --help)
 Creates a TypeScript microservice in which every unit of work hangs from one
 root context.
 
-  -y, --yes       ask nothing, and use the default for each flag that is missing
+  -y, --yes       ask nothing, and use the default of each flag that is missing
   --no-install    do not install the dependencies
   --no-git        do not create a git repository
   --no-example    leave out the example, an API for documents
@@ -36,9 +36,9 @@ root context.
   --dry-run       print the files and write nothing
   --json          print one JSON object on stdout, everything else on stderr
   --force         write into a directory that holds other files: replace those
-                  of the same name, and keep the rest. Even without it,
-                  README.md, LICENSE, .gitignore and .git of a new repository
-                  are no obstacle, and stay
+                  of the same name, and keep the rest. README.md, LICENSE,
+                  .gitignore and .git of a new repository do not need --force,
+                  and stay
   --verify        check the types of the new service, start it, upload, hang up
                   and stop it, and print the results
   -h, --help      print this; the word help in place of the directory does too

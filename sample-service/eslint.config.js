@@ -3,7 +3,7 @@ import { tsImport } from 'tsx/esm/api'
 import ts from 'typescript'
 import tseslint from 'typescript-eslint'
 
-// The rules are TypeScript as the rest is. Node 20 strips no types, so tsx loads them, in an editor as well.
+// The rules are TypeScript, like the rest. Node 20 strips no types, so tsx loads them, in an editor as well.
 const { plugin: context, imports, ends } = await tsImport('./lint/plugin.ts', import.meta.url)
 const { config } = ts.readConfigFile(`${import.meta.dirname}/tsconfig.json`, (path) => ts.sys.readFile(path))
 
@@ -76,7 +76,7 @@ export default defineConfig(
   },
   ...imports,
   {
-    // Here the words are defined that the rules speak of: what makes contexts, ends them, and keeps their tree.
+    // This folder implements what the rules are about: it makes contexts, ends them, and keeps their tree.
     files: ['src/context/*.ts'],
     rules: {
       'context/context-twin': 'off',
@@ -88,8 +88,8 @@ export default defineConfig(
     },
   },
   {
-    // A test plays all parties: the client that hangs up, the caller and the work, and who looks at it afterwards. It
-    // leaves work alone to see what becomes of it, and what it derives ends with its testContext.
+    // A test plays every part: the client that hangs up, the caller, the work and the observer. It leaves work unawaited
+    // to see what becomes of it, and what it derives ends with its testContext.
     files: ['**/*.test.ts', 'test/**/*.ts'],
     rules: {
       'context/context-twin': 'off',

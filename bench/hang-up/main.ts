@@ -21,8 +21,8 @@ const usage = `npm run bench:hang-up -- [options]
 
   --rounds n        measurements of each, in turn (default 7)`
 
-/** Requests of one measurement. */
-const requests = 400
+/** Requests of one measurement. With a few hundred, most of what is measured is code that V8 has not compiled yet. */
+const requests = 2_000
 /** How long a client waits before it leaves: its statement runs by then. */
 const leaveAfterMs = 20
 const wanted = 1.5

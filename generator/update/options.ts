@@ -28,9 +28,9 @@ export interface UpdateOptions {
 export const updateHelp = `create-mainstem update [directory] [options]
 npm create mainstem@latest -- update [options]
 
-Brings the template of this version to a service that its team has changed. It
-merges each file, writes all of them or none, and installs what package.json
-then asks for. It commits nothing and switches no branch.
+Merges the template of this version into a service, and keeps your changes. It
+writes all files or none, and installs the packages that package.json then
+names. It commits nothing and switches no branch.
 
   --check            write nothing; exit code 2 if the service is behind, 3 if
                      it holds conflict markers
@@ -38,11 +38,11 @@ then asks for. It commits nothing and switches no branch.
   --json             print one JSON object on stdout, everything else on stderr
   --restore <path>   replace this file of the service with the template's; may
                      be repeated
-  --restamp          only bring the changes of the service's own generators/ to
-                     what they stamped before
-  --abort            take the last update back, if it is not committed
-  --adopt            for a service without .mainstem.json: find out what was
-                     emitted, and record it
+  --restamp          only merge the changes of the service's own generators/
+                     into the pieces that they stamped before
+  --abort            undo the last update, if it is not committed
+  --adopt            for a service without .mainstem.json: find the original
+                     files, and record them
   --piece <line>     with --adopt: how a piece was added, such as
                      'resource invoice --fields title:text'; may be repeated
   --from <version>   the version that the service is from, or the path of its
@@ -50,8 +50,8 @@ then asks for. It commits nothing and switches no branch.
   --no-install       do not install the dependencies
   -h, --help         print this
 
-Exit code 0: done, or nothing to do. 1: refused or failed, and nothing was
-written. 2: behind (--check). 3: done, with conflicts to resolve.
+Exit code 0: it succeeded, or there was nothing to do. 1: it refused or failed,
+and wrote nothing. 2: behind (--check). 3: it left conflicts to resolve.
 `
 
 /**

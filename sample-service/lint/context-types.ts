@@ -8,80 +8,60 @@ export type Call = TSESTree.CallExpression | TSESTree.NewExpression
 const home = /[\\/]src[\\/]context[\\/][\w-]+\.ts$/
 
 /** What the rules ask of types. The file of its declaration shows whether a type is ours: Hono's Context is not. */
-export interface ContextTypes {
-  /** Whether the expression is a Context, or may be one. */
-  isContext(node: TSESTree.Node): boolean
-  /** Whether it is declared to live longer than a call. */
-  isLifetime(node: TSESTree.Node): boolean
-  /** Whether it is a Context, or holds some: an array, a set, a map. */
-  holdsContext(node: TSESTree.Node): boolean
-  /** Whether the holder of the value must end it: a CancelContext or a Group. */
-  mustBeEnded(node: TSESTree.Node): boolean
-  isGroup(node: TSESTree.Node): boolean
-  isPromise(node: TSESTree.Node): boolean
-  /** Whether the member is declared in an interface or a class: a rule then reports it there. */
-  isDeclaredMember(node: TSESTree.MemberExpression): boolean
-  /** Whether it is a WeakMap or a WeakSet. */
-  isWeak(node: TSESTree.Node): boolean
-  /** Whether `using` takes it. */
-  isDisposable(node: TSESTree.Node): boolean
-  /** Whether it is a stream of Node or of the web, which waits for its source when it is iterated. */
-  isStream(node: TSESTree.Node): boolean
-  /** Whether it is text or bytes. They have arrived, so nothing waits for them. */
-  isContent(node: TSESTree.Node): boolean
-  /** Whether it is iterated with `for await`. */
-  isAsyncIterable(node: TSESTree.Node): boolean
-  /** Whether it is the database of src/platform/, each call of which has a connection of its own. */
-  isDatabase(node: TSESTree.Node): boolean
-  /** The name of the called function if src/context/ declares it; else undefined. */
-  contextFunction(call: Call): string | undefined
-  /** The called method's name, and the file that declares it. */
-  declarationOf(call: Call): { file: string; name: string } | undefined
-  /** The parameters of the called function, up to a rest parameter. */
-  parameters(call: Call): { name: string; isContext: boolean; isLifetime: boolean; mayEnd: boolean }[]
-  /** Whether the callee that takes `fn` calls it with a Context for which `fn` declares no parameter. */
-  ignoresContext(fn: TSESTree.Expression): boolean
-}
+export type ContextTypes = ReturnType<typeof contextTypes>
 
 /** Asks the type checker that typescript-eslint's parser holds. */
-export function contextTypes(services: ParserServicesWithTypeInformation): ContextTypes {
+export function contextTypes(services: ParserServicesWithTypeInformation) {
   const checker = services.program.getTypeChecker()
   const typeOf = (node: TSESTree.Node): ts.Type => services.getTypeAtLocation(node)
   const tsNode = (call: Call): ts.CallLikeExpression => services.esTreeNodeToTSNodeMap.get(call)
-  const declared = (call: Call): ts.SignatureDeclaration | ts.JSDocSignature | undefined =>
-    checker.getResolvedSignature(tsNode(call))?.declaration
+
+  function declarationOf(call: Call): { file: string; name: string } | undefined {
+    const declaration = checker.getResolvedSignature(tsNode(call))?.declaration
+    const name = declaration !== undefined && 'name' in declaration ? declaration.name : undefined
+    if (declaration === undefined || name === undefined || !('text' in name)) return undefined
+    return { file: declaration.getSourceFile().fileName, name: name.text }
+  }
 
   return {
-    isContext: (node) => isContext(typeOf(node)),
-    isLifetime: (node) => isLifetime(typeOf(node)),
-    holdsContext: (node) => holdsContext(checker, typeOf(node)),
-    mustBeEnded: (node) => mustBeEnded(checker, typeOf(node)),
-    isGroup: (node) => isOurs(checker.getNonNullableType(typeOf(node)), 'Group'),
-    isPromise: (node) => isPromise(checker, typeOf(node)),
-    isDeclaredMember: ({ property }) => {
+    /** Whether the expression is a Context, or may be one. */
+    isContext: (node: TSESTree.Node) => isContext(typeOf(node)),
+    /** Whether it is declared to live longer than a call. */
+    isLifetime: (node: TSESTree.Node) => isLifetime(typeOf(node)),
+    /** Whether it is a Context, or holds some: an array, a set, a map. */
+    holdsContext: (node: TSESTree.Node) => holdsContext(checker, typeOf(node)),
+    /** Whether the holder of the value must end it: a CancelContext or a Group. */
+    mustBeEnded: (node: TSESTree.Node) => mustBeEnded(checker, typeOf(node)),
+    isPromise: (node: TSESTree.Node) => isPromise(checker, typeOf(node)),
+    /** Whether the member is declared in an interface or a class: a rule then reports it there. */
+    isDeclaredMember: ({ property }: TSESTree.MemberExpression) => {
       const symbol = checker.getSymbolAtLocation(services.esTreeNodeToTSNodeMap.get(property))
       return (symbol?.declarations ?? []).some(({ parent }) => 'members' in parent)
     },
-    isWeak: (node) => isWeak(typeOf(node)),
-    isDisposable: (node) => hasSymbol(typeOf(node), 'dispose'),
-    isStream: (node) => isStream(checker.getNonNullableType(typeOf(node))),
-    isContent: (node) => isContent(checker, checker.getNonNullableType(typeOf(node))),
-    isAsyncIterable: (node) => hasSymbol(typeOf(node), 'asyncIterator'),
-    isDatabase: (node) => {
+    /** Whether it is a WeakMap or a WeakSet. */
+    isWeak: (node: TSESTree.Node) => isWeak(typeOf(node)),
+    /** Whether `using` takes it. */
+    isDisposable: (node: TSESTree.Node) => hasSymbol(typeOf(node), 'dispose'),
+    /** Whether it is a stream of Node or of the web, which waits for its source when it is iterated. */
+    isStream: (node: TSESTree.Node) => isStream(checker.getNonNullableType(typeOf(node))),
+    /** Whether it is text or bytes. They have arrived, so nothing waits for them. */
+    isContent: (node: TSESTree.Node) => isContent(checker, checker.getNonNullableType(typeOf(node))),
+    /** Whether it is iterated with `for await`. */
+    isAsyncIterable: (node: TSESTree.Node) => hasSymbol(typeOf(node), 'asyncIterator'),
+    /** Whether it is the database of src/platform/, each call of which has a connection of its own. */
+    isDatabase: (node: TSESTree.Node) => {
       const symbol = checker.getNonNullableType(typeOf(node)).getSymbol()
       return symbol?.name === 'Database' && (symbol.declarations ?? []).some(isOfPlatform)
     },
-    contextFunction(call) {
-      const found = this.declarationOf(call)
+    /** The name of the called function if src/context/ declares it; else undefined. */
+    contextFunction(call: Call) {
+      const found = declarationOf(call)
       return found !== undefined && home.test(found.file) ? found.name : undefined
     },
-    declarationOf(call) {
-      const declaration = declared(call)
-      const name = declaration !== undefined && 'name' in declaration ? declaration.name : undefined
-      if (declaration === undefined || name === undefined || !('text' in name)) return undefined
-      return { file: declaration.getSourceFile().fileName, name: name.text }
-    },
-    parameters(call) {
+    /** The called method's name, and the file that declares it. */
+    declarationOf,
+    /** The parameters of the called function, up to a rest parameter. */
+    parameters(call: Call) {
       const node = tsNode(call)
       const signature = checker.getResolvedSignature(node)
       return (signature?.parameters ?? []).map((parameter) => {
@@ -94,7 +74,8 @@ export function contextTypes(services: ParserServicesWithTypeInformation): Conte
         }
       })
     },
-    ignoresContext(fn) {
+    /** Whether the callee that takes `fn` calls it with a Context for which `fn` declares no parameter. */
+    ignoresContext(fn: TSESTree.Expression) {
       const expected = checker.getContextualType(services.esTreeNodeToTSNodeMap.get(fn) as ts.Expression)
       return expected !== undefined && offersContext(checker, expected, typeOf(fn))
     },

@@ -1,5 +1,5 @@
 import { AST_NODE_TYPES as Type, TSESLint, type TSESTree } from '@typescript-eslint/utils'
-import { ancestors, bare, functionsAround, walk } from './nodes.ts'
+import { allNodesIn, ancestors, bare, functionsAround } from './nodes.ts'
 import type { Look } from './rule.ts'
 
 type Variable = TSESLint.Scope.Variable
@@ -54,7 +54,7 @@ function isMadeWith(
   variable: Variable,
   seen = new Set<Variable>(),
 ): boolean {
-  return Array.from(walk(value, look.source.visitorKeys, () => true)).some((node) => {
+  return allNodesIn(look.source, value).some((node) => {
     if (node.type !== Type.Identifier) return false
     const found = look.contexts.variableOf(node)
     if (found === undefined || seen.has(found)) return false

@@ -1,8 +1,18 @@
 import type { Linter } from 'eslint'
 
 const signal = 'where a signal is wanted, pass ctx.signal'
+const derive = `Derive a context instead: withSignal(parent, signal), withTimeout(parent, ms) or withCancel(parent); ${signal}.`
 const asked =
   'An error does not tell whether the context ended the work. Ask the context: `if (ctx.err !== undefined)`, or throwIfEnded(ctx).'
+
+/** The name, the code or the message of an error, compared with those of an end. */
+const guesses = [
+  'BinaryExpression[operator=/^[!=]==?$/] > Literal[value=/^(?:AbortError|TimeoutError|ABORT_ERR|ERR_ABORTED|57014|CanceledError)$/]',
+  'CallExpression[callee.object.property.name=/^(?:message|name)$/] > Literal[value=/cancel|abort|deadline|timed? ?out/i]',
+  'BinaryExpression[operator=/^[!=]==?$/]:has(> MemberExpression[property.name="message"]) > Literal[value=/cancel|abort|deadline|timed? ?out/i]',
+  'SwitchCase > Literal.test[value=/^(?:AbortError|TimeoutError|ABORT_ERR|57014)$/]',
+  'BinaryExpression[operator="instanceof"] > Identifier.right[name=/^(?:DOMException|AbortError)$/]',
+]
 
 /** ESLint's own rules against ends without a context: they reach no work below, and `AbortSignal.any` leaks (Node 20, 22). */
 export const ends: Linter.RulesRecord = {
@@ -23,7 +33,7 @@ export const ends: Linter.RulesRecord = {
     ...['any', 'timeout', 'abort'].map((property) => ({
       object: 'AbortSignal',
       property,
-      message: `Derive a context instead: withSignal(parent, signal), withTimeout(parent, ms) or withCancel(parent); ${signal}.`,
+      message: derive,
     })),
   ],
   'no-restricted-syntax': [
@@ -31,41 +41,18 @@ export const ends: Linter.RulesRecord = {
     {
       selector:
         'MemberExpression[property.name=/^(?:any|timeout|abort)$/] > MemberExpression.object[property.name="AbortSignal"]',
-      message: `Derive a context instead: withSignal(parent, signal), withTimeout(parent, ms) or withCancel(parent); ${signal}.`,
+      message: derive,
     },
     {
       selector: 'TSTypeReference[typeName.name=/^Abort(?:Signal|Controller)$/]',
       message: `A function that waits takes \`ctx: Context\`; ${signal}.`,
     },
-    {
-      selector:
-        'BinaryExpression[operator=/^[!=]==?$/] > Literal[value=/^(?:AbortError|TimeoutError|ABORT_ERR|ERR_ABORTED|57014|CanceledError)$/]',
-      message: asked,
-    },
-    {
-      selector:
-        'CallExpression[callee.object.property.name=/^(?:message|name)$/] > Literal[value=/cancel|abort|deadline|timed? ?out/i]',
-      message: asked,
-    },
-    {
-      selector:
-        'BinaryExpression[operator=/^[!=]==?$/]:has(> MemberExpression[property.name="message"]) > Literal[value=/cancel|abort|deadline|timed? ?out/i]',
-      message: asked,
-    },
+    ...guesses.map((selector) => ({ selector, message: asked })),
     {
       selector:
         'MemberExpression[property.name=/^(?:aborted|reason|throwIfAborted|onabort|addEventListener)$/] > MemberExpression.object[property.name="signal"][object.name=/ctx$|^parent$/i]',
       message:
         'A signal is for others to listen to. Ask the context: ctx.err, cause(ctx), throwIfEnded(ctx); or act when it ends: afterFunc(ctx, fn).',
-    },
-    {
-      selector: 'SwitchCase > Literal.test[value=/^(?:AbortError|TimeoutError|ABORT_ERR|57014)$/]',
-      message: asked,
-    },
-    {
-      selector:
-        'BinaryExpression[operator="instanceof"] > Identifier.right[name=/^(?:DOMException|AbortError)$/]',
-      message: asked,
     },
     {
       selector:

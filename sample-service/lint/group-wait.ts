@@ -1,5 +1,5 @@
 import { AST_NODE_TYPES as Type, TSESLint, type TSESTree } from '@typescript-eslint/utils'
-import { ancestors, isInside, memberName, walk } from './nodes.ts'
+import { ancestors, isInside, memberName, nodesIn } from './nodes.ts'
 
 /** What is wrong with the way a group is waited for, and where. */
 export interface Unwaited {
@@ -26,7 +26,7 @@ export function unwaited(
   const waits = uses.filter((use) => memberName(use.parent) === 'wait' && use.range[0] > first.range[0])
   const [waited] = waits.filter((use) => isOnEveryWay(use, block, started))
   if (waited === undefined) return { node: declarator, messageId: 'wait' }
-  const left = Array.from(walk(block, source.visitorKeys)).find(
+  const left = nodesIn(source, block).find(
     ({ type, range }) =>
       type === Type.ReturnStatement &&
       range[0] > first.range[1] &&

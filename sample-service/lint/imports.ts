@@ -11,6 +11,8 @@ const domain = '!(platform|context)'
 const sideways =
   'A domain imports from itself, src/platform and src/context only. Let routes or prepare pass in what it needs, or move what two domains share to src/platform.'
 
+const neighbours: Refused = { regex: '^\\.\\./(?!(?:platform|context)/)', message: sideways }
+
 /** Only the program makes the one root of a process. Go: contextcheck. */
 const root: Refused = {
   regex: '(?:^|/)context\\.ts$',
@@ -22,6 +24,7 @@ const testContext: Refused = {
   message: 'testContext(t) is for tests. Take `ctx: Context` as the first parameter instead.',
 }
 
+const call = 'A call ends with its context: write client.fetch(ctx, …), which `npm run add -- client` brings.'
 /** Packages that a domain reaches through the platform, whose functions take a context. */
 const packages: readonly Refused[] = [
   { regex: '^@?hono(?:/|$)', message: 'A route is data: write route({ … }) of src/platform/http/route.ts.' },
@@ -40,14 +43,12 @@ const packages: readonly Refused[] = [
   },
   {
     regex: '^(?:undici|axios|got|ky|node-fetch|superagent)(?:/|$)',
-    message:
-      'A call ends with its context: write client.fetch(ctx, …), which `npm run add -- client` brings.',
+    message: call,
   },
   {
     regex: '^(?:node:)?(?:http|https|http2)$',
     importNames: ['default', 'request', 'get', 'createServer', 'connect'],
-    message:
-      'A call ends with its context: write client.fetch(ctx, …), which `npm run add -- client` brings.',
+    message: call,
   },
   {
     regex: '^(?:p-limit|p-queue|p-map|p-all|async|fastq|bottleneck)(?:/|$)',
@@ -108,13 +109,9 @@ export const imports: Linter.Config[] = [
     regex: '^\\./(?!(?:routes|workers|jobs|events|consumers|prepare)\\.ts$|[^/]+/)',
     message: 'Import from the domains, src/platform and src/context only. Let main pass in what is needed.',
   }),
-  only(`src/${domain}/*.ts`, { regex: '^\\.\\./(?!(?:platform|context)/)', message: sideways }, ...packages),
+  only(`src/${domain}/*.ts`, neighbours, ...packages),
   // An app of Hono that routes.ts mounts as it is.
-  only(
-    `src/${domain}/*.hono.ts`,
-    { regex: '^\\.\\./(?!(?:platform|context)/)', message: sideways },
-    ...packages.filter(({ regex }) => !regex.includes('hono')),
-  ),
+  only(`src/${domain}/*.hono.ts`, neighbours, ...packages.filter(({ regex }) => !regex.includes('hono'))),
   // A foreign key refers to a table of another domain.
   only(
     `src/${domain}/*.schema.ts`,

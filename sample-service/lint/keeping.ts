@@ -1,5 +1,5 @@
 import { AST_NODE_TYPES as Type, TSESLint, type TSESTree } from '@typescript-eslint/utils'
-import { bare, isFunction, isInside, memberName, walk, type FunctionNode } from './nodes.ts'
+import { allNodesIn, bare, type FunctionNode, isFunction, isInside, memberName } from './nodes.ts'
 import type { Look } from './rule.ts'
 
 /** What a value keeps of a context: the context itself, a function that uses it, or work under it. */
@@ -69,7 +69,7 @@ function valuesOf(look: Look, name: TSESTree.Identifier): TSESTree.Node[] {
 
 /** Whether the call, or one in its chain, is given a context that ends with a call. */
 function isUnderCall(look: Look, value: TSESTree.Node): boolean {
-  return Array.from(walk(value, look.source.visitorKeys, () => true)).some(
+  return allNodesIn(look.source, value).some(
     (node) =>
       node.type === Type.CallExpression &&
       look.types.contextFunction(node) !== 'withoutCancel' &&
@@ -86,7 +86,7 @@ export function isDetached(look: Look, given: TSESTree.Node): boolean {
 }
 
 function usesOuter(look: Look, fn: FunctionNode): boolean {
-  return Array.from(walk(fn, look.source.visitorKeys, () => true)).some((node) => {
+  return allNodesIn(look.source, fn).some((node) => {
     if (node.type !== Type.Identifier || !isOfCall(look, node) || isDetached(look, node)) return false
     const [declared] = look.contexts.variableOf(node)?.identifiers ?? []
     return declared !== undefined && !isInside(declared, fn)

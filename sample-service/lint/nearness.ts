@@ -1,5 +1,5 @@
 import { AST_NODE_TYPES as Type, type TSESLint, type TSESTree } from '@typescript-eslint/utils'
-import type { ContextTypes } from './context-types.ts'
+import type { Call } from './context-types.ts'
 import { ancestors, functionsAround, isInside, memberName } from './nodes.ts'
 import type { Look } from './rule.ts'
 
@@ -15,11 +15,8 @@ export interface Nearer {
 const questions = new Set(['cause', 'ended', 'liveContexts', 'throwIfEnded'])
 
 /** Whether the call only reads the context that it gets. */
-export function isQuestion(
-  call: TSESTree.CallExpression | TSESTree.NewExpression,
-  types: ContextTypes,
-): boolean {
-  return questions.has(types.contextFunction(call) ?? '')
+export function isQuestion(look: Look, call: Call): boolean {
+  return questions.has(look.types.contextFunction(call) ?? '')
 }
 
 /** The context that is in scope at `node` and nearer to it than `variable`. */
@@ -53,8 +50,7 @@ function isAttempted(look: Look, nearer: Variable, node: TSESTree.Node): boolean
     if (identifier.range[1] > node.range[0]) return false
     if (/^(?:err|cancel)$/.test(memberName(identifier.parent) ?? '')) return true
     for (const at of ancestors(identifier)) {
-      if (at.type === Type.CallExpression && (isQuestion(at, look.types) || isCaught(at, identifier)))
-        return true
+      if (at.type === Type.CallExpression && (isQuestion(look, at) || isCaught(at, identifier))) return true
       if (at.parent?.type === Type.TryStatement && at.parent.block === at && !isInside(node, at)) return true
     }
     return false
@@ -73,7 +69,7 @@ function isCaught(call: TSESTree.CallExpression, inside: TSESTree.Node): boolean
 /** The function whose parameter the variable is, or that contains its declaration. */
 function homeOf(variable: Variable): TSESTree.Node | undefined {
   const [declared] = variable.identifiers
-  return ownerOf(variable) ?? (declared && Array.from(functionsAround(declared))[0])
+  return ownerOf(variable) ?? (declared && functionsAround(declared)[0])
 }
 
 /** The function whose call the variable belongs to. */

@@ -26,8 +26,8 @@ export function* ancestors(node: TSESTree.Node): Generator<TSESTree.Node> {
 }
 
 /** The functions around `node`, the nearest first. */
-export function* functionsAround(node: TSESTree.Node): Generator<FunctionNode> {
-  for (const at of ancestors(node)) if (isFunction(at)) yield at
+export function functionsAround(node: TSESTree.Node): FunctionNode[] {
+  return Array.from(ancestors(node)).filter(isFunction)
 }
 
 /** Whether `node` lies in `outer`, or is it. */
@@ -35,19 +35,26 @@ export function isInside(node: TSESTree.Node, outer: TSESTree.Node): boolean {
   return node.range[0] >= outer.range[0] && node.range[1] <= outer.range[1]
 }
 
-/** `node` and all below it; below a nested function only if `into` says so. */
-export function* walk(
+/** `node` and all below it, without what nested functions contain. */
+export function nodesIn(source: Readonly<TSESLint.SourceCode>, node: TSESTree.Node): TSESTree.Node[] {
+  return Array.from(walk(node, source.visitorKeys, false))
+}
+
+/** `node` and all below it. */
+export function allNodesIn(source: Readonly<TSESLint.SourceCode>, node: TSESTree.Node): TSESTree.Node[] {
+  return Array.from(walk(node, source.visitorKeys, true))
+}
+
+function* walk(
   node: TSESTree.Node,
   keys: TSESLint.SourceCode['visitorKeys'],
-  into: (fn: FunctionNode) => boolean = () => false,
+  nested: boolean,
 ): Generator<TSESTree.Node> {
   yield node
   for (const key of keys[node.type] ?? []) {
     const child = (node as unknown as Record<string, unknown>)[key]
     for (const part of Array.isArray(child) ? (child as unknown[]) : [child]) {
-      if (!isNode(part)) continue
-      if (isFunction(part) && !into(part)) continue
-      yield* walk(part, keys, into)
+      if (isNode(part) && (nested || !isFunction(part))) yield* walk(part, keys, nested)
     }
   }
 }

@@ -1,25 +1,12 @@
 import { AST_NODE_TYPES as Type, TSESLint, type TSESTree } from '@typescript-eslint/utils'
 import type { ContextTypes } from './context-types.ts'
-import { isFunction, isInside, walk, type FunctionNode } from './nodes.ts'
+import { allNodesIn, type FunctionNode, isFunction, isInside, nodesIn } from './nodes.ts'
 
 type Variable = TSESLint.Scope.Variable
 type Source = Readonly<TSESLint.SourceCode>
 
 /** What the rules ask of variables that are contexts. */
-export interface ContextVariables {
-  /** What an identifier stands for. */
-  variableOf(identifier: TSESTree.Identifier): Variable | undefined
-  /** The contexts of calls that are in scope at `node`, the nearest first; no lifetimes, no variables of the module. */
-  visibleAt(node: TSESTree.Node): Variable[]
-  /** Whether `variable` was made from `ancestor`, at once or in steps. */
-  derives(variable: Variable, ancestor: Variable): boolean
-  /** Whether it is a parameter, or was made from a context that has a name. */
-  isDerived(variable: Variable): boolean
-  /** Whether `node`, or the value of a constant in it, has a part for which `found` is true. */
-  restsOn(node: TSESTree.Node, found: (part: TSESTree.Node) => boolean): boolean
-  /** The contexts with a name that its value was made from. */
-  origins(variable: Variable): Variable[]
-}
+export type ContextVariables = ReturnType<typeof contextVariables>
 
 interface Look {
   readonly source: Source
@@ -29,12 +16,15 @@ interface Look {
 }
 
 /** The contexts of one file that have names. */
-export function contextVariables(source: Source, types: ContextTypes): ContextVariables {
+export function contextVariables(source: Source, types: ContextTypes) {
   const look = { source, types, known: new WeakMap<Variable, boolean>() }
   return {
-    variableOf: (identifier) => variableOf(look, identifier),
-    restsOn: (node, found) => restsOn(look, node, found),
-    visibleAt(node) {
+    /** What an identifier stands for. */
+    variableOf: (identifier: TSESTree.Identifier) => variableOf(source, identifier),
+    /** Whether `node`, or the value of a constant in it, has a part for which `found` is true. */
+    restsOn: (node: TSESTree.Node, found: (part: TSESTree.Node) => boolean) => restsOn(look, node, found),
+    /** The contexts of calls that are in scope at `node`, the nearest first; no lifetimes, no variables of the module. */
+    visibleAt(node: TSESTree.Node) {
       return variablesAround(look, node).filter((variable) => {
         const [name] = variable.identifiers
         if (name === undefined || look.types.isLifetime(name)) return false
@@ -43,9 +33,10 @@ export function contextVariables(source: Source, types: ContextTypes): ContextVa
         return variable.references.some(({ writeExpr }) => writeExpr && writeExpr.range[1] <= node.range[0])
       })
     },
-    derives: (variable, ancestor) => derives(look, variable, ancestor),
-    isDerived: (variable) => isParameter(variable) || origins(look, variable).length > 0,
-    origins: (variable) => origins(look, variable),
+    /** Whether `variable` was made from `ancestor`, at once or in steps. */
+    derives: (variable: Variable, ancestor: Variable) => derives(look, variable, ancestor),
+    /** Whether it is a parameter, or was made from a context that has a name. */
+    isDerived: (variable: Variable) => isParameter(variable) || origins(look, variable).length > 0,
   }
 }
 
@@ -86,8 +77,8 @@ function derives(look: Look, variable: Variable, ancestor: Variable, seen = new 
   )
 }
 
-function variableOf(look: Look, identifier: TSESTree.Identifier): Variable | undefined {
-  let scope: TSESLint.Scope.Scope | null = look.source.getScope(identifier)
+function variableOf(source: Source, identifier: TSESTree.Identifier): Variable | undefined {
+  let scope: TSESLint.Scope.Scope | null = source.getScope(identifier)
   for (; scope !== null; scope = scope.upper) {
     const variable = scope.set.get(identifier.name)
     if (variable !== undefined) return variable
@@ -101,10 +92,10 @@ function restsOn(
   found: (part: TSESTree.Node) => boolean,
   seen = new Set<Variable>(),
 ): boolean {
-  return Array.from(walk(node, look.source.visitorKeys)).some((part) => {
+  return nodesIn(look.source, node).some((part) => {
     if (found(part)) return true
     if (part.type !== Type.Identifier) return false
-    const variable = variableOf(look, part)
+    const variable = variableOf(look.source, part)
     if (variable === undefined || seen.has(variable)) return false
     seen.add(variable)
     return variable.references.some(({ writeExpr }) => writeExpr && restsOn(look, writeExpr, found, seen))
@@ -129,15 +120,10 @@ export function survivors(fn: FunctionNode, source: Source): ReadonlySet<Functio
   const seen = new Set<TSESTree.Node>()
 
   function resolve(name: TSESTree.Identifier): void {
-    let scope: TSESLint.Scope.Scope | null = source.getScope(name)
-    for (; scope !== null; scope = scope.upper) {
-      const [def] = scope.set.get(name.name)?.defs ?? []
-      if (def === undefined) continue
-      if (!isInside(def.node, fn)) return
-      if (def.type === TSESLint.Scope.DefinitionType.FunctionName) keep(def.node)
-      else if (def.node.type === Type.VariableDeclarator && def.node.init) keep(def.node.init)
-      return
-    }
+    const def = variableOf(source, name)?.defs[0]
+    if (def === undefined || !isInside(def.node, fn)) return
+    if (def.type === TSESLint.Scope.DefinitionType.FunctionName) keep(def.node)
+    else if (def.node.type === Type.VariableDeclarator && def.node.init) keep(def.node.init)
   }
 
   function keep(node: TSESTree.Node): void {
@@ -146,7 +132,7 @@ export function survivors(fn: FunctionNode, source: Source): ReadonlySet<Functio
     if (isFunction(node)) {
       found.add(node)
       // The functions beside it that it calls live on with it.
-      for (const below of walk(node, source.visitorKeys, () => true)) {
+      for (const below of allNodesIn(source, node)) {
         if (below.type === Type.CallExpression && below.callee.type === Type.Identifier) resolve(below.callee)
       }
       return
@@ -188,7 +174,7 @@ export function survivors(fn: FunctionNode, source: Source): ReadonlySet<Functio
 /** The expressions that `fn` returns. */
 export function returned(fn: FunctionNode, source: Source): TSESTree.Expression[] {
   if (fn.body.type !== Type.BlockStatement) return [fn.body]
-  return Array.from(walk(fn.body, source.visitorKeys)).flatMap((node) =>
+  return nodesIn(source, fn.body).flatMap((node) =>
     node.type === Type.ReturnStatement && node.argument ? [node.argument] : [],
   )
 }

@@ -39,7 +39,7 @@ export const Environment = z.object({
     "how long an idle connection stays open; must exceed the load balancer's (AWS 60 s, Google 600 s)",
   ),
   TRUSTED_PROXIES: proxies().describe(
-    'proxies whose word about the client counts: how many, or their addresses and networks; by default none',
+    'trusted proxies, whose headers name the client: their number, or their addresses and networks; by default none',
   ),
   PROXY_HEADERS: z
     .enum(['x-forwarded', 'forwarded'], { error: mustBe('x-forwarded or forwarded') })
@@ -47,7 +47,7 @@ export const Environment = z.object({
     .default('x-forwarded')
     .describe('headers that these proxies set: `X-Forwarded-For` and the like, or `Forwarded` (RFC 7239)'),
   CORS_ORIGINS: list(isOrigin, 'https://app.example.com').describe(
-    'origins whose pages may call the service, with commas between them; by default none',
+    'origins, separated by commas, whose pages may call the service; by default none',
   ),
   BODY_MAX_BYTES: integer(1, 2 ** 30, 1_048_576).describe('largest JSON body, in bytes'),
   UPLOAD_DIR: text('.data/uploads').describe('directory of uploaded files; nothing else may live in it'),
@@ -60,7 +60,7 @@ export const Environment = z.object({
   UPLOAD_MAX_FILES: integer(1, 1_000, 10).describe('most files in one request'),
   UPLOAD_WORKERS: integer(1, 100, 4).describe('most files of one request that are stored at the same time'),
   SHUTDOWN_DELAY_MS: integer(0, hourMs, 0).describe(
-    'how long the service goes on after SIGTERM, while `/readyz` answers 503; `k8s/` sets 5000',
+    'how long the service keeps serving after SIGTERM, while `/readyz` answers 503; `k8s/` sets 5000',
   ),
   SHUTDOWN_DRAIN_MS: integer(0, hourMs, 10_000).describe('how long a shutdown lets requests finish'),
   SHUTDOWN_CANCEL_MS: integer(0, hourMs, 3_000).describe(
@@ -113,7 +113,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>) {
     },
     corsOrigins: e.CORS_ORIGINS ?? [],
     admin: { host: e.ADMIN_HOST, port: e.ADMIN_PORT },
-    // Off in production unless asked for: it shows the paths of requests.
+    // Off in production by default, because it shows the paths of requests.
     debugContexts: e.DEBUG_CONTEXTS ?? e.NODE_ENV !== 'production',
     database: { url: e.DATABASE_URL, poolMax: e.DATABASE_POOL_MAX },
     uploads: {

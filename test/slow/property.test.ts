@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import { expect, onTestFinished, test } from 'vitest'
 import { stampNames, type Noun } from '../../templates/service/generators/engine/names.ts'
 import { nounFrom } from '../../templates/service/generators/engine/nouns.ts'
-import { openPlan } from '../../templates/service/generators/engine/plan.ts'
+import { Plan } from '../../templates/service/generators/engine/plan.ts'
 import { fieldsFrom } from '../../templates/service/generators/pieces/resource/fields.ts'
 import { rows } from '../../templates/service/generators/pieces/rows/piece.ts'
 import { resource } from '../../templates/service/generators/pieces/resource/piece.ts'
@@ -65,7 +65,7 @@ async function addTo(
     const noun = nounFrom(random.word)
     if (added.some((one) => one.noun.plural === noun.plural || one.noun.singular === noun.singular))
       return undefined
-    const plan = openPlan(service)
+    const plan = new Plan(service)
     const list = listOf(random, parent)
     await stampMissing(plan, rows)
     await stamp(plan, resource, noun, { fields: list })

@@ -16,9 +16,8 @@ const compiler = join(dirname(createRequire(import.meta.url).resolve('typescript
 const projects = [
   service,
   '.',
-  ...['circuit', 'typed', 'worker', 'storage', 'broker', 'auth'].map(
-    (piece) => `${service}/generators/pieces/${piece}`,
-  ),
+  `${service}/generators/pieces`,
+  `${service}/generators/pieces/typed`,
   'test/pieces',
   'templates/example',
 ]

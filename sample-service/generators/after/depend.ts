@@ -9,10 +9,7 @@ interface Manifest {
   scripts?: Entries
 }
 
-/**
- * Plans the dependencies and scripts in package.json, written as npm writes it. What exists stays. It does not install: which
- * package manager to use is the team's choice. Throws an Error of one sentence if package.json is missing.
- */
+/** Plans what package.json lacks of these, written as npm writes it. To install it is for the team, with its package manager. */
 export async function depend(plan: Plan, wanted: Entries, commands: Entries = {}): Promise<void> {
   await rewriteManifest(plan, ({ dependencies = {}, scripts = {} }) => {
     const packages = missingFrom(dependencies, wanted)
@@ -25,7 +22,7 @@ export async function depend(plan: Plan, wanted: Entries, commands: Entries = {}
   })
 }
 
-/** Plans package.json without these dependencies and scripts. Throws an Error of one sentence if package.json is missing. */
+/** Plans package.json without these dependencies and scripts. */
 export async function undepend(
   plan: Plan,
   packages: readonly string[],
@@ -41,7 +38,8 @@ function missingFrom(there: Entries, wanted: Entries): [string, string][] {
   return Object.entries(wanted).filter(([name]) => !Object.hasOwn(there, name))
 }
 
-function without(there: Entries, names: readonly string[]): Entries {
+/** The entries but those of these names. */
+export function without(there: Entries, names: readonly string[]): Entries {
   return Object.fromEntries(Object.entries(there).filter(([name]) => !names.includes(name)))
 }
 

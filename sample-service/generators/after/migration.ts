@@ -9,9 +9,8 @@ import type { Plan } from '../engine/plan.ts'
 const needed = ['package.json', 'tsconfig.json', 'drizzle.config.ts', 'src', 'drizzle']
 
 /**
- * Plans the migration for the schema as the plan leaves it: the service's own drizzle-kit runs on a copy of the service. It needs
- * no database. No migration is planned where the plan adds no schema. Throws an Error of one sentence if drizzle-kit fails or asks
- * a question, if the migration would not be of the planned tables alone, or if SIGINT or SIGTERM ended drizzle-kit.
+ * Plans the migration for the schema as the plan leaves it, if the plan adds one: the service's own drizzle-kit runs on a copy of
+ * the service, without a database. Throws if the migration would not be of the planned tables alone.
  */
 export async function migrate(plan: Plan, name: string): Promise<void> {
   const planned = plan.changes().flatMap(({ path, after }) => (isSchema(path) && after ? [after] : []))
@@ -27,9 +26,7 @@ export async function migrate(plan: Plan, name: string): Promise<void> {
   })
 }
 
-/**
- * Plans the migration that drops the tables whose schemas the plan removes. Throws an Error of one sentence as `migrate` does.
- */
+/** Plans the migration that drops the tables whose schemas the plan removes. */
 export async function dropTables(plan: Plan, name: string): Promise<void> {
   const gone = plan
     .changes()
@@ -63,7 +60,7 @@ async function makeMigration(
   return made
 }
 
-/** Throws an Error of one sentence if the schema on disk has changes without a migration. */
+/** Throws if the schema on disk has changes without a migration. */
 async function refusePending(root: string): Promise<void> {
   await withCopy(root, needed, async (copy, signal) => {
     const pending = await generate(root, { cwd: copy, args: ['--name', 'pending'], signal })
@@ -72,7 +69,7 @@ async function refusePending(root: string): Promise<void> {
   })
 }
 
-/** Throws an Error of one sentence if a planned table has the name of one that the service has, or had without a migration. */
+/** Throws if a planned table has the name of one that the service has, or had without a migration. */
 async function refuseTaken(copy: string, planned: readonly string[]): Promise<void> {
   const schemas = await schemasOf(copy)
   const lost = await lostTables(copy)

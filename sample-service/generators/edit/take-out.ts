@@ -9,7 +9,7 @@ import { functionOf, type Scope } from './scope.ts'
 
 /**
  * Plans the opposite of `wire`: the call goes, and its import if nothing else uses it. Does nothing if the file or the call is gone.
- * Throws an Error of one sentence if the file imports the function from elsewhere.
+ * Throws if the file imports the function from elsewhere.
  */
 export async function unwire(plan: Plan, wiring: Wiring): Promise<void> {
   await takeOut(plan, wiring.file, (source, text) => {
@@ -42,7 +42,7 @@ function refuseMoved(source: SourceFile, { file, call, from }: Moved): void {
 
 /**
  * Plans the opposite of `addMember`. Does nothing if the file or the property is gone.
- * Throws an Error of one sentence if the property needs one of the `stamped` files, and the file imports that from elsewhere.
+ * Throws if the property needs one of the `stamped` files, and the file imports that from elsewhere.
  */
 export async function removeMember(plan: Plan, member: Member, stamped: readonly string[]): Promise<void> {
   const { file, within, name } = member

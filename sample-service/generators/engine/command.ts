@@ -4,53 +4,6 @@ import type { Piece } from './piece.ts'
 import { flagsFor } from './prompts.ts'
 import { flagFault } from './typed.ts'
 
-/** What a person typed after `npm run add --`. */
-export interface Command {
-  /** The word for the piece, its name, and what should not be there. */
-  readonly words: readonly string[]
-  /** The answers to the questions of pieces, by flag. */
-  readonly answers: Readonly<Record<string, string>>
-  readonly dryRun: boolean
-  readonly diff: boolean
-  readonly json: boolean
-  readonly yes: boolean
-  readonly list: boolean
-  readonly help: boolean
-  /** Take the piece back instead. */
-  readonly remove: boolean
-  /** With `remove`: the tables go too. */
-  readonly drop: boolean
-  /** Merge the record of two branches instead. */
-  readonly mergeRecord: boolean
-  /** undefined: ask in a terminal. */
-  readonly install: boolean | undefined
-}
-
-/** Throws an Error of one sentence for a flag that no piece has. */
-export function commandFrom(args: string[], env: NodeJS.ProcessEnv): Command {
-  const { values, positionals } = parse(args.map(withValue))
-  const is = (name: string): boolean => values[name] === true
-  const asksHelp = positionals[0] === 'help'
-  return {
-    words: asksHelp ? positionals.slice(1) : positionals,
-    answers: Object.fromEntries(
-      Object.entries(values).flatMap(([name, value]) => (typeof value === 'string' ? [[name, value]] : [])),
-    ),
-    // Without `--` npm keeps the flag for itself and only sets this variable.
-    dryRun: is('dry-run') || env['npm_config_dry_run'] === 'true',
-    diff: is('diff'),
-    json: is('json'),
-    yes: is('yes'),
-    list: is('list'),
-    help: is('help') || asksHelp,
-    remove: is('remove'),
-    drop: is('drop'),
-    mergeRecord: is('merge-record'),
-    install: is('no-install') ? false : is('install') ? true : undefined,
-  }
-}
-
-// prettier-ignore -- one flag a line says no more
 const own = [
   'dry-run',
   'diff',
@@ -63,7 +16,36 @@ const own = [
   'merge-record',
   'install',
   'no-install',
-]
+] as const
+
+/** A flag that every piece has, or that stands alone: help.ts says what it is for. */
+type OwnFlag = (typeof own)[number]
+
+/** What a person typed after `npm run add --`. */
+export interface Command {
+  /** The word for the piece, its name, and what should not be there. */
+  readonly words: readonly string[]
+  /** The answers to the questions of pieces, by flag. */
+  readonly answers: Readonly<Record<string, string>>
+  readonly flags: ReadonlySet<OwnFlag>
+}
+
+/** Throws an Error of one sentence for a flag that no piece has. */
+export function commandFrom(args: string[], env: NodeJS.ProcessEnv): Command {
+  const { values, positionals } = parse(args.map(withValue))
+  const flags = new Set(own.filter((name) => values[name] === true))
+  // Without `--` npm keeps the flag for itself and only sets this variable.
+  if (env['npm_config_dry_run'] === 'true') flags.add('dry-run')
+  const asksHelp = positionals[0] === 'help'
+  if (asksHelp) flags.add('help')
+  return {
+    words: asksHelp ? positionals.slice(1) : positionals,
+    answers: Object.fromEntries(
+      Object.entries(values).flatMap(([name, value]) => (typeof value === 'string' ? [[name, value]] : [])),
+    ),
+    flags,
+  }
+}
 
 function parse(args: string[]): {
   values: Readonly<Record<string, string | boolean | undefined>>
@@ -101,7 +83,7 @@ class GivenTwice extends Error {}
 
 /** The last value would win, and the others be lost. */
 function refuseTwice(names: readonly string[]): void {
-  const twice = names.find((name, at) => !own.includes(name) && names.indexOf(name) !== at)
+  const twice = names.find((name, at) => !own.some((one) => one === name) && names.indexOf(name) !== at)
   if (twice === undefined) return
   const how = twice === 'fields' ? 'give all fields in one, separated by commas' : 'give it once'
   throw new GivenTwice(`--${twice} is given twice: ${how}.`)
@@ -125,11 +107,7 @@ export function refuseFlags(piece: Piece, { answers }: Command, env: NodeJS.Proc
 }
 
 /** Throws an Error of one sentence if something stands beside `--merge-record`, which would be ignored. */
-export function refuseBeside({ mergeRecord: _, words, answers, install, ...flags }: Command): void {
-  const isAlone =
-    words.length === 0 &&
-    Object.keys(answers).length === 0 &&
-    install === undefined &&
-    !Object.values(flags).includes(true)
+export function refuseBeside({ words, answers, flags }: Command): void {
+  const isAlone = words.length === 0 && Object.keys(answers).length === 0 && flags.size === 1
   if (!isAlone) throw new Error('--merge-record stands alone: npm run add -- --merge-record')
 }

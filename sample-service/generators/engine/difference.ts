@@ -56,10 +56,7 @@ export function addsPackages(changes: readonly Change[]): boolean {
   return changes.some(({ path }) => path === 'package.json')
 }
 
-/**
- * The commands to run after these changes are written, the new routes and the new variables; `installs`: the dependencies are
- * being installed.
- */
+/** The commands to run after these changes are written, the new routes and the new variables. `installs`: it installs already. */
 export function nextSteps(changes: readonly Change[], manager: PackageManager, installs = false): string {
   const steps = [
     ...(addsPackages(changes) && !installs ? [`${manager} install`] : []),

@@ -33,8 +33,8 @@ Flags of every piece:
   --json          print the result as JSON
   --yes           ask nothing
   --install       install the packages that the piece adds (or --no-install)
-  --remove        take the piece back, unless it was changed; its table stays
-  --drop          with --remove: drop its table too, by a migration
+  --remove        remove the piece, unless you changed it; its table stays
+  --drop          with --remove: also write a migration that drops its table
   --merge-record  alone, while git merges: keep the pieces of both branches
   --list          list the pieces
   --help          print this

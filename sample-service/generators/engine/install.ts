@@ -1,10 +1,7 @@
 import { spawn } from 'node:child_process'
 import type { PackageManager } from '../../scripts/dev/packages.ts'
 
-/**
- * Runs the manager's `install` in `root`; its output goes to stderr. Throws an Error of one sentence if it fails. Ctrl-C reaches
- * the manager too, which ends it.
- */
+/** Runs the manager's `install` in `root`; its output goes to stderr. Ctrl-C reaches the manager too, which ends it. */
 export async function install(manager: PackageManager, root: string): Promise<void> {
   const child = spawn(manager, ['install'], {
     cwd: root,

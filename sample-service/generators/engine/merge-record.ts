@@ -5,10 +5,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { recordFrom, recordPath, renderRecord, titleOf, type ServiceRecord } from './record.ts'
 import { writeChanges } from './write.ts'
 
-/**
- * Writes the record anew from its three versions in git's index, while a merge of branches is under way. Returns what to do next,
- * for a person. Throws an Error of one sentence if git has no conflict in the record.
- */
+/** Writes the record anew from its three versions in git's index, while branches are merged. Returns what to do next, for a person. */
 export function mergeRecord(root: string): string {
   const [base, ours, theirs] = [1, 2, 3].map((side) => committed(root, side))
   if (ours === undefined || theirs === undefined)

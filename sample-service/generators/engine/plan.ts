@@ -11,58 +11,49 @@ export interface Change {
 }
 
 /** The changes that a run will make, in memory: `writeChanges` writes them. */
-export interface Plan {
+export class Plan {
   /** The service's root, absolute. */
   readonly root: string
   /** The files that `rewrite` changed, with their texts before: `formatRewritten` formats them in the end. */
-  readonly rewritten: Map<string, string>
-  /** The text of the file after the changes so far; undefined if there is no file. */
-  read(path: string): Promise<string | undefined>
-  /** Plans a new file. Does nothing if it exists with the same text; throws if it exists with another text. */
-  add(path: string, text: string): Promise<void>
-  /** Plans a new text for a file, which may or may not exist. */
-  edit(path: string, text: string): Promise<void>
-  /** Plans that the file is gone. Does nothing if there is none. */
-  remove(path: string): Promise<void>
-  /** The files that differ from those on disk, sorted by path. */
-  changes(): Change[]
-}
+  readonly rewritten = new Map<string, string>()
+  readonly #changes = new Map<string, Change>()
+  readonly #textOf: typeof textOf
 
-/** An empty plan for the service in `root`. */
-export function openPlan(root: string): Plan {
-  const changes = new Map<string, Change>()
-
-  async function known(path: string): Promise<Change> {
-    const change = changes.get(path)
-    if (change) return change
-    const before = await textOf(root, path)
-    return { path, before, after: before }
+  /** An empty plan for the service in `root`, whose files `read` reads. */
+  constructor(root: string, read = textOf) {
+    this.root = root
+    this.#textOf = read
   }
 
-  return {
-    root,
-    rewritten: new Map(),
-    async read(path) {
-      return (await known(path)).after
-    },
-    async add(path, text) {
-      const change = await known(path)
-      if (change.after !== undefined && withLf(change.after) !== withLf(text)) {
-        throw new Error(obstacle(path))
-      }
-      changes.set(path, { ...change, after: change.after ?? text })
-    },
-    async edit(path, text) {
-      changes.set(path, { ...(await known(path)), after: text })
-    },
-    async remove(path) {
-      changes.set(path, { ...(await known(path)), after: undefined })
-    },
-    changes() {
-      return [...changes.values()]
-        .filter((change) => change.before !== change.after)
-        .sort((a, b) => (a.path < b.path ? -1 : 1))
-    },
+  /** The text of the file after the changes so far; undefined if there is no file. */
+  async read(path: string): Promise<string | undefined> {
+    return (await this.#known(path)).after
+  }
+
+  /** Plans a new file. Does nothing if it exists with the same text; throws if it exists with another text. */
+  async add(path: string, text: string): Promise<void> {
+    const { after } = await this.#known(path)
+    if (after === undefined) await this.edit(path, text)
+    else if (withLf(after) !== withLf(text)) throw new Error(obstacle(path))
+  }
+
+  /** Plans a new text for a file, which may or may not exist, or with undefined that it is gone. */
+  async edit(path: string, text: string | undefined): Promise<void> {
+    this.#changes.set(path, { ...(await this.#known(path)), after: text })
+  }
+
+  /** The files that differ from those on disk, sorted by path. */
+  changes(): Change[] {
+    return [...this.#changes.values()]
+      .filter((change) => change.before !== change.after)
+      .sort((a, b) => (a.path < b.path ? -1 : 1))
+  }
+
+  async #known(path: string): Promise<Change> {
+    const change = this.#changes.get(path)
+    if (change) return change
+    const before = await this.#textOf(this.root, path)
+    return { path, before, after: before }
   }
 }
 

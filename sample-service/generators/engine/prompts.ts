@@ -1,6 +1,5 @@
 import type { PromptQuestion } from 'node-plop'
-import { nounOf } from './noun-of.ts'
-import { nameFrom, nounFrom } from './nouns.ts'
+import { nameFrom, nounFrom, nounOf } from './nouns.ts'
 import type { Flag, Piece } from './piece.ts'
 
 /** The questions of a piece, as plop asks them: its name, its plural if it has one, and its flags. */

@@ -1,31 +1,29 @@
 import type { PackageManager } from '../../scripts/dev/packages.ts'
 import type { Command } from './command.ts'
 import type { Piece } from './piece.ts'
-import { openPlan } from './plan.ts'
+import { Plan } from './plan.ts'
 import { writeChanges } from './write.ts'
 
-/**
- * Does what `npm run add -- --remove <piece> <name>` asks for and returns what to print: plans in memory, then writes all of it or
- * nothing. Throws an Error of one sentence if something is in the way.
- */
+/** Does what `npm run add -- --remove <piece> <name>` asks for, all of it or nothing, and returns what to print. */
 export async function removePiece(
   root: string,
   manager: PackageManager,
   piece: Piece,
-  command: Command,
+  { words, flags }: Command,
 ): Promise<string> {
-  const plan = openPlan(root)
+  const plan = new Plan(root)
+  const dryRun = flags.has('dry-run')
   const { planRemoval } = await import('./removal.ts')
-  const { title, kept, leaves } = await planRemoval(plan, piece, command.words[1], command.drop)
+  const { title, kept, leaves } = await planRemoval(plan, piece, words[1], flags.has('drop'))
   const changes = plan.changes()
-  const done = changes.length > 0 && !command.dryRun
+  const done = changes.length > 0 && !dryRun
   if (done) writeChanges(root, changes)
-  if (command.json) {
+  if (flags.has('json')) {
     const files = changes.map(({ path, after }) => ({
       path,
       change: after === undefined ? 'remove' : 'edit',
     }))
-    const result = { piece: piece.name, written: done, dryRun: command.dryRun, files, kept, leaves }
+    const result = { piece: piece.name, written: done, dryRun, files, kept, leaves }
     return `${JSON.stringify(result)}\n`
   }
   const schemas =
@@ -35,5 +33,5 @@ export async function removePiece(
   const { describeChanges, nextSteps } = await import('./difference.ts')
   const head = `Remove ${title}${done ? '' : ' (dry run: nothing is written)'}\n`
   const next = done ? `Removed. ${nextSteps(changes, manager)}` : ''
-  return `${head}${describeChanges(changes, command.diff)}${stays}${next}`
+  return `${head}${describeChanges(changes, flags.has('diff'))}${stays}${next}`
 }

@@ -1,8 +1,8 @@
-import { findPiece, neededBy } from './needs.ts'
+import { findPiece, neededBy } from './pieces.ts'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Piece } from './piece.ts'
-import type { Change, Plan } from './plan.ts'
+import { Plan } from './plan.ts'
 import { recordFrom, recordPath, titleOf, type StampedPiece, type Stamping } from './record.ts'
 import { stamp, stampMissing } from './stamp.ts'
 
@@ -68,17 +68,7 @@ async function stampAgain({
 
 /** A plan for a service that has no file yet, so that nothing is in the way. */
 function emptyPlan(): Plan {
-  const texts = new Map<string, string>()
-  const write = (path: string, text: string): Promise<void> => Promise.resolve(void texts.set(path, text))
-  return {
-    root,
-    rewritten: new Map(),
-    read: (path) => Promise.resolve(texts.get(path)),
-    add: write,
-    edit: write,
-    remove: (path) => Promise.resolve(void texts.delete(path)),
-    changes: () => [...texts].map(([path, after]): Change => ({ path, before: undefined, after })),
-  }
+  return new Plan(root, () => Promise.resolve(undefined))
 }
 
 const record = recordFrom(await readFile(join(root, recordPath), 'utf8'))

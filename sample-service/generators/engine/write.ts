@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { changedSince, finish, forget, pending, unfinished, writeJournal } from './journal.ts'
 import type { Change } from './plan.ts'
 
-/** Makes all the changes or none. Throws an Error of one sentence with the cause, also if a file changed after the plan was made. */
+/** Makes all the changes or none, also if a file changed after the plan was made. */
 export function writeChanges(root: string, changes: readonly Change[]): void {
   try {
     for (const change of changes) refuseChanged(root, change)
@@ -18,10 +18,7 @@ export function writeChanges(root: string, changes: readonly Change[]): void {
   }
 }
 
-/**
- * Finishes what a killed `npm run add` began to write. Returns whether there was something to finish. Throws an Error of one sentence
- * if a file has changed since, or if an update was killed.
- */
+/** Finishes what a killed `npm run add` began to write, if no file has changed since. Returns whether there was something. */
 export function finishWriting(root: string): boolean {
   const journal = unfinished(root)
   if (journal === undefined) {
@@ -39,7 +36,7 @@ export function finishWriting(root: string): boolean {
   return true
 }
 
-/** Throws an Error of one sentence if a killed run waits to be finished, because a dry run writes nothing. */
+/** Throws if a killed run waits to be finished, because a dry run writes nothing. */
 export function refuseUnfinished(root: string): void {
   const journal = unfinished(root)
   if (journal === undefined) return

@@ -43,10 +43,7 @@ export const ownedFlag: Flag = {
   },
 }
 
-/**
- * Returns the function that makes each row belong to the principal that creates it: for others it is 404. Throws an Error of one
- * sentence if the service does not know who calls.
- */
+/** Returns the function that makes each row belong to the principal that creates it: for others it is 404. */
 export function ownedShape(service: string, noun: Noun, changes: Changes): Shape {
   if (!existsSync(join(service, 'src/platform/auth/principal.ts')))
     throw new Error('--owned needs the piece auth, which tells who calls: run npm run add -- auth first.')

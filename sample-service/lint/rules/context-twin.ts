@@ -1,5 +1,5 @@
 import { AST_NODE_TYPES as Type, TSESLint, type TSESTree } from '@typescript-eslint/utils'
-import { ancestors, bare, functionsAround, isFunction, isInside, memberName, walk } from '../nodes.ts'
+import { ancestors, bare, functionsAround, isFunction, isInside, memberName, nodesIn } from '../nodes.ts'
 import { rule, type RuleLook } from '../rule.ts'
 import { twins, type FunctionTwin } from '../twins.ts'
 
@@ -145,10 +145,10 @@ function isWaitedFor(look: Look, node: TSESTree.Node): boolean {
 
 /** Whether a function around it, in the scope of `ctx`, calls afterFunc(ctx, …). */
 function hasAfterFunc(look: Look, node: TSESTree.Node, ctx: TSESLint.Scope.Variable): boolean {
-  return Array.from(functionsAround(node)).some(
+  return functionsAround(node).some(
     (fn) =>
       isInside(fn, ctx.scope.block) &&
-      Array.from(walk(fn.body, look.source.visitorKeys)).some(
+      nodesIn(look.source, fn.body).some(
         (below) => below.type === Type.CallExpression && look.types.contextFunction(below) === 'afterFunc',
       ),
   )

@@ -1,5 +1,5 @@
 import { AST_NODE_TYPES as Type, TSESLint, type TSESTree } from '@typescript-eslint/utils'
-import { functionsAround, hasReason, isFunction, memberName, walk } from '../nodes.ts'
+import { allNodesIn, functionsAround, hasReason, isFunction, memberName } from '../nodes.ts'
 import { rule, type RuleLook } from '../rule.ts'
 
 type Look = RuleLook<'void' | 'handled' | 'left' | 'unread' | 'await'>
@@ -69,7 +69,7 @@ function inAsync(node: TSESTree.Node): boolean {
 
 /** Whether it starts work under a context of a call: it is a call that gets one, or a map whose callback makes such a call. */
 function isWork(look: Look, node: TSESTree.Node, seen = new Set<TSESTree.Node>()): boolean {
-  return Array.from(walk(node, look.source.visitorKeys, () => true)).some((below) => {
+  return allNodesIn(look.source, node).some((below) => {
     if (below.type === Type.Identifier) {
       const value = valueOf(look, below)
       if (value === undefined || seen.has(value)) return false
@@ -99,7 +99,7 @@ function valueOf(look: Look, name: TSESTree.Identifier): TSESTree.Node | undefin
 
 /** Whether it handles its own failures. */
 function handles(look: Look, node: TSESTree.Node): boolean {
-  return Array.from(walk(node, look.source.visitorKeys, () => true)).some(
+  return allNodesIn(look.source, node).some(
     (below) => below.type === Type.TryStatement || memberName(below) === 'catch',
   )
 }

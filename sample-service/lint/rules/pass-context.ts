@@ -58,7 +58,7 @@ function checkCall(look: Look, node: Call): void {
     !isBounded(look, node)
   )
     look.context.report({ node, messageId: 'detached' })
-  if (isQuestion(node, look.types)) return
+  if (isQuestion(look, node)) return
   for (const [index, parameter] of look.types.parameters(node).entries()) {
     const argument = node.arguments[index]
     if (argument === undefined || argument.type === Type.SpreadElement) return
@@ -118,11 +118,11 @@ function checkName(look: Look, argument: TSESTree.Identifier): void {
 
 /** A call of a function that uses an outer context, or one that gets such a function. */
 function checkClosures(look: Look, { callee, arguments: given }: TSESTree.CallExpression): void {
-  const outer = contextOfClosure(callee, look.source, look.contexts, look.types)
+  const outer = contextOfClosure(look, callee)
   if (outer !== undefined) checkClosure(look, callee, outer)
   for (const argument of given) {
     if (argument.type === Type.SpreadElement) continue
-    const outer = contextOfClosure(argument, look.source, look.contexts, look.types)
+    const outer = contextOfClosure(look, argument)
     if (outer !== undefined && look.types.ignoresContext(argument))
       look.context.report({ node: argument, messageId: 'offered', data: { name: outer.name } })
   }

@@ -1,6 +1,7 @@
-import pg from 'pg'
+import type pg from 'pg'
 import { addressOf, reasonOf } from '../../src/platform/database/answer.ts'
 import { builtInFolder, givenUrl, runningUrl } from '../postgres/built-in.ts'
+import { withClient } from '../postgres/client.ts'
 import { checkMigrations } from '../postgres/databases.ts'
 import { emptyAdvice, unknownMigrations } from '../postgres/unknown-migrations.ts'
 import { homeFor, postgresPrograms, postgresUser } from '../postgres/files.ts'
@@ -21,23 +22,19 @@ export async function checkDatabase(env: NodeJS.ProcessEnv): Promise<Finding[]> 
   if (given !== undefined && invalid) return []
   const url = given ?? (await runningUrl())
   if (url === undefined) return [await checkPrograms()]
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: answerTimeoutMs })
-  client.on('error', () => undefined)
   const where = `${given === undefined ? 'the built-in PostgreSQL' : 'PostgreSQL'} on ${addressOf(url)}`
   try {
-    await client.connect()
-    const { rows } = await client.query<{ version: string }>(
-      `select current_setting('server_version') as version`,
-    )
-    return [
-      fine('database', `${where} answers, version ${rows[0]?.version}`),
-      await checkApplied(url, given === undefined),
-      await checkClock(client),
-    ]
+    return await withClient(url, answerTimeoutMs, async (client) => {
+      const statement = `select current_setting('server_version') as version`
+      const { rows } = await client.query<{ version: string }>(statement)
+      return [
+        fine('database', `${where} answers, version ${rows[0]?.version}`),
+        await checkApplied(url, given === undefined),
+        await checkClock(client),
+      ]
+    })
   } catch (error) {
     return [wrong('database', `${where}: ${reasonOf(error)}`, fixFor(error))]
-  } finally {
-    await client.end().catch(() => undefined)
   }
 }
 

@@ -1,7 +1,7 @@
 import { ignoreBrokenPipe } from '../broken-pipe.ts'
 import { readFlags } from '../command-line.ts'
 import { faultsOfEnvFile, readEnvironment, readEnvFile } from '../dev/environment.ts'
-import { printed, wrong, type Finding } from './finding.ts'
+import { fine, printed, wrong, type Finding } from './finding.ts'
 import { checkInstalled, checkNode, checkPackageManager, checkPeers } from './packages.ts'
 import { checkDisk, checkPorts, checkTelemetry } from './surroundings.ts'
 
@@ -24,7 +24,11 @@ const checks: Readonly<Record<string, () => Promise<Finding[]> | Finding[]>> = {
   peers: checkPeers,
   environment: async () =>
     (await import('./variables.ts')).checkVariables(env, readEnvFile(), faultsOfEnvFile()),
-  schema: async () => (await import('./schema.ts')).checkSchema(),
+  schema: async () => {
+    const difference = await (await import('../postgres/schema-difference.ts')).schemaDifference()
+    if (difference === undefined) return [fine('schema', 'drizzle/ has a migration for each schema')]
+    return [wrong('schema', difference, 'run npm run db:generate')]
+  },
   ports: () => checkPorts(env),
   database: async () => (await import('./database.ts')).checkDatabase(env),
   telemetry: () => checkTelemetry(env),

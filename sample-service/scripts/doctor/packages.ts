@@ -21,13 +21,8 @@ export async function checkPackageManager(): Promise<Finding[]> {
   const [lock] = locks
   const named = readManifest().packageManager?.split('@')[0]
   if (lock === undefined) {
-    return [
-      wrong(
-        'manager',
-        'there is no lock file',
-        `run ${named ?? packageManager()} install, and commit the lock file`,
-      ),
-    ]
+    const fix = `run ${named ?? packageManager()} install, and commit the lock file`
+    return [wrong('manager', 'there is no lock file', fix)]
   }
   const files = locks.map(({ file }) => file).join(', ')
   if (new Set(locks.map(({ manager }) => manager)).size > 1) {
@@ -68,9 +63,7 @@ export function checkInstalled(): Finding[] {
   })
   if (faults.length === 0)
     return [fine('installed', `all ${Object.keys(wanted).length} packages of package.json`)]
-  const [first = '', ...others] = faults
-  const seen = others.length === 0 ? first : `${first}, and ${others.length} more`
-  return [wrong('installed', seen, `run ${packageManager()} install${unlessProduction()}`)]
+  return [wrong('installed', firstOf(faults), `run ${packageManager()} install${unlessProduction()}`)]
 }
 
 function installedVersion(name: string): string | undefined {
@@ -84,11 +77,14 @@ function installedVersion(name: string): string | undefined {
 
 /** Whether the dependencies find each other in the versions of the service. */
 export function checkPeers(): Finding[] {
-  const [first, ...others] = strayPeers(root, findLocks()[0]?.folder ?? root)
+  const strays = strayPeers(root, findLocks()[0]?.folder ?? root)
+  const [first] = strays
   if (first === undefined) return [fine('peers', 'the dependencies find the versions of the service')]
-  return [
-    wrong('peers', others.length === 0 ? first.seen : `${first.seen}, and ${others.length} more`, first.fix),
-  ]
+  return [wrong('peers', firstOf(strays.map(({ seen }) => seen)), first.fix)]
+}
+
+function firstOf([first = '', ...others]: readonly string[]): string {
+  return others.length === 0 ? first : `${first}, and ${others.length} more`
 }
 
 interface NpmPackage {

@@ -12,22 +12,13 @@ const folder = 'test/guarantees'
 /** The page that `npm run guarantees` writes. */
 export const page = join(root, 'docs/guarantees.md')
 
-/** The comment that a file of test/guarantees begins with, and what it is followed by. */
-interface Guarantee {
-  readonly file: string
-  readonly promise: string
-  readonly go: string
-  readonly heldBy: readonly string[]
-  readonly tests: readonly string[]
-}
-
 /** The text of each file that is about to be written, by path; undefined if the file is about to be removed. */
 type Planned = ReadonlyMap<string, string | undefined>
 
 const preface = `# What this service guarantees
 
-Each promise stands at the top of a file of \`${folder}/\`, whose tests start the service as a process, with a PostgreSQL of
-its own. They look at it from outside, and from inside: \`pg_stat_activity\`, the upload folder, the live contexts, the
+Each promise is the first comment of a file of \`${folder}/\`. The tests start the service as a process with a PostgreSQL of its
+own. They observe it from outside, and from inside: \`pg_stat_activity\`, the upload folder, the live contexts, the
 descriptors in \`/proc\`. \`npm run guarantees\` writes this page from those files; a test fails when it is out of date.
 
 What a domain promises is proved beside it, in \`src/<nouns>/*.test.ts\`.`
@@ -52,11 +43,11 @@ export async function sectionsOf(folder: string, planned: Planned = new Map()): 
     .filter((path) => path.startsWith(`${folder}/`) && path.endsWith('.test.ts'))
     .filter((path) => !planned.has(path) || planned.get(path) !== undefined)
     .sort()
-  const guarantees = await Promise.all(files.map((file) => readGuarantee(file, planned)))
-  return guarantees.map(section)
+  return Promise.all(files.map((file) => sectionOf(file, planned)))
 }
 
-async function readGuarantee(file: string, planned: Planned): Promise<Guarantee> {
+/** Of the comment that the file begins with, and the titles of its tests. */
+async function sectionOf(file: string, planned: Planned): Promise<string> {
   const text = planned.get(file) ?? (await readFile(join(root, file), 'utf8'))
   const comment = /^\/\*\*(.*?)\*\//s.exec(text)?.[1]?.replaceAll(/\s*\n \* ?/g, ' ') ?? ''
   const [, promise, go, held] = /^ Promise: (.+?) Go: (.+?) Held by: (.+?)\s*$/.exec(comment) ?? []
@@ -67,10 +58,6 @@ async function readGuarantee(file: string, planned: Planned): Promise<Guarantee>
   const gone = heldBy.filter((path) => !planned.has(path) && !existsSync(join(root, path)))
   if (gone.length > 0)
     throw new Error(`${file}: 'Held by' names files that are not there: ${gone.join(', ')}`)
-  return { file, promise, go, heldBy, tests: testTitles(file, text) }
-}
-
-function section({ file, promise, go, heldBy, tests }: Guarantee): string {
   return `## ${promise.replace(/\.$/, '')}
 
 | | |
@@ -79,7 +66,9 @@ function section({ file, promise, go, heldBy, tests }: Guarantee): string {
 | Held by | ${heldBy.map(code).join(', ')} |
 | Proved by | ${code(file)} |
 
-${tests.map((title) => `- ${title}`).join('\n')}`
+${testTitles(file, text)
+  .map((title) => `- ${title}`)
+  .join('\n')}`
 }
 
 function code(path: string): string {

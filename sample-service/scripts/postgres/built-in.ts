@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import pg from 'pg'
 import { root } from '../dev/service-process.ts'
 import { keptUrl, readLock } from './address.ts'
+import { withClient } from './client.ts'
 import { forgetLibpq } from './libpq.ts'
 import { startPostgres, type Postgres } from './postgres.ts'
 
@@ -61,18 +61,5 @@ export async function runningUrl(): Promise<string | undefined> {
   if ((await status()) !== 'ready') return undefined
   forgetLibpq()
   const url = await keptUrl(builtInFolder)
-  return url !== undefined && (await answers(url)) ? url : undefined
-}
-
-async function answers(url: string): Promise<boolean> {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 2_000 })
-  client.on('error', () => undefined)
-  try {
-    await client.connect()
-    return true
-  } catch {
-    return false
-  } finally {
-    await client.end().catch(() => undefined)
-  }
+  return url && withClient(url, 2_000, () => Promise.resolve(url)).catch(() => undefined)
 }

@@ -8,6 +8,7 @@ import { openDatabase, type Database } from '../../src/platform/database/databas
 import { createLog, type Log } from '../../src/platform/telemetry/log.ts'
 import { applyMigrations, migrationsFolder, requireMigrated } from '../../src/platform/database/migrations.ts'
 import { schemas } from '../../src/platform/schemas.ts'
+import { withClient } from './client.ts'
 import { startPostgres, type Postgres } from './postgres.ts'
 
 /**
@@ -94,11 +95,5 @@ async function withDatabase<T>(
 }
 
 async function execute(url: string, statement: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 10_000 })
-  try {
-    await client.connect()
-    await client.query(statement)
-  } finally {
-    await client.end().catch(() => undefined)
-  }
+  await withClient(url, 10_000, (client) => client.query(statement))
 }

@@ -9,13 +9,6 @@ export interface Seed {
   readonly rows: readonly Record<string, unknown>[]
 }
 
-/** How many rows of a table were inserted, and how many were there. */
-export interface Planted {
-  readonly table: string
-  readonly inserted: number
-  readonly present: number
-}
-
 /** What one statement may have, by Postgres's protocol. */
 const mostParameters = 65_535
 
@@ -26,11 +19,12 @@ export function rows<T extends PgTable>(table: T, rows: readonly T['$inferInsert
 
 /**
  * Inserts the rows whose key is not there yet, all or none; rows that are there stay as they are.
+ * @returns for each table how many were inserted, and how many were there
  * @throws Error that names the table if one has no primary key, or a row of it has no value for it
  */
-export async function plant(ctx: Context, db: Database, seeds: readonly Seed[]): Promise<Planted[]> {
+export async function plant(ctx: Context, db: Database, seeds: readonly Seed[]) {
   return db.transaction(ctx, async (q) => {
-    const planted: Planted[] = []
+    const planted: { table: string; inserted: number; present: number }[] = []
     for (const { table, rows } of seeds) {
       const { name, columns } = getTableConfig(table)
       const target = keyOf(table, rows)

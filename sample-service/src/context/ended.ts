@@ -3,8 +3,8 @@ import { afterFunc, type Context } from './context.ts'
 /**
  * Resolves with the cause when `ctx` ends, or at once if it has ended. Never rejects. Go: `<-ctx.Done()`.
  *
- * Until then `ctx` holds it. If something else may come first, bind it with `using`, which releases it; it then never
- * settles: `using stopped = ended(server); await Promise.race([work, stopped])`. For one promise, use `until`.
+ * Until then `ctx` holds the promise. In a race, bind it with `using`, which releases it at the end of the block; it then
+ * never settles: `using stopped = ended(server); await Promise.race([work, stopped])`. For one promise, use `until`.
  */
 export function ended(ctx: Context): Promise<Error> & Disposable {
   let release: (() => boolean) | undefined

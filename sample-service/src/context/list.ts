@@ -6,15 +6,18 @@ export interface Linked<T extends Linked<T>> {
 }
 
 /**
- * The children of a context, in the order of `add`. Adding and deleting take constant time.
- *
- * A Set would read better. But when V8's Set outgrows its table, the old table stays and points to the new one: once the
- * collector has promoted an old table, all later tables and the contexts in them live until the next major collection.
- * A child of a long-lived parent then costs five times as much. Go: `children map[canceler]struct{}` of its cancelCtx.
+ * What is under way, such as the children of a context, in the order of `add`. Adding and deleting take constant time. In a
+ * Set, a child of a long-lived parent would cost five times as much: each table that V8's Set outgrows points to the next, so
+ * all of them, and the contexts in them, live until the next major collection.
  */
 export class List<T extends Linked<T>> {
   #first: T | undefined
   #last: T | undefined
+  #size = 0
+
+  get size(): number {
+    return this.#size
+  }
 
   add(entry: T): void {
     entry.list = this
@@ -22,6 +25,7 @@ export class List<T extends Linked<T>> {
     if (this.#last === undefined) this.#first = entry
     else this.#last.next = entry
     this.#last = entry
+    this.#size++
   }
 
   /** @returns false if `entry` is not in this list */
@@ -33,6 +37,7 @@ export class List<T extends Linked<T>> {
     if (next === undefined) this.#last = previous
     else next.previous = previous
     unlink(entry)
+    this.#size--
     return true
   }
 
@@ -56,6 +61,7 @@ export class List<T extends Linked<T>> {
     }
     this.#first = undefined
     this.#last = undefined
+    this.#size = 0
     return all
   }
 }

@@ -2,9 +2,9 @@ import { types } from 'node:util'
 import { exceptionOf } from './not-waited-for.ts'
 
 /**
- * Returns `thrown` if it is an Error, else a new Error with `thrown` as its `cause`. Never throws, although a getter or a Proxy may
- * throw whenever it is read: such a value is dropped, since the log would read it too. If an exception left the block of a group
- * that was not waited for, the exception is returned.
+ * Returns `thrown` if it is an Error, else a new Error with `thrown` as its `cause`. Never throws: it drops a value whose getter or
+ * Proxy throws when read, because the log would read it too. If an exception left the block of a group that was not waited for, it
+ * returns that exception.
  * @param fallback the message if `thrown` is an object or a function
  */
 export function errorOf(thrown: unknown, fallback = 'a value that is not an Error was thrown'): Error {
@@ -21,11 +21,11 @@ function isPrimitive(
   return value === null || (typeof value !== 'object' && typeof value !== 'function')
 }
 
-/** Whether all that a log reads of a thrown value can be read, down to its causes. */
+/** Whether a log can read all of a thrown value that it looks at, down to its causes. */
 function isReadable(thrown: object, depth: number): boolean {
   try {
     const { name, message, cause, errors } = thrown as Readonly<Record<string, unknown>>
-    // V8 formats its own stack only when it is read, and that is dear.
+    // V8 formats its own stack when it is first read, which is slow.
     if (types.isProxy(thrown) || !Object.hasOwn(thrown, 'stack')) void Reflect.get(thrown, 'stack')
     for (const key in thrown) void Reflect.get(thrown, key)
     if (thrown instanceof Error && typeof name === 'object') return false
@@ -35,4 +35,9 @@ function isReadable(thrown: object, depth: number): boolean {
   } catch {
     return false
   }
+}
+
+/** The place of the call that `Error.captureStackTrace` gave `made` the stack of. */
+export function placeOf({ stack }: { stack?: string }): string {
+  return stack?.split('\n')[1]?.trim() ?? 'at an unknown place'
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import pg from 'pg'
 import { afterAll, beforeAll } from 'vitest'
+import type { Exit } from '../../scripts/dev/service-process.ts'
 import { createDatabase } from './postgres.ts'
 
 /** What these helpers need of a test: vitest's test context has it. */
@@ -15,24 +16,13 @@ export interface RunningTest {
 /** One line of the service's log. */
 export type LogLine = Readonly<Record<string, unknown>> & { readonly msg: string }
 
-export interface Exit {
-  readonly code: number | null
-  readonly signal: NodeJS.Signals | null
-}
-
 /** The service as an operator sees it: a process, its ports, its log, its database. */
-export interface RunningService {
+export interface RunningService extends Omit<StartedProcess, 'child'> {
   readonly url: string
   readonly adminUrl: string
   readonly databaseUrl: string
   readonly uploadDir: string
   readonly pid: number
-  /** Every line so far. */
-  readonly log: readonly LogLine[]
-  /** Settles when the process has ended. */
-  readonly exited: Promise<Exit>
-  /** The first line, past or future, that `matches`; rejects if the process ends without one. */
-  line(matches: (line: LogLine) => boolean): Promise<LogLine>
   signal(signal: NodeJS.Signals): void
   /** Runs a statement on a separate connection. */
   sql(text: string, values?: unknown[]): Promise<Record<string, unknown>[]>
@@ -53,14 +43,17 @@ export interface ServiceOptions {
 /** A started process that may fail to start: for failures at start-up. */
 export interface StartedProcess {
   readonly child: ChildProcess
-  readonly log: LogLine[]
+  /** Every line so far. */
+  readonly log: readonly LogLine[]
+  /** Settles when the process has ended. */
   readonly exited: Promise<Exit>
+  /** The first line, past or future, that `matches`; rejects if the process ends without one. */
   line(matches: (line: LogLine) => boolean): Promise<LogLine>
 }
 
 const root = join(import.meta.dirname, '../..')
 
-/** What every started service has in its environment, beside what a test gives it. */
+/** What every started service has in its environment, beside what a test gives it. `npm run add` adds to it. */
 const environment = {
   PORT: '0',
   ADMIN_PORT: '0',
@@ -143,8 +136,7 @@ export function another(
  * line of the log contains the password of the database.
  */
 export function startProcess(t: RunningTest, options: ServiceOptions = {}): StartedProcess {
-  const { program = 'src/main.ts' } = options
-  const { probe = false } = options
+  const { program = 'src/main.ts', probe = false } = options
   const hooks = probe === false ? [] : ['--import', './test/support/probe.hooks.mjs']
   const child = spawn(process.execPath, ['--import', 'tsx', ...hooks, program], {
     cwd: root,

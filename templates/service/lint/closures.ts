@@ -1,24 +1,21 @@
 import { AST_NODE_TYPES as Type, TSESLint, type TSESTree } from '@typescript-eslint/utils'
-import type { ContextTypes } from './context-types.ts'
-import { isFunction, isInside, walk } from './nodes.ts'
-import type { ContextVariables } from './variables.ts'
+import { isFunction, isInside, nodesIn } from './nodes.ts'
+import type { Look } from './rule.ts'
 
 /**
  * The outer context that the function called `name` uses. The function is of this file, takes no context, and passes on a
  * context that is declared outside of it. undefined for any other name.
  */
 export function contextOfClosure(
+  { source, contexts, types }: Look,
   name: TSESTree.Node,
-  source: Readonly<TSESLint.SourceCode>,
-  contexts: ContextVariables,
-  types: ContextTypes,
 ): TSESLint.Scope.Variable | undefined {
   if (name.type !== Type.Identifier) return undefined
   const def = contexts.variableOf(name)?.defs[0]
   if (def === undefined || def.type === TSESLint.Scope.DefinitionType.Parameter) return undefined
   const fn = def.node.type === Type.VariableDeclarator ? def.node.init : def.node
   if (!fn || !isFunction(fn) || fn.params.some((parameter) => types.isContext(parameter))) return undefined
-  for (const below of walk(fn.body, source.visitorKeys)) {
+  for (const below of nodesIn(source, fn.body)) {
     if (below.type !== Type.Identifier || below.parent.type !== Type.CallExpression) continue
     if (!below.parent.arguments.includes(below) || !types.isContext(below) || types.isLifetime(below))
       continue

@@ -1,6 +1,6 @@
 import { AST_NODE_TYPES as Type, TSESLint, type TSESTree } from '@typescript-eslint/utils'
 import type { Call } from './context-types.ts'
-import { ancestors, bare, functionsAround, isFunction, isInside, memberName, walk } from './nodes.ts'
+import { ancestors, bare, functionsAround, isFunction, isInside, memberName, nodesIn } from './nodes.ts'
 import type { Look } from './rule.ts'
 import { returned } from './variables.ts'
 
@@ -94,11 +94,11 @@ function plain(look: Look, variable: Variable, statement: TSESTree.Node, caught:
   for (const { identifier } of variable.references) {
     if (!isInside(identifier, statement)) continue
     const { parent } = identifier
-    const nested = Array.from(functionsAround(identifier)).some((fn) => isInside(fn, statement))
+    const nested = functionsAround(identifier).some((fn) => isInside(fn, statement))
     if (isEnd(identifier) && (nested || statement.type === Type.ExpressionStatement)) return 'ended'
     if (isCall(parent) && mayEnd(look, parent, identifier)) return 'ended'
   }
-  const leaving = Array.from(walk(statement, look.source.visitorKeys)).find(
+  const leaving = nodesIn(look.source, statement).find(
     ({ type }) => type === Type.ReturnStatement || (!caught && failing.has(type)),
   )
   return leaving ?? 'open'

@@ -1,10 +1,10 @@
 import { AST_NODE_TYPES as Type, type TSESTree } from '@typescript-eslint/utils'
-import { ancestors, isFunction, isInLoop, memberName, walk } from './nodes.ts'
+import { ancestors, isFunction, isInLoop, memberName, nodesIn } from './nodes.ts'
 import type { Look } from './rule.ts'
 
 /** Whether `handler` rethrows, asks a context, or continues under a context, which then fails. */
 export function tells(look: Look, handler: TSESTree.Node, caught: string | undefined): boolean {
-  return nodesIn(look, handler).some((node) => {
+  return nodesIn(look.source, handler).some((node) => {
     switch (node.type) {
       case Type.ThrowStatement:
         return throwsOn(look, node, handler, caught)
@@ -19,7 +19,12 @@ export function tells(look: Look, handler: TSESTree.Node, caught: string | undef
       case Type.ReturnStatement:
         return node.argument !== null && mentions(look, node.argument, caught)
       default:
-        return isFunction(handler) && node === handler.body && mentions(look, node, caught) && !isBlock(node)
+        return (
+          isFunction(handler) &&
+          node === handler.body &&
+          node.type !== Type.BlockStatement &&
+          mentions(look, node, caught)
+        )
     }
   })
 }
@@ -42,17 +47,18 @@ function throwsOn(
 /** Whether the condition looks at the error or at a context. */
 function isDecided(look: Look, test: TSESTree.Node, caught: string | undefined): boolean {
   return (
-    asks(look, test) || nodesIn(look, test).some((at) => at.type === Type.Identifier && at.name === caught)
+    asks(look, test) ||
+    nodesIn(look.source, test).some((at) => at.type === Type.Identifier && at.name === caught)
   )
 }
 
 function asks(look: Look, node: TSESTree.Node): boolean {
-  return nodesIn(look, node).some((at) => look.types.isContext(at))
+  return nodesIn(look.source, node).some((at) => look.types.isContext(at))
 }
 
 /** Whether the error itself is the value, or a part of it. */
 function mentions(look: Look, node: TSESTree.Node, caught: string | undefined): boolean {
-  return nodesIn(look, node).some(
+  return nodesIn(look.source, node).some(
     (below) =>
       below.type === Type.Identifier &&
       below.name === caught &&
@@ -74,18 +80,10 @@ function isReject(
 /** A best-effort step: the handler reports the failure, returns no answer in its place, and no loop goes on. */
 export function isBestEffort(look: Look, handler: TSESTree.Node, caught: string | undefined): boolean {
   if (caught === undefined || isInLoop(handler)) return false
-  const below = nodesIn(look, handler)
+  const below = nodesIn(look.source, handler)
   if (below.some((node) => node.type === Type.ReturnStatement && node.argument !== null)) return false
   return below.some(
     (node) =>
       node.type === Type.CallExpression && node.arguments.some((given) => mentions(look, given, caught)),
   )
-}
-
-export function nodesIn(look: Look, node: TSESTree.Node): TSESTree.Node[] {
-  return Array.from(walk(node, look.source.visitorKeys))
-}
-
-function isBlock({ type }: TSESTree.Node): boolean {
-  return type === Type.BlockStatement
 }

@@ -8,7 +8,7 @@ import { guarded } from './platform/http/guard.ts'
 import type { App } from './platform/http/middleware.ts'
 import { documented } from './platform/http/openapi.ts'
 import { listen } from './platform/http/server.ts'
-import { closers, type Closers } from './platform/lifecycle/closers.ts'
+import { Closers } from './platform/lifecycle/closers.ts'
 import { untilStopped } from './platform/lifecycle/process.ts'
 import { openPlatform, openTelemetry } from './platform/platform.ts'
 import { createLog, type ProcessLog } from './platform/telemetry/log.ts'
@@ -20,8 +20,8 @@ import { workers } from './workers.ts'
 const service = 'mainstem-service'
 
 /**
- * Opens what the service needs, each to be closed after those below it: telemetry, the database and the storage, the
- * operators' listener, the public one. The first signal ends the start, and so does STARTUP_TIMEOUT_MS.
+ * Opens what the service needs, in this order: telemetry, the database and the storage, the admin listener, the public
+ * listener. A stop closes them in reverse. The first signal ends the start, and so does STARTUP_TIMEOUT_MS.
  */
 async function start(root: Lifetime, stop: Lifetime, log: ProcessLog, opened: Closers) {
   const config = loadConfig(process.env)
@@ -39,7 +39,7 @@ async function start(root: Lifetime, stop: Lifetime, log: ProcessLog, opened: Cl
     )
     opened.defer('admin listener', (ctx) => admin.close(ctx))
 
-    // Requests and workers hang from root, not from stop: a signal closes the door and lets those inside finish.
+    // Requests and workers descend from root, not from stop: after a signal those under way may finish.
     const served = {
       routes: documented(service, guarded(guards(platform), open, routes(platform))),
       middlewares: (app: App) => middlewares(app, platform),
@@ -54,10 +54,10 @@ async function start(root: Lifetime, stop: Lifetime, log: ProcessLog, opened: Cl
   })
 }
 
-/** Starts the service, serves until a signal or a fault, and stops it. @returns whether all of that went well */
+/** Starts the service, serves until a signal or a fault, and stops it. @returns whether start and stop succeeded */
 async function run(root: Lifetime, log: ProcessLog): Promise<boolean> {
   using stop = untilStopped(root, log)
-  const opened = closers(log)
+  const opened = new Closers(log)
   const started = await start(root, stop, log, opened).catch(async (error: unknown) => {
     log.fatal(root, `start-up failed: ${errorOf(error).message}`, { tookMs: opened.openMs })
     await opened.close(startTrace(root, 'shutdown'), flushMsOf(process.env))
@@ -67,7 +67,7 @@ async function run(root: Lifetime, log: ProcessLog): Promise<boolean> {
 
   const reason = await ended(stop)
 
-  // Requests drain, then they are cancelled; then everything that they used is closed, last opened first.
+  // The server lets requests finish, then cancels the rest. Only then is closed what they used, last opened first.
   const ctx = startTrace(root, 'shutdown')
   const { abandoned, phasesMs } = await server.stop(ctx, platform.readiness, config.shutdown)
   const closed = await opened.close(ctx, config.shutdown.flushMs, (closeMs) => {

@@ -5,7 +5,7 @@ import type { Guard } from './platform/http/guard.ts'
 import type { App } from './platform/http/middleware.ts'
 import type { Route } from './platform/http/route.ts'
 
-/** Headers of every answer, also of a problem, unless it has its own. */
+/** Headers of every answer, problems included, unless the answer sets its own. */
 export const headers = {
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
   'cross-origin-resource-policy': 'same-origin',
@@ -13,20 +13,20 @@ export const headers = {
   'x-content-type-options': 'nosniff',
 }
 
-/** What stands in front of the routes: middlewares and apps of Hono, in this order. docs/hono.md says what holds of them. */
+/** Mounts middlewares and apps of Hono in front of the routes, in this order. docs/hono.md says how they behave. */
 export function middlewares(app: App, { corsOrigins }: Platform): void {
-  // What a page may read of an answer, whichever pieces are there.
+  // The headers that a page of another origin may read, those of pieces included.
   const limits = ['RateLimit', 'RateLimit-Policy', 'Retry-After']
   const exposeHeaders = ['ETag', 'Location', ...limits, 'WWW-Authenticate', 'X-Request-Id']
   if (corsOrigins.length > 0) app.use(cors({ origin: [...corsOrigins], exposeHeaders, maxAge: 600 }))
 }
 
-/** Asked in this order before every route that is not `open`: who is calling, how often. A route has its own beside them. */
+/** The guards of every route that is not in `open`, which run in this order. A route may add guards of its own. */
 export function guards(_platform: Platform): Guard[] {
   return []
 }
 
-/** The routes that `guards` leave alone: a path, or `GET /path` for one method. The API pages are open too. */
+/** The routes without these guards: a path, or `GET /path` for one method. The API pages have none either. */
 export const open = ['/livez', '/readyz']
 
 /** All routes of the public listener, except the API pages generated from them. */

@@ -6,7 +6,7 @@ const from = './auth/auth.ts'
 /** Bearer tokens and API keys: who calls is known before a handler does anything. */
 export const auth: Piece = {
   name: 'auth',
-  summary: 'a guard that asks callers for a bearer token or an API key',
+  summary: 'a guard that requires a bearer token or an API key',
   explained: `Every route asks for a bearer token of an OpenID provider, or for an API key,
 except those that \`open\` in src/routes.ts names. In a handler, principalOf(ctx)
 is the caller. guard: scoped('invoices.write') makes a route ask for a scope.

@@ -20,7 +20,6 @@ interface Resource {
 /**
  * Returns the function that gives a stamped file these fields: the code of the piece has the one field `title`, and each object
  * with it gets all fields in its place. `root` is the root of the service, whose schemas have the tables that fields refer to.
- * Throws an Error of one sentence if such a table is missing, or its `id` is of another type.
  */
 export async function shapeFor(root: string, noun: Noun, list: string): Promise<Shape> {
   const fields = fieldsFrom(list)

@@ -15,11 +15,12 @@ export const schedule: Piece = {
     {
       name: 'cron',
       asks: 'Times in UTC (minute, hour, day, month, day of the week), such as "0 3 * * *"',
-      check: (typed) => {
-        cronFrom(typed)
-      },
+      check: cronFrom,
     },
   ],
-  shape: async (_service, _noun, { cron = '' }) => (await import('./shape.ts')).shapeFor(cronFrom(cron)),
+  shape:
+    async (_service, _noun, { cron = '' }) =>
+    (_path, text) =>
+      text.replace('0 3 * * *', cronFrom(cron)),
   wirings: [{ ...inJobs, call: 'widgetSchedule', from: './widget/widget.schedule.ts' }],
 }

@@ -22,10 +22,7 @@ function item(request: RequestView, now: number, open: boolean): string {
       : `after ${duration(durationMs)}, ${duration(now - endedAt)} ago`
   const spans = flat(request.spans, 0)
   const head = `${status ?? '…'} ${escape(method)} ${escape(path)}${reason}${waits} <small>${times}</small>`
-  const bars = picture(
-    request,
-    spans.map(({ span }) => span),
-  )
+  const bars = picture(request, spans)
   const lines = spans.map(({ span, depth }) => spanLine(request, span, depth)).join('')
   return `<li><details id="r${number}"${open ? ' open' : ''}><summary>${head}${bars}</summary>${ids(request)}${ending(request)}<ul>${lines}</ul>${leftOut(request)}</details></li>`
 }
@@ -45,7 +42,7 @@ function spanLine(request: RequestView, span: Step, depth: number): string {
       : `${duration(startMs)} – ${duration(endMs)}`
   const text = `${escape(name)}${fault === null ? '' : ` <b>${escape(fault)}</b>`} <small>${end}</small>`
   const about = detail === null ? '' : ` <small class="detail">${escape(detail)}</small>`
-  return `<li class="d${Math.min(depth, 5)}">${text}${about}${picture(request, [span])}</li>`
+  return `<li class="d${Math.min(depth, 5)}">${text}${about}${picture(request, [{ span }])}</li>`
 }
 
 function ending({ cause, canceledMs, durationMs, spans }: RequestView): string {
@@ -60,10 +57,10 @@ function leftOut({ spansLeftOut }: RequestView): string {
 }
 
 /** Bars one below the other; a line down through them is where the context of the request ended. What they say, the text does too. */
-function picture({ durationMs, canceledMs }: RequestView, spans: readonly Step[]): string {
+function picture({ durationMs, canceledMs }: RequestView, spans: readonly { span: Step }[]): string {
   const x = (ms: number): number =>
     Math.round((Math.min(ms, durationMs) / Math.max(durationMs, 0.01)) * width)
-  const bars = spans.map(({ startMs, endMs, fault }, row) => {
+  const bars = spans.map(({ span: { startMs, endMs, fault } }, row) => {
     const from = Math.min(x(startMs), width - 4)
     const kind = fault !== null ? ' class="fault"' : endMs === null ? ' class="open"' : ''
     return `<rect x="${from}" y="${row * barHeight}" width="${Math.max(4, x(endMs ?? durationMs) - from)}" height="${barHeight - 1}"${kind}/>`

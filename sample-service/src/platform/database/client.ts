@@ -1,4 +1,4 @@
-import pg, { type ClientBase, type PoolConfig } from 'pg'
+import pg, { type ClientBase, type PoolConfig, type QueryConfig, type QueryResult } from 'pg'
 
 /** One backend of one server: no other has the same three. */
 export interface Backend {
@@ -45,9 +45,19 @@ export class SettingRefused extends Error {
 }
 
 /** Members of node-postgres's client that its types leave out. */
-interface Internals {
+export interface Internals {
   readonly processID: number
+  readonly secretKey: number
+  readonly connection: {
+    startup(config: unknown): void
+    cancel(processID: number, secretKey: number): void
+  }
   getStartupConf(): Record<string, string>
+  query(
+    config: QueryConfig,
+    values: unknown[],
+    onResult: (error: Error | null | undefined, result: QueryResult) => void,
+  ): void
 }
 
 /** What is known of the session of a client. */
@@ -120,17 +130,14 @@ async function prepare(client: ClientBase): Promise<void> {
   if (row === undefined) throw new Error('Postgres does not know the backend of its own connection')
   for (const [name, wanted] of Object.entries(settings)) {
     const found = row.settings[name] ?? ''
-    if (found !== wanted && !(name === 'extra_float_digits' && Number(found) > 1)) refuse(name, found, wanted)
+    if (found === wanted || (name === 'extra_float_digits' && Number(found) > 1)) continue
+    throw new SettingRefused(
+      `${name} is '${found}', and a connection pooler keeps this service from setting it: run ` +
+        `ALTER ROLE … SET ${name} = '${wanted}' for the role in DATABASE_URL, and restart the pooler's server connections`,
+    )
   }
   const { pid, direct, started, server, timeouts } = row
   const backend =
     direct && started !== null ? { pid, startedAt: started, serverStartedAt: server } : undefined
   sessions.set(client, { backend, timeouts })
-}
-
-function refuse(name: string, found: string, wanted: string): never {
-  throw new SettingRefused(
-    `${name} is '${found}', and a connection pooler keeps this service from setting it: run ` +
-      `ALTER ROLE … SET ${name} = '${wanted}' for the role in DATABASE_URL, and restart the pooler's server connections`,
-  )
 }

@@ -13,7 +13,7 @@ import type { Log } from '../telemetry/log.ts'
 import { noteStart } from '../telemetry/started.ts'
 import { openCancels, type Cancels } from './cancel.ts'
 import { openPool, PostgresClient } from './client.ts'
-import { openGates, waitingAt, type Gates } from './gates.ts'
+import { openGates, type Gates } from './gates.ts'
 import { unavailable } from '../problem.ts'
 
 /** How long a connection attempt may take, and a call wait for one; a backstop for contexts with late deadlines. */
@@ -122,7 +122,7 @@ export class Database {
    */
   async ping(parent: Context): Promise<'answers' | 'busy' | 'read-only'> {
     using ctx = withTimeout(parent, pingMs, unavailable(`the database did not answer within ${pingMs} ms`))
-    if (this.#busy()) return await pingBeside(ctx, this.#pool.options)
+    if (this.#inUse >= this.#pool.options.max) return await pingBeside(ctx, this.#pool.options)
     const state = { asked: false }
     const probe = this.#withConnection(ctx, isReadOnly, async (connection) => {
       state.asked = true
@@ -142,17 +142,15 @@ export class Database {
 
   /** Connections of the pool: open, idle, and calls that wait for one. */
   stats(): { total: number; idle: number; waiting: number } {
-    return { total: this.#pool.totalCount, idle: this.#pool.idleCount, waiting: waitingAt(this.#gates) }
+    const { pool, transactions, streams } = this.#gates
+    const waiting = pool.waiting + transactions.waiting + streams.waiting
+    return { total: this.#pool.totalCount, idle: this.#pool.idleCount, waiting }
   }
 
   /** Closes all connections; waits for those in use, as long as ctx lasts. */
   async close(ctx: Context): Promise<void> {
     this.#cancels.close()
     await until(ctx, this.#pool.end())
-  }
-
-  #busy(): boolean {
-    return this.#inUse >= this.#pool.options.max
   }
 
   /** @param body the function that the caller wrote: a fault that nobody handles is found by it */

@@ -15,11 +15,8 @@ export async function failureOf(
   // Even a caller whose ctx has ended must learn that its rows may be in the database.
   if (error instanceof CommitOutcomeUnknown) return error
   if (ctx.err !== undefined || connection === undefined) return cause(ctx) ?? error
-  return refusedWrite(ctx, connection, plainFor(error))
-}
-
-/** The failure of a write on a server that cannot be written, as after a failover, is a 503; in a read-only transaction it stays. */
-async function refusedWrite(ctx: Context, connection: Connection, failure: unknown): Promise<unknown> {
+  const failure = plainFor(error)
+  // A write on a server that cannot be written, as after a failover, is a 503; in a read-only transaction its failure stays.
   if (!(failure instanceof QueryFailed) || failure.sqlState !== '25006') return failure
   const readOnly = await isReadOnly(ctx, connection).catch(() => true)
   throwIfEnded(ctx)

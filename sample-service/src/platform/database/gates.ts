@@ -2,20 +2,10 @@ import { Admission, type AdmissionObserver } from './admission.ts'
 import { observeAdmission } from '../telemetry/database-metrics.ts'
 
 /** What calls pass on their way to a connection. */
-export interface Gates {
-  /** Every call passes this one, last. */
-  readonly pool: Admission
-  /**
-   * A transaction lasts as long as what its body waits for, which may be another service. Transactions and streams together leave
-   * a fifth of the pool to db.run, also to the one that a body calls: it has a connection already, and would wait for itself.
-   */
-  readonly transactions: Admission
-  /** A stream may last for minutes: half of the pool stays for calls that do not. */
-  readonly streams: Admission
-}
+export type Gates = ReturnType<typeof openGates>
 
 /** @param max how many connections the pool has; below five, transactions may have them all */
-export function openGates(max: number): Gates {
+export function openGates(max: number) {
   const observer = observeAdmission()
   // A call that passes two gates without a wait is one in the metrics.
   const before: AdmissionObserver = {
@@ -25,13 +15,14 @@ export function openGates(max: number): Gates {
     },
   }
   return {
+    /** Every call passes this one, last. */
     pool: new Admission(max, observer),
+    /**
+     * A transaction lasts as long as what its body waits for, which may be another service. Transactions and streams together
+     * leave a fifth of the pool to db.run, also to the one that a body calls: it has a connection already, and would wait for itself.
+     */
     transactions: new Admission(max - Math.floor(max / 5), before),
+    /** A stream may last for minutes: half of the pool stays for calls that do not. */
     streams: new Admission(Math.ceil(max / 2), before),
   }
-}
-
-/** Calls that wait at a gate. */
-export function waitingAt({ pool, transactions, streams }: Gates): number {
-  return pool.waiting + transactions.waiting + streams.waiting
 }

@@ -1,4 +1,4 @@
-import { SpanKind, type Attributes, type Span, type SpanOptions } from '@opentelemetry/api'
+import { SpanKind, type Span } from '@opentelemetry/api'
 import pg, { type PoolConfig } from 'pg'
 import type { Context } from '../../context/context.ts'
 import { errorOf } from '../../context/thrown.ts'
@@ -7,25 +7,13 @@ import { statementDuration } from '../telemetry/database-metrics.ts'
 import type { Series } from '../telemetry/histogram.ts'
 import { isObserved, recordEnd, span } from '../telemetry/span.ts'
 import { QueryFailed } from './errors.ts'
+import { perText } from './texts.ts'
 
 /**
  * Calls `body`, which executes the statement `text`, in a span, and measures it, by the stable conventions
  * (https://opentelemetry.io/docs/specs/semconv/database/postgresql). The text is recorded whole: its values are parameters.
  */
 export type Observe = <T>(ctx: Context, text: string, body: (ctx: Context) => Promise<T>) => Promise<T>
-
-/** What is the same each time that a text is executed. */
-interface Text {
-  readonly operation: string
-  readonly about: Attributes
-  /** Of its durations if it succeeds. */
-  readonly succeeded: Series
-  readonly options: SpanOptions
-}
-
-/** A service has few texts, unless it writes values into them. */
-const maxTexts = 1_000
-const maxLength = 2_000
 
 /** Of the database that `options` name. Call it after `startTelemetry`. */
 export function observeStatements(options: PoolConfig): Observe {
@@ -39,21 +27,14 @@ export function observeStatements(options: PoolConfig): Observe {
     ...(!host.startsWith('/') && { 'server.port': port }),
   }
   const duration = statementDuration()
-  const texts = new Map<string, Text>()
-  const textOf = (text: string): Text => {
-    const known = texts.get(text)
-    if (known !== undefined) return known
+  // What is the same each time that a text is executed.
+  const textOf = perText((text) => {
     const operation = /^\s*(\w+)/.exec(text)?.[1]?.toUpperCase() ?? 'QUERY'
     const about = { 'db.operation.name': operation, ...server }
     const succeeded = duration.find(operation) ?? duration.add(operation, about)
     const options = { kind: SpanKind.CLIENT, attributes: { 'db.query.text': text, ...about } }
-    const made = { operation, about, succeeded, options }
-    if (text.length < maxLength) {
-      if (texts.size === maxTexts) texts.clear()
-      texts.set(text, made)
-    }
-    return made
-  }
+    return { operation, about, succeeded, options }
+  })
   return async (ctx, text, body) => {
     const { operation, about, succeeded, options } = textOf(text)
     const startedAt = performance.now()

@@ -1,7 +1,5 @@
-import { drizzle } from 'drizzle-orm/node-postgres'
 import { sql, type Placeholder } from 'drizzle-orm'
-import type { PoolClient } from 'pg'
-import type { Queries } from './queries.ts'
+import { queriesOver, type Queries } from './queries.ts'
 
 /** The place of a value in a prepared query, by its name. */
 export type Values<V> = <K extends keyof V & string>(name: K) => Placeholder<K, V[K]>
@@ -12,9 +10,9 @@ interface Preparable<T> {
 }
 
 /** Builds queries, and cannot execute them. */
-const builder: Queries = drizzle({
-  query: () => Promise.reject(new Error('a prepared query was executed without a connection')),
-} as unknown as PoolClient)
+const builder: Queries = queriesOver(() =>
+  Promise.reject(new Error('a prepared query was executed without a connection')),
+)
 
 let count = 0
 

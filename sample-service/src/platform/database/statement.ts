@@ -1,5 +1,5 @@
 import pg, { type PoolClient, type QueryConfig, type QueryResult } from 'pg'
-import { sessionOf } from './client.ts'
+import { sessionOf, type Internals } from './client.ts'
 import { isStale } from './session.ts'
 
 /** The protocol counts the values of a statement in 16 bits; pg would send the low 16 bits of a larger number. */
@@ -39,15 +39,6 @@ function nameless(statement: QueryConfig): QueryConfig {
   return { ...statement, name: undefined }
 }
 
-/** Members of node-postgres's client that its types leave out. */
-interface Submits {
-  query(
-    config: QueryConfig,
-    values: unknown[],
-    onResult: (error: Error | null | undefined, result: QueryResult) => void,
-  ): void
-}
-
 /** Settles when Postgres is ready for the next statement, or gone: pg itself reports an error before that. */
 function submit(client: PoolClient, statement: QueryConfig, values: unknown[] = []): Promise<QueryResult> {
   return new Promise((resolve, reject) => {
@@ -69,6 +60,6 @@ function submit(client: PoolClient, statement: QueryConfig, values: unknown[] = 
     }
     // pg copies the configuration, property by property: what it inherits is not copied.
     const config = statement.name === undefined ? statement : (Object.create(statement) as QueryConfig)
-    ;(client as unknown as Submits).query(config, values, onResult)
+    ;(client as unknown as Internals).query(config, values, onResult)
   })
 }

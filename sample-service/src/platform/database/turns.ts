@@ -1,7 +1,5 @@
-import { List, type Linked } from '../../context/list.ts'
-
 /** A call that waits, for its caller. */
-export interface Queued extends Linked<Queued> {
+export interface Queued {
   readonly caller: string
   /** Milliseconds of performance.now(). */
   readonly since: number
@@ -9,19 +7,13 @@ export interface Queued extends Linked<Queued> {
   readonly enter: () => void
 }
 
-/** The calls of one caller, in the order in which they came. */
-class Line {
-  readonly calls = new List<Queued>()
-  length = 0
-}
-
 /**
  * Calls that wait. Their callers take turns, so a caller with many calls delays its own calls, and those of another caller by
  * one each. The calls of one caller keep their order.
  */
 export class Turns {
-  /** The first is the one whose turn it is. */
-  readonly #lines = new Map<string, Line>()
+  /** The calls of each caller; the first is the one whose turn it is. */
+  readonly #lines = new Map<string, Set<Queued>>()
   #length = 0
 
   get length(): number {
@@ -35,33 +27,31 @@ export class Turns {
 
   /** How many calls of `caller` wait. */
   of(caller: string): number {
-    return this.#lines.get(caller)?.length ?? 0
+    return this.#lines.get(caller)?.size ?? 0
   }
 
   add(call: Queued): void {
     let line = this.#lines.get(call.caller)
-    if (line === undefined) this.#lines.set(call.caller, (line = new Line()))
-    line.calls.add(call)
-    line.length++
+    if (line === undefined) this.#lines.set(call.caller, (line = new Set()))
+    line.add(call)
     this.#length++
   }
 
   /** @returns false if `call` does not wait */
   delete(call: Queued): boolean {
     const line = this.#lines.get(call.caller)
-    if (line?.calls.delete(call) !== true) return false
-    line.length--
+    if (line?.delete(call) !== true) return false
     this.#length--
-    if (line.length === 0) this.#lines.delete(call.caller)
+    if (line.size === 0) this.#lines.delete(call.caller)
     return true
   }
 
   /** Removes the call whose turn it is, and returns it. */
   next(): Queued | undefined {
     for (const [caller, line] of this.#lines) {
-      for (const call of line.calls) {
+      for (const call of line) {
         this.delete(call)
-        if (line.length > 0 && this.#lines.size > 1) {
+        if (line.size > 0 && this.#lines.size > 1) {
           this.#lines.delete(caller)
           this.#lines.set(caller, line)
         }
@@ -79,9 +69,9 @@ export class Turns {
     let before = own
     // Until then, each caller whose turn comes before this one's has a turn more than those behind it.
     let turns = own + 1
-    for (const [other, { length }] of this.#lines) {
+    for (const [other, { size }] of this.#lines) {
       if (other === caller) turns = own
-      else before += Math.min(length, turns)
+      else before += Math.min(size, turns)
     }
     return before
   }

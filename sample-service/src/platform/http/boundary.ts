@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { Hono, type Context as HonoContext } from 'hono'
 import { withTimeout, withValue, type Context, type Lifetime } from '../../context/context.ts'
+import { List } from '../../context/list.ts'
 import { badRequest, type Problem } from '../problem.ts'
 import { requestKey, type Client, type RequestInfo } from '../request.ts'
 import type { Log } from '../telemetry/log.ts'
@@ -39,6 +40,11 @@ export interface Surface {
   readonly headers: Readonly<Record<string, string>>
 }
 
+/** The requests that a server is answering. */
+export interface UnderWay extends Iterable<Exchange> {
+  readonly size: number
+}
+
 /** What the adapter passes beside the request. HTTP/2 is not offered, so these are HTTP/1's. */
 export interface NodeEnv {
   readonly incoming: IncomingMessage
@@ -60,7 +66,7 @@ export class Boundary {
   readonly #app = new Hono<Env>()
   readonly #findClient: (incoming: IncomingMessage) => Client
   readonly #headers: Readonly<Record<string, string>>
-  readonly #active = new Set<Exchange>()
+  readonly #active = new List<Exchange>()
   #kept: ReadonlySet<Socket> | undefined
   /** Called when a request is no longer under way. */
   onIdle: () => void = () => undefined
@@ -91,7 +97,7 @@ export class Boundary {
   }
 
   /** The requests whose answer has not been sent in full, or whose handler is still at work. */
-  get active(): ReadonlySet<Exchange> {
+  get active(): UnderWay {
     return this.#active
   }
 

@@ -10,7 +10,7 @@ import { checkEveryMs } from './limits.ts'
  *
  * It looks at all requests under way once a second, since each request would pay for a callback on its context.
  */
-export function cutOffUnread(server: Server, active: ReadonlySet<Exchange>): void {
+export function cutOffUnread(server: Server, active: Iterable<Exchange>): void {
   let overdue = new Set<Exchange>()
   const timer = setInterval(() => {
     const ended = new Set<Exchange>()

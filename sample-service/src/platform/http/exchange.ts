@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
 import { cause, type CancelContext, type Context } from '../../context/context.ts'
+import type { Linked, List } from '../../context/list.ts'
 import { causeName, ClientDisconnected } from '../causes.ts'
 import { Problem } from '../problem.ts'
 import type { Client, RequestInfo } from '../request.ts'
@@ -11,19 +12,19 @@ import { isBegun } from './lazy-body.ts'
 import { requestInfo } from './request-info.ts'
 import type { Route } from './route.ts'
 
-type HeadersByName = Record<string, string>
+type Headers = Record<string, string>
 type OnEnd = (exchange: Exchange) => void
 
 /**
  * One request and its response, from the first header to the last byte, and its state: routed, answered, failed, hung up,
  * settled, closed. It ends when its response is closed and its handler has settled, whichever is last.
  */
-export class Exchange {
+export class Exchange implements Linked<Exchange> {
   readonly info: RequestInfo
   readonly incoming: IncomingMessage
   readonly #outgoing: ServerResponse
   /** Those of every answer, by names in lower case; undefined once Node has them. */
-  headers: HeadersByName | undefined
+  headers: Headers | undefined
   /** Milliseconds of performance.now(). */
   readonly startedAt = performance.now()
   // eslint-disable-next-line context/no-context-in-state -- it is the record of one request, and both end with the response
@@ -39,9 +40,12 @@ export class Exchange {
   #closed = false
   #left = false
   readonly #onEnd: OnEnd
+  list: List<Exchange> | undefined
+  previous: Exchange | undefined
+  next: Exchange | undefined
   /**
-   * The client has closed its half of the connection, so it has left. Node would close the other half, wait until that is done, and
-   * make an error with a stack: this is sooner and costs less. Destroyed first, the request would wait for the end of its socket.
+   * The client has closed its half of the connection, so it has left. Node would first close the other half, and make an error with
+   * a stack. Destroyed first, the request would wait for the end of its socket.
    */
   readonly #onClientEnd = (): void => {
     if (!this.incoming.complete || this.#outgoing.headersSent) return
@@ -50,7 +54,7 @@ export class Exchange {
   }
 
   /** @param onEnd called when the exchange has ended, perhaps more than once */
-  constructor({ incoming, outgoing }: NodeEnv, client: Client, headers: HeadersByName, onEnd: OnEnd) {
+  constructor({ incoming, outgoing }: NodeEnv, client: Client, headers: Headers, onEnd: OnEnd) {
     this.info = requestInfo(incoming, client)
     this.incoming = incoming
     this.#outgoing = outgoing
@@ -80,7 +84,6 @@ export class Exchange {
     return this.#ctx
   }
 
-  /** Undefined if no route answers. */
   get route(): Route | undefined {
     return this.#route
   }
@@ -90,12 +93,11 @@ export class Exchange {
     return this.#endedAt
   }
 
-  /** Whether a handler or a middleware is at work, answered or not. */
+  /** Whether a handler or a middleware is at work. */
   get working(): boolean {
     return this.#working > 0
   }
 
-  /** Whether the response has ended, finished or not: nobody reads what is written after. */
   get closed(): boolean {
     return this.#closed || this.#left
   }
@@ -175,15 +177,12 @@ export class Exchange {
     const { errored, writableFinished } = this.#outgoing
     const ctx = this.#ctx
     // A response body that broke off has an error: the service has closed the connection, not the client.
-    if (errored !== null && ctx?.err === undefined) this.#brokeOff(errored)
-    else if (ctx !== undefined && !writableFinished) this.#hangUp(ctx)
+    if (errored !== null && ctx?.err === undefined) {
+      // With a Problem below 500 it is the client's fault, such as 408 for one that reads nothing.
+      if (errored instanceof Problem && errored.status < 500) this.#status = errored.status
+      else this.#failure ??= errored
+    } else if (ctx !== undefined && !writableFinished) this.#hangUp(ctx)
     this.#endIfDone()
-  }
-
-  /** With a Problem below 500 it is the client's fault, such as 408 for one that reads nothing. */
-  #brokeOff(error: Error): void {
-    if (error instanceof Problem && error.status < 500) this.#status = error.status
-    else this.#failure ??= error
   }
 
   #hangUp(ctx: CancelContext): void {

@@ -26,7 +26,7 @@ export function parseInput(route: Route, raw: RawInput): Input<unknown, unknown,
   if (errors.length === 0) return { params, query, body }
   throw badRequest(`the request is invalid; see errors${more > 0 ? `, and ${more} more` : ''}`, errors)
 
-  function parse(place: string, schema: z.ZodType | undefined, value: unknown): unknown {
+  function parse(place: string, schema: z.core.$ZodType | undefined, value: unknown): unknown {
     if (schema === undefined) return undefined
     const result = validate(schema, value)
     if ('data' in result) return result.data

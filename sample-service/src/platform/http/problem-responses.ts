@@ -63,7 +63,7 @@ function refusalOf(route: Route): Problem | undefined {
   return undefined
 }
 
-function wrong(schema: z.ZodType | undefined): Record<string, string> {
+function wrong(schema: z.core.$ZodType | undefined): Record<string, string> {
   const names = schema instanceof z.ZodObject ? Object.keys(schema.shape) : []
   return Object.fromEntries(names.map((name) => [name, '?']))
 }

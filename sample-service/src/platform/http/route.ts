@@ -30,7 +30,8 @@ export interface IncomingRequest {
 /** An answer of a route, for `/openapi.json`. */
 export interface RouteResponse {
   readonly description: string
-  readonly body?: z.ZodType
+  /** Of the core: the compiler would compare a `z.ZodType` method by method with each schema of each route. */
+  readonly body?: z.core.$ZodType
   /** If the body is not JSON. */
   readonly contentType?: string
 }
@@ -63,12 +64,12 @@ export interface Route {
   readonly hangUp?: 'cancel' | 'ignore'
   /** Asked in turn before the body is read; each gets the context that the one before returned, the handler the last. */
   readonly guard?: Guard | readonly Guard[]
-  readonly params?: z.ZodType
-  readonly query?: z.ZodType
+  readonly params?: z.core.$ZodType
+  readonly query?: z.core.$ZodType
   /** Headers that the handler reads, and what each is for: for `/openapi.json`. */
   readonly headers?: Readonly<Record<string, string>>
   /** The schema of a JSON body, which is read up to `BODY_MAX_BYTES`. */
-  readonly body?: z.ZodType
+  readonly body?: z.core.$ZodType
   /** The multipart field whose files the handler reads from `request.body`; for `/openapi.json`. */
   readonly files?: string
   readonly responses: Readonly<Record<number, RouteResponse>>
@@ -89,7 +90,7 @@ export function describeRoute(route: Route): string {
   return `${route.method} ${route.path}${place === undefined ? '' : ` (${place})`}`
 }
 
-type Parsed<S> = S extends z.ZodType ? z.output<S> : undefined
+type Parsed<S> = S extends z.core.$ZodType ? z.output<S> : undefined
 
 /** A route whose handler gets its input in the types of the route's own schemas. */
 export function route<P = undefined, Q = undefined, B = undefined>(

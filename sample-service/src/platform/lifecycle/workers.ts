@@ -25,30 +25,20 @@ export interface RunningWorker {
 }
 
 /** All workers of the process. */
-export interface Workers {
-  /** How much is under way. */
-  active(): number
-  /** Stops all of them. Called once. */
-  stop(ctx: Context): Promise<void>
-  /** What did not end, one line each. */
-  unfinished(): readonly string[]
-}
+export type Workers = Awaited<ReturnType<typeof startWorkers>>
 
 /** Starts all. @throws what the first throws that fails; the others end with `serving` */
-export async function startWorkers(
-  ctx: Context,
-  serving: Lifetime,
-  log: Log,
-  workers: readonly Worker[],
-): Promise<Workers> {
+export async function startWorkers(ctx: Context, serving: Lifetime, log: Log, workers: readonly Worker[]) {
   const started: { name: string; running: RunningWorker; stopped: boolean }[] = []
   for (const worker of workers) {
     const running = await until(ctx, worker.start(ctx, serving))
     started.push({ name: worker.name, running, stopped: false })
   }
   return {
+    /** How much is under way. */
     active: () => started.reduce((sum, { running }) => sum + running.underWay().length, 0),
-    async stop(ctx) {
+    /** Stops all of them. Called once. */
+    async stop(ctx: Context): Promise<void> {
       await Promise.allSettled(
         started.map(async (worker) => {
           try {
@@ -60,6 +50,7 @@ export async function startWorkers(
         }),
       )
     },
+    /** What did not end, one line each. */
     unfinished: () =>
       started.flatMap(({ name, running, stopped }) => {
         const lines = running.underWay()

@@ -4,7 +4,7 @@ import { until } from '../../context/until.ts'
 import type { Context } from '../../context/context.ts'
 import { badRequest, contentTooLarge } from '../problem.ts'
 import { parsePartHeader } from './part-header.ts'
-import type { PartListener } from './parts.ts'
+import type { PartFields } from './parts.ts'
 
 /** Limits of one upload: `UPLOAD_*` in the environment. */
 export interface UploadLimits {
@@ -35,16 +35,6 @@ export interface IncomingFile {
   readonly content: Readable
 }
 
-/** The files of one body. */
-export interface Files extends PartListener {
-  /** Resolves when the file that is arriving takes more bytes. */
-  room(ctx: Context): Promise<void>
-  /** Destroys each file that has not been read to its end. */
-  destroy(reason: Error): void
-  /** How many files have begun to arrive. */
-  count(): number
-}
-
 /** Bytes of a file that may have arrived before they are read: the client sends on while the disk writes. */
 const aheadBytes = 256 * 1024
 
@@ -57,7 +47,7 @@ interface OpenFile {
 }
 
 /**
- * Makes a file of each part, and hands it to `onFile`. The listener's functions throw a Problem for a part that is no
+ * Makes a file of each part, and hands it to `onFile`. The functions for `splitParts` throw a Problem for a part that is no
  * file in the field, and for a file beyond the limits.
  * @param onUnread called if a file is closed before all of it has arrived
  */
@@ -65,7 +55,7 @@ export function openFiles(
   { field, limits }: FilesExpected,
   onFile: (incoming: IncomingFile) => void,
   onUnread: (reason: Error) => void,
-): Files {
+) {
   const files: OpenFile[] = []
 
   function current(): OpenFile {
@@ -75,7 +65,7 @@ export function openFiles(
   }
 
   return {
-    header(header) {
+    header(header: PartFields): void {
       const { name, nameless, contentType } = fileHeader(header, field)
       if (files.length === limits.maxFiles) {
         throw contentTooLarge(`more than ${limits.maxFiles} files (UPLOAD_MAX_FILES)`)
@@ -91,7 +81,7 @@ export function openFiles(
       files.push(file)
       onFile({ name, contentType, content })
     },
-    content(bytes) {
+    content(bytes: Buffer): void {
       const file = current()
       file.size += bytes.length
       if (file.size > limits.maxBytes) {
@@ -99,24 +89,27 @@ export function openFiles(
       }
       file.full = !file.content.push(bytes)
     },
-    end() {
+    end(): void {
       const file = current()
       if (file.nameless && file.size === 0) throw badRequest(`no file was chosen for the field "${field}"`)
       file.whole = true
       file.content.push(null)
     },
-    async room(ctx) {
+    /** Resolves when the file that is arriving takes more bytes. */
+    async room(ctx: Context): Promise<void> {
       const file = files.at(-1)
       if (file?.full === true && !file.whole) await until(ctx, once(file.content, 'room'))
     },
-    destroy(reason) {
+    /** Destroys each file that has not been read to its end. */
+    destroy(reason: Error): void {
       for (const { content } of files) if (!content.readableEnded) content.destroy(reason)
     },
+    /** How many files have begun to arrive. */
     count: () => files.length,
   }
 }
 
-function fileHeader(header: Readonly<Record<string, readonly string[]>>, expected: string) {
+function fileHeader(header: PartFields, expected: string) {
   const { field, name, nameless, contentType } = parsePartHeader(header)
   if (field !== expected) {
     throw badRequest(

@@ -1,5 +1,6 @@
 import { decodeText, Undecodable } from '../json.ts'
 import { badRequest } from '../problem.ts'
+import type { PartFields } from './parts.ts'
 
 /** What the header of one part of a multipart body says. */
 export interface PartHeader {
@@ -24,9 +25,9 @@ const maxNameBytes = 255
  * @throws Problem 400 if Content-Disposition is missing, is there twice or cannot be read (RFC 7578, 4.2), or if a name
  * is not in UTF-8
  */
-export function parsePartHeader(header: Readonly<Record<string, readonly string[] | undefined>>): PartHeader {
+export function parsePartHeader(header: PartFields): PartHeader {
   for (const values of Object.values(header)) {
-    if (values !== undefined && values.length > 1) throw badRequest('a part of the body has a header twice')
+    if (values.length > 1) throw badRequest('a part of the body has a header twice')
   }
   const parameters = parametersOf(header['content-disposition']?.[0] ?? '')
   const field = parameters?.get('name')
@@ -53,19 +54,11 @@ export function parsePartHeader(header: Readonly<Record<string, readonly string[
  */
 export function cleanName(sent: string): string {
   const last = sent.slice(Math.max(sent.lastIndexOf('/'), sent.lastIndexOf('\\')) + 1)
-  const name = cut(last.replace(/[\p{Cc}\u2028-\u202e\u2066-\u2069]/gu, '').trim()).trim()
+  const safe = last.replace(/[\p{Cc}\u2028-\u202e\u2066-\u2069]/gu, '').trim()
+  // `read` counts the whole characters that fit.
+  const { read } = new TextEncoder().encodeInto(safe, new Uint8Array(maxNameBytes))
+  const name = safe.slice(0, read).trim()
   return name === '' || name === '.' || name === '..' ? 'unnamed' : name
-}
-
-function cut(name: string): string {
-  let bytes = 0
-  let kept = ''
-  for (const character of name) {
-    bytes += Buffer.byteLength(character)
-    if (bytes > maxNameBytes) break
-    kept += character
-  }
-  return kept
 }
 
 function cleanContentType(sent: string): string {

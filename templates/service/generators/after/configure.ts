@@ -3,10 +3,7 @@ import { pathToFileURL } from 'node:url'
 import { withCopy, writePlanned } from '../engine/copy.ts'
 import type { Plan } from '../engine/plan.ts'
 
-/**
- * Plans README.md and .env.example as `npm run config -- --write` would write them, if the plan changes src/config.ts: a test
- * fails when they are out of date. Throws an Error of one sentence if they lack the place for it.
- */
+/** Plans README.md and .env.example as `npm run config -- --write` would: a test fails when they are out of date. */
 export async function configure(plan: Plan): Promise<void> {
   if (!plan.changes().some(({ path }) => path === 'src/config.ts')) return
   // Imported here because they load src/config.ts.

@@ -1,9 +1,6 @@
 import type { Plan } from '../engine/plan.ts'
 
-/**
- * Plans docs/guarantees.md as `npm run guarantees` would write it, if the plan changes test/guarantees/: a test fails when the
- * page is out of date.
- */
+/** Plans docs/guarantees.md as `npm run guarantees` would write it: a test fails when the page is out of date. */
 export async function guarantee(plan: Plan): Promise<void> {
   const planned = new Map(plan.changes().map(({ path, after }) => [path, after]))
   if (![...planned.keys()].some((path) => path.startsWith('test/guarantees/'))) return

@@ -1,4 +1,4 @@
-import { SyntaxKind, type Expression, type Node, type SourceFile } from 'ts-morph'
+import type { Node } from 'ts-morph'
 
 /** Replaces the text from `at` to `end` (by default `at`) by `text`. */
 export interface Edit {
@@ -18,12 +18,4 @@ export function edited(text: string, edits: readonly Edit[]): string {
   return [...edits]
     .sort((a, b) => b.at - a.at)
     .reduce((now, { at, end = at, text }) => now.slice(0, at) + text + now.slice(end), text)
-}
-
-/** The value of the first property of this name in the file; undefined if there is none. */
-export function valueOf(source: SourceFile, name: string): Expression | undefined {
-  return source
-    .getDescendantsOfKind(SyntaxKind.PropertyAssignment)
-    .find((property) => property.getName() === name)
-    ?.getInitializer()
 }

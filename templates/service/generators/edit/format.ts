@@ -24,10 +24,7 @@ export async function formatNew(root: string, path: string, text: string, asIs =
   return inferredParser === null ? text : format(text, { ...style, filepath })
 }
 
-/**
- * Formats the edited text of a file if the file was formatted before the edit. A file that the team formats in another way is
- * returned as edited, byte for byte.
- */
+/** Formats the edited text of a file if the file was formatted before. What the team formats in another way stays as edited. */
 export async function formatEdited(
   root: string,
   path: string,

@@ -13,11 +13,7 @@ import type { Plan } from '../engine/plan.ts'
 import { rewrite, withEdits } from './rewrite.ts'
 import { functionOf, returnedBy } from './scope.ts'
 
-/**
- * Plans the property and its import in an existing file; the place is found in the syntax tree. A property that exists with the
- * same code is not added again. The rest of the file is unchanged, byte for byte. Throws an Error of one sentence if the place is
- * missing or the name is taken.
- */
+/** Plans the property and its import in an existing file, unless it is there already. The rest is unchanged, byte for byte. */
 export async function addMember(plan: Plan, member: Member): Promise<void> {
   const { file, name } = member
   await rewrite(plan, file, `${name} must be added to it`, (text) => withMember(text, member))

@@ -4,10 +4,7 @@ import { formatEdited } from './format.ts'
 import type { Plan } from '../engine/plan.ts'
 import { parse } from './source.ts'
 
-/**
- * Plans the text that `change` makes of an existing file; `formatRewritten` formats it. Throws an Error of one sentence that ends in
- * `neededFor` if the file is missing.
- */
+/** Plans the text that `change` makes of an existing file, and says what it is `neededFor` if there is none. */
 export async function rewrite(
   plan: Plan,
   file: string,

@@ -7,11 +7,7 @@ import type { Plan } from '../engine/plan.ts'
 import { rewrite, withEdits } from './rewrite.ts'
 import { functionOf, returnedBy, type Scope } from './scope.ts'
 
-/**
- * Plans the call and its import in an existing file; the place is found in the syntax tree, however the file is formatted. A call
- * that exists is not added again. The rest of the file is unchanged, byte for byte. Throws an Error of one sentence if the place
- * is missing or the name is taken.
- */
+/** Plans the call and its import in an existing file, unless it is there already. The rest is unchanged, byte for byte. */
 export async function wire(plan: Plan, wiring: Wiring): Promise<void> {
   await rewrite(plan, wiring.file, 'it must call what is added', (text) => wiredText(text, wiring))
 }

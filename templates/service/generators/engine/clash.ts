@@ -17,10 +17,7 @@ const pages = ['/openapi.json', '/docs', '/docs/start.js'].map((path): Endpoint 
   return { method: 'GET', path, file: 'src/platform/http/openapi.ts' }
 })
 
-/**
- * Throws an Error of one sentence if the plan adds an endpoint of which a part answers already, or one that would take the place of
- * the API's pages: of two, one would never be called.
- */
+/** Throws if one of two endpoints would never be called: one of the service, of the API's pages or of the plan. */
 export async function refuseClashes(plan: Plan): Promise<void> {
   const changed = plan.changes().filter(({ path }) => isSource(path))
   const added = changed.flatMap(({ path, after }) => (after === undefined ? [] : endpointsOf(path, after)))

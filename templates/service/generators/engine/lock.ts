@@ -19,10 +19,7 @@ const lock = '.data/lock'
 /** How long a process that has made the lock may take to write its name into it, in ms. */
 const namelessMs = 10_000
 
-/**
- * Keeps every other run of `add` and `update` out of the service until the lock is disposed. A lock whose process was killed is
- * taken over. Throws an Error of one sentence if another run holds it.
- */
+/** Keeps every other run of `add` and `update` out of the service until it is disposed. That of a killed process is taken over. */
 export function lockService(root: string): Disposable {
   const place = join(root, lock)
   while (!made(place)) {

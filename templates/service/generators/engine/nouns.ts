@@ -1,5 +1,6 @@
 import pluralize from 'pluralize-esm'
 import { isReservedOnWindows, type Noun } from './names.ts'
+import type { Piece } from './piece.ts'
 
 // Words whose plural the library does not know, or knows in a form that programs do not use.
 for (const [singular, plural] of [
@@ -37,7 +38,7 @@ const taken = words(`
 /**
  * Parses a noun as a person types it: `price-list`, `priceList`, `PriceList`, `price_list`, `price list`, or its plural.
  * With `plural`, the word is the singular as typed (`nounFrom('gas', 'gases')`).
- * Throws an Error of one sentence for what is not a valid name in TypeScript, SQL and a URL at once.
+ * Throws for what is not a valid name in TypeScript, SQL and a URL at once.
  */
 export function nounFrom(word: string, plural?: string): Noun {
   const typed = kebab(word)
@@ -65,6 +66,27 @@ export function nameFrom(word: string): Noun {
   const name = kebab(word)
   refuseReserved({ singular: name, plural: name })
   return { singular: name, plural: name }
+}
+
+/** The name of `piece`. Throws an Error of one sentence for a name that the piece cannot have. */
+export function nounOf(
+  { name: piece, takes, flags = [] }: Piece,
+  { name = '', plural }: Readonly<Record<string, string | undefined>>,
+): Noun {
+  if (takes === 'nothing') {
+    if (name !== '') throw new Error(`${piece} takes no name: write npm run add -- ${piece}.`)
+    return { singular: piece, plural: piece }
+  }
+  if (typeof takes !== 'string' && !takes.includes(name)) {
+    throw new Error(`There is no ${piece} "${name}": choose one of ${takes.join(', ')}.`)
+  }
+  if (name.includes('/') && flags.some((flag) => flag.name === 'path')) {
+    const path = `/${name.trim().replace(/^[./]+/, '')}`
+    throw new Error(
+      `"${name}" is a path: give the ${piece} a name, such as ${similarName(name)}, and then its path, as --path ${path}.`,
+    )
+  }
+  return takes === 'noun' ? nounFrom(name, plural) : nameFrom(name)
 }
 
 function refuseReserved({ singular, plural }: Noun): void {

@@ -24,10 +24,7 @@ export interface Piece {
   migration?: boolean
   /** The flags of the piece on the command line, and its further questions. */
   flags?: readonly Flag[]
-  /**
-   * Returns the function that changes each stamped file as the flags ask. `service` is the root of the service.
-   * Throws an Error of one sentence if the flags are invalid there.
-   */
+  /** Returns the function that changes each stamped file as the flags ask. `service` is the root of the service. */
   shape?: (service: string, noun: Noun, flags: Flags) => Promise<Shape>
   /** The piece that stands in for this one where the flags ask for it, with the same name. */
   variant?: (flags: Flags) => Piece | undefined

@@ -4,7 +4,7 @@ import { consumer } from '../pieces/consumer/piece.ts'
 import { events } from '../pieces/events/piece.ts'
 import { idempotency } from '../pieces/idempotency/piece.ts'
 import { job } from '../pieces/job/piece.ts'
-import type { Piece } from './piece.ts'
+import type { Flags, Piece } from './piece.ts'
 import { publisher } from '../pieces/publisher/piece.ts'
 import { rateLimit } from '../pieces/rate-limit/piece.ts'
 import { resource } from '../pieces/resource/piece.ts'
@@ -29,3 +29,18 @@ export const pieces: readonly Piece[] = [
   consumer,
   auth,
 ]
+
+/** The pieces that must be there before this one, with these flags, in the order in which they are added. */
+export function neededBy(piece: Piece, flags: Flags): Piece[] {
+  return chainOf(piece.variant?.(flags) ?? piece)
+}
+
+function chainOf({ needs }: Piece): Piece[] {
+  return needs === undefined ? [] : [...chainOf(needs), needs]
+}
+
+/** The piece of this name, also one that `npm run add` does not list because others bring it; undefined if there is none. */
+export function findPiece(name: string, flags: Flags): Piece | undefined {
+  const brought = pieces.flatMap((one) => [...neededBy(one, {}), ...neededBy(one, flags)])
+  return [...pieces, ...brought].find((one) => one.name === name)
+}

@@ -6,8 +6,8 @@ import { addMember } from '../edit/members.ts'
 import { formatRewritten } from '../edit/rewrite.ts'
 import { migrate } from '../after/migration.ts'
 import type { Noun } from './names.ts'
-import { neededBy } from './needs.ts'
-import { nounOf } from './noun-of.ts'
+import { neededBy } from './pieces.ts'
+import { nounOf } from './nouns.ts'
 import type { Flags, Piece } from './piece.ts'
 import { wiringsOf } from './places.ts'
 import type { Plan } from './plan.ts'
@@ -21,7 +21,6 @@ type Answers = Readonly<Record<string, string | undefined>>
 /**
  * Plans every change that adds the piece, and writes nothing. `npm run add` and `npx plop` both call it. Returns the piece and its
  * name for people: `job send-mail`, with what was typed if that differs.
- * Throws an Error of one sentence if an answer is invalid or something is in the way.
  */
 export async function planPiece(plan: Plan, piece: Piece, answers: Answers): Promise<string> {
   const noun = nounOf(piece, answers)

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { NodePlopAPI } from 'plop'
 import { pieces } from './pieces.ts'
-import { openPlan } from './plan.ts'
+import { Plan } from './plan.ts'
 import { promptsFor } from './prompts.ts'
 
 const root = join(import.meta.dirname, '../..')
@@ -18,7 +18,7 @@ export default function plopfile(plop: NodePlopAPI): void {
       description: piece.summary,
       prompts: promptsFor(piece),
       actions: (answers = {}) => {
-        const plan = openPlan(root)
+        const plan = new Plan(root)
         return [
           async function planAll() {
             const { lockService } = await import('./lock.ts')

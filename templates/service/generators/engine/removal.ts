@@ -1,13 +1,13 @@
 import { join, posix } from 'node:path'
 import { configure } from '../after/configure.ts'
-import { undepend } from '../after/depend.ts'
+import { undepend, without } from '../after/depend.ts'
 import { guarantee } from '../after/guarantee.ts'
 import { dropTables } from '../after/migration.ts'
 import { formatRewritten } from '../edit/rewrite.ts'
 import { removeMember, unwire } from '../edit/take-out.ts'
 import { filesBelow } from '../../scripts/files-below.ts'
 import type { Noun } from './names.ts'
-import { findPiece, neededBy } from './needs.ts'
+import { findPiece, neededBy } from './pieces.ts'
 import type { Piece } from './piece.ts'
 import { wiringsOf } from './places.ts'
 import type { Plan } from './plan.ts'
@@ -26,7 +26,6 @@ export interface Removal {
 /**
  * Plans the opposite of `planPiece`, from the record: the files that the piece stamped, its calls, settings and dependencies, and a
  * piece that only it needed. A schema stays, with its table; with `drop` it goes, and a migration drops the table.
- * Throws an Error of one sentence if the piece was not stamped, if another needs it, or if the team has changed what would go.
  */
 export async function planRemoval(
   plan: Plan,
@@ -41,9 +40,9 @@ export async function planRemoval(
   for (const one of going) await disconnect(plan, one)
   await formatRewritten(plan)
   await refuseChanged(plan, going, leaving)
-  for (const path of leaving) await plan.remove(path)
+  for (const path of leaving) await plan.edit(path, undefined)
   await refuseUsed(plan, leaving, going)
-  const after = withoutFiles(record, going, leaving)
+  const after = withoutFiles(record, leaving)
   const scripts = going.flatMap((one) => Object.keys(pieceOf(one)?.scripts ?? {}))
   await undepend(plan, await unusedPackages(plan, going), scripts)
   await plan.edit(recordPath, renderRecord(after))
@@ -147,7 +146,7 @@ function nounOf({ piece, noun = piece, plural = noun }: StampedPiece): Noun {
   return { singular: noun, plural }
 }
 
-/** Throws an Error of one sentence if a file that stays imports one that goes. */
+/** Throws if a file that stays imports one that goes. */
 async function refuseUsed(
   plan: Plan,
   leaving: readonly string[],
@@ -179,19 +178,8 @@ async function sourcesOf(root: string): Promise<string[]> {
   return folders.flat().filter((path) => path.endsWith('.ts'))
 }
 
-function withoutFiles(
-  record: ServiceRecord,
-  going: readonly StampedPiece[],
-  leaving: readonly string[],
-): ServiceRecord {
-  const left = record.pieces.map((one) =>
-    going.includes(one)
-      ? {
-          ...one,
-          files: Object.fromEntries(Object.entries(one.files).filter(([path]) => !leaving.includes(path))),
-        }
-      : one,
-  )
+function withoutFiles(record: ServiceRecord, leaving: readonly string[]): ServiceRecord {
+  const left = record.pieces.map((one) => ({ ...one, files: without(one.files, leaving) }))
   return { ...record, pieces: left.filter(({ files }) => Object.keys(files).length > 0) }
 }
 

@@ -9,7 +9,7 @@ import { install } from './install.ts'
 import { lockService, refuseLocked } from './lock.ts'
 import type { Piece } from './piece.ts'
 import { pieces } from './pieces.ts'
-import { openPlan, type Change } from './plan.ts'
+import { Plan, type Change } from './plan.ts'
 import { didYouMean } from './typed.ts'
 import { finishWriting, refuseUnfinished, writeChanges } from './write.ts'
 
@@ -49,18 +49,19 @@ export async function runAdd(args: string[], from: Surroundings): Promise<number
 
 async function add(command: Command, from: Surroundings): Promise<void> {
   const { stop } = from
+  const { answers, flags } = command
   const say = (text: string): void => from.out(inOwnCommands(text))
   const [word, name, extra] = command.words
-  if (command.list) {
-    say(command.json ? `${JSON.stringify(piecesAsJson(), undefined, 2)}\n` : listOfPieces())
+  if (flags.has('list')) {
+    say(flags.has('json') ? `${JSON.stringify(piecesAsJson(), undefined, 2)}\n` : listOfPieces())
     return
   }
-  if (command.help) {
+  if (flags.has('help')) {
     say(word === undefined ? usage() : helpFor(pieceNamed(word)))
     return
   }
 
-  if (command.mergeRecord) {
+  if (flags.has('merge-record')) {
     refuseBeside(command)
     using _lock = lockService(root)
     finishKilled(from)
@@ -68,20 +69,21 @@ async function add(command: Command, from: Surroundings): Promise<void> {
     return
   }
 
-  const terminal = from.terminal && !command.json
-  const asks = terminal && !command.yes
+  const terminal = from.terminal && !flags.has('json')
+  const asks = terminal && !flags.has('yes')
   if (word === undefined && !asks)
-    throw new Error(`Name the piece to ${command.remove ? 'take back' : 'add'}.\n\n${usage()}`)
+    throw new Error(`Name the piece to ${flags.has('remove') ? 'take back' : 'add'}.\n\n${usage()}`)
   const piece = pieceNamed(word ?? (await askPiece(stop)))
   refuseFlags(piece, command, from.env)
   if (extra !== undefined) throw new Error(`Unexpected argument "${extra}": ${insteadOf(extra, piece)}`)
-  using _lock = command.dryRun ? undefined : lockService(root)
-  if (command.dryRun) {
+  using _lock = flags.has('dry-run') ? undefined : lockService(root)
+  if (flags.has('dry-run')) {
     refuseLocked(root)
     refuseUnfinished(root)
   } else finishKilled(from)
-  if (command.drop && !command.remove) throw new Error('--drop belongs to --remove: it drops the table too.')
-  if (command.remove) {
+  if (flags.has('drop') && !flags.has('remove'))
+    throw new Error('--drop belongs to --remove: it drops the table too.')
+  if (flags.has('remove')) {
     const { removePiece } = await import('./remove.ts')
     say(await removePiece(root, packageManager(), piece, command))
     return
@@ -90,16 +92,15 @@ async function add(command: Command, from: Surroundings): Promise<void> {
   if (!named && !asks) {
     throw new Error(`The name is missing: npm run add -- ${piece.name} ${piece.examples?.[0] ?? 'invoice'}`)
   }
-  const { answers } = command
   const missing = named && asks ? await askRequired(stop, piece, answers) : {}
   const all = named ? { ...answers, ...missing, name } : await askAnswers(stop, piece, answers)
 
-  const plan = openPlan(root)
+  const plan = new Plan(root)
   const { planPiece } = await import('./plan-piece.ts')
   const title = await planPiece(plan, piece, all)
   const changes = plan.changes()
-  const did = changes.length === 0 ? 'nothing' : command.dryRun ? 'dry-run' : 'written'
-  if (!command.json) say(await described(title, changes, did, command.diff))
+  const did = changes.length === 0 ? 'nothing' : flags.has('dry-run') ? 'dry-run' : 'written'
+  if (!flags.has('json')) say(await described(title, changes, did, flags.has('diff')))
   if (did === 'written') {
     from.err(warning(root))
     if (!named && !(await agrees(stop, 'Write this?'))) {
@@ -108,7 +109,7 @@ async function add(command: Command, from: Surroundings): Promise<void> {
     }
     writeChanges(root, changes)
   }
-  if (command.json) say(`${JSON.stringify(asJson(piece.name, changes, did))}\n`)
+  if (flags.has('json')) say(`${JSON.stringify(asJson(piece.name, changes, did))}\n`)
   if (did === 'written') await finish(command, changes, terminal, from)
 }
 
@@ -118,19 +119,20 @@ function finishKilled({ err }: Surroundings): void {
 
 /** Installs what package.json got, if the person wants that, and prints what to do next. */
 async function finish(
-  command: Command,
+  { flags }: Command,
   changes: readonly Change[],
   terminal: boolean,
   { stop, out }: Surroundings,
 ): Promise<void> {
   const { nextSteps, addsPackages } = await import('./difference.ts')
   const manager = packageManager()
-  const wanted = addsPackages(changes) && (command.install ?? (terminal && (await wantsInstall())))
-  if (!command.json) out(inOwnCommands(`Added. ${nextSteps(changes, manager, wanted)}`))
+  const wanted = addsPackages(changes) && (terminal || flags.has('install')) && (await wantsInstall())
+  if (!flags.has('json')) out(inOwnCommands(`Added. ${nextSteps(changes, manager, wanted)}`))
   if (wanted) await install(manager, root)
 
   async function wantsInstall(): Promise<boolean> {
-    if (command.yes) return true
+    if (flags.has('no-install')) return false
+    if (flags.has('yes') || flags.has('install')) return true
     // Everything is written by now, so Ctrl-C only means no.
     return agrees(stop, `package.json has changed. Run ${manager} install?`).catch(() => false)
   }

@@ -1,13 +1,11 @@
 import { AST_NODE_TYPES as Type, TSESLint, type TSESTree } from '@typescript-eslint/utils'
-import { isFunction, walk } from '../nodes.ts'
+import { allNodesIn, isFunction, type FunctionNode } from '../nodes.ts'
 import { rule, type RuleLook } from '../rule.ts'
 
 type Look = RuleLook<'first' | 'name' | 'parent' | 'optional' | 'rename' | 'require'>
 
 type Signature =
-  | TSESTree.FunctionDeclaration
-  | TSESTree.FunctionExpression
-  | TSESTree.ArrowFunctionExpression
+  | FunctionNode
   | TSESTree.TSDeclareFunction
   | TSESTree.TSEmptyBodyFunctionExpression
   | TSESTree.TSMethodSignature
@@ -31,23 +29,16 @@ export const contextFirst = rule({
     require: 'Make it required.',
   },
   create(look) {
-    return {
-      FunctionDeclaration: (fn) => check(look, fn),
-      FunctionExpression: (fn) => check(look, fn),
-      ArrowFunctionExpression: (fn) => check(look, fn),
-      TSDeclareFunction: (fn) => check(look, fn),
-      TSEmptyBodyFunctionExpression: (fn) => check(look, fn),
-      TSMethodSignature: (fn) => check(look, fn),
-      TSFunctionType: (fn) => check(look, fn),
-      TSCallSignatureDeclaration: (fn) => check(look, fn),
-    }
+    const types =
+      'TSEmptyBodyFunctionExpression, TSMethodSignature, TSFunctionType, TSCallSignatureDeclaration'
+    return { [`:function, TSDeclareFunction, ${types}`]: (fn: Signature) => check(look, fn) }
   },
 })
 
 function derivesFrom(look: Look, fn: Signature, name: string): boolean {
   if (!isFunction(fn)) return true
   if (fn.returnType !== undefined && look.types.isContext(fn.returnType.typeAnnotation)) return true
-  return Array.from(walk(fn.body, look.source.visitorKeys, () => true)).some((node) => {
+  return allNodesIn(look.source, fn.body).some((node) => {
     if (node.type !== Type.CallExpression) return false
     const given = node.arguments.some(
       (argument) => argument.type === Type.Identifier && argument.name === name,

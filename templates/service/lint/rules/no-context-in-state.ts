@@ -1,6 +1,13 @@
 import { AST_NODE_TYPES as Type, TSESLint, type TSESTree } from '@typescript-eslint/utils'
 import { keptBy, outlives, type Kept } from '../keeping.ts'
-import { functionsAround, isInside, memberName, pathInSource, walk, type FunctionNode } from '../nodes.ts'
+import {
+  allNodesIn,
+  type FunctionNode,
+  functionsAround,
+  isInside,
+  memberName,
+  pathInSource,
+} from '../nodes.ts'
 import { rule, type RuleLook } from '../rule.ts'
 import { survivors } from '../variables.ts'
 
@@ -81,9 +88,7 @@ export const noContextInState = rule({
         }
       },
       CallExpression: (node) => checkCall(look, node),
-      FunctionDeclaration: (fn) => closures(look, fn),
-      FunctionExpression: (fn) => closures(look, fn),
-      ArrowFunctionExpression: (fn) => closures(look, fn),
+      ':function': (fn: FunctionNode) => closures(look, fn),
     }
   },
 })
@@ -121,8 +126,8 @@ function report(look: Look, node: TSESTree.Node, kept: Kept): void {
 
 /** Whether the function around it removes listeners again, or the call gets a signal. */
 function isTakenBack(look: Look, call: TSESTree.CallExpression): boolean {
-  const [outermost] = Array.from(functionsAround(call)).slice(-1)
-  return Array.from(walk(outermost ?? call, look.source.visitorKeys, () => true)).some(
+  const [outermost] = functionsAround(call).slice(-1)
+  return allNodesIn(look.source, outermost ?? call).some(
     (node) =>
       takingBack.has(memberName(node) ?? '') ||
       (node.type === Type.MemberExpression &&

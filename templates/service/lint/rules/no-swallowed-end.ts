@@ -1,7 +1,7 @@
 import { AST_NODE_TYPES as Type, TSESLint, type TSESTree } from '@typescript-eslint/utils'
-import { isBestEffort, nodesIn, tells } from '../handlers.ts'
+import { isBestEffort, tells } from '../handlers.ts'
 import { isDetached } from '../keeping.ts'
-import { ancestors, insideCleanUp, isFunction, isInside, memberName } from '../nodes.ts'
+import { ancestors, insideCleanUp, isFunction, isInside, memberName, nodesIn } from '../nodes.ts'
 import { rule, type RuleLook } from '../rule.ts'
 
 type Look = RuleLook<'swallowed' | 'guessed'>
@@ -68,7 +68,7 @@ export const noSwallowedEnd = rule({
 
 /** The context under which `node` waits for something. */
 function contextOf(look: Look, node: TSESTree.Node, awaited: boolean): string | undefined {
-  const below = nodesIn(look, node)
+  const below = nodesIn(look.source, node)
   if (awaited && !below.some(({ type }) => type === Type.AwaitExpression || type === Type.ForOfStatement))
     return undefined
   for (const call of below) {

@@ -44,7 +44,7 @@ function method(look: Look, node: TSESTree.CallExpression): string | undefined {
 }
 
 function isInTransaction(look: Look, node: TSESTree.Node): boolean {
-  return Array.from(functionsAround(node)).some(
+  return functionsAround(node).some(
     ({ parent }) => parent.type === Type.CallExpression && method(look, parent) === 'transaction',
   )
 }
@@ -56,8 +56,7 @@ function checkHandle(look: Look, fn: FunctionNode, called: string): void {
   const variable = look.source.getDeclaredVariables(fn).find(({ name }) => name === q.name)
   for (const { identifier } of variable?.references ?? []) {
     const { parent } = identifier
-    const returned =
-      parent.type === Type.ReturnStatement ? Array.from(functionsAround(parent))[0] === fn : parent === fn
+    const returned = parent.type === Type.ReturnStatement ? functionsAround(parent)[0] === fn : parent === fn
     const assigned =
       parent.type === Type.AssignmentExpression &&
       parent.right === identifier &&

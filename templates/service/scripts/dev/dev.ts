@@ -50,14 +50,10 @@ async function restartOnChanges(
     stop.addEventListener('abort', () => resolve({ because: 'stop' }))
   })
   let restart: () => void = () => undefined
-  const hasKeys = readKeys({
-    restart: () => restart(),
-    seed,
-    clear: clearScreen,
-    help: repeatAddresses,
-    // Ctrl-C, as it is without this.
-    quit: () => process.emit('SIGINT'),
-  })
+  // As Ctrl-C is without this.
+  const quit = (): boolean => process.emit('SIGINT')
+  const help = repeatAddresses
+  const hasKeys = readKeys({ r: () => restart(), s: seed, c: clearScreen, h: help, '?': help, q: quit }, quit)
   /** What the migrations were when they were last applied. */
   let migrated: string | undefined
   for (let because: string | undefined; !stop.aborted;) {

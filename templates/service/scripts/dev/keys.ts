@@ -1,32 +1,17 @@
 import { execFileSync } from 'node:child_process'
 
-/** What the keys of `npm run dev` do. */
-export interface Keys {
-  restart(): void
-  seed(): void
-  clear(): void
-  help(): void
-  quit(): void
-}
-
 /**
- * Calls `keys` for r, s, c, h and q; Ctrl-C quits, and Ctrl-Z suspends this process until `fg`.
+ * Calls what `keys` has for a typed key, and `quit` for Ctrl-C; Ctrl-Z suspends this process until `fg`.
  * @returns whether it reads keys: stdin is a terminal, and this process is not in its background
  */
-export function readKeys(keys: Keys): boolean {
+export function readKeys(keys: Readonly<Record<string, () => void>>, quit: () => void): boolean {
   const { stdin } = process
   if (!stdin.isTTY || !isInForeground()) return false
   // The terminal hands over each key at once, and no longer makes signals of Ctrl-C and Ctrl-Z.
   stdin.setRawMode(true)
+  const all = new Map(Object.entries({ ...keys, '\u0003': quit, '\u001a': suspend }))
   stdin.setEncoding('utf8').on('data', (typed) => {
-    for (const key of String(typed)) {
-      if (key === 'r') keys.restart()
-      else if (key === 's') keys.seed()
-      else if (key === 'c') keys.clear()
-      else if (key === 'h' || key === '?') keys.help()
-      else if (key === 'q' || key === '\u0003') keys.quit()
-      else if (key === '\u001a') suspend()
-    }
+    for (const key of String(typed)) all.get(key)?.()
   })
   process.on('SIGCONT', () => isInForeground() && stdin.setRawMode(true))
   return true

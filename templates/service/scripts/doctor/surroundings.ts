@@ -13,28 +13,17 @@ const leastFreeBytes = 500 * 2 ** 20
 
 /** Whether the service could listen. */
 export async function checkPorts(env: NodeJS.ProcessEnv): Promise<Finding[]> {
-  const listeners = [
-    { variable: 'PORT', host: env['HOST'] || '127.0.0.1', port: Number(env['PORT'] || 3000) },
-    {
-      variable: 'ADMIN_PORT',
-      host: env['ADMIN_HOST'] || '127.0.0.1',
-      port: Number(env['ADMIN_PORT'] || 3001),
-    },
-  ]
-  // A bad number is the environment's fault, and 0 picks a free one.
-  const certain = listeners.filter(({ port }) => Number.isInteger(port) && port > 0 && port < 65_536)
-  return Promise.all(certain.map(checkPort))
+  const found = await Promise.all([
+    checkPort('PORT', env['HOST'], Number(env['PORT'] || 3000)),
+    checkPort('ADMIN_PORT', env['ADMIN_HOST'], Number(env['ADMIN_PORT'] || 3001)),
+  ])
+  return found.flatMap((finding) => finding ?? [])
 }
 
-async function checkPort({
-  variable,
-  host,
-  port,
-}: {
-  variable: string
-  host: string
-  port: number
-}): Promise<Finding> {
+async function checkPort(variable: string, given: string | undefined, port: number) {
+  // A bad number is the environment's fault, and 0 picks a free one.
+  if (!Number.isInteger(port) || port <= 0 || port >= 65_536) return undefined
+  const host = given || '127.0.0.1'
   const check = `port ${port}`
   const code = await listenFault(host, port)
   if (code === undefined) return fine(check, 'free')

@@ -4,6 +4,7 @@ import pg from 'pg'
 import { difference, readMigrations } from '../../src/platform/database/journal.ts'
 import { root } from '../dev/service-process.ts'
 import { builtInFolder } from './built-in.ts'
+import { withClient } from './client.ts'
 
 /** The names of the migrations that the built-in PostgreSQL may have, by time: the database itself keeps no names. */
 const namesFile = join(builtInFolder, 'migrations.json')
@@ -41,19 +42,15 @@ async function keptNames(): Promise<Record<string, string>> {
 }
 
 async function appliedMigrations(url: string): Promise<{ hash: string; when: number }[]> {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 2_000 })
-  client.on('error', () => undefined)
+  const statement = 'select hash, created_at as when from drizzle.__drizzle_migrations order by created_at'
   try {
-    await client.connect()
-    const { rows } = await client.query<{ hash: string; when: string }>(
-      'select hash, created_at as when from drizzle.__drizzle_migrations order by created_at',
+    const { rows } = await withClient(url, 2_000, (client) =>
+      client.query<{ hash: string; when: string }>(statement),
     )
     return rows.map(({ hash, when }) => ({ hash, when: Number(when) }))
   } catch (error) {
     // Nothing was applied yet: the table or its schema is missing.
     if (error instanceof pg.DatabaseError && ['42P01', '3F000'].includes(error.code ?? '')) return []
     throw error
-  } finally {
-    await client.end().catch(() => undefined)
   }
 }

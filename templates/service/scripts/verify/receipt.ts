@@ -7,26 +7,15 @@ export interface Step {
   readonly detail: string
 }
 
-/** What was tried, in order. */
-export interface Receipt {
-  readonly ok: boolean
-  readonly steps: readonly Step[]
-}
-
 /** Tries steps one after the other, and keeps what each saw. */
-export interface Recorder {
-  /**
-   * Tries `work`, whose result is what the step saw. @throws what `work` throws, once the failed step is kept
-   */
-  step(name: string, work: () => Promise<string>): Promise<void>
-  receipt(): Receipt
-}
+export type Recorder = ReturnType<typeof recorder>
 
 /** Returns a recorder without steps. It calls `onStep` when a step ends. */
-export function recorder(onStep: (step: Step) => void): Recorder {
+export function recorder(onStep: (step: Step) => void) {
   const steps: Step[] = []
   return {
-    async step(name, work) {
+    /** Tries `work`, whose result is what the step saw. @throws what `work` throws, once the failed step is kept */
+    async step(name: string, work: () => Promise<string>): Promise<void> {
       const started = performance.now()
       const add = (ok: boolean, detail: string): void => {
         const step = { name, ok, ms: Math.round(performance.now() - started), detail }
@@ -40,6 +29,7 @@ export function recorder(onStep: (step: Step) => void): Recorder {
         throw error
       }
     },
+    /** What was tried, in order. */
     receipt: () => ({ ok: steps.length > 0 && steps.every((step) => step.ok), steps }),
   }
 }

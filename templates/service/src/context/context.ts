@@ -1,5 +1,5 @@
 import { List } from './list.ts'
-import { errorOf } from './thrown.ts'
+import { errorOf, placeOf } from './thrown.ts'
 
 /**
  * Go's context package for TypeScript. A context carries cancellation, a deadline and request-scoped values from the
@@ -67,19 +67,19 @@ export const DeadlineExceeded: Error = sentinel('TimeoutError', 'context deadlin
 /** Names a context for people: `withCancel(withValue(parent, contextName, 'server'))`. */
 export const contextName: ContextKey<string> = contextKey('name', (name) => name)
 
-let rootCreatedAt: string | undefined
+let rootMade: { stack?: string } | undefined
 
 /**
  * Returns the root of the process, which never ends and has no values and no deadline. Only `main` calls it, once.
  * @throws Error on the second call, with the place of the first. Go: context.Background.
  */
 export function background(): Lifetime {
-  if (rootCreatedAt !== undefined) {
+  if (rootMade !== undefined) {
     throw new Error(
-      `background() was called before, ${rootCreatedAt}: a process has one root. Take a ctx parameter instead.`,
+      `background() was called before, ${placeOf(rootMade)}: a process has one root. Take a ctx parameter instead.`,
     )
   }
-  rootCreatedAt = callerOf(background)
+  Error.captureStackTrace((rootMade = {}), background)
   return new Root('background')
 }
 
@@ -157,13 +157,13 @@ export function withSignal(parent: Context, signal: AbortSignal): CancelContext 
  */
 export function afterFunc(ctx: Context, fn: (cause: Error) => void): () => boolean {
   const { host } = known(ctx)
-  if (!(host instanceof Branch)) return onlyOnce()
   const callback = new Callback(host, fn)
   if (host.err !== undefined) {
     callback.announce()
     return () => false
   }
-  const { children } = host
+  // A root never ends, so it holds no callbacks.
+  const children = host instanceof Branch ? host.children : new List<Child>()
   children.add(callback)
   return () => children.delete(callback)
 }
@@ -289,7 +289,7 @@ class Branch implements Context, Disposable {
   timed: Branch | undefined
   /** When its own deadline passes, by the monotonic clock: a change of the wall clock does not move it. */
   expiry = Infinity
-  /** The same in epoch milliseconds, once somebody has given it or read it. */
+  /** The deadline in epoch milliseconds, once it was given or read. */
   at: number | undefined
   timeoutCause: Error | undefined
   timer: NodeJS.Timeout | undefined
@@ -417,13 +417,13 @@ class Value implements Context {
 }
 
 class Callback {
-  readonly owner: Branch
+  readonly owner: Root | Branch
   readonly fn: (cause: Error) => void
   list: List<Child> | undefined
   previous: Child | undefined
   next: Child | undefined
 
-  constructor(owner: Branch, fn: (cause: Error) => void) {
+  constructor(owner: Root | Branch, fn: (cause: Error) => void) {
     this.owner = owner
     this.fn = fn
   }
@@ -472,7 +472,7 @@ let keeper: NodeJS.Timeout | undefined
 
 /**
  * Node keeps a list of timers for each duration. The first timer makes the list and the last one removes it, which doubles
- * the price of a timer that is alone. If a duration is used twice in a row, one idle timer keeps its list; it does not keep
+ * the cost of a timer that is alone. If a duration is used twice in a row, one idle timer keeps its list; it does not keep
  * the process alive.
  */
 function keepTimerList(ms: number): void {
@@ -543,50 +543,34 @@ function rootOf(branch: Root | Branch): Root {
   return at
 }
 
-interface Waiting {
-  readonly branches: Set<Branch>
-  readonly onAbort: () => void
-}
-
 /** The contexts that wait for a foreign signal share one listener: Node 20 warns at 11 listeners. */
-const waiting = new WeakMap<AbortSignal, Waiting>()
+const waiting = new WeakMap<AbortSignal, Set<Branch>>()
 
 /** @returns a function that removes `branch`, and with the last one the listener */
 function listen(signal: AbortSignal, branch: Branch): () => void {
-  const { branches, onAbort } = waiting.get(signal) ?? startListening(signal)
+  let branches = waiting.get(signal)
+  if (branches === undefined) {
+    waiting.set(signal, (branches = new Set()))
+    signal.addEventListener('abort', onAbort, { once: true })
+  }
   branches.add(branch)
   return () => {
     branches.delete(branch)
-    if (branches.size > 0) return
+    if (branches.size > 0 || waiting.get(signal) !== branches) return
+    waiting.delete(signal)
     signal.removeEventListener('abort', onAbort)
-    if (waiting.get(signal)?.branches === branches) waiting.delete(signal)
   }
 }
 
-function startListening(signal: AbortSignal): Waiting {
-  const branches = new Set<Branch>()
-  const onAbort = (): void => {
-    waiting.delete(signal)
-    const cause = reasonOf(signal)
-    for (const branch of branches) if (branch.err === undefined) end(branch, Canceled, cause)
-  }
-  signal.addEventListener('abort', onAbort, { once: true })
-  const listening = { branches, onAbort }
-  waiting.set(signal, listening)
-  return listening
+function onAbort(this: AbortSignal): void {
+  const branches = waiting.get(this) ?? []
+  waiting.delete(this)
+  const cause = reasonOf(this)
+  for (const branch of branches) if (branch.err === undefined) end(branch, Canceled, cause)
 }
 
 function reasonOf(signal: AbortSignal): Error {
   return errorOf(signal.reason, 'the signal was aborted')
-}
-
-function onlyOnce(): () => boolean {
-  let first = true
-  return () => {
-    const prevented = first
-    first = false
-    return prevented
-  }
 }
 
 function* openChildren(branch: Root | Branch): Generator<Branch> {
@@ -604,7 +588,7 @@ function show(branch: Root | Branch, above: Value | undefined): LiveContext {
   }
 }
 
-/** Returns what a value between the context and its owner calls it, else how it was derived. */
+/** Returns the name that a value between the context and its owner gives it, else how it was derived. */
 function nameOf(branch: Root | Branch, above: Value | undefined): string {
   if (branch instanceof Root) return branch.name
   for (let at = branch.values; at !== undefined && at !== above; at = at.next) {
@@ -619,10 +603,4 @@ function sentinel(name: string, message: string): Error {
   // Its stack would name the place where this module was loaded.
   error.stack = `${name}: ${message}`
   return error
-}
-
-function callerOf(fn: () => void): string {
-  const here: { stack?: string } = {}
-  Error.captureStackTrace(here, fn)
-  return here.stack?.split('\n')[1]?.trim() ?? 'at an unknown place'
 }

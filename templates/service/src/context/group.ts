@@ -1,20 +1,6 @@
 import { cause, withCancel, type CancelContext, type Context } from './context.ts'
 import { NotWaitedFor } from './not-waited-for.ts'
-import { errorOf } from './thrown.ts'
-
-/** Concurrent work under one context. Go: golang.org/x/sync/errgroup. */
-export interface Group extends Disposable {
-  /**
-   * Starts `fn` with the group's context, or queues it while `limit` are running. Nothing starts after a failure.
-   * @throws Error if `wait` has settled, or the group's block was left
-   */
-  go(fn: GroupFunction): void
-  /**
-   * Resolves when all work has returned, and ends the group's context. Rejects, also only then, with the first failure,
-   * or with the cause of the group's parent if its end kept queued work from starting.
-   */
-  wait(): Promise<void>
-}
+import { errorOf, placeOf } from './thrown.ts'
 
 type GroupFunction = (ctx: Context) => Promise<void>
 
@@ -30,10 +16,11 @@ export function group(ctx: Context, options: { limit?: number } = {}): Group {
   if (!(limit >= 1)) throw new RangeError(`group: expected a limit of at least 1, got ${limit}`)
   const made: { stack?: string } = {}
   Error.captureStackTrace(made, group)
-  return new Workers(ctx, limit, made)
+  return new Group(ctx, limit, made)
 }
 
-class Workers implements Group {
+/** Concurrent work under one context; `group` makes it. Go: golang.org/x/sync/errgroup. */
+export class Group implements Disposable {
   readonly #parent: Context
   readonly #ctx: CancelContext
   readonly #limit: number
@@ -53,6 +40,10 @@ class Workers implements Group {
     this.#made = made
   }
 
+  /**
+   * Starts `fn` with the group's context, or queues it while `limit` are running. Nothing starts after a failure.
+   * @throws Error if `wait` has settled, or the group's block was left
+   */
   go(fn: GroupFunction): void {
     if (this.#state === 'over') {
       throw new Error(
@@ -64,6 +55,10 @@ class Workers implements Group {
     this.#startNext()
   }
 
+  /**
+   * Settles when all work has returned, and ends the group's context. Rejects with the first failure, or with the cause
+   * of the group's parent if its end kept queued work from starting.
+   */
   wait(): Promise<void> {
     this.#settling = this.#settle()
     return this.#settling
@@ -115,8 +110,4 @@ class Workers implements Group {
     this.#ctx.cancel()
     if (this.#failure !== undefined) throw this.#failure
   }
-}
-
-function placeOf({ stack }: { stack?: string }): string {
-  return stack?.split('\n')[1]?.trim() ?? 'at an unknown place'
 }

@@ -24,8 +24,8 @@ class Suppressed extends Error {
 }
 
 /**
- * The exception that left the block of a group, if `thrown` is what `using` makes of it and NotWaitedFor; else undefined. Node 24
- * has `using` itself, and where a loader leaves it to Node the SuppressedError is not made below.
+ * Returns the exception that left the block of a group, if `thrown` is the SuppressedError that `using` makes of it and
+ * NotWaitedFor; else undefined. Where a loader does not compile `using`, Node 24 itself makes that error, not the code below.
  */
 export function exceptionOf(thrown: object): Error | undefined {
   const { error, suppressed } = thrown as Partial<Suppressed>
@@ -34,9 +34,8 @@ export function exceptionOf(thrown: object): Error | undefined {
 
 /**
  * A dispose cannot know whether an exception leaves its block. If it throws as well, `using` makes a SuppressedError of
- * both: a 404 thrown inside a block with a group would become a 500. An exception is a legal way out of the block, so
- * it stands and NotWaitedFor is dropped. The code of `using` looks the global up when it runs (tsconfig.json: target
- * ES2022), and code that makes a group has imported this file by then.
+ * both, and a 404 would become a 500: the exception stands, and NotWaitedFor is dropped. The code of `using` looks the
+ * global up when it runs (tsconfig.json: target ES2022), and code that makes a group has imported this file by then.
  */
 // The global type claims that SuppressedError always exists.
 const scope = globalThis as unknown as { SuppressedError?: typeof Suppressed }

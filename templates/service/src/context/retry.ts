@@ -2,7 +2,7 @@ import { throwIfEnded, type Context } from './context.ts'
 import { sleep } from './sleep.ts'
 
 export interface RetryOptions {
-  /** How often at most. By default, until ctx ends. */
+  /** The most calls of `work`. By default, it retries until ctx ends. */
   readonly attempts?: number
   /** The longest pause before the second attempt, in milliseconds; it doubles before each later one. Default 100. */
   readonly firstPauseMs?: number
@@ -18,7 +18,7 @@ export interface RetryOptions {
 
 /**
  * Calls `work` until it resolves. Pauses double, and each is drawn at random from its second half, so that callers that
- * failed together do not return together.
+ * failed together do not retry together.
  * @throws the cause of ctx when it ends first; else the last failure, if it is not retryable or no attempt is left
  */
 export async function retry<T>(

@@ -26,16 +26,16 @@ const maxLength = 500
 const maxSearched = 2_000
 
 /** Parses `value`. Stops at the first issue of a large value, so that a failure costs little, and its answer is short. */
-export function validate<S extends z.ZodType>(
+export function validate<S extends z.core.$ZodType>(
   schema: S,
   value: unknown,
 ): { readonly data: z.output<S> } | { readonly issues: Issues } {
   if (!isLarge(value)) {
-    const whole = schema.safeParse(value)
+    const whole = z.safeParse(schema, value)
     return whole.success ? { data: whole.data } : { issues: firstOf(whole.error, 0) }
   }
   // abortEarly is an option of zod's `validate`, missing from its types. Without it the result is the same, but slow.
-  const early = schema.safeParse(value, { abortEarly: true } as object)
+  const early = z.safeParse(schema, value, { abortEarly: true } as object)
   if (early.success) return { data: early.data }
   return { issues: firstOf(early.error, unsearched(value, early.error.issues[0]?.path ?? [])) }
 }

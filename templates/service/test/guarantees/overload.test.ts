@@ -1,5 +1,5 @@
 /**
- * Promise: A service that is asked for more than it can do goes on doing all it can.
+ * Promise: Under overload the service keeps serving what it can, and refuses the rest at once.
  * Go: none; a semaphore and a deadline come closest
  * Held by: src/platform/database/admission.ts
  */
@@ -17,7 +17,7 @@ import { startService } from '../support/service.ts'
 const env = { DATABASE_POOL_MAX: '2', REQUEST_TIMEOUT_MS: '1000' }
 const path = '/probe/query?seconds=0.05'
 
-test('at three times the load nearly all that can be served is, in time, and the rest is refused at once', async (t) => {
+test('at three times the load the service answers nearly all that it can in time, and refuses the rest at once', async (t) => {
   const service = await startService(t, { probe: true, env })
   const answers: { status: number; tookMs: number; retryAfter: unknown }[] = []
   const probes: { status: number; tookMs: number }[] = []

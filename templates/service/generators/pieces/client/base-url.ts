@@ -1,7 +1,4 @@
-/**
- * Parses a base URL and returns it without a final slash. Throws an Error of one sentence for a URL that a client refuses
- * (platform/client/order.ts).
- */
+/** Parses a base URL that a client takes (platform/client/order.ts) and returns it without a final slash. */
 export function baseUrlFrom(typed: string): string {
   const url = URL.canParse(typed) ? new URL(typed) : undefined
   if (

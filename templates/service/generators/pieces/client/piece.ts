@@ -27,9 +27,7 @@ document changes later, run the same command again.
     {
       name: 'base-url',
       asks: 'Address of the other service, such as https://payments.example.com/v1',
-      check: (typed) => {
-        baseUrlFrom(typed)
-      },
+      check: baseUrlFrom,
     },
     {
       name: 'openapi',

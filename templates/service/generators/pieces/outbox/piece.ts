@@ -1,5 +1,5 @@
 import type { Piece } from '../../engine/piece.ts'
-import { inProbes, inSchemas, inWorkers } from '../../engine/places.ts'
+import { inProbes, inRoutes, inSchemas, inWorkers } from '../../engine/places.ts'
 import { broker } from '../broker/piece.ts'
 
 /** Hands committed events to the broker. It comes with the first publisher. */
@@ -12,14 +12,7 @@ export const outbox: Piece = {
   wirings: [
     { ...inWorkers, call: 'outboxWorker', from: './platform/events/relay.ts' },
     { ...inSchemas, call: 'outboxSchema', from: './events/outbox-schema.ts' },
-    {
-      file: 'src/routes.ts',
-      within: 'routes',
-      as: 'element',
-      call: 'publishedEventRoutes',
-      from: './events.ts',
-      takes: [],
-    },
+    { ...inRoutes, call: 'publishedEventRoutes', from: './events.ts', takes: [] },
     { ...inProbes, call: 'probeEventRoutes', from: './probe.events.ts' },
   ],
   leaves: 'The table events.outbox stays, and nothing sends its rows any more: drop it once it is empty.',

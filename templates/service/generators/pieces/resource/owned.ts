@@ -91,7 +91,7 @@ function keyed(text: string, keys: readonly string[]): string {
   const list = schema.includes(', (table) => [')
     ? schema.replace(', (table) => [', `, (table) => [${keys.join(', ')}, `)
     : schema.replace(/\n\}\)/, `\n}, (table) => [${keys.join(', ')}])`)
-  return list.replace(/import \{(.*?)\} from 'drizzle-orm\/pg-core'/s, (_all, names: string) => {
+  return list.replace(/import \{([^}]*)\} from 'drizzle-orm\/pg-core'/, (_all, names: string) => {
     const all = new Set([
       ...names
         .split(',')

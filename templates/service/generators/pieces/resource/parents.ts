@@ -1,6 +1,7 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Node } from 'ts-morph'
+import { filesBelow } from '../../../scripts/files-below.ts'
 import { parse } from '../../edit/source.ts'
 import type { Field } from './fields.ts'
 
@@ -12,10 +13,7 @@ export interface Parent {
   readonly module: string
 }
 
-/**
- * The tables that fields refer to, by SQL name, from the schemas of the service in `root`. Throws an Error of one sentence if a
- * table is missing, or its `id` is of another type.
- */
+/** The tables that fields refer to, by SQL name, from the schemas of the service in `root`. */
 export async function parentsOf(
   root: string,
   table: string,
@@ -56,21 +54,16 @@ function camel(name: string): string {
 /** Every table that a schema of the service declares and exports: `export const owners = pgTable('owners', { id: uuid() … })`. */
 async function tablesOf(root: string): Promise<Map<string, Parent & { idType: string }>> {
   const tables = new Map<string, Parent & { idType: string }>()
-  const folders = await readdir(join(root, 'src'), { withFileTypes: true })
-  for (const folder of folders.filter((entry) => entry.isDirectory())) {
-    const files = await readdir(join(root, 'src', folder.name))
-    for (const file of files.filter((name) => name.endsWith('.schema.ts'))) {
-      const path = `src/${folder.name}/${file}`
-      const source = parse(path, await readFile(join(root, path), 'utf8'))
-      for (const declaration of source.getVariableDeclarations().filter((one) => one.isExported())) {
-        const call = declaration.getInitializer()
-        if (!Node.isCallExpression(call) || call.getExpression().getText() !== 'pgTable') continue
-        const [name, columns] = call.getArguments()
-        if (!Node.isStringLiteral(name)) continue
-        const idType = idTypeOf(columns)
-        const module = `../${folder.name}/${file}`
-        tables.set(name.getLiteralValue(), { constant: declaration.getName(), module, idType })
-      }
+  for (const path of await filesBelow(join(root, 'src'))) {
+    if (!/^[^/]+\/[^/]+\.schema\.ts$/.test(path)) continue
+    const source = parse(`src/${path}`, await readFile(join(root, 'src', path), 'utf8'))
+    for (const declaration of source.getVariableDeclarations().filter((one) => one.isExported())) {
+      const call = declaration.getInitializer()
+      if (!Node.isCallExpression(call) || call.getExpression().getText() !== 'pgTable') continue
+      const [name, columns] = call.getArguments()
+      if (!Node.isStringLiteral(name)) continue
+      const table = { constant: declaration.getName(), module: `../${path}`, idType: idTypeOf(columns) }
+      tables.set(name.getLiteralValue(), table)
     }
   }
   return tables

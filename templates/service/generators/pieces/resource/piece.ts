@@ -24,9 +24,7 @@ export const resource: Piece = {
       name: 'fields',
       asks: 'Fields, such as title:text, price:numeric(10,2), dueAt:timestamptz?, ownerId:uuid->owners',
       otherwise: () => 'title:text',
-      check: (list) => {
-        fieldsFrom(list)
-      },
+      check: fieldsFrom,
     },
     ownedFlag,
   ],

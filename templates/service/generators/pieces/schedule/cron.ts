@@ -7,10 +7,7 @@ const fields = [
   { name: 'day of the week', least: 0, most: 7 },
 ] as const
 
-/**
- * Parses a cron expression and returns it with single spaces. It accepts what graphile-worker accepts: numbers, `a-b`, `*`, `*`
- * with a step, and lists of these with commas. Throws an Error of one sentence for anything else.
- */
+/** Parses what graphile-worker takes: numbers, `a-b`, `*`, `*` with a step, and lists of these with commas. */
 export function cronFrom(typed: string): string {
   const parts = typed.trim().split(/\s+/)
   if (parts.length !== fields.length || parts[0] === '') {

@@ -21,13 +21,6 @@ import { requestKey, type RequestInfo } from '../request.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import { answerUnparsed } from '../http/unparsed.ts'
 
-/** The listener for operators, with metrics and the tree of live contexts. It is never the public port. */
-export interface Admin {
-  readonly port: number
-  /** Closes the listener and all its connections. */
-  close(ctx: Context): Promise<void>
-}
-
 export interface AdminOptions {
   readonly host: string
   /** 0 means any free one. */
@@ -52,15 +45,10 @@ const maxCounted = 1_000_000
 const receiveLimits = { headersMs: 10_000, keepAliveMs: 65_000, longestMs: 10_000 }
 
 /**
- * Listens for `GET /metrics` and `GET /debug/contexts`, which shows the tree below `root`.
+ * Listens for operators, never on the public port: `GET /metrics`, and `GET /debug/contexts`, which shows the tree below `root`.
  * @throws Error that names the address and what to do, if it cannot be bound; the cause of ctx if it ends first
  */
-export async function listenAdmin(
-  ctx: Context,
-  root: Lifetime,
-  log: Log,
-  options: AdminOptions,
-): Promise<Admin> {
+export async function listenAdmin(ctx: Context, root: Lifetime, log: Log, options: AdminOptions) {
   const server = limitedServer(
     receiveLimits,
     (request, response) => answer(root, log, request, response, options),
@@ -72,7 +60,8 @@ export async function listenAdmin(
   const port = await bind(ctx, server, address)
   return {
     port,
-    async close(ctx) {
+    /** Closes the listener and all its connections. */
+    async close(ctx: Context): Promise<void> {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
       server.closeAllConnections()
       await until(ctx, closed)

@@ -8,6 +8,8 @@ import { Turns, type Queued } from './turns.ts'
 
 /** A connection's place in the pool, held by one call. */
 export interface Place {
+  /** The call has its connection: how long it took to open says nothing about the calls that find one open. */
+  connected(): void
   /**
    * Lets the next call in. A second call of this does nothing.
    * @param ctx of the call: if it has ended, it cut the call short
@@ -16,18 +18,15 @@ export interface Place {
   release(ctx: Context, worked?: boolean): void
 }
 
-/** Why a call was refused. */
-export type Refusal = 'deadline' | 'overload'
-
 /** Hears of each decision. */
 export interface AdmissionObserver {
   admitted(waitedMs: number): void
-  refused(why: Refusal): void
+  refused(why: 'deadline' | 'overload'): void
 }
 
 interface Held {
   readonly caller: string
-  readonly since: number
+  since: number
 }
 
 /**
@@ -35,14 +34,12 @@ interface Held {
  * wait too long is refused at once, while its caller can still go elsewhere:
  *
  * - by its deadline: it would wait for more than half of the time that is left, and be served only to time out;
- * - by overload: calls have had to wait for a second and the queue does not shrink. Then a call waits for at most three quarters of
- *   the time that a connection is held. A longer queue would make every call slow, and serve none more. A burst is not an overload,
- *   because its queue shrinks; nor is a start, before the first connection has come back. A caller that has less of the pool than
- *   its share may wait for as long as a connection is held, so that the others' calls do not shut it out.
+ * - by overload: calls have had to wait for a second and the queue does not shrink, as that of a burst does. Then a call waits for
+ *   at most three quarters of the time that a connection is held: a longer queue would make every call slow, and serve none more. A
+ *   caller that has less of the pool than its share may wait for all of that time, so that the others' calls do not shut it out.
  *
- * A queue without refusals serves, under overload, those that are about to give up: at three times the load, nobody in time
- * (create-mainstem, docs/decisions/0034, 0038). After CoDel (Nichols and Jacobson, ACM Queue 2012; Maurer, Fail at Scale, ACM
- * Queue 2015), which refuses at the head of the queue what is refused at its end here.
+ * Why, is in create-mainstem's docs/decisions/0034 and 0038. After CoDel (Nichols and Jacobson, ACM Queue 2012; Maurer, Fail at
+ * Scale, ACM Queue 2015), which refuses at the head of the queue what is refused at its end here.
  */
 export class Admission {
   readonly #max: number
@@ -76,15 +73,16 @@ export class Admission {
     throwIfEnded(ctx)
     const caller = callerOf(ctx)
     if (!this.full()) {
-      this.#pressure.idle()
+      this.#pressure.idle(performance.now())
       this.#observer.admitted(0)
       return this.#hold(caller, averaged)
     }
     const now = performance.now()
+    const leftMs = remainingMs(ctx)
     this.#pressure.came(this.waiting, this.#pressure.expectedWait(this.waiting, this.#held, now), now)
     const before = this.#queue.before(caller)
-    const waitMs = this.#pressure.expectedWait(before, this.#held, now)
-    const longest = this.#pressure.longestWait(remainingMs(ctx), before, () => this.#hasLess(caller))
+    const waitMs = this.#pressure.expectedWait(before, this.#held, now, leftMs)
+    const longest = this.#pressure.longestWait(leftMs, before, () => this.#hasLess(caller))
     if (waitMs > longest.ms) {
       this.#observer.refused(longest.why)
       throw busy(waitMs, now - this.#lastReturn)
@@ -98,7 +96,7 @@ export class Admission {
     let given: Place | undefined
     const turn = new Promise<Place>((resolve) => {
       const enter = (): void => resolve((given = this.#hold(caller, averaged)))
-      call = { caller, since, enter, list: undefined, previous: undefined, next: undefined }
+      call = { caller, since, enter }
       this.#queue.add(call)
     })
     try {
@@ -126,6 +124,9 @@ export class Admission {
     const held: Held = { caller, since: performance.now() }
     this.#held.add(held)
     return {
+      connected: () => {
+        held.since = performance.now()
+      },
       release: (ctx, worked = true) => {
         if (!this.#held.delete(held)) return
         const now = performance.now()

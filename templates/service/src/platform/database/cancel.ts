@@ -39,19 +39,14 @@ export function openCancels(log: Log, dial: () => Client) {
       countCancel('control')
       return undefined
     }
-    const unsent = await admit(ctx, requests, () => request(ctx, client, dial()))
+    const unsent = await admit(ctx, requests, async () => {
+      const reason = await sendCancelRequest(ctx, client, dial())
+      if (reason === undefined) countCancel('request')
+      return reason
+    })
     if (signal === 'unknown')
       throw new Error('Postgres received a cancel on the control connection, and did not answer it')
     return unsent
-  }
-
-  async function untilEnded(ctx: Context, client: Client): Promise<void> {
-    let unsent: Error | undefined
-    for (let pauseMs = firstResendMs; ctx.err === undefined; pauseMs *= 2) {
-      unsent = await send(ctx, client)
-      await sleep(ctx, pauseMs).catch(() => undefined)
-    }
-    if (ctx.err === DeadlineExceeded) throw unsent ?? new Error('a cancelled statement did not end in time')
   }
 
   return {
@@ -64,8 +59,14 @@ export function openCancels(log: Log, dial: () => Client) {
      * connection of `client` must be closed
      */
     async cancel(ctx: Context, client: Client): Promise<void> {
+      let unsent: Error | undefined
       try {
-        await untilEnded(ctx, client)
+        for (let pauseMs = firstResendMs; ctx.err === undefined; pauseMs *= 2) {
+          unsent = await send(ctx, client)
+          await sleep(ctx, pauseMs).catch(() => undefined)
+        }
+        if (ctx.err === DeadlineExceeded)
+          throw unsent ?? new Error('a cancelled statement did not end in time')
       } catch (error) {
         const reason = errorOf(error).message
         countCancel('failed')
@@ -76,13 +77,6 @@ export function openCancels(log: Log, dial: () => Client) {
     /** Closes the control connection. */
     close: () => control.close(),
   }
-}
-
-/** @returns why no CancelRequest was sent; undefined if it was */
-async function request(ctx: Context, client: Client, side: Client): Promise<Error | undefined> {
-  const unsent = await sendCancelRequest(ctx, client, side)
-  if (unsent === undefined) countCancel('request')
-  return unsent
 }
 
 /** Calls `work` when `limit` admits it. @returns its result; undefined if ctx ended first: then `work` is not called */

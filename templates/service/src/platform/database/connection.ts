@@ -18,7 +18,7 @@ import type { Cancels } from './cancel.ts'
 import { sessionOf } from './client.ts'
 import { ConnectionLost, QueryFailed } from './errors.ts'
 import { closeAbruptly } from './packet.ts'
-import { outlastsCall, outlastsFailure } from './session.ts'
+import { isStale, outlastsCall } from './session.ts'
 import type { Observe } from './observed.ts'
 import { requireSendable, submitFresh } from './statement.ts'
 
@@ -31,16 +31,14 @@ export class Connection {
   readonly #cancels: Cancels
   readonly #place: Place
   readonly #observe: Observe
-  /** Why the connection is lost. */
-  #broken: Error | undefined
-  /** Why a statement could not be sent: the protocol is in the middle of a message. */
-  #unsent: unknown
+  /** Why no statement can be sent: the connection is lost, or the protocol is in the middle of a message. */
+  #unusable: Error | undefined
   #retired = false
   #released = false
   #underWay = 0
   #last: Promise<unknown> = Promise.resolve()
   readonly #onError = (error: unknown): void => {
-    this.#broken ??= errorOf(error)
+    this.#unusable ??= connectionLost(error)
   }
 
   /** Holds `place`, its place in the pool, as well. */
@@ -48,6 +46,7 @@ export class Connection {
     this.#client = client
     this.#cancels = cancels
     this.#place = place
+    place.connected()
     this.#observe = observe
     // The pool does not listen to a client that it has lent, and an error event without a listener ends the process.
     client.on('error', this.#onError)
@@ -110,9 +109,8 @@ export class Connection {
   release(ctx: Context): void {
     this.#released = true
     this.#client.off('error', this.#onError)
-    const clean =
-      this.#underWay === 0 && !this.inTransaction() && this.#unsent === undefined && !this.#retired
-    this.#client.release(this.#broken ?? !clean)
+    const idle = this.#underWay === 0 && !this.inTransaction()
+    this.#client.release(!idle || this.#retired || this.#unusable !== undefined)
     this.#place.release(ctx)
   }
 
@@ -133,21 +131,19 @@ export class Connection {
 
   #requireUsable(): void {
     if (this.#released) throw new Error('a connection was used after it had been released')
-    if (this.#unsent !== undefined)
-      throw new Error('an earlier statement could not be sent', { cause: this.#unsent })
-    if (this.#broken !== undefined) throw connectionLost(this.#broken)
+    if (this.#unusable !== undefined) throw this.#unusable
   }
 
   /** Notes what `error` says about the connection. */
   #note(error: unknown): void {
-    const refused = error instanceof pg.DatabaseError
-    if (refused && outlastsFailure(error)) this.#retired = true
-    if (!refused && this.#broken === undefined) this.#unsent = error
+    // The next caller would get these too, but not on a new connection. 25006: the server turned read-only.
+    if (error instanceof pg.DatabaseError) this.#retired ||= error.code === '25006' || isStale(error)
+    else this.#unusable ??= new Error('an earlier statement could not be sent', { cause: error })
   }
 
   /** The error for the caller, if its context has not ended: to make one costs a stack. */
   #failureOf(error: unknown, { text }: QueryConfig, values: readonly unknown[] = []): unknown {
-    if (this.#broken !== undefined) return connectionLost(error)
+    if (this.#unusable instanceof ConnectionLost) return connectionLost(error)
     return error instanceof pg.DatabaseError ? new QueryFailed(error, text, values) : error
   }
 

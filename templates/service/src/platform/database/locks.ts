@@ -15,16 +15,13 @@ const lockWaits = `select pid, wait_event as lock, array_to_string(pg_blocking_p
   from pg_stat_get_activity(null) join unnest($1::int[], $2::timestamptz[]) as asked (pid, started) using (pid)
   where wait_event_type = 'Lock' and backend_start = started`
 
-/** Notes in steps that execute a statement which lock it waits for. */
-export type NoteLocks = (ctx: Context, steps: readonly Step[]) => Promise<void>
-
 /**
- * Asks on a connection of its own, since the pool's may all wait for that lock: at most once a second, and only for statements
+ * Returns a function that notes, in steps that execute a statement, which lock it waits for. It asks on a connection of its own, since the pool's may all wait for that lock: at most once a second, and only for statements
  * that have taken a while. Never rejects: where Postgres does not answer in time, no lock is noted.
  */
-export function openLocks({ url, applicationName }: { url: string; applicationName: string }): NoteLocks {
+export function openLocks({ url, applicationName }: { url: string; applicationName: string }) {
   let askedAt = -Infinity
-  return async (parent, steps) => {
+  return async (parent: Context, steps: readonly Step[]): Promise<void> => {
     const slow = steps.filter(({ backend, ageMs }) => backend !== undefined && ageMs > minAgeMs)
     if (slow.length === 0 || performance.now() - askedAt < everyMs) return
     askedAt = performance.now()

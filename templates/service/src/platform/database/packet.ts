@@ -2,16 +2,7 @@ import { Socket } from 'node:net'
 import type { Client } from 'pg'
 import { afterFunc, cause, DeadlineExceeded, type Context } from '../../context/context.ts'
 import { errorOf } from '../../context/thrown.ts'
-
-/** Members of node-postgres's client that its types leave out. */
-interface Internals {
-  readonly processID: number
-  readonly secretKey: number
-  readonly connection: {
-    startup(config: unknown): void
-    cancel(processID: number, secretKey: number): void
-  }
-}
+import type { Internals } from './client.ts'
 
 /** Closes the connection of `client` without a goodbye: for a server that does not answer. */
 export function closeAbruptly(client: Client): void {

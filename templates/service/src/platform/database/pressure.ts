@@ -27,14 +27,21 @@ export class Pressure {
   #gaveUp = 0
   #waitedMs = 0
   #sampled = { at: 0, queued: 0 }
+  /** When a call last did not have to wait, and `#occupied` at that time; undefined if nothing had been measured. */
+  #idleAt = -Infinity
+  #occupiedBefore: number | undefined
   /** Since when every call that came would have had to wait for longer than a connection is held. */
   #standingSince: number | undefined
   /** When a call that came would last have had to wait too long; undefined where there is no overload. */
   #overloadedAt: number | undefined
 
-  /** A call that came did not have to wait. */
-  idle(): void {
+  /** A call that came did not have to wait. Nobody waits for whom those that gave up could be an example. */
+  idle(now: number): void {
     this.#standingSince = undefined
+    this.#idleAt = now
+    this.#occupiedBefore = this.#hold === undefined ? undefined : this.#occupied
+    this.#gaveUp = 0
+    this.#waitedMs = 0
   }
 
   /** A call that finished held its connection for `ms`. */
@@ -66,11 +73,17 @@ export class Pressure {
    * How long a call would wait, in ms, with `before` calls before it. `held` says since when each connection is held: one that is
    * held for longer than the average is expected to be held for as long again. Callers that give up leave the queue as well, at the
    * rate at which they did: the fluid limit of Erlang's A model.
+   *
+   * In the first second of a burst, or the first tenth of what is left of the deadline, only what was measured before counts: a
+   * process that reads hundreds of requests at once notices late that a connection has come back.
+   * @param leftMs until the deadline of the call; 0 for what has been measured until now
    */
-  expectedWait(before: number, held: Iterable<{ readonly since: number }>, now: number): number {
-    if (this.#hold === undefined) return 0
+  expectedWait(before: number, held: Iterable<{ readonly since: number }>, now: number, leftMs = 0): number {
+    const early = now - this.#idleAt < Math.min(settledMs, leftMs / 10)
+    const average = early ? this.#occupiedBefore : this.#occupied
+    if (this.#hold === undefined || average === undefined) return 0
     let perMs = 0
-    for (const { since } of held) perMs += 1 / Math.max(this.#occupied, now - since, 1)
+    for (const { since } of held) perMs += 1 / Math.max(average, early ? 0 : now - since, 1)
     const waitMs = (before + 1) / perMs
     const gaveUpPerMs = this.#gaveUp / Math.max(this.#waitedMs, 1)
     return gaveUpPerMs * waitMs < 0.01 ? waitMs : Math.log1p(gaveUpPerMs * waitMs) / gaveUpPerMs

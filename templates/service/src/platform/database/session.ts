@@ -1,4 +1,5 @@
 import type { DatabaseError } from 'pg'
+import { perText } from './texts.ts'
 
 /** Statements that change the session: by how they begin, or by a word anywhere in them. */
 const sessionWide = [
@@ -20,31 +21,11 @@ function beginning(...words: string[]): RegExp {
   return new RegExp(String.raw`(^|;)(\s|--[^\n]*\n|/\*.*?\*/)*(${words.join('|')})\b`, 'is')
 }
 
-/** What was found out about short texts: a service has few, unless it writes values into them. */
-const known = new Map<string, boolean>()
-
 /** Whether `text` changes the session, which the next caller of its connection would meet. */
-export function outlastsCall(text: string): boolean {
-  const before = known.get(text)
-  if (before !== undefined) return before
-  const outlasts = changesSession(text)
-  if (known.size === 1_000) known.clear()
-  if (text.length < 2_000) known.set(text, outlasts)
-  return outlasts
-}
-
-function changesSession(text: string): boolean {
+export const outlastsCall = perText((text) => {
   const rest = text.replace(localSetting, '')
   return sessionWide.some((pattern) => pattern.test(rest))
-}
-
-/**
- * Whether the next caller of this connection would get `failure` too, but not on a new one: the server turned read-only
- * (25006), or a prepared statement is stale.
- */
-export function outlastsFailure(failure: DatabaseError): boolean {
-  return failure.code === '25006' || isStale(failure)
-}
+})
 
 /**
  * Whether a prepared statement of the session could not be used, and Postgres has not executed it: it is gone or another one has

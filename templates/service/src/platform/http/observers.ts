@@ -7,7 +7,7 @@ import { isCounted } from '../telemetry/histogram.ts'
 import { httpMetrics } from '../telemetry/metrics.ts'
 import type { Outcome } from '../telemetry/outcome.ts'
 import type { RecentRequests } from '../telemetry/kept.ts'
-import { stepKey, type RecentRequest } from '../telemetry/recent.ts'
+import { stepKey } from '../telemetry/recent.ts'
 import { traceOf, tracer } from '../telemetry/span.ts'
 import type { Exchange } from './exchange.ts'
 import { endServerSpan, startServerSpan } from './span.ts'
@@ -74,7 +74,6 @@ function tracing(): Observer[] {
 
 /** Keeps the requests under way and the last that ended, for `/debug/contexts`. */
 function remembering(recent: RecentRequests): Observer {
-  const underWay = new WeakMap<Exchange, RecentRequest>()
   return {
     began(ctx, exchange) {
       // Probes and documentation would push out what somebody looks for.
@@ -84,11 +83,10 @@ function remembering(recent: RecentRequests): Observer {
         traceId: traceOf(ctx)?.traceId,
         waitsForClient: () => waitsForClient(exchange),
       })
-      underWay.set(exchange, request)
       return withValue(ctx, stepKey, request.root)
     },
-    ended(_ctx, exchange, { status, cause, failure }) {
-      const request = underWay.get(exchange)
+    ended(ctx, exchange, { status, cause, failure }) {
+      const request = ctx.value(stepKey)?.request
       if (request === undefined) return
       const name = failure === undefined ? undefined : errorOf(failure).name
       recent.finish(request, { status, cause, failure: name, canceledAt: exchange.endedAt })

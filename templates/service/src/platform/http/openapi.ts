@@ -132,7 +132,7 @@ function headerParameters(headers: Readonly<Record<string, string>>): z.ZodObjec
   return z.object(Object.fromEntries(described))
 }
 
-function objectSchema(route: Route, place: string, schema: z.ZodType): z.ZodObject {
+function objectSchema(route: Route, place: string, schema: z.core.$ZodType): z.ZodObject {
   if (schema instanceof z.ZodObject) return schema
   throw new Error(
     `${route.method} ${route.path}: its ${place} must be a z.object(…), to be documented by name`,

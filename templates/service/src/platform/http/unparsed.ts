@@ -18,7 +18,7 @@ type ParserError = Error & { readonly code?: string; readonly reason?: string }
  */
 export function answerUnparsed(
   server: Server,
-  active: ReadonlySet<Exchange>,
+  active: Iterable<Exchange>,
   headers: Readonly<Record<string, string>>,
   onRefused: (info: RequestInfo, problem: Problem) => void,
 ): void {
@@ -50,7 +50,7 @@ export function answerUnparsed(
   })
 }
 
-function underWay(active: ReadonlySet<Exchange>, socket: Socket): Exchange | undefined {
+function underWay(active: Iterable<Exchange>, socket: Socket): Exchange | undefined {
   for (const exchange of active) {
     if (exchange.incoming.socket === socket && !exchange.closed) return exchange
   }

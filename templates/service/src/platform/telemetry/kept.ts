@@ -18,10 +18,7 @@ export function recentRequests(limit: number) {
   const troubled: RecentRequest[] = []
   const slow = slowest()
   let number = 0
-  /** In which order they ended: their times are rounded, and may be alike. */
-  const ends = new WeakMap<RecentRequest, number>()
   let finished = 0
-  const endOf = (request: RecentRequest): number => ends.get(request) ?? 0
   return {
     start(info: RequestInfo, beginning: Beginning): RecentRequest {
       const request = new RecentRequest(info, ++number, beginning)
@@ -29,8 +26,7 @@ export function recentRequests(limit: number) {
       return request
     },
     finish(request: RecentRequest, ending: Ending): void {
-      request.finish(ending)
-      ends.set(request, ++finished)
+      request.finish(ending, ++finished)
       underWay.delete(request)
       keep(last, limit, request)
       if (isTroubled(ending)) keep(troubled, limit, request)
@@ -40,7 +36,7 @@ export function recentRequests(limit: number) {
     underWay: (): Iterable<RecentRequest> => underWay,
     /** The newest first. */
     ended: (): RecentRequest[] =>
-      Array.from(new Set([...last, ...troubled, ...slow.all()])).sort((a, b) => endOf(b) - endOf(a)),
+      Array.from(new Set([...last, ...troubled, ...slow.all()])).sort((a, b) => b.order - a.order),
   }
 }
 
@@ -60,7 +56,7 @@ function slowest() {
   let now: RecentRequest[] = []
   return {
     add(request: RecentRequest): void {
-      const at = performance.now()
+      const at = request.startedAt + durationOf(request)
       if (at - startedAt > minuteMs) {
         before = at - startedAt > 2 * minuteMs ? [] : now
         now = []

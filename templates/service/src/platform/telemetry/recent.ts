@@ -35,12 +35,22 @@ export class Step {
   readonly #request: RecentRequest
   #backend: StepBackend | undefined
 
-  constructor(request: RecentRequest, name: string, detail: string | null, waitsFor: Waited | null) {
+  constructor(
+    request: RecentRequest,
+    name: string,
+    detail: string | null,
+    waitsFor: Waited | null,
+    startMs = request.msAt(performance.now()),
+  ) {
     this.#request = request
     this.name = name
     this.detail = detail
     this.waitsFor = waitsFor
-    this.startMs = request.msAt(performance.now())
+    this.startMs = startMs
+  }
+
+  get request(): RecentRequest {
+    return this.#request
   }
 
   get ageMs(): number {
@@ -116,6 +126,8 @@ export class RecentRequest {
   /** The request itself: all other steps lie below it. */
   readonly root: Step
   ending: Ending | undefined
+  /** In which order the requests have ended: their times are rounded, and may be alike. 0 while it is under way. */
+  order = 0
   /** How many there were below the root, kept or not. */
   steps = 0
   readonly startedAt: number
@@ -127,11 +139,12 @@ export class RecentRequest {
     this.startedAt = startedAt
     this.traceId = traceId
     this.#waitsForClient = waitsForClient
-    this.root = new Step(this, `${info.method} ${info.path}`, null, null)
+    this.root = new Step(this, `${info.method} ${info.path}`, null, null, 0)
   }
 
-  finish(ending: Ending): void {
+  finish(ending: Ending, order: number): void {
     this.ending = ending
+    this.order = order
     this.root.finish()
     this.#waitsForClient = undefined
   }

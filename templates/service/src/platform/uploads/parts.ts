@@ -1,17 +1,11 @@
+/** The header of a part. Names are in lower case; values are bytes as latin1, not yet decoded. */
+export type PartFields = Readonly<Record<string, readonly string[]>>
+
 /** What `splitParts` calls, in the order of the body. An error that it throws ends the splitting. */
-export interface PartListener {
-  /** Names are in lower case; values are bytes as latin1, not yet decoded. */
-  header(header: Readonly<Record<string, readonly string[]>>): void
+interface PartListener {
+  header(header: PartFields): void
   /** Gets the next bytes of the part. */
   content(bytes: Buffer): void
-  end(): void
-}
-
-/** Splits a body that is still arriving. */
-export interface Splitter {
-  /** @throws MalformedBody, or what the listener throws */
-  write(chunk: Buffer): void
-  /** @throws MalformedBody if the closing delimiter has not come */
   end(): void
 }
 
@@ -28,21 +22,23 @@ const headerEnd = Buffer.from('\r\n\r\n')
 const [tab, lf, cr, blank, dash] = [0x09, 0x0a, 0x0d, 0x20, 0x2d]
 
 /**
- * Splits a multipart body into its parts (RFC 2046, 5.1.1). A delimiter is a whole line: the boundary, `--` after it if
- * it is the closing one, and blanks. As in Go's mime/multipart, a line that only begins with the boundary is content.
+ * Splits a multipart body into its parts, while it arrives (RFC 2046, 5.1.1). A delimiter is a whole line: the boundary,
+ * `--` after it if it is the closing one, and blanks. As in Go's mime/multipart, a line that only begins with the boundary is content.
  *
  * Text before the first delimiter and after the last is dropped. If that text holds the boundary, a part may be in it,
  * so the body is refused.
  */
-export function splitParts(boundary: string, listener: PartListener): Splitter {
+export function splitParts(boundary: string, listener: PartListener) {
   const delimiter = Buffer.from(`\r\n--${boundary}`, 'latin1')
   let state: 'preamble' | 'header' | 'content' | 'epilogue' = 'preamble'
   /** Bytes that need more bytes after them. It begins with a line end, since the first line may be a delimiter. */
   let kept: Buffer = lineEnd
-  const dropped = droppedText(delimiter.subarray(lineEnd.length))
+  /** The end of the text that was dropped: the boundary may begin in it. */
+  let dropped: Buffer = Buffer.alloc(0)
   /** Bytes before the content of a part that belong to its header. */
   let skip = 0
 
+  /** @throws MalformedBody, or what the listener throws */
   function write(chunk: Buffer): void {
     let rest: Buffer | undefined = kept.length === 0 ? chunk : Buffer.concat([kept, chunk])
     while (rest !== undefined) rest = state === 'header' ? readHeader(rest) : readToDelimiter(rest, false)
@@ -66,13 +62,13 @@ export function splitParts(boundary: string, listener: PartListener): Splitter {
     take(bytes.subarray(0, at))
     if (state === 'epilogue') throw new MalformedBody('another delimiter follows its closing one')
     if (state === 'content') listener.end()
-    dropped.clear()
+    dropped = Buffer.alloc(0)
     state = line.kind === 'closing' ? 'epilogue' : 'header'
     return bytes.subarray(after)
   }
 
   function take(bytes: Buffer): void {
-    if (state !== 'content') dropped.take(bytes)
+    if (state !== 'content') dropped = drop(dropped, bytes, delimiter.subarray(lineEnd.length))
     else if (bytes.length > 0) {
       if (bytes.length > skip) listener.content(bytes.subarray(skip))
       skip = 0
@@ -92,27 +88,19 @@ export function splitParts(boundary: string, listener: PartListener): Splitter {
 
   return {
     write,
-    end() {
+    /** @throws MalformedBody if the closing delimiter has not come */
+    end(): void {
       if (state !== 'header') readToDelimiter(kept, true)
       if (state !== 'epilogue') throw new MalformedBody('it has no end')
     },
   }
 }
 
-/** Text before the first delimiter and after the last. `take` throws MalformedBody if the text holds `mark`. */
-function droppedText(mark: Buffer) {
-  /** The mark may begin in them. */
-  let last: Buffer = Buffer.alloc(0)
-  return {
-    take(bytes: Buffer): void {
-      const seen = Buffer.concat([last, bytes])
-      if (seen.includes(mark)) throw new MalformedBody('a delimiter is not a line of its own')
-      last = seen.subarray(Math.max(0, seen.length - mark.length))
-    },
-    clear(): void {
-      last = Buffer.alloc(0)
-    },
-  }
+/** Returns the end of what was dropped, in which `mark` may begin. @throws MalformedBody if the text holds `mark` */
+function drop(before: Buffer, bytes: Buffer, mark: Buffer): Buffer {
+  const seen = Buffer.concat([before, bytes])
+  if (seen.includes(mark)) throw new MalformedBody('a delimiter is not a line of its own')
+  return seen.subarray(Math.max(0, seen.length - mark.length))
 }
 
 /** Returns where the header of a part ends, or undefined if too few bytes have come. */

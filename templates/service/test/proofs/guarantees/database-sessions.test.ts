@@ -129,7 +129,7 @@ describe('session state:', () => {
     await expect(db.run(ctx, (q) => byId(q).execute())).resolves.toEqual([])
   })
 
-  test('in a transaction, which it has failed, a prepared statement is not sent again', async (t) => {
+  test('a prepared statement that failed in a transaction, and so aborted it, is not sent again', async (t) => {
     const { ctx, db } = await openTestDatabase(t, 1)
     await db.run(ctx, (q) => byId(q).execute())
     const work = db.transaction(ctx, async (q) => {

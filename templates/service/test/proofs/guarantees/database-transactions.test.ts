@@ -148,7 +148,7 @@ test.for(['statement_timeout', 'idle_in_transaction_session_timeout'])(
   },
 )
 
-test('a transaction that stands still past its deadline loses its locks, and the pool has a connection again', async (t) => {
+test('a transaction that hangs past its deadline loses its locks, and the pool has a connection again', async (t) => {
   const { ctx, db, count, observer } = await openTestDatabase(t, 1)
   await observer.query('insert into things values (1)')
   using request = withTimeout(ctx, 500)
@@ -187,7 +187,7 @@ test.for([
   },
 )
 
-test('a body that catches a lock that is not available, itself or of a savepoint, finds the statement', async (t) => {
+test('a body that catches the failure of a lock, its own or a savepoint’s, finds the SQLSTATE', async (t) => {
   const { ctx, db, observer } = await openTestDatabase(t, 1)
   await observer.query('insert into things values (1)')
   await observer.query('begin; select from things for update')

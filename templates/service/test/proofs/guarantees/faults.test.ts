@@ -1,5 +1,5 @@
 /**
- * Promise: A failure that nobody awaited is logged with the place, the request and the lint rule that lead to it.
+ * Promise: An unawaited failure is logged with its place, its request and the lint rule that finds it.
  * Go: a panic prints the stack of its goroutine, with the line that started it (`created by`)
  * Held by: src/platform/lifecycle/fault.ts, src/platform/lifecycle/process.ts, src/platform/telemetry/started.ts, src/platform/database/database.ts
  */

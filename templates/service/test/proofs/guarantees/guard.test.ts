@@ -32,7 +32,7 @@ test('what a guard throws is the answer, with its headers, and no body is read',
   expect(await response.json()).toMatchObject({ status: 401, detail: 'who is it?' })
 })
 
-test('a list of guards is asked in order, each under the context of the one before', async () => {
+test('the guards of a list run in order, each under the context of the one before', async () => {
   const response = await fetch(`${service().url}/guarded/twice`, { headers: { 'x-name': 'Ada' } })
 
   expect(await response.json()).toEqual({ name: 'Ada', checked: ['Ada', 'after Ada'] })
@@ -78,11 +78,11 @@ describe('guarded', () => {
     expect(both?.guard).toEqual([asksForName, asksForName])
   })
 
-  test('throws if an open route is none, such as a mistyped one', () => {
+  test('throws if an open route does not exist, such as a mistyped one', () => {
     expect(() => guarded([asksForName], ['/opne'], routes)).toThrow("leaves '/opne' open")
   })
 
-  test('/openapi.json says what the guard asks for', () => {
+  test('/openapi.json says what the guard requires', () => {
     const other = Object.assign(asksForName.bind(undefined), {
       documented: { security: [{ key: [] }, { token: ['a'] }] },
     })

@@ -1,5 +1,5 @@
 /**
- * Promise: Hono's middlewares fit: they see the request's context, and their headers are on every answer.
+ * Promise: Hono's middlewares work unchanged: they see the request's context, and their headers are on every answer.
  * Go: none
  * Held by: src/platform/http/middleware.ts, src/platform/http/behind.ts
  */
@@ -272,7 +272,7 @@ describe.for(['own', 'reads', 'reads-clone', 'looks-at', 'large-limit'])('a larg
     expect([response.status, await response.json()]).toEqual([200, [['a.txt', 900_000]]])
   })
 
-  test('is bounded by BODY_MAX_BYTES, and may break off', async () => {
+  test('is 413 beyond BODY_MAX_BYTES, and 400 if it is not JSON', async () => {
     expect((await sendJson(name, inParts(`"${'x'.repeat(1_100_000)}"`))).status).toBe(413)
     const broken = await sendJson(name, '{"a":')
     expect([broken.status, (await broken.json()) as object]).toMatchObject([400, { status: 400 }])
@@ -299,7 +299,7 @@ test.for(['reads-raw'])(
   },
 )
 
-test('a middleware that calls next() twice answers 500, and the log says why; one that answers after next() does as in Hono', async () => {
+test('a middleware that calls next() twice answers 500, and the log says why; one that answers after next() works as in Hono', async () => {
   const twice = await get('/on/twice/text', { 'x-request-id': 'twice' })
   expect(twice.status).toBe(500)
   const line = await service().line(({ requestId, msg }) => requestId === 'twice' && msg === 'request')
@@ -414,7 +414,7 @@ describe("a team's app under /v2", () => {
     expect((await get('/v3/nothing')).status).toBe(404)
   })
 
-  test('its stream of events ends with its client', async () => {
+  test('ends a stream of events when the client hangs up', async () => {
     const { hangUp } = open(`${service().url}/v2/events`)
     await eventually(async () => (await liveContexts(service())).includes('GET /v2/events'))
 

@@ -172,11 +172,11 @@ describe('JSON is kept unchanged or refused:', () => {
   })
 })
 
-describe('a body is refused by what its headers say', () => {
+describe('a body is refused by its headers', () => {
   test.for([
     ['a length that is too large', 'Content-Length: 1000000000', 413],
     ['a coding of the transfer that nobody undoes', 'Transfer-Encoding: gzip, chunked', 501],
-  ] as const)('%s: before a byte of it has come', async ([, header, status]) => {
+  ] as const)('%s: before a byte of it has arrived', async ([, header, status]) => {
     const client = connection(shared())
     client.send(
       `POST /probe/json/x HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n${header}\r\n\r\n`,
@@ -199,7 +199,7 @@ describe('Expect: 100-continue', () => {
     expect(received.toLowerCase()).toContain('connection: close')
   })
 
-  test('a body that is read is asked for once, and its connection is kept', async () => {
+  test('a body that is read gets one 100 Continue, and its connection is kept', async () => {
     const client = connection(shared())
     const request = `${head}Content-Type: application/json\r\nContent-Length: 1\r\n\r\n`
     for (const times of [1, 2]) {

@@ -1,5 +1,5 @@
 /**
- * Promise: What a request costs grows no faster than its headers and its body, whatever they say.
+ * Promise: The cost of a request grows no faster than the size of its headers and body, whatever they contain.
  * Go: `regexp` runs in linear time, and JavaScript's does not
  * Held by: src/platform/http/forwarded.ts, src/platform/http/input.ts, src/platform/http/etag.ts, src/platform/uploads/parts.ts
  */

@@ -220,7 +220,7 @@ test('a context that ends during a migration ends its statement in Postgres, and
   expect(await sql(`select to_regclass('things') as made`)).toEqual([{ made: null }])
 })
 
-test('an instance waits only for the configured time for another that migrates, and logs for which', async (t) => {
+test('an instance waits at most the configured time for another that migrates, and logs its pid', async (t) => {
   const { sql, instance } = await emptyDatabase(t)
   const { log, db } = await instance()
   const [holder] = await sql(`select pg_backend_pid() as pid, pg_advisory_lock(${lockKey})`)
@@ -293,7 +293,7 @@ test('npm run db:migrate that gets SIGTERM while it waits exits with 1 and print
   await eventually(async () => (await sql(connected)).length === 0)
 })
 
-test('npm run db:migrate that gets SIGTERM while the database does not answer exits just as soon', async (t) => {
+test('npm run db:migrate that gets SIGTERM while the database does not answer exits at once, with 1', async (t) => {
   const silent = createServer().listen(0, '127.0.0.1')
   t.onTestFinished(() => void silent.close())
   await once(silent, 'listening')

@@ -1,5 +1,5 @@
 /**
- * Promise: Under overload, no caller takes all of the pool, and callers that leave add no load.
+ * Promise: Under overload no caller takes the whole pool, and callers that hang up add no load.
  * Go: none
  * Held by: src/platform/http/boundary.ts, src/platform/database/admission.ts, src/platform/database/turns.ts, src/platform/database/pressure.ts
  */
@@ -40,7 +40,7 @@ test('a caller with nine tenths of the load gets what the others leave, and they
   expect(served.greedy).toBeGreaterThan(70)
 })
 
-test('callers that leave and come back do not overload it: those that wait are all served', async (t) => {
+test('callers that hang up and retry do not overload the pool: all that wait are served', async (t) => {
   const { ctx, db } = await openTestDatabase(t, 2)
   let unserved = 0
   let answered = 0
@@ -79,7 +79,7 @@ test('callers that leave and come back do not overload it: those that wait are a
   expect(answered).toBeGreaterThan(16)
 })
 
-test('a client that left before its connection was accepted costs no statement', async (t) => {
+test('a client that hung up before its connection was accepted costs no statement', async (t) => {
   const service = await startService(t, { probe: true })
   const before = await statements(service)
   // The system accepts the connection and all that is sent meanwhile; the service finds it when it goes on.

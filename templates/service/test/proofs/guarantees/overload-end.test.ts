@@ -21,7 +21,7 @@ test('an overload ends when for a second each call finds a free connection', asy
   expect(burst).toEqual(Array(10).fill(true))
 })
 
-test('an overload ends when for a second no call finds more than one before it', async (t) => {
+test('an overload ends when for a second no call finds more than one call ahead of it', async (t) => {
   const { ctx, db } = await openTestDatabase(t, 1)
   await overload(ctx, db, 1)
 

@@ -1,5 +1,5 @@
 /**
- * Promise: The pool measures itself right: what was not served does not spoil its measure, and it notices what takes long.
+ * Promise: The pool measures correctly how long calls take: calls that it did not serve do not distort the measure.
  * Go: none
  * Held by: src/platform/database/admission.ts, src/platform/database/pressure.ts, src/platform/database/turns.ts
  */
@@ -57,7 +57,7 @@ test('ten thousand callers that wait do not slow each other down', async (t) => 
   expect(manyMs).toBeLessThan(4 * oneMs)
 })
 
-test('a pool whose calls still dial is busy, and its database answers', async (t) => {
+test('a pool whose calls still connect is busy, not down', async (t) => {
   const { ctx, db, proxy } = await openTestDatabase(t, 1)
   // It is known how long a connection is held, and the next call must dial: a setting of a caller closes its connection.
   await select(ctx, db, 1)
@@ -82,6 +82,26 @@ test('a pool whose calls still dial is busy, and its database answers', async (t
   await Promise.all([dialling, waiting])
 })
 
+test('the time that a connection takes to open does not count as held: a start is no overload', async (t) => {
+  const { ctx, db, proxy, active } = await openTestDatabase(t, 1)
+  const opened = new Set<unknown>()
+  const { toServer } = proxy
+  proxy.toServer = async (link, bytes) => {
+    if (!opened.has(link)) await sleep(ctx, 1_500)
+    opened.add(link)
+    return toServer(link, bytes)
+  }
+  // A setting of a caller closes its connection: the first dials anew, and so does the next.
+  for (let i = 0; i < 3; i++) await db.run(ctx, (q) => q.execute(sql`set search_path to public`))
+  proxy.toServer = toServer
+  const held = select(ctx, db, 0.2)
+  await eventually(async () => (await active()) === 1)
+  using late = withTimeout(ctx, 800)
+
+  await select(late, db, 0)
+  await held
+})
+
 test('a connection that has been held for long is expected to be held for as long again', async (t) => {
   const { ctx, db, active } = await openTestDatabase(t, 1)
   for (let i = 0; i < 5; i++) await select(ctx, db, 0.02)
@@ -94,7 +114,7 @@ test('a connection that has been held for long is expected to be held for as lon
   await held
 })
 
-test('calls that their clients have left do not make the pool look slower', async (t) => {
+test('calls whose clients have hung up do not make the pool look slower', async (t) => {
   const { ctx, db, active } = await openTestDatabase(t, 1)
   for (let i = 0; i < 5; i++) await select(ctx, db, 0.02)
   for (let i = 0; i < 8; i++) {
@@ -130,7 +150,7 @@ test('if no transaction finishes before its deadline, later ones do not wait in 
   await held
 })
 
-test('a place that a call gets in the moment in which its context ends goes to the next call', async (t) => {
+test('a place that a call gets just as its context ends goes to the next call', async (t) => {
   const ctx = testContext(t)
   const pool = new Admission(1, { admitted: () => undefined, refused: () => undefined })
   using leaving = withCancel(ctx)

@@ -1,5 +1,5 @@
 /**
- * Promise: A start retries a database that may still answer, and ends at once when Postgres or a pooler refuses it for good.
+ * Promise: A start retries a database that may still answer, and fails at once if Postgres or a pooler refuses it for good.
  * Go: `pgx.Connect(ctx, url)` in a loop, until an error that waiting cannot change
  * Held by: src/platform/database/database.ts, src/platform/database/answer.ts, src/platform/telemetry/environment.ts
  */

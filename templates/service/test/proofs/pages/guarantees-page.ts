@@ -7,8 +7,8 @@ export const guaranteesPage = join(import.meta.dirname, '../../../../../docs/gua
 
 const preface = `# What a created service guarantees
 
-Each promise stands at the top of a test file. The tests start the service as a process with a PostgreSQL of its own. They look
-at it from outside, and from inside: \`pg_stat_activity\`, the upload folder, the live contexts, the descriptors in \`/proc\`.
+Each promise is the first comment of a test file. The tests start the service as a process with a PostgreSQL of its own. They
+observe it from outside, and from inside: \`pg_stat_activity\`, the upload folder, the live contexts, the descriptors in \`/proc\`.
 \`npm run pages\` writes this page from those files in \`templates/service\`. A created service carries the tests of
 \`test/guarantees/\`; those of \`test/proofs/\` stay here, for they prove the platform rather than a service.`
 

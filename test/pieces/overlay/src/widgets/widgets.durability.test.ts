@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { json } from 'node:stream/consumers'
 import { expect, test, type TestContext } from 'vitest'
-import { eventually } from '../../test/support/client.ts'
+import { eventually, open, running } from '../../test/support/client.ts'
 import { startProcess, startService, type RunningService } from '../../test/support/service.ts'
 import { Widgets } from './widgets.api.ts'
 
@@ -143,4 +143,23 @@ test('a download whose file has fewer or more bytes than its row says breaks off
     const line = await service.line(({ requestId }) => requestId === `damaged-${number}`)
     expect(line).toMatchObject({ level: 'error', err: { type: 'InvalidAnswer' } })
   }
+})
+
+test('a deletion whose client hangs up before its row is gone deletes nothing', async (t) => {
+  const service = await startService(t)
+  const body = new FormData()
+  body.append(field, new Blob(['x']), 'x')
+  await fetch(`${service.url}/widgets`, { method: 'POST', body })
+  const [row] = await service.sql('select id from widgets')
+  const locker = await service.connect()
+  await locker.query('begin; select id from widgets for update')
+  const client = open(`${service.url}/widgets/${String(row?.['id'])}`, 'DELETE')
+  await eventually(async () => (await running(service, 'delete from')) === 1)
+
+  client.hangUp()
+
+  await service.line(({ msg, status }) => msg === 'request' && status === 499)
+  await locker.query('rollback')
+  expect(await service.sql('select id from widgets')).toEqual([row])
+  expect(await readdir(service.uploadDir)).toHaveLength(1)
 })

@@ -10,6 +10,7 @@ import { verifyToken } from '../../src/platform/auth/tokens.ts'
 import { createLog } from '../../src/platform/telemetry/log.ts'
 import { eventually, liveContexts, open } from '../support/client.ts'
 import { audience, startIssuer, type Issuer } from '../support/issuer.ts'
+import { recordedLog } from '../support/recorded-log.ts'
 import { startService } from '../support/service.ts'
 
 /** An issuer, and what verifies its tokens: it asks for the keys when the first one comes. */
@@ -25,26 +26,55 @@ async function verifier(t: TestContext, instead?: RequestListener) {
 }
 
 /** What issuers answer that have been moved, broken into, or are not issuers. */
-const answers: Readonly<Record<string, (path: string) => [number, string, Record<string, string>?]>> = {
-  'an error': () => [500, ''],
-  'the name of another issuer': (path) => [
-    200,
-    JSON.stringify({ issuer: 'https://evil.example.com', jwks_uri: path }),
+test.for([
+  [
+    'HTML',
+    (_incoming, outgoing) => outgoing.end('<html>'),
+    /openid-configuration answered with what is not JSON/,
   ],
-  'a page': () => [200, '<!doctype html><title>Sign in</title>'],
-  'two megabytes': () => [200, JSON.stringify({ filling: 'x'.repeat(2_000_000) })],
-  'a redirect': () => [302, '', { location: 'https://evil.example.com/.well-known/openid-configuration' }],
-  'a list': () => [200, '[]'],
+  [
+    'another document',
+    (_incoming, outgoing) => outgoing.end('{}'),
+    /expected string, received undefined → at issuer/,
+  ],
+  [
+    'another issuer',
+    (_incoming, outgoing) => outgoing.end(discovered('https://a.example.com')),
+    /it calls itself/,
+  ],
+  [
+    'a redirect',
+    (_incoming, outgoing) => outgoing.writeHead(302, { location: '/' }).end(),
+    /fetch failed: .*redirect/,
+  ],
+  ['10 MB', (_incoming, outgoing) => outgoing.end('x'.repeat(10e6)), /more than 1000000 bytes/],
+  ['a broken connection', ({ socket }) => socket.destroy(), /fetch failed: other side closed/],
+  ['a list', (_incoming, outgoing) => outgoing.end('[]'), /expected object, received array/],
+  ['a failure', (_incoming, outgoing) => outgoing.writeHead(502).end(), /answered 502/],
+] as [string, RequestListener, RegExp][])(
+  'an issuer that answers with %s: 503, and one line says why',
+  async ([, instead, why], t) => {
+    const other = await startIssuer()
+    t.onTestFinished(() => other.close())
+    other.instead = instead
+    const log = recordedLog()
+    const token = { protected: '', payload: '', signature: '' }
+
+    const found = new IssuerKeys(other.url, log).find(testContext(t), { alg: 'ES256' }, token)
+
+    await expect(found).rejects.toMatchObject({
+      status: 503,
+      message: 'the keys of the issuer cannot be fetched',
+    })
+    const said = log.lines.map(({ message }) => message)
+    expect(said).toEqual([expect.stringMatching(why)])
+    expect(said[0]).toMatch(/^cannot get the keys of the issuer [^\n]*$/)
+  },
+)
+
+function discovered(issuer: string): string {
+  return JSON.stringify({ issuer, jwks_uri: `${issuer}/jwks` })
 }
-
-test.for(Object.entries(answers))('an issuer that answers with %s: 503', async ([, answer], t) => {
-  const { issuer, verify } = await verifier(t, (incoming, outgoing) => {
-    const [status, text, headers] = answer(incoming.url ?? '')
-    outgoing.writeHead(status, headers).end(text)
-  })
-
-  await expect(verify(await issuer.sign())).rejects.toMatchObject({ status: 503 })
-})
 
 test('keys on a host that is not as safe as the issuer are not fetched', async (t) => {
   const { issuer, verify } = await verifier(t)
@@ -55,6 +85,31 @@ test('keys on a host that is not as safe as the issuer are not fetched', async (
     status: 503,
     cause: { message: expect.stringContaining('its keys are elsewhere') as unknown },
   })
+})
+
+test('a key that the issuer has just begun to use is found, by one fetch for all that wait', async (t) => {
+  const { issuer, verify } = await verifier(t)
+  await verify(await issuer.sign())
+  await issuer.rotate('RS256')
+  const token = await issuer.sign()
+
+  const callers = await Promise.all(Array.from({ length: 20 }, () => verify(token)))
+
+  expect(callers.map(({ id }) => id)).toEqual(callers.map(() => 'ada'))
+  expect(issuer.fetched).toBe(2)
+})
+
+test('many names of keys that nobody has cost one fetch in two seconds', async (t) => {
+  const { issuer, verify } = await verifier(t)
+  await verify(await issuer.sign())
+  const startedAt = performance.now()
+
+  const forged = Array.from({ length: 50 }, (_, i) => issuer.sign({}, { kid: `made-up-${i}` }))
+  const verified = await Promise.allSettled(forged.map(async (token) => verify(await token)))
+
+  for (const one of verified) expect(one).toMatchObject({ status: 'rejected', reason: { status: 401 } })
+  const took = performance.now() - startedAt
+  expect(issuer.fetched).toBeLessThanOrEqual(2 + Math.floor(took / 2_000))
 })
 
 test('keys that cannot be used do not spoil those that can', async (t) => {

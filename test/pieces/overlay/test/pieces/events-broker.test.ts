@@ -12,7 +12,7 @@ import { freePort } from '../../scripts/postgres/address.ts'
 import { startBroker } from '../support/broker.ts'
 import { eventually, running } from '../support/client.ts'
 import { effects, outcome, send, start, type } from '../support/handling.ts'
-import { asOperator } from '../support/operator.ts'
+import { asOperator, makeStream } from '../support/operator.ts'
 import { publish, waiting } from '../support/publishing.ts'
 import { startService, type LogLine, type RunningService, type RunningTest } from '../support/service.ts'
 
@@ -143,7 +143,7 @@ test('a stream and consumers that are deleted under the service are made anew', 
 test('a consumer of another configuration is changed into what the service needs', slow, async (t) => {
   const broker = await startBroker(t)
   const { manager } = await asOperator(t, broker)
-  await broker.makeStream(type, {})
+  await makeStream(broker, type, {})
   const name = `mainstem-service-${type}-3`
   await manager.consumers.add(type, {
     ...{ durable_name: name, filter_subject: `events.${type}.3`, max_ack_pending: 50, max_deliver: 3 },

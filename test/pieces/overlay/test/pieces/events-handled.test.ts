@@ -7,7 +7,7 @@ import { attributesOf, partitionOf, subjectOf } from '../../src/platform/events/
 import { keyBeside, startBroker } from '../support/broker.ts'
 import { eventually, running } from '../support/client.ts'
 import { anotherHandler, effects, outcome, parked, send, start, type } from '../support/handling.ts'
-import { asOperator } from '../support/operator.ts'
+import { asOperator, makeStream, refuse } from '../support/operator.ts'
 import { startCollector } from '../support/otlp.ts'
 import { startProxy, type Link } from '../support/proxy.ts'
 import { shared, type LogLine } from '../support/service.ts'
@@ -50,6 +50,18 @@ test('SIGTERM: events that end within the drain are handled, and no others are b
   anotherHandler(t, service, broker)
   await eventually(async () => (await effects(service, waiting)).length === 1, 30_000)
   await eventually(async () => (await effects(service, keys[0])).length === 2, 30_000)
+})
+
+test('an event that is sent while the service is down is handled after its start', slow, async (t) => {
+  const { broker, service } = await start(t)
+  await service.line(outcome('handled', await send(broker, 'a', 'before')))
+  service.signal('SIGTERM')
+  expect(await service.exited).toEqual({ code: 0, signal: null })
+
+  const id = await send(broker, 'a', 'after')
+
+  const restarted = anotherHandler(t, service, broker)
+  expect(await restarted.line(outcome('handled', id))).toMatchObject({ attempt: 1 })
 })
 
 test('two instances keep the order of a key', slow, async (t) => {
@@ -107,11 +119,12 @@ test('each attempt has a trace of its own, linked to the publisher’s, and the 
     OTEL_BSP_SCHEDULE_DELAY: '50',
   })
   const publisher = '0af7651916cd43dd8448eb211c80319c'
-  const id = await send(broker, 'a', 'who', undefined, {
+  const sent = {
     traceparent: `00-${publisher}-b7ad6b7169203331-01`,
     'x-request-id': 'request-7',
     principal: 'user%207',
-  })
+  }
+  const id = await broker.send(type, 'a', { key: 'a', text: 'who' }, { headers: sent })
 
   const line = await service.line(outcome('handled', id))
   const found = () => collector.spans.find(({ name }) => name === `process ${type}`)
@@ -252,7 +265,7 @@ test('an event that ends the process each time is parked, and holds up its key a
   service.signal('SIGTERM')
   await service.exited
   const id = await send(broker, 'a', 'exit')
-  for (let n = 0; n < 5; n++) await broker.refuse(`mainstem-service-${type}-${partitionOf('a')}`, type)
+  for (let n = 0; n < 5; n++) await refuse(broker, `mainstem-service-${type}-${partitionOf('a')}`, type)
   const beside = keyBeside('a', 'same partition')
   await send(broker, beside, 'other')
 
@@ -387,7 +400,7 @@ test(
   slow,
   async (t) => {
     const broker = await startBroker(t)
-    const keep = (days: number) => broker.makeStream(type, { max_age: days * 86_400e9 })
+    const keep = (days: number) => makeStream(broker, type, { max_age: days * 86_400e9 })
     await keep(30)
     const { service } = await start(t, {}, broker)
     await service.sql(

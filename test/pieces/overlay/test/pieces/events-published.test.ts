@@ -5,7 +5,8 @@ import { publish as publishEvent } from '../../src/platform/events/outbox.ts'
 import { startBroker, type TestBroker } from '../support/broker.ts'
 import { eventually, open, running } from '../support/client.ts'
 import { openTestDatabase } from '../support/database.ts'
-import { asOperator } from '../support/operator.ts'
+import { asOperator, makeStream } from '../support/operator.ts'
+import { startCollector } from '../support/otlp.ts'
 import { probeEvent } from '../support/probe.events.ts'
 import { publish, textsOf, waiting } from '../support/publishing.ts'
 import { startProcess, startService, type RunningService } from '../support/service.ts'
@@ -27,9 +28,46 @@ afterAll(async () => {
   for (const cleanup of cleanups.reverse()) await cleanup()
 })
 
+test('it is a CloudEvent with the trace and the request that published it, below the request in one trace', async (t) => {
+  const [broker, collector] = [await startBroker(t), await startCollector(t)]
+  const env = {
+    BROKER_URL: broker.url,
+    OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+    OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
+    OTEL_BSP_SCHEDULE_DELAY: '50',
+  }
+  const service = await startService(t, { probe: true, env })
+
+  const id = await publish(service, 'key=%C3%A4&caller=user%207', { 'x-request-id': 'request-7' })
+
+  await eventually(async () => (await waiting(service)) === 0)
+  const [event] = await broker.events('probe-v1')
+  expect(event?.headers).toMatchObject({
+    'ce-specversion': '1.0',
+    'ce-id': id,
+    'ce-type': 'probe-v1',
+    'ce-source': '/mainstem-service',
+    'ce-partitionkey': '%C3%A4',
+    'content-type': 'application/json',
+    'x-request-id': 'request-7',
+    principal: 'user%207',
+  })
+  const found = (name: string) => collector.spans.find((span) => span.name === name)
+  await collector.until(
+    () => found('send probe-v1') !== undefined && found('POST /probe/events') !== undefined,
+  )
+  const [request, send] = ['POST /probe/events', 'send probe-v1'].map(found)
+  expect(send).toMatchObject({ traceId: request?.traceId, parentSpanId: request?.spanId })
+  expect(event?.headers['traceparent']).toBe(`00-${send?.traceId}-${send?.spanId}-01`)
+  // A worker that looks for events makes no traces of its looks.
+  expect(
+    collector.spans.filter(({ parentSpanId, name }) => parentSpanId === '' && name.includes('events')),
+  ).toEqual([expect.objectContaining({ name: 'POST /probe/events' })])
+})
+
 test('an event that the broker refuses holds up its key alone, until it is taken', async (t) => {
   const broker = await startBroker(t)
-  await broker.makeStream('probe-v1', { max_msg_size: 1_000 })
+  await makeStream(broker, 'probe-v1', { max_msg_size: 1_000 })
   const service = await startService(t, { probe: true, env: { BROKER_URL: broker.url } })
 
   // Both are in one batch.
@@ -41,7 +79,7 @@ test('an event that the broker refuses holds up its key alone, until it is taken
 
   await eventually(async () => (await waiting(service)) === 2)
   expect(await textsOf(broker)).toEqual(['other'])
-  await broker.makeStream('probe-v1', { max_msg_size: -1 })
+  await makeStream(broker, 'probe-v1', { max_msg_size: -1 })
   await eventually(async () => (await waiting(service)) === 0, 20_000)
   expect((await textsOf(broker)).slice(1)).toEqual(['x'.repeat(1_000), 'behind'])
 })
@@ -183,7 +221,7 @@ test(
   slow,
   async (t) => {
     const broker = await startBroker(t)
-    await broker.makeStream('probe-v1', { max_msgs: 1, discard: DiscardPolicy.New })
+    await makeStream(broker, 'probe-v1', { max_msgs: 1, discard: DiscardPolicy.New })
     const service = await startService(t, { probe: true, env: { BROKER_URL: broker.url } })
     await publish(service, 'text=0')
     await eventually(async () => (await waiting(service)) === 0)
@@ -193,7 +231,7 @@ test(
     await service.line(({ msg }) => msg === 'outbox: events wait')
     expect(await waiting(service)).toBe(1_400)
 
-    await broker.makeStream('probe-v1', { max_msgs: -1 })
+    await makeStream(broker, 'probe-v1', { max_msgs: -1 })
 
     await eventually(async () => (await waiting(service)) === 0, 60_000)
     const texts = (await textsOf(broker)).map(Number)

@@ -1,6 +1,7 @@
 /** What becomes of events whose data have changed: before, while and after the deploy that reads them. */
 import { expect, test } from 'vitest'
 import { eventually, running } from '../support/client.ts'
+import { makeStream } from '../support/operator.ts'
 import { effects, outcome, parked, send, start, type } from '../support/handling.ts'
 import { startProcess } from '../support/service.ts'
 
@@ -12,7 +13,7 @@ test(
   slow,
   async (t) => {
     const { broker, service } = await start(t)
-    await broker.makeStream('probe-v2', {})
+    await makeStream(broker, 'probe-v2', {})
     const split = await broker.send(type, 'a', { key: 'a', words: ['split', 'text'] })
     await service.line(outcome('parked', split))
     expect(await parked(service)).toMatch(
@@ -41,7 +42,7 @@ test(
 
 test('while an old and a new instance run, each event of both versions is handled once', slow, async (t) => {
   const { broker, service } = await start(t)
-  await broker.makeStream('probe-v2', {})
+  await makeStream(broker, 'probe-v2', {})
   const { databaseUrl, uploadDir } = service
   const env = { BROKER_URL: broker.url, DATABASE_URL: databaseUrl, UPLOAD_DIR: uploadDir }
   const later = startProcess(t, { probe: true, env: { ...env, PROBE_DEPLOY: 'later' } })

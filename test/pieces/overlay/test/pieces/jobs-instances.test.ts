@@ -2,6 +2,7 @@ import pg from 'pg'
 import { expect, inject, test } from 'vitest'
 import { makeDatabase, migrateDatabase } from '../../scripts/postgres/databases.ts'
 import { eventually, open, running } from '../support/client.ts'
+import { startCollector } from '../support/otlp.ts'
 import { another, startProcess, startService, type LogLine, type RunningService } from '../support/service.ts'
 
 test('an instance that cannot prove that it is alive stops its jobs before another instance may run them', async (t) => {
@@ -61,6 +62,43 @@ test('a role that may not create schemas migrates the tables if the schemas exis
 
   expect(await migrateDatabase(own.href)).toBeGreaterThan(0)
   expect(await migrateDatabase(own.href)).toBe(0)
+})
+
+test('each run has its own trace, which links to the trace that enqueued the job', async (t) => {
+  const collector = await startCollector(t)
+  const env = {
+    OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+    OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
+    OTEL_BSP_SCHEDULE_DELAY: '50',
+  }
+  const service = await startService(t, { probe: true, env })
+  const id = await enqueue(service, 'seconds=0')
+  const line = await service.line(ran(id, 'done'))
+
+  const found = (name: string) => collector.spans.find((span) => span.name === name)
+  await collector.until(() => found('process probe') !== undefined && found('POST /probe/jobs') !== undefined)
+
+  const [run, request] = [found('process probe'), found('POST /probe/jobs')]
+  expect(run).toMatchObject({ parentSpanId: '', traceId: line['traceId'] })
+  expect(run?.traceId).not.toBe(request?.traceId)
+  expect(run?.links.map(({ traceId }) => traceId)).toEqual([request?.traceId])
+  expect(line['enqueuedIn']).toBe(request?.traceId)
+  const statement = collector.spans.find(({ attributes }) =>
+    String(attributes['db.query.text']).includes('as asleep'),
+  )
+  expect(statement).toMatchObject({ traceId: run?.traceId, parentSpanId: run?.spanId })
+})
+
+test('a service does not start without the tables of graphile-worker, and names the command to run', async (t) => {
+  const { url, drop } = await makeDatabase(inject('postgres').url)
+  t.onTestFinished(drop)
+
+  const { line } = startProcess(t, { env: { DATABASE_URL: url } })
+
+  const { msg } = await line(({ level }) => level === 'fatal')
+  expect(msg).toMatch(
+    /^start-up failed: the database lacks migrations \(.*graphile-worker 1,.*\): run `npm run db:migrate`/,
+  )
 })
 
 test('two instances run each tick of a schedule once, and neither takes the other for dead', async (t) => {

@@ -32,14 +32,8 @@ export async function start(
 }
 
 /** Sends an event to the handler of probe.consumers.ts. @returns its id */
-export function send(
-  broker: TestBroker,
-  key: string,
-  text: string,
-  id?: string,
-  headers?: Record<string, string>,
-): Promise<string> {
-  return broker.send(type, key, { key, text }, { ...(id && { id }), ...(headers && { headers }) })
+export function send(broker: TestBroker, key: string, text: string, id?: string): Promise<string> {
+  return broker.send(type, key, { key, text }, id === undefined ? {} : { id })
 }
 
 /** What the handlers have written for the key, in the order of their commits. */

@@ -74,10 +74,7 @@ export async function updateWidget(
   return widget ?? refuse(ctx, db, id)
 }
 
-/**
- * Deletes the widget, if it has one of `versions`.
- * @throws Problem 404, 409 if another row refers to it, 412
- */
+/** Deletes the widget, if it has one of `versions`. @throws Problem 404, 409 if another row refers to it, 412 */
 export async function deleteWidget(
   ctx: Context,
   db: Database,

@@ -64,6 +64,44 @@ describe('the expected wait', () => {
   })
 })
 
+describe('a burst', () => {
+  test('is no reason to refuse in its first second: it is the process that is slow, as it reads so many requests', () => {
+    const pressure = holding(20)
+    pressure.idle(now)
+    for (let n = 0; n < 10; n++) pressure.finished(400)
+    const held = [{ since: now }]
+
+    expect(pressure.expectedWait(199, held, now + 400, 15_000)).toBeCloseTo(4_000)
+    expect(pressure.expectedWait(199, held, now + 1_000, 15_000)).toBeGreaterThan(40_000)
+  })
+
+  test('is measured sooner where less time is left', () => {
+    const pressure = holding(20)
+    pressure.idle(now)
+
+    expect(pressure.expectedWait(0, [just], now + 99, 1_000)).toBeCloseTo(20)
+    expect(pressure.expectedWait(0, [just], now + 100, 1_000)).toBeCloseTo(100)
+  })
+
+  test('is let in as a whole if nothing had been measured before', () => {
+    const pressure = new Pressure()
+    pressure.idle(now)
+    pressure.finished(400)
+
+    expect(pressure.expectedWait(199, [just], now + 500, 15_000)).toBe(0)
+    expect(pressure.expectedWait(0, [just], now + 1_000, 15_000)).toBeCloseTo(1_000)
+  })
+})
+
+test('callers that left a queue say nothing of those that wait in the next', () => {
+  const pressure = holding(100)
+  for (let n = 0; n < 1_000; n++) pressure.left(50, true)
+
+  pressure.idle(now - 5_000)
+
+  expect(pressure.expectedWait(99, [just], now)).toBeCloseTo(10_000)
+})
+
 describe('calls whose context ended', () => {
   test('say nothing of how long work takes, but that their connections came back', () => {
     const pressure = holding(100)
@@ -139,7 +177,7 @@ describe('overload', () => {
   })
 
   test.each([
-    ['a call came that did not have to wait', (pressure: Pressure) => pressure.idle()],
+    ['a call came that did not have to wait', (pressure: Pressure) => pressure.idle(now + 900)],
     [
       'a call came that would wait for less than a hold',
       (pressure: Pressure) => pressure.came(1, 99, now + 900),

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { Turns, type Queued } from '../../../../src/platform/database/turns.ts'
 
 function call(caller: string, since = 0): Queued {
-  return { caller, since, enter: () => undefined, list: undefined, previous: undefined, next: undefined }
+  return { caller, since, enter: () => undefined }
 }
 
 /** Takes all calls, as `caller since`. */

@@ -4,13 +4,9 @@
  * Held by: src/platform/auth/auth.ts, src/platform/auth/tokens.ts, src/platform/auth/issuer-keys.ts
  */
 import { createHash, createHmac, createPublicKey } from 'node:crypto'
-import type { RequestListener } from 'node:http'
 import { base64url, EncryptJWT, exportJWK, generateKeyPair, importJWK, SignJWT } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { testContext } from '../../src/context/test-context.ts'
-import { IssuerKeys } from '../../src/platform/auth/issuer-keys.ts'
 import { audience, startIssuer, type Issuer } from '../support/issuer.ts'
-import { recordedLog } from '../support/recorded-log.ts'
 import { sharedService, startProcess } from '../support/service.ts'
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex')
@@ -185,82 +181,11 @@ test('AUTH=off: callers have no name, so that limits and idempotency keys tell t
   expect(await off.line(({ msg }) => msg === 'request')).not.toHaveProperty('principal')
 })
 
-test('a key that the issuer has just begun to use is found, by one fetch for all that wait', async () => {
-  await ask('/probe/principal', bearer(await issuer.sign()))
-  await issuer.rotate('RS256')
-  const token = await issuer.sign()
-  const before = issuer.fetched
-
-  const answers = await Promise.all(Array.from({ length: 20 }, () => ask('/probe/principal', bearer(token))))
-
-  expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200))
-  expect(issuer.fetched).toBe(before + 1)
-})
-
-test('many names of keys that nobody has cost one fetch in two seconds', async () => {
-  const [before, startedAt] = [issuer.fetched, performance.now()]
-  const forged = Array.from({ length: 50 }, (_, i) => issuer.sign({}, { kid: `made-up-${i}` }))
-  const answers = await Promise.all(forged.map(async (token) => ask('/probe/principal', bearer(await token))))
-
-  expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([401]))
-  const took = performance.now() - startedAt
-  expect(issuer.fetched).toBeLessThanOrEqual(before + 1 + Math.floor(took / 2_000))
-})
-
 test('an issuer that is gone: tokens of keys that were fetched are still taken', async () => {
   issuer.instead = (_incoming, outgoing) => outgoing.writeHead(500).end()
   expect((await ask('/probe/principal', bearer(await issuer.sign()))).status).toBe(200)
   issuer.instead = undefined
 })
-
-test.for([
-  [
-    'HTML',
-    (_incoming, outgoing) => outgoing.end('<html>'),
-    /openid-configuration answered with what is not JSON/,
-  ],
-  [
-    'another document',
-    (_incoming, outgoing) => outgoing.end('{}'),
-    /expected string, received undefined → at issuer/,
-  ],
-  [
-    'another issuer',
-    (_incoming, outgoing) => outgoing.end(discovered('https://a.example.com')),
-    /it calls itself/,
-  ],
-  [
-    'a redirect',
-    (_incoming, outgoing) => outgoing.writeHead(302, { location: '/' }).end(),
-    /fetch failed: .*redirect/,
-  ],
-  ['10 MB', (_incoming, outgoing) => outgoing.end('x'.repeat(10e6)), /more than 1000000 bytes/],
-  ['a broken connection', ({ socket }) => socket.destroy(), /fetch failed: other side closed/],
-  ['a failure', (_incoming, outgoing) => outgoing.writeHead(502).end(), /answered 502/],
-] as [string, RequestListener, RegExp][])(
-  'an issuer that answers with %s: 503, and one line says why',
-  async ([, instead, why], t) => {
-    const other = await startIssuer()
-    t.onTestFinished(() => other.close())
-    other.instead = instead
-    const log = recordedLog()
-    const token = { protected: '', payload: '', signature: '' }
-
-    const found = new IssuerKeys(other.url, log).find(testContext(t), { alg: 'ES256' }, token)
-
-    await expect(found).rejects.toMatchObject({
-      status: 503,
-      message: 'the keys of the issuer cannot be fetched',
-    })
-    const said = log.lines.map(({ message }) => message)
-    expect(said).toEqual([expect.stringMatching(why)])
-    expect(said[0]).toMatch(/^cannot get the keys of the issuer [^\n]*$/)
-  },
-)
-
-function discovered(issuer: string): string {
-  return JSON.stringify({ issuer, jwks_uri: `${issuer}/jwks` })
-}
 
 test.for([
   [{}, 'AUTH_ISSUER or AUTH_API_KEYS is required; AUTH=off lets everybody in, for development'],

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { jetstream, type JetStreamClient, type StreamUpdateConfig } from '@nats-io/jetstream'
+import { jetstream, type JetStreamClient } from '@nats-io/jetstream'
 import { connect, headers } from '@nats-io/transport-node'
 import { startNats, type Nats } from '../../scripts/dev/nats.ts'
 import { attributesOf, partitionOf, subjectOf } from '../../src/platform/events/event.ts'
@@ -13,6 +13,7 @@ import type { RunningTest } from './service.ts'
 export interface TestBroker {
   /** For BROKER_URL. */
   readonly url: string
+  readonly js: JetStreamClient
   /** Ends it with SIGKILL. */
   kill(): Promise<void>
   signal(signal: NodeJS.Signals): void
@@ -20,10 +21,6 @@ export interface TestBroker {
   start(how?: 'empty'): Promise<void>
   /** Sends an event as another service would. */
   send(type: string, key: string, data: unknown, options?: SendOptions): Promise<string>
-  /** Makes or changes the stream of a type, as its owner may. */
-  makeStream(type: string, options: Partial<StreamUpdateConfig>): Promise<void>
-  /** Takes the next event of a key as a consumer of the service, and gives it back. */
-  refuse(consumer: string, type: string): Promise<void>
   /** The events of the type that the broker keeps, in their order. */
   events(type: string): Promise<Stored[]>
 }
@@ -51,6 +48,7 @@ export async function startBroker(t: RunningTest): Promise<TestBroker> {
   const js = jetstream(connection, { timeout: 1_000 })
   return {
     url,
+    js,
     async kill() {
       server?.child.kill('SIGKILL')
       await server?.stop()
@@ -70,16 +68,6 @@ export async function startBroker(t: RunningTest): Promise<TestBroker> {
       const publish = () => js.publish(subjectOf(type, partitionOf(key)), JSON.stringify(data), options)
       await eventually(() => publish().then(Boolean, () => false), 20_000)
       return id
-    },
-    async makeStream(type, options) {
-      const { streams } = await js.jetstreamManager()
-      const there = await streams.info(type).then(Boolean, () => false)
-      if (there) await streams.update(type, options)
-      else await streams.add({ name: type, subjects: [subjectOf(type, '*')], ...options })
-    },
-    async refuse(consumer, type) {
-      const message = await (await js.consumers.get(type, consumer)).next({ expires: 5_000 })
-      message?.nak()
     },
     async events(type) {
       let stored: Stored[] | undefined

@@ -3,14 +3,12 @@
  * Go: `http.NewRequestWithContext(ctx, method, url, body)`
  * Held by: src/platform/client/client.ts, src/platform/client/attempt.ts, src/platform/client/metrics.ts
  */
-import { existsSync } from 'node:fs'
-import { readdir } from 'node:fs/promises'
 import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'
-import { expect, test, vi } from 'vitest'
-import { eventually, liveTree, open, running } from '../support/client.ts'
+import { expect, test } from 'vitest'
+import { eventually, open, running } from '../support/client.ts'
 import { startCollector, type ReceivedSpan } from '../support/otlp.ts'
-import { sharedService, startService, type RunningService } from '../support/service.ts'
+import { sharedService, startService } from '../support/service.ts'
 
 const first = sharedService({ probe: true })
 /** Its own deadline is far away, so that only the first service ends its requests. */
@@ -126,83 +124,6 @@ test('when the second service is gone, the first answers 503 with Retry-After', 
   const line = await first().line((entry) => entry['requestId'] === 'alone')
   expect(JSON.stringify(line)).toContain('ECONNREFUSED')
 })
-
-test('answered, late and given-up calls leave no context in either service', async () => {
-  await Promise.all(Array.from({ length: 10 }, callsOfAllKinds))
-
-  await nothingAlive()
-})
-
-const proc = existsSync('/proc/self/fd')
-test.runIf(proc)('and neither has more descriptors than before', { timeout: 40_000 }, async () => {
-  // The pool's connections stay open, and so does everything that is opened once.
-  await callsOfAllKinds()
-  await nothingAlive()
-  const before = await Promise.all([descriptors(first()), descriptors(second())])
-
-  await Promise.all(Array.from({ length: 10 }, callsOfAllKinds))
-
-  // The pool closes a connection that was idle for ten seconds.
-  await vi.waitFor(async () => {
-    expect(await descriptors(first())).toBeLessThanOrEqual(before[0])
-    expect(await descriptors(second())).toBeLessThanOrEqual(before[1])
-  }, 25_000)
-})
-
-test('calls to one peer make one series of the metric for each result', async (t) => {
-  const service = await startService(t, { probe: true })
-  expect((await fetch(through('/probe/query?seconds=0', service.url))).status).toBe(200)
-  await fetch(through('/nothing', service.url))
-
-  const text = await (await fetch(`${service.adminUrl}/metrics`)).text()
-
-  const { port } = new URL(second().url)
-  const called = `http_request_method="GET",server_address="127.0.0.1",server_port="${port}"`
-  const name = 'http_client_request_duration_seconds_count'
-  expect(text.split('\n').filter((line) => line.startsWith(name))).toEqual([
-    `${name}{${called},http_response_status_code="200"} 1`,
-    `${name}{${called},http_response_status_code="404",error_type="404"} 1`,
-  ])
-})
-
-/** Makes calls that are answered, late, and given up, while the second waits in Postgres and while it streams. */
-async function callsOfAllKinds(): Promise<void> {
-  const leave = async (path: string): Promise<void> => {
-    const request = open(through(path))
-    setTimeout(() => request.hangUp(), 100)
-    await request.answer.catch(() => undefined)
-  }
-  await Promise.all([
-    open(through('/probe/query?seconds=0')).answer,
-    open(through('/probe/query?seconds=30'), 'GET', { 'x-envoy-expected-rq-timeout-ms': '50' }).answer,
-    leave('/probe/query?seconds=30'),
-    leave('/probe/stream?seconds=30'),
-  ])
-}
-
-/** Resolves when no server context has a request below it. It first sees one, so that looking in the wrong place fails. */
-async function nothingAlive(): Promise<void> {
-  const request = open(through('/probe/query?seconds=30'))
-  await vi.waitFor(async () => {
-    for (const service of [first(), second()]) expect(await requestsOf(service)).not.toEqual([])
-  }, 10_000)
-  request.hangUp()
-  await request.answer.catch(() => undefined)
-  await vi.waitFor(async () => {
-    for (const service of [first(), second()]) expect(await requestsOf(service)).toEqual([])
-  }, 10_000)
-}
-
-/** The contexts of requests, without the contexts of workers, which last as long as the server's. */
-async function requestsOf(service: RunningService): Promise<string[]> {
-  const { children } = await liveTree(service)
-  const server = children.find(({ name }) => name === 'server')
-  return (server?.children ?? []).map(({ name }) => name).filter((name) => /^[A-Z]+ \//.test(name))
-}
-
-async function descriptors(service: RunningService): Promise<number> {
-  return (await readdir(`/proc/${service.pid}/fd`)).length
-}
 
 function spanNamed(spans: readonly ReceivedSpan[], name: string): ReceivedSpan {
   const span = spans.find((each) => each.name === name)

@@ -3,8 +3,6 @@ import { expect, test, type TestContext } from 'vitest'
 import { eventually, liveContexts, open, running } from '../../test/support/client.ts'
 import { openOwnDatabase } from '../../test/support/database.ts'
 import { sharedService, startService, type RunningService } from '../../test/support/service.ts'
-import { createLog } from '../platform/telemetry/log.ts'
-import { feedOf } from '../platform/feed/feed.ts'
 import { publishWidget, widgetList } from './widget.events.ts'
 
 const shared = sharedService()
@@ -90,35 +88,6 @@ test('a client that comes back gets what it missed, also what was published befo
   await eventually(async () => second.texts.join() === 'missed')
   expect(first.texts).toEqual(['slow', 'quick'])
   second.leave()
-})
-
-test('many readers at the end of the list share one query', async (t) => {
-  const { ctx, db, publish } = await openPublisher(t)
-  const list = widgetList(db)
-  let queries = 0
-  const feed = feedOf(createLog({ level: 'silent', service: 'test' }), {
-    newest: (ctx, id) => list.newest(ctx, id),
-    after(ctx, id) {
-      queries++
-      return list.after(ctx, id)
-    },
-  })
-  const start = await feed.begin(ctx)
-  // The first reader makes the feed know its end.
-  await feed.next(ctx, start)
-  queries = 0
-  await publish('shared')
-
-  const got = await Promise.all(
-    Array.from({ length: 100 }, async () => {
-      let step = await feed.next(ctx, start)
-      while (step.entries.length === 0) step = await feed.next(ctx, step.id)
-      return step.entries.length
-    }),
-  )
-
-  expect(new Set(got)).toEqual(new Set([1]))
-  expect(queries).toBeLessThan(10)
 })
 
 test('a Last-Event-ID that is not an id is 400', async () => {

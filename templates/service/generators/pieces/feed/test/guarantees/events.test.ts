@@ -4,10 +4,9 @@
  * Held by: src/platform/feed/sse.ts
  */
 import { once } from 'node:events'
-import { readdir } from 'node:fs/promises'
 import { connect, type Socket } from 'node:net'
 import { expect, test } from 'vitest'
-import { connection, eventually, liveContexts } from '../support/client.ts'
+import { connection, liveContexts } from '../support/client.ts'
 import { sharedService, startService, type RunningService } from '../support/service.ts'
 
 const shared = sharedService({ probe: true })
@@ -45,42 +44,6 @@ test('a client that does not read is disconnected, and its events are not buffer
   for (const socket of sockets) socket.destroy()
 })
 
-test(
-  '1,000 clients that leave leave no context and no descriptor behind',
-  { timeout: 120_000 },
-  async (t) => {
-    const service = await startService(t, { probe: true })
-    await fetch(`${service.url}/livez`)
-    const before = await descriptors(service)
-    for (let round = 0; round < 4; round++) {
-      const sockets = await Promise.all(
-        Array.from({ length: 250 }, async (_, i) => {
-          const socket = await deaf(service, ask('bytes=10', `${round}-${i}`))
-          socket.resume()
-          await once(socket, 'data')
-          return socket
-        }),
-      )
-      for (const socket of sockets) socket.resetAndDestroy()
-    }
-
-    await eventually(async () => !(await liveContexts(service)).includes('/probe/events'), 30_000)
-    await eventually(async () => (await descriptors(service)) <= before + 2, 30_000)
-    const metrics = await (await fetch(`${service.adminUrl}/metrics`)).text()
-    expect(metrics).toMatch(/^events_clients 0$/m)
-  },
-)
-
-test('behind compress() each event is sent when it is there', async (t) => {
-  const service = await startService(t, { probe: 'test/support/probe.compressed.ts' })
-  const client = connection(service)
-
-  client.send(ask('bytes=1', 'compressed', 'accept-encoding: gzip\r\n'))
-
-  expect(await client.received('data: "x"')).not.toContain('content-encoding')
-  client.hangUp()
-})
-
 test('a stream ends when the token that opened it expires', async () => {
   const client = connection(shared())
   const startedAt = performance.now()
@@ -103,10 +66,6 @@ async function deaf({ url }: RunningService, text: string): Promise<Socket> {
   )
   socket.write(text)
   return socket
-}
-
-async function descriptors({ pid }: RunningService): Promise<number> {
-  return (await readdir(`/proc/${pid}/fd`)).length
 }
 
 async function memory({ adminUrl }: RunningService): Promise<number> {

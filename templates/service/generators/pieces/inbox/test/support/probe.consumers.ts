@@ -5,7 +5,6 @@ import type { BrokerPlatform } from '../../src/platform/events/broker.ts'
 import { consumer } from '../../src/platform/events/consumer.ts'
 import { inboxWorker } from '../../src/platform/events/inbox.ts'
 import type { Worker } from '../../src/platform/lifecycle/workers.ts'
-import { callerOf } from '../../src/platform/request.ts'
 
 const Data = z.object({ key: z.string(), text: z.string() })
 
@@ -13,10 +12,8 @@ const Data = z.object({ key: z.string(), text: z.string() })
 export function consumersWorker(platform: BrokerPlatform): Worker {
   const probe = consumer(
     { type: 'probe-v1', data: Data, timeoutMs: 10_000, maxAttempts: 2 },
-    async (ctx, { key, data: { text } }, q) => {
-      await q.execute(
-        sql`insert into effects (key, text) values (${key}, ${text === 'who' ? callerOf(ctx) : text})`,
-      )
+    async (_ctx, { key, data: { text } }, q) => {
+      await q.execute(sql`insert into effects (key, text) values (${key}, ${text})`)
       const [what, seconds] = text.split(' ')
       if (what === 'sleep') await q.execute(sql`select pg_sleep(${Number(seconds)}) as asleep`)
       if (what === 'fail') throw new Error('no luck')

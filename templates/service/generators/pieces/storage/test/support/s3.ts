@@ -26,6 +26,13 @@ interface Upload {
   readonly parts: Map<number, Buffer>
 }
 
+/** What a page has of an object or an upload, and what leads to the page behind it. */
+interface Listed {
+  readonly place: string
+  readonly item: string
+  readonly next: string
+}
+
 const bucket = 'bucket'
 /** Small, so that a handful of keys takes more than one page. */
 const pageSize = 2
@@ -56,8 +63,8 @@ export async function startS3(t: RunningTest): Promise<S3> {
 
     if (named !== bucket) return failure(response, 404, 'NoSuchBucket')
     if (request.method === 'HEAD') return response.writeHead(200).end()
-    if (key === '' && query.has('uploads')) return xml(response, listUploads(query))
-    if (key === '') return xml(response, listObjects(query))
+    if (key === '' && query.has('uploads')) return xml(response, uploadsBehind(query))
+    if (key === '') return xml(response, objectsBehind(query))
     if (query.has('uploads')) {
       const made = randomUUID()
       uploads.set(made, { key, at: new Date(), parts: new Map() })
@@ -90,39 +97,23 @@ export async function startS3(t: RunningTest): Promise<S3> {
     response.writeHead(first === undefined ? 200 : 206, { 'content-length': bytes.length }).end(bytes)
   }
 
-  // A page begins behind a place in the order, as with S3: the last listed key may be gone by then.
-  function listObjects(query: URLSearchParams): string {
-    const prefix = query.get('prefix') ?? ''
-    const from = query.get('continuation-token') ?? ''
-    const all = [...objects].filter(([key]) => key.startsWith(prefix) && key > from).sort(byFirst)
-    const page = all.slice(0, pageSize)
-    const listed = page.map(
-      ([key, { at }]) =>
-        `<Contents><Key>${key}</Key><LastModified>${at.toISOString()}</LastModified></Contents>`,
-    )
-    const more = all.length > pageSize
-    const token = more ? `<NextContinuationToken>${page.at(-1)?.[0]}</NextContinuationToken>` : ''
-    return `<R><IsTruncated>${more}</IsTruncated>${token}${listed.join('')}</R>`
+  function objectsBehind(query: URLSearchParams): string {
+    const listed = [...objects].map(([key, { at }]) => ({
+      place: key,
+      item: `<Contents><Key>${key}</Key><LastModified>${at.toISOString()}</LastModified></Contents>`,
+      next: `<NextContinuationToken>${key}</NextContinuationToken>`,
+    }))
+    return pageOf(listed, query.get('prefix') ?? '', query.get('continuation-token') ?? '')
   }
 
-  function listUploads(query: URLSearchParams): string {
-    const prefix = query.get('prefix') ?? ''
+  function uploadsBehind(query: URLSearchParams): string {
+    const listed = [...uploads].map(([id, { key, at }]) => ({
+      place: `${key} ${id}`,
+      item: `<Upload><Key>${key}</Key><UploadId>${id}</UploadId><Initiated>${at.toISOString()}</Initiated></Upload>`,
+      next: `<NextKeyMarker>${key}</NextKeyMarker><NextUploadIdMarker>${id}</NextUploadIdMarker>`,
+    }))
     const from = `${query.get('key-marker') ?? ''} ${query.get('upload-id-marker') ?? ''}`
-    const all = [...uploads]
-      .map(([id, { key, at }]) => [`${key} ${id}`, { id, key, at }] as const)
-      .filter(([place, { key }]) => key.startsWith(prefix) && place > from)
-      .sort(byFirst)
-    const page = all.slice(0, pageSize).map(([, upload]) => upload)
-    const listed = page.map(
-      ({ id, key, at }) =>
-        `<Upload><Key>${key}</Key><UploadId>${id}</UploadId><Initiated>${at.toISOString()}</Initiated></Upload>`,
-    )
-    const last = page.at(-1)
-    const next =
-      last === undefined
-        ? ''
-        : `<NextKeyMarker>${last.key}</NextKeyMarker><NextUploadIdMarker>${last.id}</NextUploadIdMarker>`
-    return `<R><IsTruncated>${all.length > pageSize}</IsTruncated>${next}${listed.join('')}</R>`
+    return pageOf(listed, query.get('prefix') ?? '', from)
   }
 
   const server = createServer((request, response) => {
@@ -147,8 +138,15 @@ export async function startS3(t: RunningTest): Promise<S3> {
   }
 }
 
-function byFirst([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number {
-  return a < b ? -1 : 1
+/** It begins behind a place in the order, as with S3: the last listed key may be gone by then. */
+function pageOf(all: readonly Listed[], prefix: string, from: string): string {
+  const found = all
+    .filter(({ place }) => place.startsWith(prefix) && place > from)
+    .sort((a, b) => (a.place < b.place ? -1 : 1))
+  const page = found.slice(0, pageSize)
+  const more = found.length > pageSize
+  const items = page.map(({ item }) => item).join('')
+  return `<R><IsTruncated>${more}</IsTruncated>${more ? page.at(-1)?.next : ''}${items}</R>`
 }
 
 function etagOf(bytes: Buffer): string {

@@ -123,25 +123,6 @@ test.for([
   },
 )
 
-test('a deletion whose client hangs up before its row is gone deletes nothing', async (t) => {
-  const service = await startService(t)
-  const body = new FormData()
-  body.append(field, new Blob(['x']), 'x')
-  await fetch(`${service.url}/widgets`, { method: 'POST', body })
-  const [row] = await service.sql('select id from widgets')
-  const locker = await service.connect()
-  await locker.query('begin; select id from widgets for update')
-  const client = open(`${service.url}/widgets/${String(row?.['id'])}`, 'DELETE')
-  await eventually(async () => (await running(service, 'delete from')) === 1)
-
-  client.hangUp()
-
-  await service.line(({ msg, status }) => msg === 'request' && status === 499)
-  await locker.query('rollback')
-  expect(await service.sql('select id from widgets')).toEqual([row])
-  expect(await readdir(service.uploadDir)).toHaveLength(1)
-})
-
 test('a query that misses the deadline ends in Postgres, and the answer is a 504', async (t) => {
   const service = await startService(t, { env: { REQUEST_TIMEOUT_MS: '300' } })
   const locker = await service.connect()

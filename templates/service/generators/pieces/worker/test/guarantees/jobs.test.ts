@@ -3,14 +3,11 @@
  * Go: `river.Client.InsertTx(ctx, tx, args, nil)`, and `Work(ctx, job)` under the context that `client.Stop` ends
  * Held by: src/platform/jobs/jobs.ts, src/platform/jobs/run.ts, src/platform/jobs/worker.ts, src/platform/jobs/engine.ts, src/platform/jobs/lease.ts
  */
-import { expect, inject, test } from 'vitest'
-import { makeDatabase } from '../../scripts/postgres/databases.ts'
+import { expect, test } from 'vitest'
 import { eventually, liveTree, open, running } from '../support/client.ts'
-import { startCollector } from '../support/otlp.ts'
 import {
   another,
   sharedService,
-  startProcess,
   startService,
   type LogLine,
   type RunningService,
@@ -88,31 +85,6 @@ test('a job that inherits a deadline ends at the deadline, and does not run agai
   await eventually(async () => (await waiting(service)).every((job) => job['id'] !== id))
 })
 
-test('each run has its own trace, which links to the trace that enqueued the job', async (t) => {
-  const collector = await startCollector(t)
-  const env = {
-    OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
-    OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
-    OTEL_BSP_SCHEDULE_DELAY: '50',
-  }
-  const service = await startService(t, { probe: true, env })
-  const id = await enqueue(service, 'seconds=0')
-  const line = await service.line(ran(id, 'done'))
-
-  const found = (name: string) => collector.spans.find((span) => span.name === name)
-  await collector.until(() => found('process probe') !== undefined && found('POST /probe/jobs') !== undefined)
-
-  const [run, request] = [found('process probe'), found('POST /probe/jobs')]
-  expect(run).toMatchObject({ parentSpanId: '', traceId: line['traceId'] })
-  expect(run?.traceId).not.toBe(request?.traceId)
-  expect(run?.links.map(({ traceId }) => traceId)).toEqual([request?.traceId])
-  expect(line['enqueuedIn']).toBe(request?.traceId)
-  const statement = collector.spans.find(({ attributes }) =>
-    String(attributes['db.query.text']).includes('as asleep'),
-  )
-  expect(statement).toMatchObject({ traceId: run?.traceId, parentSpanId: run?.spanId })
-})
-
 test('SIGTERM: a job that ends within the drain is done', async (t) => {
   const service = await startService(t, { probe: true })
   const id = await enqueue(service, 'seconds=1')
@@ -162,18 +134,6 @@ test('kill -9: another instance does the job once, as soon as it knows that the 
   expect(attempts[0]).toBe(1)
   expect(attempts.at(-1)).toBe(2)
   await eventually(async () => (await waiting(service)).length === 0)
-})
-
-test('a service does not start without the tables of graphile-worker, and names the command to run', async (t) => {
-  const { url, drop } = await makeDatabase(inject('postgres').url)
-  t.onTestFinished(drop)
-
-  const { line } = startProcess(t, { env: { DATABASE_URL: url } })
-
-  const { msg } = await line(({ level }) => level === 'fatal')
-  expect(msg).toMatch(
-    /^start-up failed: the database lacks migrations \(.*graphile-worker 1,.*\): run `npm run db:migrate`/,
-  )
 })
 
 /** @returns the job's id */

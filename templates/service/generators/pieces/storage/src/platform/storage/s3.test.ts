@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
-import { beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, expect, test } from 'vitest'
 import { startS3 } from '../../../test/support/s3.ts'
 import { startService } from '../../../test/support/service.ts'
 import { withCancel, type Context } from '../../context/context.ts'
@@ -40,37 +40,24 @@ test('a sweep removes what no row names', async (t) => {
   expect((await buffer(await storage.open(ctx, second))).toString()).toBe('x')
 })
 
-describe('a call that S3 does not answer ends with ctx', () => {
-  test.for([
-    ['PUT', 'partNumber=1', 9_000_000],
-    ['POST', 'uploads', 9_000_000],
-    ['POST', 'uploadId', 9_000_000],
-    ['PUT', first, 1],
-  ] as const)('put, at its %s …%s', async ([method, words, size], t) => {
+const put = (size: number) => (ctx: Context, storage: Storage) =>
+  storage.put(ctx, first, Readable.from([randomBytes(size)]))
+
+test.for([
+  ['put', 'PUT', 'partNumber=1', put(9_000_000)],
+  ['put', 'POST', 'uploads', put(9_000_000)],
+  ['put', 'POST', 'uploadId', put(9_000_000)],
+  ['put', 'PUT', first, put(1)],
+  ['open', 'GET', first, (ctx, storage) => storage.open(ctx, first)],
+  ['delete', 'DELETE', first, (ctx, storage) => storage.delete(ctx, first)],
+] as [string, string, string, (ctx: Context, storage: Storage) => Promise<unknown>][])(
+  '%s ends with ctx, if S3 does not answer %s …%s',
+  async ([, method, words, call], t) => {
     const ctx = testContext(t)
     const s3 = await startS3(t)
     const storage = await openS3Storage(ctx, new URL(s3.url))
     using inside = withCancel(ctx)
     const held = s3.hold(method, words)
-    const left = new Error('the client left')
-    const rejected = expect(storage.put(inside, first, Readable.from([randomBytes(size)]))).rejects.toBe(left)
-    await held
-
-    inside.cancel(left)
-
-    await rejected
-    await expect.poll(() => s3.open()).toBe(0)
-  })
-
-  test.for([
-    ['GET', (ctx, storage) => storage.open(ctx, first)],
-    ['DELETE', (ctx, storage) => storage.delete(ctx, first)],
-  ] as [string, (ctx: Context, storage: Storage) => Promise<unknown>][])('%s', async ([method, call], t) => {
-    const ctx = testContext(t)
-    const s3 = await startS3(t)
-    const storage = await openS3Storage(ctx, new URL(s3.url))
-    using inside = withCancel(ctx)
-    const held = s3.hold(method, first)
     const left = new Error('the client left')
     const rejected = expect(call(inside, storage)).rejects.toBe(left)
     await held
@@ -79,8 +66,8 @@ describe('a call that S3 does not answer ends with ctx', () => {
 
     await rejected
     await expect.poll(() => s3.open()).toBe(0)
-  })
-})
+  },
+)
 
 test('a service starts if STORAGE_URL names a bucket', async (t) => {
   const url = (await startS3(t)).url

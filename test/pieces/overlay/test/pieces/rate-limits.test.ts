@@ -1,0 +1,110 @@
+/** What a rate limit counts, and what it keeps. */
+import { IncomingMessage } from 'node:http'
+import { Socket } from 'node:net'
+import { expect, test } from 'vitest'
+import { testContext } from '../../src/context/test-context.ts'
+import { networkOf } from '../../src/platform/rate-limit/caller.ts'
+import { rateLimit } from '../../src/platform/rate-limit/rate-limit.ts'
+import { memoryStore } from '../../src/platform/rate-limit/memory-store.ts'
+import { boundedMap, type Store } from '../../src/platform/rate-limit/store.ts'
+import type { IncomingRequest } from '../../src/platform/http/route.ts'
+import { createLog } from '../../src/platform/telemetry/log.ts'
+import { startProcess, startService, sharedService, type RunningService } from '../support/service.ts'
+
+const shared = sharedService({ probe: true })
+
+test('a shorter limit holds at once, whatever was counted by a longer one', async (t) => {
+  const env = { RATE_LIMIT_REQUESTS: '1', RATE_LIMIT_SECONDS: '86400' }
+  const service = await startService(t, { probe: true, env })
+  const askDefault = ({ url }: Pick<RunningService, 'url'>) => fetch(`${url}/probe/query?seconds=0`)
+  await askDefault(service)
+  expect((await askDefault(service)).status).toBe(429)
+
+  const { databaseUrl: DATABASE_URL, uploadDir: UPLOAD_DIR } = service
+  const shorter = { ...env, DATABASE_URL, UPLOAD_DIR, RATE_LIMIT_SECONDS: '60' }
+  const { port } = await startProcess(t, { probe: true, env: shorter }).line(({ msg }) => msg === 'listening')
+  const other = { url: `http://127.0.0.1:${String(port)}` }
+
+  expect((await askDefault(other)).status).toBe(200)
+  const refused = await askDefault(other)
+  expect(refused.status).toBe(429)
+  expect(Number(refused.headers.get('retry-after'))).toBeLessThanOrEqual(60)
+})
+
+test('rows that nobody needs are deleted by later requests', async () => {
+  await shared().sql(
+    `insert into rate_limits select 'old' || i, now() - interval '1 minute' from generate_series(1, 250) i`,
+  )
+
+  for (let i = 0; i < 200; i++)
+    await fetch(`${shared().url}/probe/limited/database`, { headers: { 'x-caller': `sweep-${i}` } })
+
+  expect(await shared().sql(`select from rate_limits where key like 'old%'`)).toEqual([])
+})
+
+test('a store gets a short key, however long the caller is', async (t) => {
+  const keys: string[] = []
+  const store: Store = {
+    take(_ctx, key) {
+      keys.push(key)
+      return { allowed: true, fullInMs: 0 }
+    },
+  }
+  const log = createLog({ level: 'silent', service: 'test' })
+  const by = () => 'x'.repeat(15_000)
+  const guard = rateLimit({ log }, store, { name: 'short', requests: 1, seconds: 1, by })
+
+  await guard(
+    testContext(t),
+    requestWith(() => undefined),
+  )
+
+  expect(keys.map(({ length }) => length)).toEqual([43])
+})
+
+test.for([
+  [3, 7],
+  [6, 7],
+  [7, 86_400],
+  [100, 60],
+] as const)('of %d requests in %d s, the first leaves one less', async ([requests, seconds], t) => {
+  const log = createLog({ level: 'silent', service: 'test' })
+  const limit = { name: 'odd', requests, seconds, by: () => 'one' }
+  const headers: string[] = []
+
+  await rateLimit(
+    { log },
+    memoryStore(),
+    limit,
+  )(
+    testContext(t),
+    requestWith((name, value) => headers.push(`${name}: ${value}`)),
+  )
+
+  expect(headers).toContain(`ratelimit: "odd";r=${requests - 1};t=${Math.ceil(seconds / requests)}`)
+})
+
+function requestWith(appendHeader: (name: string, value: string) => void): IncomingRequest {
+  const body = new IncomingMessage(new Socket())
+  return { method: 'GET', headers: {}, rawHeaders: [], body, setHeader: () => undefined, appendHeader }
+}
+
+test('an IPv6 client is its first 64 bits, and memory is bounded', () => {
+  expect(
+    ['192.0.2.1', '::ffff:192.0.2.1', '2001:db8::1', '2001:db8:0:0:1:2:3:4', '::1', 'fe80::1%eth0'].map(
+      networkOf,
+    ),
+  ).toEqual([
+    '192.0.2.1',
+    '192.0.2.1',
+    '2001:db8:0:0::/64',
+    '2001:db8:0:0::/64',
+    '0:0:0:0::/64',
+    'fe80:0:0:0::/64',
+  ])
+  const map = boundedMap<number>(2)
+  for (const [key, value] of Object.entries({ a: 1, b: 2 })) map.set(key, value)
+  map.set('a', 3)
+  map.set('c', 4)
+  expect(['a', 'b', 'c'].map(map.get)).toEqual([3, undefined, 4])
+})
