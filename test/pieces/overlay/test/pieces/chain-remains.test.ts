@@ -1,9 +1,9 @@
-/** What calls from one service to another leave behind: nothing, and one series of a metric for each result. */
+/** What calls from one service to another leave behind: nothing. */
 import { existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { expect, test, vi } from 'vitest'
 import { liveTree, open } from '../support/client.ts'
-import { sharedService, startService, type RunningService } from '../support/service.ts'
+import { sharedService, type RunningService } from '../support/service.ts'
 
 const first = sharedService({ probe: true })
 /** Its own deadline is far away, so that only the first service ends its requests. */
@@ -34,22 +34,6 @@ test.runIf(proc)('and neither has more descriptors than before', { timeout: 40_0
     expect(await descriptors(first())).toBeLessThanOrEqual(before[0])
     expect(await descriptors(second())).toBeLessThanOrEqual(before[1])
   }, 25_000)
-})
-
-test('calls to one peer make one series of the metric for each result', async (t) => {
-  const service = await startService(t, { probe: true })
-  expect((await fetch(through('/probe/query?seconds=0', service.url))).status).toBe(200)
-  await fetch(through('/nothing', service.url))
-
-  const text = await (await fetch(`${service.adminUrl}/metrics`)).text()
-
-  const { port } = new URL(second().url)
-  const called = `http_request_method="GET",server_address="127.0.0.1",server_port="${port}"`
-  const name = 'http_client_request_duration_seconds_count'
-  expect(text.split('\n').filter((line) => line.startsWith(name))).toEqual([
-    `${name}{${called},http_response_status_code="200"} 1`,
-    `${name}{${called},http_response_status_code="404",error_type="404"} 1`,
-  ])
 })
 
 /** Makes calls that are answered, late, and given up, while the second waits in Postgres and while it streams. */

@@ -125,6 +125,22 @@ test('when the second service is gone, the first answers 503 with Retry-After', 
   expect(JSON.stringify(line)).toContain('ECONNREFUSED')
 })
 
+test('calls to one peer make one series of the metric for each result', async (t) => {
+  const service = await startService(t, { probe: true })
+  expect((await fetch(through('/probe/query?seconds=0', service.url))).status).toBe(200)
+  await fetch(through('/nothing', service.url))
+
+  const text = await (await fetch(`${service.adminUrl}/metrics`)).text()
+
+  const { port } = new URL(second().url)
+  const called = `http_request_method="GET",server_address="127.0.0.1",server_port="${port}"`
+  const name = 'http_client_request_duration_seconds_count'
+  expect(text.split('\n').filter((line) => line.startsWith(name))).toEqual([
+    `${name}{${called},http_response_status_code="200"} 1`,
+    `${name}{${called},http_response_status_code="404",error_type="404"} 1`,
+  ])
+})
+
 function spanNamed(spans: readonly ReceivedSpan[], name: string): ReceivedSpan {
   const span = spans.find((each) => each.name === name)
   if (span === undefined)

@@ -8,11 +8,31 @@ import { notFound } from '../../src/platform/problem.ts'
 import { route, type Route } from '../../src/platform/http/route.ts'
 import type { Platform } from '../../src/platform/platform.ts'
 
+/** As a schema may return it: JSON has one form for all. */
+class Place {
+  readonly #name: string
+  constructor(name: string) {
+    this.#name = name
+  }
+  toString() {
+    return this.#name
+  }
+}
+
 const Payment = z.object({
   /** Seconds that the work takes inside Postgres, once its row is inserted. */
   seconds: z.number().default(0),
   ends: z.enum(['well', 'with a problem', 'with a 503', 'with a stream', 'with nothing']).default('well'),
   amount: z.number(),
+  rates: z.record(z.string(), z.number()).optional(),
+  items: z
+    .array(z.string())
+    .transform((items) => new Set(items))
+    .optional(),
+  place: z
+    .string()
+    .transform((name) => new Place(name))
+    .optional(),
 })
 
 /** Routes that insert rows into the table `payments`, which the test makes. */

@@ -156,6 +156,12 @@ test('a deletion is refused if the widget has changed since its client read it',
   for (const method of ['GET', 'DELETE']) expect((await send(method, path)).status).toBe(404)
 })
 
+test('/openapi.json documents widgets', async () => {
+  const { paths } = (await (await send('GET', '/openapi.json')).json()) as { paths: Record<string, object> }
+  expect(Object.keys(paths['/widgets'] ?? {})).toEqual(['post', 'get'])
+  expect(Object.keys(paths['/widgets/{id}'] ?? {})).toEqual(['get', 'put', 'delete'])
+})
+
 describe.for([
   ['POST', '', 'insert into'],
   ['GET', '', 'order by'],

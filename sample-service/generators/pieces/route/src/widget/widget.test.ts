@@ -41,6 +41,14 @@ test('a text that is too long is refused by the name of its field', async (t) =>
   })
 })
 
+test('it is described in /openapi.json', async (t) => {
+  const service = await startService(t)
+
+  const response = await fetch(`${service.url}/openapi.json`)
+
+  expect(JSON.stringify(await response.json())).toContain('The text and its length')
+})
+
 test('it ends with its client', async (t) => {
   const service = await startBusyService(t)
   const client = new AbortController()

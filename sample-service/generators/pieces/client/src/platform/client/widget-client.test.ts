@@ -1,8 +1,11 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
+import { startCollector } from '../../../test/support/otlp.ts'
 import { startPeer } from '../../../test/support/peer.ts'
 import { recordedLog } from '../../../test/support/recorded-log.ts'
 import { withCancel, withTimeout } from '../../context/context.ts'
 import { testContext } from '../../context/test-context.ts'
+import { span } from '../telemetry/span.ts'
+import { startTelemetry } from '../telemetry/telemetry.ts'
 import { widgetClient } from './widget-client.ts'
 
 const item = { id: '7', name: 'seven' }
@@ -72,7 +75,7 @@ test('it sends widget the rest of the deadline, which also ends the call', async
 test('it makes up to three attempts; five failures in a row open the circuit', async (t) => {
   const ctx = testContext(t)
   const peer = await startPeer(t, (response, number) =>
-    number === 3 ? response.end(JSON.stringify(item)) : response.writeHead(503).end(),
+    number === 3 || number > 8 ? response.end(JSON.stringify(item)) : response.writeHead(503).end(),
   )
   const client = widgetClient(recordedLog(), { baseUrl: peer.url })
 
@@ -82,4 +85,28 @@ test('it makes up to three attempts; five failures in a row open the circuit', a
 
   await expect(client.find(ctx, '7')).rejects.toMatchObject({ how: 'open' })
   expect(peer.received).toHaveLength(8)
+
+  // Ten seconds later it lets one attempt through, which succeeds.
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 10_000 })
+  t.onTestFinished(() => void vi.useRealTimers())
+  expect(await client.find(ctx, '7')).toEqual(item)
+  expect(await client.find(ctx, '7')).toEqual(item)
+})
+
+test('the trace continues at widget', async (t) => {
+  const collector = await startCollector(t)
+  vi.stubEnv('OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', `${collector.url}/v1/traces`)
+  vi.stubEnv('OTEL_EXPORTER_OTLP_PROTOCOL', 'http/json')
+  t.onTestFinished(() => void vi.unstubAllEnvs())
+  const ctx = testContext(t)
+  const telemetry = await startTelemetry(ctx, { serviceName: 'test', log: recordedLog() })
+  const peer = await startPeer(t, (response) => response.end(JSON.stringify(item)))
+  const client = widgetClient(recordedLog(), { baseUrl: peer.url })
+
+  await span(ctx, 'above', {}, (ctx) => client.find(ctx, '7'))
+  await telemetry.close(ctx)
+
+  const [sent, above] = collector.spans
+  expect(sent).toMatchObject({ name: 'GET', traceId: above?.traceId, parentSpanId: above?.spanId })
+  expect(peer.received[0]?.headers['traceparent']).toBe(`00-${sent?.traceId}-${sent?.spanId}-01`)
 })

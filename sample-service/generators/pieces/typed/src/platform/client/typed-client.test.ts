@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { startPeer } from '../../../test/support/peer.ts'
+import { withCancel, withTimeout } from '../../context/context.ts'
 import { testContext } from '../../context/test-context.ts'
 import { createClient } from './client.ts'
 import { typedClient } from './typed-client.ts'
@@ -105,4 +106,20 @@ test('a schema checks the answer, and a path parameter must have a value', async
   await expect(checked).rejects.toMatchObject({ how: 'answer' })
   const empty = items.json(ctx, 'get', '/items/{item-id}', { path: { 'item-id': '' } })
   await expect(empty).rejects.toThrow('/items/{item-id}: expected a value for item-id')
+})
+
+test('it ends with its caller and with the deadline, which it sends', async (t) => {
+  using caller = withCancel(testContext(t))
+  const left = new Error('the caller left')
+  const peer = await startPeer(t, (_response, number) => {
+    if (number === 1) caller.cancel(left)
+  })
+  const items = client(peer.url)
+
+  await expect(items.json(caller, 'get', '/items')).rejects.toBe(left)
+  using hasty = withTimeout(testContext(t), 300)
+  await expect(items.json(hasty, 'get', '/items')).rejects.toThrow('deadline')
+
+  expect(await Promise.all(peer.received.map(({ ended }) => ended))).toEqual([false, false])
+  expect(peer.received[1]?.headers['x-envoy-expected-rq-timeout-ms']).toMatch(/^\d+$/)
 })
