@@ -8,7 +8,10 @@ import { Turns, type Queued } from './turns.ts'
 
 /** A connection's place in the pool, held by one call. */
 export interface Place {
-  /** The call has its connection: how long it took to open says nothing about the calls that find one open. */
+  /**
+   * The call has its connection: how long it took to open says nothing about the calls that find one open. Only the place at the
+   * pool's own gate hears of it: a transaction holds its other place also while it waits at that gate.
+   */
   connected(): void
   /**
    * Lets the next call in. A second call of this does nothing.
@@ -34,12 +37,12 @@ interface Held {
  * wait too long is refused at once, while its caller can still go elsewhere:
  *
  * - by its deadline: it would wait for more than half of the time that is left, and be served only to time out;
- * - by overload: calls have had to wait for a second and the queue does not shrink, as that of a burst does. Then a call waits for
- *   at most three quarters of the time that a connection is held: a longer queue would make every call slow, and serve none more. A
- *   caller that has less of the pool than its share may wait for all of that time, so that the others' calls do not shut it out.
+ * - by overload: calls have had to wait for a second and the queue does not shrink; that of a burst does. Then a call waits for at
+ *   most three quarters of the time that a connection is held: a longer queue would make every call slow, and serve none more. A
+ *   caller that has less of the pool than its share may wait for all of that time, so that others' calls do not shut it out.
  *
- * Why, is in create-mainstem's docs/decisions/0034 and 0038. After CoDel (Nichols and Jacobson, ACM Queue 2012; Maurer, Fail at
- * Scale, ACM Queue 2015), which refuses at the head of the queue what is refused at its end here.
+ * The reasons are in create-mainstem's docs/decisions/0034, 0038 and 0068. After CoDel (Nichols and Jacobson, ACM Queue 2012;
+ * Maurer, Fail at Scale, ACM Queue 2015), which refuses at the head of the queue what is refused at its end here.
  */
 export class Admission {
   readonly #max: number
@@ -72,12 +75,12 @@ export class Admission {
   async enter(ctx: Context, averaged = true): Promise<Place> {
     throwIfEnded(ctx)
     const caller = callerOf(ctx)
+    const now = performance.now()
     if (!this.full()) {
-      this.#pressure.idle(performance.now())
+      this.#pressure.idle(now)
       this.#observer.admitted(0)
       return this.#hold(caller, averaged)
     }
-    const now = performance.now()
     const leftMs = remainingMs(ctx)
     this.#pressure.came(this.waiting, this.#pressure.expectedWait(this.waiting, this.#held, now), now)
     const before = this.#queue.before(caller)

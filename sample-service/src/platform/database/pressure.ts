@@ -35,13 +35,12 @@ export class Pressure {
   /** When a call that came would last have had to wait too long; undefined where there is no overload. */
   #overloadedAt: number | undefined
 
-  /** A call that came did not have to wait. Nobody waits for whom those that gave up could be an example. */
+  /** A call that came did not have to wait. Those that gave up say nothing of the next queue. */
   idle(now: number): void {
     this.#standingSince = undefined
     this.#idleAt = now
     this.#occupiedBefore = this.#hold === undefined ? undefined : this.#occupied
     this.#gaveUp = 0
-    this.#waitedMs = 0
   }
 
   /** A call that finished held its connection for `ms`. */
@@ -76,7 +75,7 @@ export class Pressure {
    *
    * In the first second of a burst, or the first tenth of what is left of the deadline, only what was measured before counts: a
    * process that reads hundreds of requests at once notices late that a connection has come back.
-   * @param leftMs until the deadline of the call; 0 for what has been measured until now
+   * @param leftMs until the deadline of the call; 0 leaves out the rule for bursts
    */
   expectedWait(before: number, held: Iterable<{ readonly since: number }>, now: number, leftMs = 0): number {
     const early = now - this.#idleAt < Math.min(settledMs, leftMs / 10)

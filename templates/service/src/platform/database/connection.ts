@@ -31,14 +31,16 @@ export class Connection {
   readonly #cancels: Cancels
   readonly #place: Place
   readonly #observe: Observe
-  /** Why no statement can be sent: the connection is lost, or the protocol is in the middle of a message. */
-  #unusable: Error | undefined
+  /** Why the connection is lost. */
+  #lost: Error | undefined
+  /** Why a statement could not be sent: the protocol is in the middle of a message. */
+  #unsent: unknown
   #retired = false
   #released = false
   #underWay = 0
   #last: Promise<unknown> = Promise.resolve()
   readonly #onError = (error: unknown): void => {
-    this.#unusable ??= connectionLost(error)
+    this.#lost ??= errorOf(error)
   }
 
   /** Holds `place`, its place in the pool, as well. */
@@ -110,7 +112,7 @@ export class Connection {
     this.#released = true
     this.#client.off('error', this.#onError)
     const idle = this.#underWay === 0 && !this.inTransaction()
-    this.#client.release(!idle || this.#retired || this.#unusable !== undefined)
+    this.#client.release(this.#lost ?? (!idle || this.#retired || this.#unsent !== undefined))
     this.#place.release(ctx)
   }
 
@@ -131,19 +133,22 @@ export class Connection {
 
   #requireUsable(): void {
     if (this.#released) throw new Error('a connection was used after it had been released')
-    if (this.#unusable !== undefined) throw this.#unusable
+    // New ones, so that the stack leads to this statement.
+    if (this.#unsent !== undefined)
+      throw new Error('an earlier statement could not be sent', { cause: this.#unsent })
+    if (this.#lost !== undefined) throw connectionLost(this.#lost)
   }
 
   /** Notes what `error` says about the connection. */
   #note(error: unknown): void {
     // The next caller would get these too, but not on a new connection. 25006: the server turned read-only.
     if (error instanceof pg.DatabaseError) this.#retired ||= error.code === '25006' || isStale(error)
-    else this.#unusable ??= new Error('an earlier statement could not be sent', { cause: error })
+    else if (this.#lost === undefined) this.#unsent = error
   }
 
   /** The error for the caller, if its context has not ended: to make one costs a stack. */
   #failureOf(error: unknown, { text }: QueryConfig, values: readonly unknown[] = []): unknown {
-    if (this.#unusable instanceof ConnectionLost) return connectionLost(error)
+    if (this.#lost !== undefined) return connectionLost(error)
     return error instanceof pg.DatabaseError ? new QueryFailed(error, text, values) : error
   }
 

@@ -14,7 +14,7 @@ import {
   type Context,
 } from '../../../src/context/context.ts'
 import { until } from '../../../src/context/until.ts'
-import { CommitOutcomeUnknown, queryFailure } from '../../../src/platform/database/errors.ts'
+import { CommitOutcomeUnknown, ConnectionLost, queryFailure } from '../../../src/platform/database/errors.ts'
 import type { Queries } from '../../../src/platform/database/queries.ts'
 import type { Database } from '../../../src/platform/database/database.ts'
 import { eventually } from '../../support/client.ts'
@@ -364,6 +364,24 @@ test('a connection with a transaction that was begun by hand and left open is no
   await expect(db.run(ctx, backendOf)).resolves.not.toBe(backend)
   // Postgres notices the closed connection a moment later.
   await expect.poll(active).toBe(0)
+})
+
+test('each statement on a lost connection fails with an error of its own, which leads to it', async (t) => {
+  const { ctx, db, observer } = await openTestDatabase(t)
+  const failures: Error[] = []
+
+  const work = db.transaction(ctx, async (q) => {
+    const pid = await backendOf(q)
+    await observer.query('select pg_terminate_backend($1, 5000)', [pid])
+    for (let id = 1; id <= 3; id++)
+      await insert(q, id).catch((error: unknown) => failures.push((error as Error).cause as Error))
+  })
+
+  await expect(work).rejects.toThrow()
+  const [, second, third] = failures
+  expect(second).toBeInstanceOf(ConnectionLost)
+  expect(third).toBeInstanceOf(ConnectionLost)
+  expect(third).not.toBe(second)
 })
 
 test('a savepoint that fails is rolled back alone', async (t) => {

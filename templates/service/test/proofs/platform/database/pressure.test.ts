@@ -93,6 +93,16 @@ describe('a burst', () => {
   })
 })
 
+test('one caller that leaves a new queue at once does not make it look short', () => {
+  const pressure = holding(100)
+  for (let n = 0; n < 100; n++) pressure.left(50, false)
+  pressure.idle(now - 5_000)
+
+  pressure.left(5, true)
+
+  expect(pressure.expectedWait(99, [just], now)).toBeGreaterThan(1_000)
+})
+
 test('callers that left a queue say nothing of those that wait in the next', () => {
   const pressure = holding(100)
   for (let n = 0; n < 1_000; n++) pressure.left(50, true)
