@@ -17,7 +17,10 @@ const pages = ['/openapi.json', '/docs', '/docs/start.js'].map((path): Endpoint 
   return { method: 'GET', path, file: 'src/platform/http/openapi.ts' }
 })
 
-/** Throws if one of two endpoints would never be called: one of the service, of the API's pages or of the plan. */
+/**
+ * Throws if an endpoint of the plan would never be called, would hide a page of the API, or names the parameters of a path in
+ * another way than the service does.
+ */
 export async function refuseClashes(plan: Plan): Promise<void> {
   const changed = plan.changes().filter(({ path }) => isSource(path))
   const added = changed.flatMap(({ path, after }) => (after === undefined ? [] : endpointsOf(path, after)))

@@ -19,7 +19,10 @@ const lock = '.data/lock'
 /** How long a process that has made the lock may take to write its name into it, in ms. */
 const namelessMs = 10_000
 
-/** Keeps every other run of `add` and `update` out of the service until it is disposed. That of a killed process is taken over. */
+/**
+ * Keeps other runs of `add` and `update` out of the service until the lock is disposed. Takes over the lock of a killed process.
+ * Throws if another run holds it.
+ */
 export function lockService(root: string): Disposable {
   const place = join(root, lock)
   while (!made(place)) {

@@ -5,7 +5,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { recordFrom, recordPath, renderRecord, titleOf, type ServiceRecord } from './record.ts'
 import { writeChanges } from './write.ts'
 
-/** Writes the record anew from its three versions in git's index, while branches are merged. Returns what to do next, for a person. */
+/** Writes the record anew from its three versions in git's index, while branches are merged. Returns what a person does next. */
 export function mergeRecord(root: string): string {
   const [base, ours, theirs] = [1, 2, 3].map((side) => committed(root, side))
   if (ours === undefined || theirs === undefined)

@@ -1,7 +1,7 @@
-import { findPiece, neededBy } from './pieces.ts'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Piece } from './piece.ts'
+import { findPiece, neededBy } from './pieces.ts'
 import { Plan } from './plan.ts'
 import { recordFrom, recordPath, titleOf, type StampedPiece, type Stamping } from './record.ts'
 import { stamp, stampMissing } from './stamp.ts'

@@ -2,6 +2,9 @@ import { cause, withCancel, type CancelContext, type Context } from './context.t
 import { NotWaitedFor } from './not-waited-for.ts'
 import { errorOf, placeOf } from './thrown.ts'
 
+/** Only `group` makes one. */
+export type { Group }
+
 type GroupFunction = (ctx: Context) => Promise<void>
 
 /**
@@ -19,8 +22,8 @@ export function group(ctx: Context, options: { limit?: number } = {}): Group {
   return new Group(ctx, limit, made)
 }
 
-/** Concurrent work under one context; `group` makes it. Go: golang.org/x/sync/errgroup. */
-export class Group implements Disposable {
+/** Concurrent work under one context. Go: golang.org/x/sync/errgroup. */
+class Group implements Disposable {
   readonly #parent: Context
   readonly #ctx: CancelContext
   readonly #limit: number

@@ -2,9 +2,9 @@ import { types } from 'node:util'
 import { exceptionOf } from './not-waited-for.ts'
 
 /**
- * Returns `thrown` if it is an Error, else a new Error with `thrown` as its `cause`. Never throws: it drops a value whose getter or
- * Proxy throws when read, because the log would read it too. If an exception left the block of a group that was not waited for, it
- * returns that exception.
+ * Returns `thrown` if it is an Error, else a new Error with `thrown` as its `cause`. Never throws: it drops a value whose getter
+ * or Proxy throws when read, because the log would read it too. If an exception left the block of a group that was not waited
+ * for, it returns that exception.
  * @param fallback the message if `thrown` is an object or a function
  */
 export function errorOf(thrown: unknown, fallback = 'a value that is not an Error was thrown'): Error {

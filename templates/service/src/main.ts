@@ -67,7 +67,7 @@ async function run(root: Lifetime, log: ProcessLog): Promise<boolean> {
 
   const reason = await ended(stop)
 
-  // The server lets requests finish, then cancels the rest. Only then is closed what they used, last opened first.
+  // The server lets requests finish, then cancels the rest. Then what they used is closed, last opened first.
   const ctx = startTrace(root, 'shutdown')
   const { abandoned, phasesMs } = await server.stop(ctx, platform.readiness, config.shutdown)
   const closed = await opened.close(ctx, config.shutdown.flushMs, (closeMs) => {

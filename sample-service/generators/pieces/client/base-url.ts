@@ -1,4 +1,4 @@
-/** Parses a base URL that a client takes (platform/client/order.ts) and returns it without a final slash. */
+/** Returns a base URL that a client takes (platform/client/order.ts), without a final slash. Throws for anything else. */
 export function baseUrlFrom(typed: string): string {
   const url = URL.canParse(typed) ? new URL(typed) : undefined
   if (

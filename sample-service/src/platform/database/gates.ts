@@ -19,7 +19,8 @@ export function openGates(max: number) {
     pool: new Admission(max, observer),
     /**
      * A transaction lasts as long as what its body waits for, which may be another service. Transactions and streams together
-     * leave a fifth of the pool to db.run, also to the one that a body calls: it has a connection already, and would wait for itself.
+     * leave a fifth of the pool to db.run, also to the one that a body calls: it has a connection already, and would wait for
+     * itself.
      */
     transactions: new Admission(max - Math.floor(max / 5), before),
     /** A stream may last for minutes: half of the pool stays for calls that do not. */

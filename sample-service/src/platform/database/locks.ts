@@ -16,8 +16,9 @@ const lockWaits = `select pid, wait_event as lock, array_to_string(pg_blocking_p
   where wait_event_type = 'Lock' and backend_start = started`
 
 /**
- * Returns a function that notes, in steps that execute a statement, which lock it waits for. It asks on a connection of its own, since the pool's may all wait for that lock: at most once a second, and only for statements
- * that have taken a while. Never rejects: where Postgres does not answer in time, no lock is noted.
+ * Returns a function that notes, in steps that execute a statement, which lock it waits for. It asks on a connection of its own,
+ * since the pool's may all wait for that lock: at most once a second, and only for statements that have taken a while. Never
+ * rejects: where Postgres does not answer in time, no lock is noted.
  */
 export function openLocks({ url, applicationName }: { url: string; applicationName: string }) {
   let askedAt = -Infinity

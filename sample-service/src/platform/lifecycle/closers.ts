@@ -8,13 +8,17 @@ export type Durations = Readonly<Record<string, number>>
 
 /** What has been opened and must be closed, like Go's `defer`: last opened, first closed. */
 export class Closers {
-  /** How long each took to open. */
-  readonly openMs: Record<string, number> = {}
+  readonly #openMs: Record<string, number> = {}
   readonly #log: ProcessLog
   readonly #opened: { name: string; close: (ctx: Context) => Promise<void>; exportsTraces: boolean }[] = []
 
   constructor(log: ProcessLog) {
     this.#log = log
+  }
+
+  /** How long each took to open. */
+  get openMs(): Durations {
+    return this.#openMs
   }
 
   /** Calls `open` in a span named `name` below the span of ctx, and notes in `openMs` how long it took, also to fail. */
@@ -23,11 +27,11 @@ export class Closers {
     try {
       return await phase(ctx, name, open)
     } finally {
-      this.openMs[name] = msSince(startedAt)
+      this.#openMs[name] = msSince(startedAt)
     }
   }
 
-  /** @param options.exportsTraces ends the span that all are closed under before this closes, which exports it */
+  /** @param options.exportsTraces whether its close exports traces: then the span that all are closed under ends before */
   defer(name: string, close: (ctx: Context) => Promise<void>, { exportsTraces = false } = {}): void {
     this.#opened.push({ name, close, exportsTraces })
   }

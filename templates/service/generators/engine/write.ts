@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { changedSince, finish, forget, pending, unfinished, writeJournal } from './journal.ts'
 import type { Change } from './plan.ts'
 
-/** Makes all the changes or none, also if a file changed after the plan was made. */
+/** Makes all the changes or none. Throws if a file has changed since the plan was made. */
 export function writeChanges(root: string, changes: readonly Change[]): void {
   try {
     for (const change of changes) refuseChanged(root, change)
@@ -18,7 +18,10 @@ export function writeChanges(root: string, changes: readonly Change[]): void {
   }
 }
 
-/** Finishes what a killed `npm run add` began to write, if no file has changed since. Returns whether there was something. */
+/**
+ * Finishes what a killed `npm run add` began to write. Returns whether there was something. Throws if a file has changed since, or if
+ * it was an update that was killed.
+ */
 export function finishWriting(root: string): boolean {
   const journal = unfinished(root)
   if (journal === undefined) {

@@ -50,7 +50,7 @@ async function restartOnChanges(
     stop.addEventListener('abort', () => resolve({ because: 'stop' }))
   })
   let restart: () => void = () => undefined
-  // As Ctrl-C is without this.
+  // What Ctrl-C does where no keys are read.
   const quit = (): boolean => process.emit('SIGINT')
   const help = repeatAddresses
   const hasKeys = readKeys({ r: () => restart(), s: seed, c: clearScreen, h: help, '?': help, q: quit }, quit)

@@ -7,7 +7,10 @@ const fields = [
   { name: 'day of the week', least: 0, most: 7 },
 ] as const
 
-/** Parses what graphile-worker takes: numbers, `a-b`, `*`, `*` with a step, and lists of these with commas. */
+/**
+ * Returns a cron expression with single spaces, if graphile-worker takes it: numbers, `a-b`, `*`, `*` with a step, and lists of these
+ * with commas. Throws for anything else.
+ */
 export function cronFrom(typed: string): string {
   const parts = typed.trim().split(/\s+/)
   if (parts.length !== fields.length || parts[0] === '') {

@@ -12,7 +12,7 @@ import { isBegun } from './lazy-body.ts'
 import { requestInfo } from './request-info.ts'
 import type { Route } from './route.ts'
 
-type Headers = Record<string, string>
+type HeadersByName = Record<string, string>
 type OnEnd = (exchange: Exchange) => void
 
 /**
@@ -24,7 +24,7 @@ export class Exchange implements Linked<Exchange> {
   readonly incoming: IncomingMessage
   readonly #outgoing: ServerResponse
   /** Those of every answer, by names in lower case; undefined once Node has them. */
-  headers: Headers | undefined
+  headers: HeadersByName | undefined
   /** Milliseconds of performance.now(). */
   readonly startedAt = performance.now()
   // eslint-disable-next-line context/no-context-in-state -- it is the record of one request, and both end with the response
@@ -44,8 +44,8 @@ export class Exchange implements Linked<Exchange> {
   previous: Exchange | undefined
   next: Exchange | undefined
   /**
-   * The client has closed its half of the connection, so it has left. Node would first close the other half, and make an error with
-   * a stack. Destroyed first, the request would wait for the end of its socket.
+   * The client has closed its half of the connection, so it has left. Node would first close the other half, and make an error
+   * with a stack. Destroyed first, the request would wait for the end of its socket.
    */
   readonly #onClientEnd = (): void => {
     if (!this.incoming.complete || this.#outgoing.headersSent) return
@@ -54,7 +54,7 @@ export class Exchange implements Linked<Exchange> {
   }
 
   /** @param onEnd called when the exchange has ended, perhaps more than once */
-  constructor({ incoming, outgoing }: NodeEnv, client: Client, headers: Headers, onEnd: OnEnd) {
+  constructor({ incoming, outgoing }: NodeEnv, client: Client, headers: HeadersByName, onEnd: OnEnd) {
     this.info = requestInfo(incoming, client)
     this.incoming = incoming
     this.#outgoing = outgoing
@@ -98,6 +98,7 @@ export class Exchange implements Linked<Exchange> {
     return this.#working > 0
   }
 
+  /** Whether nobody reads what is written after: the response has ended, or the client has left. */
   get closed(): boolean {
     return this.#closed || this.#left
   }

@@ -23,7 +23,8 @@ const [tab, lf, cr, blank, dash] = [0x09, 0x0a, 0x0d, 0x20, 0x2d]
 
 /**
  * Splits a multipart body into its parts, while it arrives (RFC 2046, 5.1.1). A delimiter is a whole line: the boundary,
- * `--` after it if it is the closing one, and blanks. As in Go's mime/multipart, a line that only begins with the boundary is content.
+ * `--` after it if it is the closing one, and blanks. As in Go's mime/multipart, a line that only begins with the boundary is
+ * content.
  *
  * Text before the first delimiter and after the last is dropped. If that text holds the boundary, a part may be in it,
  * so the body is refused.
