@@ -14,6 +14,8 @@ export default defineConfig({
     // The work is in other processes (npm, tsc, services): with vitest's default of one worker on two cores, one of them idles.
     maxWorkers: '100%',
     sequence: { sequencer: LongestFirst },
+    // vitest's own second is short on a busy machine.
+    expect: { poll: { timeout: 20_000 } },
     testTimeout: 120_000,
     hookTimeout: 120_000,
   },

@@ -7,6 +7,8 @@ export default defineConfig({
     globalSetup: ['test/surroundings/global-setup.ts'],
     // Most of it is waiting for other processes: with one worker on two cores, one of them idles.
     maxWorkers: '100%',
+    // vitest's own second is short on a busy machine.
+    expect: { poll: { timeout: 20_000 } },
     testTimeout: 120_000,
     hookTimeout: 120_000,
   },

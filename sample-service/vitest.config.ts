@@ -8,6 +8,8 @@ export default defineConfig({
     pool: 'forks',
     // The work is in other processes: Postgres and the services that tests start.
     maxWorkers: '100%',
+    // vitest's own second is short on a busy machine.
+    expect: { poll: { timeout: 20_000 } },
     testTimeout: 30_000,
     hookTimeout: 60_000,
     teardownTimeout: 60_000,

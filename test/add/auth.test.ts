@@ -3,15 +3,11 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { add, newService, runAll } from '../support/added-service.ts'
 
-test(
-  'add auth beside a real OpenID provider, which changes its keys while requests run',
-  { timeout: 120_000 },
-  async () => {
-    const service = newService()
-    expect(await add(service, 'auth')).toMatchObject({ code: 0, err: '' })
-    const copy = join(service, 'test/guarantees/oidc.test.ts')
-    copyFileSync(join(import.meta.dirname, '../support/auth.oidc.test.txt'), copy)
+test('add auth beside a real OpenID provider, which changes its keys while requests run', async () => {
+  const service = newService()
+  expect(await add(service, 'auth')).toMatchObject({ code: 0, err: '' })
+  const copy = join(service, 'test/guarantees/oidc.test.ts')
+  copyFileSync(join(import.meta.dirname, '../support/auth.oidc.test.txt'), copy)
 
-    runAll(service, [['vitest/vitest.mjs', 'run', 'test/guarantees/oidc.test.ts']])
-  },
-)
+  runAll(service, [['vitest/vitest.mjs', 'run', 'test/guarantees/oidc.test.ts']])
+})

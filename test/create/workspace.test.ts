@@ -50,7 +50,7 @@ describe.each([
   ['yarn', '4.6.0', 'yarn.lock', { '.yarnrc.yml': 'nodeLinker: node-modules\n' }],
   ['bun', '1.3.1', 'bun.lock', {}],
 ])('a member of a workspace of %s', (manager, version, lock, files: Record<string, string>) => {
-  it('has no files of a root, and the root has those that it needs', { timeout: 60_000 }, async () => {
+  it('has no files of a root, and the root has those that it needs', async () => {
     const named = version === '' ? {} : { packageManager: `${manager}@${version}+sha224.abc` }
     const root = await workspace({ ...lists, ...named }, { ...files, [lock]: '' })
     const made = await create(join(root), ['apps/my-service', '--yes', '--no-install', '--json'])
@@ -149,7 +149,7 @@ it("pnpm's root answers for the install scripts of the service, and keeps its ow
 it.each([
   ['{ "semi": true }', 'apps/my-service'],
   ['{ "singleQuote": true, "printWidth": 100 }', '.github'],
-])('prettier of the root (%s) finds %s formatted', { timeout: 120_000 }, async (config, folder) => {
+])('prettier of the root (%s) finds %s formatted', async (config, folder) => {
   const root = await workspace(lists, { '.prettierrc': config })
   const made = await create(root, ['apps/my-service', '--yes', '--no-install'])
   expect(made.code, made.stderr).toBe(0)

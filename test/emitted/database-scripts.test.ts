@@ -50,43 +50,39 @@ async function addMigration(tag: string, statement: string): Promise<void> {
   await writeFile(join(dir, 'drizzle/meta/_journal.json'), JSON.stringify(journal))
 }
 
-test(
-  'without DATABASE_URL the scripts use the built-in PostgreSQL, whether it runs or not',
-  { timeout: 60_000 },
-  async (t) => {
-    const first = await execute('db:url')
-    expect(first.code, first.stderr).toBe(0)
-    expect(first.stdout).toMatch(/^postgres:\/\/postgres:\w+@127\.0\.0\.1:\d+\/postgres\n$/)
-    expect(first.stderr).toContain('does not run now')
-    const url = first.stdout.trim()
+test('without DATABASE_URL the scripts use the built-in PostgreSQL, whether it runs or not', async (t) => {
+  const first = await execute('db:url')
+  expect(first.code, first.stderr).toBe(0)
+  expect(first.stdout).toMatch(/^postgres:\/\/postgres:\w+@127\.0\.0\.1:\d+\/postgres\n$/)
+  expect(first.stderr).toContain('does not run now')
+  const url = first.stdout.trim()
 
-    await addMigration('0000_things', 'create table things (id int)')
-    const started = await execute('db:migrate')
-    expect(started.code, started.stderr).toBe(0)
-    expect(started.stdout).toContain('"applied":["0000_things"]')
-    await expect(tables(url)).rejects.toThrow('ECONNREFUSED')
+  await addMigration('0000_things', 'create table things (id int)')
+  const started = await execute('db:migrate')
+  expect(started.code, started.stderr).toBe(0)
+  expect(started.stdout).toContain('"applied":["0000_things"]')
+  await expect(tables(url)).rejects.toThrow('ECONNREFUSED')
 
-    const running = await startPostgres({ dir: join(dir, '.data/postgres'), persistent: true })
-    t.onTestFinished(() => running.stop())
-    expect(await execute('db:url')).toEqual({ code: 0, stdout: `${url}\n`, stderr: '' })
-    const again = await execute('db:migrate')
-    expect(again.code, again.stderr).toBe(0)
-    expect(again.stdout).toContain('"applied":[]')
-    expect(await tables(url)).toEqual(['things'])
+  const running = await startPostgres({ dir: join(dir, '.data/postgres'), persistent: true })
+  t.onTestFinished(() => running.stop())
+  expect(await execute('db:url')).toEqual({ code: 0, stdout: `${url}\n`, stderr: '' })
+  const again = await execute('db:migrate')
+  expect(again.code, again.stderr).toBe(0)
+  expect(again.stdout).toContain('"applied":[]')
+  expect(await tables(url)).toEqual(['things'])
 
-    const config = await execute('config', ['--', '--json'])
-    expect(config.code, config.stderr).toBe(0)
-    expect(JSON.parse(config.stdout)).toContainEqual(
-      expect.objectContaining({
-        variable: 'DATABASE_URL',
-        value: url.replace(/:\w+@/, ':***@'),
-        from: 'built-in PostgreSQL',
-      }),
-    )
-  },
-)
+  const config = await execute('config', ['--', '--json'])
+  expect(config.code, config.stderr).toBe(0)
+  expect(JSON.parse(config.stdout)).toContainEqual(
+    expect.objectContaining({
+      variable: 'DATABASE_URL',
+      value: url.replace(/:\w+@/, ':***@'),
+      from: 'built-in PostgreSQL',
+    }),
+  )
+})
 
-test('DATABASE_URL from the environment or .env comes first', { timeout: 30_000 }, async (t) => {
+test('DATABASE_URL from the environment or .env comes first', async (t) => {
   const url = 'postgres://service:hidden@127.0.0.1:1/nowhere'
   expect(await execute('db:url', [], { DATABASE_URL: url })).toEqual({
     code: 0,
@@ -102,7 +98,7 @@ test('DATABASE_URL from the environment or .env comes first', { timeout: 30_000 
   expect(stdout).toContain('127.0.0.1:1')
 })
 
-test('with NODE_ENV=production no script uses the built-in PostgreSQL', { timeout: 30_000 }, async () => {
+test('with NODE_ENV=production no script uses the built-in PostgreSQL', async () => {
   for (const script of ['db:url', 'db:migrate'] as const) {
     const { code, stdout, stderr } = await execute(script, [], { NODE_ENV: 'production' })
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' })

@@ -10,7 +10,7 @@ import { keptUrl } from '../../templates/service/scripts/postgres/address.ts'
 import { leftovers, type AtEnd } from '../support/create.ts'
 import { copySkeleton, linkPackage, removeCopy } from '../support/service-copy.ts'
 
-const bounded = { timeout: 30_000, interval: 50 }
+const bounded = { timeout: 60_000, interval: 50 }
 
 interface Dev {
   readonly dir: string

@@ -45,7 +45,7 @@ async function listen(t: { onTestFinished(fn: () => void): unknown }): Promise<n
   return (server.address() as AddressInfo).port
 }
 
-test('it passes if nothing is wrong, and starts nothing', { timeout: 30_000 }, async () => {
+test('it passes if nothing is wrong, and starts nothing', async () => {
   const { code, text } = await doctor([])
   expect(code, text).toBe(0)
   expect(text).toMatch(/^✓ node +v[\d.]+, package.json wants >=20\.19$/m)
@@ -56,7 +56,7 @@ test('it passes if nothing is wrong, and starts nothing', { timeout: 30_000 }, a
   expect(text).not.toContain('✗')
 })
 
-test('it names each fault of the surroundings and the remedy: exit 1', { timeout: 30_000 }, async (t) => {
+test('it names each fault of the surroundings and the remedy: exit 1', async (t) => {
   const taken = await listen(t)
   const { code, wrong } = await doctor(['--', '--json'], {
     PORT: String(taken),
@@ -94,39 +94,35 @@ test('it names each fault of the surroundings and the remedy: exit 1', { timeout
   ])
 })
 
-test(
-  'it names bad and unknown variables, and each malformed line, of .env',
-  { timeout: 30_000 },
-  async (t) => {
-    const lines = [
-      'PROT=3000',
-      ...['LOG_LEVEL=loud', 'DATABSE_URL=postgres://db/app', 'OWN=1', 'OTEL_SERVICE_NAME=x'],
-      '# a comment',
-      'PORT 3000',
-      "export TZ = 'UTC' # fine",
-      'NODE_A="two',
-      'lines"',
-      'NODE_B="open',
-    ]
-    await writeFile(join(dir, '.env'), [...lines, 'NODE_C="closed"', 'NODE_D=`open'].join('\n'))
-    t.onTestFinished(() => rm(join(dir, '.env')))
-    const { wrong } = await doctor(['--json'])
-    expect(wrong.map(({ seen, fix }) => [seen, fix])).toEqual([
-      ['.env line 7 is not NAME=value', 'correct that line'],
-      ['.env line 11: the " of NODE_B is not closed', 'correct that line'],
-      ['.env line 13: the ` of NODE_D is not closed', 'correct that line'],
-      [expect.stringMatching(/^LOG_LEVEL must be one of .*, not 'loud'$/), 'correct LOG_LEVEL in .env'],
-      ['nothing reads DATABSE_URL of .env', 'rename it to DATABASE_URL'],
-      ['nothing reads OWN of .env', 'remove it, or declare it in src/config.ts'],
-      ['nothing reads PROT of .env', 'rename it to PORT'],
-    ])
-  },
-)
+test('it names bad and unknown variables, and each malformed line, of .env', async (t) => {
+  const lines = [
+    'PROT=3000',
+    ...['LOG_LEVEL=loud', 'DATABSE_URL=postgres://db/app', 'OWN=1', 'OTEL_SERVICE_NAME=x'],
+    '# a comment',
+    'PORT 3000',
+    "export TZ = 'UTC' # fine",
+    'NODE_A="two',
+    'lines"',
+    'NODE_B="open',
+  ]
+  await writeFile(join(dir, '.env'), [...lines, 'NODE_C="closed"', 'NODE_D=`open'].join('\n'))
+  t.onTestFinished(() => rm(join(dir, '.env')))
+  const { wrong } = await doctor(['--json'])
+  expect(wrong.map(({ seen, fix }) => [seen, fix])).toEqual([
+    ['.env line 7 is not NAME=value', 'correct that line'],
+    ['.env line 11: the " of NODE_B is not closed', 'correct that line'],
+    ['.env line 13: the ` of NODE_D is not closed', 'correct that line'],
+    [expect.stringMatching(/^LOG_LEVEL must be one of .*, not 'loud'$/), 'correct LOG_LEVEL in .env'],
+    ['nothing reads DATABSE_URL of .env', 'rename it to DATABASE_URL'],
+    ['nothing reads OWN of .env', 'remove it, or declare it in src/config.ts'],
+    ['nothing reads PROT of .env', 'rename it to PORT'],
+  ])
+})
 
 test.each([
   ['notaurl', ''],
   ['mysql://user@127.0.0.1:3306/app', ' (it begins with mysql://, and this service needs PostgreSQL)'],
-])('a DATABASE_URL that is none (%s) is one fault', { timeout: 30_000 }, async (url, why) => {
+])('a DATABASE_URL that is none (%s) is one fault', async (url, why) => {
   const { wrong } = await doctor(['--json'], { DATABASE_URL: url })
   const seen = `DATABASE_URL must be a URL such as postgres://user:password@host:5432/database${why}`
   const fix = 'correct DATABASE_URL in the environment'
@@ -141,7 +137,7 @@ test('test:mine of a file that there is not fails, and of a service without test
   expect(status).toBe(1)
 })
 
-test('it says why .env cannot be read, and checks the rest', { timeout: 30_000 }, async (t) => {
+test('it says why .env cannot be read, and checks the rest', async (t) => {
   const path = join(dir, '.env')
   await mkdir(path)
   t.onTestFinished(() => rm(path, { recursive: true }))
@@ -155,7 +151,7 @@ test('it says why .env cannot be read, and checks the rest', { timeout: 30_000 }
   expect(findings.map(({ check }) => check)).toContain('disk')
 })
 
-test('it and the check name a schema that has no migration', { timeout: 30_000 }, async (t) => {
+test('it and the check name a schema that has no migration', async (t) => {
   const schema = "import { integer, pgTable } from 'drizzle-orm/pg-core'\n"
   await mkdir(join(dir, 'src/words'))
   t.onTestFinished(() => rm(join(dir, 'src/words'), { recursive: true }))
@@ -171,7 +167,7 @@ test('it and the check name a schema that has no migration', { timeout: 30_000 }
   expect({ status, stderr }).toEqual({ status: 1, stderr: `${seen}: run npm run db:generate\n` })
 })
 
-test('it names packages that do not match package.json or the lock file', { timeout: 30_000 }, async (t) => {
+test('it names packages that do not match package.json or the lock file', async (t) => {
   const path = join(dir, 'package.json')
   const text = await readFile(path, 'utf8')
   t.onTestFinished(() => writeFile(path, text))
@@ -193,30 +189,24 @@ test('it names packages that do not match package.json or the lock file', { time
   ])
 })
 
-test(
-  "it names a dependency that finds another version than the service's",
-  { timeout: 30_000 },
-  async (t) => {
-    await rm(join(dir, 'node_modules/hono'))
-    await mkdir(join(dir, 'node_modules/hono'))
-    await writeFile(join(dir, 'node_modules/hono/package.json'), '{ "version": "4.0.0" }')
-    t.onTestFinished(async () => {
-      await rm(join(dir, 'node_modules/hono'), { recursive: true })
-      await linkPackage(dir, 'hono')
-    })
-    const { wrong } = await doctor(['--json'])
-    expect(wrong).toContainEqual({
-      check: 'peers',
-      ok: false,
-      seen: expect.stringMatching(
-        /^@hono\/node-server finds hono 4\.\d+\.\d+, the service 4\.0\.0$/,
-      ) as string,
-      fix: expect.stringContaining('"hono": "^4.') as string,
-    })
-  },
-)
+test("it names a dependency that finds another version than the service's", async (t) => {
+  await rm(join(dir, 'node_modules/hono'))
+  await mkdir(join(dir, 'node_modules/hono'))
+  await writeFile(join(dir, 'node_modules/hono/package.json'), '{ "version": "4.0.0" }')
+  t.onTestFinished(async () => {
+    await rm(join(dir, 'node_modules/hono'), { recursive: true })
+    await linkPackage(dir, 'hono')
+  })
+  const { wrong } = await doctor(['--json'])
+  expect(wrong).toContainEqual({
+    check: 'peers',
+    ok: false,
+    seen: expect.stringMatching(/^@hono\/node-server finds hono 4\.\d+\.\d+, the service 4\.0\.0$/) as string,
+    fix: expect.stringContaining('"hono": "^4.') as string,
+  })
+})
 
-test('before the first install it says what to do', { timeout: 30_000 }, async (t) => {
+test('before the first install it says what to do', async (t) => {
   await rm(join(dir, 'node_modules/tsx'))
   t.onTestFinished(() => linkPackage(dir, 'tsx'))
   const { code, text } = await doctor([])
@@ -259,7 +249,7 @@ async function copyWithout(...packages: string[]): Promise<string> {
   return copy
 }
 
-test('before the first install, each script says so in one line', { timeout: 60_000 }, async () => {
+test('before the first install, each script says so in one line', async () => {
   const copy = await copyWithout('tsx', 'vitest')
   for (const script of ['dev', 'add', 'config', 'db:url', 'db:migrate']) {
     const { status, stderr } = runIn(copy, script)
@@ -278,7 +268,7 @@ test('before the first install, each script says so in one line', { timeout: 60_
   )
 })
 
-test('an argument that a script does not take is refused in one line', { timeout: 60_000 }, () => {
+test('an argument that a script does not take is refused in one line', () => {
   for (const script of ['dev', 'check', 'db:url', 'db:migrate', 'db:seed', 'guarantees']) {
     const { status, stdout, stderr } = runIn(dir, `${script} --quiet`)
     const said = `${script}: Unknown option '--quiet': npm run ${script} takes no arguments\n`
@@ -298,7 +288,7 @@ test('an argument that a script does not take is refused in one line', { timeout
   )
 })
 
-test('--help says what a script does, and so does the word help', { timeout: 60_000 }, () => {
+test('--help says what a script does, and so does the word help', () => {
   expect(runIn(dir, 'dev help')).toEqual(runIn(dir, 'dev --help'))
   for (const script of ['dev', 'check', 'doctor', 'config']) {
     const { status, stdout, stderr } = runIn(dir, `${script} --help`)
@@ -309,7 +299,7 @@ test('--help says what a script does, and so does the word help', { timeout: 60_
   }
 })
 
-test('a Node that is too old gets one line from each script', { timeout: 60_000 }, async (t) => {
+test('a Node that is too old gets one line from each script', async (t) => {
   const path = join(dir, 'package.json')
   const manifest = await readFile(path, 'utf8')
   t.onTestFinished(() => writeFile(path, manifest))
@@ -325,7 +315,7 @@ test('a Node that is too old gets one line from each script', { timeout: 60_000 
   }
 })
 
-test('a .data that cannot be a folder is named, with what to do', { timeout: 60_000 }, async () => {
+test('a .data that cannot be a folder is named, with what to do', async () => {
   const copy = await copyWithout()
   await writeFile(join(copy, '.data'), '')
   const { stdout } = runIn(copy, 'doctor')
@@ -386,7 +376,7 @@ test('in a service of pnpm, it names the commands of pnpm', async () => {
   expect(stdout).toContain('does not run now; pnpm run dev starts and migrates it\n')
 })
 
-test('it names missing migrations and a wrong clock', { timeout: 60_000 }, async (t) => {
+test('it names missing migrations and a wrong clock', async (t) => {
   const postgres = await startPostgres({ dir: join(dir, '.data/postgres'), persistent: true })
   t.onTestFinished(() => postgres.stop())
   const healthy = await doctor(['--json'])

@@ -174,7 +174,7 @@ it('compose.override.yaml and k8s/broker.yaml have no fault that a linter or a s
 })
 
 describe('npm run dev', () => {
-  it('starts a nats-server where there is one, and ends it', { timeout: 120_000 }, async () => {
+  it('starts a nats-server where there is one, and ends it', async () => {
     const dev = runDev({ PATH: process.env['PATH'] })
     await dev.said('outbox: connected to the broker')
 
@@ -186,20 +186,16 @@ describe('npm run dev', () => {
     )
   })
 
-  it(
-    'says in one sentence how to get it where there is none, and runs the service',
-    { timeout: 120_000 },
-    async () => {
-      const path = (process.env['PATH'] ?? '').split(':')
-      const dev = runDev({
-        PATH: path.filter((folder) => !existsSync(join(folder, 'nats-server'))).join(':'),
-      })
-      await dev.said('warning: nats-server is not installed: apt-get install nats-server, brew install')
-      await dev.said('BROKER_URL is not set, so nothing is sent')
+  it('says in one sentence how to get it where there is none, and runs the service', async () => {
+    const path = (process.env['PATH'] ?? '').split(':')
+    const dev = runDev({
+      PATH: path.filter((folder) => !existsSync(join(folder, 'nats-server'))).join(':'),
+    })
+    await dev.said('warning: nats-server is not installed: apt-get install nats-server, brew install')
+    await dev.said('BROKER_URL is not set, so nothing is sent')
 
-      expect(await dev.end()).toBe(0)
-    },
-  )
+    expect(await dev.end()).toBe(0)
+  })
 })
 
 /** `npm run dev` of the publisher, without npm. */

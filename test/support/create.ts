@@ -120,18 +120,18 @@ export function start(
   return { child, seen, ended }
 }
 
-/** Calls `look` every 20 ms until it returns a value; throws after 20 s. */
+/** Calls `look` every 20 ms until it returns a value; throws after 60 s. */
 export async function eventually<T>(
   what: string,
   look: () => Promise<T | undefined> | T | undefined,
 ): Promise<T> {
-  const deadline = performance.now() + 20_000
+  const deadline = performance.now() + 60_000
   while (performance.now() < deadline) {
     const found = await look()
     if (found !== undefined) return found
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
-  throw new Error(`waited 20 s for ${what}`)
+  throw new Error(`waited 60 s for ${what}`)
 }
 
 /** A folder for PATH with one program in it: a shell script under that name. */

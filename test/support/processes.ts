@@ -40,12 +40,12 @@ export function childrenOf(parent: number): Process[] {
   return below(String(parent))
 }
 
-/** Calls `look` every 50 ms until it returns a value, for at most 30 s. */
+/** Calls `look` every 50 ms until it returns a value, for at most 60 s. */
 export async function until<T>(look: () => T | undefined): Promise<T> {
-  for (const end = Date.now() + 30_000; Date.now() < end;) {
+  for (const end = Date.now() + 60_000; Date.now() < end;) {
     const seen = look()
     if (seen !== undefined) return seen
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
-  throw new Error('it did not come within 30 s')
+  throw new Error('it did not come within 60 s')
 }

@@ -37,7 +37,7 @@ test('writes follow the primary, after a failover and after the loss of a primar
   await expect(write()).rejects.toMatchObject(later)
   await standby.sql('select pg_promote()')
 
-  await expect.poll(() => db.ping(ctx).catch(() => 'away'), { timeout: 20_000 }).toBe('answers')
+  await expect.poll(() => db.ping(ctx).catch(() => 'away')).toBe('answers')
   const promoted = await tries(write, 20)
   expect(promoted.failed.length).toBeLessThanOrEqual(3)
   const { rows } = await db.run(ctx, (q) =>

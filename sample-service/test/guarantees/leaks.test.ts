@@ -5,7 +5,7 @@
  */
 import { existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
-import { beforeAll, expect, test, vi } from 'vitest'
+import { beforeAll, expect, test } from 'vitest'
 import { eventually, liveTree, open, running } from '../support/client.ts'
 import { sharedService, type RunningService } from '../support/service.ts'
 
@@ -42,7 +42,7 @@ test.runIf(existsSync('/proc/self/fd'))('the process has no more descriptors tha
 
   await Promise.all(Array.from({ length: 10 }, () => requestsOfAllKinds(service)))
 
-  await vi.waitFor(async () => expect((await descriptors(service)).length).toBeLessThanOrEqual(before), 5_000)
+  await expect.poll(async () => (await descriptors(service)).length).toBeLessThanOrEqual(before)
 })
 
 test('a hang-up that arrives before the handler starts leaves nothing behind', async () => {
@@ -84,7 +84,7 @@ async function requestsOfAllKinds(service: RunningService): Promise<void> {
 async function nothingAlive(service: RunningService): Promise<void> {
   const others = async (): Promise<string[]> =>
     (await belowServer(service)).filter((name) => !workers.has(name))
-  await vi.waitFor(async () => expect(await others()).toEqual([]), 5_000)
+  await expect.poll(others).toEqual([])
 }
 
 /** The names of the children of the server context. */

@@ -201,7 +201,7 @@ test('an endpoint that cannot be reached is one warning at the start, with the v
   const port = await deadPort()
   const { log } = await start(t, { OTEL_EXPORTER_OTLP_ENDPOINT: `http://localhost:${port}` })
 
-  await vi.waitFor(() => expect(log.lines).not.toEqual([]))
+  await expect.poll(() => log.lines).not.toEqual([])
 
   expect(log.lines.map((line) => [line.level, line.message])).toEqual([
     [
@@ -218,7 +218,7 @@ test('one warning names each address that cannot be reached', async (t) => {
     OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: `http://127.0.0.1:${ports[1]}/v1/metrics`,
   })
 
-  await vi.waitFor(() => expect(log.lines).not.toEqual([]))
+  await expect.poll(() => log.lines).not.toEqual([])
 
   const messages = log.lines.map((line) => line.message)
   expect(messages).toHaveLength(1)

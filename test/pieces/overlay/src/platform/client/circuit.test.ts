@@ -67,7 +67,7 @@ test('a peer that takes longer than the client allows fails; callers that leave 
     using left = withCancel(ctx)
     const why = new Error('left')
     const call = expect(client.text(left, '/')).rejects.toBe(why)
-    await vi.waitFor(() => expect(peer.received).toHaveLength(n + 1))
+    await expect.poll(() => peer.received.length).toBe(n + 1)
     left.cancel(why)
     await call
   }
@@ -92,7 +92,7 @@ test('after ten seconds one attempt is let through, and others are refused until
   passTime(t, 10_000)
 
   const probe = client.text(ctx, '/')
-  await vi.waitFor(() => expect(peer.received).toHaveLength(6))
+  await expect.poll(() => peer.received.length).toBe(6)
   expect((await failureOf(client.text(ctx, '/'))).how).toBe('open')
   peer.release()
 
@@ -115,7 +115,7 @@ test.for(['fails', 'is given up'])('an attempt that is let through and %s opens 
   using caller = withCancel(ctx)
 
   const probe = expect(client.text(caller, '/')).rejects.toThrow()
-  await vi.waitFor(() => expect(peer.received).toHaveLength(6))
+  await expect.poll(() => peer.received.length).toBe(6)
   if (end === 'is given up') caller.cancel()
   await probe
 

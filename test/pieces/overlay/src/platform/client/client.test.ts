@@ -245,7 +245,7 @@ describe('fetch', () => {
 
     expect(liveContexts(ctx).children).toMatchObject([{ name: 'files: GET /' }])
     expect([status, headers.get('etag'), String(await buffer(body))]).toEqual([206, '"1"', 'all of it'])
-    await vi.waitFor(() => expect(liveContexts(ctx).children).toEqual([]))
+    await expect.poll(() => liveContexts(ctx).children).toEqual([])
   })
 
   test('leaves nothing behind without a body, nor after a refusal', async (t) => {
@@ -257,7 +257,7 @@ describe('fetch', () => {
     expect(String(await buffer(body))).toBe('')
     await expect(client.fetch(ctx, '/')).rejects.toMatchObject({ how: 'status', status: 404 })
 
-    await vi.waitFor(() => expect(liveContexts(ctx).children).toEqual([]))
+    await expect.poll(() => liveContexts(ctx).children).toEqual([])
   })
 })
 
