@@ -127,6 +127,18 @@ describe('by the time that connections are held', () => {
     expect(gate.waiting).toBe(1)
   })
 
+  test('a refusal sends no client away for longer than half a minute, however long the wait may become', async (t) => {
+    const ctx = testContext(t)
+    const { gate } = admission(1)
+    await hold(ctx, gate, 600_000)
+    await gate.enter(ctx)
+    using hasty = withTimeout(ctx, 15_000)
+
+    await expect(gate.enter(hasty)).rejects.toMatchObject({
+      headers: { 'retry-after': expect.stringMatching(/^3[0-2]$/) as string },
+    })
+  })
+
   test('the refusal says if none was returned for seconds', async (t) => {
     const ctx = testContext(t)
     const { gate } = await busy(ctx)
