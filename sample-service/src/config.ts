@@ -18,9 +18,11 @@ const hourMs = 3_600_000
 export const Environment = z.object({
   HOST: text('127.0.0.1').describe('address of the public listener; the container sets `HOST=0.0.0.0`'),
   PORT: integer(0, 65_535, 3_000).describe('port of the public listener; 0 picks a free one'),
-  ADMIN_HOST: text('127.0.0.1').describe('address of `/metrics` and `/debug/contexts`; must not be public'),
+  ADMIN_HOST: text('127.0.0.1').describe(
+    'address of `/metrics`, `/debug/contexts` and the probes; must not be public',
+  ),
   ADMIN_PORT: integer(0, 65_535, 3_001).describe(
-    'port of `/metrics` and `/debug/contexts`; 0 picks a free one',
+    'port of `/metrics`, `/debug/contexts` and the probes; 0 picks a free one',
   ),
   DATABASE_URL: databaseUrl('postgres://user:password@host:5432/database').describe(
     'required, except by `npm run dev`, which starts its own PostgreSQL',

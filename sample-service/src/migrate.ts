@@ -3,6 +3,7 @@ import { errorOf } from './context/thrown.ts'
 import { withSignals } from './context/signals.ts'
 import { flushMsOf, loadConfig, type Config } from './config.ts'
 import { openDatabase, type Database } from './platform/database/database.ts'
+import { exit } from './platform/lifecycle/exit.ts'
 import { createLog, type Log, type ProcessLog } from './platform/telemetry/log.ts'
 import { applyMigrations, migrationsFolder } from './platform/database/migrations.ts'
 import { schemas } from './platform/schemas.ts'
@@ -60,4 +61,4 @@ async function run(root: Lifetime, log: ProcessLog): Promise<number> {
 }
 
 const { LOG_LEVEL: level, LOG_FORMAT: format } = process.env
-process.exit(await run(background(), createLog({ level, format, service: 'migrate' })))
+exit(await run(background(), createLog({ level, format, service: 'migrate' })))

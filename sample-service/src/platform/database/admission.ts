@@ -155,9 +155,15 @@ export class Admission {
   }
 }
 
+/**
+ * The longest wait that `Retry-After` tells. A longer one is only what the pool expects now: calls that give up, or a database that
+ * answers again, end it at any moment, and a client that was sent away for minutes would not notice. To refuse it costs little.
+ */
+const longestToldMs = 30_000
+
 /** The clients that were refused come back at different times. */
 function busy(waitMs: number, silentMs: number): Problem {
-  const seconds = Math.ceil(waitMs / 1_000) + Math.floor(Math.random() * 3)
+  const seconds = Math.ceil(Math.min(waitMs, longestToldMs) / 1_000) + Math.floor(Math.random() * 3)
   // Slow statements, or a database that does not answer: /readyz finds out.
   const silent = silentMs > 1_000 ? `, and none was returned for ${Math.floor(silentMs / 1_000)} s` : ''
   const detail = `the service is busy: no connection of its pool would be free in time${silent}`

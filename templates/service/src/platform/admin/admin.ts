@@ -12,6 +12,7 @@ import { bind } from '../http/listener.ts'
 import { contextsPage, contextsPagePolicy, type Shown } from './page.ts'
 import { filterOf, fits, type Filter } from '../telemetry/filter.ts'
 import { limitedServer } from '../http/limits.ts'
+import type { Listener } from '../http/pipelining.ts'
 import type { Log } from '../telemetry/log.ts'
 import { methodNotAllowed, notFound, Problem, problemBody } from '../problem.ts'
 import type { RecentRequests } from '../telemetry/kept.ts'
@@ -44,14 +45,18 @@ const maxCounted = 1_000_000
 /** Nobody sends a body, and Prometheus scrapes at least once a minute. */
 const receiveLimits = { headersMs: 10_000, keepAliveMs: 65_000, longestMs: 10_000 }
 
+/** What the public listener answers here as well, by paths. */
+type Probes = Readonly<Record<string, Listener>>
+
 /**
  * Listens for operators, never on the public port: `GET /metrics`, and `GET /debug/contexts`, which shows the tree below `root`.
  * @throws Error that names the address and what to do, if it cannot be bound; the cause of ctx if it ends first
  */
 export async function listenAdmin(ctx: Context, root: Lifetime, log: Log, options: AdminOptions) {
+  let probes: Probes = {}
   const server = limitedServer(
     receiveLimits,
-    (request, response) => answer(root, log, request, response, options),
+    (request, response) => answer(root, log, request, response, { ...options, probes }),
     () => log.warn(root, 'closed a connection for operators: more than 100 requests waited on it'),
   )
   answerUnparsed(server, new Set(), {}, (info, problem) => logRefusal(root, log, info, problem))
@@ -60,6 +65,13 @@ export async function listenAdmin(ctx: Context, root: Lifetime, log: Log, option
   const port = await bind(ctx, server, address)
   return {
     port,
+    /**
+     * From now on `GET /livez` and `GET /readyz` go to `listener`, the public one's. Node accepts one connection of a listener in each
+     * turn of the event loop, so a probe there waits behind all that came before it; here nobody else comes.
+     */
+    probe(listener: Listener): void {
+      probes = { '/livez': listener, '/readyz': listener }
+    },
     /** Closes the listener and all its connections. */
     async close(ctx: Context): Promise<void> {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
@@ -74,13 +86,18 @@ function answer(
   log: Log,
   request: IncomingMessage,
   response: ServerResponse,
-  options: AdminOptions,
+  options: AdminOptions & { readonly probes: Probes },
 ): void {
+  const path = request.url?.split('?', 1)[0] ?? ''
+  const problem = refusalOf(request) ?? problemOf(request, path, options)
+  const probe = options.probes[path]
+  if (problem === undefined && probe !== undefined) {
+    probe(request, response)
+    return
+  }
   response.setHeader('cache-control', 'no-store')
   response.setHeader('x-content-type-options', 'nosniff')
   response.setHeader('referrer-policy', 'no-referrer')
-  const path = request.url?.split('?', 1)[0] ?? ''
-  const problem = refusalOf(request) ?? problemOf(request, path, options)
   if (problem !== undefined) {
     const info = { id: randomUUID(), method: request.method ?? 'GET', path }
     const headers = {
@@ -105,12 +122,12 @@ function answer(
 function problemOf(
   { headers, method }: IncomingMessage,
   path: string,
-  { host, recent }: AdminOptions,
+  { host, recent, probes }: AdminOptions & { readonly probes: Probes },
 ): Problem | undefined {
   if (!isOwnName(headers.host, host)) {
     return new Problem(403, 'Forbidden', `${headers.host ?? 'no host'} is not a name of this listener`)
   }
-  if (path !== '/metrics' && path !== '/debug/contexts')
+  if (!['/metrics', '/debug/contexts', ...Object.keys(probes)].includes(path))
     return notFound('there are /metrics and /debug/contexts')
   if (path === '/debug/contexts' && recent === undefined) {
     return notFound('contexts are not shown in production: set DEBUG_CONTEXTS=true')
