@@ -56,14 +56,14 @@ export async function adopted(
 ): Promise<Adoption> {
   if (!options.adopt)
     throw new Failure(
-      `the service has no ${recordPath}: update --adopt finds out what was emitted, and records it`,
+      `the service has no ${recordPath}: update --adopt finds the original files, and records them`,
     )
   const [created] = repository === undefined ? [] : creations(ctx, root)
   const answers = answersOf(root)
   const version = created?.version ?? options.from
   if (version === undefined)
     throw new Failure(
-      'no commit says with which version the service was created: name it with --from, or the path of its tarball',
+      'no commit names the version that created the service: give that version, or the path of its tarball, with --from',
     )
   const emitted =
     created === undefined
@@ -153,7 +153,7 @@ function refuseGuessed(
   if ((Object.keys(flags).length === 0 && first === undefined) || isSaid) return
   const title = titleOf(piece, noun?.singular)
   const way = `say it with update --adopt --piece '${title} --${first ?? Object.keys(flags)[0] ?? ''} …'`
-  if (first !== undefined) throw new Failure(`with which --${first} ${title} was added is not known: ${way}`)
+  if (first !== undefined) throw new Failure(`cannot tell which --${first} ${title} was added with: ${way}`)
   const ids = Object.entries(idsOf(Object.entries(files)))
   const left = ids.filter(([path, id]) => {
     const there = look(root, path)
@@ -171,7 +171,7 @@ function refuseGuessed(
   if (other === undefined) return
   const guess = Object.entries(flags).map(([name, value]) => `--${name} ${value}`)
   throw new Failure(
-    `with which flags ${title} was added is not known, since ${guess.join(' ')} stamps another ${other}: ${way}`,
+    `cannot tell which flags ${title} was added with, since ${guess.join(' ')} stamps a different ${other}: ${way}`,
   )
 }
 
@@ -180,7 +180,7 @@ async function foundPieces(ctx: Context, copy: string, said: readonly object[]):
   // In a checkout with CRLF the generators stamp what they read.
   if (code === 0) return JSON.parse(stdout.replaceAll('\\r\\n', '\\n')) as FoundPiece[]
   throw new Failure(
-    'the generators of the service cannot be run, so its pieces are not known: install its dependencies, and mend them',
+    'the generators of the service cannot be run, so its pieces cannot be found: install its dependencies, or fix the generators',
     { output: lastLines(output, 20) },
   )
 }

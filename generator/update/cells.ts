@@ -62,7 +62,7 @@ export async function settle(
   const verdict: Verdict =
     emptied === undefined
       ? await decide(ctx, { path, recorded, ours, theirs }, toolsFor(work, place, ours))
-      : { kind: 'left', why: `you deleted all that ${emptied}/ had of it; the template has this new file` }
+      : { kind: 'left', why: `the template has this new file; you deleted all of its files in ${emptied}/` }
   const moved = place === path ? undefined : place
   const stays = verdict.kind === 'untouched' && moved !== undefined && ours.kind === 'file'
   const outcome: Outcome = {

@@ -72,7 +72,7 @@ export function writeAll(
 export function waitingUpdate(root: string): Written | undefined {
   const journal = unfinished(root)
   if (journal?.by === 'add')
-    throw new Failure('npm run add was killed while it wrote: run it again, which finishes that')
+    throw new Failure('npm run add was killed while it wrote: run it again to finish what it began')
   return journal && writtenOf(journal)
 }
 
@@ -92,7 +92,7 @@ export function recover(root: string, head: string | undefined): Written | undef
   const [what, way] =
     updating === undefined
       ? ['npm run add', `see git status, then remove ${pending}`]
-      : ['an update', 'update --abort takes it back and keeps a copy of what you changed']
+      : ['an update', 'update --abort undoes it and keeps a copy of what you changed']
   if (changed !== undefined)
     throw new Failure(`${what} was killed while it wrote, and ${changed} has changed since: ${way}`)
   if (updating !== undefined && updating.head !== head)
@@ -132,7 +132,7 @@ export function takeBack(root: string, { entries }: Written): { changed: readonl
   }
   const left = undoAll(root, join(root, isKilled ? pending : last), entries)
   if (left.length > 0)
-    throw new Failure(`${left.join(', ')} could not be restored: mend that, and run update --abort again`)
+    throw new Failure(`${left.join(', ')} could not be restored: fix that, and run update --abort again`)
   if (isKilled) forget(root)
   else rmSync(join(root, last), { recursive: true })
   return { changed: changed.map(({ path }) => path), kept }

@@ -86,7 +86,7 @@ export async function planUpdate(
   notes.push(...namedAsBefore(root, record, work.outcomes))
   notes.push(...replayed.skipped.map(({ title, why }) => `skipped ${title}: ${why}`))
   if (replayed.skipped.length > 0)
-    notes.push('mend the generators, commit, and update --restamp brings those pieces up to date')
+    notes.push('fix the generators and commit; then update --restamp brings those pieces up to date')
   return {
     from: record.version,
     to,
@@ -190,7 +190,7 @@ async function settlePages(ctx: Context, work: Work, copy: string): Promise<stri
     work.outcomes.set(path, { path, moved: undefined, verdict })
   }
   return failed.map(
-    (why) => `a page could not be written again: ${why}; run it once the conflicts are resolved`,
+    (why) => `a page could not be written again: ${why}; run that script when the conflicts are resolved`,
   )
 }
 

@@ -47,7 +47,7 @@ export function requireManifest(root: string): void {
     // Named below.
   }
   const why = text.startsWith('\uFEFF') ? 'begins with a byte order mark' : 'is not a JSON object'
-  throw new Failure(`package.json ${why}: mend that, then update`)
+  throw new Failure(`package.json ${why}: fix that, then update`)
 }
 
 /** The nearest folder above `folder` with a record. */
@@ -89,7 +89,7 @@ export function refuseUnfinished(ctx: Context, service: Service): void {
     const hidden = leftOut(ctx, root)
     if (hidden.length > 0)
       throw new Failure(
-        `a sparse checkout leaves out ${some(hidden)}, which would count as deleted: git sparse-checkout add that, then update`,
+        `a sparse checkout leaves out ${some(hidden)}, which would count as deleted: add it with git sparse-checkout add, then update`,
       )
     const { unmerged, changed } = statusOf(ctx, root, repository)
     if (unmerged.length > 0)

@@ -71,7 +71,7 @@ export async function write(
   } catch (error) {
     takeBackAfter(withoutCancel(ctx), service, error)
     if (!(error instanceof Failure)) throw error
-    const message = `${error.message}; nothing was written: mend that, or update with --no-install and install later`
+    const message = `${error.message}; nothing was written: fix that, or update with --no-install and install later`
     throw new Failure(message, { cause: error, output: error.output })
   }
 }
@@ -84,7 +84,7 @@ function takeBackAfter(ctx: Context, { root, repository }: Service, error: unkno
     restoreLast(ctx, root, repository, update)
   } catch (cause) {
     const [first, second] = [failureFrom(error).message, failureFrom(cause).message]
-    throw new Failure(`${first}, and ${second}: the update is written, and update --abort takes it back`, {
+    throw new Failure(`${first}, and ${second}: the update is written, and update --abort undoes it`, {
       cause: error,
       output: error instanceof Failure ? error.output : '',
     })

@@ -47,7 +47,7 @@ async function checkPrograms(): Promise<Finding> {
   } catch (error) {
     // The cause beneath says less: ENOENT, where the message names what cannot be made.
     const seen = error instanceof Error ? error.message : String(error)
-    return wrong('database', seen, 'mend that, or set DATABASE_URL in .env')
+    return wrong('database', seen, 'fix that, or set DATABASE_URL in .env')
   }
 }
 

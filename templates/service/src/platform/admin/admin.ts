@@ -128,7 +128,7 @@ function problemOf(
     return new Problem(403, 'Forbidden', `${headers.host ?? 'no host'} is not a name of this listener`)
   }
   if (!['/metrics', '/debug/contexts', ...Object.keys(probes)].includes(path))
-    return notFound('there are /metrics and /debug/contexts')
+    return notFound('there are /metrics, /debug/contexts, /livez and /readyz')
   if (path === '/debug/contexts' && recent === undefined) {
     return notFound('contexts are not shown in production: set DEBUG_CONTEXTS=true')
   }
