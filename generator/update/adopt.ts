@@ -2,6 +2,7 @@ import {
   blobId,
   idsOf,
   recordPath,
+  titleOf,
   type FileIds,
   type ServiceRecord,
   type StampedPiece,
@@ -11,8 +12,9 @@ import { lastLines } from '../command.ts'
 import { Failure } from '../failure.ts'
 import { lockFiles } from '../package-manager.ts'
 import { say, type Screen } from '../progress.ts'
+import { textOf } from '../tree.ts'
 import { withCopy } from './copy.ts'
-import { look, textOf } from './disk.ts'
+import { look } from './disk.ts'
 import type { Repository } from './git.ts'
 import { creations, filesOfCommit, idsCommitted } from './history.ts'
 import { emittedBy } from './old-package.ts'
@@ -77,7 +79,7 @@ export async function adopted(
   for (const one of found) refuseGuessed(ctx, root, repository, one)
   const pieces = found.flatMap((one) => entryOf(one, version))
   for (const { piece, noun, failed, isSaid } of found) {
-    const title = titleOf(piece, noun?.singular)
+    const title = titleOf({ piece, noun: noun?.singular })
     if (failed !== undefined && isSaid === true)
       throw new Failure(`--piece ${title.includes(' ') ? `'${title}'` : title} is not found: ${failed}`)
     if (failed !== undefined) say(screen, `not recorded: ${title}: ${failed}`)
@@ -87,17 +89,12 @@ export async function adopted(
   const stamped = new Map(
     found.flatMap(({ files = {} }) => Object.entries(files)).map(([path, text]) => [path, Buffer.from(text)]),
   )
-  const titles = pieces.map(({ piece, noun }) => titleOf(piece, noun))
+  const titles = pieces.map(titleOf)
   say(
     screen,
     `Adopted: ${Object.keys(files).length} files of create-mainstem ${version}, and ${titles.join(', ') || 'no piece'}`,
   )
   return { record: { version, answers: { ...answers, example }, files, pieces }, stamped }
-}
-
-/** What a person types after `npm run add --`: a piece without a noun has its own name for one. */
-function titleOf(piece: string, noun: string | undefined): string {
-  return noun === undefined || noun === piece ? piece : `${piece} ${noun}`
 }
 
 function isRecorded(path: string): boolean {
@@ -151,7 +148,7 @@ function refuseGuessed(
 ): void {
   const [first] = unknown
   if ((Object.keys(flags).length === 0 && first === undefined) || isSaid) return
-  const title = titleOf(piece, noun?.singular)
+  const title = titleOf({ piece, noun: noun?.singular })
   const way = `say it with update --adopt --piece '${title} --${first ?? Object.keys(flags)[0] ?? ''} …'`
   if (first !== undefined) throw new Failure(`cannot tell which --${first} ${title} was added with: ${way}`)
   const ids = Object.entries(idsOf(Object.entries(files)))

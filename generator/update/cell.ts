@@ -1,6 +1,6 @@
 import type { Context } from '../../templates/service/src/context/context.ts'
-import type { PlannedFile } from '../tree.ts'
-import { asOnDisk, textOf, type OnDisk } from './disk.ts'
+import { textOf, type PlannedFile } from '../tree.ts'
+import { asOnDisk, type OnDisk } from './disk.ts'
 import type { Sides } from './git.ts'
 import { isJsonObject, isKeyed, mergeJson } from './merge-json.ts'
 import type { MergedText } from './merge-text.ts'

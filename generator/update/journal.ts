@@ -1,13 +1,13 @@
 import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import {
-  changedSince,
   finish,
   forget,
   idOf,
   pending,
   undoAll,
   unfinished,
+  whyNotFinished,
   writeJournal,
   type Entry,
   type Journal,
@@ -88,16 +88,11 @@ export function recover(root: string, head: string | undefined): Written | undef
     return undefined
   }
   const updating = journal.by === 'update' ? writtenOf(journal) : undefined
-  const changed = changedSince(root, journal)
-  const [what, way] =
-    updating === undefined
-      ? ['npm run add', `see git status, then remove ${pending}`]
-      : ['an update', 'update --abort undoes it and keeps a copy of what you changed']
-  if (changed !== undefined)
-    throw new Failure(`${what} was killed while it wrote, and ${changed} has changed since: ${way}`)
+  const why = whyNotFinished(root, journal)
+  if (why !== undefined) throw new Failure(why)
   if (updating !== undefined && updating.head !== head)
     throw new Failure(
-      `${what} was killed while it wrote, and something was committed since: update --abort forgets it`,
+      'an update was killed while it wrote, and something was committed since: update --abort forgets it',
     )
   try {
     finish(root, () => (updating === undefined ? forget(root) : keep(root, updating)))

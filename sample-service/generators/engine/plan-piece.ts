@@ -11,7 +11,7 @@ import { nounOf } from './nouns.ts'
 import type { Flags, Piece } from './piece.ts'
 import { wiringsOf } from './places.ts'
 import type { Plan } from './plan.ts'
-import { remember, type Stamping } from './record.ts'
+import { remember, titleOf, type Stamping } from './record.ts'
 import { stamp, stampMissing } from './stamp.ts'
 import { wire } from '../edit/wire.ts'
 
@@ -38,13 +38,10 @@ export async function planPiece(plan: Plan, piece: Piece, answers: Answers): Pro
   await guarantee(plan)
   await configure(plan)
   await remember(plan, stampings)
-  return titleOf(piece, noun, answers.name?.trim() ?? '')
-}
-
-function titleOf({ name, takes }: Piece, { singular, plural }: Noun, typed: string): string {
-  if (takes === 'nothing') return name
-  const becomes = typed === singular || typed === plural ? '' : ` ("${typed}" becomes ${singular})`
-  return `${name} ${singular}${becomes}`
+  const { singular, plural } = noun
+  const typed = answers.name?.trim() ?? ''
+  const becomes = ['', singular, plural].includes(typed) ? '' : ` ("${typed}" becomes ${singular})`
+  return `${titleOf({ piece: piece.name, noun: singular })}${becomes}`
 }
 
 /** Plans the calls to what was stamped, the properties, and what package.json needs. */

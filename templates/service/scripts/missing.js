@@ -4,6 +4,9 @@ import { dirname, join } from 'node:path'
 import process from 'node:process'
 import { URL } from 'node:url'
 
+/** The package manager that runs this script. */
+export const [manager] = (process.env.npm_config_user_agent || 'npm').split('/')
+
 /** Ends this process with a sentence if `error` says that a package, or a file of the service, cannot be found. */
 export function endIfMissing(error) {
   if (!/MODULE_NOT_FOUND$/.test(error?.code)) return
@@ -27,7 +30,6 @@ export function endForLackOf([first, ...others]) {
 
 /** Ends this process with `fault`, and the command of the package manager that mends it. */
 export function endWith(fault, command) {
-  const [manager] = (process.env.npm_config_user_agent || 'npm').split('/')
   process.stderr.write(
     `${fault}: run ${manager} ${command} first${command === 'install' ? unlessProduction() : ''}\n`,
   )

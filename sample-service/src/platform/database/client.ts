@@ -96,7 +96,7 @@ export function openPool({ url, applicationName, ...options }: PoolOptions): pg.
   })
   // The pool removes an idle connection that dies; without a listener the event would end the process.
   pool.on('error', () => undefined)
-  // Random, so that not all are dialled anew at once. The pool reads it for each connection before it emits 'connect'.
+  // Random, so that not all are opened anew at once. The pool reads it for each connection before it emits 'connect'.
   const drawLifetime = (): void => {
     pool.options.maxLifetimeSeconds = 60 * (25 + 5 * Math.random())
   }

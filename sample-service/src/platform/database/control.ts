@@ -30,16 +30,16 @@ const Stranger = new Error('the server of the control connection does not have t
 /**
  * A connection beside the pool's, on which `pg_cancel_backend` is called. The first cancel opens it. A cancel that fails
  * closes it, and for ten seconds none is opened.
- * @param dial makes a client that has not connected yet
+ * @param newClient makes a client that has not connected yet
  * @param onRest is called with the reason when such a pause starts
  */
-export function openControl(dial: () => Client, onRest: (ctx: Context, reason: unknown) => void) {
+export function openControl(newClient: () => Client, onRest: (ctx: Context, reason: unknown) => void) {
   let current: { readonly client: Client; readonly connected: Promise<unknown> } | undefined
   let restUntil = 0
   let asking = false
 
   function open(target: Client): NonNullable<typeof current> {
-    const client = dial()
+    const client = newClient()
     aimAt(target, client)
     const forget = (): void => {
       clearTimeout(lifetime)

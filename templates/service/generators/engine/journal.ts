@@ -81,14 +81,25 @@ export function unfinished(root: string): Journal | undefined {
   return existsSync(list) ? (JSON.parse(readFileSync(list, 'utf8')) as Journal) : undefined
 }
 
-/** A file of the journal that is neither as it was before the run nor as the run leaves it; undefined if there is none. */
-export function changedSince(root: string, { entries }: Journal): string | undefined {
+/**
+ * Why the run cannot be finished, and what to do: a file is neither as it was before the run nor as the run leaves it. Undefined if
+ * it can be.
+ */
+export function whyNotFinished(root: string, { by, entries }: Journal): string | undefined {
   const known = (path: string): unknown[] =>
     // A disk may take names that differ in case alone for one.
     entries
       .filter((one) => one.path.toLowerCase() === path.toLowerCase())
       .flatMap(({ before, after }) => [before, after])
-  return entries.find(({ path, kind }) => kind !== 'saved' && !known(path).includes(idOf(root, path)))?.path
+  const changed = entries.find(
+    ({ path, kind }) => kind !== 'saved' && !known(path).includes(idOf(root, path)),
+  )
+  if (changed === undefined) return undefined
+  const [run, way] =
+    by === 'add'
+      ? ['npm run add', `see git status, then remove ${pending}`]
+      : ['an update', 'update --abort takes it back and keeps a copy of what you changed']
+  return `${run} was killed while it wrote, and ${changed.path} has changed since: ${way}`
 }
 
 /** Puts the files of the journal in their places. Safe to repeat. A failure undoes what was done. */

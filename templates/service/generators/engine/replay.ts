@@ -30,7 +30,7 @@ async function replay(stamped: readonly StampedPiece[]): Promise<Replay> {
   for (const entry of stamped) {
     try {
       for (const [piece, one] of await stampAgain(entry))
-        stampings.set(titleOf({ piece: one.piece, ...(one.noun && { noun: one.noun.singular }) }), {
+        stampings.set(titleOf({ piece: one.piece, noun: one.noun?.singular }), {
           ...one,
           files: Object.fromEntries(one.files),
           dependencies: piece.dependencies ?? {},

@@ -49,7 +49,7 @@ const receiveLimits = { headersMs: 10_000, keepAliveMs: 65_000, longestMs: 10_00
 type Probes = Readonly<Record<string, Listener>>
 
 /**
- * Listens for operators, never on the public port: `GET /metrics`, and `GET /debug/contexts`, which shows the tree below `root`.
+ * The admin listener, never on the public port: `GET /metrics`, and `GET /debug/contexts`, which shows the tree below `root`.
  * @throws Error that names the address and what to do, if it cannot be bound; the cause of ctx if it ends first
  */
 export async function listenAdmin(ctx: Context, root: Lifetime, log: Log, options: AdminOptions) {
@@ -57,7 +57,7 @@ export async function listenAdmin(ctx: Context, root: Lifetime, log: Log, option
   const server = limitedServer(
     receiveLimits,
     (request, response) => answer(root, log, request, response, { ...options, probes }),
-    () => log.warn(root, 'closed a connection for operators: more than 100 requests waited on it'),
+    () => log.warn(root, 'closed a connection to the admin listener: more than 100 requests waited on it'),
   )
   answerUnparsed(server, new Set(), {}, (info, problem) => logRefusal(root, log, info, problem))
   const { host, port: wanted } = options
@@ -138,7 +138,7 @@ function problemOf(
 
 function logRefusal(root: Lifetime, log: Log, info: RequestInfo, { status, message }: Problem): void {
   const { method, path } = info
-  log.info(withValue(root, requestKey, info), 'request for operators', {
+  log.info(withValue(root, requestKey, info), 'admin request', {
     method,
     path,
     status,

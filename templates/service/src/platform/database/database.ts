@@ -47,7 +47,7 @@ export class Database {
   readonly #cancels: Cancels
   readonly #gates: Gates
   readonly #observe: Observe
-  /** Connections that calls work with. A place in the pool may also be held by a call that still dials. */
+  /** Connections that calls work with. A place in the pool may also be held by a call that still connects. */
   #inUse = 0
 
   constructor(pool: pg.Pool, log: Log) {
@@ -127,14 +127,14 @@ export class Database {
     const probe = this.#withConnection(ctx, isReadOnly, async (connection) => {
       state.asked = true
       if (!(await isReadOnly(ctx, connection))) return 'answers'
-      // The next one that is dialled may lead to another server.
+      // The next connection may lead to another server.
       connection.retire()
       return 'read-only'
     })
     try {
       return await until(ctx, probe)
     } catch (error) {
-      // Other calls have taken the last connection meanwhile, or still dial it.
+      // Other calls have taken the last connection meanwhile, or still open it.
       if (!state.asked && this.#gates.pool.full()) return await pingBeside(ctx, this.#pool.options)
       throw error
     }

@@ -415,6 +415,6 @@ test.for([
 
     expect(received.toString()).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
     expect(received.toString()).toMatch(/x-request-id: [0-9a-f-]{36}\r\n/i)
-    expect(log.lines).toMatchObject([{ level: 'info', message: 'request for operators', fields: { status } }])
+    expect(log.lines).toMatchObject([{ level: 'info', message: 'admin request', fields: { status } }])
   },
 )

@@ -73,7 +73,7 @@ export async function keepConnected(
     if (loggedFailures(failures)) log.warn(serving, `${purpose}: no broker, trying again`, { err, failures })
   }
   const connected = async (ctx: Context): Promise<void> => {
-    const connection = await dial(ctx, stopping, url, `${database.applicationName} ${purpose}`)
+    const connection = await open(ctx, stopping, url, `${database.applicationName} ${purpose}`)
     state.connected = 1
     log.info(ctx, `${purpose}: connected to the broker`, { broker: connection.getServer() })
     try {
@@ -87,14 +87,14 @@ export async function keepConnected(
 }
 
 /** Without nats.js's own reconnecting: a new connection is a new context. */
-async function dial(parent: Context, stopping: Stopping, url: string, name: string): Promise<NatsConnection> {
+async function open(parent: Context, stopping: Stopping, url: string, name: string): Promise<NatsConnection> {
   const nodes = url.split(',').map((one) => new URL(one.trim()))
   const { username = '', password = '' } = nodes.find((node) => node.username !== '') ?? {}
   const user = decodeURIComponent(username)
   using ctx = withCancel(parent)
   const giveUp = (): void => ctx.cancel()
   stopping.on(giveUp)
-  const dialling = connect({
+  const connecting = connect({
     servers: nodes.map(({ host }) => host),
     name,
     reconnect: false,
@@ -105,10 +105,10 @@ async function dial(parent: Context, stopping: Stopping, url: string, name: stri
     ...(user !== '' && (password === '' ? { token: user } : { user, pass: decodeURIComponent(password) })),
   })
   try {
-    return await until(ctx, dialling)
+    return await until(ctx, connecting)
   } catch (error) {
     // eslint-disable-next-line context/no-unowned-work -- a connection that arrives too late is only closed
-    dialling.then(
+    connecting.then(
       (late) => late.close(),
       () => undefined,
     )
