@@ -5,7 +5,7 @@ import { freePort, startDaemon, temporaryFolder, type Scope } from './daemon.ts'
 import { fromPage } from './page.ts'
 import { pathOf } from './programs.ts'
 
-/** A Prometheus that scrapes one instance, as the page for operators configures it, with the rules in `rules`, a path or a pattern. */
+/** A Prometheus that scrapes one instance, as the page for operators configures it. `rules` is a path or a pattern. */
 export interface Prometheus {
   /** The value of an expression's only series; undefined if there is none. */
   value(expression: string): Promise<string | undefined>
