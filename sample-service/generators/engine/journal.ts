@@ -98,7 +98,7 @@ export function whyNotFinished(root: string, { by, entries }: Journal): string |
   const [run, way] =
     by === 'add'
       ? ['npm run add', `see git status, then remove ${pending}`]
-      : ['an update', 'update --abort takes it back and keeps a copy of what you changed']
+      : ['an update', 'update --abort undoes it and keeps a copy of what you changed']
   return `${run} was killed while it wrote, and ${changed.path} has changed since: ${way}`
 }
 

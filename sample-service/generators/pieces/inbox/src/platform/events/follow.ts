@@ -83,7 +83,7 @@ async function ensureConsumer(
 async function follow(
   parent: Context,
   inbox: Inbox,
-  { js }: Broker,
+  { js, server }: Broker,
   consumer: Consumer,
   name: string,
 ): Promise<void> {
@@ -98,7 +98,7 @@ async function follow(
   inbox.stopping.on(close)
   try {
     for await (const message of messages) {
-      await settle(ctx, inbox, consumer, message)
+      await settle(ctx, inbox, consumer, message, receivedFrom(consumer.type, message, server))
     }
     throwIfEnded(ctx)
     if (!inbox.stopping.now) throw new Error(`the broker has ended the consumer ${name}`)
@@ -110,9 +110,14 @@ async function follow(
 }
 
 /** Handles one message, and acknowledges it once the database knows what becomes of its event. */
-async function settle(ctx: Context, inbox: Inbox, consumer: Consumer, message: JsMsg): Promise<void> {
+async function settle(
+  ctx: Context,
+  inbox: Inbox,
+  consumer: Consumer,
+  message: JsMsg,
+  event: Received,
+): Promise<void> {
   if (message.redelivered) inbox.metrics.redelivered(consumer.type)
-  const event = receivedFrom(consumer.type, message)
   using beats = withCancel(ctx)
   // From here on: it may have to wait for its turn.
   const beating = beat(beats, message)

@@ -1,3 +1,4 @@
+import type { Attributes } from '@opentelemetry/api'
 import { sql } from 'drizzle-orm'
 import type { Queries } from '../database/queries.ts'
 import type { Envelope, Headers } from './event.ts'
@@ -11,6 +12,8 @@ export interface Received {
   readonly attempts: number
   /** How often the broker has delivered it; 0 if it was held. */
   readonly deliveries: number
+  /** The node of the broker that has delivered it; undefined if it was held. */
+  readonly server?: Attributes
   /** Why it is not an event. */
   readonly fault?: Error
 }

@@ -54,7 +54,7 @@ export async function round(parent: Context, relay: Relay, broker: Broker): Prom
   } finally {
     relay.handing = 0
   }
-  relay.metrics.handed(sent)
+  relay.metrics.handed(sent, broker.server)
   return sent.length
 }
 
@@ -160,5 +160,5 @@ function letWait(ctx: Context, { known, stuck, log }: Relay, refused: readonly R
   const [first] = refused
   if (first === undefined) return
   const { type, event, err } = first
-  log.warn(ctx, 'outbox: events wait', { type, event, err, refused: refused.length })
+  log.warn(ctx, 'outbox: events wait', { event: type, eventId: event, err, refused: refused.length })
 }

@@ -13,7 +13,7 @@ import { errorOf } from '../../context/thrown.ts'
 import { until } from '../../context/until.ts'
 import { unavailable } from '../problem.ts'
 import type { Log } from '../telemetry/log.ts'
-import { span } from '../telemetry/span.ts'
+import { getJson } from './get-json.ts'
 
 /** How long the issuer may take to answer. */
 const fetchMs = 5_000
@@ -25,7 +25,6 @@ const staleMs = 3_600_000
 const patienceMs = 200
 /** At most one fetch in this time, whatever keys the tokens name. */
 const pauseMs = 2_000
-const maxBytes = 1_000_000
 
 type Keys = ReturnType<typeof createLocalJWKSet>
 
@@ -138,27 +137,4 @@ const KeySet = z.object({ keys: z.array(z.unknown()).max(100) })
 /** Members that are not keys are left out (RFC 7517, 5). */
 function isKey(member: unknown): member is JWK {
   return typeof member === 'object' && member !== null && 'kty' in member && typeof member.kty === 'string'
-}
-
-function parsed(url: string, text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch (cause) {
-    throw new Error(`${url} answered with what is not JSON`, { cause })
-  }
-}
-
-function getJson(ctx: Context, url: string): Promise<unknown> {
-  return span(ctx, 'GET', { attributes: { 'url.full': url } }, async (ctx) => {
-    const response = await fetch(url, { signal: ctx.signal, redirect: 'error' })
-    if (!response.ok) throw new Error(`${url} answered ${response.status}`)
-    const parts: Uint8Array[] = []
-    let size = 0
-    for await (const part of (response.body ?? []) as AsyncIterable<Uint8Array>) {
-      size += part.length
-      if (size > maxBytes) throw new Error(`${url} answered with more than ${maxBytes} bytes`)
-      parts.push(part)
-    }
-    return parsed(url, Buffer.concat(parts).toString())
-  })
 }

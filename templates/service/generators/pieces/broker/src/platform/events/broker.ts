@@ -9,7 +9,7 @@ import {
   type JetStreamManager,
 } from '@nats-io/jetstream'
 import { connect, millis, nanos, type NatsConnection } from '@nats-io/transport-node'
-import { metrics } from '@opentelemetry/api'
+import type { Attributes } from '@opentelemetry/api'
 import {
   throwIfEnded,
   withCancel,
@@ -20,6 +20,7 @@ import {
 } from '../../context/context.ts'
 import { until } from '../../context/until.ts'
 import { subjectOf } from './event.ts'
+import { observeConnection, serverOf } from './observed.ts'
 import type { Platform } from '../platform.ts'
 import { keepTrying, type Stopping } from './stopping.ts'
 
@@ -38,6 +39,8 @@ export interface BrokerPlatform extends Platform {
 export interface Broker {
   readonly js: JetStreamClient
   readonly manager: JetStreamManager
+  /** The node that it leads to, with the names of the conventions. */
+  readonly server: Attributes
 }
 
 /** How long an attempt to connect, and an answer of the broker, may take. */
@@ -131,7 +134,8 @@ async function workWith(
   )
   try {
     const manager = await asking(ctx, () => jetstreamManager(connection))
-    await work(ctx, { js: jetstream(connection, { timeout: answerMs }), manager })
+    const js = jetstream(connection, { timeout: answerMs })
+    await work(ctx, { js, manager, server: serverOf(connection.getServer()) })
     throwIfEnded(ctx)
   } finally {
     await close(ctx, connection)
@@ -188,11 +192,4 @@ export function isMissing(error: unknown): boolean {
     error instanceof JetStreamApiError &&
     (error.code === JetStreamApiCodes.StreamNotFound || error.code === JetStreamApiCodes.ConsumerNotFound)
   )
-}
-
-function observeConnection(purpose: string, state: { readonly connected: number }): void {
-  metrics
-    .getMeter('mainstem-service')
-    .createObservableGauge('messaging.broker.connected', { description: '1 while connected to the broker.' })
-    .addCallback((result) => result.observe(state.connected, { purpose }))
 }

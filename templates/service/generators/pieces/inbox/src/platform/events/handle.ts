@@ -15,7 +15,7 @@ import type { Transaction, TransactionBody } from '../database/transaction.ts'
 import type { Platform } from '../platform.ts'
 import { failSpan, otelKey, span } from '../telemetry/span.ts'
 import { NeverAnswered, NotUnderstood, type Consumer } from './consumer.ts'
-import { withSender } from './event.ts'
+import { partitionOf, withSender } from './event.ts'
 import {
   giveBack,
   hold,
@@ -28,6 +28,7 @@ import {
   type Received,
 } from './held.ts'
 import type { InboxMetrics, Outcome } from './inbox-metrics.ts'
+import { operationOn } from './observed.ts'
 import type { Stopping } from './stopping.ts'
 import { untraced } from './untraced.ts'
 
@@ -53,6 +54,7 @@ const holdMs = 5_000
  * process: it is tried from the database, which counts attempts.
  */
 const mostDeliveries = 5
+const failures: readonly Outcome[] = ['failed', 'parked', 'given back']
 
 /**
  * Handles an event that the broker delivers, or holds it: behind an earlier event of its key that is held, or because it fails.
@@ -152,15 +154,14 @@ async function writeDown(
   await db.transaction(ctx, (q) => hold(q, event, pauseMs, errorOf(error)))
 }
 
-function spanOptions({ envelope: { id, type }, headers, attempts }: Received) {
+function spanOptions({ envelope: { id, type, key }, headers, attempts, server }: Received) {
   const publisher = trace.getSpanContext(propagation.extract(ROOT_CONTEXT, headers))
   return {
     kind: SpanKind.CONSUMER,
     attributes: {
-      'messaging.system': 'nats',
-      'messaging.operation.name': 'process',
-      'messaging.operation.type': 'process',
-      'messaging.destination.name': type,
+      ...operationOn(type, 'process'),
+      ...server,
+      'messaging.destination.partition.id': String(partitionOf(key)),
       'messaging.message.id': id,
       'event.attempt': attempts + 1,
     },
@@ -171,17 +172,19 @@ function spanOptions({ envelope: { id, type }, headers, attempts }: Received) {
 function report(
   ctx: Context,
   { log, metrics }: Inbox,
-  { envelope: { id, type, key }, headers, attempts }: Received,
+  event: Received,
   startedAt: number,
   outcome: Outcome,
   err?: unknown,
 ): void {
+  const { envelope, headers, attempts } = event
   const ms = performance.now() - startedAt
-  metrics.attempted(type, outcome, ms / 1_000)
+  const errorType = failures.includes(outcome) ? (causeName(ctx) ?? errorOf(err).name) : undefined
+  metrics.attempted(event, outcome, ms / 1_000, errorType)
   const fields = {
-    event: type,
-    eventId: id,
-    key,
+    event: envelope.type,
+    eventId: envelope.id,
+    key: envelope.key,
     attempt: attempts + 1,
     outcome,
     durationMs: Math.round(ms * 1e3) / 1e3,

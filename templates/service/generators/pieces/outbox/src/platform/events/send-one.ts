@@ -5,6 +5,7 @@ import { withValue, type Context } from '../../context/context.ts'
 import { otelKey, span } from '../telemetry/span.ts'
 import { asking, type Broker } from './broker.ts'
 import { attributesOf, headersOf, partitionOf, subjectOf, type Headers } from './event.ts'
+import { operationOn } from './observed.ts'
 
 /** A row of the outbox. */
 export interface Row extends Record<string, unknown> {
@@ -25,11 +26,11 @@ const streamDoesNotMatch = 10_060
 export async function sendOne(parent: Context, broker: Broker, service: string, row: Row): Promise<void> {
   const { id, type, key, seconds } = row
   const above = withValue(parent, otelKey, propagation.extract(ROOT_CONTEXT, row.headers))
+  const partition = partitionOf(key)
   const attributes = {
-    'messaging.system': 'nats',
-    'messaging.operation.name': 'send',
-    'messaging.operation.type': 'send',
-    'messaging.destination.name': type,
+    ...operationOn(type, 'send'),
+    ...broker.server,
+    'messaging.destination.partition.id': String(partition),
     'messaging.message.id': id,
   }
   await span(above, `send ${type}`, { kind: SpanKind.PRODUCER, attributes }, async (ctx) => {
@@ -38,7 +39,7 @@ export async function sendOne(parent: Context, broker: Broker, service: string, 
     const headers = natsHeaders()
     const all = { ...row.headers, ...headersOf(ctx), ...attributesOf(envelope) }
     for (const [name, value] of Object.entries(all)) headers.set(name, value)
-    const subject = subjectOf(type, partitionOf(key))
+    const subject = subjectOf(type, partition)
     // Another stream may have the subject: its consumers are not those of the event.
     const options = { msgID: id, headers, expect: { streamName: type } }
     try {
