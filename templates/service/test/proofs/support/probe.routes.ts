@@ -296,6 +296,22 @@ export function routes(platform: Platform): Route[] {
     }),
     route({
       method: 'GET',
+      path: '/probe/held-up',
+      summary: 'Lets nothing else run until its deadline has passed, and then answers',
+      tags,
+      timeoutMs: 50,
+      query: z.object({ with: z.enum(['text', 'node', 'web']) }),
+      responses,
+      handle: async (_ctx, { query }) => {
+        await Promise.resolve()
+        const until = performance.now() + 100
+        while (performance.now() < until);
+        if (query.with === 'node') return { status: 200, headers: {}, body: Readable.from(['hello']) }
+        return new Response(query.with === 'web' ? pulled([Buffer.from('hello')]) : 'hello')
+      },
+    }),
+    route({
+      method: 'GET',
       path: '/probe/fetched',
       summary: 'Answers with what fetch returns, as it is',
       tags,
