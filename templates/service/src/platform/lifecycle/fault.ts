@@ -53,7 +53,7 @@ function placeOf(fn: object): string | undefined {
     session.connect()
     session.post('Debugger.enable')
     const at = locationOf(session, fn)
-    return at && written(urls.get(at.scriptId) ?? '', at.lineNumber, at.columnNumber)
+    return at && written(urls.get(at.scriptId) ?? '', at.lineNumber, at.columnNumber ?? 0)
   } catch {
     return undefined
   } finally {
