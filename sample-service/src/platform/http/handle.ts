@@ -156,7 +156,13 @@ async function settle(
         exchange.settled()
       },
     )
-    return await outlet.answer(ctx, c, await until(ctx, work))
+    const returned = await until(ctx, work)
+    // Its deadline has passed, and the event loop was too busy for the timer: the answer was released above, or is now.
+    if (ctx.err !== undefined) {
+      release(returned)
+      throw ctx.err
+    }
+    return await outlet.answer(ctx, c, returned)
   } catch (error) {
     return broken(ctx, c, ctx.err === undefined ? (failure ?? error) : error, outlet)
   }

@@ -79,6 +79,8 @@ export async function listen(
   cutOffUnread(server, boundary.active)
   const fail = (error: unknown): never => {
     serving.cancel()
+    server.close()
+    server.closeAllConnections()
     throw error
   }
   const address = { host, port: wanted, purpose: 'listen', variable: 'PORT' }

@@ -1,4 +1,4 @@
-import { Session } from 'node:inspector'
+import { Session, type Debugger } from 'node:inspector'
 import { findSourceMap } from 'node:module'
 import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -39,38 +39,43 @@ function ownFrame(reason: unknown): string | undefined {
   return frames.find((line) => line.startsWith('    at ') && !foreign.test(line))?.slice(7)
 }
 
-/** The global name by which the debugger finds the function. */
-const key = 'functionOfFault'
-
 /**
  * Where a function is written, `src/file.ts:12:5`. The debugger knows, and costs nothing before it is asked; the stack of each
- * call would cost 1.6 µs. Undefined where Node was built without a debugger.
+ * call would cost 1.6 µs. Undefined where Node was built without a debugger, and for a bound function.
  */
 function placeOf(fn: object): string | undefined {
+  if (placesLeft === 0) return undefined
+  placesLeft--
   const urls = new Map<string, string>()
-  let place: string | undefined
-  if (--placesLeft < 0) return undefined
+  const session = new Session()
+  session.on('Debugger.scriptParsed', ({ params }) => urls.set(params.scriptId, params.url))
   try {
-    const session = new Session()
     session.connect()
-    session.on('Debugger.scriptParsed', ({ params }) => urls.set(params.scriptId, params.url))
     session.post('Debugger.enable')
-    Object.defineProperty(globalThis, key, { value: fn, configurable: true })
-    // It answers before `post` returns.
-    session.post('Runtime.evaluate', { expression: key }, (_error, { result }) => {
-      session.post('Runtime.getProperties', { objectId: result.objectId ?? '' }, (_error, found) => {
-        const internal = found.internalProperties?.find(({ name }) => name === '[[FunctionLocation]]')
-        const at = internal?.value?.value as { scriptId: string; lineNumber: number; columnNumber: number }
-        place = written(urls.get(at.scriptId) ?? '', at.lineNumber, at.columnNumber)
-      })
-    })
-    session.disconnect()
+    const at = locationOf(session, fn)
+    return at && written(urls.get(at.scriptId) ?? '', at.lineNumber, at.columnNumber ?? 0)
   } catch {
     return undefined
   } finally {
-    Reflect.deleteProperty(globalThis, key)
+    session.disconnect()
   }
-  return place
+}
+
+/** The global name by which the debugger finds the function. */
+const key = 'functionOfFault'
+
+/** The debugger answers before `post` returns. */
+function locationOf(session: Session, fn: object): Debugger.Location | undefined {
+  let location: Debugger.Location | undefined
+  Object.defineProperty(globalThis, key, { value: fn, configurable: true })
+  session.post('Runtime.evaluate', { expression: key }, (_error, { result }) => {
+    session.post('Runtime.getProperties', { objectId: result.objectId ?? '' }, (_error, found) => {
+      const internal = found.internalProperties?.find(({ name }) => name === '[[FunctionLocation]]')
+      location = internal?.value?.value as Debugger.Location | undefined
+    })
+  })
+  Reflect.deleteProperty(globalThis, key)
+  return location
 }
 
 /** The place in the source, where a source map is known. Lines and columns come counted from 0. */
