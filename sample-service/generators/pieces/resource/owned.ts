@@ -70,7 +70,7 @@ export function ownedResource(service: string, noun: Noun, fields: string): Shap
   return (path, text) => shape(path, path.endsWith('.schema.ts') ? keyed(text, keys) : text)
 }
 
-/** An index by owner and id, and what is unique among the rows of an owner: a 409 must not tell of the rows of others. */
+/** An index by owner and id, and a constraint for each unique field, per owner: a 409 must not reveal the rows of others. */
 function keysOf(table: string, fields: readonly Field[]): readonly string[] {
   const unique = fields.filter((field) => field.unique)
   return [
@@ -85,7 +85,7 @@ function keysOf(table: string, fields: readonly Field[]): readonly string[] {
   ]
 }
 
-/** Adds the keys, and the imports of their functions and the column's, in place of what is unique among all rows. */
+/** Replaces the constraints over all rows by `keys`, and adds the imports that these and the column need. */
 function keyed(text: string, keys: readonly string[]): string {
   const schema = text.replaceAll('.unique()', '')
   const list = schema.includes(', (table) => [')

@@ -21,7 +21,7 @@ export class Closers {
     return this.#openMs
   }
 
-  /** Calls `open` in a span named `name` below the span of ctx, and notes in `openMs` how long it took, also to fail. */
+  /** Calls `open` in a span named `name` below the span of ctx. Notes in `openMs` how long it took, also if it fails. */
   async time<T>(ctx: Context, name: string, open: (ctx: Context) => Promise<T>): Promise<T> {
     const startedAt = performance.now()
     try {
@@ -31,7 +31,7 @@ export class Closers {
     }
   }
 
-  /** @param options.exportsTraces whether its close exports traces: then the span that all are closed under ends before */
+  /** @param options.exportsTraces whether `close` exports traces, so that the span of the whole stop must end before it */
   defer(name: string, close: (ctx: Context) => Promise<void>, { exportsTraces = false } = {}): void {
     this.#opened.push({ name, close, exportsTraces })
   }

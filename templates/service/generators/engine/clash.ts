@@ -12,7 +12,7 @@ interface Endpoint {
   readonly file: string
 }
 
-/** What src/platform/http/openapi.ts answers, behind the routes of the service: it does not read as those do. */
+/** The endpoints of src/platform/http/openapi.ts, which come after the service's routes. `endpointsOf` cannot read that file. */
 const pages = ['/openapi.json', '/docs', '/docs/start.js'].map((path): Endpoint => {
   return { method: 'GET', path, file: 'src/platform/http/openapi.ts' }
 })
@@ -33,7 +33,7 @@ export async function refuseClashes(plan: Plan): Promise<void> {
   }
   for (const endpoint of added) {
     const { method, path } = endpoint
-    // The first that matches answers, and new ones come last.
+    // The first endpoint that matches answers, and new ones come last.
     const twin = there.find((one) => one.path !== path && shapeOf(one.path) === shapeOf(path))
     if (twin !== undefined)
       throw new Error(

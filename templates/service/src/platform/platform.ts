@@ -37,7 +37,7 @@ export interface PlatformOptions {
   readonly corsOrigins: readonly string[]
 }
 
-/** Starts telemetry. It is opened first, so `opened` closes it last, and it exports how the others were closed. */
+/** Starts telemetry. `main` opens it first, so `opened` closes it last, and it exports how the others closed. */
 export async function openTelemetry(
   ctx: Context,
   log: ProcessLog,

@@ -18,7 +18,7 @@ const firstResendMs = 25
 /** The cancels of one pool. None goes through the pool: it would wait behind what it should cancel. */
 export type Cancels = ReturnType<typeof openCancels>
 
-/** @param dial makes a client as the pool does, which has not connected yet */
+/** @param dial makes a client with the pool's options, not yet connected */
 export function openCancels(log: Log, dial: () => Client) {
   const mutex = pLimit(1)
   const requests = pLimit(maxRequests)

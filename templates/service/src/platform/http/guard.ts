@@ -2,8 +2,8 @@ import type { Context } from '../../context/context.ts'
 import type { IncomingRequest, Route, RouteResponse } from './route.ts'
 
 /**
- * Decides whether a request may reach the handler of its route, before its body is read. It returns the context that the
- * handler gets: `ctx`, or one that carries a value more, such as who is calling. It throws a `Problem` to refuse.
+ * Decides, before the body is read, whether a request may reach the handler of its route. It returns the context for the
+ * handler: `ctx`, or one with another value, such as who is calling. It throws a `Problem` to refuse.
  */
 export interface Guard {
   (ctx: Context, request: IncomingRequest): Context | Promise<Context>

@@ -119,7 +119,7 @@ function requestBodyOf(route: Route): ZodOpenApiOperationObject['requestBody'] {
   return { required: true, content: { 'multipart/form-data': { schema } } }
 }
 
-/** From the route's schema. Without one they are text, since OpenAPI requires every name in a path to be declared. */
+/** Returns the route's schema, or one of texts: OpenAPI requires every name in a path to be declared. */
 function pathParameters(route: Route): z.ZodObject | undefined {
   if (route.params !== undefined) return objectSchema(route, 'params', route.params)
   const names = Array.from(route.path.matchAll(parameter), ([, name]) => name ?? '')

@@ -19,8 +19,8 @@ export interface Received {
 export type EventKey = Pick<Envelope, 'type' | 'key'>
 
 /**
- * Makes all other work on this key wait until the transaction of `q` ends: an event must not pass one that is held, nor be handled
- * by two instances.
+ * Makes all other work on this key wait until the transaction of `q` ends: an event must not overtake one that is held, and two
+ * instances must not handle it.
  */
 export async function lockKey(q: Queries, { type, key }: EventKey): Promise<void> {
   await q.execute(sql`select pg_advisory_xact_lock(hashtextextended(${`${type} ${key}`}, 1))`)
