@@ -37,7 +37,7 @@ export async function refuseClashes(plan: Plan): Promise<void> {
     const twin = there.find((one) => one.path !== path && shapeOf(one.path) === shapeOf(path))
     if (twin !== undefined)
       throw new Error(
-        `${path} is the path ${twin.path} of ${twin.file} with other names, which OpenAPI does not allow: name its parameters as there.`,
+        `${path} is the path ${twin.path} of ${twin.file} with other names, which OpenAPI does not allow: name its parameters as that file does.`,
       )
     const other = there.find((one) => covers(one, endpoint)) ?? pages.find((page) => covers(endpoint, page))
     if (other === undefined) continue

@@ -73,7 +73,7 @@ async function checkClock(client: pg.Client): Promise<Finding> {
   if (ms <= clockLimitMs)
     return fine('clock', `agrees with the database's within ${Math.max(ms, after - before)} ms`)
   const fix = 'synchronize both clocks (timedatectl set-ntp true)'
-  return wrong('clock', `the clocks here and of the database differ by ${ms} ms`, fix)
+  return wrong('clock', `the clock here and that of the database differ by ${ms} ms`, fix)
 }
 
 function fixFor(error: unknown): string {

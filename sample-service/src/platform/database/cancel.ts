@@ -70,7 +70,7 @@ export function openCancels(log: Log, dial: () => Client) {
       } catch (error) {
         const reason = errorOf(error).message
         countCancel('failed')
-        log.warn(ctx, 'a statement could not be cancelled, its connection is closed', { reason })
+        log.warn(ctx, 'a statement could not be cancelled, so its connection is closed', { reason })
         throw error
       }
     },

@@ -104,7 +104,7 @@ function withHeaders(
   body: string | Uint8Array | null,
 ): Response {
   const { headers } = exchange
-  // What is not a list is a Headers object, which may have several of one name.
+  // Unless `own` is a list, it is a Headers object, which may have several headers of one name.
   if (!Array.isArray(own) || headers === undefined) {
     exchange.setHeaders()
     return response

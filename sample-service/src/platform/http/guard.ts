@@ -82,7 +82,7 @@ function isContext(returned: unknown): boolean {
   return typeof returned === 'object' && returned !== null && 'signal' in returned
 }
 
-/** What all guards of a route ask of a caller. Every guard must be satisfied, by one of its own requirements. */
+/** What all guards of a route ask of a caller, who must satisfy each guard by one of that guard's requirements. */
 export function documentOf(route: Pick<Route, 'guard'>): Required<Omit<GuardDocument, 'scopes'>> {
   const all = guardsOf(route).map(({ documented }) => documented ?? {})
   const asked = all.flatMap(({ security }) => (security === undefined ? [] : [security]))

@@ -13,7 +13,7 @@ import type { Storage } from './storage/storage.ts'
 import { openChosenStorage } from './storage/schemes.ts'
 import { startTelemetry, type Telemetry } from './telemetry/telemetry.ts'
 
-/** How many of the last requests `/debug/contexts` keeps, and of those that failed. */
+/** How many of the last requests `/debug/contexts` keeps, and how many of the last that failed. */
 const keptRequests = 100
 
 /** Everything that the process opens for its domains. `main` passes it down and closes it. */

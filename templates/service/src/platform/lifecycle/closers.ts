@@ -37,8 +37,9 @@ export class Closers {
   }
 
   /**
-   * Closes all in reverse, each in a span below the span of ctx, and writes out the log, within `ms`. Each gets an equal share
-   * of the time left, so that one that hangs does not take the others' time. A failure is logged and fails both spans.
+   * Closes everything in reverse order, each in a span below the span of ctx, then writes out the log, all within `ms`. Each
+   * gets an equal share of the time left, so that one that hangs takes no time from the others. It logs a failure, which fails
+   * both spans.
    * @param lastLine writes the last line of the log; it gets how long each took to close
    * @returns whether all closed
    */

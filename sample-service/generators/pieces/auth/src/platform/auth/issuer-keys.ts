@@ -79,7 +79,7 @@ export class IssuerKeys {
     await this.#fetch(patience).catch((error: unknown) => {
       if (old === undefined || ctx.err !== undefined) throw error
     })
-    if (this.#keys === undefined) throw unavailable('the keys of the issuer are not there yet')
+    if (this.#keys === undefined) throw unavailable('the keys of the issuer have not arrived yet')
     return this.#keys
   }
 

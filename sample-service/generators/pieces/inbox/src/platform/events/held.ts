@@ -34,7 +34,7 @@ export async function mark(q: Queries, { envelope: { type, id } }: Received): Pr
   return rows.length > 0
 }
 
-/** As `mark` does, unless an event of its key is held. */
+/** Marks the event as `mark` does, unless an event of its key is held. */
 export async function markUnlessBehind(
   q: Queries,
   { envelope: { type, id, key } }: Received,

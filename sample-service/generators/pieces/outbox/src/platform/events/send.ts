@@ -116,7 +116,7 @@ async function send(
 
 /** What the broker has refused: an event, and with it its key, or the stream of a type. */
 interface Refusal {
-  /** As `nameOf` has it, or the type. */
+  /** The key, as `nameOf` writes it, or the type. */
   readonly name: string
   readonly type: string
   readonly event?: string
