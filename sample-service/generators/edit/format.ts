@@ -24,7 +24,7 @@ export async function formatNew(root: string, path: string, text: string, asIs =
   return inferredParser === null ? text : format(text, { ...style, filepath })
 }
 
-/** Formats the edited text of a file, unless the file was not formatted before: then the team formats it in another way. */
+/** Formats the edited text of a file if prettier had formatted it before. Otherwise the team has its own way, and keeps it. */
 export async function formatEdited(
   root: string,
   path: string,

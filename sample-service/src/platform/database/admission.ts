@@ -34,8 +34,8 @@ interface Held {
 }
 
 /**
- * Lets at most `max` calls have a connection. Callers take turns; the calls of one caller keep their order. It refuses a call
- * that would wait too long at once, while the caller can still go elsewhere:
+ * Lets at most `max` calls have a connection. Callers take turns; the calls of one caller keep their order. A call that would
+ * wait too long is refused at once, while its caller can still go elsewhere:
  *
  * - by deadline, a call that would wait for more than half of its time left: it would be served only to time out;
  * - by overload, which is when calls have had to wait for a second and the queue does not shrink, as a burst's would. A call

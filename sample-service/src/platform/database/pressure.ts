@@ -1,6 +1,6 @@
 /** How often the length of the queue is compared with what it was. */
 const sampleMs = 500
-/** Overload begins once calls have had to wait for this long, and ends once none has had to. */
+/** Overload begins once calls have had to wait for this long, and ends once none has had to for as long. */
 const settledMs = 1_000
 /** A wait that is expected to be shorter than this is as good as none: the event loop adds as much. */
 const exactMs = 20

@@ -100,7 +100,7 @@ function respond(
   }
 }
 
-/** Answers a request that failed before its handler ran, or without a wait. */
+/** Answers a request whose handler did not run, or threw before it waited for anything. */
 function failed(ctx: Context, c: HonoContext<Env>, error: unknown, outlet: Outlet): Response {
   const response = outlet.fail(ctx, c, error)
   c.env.settled()

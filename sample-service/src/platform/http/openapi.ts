@@ -119,7 +119,7 @@ function requestBodyOf(route: Route): ZodOpenApiOperationObject['requestBody'] {
   return { required: true, content: { 'multipart/form-data': { schema } } }
 }
 
-/** Returns the route's schema, or one of texts: OpenAPI requires every name in a path to be declared. */
+/** Returns the route's schema, or one in which each name is text: OpenAPI requires a path to declare its names. */
 function pathParameters(route: Route): z.ZodObject | undefined {
   if (route.params !== undefined) return objectSchema(route, 'params', route.params)
   const names = Array.from(route.path.matchAll(parameter), ([, name]) => name ?? '')

@@ -25,7 +25,8 @@ export interface Removal {
 
 /**
  * Plans the opposite of `planPiece`, from the record: removes the files that the piece stamped, its calls, settings and
- * dependencies, and a piece that only it needed. Its schema stays, with the table; with `drop` a migration drops both.
+ * dependencies, and a piece that only it needed. Its schema stays, with the table; with `drop` the schema goes too, and a
+ * migration drops the table.
  */
 export async function planRemoval(
   plan: Plan,

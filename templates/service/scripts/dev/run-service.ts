@@ -79,7 +79,7 @@ export async function serveUntil(
     if (line.msg === 'listening') {
       const ms = Math.round(performance.now() - started)
       sayListening(line, env, { ...options, ms })
-      // A failure may be ignored: only doctor reads this file.
+      // A failure may be ignored: without this file, doctor and another dev only know less of this one.
       const dev = { ...line, pid: process.pid }
       written = writeFile(devFile, JSON.stringify(dev)).catch(() => undefined)
       options.onListening()

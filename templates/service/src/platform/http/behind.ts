@@ -23,7 +23,7 @@ export function answerBehind(c: HonoContext<Env>, returned: Response | StreamedR
   return stream(c, streamed(returned, body))
 }
 
-/** Returns the problem for `error` to the middlewares in front. It replaces an answer that there is, and keeps its headers. */
+/** Returns the problem for `error`, for the middlewares in front. It replaces an earlier answer, and takes over its headers. */
 export function failBehind(ctx: Context, c: HonoContext<Env>, error: unknown): Response {
   const problem = responseOf(ctx, c.env, recordFailure(ctx, c.env, error))
   // A middleware that makes a stream of the problem, such as compress(), would lose its `Connection: close`.

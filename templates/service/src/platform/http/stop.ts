@@ -68,8 +68,8 @@ export async function stopServer(
   const connectionsClosed = closeListener(server)
   boundary.closeConnections()
   log.info(ctx, 'draining', { ...(await open(running)), drainMs })
-  // The same holds for a client that connected during the delay. If it does not use its connection, no answer can tell it, so
-  // the connection stays open for delayMs more.
+  // A client that connected during the delay goes on, too, until an answer tells it to close its connection. A connection
+  // on which no request comes gets no answer, so it stays open for delayMs more.
   const lateClosed = (ctx: Context) => connectionsClosed(ctx, late.size === 0 ? 0 : delayMs)
   const drain = await idleWithin(ctx, 'drain', running, workDone, drainMs, lateClosed)
   log.info(ctx, 'drained', { durationMs: drain, ...(await open(running)) })
