@@ -80,7 +80,7 @@ function optionsOf(some: readonly Piece[]): Record<string, { type: 'string' | 'b
   ])
 }
 
-/** A flag that may stand alone gets the value that this means. */
+/** Adds the value of a flag that stands alone, if the flag may. */
 function withValue(typed: string, at: number, all: readonly string[]): string {
   const flag = pieces.flatMap(({ flags = [] }) => flags).find(({ name }) => typed === `--${name}`)
   const next = all[at + 1]
@@ -90,7 +90,7 @@ function withValue(typed: string, at: number, all: readonly string[]): string {
 
 class GivenTwice extends Error {}
 
-/** The last value would win, and the others be lost. */
+/** Throws if a flag is given twice: the last value would win, and the others be lost. */
 function refuseTwice(names: readonly string[]): void {
   const twice = names.find((name, at) => !own.some((one) => one === name) && names.indexOf(name) !== at)
   if (twice === undefined) return

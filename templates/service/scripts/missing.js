@@ -21,7 +21,7 @@ export function endIfMissing(error) {
   process.exit(1)
 }
 
-/** Ends this process, since these packages are not installed: says with which command they are. */
+/** Ends this process because these packages are not installed, and names the command that installs them. */
 export function endForLackOf([first, ...others]) {
   const names = others.length === 0 ? `${first} is` : `${others.length + 1} packages are`
   const example = others.length === 0 ? '' : ` (${first}, …)`
@@ -42,7 +42,7 @@ export function unlessProduction() {
   return leavesOut ? ', without NODE_ENV=production, which leaves out the devDependencies' : ''
 }
 
-/** What is wrong with this Node, or undefined if it is what package.json wants. Else it would fail with a stack. */
+/** Returns what is wrong with this Node, on which the program would fail with a stack; undefined if package.json accepts it. */
 export function nodeFault() {
   const { engines } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
   const least = /^>=\s*([\d.]+)$/.exec(engines?.node)?.[1]

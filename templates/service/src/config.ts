@@ -141,7 +141,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>) {
   }
 }
 
-/** SHUTDOWN_FLUSH_MS, or its default if it is invalid: a process that exits over a bad environment still flushes its log. */
+/** Returns SHUTDOWN_FLUSH_MS, or the default if it is invalid: a process that refuses its environment still flushes its log. */
 export function flushMsOf(env: Readonly<Record<string, string | undefined>>): number {
   const { SHUTDOWN_FLUSH_MS: variable } = Environment.shape
   return variable.safeParse(env['SHUTDOWN_FLUSH_MS']).data ?? variable.parse(undefined)

@@ -13,8 +13,8 @@ const closeMs = 2_000
 
 /**
  * `npm run db:migrate`, in the image `node dist/migrate.js`: applies the migrations of drizzle/. Waits up to
- * STARTUP_TIMEOUT_MS for the database, and as long again for another instance that migrates. MIGRATE_TIMEOUT_MS for all of
- * it, SIGTERM and SIGINT end it with nothing half done.
+ * STARTUP_TIMEOUT_MS for the database, and as long again for another instance that migrates. After MIGRATE_TIMEOUT_MS in
+ * all, or on SIGTERM or SIGINT, it ends and leaves nothing half done.
  * @returns the exit code: 0 if the database is up to date, else 1
  */
 async function migrate(root: Lifetime, log: Log): Promise<number> {

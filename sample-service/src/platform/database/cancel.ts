@@ -18,7 +18,7 @@ const firstResendMs = 25
 /** The cancels of one pool. None goes through the pool: it would wait behind what it should cancel. */
 export type Cancels = ReturnType<typeof openCancels>
 
-/** @param newClient makes a client as the pool does, which has not connected yet */
+/** @param newClient makes a client with the pool's options, not yet connected */
 export function openCancels(log: Log, newClient: () => Client) {
   const mutex = pLimit(1)
   const requests = pLimit(maxRequests)
@@ -70,7 +70,7 @@ export function openCancels(log: Log, newClient: () => Client) {
       } catch (error) {
         const reason = errorOf(error).message
         countCancel('failed')
-        log.warn(ctx, 'a statement could not be cancelled, its connection is closed', { reason })
+        log.warn(ctx, 'a statement could not be cancelled, so its connection is closed', { reason })
         throw error
       }
     },

@@ -97,7 +97,7 @@ export async function listen(
 
 /**
  * Returns headers by their names in lower case.
- * @throws TypeError for one that Node would refuse to write: then it is too late, since nobody catches what the adapter throws
+ * @throws TypeError for a header that Node would refuse to write: nobody could catch that error later, in the adapter
  */
 function sendable(headers: Readonly<Record<string, string>>): Record<string, string> {
   const named = Object.entries(headers).map(([name, value]): [string, string] => {

@@ -4,10 +4,10 @@ import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { lastCall, startsOf, type Start } from '../telemetry/started.ts'
 
-/** Of more faults than these the log gives no place: each costs some tens of milliseconds in which nothing else runs. */
+/** How many more faults the log gives a place for. To find one blocks the process for some tens of milliseconds. */
 let placesLeft = 5
 
-/** The fields of the log that say where a rejection comes from that nobody handled. */
+/** Returns the fields of the log that say where an unhandled rejection comes from. */
 export function originOf(reason: unknown): Readonly<Record<string, unknown>> {
   const [first, ...others] = startsOf(reason).map(describe)
   return {
@@ -23,7 +23,7 @@ function describe({ request, name, traceId, body }: Start): Readonly<Record<stri
   return { startedAt: placeOf(body), method, path, route, requestId: id, traceId }
 }
 
-/** By the stack, which a value that is not an Error lacks: then by the handler that was called last. */
+/** Finds the place by the stack. A value that is not an Error has none: then it names the handler that was called last. */
 function placed(reason: unknown): Readonly<Record<string, unknown>> {
   const startedAt = ownFrame(reason)
   const last = startedAt === undefined ? lastCall() : undefined
@@ -32,7 +32,7 @@ function placed(reason: unknown): Readonly<Record<string, unknown>> {
   return { lastCalled: last.describe(), method, path, requestId: id }
 }
 
-/** The first frame of an error that is neither Node's, nor a package's, nor the platform's. */
+/** Returns the first frame of an error in the service's own code: not Node's, a package's or the platform's. */
 function ownFrame(reason: unknown): string | undefined {
   const frames = reason instanceof Error ? (reason.stack?.split('\n') ?? []) : []
   const foreign = /node:|node_modules|[\\/](platform|context)[\\/]/
@@ -40,8 +40,9 @@ function ownFrame(reason: unknown): string | undefined {
 }
 
 /**
- * Where a function is written, `src/file.ts:12:5`. The debugger knows, and costs nothing before it is asked; the stack of each
- * call would cost 1.6 µs. Undefined where Node was built without a debugger, and for a bound function.
+ * Returns where a function is written: `src/file.ts:12:5`. It asks the debugger, which costs nothing until then; to keep the
+ * stack of each call would cost 1.6 µs a call. Undefined for a bound function, and if Node was
+ * built without a debugger.
  */
 function placeOf(fn: object): string | undefined {
   if (placesLeft === 0) return undefined
@@ -78,7 +79,7 @@ function locationOf(session: Session, fn: object): Debugger.Location | undefined
   return location
 }
 
-/** The place in the source, where a source map is known. Lines and columns come counted from 0. */
+/** Maps a place to the source, if there is a source map. `line` and `column` count from 0. */
 function written(url: string, line: number, column: number): string {
   const entry = findSourceMap(url)?.findEntry(line, column)
   const source = entry !== undefined && 'originalSource' in entry ? entry : undefined

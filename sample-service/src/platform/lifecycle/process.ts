@@ -48,7 +48,7 @@ export function untilStopped(root: Lifetime, log: Log): CancelContext & Lifetime
     ctx.cancel(new UnhandledFault('a fault that nobody handled; see the log', { cause: reason }))
   }
   process.on('SIGTERM', onSignal).on('SIGINT', onSignal)
-  // Node writes them to stderr, and waits for its reader. With --no-warnings it has no listener.
+  // Node's own listener writes warnings to stderr and blocks until they are read. --no-warnings leaves it out.
   if (process.listenerCount('warning') > 0) {
     process.removeAllListeners('warning')
     process.on('warning', (err) => log.warn(ctx, 'warning of Node', { err }))

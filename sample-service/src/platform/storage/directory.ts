@@ -13,9 +13,9 @@ import { checkedKey, consuming, ContentMissing, endingWith, isKeyOf, unfinished 
 import type { Storage, Stored } from './storage.ts'
 
 const sweepBatch = 1_000
-/** Bytes that collect while the disk writes; the next write takes them all. */
+/** How many bytes collect while the disk writes. The next write takes them all. */
 const writeBytes = 1024 * 1024
-/** The disk syncs after each so many bytes, while more arrive, so that little is left for the sync at the end. */
+/** How many bytes to write between syncs. A sync while more bytes arrive leaves little for the one at the end. */
 const syncEveryBytes = 8 * 1024 * 1024
 
 /**

@@ -15,12 +15,12 @@ import { remember, titleOf, type Stamping } from './record.ts'
 import { stamp, stampMissing } from './stamp.ts'
 import { wire } from '../edit/wire.ts'
 
-/** The answers to the questions of a piece: `name`, `plural` and its flags. What is missing takes its default. */
+/** The answers to the questions of a piece: `name`, `plural` and its flags. A missing answer takes its default. */
 type Answers = Readonly<Record<string, string | undefined>>
 
 /**
- * Plans every change that adds the piece, and writes nothing. `npm run add` and `npx plop` both call it. Returns the piece and its
- * name for people: `job send-mail`, with what was typed if that differs.
+ * Plans every change that adds the piece, and writes nothing. `npm run add` and `npx plop` both call it. Returns the piece and
+ * its name for people: `job send-mail`, with what was typed if that differs.
  */
 export async function planPiece(plan: Plan, piece: Piece, answers: Answers): Promise<string> {
   const noun = nounOf(piece, answers)

@@ -63,7 +63,7 @@ test(
 )
 
 test(
-  'if the database accepts the connection and stays silent, the start exits the same way',
+  'if the database accepts the connection and stays silent, the start exits with 1 and one line too',
   { concurrent: true },
   async (t) => {
     const hung = createServer(() => undefined)
@@ -87,17 +87,20 @@ test(
   },
 )
 
-test.for(['SIGTERM', 'SIGINT'] as const)('%s during the start ends it the same way', async (signal, t) => {
-  const service = startProcess(t, {
-    env: { DATABASE_URL: 'postgres://service@127.0.0.1:1/nowhere', LOG_LEVEL: 'debug' },
-  })
-  await service.line((line) => line.msg === 'waiting for the database')
+test.for(['SIGTERM', 'SIGINT'] as const)(
+  '%s during the start ends it with 1 and one last line',
+  async (signal, t) => {
+    const service = startProcess(t, {
+      env: { DATABASE_URL: 'postgres://service@127.0.0.1:1/nowhere', LOG_LEVEL: 'debug' },
+    })
+    await service.line((line) => line.msg === 'waiting for the database')
 
-  service.child.kill(signal)
+    service.child.kill(signal)
 
-  expect((await service.exited).code).toBe(1)
-  expect(service.log.at(-1)).toMatchObject({ level: 'fatal', msg: `start-up failed: ${signal} received` })
-})
+    expect((await service.exited).code).toBe(1)
+    expect(service.log.at(-1)).toMatchObject({ level: 'fatal', msg: `start-up failed: ${signal} received` })
+  },
+)
 
 test.for([
   ['PORT', 'cannot listen on'],

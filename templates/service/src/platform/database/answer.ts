@@ -10,7 +10,7 @@ import { closeAbruptly } from './packet.ts'
 
 /**
  * Waits until `database` answers. It logs what it waits for after a second, then every three seconds.
- * @throws Error with the last failure as its cause when its deadline passes first, or at once if waiting cannot help; the cause of ctx
+ * @throws Error, with the last failure as its cause, when the deadline of ctx passes or waiting cannot help; the cause of ctx
  * if it was cancelled
  */
 export async function waitForAnswer(ctx: Context, log: Log, url: string, database: Database): Promise<void> {
@@ -88,8 +88,8 @@ export function addressOf(url: string): string {
 }
 
 /**
- * Whether Postgres answers where calls hold all connections of the pool: opens one more, and closes it. A server that refuses
- * it for having too many answers, too.
+ * Finds out whether Postgres answers while calls hold every connection of the pool, by opening one more and closing it. A
+ * server that refuses it because of too many connections has answered, too.
  * @throws a 503 Problem if it does not answer, the cause of ctx if it ends first
  */
 export async function pingBeside(ctx: Context, options: PoolConfig): Promise<'busy'> {

@@ -8,7 +8,7 @@ import { aimAt, closeAbruptly } from './packet.ts'
 const answerMs = 1_000
 /** How long the control connection is not used after a cancel failed on it. */
 const restMs = 10_000
-/** After so long the next cancel opens a new one: the role may have changed meanwhile, and the server behind the name. */
+/** How long a control connection is used: after that, the role or the server behind the name may have changed. */
 const lifetimeMs = 5 * 60_000
 
 /** `unknown`: Postgres received the cancel and did not answer, so it may still signal the backend. */

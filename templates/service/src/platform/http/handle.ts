@@ -51,8 +51,8 @@ const handedBack: Outlet = {
 }
 
 /**
- * Calls the route's handler under ctx, and answers with what it returns. A handler that does not wait costs no promise: a few
- * promises cost more than the rest of a small request.
+ * Calls the route's handler under ctx, and answers with what it returns. For a handler that does not wait it makes no promise,
+ * because a few promises cost more than the rest of a small request.
  */
 export function handle(
   ctx: Context,
@@ -63,7 +63,7 @@ export function handle(
   return respond(ctx, c, route, bodies, sent)
 }
 
-/** The same behind middlewares, which may have put another context in the place of the request's. */
+/** Does the same behind middlewares, which may have replaced the request's context. */
 export function handleBehind(
   c: HonoContext<Env>,
   route: Route,
@@ -100,7 +100,7 @@ function respond(
   }
 }
 
-/** Answers with the failure of a request whose handler is not at work. */
+/** Answers a request whose handler did not run, or threw before it waited for anything. */
 function failed(ctx: Context, c: HonoContext<Env>, error: unknown, outlet: Outlet): Response {
   const response = outlet.fail(ctx, c, error)
   c.env.settled()
@@ -168,7 +168,7 @@ async function settle(
   }
 }
 
-/** Answers with the failure of `until` or of the stream. If ctx has ended, it ended just now. */
+/** Answers with the failure of `until` or of the stream, and notes the end of ctx if that was the reason. */
 function broken(ctx: Context, c: HonoContext<Env>, error: unknown, outlet: Outlet): Response {
   if (ctx.err !== undefined) c.env.cutShort()
   return outlet.fail(ctx, c, error)

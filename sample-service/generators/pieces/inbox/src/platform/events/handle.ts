@@ -50,15 +50,15 @@ const maxPauseMs = 300_000
 /** How long it may take to write down that an event has failed. */
 const holdMs = 5_000
 /**
- * The broker counts deliveries, also those that a stop or a lost connection cut short. One that was delivered more often may end the
- * process: it is tried from the database, which counts attempts.
+ * How often the broker may deliver an event before it is held: one that comes more often may be one that ends the process. The
+ * broker also counts deliveries that a stop or a lost connection cut short; the database counts attempts alone.
  */
 const mostDeliveries = 5
 const failures: readonly Outcome[] = ['failed', 'parked', 'given back']
 
 /**
- * Handles an event that the broker delivers, or holds it: behind an earlier event of its key that is held, or because it fails.
- * When it resolves, the database knows what becomes of the event, and the broker may forget it.
+ * Handles an event that the broker delivers. Holds it instead if an earlier event of its key is held, or if it fails. When this
+ * resolves, the database knows what becomes of the event, and the broker may forget it.
  * @throws the cause of ctx when it ends; DeadlineExceeded or a 503 Problem if no transaction can be had
  */
 export function receive(ctx: Context, inbox: Inbox, consumer: Consumer, event: Received): Promise<void> {
@@ -96,7 +96,7 @@ export async function tryAgain(
   }
 }
 
-/** A handler that does not end with ctx is left behind: its transaction is rolled back, and `q` refuses what it sends. */
+/** Does not wait for a handler that goes on after ctx: its transaction is rolled back, and `q` refuses its statements. */
 async function handle(ctx: Context, consumer: Consumer, event: Received, q: Transaction): Promise<Outcome> {
   await until(ctx, consumer.handle(ctx, event.envelope, event.data, q))
   return 'handled'

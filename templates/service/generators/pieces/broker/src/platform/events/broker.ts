@@ -45,7 +45,7 @@ export interface Broker {
 
 /** How long an attempt to connect, and an answer of the broker, may take. */
 const answerMs = 5_000
-/** How long what was written may take to leave. */
+/** How long the last bytes may take to leave when the connection closes. */
 const flushMs = 500
 
 /** Events stay in the stream for a week, read or not. */
@@ -89,7 +89,7 @@ export async function keepConnected(
   await keepTrying(serving, stopping, onFailure, connected).catch(() => undefined)
 }
 
-/** Without nats.js's own reconnecting: a new connection is a new context. */
+/** Connects once. It turns off the reconnecting of nats.js, because each connection has its own context. */
 async function open(parent: Context, stopping: Stopping, url: string, name: string): Promise<NatsConnection> {
   const nodes = url.split(',').map((one) => new URL(one.trim()))
   const { username = '', password = '' } = nodes.find((node) => node.username !== '') ?? {}
@@ -142,7 +142,7 @@ async function workWith(
   }
 }
 
-/** Acknowledgements are not answered: they must have left before the connection closes. */
+/** Closes the connection once all acknowledgements have left: the broker does not answer them. */
 async function close(parent: Context, connection: NatsConnection): Promise<void> {
   // Detached: ctx may have ended, which is why the connection closes.
   using ctx = withTimeout(withoutCancel(parent), flushMs)

@@ -25,9 +25,9 @@ import { sweepMarks } from './retries.ts'
 const ackWaitMs = 5_000
 /** How often it hears that an event is still being handled. */
 const beatMs = 1_500
-/** No more events of a type are taken from the broker, which keeps them, while this many are held in the database. */
+/** How many events of a type the database holds at most. Beyond, the service takes no more of them, and the broker keeps them. */
 const mostHeld = 100_000
-/** How often a full type looks whether it still is. */
+/** How often the service checks whether it may take events of that type again. */
 const fullMs = 1_000
 
 /** Handles the events of one type until the worker is to stop. @throws Error if the broker refuses; the cause of ctx */
@@ -50,7 +50,7 @@ export async function followOne(
   await all.wait()
 }
 
-/** Makes the broker's consumer of one partition, which all instances share, or changes it into what is needed. @returns its name */
+/** Makes or updates the broker's consumer of one partition, which all instances share. @returns its name */
 async function ensureConsumer(
   ctx: Context,
   { manager }: Broker,
@@ -62,7 +62,7 @@ async function ensureConsumer(
   const wanted = {
     filter_subject: subjectOf(type, partition),
     ack_wait: nanos(ackWaitMs),
-    // One after the other, until it is acknowledged.
+    // The broker delivers one event at a time: the next once this one is acknowledged.
     max_ack_pending: 1,
     max_deliver: -1,
   }
@@ -119,7 +119,7 @@ async function settle(
 ): Promise<void> {
   if (message.redelivered) inbox.metrics.redelivered(consumer.type)
   using beats = withCancel(ctx)
-  // From here on: it may have to wait for its turn.
+  // Begins here, because the event may have to wait for its turn.
   const beating = beat(beats, message)
   try {
     await waitWhileFull(beats, inbox, consumer.type)
@@ -127,7 +127,7 @@ async function settle(
     if (received) message.ack()
     else message.nak()
   } catch (error) {
-    // To be delivered again at once.
+    // The broker then delivers it again at once.
     if (!(cause(ctx) instanceof BrokerLost)) message.nak()
     throw error
   } finally {

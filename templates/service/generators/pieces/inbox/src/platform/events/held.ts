@@ -22,8 +22,8 @@ export interface Received {
 export type EventKey = Pick<Envelope, 'type' | 'key'>
 
 /**
- * Makes all other work on this key wait until the transaction of `q` ends: an event must not pass one that is held, nor be handled
- * by two instances.
+ * Makes all other work on this key wait until the transaction of `q` ends: an event must not overtake one that is held, and two
+ * instances must not handle it.
  */
 export async function lockKey(q: Queries, { type, key }: EventKey): Promise<void> {
   await q.execute(sql`select pg_advisory_xact_lock(hashtextextended(${`${type} ${key}`}, 1))`)
@@ -37,7 +37,7 @@ export async function mark(q: Queries, { envelope: { type, id } }: Received): Pr
   return rows.length > 0
 }
 
-/** As `mark` does, unless an event of its key is held. */
+/** Marks the event as `mark` does, unless an event of its key is held. */
 export async function markUnlessBehind(
   q: Queries,
   { envelope: { type, id, key } }: Received,
