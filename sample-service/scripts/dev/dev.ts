@@ -143,7 +143,8 @@ function openWithoutAuth(given: NodeJS.ProcessEnv): Record<string, string> {
 /** Runs `npm run db:seed` beside the service; it says itself what it did. */
 function seed(): void {
   const args = ['--import', './scripts/tsx.js', 'scripts/seed/seed.ts']
-  spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] })
+  const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] })
+  child.on('error', (error) => say(`db:seed cannot be started: ${error.message}`))
 }
 
 /** Names a file that has changed. Editors and `add` write files that are gone a moment later. */

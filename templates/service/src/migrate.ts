@@ -41,7 +41,8 @@ async function apply(ctx: Context, log: Log, { database, startupTimeoutMs }: Con
   } finally {
     // Detached: ctx may have ended, which is why the connection closes.
     using closing = withTimeout(withoutCancel(ctx), closeMs)
-    await db.close(closing)
+    // The end of the process closes what this does not. An error here would hide why the migration failed.
+    await db.close(closing).catch((err: unknown) => log.warn(ctx, 'the database did not close', { err }))
   }
 }
 

@@ -62,7 +62,7 @@ export async function listenAdmin(ctx: Context, root: Lifetime, log: Log, option
   answerUnparsed(server, new Set(), {}, (info, problem) => logRefusal(root, log, info, problem))
   const { host, port: wanted } = options
   const address = { host, port: wanted, purpose: 'listen for admin', variable: 'ADMIN_PORT' }
-  const port = await bind(ctx, server, address)
+  const port = await bind(ctx, root, log, server, address)
   return {
     port,
     /**

@@ -158,8 +158,8 @@ export class Admission {
 }
 
 /**
- * The longest wait that `Retry-After` tells. A longer one is only what the pool expects now: calls that give up, or a database that
- * answers again, end it at any moment, and a client that was sent away for minutes would not notice. To refuse it costs little.
+ * The longest wait that `Retry-After` states. The pool may expect a longer one, but calls that give up, or a database that answers
+ * again, can end it at any moment. A client that was told minutes would not notice, and to refuse one that comes early costs little.
  */
 const longestToldMs = 30_000
 

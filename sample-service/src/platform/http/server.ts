@@ -84,7 +84,7 @@ export async function listen(
     throw error
   }
   const address = { host, port: wanted, purpose: 'listen', variable: 'PORT' }
-  const port = await bind(ctx, server, address).catch(fail)
+  const port = await bind(ctx, serving, log, server, address).catch(fail)
   const work = await startWorkers(ctx, serving, log, workers).catch(fail)
   const cancel = (cause: Error) => serving.cancel(cause)
   const running = { server, boundary, cancel, work, hasWorkers: workers.length > 0 }

@@ -1,5 +1,5 @@
 import pg, { type PoolConfig } from 'pg'
-import { Canceled, cause, type Context } from '../../context/context.ts'
+import { Canceled, cause, remainingMs, type Context } from '../../context/context.ts'
 import { retry } from '../../context/retry.ts'
 import { until } from '../../context/until.ts'
 import { unavailable } from '../problem.ts'
@@ -16,6 +16,8 @@ import { closeAbruptly } from './packet.ts'
 export async function waitForAnswer(ctx: Context, log: Log, url: string, database: Database): Promise<void> {
   let last: unknown
   using _reminder = whileWaiting(() => {
+    // On a busy machine this timer may run before that of the deadline, which has its own line.
+    if (remainingMs(ctx) <= 0) return
     const reason = last === undefined ? 'no answer yet' : reasonOf(last)
     log.warn(ctx, 'waiting for the database', { address: addressOf(url), reason })
   })

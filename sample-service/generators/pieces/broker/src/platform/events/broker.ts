@@ -111,10 +111,7 @@ async function open(parent: Context, stopping: Stopping, url: string, name: stri
     return await until(ctx, connecting)
   } catch (error) {
     // eslint-disable-next-line context/no-unowned-work -- a connection that arrives too late is only closed
-    connecting.then(
-      (late) => late.close(),
-      () => undefined,
-    )
+    connecting.then((late) => late.close()).catch(() => undefined)
     throw error
   } finally {
     stopping.off(giveUp)

@@ -128,7 +128,7 @@ async function settle(
     else message.nak()
   } catch (error) {
     // The broker then delivers it again at once.
-    if (!(cause(ctx) instanceof BrokerLost)) message.nak()
+    if (!(cause(ctx) instanceof BrokerLost)) tell(() => message.nak())
     throw error
   } finally {
     beats.cancel()
@@ -166,6 +166,15 @@ async function beat(ctx: Context, message: JsMsg): Promise<void> {
   for (;;) {
     await sleep(ctx, beatMs).catch(() => undefined)
     if (ctx.err !== undefined) return
-    message.working()
+    tell(() => message.working())
+  }
+}
+
+/** Calls `say`, which throws if the connection has closed a moment ago: ctx is about to end with it. */
+function tell(say: () => void): void {
+  try {
+    say()
+  } catch {
+    // Nobody hears it, and the broker delivers the message again.
   }
 }
