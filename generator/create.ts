@@ -143,7 +143,7 @@ async function installed(
     return undefined
   } catch (error) {
     if (!(error instanceof Failure)) throw error
-    const goOn = `mend that, then run cd ${quoted(target.given)} && ${manager} install`
+    const goOn = `fix that, then run cd ${quoted(target.given)} && ${manager} install`
     return new Failure(`${error.message}; the service is complete without its dependencies: ${goOn}`, {
       cause: error,
       output: error.output,

@@ -20,7 +20,7 @@ const reasons: Record<string, string> = {
   EACCES: 'there is no permission to write there: choose another directory or change its permissions',
   EPERM: 'the system does not permit it: choose another directory or change its permissions',
   EROFS: 'that file system is read-only: choose another directory',
-  ENOENT: 'the system creates no directory there: choose another one',
+  ENOENT: 'the system cannot create a directory there: choose another one',
   ENOTDIR: 'a part of that path is a file: choose another directory',
   ENOSPC: 'no space is left on that disk: make room or choose another directory',
   EDQUOT: 'the disk quota is used up: make room or choose another directory',
@@ -48,7 +48,7 @@ export function writeFailure(error: unknown): unknown {
   if (code === undefined || !['EACCES', 'EPERM', 'EROFS'].includes(code)) return error
   const path = error instanceof Error && 'path' in error ? String(error.path) : 'a file'
   return new Failure(
-    `${path} may not be written (${code}), so nothing was: change that, and run this again`,
+    `${path} cannot be written (${code}), so nothing was written: change that, and run this again`,
     {
       cause: error,
     },

@@ -42,7 +42,7 @@ export async function commitAll(
   if (around.output.includes('dubious ownership'))
     return not("inside another user's repository: commit the service there")
 
-  if (inWorkspace) return not('a member of a workspace: commit the service there')
+  if (inWorkspace) return not('the service is a member of a workspace: commit it with the workspace')
   const init = await git('init', '--quiet')
   if (init.code !== 0) return not(`git init failed (${lastLines(init.output, 1)}); no repository was made`)
   // Not `init -b main`, which needs git 2.28.

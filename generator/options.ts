@@ -57,7 +57,7 @@ export function optionsFrom(args: readonly string[]): Options {
   const [directory, second] = positionals
   if (second !== undefined) {
     throw new Failure(
-      `unexpected second directory '${second}' after '${directory ?? ''}': name only that of the new service`,
+      `unexpected second directory '${second}' after '${directory ?? ''}': name one directory, for the new service`,
     )
   }
   if (values.verify && values['no-install']) {

@@ -1,5 +1,5 @@
 import { stampNames, type Noun } from '../templates/service/generators/engine/names.ts'
-import type { PlannedFile } from './tree.ts'
+import { textOf, type PlannedFile } from './tree.ts'
 
 /** The name that templates bear where the service's own will stand. */
 const placeholder = 'mainstem-service'
@@ -37,13 +37,4 @@ function stampText(text: string, { name, noun, workspace = placeholderPath }: St
   return (noun === undefined ? text : stampNames(text, noun))
     .replaceAll(placeholderPath, () => workspace)
     .replaceAll(placeholder, () => name)
-}
-
-function textOf(bytes: Buffer): string | undefined {
-  if (bytes.includes(0)) return undefined
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
-  } catch {
-    return undefined
-  }
 }

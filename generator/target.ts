@@ -24,7 +24,7 @@ export interface Target {
 export function targetFrom(given: string, cwd: string): Target {
   if (given.trim() === '') throw new Failure('the directory is missing: name one, like my-service')
   if (/(^|[\\/])\.\.[\\/]?$/.test(normalize(given)) || dirname(resolve(cwd, given)) === resolve(cwd, given)) {
-    throw new Failure(`'${given}' names no new directory of its own: name one, like ../my-service`)
+    throw new Failure(`'${given}' cannot be the directory of a service: name a new one, like ../my-service`)
   }
   const path = resolve(cwd, given)
   const name = basename(path)
@@ -77,7 +77,7 @@ function refuseUnusable(path: string, given: string): void {
   const character = process.platform === 'win32' ? undefined : /[:\\*\n\r\t]/.exec(path)?.[0]
   if (character === undefined) return
   throw new Failure(
-    `cannot create ${shown(given)}: in a path with '${shown(character)}' neither npm nor Node finds the service's programs: choose another directory`,
+    `cannot create ${shown(given)}: npm or Node cannot find the service's programs in a path with '${shown(character)}': choose another directory`,
   )
 }
 
@@ -86,7 +86,7 @@ function refuseInside(path: string, given: string): void {
   for (let above = dirname(path); ; above = dirname(above)) {
     if (existsSync(join(above, '.mainstem.json')))
       throw new Failure(
-        `${given} lies inside of the service in ${above}: create it beside that one, such as ${join(dirname(above), basename(path))}; npm run update there brings that one a newer template`,
+        `${given} is inside the service ${above}: create it beside that service, such as ${join(dirname(above), basename(path))}; to give that service a newer template, run npm run update in it`,
       )
     if (above === dirname(above)) return
   }

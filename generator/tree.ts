@@ -16,6 +16,16 @@ export function textFile(text: string): PlannedFile {
   return { bytes: Buffer.from(text), executable: false }
 }
 
+/** These bytes as UTF-8 text; undefined if they are none. */
+export function textOf(bytes: Buffer): string | undefined {
+  if (bytes.includes(0)) return undefined
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+  } catch {
+    return undefined
+  }
+}
+
 /** Every file of a service by its path (with `/`), in the order of code units. */
 export type Plan = ReadonlyMap<string, PlannedFile>
 

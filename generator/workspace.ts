@@ -50,7 +50,7 @@ export function requireUsable(
   )
     return
   throw new Failure(
-    `the workspace ${root} has Yarn's Plug'n'Play, in which a service does not run: write nodeLinker: node-modules into its .yarnrc.yml`,
+    `the workspace ${root} uses Yarn's Plug'n'Play, under which a service does not run: write nodeLinker: node-modules into its .yarnrc.yml`,
   )
 }
 
@@ -61,7 +61,7 @@ export function notesOn({ root, path, list, member }: Workspace): string[] {
     return [`workspace: ${join(root, list)} does not list ${path}, so the service stands alone; ${to}`]
   }
   const eslint = lintsAll(root)
-    ? [`eslint: tell the one at ${root} to ignore ${path}/, which has rules of its own`]
+    ? [`eslint: make the configuration at ${root} ignore ${path}/, which has rules of its own`]
     : []
   return [`workspace: a member of ${root}, which keeps the lock file and the git repository`, ...eslint]
 }

@@ -11,7 +11,7 @@ export const usage = `npm run bench:create -- [options]
   --rounds n   cold and warm starts of each command (default 5)
 
 Packs this repository and create-vite, serves both from a registry on loopback, and prints
-what npm fetches, keeps and takes before each command has written its tree.`
+what npm fetches and stores, and how long each command takes to write its tree.`
 
 /** @throws Error of one sentence for an invalid flag */
 export function parseOptions(args: readonly string[]): Options | 'help' {

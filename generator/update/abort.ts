@@ -7,17 +7,17 @@ import { waitingUpdate, lastUpdate, takeBack, type Written } from './journal.ts'
 import type { UpdateResult } from './result.ts'
 
 /**
- * `--abort`: takes the last update back, or the one that was killed while it wrote.
+ * `--abort`: undoes the last update, or the one that was killed while it wrote.
  * @throws Failure if there is none, or if something was committed since
  */
 export function aborted(ctx: Context, root: string, repository: Repository | undefined): UpdateResult {
   throwIfEnded(ctx)
   const killed = waitingUpdate(root)
   const update = killed ?? lastUpdate(root)
-  if (update === undefined) throw new Failure('there is no update to take back')
+  if (update === undefined) throw new Failure('there is no update to undo')
   if (repository !== undefined && repository.head !== update.head) {
     if (killed !== undefined) return forgotten(root, killed)
-    throw new Failure('something was committed since the update: take it back with git revert')
+    throw new Failure('something was committed since the update: undo the update with git revert')
   }
   const { changed, kept } = restoreLast(ctx, root, repository, update)
   return resultOf(
@@ -45,7 +45,7 @@ function forgotten(root: string, killed: Written): UpdateResult {
     ({ path, kind, before, after }) => kind !== 'saved' && before !== after && idOf(root, path) === after,
   )
   forget(root)
-  const notes = written.map(({ path }) => `${path} is as that update left it, and was not taken back`)
+  const notes = written.map(({ path }) => `${path} is as that update left it, and was not restored`)
   return resultOf(killed, notes)
 }
 

@@ -2,6 +2,7 @@ import {
   blobId,
   idsOf,
   recordPath,
+  titleOf,
   type FileIds,
   type ServiceRecord,
   type StampedPiece,
@@ -11,8 +12,9 @@ import { lastLines } from '../command.ts'
 import { Failure } from '../failure.ts'
 import { lockFiles } from '../package-manager.ts'
 import { say, type Screen } from '../progress.ts'
+import { textOf } from '../tree.ts'
 import { withCopy } from './copy.ts'
-import { look, textOf } from './disk.ts'
+import { look } from './disk.ts'
 import type { Repository } from './git.ts'
 import { creations, filesOfCommit, idsCommitted } from './history.ts'
 import { emittedBy } from './old-package.ts'
@@ -45,7 +47,7 @@ const emittedFolders = /^(?:\.github|\.vscode|docs|generators|k8s|lint|ops|scrip
 /**
  * Makes the record of a service that has none: from the commit that created it, else from the package of the version. It finds
  * the stamped pieces by their files, and stamps them again with the service's own generators to know their texts.
- * @throws Failure without --adopt, or if what was emitted is not known
+ * @throws Failure without --adopt, or if the original text is not known
  */
 export async function adopted(
   ctx: Context,
@@ -56,14 +58,14 @@ export async function adopted(
 ): Promise<Adoption> {
   if (!options.adopt)
     throw new Failure(
-      `the service has no ${recordPath}: update --adopt finds out what was emitted, and records it`,
+      `the service has no ${recordPath}: update --adopt finds the original files, and records them`,
     )
   const [created] = repository === undefined ? [] : creations(ctx, root)
   const answers = answersOf(root)
   const version = created?.version ?? options.from
   if (version === undefined)
     throw new Failure(
-      'no commit says with which version the service was created: name it with --from, or the path of its tarball',
+      'no commit names the version that created the service: give that version, or the path of its tarball, with --from',
     )
   const emitted =
     created === undefined
@@ -77,7 +79,7 @@ export async function adopted(
   for (const one of found) refuseGuessed(ctx, root, repository, one)
   const pieces = found.flatMap((one) => entryOf(one, version))
   for (const { piece, noun, failed, isSaid } of found) {
-    const title = titleOf(piece, noun?.singular)
+    const title = titleOf({ piece, noun: noun?.singular })
     if (failed !== undefined && isSaid === true)
       throw new Failure(`--piece ${title.includes(' ') ? `'${title}'` : title} is not found: ${failed}`)
     if (failed !== undefined) say(screen, `not recorded: ${title}: ${failed}`)
@@ -87,17 +89,12 @@ export async function adopted(
   const stamped = new Map(
     found.flatMap(({ files = {} }) => Object.entries(files)).map(([path, text]) => [path, Buffer.from(text)]),
   )
-  const titles = pieces.map(({ piece, noun }) => titleOf(piece, noun))
+  const titles = pieces.map(titleOf)
   say(
     screen,
     `Adopted: ${Object.keys(files).length} files of create-mainstem ${version}, and ${titles.join(', ') || 'no piece'}`,
   )
   return { record: { version, answers: { ...answers, example }, files, pieces }, stamped }
-}
-
-/** What a person types after `npm run add --`: a piece without a noun has its own name for one. */
-function titleOf(piece: string, noun: string | undefined): string {
-  return noun === undefined || noun === piece ? piece : `${piece} ${noun}`
 }
 
 function isRecorded(path: string): boolean {
@@ -151,9 +148,9 @@ function refuseGuessed(
 ): void {
   const [first] = unknown
   if ((Object.keys(flags).length === 0 && first === undefined) || isSaid) return
-  const title = titleOf(piece, noun?.singular)
+  const title = titleOf({ piece, noun: noun?.singular })
   const way = `say it with update --adopt --piece '${title} --${first ?? Object.keys(flags)[0] ?? ''} …'`
-  if (first !== undefined) throw new Failure(`with which --${first} ${title} was added is not known: ${way}`)
+  if (first !== undefined) throw new Failure(`cannot tell which --${first} ${title} was added with: ${way}`)
   const ids = Object.entries(idsOf(Object.entries(files)))
   const left = ids.filter(([path, id]) => {
     const there = look(root, path)
@@ -171,7 +168,7 @@ function refuseGuessed(
   if (other === undefined) return
   const guess = Object.entries(flags).map(([name, value]) => `--${name} ${value}`)
   throw new Failure(
-    `with which flags ${title} was added is not known, since ${guess.join(' ')} stamps another ${other}: ${way}`,
+    `cannot tell which flags ${title} was added with, since ${guess.join(' ')} stamps a different ${other}: ${way}`,
   )
 }
 
@@ -180,7 +177,7 @@ async function foundPieces(ctx: Context, copy: string, said: readonly object[]):
   // In a checkout with CRLF the generators stamp what they read.
   if (code === 0) return JSON.parse(stdout.replaceAll('\\r\\n', '\\n')) as FoundPiece[]
   throw new Failure(
-    'the generators of the service cannot be run, so its pieces are not known: install its dependencies, and mend them',
+    'the generators of the service cannot be run, so its pieces cannot be found: install its dependencies, or fix the generators',
     { output: lastLines(output, 20) },
   )
 }

@@ -1,6 +1,6 @@
 import type { Context } from '../../templates/service/src/context/context.ts'
-import type { PlannedFile } from '../tree.ts'
-import { asOnDisk, textOf, type OnDisk } from './disk.ts'
+import { textOf, type PlannedFile } from '../tree.ts'
+import { asOnDisk, type OnDisk } from './disk.ts'
 import type { Sides } from './git.ts'
 import { isJsonObject, isKeyed, mergeJson } from './merge-json.ts'
 import type { MergedText } from './merge-text.ts'
@@ -102,7 +102,7 @@ async function bothChanged(
   if (path.endsWith('.md') && before !== undefined && isRewritten(mine, before))
     return {
       kind: 'left',
-      why: `you have written it anew; the template has changed it: update --restore ${path} takes the template's`,
+      why: `you have rewritten it; the template has changed it: update --restore ${path} takes the template's`,
     }
   if (isKeyed(path) && [mine, after, before ?? '{}'].every(isJsonObject)) {
     const { text, conflicts, notes } = mergeJson(mine, before, after)
@@ -114,7 +114,7 @@ async function bothChanged(
     return text === mine ? { kind: 'untouched' } : { kind: 'merged', file: written(text), notes: [] }
   const places = `${conflicts} ${conflicts === 1 ? 'place that both changed is' : 'places that both changed are'} marked`
   const unknown =
-    before === undefined ? ', and what was emitted is not known, so every difference is marked' : ''
+    before === undefined ? ', and the original text is not known, so every difference is marked' : ''
   return { kind: 'conflict', file: written(text), why: [`${places}${unknown}`], sides }
 }
 

@@ -2,9 +2,10 @@ import { posix } from 'node:path'
 import { stampNames } from '../../templates/service/generators/engine/names.ts'
 import type { FileIds, ServiceRecord } from '../../templates/service/generators/engine/record.ts'
 import type { Context } from '../../templates/service/src/context/context.ts'
+import { textOf } from '../tree.ts'
 import type { Bases } from './bases.ts'
 import { decide, type Tools, type Verdict } from './cell.ts'
-import { asOnDisk, isNamed, look, textOf, type OnDisk } from './disk.ts'
+import { asOnDisk, isNamed, look, type OnDisk } from './disk.ts'
 import { generatedPages, withWrittenPart } from './generated.ts'
 import type { Labels } from './merge-text.ts'
 import { mergeLines } from './merge.ts'
@@ -62,7 +63,7 @@ export async function settle(
   const verdict: Verdict =
     emptied === undefined
       ? await decide(ctx, { path, recorded, ours, theirs }, toolsFor(work, place, ours))
-      : { kind: 'left', why: `you deleted all that ${emptied}/ had of it; the template has this new file` }
+      : { kind: 'left', why: `the template has this new file; you deleted all of its files in ${emptied}/` }
   const moved = place === path ? undefined : place
   const stays = verdict.kind === 'untouched' && moved !== undefined && ours.kind === 'file'
   const outcome: Outcome = {

@@ -68,7 +68,7 @@ function refuseOutside(root: string): void {
     .find((path) => !realpathSync(join(root, path)).startsWith(service))
   if (outside === undefined) return
   throw new Failure(
-    `${outside} is a link that leads out of the service, and update runs its generators there: put a folder in its place`,
+    `${outside} is a link that leads out of the service, but update must run the service's generators inside: replace the link by a folder`,
   )
 }
 
@@ -99,7 +99,7 @@ export async function replay(ctx: Context, copy: string, record: ServiceRecord):
   const { code, stdout, output } = await run(ctx, copy, ['generators/engine/replay.ts'])
   if (code === 0) return withoutCr(JSON.parse(stdout) as Replay)
   throw new Failure(
-    'the generators of the service cannot be run, so its pieces cannot be updated: mend them first',
+    'the generators of the service cannot be run, so its pieces cannot be updated: fix the generators first',
     {
       output: lastLines(output, 20),
     },

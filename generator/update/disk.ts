@@ -2,7 +2,7 @@ import { existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { blobId, withLf } from '../../templates/service/generators/engine/record.ts'
 import { errorCode } from '../failure.ts'
-import type { PlannedFile } from '../tree.ts'
+import { textOf, type PlannedFile } from '../tree.ts'
 
 /** What lies at a path of the service. The lines of a text end with LF here; `crlf` says that they end with CRLF on the disk. */
 export type OnDisk =
@@ -67,14 +67,4 @@ function fileOf(raw: Buffer, executable: boolean): OnDisk {
 export function asOnDisk(bytes: Buffer, there: OnDisk): Buffer {
   const text = there.kind === 'file' && there.crlf ? textOf(bytes) : undefined
   return text === undefined ? bytes : Buffer.from(withLf(text).replaceAll('\n', '\r\n'))
-}
-
-/** The file as UTF-8 text; undefined if it is none. */
-export function textOf(bytes: Buffer): string | undefined {
-  if (bytes.includes(0)) return undefined
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
-  } catch {
-    return undefined
-  }
 }

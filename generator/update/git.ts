@@ -181,7 +181,7 @@ export function demand(cwd: string, args: readonly string[], input?: Buffer): Bu
 
 function refused(words: string): Failure {
   const [first = 'git failed'] = words.split('\n')
-  return new Failure(`git refuses, ${first.trim()}: mend that first`, { output: words.trim() })
+  return new Failure(`git refuses, ${first.trim()}: fix that first`, { output: words.trim() })
 }
 
 function options(cwd: string) {

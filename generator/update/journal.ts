@@ -1,13 +1,13 @@
 import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import {
-  changedSince,
   finish,
   forget,
   idOf,
   pending,
   undoAll,
   unfinished,
+  whyNotFinished,
   writeJournal,
   type Entry,
   type Journal,
@@ -72,7 +72,7 @@ export function writeAll(
 export function waitingUpdate(root: string): Written | undefined {
   const journal = unfinished(root)
   if (journal?.by === 'add')
-    throw new Failure('npm run add was killed while it wrote: run it again, which finishes that')
+    throw new Failure('npm run add was killed while it wrote: run it again to finish what it began')
   return journal && writtenOf(journal)
 }
 
@@ -88,16 +88,11 @@ export function recover(root: string, head: string | undefined): Written | undef
     return undefined
   }
   const updating = journal.by === 'update' ? writtenOf(journal) : undefined
-  const changed = changedSince(root, journal)
-  const [what, way] =
-    updating === undefined
-      ? ['npm run add', `see git status, then remove ${pending}`]
-      : ['an update', 'update --abort takes it back and keeps a copy of what you changed']
-  if (changed !== undefined)
-    throw new Failure(`${what} was killed while it wrote, and ${changed} has changed since: ${way}`)
+  const why = whyNotFinished(root, journal)
+  if (why !== undefined) throw new Failure(why)
   if (updating !== undefined && updating.head !== head)
     throw new Failure(
-      `${what} was killed while it wrote, and something was committed since: update --abort forgets it`,
+      'an update was killed while it wrote, and something was committed since: update --abort forgets it',
     )
   try {
     finish(root, () => (updating === undefined ? forget(root) : keep(root, updating)))
@@ -132,7 +127,7 @@ export function takeBack(root: string, { entries }: Written): { changed: readonl
   }
   const left = undoAll(root, join(root, isKilled ? pending : last), entries)
   if (left.length > 0)
-    throw new Failure(`${left.join(', ')} could not be restored: mend that, and run update --abort again`)
+    throw new Failure(`${left.join(', ')} could not be restored: fix that, and run update --abort again`)
   if (isKilled) forget(root)
   else rmSync(join(root, last), { recursive: true })
   return { changed: changed.map(({ path }) => path), kept }

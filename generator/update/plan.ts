@@ -8,11 +8,11 @@ import {
 import type { Replay } from '../../templates/service/generators/engine/replay.ts'
 import type { Context } from '../../templates/service/src/context/context.ts'
 import { ownPackage } from '../root.ts'
-import { textFile } from '../tree.ts'
+import { textFile, textOf } from '../tree.ts'
 import type { Bases } from './bases.ts'
 import { migratedText, recordedIds, renamesFor, settle, type Work } from './cells.ts'
 import { renderedPages, replay, withCopy, writeOverlay } from './copy.ts'
-import { asOnDisk, look, textOf } from './disk.ts'
+import { asOnDisk, look } from './disk.ts'
 import { installInCopy } from './needs.ts'
 import { migrationsBetween } from './migration.ts'
 import { overlayOf, writtenBy, type Outcomes } from './outcome.ts'
@@ -86,7 +86,7 @@ export async function planUpdate(
   notes.push(...namedAsBefore(root, record, work.outcomes))
   notes.push(...replayed.skipped.map(({ title, why }) => `skipped ${title}: ${why}`))
   if (replayed.skipped.length > 0)
-    notes.push('mend the generators, commit, and update --restamp brings those pieces up to date')
+    notes.push('fix the generators and commit; then update --restamp brings those pieces up to date')
   return {
     from: record.version,
     to,
@@ -190,14 +190,17 @@ async function settlePages(ctx: Context, work: Work, copy: string): Promise<stri
     work.outcomes.set(path, { path, moved: undefined, verdict })
   }
   return failed.map(
-    (why) => `a page could not be written again: ${why}; run it once the conflicts are resolved`,
+    (why) => `a page could not be written again: ${why}; run that script when the conflicts are resolved`,
   )
 }
 
 /** The entries that stay as they are: the generators could not stamp their pieces again, or the team has taken them back. */
 function piecesLeft(record: ServiceRecord, skipped: Replay['skipped']): StampedPiece[] {
   const titles = new Set(skipped.map(({ title }) => title))
-  return record.pieces.filter((piece) => isTakenBack(piece) || titles.has(titleOf(piece)))
+  // The service's own engine has made the titles: until 2026-12 it named a piece without a noun twice, `auth auth`.
+  const isSkipped = (one: StampedPiece): boolean =>
+    titles.has(titleOf(one)) || titles.has(`${one.piece} ${one.noun}`)
+  return record.pieces.filter((piece) => isTakenBack(piece) || isSkipped(piece))
 }
 
 function recordAfter(

@@ -1,5 +1,6 @@
 import type { ServiceRecord } from '../../templates/service/generators/engine/record.ts'
-import { look, textOf } from './disk.ts'
+import { textOf } from '../tree.ts'
+import { look } from './disk.ts'
 import type { Outcomes } from './outcome.ts'
 
 /** A sentence that names the new files with the name that the service was created with, if package.json has another now. */

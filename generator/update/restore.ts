@@ -14,7 +14,7 @@ import { planTheirs } from './theirs.ts'
 import { write } from './write.ts'
 
 /**
- * `--restore`: writes the template's text of some files over the service's. `--abort` takes it back.
+ * `--restore`: writes the template's text of some files over the service's. `--abort` undoes it.
  * @throws Failure if the service is from another version, or a path is none of the template
  */
 export async function restored(

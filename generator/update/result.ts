@@ -86,12 +86,12 @@ function sentenceOf(state: UpdateResult['state'], dryRun: boolean, to: string): 
     case 'behind':
       return `The service is behind: create-mainstem ${to} is newer. Update it with npm run update`
     case 'conflicts':
-      return 'Resolve what is marked with ! above, then check, test and commit; or take the update back with update --abort.'
+      return 'Resolve what is marked with ! above, then check, test and commit; or undo the update with update --abort.'
     case 'taken back':
-      return 'The last update is taken back.'
+      return 'The last update is undone.'
     case 'finished':
       return 'An update that was interrupted is finished now. Look at the changes, then check, test and commit.'
     case 'updated':
-      return 'Updated. Look at the changes, then check, test and commit; or take the update back with update --abort.'
+      return 'Updated. Look at the changes, then check, test and commit; or undo the update with update --abort.'
   }
 }

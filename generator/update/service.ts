@@ -8,7 +8,8 @@ import {
 } from '../../templates/service/generators/engine/record.ts'
 import type { Context } from '../../templates/service/src/context/context.ts'
 import { errorCode, Failure, failureFrom } from '../failure.ts'
-import { look, textOf } from './disk.ts'
+import { textOf } from '../tree.ts'
+import { look } from './disk.ts'
 import { leftOut, refuseUnderWay, statusOf, type Repository } from './git.ts'
 import { isObject } from './merge-json.ts'
 import { hasMarkers } from './merge-text.ts'
@@ -47,7 +48,7 @@ export function requireManifest(root: string): void {
     // Named below.
   }
   const why = text.startsWith('\uFEFF') ? 'begins with a byte order mark' : 'is not a JSON object'
-  throw new Failure(`package.json ${why}: mend that, then update`)
+  throw new Failure(`package.json ${why}: fix that, then update`)
 }
 
 /** The nearest folder above `folder` with a record. */
@@ -89,7 +90,7 @@ export function refuseUnfinished(ctx: Context, service: Service): void {
     const hidden = leftOut(ctx, root)
     if (hidden.length > 0)
       throw new Failure(
-        `a sparse checkout leaves out ${some(hidden)}, which would count as deleted: git sparse-checkout add that, then update`,
+        `a sparse checkout leaves out ${some(hidden)}, which would count as deleted: add it with git sparse-checkout add, then update`,
       )
     const { unmerged, changed } = statusOf(ctx, root, repository)
     if (unmerged.length > 0)

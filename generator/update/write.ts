@@ -32,9 +32,9 @@ export interface Writing {
 
 /**
  * Writes the changes and the record, all or nothing, and installs if the dependencies changed. If the install fails, everything
- * is taken back.
+ * is undone.
  * @returns whether it installed
- * @throws Failure if nothing was written, or if it could not be taken back
+ * @throws Failure if nothing was written, or if it could not be undone
  */
 export async function write(
   ctx: Context,
@@ -71,7 +71,7 @@ export async function write(
   } catch (error) {
     takeBackAfter(withoutCancel(ctx), service, error)
     if (!(error instanceof Failure)) throw error
-    const message = `${error.message}; nothing was written: mend that, or update with --no-install and install later`
+    const message = `${error.message}; nothing was written: fix that, or update with --no-install and install later`
     throw new Failure(message, { cause: error, output: error.output })
   }
 }
@@ -84,7 +84,7 @@ function takeBackAfter(ctx: Context, { root, repository }: Service, error: unkno
     restoreLast(ctx, root, repository, update)
   } catch (cause) {
     const [first, second] = [failureFrom(error).message, failureFrom(cause).message]
-    throw new Failure(`${first}, and ${second}: the update is written, and update --abort takes it back`, {
+    throw new Failure(`${first}, and ${second}: the update is written, and update --abort undoes it`, {
       cause: error,
       output: error instanceof Failure ? error.output : '',
     })

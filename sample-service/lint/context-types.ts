@@ -84,7 +84,7 @@ export function contextTypes(services: ParserServicesWithTypeInformation) {
 
 function isContext(type: ts.Type): boolean {
   if (type.isUnionOrIntersection()) return type.types.some(isContext)
-  // Asked before isTypeParameter, which leaves the compiler no type behind it.
+  // Comes before isTypeParameter, after which TypeScript narrows `type` to never.
   const bases = type.isClassOrInterface() ? (type.getBaseTypes() ?? []) : []
   if (isOurs(type, 'Context') || bases.some(isContext)) return true
   const constraint = type.isTypeParameter() ? type.getConstraint() : undefined

@@ -7,7 +7,7 @@ type Variable = TSESLint.Scope.Variable
 
 export interface Nearer {
   readonly nearest: Variable | undefined
-  /** Whether work under it may have failed by then, so that `variable` is right after all. */
+  /** Whether work under `nearest` may have failed before the node, so that the outer variable is right after all. */
   readonly isAttempted: boolean
 }
 

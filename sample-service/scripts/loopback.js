@@ -1,5 +1,5 @@
-// Imported first by every script. With NODE_USE_ENV_PROXY=1 and HTTP_PROXY, Node would send what the scripts, the tests and the
-// service ask of each other on this machine to the proxy, which does not find it.
+// Imported first by every script. With NODE_USE_ENV_PROXY=1 and HTTP_PROXY, Node would send requests that scripts, tests and
+// service make to this machine through the proxy, which cannot reach it.
 import process from 'node:process'
 
 // Node reads the lower case first.

@@ -18,15 +18,17 @@ const hourMs = 3_600_000
 export const Environment = z.object({
   HOST: text('127.0.0.1').describe('address of the public listener; the container sets `HOST=0.0.0.0`'),
   PORT: integer(0, 65_535, 3_000).describe('port of the public listener; 0 picks a free one'),
-  ADMIN_HOST: text('127.0.0.1').describe('address of `/metrics` and `/debug/contexts`; must not be public'),
+  ADMIN_HOST: text('127.0.0.1').describe(
+    'address of `/metrics`, `/debug/contexts` and the probes; must not be public',
+  ),
   ADMIN_PORT: integer(0, 65_535, 3_001).describe(
-    'port of `/metrics` and `/debug/contexts`; 0 picks a free one',
+    'port of `/metrics`, `/debug/contexts` and the probes; 0 picks a free one',
   ),
   DATABASE_URL: databaseUrl('postgres://user:password@host:5432/database').describe(
     'required, except by `npm run dev`, which starts its own PostgreSQL',
   ),
   DATABASE_POOL_MAX: integer(1, 1_000, 10).describe(
-    'most connections in the pool; one more, outside it, cancels statements',
+    'maximum number of connections in the pool; one more, outside it, cancels statements',
   ),
   STARTUP_TIMEOUT_MS: integer(1, hourMs, 30_000).describe(
     'how long a start may take before the service exits with 1',
@@ -57,8 +59,10 @@ export const Environment = z.object({
   UPLOAD_TIMEOUT_MS: integer(1, 24 * hourMs, 300_000).describe('deadline of an upload or a download'),
   UPLOAD_STALL_MS: integer(1, hourMs, 30_000).describe('how long an uploading client may send nothing'),
   UPLOAD_MAX_BYTES: integer(1, Number.MAX_SAFE_INTEGER, 104_857_600).describe('largest file, in bytes'),
-  UPLOAD_MAX_FILES: integer(1, 1_000, 10).describe('most files in one request'),
-  UPLOAD_WORKERS: integer(1, 100, 4).describe('most files of one request that are stored at the same time'),
+  UPLOAD_MAX_FILES: integer(1, 1_000, 10).describe('maximum number of files in one request'),
+  UPLOAD_WORKERS: integer(1, 100, 4).describe(
+    'maximum number of files of one request that are stored at the same time',
+  ),
   SHUTDOWN_DELAY_MS: integer(0, hourMs, 0).describe(
     'how long the service keeps serving after SIGTERM, while `/readyz` answers 503; `k8s/` sets 5000',
   ),
@@ -79,7 +83,7 @@ export const Environment = z.object({
     .enum(logLevels, { error: mustBe(`one of ${logLevels.join(', ')}`) })
     .meta({ allowed: logLevels.join(', ') })
     .default('info')
-    .describe('least severe level that is logged'),
+    .describe('lowest level that is logged'),
   LOG_FORMAT: z
     .enum(['json', 'pretty'], { error: mustBe('json or pretty') })
     .meta({ allowed: 'json or pretty' })
@@ -137,7 +141,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>) {
   }
 }
 
-/** SHUTDOWN_FLUSH_MS, or its default if it is invalid: a process that exits over a bad environment still flushes its log. */
+/** Returns SHUTDOWN_FLUSH_MS, or the default if it is invalid: a process that refuses its environment still flushes its log. */
 export function flushMsOf(env: Readonly<Record<string, string | undefined>>): number {
   const { SHUTDOWN_FLUSH_MS: variable } = Environment.shape
   return variable.safeParse(env['SHUTDOWN_FLUSH_MS']).data ?? variable.parse(undefined)

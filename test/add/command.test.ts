@@ -136,6 +136,14 @@ test('a word that is one or two letters off gets the one that was meant', async 
   expect((await add(service, 'resource', 'bill', '--field', 'a:text')).err).toBe(
     "Unknown option '--field' (did you mean --fields?): npm run add -- resource --help lists the flags.\n",
   )
+  // Not --cron, which is close and belongs to one piece.
+  expect((await add(service, '--wrong')).err).toMatch(
+    /^Unknown option '--wrong': write npm run add -- <piece> \[name\] \[flags\], with one of the pieces route, .*, auth\.\n$/,
+  )
+  expect((await add(service, 'route', 'x', '--wrong')).err).toBe(
+    "Unknown option '--wrong': npm run add -- route --help lists the flags.\n",
+  )
+  expect((await add(service, '--lst')).err).toContain('(did you mean --list?)')
   expect((await add(service, 'resource', 'bill', '--colour', 'red')).err).toBe(
     "Unknown option '--colour': npm run add -- resource --help lists the flags.\n",
   )

@@ -72,7 +72,7 @@ test('what a person has changed since is not written over', async () => {
   const tree = withoutLock(service)
   const { code, err } = await add(service, 'route', 'status')
   expect(err).toBe(
-    'A run was killed while it wrote, and src/routes.ts has changed since: see git status, then remove .data/pending.\n',
+    'npm run add was killed while it wrote, and src/routes.ts has changed since: see git status, then remove .data/pending.\n',
   )
   expect(code).toBe(1)
   expect(withoutLock(service)).toEqual(tree)

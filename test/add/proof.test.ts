@@ -2,11 +2,11 @@
  * The service with every piece: its types, and the tests of the domains that were stamped. test/slow/pieces.test.ts runs the
  * guarantees that came with them, and all else that is known of it.
  */
-import { existsSync, readFileSync } from 'node:fs'
+import { cpSync, existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, relative } from 'node:path'
 import { expect, test } from 'vitest'
-import { add, edit, newService, repository, runAll, treeOf } from '../support/added-service.ts'
+import { add, edit, newService, repository, runAll, sample, treeOf } from '../support/added-service.ts'
 import { addEveryPiece } from '../support/every-piece.ts'
 
 /** The compiler that `npm run check` uses, a path below node_modules. */
@@ -18,8 +18,10 @@ const typescript7 = relative(
   ),
 )
 
+const isLong = process.env['LONG_TESTS'] === '1'
+
 /** The domains whose tests run. Those of two resources start one service; the others take too long for `npm test`. */
-const tested = process.env['LONG_TESTS'] === '1' ? /^src\// : /^src\/(?:bills|invoices)\//
+const tested = isLong ? /^src\// : /^src\/(?:bills|invoices)\//
 
 let service: string
 
@@ -43,8 +45,13 @@ test('docs/generators.md: following its steps changes a piece and adds a new one
   expect(handlers).toContain("'cache-control': 'no-store'")
 })
 
-test('stamped code compiles, and the stamped domains pass their tests', { timeout: 600_000 }, async () => {
+test('stamped and by-hand code compiles, and the stamped domains pass', { timeout: 600_000 }, async () => {
   await addEveryPiece(service)
+  // The tests of documents need the route and the table, the compiler the files alone.
+  if (isLong) expect(await add(service, 'upload', 'document')).toMatchObject({ code: 0, err: '' })
+  else cpSync(join(sample, 'src/documents'), join(service, 'src/documents'), { recursive: true })
+  expect(followReadme(service)).toEqual(['A route', 'A field', 'A job', 'A worker'])
+  if (isLong) runAll(service, [['drizzle-kit/bin.cjs', 'generate']])
   const tests = [...treeOf(service).keys()].filter(
     (path) =>
       tested.test(path) &&
@@ -58,16 +65,40 @@ test('stamped code compiles, and the stamped domains pass their tests', { timeou
   ])
 })
 
-/** Applies a diff. The removed lines must occur exactly once. */
+/** Does to the letter what the README says of code by hand, and returns the names of what it added. */
+function followReadme(service: string): string[] {
+  const page = readFileSync(join(service, 'README.md'), 'utf8')
+  const sections = page.matchAll(/^### (.*) by hand\n([\s\S]*?)(?=^##)/gm)
+  return Array.from(sections, ([, what = '', section = '']) => {
+    let written = ''
+    for (const [, kind, path = '', text = ''] of section.matchAll(/^```(\w+) (\S+)\n([\s\S]*?)^```$/gm)) {
+      if (kind === 'diff') change(service, path, text)
+      else edit(service, path, (before) => `${before}\n${text}`)
+      written = path
+    }
+    const asked = /import `(\w+)` in `(\S+)`\sand\sadd\s`(.*?)`\sto\sits\sarray/.exec(section)
+    expect(asked === null, what).toBe(what === 'A field')
+    if (asked !== null) {
+      const [, name, path = '', call] = asked
+      edit(service, path, (text) => {
+        const at = text.lastIndexOf('return [') + 'return ['.length
+        return `import { ${name} } from './${relative('src', written)}'\n${text.slice(0, at)}${call}, ${text.slice(at)}`
+      })
+    }
+    return what
+  })
+}
+
+/** Applies a diff. The lines that each of its hunks replaces must occur exactly once. */
 function change(service: string, path: string, diff: string): void {
-  const lines = (sign: string): string =>
-    diff
-      .split('\n')
-      .flatMap((line) => (line.startsWith(sign) ? [line.slice(1)] : []))
-      .join('\n')
-  const text = readFileSync(join(service, path), 'utf8')
-  expect(text.split(`${lines('-')}\n`), `${path} has once:\n${lines('-')}`).toHaveLength(2)
-  edit(service, path, (text) => text.replace(lines('-'), () => lines('+')))
+  for (const hunk of diff.split('@@\n')) {
+    const without = (sign: string): string =>
+      hunk.replaceAll(new RegExp(`^\\${sign}.*\\n`, 'gm'), '').replaceAll(/^./gm, '')
+    const [before, after] = [without('+'), without('-')]
+    const text = readFileSync(join(service, path), 'utf8')
+    expect(text.split(before), `${path} has once:\n${before}`).toHaveLength(2)
+    edit(service, path, (text) => text.replace(before, () => after))
+  }
 }
 
 /** The arguments behind `npm run add --`, as a shell splits them. */

@@ -33,6 +33,12 @@ test('a piece that came along stays while another one needs it, and goes with th
   expect(withoutMigrations(service)).toEqual(before)
 })
 
+test('a piece that takes no name has no second word', async () => {
+  const service = newService(sample)
+  expect((await add(service, 'auth')).out).toMatch(/^auth\n/)
+  expect((await add(service, '--remove', '--dry-run', 'auth')).out).toMatch(/^Remove auth \(dry run/)
+})
+
 test('a piece that was taken back needs nothing, though its schema stays', async () => {
   const service = newService(sample)
   for (const noun of ['invoice', 'bill'])

@@ -76,13 +76,13 @@ describe('bad input: one sentence, exit 1, nothing written', () => {
     [
       'a directory inside of a service',
       ['service/src/other'],
-      /lies inside of the service in \S+\/service: create it beside that one, such as \S+\/other;/,
+      /is inside the service \S+\/service: create it beside that service, such as \S+\/other;/,
     ],
     ['a link that leads nowhere', ['dangling'], /leads nowhere/],
-    ['../', ['../'], /names no new directory/],
-    ['..', ['..'], /names no new directory/],
-    ['../..', ['../..'], /names no new directory/],
-    ['/', ['/'], /names no new directory/],
+    ['../', ['../'], /cannot be the directory of a service/],
+    ['..', ['..'], /cannot be the directory of a service/],
+    ['../..', ['../..'], /cannot be the directory of a service/],
+    ['/', ['/'], /cannot be the directory of a service/],
     ['a directory that holds something, by .', ['.'], /cannot name a service|not empty/],
     ['My Service!', ['My Service!'], /'My Service!' cannot name a service/],
     ['a path whose last part is not a name', ['../My Service!'], /'My Service!' cannot name a service/],
@@ -401,7 +401,7 @@ describe('a path in which a part of a service cannot run', () => {
     await mkdir(cwd)
     const ended = await create(cwd, ['my-service', '--no-install', '--no-git'])
     expect(ended.stderr).toMatch(oneSentence)
-    expect(ended.stderr).toContain("neither npm nor Node finds the service's programs")
+    expect(ended.stderr).toContain("cannot find the service's programs in a path with")
     expect(ended.code).toBe(1)
     expect(await readdir(cwd)).toEqual([])
   })
@@ -673,7 +673,7 @@ describe('an install that fails leaves the service, which is complete', () => {
     expect(ended.stderr).toMatch(/^npm error code ENOTFOUND$/m)
     expect(lastLine(ended.stderr)).toBe(
       'create-mainstem: npm install failed (the registry cannot be reached, ENOTFOUND); the service is complete ' +
-        'without its dependencies: mend that, then run cd my-service && npm install',
+        'without its dependencies: fix that, then run cd my-service && npm install',
     )
     expect(ended.stdout).toMatch(/^ {2}npm install$/m)
     const service = join(cwd, 'my-service')

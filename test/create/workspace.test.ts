@@ -218,7 +218,12 @@ it.each([
     'pnpm@12.1.0',
     /installs with pnpm: leave out --pm npm\n$/,
   ],
-  ["Yarn's Plug'n'Play", [], 'yarn@4.6.0', /Plug'n'Play, in which a service does not run: write nodeLinker/],
+  [
+    "Yarn's Plug'n'Play",
+    [],
+    'yarn@4.6.0',
+    /Plug'n'Play, under which a service does not run: write nodeLinker/,
+  ],
 ])('%s is refused, and nothing is written', async (_, flags, packageManager, sentence) => {
   const root = await workspace({ ...lists, packageManager })
   const before = await treeOf(root)

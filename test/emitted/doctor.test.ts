@@ -283,6 +283,11 @@ test('an argument that a script does not take is refused in one line', () => {
   expect(runIn(dir, 'config x').stderr).toBe(
     "config: Unexpected argument 'x': npm run config takes only --json and --write\n",
   )
+  expect(runIn(dir, 'start --wrong')).toEqual({
+    status: 1,
+    stdout: '',
+    stderr: "start: Unknown argument '--wrong': npm start takes no arguments\n",
+  })
   expect(runIn(dir, 'test -- --slow').stderr).toBe(
     'test: Unknown option `--slow`: npx vitest --help lists its options\n',
   )
@@ -297,6 +302,15 @@ test('--help says what a script does, and so does the word help', () => {
       new RegExp(`^npm run ${script}(?: \\[-- --json(?:\\|--write)?\\])? [a-z]+s .*\\.\\n$`),
     )
   }
+  expect(runIn(dir, 'start --help')).toEqual({
+    status: 0,
+    stdout: 'npm start runs dist/main.js; npm run config prints the variables that it reads.\n',
+    stderr: '',
+  })
+  // ESLint's alone: oxlint would lint everything first.
+  const { status, stdout } = runIn(dir, 'lint --help')
+  expect({ status, lints: stdout.includes('Found 0 warnings') }).toEqual({ status: 0, lints: false })
+  expect(stdout).toMatch(/^eslint \[options\]/)
 })
 
 test('a Node that is too old gets one line from each script', async (t) => {

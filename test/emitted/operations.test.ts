@@ -187,9 +187,8 @@ describe('Dockerfile', () => {
     for (const argument of arguments_('CMD')) expectBuilt(argument)
     expect(arguments_('USER')).toEqual(['node'])
     expect(arguments_('EXPOSE')).toEqual([defaults['PORT']])
-    expect((await read('Dockerfile')).match(/HEALTHCHECK[^[]*(CMD \["node", "-e".*)/)?.[1]).toContain(
-      '/livez',
-    )
+    const check = (await read('Dockerfile')).match(/HEALTHCHECK[^[]*(CMD \["node", "-e".*)/)?.[1]
+    expect(check).toContain(`\${process.env.ADMIN_PORT || ${defaults['ADMIN_PORT']}}/livez`)
     for (const [name] of (arguments_('ENV').join('\n') + '\n').matchAll(/^[A-Z_]+(?==)/gm))
       expect(known(name), name).toBe(true)
     const ignored = await read('.dockerignore')

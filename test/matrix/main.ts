@@ -46,13 +46,13 @@ async function main(): Promise<number> {
   return red === 0 ? 0 : 1
 }
 
-/** The combinations whose pieces are named, in any order; all of them if none is. */
+/** The combinations of these names, such as `job+client`; all of them if none is given. */
 function choose(only: string | undefined): (readonly Added[])[] {
   if (only === undefined) return combinations()
   return only.split(',').map((name) => {
     const found = combinations().find((one) => nameOf(one) === name)
     if (found !== undefined) return found
-    throw new Error(`There is no combination ${name}: choose of ${combinations().map(nameOf).join(', ')}.`)
+    throw new Error(`There is no combination ${name}: choose from ${combinations().map(nameOf).join(', ')}.`)
   })
 }
 

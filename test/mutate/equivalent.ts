@@ -32,7 +32,7 @@ export const equivalents: readonly Equivalent[] = [
   },
   {
     file: 'src/main.ts',
-    line: 'log.fatal(root, `start-up failed: ${reason}`, { tookMs: opened.openMs })',
+    line: 'log.fatal(root, `start-up failed: ${errorOf(error).message}`, { tookMs: opened.openMs })',
     was: 'root',
     now: 'strangerContext()',
     reason: logsNoValues,
@@ -53,21 +53,14 @@ export const equivalents: readonly Equivalent[] = [
   },
   {
     file: 'src/migrate.ts',
-    line: "log.info(stop, 'migrated', { applied })",
-    was: 'stop',
-    now: 'strangerContext()',
-    reason: logsNoValues,
-  },
-  {
-    file: 'src/migrate.ts',
-    line: 'log.fatal(root, `cannot migrate: ${error instanceof Error ? error.message : String(error)}`)',
+    line: 'log.fatal(root, `cannot migrate: ${errorOf(error).message}`)',
     was: 'root',
     now: 'strangerContext()',
     reason: logsNoValues,
   },
   {
     file: 'src/migrate.ts',
-    line: 'using closing = withTimeout(root, 2_000)',
+    line: 'using flushing = withTimeout(root, flushMsOf(process.env))',
     was: 'root',
     now: 'strangerContext()',
     reason: noTree,
@@ -94,7 +87,7 @@ export const equivalents: readonly Equivalent[] = [
     reason: logsNoValues,
   },
   {
-    file: 'src/platform/http/exchange.ts',
+    file: 'src/platform/http/stop.ts',
     line: "log.error(exchange.ctx ?? ctx, 'abandoned: a handler did not end with its context', {",
     was: 'exchange.ctx ?? ctx',
     now: 'withoutCancel(exchange.ctx ?? ctx)',
@@ -102,9 +95,9 @@ export const equivalents: readonly Equivalent[] = [
   },
   {
     file: 'src/platform/telemetry/span.ts',
-    line: 'const spans = traceOf(parent)?.traceFlags === TraceFlags.NONE ? undefined : tracer()',
-    was: 'parent',
-    now: 'withoutCancel(parent)',
+    line: 'return traceOf(ctx)?.traceFlags === TraceFlags.NONE ? undefined : tracer()',
+    was: 'ctx',
+    now: 'withoutCancel(ctx)',
     reason: 'the trace of a context is one of its values',
   },
   {
@@ -136,7 +129,7 @@ export const equivalents: readonly Equivalent[] = [
     reason: finishWithDetaches,
   },
   {
-    file: 'src/platform/http/server.ts',
+    file: 'src/platform/http/stop.ts',
     line: 'const workDone = work.stop(ctx)',
     was: 'ctx',
     now: 'withoutCancel(ctx)',
@@ -145,7 +138,7 @@ export const equivalents: readonly Equivalent[] = [
   },
   {
     file: 'src/platform/telemetry/telemetry.ts',
-    line: 'const [node, createReaders] = await until(ctx, loading)',
+    line: 'const [traces, sdk] = await until(ctx, loading)',
     was: 'ctx',
     now: 'withoutCancel(ctx)',
     reason: 'what is waited for are modules on the disk, whose import nothing from outside can hold up',
@@ -158,4 +151,13 @@ export function equivalentOf(mutant: Mutant, line: string): Equivalent | undefin
     (each) =>
       each.file === mutant.file && each.line === line && each.was === mutant.was && each.now === mutant.now,
   )
+}
+
+/** Throws an Error that names each entry for which none of the `mutants`, all those of these files, is left. */
+export function refuseStale(mutants: readonly Mutant[], lineOf: (mutant: Mutant) => string): void {
+  const used = new Set(mutants.map((mutant) => equivalentOf(mutant, lineOf(mutant))))
+  const stale = equivalents.filter((each) => !used.has(each))
+  if (stale.length === 0) return
+  const list = stale.map(({ file, line, now }) => `  ${file}: ${line} → ${now}`).join('\n')
+  throw new Error(`test/mutate/equivalent.ts has entries for code that is gone: mend or remove them\n${list}`)
 }

@@ -5,7 +5,7 @@ import { throwIfEnded } from '../../generator/ended.ts'
 import { startPostgres } from '../../templates/service/scripts/postgres/postgres.ts'
 import type { Context } from '../../templates/service/src/context/context.ts'
 import { command } from '../../bench/support/command.ts'
-import { equivalentOf } from './equivalent.ts'
+import { equivalentOf, refuseStale } from './equivalent.ts'
 import { openLinter, type Linter } from './lint.ts'
 import { apply, mutantsOf, type Mutant } from './mutants.ts'
 import { parseOptions, usage, type Options } from './options.ts'
@@ -27,21 +27,22 @@ interface Checks {
 async function main(ctx: Context, options: Options): Promise<boolean> {
   await using copy = await copyService(ctx)
   const { directory } = copy
+  const types = openTypes(directory)
+  const all = types.files.flatMap((file) => mutantsOf(types.checker, types.source(file), file))
+  refuseStale(all, (mutant) => lineOf(mutant, types.source(mutant.file).text))
   const postgres = await startPostgres({
     dir: await mkdtemp(join(tmpdir(), 'mainstem-mutate-postgres-')),
     persistent: false,
   })
   try {
-    const types = openTypes(directory)
     const checks = {
       directory,
       types,
       linter: openLinter(directory),
       tests: openTests(directory, postgres.url),
     }
-    const mutants = types.files
-      .filter((file) => file.startsWith(options.only))
-      .flatMap((file) => mutantsOf(types.checker, types.source(file), file))
+    const mutants = all
+      .filter(({ file }) => file.startsWith(options.only))
       .filter(({ kind }) => options.kinds.size === 0 || options.kinds.has(kind))
     const done = await checkAll(ctx, checks, mutants, options)
     console.log(reportOf(mutants.length, done))

@@ -83,7 +83,7 @@ it.each([
       PATH: process.env['PATH'],
       DATABASE_URL: postgres.url,
       PORT: port,
-      ADMIN_PORT: '0',
+      ADMIN_PORT: String(await freePort()),
       HOST: '127.0.0.1',
       UPLOAD_DIR: join(folder, 'uploads'),
     }

@@ -95,9 +95,9 @@ test('a failed install that git does not let it take back is said, and --abort t
   writeFileSync(join(programs, 'npm'), npm, { mode: 0o755 })
   const { code, err } = update(to, made, [], { PATH: `${programs}:${process.env['PATH']}` })
   expect(err).toMatch(
-    /npm install failed \(exit code 1\), and git refuses, fatal: .*index\.lock.*: mend that first/,
+    /npm install failed \(exit code 1\), and git refuses, fatal: .*index\.lock.*: fix that first/,
   )
-  expect(err).toContain(': the update is written, and update --abort takes it back')
+  expect(err).toContain(': the update is written, and update --abort undoes it')
   expect(code).toBe(1)
   rmSync(join(made, '.git/index.lock'))
   expect(update(to, made, ['--abort'])).toMatchObject({ code: 0, err: '' })
@@ -211,7 +211,7 @@ describe('refused, and nothing is written', () => {
     writeFileSync(join(one, 'docs/lines.txt'), numbers().replace('line 7\n', 'ours\n'))
     const before = filesOf(one)
     const { code, out } = update(newer, one)
-    expect(out).toContain('what was emitted is not known, so every difference is marked')
+    expect(out).toContain('the original text is not known, so every difference is marked')
     expect(code).toBe(3)
     expect(update(newer, one, ['--abort'])).toMatchObject({ code: 0 })
     expect(filesOf(one)).toEqual(before)

@@ -281,5 +281,5 @@ test('--abort restores every byte, and the index', () => {
     'edited since\n',
   )
   const twice = update(newer, service, ['--abort'])
-  expect(twice).toMatchObject({ code: 1, err: 'create-mainstem: there is no update to take back\n' })
+  expect(twice).toMatchObject({ code: 1, err: 'create-mainstem: there is no update to undo\n' })
 })

@@ -97,7 +97,7 @@ test('a shallow clone lacks what was emitted, and says so', () => {
   const service = join(from, '../my-clone')
   git(from, 'clone', '--quiet', '--depth=1', `file://${from}`, service)
   const updated = update(newer, service)
-  expect(updated.out).toContain('what was emitted is not known, so every difference is marked')
+  expect(updated.out).toContain('the original text is not known, so every difference is marked')
   expect(updated.code).toBe(3)
 })
 
@@ -185,7 +185,7 @@ describe('left, and said', () => {
     commit(service)
     const updated = update(newer, service, ['--json'])
     expect(updated.code).toBe(0)
-    expect(updated.out).toContain('you deleted all that extra/ had of it; the template has this new file')
+    expect(updated.out).toContain('the template has this new file; you deleted all of its files in extra/')
     expect(existsSync(join(service, 'extra'))).toBe(false)
     expect(update(newer, service, ['--restore', 'extra/deep/three.txt'])).toMatchObject({ code: 0 })
     expect(textIn(service, 'extra/deep/three.txt')).toBe('theirs\n')
@@ -244,7 +244,7 @@ test.each([
   })
   expect(stderr).toMatch(
     new RegExp(
-      `^create-mainstem: ${join(service, part)}\\S* may not be written \\(EACCES\\), so nothing was: change that, and run this again\n$`,
+      `^create-mainstem: ${join(service, part)}\\S* cannot be written \\(EACCES\\), so nothing was written: change that, and run this again\n$`,
     ),
   )
   expect(status).toBe(1)

@@ -39,7 +39,7 @@ test('what a person has changed since is not written over, and --abort keeps a c
   const before = filesOf(made)
   const next = update(newer, made)
   expect(next.err).toBe(
-    'create-mainstem: an update was killed while it wrote, and docs/second.txt has changed since: update --abort takes it back and keeps a copy of what you changed\n',
+    'create-mainstem: an update was killed while it wrote, and docs/second.txt has changed since: update --abort undoes it and keeps a copy of what you changed\n',
   )
   expect(next.code).toBe(1)
   expect(filesOf(made)).toEqual(before)
@@ -60,7 +60,7 @@ test('what was committed since is not written over: --abort forgets the update, 
   expect(next.err).toContain('something was committed since: update --abort forgets it')
   expect(next.code).toBe(1)
   const forgotten = update(newer, made, ['--abort'])
-  expect(forgotten.out).toContain('docs/first.txt is as that update left it, and was not taken back')
+  expect(forgotten.out).toContain('docs/first.txt is as that update left it, and was not restored')
   expect(forgotten.code).toBe(0)
   expect(filesOf(made)).toEqual(before)
   expect(update(newer, made)).toMatchObject({ code: 0 })

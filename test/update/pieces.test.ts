@@ -182,6 +182,25 @@ test('a fix of a piece reaches what the team has changed since; a piece that is 
   expect(changeOf(result, 'src/send-mail/send-mail.job.ts')).toBeUndefined()
 })
 
+test('a piece without a noun is skipped by an engine that names it twice, and nothing of it is lost', async () => {
+  const service = await grown(older)
+  expect(await add(service, 'idempotency')).toMatchObject({ code: 0 })
+  change(service, 'generators/engine/record.ts', (text) =>
+    text.replace('noun === undefined || noun === piece', 'noun === undefined'),
+  )
+  change(service, 'generators/engine/pieces.ts', (text) => text.replace(/ idempotency,/, ''))
+  change(service, 'generators/engine/pieces.ts', (text) => text.replace(/import \{ idempotency .*\n/, ''))
+  commit(service)
+  const updated = update(newer, service, ['--json', '--no-install'])
+  const result = resultOf(updated)
+  expect(result.notes.filter((note) => note.startsWith('skipped'))).toEqual([
+    expect.stringMatching(/^skipped idempotency idempotency: /),
+  ])
+  expect(result.files.filter(({ change }) => change === 'deleted')).toEqual([])
+  const { pieces } = recordFrom(readFileSync(join(service, '.mainstem.json'), 'utf8'))
+  expect(pieces.map(({ piece }) => piece)).toContain('idempotency')
+})
+
 test('what was taken back stays away, and the schema of its table as it is', async () => {
   const service = await grown(older)
   expect(await add(service, 'resource', 'invoice', '--fields', 'title:text')).toMatchObject({ code: 0 })

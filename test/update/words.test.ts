@@ -45,8 +45,8 @@ test('what cannot be read is named in one sentence, and what lies in the way of 
   const manifest = join(service, 'package.json')
   const text = readFileSync(manifest, 'utf8')
   for (const [broken, why] of [
-    ['{ oops', 'package.json is not a JSON object: mend that, then update'],
-    [`\uFEFF${text}`, 'package.json begins with a byte order mark: mend that, then update'],
+    ['{ oops', 'package.json is not a JSON object: fix that, then update'],
+    [`\uFEFF${text}`, 'package.json begins with a byte order mark: fix that, then update'],
   ] as const) {
     writeFileSync(manifest, broken)
     expect(update(newer, service)).toMatchObject({ code: 1, err: `create-mainstem: ${why}\n` })

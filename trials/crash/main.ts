@@ -15,8 +15,8 @@ import { buildSample, startInstance, type Instance } from '../../bench/support/i
 const usage = `npm run crash -- [options]
 
   --rounds n     times that an instance is killed in the middle of uploads (default 200)
-  --seconds n    a round begins no later than this (default 240)
-  --clients n    that upload to it (default 4)`
+  --seconds n    begins no round later than this (default 240)
+  --clients n    that upload to the instance (default 4)`
 
 /** Small, so that a sweep a few rounds later may remove what a round leaves. */
 const uploadTimeoutMs = 5_000

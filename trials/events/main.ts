@@ -17,7 +17,7 @@ import { publishAlways, type Load } from './load.ts'
 const usage = `npm run events -- [options]
 
   --rounds n     times that the publisher, the consumer or the broker gets kill -9 (default 200)
-  --seconds n    a round begins no later than this (default 1800)
+  --seconds n    begins no round later than this (default 1800)
   --clients n    that publish all the time (default 4)
   --settle n     seconds that events may take to be handled after the last round (default 120)`
 

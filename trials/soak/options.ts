@@ -13,9 +13,9 @@ export interface Options {
 
 export const usage = `npm run soak -- [options]
 
-  --requests n   of which 20 % are hung up (default 1000000)
-  --samples n    times that is looked at what is alive (default 30)
-  --minutes n    ends it, and says how many were sent (default 25)
+  --requests n   to send, of which clients hang up 20 % (default 1000000)
+  --samples n    how often it counts what is alive (default 30)
+  --minutes n    ends the soak, and says how many were sent (default 25)
   --svg          writes docs/soak.svg`
 
 /** @throws Error of one sentence for an invalid flag */

@@ -9,7 +9,7 @@ interface Manifest {
   scripts?: Entries
 }
 
-/** Plans what package.json lacks of these, written as npm writes it. To install it is for the team, with its package manager. */
+/** Plans the entries that package.json lacks, written as npm writes them. The team installs them with its package manager. */
 export async function depend(plan: Plan, wanted: Entries, commands: Entries = {}): Promise<void> {
   await rewriteManifest(plan, ({ dependencies = {}, scripts = {} }) => {
     const packages = missingFrom(dependencies, wanted)

@@ -11,16 +11,16 @@ import { nounOf } from './nouns.ts'
 import type { Flags, Piece } from './piece.ts'
 import { wiringsOf } from './places.ts'
 import type { Plan } from './plan.ts'
-import { remember, type Stamping } from './record.ts'
+import { remember, titleOf, type Stamping } from './record.ts'
 import { stamp, stampMissing } from './stamp.ts'
 import { wire } from '../edit/wire.ts'
 
-/** The answers to the questions of a piece: `name`, `plural` and its flags. What is missing takes its default. */
+/** The answers to the questions of a piece: `name`, `plural` and its flags. A missing answer takes its default. */
 type Answers = Readonly<Record<string, string | undefined>>
 
 /**
- * Plans every change that adds the piece, and writes nothing. `npm run add` and `npx plop` both call it. Returns the piece and its
- * name for people: `job send-mail`, with what was typed if that differs.
+ * Plans every change that adds the piece, and writes nothing. `npm run add` and `npx plop` both call it. Returns the piece and
+ * its name for people: `job send-mail`, with what was typed if that differs.
  */
 export async function planPiece(plan: Plan, piece: Piece, answers: Answers): Promise<string> {
   const noun = nounOf(piece, answers)
@@ -38,13 +38,10 @@ export async function planPiece(plan: Plan, piece: Piece, answers: Answers): Pro
   await guarantee(plan)
   await configure(plan)
   await remember(plan, stampings)
-  return titleOf(piece, noun, answers.name?.trim() ?? '')
-}
-
-function titleOf({ name, takes }: Piece, { singular, plural }: Noun, typed: string): string {
-  if (takes === 'nothing') return name
-  const becomes = typed === singular || typed === plural ? '' : ` ("${typed}" becomes ${singular})`
-  return `${name} ${singular}${becomes}`
+  const { singular, plural } = noun
+  const typed = answers.name?.trim() ?? ''
+  const becomes = ['', singular, plural].includes(typed) ? '' : ` ("${typed}" becomes ${singular})`
+  return `${titleOf({ piece: piece.name, noun: singular })}${becomes}`
 }
 
 /** Plans the calls to what was stamped, the properties, and what package.json needs. */

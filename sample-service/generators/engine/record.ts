@@ -170,9 +170,15 @@ export function isTakenBack({ files }: StampedPiece): boolean {
   return Object.keys(files).every((path) => path.endsWith('.schema.ts'))
 }
 
-/** A piece and its noun for people: `resource invoice`. */
-export function titleOf({ piece, noun }: Pick<StampedPiece, 'piece' | 'noun'>): string {
-  return noun === undefined ? piece : `${piece} ${noun}`
+/** A piece and its noun, as they are typed after `npm run add --`: a piece that takes no noun has its own name for one. */
+export function titleOf({
+  piece,
+  noun,
+}: {
+  readonly piece: string
+  readonly noun?: string | undefined
+}): string {
+  return noun === undefined || noun === piece ? piece : `${piece} ${noun}`
 }
 
 function sorted<T>(entries: Readonly<Record<string, T>>): Record<string, T> {

@@ -7,8 +7,8 @@ import { recordFrom, recordPath, titleOf, type StampedPiece, type Stamping } fro
 import { stamp, stampMissing } from './stamp.ts'
 
 /*
- * `update` runs this in a copy of the service: it stamps every piece of the record again, as these generators stamp it, and prints
- * the result as JSON. It writes no file, and it does not wire or migrate.
+ * `update` runs this in a copy of the service: it stamps every piece of the record again with these generators, and prints the
+ * result as JSON. It writes no file, and it does not wire or migrate.
  */
 
 const root = join(import.meta.dirname, '../..')
@@ -30,14 +30,14 @@ async function replay(stamped: readonly StampedPiece[]): Promise<Replay> {
   for (const entry of stamped) {
     try {
       for (const [piece, one] of await stampAgain(entry))
-        stampings.set(titleOf({ piece: one.piece, ...(one.noun && { noun: one.noun.singular }) }), {
+        stampings.set(titleOf({ piece: one.piece, noun: one.noun?.singular }), {
           ...one,
           files: Object.fromEntries(one.files),
           dependencies: piece.dependencies ?? {},
         })
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error)
-      // Behind its first line prettier shows the place.
+      // The first line says why; prettier adds the place in the lines after it.
       skipped.push({ title: titleOf(entry), why: why.replace(/\n[\s\S]*$/, '') })
     }
   }

@@ -1,4 +1,4 @@
-/** What was wrong with the flags, from what parseArgs threw: its first sentence, without its advice, which does not fit here. */
+/** Returns what was wrong with the flags: the first sentence of what parseArgs threw. Its advice does not fit here. */
 export function flagFault(error: unknown, flags: object): string {
   const [fact = ''] = (error instanceof Error ? error.message : String(error)).split(/\. |\.?\n/)
   const [lacking] =
@@ -15,7 +15,7 @@ export function didYouMean(typed: string, words: readonly string[]): string {
   return closest === undefined ? '' : ` (did you mean ${closest}?)`
 }
 
-/** The one of `words` that `typed` is closest to, in whatever case; undefined if more than two of its letters, or half of them, are off. */
+/** Returns the word closest to `typed`, in any case; undefined if more than two of its letters, or half of them, differ. */
 export function closestOf(typed: string, words: readonly string[]): string | undefined {
   const distances = words.map((word) => ({
     word,
@@ -26,7 +26,7 @@ export function closestOf(typed: string, words: readonly string[]): string | und
   return closest.distance < closest.word.length / 2 ? closest.word : undefined
 }
 
-/** How many letters must be inserted, removed or replaced, or neighbours swapped, to make `b` of `a`. */
+/** Counts the letters to insert, remove or replace, and the neighbours to swap, to turn `a` into `b`. */
 function distanceOf(a: string, b: string): number {
   const rows = [Array.from({ length: b.length + 1 }, (_, to) => to)]
   for (let at = 1; at <= a.length; at++) {

@@ -38,45 +38,58 @@ export const noLostCancel = rule({
 })
 
 function check(look: Look, node: Call | TSESTree.AwaitExpression): void {
-  if (!look.types.mustBeEnded(node) || isOfStack(look, node)) return
-  if (node.type !== Type.AwaitExpression && look.types.contextFunction(node) === 'testContext') return
-  let value: TSESTree.Node = node
-  while (carries(value.parent, value)) value = value.parent
+  if (!look.types.mustBeEnded(node) || isOfStack(look, node) || isCallOf(look, node, 'testContext')) return
+  const value = outermost(node)
   const { parent } = value
-  if (parent.type === Type.AwaitExpression) return
-  if (
-    parent.type === Type.ReturnStatement ||
-    (parent.type === Type.ArrowFunctionExpression && parent.body === value)
-  ) {
-    checkType(look, value)
-    return
-  }
-  if (isCall(parent) && (isOfStack(look, parent) || mayEnd(look, parent, value))) return
-  if (parent.type === Type.VariableDeclarator && parent.id.type === Type.Identifier) {
-    const declaration = parent.parent
-    if (node.type !== Type.AwaitExpression && look.types.contextFunction(node) === 'group')
-      checkWait(look, parent)
-    if (declaration.kind === 'using' || declaration.kind === 'await using') return
-    const [variable] = look.source.getDeclaredVariables(parent)
-    if (variable === undefined) return
-    const lost = lostAt(look, variable, declaration)
-    if (lost === undefined) return
-    const first = look.source.getFirstToken(declaration)
-    const bindable = declaration.declarations.length === 1 && first !== null && !handedOn(look, variable)
-    look.context.report({
-      node: lost === 'never' ? node : lost,
-      messageId: lost === 'never' ? 'lost' : 'path',
-      data: { name: variable.name },
-      suggest: bindable ? [{ messageId: 'use', fix: (fixer) => fixer.replaceText(first, 'using') }] : [],
-    })
-    return
-  }
-  if (parent.type === Type.AssignmentExpression && parent.left.type === Type.Identifier) {
-    const { left } = parent
-    const variable = look.contexts.variableOf(left)
-    if (variable !== undefined && (endsInFinally(variable) || handedOn(look, variable))) return
-  }
-  look.context.report({ node, messageId: 'lost' })
+  if (parent?.type === Type.VariableDeclarator && parent.id.type === Type.Identifier) {
+    if (isCallOf(look, node, 'group')) checkWait(look, parent)
+    checkBinding(look, node, parent)
+  } else if (isReturned(value)) checkType(look, value)
+  else if (!isTakenOver(look, value)) look.context.report({ node, messageId: 'lost' })
+}
+
+function isCallOf(look: Look, node: Call | TSESTree.AwaitExpression, name: string): boolean {
+  return node.type !== Type.AwaitExpression && look.types.contextFunction(node) === name
+}
+
+/** The whole expression that has the value of `node`: `node ?? other`, `(node as T)`. */
+function outermost(node: TSESTree.Node): TSESTree.Node {
+  let value = node
+  while (carries(value.parent, value)) value = value.parent
+  return value
+}
+
+function isReturned(value: TSESTree.Node): boolean {
+  const { parent } = value
+  if (parent?.type === Type.ArrowFunctionExpression) return parent.body === value
+  return parent?.type === Type.ReturnStatement
+}
+
+/** Whether something else ends the value: a callee, or the variable it is assigned to. An awaited value is looked at by itself. */
+function isTakenOver(look: Look, value: TSESTree.Node): boolean {
+  const { parent } = value
+  if (parent === undefined || parent.type === Type.AwaitExpression) return true
+  if (isCall(parent)) return isOfStack(look, parent) || mayEnd(look, parent, value)
+  if (parent.type !== Type.AssignmentExpression || parent.left.type !== Type.Identifier) return false
+  const variable = look.contexts.variableOf(parent.left)
+  return variable !== undefined && (endsInFinally(variable) || handedOn(look, variable))
+}
+
+/** Reports a variable, bound without `using`, that a path leaves open. */
+function checkBinding(look: Look, node: TSESTree.Node, declarator: TSESTree.VariableDeclarator): void {
+  const declaration = declarator.parent
+  if (declaration.kind === 'using' || declaration.kind === 'await using') return
+  const [variable] = look.source.getDeclaredVariables(declarator)
+  const lost = variable && lostAt(look, variable, declaration)
+  if (variable === undefined || lost === undefined) return
+  const first = look.source.getFirstToken(declaration)
+  const bindable = declaration.declarations.length === 1 && first !== null && !handedOn(look, variable)
+  look.context.report({
+    node: lost === 'never' ? node : lost,
+    messageId: lost === 'never' ? 'lost' : 'path',
+    data: { name: variable.name },
+    suggest: bindable ? [{ messageId: 'use', fix: (fixer) => fixer.replaceText(first, 'using') }] : [],
+  })
 }
 
 /** Reports a CancelContext that is returned as a Context: the caller could not end it. */

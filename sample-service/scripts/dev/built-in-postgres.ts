@@ -3,7 +3,7 @@ import { startPostgres, type Postgres } from '../postgres/postgres.ts'
 import { readDevFile } from './dev-file.ts'
 import { say } from './screen.ts'
 
-/** No change of a file makes up for a PostgreSQL that has never started. */
+/** PostgreSQL has never started. It ends dev, because no change of a file would help. */
 export class NoDatabase extends Error {}
 
 /** The PostgreSQL that dev runs while it needs one. `stop` is aborted when dev ends. */
@@ -36,7 +36,7 @@ export function builtInPostgres(stop: AbortSignal) {
   return { start, stop: async () => postgres?.stop() }
 }
 
-/** If PostgreSQL runs already, most often it is another `npm run dev` that runs it. */
+/** Throws `error`, or one that names the other `npm run dev` of this folder if that is why PostgreSQL already runs. */
 function nameOther(error: unknown): never {
   const other = readDevFile()
   const runs = error instanceof Error && error.message.startsWith('PostgreSQL already runs')

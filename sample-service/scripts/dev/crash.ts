@@ -2,8 +2,8 @@ import { packageManager, readManifest } from './packages.ts'
 import { root } from './service-process.ts'
 
 /**
- * What to mend before a program can start that did not find a package or a file of the service, from what it wrote to stderr.
- * Undefined if it found all.
+ * Returns what to mend if a program could not start because a package or a file of the service is missing, by what it wrote to
+ * stderr. Undefined if nothing is missing.
  */
 export function adviceOnMissing(stderr: string): string | undefined {
   const [, kind, name = '', importer = ''] =

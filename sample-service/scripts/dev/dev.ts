@@ -19,7 +19,7 @@ import { root } from './service-process.ts'
 import { stopSignal } from './stopping.ts'
 import { sayWarnings } from './warnings.ts'
 
-/** Without them nothing starts. */
+/** The files without which nothing starts. */
 const programFiles = ['src/main.ts', 'src/migrate.ts', 'drizzle/meta/_journal.json']
 
 /** How long requests may keep a restart waiting. */
@@ -50,7 +50,7 @@ async function restartOnChanges(
     stop.addEventListener('abort', () => resolve({ because: 'stop' }))
   })
   let restart: () => void = () => undefined
-  // What Ctrl-C does where no keys are read.
+  // Does what Ctrl-C does in a terminal that delivers signals.
   const quit = (): boolean => process.emit('SIGINT')
   const help = repeatAddresses
   const hasKeys = readKeys({ r: () => restart(), s: seed, c: clearScreen, h: help, '?': help, q: quit }, quit)
@@ -86,7 +86,7 @@ async function restartOnChanges(
   }
 }
 
-/** As migrate() does. Says which migrations the built-in PostgreSQL has from another state of drizzle/: they may be in the way. */
+/** Migrates, and warns of migrations that the built-in PostgreSQL has and drizzle/ has not: they may be in the way. */
 async function migrateAndCompare(
   env: NodeJS.ProcessEnv & { DATABASE_URL: string },
   next: Promise<Next>,
@@ -124,8 +124,8 @@ async function prepare(
       ...(await startBeside(isBuiltIn ? withoutLibpq(given) : given)),
       DATABASE_URL: url,
     }
-    // To look whether a migration may be missing is faster than to start a process that asks the database. A library may bring
-    // tables of its own.
+    // If none of these files has changed, no migration can be missing, and no process need ask the database. The last two
+    // decide which libraries bring tables of their own.
     const migrations = (await filesBelow(join(root, 'drizzle'))).map((path) => `drizzle/${path}`)
     const files = [...migrations, 'src/platform/schemas.ts', 'package.json']
     return { env, isBuiltIn, migrations: `${url} ${await fingerprint(files)}` }
@@ -143,7 +143,8 @@ function openWithoutAuth(given: NodeJS.ProcessEnv): Record<string, string> {
 /** Runs `npm run db:seed` beside the service; it says itself what it did. */
 function seed(): void {
   const args = ['--import', './scripts/tsx.js', 'scripts/seed/seed.ts']
-  spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] })
+  const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] })
+  child.on('error', (error) => say(`db:seed cannot be started: ${error.message}`))
 }
 
 /** Names a file that has changed. Editors and `add` write files that are gone a moment later. */

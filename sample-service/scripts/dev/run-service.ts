@@ -9,7 +9,7 @@ import { listenFault, portOwner } from './ports.ts'
 import { addressOf, say, sayAddresses, showLog, type LogLine } from './screen.ts'
 import { startProgram, type Exit, type ServiceProcess } from './service-process.ts'
 
-/** Why the service is to be started again, or dev to end. */
+/** Why dev starts the service again, or ends. */
 export interface Next {
   readonly because: string
 }
@@ -68,7 +68,7 @@ export async function serveUntil(
   options: { because: string | undefined; hasKeys: boolean; onListening: () => void },
 ): Promise<void> {
   const started = performance.now()
-  // Into a pipe it writes JSON anyway, and it must see a format that does not exist, to refuse it.
+  // Dev reads the log as JSON, and formats it itself. An invalid format goes through, so that the service refuses it.
   const format = env['LOG_FORMAT'] === 'pretty' ? 'json' : env['LOG_FORMAT']
   const service = startProgram('src/main.ts', { ...env, LOG_FORMAT: format }, piped)
   let taken: RegExpExecArray | undefined
@@ -79,7 +79,7 @@ export async function serveUntil(
     if (line.msg === 'listening') {
       const ms = Math.round(performance.now() - started)
       sayListening(line, env, { ...options, ms })
-      // Only doctor misses it, should it fail.
+      // A failure may be ignored: without this file, doctor and another dev only know less of this one.
       const dev = { ...line, pid: process.pid }
       written = writeFile(devFile, JSON.stringify(dev)).catch(() => undefined)
       options.onListening()
@@ -102,7 +102,7 @@ export async function serveUntil(
   }
 }
 
-/** Lines of each restart, which dev says in one of its own. */
+/** The lines of each restart, which dev replaces by one of its own. */
 const saidByDev = new Set(['listening', 'signal received', 'not ready', 'draining', 'drained', 'stopped'])
 
 let lastAddresses = ''
@@ -150,7 +150,7 @@ function show(
   return holdBack(stderr)
 }
 
-/** Long enough for a process that has written why it ends to end. */
+/** How long stderr is held back: long enough for a process to end after it has written why. */
 const holdMs = 250
 
 /** Passes on what comes from `stderr`, a moment later. @returns a function that takes what was not passed on yet */

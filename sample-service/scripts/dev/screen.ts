@@ -38,14 +38,14 @@ function parse(text: string): LogLine {
   }
 }
 
-/** On stderr: stdout is the service's log. */
+/** Prints `message` on stderr, because stdout is the service's log. */
 export function say(message: string): void {
   console.error(`${dim('dev:')} ${inOwnCommands(message)}`)
 }
 
 let shown = ''
 
-/** Prints where the service listens, each address for itself: terminals open such a line with a click. */
+/** Prints where the service listens, one address on a line, which a terminal opens with a click. */
 export function sayAddresses(
   title: string,
   addresses: Readonly<Record<string, string>>,

@@ -8,7 +8,7 @@ import { root } from './service-process.ts'
 
 const longestMs = 30_000
 
-/** The checks of warn.ts, with the files that each looks at: drizzle-kit takes seconds, and need not run for a change of `.env`. */
+/** The checks of warn.ts, with the files that each reads: drizzle-kit takes seconds, and need not run when `.env` changes. */
 const checks = {
   names: () => Promise.resolve(['.env', 'src/config.ts']),
   schema: async () => {
@@ -37,7 +37,7 @@ export async function sayWarnings(signal: AbortSignal): Promise<void> {
   for (const line of found) say(`warning: ${line}`)
 }
 
-/** If warn.ts fails, so does the service, and says why. */
+/** Returns the warnings of one check. If warn.ts fails, there are none: the service then fails too, and says why. */
 function look(check: string, signal: AbortSignal): Promise<string[]> {
   const args = ['--import', 'tsx', 'scripts/dev/warn.ts', check]
   return new Promise((resolve) => {

@@ -9,13 +9,13 @@ import { settings } from '../pages/settings.ts'
 import { fine, wrong, type Finding } from './finding.ts'
 
 const answerTimeoutMs = 3_000
-/** Deadlines that travel between machines, and ids that sort by time, go wrong with more. */
+/** How far the clocks may differ. Beyond this, ids that sort by time go wrong, and deadlines between machines. */
 const clockLimitMs = 1_000
 
 /** Whether the database answers and has every migration, and whether its clock agrees with the one here. */
 export async function checkDatabase(env: NodeJS.ProcessEnv): Promise<Finding[]> {
   const given = givenUrl(env)
-  // What is not a URL of PostgreSQL, the check of the environment reports.
+  // The check of the environment reports a URL that is not PostgreSQL's.
   const invalid = settings({ DATABASE_URL: given }).some(
     ({ name, problem }) => name === 'DATABASE_URL' && problem,
   )
@@ -38,16 +38,16 @@ export async function checkDatabase(env: NodeJS.ProcessEnv): Promise<Finding[]> 
   }
 }
 
-/** The built-in PostgreSQL does not run now: whether it could. */
+/** Checks whether the built-in PostgreSQL, which does not run now, could run. */
 async function checkPrograms(): Promise<Finding> {
   try {
     const user = await postgresUser(builtInFolder)
     await postgresPrograms(await homeFor(builtInFolder, user), user)
     return fine('database', 'the built-in PostgreSQL does not run now; npm run dev starts and migrates it')
   } catch (error) {
-    // The cause beneath says less: ENOENT, where the message names what cannot be made.
+    // The message says more than its cause: it names the folder that cannot be made, and the cause is a bare ENOENT.
     const seen = error instanceof Error ? error.message : String(error)
-    return wrong('database', seen, 'mend that, or set DATABASE_URL in .env')
+    return wrong('database', seen, 'fix that, or set DATABASE_URL in .env')
   }
 }
 
@@ -73,7 +73,7 @@ async function checkClock(client: pg.Client): Promise<Finding> {
   if (ms <= clockLimitMs)
     return fine('clock', `agrees with the database's within ${Math.max(ms, after - before)} ms`)
   const fix = 'synchronize both clocks (timedatectl set-ntp true)'
-  return wrong('clock', `the clocks here and of the database differ by ${ms} ms`, fix)
+  return wrong('clock', `the clock here and that of the database differ by ${ms} ms`, fix)
 }
 
 function fixFor(error: unknown): string {

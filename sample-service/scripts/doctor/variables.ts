@@ -35,7 +35,7 @@ export function checkVariables(
     : [fine('environment', `${known.length} variables, ${Object.keys(file).length} set in .env`)]
 }
 
-/** Those of `names` in `.env` that nothing reads. A malformed line makes a name with spaces, which has a fault of its own. */
+/** Finds the names in `.env` that nothing reads. It skips names with spaces, which come from lines reported as malformed. */
 export function unreadNames(names: readonly string[]): { seen: string; fix: string }[] {
   const known = settings({}).map(({ name }) => name)
   return names

@@ -34,6 +34,21 @@ export interface Postgres {
   stop(): Promise<void>
 }
 
+/** The data in `home`, and what runs a server on them. */
+interface Cluster {
+  readonly programs: Programs
+  readonly home: string
+  readonly user: User
+  readonly persistent: boolean
+}
+
+/** A server that is ready. */
+interface Server {
+  readonly child: ChildProcess
+  readonly port: number
+  readonly exited: Promise<unknown>
+}
+
 const startTimeoutMs = 60_000
 /** How long each of SIGINT (fast shutdown) and SIGQUIT (immediate shutdown) may take before the next, harder signal. */
 const stopTimeoutMs = 10_000
@@ -60,9 +75,10 @@ export async function startPostgres({ dir, port = 0, persistent }: PostgresOptio
   }
   try {
     const programs = await postgresPrograms(home, user)
-    if (!existsSync(join(home, 'data'))) await createCluster(programs, home, user, persistent)
+    const cluster = { programs, home, user, persistent }
+    if (!existsSync(join(home, 'data'))) await createCluster(cluster)
     const kept = persistent && port === 0 ? await keptPort(home) : undefined
-    const server = await serve(programs, home, user, persistent, { wanted: port, kept })
+    const server = await serve(cluster, port, kept)
     if (persistent) await keepPort(home, server.port)
     let stopped: Promise<void> | undefined
     return {
@@ -79,7 +95,7 @@ export async function startPostgres({ dir, port = 0, persistent }: PostgresOptio
 }
 
 /** Runs initdb in a folder of another name and renames it at the end: an interrupted run leaves nothing that looks complete. */
-async function createCluster(programs: Programs, home: string, user: User, sync: boolean): Promise<void> {
+async function createCluster({ programs, home, user, persistent }: Cluster): Promise<void> {
   const data = await mkdtemp(join(home, 'new-'))
   const password = join(home, 'password')
   await writeFile(password, randomBytes(16).toString('hex'), { mode: 0o600 })
@@ -96,7 +112,13 @@ async function createCluster(programs: Programs, home: string, user: User, sync:
     '--auth=scram-sha-256',
     '--set=scram_iterations=1',
   ]
-  const args = [`--pgdata=${data}`, ...locale, ...access, '--no-instructions', ...(sync ? [] : ['--no-sync'])]
+  const args = [
+    `--pgdata=${data}`,
+    ...locale,
+    ...access,
+    '--no-instructions',
+    ...(persistent ? [] : ['--no-sync']),
+  ]
   try {
     await promisify(execFile)(programs.initdb, args, {
       ...processOptions(user, home),
@@ -112,44 +134,54 @@ async function createCluster(programs: Programs, home: string, user: User, sync:
 }
 
 /** Postgres cannot choose a free port itself. So this tries one that was free a moment ago, and another if it is taken by now. */
-async function serve(
-  programs: Programs,
-  home: string,
-  user: User,
-  persistent: boolean,
-  { wanted, kept }: { wanted: number; kept: number | undefined },
-) {
-  const inUseUntil = performance.now() + inUseTimeoutMs
-  for (let attempt = 1, port = wanted || kept; ; attempt++) {
-    port ||= await freePort(persistent)
-    const args = ['-D', join(home, 'data'), '-p', String(port), '-c', 'listen_addresses=127.0.0.1']
-    const settings = ['-c', 'unix_socket_directories=', '-c', 'max_connections=200', '-c', 'timezone=UTC']
-    const child = spawn(programs.postgres, [...args, ...settings, ...(persistent ? [] : forgetful)], {
-      ...processOptions(user, home),
-      // In a group of its own: after Ctrl-C in the terminal, the service ends before this does.
-      detached: true,
-      stdio: ['ignore', 'ignore', 'pipe'],
-    })
-    endWithThisProcess(child, 'INT', persistent ? undefined : home)
-    const exited = new Promise((resolve) => child.once('exit', resolve))
-    const said = await readiness(child)
-    if (said === undefined) return { child, port, exited }
-    await end(child)
-    if (said.includes('already exists') || said.includes('still in use')) {
-      const { pid, port: locked, status } = await readLock(home)
-      const runs = status === 'ready' && (await accepts(locked))
-      // A server that was killed a moment ago may still hold its lock file or its shared memory.
-      if (!runs && performance.now() < inUseUntil) {
-        await setTimeout(250)
-        continue
-      }
-      throw inUse(home, pid)
-    }
-    if (wanted !== 0 || attempt === portAttempts || !said.includes('Address already in use')) {
-      throw faultFrom(said, home, `PostgreSQL did not start on ${home}, port ${port}`)
-    }
-    port = undefined
+async function serve(cluster: Cluster, wanted: number, kept: number | undefined): Promise<Server> {
+  const { home, persistent } = cluster
+  let port = wanted || kept || (await freePort(persistent))
+  for (let attempt = 1; ; attempt++) {
+    const started = await startWhenReleased(cluster, port)
+    if (typeof started !== 'string') return started
+    const isTaken = started.includes('Address already in use')
+    if (wanted !== 0 || attempt === portAttempts || !isTaken)
+      throw faultFrom(started, home, `PostgreSQL did not start on ${home}, port ${port}`)
+    port = await freePort(persistent)
   }
+}
+
+/**
+ * Starts Postgres. A server that was killed a moment ago may still hold its lock file or its shared memory, so it tries again.
+ * @returns the last lines of a Postgres that did not start @throws Error if another one runs on these data
+ */
+async function startWhenReleased(cluster: Cluster, port: number): Promise<Server | string> {
+  const { home } = cluster
+  for (const until = performance.now() + inUseTimeoutMs; ;) {
+    const started = await startOn(cluster, port)
+    if (typeof started !== 'string' || !/already exists|still in use/.test(started)) return started
+    const { pid, port: locked, status } = await readLock(home)
+    const runs = status === 'ready' && (await accepts(locked))
+    if (runs || performance.now() >= until) throw inUse(home, pid)
+    await setTimeout(250)
+  }
+}
+
+/** @returns the last lines of a Postgres that did not start */
+async function startOn(
+  { programs, home, user, persistent }: Cluster,
+  port: number,
+): Promise<Server | string> {
+  const args = ['-D', join(home, 'data'), '-p', String(port), '-c', 'listen_addresses=127.0.0.1']
+  const settings = ['-c', 'unix_socket_directories=', '-c', 'max_connections=200', '-c', 'timezone=UTC']
+  const child = spawn(programs.postgres, [...args, ...settings, ...(persistent ? [] : forgetful)], {
+    ...processOptions(user, home),
+    // In a group of its own: after Ctrl-C in the terminal, the service ends before this does.
+    detached: true,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  endWithThisProcess(child, 'INT', persistent ? undefined : home)
+  const exited = new Promise((resolve) => child.once('exit', resolve))
+  const said = await readiness(child)
+  if (said === undefined) return { child, port, exited }
+  await end(child)
+  return said
 }
 
 function processOptions(user: User, cwd: string) {

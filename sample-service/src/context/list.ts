@@ -6,9 +6,9 @@ export interface Linked<T extends Linked<T>> {
 }
 
 /**
- * What is under way, such as the children of a context, in the order of `add`. Adding and deleting take constant time. In a
- * Set, a child of a long-lived parent would cost five times as much: each table that V8's Set outgrows points to the next, so
- * all of them, and the contexts in them, live until the next major collection.
+ * A linked list, such as of a context's children, in the order of `add`. Adding and deleting take constant time. In a Set, a
+ * child of a long-lived parent would cost five times as much: each table that V8's Set outgrows points to the next, so all the
+ * tables, and the contexts in them, live until the next major collection.
  */
 export class List<T extends Linked<T>> {
   #first: T | undefined

@@ -5,7 +5,7 @@ export class ClientDisconnected extends Error {
   override readonly name = 'ClientDisconnected'
 
   constructor() {
-    // Without a stack: it would name Node's own code, and cost half of what is left to do for the request.
+    // Without a stack, which would name only Node's own code and cost half of the work that is left for the request.
     const { stackTraceLimit } = Error
     Error.stackTraceLimit = 0
     super('the client closed the connection before the response was finished')
@@ -31,7 +31,7 @@ export class WorkAbandoned extends Error {
 export function causeName(ctx: Context): string | undefined {
   const reason = cause(ctx)
   if (reason === undefined) return undefined
-  // A cause that is a plain Error has no name that says anything.
+  // The name of a plain Error says nothing.
   const deadline = reason === DeadlineExceeded || (ctx.err === DeadlineExceeded && reason.name === 'Error')
   return deadline ? 'DeadlineExceeded' : reason.name
 }

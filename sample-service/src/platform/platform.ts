@@ -13,7 +13,7 @@ import type { Storage } from './storage/storage.ts'
 import { openChosenStorage } from './storage/schemes.ts'
 import { startTelemetry, type Telemetry } from './telemetry/telemetry.ts'
 
-/** How many of the last requests `/debug/contexts` keeps, and of those that failed. */
+/** How many of the last requests `/debug/contexts` keeps, and how many of the last that failed. */
 const keptRequests = 100
 
 /** Everything that the process opens for its domains. `main` passes it down and closes it. */
@@ -37,7 +37,7 @@ export interface PlatformOptions {
   readonly corsOrigins: readonly string[]
 }
 
-/** Starts telemetry. It is opened first, so `opened` closes it last, and it exports how the others were closed. */
+/** Starts telemetry. `main` opens it first, so `opened` closes it last, and it exports how the others closed. */
 export async function openTelemetry(
   ctx: Context,
   log: ProcessLog,

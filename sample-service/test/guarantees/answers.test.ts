@@ -130,7 +130,7 @@ describe('a response:', () => {
     expect(await response.json()).toMatchObject({ title: 'Not Found', requestId: 'mine' })
   })
 
-  test('a handler that leaves a group unwaited is 500, and the log names the place; its own 404 stands', async () => {
+  test('a handler that leaves a group unwaited is 500, and the log names the place; a 404 that it throws stays 404', async () => {
     const service = shared()
 
     const left = await fetch(`${service.url}/probe/left-group?by=return`, {

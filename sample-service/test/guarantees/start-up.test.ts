@@ -23,14 +23,17 @@ test(
   'if the database is down, the start exits with 1 within STARTUP_TIMEOUT_MS, and one line has the cause and no password',
   { concurrent: true },
   async (t) => {
-    const startedAt = performance.now()
     const service = startProcess(t, {
       env: { DATABASE_URL: 'postgres://service:secret@127.0.0.1:1/nowhere', STARTUP_TIMEOUT_MS: '1000' },
     })
+    const { tookMs } = await service.line(({ level }) => level === 'fatal')
+    const failedAt = performance.now()
 
     expect((await service.exited).code).toBe(1)
 
-    expect(performance.now() - startedAt).toBeLessThan(8_000)
+    // Without the time that a busy machine takes to load Node and the program: no timeout of the service covers that.
+    const startMs = Object.values(tookMs as Record<string, number>).reduce((sum, ms) => sum + ms, 0)
+    expect(startMs + performance.now() - failedAt).toBeLessThan(8_000)
     expect(service.log).toHaveLength(1)
     expect(service.log[0]?.msg).toMatch(
       /^start-up failed: the database at 127\.0\.0\.1:1\/nowhere does not answer: .*ECONNREFUSED.*; it took longer than 1000 ms \(STARTUP_TIMEOUT_MS\)$/,
@@ -63,7 +66,7 @@ test(
 )
 
 test(
-  'if the database accepts the connection and stays silent, the start exits the same way',
+  'if the database accepts the connection and stays silent, the start exits with 1 and one line too',
   { concurrent: true },
   async (t) => {
     const hung = createServer(() => undefined)
@@ -87,17 +90,20 @@ test(
   },
 )
 
-test.for(['SIGTERM', 'SIGINT'] as const)('%s during the start ends it the same way', async (signal, t) => {
-  const service = startProcess(t, {
-    env: { DATABASE_URL: 'postgres://service@127.0.0.1:1/nowhere', LOG_LEVEL: 'debug' },
-  })
-  await service.line((line) => line.msg === 'waiting for the database')
+test.for(['SIGTERM', 'SIGINT'] as const)(
+  '%s during the start ends it with 1 and one last line',
+  async (signal, t) => {
+    const service = startProcess(t, {
+      env: { DATABASE_URL: 'postgres://service@127.0.0.1:1/nowhere', LOG_LEVEL: 'debug' },
+    })
+    await service.line((line) => line.msg === 'waiting for the database')
 
-  service.child.kill(signal)
+    service.child.kill(signal)
 
-  expect((await service.exited).code).toBe(1)
-  expect(service.log.at(-1)).toMatchObject({ level: 'fatal', msg: `start-up failed: ${signal} received` })
-})
+    expect((await service.exited).code).toBe(1)
+    expect(service.log.at(-1)).toMatchObject({ level: 'fatal', msg: `start-up failed: ${signal} received` })
+  },
+)
 
 test.for([
   ['PORT', 'cannot listen on'],

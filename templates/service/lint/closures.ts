@@ -3,8 +3,8 @@ import { isFunction, isInside, nodesIn } from './nodes.ts'
 import type { Look } from './rule.ts'
 
 /**
- * The outer context that the function called `name` uses. The function is of this file, takes no context, and passes on a
- * context that is declared outside of it. undefined for any other name.
+ * Returns the outer context that the function called `name` passes on, if the function is in this file and takes no context
+ * itself; else undefined.
  */
 export function contextOfClosure(
   { source, contexts, types }: Look,

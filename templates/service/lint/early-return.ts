@@ -32,7 +32,7 @@ export function endedBefore(
   return undefined
 }
 
-/** Whether a promise in the value, or an object of some, was made with the variable; or a stream was opened with it. */
+/** Whether the value holds a promise that was made with the variable, or a stream that was opened with it. */
 function goesOn(look: Look, given: TSESTree.Node, variable: Variable): boolean {
   const value = bare(given)
   switch (value.type) {

@@ -9,8 +9,8 @@ export function commandLine(): string[] {
 }
 
 /**
- * The flags of `npm run <script>`. `--help` ends this process with a sentence that says what the script `does`, anything else with
- * one that says what is wrong and exit code 1.
+ * Returns the flags of `npm run <script>`. For `--help` it prints what the script `does`, and exits. For an unknown argument it
+ * prints what is wrong, and exits with 1.
  */
 export function readFlags<T extends NonNullable<ParseArgsConfig['options']>>(
   script: string,

@@ -4,6 +4,9 @@ import { dirname, join } from 'node:path'
 import process from 'node:process'
 import { URL } from 'node:url'
 
+/** The package manager that runs this script. */
+export const [manager] = (process.env.npm_config_user_agent || 'npm').split('/')
+
 /** Ends this process with a sentence if `error` says that a package, or a file of the service, cannot be found. */
 export function endIfMissing(error) {
   if (!/MODULE_NOT_FOUND$/.test(error?.code)) return
@@ -18,7 +21,7 @@ export function endIfMissing(error) {
   process.exit(1)
 }
 
-/** Ends this process, since these packages are not installed: says with which command they are. */
+/** Ends this process because these packages are not installed, and names the command that installs them. */
 export function endForLackOf([first, ...others]) {
   const names = others.length === 0 ? `${first} is` : `${others.length + 1} packages are`
   const example = others.length === 0 ? '' : ` (${first}, …)`
@@ -27,7 +30,6 @@ export function endForLackOf([first, ...others]) {
 
 /** Ends this process with `fault`, and the command of the package manager that mends it. */
 export function endWith(fault, command) {
-  const [manager] = (process.env.npm_config_user_agent || 'npm').split('/')
   process.stderr.write(
     `${fault}: run ${manager} ${command} first${command === 'install' ? unlessProduction() : ''}\n`,
   )
@@ -40,7 +42,7 @@ export function unlessProduction() {
   return leavesOut ? ', without NODE_ENV=production, which leaves out the devDependencies' : ''
 }
 
-/** What is wrong with this Node, or undefined if it is what package.json wants. Else it would fail with a stack. */
+/** Returns what is wrong with this Node, on which the program would fail with a stack; undefined if package.json accepts it. */
 export function nodeFault() {
   const { engines } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
   const least = /^>=\s*([\d.]+)$/.exec(engines?.node)?.[1]

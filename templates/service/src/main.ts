@@ -9,6 +9,7 @@ import type { App } from './platform/http/middleware.ts'
 import { documented } from './platform/http/openapi.ts'
 import { listen } from './platform/http/server.ts'
 import { Closers } from './platform/lifecycle/closers.ts'
+import { exit } from './platform/lifecycle/exit.ts'
 import { untilStopped } from './platform/lifecycle/process.ts'
 import { openPlatform, openTelemetry } from './platform/platform.ts'
 import { createLog, type ProcessLog } from './platform/telemetry/log.ts'
@@ -49,6 +50,7 @@ async function start(root: Lifetime, stop: Lifetime, log: ProcessLog, opened: Cl
     const server = await opened.time(ctx, 'listen', (ctx) =>
       listen(ctx, root, log, served, { ...config.http, ...telemetry }),
     )
+    admin.probe(server.answer)
     log.info(ctx, 'listening', { port: server.port, adminPort: admin.port, tookMs: opened.openMs })
     return { config, platform, server }
   })
@@ -80,4 +82,4 @@ const root = background()
 const log = createLog({ level: process.env['LOG_LEVEL'], format: process.env['LOG_FORMAT'], service })
 if (!(await run(root, log))) process.exitCode = 1
 // Node, unlike Go, does not end when main does: a connection that hangs would keep it alive.
-process.exit()
+exit()

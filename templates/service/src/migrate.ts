@@ -3,6 +3,7 @@ import { errorOf } from './context/thrown.ts'
 import { withSignals } from './context/signals.ts'
 import { flushMsOf, loadConfig, type Config } from './config.ts'
 import { openDatabase, type Database } from './platform/database/database.ts'
+import { exit } from './platform/lifecycle/exit.ts'
 import { createLog, type Log, type ProcessLog } from './platform/telemetry/log.ts'
 import { applyMigrations, migrationsFolder } from './platform/database/migrations.ts'
 import { schemas } from './platform/schemas.ts'
@@ -12,8 +13,8 @@ const closeMs = 2_000
 
 /**
  * `npm run db:migrate`, in the image `node dist/migrate.js`: applies the migrations of drizzle/. Waits up to
- * STARTUP_TIMEOUT_MS for the database, and as long again for another instance that migrates. MIGRATE_TIMEOUT_MS for all of
- * it, SIGTERM and SIGINT end it with nothing half done.
+ * STARTUP_TIMEOUT_MS for the database, and as long again for another instance that migrates. After MIGRATE_TIMEOUT_MS in
+ * all, or on SIGTERM or SIGINT, it ends and leaves nothing half done.
  * @returns the exit code: 0 if the database is up to date, else 1
  */
 async function migrate(root: Lifetime, log: Log): Promise<number> {
@@ -40,7 +41,8 @@ async function apply(ctx: Context, log: Log, { database, startupTimeoutMs }: Con
   } finally {
     // Detached: ctx may have ended, which is why the connection closes.
     using closing = withTimeout(withoutCancel(ctx), closeMs)
-    await db.close(closing)
+    // The end of the process closes what this does not. An error here would hide why the migration failed.
+    await db.close(closing).catch((err: unknown) => log.warn(ctx, 'the database did not close', { err }))
   }
 }
 
@@ -60,4 +62,4 @@ async function run(root: Lifetime, log: ProcessLog): Promise<number> {
 }
 
 const { LOG_LEVEL: level, LOG_FORMAT: format } = process.env
-process.exit(await run(background(), createLog({ level, format, service: 'migrate' })))
+exit(await run(background(), createLog({ level, format, service: 'migrate' })))

@@ -2,7 +2,7 @@ import { isIP } from 'node:net'
 import pg from 'pg'
 import { z } from 'zod'
 
-/** What is allowed, and the value: not for a variable that may hold a password. */
+/** Makes a message with what is allowed and the value, so not for a variable that may hold a password. */
 export function mustBe(allowed: string) {
   return ({ input }: { input?: unknown }): string => `must be ${allowed}, not '${String(input)}'`
 }

@@ -5,7 +5,7 @@ import type { Proxy } from './nginx.ts'
 import { fromPage } from './page.ts'
 import { pathOf } from './programs.ts'
 
-/** Starts HAProxy before the instances on `ports`, as the page for operators configures it. */
+/** Starts HAProxy before the instances on `ports`, as docs/neighbours.md configures it. */
 export async function startHaproxy(t: Scope, ports: readonly [number, number]): Promise<Proxy> {
   const folder = await temporaryFolder(t, 'haproxy')
   const port = await freePort()

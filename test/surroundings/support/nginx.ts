@@ -9,7 +9,7 @@ export interface Proxy extends Daemon {
   readonly url: string
 }
 
-/** Starts nginx before the instances on `ports`, as the page for operators configures it. */
+/** Starts nginx before the instances on `ports`, as docs/neighbours.md configures it. */
 export async function startNginx(t: Scope, ports: readonly [number, number]): Promise<Proxy> {
   const folder = await temporaryFolder(t, 'nginx')
   const port = await freePort()

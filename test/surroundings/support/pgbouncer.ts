@@ -11,7 +11,7 @@ export interface PgBouncer extends Daemon {
   readonly url: string
 }
 
-/** Starts PgBouncer before `postgres`, as the page for operators configures it. Like Postgres, it refuses to run as root. */
+/** Starts PgBouncer before `postgres`, as docs/neighbours.md configures it. Like Postgres, it refuses to run as root. */
 export async function startPgBouncer(
   t: Scope,
   postgres: Postgres,

@@ -30,11 +30,14 @@ export interface StartOptions {
   /** At least DATABASE_URL. From its own environment this process passes on only PATH. */
   readonly env: Readonly<Record<string, string>>
   readonly kind?: keyof Emitted
+  /** A command that becomes the program: it gets the program as its last arguments. */
+  readonly through?: readonly string[]
 }
 
 /** Starts `node dist/<program>` of the emitted service. It is killed with its scope. */
 export function startProgram(t: Scope, program: 'main' | 'migrate', options: StartOptions): Started {
-  const child = spawn(process.execPath, [`dist/${program}.js`], {
+  const command = [...(options.through ?? []), process.execPath, `dist/${program}.js`]
+  const child = spawn(command[0] ?? '', command.slice(1), {
     cwd: inject('emitted')[options.kind ?? 'plain'],
     env: { PATH: process.env['PATH'], PORT: '0', ADMIN_PORT: '0', NODE_ENV: 'production', ...options.env },
     detached: true,

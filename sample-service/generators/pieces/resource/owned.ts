@@ -48,7 +48,7 @@ test('a widget of another caller is not there: it is not read, changed, deleted 
 
   for (const method of ['GET', 'PUT', 'DELETE'])
     expect((await as('b', method, path, method === 'PUT' ? fields : undefined)).status).toBe(404)
-  // What is unique is so among the rows of an owner.
+  // A unique field is unique among the rows of one owner.
   expect(same.status).toBe(201)
   expect((await as('b', 'DELETE', same.headers.get('location') ?? '')).status).toBe(204)
   expect(await (await as('b', 'GET', '/widgets')).json()).toEqual({ widgets: [], nextCursor: null })
@@ -65,12 +65,12 @@ export function ownedResource(service: string, noun: Noun, fields: string): Shap
   const shape = ownedShape(service, noun, changes)
   const all = fieldsFrom(fields)
   if (all.some(({ name }) => name === 'owner'))
-    throw new Error('--owned adds a column owner: give the field of that name another one.')
+    throw new Error('--owned adds a column owner: give your field of that name another name.')
   const keys = keysOf(noun.plural.replaceAll('-', '_'), all)
   return (path, text) => shape(path, path.endsWith('.schema.ts') ? keyed(text, keys) : text)
 }
 
-/** An index by owner and id, and what is unique among the rows of an owner: a 409 must not tell of the rows of others. */
+/** An index by owner and id, and a constraint for each unique field, per owner: a 409 must not reveal the rows of others. */
 function keysOf(table: string, fields: readonly Field[]): readonly string[] {
   const unique = fields.filter((field) => field.unique)
   return [
@@ -85,7 +85,7 @@ function keysOf(table: string, fields: readonly Field[]): readonly string[] {
   ]
 }
 
-/** Adds the keys, and the imports of their functions and the column's, in place of what is unique among all rows. */
+/** Replaces the constraints over all rows by `keys`, and adds the imports that these and the column need. */
 function keyed(text: string, keys: readonly string[]): string {
   const schema = text.replaceAll('.unique()', '')
   const list = schema.includes(', (table) => [')

@@ -5,7 +5,7 @@ import { duration, escape } from './html.ts'
 const maxChildren = 100
 const maxShown = 500
 
-/** Renders the tree of contexts as nested lists. It counts by name what it leaves out. */
+/** Renders the tree of contexts as nested lists. For the contexts that it leaves out, it counts how many have each name. */
 export function contextsTree(root: LiveContext, now: number): string {
   const budget = { left: maxShown }
   return `<ul>${item(root, now, budget)}</ul>`

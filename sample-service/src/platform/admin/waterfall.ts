@@ -2,11 +2,11 @@ import { isNamed, type Filter } from '../telemetry/filter.ts'
 import { duration, escape } from './html.ts'
 import type { RequestView, Step } from '../telemetry/recent.ts'
 
-/** The width of a bar's space, in its own units: it is stretched to what there is. */
+/** The width of the chart in its own units. The browser stretches it to the width of the page. */
 const width = 1_000
 const barHeight = 6
 
-/** Requests, each with its spans as bars along its own time; opened, a line for each span with when and why it ended. */
+/** Renders requests, each with its spans as bars. An opened request has a line for each span: when and why it ended. */
 export function waterfall(requests: readonly RequestView[], now: number, filter: Filter): string {
   return `<ol>${requests.map((request) => item(request, now, isNamed(filter, request))).join('')}</ol>`
 }
@@ -56,7 +56,7 @@ function leftOut({ spansLeftOut }: RequestView): string {
   return spansLeftOut > 0 ? `<p>and ${spansLeftOut} more spans</p>` : ''
 }
 
-/** Bars one below the other; a line down through them is where the context of the request ended. What they say, the text does too. */
+/** Draws one bar below the other, and a line through them where the request's context ended. The text says the same. */
 function picture({ durationMs, canceledMs }: RequestView, spans: readonly { span: Step }[]): string {
   const x = (ms: number): number =>
     Math.round((Math.min(ms, durationMs) / Math.max(durationMs, 0.01)) * width)

@@ -9,14 +9,15 @@ import { Turns, type Queued } from './turns.ts'
 /** A connection's place in the pool, held by one call. */
 export interface Place {
   /**
-   * The call has its connection: how long it took to open says nothing about the calls that find one open. Only the place at the
-   * pool's own gate hears of it: a transaction holds its other place also while it waits at that gate.
+   * Tells the place that its call has a connection. The place counts its time from here, because the time to open a connection
+   * says nothing about calls that find one open. A transaction tells only its place at the pool's own gate: it holds its other
+   * place while it waits at that gate, too.
    */
   connected(): void
   /**
-   * Lets the next call in. A second call of this does nothing.
+   * Gives up the place, and lets the next call in. A second release does nothing.
    * @param ctx of the call: if it has ended, it cut the call short
-   * @param worked false if the call did not get a connection: how long it held the place says nothing about those that do
+   * @param worked false if the call got no connection: the time that it held the place is then left out of the averages
    */
   release(ctx: Context, worked?: boolean): void
 }
@@ -36,13 +37,14 @@ interface Held {
  * Lets at most `max` calls have a connection. Callers take turns; the calls of one caller keep their order. A call that would
  * wait too long is refused at once, while its caller can still go elsewhere:
  *
- * - by its deadline: it would wait for more than half of the time that is left, and be served only to time out;
- * - by overload: calls have had to wait for a second and the queue does not shrink; that of a burst does. Then a call waits for at
- *   most three quarters of the time that a connection is held: a longer queue would make every call slow, and serve none more. A
- *   caller that has less of the pool than its share may wait for all of that time, so that others' calls do not shut it out.
+ * - by deadline, a call that would wait for more than half of its time left: it would be served only to time out;
+ * - by overload, which is when calls have had to wait for a second and the queue does not shrink, as a burst's would. A call
+ *   then waits for at most three quarters of the time that a connection is held: a longer queue would slow every call and
+ *   serve no more of them. A caller with less than its share of the pool may wait for all of that time, so that others do
+ *   not shut it out.
  *
- * The reasons are in create-mainstem's docs/decisions/0034, 0038 and 0068. After CoDel (Nichols and Jacobson, ACM Queue 2012;
- * Maurer, Fail at Scale, ACM Queue 2015), which refuses at the head of the queue what is refused at its end here.
+ * The reasons are in create-mainstem's docs/decisions/0034, 0038 and 0068. It follows CoDel (Nichols and Jacobson, ACM Queue
+ * 2012; Maurer, Fail at Scale, ACM Queue 2015), but refuses calls as they come; CoDel drops those at the head of the queue.
  */
 export class Admission {
   readonly #max: number
@@ -69,8 +71,8 @@ export class Admission {
 
   /**
    * Waits for a place.
-   * @param averaged whether the time that it is held says how long others will be held
-   * @throws a 503 Problem at once if none will be free in time, the cause of ctx when it ends first
+   * @param averaged whether the averages count the time that the place is held
+   * @throws a 503 Problem at once if no place will be free in time, the cause of ctx when it ends first
    */
   async enter(ctx: Context, averaged = true): Promise<Place> {
     throwIfEnded(ctx)
@@ -106,13 +108,13 @@ export class Admission {
       return await waiting(ctx, 'pool', () => until(ctx, turn))
     } catch (error) {
       if (call !== undefined && this.#queue.delete(call)) this.#pressure.left(performance.now() - since, true)
-      // Its turn came in the moment in which its context ended.
+      // The call got its place just as its context ended.
       given?.release(ctx, false)
       throw error
     }
   }
 
-  /** Whether with one call more `caller` would still have less than its share of all that are held or wait. */
+  /** Whether `caller`, with one more call, would still have less than its share of the calls that hold a place or wait. */
   #hasLess(caller: string): boolean {
     let own = 1 + this.#queue.of(caller)
     const notWaiting = new Set(own === 1 ? [caller] : [])
@@ -155,9 +157,15 @@ export class Admission {
   }
 }
 
-/** The clients that were refused come back at different times. */
+/**
+ * The longest wait that `Retry-After` states. The pool may expect a longer one, but calls that give up, or a database that answers
+ * again, can end it at any moment. A client that was told minutes would not notice, and to refuse one that comes early costs little.
+ */
+const longestToldMs = 30_000
+
+/** Returns the refusal. Its Retry-After is partly random, so that refused clients do not all come back at once. */
 function busy(waitMs: number, silentMs: number): Problem {
-  const seconds = Math.ceil(waitMs / 1_000) + Math.floor(Math.random() * 3)
+  const seconds = Math.ceil(Math.min(waitMs, longestToldMs) / 1_000) + Math.floor(Math.random() * 3)
   // Slow statements, or a database that does not answer: /readyz finds out.
   const silent = silentMs > 1_000 ? `, and none was returned for ${Math.floor(silentMs / 1_000)} s` : ''
   const detail = `the service is busy: no connection of its pool would be free in time${silent}`

@@ -1,5 +1,5 @@
 import pg, { type PoolConfig } from 'pg'
-import { Canceled, cause, type Context } from '../../context/context.ts'
+import { Canceled, cause, remainingMs, type Context } from '../../context/context.ts'
 import { retry } from '../../context/retry.ts'
 import { until } from '../../context/until.ts'
 import { unavailable } from '../problem.ts'
@@ -10,12 +10,14 @@ import { closeAbruptly } from './packet.ts'
 
 /**
  * Waits until `database` answers. It logs what it waits for after a second, then every three seconds.
- * @throws Error with the last failure as its cause when its deadline passes first, or at once if waiting cannot help; the cause of ctx
+ * @throws Error, with the last failure as its cause, when the deadline of ctx passes or waiting cannot help; the cause of ctx
  * if it was cancelled
  */
 export async function waitForAnswer(ctx: Context, log: Log, url: string, database: Database): Promise<void> {
   let last: unknown
   using _reminder = whileWaiting(() => {
+    // On a busy machine this timer may run before that of the deadline, which has its own line.
+    if (remainingMs(ctx) <= 0) return
     const reason = last === undefined ? 'no answer yet' : reasonOf(last)
     log.warn(ctx, 'waiting for the database', { address: addressOf(url), reason })
   })
@@ -88,8 +90,8 @@ export function addressOf(url: string): string {
 }
 
 /**
- * Whether Postgres answers where calls hold all connections of the pool: opens one more, and closes it. A server that refuses
- * it for having too many answers, too.
+ * Finds out whether Postgres answers while calls hold every connection of the pool, by opening one more and closing it. A
+ * server that refuses it because of too many connections has answered, too.
  * @throws a 503 Problem if it does not answer, the cause of ctx if it ends first
  */
 export async function pingBeside(ctx: Context, options: PoolConfig): Promise<'busy'> {

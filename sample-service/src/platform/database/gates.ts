@@ -7,7 +7,7 @@ export type Gates = ReturnType<typeof openGates>
 /** @param max how many connections the pool has; below five, transactions may have them all */
 export function openGates(max: number) {
   const observer = observeAdmission()
-  // A call that passes two gates without a wait is one in the metrics.
+  // A call passes up to two gates, and the metrics must count it once.
   const before: AdmissionObserver = {
     ...observer,
     admitted: (waitedMs) => {

@@ -4,11 +4,11 @@ import { until } from '../../context/until.ts'
 import type { Step } from '../telemetry/recent.ts'
 import { closeAbruptly } from './packet.ts'
 
-/** A statement that is younger waits too little for anybody to ask why. */
+/** The least age of a statement worth asking about: nobody looks for the cause of a shorter wait. */
 const minAgeMs = 250
 /** How long Postgres may take to answer, the connection included. */
 const answerMs = 500
-/** Each question is a connection, for which Postgres forks a process. */
+/** How often Postgres may be asked: each time costs a connection, for which it forks a process. */
 const everyMs = 1_000
 
 const lockWaits = `select pid, wait_event as lock, array_to_string(pg_blocking_pids(pid), ', ') as holders

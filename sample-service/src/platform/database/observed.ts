@@ -15,9 +15,9 @@ import { perText } from './texts.ts'
  */
 export type Observe = <T>(ctx: Context, text: string, body: (ctx: Context) => Promise<T>) => Promise<T>
 
-/** Of the database that `options` name. Call it after `startTelemetry`. */
+/** Observes statements of the database that `options` name. Call it after `startTelemetry`. */
 export function observeStatements(options: PoolConfig): Observe {
-  // It does not connect.
+  // The constructor does not connect.
   const { host, port, database } = new pg.Client(options)
   const server = {
     'db.system.name': 'postgresql',
@@ -27,7 +27,7 @@ export function observeStatements(options: PoolConfig): Observe {
     ...(!host.startsWith('/') && { 'server.port': port }),
   }
   const duration = statementDuration()
-  // What is the same each time that a text is executed.
+  // Made once for each text, since it is the same for each execution.
   const textOf = perText((text) => {
     const operation = /^\s*(\w+)/.exec(text)?.[1]?.toUpperCase() ?? 'QUERY'
     const about = { 'db.operation.name': operation, ...server }

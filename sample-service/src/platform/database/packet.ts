@@ -17,7 +17,7 @@ export function aimAt(client: Client, side: Client): void {
   const { remoteAddress, remotePort } = reached
   // A Unix socket has no address, and its path leads to one server.
   if (remoteAddress === undefined || remotePort === undefined) return
-  // Only the dialling is changed: TLS still checks the certificate against the name.
+  // Only the address is changed: TLS still checks the certificate against the name.
   stream.connect = () => {
     Reflect.deleteProperty(stream, 'connect')
     return stream.connect(remotePort, remoteAddress)
@@ -29,7 +29,7 @@ export function aimAt(client: Client, side: Client): void {
  * connection. Until then the cancel is on its way, and would hit the backend's next statement. Never closes its own half
  * first: PgBouncer before 1.19 would take it for a client that has left, and a proxy would pass it on too early.
  *
- * `side` has not connected yet. node-postgres dials it with the options of the pool's connections; only the start-up packet
+ * `side` has not connected yet. node-postgres connects it with the options of the pool's connections; only the start-up packet
  * is replaced by the request.
  * @returns undefined when the server has received it, else why it was not sent, such as that ctx ended before
  * @throws Error if it was sent, and the server did not close the connection properly: it may still be on its way

@@ -17,7 +17,7 @@ const builder: Queries = queriesOver(() =>
 let count = 0
 
 /**
- * A query that drizzle builds once, where it would build it for each call, and that Postgres parses once for each connection:
+ * Returns a query that drizzle builds once, not for each call, and that Postgres parses once for each connection:
  *
  *     const byId = prepared((q, value: Values<{ id: string }>) =>
  *       q.select().from(documents).where(eq(documents.id, value('id'))),
@@ -34,7 +34,7 @@ export function prepared<V extends Record<string, unknown>, T>(
   const value: Values<V> = (name) => sql.placeholder(name) as Placeholder<typeof name, V[typeof name]>
   return (q, values) => {
     query ??= build(builder, value).prepare(name)
-    // Drizzle's prepared query executes on the `client` that it was built with: here that of the call, which drizzle shows as $client.
+    // Drizzle executes a prepared query on the query's own `client`, so a copy gets the client of this call, drizzle's $client.
     const bound = Object.create(query) as typeof query & { client: unknown }
     bound.client = (q as Queries & { $client: unknown }).$client
     return bound.execute(values)

@@ -14,9 +14,9 @@ export function requireSendable(values: readonly unknown[] = []): void {
 }
 
 /**
- * Submits a statement. A prepared one that is stale is submitted again without its name, unless that is too late for the
- * transaction that it was part of.
- * @param onStale called before that
+ * Submits a statement. If a prepared one is stale, it submits the statement again without its name, except in a transaction,
+ * which the failure has already aborted.
+ * @param onStale called before the second attempt
  */
 export async function submitFresh(
   client: PoolClient,

@@ -40,7 +40,7 @@ export function connectionOf({ connection, gate }: Joined): Connection {
   return connection
 }
 
-/** How much later than the deadline of ctx Postgres's own timeouts are: the context should be what ends a statement. */
+/** How long after the deadline of ctx Postgres's own timeouts fire, so that the context ends a statement first. */
 const timeoutSlackMs = 1_000
 /** How long a COMMIT may take: it may check deferred constraints and wait for a replica. */
 const commitBudgetMs = 30_000
@@ -70,9 +70,9 @@ export async function transact<T>(
 }
 
 /**
- * Sends `how`, which begins the transaction. In the same message, so without another round trip, the rest of the deadline
- * becomes Postgres's own timeouts, unless the role has shorter ones: that of a statement, and that of a transaction whose process
- * stands still or is gone without a word, so that its locks end.
+ * Sends `how`, which begins the transaction. The same message sets Postgres's own timeouts to the time left to the deadline,
+ * unless the role has shorter ones. The one for statements backs up the context; the one for idle transactions frees the locks of
+ * a process that hangs or has vanished.
  */
 export async function beginTransaction(ctx: Context, connection: Connection, how: string): Promise<void> {
   let text = how
@@ -112,7 +112,7 @@ async function callBody<T>(
   return result
 }
 
-/** `gate` belongs to the handle around it, which is shut meanwhile: its statements would be undone with the part's. */
+/** An open savepoint shuts `gate`, that of the outer handle: its rollback would undo the outer handle's statements, too. */
 export function savepointOf({ connection, gate }: Joined, joins: boolean): Transaction['savepoint'] {
   return async (ctx, body) => {
     if (gate.refusal !== undefined) throw new Error(gate.refusal)

@@ -42,8 +42,8 @@ function partsOf(response: Response): readonly unknown[] | undefined {
 }
 
 /**
- * Returns the headers that a Response was made with. The `headers` of the adapter's Response make a Headers object of a plain one,
- * which costs as much as the rest of a small answer. A plain one without a Content-Type does not do: Headers adds it.
+ * Returns the headers that a Response was made with. Reading `headers` of the adapter's Response makes a Headers object of the
+ * plain one, which costs as much as the rest of a small answer. If the plain one lacks a Content-Type, Headers must add it.
  */
 export function headersOf(response: Response): Iterable<readonly [string, string]> {
   const plain = partsOf(response)?.[2]
@@ -62,12 +62,12 @@ export function bodyOf(response: Response): Body {
   return parts === undefined ? response.body : (parts[1] as Body)
 }
 
-/** Whether a Response was made without headers. It says so before they are read. */
+/** Whether a Response was made without headers. Ask before you read `headers`, which makes them. */
 export function isBare(response: Response): boolean {
   return partsOf(response)?.[2] === undefined
 }
 
-/** Returns `response`, whose body is `body`, as one that the adapter writes without making a stream of it. */
+/** Returns `response`, whose body is `body`, in a form that the adapter writes without making a stream. */
 export function sendable(response: Response, body: string | Uint8Array | null): Response {
   if (body === null || partsOf(response)?.[1] === body) return response
   const { status, headers } = response
@@ -114,7 +114,7 @@ export function isAnswer(returned: unknown): returned is Response | StreamedResp
 }
 
 function cancel(body: Body): void {
-  // A body that fails to cancel changes nothing.
+  // Nobody needs the body, so its failure to cancel does not matter.
   if (body instanceof ReadableStream && !body.locked) body.cancel().catch(() => undefined)
 }
 
@@ -187,7 +187,7 @@ export function framingOf(headers: Iterable<readonly [string, string]>): string 
   return length
 }
 
-/** Checks as the global Response would. @throws InvalidAnswer */
+/** Makes the checks that the global Response makes, and the adapter's leaves out. @throws InvalidAnswer */
 export function checkStatus(status: number, hasBody: boolean): void {
   if (!Number.isInteger(status) || status < 200 || status > 599)
     throw new InvalidAnswer(`its status is ${status}, which must be 200 to 599`)

@@ -22,7 +22,7 @@ import { clientLeft, ofHandler, recordFailure, requireAnswer, responseOf } from 
 import type { Problem } from '../problem.ts'
 import type { StreamedResponse } from './route.ts'
 
-/** How long an answer may take that is sent when its context has ended. */
+/** How long an answer may take to send after its context has ended. */
 const lateMs = 1_000
 
 /**
@@ -67,8 +67,8 @@ function send(
 }
 
 /**
- * Answers with a whole body. The adapter replaces the global Response by its own, which accepts much that Node refuses to
- * write; nobody can catch what the adapter throws then.
+ * Answers with a whole body, once it is sure that Node will write it. The adapter's own Response accepts much that Node
+ * refuses, and nobody can catch what the adapter throws then.
  */
 function whole(exchange: Exchange, response: Response, body: string | Uint8Array | null): Response {
   const { status } = response
@@ -81,7 +81,7 @@ function whole(exchange: Exchange, response: Response, body: string | Uint8Array
   return withHeaders(exchange, response, headers, body)
 }
 
-/** The values that were valid last, by the names of their headers: most answers have the same few. */
+/** The last valid value of each header, which need not be validated again: most answers have the same few values. */
 const valid = new Map<string, string>()
 
 /** @throws TypeError if Node would refuse to write the header */
@@ -94,8 +94,8 @@ function validate(name: string, value: string): void {
 }
 
 /**
- * Returns `response` with the headers of every answer, unless it has these itself. Node takes them together with its own headers for
- * half of what it takes to set them before.
+ * Returns `response` with the headers of every answer; its own win. To write all headers at once takes Node half as long as to
+ * set those of every answer first.
  */
 function withHeaders(
   exchange: Exchange,
@@ -104,7 +104,7 @@ function withHeaders(
   body: string | Uint8Array | null,
 ): Response {
   const { headers } = exchange
-  // What is not a list is a Headers object, which may have several of one name.
+  // Unless `own` is a list, it is a Headers object, which may have several headers of one name.
   if (!Array.isArray(own) || headers === undefined) {
     exchange.setHeaders()
     return response
@@ -115,7 +115,7 @@ function withHeaders(
   return new Response(body, { status: response.status, headers })
 }
 
-/** Without a body, it may be the length of the answer to a GET, or of the answer that a 304 confirms. @throws InvalidAnswer */
+/** An answer to HEAD, or a 304, has no body and may name the length of the body it stands for. @throws InvalidAnswer */
 function checkLength(
   { info }: Exchange,
   status: number,
@@ -147,7 +147,7 @@ async function stream(ctx: Context, exchange: Exchange, response: StreamedRespon
     exchange.answered(status)
     outgoing.writeHead(status, headers)
   } catch (error) {
-    // Node has refused a header, but has set those before it, and the status.
+    // Node refused one header after it had set the status and the headers before that one.
     for (const name of Object.keys(headers)) outgoing.removeHeader(name)
     outgoing.statusMessage = ''
     discard(body)

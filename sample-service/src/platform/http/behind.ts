@@ -7,9 +7,9 @@ import { lazily } from './lazy-body.ts'
 import type { StreamedResponse } from './route.ts'
 
 /**
- * Returns what a handler returned as a Response for the middlewares in front, which they can read and replace. It has the headers
- * that they have set with `c.header()`: Hono adds them to the Responses that it makes itself, here one without a body.
- * @throws InvalidAnswer, which names the handler, if it is none
+ * Turns what a handler returned into a Response that the middlewares in front can read and replace. It gets the headers that they
+ * have set with `c.header()`, which Hono adds only to a Response that it makes itself.
+ * @throws InvalidAnswer, which names the handler, if the handler returned no answer
  */
 export function answerBehind(c: HonoContext<Env>, returned: Response | StreamedResponse): Response {
   try {
@@ -23,17 +23,17 @@ export function answerBehind(c: HonoContext<Env>, returned: Response | StreamedR
   return stream(c, streamed(returned, body))
 }
 
-/** The problem for `error`, for the middlewares in front. It takes the place of the answer that there may be, with its headers. */
+/** Returns the problem for `error`, for the middlewares in front. It replaces an earlier answer, and takes over its headers. */
 export function failBehind(ctx: Context, c: HonoContext<Env>, error: unknown): Response {
   const problem = responseOf(ctx, c.env, recordFailure(ctx, c.env, error))
-  // A middleware that makes a stream of it, such as compress(), would lose the header.
+  // A middleware that makes a stream of the problem, such as compress(), would lose its `Connection: close`.
   if (problem.headers.get('connection') === 'close') c.env.outgoing.shouldKeepAlive = false
   if (!c.finalized) return whole(c, problem, bodyOf(problem) as string)
   for (const [name, value] of withoutBody(c.res.headers)) {
     if (!problem.headers.has(name)) problem.headers.append(name, value)
   }
   release(c.res)
-  // Hono adds the headers of the Response before to a new one, unless there is none.
+  // Hono copies the headers of the current Response to the next one, unless it is undefined.
   c.res = undefined
   return problem
 }

@@ -52,8 +52,8 @@ export interface NodeEnv {
 }
 
 /**
- * Gives each request a context that ends with its response, and an answer. The context descends from `server`, with the route's
- * deadline or the caller's, whichever is sooner; it ends when the client hangs up, and when the response has ended.
+ * Gives each request an answer, and a context that ends with the response. The context descends from `server`, with the route's
+ * deadline or the caller's, whichever is sooner. It also ends when the client hangs up.
  *
  * This wraps `app.fetch` instead of adding a middleware: even an empty middleware costs a small route 10 to 15 %. A request that
  * meets a middleware of the team gets its context before it.
@@ -105,7 +105,7 @@ export class Boundary {
   fetch(request: Request, env: NodeEnv): Response | Promise<Response> {
     const exchange = this.#enter(env)
     const { socket, headers } = env.incoming
-    // A body that cannot be parsed must find its request begun.
+    // If Node cannot parse the body, unparsed.ts ends the context of its request, which must exist by then.
     const hasBody = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined
     return socket.bytesWritten === 0 && !hasBody
       ? this.#serveFirst(request, exchange)

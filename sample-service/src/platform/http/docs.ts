@@ -1,4 +1,4 @@
-import { open } from 'node:fs/promises'
+import { open, stat } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { html } from 'hono/html'
 import { route, type Route } from './route.ts'
@@ -111,8 +111,10 @@ function file(path: string, contentType: string, locate: () => string | URL): Ro
   return route({
     ...described(path, contentType),
     async handle() {
-      const opened = await open(locate())
-      const { size } = await opened.stat()
+      const path = locate()
+      // First: if this fails, nothing is open.
+      const { size } = await stat(path)
+      const opened = await open(path)
       return {
         status: 200,
         headers: {

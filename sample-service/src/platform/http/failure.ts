@@ -10,7 +10,7 @@ import { bodyOf, checkStatus, InvalidAnswer, isAnswer, withoutBody } from './ans
 import type { Exchange } from './exchange.ts'
 import { describeRoute } from './route.ts'
 
-/** Whether ctx ended because its client left: nobody gets the problem, and the log has the cause without it. */
+/** Whether ctx ended because its client left. Then nobody gets a problem, and the log names the cause anyway. */
 export function clientLeft(ctx: Context): boolean {
   return cause(ctx) instanceof ClientDisconnected
 }
@@ -35,7 +35,7 @@ function wellFormed(thrown: Error): Error {
   })
 }
 
-/** With the text and the headers of the Response that a middleware of Hono, such as bearerAuth, has put into it. */
+/** Makes a Problem with the text and the headers that a middleware of Hono, such as bearerAuth, put into its exception. */
 function problemOfHono({ status, message, res, cause }: HTTPException): Problem {
   const text = res === undefined ? null : bodyOf(res)
   const title = STATUS_CODES[status] ?? 'Error'

@@ -8,7 +8,7 @@ export interface ProxyTrust {
   readonly hops: number
   /** The addresses and networks (`10.0.0.0/8`) of proxies. */
   readonly networks: readonly string[]
-  /** The headers that all of them set: `X-Forwarded-For`, `-Proto` and `-Host`, or RFC 7239's `Forwarded`. The others are the client's own. */
+  /** What all of them set: `X-Forwarded-For`, `-Proto` and `-Host`, or RFC 7239's `Forwarded`. The client may set the others. */
   readonly headers: 'x-forwarded' | 'forwarded'
 }
 
@@ -22,11 +22,11 @@ interface Hop {
 }
 
 /**
- * Returns what finds the client of a request: it goes from the connection's peer to the client, as long as the proxy that says
- * who comes next is trusted. What stands farther left was written by the client.
+ * Returns a function that finds the client of a request. It starts at the connection's peer and goes back hop by hop, as long
+ * as it trusts the proxy that names the next. The client may have written anything to the left of that.
  */
 export function clientFinder(trust: ProxyTrust): (incoming: IncomingMessage) => Client {
-  // To ask an empty list costs as much as the rest of a small request's context.
+  // Even an empty BlockList takes as long to ask as the rest of a small request's context takes to make.
   const networks = trust.networks.length === 0 ? undefined : blockListOf(trust.networks)
   const hopsOf = trust.headers === 'forwarded' ? ofForwarded : ofXForwarded
   const isTrusted = (address: string | undefined, passed: number): boolean =>
@@ -48,7 +48,7 @@ export function clientFinder(trust: ProxyTrust): (incoming: IncomingMessage) => 
       scheme = schemeOf(hop?.proto) ?? scheme
       host = hostOf(hop?.host) ?? host
       const next = addressOf(hop?.for)
-      // `unknown`, or a name that a proxy has made up: it hides its client, so that the proxy itself is all that is known.
+      // With `unknown`, or a name that it made up, the proxy hides its client: the proxy is the last known address.
       if (next === undefined) break
       address = next
     }
@@ -56,7 +56,7 @@ export function clientFinder(trust: ProxyTrust): (incoming: IncomingMessage) => 
   }
 }
 
-/** Keeps what `read` says of a connection: its other end never changes, and Node asks the system for it. */
+/** Calls `read` once per connection: its other end never changes, and Node asks the system each time. */
 function oncePerConnection<T>(read: (socket: Socket) => T): (socket: Socket) => T {
   const known = new WeakMap<Socket, T>()
   return (socket) => {
@@ -91,7 +91,7 @@ function valuesOf(header: string | string[] | undefined): string[] {
 
 /**
  * RFC 7239, 4: pairs with semicolons between them, hops with commas; a value may be quoted. A quote that is never closed ends
- * with the header, so that no header makes the pattern go back.
+ * with the header, so that no header makes the pattern backtrack.
  */
 function ofForwarded({ forwarded }: IncomingHttpHeaders): Hop[] {
   if (forwarded === undefined) return []

@@ -1,5 +1,5 @@
 import type { Context as HonoContext } from 'hono'
-import type { Context } from '../../context/context.ts'
+import { cause, type Context } from '../../context/context.ts'
 import { errorOf } from '../../context/thrown.ts'
 import { until } from '../../context/until.ts'
 import { answer, fail } from './answer.ts'
@@ -51,8 +51,8 @@ const handedBack: Outlet = {
 }
 
 /**
- * Calls the route's handler under ctx, and answers with what it returns. A handler that does not wait costs no promise: a few
- * promises cost more than the rest of a small request.
+ * Calls the route's handler under ctx, and answers with what it returns. For a handler that does not wait it makes no promise,
+ * because a few promises cost more than the rest of a small request.
  */
 export function handle(
   ctx: Context,
@@ -63,7 +63,7 @@ export function handle(
   return respond(ctx, c, route, bodies, sent)
 }
 
-/** The same behind middlewares, which may have put another context in the place of the request's. */
+/** Does the same behind middlewares, which may have replaced the request's context. */
 export function handleBehind(
   c: HonoContext<Env>,
   route: Route,
@@ -91,6 +91,7 @@ function respond(
   }
   if (work instanceof Promise) return settle(ctx, c, work, outlet)
   exchange.settled()
+  if (cause(ctx) !== undefined) return late(ctx, c, work, outlet)
   try {
     const answered = outlet.answer(ctx, c, work)
     if (!(answered instanceof Promise)) return answered
@@ -100,7 +101,13 @@ function respond(
   }
 }
 
-/** Answers with the failure of a request whose handler is not at work. */
+/** Answers in place of what a handler returned after its deadline, while it kept the timer from firing. */
+function late(ctx: Context, c: HonoContext<Env>, returned: Returned, outlet: Outlet): Response {
+  release(returned)
+  return outlet.fail(ctx, c, cause(ctx))
+}
+
+/** Answers a request whose handler did not run, or threw before it waited for anything. */
 function failed(ctx: Context, c: HonoContext<Env>, error: unknown, outlet: Outlet): Response {
   const response = outlet.fail(ctx, c, error)
   c.env.settled()
@@ -156,13 +163,15 @@ async function settle(
         exchange.settled()
       },
     )
-    return await outlet.answer(ctx, c, await until(ctx, work))
+    const returned = await until(ctx, work)
+    if (ctx.err !== undefined) return late(ctx, c, returned, outlet)
+    return await outlet.answer(ctx, c, returned)
   } catch (error) {
     return broken(ctx, c, ctx.err === undefined ? (failure ?? error) : error, outlet)
   }
 }
 
-/** Answers with the failure of `until` or of the stream. If ctx has ended, it ended just now. */
+/** Answers with the failure of `until` or of the stream, and notes the end of ctx if that was the reason. */
 function broken(ctx: Context, c: HonoContext<Env>, error: unknown, outlet: Outlet): Response {
   if (ctx.err !== undefined) c.env.cutShort()
   return outlet.fail(ctx, c, error)

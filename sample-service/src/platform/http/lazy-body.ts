@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import { discard } from './answer-body.ts'
 
-/** Returns a stream of `body`, of which nothing is read before the stream is. Cancelling the stream destroys it. */
+/** Returns a stream that reads nothing of `body` before somebody reads the stream. Cancelling it destroys `body`. */
 export function lazily(body: Readable): ReadableStream {
   let chunks: NodeJS.AsyncIterator<unknown> | undefined
   return new ReadableStream(
@@ -22,6 +22,6 @@ export function lazily(body: Readable): ReadableStream {
 
 /** Whether somebody reads a stream, or has read some of it. */
 export function isBegun(stream: ReadableStream): boolean {
-  // Node's types know their own ReadableStream here only.
+  // Node's types accept only their own ReadableStream here.
   return stream.locked || Readable.isDisturbed(stream as unknown as Readable)
 }

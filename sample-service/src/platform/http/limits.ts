@@ -7,13 +7,13 @@ export const checkEveryMs = 1_000
 /** Limits the request line with all headers, and the trailers: 431 beyond. Go's DefaultMaxHeaderBytes is 1 MB. */
 const maxHeaderBytes = 16 * 1024
 /**
- * Proxies add fewer; maxHeaderBytes limits the memory. Node 20 and 22 silently drop the headers beyond `maxHeadersCount`, but
- * frame the body by all of them. So Node lets in one more, and refusal.ts refuses the request.
+ * The most headers of a request, more than proxies add; maxHeaderBytes limits the memory. Node 20 and 22 silently drop the
+ * headers beyond `maxHeadersCount`, but frame the body by all of them. So Node lets in one more, and refusal.ts refuses.
  */
 export const maxHeaders = 200
 /**
- * A connection costs a descriptor and, idle, about 5 KB. The server closes any further connection at once, so that files and
- * Postgres find a descriptor where the system grants 20,000 (`ulimit -n`; a container has a million).
+ * The server closes connections beyond these at once. Each takes a descriptor and, idle, about 5 KB. Files and Postgres then
+ * still find a descriptor where the system grants 20,000 (`ulimit -n`; a container has a million).
  */
 export const maxConnections = 16_384
 
@@ -28,10 +28,10 @@ export interface ReceiveLimits {
 }
 
 /**
- * An HTTP server that no client can hold forever by sending nothing, too slowly or too much.
+ * Returns an HTTP server that no client can occupy forever by sending nothing, too slowly or too much.
  *
- * The context of a request ends the request first and says why (504, 408). These limits end what has no context: headers
- * that do not come, the rest of a body that nobody reads, idle connections.
+ * A request's own context ends it before these limits do, and says why (504, 408). The limits end what has no context:
+ * headers that do not come, the rest of a body that nobody reads, idle connections.
  * @param onFlood called for each connection that is closed because more than 100 requests waited on it
  */
 export function limitedServer(
@@ -48,7 +48,7 @@ export function limitedServer(
       maxHeaderSize: maxHeaderBytes,
       // Node counts from the first byte of the headers, the deadline from their end: so the deadline always comes first.
       requestTimeout: headersMs + longestMs + checkEveryMs,
-      // The default, written down: a proxy and this server must agree on where a request ends.
+      // Node's default, stated here because a proxy and this server must agree on where a request ends.
       insecureHTTPParser: false,
       // refusal.ts requires it: Node's own answer has no body, and no line in the log.
       requireHostHeader: false,
@@ -68,8 +68,8 @@ export function limitedServer(
 }
 
 /**
- * Sends `100 Continue` when the body is first read, as Go does: a request that is refused by its headers gets none. Its
- * connection is closed, for the client may send the body or not (RFC 9110, 10.1.1).
+ * Sends `100 Continue` when the body is first read, as Go does. A request that the server refuses by its headers gets none, and
+ * its connection closes, because the client may or may not send the body (RFC 9110, 10.1.1).
  */
 function continueWhenRead(incoming: IncomingMessage, outgoing: ServerResponse): void {
   const read = incoming._read.bind(incoming)

@@ -1,7 +1,8 @@
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { Context } from '../../context/context.ts'
+import type { Context, Lifetime } from '../../context/context.ts'
 import { until } from '../../context/until.ts'
+import type { Log } from '../telemetry/log.ts'
 
 /** Where a server listens, and how an error describes it. */
 export interface Address {
@@ -14,29 +15,57 @@ export interface Address {
   readonly variable: string
 }
 
+/** How long the log is silent about a listener after a line: the system may report the same failure a thousand times a second. */
+const silenceMs = 10_000
+
 /**
- * Binds `server`, or closes it if that fails or ctx ends first.
+ * Binds `server`, or closes it if that fails or ctx ends first. Once it is bound, its failures are logged under `root`, and it
+ * goes on listening: when no descriptor is left for a connection, the next connection may find one.
  * @returns the port
  * @throws Error that names the address and what to do, if it cannot be bound; the cause of ctx if it ends first
  */
-export async function bind(ctx: Context, server: Server, address: Address): Promise<number> {
+export async function bind(
+  ctx: Context,
+  root: Lifetime,
+  log: Log,
+  server: Server,
+  address: Address,
+): Promise<number> {
   try {
     await until(ctx, listening(server, address))
   } catch (error) {
-    // If ctx ended first, it may still become bound.
+    // If ctx ended first, the host's name may still be looked up: Node does not bind a server that was closed meanwhile.
     server.close()
     throw error
   }
-  return (server.address() as AddressInfo).port
+  const { port } = server.address() as AddressInfo
+  logFailures(root, log, server, `${address.host}:${port}`)
+  return port
 }
 
 function listening(server: Server, { host, port, purpose, variable }: Address): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
+    // It stays: without a listener, an error would end the process.
+    server.on('error', (error: NodeJS.ErrnoException) => {
       const taken = error.code === 'EADDRINUSE'
       const advice = taken ? `the port is taken: stop what listens there, or set ${variable}` : error.message
       reject(new Error(`cannot ${purpose} on ${host}:${port}: ${advice}`, { cause: error }))
     })
     server.listen(port, host, resolve)
+  })
+}
+
+function logFailures(root: Lifetime, log: Log, server: Server, address: string): void {
+  let silentUntil = 0
+  let repeated = 0
+  server.on('error', (err) => {
+    const now = performance.now()
+    if (now < silentUntil) {
+      repeated++
+      return
+    }
+    log.warn(root, 'a connection could not be accepted', { address, err, ...(repeated > 0 && { repeated }) })
+    silentUntil = now + silenceMs
+    repeated = 0
   })
 }

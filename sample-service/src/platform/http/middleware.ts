@@ -10,17 +10,17 @@ import type { Env } from './handle.ts'
 import { Incoming } from './request-info.ts'
 
 /**
- * Where a team mounts middlewares and apps of Hono, in front of the routes. Each sees the request's context as `c.var.ctx`, and may
- * put one derived from it in its place: `c.set('ctx', …)`. What it throws is answered as what a handler throws.
+ * The app on which a team mounts middlewares and apps of Hono, in front of the routes. Each sees the request's context as
+ * `c.var.ctx`, and may replace it by one that it derives: `c.set('ctx', …)`. What it throws is answered like a handler's error.
  */
 export type App = Omit<Hono<Env>, 'onError' | 'notFound' | 'fetch' | 'request' | 'fire'>
 
-/** Once the context has ended, how long a middleware may take to end too. */
+/** How long a middleware may go on after its context has ended. */
 const graceMs = 250
 
 /**
- * Mounts on `app` what `mounted` has. The first handler of it that a request meets gets the request's context from `begin`, and
- * sends what comes out of it: a wrapper costs less than a middleware before all others.
+ * Mounts the handlers of `mounted` on `app`, each in a wrapper. The first that a request meets calls `begin` for the request's
+ * context, and sends the answer. A wrapper costs less than a middleware in front of all.
  */
 export function mount(app: Hono<Env>, mounted: Hono<Env>, begin: (c: HonoContext<Env>) => Context): void {
   for (const route of mounted.routes) {
@@ -33,11 +33,11 @@ export function mount(app: Hono<Env>, mounted: Hono<Env>, begin: (c: HonoContext
       return ctx === undefined ? handler(c, next) : inFront(ctx, c, next, handler)
     }
   }
-  // To infer these, the compiler would compare each method of Hono with itself: a tenth of `npm run check`.
+  // Explicit types: to infer them, the compiler would compare each method of Hono with itself, a tenth of `npm run check`.
   app.route<'/', Env, BlankSchema, '/', '/'>('/', mounted)
 }
 
-/** A guard as a middleware, for a mounted app: the guards of routes.ts stand before routes only. */
+/** Makes a middleware of `guard` for a mounted app: the guards of routes.ts guard routes only. */
 export function guardedBy(guard: Guard): MiddlewareHandler<Env> {
   return async (c, next) => {
     const ctx = await guard(c.var.ctx, new Incoming(c))
@@ -66,7 +66,7 @@ async function inFront(
   } catch (error) {
     sent = await instead(ctx, c, error)
   }
-  // Hono adds the headers of the Response before to a new one, unless there is none.
+  // Hono copies the headers of the current Response to the next one, unless it is undefined.
   c.res = undefined
   // eslint-disable-next-line context/no-context-in-state -- it is the answer of this request alone
   c.res = sent
@@ -85,7 +85,7 @@ async function instead(ctx: Context, c: HonoContext<Env>, error: unknown): Promi
   }
 }
 
-/** Waits until a middleware has returned. It ends with ctx; if it does not, it is left, and the exchange stays under way. */
+/** Waits for a middleware, at most `graceMs` after the end of ctx. Until it returns, the exchange stays under way. */
 function finished(
   ctx: Context,
   exchange: Exchange,
@@ -115,7 +115,7 @@ function finished(
   })
 }
 
-/** A handler that throws at once rejects. An async function would make one promise more. */
+/** Calls a handler, and rejects if it throws. An async function would make one more promise. */
 function callOf(handler: Handler<Env>, c: HonoContext<Env>, next: Next): Promise<unknown> {
   try {
     const work: unknown = handler(c, next)

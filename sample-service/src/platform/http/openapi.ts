@@ -49,8 +49,8 @@ export function documentationRoutes(routes: readonly Route[], info: ApiInfo): Ro
 }
 
 /**
- * The OpenAPI 3.1 document of `routes`. What the boundary answers by itself is in it: 400 where there is input, 413 and
- * 415 where there is a body, and 500, 503 and 504.
+ * Returns the OpenAPI 3.1 document of `routes`. It includes what the boundary itself answers: 400 for a route with input,
+ * 413 and 415 for one with a body, and 500, 503 and 504.
  * @throws Error that names the route whose schema has no JSON Schema
  */
 export function openApiDocument(routes: readonly Route[], info: ApiInfo): object {
@@ -119,7 +119,7 @@ function requestBodyOf(route: Route): ZodOpenApiOperationObject['requestBody'] {
   return { required: true, content: { 'multipart/form-data': { schema } } }
 }
 
-/** From the route's schema. Without one they are text, since OpenAPI requires every name in a path to be declared. */
+/** Returns the route's schema, or one in which each name is text: OpenAPI requires a path to declare its names. */
 function pathParameters(route: Route): z.ZodObject | undefined {
   if (route.params !== undefined) return objectSchema(route, 'params', route.params)
   const names = Array.from(route.path.matchAll(parameter), ([, name]) => name ?? '')

@@ -69,7 +69,7 @@ export function instant() {
     )
 }
 
-/** With more, Postgres or JSON.stringify may run out of stack. */
+/** The most levels of a `jsonb`: with more, Postgres or JSON.stringify may run out of stack. */
 const mostLevels = 100
 
 /** A `jsonb`: any JSON but null, which stands for SQL's null. It stays as it came: z.record would drop a key `__proto__`. */

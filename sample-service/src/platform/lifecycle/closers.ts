@@ -21,7 +21,7 @@ export class Closers {
     return this.#openMs
   }
 
-  /** Calls `open` in a span named `name` below the span of ctx, and notes in `openMs` how long it took, also to fail. */
+  /** Calls `open` in a span named `name` below the span of ctx. Notes in `openMs` how long it took, also if it fails. */
   async time<T>(ctx: Context, name: string, open: (ctx: Context) => Promise<T>): Promise<T> {
     const startedAt = performance.now()
     try {
@@ -31,14 +31,15 @@ export class Closers {
     }
   }
 
-  /** @param options.exportsTraces whether its close exports traces: then the span that all are closed under ends before */
+  /** @param options.exportsTraces whether `close` exports traces, so that the span of the whole stop must end before it */
   defer(name: string, close: (ctx: Context) => Promise<void>, { exportsTraces = false } = {}): void {
     this.#opened.push({ name, close, exportsTraces })
   }
 
   /**
-   * Closes all in reverse, each in a span below the span of ctx, and writes out the log, within `ms`. Each gets an equal share
-   * of the time left, so that one that hangs does not take the others' time. A failure is logged and fails both spans.
+   * Closes everything in reverse order, each in a span below the span of ctx, then writes out the log, all within `ms`. Each
+   * gets an equal share of the time left, so that one that hangs takes no time from the others. It logs a failure, which fails
+   * both spans.
    * @param lastLine writes the last line of the log; it gets how long each took to close
    * @returns whether all closed
    */

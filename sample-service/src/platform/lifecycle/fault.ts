@@ -1,13 +1,13 @@
-import { Session } from 'node:inspector'
+import { Session, type Debugger } from 'node:inspector'
 import { findSourceMap } from 'node:module'
 import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { lastCall, startsOf, type Start } from '../telemetry/started.ts'
 
-/** Of more faults than these the log gives no place: each costs some tens of milliseconds in which nothing else runs. */
+/** How many more faults the log gives a place for. To find one blocks the process for some tens of milliseconds. */
 let placesLeft = 5
 
-/** The fields of the log that say where a rejection comes from that nobody handled. */
+/** Returns the fields of the log that say where an unhandled rejection comes from. */
 export function originOf(reason: unknown): Readonly<Record<string, unknown>> {
   const [first, ...others] = startsOf(reason).map(describe)
   return {
@@ -23,7 +23,7 @@ function describe({ request, name, traceId, body }: Start): Readonly<Record<stri
   return { startedAt: placeOf(body), method, path, route, requestId: id, traceId }
 }
 
-/** By the stack, which a value that is not an Error lacks: then by the handler that was called last. */
+/** Finds the place by the stack. A value that is not an Error has none: then it names the handler that was called last. */
 function placed(reason: unknown): Readonly<Record<string, unknown>> {
   const startedAt = ownFrame(reason)
   const last = startedAt === undefined ? lastCall() : undefined
@@ -32,48 +32,54 @@ function placed(reason: unknown): Readonly<Record<string, unknown>> {
   return { lastCalled: last.describe(), method, path, requestId: id }
 }
 
-/** The first frame of an error that is neither Node's, nor a package's, nor the platform's. */
+/** Returns the first frame of an error in the service's own code: not Node's, a package's or the platform's. */
 function ownFrame(reason: unknown): string | undefined {
   const frames = reason instanceof Error ? (reason.stack?.split('\n') ?? []) : []
   const foreign = /node:|node_modules|[\\/](platform|context)[\\/]/
   return frames.find((line) => line.startsWith('    at ') && !foreign.test(line))?.slice(7)
 }
 
-/** The global name by which the debugger finds the function. */
-const key = 'functionOfFault'
-
 /**
- * Where a function is written, `src/file.ts:12:5`. The debugger knows, and costs nothing before it is asked; the stack of each
- * call would cost 1.6 µs. Undefined where Node was built without a debugger.
+ * Returns where a function is written: `src/file.ts:12:5`. It asks the debugger, which costs nothing until then; to keep the
+ * stack of each call would cost 1.6 µs a call. Undefined for a bound function, and if Node was
+ * built without a debugger.
  */
 function placeOf(fn: object): string | undefined {
+  if (placesLeft === 0) return undefined
+  placesLeft--
   const urls = new Map<string, string>()
-  let place: string | undefined
-  if (--placesLeft < 0) return undefined
+  const session = new Session()
+  session.on('Debugger.scriptParsed', ({ params }) => urls.set(params.scriptId, params.url))
   try {
-    const session = new Session()
     session.connect()
-    session.on('Debugger.scriptParsed', ({ params }) => urls.set(params.scriptId, params.url))
     session.post('Debugger.enable')
-    Object.defineProperty(globalThis, key, { value: fn, configurable: true })
-    // It answers before `post` returns.
-    session.post('Runtime.evaluate', { expression: key }, (_error, { result }) => {
-      session.post('Runtime.getProperties', { objectId: result.objectId ?? '' }, (_error, found) => {
-        const internal = found.internalProperties?.find(({ name }) => name === '[[FunctionLocation]]')
-        const at = internal?.value?.value as { scriptId: string; lineNumber: number; columnNumber: number }
-        place = written(urls.get(at.scriptId) ?? '', at.lineNumber, at.columnNumber)
-      })
-    })
-    session.disconnect()
+    const at = locationOf(session, fn)
+    return at && written(urls.get(at.scriptId) ?? '', at.lineNumber, at.columnNumber ?? 0)
   } catch {
     return undefined
   } finally {
-    Reflect.deleteProperty(globalThis, key)
+    session.disconnect()
   }
-  return place
 }
 
-/** The place in the source, where a source map is known. Lines and columns come counted from 0. */
+/** The global name by which the debugger finds the function. */
+const key = 'functionOfFault'
+
+/** The debugger answers before `post` returns. */
+function locationOf(session: Session, fn: object): Debugger.Location | undefined {
+  let location: Debugger.Location | undefined
+  Object.defineProperty(globalThis, key, { value: fn, configurable: true })
+  session.post('Runtime.evaluate', { expression: key }, (_error, { result }) => {
+    session.post('Runtime.getProperties', { objectId: result.objectId ?? '' }, (_error, found) => {
+      const internal = found.internalProperties?.find(({ name }) => name === '[[FunctionLocation]]')
+      location = internal?.value?.value as Debugger.Location | undefined
+    })
+  })
+  Reflect.deleteProperty(globalThis, key)
+  return location
+}
+
+/** Maps a place to the source, if there is a source map. `line` and `column` count from 0. */
 function written(url: string, line: number, column: number): string {
   const entry = findSourceMap(url)?.findEntry(line, column)
   const source = entry !== undefined && 'originalSource' in entry ? entry : undefined

@@ -8,6 +8,7 @@ import {
 } from '../../context/context.ts'
 import { SignalReceived } from '../../context/signals.ts'
 import type { Fields, Log } from '../telemetry/log.ts'
+import { exit } from './exit.ts'
 import { originOf } from './fault.ts'
 
 /** Something was thrown where nobody could catch it. The state of the process is unknown, so it stops. */
@@ -38,7 +39,7 @@ export function untilStopped(root: Lifetime, log: Log): CancelContext & Lifetime
       ctx.cancel(new SignalReceived(signal))
     } else if (signal !== first.signal || now - first.at >= sameSignalMs) {
       log.warn(ctx, 'second signal: exiting at once', { signal })
-      process.exit(128 + constants.signals[signal])
+      exit(128 + constants.signals[signal])
     }
   }
   const onFault = (reason: unknown, origin: Fields = {}): void => {
@@ -47,7 +48,7 @@ export function untilStopped(root: Lifetime, log: Log): CancelContext & Lifetime
     ctx.cancel(new UnhandledFault('a fault that nobody handled; see the log', { cause: reason }))
   }
   process.on('SIGTERM', onSignal).on('SIGINT', onSignal)
-  // Node writes them to stderr, and waits for its reader. With --no-warnings it has no listener.
+  // Node's own listener writes warnings to stderr and blocks until they are read. --no-warnings leaves it out.
   if (process.listenerCount('warning') > 0) {
     process.removeAllListeners('warning')
     process.on('warning', (err) => log.warn(ctx, 'warning of Node', { err }))

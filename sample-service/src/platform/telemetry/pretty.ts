@@ -35,7 +35,7 @@ export function openPretty(colour: boolean): Prettify | undefined {
 
 /** Also one that the admin port refused. */
 function isRequest({ msg }: Line): boolean {
-  return msg === 'request' || msg === 'request for operators'
+  return msg === 'request' || msg === 'admin request'
 }
 
 function loadPinoPretty(colorize: boolean): ((line: Line) => string) | undefined {

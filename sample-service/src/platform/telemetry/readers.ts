@@ -97,15 +97,21 @@ function prometheusEndpoint(producer: MetricProducer) {
   const reader = new PrometheusExporter({ preventServerStart: true, metricProducers: [producer] })
   const serializer = new PrometheusSerializer(undefined, false, undefined, false, true)
   const answer: Answer = (_request, response) => {
+    // It throws, for one, if an attribute is a function.
+    const text = reader
+      .collect()
+      .then(({ resourceMetrics }) => serializer.serialize(withUnits(resourceMetrics)))
     // The client waits for the response, nobody for this; a scrape has no context to end with.
-    reader.collect().then(
-      ({ resourceMetrics }) => {
+    text.then(
+      (text) => {
         response.setHeader('content-type', 'text/plain; version=0.0.4; charset=utf-8')
-        response.end(serializer.serialize(withUnits(resourceMetrics)))
+        response.end(text)
       },
       (error: unknown) => {
+        const failure = `the metrics could not be collected: ${errorOf(error).message}`
+        diag.error(failure)
         response.writeHead(500, { 'content-type': 'text/plain; charset=utf-8' })
-        response.end(`the metrics could not be collected: ${errorOf(error).message}\n`)
+        response.end(`${failure}\n`)
       },
     )
   }

@@ -2,7 +2,7 @@ import { unescape } from 'node:querystring'
 
 /** Those that the conventions name, and what others call secrets. */
 const secret =
-  /^(AWSAccessKeyId|Signature|sig|X-Goog-Signature)$|^x-amz-|token|secret|passw|credential|api[-_]?key|^(auth|code|key|session|state)/i
+  /^(AWSAccessKeyId|Signature|sig|X-Goog-Signature)$|^x-amz-|token|secret|passw|pwd|jwt|otp|email|credential|api[-_]?key|^(auth|code|key|session|state)/i
 /** How much of a query a span keeps. */
 const maxLength = 1_000
 

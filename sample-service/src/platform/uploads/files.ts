@@ -42,7 +42,7 @@ interface OpenFile {
   readonly content: Readable
   readonly nameless: boolean
   size: number
-  full: boolean
+  /** Whether all of it has arrived. */
   whole: boolean
 }
 
@@ -71,7 +71,7 @@ export function openFiles(
         throw contentTooLarge(`more than ${limits.maxFiles} files (UPLOAD_MAX_FILES)`)
       }
       const content = new Readable({ highWaterMark: aheadBytes, read: () => void content.emit('room') })
-      const file: OpenFile = { content, nameless, size: 0, full: false, whole: false }
+      const file: OpenFile = { content, nameless, size: 0, whole: false }
       // An error that comes before the reader listens would end the process.
       content.on('error', () => undefined)
       content.on('close', () => {
@@ -87,7 +87,7 @@ export function openFiles(
       if (file.size > limits.maxBytes) {
         throw contentTooLarge(`a file is larger than ${limits.maxBytes} bytes (UPLOAD_MAX_BYTES)`)
       }
-      file.full = !file.content.push(bytes)
+      file.content.push(bytes)
     },
     end(): void {
       const file = current()
@@ -98,7 +98,10 @@ export function openFiles(
     /** Resolves when the file that is arriving takes more bytes. */
     async room(ctx: Context): Promise<void> {
       const file = files.at(-1)
-      if (file?.full === true && !file.whole) await until(ctx, once(file.content, 'room'))
+      if (file === undefined || file.whole) return
+      const { content } = file
+      // Not what `push` has returned: the reader may have made room since, and tells it once.
+      if (content.readableLength >= content.readableHighWaterMark) await until(ctx, once(content, 'room'))
     },
     /** Destroys each file that has not been read to its end. */
     destroy(reason: Error): void {

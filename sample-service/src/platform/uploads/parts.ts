@@ -129,7 +129,7 @@ interface Line {
 }
 
 /**
- * Tells what a line is that begins with `--` and the boundary, from the bytes after them. Returns undefined if too few
+ * Classifies a line that begins with `--` and the boundary, by the bytes after them. Returns undefined if too few bytes
  * have come.
  */
 function lineOf(rest: Buffer, last: boolean): Line | undefined {

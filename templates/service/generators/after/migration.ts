@@ -10,7 +10,7 @@ const needed = ['package.json', 'tsconfig.json', 'drizzle.config.ts', 'src', 'dr
 
 /**
  * Plans the migration for the schema as the plan leaves it, if the plan adds one: the service's own drizzle-kit runs on a copy of
- * the service, without a database. Throws if the migration would not be of the planned tables alone.
+ * the service, without a database. Throws if the migration would change anything but the planned tables.
  */
 export async function migrate(plan: Plan, name: string): Promise<void> {
   const planned = plan.changes().flatMap(({ path, after }) => (isSchema(path) && after ? [after] : []))

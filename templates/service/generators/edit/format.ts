@@ -15,7 +15,7 @@ export const styleOfPieces = {
 
 /**
  * Formats the text of a new file in the service's own prettier style, if prettier knows its kind. `path` is relative to `root`.
- * A text that stands like that in a piece (`asIs`) is left alone where the service's style is still that of the pieces.
+ * With `asIs`, `text` is as it stands in the piece, and needs no formatting if the service's style is still that of the pieces.
  */
 export async function formatNew(root: string, path: string, text: string, asIs = false): Promise<string> {
   const { filepath, ...style } = await optionsFor(root, path)
@@ -24,7 +24,7 @@ export async function formatNew(root: string, path: string, text: string, asIs =
   return inferredParser === null ? text : format(text, { ...style, filepath })
 }
 
-/** Formats the edited text of a file if the file was formatted before. What the team formats in another way stays as edited. */
+/** Formats the edited text of a file if prettier had formatted it before. Otherwise the team has its own way, and keeps it. */
 export async function formatEdited(
   root: string,
   path: string,

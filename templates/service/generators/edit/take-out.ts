@@ -8,7 +8,7 @@ import { rewrite, withEdits } from './rewrite.ts'
 import { functionOf, type Scope } from './scope.ts'
 
 /**
- * Plans the opposite of `wire`: the call goes, and its import if nothing else uses it. Does nothing if the file or the call is gone.
+ * Plans the opposite of `wire`: removes the call, and its import if nothing else uses it. Does nothing if the call is gone.
  * Throws if the file imports the function from elsewhere.
  */
 export async function unwire(plan: Plan, wiring: Wiring): Promise<void> {
@@ -28,7 +28,7 @@ export async function unwire(plan: Plan, wiring: Wiring): Promise<void> {
 
 type Moved = Pick<Wiring, 'file' | 'call' | 'from'>
 
-/** Without the call or the property nothing would lead to what the team has moved, and its import would stay. */
+/** Throws if the team has moved what `call` names. Its import would stay, and nothing would use what was moved. */
 function refuseMoved(source: SourceFile, { file, call, from }: Moved): void {
   const other = source
     .getImportDeclarations()
@@ -36,7 +36,7 @@ function refuseMoved(source: SourceFile, { file, call, from }: Moved): void {
     ?.getModuleSpecifierValue()
   if (other === undefined || other === from) return
   throw new Error(
-    `${file} imports ${call} from ${other}, and it was stamped in ${from}: what was moved is taken out by hand.`,
+    `${file} imports ${call} from ${other}, and it was stamped in ${from}: take out by hand what you moved.`,
   )
 }
 

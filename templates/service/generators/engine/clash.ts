@@ -12,7 +12,7 @@ interface Endpoint {
   readonly file: string
 }
 
-/** What src/platform/http/openapi.ts answers, behind the routes of the service: it does not read as those do. */
+/** The endpoints of src/platform/http/openapi.ts, which come after the service's routes. `endpointsOf` cannot read that file. */
 const pages = ['/openapi.json', '/docs', '/docs/start.js'].map((path): Endpoint => {
   return { method: 'GET', path, file: 'src/platform/http/openapi.ts' }
 })
@@ -33,11 +33,11 @@ export async function refuseClashes(plan: Plan): Promise<void> {
   }
   for (const endpoint of added) {
     const { method, path } = endpoint
-    // The first that matches answers, and new ones come last.
+    // The first endpoint that matches answers, and new ones come last.
     const twin = there.find((one) => one.path !== path && shapeOf(one.path) === shapeOf(path))
     if (twin !== undefined)
       throw new Error(
-        `${path} is the path ${twin.path} of ${twin.file} with other names, which OpenAPI does not allow: name its parameters as there.`,
+        `${path} is the path ${twin.path} of ${twin.file} with other names, which OpenAPI does not allow: name its parameters as that file does.`,
       )
     const other = there.find((one) => covers(one, endpoint)) ?? pages.find((page) => covers(endpoint, page))
     if (other === undefined) continue

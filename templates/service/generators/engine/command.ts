@@ -51,14 +51,7 @@ function parse(args: string[]): {
   values: Readonly<Record<string, string | boolean | undefined>>
   positionals: string[]
 } {
-  const answers = pieces.flatMap(flagsFor).map((name) => [name, { type: 'string' }] as const)
-  const flags = own.map((name) => [name, { type: 'boolean' }] as const)
-  const help = ['help', { type: 'boolean', short: 'h' }] as const
-  const options = Object.fromEntries<{ type: 'string' | 'boolean'; short?: string }>([
-    ...answers,
-    ...flags,
-    help,
-  ])
+  const options = optionsOf(pieces)
   try {
     const { values, positionals, tokens } = parseArgs({ args, allowPositionals: true, options, tokens: true })
     refuseTwice(tokens.flatMap((token) => (token.kind === 'option' ? [token.name] : [])))
@@ -66,12 +59,28 @@ function parse(args: string[]): {
   } catch (cause) {
     if (cause instanceof GivenTwice) throw cause
     const piece = pieces.find(({ name }) => args.includes(name))
-    const help = piece === undefined ? '--help' : `${piece.name} --help`
-    throw new Error(`${flagFault(cause, options)}: npm run add -- ${help} lists the flags.`, { cause })
+    const names = pieces.map(({ name }) => name).join(', ')
+    const instead =
+      piece === undefined
+        ? `write npm run add -- <piece> [name] [flags], with one of the pieces ${names}.`
+        : `npm run add -- ${piece.name} --help lists the flags.`
+    const known = optionsOf(piece === undefined ? [] : [piece])
+    throw new Error(`${flagFault(cause, known)}: ${instead}`, { cause })
   }
 }
 
-/** A flag that may stand alone gets the value that this means. */
+/** The options of parseArgs: the flags that these pieces have, and those that every piece has. */
+function optionsOf(some: readonly Piece[]): Record<string, { type: 'string' | 'boolean'; short?: string }> {
+  const answers = some.flatMap(flagsFor).map((name) => [name, { type: 'string' }] as const)
+  const flags = own.map((name) => [name, { type: 'boolean' }] as const)
+  return Object.fromEntries<{ type: 'string' | 'boolean'; short?: string }>([
+    ...answers,
+    ...flags,
+    ['help', { type: 'boolean', short: 'h' }],
+  ])
+}
+
+/** Adds the value of a flag that stands alone, if the flag may. */
 function withValue(typed: string, at: number, all: readonly string[]): string {
   const flag = pieces.flatMap(({ flags = [] }) => flags).find(({ name }) => typed === `--${name}`)
   const next = all[at + 1]
@@ -81,7 +90,7 @@ function withValue(typed: string, at: number, all: readonly string[]): string {
 
 class GivenTwice extends Error {}
 
-/** The last value would win, and the others be lost. */
+/** Throws if a flag is given twice: the last value would win, and the others be lost. */
 function refuseTwice(names: readonly string[]): void {
   const twice = names.find((name, at) => !own.some((one) => one === name) && names.indexOf(name) !== at)
   if (twice === undefined) return

@@ -32,7 +32,7 @@ export interface Journal {
   readonly about: unknown
 }
 
-/** Git's ids of a file's contents; undefined where there is no file. `old/` and `new/` hold them under the number of the entry. */
+/** Git's ids of a file's contents; undefined without a file. `old/` and `new/` hold the contents under the entry's number. */
 export interface Entry {
   readonly path: string
   /** `saved`: another program may change it afterwards, so its content is kept. */
@@ -47,9 +47,9 @@ export const pending = '.data/pending'
 const staging = `${pending}.new`
 
 /**
- * Makes all the changes or none, also if the process is killed: all contents are written aside, one rename makes the journal valid,
- * and then each is put in its place. After a kill `finish` does the rest. `done` is called in the end, and a failure, also of `done`,
- * undoes everything. It is synchronous so that nothing else in this process can interfere.
+ * Makes all the changes or none, even if the process is killed. It writes all contents aside, makes the journal valid by one
+ * rename, puts each content in its place, and calls `done`. After a kill `finish` does the rest. If a step fails, or `done`
+ * does, it undoes everything. It is synchronous so that nothing else in this process can interfere.
  */
 export function writeJournal(
   root: string,
@@ -65,7 +65,7 @@ export function writeJournal(
     try {
       stage(root, { by, about }, changes, saved)
     } catch (cause) {
-      // Not what is valid: it would be the journal of a killed run, and nothing else could finish that.
+      // Leaves a valid journal alone: it belongs to a killed run, which nothing else could finish.
       unstage(root)
       throw cause
     }
@@ -81,14 +81,25 @@ export function unfinished(root: string): Journal | undefined {
   return existsSync(list) ? (JSON.parse(readFileSync(list, 'utf8')) as Journal) : undefined
 }
 
-/** A file of the journal that is neither as it was before the run nor as the run leaves it; undefined if there is none. */
-export function changedSince(root: string, { entries }: Journal): string | undefined {
+/**
+ * Why the run cannot be finished, and what to do: a file is neither as it was before the run nor as the run leaves it. Undefined if
+ * it can be.
+ */
+export function whyNotFinished(root: string, { by, entries }: Journal): string | undefined {
   const known = (path: string): unknown[] =>
-    // A disk may take names that differ in case alone for one.
+    // Some disks hold names that differ only in case for one name.
     entries
       .filter((one) => one.path.toLowerCase() === path.toLowerCase())
       .flatMap(({ before, after }) => [before, after])
-  return entries.find(({ path, kind }) => kind !== 'saved' && !known(path).includes(idOf(root, path)))?.path
+  const changed = entries.find(
+    ({ path, kind }) => kind !== 'saved' && !known(path).includes(idOf(root, path)),
+  )
+  if (changed === undefined) return undefined
+  const [run, way] =
+    by === 'add'
+      ? ['npm run add', `see git status, then remove ${pending}`]
+      : ['an update', 'update --abort undoes it and keeps a copy of what you changed']
+  return `${run} was killed while it wrote, and ${changed.path} has changed since: ${way}`
 }
 
 /** Puts the files of the journal in their places. Safe to repeat. A failure undoes what was done. */
@@ -198,7 +209,7 @@ function put(root: string, { path, kind, mode }: Entry, number: number): void {
 
 function undo(root: string, old: string, { path, before }: Entry): void {
   rmSync(asideOf(join(root, path)), { force: true })
-  // Of the copy, because it has the mode of the file.
+  // The copy has the mode of the file.
   if (before === undefined) remove(root, path)
   else replace(join(root, path), old, statSync(old).mode)
 }

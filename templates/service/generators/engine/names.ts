@@ -23,68 +23,96 @@ export function isReservedOnWindows(name: string): boolean {
  */
 export function stampNames(text: string, noun: Noun): string {
   return text.replace(token, (part: string, offset: number) => {
-    const quote = part.charAt(0)
-    if (part.startsWith('//') || part.startsWith('/*')) return stampPart(part, noun, 'prose')
-    if (quote !== "'" && quote !== '"' && quote !== '`')
-      return stampPart(part, noun, 'code', text.charAt(offset - 1))
-    const before = text.slice(Math.max(0, offset - 40), offset)
-    if (/Table\(\s*$/.test(before)) return stampPart(part, noun, 'sql')
-    if (/\btags(?:: | = )\[$/.test(before)) return stampPart(part, noun, 'kebab')
-    const kind = sql.test(part) ? 'sql' : /\s/.test(part.replace(/\$\{[^}]*\}/g, '')) ? 'prose' : 'code'
-    // What is in ${…} is code, whatever surrounds it.
-    return part
-      .split(/(\$\{[^}]*\})/)
-      .map((piece) => stampPart(piece, noun, quote === '`' && piece.startsWith('${') ? 'code' : kind))
-      .join('')
+    if (/^\/[/*]/.test(part)) return stampPart(part, noun, 'prose')
+    if (!/^['"`]/.test(part)) return stampPart(part, noun, 'code', text.charAt(offset - 1))
+    return stampString(part, noun, kindOf(part, text.slice(Math.max(0, offset - 40), offset)))
   })
 }
 
-type Kind = 'code' | 'prose' | 'sql' | 'kebab'
+/** What a comment, a string or the code around them holds. */
+type Kind = 'code' | 'prose' | 'sql' | 'path'
 
 /** One comment, one string, or the code between them: as much of TypeScript's lexer as tells the three apart. */
 const token =
   /\/\*[\s\S]*?\*\/|\/\/.*|'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|`(?:[^`\\]|\\[\s\S])*`|(?:(?!\/[/*])[^'"`])+/g
 
+const expression = /(\$\{[^}]*\})/g
+
 const sql =
   /\b(?:select\s[\s\S]*\sfrom|insert\s+into|update\s+\S+\s+set|delete\s+from|lock\s+table|truncate|(?:create|alter|drop)\s+(?:table|index))\b/i
+
+/** What a string holds, by the code before it and by its text. */
+function kindOf(string: string, before: string): Kind {
+  if (/Table\(\s*$/.test(before)) return 'sql'
+  if (/\btags(?:: | = )\[$/.test(before)) return 'path'
+  if (sql.test(string)) return 'sql'
+  return /\s/.test(string.replace(expression, '')) ? 'prose' : 'code'
+}
+
+/** What stands in the `${…}` of a template is code, whatever surrounds it. */
+function stampString(string: string, noun: Noun, kind: Kind): string {
+  const isTemplate = string.startsWith('`')
+  return string
+    .split(expression)
+    .map((piece) => stampPart(piece, noun, isTemplate && piece.startsWith('${') ? 'code' : kind))
+    .join('')
+}
 
 const placeholder = /widgets?|Widgets?|WIDGETS?/g
 
 /** Words that begin with the sound of a vowel: an invoice, an hour, but a user and a unit. */
 const vowel = /^(?:[aeio]|u(?!ni|s[aeiu]|ti|bi)|hour|hono|heir)(?!ne\b|nce\b|u)/
 
+/** @param previous the character before `text` */
 function stampPart(text: string, noun: Noun, kind: Kind, previous = ''): string {
-  const part =
-    kind === 'prose' && vowel.test(noun.singular) ? text.replace(/\b([Aa]) (?=widget\b)/gi, '$1n ') : text
+  const needsAn = kind === 'prose' && vowel.test(noun.singular)
+  const part = needsAn ? text.replace(/\b([Aa]) (?=widget\b)/gi, '$1n ') : text
   return part.replace(placeholder, (found: string, at: number) => {
-    const name = (/s$/i.test(found) ? noun.plural : noun.singular).split('-')
+    const words = (/s$/i.test(found) ? noun.plural : noun.singular).split('-')
     const before = part.slice(0, at) || previous
     const after = part.slice(at + found.length)
-    if (found.startsWith('WIDGET')) return name.join('_').toUpperCase()
-    if (found.startsWith('Widget')) {
-      const opens =
-        kind === 'prose' && /(?:^['"`]|\/\*\*? |\/\/ |[.:!?] )$/.test(before) && /^[\s,.;:']/.test(after)
-      return opens ? capital(name.join(' ')) : name.map(capital).join('')
-    }
-    if (
-      kind === 'kebab' ||
-      /[/-]$/.test(before) ||
-      /^-(?![\s=>-])/.test(after) ||
-      /^\/(?=[\w<$:]|$)/.test(after)
-    )
-      return name.join('-')
-    if (/^(?:\.\w+)*\.ts\b/.test(after)) return name.join('-')
-    // In double quotes inside a string: a name of SQL, unless it is a key of JSON or the value of an attribute.
-    if (/[^=]"$/.test(before) && /^"(?!:)/.test(after)) return name.join('_')
-    if (kind === 'sql' || /_$/.test(before) || /^_/.test(after)) return name.join('_')
-    if (
-      kind === 'prose' &&
-      /(?:^|[\s(']|^["`])$/.test(before) &&
-      /^(?:$|`$|[\s,;:)'"!?]|\.(?!\w))/.test(after)
-    )
-      return name.join(' ')
-    return name.map((word, index) => (index === 0 ? word : capital(word))).join('')
+    return written[casingOf(found, kind, before, after)](words)
   })
+}
+
+/** How the noun is written, by what becomes of `price-list`. */
+const written = {
+  PRICE_LIST: (words: string[]) => words.join('_').toUpperCase(),
+  PriceList: (words: string[]) => words.map(capital).join(''),
+  priceList: (words: string[]) => words.map((word, index) => (index === 0 ? word : capital(word))).join(''),
+  'Price list': (words: string[]) => capital(words.join(' ')),
+  'price list': (words: string[]) => words.join(' '),
+  'price-list': (words: string[]) => words.join('-'),
+  price_list: (words: string[]) => words.join('_'),
+}
+
+/** The first rule that fits decides. */
+function casingOf(found: string, kind: Kind, before: string, after: string): keyof typeof written {
+  if (found.startsWith('WIDGET')) return 'PRICE_LIST'
+  if (found.startsWith('Widget'))
+    return kind === 'prose' && opensSentence(before, after) ? 'Price list' : 'PriceList'
+  if (kind === 'path' || isInPath(before, after)) return 'price-list'
+  if (kind === 'sql' || isInSqlName(before, after)) return 'price_list'
+  return kind === 'prose' && isWord(before, after) ? 'price list' : 'priceList'
+}
+
+function opensSentence(before: string, after: string): boolean {
+  return /(?:^['"`]|\/\*\*? |\/\/ |[.:!?] )$/.test(before) && /^[\s,.;:']/.test(after)
+}
+
+/** Beside `/` or `-`, but not beside an operator; or in the name of a `.ts` file. */
+function isInPath(before: string, after: string): boolean {
+  return /[/-]$/.test(before) || /^(?:-(?![\s=>-])|\/(?=[\w<$:]|$)|(?:\.\w+)*\.ts\b)/.test(after)
+}
+
+/** Beside `_`; or in double quotes inside a string, unless it is a key of JSON or the value of an attribute. */
+function isInSqlName(before: string, after: string): boolean {
+  if (/_$/.test(before) || /^_/.test(after)) return true
+  return /[^=]"$/.test(before) && /^"(?!:)/.test(after)
+}
+
+function isWord(before: string, after: string): boolean {
+  return /(?:^|[\s(']|^["`])$/.test(before) && /^(?:$|`$|[\s,;:)'"!?]|\.(?!\w))/.test(after)
 }
 
 function capital(word: string): string {

@@ -24,8 +24,9 @@ export interface Removal {
 }
 
 /**
- * Plans the opposite of `planPiece`, from the record: the files that the piece stamped, its calls, settings and dependencies, and a
- * piece that only it needed. A schema stays, with its table; with `drop` it goes, and a migration drops the table.
+ * Plans the opposite of `planPiece`, from the record: removes the files that the piece stamped, its calls, settings and
+ * dependencies, and a piece that only it needed. Its schema stays, with the table; with `drop` the schema goes too, and a
+ * migration drops the table.
  */
 export async function planRemoval(
   plan: Plan,
@@ -74,7 +75,7 @@ function entryOf(record: ServiceRecord, piece: Piece, name: string | undefined):
   )
 }
 
-/** The entry, and those of the pieces it needs that no entry which stays needs. */
+/** Returns the entry, and the entries of the pieces that only it needs. Throws if another piece needs it. */
 function withNeeded(record: ServiceRecord, entry: StampedPiece): StampedPiece[] {
   const others = record.pieces.filter((one) => one !== entry)
   // What stays of a piece that was taken back is its schema, which needs no other piece.

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { changedSince, finish, forget, pending, unfinished, writeJournal } from './journal.ts'
+import { finish, forget, unfinished, whyNotFinished, writeJournal } from './journal.ts'
 import type { Change } from './plan.ts'
 
 /** Makes all the changes or none. Throws if a file has changed since the plan was made. */
@@ -30,11 +30,8 @@ export function finishWriting(root: string): boolean {
   }
   if (journal.by === 'update')
     throw new Error('An update was killed while it wrote: npm run update finishes it, then run this again.')
-  const changed = changedSince(root, journal)
-  if (changed !== undefined)
-    throw new Error(
-      `A run was killed while it wrote, and ${changed} has changed since: see git status, then remove ${pending}.`,
-    )
+  const why = whyNotFinished(root, journal)
+  if (why !== undefined) throw new Error(`${why}.`)
   finish(root, () => forget(root))
   return true
 }

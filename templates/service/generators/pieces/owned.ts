@@ -12,7 +12,7 @@ export type Changes = Readonly<Record<string, readonly Change[]>>
 /** The owner of a new row, and of those that a caller sees. */
 export const owner = 'principalOf(ctx).id'
 
-/** The column. It is in no answer. */
+/** Adds the column to the schema. No answer shows it. */
 export const column: Change = [
   "  id: uuid('id').primaryKey(),\n",
   "  id: uuid('id').primaryKey(),\n  /** The principal whose row it is. */\n  owner: text('owner').notNull(),\n",
@@ -28,7 +28,7 @@ export const found: readonly Change[] = [
   ['byId(q, { id })', `byId(q, { id, owner: ${owner} })`],
 ]
 
-/** The import behind that of `before`. */
+/** Adds the import of principalOf behind `before`. */
 export function withPrincipal(before: string): Change {
   return [before, `${before}import { principalOf } from '../platform/auth/principal.ts'\n`]
 }

@@ -4,9 +4,9 @@ import { join, relative } from 'node:path'
 import { lockFiles } from './packages.ts'
 import { root } from './service-process.ts'
 
-/** Saving all files, or switching branches, counts as one change. */
+/** How long files must stay unchanged: to save all of them, or to switch branches, counts as one change. */
 const settleMs = 100
-/** A package manager writes for seconds, with pauses. */
+/** The same during an install: a package manager writes for seconds, with pauses. */
 const installSettleMs = 500
 
 /** One change of what the service is made of. */
@@ -20,7 +20,7 @@ export interface Changes {
 const rootFiles = new Set(['package.json', '.env', ...lockFiles])
 /** In the root they are reported when they are made, renamed or removed. */
 const sourceFolders = ['src', 'drizzle']
-/** The machine cannot watch more, whatever changes in the folders. */
+/** The errors of a machine that can watch no more files. */
 const exhausted = new Set(['EMFILE', 'ENFILE', 'ENOSPC'])
 /** What each package manager writes at the end of an install, even if no package is new. */
 const installMarkers = new Set(['.package-lock.json', '.modules.yaml', '.yarn-state.yml', '.yarn-integrity'])

@@ -9,12 +9,12 @@ import { root } from './service-process.ts'
 const { resolve } = createRequire(import.meta.url)
 const tsc = join(dirname(resolve('typescript/package.json')), 'bin/tsc')
 
-/** The types of the service. The next check reads what this one has found, and looks again only at what a change concerns. */
+/** Checks the types of the service. It keeps the result, and the next check looks only at what a change concerns. */
 function checkTypes(): Promise<boolean> {
   return passes(tsc, '--noEmit', '--incremental', '--tsBuildInfoFile', '.data/check.tsbuildinfo')
 }
 
-/** The types of what runs in a browser, the journal of drizzle/, and that each schema has its migration. */
+/** Checks the types of the code for browsers, the journal of drizzle/, and that each schema has its migration. */
 async function checkRest(): Promise<boolean> {
   const schema = ['--import', './scripts/tsx.js', 'scripts/postgres/check-schema.ts']
   const browser = await passes(tsc, '-p', 'src/browser')

@@ -12,7 +12,7 @@ export function readEnvFile(): Record<string, string | undefined> {
   return parseEnv(envFileText())
 }
 
-/** What is wrong with the lines of `.env`, each with its number. */
+/** Names the faults of `.env`, each with its line. */
 export function faultsOfEnvFile(): string[] {
   return envFileFaults(envFileText())
 }

@@ -15,8 +15,7 @@ async function run(name, program, ...args) {
   return code === 0
 }
 
-const passed = await Promise.all([
-  run('oxlint', 'bin/oxlint'),
-  run('eslint', 'bin/eslint.js', '.', '--max-warnings', '0', ...args),
-])
+const eslint = run('eslint', 'bin/eslint.js', '.', '--max-warnings', '0', ...args)
+const asksHelp = args.includes('--help') || args.includes('-h')
+const passed = await Promise.all(asksHelp ? [eslint] : [run('oxlint', 'bin/oxlint'), eslint])
 process.exitCode = passed.every(Boolean) ? 0 : 1

@@ -1,6 +1,6 @@
 /**
- * Returns a signal that Ctrl-C, SIGTERM and SIGHUP abort, and the end of the `npm run` that started this process. A second
- * one changes nothing: stopping is bounded anyway, and cutting it short would leave processes behind.
+ * Returns a signal that aborts on Ctrl-C, SIGTERM or SIGHUP, or when the `npm run` that started this process ends. A second
+ * Ctrl-C changes nothing: a stop is bounded anyway, and to cut it short would leave processes behind.
  */
 export function stopSignal(): AbortSignal {
   const stopping = new AbortController()

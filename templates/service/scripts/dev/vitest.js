@@ -9,7 +9,7 @@ import '../loopback.js'
 
 const dash = process.argv.indexOf('--')
 if (dash > 0) process.argv.splice(dash, 1)
-// Of a service without tests of its own, none is right; of files that were named, none is a slip of the pen.
+// A service without tests of its own passes. If somebody names files and none is found, it is a typing error.
 const named = process.argv.slice(3).some((argument) => !argument.startsWith('-'))
 if (named) process.argv = process.argv.filter((argument) => argument !== '--passWithNoTests')
 const { resolve } = createRequire(import.meta.url)
@@ -18,7 +18,7 @@ try {
   await import(pathToFileURL(join(folder, 'vitest.mjs')).href)
 } catch (error) {
   if (error?.name !== 'CACError') throw error
-  // Of the command line, such as an option that vitest does not have.
+  // CACError: the command line is wrong, such as an option that vitest does not have.
   process.stderr.write(`test: ${error.message}: npx vitest --help lists its options\n`)
   process.exitCode = 1
 }

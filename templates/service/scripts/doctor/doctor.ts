@@ -16,7 +16,7 @@ const { json } = readFlags(
 )
 const env = environmentOrOwn()
 
-// What needs packages is loaded by its check: one that is not installed must not keep the others from being checked.
+// Each check loads the packages that it needs, so that a missing one does not stop the other checks.
 const checks: Readonly<Record<string, () => Promise<Finding[]> | Finding[]>> = {
   node: checkNode,
   manager: checkPackageManager,
@@ -35,7 +35,7 @@ const checks: Readonly<Record<string, () => Promise<Finding[]> | Finding[]>> = {
   disk: () => checkDisk(env),
 }
 
-/** Without `.env` if it cannot be read, which the check of the environment reports. */
+/** Returns the environment without `.env` if that cannot be read, which the check of the environment reports. */
 function environmentOrOwn(): NodeJS.ProcessEnv {
   try {
     return readEnvironment()

@@ -1,19 +1,19 @@
 import { existsSync, readFileSync, realpathSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
-/** What is installed so that one part of the service gets another version than the service asks for, and the remedy. */
+/** A dependency that gets another version of a package than the service asks for, and the remedy. */
 export interface Stray {
   readonly seen: string
   readonly fix: string
 }
 
-/** What a package imports from its neighbours and does not declare. */
+/** The packages that a package imports without declaring them. */
 const undeclared: Readonly<Record<string, readonly string[]>> = { 'drizzle-kit': ['drizzle-orm'] }
 
 /**
- * Finds the dependencies of the service in `root` that expect another one beside them, as a peer, and do not get that of the
- * service. In a workspace they may find an older one, of a neighbour: then types do not match, or one part does not see
- * what another registers.
+ * Finds the dependencies of the service in `root` that have a peer dependency, and get another version of it than the service. In
+ * a workspace they may find an older one, of a neighbour: then types do not match, or one part does not see what another
+ * registers.
  * @param place the folder of the lock file: `root`, or the root of the workspace
  */
 export function strayPeers(root: string, place: string): Stray[] {

@@ -21,7 +21,7 @@ export async function checkPorts(env: NodeJS.ProcessEnv): Promise<Finding[]> {
 }
 
 async function checkPort(variable: string, given: string | undefined, port: number) {
-  // A bad number is the environment's fault, and 0 picks a free one.
+  // The check of the environment reports a bad number, and 0 picks a free port.
   if (!Number.isInteger(port) || port <= 0 || port >= 65_536) return undefined
   const host = given || '127.0.0.1'
   const check = `port ${port}`

@@ -46,7 +46,7 @@ export async function sectionsOf(folder: string, planned: Planned = new Map()): 
   return Promise.all(files.map((file) => sectionOf(file, planned)))
 }
 
-/** Of the comment that the file begins with, and the titles of its tests. */
+/** Makes the section of a file, from its first comment and the titles of its tests. */
 async function sectionOf(file: string, planned: Planned): Promise<string> {
   const text = planned.get(file) ?? (await readFile(join(root, file), 'utf8'))
   const comment = /^\/\*\*(.*?)\*\//s.exec(text)?.[1]?.replaceAll(/\s*\n \* ?/g, ' ') ?? ''

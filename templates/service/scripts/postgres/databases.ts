@@ -30,7 +30,7 @@ export interface TemporaryDatabase {
 }
 
 /**
- * Makes a database with a name of its own on the server at `serverUrl`, whose user must have the right to.
+ * Makes a database with a name of its own on the server at `serverUrl`. The URL's user must be allowed to create databases.
  * @param template the name of the database to copy, which must have no connections
  */
 export async function makeDatabase(serverUrl: string, template = 'template0'): Promise<TemporaryDatabase> {

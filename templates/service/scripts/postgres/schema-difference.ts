@@ -23,7 +23,7 @@ export async function schemaDifference(signal?: AbortSignal): Promise<string | u
   }
 }
 
-/** Has the next migration written to `folder`. @returns undefined if there is nothing to migrate */
+/** Makes the next migration in `folder`. @returns the names in it; undefined if there is nothing to migrate */
 async function differing(folder: string, signal?: AbortSignal): Promise<string[] | undefined> {
   const out = join(folder, 'drizzle')
   await cp(join(root, 'drizzle/meta'), join(out, 'meta'), { recursive: true })

@@ -47,7 +47,7 @@ function keyOf(table: PgTable, rows: Seed['rows']): PgColumn[] {
   const key = primaryKeys[0]?.columns ?? columns.filter(({ primary }) => primary)
   if (key.length === 0)
     throw new Error(`the table ${name} has no primary key, by which a second run would find its rows`)
-  // A row has the names of TypeScript, a column that of Postgres.
+  // Rows use the names of TypeScript, columns those of Postgres.
   const names = Object.entries(table).flatMap(([property, column]) =>
     key.includes(column as PgColumn) ? [property] : [],
   )

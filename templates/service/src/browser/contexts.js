@@ -1,7 +1,7 @@
 /*
- * The page of contexts fetches itself again each second while it is visible, and at once when the filter changes, and takes
- * over what is new below the filter. What is open stays open, and the focus stays where it is. A page that takes long to
- * fetch and draw is fetched less often, so that looking costs the service little.
+ * Refreshes the page of contexts: fetches it again each second while it is visible, and at once when the filter changes,
+ * and replaces what stands below the filter. Open requests stay open, and the focus stays where it is. It fetches a slow
+ * page less often, so that looking costs the service little.
  */
 
 const status = /** @type {HTMLElement} */ (document.querySelector('[role=status]'))
@@ -13,7 +13,7 @@ pause.onclick = () => {
   pause.textContent = isPaused() ? 'Pause' : 'Go on'
 }
 
-// The address changes with each key already.
+// Typing has already changed the address, so the form need not be sent.
 form.addEventListener('submit', (event) => event.preventDefault())
 
 // The filter stands in the address, so that somebody else can be sent it.
@@ -42,7 +42,7 @@ function take(next) {
   scrollBy(0, again.getBoundingClientRect().top - before)
 }
 
-/** @param {boolean} wanted whether it was asked for, and is taken over though the page is paused */
+/** @param {boolean} wanted whether the user asked for it, so that it is shown even if the page is paused */
 async function load(wanted) {
   const url = location.href
   try {

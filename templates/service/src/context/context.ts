@@ -28,9 +28,9 @@ export interface Context {
 }
 
 /**
- * A context that lives longer than one call: the root, the server's context, the one that a signal ends. A function
- * takes it to derive from it, or to pass it to an object that lives as long; its own work runs under `ctx`. The type
- * changes nothing at run time. It tells readers and the rules in lint/ the two contexts apart.
+ * A context that outlives one call, such as the root, the server's context, or one that ends with a signal. A function
+ * takes it to derive a child, or to pass it to an object that lives as long. The function's own work runs under `ctx`.
+ * The type has no effect at run time: by it, readers and the rules in lint/ tell such a context from `ctx`.
  */
 export interface Lifetime extends Context {
   /** Never set. */
@@ -323,7 +323,7 @@ class Branch implements Context, Disposable {
     return this.#children
   }
 
-  /** Its children, without making a list: most contexts have none. */
+  /** The children. Reading them makes no list, because most contexts have none. */
   get below(): Iterable<Child> {
     return this.#children ?? none
   }
@@ -335,7 +335,7 @@ class Branch implements Context, Disposable {
     return timed.at
   }
 
-  /** Compares the deadline with the clock: a loop that never yields keeps the timer from running. */
+  /** Compares the deadline with the clock, because a loop that never yields keeps the timer from firing. */
   get err(): Error | undefined {
     if (this.ended === undefined && this.timed !== undefined && performance.now() >= this.timed.expiry) {
       expire(this.timed)

@@ -24,8 +24,9 @@ class Suppressed extends Error {
 }
 
 /**
- * Returns the exception that left the block of a group, if `thrown` is the SuppressedError that `using` makes of it and
- * NotWaitedFor; else undefined. Where a loader does not compile `using`, Node 24 itself makes that error, not the code below.
+ * Returns the exception that left the block of a group, if `thrown` is the SuppressedError in which `using` has put it
+ * together with NotWaitedFor; else undefined. If a loader leaves `using` as it is, Node 24 makes that error itself, and the
+ * Proxy below does not see it.
  */
 export function exceptionOf(thrown: object): Error | undefined {
   const { error, suppressed } = thrown as Partial<Suppressed>
@@ -33,9 +34,9 @@ export function exceptionOf(thrown: object): Error | undefined {
 }
 
 /**
- * A dispose cannot know whether an exception leaves its block. If it throws as well, `using` makes a SuppressedError of
- * both, and a 404 would become a 500: the exception stands, and NotWaitedFor is dropped. The code of `using` looks the
- * global up when it runs (tsconfig.json: target ES2022), and code that makes a group has imported this file by then.
+ * Drops NotWaitedFor if another exception leaves the block. The group's dispose cannot know of that exception and throws too;
+ * `using` would make a SuppressedError of both, which would turn a 404 into a 500. Compiled `using` (tsconfig.json: target
+ * ES2022) looks up the global when it runs, and by then the code that made the group has imported this file.
  */
 // The global type claims that SuppressedError always exists.
 const scope = globalThis as unknown as { SuppressedError?: typeof Suppressed }

@@ -17,8 +17,8 @@ export interface RetryOptions {
 }
 
 /**
- * Calls `work` until it resolves. Pauses double, and each is drawn at random from its second half, so that callers that
- * failed together do not retry together.
+ * Calls `work` until it resolves. The longest pause doubles each time, and each pause is a random part of it, at least
+ * half, so that callers that failed together do not retry together.
  * @throws the cause of ctx when it ends first; else the last failure, if it is not retryable or no attempt is left
  */
 export async function retry<T>(

@@ -21,7 +21,7 @@ function isPrimitive(
   return value === null || (typeof value !== 'object' && typeof value !== 'function')
 }
 
-/** Whether a log can read all of a thrown value that it looks at, down to its causes. */
+/** Reports whether the log can read everything that it prints of `thrown`, down to its causes. */
 function isReadable(thrown: object, depth: number): boolean {
   try {
     const { name, message, cause, errors } = thrown as Readonly<Record<string, unknown>>
@@ -37,7 +37,7 @@ function isReadable(thrown: object, depth: number): boolean {
   }
 }
 
-/** The place of the call that `Error.captureStackTrace` gave `made` the stack of. */
+/** Returns the place of the call whose stack `Error.captureStackTrace` has recorded. */
 export function placeOf({ stack }: { stack?: string }): string {
   return stack?.split('\n')[1]?.trim() ?? 'at an unknown place'
 }

@@ -1,8 +1,8 @@
 import type { z } from 'zod'
 
 /**
- * What is wrong with a value, to be read behind its name: `must be at most 100, was 500`. It tells numbers, and of a text only the
- * length: a text may be a password. A message that a schema gives itself goes before this one.
+ * Says what is wrong with a value, in words that follow its name: `must be at most 100, was 500`. It repeats numbers, but only
+ * the length of a text, which may be a password. A message of the schema itself replaces this one.
  */
 export function issueText(issue: z.core.$ZodRawIssue): string {
   if (issue.input === undefined) return 'is required'

@@ -14,7 +14,7 @@ export class Undecodable extends Error {
  */
 export function decodeText(bytes: Buffer): string {
   const text = bytes.toString('utf8')
-  // What cannot be decoded becomes U+FFFD.
+  // toString decodes invalid bytes as U+FFFD.
   if (text.includes('\ufffd') && !isUtf8(bytes)) throw new Undecodable('its bytes are not UTF-8')
   return text.startsWith('\ufeff') ? text.slice(1) : text
 }
@@ -45,7 +45,7 @@ export function decodeJson(bytes: Buffer): unknown {
   if (members > 1 && countMembers(value) < members) {
     throw new Undecodable('an object has two members of the same name')
   }
-  // In UTF-8 a half can only be an escape, and JSON.stringify escapes only a half.
+  // In UTF-8, half a pair can only come as an escape. JSON.stringify escapes a surrogate only if it is half a pair.
   if (text.includes('\\u') && surrogate.test(text) && surrogate.test(JSON.stringify(value))) {
     throw new Undecodable('a text has half a surrogate pair')
   }
@@ -110,7 +110,7 @@ function endOfNumber(text: string, start: number): number {
  * each: programs write 0.10000000000000001 for 0.1. A whole number must come out as it is, since it may be an id.
  */
 function isKept(text: string, start: number, end: number): boolean {
-  // A double keeps 15 digits. An exponent in fewer than 5 characters is too small to do harm: 9e99.
+  // A double keeps 15 digits, and the exponent of a number with fewer than 5 characters is in its range: 9e99.
   if (end - start < 5) return true
   const source = text.slice(start, end)
   if (source.length < 16 && !/e/i.test(source)) return true

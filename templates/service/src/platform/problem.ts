@@ -84,7 +84,7 @@ export function insufficientStorage(detail: string, cause: unknown): Problem {
   return new Problem(507, 'Insufficient Storage', detail, { headers: { connection: 'close' }, cause })
 }
 
-/** The body of a problem's answer. The ids let a client report what the log can be searched for. */
+/** The body of a problem's answer. A client reports the ids, and operators search the log for them. */
 export function problemBody(
   problem: Problem,
   ids: { requestId: string; traceId?: string | undefined },
@@ -95,8 +95,8 @@ export function problemBody(
 }
 
 /**
- * The answer to an error of a handler. The context says whether it ended the handler, not the error, because an abort looks
- * different in every library.
+ * Returns the answer to an error of a handler. It asks the context, not the error, whether the context ended the handler:
+ * an abort looks different in every library.
  */
 export function problemOf(ctx: Context, error: unknown): Problem {
   const ended = cause(ctx)

@@ -16,7 +16,7 @@ export interface RequestInfo {
   readonly method: string
   /** The path as requested, without the query. */
   readonly path: string
-  /** Where it comes from, as far as TRUSTED_PROXIES says; undefined on the operators' listener. */
+  /** Where it comes from, as far as TRUSTED_PROXIES says; undefined for an admin request that is no probe. */
   readonly client?: Client
   /** Who is calling, for the log, the span and limits; undefined until a guard knows. */
   principal?: string | undefined

@@ -10,7 +10,7 @@ export interface Issues {
   readonly more: number
 }
 
-/** Where in the value, and why it was refused. */
+/** A place in the value, and why it was refused. */
 export interface Issue {
   readonly path: readonly string[]
   readonly message: string
@@ -67,7 +67,7 @@ function isLarge(top: unknown): boolean {
   return false
 }
 
-/** How many elements follow the one at `path` in the first array on the way: the search stopped there. */
+/** Counts the elements that were not checked: those after the one at `path`, in the first array on the way to it. */
 function unsearched(top: unknown, path: readonly PropertyKey[]): number {
   let value = top
   for (const part of path) {

@@ -12,6 +12,7 @@ import { bind } from '../http/listener.ts'
 import { contextsPage, contextsPagePolicy, type Shown } from './page.ts'
 import { filterOf, fits, type Filter } from '../telemetry/filter.ts'
 import { limitedServer } from '../http/limits.ts'
+import type { Listener } from '../http/pipelining.ts'
 import type { Log } from '../telemetry/log.ts'
 import { methodNotAllowed, notFound, Problem, problemBody } from '../problem.ts'
 import type { RecentRequests } from '../telemetry/kept.ts'
@@ -44,22 +45,34 @@ const maxCounted = 1_000_000
 /** Nobody sends a body, and Prometheus scrapes at least once a minute. */
 const receiveLimits = { headersMs: 10_000, keepAliveMs: 65_000, longestMs: 10_000 }
 
+/** What the public listener answers here as well. */
+const probes = ['/livez', '/readyz']
+
 /**
- * Listens for operators, never on the public port: `GET /metrics`, and `GET /debug/contexts`, which shows the tree below `root`.
+ * Opens the admin listener, which is never on the public port: `GET /metrics`; `GET /debug/contexts`, which shows the tree below
+ * `root`; and the probes.
  * @throws Error that names the address and what to do, if it cannot be bound; the cause of ctx if it ends first
  */
 export async function listenAdmin(ctx: Context, root: Lifetime, log: Log, options: AdminOptions) {
+  let probed: Listener | undefined
   const server = limitedServer(
     receiveLimits,
-    (request, response) => answer(root, log, request, response, options),
-    () => log.warn(root, 'closed a connection for operators: more than 100 requests waited on it'),
+    (request, response) => answer(root, log, request, response, { ...options, probed }),
+    () => log.warn(root, 'closed a connection to the admin listener: more than 100 requests waited on it'),
   )
   answerUnparsed(server, new Set(), {}, (info, problem) => logRefusal(root, log, info, problem))
   const { host, port: wanted } = options
   const address = { host, port: wanted, purpose: 'listen for admin', variable: 'ADMIN_PORT' }
-  const port = await bind(ctx, server, address)
+  const port = await bind(ctx, root, log, server, address)
   return {
     port,
+    /**
+     * From now on `GET /livez` and `GET /readyz` go to `listener`, the public one's. Node accepts one connection of a listener in each
+     * turn of the event loop, so a probe there waits behind all that came before it; here nobody else comes.
+     */
+    probe(listener: Listener): void {
+      probed = listener
+    },
     /** Closes the listener and all its connections. */
     async close(ctx: Context): Promise<void> {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
@@ -74,20 +87,21 @@ function answer(
   log: Log,
   request: IncomingMessage,
   response: ServerResponse,
-  options: AdminOptions,
+  options: AdminOptions & { readonly probed: Listener | undefined },
 ): void {
+  const path = request.url?.split('?', 1)[0] ?? ''
+  const problem = refusalOf(request) ?? problemOf(request, path, options)
+  if (problem === undefined && probes.includes(path)) {
+    options.probed?.(request, response)
+    return
+  }
   response.setHeader('cache-control', 'no-store')
   response.setHeader('x-content-type-options', 'nosniff')
   response.setHeader('referrer-policy', 'no-referrer')
-  const path = request.url?.split('?', 1)[0] ?? ''
-  const problem = refusalOf(request) ?? problemOf(request, path, options)
   if (problem !== undefined) {
     const info = { id: randomUUID(), method: request.method ?? 'GET', path }
-    const headers = {
-      'content-type': 'application/problem+json',
-      'x-request-id': info.id,
-      ...problem.headers,
-    }
+    const type = 'application/problem+json'
+    const headers = { 'content-type': type, 'x-request-id': info.id, ...problem.headers }
     response.writeHead(problem.status, headers).end(problemBody(problem, { requestId: info.id }))
     logRefusal(root, log, info, problem)
   } else if (path === '/metrics') {
@@ -105,13 +119,19 @@ function answer(
 function problemOf(
   { headers, method }: IncomingMessage,
   path: string,
-  { host, recent }: AdminOptions,
+  { host, recent, probed }: AdminOptions & { readonly probed: Listener | undefined },
 ): Problem | undefined {
+  if (probes.includes(path)) {
+    // They are public anyway, and the checks of some balancers name no host.
+    return probed === undefined
+      ? new Problem(503, 'Service Unavailable', 'the service is starting')
+      : undefined
+  }
   if (!isOwnName(headers.host, host)) {
     return new Problem(403, 'Forbidden', `${headers.host ?? 'no host'} is not a name of this listener`)
   }
   if (path !== '/metrics' && path !== '/debug/contexts')
-    return notFound('there are /metrics and /debug/contexts')
+    return notFound('there are /metrics, /debug/contexts, /livez and /readyz')
   if (path === '/debug/contexts' && recent === undefined) {
     return notFound('contexts are not shown in production: set DEBUG_CONTEXTS=true')
   }
@@ -121,7 +141,7 @@ function problemOf(
 
 function logRefusal(root: Lifetime, log: Log, info: RequestInfo, { status, message }: Problem): void {
   const { method, path } = info
-  log.info(withValue(root, requestKey, info), 'request for operators', {
+  log.info(withValue(root, requestKey, info), 'admin request', {
     method,
     path,
     status,

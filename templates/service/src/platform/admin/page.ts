@@ -21,7 +21,7 @@ export interface Shown {
   readonly underWay: readonly RequestView[]
   /** How many of those `underWay` leaves out; absent where it has all. */
   readonly underWayLeftOut?: number
-  /** Those that fit the filter and have ended, the newest first, or the slowest. */
+  /** The requests that fit the filter and have ended, the newest first, or the slowest. */
   readonly ended: readonly RequestView[]
 }
 

@@ -18,12 +18,12 @@ const firstResendMs = 25
 /** The cancels of one pool. None goes through the pool: it would wait behind what it should cancel. */
 export type Cancels = ReturnType<typeof openCancels>
 
-/** @param dial makes a client as the pool does, which has not connected yet */
-export function openCancels(log: Log, dial: () => Client) {
+/** @param newClient makes a client with the pool's options, not yet connected */
+export function openCancels(log: Log, newClient: () => Client) {
   const mutex = pLimit(1)
   const requests = pLimit(maxRequests)
   let lastReason = ''
-  const control = openControl(dial, (ctx, error) => {
+  const control = openControl(newClient, (ctx, error) => {
     const reason = errorOf(error).message
     // A role that may not cancel now may not do so in ten seconds either.
     const level = reason === lastReason ? 'debug' : 'warn'
@@ -40,7 +40,7 @@ export function openCancels(log: Log, dial: () => Client) {
       return undefined
     }
     const unsent = await admit(ctx, requests, async () => {
-      const reason = await sendCancelRequest(ctx, client, dial())
+      const reason = await sendCancelRequest(ctx, client, newClient())
       if (reason === undefined) countCancel('request')
       return reason
     })
@@ -70,7 +70,7 @@ export function openCancels(log: Log, dial: () => Client) {
       } catch (error) {
         const reason = errorOf(error).message
         countCancel('failed')
-        log.warn(ctx, 'a statement could not be cancelled, its connection is closed', { reason })
+        log.warn(ctx, 'a statement could not be cancelled, so its connection is closed', { reason })
         throw error
       }
     },

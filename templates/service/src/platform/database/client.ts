@@ -1,6 +1,6 @@
 import pg, { type ClientBase, type PoolConfig, type QueryConfig, type QueryResult } from 'pg'
 
-/** One backend of one server: no other has the same three. */
+/** Identifies one backend of one server: no other backend has the same three values. */
 export interface Backend {
   readonly pid: number
   readonly startedAt: string
@@ -13,7 +13,7 @@ export interface Backend {
  */
 const startUpSettings = { datestyle: 'ISO, MDY', timezone: 'UTC', standard_conforming_strings: 'on' } as const
 
-/** The others, which no pooler tracks: Postgres's defaults, which a server, a database or a role may change. */
+/** The settings that no pooler tracks, with Postgres's defaults. A server, a database or a role may have changed them. */
 const ownSettings = {
   intervalstyle: 'postgres',
   extra_float_digits: '1',
@@ -27,7 +27,7 @@ const ownSettings = {
 
 const settings: Readonly<Record<string, string>> = { ...startUpSettings, ...ownSettings }
 
-/** Behind a pooler a setting would reach the other borrowers of a server connection, so there it is only read. */
+/** Sets `settings` on a direct connection. Behind a pooler it only reads them: other clients would get the changed ones too. */
 const setUp = {
   text: `select pid, pid = $1 as direct, backend_start::text as started, pg_postmaster_start_time()::text as server,
     (select json_object_agg(name, setting::int) from pg_settings
@@ -39,7 +39,7 @@ const setUp = {
   query_timeout: 5_000,
 }
 
-/** The database writes values in a way that this service would misread, and a pooler keeps it from changing that. */
+/** The database writes values in a way that this service would misread, and a pooler keeps the service from changing it. */
 export class SettingRefused extends Error {
   override readonly name = 'SettingRefused'
 }
@@ -96,7 +96,7 @@ export function openPool({ url, applicationName, ...options }: PoolOptions): pg.
   })
   // The pool removes an idle connection that dies; without a listener the event would end the process.
   pool.on('error', () => undefined)
-  // Random, so that not all are dialled anew at once. The pool reads it for each connection before it emits 'connect'.
+  // Random, so that not all are opened anew at once. The pool reads it for each connection before it emits 'connect'.
   const drawLifetime = (): void => {
     pool.options.maxLifetimeSeconds = 60 * (25 + 5 * Math.random())
   }

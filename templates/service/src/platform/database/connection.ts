@@ -43,7 +43,7 @@ export class Connection {
     this.#lost ??= errorOf(error)
   }
 
-  /** Holds `place`, its place in the pool, as well. */
+  /** @param place in the pool, which the connection gives up with `release` */
   constructor(client: PoolClient, cancels: Cancels, place: Place, observe: Observe) {
     this.#client = client
     this.#cancels = cancels
@@ -133,7 +133,7 @@ export class Connection {
 
   #requireUsable(): void {
     if (this.#released) throw new Error('a connection was used after it had been released')
-    // New ones, so that the stack leads to this statement.
+    // A new error each time, so that the stack leads to this statement.
     if (this.#unsent !== undefined)
       throw new Error('an earlier statement could not be sent', { cause: this.#unsent })
     if (this.#lost !== undefined) throw connectionLost(this.#lost)
@@ -146,7 +146,7 @@ export class Connection {
     else if (this.#lost === undefined) this.#unsent = error
   }
 
-  /** The error for the caller, if its context has not ended: to make one costs a stack. */
+  /** Returns the error for the caller. Call it only if ctx has not ended: each error costs a stack. */
   #failureOf(error: unknown, { text }: QueryConfig, values: readonly unknown[] = []): unknown {
     if (this.#lost !== undefined) return connectionLost(error)
     return error instanceof pg.DatabaseError ? new QueryFailed(error, text, values) : error

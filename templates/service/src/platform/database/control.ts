@@ -8,7 +8,7 @@ import { aimAt, closeAbruptly } from './packet.ts'
 const answerMs = 1_000
 /** How long the control connection is not used after a cancel failed on it. */
 const restMs = 10_000
-/** After so long the next cancel opens a new one: the role may have changed meanwhile, and the server behind the name. */
+/** How long a control connection is used: after that, the role or the server behind the name may have changed. */
 const lifetimeMs = 5 * 60_000
 
 /** `unknown`: Postgres received the cancel and did not answer, so it may still signal the backend. */
@@ -30,16 +30,16 @@ const Stranger = new Error('the server of the control connection does not have t
 /**
  * A connection beside the pool's, on which `pg_cancel_backend` is called. The first cancel opens it. A cancel that fails
  * closes it, and for ten seconds none is opened.
- * @param dial makes a client that has not connected yet
+ * @param newClient makes a client that has not connected yet
  * @param onRest is called with the reason when such a pause starts
  */
-export function openControl(dial: () => Client, onRest: (ctx: Context, reason: unknown) => void) {
+export function openControl(newClient: () => Client, onRest: (ctx: Context, reason: unknown) => void) {
   let current: { readonly client: Client; readonly connected: Promise<unknown> } | undefined
   let restUntil = 0
   let asking = false
 
   function open(target: Client): NonNullable<typeof current> {
-    const client = dial()
+    const client = newClient()
     aimAt(target, client)
     const forget = (): void => {
       clearTimeout(lifetime)

@@ -16,7 +16,7 @@ import { openPool, PostgresClient } from './client.ts'
 import { openGates, type Gates } from './gates.ts'
 import { unavailable } from '../problem.ts'
 
-/** How long a connection attempt may take, and a call wait for one; a backstop for contexts with late deadlines. */
+/** How long the pool may take to connect, or to lend a connection: a backstop for contexts with late deadlines. */
 const connectTimeoutMs = 5_000
 
 /**
@@ -47,7 +47,7 @@ export class Database {
   readonly #cancels: Cancels
   readonly #gates: Gates
   readonly #observe: Observe
-  /** Connections that calls work with. A place in the pool may also be held by a call that still dials. */
+  /** Connections that calls work with. A place in the pool may also be held by a call that still connects. */
   #inUse = 0
 
   constructor(pool: pg.Pool, log: Log) {
@@ -74,9 +74,9 @@ export class Database {
 
   /**
    * Calls `body` in a transaction, which is committed when `body` resolves and rolled back when it rejects or ctx ends.
-   * COMMIT and ROLLBACK, once sent, are not cancelled. `q.savepoint` makes a part of it that can fail by itself. Transactions have
-   * at most four fifths of the pool, so `run` still answers while they wait for something else.
-   * With `joins`, calls of the database with the context that `body` gets are part of it: `transaction` makes a savepoint there.
+   * COMMIT and ROLLBACK, once sent, are not cancelled. `q.savepoint` makes a part of it that can fail by itself. Transactions
+   * have at most four fifths of the pool, so `run` still answers while they wait for something else.
+   * With `joins`, database calls under the context that `body` gets join the transaction: there `transaction` makes a savepoint.
    * @throws CommitOutcomeUnknown if the connection was lost while Postgres was committing, a 503 Problem if the transaction
    * lost against another one (deadlock, serialization failure, lock not available), and as `run` does
    */
@@ -127,14 +127,14 @@ export class Database {
     const probe = this.#withConnection(ctx, isReadOnly, async (connection) => {
       state.asked = true
       if (!(await isReadOnly(ctx, connection))) return 'answers'
-      // The next one that is dialled may lead to another server.
+      // The next connection may lead to another server.
       connection.retire()
       return 'read-only'
     })
     try {
       return await until(ctx, probe)
     } catch (error) {
-      // Other calls have taken the last connection meanwhile, or still dial it.
+      // Other calls have taken the last connection meanwhile, or still open it.
       if (!state.asked && this.#gates.pool.full()) return await pingBeside(ctx, this.#pool.options)
       throw error
     }
@@ -153,7 +153,7 @@ export class Database {
     await until(ctx, this.#pool.end())
   }
 
-  /** @param body the function that the caller wrote: a fault that nobody handles is found by it */
+  /** @param body the caller's own function, by which the log finds the place of a fault that nobody handled */
   async #withConnection<T>(
     ctx: Context,
     body: object,
@@ -179,7 +179,7 @@ export class Database {
 
   /**
    * A connection of the pool. The pool knows no contexts: a client that arrives after ctx has ended is returned at once.
-   * @param averaged whether the time that it is held says how long others will be held
+   * @param averaged whether the pool's averages count the time that the connection is held
    * @throws the cause of ctx, a 503 Problem
    */
   async #acquire(ctx: Context, averaged = true): Promise<Connection> {

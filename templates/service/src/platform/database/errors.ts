@@ -49,8 +49,8 @@ export class ConnectionLost extends Error {
 }
 
 /**
- * Connection exceptions, insufficient resources (too many connections, a full disk), and a server that starts or stops. Not
- * what the statement causes each time: a protocol violation (08P01), or a limit that was set for it (53400).
+ * Connection exceptions, insufficient resources (too many connections, a full disk), and a server that starts or stops. It
+ * leaves out what a second attempt would meet again: a protocol violation (08P01), and a limit that somebody set (53400).
  */
 const cannotServe = /^(08(?!P01)|53(?!400)|57P)/
 
@@ -71,8 +71,8 @@ export function plain(error: unknown): unknown {
 }
 
 /**
- * As `plain`, for the async function that called the database: a refused statement has frames of drizzle and pg only, and gets
- * those that lead to its caller.
+ * Like `plain`, for the async function that called the database. The stack of a refused statement has only frames of drizzle
+ * and pg; this replaces it by the stack of the caller.
  */
 export function plainFor(error: unknown): unknown {
   const failure = plain(error)

@@ -70,8 +70,8 @@ export async function applyMigrations(
 }
 
 /**
- * Refuses a database that lacks migrations of `folder` or `schemas`, or has one with another text. A newer schema is accepted
- * with a warning: so it is while a new version is rolled out, and after it was rolled back.
+ * Refuses a database that lacks migrations of `folder` or `schemas`, or has one with another text. It accepts a newer schema
+ * with a warning, because an older version meets one during a rollout and after a rollback.
  * @throws Error that names the migrations and the command to run
  */
 export async function requireMigrated(
@@ -96,7 +96,8 @@ export async function requireMigrated(
 }
 
 /**
- * Tries to take the lock of migrations, which ends with the transaction, so that a pooler lends no connection with it.
+ * Tries to take the lock of migrations. The lock ends with the transaction: a lock of the session would stay on a connection
+ * that a pooler lends to others.
  * @returns undefined if it has the lock, else the pid of the backend that holds it, 0 if that has just ended
  */
 async function lock(q: Transaction): Promise<number | undefined> {

@@ -1,41 +1,43 @@
 /** How often the length of the queue is compared with what it was. */
 const sampleMs = 500
-/** How long calls have to wait before that is overload, and none has to wait before it is over. */
+/** Overload begins once calls have had to wait for this long, and ends once none has had to for as long. */
 const settledMs = 1_000
 /** A wait that is expected to be shorter than this is as good as none: the event loop adds as much. */
 const exactMs = 20
 /**
- * How long a call may wait under overload, in times that a connection is held. Half of one leaves connections idle for a moment when
- * the load is but a tenth too much; a whole one doubles the time of every answer.
+ * How long a call may wait under overload, as a multiple of the time that a connection is held. With 0.5, connections are
+ * idle for a moment when the load is only a tenth too much; with 1, every answer takes twice as long.
  */
 const queueOfHolds = 0.75
-/** The same for a caller with less than its share: one, and what rounding adds. */
+/** The same for a caller with less than its share: 1, and a margin for rounding. */
 const queueOfShare = 1.05
-/** The weight that a call has in an average at least. */
+/** The least weight of one call in an average. */
 const leastWeight = 0.1
-/** How much each call that leaves the queue leaves of what is known of those before it. */
+/** What the counts of earlier calls are multiplied by when a call leaves the queue. */
 const memory = 0.98
 
 /** What the pool has measured of itself: how long connections are held, how patient callers are, whether it is overloaded. */
 export class Pressure {
-  /** Of the time that finished calls held a connection, in ms; undefined before the first. */
+  /** How long finished calls held a connection, on average, in ms; undefined before the first. */
   #hold: number | undefined
-  /** The same of all calls: those whose context ended return their connection sooner. */
+  /** The same for all calls, also those whose context ended, which return their connection sooner. */
   #occupied = 0
   #returned = 0
-  /** Of the calls that left the queue: how many gave up, and the time that all of them had waited. */
+  /** How many of the calls that left the queue gave up; older ones count less. */
   #gaveUp = 0
+  /** How long all of these calls had waited; older ones count less. */
   #waitedMs = 0
   #sampled = { at: 0, queued: 0 }
-  /** When a call last did not have to wait, and `#occupied` at that time; undefined if nothing had been measured. */
+  /** When a call last did not have to wait. */
   #idleAt = -Infinity
+  /** `#occupied` at that time; undefined if nothing had been measured. */
   #occupiedBefore: number | undefined
-  /** Since when every call that came would have had to wait for longer than a connection is held. */
+  /** Since when every new call has had to expect a longer wait than a connection is held; undefined if the last did not. */
   #standingSince: number | undefined
-  /** When a call that came would last have had to wait too long; undefined where there is no overload. */
+  /** When a new call last had to expect too long a wait; undefined without overload. */
   #overloadedAt: number | undefined
 
-  /** A call that came did not have to wait. Those that gave up say nothing of the next queue. */
+  /** Notes that a call did not have to wait. Forgets how many calls gave up: that says nothing of the next queue. */
   idle(now: number): void {
     this.#standingSince = undefined
     this.#idleAt = now
@@ -43,16 +45,16 @@ export class Pressure {
     this.#gaveUp = 0
   }
 
-  /** A call that finished held its connection for `ms`. */
+  /** Notes that a call finished, and held its connection for `ms`. */
   finished(ms: number): void {
     this.#hold = moved(this.#hold ?? ms, ms, ++this.#returned)
     this.#occupied = moved(this.#occupied, ms, this.#returned)
   }
 
   /**
-   * A call held its connection for `ms` until its context ended. That says nothing of how long work takes, only that this
-   * connection came back: a client that leaves must not make the service look slower than it is. A first call counts, though: if
-   * none finishes, later calls must not wait in vain.
+   * Notes that a call held its connection for `ms` until its context ended. That tells when a connection came back, not how long
+   * work takes: a client that leaves must not make the service look slower than it is. The very first call counts as finished, so
+   * that later calls do not wait in vain if none ever finishes.
    */
   cutShort(ms: number): void {
     if (this.#hold === undefined) {
@@ -62,18 +64,18 @@ export class Pressure {
     this.#occupied = moved(this.#occupied, Math.min(ms, this.#hold), ++this.#returned)
   }
 
-  /** A call has left the queue after `ms`, with a connection or because it gave up. */
+  /** Notes that a call left the queue after `ms`, with a connection or because it gave up. */
   left(ms: number, gaveUp: boolean): void {
     this.#gaveUp = this.#gaveUp * memory + (gaveUp ? 1 : 0)
     this.#waitedMs = this.#waitedMs * memory + ms
   }
 
   /**
-   * How long a call would wait, in ms, with `before` calls before it. `held` says since when each connection is held: one that is
-   * held for longer than the average is expected to be held for as long again. Callers that give up leave the queue as well, at the
-   * rate at which they did: the fluid limit of Erlang's A model.
+   * Returns how long a call would wait, in ms, behind `before` calls. `held` says since when each connection has been held: one
+   * that is held for longer than the average is expected to be held for as long again. It expects callers to give up as often as
+   * they have so far, which shortens the queue too: the fluid limit of Erlang's A model.
    *
-   * In the first second of a burst, or the first tenth of what is left of the deadline, only what was measured before counts: a
+   * In the first second of a burst, or the first tenth of the time left to the deadline, it uses only what was measured before: a
    * process that reads hundreds of requests at once notices late that a connection has come back.
    * @param leftMs until the deadline of the call; 0 leaves out the rule for bursts
    */
@@ -89,8 +91,8 @@ export class Pressure {
   }
 
   /**
-   * The longest wait that a call is let in for, in ms. Overload is no reason to refuse the first in line: without it the next
-   * connection that comes back would be idle.
+   * Returns the longest wait, in ms, for which a call is let in. Overload never refuses the first in line: without that call the
+   * next connection that comes back would be idle.
    * @param leftMs until its deadline
    * @param before how many calls have their turn before it
    * @param hasLess whether its caller has less than its share
@@ -108,8 +110,8 @@ export class Pressure {
   }
 
   /**
-   * A call has come that finds `queued` calls waiting, and would wait for `waitMs` at their end. The first in line always waits
-   * for the next connection. In a pool of one that is a whole hold, so it is not a sign of overload.
+   * Notes that a call came, found `queued` calls waiting, and would wait for `waitMs` behind them. The wait of the first in line
+   * is no sign of overload: it waits for the next connection, which in a pool of one takes as long as a call holds it.
    */
   came(queued: number, waitMs: number, now: number): void {
     const holds = queued === 0 ? 0 : waitMs / this.#holdMs
@@ -131,7 +133,7 @@ export class Pressure {
   }
 }
 
-/** A moving average, which weighs the first values alike. */
+/** Returns a moving average that weighs the first values alike. */
 function moved(average: number, value: number, count: number): number {
   return average + Math.max(leastWeight, 1 / count) * (value - average)
 }

@@ -58,7 +58,7 @@ function fetching(ctx: Context, connection: Connection, batchRows: number): Quer
       await connection.execute(ctx, { text }, values)
       declared = true
     }
-    // Without the name of a prepared select: the next caller that prepares it on this connection would get the FETCH instead.
+    // Drops the name of a prepared select: under it Postgres would keep the FETCH, and serve it to the next caller.
     return connection.execute(ctx, {
       ...statement,
       name: undefined,

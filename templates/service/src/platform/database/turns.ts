@@ -1,15 +1,15 @@
-/** A call that waits, for its caller. */
+/** A call that waits. */
 export interface Queued {
   readonly caller: string
   /** Milliseconds of performance.now(). */
   readonly since: number
-  /** Gives it its place. */
+  /** Gives the call its place. */
   readonly enter: () => void
 }
 
 /**
- * Calls that wait. Their callers take turns, so a caller with many calls delays its own calls, and those of another caller by
- * one each. The calls of one caller keep their order.
+ * A queue of calls whose callers take turns. A caller with many calls delays mostly its own: at most one of them goes before
+ * each call of another caller. The calls of one caller keep their order.
  */
 export class Turns {
   /** The calls of each caller; the first is the one whose turn it is. */
@@ -67,7 +67,7 @@ export class Turns {
     // Each of the others has one turn before the first call of a new caller.
     if (own === 0) return this.#lines.size
     let before = own
-    // Until then, each caller whose turn comes before this one's has a turn more than those behind it.
+    // By the turn of the new call, each caller that precedes this one has had one turn more than those that follow it.
     let turns = own + 1
     for (const [other, { size }] of this.#lines) {
       if (other === caller) turns = own

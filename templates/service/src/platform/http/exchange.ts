@@ -23,7 +23,7 @@ export class Exchange implements Linked<Exchange> {
   readonly info: RequestInfo
   readonly incoming: IncomingMessage
   readonly #outgoing: ServerResponse
-  /** Those of every answer, by names in lower case; undefined once Node has them. */
+  /** The headers of every answer, by names in lower case; undefined once Node has them. */
   headers: HeadersByName | undefined
   /** Milliseconds of performance.now(). */
   readonly startedAt = performance.now()
@@ -35,7 +35,7 @@ export class Exchange implements Linked<Exchange> {
   #endedAt: number | undefined
   #endedBy: string | undefined
   #working = 0
-  /** What a handler has answered, behind middlewares. */
+  /** The answer that a handler has handed back to the middlewares in front. */
   #held: { readonly response: Response; readonly body: Body | Readable } | undefined
   #closed = false
   #left = false
@@ -44,8 +44,8 @@ export class Exchange implements Linked<Exchange> {
   previous: Exchange | undefined
   next: Exchange | undefined
   /**
-   * The client has closed its half of the connection, so it has left. Node would first close the other half, and make an error
-   * with a stack. Destroyed first, the request would wait for the end of its socket.
+   * Ends the connection of a client that has closed its own half, and so has left. Node itself would close the other half first,
+   * and make an error with a stack. The socket goes first: otherwise the request would wait for the end of the socket.
    */
   readonly #onClientEnd = (): void => {
     if (!this.incoming.complete || this.#outgoing.headersSent) return
@@ -65,7 +65,7 @@ export class Exchange implements Linked<Exchange> {
     incoming.socket.on('end', this.#onClientEnd)
   }
 
-  /** Node's response. Who asks for it may write to it, so it has the headers of every answer from then on. */
+  /** Node's response. The caller may write to it, so this first gives it the headers of every answer. */
   get outgoing(): ServerResponse {
     this.setHeaders()
     return this.#outgoing
@@ -123,34 +123,34 @@ export class Exchange implements Linked<Exchange> {
     return response
   }
 
-  /** What a body that a middleware has handed on was made of, if nobody has read it: that is cheaper to send. */
+  /** Returns the handler's own body if the middlewares have left it unread, which is cheaper to send; else `body`. */
   unread(body: Body): Body | Readable {
     if (this.#held === undefined || !(body instanceof ReadableStream) || isBegun(body)) return body
     return bodyOf(this.#held.response) === body ? this.#held.body : body
   }
 
-  /** Whether middlewares have had the handler's answer in their hands. */
+  /** Whether the handler's answer went back through middlewares, which may have changed it. */
   get isHandedBack(): boolean {
     return this.#held !== undefined
   }
 
-  /** The response has this status. */
+  /** Notes the status of the response. */
   answered(status: number): void {
     this.#status = status
   }
 
-  /** A handler behind a middleware works too: `settled` is called once more. */
+  /** Notes that a handler works behind a middleware, so that `settled` comes once more. */
   entered(): void {
     this.#working++
   }
 
-  /** The request has failed under ctx, its own or one derived from it; only the log says with what. */
+  /** Notes that the request failed under ctx, its own or one derived from it. Only the log gets `failure`. */
   failed(ctx: Context, failure: unknown): void {
     this.#failure = failure
     this.#endedBy = causeName(ctx)
   }
 
-  /** The context has ended before the answer: what the handler still does is counted as late. */
+  /** Notes that the context ended before the answer: from now on the handler counts as late. */
   cutShort(): void {
     this.#endedAt ??= performance.now()
   }

@@ -2,8 +2,8 @@ import type { Context } from '../../context/context.ts'
 import type { IncomingRequest, Route, RouteResponse } from './route.ts'
 
 /**
- * Decides whether a request may reach the handler of its route, before its body is read. It returns the context that the
- * handler gets: `ctx`, or one that carries a value more, such as who is calling. It throws a `Problem` to refuse.
+ * Decides, before the body is read, whether a request may reach the handler of its route. It returns the context for the
+ * handler: `ctx`, or one with another value, such as who is calling. It throws a `Problem` to refuse.
  */
 export interface Guard {
   (ctx: Context, request: IncomingRequest): Context | Promise<Context>
@@ -82,7 +82,7 @@ function isContext(returned: unknown): boolean {
   return typeof returned === 'object' && returned !== null && 'signal' in returned
 }
 
-/** What all guards of a route ask of a caller. Every guard must be satisfied, by one of its own requirements. */
+/** What all guards of a route ask of a caller, who must satisfy each guard by one of that guard's requirements. */
 export function documentOf(route: Pick<Route, 'guard'>): Required<Omit<GuardDocument, 'scopes'>> {
   const all = guardsOf(route).map(({ documented }) => documented ?? {})
   const asked = all.flatMap(({ security }) => (security === undefined ? [] : [security]))

@@ -124,6 +124,10 @@ function bodyTooLarge(maxBytes: number): Problem {
   return contentTooLarge(`the body is larger than ${maxBytes} bytes (BODY_MAX_BYTES)`)
 }
 
+function cutOff(): Problem {
+  return badRequest('the body was cut off')
+}
+
 function tooMuchArrives(): Problem {
   return new Problem(
     503,
@@ -137,6 +141,10 @@ function tooMuchArrives(): Problem {
 
 /** Reads the whole body, or stops at the limit, at the end of ctx, or when the client is gone. */
 function readBody(ctx: Context, body: Readable, budget: BodyBudget): Promise<Buffer> {
+  // A stream that has ended or closed emits nothing more: nobody may wait for it.
+  if (body.readableDidRead || body.readableEnded)
+    return Promise.reject(new Error('a guard or a middleware has read the body, so the route cannot'))
+  if (body.destroyed) return Promise.reject(cutOff())
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let size = 0
@@ -158,7 +166,7 @@ function readBody(ctx: Context, body: Readable, budget: BodyBudget): Promise<Buf
     // Most bodies come in one chunk, which need not be copied.
     const onEnd = (): void =>
       settle(() => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)))
-    const onClose = (): void => settle(() => reject(badRequest('the body was cut off')))
+    const onClose = (): void => settle(() => reject(cutOff()))
     const stop = afterFunc(ctx, (cause) => settle(() => reject(cause)))
     body.on('data', onData).on('end', onEnd).on('close', onClose)
     // 'close' follows; without a listener the event would end the process.

@@ -94,7 +94,7 @@ function remembering(recent: RecentRequests): Observer {
   }
 }
 
-/** The client has yet to take what is written, or to send the rest of its body. */
+/** Whether the client has yet to read what the service wrote, or to send the rest of its body. */
 function waitsForClient({ incoming, outgoing, closed }: Exchange): boolean {
   if (closed) return false
   return outgoing.writableNeedDrain || outgoing.writableEnded || !incoming.complete

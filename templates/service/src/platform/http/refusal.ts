@@ -12,7 +12,7 @@ const plainTarget = /^\/[\w\-./?=&,:;@!$'()*+~[\]|]*$/
 export function refusalOf(incoming: IncomingMessage): Problem | undefined {
   const { headers, rawHeaders, httpVersion, url = '' } = incoming
   const { host, expect } = headers
-  // Names and values take turns.
+  // rawHeaders alternates names and values.
   if (rawHeaders.length > 2 * maxHeaders) return tooManyHeaders()
   if (host === undefined && httpVersion === '1.1') return unclear('it names no Host')
   if (repeated(rawHeaders, 'host')) return unclear('it names more than one Host')
@@ -37,7 +37,7 @@ export function tooManyHeaders(): Problem {
   return new Problem(431, 'Request Header Fields Too Large', detail, { headers: { connection: 'close' } })
 }
 
-/** RFC 3986, 2.1: percent-encoded text is UTF-8. A character that no URL may have would be read as another. */
+/** Refuses what the adapter would silently read as another target: raw characters that no URL has, and escapes not in UTF-8. */
 function refusalOfTarget(url: string): Problem | undefined {
   if (/[^!-~]|#/.test(url)) return unclear('its target has a character that must be percent-encoded')
   try {
@@ -48,7 +48,7 @@ function refusalOfTarget(url: string): Problem | undefined {
   }
 }
 
-/** Names and values take turns in `raw`. */
+/** Whether `raw`, which alternates names and values, has `name` more than once. */
 function repeated(raw: readonly string[], name: string): boolean {
   let found = 0
   for (let i = 0; i < raw.length; i += 2) {

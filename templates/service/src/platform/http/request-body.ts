@@ -20,7 +20,7 @@ export function requestBody(c: HonoContext<Env>): Readable {
   )
 }
 
-/** Whether the adapter's request has neither been replaced, nor turned into one of fetch, which begins to read its body. */
+/** Whether `raw` is still the adapter's own request. A middleware may have replaced it, or made it begin to read the body. */
 function isUntouched(raw: Request): boolean {
   const own = Object.getOwnPropertySymbols(raw).map(({ description }) => description)
   return own.includes('incomingKey') && !own.includes('requestCache') && !raw.bodyUsed

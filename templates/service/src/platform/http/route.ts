@@ -17,7 +17,7 @@ export interface IncomingRequest {
   /** As it was sent: `HEAD` where a route answers `GET`. */
   readonly method: string
   readonly headers: IncomingHttpHeaders
-  /** Names and values in turn, as they came: `headers` joins those of one name, or has the first of them. */
+  /** Alternates names and values, as they came; `headers` joins the values of one name, or has only the first. */
   readonly rawHeaders: readonly string[]
   /** The body as it arrives. Only for a route without a `body` schema: otherwise it has been read. */
   readonly body: Readable
@@ -30,7 +30,7 @@ export interface IncomingRequest {
 /** An answer of a route, for `/openapi.json`. */
 export interface RouteResponse {
   readonly description: string
-  /** Of the core: the compiler would compare a `z.ZodType` method by method with each schema of each route. */
+  /** Zod's core type: the compiler would compare `z.ZodType` method by method with each schema of each route. */
   readonly body?: z.core.$ZodType
   /** If the body is not JSON. */
   readonly contentType?: string
@@ -43,7 +43,7 @@ export interface Input<P, Q, B> {
   readonly body: B
 }
 
-/** Where a route was defined, for messages about it. As a property, so that a copy of the route (`{ ...route, … }`) has it too. */
+/** Where a route was defined, for messages. It is a property, so that a copy of the route (`{ ...route, … }`) has it too. */
 const definedAt = Symbol('defined at')
 
 /** One endpoint, as data: the boundary routes and validates by it, and `/openapi.json` documents it. */
@@ -62,7 +62,7 @@ export interface Route {
    * `ignore`; its deadline and the shutdown of the server still end it.
    */
   readonly hangUp?: 'cancel' | 'ignore'
-  /** Asked in turn before the body is read; each gets the context that the one before returned, the handler the last. */
+  /** Asked in order before the body is read. Each gets the context that the previous one returned; the handler gets the last. */
   readonly guard?: Guard | readonly Guard[]
   readonly params?: z.core.$ZodType
   readonly query?: z.core.$ZodType

@@ -1,10 +1,4 @@
-import {
-  validateHeaderName,
-  validateHeaderValue,
-  type IncomingMessage,
-  type Server as NodeServer,
-  type ServerResponse,
-} from 'node:http'
+import { validateHeaderName, validateHeaderValue, type Server as NodeServer } from 'node:http'
 import { getRequestListener, RequestError } from '@hono/node-server'
 import {
   contextName,
@@ -21,6 +15,7 @@ import { cutOffUnread } from './connections.ts'
 import { limitedServer } from './limits.ts'
 import { bind } from './listener.ts'
 import type { App } from './middleware.ts'
+import type { Listener } from './pipelining.ts'
 import type { Route } from './route.ts'
 import { stopServer, type Readiness, type StopBudgets, type Stopped } from './stop.ts'
 import { answerUnparsed } from './unparsed.ts'
@@ -28,6 +23,8 @@ import { answerUnparsed } from './unparsed.ts'
 /** The public listener. */
 export interface Server {
   readonly port: number
+  /** Answers a request that another listener has accepted. */
+  readonly answer: Listener
   /**
    * Stops in three phases, each with its own budget: not ready; closed, while requests finish; cancelled, while they
    * unwind. Go's http.Server.Shutdown, and the cancelling of its BaseContext.
@@ -72,28 +69,35 @@ export async function listen(
   const boundary = new Boundary(serving, log, { routes, middlewares, headers }, options)
   const { host, port: wanted, keepAliveMs, requestTimeoutMs, receiveTimeoutMs } = options
   const longestMs = Math.max(requestTimeoutMs, receiveTimeoutMs, ...routes.map((r) => r.timeoutMs ?? 0))
+  const answer = listenerOf(boundary)
   const server: NodeServer = limitedServer(
     { headersMs: requestTimeoutMs, keepAliveMs, longestMs },
-    listenerOf(boundary),
+    answer,
     () => log.warn(serving, 'closed a connection: more than 100 requests waited on it'),
   )
   answerUnparsed(server, boundary.active, headers, (info, problem) => boundary.refused(info, problem))
   cutOffUnread(server, boundary.active)
   const fail = (error: unknown): never => {
     serving.cancel()
+    server.close()
+    server.closeAllConnections()
     throw error
   }
   const address = { host, port: wanted, purpose: 'listen', variable: 'PORT' }
-  const port = await bind(ctx, server, address).catch(fail)
+  const port = await bind(ctx, serving, log, server, address).catch(fail)
   const work = await startWorkers(ctx, serving, log, workers).catch(fail)
   const cancel = (cause: Error) => serving.cancel(cause)
   const running = { server, boundary, cancel, work, hasWorkers: workers.length > 0 }
-  return { port, stop: (ctx, readiness, budgets) => stopServer(ctx, log, running, readiness, budgets) }
+  return {
+    port,
+    answer,
+    stop: (ctx, readiness, budgets) => stopServer(ctx, log, running, readiness, budgets),
+  }
 }
 
 /**
  * Returns headers by their names in lower case.
- * @throws TypeError for one that Node would refuse to write: then it is too late, since nobody catches what the adapter throws
+ * @throws TypeError for a header that Node would refuse to write: nobody could catch that error later, in the adapter
  */
 function sendable(headers: Readonly<Record<string, string>>): Record<string, string> {
   const named = Object.entries(headers).map(([name, value]): [string, string] => {
@@ -105,7 +109,7 @@ function sendable(headers: Readonly<Record<string, string>>): Record<string, str
 }
 
 /** Hono's adapter before the boundary. */
-function listenerOf(boundary: Boundary): (incoming: IncomingMessage, outgoing: ServerResponse) => unknown {
+function listenerOf(boundary: Boundary): Listener {
   let env: NodeEnv | undefined
   const serve = (request: Request, env: NodeEnv) => boundary.fetch(request, env)
   const adapter = getRequestListener(serve as Parameters<typeof getRequestListener>[0], {

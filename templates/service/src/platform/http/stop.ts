@@ -55,10 +55,10 @@ export async function stopServer(
   const { server, boundary, work } = running
   const startedAt = performance.now()
   readiness.accepting = false
-  // Another instance takes up what the workers leave.
+  // The workers take no new work from now on: other instances do.
   const workDone = work.stop(ctx)
-  // A client that keeps its connection goes on using it, whatever /readyz says. Its next request would cross with the
-  // closing of the connection; after an answer with `Connection: close` it connects to another instance.
+  // A client goes on using its open connection, whatever /readyz says. If the service just closed it, the next request
+  // might be on its way and be lost; an answer with `Connection: close` makes the client go to another instance.
   const late = lateConnections(server)
   boundary.closeConnections(late)
   log.info(ctx, 'not ready', { delayMs })
@@ -68,8 +68,8 @@ export async function stopServer(
   const connectionsClosed = closeListener(server)
   boundary.closeConnections()
   log.info(ctx, 'draining', { ...(await open(running)), drainMs })
-  // A client that connected during the delay uses its connection until it is told to close. An unused one stays open for
-  // delayMs more.
+  // A client that connected during the delay goes on, too, until an answer tells it to close its connection. A connection
+  // on which no request comes gets no answer, so it stays open for delayMs more.
   const lateClosed = (ctx: Context) => connectionsClosed(ctx, late.size === 0 ? 0 : delayMs)
   const drain = await idleWithin(ctx, 'drain', running, workDone, drainMs, lateClosed)
   log.info(ctx, 'drained', { durationMs: drain, ...(await open(running)) })

@@ -10,8 +10,8 @@ import { tooManyHeaders } from './refusal.ts'
 type ParserError = Error & { readonly code?: string; readonly reason?: string }
 
 /**
- * Answers what Node's parser refuses with a problem that has an id and a line in the log. A broken body cancels its request,
- * which is then answered like any other; a broken request behind one under way closes the connection.
+ * Answers what Node's parser refuses, with a problem that has an id and a line in the log. If a body is broken, it cancels the
+ * context of the request, which the boundary then answers. If a request behind one under way is broken, it closes the connection.
  * @param active the requests under way
  * @param headers those of every answer
  * @param onRefused called for each answer that belongs to no request

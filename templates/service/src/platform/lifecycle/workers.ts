@@ -18,8 +18,8 @@ export interface RunningWorker {
   /** What is under way, one line each. */
   underWay(): readonly string[]
   /**
-   * Takes up nothing new from now on, and returns when nothing is under way. It does not cancel: the end of the server
-   * context does. It leaves what is not done then to another instance.
+   * Starts no new work, and returns when none is under way. It does not cancel work; the end of the server context does.
+   * Another instance takes over the work that is not done by then.
    */
   stop(ctx: Context): Promise<void>
 }
@@ -27,7 +27,7 @@ export interface RunningWorker {
 /** All workers of the process. */
 export type Workers = Awaited<ReturnType<typeof startWorkers>>
 
-/** Starts all. @throws what the first throws that fails; the others end with `serving` */
+/** Starts all workers. @throws the error of the first that fails; the others end with `serving` */
 export async function startWorkers(ctx: Context, serving: Lifetime, log: Log, workers: readonly Worker[]) {
   const started: { name: string; running: RunningWorker; stopped: boolean }[] = []
   for (const worker of workers) {

@@ -13,9 +13,9 @@ import { checkedKey, consuming, ContentMissing, endingWith, isKeyOf, unfinished 
 import type { Storage, Stored } from './storage.ts'
 
 const sweepBatch = 1_000
-/** Bytes that collect while the disk writes; the next write takes them all. */
+/** How many bytes collect while the disk writes. The next write takes them all. */
 const writeBytes = 1024 * 1024
-/** The disk syncs after each so many bytes, while more arrive, so that little is left for the sync at the end. */
+/** How many bytes to write between syncs. A sync while more bytes arrive leaves little for the one at the end. */
 const syncEveryBytes = 8 * 1024 * 1024
 
 /**
@@ -78,7 +78,8 @@ async function write(ctx: Context, directory: string, path: string, content: Rea
     await syncDirectory(directory)
     return stored
   } catch (error) {
-    await Promise.all([part, path].map((left) => rm(left, { force: true })))
+    // What cannot be removed, sweep removes later. The first error says why.
+    await Promise.allSettled([part, path].map((left) => rm(left, { force: true })))
     throw error
   }
 }
@@ -98,15 +99,12 @@ async function fill(ctx: Context, handle: FileHandle, content: Readable): Promis
       syncs.go(() => handle.datasync())
     }
   }
-  try {
+  await closing(handle, async () => {
     // flush syncs the file before it is closed.
     const file = handle.createWriteStream({ flush: true, highWaterMark: writeBytes })
     await until(ctx, pipeline(content, measured, file))
     await syncs.wait()
-  } finally {
-    // close waits for operations on the handle that are still running.
-    await handle.close()
-  }
+  })
   return { size, sha256: hash.digest('hex') }
 }
 
@@ -114,14 +112,24 @@ async function fill(ctx: Context, handle: FileHandle, content: Readable): Promis
 async function syncDirectory(directory: string): Promise<void> {
   if (process.platform === 'win32') return
   const handle = await open(directory, 'r')
+  await closing(handle, () => handle.sync().catch(unsupported))
+}
+
+/** Calls `work`, then closes `handle`. @throws what `work` throws, even if `handle` then cannot be closed */
+async function closing(handle: FileHandle, work: () => Promise<void>): Promise<void> {
   try {
-    await handle.sync()
+    await work()
   } catch (error) {
-    // Some network, virtual and FUSE file systems have no fsync of a directory.
-    if (!hasCode(error, 'EINVAL', 'ENOTSUP', 'ENOSYS', 'EBADF')) throw error
-  } finally {
-    await handle.close()
+    // close waits for operations on the handle that are still running.
+    await handle.close().catch(() => undefined)
+    throw error
   }
+  await handle.close()
+}
+
+/** Some network, virtual and FUSE file systems have no fsync of a directory. */
+function unsupported(error: unknown): void {
+  if (!hasCode(error, 'EINVAL', 'ENOTSUP', 'ENOSYS', 'EBADF')) throw error
 }
 
 /** Lists files and unfinished uploads whose key is `prefix` and a UUID, in batches. */

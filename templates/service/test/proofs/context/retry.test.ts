@@ -43,7 +43,7 @@ test('retry: it rejects with a failure that is not retryable (beyond Go)', async
   expect(attempts).toBe(1)
 })
 
-test('retry: the wait that a failure asks for is added to the pause, and can be refused (beyond Go)', async (t) => {
+test('retry: a failure may ask for a longer pause, and the caller may refuse to wait for it (beyond Go)', async (t) => {
   const ctx = testContext(t)
   const pauses: number[] = []
   const failures = [new Error('20'), new Error('5000')]
@@ -105,7 +105,7 @@ test('retry: passes its context to the work, and makes no attempt under an ended
   expect(attempts).toBe(0)
 })
 
-test('retry: pauses double up to the longest, each drawn from its second half (beyond Go)', async (t) => {
+test('retry: pauses double up to the longest, and each is a random half to whole of that (beyond Go)', async (t) => {
   const ctx = testContext(t)
   const pauses: number[] = []
 

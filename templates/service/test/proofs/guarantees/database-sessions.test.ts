@@ -170,7 +170,7 @@ describe('session state:', () => {
     expect(built).toBe(1)
   })
 
-  test('a prepared query has the handle of its call: it fails when that has returned', async (t) => {
+  test('a prepared query fails when the call whose handle it got has returned', async (t) => {
     const { ctx, db } = await openTestDatabase(t, 1)
     const all = prepared((q) => q.select().from(things))
     const kept = await db.run(ctx, (q) => Promise.resolve({ q }))

@@ -48,3 +48,17 @@ test('a rejection with a text, which has no stack, is logged with the handler th
     err: { type: 'string', message: 'a mere text' },
   })
 })
+
+test('a call with a bound function, whose place nobody knows, is logged with its request and no warning', async (t) => {
+  const service = await startService(t, { probe: proofs })
+
+  await fetch(`${service.url}/probe/unawaited/bound`, { headers: { 'x-request-id': 'forgotten' } })
+
+  expect((await service.exited).code).toBe(1)
+  expect(service.log.find((entry) => entry.msg === 'unhandled fault')).toMatchObject({
+    path: '/probe/unawaited/bound',
+    requestId: 'forgotten',
+    err: { message: 'division by zero' },
+  })
+  expect(service.log.filter((entry) => entry.msg === 'warning of Node')).toEqual([])
+})

@@ -31,7 +31,7 @@ test.for([
   ['a length and chunks', 'Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'],
   ['chunks that are not the last coding', 'Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n'],
   ['a blank before the colon', 'Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n'],
-  ['a length that is none', 'Content-Length: +5\r\n\r\nhello'],
+  ['a length that is not a number', 'Content-Length: +5\r\n\r\nhello'],
   ['a length beyond counting', 'Content-Length: 99999999999999999999\r\n\r\n'],
   ['a chunk without a size', 'Transfer-Encoding: chunked\r\n\r\nx\r\n\r\n'],
   ['a header that is folded', 'A: b\r\n c\r\n\r\n'],

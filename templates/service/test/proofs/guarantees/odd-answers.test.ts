@@ -176,6 +176,21 @@ test('a body of any kind that matches its content-length is sent', async () => {
   }
 })
 
+test.for(['at once', 'text', 'node', 'web'])(
+  'an answer of %s that comes before the timer of a deadline that has passed is 504',
+  async (kind) => {
+    const id = `held-up-${kind.replace(' ', '-')}`
+    const response = await fetch(`${shared().url}/probe/held-up?with=${encodeURIComponent(kind)}`, {
+      headers: { 'x-request-id': id },
+    })
+
+    expect(response.status).toBe(504)
+    expect(await response.json()).toMatchObject({ status: 504 })
+    const line = await shared().line(({ requestId }) => requestId === id)
+    expect(line).toMatchObject({ status: 504, cause: 'DeadlineExceeded' })
+  },
+)
+
 test('a web stream that nobody reads is cancelled: HEAD, 304, a client that hung up, an answer after the deadline', async () => {
   const service = shared()
   const url = `${service.url}/probe/web-stream`

@@ -8,7 +8,7 @@ import { sleep } from '../../../src/context/sleep.ts'
 import { openTestDatabase } from '../../support/database.ts'
 import { overload, requestOf, select, succeeds } from '../support/overload.ts'
 
-test('an overload ends when for a second each call finds a free connection', async (t) => {
+test('an overload ends when each call has found a free connection for a second', async (t) => {
   const { ctx, db } = await openTestDatabase(t, 1)
   await overload(ctx, db, 1)
 
@@ -21,7 +21,7 @@ test('an overload ends when for a second each call finds a free connection', asy
   expect(burst).toEqual(Array(10).fill(true))
 })
 
-test('an overload ends when for a second no call finds more than one call ahead of it', async (t) => {
+test('an overload ends when no call has found more than one call ahead of it for a second', async (t) => {
   const { ctx, db } = await openTestDatabase(t, 1)
   await overload(ctx, db, 1)
 

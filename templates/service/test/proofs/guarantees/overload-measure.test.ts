@@ -59,19 +59,19 @@ test('ten thousand callers that wait do not slow each other down', async (t) => 
 
 test('a pool whose calls still connect is busy, not down', async (t) => {
   const { ctx, db, proxy } = await openTestDatabase(t, 1)
-  // It is known how long a connection is held, and the next call must dial: a setting of a caller closes its connection.
+  // It is known how long a connection is held, and the next call must connect: a setting of a caller closes its connection.
   await select(ctx, db, 1)
   await db.run(ctx, (q) => q.execute(sql`set search_path to public`))
   let letThrough = (): void => undefined
-  const dialled = new Promise<void>((resolve) => (letThrough = resolve))
+  const connected = new Promise<void>((resolve) => (letThrough = resolve))
   let first: unknown
   const before = proxy.seen.session
   proxy.toServer = async (link) => {
     first ??= link
-    if (link === first) await dialled
+    if (link === first) await connected
     return undefined
   }
-  const dialling = select(ctx, db, 0)
+  const connecting = select(ctx, db, 0)
   const waiting = select(ctx, db, 0)
   await eventually(async () => first !== undefined)
 
@@ -79,7 +79,7 @@ test('a pool whose calls still connect is busy, not down', async (t) => {
 
   expect(proxy.seen.session).toBe(before + 2)
   letThrough()
-  await Promise.all([dialling, waiting])
+  await Promise.all([connecting, waiting])
 })
 
 test('the time that a connection takes to open does not count as held: a start is no overload', async (t) => {
@@ -91,7 +91,7 @@ test('the time that a connection takes to open does not count as held: a start i
     opened.add(link)
     return toServer(link, bytes)
   }
-  // A setting of a caller closes its connection: the first dials anew, and so does the next.
+  // A setting of a caller closes its connection: the first connects anew, and so does the next.
   for (let i = 0; i < 3; i++) await db.run(ctx, (q) => q.execute(sql`set search_path to public`))
   proxy.toServer = toServer
   const held = select(ctx, db, 0.2)

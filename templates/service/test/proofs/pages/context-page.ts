@@ -53,10 +53,11 @@ const goTests = [
 
 /** What no test here can say, and why. */
 const leftOut: Readonly<Record<string, string>> = {
-  TestAllocs: 'V8 counts no allocations; that a context which has ended keeps nothing is in `leaks.test.ts`',
+  TestAllocs:
+    'V8 counts no allocations; `leaks.test.ts` shows that a context keeps nothing once it has ended',
   XTestCustomContextGoroutines: 'there are no goroutines, and no implementation of Context but ours',
   TestCustomContextAfterFuncUnregisterTimeout:
-    'a foreign signal is listened to by `withSignal` alone, and left by its end',
+    'only `withSignal` listens to a foreign signal, and it stops when its context ends',
   TestCustomContextAfterFuncUnregisterAfterFunc: 'the same',
   TestDeadlineExceededIsNetError:
     'Node has no such interface; the name `TimeoutError` is what the platform uses',

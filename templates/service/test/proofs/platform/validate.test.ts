@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { validate } from '../../../src/platform/validate.ts'
 
-describe('what zod refuses is said as a sentence behind the name of the field', () => {
+describe('an issue of zod reads as a sentence after the name of the field', () => {
   const cases: readonly (readonly [z.ZodType, unknown, string])[] = [
     [z.string(), undefined, 'is required'],
     [z.enum(['draft', 'paid']), undefined, 'is required'],

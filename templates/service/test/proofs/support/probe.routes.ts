@@ -4,6 +4,7 @@ import { sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { withoutCancel, type Context } from '../../../src/context/context.ts'
 import { sleep } from '../../../src/context/sleep.ts'
+import type { Queries } from '../../../src/platform/database/queries.ts'
 import { route, type Route, type StreamedResponse } from '../../../src/platform/http/route.ts'
 import { integerParameter } from '../../../src/platform/http/values.ts'
 import type { Platform } from '../../../src/platform/platform.ts'
@@ -141,7 +142,7 @@ export function routes(platform: Platform): Route[] {
       path: '/probe/unawaited/:how',
       summary: 'Answers while nobody awaits its statement, which fails, or ends with the request',
       tags,
-      params: z.object({ how: z.enum(['fails', 'ends', 'other', 'text']) }),
+      params: z.object({ how: z.enum(['fails', 'ends', 'other', 'text', 'bound']) }),
       responses,
       handle: (ctx, { params: { how } }) => {
         const [call, statement] =
@@ -149,6 +150,9 @@ export function routes(platform: Platform): Route[] {
         if (how === 'other') {
           // eslint-disable-next-line @typescript-eslint/no-floating-promises -- that is the fault
           void failsElsewhere(ctx)
+        } else if (how === 'bound') {
+          // eslint-disable-next-line @typescript-eslint/no-floating-promises -- that is the fault
+          void db.run(withoutCancel(ctx), divides.bind(undefined))
         } else if (how === 'text') {
           // eslint-disable-next-line @typescript-eslint/no-floating-promises -- that is the fault
           void Promise.reject('a mere text') // oxlint-disable-line typescript/prefer-promise-reject-errors
@@ -296,6 +300,24 @@ export function routes(platform: Platform): Route[] {
     }),
     route({
       method: 'GET',
+      path: '/probe/held-up',
+      summary: 'Lets nothing else run until its deadline has passed, and then answers',
+      tags,
+      timeoutMs: 50,
+      query: z.object({ with: z.enum(['at once', 'text', 'node', 'web']) }),
+      responses,
+      handle: (_ctx, { query }) => {
+        const late = (): Response | StreamedResponse => {
+          const until = performance.now() + 100
+          while (performance.now() < until);
+          if (query.with === 'node') return { status: 200, headers: {}, body: Readable.from(['hello']) }
+          return new Response(query.with === 'web' ? pulled([Buffer.from('hello')]) : 'hello')
+        }
+        return query.with === 'at once' ? late() : Promise.resolve().then(late)
+      },
+    }),
+    route({
+      method: 'GET',
       path: '/probe/fetched',
       summary: 'Answers with what fetch returns, as it is',
       tags,
@@ -334,6 +356,10 @@ export function routes(platform: Platform): Route[] {
       handle: () => Response.json(openWebStreams),
     }),
   ]
+}
+
+function divides(q: Queries): Promise<unknown> {
+  return q.execute(sql`select 1/0`)
 }
 
 async function failsElsewhere(ctx: Context): Promise<void> {

@@ -44,14 +44,14 @@ test('a good token reaches the handler; the log has its subject, in every line',
   expect(line).toMatchObject({ principal: 'ada', status: 200 })
 })
 
-test('an API key reaches it too', async () => {
+test('an API key reaches the handler too', async () => {
   const response = await ask('/probe/principal', { 'x-api-key': 'a-long-random-key' })
 
   expect(await response.json()).toEqual({ id: 'key:reports', scopes: ['notes.read', 'notes.write'] })
   expect((await ask('/probe/principal', { 'x-api-key': 'another' })).status).toBe(401)
 })
 
-test('scopes: 403 names those that are asked for', async () => {
+test('a caller that lacks a scope gets 403, which names the scopes that the route needs', async () => {
   expect((await ask('/probe/scoped', { 'x-api-key': 'a-long-random-key' })).status).toBe(200)
   const response = await ask('/probe/scoped', bearer(await issuer.sign({ scope: 'notes.read' })))
 
@@ -59,10 +59,13 @@ test('scopes: 403 names those that are asked for', async () => {
     403,
     'Bearer error="insufficient_scope", scope="notes.read notes.write"',
   ])
-  expect(await response.json()).toMatchObject({ status: 403, detail: 'it needs the scope notes.write' })
+  expect(await response.json()).toMatchObject({
+    status: 403,
+    detail: 'the route needs the scope notes.write',
+  })
 })
 
-describe('what is not a credential', () => {
+describe('a request without valid credentials is refused:', () => {
   test.for([
     ['nothing', {}, 401, 'Bearer realm="api"'],
     ['another scheme', { authorization: 'Basic YTpi' }, 401, 'Bearer realm="api"'],
@@ -181,7 +184,7 @@ test('AUTH=off: callers have no name, so that limits and idempotency keys tell t
   expect(await off.line(({ msg }) => msg === 'request')).not.toHaveProperty('principal')
 })
 
-test('an issuer that is gone: tokens of keys that were fetched are still taken', async () => {
+test('while the issuer is down, tokens signed with keys that were fetched are still accepted', async () => {
   issuer.instead = (_incoming, outgoing) => outgoing.writeHead(500).end()
   expect((await ask('/probe/principal', bearer(await issuer.sign()))).status).toBe(200)
   issuer.instead = undefined

@@ -109,7 +109,7 @@ test('the keys of one principal are not those of another', async () => {
   expect(await rows(shared(), 20)).toBe(2)
 })
 
-test('without a principal, a key is of who sends the same Authorization: nobody else gets the answer', async () => {
+test('without a principal, a key belongs to the Authorization that it came with: nobody else gets the answer', async () => {
   const sent = (authorization: string) => ({ body: { amount: 21 }, headers: { authorization } })
   const first = await pay(shared(), 'hers', sent('Basic YW5uOmE='))
   const other = await pay(shared(), 'hers', sent('Basic Ym9iOmI='))
@@ -121,7 +121,7 @@ test('without a principal, a key is of who sends the same Authorization: nobody 
   expect(await rows(shared(), 21)).toBe(1)
 })
 
-test('requests are compared by what they say, whatever its order', async () => {
+test('requests are compared by their input, whatever the order of its properties', async () => {
   const status = async (key: string, more: object) =>
     (await pay(shared(), key, { body: { amount: 22, ...more } })).status
 
@@ -255,7 +255,7 @@ test('a key is free again after a day, and the row is deleted at the next start,
   ])
 })
 
-test('/openapi.json and /metrics tell of it', async () => {
+test('/openapi.json and /metrics show idempotent routes', async () => {
   const document = (await (await fetch(`${shared().url}/openapi.json`)).json()) as {
     paths: Record<string, { post: { parameters: object[]; responses: object } }>
   }

@@ -94,7 +94,7 @@ test('/debug/contexts counts and shows every context that has not ended', async 
   expect(await contexts(url)).toMatchObject({ live: 1, root: { children: [] } })
 })
 
-test('the page shows the tree, and what a client chose to call its path is text', async (t) => {
+test('the page shows the tree, and escapes the paths that clients choose', async (t) => {
   const { url, root } = await listen(t)
   using request = withCancel(withValue(root, contextName, `GET /<img src=x onerror="alert('&')">`))
 
@@ -114,7 +114,7 @@ test('the page shows the tree, and what a client chose to call its path is text'
   expect(await (await fetch(`${url}/debug/contexts`)).text()).not.toContain('onerror')
 })
 
-test('the requests that ended last are told with what ended them, the newest first', async (t) => {
+test('the page shows the last requests that ended, the newest first, each with what ended it', async (t) => {
   const recent = recentRequests(2)
   const { url } = await listen(t, { recent })
   seen(recent, 'first', 0)
@@ -131,7 +131,7 @@ test('the requests that ended last are told with what ended them, the newest fir
 const ids = async (url: string, query = ''): Promise<string[]> =>
   ((await contexts(url, query)) as { ended: { id: string }[] }).ended.map(({ id }) => id)
 
-test('of a thousand ended requests those that somebody looks for are still there: slow, failed, left, and the last', async (t) => {
+test('of a thousand ended requests the page keeps the slow, the failed, those whose client left, and the last', async (t) => {
   const recent = recentRequests(5)
   const { url } = await listen(t, { recent })
   seen(recent, 'slow', 3_000)
@@ -228,7 +228,7 @@ test('a request under way tells what it waits for: the pool, the database, a pee
   expect(await contexts(url)).toMatchObject({ ended: [{ waitsFor: null }] })
 })
 
-test('a request is told with its spans: when each began and ended and what ended it, also while it is under way', async (t) => {
+test('a request shows its spans, when each began and ended and what ended it, also while it is under way', async (t) => {
   const recent = recentRequests(2)
   const { url, root } = await listen(t, { recent })
   const request = recent.start({ id: 'it', method: 'GET', path: '/slow' }, { startedAt: performance.now() })
@@ -266,7 +266,7 @@ test('a request is told with its spans: when each began and ended and what ended
   expect(page).not.toMatch(/ style=/)
 })
 
-test('of very many spans of a request the first are kept, and the rest is counted', async (t) => {
+test('a request with very many spans keeps the first and counts the rest', async (t) => {
   const recent = recentRequests(1)
   const { url, root } = await listen(t, { recent })
   const request = recent.start({ id: 'it', method: 'GET', path: '/' }, { startedAt: performance.now() })
@@ -310,7 +310,7 @@ test('of 200,000 contexts, wide or deep, the page and the JSON have some, and sa
   expect(page.length).toBeLessThan(1_000_000)
 })
 
-test('a long name, such as the path of a request may be, is cut', async (t) => {
+test('a long name, such as the path of a request, is cut', async (t) => {
   const { url, root } = await listen(t)
   const ctx = withCancel(withValue(root, contextName, `${'x'.repeat(199)}\u{1f600}${'y'.repeat(100_000)}`))
 
@@ -319,7 +319,7 @@ test('a long name, such as the path of a request may be, is cut', async (t) => {
   ctx.cancel()
 })
 
-test('contexts far below one another are left out as well', async (t) => {
+test('contexts beyond a depth are left out as well', async (t) => {
   const { url, root } = await listen(t)
   let deep: Context = withValue(root, contextName, 'deep')
   for (let depth = 0; depth < 9_000; depth++) deep = withCancel(deep)
@@ -340,10 +340,20 @@ test('what is not offered is a 404 that says what to set', async (t) => {
   expect((await fetch(`${url}/metrics`)).status).toBe(200)
 })
 
+test('a probe is a 503 until the public port listens', async (t) => {
+  const { url } = await listen(t)
+
+  const early = await fetch(`${url}/livez`)
+
+  expect(early.status).toBe(503)
+  expect(early.headers.get('content-type')).toBe('application/problem+json')
+  expect(await early.json()).toMatchObject({ status: 503, detail: 'the service is starting' })
+})
+
 test('anything else is a 404, and other methods a 405', async (t) => {
   const { url } = await listen(t)
 
-  const missing = await fetch(`${url}/livez`)
+  const missing = await fetch(`${url}/health`)
   expect(missing.status).toBe(404)
   expect(missing.headers.get('content-type')).toBe('application/problem+json')
   expect(await missing.json()).toMatchObject({ status: 404, title: 'Not Found' })
@@ -379,7 +389,7 @@ test('a port that is taken is named, with what to do', async (t) => {
   )
 })
 
-test('closing takes open connections with it', async (t) => {
+test('close() closes open connections, too', async (t) => {
   const ctx = testContext(t)
   const metrics = (): void => undefined
   const admin = await listenAdmin(ctx, ctx, recordedLog(), {
@@ -402,7 +412,7 @@ test.for([
   ['another method', 'PUT /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n', 405],
   ['another expectation', 'GET /metrics HTTP/1.1\r\nHost: localhost\r\nExpect: magic\r\n\r\n', 417],
   ['no host', 'GET /metrics HTTP/1.1\r\n\r\n', 400],
-  ['no HTTP', 'hello\r\n\r\n', 400],
+  ['a line that is not HTTP', 'hello\r\n\r\n', 400],
 ] as const)(
   '%s is answered with a problem that has an id, and a line in the log',
   async ([, sent, status], t) => {
@@ -415,6 +425,6 @@ test.for([
 
     expect(received.toString()).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
     expect(received.toString()).toMatch(/x-request-id: [0-9a-f-]{36}\r\n/i)
-    expect(log.lines).toMatchObject([{ level: 'info', message: 'request for operators', fields: { status } }])
+    expect(log.lines).toMatchObject([{ level: 'info', message: 'admin request', fields: { status } }])
   },
 )

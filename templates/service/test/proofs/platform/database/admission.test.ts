@@ -18,7 +18,7 @@ function by(ctx: Context, principal: string): Context {
   return withValue(ctx, requestKey, { id: '1', method: 'GET', path: '/', principal })
 }
 
-test('at most so many calls have a place, and the next gets one when another is given back', async (t) => {
+test('no more calls than allowed have a place, and the next gets one when another is released', async (t) => {
   const ctx = testContext(t)
   const { gate, heard } = admission(2)
   const [first, second] = [await gate.enter(ctx), await gate.enter(ctx)]
@@ -73,7 +73,7 @@ test('a call whose context ends leaves the queue, with the cause', async (t) => 
   await expect(gate.enter(leaving)).rejects.toThrow('the client left')
 })
 
-test('a place that comes in the moment in which the context ends goes to the next', async (t) => {
+test('a place that a call gets just as its context ends goes to the next call', async (t) => {
   const ctx = testContext(t)
   const { gate } = admission(1)
   const held = await gate.enter(ctx)
@@ -127,7 +127,19 @@ describe('by the time that connections are held', () => {
     expect(gate.waiting).toBe(1)
   })
 
-  test('the refusal says if none was returned for seconds', async (t) => {
+  test('a refusal sends no client away for longer than half a minute, however long the wait may become', async (t) => {
+    const ctx = testContext(t)
+    const { gate } = admission(1)
+    await hold(ctx, gate, 600_000)
+    await gate.enter(ctx)
+    using hasty = withTimeout(ctx, 15_000)
+
+    await expect(gate.enter(hasty)).rejects.toMatchObject({
+      headers: { 'retry-after': expect.stringMatching(/^3[0-2]$/) as string },
+    })
+  })
+
+  test('the refusal says if no connection has come back for seconds', async (t) => {
     const ctx = testContext(t)
     const { gate } = await busy(ctx)
     vi.advanceTimersByTime(2_500)
@@ -136,7 +148,7 @@ describe('by the time that connections are held', () => {
     await expect(gate.enter(hasty)).rejects.toThrow('would be free in time, and none was returned for 3 s')
   })
 
-  test('a caller with many calls is refused, and not one whose turn comes before', async (t) => {
+  test('a caller with many calls is refused, and a caller whose turn comes earlier is not', async (t) => {
     const ctx = testContext(t)
     const { gate } = await busy(ctx)
     for (let n = 0; n < 20; n++) gate.enter(by(ctx, 'many')).catch(() => undefined)
@@ -148,7 +160,7 @@ describe('by the time that connections are held', () => {
     expect(gate.waiting).toBe(21)
   })
 
-  test('a client that leaves, and a place that says nothing of others, make no wait longer', async (t) => {
+  test('a client that leaves, and a place outside the averages, make no wait longer', async (t) => {
     const ctx = testContext(t)
     const { gate, held } = await busy(ctx)
     held.release(ctx)
@@ -191,7 +203,7 @@ describe('by the time that connections are held', () => {
     }
   }
 
-  test('in a queue that does not shrink for a second, calls are refused by overload, but for a caller with less', async (t) => {
+  test('in a queue that does not shrink for a second, overload refuses calls, except those of a caller with less than its share', async (t) => {
     const ctx = testContext(t)
     const { gate, heard } = admission(3)
     await hold(ctx, gate, 100)
@@ -209,7 +221,7 @@ describe('by the time that connections are held', () => {
     expect(gate.waiting).toBe(13)
   })
 
-  test('what a caller holds counts for its share', async (t) => {
+  test('the places that a caller holds count towards its share', async (t) => {
     const ctx = testContext(t)
     const { gate, heard } = admission(6)
     await hold(ctx, gate, 100)
@@ -234,7 +246,7 @@ describe('by the time that connections are held', () => {
     expect(heard.at(-1)).toBe('overload')
   })
 
-  test('a call that need not wait begins the second anew', async (t) => {
+  test('a call that does not have to wait starts the second again', async (t) => {
     const ctx = testContext(t)
     const { gate, heard, held } = await busy(ctx)
     const served: Promise<void>[] = []

@@ -24,7 +24,7 @@ test('before the first connection came back, every call is let in, whatever its 
 })
 
 describe('the expected wait', () => {
-  test('is one hold for each call before, over all connections', () => {
+  test('is one hold for each earlier call, divided by the number of connections', () => {
     const pressure = holding(100)
 
     expect(pressure.expectedWait(0, [just], now)).toBeCloseTo(100)
@@ -37,7 +37,7 @@ describe('the expected wait', () => {
     expect(holding(100).expectedWait(0, [{ since: now - 50 }], now)).toBeCloseTo(100)
   })
 
-  test('follows the calls: the first count alike, the later ones a tenth', () => {
+  test('is an average in which the first calls count alike, and later ones a tenth', () => {
     const pressure = new Pressure()
     pressure.finished(100)
     pressure.finished(300)
@@ -65,7 +65,7 @@ describe('the expected wait', () => {
 })
 
 describe('a burst', () => {
-  test('is no reason to refuse in its first second: it is the process that is slow, as it reads so many requests', () => {
+  test('is let in during its first second: the process is slow only because it reads so many requests', () => {
     const pressure = holding(20)
     pressure.idle(now)
     for (let n = 0; n < 10; n++) pressure.finished(400)
@@ -75,7 +75,7 @@ describe('a burst', () => {
     expect(pressure.expectedWait(199, held, now + 1_000, 15_000)).toBeGreaterThan(40_000)
   })
 
-  test('is measured sooner where less time is left', () => {
+  test('is measured sooner if less time is left', () => {
     const pressure = holding(20)
     pressure.idle(now)
 
@@ -103,7 +103,7 @@ test('one caller that leaves a new queue at once does not make it look short', (
   expect(pressure.expectedWait(99, [just], now)).toBeGreaterThan(1_000)
 })
 
-test('callers that left a queue say nothing of those that wait in the next', () => {
+test('callers that left one queue do not count for the next', () => {
   const pressure = holding(100)
   for (let n = 0; n < 1_000; n++) pressure.left(50, true)
 
@@ -113,7 +113,7 @@ test('callers that left a queue say nothing of those that wait in the next', () 
 })
 
 describe('calls whose context ended', () => {
-  test('say nothing of how long work takes, but that their connections came back', () => {
+  test('show when their connections came back, not how long work takes', () => {
     const pressure = holding(100)
     for (let n = 0; n < 100; n++) pressure.cutShort(10)
 
@@ -138,7 +138,7 @@ describe('calls whose context ended', () => {
   })
 })
 
-test('a call waits for half of the time until its deadline, or 20 ms, as good as none', () => {
+test('a call may wait for half of the time until its deadline, or for 20 ms, which is as good as none', () => {
   const pressure = holding(100)
 
   expect(longest(pressure, 10_000)).toEqual({ ms: 5_000, why: 'deadline' })
@@ -152,7 +152,7 @@ function overload(pressure: Pressure, from = now, queued: (n: number) => number 
 }
 
 describe('overload', () => {
-  test('is calls that have had to wait for a second, in a queue that does not shrink', () => {
+  test('begins when calls have had to wait for a second in a queue that does not shrink', () => {
     const pressure = holding(100)
     for (let ms = 0; ms < 1_000; ms += 100) pressure.came(50, 500, now + ms)
     expect(longest(pressure, 10_000).why).toBe('deadline')
@@ -170,7 +170,7 @@ describe('overload', () => {
     expect(pressure.longestWait(10_000, 0, () => false)).toEqual({ ms: 5_000, why: 'deadline' })
   })
 
-  test('is no queue that shrinks', () => {
+  test('does not begin in a queue that shrinks', () => {
     const pressure = holding(100)
 
     overload(pressure, now, (n) => 100 - n)
@@ -178,7 +178,7 @@ describe('overload', () => {
     expect(longest(pressure, 10_000).why).toBe('deadline')
   })
 
-  test('is no queue that shrinks from half a second to the next, whatever it does meanwhile', () => {
+  test('does not begin in a queue that shrinks from one half second to the next, whatever it does in between', () => {
     const pressure = holding(100)
 
     overload(pressure, now, (n) => 100 - n + (n % 5 === 4 ? 10 : 0))
@@ -192,7 +192,7 @@ describe('overload', () => {
       'a call came that would wait for less than a hold',
       (pressure: Pressure) => pressure.came(1, 99, now + 900),
     ],
-  ])('begins anew when %s', (_, between) => {
+  ])('needs another second when %s', (_, between) => {
     const pressure = holding(100)
     for (let ms = 0; ms < 900; ms += 100) pressure.came(50, 500, now + ms)
     between(pressure)
@@ -201,7 +201,7 @@ describe('overload', () => {
     expect(longest(pressure, 10_000).why).toBe('deadline')
   })
 
-  test('is over when no call would have had to wait for half a hold for a second', () => {
+  test('ends when for a second no call would have had to wait for half a hold', () => {
     const pressure = holding(100)
     const last = overload(pressure)
     pressure.came(1, 51, last + 900)
@@ -213,7 +213,7 @@ describe('overload', () => {
     expect(longest(pressure, 10_000).why).toBe('deadline')
   })
 
-  test('counts a hold as 40 ms at least: a pool of quick calls is not overloaded by the noise of the event loop', () => {
+  test('counts a hold as at least 40 ms: the noise of the event loop does not overload a pool of quick calls', () => {
     const pressure = holding(1)
     for (let n = 0; n <= 20; n++) pressure.came(50, 39, now + n * 100)
     expect(longest(pressure, 10_000).why).toBe('deadline')

@@ -30,7 +30,7 @@ test('callers take turns, and the calls of each keep their order', () => {
   expect(turns.next()).toBeUndefined()
 })
 
-test('a call that is deleted waits no more, once; its caller is forgotten with its last call', () => {
+test('a call can be deleted once, and its caller is forgotten with its last call', () => {
   const turns = new Turns()
   const [gone, stays] = [call('a'), call('b')]
   turns.add(gone)

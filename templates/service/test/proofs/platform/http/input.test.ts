@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer, request, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { buffer } from 'node:stream/consumers'
 import { expect, test, type TestContext } from 'vitest'
 import { DeadlineExceeded, withCancel, withTimeout } from '../../../../src/context/context.ts'
 import { testContext } from '../../../../src/context/test-context.ts'
@@ -34,6 +35,26 @@ test('a cut-off body is a mistake of the client', async (t) => {
   await expect(reading).rejects.toMatchObject({ status: 400, message: 'the body was cut off' })
 })
 
+test('a body that was cut off before it is read is refused at once', async (t) => {
+  const incoming = await receive(t, '{')
+  const closed = new Promise((resolve) => incoming.on('error', () => undefined).on('close', resolve))
+  incoming.socket.destroy()
+  await closed
+
+  const reading = readJson(testContext(t), whole(incoming), bodyBudget(1_000))
+
+  await expect(reading).rejects.toMatchObject({ status: 400, message: 'the body was cut off' })
+})
+
+test('a body that a guard has read is a fault of the service, and nobody waits for it', async (t) => {
+  const incoming = await receive(t, '{}', true)
+  await buffer(incoming)
+
+  const reading = readJson(testContext(t), whole(incoming), bodyBudget(1_000))
+
+  await expect(reading).rejects.toThrow('a guard or a middleware has read the body, so the route cannot')
+})
+
 test('bodies that arrive together are refused beyond their budget, and give back what they held', async (t) => {
   const budget = { maxBytes: 1_000, totalBytes: 1_500, heldBytes: 0 }
   const half = `"${'x'.repeat(900)}`
@@ -60,8 +81,8 @@ function whole(incoming: IncomingMessage) {
   return { headers: incoming.headers, body: incoming }
 }
 
-/** A request as a server has it, that has sent no more than the beginning of its body yet. */
-async function receive(t: TestContext, beginning: string): Promise<IncomingMessage> {
+/** A request as a server has it, that has sent no more than the beginning of its body yet, unless that is `all`. */
+async function receive(t: TestContext, beginning: string, all = false): Promise<IncomingMessage> {
   const server = createServer()
   await once(server.listen(0, '127.0.0.1'), 'listening')
   const { port } = server.address() as AddressInfo
@@ -71,7 +92,8 @@ async function receive(t: TestContext, beginning: string): Promise<IncomingMessa
     client.destroy()
     server.close()
   })
-  client.write(beginning)
+  if (all) client.end(beginning)
+  else client.write(beginning)
   const [incoming] = (await once(server, 'request')) as [IncomingMessage]
   return incoming
 }

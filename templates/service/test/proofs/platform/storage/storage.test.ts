@@ -1,4 +1,4 @@
-import { mkdtemp, open, readdir, rm, utimes, writeFile, type FileHandle } from 'node:fs/promises'
+import { mkdir, mkdtemp, open, readdir, rm, utimes, writeFile, type FileHandle } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -79,6 +79,22 @@ test('put fails if the disk fails, and leaves nothing', async (t) => {
   await expect(storage.put(ctx, first, Readable.from(['one']))).rejects.toThrow('EIO')
 
   expect(await keys()).toEqual([])
+})
+
+test('put answers a full disk with 507, even if what it has written cannot be removed', async (t) => {
+  const ctx = testContext(t)
+  const { storage, directory, underWay } = await setUp(ctx, t)
+  const part = join(directory, `${first}.part`)
+  async function* content(): AsyncGenerator<string> {
+    yield 'one'
+    await expect.poll(underWay).toBe(1)
+    await rm(part)
+    // rm without `recursive` refuses a directory.
+    await mkdir(part)
+    throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' })
+  }
+
+  await expect(storage.put(ctx, first, Readable.from(content()))).rejects.toMatchObject({ status: 507 })
 })
 
 test('sweep looks at the time of each file', async (t) => {

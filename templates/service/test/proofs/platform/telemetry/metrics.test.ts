@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { setTimeout } from 'node:timers/promises'
+import { metrics } from '@opentelemetry/api'
 import { expect, test, vi, type TestContext } from 'vitest'
 import { recordedLog } from '../../../support/recorded-log.ts'
 import { withCancel } from '../../../../src/context/context.ts'
@@ -17,11 +18,11 @@ import { openDirectory } from '../../../../src/platform/storage/directory.ts'
 import { startTelemetry } from '../../../../src/platform/telemetry/telemetry.ts'
 
 /** Starts telemetry that exports nothing. @returns what reads its metrics as Prometheus does */
-async function start(t: TestContext): Promise<() => Promise<string>> {
+async function start(t: TestContext, log = recordedLog()): Promise<() => Promise<string>> {
   for (const name of Object.keys(process.env)) if (name.startsWith('OTEL_')) vi.stubEnv(name, undefined)
   t.onTestFinished(() => void vi.unstubAllEnvs())
   const ctx = testContext(t)
-  const telemetry = await startTelemetry(ctx, { serviceName: 'shop', log: recordedLog() })
+  const telemetry = await startTelemetry(ctx, { serviceName: 'shop', log })
   const server = createServer(telemetry.metrics).listen(0, '127.0.0.1')
   await once(server, 'listening')
   t.onTestFinished(async () => {
@@ -59,6 +60,19 @@ test('requests are counted by route and status, in the buckets that the conventi
   expect(sample(text, `${duration}_bucket`, ...answered, 'le="0.01"')).toBe(0)
   expect(sample(text, `${duration}_bucket`, ...answered, 'le="0.025"')).toBe(1)
   expect(text).not.toMatch(/error_type/)
+})
+
+test('a scrape that cannot be written fails, is logged, and does not end the process', async (t) => {
+  const log = recordedLog()
+  const read = await start(t, log)
+  // The SDK counts it, and cannot write it.
+  const tenant = (() => 'a function that nobody called') as unknown as string
+  metrics.getMeter('shop').createCounter('shop.orders').add(1, { tenant })
+
+  expect(await read()).toMatch(/^the metrics could not be collected: /)
+
+  const message = expect.stringMatching(/^telemetry: the metrics could not be collected: /) as string
+  expect(log.lines).toContainEqual({ level: 'warn', message, fields: {} })
 })
 
 test('a hang-up counts as 499 with its cause, a failure with its name', async (t) => {

@@ -22,7 +22,7 @@ test('a failure is shown with its statement and the frames outside of Node, path
 
 test('a request that the admin port refused is one line, with the reason', () => {
   const line = {
-    msg: 'request for operators',
+    msg: 'admin request',
     method: 'GET',
     path: '/',
     status: 404,

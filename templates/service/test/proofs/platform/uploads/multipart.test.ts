@@ -189,6 +189,32 @@ test('reads the body only as fast as the files are read', async (t) => {
   expect((await ended).error).toBeUndefined()
 })
 
+test('reads on when a chunk without content follows the one that filled the buffer of a file', async (t) => {
+  // As much as a file may have ahead of its reader, so that only the last byte fills it.
+  const content = Buffer.alloc(256 * 1024)
+  let drained: () => void = () => undefined
+  const reading = new Promise<void>((resolve) => (drained = resolve))
+  const server = await serve(t, {}, async (_ctx, file) => {
+    while (file.content.readableLength < content.length) await turn()
+    file.content.once('room', drained)
+    await buffer(file.content)
+  })
+  const ended = server.outcome()
+  const client = post(server)
+  client.write(part('name="doc"; filename="a"', content).subarray(0, -2))
+  await reading
+
+  await new Promise((resolve) => client.write('\r', resolve))
+  await turn()
+  client.end(Buffer.concat([Buffer.from('\n'), end]))
+
+  expect((await ended).error).toBeUndefined()
+})
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}
+
 const one = part('name="doc"; filename="a"', 'x')
 const two = part('name="doc"; filename="b"', 'y')
 

@@ -123,6 +123,24 @@ test.for(['fails', 'is given up'])('an attempt that is let through and %s opens 
   expect(peer.received).toHaveLength(6)
 })
 
+test.for([3_600_000, -3_600_000])(
+  'setting the wall clock by %i ms neither closes it early nor keeps it open',
+  async (ms, t) => {
+    const { ctx, client } = await startClient(t, [503, 503, 503, 503, 503, 200])
+    await callTimes(ctx, client, 5)
+    setClock(t, ms)
+
+    const refused = await failureOf(client.text(ctx, '/'))
+    expect(refused.how).toBe('open')
+    expect(refused.retryAfterMs).toBeGreaterThan(1_000)
+    expect(refused.retryAfterMs).toBeLessThanOrEqual(10_000)
+    passTime(t, 10_000)
+    setClock(t, ms)
+
+    expect(await client.text(ctx, '/')).toBe('200')
+  },
+)
+
 test('each attempt of a call counts, and a call does not wait for its next attempt once the circuit is open', async (t) => {
   const { ctx, log } = await startClient(t, [200])
   const peer = await startPeer(t, (response) => response.writeHead(503).end())
@@ -161,8 +179,17 @@ async function callTimes(ctx: Context, client: Client, times: number): Promise<v
   for (let n = 0; n < times; n++) await client.text(ctx, '/').catch(() => undefined)
 }
 
-/** Sets the test's clock `ms` milliseconds ahead. */
+/** Sets the test's clocks `ms` milliseconds ahead. */
 function passTime(t: TestContext, ms: number): void {
+  setClock(t, ms)
+  vi.restoreAllMocks()
+  const now = performance.now.bind(performance)
+  vi.spyOn(performance, 'now').mockImplementation(() => now() + ms)
+  t.onTestFinished(() => void vi.restoreAllMocks())
+}
+
+/** Sets the test's wall clock `ms` milliseconds ahead, and leaves the monotonic one. */
+function setClock(t: TestContext, ms: number): void {
   vi.useRealTimers()
   vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + ms })
   t.onTestFinished(() => void vi.useRealTimers())

@@ -520,7 +520,7 @@ describe('each attempt is a span', () => {
       'http.response.status_code': 503,
       'server.address': '127.0.0.1',
       'server.port': Number(new URL(peer.url).port),
-      'url.full': `${peer.url}/accounts`,
+      'url.full': `${peer.url}/accounts?secret=REDACTED`,
     })
     expect(second).toMatchObject({ parentSpanId: above?.spanId, status: { code: 0 } })
     expect(second?.attributes).toMatchObject({

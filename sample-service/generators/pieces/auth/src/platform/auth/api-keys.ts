@@ -2,10 +2,11 @@ import { createHash } from 'node:crypto'
 import type { Principal } from './principal.ts'
 
 /**
- * Reads AUTH_API_KEYS: `NAME:SHA256:SCOPE SCOPE`, with commas between several. The configuration holds hashes, so that who reads it
- * has no key; a key is long and random, so that a plain SHA-256 hides it. A caller may have several, to change its key.
- * @returns what finds the principal of a key
- * @throws Error for the hash of the empty key, and for one that two callers have
+ * Reads AUTH_API_KEYS: `NAME:SHA256:SCOPE SCOPE`, with commas between several. It holds hashes, so that nobody who reads the
+ * configuration gets a key. A plain SHA-256 is enough, because keys are long and random. A caller may have several keys, so that
+ * it can replace one.
+ * @returns a function that finds the principal of a key
+ * @throws Error for the hash of the empty key, and for a key that two callers have
  */
 export function apiKeys(list = ''): (key: string) => Principal | undefined {
   const byHash = new Map<string, Principal>()
@@ -17,7 +18,7 @@ export function apiKeys(list = ''): (key: string) => Principal | undefined {
     if (other !== undefined) throw new Error(`AUTH_API_KEYS: ${other.id} and ${name} have the same key`)
     byHash.set(hash, { id: `key:${name}`, scopes: scopes.split(' ').filter(Boolean), claims: {} })
   }
-  // What the look-up takes tells of the hash, from which nobody finds the key.
+  // The time of the look-up reveals something of the hash, but nobody finds the key by its hash.
   return (key) => byHash.get(hashOf(key))
 }
 

@@ -23,7 +23,7 @@ export interface Auth {
   identify(ctx: Context, request: IncomingRequest): Promise<Principal>
 }
 
-/** Asks the issuer nothing before the first token: a start does not depend on it. @throws Error if the options say too little */
+/** Asks the issuer only when the first token comes, so that a start does not need it. @throws Error if the options are refused */
 export function openAuth(ctx: Context, log: Log, options: AuthOptions): Auth {
   const { issuer, audience } = options
   const wrong = faultOf(options)
@@ -70,11 +70,11 @@ function faultOf({ mode, production, issuer, audience, apiKeys }: AuthOptions): 
 type Credentials =
   { readonly token: string; readonly key?: never } | { readonly key: string; readonly token?: never }
 
-/** From `Authorization: Bearer` (RFC 6750, 2.1) or `X-Api-Key`. A token in the query or in a form would be logged on its way. */
+/** Reads `Authorization: Bearer` (RFC 6750, 2.1) or `X-Api-Key`. Proxies would log a token in the query or in a form. */
 function credentialsOf({ headers, rawHeaders }: IncomingRequest): Credentials {
   const { authorization, 'x-api-key': key } = headers
   const names = rawHeaders.filter((name, i) => i % 2 === 0 && /^(?:authorization|x-api-key)$/i.test(name))
-  // Whoever stands in front of the service may have read the other one.
+  // A proxy in front of the service may have checked the other one.
   if (names.length > 1) throw invalidRequest('the request has more than one Authorization or X-Api-Key')
   if (typeof key === 'string') return { key }
   if (authorization === undefined) throw unauthorized('the request has neither a bearer token nor an API key')
@@ -85,7 +85,7 @@ function credentialsOf({ headers, rawHeaders }: IncomingRequest): Credentials {
   throw unauthorized('Authorization is not of the scheme Bearer')
 }
 
-/** 401 without an error code: the client has shown nothing (RFC 6750, 3.1). A challenge has at least one parameter (3). */
+/** 401 without an error code: the client sent no token (RFC 6750, 3.1). A challenge has at least one parameter (3). */
 function unauthorized(detail: string): Problem {
   return new Problem(401, 'Unauthorized', detail, { headers: { 'www-authenticate': 'Bearer realm="api"' } })
 }

@@ -9,7 +9,7 @@ export function scoped(...scopes: readonly [string, ...string[]]): Guard {
     const { scopes: has } = principalOf(ctx)
     const missing = has === 'all' ? [] : scopes.filter((scope) => !has.includes(scope))
     if (missing.length === 0) return ctx
-    throw new Problem(403, 'Forbidden', `it needs the scope ${missing.join(' ')}`, {
+    throw new Problem(403, 'Forbidden', `the route needs the scope ${missing.join(' ')}`, {
       headers: { 'www-authenticate': `Bearer error="insufficient_scope", scope="${scopes.join(' ')}"` },
     })
   })

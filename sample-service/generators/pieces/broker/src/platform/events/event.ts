@@ -59,7 +59,7 @@ export function headersOf(ctx: Context): Headers {
   }
 }
 
-/** A context of the request that published the event, and of its principal: for the log, and for what the handler asks of others. */
+/** Adds the request that published the event, and its principal: for the log, and for the calls that the handler makes. */
 export function withSender(ctx: Context, { id, type }: Envelope, headers: Headers): Context {
   const sent = headers['x-request-id'] ?? ''
   return withValue(ctx, requestKey, {

@@ -1,7 +1,7 @@
 import { throwIfEnded, withTimeout, type Context } from '../../context/context.ts'
 import { ended } from '../../context/ended.ts'
 
-/** Whether a worker is to take up nothing new. That ends no context: what is under way goes on. */
+/** Tells a worker to start no new work. It ends no context, so work that is under way goes on. */
 export interface Stopping {
   readonly now: boolean
   /** Calls `fn` when the worker is to stop, or at once. */
@@ -12,7 +12,7 @@ export interface Stopping {
   stop(): void
 }
 
-/** Not yet. */
+/** Returns a Stopping that nobody has stopped yet. */
 export function notStopping(): Stopping {
   const waiting = new Set<() => void>()
   let now = false
@@ -46,10 +46,10 @@ export function notStopping(): Stopping {
   }
 }
 
-/** The pause after a first failure; it doubles with each, and is drawn from its second half, so that instances do not return together. */
+/** The longest pause after the first failure. It doubles each time, and the real one is random, so that instances spread out. */
 const firstPauseMs = 100
 const maxPauseMs = 5_000
-/** Work that lasted this long before it failed did not fail at once: the pauses begin anew. */
+/** If work lasted this long before it failed, the pauses start from the shortest again. */
 const calmMs = 30_000
 
 /**
@@ -79,7 +79,7 @@ export async function keepTrying(
   }
 }
 
-/** Asked in a function, since it changes meanwhile. */
+/** A function, because TypeScript takes `stopping.now` for false after the loop has tested it. */
 function isStopping({ now }: Stopping): boolean {
   return now
 }

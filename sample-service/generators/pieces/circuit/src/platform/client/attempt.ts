@@ -44,7 +44,7 @@ function headersOf(ctx: Context, order: Order): Headers {
   injectTrace(ctx, headers)
   const request = requestOf(ctx)
   if (request !== undefined) headers.set('x-request-id', request.id)
-  // HTTP has no standard for it. Relative, since clocks differ; ours and Envoy's are whole milliseconds.
+  // HTTP has no standard header for a deadline. Envoy's holds the time left, in whole milliseconds, because clocks differ.
   const untilDeadlineMs = remainingMs(ctx)
   if (untilDeadlineMs !== Infinity)
     headers.set('x-envoy-expected-rq-timeout-ms', String(Math.floor(untilDeadlineMs)))

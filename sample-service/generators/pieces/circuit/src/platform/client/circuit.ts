@@ -4,6 +4,7 @@ import {
   CircuitState,
   ConsecutiveBreaker,
   handleWhenResult,
+  type IBackoff,
 } from 'cockatiel'
 import { Canceled, type Context } from '../../context/context.ts'
 import { CallFailed } from './call-failed.ts'
@@ -30,12 +31,12 @@ type Attempt<T> = { readonly failed: boolean } & ({ readonly value: T } | { read
 export function circuit(log: Log, peer: string): Breaker {
   const policy = circuitBreaker(handleWhenResult(isFailure), {
     breaker: new ConsecutiveBreaker(failuresToOpen),
-    halfOpenAfter: openMs,
+    halfOpenAfter: { next: pause },
   })
   let logged = policy.state
   let openedAt = 0
   let lastFailure: unknown
-  policy.onBreak(() => (openedAt = Date.now()))
+  policy.onBreak(() => (openedAt = performance.now()))
 
   async function attempted<T>(
     ctx: Context,
@@ -72,7 +73,7 @@ export function circuit(log: Log, peer: string): Breaker {
         return made.value
       } catch (error) {
         if (!(error instanceof BrokenCircuitError)) throw error
-        const retryAfterMs = Math.max(openedAt + openMs - Date.now(), 1_000)
+        const retryAfterMs = Math.max(openedAt + openMs - performance.now(), 1_000)
         throw new CallFailed(
           `${call}: not sent, because ${peer} has failed ${failuresToOpen} times in a row`,
           {
@@ -85,6 +86,20 @@ export function circuit(log: Log, peer: string): Breaker {
         logChange(ctx)
       }
     },
+  }
+}
+
+/**
+ * How long the circuit stays open, by the monotonic clock. Cockatiel asks whether less of the wall clock than `duration` has passed:
+ * set back by an hour, that clock would keep a peer that works shut out for an hour.
+ */
+function pause(): IBackoff<unknown> {
+  const until = performance.now() + openMs
+  return {
+    get duration() {
+      return performance.now() < until ? Infinity : -Infinity
+    },
+    next: pause,
   }
 }
 

@@ -24,7 +24,7 @@ export interface Step<T extends Entry> {
 
 /** Reads a list for any number of readers, with one query at a time for all that have reached its end. */
 export interface Feed<T extends Entry> {
-  /** Where a reader begins: behind the entry `last`, or, without one or if there is none so new, behind all that are there. */
+  /** Returns where a reader begins: behind the entry `last`; without it, or if the list has none so new, behind all entries. */
   begin(ctx: Context, last?: string): Promise<string>
   /** Returns the entries behind `id`, or none after a moment. Rejects with the cause of ctx when it ends. */
   next(ctx: Context, id: string): Promise<Step<T>>
@@ -32,14 +32,14 @@ export interface Feed<T extends Entry> {
 
 /** How often the end of the list is read while somebody waits for it. */
 const everyMs = 500
-/** So long after the last reader, the entries in memory are of no use. */
+/** How long after the last read the entries in memory are dropped. */
 const staleMs = 10_000
 /** The entries that a query returns at most. */
 export const pageSize = 500
 /** The entries in memory for readers that are a little behind. A reader that is further behind has its own queries. */
 const kept = 1_000
 
-/** Reads `list` while somebody follows it: whoever finds nothing new reads for all. When nobody follows it, nothing runs. */
+/** Reads `list` while somebody follows it. A reader that finds nothing new reads for all; without readers, nothing runs. */
 export function feedOf<T extends Entry>(log: Log, list: List<T>): Feed<T> {
   let tail: readonly T[] = []
   /** The ids before the tail and at its end. */
@@ -70,7 +70,7 @@ export function feedOf<T extends Entry>(log: Log, list: List<T>): Feed<T> {
 
   /** Reads what is new, unless another reader does or just did. A failure is logged, and the next reader tries again. */
   async function refresh(ctx: Context): Promise<void> {
-    // When its reader leaves, another one reads.
+    // If the one that reads leaves, one of those that wait here reads next.
     if (reading !== undefined) return until(ctx, reading)
     const age = performance.now() - readAt
     if (age < everyMs / 2) return
@@ -86,7 +86,7 @@ export function feedOf<T extends Entry>(log: Log, list: List<T>): Feed<T> {
       begin = all.at(-kept - 1)?.id ?? begin
       tail = all.slice(-kept)
       end = tail.at(-1)?.id ?? end
-      // There is more behind a full page.
+      // After a full page there is more, so the next reader reads at once.
       if (entries.length < pageSize) readAt = performance.now()
     } catch (err) {
       throwIfEnded(ctx)

@@ -17,19 +17,19 @@ export interface ServerEvent {
 export interface EventStreamOptions {
   /** How long a client waits before it comes back, in milliseconds. Default 3,000. */
   readonly retryMs?: number
-  /** A silent stream sends a comment so often, in milliseconds, so that proxies keep it and a lost client is noticed. Default 15,000. */
+  /** How often a silent stream sends a comment, in milliseconds, to keep proxies and notice a lost client. Default 15,000. */
   readonly heartbeatMs?: number
-  /** A client that takes nothing for so long is disconnected, in milliseconds. Default 10,000. */
+  /** How long a client may take nothing before it is disconnected, in milliseconds. Default 10,000. */
   readonly slowMs?: number
 }
 
-/** So long before its deadline a stream ends by itself, so that its client sees an end and not a broken connection. */
+/** How long before its deadline a stream ends by itself, so that the client sees an end and not a broken connection. */
 const beforeDeadlineMs = 200
 
 /**
- * Answers with the events that `next` returns, until the client hangs up, the route's deadline is near, the caller's token expires, or
- * the service stops: then the stream ends, and the client comes back, to another instance if this one stops. Nothing is buffered: `next` is called
- * when the client has taken what came before, and a client that takes nothing is disconnected.
+ * Answers with the events that `next` returns, until the client hangs up, the route's deadline is near, the caller's token
+ * expires, or the service stops. The client then comes back, to another instance if this one stops. Nothing is buffered: this
+ * calls `next` when the client has taken the events before, and disconnects a client that takes nothing.
  * https://html.spec.whatwg.org/multipage/server-sent-events.html
  * @param next returns the next events, or none after a second at most; rejects with the cause of ctx when it ends
  */
@@ -44,7 +44,7 @@ export function eventStream(
     status: 200,
     headers: {
       'content-type': 'text/event-stream',
-      // Whatever compresses an answer keeps its beginning until there is enough of it.
+      // A proxy or a middleware that compresses an answer would hold it back until it has enough bytes.
       'cache-control': 'no-store, no-transform',
       // nginx would buffer it.
       'x-accel-buffering': 'no',

@@ -9,7 +9,7 @@ import { idempotencyKeys } from './idempotency.schema.ts'
 import { keptFor } from './idempotent.ts'
 
 const everyMs = 3_600_000
-/** Rows that one statement deletes: a long one would hold its locks for as long. */
+/** The most rows that one statement deletes: a long statement would hold its locks for long. */
 const batch = 1_000
 
 /** Deletes answers that are a day old: at the start and then every hour. Any number of instances may do so. */
@@ -54,7 +54,7 @@ async function sweep(ctx: Context, { db, log }: Platform): Promise<void> {
         .from(idempotencyKeys)
         .where(lte(idempotencyKeys.createdAt, sql`now() - ${keptFor}`))
         .limit(batch)
-        // A request that uses its key anew holds the row until its work is done.
+        // Skips the row of a request that uses its key again: it holds the row until its work is done.
         .for('update', { skipLocked: true })
       return q.delete(idempotencyKeys).where(sql`ctid = any(array(${old}))`)
     })

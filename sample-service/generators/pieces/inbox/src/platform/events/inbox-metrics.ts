@@ -1,5 +1,6 @@
-import { metrics } from '@opentelemetry/api'
-import { durationBuckets } from '../telemetry/metrics.ts'
+import { durationBuckets, meter } from '../telemetry/metrics.ts'
+import type { Received } from './held.ts'
+import { eventsOf, operationOn } from './observed.ts'
 
 /**
  * What became of an attempt. `failed` events are tried again, `held` ones wait behind an earlier event of their key, `parked` ones
@@ -9,7 +10,8 @@ export type Outcome = 'handled' | 'duplicate' | 'held' | 'failed' | 'parked' | '
 
 /** What the worker of the inbox reports. */
 export interface InboxMetrics {
-  attempted(type: string, outcome: Outcome, seconds: number): void
+  /** @param errorType undefined unless the attempt has failed */
+  attempted(event: Received, outcome: Outcome, seconds: number, errorType: string | undefined): void
   redelivered(type: string): void
   /** How many events of the type the broker has for this service and has had no acknowledgement for. */
   lag(type: string, events: number): void
@@ -19,18 +21,19 @@ export interface InboxMetrics {
 
 /** Makes the instruments. https://opentelemetry.io/docs/specs/semconv/messaging/messaging-metrics/ names the first. */
 export function observeInbox(types: readonly string[]): InboxMetrics {
-  const meter = metrics.getMeter('sample-service')
-  const duration = meter.createHistogram('messaging.process.duration', {
-    description: 'Duration of an attempt to handle an event, or of a run of a job.',
+  const instruments = meter()
+  const duration = instruments.createHistogram('messaging.process.duration', {
+    // As the jobs call it: the SDK keeps one of each name.
+    description: 'Duration of a run of a job, or of an attempt to handle an event.',
     unit: 's',
     advice: { explicitBucketBoundaries: [...durationBuckets, 60, 600] },
   })
-  const redeliveries = meter.createCounter('events.redelivered', {
+  const redeliveries = instruments.createCounter('events.redelivered', {
     description: 'Events that the broker delivered again.',
     unit: '{message}',
   })
   // A rate needs the series before it grows.
-  for (const type of types) redeliveries.add(0, of(type))
+  for (const type of types) redeliveries.add(0, eventsOf(type))
   const lags = new Map<string, number>()
   const waiting = new Map<string, number>()
   const parked = new Map<string, number>()
@@ -39,24 +42,25 @@ export function observeInbox(types: readonly string[]): InboxMetrics {
     ['events.consumer.held', 'Events that failed, or wait behind one that did.', waiting],
     ['events.consumer.parked', 'Events that wait for a person.', parked],
   ] as const) {
-    meter.createObservableGauge(name, { description, unit: '{message}' }).addCallback((result) => {
-      for (const [type, events] of values) result.observe(events, of(type))
+    instruments.createObservableGauge(name, { description, unit: '{message}' }).addCallback((result) => {
+      for (const [type, events] of values) result.observe(events, eventsOf(type))
     })
   }
   return {
-    attempted(type, outcome, seconds) {
-      const operation = { 'messaging.operation.name': 'process', 'messaging.operation.type': 'process' }
-      duration.record(seconds, { ...of(type), ...operation, 'event.outcome': outcome })
+    attempted({ envelope: { type }, server }, outcome, seconds, errorType) {
+      const error = errorType === undefined ? undefined : { 'error.type': errorType }
+      duration.record(seconds, {
+        ...operationOn(type, 'process'),
+        ...server,
+        'event.outcome': outcome,
+        ...error,
+      })
     },
-    redelivered: (type) => redeliveries.add(1, of(type)),
+    redelivered: (type) => redeliveries.add(1, eventsOf(type)),
     lag: (type, events) => void lags.set(type, events),
     held(type, events) {
       waiting.set(type, events.waiting)
       parked.set(type, events.parked)
     },
   }
-}
-
-function of(type: string): Record<string, string> {
-  return { 'messaging.system': 'nats', 'messaging.destination.name': type }
 }

@@ -12,8 +12,8 @@ import { keepHouse } from './retries.ts'
 import { keepTrying, notStopping } from './stopping.ts'
 
 /**
- * Handles events from the broker, `concurrency` at a time. Each partition of a type is a consumer of the broker that has at most one
- * event out at a time: so the events of a key are handled in their order, by any of the instances, and the broker keeps what
+ * Handles events from the broker, `concurrency` at a time. Each partition of a type is a consumer of the broker that has at
+ * most one event out at a time. So any of the instances handles the events of a key in their order, and the broker keeps what
  * they cannot take yet. An event that fails leaves the broker and waits in the database (held.ts): it holds up its key alone.
  *
  * The context of a handler descends from the server context. A shutdown drains events as it drains requests; one that is
@@ -68,7 +68,7 @@ async function followAll(
       const line = `consumers: ${consumer.type} waits in the broker, trying again`
       if (loggedFailures(failures)) inbox.log.warn(ctx, line, { err, failures })
     }
-    // One that the broker refuses holds up no other.
+    // Each tries on its own, so that a consumer that the broker refuses holds up no other.
     all.go((ctx) =>
       keepTrying(ctx, inbox.stopping, onFailure, (ctx) => followOne(ctx, inbox, broker, consumer)),
     )
@@ -76,7 +76,7 @@ async function followAll(
   await all.wait()
 }
 
-/** Two consumers of one type would share its events, each of which would reach one of them. */
+/** Throws if two consumers have one type: each event would reach only one of them. */
 function refuseTwice(consumers: readonly Consumer[]): void {
   const types = consumers.map(({ type }) => type)
   const twice = types.find((type, n) => types.indexOf(type) !== n)

@@ -6,14 +6,14 @@ import type { Consumer } from './consumer.ts'
 import { tryAgain, type Inbox } from './handle.ts'
 import { countHeld, take } from './held.ts'
 
-/** How many held events an instance tries at the same time, of all that it handles then, and how often each loop looks for one. */
+/** How many loops of an instance look for held events, and how often each does. They share the instance's `concurrency`. */
 const atOnce = 4
 const lookMs = 1_000
 /** How much longer than its timeout an attempt may take, before another instance takes the event. */
 const leaseSlackMs = 10_000
 /** How often the held events are counted. */
 const countMs = 5_000
-/** A mark must last longer than the event can arrive again: by this much longer than the stream keeps it. */
+/** How much longer a mark lasts than the stream keeps its event, so that no event arrives again after its mark is gone. */
 const markSlackMs = 86_400_000
 /** How often old marks are deleted, and how many at once. */
 const sweepMs = 600_000
@@ -29,7 +29,7 @@ export async function keepHouse(ctx: Context, inbox: Inbox, consumers: readonly 
   await loops.wait()
 }
 
-/** Calls `work` every `ms` milliseconds, and at once while it returns true, until the worker is to stop. @throws the cause of ctx */
+/** Calls `work` every `ms` milliseconds, or at once after it returned true, until a stop. @throws the cause of ctx */
 async function repeat(
   ctx: Context,
   { log, stopping }: Inbox,
@@ -48,9 +48,9 @@ async function repeat(
   }
 }
 
-/** @returns whether there was one */
+/** Tries one held event that is due. @returns whether there was one */
 async function tryOne(ctx: Context, inbox: Inbox, consumers: readonly Consumer[]): Promise<boolean> {
-  // It may have waited for its turn.
+  // The worker may have been stopped while this waited for its turn.
   if (inbox.stopping.now) return false
   const types = consumers.map(({ type }) => type)
   const leaseMs = Math.max(...consumers.map(({ timeoutMs }) => timeoutMs)) + leaseSlackMs
@@ -71,7 +71,7 @@ async function count(ctx: Context, inbox: Inbox, consumers: readonly Consumer[])
   return false
 }
 
-/** Deletes the marks of events that their stream, which keeps one for `keptMs`, has no more, until the worker is to stop. @throws the cause of ctx */
+/** Deletes marks whose events the stream no longer has, until the worker is to stop. @throws the cause of ctx */
 export async function sweepMarks(ctx: Context, inbox: Inbox, type: string, keptMs: number): Promise<void> {
   if (keptMs === Infinity) return
   await repeat(ctx, inbox, sweepMs, async (ctx) => {

@@ -12,7 +12,7 @@ import { batch, round, type Relay } from './send.ts'
 import { notStopping } from './stopping.ts'
 import { untraced } from './untraced.ts'
 
-/** How often an idle worker looks; one that was woken looks often for as long, since a transaction may commit late. */
+/** How often an idle worker looks. For as long after an event it looks every `awakeMs`: a transaction may commit late. */
 const idleMs = 500
 const awakeMs = 10
 /** How often the size of the table is read. */
@@ -21,9 +21,9 @@ const measureMs = 5_000
 const maxPauseMs = 10_000
 
 /**
- * Hands committed events to the broker. Of all instances one does so at a time, since the events of a key must leave in their
- * order. An event is deleted once the broker has it; if the process dies in between, it is sent again under the same id, which
- * the broker drops, and after its duplicate window the consumer. While the broker is away, events wait in the table.
+ * Hands committed events to the broker, one instance at a time, because the events of a key must leave in their order. It
+ * deletes an event once the broker has it. If the process dies in between, the event is sent again under the same id: the broker
+ * drops it, or after its duplicate window the consumer does. While the broker is away, events wait in the table.
  */
 export function outboxWorker(platform: BrokerPlatform): Worker {
   return {
@@ -88,14 +88,14 @@ async function measure(ctx: Context, { db, log, metrics, stopping }: Relay): Pro
       metrics.waiting(rows[0]?.waiting ?? 0, rows[0]?.oldest ?? 0)
     } catch (err) {
       throwIfEnded(ctx)
-      // A problem is the database that is away, which its own metrics say.
+      // A Problem means that the database is away, which its own metrics show.
       if (!(err instanceof Problem)) log.warn(ctx, 'outbox: its size is not known', { err })
     }
     await stopping.pause(ctx, measureMs)
   }
 }
 
-/** Counts to a bound: a table that has grown must not be read for its size. */
+/** Counts to a bound, because to count a large table would read all of it. */
 const size = sql`select (select count(*)::int from (select from events.outbox limit 10000) as bounded) as waiting,
   coalesce(extract(epoch from now() - (select created_at from events.outbox order by number limit 1)), 0)::float8 as oldest`
 

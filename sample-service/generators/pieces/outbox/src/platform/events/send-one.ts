@@ -5,6 +5,7 @@ import { withValue, type Context } from '../../context/context.ts'
 import { otelKey, span } from '../telemetry/span.ts'
 import { asking, type Broker } from './broker.ts'
 import { attributesOf, headersOf, partitionOf, subjectOf, type Headers } from './event.ts'
+import { operationOn } from './observed.ts'
 
 /** A row of the outbox. */
 export interface Row extends Record<string, unknown> {
@@ -18,18 +19,18 @@ export interface Row extends Record<string, unknown> {
   readonly seconds: number
 }
 
-/** The broker's error for an event whose expected stream is another one than that which has its subject. */
+/** The broker's error for an event whose subject belongs to another stream than the one it expects. */
 const streamDoesNotMatch = 10_060
 
-/** Sends an event. Resolves when its stream has stored it, or had it already. @throws Error if the broker refuses it; the cause of ctx */
+/** Sends an event. Resolves when its stream has it. @throws Error if the broker refuses it; the cause of ctx */
 export async function sendOne(parent: Context, broker: Broker, service: string, row: Row): Promise<void> {
   const { id, type, key, seconds } = row
   const above = withValue(parent, otelKey, propagation.extract(ROOT_CONTEXT, row.headers))
+  const partition = partitionOf(key)
   const attributes = {
-    'messaging.system': 'nats',
-    'messaging.operation.name': 'send',
-    'messaging.operation.type': 'send',
-    'messaging.destination.name': type,
+    ...operationOn(type, 'send'),
+    ...broker.server,
+    'messaging.destination.partition.id': String(partition),
     'messaging.message.id': id,
   }
   await span(above, `send ${type}`, { kind: SpanKind.PRODUCER, attributes }, async (ctx) => {
@@ -38,7 +39,7 @@ export async function sendOne(parent: Context, broker: Broker, service: string, 
     const headers = natsHeaders()
     const all = { ...row.headers, ...headersOf(ctx), ...attributesOf(envelope) }
     for (const [name, value] of Object.entries(all)) headers.set(name, value)
-    const subject = subjectOf(type, partitionOf(key))
+    const subject = subjectOf(type, partition)
     // Another stream may have the subject: its consumers are not those of the event.
     const options = { msgID: id, headers, expect: { streamName: type } }
     try {
@@ -49,7 +50,7 @@ export async function sendOne(parent: Context, broker: Broker, service: string, 
   })
 }
 
-/** The stream is gone, or it is there and does not take its events. */
+/** The stream of a type is gone, or does not take the subjects of its events. */
 class StreamWithoutSubject extends Error {
   override readonly name = 'StreamWithoutSubject'
   constructor(type: string, cause: unknown) {
@@ -60,7 +61,7 @@ class StreamWithoutSubject extends Error {
   }
 }
 
-/** Whether no stream has the subject, or another one. nats.js says of the first that JetStream is not enabled. */
+/** Whether no stream has the subject, or another stream does. If none does, nats.js claims that JetStream is not enabled. */
 function isElsewhere(error: unknown): boolean {
   if (error instanceof JetStreamApiError) return error.code === streamDoesNotMatch
   return error instanceof Error && error.cause instanceof RequestError && error.cause.isNoResponders()

@@ -8,12 +8,12 @@ import type { OutboxMetrics } from './outbox-metrics.ts'
 import { sendOne, type Row } from './send-one.ts'
 import type { Stopping } from './stopping.ts'
 
-/** How many events one transaction hands over, and after how many bytes of data it takes no more: all of them are in memory. */
+/** How many events one transaction hands over, and how many bytes of data: all of them are in memory. */
 export const batch = 500
 const batchBytes = 4 * 1024 * 1024
 /** How many keys of them are handed over at the same time. */
 const keysAtOnce = 64
-/** How long one transaction begins to send events, and how long it may take: what it has sent must still be deleted. */
+/** After how long a transaction sends no further event, and how long it may take in all, to delete what it has sent. */
 const sendMs = 5_000
 const roundMs = 15_000
 /** The pause of a key whose event the broker has refused; it doubles with each failure. */
@@ -28,16 +28,16 @@ export interface Relay extends Platform {
   readonly stopping: Stopping
   /** The types whose streams exist. */
   readonly known: Set<string>
-  /** The keys, as `nameOf` has them, and types that the broker refuses, and when to try again, of performance.now(). */
+  /** The keys (by `nameOf`) and types that the broker refuses, and when to try again, in milliseconds of performance.now(). */
   readonly stuck: Map<string, { readonly failures: number; readonly until: number }>
   /** How many events are being handed over. */
   handing: number
 }
 
 /**
- * Hands over the oldest events in one transaction: the broker has them when it commits. An event that the broker refuses waits, and
- * its key with it.
- * @returns how many; 0 if another instance does so now
+ * Hands over the oldest events in one transaction, and commits when the broker has them. An event that the broker refuses
+ * waits, and so do the later events of its key.
+ * @returns how many; 0 if another instance hands over events now
  */
 export async function round(parent: Context, relay: Relay, broker: Broker): Promise<number> {
   using ctx = withTimeout(parent, roundMs)
@@ -54,7 +54,7 @@ export async function round(parent: Context, relay: Relay, broker: Broker): Prom
   } finally {
     relay.handing = 0
   }
-  relay.metrics.handed(sent)
+  relay.metrics.handed(sent, broker.server)
   return sent.length
 }
 
@@ -116,7 +116,7 @@ async function send(
 
 /** What the broker has refused: an event, and with it its key, or the stream of a type. */
 interface Refusal {
-  /** As `nameOf` has it, or the type. */
+  /** The key, as `nameOf` writes it, or the type. */
   readonly name: string
   readonly type: string
   readonly event?: string
@@ -160,5 +160,5 @@ function letWait(ctx: Context, { known, stuck, log }: Relay, refused: readonly R
   const [first] = refused
   if (first === undefined) return
   const { type, event, err } = first
-  log.warn(ctx, 'outbox: events wait', { type, event, err, refused: refused.length })
+  log.warn(ctx, 'outbox: events wait', { event: type, eventId: event, err, refused: refused.length })
 }

@@ -3,9 +3,9 @@ import type { Platform } from '../platform.ts'
 import { rateLimits } from './rate-limit.schema.ts'
 import { boundedMap, type Store, type Taken } from './store.ts'
 
-/** The refused callers that are remembered, so that they cost the database nothing until their time has come. */
+/** How many refused callers the store remembers, so that they cost the database nothing until they may ask again. */
 const most = 10_000
-/** One request in so many deletes what nobody needs: more rows than came since the last time. */
+/** One request in so many deletes old rows, and how many: more than have come since the last time. */
 const [sweepEvery, sweptRows] = [100, 200]
 
 /** Keeps quotas in the database, by its clock, for all instances together: one statement for each request. */
@@ -23,7 +23,7 @@ export function databaseStore({ db }: Pick<Platform, 'db'>): Store {
         return q.execute<{ allowed: boolean; full_in_ms: number }>(statement(key, windowMs, stepMs))
       })
       const [row] = rows
-      // Another request has just made the row that this one could not see, and emptied it.
+      // No row: another request has just made it, too late for this statement to see, and used up the quota.
       const result: Taken = { allowed: row?.allowed ?? false, fullInMs: row?.full_in_ms ?? windowMs }
       if (!result.allowed) refused.set(key, performance.now() + result.fullInMs + stepMs - windowMs)
       return result

@@ -25,9 +25,9 @@ export interface RateLimit {
 const [pauseMs, sayEveryMs] = [1_000, 10_000]
 
 /**
- * Makes the guard that refuses a caller with 429 and `Retry-After` when it has used its quota. Every answer has `RateLimit` and
- * `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers). If the store fails or is slow, requests pass, unchecked, and the log and
- * the metric `rate_limit.requests` say so.
+ * Makes the guard that refuses a caller with 429 and `Retry-After` when it has used its quota. Every answer has `RateLimit`
+ * and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers). If the store fails or is slow, the guard lets requests pass
+ * unchecked, and the log and the metric `rate_limit.requests` say so.
  * @throws RangeError for a limit that cannot be
  */
 export function rateLimit({ log }: Pick<Platform, 'log'>, store: Store, limit: RateLimit): Guard {
@@ -59,7 +59,7 @@ export function rateLimit({ log }: Pick<Platform, 'log'>, store: Store, limit: R
     countChecked(name, taken === undefined ? 'unchecked' : taken.allowed ? 'allowed' : 'refused')
     if (taken === undefined) return ctx
     const { allowed, fullInMs } = taken
-    // A step that no double holds must not cost a request.
+    // 1e-6: a step that no double holds exactly must not cost a request.
     const left = allowed ? Math.floor((quota.windowMs - fullInMs) / quota.stepMs + 1e-6) : 0
     request.appendHeader('ratelimit-policy', policy)
     request.appendHeader('ratelimit', `"${name}";r=${left};t=${Math.ceil(fullInMs / 1_000)}`)
@@ -80,7 +80,7 @@ export function rateLimit({ log }: Pick<Platform, 'log'>, store: Store, limit: R
     const caller = by(ctx, request)
     if (caller === undefined) return ctx
     if (performance.now() < unusedUntil) return decide(ctx, request, undefined)
-    // Short, however long the name of a caller is. A quota that is configured anew counts anew.
+    // A hash is short, however long the caller's name. It contains the policy, so a changed quota starts from zero.
     const key = createHash('sha256').update(`${policy} ${caller}`).digest('base64url')
     return decide(ctx, request, await take(ctx, key))
   })

@@ -51,7 +51,7 @@ export function constraintProblem(table: PgTable): (failure: unknown) => never {
   }
 }
 
-/** The field of a unique constraint. Of several columns it is the last: those before it, such as the owner, are not fields. */
+/** Returns the field of a unique constraint: its last column, because those before it, such as the owner, are not fields. */
 function uniqueField(table: PgTable, constraint: string): string | undefined {
   const several = getTableConfig(table).uniqueConstraints.find((one) => cut(one.getName()) === constraint)
   return nameOf(table, (column) =>

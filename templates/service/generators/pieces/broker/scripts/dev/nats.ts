@@ -17,11 +17,11 @@ export interface Nats {
   stop(): Promise<void>
 }
 
-/** What to do where there is none. */
+/** What to do if nats-server is not installed. */
 export const howToGetNats =
   'nats-server is not installed: apt-get install nats-server, brew install nats-server, or https://github.com/nats-io/nats-server/releases; or set BROKER_URL'
 
-/** The one that `npm run dev` runs. Its data stay in .data/nats. */
+/** The nats-server that `npm run dev` runs. Its data stay in .data/nats. */
 export function natsBeside(): ProgramBeside {
   return { variable: 'BROKER_URL', start: () => startNats({ dir: join(root, '.data/nats') }) }
 }

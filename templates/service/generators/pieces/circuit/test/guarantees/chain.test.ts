@@ -93,7 +93,7 @@ test('a request is one trace: the second’s span is below the first’s call, a
 
 test.for([
   { does: 'fails', path: '/probe/failure', said: 'answered 500' },
-  { does: 'knows nothing of it', path: '/nowhere', said: 'answered 404' },
+  { does: 'has no such route', path: '/nowhere', said: 'answered 404' },
 ])(
   'when the second service $does, the first answers 502, logs the cause, and hides it from its client',
   async (one) => {

@@ -101,7 +101,7 @@ test('a Last-Event-ID that is not an id is 400', async () => {
     expect((await open(shared().url + path, 'GET', { 'last-event-id': id }).answer).status, id).toBe(400)
 })
 
-test('behind an id that is not there yet, as after a restore, a client gets what comes', async (t) => {
+test('a client whose id is newer than all events, as after a restore, gets what comes from now on', async (t) => {
   const { publish } = await openPublisher(t)
   await publish('before')
   const follower = await follow(shared(), { 'last-event-id': '9223372036854775807-1' })

@@ -38,7 +38,7 @@ describe.for(['database', 'memory'])('counted in %s', (store) => {
     expect(ms).toBeLessThan(5_000)
   })
 
-  test('every answer says how much is left', async () => {
+  test('every answer says how much of the quota is left', async () => {
     const { headers } = await ask(shared(), store, 'left')
 
     expect(headers.get('ratelimit-policy')).toContain(`"probe-${store}";q=10;w=10`)
@@ -46,7 +46,7 @@ describe.for(['database', 'memory'])('counted in %s', (store) => {
   })
 })
 
-test('two limits of a route are both in its answers', async () => {
+test('the answers of a route with two limits name both', async () => {
   const [, second, third] = [
     await ask(shared(), 'twice', 'a'),
     await ask(shared(), 'twice', 'a'),
@@ -75,7 +75,7 @@ test('two instances share the quota in the database', async (t) => {
   expectQuota(answers, startedAt)
 })
 
-test('a store that does not answer lets requests pass, soon, and says so', async (t) => {
+test('if the store does not answer, requests soon pass, and the log says so', async (t) => {
   const service = await startService(t, { probe: true })
   const locker = await service.connect()
   await locker.query('begin; lock table rate_limits in access exclusive mode')
@@ -100,7 +100,7 @@ test('a store that does not answer lets requests pass, soon, and says so', async
   )
 })
 
-test('a hang-up and a deadline end the question in Postgres', async (t) => {
+test('a hang-up and a deadline end the statement of the store in Postgres', async (t) => {
   const service = await startService(t, { probe: true })
   const locker = await service.connect()
   await locker.query('begin; lock table rate_limits in access exclusive mode')
@@ -120,7 +120,7 @@ test('a hang-up and a deadline end the question in Postgres', async (t) => {
   await eventually(async () => (await running(service, 'rate_limits')) === 0)
 })
 
-test('every route has the default limit, probes have none, and /openapi.json tells of it', async () => {
+test('every route has the default limit, probes have none, and /openapi.json shows it', async () => {
   const policyOf = async (path: string) => (await fetch(shared().url + path)).headers.get('ratelimit-policy')
   expect(await policyOf('/probe/query?seconds=0')).toBe('"default";q=100000;w=60')
   expect(await policyOf('/livez')).toBeNull()

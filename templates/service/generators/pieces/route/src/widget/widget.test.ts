@@ -41,7 +41,7 @@ test('a text that is too long is refused by the name of its field', async (t) =>
   })
 })
 
-test('it is described in /openapi.json', async (t) => {
+test('/openapi.json describes it', async (t) => {
   const service = await startService(t)
 
   const response = await fetch(`${service.url}/openapi.json`)

@@ -33,7 +33,7 @@ test('a job enqueued in a transaction exists after the commit, and not after a r
   await eventually(async () => (await waiting(service)).length === 0)
 })
 
-test('its context descends from the server’s, and is on the page of contexts', async () => {
+test('the context of a job descends from the server’s, and is on the page of contexts', async () => {
   const service = shared()
   const id = await enqueue(service, 'seconds=1')
   await eventually(async () => (await running(service, 'as asleep')) === 1)
@@ -97,7 +97,7 @@ test('SIGTERM: a job that ends within the drain is done', async (t) => {
   expect(await waiting(service)).toEqual([])
 })
 
-test('SIGTERM: a job that does not is cancelled, given back, and done once after the restart', async (t) => {
+test('SIGTERM: a job that outlasts the drain is cancelled, given back, and done once after the restart', async (t) => {
   const service = await startService(t, { probe: true, env: { SHUTDOWN_DRAIN_MS: '100' } })
   const id = await enqueue(service, 'seconds=3')
   await eventually(async () => (await running(service, 'as asleep')) === 1)

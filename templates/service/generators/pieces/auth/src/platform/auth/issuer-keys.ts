@@ -13,25 +13,24 @@ import { errorOf } from '../../context/thrown.ts'
 import { until } from '../../context/until.ts'
 import { unavailable } from '../problem.ts'
 import type { Log } from '../telemetry/log.ts'
-import { span } from '../telemetry/span.ts'
+import { getJson } from './get-json.ts'
 
 /** How long the issuer may take to answer. */
 const fetchMs = 5_000
-/** After that, keys are fetched anew, */
+/** How long keys are used before a request fetches them anew. */
 const freshMs = 600_000
-/** and if the issuer does not answer, the old ones serve so much longer, */
+/** How much longer they are used if the issuer does not answer. */
 const staleMs = 3_600_000
-/** without making a request wait longer than this. */
+/** How long a request that still has old keys waits for the new ones. */
 const patienceMs = 200
-/** At most one fetch in this time, whatever keys the tokens name. */
+/** The least time between two fetches, whatever keys the tokens name. */
 const pauseMs = 2_000
-const maxBytes = 1_000_000
 
 type Keys = ReturnType<typeof createLocalJWKSet>
 
 /**
- * The public keys of an OpenID provider, found by discovery (OpenID Connect Discovery 1.0, 4) when the first token comes, and kept.
- * A key that is not known is looked for once more, so that the provider may change its keys at any time.
+ * The public keys of an OpenID provider. It finds them by discovery (OpenID Connect Discovery 1.0, 4) when the first token
+ * comes, and keeps them. For an unknown key it asks once more, so that the provider may change its keys at any time.
  */
 export class IssuerKeys {
   readonly #issuer: string
@@ -60,7 +59,7 @@ export class IssuerKeys {
     } catch (error) {
       if (!(error instanceof errors.JWKSNoMatchingKey)) throw error
     }
-    // It may be new. Whoever waits here shares the next fetch.
+    // The key may be new. All requests that wait here share the next fetch.
     await sleep(ctx, Math.max(0, this.#triedAt + pauseMs - performance.now()))
     if (this.#fetchedAt < since) await this.#fetch(ctx)
     return (this.#keys ?? keys)(header, token)
@@ -79,13 +78,13 @@ export class IssuerKeys {
     await this.#fetch(patience).catch((error: unknown) => {
       if (old === undefined || ctx.err !== undefined) throw error
     })
-    if (this.#keys === undefined) throw unavailable('the keys of the issuer are not there yet')
+    if (this.#keys === undefined) throw unavailable('the keys of the issuer have not arrived yet')
     return this.#keys
   }
 
-  /** One fetch for all that wait: it does not end with the first of them. */
+  /** Waits for one fetch that all requests share. */
   async #fetch(ctx: Context): Promise<void> {
-    // Others wait for it too. Its deadline ends it.
+    // Detached: it must not end with the request that began it. Its own deadline ends it.
     this.#pending ??= this.#load(withoutCancel(ctx)).finally(() => (this.#pending = undefined))
     await until(ctx, this.#pending)
   }
@@ -138,27 +137,4 @@ const KeySet = z.object({ keys: z.array(z.unknown()).max(100) })
 /** Members that are not keys are left out (RFC 7517, 5). */
 function isKey(member: unknown): member is JWK {
   return typeof member === 'object' && member !== null && 'kty' in member && typeof member.kty === 'string'
-}
-
-function parsed(url: string, text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch (cause) {
-    throw new Error(`${url} answered with what is not JSON`, { cause })
-  }
-}
-
-function getJson(ctx: Context, url: string): Promise<unknown> {
-  return span(ctx, 'GET', { attributes: { 'url.full': url } }, async (ctx) => {
-    const response = await fetch(url, { signal: ctx.signal, redirect: 'error' })
-    if (!response.ok) throw new Error(`${url} answered ${response.status}`)
-    const parts: Uint8Array[] = []
-    let size = 0
-    for await (const part of (response.body ?? []) as AsyncIterable<Uint8Array>) {
-      size += part.length
-      if (size > maxBytes) throw new Error(`${url} answered with more than ${maxBytes} bytes`)
-      parts.push(part)
-    }
-    return parsed(url, Buffer.concat(parts).toString())
-  })
 }

@@ -6,7 +6,7 @@ import type { Principal } from './principal.ts'
 
 /** Signatures with a public key only: with HS256, who knows the public key could sign (RFC 8725, 2.1 and 3.1). */
 const algorithms = 'RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA Ed25519'.split(' ')
-/** RFC 9068, and what issuers write that do not know it. A token of another kind is for another purpose (RFC 8725, 3.11). */
+/** The type of RFC 9068, and that of issuers without it. A token of another type has another purpose (RFC 8725, 3.11). */
 const types = /^(?:application\/)?(?:at\+jwt|jwt)$/i
 /** How far the issuer's clock may be from this one's, in seconds. */
 const toleranceS = 30
@@ -91,7 +91,7 @@ function reasonOf(error: errors.JOSEError): string {
   return 'its form or its signature is wrong'
 }
 
-/** 401 for credentials that are no good (RFC 6750, 3.1). */
+/** 401 for a token that is refused (RFC 6750, 3.1). */
 export function invalidToken(why: string, cause?: unknown): Problem {
   return new Problem(401, 'Unauthorized', `the token is invalid: ${why}`, {
     cause,

@@ -9,7 +9,7 @@ import {
   type JetStreamManager,
 } from '@nats-io/jetstream'
 import { connect, millis, nanos, type NatsConnection } from '@nats-io/transport-node'
-import { metrics } from '@opentelemetry/api'
+import type { Attributes } from '@opentelemetry/api'
 import {
   throwIfEnded,
   withCancel,
@@ -20,6 +20,7 @@ import {
 } from '../../context/context.ts'
 import { until } from '../../context/until.ts'
 import { subjectOf } from './event.ts'
+import { observeConnection, serverOf } from './observed.ts'
 import type { Platform } from '../platform.ts'
 import { keepTrying, type Stopping } from './stopping.ts'
 
@@ -38,11 +39,13 @@ export interface BrokerPlatform extends Platform {
 export interface Broker {
   readonly js: JetStreamClient
   readonly manager: JetStreamManager
+  /** The node that it leads to, with the names of the conventions. */
+  readonly server: Attributes
 }
 
 /** How long an attempt to connect, and an answer of the broker, may take. */
 const answerMs = 5_000
-/** How long what was written may take to leave. */
+/** How long the last bytes may take to leave when the connection closes. */
 const flushMs = 500
 
 /** Events stay in the stream for a week, read or not. */
@@ -73,7 +76,7 @@ export async function keepConnected(
     if (loggedFailures(failures)) log.warn(serving, `${purpose}: no broker, trying again`, { err, failures })
   }
   const connected = async (ctx: Context): Promise<void> => {
-    const connection = await dial(ctx, stopping, url, `${database.applicationName} ${purpose}`)
+    const connection = await open(ctx, stopping, url, `${database.applicationName} ${purpose}`)
     state.connected = 1
     log.info(ctx, `${purpose}: connected to the broker`, { broker: connection.getServer() })
     try {
@@ -86,15 +89,15 @@ export async function keepConnected(
   await keepTrying(serving, stopping, onFailure, connected).catch(() => undefined)
 }
 
-/** Without nats.js's own reconnecting: a new connection is a new context. */
-async function dial(parent: Context, stopping: Stopping, url: string, name: string): Promise<NatsConnection> {
+/** Connects once. It turns off the reconnecting of nats.js, because each connection has its own context. */
+async function open(parent: Context, stopping: Stopping, url: string, name: string): Promise<NatsConnection> {
   const nodes = url.split(',').map((one) => new URL(one.trim()))
   const { username = '', password = '' } = nodes.find((node) => node.username !== '') ?? {}
   const user = decodeURIComponent(username)
   using ctx = withCancel(parent)
   const giveUp = (): void => ctx.cancel()
   stopping.on(giveUp)
-  const dialling = connect({
+  const connecting = connect({
     servers: nodes.map(({ host }) => host),
     name,
     reconnect: false,
@@ -105,13 +108,10 @@ async function dial(parent: Context, stopping: Stopping, url: string, name: stri
     ...(user !== '' && (password === '' ? { token: user } : { user, pass: decodeURIComponent(password) })),
   })
   try {
-    return await until(ctx, dialling)
+    return await until(ctx, connecting)
   } catch (error) {
     // eslint-disable-next-line context/no-unowned-work -- a connection that arrives too late is only closed
-    dialling.then(
-      (late) => late.close(),
-      () => undefined,
-    )
+    connecting.then((late) => late.close()).catch(() => undefined)
     throw error
   } finally {
     stopping.off(giveUp)
@@ -131,14 +131,15 @@ async function workWith(
   )
   try {
     const manager = await asking(ctx, () => jetstreamManager(connection))
-    await work(ctx, { js: jetstream(connection, { timeout: answerMs }), manager })
+    const js = jetstream(connection, { timeout: answerMs })
+    await work(ctx, { js, manager, server: serverOf(connection.getServer()) })
     throwIfEnded(ctx)
   } finally {
     await close(ctx, connection)
   }
 }
 
-/** Acknowledgements are not answered: they must have left before the connection closes. */
+/** Closes the connection once all acknowledgements have left: the broker does not answer them. */
 async function close(parent: Context, connection: NatsConnection): Promise<void> {
   // Detached: ctx may have ended, which is why the connection closes.
   using ctx = withTimeout(withoutCancel(parent), flushMs)
@@ -188,11 +189,4 @@ export function isMissing(error: unknown): boolean {
     error instanceof JetStreamApiError &&
     (error.code === JetStreamApiCodes.StreamNotFound || error.code === JetStreamApiCodes.ConsumerNotFound)
   )
-}
-
-function observeConnection(purpose: string, state: { readonly connected: number }): void {
-  metrics
-    .getMeter('mainstem-service')
-    .createObservableGauge('messaging.broker.connected', { description: '1 while connected to the broker.' })
-    .addCallback((result) => result.observe(state.connected, { purpose }))
 }

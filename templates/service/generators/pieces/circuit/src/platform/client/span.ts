@@ -4,11 +4,12 @@ import { CallFailed } from './call-failed.ts'
 import { causeName } from '../causes.ts'
 import type { Order } from './order.ts'
 import { knownMethod } from '../telemetry/outcome.ts'
+import { redactedQuery } from '../telemetry/redacted.ts'
 import { otelKey, span } from '../telemetry/span.ts'
 
 /**
  * Makes one attempt of a call in its own span, with the names of the stable HTTP conventions
- * (https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-client-span). The query is left out: it may hold secrets.
+ * (https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-client-span). Secrets in the query are redacted.
  * @param resends how many attempts came before
  */
 export function clientSpan<T>(
@@ -18,12 +19,13 @@ export function clientSpan<T>(
   work: (ctx: Context, span: Span) => Promise<T>,
 ): Promise<T> {
   const known = knownMethod(method)
+  const query = redactedQuery(url.search)
   const attributes = {
     'http.request.method': known,
     'http.request.method_original': known === '_OTHER' ? method : undefined,
     'http.request.resend_count': resends > 0 ? resends : undefined,
     ...peerOf(url),
-    'url.full': url.origin + url.pathname,
+    'url.full': url.origin + url.pathname + (query === undefined ? '' : `?${query}`),
   }
   const name = known === '_OTHER' ? 'HTTP' : known
   return span(ctx, name, { kind: SpanKind.CLIENT, attributes }, work, recordFailure)

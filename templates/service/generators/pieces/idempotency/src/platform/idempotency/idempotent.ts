@@ -29,8 +29,9 @@ interface Keyed {
  * both are there or neither is, also after a crash. A handler that throws, or answers with a 5xx, has done nothing and keeps
  * nothing, so a repeat is done. What it does outside the database (a call, a file) may be done twice: enqueue a job for it.
  *
- * Two requests are the same if their input is: what the schemas of the route return. What a handler reads from `request` itself is
- * not compared. A key belongs to the principal of its request; where no guard has set one (`requestOf(ctx).principal`), to its `Authorization`.
+ * Two requests are the same if the schemas of the route return the same input for both. What a handler reads from `request`
+ * itself is not compared. A key belongs to the principal of its request (`requestOf(ctx).principal`), or to its `Authorization`
+ * if no guard has set a principal.
  *
  * It answers 409 while the first request is under way, 422 for a key that came with another request, 400 for an invalid key,
  * or for none unless `required` is false. The answer must be text or JSON, not a stream.
@@ -52,7 +53,7 @@ export function idempotent({ db }: Platform, route: Route, { required = true } =
         throw new Problem(400, 'Idempotency-Key is missing', 'this request needs an Idempotency-Key')
       }
       const principal = requestOf(ctx)?.principal
-      // A middleware of Hono may know the caller and tell nobody: another caller's answer must not be its answer.
+      // A middleware of Hono may know the caller without setting a principal. Callers must not get each other's answers.
       const sender = principal === undefined ? request.headers.authorization : undefined
       const keyed = { route, scope: principal ?? '', key, fingerprint: fingerprintOf(route, input, sender) }
       const work = async (ctx: Context) => route.handle(ctx, input, request)
@@ -105,7 +106,7 @@ class Failed extends Error {
   }
 }
 
-/** @throws `error`, unless it is Failed */
+/** Returns the 5xx of a handler whose work was rolled back. @throws any other `error` */
 function answerOfFailed(error: unknown): Response | StreamedResponse {
   if (error instanceof Failed) return error.answer
   throw error

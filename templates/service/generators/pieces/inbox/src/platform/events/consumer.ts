@@ -72,7 +72,7 @@ function read<Data extends z.ZodType>(schema: Data, text: string): z.output<Data
   }
 }
 
-/** What is wrong, for the person who finds the event parked. */
+/** Says why the event was refused, for the person who finds it parked. */
 export function faultsOf(error: unknown): string {
   if (!(error instanceof z.ZodError)) return error instanceof Error ? error.message : String(error)
   return error.issues

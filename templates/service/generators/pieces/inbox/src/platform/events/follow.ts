@@ -25,9 +25,9 @@ import { sweepMarks } from './retries.ts'
 const ackWaitMs = 5_000
 /** How often it hears that an event is still being handled. */
 const beatMs = 1_500
-/** No more events of a type are taken from the broker, which keeps them, while this many are held in the database. */
+/** How many events of a type the database holds at most. Beyond, the service takes no more of them, and the broker keeps them. */
 const mostHeld = 100_000
-/** How often a full type looks whether it still is. */
+/** How often the service checks whether it may take events of that type again. */
 const fullMs = 1_000
 
 /** Handles the events of one type until the worker is to stop. @throws Error if the broker refuses; the cause of ctx */
@@ -50,7 +50,7 @@ export async function followOne(
   await all.wait()
 }
 
-/** Makes the broker's consumer of one partition, which all instances share, or changes it into what is needed. @returns its name */
+/** Makes or updates the broker's consumer of one partition, which all instances share. @returns its name */
 async function ensureConsumer(
   ctx: Context,
   { manager }: Broker,
@@ -62,7 +62,7 @@ async function ensureConsumer(
   const wanted = {
     filter_subject: subjectOf(type, partition),
     ack_wait: nanos(ackWaitMs),
-    // One after the other, until it is acknowledged.
+    // The broker delivers one event at a time: the next once this one is acknowledged.
     max_ack_pending: 1,
     max_deliver: -1,
   }
@@ -83,7 +83,7 @@ async function ensureConsumer(
 async function follow(
   parent: Context,
   inbox: Inbox,
-  { js }: Broker,
+  { js, server }: Broker,
   consumer: Consumer,
   name: string,
 ): Promise<void> {
@@ -98,7 +98,7 @@ async function follow(
   inbox.stopping.on(close)
   try {
     for await (const message of messages) {
-      await settle(ctx, inbox, consumer, message)
+      await settle(ctx, inbox, consumer, message, receivedFrom(consumer.type, message, server))
     }
     throwIfEnded(ctx)
     if (!inbox.stopping.now) throw new Error(`the broker has ended the consumer ${name}`)
@@ -110,11 +110,16 @@ async function follow(
 }
 
 /** Handles one message, and acknowledges it once the database knows what becomes of its event. */
-async function settle(ctx: Context, inbox: Inbox, consumer: Consumer, message: JsMsg): Promise<void> {
+async function settle(
+  ctx: Context,
+  inbox: Inbox,
+  consumer: Consumer,
+  message: JsMsg,
+  event: Received,
+): Promise<void> {
   if (message.redelivered) inbox.metrics.redelivered(consumer.type)
-  const event = receivedFrom(consumer.type, message)
   using beats = withCancel(ctx)
-  // From here on: it may have to wait for its turn.
+  // Begins here, because the event may have to wait for its turn.
   const beating = beat(beats, message)
   try {
     await waitWhileFull(beats, inbox, consumer.type)
@@ -122,8 +127,8 @@ async function settle(ctx: Context, inbox: Inbox, consumer: Consumer, message: J
     if (received) message.ack()
     else message.nak()
   } catch (error) {
-    // To be delivered again at once.
-    if (!(cause(ctx) instanceof BrokerLost)) message.nak()
+    // The broker then delivers it again at once.
+    if (!(cause(ctx) instanceof BrokerLost)) tell(() => message.nak())
     throw error
   } finally {
     beats.cancel()
@@ -161,6 +166,15 @@ async function beat(ctx: Context, message: JsMsg): Promise<void> {
   for (;;) {
     await sleep(ctx, beatMs).catch(() => undefined)
     if (ctx.err !== undefined) return
-    message.working()
+    tell(() => message.working())
+  }
+}
+
+/** Calls `say`, which throws if the connection has closed a moment ago: ctx is about to end with it. */
+function tell(say: () => void): void {
+  try {
+    say()
+  } catch {
+    // Nobody hears it, and the broker delivers the message again.
   }
 }

@@ -15,7 +15,7 @@ import type { Transaction, TransactionBody } from '../database/transaction.ts'
 import type { Platform } from '../platform.ts'
 import { failSpan, otelKey, span } from '../telemetry/span.ts'
 import { NeverAnswered, NotUnderstood, type Consumer } from './consumer.ts'
-import { withSender } from './event.ts'
+import { partitionOf, withSender } from './event.ts'
 import {
   giveBack,
   hold,
@@ -28,6 +28,7 @@ import {
   type Received,
 } from './held.ts'
 import type { InboxMetrics, Outcome } from './inbox-metrics.ts'
+import { operationOn } from './observed.ts'
 import type { Stopping } from './stopping.ts'
 import { untraced } from './untraced.ts'
 
@@ -49,14 +50,15 @@ const maxPauseMs = 300_000
 /** How long it may take to write down that an event has failed. */
 const holdMs = 5_000
 /**
- * The broker counts deliveries, also those that a stop or a lost connection cut short. One that was delivered more often may end the
- * process: it is tried from the database, which counts attempts.
+ * How often the broker may deliver an event before it is held: one that comes more often may be one that ends the process. The
+ * broker also counts deliveries that a stop or a lost connection cut short; the database counts attempts alone.
  */
 const mostDeliveries = 5
+const failures: readonly Outcome[] = ['failed', 'parked', 'given back']
 
 /**
- * Handles an event that the broker delivers, or holds it: behind an earlier event of its key that is held, or because it fails.
- * When it resolves, the database knows what becomes of the event, and the broker may forget it.
+ * Handles an event that the broker delivers. Holds it instead if an earlier event of its key is held, or if it fails. When this
+ * resolves, the database knows what becomes of the event, and the broker may forget it.
  * @throws the cause of ctx when it ends; DeadlineExceeded or a 503 Problem if no transaction can be had
  */
 export function receive(ctx: Context, inbox: Inbox, consumer: Consumer, event: Received): Promise<void> {
@@ -94,7 +96,7 @@ export async function tryAgain(
   }
 }
 
-/** A handler that does not end with ctx is left behind: its transaction is rolled back, and `q` refuses what it sends. */
+/** Does not wait for a handler that goes on after ctx: its transaction is rolled back, and `q` refuses its statements. */
 async function handle(ctx: Context, consumer: Consumer, event: Received, q: Transaction): Promise<Outcome> {
   await until(ctx, consumer.handle(ctx, event.envelope, event.data, q))
   return 'handled'
@@ -152,15 +154,14 @@ async function writeDown(
   await db.transaction(ctx, (q) => hold(q, event, pauseMs, errorOf(error)))
 }
 
-function spanOptions({ envelope: { id, type }, headers, attempts }: Received) {
+function spanOptions({ envelope: { id, type, key }, headers, attempts, server }: Received) {
   const publisher = trace.getSpanContext(propagation.extract(ROOT_CONTEXT, headers))
   return {
     kind: SpanKind.CONSUMER,
     attributes: {
-      'messaging.system': 'nats',
-      'messaging.operation.name': 'process',
-      'messaging.operation.type': 'process',
-      'messaging.destination.name': type,
+      ...operationOn(type, 'process'),
+      ...server,
+      'messaging.destination.partition.id': String(partitionOf(key)),
       'messaging.message.id': id,
       'event.attempt': attempts + 1,
     },
@@ -171,17 +172,19 @@ function spanOptions({ envelope: { id, type }, headers, attempts }: Received) {
 function report(
   ctx: Context,
   { log, metrics }: Inbox,
-  { envelope: { id, type, key }, headers, attempts }: Received,
+  event: Received,
   startedAt: number,
   outcome: Outcome,
   err?: unknown,
 ): void {
+  const { envelope, headers, attempts } = event
   const ms = performance.now() - startedAt
-  metrics.attempted(type, outcome, ms / 1_000)
+  const errorType = failures.includes(outcome) ? (causeName(ctx) ?? errorOf(err).name) : undefined
+  metrics.attempted(event, outcome, ms / 1_000, errorType)
   const fields = {
-    event: type,
-    eventId: id,
-    key,
+    event: envelope.type,
+    eventId: envelope.id,
+    key: envelope.key,
     attempt: attempts + 1,
     outcome,
     durationMs: Math.round(ms * 1e3) / 1e3,

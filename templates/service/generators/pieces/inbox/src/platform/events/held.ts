@@ -1,3 +1,4 @@
+import type { Attributes } from '@opentelemetry/api'
 import { sql } from 'drizzle-orm'
 import type { Queries } from '../database/queries.ts'
 import type { Envelope, Headers } from './event.ts'
@@ -11,6 +12,8 @@ export interface Received {
   readonly attempts: number
   /** How often the broker has delivered it; 0 if it was held. */
   readonly deliveries: number
+  /** The node of the broker that has delivered it; undefined if it was held. */
+  readonly server?: Attributes
   /** Why it is not an event. */
   readonly fault?: Error
 }
@@ -19,8 +22,8 @@ export interface Received {
 export type EventKey = Pick<Envelope, 'type' | 'key'>
 
 /**
- * Makes all other work on this key wait until the transaction of `q` ends: an event must not pass one that is held, nor be handled
- * by two instances.
+ * Makes all other work on this key wait until the transaction of `q` ends: an event must not overtake one that is held, and two
+ * instances must not handle it.
  */
 export async function lockKey(q: Queries, { type, key }: EventKey): Promise<void> {
   await q.execute(sql`select pg_advisory_xact_lock(hashtextextended(${`${type} ${key}`}, 1))`)
@@ -34,7 +37,7 @@ export async function mark(q: Queries, { envelope: { type, id } }: Received): Pr
   return rows.length > 0
 }
 
-/** As `mark` does, unless an event of its key is held. */
+/** Marks the event as `mark` does, unless an event of its key is held. */
 export async function markUnlessBehind(
   q: Queries,
   { envelope: { type, id, key } }: Received,

@@ -1,19 +1,20 @@
 import type { JsMsg } from '@nats-io/jetstream'
+import type { Attributes } from '@opentelemetry/api'
 import { NotUnderstood, faultsOf } from './consumer.ts'
 import { envelopeOf } from './event.ts'
 import type { Received } from './held.ts'
 
 /**
- * Reads a message. One that is not an event, or that Postgres could not keep as it is, has a fault, and attributes of its own so that it
- * can be parked; data that are not text are kept in base64.
+ * Reads a message. If it is not an event, or Postgres could not keep it as it is, the result has a fault, and made-up attributes
+ * with which it can be parked. Data that are not text become base64.
  */
-export function receivedFrom(type: string, message: JsMsg): Received {
+export function receivedFrom(type: string, message: JsMsg, server: Attributes): Received {
   // CloudEvents may have no time.
   const headers: Record<string, string> = { 'ce-time': message.timestamp }
   for (const [name, values] of message.headers ?? []) headers[name.toLowerCase()] = values.join(',')
   const { stream, deliveryCount } = message.info
-  const received = { headers, data: message.string(), attempts: 0, deliveries: deliveryCount }
-  // A stream that is made anew numbers its messages anew.
+  const received = { headers, data: message.string(), attempts: 0, deliveries: deliveryCount, server }
+  // With the time, because a stream that is deleted and made again begins its numbers again.
   const name = `${stream}:${message.seq}:${message.timestamp}`
   const unnamed = { id: name, type, key: name, source: '', time: message.timestamp }
   if (received.data.includes('\0') || !Buffer.from(received.data).equals(message.data)) {

@@ -12,14 +12,14 @@ export interface EventKind<Data extends z.ZodType = z.ZodType> extends EventType
   readonly summary: string
   /** The schema of the data, which is JSON. */
   readonly data: Data
-  /** What the event is about, such as the id of an invoice. Events of one kind and key are handled in the order of their commits. */
+  /** What the event is about, such as the id of an invoice. Consumers handle events of one key in the order of their commits. */
   key(data: z.output<Data>): string
 }
 
 /** Half of what a broker takes by default. */
 const mostBytes = 512 * 1024
 
-/** Wakes the worker of this process. That of another one finds the event at its next look, within half a second. */
+/** Wakes the worker of this process. The worker of another process finds the event at its next look, within half a second. */
 export const published = channel('mainstem-service:published')
 
 /**

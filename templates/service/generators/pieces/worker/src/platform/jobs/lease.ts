@@ -72,7 +72,7 @@ export async function openLease(
 const quickToNotice =
   'set tcp_keepalives_idle = 10; set tcp_keepalives_interval = 5; set tcp_keepalives_count = 3'
 
-/** A statement that gets the lock of a worker knows that the worker does not hold it. */
+/** Finds the workers that do not hold their lock: for the others, the attempt to lock fails. */
 const deadWorkers = `select worker
   from (select distinct locked_by as worker from graphile_worker.jobs where locked_by <> $1) as others
   where pg_try_advisory_xact_lock(hashtextextended(worker, 0))`

@@ -73,7 +73,12 @@ export async function executeJob(
 
 // https://opentelemetry.io/docs/specs/semconv/messaging/messaging-metrics/
 const duration = oncePerProvider(() =>
-  histogram('messaging.process.duration', 'Duration of a run of a job.', [...durationBuckets, 60, 600]),
+  histogram(
+    'messaging.process.duration',
+    // As the events call it: the SDK keeps one of each name.
+    'Duration of a run of a job, or of an attempt to handle an event.',
+    [...durationBuckets, 60, 600],
+  ),
 )
 
 /** Writes the result to the log and the metrics. */
@@ -107,7 +112,7 @@ function report(
 
 function attributesOf({ name }: Run): Record<string, string> {
   return {
-    'messaging.system': 'graphile_worker',
+    'messaging.system.name': 'graphile_worker',
     'messaging.operation.name': 'process',
     'messaging.operation.type': 'process',
     'messaging.destination.name': name,
