@@ -87,8 +87,9 @@ test('it makes up to three attempts; five failures in a row open the circuit', a
   expect(peer.received).toHaveLength(8)
 
   // Ten seconds later it lets one attempt through, which succeeds.
-  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 10_000 })
-  t.onTestFinished(() => void vi.useRealTimers())
+  const now = performance.now.bind(performance)
+  vi.spyOn(performance, 'now').mockImplementation(() => now() + 10_000)
+  t.onTestFinished(() => void vi.restoreAllMocks())
   expect(await client.find(ctx, '7')).toEqual(item)
   expect(await client.find(ctx, '7')).toEqual(item)
 })
