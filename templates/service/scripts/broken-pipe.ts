@@ -1,7 +1,7 @@
 /**
  * Lets this process finish its work when nobody reads its output any more, as in `npm run verify | head -1`. Without this, Node
- * ends the process with the stack of EPIPE. After any other failure to write, such as a full disk, the process finishes too, but
- * says so in one sentence on stderr and exits with 1.
+ * ends the process with the stack of EPIPE. If writing fails for another reason, such as a full disk, the process prints that
+ * reason on stderr, finishes its work, and exits with 1.
  */
 export function ignoreBrokenPipe(): void {
   for (const stream of [process.stdout, process.stderr]) {

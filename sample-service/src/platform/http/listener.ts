@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net'
 import type { Context, Lifetime } from '../../context/context.ts'
 import { until } from '../../context/until.ts'
 import type { Log } from '../telemetry/log.ts'
+import { repetitions } from '../telemetry/repetitions.ts'
 
 /** Where a server listens, and how an error describes it. */
 export interface Address {
@@ -56,16 +57,11 @@ function listening(server: Server, { host, port, purpose, variable }: Address): 
 }
 
 function logFailures(root: Lifetime, log: Log, server: Server, address: string): void {
-  let silentUntil = 0
-  let repeated = 0
+  const message = 'a connection could not be accepted'
+  const held = repetitions(silenceMs)
   server.on('error', (err) => {
-    const now = performance.now()
-    if (now < silentUntil) {
-      repeated++
-      return
-    }
-    log.warn(root, 'a connection could not be accepted', { address, err, ...(repeated > 0 && { repeated }) })
-    silentUntil = now + silenceMs
-    repeated = 0
+    const repeated = held(message)
+    if (repeated === undefined) return
+    log.warn(root, message, { address, err, ...(repeated > 0 && { repeated }) })
   })
 }

@@ -111,7 +111,7 @@ export class Pressure {
 
   /**
    * Notes that a call came, found `queued` calls waiting, and would wait for `waitMs` behind them. The wait of the first in line
-   * is no sign of overload: it waits for the next connection, which in a pool of one takes as long as a call holds it.
+   * does not count as overload. That call waits for the next connection, in a pool of one for a whole hold.
    */
   came(queued: number, waitMs: number, now: number): void {
     const holds = queued === 0 ? 0 : waitMs / this.#holdMs

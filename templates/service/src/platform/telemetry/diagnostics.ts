@@ -1,11 +1,10 @@
 import { DiagLogLevel, type DiagLogger } from '@opentelemetry/api'
 import type { Lifetime } from '../../context/context.ts'
 import type { Log } from './log.ts'
+import { repetitions } from './repetitions.ts'
 
 /** A collector that is away fails every batch: a message that repeats is counted, and logged once a minute. */
 const silenceMs = 60_000
-/** Beyond this many different messages the oldest ones may be repeated early. */
-const maxRemembered = 50
 
 /** What OpenTelemetry reports of itself, as lines of our log. */
 export interface Diagnostics {
@@ -18,7 +17,7 @@ export interface Diagnostics {
 
 /** Logs what OpenTelemetry reports as warnings; details, which it only gives if asked for, as debug lines. */
 export function diagnostics(root: Lifetime, log: Log): Diagnostics {
-  const logged = new Map<string, { at: number; held: number }>()
+  const repeated = repetitions(silenceMs)
   let count = 0
 
   function report(message: string): void {
@@ -28,15 +27,8 @@ export function diagnostics(root: Lifetime, log: Log): Diagnostics {
   }
 
   function warn(kind: string, sentence: string): void {
-    const before = logged.get(kind)
-    const now = performance.now()
-    if (before !== undefined && now - before.at < silenceMs) {
-      before.held++
-      return
-    }
-    if (logged.size >= maxRemembered) logged.clear()
-    logged.set(kind, { at: now, held: 0 })
-    const held = before?.held ?? 0
+    const held = repeated(kind)
+    if (held === undefined) return
     log.warn(root, `telemetry: ${sentence}`, held > 0 ? { repeated: held } : {})
   }
   const detail = (message: string): void => log.debug(root, `telemetry: ${message}`)

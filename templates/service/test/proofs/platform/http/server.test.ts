@@ -1,13 +1,14 @@
 import { once } from 'node:events'
-import { createServer, type AddressInfo } from 'node:net'
+import { createServer } from 'node:net'
 import { expect, test } from 'vitest'
+import { freePort } from '../../../../scripts/postgres/address.ts'
 import { testContext } from '../../../../src/context/test-context.ts'
 import { listen } from '../../../../src/platform/http/server.ts'
 import { recordedLog } from '../../../support/recorded-log.ts'
 
 test('a server whose worker cannot start does not keep its port', async (t) => {
   const ctx = testContext(t)
-  const port = await freePort()
+  const port = await freePort(false)
   const worker = { name: 'jobs', start: () => Promise.reject(new Error('there is no queue')) }
   const options = {
     host: '127.0.0.1',
@@ -26,12 +27,3 @@ test('a server whose worker cannot start does not keep its port', async (t) => {
   await once(next, 'listening')
   next.close()
 })
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}

@@ -29,14 +29,13 @@ type Attempt<T> = { readonly failed: boolean } & ({ readonly value: T } | { read
  * even if the call fails. A caller that leaves, or whose own deadline passes, shows nothing.
  */
 export function circuit(log: Log, peer: string): Breaker {
+  const pause = openPause()
   const policy = circuitBreaker(handleWhenResult(isFailure), {
     breaker: new ConsecutiveBreaker(failuresToOpen),
-    halfOpenAfter: { next: pause },
+    halfOpenAfter: { next: pause.start },
   })
   let logged = policy.state
-  let openedAt = 0
   let lastFailure: unknown
-  policy.onBreak(() => (openedAt = performance.now()))
 
   async function attempted<T>(
     ctx: Context,
@@ -73,7 +72,7 @@ export function circuit(log: Log, peer: string): Breaker {
         return made.value
       } catch (error) {
         if (!(error instanceof BrokenCircuitError)) throw error
-        const retryAfterMs = Math.max(openedAt + openMs - performance.now(), 1_000)
+        const retryAfterMs = Math.max(pause.leftMs(), 1_000)
         throw new CallFailed(
           `${call}: not sent, because ${peer} has failed ${failuresToOpen} times in a row`,
           {
@@ -90,17 +89,23 @@ export function circuit(log: Log, peer: string): Breaker {
 }
 
 /**
- * How long the circuit stays open, by the monotonic clock. Cockatiel asks whether less of the wall clock than `duration` has passed:
- * set back by an hour, that clock would keep a peer that works shut out for an hour.
+ * Makes the pause of a circuit, which each opening starts anew. It goes by the monotonic clock. Cockatiel asks whether less of the
+ * wall clock than `duration` has passed: set back by an hour, that clock would keep a peer that works shut out for an hour.
  */
-function pause(): IBackoff<unknown> {
-  const until = performance.now() + openMs
-  return {
+function openPause() {
+  let until = 0
+  const leftMs = (): number => until - performance.now()
+  const pause: IBackoff<unknown> = {
     get duration() {
-      return performance.now() < until ? Infinity : -Infinity
+      return leftMs() > 0 ? Infinity : -Infinity
     },
-    next: pause,
+    next: start,
   }
+  function start(): IBackoff<unknown> {
+    until = performance.now() + openMs
+    return pause
+  }
+  return { start, leftMs }
 }
 
 function isFailure(made: unknown): boolean {
