@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
 import {
   makeDatabase,
@@ -5,22 +6,27 @@ import {
   temporaryServer,
   type TemporaryDatabase,
 } from '../scripts/postgres/databases.ts'
+import { joinPrograms, type Programs } from './programs.ts'
 
 declare module 'vitest' {
   export interface ProvidedContext {
     /** A server, and the name of a database on it to copy, with all migrations applied. */
     postgres: { url: string; template: string }
+    /** Where the service's programs lie, joined: test/programs.ts. */
+    programs: string
   }
 }
 
 /**
  * One PostgreSQL for all tests of a run, thrown away afterwards; or the server of TEST_DATABASE_URL, on which the tests
- * make databases and remove them.
+ * make databases and remove them. The service's programs, joined once, and again when watched tests rerun.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const server = await temporaryServer()
   let template: TemporaryDatabase | undefined
+  let programs: Programs | undefined
   const teardown = async (): Promise<void> => {
+    await programs?.remove()
     await template?.drop()
     await server.stop()
   }
@@ -28,6 +34,9 @@ export default async function setup(project: TestProject): Promise<() => Promise
     template = await makeDatabase(server.url)
     await migrateDatabase(template.url)
     project.provide('postgres', { url: server.url, template: template.name })
+    programs = await joinPrograms(join(import.meta.dirname, '..'))
+    project.provide('programs', programs.folder)
+    project.onTestsRerun(programs.join)
     return teardown
   } catch (error) {
     await teardown()

@@ -17,6 +17,7 @@ import {
 import { eventually, open } from '../../sample-service/test/support/client.ts'
 // Declares what tests of a service are given, which its helpers ask for.
 import type {} from '../../sample-service/test/global-setup.ts'
+import { joinPrograms } from '../../sample-service/test/programs.ts'
 import { startCollector, type Collector } from '../../sample-service/test/support/otlp.ts'
 import type { StartedProcess } from '../../sample-service/test/support/service.ts'
 import { repository, serviceWithClient } from '../support/added-service.ts'
@@ -35,12 +36,14 @@ let collector: Collector
 let metrics: Exposition
 /** Starts the sample with a client. */
 let startProcess: typeof import('../../sample-service/test/support/service.ts').startProcess
+let programs: string
 
 beforeAll(async () => {
   const calling = await serviceWithClient(join(repository, 'sample-service'))
   ;({ startProcess } = (await import(
     join(calling, 'test/support/service.ts')
   )) as typeof import('../../sample-service/test/support/service.ts'))
+  programs = (await joinPrograms(calling)).folder
   const server = await temporaryServer()
   cleanups.push(() => server.stop())
   const database = await makeDatabase(server.url)
@@ -97,6 +100,7 @@ async function start(name: string, databaseUrl: string): Promise<Subject> {
   cleanups.push(() => rm(uploads, { recursive: true, force: true }))
   const started = startProcess(t, {
     probe: true,
+    programs,
     env: {
       DATABASE_URL: databaseUrl,
       UPLOAD_DIR: uploads,
