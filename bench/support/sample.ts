@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { migrateDatabase } from '../../sample-service/scripts/postgres/databases.ts'
+import { migrateDatabase } from '../../sample-service/scripts/postgres/migrations.ts'
 import { startPostgres } from '../../templates/service/scripts/postgres/postgres.ts'
 import type { Context, LiveContext } from '../../templates/service/src/context/context.ts'
 import { sample, startSampleProcess, type Line, type Running } from './process.ts'

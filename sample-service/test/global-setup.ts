@@ -1,11 +1,7 @@
 import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
-import {
-  makeDatabase,
-  migrateDatabase,
-  temporaryServer,
-  type TemporaryDatabase,
-} from '../scripts/postgres/databases.ts'
+import { makeDatabase, temporaryServer, type TemporaryDatabase } from '../scripts/postgres/databases.ts'
+import { migrateDatabase } from '../scripts/postgres/migrations.ts'
 import { joinPrograms, type Programs } from './programs.ts'
 
 declare module 'vitest' {

@@ -1,9 +1,11 @@
 import { existsSync, readdirSync, realpathSync } from 'node:fs'
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { rolldown, type Plugin } from 'rolldown'
 import { joining } from '../rolldown.config.ts'
 import { nameOf } from './support/programs.ts'
+
+const prefix = 'programs-'
 
 /** The service's programs, joined for the tests. */
 export interface Programs {
@@ -21,9 +23,7 @@ export interface Programs {
  */
 export async function joinPrograms(service: string): Promise<Programs> {
   const root = realpathSync(service)
-  // Under the service's folder, where Node finds its packages.
-  await mkdir(join(root, '.data'), { recursive: true })
-  const folder = await mkdtemp(join(root, '.data/programs-'))
+  const folder = await newFolder(join(root, '.data'))
   const routes = readdirSync(join(root, 'test'), { recursive: true, encoding: 'utf8' })
     .filter((path) => path.endsWith('.routes.ts'))
     .map((path) => `test/${path.replaceAll('\\', '/')}`)
@@ -47,6 +47,17 @@ export async function joinPrograms(service: string): Promise<Programs> {
     await programs.remove()
     throw error
   }
+}
+
+/** Makes a folder under the service's own, where Node finds its packages, and removes those that killed runs left a day ago. */
+async function newFolder(data: string): Promise<string> {
+  await mkdir(data, { recursive: true })
+  for (const name of await readdir(data)) {
+    const path = join(data, name)
+    if (!name.startsWith(prefix) || (await stat(path)).mtimeMs > Date.now() - 86_400_000) continue
+    await rm(path, { recursive: true, force: true })
+  }
+  return mkdtemp(join(data, prefix))
 }
 
 /**

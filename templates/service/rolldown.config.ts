@@ -1,5 +1,5 @@
 import { existsSync, readFileSync, realpathSync } from 'node:fs'
-import { isAbsolute, join, relative, sep } from 'node:path'
+import { dirname, isAbsolute, join, relative, sep } from 'node:path'
 import type { OutputOptions, Plugin, RolldownOptions } from 'rolldown'
 
 /** The packages of most modules, and the helpers that rolldown adds. */
@@ -32,6 +32,8 @@ export function joining(
     platform: 'node',
     // The oldest Node that runs the service: it has no `using`.
     transform: { target: 'node20' },
+    // It would drop calls whose result nobody uses, such as a decodeURIComponent() that is there to throw.
+    treeshake: false,
     external: (id, importer) => {
       if (id === 'pg-native') return true
       // A package that is joined brings its own packages along.
@@ -39,8 +41,15 @@ export function joining(
       return isFromOwn && !isAbsolute(id) && !/^[.\0]/.test(id) && !joined.test(id)
     },
     plugins: [beside(programs, isOwn)],
-    // Beside main.js, so that what is relative to one of them is relative to all.
-    output: { dir: programs, chunkFileNames: 'joined-[name].js', sourcemap: true },
+    output: {
+      // Beside main.js, so that what is relative to one of them is relative to all.
+      dir: programs,
+      chunkFileNames: 'joined-[name].js',
+      sourcemap: true,
+      minify: false,
+      // Two modules may have a class of one name, which logs and traces show.
+      keepNames: true,
+    },
   }
 }
 
@@ -53,8 +62,11 @@ function beside(programs: string, isOwn: (id: Id) => boolean): Plugin {
       if (id.startsWith('\0') || !/\.[cm]?[jt]s$/.test(path)) return null
       const text = readFileSync(path, 'utf8')
       if (!isOwn(id)) return { code: text, map: { mappings: '' } }
-      const place = JSON.stringify(`./${relative(programs, path).replaceAll(sep, '/')}`)
-      const code = text.replaceAll('import.meta.url', `new URL(${place}, import.meta.url).href`)
+      const code = text.replaceAll(/\bimport\.meta\.(url|dirname|filename)\b/g, (_, what: string) => {
+        const place = relative(programs, what === 'dirname' ? dirname(path) : path).replaceAll(sep, '/')
+        if (what === 'url') return `new URL(${JSON.stringify(`./${place}`)}, import.meta.url).href`
+        return `process.getBuiltinModule('path').join(import.meta.dirname, ${JSON.stringify(place)})`
+      })
       if (path.endsWith('.ts')) return { code, moduleType: 'ts' }
       return { code, map: existsSync(`${path}.map`) ? readFileSync(`${path}.map`, 'utf8') : null }
     },

@@ -7,11 +7,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import {
-  makeDatabase,
-  migrateDatabase,
-  temporaryServer,
-} from '../../templates/service/scripts/postgres/databases.ts'
+import { makeDatabase, temporaryServer } from '../../templates/service/scripts/postgres/databases.ts'
+import { migrateDatabase } from '../../templates/service/scripts/postgres/migrations.ts'
 import { open } from '../../templates/service/test/support/client.ts'
 // Declares what tests of a service are given, which its helpers ask for.
 import type {} from '../../templates/service/test/global-setup.ts'

@@ -9,11 +9,8 @@ import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { load } from 'js-yaml'
 import { z } from 'zod'
-import {
-  makeDatabase,
-  migrateDatabase,
-  temporaryServer,
-} from '../../sample-service/scripts/postgres/databases.ts'
+import { makeDatabase, temporaryServer } from '../../sample-service/scripts/postgres/databases.ts'
+import { migrateDatabase } from '../../sample-service/scripts/postgres/migrations.ts'
 import { eventually, open } from '../../sample-service/test/support/client.ts'
 // Declares what tests of a service are given, which its helpers ask for.
 import type {} from '../../sample-service/test/global-setup.ts'

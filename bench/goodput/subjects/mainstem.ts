@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
-import { migrateDatabase } from '../../../sample-service/scripts/postgres/databases.ts'
+import { migrateDatabase } from '../../../sample-service/scripts/postgres/migrations.ts'
 import type { Context } from '../../../templates/service/src/context/context.ts'
 import { retry } from '../../../templates/service/src/context/retry.ts'
 import { buildSample, freePort } from '../../support/instance.ts'
