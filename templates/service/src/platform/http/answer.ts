@@ -16,6 +16,7 @@ import {
   sendable,
   streamed,
 } from './answer-body.ts'
+import { unread } from './behind.ts'
 import { notModified } from './conditional.ts'
 import type { Exchange } from './exchange.ts'
 import { clientLeft, ofHandler, recordFailure, requireAnswer, responseOf } from './failure.ts'
@@ -60,7 +61,7 @@ function send(
   const instead = notModified(exchange, response)
   if (instead !== undefined) return whole(exchange, instead, null)
   if (!(response instanceof Response)) return stream(ctx, exchange, response)
-  const body = exchange.unread(bodyOf(response))
+  const body = unread(exchange, response)
   if (body instanceof ReadableStream || body instanceof Blob || body instanceof Readable)
     return stream(ctx, exchange, streamed(response, body))
   return whole(exchange, sendable(response, body), body)

@@ -185,7 +185,7 @@ export class Boundary {
     const ctx = exchange.ctx ?? this.#start(exchange, undefined)
     const seconds = (performance.now() - exchange.startedAt) / 1_000
     const outcome = exchange.outcome(ctx)
-    if (exchange.endedAt !== undefined) unwound(ctx, 'http', exchange.endedAt)
+    if (exchange.cutShortAt !== undefined) unwound(ctx, 'http', exchange.cutShortAt)
     exchange.ctx?.cancel()
     for (const observer of this.#observers.all) observer.ended(ctx, exchange, outcome, seconds)
     this.onIdle()
