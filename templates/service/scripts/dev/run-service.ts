@@ -9,11 +9,6 @@ import { listenFault, portOwner } from './ports.ts'
 import { addressOf, say, sayAddresses, showLog, type LogLine } from './screen.ts'
 import { startProgram, type Exit, type ServiceProcess } from './service-process.ts'
 
-/** Why dev starts the service again, or ends. */
-export interface Next {
-  readonly because: string
-}
-
 const piped = { stdout: 'pipe', stderr: 'pipe' } as const
 
 /**
@@ -21,7 +16,7 @@ const piped = { stdout: 'pipe', stderr: 'pipe' } as const
  * @returns false if `next` came first; then nothing was applied
  * @throws Error with the reason if they cannot be applied
  */
-export async function migrate(env: NodeJS.ProcessEnv, next: Promise<Next>): Promise<boolean> {
+export async function migrate(env: NodeJS.ProcessEnv, next: Promise<string>): Promise<boolean> {
   const program = startProgram('src/migrate.ts', { ...env, LOG_LEVEL: 'info', LOG_FORMAT: 'json' }, piped)
   let reason: string | undefined
   const errors = show(program, env, ({ msg, level, applied }) => {
@@ -52,18 +47,18 @@ export class PortTaken extends Error {
   }
 }
 
-/** Resolves once `port` of `host` is free; never if `signal` is aborted before. */
-export async function untilFree({ host, port }: PortTaken, signal: AbortSignal): Promise<Next> {
+/** Resolves once `port` of `host` is free, and says so; rejects if `signal` is aborted before. */
+export async function untilFree({ host, port }: PortTaken, signal: AbortSignal): Promise<string> {
   do await sleep(portPollMs, undefined, { signal })
   while ((await listenFault(host, port)) !== undefined)
-  return { because: `port ${port} is free` }
+  return `port ${port} is free`
 }
 
 const portPollMs = 1_000
 
 /** Runs the service until `next`. @throws Error if the service ends before: PortTaken if another program has its port */
 export async function serveUntil(
-  next: Promise<Next>,
+  next: Promise<string>,
   env: NodeJS.ProcessEnv,
   options: { because: string | undefined; hasKeys: boolean; onListening: () => void },
 ): Promise<void> {
