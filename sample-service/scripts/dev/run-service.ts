@@ -1,9 +1,8 @@
-import { rm, writeFile } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { addressOf as databaseAddress } from '../../src/platform/database/answer.ts'
 import { adviceOnMissing, ownPart } from './crash.ts'
-import { devFile } from './dev-file.ts'
+import { removeDevFile, writeDevFile } from './dev-file.ts'
 import { originOf } from './environment.ts'
 import { listenFault, portOwner } from './ports.ts'
 import { addressOf, say, sayAddresses, showLog, type LogLine } from './screen.ts'
@@ -67,22 +66,19 @@ export async function serveUntil(
   const format = env['LOG_FORMAT'] === 'pretty' ? 'json' : env['LOG_FORMAT']
   const service = startProgram('src/main.ts', { ...env, LOG_FORMAT: format }, piped)
   let taken: RegExpExecArray | undefined
-  let written: Promise<void> | undefined
   let stopping = false
   const stop = next.then(() => (stopping = true))
   const errors = show(service, env, (line) => {
-    if (line.msg === 'listening') {
-      const ms = Math.round(performance.now() - started)
-      sayListening(line, env, { ...options, ms })
-      // A failure may be ignored: without this file, doctor and another dev only know less of this one.
-      const dev = { ...line, pid: process.pid }
-      written = writeFile(devFile, JSON.stringify(dev)).catch(() => undefined)
+    const { msg = '', level } = line
+    if (msg === 'listening') {
+      sayListening(line, env, { ...options, ms: Math.round(performance.now() - started) })
+      writeDevFile(line)
       options.onListening()
     }
-    taken ??= / on (\S+):(\d+): the port is taken/.exec(line.msg ?? '') ?? undefined
+    taken ??= / on (\S+):(\d+): the port is taken/.exec(msg) ?? undefined
     // A start that dev itself ended did not fail.
-    if (stopping && line.level === 'fatal') return line.msg?.includes('SIGTERM received') === true
-    return taken !== undefined || (line.level === 'info' && saidByDev.has(line.msg ?? ''))
+    if (stopping && level === 'fatal') return msg.includes('SIGTERM received')
+    return taken !== undefined || (level === 'info' && saidByDev.has(msg))
   })
   try {
     const exit = await endOf(service, stop)
@@ -92,8 +88,7 @@ export async function serveUntil(
     throw new Error(explain(errors(), `the service ended with ${describe(exit)}`))
   } finally {
     process.stderr.write(errors())
-    await written
-    await rm(devFile, { force: true })
+    removeDevFile()
   }
 }
 
