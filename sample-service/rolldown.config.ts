@@ -18,6 +18,8 @@ export function joining(folder: string, programs = folder): RolldownOptions {
   return {
     input: { main: join(programs, 'main.js'), migrate: join(programs, 'migrate.js') },
     platform: 'node',
+    // OpenTelemetry's ES modules: its CommonJS modules, once joined, read each other's exports through two or three getters.
+    resolve: { mainFields: ['module', 'main'] },
     external: (id, importer = '') => {
       if (id === 'pg-native') return true
       // A package that is joined brings its own packages along.
