@@ -3,6 +3,7 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { withoutCancel, withTimeout, type Context } from '../../context/context.ts'
+import { until } from '../../context/until.ts'
 import {
   bodyOf,
   checked,
@@ -135,6 +136,9 @@ function checkLength(
 async function stream(ctx: Context, exchange: Exchange, response: StreamedResponse): Promise<Response> {
   const { body, headers, status } = response
   const { outgoing } = exchange
+  // Behind compress(), the problem that says why ctx has ended is a stream too.
+  using late = ctx.err === undefined ? undefined : withTimeout(withoutCancel(ctx), lateMs)
+  const sending = late ?? ctx
   let length: string | undefined
   try {
     checkStatus(status, true)
@@ -144,6 +148,7 @@ async function stream(ctx: Context, exchange: Exchange, response: StreamedRespon
       discard(body)
       return whole(exchange, new Response(null, { status, headers: pairs }), null)
     }
+    await until(sending, begun(body))
     exchange.answered(status)
     outgoing.writeHead(status, headers)
   } catch (error) {
@@ -154,10 +159,19 @@ async function stream(ctx: Context, exchange: Exchange, response: StreamedRespon
     throw error
   }
   const bytes = length === undefined ? undefined : Number(length)
-  // Behind compress(), the problem that says why ctx has ended is a stream too.
-  using late = ctx.err === undefined ? undefined : withTimeout(withoutCancel(ctx), lateMs)
-  await pipeline(body, checked(bytes), outgoing, { signal: (late ?? ctx).signal })
+  await pipeline(body, checked(bytes), outgoing, { signal: sending.signal })
   return RESPONSE_ALREADY_SENT
+}
+
+/**
+ * Resolves when a body has bytes or has ended. Node sends no header before, so a problem can still answer for a body that fails
+ * until then, such as the 503 of a stream that the pool refuses.
+ */
+function begun(body: Readable): Promise<void> {
+  if (body.readableLength > 0 || body.readableEnded || body.destroyed) return Promise.resolve()
+  return new Promise((resolve, reject) => {
+    body.once('readable', resolve).once('error', reject).once('close', resolve)
+  })
 }
 
 /** Sends the problem for `error`, unless the answer has begun or the client has left. */

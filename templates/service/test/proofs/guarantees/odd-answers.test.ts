@@ -128,20 +128,24 @@ test.for([
   },
 )
 
-test.for(['a stream of numbers', 'a stream of bytes, then objects', 'a stream of objects'])(
-  'an impossible body (%s) closes its connection, and the service goes on',
-  async (what) => {
+test.for([
+  ['a stream of numbers', 500],
+  ['a stream of bytes, then objects', 200],
+  ['a stream of objects', 200],
+] as const)(
+  'an impossible body (%s) is %i, closes its connection if it has begun, and the service goes on',
+  async ([what, status]) => {
     const service = shared()
     const id = what.replaceAll(' ', '-')
     const client = connection(service)
-    const headers = `Host: localhost\r\nx-request-id: ${id}`
+    const headers = `Host: localhost\r\nx-request-id: ${id}${status === 500 ? '\r\nConnection: close' : ''}`
 
     client.send(`GET /probe/odd?as=response&what=${encodeURIComponent(what)} HTTP/1.1\r\n${headers}\r\n\r\n`)
 
     // The last chunk would say that the answer is whole.
     expect(await client.closed).not.toContain('\r\n0\r\n')
     const line = await service.line(({ requestId }) => requestId === id)
-    expect(line).toMatchObject({ level: 'error', status: 200, err: { type: 'InvalidAnswer' } })
+    expect(line).toMatchObject({ level: 'error', status, err: { type: 'InvalidAnswer' } })
     expect((await fetch(`${service.url}/livez`)).status).toBe(200)
     expect(service.log.filter(({ msg }) => msg === 'unhandled fault')).toEqual([])
   },
