@@ -325,6 +325,23 @@ describe('a server that the test may stop:', () => {
   })
 })
 
+test('a flood of requests for /readyz shares its connections, whether the pool is full or not', async (t) => {
+  const { proxy, service } = await startBehindProxy(t, { DATABASE_POOL_MAX: '2' })
+  const flood = async () => {
+    const before = proxy.seen.session
+    const answers = Array.from({ length: 50 }, async () => (await fetch(`${service.url}/readyz`)).status)
+    expect(new Set(await Promise.all(answers))).toEqual(new Set([200]))
+    return proxy.seen.session - before
+  }
+
+  expect(await flood()).toBeLessThan(10)
+  const held = Array.from({ length: 2 }, () => open(`${service.url}/probe/query?seconds=30`))
+  const readyz = async () => (await fetch(`${service.url}/readyz`)).text()
+  await eventually(async () => (await readyz()).includes('all connections are in use'))
+  expect(await flood()).toBeLessThan(10)
+  for (const request of held) request.hangUp()
+})
+
 /** Cancels one statement while it runs; the next statement gets its connection. */
 async function cancelSleep(ctx: Context, db: Database, server: OwnServer): Promise<void> {
   const pid = async (): Promise<unknown> =>
