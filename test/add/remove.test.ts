@@ -24,12 +24,17 @@ test('add and --remove --drop leave the service as it was, and a migration that 
 test('a piece that came along stays while another one needs it, and goes with the last', async () => {
   const service = newService(sample)
   const before = withoutMigrations(service)
-  expect(await add(service, 'job', 'send-invoice')).toMatchObject({ code: 0 })
+  const added = await add(service, 'job', 'send-invoice')
+  expect(added).toMatchObject({ code: 0 })
+  // The service refuses a database without the tables of graphile-worker.
+  expect(added.out).toContain('Next: npm install, npm run db:migrate (npm run dev does it too), npm test\n')
   const withJob = withoutMigrations(service)
   expect(await add(service, 'schedule', 'nightly', '--cron', '5 3 * * 1')).toMatchObject({ code: 0 })
   expect(await add(service, '--remove', 'schedule', 'nightly')).toMatchObject({ code: 0, err: '' })
   expect(withoutMigrations(service)).toEqual(withJob)
-  expect(await add(service, '--remove', 'job', 'send-invoice')).toMatchObject({ code: 0, err: '' })
+  const removed = await add(service, '--remove', 'job', 'send-invoice')
+  expect(removed).toMatchObject({ code: 0, err: '' })
+  expect(removed.out).not.toContain('db:migrate')
   expect(withoutMigrations(service)).toEqual(before)
 })
 
