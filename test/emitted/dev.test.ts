@@ -313,7 +313,7 @@ describe('one that goes on all day', () => {
 
     await rm(join(dev.dir, 'drizzle/0000_orders.sql'))
     await addMigration('0000_again', 1_760_000_000_000)
-    const seen = 'the database has migrations that drizzle/ has not: 0000_orders'
+    const seen = 'the database has migrations that drizzle/ lacks: 0000_orders'
     await untilSaid(dev, `warning: ${seen}; to begin with an empty database, stop npm run dev and delete`)
     await untilSaid(dev, 'relation "orders" already exists')
 

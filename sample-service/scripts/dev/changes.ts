@@ -9,14 +9,14 @@ const settleMs = 100
 /** The same during an install: a package manager writes for seconds, with pauses. */
 const installSettleMs = 500
 
-/** One change of what the service is made of. */
+/** One change of the service's files. */
 export interface Changes {
   /** Resolves with the changed paths once nothing has changed for a moment. */
   readonly changed: Promise<readonly string[]>
   close(): void
 }
 
-/** The files beside src/ and drizzle/ that the service depends on. */
+/** The files outside of src/ and drizzle/ that the service depends on. */
 const rootFiles = new Set(['package.json', '.env', ...lockFiles])
 /** In the root they are reported when they are made, renamed or removed. */
 const sourceFolders = ['src', 'drizzle']
@@ -31,7 +31,7 @@ const isInstall = (name: string): boolean => installMarkers.has(name) || !name.s
 /**
  * Watches for the next change: of src/ and drizzle/ without tests and hidden files, of package.json, a lock file and `.env`,
  * and of the installed packages. A folder that is missing or cannot be read is watched through its parent.
- * @param lockFolder where the lock file and node_modules lie: here, or at the root of the workspace
+ * @param lockFolder where the lock file and node_modules are: here, or at the root of the workspace
  */
 export async function watchChanges(lockFolder: string): Promise<Changes> {
   const watchers: FSWatcher[] = []

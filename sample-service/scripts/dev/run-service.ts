@@ -167,7 +167,7 @@ function holdBack(stderr: Readable): () => string {
   }
 }
 
-/** What to mend if a package or a file is missing; else the reason, after what the process wrote. */
+/** What to fix if a package or a file is missing; else the reason, after what the process wrote. */
 function explain(stderr: string, reason: string): string {
   const advice = adviceOnMissing(stderr)
   if (advice !== undefined) return advice

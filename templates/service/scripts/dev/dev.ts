@@ -86,7 +86,7 @@ async function restartOnChanges(
   }
 }
 
-/** Migrates, and warns of migrations that the built-in PostgreSQL has and drizzle/ has not: they may be in the way. */
+/** Migrates, and warns of migrations that the built-in PostgreSQL has and drizzle/ lacks: they may be in the way. */
 async function migrateAndCompare(
   env: NodeJS.ProcessEnv & { DATABASE_URL: string },
   next: Promise<Next>,
@@ -140,7 +140,7 @@ function openWithoutAuth(given: NodeJS.ProcessEnv): Record<string, string> {
   return chosen ? {} : { AUTH: 'off' }
 }
 
-/** Runs `npm run db:seed` beside the service; it says itself what it did. */
+/** Runs `npm run db:seed` while the service runs; it prints what it did. */
 function seed(): void {
   const args = ['--import', './scripts/tsx.js', 'scripts/seed/seed.ts']
   const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] })
