@@ -88,7 +88,7 @@ export class Connection {
     if (this.#underWay > 0) await this.#last
   }
 
-  /** Whether a transaction is open, also a failed one. */
+  /** Whether a transaction is open; a failed one counts until it is rolled back. */
   inTransaction(): boolean {
     return this.#client.getTransactionStatus() !== 'I'
   }

@@ -20,7 +20,7 @@ const memory = 0.98
 export class Pressure {
   /** How long finished calls held a connection, on average, in ms; undefined before the first. */
   #hold: number | undefined
-  /** The same for all calls, also those whose context ended, which return their connection sooner. */
+  /** The same for all calls, including those whose context ended: they return their connection sooner. */
   #occupied = 0
   #returned = 0
   /** How many of the calls that left the queue gave up; older ones count less. */

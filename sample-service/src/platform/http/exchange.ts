@@ -60,7 +60,7 @@ export class Exchange implements Linked<Exchange> {
     this.#outgoing = outgoing
     this.headers = { 'x-request-id': this.info.id, ...headers }
     this.#onEnd = onEnd
-    // It comes when the response has finished or the connection breaks; that of the request when its body has been read.
+    // The response closes when it has been sent or the connection breaks; the request would close once its body has been read.
     outgoing.on('close', () => this.#close())
     incoming.socket.on('end', this.#onClientEnd)
   }

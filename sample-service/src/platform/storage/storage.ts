@@ -26,7 +26,7 @@ export interface Storage {
    * @throws ContentMissing
    */
   open(ctx: Context, key: string, range?: ByteRange): Promise<Readable>
-  /** Removes the bytes under `key`. It resolves also if there are none. */
+  /** Removes the bytes under `key`. It also resolves if there are none. */
   delete(ctx: Context, key: string): Promise<void>
   /**
    * Removes what a killed process left: files and unfinished uploads whose key is `prefix` and a UUID, and that were

@@ -37,7 +37,7 @@ let found: { readonly provider: TracerProvider; readonly tracer: Tracer | undefi
 
 /** What makes spans; undefined where nothing is traced. Call it after `startTelemetry`. */
 export function tracer(): Tracer | undefined {
-  // The API's own provider stands for the one that `startTelemetry` sets.
+  // The API's own provider delegates to the one that `startTelemetry` sets.
   const global: TracerProvider & { getDelegate?(): TracerProvider } = trace.getTracerProvider()
   const provider = global.getDelegate?.() ?? global
   if (found?.provider !== provider) {
@@ -142,7 +142,7 @@ function waitedIn({ attributes }: SpanOptions): Waited | null {
   return attributes?.['url.full'] === undefined ? null : 'peer'
 }
 
-/** What `span` does: the end of ctx is not a fault of the work, but a deadline that passed is an error of whoever took too long. */
+/** What `span` does: the end of ctx is not a fault of the work, but a passed deadline is an error of work that took too long. */
 export function recordEnd(ctx: Context, current: Span, error: unknown): void {
   const ended = causeName(ctx)
   if (ended === undefined) {

@@ -21,9 +21,10 @@ interface Chunk {
 
 /**
  * Lines on their way to stdout. The caller never waits, whatever the reader of stdout does. The lines of a few milliseconds
- * are written together. When the process exits, the system gets what waits, as far as it takes it at once.
+ * are written together. When the process exits, the system gets as much of what waits as it takes at
+ * once.
  *
- * pino's own destination (sonic-boom) does not do: its write to a full pipe holds a thread, and `process.exit` waits for that
+ * pino's own destination (sonic-boom) will not do: its write to a full pipe holds a thread, and `process.exit` waits for that
  * thread as long as nobody reads the pipe.
  */
 export class Stdout {
@@ -35,7 +36,7 @@ export class Stdout {
   /** Bytes that are not out yet. */
   #held = 0
   #dropped = 0
-  /** Dropped and not reported yet. Until it is, all that comes is dropped as well: the gap has one place in the log. */
+  /** Lines dropped and not yet reported. Until they are, all further lines are dropped too, so that the log has one gap. */
   #unreported = 0
   /** What the line that is being logged reports; 0 for any other line. */
   #reporting = 0

@@ -166,7 +166,7 @@ const longestToldMs = 30_000
 /** Returns the refusal. Its Retry-After is partly random, so that refused clients do not all come back at once. */
 function busy(waitMs: number, silentMs: number): Problem {
   const seconds = Math.ceil(Math.min(waitMs, longestToldMs) / 1_000) + Math.floor(Math.random() * 3)
-  // Slow statements, or a database that does not answer: /readyz finds out.
+  // Either statements are slow, or the database does not answer: /readyz tells which.
   const silent = silentMs > 1_000 ? `, and none was returned for ${Math.floor(silentMs / 1_000)} s` : ''
   const detail = `the service is busy: no connection of its pool would be free in time${silent}`
   return new Problem(503, 'Service Unavailable', detail, { headers: { 'retry-after': String(seconds) } })

@@ -19,7 +19,7 @@ export function openGates(max: number) {
     pool: new Admission(max, observer),
     /**
      * A transaction lasts as long as what its body waits for, which may be another service. Transactions and streams together
-     * leave a fifth of the pool to db.run, also to the one that a body calls: it has a connection already, and would wait for
+     * leave a fifth of the pool to db.run. Without it, a body that calls db.run would wait for the connection that it holds
      * itself.
      */
     transactions: new Admission(max - Math.floor(max / 5), before),

@@ -176,7 +176,7 @@ test.for([
   expect(page).not.toContain('<b>&')
 })
 
-test('a request that was named is open; a section without requests says what would stand there', async (t) => {
+test('a request that was named is open; a section without requests says what it would show', async (t) => {
   const recent = recentRequests(10)
   const { url } = await listen(t, { recent })
   const page = async (query: string): Promise<string> => (await fetch(`${url}/debug/contexts${query}`)).text()
