@@ -94,8 +94,8 @@ function validate(name: string, value: string): void {
 }
 
 /**
- * Returns `response` with the headers of every answer; its own win. To write all headers at once takes Node half as long as to
- * set those of every answer first.
+ * Returns `response` with the headers of every answer; its own win. Node takes half as long to write all headers at once
+ * as to set those of every answer first.
  */
 function withHeaders(
   exchange: Exchange,

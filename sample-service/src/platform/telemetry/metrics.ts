@@ -136,7 +136,7 @@ export function meter(): Meter {
   return metrics.getMeter('sample-service')
 }
 
-/** An instrument that is made at its first use: to ask the SDK for one costs as much as ten recordings. */
+/** An instrument that is made at its first use: asking the SDK for one costs as much as ten recordings. */
 export function oncePerProvider<T>(make: () => T): () => T {
   let made: { readonly provider: MeterProvider; readonly instrument: T } | undefined
   return () => {

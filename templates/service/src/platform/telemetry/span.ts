@@ -32,7 +32,7 @@ export function spanOf(ctx: Context): Span | undefined {
   return otel === undefined ? undefined : trace.getSpan(otel)
 }
 
-/** The tracer that was found last, and who gave it: to look it up costs a small request several percent. */
+/** The tracer that was found last, and the provider that gave it: looking it up costs a small request several percent. */
 let found: { readonly provider: TracerProvider; readonly tracer: Tracer | undefined } | undefined
 
 /** What makes spans; undefined where nothing is traced. Call it after `startTelemetry`. */
