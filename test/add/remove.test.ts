@@ -74,7 +74,7 @@ test('of two publishers and a consumer one can go; tables that no migration drop
   expect(withoutMigrations(service)).toEqual(before)
 })
 
-test('a piece whose folder the team has moved is not taken back by half', async () => {
+test('a piece whose folder the team has moved is not half removed', async () => {
   const service = newService(sample)
   expect(await add(service, 'route', 'report')).toMatchObject({ code: 0 })
   renameSync(join(service, 'src/report'), join(service, 'src/statements'))
@@ -86,7 +86,7 @@ test('a piece whose folder the team has moved is not taken back by half', async 
   expect(treeOf(service)).toEqual(before)
 })
 
-test('a client that the team has moved is not taken back by half', async () => {
+test('a client that the team has moved is not half removed', async () => {
   const service = newService(sample)
   expect(await add(service, 'client', 'payments', '--base-url', 'http://payments')).toMatchObject({ code: 0 })
   const [from, to] = ['src/platform/client/payments-client.ts', 'src/platform/payments-client.ts']

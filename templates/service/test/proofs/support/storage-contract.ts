@@ -182,7 +182,7 @@ export function testStorage(open: (ctx: Context, t: TestContext) => Promise<Stor
   })
 
   describe('sweep', () => {
-    test('removes what is old and not to be kept, and leaves the young', async (t) => {
+    test('removes what is old and not to be kept, and leaves what is young', async (t) => {
       const { ctx, storage, keys, underWay, cutOff } = await setUp(t)
       for (const key of [first, second]) await storage.put(ctx, key, Readable.from([Buffer.from('x')]))
       await cutOff(first.replace('8057', '8059'))
@@ -196,7 +196,7 @@ export function testStorage(open: (ctx: Context, t: TestContext) => Promise<Stor
       expect([await keys(), await underWay()]).toEqual([[second], 0])
     })
 
-    test('leaves alone what has another prefix, also one that begins like its own', async (t) => {
+    test('leaves alone what has another prefix, even one that begins like its own', async (t) => {
       const { ctx, storage, keys, underWay, cutOff } = await setUp(t)
       const others = [`letters-${first.slice(6)}`, 'notes-', `notes-${first}`, 'notes-x']
       for (const key of others) await storage.put(ctx, key, Readable.from([Buffer.from('x')]))

@@ -110,7 +110,7 @@ test(
   },
 )
 
-test('a stream and consumers that are deleted under the service are made anew', slow, async (t) => {
+test('a stream and consumers that are deleted while the service runs are made again', slow, async (t) => {
   const { broker, service } = await start(t)
   const { manager } = await asOperator(t, broker)
   await service.line(outcome('handled', await send(broker, 'a', '1')))

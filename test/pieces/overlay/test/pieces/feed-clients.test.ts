@@ -36,7 +36,7 @@ test(
   },
 )
 
-test('behind compress() each event is sent when it is there', async (t) => {
+test('behind compress() each event is sent as soon as it is published', async (t) => {
   const service = await startService(t, { probe: 'test/support/probe.compressed.ts' })
   const client = connection(service)
 

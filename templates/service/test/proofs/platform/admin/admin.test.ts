@@ -228,7 +228,7 @@ test('a request under way tells what it waits for: the pool, the database, a pee
   expect(await contexts(url)).toMatchObject({ ended: [{ waitsFor: null }] })
 })
 
-test('a request shows its spans, when each began and ended and what ended it, also while it is under way', async (t) => {
+test('a request shows its spans, when each began and ended and what ended it, even while it is under way', async (t) => {
   const recent = recentRequests(2)
   const { url, root } = await listen(t, { recent })
   const request = recent.start({ id: 'it', method: 'GET', path: '/slow' }, { startedAt: performance.now() })
