@@ -391,6 +391,27 @@ test('a migration that the journal does not list is refused by db:migrate and by
   expect(await readFile(join(folder, 'meta/_journal.json'), 'utf8')).toContain('_mine')
 })
 
+test('npm run check prints the fault of a type, and not that drizzle/ has none', async (t) => {
+  const { root, copy } = await copyWithJournal(t, [7, 8])
+  for (const path of ['scripts', 'generators/engine'])
+    await cp(join(root, path), join(copy, path), { recursive: true })
+  await mkdir(join(copy, 'src/browser'), { recursive: true })
+  await writeFile(join(copy, 'package.json'), '{ "type": "module" }')
+  await writeFile(join(copy, 'src/browser/page.js'), '')
+  const options = { skipLibCheck: true, types: [], noEmit: true, allowJs: true }
+  const config = (file: string): string => JSON.stringify({ compilerOptions: options, files: [file] })
+  await writeFile(join(copy, 'src/browser/tsconfig.json'), config('page.js'))
+  await writeFile(join(copy, 'tsconfig.json'), config('src/port.ts'))
+  await writeFile(join(copy, 'src/port.ts'), "export const port: number = '3000'\n")
+
+  const check = ['--import', './scripts/tsx.js', 'scripts/dev/check.ts']
+  await expect(promisify(execFile)(process.execPath, check, { cwd: copy })).rejects.toMatchObject({
+    code: 1,
+    stdout: "src/port.ts(1,14): error TS2322: Type 'string' is not assignable to type 'number'.\n",
+    stderr: '',
+  })
+}, 120_000)
+
 test('a broken journal is named by db:migrate and by npm run check', async (t) => {
   const { copy, kit } = await copyWithJournal(t, [7, 8])
   const { instance } = await emptyDatabase(t)
