@@ -31,7 +31,8 @@ export default defineConfig({
   },
   plugins: [licences(), templates(), bin()],
   output: {
-    file: 'dist/main.js',
+    dir: 'dist',
+    cleanDir: true,
     format: 'esm',
     codeSplitting: false,
     minify: { mangle: false, compress: true, codegen: true },

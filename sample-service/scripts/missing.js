@@ -66,6 +66,28 @@ export function requireNode() {
   process.exit(1)
 }
 
+/** Ends this process if Node is too old, or if a package that package.json names is not installed. */
+export function requireEverything() {
+  requireNode()
+  const { dependencies, devDependencies } = JSON.parse(readFileSync('package.json', 'utf8'))
+  requireInstalled(Object.keys({ ...dependencies, ...devDependencies }))
+}
+
+/**
+ * Ends this process if a script got arguments: the program behind it would ignore a mistyped one. For `--help` it prints what the
+ * script `does`, for another argument what is wrong.
+ */
+export function refuseArguments(args, script, does) {
+  const line = script === 'start' ? `${manager} start` : `${manager} run ${script}`
+  // pnpm and Yarn also pass on the `--`, which npm removes.
+  const [first] = args.filter((argument) => argument !== '--')
+  if (first === undefined) return
+  const asksHelp = ['--help', '-h', 'help'].includes(first)
+  if (asksHelp) process.stdout.write(`${line} ${does}.\n`)
+  else process.stderr.write(`${script}: Unknown argument '${first}': ${line} takes no arguments\n`)
+  process.exit(asksHelp ? 0 : 1)
+}
+
 /** Ends this process if one of `packages` is not installed, here or in a workspace around. */
 export function requireInstalled(packages) {
   const missing = packages.filter((name) => !isInstalled(name, process.cwd()))

@@ -226,6 +226,7 @@ function runIn(copy: string, line: string, env: Record<string, string> = {}) {
     env: {
       PATH: [join(copy, 'node_modules/.bin'), process.env['PATH']].join(delimiter),
       HOME: copy,
+      npm_lifecycle_event: script,
       ...env,
     },
     encoding: 'utf8',
@@ -288,6 +289,13 @@ test('an argument that a script does not take is refused in one line', () => {
     stdout: '',
     stderr: "start: Unknown argument '--wrong': npm start takes no arguments\n",
   })
+  for (const script of ['build', 'format']) {
+    expect(runIn(dir, `${script} --bogus`)).toEqual({
+      status: 1,
+      stdout: '',
+      stderr: `${script}: Unknown argument '--bogus': npm run ${script} takes no arguments\n`,
+    })
+  }
   expect(runIn(dir, 'test -- --slow').stderr).toBe(
     'test: Unknown option `--slow`: npx vitest --help lists its options\n',
   )
@@ -307,6 +315,7 @@ test('--help says what a script does, and so does the word help', () => {
     stdout: 'npm start runs dist/main.js; npm run config prints the variables that it reads.\n',
     stderr: '',
   })
+  expect(runIn(dir, 'format --help').stdout).toBe("npm run format runs 'prettier --write .'.\n")
   // ESLint's alone: oxlint would lint everything first.
   const { status, stdout } = runIn(dir, 'lint --help')
   expect({ status, lints: stdout.includes('Found 0 warnings') }).toEqual({ status: 0, lints: false })

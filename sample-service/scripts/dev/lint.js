@@ -4,8 +4,9 @@ import { once } from 'node:events'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import process from 'node:process'
-import '../installed.js'
+import { requireEverything } from '../missing.js'
 
+requireEverything()
 const { resolve } = createRequire(import.meta.url)
 const args = process.argv.slice(2).filter((arg) => arg !== '--')
 

@@ -4,9 +4,10 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import process from 'node:process'
 import { pathToFileURL } from 'node:url'
-import '../installed.js'
+import { requireEverything } from '../missing.js'
 import '../loopback.js'
 
+requireEverything()
 const dash = process.argv.indexOf('--')
 if (dash > 0) process.argv.splice(dash, 1)
 // A service without tests of its own passes. If somebody names files and none is found, it is a typing error.
