@@ -32,6 +32,13 @@ const some = randomBytes(9_000_000)
 /** The cause of an ended context. `toThrow` would accept `throw undefined`. */
 const ended = new Error('over')
 const minuteMs = 60_000
+/** The first and the last byte of ranges that have no bytes. */
+export const noRanges = [
+  [5, 3],
+  [-2, 3],
+  [0, NaN],
+  [0.5, 3],
+] as const
 const keepNothing = (): Promise<Set<string>> => Promise.resolve(new Set())
 
 /** Tests of what every storage promises; `src/platform/storage/storage.ts` says it in words. */
@@ -120,6 +127,14 @@ export function testStorage(open: (ctx: Context, t: TestContext) => Promise<Stor
       await storage.put(ctx, first, Readable.from([Buffer.from('0123456789')]))
       expect((await buffer(await storage.open(ctx, first, { start: 2, end: 4 }))).toString()).toBe('234')
       expect((await buffer(await storage.open(ctx, first, { start: 9, end: 9 }))).toString()).toBe('9')
+    })
+
+    test('refuses a range that has no bytes', async (t) => {
+      const { ctx, storage } = await setUp(t)
+      await storage.put(ctx, first, Readable.from([Buffer.from('0123456789')]))
+      for (const [start, end] of noRanges) {
+        await expect(storage.open(ctx, first, { start, end })).rejects.toThrow('is not a range')
+      }
     })
 
     test('destroys the content with the cause when ctx ends, read or not', async (t) => {

@@ -12,6 +12,7 @@ import { sweep } from './s3-sweep.ts'
 import { upload } from './s3-upload.ts'
 import {
   checkedKey,
+  checkedRange,
   consuming,
   ContentMissing,
   endingWith,
@@ -46,7 +47,8 @@ export async function openS3Storage(ctx: Context, url: URL): Promise<Storage> {
     put: (ctx, key, content) => consuming(ctx, content, () => upload(ctx, s3, target(key), content)),
 
     async open(ctx, key, range) {
-      const Range = range && `bytes=${range.start}-${range.end}`
+      const bytes = checkedRange(range)
+      const Range = bytes && `bytes=${bytes.start}-${bytes.end}`
       return endingWith(ctx, await download(ctx, s3, { ...target(key), Range }))
     },
 
