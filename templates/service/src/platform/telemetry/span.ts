@@ -3,6 +3,7 @@ import {
   INVALID_SPAN_CONTEXT,
   ProxyTracer,
   ROOT_CONTEXT,
+  SpanKind,
   SpanStatusCode,
   trace,
   TraceFlags,
@@ -137,9 +138,9 @@ function detailOf({ attributes }: SpanOptions): string | null {
   return detail?.toString() ?? null
 }
 
-function waitedIn({ attributes }: SpanOptions): Waited | null {
+function waitedIn({ attributes, kind }: SpanOptions): Waited | null {
   if (attributes?.['db.query.text'] !== undefined) return 'database'
-  return attributes?.['url.full'] === undefined ? null : 'peer'
+  return kind === SpanKind.CLIENT ? 'peer' : null
 }
 
 /** What `span` does: the end of ctx is not a fault of the work, but a deadline that passed is an error of whoever took too long. */
