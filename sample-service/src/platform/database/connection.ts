@@ -48,7 +48,6 @@ export class Connection {
     this.#client = client
     this.#cancels = cancels
     this.#place = place
-    place.connected()
     this.#observe = observe
     // The pool does not listen to a client that it has lent, and an error event without a listener ends the process.
     client.on('error', this.#onError)
