@@ -25,6 +25,7 @@ import {
 } from '../../../src/platform/database/migrations.ts'
 import { schemas } from '../../../src/platform/schemas.ts'
 import { eventually } from '../../support/client.ts'
+import { startProxy } from '../../support/proxy.ts'
 import { recordedLog } from '../../support/recorded-log.ts'
 import { startProcess, type LogLine } from '../../support/service.ts'
 
@@ -306,6 +307,21 @@ test('npm run db:migrate that gets SIGTERM while the database does not answer ex
 
   expect(await exited).toEqual({ code: 1, signal: null })
   expect(log.at(-1)?.msg).toContain('cannot migrate: SIGTERM received')
+})
+
+test('npm run db:migrate ends its session with Postgres, which would otherwise find out by itself', async (t) => {
+  const { url } = await emptyDatabase(t)
+  const proxy = await startProxy(t, url)
+  const terminate = Buffer.from([0x58, 0, 0, 0, 4])
+  let ended = 0
+  proxy.toServer = (_link, bytes) => {
+    if (bytes.equals(terminate)) ended++
+    return undefined
+  }
+  const { exited } = startProcess(t, { program: 'src/migrate.ts', env: { DATABASE_URL: proxy.url } })
+
+  expect(await exited).toEqual({ code: 0, signal: null })
+  expect(ended).toBe(1)
 })
 
 test('the service refuses a database that lacks migrations, names the command to run, and starts after it', async (t) => {
