@@ -140,7 +140,7 @@ function detailOf({ attributes }: SpanOptions): string | null {
 
 function waitedIn({ attributes, kind }: SpanOptions): Waited | null {
   if (attributes?.['db.query.text'] !== undefined) return 'database'
-  return kind === SpanKind.CLIENT ? 'peer' : null
+  return kind === SpanKind.CLIENT || attributes?.['url.full'] !== undefined ? 'peer' : null
 }
 
 /** What `span` does: the end of ctx is not a fault of the work, but a deadline that passed is an error of whoever took too long. */

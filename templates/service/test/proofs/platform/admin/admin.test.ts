@@ -3,6 +3,7 @@ import { connect, createServer } from 'node:net'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
+import { SpanKind } from '@opentelemetry/api'
 import { expect, test, type TestContext } from 'vitest'
 import {
   contextName,
@@ -218,6 +219,9 @@ test('a request under way tells what it waits for: the pool, the database, a pee
     await waiting(ctx, 'pool', async () => expect(await waits()).toBe('pool'))
     const attributes = { 'db.query.text': 'select 1' }
     await span(ctx, 'SELECT', { attributes }, async () => expect(await waits()).toBe('database'))
+    // As a call to S3, whose conventions have no URL.
+    const { CLIENT: kind } = SpanKind
+    await span(ctx, 'S3.GetObject', { kind }, async () => expect(await waits()).toBe('peer'))
     await span(ctx, 'GET', { attributes: { 'url.full': 'http://peer/' } }, async () => {
       expect(await waits()).toBe('peer')
       expect(await (await fetch(`${url}/debug/contexts`)).text()).toContain('waits for the peer')
