@@ -200,7 +200,7 @@ const Panel = z.looseObject({
 })
 const Dashboard = z.looseObject({
   panels: z.array(Panel),
-  templating: z.object({ list: z.array(z.looseObject({ name: z.string() })) }),
+  templating: z.object({ list: z.array(z.looseObject({ name: z.string(), query: z.string() })) }),
 })
 
 describe('ops/prometheus/alerts.yaml', () => {
@@ -240,6 +240,10 @@ describe('ops/grafana/dashboard.json', () => {
   it('uses only what /metrics shows, and names each series by its own labels', async () => {
     const { panels, templating } = await dashboard()
     const variables = templating.list.map(({ name }) => name)
+    for (const { query } of templating.list) {
+      const [, metric] = /^label_values\((\w+),/.exec(query) ?? []
+      if (metric !== undefined) expect(promqlErrors(metric, metrics), query).toEqual([])
+    }
     for (const { title, type, targets } of panels) {
       expect(targets.length, title).toBeGreaterThanOrEqual(type === 'row' ? 0 : 1)
       for (const { expr, legendFormat } of targets) {
