@@ -6,11 +6,8 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 import type { LiveContext } from '../sample-service/src/context/context.ts'
-import {
-  makeDatabase,
-  migrateDatabase,
-  temporaryServer,
-} from '../sample-service/scripts/postgres/databases.ts'
+import { makeDatabase, temporaryServer } from '../sample-service/scripts/postgres/databases.ts'
+import { migrateDatabase } from '../sample-service/scripts/postgres/migrations.ts'
 import {
   startService,
   type Exit,

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { background, withoutCancel, type Context } from '../templates/service/src/context/context.ts'
 import { throwIfEnded } from './ended.ts'
 import { withSignals } from '../templates/service/src/context/signals.ts'
+import { readFlags } from '../templates/service/scripts/command-line.ts'
 import { ownPackage } from './root.ts'
 import { writeService } from './service.ts'
 import { isLeftover, listFiles } from './tree.ts'
@@ -41,5 +42,6 @@ async function removeEmptyFolders(ctx: Context, directory: string): Promise<bool
   return empty
 }
 
+readFlags('sample', 'writes sample-service/, which is what the command emits for that name', {})
 using ctx = withSignals(background(), 'SIGINT', 'SIGTERM')
 await main(ctx)

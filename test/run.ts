@@ -5,10 +5,12 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { readFlags } from '../templates/service/scripts/command-line.ts'
 import { longProofs } from './support/long-proofs.ts'
 import { keepTemporaryFilesInMemory } from './support/memory.ts'
 import { runStages, type Step } from './support/stages.ts'
 
+readFlags('test', 'runs every test but the slow ones', {})
 keepTemporaryFilesInMemory()
 const root = join(import.meta.dirname, '..')
 const template = join(root, 'templates/service')

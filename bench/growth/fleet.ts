@@ -3,16 +3,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
 import { throwIfEnded } from '../../generator/ended.ts'
-import { migrateDatabase } from '../../sample-service/scripts/postgres/databases.ts'
+import { migrateDatabase } from '../../sample-service/scripts/postgres/migrations.ts'
 import { startPostgres } from '../../templates/service/scripts/postgres/postgres.ts'
 import { withCancel, type Context } from '../../templates/service/src/context/context.ts'
-import { startSampleProcess, type Line, type Running } from '../support/process.ts'
+import { sample, startSampleProcess, type Line, type Running } from '../support/process.ts'
+import { probedMain } from '../support/programs.ts'
 import { memoryOf } from '../support/sample.ts'
 
 const querySeconds = 1
 /** Of 100 connections, 3 are for superusers. */
 const granted = 97
-const args = ['tsx', './test/support/probe.hooks.mjs'].flatMap((module) => ['--import', module])
 
 /**
  * Adds instances to one PostgreSQL, which grants them as many connections as its defaults do, one after the other, until one does
@@ -37,9 +37,10 @@ export async function growFleet(ctx: Context, most: number, poolMax: number): Pr
       const line = JSON.parse(text) as Line & { err?: { message?: string } }
       return line.err?.message === undefined ? line : { ...line, msg: `${line.msg}: ${line.err.message}` }
     }
+    const args = [await probedMain(sample)]
     for (let n = 1; n <= most; n++) {
       try {
-        fleet.push(await startSampleProcess(ctx, { args: [...args, 'src/main.ts'], env, ipc: false, read }))
+        fleet.push(await startSampleProcess(ctx, { args, env, ipc: false, read }))
       } catch (error) {
         throwIfEnded(ctx)
         console.log(

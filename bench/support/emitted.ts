@@ -7,6 +7,7 @@ import type { Context } from '../../templates/service/src/context/context.ts'
 import { until } from '../../templates/service/src/context/until.ts'
 import { endWithThisProcess } from '../../templates/service/scripts/postgres/watchdog.ts'
 import type { Line } from './process.ts'
+import { probedMain } from './programs.ts'
 
 const repository = join(import.meta.dirname, '../..')
 const tsx = join(repository, 'node_modules/tsx/dist/esm/index.mjs')
@@ -56,8 +57,7 @@ export async function startEmitted(
   directory: string,
   env: Readonly<Record<string, string>>,
 ): Promise<Emitted> {
-  const args = ['--import', tsx, '--import', './test/support/probe.hooks.mjs', 'src/main.ts']
-  const child = spawn(process.execPath, args, {
+  const child = spawn(process.execPath, [await probedMain(directory)], {
     cwd: directory,
     env: { PATH: process.env['PATH'], ADMIN_PORT: '0', PORT: '0', ...env },
     detached: true,

@@ -1,10 +1,11 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { migrateDatabase } from '../../sample-service/scripts/postgres/databases.ts'
+import { migrateDatabase } from '../../sample-service/scripts/postgres/migrations.ts'
 import { startPostgres } from '../../templates/service/scripts/postgres/postgres.ts'
 import type { Context, LiveContext } from '../../templates/service/src/context/context.ts'
-import { startSampleProcess, type Line, type Running } from './process.ts'
+import { sample, startSampleProcess, type Line, type Running } from './process.ts'
+import { probedMain } from './programs.ts'
 
 /** sample-service with the probe routes of its tests, as a process, on its own PostgreSQL. Disposing removes everything. */
 export interface Sample extends Running {
@@ -33,8 +34,7 @@ export async function startSample(ctx: Context, options: SampleOptions = {}): Pr
   }
   try {
     await migrateDatabase(postgres.url)
-    const imports = ['tsx', './test/support/probe.hooks.mjs'].flatMap((module) => ['--import', module])
-    const args = [...imports, ...(options.nodeArgs ?? []), 'src/main.ts']
+    const args = [...(options.nodeArgs ?? []), await probedMain(sample)]
     const env = { DATABASE_URL: postgres.url, UPLOAD_DIR: join(dir, 'uploads'), ...options.env }
     const read = (text: string): Line => {
       const line = parsed(text)

@@ -65,7 +65,7 @@ const packages: readonly Refused[] = [
   },
 ]
 
-/** The rooms of src/platform, and the rooms that each imports from. No two rooms import from each other. */
+/** The rooms: the folders of src/platform, and those that each imports from. No two rooms import from each other. */
 const rooms: Readonly<Record<string, readonly string[]>> = {
   telemetry: [],
   lifecycle: ['telemetry'],
@@ -83,17 +83,17 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   events: ['platform', 'lifecycle', 'http', 'database', 'telemetry'],
 }
 
-/** The files beside the rooms, from which every room may import. */
+/** The files directly in src/platform, from which every room may import. */
 const leaves = ['causes', 'request', 'problem', 'json', 'issue-text', 'validate']
 const leaf: Refused = {
   // validate.ts may import issue-text.ts, which is a part of it, split off only to keep the files short.
   regex: '^(?:\\./(?!issue-text\\.ts$)|\\.\\./(?!context/))',
-  message: 'This file is below all rooms: it imports from src/context only.',
+  message: 'Every folder of src/platform may import this file: it imports from src/context only.',
 }
 
 /**
  * Imports run one way: main → routes, workers, prepare → domains → platform → context. ESLint's own rule reads the text of
- * an import and needs no file behind it, so it sees the pieces of generators/ too, which import as if they lay in src/.
+ * an import and needs no file behind it, so it sees the pieces of generators/ too, which import as if they were in src/.
  * The last row that matches a file applies to it.
  */
 export const imports: Linter.Config[] = [
@@ -127,12 +127,13 @@ export const imports: Linter.Config[] = [
   only('src/platform/problem.ts', { ...leaf, regex: '^(?:\\./(?!causes\\.ts$)|\\.\\./(?!context/))' }),
   only('src/platform/{platform,schemas}.ts', {
     regex: '^(?:\\./admin/|\\.\\./(?!context/))',
-    message: 'platform.ts opens the rooms but admin, which shows the process: main opens that one.',
+    message:
+      'platform.ts opens what is in every folder but admin, which shows the process: main opens that one.',
   }),
   ...Object.entries(rooms).map(([room, below]) =>
     only(`src/platform/${room}/*.ts`, {
       regex: `^\\.\\./(?!(?:${[...below, ...leaves].join('|')})(?:/|\\.ts$)|\\.\\./context/)`,
-      message: `src/platform/${room} imports from ${[...below, 'context'].join(', ')} and the files beside the rooms only.`,
+      message: `src/platform/${room} imports from ${[...below, 'context'].join(', ')} and the files directly in src/platform only.`,
     }),
   ),
   // The context itself, its wrappers, and the programs: each program is a process with its own root.

@@ -30,7 +30,7 @@ export function functionsAround(node: TSESTree.Node): FunctionNode[] {
   return Array.from(ancestors(node)).filter(isFunction)
 }
 
-/** Whether `node` lies in `outer`, or is it. */
+/** Whether `node` is in `outer`, or is it. */
 export function isInside(node: TSESTree.Node, outer: TSESTree.Node): boolean {
   return node.range[0] >= outer.range[0] && node.range[1] <= outer.range[1]
 }
@@ -72,7 +72,7 @@ export function isInLoop(node: TSESTree.Node): boolean {
   return false
 }
 
-/** Whether it lies in a `finally`, or in the handler of another failure. */
+/** Whether it is in a `finally`, or in the handler of another failure. */
 export function insideCleanUp(node: TSESTree.Node): boolean {
   for (const at of ancestors(node)) {
     if (isFunction(at)) return false
@@ -109,7 +109,7 @@ export function hasReason(source: Readonly<TSESLint.SourceCode>, node: TSESTree.
   })
 }
 
-/** The path behind the last `src/`, with slashes, also for a file of a piece in generators/. */
+/** The path after the last `src/`, with slashes, even for a file of a piece in generators/. */
 export function pathInSource(filename: string): string | undefined {
   return /(?:^|[\\/])src[\\/]((?!.*[\\/]src[\\/]).*)$/.exec(filename)?.[1]?.replaceAll('\\', '/')
 }

@@ -131,7 +131,7 @@ export function survivors(fn: FunctionNode, source: Source): ReadonlySet<Functio
     seen.add(node)
     if (isFunction(node)) {
       found.add(node)
-      // The functions beside it that it calls live on with it.
+      // The functions of the same scope that it calls live on with it.
       for (const below of allNodesIn(source, node)) {
         if (below.type === Type.CallExpression && below.callee.type === Type.Identifier) resolve(below.callee)
       }

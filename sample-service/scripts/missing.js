@@ -28,7 +28,7 @@ export function endForLackOf([first, ...others]) {
   endWith(`${names} not installed${example}`, 'install')
 }
 
-/** Ends this process with `fault`, and the command of the package manager that mends it. */
+/** Ends this process with `fault`, and the command of the package manager that fixes it. */
 export function endWith(fault, command) {
   process.stderr.write(
     `${fault}: run ${manager} ${command} first${command === 'install' ? unlessProduction() : ''}\n`,

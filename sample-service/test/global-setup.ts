@@ -1,26 +1,28 @@
+import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
-import {
-  makeDatabase,
-  migrateDatabase,
-  temporaryServer,
-  type TemporaryDatabase,
-} from '../scripts/postgres/databases.ts'
+import { makeDatabase, temporaryServer, type TemporaryDatabase } from '../scripts/postgres/databases.ts'
+import { migrateDatabase } from '../scripts/postgres/migrations.ts'
+import { joinPrograms, type Programs } from './programs.ts'
 
 declare module 'vitest' {
   export interface ProvidedContext {
     /** A server, and the name of a database on it to copy, with all migrations applied. */
     postgres: { url: string; template: string }
+    /** Where the service's programs lie, joined: test/programs.ts. */
+    programs: string
   }
 }
 
 /**
  * One PostgreSQL for all tests of a run, thrown away afterwards; or the server of TEST_DATABASE_URL, on which the tests
- * make databases and remove them.
+ * make databases and remove them. The service's programs, joined once, and again when watched tests rerun.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const server = await temporaryServer()
   let template: TemporaryDatabase | undefined
+  let programs: Programs | undefined
   const teardown = async (): Promise<void> => {
+    await programs?.remove()
     await template?.drop()
     await server.stop()
   }
@@ -28,6 +30,10 @@ export default async function setup(project: TestProject): Promise<() => Promise
     template = await makeDatabase(server.url)
     await migrateDatabase(template.url)
     project.provide('postgres', { url: server.url, template: template.name })
+    const joined = (programs = await joinPrograms(join(import.meta.dirname, '..')))
+    project.provide('programs', joined.folder)
+    // What this throws would end the watch.
+    project.onTestsRerun(() => joined.join().catch((error: unknown) => console.error(error)))
     return teardown
   } catch (error) {
     await teardown()

@@ -1,9 +1,12 @@
-import { readFileSync, realpathSync } from 'node:fs'
-import { isAbsolute, join, relative, sep } from 'node:path'
-import type { Plugin, RolldownOptions } from 'rolldown'
+import { existsSync, readFileSync, realpathSync } from 'node:fs'
+import { dirname, isAbsolute, join, relative, sep } from 'node:path'
+import type { OutputOptions, Plugin, RolldownOptions } from 'rolldown'
 
-/** The packages of most modules. */
-const joined = /^(?:@opentelemetry|drizzle-orm|pg|pino|zod|zod-openapi)(?:\/|$)/
+/** The packages of most modules, and the helpers that rolldown adds. */
+const joined = /^(?:@oxc-project\/runtime|@opentelemetry|drizzle-orm|pg|pino|zod|zod-openapi)(?:\/|$)/
+
+/** A module as rolldown names it: the path of its file, and maybe a query. */
+type Id = string
 
 /**
  * Joins the modules in `folder` and the packages above into few files: to find and read 1,100 modules takes Node half of a start
@@ -11,36 +14,68 @@ const joined = /^(?:@opentelemetry|drizzle-orm|pg|pino|zod|zod-openapi)(?:\/|$)/
  *
  * Any other package stays in node_modules: it may read files of its own, or another package may have to meet the same one, as
  * a middleware Hono's HTTPException. Take a package out of `joined` for an instrumentation that patches it when it is loaded.
- * @param folder what `tsc` has written
- * @param programs where in it main.js is
+ * @param folder the service's modules: what `tsc` has written, or the TypeScript itself
+ * @param programs where the joined files go
+ * @param input the modules to start from, by the name of the file each becomes
  */
-export function joining(folder: string, programs = folder): RolldownOptions {
+export function joining(
+  folder: string,
+  programs = folder,
+  input: Readonly<Record<string, Id>> = {
+    main: join(programs, 'main.js'),
+    migrate: join(programs, 'migrate.js'),
+  },
+): RolldownOptions & { readonly output: OutputOptions } {
+  const isOwn = (id: Id): boolean =>
+    id.startsWith(folder + sep) && !id.slice(folder.length).includes(`${sep}node_modules${sep}`)
   return {
-    input: { main: join(programs, 'main.js'), migrate: join(programs, 'migrate.js') },
+    input,
     platform: 'node',
-    external: (id, importer = '') => {
+    // The oldest Node that runs the service: it has no `using`.
+    transform: { target: 'node20' },
+    // OpenTelemetry's ES modules: its CommonJS modules, once joined, read each other's exports through two or three getters.
+    resolve: { mainFields: ['module', 'main'] },
+    // It would drop calls whose result nobody uses, such as a decodeURIComponent() that is there to throw.
+    treeshake: false,
+    external: (id, importer) => {
       if (id === 'pg-native') return true
       // A package that is joined brings its own packages along.
-      const isOwn = importer === '' || importer.startsWith(folder + sep)
-      return isOwn && !isAbsolute(id) && !/^[.\0]/.test(id) && !joined.test(id)
+      const isFromOwn = importer === undefined || isOwn(importer)
+      return isFromOwn && !isAbsolute(id) && !/^[.\0]/.test(id) && !joined.test(id)
     },
-    plugins: [beside(folder, programs)],
-    // Beside main.js, so that what is relative to one of them is relative to all.
-    output: { dir: programs, chunkFileNames: 'joined-[name].js', sourcemap: true },
+    plugins: [beside(programs, isOwn)],
+    output: {
+      // Beside main.js, so that what is relative to one of them is relative to all.
+      dir: programs,
+      chunkFileNames: 'joined-[name].js',
+      sourcemap: true,
+      minify: false,
+      // Two modules may have a class of one name, which logs and traces show.
+      keepNames: true,
+    },
   }
 }
 
 /** Keeps what a module means by its own place, and its lines in src/ for stacks. The lines of packages are left out. */
-function beside(folder: string, programs: string): Plugin {
+function beside(programs: string, isOwn: (id: Id) => boolean): Plugin {
   return {
     name: 'beside',
     load(id) {
-      if (id.startsWith('\0') || !/\.[cm]?js$/.test(id)) return null
-      const text = readFileSync(id, 'utf8')
-      if (!id.startsWith(folder + sep)) return { code: text, map: { mappings: '' } }
-      const place = JSON.stringify(`./${relative(programs, id).replaceAll(sep, '/')}`)
-      const code = text.replaceAll('import.meta.url', `new URL(${place}, import.meta.url).href`)
-      return { code, map: readFileSync(`${id}.map`, 'utf8') }
+      const path = id.replace(/\?.*/, '')
+      if (id.startsWith('\0') || !/\.[cm]?[jt]s$/.test(path)) return null
+      const text = readFileSync(path, 'utf8')
+      if (!isOwn(id)) return { code: text, map: { mappings: '' } }
+      const code = text.replaceAll(/\bimport\.meta\.(url|dirname|filename)\b/g, (_, what: string) => {
+        const place = relative(programs, what === 'dirname' ? dirname(path) : path).replaceAll(sep, '/')
+        if (what === 'url') return `new URL(${JSON.stringify(`./${place}`)}, import.meta.url).href`
+        return `process.getBuiltinModule('path').join(import.meta.dirname, ${JSON.stringify(place)})`
+      })
+      if (/\bimport\.meta\b(?!\.(?:url|dirname|filename|resolve)\b)/.test(text))
+        this.warn(
+          `${path}: of import.meta only url, dirname and filename keep what they mean when modules are joined`,
+        )
+      if (path.endsWith('.ts')) return { code, moduleType: 'ts' }
+      return { code, map: existsSync(`${path}.map`) ? readFileSync(`${path}.map`, 'utf8') : null }
     },
   }
 }

@@ -565,7 +565,7 @@ describe('with a terminal', () => {
     expect(treeOf(service).get('src/nightly/nightly.schedule.ts')).toContain("'0 3 * * *'")
   })
 
-  test('the path of a route in place of its name is told where it belongs, and asked again', async () => {
+  test('a path in place of a route’s name is refused, and the name is asked for again', async () => {
     const service = newService()
     const { code } = await converse(service, 'npm run add -- route', [
       [/A name, such as/, 'admin/users\r'],

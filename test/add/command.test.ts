@@ -39,7 +39,7 @@ describe('npm run add explains itself', () => {
     expect(await add(service(), 'help', 'route')).toEqual(await add(service(), 'route', '--help'))
   })
 
-  test('fields behind the name are told where they belong', async () => {
+  test('fields after the name are refused, and the message says where they belong', async () => {
     const { code, err } = await add(service(), 'resource', 'invoice', 'title:text')
     expect(code).toBe(1)
     expect(err).toContain('npm run add -- resource <name> --fields "title:text"')
@@ -89,7 +89,7 @@ test('a leading --, which pnpm and Yarn pass on, is dropped', () => {
   expect(JSON.parse(config.stdout)).toContainEqual(expect.objectContaining({ variable: 'PORT' }))
 })
 
-test('the path of a route in place of its name is told where it belongs', async () => {
+test('a path in place of a route’s name is refused, and the message says where it belongs', async () => {
   const { code, err } = await add(newService(), 'route', '/admin/users')
   expect(err).toBe(
     '"/admin/users" is a path: give the route a name, such as admin-users, and then its path, as --path /admin/users.\n',

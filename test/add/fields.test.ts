@@ -21,7 +21,7 @@ test('a list of fields has parameters, nullable fields and references', () => {
   ])
 })
 
-test('the words behind a type make it unique, give it an index and a default, in any order', () => {
+test('the words after a type make it unique, give it an index and a default, in any order', () => {
   const fields = fieldsFrom(
     "a:text unique, b:text:index, c:enum( x | y-z )[] default=[], d:varchar(9)? default='a, b' index, e:integer DEFAULT = -7, f:uuid->owners, g:jsonb default={}",
   )
@@ -76,7 +76,7 @@ test.each([
   ['title text', 'such as title:text'],
   ['a:text; b:text', 'separate fields by commas'],
   ['a:text not null', 'a field may be null only if its type ends with ?'],
-  ['a:text nullable', 'write ? behind the type'],
+  ['a:text nullable', 'write ? after the type'],
   ['a:uuid primary key', 'every resource has an id'],
   ["a:text default 'x'", 'default=draft'],
   ['a:uuid references owners', 'ownerId:uuid->owners'],
@@ -84,7 +84,7 @@ test.each([
   ['a:constructor', 'there is no type constructor'],
   ['a:DateTime', 'use timestamptz.'],
   ['a:text(3)', 'text takes no parentheses'],
-  ['a:text!', 'there is no "!" here; behind a type may come [], ?, ->table, unique, index and default=value'],
+  ['a:text!', 'there is no "!" here; after a type may come [], ?, ->table, unique, index and default=value'],
   ['a:uuid->', 'there is no "->" here'],
   ['a:text required', 'leave that out'],
   ['a:text default="x', 'there is no "default=\\"x" here'],

@@ -129,7 +129,7 @@ test(
   },
 )
 
-test('a document that is none is refused in one sentence, and no file changes', async () => {
+test('a file that is not an OpenAPI document is refused in one sentence, and no file changes', async () => {
   const service = newService()
   const tree = treeOf(service)
   for (const [document, sentence] of [

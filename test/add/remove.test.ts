@@ -24,12 +24,17 @@ test('add and --remove --drop leave the service as it was, and a migration that 
 test('a piece that came along stays while another one needs it, and goes with the last', async () => {
   const service = newService(sample)
   const before = withoutMigrations(service)
-  expect(await add(service, 'job', 'send-invoice')).toMatchObject({ code: 0 })
+  const added = await add(service, 'job', 'send-invoice')
+  expect(added).toMatchObject({ code: 0 })
+  // The service refuses a database without the tables of graphile-worker.
+  expect(added.out).toContain('Next: npm install, npm run db:migrate (npm run dev does it too), npm test\n')
   const withJob = withoutMigrations(service)
   expect(await add(service, 'schedule', 'nightly', '--cron', '5 3 * * 1')).toMatchObject({ code: 0 })
   expect(await add(service, '--remove', 'schedule', 'nightly')).toMatchObject({ code: 0, err: '' })
   expect(withoutMigrations(service)).toEqual(withJob)
-  expect(await add(service, '--remove', 'job', 'send-invoice')).toMatchObject({ code: 0, err: '' })
+  const removed = await add(service, '--remove', 'job', 'send-invoice')
+  expect(removed).toMatchObject({ code: 0, err: '' })
+  expect(removed.out).not.toContain('db:migrate')
   expect(withoutMigrations(service)).toEqual(before)
 })
 
@@ -69,7 +74,7 @@ test('of two publishers and a consumer one can go; tables that no migration drop
   expect(withoutMigrations(service)).toEqual(before)
 })
 
-test('a piece whose folder the team has moved is not taken back by half', async () => {
+test('a piece whose folder the team has moved is not half removed', async () => {
   const service = newService(sample)
   expect(await add(service, 'route', 'report')).toMatchObject({ code: 0 })
   renameSync(join(service, 'src/report'), join(service, 'src/statements'))
@@ -81,7 +86,7 @@ test('a piece whose folder the team has moved is not taken back by half', async 
   expect(treeOf(service)).toEqual(before)
 })
 
-test('a client that the team has moved is not taken back by half', async () => {
+test('a client that the team has moved is not half removed', async () => {
   const service = newService(sample)
   expect(await add(service, 'client', 'payments', '--base-url', 'http://payments')).toMatchObject({ code: 0 })
   const [from, to] = ['src/platform/client/payments-client.ts', 'src/platform/payments-client.ts']

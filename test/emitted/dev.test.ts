@@ -251,11 +251,16 @@ describe('one that goes on all day', () => {
     const other = createServer().listen(0, '127.0.0.1')
     await once(other, 'listening')
     const { port } = other.address() as AddressInfo
+    // As another dev of this folder writes it.
+    const devFile = join(dev.dir, '.data/dev.json')
+    const others = JSON.stringify({ pid: process.pid, port, adminPort: 0 })
+    await writeFile(devFile, others)
     await writeEnv(`PORT=${port}\nADMIN_PORT=0\n`)
     await untilSaid(
       dev,
       new RegExp(`port ${port} is taken by .+ \\(pid ${process.pid}\\); waiting until it is free`),
     )
+    expect(await readFile(devFile, 'utf8')).toBe(others)
     other.close()
     await untilListening(dev, 1)
   })
@@ -313,7 +318,7 @@ describe('one that goes on all day', () => {
 
     await rm(join(dev.dir, 'drizzle/0000_orders.sql'))
     await addMigration('0000_again', 1_760_000_000_000)
-    const seen = 'the database has migrations that drizzle/ has not: 0000_orders'
+    const seen = 'the database has migrations that drizzle/ lacks: 0000_orders'
     await untilSaid(dev, `warning: ${seen}; to begin with an empty database, stop npm run dev and delete`)
     await untilSaid(dev, 'relation "orders" already exists')
 

@@ -7,14 +7,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import {
-  makeDatabase,
-  migrateDatabase,
-  temporaryServer,
-} from '../../templates/service/scripts/postgres/databases.ts'
+import { makeDatabase, temporaryServer } from '../../templates/service/scripts/postgres/databases.ts'
+import { migrateDatabase } from '../../templates/service/scripts/postgres/migrations.ts'
 import { open } from '../../templates/service/test/support/client.ts'
 // Declares what tests of a service are given, which its helpers ask for.
 import type {} from '../../templates/service/test/global-setup.ts'
+import { joinPrograms } from '../../templates/service/test/programs.ts'
 import { repository, serviceWithClient } from '../support/added-service.ts'
 import { hasChromium, launchChromium } from '../support/chromium.ts'
 
@@ -38,9 +36,11 @@ describe.skipIf(!hasChromium)('the page of live contexts, in Chromium', () => {
     const { startProcess } = (await import(
       join(calling, 'test/support/service.ts')
     )) as typeof import('../../templates/service/test/support/service.ts')
+    const { folder: programs } = await joinPrograms(calling)
+    const env = { DATABASE_URL: database.url, UPLOAD_DIR: uploads, REQUEST_TIMEOUT_MS: '60000' }
     const service = startProcess(
       { onTestFinished: (fn) => cleanups.push(fn) },
-      { probe: true, env: { DATABASE_URL: database.url, UPLOAD_DIR: uploads, REQUEST_TIMEOUT_MS: '60000' } },
+      { probe: true, programs, env },
     )
     const { port, adminPort } = await service.line(({ msg }) => msg === 'listening')
     url = `http://127.0.0.1:${String(port)}`

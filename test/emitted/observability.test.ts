@@ -9,14 +9,12 @@ import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { load } from 'js-yaml'
 import { z } from 'zod'
-import {
-  makeDatabase,
-  migrateDatabase,
-  temporaryServer,
-} from '../../sample-service/scripts/postgres/databases.ts'
+import { makeDatabase, temporaryServer } from '../../sample-service/scripts/postgres/databases.ts'
+import { migrateDatabase } from '../../sample-service/scripts/postgres/migrations.ts'
 import { eventually, open } from '../../sample-service/test/support/client.ts'
 // Declares what tests of a service are given, which its helpers ask for.
 import type {} from '../../sample-service/test/global-setup.ts'
+import { joinPrograms } from '../../sample-service/test/programs.ts'
 import { startCollector, type Collector } from '../../sample-service/test/support/otlp.ts'
 import type { StartedProcess } from '../../sample-service/test/support/service.ts'
 import { repository, serviceWithClient } from '../support/added-service.ts'
@@ -35,12 +33,14 @@ let collector: Collector
 let metrics: Exposition
 /** Starts the sample with a client. */
 let startProcess: typeof import('../../sample-service/test/support/service.ts').startProcess
+let programs: string
 
 beforeAll(async () => {
   const calling = await serviceWithClient(join(repository, 'sample-service'))
   ;({ startProcess } = (await import(
     join(calling, 'test/support/service.ts')
   )) as typeof import('../../sample-service/test/support/service.ts'))
+  programs = (await joinPrograms(calling)).folder
   const server = await temporaryServer()
   cleanups.push(() => server.stop())
   const database = await makeDatabase(server.url)
@@ -97,6 +97,7 @@ async function start(name: string, databaseUrl: string): Promise<Subject> {
   cleanups.push(() => rm(uploads, { recursive: true, force: true }))
   const started = startProcess(t, {
     probe: true,
+    programs,
     env: {
       DATABASE_URL: databaseUrl,
       UPLOAD_DIR: uploads,
@@ -200,7 +201,9 @@ const Panel = z.looseObject({
 })
 const Dashboard = z.looseObject({
   panels: z.array(Panel),
-  templating: z.object({ list: z.array(z.looseObject({ name: z.string() })) }),
+  templating: z.object({
+    list: z.array(z.looseObject({ name: z.string(), type: z.string(), query: z.string() })),
+  }),
 })
 
 describe('ops/prometheus/alerts.yaml', () => {
@@ -240,6 +243,11 @@ describe('ops/grafana/dashboard.json', () => {
   it('uses only what /metrics shows, and names each series by its own labels', async () => {
     const { panels, templating } = await dashboard()
     const variables = templating.list.map(({ name }) => name)
+    for (const { query } of templating.list.filter(({ type }) => type === 'query')) {
+      const [, metric = ''] = /^label_values\((\w+),/.exec(query) ?? []
+      expect(metric, `${query} is not label_values(metric, label)`).not.toBe('')
+      expect(promqlErrors(metric, metrics), query).toEqual([])
+    }
     for (const { title, type, targets } of panels) {
       expect(targets.length, title).toBeGreaterThanOrEqual(type === 'row' ? 0 : 1)
       for (const { expr, legendFormat } of targets) {

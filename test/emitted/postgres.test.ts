@@ -140,7 +140,7 @@ test('if Postgres cannot write, the first line says why and what to do, its own 
   expect(said.split('\n').length).toBeGreaterThan(2)
 })
 
-test('data of another version, and data that another program seems to use, are told with what to do', async (t) => {
+test('data of another version, and data that another program seems to use, are reported with what to do', async (t) => {
   const dir = await folder(t)
   await (await start(t, dir, true)).stop()
   const data = await realpath(join(dir, 'data'))

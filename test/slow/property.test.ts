@@ -13,6 +13,7 @@ import { stamp, stampMissing } from '../../templates/service/generators/engine/s
 import { wire } from '../../templates/service/generators/edit/wire.ts'
 import { writeChanges } from '../../templates/service/generators/engine/write.ts'
 import { temporaryServer, makeDatabase } from '../../templates/service/scripts/postgres/databases.ts'
+import { joinPrograms } from '../../templates/service/test/programs.ts'
 import { newService, runAll } from '../support/added-service.ts'
 import { listOf, resources, type RandomField, type RandomResource } from '../support/random-resources.ts'
 
@@ -106,7 +107,8 @@ async function startService(service: string): Promise<string> {
   runAll(service, [['tsx/dist/cli.mjs', 'src/migrate.ts']], { DATABASE_URL: url })
   // The service's own copy of the helper starts the service beside it.
   const { startProcess } = (await import(join(service, 'test/support/service.ts'))) as Starter
-  const started = startProcess({ onTestFinished }, { env: { DATABASE_URL: url } })
+  const { folder: programs } = await joinPrograms(service)
+  const started = startProcess({ onTestFinished }, { programs, env: { DATABASE_URL: url } })
   const { port } = await started.line(({ msg }) => msg === 'listening')
   return `http://127.0.0.1:${String(port)}`
 }

@@ -4,6 +4,7 @@
  */
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
+import { readFlags } from '../../templates/service/scripts/command-line.ts'
 import { runStages, type Step } from '../support/stages.ts'
 
 const root = join(import.meta.dirname, '../..')
@@ -34,4 +35,5 @@ const migrations: readonly Step[] = [service, 'sample-service'].map((folder) => 
   cwd: join(root, folder),
 }))
 
+readFlags('check', 'checks the types and the migrations of this repository and its templates', {})
 process.exitCode = (await runStages([[...types, ...migrations]])) ? 0 : 1

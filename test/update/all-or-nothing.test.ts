@@ -82,7 +82,7 @@ describe('kill -9 at a write leaves the old service or one that the next run fin
   })
 })
 
-test('a failed install that git does not let it take back is said, and --abort takes it back later', () => {
+test('a failed install that git does not let it undo is reported, and --abort undoes it later', () => {
   const manifest = 'service/package.json'
   const raised = templateOf(manifest).replace(/"hono": "[^"]+"/, '"hono": "^4.99.0"')
   const [from, to] = [packageOf('0.3.0'), packageOf('0.5.0', { [manifest]: raised })]
@@ -106,7 +106,7 @@ test('a failed install that git does not let it take back is said, and --abort t
 })
 
 describe('random edits', () => {
-  test('each line of ours survives, or stands in a conflict', () => {
+  test('each line of ours survives, or is in a conflict', () => {
     const random = randomFrom(7)
     const names = Array.from({ length: 200 }, (_, number) => `docs/random/${number}.txt`)
     const text = (): string[] => Array.from({ length: 12 }, () => `common ${random(6)}`)

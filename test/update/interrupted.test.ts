@@ -156,7 +156,7 @@ test('the lock of a killed process is taken over; one of another machine is not'
   writeFileSync(join(made, '.data/lock'), '1 elsewhere\n')
   const { code, err } = startAdd(made, 'route', 'report')
   expect(err).toContain(
-    '(process 1 on elsewhere): wait until it has ended; if it is none, remove .data/lock.',
+    '(process 1 on elsewhere): wait until it has ended; if none is running, remove .data/lock.',
   )
   expect(code).toBe(1)
 })

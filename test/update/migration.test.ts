@@ -29,7 +29,7 @@ test('a file that moved finds those that did not, and those that moved with it',
   )
 })
 
-test('a file of a piece imports as if it lay in the service, wherever the piece has moved', () => {
+test('a file of a piece imports as if it were in the service, wherever the piece has moved', () => {
   const [from, to] = [...renames].at(-1) ?? ['', '']
   const text = "import { c } from '../context/context.ts'\nimport { log } from '../platform/log.ts'\n"
   expect(rewritten(text, from, to)).toBe(

@@ -133,7 +133,7 @@ function wiredTo(file: string): string {
   return templateOf(piece).replace('wirings: [', `wirings: [${wiring}`)
 }
 
-test('a new wiring reaches a piece whose generator lay elsewhere', { timeout: 300_000 }, async () => {
+test('a new wiring reaches a piece whose generator was elsewhere', { timeout: 300_000 }, async () => {
   const old = packageOf('0.3.0', {
     'service/src/extras.ts': extras,
     'service/generators/old/route/piece.ts': templateOf(piece),

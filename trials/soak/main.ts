@@ -24,7 +24,7 @@ async function run(ctx: Context, options: Options): Promise<boolean> {
   const onLine = (line: Line): void => {
     if (line['level'] === 'error' || line['level'] === 'fatal') faults.push(line)
   }
-  const nodeArgs = ['--expose-gc', '--import', inside]
+  const nodeArgs = ['--expose-gc', '--import', 'tsx', '--import', inside]
   await using service = await startSample(ctx, { nodeArgs, onLine })
   const sent: Sent = { answered: 0, hungUp: new Map(), failed: 0 }
   const total = (): number =>

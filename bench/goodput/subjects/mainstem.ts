@@ -1,17 +1,18 @@
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
-import { migrateDatabase } from '../../../sample-service/scripts/postgres/databases.ts'
+import { migrateDatabase } from '../../../sample-service/scripts/postgres/migrations.ts'
 import type { Context } from '../../../templates/service/src/context/context.ts'
 import { retry } from '../../../templates/service/src/context/retry.ts'
 import { buildSample, freePort } from '../../support/instance.ts'
 import { sample } from '../../support/process.ts'
+import { probedMain } from '../../support/programs.ts'
 import { numberAt, serverProcess, whenUp, type Server, type Start } from '../server.ts'
 
 const service = fileURLToPath(new URL('../../../templates/service', import.meta.url))
 
 /** The emitted service itself, with the route of its own tests that waits in Postgres. */
-export const mainstem: Start = (ctx, url, task) => {
-  const args = ['--import', 'tsx', '--import', './test/support/probe.hooks.mjs', 'src/main.ts']
+export const mainstem: Start = async (ctx, url, task) => {
+  const args = [await probedMain(service)]
   const path = `/probe/query?seconds=${task.querySeconds}`
   return startMainstem(ctx, url, task, { folder: service, args, path, env: {} })
 }

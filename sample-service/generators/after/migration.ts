@@ -97,7 +97,7 @@ async function asksForRenames(service: string): Promise<Error> {
   )
 }
 
-/** The tables of the newest snapshot in drizzle/ whose names stand in no schema of the service. */
+/** The tables of the newest snapshot in drizzle/ whose names no schema of the service has. */
 async function lostTables(service: string): Promise<string[]> {
   const texts = await schemasOf(service)
   return (await migratedTables(service)).filter((table) => !texts.some((text) => isNamed(table, text)))

@@ -18,7 +18,7 @@ export interface Style {
 
 type List = ArrayLiteralExpression | ObjectLiteralExpression
 
-/** Adds an element at the begin of an array literal: on its own line if the first element is on its own line. */
+/** Adds an element at the beginning of an array literal: on its own line if the first element is on its own line. */
 export function insertAtBegin(text: string, list: ArrayLiteralExpression, element: string): Edit {
   const [first] = list.getElements()
   if (!first) return insertFirst(text, list, element)

@@ -93,7 +93,7 @@ function outOfList(text: string, elements: readonly Place[], index: number): Edi
   return { at: element.getStart(), end: after?.getStart() ?? element.getEnd() + comma, text: '' }
 }
 
-/** The edit that removes the lines of a node, with the comma or semicolon behind it. */
+/** The edit that removes the lines of a node, with the comma or semicolon after it. */
 function line(text: string, node: Pick<Place, 'getStart' | 'getEnd'>): Edit {
   const from = text.lastIndexOf('\n', node.getStart() - 1) + 1
   const rest = /^[ \t]*[,;]?[ \t]*(?:\r?\n)?/.exec(text.slice(node.getEnd()))?.[0].length ?? 0

@@ -115,7 +115,7 @@ export function refuseFlags(piece: Piece, { answers }: Command, env: NodeJS.Proc
   }
 }
 
-/** Throws an Error of one sentence if something stands beside `--merge-record`, which would be ignored. */
+/** Throws an Error of one sentence if `--merge-record` has other arguments, which would be ignored. */
 export function refuseBeside({ words, answers, flags }: Command): void {
   const isAlone = words.length === 0 && Object.keys(answers).length === 0 && flags.size === 1
   if (!isAlone) throw new Error('--merge-record stands alone: npm run add -- --merge-record')

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 import type { Plan } from './plan.ts'
 
 /**
- * Runs `work` with a copy of these files and folders of the service. The copy lies inside the service's folder so that its
+ * Runs `work` with a copy of these files and folders of the service. The copy is inside the service's folder so that its
  * dependencies resolve, holds what is on disk, and is removed afterwards: SIGINT and SIGTERM abort `signal` instead of ending
  * the process, and then `withCopy` throws once the copy is removed.
  */

@@ -28,7 +28,7 @@ export interface FileChange {
 export interface Journal {
   readonly by: 'add' | 'update'
   readonly entries: readonly Entry[]
-  /** What the run needs beside the files when another one finishes it. */
+  /** What the run needs in addition to the files when another one finishes it. */
   readonly about: unknown
 }
 
@@ -42,7 +42,7 @@ export interface Entry {
   readonly mode: number
 }
 
-/** Where the contents lie while they are put in their places. */
+/** The folder of the contents while they are put in their places. */
 export const pending = '.data/pending'
 const staging = `${pending}.new`
 
@@ -189,7 +189,7 @@ function stage(
   renameSync(aside, join(root, pending))
 }
 
-/** Throws if the place cannot be written, or if it is a link or lies behind one that leads out of the service. */
+/** Throws if the place cannot be written, is a link, or lies below a link that leads out of the service. */
 function requireOwn(root: string, path: string): void {
   const place = join(root, path)
   if (lstatSync(place, { throwIfNoEntry: false })?.isSymbolicLink() === true)
@@ -201,7 +201,7 @@ function requireOwn(root: string, path: string): void {
   accessSync(folder, constants.W_OK | constants.X_OK)
 }
 
-/** Safe to repeat: a killed process may have done it. It copies, because .data/ may lie on another disk. */
+/** Safe to repeat: a killed process may have done it. It copies, because .data/ may be on another disk. */
 function put(root: string, { path, kind, mode }: Entry, number: number): void {
   if (kind === 'write') replace(join(root, path), join(root, pending, 'new', String(number)), mode)
   else remove(root, path)
@@ -214,7 +214,7 @@ function undo(root: string, old: string, { path, before }: Entry): void {
   else replace(join(root, path), old, statSync(old).mode)
 }
 
-/** Copies beside the place first, so that a reader sees the old file or the new one. */
+/** Copies to a file next to the place first, so that a reader sees the old file or the new one. */
 function replace(place: string, source: string, mode: number): void {
   mkdirSync(dirname(place), { recursive: true })
   const aside = asideOf(place)

@@ -37,7 +37,7 @@ export function lockService(root: string): Disposable {
   }
 }
 
-/** Removes a folder in which nothing is. A link to one stays: the team has made it. */
+/** Removes an empty folder. A link to one stays: the team has made it. */
 export function removeEmptyFolder(place: string): void {
   if (readdirSync(place).length === 0 && !lstatSync(place).isSymbolicLink()) rmdirSync(place)
 }
@@ -47,7 +47,7 @@ export function refuseLocked(root: string): void {
   const holder = holderOf(join(root, lock))
   if (holder === undefined) return
   throw new Error(
-    `Another add or update is changing this service (${holder}): wait until it has ended; if it is none, remove ${lock}.`,
+    `Another add or update is changing this service (${holder}): wait until it has ended; if none is running, remove ${lock}.`,
   )
 }
 

@@ -4,7 +4,7 @@ export interface Noun {
   plural: string
 }
 
-/** Devices that no file or folder may be named after, whatever follows behind a dot: `aux.ts` cannot be checked out on Windows. */
+/** Devices that no file or folder may be named after, whatever extension follows: `aux.ts` cannot be checked out on Windows. */
 const device = /^(?:con|prn|aux|nul|com\d|lpt\d)$/i
 
 /** Whether `name` is one of Windows' devices, such as `aux` or `com1`. */
@@ -49,7 +49,7 @@ function kindOf(string: string, before: string): Kind {
   return /\s/.test(string.replace(expression, '')) ? 'prose' : 'code'
 }
 
-/** What stands in the `${…}` of a template is code, whatever surrounds it. */
+/** The inside of a `${…}` in a template is code, whatever surrounds it. */
 function stampString(string: string, noun: Noun, kind: Kind): string {
   const isTemplate = string.startsWith('`')
   return string

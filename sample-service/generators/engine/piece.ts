@@ -6,7 +6,7 @@ export interface Piece {
   name: string
   /** One line for the list of pieces. */
   summary: string
-  /** What `npm run add -- <piece> --help` says beside the flags, such as the grammar of one. */
+  /** What `npm run add -- <piece> --help` says in addition to the flags, such as the grammar of one. */
   explained?: string
   /** What a person may type after `npm run add -- <piece>`: `report --method POST`. Without it, `invoice`, or nothing. */
   examples?: readonly [string, ...string[]]
@@ -26,9 +26,9 @@ export interface Piece {
   flags?: readonly Flag[]
   /** Returns the function that changes each stamped file as the flags ask. `service` is the root of the service. */
   shape?: (service: string, noun: Noun, flags: Flags) => Promise<Shape>
-  /** The piece that stands in for this one where the flags ask for it, with the same name. */
+  /** The piece of the same name that replaces this one if the flags ask for it. */
   variant?: (flags: Flags) => Piece | undefined
-  /** A stamped file that is made anew by every run. Where it is there already, the other files stay as they are. */
+  /** A stamped file that every run writes anew. If it exists already, the other files stay as they are. */
   renews?: string
   /** Dependencies for package.json, with their ranges. */
   dependencies?: Readonly<Record<string, string>>

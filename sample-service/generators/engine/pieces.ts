@@ -39,7 +39,7 @@ function chainOf({ needs }: Piece): Piece[] {
   return needs === undefined ? [] : [...chainOf(needs), needs]
 }
 
-/** The piece of this name, also one that `npm run add` does not list because others bring it; undefined if there is none. */
+/** The piece of this name, even one that `npm run add` does not list because others bring it; undefined if there is none. */
 export function findPiece(name: string, flags: Flags): Piece | undefined {
   const brought = pieces.flatMap((one) => [...neededBy(one, {}), ...neededBy(one, flags)])
   return [...pieces, ...brought].find((one) => one.name === name)

@@ -78,7 +78,7 @@ function entryOf(record: ServiceRecord, piece: Piece, name: string | undefined):
 /** Returns the entry, and the entries of the pieces that only it needs. Throws if another piece needs it. */
 function withNeeded(record: ServiceRecord, entry: StampedPiece): StampedPiece[] {
   const others = record.pieces.filter((one) => one !== entry)
-  // What stays of a piece that was taken back is its schema, which needs no other piece.
+  // Only the schema of a removed piece stays, and it needs no other piece.
   const users = others.filter((one) => !isTakenBack(one))
   const dependents = users.filter((one) => namesNeededBy(one).includes(entry.piece))
   if (dependents.length > 0 && entry.noun === undefined) {

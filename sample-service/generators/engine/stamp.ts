@@ -42,7 +42,7 @@ export async function stampMissing(plan: Plan, piece: Piece): Promise<Stamping> 
   return { piece: piece.name, flags: {}, files }
 }
 
-/** What lies there is stamped. The rest of a piece's folder describes it. */
+/** The folders and compose files that are stamped. The rest of a piece's folder describes it. */
 const stamped = /^(?:src|test|scripts|docs|ops|k8s|compose\.[\w.]+)$/
 
 /** The paths of the files that a piece stamps, relative to its folder. */

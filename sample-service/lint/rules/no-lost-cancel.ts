@@ -17,7 +17,7 @@ export const noLostCancel = rule({
   messages: {
     lost: 'Nobody ends this, so it stays in its parent. Write `using ctx = …` instead.',
     path: 'This path does not end `{{name}}`. Write `using {{name}} = …` instead, or end it in a `finally`.',
-    wait: 'Nobody waits for the work of `{{name}}`: it is cancelled at the end of the block, and its failures are lost. Write `await {{name}}.wait()` behind the last `go`.',
+    wait: 'Nobody waits for the work of `{{name}}`: it is cancelled at the end of the block, and its failures are lost. Write `await {{name}}.wait()` after the last `go`.',
     late: 'The group `{{name}}` is over after its `wait`. Give it this work before, or make another group.',
     typed:
       'The caller cannot end this. Let the function return a CancelContext, and bind it with `using` where it is called.',

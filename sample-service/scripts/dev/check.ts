@@ -2,30 +2,37 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { readFlags } from '../command-line.ts'
 import { drizzleKitProgram } from '../postgres/drizzle-kit.ts'
 import { root } from './service-process.ts'
 
 const { resolve } = createRequire(import.meta.url)
-const tsc = join(dirname(resolve('typescript/package.json')), 'bin/tsc')
+/** tsc itself does not see the terminal. */
+const pretty = process.stdout.isTTY ? 'true' : 'false'
+const tsc = [join(dirname(resolve('typescript/package.json')), 'bin/tsc'), '--pretty', pretty]
 
 /** Checks the types of the service. It keeps the result, and the next check looks only at what a change concerns. */
 function checkTypes(): Promise<boolean> {
-  return passes(tsc, '--noEmit', '--incremental', '--tsBuildInfoFile', '.data/check.tsbuildinfo')
+  return passes(...tsc, '--noEmit', '--incremental', '--tsBuildInfoFile', '.data/check.tsbuildinfo')
 }
 
 /** Checks the types of the code for browsers, the journal of drizzle/, and that each schema has its migration. */
 async function checkRest(): Promise<boolean> {
   const schema = ['--import', './scripts/tsx.js', 'scripts/postgres/check-schema.ts']
-  const browser = await passes(tsc, '-p', 'src/browser')
+  const browser = await passes(...tsc, '-p', 'src/browser')
   return (await passes(drizzleKitProgram(root), 'check')) && (await passes(...schema)) && browser
 }
 
-/** Whether Node, with these arguments, exits with 0. It writes to this terminal. */
+/**
+ * Whether Node, with these arguments, exits with 0. Prints what it writes on stdout only if not: drizzle-kit would say that
+ * everything is fine while the types are not.
+ */
 async function passes(...args: string[]): Promise<boolean> {
-  const [code] = (await once(spawn(process.execPath, args, { cwd: root, stdio: 'inherit' }), 'close')) as [
-    unknown,
-  ]
+  const child = spawn(process.execPath, args, { cwd: root, stdio: ['inherit', 'pipe', 'inherit'] })
+  const closed = once(child, 'close') as Promise<[unknown]>
+  const [output, [code]] = await Promise.all([text(child.stdout), closed])
+  if (code !== 0) process.stdout.write(output)
   return code === 0
 }
 

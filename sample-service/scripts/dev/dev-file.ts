@@ -1,9 +1,24 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { LogLine } from './screen.ts'
 import { root } from './service-process.ts'
 
 /** While the service runs under `npm run dev`, this file says where. */
-export const devFile = join(root, '.data/dev.json')
+const devFile = join(root, '.data/dev.json')
+
+/** Writes down where the service of this `npm run dev` listens. */
+export function writeDevFile({ port, adminPort }: LogLine): void {
+  try {
+    writeFileSync(devFile, JSON.stringify({ pid: process.pid, port, adminPort }))
+  } catch {
+    // Without this file, doctor and another dev only know less of this one.
+  }
+}
+
+/** Removes what this `npm run dev` has written down; another's stays. */
+export function removeDevFile(): void {
+  if (readDevFile()?.pid === process.pid) rmSync(devFile, { force: true })
+}
 
 /** What `npm run dev` of this folder has written down, if it runs. */
 export function readDevFile(): { pid: number; port: number; adminPort: number } | undefined {

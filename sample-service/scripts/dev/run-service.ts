@@ -1,18 +1,12 @@
-import { rm, writeFile } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { addressOf as databaseAddress } from '../../src/platform/database/answer.ts'
 import { adviceOnMissing, ownPart } from './crash.ts'
-import { devFile } from './dev-file.ts'
+import { removeDevFile, writeDevFile } from './dev-file.ts'
 import { originOf } from './environment.ts'
 import { listenFault, portOwner } from './ports.ts'
 import { addressOf, say, sayAddresses, showLog, type LogLine } from './screen.ts'
 import { startProgram, type Exit, type ServiceProcess } from './service-process.ts'
-
-/** Why dev starts the service again, or ends. */
-export interface Next {
-  readonly because: string
-}
 
 const piped = { stdout: 'pipe', stderr: 'pipe' } as const
 
@@ -21,7 +15,7 @@ const piped = { stdout: 'pipe', stderr: 'pipe' } as const
  * @returns false if `next` came first; then nothing was applied
  * @throws Error with the reason if they cannot be applied
  */
-export async function migrate(env: NodeJS.ProcessEnv, next: Promise<Next>): Promise<boolean> {
+export async function migrate(env: NodeJS.ProcessEnv, next: Promise<string>): Promise<boolean> {
   const program = startProgram('src/migrate.ts', { ...env, LOG_LEVEL: 'info', LOG_FORMAT: 'json' }, piped)
   let reason: string | undefined
   const errors = show(program, env, ({ msg, level, applied }) => {
@@ -52,18 +46,18 @@ export class PortTaken extends Error {
   }
 }
 
-/** Resolves once `port` of `host` is free; never if `signal` is aborted before. */
-export async function untilFree({ host, port }: PortTaken, signal: AbortSignal): Promise<Next> {
+/** Resolves once `port` of `host` is free, and says so; rejects if `signal` is aborted before. */
+export async function untilFree({ host, port }: PortTaken, signal: AbortSignal): Promise<string> {
   do await sleep(portPollMs, undefined, { signal })
   while ((await listenFault(host, port)) !== undefined)
-  return { because: `port ${port} is free` }
+  return `port ${port} is free`
 }
 
 const portPollMs = 1_000
 
 /** Runs the service until `next`. @throws Error if the service ends before: PortTaken if another program has its port */
 export async function serveUntil(
-  next: Promise<Next>,
+  next: Promise<string>,
   env: NodeJS.ProcessEnv,
   options: { because: string | undefined; hasKeys: boolean; onListening: () => void },
 ): Promise<void> {
@@ -72,22 +66,19 @@ export async function serveUntil(
   const format = env['LOG_FORMAT'] === 'pretty' ? 'json' : env['LOG_FORMAT']
   const service = startProgram('src/main.ts', { ...env, LOG_FORMAT: format }, piped)
   let taken: RegExpExecArray | undefined
-  let written: Promise<void> | undefined
   let stopping = false
   const stop = next.then(() => (stopping = true))
   const errors = show(service, env, (line) => {
-    if (line.msg === 'listening') {
-      const ms = Math.round(performance.now() - started)
-      sayListening(line, env, { ...options, ms })
-      // A failure may be ignored: without this file, doctor and another dev only know less of this one.
-      const dev = { ...line, pid: process.pid }
-      written = writeFile(devFile, JSON.stringify(dev)).catch(() => undefined)
+    const { msg = '', level } = line
+    if (msg === 'listening') {
+      sayListening(line, env, { ...options, ms: Math.round(performance.now() - started) })
+      writeDevFile(line)
       options.onListening()
     }
-    taken ??= / on (\S+):(\d+): the port is taken/.exec(line.msg ?? '') ?? undefined
+    taken ??= / on (\S+):(\d+): the port is taken/.exec(msg) ?? undefined
     // A start that dev itself ended did not fail.
-    if (stopping && line.level === 'fatal') return line.msg?.includes('SIGTERM received') === true
-    return taken !== undefined || (line.level === 'info' && saidByDev.has(line.msg ?? ''))
+    if (stopping && level === 'fatal') return msg.includes('SIGTERM received')
+    return taken !== undefined || (level === 'info' && saidByDev.has(msg))
   })
   try {
     const exit = await endOf(service, stop)
@@ -97,8 +88,7 @@ export async function serveUntil(
     throw new Error(explain(errors(), `the service ended with ${describe(exit)}`))
   } finally {
     process.stderr.write(errors())
-    await written
-    await rm(devFile, { force: true })
+    removeDevFile()
   }
 }
 
@@ -167,7 +157,7 @@ function holdBack(stderr: Readable): () => string {
   }
 }
 
-/** What to mend if a package or a file is missing; else the reason, after what the process wrote. */
+/** What to fix if a package or a file is missing; else the reason, after what the process wrote. */
 function explain(stderr: string, reason: string): string {
   const advice = adviceOnMissing(stderr)
   if (advice !== undefined) return advice

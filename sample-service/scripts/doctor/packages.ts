@@ -30,7 +30,7 @@ export async function checkPackageManager(): Promise<Finding[]> {
   }
   if (named !== undefined && named !== lock.manager) {
     const fix = `use one of them: correct packageManager in package.json, or delete ${lock.file}`
-    return [wrong('manager', `package.json names ${named}, but here is ${lock.file}`, fix)]
+    return [wrong('manager', `package.json names ${named}, but the lock file is ${lock.file}`, fix)]
   }
   const version = await versionOf(lock.manager)
   if (version === undefined) {

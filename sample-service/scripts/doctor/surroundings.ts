@@ -2,6 +2,7 @@ import { constants, existsSync } from 'node:fs'
 import { access, stat, statfs } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { dirname, join, resolve } from 'node:path'
+import { peerOf } from '../../src/platform/telemetry/peer.ts'
 import { readDevFile } from '../dev/dev-file.ts'
 import { listenFault, portOwner } from '../dev/ports.ts'
 import { root } from '../dev/service-process.ts'
@@ -47,9 +48,8 @@ export async function checkTelemetry(env: NodeJS.ProcessEnv): Promise<Finding[]>
 async function checkEndpoint(name: string, value: string): Promise<Finding> {
   if (!URL.canParse(value))
     return wrong('telemetry', `${name} is not a URL: ${value}`, 'write it as http://host:4318')
-  const { hostname, port, protocol } = new URL(value)
-  const host = hostname.replace(/^\[|\]$/g, '')
-  const reason = await connectFault(host, Number(port) || (protocol === 'https:' ? 443 : 80))
+  const { 'server.address': host, 'server.port': port } = peerOf(new URL(value))
+  const reason = await connectFault(host, port)
   if (reason === undefined) return fine('telemetry', `${value} can be reached`)
   return wrong(
     'telemetry',

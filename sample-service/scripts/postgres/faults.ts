@@ -61,7 +61,7 @@ export function inUse(home: string, pid: string): Error {
       `PostgreSQL already runs on ${home} (pid ${pid}; another npm run dev?): stop that one first`,
     )
   return new Error(
-    `${lock} names pid ${pid}, which is ${program}: if no PostgreSQL uses that folder, also none in a container, delete the file`,
+    `${lock} names pid ${pid}, which is ${program}: if no PostgreSQL uses that folder, not even one in a container, delete the file`,
   )
 }
 

@@ -21,7 +21,7 @@ export async function keepMigrationNames(): Promise<void> {
   await writeFile(namesFile, JSON.stringify(names))
 }
 
-/** A sentence that names the migrations that the built-in PostgreSQL at `url` has and drizzle/ has not. Undefined if none. */
+/** A sentence that names the migrations that the built-in PostgreSQL at `url` has and drizzle/ lacks. Undefined if none. */
 export async function unknownMigrations(url: string): Promise<string | undefined> {
   const ours = await readMigrations(drizzle)
   const applied = await appliedMigrations(url)
@@ -29,7 +29,7 @@ export async function unknownMigrations(url: string): Promise<string | undefined
   if (unknown.length === 0) return undefined
   const names = await keptNames()
   const listed = unknown.map(({ when }) => names[when] ?? `one made at ${new Date(when).toISOString()}`)
-  return `the database has migrations that drizzle/ has not: ${listed.join(', ')}`
+  return `the database has migrations that drizzle/ lacks: ${listed.join(', ')}`
 }
 
 async function keptNames(): Promise<Record<string, string>> {

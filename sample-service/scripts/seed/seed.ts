@@ -11,7 +11,7 @@ import { chooseDatabase } from '../postgres/built-in.ts'
 import { plant } from './plant.ts'
 import { seeds } from './rows.ts'
 
-/** How long the database may take to answer, and all of it. */
+/** How long the database may take to answer, and how long the whole run may take. */
 const [answerMs, wholeMs, closeMs] = [10_000, 60_000, 2_000]
 const log = createLog({ level: 'silent', service: 'seed' })
 

@@ -14,8 +14,8 @@ export type Recorder = ReturnType<typeof recorder>
 export function recorder(onStep: (step: Step) => void) {
   const steps: Step[] = []
   return {
-    /** Tries `work`, whose result is what the step saw. @throws what `work` throws, once the failed step is kept */
-    async step(name: string, work: () => Promise<string>): Promise<void> {
+    /** Tries `work`, whose result says what the step saw. @throws what `work` throws, once the failed step is kept */
+    async step<T extends string | { saw: string }>(name: string, work: () => Promise<T>): Promise<T> {
       const started = performance.now()
       const add = (ok: boolean, detail: string): void => {
         const step = { name, ok, ms: Math.round(performance.now() - started), detail }
@@ -23,7 +23,9 @@ export function recorder(onStep: (step: Step) => void) {
         onStep(step)
       }
       try {
-        add(true, await work())
+        const result = await work()
+        add(true, typeof result === 'string' ? result : result.saw)
+        return result
       } catch (error) {
         add(false, reasonOf(error))
         throw error

@@ -55,7 +55,7 @@ export function documentHandlers(platform: Platform) {
     async delete(ctx: Context, id: string, request: IncomingRequest): Promise<Response> {
       // A row never changes, so the ETag still holds when the row is deleted.
       if (isConditional(request)) requireMet(request, etagOfBytes((await findDocument(ctx, db, id)).sha256))
-      // The row first: the sweep removes bytes without a row, but nothing mends a row without bytes.
+      // The row first: the sweep removes bytes without a row, but nothing repairs a row without bytes.
       const document = await deleteDocument(ctx, db, id)
       await removeContents(ctx, platform, [document.id])
       return new Response(null, { status: 204 })

@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { throwIfEnded, type Context } from '../context/context.ts'
+import { throwIfEnded, withoutCancel, type Context } from '../context/context.ts'
+import { until } from '../context/until.ts'
 import type { Database } from '../platform/database/database.ts'
 import { route, type Route } from '../platform/http/route.ts'
 import type { Readiness } from '../platform/http/stop.ts'
@@ -10,6 +11,13 @@ const Alive = z.object({ status: z.literal('alive') })
 
 /** The probes of Kubernetes. Alive: the event loop runs. Ready: the service accepts requests and its database answers. */
 export function healthRoutes(platform: { db: Database; readiness: Readiness }): Route[] {
+  let checking: Promise<z.input<typeof Check>> | undefined
+  /** Requests that come meanwhile share it: anybody may send a flood, and each check may open a connection to Postgres. */
+  const database = (ctx: Context): Promise<z.input<typeof Check>> => {
+    // It must not end with the first of those who share it; a ping takes less than a second.
+    checking ??= checkDatabase(withoutCancel(ctx), platform.db).finally(() => (checking = undefined))
+    return until(ctx, checking)
+  }
   return [
     route({
       method: 'GET',
@@ -31,12 +39,11 @@ export function healthRoutes(platform: { db: Database; readiness: Readiness }): 
         503: { description: 'Not ready: which check failed', body: Ready },
       },
       handle: async (ctx) => {
-        const accepting = {
-          name: 'accepting',
-          ok: platform.readiness.accepting,
-          ...(!platform.readiness.accepting && { detail: 'the service is shutting down' }),
-        }
-        const checks = [accepting, await checkDatabase(ctx, platform.db)]
+        // A stop does not wait for a database that is silent.
+        const asked = platform.readiness.accepting ? [await database(ctx)] : []
+        const { accepting } = platform.readiness
+        const detail = 'the service is shutting down'
+        const checks = [{ name: 'accepting', ok: accepting, ...(!accepting && { detail }) }, ...asked]
         const ready = checks.every((check) => check.ok)
         const body: z.input<typeof Ready> = { status: ready ? 'ready' : 'not ready', checks }
         return Response.json(body, { status: ready ? 200 : 503 })

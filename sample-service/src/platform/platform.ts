@@ -52,7 +52,7 @@ export async function openTelemetry(
   return { ...telemetry, recent: options.debugContexts ? recentRequests(keptRequests) : undefined }
 }
 
-/** Opens the database and the storage. `opened` closes them, also after a failure here. */
+/** Opens the database and the storage. `opened` closes them, even after a failure here. */
 export async function openPlatform(
   ctx: Context,
   log: Log,

@@ -122,7 +122,7 @@ export function problemOf(ctx: Context, error: unknown): Problem {
   })
 }
 
-/** An error of another room that has its own answer, such as CallFailed. */
+/** Whether the error brings its own answer, as CallFailed of platform/client/ does. */
 function carriesProblem(error: unknown): error is Error & { readonly problem: Problem } {
   return error instanceof Error && 'problem' in error && error.problem instanceof Problem
 }

@@ -145,7 +145,7 @@ test('after the first signal readyz is 503 and livez 200, and new requests are s
   expect(ready.status).toBe(503)
   expect(await ready.json()).toMatchObject({
     status: 'not ready',
-    checks: [{ name: 'accepting', ok: false }, {}],
+    checks: [{ name: 'accepting', ok: false }],
   })
   // A client that keeps its connection learns on it that it must go elsewhere, while the door is open still.
   kept.send('GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n')

@@ -45,7 +45,7 @@ export interface Connection {
 }
 
 /** Opens a connection to the service. */
-export function connection({ url }: RunningService): Connection {
+export function connection({ url }: Pick<RunningService, 'url'>): Connection {
   const socket = connect(Number(new URL(url).port), '127.0.0.1')
   let text = ''
   socket.on('data', (chunk: Buffer) => (text += chunk.toString()))

@@ -4,9 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import pg from 'pg'
-import { afterAll, beforeAll } from 'vitest'
+import { afterAll, beforeAll, inject } from 'vitest'
 import type { Exit } from '../../scripts/dev/service-process.ts'
 import { createDatabase } from './postgres.ts'
+import { programIn } from './programs.ts'
 
 /** What these helpers need of a test: vitest's test context has it. */
 export interface RunningTest {
@@ -32,10 +33,12 @@ export interface RunningService extends Omit<StartedProcess, 'child'> {
 
 export interface ServiceOptions {
   readonly env?: Readonly<Record<string, string>>
-  /** Serves test/support/probe.routes.ts, or the file of that path, instead of src/routes.ts. */
+  /** Serves test/support/probe.routes.ts, or another `*.routes.ts` under test/, instead of src/routes.ts. */
   readonly probe?: boolean | string
   /** The program to start. Default: src/main.ts. */
   readonly program?: 'src/main.ts' | 'src/migrate.ts'
+  /** Where it lies, joined. Default: where test/global-setup.ts has put it. */
+  readonly programs?: string
   /** A descriptor for its log, which the helper then does not read. */
   readonly stdout?: number
 }
@@ -136,15 +139,16 @@ export function another(
  * line of the log contains the password of the database.
  */
 export function startProcess(t: RunningTest, options: ServiceOptions = {}): StartedProcess {
-  const { program = 'src/main.ts', probe = false } = options
-  const hooks = probe === false ? [] : ['--import', './test/support/probe.hooks.mjs']
-  const child = spawn(process.execPath, ['--import', 'tsx', ...hooks, program], {
+  const { program = 'src/main.ts', programs = inject('programs'), probe = false } = options
+  const routes = probe === true ? 'test/support/probe.routes.ts' : probe
+  // With the lines of src/ in stacks, as in the container.
+  const args = ['--enable-source-maps', programIn(programs, routes || program)]
+  const child = spawn(process.execPath, args, {
     cwd: root,
     env: {
       PATH: process.env['PATH'],
       HOME: process.env['HOME'],
       ...environment,
-      ...(typeof probe === 'string' && { PROBE_ROUTES: probe }),
       ...options.env,
     },
     stdio: ['ignore', options.stdout ?? 'pipe', 'inherit'],

@@ -36,7 +36,7 @@ export function endsInFinally(variable: Variable): boolean {
   })
 }
 
-/** The place behind the declaration that loses it; 'never' if nothing ends it, undefined if every path ends it. */
+/** The place after the declaration that loses it; 'never' if nothing ends it, undefined if every path ends it. */
 export function lostAt(
   look: Look,
   variable: Variable,
@@ -54,7 +54,7 @@ function endsAnywhere(look: Look, variable: Variable): boolean {
 }
 
 /**
- * What these statements do with it: it is ended, still open behind them, or lost at a node.
+ * What these statements do with it: it is ended, still open after them, or lost at a node.
  * @param caught whether a handler catches a failure; the handler is followed separately
  */
 function follow(look: Look, variable: Variable, statements: readonly TSESTree.Node[], caught = false): Fate {

@@ -50,7 +50,7 @@ async function start(root: Lifetime, stop: Lifetime, log: ProcessLog, opened: Cl
     const server = await opened.time(ctx, 'listen', (ctx) =>
       listen(ctx, root, log, served, { ...config.http, ...telemetry }),
     )
-    admin.probe(server.answer)
+    admin.probe(server)
     log.info(ctx, 'listening', { port: server.port, adminPort: admin.port, tookMs: opened.openMs })
     return { config, platform, server }
   })

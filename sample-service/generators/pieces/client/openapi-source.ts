@@ -10,7 +10,7 @@ const [longestMs, mostBytes] = [30_000, 20 * 2 ** 20]
 
 /** Throws an Error of one sentence if it is neither a file nor a URL that a document can be read from. */
 export function checkDocument(typed: string): void {
-  // It stands in a comment of the stamped file.
+  // It becomes part of a comment of the stamped file.
   if (/[\p{Cc}\u2028\u2029]/u.test(typed)) throw new Error('--openapi must not have control characters.')
   if (typed === none || (isUrl(typed) && new URL(typed).username === '')) return
   if (isUrl(typed))

@@ -24,7 +24,7 @@ export const grammar = `Commas separate fields. A field is a name, a colon and a
   varchar(200)       text of at most 200 characters
   integer            32 bits
   bigint             64 bits, in JSON a string
-  numeric(10,2)      10 digits, 2 of them behind the point, in JSON a string
+  numeric(10,2)      10 digits, 2 of them after the point, in JSON a string
   boolean            true or false
   uuid               an id
   date               2026-01-31
@@ -36,7 +36,7 @@ export const grammar = `Commas separate fields. A field is a name, a colon and a
   timestamptz?       may be null
   uuid->owners       the id of a row of the table owners, which must exist
 
-Words behind the type, after a space:
+Words after the type, with a space before each:
   unique             no two rows have the same value: else the answer is 409
   index              an index, for lists that are filtered by the field;
                      references and unique fields have one
@@ -124,7 +124,7 @@ interface Options {
   default: string | undefined
 }
 
-/** The words behind the type: `unique index default="in progress"`. */
+/** The words after the type: `unique index default="in progress"`. */
 function optionsFrom(text: string, refuse: Refuse): Options {
   const options: Options = { unique: false, index: false, default: undefined }
   for (let rest = text.trimEnd(); rest !== '';) {
@@ -136,7 +136,7 @@ function optionsFrom(text: string, refuse: Refuse): Options {
       const hint = hints.find(([pattern]) => pattern.test(word))
       if (hint !== undefined) throw refuse(hint[1])
       throw refuse(
-        `there is no ${JSON.stringify(word)} here; behind a type may come [], ?, ->table, unique, index and default=value`,
+        `there is no ${JSON.stringify(word)} here; after a type may come [], ?, ->table, unique, index and default=value`,
       )
     }
     // At most one of the three values matches; join takes the others for empty.
@@ -152,9 +152,9 @@ function optionsFrom(text: string, refuse: Refuse): Options {
 const hints: readonly (readonly [RegExp, string])[] = [
   [/^;/, 'separate fields by commas'],
   [/^not\s+null\b|^required\b/i, 'leave that out; a field may be null only if its type ends with ?'],
-  [/^(?:null|nullable|optional)\b/i, 'write ? behind the type of a field that may be null'],
+  [/^(?:null|nullable|optional)\b/i, 'write ? after the type of a field that may be null'],
   [/^primary\s+key\b/i, 'leave that out; every resource has an id'],
-  [/^references\b/i, 'write ->table behind the type, as in ownerId:uuid->owners'],
+  [/^references\b/i, 'write ->table after the type, as in ownerId:uuid->owners'],
   [/^default\s+(?!=)/i, 'write default=value, as in default=draft'],
 ]
 

@@ -12,7 +12,7 @@ import { bind } from '../http/listener.ts'
 import { contextsPage, contextsPagePolicy, type Shown } from './page.ts'
 import { filterOf, fits, type Filter } from '../telemetry/filter.ts'
 import { limitedServer } from '../http/limits.ts'
-import type { Listener } from '../http/pipelining.ts'
+import type { Server } from '../http/server.ts'
 import type { Log } from '../telemetry/log.ts'
 import { methodNotAllowed, notFound, Problem, problemBody } from '../problem.ts'
 import type { RecentRequests } from '../telemetry/kept.ts'
@@ -54,24 +54,27 @@ const probes = ['/livez', '/readyz']
  * @throws Error that names the address and what to do, if it cannot be bound; the cause of ctx if it ends first
  */
 export async function listenAdmin(ctx: Context, root: Lifetime, log: Log, options: AdminOptions) {
-  let probed: Listener | undefined
+  let probed: Server | undefined
+  /** Not those of probes, which are among the exchanges of `probed`. */
+  const open = new Set<ServerResponse>()
   const server = limitedServer(
     receiveLimits,
-    (request, response) => answer(root, log, request, response, { ...options, probed }),
+    (request, response) => answer(root, log, request, response, { ...options, probed, open }),
     () => log.warn(root, 'closed a connection to the admin listener: more than 100 requests waited on it'),
   )
-  answerUnparsed(server, new Set(), {}, (info, problem) => logRefusal(root, log, info, problem))
+  const refused = (info: RequestInfo, problem: Problem) => logRefusal(root, log, info, problem)
+  answerUnparsed(server, () => probed?.active ?? [], {}, refused, open)
   const { host, port: wanted } = options
   const address = { host, port: wanted, purpose: 'listen for admin', variable: 'ADMIN_PORT' }
   const port = await bind(ctx, root, log, server, address)
   return {
     port,
     /**
-     * From now on `GET /livez` and `GET /readyz` go to `listener`, the public one's. Node accepts one connection of a listener in each
-     * turn of the event loop, so a probe there waits behind all that came before it; here nobody else comes.
+     * From now on `GET /livez` and `GET /readyz` go to `publicServer`. Node accepts one connection of a listener in each turn of
+     * the event loop, so a probe there waits behind all that came before it; here nobody else comes.
      */
-    probe(listener: Listener): void {
-      probed = listener
+    probe(publicServer: Server): void {
+      probed = publicServer
     },
     /** Closes the listener and all its connections. */
     async close(ctx: Context): Promise<void> {
@@ -87,14 +90,16 @@ function answer(
   log: Log,
   request: IncomingMessage,
   response: ServerResponse,
-  options: AdminOptions & { readonly probed: Listener | undefined },
+  options: AdminOptions & { readonly probed: Server | undefined; readonly open: Set<ServerResponse> },
 ): void {
   const path = request.url?.split('?', 1)[0] ?? ''
   const problem = refusalOf(request) ?? problemOf(request, path, options)
   if (problem === undefined && probes.includes(path)) {
-    options.probed?.(request, response)
+    options.probed?.answer(request, response)
     return
   }
+  options.open.add(response)
+  response.once('close', () => options.open.delete(response))
   response.setHeader('cache-control', 'no-store')
   response.setHeader('x-content-type-options', 'nosniff')
   response.setHeader('referrer-policy', 'no-referrer')
@@ -119,7 +124,7 @@ function answer(
 function problemOf(
   { headers, method }: IncomingMessage,
   path: string,
-  { host, recent, probed }: AdminOptions & { readonly probed: Listener | undefined },
+  { host, recent, probed }: AdminOptions & { readonly probed: Server | undefined },
 ): Problem | undefined {
   if (probes.includes(path)) {
     // They are public anyway, and the checks of some balancers name no host.
@@ -141,12 +146,8 @@ function problemOf(
 
 function logRefusal(root: Lifetime, log: Log, info: RequestInfo, { status, message }: Problem): void {
   const { method, path } = info
-  log.info(withValue(root, requestKey, info), 'admin request', {
-    method,
-    path,
-    status,
-    refused: message,
-  })
+  const fields = { method, path, status, refused: message }
+  log.info(withValue(root, requestKey, info), 'admin request', fields)
 }
 
 /** A listener on loopback accepts loopback's names only: otherwise any web page could read it through a DNS name of its own. */

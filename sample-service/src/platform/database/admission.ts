@@ -9,11 +9,10 @@ import { Turns, type Queued } from './turns.ts'
 /** A connection's place in the pool, held by one call. */
 export interface Place {
   /**
-   * Tells the place that its call has a connection. The place counts its time from here, because the time to open a connection
-   * says nothing about calls that find one open. A transaction tells only its place at the pool's own gate: it holds its other
-   * place while it waits at that gate, too.
+   * Tells the place that its call has a connection, and waited `openedMs` for it to open. The place leaves that time out, because
+   * it says nothing about calls that find a connection open. It keeps the time that a transaction waits at the pool's own gate.
    */
-  connected(): void
+  connected(openedMs: number): void
   /**
    * Gives up the place, and lets the next call in. A second release does nothing.
    * @param ctx of the call: if it has ended, it cut the call short
@@ -129,8 +128,8 @@ export class Admission {
     const held: Held = { caller, since: performance.now() }
     this.#held.add(held)
     return {
-      connected: () => {
-        held.since = performance.now()
+      connected: (openedMs) => {
+        held.since += openedMs
       },
       release: (ctx, worked = true) => {
         if (!this.#held.delete(held)) return
@@ -166,7 +165,7 @@ const longestToldMs = 30_000
 /** Returns the refusal. Its Retry-After is partly random, so that refused clients do not all come back at once. */
 function busy(waitMs: number, silentMs: number): Problem {
   const seconds = Math.ceil(Math.min(waitMs, longestToldMs) / 1_000) + Math.floor(Math.random() * 3)
-  // Slow statements, or a database that does not answer: /readyz finds out.
+  // Either statements are slow, or the database does not answer: /readyz tells which.
   const silent = silentMs > 1_000 ? `, and none was returned for ${Math.floor(silentMs / 1_000)} s` : ''
   const detail = `the service is busy: no connection of its pool would be free in time${silent}`
   return new Problem(503, 'Service Unavailable', detail, { headers: { 'retry-after': String(seconds) } })

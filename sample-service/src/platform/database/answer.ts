@@ -61,7 +61,7 @@ const permanentCodes =
   /^(CERT_|CRL_|DEPTH_ZERO_|EPROTO|ERR_SSL_|ERR_TLS_|HOSTNAME_|INVALID_|PATH_LENGTH_|SELF_SIGNED_|UNABLE_TO_)/
 /** Failures of pg that have no code: a missing password, a server without TLS. */
 const permanentMessages = /^SASL: |does not support SSL/
-/** PgBouncer uses 08P01 for all of its refusals, also for those that pass, such as that it is full. */
+/** PgBouncer uses 08P01 for all of its refusals, even for temporary ones, such as that it is full. */
 const permanentOfPooler =
   /^(SASL authentication failed|password authentication failed|no such (user|database)|unsupported startup parameter)/
 

@@ -48,7 +48,6 @@ export class Connection {
     this.#client = client
     this.#cancels = cancels
     this.#place = place
-    place.connected()
     this.#observe = observe
     // The pool does not listen to a client that it has lent, and an error event without a listener ends the process.
     client.on('error', this.#onError)
@@ -88,7 +87,7 @@ export class Connection {
     if (this.#underWay > 0) await this.#last
   }
 
-  /** Whether a transaction is open, also a failed one. */
+  /** Whether a transaction is open; a failed one counts until it is rolled back. */
   inTransaction(): boolean {
     return this.#client.getTransactionStatus() !== 'I'
   }

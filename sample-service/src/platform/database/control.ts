@@ -73,7 +73,7 @@ export function openControl(newClient: () => Client, onRest: (ctx: Context, reas
       const values = [backend.pid, backend.startedAt, backend.serverStartedAt]
       // Detached: until Postgres answers, the signal is on its way, whether ctx has ended or not.
       using patience = withTimeout(withoutCancel(ctx), answerMs, Slow)
-      const { rows } = await until(patience, client.query<{ sent: boolean }>({ ...cancelBackend, values }))
+      const { rows } = await until(patience, client.query<{ sent: boolean }>(cancelBackend, values))
       if (rows[0]?.sent === true) return 'sent'
       throw Stranger
     } catch (error) {

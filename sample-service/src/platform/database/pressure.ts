@@ -20,34 +20,22 @@ const memory = 0.98
 export class Pressure {
   /** How long finished calls held a connection, on average, in ms; undefined before the first. */
   #hold: number | undefined
-  /** The same for all calls, also those whose context ended, which return their connection sooner. */
-  #occupied = 0
+  /** The same for all calls, including those whose context ended: they return their connection sooner. */
+  #occupied: number | undefined
   #returned = 0
+  /** When a call last did not have to wait. */
+  #idleAt = -Infinity
+  /** `#occupied` at that time. */
+  #occupiedBefore: number | undefined
   /** How many of the calls that left the queue gave up; older ones count less. */
   #gaveUp = 0
   /** How long all of these calls had waited; older ones count less. */
   #waitedMs = 0
-  #sampled = { at: 0, queued: 0 }
-  /** When a call last did not have to wait. */
-  #idleAt = -Infinity
-  /** `#occupied` at that time; undefined if nothing had been measured. */
-  #occupiedBefore: number | undefined
-  /** Since when every new call has had to expect a longer wait than a connection is held; undefined if the last did not. */
-  #standingSince: number | undefined
-  /** When a new call last had to expect too long a wait; undefined without overload. */
-  #overloadedAt: number | undefined
-
-  /** Notes that a call did not have to wait. Forgets how many calls gave up: that says nothing of the next queue. */
-  idle(now: number): void {
-    this.#standingSince = undefined
-    this.#idleAt = now
-    this.#occupiedBefore = this.#hold === undefined ? undefined : this.#occupied
-    this.#gaveUp = 0
-  }
+  readonly #overload = new Overload()
 
   /** Notes that a call finished, and held its connection for `ms`. */
   finished(ms: number): void {
-    this.#hold = moved(this.#hold ?? ms, ms, ++this.#returned)
+    this.#hold = moved(this.#hold, ms, ++this.#returned)
     this.#occupied = moved(this.#occupied, ms, this.#returned)
   }
 
@@ -57,11 +45,21 @@ export class Pressure {
    * that later calls do not wait in vain if none ever finishes.
    */
   cutShort(ms: number): void {
-    if (this.#hold === undefined) {
-      this.finished(ms)
-      return
-    }
-    this.#occupied = moved(this.#occupied, Math.min(ms, this.#hold), ++this.#returned)
+    if (this.#hold === undefined) this.finished(ms)
+    else this.#occupied = moved(this.#occupied, Math.min(ms, this.#hold), ++this.#returned)
+  }
+
+  /** Notes that a call did not have to wait. Forgets how many calls gave up: that says nothing of the next queue. */
+  idle(now: number): void {
+    this.#idleAt = now
+    this.#occupiedBefore = this.#occupied
+    this.#gaveUp = 0
+    this.#overload.idle()
+  }
+
+  /** As Overload's, with the wait in ms. */
+  came(queued: number, waitMs: number, now: number): void {
+    this.#overload.came(queued, waitMs / this.#holdMs, now)
   }
 
   /** Notes that a call left the queue after `ms`, with a connection or because it gave up. */
@@ -82,7 +80,7 @@ export class Pressure {
   expectedWait(before: number, held: Iterable<{ readonly since: number }>, now: number, leftMs = 0): number {
     const early = now - this.#idleAt < Math.min(settledMs, leftMs / 10)
     const average = early ? this.#occupiedBefore : this.#occupied
-    if (this.#hold === undefined || average === undefined) return 0
+    if (average === undefined) return 0
     let perMs = 0
     for (const { since } of held) perMs += 1 / Math.max(average, early ? 0 : now - since, 1)
     const waitMs = (before + 1) / perMs
@@ -102,30 +100,10 @@ export class Pressure {
     before: number,
     hasLess: () => boolean,
   ): { ms: number; why: 'deadline' | 'overload' } {
-    if (this.#hold === undefined) return { ms: Infinity, why: 'deadline' }
-    const byDeadline = Math.max(leftMs / 2, exactMs)
-    if (this.#overloadedAt === undefined || before === 0) return { ms: byDeadline, why: 'deadline' }
-    const byOverload = (hasLess() ? queueOfShare : queueOfHolds) * this.#holdMs
+    const byDeadline = this.#hold === undefined ? Infinity : Math.max(leftMs / 2, exactMs)
+    const byOverload =
+      this.#overload.on && before > 0 ? (hasLess() ? queueOfShare : queueOfHolds) * this.#holdMs : Infinity
     return byOverload < byDeadline ? { ms: byOverload, why: 'overload' } : { ms: byDeadline, why: 'deadline' }
-  }
-
-  /**
-   * Notes that a call came, found `queued` calls waiting, and would wait for `waitMs` behind them. The wait of the first in line
-   * does not count as overload. That call waits for the next connection, in a pool of one for a whole hold.
-   */
-  came(queued: number, waitMs: number, now: number): void {
-    const holds = queued === 0 ? 0 : waitMs / this.#holdMs
-    if (this.#overloadedAt !== undefined) {
-      if (holds > 0.5) this.#overloadedAt = now
-      else if (now - this.#overloadedAt > settledMs) this.#overloadedAt = undefined
-      return
-    }
-    if (holds < 1) this.#standingSince = undefined
-    else this.#standingSince ??= now
-    if (now - this.#sampled.at < sampleMs) return
-    const shrinking = queued < this.#sampled.queued
-    this.#sampled = { at: now, queued }
-    if (!shrinking && now - (this.#standingSince ?? now) >= settledMs) this.#overloadedAt = now
   }
 
   get #holdMs(): number {
@@ -133,7 +111,42 @@ export class Pressure {
   }
 }
 
-/** Returns a moving average that weighs the first values alike. */
-function moved(average: number, value: number, count: number): number {
-  return average + Math.max(leastWeight, 1 / count) * (value - average)
+/** Whether calls have had to wait for too long, in a queue that does not shrink. */
+class Overload {
+  /** Since when each call has had to expect a wait of at least one hold; undefined if the last did not. */
+  #standingSince: number | undefined
+  #sampled = { at: 0, queued: 0 }
+  /** When a call last had to expect too long a wait; undefined without overload. */
+  #lastAt: number | undefined
+
+  get on(): boolean {
+    return this.#lastAt !== undefined
+  }
+
+  idle(): void {
+    this.#standingSince = undefined
+  }
+
+  /**
+   * Notes that a call came, found `queued` calls waiting, and would wait for `holds` holds. The wait of the first in line counts
+   * as none. That call waits for the next connection, in a pool of one for a whole hold.
+   */
+  came(queued: number, holds: number, now: number): void {
+    const waits = queued === 0 ? 0 : holds
+    if (this.#lastAt !== undefined) {
+      if (waits > 0.5) this.#lastAt = now
+      else if (now - this.#lastAt > settledMs) this.#lastAt = undefined
+      return
+    }
+    this.#standingSince = waits < 1 ? undefined : (this.#standingSince ?? now)
+    if (now - this.#sampled.at < sampleMs) return
+    const shrinks = queued < this.#sampled.queued
+    this.#sampled = { at: now, queued }
+    if (!shrinks && now - (this.#standingSince ?? now) >= settledMs) this.#lastAt = now
+  }
+}
+
+/** Returns a moving average that weighs the first values alike; `average` is undefined before the first. */
+function moved(average: number | undefined, value: number, count: number): number {
+  return average === undefined ? value : average + Math.max(leastWeight, 1 / count) * (value - average)
 }

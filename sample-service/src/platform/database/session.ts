@@ -3,7 +3,7 @@ import { perText } from './texts.ts'
 
 /** Statements that change the session: by how they begin, or by a word anywhere in them. */
 const sessionWide = [
-  // The code of a DO block may do any of it.
+  // The code of a DO block may do any of these.
   beginning(
     String.raw`set(?!\s+(local|transaction|constraints)\b)|reset|listen|load|prepare(?!\s+transaction\b)|do`,
     String.raw`declare\s[^;]*\bwith\s+hold`,

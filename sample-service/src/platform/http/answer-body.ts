@@ -1,4 +1,4 @@
-import { Readable, Transform } from 'node:stream'
+import { Readable } from 'node:stream'
 import zlib from 'node:zlib'
 import type { StreamedResponse } from './route.ts'
 
@@ -121,35 +121,6 @@ function cancel(body: Body): void {
 /** Destroys a body that nobody reads. It may still fail, and an 'error' event without a listener ends the process. */
 export function discard(body: Readable): void {
   body.on('error', () => undefined).destroy()
-}
-
-/**
- * Passes on bytes, and text as UTF-8, and fails at anything else. With a length it fails before the first byte too many, and
- * at the end if there were too few.
- */
-export function checked(length: number | undefined): Transform {
-  let passed = 0
-  return new Transform({
-    // So that chunks of every type get here, one at a time.
-    writableObjectMode: true,
-    writableHighWaterMark: 1,
-    transform(chunk: unknown, _encoding, done) {
-      if (typeof chunk !== 'string' && !(chunk instanceof Uint8Array)) {
-        done(
-          new InvalidAnswer(`its body has a chunk of type ${typeof chunk}, which is neither bytes nor text`),
-        )
-        return
-      }
-      passed += Buffer.byteLength(chunk)
-      if (length !== undefined && passed > length)
-        done(new InvalidAnswer(`its body has more bytes than its Content-Length, ${length}`))
-      else done(null, chunk)
-    },
-    flush(done) {
-      if (length === undefined || passed === length) done()
-      else done(new InvalidAnswer(`its body has ${passed} bytes, and its Content-Length is ${length}`))
-    },
-  })
 }
 
 /** The headers that describe a representation (RFC 9110, 8), or how long a copy of it may be kept. */

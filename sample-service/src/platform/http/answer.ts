@@ -3,9 +3,9 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { withoutCancel, withTimeout, type Context } from '../../context/context.ts'
+import { until } from '../../context/until.ts'
 import {
   bodyOf,
-  checked,
   checkStatus,
   discard,
   framingOf,
@@ -16,9 +16,11 @@ import {
   sendable,
   streamed,
 } from './answer-body.ts'
+import { unread } from './behind.ts'
 import { notModified } from './conditional.ts'
 import type { Exchange } from './exchange.ts'
 import { clientLeft, ofHandler, recordFailure, requireAnswer, responseOf } from './failure.ts'
+import { begun, checked } from './piped-body.ts'
 import type { Problem } from '../problem.ts'
 import type { StreamedResponse } from './route.ts'
 
@@ -60,7 +62,7 @@ function send(
   const instead = notModified(exchange, response)
   if (instead !== undefined) return whole(exchange, instead, null)
   if (!(response instanceof Response)) return stream(ctx, exchange, response)
-  const body = exchange.unread(bodyOf(response))
+  const body = unread(exchange, response)
   if (body instanceof ReadableStream || body instanceof Blob || body instanceof Readable)
     return stream(ctx, exchange, streamed(response, body))
   return whole(exchange, sendable(response, body), body)
@@ -94,8 +96,8 @@ function validate(name: string, value: string): void {
 }
 
 /**
- * Returns `response` with the headers of every answer; its own win. To write all headers at once takes Node half as long as to
- * set those of every answer first.
+ * Returns `response` with the headers of every answer; its own win. Node takes half as long to write all headers at once
+ * as to set those of every answer first.
  */
 function withHeaders(
   exchange: Exchange,
@@ -134,30 +136,46 @@ function checkLength(
  */
 async function stream(ctx: Context, exchange: Exchange, response: StreamedResponse): Promise<Response> {
   const { body, headers, status } = response
-  const { outgoing } = exchange
-  let length: string | undefined
+  // Behind compress(), the problem that says why ctx has ended is a stream too.
+  using late = ctx.err === undefined ? undefined : withTimeout(withoutCancel(ctx), lateMs)
+  const sending = late ?? ctx
   try {
     checkStatus(status, true)
     const pairs = pairsOf(headers)
-    length = framingOf(pairs)
+    const length = framingOf(pairs)
     if (exchange.info.method === 'HEAD') {
       discard(body)
       return whole(exchange, new Response(null, { status, headers: pairs }), null)
     }
-    exchange.answered(status)
-    outgoing.writeHead(status, headers)
+    const beginning = begun(body)
+    if (beginning !== undefined) await until(sending, beginning)
+    if (exchange.closed) discard(body)
+    else {
+      writeHead(exchange, status, headers)
+      const bytes = length === undefined ? undefined : Number(length)
+      await pipeline(body, checked(bytes), exchange.outgoing, { signal: sending.signal })
+    }
+    return RESPONSE_ALREADY_SENT
   } catch (error) {
-    // Node refused one header after it had set the status and the headers before that one.
-    for (const name of Object.keys(headers)) outgoing.removeHeader(name)
-    outgoing.statusMessage = ''
     discard(body)
     throw error
   }
-  const bytes = length === undefined ? undefined : Number(length)
-  // Behind compress(), the problem that says why ctx has ended is a stream too.
-  using late = ctx.err === undefined ? undefined : withTimeout(withoutCancel(ctx), lateMs)
-  await pipeline(body, checked(bytes), outgoing, { signal: (late ?? ctx).signal })
-  return RESPONSE_ALREADY_SENT
+}
+
+/** @throws TypeError if Node refuses a header; then those of every answer are left */
+function writeHead(exchange: Exchange, status: number, headers: StreamedResponse['headers']): void {
+  const ofEveryAnswer = exchange.headers
+  const { outgoing } = exchange
+  try {
+    outgoing.writeHead(status, headers)
+    exchange.answered(status)
+  } catch (error) {
+    // It has set the status and the headers before the refused one.
+    for (const name of Object.keys(headers)) outgoing.removeHeader(name)
+    outgoing.statusMessage = ''
+    exchange.headers = ofEveryAnswer
+    throw error
+  }
 }
 
 /** Sends the problem for `error`, unless the answer has begun or the client has left. */

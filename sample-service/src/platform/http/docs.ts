@@ -123,7 +123,7 @@ function file(path: string, contentType: string, locate: () => string | URL): Ro
           'content-length': String(size),
           'cache-control': 'public, max-age=3600',
         },
-        // Closes the file, also when the request ends early.
+        // Closes the file, even when the request ends early.
         body: opened.createReadStream(),
       }
     },

@@ -74,10 +74,10 @@ export function requireAnswer(returned: unknown): void {
  * Names the handler, which no stack has: a Response is read only when it is sent, and then Node and the global Response throw a
  * TypeError for what they refuse.
  */
-export function ofHandler({ route, isHandedBack }: Exchange, error: unknown): unknown {
+export function ofHandler({ route, handedBack }: Exchange, error: unknown): unknown {
   const own = error instanceof InvalidAnswer
   if (route === undefined || !(own || error instanceof TypeError)) return error
-  const what = `what the handler of ${describeRoute(route)} returned${isHandedBack ? ', or a middleware made of it,' : ''}`
+  const what = `what the handler of ${describeRoute(route)} returned${handedBack === undefined ? '' : ', or a middleware made of it,'}`
   const message = `${what} cannot be sent: ${error.message}`
   return new InvalidAnswer(message, { cause: own ? error.cause : error })
 }

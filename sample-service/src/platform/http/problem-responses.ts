@@ -15,7 +15,7 @@ const ProblemBody = z
     errors: z
       .array(z.object({ field: z.string(), message: z.string() }))
       .optional()
-      .describe('Each invalid field: where it stands, and why it was refused'),
+      .describe('Each invalid field: its place, and why it was refused'),
     requestId: z.string().describe('The id to search the log of the service for'),
     traceId: z.string().optional(),
   })
@@ -47,12 +47,12 @@ export function problemResponse(route: Route, status: number, description: strin
 
 function problemFrom(status: number, description: string): Problem {
   const detail = description.charAt(0).toLowerCase() + description.slice(1)
-  // Node has the title that RFC 9110 has replaced.
+  // Node still uses the title that RFC 9110 replaced.
   const title = status === 413 ? contentTooLarge('').title : (STATUS_CODES[status] ?? 'Error')
   return new Problem(status, title, detail)
 }
 
-/** What `route` answers to an input of which nothing is right; undefined if it refuses none. */
+/** What `route` answers if everything in the input is wrong; undefined if it refuses no input. */
 function refusalOf(route: Route): Problem | undefined {
   try {
     parseInput(route, { params: wrong(route.params), query: wrong(route.query), body: {} })

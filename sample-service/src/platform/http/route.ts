@@ -21,9 +21,9 @@ export interface IncomingRequest {
   readonly rawHeaders: readonly string[]
   /** The body as it arrives. Only for a route without a `body` schema: otherwise it has been read. */
   readonly body: Readable
-  /** Sets a header of the answer, whatever that will be, also a problem. The answer's own header of that name wins. */
+  /** Sets a header of the answer, even if that is a problem. The answer's own header of that name wins. */
   setHeader(name: string, value: string): void
-  /** Sets it beside those of that name that are set already, for a header that is a list. */
+  /** Adds it to the headers of that name that are set already, for a header that is a list. */
   appendHeader(name: string, value: string): void
 }
 

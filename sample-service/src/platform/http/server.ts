@@ -12,6 +12,7 @@ import { startWorkers, type Worker } from '../lifecycle/workers.ts'
 import type { Log } from '../telemetry/log.ts'
 import { Boundary, type HttpOptions, type NodeEnv } from './boundary.ts'
 import { cutOffUnread } from './connections.ts'
+import type { Exchange } from './exchange.ts'
 import { limitedServer } from './limits.ts'
 import { bind } from './listener.ts'
 import type { App } from './middleware.ts'
@@ -25,6 +26,8 @@ export interface Server {
   readonly port: number
   /** Answers a request that another listener has accepted. */
   readonly answer: Listener
+  /** The requests under way, also those that another listener has accepted. */
+  readonly active: Iterable<Exchange>
   /**
    * Stops in three phases, each with its own budget: not ready; closed, while requests finish; cancelled, while they
    * unwind. Go's http.Server.Shutdown, and the cancelling of its BaseContext.
@@ -75,7 +78,12 @@ export async function listen(
     answer,
     () => log.warn(serving, 'closed a connection: more than 100 requests waited on it'),
   )
-  answerUnparsed(server, boundary.active, headers, (info, problem) => boundary.refused(info, problem))
+  answerUnparsed(
+    server,
+    () => boundary.active,
+    headers,
+    (info, problem) => boundary.refused(info, problem),
+  )
   cutOffUnread(server, boundary.active)
   const fail = (error: unknown): never => {
     serving.cancel()
@@ -91,6 +99,7 @@ export async function listen(
   return {
     port,
     answer,
+    active: boundary.active,
     stop: (ctx, readiness, budgets) => stopServer(ctx, log, running, readiness, budgets),
   }
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { IncomingMessage, Server } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Exchange } from './exchange.ts'
 import { badRequest, contentTooLarge, Problem, problemBody, requestTimeout } from '../problem.ts'
@@ -10,18 +10,22 @@ import { tooManyHeaders } from './refusal.ts'
 type ParserError = Error & { readonly code?: string; readonly reason?: string }
 
 /**
- * Answers what Node's parser refuses, with a problem that has an id and a line in the log. If a body is broken, it cancels the
- * context of the request, which the boundary then answers. If a request behind one under way is broken, it closes the connection.
- * @param active the requests under way
+ * Answers what Node's parser refuses, and CONNECT, with a problem that has an id and a line in the log. If a body is broken, it
+ * cancels the context of the request, which the boundary then answers. Behind a request under way, it closes the connection: the
+ * client would take the answer for that of the request.
+ * @param active returns the requests under way
  * @param headers those of every answer
  * @param onRefused called for each answer that belongs to no request
+ * @param open responses of requests under way that are no exchanges
  */
 export function answerUnparsed(
   server: Server,
-  active: Iterable<Exchange>,
+  active: () => Iterable<Exchange>,
   headers: Readonly<Record<string, string>>,
   onRefused: (info: RequestInfo, problem: Problem) => void,
+  open: ReadonlySet<ServerResponse> = new Set(),
 ): void {
+  const answering = (socket: Socket) => Array.from(open).some(({ req }) => req.socket === socket)
   function refuse(socket: Socket, method: string, problem: Problem): void {
     const id = randomUUID()
     write(socket, id, problem, headers)
@@ -31,17 +35,25 @@ export function answerUnparsed(
 
   server.on('clientError', (error: ParserError, socket: Socket) => {
     const problem = problemOf(error)
-    const exchange = underWay(active, socket)
-    if (problem === undefined || !socket.writable) socket.destroy()
+    const exchange = underWay(active(), socket)
+    if (problem === undefined || !socket.writable || answering(socket)) socket.destroy()
     else if (exchange === undefined) refuse(socket, 'unknown', problem)
     // The client has hung up in the middle of its body.
     else if (error.code === 'HPE_INVALID_EOF_STATE') socket.destroy()
     else if (exchange.incoming.complete || exchange.outgoing.headersSent) socket.destroy()
     else if (exchange.route?.hangUp === 'ignore') socket.destroy()
-    else exchange.ctx?.cancel(problem)
+    else {
+      // Node reads no more from this connection, even if the request has been refused for another reason.
+      exchange.outgoing.shouldKeepAlive = false
+      exchange.ctx?.cancel(problem)
+    }
   })
   server.on('connect', (_request: IncomingMessage, socket: Socket) => {
     socket.on('error', () => undefined)
+    if (answering(socket) || underWay(active(), socket) !== undefined) {
+      socket.destroy()
+      return
+    }
     refuse(
       socket,
       'CONNECT',

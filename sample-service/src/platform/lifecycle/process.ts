@@ -17,8 +17,8 @@ export class UnhandledFault extends Error {
 }
 
 /**
- * The same signal twice within this time counts as one. Ctrl-C in a terminal and systemd signal the whole process group, npm
- * too, and npm forwards what it gets: https://github.com/npm/run-script/blob/main/lib/signal-manager.js
+ * The same signal twice within this time counts as one. Ctrl-C in a terminal and systemd signal the whole process group. npm
+ * is in it, and forwards what it gets: https://github.com/npm/run-script/blob/main/lib/signal-manager.js
  */
 const sameSignalMs = 100
 

@@ -9,7 +9,15 @@ import { group } from '../../context/group.ts'
 import { errorOf } from '../../context/thrown.ts'
 import { until } from '../../context/until.ts'
 import { insufficientStorage } from '../problem.ts'
-import { checkedKey, consuming, ContentMissing, endingWith, isKeyOf, unfinished } from './storage.ts'
+import {
+  checkedKey,
+  checkedRange,
+  consuming,
+  ContentMissing,
+  endingWith,
+  isKeyOf,
+  unfinished,
+} from './storage.ts'
 import type { Storage, Stored } from './storage.ts'
 
 const sweepBatch = 1_000
@@ -41,8 +49,10 @@ export async function openDirectory(ctx: Context, directory: string): Promise<St
 
     async open(ctx, key, range) {
       throwIfEnded(ctx)
+      // First: if this fails, nothing is open.
+      const bytes = checkedRange(range)
       const handle = await open(pathOf(key), 'r').catch(missing)
-      return endingWith(ctx, handle.createReadStream({ ...range }))
+      return endingWith(ctx, handle.createReadStream({ ...bytes }))
     },
 
     async delete(ctx, key) {

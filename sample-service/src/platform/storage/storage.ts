@@ -23,10 +23,10 @@ export interface Storage {
   put(ctx: Context, key: string, content: Readable): Promise<Stored>
   /**
    * Opens the bytes in `range`, or all bytes. When ctx ends, the stream is destroyed with the cause.
-   * @throws ContentMissing
+   * @throws ContentMissing; RangeError for a range that has no bytes
    */
   open(ctx: Context, key: string, range?: ByteRange): Promise<Readable>
-  /** Removes the bytes under `key`. It resolves also if there are none. */
+  /** Removes the bytes under `key`. It also resolves if there are none. */
   delete(ctx: Context, key: string): Promise<void>
   /**
    * Removes what a killed process left: files and unfinished uploads whose key is `prefix` and a UUID, and that were
@@ -104,6 +104,14 @@ export function checkedKey(key: string): string {
   throw new Error(
     `storage: "${key}" is not a key: use letters, digits, '.', '_' and '-', and no ${unfinished} at the end`,
   )
+}
+
+/** Returns `range`, unless it has no bytes: the file system would fail with the file open, and S3 would send all bytes. */
+export function checkedRange(range?: ByteRange): ByteRange | undefined {
+  if (range === undefined) return undefined
+  const { start, end } = range
+  if (Number.isSafeInteger(start) && Number.isSafeInteger(end) && start >= 0 && start <= end) return range
+  throw new RangeError(`storage: ${start} to ${end} is not a range: the last byte must not precede the first`)
 }
 
 /** Reports whether `key` is `prefix` and a UUID. A prefix alone says too little: it may begin with another prefix. */

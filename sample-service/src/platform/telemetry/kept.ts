@@ -8,9 +8,9 @@ const minuteMs = 60_000
 export type RecentRequests = ReturnType<typeof recentRequests>
 
 /**
- * The requests under way, and of those that have ended the last `limit`, the last `limit` that failed or whose context ended
- * early, and the slowest of this minute and of the one before. At a hundred requests a second the last ones alone are those of
- * a second.
+ * Keeps the requests under way and, of those that have ended, the last `limit`, the last `limit` that failed or whose context
+ * ended early, and the slowest of this minute and of the one before. At a hundred requests a second, the last hundred alone would
+ * cover only one second.
  */
 export function recentRequests(limit: number) {
   const underWay = new Set<RecentRequest>()

@@ -6,7 +6,7 @@ import { openPretty } from './pretty.ts'
 import { traceOf } from './span.ts'
 import { Stdout } from './stdout.ts'
 
-/** What a line may carry beside its message. An error goes under `err`. */
+/** What a line may carry in addition to its message. An error goes under `err`. */
 export type Fields = Readonly<Record<string, unknown>>
 
 /** Structured lines, one JSON object each, with the request id and the trace id of the context they are written in. */

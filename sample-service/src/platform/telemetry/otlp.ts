@@ -12,7 +12,7 @@ type Link = Span['links'][number]
 type SpanContext = Link['context']
 
 /**
- * A span that has ended, as OTLP's bytes. To encode it at once costs half of what it costs seconds later, when the processor's
+ * A span that has ended, as OTLP's bytes. Encoding it at once costs half of what it costs seconds later, when the processor's
  * caches have forgotten it, and the garbage collector need not keep its objects until then.
  */
 export class EncodedSpan {

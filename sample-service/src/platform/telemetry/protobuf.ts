@@ -36,7 +36,7 @@ export class Protobuf {
 
   text(field: number, text: string): void {
     this.#varint((field << 3) | wire.length)
-    // Short texts are most often ASCII: to call Buffer's own method costs more than to write them here.
+    // Short texts are most often ASCII: calling Buffer's own method costs more than writing them here.
     if (text.length < 128) {
       this.#reserve(text.length)
       if (this.#ascii(text)) return

@@ -82,7 +82,7 @@ export class Step {
 /** The step that the work of a context is part of; it names the contexts below it. */
 export const stepKey = contextKey<Step>('step', ({ name }) => name)
 
-/** Calls `body`, which waits for `what`, in a step of its own: no span that is exported. */
+/** Calls `body`, which waits for `what`, in a step of its own, which is not exported as a span. */
 export async function waiting<T>(ctx: Context, what: Waited, body: () => Promise<T>): Promise<T> {
   const step = ctx.value(stepKey)?.start(`wait for the ${what}`, null, what)
   try {

@@ -3,6 +3,7 @@ import {
   INVALID_SPAN_CONTEXT,
   ProxyTracer,
   ROOT_CONTEXT,
+  SpanKind,
   SpanStatusCode,
   trace,
   TraceFlags,
@@ -32,12 +33,12 @@ export function spanOf(ctx: Context): Span | undefined {
   return otel === undefined ? undefined : trace.getSpan(otel)
 }
 
-/** The tracer that was found last, and who gave it: to look it up costs a small request several percent. */
+/** The tracer that was found last, and the provider that gave it: looking it up costs a small request several percent. */
 let found: { readonly provider: TracerProvider; readonly tracer: Tracer | undefined } | undefined
 
 /** What makes spans; undefined where nothing is traced. Call it after `startTelemetry`. */
 export function tracer(): Tracer | undefined {
-  // The API's own provider stands for the one that `startTelemetry` sets.
+  // The API's own provider delegates to the one that `startTelemetry` sets.
   const global: TracerProvider & { getDelegate?(): TracerProvider } = trace.getTracerProvider()
   const provider = global.getDelegate?.() ?? global
   if (found?.provider !== provider) {
@@ -137,12 +138,12 @@ function detailOf({ attributes }: SpanOptions): string | null {
   return detail?.toString() ?? null
 }
 
-function waitedIn({ attributes }: SpanOptions): Waited | null {
+function waitedIn({ attributes, kind }: SpanOptions): Waited | null {
   if (attributes?.['db.query.text'] !== undefined) return 'database'
-  return attributes?.['url.full'] === undefined ? null : 'peer'
+  return kind === SpanKind.CLIENT || attributes?.['url.full'] !== undefined ? 'peer' : null
 }
 
-/** What `span` does: the end of ctx is not a fault of the work, but a deadline that passed is an error of whoever took too long. */
+/** What `span` does: the end of ctx is not a fault of the work, but a passed deadline is an error of work that took too long. */
 export function recordEnd(ctx: Context, current: Span, error: unknown): void {
   const ended = causeName(ctx)
   if (ended === undefined) {

@@ -15,7 +15,7 @@ export const styleOfPieces = {
 
 /**
  * Formats the text of a new file in the service's own prettier style, if prettier knows its kind. `path` is relative to `root`.
- * With `asIs`, `text` is as it stands in the piece, and needs no formatting if the service's style is still that of the pieces.
+ * With `asIs`, `text` is unchanged from the piece, and needs no formatting if the service's style is still that of the pieces.
  */
 export async function formatNew(root: string, path: string, text: string, asIs = false): Promise<string> {
   const { filepath, ...style } = await optionsFor(root, path)

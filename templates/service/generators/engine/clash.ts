@@ -18,8 +18,8 @@ const pages = ['/openapi.json', '/docs', '/docs/start.js'].map((path): Endpoint 
 })
 
 /**
- * Throws if an endpoint of the plan would never be called, would hide a page of the API, or names the parameters of a path in
- * another way than the service does.
+ * Throws if an endpoint of the plan would never be called, would hide a page of the API, or names the parameters of a path
+ * differently from the service.
  */
 export async function refuseClashes(plan: Plan): Promise<void> {
   const changed = plan.changes().filter(({ path }) => isSource(path))

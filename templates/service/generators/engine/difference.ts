@@ -1,5 +1,6 @@
 import { diffLines } from 'diff'
 import type { PackageManager } from '../../scripts/dev/packages.ts'
+import { inSchemas } from './places.ts'
 import type { Change } from './plan.ts'
 import { recordPath } from './record.ts'
 
@@ -56,13 +57,16 @@ export function addsPackages(changes: readonly Change[]): boolean {
   return changes.some(({ path }) => path === 'package.json')
 }
 
+/** Whether the database must be migrated after the change: by a migration, or by the tables of a library that it adds. */
+function needsMigrate({ path, before = '', after = '' }: Change): boolean {
+  return path.startsWith('drizzle/') || (path === inSchemas.file && after.length > before.length)
+}
+
 /** The commands to run after these changes are written, the new routes and the new variables. `installs`: it installs already. */
 export function nextSteps(changes: readonly Change[], manager: PackageManager, installs = false): string {
   const steps = [
     ...(addsPackages(changes) && !installs ? [`${manager} install`] : []),
-    ...(changes.some(({ path }) => path.startsWith('drizzle/'))
-      ? [`${manager} run db:migrate (${manager} run dev does it too)`]
-      : []),
+    ...(changes.some(needsMigrate) ? [`${manager} run db:migrate (${manager} run dev does it too)`] : []),
     `${manager}${manager === 'bun' ? ' run' : ''} test`,
   ]
   const variables = newVariables(changes)

@@ -3,7 +3,7 @@ import type { Noun } from './names.ts'
 import type { Flags } from './piece.ts'
 import type { Plan } from './plan.ts'
 
-/** Where the record lies: what was emitted and stamped, so that `update` and `add --remove` know what the team has changed. */
+/** The record: what was emitted and stamped, so that `update` and `add --remove` know what the team has changed. */
 export const recordPath = '.mainstem.json'
 
 /** What `.mainstem.json` holds. Lock files and drizzle/ are not in it. */
@@ -72,7 +72,7 @@ export function idsOf(files: Iterable<readonly [string, string]>): FileIds {
   return Object.fromEntries([...files].map(([path, text]) => [path, textId(text)]))
 }
 
-/** The id of a text. Git stores LF, also where a checkout has CRLF. */
+/** The id of a text. Git stores LF, even where a checkout has CRLF. */
 export function textId(text: string): string {
   return blobId(Buffer.from(withLf(text)))
 }
@@ -170,7 +170,7 @@ export function isTakenBack({ files }: StampedPiece): boolean {
   return Object.keys(files).every((path) => path.endsWith('.schema.ts'))
 }
 
-/** A piece and its noun, as they are typed after `npm run add --`: a piece that takes no noun has its own name for one. */
+/** A piece and its noun, as typed after `npm run add --`. A piece that takes no noun has its own name in place of one. */
 export function titleOf({
   piece,
   noun,

@@ -145,7 +145,7 @@ function pieceNamed(name: string): Piece {
   throw new Error(`There is no piece "${name}"${didYouMean(name, names)}: choose one of ${names.join(', ')}.`)
 }
 
-/** What to write instead of an argument behind the name. */
+/** What to write instead of an argument after the name. */
 function insteadOf(extra: string, { name, flags = [] }: Piece): string {
   const takesFields = flags.some((flag) => flag.name === 'fields')
   if (takesFields && extra.includes(':'))

@@ -14,9 +14,9 @@ export const stayInTransaction = rule({
   description: 'inside db.transaction, every statement uses the handle of the transaction',
   messages: {
     outside:
-      'This takes a second connection, outside of the transaction around it. Use the `q` that the transaction gives, or move this before or behind it.',
+      'This takes a second connection, outside of the transaction around it. Use the `q` that the transaction gives, or move this before or after it.',
     handed:
-      'A function that gets the database takes a second connection, outside of the transaction around it. Let it take `q: Queries`, or move this before or behind it.',
+      'A function that gets the database takes a second connection, outside of the transaction around it. Let it take `q: Queries`, or move this before or after it.',
     kept: '`{{name}}` does not work after its {{method}} has returned. Use it inside, and return the result.',
   },
   create(look) {

@@ -1,7 +1,7 @@
 import { reasonOf } from './built-in-postgres.ts'
 import { say } from './screen.ts'
 
-/** A program that `npm run dev` runs beside PostgreSQL, unless the variable that names another one is set. */
+/** A program that `npm run dev` runs in addition to PostgreSQL, unless the variable that names another one is set. */
 export interface ProgramBeside {
   /** Such as `BROKER_URL`. */
   readonly variable: string

@@ -9,14 +9,7 @@ const settleMs = 100
 /** The same during an install: a package manager writes for seconds, with pauses. */
 const installSettleMs = 500
 
-/** One change of what the service is made of. */
-export interface Changes {
-  /** Resolves with the changed paths once nothing has changed for a moment. */
-  readonly changed: Promise<readonly string[]>
-  close(): void
-}
-
-/** The files beside src/ and drizzle/ that the service depends on. */
+/** The files outside of src/ and drizzle/ that the service depends on. */
 const rootFiles = new Set(['package.json', '.env', ...lockFiles])
 /** In the root they are reported when they are made, renamed or removed. */
 const sourceFolders = ['src', 'drizzle']
@@ -29,27 +22,30 @@ const isSource = (name: string): boolean => !/^\.|~$|\.test\.ts$/.test(name)
 const isInstall = (name: string): boolean => installMarkers.has(name) || !name.startsWith('.')
 
 /**
- * Watches for the next change: of src/ and drizzle/ without tests and hidden files, of package.json, a lock file and `.env`,
- * and of the installed packages. A folder that is missing or cannot be read is watched through its parent.
- * @param lockFolder where the lock file and node_modules lie: here, or at the root of the workspace
+ * Watches the service's files until `signal` aborts: src/ and drizzle/ without tests and hidden files, package.json, a lock
+ * file and `.env`, and the installed packages. A folder that is missing or cannot be read is watched through its parent.
+ * @param lockFolder where the lock file and node_modules are: here, or at the root of the workspace
+ * @param onChange gets all paths that have changed, each time that nothing has changed for a moment
  */
-export async function watchChanges(lockFolder: string): Promise<Changes> {
+export async function watchChanges(
+  lockFolder: string,
+  signal: AbortSignal,
+  onChange: (paths: readonly string[]) => void,
+): Promise<void> {
   const watchers: FSWatcher[] = []
   const paths = new Set<string>()
   let settled: NodeJS.Timeout | undefined
-  let resolve: (paths: readonly string[]) => void
-  const changed = new Promise<readonly string[]>((done) => (resolve = done))
 
   function watchFolder(folder: string, matters: (name: string) => boolean, quietMs = settleMs): void {
-    const onChange = (_event: string, name: string | null): void => {
+    const changed = (_event: string, name: string | null): void => {
       if (name !== null && !matters(name)) return
       paths.add(relative(root, join(folder, name ?? '')))
       clearTimeout(settled)
-      settled = setTimeout(() => resolve([...paths]), quietMs)
+      settled = setTimeout(() => onChange([...paths]), quietMs)
     }
     try {
       // If the folder is removed meanwhile, its parent reports that.
-      watchers.push(watch(folder, onChange).on('error', () => undefined))
+      watchers.push(watch(folder, changed).on('error', () => undefined))
     } catch (error) {
       if (exhausted.has((error as NodeJS.ErrnoException).code ?? '')) throw error
     }
@@ -71,11 +67,8 @@ export async function watchChanges(lockFolder: string): Promise<Changes> {
     watchFolder(folder, matters)
     watchFolder(join(folder, 'node_modules'), isInstall, installSettleMs)
   }
-  return {
-    changed,
-    close() {
-      clearTimeout(settled)
-      for (const watcher of watchers) watcher.close()
-    },
-  }
+  signal.addEventListener('abort', () => {
+    clearTimeout(settled)
+    for (const watcher of watchers) watcher.close()
+  })
 }

@@ -2,7 +2,7 @@ import { packageManager, readManifest } from './packages.ts'
 import { root } from './service-process.ts'
 
 /**
- * Returns what to mend if a program could not start because a package or a file of the service is missing, by what it wrote to
+ * Returns what to fix if a program could not start because a package or a file of the service is missing, by what it wrote to
  * stderr. Undefined if nothing is missing.
  */
 export function adviceOnMissing(stderr: string): string | undefined {

@@ -13,7 +13,7 @@ import { readEnvironment } from './environment.ts'
 import { fingerprint } from './fingerprint.ts'
 import { readKeys } from './keys.ts'
 import { findLocks } from './packages.ts'
-import { migrate, PortTaken, serveUntil, untilFree, type Next } from './run-service.ts'
+import { migrate, PortTaken, serveUntil, untilFree } from './run-service.ts'
 import { clearScreen, repeatAddresses, say } from './screen.ts'
 import { root } from './service-process.ts'
 import { stopSignal } from './stopping.ts'
@@ -34,41 +34,37 @@ async function main(stop: AbortSignal): Promise<void> {
   const builtIn = builtInPostgres(stop)
   const beside = startedBeside(programsBeside())
   try {
-    await restartOnChanges(() => builtIn.start(), beside.variables, stop)
+    await restartOnChanges(builtIn, beside, stop)
   } finally {
     await builtIn.stop()
     await beside.stop()
   }
 }
 
-async function restartOnChanges(
-  startBuiltIn: () => Promise<string>,
-  startBeside: (env: NodeJS.ProcessEnv) => Promise<NodeJS.ProcessEnv>,
-  stop: AbortSignal,
-): Promise<void> {
-  const stopped = new Promise<Next>((resolve) => {
-    stop.addEventListener('abort', () => resolve({ because: 'stop' }))
-  })
-  let restart: () => void = () => undefined
+type BuiltIn = ReturnType<typeof builtInPostgres>
+type Beside = ReturnType<typeof startedBeside>
+
+async function restartOnChanges(builtIn: BuiltIn, beside: Beside, stop: AbortSignal): Promise<void> {
+  /** Ends the present run of the service: resolves its `next`. */
+  let end: (because: string) => void = () => undefined
+  stop.addEventListener('abort', () => end('stop'))
   // Does what Ctrl-C does in a terminal that delivers signals.
   const quit = (): boolean => process.emit('SIGINT')
   const help = repeatAddresses
-  const hasKeys = readKeys({ r: () => restart(), s: seed, c: clearScreen, h: help, '?': help, q: quit }, quit)
+  const hasKeys = readKeys({ r: () => end('r'), s: seed, c: clearScreen, h: help, '?': help, q: quit }, quit)
+  let because: string | undefined
   /** What the migrations were when they were last applied. */
   let migrated: string | undefined
-  for (let because: string | undefined; !stop.aborted;) {
-    // Watched before anything is read, so that no change is missed.
-    const changes = await watchChanges(findLocks()[0]?.folder ?? root)
-    const pressed = new Promise<Next>((resolve) => (restart = () => resolve({ because: 'r' })))
-    const changed = changes.changed.then((paths) => ({ because: summary(paths) }))
-    const next = Promise.race([changed, pressed, stopped])
+  while (!stop.aborted) {
+    const next = new Promise<string>((resolve) => (end = resolve))
     const over = new AbortController()
     const warn = (): void => {
       sayWarnings(over.signal).catch(() => undefined)
     }
-    const ends = [next]
+    // Watched before anything is read, so that no change is missed.
+    await watchChanges(findLocks()[0]?.folder ?? root, over.signal, (paths) => end(summary(paths)))
     try {
-      const { env, isBuiltIn, migrations } = await prepare(startBuiltIn, startBeside)
+      const { env, isBuiltIn, migrations } = await prepare(builtIn, beside)
       if (migrations === migrated || (await migrateAndCompare(env, next, isBuiltIn))) {
         migrated = migrations
         await serveUntil(next, env, { because, hasKeys, onListening: warn })
@@ -77,29 +73,11 @@ async function restartOnChanges(
       if (error instanceof NoDatabase) throw error
       migrated = undefined
       say(reasonOf(error))
-      if (error instanceof PortTaken) ends.push(untilFree(error, over.signal))
+      if (error instanceof PortTaken) untilFree(error, over.signal).then(end, () => undefined)
       warn()
     }
-    because = (await Promise.race(ends)).because
+    because = await next
     over.abort()
-    changes.close()
-  }
-}
-
-/** Migrates, and warns of migrations that the built-in PostgreSQL has and drizzle/ has not: they may be in the way. */
-async function migrateAndCompare(
-  env: NodeJS.ProcessEnv & { DATABASE_URL: string },
-  next: Promise<Next>,
-  isBuiltIn: boolean,
-): Promise<boolean> {
-  if (!isBuiltIn) return migrate(env, next)
-  try {
-    const migrated = await migrate(env, next)
-    if (migrated) await keepMigrationNames().catch(() => undefined)
-    return migrated
-  } finally {
-    const unknown = await unknownMigrations(env.DATABASE_URL).catch(() => undefined)
-    if (unknown !== undefined) say(`warning: ${unknown}; ${emptyAdvice}`)
   }
 }
 
@@ -107,21 +85,18 @@ async function migrateAndCompare(
  * Reads what the service starts with, and starts the built-in PostgreSQL if it needs that.
  * @throws Error of one sentence if that cannot be read, or if PostgreSQL does not start again
  */
-async function prepare(
-  startBuiltIn: () => Promise<string>,
-  startBeside: (env: NodeJS.ProcessEnv) => Promise<NodeJS.ProcessEnv>,
-) {
+async function prepare(builtIn: BuiltIn, beside: Beside) {
   try {
     const given = readEnvironment()
     const missing = programFiles.find((path) => !existsSync(join(root, path)))
     if (missing !== undefined) throw new Error(`${missing} is missing`)
     const isBuiltIn = givenUrl(given) === undefined
-    const url = givenUrl(given) ?? (await startBuiltIn())
+    const url = givenUrl(given) ?? (await builtIn.start())
     // AUTH belongs to `add auth`: without an issuer and keys, everybody is let in here.
     const env = {
       SHUTDOWN_DRAIN_MS: drainMs,
       ...openWithoutAuth(given),
-      ...(await startBeside(isBuiltIn ? withoutLibpq(given) : given)),
+      ...(await beside.variables(isBuiltIn ? withoutLibpq(given) : given)),
       DATABASE_URL: url,
     }
     // If none of these files has changed, no migration can be missing, and no process need ask the database. The last two
@@ -140,7 +115,24 @@ function openWithoutAuth(given: NodeJS.ProcessEnv): Record<string, string> {
   return chosen ? {} : { AUTH: 'off' }
 }
 
-/** Runs `npm run db:seed` beside the service; it says itself what it did. */
+/** Migrates, and warns of migrations that the built-in PostgreSQL has and drizzle/ lacks: they may be in the way. */
+async function migrateAndCompare(
+  env: NodeJS.ProcessEnv & { DATABASE_URL: string },
+  next: Promise<string>,
+  isBuiltIn: boolean,
+): Promise<boolean> {
+  if (!isBuiltIn) return migrate(env, next)
+  try {
+    const migrated = await migrate(env, next)
+    if (migrated) await keepMigrationNames().catch(() => undefined)
+    return migrated
+  } finally {
+    const unknown = await unknownMigrations(env.DATABASE_URL).catch(() => undefined)
+    if (unknown !== undefined) say(`warning: ${unknown}; ${emptyAdvice}`)
+  }
+}
+
+/** Runs `npm run db:seed` while the service runs; it prints what it did. */
 function seed(): void {
   const args = ['--import', './scripts/tsx.js', 'scripts/seed/seed.ts']
   const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] })

@@ -18,29 +18,11 @@ const undeclared: Readonly<Record<string, readonly string[]>> = { 'drizzle-kit':
  */
 export function strayPeers(root: string, place: string): Stray[] {
   const { name, dependencies, devDependencies } = manifestIn(root)
-  const ranges: Readonly<Record<string, string | undefined>> = { ...dependencies, ...devDependencies }
-  const overrides = place === root ? {} : (manifestIn(place).overrides?.[name] ?? {})
+  const ranges: Ranges = { ...dependencies, ...devDependencies }
   const file = join(place, 'package.json')
-  const strays: Stray[] = []
-  const nested = Object.values(overrides).filter((one) => typeof one === 'object')
-  for (const [peer, range] of nested.flatMap((one) => Object.entries(one))) {
-    const own = ranges[peer]
-    if (own !== undefined && own !== range)
-      strays.push({
-        seen: `the overrides of ${file} ask for ${peer} ${range}, the service for ${own}`,
-        fix: `write ${own} there, and install`,
-      })
-  }
+  const strays = place === root ? [] : strayOverrides(name, ranges, file)
   for (const dependency of Object.keys(ranges)) {
-    const from = folderOf(dependency, root)
-    if (from === undefined) continue
-    for (const peer of [
-      ...Object.keys(manifestIn(from).peerDependencies ?? {}),
-      ...(undeclared[dependency] ?? []),
-    ]) {
-      const [theirs, ours] = [folderOf(peer, from), folderOf(peer, root)].map(
-        (one) => one && manifestIn(one).version,
-      )
+    for (const { peer, theirs, ours } of peersOf(dependency, root)) {
       const range = ranges[peer]
       if (range === undefined || ours === undefined || theirs === ours) continue
       const fix =
@@ -52,6 +34,33 @@ export function strayPeers(root: string, place: string): Stray[] {
   }
   return strays
 }
+
+/** Returns a finding for each range that the workspace's overrides for `name` in `file` set, and that differs from the service's own. */
+function strayOverrides(name: string, ranges: Ranges, file: string): Stray[] {
+  const overrides = Object.values(manifestIn(dirname(file)).overrides?.[name] ?? {})
+  const nested = overrides.flatMap((one) => (typeof one === 'object' ? Object.entries(one) : []))
+  return nested.flatMap(([peer, range]) => {
+    const own = ranges[peer]
+    if (own === undefined || own === range) return []
+    const seen = `the overrides of ${file} ask for ${peer} ${range}, the service for ${own}`
+    return [{ seen, fix: `write ${own} there, and install` }]
+  })
+}
+
+/** The packages that `dependency` expects beside it, with the versions that it and the service find. */
+function peersOf(dependency: string, root: string) {
+  const from = folderOf(dependency, root)
+  if (from === undefined) return []
+  const peers = [...Object.keys(manifestIn(from).peerDependencies ?? {}), ...(undeclared[dependency] ?? [])]
+  return peers.map((peer) => ({ peer, theirs: versionFrom(from, peer), ours: versionFrom(root, peer) }))
+}
+
+function versionFrom(folder: string, name: string): string | undefined {
+  const found = folderOf(name, folder)
+  return found && manifestIn(found).version
+}
+
+type Ranges = Readonly<Record<string, string | undefined>>
 
 interface Manifest {
   readonly name: string

@@ -6,7 +6,7 @@ import { withClient } from './client.ts'
 import { forgetLibpq } from './libpq.ts'
 import { startPostgres, type Postgres } from './postgres.ts'
 
-/** Where the data of the built-in PostgreSQL lie: the one that npm installs and `npm run dev` starts. */
+/** The data of the built-in PostgreSQL, which npm installs and `npm run dev` starts. */
 export const builtInFolder = join(root, '.data/postgres')
 
 const startingTimeoutMs = 10_000

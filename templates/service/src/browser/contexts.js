@@ -1,7 +1,7 @@
 /*
  * Refreshes the page of contexts: fetches it again each second while it is visible, and at once when the filter changes,
- * and replaces what stands below the filter. Open requests stay open, and the focus stays where it is. It fetches a slow
- * page less often, so that looking costs the service little.
+ * and replaces what is below the filter. Open requests stay open, and the focus stays where it is. If the page is slow to
+ * arrive, it is fetched less often, so that watching it costs the service little.
  */
 
 const status = /** @type {HTMLElement} */ (document.querySelector('[role=status]'))
@@ -16,7 +16,7 @@ pause.onclick = () => {
 // Typing has already changed the address, so the form need not be sent.
 form.addEventListener('submit', (event) => event.preventDefault())
 
-// The filter stands in the address, so that somebody else can be sent it.
+// The address holds the filter, so that a person can send it to another.
 form.oninput = () => {
   const query = new URLSearchParams()
   for (const [name, value] of new FormData(form)) {

@@ -152,8 +152,8 @@ export function withSignal(parent: Context, signal: AbortSignal): CancelContext 
 
 /**
  * Calls `fn` once with the cause of `ctx`, in a microtask after `ctx` has ended, where Go starts a goroutine. If `ctx` has
- * ended before, it calls `fn` in the next microtask. An error that `fn` throws is an uncaught exception, as a panic in Go.
- * @returns stop: true if it prevented `fn`, false if `fn` was started or stopped before. Go: AfterFunc.
+ * already ended, it calls `fn` in the next microtask. An error that `fn` throws is an uncaught exception, as a panic is in Go.
+ * @returns stop: true if it prevented `fn`, false if `fn` had already been started or stopped. Go: AfterFunc.
  */
 export function afterFunc(ctx: Context, fn: (cause: Error) => void): () => boolean {
   const { host } = known(ctx)
@@ -231,7 +231,7 @@ type Known = Root | Branch | Value
 /** An entry in the list of a context: a child that ends with it, or a callback that runs after it. */
 type Child = Branch | Callback
 
-/** Most characters of a name: it may hold text from a client, and there may be thousands of names. */
+/** The most characters of a name: it may hold text from a client, and there may be thousands of names. */
 const maxNameLength = 200
 
 /** The longest timer of Node. A longer one would fire after 1 ms. */

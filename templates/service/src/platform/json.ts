@@ -56,8 +56,8 @@ export function decodeJson(bytes: Buffer): unknown {
 const surrogate = /(?<!\\)(?:\\\\)*\\ud[89a-f]/i
 
 /**
- * Counts the members of all objects in `text`, which is JSON. It looks at each character: to look only where a pattern
- * finds a reason was slower.
+ * Counts the members of all objects in `text`, which is JSON. It looks at every character, because to look
+ * only where a pattern matches was slower.
  * @throws Undecodable for a number that cannot be kept, and for too many levels
  */
 function checkedMembers(text: string): number {

@@ -33,7 +33,7 @@ export function requestOf(ctx: Context): RequestInfo | undefined {
   return ctx.value(requestKey)
 }
 
-/** Whom `ctx` works for: callers take turns where calls wait. The work of no request is a caller of its own. */
+/** Whom `ctx` works for: callers take turns where calls wait. All work that belongs to no request is one caller. */
 export function callerOf(ctx: Context): string {
   const request = requestOf(ctx)
   return request?.principal ?? request?.client?.address ?? ''

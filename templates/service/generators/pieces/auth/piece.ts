@@ -3,7 +3,7 @@ import { configured, inGuards, inProbes, onPlatform, variable } from '../../engi
 
 const from = './auth/auth.ts'
 
-/** Bearer tokens and API keys: who calls is known before a handler does anything. */
+/** Bearer tokens and API keys: the caller is known before a handler does anything. */
 export const auth: Piece = {
   name: 'auth',
   summary: 'a guard that requires a bearer token or an API key',

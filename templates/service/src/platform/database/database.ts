@@ -18,11 +18,9 @@ import { unavailable } from '../problem.ts'
 
 /** How long the pool may take to connect, or to lend a connection: a backstop for contexts with late deadlines. */
 const connectTimeoutMs = 5_000
+const noPlaces: readonly Place[] = []
 
-/**
- * Opens a pool and waits until the database answers, trying again until ctx ends.
- * @throws as `waitForAnswer` does
- */
+/** Opens a pool and waits until the database answers, trying again until ctx ends. @throws as `waitForAnswer` does */
 export async function openDatabase(
   ctx: Context,
   log: Log,
@@ -107,7 +105,7 @@ export class Database {
     let connection: Connection | undefined
     try {
       places.push(await this.#gates.transactions.enter(ctx, false))
-      connection = await this.#acquire(ctx, false)
+      connection = await this.#acquire(ctx, places, false)
       yield* streamRows(ctx, connection, select, options)
     } finally {
       for (const place of places) place.release(ctx, connection !== undefined)
@@ -161,11 +159,11 @@ export class Database {
     gate?: Admission,
   ): Promise<T> {
     const around = ctx.value(joinedKey)
-    let place: Place | undefined
+    let places = noPlaces
     let connection: Connection | undefined
     try {
-      if (gate !== undefined) place = await gate.enter(ctx)
-      connection = around === undefined ? await this.#acquire(ctx) : connectionOf(around)
+      if (gate !== undefined) places = [await gate.enter(ctx)]
+      connection = around === undefined ? await this.#acquire(ctx, places) : connectionOf(around)
       return await work(connection)
     } catch (error) {
       const failure = await failureOf(ctx, connection, error)
@@ -173,20 +171,25 @@ export class Database {
       throw failure
     } finally {
       if (around === undefined) connection?.release(ctx)
-      place?.release(ctx, connection !== undefined)
+      for (const place of places) place.release(ctx, connection !== undefined)
     }
   }
 
   /**
    * A connection of the pool. The pool knows no contexts: a client that arrives after ctx has ended is returned at once.
-   * @param averaged whether the pool's averages count the time that the connection is held
+   * @param places those that the call holds at other gates; `averaged` as for Admission's enter
    * @throws the cause of ctx, a 503 Problem
    */
-  async #acquire(ctx: Context, averaged = true): Promise<Connection> {
+  async #acquire(ctx: Context, places: readonly Place[], averaged = true): Promise<Connection> {
     const place = await this.#gates.pool.enter(ctx, averaged)
+    const startedAt = performance.now()
     const arriving: Promise<pg.PoolClient> = this.#pool.connect()
     try {
-      return new Connection(await until(ctx, arriving), this.#cancels, place, this.#observe)
+      const client = await until(ctx, arriving)
+      const openedMs = performance.now() - startedAt
+      for (const held of places) held.connected(openedMs)
+      place.connected(openedMs)
+      return new Connection(client, this.#cancels, place, this.#observe)
     } catch (error) {
       place.release(ctx, false)
       // Not awaited: the client goes back to the pool when it arrives.

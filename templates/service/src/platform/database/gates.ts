@@ -4,7 +4,7 @@ import { observeAdmission } from '../telemetry/database-metrics.ts'
 /** What calls pass on their way to a connection. */
 export type Gates = ReturnType<typeof openGates>
 
-/** @param max how many connections the pool has; below five, transactions may have them all */
+/** @param max how many connections the pool has; below three, transactions may have them all */
 export function openGates(max: number) {
   const observer = observeAdmission()
   // A call passes up to two gates, and the metrics must count it once.
@@ -19,10 +19,10 @@ export function openGates(max: number) {
     pool: new Admission(max, observer),
     /**
      * A transaction lasts as long as what its body waits for, which may be another service. Transactions and streams together
-     * leave a fifth of the pool to db.run, also to the one that a body calls: it has a connection already, and would wait for
-     * itself.
+     * leave a fifth of the pool, at least one connection, to db.run. Without it, a body that calls db.run would wait for the
+     * connection that it holds itself.
      */
-    transactions: new Admission(max - Math.floor(max / 5), before),
+    transactions: new Admission(max < 3 ? max : Math.floor((max * 4) / 5), before),
     /** A stream may last for minutes: half of the pool stays for calls that do not. */
     streams: new Admission(Math.ceil(max / 2), before),
   }

@@ -1,9 +1,11 @@
 import type { Context as HonoContext } from 'hono'
+import type { Readable } from 'node:stream'
 import type { Context } from '../../context/context.ts'
-import { bodyOf, discard, isBare, pairsOf, release, streamed, withoutBody } from './answer-body.ts'
+import { bodyOf, discard, isBare, pairsOf, release, streamed, withoutBody, type Body } from './answer-body.ts'
+import type { Exchange } from './exchange.ts'
 import { ofHandler, recordFailure, requireAnswer, responseOf } from './failure.ts'
 import type { Env } from './handle.ts'
-import { lazily } from './lazy-body.ts'
+import { isBegun, lazily } from './lazy-body.ts'
 import type { StreamedResponse } from './route.ts'
 
 /**
@@ -40,20 +42,32 @@ export function failBehind(ctx: Context, c: HonoContext<Env>, error: unknown): R
 
 function whole(c: HonoContext<Env>, response: Response, body: string | Uint8Array | null): Response {
   const prepared = c.newResponse(null)
-  if (isBare(prepared)) return c.env.handedBack(response, body)
+  if (isBare(prepared)) return handedBack(c, response, body)
   const { headers } = prepared
   const cookies = response.headers.getSetCookie()
   for (const [name, value] of response.headers) if (name !== 'set-cookie') headers.set(name, value)
   for (const cookie of cookies) headers.append('set-cookie', cookie)
-  return c.env.handedBack(new Response(body, { status: response.status, headers }), body)
+  return handedBack(c, new Response(body, { status: response.status, headers }), body)
 }
 
 function stream(c: HonoContext<Env>, { status, headers, body }: StreamedResponse): Response {
   try {
     const init = { status: status as 200, headers: new Headers(pairsOf(headers)) }
-    return c.env.handedBack(c.newResponse(lazily(body), init), body)
+    return handedBack(c, c.newResponse(lazily(body), init), body)
   } catch (error) {
     discard(body)
     throw error
   }
+}
+
+function handedBack({ env }: HonoContext<Env>, response: Response, body: Body | Readable): Response {
+  env.handedBack = { response, body }
+  return response
+}
+
+/** Returns the handler's own body if the middlewares have left it unread, which is cheaper to send; else that of `response`. */
+export function unread({ handedBack }: Exchange, response: Response): Body | Readable {
+  const body = bodyOf(response)
+  if (handedBack === undefined || !(body instanceof ReadableStream) || isBegun(body)) return body
+  return bodyOf(handedBack.response) === body ? handedBack.body : body
 }

@@ -45,7 +45,7 @@ export interface UnderWay extends Iterable<Exchange> {
   readonly size: number
 }
 
-/** What the adapter passes beside the request. HTTP/2 is not offered, so these are HTTP/1's. */
+/** What the adapter passes with the request. HTTP/2 is not offered, so these are HTTP/1's. */
 export interface NodeEnv {
   readonly incoming: IncomingMessage
   readonly outgoing: ServerResponse
@@ -141,7 +141,7 @@ export class Boundary {
     this.#observers.refused(this.#server, info, problem)
   }
 
-  /** From now on every response, also one under way, closes its connection, unless the connection is in `kept`. */
+  /** From now on every response, even one under way, closes its connection, unless the connection is in `kept`. */
   closeConnections(kept: ReadonlySet<Socket> = new Set()): void {
     this.#kept = kept
     for (const { incoming, outgoing } of this.#active) {
@@ -185,7 +185,7 @@ export class Boundary {
     const ctx = exchange.ctx ?? this.#start(exchange, undefined)
     const seconds = (performance.now() - exchange.startedAt) / 1_000
     const outcome = exchange.outcome(ctx)
-    if (exchange.endedAt !== undefined) unwound(ctx, 'http', exchange.endedAt)
+    if (exchange.cutShortAt !== undefined) unwound(ctx, 'http', exchange.cutShortAt)
     exchange.ctx?.cancel()
     for (const observer of this.#observers.all) observer.ended(ctx, exchange, outcome, seconds)
     this.onIdle()

@@ -26,7 +26,7 @@ interface Hop {
  * as it trusts the proxy that names the next. The client may have written anything to the left of that.
  */
 export function clientFinder(trust: ProxyTrust): (incoming: IncomingMessage) => Client {
-  // Even an empty BlockList takes as long to ask as the rest of a small request's context takes to make.
+  // To ask a BlockList, even an empty one, takes as long as to make the rest of a small request's context.
   const networks = trust.networks.length === 0 ? undefined : blockListOf(trust.networks)
   const hopsOf = trust.headers === 'forwarded' ? ofForwarded : ofXForwarded
   const isTrusted = (address: string | undefined, passed: number): boolean =>

@@ -74,7 +74,7 @@ function admitNext(
   request: IncomingRequest,
 ): Context | Promise<Context> {
   if (isContext(ctx)) return admit(ctx, guards, request)
-  throw new TypeError('a guard returned no context: return ctx, or one with a value more')
+  throw new TypeError('a guard returned no context: return ctx, or a context derived from it')
 }
 
 /** In JavaScript a guard may return anything, or nothing. */

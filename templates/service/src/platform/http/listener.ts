@@ -16,7 +16,7 @@ export interface Address {
   readonly variable: string
 }
 
-/** How long the log is silent about a listener after a line: the system may report the same failure a thousand times a second. */
+/** How long a listener is silent after it has logged a failure: the system may report the same one a thousand times a second. */
 const silenceMs = 10_000
 
 /**

@@ -4,7 +4,6 @@ import { afterFunc, type Context } from '../../context/context.ts'
 import { errorOf } from '../../context/thrown.ts'
 import { answer, fail } from './answer.ts'
 import { failBehind } from './behind.ts'
-import type { Exchange } from './exchange.ts'
 import type { Guard } from './guard.ts'
 import type { Env } from './handle.ts'
 import { Incoming } from './request-info.ts'
@@ -18,25 +17,6 @@ export type App = Omit<Hono<Env>, 'onError' | 'notFound' | 'fetch' | 'request' |
 /** How long a middleware may go on after its context has ended. */
 const graceMs = 250
 
-/**
- * Mounts the handlers of `mounted` on `app`, each in a wrapper. The first that a request meets calls `begin` for the request's
- * context, and sends the answer. A wrapper costs less than a middleware in front of all.
- */
-export function mount(app: Hono<Env>, mounted: Hono<Env>, begin: (c: HonoContext<Env>) => Context): void {
-  for (const route of mounted.routes) {
-    const { method, path } = route
-    const handler = route.handler as Handler<Env>
-    route.handler = (c: HonoContext<Env>, next: Next): unknown => {
-      const ctx = c.env.ctx === undefined ? begin(c) : undefined
-      // A handler of a mounted app answers the request.
-      if (method !== 'ALL' && c.env.route === undefined) c.env.info.route = path
-      return ctx === undefined ? handler(c, next) : inFront(ctx, c, next, handler)
-    }
-  }
-  // Explicit types: to infer them, the compiler would compare each method of Hono with itself, a tenth of `npm run check`.
-  app.route<'/', Env, BlankSchema, '/', '/'>('/', mounted)
-}
-
 /** Makes a middleware of `guard` for a mounted app: the guards of routes.ts guard routes only. */
 export function guardedBy(guard: Guard): MiddlewareHandler<Env> {
   return async (c, next) => {
@@ -46,17 +26,36 @@ export function guardedBy(guard: Guard): MiddlewareHandler<Env> {
   }
 }
 
+/**
+ * Mounts the handlers of `mounted` on `app`, each in a wrapper. The first that a request meets calls `begin` for the request's
+ * context, and sends the answer. A wrapper costs less than a middleware in front of all.
+ */
+export function mount(app: Hono<Env>, mounted: Hono<Env>, begin: (c: HonoContext<Env>) => Context): void {
+  for (const route of mounted.routes) {
+    const { method, path } = route
+    const handler = route.handler as Handler<Env>
+    route.handler = (c: HonoContext<Env>, next: Next): unknown => {
+      const isFirst = c.env.ctx === undefined
+      if (isFirst) c.set('ctx', begin(c))
+      // A handler of a mounted app answers the request.
+      if (method !== 'ALL' && c.env.route === undefined) c.env.info.route = path
+      return isFirst ? callFirst(c.get('ctx'), c, handler, next) : handler(c, next)
+    }
+  }
+  // Explicit types: to infer them, the compiler would compare each method of Hono with itself, a tenth of `npm run check`.
+  app.route<'/', Env, BlankSchema, '/', '/'>('/', mounted)
+}
+
 /** Calls the first middleware, and sends the answer that it and all behind it have made. */
-async function inFront(
+async function callFirst(
   ctx: Context,
   c: HonoContext<Env>,
-  next: Next,
   handler: Handler<Env>,
+  next: Next,
 ): Promise<Response> {
-  c.set('ctx', ctx)
   let sent: Response
   try {
-    const returned = await finished(ctx, c.env, handler, c, next)
+    const returned = await untilLate(ctx, c, handler, next)
     if (returned instanceof Response && !c.finalized) c.res = returned
     if (!c.finalized) throw new TypeError('a middleware neither called next() nor returned a Response')
     // Its deadline has passed since a handler answered.
@@ -64,7 +63,7 @@ async function inFront(
     const answered = answer(ctx, c.env, c.res)
     sent = answered instanceof Promise ? await answered : answered
   } catch (error) {
-    sent = await instead(ctx, c, error)
+    sent = await sendProblem(ctx, c, error)
   }
   // Hono copies the headers of the current Response to the next one, unless it is undefined.
   c.res = undefined
@@ -73,36 +72,18 @@ async function inFront(
   return sent
 }
 
-/** Sends the problem for `error`, with the headers that middlewares have set if it can be sent with them. */
-async function instead(ctx: Context, c: HonoContext<Env>, error: unknown): Promise<Response> {
-  const exchange = c.env
-  if (ctx.err !== undefined) exchange.cutShort()
-  if (exchange.closed || exchange.outgoing.headersSent) return fail(ctx, exchange, error)
-  try {
-    return await answer(ctx, exchange, failBehind(ctx, c, error))
-  } catch (unsendable) {
-    return fail(ctx, exchange, unsendable)
-  }
-}
-
 /** Waits for a middleware, at most `graceMs` after the end of ctx. Until it returns, the exchange stays under way. */
-function finished(
-  ctx: Context,
-  exchange: Exchange,
-  handler: Handler<Env>,
-  c: HonoContext<Env>,
-  next: Next,
-): Promise<unknown> {
+function untilLate(ctx: Context, c: HonoContext<Env>, handler: Handler<Env>, next: Next): Promise<unknown> {
   return new Promise((resolve, reject) => {
     let timer: NodeJS.Timeout | undefined
     const stop = afterFunc(ctx, (cause) => (timer = setTimeout(reject, graceMs, cause)))
     const settled = (): void => {
       stop()
       clearTimeout(timer)
-      exchange.settled()
+      c.env.settled()
     }
     // eslint-disable-next-line context/no-unowned-work -- a stop waits for it: the exchange is under way until it settles
-    callOf(handler, c, next).then(
+    call(c, handler, next).then(
       (returned) => {
         settled()
         resolve(returned)
@@ -116,11 +97,23 @@ function finished(
 }
 
 /** Calls a handler, and rejects if it throws. An async function would make one more promise. */
-function callOf(handler: Handler<Env>, c: HonoContext<Env>, next: Next): Promise<unknown> {
+function call(c: HonoContext<Env>, handler: Handler<Env>, next: Next): Promise<unknown> {
   try {
     const work: unknown = handler(c, next)
     return work instanceof Promise ? work : Promise.resolve(work)
   } catch (thrown) {
     return Promise.reject(errorOf(thrown))
+  }
+}
+
+/** Sends the problem for `error`, with the headers that middlewares have set if it can be sent with them. */
+async function sendProblem(ctx: Context, c: HonoContext<Env>, error: unknown): Promise<Response> {
+  const exchange = c.env
+  if (ctx.err !== undefined) exchange.cutShort()
+  if (exchange.closed || exchange.outgoing.headersSent) return fail(ctx, exchange, error)
+  try {
+    return await answer(ctx, exchange, failBehind(ctx, c, error))
+  } catch (unsendable) {
+    return fail(ctx, exchange, unsendable)
   }
 }

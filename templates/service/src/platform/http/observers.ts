@@ -89,7 +89,7 @@ function remembering(recent: RecentRequests): Observer {
       const request = ctx.value(stepKey)?.request
       if (request === undefined) return
       const name = failure === undefined ? undefined : errorOf(failure).name
-      recent.finish(request, { status, cause, failure: name, canceledAt: exchange.endedAt })
+      recent.finish(request, { status, cause, failure: name, canceledAt: exchange.cutShortAt })
     },
   }
 }

@@ -45,7 +45,7 @@ export function decimal(precision: number, scale: number) {
     )
 }
 
-/** A `date` without a time, such as "2026-01-31". ISO 8601 has a year 0, which Postgres has not. */
+/** A `date` without a time, such as "2026-01-31". ISO 8601 has a year 0, Postgres does not. */
 export function date() {
   return z.iso.date().refine((value) => value >= '0001', 'must be in a year from 0001 on')
 }

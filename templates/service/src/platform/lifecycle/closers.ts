@@ -21,7 +21,7 @@ export class Closers {
     return this.#openMs
   }
 
-  /** Calls `open` in a span named `name` below the span of ctx. Notes in `openMs` how long it took, also if it fails. */
+  /** Calls `open` in a span named `name` below the span of ctx. Notes in `openMs` how long it took, even if it fails. */
   async time<T>(ctx: Context, name: string, open: (ctx: Context) => Promise<T>): Promise<T> {
     const startedAt = performance.now()
     try {

@@ -16,7 +16,7 @@ export function observePool(
 ): void {
   const pool = { 'db.client.connection.pool.name': 'postgresql' }
   const name = 'db.client.connection'
-  const connections = upDown(`${name}.count`, 'Connections of the pool, by what they do.', '{connection}')
+  const connections = upDown(`${name}.count`, 'Connections of the pool, by state.', '{connection}')
   const pending = upDown(`${name}.pending_requests`, 'Calls that wait for a connection.', '{request}')
   const most = upDown(`${name}.limit`, 'Connections that the pool opens at most.', '{connection}')
   meter().addBatchObservableCallback(

@@ -4,6 +4,7 @@ import { withTimeout, type Context } from '../../context/context.ts'
 import { errorOf } from '../../context/thrown.ts'
 import { until } from '../../context/until.ts'
 import { endpointVariable, type Environment, type TelemetryPlan } from './environment.ts'
+import { peerOf } from './peer.ts'
 
 /** A collector in the same cluster answers in milliseconds. */
 const connectMs = 3_000
@@ -27,17 +28,17 @@ export async function unreachable(ctx: Context, plan: TelemetryPlan, env: Enviro
 
 async function failuresOf(parent: Context, url: string, variable: string) {
   if (!URL.canParse(url)) return [{ code: 'ERR_INVALID_URL', sentence: `${variable} is not a URL` }]
-  const { hostname, port: given, protocol } = new URL(url)
-  const port = Number(given || (protocol === 'https:' ? 443 : 80))
+  const parsed = new URL(url)
+  const { 'server.address': host, 'server.port': port } = peerOf(parsed)
   using ctx = withTimeout(parent, connectMs, new Error(`no answer within ${connectMs} ms`))
-  const socket = connect({ host: hostname.replace(/^\[|\]$/g, ''), port })
+  const socket = connect({ host, port })
   try {
     await until(ctx, once(socket, 'connect'))
     return []
   } catch (error) {
     // Node reports several addresses of one name, none of which answers, as one error that has the code of the first.
     const { code, message } = errorOf(error) as NodeJS.ErrnoException
-    const sentence = `nothing is exported until ${hostname}:${port} can be reached, check ${variable}: ${code ?? message}`
+    const sentence = `nothing is exported until ${parsed.hostname}:${port} can be reached, check ${variable}: ${code ?? message}`
     return [{ code: code ?? 'ETIMEDOUT', sentence }]
   } finally {
     socket.destroy()

@@ -2,7 +2,7 @@ import { validateHeaderName, validateHeaderValue } from 'node:http'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
-/** What of OpenTelemetry the environment asks for. */
+/** What the environment asks of OpenTelemetry. */
 export interface TelemetryPlan {
   /** `OTEL_SDK_DISABLED=true`: nothing is collected. */
   readonly disabled: boolean
@@ -51,8 +51,9 @@ export function endpointVariable(env: Environment, signal: 'TRACES' | 'METRICS')
 }
 
 /**
- * What the environment asks for and the SDKs, or we, ignore silently, as one sentence; undefined if nothing is ignored. Values of headers are not shown: they hold keys. What the SDK itself complains of (sampler, BSP, timeouts) is
- * left to it.
+ * Returns, as one sentence, what the environment asks for and the SDKs or we would ignore in silence; undefined if nothing is
+ * ignored. It shows no values of headers, because they hold keys, and leaves out what the SDK itself reports (sampler, BSP,
+ * timeouts).
  * @param tracing whether the SDK made a tracer of what the environment says
  */
 export function ignored(plan: TelemetryPlan, env: Environment, tracing: boolean): string | undefined {

@@ -116,7 +116,7 @@ export function observeEventLoop(): () => void {
   return () => delay.disable()
 }
 
-/** Shows what the process holds of memory: all of it, and V8's heap against the size at which V8 gives up. */
+/** Shows how much memory the process holds, and how large V8's heap is against the size at which V8 gives up. */
 export function observeMemory(): void {
   const bytes = (name: string, description: string, read: () => number): void =>
     upDown(name, description, 'By').addCallback((result) => result.observe(read()))
@@ -136,7 +136,7 @@ export function meter(): Meter {
   return metrics.getMeter('mainstem-service')
 }
 
-/** An instrument that is made at its first use: to ask the SDK for one costs as much as ten recordings. */
+/** An instrument that is made at its first use: asking the SDK for one costs as much as ten recordings. */
 export function oncePerProvider<T>(make: () => T): () => T {
   let made: { readonly provider: MeterProvider; readonly instrument: T } | undefined
   return () => {

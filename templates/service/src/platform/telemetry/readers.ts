@@ -43,7 +43,7 @@ export async function loadMetrics(plan: TelemetryPlan, env: Environment): Promis
   const timeoutMs = milliseconds(env['OTEL_METRIC_EXPORT_TIMEOUT']) ?? 30_000
   const exportTimeoutMillis = Math.min(timeoutMs, exportIntervalMillis)
   const createReaders = (histograms: () => readonly Histogram[]): MetricReader[] => {
-    // Sent to a port for gRPC they would fail as well, and say less.
+    // A port for gRPC refuses metrics sent by HTTP, but its error does not say why.
     if (otlp !== undefined && protocol === 'grpc')
       diag.warn('metrics are sent by HTTP, not gRPC: set OTEL_EXPORTER_OTLP_METRICS_PROTOCOL and _ENDPOINT')
     return plan.metrics.map((name, index) => {

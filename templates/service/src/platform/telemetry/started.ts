@@ -2,13 +2,13 @@ import { contextName, type Context } from '../../context/context.ts'
 import { requestOf, type RequestInfo } from '../request.ts'
 import { traceOf } from './span.ts'
 
-/** Who called for work that has failed: kept for the log, should nobody have awaited it. */
+/** Who called for work that has failed. It is kept for the log, in case nobody awaited the work. */
 export interface Start {
   readonly request: RequestInfo | undefined
   /** What the context of other work is called: `job send-mail`. */
   readonly name: string | undefined
   readonly traceId: string | undefined
-  /** The caller's own function, which stands where the call does. */
+  /** The caller's own function, which is written where the call is. */
   readonly body: object
 }
 

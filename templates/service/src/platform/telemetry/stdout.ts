@@ -21,27 +21,26 @@ interface Chunk {
 
 /**
  * Lines on their way to stdout. The caller never waits, whatever the reader of stdout does. The lines of a few milliseconds
- * are written together. When the process exits, the system gets what waits, as far as it takes it at once.
+ * are written together. When the process exits, the system gets as much of what waits as it takes at once.
  *
- * pino's own destination (sonic-boom) does not do: its write to a full pipe holds a thread, and `process.exit` waits for that
+ * pino's own destination (sonic-boom) will not do: its write to a full pipe holds a thread, and `process.exit` waits for that
  * thread as long as nobody reads the pipe.
  */
 export class Stdout {
-  readonly #waiting: Chunk[] = []
   readonly #report: (dropped: number) => void
-  #send: Send | undefined
-  #sending = false
-  #gathering: NodeJS.Timeout | undefined
+  readonly #waiting: Chunk[] = []
   /** Bytes that are not out yet. */
   #held = 0
+  #send: Send | undefined
+  /** Resolves when all is out; undefined while nothing waits. */
+  #sending: Promise<void> | undefined
   #dropped = 0
-  /** Dropped and not reported yet. Until it is, all that comes is dropped as well: the gap has one place in the log. */
+  /** Lines dropped and not yet reported. Until they are, all further lines are dropped too, so that the log has one gap. */
   #unreported = 0
   /** What the line that is being logged reports; 0 for any other line. */
   #reporting = 0
-  #onFlushed: (() => void) | undefined
 
-  /** @param report logs how many lines were dropped; called when there is room again */
+  /** @param report logs how many lines were dropped: it calls `write` once; called when there is room again */
   constructor(report: (dropped: number) => void) {
     this.#report = report
   }
@@ -63,11 +62,8 @@ export class Stdout {
 
   /** Waits until all is out, or ctx has ended. Never rejects. */
   async flush(ctx: Context): Promise<void> {
-    if (this.#held === 0) return
     using stopped = ended(ctx)
-    const flushed = new Promise<void>((resolve) => (this.#onFlushed = resolve))
-    this.#start()
-    await Promise.race([flushed, stopped])
+    await Promise.race([this.#sending, stopped])
   }
 
   #append(line: Chunk): void {
@@ -80,44 +76,26 @@ export class Stdout {
       last.lines += line.lines
       last.gap += line.gap
     }
-    this.#send ??= openSend(this.#waiting)
-    if (this.#waiting.length > 1) this.#start()
-    else this.#gather()
+    this.#sending ??= this.#sendAll((this.#send ??= openSend(this.#waiting)))
   }
 
-  /** Sends what waits soon, together with what comes until then. */
-  #gather(): void {
-    if (!this.#sending) this.#gathering ??= setTimeout(() => this.#start(), gatherMs)
-  }
-
-  #start(): void {
-    clearTimeout(this.#gathering)
-    this.#gathering = undefined
-    if (this.#sending) return
-    this.#sending = true
-    setImmediate(() => this.#sendNext())
-  }
-
-  #sendNext(): void {
-    const chunk = this.#waiting.shift()
-    if (chunk === undefined) {
-      this.#sending = false
-      this.#onFlushed?.()
-      return
-    }
-    this.#send?.(chunk.text, (error) => {
-      this.#held -= chunk.bytes
-      if (error) {
-        this.#unreported += chunk.gap
-        this.#drop(chunk.lines)
-      } else if (this.#unreported > 0 && this.#held < maxWaiting / 2) this.#reportGap()
-      if (this.#waiting.length !== 1 || this.#onFlushed !== undefined) {
-        this.#sendNext()
-        return
+  /** Sends what waits, until nothing does. Before it sends the last chunk, it lets more lines gather in it. */
+  async #sendAll(send: Send): Promise<void> {
+    try {
+      await gathered()
+      for (let chunk = this.#waiting.shift(); chunk !== undefined; chunk = this.#waiting.shift()) {
+        const error = await send(chunk.text)
+        this.#held -= chunk.bytes
+        if (error) {
+          this.#unreported += chunk.gap
+          this.#drop(chunk.lines)
+        } else if (this.#unreported > 0 && this.#held < maxWaiting / 2) this.#reportGap()
+        if (this.#waiting.length === 1) await gathered()
       }
-      this.#sending = false
-      this.#gather()
-    })
+    } finally {
+      // Even if the report has failed: the next line sends again.
+      this.#sending = undefined
+    }
   }
 
   #drop(lines: number): void {
@@ -128,20 +106,28 @@ export class Stdout {
   #reportGap(): void {
     this.#reporting = this.#unreported
     this.#unreported = 0
-    this.#report(this.#reporting)
-    this.#reporting = 0
+    try {
+      this.#report(this.#reporting)
+    } finally {
+      this.#reporting = 0
+    }
   }
 }
 
-/** Writes text to descriptor 1; `error` says that it could not. */
-type Send = (text: string, done: (error?: Error | null) => void) => void
+function gathered(): Promise<void> {
+  // eslint-disable-next-line no-restricted-syntax -- lines belong to no context: they go out after all have ended
+  return new Promise((resolve) => setTimeout(resolve, gatherMs))
+}
+
+/** Writes text to descriptor 1. Resolves with an error if it could not. */
+type Send = (text: string) => Promise<Error | null | undefined>
 
 /** A write to a full pipe must not take a thread, so Node's stream writes, which waits for the pipe in the event loop. */
 function openSend(waiting: readonly Chunk[]): Send {
   const { stdout } = process
   if (!(stdout instanceof Socket)) {
     process.once('exit', () => writeNow(waiting))
-    return (text, done) => writeFile(1, text, done)
+    return (text) => new Promise((resolve) => writeFile(1, text, resolve))
   }
   // Node makes the writes to a terminal wait, and has no other way to undo that.
   const { _handle: handle } = stdout as { _handle?: { setBlocking?(on: boolean): void } }
@@ -151,7 +137,7 @@ function openSend(waiting: readonly Chunk[]): Send {
   process.once('exit', () => {
     for (const { text } of waiting) stdout.write(text)
   })
-  return (text, done) => stdout.write(text, done)
+  return (text) => new Promise((resolve) => stdout.write(text, resolve))
 }
 
 function writeNow(waiting: readonly Chunk[]): void {

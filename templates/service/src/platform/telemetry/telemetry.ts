@@ -47,7 +47,7 @@ export async function startTelemetry(
   const plan = telemetryPlan(process.env)
   if (plan.disabled) return { metrics: nothingCollected, close: () => Promise.resolve() }
 
-  // The SDK for traces takes a quarter of a second to load, that for metrics a tenth: only what is asked for is loaded.
+  // The SDK for traces takes a quarter of a second to load, that for metrics a tenth: only what is needed is loaded.
   const loading = Promise.all([
     // eslint-disable-next-line no-restricted-syntax -- a service without traces need not load the SDK for them
     plan.traces ? import('./traces.ts') : undefined,
@@ -72,7 +72,7 @@ export async function startTelemetry(
   hear()
   tracing?.start()
   // The SDK keeps an ambient span across promises, and every promise of the process pays for it (before Node 24). Our spans hang
-  // from ctx. Where libraries are instrumented that ask for the ambient one, this line goes.
+  // from ctx. Remove this line if you instrument libraries, which ask for the ambient span.
   ambient.disable()
   const { answer, meters } = sdk.startMetrics(resource)
   metrics.setGlobalMeterProvider(meters)

@@ -81,7 +81,7 @@ test('retry: when ctx ends, the pause ends and it rejects with the cause (beyond
   await expect(work).rejects.toBe(reason)
 })
 
-test('retry: it rejects with the cause of ctx, also if the last attempt failed because of it (beyond Go)', async (t) => {
+test('retry: it rejects with the cause of ctx, even if the last attempt failed because of it (beyond Go)', async (t) => {
   using ctx = withCancel(testContext(t))
   const reason = new Error('no longer wanted')
 

@@ -8,11 +8,11 @@ import type pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test, type TestContext } from 'vitest'
 import { cause, withCancel, type Context } from '../../../src/context/context.ts'
 import { testContext } from '../../../src/context/test-context.ts'
-import { migrateDatabase } from '../../../scripts/postgres/databases.ts'
+import { migrateDatabase } from '../../../scripts/postgres/migrations.ts'
 import type { Queries } from '../../../src/platform/database/queries.ts'
 import { openDatabase, type Database } from '../../../src/platform/database/database.ts'
 import { certificate, privateKey } from '../support/certificate.ts'
-import { eventually, open, running } from '../../support/client.ts'
+import { eventually, liveContexts, open, running } from '../../support/client.ts'
 import { openTestDatabase } from '../../support/database.ts'
 import { startOwnServer, type OwnServer } from '../support/own-server.ts'
 import { createDatabase } from '../../support/postgres.ts'
@@ -50,6 +50,46 @@ describe.concurrent('a network that fails:', () => {
     expect((await readyz()).status).toBe(503)
     expect(performance.now() - askedAt).toBeLessThan(1_500)
     slow.hangUp()
+  })
+
+  test('a probe that hangs up does not end the check that another waits for', async (t) => {
+    const { proxy, service } = await startBehindProxy(t, { LOG_LEVEL: 'debug' })
+    let answer: (value: undefined) => void = () => undefined
+    const held = new Promise<undefined>((resolve) => (answer = resolve))
+    const asked = new Promise<void>((resolve) => {
+      proxy.toServer = (_link, bytes) => {
+        if (!bytes.includes('transaction_read_only')) return undefined
+        resolve()
+        return held
+      }
+    })
+    const first = open(`${service.url}/readyz`, 'HEAD', { 'x-request-id': 'first' })
+    await asked
+    const second = open(`${service.url}/readyz`)
+    await eventually(async () => (await liveContexts(service)).includes('GET /readyz'))
+
+    first.hangUp()
+    await service.line(({ requestId, msg }) => requestId === 'first' && msg === 'request')
+    answer(undefined)
+
+    expect((await second.answer).status).toBe(200)
+  })
+
+  test('while the service stops, /readyz is 503 at once, even if the database is silent', async (t) => {
+    const { proxy, service } = await startBehindProxy(t, { SHUTDOWN_DELAY_MS: '2000' })
+    const silence = new Promise<undefined>(() => undefined)
+    proxy.toServer = () => silence
+
+    service.signal('SIGTERM')
+    await service.line(({ msg }) => msg === 'not ready')
+
+    const ready = await fetch(`${service.url}/readyz`)
+    expect(ready.status).toBe(503)
+    // The database was not asked.
+    expect(await ready.json()).toEqual({
+      status: 'not ready',
+      checks: [{ name: 'accepting', ok: false, detail: 'the service is shutting down' }],
+    })
   })
 
   test('when the database goes silent, requests get 504 at the deadline, or 503 if they cannot connect; the service recovers', async (t) => {
@@ -323,6 +363,23 @@ describe('a server that the test may stop:', () => {
       'statements are cancelled with CancelRequests for now',
     ])
   })
+})
+
+test('a flood of requests for /readyz shares its connections, whether the pool is full or not', async (t) => {
+  const { proxy, service } = await startBehindProxy(t, { DATABASE_POOL_MAX: '2' })
+  const flood = async () => {
+    const before = proxy.seen.session
+    const answers = Array.from({ length: 50 }, async () => (await fetch(`${service.url}/readyz`)).status)
+    expect(new Set(await Promise.all(answers))).toEqual(new Set([200]))
+    return proxy.seen.session - before
+  }
+
+  expect(await flood()).toBeLessThan(10)
+  const held = Array.from({ length: 2 }, () => open(`${service.url}/probe/query?seconds=30`))
+  const readyz = async () => (await fetch(`${service.url}/readyz`)).text()
+  await eventually(async () => (await readyz()).includes('all connections are in use'))
+  expect(await flood()).toBeLessThan(10)
+  for (const request of held) request.hangUp()
 })
 
 /** Cancels one statement while it runs; the next statement gets its connection. */

@@ -8,7 +8,7 @@ import { expect, test } from 'vitest'
 import { integer, pgTable, text } from 'drizzle-orm/pg-core'
 import { cause, withCancel, withTimeout } from '../../../src/context/context.ts'
 import type { Queries } from '../../../src/platform/database/queries.ts'
-import { eventually, open } from '../../support/client.ts'
+import { eventually, open, running } from '../../support/client.ts'
 import { openTestDatabase, type TestDatabase } from '../../support/database.ts'
 import { startService } from '../../support/service.ts'
 import { proofs } from '../support/probes.ts'
@@ -171,6 +171,30 @@ test('a response streamed from the database arrives whole, and its statement end
   expect((await fetch(`${service.url}/probe/query?seconds=0`)).status).toBe(200)
   const line = await service.line((entry) => entry['route'] === '/probe/rows' && entry['status'] === 499)
   expect(line).toMatchObject({ cause: 'ClientDisconnected' })
+})
+
+test('a response whose stream gets no connection is a problem: 504 at its deadline, 503 if the pool refuses it', async (t) => {
+  const service = await startService(t, { probe: proofs, env: { DATABASE_POOL_MAX: '1' } })
+  const hold = (seconds: number) => open(`${service.url}/probe/query?seconds=${seconds}`)
+  const rows = (patienceMs: number) =>
+    fetch(`${service.url}/probe/rows?count=1`, {
+      headers: { 'x-envoy-expected-rq-timeout-ms': String(patienceMs) },
+    })
+  const first = hold(1)
+  await eventually(async () => (await running(service, 'pg_sleep')) === 1)
+
+  expect(await rows(200)).toMatchObject({ status: 504 })
+  await first.answer
+  // The pool knows now for how long a connection is held.
+  const second = hold(10)
+  await eventually(async () => (await running(service, 'pg_sleep')) === 1)
+  const refused = await rows(500)
+
+  expect(refused.status).toBe(503)
+  expect(refused.headers.get('content-type')).toBe('application/problem+json')
+  expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0)
+  expect(await service.line(({ status }) => status === 503)).toMatchObject({ route: '/probe/rows' })
+  second.hangUp()
 })
 
 async function expectClean(active: TestDatabase['active'], db: TestDatabase['db']): Promise<void> {

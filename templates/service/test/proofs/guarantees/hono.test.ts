@@ -279,7 +279,7 @@ describe.for(['own', 'reads', 'reads-clone', 'looks-at', 'large-limit'])('a larg
   })
 })
 
-test('a body without a length that is larger than bodyLimit() allows is its 413', async () => {
+test('a body without a length that is larger than bodyLimit() allows gets its 413', async () => {
   expect((await sendJson('limit', inParts(`{"a":"${'x'.repeat(200)}"}`))).status).toBe(413)
 })
 

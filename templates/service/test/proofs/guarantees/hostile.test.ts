@@ -46,6 +46,14 @@ test.for([
   expect(received).not.toContain('200 OK')
 })
 
+test('a broken body closes the connection, also if its request has been refused for another reason', async () => {
+  const client = connection(shared())
+
+  client.send(`POST /nowhere HTTP/1.1\r\n${host}\r\nTransfer-Encoding: chunked\r\n\r\nno size\r\n`)
+
+  expect(await client.closed).toMatch(/^HTTP\/1.1 40[04] [^]*\r\nconnection: close\r\n/i)
+})
+
 test('headers of more than 16 KB are 431, and so are more than 200 headers', async () => {
   const large = connection(shared())
   large.send(`GET /livez HTTP/1.1\r\n${host}\r\nA: ${'x'.repeat(17_000)}\r\n\r\n`)

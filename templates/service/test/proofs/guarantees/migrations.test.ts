@@ -25,6 +25,7 @@ import {
 } from '../../../src/platform/database/migrations.ts'
 import { schemas } from '../../../src/platform/schemas.ts'
 import { eventually } from '../../support/client.ts'
+import { startProxy } from '../../support/proxy.ts'
 import { recordedLog } from '../../support/recorded-log.ts'
 import { startProcess, type LogLine } from '../../support/service.ts'
 
@@ -308,6 +309,21 @@ test('npm run db:migrate that gets SIGTERM while the database does not answer ex
   expect(log.at(-1)?.msg).toContain('cannot migrate: SIGTERM received')
 })
 
+test('npm run db:migrate ends its session with Postgres, which would otherwise find out by itself', async (t) => {
+  const { url } = await emptyDatabase(t)
+  const proxy = await startProxy(t, url)
+  const terminate = Buffer.from([0x58, 0, 0, 0, 4])
+  let ended = 0
+  proxy.toServer = (_link, bytes) => {
+    if (bytes.equals(terminate)) ended++
+    return undefined
+  }
+  const { exited } = startProcess(t, { program: 'src/migrate.ts', env: { DATABASE_URL: proxy.url } })
+
+  expect(await exited).toEqual({ code: 0, signal: null })
+  expect(ended).toBe(1)
+})
+
 test('the service refuses a database that lacks migrations, names the command to run, and starts after it', async (t) => {
   const { instance } = await emptyDatabase(t)
   const { log, db } = await instance()
@@ -390,6 +406,27 @@ test('a migration that the journal does not list is refused by db:migrate and by
   await promisify(execFile)(process.execPath, custom, { cwd: copy })
   expect(await readFile(join(folder, 'meta/_journal.json'), 'utf8')).toContain('_mine')
 })
+
+test('npm run check prints the fault of a type, and not that drizzle/ has none', async (t) => {
+  const { root, copy } = await copyWithJournal(t, [7, 8])
+  for (const path of ['scripts', 'generators/engine'])
+    await cp(join(root, path), join(copy, path), { recursive: true })
+  await mkdir(join(copy, 'src/browser'), { recursive: true })
+  await writeFile(join(copy, 'package.json'), '{ "type": "module" }')
+  await writeFile(join(copy, 'src/browser/page.js'), '')
+  const options = { skipLibCheck: true, types: [], noEmit: true, allowJs: true }
+  const config = (file: string): string => JSON.stringify({ compilerOptions: options, files: [file] })
+  await writeFile(join(copy, 'src/browser/tsconfig.json'), config('page.js'))
+  await writeFile(join(copy, 'tsconfig.json'), config('src/port.ts'))
+  await writeFile(join(copy, 'src/port.ts'), "export const port: number = '3000'\n")
+
+  const check = ['--import', './scripts/tsx.js', 'scripts/dev/check.ts']
+  await expect(promisify(execFile)(process.execPath, check, { cwd: copy })).rejects.toMatchObject({
+    code: 1,
+    stdout: "src/port.ts(1,14): error TS2322: Type 'string' is not assignable to type 'number'.\n",
+    stderr: '',
+  })
+}, 120_000)
 
 test('a broken journal is named by db:migrate and by npm run check', async (t) => {
   const { copy, kit } = await copyWithJournal(t, [7, 8])

@@ -128,24 +128,59 @@ test.for([
   },
 )
 
-test.for(['a stream of numbers', 'a stream of bytes, then objects', 'a stream of objects'])(
-  'an impossible body (%s) closes its connection, and the service goes on',
-  async (what) => {
+test.for([
+  ['a stream of numbers', 500],
+  ['a stream of bytes, then objects', 200],
+  ['a stream of objects', 200],
+] as const)(
+  'an impossible body (%s) is %i, closes its connection if it has begun, and the service goes on',
+  async ([what, status]) => {
     const service = shared()
     const id = what.replaceAll(' ', '-')
     const client = connection(service)
-    const headers = `Host: localhost\r\nx-request-id: ${id}`
+    const headers = `Host: localhost\r\nx-request-id: ${id}${status === 500 ? '\r\nConnection: close' : ''}`
 
     client.send(`GET /probe/odd?as=response&what=${encodeURIComponent(what)} HTTP/1.1\r\n${headers}\r\n\r\n`)
 
     // The last chunk would say that the answer is whole.
     expect(await client.closed).not.toContain('\r\n0\r\n')
     const line = await service.line(({ requestId }) => requestId === id)
-    expect(line).toMatchObject({ level: 'error', status: 200, err: { type: 'InvalidAnswer' } })
+    expect(line).toMatchObject({ level: 'error', status, err: { type: 'InvalidAnswer' } })
     expect((await fetch(`${service.url}/livez`)).status).toBe(200)
     expect(service.log.filter(({ msg }) => msg === 'unhandled fault')).toEqual([])
   },
 )
+
+test('a stream that somebody else reads, too, arrives whole', async () => {
+  const what = encodeURIComponent('a stream that is counted, too')
+
+  for (let i = 0; i < 20; i++) {
+    const response = await fetch(`${shared().url}/probe/odd?as=response&what=${what}`)
+
+    expect(await response.text()).toBe('abc')
+  }
+})
+
+test('a stream that has failed is a problem, with the headers of every answer', async () => {
+  const what = encodeURIComponent('a stream that has failed')
+
+  const response = await fetch(`${shared().url}/probe/odd?as=response&what=${what}`)
+
+  expect(response.status).toBe(503)
+  expect(await response.json()).toMatchObject({ detail: 'too early' })
+  expect(response.headers.get('content-security-policy')).toContain("default-src 'none'")
+})
+
+test('a stream that begins after its client has left is recorded as 499', async () => {
+  const service = shared()
+  const client = connection(service)
+  client.send('GET /probe/unhurried HTTP/1.1\r\nHost: localhost\r\nx-request-id: unhurried\r\n\r\n')
+  await eventually(async () => (await liveContexts(service)).includes('/probe/unhurried'))
+
+  client.hangUp()
+
+  expect(await service.line(({ requestId }) => requestId === 'unhurried')).toMatchObject({ status: 499 })
+})
 
 test.for(['text', 'bytes', 'nothing'])(
   'a body (%s) whose length differs from its content-length is 500 before a byte is sent',

@@ -82,25 +82,32 @@ test('a pool whose calls still connect is busy, not down', async (t) => {
   await Promise.all([connecting, waiting])
 })
 
-test('the time that a connection takes to open does not count as held: a start is no overload', async (t) => {
-  const { ctx, db, proxy, active } = await openTestDatabase(t, 1)
-  const opened = new Set<unknown>()
-  const { toServer } = proxy
-  proxy.toServer = async (link, bytes) => {
-    if (!opened.has(link)) await sleep(ctx, 1_500)
-    opened.add(link)
-    return toServer(link, bytes)
-  }
-  // A setting of a caller closes its connection: the first connects anew, and so does the next.
-  for (let i = 0; i < 3; i++) await db.run(ctx, (q) => q.execute(sql`set search_path to public`))
-  proxy.toServer = toServer
-  const held = select(ctx, db, 0.2)
-  await eventually(async () => (await active()) === 1)
-  using late = withTimeout(ctx, 800)
+const ways: readonly ['run' | 'transaction'][] = [['run'], ['transaction']]
 
-  await select(late, db, 0)
-  await held
-})
+test.for(ways)(
+  'the time that a connection of db.%s takes to open does not count as held: a start is no overload',
+  async ([way], t) => {
+    const { ctx, db, proxy, active } = await openTestDatabase(t, 1)
+    const opened = new Set<unknown>(proxy.links)
+    const { toServer } = proxy
+    proxy.toServer = async (link, bytes) => {
+      if (!opened.has(link)) await sleep(ctx, 1_500)
+      opened.add(link)
+      return toServer(link, bytes)
+    }
+    const execute = (ctx: Context, text: string): Promise<unknown> =>
+      db[way](ctx, (q) => q.execute(sql.raw(text)))
+    // A setting of a caller closes its connection: the first connects anew, and so does the next.
+    for (let i = 0; i < 3; i++) await execute(ctx, 'set search_path to public')
+    proxy.toServer = toServer
+    const held = execute(ctx, 'select pg_sleep(0.2)')
+    await eventually(async () => (await active()) === 1)
+    using late = withTimeout(ctx, 800)
+
+    await execute(late, 'select 1')
+    await held
+  },
+)
 
 test('a connection that has been held for long is expected to be held for as long again', async (t) => {
   const { ctx, db, active } = await openTestDatabase(t, 1)

@@ -6,11 +6,12 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { expect, test } from 'vitest'
-import { eventually, open, running } from '../../support/client.ts'
+import { connection, eventually, open, running } from '../../support/client.ts'
 import { sharedService, startService } from '../../support/service.ts'
 import { proofs } from '../support/probes.ts'
 
-const shared = sharedService({ probe: proofs })
+/** The lines of probes are for debugging. */
+const shared = sharedService({ probe: proofs, env: { LOG_LEVEL: 'debug' } })
 
 test('a probe on the admin port is answered before three hundred clients that came first', async () => {
   const service = shared()
@@ -63,6 +64,46 @@ test('both ports give the same answers, and the page of metrics counts both', as
   expect(metrics).toMatch(
     /http_server_request_duration_seconds_count\{[^}]*http_route="\/readyz"[^}]*\} [2-9]/,
   )
+})
+
+test.for(['url', 'adminUrl'] as const)(
+  'a broken body of a probe is 400 with the id of the request, and a broken request behind a probe closes: %s',
+  async (port) => {
+    const service = shared()
+    const head = 'GET /readyz HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: '
+    const broken = connection({ url: service[port] })
+    broken.send(`${head}broken-${port}\r\nTransfer-Encoding: chunked\r\n\r\nno size\r\n`)
+    const answered = await broken.closed
+    expect(answered).toMatch(/^HTTP\/1.1 400 /)
+    expect(answered).toContain('application/problem+json')
+    expect(answered).toContain(`x-request-id: broken-${port}`)
+    const line = await service.line(({ requestId }) => requestId === `broken-${port}`)
+    expect(line).toMatchObject({ msg: 'request', status: 400 })
+
+    for (const behind of ['nonsense\r\n\r\n', 'CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n']) {
+      const client = connection({ url: service[port] })
+      client.send(`${head}whole\r\n\r\n${behind}`)
+      expect(await client.closed).toBe('')
+    }
+  },
+)
+
+test('a broken request behind a scrape closes the connection; after an answer it is answered', async () => {
+  const scrape = 'GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n'
+  for (const [behind, status] of [
+    ['nonsense\r\n\r\n', 400],
+    ['CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n', 501],
+  ] as const) {
+    const early = connection({ url: shared().adminUrl })
+    early.send(scrape + behind)
+    expect(await early.closed).not.toContain(`HTTP/1.1 ${status} `)
+
+    const late = connection({ url: shared().adminUrl })
+    late.send(scrape.replace('metrics', 'nowhere'))
+    await late.received('}')
+    late.send(behind)
+    expect(await late.closed).toMatch(new RegExp(`^HTTP/1.1 404 [^]*HTTP/1.1 ${status} `))
+  }
 })
 
 test('while the service stops, /readyz on the admin port is 503, and /livez stays 200', async (t) => {

@@ -59,6 +59,16 @@ const oddAnswers: Readonly<Record<string, () => Response | StreamedResponse>> = 
   'a stream of numbers': () => new Response(pulled([1, 2])),
   'a stream of bytes, then objects': () => new Response(pulled([Buffer.from('x'), { a: 1 }])),
   'a stream of objects': () => ({ status: 200, headers: {}, body: Readable.from([{ a: 1 }]) }),
+  'a stream that is counted, too': () => {
+    const body = Readable.from(['a', 'b', 'c'].map((text) => Buffer.from(text)))
+    body.on('data', () => undefined)
+    return { status: 200, headers: {}, body }
+  },
+  'a stream that has failed': () => {
+    const body = new Readable({ read: () => undefined })
+    body.destroy(new Problem(503, 'Service Unavailable', 'too early'))
+    return { status: 200, headers: { 'content-security-policy': 'sandbox' }, body }
+  },
   'a locked body': () => {
     const body = ReadableStream.from([Buffer.from('x')])
     body.getReader()
@@ -133,10 +143,24 @@ function lengthOf(length: string): StreamedResponse {
 }
 
 /** The probes of the service's own tests, and more that misbehave. */
+async function* unhurried(ctx: Context): AsyncGenerator<Buffer> {
+  await sleep(ctx, 500)
+  yield Buffer.from('x')
+}
+
 export function routes(platform: Platform): Route[] {
   const { db } = platform
   return [
     ...probes(platform),
+    route({
+      method: 'GET',
+      path: '/probe/unhurried',
+      summary: 'Streams one byte after a while, and is not cancelled by a client that hangs up',
+      tags,
+      responses,
+      hangUp: 'ignore',
+      handle: (ctx) => ({ status: 200, headers: {}, body: Readable.from(unhurried(ctx)) }),
+    }),
     route({
       method: 'GET',
       path: '/probe/unawaited/:how',

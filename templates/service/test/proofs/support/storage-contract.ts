@@ -32,6 +32,13 @@ const some = randomBytes(9_000_000)
 /** The cause of an ended context. `toThrow` would accept `throw undefined`. */
 const ended = new Error('over')
 const minuteMs = 60_000
+/** The first and the last byte of ranges that have no bytes. */
+export const noRanges = [
+  [5, 3],
+  [-2, 3],
+  [0, NaN],
+  [0.5, 3],
+] as const
 const keepNothing = (): Promise<Set<string>> => Promise.resolve(new Set())
 
 /** Tests of what every storage promises; `src/platform/storage/storage.ts` says it in words. */
@@ -122,6 +129,14 @@ export function testStorage(open: (ctx: Context, t: TestContext) => Promise<Stor
       expect((await buffer(await storage.open(ctx, first, { start: 9, end: 9 }))).toString()).toBe('9')
     })
 
+    test('refuses a range that has no bytes', async (t) => {
+      const { ctx, storage } = await setUp(t)
+      await storage.put(ctx, first, Readable.from([Buffer.from('0123456789')]))
+      for (const [start, end] of noRanges) {
+        await expect(storage.open(ctx, first, { start, end })).rejects.toThrow('is not a range')
+      }
+    })
+
     test('destroys the content with the cause when ctx ends, read or not', async (t) => {
       const { ctx, storage } = await setUp(t)
       await storage.put(ctx, first, Readable.from([some]))
@@ -182,7 +197,7 @@ export function testStorage(open: (ctx: Context, t: TestContext) => Promise<Stor
   })
 
   describe('sweep', () => {
-    test('removes what is old and not to be kept, and leaves the young', async (t) => {
+    test('removes what is old and not to be kept, and leaves what is young', async (t) => {
       const { ctx, storage, keys, underWay, cutOff } = await setUp(t)
       for (const key of [first, second]) await storage.put(ctx, key, Readable.from([Buffer.from('x')]))
       await cutOff(first.replace('8057', '8059'))
@@ -196,7 +211,7 @@ export function testStorage(open: (ctx: Context, t: TestContext) => Promise<Stor
       expect([await keys(), await underWay()]).toEqual([[second], 0])
     })
 
-    test('leaves alone what has another prefix, also one that begins like its own', async (t) => {
+    test('leaves alone what has another prefix, even one that begins like its own', async (t) => {
       const { ctx, storage, keys, underWay, cutOff } = await setUp(t)
       const others = [`letters-${first.slice(6)}`, 'notes-', `notes-${first}`, 'notes-x']
       for (const key of others) await storage.put(ctx, key, Readable.from([Buffer.from('x')]))

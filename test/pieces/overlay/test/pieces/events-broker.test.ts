@@ -110,7 +110,7 @@ test(
   },
 )
 
-test('a stream and consumers that are deleted under the service are made anew', slow, async (t) => {
+test('a stream and consumers that are deleted while the service runs are made again', slow, async (t) => {
   const { broker, service } = await start(t)
   const { manager } = await asOperator(t, broker)
   await service.line(outcome('handled', await send(broker, 'a', '1')))
@@ -186,6 +186,8 @@ test(
 
     await eventually(async () => (await waiting(service)) === 0, 40_000)
     await eventually(async () => (await effects(service)).length === 1, 40_000)
+    // The two have different keys, so neither waits for the other.
+    await eventually(async () => (await effects(service, 'other')).length === 1, 40_000)
     expect(await effects(service, 'other')).toEqual(['second'])
   },
 )

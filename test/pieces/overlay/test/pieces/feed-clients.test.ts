@@ -36,8 +36,8 @@ test(
   },
 )
 
-test('behind compress() each event is sent when it is there', async (t) => {
-  const service = await startService(t, { probe: 'test/support/probe.compressed.ts' })
+test('behind compress() each event is sent as soon as it is published', async (t) => {
+  const service = await startService(t, { probe: 'test/support/compressed.routes.ts' })
   const client = connection(service)
 
   client.send(ask('bytes=1', 'compressed', 'accept-encoding: gzip\r\n'))

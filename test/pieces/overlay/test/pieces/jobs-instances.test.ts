@@ -1,6 +1,7 @@
 import pg from 'pg'
 import { expect, inject, test } from 'vitest'
-import { makeDatabase, migrateDatabase } from '../../scripts/postgres/databases.ts'
+import { makeDatabase } from '../../scripts/postgres/databases.ts'
+import { migrateDatabase } from '../../scripts/postgres/migrations.ts'
 import { eventually, open, running } from '../support/client.ts'
 import { startCollector } from '../support/otlp.ts'
 import { another, startProcess, startService, type LogLine, type RunningService } from '../support/service.ts'

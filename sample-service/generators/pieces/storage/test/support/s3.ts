@@ -26,7 +26,7 @@ interface Upload {
   readonly parts: Map<number, Buffer>
 }
 
-/** What a page has of an object or an upload, and what leads to the page behind it. */
+/** What a page has of an object or an upload, and what leads to the next page. */
 interface Listed {
   readonly place: string
   readonly item: string
@@ -138,7 +138,7 @@ export async function startS3(t: RunningTest): Promise<S3> {
   }
 }
 
-/** It begins behind a place in the order, as with S3: the last listed key may be gone by then. */
+/** It begins after a place in the order, as with S3: the last listed key may be gone by then. */
 function pageOf(all: readonly Listed[], prefix: string, from: string): string {
   const found = all
     .filter(({ place }) => place.startsWith(prefix) && place > from)

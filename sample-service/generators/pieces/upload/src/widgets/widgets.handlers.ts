@@ -55,7 +55,7 @@ export function widgetHandlers(platform: Platform) {
     async delete(ctx: Context, id: string, request: IncomingRequest): Promise<Response> {
       // A row never changes, so the ETag still holds when the row is deleted.
       if (isConditional(request)) requireMet(request, etagOfBytes((await findWidget(ctx, db, id)).sha256))
-      // The row first: the sweep removes bytes without a row, but nothing mends a row without bytes.
+      // The row first: the sweep removes bytes without a row, but nothing repairs a row without bytes.
       const widget = await deleteWidget(ctx, db, id)
       await removeContents(ctx, platform, [widget.id])
       return new Response(null, { status: 204 })

@@ -3,6 +3,7 @@ import { connect, createServer } from 'node:net'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
+import { SpanKind } from '@opentelemetry/api'
 import { expect, test, type TestContext } from 'vitest'
 import {
   contextName,
@@ -176,7 +177,7 @@ test.for([
   expect(page).not.toContain('<b>&')
 })
 
-test('a request that was named is open; a section without requests says what would stand there', async (t) => {
+test('a request that was named is open; a section without requests says what it would show', async (t) => {
   const recent = recentRequests(10)
   const { url } = await listen(t, { recent })
   const page = async (query: string): Promise<string> => (await fetch(`${url}/debug/contexts${query}`)).text()
@@ -218,6 +219,9 @@ test('a request under way tells what it waits for: the pool, the database, a pee
     await waiting(ctx, 'pool', async () => expect(await waits()).toBe('pool'))
     const attributes = { 'db.query.text': 'select 1' }
     await span(ctx, 'SELECT', { attributes }, async () => expect(await waits()).toBe('database'))
+    // As a call to S3, whose conventions have no URL.
+    const { CLIENT: kind } = SpanKind
+    await span(ctx, 'S3.GetObject', { kind }, async () => expect(await waits()).toBe('peer'))
     await span(ctx, 'GET', { attributes: { 'url.full': 'http://peer/' } }, async () => {
       expect(await waits()).toBe('peer')
       expect(await (await fetch(`${url}/debug/contexts`)).text()).toContain('waits for the peer')
@@ -228,7 +232,7 @@ test('a request under way tells what it waits for: the pool, the database, a pee
   expect(await contexts(url)).toMatchObject({ ended: [{ waitsFor: null }] })
 })
 
-test('a request shows its spans, when each began and ended and what ended it, also while it is under way', async (t) => {
+test('a request shows its spans, when each began and ended and what ended it, even while it is under way', async (t) => {
   const recent = recentRequests(2)
   const { url, root } = await listen(t, { recent })
   const request = recent.start({ id: 'it', method: 'GET', path: '/slow' }, { startedAt: performance.now() })

@@ -1,10 +1,22 @@
-import { mkdir, mkdtemp, open, readdir, rm, utimes, writeFile, type FileHandle } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import {
+  mkdir,
+  mkdtemp,
+  open,
+  readdir,
+  readlink,
+  rm,
+  utimes,
+  writeFile,
+  type FileHandle,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { expect, test, vi, type TestContext } from 'vitest'
 import {
   first,
+  noRanges,
   second,
   testStorage,
   unfinished,
@@ -95,6 +107,18 @@ test('put answers a full disk with 507, even if what it has written cannot be re
   }
 
   await expect(storage.put(ctx, first, Readable.from(content()))).rejects.toMatchObject({ status: 507 })
+})
+
+test.runIf(existsSync('/proc/self/fd'))('a range that has no bytes leaves no file open', async (t) => {
+  const ctx = testContext(t)
+  const { storage, directory } = await setUp(ctx, t)
+  await storage.put(ctx, first, Readable.from(['one']))
+
+  for (const [start, end] of noRanges) await storage.open(ctx, first, { start, end }).catch(() => undefined)
+
+  const descriptors = await readdir('/proc/self/fd')
+  const open = descriptors.map((name) => readlink(`/proc/self/fd/${name}`).catch(() => ''))
+  expect(await Promise.all(open)).not.toContain(join(directory, first))
 })
 
 test('sweep looks at the time of each file', async (t) => {

@@ -378,14 +378,14 @@ test.for<[string, Buffer, number]>([
   for (const { content } of files) expect(content.destroyed || content.readableEnded).toBe(true)
 })
 
-test('a file may be as large as the limit, and text may stand before the first part and after the last', async (t) => {
+test('a file may be as large as the limit, and text may come before the first part and after the last', async (t) => {
   const server = await serve(t, { maxBytes: 100_000 })
   const around = Buffer.from('\r\nnot for you\r\n')
   const body = Buffer.concat([around, part('name="doc"; filename="a"', Buffer.alloc(100_000)), end, around])
   expect((await send(server, body)).error).toBeUndefined()
 })
 
-test('a line that only begins as a delimiter, or has more than blanks behind it, belongs to the file', async (t) => {
+test('a line that only begins like a delimiter, or has more than blanks after it, belongs to the file', async (t) => {
   const got: string[] = []
   const server = await serve(t, {}, async (_ctx, { content }) => {
     got.push((await buffer(content)).toString())

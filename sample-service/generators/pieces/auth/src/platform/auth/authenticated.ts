@@ -4,7 +4,7 @@ import { requestOf } from '../request.ts'
 import type { Auth } from './auth.ts'
 import { nobody, principalKey } from './principal.ts'
 
-/** The guard that lets in who can say who it is. The handler finds it by principalOf(ctx). */
+/** The guard that lets in callers who prove who they are. The handler gets the caller by principalOf(ctx). */
 export function authenticated({ auth }: { readonly auth: Auth }): Guard {
   return documentedGuard(
     {
@@ -13,7 +13,7 @@ export function authenticated({ auth }: { readonly auth: Auth }): Guard {
         bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
         apiKey: { type: 'apiKey', in: 'header', name: 'X-Api-Key' },
       },
-      responses: { 401: { description: 'The caller did not say who it is, or not credibly' } },
+      responses: { 401: { description: 'The caller did not say who it is, or could not prove it' } },
     },
     async (ctx, request) => {
       const principal = await auth.identify(ctx, request)

@@ -3,6 +3,7 @@ import type { Context } from '../../context/context.ts'
 import { errorOf } from '../../context/thrown.ts'
 import { causeName } from '../causes.ts'
 import { durationBuckets, histogram, oncePerProvider } from '../telemetry/metrics.ts'
+import { peerOf } from '../telemetry/peer.ts'
 import { recordEnd, span } from '../telemetry/span.ts'
 
 const maxBytes = 1_000_000
@@ -22,7 +23,7 @@ const duration = oncePerProvider(() =>
  * @throws Error if it answers with no 2xx, too much, or what is not JSON; the cause of ctx
  */
 export async function getJson(ctx: Context, url: string): Promise<unknown> {
-  const about: Attributes = { 'http.request.method': 'GET', ...serverOf(new URL(url)) }
+  const about: Attributes = { 'http.request.method': 'GET', ...peerOf(new URL(url)) }
   const startedAt = performance.now()
   try {
     return await span(
@@ -63,11 +64,6 @@ class Answered extends Error {
 
 function errorType(ctx: Context, error: unknown): string {
   return causeName(ctx) ?? (error instanceof Answered ? String(error.status) : errorOf(error).name)
-}
-
-function serverOf({ protocol, hostname, port }: URL): Attributes {
-  const standard = protocol === 'https:' ? 443 : 80
-  return { 'server.address': hostname, 'server.port': port === '' ? standard : Number(port) }
 }
 
 async function textOf(url: string, { body }: Response): Promise<string> {

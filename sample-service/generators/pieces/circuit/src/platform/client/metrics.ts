@@ -1,6 +1,6 @@
 import type { Attributes } from '@opentelemetry/api'
 import type { Order } from './order.ts'
-import { peerOf } from './span.ts'
+import { peerOf } from '../telemetry/peer.ts'
 import { durationBuckets, histogram, oncePerProvider } from '../telemetry/metrics.ts'
 import { knownMethod } from '../telemetry/outcome.ts'
 

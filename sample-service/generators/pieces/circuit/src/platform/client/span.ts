@@ -4,6 +4,7 @@ import { CallFailed } from './call-failed.ts'
 import { causeName } from '../causes.ts'
 import type { Order } from './order.ts'
 import { knownMethod } from '../telemetry/outcome.ts'
+import { peerOf } from '../telemetry/peer.ts'
 import { redactedQuery } from '../telemetry/redacted.ts'
 import { otelKey, span } from '../telemetry/span.ts'
 
@@ -46,12 +47,6 @@ function recordFailure(ctx: Context, current: Span, error: unknown): void {
   current.setAttribute('error.type', errorType(ctx, error))
   current.setStatus({ code: SpanStatusCode.ERROR })
   if (ended === undefined && error instanceof Error) current.recordException(error)
-}
-
-/** The peer's address, with the names of the conventions. */
-export function peerOf(url: URL): { 'server.address': string; 'server.port': number } {
-  const port = url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : Number(url.port)
-  return { 'server.address': url.hostname, 'server.port': port }
 }
 
 /** The `error.type` of an attempt that failed, in one word. */

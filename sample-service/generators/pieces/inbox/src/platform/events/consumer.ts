@@ -29,7 +29,7 @@ export interface Consumer {
   handle(ctx: Context, envelope: Envelope, data: string, q: Transaction): Promise<void>
 }
 
-/** The event is not what the consumer reads. To try again does not help: it is parked at once. */
+/** The event is not what the consumer reads. Trying again would not help, so it is parked at once. */
 export class NotUnderstood extends Error {
   override readonly name = 'NotUnderstood'
 }

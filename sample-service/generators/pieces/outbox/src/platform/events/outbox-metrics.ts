@@ -30,7 +30,10 @@ export function observeOutbox(): OutboxMetrics {
     })
     .addCallback((result) => result.observe(table.events))
   instruments
-    .createObservableGauge('events.outbox.oldest', { description: 'Age of the oldest one.', unit: 's' })
+    .createObservableGauge('events.outbox.oldest', {
+      description: 'Age of the oldest event that the broker does not have.',
+      unit: 's',
+    })
     .addCallback((result) => result.observe(table.oldestSeconds))
   return {
     handed(events, server) {

@@ -1,6 +1,16 @@
-import { S3Client } from '@aws-sdk/client-s3'
+import { SpanKind, type Attributes, type Span } from '@opentelemetry/api'
+import {
+  S3Client,
+  S3ServiceException,
+  type $Command,
+  type S3ClientResolvedConfig,
+  type ServiceInputTypes,
+  type ServiceOutputTypes,
+} from '@aws-sdk/client-s3'
 import { throwIfEnded, type Context } from '../../context/context.ts'
 import { until } from '../../context/until.ts'
+import { peerOf } from '../telemetry/peer.ts'
+import { span } from '../telemetry/span.ts'
 
 /** A bucket, and the folder in it that holds every key. */
 export interface Place {
@@ -8,6 +18,8 @@ export interface Place {
   readonly bucket: string
   /** Empty, or with a slash at its end. */
   readonly folder: string
+  /** What every span says of the calls: the bucket, and the address if STORAGE_URL names one. */
+  readonly about: Attributes
 }
 
 /** One object, with the names of the SDK's parameters. */
@@ -36,16 +48,44 @@ export function placeOf(url: URL): Place {
       responseChecksumValidation: 'WHEN_REQUIRED',
     }),
   })
-  return { s3, bucket, folder: prefix === '' ? '' : `${prefix}/` }
+  const address = endpoint !== undefined && URL.canParse(endpoint) && peerOf(new URL(endpoint))
+  const about = { 'aws.s3.bucket': bucket, ...address }
+  return { s3, bucket, folder: prefix === '' ? '' : `${prefix}/`, about }
 }
 
-/** Waits for a call to S3. When ctx ends, the call ends and the cause is thrown. */
-export async function sent<T>(
+/**
+ * Sends a command to S3, and waits for the answer. When ctx ends, the call ends and the cause is thrown. Its span has the names of
+ * the conventions (https://opentelemetry.io/docs/specs/semconv/object-stores/s3/).
+ */
+export async function sent<Input extends ServiceInputTypes, Output extends ServiceOutputTypes>(
   ctx: Context,
-  call: (options: { abortSignal: Context['signal'] }) => Promise<T>,
-): Promise<T> {
+  { s3, about }: Place,
+  command: $Command<Input, Output, S3ClientResolvedConfig>,
+): Promise<Output> {
   throwIfEnded(ctx)
-  return until(ctx, call({ abortSignal: ctx.signal }))
+  const operation = command.constructor.name.replace(/Command$/, '')
+  const attributes = {
+    'rpc.system.name': 'aws-api',
+    'rpc.method': `S3/${operation}`,
+    ...about,
+    ...('Key' in command.input && { 'aws.s3.key': command.input.Key }),
+  }
+  return span(ctx, `S3.${operation}`, { kind: SpanKind.CLIENT, attributes }, async (ctx, current) => {
+    try {
+      const output = await until(ctx, s3.send(command, { abortSignal: ctx.signal }))
+      describeAnswer(current, output)
+      return output
+    } catch (error) {
+      if (error instanceof S3ServiceException) describeAnswer(current, error)
+      throw error
+    }
+  })
+}
+
+function describeAnswer(current: Span, { $metadata }: ServiceOutputTypes | S3ServiceException): void {
+  const { httpStatusCode, requestId } = $metadata
+  if (httpStatusCode !== undefined) current.setAttribute('http.response.status_code', httpStatusCode)
+  if (requestId !== undefined) current.setAttribute('aws.request_id', requestId)
 }
 
 /** Returns what the SDK says of a failure: at most its name if the answer has no body. */

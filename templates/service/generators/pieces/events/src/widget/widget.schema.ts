@@ -5,8 +5,8 @@ import { bigint, customType, jsonb, pgTable, primaryKey, timestamp } from 'drizz
 const xid8 = customType<{ data: string }>({ dataType: () => 'xid8' })
 
 /**
- * The events of the last day. Transactions do not commit in the order of their ids, so an event stands in the order of its
- * transaction, and is read once no older transaction is open (pg_snapshot_xmin): then none can come before it. Empty the
+ * The events of the last day. Transactions do not commit in the order of their ids, so events are in the order of their
+ * transactions, and one is read once no older transaction is open (pg_snapshot_xmin): then none can come before it. Empty the
  * table when it moves to another server, which counts transactions anew.
  */
 export const widgetEvents = pgTable(

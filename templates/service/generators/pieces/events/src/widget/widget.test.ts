@@ -68,7 +68,7 @@ test('each client gets what was committed, in the same order, and nothing that w
   for (const follower of followers) follower.leave()
 })
 
-test('a client that comes back gets what it missed, also what was published before but committed later', async (t) => {
+test('a client that comes back gets what it missed, including what was published before but committed later', async (t) => {
   const { ctx, db, publish } = await openPublisher(t)
   const first = await follow(shared())
   const list = widgetList(db)

@@ -3,7 +3,7 @@ import type { Context } from '../context/context.ts'
 import type { Queries } from '../platform/database/queries.ts'
 import { publish, type EventKind } from '../platform/events/outbox.ts'
 
-/** What the event says. An example to replace: whoever reads the event depends on it from its first publishing on. */
+/** What the event says. An example to replace: consumers depend on it from the first event that is published. */
 export const WidgetData = z.object({
   id: z.uuid(),
   text: z.string().min(1).max(200),

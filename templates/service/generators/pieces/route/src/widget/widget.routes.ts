@@ -8,7 +8,7 @@ export function widgetRoutes(platform: Platform): Route[] {
     route({
       method: 'GET',
       path: '/widget',
-      summary: 'Answer the widget of a text',
+      summary: 'Answer a widget with a text and its length',
       tags: ['widget'],
       query: WidgetInput,
       responses: { 200: { description: 'The text and its length', body: WidgetAnswer } },

@@ -23,5 +23,5 @@ export const principalKey = contextKey<Principal>('principal')
 export function principalOf(ctx: Context): Principal {
   const principal = ctx.value(principalKey)
   if (principal !== undefined) return principal
-  throw new Error('nobody was authenticated: the route is open, or no guard stands before it (src/routes.ts)')
+  throw new Error('nobody was authenticated: the route is open, or it has no guard (src/routes.ts)')
 }

@@ -44,7 +44,7 @@ export function partitionOf(key: string): number {
   return createHash('sha256').update(key).digest().readUInt32BE() % partitions
 }
 
-/** What travels beside the data: the attributes of CloudEvents 1.0 as `ce-…`, and what the request had. */
+/** What travels with the data: the attributes of CloudEvents 1.0 as `ce-…`, and what the request had. */
 export type Headers = Readonly<Record<string, string>>
 
 /** The trace, the request and the principal of `ctx`. */

@@ -1,6 +1,6 @@
 import { Problem } from '../problem.ts'
 
-/** What a caller may know of a call that failed, beside its message. */
+/** What a caller may know of a call that failed, in addition to its message. */
 export interface CallFailure {
   /**
    * `connection`: the connection failed or broke. `status`: the peer answered that it did not do it. `answer`: the answer is

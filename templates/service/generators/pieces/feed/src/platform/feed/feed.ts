@@ -10,7 +10,7 @@ export interface Entry {
 
 /** A list that only grows, in a table. */
 export interface List<T extends Entry> {
-  /** At most `pageSize` entries behind `id`, in their order. Every entry that comes later stands behind those it has returned. */
+  /** At most `pageSize` entries after `id`, in their order. Every entry that comes later is after those it has returned. */
   after(ctx: Context, id: string): Promise<readonly T[]>
   /** The id of the newest entry, of those up to `id` if there is one; or one before all entries. */
   newest(ctx: Context, id?: string): Promise<string>
@@ -24,9 +24,9 @@ export interface Step<T extends Entry> {
 
 /** Reads a list for any number of readers, with one query at a time for all that have reached its end. */
 export interface Feed<T extends Entry> {
-  /** Returns where a reader begins: behind the entry `last`; without it, or if the list has none so new, behind all entries. */
+  /** Returns where a reader begins: after the entry `last`; without it, or if the list has none so new, after all entries. */
   begin(ctx: Context, last?: string): Promise<string>
-  /** Returns the entries behind `id`, or none after a moment. Rejects with the cause of ctx when it ends. */
+  /** Returns the entries after `id`, or none after a moment. Rejects with the cause of ctx when it ends. */
   next(ctx: Context, id: string): Promise<Step<T>>
 }
 
@@ -60,7 +60,7 @@ export function feedOf<T extends Entry>(log: Log, list: List<T>): Feed<T> {
     },
   }
 
-  /** The entries in memory behind `id`; undefined if it is not among them. */
+  /** The entries in memory after `id`; undefined if it is not among them. */
   function known(id: string): readonly T[] | undefined {
     if (id === end) return []
     if (id === begin) return tail

@@ -26,7 +26,7 @@ interface Keyed {
  * (draft-ietf-httpapi-idempotency-key-header). The first request is done; each further one gets the same answer.
  *
  * The handler runs in one transaction, which `db.run` and `db.transaction` join, and its answer is kept in that transaction:
- * both are there or neither is, also after a crash. A handler that throws, or answers with a 5xx, has done nothing and keeps
+ * both are there or neither is, even after a crash. A handler that throws, or answers with a 5xx, has done nothing and keeps
  * nothing, so a repeat is done. What it does outside the database (a call, a file) may be done twice: enqueue a job for it.
  *
  * Two requests are the same if the schemas of the route return the same input for both. What a handler reads from `request`

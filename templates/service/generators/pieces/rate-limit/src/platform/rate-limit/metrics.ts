@@ -2,7 +2,7 @@ import { meter, oncePerProvider } from '../telemetry/metrics.ts'
 
 const checked = oncePerProvider(() =>
   meter().createCounter('rate_limit.requests', {
-    description: 'Requests that a rate limit was asked about.',
+    description: 'Requests that a rate limit has checked.',
     unit: '{request}',
   }),
 )

@@ -4,7 +4,7 @@ import { databaseStore } from './database-store.ts'
 import { rateLimit } from './rate-limit.ts'
 
 /**
- * The limit of each caller over all routes that src/routes.ts does not leave open. It stands in `guards` there: behind the guard that
+ * The limit of each caller over all routes that src/routes.ts does not leave open. It is in `guards` there: after the guard that
  * knows who is calling, it counts principals, else addresses. A route may have one more: `guard: rateLimit(…)`.
  */
 export function defaultLimit(platform: Platform & Configured): Guard {

@@ -13,7 +13,7 @@ export async function sweep(
   place: Place,
   { prefix, olderThanMs, keep }: SweepOptions,
 ): Promise<number> {
-  const { s3, bucket, folder } = place
+  const { bucket, folder } = place
   const before = Date.now() - olderThanMs
   const target = (key: string): Target => ({ Bucket: bucket, Key: folder + key })
   let removed = 0
@@ -21,14 +21,14 @@ export async function sweep(
     const kept = keys.length === 0 ? new Set<string>() : await keep(keys)
     const left = keys.filter((key) => !kept.has(key))
     await each(ctx, left, async (ctx, key) => {
-      const removal = sent(ctx, (options) => s3.send(new DeleteObjectCommand(target(key)), options))
+      const removal = sent(ctx, place, new DeleteObjectCommand(target(key)))
       await permitted(ctx, bucket, 'DeleteObject', removal)
     })
     removed += left.length
   }
   for await (const uploads of oldUploads(ctx, place, prefix, before)) {
     await each(ctx, uploads, (ctx, { key, id }) =>
-      permitted(ctx, bucket, 'AbortMultipartUpload', abort(ctx, s3, target(key), id)),
+      permitted(ctx, bucket, 'AbortMultipartUpload', abort(ctx, place, target(key), id)),
     )
     removed += uploads.length
   }
@@ -58,12 +58,8 @@ async function each<T>(
 }
 
 /** Yields, in pages, the keys of `prefix` and a UUID that were written before `time` (epoch milliseconds). */
-async function* oldKeys(
-  ctx: Context,
-  { s3, bucket, folder }: Place,
-  prefix: string,
-  time: number,
-): AsyncGenerator<string[]> {
+async function* oldKeys(ctx: Context, place: Place, prefix: string, time: number): AsyncGenerator<string[]> {
+  const { bucket, folder } = place
   let from: string | undefined
   do {
     const command = new ListObjectsV2Command({
@@ -71,8 +67,7 @@ async function* oldKeys(
       Prefix: folder + prefix,
       ContinuationToken: from,
     })
-    const listing = sent(ctx, (options) => s3.send(command, options))
-    const page = await permitted(ctx, bucket, 'ListObjectsV2', listing)
+    const page = await permitted(ctx, bucket, 'ListObjectsV2', sent(ctx, place, command))
     yield (page.Contents ?? []).flatMap(({ Key, LastModified }) => {
       const key = Key?.slice(folder.length) ?? ''
       return isKeyOf(prefix, key) && (LastModified?.getTime() ?? Infinity) < time ? [key] : []
@@ -84,15 +79,15 @@ async function* oldKeys(
 /** Yields, in pages, the unfinished uploads to such keys that began before `time`. */
 async function* oldUploads(
   ctx: Context,
-  { s3, bucket, folder }: Place,
+  place: Place,
   prefix: string,
   time: number,
 ): AsyncGenerator<{ key: string; id: string }[]> {
+  const { bucket, folder } = place
   let from: { KeyMarker: string | undefined; UploadIdMarker: string | undefined } | undefined
   do {
     const command = new ListMultipartUploadsCommand({ Bucket: bucket, Prefix: folder + prefix, ...from })
-    const listing = sent(ctx, (options) => s3.send(command, options))
-    const page = await permitted(ctx, bucket, 'ListMultipartUploads', listing)
+    const page = await permitted(ctx, bucket, 'ListMultipartUploads', sent(ctx, place, command))
     yield (page.Uploads ?? []).flatMap(({ Key, UploadId, Initiated }) => {
       const key = Key?.slice(folder.length) ?? ''
       const old = isKeyOf(prefix, key) && (Initiated?.getTime() ?? Infinity) < time

@@ -8,10 +8,9 @@ import {
   PutObjectCommand,
   UploadPartCommand,
   type CompletedPart,
-  type S3Client,
 } from '@aws-sdk/client-s3'
 import { withoutCancel, withTimeout, type Context } from '../../context/context.ts'
-import { sent, type Target } from './s3-bucket.ts'
+import { sent, type Place, type Target } from './s3-bucket.ts'
 import type { Stored } from './storage.ts'
 
 /**
@@ -26,7 +25,7 @@ const discardMs = 10_000
  * Sends one request if the content fits into one part, else a multipart upload. lib-storage's `Upload` would reject
  * while its parts are still being sent, and could not end them.
  */
-export async function upload(ctx: Context, s3: S3Client, target: Target, content: Readable): Promise<Stored> {
+export async function upload(ctx: Context, place: Place, target: Target, content: Readable): Promise<Stored> {
   const hash = createHash('sha256')
   const parts: CompletedPart[] = []
   let size = 0
@@ -36,21 +35,21 @@ export async function upload(ctx: Context, s3: S3Client, target: Target, content
       hash.update(body)
       size += body.length
       if (last && id === undefined) {
-        await sent(ctx, (options) => s3.send(new PutObjectCommand({ ...target, Body: body }), options))
+        await sent(ctx, place, new PutObjectCommand({ ...target, Body: body }))
       } else if (body.length > 0) {
-        id ??= await createUpload(ctx, s3, target)
+        id ??= await createUpload(ctx, place, target)
         const part = { ...target, UploadId: id, PartNumber: parts.length + 1, Body: body }
-        const { ETag } = await sent(ctx, (options) => s3.send(new UploadPartCommand(part), options))
+        const { ETag } = await sent(ctx, place, new UploadPartCommand(part))
         parts.push({ ETag, PartNumber: part.PartNumber })
       }
     }
     if (id !== undefined) {
       const whole = { ...target, UploadId: id, MultipartUpload: { Parts: parts } }
-      await sent(ctx, (options) => s3.send(new CompleteMultipartUploadCommand(whole), options))
+      await sent(ctx, place, new CompleteMultipartUploadCommand(whole))
     }
     return { size, sha256: hash.digest('hex') }
   } catch (error) {
-    await discard(ctx, s3, target, id)
+    await discard(ctx, place, target, id)
     throw error
   }
 }
@@ -75,10 +74,8 @@ async function* partsOf(
   yield { body: Buffer.concat(held), last: true }
 }
 
-async function createUpload(ctx: Context, s3: S3Client, target: Target): Promise<string> {
-  const { UploadId } = await sent(ctx, (options) =>
-    s3.send(new CreateMultipartUploadCommand(target), options),
-  )
+async function createUpload(ctx: Context, place: Place, target: Target): Promise<string> {
+  const { UploadId } = await sent(ctx, place, new CreateMultipartUploadCommand(target))
   if (UploadId === undefined) throw new Error(`S3 gave the upload of ${target.Key} no id`)
   return UploadId
 }
@@ -87,17 +84,17 @@ async function createUpload(ctx: Context, s3: S3Client, target: Target): Promise
  * Removes the rest of a failed upload, and the object as well: the upload may have succeeded although its answer was
  * lost. It does not fail: the sweep removes whatever is left.
  */
-async function discard(parent: Context, s3: S3Client, target: Target, id: string | undefined): Promise<void> {
+async function discard(parent: Context, place: Place, target: Target, id: string | undefined): Promise<void> {
   // Detached: ctx may have ended, and that may be why the upload failed.
   using ctx = withTimeout(withoutCancel(parent), discardMs)
   await Promise.allSettled([
-    id !== undefined && abort(ctx, s3, target, id),
-    sent(ctx, (options) => s3.send(new DeleteObjectCommand(target), options)),
+    id !== undefined && abort(ctx, place, target, id),
+    sent(ctx, place, new DeleteObjectCommand(target)),
   ])
 }
 
 /** Ends a multipart upload that was not completed, and removes its parts. */
-export async function abort(ctx: Context, s3: S3Client, target: Target, id: string): Promise<void> {
+export async function abort(ctx: Context, place: Place, target: Target, id: string): Promise<void> {
   const command = new AbortMultipartUploadCommand({ ...target, UploadId: id })
-  await sent(ctx, (options) => s3.send(command, options))
+  await sent(ctx, place, command)
 }

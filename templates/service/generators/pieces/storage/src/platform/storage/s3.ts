@@ -1,17 +1,12 @@
-import {
-  DeleteObjectCommand,
-  GetObjectCommand,
-  HeadBucketCommand,
-  NoSuchKey,
-  type S3Client,
-} from '@aws-sdk/client-s3'
+import { DeleteObjectCommand, GetObjectCommand, HeadBucketCommand, NoSuchKey } from '@aws-sdk/client-s3'
 import { Readable } from 'node:stream'
 import { afterFunc, throwIfEnded, withCancel, withoutCancel, type Context } from '../../context/context.ts'
-import { placeOf, reasonOf, sent, type Target } from './s3-bucket.ts'
+import { placeOf, reasonOf, sent, type Place, type Target } from './s3-bucket.ts'
 import { sweep } from './s3-sweep.ts'
 import { upload } from './s3-upload.ts'
 import {
   checkedKey,
+  checkedRange,
   consuming,
   ContentMissing,
   endingWith,
@@ -31,9 +26,9 @@ export function s3Scheme(): StorageScheme {
  */
 export async function openS3Storage(ctx: Context, url: URL): Promise<Storage> {
   const place = placeOf(url)
-  const { s3, bucket } = place
+  const { bucket } = place
   try {
-    await sent(ctx, (options) => s3.send(new HeadBucketCommand({ Bucket: bucket }), options))
+    await sent(ctx, place, new HeadBucketCommand({ Bucket: bucket }))
   } catch (error) {
     throwIfEnded(ctx)
     throw new Error(`the bucket ${bucket} (STORAGE_URL) cannot be used: HeadBucket: ${reasonOf(error)}`, {
@@ -43,16 +38,17 @@ export async function openS3Storage(ctx: Context, url: URL): Promise<Storage> {
   const target = (key: string): Target => ({ Bucket: bucket, Key: place.folder + checkedKey(key) })
 
   return {
-    put: (ctx, key, content) => consuming(ctx, content, () => upload(ctx, s3, target(key), content)),
+    put: (ctx, key, content) => consuming(ctx, content, () => upload(ctx, place, target(key), content)),
 
     async open(ctx, key, range) {
-      const Range = range && `bytes=${range.start}-${range.end}`
-      return endingWith(ctx, await download(ctx, s3, { ...target(key), Range }))
+      const bytes = checkedRange(range)
+      const Range = bytes && `bytes=${bytes.start}-${bytes.end}`
+      return endingWith(ctx, await download(ctx, place, { ...target(key), Range }))
     },
 
     async delete(ctx, key) {
       // S3 reports no error for a missing object.
-      await sent(ctx, (options) => s3.send(new DeleteObjectCommand(target(key)), options))
+      await sent(ctx, place, new DeleteObjectCommand(target(key)))
     },
 
     sweep: (ctx, options) => sweep(ctx, place, options),
@@ -61,7 +57,7 @@ export async function openS3Storage(ctx: Context, url: URL): Promise<Storage> {
 
 async function download(
   parent: Context,
-  s3: S3Client,
+  place: Place,
   wanted: Target & { readonly Range: string | undefined },
 ): Promise<Readable> {
   // When its signal aborts, the SDK destroys the body with an error of its own. So that signal follows the parent only
@@ -70,7 +66,7 @@ async function download(
   // eslint-disable-next-line context/pass-context -- the parent ends ctx
   const stop = afterFunc(parent, (cause) => ctx.cancel(cause))
   try {
-    const { Body } = await sent(ctx, (options) => s3.send(new GetObjectCommand(wanted), options))
+    const { Body } = await sent(ctx, place, new GetObjectCommand(wanted))
     if (!(Body instanceof Readable)) throw new Error(`S3 sent no content for ${wanted.Key}`)
     Body.once('close', () => ctx.cancel())
     return Body
