@@ -14,7 +14,10 @@ export function programsBeside(): ProgramBeside[] {
   return []
 }
 
-/** Starts each program when it is first needed. If one cannot be started, it says so once; the service runs without it. */
+/**
+ * Starts each program when it is first needed. If one cannot be started, this prints the reason once, and the service runs
+ * without that program.
+ */
 export function startedBeside(programs: readonly ProgramBeside[]) {
   const running = new Map<string, { readonly url: string; readonly stop: () => Promise<void> }>()
   const failed = new Set<string>()
