@@ -3,7 +3,6 @@ export const laterTests = [
   'test/add/proof.test.ts',
   'test/add/record.test.ts',
   'test/add/remove.test.ts',
-  'test/create/scripts.test.ts',
   'test/create/workspace.test.ts',
   'test/emitted/demo.test.ts',
   'test/emitted/dev-all-day.test.ts',
