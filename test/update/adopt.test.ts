@@ -47,7 +47,7 @@ test('fields that nobody tells are refused, and --piece tells them', () => {
   const { service, record } = without(['resource', 'invoice', '--fields', fields])
   const before = filesOf(service)
   const refused = update(current, service, ['--adopt', '--no-install'])
-  expect(refused.err).toContain("say it with update --adopt --piece 'resource invoice --fields …'")
+  expect(refused.err).toContain("give it with update --adopt --piece 'resource invoice --fields …'")
   expect(refused.code).toBe(1)
   expect(filesOf(service)).toEqual(before)
   const piece = `resource invoice --fields ${fields}`

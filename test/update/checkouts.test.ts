@@ -219,7 +219,7 @@ describe('refused, and nothing is written', () => {
     commit(service)
     refused(
       service,
-      '.mainstem.json has "version" twice in one place: while git merges, npm run add -- --merge-record',
+      '.mainstem.json has "version" twice in one place: while git merges, run npm run add -- --merge-record',
     )
   })
 })

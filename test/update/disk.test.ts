@@ -95,7 +95,7 @@ test('with .data on another disk add works, and update refuses to run generators
   symlinkSync(outside, join(service, '.data'))
   expect(startAdd(service, 'route', 'report')).toMatchObject({ code: 0, err: '' })
   const refused = update(newer, service)
-  expect(refused.err).toContain('.data is a link that leads out of the service')
+  expect(refused.err).toContain('.data is a link out of the service')
   expect(refused.code).toBe(1)
   expect(readdirSync(outside)).toEqual([])
 })

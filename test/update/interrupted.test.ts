@@ -57,7 +57,7 @@ test('what was committed since is not written over: --abort forgets the update, 
   commit(made)
   const before = filesOf(made)
   const next = update(newer, made)
-  expect(next.err).toContain('something was committed since: update --abort forgets it')
+  expect(next.err).toContain('something was committed since: run update --abort, which forgets that update')
   expect(next.code).toBe(1)
   const forgotten = update(newer, made, ['--abort'])
   expect(forgotten.out).toContain('docs/first.txt is as that update left it, and was not restored')
@@ -72,7 +72,7 @@ test('--check and --dry-run write nothing while a killed update waits, and say w
   const before = treeOf(made)
   const checked = update(newer, made, ['--check'])
   expect(treeOf(made)).toEqual(before)
-  expect(checked.out).toContain('an update was killed while it wrote: the next one finishes it')
+  expect(checked.out).toContain('an update was killed while it wrote: the next update finishes it')
   expect(checked.code).toBe(2)
   const dry = update(newer, made, ['--dry-run', '--json'])
   expect(treeOf(made)).toEqual(before)
@@ -86,7 +86,9 @@ test('npm run add leaves a killed update to the next update', () => {
   const made = interrupted()
   const before = filesOf(made)
   const { code, err } = startAdd(made, 'route', 'report')
-  expect(err).toBe('An update was killed while it wrote: npm run update finishes it, then run this again.\n')
+  expect(err).toBe(
+    'An update was killed while it wrote: run npm run update, which finishes it, and then run this again.\n',
+  )
   expect(code).toBe(1)
   expect(filesOf(made)).toEqual(before)
 })

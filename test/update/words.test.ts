@@ -71,7 +71,7 @@ test('a new file that has the name of creation is named, where the team has rena
     'service/docs/more.md': 'my-services\n',
   })
   expect(resultOf(update(added, service, ['--json'])).notes).toEqual([
-    'the service is @acme/orders now, and new files call it my-service: k8s/quota.yaml',
+    'the service is called @acme/orders now, but these new files call it my-service: k8s/quota.yaml',
   ])
 })
 
@@ -96,7 +96,7 @@ test.each([
   writeFileSync(join(service, lock), '')
   commit(service)
   const { code, err } = update(older, service)
-  expect(err).toContain(`which is older: ${words} takes the newest\n`)
+  expect(err).toContain(`which is older: ${words} uses the newest\n`)
   expect(code).toBe(1)
   const record = join(service, '.mainstem.json')
   writeFileSync(record, readFileSync(record, 'utf8').replace('"version": "0.5.0"', '"version": "0.3.0"'))

@@ -1,6 +1,6 @@
 import type { Migration } from '../../migration.ts'
 
-/** The platform moved into rooms (http, database, telemetry …), the scripts and the generators into folders. */
+/** The files of the platform moved into folders (http, database, telemetry …), as did the scripts and the generators. */
 export const migration: Migration = {
   version: '0.2.0',
   renames: {
