@@ -56,7 +56,7 @@ export async function startSampleProcess(
   endWithThisProcess(child, 'TERM')
   const exited = once(child, 'close')
   const listening = new Promise<Line>((resolve, reject) => {
-    let last = 'it said nothing'
+    let last = 'it printed nothing'
     createInterface({ input: child.stdout ?? process.stdin }).on('line', (text) => {
       const line = read(text)
       last = line.msg

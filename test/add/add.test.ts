@@ -274,7 +274,7 @@ test.each(['resource', 'upload'])(
     const tree = treeOf(service)
     expect((await add(service, piece, 'note', '--owned')).err).toContain('run npm run add -- auth first')
     expect((await add(service, piece, 'note', '--owned', 'maybe')).err).toContain(
-      '--owned is yes or no, not maybe',
+      '--owned must be yes or no, not maybe',
     )
     expect(treeOf(service)).toEqual(tree)
   },
@@ -288,7 +288,7 @@ describe('npm run add -- client', () => {
     const tree = treeOf(service)
     const first = await add(service, ...args)
     expect(first).toMatchObject({ code: 0, err: '' })
-    expect(first.out).toContain('New variables: PRICE_LIST_URL (.env.example says what for)\n')
+    expect(first.out).toContain('New variables: PRICE_LIST_URL (.env.example describes them)\n')
     const after = treeOf(service)
     const added = [...after.keys()].filter((path) => path.endsWith('.ts') && !tree.has(path)).sort()
     expect(added).toEqual([
@@ -399,7 +399,7 @@ describe('an obstacle is reported in one sentence, and no file changes', () => {
       'a domain that is there',
       ['upload', 'invoice'],
       (service) => edit(service, 'src/invoices/invoices.routes.ts', () => '// ours\n'),
-      'invoices is there already (src/invoices): choose another name.',
+      'invoices exists already (src/invoices): choose another name.',
     ],
     [
       'a file in the way that belongs to no domain',

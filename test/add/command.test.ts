@@ -149,14 +149,14 @@ test('a word that is one or two letters off gets the one that was meant', async 
   )
 })
 
-test('a flag that npm kept for itself, because -- is missing, is refused', () => {
+test('a flag that npm took for itself, because -- is missing, is refused', () => {
   const service = newService()
   const { status, stderr } = spawnSync(process.execPath, [...command, 'resource', 'bill', 'a:text'], {
     cwd: service,
     encoding: 'utf8',
     env: { ...process.env, npm_config_fields: 'true' },
   })
-  expect(stderr).toBe('npm kept --fields for itself: write -- first, as in npm run add -- resource …\n')
+  expect(stderr).toBe('npm took --fields for itself: write -- first, as in npm run add -- resource …\n')
   expect(status).toBe(1)
 })
 

@@ -84,7 +84,7 @@ test.each([
   ['a:constructor', 'there is no type constructor'],
   ['a:DateTime', 'use timestamptz.'],
   ['a:text(3)', 'text takes no parentheses'],
-  ['a:text!', 'there is no "!" here; after a type may come [], ?, ->table, unique, index and default=value'],
+  ['a:text!', 'unexpected "!"; a type may be followed by [], ?, ->table, unique, index and default=value'],
   ['a:uuid->', 'there is no "->" here'],
   ['a:text required', 'leave that out'],
   ['a:text default="x', 'there is no "default=\\"x" here'],

@@ -52,7 +52,7 @@ test.each([
       // A listing finishes nothing; any other run does, also one that is refused.
       const { code, err } = await add(service, '--remove', 'route', 'nothing')
       expect(code).toBe(1)
-      const finished = err.startsWith('A run that was killed is finished first.\n')
+      const finished = err.startsWith('Finished the run that was killed before.\n')
       const left = treeOf(service)
       // After its last write everything is there, and nothing is left to finish.
       const done = finished || differences(left, after).length === 0
@@ -87,7 +87,7 @@ test('--merge-record finishes a killed run first', async () => {
   const service = newService(without)
   expect(kill(service, 1, stamping, 'src/routes.ts.')).toBe(true)
   const { code, err } = await add(service, '--merge-record')
-  expect(err).toMatch(/^A run that was killed is finished first\.\nGit has no conflict in /)
+  expect(err).toMatch(/^Finished the run that was killed before\.\nGit has no conflict in /)
   expect(code).toBe(1)
   expect(differences(treeOf(service), treeOf(withRoute))).toEqual([])
 })
@@ -99,7 +99,7 @@ test('--dry-run writes nothing while a killed run waits to be finished', async (
   const { code, err } = await add(service, ...stamping, '--dry-run')
   expect(treeOf(service)).toEqual(tree)
   expect(err).toBe(
-    'A run was killed while it wrote, and --dry-run writes nothing: the same command without --dry-run finishes it.\n',
+    'A run was killed while it wrote, and --dry-run cannot finish it: run the same command without --dry-run.\n',
   )
   expect(code).toBe(1)
 })
@@ -110,7 +110,7 @@ test('nothing is written behind a link that leads out of the service', async () 
   symlinkSync(outside, join(service, 'src/report'))
   const tree = treeOf(service)
   const { code, err } = await add(service, ...stamping)
-  expect(err).toContain('lies behind a link that leads out of the service: change it there by hand')
+  expect(err).toContain('is below a link that leads out of the service: change the file by hand')
   expect(code).toBe(1)
   expect(treeOf(service)).toEqual(tree)
   expect(readdirSync(outside)).toEqual([])

@@ -134,8 +134,8 @@ test('a file that is not an OpenAPI document is refused in one sentence, and no 
   const tree = treeOf(service)
   for (const [document, sentence] of [
     ['nowhere.json', 'there is no file nowhere.json'],
-    ['package.json', 'package.json is not an OpenAPI 3 document that types can be made of: '],
-    ['README.md', 'README.md is not an OpenAPI 3 document that types can be made of: '],
+    ['package.json', 'package.json is not an OpenAPI 3 document from which types can be made: '],
+    ['README.md', 'README.md is not an OpenAPI 3 document from which types can be made: '],
     ['https://example.com/a\nexport const b = 1', '--openapi must not have control characters'],
     ['https://user:password@example.com/openapi.json', 'a URL without user and password'],
   ] as const) {

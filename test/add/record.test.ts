@@ -138,7 +138,7 @@ test.each([
   ['--fields', 'number:text'],
 ])('--merge-record refuses %s beside it', async (...beside) => {
   const { code, err } = await add(newService(emitted), '--merge-record', ...beside)
-  expect(err).toContain('--merge-record stands alone: npm run add -- --merge-record\n')
+  expect(err).toContain('--merge-record takes no other argument: write npm run add -- --merge-record\n')
   expect(code).toBe(1)
 })
 
@@ -147,7 +147,7 @@ test.each([
   ['{ "version"', 'is not valid JSON'],
   [
     '{"version":"0.1.0","answers":{},"files":{"a":"1","b":"\\"a\\": {","a":"2"},"pieces":[]}',
-    'has "a" twice in one place: while git merges, npm run add -- --merge-record',
+    'has "a" twice in one place: while git merges, run npm run add -- --merge-record',
   ],
   [
     '{"version":"0.1.0","answers":{},"files":{},"pieces":[{"piece":"auth","flags":{},"version":"0.1.0","files":{}},{"piece":"auth","flags":{},"version":"0.1.0","files":{}}]}',

@@ -347,7 +347,7 @@ test('in a terminal it shows addresses and a line for each request, and obeys it
     terminal: true,
     envFile: `${anyPorts}LOG_LEVEL=debug\n`,
   })
-  await untilSaid(dev, /r restart +s seed +c clear +h these lines +q quit/)
+  await untilSaid(dev, /r restart +s seed +c clear +h help +q quit/)
   const screen = (): string => dev.lines.join('\n')
   const addressOf = (name: string): string => {
     const plain = stripVTControlCharacters(screen())

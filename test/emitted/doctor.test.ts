@@ -48,7 +48,7 @@ async function listen(t: { onTestFinished(fn: () => void): unknown }): Promise<n
 test('it passes if nothing is wrong, and starts nothing', async () => {
   const { code, text } = await doctor([])
   expect(code, text).toBe(0)
-  expect(text).toMatch(/^✓ node +v[\d.]+, package.json wants >=20\.19$/m)
+  expect(text).toMatch(/^✓ node +v[\d.]+, package.json requires >=20\.19$/m)
   expect(text).toMatch(/^✓ manager +npm [\d.]+, package-lock\.json$/m)
   expect(text).toMatch(
     /^✓ database +the built-in PostgreSQL does not run now; npm run dev starts and migrates it$/m,
@@ -318,7 +318,7 @@ test('a Node that is too old gets one line from each script', async (t) => {
   const manifest = await readFile(path, 'utf8')
   t.onTestFinished(() => writeFile(path, manifest))
   await writeFile(path, manifest.replace('">=20.19"', '">=999.1"'))
-  const fault = `Node ${process.version}, package.json wants >=999.1: install Node 999.1 or newer`
+  const fault = `Node ${process.version}, package.json requires >=999.1: install Node 999.1 or newer`
   for (const script of ['dev', 'check', 'lint', 'test', 'start']) {
     const { status, stderr } = runIn(dir, script)
     expect({ script, status, stderr }).toEqual({

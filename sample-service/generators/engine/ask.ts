@@ -26,7 +26,7 @@ export async function askAnswers(
   given: Readonly<Record<string, string>>,
 ): Promise<Record<string, string>> {
   const prompts = promptsFor(piece)
-  // plop asks the questions whose answer is `_`.
+  // plop asks the questions for which the answer is `_`.
   return ask(
     stop,
     prompts,
@@ -49,8 +49,8 @@ export async function askRequired(
 }
 
 /**
- * Asks with plop. Inquirer answers Ctrl-C with a signal to its own process and never settles, so `stop` ends the question.
- * The timer keeps the process alive for the signal, because nothing else does once inquirer has released the terminal.
+ * Asks with plop. On Ctrl-C inquirer sends its own process a signal and never settles, so `stop` ends the question. The timer
+ * keeps the process alive until the signal arrives, because nothing else does once inquirer has released the terminal.
  */
 async function ask(
   stop: AbortSignal,

@@ -1,13 +1,13 @@
 import { execFileSync } from 'node:child_process'
 
 /**
- * Calls what `keys` has for a typed key, and `quit` for Ctrl-C; Ctrl-Z suspends this process until `fg`.
- * @returns whether it reads keys: stdin is a terminal, and this process is not in its background
+ * Calls the function that `keys` has for a typed key, and `quit` on Ctrl-C; Ctrl-Z suspends this process until `fg`.
+ * @returns whether it reads keys, which it does if stdin is a terminal and this process is in its foreground
  */
 export function readKeys(keys: Readonly<Record<string, () => void>>, quit: () => void): boolean {
   const { stdin } = process
   if (!stdin.isTTY || !isInForeground()) return false
-  // The terminal hands over each key at once, and no longer makes signals of Ctrl-C and Ctrl-Z.
+  // In raw mode the terminal passes on each key at once, and sends no signals for Ctrl-C and Ctrl-Z.
   stdin.setRawMode(true)
   const all = new Map(Object.entries({ ...keys, '\u0003': quit, '\u001a': suspend }))
   stdin.setEncoding('utf8').on('data', (typed) => {
@@ -17,7 +17,7 @@ export function readKeys(keys: Readonly<Record<string, () => void>>, quit: () =>
   return true
 }
 
-/** As the terminal does it: it stops the whole process group, npm included. */
+/** Stops the whole process group, npm included, as the terminal would. */
 function suspend(): void {
   process.stdin.setRawMode(false)
   process.kill(0, 'SIGTSTP')
@@ -30,7 +30,7 @@ function isInForeground(): boolean {
     const [group, foreground] = ids.trim().split(/\s+/)
     return group === foreground
   } catch {
-    // No ps: Windows, where nothing is in the background, or a small container.
+    // There is no ps: on Windows, which has no background processes, or in a small container.
     return process.platform === 'win32'
   }
 }

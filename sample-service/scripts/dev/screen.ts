@@ -4,7 +4,7 @@ import { styleText } from 'node:util'
 import { openPretty } from '../../src/platform/telemetry/pretty.ts'
 import { inOwnCommands } from '../own-commands.ts'
 
-/** The fields of a log line that dev looks at. */
+/** The fields of a log line that dev uses. */
 export interface LogLine {
   readonly level?: string
   readonly msg?: string
@@ -15,8 +15,8 @@ export interface LogLine {
 }
 
 /**
- * Prints a log of JSON lines on stdout: for people if stdout is a terminal or LOG_FORMAT=pretty, as it is if LOG_FORMAT=json.
- * @param onLine sees each line first; if it returns true, the line is not printed for people
+ * Prints a log of JSON lines on stdout: formatted if stdout is a terminal or LOG_FORMAT=pretty, unchanged if LOG_FORMAT=json.
+ * @param onLine gets each line first; if it returns true, the line is not printed in the formatted log
  */
 export function showLog(log: Readable, format: string | undefined, onLine: (line: LogLine) => boolean): void {
   const { stdout } = process
@@ -33,7 +33,7 @@ function parse(text: string): LogLine {
   try {
     return JSON.parse(text) as LogLine
   } catch {
-    // A console.log of the service's.
+    // Output of the service that is not a log line, such as console.log.
     return {}
   }
 }
@@ -45,7 +45,7 @@ export function say(message: string): void {
 
 let shown = ''
 
-/** Prints where the service listens, one address on a line, which a terminal opens with a click. */
+/** Prints the addresses of the service, one on each line, so that a terminal opens them with a click. */
 export function sayAddresses(
   title: string,
   addresses: Readonly<Record<string, string>>,
@@ -56,19 +56,19 @@ export function sayAddresses(
   console.error(['', `  ${title}`, '', shown].join('\n'))
 }
 
-/** Prints them again, since they scroll out of sight. */
+/** Prints the addresses again, since they scroll out of sight. */
 export function repeatAddresses(): void {
   if (shown !== '') console.error(`\n${shown}`)
 }
 
-/** As a browser reaches it. */
+/** The address for a browser. */
 export function addressOf(host: string, port: number): string {
   if (host === '0.0.0.0') return `http://127.0.0.1:${port}`
   if (host === '::') return `http://[::1]:${port}`
   return `http://${host.includes(':') ? `[${host}]` : host}:${port}`
 }
 
-/** Clears the screen, and what has scrolled out of it. */
+/** Clears the screen and its scrollback. */
 export function clearScreen(): void {
   if (process.stdout.isTTY) process.stdout.write('\u001b[2J\u001b[3J\u001b[H')
 }

@@ -12,7 +12,7 @@ export function checkNode(): Finding[] {
   const fault = nodeFault()
   if (fault !== undefined) return [wrong('node', fault.seen, fault.fix)]
   const wanted = readManifest().engines?.node ?? ''
-  return [fine('node', `${process.version}, package.json wants ${wanted || 'any'}`)]
+  return [fine('node', `${process.version}, package.json requires ${wanted || 'any'}`)]
 }
 
 /** Whether there is one lock file, package.json names its package manager or none, and that one can be started. */

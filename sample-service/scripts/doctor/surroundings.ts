@@ -96,7 +96,7 @@ async function checkFolder(uploads: string): Promise<Finding> {
   )
 }
 
-/** The nearest folder that exists already: what is below will be made in it. */
+/** The nearest folder that exists already, in which the missing ones will be created. */
 function present(folder: string): string {
   return existsSync(folder) ? folder : present(dirname(folder))
 }

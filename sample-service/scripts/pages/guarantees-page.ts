@@ -6,7 +6,7 @@ import { testTitles } from './test-titles.ts'
 
 const root = join(import.meta.dirname, '../..')
 
-/** Where each file holds one promise of the service, and the tests that prove it. */
+/** The folder in which each file has one promise of the service, and the tests that prove it. */
 const folder = 'test/guarantees'
 
 /** The page that `npm run guarantees` writes. */
@@ -35,7 +35,7 @@ export async function renderGuarantees(planned: Planned = new Map()): Promise<st
 
 /**
  * A section for each test file of `folder`, by their paths.
- * @throws Error that names the file without a promise, or with one that nothing holds
+ * @throws Error that names a file without a promise, or whose `Held by` names a missing file
  */
 export async function sectionsOf(folder: string, planned: Planned = new Map()): Promise<string[]> {
   const present = (await readdir(join(root, folder))).map((name) => `${folder}/${name}`)

@@ -7,7 +7,7 @@ export async function withClient<T>(
   work: (client: pg.Client) => Promise<T>,
 ): Promise<T> {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: timeoutMs })
-  // A connection that is lost between two statements fails the next one too.
+  // If the connection is lost between two statements, the next statement fails anyway.
   client.on('error', () => undefined)
   try {
     await client.connect()

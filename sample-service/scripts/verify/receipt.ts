@@ -1,20 +1,20 @@
-/** One thing that was tried. */
+/** One step of `npm run verify`. */
 export interface Step {
   readonly name: string
   readonly ok: boolean
   readonly ms: number
-  /** What was seen. */
+  /** What the step observed. */
   readonly detail: string
 }
 
-/** Tries steps one after the other, and keeps what each saw. */
+/** Runs steps one after the other, and keeps the result of each. */
 export type Recorder = ReturnType<typeof recorder>
 
 /** Returns a recorder without steps. It calls `onStep` when a step ends. */
 export function recorder(onStep: (step: Step) => void) {
   const steps: Step[] = []
   return {
-    /** Tries `work`, whose result says what the step saw. @throws what `work` throws, once the failed step is kept */
+    /** Runs `work`, which returns what the step observed. @throws what `work` throws, after it has kept the failed step */
     async step<T extends string | { saw: string }>(name: string, work: () => Promise<T>): Promise<T> {
       const started = performance.now()
       const add = (ok: boolean, detail: string): void => {
@@ -31,7 +31,7 @@ export function recorder(onStep: (step: Step) => void) {
         throw error
       }
     },
-    /** What was tried, in order. */
+    /** The steps, in order. */
     receipt: () => ({ ok: steps.length > 0 && steps.every((step) => step.ok), steps }),
   }
 }
@@ -42,7 +42,7 @@ function reasonOf(error: unknown): string {
   return error.cause instanceof Error ? `${error.message}: ${reasonOf(error.cause)}` : error.message
 }
 
-/** `step` on one line, for people. */
+/** `step` on one line. */
 export function printed(step: Step): string {
   return `${step.ok ? '✓' : '✗'} ${step.name.padEnd(9)} ${String(step.ms).padStart(6)} ms  ${step.detail}`
 }

@@ -13,7 +13,7 @@ import { answer, findUploads, tryHangUp, tryUpload } from './steps.ts'
 
 /**
  * `npm run verify [-- --json]`: starts this service on a PostgreSQL of its own, uploads, hangs up on a waiting query and stops
- * the service. Prints what it saw and how long each step took. Exit 1 if a step failed. Leaves nothing behind.
+ * the service. Prints the result and the duration of each step. Exits with 1 if a step failed. Leaves nothing behind.
  */
 async function verify(record: Recorder): Promise<void> {
   const opened: Opened = []
@@ -30,7 +30,7 @@ async function verify(record: Recorder): Promise<void> {
   }
 }
 
-/** What closes what has been opened. */
+/** The functions that close what has been opened. */
 type Opened = (() => Promise<unknown>)[]
 
 async function openDatabase(opened: Opened): Promise<{ url: string; saw: string }> {
@@ -95,7 +95,7 @@ const { json } = readFlags(
 const record = recorder((step) => {
   if (!json) console.log(printed(step))
 })
-// The step that failed says why.
+// The failed step has printed the reason.
 await verify(record).catch(() => undefined)
 const receipt = record.receipt()
 if (json) console.log(JSON.stringify(receipt))

@@ -3,7 +3,7 @@ import { configured, onPlatform, variable } from '../../engine/places.ts'
 
 const type = '{ readonly url: string | undefined }'
 
-/** The connection to NATS JetStream. It comes with the first publisher or consumer. */
+/** The connection to NATS JetStream. `npm run add` adds it with the first publisher or consumer. */
 export const broker: Piece = {
   name: 'broker',
   summary: 'the connection to the broker of events',
@@ -22,7 +22,7 @@ export const broker: Piece = {
   members: () => [
     variable(
       'BROKER_URL',
-      `url('nats://user:password@host:4222', /^(?:nats|tls):$/, true).optional().describe('nodes of NATS JetStream, with commas between; without it, events are neither sent nor received')`,
+      `url('nats://user:password@host:4222', /^(?:nats|tls):$/, true).optional().describe('nodes of NATS JetStream, separated by commas; without it, events are neither sent nor received')`,
       { knows: ['url'] },
     ),
     configured('broker', '{ url: e.BROKER_URL }'),

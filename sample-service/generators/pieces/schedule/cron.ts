@@ -8,8 +8,8 @@ const fields = [
 ] as const
 
 /**
- * Returns a cron expression with single spaces, if graphile-worker takes it: numbers, `a-b`, `*`, `*` with a step, and lists of these
- * with commas. Throws for anything else.
+ * Returns a cron expression with single spaces, if graphile-worker accepts it: numbers, `a-b`, `*`, `*` with a step, and lists of
+ * these with commas. Throws for anything else.
  */
 export function cronFrom(typed: string): string {
   const parts = typed.trim().split(/\s+/)
@@ -22,7 +22,7 @@ export function cronFrom(typed: string): string {
     const part = parts[i] ?? ''
     if (!part.split(',').every((one) => isWithin(one, least, most))) {
       throw new Error(
-        `"${part}" is not a valid ${name} of a cron expression: use numbers from ${least} to ${most}, *, a-b, */n, with commas between.`,
+        `"${part}" is not a valid ${name} of a cron expression: use numbers from ${least} to ${most}, *, a-b and */n, separated by commas.`,
       )
     }
   }

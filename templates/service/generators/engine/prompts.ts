@@ -2,7 +2,7 @@ import type { PromptQuestion } from 'node-plop'
 import { nameFrom, nounFrom, nounOf } from './nouns.ts'
 import type { Flag, Piece } from './piece.ts'
 
-/** The questions of a piece, as plop asks them: its name, its plural if it has one, and its flags. */
+/** The questions of a piece for plop: its name, its plural if it has one, and its flags. */
 export function promptsFor(piece: Piece): PromptQuestion[] {
   const flags = (piece.flags ?? []).map((flag) => promptForFlag(piece.name, flag))
   if (piece.takes === 'nothing') return flags
@@ -28,7 +28,7 @@ export function promptsFor(piece: Piece): PromptQuestion[] {
   return piece.takes === 'noun' ? [name, plural, ...flags] : [name, ...flags]
 }
 
-/** The flags of a piece on the command line: each of its questions but the name. */
+/** The flags of a piece on the command line: each of its questions except the name. */
 export function flagsFor(piece: Piece): string[] {
   return promptsFor(piece).flatMap(({ name }) => (name === undefined || name === 'name' ? [] : [name]))
 }
@@ -50,7 +50,7 @@ export function promptForFlag(piece: string, { name, asks, otherwise, check }: F
   }
 }
 
-/** What plop expects of `validate`: true, or the message to show. */
+/** The result that plop expects from `validate`: true, or the message to show. */
 function valid(parse: () => unknown): true | string {
   try {
     parse()

@@ -1,8 +1,8 @@
-/** Up to a quote that opens the value of another variable. */
+/** Matches up to a quote that opens the value of another variable. */
 const beforeValue = /^\s*(?:export\s+)?[\w.-]+\s*=\s*$/
 
 /**
- * Names each line of an env file that is not NAME=value, and each quote that is not closed. Node's parseEnv refuses neither: it
+ * Names each line of an env file that is not NAME=value, and each quote that is not closed. Node's parseEnv accepts both: it
  * takes the next line, or all lines up to the next quote, for a part of the same variable.
  */
 export function envFileFaults(text: string): string[] {

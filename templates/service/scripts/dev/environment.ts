@@ -6,7 +6,7 @@ import { root } from './service-process.ts'
 
 /**
  * The variables of `.env`, if there is one.
- * @throws Error that names the file if it cannot be read, and the line of a NUL byte, which no process can be given
+ * @throws Error that names the file if it cannot be read, or the line of a NUL byte, which no environment can contain
  */
 export function readEnvFile(): Record<string, string | undefined> {
   return parseEnv(envFileText())
@@ -31,7 +31,7 @@ function envFileText(): string {
   throw new Error(`.env has a NUL byte in line ${text.slice(0, at).split('\n').length}: remove it`)
 }
 
-/** Where readEnvironment() has a variable from; undefined if it is missing or empty. */
+/** The source of a variable of readEnvironment(); undefined if it is missing or empty. */
 export function originOf(name: string): '.env' | 'the environment' | undefined {
   if (!readEnvironment()[name]) return undefined
   return process.env[name] === undefined ? '.env' : 'the environment'

@@ -10,7 +10,7 @@ const managers = {
   'bun.lockb': 'bun',
 } as const
 
-/** The files in which package managers write down what they have installed. */
+/** The files in which package managers record what they have installed. */
 export const lockFiles = Object.keys(managers) as (keyof typeof managers)[]
 
 /** A lock file, and the package manager that it belongs to. */
@@ -37,7 +37,7 @@ export function packageManager(): PackageManager {
   return findLocks()[0]?.manager ?? (running as PackageManager | undefined) ?? 'npm'
 }
 
-/** What package.json says, as far as the scripts need it. */
+/** The parts of package.json that the scripts need. */
 export interface Manifest {
   readonly name: string
   readonly packageManager?: string

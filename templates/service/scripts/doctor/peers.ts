@@ -11,9 +11,8 @@ export interface Stray {
 const undeclared: Readonly<Record<string, readonly string[]>> = { 'drizzle-kit': ['drizzle-orm'] }
 
 /**
- * Finds the dependencies of the service in `root` that have a peer dependency, and get another version of it than the service. In
- * a workspace they may find an older one, of a neighbour: then types do not match, or one part does not see what another
- * registers.
+ * Finds the dependencies of the service in `root` that get another version of a peer dependency than the service. In a workspace
+ * they may find an older version, of another member: then types do not match, or each copy has its own registry.
  * @param place the folder of the lock file: `root`, or the root of the workspace
  */
 export function strayPeers(root: string, place: string): Stray[] {
@@ -29,7 +28,10 @@ export function strayPeers(root: string, place: string): Stray[] {
         undeclared[dependency] === undefined
           ? `in overrides of ${file}, below "${name}", write "${dependency}": { "${peer}": "${range}" }, and run npm update ${peer}; if that is not enough, install without the lock file`
           : `install ${peer}@${range} in ${place} too, as a devDependency`
-      strays.push({ seen: `${dependency} finds ${peer} ${theirs ?? 'nowhere'}, the service ${ours}`, fix })
+      strays.push({
+        seen: `${dependency} finds ${peer} ${theirs ?? 'nowhere'}, but the service finds ${ours}`,
+        fix,
+      })
     }
   }
   return strays
@@ -42,12 +44,12 @@ function strayOverrides(name: string, ranges: Ranges, file: string): Stray[] {
   return nested.flatMap(([peer, range]) => {
     const own = ranges[peer]
     if (own === undefined || own === range) return []
-    const seen = `the overrides of ${file} ask for ${peer} ${range}, the service for ${own}`
+    const seen = `the overrides of ${file} ask for ${peer} ${range}, but the service asks for ${own}`
     return [{ seen, fix: `write ${own} there, and install` }]
   })
 }
 
-/** The packages that `dependency` expects beside it, with the versions that it and the service find. */
+/** The peer dependencies of `dependency`, with the versions that it and the service find. */
 function peersOf(dependency: string, root: string) {
   const from = folderOf(dependency, root)
   if (from === undefined) return []
@@ -68,7 +70,7 @@ interface Manifest {
   readonly dependencies?: Readonly<Record<string, string>>
   readonly devDependencies?: Readonly<Record<string, string>>
   readonly peerDependencies?: Readonly<Record<string, string>>
-  /** By the name of a member: ranges, and the ranges below a dependency. */
+  /** The overrides by the name of a member: ranges, and the ranges below a dependency. */
   readonly overrides?: Readonly<
     Record<string, Readonly<Record<string, string | Readonly<Record<string, string>>>>>
   >

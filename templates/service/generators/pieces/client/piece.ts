@@ -7,7 +7,7 @@ import { typed } from '../typed/piece.ts'
 import { baseUrlFrom } from './base-url.ts'
 import { checkDocument, none } from './openapi-source.ts'
 
-/** Another service that this one calls: typed, under ctx, behind a circuit breaker. An environment variable has its URL. */
+/** A client of another service: typed, under ctx, behind a circuit breaker. An environment variable has the URL. */
 export const client: Piece = {
   name: 'client',
   summary: 'a typed client of another service, behind a circuit breaker',
@@ -45,7 +45,7 @@ document changes later, run the same command again.
     return [
       variable(
         at,
-        `url('http://host:port/path', /^https?:$/).default('${baseUrl}').describe('where ${noun.singular} is called')`,
+        `url('http://host:port/path', /^https?:$/).default('${baseUrl}').describe('address of ${noun.singular}')`,
         { import: { name: 'url', from: './variables.ts' } },
       ),
       configured(name, `{ baseUrl: e.${at} }`),

@@ -40,7 +40,7 @@ test.for([
   [
     'another issuer',
     (_incoming, outgoing) => outgoing.end(discovered('https://a.example.com')),
-    /it calls itself/,
+    /its issuer is/,
   ],
   [
     'a redirect',
@@ -83,7 +83,7 @@ test('keys on a host that is not as safe as the issuer are not fetched', async (
 
   await expect(verify(await issuer.sign())).rejects.toMatchObject({
     status: 503,
-    cause: { message: expect.stringContaining('its keys are elsewhere') as unknown },
+    cause: { message: expect.stringContaining('its jwks_uri must have the scheme of the issuer') as unknown },
   })
 })
 

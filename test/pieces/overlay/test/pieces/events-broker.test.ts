@@ -94,14 +94,14 @@ test(
     const { manager } = await asOperator(t, broker)
     await manager.streams.add({ name: 'other', subjects: [`events.${type}.>`] })
     const { service } = await start(t, {}, broker)
-    await service.line(({ msg }) => msg === `consumers: ${type} waits in the broker, trying again`)
+    await service.line(({ msg }) => msg === `consumers: events ${type} wait in the broker, trying again`)
     await publish(service, 'text=refused')
     await service.line(({ msg }) => msg === 'outbox: events wait')
     const invoice = { id: '1', text: 'x' }
     await broker.send('invoice-paid-v1', '1', invoice)
     await service.line((line) => line['event'] === 'invoice-paid-v1' && line['outcome'] === 'handled')
     // The pauses grow: two failures of the first second were not logged.
-    expect(service.log.filter(({ msg }) => msg.includes('waits in the broker')).length).toBeLessThan(3)
+    expect(service.log.filter(({ msg }) => msg.includes('wait in the broker')).length).toBeLessThan(3)
 
     await manager.streams.delete('other')
 

@@ -175,9 +175,9 @@ describe('what can be handled by nobody is parked with its cause, and holds up n
   const invalid = Buffer.from([0x22, 0xff, 0x22])
   const long = 'x'.repeat(5_000)
   const cases: readonly (readonly [string, Record<string, string>, Buffer | string, string])[] = [
-    ['data that are not JSON', {}, 'no JSON', 'not what this service reads: '],
+    ['data that are not JSON', {}, 'no JSON', 'this service cannot read the data: '],
     ['data without a field', {}, '{"key":"a"}', 'text: is required'],
-    ['no data', {}, '', 'not what this service reads'],
+    ['no data', {}, '', 'this service cannot read the data'],
     ['data with a NUL', {}, '{"key":"\0"}', 'not UTF-8 text'],
     ['data that are not UTF-8', {}, invalid, 'not UTF-8 text'],
     ['another version of CloudEvents', { 'ce-specversion': '7' }, '{}', 'ce-specversion'],

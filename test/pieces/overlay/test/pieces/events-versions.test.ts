@@ -17,7 +17,7 @@ test(
     const split = await broker.send(type, 'a', { key: 'a', words: ['split', 'text'] })
     await service.line(outcome('parked', split))
     expect(await parked(service)).toMatch(
-      new RegExp(`${split}.*not what this service reads: text: is required`, 's'),
+      new RegExp(`${split}.*this service cannot read the data: text: is required`, 's'),
     )
     await send(broker, 'a', 'behind')
     const next = await broker.send('probe-v2', 'b', { key: 'b', words: ['version', '2'] })

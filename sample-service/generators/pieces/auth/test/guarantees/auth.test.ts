@@ -203,7 +203,7 @@ test.for([
   ],
   [
     { AUTH: 'off-in-production', AUTH_ISSUER: 'https://a.example.com' },
-    'AUTH=off-in-production lets everybody in, and AUTH_ISSUER or AUTH_API_KEYS is there: set AUTH=required',
+    'AUTH=off-in-production lets everybody in, but AUTH_ISSUER or AUTH_API_KEYS is set: set AUTH=required',
   ],
   [{ AUTH_API_KEYS: `reports:${sha256('')}` }, 'AUTH_API_KEYS: the key of reports is empty'],
   [

@@ -57,7 +57,8 @@ async function storeAll(
       rows[index] = await store(ctx, platform, id, incoming)
     })
   })
-  // A failure of either ends both: a worker destroys the stream that the reader fills, and the reader the streams of the workers.
+  // A failure of either ends both: a worker destroys the stream that the reader fills, and the reader destroys the streams of the
+  // workers.
   await Promise.allSettled([reading])
   await workers.wait()
   await reading
@@ -79,7 +80,7 @@ export async function removeContents(
   platform: Platform,
   ids: readonly string[],
 ): Promise<void> {
-  // Detached: the request may have ended, and that may be why the bytes must go.
+  // Detached: the request may have ended, and that may be why the bytes must be removed.
   using ctx = withTimeout(withoutCancel(parent), removalMs)
   const removals = await Promise.allSettled(ids.map((id) => platform.storage.delete(ctx, keyOf(id))))
   for (const removal of removals) {
@@ -89,10 +90,9 @@ export async function removeContents(
 }
 
 /**
- * Removes what killed processes left: bytes without a row, and unfinished uploads. It leaves whatever is younger than
- * twice the deadline of an upload: another process may still be writing it, the COMMIT of its row may have been sent
- * just before the deadline, and the clocks of two machines differ. If the storage refuses, the service starts all the
- * same, with a warning.
+ * Removes what killed processes left: bytes without a row, and unfinished uploads. It leaves whatever is younger than twice the
+ * deadline of an upload: another process may still be writing it, the COMMIT of its row may have been sent just before the
+ * deadline, and the clocks of two machines differ. If the storage refuses, the service logs a warning and starts anyway.
  */
 export async function sweepWidgets(ctx: Context, platform: Platform): Promise<void> {
   try {

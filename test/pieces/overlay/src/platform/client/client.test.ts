@@ -429,7 +429,7 @@ describe('the error about a bad answer names the peer and what is wrong', () => 
     expect(await client.text(ctx, '/')).toBe('hello')
     await expect(client.text(ctx, '/')).rejects.toThrow('the answer is not text: its bytes are not UTF-8')
     await expect(client.text(ctx, '/')).rejects.toThrow(
-      'the answer is not in UTF-8, but text/plain; charset=iso',
+      'the answer is not in UTF-8 but in text/plain; charset=iso',
     )
   })
 

@@ -10,7 +10,7 @@ import { invalidToken, verifyToken } from './tokens.ts'
 /** AUTH and the variables whose names begin with it. */
 export interface AuthOptions {
   readonly mode: 'required' | 'off' | 'off-in-production'
-  /** Whether NODE_ENV is `production`, where `off` is refused: it may have come with a copied environment. */
+  /** Whether NODE_ENV is `production`, in which `off` is refused: it may be part of a copied environment. */
   readonly production: boolean
   readonly issuer: string | undefined
   readonly audience: string | undefined
@@ -23,7 +23,10 @@ export interface Auth {
   identify(ctx: Context, request: IncomingRequest): Promise<Principal>
 }
 
-/** Asks the issuer only when the first token comes, so that a start does not need it. @throws Error if the options are refused */
+/**
+ * Fetches the issuer's keys only when the first token arrives, so that a start does not need the issuer. @throws Error for
+ * invalid options
+ */
 export function openAuth(ctx: Context, log: Log, options: AuthOptions): Auth {
   const { issuer, audience } = options
   const wrong = faultOf(options)
@@ -46,7 +49,7 @@ export function openAuth(ctx: Context, log: Log, options: AuthOptions): Auth {
         if (principal !== undefined) return principal
         throw unauthorized('the API key is not known')
       }
-      if (tokens === undefined) throw invalidToken('this service takes API keys only')
+      if (tokens === undefined) throw invalidToken('this service accepts only API keys')
       return verifyToken(ctx, tokens.keys, tokens.expected, token)
     },
   }
@@ -56,7 +59,7 @@ function faultOf({ mode, production, issuer, audience, apiKeys }: AuthOptions): 
   if (mode === 'off' && production)
     return 'AUTH=off is refused in production (NODE_ENV): AUTH=off-in-production lets everybody in there too'
   if (mode === 'off-in-production' && (issuer !== undefined || apiKeys !== undefined))
-    return 'AUTH=off-in-production lets everybody in, and AUTH_ISSUER or AUTH_API_KEYS is there: set AUTH=required, or leave those out'
+    return 'AUTH=off-in-production lets everybody in, but AUTH_ISSUER or AUTH_API_KEYS is set: set AUTH=required, or remove those'
   if (mode !== 'required') return undefined
   if (issuer === undefined && apiKeys === undefined)
     return 'AUTH_ISSUER or AUTH_API_KEYS is required; AUTH=off lets everybody in, for development'
@@ -74,7 +77,7 @@ type Credentials =
 function credentialsOf({ headers, rawHeaders }: IncomingRequest): Credentials {
   const { authorization, 'x-api-key': key } = headers
   const names = rawHeaders.filter((name, i) => i % 2 === 0 && /^(?:authorization|x-api-key)$/i.test(name))
-  // A proxy in front of the service may have checked the other one.
+  // A proxy in front of the service may have checked another one of them.
   if (names.length > 1) throw invalidRequest('the request has more than one Authorization or X-Api-Key')
   if (typeof key === 'string') return { key }
   if (authorization === undefined) throw unauthorized('the request has neither a bearer token nor an API key')

@@ -4,7 +4,7 @@ import { requestOf } from '../request.ts'
 import type { Auth } from './auth.ts'
 import { nobody, principalKey } from './principal.ts'
 
-/** The guard that lets in callers who prove who they are. The handler gets the caller by principalOf(ctx). */
+/** The guard that lets in only authenticated callers. The handler gets the caller by principalOf(ctx). */
 export function authenticated({ auth }: { readonly auth: Auth }): Guard {
   return documentedGuard(
     {
@@ -13,7 +13,7 @@ export function authenticated({ auth }: { readonly auth: Auth }): Guard {
         bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
         apiKey: { type: 'apiKey', in: 'header', name: 'X-Api-Key' },
       },
-      responses: { 401: { description: 'The caller did not say who it is, or could not prove it' } },
+      responses: { 401: { description: 'The caller has sent no credentials, or invalid ones' } },
     },
     async (ctx, request) => {
       const principal = await auth.identify(ctx, request)

@@ -18,13 +18,13 @@ export function eventsOf(type: string): Attributes {
   return { 'messaging.system.name': 'nats', 'messaging.destination.name': type }
 }
 
-/** A node of the broker, which nats.js calls `host:port`. */
+/** A node of the broker, from nats.js's `host:port`. */
 export function serverOf(node: string): Attributes {
   const { hostname, port } = new URL(`nats://${node}`)
   return { 'server.address': hostname.replace(/^\[|\]$/g, ''), 'server.port': Number(port) }
 }
 
-/** Shows whether there is a connection to the broker. */
+/** Reports whether there is a connection to the broker. */
 export function observeConnection(purpose: string, state: { readonly connected: number }): void {
   meter()
     .createObservableGauge('events.broker.connected', { description: '1 while connected to the broker.' })

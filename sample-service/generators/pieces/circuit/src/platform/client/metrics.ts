@@ -4,7 +4,7 @@ import { peerOf } from '../telemetry/peer.ts'
 import { durationBuckets, histogram, oncePerProvider } from '../telemetry/metrics.ts'
 import { knownMethod } from '../telemetry/outcome.ts'
 
-// A client may be made before telemetry is started.
+// Created on first use, since a client may be made before telemetry is started.
 const duration = oncePerProvider(() =>
   histogram(
     'http.client.request.duration',

@@ -39,7 +39,7 @@ export function injectTrace(ctx: Context, headers: Headers): void {
   })
 }
 
-/** A call that its caller gave up is not an error. A call that missed its deadline is one: the peer was too slow. */
+/** A call that its caller gave up is not an error. A call that missed its deadline is an error: the peer was too slow. */
 function recordFailure(ctx: Context, current: Span, error: unknown): void {
   const ended = causeName(ctx)
   if (ended !== undefined) current.addEvent('context.canceled', { 'context.cause': ended })

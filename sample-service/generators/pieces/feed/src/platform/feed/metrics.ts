@@ -1,6 +1,6 @@
 import { metrics } from '@opentelemetry/api'
 
-/** Counts a client that follows events. @returns what counts that it has left */
+/** Counts a client that follows events. @returns the function to call when it leaves */
 export function countClient(): () => void {
   const clients = metrics.getMeter('sample-service').createUpDownCounter('events.clients', {
     description: 'Clients that follow events now.',

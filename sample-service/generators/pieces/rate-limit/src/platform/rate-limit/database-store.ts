@@ -5,12 +5,12 @@ import { boundedMap, type Store, type Taken } from './store.ts'
 
 /** How many refused callers the store remembers, so that they cost the database nothing until they may ask again. */
 const most = 10_000
-/** One request in so many deletes old rows, and how many: more than have come since the last time. */
+/** One request in `sweepEvery` deletes up to `sweptRows` old rows, more than were added since the last time. */
 const [sweepEvery, sweptRows] = [100, 200]
 
 /** Keeps quotas in the database, by its clock, for all instances together: one statement for each request. */
 export function databaseStore({ db }: Pick<Platform, 'db'>): Store {
-  /** Until when a caller is refused, in milliseconds of performance.now(). */
+  /** The time until which a caller is refused, in milliseconds of performance.now(). */
   const refused = boundedMap<number>(most)
   let taken = 0
   return {
@@ -23,7 +23,7 @@ export function databaseStore({ db }: Pick<Platform, 'db'>): Store {
         return q.execute<{ allowed: boolean; full_in_ms: number }>(statement(key, windowMs, stepMs))
       })
       const [row] = rows
-      // No row: another request has just made it, too late for this statement to see, and used up the quota.
+      // There is no row: another request has inserted it after this statement's snapshot, and used up the quota.
       const result: Taken = { allowed: row?.allowed ?? false, fullInMs: row?.full_in_ms ?? windowMs }
       if (!result.allowed) refused.set(key, performance.now() + result.fullInMs + stepMs - windowMs)
       return result

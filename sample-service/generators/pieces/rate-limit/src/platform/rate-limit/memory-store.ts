@@ -1,6 +1,6 @@
 import { boundedMap, type Store } from './store.ts'
 
-/** The callers that are remembered, some 10 MB. */
+/** The most callers that are remembered, which takes about 10 MB. */
 const most = 100_000
 
 /** Keeps quotas in this process: right for one instance; with several, each allows the whole quota. */

@@ -23,14 +23,14 @@ import { openLease, type Lease } from './lease.ts'
 /** How often the engine looks for jobs that are due. NOTIFY reports new jobs at once. */
 const pollMs = 2_000
 
-/** graphile-worker's levels in our log. Its `info` is detail here. */
+/** graphile-worker's levels in our log. Its `info` is `debug` here. */
 const levels = { error: 'error', warning: 'warn', info: 'debug', debug: 'debug' } as const
 
 /** A running graphile-worker. */
 export interface Engine {
-  /** Resolves with the reason when it stops working. Its jobs are cancelled by then. */
+  /** Resolves with the reason when the engine breaks. Its jobs have been cancelled by then. */
   readonly broken: Promise<Error>
-  /** Takes no more jobs, waits for those that run, and gives the cancelled ones back. */
+  /** Takes no more jobs, waits for the running ones, and gives the cancelled ones back. */
   close(ctx: Context): Promise<void>
 }
 
@@ -50,11 +50,11 @@ export async function openEngine(
   options: EngineOptions,
 ): Promise<Engine> {
   const connection = { url: database.url, applicationName: `${database.applicationName} jobs` }
-  // One connection listens; the others take jobs and mark them done. A connection may also be lost while the engine holds it.
+  // One connection listens; the others take jobs and mark them done. A connection may also be lost while the engine uses it.
   const pool = openPool({ ...connection, max: options.concurrency + 1 }).on('connect', (client) =>
     client.on('error', () => undefined),
   )
-  // The contexts of jobs descend from this one: a worker that cannot prove it is alive cancels them.
+  // The contexts of jobs descend from this one: a worker that can no longer prove that it is alive cancels them.
   const working: CancelContext & Lifetime = withCancel(withValue(serving, contextName, 'jobs'))
   const cancelled: Row[] = []
   const events: WorkerEvents = new EventEmitter()
@@ -68,7 +68,7 @@ export async function openEngine(
     started = runner
     await until(ctx, Promise.race([looked, runner.promise]))
     events.on('worker:getJob:error', ({ error }) => {
-      // After a failover its connections may lead to a standby, and it would go on polling there.
+      // After a failover its connections may lead to a standby, where it would continue to poll.
       if (error instanceof pg.DatabaseError && error.code === '25006')
         working.cancel(new Error('the database cannot be written', { cause: error }))
     })
@@ -92,7 +92,7 @@ export async function openEngine(
     }
   } catch (error) {
     working.cancel()
-    // Do not wait: a connection that hangs would hold up the next attempt.
+    // Does not wait: a connection that hangs would delay the next attempt.
     started?.stop().catch(() => undefined)
     lease?.close(serving).catch(() => undefined)
     // The same holds for the pool.
@@ -151,7 +151,7 @@ function start(
     taskList: Object.fromEntries(jobs.map((job) => [job.name, (_, { job: row }) => perform(job, row)])),
     parsedCronItems: parseCronItems(
       jobs.flatMap(({ name, cron, maxAttempts }) =>
-        // With its own queue, a tick waits for the tick before it.
+        // In a queue of its own, a tick waits for the previous one.
         cron === undefined ? [] : [{ task: name, match: cron, options: { queueName: name, maxAttempts } }],
       ),
     ),
@@ -168,7 +168,7 @@ function start(
   })
 }
 
-/** Lets the jobs run again at once, as if they had not run: graphile-worker counts a cancelled job as a failed one. */
+/** Makes the jobs due at once and takes back the attempt, because graphile-worker counts a cancelled job as failed. */
 async function giveBack(ctx: Context, db: Database, rows: readonly Row[]): Promise<void> {
   for (const { id, attempts } of rows) {
     await db.run(ctx, (q) =>

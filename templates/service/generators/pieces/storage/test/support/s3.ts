@@ -6,13 +6,13 @@ import { buffer } from 'node:stream/consumers'
 import type { RunningTest } from './service.ts'
 
 /**
- * The part of S3's protocol that s3.ts speaks, in memory: for tests without a network. It checks no signature and does not
- * prove what S3 does.
+ * An in-memory server for the part of S3's protocol that s3.ts uses, for tests without a network. It checks no signature and is
+ * no proof of how S3 behaves.
  */
 export interface S3 {
   /** For STORAGE_URL. */
   readonly url: string
-  /** Does not answer the next request with this method and these words in its URL; resolves when it has come. */
+  /** Does not answer the next request with this method and these words in its URL; resolves when that request has arrived. */
   hold(method: string, words: string): Promise<void>
   /** From now on answers 403 to requests with this method and these words in their URL, as if the role lacked the right. */
   deny(method: string, words: string): void
@@ -26,7 +26,7 @@ interface Upload {
   readonly parts: Map<number, Buffer>
 }
 
-/** What a page has of an object or an upload, and what leads to the next page. */
+/** The entry of an object or an upload on a page, and the marker of the next page. */
 interface Listed {
   readonly place: string
   readonly item: string
@@ -138,7 +138,7 @@ export async function startS3(t: RunningTest): Promise<S3> {
   }
 }
 
-/** It begins after a place in the order, as with S3: the last listed key may be gone by then. */
+/** A page begins after a position in the order, as with S3, because the last listed key may have been deleted. */
 function pageOf(all: readonly Listed[], prefix: string, from: string): string {
   const found = all
     .filter(({ place }) => place.startsWith(prefix) && place > from)

@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto'
 import type { Principal } from './principal.ts'
 
 /**
- * Reads AUTH_API_KEYS: `NAME:SHA256:SCOPE SCOPE`, with commas between several. It holds hashes, so that nobody who reads the
- * configuration gets a key. A plain SHA-256 is enough, because keys are long and random. A caller may have several keys, so that
- * it can replace one.
+ * Reads AUTH_API_KEYS: `NAME:SHA256:SCOPE SCOPE`, with commas between several. It has hashes, so that a reader of the
+ * configuration does not get the keys. A plain SHA-256 is enough, because keys are long and random. A caller may have several
+ * keys, so that it can replace one.
  * @returns a function that finds the principal of a key
- * @throws Error for the hash of the empty key, and for a key that two callers have
+ * @throws Error for the hash of the empty key, and for a key of two callers
  */
 export function apiKeys(list = ''): (key: string) => Principal | undefined {
   const byHash = new Map<string, Principal>()
@@ -18,7 +18,7 @@ export function apiKeys(list = ''): (key: string) => Principal | undefined {
     if (other !== undefined) throw new Error(`AUTH_API_KEYS: ${other.id} and ${name} have the same key`)
     byHash.set(hash, { id: `key:${name}`, scopes: scopes.split(' ').filter(Boolean), claims: {} })
   }
-  // The time of the look-up reveals something of the hash, but nobody finds the key by its hash.
+  // The time of the look-up may reveal a part of the hash, but the key cannot be computed from its hash.
   return (key) => byHash.get(hashOf(key))
 }
 

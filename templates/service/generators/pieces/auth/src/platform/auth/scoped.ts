@@ -4,7 +4,7 @@ import { principalOf } from './principal.ts'
 
 /** The guard of a route whose caller needs all of `scopes`: `guard: scoped('invoices.write')`. It answers 403 (RFC 6750, 3.1). */
 export function scoped(...scopes: readonly [string, ...string[]]): Guard {
-  const responses = { 403: { description: `The caller lacks a scope of: ${scopes.join(' ')}` } }
+  const responses = { 403: { description: `The caller lacks one of the scopes ${scopes.join(' ')}` } }
   return documentedGuard({ scopes, responses }, (ctx) => {
     const { scopes: has } = principalOf(ctx)
     const missing = has === 'all' ? [] : scopes.filter((scope) => !has.includes(scope))

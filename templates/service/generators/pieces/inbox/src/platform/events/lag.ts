@@ -30,7 +30,7 @@ export async function readLag(
       metrics.lag(type, events)
     } catch (error) {
       throwIfEnded(ctx)
-      // A late answer is no reason to give back what is being handled.
+      // A late answer must not interrupt the events that are being handled.
       if (isMissing(error)) throw error
     }
     await stopping.pause(ctx, lagMs)

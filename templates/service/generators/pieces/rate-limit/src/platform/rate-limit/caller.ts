@@ -3,8 +3,8 @@ import type { Context } from '../../context/context.ts'
 import { requestOf } from '../request.ts'
 
 /**
- * Who a request counts for: the principal, once a guard has found one, else the client's address, as far as TRUSTED_PROXIES
- * says. Undefined where there is neither, as on a Unix socket.
+ * The caller for whom a request counts: the principal if a guard has set one, else the client's address, as TRUSTED_PROXIES
+ * determines it. Undefined if there is neither, as on a Unix socket.
  */
 export function countedFor(ctx: Context): string | undefined {
   const { principal, client } = requestOf(ctx) ?? {}
@@ -13,7 +13,7 @@ export function countedFor(ctx: Context): string | undefined {
   return address === undefined ? undefined : `address ${networkOf(address)}`
 }
 
-/** The address, or for IPv6 its first 64 bits: one client has all addresses that begin with them. */
+/** The address, or for IPv6 its first 64 bits, because one client has all addresses that begin with them. */
 export function networkOf(address: string): string {
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1]
   if (mapped !== undefined || !isIPv6(address)) return mapped ?? address

@@ -12,23 +12,23 @@ import type { Store, Taken } from './store.ts'
 export interface RateLimit {
   /** For headers and metrics: `default`. Letters, digits and hyphens. */
   readonly name: string
-  /** How many requests a caller may send at once. As many come back in `seconds`, one after the other. */
+  /** How many requests a caller may send at once. The quota refills evenly in `seconds`. */
   readonly requests: number
   readonly seconds: number
-  /** Who a request counts for; undefined: it is not limited. Default: the principal, else the client's address. */
+  /** The caller for whom a request counts; undefined if it is not limited. Default: the principal, else the client's address. */
   readonly by?: (ctx: Context, request: IncomingRequest) => string | undefined
-  /** How long the store may take, in milliseconds: a slow one must not hold up requests. Default 250. */
+  /** How long the store may take, in milliseconds, so that a slow store does not delay requests. Default 250. */
   readonly patienceMs?: number
 }
 
-/** How long a store that failed is left alone, and how often the log says so. */
+/** How long the guard does not use a store that failed, and how often it logs that. */
 const [pauseMs, sayEveryMs] = [1_000, 10_000]
 
 /**
- * Makes the guard that refuses a caller with 429 and `Retry-After` when it has used its quota. Every answer has `RateLimit`
- * and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers). If the store fails or is slow, the guard lets requests pass
+ * Makes the guard that refuses a caller with 429 and `Retry-After` when it has used its quota. Every answer has `RateLimit` and
+ * `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers). If the store fails or is slow, the guard lets requests pass
  * unchecked, and the log and the metric `rate_limit.requests` say so.
- * @throws RangeError for a limit that cannot be
+ * @throws RangeError for an invalid limit
  */
 export function rateLimit({ log }: Pick<Platform, 'log'>, store: Store, limit: RateLimit): Guard {
   const { name, requests, seconds, by = countedFor, patienceMs = 250 } = limit
@@ -38,7 +38,7 @@ export function rateLimit({ log }: Pick<Platform, 'log'>, store: Store, limit: R
   const quota = { windowMs: seconds * 1_000, stepMs: (seconds * 1_000) / requests }
   let [unusedUntil, saidAt] = [-Infinity, -Infinity]
 
-  /** Undefined if the store cannot tell. */
+  /** Undefined if the store fails. */
   async function take(parent: Context, key: string): Promise<Taken | undefined> {
     using ctx = withTimeout(parent, patienceMs)
     try {
@@ -59,7 +59,7 @@ export function rateLimit({ log }: Pick<Platform, 'log'>, store: Store, limit: R
     countChecked(name, taken === undefined ? 'unchecked' : taken.allowed ? 'allowed' : 'refused')
     if (taken === undefined) return ctx
     const { allowed, fullInMs } = taken
-    // 1e-6: a step that no double holds exactly must not cost a request.
+    // 1e-6, because a rounding error of the step must not cost a request.
     const left = allowed ? Math.floor((quota.windowMs - fullInMs) / quota.stepMs + 1e-6) : 0
     request.appendHeader('ratelimit-policy', policy)
     request.appendHeader('ratelimit', `"${name}";r=${left};t=${Math.ceil(fullInMs / 1_000)}`)
@@ -74,7 +74,7 @@ export function rateLimit({ log }: Pick<Platform, 'log'>, store: Store, limit: R
   }
 
   const documented = {
-    responses: { 429: { description: 'Too many requests: `Retry-After` says when to try again' } },
+    responses: { 429: { description: 'Too many requests: `Retry-After` has the time to wait' } },
   }
   return documentedGuard(documented, async (ctx, request) => {
     const caller = by(ctx, request)

@@ -12,13 +12,13 @@ import { until } from '../../context/until.ts'
 import { peerOf } from '../telemetry/peer.ts'
 import { span } from '../telemetry/span.ts'
 
-/** A bucket, and the folder in it that holds every key. */
+/** A bucket, and the prefix of every key in it. */
 export interface Place {
   readonly s3: S3Client
   readonly bucket: string
   /** Empty, or with a slash at its end. */
   readonly folder: string
-  /** What every span says of the calls: the bucket, and the address if STORAGE_URL names one. */
+  /** The attributes of every span: the bucket, and the address if STORAGE_URL names one. */
   readonly about: Attributes
 }
 
@@ -40,7 +40,7 @@ export function placeOf(url: URL): Place {
   const region = searchParams.get('region') ?? (endpoint === undefined ? undefined : 'us-east-1')
   const s3 = new S3Client({
     ...(region !== undefined && { region }),
-    // Other stores do not take the bucket as a host name, and some lack the checksums that S3 added in 2024.
+    // Other stores do not support the bucket as a host name, and some lack the checksums that S3 added in 2024.
     ...(endpoint !== undefined && {
       endpoint,
       forcePathStyle: true,
@@ -88,7 +88,7 @@ function describeAnswer(current: Span, { $metadata }: ServiceOutputTypes | S3Ser
   if (requestId !== undefined) current.setAttribute('aws.request_id', requestId)
 }
 
-/** Returns what the SDK says of a failure: at most its name if the answer has no body. */
+/** Returns the SDK's message for a failure, which is only a name if the answer has no body. */
 export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   return error.message === '' || error.message === error.name ? error.name : `${error.name}: ${error.message}`
