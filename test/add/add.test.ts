@@ -107,7 +107,7 @@ describe('the style of prettier', () => {
   })
 })
 
-test('a name that is typed in another form is shown as it becomes', async () => {
+test('the plan shows what a name typed in another form becomes', async () => {
   const { out } = await add(newService(), 'route', 'Exchange rate', '--dry-run')
   expect(out).toMatch(/^route exchange-rate \("Exchange rate" becomes exchange-rate\) \(dry run/)
 })
@@ -158,7 +158,7 @@ describe('a service with a table', () => {
 })
 
 describe('npm run add -- publisher and consumer', () => {
-  test('stamp an event with what sends it, and a handler with what receives it; a second run changes nothing', async () => {
+  test('stamp an event with the outbox, and a handler with the inbox; a second run changes nothing', async () => {
     const service = newService()
 
     expect(await add(service, 'publisher', 'invoice-paid')).toMatchObject({ code: 0 })
@@ -554,7 +554,7 @@ describe('with a terminal', () => {
     expect(treeOf(service).get('.env.example')).toContain('# PAYMENTS_URL=http://payments:3000\n')
   })
 
-  test('with a name it asks only for what has no default', async () => {
+  test('with a name it asks only for the flags without a default', async () => {
     const service = newService()
     const { code, screen } = await converse(service, 'npm run add -- schedule nightly', [
       [/Times in UTC/, '0 3 * * *\r'],
@@ -600,7 +600,7 @@ describe('with a terminal', () => {
   })
 })
 
-test('a failure while writing undoes what was written', () => {
+test('a failed write is undone', () => {
   const place = mkdtempSync(join(folder, 'write-'))
   writeFileSync(join(place, 'kept.ts'), 'before')
   const changes = [

@@ -39,7 +39,7 @@ test.each([
   ['add', stamping, () => without, () => withRoute],
   ['add --remove', removing, () => withRoute, () => without],
 ])(
-  '%s: the next run finishes what became certain, and of the rest nothing is left',
+  '%s: the next run finishes a valid journal, and removes the rest',
   { timeout: 600_000 },
   async (_, args, from, to) => {
     const [before, after] = [treeOf(from()), treeOf(to())]
@@ -65,7 +65,7 @@ test.each([
   },
 )
 
-test('what a person has changed since is not written over', async () => {
+test('a file that the user has changed since is not overwritten', async () => {
   const service = newService(without)
   expect(kill(service, 1, stamping, 'src/routes.ts.')).toBe(true)
   edit(service, 'src/routes.ts', (text) => `${text}// Ours.\n`)
@@ -92,7 +92,7 @@ test('--merge-record finishes a killed run first', async () => {
   expect(differences(treeOf(service), treeOf(withRoute))).toEqual([])
 })
 
-test('--dry-run writes nothing while a killed run waits to be finished', async () => {
+test('--dry-run writes nothing if a killed run must be finished first', async () => {
   const service = newService(without)
   expect(kill(service, 1, stamping, 'src/routes.ts.')).toBe(true)
   const tree = treeOf(service)
@@ -104,7 +104,7 @@ test('--dry-run writes nothing while a killed run waits to be finished', async (
   expect(code).toBe(1)
 })
 
-test('nothing is written behind a link that leads out of the service', async () => {
+test('add does not write below a link that leads out of the service', async () => {
   const service = newService(without)
   const outside = mkdtempSync(join(folder, 'outside-'))
   symlinkSync(outside, join(service, 'src/report'))

@@ -60,7 +60,7 @@ async function ci(npm: string, apt = 'exit 0', installed = 'installed') {
   return { ...ended, calls, checkout }
 }
 
-it('.ci/run tests in a copy that only its owner may enter, which is gone afterwards', async () => {
+it('.ci/run tests in a copy that only its owner may enter, and removes the copy', async () => {
   const { code, stdout, stderr, calls, checkout } = await ci(
     "case $1 in test) echo; echo '9 passed, 0 failed';; esac",
   )

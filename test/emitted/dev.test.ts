@@ -98,7 +98,7 @@ test('SIGTERM stops the service in order, then Postgres: exit 0', async (t) => {
   await expectOrderlyStop(dev, 'SIGTERM')
 })
 
-describe('one that goes on all day', () => {
+describe('one dev that keeps running', () => {
   const whole = leftovers()
   afterAll(whole.remove)
 
@@ -150,7 +150,7 @@ describe('one that goes on all day', () => {
     expect(await serverPid(dev)).not.toBe(killed)
   })
 
-  test('a folder that is missing does not end dev, which goes on when it is back', async () => {
+  test('a missing folder does not end dev, which continues when it is back', async () => {
     const missing = { drizzle: 'drizzle/meta/_journal.json', src: 'src/main.ts' }
     for (const [index, [folder, file]] of Object.entries(missing).entries()) {
       const path = join(dev.dir, folder)
@@ -235,7 +235,7 @@ describe('one that goes on all day', () => {
     expect(dev.lines.join('\n')).toContain('"level":"debug"')
   })
 
-  test('it says whose DATABASE_URL it uses: the shell may name that of another project', async () => {
+  test('it says where DATABASE_URL is from: the shell may export that of another project', async () => {
     const url = await keptUrl(await realpath(join(dev.dir, '.data/postgres')))
     await writeEnv(`${anyPorts}DATABASE_URL=${url}\n`)
     await untilListening(dev, 1)
@@ -247,7 +247,7 @@ describe('one that goes on all day', () => {
     await untilSaid(dev, /database +127\.0\.0\.1:\d+\/postgres$/m)
   })
 
-  test('a port that another program has is waited for', async () => {
+  test('it waits for a port that another program uses', async () => {
     const other = createServer().listen(0, '127.0.0.1')
     await once(other, 'listening')
     const { port } = other.address() as AddressInfo
@@ -306,7 +306,7 @@ describe('one that goes on all day', () => {
     expect(dev.lines.join('\n')).toMatch(/migrations applied: .*graphile/)
   })
 
-  test('it and doctor name the migrations of the database that drizzle/ has no longer', async () => {
+  test('it and doctor name the migrations of the database that drizzle/ no longer has', async () => {
     const addMigration = async (tag: string, when: number): Promise<void> => {
       await writeFile(join(dev.dir, `drizzle/${tag}.sql`), `create table orders (id int) -- ${tag}`)
       const entries = [{ idx: 0, version: '7', when, tag, breakpoints: true }]
@@ -341,7 +341,7 @@ describe('one that goes on all day', () => {
     expectOrderlyStop(dev, 'SIGINT', 'SIGINT'))
 })
 
-test('in a terminal it shows addresses and a line for each request, and obeys its keys', async (t) => {
+test('in a terminal it shows addresses and a line for each request, and handles its keys', async (t) => {
   // The requests of the docs are logged at debug.
   const dev = await startDev((fn) => t.onTestFinished(fn), {
     terminal: true,

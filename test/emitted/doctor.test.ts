@@ -122,14 +122,14 @@ test('it names bad and unknown variables, and each malformed line, of .env', asy
 test.each([
   ['notaurl', ''],
   ['mysql://user@127.0.0.1:3306/app', ' (it begins with mysql://, and this service needs PostgreSQL)'],
-])('a DATABASE_URL that is none (%s) is one fault', async (url, why) => {
+])('an invalid DATABASE_URL (%s) is one fault', async (url, why) => {
   const { wrong } = await doctor(['--json'], { DATABASE_URL: url })
   const seen = `DATABASE_URL must be a URL such as postgres://user:password@host:5432/database${why}`
   const fix = 'correct DATABASE_URL in the environment'
   expect(wrong).toEqual([{ check: 'environment', ok: false, seen, fix }])
 })
 
-test('test:mine of a file that there is not fails, and of a service without tests of its own passes', async () => {
+test('test:mine fails for a missing file, and passes for a service without tests of its own', async () => {
   const copy = await copyWithout()
   expect(runIn(copy, 'test:mine')).toMatchObject({ status: 0 })
   const { status, stderr } = runWithNpm(copy, 'test:mine -- src/typo')
@@ -313,7 +313,7 @@ test('--help says what a script does, and so does the word help', () => {
   expect(stdout).toMatch(/^eslint \[options\]/)
 })
 
-test('a Node that is too old gets one line from each script', async (t) => {
+test('with a Node that is too old, each script prints one line', async (t) => {
   const path = join(dir, 'package.json')
   const manifest = await readFile(path, 'utf8')
   t.onTestFinished(() => writeFile(path, manifest))
@@ -356,7 +356,7 @@ test('npm start before the first build, or without its packages, says what to ru
 test.each([
   ['pluralize-esm', 'add --list'],
   ['ts-morph', 'add upload photo'],
-])('without %s, which an update may have brought, npm run %s says so', async (name, script) => {
+])('without %s, which an update may have added, npm run %s says so', async (name, script) => {
   const { status, stderr } = runIn(await copyWithout(name), script)
   expect({ status, stderr }).toEqual({
     status: 1,

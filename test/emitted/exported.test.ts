@@ -28,7 +28,7 @@ const exported = {
   ...{ NODE_USE_ENV_PROXY: '1', HTTP_PROXY: 'http://127.0.0.1:1', HTTPS_PROXY: 'http://127.0.0.1:1' },
 }
 
-test('what a shell has exported for other work does not break npm run verify', async (t) => {
+test('variables that a shell exports for other work do not break npm run verify', async (t) => {
   const dir = await copySkeleton()
   t.onTestFinished(() => removeCopy(dir))
   const scratch = await realpath(await mkdtemp(join(tmpdir(), `odd $HOME #1 50% it's ü-`)))

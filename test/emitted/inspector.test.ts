@@ -217,7 +217,7 @@ describe.skipIf(!hasChromium)('the page of live contexts, in Chromium', () => {
     },
   )
 
-  test('when the service has gone, the page says so and keeps what it showed last', async () => {
+  test('when the service has ended, the page says so and keeps its last content', async () => {
     const { page } = await show('light')
     await page.route('**/debug/contexts', (route) => route.abort())
 

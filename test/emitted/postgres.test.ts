@@ -131,7 +131,7 @@ async function messageOf(t: TestContext, dir: string, limited: string, uid?: num
   return said
 }
 
-test('if Postgres cannot write, the first line says why and what to do, its own text is below', async (t) => {
+test('if Postgres cannot write, the first line says why and what to do, and its own text follows', async (t) => {
   const said = await messageOf(t, await folder(t), 'ulimit -f 2000;')
 
   expect(said).toMatch(
@@ -160,7 +160,7 @@ test('data of another version, and data that another program seems to use, are r
   )
 }, 30_000)
 
-test.runIf(process.getuid?.() === 0)('a folder of another user is told with what to do', async (t) => {
+test.runIf(process.getuid?.() === 0)('a folder of another user is reported with what to do', async (t) => {
   const dir = await folder(t)
   const nobody = 65_534
 
@@ -211,7 +211,7 @@ test.each([
   expect(fault.cause).toBe(cause)
 })
 
-test('when its process is killed with -9, the server ends and its folder goes', async (t) => {
+test('when its process is killed with -9, the server ends and its folder is removed', async (t) => {
   const dir = await folder(t)
   const scratch = await folder(t)
   const script = join(scratch, 'start.mts')

@@ -217,7 +217,7 @@ describe('refused, and nothing is written', () => {
     expect(filesOf(one)).toEqual(before)
   })
 
-  test('in a larger repository it looks at the service alone', () => {
+  test('in a larger repository it looks only at the service', () => {
     const one = created(older, '--no-example')
     const around = join(one, '..')
     git(around, 'init', '--quiet')

@@ -238,7 +238,7 @@ describe('each cell of the table', () => {
   })
 
   test.each(['docs/linked.txt', 'docs/behind/linked.txt', 'docs/folder.txt'])(
-    '%s is left as it is',
+    '%s stays unchanged',
     (path) => {
       expect(changeOf(result, path)).toBe('left')
       expect(lstatSync(join(service, 'docs/linked.txt')).isSymbolicLink()).toBe(true)
@@ -248,7 +248,7 @@ describe('each cell of the table', () => {
   )
 })
 
-test('git knows the three sides of every conflict', () => {
+test('git has the three sides of every conflict', () => {
   const path = pathOf('changed by both, in one place')
   for (const [number, text] of [
     [1, 'a\nb\nc\n'],

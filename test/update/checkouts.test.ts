@@ -151,7 +151,7 @@ test('a repository with ids of SHA-256 is merged and adopted as any other, and h
   expect(git(service, 'cat-file', '--batch-all-objects', '--batch-check')).not.toContain(id.trim())
 })
 
-describe('left, and said', () => {
+describe('left, with a message', () => {
   test('what lies in a submodule', () => {
     const service = edited()
     const own = mkdtempSync(join(folder, 'own-'))
@@ -166,7 +166,7 @@ describe('left, and said', () => {
     expect(git(join(service, 'docs'), 'status', '--porcelain')).toBe('')
   })
 
-  test('a file that the team has under a name that differs in case alone', () => {
+  test('a file that the team has under a name that differs only in case', () => {
     const service = edited()
     git(service, 'mv', 'docs/Cased.txt', 'docs/cased.txt')
     writeFileSync(join(service, 'docs/new.txt'), 'ours\n')
@@ -211,7 +211,7 @@ describe('refused, and nothing is written', () => {
     expect(textIn(service, 'docs/both.txt')).toBe('theirs\n')
   })
 
-  test('a record that a merge by hand left with a key twice', () => {
+  test('a record in which a merge by hand has left a key twice', () => {
     const service = edited()
     const record = join(service, '.mainstem.json')
     const text = readFileSync(record, 'utf8')

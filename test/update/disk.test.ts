@@ -81,7 +81,7 @@ test('a checkout with CRLF is merged as one with LF, and keeps its CRLF', () => 
     expect(files[path]?.replaceAll('\r\n', ''), path).not.toContain('\n')
 })
 
-test('--remove takes a piece back that nobody has changed, in a checkout with CRLF', () => {
+test('--remove removes an unchanged piece in a checkout with CRLF', () => {
   const service = created(older, '--no-example')
   expect(startAdd(service, 'route', 'report')).toMatchObject({ code: 0 })
   for (const path of ['src/report/report.routes.ts', 'src/report/report.handlers.ts'])
@@ -104,7 +104,7 @@ test('with .data on another disk add works, and update refuses to run generators
 const mounting = ['--mount', '--map-root-user', 'sh', '-ec']
 
 test.runIf(spawnSync('unshare', [...mounting, 'mount -t tmpfs none /mnt']).status === 0)(
-  'on a full disk update says so, writes nothing, and keeps nobody waiting',
+  'on a full disk update says so, writes nothing, and releases its lock',
   () => {
     const service = created(older, '--no-example')
     commit(service)

@@ -33,7 +33,7 @@ function interrupted(): string {
   return made
 }
 
-test('what a person has changed since is not written over, and --abort keeps a copy of it', () => {
+test('a file that the user has changed since is not overwritten, and --abort keeps a copy of it', () => {
   const made = interrupted()
   appendFileSync(join(made, 'docs/second.txt'), 'ours\n')
   const before = filesOf(made)
@@ -52,7 +52,7 @@ test('what a person has changed since is not written over, and --abort keeps a c
   expect(readFileSync(join(made, 'docs/first.txt'), 'utf8')).toBe('a\n')
 })
 
-test('what was committed since is not written over: --abort forgets the update, and the next one begins anew', () => {
+test('later commits are not overwritten: --abort forgets the update, and the next one starts over', () => {
   const made = interrupted()
   commit(made)
   const before = filesOf(made)
@@ -67,7 +67,7 @@ test('what was committed since is not written over: --abort forgets the update, 
   expect(readFileSync(join(made, 'docs/second.txt'), 'utf8')).toBe('b\n')
 })
 
-test('--check and --dry-run write nothing while a killed update waits, and say what the next one does', () => {
+test('--check and --dry-run do not finish a killed update, and say that the next one will', () => {
   const made = interrupted()
   const before = treeOf(made)
   const checked = update(newer, made, ['--check'])
@@ -119,7 +119,7 @@ test('while one update runs, another one and npm run add are refused', async () 
   expect(existsSync(join(made, '.data/lock'))).toBe(false)
 })
 
-test('a file that changes while the update is planned is not written over', async () => {
+test('a file that changes while the update is planned is not overwritten', async () => {
   const made = created(older, '--no-example')
   // Of a change of both there is a copy, in which the pages are written again: when it is made, most files are decided on.
   writeFileSync(join(made, 'docs/first.txt'), 'ours\n')

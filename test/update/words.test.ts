@@ -40,7 +40,7 @@ test('the old package is asked for where the .npmrc of the service says, and wit
   expect(code).toBe(3)
 })
 
-test('what cannot be read is named in one sentence, and what lies in the way of a folder is left', () => {
+test('an unreadable file is named in one sentence, and a file in the place of a folder stays', () => {
   const service = created(older, '--no-example')
   const manifest = join(service, 'package.json')
   const text = readFileSync(manifest, 'utf8')
@@ -62,7 +62,7 @@ test('what cannot be read is named in one sentence, and what lies in the way of 
   expect(update(newer, service).err).toContain('.mainstem.json cannot be read (EISDIR)')
 })
 
-test('a new file that has the name of creation is named, where the team has renamed the service', () => {
+test('after the team has renamed the service, the message lists new files that have the first name', () => {
   const service = created(older, '--no-example')
   const manifest = join(service, 'package.json')
   writeFileSync(manifest, readFileSync(manifest, 'utf8').replace('"my-service"', '"@acme/orders"'))
@@ -75,7 +75,7 @@ test('a new file that has the name of creation is named, where the team has rena
   ])
 })
 
-test('a folder in a service names the service, and a tarball that is not there is refused', () => {
+test('in a folder of a service the message names the service, and a missing tarball is refused', () => {
   const service = created(older, '--no-example')
   const inside = update(newer, join(service, 'src/platform'))
   expect(inside.err).toContain(`run update in ${service}, which holds a service`)

@@ -42,7 +42,7 @@ function example(declared: readonly Setting[], text: string): string {
   const blocks = declared.map(entry)
   return [
     '# Copy to .env for `npm run dev`. Variables of the environment override the file. The values below are the defaults.',
-    '# Names ending in _MS are milliseconds, in _BYTES bytes. `npm run config -- --write` writes this file.',
+    '# Names ending in _MS are in milliseconds, those in _BYTES in bytes. `npm run config -- --write` writes this file.',
     '',
     ...blocks,
     '',

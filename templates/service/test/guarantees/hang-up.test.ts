@@ -79,7 +79,7 @@ test('a write with hangUp: ignore outlives its client, but not the deadline or a
   await eventually(async () => (await running(service, 'pg_sleep')) === 0)
 })
 
-test('if such a write fails after its client has hung up, the error is logged', async () => {
+test('if a write with hangUp: ignore fails after its client has hung up, the error is logged', async () => {
   const service = shared()
   const impatient = open(`${service.url}/probe/write?seconds=0.3&fails=true`, 'POST', {
     'x-request-id': 'lost',

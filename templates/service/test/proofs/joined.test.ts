@@ -49,7 +49,7 @@ async function run(program: string): Promise<unknown> {
   return JSON.parse(stdout)
 }
 
-test('joined modules keep the names of classes, calls that are there to throw, and their own places', async (t) => {
+test('joined modules keep the names of classes, calls that only throw, and the places in stacks', async (t) => {
   const folder = await writeModules(t)
   const apart = await run(join(folder, 'main.js'))
 

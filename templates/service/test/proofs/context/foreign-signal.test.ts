@@ -213,7 +213,7 @@ test('a listener added to a signal that has aborted never runs, so withSignal re
   expect(() => ctx.signal.throwIfAborted()).toThrow(Canceled)
 })
 
-test("a context's signal is one that the platform takes: fetch, timers and streams (beyond Go)", async () => {
+test("the platform's fetch, timers and streams accept a context's signal (beyond Go)", async () => {
   const ctx = withCancel(root)
   const why = new Error('why')
   const timer = import('node:timers/promises').then(({ setTimeout }) =>

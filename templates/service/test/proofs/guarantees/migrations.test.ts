@@ -309,7 +309,7 @@ test('npm run db:migrate that gets SIGTERM while the database does not answer ex
   expect(log.at(-1)?.msg).toContain('cannot migrate: SIGTERM received')
 })
 
-test('npm run db:migrate ends its session with Postgres, which would otherwise find out by itself', async (t) => {
+test('npm run db:migrate tells Postgres that it closes the connection', async (t) => {
   const { url } = await emptyDatabase(t)
   const proxy = await startProxy(t, url)
   const terminate = Buffer.from([0x58, 0, 0, 0, 4])
@@ -407,7 +407,7 @@ test('a migration that the journal does not list is refused by db:migrate and by
   expect(await readFile(join(folder, 'meta/_journal.json'), 'utf8')).toContain('_mine')
 })
 
-test('npm run check prints the fault of a type, and not that drizzle/ has none', async (t) => {
+test('npm run check prints a type error, and not that drizzle/ has no fault', async (t) => {
   const { root, copy } = await copyWithJournal(t, [7, 8])
   for (const path of ['scripts', 'generators/engine'])
     await cp(join(root, path), join(copy, path), { recursive: true })

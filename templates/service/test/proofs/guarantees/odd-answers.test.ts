@@ -151,7 +151,7 @@ test.for([
   },
 )
 
-test('a stream that somebody else reads, too, arrives whole', async () => {
+test('a stream that has another reader too arrives whole', async () => {
   const what = encodeURIComponent('a stream that is counted, too')
 
   for (let i = 0; i < 20; i++) {

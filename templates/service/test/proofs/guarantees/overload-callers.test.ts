@@ -13,7 +13,7 @@ import { openTestDatabase } from '../../support/database.ts'
 import { startService, type RunningService } from '../../support/service.ts'
 import { requestOf, select, succeeds } from '../support/overload.ts'
 
-test('a caller with nine tenths of the load gets what the others leave, and they get what they ask for', async (t) => {
+test('a caller with nine tenths of the load gets what the others leave, and the others get what they ask for', async (t) => {
   const { ctx, db } = await openTestDatabase(t, 5)
   // Forty a second are all there is.
   const perSecond = { greedy: 108, a: 3, b: 3, c: 3, d: 3 }

@@ -1,7 +1,7 @@
 /**
- * Promise: A probe on the admin port waits behind no client, and says there what it says on the public port.
- * Go: none; each connection has a goroutine, and one that accepts has few to wait for
- * Held by: src/platform/admin/admin.ts, src/platform/http/server.ts
+ * Promise: A probe on the admin port does not wait behind clients, and gets the same answer as on the public port. Go: none; each
+ * connection has a goroutine, and one that accepts has few to wait for Held by: src/platform/admin/admin.ts,
+ * src/platform/http/server.ts
  */
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'

@@ -96,7 +96,7 @@ test('an instance that starts keeps the files that another is writing to the sam
   expect(bytes.equals(stored)).toBe(true)
 })
 
-test('a full disk is a 507 that leaves nothing, and the service goes on', async (t) => {
+test('a full disk is a 507 that leaves nothing, and the service keeps running', async (t) => {
   const disk = await mkdtemp(join(tmpdir(), 'full-disk-'))
   t.onTestFinished(() => rm(disk, { recursive: true, force: true }))
   try {

@@ -76,7 +76,7 @@ function discovered(issuer: string): string {
   return JSON.stringify({ issuer, jwks_uri: `${issuer}/jwks` })
 }
 
-test('keys on a host that is not as safe as the issuer are not fetched', async (t) => {
+test('keys are not fetched over http if the issuer has https', async (t) => {
   const { issuer, verify } = await verifier(t)
   issuer.instead = (_incoming, outgoing) =>
     outgoing.end(JSON.stringify({ issuer: issuer.url, jwks_uri: 'https://127.0.0.1:9/jwks' }))
@@ -87,7 +87,7 @@ test('keys on a host that is not as safe as the issuer are not fetched', async (
   })
 })
 
-test('a key that the issuer has just begun to use is found, by one fetch for all that wait', async (t) => {
+test('a new key of the issuer is found, by one fetch for all waiting requests', async (t) => {
   const { issuer, verify } = await verifier(t)
   await verify(await issuer.sign())
   await issuer.rotate('RS256')
@@ -99,7 +99,7 @@ test('a key that the issuer has just begun to use is found, by one fetch for all
   expect(issuer.fetched).toBe(2)
 })
 
-test('many names of keys that nobody has cost one fetch in two seconds', async (t) => {
+test('many unknown key names cost one fetch in two seconds', async (t) => {
   const { issuer, verify } = await verifier(t)
   await verify(await issuer.sign())
   const startedAt = performance.now()
@@ -112,7 +112,7 @@ test('many names of keys that nobody has cost one fetch in two seconds', async (
   expect(issuer.fetched).toBeLessThanOrEqual(2 + Math.floor(took / 2_000))
 })
 
-test('keys that cannot be used do not spoil those that can', async (t) => {
+test('unusable keys do not affect the usable ones', async (t) => {
   const { issuer, verify } = await verifier(t)
   const token = await issuer.sign()
   const weak = generateKeyPairSync('rsa', { modulusLength: 1024 })
@@ -144,7 +144,7 @@ test('a token without the name of its key is tried with each key of its kind', a
   await expect(verify(await issuer.sign({ aud: 'bills' }, nameless))).rejects.toMatchObject({ status: 401 })
 })
 
-test('an issuer that hangs when its keys are old makes nobody wait for long', async (t) => {
+test('if the issuer hangs when its keys are old, no request waits for long', async (t) => {
   const { issuer, verify } = await verifier(t)
   const token = await issuer.sign()
   await verify(token)

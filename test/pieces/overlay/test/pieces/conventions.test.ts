@@ -229,7 +229,7 @@ describe('calls of other services', () => {
   })
 })
 
-test('what the pieces measure themselves has the instrument and the unit that its name promises', () => {
+test("the pieces' own metrics have the instrument and the unit that their names say", () => {
   const { metrics } = exported().received
   const kinds = Object.entries(metrics).map(([name, { instrument, unit }]) => [
     name,

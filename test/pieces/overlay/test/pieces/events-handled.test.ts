@@ -97,7 +97,7 @@ test(
   },
 )
 
-test('while the broker is away the service serves and is ready; then it goes on', async (t) => {
+test('while the broker is away the service serves and is ready; then it handles events again', async (t) => {
   const { broker, service } = await start(t)
   await send(broker, 'a', 'before')
   await eventually(async () => (await effects(service)).length === 1)
@@ -148,7 +148,7 @@ test('each attempt has a trace of its own, linked to the publisher’s, and the 
 })
 
 test(
-  'what all instances have waiting is given to one of them, however long it waits for its turn',
+  'an event that waits for its turn in one instance is not delivered to another, however long it waits',
   slow,
   async (t) => {
     const { broker, service } = await start(t)
@@ -171,7 +171,7 @@ test(
   },
 )
 
-describe('what can be handled by nobody is parked with its cause, and holds up nothing', () => {
+describe('a message that cannot be handled is parked with its cause, and delays no other', () => {
   const invalid = Buffer.from([0x22, 0xff, 0x22])
   const long = 'x'.repeat(5_000)
   const cases: readonly (readonly [string, Record<string, string>, Buffer | string, string])[] = [
@@ -224,7 +224,7 @@ test('an event without a time has the time at which the broker got it', async ()
 })
 
 test(
-  'a handler that never ends, or swallows its cancel, is left behind at its timeout and holds up its key alone',
+  'a handler that never ends, or swallows its cancel, is abandoned at its timeout and delays only its key',
   slow,
   async () => {
     const { broker, service } = started()
@@ -258,7 +258,7 @@ test('events that are replayed are handled in their order, once, however often',
   expect(await service.sql(`select from events.held where key = 'again'`)).toEqual([])
 })
 
-test('an event that ends the process each time is parked, and holds up its key alone', slow, async (t) => {
+test('an event that crashes the process each time is parked, and delays only its key', slow, async (t) => {
   const { broker, service } = await start(t)
   await send(broker, 'a', 'first')
   await eventually(async () => (await effects(service)).length === 1)
@@ -353,7 +353,7 @@ test('a database that turns read-only and back: events wait, and are handled', s
   expect(await effects(service)).toEqual(['before', 'meanwhile'])
 })
 
-test('an instance that stands still in a handler does not keep the others from its key', slow, async (t) => {
+test('an instance that hangs in a handler does not block its key for the others', slow, async (t) => {
   const { broker, service } = await start(t)
   await send(broker, 'a', 'sleep 1')
   await send(broker, 'a', 'next')
@@ -395,39 +395,35 @@ test('an event that gets no connection to the database has not failed', slow, as
   expect(behind.log.filter(({ msg, outcome }) => msg === 'event' && outcome !== 'handled')).toEqual([])
 })
 
-test(
-  'a mark is kept for a day longer than the stream keeps the event, and not for longer',
-  slow,
-  async (t) => {
-    const broker = await startBroker(t)
-    const keep = (days: number) => makeStream(broker, type, { max_age: days * 86_400e9 })
-    await keep(30)
-    const { service } = await start(t, {}, broker)
-    await service.sql(
-      `insert into events.handled (type, id, at)
+test('a mark is kept for exactly a day longer than the stream keeps the event', slow, async (t) => {
+  const broker = await startBroker(t)
+  const keep = (days: number) => makeStream(broker, type, { max_age: days * 86_400e9 })
+  await keep(30)
+  const { service } = await start(t, {}, broker)
+  await service.sql(
+    `insert into events.handled (type, id, at)
     select $1, days::text, now() - make_interval(days => days) from unnest(array[1, 9, 30, 32]) as days`,
-      [type],
-    )
-    const marks = async () =>
-      (await service.sql('select id from events.handled order by at desc')).map(({ id }) => id).join()
-    const connectAgain = async () => {
-      await broker.kill()
-      await broker.start()
-    }
+    [type],
+  )
+  const marks = async () =>
+    (await service.sql('select id from events.handled order by at desc')).map(({ id }) => id).join()
+  const connectAgain = async () => {
+    await broker.kill()
+    await broker.start()
+  }
 
-    await connectAgain()
-    await eventually(async () => (await marks()) === '1,9,30', 20_000)
-    // The test's own client may not be back yet.
-    await eventually(() =>
-      keep(7).then(
-        () => true,
-        () => false,
-      ),
-    )
-    await connectAgain()
-    await eventually(async () => (await marks()) === '1', 20_000)
-  },
-)
+  await connectAgain()
+  await eventually(async () => (await marks()) === '1,9,30', 20_000)
+  // The test's own client may not be back yet.
+  await eventually(() =>
+    keep(7).then(
+      () => true,
+      () => false,
+    ),
+  )
+  await connectAgain()
+  await eventually(async () => (await marks()) === '1', 20_000)
+})
 
 test(
   'held events that are tried are among the four that an instance handles at the same time',

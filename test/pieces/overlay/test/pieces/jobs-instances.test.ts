@@ -24,7 +24,7 @@ test('an instance that cannot prove that it is alive stops its jobs before anoth
   await eventually(async () => (await waiting(service)).length === 0)
 })
 
-test('a worker reconnects when its server turns read-only, and works again when it can write', async (t) => {
+test('a worker reconnects when its server turns read-only, and works again when the server is writable', async (t) => {
   const service = await startService(t, { probe: true })
   const readOnly = (how: string) =>
     service.sql(`do $$ begin execute format('alter database %I ${how}', current_database()); end $$`)
@@ -102,7 +102,7 @@ test('a service does not start without the tables of graphile-worker, and names 
   )
 })
 
-test('two instances run each tick of a schedule once, and neither takes the other for dead', async (t) => {
+test('two instances run each tick of a schedule once, and neither treats the other as dead', async (t) => {
   const env = { NODE_OPTIONS: beforeTheMinute(), LOG_LEVEL: 'debug' }
   const service = await startService(t, { probe: true, env })
   const other = another(t, service, { probe: true, env })

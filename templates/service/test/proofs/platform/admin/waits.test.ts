@@ -14,7 +14,7 @@ import { sharedService } from '../../../support/service.ts'
 
 const shared = sharedService({ probe: true })
 
-test('the page tells which request waits for a lock and who holds it, and which waits for the pool', async (t) => {
+test('the page shows which request waits for a lock, which process holds the lock, and which request waits for the pool', async (t) => {
   const { ctx, db, proxy } = await openTestDatabase(t, 2)
   const recent = recentRequests(10)
   const admin = await listenAdmin(ctx, ctx, recordedLog(), {
@@ -62,7 +62,7 @@ test('the page tells which request waits for a lock and who holds it, and which 
   await eventually(async () => !(await page('text/html')).includes('waits for the lock'))
 })
 
-test('a request whose answer nobody reads waits for its client, and so does one whose body does not come', async (t) => {
+test('a request whose answer is not read waits for its client, and so does one whose body does not arrive', async (t) => {
   const { url, adminUrl } = shared()
   const waits = async (path: string): Promise<unknown> => {
     const page = await fetch(`${adminUrl}/debug/contexts?q=${path}`, {

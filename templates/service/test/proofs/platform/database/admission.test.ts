@@ -160,7 +160,7 @@ describe('by the time that connections are held', () => {
     expect(gate.waiting).toBe(21)
   })
 
-  test('a client that leaves, and a place outside the averages, make no wait longer', async (t) => {
+  test('neither a client that leaves nor a place outside the averages makes a wait longer', async (t) => {
     const ctx = testContext(t)
     const { gate, held } = await busy(ctx)
     held.release(ctx)
@@ -178,7 +178,7 @@ describe('by the time that connections are held', () => {
     expect(gate.waiting).toBe(1)
   })
 
-  test('callers that give up make the wait of others shorter', async (t) => {
+  test('callers that give up shorten the wait of the others', async (t) => {
     const ctx = testContext(t)
     const { gate } = await busy(ctx)
     for (let n = 0; n < 20; n++) {
@@ -246,7 +246,7 @@ describe('by the time that connections are held', () => {
     expect(heard.at(-1)).toBe('overload')
   })
 
-  test('a call that does not have to wait starts the second again', async (t) => {
+  test('a call that does not have to wait restarts the second', async (t) => {
     const ctx = testContext(t)
     const { gate, heard, held } = await busy(ctx)
     const served: Promise<void>[] = []

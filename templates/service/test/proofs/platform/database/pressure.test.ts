@@ -122,7 +122,7 @@ describe('calls whose context ended', () => {
     expect(longest(pressure, Infinity, true)).toEqual({ ms: 105, why: 'overload' })
   })
 
-  test('count for no more than a hold: a client that stays for long before it leaves does not slow the service', () => {
+  test('count for at most one hold: a client that leaves late does not make the service look slower', () => {
     const pressure = holding(100)
     for (let n = 0; n < 100; n++) pressure.cutShort(60_000)
 

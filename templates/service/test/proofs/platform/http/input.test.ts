@@ -35,7 +35,7 @@ test('a cut-off body is a mistake of the client', async (t) => {
   await expect(reading).rejects.toMatchObject({ status: 400, message: 'the body was cut off' })
 })
 
-test('a body that was cut off before it is read is refused at once', async (t) => {
+test('a body that was cut off before the service reads it is refused at once', async (t) => {
   const incoming = await receive(t, '{')
   const closed = new Promise((resolve) => incoming.on('error', () => undefined).on('close', resolve))
   incoming.socket.destroy()
@@ -46,7 +46,7 @@ test('a body that was cut off before it is read is refused at once', async (t) =
   await expect(reading).rejects.toMatchObject({ status: 400, message: 'the body was cut off' })
 })
 
-test('a body that a guard has read is a fault of the service, and nobody waits for it', async (t) => {
+test('a body that a guard has read is a fault of the service, and is reported without waiting', async (t) => {
   const incoming = await receive(t, '{}', true)
   await buffer(incoming)
 

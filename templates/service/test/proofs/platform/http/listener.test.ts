@@ -10,7 +10,7 @@ import { recordedLog } from '../../../support/recorded-log.ts'
 
 const anyPort = { port: 0, purpose: 'listen', variable: 'PORT' }
 
-test('connections that cannot be accepted make one line, and the listener goes on', async (t) => {
+test('connections that cannot be accepted are logged on one line, and the listener continues', async (t) => {
   const ctx = testContext(t)
   const log = recordedLog()
   const server = createServer((_request, response) => response.end('here'))

@@ -42,7 +42,7 @@ const required = {
   } as Readonly<Record<string, readonly string[]>>,
 }
 
-test('what a request exports is named as the conventions name it, and has what they require', async (t) => {
+test('the telemetry of a request has the names and the attributes that the conventions require', async (t) => {
   const received = await startJsonCollector(t)
   const service = await startService(t, {
     probe: true,

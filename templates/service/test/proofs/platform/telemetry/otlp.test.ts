@@ -72,7 +72,7 @@ function recorded(
   return exporter.getFinishedSpans()
 }
 
-test("spans become the same bytes as by OpenTelemetry's own serializer", () => {
+test("spans become the same bytes as with OpenTelemetry's own serializer", () => {
   fc.assert(
     fc.property(fc.array(made, { maxLength: 20 }), fc.dictionary(fc.string(), plain), (all, resource) => {
       const spans = recorded(all, resource as Record<string, string | number>)
@@ -83,7 +83,7 @@ test("spans become the same bytes as by OpenTelemetry's own serializer", () => {
   )
 })
 
-test('a batch may be larger than any before it', () => {
+test('a batch may be larger than every earlier one', () => {
   const long = 'ü'.repeat(100_000)
   const about = {
     kind: SpanKind.SERVER,

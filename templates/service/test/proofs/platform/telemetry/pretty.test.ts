@@ -36,7 +36,7 @@ test('an empty object or list is left out', () => {
   expect(openPretty(false)?.(line)).toBe('start-up failed {"port":0}\n')
 })
 
-test('the line of a request that failed or ended early tells the id to look for, of the trace if there is one', () => {
+test('the line of a request that failed or ended early has the id to search for: that of the trace, if there is one', () => {
   const pretty = openPretty(false)
   const line = (fields: object): string =>
     pretty?.(JSON.stringify({ msg: 'request', method: 'GET', path: '/', requestId: 'r-1', ...fields })) ?? ''

@@ -117,7 +117,7 @@ test('OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES name the service', async (t
   expect(collector.requests).toEqual(['POST /v1/traces application/json'])
 })
 
-test('OTEL_BSP_SCHEDULE_DELAY sets how soon spans are sent', async (t) => {
+test('OTEL_BSP_SCHEDULE_DELAY sets the interval at which spans are sent', async (t) => {
   const collector = await startCollector(t)
   const { ctx } = await start(t, {
     OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
@@ -161,7 +161,7 @@ test('metrics alone are sent without a tracer', async (t) => {
   expect(collector.spans).toEqual([])
 })
 
-test('nothing is exported if nothing is named', async (t) => {
+test('nothing is exported without an endpoint or an exporter', async (t) => {
   const { ctx, telemetry, log } = await start(t, {})
   let recording = true
   await span(ctx, 'work', {}, (_ctx, current) => {

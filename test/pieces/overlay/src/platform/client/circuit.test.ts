@@ -61,7 +61,7 @@ test('an answer that is not as expected counts as a peer that works', async (t) 
   expect(peer.received).toHaveLength(6)
 })
 
-test('a peer that takes longer than the client allows fails; callers that leave or have a shorter deadline count as nothing', async (t) => {
+test('a peer that takes longer than the client allows fails; callers that leave or have a shorter deadline do not count', async (t) => {
   const { ctx, client, peer } = await startClient(t, ['hang'])
   for (let n = 0; n < 5; n++) {
     using left = withCancel(ctx)

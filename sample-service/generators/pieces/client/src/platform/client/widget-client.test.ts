@@ -36,7 +36,7 @@ test('it checks a new item, then sends it once', async (t) => {
   ])
 })
 
-test('it rejects an answer that is not as expected, and says where and why', async (t) => {
+test('it rejects an invalid answer, and the error says where and why', async (t) => {
   const peer = await startPeer(t, (response) => response.end('{"id":7,"name":"seven"}'))
 
   const call = widgetClient(recordedLog(), { baseUrl: peer.url }).find(testContext(t), '7')

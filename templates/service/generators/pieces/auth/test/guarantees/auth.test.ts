@@ -168,12 +168,12 @@ test.for(Object.keys(attacks))('%s: 401', async (name) => {
   expect(response.headers.get('www-authenticate')).toContain('error="invalid_token"')
 })
 
-test('a clock that is 20 s wrong is forgiven', async () => {
+test('a token is accepted if the clocks differ by 20 s', async () => {
   expect((await ask('/probe/principal', bearer(await issuer.sign({ nbf: seconds() + 20 })))).status).toBe(200)
   expect((await ask('/probe/principal', bearer(await issuer.sign({ exp: seconds() - 20 })))).status).toBe(200)
 })
 
-test('AUTH=off: callers have no name, so that limits and idempotency keys tell them apart by other means', async (t) => {
+test('AUTH=off: callers have no principal, and limits and idempotency keys distinguish them by other means', async (t) => {
   const env = { DATABASE_URL: service().databaseUrl, UPLOAD_DIR: service().uploadDir, AUTH: 'off' }
   const off = startProcess(t, { probe: true, env })
   const { port } = await off.line(({ msg }) => msg === 'listening')
@@ -219,7 +219,7 @@ test.for([
     'AUTH_API_KEYS must be NAME:SHA256:SCOPE SCOPE, with commas between several; SHA256 is that of the key, in hex',
   ],
 ] as [Record<string, string>, string][])(
-  '%o: the start says what is missing',
+  '%o: the start fails and names what is missing',
   async ([given, message], t) => {
     const { DATABASE_URL } = { DATABASE_URL: service().databaseUrl }
     const { log, exited } = startProcess(t, { env: { DATABASE_URL, AUTH: 'required', ...given } })

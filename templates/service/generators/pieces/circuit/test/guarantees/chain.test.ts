@@ -33,7 +33,7 @@ test('a client that hangs up on the first service ends the statement of the seco
   }
 })
 
-test('the second service gets what is left of the deadline of the first', async () => {
+test("the second service gets the rest of the first one's deadline", async () => {
   const sentAt = Date.now()
 
   const response = await fetch(`${through('/probe/deadline')}&afterMs=100`, {

@@ -117,7 +117,7 @@ test('SIGTERM: a job that outlasts the drain is cancelled, given back, and done 
   expect(await waiting(service)).toEqual([])
 })
 
-test('kill -9: another instance does the job once, as soon as it knows that the worker is dead', async (t) => {
+test('kill -9: another instance does the job once, as soon as it detects that the worker is dead', async (t) => {
   const service = await startService(t, { probe: true })
   const other = another(t, service, { probe: true })
   await other.line(({ msg }) => msg === 'listening')
