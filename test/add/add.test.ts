@@ -318,10 +318,10 @@ describe('npm run add -- client', () => {
     ])
     expect(after.get('src/config.ts')).toContain('    priceList: { baseUrl: e.PRICE_LIST_URL },')
     expect(after.get('README.md')).toMatch(
-      /^\| `PRICE_LIST_URL` +\| `https:\/\/prices\.example\.com\/v1` +\| .* \| where price-list is called +\|$/m,
+      /^\| `PRICE_LIST_URL` +\| `https:\/\/prices\.example\.com\/v1` +\| .* \| address of price-list +\|$/m,
     )
     expect(after.get('.env.example')).toContain(
-      '# where price-list is called\n# PRICE_LIST_URL=https://prices.example.com/v1\n',
+      '# address of price-list\n# PRICE_LIST_URL=https://prices.example.com/v1\n',
     )
     expect(Object.keys(manifestOf(service).dependencies)).toContain('cockatiel')
 

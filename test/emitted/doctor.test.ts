@@ -201,7 +201,9 @@ test("it names a dependency that finds another version than the service's", asyn
   expect(wrong).toContainEqual({
     check: 'peers',
     ok: false,
-    seen: expect.stringMatching(/^@hono\/node-server finds hono 4\.\d+\.\d+, the service 4\.0\.0$/) as string,
+    seen: expect.stringMatching(
+      /^@hono\/node-server finds hono 4\.\d+\.\d+, but the service finds 4\.0\.0$/,
+    ) as string,
     fix: expect.stringContaining('"hono": "^4.') as string,
   })
 })
