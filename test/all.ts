@@ -1,8 +1,8 @@
 /**
- * `npm run test:all`: everything that `npm test` runs, and what takes too long to wait for: ESLint on the sample, the long proofs, the
- * service beside real proxies and poolers, the image, all that is known of each piece, random nouns and fields, every pair of
- * pieces, every bench at its shortest, each supported line of Node, each package manager, and the trials.
- * It takes some two hours on two cores, and runs before a release. `-- --only image,matrix` runs the named ones.
+ * `npm run test:all`: everything that `npm test` runs, and the checks that take too long for it: ESLint on the sample, the long
+ * proofs, the service with real proxies and poolers, the image, all checks of each piece, random nouns and fields, every pair of
+ * pieces, every bench at its shortest, each supported line of Node, each package manager, and the trials. It takes some two hours
+ * on two cores, and runs before a release. `-- --only image,matrix` runs the named ones.
  */
 import { join } from 'node:path'
 import { readFlags } from '../templates/service/scripts/command-line.ts'

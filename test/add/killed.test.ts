@@ -1,4 +1,4 @@
-/** What `kill -9` of `npm run add` leaves, whichever write it hits. */
+/** The effects of `kill -9` on `npm run add`, at any of its writes. */
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdtempSync, readdirSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
@@ -18,7 +18,7 @@ beforeAll(async () => {
   expect(await add(withRoute, ...stamping)).toMatchObject({ code: 0 })
 })
 
-/** Kills the command at its `at`-th write of a path with `part` in it. @returns whether it came so far */
+/** Kills the command at its `at`-th write of a path with `part` in it. @returns whether there was such a write */
 function kill(service: string, at: number, args: readonly string[], part = service): boolean {
   const scratch = mkdtempSync(join(folder, 'killer-'))
   const env = { ...process.env, NODE_OPTIONS: killerAt(at, part, scratch) }
@@ -49,7 +49,7 @@ test.each([
       const service = mkdtempSync(join(folder, 'service-'))
       cpSync(from(), service, { recursive: true })
       if (!kill(service, at, args)) break
-      // A listing finishes nothing; any other run does, also one that is refused.
+      // `--list` does not finish a killed run; every other run does, even if it is refused.
       const { code, err } = await add(service, '--remove', 'route', 'nothing')
       expect(code).toBe(1)
       const finished = err.startsWith('Finished the run that was killed before.\n')

@@ -43,7 +43,7 @@ test('a row is created, found, listed, changed and deleted', async (t) => {
 })
 `
 
-/** Calls that the document does not have, one a line from the fifth line on. */
+/** Calls that the document does not have, one on each line from the fifth on. */
 const wrong = `import type { Context } from './context/context.ts'
 import type { ItselfClient } from './platform/client/itself-client.ts'
 /** Never called. */
@@ -82,7 +82,7 @@ test(
     const args = (path: string) => [
       ...['client', 'itself', '--base-url', 'http://127.0.0.1:3000', '--openapi', url + path],
     ]
-    // Not in this thread, which answers the request.
+    // In another process, because this thread answers the request.
     const run = (path: string) =>
       promisify(execFile)(process.execPath, [...command, ...args(path)], { cwd: service })
     const tree = treeOf(service)
@@ -99,7 +99,7 @@ test(
     await run('/openapi.json')
 
     expect((await run('/openapi.json')).stdout).toContain('nothing to do')
-    // The team's own changes of the client stay when the types are made anew.
+    // The team's own changes of the client stay when the types are made again.
     edit(service, 'src/platform/client/itself-client.ts', (text) => text.replace('5_000', '4_000'))
     edit(service, 'src/platform/client/itself-api.ts', () => '// old\n')
     expect((await run('/openapi.json')).stdout).toContain('~ src/platform/client/itself-api.ts')

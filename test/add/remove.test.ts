@@ -1,4 +1,4 @@
-/** What `npm run add -- --remove` takes back, and what it refuses to. */
+/** What `npm run add -- --remove` removes, and what it refuses to remove. */
 import { renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'

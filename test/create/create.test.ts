@@ -537,7 +537,7 @@ describe('git', () => {
 
   it('without an identity is a note, and the creation goes on', async () => {
     const cwd = await temporaryFolder(onTestFinished)
-    // From an address without a name git would invent a person, named after the user.
+    // Git would make up an author, named after the user, from an address without a name.
     const nobody = { HOME: await homeFolder(onTestFinished, false), EMAIL: 'root@example.com' }
     const ended = await create(cwd, ['my-service', '--no-install', '--json'], nobody)
     expect(ended.code).toBe(0)
@@ -588,7 +588,7 @@ describe("settings of the user's that leave something out of an install", () => 
       ...['omit[]=dev', 'omit[]=optional', 'omit[]=peer', 'production=true', 'package-lock-only=true'],
       ...['save=false', 'dry-run=true', 'bin-links=false', 'global=true', 'workspaces=true'],
     ],
-    // Some of the others would bring the lock file back.
+    // Some of the others would restore the lock file.
     ['package-lock=false'],
   ])('are overruled: %s', async (...npmrc) => {
     const cwd = await temporaryFolder(onTestFinished)
@@ -930,7 +930,7 @@ describe('in a terminal', () => {
     let read = 0
     return {
       ended,
-      /** Waits until the terminal shows `text`, behind the text of the last call. */
+      /** Waits until the terminal shows `text`, after the text of the last call. */
       async shows(text: string): Promise<void> {
         await eventually(`the terminal to show '${text}'`, () => {
           const at = seen.stdout.indexOf(text, read)

@@ -153,7 +153,7 @@ it.each([
   const root = await workspace(lists, { '.prettierrc': config })
   const made = await create(root, ['apps/my-service', '--yes', '--no-install'])
   expect(made.code, made.stderr).toBe(0)
-  // What is left has a file of each kind.
+  // The rest has a file of each kind.
   for (const most of ['generators', 'lint', 'scripts', 'src/platform', 'test'])
     await rm(join(root, 'apps/my-service', most), { recursive: true })
   await writeFiles(root, {

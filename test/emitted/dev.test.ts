@@ -15,7 +15,7 @@ const bounded = { timeout: 60_000, interval: 50 }
 interface Dev {
   readonly dir: string
   readonly child: ChildProcess
-  /** What it said in this test. */
+  /** Its output in this test. */
   readonly lines: string[]
   /** The process ids of all services that have logged `listening`, in order. */
   readonly services: number[]
@@ -208,7 +208,7 @@ describe('one dev that keeps running', () => {
     const text = await readFile(path, 'utf8')
     dev.lines.length = 0
 
-    // Says that it is there, then takes until the start is ended.
+    // Reports that it runs, then hangs until dev ends the start.
     const slow = `
     import { once } from 'node:events'
     export async function prepare(ctx: Context): Promise<void> {

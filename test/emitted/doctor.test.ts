@@ -216,7 +216,7 @@ test('before the first install it says what to do', async (t) => {
   expect(text).toContain("✗ installed   Cannot find package 'tsx'\n              → run npm install")
 })
 
-/** Runs a script of the service in `copy` as npm does, without npm: that starts for longer than most of the scripts run. */
+/** Runs a script of the service in `copy` like npm, but without npm, whose start takes longer than most of the scripts. */
 function runIn(copy: string, line: string, env: Record<string, string> = {}) {
   const [script = '', ...args] = line.split(' ')
   const manifest = JSON.parse(readFileSync(join(copy, 'package.json'), 'utf8')) as {
@@ -258,13 +258,13 @@ test('before the first install, each script says so in one line', async () => {
     const said = 'tsx is not installed: run npm install first\n'
     expect({ script, status, stderr }).toEqual({ script, status: 1, stderr: said })
   }
-  // A shell would only say that it does not find tsc.
+  // A shell would print only that it cannot find tsc.
   for (const script of ['check', 'lint', 'format', 'build', 'db:generate', 'test', 'test:mine']) {
     const { status, stderr } = runIn(copy, script)
     const said = '2 packages are not installed (tsx, …): run npm install first\n'
     expect({ script, status, stderr }).toEqual({ script, status: 1, stderr: said })
   }
-  // Else the next install leaves them out again.
+  // Otherwise the next install leaves them out again.
   expect(runIn(copy, 'dev', { NODE_ENV: 'production' }).stderr).toBe(
     'tsx is not installed: run npm install first, without NODE_ENV=production, which leaves out the devDependencies\n',
   )

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 import { run } from '../support/create.ts'
 import { copySkeleton, removeCopy } from '../support/service-copy.ts'
 
-/** What people's shells export for other work. Each of them has broken a tool. */
+/** Variables that shells export for other work. Each of them has broken a tool. */
 const exported = {
   NODE_OPTIONS: '--enable-source-maps --max-old-space-size=4096',
   ...{ NODE_ENV: 'production', CI: 'true', FORCE_COLOR: '3', TZ: 'Asia/Kathmandu', LANG: 'tr_TR.UTF-8' },

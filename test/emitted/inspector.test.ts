@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { makeDatabase, temporaryServer } from '../../templates/service/scripts/postgres/databases.ts'
 import { migrateDatabase } from '../../templates/service/scripts/postgres/migrations.ts'
 import { open } from '../../templates/service/test/support/client.ts'
-// Declares what tests of a service are given, which its helpers ask for.
+// Declares the values that vitest provides to the tests of a service.
 import type {} from '../../templates/service/test/global-setup.ts'
 import { joinPrograms } from '../../templates/service/test/programs.ts'
 import { repository, serviceWithClient } from '../support/added-service.ts'

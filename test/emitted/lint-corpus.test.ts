@@ -6,7 +6,7 @@ import { readCorpus, type Snippet } from '../support/lint-corpus.ts'
 import { lintService } from '../support/lint-service.ts'
 import { oxlintService } from '../support/oxlint.ts'
 
-/** The rules about contexts, arrows and work that nobody waits for, without rules about style. */
+/** The rules for contexts, import order and unawaited work, without rules of style. */
 const counted =
   /^(?:context\/|no-restricted-|typescript\((?:no-floating-promises|no-misused-promises|return-await)\)$)/
 
@@ -28,7 +28,7 @@ function rulesOf(messages: readonly Linter.LintMessage[]): string[] {
   return messages.flatMap(({ ruleId }) => ruleId ?? [])
 }
 
-/** A reader who had not seen the rules wrote the second corpus. Decision 0028 has what the rules found in it at first. */
+/** A reader who had not seen the rules wrote the second corpus. Decision 0028 lists what the rules first found in it. */
 const corpora = [
   { mistakes: 'mistakes.txt', idioms: 'idioms.txt' },
   { mistakes: 'mistakes-2.txt', idioms: 'idioms-2.txt' },

@@ -95,7 +95,7 @@ test('a second server on the same data is refused at once, in one sentence', asy
   const running = await start(t, dir, true)
   const asked = performance.now()
   await expect(startPostgres({ dir, persistent: true })).rejects.toThrow(`PostgreSQL already runs on ${dir}`)
-  // Less than the time in which a server that was killed gives up its lock.
+  // Less than the time that a killed server takes to release its lock.
   expect(performance.now() - asked).toBeLessThan(4_000)
   expect(await query(running.url, 'select 1 as one')).toEqual([{ one: 1 }])
 })
@@ -150,7 +150,7 @@ test('data of another version, and data that another program seems to use, are r
   )
   await writeFile(join(data, 'PG_VERSION'), '18\n')
 
-  // Of the user that Postgres runs as: others' processes it takes for none of its own.
+  // A process of Postgres's user: Postgres ignores the processes of other users.
   const { uid, gid } = await stat(data)
   const other = spawn('sleep', ['60'], { uid, gid, stdio: 'ignore' })
   t.onTestFinished(() => void other.kill())

@@ -6,7 +6,7 @@ export interface Snippet {
   /** The rule that it tests. */
   readonly about: string
   readonly title: string
-  /** Where it lies in the service: `src/things/…` unless the title says ` @ path`. */
+  /** Its path in the service: `src/things/…` unless the title says ` @ path`. */
   readonly file: string
   readonly code: string
 }

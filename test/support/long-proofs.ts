@@ -1,6 +1,6 @@
 /**
- * Proofs of the service, relative to it, that start and stop it so often that nobody should wait for them: `npm test` leaves
- * them to `npm run test:all`. What a service proves itself, in test/guarantees/, always runs.
+ * Proofs of the service, relative to it, that start and stop it often and so take long: `npm test` leaves them to `npm run
+ * test:all`. The service's own tests in test/guarantees/ always run.
  */
 export const longProofs: readonly string[] = [
   'connections',

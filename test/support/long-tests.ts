@@ -1,4 +1,4 @@
-/** Files of test/ that take too long to wait for: `npm test` leaves them out, `npm run test:all` runs them. */
+/** Files of test/ that take too long for `npm test`; `npm run test:all` runs them. */
 export const longTests = [
   'test/add/auth.test.ts',
   'test/add/killed.test.ts',

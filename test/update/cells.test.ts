@@ -229,7 +229,7 @@ describe('each cell of the table', () => {
     expect(existsSync(path) ? readFileSync(path).toString('latin1') : undefined).toBe(
       text === undefined ? undefined : Buffer.from(text).toString('latin1'),
     )
-    // A folder that is empty now goes too.
+    // A folder that is empty now is removed too.
     if (change === 'deleted') expect(existsSync(dirname(path))).toBe(false)
   })
 

@@ -1,4 +1,4 @@
-/** Services in the kinds of checkout and of folder that people have, beside a plain clone. */
+/** Services in other kinds of checkouts and folders than a plain clone. */
 import { execFileSync, spawnSync } from 'node:child_process'
 import {
   chmodSync,
@@ -111,7 +111,7 @@ test('--from finds what was emitted for an older package manager', { timeout: 30
   const flags = ['--yes', '--no-install', '--no-git', '--no-example', '--pm', 'pnpm']
   const env = { ...process.env, ...pnpm('12.1.0') }
   execFileSync(process.execPath, [join(older, 'dist/bin.js'), service, ...flags], { env })
-  // In no commit.
+  // It is in no commit.
   const docker = textIn(service, 'Dockerfile')
   writeFileSync(join(service, 'Dockerfile'), `${docker}# Ours.\n`)
   commit(service)
@@ -145,7 +145,7 @@ test('a repository with ids of SHA-256 is merged and adopted as any other, and h
   expect(textIn(service, 'docs/lines.txt')).toBe(merged)
   expect(git(service, 'show', ':2:docs/both.txt')).toBe('ours\n')
   expect(git(service, 'show', ':3:docs/both.txt')).toBe('theirs\n')
-  // By the SHA-1 of the record nobody would find it there.
+  // The record's SHA-1 would not find it there.
   const given = lines('theirs')
   const id = execFileSync('git', ['hash-object', '--stdin'], { cwd: service, input: given, encoding: 'utf8' })
   expect(git(service, 'cat-file', '--batch-all-objects', '--batch-check')).not.toContain(id.trim())

@@ -1,4 +1,4 @@
-/** What `update` does in a repository that git does not let it read, or in which something is under way. */
+/** `update` in a repository that git refuses to read, or in which an operation is under way. */
 import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -31,7 +31,7 @@ test("a repository of another user is refused with git's message", () => {
     GIT_CONFIG_NOSYSTEM: '1',
   }
   refused('git refuses, fatal: detected dubious ownership in repository', foreign)
-  // How to mend it stands in git's further lines.
+  // Git's further lines say how to fix it.
   expect(update(newer, made, [], foreign).err).toContain('git config --global --add safe.directory')
 })
 
@@ -66,7 +66,7 @@ test.each([
   ['rebase', ['rebase', '--exec', 'false', 'HEAD~1'], 'a rebase'],
 ] as const)('%s under way is refused, even if no file differs', (operation, args, what) => {
   if (!existsSync(join(made, '.git/refs/heads/side'))) {
-    // Of their own message: two commits of one second would be the same.
+    // With a message of its own, because two equal commits in one second would have one id.
     git(made, 'checkout', '--quiet', '-b', 'side')
     git(made, 'commit', '--quiet', '--allow-empty', '--message', 'side')
     git(made, 'checkout', '--quiet', 'main')

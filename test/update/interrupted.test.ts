@@ -1,4 +1,4 @@
-/** What follows an update that was killed, or that still runs. */
+/** What happens after an update that was killed, or during one that still runs. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
@@ -121,7 +121,7 @@ test('while one update runs, another one and npm run add are refused', async () 
 
 test('a file that changes while the update is planned is not overwritten', async () => {
   const made = created(older, '--no-example')
-  // Of a change of both there is a copy, in which the pages are written again: when it is made, most files are decided on.
+  // If both sides changed a file, update makes a copy to write the pages again. At that time it has decided on most files.
   writeFileSync(join(made, 'docs/first.txt'), 'ours\n')
   const running = spawn(process.execPath, [join(newer, 'dist/main.js'), 'update'], {
     cwd: made,

@@ -41,7 +41,7 @@ function change(service: string, path: string, edit: (text: string) => string): 
 /** A service with a route, committed, and with a job if asked for. */
 async function grown(from: string, withJob = false): Promise<string> {
   const service = created(from, '--no-example')
-  // As creating does: so git has what was emitted.
+  // Committed as by the create command, so that git has the emitted files.
   commit(service)
   expect(await add(service, 'route', 'report', '--method', 'POST')).toMatchObject({ code: 0 })
   if (withJob) expect(await add(service, 'job', 'send-mail')).toMatchObject({ code: 0 })
@@ -63,7 +63,7 @@ test('an old service that was extended and updated equals a new service that was
   expect(filesOf(service)).toEqual(tree)
 })
 
-/** The template beside everything that `npm run add` wires. */
+/** The template with changes next to everything that `npm run add` wires. */
 function edited(): string {
   const edit = (path: string, from: string | RegExp, to: string): [string, string] => {
     const text = templateOf(path).replace(from, to)

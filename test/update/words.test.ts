@@ -1,4 +1,4 @@
-/** Where the old package comes from, and in which package manager's words `update` speaks. */
+/** The source of the old package, and the package manager's commands in the messages of `update`. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -27,7 +27,7 @@ test('the old package is asked for where the .npmrc of the service says, and wit
   await once(registry, 'listening')
   const place = `//127.0.0.1:${(registry.address() as AddressInfo).port}/`
   writeFileSync(join(service, '.npmrc'), `registry=http:${place}\n${place}:_authToken=s3cret\n`)
-  // A package.json there is none of this service.
+  // A package.json there does not belong to this service.
   const TMPDIR = mkdtempSync(join(folder, 'tmp-'))
   writeFileSync(join(TMPDIR, 'package.json'), '{}')
   const env = { ...process.env, TMPDIR }
@@ -36,7 +36,7 @@ test('the old package is asked for where the .npmrc of the service says, and wit
   const [code] = (await once(child, 'close')) as [number]
   registry.close()
   expect(asked[0]).toBe('/create-mainstem Bearer s3cret')
-  // It is nowhere, so every difference is marked.
+  // No source has the text, so every difference is marked.
   expect(code).toBe(3)
 })
 

@@ -1,4 +1,4 @@
-/** An update of a service that is a member of a workspace: what it needs lies at the root. */
+/** An update of a service that is a member of a workspace, whose root has what it needs. */
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

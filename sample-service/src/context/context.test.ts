@@ -18,7 +18,7 @@ import { sleep } from './sleep.ts'
 import { testContext } from './test-context.ts'
 import { until } from './until.ts'
 
-// The contract in one page. Mainstem's own repository holds the rest: Go's tests of its package, leaks, random trees.
+// The contract in one page. Mainstem's own repository has the rest: Go's tests of its package, leaks, random trees.
 
 test('a parent ends all its descendants before cancel() returns, with its cause', (t) => {
   using parent = withCancel(testContext(t))

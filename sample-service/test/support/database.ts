@@ -15,7 +15,7 @@ export interface TestDatabase {
   readonly db: Database
   /** The proxy between `db` and Postgres, which can delay, lose and cut their messages. */
   readonly proxy: Proxy
-  /** A connection that `db` knows nothing of. */
+  /** A connection outside of `db`. */
   readonly observer: pg.Client
   /** How many backends of `db` are not idle: they work for a caller, or are in a transaction. */
   active(): Promise<number>

@@ -39,7 +39,7 @@ test('work that catches the error of its statement sees the cause, too', async (
   request.cancel(reason)
 
   await sleeping
-  // Within what drizzle makes of it.
+  // Inside of drizzle's error.
   expect(seen).toMatchObject([{ cause: reason }])
 })
 
@@ -51,7 +51,7 @@ test('sixty requests that time out on a pool of two all end, and no statement st
     Array.from({ length: 60 }, () => db.run(all, (q) => q.execute(sql`select pg_sleep(30)`))),
   )
 
-  // Those that came last were refused at once: two connections could not have served them in time.
+  // The last ones were refused at once: two connections could not have served them in time.
   const ended = results.map((result) => result.status === 'rejected' && (result.reason as unknown))
   expect(ended.every((reason) => reason === cause(all) || reason instanceof Problem)).toBe(true)
   expect(await active()).toBe(0)

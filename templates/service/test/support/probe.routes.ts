@@ -210,7 +210,7 @@ export function routes(platform: Platform): Route[] {
       summary: 'Has the next signal come twice, as from a process group and from npm',
       query: z.object({ signal: z.enum(['SIGTERM', 'SIGINT']) }),
       handle: (_ctx, { query: { signal } }) => {
-        // From within, because the kernel may merge two signals from outside.
+        // Sent from inside, because the kernel may merge two signals from outside.
         process.once(signal, () => process.kill(process.pid, signal))
         return Response.json({})
       },

@@ -82,7 +82,7 @@ describe('a context with a foreign signal', () => {
 
   test('is Canceled by AbortSignal.timeout, because no deadline of ctx has passed (beyond Go)', async () => {
     const ctx = withSignal(root, AbortSignal.timeout(5))
-    // AbortSignal.timeout does not keep a process alive: this does until it has fired.
+    // AbortSignal.timeout does not keep a process alive, so this timer does until the signal has fired.
     using awake = withTimeout(root, 60_000)
     const why = await ended(ctx)
 

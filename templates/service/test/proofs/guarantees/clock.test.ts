@@ -41,7 +41,7 @@ test.for([hourMs, -hourMs])(
     const line = await service.line(({ status }) => status === 504)
     expect(line['durationMs']).toBeGreaterThanOrEqual(3_000)
     expect(line['durationMs']).toBeLessThan(15_000)
-    // What began since goes by the clock as it is now, Postgres's own timeout too.
+    // Work that began since uses the changed clock, as does Postgres's own timeout.
     const { body } = await open(`${service.url}/probe/transaction`).answer
     expect((JSON.parse(body) as { statementTimeoutMs: number }).statementTimeoutMs).toBeLessThan(20_000)
   },

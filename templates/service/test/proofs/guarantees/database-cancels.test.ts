@@ -29,7 +29,7 @@ describe('over the control connection', () => {
     expect(proxy.seen).toEqual({ session: before + 1, cancel: 0, tls: 0 })
     expect(db.stats()).toEqual({ total: 1, idle: 1, waiting: 0 })
     await db.close(ctx)
-    // The other pool of this test has the one that is left.
+    // The other pool of this test uses the remaining slot.
     await eventually(async () => proxy.links.size === 1)
   })
 
@@ -60,7 +60,7 @@ describe('over the control connection', () => {
     const next = db.run(ctx, (q) => q.execute(sql`select pg_sleep(0.1)`))
     request.cancel()
     await eventually(async () => (await active()) === 0)
-    // For the result, which Postgres has sent by now.
+    // Waits for the result, which Postgres has sent by now.
     await new Promise((resolve) => setTimeout(resolve, 50))
 
     expect(settled).toBe(false)
@@ -96,7 +96,7 @@ describe('over the control connection', () => {
     proxy.toServer = (_link, bytes) => {
       if (!asksForCancel(bytes)) return undefined
       asked++
-      // As if the stranger had been given the number of the backend that is to be cancelled.
+      // As if another process had got the pid of the backend to be cancelled.
       replaceNumber(bytes, String(rows[0]?.['pid']))
       return undefined
     }
@@ -138,7 +138,7 @@ describe('over the control connection', () => {
     await cancelOne(ctx, db, active)
     await cancelOne(ctx, db, active)
 
-    // Nobody asked for a slot again at once.
+    // The pool did not retry for a slot at once.
     expect(proxy.seen).toEqual({ session: 2, cancel: 2, tls: 0 })
     expectWarnings(log, [expect.stringContaining('too many connections for role') as string])
   })
@@ -276,7 +276,7 @@ describe('with a CancelRequest:', () => {
       request.cancel()
 
       await expect(ending).resolves.toMatchObject({ rows: [{ result: 'done' }] })
-      // The four are given up together: not at this moment, for it was not waited for.
+      // The four are given up together, some time later, since nothing waited for them.
       await new Promise((resolve) => setTimeout(resolve, 500))
       expect(held).toBe(4)
       expect(proxy.seen.cancel).toBe(4)
@@ -332,14 +332,14 @@ describe('with a CancelRequest:', () => {
     const next = db.run(ctx, (q) => q.execute(sql`select pg_sleep(0.1)`))
     request.cancel()
     await eventually(async () => (await active()) === 0)
-    // For the result, which Postgres has sent by now.
+    // Waits for the result, which Postgres has sent by now.
     await new Promise((resolve) => setTimeout(resolve, 50))
 
     expect(settled).toBe(false)
     expect(db.stats()).toMatchObject({ idle: 0, waiting: 1 })
     held.goOn()
 
-    // It was done before the cancel arrived, so this is what it gave.
+    // The statement ended before the cancel arrived, so this is its result.
     await expect(first).resolves.toMatchObject({ rows: [{ result: 'done' }] })
     await next
     expect(proxy.seen).toEqual({ session: 1, cancel: 1, tls: 0 })
@@ -355,7 +355,7 @@ describe('with a CancelRequest:', () => {
     request.cancel()
 
     await expect(sleeping).rejects.toBe(cause(request))
-    // A busy Postgres may take so long to end it that there is one more.
+    // A busy Postgres may take so long to end the statement that the service sends one more cancel.
     expect(proxy.seen).toMatchObject({ session: 1, tls: 0 })
     expect(proxy.seen.cancel).toBeGreaterThanOrEqual(3)
   })
@@ -404,7 +404,7 @@ describe('with a CancelRequest:', () => {
     proxy.toServer = async (link) => {
       if (link.kind !== 'cancel') return undefined
       most = Math.max(most, [...proxy.links].filter(({ kind }) => kind === 'cancel').length)
-      // Time for the others to come, if there were no limit.
+      // Gives the others time to arrive, as they would without the limit.
       await new Promise((resolve) => setTimeout(resolve, 50))
       return undefined
     }
@@ -463,7 +463,8 @@ test.for([
     let cancelled = 0
     const impatient = async (): Promise<void> => {
       for (let i = 0; i < 500; i++) {
-        // Not by a deadline: a call that cannot be served before it is refused, and never cancelled.
+        // Not by a deadline: the pool refuses a call that it cannot serve before its deadline, and such a call is never
+        // cancelled.
         using request = withCancel(ctx)
         setTimeout(() => request.cancel(), Math.random() * 3)
         await oneOf(request, db).catch((error: unknown) => {
@@ -510,7 +511,7 @@ function whenToldTo(): { readonly promise: Promise<undefined>; goOn(): void } {
   return { promise, goOn: () => goOn() }
 }
 
-/** Whether the bytes ask for a cancel on the control connection, prepared or not. */
+/** Whether the bytes are a cancel on the control connection, prepared or not. */
 function asksForCancel(bytes: Buffer): boolean {
   return bytes.includes('\0cancel\0')
 }

@@ -41,7 +41,7 @@ test('Postgres gets the rest of the deadline as its statement timeout', async (t
 
   const { value } = await rows.next()
   expect(value?.seconds).toBeGreaterThan(50)
-  // A second more, for the context should be what ends a statement.
+  // A second more, because the context should end the statement.
   expect(value?.seconds).toBeLessThanOrEqual(61)
   await rows.return()
 })
@@ -185,7 +185,7 @@ test('a response whose stream gets no connection is a problem: 504 at its deadli
 
   expect(await rows(200)).toMatchObject({ status: 504 })
   await first.answer
-  // The pool knows now for how long a connection is held.
+  // The pool has measured how long a connection is held.
   const second = hold(10)
   await eventually(async () => (await running(service, 'pg_sleep')) === 1)
   const refused = await rows(500)

@@ -109,7 +109,7 @@ async function openWith(
   return { ctx, db }
 }
 
-/** Sets it for the database, as an operator may have done years ago. */
+/** Sets it for the database, as an operator may have done. */
 async function setOf(url: string, [name, value]: Setting): Promise<void> {
   const client = new pg.Client({ connectionString: url })
   await client.connect()

@@ -424,7 +424,7 @@ describe("a team's app under /v2", () => {
   })
 })
 
-/** Node's client asks for the end of a connection that it does not keep. */
+/** Node's client sends `Connection: close` if it does not keep the connection. */
 const kept = { connection: 'keep-alive' }
 
 /** What the client sends, and what the middleware has set on the answer. */
@@ -493,7 +493,7 @@ test('a stop waits for a middleware that works after its answer', async (t) => {
 
   own.signal('SIGTERM')
 
-  // It ends neither in time nor with its context.
+  // This middleware ends neither in time nor with its context.
   expect(await own.exited).toEqual({ code: 1, signal: null })
   expect(own.log.some(({ msg, requestId }) => msg.startsWith('abandoned') && requestId === 'deaf')).toBe(true)
   await request.answer.catch(() => undefined)

@@ -111,7 +111,7 @@ describe('JSON is kept unchanged or refused:', () => {
     ['9007199254740993.0', 'cannot be kept exactly'],
     ['900719925474099.3e1', 'cannot be kept exactly'],
     ['3.14159265358979323846', 'cannot be kept exactly'],
-    // Few enough digits, but half of one, or a cent, is lost.
+    // Few digits, but float64 would lose a half or a cent.
     ['9007199254740993.5', 'cannot be kept exactly'],
     ['90071992547409.93', 'cannot be kept exactly'],
     ['4e-324', 'cannot be kept exactly'],
@@ -132,7 +132,7 @@ describe('JSON is kept unchanged or refused:', () => {
   test.for([
     ['9007199254740992', '9007199254740992'],
     ['-0.1', '-0.1'],
-    // What C writes for 0.1 with 17 digits, and Python for 1e23.
+    // C's output for 0.1 with 17 digits, and Python's for 1e23.
     ['0.10000000000000001', '0.1'],
     ['100000000000000000000000', '1e+23'],
     ['[1234567890123456e-4,5e-324]', '[123456789012.3456,5e-324]'],

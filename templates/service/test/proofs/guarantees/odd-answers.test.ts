@@ -142,7 +142,7 @@ test.for([
 
     client.send(`GET /probe/odd?as=response&what=${encodeURIComponent(what)} HTTP/1.1\r\n${headers}\r\n\r\n`)
 
-    // The last chunk would say that the answer is whole.
+    // The last chunk would mark the answer as complete.
     expect(await client.closed).not.toContain('\r\n0\r\n')
     const line = await service.line(({ requestId }) => requestId === id)
     expect(line).toMatchObject({ level: 'error', status, err: { type: 'InvalidAnswer' } })

@@ -282,7 +282,7 @@ export function routes(platform: Platform): Route[] {
       query: z.object({ as: z.enum(['stream', 'response', 'promise']) }),
       responses,
       handle: (_ctx, { query }) => {
-        // A vertical tab, which Headers accept and Node refuses.
+        // A vertical tab, which Headers accepts and Node rejects.
         const headers = { 'content-type': 'text/plain', 'x-sendable': 'a', 'x-broken': 'a\vb' }
         if (query.as === 'stream') return { status: 200, headers, body: Readable.from(['hello']) }
         const response = new Response('hello', { headers })

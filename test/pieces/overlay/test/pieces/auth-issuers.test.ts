@@ -13,7 +13,7 @@ import { audience, startIssuer, type Issuer } from '../support/issuer.ts'
 import { recordedLog } from '../support/recorded-log.ts'
 import { startService } from '../support/service.ts'
 
-/** An issuer, and what verifies its tokens: it asks for the keys when the first one comes. */
+/** An issuer, and the verifier of its tokens, which fetches the keys when the first token arrives. */
 async function verifier(t: TestContext, instead?: RequestListener) {
   const issuer = await startIssuer()
   t.onTestFinished(() => issuer.close())
@@ -25,7 +25,7 @@ async function verifier(t: TestContext, instead?: RequestListener) {
   return { issuer, verify }
 }
 
-/** What issuers answer that have been moved, broken into, or are not issuers. */
+/** Answers of issuers that were moved or broken into, and of servers that are not issuers. */
 test.for([
   [
     'HTML',

@@ -1,4 +1,4 @@
-/** What the broker may be like: how it is reached, what it refuses, and how it stands still. */
+/** Kinds of brokers: how the service connects, what the broker refuses, and a broker that hangs. */
 import { execFileSync, spawn } from 'node:child_process'
 import { on } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'

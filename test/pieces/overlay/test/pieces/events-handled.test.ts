@@ -1,4 +1,4 @@
-/** What the events that a service handles may be like, and what may happen to it meanwhile. */
+/** The events that a service may get, and what may happen to the service meanwhile. */
 import { randomUUID } from 'node:crypto'
 import { headers } from '@nats-io/transport-node'
 import { jetstream } from '@nats-io/jetstream'
@@ -140,7 +140,7 @@ test('each attempt has a trace of its own, linked to the publisher’s, and the 
   )
   expect(await effects(service)).toEqual(['user 7'])
   expect(statement?.traceId).toBe(found()?.traceId)
-  // A worker that looks for held events makes no traces of its looks.
+  // A worker that polls for held events makes no traces of its polls.
   const statements = collector.spans.filter(({ attributes }) => 'db.query.text' in attributes)
   expect(
     statements.filter(({ parentSpanId }) => parentSpanId === '').map(({ attributes }) => attributes),
@@ -382,7 +382,7 @@ test('an event that gets no connection to the database has not failed', slow, as
   proxy.toServer = (link) => {
     if (known.has(link)) return undefined
     known.add(link)
-    // Every other connection fails: that of an attempt, and not the one that would write the failure down.
+    // Every other connection fails: that of an attempt, and not the one that records the failure.
     if (dialled++ % 2 === 0) link.cut()
     return undefined
   }
@@ -414,7 +414,7 @@ test('a mark is kept for exactly a day longer than the stream keeps the event', 
 
   await connectAgain()
   await eventually(async () => (await marks()) === '1,9,30', 20_000)
-  // The test's own client may not be back yet.
+  // The test's own client may not be connected again yet.
   await eventually(() =>
     keep(7).then(
       () => true,
@@ -444,7 +444,7 @@ test(
       const end = new Date(String(time)).getTime()
       return { from: end - Number(durationMs), end }
     })
-    // When one begins, how many are under way: the log tells milliseconds, so one that is about to end does not count.
+    // How many are under way when one begins. The log has only milliseconds, so an event that is about to end does not count.
     const atOnce = attempts.map(
       ({ from }) => attempts.filter((one) => one.from <= from && from + 100 < one.end).length,
     )
@@ -464,7 +464,7 @@ test('SIGTERM: an event that is given back is delivered to another instance at o
   const givenBack = await service.line(outcome('given back', id))
   const handled = await other.line(outcome('handled', id))
   const at = ({ time }: LogLine) => new Date(String(time)).getTime()
-  // Without a word of the first instance, the broker would wait for three to five seconds.
+  // Without a message from the first instance, the broker would wait for three to five seconds.
   expect(at(handled) - Number(handled['durationMs']) - at(givenBack)).toBeLessThan(2_500)
 })
 

@@ -59,7 +59,7 @@ test('it is a CloudEvent with the trace and the request that published it, below
   const [request, send] = ['POST /probe/events', 'send probe-v1'].map(found)
   expect(send).toMatchObject({ traceId: request?.traceId, parentSpanId: request?.spanId })
   expect(event?.headers['traceparent']).toBe(`00-${send?.traceId}-${send?.spanId}-01`)
-  // A worker that looks for events makes no traces of its looks.
+  // A worker that polls for events makes no traces of its polls.
   expect(
     collector.spans.filter(({ parentSpanId, name }) => parentSpanId === '' && name.includes('events')),
   ).toEqual([expect.objectContaining({ name: 'POST /probe/events' })])

@@ -1,4 +1,4 @@
-/** What becomes of events whose data have changed: before, while and after the deploy that reads them. */
+/** Events whose data have changed: before, during and after the deploy that reads them. */
 import { expect, test } from 'vitest'
 import { eventually, running } from '../support/client.ts'
 import { makeStream } from '../support/operator.ts'

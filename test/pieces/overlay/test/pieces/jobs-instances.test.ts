@@ -120,7 +120,7 @@ test('two instances run each tick of a schedule once, and neither treats the oth
   }, 15_000)
   expect(ticks().map(({ dueAt }) => dueAt)).toEqual([at['at']])
   const runs = () => [...runsIn(service.log), ...runsIn(other.log)]
-  // The line is written after the row is gone.
+  // The line is written after the row is deleted.
   await eventually(async () => runs().length > 0)
   expect(runs().map(({ jobId, attempt, outcome }) => [jobId, attempt, outcome])).toEqual([[id, 1, 'done']])
 })

@@ -1,4 +1,4 @@
-/** What a rate limit counts, and what it keeps. */
+/** What a rate limit counts, and what it stores. */
 import { IncomingMessage } from 'node:http'
 import { Socket } from 'node:net'
 import { expect, test } from 'vitest'

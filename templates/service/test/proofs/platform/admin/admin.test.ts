@@ -219,7 +219,7 @@ test('the page shows what a running request waits for: the pool, the database, a
     await waiting(ctx, 'pool', async () => expect(await waits()).toBe('pool'))
     const attributes = { 'db.query.text': 'select 1' }
     await span(ctx, 'SELECT', { attributes }, async () => expect(await waits()).toBe('database'))
-    // As a call to S3, whose conventions have no URL.
+    // Like a call to S3, whose conventions have no URL.
     const { CLIENT: kind } = SpanKind
     await span(ctx, 'S3.GetObject', { kind }, async () => expect(await waits()).toBe('peer'))
     await span(ctx, 'GET', { attributes: { 'url.full': 'http://peer/' } }, async () => {
@@ -266,7 +266,7 @@ test('a request shows its spans, when each began and ended and what ended it, ev
   const page = await (await fetch(`${url}/debug/contexts`)).text()
   expect(page).toMatch(/ClientDisconnected ended it at [\d.]+ ms; its work had stopped [\d.]+ ms later/)
   expect(page).toContain('select &lt;1&gt;')
-  // The policy of the page lets no style through that stands in an element.
+  // The page's policy allows no inline style.
   expect(page).not.toMatch(/ style=/)
 })
 

@@ -52,7 +52,7 @@ test('the page shows which request waits for a lock, which process holds the loc
   expect(html).toMatch(/\/queued <em>waits for the pool</)
   const { underWay } = JSON.parse(await page('application/json')) as { underWay: { waitsFor: string }[] }
   expect(underWay.map(({ waitsFor }) => waitsFor)).toEqual(['database', 'lock', 'pool'])
-  // Who looks often does not make it ask often.
+  // Frequent requests for the page do not cause frequent queries.
   const { session } = proxy.seen
   for (let i = 0; i < 5; i++) await page('text/html')
   expect(proxy.seen.session - session).toBeLessThanOrEqual(1)

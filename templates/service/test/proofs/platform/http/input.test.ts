@@ -76,12 +76,12 @@ test('bodies that arrive together are refused beyond their budget, and give back
   expect(budget.heldBytes).toBe(0)
 })
 
-/** As the boundary passes it on. */
+/** In the form in which the boundary passes it on. */
 function whole(incoming: IncomingMessage) {
   return { headers: incoming.headers, body: incoming }
 }
 
-/** A request as a server has it, that has sent no more than the beginning of its body yet, unless that is `all`. */
+/** A request as a server gets it, of whose body only the beginning has arrived, unless that is `all`. */
 async function receive(t: TestContext, beginning: string, all = false): Promise<IncomingMessage> {
   const server = createServer()
   await once(server.listen(0, '127.0.0.1'), 'listening')

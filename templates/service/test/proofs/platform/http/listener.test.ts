@@ -17,7 +17,7 @@ test('connections that cannot be accepted are logged on one line, and the listen
   const port = await bind(ctx, ctx, log, server, { ...anyPort, host: '127.0.0.1' })
   t.onTestFinished(() => server.close().closeAllConnections())
 
-  // Node does this when accept() fails. On Linux, libuv keeps most such failures to itself.
+  // Node does this when accept() fails. On Linux, libuv does not report most such failures.
   const err = Object.assign(new Error('accept EMFILE'), { code: 'EMFILE' })
   for (let i = 0; i < 3; i++) server.emit('error', err)
 

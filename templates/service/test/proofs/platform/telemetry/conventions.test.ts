@@ -8,7 +8,7 @@ import { eventually } from '../../../support/client.ts'
 import { startService } from '../../../support/service.ts'
 import { expectKnownNames, model, ownNames, startJsonCollector } from '../../support/conventions.ts'
 
-/** What the conventions require, or recommend and a collector's reviewer asks for. */
+/** What the conventions require, and what they recommend and reviewers expect. */
 const required = {
   resource: ['service.name', 'service.version', 'service.instance.id', 'telemetry.sdk.language'],
   server: [

@@ -10,7 +10,7 @@ import { expect, test, type TestContext } from 'vitest'
 import { keepHistograms, keyedHistogram } from '../../../../src/platform/telemetry/histogram.ts'
 import { producerOf } from '../../../../src/platform/telemetry/producer.ts'
 
-/** Reads what its producer has. */
+/** Reads the metrics of its producer. */
 class Reader extends MetricReader {
   protected override onForceFlush = () => Promise.resolve()
   protected override onShutdown = () => Promise.resolve()
@@ -18,7 +18,7 @@ class Reader extends MetricReader {
 
 const boundaries = [0.125, 0.5, 1]
 
-/** A provider with a reader for each temporality, of the SDK's histograms and of ours. @returns what each reads */
+/** Makes a provider with a reader for each temporality, for the SDK's histograms and for ours. @returns what each reads */
 function start(t: TestContext, temporalities: readonly AggregationTemporality[]) {
   let histograms: ReturnType<typeof keepHistograms> = []
   const readers = temporalities.map(

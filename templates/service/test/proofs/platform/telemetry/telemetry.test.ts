@@ -51,7 +51,7 @@ function keepingAmbient(): ContextManager {
   return manager
 }
 
-/** A port that nobody listens on. */
+/** A port without a listener. */
 async function deadPort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -180,7 +180,7 @@ test('a missing collector is one warning for all batches, and the close ends in 
   const { ctx, telemetry, log } = await start(t, {
     OTEL_TRACES_EXPORTER: 'otlp',
     OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `http://127.0.0.1:${port}/v1/traces`,
-    // One batch a span, and no time to try one again.
+    // One batch for each span, and no time for a retry.
     OTEL_BSP_MAX_EXPORT_BATCH_SIZE: '1',
     OTEL_EXPORTER_OTLP_TIMEOUT: '200',
   })
@@ -244,7 +244,7 @@ test('an endpoint that can be reached is not logged, and one that hangs delays n
   await reached.telemetry.close(reached.ctx)
 
   const startedAt = performance.now()
-  // Of a network for documentation: nobody answers, if there is a way to it at all.
+  // An address of a network for documentation, from which no answer comes.
   const hung = await start(t, {
     OTEL_METRICS_EXPORTER: 'none',
     OTEL_EXPORTER_OTLP_ENDPOINT: 'http://192.0.2.1',

@@ -383,7 +383,7 @@ describe('a call is not repeated', () => {
 
     await Promise.allSettled(Array.from({ length: 50 }, () => client.text(ctx, '/')))
 
-    // All calls have earned their part before the first is repeated, and the budget saves up ten at most.
+    // All calls have earned their part before the first is repeated, and the budget saves up at most ten.
     expect(peer.received).toHaveLength(60)
   })
 })

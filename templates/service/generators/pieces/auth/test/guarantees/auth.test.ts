@@ -34,7 +34,7 @@ test('a good token reaches the handler; the log has its subject, in every line',
   const headers = { ...bearer(await issuer.sign({ scope: 'notes.read', exp })), 'x-request-id': 'good' }
   const response = await ask('/probe/principal', headers)
 
-  // It is taken for 30 s more, since clocks differ.
+  // It is accepted for 30 s more, since clocks differ.
   const until = (exp + 30) * 1_000
   expect([response.status, await response.json()]).toEqual([
     200,
@@ -92,7 +92,7 @@ describe('a request without valid credentials is refused:', () => {
   })
 })
 
-/** RFC 8725, and what else is tried against a verifier of tokens. */
+/** RFC 8725, and other attacks on a verifier of tokens. */
 const attacks: Readonly<Record<string, () => Promise<string>>> = {
   'alg none': async () => `${part({ alg: 'none' })}.${(await issuer.sign()).split('.')[1] ?? ''}.`,
   'alg None, with a signature': async () => withHeader(await issuer.sign(), { alg: 'None', kid: 'key-0' }),

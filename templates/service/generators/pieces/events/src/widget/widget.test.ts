@@ -14,7 +14,7 @@ interface Follower {
   readonly texts: string[]
   /** The id of the last event. */
   lastId(): string | undefined
-  /** Resolves when the stream has ended: whether it came to its end. */
+  /** Resolves when the stream has ended, with whether it is complete. */
   readonly ended: Promise<boolean>
   readonly response: IncomingMessage
   leave(): void

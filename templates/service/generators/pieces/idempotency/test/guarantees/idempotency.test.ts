@@ -238,7 +238,7 @@ test('a key is free again after a day, and the row is deleted at the next start,
   expect((await pay(service, 'old', { body: { amount: 11 } })).status).toBe(201)
   expect(await rows(service, 11)).toBe(1)
 
-  // As a request does that uses the key anew and is still at work.
+  // Like a running request that uses the key again.
   const holder = await service.connect()
   await holder.query(`begin; select from idempotency_keys where key = 'held' for update`)
   service.signal('SIGTERM')

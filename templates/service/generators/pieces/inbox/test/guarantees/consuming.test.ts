@@ -1,7 +1,7 @@
 /**
- * Promise: An event is handled once in effect, in the order of its key; a failing event delays only its own key, and is parked in
- * the end. Go: a handler `func(ctx, event, tx)` whose writes and inbox row one `sql.Tx` commits, acknowledged after Held by:
- * src/platform/events/inbox.ts, src/platform/events/handle.ts, src/platform/events/held.ts, src/platform/events/retries.ts
+ * Promise: An event is handled once in effect, in the order of its key; a failing event delays only its own key, and is parked in the end.
+ * Go: a handler `func(ctx, event, tx)` whose writes and inbox row one `sql.Tx` commits, acknowledged after
+ * Held by: src/platform/events/inbox.ts, src/platform/events/handle.ts, src/platform/events/held.ts, src/platform/events/retries.ts
  */
 import { expect, test } from 'vitest'
 import { keyBeside } from '../support/broker.ts'

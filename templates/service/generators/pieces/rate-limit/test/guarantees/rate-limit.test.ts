@@ -1,7 +1,7 @@
 /**
- * Promise: A caller that sends too many requests gets 429, over all instances; a store that fails delays no request. Go:
- * `rate.Limiter` for each caller, in one process Held by: src/platform/rate-limit/rate-limit.ts,
- * src/platform/rate-limit/database-store.ts
+ * Promise: A caller that sends too many requests gets 429, over all instances; a store that fails delays no request.
+ * Go: `rate.Limiter` for each caller, in one process
+ * Held by: src/platform/rate-limit/rate-limit.ts, src/platform/rate-limit/database-store.ts
  */
 import { describe, expect, test } from 'vitest'
 import { eventually, open, running } from '../support/client.ts'

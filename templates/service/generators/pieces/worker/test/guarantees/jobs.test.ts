@@ -24,12 +24,12 @@ test('a job enqueued in a transaction exists after the commit, and not after a r
 
   left.hangUp()
 
-  // The client has the answer and has closed its connection; the job that the answer promised is done.
+  // The client has the answer and has closed its connection, but its job runs to the end.
   expect(await service.line(ran(id, 'done'))).toMatchObject({ job: 'probe', attempt: 1 })
   await eventually(async () => (await running(service, 'pg_sleep')) === 0)
   const ids = runsIn(service.log).map(({ jobId }) => jobId)
   expect(ids).toEqual([id])
-  // The line is written before the row is gone.
+  // The line is written before the row is deleted.
   await eventually(async () => (await waiting(service)).length === 0)
 })
 
