@@ -2,7 +2,7 @@ import { AST_NODE_TYPES as Type, type TSESTree } from '@typescript-eslint/utils'
 import { ancestors, isFunction, isInLoop, memberName, nodesIn } from './nodes.ts'
 import type { Look } from './rule.ts'
 
-/** Whether `handler` rethrows, asks a context, or continues under a context, which then fails. */
+/** Whether `handler` rethrows, checks a context, or continues under a context, which then fails. */
 export function tells(look: Look, handler: TSESTree.Node, caught: string | undefined): boolean {
   return nodesIn(look.source, handler).some((node) => {
     switch (node.type) {
@@ -44,7 +44,7 @@ function throwsOn(
   return true
 }
 
-/** Whether the condition looks at the error or at a context. */
+/** Whether the condition checks the error or a context. */
 function isDecided(look: Look, test: TSESTree.Node, caught: string | undefined): boolean {
   return (
     asks(look, test) ||
@@ -77,7 +77,7 @@ function isReject(
   return given.length === 0 || given.some((argument) => mentions(look, argument, caught))
 }
 
-/** A best-effort step: the handler reports the failure, returns no answer in its place, and no loop goes on. */
+/** A best-effort step: the handler reports the failure, returns no other answer, and is in no loop. */
 export function isBestEffort(look: Look, handler: TSESTree.Node, caught: string | undefined): boolean {
   if (caught === undefined || isInLoop(handler)) return false
   const below = nodesIn(look.source, handler)

@@ -57,7 +57,7 @@ function isAttempted(look: Look, nearer: Variable, node: TSESTree.Node): boolean
   })
 }
 
-/** `work(ctx).catch(…)`, `Promise.allSettled([work(ctx)])`: the code goes on after a failure. */
+/** `work(ctx).catch(…)`, `Promise.allSettled([work(ctx)])`: the code continues after a failure. */
 function isCaught(call: TSESTree.CallExpression, inside: TSESTree.Node): boolean {
   const { callee } = call
   if (memberName(callee) === 'allSettled') return true

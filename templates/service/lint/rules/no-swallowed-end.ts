@@ -7,8 +7,8 @@ import { rule, type RuleLook } from '../rule.ts'
 type Look = RuleLook<'swallowed' | 'guessed'>
 
 /**
- * When a context ends, its work throws, and so the caller learns of it. A handler that gives an empty answer instead, or lets
- * a loop go on, hides the end: the caller believes the answer, and the loop spins. The handler must rethrow, or ask ctx.
+ * When a context ends, its work throws, so the caller notices. A handler that returns an empty answer instead, or lets a loop
+ * continue, hides the end: the caller trusts the answer, and the loop spins. The handler must rethrow, or check ctx.
  */
 export const noSwallowedEnd = rule({
   description: 'a handler of a failure under a ctx does not hide that ctx has ended',
@@ -20,7 +20,7 @@ export const noSwallowedEnd = rule({
   },
   create(look) {
     return {
-      // `error === Canceled` of what was caught.
+      // `error === Canceled`, for a caught error.
       'BinaryExpression[operator=/^[!=]==$/]'({ left, right }: TSESTree.BinaryExpression) {
         if (right.type !== Type.Identifier || !/^(?:Canceled|DeadlineExceeded)$/.test(right.name)) return
         if (left.type === Type.Identifier && isCaught(look, left))
@@ -41,7 +41,7 @@ export const noSwallowedEnd = rule({
           return
         report(look, node, ctx)
       },
-      // `.catch(handler)`, and `.then(go on, handler)`.
+      // `.catch(handler)`, and `.then(next, handler)`.
       'CallExpression[callee.property.name=/^(?:catch|then)$/]'(node: TSESTree.CallExpression) {
         const handler = node.arguments.length === 2 ? node.arguments[1] : node.arguments[0]
         const isThen = look.source.getText(node.callee).endsWith('then')
@@ -93,7 +93,7 @@ function report(look: Look, node: TSESTree.Node, ctx: string): void {
   look.context.report({ node, messageId: 'swallowed', data: { ctx } })
 }
 
-/** Whether the next statement, or the loop around it, asks the context. */
+/** Whether the next statement, or the loop around it, checks the context. */
 function asksBehind(look: Look, node: TSESTree.Node): boolean {
   let statement = node
   for (const at of ancestors(node)) {
