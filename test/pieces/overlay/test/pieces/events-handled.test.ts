@@ -279,7 +279,7 @@ test('an event that crashes the process each time is parked, and delays only its
   await eventually(async () => (await effects(service, beside)).length === 1, 20_000)
 
   await last.line(outcome('parked', id))
-  expect(await parked(service)).toContain('none has ended')
+  expect(await parked(service)).toContain('none ended')
   expect(await effects(service)).toEqual(['first'])
 })
 

@@ -193,7 +193,7 @@ describe('an event that could not be sent is refused before the commit', () => {
     )
 
     await expect(publishing).rejects.toThrow(
-      'the event probe-v1 has 524309 bytes of data, and 524288 are allowed',
+      'the event probe-v1 has 524309 bytes of data, but at most 524288 are allowed',
     )
   })
 })
