@@ -20,14 +20,14 @@ const roundTrip = `
 import { expect, test } from 'vitest'
 import { testContext } from '../src/context/test-context.ts'
 import { itselfClient } from '../src/platform/client/itself-client.ts'
-import { recordedLog } from './support/recorded-log.ts'
+import { createLog } from '../src/platform/telemetry/log.ts'
 import { sharedService } from './support/service.ts'
 
 const service = sharedService()
 
 test('a row is created, found, listed, changed and deleted', async (t) => {
   const ctx = testContext(t)
-  const itself = itselfClient(recordedLog(), { baseUrl: service().url })
+  const itself = itselfClient(createLog({ level: 'silent', service: 'test' }), { baseUrl: service().url })
   const body = { title: 'a/b', price: '1.50' }
   const { id } = await itself.json(ctx, 'post', '/invoices', { body })
   const one = { path: { id } }

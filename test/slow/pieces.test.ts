@@ -24,6 +24,8 @@ test(
       ['prettier/bin/prettier.cjs', '--check', 'src', 'test', 'generators', 'tsconfig.json'],
     ])
     cpSync(join(repository, 'test/pieces/overlay'), service, { recursive: true })
+    const support = 'test/proofs/support'
+    cpSync(join(repository, 'templates/service', support), join(service, support), { recursive: true })
     runAll(service, [['vitest/vitest.mjs', 'run', 'src', 'test/guarantees', 'test/pieces']])
   },
 )

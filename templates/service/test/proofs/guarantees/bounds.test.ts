@@ -1,7 +1,7 @@
 /**
  * Promise: What clients can make the process hold is bounded: requests sent ahead, and bodies that arrive.
  * Go: no bound; `http.Server` reads the next request of a connection after the answer to the one before
- * Held by: src/platform/http/pipelining.ts, src/platform/http/input.ts
+ * Held by: src/platform/http/limits.ts, src/platform/http/input.ts
  */
 import { expect, test } from 'vitest'
 import { connection, eventually, running } from '../../support/client.ts'

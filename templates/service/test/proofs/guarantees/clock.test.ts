@@ -7,7 +7,7 @@ import { sql } from 'drizzle-orm'
 import { expect, test, vi } from 'vitest'
 import { remainingMs, withTimeout } from '../../../src/context/context.ts'
 import { eventually, open, running } from '../../support/client.ts'
-import { openTestDatabase } from '../../support/database.ts'
+import { openTestDatabase } from '../support/database.ts'
 import { startService } from '../../support/service.ts'
 import { proofs } from '../support/probes.ts'
 

@@ -13,9 +13,9 @@ import { describe, expect, test, vi } from 'vitest'
 import { cause, withCancel, type Context } from '../../../src/context/context.ts'
 import { openDatabase, type Database } from '../../../src/platform/database/database.ts'
 import { eventually } from '../../support/client.ts'
-import { openTestDatabase } from '../../support/database.ts'
-import type { Link } from '../../support/proxy.ts'
-import { recordedLog, type RecordedLog } from '../../support/recorded-log.ts'
+import { openTestDatabase } from '../support/database.ts'
+import type { Link } from '../support/proxy.ts'
+import { recordedLog, type RecordedLog } from '../support/recorded-log.ts'
 
 describe('over the control connection', () => {
   test('the first cancel opens the connection, later ones reuse it, and the pool closes it', async (t) => {
@@ -215,6 +215,18 @@ describe('over the control connection', () => {
 
 describe('with a CancelRequest:', () => {
   const pooler = { pooler: true } as const
+
+  test('a context that ends after its statement has ended sends none', async (t) => {
+    const { ctx, db, proxy } = await openTestDatabase(t, 1, pooler)
+    using request = withCancel(ctx)
+    await db.run(request, (q) => q.execute(sql`select 1`))
+
+    const next = db.run(ctx, (q) => q.execute(sql`select pg_sleep(0.1)`))
+    request.cancel()
+
+    await next
+    expect(proxy.seen.cancel).toBe(0)
+  })
 
   test('the request is written, and the server closes its connection, as with libpq', async (t) => {
     const { ctx, db, proxy, active } = await openTestDatabase(t, 1, pooler)

@@ -9,7 +9,7 @@ import { integer, pgTable, text } from 'drizzle-orm/pg-core'
 import { cause, withCancel, withTimeout } from '../../../src/context/context.ts'
 import type { Queries } from '../../../src/platform/database/queries.ts'
 import { eventually, open, running } from '../../support/client.ts'
-import { openTestDatabase, type TestDatabase } from '../../support/database.ts'
+import { openTestDatabase, type ProxiedDatabase } from '../support/database.ts'
 import { startService } from '../../support/service.ts'
 import { proofs } from '../support/probes.ts'
 
@@ -197,7 +197,7 @@ test('a response whose stream gets no connection is a problem: 504 at its deadli
   second.hangUp()
 })
 
-async function expectClean(active: TestDatabase['active'], db: TestDatabase['db']): Promise<void> {
+async function expectClean(active: ProxiedDatabase['active'], db: ProxiedDatabase['db']): Promise<void> {
   await eventually(async () => (await active()) === 0)
   await eventually(() => Promise.resolve(db.stats().idle === 1))
 }

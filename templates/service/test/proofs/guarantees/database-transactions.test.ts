@@ -18,7 +18,7 @@ import { CommitOutcomeUnknown, ConnectionLost, queryFailure } from '../../../src
 import type { Queries } from '../../../src/platform/database/queries.ts'
 import type { Database } from '../../../src/platform/database/database.ts'
 import { eventually } from '../../support/client.ts'
-import { openTestDatabase } from '../../support/database.ts'
+import { openTestDatabase } from '../support/database.ts'
 
 const insert = (q: Queries, id: number): Promise<unknown> => q.execute(sql`insert into things values (${id})`)
 

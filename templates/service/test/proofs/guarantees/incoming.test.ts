@@ -1,7 +1,7 @@
 /**
  * Promise: Input is kept unchanged or refused, and one client cannot take more than its share of memory or time.
  * Go: `json.Decoder` replaces broken UTF-8 and rounds into float64 in silence; `http.Server` reads one request of a connection at a time
- * Held by: src/platform/json.ts, src/platform/validate.ts, src/platform/http/refusal.ts, src/platform/http/unparsed.ts, src/platform/http/pipelining.ts, src/platform/http/etag.ts
+ * Held by: src/platform/json.ts, src/platform/validate.ts, src/platform/http/refusal.ts, src/platform/http/limits.ts, src/platform/http/etag.ts
  */
 import { request } from 'node:http'
 import { connect } from 'node:net'

@@ -25,8 +25,8 @@ import {
 } from '../../../src/platform/database/migrations.ts'
 import { schemas } from '../../../src/platform/schemas.ts'
 import { eventually } from '../../support/client.ts'
-import { startProxy } from '../../support/proxy.ts'
-import { recordedLog } from '../../support/recorded-log.ts'
+import { startProxy } from '../support/proxy.ts'
+import { recordedLog } from '../support/recorded-log.ts'
 import { startProcess, type LogLine } from '../../support/service.ts'
 
 const lockKey = `hashtext('migrations of drizzle')`

@@ -9,7 +9,7 @@ import { withCancel, withTimeout, type Context } from '../../../src/context/cont
 import { group } from '../../../src/context/group.ts'
 import { sleep } from '../../../src/context/sleep.ts'
 import { eventually } from '../../support/client.ts'
-import { openTestDatabase } from '../../support/database.ts'
+import { openTestDatabase } from '../support/database.ts'
 import { startService, type RunningService } from '../../support/service.ts'
 import { requestOf, select, succeeds } from '../support/overload.ts'
 

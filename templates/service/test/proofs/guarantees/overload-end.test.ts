@@ -5,7 +5,7 @@
  */
 import { expect, test } from 'vitest'
 import { sleep } from '../../../src/context/sleep.ts'
-import { openTestDatabase } from '../../support/database.ts'
+import { openTestDatabase } from '../support/database.ts'
 import { overload, requestOf, select, succeeds } from '../support/overload.ts'
 
 test('an overload ends when each call has found a free connection for a second', async (t) => {

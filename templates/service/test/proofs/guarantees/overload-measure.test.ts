@@ -10,7 +10,7 @@ import { testContext } from '../../../src/context/test-context.ts'
 import { sleep } from '../../../src/context/sleep.ts'
 import { Admission } from '../../../src/platform/database/admission.ts'
 import { eventually } from '../../support/client.ts'
-import { openTestDatabase } from '../../support/database.ts'
+import { openTestDatabase } from '../support/database.ts'
 import { requestOf, select, succeeds } from '../support/overload.ts'
 
 test('transactions that the pool has refused do not count as short ones', async (t) => {

@@ -15,9 +15,7 @@ import { routes as probes } from '../../support/probe.routes.ts'
 export { guards, headers, middlewares, open } from '../../support/probe.routes.ts'
 
 const Seconds = z.object({ seconds: z.coerce.number().min(0).max(60) })
-const Item = z.strictObject({
-  ...Object.fromEntries(Array.from('abcdefghij', (name) => [name, z.string()])),
-})
+const Item = z.strictObject({ ...Object.fromEntries(Array.from('abcdefghij', (name) => [name, z.string()])) })
 const responses = { 200: { description: 'Done' } }
 const tags = ['probe']
 
@@ -152,6 +150,27 @@ export function routes(platform: Platform): Route[] {
   const { db } = platform
   return [
     ...probes(platform),
+    route({
+      method: 'GET',
+      path: '/probe/large',
+      summary: 'Answers at once, with more than a connection holds that nobody reads',
+      tags,
+      responses,
+      handle: () => new Response('x'.repeat(32 * 1024 * 1024)),
+    }),
+    route({
+      method: 'GET',
+      path: '/probe/signalled-twice',
+      summary: 'Has the next signal come twice, as from a process group and from npm',
+      tags,
+      responses,
+      query: z.object({ signal: z.enum(['SIGTERM', 'SIGINT']) }),
+      handle: (_ctx, { query: { signal } }) => {
+        // From within, because the kernel may merge two signals from outside.
+        process.once(signal, () => process.kill(process.pid, signal))
+        return Response.json({})
+      },
+    }),
     route({
       method: 'GET',
       path: '/probe/unhurried',

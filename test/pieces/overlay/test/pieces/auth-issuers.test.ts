@@ -10,7 +10,7 @@ import { verifyToken } from '../../src/platform/auth/tokens.ts'
 import { createLog } from '../../src/platform/telemetry/log.ts'
 import { eventually, liveContexts, open } from '../support/client.ts'
 import { audience, startIssuer, type Issuer } from '../support/issuer.ts'
-import { recordedLog } from '../support/recorded-log.ts'
+import { recordedLog } from '../proofs/support/recorded-log.ts'
 import { startService } from '../support/service.ts'
 
 /** An issuer, and what verifies its tokens: it asks for the keys when the first one comes. */

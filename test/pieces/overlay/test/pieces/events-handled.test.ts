@@ -9,7 +9,7 @@ import { eventually, running } from '../support/client.ts'
 import { anotherHandler, effects, outcome, parked, send, start, type } from '../support/handling.ts'
 import { asOperator, makeStream, refuse } from '../support/operator.ts'
 import { startCollector } from '../support/otlp.ts'
-import { startProxy, type Link } from '../support/proxy.ts'
+import { startProxy, type Link } from '../proofs/support/proxy.ts'
 import { shared, type LogLine } from '../support/service.ts'
 
 /** Several starts of the service, on a busy machine. */

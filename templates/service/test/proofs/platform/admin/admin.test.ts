@@ -20,7 +20,7 @@ import { ClientDisconnected } from '../../../../src/platform/causes.ts'
 import { recentRequests, type RecentRequests } from '../../../../src/platform/telemetry/kept.ts'
 import { stepKey, waiting, type Ending } from '../../../../src/platform/telemetry/recent.ts'
 import { span } from '../../../../src/platform/telemetry/span.ts'
-import { recordedLog } from '../../../support/recorded-log.ts'
+import { recordedLog } from '../../support/recorded-log.ts'
 import { listenAdmin, type AdminOptions } from '../../../../src/platform/admin/admin.ts'
 
 interface Listening {

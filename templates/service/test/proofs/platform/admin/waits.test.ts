@@ -8,11 +8,12 @@ import { openLocks } from '../../../../src/platform/database/locks.ts'
 import { recentRequests } from '../../../../src/platform/telemetry/kept.ts'
 import { stepKey } from '../../../../src/platform/telemetry/recent.ts'
 import { eventually } from '../../../support/client.ts'
-import { openTestDatabase } from '../../../support/database.ts'
-import { recordedLog } from '../../../support/recorded-log.ts'
+import { openTestDatabase } from '../../support/database.ts'
+import { proofs } from '../../support/probes.ts'
+import { recordedLog } from '../../support/recorded-log.ts'
 import { sharedService } from '../../../support/service.ts'
 
-const shared = sharedService({ probe: true })
+const shared = sharedService({ probe: proofs })
 
 test('the page tells which request waits for a lock and who holds it, and which waits for the pool', async (t) => {
   const { ctx, db, proxy } = await openTestDatabase(t, 2)

@@ -6,7 +6,7 @@ import { expect, test } from 'vitest'
 import { withCancel } from '../../../../src/context/context.ts'
 import { testContext } from '../../../../src/context/test-context.ts'
 import { bind } from '../../../../src/platform/http/listener.ts'
-import { recordedLog } from '../../../support/recorded-log.ts'
+import { recordedLog } from '../../support/recorded-log.ts'
 
 const anyPort = { port: 0, purpose: 'listen', variable: 'PORT' }
 

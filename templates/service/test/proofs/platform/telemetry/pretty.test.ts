@@ -21,13 +21,7 @@ test('a failure is shown with its statement and the frames outside of Node, path
 })
 
 test('a request that the admin port refused is one line, with the reason', () => {
-  const line = {
-    msg: 'admin request',
-    method: 'GET',
-    path: '/',
-    status: 404,
-    refused: 'there is /metrics',
-  }
+  const line = { msg: 'admin request', method: 'GET', path: '/', status: 404, refused: 'there is /metrics' }
   expect(openPretty(false)?.(JSON.stringify(line))).toBe('[] GET    / 404 there is /metrics\n')
 })
 

@@ -10,7 +10,7 @@ import {
 } from '@opentelemetry/api'
 import { expect, test, vi, type TestContext } from 'vitest'
 import { startCollector } from '../../../support/otlp.ts'
-import { recordedLog } from '../../../support/recorded-log.ts'
+import { recordedLog } from '../../support/recorded-log.ts'
 import { withCancel, withTimeout, type Context } from '../../../../src/context/context.ts'
 import { testContext } from '../../../../src/context/test-context.ts'
 import { httpMetrics } from '../../../../src/platform/telemetry/metrics.ts'

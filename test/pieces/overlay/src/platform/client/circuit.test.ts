@@ -1,7 +1,7 @@
 import { expect, test, vi, type TestContext } from 'vitest'
 import { z } from 'zod'
 import { startPeer } from '../../../test/support/peer.ts'
-import { recordedLog } from '../../../test/support/recorded-log.ts'
+import { recordedLog } from '../../../test/proofs/support/recorded-log.ts'
 import { withCancel, withTimeout, type Context } from '../../context/context.ts'
 import { testContext } from '../../context/test-context.ts'
 import { CallFailed } from './call-failed.ts'

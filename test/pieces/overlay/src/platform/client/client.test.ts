@@ -6,7 +6,7 @@ import { describe, expect, test, vi, type TestContext } from 'vitest'
 import { z } from 'zod'
 import { startCollector } from '../../../test/support/otlp.ts'
 import { startPeer } from '../../../test/support/peer.ts'
-import { recordedLog } from '../../../test/support/recorded-log.ts'
+import { recordedLog } from '../../../test/proofs/support/recorded-log.ts'
 import {
   DeadlineExceeded,
   liveContexts,

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { setImmediate } from 'node:timers/promises'
 import pg from 'pg'
-import type { RunningTest } from './service.ts'
+import type { RunningTest } from '../../support/service.ts'
 
 /** One connection through the proxy. */
 export interface Link {
