@@ -82,8 +82,8 @@ test('it names each fault of the surroundings and the remedy: exit 1', async (t)
     {
       check: 'telemetry',
       ok: false,
-      seen: 'http://127.0.0.1:1 cannot be reached: ECONNREFUSED',
-      fix: 'start the collector, or correct OTEL_EXPORTER_OTLP_ENDPOINT',
+      seen: 'nothing is exported until 127.0.0.1:1 can be reached, check OTEL_EXPORTER_OTLP_ENDPOINT: ECONNREFUSED',
+      fix: 'start the collector, or correct that variable',
     },
     {
       check: 'uploads',

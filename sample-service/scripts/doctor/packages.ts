@@ -69,8 +69,7 @@ export function checkInstalled(): Finding[] {
 function installedVersion(name: string): string | undefined {
   for (let folder = root; ; folder = dirname(folder)) {
     const path = join(folder, 'node_modules', name, 'package.json')
-    if (existsSync(path))
-      return (JSON.parse(readFileSync(path, 'utf8')) as { version?: string }).version ?? ''
+    if (existsSync(path)) return readManifest(dirname(path)).version ?? ''
     if (folder === dirname(folder)) return undefined
   }
 }

@@ -37,15 +37,22 @@ export function packageManager(): PackageManager {
   return findLocks()[0]?.manager ?? (running as PackageManager | undefined) ?? 'npm'
 }
 
-/** What package.json says, as far as the scripts need it. */
+/** What a package.json says, as far as the scripts need it. */
 export interface Manifest {
   readonly name: string
+  readonly version?: string
   readonly packageManager?: string
   readonly engines?: { readonly node?: string }
   readonly dependencies?: Readonly<Record<string, string>>
   readonly devDependencies?: Readonly<Record<string, string>>
+  readonly peerDependencies?: Readonly<Record<string, string>>
+  /** By the name of a member: ranges, and the ranges below a dependency. */
+  readonly overrides?: Readonly<
+    Record<string, Readonly<Record<string, string | Readonly<Record<string, string>>>>>
+  >
 }
 
-export function readManifest(): Manifest {
-  return JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Manifest
+/** The package.json of a folder, by default that of the service. */
+export function readManifest(folder = root): Manifest {
+  return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Manifest
 }

@@ -31,7 +31,7 @@ const checks: Readonly<Record<string, () => Promise<Finding[]> | Finding[]>> = {
   },
   ports: () => checkPorts(env),
   database: async () => (await import('./database.ts')).checkDatabase(env),
-  telemetry: () => checkTelemetry(env),
+  telemetry: async () => [await checkTelemetry(env)],
   disk: () => checkDisk(env),
 }
 
