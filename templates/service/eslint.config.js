@@ -18,9 +18,7 @@ const typed = [...service, 'test/**/*.ts']
 
 // The rules for contexts, and what oxlint lacks or calls unfinished: .oxlintrc.json has the rest.
 export default defineConfig(
-  {
-    ignores: ['dist/', '.data/', 'coverage/', ...config.exclude],
-  },
+  { ignores: ['dist/', '.data/', 'coverage/', ...config.exclude] },
   // Without types, and without rules: the rules for contexts are for TypeScript.
   { ignores: ['**/*.js', '**/*.mjs'] },
   {

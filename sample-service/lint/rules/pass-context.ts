@@ -1,7 +1,6 @@
 import { AST_NODE_TYPES as Type, type TSESLint, type TSESTree } from '@typescript-eslint/utils'
-import { contextOfClosure } from '../closures.ts'
+import { contextOfClosure, isOffered, isQuestion, nearerThan } from '../nearness.ts'
 import type { Call } from '../context-types.ts'
-import { isOffered, isQuestion, nearerThan } from '../nearness.ts'
 import { bare, hasReason } from '../nodes.ts'
 import { rule, type RuleLook } from '../rule.ts'
 import { isParameter } from '../variables.ts'

@@ -41,10 +41,7 @@ const packages: readonly Refused[] = [
     regex: '^(?:pino|winston|bunyan)(?:/|$)',
     message: 'A line belongs to a context: write log.info(ctx, …) of src/platform/telemetry/log.ts.',
   },
-  {
-    regex: '^(?:undici|axios|got|ky|node-fetch|superagent)(?:/|$)',
-    message: call,
-  },
+  { regex: '^(?:undici|axios|got|ky|node-fetch|superagent)(?:/|$)', message: call },
   {
     regex: '^(?:node:)?(?:http|https|http2)$',
     importNames: ['default', 'request', 'get', 'createServer', 'connect'],

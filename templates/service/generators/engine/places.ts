@@ -17,12 +17,7 @@ export const inWorkers: Place = { file: 'src/workers.ts', within: 'workers', as:
 export const inJobs: Place = { file: 'src/jobs.ts', within: 'jobs', as: 'item', takes: ['Platform'] }
 
 /** The tables of libraries, which need no migration of the service. */
-export const inSchemas: Place = {
-  file: 'src/platform/schemas.ts',
-  within: 'schemas',
-  as: 'item',
-  takes: [],
-}
+export const inSchemas: Place = { file: 'src/platform/schemas.ts', within: 'schemas', as: 'item', takes: [] }
 
 /** The routes that only the tests of the service have. */
 export const inProbes: Place = {

@@ -2,8 +2,7 @@ import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { root } from '../dev/service-process.ts'
 import { keptUrl, readLock } from './address.ts'
-import { withClient } from './client.ts'
-import { forgetLibpq } from './libpq.ts'
+import { withClient, forgetLibpq } from './client.ts'
 import { startPostgres, type Postgres } from './postgres.ts'
 
 /** The data of the built-in PostgreSQL, which npm installs and `npm run dev` starts. */

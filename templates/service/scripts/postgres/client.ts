@@ -16,3 +16,17 @@ export async function withClient<T>(
     await client.end().catch(() => undefined)
   }
 }
+
+/** The variables of libpq, which the driver and Postgres's own programs read too, such as PGSSLMODE and PGOPTIONS. */
+const ofLibpq = /^PG[A-Z]/
+
+/** `env` for the built-in PostgreSQL: without the variables that describe another server. */
+export function withoutLibpq(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !ofLibpq.test(name)))
+}
+
+/** Lets this process, and those that it starts, connect to the built-in PostgreSQL as its URL says. */
+export function forgetLibpq(): void {
+  for (const name of Object.keys(process.env))
+    if (ofLibpq.test(name)) Reflect.deleteProperty(process.env, name)
+}

@@ -10,7 +10,7 @@ import { promisify } from 'node:util'
 import { accepts, freePort, keepPort, keptPort, readLock, urlOf } from './address.ts'
 import { faultFrom, inUse } from './faults.ts'
 import { homeFor, postgresPrograms, postgresUser, type Programs, type User } from './files.ts'
-import { forgetLibpq } from './libpq.ts'
+import { forgetLibpq } from './client.ts'
 import { endWithThisProcess } from './watchdog.ts'
 
 export interface PostgresOptions {

@@ -1,4 +1,5 @@
-import type { Piece } from '../../engine/piece.ts'
+import type { Noun } from '../../engine/names.ts'
+import type { Piece, Shape } from '../../engine/piece.ts'
 import { configured, onPlatform, variable } from '../../engine/places.ts'
 
 const type = '{ readonly url: string | undefined }'
@@ -29,4 +30,10 @@ export const broker: Piece = {
     ...onPlatform('broker', { code: 'options.broker', knows: ['options'] }, { code: type }),
   ],
   dependencies: { '@nats-io/jetstream': '^3.4.0', '@nats-io/transport-node': '^3.4.0' },
+}
+
+/** A name with a version at its end, `invoice-paid-v2`, is the type of its event. Any other name gets `-v1`. */
+export function shapeForVersion(_service: string, { singular: name }: Noun): Promise<Shape> {
+  const twice = /-v\d+$/.test(name) ? `${name}-v1` : undefined
+  return Promise.resolve((_path, text) => (twice === undefined ? text : text.replaceAll(twice, name)))
 }

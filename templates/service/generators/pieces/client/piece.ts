@@ -4,7 +4,6 @@ import type { Piece } from '../../engine/piece.ts'
 import { configured, onPlatform, variable } from '../../engine/places.ts'
 import { circuit } from '../circuit/piece.ts'
 import { typed } from '../typed/piece.ts'
-import { baseUrlFrom } from './base-url.ts'
 import { checkDocument, none } from './openapi-source.ts'
 
 /** Another service that this one calls: typed, under ctx, behind a circuit breaker. An environment variable has its URL. */
@@ -51,11 +50,7 @@ document changes later, run the same command again.
       configured(name, `{ baseUrl: e.${at} }`),
       ...onPlatform(
         name,
-        {
-          code: `${open}(log, options.${name})`,
-          import: { name: open, from },
-          knows: ['log', 'options'],
-        },
+        { code: `${open}(log, options.${name})`, import: { name: open, from }, knows: ['log', 'options'] },
         { code: type, import: { name: type, from, type: true } },
         { code: '{ readonly baseUrl: string }' },
       ),
@@ -71,4 +66,20 @@ const ofDocument: Piece = {
   renews: 'src/platform/client/widget-api.ts',
   shape: async (_service, noun, { openapi = none }) =>
     (await import('./openapi-source.ts')).shapeFor(noun.singular, openapi),
+}
+
+/** Returns a base URL that a client takes (platform/client/order.ts), without a final slash. Throws for anything else. */
+function baseUrlFrom(typed: string): string {
+  const url = URL.canParse(typed) ? new URL(typed) : undefined
+  if (
+    url === undefined ||
+    !/^https?:$/.test(url.protocol) ||
+    url.username + url.password + url.search + url.hash !== '' ||
+    /['\\\s]/.test(typed)
+  ) {
+    throw new Error(
+      `--base-url must be a URL such as https://payments.example.com/v1, without user, password and query, not ${JSON.stringify(typed)}.`,
+    )
+  }
+  return typed.replace(/\/$/, '')
 }

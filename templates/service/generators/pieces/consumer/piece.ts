@@ -1,5 +1,5 @@
 import type { Piece } from '../../engine/piece.ts'
-import { shapeForVersion } from '../broker/version.ts'
+import { shapeForVersion } from '../broker/piece.ts'
 import { inbox } from '../inbox/piece.ts'
 
 /** What this service does about an event of another one: once in effect, in the order of its key. */

@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { format, resolveConfig } from 'prettier'
-import { testTitles } from '../../../scripts/pages/test-titles.ts'
+import { testTitles } from '../../../scripts/pages/guarantees-page.ts'
 
 const repository = join(import.meta.dirname, '../../../../..')
 const folder = 'templates/service/test/proofs/context'

@@ -25,9 +25,7 @@ interface Paths {
     post: {
       parameters: { path: { ids: string[] }; header?: { 'X-Tags'?: string[] }; cookie: { sid: string } }
       requestBody?: { content: { 'application/json': { on: boolean } } }
-      responses: {
-        default: { content: { 'application/hal+json': { state: string } } }
-      }
+      responses: { default: { content: { 'application/hal+json': { state: string } } } }
     }
     put: {
       parameters: { path: { ids: string[] }; cookie?: never }
