@@ -297,7 +297,6 @@ describe('npm run add -- client', () => {
       'src/platform/client/call-failed.ts',
       'src/platform/client/circuit.ts',
       'src/platform/client/client.ts',
-      'src/platform/client/metrics.ts',
       'src/platform/client/order.ts',
       'src/platform/client/price-list-client.test.ts',
       'src/platform/client/price-list-client.ts',

@@ -62,7 +62,7 @@ src/platform/rate-limit/rate-limits.ts holds the limits.
         ? text
             .replace('databaseStore(platform)', 'memoryStore()')
             .replace('databaseStore', 'memoryStore')
-            .replace('database-store', 'memory-store')
+            .replace('./database-store', './store')
         : text,
 }
 

@@ -75,11 +75,7 @@ export function circuit(log: Log, peer: string): Breaker {
         const retryAfterMs = Math.max(pause.leftMs(), 1_000)
         throw new CallFailed(
           `${call}: not sent, because ${peer} has failed ${failuresToOpen} times in a row`,
-          {
-            how: 'open',
-            retryAfterMs,
-            cause: lastFailure,
-          },
+          { how: 'open', retryAfterMs, cause: lastFailure },
         )
       } finally {
         logChange(ctx)

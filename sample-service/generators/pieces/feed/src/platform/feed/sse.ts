@@ -4,7 +4,7 @@ import type { StreamedResponse } from '../http/route.ts'
 import type { Platform } from '../platform.ts'
 import { requestTimeout } from '../problem.ts'
 import { requestOf } from '../request.ts'
-import { countClient } from './metrics.ts'
+import { meter } from '../telemetry/metrics.ts'
 
 /** One event, as a client of `EventSource` gets it. */
 export interface ServerEvent {
@@ -97,4 +97,14 @@ export function eventStream(
 /** JSON has no line breaks of its own, so the data is one line. */
 function frameOf({ id, data }: ServerEvent): string {
   return `id: ${id}\ndata: ${JSON.stringify(data)}\n\n`
+}
+
+/** Counts a client that follows events. @returns what counts that it has left */
+function countClient(): () => void {
+  const clients = meter().createUpDownCounter('events.clients', {
+    description: 'Clients that follow events now.',
+    unit: '{client}',
+  })
+  clients.add(1)
+  return () => clients.add(-1)
 }

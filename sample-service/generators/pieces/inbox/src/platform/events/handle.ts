@@ -28,9 +28,8 @@ import {
   type Received,
 } from './held.ts'
 import type { InboxMetrics, Outcome } from './inbox-metrics.ts'
-import { operationOn } from './observed.ts'
+import { operationOn, untraced } from './observed.ts'
 import type { Stopping } from './stopping.ts'
-import { untraced } from './untraced.ts'
 
 /** What handling needs. */
 export interface Inbox extends Platform {

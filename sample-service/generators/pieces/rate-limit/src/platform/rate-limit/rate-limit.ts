@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto'
+import { isIPv6 } from 'node:net'
 import { throwIfEnded, withTimeout, type Context } from '../../context/context.ts'
 import { documentedGuard, type Guard } from '../http/guard.ts'
 import type { IncomingRequest } from '../http/route.ts'
 import type { Platform } from '../platform.ts'
 import { Problem } from '../problem.ts'
-import { countedFor } from './caller.ts'
-import { countChecked } from './metrics.ts'
+import { requestOf } from '../request.ts'
+import { meter, oncePerProvider } from '../telemetry/metrics.ts'
 import type { Store, Taken } from './store.ts'
 
 /** A limit for each caller. Routes with the same limit share it. */
@@ -84,4 +85,42 @@ export function rateLimit({ log }: Pick<Platform, 'log'>, store: Store, limit: R
     const key = createHash('sha256').update(`${policy} ${caller}`).digest('base64url')
     return decide(ctx, request, await take(ctx, key))
   })
+}
+
+const checked = oncePerProvider(() =>
+  meter().createCounter('rate_limit.requests', {
+    description: 'Requests that a rate limit has checked.',
+    unit: '{request}',
+  }),
+)
+
+/** Counts a request that a limit has let pass, refused, or could not check. */
+function countChecked(limit: string, outcome: 'allowed' | 'refused' | 'unchecked'): void {
+  checked().add(1, { 'rate_limit.name': limit, 'rate_limit.outcome': outcome })
+}
+
+/**
+ * Who a request counts for: the principal, once a guard has found one, else the client's address, as far as TRUSTED_PROXIES
+ * says. Undefined where there is neither, as on a Unix socket.
+ */
+function countedFor(ctx: Context): string | undefined {
+  const { principal, client } = requestOf(ctx) ?? {}
+  if (principal !== undefined) return `principal ${principal}`
+  const address = client?.address
+  return address === undefined ? undefined : `address ${networkOf(address)}`
+}
+
+/** The address, or for IPv6 its first 64 bits: one client has all addresses that begin with them. */
+export function networkOf(address: string): string {
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1]
+  if (mapped !== undefined || !isIPv6(address)) return mapped ?? address
+  const [head = '', tail] = new URL(`http://[${address.replace(/%.*$/, '')}]`).hostname
+    .slice(1, -1)
+    .split('::')
+  const groups = head.split(':').filter((group) => group !== '')
+  // The shortest form writes a run of zeros as `::`.
+  const zeros =
+    tail === undefined ? 0 : 8 - groups.length - tail.split(':').filter((group) => group !== '').length
+  const all = [...groups, ...Array<string>(zeros).fill('0'), ...(tail?.split(':') ?? [])]
+  return `${all.slice(0, 4).join(':')}::/64`
 }

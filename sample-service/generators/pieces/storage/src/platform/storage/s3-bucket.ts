@@ -9,7 +9,7 @@ import {
 } from '@aws-sdk/client-s3'
 import { throwIfEnded, type Context } from '../../context/context.ts'
 import { until } from '../../context/until.ts'
-import { peerOf } from '../telemetry/peer.ts'
+import { peerOf } from '../telemetry/outcome.ts'
 import { span } from '../telemetry/span.ts'
 
 /** A bucket, and the folder in it that holds every key. */

@@ -1,7 +1,7 @@
 /**
  * Promise: A call to another service ends with its request: one hang-up, one deadline, one trace.
  * Go: `http.NewRequestWithContext(ctx, method, url, body)`
- * Held by: src/platform/client/client.ts, src/platform/client/attempt.ts, src/platform/client/metrics.ts
+ * Held by: src/platform/client/client.ts, src/platform/client/attempt.ts
  */
 import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'

@@ -1,4 +1,4 @@
-import { memoryStore } from '../../src/platform/rate-limit/memory-store.ts'
+import { memoryStore } from '../../src/platform/rate-limit/store.ts'
 import { databaseStore } from '../../src/platform/rate-limit/database-store.ts'
 import { rateLimit } from '../../src/platform/rate-limit/rate-limit.ts'
 import { route, type Route } from '../../src/platform/http/route.ts'

@@ -1,8 +1,8 @@
+import { createHash } from 'node:crypto'
 import type { Context } from '../../context/context.ts'
 import type { IncomingRequest } from '../http/route.ts'
 import { Problem } from '../problem.ts'
 import type { Log } from '../telemetry/log.ts'
-import { apiKeys } from './api-keys.ts'
 import { IssuerKeys, isSafeUrl } from './issuer-keys.ts'
 import { nobody, type Principal } from './principal.ts'
 import { invalidToken, verifyToken } from './tokens.ts'
@@ -94,4 +94,29 @@ function invalidRequest(detail: string): Problem {
   return new Problem(400, 'Bad Request', detail, {
     headers: { 'www-authenticate': `Bearer error="invalid_request", error_description="${detail}"` },
   })
+}
+
+/**
+ * Reads AUTH_API_KEYS: `NAME:SHA256:SCOPE SCOPE`, with commas between several. It holds hashes, so that nobody who reads the
+ * configuration gets a key. A plain SHA-256 is enough, because keys are long and random. A caller may have several keys, so that
+ * it can replace one.
+ * @returns a function that finds the principal of a key
+ * @throws Error for the hash of the empty key, and for a key that two callers have
+ */
+function apiKeys(list = ''): (key: string) => Principal | undefined {
+  const byHash = new Map<string, Principal>()
+  for (const [, name = '', hash = '', scopes = ''] of list.matchAll(
+    /([\w.-]+):([\da-f]{64})(?::([^,]*))?/g,
+  )) {
+    const other = byHash.get(hash)
+    if (hash === hashOf('')) throw new Error(`AUTH_API_KEYS: the key of ${name} is empty`)
+    if (other !== undefined) throw new Error(`AUTH_API_KEYS: ${other.id} and ${name} have the same key`)
+    byHash.set(hash, { id: `key:${name}`, scopes: scopes.split(' ').filter(Boolean), claims: {} })
+  }
+  // The time of the look-up reveals something of the hash, but nobody finds the key by its hash.
+  return (key) => byHash.get(hashOf(key))
+}
+
+function hashOf(key: string): string {
+  return createHash('sha256').update(key).digest('hex')
 }

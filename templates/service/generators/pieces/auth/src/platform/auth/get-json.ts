@@ -3,7 +3,7 @@ import type { Context } from '../../context/context.ts'
 import { errorOf } from '../../context/thrown.ts'
 import { causeName } from '../causes.ts'
 import { durationBuckets, histogram, oncePerProvider } from '../telemetry/metrics.ts'
-import { peerOf } from '../telemetry/peer.ts'
+import { peerOf } from '../telemetry/outcome.ts'
 import { recordEnd, span } from '../telemetry/span.ts'
 
 const maxBytes = 1_000_000

@@ -3,9 +3,7 @@ import { Canceled, DeadlineExceeded, type Context } from '../../context/context.
 import { CallFailed } from './call-failed.ts'
 import { causeName } from '../causes.ts'
 import type { Order } from './order.ts'
-import { knownMethod } from '../telemetry/outcome.ts'
-import { peerOf } from '../telemetry/peer.ts'
-import { redactedQuery } from '../telemetry/redacted.ts'
+import { knownMethod, peerOf, redactedQuery } from '../telemetry/outcome.ts'
 import { otelKey, span } from '../telemetry/span.ts'
 
 /**

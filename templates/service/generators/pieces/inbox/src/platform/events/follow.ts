@@ -17,7 +17,7 @@ import type { Consumer } from './consumer.ts'
 import { partitions, subjectOf } from './event.ts'
 import { receive, type Inbox } from './handle.ts'
 import type { Received } from './held.ts'
-import { consumerName, readLag } from './lag.ts'
+import { consumerName, readLag } from './inbox-metrics.ts'
 import { receivedFrom } from './received.ts'
 import { sweepMarks } from './retries.ts'
 

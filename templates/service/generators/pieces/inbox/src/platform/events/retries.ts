@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import { throwIfEnded, type Context } from '../../context/context.ts'
 import { group } from '../../context/group.ts'
-import { untraced } from './untraced.ts'
+import { untraced } from './observed.ts'
 import type { Consumer } from './consumer.ts'
 import { tryAgain, type Inbox } from './handle.ts'
 import { countHeld, take } from './held.ts'

@@ -10,7 +10,7 @@ import { observeOutbox } from './outbox-metrics.ts'
 import { published } from './outbox.ts'
 import { batch, round, type Relay } from './send.ts'
 import { notStopping } from './stopping.ts'
-import { untraced } from './untraced.ts'
+import { untraced } from './observed.ts'
 
 /** How often an idle worker looks. For as long after an event it looks every `awakeMs`: a transaction may commit late. */
 const idleMs = 500
