@@ -9,6 +9,7 @@ import {
 } from '@aws-sdk/client-s3'
 import { throwIfEnded, type Context } from '../../context/context.ts'
 import { until } from '../../context/until.ts'
+import { Problem, unavailable } from '../problem.ts'
 import { peerOf } from '../telemetry/peer.ts'
 import { span } from '../telemetry/span.ts'
 
@@ -56,6 +57,7 @@ export function placeOf(url: URL): Place {
 /**
  * Sends a command to S3, and waits for the answer. When ctx ends, the call ends and the cause is thrown. Its span has the names of
  * the conventions (https://opentelemetry.io/docs/specs/semconv/object-stores/s3/).
+ * @throws a 503 Problem if S3 cannot be reached or cannot serve now; S3ServiceException for any other refusal
  */
 export async function sent<Input extends ServiceInputTypes, Output extends ServiceOutputTypes>(
   ctx: Context,
@@ -70,16 +72,27 @@ export async function sent<Input extends ServiceInputTypes, Output extends Servi
     ...about,
     ...('Key' in command.input && { 'aws.s3.key': command.input.Key }),
   }
-  return span(ctx, `S3.${operation}`, { kind: SpanKind.CLIENT, attributes }, async (ctx, current) => {
-    try {
-      const output = await until(ctx, s3.send(command, { abortSignal: ctx.signal }))
-      describeAnswer(current, output)
-      return output
-    } catch (error) {
-      if (error instanceof S3ServiceException) describeAnswer(current, error)
-      throw error
-    }
-  })
+  try {
+    return await span(ctx, `S3.${operation}`, { kind: SpanKind.CLIENT, attributes }, async (ctx, current) => {
+      try {
+        const output = await until(ctx, s3.send(command, { abortSignal: ctx.signal }))
+        describeAnswer(current, output)
+        return output
+      } catch (error) {
+        if (error instanceof S3ServiceException) describeAnswer(current, error)
+        throw error
+      }
+    })
+  } catch (error) {
+    throw ctx.err === undefined && mayPass(error) ? unavailable('the storage cannot serve now', error) : error
+  }
+}
+
+/** Whether the same call may succeed later: S3 is overloaded or failed, or the connection did. */
+function mayPass(error: unknown): boolean {
+  if (!(error instanceof S3ServiceException)) return error instanceof Error && 'code' in error
+  const { httpStatusCode: status = 0 } = error.$metadata
+  return status >= 500 || status === 429
 }
 
 function describeAnswer(current: Span, { $metadata }: ServiceOutputTypes | S3ServiceException): void {
@@ -90,6 +103,7 @@ function describeAnswer(current: Span, { $metadata }: ServiceOutputTypes | S3Ser
 
 /** Returns what the SDK says of a failure: at most its name if the answer has no body. */
 export function reasonOf(error: unknown): string {
+  if (error instanceof Problem) return reasonOf(error.cause)
   if (!(error instanceof Error)) return String(error)
   return error.message === '' || error.message === error.name ? error.name : `${error.name}: ${error.message}`
 }
