@@ -75,6 +75,17 @@ test('two instances share the quota in the database', async (t) => {
   expectQuota(answers, startedAt)
 })
 
+test('a burst of one caller is counted, though a statement for each request would take the pool too long', async (t) => {
+  const service = await startService(t, { probe: true, env: { DATABASE_POOL_MAX: '1' } })
+  await service.sql(`create function slowly() returns trigger language plpgsql as 'begin perform pg_sleep(0.05); return null; end';
+    create trigger slowly after insert on rate_limits execute function slowly()`)
+
+  const startedAt = performance.now()
+  const answers = await Promise.all(Array.from({ length: 100 }, () => ask(service, 'brisk', 'one')))
+
+  expectQuota(answers, startedAt)
+})
+
 test('if the store does not answer, requests soon pass, and the log says so', async (t) => {
   const service = await startService(t, { probe: true })
   const locker = await service.connect()

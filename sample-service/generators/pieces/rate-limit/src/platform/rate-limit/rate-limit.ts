@@ -6,7 +6,7 @@ import type { Platform } from '../platform.ts'
 import { Problem } from '../problem.ts'
 import { countedFor } from './caller.ts'
 import { countChecked } from './metrics.ts'
-import type { Store, Taken } from './store.ts'
+import { leftOf, type Store, type Taken } from './store.ts'
 
 /** A limit for each caller. Routes with the same limit share it. */
 export interface RateLimit {
@@ -59,8 +59,7 @@ export function rateLimit({ log }: Pick<Platform, 'log'>, store: Store, limit: R
     countChecked(name, taken === undefined ? 'unchecked' : taken.allowed ? 'allowed' : 'refused')
     if (taken === undefined) return ctx
     const { allowed, fullInMs } = taken
-    // 1e-6: a step that no double holds exactly must not cost a request.
-    const left = allowed ? Math.floor((quota.windowMs - fullInMs) / quota.stepMs + 1e-6) : 0
+    const left = allowed ? leftOf(quota, fullInMs) : 0
     request.appendHeader('ratelimit-policy', policy)
     request.appendHeader('ratelimit', `"${name}";r=${left};t=${Math.ceil(fullInMs / 1_000)}`)
     if (allowed) return ctx

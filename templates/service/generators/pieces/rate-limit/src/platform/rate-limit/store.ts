@@ -14,6 +14,11 @@ export interface Taken {
   readonly fullInMs: number
 }
 
+/** How many requests are left of a quota that is full in `fullInMs`. 1e-6: a step that no double holds exactly must not cost one. */
+export function leftOf({ windowMs, stepMs }: Quota, fullInMs: number): number {
+  return Math.max(Math.floor((windowMs - fullInMs) / stepMs + 1e-6), 0)
+}
+
 /** Keeps what callers have used. */
 export interface Store {
   /** Takes one request from the quota of `key`, a hash, if there is one. */
