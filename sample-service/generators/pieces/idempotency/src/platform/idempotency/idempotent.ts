@@ -1,14 +1,15 @@
 import { and, eq, gt, lte, sql } from 'drizzle-orm'
 import type { Context } from '../../context/context.ts'
+import { CommitOutcomeUnknown } from '../database/errors.ts'
 import type { Queries } from '../database/queries.ts'
 import { bodyOf, isAnswer, release } from '../http/answer-body.ts'
 import { describeRoute, type Route, type StreamedResponse } from '../http/route.ts'
 import type { Platform } from '../platform.ts'
-import { Problem } from '../problem.ts'
+import { Problem, unavailable } from '../problem.ts'
 import { requestOf } from '../request.ts'
 import { idempotencyKeys, type KeptAnswer } from './idempotency.schema.ts'
 import { fingerprintOf, keyOf } from './key.ts'
-import { recordOutcome } from './metrics.ts'
+import { recordOutcome, type Outcome } from './metrics.ts'
 
 /** How long an answer is kept: a client that retries later starts anew. */
 export const keptFor = sql`interval '1 day'`
@@ -34,7 +35,8 @@ interface Keyed {
  * if no guard has set a principal.
  *
  * It answers 409 while the first request is under way, 422 for a key that came with another request, 400 for an invalid key,
- * or for none unless `required` is false. The answer must be text or JSON, not a stream.
+ * or for none unless `required` is false; 503 if the connection was lost during COMMIT, so that nobody knows yet whether the work
+ * was done. The answer must be text or JSON, not a stream.
  * @throws Error if the route takes files, which cannot be compared
  */
 export function idempotent({ db }: Platform, route: Route, { required = true } = {}): Route {
@@ -57,9 +59,15 @@ export function idempotent({ db }: Platform, route: Route, { required = true } =
       const sender = principal === undefined ? request.headers.authorization : undefined
       const keyed = { route, scope: principal ?? '', key, fingerprint: fingerprintOf(route, input, sender) }
       const work = async (ctx: Context) => route.handle(ctx, input, request)
-      return db
-        .transaction(ctx, (q, ctx) => answerOnce(ctx, q, keyed, work), { joins: true })
-        .catch(answerOfFailed)
+      try {
+        const answered = db.transaction(ctx, (q, ctx) => answerOnce(ctx, q, keyed, work), { joins: true })
+        const [answer, outcome] = await answered
+        // Not before the COMMIT, which may fail.
+        recordOutcome(ctx, outcome)
+        return answer
+      } catch (error) {
+        return answerOfFailed(error)
+      }
     },
   }
 }
@@ -70,7 +78,7 @@ async function answerOnce(
   q: Queries,
   keyed: Keyed,
   work: (ctx: Context) => Promise<Response | StreamedResponse>,
-): Promise<Response> {
+): Promise<readonly [answer: Response, outcome: Outcome]> {
   if (!(await lock(q, keyed))) {
     recordOutcome(ctx, 'under way')
     throw underWay()
@@ -80,8 +88,7 @@ async function answerOnce(
     const answer = await work(ctx)
     if (isAnswer(answer) && answer.status >= 500) throw new Failed(answer)
     await keep(q, keyed, answer)
-    recordOutcome(ctx, 'done')
-    return answer as Response
+    return [answer as Response, 'done']
   }
   if (kept.fingerprint !== keyed.fingerprint) {
     recordOutcome(ctx, 'reused')
@@ -91,8 +98,7 @@ async function answerOnce(
       'this Idempotency-Key came with another request: a new request needs a new key',
     )
   }
-  recordOutcome(ctx, 'repeated')
-  return new Response(kept.body, { status: kept.status, headers: kept.headers })
+  return [new Response(kept.body, { status: kept.status, headers: kept.headers }), 'repeated']
 }
 
 /** Rolls back the work of a handler that has answered with a 5xx. */
@@ -106,9 +112,11 @@ class Failed extends Error {
   }
 }
 
-/** Returns the 5xx of a handler whose work was rolled back. @throws any other `error` */
+/** Returns the 5xx of a handler whose work was rolled back. @throws Problem 503 for an unknown outcome; any other `error` */
 function answerOfFailed(error: unknown): Response | StreamedResponse {
   if (error instanceof Failed) return error.answer
+  if (error instanceof CommitOutcomeUnknown)
+    throw unavailable('the database did not say whether it is done: send it again', error)
   throw error
 }
 

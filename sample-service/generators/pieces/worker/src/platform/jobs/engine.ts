@@ -40,6 +40,8 @@ export interface EngineOptions {
   readonly concurrency: number
   /** The jobs that are running. */
   readonly underWay: Set<Run>
+  /** The jobs that were cancelled and are still to be given back: if the database is away, by the next engine. */
+  readonly cancelled: Row[]
 }
 
 /** Opens an engine under ctx; the contexts of its jobs descend from `serving`. @throws Error if the database cannot be reached */
@@ -56,7 +58,6 @@ export async function openEngine(
   )
   // The contexts of jobs descend from this one: a worker that cannot prove it is alive cancels them.
   const working: CancelContext & Lifetime = withCancel(withValue(serving, contextName, 'jobs'))
-  const cancelled: Row[] = []
   const events: WorkerEvents = new EventEmitter()
   let lease: Lease | undefined
   let started: Runner | undefined
@@ -64,9 +65,10 @@ export async function openEngine(
     const held = await openLease(ctx, working, connection)
     lease = held
     const looked = firstLook(events)
-    const runner = await until(ctx, start(working, log, { ...options, pool, events, lease: held, cancelled }))
+    const runner = await until(ctx, start(working, log, { ...options, pool, events, lease: held }))
     started = runner
     await until(ctx, Promise.race([looked, runner.promise]))
+    await giveBack(ctx, db, options.cancelled)
     events.on('worker:getJob:error', ({ error }) => {
       // After a failover its connections may lead to a standby, and it would go on polling there.
       if (error instanceof pg.DatabaseError && error.code === '25006')
@@ -85,7 +87,7 @@ export async function openEngine(
           runner.stop().catch(() => undefined),
         )
         await until(ctx, finished)
-        await giveBack(ctx, db, cancelled)
+        await giveBack(ctx, db, options.cancelled)
         await held.close(ctx)
         await until(ctx, pool.end())
       },
@@ -116,7 +118,7 @@ function firstLook(events: WorkerEvents): Promise<void> {
 function start(
   working: CancelContext & Lifetime,
   log: Log,
-  parts: EngineOptions & { pool: pg.Pool; events: WorkerEvents; lease: Lease; cancelled: Row[] },
+  parts: EngineOptions & { pool: pg.Pool; events: WorkerEvents; lease: Lease },
 ): Promise<Runner> {
   const { jobs, concurrency, underWay, pool, events, lease, cancelled } = parts
 
@@ -168,13 +170,22 @@ function start(
   })
 }
 
-/** Lets the jobs run again at once, as if they had not run: graphile-worker counts a cancelled job as a failed one. */
-async function giveBack(ctx: Context, db: Database, rows: readonly Row[]): Promise<void> {
-  for (const { id, attempts } of rows) {
-    await db.run(ctx, (q) =>
-      q.execute(
-        sql`select from graphile_worker.reschedule_jobs(array[${id}]::bigint[], run_at => now(), attempts => ${attempts - 1}::int)`,
-      ),
-    )
+/**
+ * Lets the jobs run again at once, as if they had not run: graphile-worker counts a cancelled job as a failed one. Takes those that it
+ * has let run again out of `rows`.
+ */
+async function giveBack(ctx: Context, db: Database, rows: Row[]): Promise<void> {
+  for (let row = rows[0]; row !== undefined; row = rows[0]) {
+    const { id, attempts, locked_by: worker } = row
+    await db.transaction(ctx, async (q) => {
+      // Where the result could not be written, the worker still holds the job.
+      await q.execute(sql`select from graphile_worker.force_unlock_workers(array[${worker}])`)
+      // Unless another worker has begun the next attempt meanwhile.
+      const mine = sql`select id from graphile_worker.jobs where id = ${id} and attempts = ${attempts}`
+      await q.execute(
+        sql`select from graphile_worker.reschedule_jobs(array(${mine}), run_at => now(), attempts => ${attempts - 1}::int)`,
+      )
+    })
+    rows.shift()
   }
 }

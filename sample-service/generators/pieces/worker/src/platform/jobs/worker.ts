@@ -12,7 +12,7 @@ import { retry } from '../../context/retry.ts'
 import { describeRun, type Run } from './run.ts'
 import type { Job } from './jobs.ts'
 import type { Platform } from '../platform.ts'
-import { openEngine, type Engine } from './engine.ts'
+import { openEngine, type Engine, type EngineOptions } from './engine.ts'
 import type { Worker } from '../lifecycle/workers.ts'
 
 /** How long a broken engine may take to close before a new one is opened. */
@@ -35,8 +35,9 @@ export function jobWorker(
     name: 'jobs',
     async start(ctx, serving) {
       const underWay = new Set<Run>()
+      const cancelled: EngineOptions['cancelled'] = []
       const open = (ctx: Context): Promise<Engine> =>
-        openEngine(ctx, serving, platform, { jobs, concurrency, underWay })
+        openEngine(ctx, serving, platform, { jobs, concurrency, underWay, cancelled })
       const first = await open(ctx)
       const stop: CancelContext & Lifetime = withCancel(withValue(serving, contextName, 'jobs until stopped'))
       const working = work(first)

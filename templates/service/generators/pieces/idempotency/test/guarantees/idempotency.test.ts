@@ -7,6 +7,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { beforeAll, expect, test } from 'vitest'
 import { eventually, running } from '../support/client.ts'
+import { startProxy, type Link } from '../support/proxy.ts'
 import { another, sharedService, startService, type RunningService } from '../support/service.ts'
 
 const shared = sharedService({ probe: true })
@@ -228,6 +229,40 @@ test('after kill -9 a repeat is done once, by another instance as well', async (
   expect((await pay(other, 'nine', { body: { amount: 9 } })).status).toBe(201)
   expect(await rows(service, 9)).toBe(1)
 })
+
+test.for(['before Postgres saw it', 'after Postgres did it'])(
+  'a connection lost during COMMIT, %s: 503 with Retry-After, and the repeat gets one row',
+  async (when, t) => {
+    const proxy = await startProxy(t, shared().databaseUrl)
+    const service = await startService(t, { probe: true, env: { DATABASE_URL: proxy.url } })
+    const before = when.startsWith('before')
+    const [key, amount] = before ? ['unseen', 31_001] : ['committed', 31_002]
+    let committing: Link | undefined
+    proxy.toServer = (link, bytes) => {
+      if (bytes.includes('insert into "idempotency_keys"')) committing = link
+      if (link !== committing || !bytes.includes('COMMIT')) return undefined
+      if (before) link.cut()
+      proxy.toClient = (other) => {
+        if (other === link) link.cut()
+        return undefined
+      }
+      return undefined
+    }
+
+    const lost = await pay(service, key, { body: { amount } })
+
+    expect([lost.status, lost.headers.get('retry-after')]).toEqual([503, '1'])
+    proxy.toServer = proxy.toClient = () => undefined
+    await eventually(async () => (await pay(service, key, { body: { amount } })).status === 201)
+    expect(await rows(shared(), amount)).toBe(1)
+    const metrics = await (await fetch(`${service.adminUrl}/metrics`)).text()
+    const outcome = before ? 'done' : 'repeated'
+    expect(metrics).toMatch(
+      new RegExp(`^idempotency_requests_total\\{idempotency_outcome="${outcome}"\\} 1$`, 'm'),
+    )
+    expect(metrics.match(/^idempotency_requests_total/gm)).toHaveLength(1)
+  },
+)
 
 test('a key is free again after a day, and the row is deleted at the next start, unless it is in use', async (t) => {
   const service = await startService(t, { probe: true })

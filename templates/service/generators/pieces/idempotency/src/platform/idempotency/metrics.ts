@@ -3,7 +3,7 @@ import { meter, oncePerProvider } from '../telemetry/metrics.ts'
 import { spanOf } from '../telemetry/span.ts'
 
 /** What became of a request to an idempotent route: only `done` did the work. */
-type Outcome = 'done' | 'repeated' | 'under way' | 'reused' | 'missing'
+export type Outcome = 'done' | 'repeated' | 'under way' | 'reused' | 'missing'
 
 const requests = oncePerProvider(() =>
   meter().createCounter('idempotency.requests', {
