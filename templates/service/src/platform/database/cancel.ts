@@ -1,7 +1,7 @@
 import pLimit, { type LimitFunction } from 'p-limit'
 import type { Client } from 'pg'
-import { DeadlineExceeded, type Context } from '../../context/context.ts'
-import { sleep } from '../../context/sleep.ts'
+import { DeadlineExceeded, withTimeout, type Context } from '../../context/context.ts'
+import { ended } from '../../context/ended.ts'
 import { errorOf } from '../../context/thrown.ts'
 import { until } from '../../context/until.ts'
 import type { Log } from '../telemetry/log.ts'
@@ -20,7 +20,6 @@ export type Cancels = ReturnType<typeof openCancels>
 
 /** @param newClient makes a client with the pool's options, not yet connected */
 export function openCancels(log: Log, newClient: () => Client) {
-  const mutex = pLimit(1)
   const requests = pLimit(maxRequests)
   let lastReason = ''
   const control = openControl(newClient, (ctx, error) => {
@@ -34,7 +33,7 @@ export function openCancels(log: Log, newClient: () => Client) {
   /** @returns why nothing was sent; undefined if it was, or ctx has ended */
   async function send(ctx: Context, client: Client): Promise<Error | undefined> {
     const backend = sessionOf(client)?.backend
-    const signal = backend && (await admit(ctx, mutex, () => control.cancel(ctx, client, backend)))
+    const signal = backend && (await control.cancel(ctx, client, backend))
     if (signal === 'sent') {
       countCancel('control')
       return undefined
@@ -63,7 +62,8 @@ export function openCancels(log: Log, newClient: () => Client) {
       try {
         for (let pauseMs = firstResendMs; ctx.err === undefined; pauseMs *= 2) {
           unsent = await send(ctx, client)
-          await sleep(ctx, pauseMs).catch(() => undefined)
+          using pause = withTimeout(ctx, pauseMs)
+          await ended(pause)
         }
         if (ctx.err === DeadlineExceeded)
           throw unsent ?? new Error('a cancelled statement did not end in time')
