@@ -1,7 +1,7 @@
 import pLimit, { type LimitFunction } from 'p-limit'
 import type { Client } from 'pg'
-import { DeadlineExceeded, withTimeout, type Context } from '../../context/context.ts'
-import { ended } from '../../context/ended.ts'
+import { DeadlineExceeded, type Context } from '../../context/context.ts'
+import { sleep } from '../../context/sleep.ts'
 import { errorOf } from '../../context/thrown.ts'
 import { until } from '../../context/until.ts'
 import type { Log } from '../telemetry/log.ts'
@@ -62,8 +62,7 @@ export function openCancels(log: Log, newClient: () => Client) {
       try {
         for (let pauseMs = firstResendMs; ctx.err === undefined; pauseMs *= 2) {
           unsent = await send(ctx, client)
-          using pause = withTimeout(ctx, pauseMs)
-          await ended(pause)
+          await sleep(ctx, pauseMs).catch(() => undefined)
         }
         if (ctx.err === DeadlineExceeded)
           throw unsent ?? new Error('a cancelled statement did not end in time')

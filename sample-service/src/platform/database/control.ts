@@ -46,8 +46,6 @@ export function openControl(newClient: () => Client, onRest: (ctx: Context, reas
   let current: { readonly client: Client; readonly connected: Promise<unknown> } | undefined
   let restUntil = 0
   let asking = false
-  let gathered: Batch | undefined
-  let last = Promise.resolve()
 
   function open(target: Client): NonNullable<typeof current> {
     const client = newClient()
@@ -70,23 +68,6 @@ export function openControl(newClient: () => Client, onRest: (ctx: Context, reas
     // The batch that waits for it gets the failure, too.
     connected.catch(forget)
     return { client, connected }
-  }
-
-  /** Never rejects, and settles within seconds; at once if ctx ends before the cancel is sent. A backend has one at a time. */
-  function cancel(ctx: Context, target: Client, backend: Backend): Promise<Signal> {
-    if (gathered?.sent !== false) {
-      const batch: Batch = { cancels: new Map(), sent: false }
-      gathered = batch
-      // Detached: the others of the batch wait for it, whether ctx has ended or not.
-      last = last.then(() => send(withoutCancel(ctx), target, batch))
-    }
-    const batch = gathered
-    return new Promise((resolve) => {
-      batch.cancels.set(backend, resolve)
-      afterFunc(ctx, () => {
-        if (!batch.sent && batch.cancels.delete(backend)) resolve('unsent')
-      })
-    })
   }
 
   /** Sends the cancels that `batch` has when the control connection is open. */
@@ -116,12 +97,34 @@ export function openControl(newClient: () => Client, onRest: (ctx: Context, reas
   }
 
   return {
-    cancel,
+    cancel: inBatches(send),
     close(): void {
       restUntil = Infinity
       // Not awaited: nothing on it matters any more.
       current?.client.end().catch(() => undefined)
     },
+  }
+}
+
+/** Gathers cancels while `send` is under way for those before them. */
+function inBatches(send: (ctx: Context, target: Client, batch: Batch) => Promise<void>) {
+  let gathered: Batch | undefined
+  let last = Promise.resolve()
+  /** Never rejects, and settles within seconds; at once if ctx ends before the cancel is sent. A backend has one at a time. */
+  return (ctx: Context, target: Client, backend: Backend): Promise<Signal> => {
+    if (gathered?.sent !== false) {
+      const batch: Batch = { cancels: new Map(), sent: false }
+      gathered = batch
+      // Detached: the others of the batch wait for it, whether ctx has ended or not.
+      last = last.then(() => send(withoutCancel(ctx), target, batch))
+    }
+    const batch = gathered
+    return new Promise((resolve) => {
+      batch.cancels.set(backend, resolve)
+      afterFunc(ctx, () => {
+        if (!batch.sent && batch.cancels.delete(backend)) resolve('unsent')
+      })
+    })
   }
 }
 

@@ -54,7 +54,7 @@ describe('over the control connection', () => {
     proxy.toServer = (_link, bytes) => (asksForCancel(bytes) && asked++ === 0 ? held.promise : undefined)
     using first = withCancel(ctx)
     using others = withCancel(ctx)
-    const sleeping = [first, others, others, others].map((request) => sleep(request, db))
+    const sleeping = [first, others, others, others].map((ctx) => sleep(ctx, db))
     await eventually(async () => (await active()) === 4)
     first.cancel()
     await eventually(async () => asked === 1)
@@ -142,7 +142,7 @@ describe('over the control connection', () => {
     }
     using first = withCancel(ctx)
     using others = withCancel(ctx)
-    const sleeping = [first, others, others, others].map((request) => sleep(request, db))
+    const sleeping = [first, others, others, others].map((ctx) => sleep(ctx, db))
     await eventually(async () => (await active()) === 4)
     first.cancel()
     await eventually(async () => asked === 1)
