@@ -16,10 +16,10 @@ const leftOut = fileURLToPath(new URL('generator/left-out.ts', import.meta.url))
 export default defineConfig({
   input: 'generator/main.ts',
   platform: 'node',
-  // Node 20 does not know `using`.
+  // Node 20 does not support `using`.
   transform: { target: 'node20.19' },
-  // What is loaded at once and never called stays out: two thirds of a megabyte.
-  // The main file of jsonc-parser requires its parts in a way that no bundler follows.
+  // Leaves out modules that are loaded at once and never called: two thirds of a megabyte. The main file of jsonc-parser requires
+  // its parts in a way that no bundler follows.
   resolve: {
     alias: {
       inquirer: leftOut,
@@ -39,7 +39,7 @@ export default defineConfig({
   },
 })
 
-/** Writes the archive of all templates: unpacking 360 small files takes npm longer than all else. */
+/** Writes the archive of all templates: npm takes longest to unpack 360 small files. */
 function templates(): Plugin {
   return {
     name: 'templates',

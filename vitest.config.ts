@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config'
 import { longTests } from './test/support/long-tests.ts'
 import { LongestFirst } from './test/support/longest-first.ts'
 
-/** The tests of this repository. What it emits is tested where it lies: by its own config in templates/service and sample-service. */
+/** The tests of this repository. templates/service and sample-service have their own tests and configs. */
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],

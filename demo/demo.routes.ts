@@ -22,7 +22,7 @@ const Seconds = z.coerce.number().positive().max(60)
 const responses = { 200: { description: 'Done' } }
 const tags = ['demo']
 const timeoutMs = 12_000
-/** The deadline of the first worker; each next one has a second less. */
+/** The deadline of the first worker. Each later worker has a second less. */
 const workerMs = 11_000
 
 /** The service's own routes, and two slow ones. */
@@ -94,7 +94,7 @@ async function sleepInPostgres(ctx: Context, db: Database, name: string, seconds
  */
 async function telling(ctx: Context, work: () => Promise<void>): Promise<void> {
   const stop = afterFunc(ctx, () => {
-    // By the wall clock, which this process shares with the demo's.
+    // By the wall clock, which this process shares with the demo.
     spanOf(ctx)?.addEvent('demo.context_ended', { cause: causeName(ctx), at: Date.now() })
   })
   try {

@@ -27,10 +27,10 @@ const forTests: Pace = {
 }
 
 /**
- * `npm run demo [-- --fast]`: runs the sample service on its own PostgreSQL, and shows how a slow request ends when its
- * client hangs up, its deadline passes, or the service gets SIGTERM. Everything it draws comes from the running service
- * (`/debug/contexts`, its log, the spans it exports) and from `pg_stat_activity`. Without a terminal it prints a line for
- * each event. Exit 1 if the service breaks a promise. It leaves nothing behind, also on Ctrl-C.
+ * `npm run demo [-- --fast]`: runs the sample service on its own PostgreSQL, and shows how a slow request ends when its client
+ * hangs up, its deadline passes, or the service gets SIGTERM. Everything it draws comes from the running service
+ * (`/debug/contexts`, its log, the spans it exports) and from `pg_stat_activity`. Without a terminal it prints a line for each
+ * event. Exits with 1 if the service breaks a promise. It leaves nothing behind, even on Ctrl-C.
  */
 async function demo(pace: Pace, screen: Screen, stop: AbortSignal): Promise<void> {
   const opened: (() => Promise<unknown>)[] = []

@@ -24,7 +24,7 @@ export interface ShownStatement {
   readonly text: string
   readonly forMs: number
   readonly running: boolean
-  /** Milliseconds until it had ended; undefined if it finished by itself. */
+  /** Milliseconds until it ended; undefined if it finished by itself. */
   readonly goneAfterMs: number | undefined
 }
 

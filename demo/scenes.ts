@@ -2,7 +2,7 @@ import { colourOf, seconds, type Line } from './picture.ts'
 import type { Pace } from './stage.ts'
 import type { OpenRequest, Subject } from './subject.ts'
 
-/** The means of a scene. */
+/** What a scene can use. */
 export interface Acting {
   readonly subject: Subject
   readonly pace: Pace
@@ -37,7 +37,7 @@ export interface Scene {
   act(acting: Acting): Promise<number>
 }
 
-/** What Envoy calls the milliseconds that a caller will wait: src/platform/http/deadline.ts. */
+/** Envoy's header for the milliseconds that a caller will wait: src/platform/http/deadline.ts. */
 const callerTimeout = 'x-envoy-expected-rq-timeout-ms'
 const waits: Line = [['$ ', 'dim'], ['curl /demo/report']]
 

@@ -17,7 +17,7 @@ export interface Screen {
 const escape = '\u001b['
 const alternateOn = `${escape}?1049h${escape}?25l`
 const alternateOff = `${escape}?25h${escape}?1049l`
-/** Between these two, a terminal that knows them shows no half-drawn frame; others ignore them. */
+/** Between these two sequences, a terminal that supports them shows no half-drawn frame; others ignore them. */
 const [frameBegins, frameEnds] = [`${escape}?2026h`, `${escape}?2026l`]
 const home = `${escape}H`
 const clearLine = `${escape}K`

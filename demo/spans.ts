@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { json } from 'node:stream/consumers'
 
-/** An ended span of the service, with what it says about its work. Times are epoch milliseconds. */
+/** An ended span of the service, with its data about the work. Times are epoch milliseconds. */
 export interface EndedSpan {
   readonly name: string
   /** When the work had returned. */

@@ -6,7 +6,7 @@ import type { Screen } from './screen.ts'
 import type { Statement, Subject } from './subject.ts'
 import { linesOf, merge, type TreeNode } from './tree.ts'
 
-/** Milliseconds for people to see what happens; a test needs none. */
+/** Pauses in milliseconds, so that people see what happens; a test needs none. */
 export interface Pace {
   readonly frameMs: number
   /** How long a scene runs before its end. */
@@ -34,7 +34,7 @@ export interface Outcome {
 
 /** Plays scenes: watches the subject, and draws what it finds. */
 export interface Stage {
-  /** @throws Error that says what was missing, or differed from the promise */
+  /** @throws Error that names what was missing, or differed from the promise */
   play(scene: Scene, step: string): Promise<Outcome>
 }
 
@@ -42,7 +42,7 @@ interface Row extends Statement {
   readonly goneAt: number | undefined
 }
 
-/** Real ends take a few milliseconds; after this time an end counts as missing. */
+/** Real ends take a few milliseconds. After this time an end counts as missing. */
 const limitMs = 10_000
 const pollMs = 2
 
@@ -133,7 +133,7 @@ export function openStage(subject: Subject, screen: Screen, pace: Pace, stop: Ab
     screen.draw(frame({ title, step, now, tree, endOf, statements, moment }, screen.columns))
   }
 
-  /** Looks and draws until `done` settles, and settles as `done` does. */
+  /** Watches and draws until `done` settles, and settles like `done`. */
   async function showing<T>(done: Promise<T>): Promise<T> {
     const settled = done.then(
       () => true,
@@ -155,7 +155,7 @@ export function openStage(subject: Subject, screen: Screen, pace: Pace, stop: Ab
   async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
     const last = Date.now() + limitMs
     while (!(await holds())) {
-      if (Date.now() > last) throw new Error(`${limitMs / 1_000} s went by without ${what}`)
+      if (Date.now() > last) throw new Error(`${what}: not seen within ${limitMs / 1_000} s`)
       await pause(pollMs)
     }
   }
@@ -208,7 +208,7 @@ export function openStage(subject: Subject, screen: Screen, pace: Pace, stop: Ab
       tell([`${statements} statements run in Postgres`])
       const began = await showing(scene.act(acting))
 
-      // From here on the frames show the moment of the end, until everything about it is known.
+      // From here on the frames show the moment of the end, until all its data have arrived.
       endedAt = began
       const cancelled = [...rows.values()].filter(
         ({ goneAt }) => goneAt === undefined || goneAt >= began,
@@ -249,7 +249,7 @@ export function openStage(subject: Subject, screen: Screen, pace: Pace, stop: Ab
       if (scene.leaves === true) {
         exit = (await subject.terminate()).code ?? undefined
         if (exit !== 0) throw new Error(`the service ended with exit code ${exit}, not 0`)
-        tell(['the service has left: exit code 0'])
+        tell(['the service has ended: exit code 0'])
         await look()
         draw()
       }
@@ -260,11 +260,11 @@ export function openStage(subject: Subject, screen: Screen, pace: Pace, stop: Ab
 
   function check(scene: Scene, names: readonly string[]): void {
     if (names.length !== scene.parts + 2)
-      throw new Error(`the tree held ${names.join(', ')}: not ${scene.parts + 2} contexts`)
+      throw new Error(`the tree has ${names.join(', ')}: not ${scene.parts + 2} contexts`)
     for (const name of names) {
       const seen = subject.spans.get(name)?.context?.cause
       if (seen !== scene.cause)
-        throw new Error(`${name} ended of ${seen ?? 'nothing'}, not of ${scene.cause}`)
+        throw new Error(`${name} ended with the cause ${seen ?? 'none'}, not ${scene.cause}`)
     }
     const status = subject.spans.get(report)?.status
     if (status !== scene.status)

@@ -46,10 +46,10 @@ export interface OpenRequest {
   hangUp(): void
 }
 
-/** Collects what must be closed, in reverse order, also after a failure. */
+/** Closes in reverse order, even after a failure. */
 export type Defer = (close: () => Promise<unknown>) => void
 
-/** Makes the service serve the demo's routes beside its own. */
+/** Makes the service serve the demo's routes in addition to its own. */
 const hooks = fileURLToPath(new URL('./demo.hooks.mjs', import.meta.url))
 
 /** Sends spans almost as soon as they have ended. */
@@ -100,7 +100,7 @@ export async function startSubject(
     { stdout: 'pipe', remove: uploadDir, imports: [hooks] },
   )
   const open = new Set<OpenRequest>()
-  // A second signal would mean "exit at once".
+  // Sent only once: a second signal makes the service exit at once.
   let exit: Promise<Exit> | undefined
   const terminate = (): Promise<Exit> => (exit ??= service.stop())
   defer(async () => {
@@ -160,7 +160,7 @@ function sendRequest(url: string, headers: Record<string, string>): OpenRequest 
   return { status, answered: () => answered, hangUp: () => request.destroy() }
 }
 
-/** Reads from its log the ports, and when each message was written last. @throws Error with the log if it ends before it listens */
+/** Reads the ports and the last time of each message from the log. @throws Error with the log if it ends before it listens */
 async function readLog(service: ServiceProcess) {
   const said: string[] = []
   const times = new Map<string, number>()

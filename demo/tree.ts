@@ -6,7 +6,7 @@ export interface TreeNode {
   readonly bornAt: number
   readonly deadline: number | null
   readonly children: readonly TreeNode[]
-  /** Whether the last look still found it. */
+  /** Whether the last poll still found it. */
   readonly live: boolean
 }
 
@@ -24,7 +24,7 @@ export function merge(
   kept: Kept,
 ): TreeNode | undefined {
   if (now === undefined) return before === undefined ? undefined : ended(before, kept)
-  // Siblings with the same name are matched by their order, in which they were derived.
+  // Siblings with the same name are matched in the order of their derivation.
   const left = (before?.children ?? []).filter((node) => node.live)
   const merged = now.children.flatMap((child) => {
     const index = left.findIndex((node) => node.name === child.name)

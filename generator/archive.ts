@@ -4,19 +4,19 @@ import type { Plan, PlannedFile } from './tree.ts'
 /** The file of the published package that holds the templates. */
 export const archiveName = 'templates.br'
 
-/** One file of an archive: its path, its bytes' count, and whether it may be executed. */
+/** One file of an archive: its path, its size in bytes, and whether it may be executed. */
 type Entry = readonly [path: string, length: number, executable: boolean]
 
-/** `files` in one piece: a line of JSON that lists them, then the bytes of all, compressed. */
+/** Packs `files`: one line of JSON that lists them, then their bytes, all compressed. */
 export function packed(files: Plan): Buffer {
   const entries: Entry[] = [...files].map(([path, { bytes, executable }]) => [path, bytes.length, executable])
   const list = Buffer.from(`${JSON.stringify(entries)}\n`)
   const all = Buffer.concat([list, ...[...files.values()].map(({ bytes }) => bytes)])
-  // The window is as large as the format allows: the pieces are alike, and far from one another.
+  // The largest window: similar files are far apart in the archive.
   return brotliCompressSync(all, { params: { [constants.BROTLI_PARAM_LGWIN]: 24 } })
 }
 
-/** The files that `packed` was given. @throws what zlib throws for an archive that was cut off */
+/** Unpacks what `packed` returned. @throws zlib's error for a truncated archive */
 export function unpacked(archive: Buffer): Map<string, PlannedFile> {
   const all = brotliDecompressSync(archive)
   const end = all.indexOf('\n')

@@ -13,7 +13,7 @@ import { workflowsAtRoot } from './workspace-files.ts'
 
 const pnpmFile = 'pnpm-workspace.yaml'
 
-/** The dependencies that expect others beside them, as peers, in a range with versions so old that they do not do. */
+/** Dependencies whose range for a peer includes versions too old for the service, with those peers. */
 const peers: Readonly<Record<string, readonly string[]>> = {
   '@hono/node-server': ['hono'],
   '@typescript-eslint/utils': ['eslint', 'typescript'],
@@ -22,8 +22,8 @@ const peers: Readonly<Record<string, readonly string[]>> = {
 }
 
 /**
- * The files that `service` needs at the root of its workspace, as they will be. A workflow that is there already stays as it is.
- * @param alone the service as it would stand alone
+ * Plans the files that `service` needs at the root of its workspace. An existing workflow stays unchanged.
+ * @param alone the same service outside of a workspace
  */
 export function planAtRoot(service: Service, alone: Plan, { root, path }: Workspace): Plan {
   const { name, manager = { name: 'npm' } } = service
@@ -43,8 +43,8 @@ export function planAtRoot(service: Service, alone: Plan, { root, path }: Worksp
 }
 
 /**
- * npm puts what two members need at the root, with the peers it finds there: an older `hono` of a neighbour's beside
- * `@hono/node-server`. Overrides below the service's name keep the peers to the ranges of the service, and change nothing for others.
+ * npm hoists shared dependencies to the root, where `@hono/node-server` may find another member's older `hono`. Overrides under
+ * the service's name keep its peers in its own ranges and do not affect other members.
  */
 function withOverrides(text: string, { name }: Service, alone: Plan): string {
   const manifest = manifestOf(alone)
@@ -56,7 +56,10 @@ function withOverrides(text: string, { name }: Service, alone: Plan): string {
   return withValue(text, ['overrides', name], Object.fromEntries([...ofPeers, ...own]))
 }
 
-/** Yarn reads `resolutions` at the root alone. Those of the service name the range that they replace, so they change nothing for others. */
+/**
+ * Yarn reads `resolutions` only at the root. Those of the service name the range that they replace, so they do not affect other
+ * members.
+ */
 function withResolutions(text: string, alone: Plan): string {
   const { resolutions: there } = JSON.parse(text) as Partial<Manifest>
   const missing = Object.entries(manifestOf(alone).resolutions).filter(([key]) => there?.[key] === undefined)
@@ -67,7 +70,7 @@ function manifestOf(plan: Plan): Manifest {
   return JSON.parse(plan.get('package.json')?.bytes.toString('utf8') ?? '{}') as Manifest
 }
 
-/** The JSON text with a value at `path`, in the indentation of the text. */
+/** Sets a value at `path` of a JSON text and keeps the text's indentation. */
 function withValue(text: string, path: string[], value: unknown): string {
   const indent = /^([^\S\n]+)"/m.exec(text)?.[1] ?? '  '
   const formattingOptions = { insertSpaces: !indent.startsWith('\t'), tabSize: indent.length, eol: '\n' }
@@ -86,8 +89,8 @@ function textOf(root: string, path: string): string {
 }
 
 /**
- * pnpm 11 and later fail each install until a person has said of every install script whether it may run. `text` with `false`
- * for those of the service that it does not answer.
+ * Adds `false` for each install script of the service that `text` does not mention. pnpm 11 and later fail every install until
+ * each install script is allowed or denied.
  */
 function withBuildsAnswered(text: string, ofTheService: PlannedFile): string {
   const builds = (one: string) => (load(one) as { allowBuilds?: Record<string, boolean> } | null)?.allowBuilds
@@ -102,12 +105,12 @@ function withBuildsAnswered(text: string, ofTheService: PlannedFile): string {
   const indent = /^[^\S\n]+/m.exec(head ?? '')?.[0] ?? '  '
   const block = lines.map((line) => `${indent}${line}`).join('')
   if (head !== undefined) return text.replace(head, () => `${head.replace(/\n?$/, '\n')}${block}`)
-  // In braces, which a person writes: pnpm names what is missing.
+  // The list is in braces, so a person wrote it: pnpm names what is missing.
   if (answered !== undefined) return text
-  return `${text.replace(/\n*$/, '\n')}# No package that these members need has to run its install script.\nallowBuilds:\n${block}`
+  return `${text.replace(/\n*$/, '\n')}# The members work without the install scripts of these packages.\nallowBuilds:\n${block}`
 }
 
-/** Files at the root that can be taken back. */
+/** Files at the root whose change can be undone. */
 export interface AtRoot {
   /** Restores these files and the lock files as they were. Pass a context that does not end. */
   undo(ctx: Context): Promise<void>

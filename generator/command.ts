@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { afterFunc, type Context } from '../templates/service/src/context/context.ts'
 import { throwIfEnded } from './ended.ts'
 
-/** The end of another program. */
+/** How a program ended. */
 export interface CommandResult {
   /** Its exit code, or null if a signal ended it. */
   readonly code: number | null
@@ -30,7 +30,7 @@ export async function execute(
   const child = spawn(command, args, {
     ...options,
     stdio: ['ignore', 'pipe', 'pipe'],
-    // Its own process group, so that signals reach npm's children too, and a Ctrl-C in the terminal arrives once, through us.
+    // In its own process group, signals reach npm's children too, and Ctrl-C in the terminal reaches it only through us.
     detached: !windows,
     // On Windows package managers are .cmd files, which only a shell can start.
     shell: windows,
@@ -68,7 +68,7 @@ export async function execute(
   }
 }
 
-/** The last lines of a program's output, without empty lines. */
+/** The last non-empty lines of a program's output. */
 export function lastLines(output: string, count: number): string {
   const lines = output.split(/\r?\n/).filter((line) => line.trim() !== '')
   return lines.slice(-count).join('\n')

@@ -30,11 +30,11 @@ export interface Created {
   readonly git: boolean
   /** The command line that repeats this run without questions. */
   readonly repeat: string
-  /** The files that the directory held and holds still. */
+  /** The files of the directory that the service kept. */
   readonly kept?: readonly string[]
   /** The files of the directory that the service replaced. */
   readonly replaced?: readonly string[]
-  /** The workspace of which the service is a member, and the files that it got at its root. */
+  /** The workspace of the service, and the files that the command wrote at its root. */
   readonly workspace?: { readonly root: string; readonly files: readonly string[] }
   readonly dryRun?: true
   readonly verify?: Receipt
@@ -47,8 +47,8 @@ export interface Creation {
 }
 
 /**
- * Creates the chosen service: files, dependencies, commit, verification. If it fails or ctx ends, it restores the target; only
- * a failure of the package manager leaves the service there.
+ * Creates the chosen service: files, dependencies, commit, verification. If a step fails or ctx ends, it restores the target;
+ * only if the install fails does the service stay.
  * @throws Failure for a problem that the user can fix; the cause of ctx when it ends
  */
 export async function create(
@@ -107,7 +107,7 @@ export async function create(
 }
 
 /**
- * Whether the service may be written over what the directory holds, without `--force`: asks if there is something to ask.
+ * Reports whether the service may be written into the directory without `--force`; asks the user if files would be lost or mixed.
  * @returns true if the user agreed to lose files or to mix the service with others, false if nothing needs an agreement
  * @throws Failure without a terminal, or if the user says no
  */
@@ -131,7 +131,7 @@ async function allowed(
   return true
 }
 
-/** Installs the dependencies. @returns the failure, with the command to go on, or undefined */
+/** Installs the dependencies. @returns the failure, with the command to continue, or undefined */
 async function installed(
   ctx: Context,
   screen: Screen,

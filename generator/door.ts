@@ -1,15 +1,17 @@
 import { packageManagers, type PackageManager } from './package-manager.ts'
 
-/** How the user started this command, which is how its printed lines tell them to start it again. */
+/** How the user started this command. The command lines that it prints use the same form. */
 export interface Door {
   readonly manager: PackageManager
-  /** The version of `manager`, if it said so. */
+  /** The version of `manager`, if the environment has it. */
   readonly version: string | undefined
   /** The command line that runs this command with `args`. */
   line(args: readonly string[]): string
 }
 
-/** Finds in the environment how this command was started: `npm run create` of a clone, or `create` of a package manager. */
+/**
+ * Reads from the environment how this command was started: by `npm run create` of a clone, or by `create` of a package manager.
+ */
 export function doorFrom(env: NodeJS.ProcessEnv): Door {
   const [, agent, version] = /^([a-z]+)\/(\d+\.\d+\.\d+\S*)?/.exec(env['npm_config_user_agent'] ?? '') ?? []
   const manager = packageManagers.find((known) => known === agent) ?? 'npm'
@@ -43,7 +45,7 @@ function line(command: string, directory: string, separator: string, flags: read
     .join(' ')
 }
 
-/** `word` as a shell reads it back: in quotes where it needs them. */
+/** Quotes `word` for a shell if necessary. */
 export function quoted(word: string): string {
   return /^[\w@%+=:,./-]*$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
 }

@@ -4,10 +4,10 @@ import type { Options } from './options.ts'
 import { packageManagers } from './package-manager.ts'
 
 /**
- * The flags that npm took for itself because the user wrote no `--` before them, seen with npm 11: an unknown
- * `--no-install` arrives as npm_config_install='', npm's own `--no-git` as npm_config_git='false', and `--pm x` as
- * an abbreviation of `--parseable --message x`. Empty unless that is certain: the same variables may come from
- * the user's npmrc, from an outer npm that runs another command, or beside the flag that did arrive.
+ * The flags that npm took for itself because the user wrote no `--` before them. With npm 11 an unknown `--no-install` arrives as
+ * npm_config_install='', npm's own `--no-git` as npm_config_git='false', and `--pm x` as an abbreviation of `--parseable
+ * --message x`. A flag is listed only if that is certain: the same variables may come from the user's npmrc or from an outer npm
+ * that runs another command, or the flag may have arrived as well.
  */
 export function eatenFlags(env: NodeJS.ProcessEnv, options: Options): string[] {
   if (!startedByNpm(env)) return []
@@ -22,7 +22,7 @@ export function eatenFlags(env: NodeJS.ProcessEnv, options: Options): string[] {
   if (!options.dryRun && said('dry_run') === 'true' && !inNpmrc(env, 'dry-run')) eaten.push('--dry-run')
   if (!options.json && said('json') === 'true' && !inNpmrc(env, 'json')) eaten.push('--json')
   if (!options.force && said('force') === 'true' && !inNpmrc(env, 'force')) eaten.push('--force')
-  // `npm create --yes …` is npm's own, and asks nothing of us: it is repeated, but proves nothing.
+  // `npm create --yes …` is a valid flag of npm itself: the repeated command keeps it, but alone it is no mistake.
   if (eaten.length > 0 && !options.yes && said('yes') === 'true') eaten.unshift('--yes')
   return eaten
 }

@@ -1,4 +1,4 @@
-/** What went wrong, as one sentence for the person at the terminal: what, where, and what to do now. */
+/** An error for the user, in one sentence: what happened, where, and what to do now. */
 export class Failure extends Error {
   override readonly name = 'Failure'
   /** The last lines of the program that failed, if one did. */
@@ -29,7 +29,7 @@ const reasons: Record<string, string> = {
   EEXIST: 'another program created it meanwhile: choose another directory',
 }
 
-/** Turns an error of the file system about `path` into a Failure; any other error is returned as it is. */
+/** Turns a file system error about `path` into a Failure; returns any other error unchanged. */
 export function fileFailure(error: unknown, path: string): unknown {
   const code = errorCode(error)
   const reason = code === undefined ? undefined : reasons[code]
@@ -37,7 +37,7 @@ export function fileFailure(error: unknown, path: string): unknown {
   return new Failure(`cannot create ${path}: ${reason}`, { cause: error })
 }
 
-/** The Failure for a file of a service that cannot be written; any other error is returned as it is. */
+/** Turns an error of writing a file of a service into a Failure; returns any other error unchanged. */
 export function writeFailure(error: unknown): unknown {
   const code = errorCode(error)
   if (code === 'ENOSPC' || code === 'EDQUOT')

@@ -15,8 +15,8 @@ const filesAtOnce = 100
 
 /**
  * Makes `directory` a repository with one commit: `files`, the lock file and everything else, except `scratch` and what git
- * ignores. Obstacles do not fail the creation, they become the note: no git, an outer repository, no identity, a hook
- * that refuses. A member of a workspace is part of the workspace's repository, and gets none.
+ * ignores. A problem becomes the note and does not fail the creation: no git, an outer repository, no identity, a hook that
+ * refuses. A member of a workspace belongs to the workspace's repository and gets none of its own.
  * @throws the cause of ctx when it ends
  */
 export async function commitAll(
@@ -58,13 +58,13 @@ export async function commitAll(
     if (add.code !== 0) return not(`git add failed (${lastLines(add.output, 1)}); nothing is committed`)
   }
 
-  // Without useConfigOnly git invents an author from the names of the user and the machine.
+  // Without useConfigOnly git makes up an author from the names of the user and the machine.
   const commit = await git('-c', 'user.useConfigOnly=true', 'commit', '--quiet', '--message', message)
   if (commit.code === 0) return { done: true, note: 'one commit on main' }
   if (/user\.useConfigOnly|tell me who you are|empty ident/i.test(commit.output)) {
     return not('git has no user.name or user.email; set both, then run git commit (all files are added)')
   }
-  // Behind the cause, as of a signature that fails, git says that it wrote no commit.
+  // After the cause, such as a failed signature, git adds a line that says that it wrote no commit.
   const why = /^error: (.+)$/m.exec(commit.output)?.[1] ?? lastLines(commit.output, 1)
   return not(`git commit failed (${why}); all files are added, so commit by hand`)
 }
@@ -78,7 +78,7 @@ export function repositoryAround(path: string): string | undefined {
 
 type Git = (...args: string[]) => Promise<CommandResult>
 
-/** A note on the `files` that the outer repository ignores; empty if it ignores none. */
+/** The part of the note that names the `files` that the outer repository ignores; empty if there are none. */
 async function ignoredOf(git: Git, files: readonly string[]): Promise<string> {
   const ignored: string[] = []
   for (const batch of batches(files)) {
@@ -100,7 +100,7 @@ function not(note: string): Committed {
   return { done: false, note }
 }
 
-/** In English, because we read the messages, and without the repository of a hook or alias that started this command. */
+/** In English, because we parse the messages; without the variables by which a hook or alias would name its own repository. */
 export function gitEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const foreign =
     /^GIT_(DIR|WORK_TREE|INDEX_FILE|OBJECT_DIRECTORY|ALTERNATE_OBJECT_DIRECTORIES|COMMON_DIR|PREFIX|NAMESPACE)$/

@@ -20,14 +20,14 @@ export async function install(
 ): Promise<void> {
   const args = installArguments(manager, root !== directory)
   try {
-    // By its lock file Yarn knows a project of its own: without one, a package.json in a folder above makes it refuse.
+    // Yarn takes a folder with a lock file for a project of its own. Without one it refuses if a folder above has a package.json.
     if (manager === 'yarn' && root === directory) await appendFile(join(root, 'yarn.lock'), '')
     const env = childEnvironment(process.env)
     const { code, output } = await execute(ctx, manager, args, { cwd: root, env })
     if (code !== 0) {
       throw new Failure(`${manager} install failed (${why(output, code)})`, { output: lastLines(output, 20) })
     }
-    // The flags leave npm no choice.
+    // The flags override npm's settings, so nothing can be left out.
     const missing = manager === 'npm' ? undefined : leftOut(directory, root)
     if (missing === undefined) return
     throw new Failure(`${manager} install left out ${missing}, as its settings ask`, {
@@ -39,7 +39,7 @@ export async function install(
   }
 }
 
-/** Names the lock file or the dependencies that a successful install left out; undefined if it left out none. */
+/** Names the lock file or the dependencies that a successful install left out; undefined if it wrote all. */
 function leftOut(directory: string, root: string): string | undefined {
   if (!lockFiles.some((file) => existsSync(join(root, file)))) return 'the lock file'
   const manifest = JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8')) as Record<string, object>

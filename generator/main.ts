@@ -65,7 +65,8 @@ async function run(ctx: Context, args: readonly string[]): Promise<number> {
 }
 
 async function main(root: Context, args: readonly string[]): Promise<number> {
-  // withSignals restores the default action after the first signal. These listeners keep a second signal from cutting the undo short.
+  // withSignals restores the default action after the first signal. With these listeners a second signal does not interrupt the
+  // undo.
   for (const signal of ending) process.on(signal, () => undefined)
   using ctx = withSignals(root, ...ending)
   try {

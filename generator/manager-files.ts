@@ -3,14 +3,14 @@ import type { PackageManager } from './package-manager.ts'
 import { textFile, type Plan, type PlannedFile } from './tree.ts'
 
 /**
- * The skeleton's `plan` with `files`, the manager's own, in their places. The keys of its package.json join the skeleton's, the
- * version that its files name becomes the installed one, and the pages name its commands. npm's files are the skeleton's.
+ * Adapts the skeleton's `plan` to a package manager: adds its `files`, merges its package.json into the skeleton's, and writes
+ * its installed version and its commands. The skeleton itself is npm's.
  */
 export function withManager(plan: Plan, manager: Manager, files: Plan): Map<string, PlannedFile> {
   const all = new Map(plan)
   if (manager.name === 'npm') return all
   for (const [path, file] of withVersion(files, manager, files)) all.set(path, file)
-  // pnpm has a list of its own; Yarn and Bun run no script of a dependency, and say nothing about it.
+  // pnpm has a list of its own; Yarn and Bun run no script of a dependency and do not warn.
   const skeleton = jsonOf(plan, 'package.json')
   delete skeleton['allowScripts']
   const scripts = { ...(skeleton['scripts'] as object), update: words[manager.name].update }
@@ -26,7 +26,7 @@ export function withManager(plan: Plan, manager: Manager, files: Plan): Map<stri
   return all
 }
 
-/** `files` with the version of `manager` in place of the one that `ofTheManager`, its own, name. */
+/** Replaces, in `files`, the version that `ofTheManager` (the manager's own files) names by that of `manager`. */
 export function withVersion(files: Plan, manager: Manager, ofTheManager: Plan): Plan {
   if (manager.name === 'npm') return files
   const [, placeholder = ''] = String(jsonOf(ofTheManager, 'package.json')['packageManager']).split('@')
@@ -63,8 +63,8 @@ export function commandsOf(manager: PackageManager): (sentence: string) => strin
 
 /**
  * Rewrites npm's command lines in Markdown as those of another manager, which needs no `--` before the arguments of a script. A
- * comment behind a command stays in its column where there is room. What a script of the service writes, between two marks,
- * stays as it is.
+ * comment after a command keeps its column where there is room. Text between the marks of a script of the service stays
+ * unchanged.
  */
 export function inWordsOf(manager: Other, markdown: string): string {
   return markdown

@@ -5,13 +5,13 @@ import type { Door } from './door.ts'
 import { Failure } from './failure.ts'
 import { childEnvironment, requireInstalled, type PackageManager } from './package-manager.ts'
 
-/** A package manager that is not npm, whose files the skeleton does not have. */
+/** A package manager other than npm. The skeleton lacks its files. */
 export type Other = Exclude<PackageManager, 'npm'>
 
 /** The package manager of a service. The files of a service name the version, except npm's, which comes with Node. */
 export type Manager = { readonly name: 'npm' } | { readonly name: Other; readonly version: string }
 
-/** The oldest versions that read the files of a service as they are meant. */
+/** The oldest versions that read the files of a service correctly. */
 const oldest: Record<Other, { title: string; version: string }> = {
   pnpm: { title: 'pnpm', version: '9.0' },
   yarn: { title: 'Yarn', version: '4.0' },
@@ -19,7 +19,7 @@ const oldest: Record<Other, { title: string; version: string }> = {
 }
 
 /**
- * Finds the version of the package manager, without a process where `named` or `door` knows it.
+ * Finds the version of the package manager; starts it only if neither `named` nor `door` has the version.
  * @param named the version that a workspace names
  * @throws Failure if it is not installed, too old or does not print its version; the cause of ctx when it ends
  */
@@ -34,13 +34,13 @@ export async function usableManager(
   const { title, version: wanted } = oldest[name]
   if (!isAtLeast(version, wanted)) {
     throw new Failure(
-      `${title} ${version} is too old: a service needs ${title} ${wanted.replace('.0', '')} or later, so install that or choose another with --pm`,
+      `${title} ${version} is too old: a service needs ${title} ${wanted.replace('.0', '')} or later; install it or choose another with --pm`,
     )
   }
   return { name, version }
 }
 
-/** Not in the directory of the service: one above it may name another version. */
+/** Not run in the directory of the service: a package.json above it may name another version. */
 async function ask(ctx: Context, name: Other): Promise<string> {
   requireInstalled(name, process.env)
   const env = childEnvironment(process.env)

@@ -26,10 +26,10 @@ export function checkName(name: string): void {
   }
 }
 
-/** RFC 1035 section 2.3.1, lower case: what Kubernetes asks of a Service's name. */
+/** RFC 1035 section 2.3.1 in lower case, which Kubernetes requires of a Service's name. */
 const label = /^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/
 
-/** npm's rules for names as people read them: npm's own sentences tell how the rules changed. */
+/** npm's rules for names, rephrased: npm's own messages describe how the rules changed. */
 function inOurWords(why: string): string {
   if (why.includes('capital letters')) return 'a name has no capital letters'
   if (why.includes('special characters') || why.includes('URL-friendly'))

@@ -12,11 +12,11 @@ export interface Fitted {
   readonly kept: readonly string[]
   /** The files that would be lost: they differ from those of the service. */
   readonly replaced: readonly string[]
-  /** What a new repository does not hold, by its name at the top: it stays. */
+  /** The top-level names that a new repository would not have. They stay. */
   readonly others: readonly string[]
 }
 
-/** What GitHub, an editor or the system puts into a new repository. */
+/** The names that GitHub, an editor or the system puts into a new repository. */
 const expected = new Set([
   ...['.git', '.gitattributes', '.github', '.gitignore', '.vscode', '.idea', '.DS_Store', 'Thumbs.db'],
   ...['LICENSE', 'LICENSE.md', 'LICENSE.txt', 'README.md', 'CODEOWNERS', 'CODE_OF_CONDUCT.md'],
@@ -26,7 +26,7 @@ const expected = new Set([
 /** These stay too, and are not listed. */
 const unmentioned = new Set(['.git', '.DS_Store', 'Thumbs.db'])
 
-/** How a file of the directory stays and gets what the service needs of it. */
+/** How an existing file is kept and extended by what the service needs. */
 const joined: Record<string, (theirs: string, ours: string) => [text: string, phrase: string]> = {
   '.gitignore': withMissingLines,
   '.gitattributes': withMissingLines,
@@ -34,7 +34,7 @@ const joined: Record<string, (theirs: string, ours: string) => [text: string, ph
 }
 
 /**
- * Fits `plan` into the directory of `target`, and changes nothing.
+ * Fits `plan` into the directory of `target`; writes nothing.
  * @throws Failure for a folder in the place of a file, or a file or link in the place of a folder: no write may leave the target
  */
 export function fit(plan: Plan, target: Target): Fitted {
@@ -70,7 +70,7 @@ function withMissingLines(theirs: string, ours: string): [string, string] {
   return [`${endedByNewline(theirs)}\n${missing.join('\n')}\n`, `${missing.length} lines added below`]
 }
 
-/** A README that already has the table of variables is the page of a service. */
+/** A README that has the table of variables already is a service's page. */
 function withPageBelow(theirs: string, ours: string): [string, string] {
   if (theirs.includes('<!-- npm run config -- --write -->')) return [theirs, 'unchanged']
   const page = title.test(theirs) ? demoted(ours) : ours

@@ -98,7 +98,7 @@ const flags = {
   version: { type: 'boolean', short: 'v', default: false },
 } as const
 
-/** What other commands of this kind call ours. */
+/** The names that similar commands use for these flags. */
 const ofOtherTools: ReadonlyMap<string, string> = new Map([
   ['skip-install', '--no-install'],
   ['skip-git', '--no-git'],

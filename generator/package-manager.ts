@@ -65,10 +65,10 @@ export function findOnPath(command: string, env: NodeJS.ProcessEnv): string | un
 }
 
 /**
- * The arguments that install all dependencies and write the lock file, without questions. They restate defaults of npm and
- * pnpm that the user's npmrc may have changed (`omit=dev`, `package-lock=false`, `dry-run=true`). Yarn and bun have no such
- * flags: `install` checks their result.
- * @param atRoot whether to install a workspace, whose own settings stand
+ * The arguments that install all dependencies and write the lock file, without questions. They repeat defaults of npm and pnpm
+ * that the user's npmrc may have changed (`omit=dev`, `package-lock=false`, `dry-run=true`). Yarn and bun have no such flags:
+ * `install` checks their result.
+ * @param atRoot whether to install a workspace, whose own settings then apply
  */
 export function installArguments(manager: PackageManager, atRoot = false): string[] {
   switch (manager) {
@@ -77,12 +77,13 @@ export function installArguments(manager: PackageManager, atRoot = false): strin
         ...['install', '--no-audit', '--no-fund', '--no-dry-run', '--location=project', '--no-global'],
         ...['--include=dev', '--include=optional', '--include=peer', '--no-legacy-peer-deps'],
         ...['--package-lock', '--no-package-lock-only', '--save', '--bin-links'],
-        // Below a workspace npm would install the workspace instead, and write no lock file for the service.
+        // Inside a workspace npm would install the workspace instead, and write no lock file for the service.
         ...(atRoot ? [] : ['--install-strategy=hoisted', '--workspaces=false']),
       ]
     case 'pnpm':
       return [
-        // In CI pnpm refuses to write a lock file. Below a workspace it installs the service alone, which is its own workspace.
+        // In CI pnpm refuses to write a lock file. Inside another workspace pnpm installs only the service, which is a workspace
+        // itself.
         ...['install', '--no-frozen-lockfile', '--lockfile', '--lockfile-only=false'],
         ...['--prod=false', '--dev=false', '--optional', '--config.only=all'],
         '--config.enable-modules-dir=true',
@@ -106,9 +107,8 @@ export function scriptArguments(manager: PackageManager, script: string, args: s
 }
 
 /**
- * The environment for a child that works on the new service. It lacks the variables in which an outer `npm run` or
- * `npm create` describes its own package and command line, and NODE_ENV, which would make npm leave out the
- * devDependencies.
+ * The environment for a program that works on the new service. It omits the variables in which an outer `npm run` or `npm create`
+ * describes its own package and command line, and NODE_ENV, with which npm may leave out the devDependencies.
  */
 export function childEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const kept = Object.entries(env).filter(([name]) => !outerVariables.test(name))

@@ -12,7 +12,7 @@ import { kindOf, writePlan, type Plan } from './tree.ts'
 export interface Placed {
   /** A folder in the target that `settle` removes. It is not part of the service, so git must not commit it. */
   readonly scratch: string | undefined
-  /** Makes it final. */
+  /** Removes what `undo` needs. */
   settle(ctx: Context): Promise<void>
   /** Restores the target, except for changes of an install inside of an older node_modules. */
   undo(ctx: Context): Promise<void>
@@ -34,7 +34,7 @@ export async function place(ctx: Context, plan: Plan, target: Target): Promise<P
   const made = join(scratch, 'new')
   const parents: string[] = []
   try {
-    // One by one, because Node's recursive mkdir never returns where no folder can be created (/proc).
+    // One by one, because Node's recursive mkdir never returns in a place where no folder can be created (/proc).
     for (const parent of target.missing) if (await makeFolder(parent)) parents.unshift(parent)
     await mkdir(scratch)
     await mkdir(made)
@@ -44,14 +44,14 @@ export async function place(ctx: Context, plan: Plan, target: Target): Promise<P
   } catch (error) {
     await remove(withoutCancel(ctx), scratch)
     await removeEmpty(parents)
-    // What a write throws, as on a full disk, names no path.
+    // An error of a write, such as a full disk, names no path.
     const writing = error instanceof Error && 'syscall' in error && error.syscall === 'write'
     const ours = writing || [scratch, target.path, ...target.missing].some((path) => concerns(error, path))
     throw ours ? fileFailure(error, target.given) : error
   }
 }
 
-/** @returns false if another program has made it meanwhile */
+/** @returns false if another program has created it meanwhile */
 async function makeFolder(path: string): Promise<boolean> {
   try {
     await mkdir(path)

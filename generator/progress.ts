@@ -14,9 +14,8 @@ export function say(screen: Screen, line: string): void {
 }
 
 /**
- * Does `work` and prints its progress: on a terminal one line that counts the seconds, elsewhere one line before and one
- * after. Not clack's spinner: it reads the keyboard and answers Ctrl-C with process.exit(0), so nothing would be
- * cleaned up.
+ * Does `work` and prints its progress: on a terminal one line that counts the seconds, elsewhere one line before and one after.
+ * It does not use clack's spinner, which reads the keyboard and calls process.exit(0) on Ctrl-C, before any clean-up.
  */
 export async function step<T>(
   ctx: Context,

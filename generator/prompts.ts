@@ -21,7 +21,7 @@ export interface Choices {
 }
 
 /**
- * The choices of the flags, and defaults for the rest.
+ * Takes the choices from the flags and uses defaults for the rest.
  * @throws Failure if the workspace of the target cannot have such a service
  */
 export function defaults(options: Options, target: Target, manager: PackageManager): Choices {
@@ -38,7 +38,7 @@ export function defaults(options: Options, target: Target, manager: PackageManag
   }
 }
 
-/** What Enter takes. */
+/** The answer that Enter gives. */
 const usual = 'my-service'
 
 /** Asks a question whose answer is no unless the user says yes. @throws as `ask` does */
@@ -98,7 +98,7 @@ export async function ask(
   const git =
     options.git ??
     (joined(chosen.workspace) === undefined ? undefined : false) ??
-    // Inside a repository git.ts makes none, and says who commits: nothing to ask.
+    // Inside a repository git.ts creates none and prints a note: there is nothing to ask.
     (repositoryAround(target.path) === undefined ? undefined : true) ??
     answered(ctx, await confirm({ message: 'Create a git repository with one commit?', signal }))
   return { ...chosen, example, manager: pm, install, git, asking: true }

@@ -13,7 +13,7 @@ import { textFile, type Plan, type PlannedFile } from './tree.ts'
 /** Files that are not recorded: `npm run db:generate` writes them, for the team's own tables. */
 const unrecorded = 'drizzle/'
 
-/** `plan` with the record of it. `stamped` is the part that pieces stamped, which the record lists by piece. */
+/** Adds to `plan` its record. `stamped` is the part that pieces stamped, which the record lists by piece. */
 export function withRecord(
   service: Service,
   plan: Plan,
@@ -33,7 +33,7 @@ export function withRecord(
   return new Map([...plan, [recordPath, file]])
 }
 
-/** The answers to which `serviceFrom` returns the same service. */
+/** The answers from which `serviceFrom` makes the same service. */
 function answersOf({
   name,
   example,

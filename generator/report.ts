@@ -21,7 +21,7 @@ export function report(screen: Screen, created: Created, choices: Choices): void
     say(screen, '\nNext:')
     for (const line of nextLines(choices, created.installed)) say(screen, `  ${line}`)
   }
-  say(screen, '\nThe same again:')
+  say(screen, '\nTo repeat this:')
   say(screen, created.repeat)
 }
 

@@ -9,7 +9,10 @@ import { ownPackage } from './root.ts'
 import { writeService } from './service.ts'
 import { isLeftover, listFiles } from './tree.ts'
 
-/** `npm run sample`: makes sample-service/ what the command emits for that name; what running it left there stays. */
+/**
+ * `npm run sample`: writes to sample-service/ what the command emits for that name, and keeps what a run of the service left
+ * there.
+ */
 async function main(ctx: Context): Promise<void> {
   const { directory } = ownPackage()
   const sample = join(directory, 'sample-service')

@@ -10,7 +10,7 @@ import { readTemplates } from './templates.ts'
 import { asMember } from './workspace-files.ts'
 import { sorted, writePlan, type Plan, type PlannedFile } from './tree.ts'
 
-/** What tells one service from another. */
+/** The properties in which services differ. */
 export interface Service {
   readonly name: string
   /** With the documents API: the `upload` piece stamped with `document`, and wired in. */
@@ -24,7 +24,7 @@ export interface Service {
 /** The noun of the example domain. */
 const exampleNoun: Noun = { singular: 'document', plural: 'documents' }
 
-/** Files of templates/example that serve its type check where it lies, and are not part of a service. */
+/** Files of templates/example that only its type check needs. A service does not get them. */
 const notEmitted = new Set(['tsconfig.json'])
 
 /**
@@ -36,13 +36,13 @@ export async function planService(ctx: Context, service: Service): Promise<Plan>
   return (await planMember(ctx, service)).plan
 }
 
-/** A planned service, and the same one as it would stand alone: the root of its workspace gets some of those files. */
+/** A planned service, and the same service outside of a workspace: the root of the workspace gets some of those files. */
 export interface PlannedMember {
   readonly plan: Plan
   readonly alone: Plan
 }
 
-/** As `planService`, for a service that may be a member of a workspace. */
+/** Like `planService`, for a service that may be a member of a workspace. */
 export async function planMember(ctx: Context, service: Service): Promise<PlannedMember> {
   const parts: Parts = {
     planned: new Map(),

@@ -1,22 +1,22 @@
 import { stampNames, type Noun } from '../templates/service/generators/engine/names.ts'
 import { textOf, type PlannedFile } from './tree.ts'
 
-/** The name that templates bear where the service's own will stand. */
+/** The name that templates have in place of the service's own. */
 const placeholder = 'mainstem-service'
 
-/** The path of the service below the root of its workspace, as templates bear it. */
+/** The path that templates have in place of the service's path below the root of its workspace. */
 const placeholderPath = `apps/${placeholder}`
 
-/** What the placeholders of a template become. */
+/** The replacements for the placeholders of a template. */
 export interface Stamp {
   readonly name: string
-  /** Given for a piece and the example that is wired to it: what `widget` becomes. */
+  /** The noun that replaces `widget`, for a piece and for the example that calls it. */
   readonly noun: Noun | undefined
-  /** Given for a member of a workspace: its path below the root. */
+  /** The path below the root, for a member of a workspace. */
   readonly workspace?: string | undefined
 }
 
-/** Names under which a tarball can carry what npm would drop from it, or obey while packing. */
+/** Files whose own names npm would leave out of the tarball, or obey while it packs; templates use these names instead. */
 const stored: Record<string, string> = { gitignore: '.gitignore', npmrc: '.npmrc' }
 
 /** The path that a template's file has in the service. */

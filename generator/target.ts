@@ -45,8 +45,7 @@ function missingAbove(path: string): string[] {
 }
 
 /**
- * The sentence for a path in which the service runs, but not its tests, or not the PostgreSQL that npm installs; undefined for
- * any other.
+ * A warning for a path in which the service runs, but its tests or the PostgreSQL from npm cannot; undefined for any other path.
  */
 export function pathWarning({ path }: Target): string | undefined {
   for (const { characters, consequence, remedy } of awkward) {
@@ -72,7 +71,7 @@ const awkward = [
   },
 ]
 
-// On Windows \ and : are part of every path, and the others of none. TypeScript and Node put a module's name in place of every *.
+// On Windows every path contains \ and :, and none contains the others. TypeScript and Node replace every * by a module's name.
 function refuseUnusable(path: string, given: string): void {
   const character = process.platform === 'win32' ? undefined : /[:\\*\n\r\t]/.exec(path)?.[0]
   if (character === undefined) return
@@ -81,7 +80,7 @@ function refuseUnusable(path: string, given: string): void {
   )
 }
 
-/** The programs of a service would take the files of the other one for its own. */
+/** The outer service's programs would treat the files of the inner one as their own. */
 function refuseInside(path: string, given: string): void {
   for (let above = dirname(path); ; above = dirname(above)) {
     if (existsSync(join(above, '.mainstem.json')))
@@ -113,11 +112,11 @@ function isDirectory(path: string, given: string): boolean {
   throw new Failure(`${given} exists and is a file: choose another directory`)
 }
 
-// For root access() always succeeds: what it cannot see here is reported by the first write.
+// For root access() always succeeds: then the first write reports the error.
 function requireWritable(directory: string, given: string): void {
   try {
     if (!statSync(directory).isDirectory())
-      throw new Failure(`cannot create ${given}: ${directory} is a file: choose another directory`)
+      throw new Failure(`cannot create ${given}, since ${directory} is a file: choose another directory`)
     accessSync(directory, constants.W_OK | constants.X_OK)
   } catch (error) {
     throw fileFailure(error, given)

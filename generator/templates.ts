@@ -12,7 +12,8 @@ import { listFiles, readPlanned, type Plan, type PlannedFile } from './tree.ts'
 export const proofs = 'service/test/proofs/'
 
 /**
- * Every template by its path below templates/: read from the archive beside the bundle in the published package, from the folder in a clone.
+ * Reads every template, by its path below templates/: from the archive beside the bundle in the published package, from the
+ * folder in a clone.
  * @throws what reading them throws; the cause of ctx when it ends
  */
 export async function readTemplates(ctx: Context): Promise<Plan> {
@@ -21,7 +22,7 @@ export async function readTemplates(ctx: Context): Promise<Plan> {
   return existsSync(archive) ? unpacked(await readFile(archive)) : readFolder(ctx)
 }
 
-/** The same from the folder of the clone. */
+/** Reads every template from the folder of the clone. */
 export async function readFolder(ctx: Context): Promise<Plan> {
   const folder = join(ownPackage().directory, 'templates')
   const files = new Map<string, PlannedFile>()

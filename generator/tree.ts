@@ -11,12 +11,12 @@ export interface PlannedFile {
   readonly executable: boolean
 }
 
-/** A file with this text, which nobody executes. */
+/** Makes a file that is not executable. */
 export function textFile(text: string): PlannedFile {
   return { bytes: Buffer.from(text), executable: false }
 }
 
-/** These bytes as UTF-8 text; undefined if they are none. */
+/** Decodes `bytes` as UTF-8; undefined if they are not valid. */
 export function textOf(bytes: Buffer): string | undefined {
   if (bytes.includes(0)) return undefined
   try {
@@ -29,7 +29,10 @@ export function textOf(bytes: Buffer): string | undefined {
 /** Every file of a service by its path (with `/`), in the order of code units. */
 export type Plan = ReadonlyMap<string, PlannedFile>
 
-/** What running a service, or the machine it runs on, leaves in its folder. Never stamped, and kept when the sample is replaced. */
+/**
+ * Files that a run of a service, or the machine, leaves in its folder. They are never stamped, and stay when the sample is
+ * replaced.
+ */
 const leftovers = new Set([
   'node_modules',
   'dist',
@@ -42,7 +45,7 @@ const leftovers = new Set([
 ])
 const leftoverSuffixes = ['.tsbuildinfo', '.tgz', '.log']
 
-/** Whether a file or folder of that name is made by running a service, not part of it. */
+/** Whether a run of a service, or the machine, leaves a file or folder of that name. */
 export function isLeftover(name: string): boolean {
   return leftovers.has(name) || leftoverSuffixes.some((suffix) => name.endsWith(suffix))
 }
@@ -62,7 +65,9 @@ export async function listFiles(ctx: Context, directory: string): Promise<string
       if (entry.isDirectory()) folders.push(path)
       else if (entry.isFile()) found.push(path)
       else
-        throw new Error(`${join(directory, path)} is neither file nor folder: a template holds nothing else`)
+        throw new Error(
+          `${join(directory, path)} is neither a file nor a folder: a template must not contain anything else`,
+        )
     }
   }
   return found.sort()
@@ -76,8 +81,8 @@ export async function readPlanned(ctx: Context, path: string): Promise<PlannedFi
 }
 
 /**
- * Writes the files of `plan` below `directory`, which must not hold any of them. Each is written at once: for 500 small files
- * the threads of node:fs/promises take longer than the disk. Ctx is asked before each folder.
+ * Writes the files of `plan` below `directory`, which must not hold any of them. It writes synchronously: for 500 small files the
+ * threads of node:fs/promises take longer than the disk. It checks ctx before each folder.
  */
 export async function writePlan(ctx: Context, plan: Plan, directory: string): Promise<void> {
   const made = new Set<string>()
@@ -97,7 +102,7 @@ export function sorted(files: Plan): Plan {
   return new Map([...files].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)))
 }
 
-/** What lies at `path`; a link is not followed. */
+/** The stats of `path`; a link is not followed. */
 export function kindOf(path: string): 'none' | 'file' | 'folder' | 'link' {
   try {
     const stats = lstatSync(path)

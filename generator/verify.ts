@@ -48,7 +48,7 @@ export async function verify(ctx: Context, manager: PackageManager, directory: s
   return { ok: steps.every((step) => step.ok), steps }
 }
 
-/** Parses the steps from the JSON object that the script prints, skipping any output of the package manager before it. */
+/** Parses the steps from the JSON object that the script prints, and skips output of the package manager before it. */
 function stepsOf(stdout: string): Step[] | undefined {
   const start = stdout.search(/^\{/m)
   if (start < 0) return undefined

@@ -1,12 +1,15 @@
 import { textFile, type Plan, type PlannedFile } from './tree.ts'
 
-/** Files of a service that only the root of a workspace may have: GitHub, Docker and the package managers read them there. */
+/** Files of a service that belong to the root of a workspace: GitHub, Docker and the package managers read them only there. */
 const ofTheRoot = /^(?:\.github\/.*|\.dockerignore|pnpm-workspace\.yaml|\.yarnrc\.yml)$/
 
 /** Keys of package.json that package managers read at the root alone. */
 const keysOfTheRoot = ['packageManager', 'overrides', 'resolutions', 'allowScripts', 'scarfSettings']
 
-/** The service's `plan` as a member of a workspace, at `path` below its root: with `files`, which know the root, and without those of a root. */
+/**
+ * Turns the `plan` of a service into that of a workspace's member at `path` below the root: adds `files` and drops those that
+ * belong to the root.
+ */
 export function asMember(plan: Plan, path: string, files: Plan): Map<string, PlannedFile> {
   const member = new Map([...plan].filter(([file]) => !ofTheRoot.test(file)))
   for (const [file, planned] of files) member.set(file, planned)
@@ -24,13 +27,16 @@ interface Manifest {
   readonly overrides: Readonly<Record<string, unknown>>
 }
 
-/** pnpm gives vitest, whose peer vite is, any vite of a neighbour's, also one out of its range, unless the member names one. */
+/**
+ * Unless the member itself depends on vite, pnpm may give vitest another member's vite, even one outside of the range of its
+ * peer.
+ */
 function withPeers({ devDependencies, overrides }: Manifest): object {
   const all = Object.entries({ ...devDependencies, vite: overrides['vite'] })
   return Object.fromEntries(all.sort(([a], [b]) => (a < b ? -1 : 1)))
 }
 
-/** The workflows of a service that stands alone, `plan`, as the root of its workspace has them, by their paths there. */
+/** Turns the workflows of `plan`, a service outside of a workspace, into those of the workspace's root, by their paths there. */
 export function workflowsAtRoot(plan: Plan, name: string, path: string, lock: string): Plan {
   return new Map(
     Object.entries(changes(name, path, lock)).map(([workflow, edits]) => [
@@ -42,7 +48,7 @@ export function workflowsAtRoot(plan: Plan, name: string, path: string, lock: st
 
 type Edit = readonly [from: RegExp, to: string]
 
-/** What tells the workflows of a member from those of a service that stands alone. The values need no quotes, of which each root has its own kind. */
+/** The edits that make workflows fit a member. The values need no quotes, because each root has its own style of quotes. */
 function changes(name: string, path: string, lock: string): Record<string, readonly Edit[]> {
   const paths = [`${path}/**`, `.github/workflows/${name}-ci.yml`, 'package.json', lock]
   const onPaths = `    paths:\n${paths.map((one) => `      - ${one}\n`).join('')}`
@@ -54,7 +60,7 @@ function changes(name: string, path: string, lock: string): Record<string, reado
       [/group: ci-/, `group: ${name}-ci-`],
       folder,
       [/'20\.19'/, '20.19.0'],
-      // The other members may need what a prune takes away.
+      // A prune would remove what the other members need.
       [/ +# Like the image.*\n.*\n/, ''],
     ],
     release: [
@@ -79,7 +85,7 @@ function changes(name: string, path: string, lock: string): Record<string, reado
 function edited(text: string, edits: readonly Edit[]): string {
   return edits.reduce((before, [from, to]) => {
     if (before.search(from) < 0)
-      throw new Error(`a template lacks ${String(from)}, which a workspace changes`)
+      throw new Error(`a template does not contain ${String(from)}, which a workspace replaces`)
     return before.replace(from, to)
   }, text)
 }

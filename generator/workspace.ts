@@ -20,7 +20,10 @@ export interface Workspace {
   readonly version: string | undefined
 }
 
-/** The workspace of a service in `directory`: the nearest above that has it as a member, else the nearest; undefined if there is none. */
+/**
+ * Finds the workspace of a service in `directory`: the nearest one above that lists it as a member, else the nearest; undefined
+ * if there is none.
+ */
 export function workspaceOf(directory: string): Workspace | undefined {
   let nearest: Workspace | undefined
   for (let root = dirname(directory); ; root = dirname(root)) {
@@ -36,7 +39,7 @@ export function joined(workspace: Workspace | undefined): Workspace | undefined 
   return workspace?.member === true ? workspace : undefined
 }
 
-/** @throws Failure if `chosen` is not what installs the workspace, or if it installs as no service runs */
+/** @throws Failure if another package manager installs the workspace, or if it uses Plug'n'Play */
 export function requireUsable(
   { root, member, manager }: Workspace,
   chosen: PackageManager | undefined,
@@ -54,7 +57,7 @@ export function requireUsable(
   )
 }
 
-/** What a person has to know or do about the workspace, a sentence each. */
+/** What the user must know or do about the workspace, one sentence each. */
 export function notesOn({ root, path, list, member }: Workspace): string[] {
   if (!member) {
     const to = 'to make it a member, add it there and create it again'
@@ -66,7 +69,7 @@ export function notesOn({ root, path, list, member }: Workspace): string[] {
   return [`workspace: a member of ${root}, which keeps the lock file and the git repository`, ...eslint]
 }
 
-/** Whether ESLint at the root reads the root's configuration for each file: before version 10 it knows no other. */
+/** Whether ESLint at the root reads the root's configuration for every file, as it does before version 10. */
 function lintsAll(root: string): boolean {
   const { devDependencies, dependencies } = parsed(join(root, 'package.json')) ?? {}
   const range = [devDependencies, dependencies]
@@ -94,7 +97,10 @@ function workspaceAt(root: string, path: string): Workspace | undefined {
   }
 }
 
-/** The patterns for members; undefined if there are none. A list of the root alone, as a service with pnpm has, is not a workspace. */
+/**
+ * The patterns for members; undefined if there are none. A list that has only the root, as a service with pnpm has, is not a
+ * workspace.
+ */
 function patternsOf(value: unknown): string[] | undefined {
   const list: unknown = isObject(value) ? value['packages'] : value
   if (!Array.isArray(list)) return undefined
@@ -104,7 +110,7 @@ function patternsOf(value: unknown): string[] | undefined {
   return patterns.some((one) => !/^\.?$/.test(one)) ? patterns : undefined
 }
 
-/** As npm and pnpm read the list: a pattern with `!` takes away what one before it gave. */
+/** As in npm and pnpm, a pattern with `!` excludes what an earlier pattern matched. */
 function lists(patterns: readonly string[], path: string): boolean {
   let listed = false
   for (const pattern of patterns) {
@@ -114,7 +120,9 @@ function lists(patterns: readonly string[], path: string): boolean {
   return listed
 }
 
-/** The object that a file of JSON or YAML holds; undefined if it holds none, or is missing or broken: then it lists no members. */
+/**
+ * The object in a JSON or YAML file; undefined if there is none, or if the file is missing or broken: then it lists no members.
+ */
 function parsed(path: string): Readonly<Record<string, unknown>> | undefined {
   if (!existsSync(path)) return undefined
   try {

@@ -5,15 +5,15 @@ import type { OutputOptions, Plugin, RolldownOptions } from 'rolldown'
 /** The packages of most modules, and the helpers that rolldown adds. */
 const joined = /^(?:@oxc-project\/runtime|@opentelemetry|drizzle-orm|pg|pino|zod|zod-openapi)(?:\/|$)/
 
-/** A module as rolldown names it: the path of its file, and maybe a query. */
+/** A module's name in rolldown: the path of its file, possibly with a query. */
 type Id = string
 
 /**
- * Joins the modules in `folder` and the packages above into few files: to find and read 1,100 modules takes Node half of a start
- * (create-mainstem, docs/decisions/0047). Without this the service works as well, and starts later.
+ * Joins the modules in `folder` and the packages above into few files: Node spends half of a start on finding and reading 1,100
+ * modules (create-mainstem, docs/decisions/0047). The service also works without this, but starts later.
  *
- * Any other package stays in node_modules: it may read files of its own, or another package may have to meet the same one, as
- * a middleware Hono's HTTPException. Take a package out of `joined` for an instrumentation that patches it when it is loaded.
+ * Any other package stays in node_modules: it may read files of its own, or another package may need the same copy, as a
+ * middleware needs Hono's HTTPException. Take a package out of `joined` for an instrumentation that patches it when it is loaded.
  * @param folder the service's modules: what `tsc` has written, or the TypeScript itself
  * @param programs where the joined files go
  * @param input the modules to start from, by the name of the file each becomes
@@ -35,28 +35,28 @@ export function joining(
     transform: { target: 'node20' },
     // OpenTelemetry's ES modules: its CommonJS modules, once joined, read each other's exports through two or three getters.
     resolve: { mainFields: ['module', 'main'] },
-    // It would drop calls whose result nobody uses, such as a decodeURIComponent() that is there to throw.
+    // It would drop calls whose result is unused, such as a decodeURIComponent() that is there to throw.
     treeshake: false,
     external: (id, importer) => {
       if (id === 'pg-native') return true
-      // A package that is joined brings its own packages along.
+      // A joined package includes its own dependencies.
       const isFromOwn = importer === undefined || isOwn(importer)
       return isFromOwn && !isAbsolute(id) && !/^[.\0]/.test(id) && !joined.test(id)
     },
     plugins: [beside(programs, isOwn)],
     output: {
-      // Beside main.js, so that what is relative to one of them is relative to all.
+      // In the folder of main.js, so that relative paths are the same for all.
       dir: programs,
       chunkFileNames: 'joined-[name].js',
       sourcemap: true,
       minify: false,
-      // Two modules may have a class of one name, which logs and traces show.
+      // Two modules may have classes of the same name, which logs and traces show.
       keepNames: true,
     },
   }
 }
 
-/** Keeps what a module means by its own place, and its lines in src/ for stacks. The lines of packages are left out. */
+/** Keeps a module's own path (import.meta), and its lines in src/ for stacks. The lines of packages are omitted. */
 function beside(programs: string, isOwn: (id: Id) => boolean): Plugin {
   return {
     name: 'beside',

@@ -1,13 +1,12 @@
 /**
- * `npm run test:all`: everything that `npm test` runs, and what takes too long to wait for: ESLint on the sample, the long proofs, the
- * service beside real proxies and poolers, the image, all that is known of each piece, random nouns and fields, every pair of
- * pieces, every bench at its shortest, each supported line of Node, each package manager, and the trials.
- * It takes some two hours on two cores, and runs before a release. `-- --only image,matrix` runs the named ones.
+ * `npm run test:all`: everything that `npm test` runs, and the checks that take too long for it: ESLint on the sample, the
+ * service with real proxies and poolers, the image, all checks of each piece, random nouns and fields, every pair of pieces,
+ * every bench at its shortest, each supported line of Node, each package manager, and the trials. It takes some two hours on two
+ * cores, and runs before a release. `-- --only image,matrix` runs the named ones.
  */
 import { join } from 'node:path'
 import { readFlags } from '../templates/service/scripts/command-line.ts'
 import { longInPart, longTests } from './support/long-tests.ts'
-import { longProofs } from './support/long-proofs.ts'
 import { runStages, type Step } from './support/stages.ts'
 
 const root = join(import.meta.dirname, '..')
@@ -16,11 +15,7 @@ const slow = ['npx', 'vitest', 'run', '--config', 'vitest.slow.config.ts'] as co
 const steps: readonly Step[] = [
   { title: 'test', command: ['npm', 'test'], cwd: root },
   { title: 'sample', command: ['npm', 'run', 'lint'], cwd: join(root, 'sample-service') },
-  {
-    title: 'proofs',
-    command: ['npm', 'test', '--', ...longProofs],
-    cwd: join(root, 'templates/service'),
-  },
+  { title: 'rest', command: ['npm', 'test', '--', '--rest'], cwd: root },
   { title: 'surroundings', command: ['npm', 'run', 'test:surroundings'], cwd: root },
   { title: 'image', command: [...slow, 'test/slow/image.test.ts'], cwd: root },
   { title: 'pieces', command: [...slow, 'test/slow/pieces.test.ts'], cwd: root },

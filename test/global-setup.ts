@@ -8,7 +8,7 @@ import { childEnvironment } from '../generator/package-manager.ts'
 
 declare module 'vitest' {
   export interface ProvidedContext {
-    /** What `npm publish` would send. */
+    /** The files that `npm publish` would send. */
     tarball: string
   }
 }

@@ -1,16 +1,23 @@
 /**
  * `npm test`: every stage, those that fail fastest first. A failure does not stop the rest; the exit code is 1 if any
- * stage failed.
+ * stage failed. `npm test -- --rest` runs the files of tests that it leaves out.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { readFlags } from '../templates/service/scripts/command-line.ts'
 import { longProofs } from './support/long-proofs.ts'
+import { laterTests } from './support/long-tests.ts'
 import { keepTemporaryFilesInMemory } from './support/memory.ts'
 import { runStages, type Step } from './support/stages.ts'
 
-readFlags('test', 'runs every test but the slow ones', {})
+const { rest = false } = readFlags(
+  'test',
+  'runs every test but the slow ones; with --rest, those of them that .ci/run adds',
+  {
+    rest: { type: 'boolean' },
+  },
+)
 keepTemporaryFilesInMemory()
 const root = join(import.meta.dirname, '..')
 const template = join(root, 'templates/service')
@@ -25,6 +32,11 @@ const formattedElsewhere = ['generators', 'lint', 'scripts', 'test', 'src/contex
   (folder) => `!sample-service/${folder}/**`,
 )
 
+/** vitest's flags that leave these files out. */
+function without(files: readonly string[]): string[] {
+  return files.map((path) => `--exclude=${path}`)
+}
+
 const stages: readonly (readonly Step[])[] = [
   [
     { title: 'types', command: ['npm', 'run', 'check'], cwd: root },
@@ -33,15 +45,12 @@ const stages: readonly (readonly Step[])[] = [
     { title: 'oxlint of the sample', command: ['npx', 'oxlint', ...ofTheSample], cwd: sample },
     { title: 'format', command: ['npx', 'prettier', '--check', '.', ...formattedElsewhere], cwd: root },
   ],
-  [{ title: 'the command, the sample, the tarball, add', command: ['npx', 'vitest', 'run'], cwd: root }],
   [
     {
-      title: 'the templates, where they lie',
-      command: ['npm', 'test', '--', ...longProofs.map((path) => `--exclude=${path}`)],
-      cwd: template,
+      title: 'the command, the tarball, add',
+      command: ['npx', 'vitest', 'run', ...without(laterTests)],
+      cwd: root,
     },
-  ],
-  [
     {
       title: 'a created service, outside of this repository',
       command: ['npm', 'run', 'create', '--', join(scratch, 'my-service'), '--yes', '--verify'],
@@ -53,10 +62,24 @@ const stages: readonly (readonly Step[])[] = [
       cwd: sample,
     },
   ],
+  // Alone, because some of them measure.
+  [
+    {
+      title: 'the templates, where they lie',
+      command: ['npm', 'test', '--', ...without(longProofs)],
+      cwd: template,
+    },
+  ],
+]
+
+/** What `stages` leave out. */
+const left: readonly (readonly Step[])[] = [
+  [{ title: 'the rest of the command', command: ['npx', 'vitest', 'run', ...laterTests], cwd: root }],
+  [{ title: 'the rest of the proofs', command: ['npm', 'test', '--', ...longProofs], cwd: template }],
 ]
 
 try {
-  process.exitCode = (await runStages(stages)) ? 0 : 1
+  process.exitCode = (await runStages(rest ? left : stages)) ? 0 : 1
 } finally {
   rmSync(scratch, { recursive: true, force: true })
 }

@@ -13,15 +13,15 @@ import { startService } from './service.ts'
 
 /** Milliseconds until a statement has ended in Postgres. */
 export interface Latencies {
-  /** From a bare cancel request, one at a time, without a service: the share of this machine and this Postgres. */
+  /** From a bare cancel request, one at a time, without a service: what this machine and this Postgres take. */
   readonly bare: Measured
   /** From a client's hang-up, one at a time. */
   readonly single: Measured
-  /** The same with many clients at once, each at its own time. */
+  /** The same with many clients, each of which hangs up at its own time. */
   readonly spread: Measured
   /** The same when all connected clients hang up at once. */
   readonly together: Measured
-  /** Where the milliseconds of `single` go. */
+  /** The parts of the milliseconds in `single`. */
   readonly parts: Parts
 }
 
@@ -42,7 +42,7 @@ let lastKey = 0
 
 /**
  * A statement of the service holds a lock, and a connection of ours waits for it. The client hangs up, and the clock runs until
- * Postgres gives us the lock, which it does when the statement has ended: this needs no polling.
+ * Postgres grants us the lock, which it does when the statement has ended. So the bench need not poll.
  */
 export async function measureLatency(ctx: Context, url: string, options: Options): Promise<Latencies> {
   const { concurrent, hangUps } = options
@@ -72,7 +72,7 @@ export async function measureLatency(ctx: Context, url: string, options: Options
 
     const parts = noParts()
     const single = await counted(() => measureSingle(ctx, locks, observers[0], hold, marks, parts))
-    // The pool has closed idle connections meanwhile: without this, 50 forks at once would be measured too.
+    // Opens the pool's connections, which were closed while idle: otherwise the bench would also measure 50 forks at once.
     await warmUp()
     const spread = await counted(async () => {
       const times: number[] = []
@@ -186,7 +186,7 @@ function noParts() {
   return {
     'the context of the request has ended': [] as number[],
     'the statement has ended: its lock is granted': [] as number[],
-    'the call has rejected, its connection free again': [] as number[],
+    'the call has rejected, and its connection is free again': [] as number[],
   }
 }
 
@@ -221,7 +221,7 @@ async function measureSingle(
     }
     parts['the context of the request has ended'].push(seen.ended - left)
     parts['the statement has ended: its lock is granted'].push(ms)
-    parts['the call has rejected, its connection free again'].push(seen.rejected - left)
+    parts['the call has rejected, and its connection is free again'].push(seen.rejected - left)
   }
   return times
 }

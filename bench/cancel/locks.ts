@@ -4,7 +4,7 @@ import { sleep } from '../../templates/service/src/context/sleep.ts'
 
 /** Watches on one connection which sessions hold advisory locks and which wait for one. */
 export interface Locks extends AsyncDisposable {
-  /** Resolves when somebody holds the lock `key`, or waits for it. */
+  /** Resolves when a session holds the lock `key`, or waits for it. */
   seen(key: number, state: 'held' | 'awaited'): Promise<void>
 }
 

@@ -22,8 +22,7 @@ async function run(ctx: Context, options: Options): Promise<boolean> {
 ### From a client's hang-up to the end of its statement in Postgres, ms
 
 A statement of the service holds a lock that a connection of the bench waits for; the clock runs from the end of the client's socket
-until Postgres has granted it. ${options.concurrent} clients connected at a time, a pool of ${options.concurrent}, loopback. Postgres forks a process for every
-connection: a bare CancelRequest waits for that, the service asks on a connection that it keeps.
+until Postgres has granted it. ${options.concurrent} clients connected at a time, a pool of ${options.concurrent}, loopback. Postgres forks a process for every connection, for which a bare CancelRequest waits; the service sends its cancels over a connection that it keeps.
 
 | | times | median | p90 | p99 | greatest | wanted | connections dialled for each |
 |---|---|---|---|---|---|---|---|

@@ -5,7 +5,7 @@ export function machineMs(): number {
   return Number(process.hrtime.bigint()) / 1e6
 }
 
-/** What the service saw of its cancels. */
+/** The service's own figures of its cancels. */
 export interface Marks {
   /** How many connections to Postgres it has opened since its start. Postgres forks for each. */
   dialled: number

@@ -42,7 +42,7 @@ export function routes({ db }: Platform): Route[] {
     route({
       method: 'GET',
       path: '/marks',
-      summary: 'What was noted of the last cancel, and how many were sent',
+      summary: 'The marks of the last cancel, and the number of cancels',
       tags,
       responses: { 200: { description: 'Milliseconds of the monotonic clock' } },
       handle: () => Promise.resolve(Response.json(marks)),

@@ -13,7 +13,7 @@ export interface Stress {
   cancelled: number
   finished: number
   failed: number
-  /** Calls of neighbours, which nobody cancels, and how many of them failed. */
+  /** Calls of neighbours, which are not cancelled, and how many of them failed. */
   innocent: number
   hit: number
   /** From pg_stat_activity: the most backends of the pool and its control connection, and the most that idled in a transaction for over a second. */
@@ -27,7 +27,7 @@ export interface Stress {
 
 const application = 'bench-stress'
 
-/** Cancels at random, before, during and after calls of every kind, beside neighbours on the same pool. */
+/** Cancels at random, before, during and after calls of every kind, with neighbours on the same pool. */
 export async function stress(ctx: Context, url: string, options: Options): Promise<Stress> {
   const observer = new pg.Client({ connectionString: url })
   await observer.connect()
@@ -89,7 +89,7 @@ async function innocent(ctx: Context, db: Database, seen: Stress): Promise<void>
 }
 
 async function cancelOne(parent: Context, db: Database, seen: Stress): Promise<void> {
-  // A call takes about three milliseconds, and as long again to get a connection.
+  // A call takes about three milliseconds, and about three more to get a connection.
   using ctx = withTimeout(parent, Math.random() * 12)
   try {
     await anyCall(ctx, db)

@@ -61,7 +61,7 @@ export const catalogue: readonly Case[] = [
         load: async () => (await mainstem()).timeout(),
       },
       {
-        name: 'the same beside another of that timeout',
+        name: 'the same with another of that timeout',
         load: async () => (await mainstem()).timeoutBesideAnother(),
       },
       {
@@ -70,7 +70,7 @@ export const catalogue: readonly Case[] = [
       },
       { name: 'setTimeout + clearTimeout alone', load: async () => (await platform()).timer() },
       {
-        name: 'the same beside another of that timeout',
+        name: 'the same with another of that timeout',
         load: async () => (await platform()).timerBesideAnother(),
       },
       { name: 'AbortSignal.timeout (no parent, dropped)', load: async () => (await platform()).timeout() },
@@ -96,7 +96,11 @@ export const catalogue: readonly Case[] = [
       { name: 'AbortController (no parent)', load: async () => (await platform()).controllerSignal() },
       { name: 'AbortSignal.any', load: async () => (await platform()).anySignal() },
       { name: '@loke/context withAbort', peer: '@loke/context', load: async () => (await loke()).signal() },
-      { name: 'Effect, told of the interrupt', peer: 'effect', load: async () => (await effect()).signal() },
+      {
+        name: 'Effect, with a callback for the interrupt',
+        peer: 'effect',
+        load: async () => (await effect()).signal(),
+      },
     ],
   },
   {
@@ -115,7 +119,7 @@ export const catalogue: readonly Case[] = [
         load: async () => (await loke()).timeoutSignal(),
       },
       {
-        name: 'Effect, told of the interrupt',
+        name: 'Effect, with a callback for the interrupt',
         peer: 'effect',
         load: async () => (await effect()).timeoutSignal(),
       },

@@ -8,7 +8,7 @@ import { tableOf } from './table.ts'
 
 await command(usage, parseOptions, run)
 
-/** Prints one table for each Node. It names a peer or a Node that could not be installed, and goes on. */
+/** Prints one table for each Node. It names a peer or a Node that could not be installed, and continues. */
 async function run(ctx: Context, options: Options): Promise<void> {
   const had: { name: string; folder: string }[] = []
   const missing = new Map<string, string>()

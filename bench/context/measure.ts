@@ -15,13 +15,13 @@ export type Subject = { readonly batch: Batch } | { readonly family: Family; rea
 /** One measurement. */
 export interface Sample {
   /**
-   * Nanoseconds for each time, or milliseconds for the whole family: processor time of all threads of the process, which
-   * includes garbage collection and depends less on other work of the machine.
+   * Nanoseconds for each run, or milliseconds for the whole family: processor time of all threads of the process, which includes
+   * garbage collection and depends less on other work of the machine.
    */
   readonly time: number
-  /** The same by the clock, as on a machine that does nothing else. */
+  /** The same by the wall clock, which is right on an otherwise idle machine. */
   readonly clock: number
-  /** Bytes of heap for each time that remain after a collection, while the parent lives. */
+  /** Bytes of heap that each run retains after a collection, while the parent lives. */
   readonly retained: number
   /** Bytes of heap for each living child, for a family only. */
   readonly live: number | undefined

@@ -71,7 +71,7 @@ export async function runCases(
 
 function reasonOf(error: unknown): string {
   if (error instanceof Error && 'killed' in error && error.killed === true) {
-    return `given up after ${limitMs / 1000} s`
+    return `stopped after ${limitMs / 1000} s`
   }
   const said = error instanceof Error && 'stderr' in error ? String(error.stderr) : String(error)
   return /^\w*Error.*$/m.exec(said)?.[0] ?? said.trim().split('\n').at(-1) ?? 'it failed'

@@ -42,7 +42,7 @@ function timesOf(outcome: Outcome | undefined): number[] {
   return outcome !== undefined && 'samples' in outcome ? outcome.samples.map(({ time }) => time) : []
 }
 
-/** The median by the clock decides. On a shared machine the best round shows what the code can do. */
+/** The median by the clock decides. On a shared machine the best round shows the speed of the code alone. */
 function verdict({ wanted }: Entry, times: readonly number[], ratios: readonly number[]): string {
   if (wanted === undefined || times.length === 0) return ''
   if ('atMost' in wanted) {
@@ -67,7 +67,7 @@ function spread(numbers: readonly number[]): string {
     : `${middle} (${shown(Math.min(...numbers))}–${shown(Math.max(...numbers))})`
 }
 
-/** Three digits: a shared machine measures no more exactly. */
+/** Three digits: a shared machine does not measure more exactly. */
 function shown(number: number): string {
   const digits = Math.abs(number) >= 100 ? 0 : 1
   // Not '-0'.

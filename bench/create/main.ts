@@ -17,7 +17,7 @@ interface Subject extends Published {
   readonly args: readonly string[]
 }
 
-/** What the starts of one subject took, in ms. */
+/** How long the starts of one subject took, in ms. */
 interface Times {
   readonly cold: number[]
   readonly warm: number[]

@@ -41,7 +41,7 @@ export async function openRegistry(
   }
 }
 
-/** What npm asks a registry of a package: its versions, and where each tarball is. */
+/** The document of a package that npm gets from a registry: its versions, and the URL of each tarball. */
 function packument(
   { name, version, bin }: Published,
   tarballs: ReadonlyMap<string, Buffer>,

@@ -2,7 +2,7 @@ import { AckPolicy, jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { connect, headers, nanos } from '@nats-io/transport-node'
 import pLimit from 'p-limit'
 
-/** What plain code on nats.js reaches with the same events, without Postgres. */
+/** The figures of plain code on nats.js with the same events, without Postgres. */
 export interface Bare {
   readonly publishedPerSecond: number
   /** One consumer for each of eight partitions, one event out at a time, as the service has it. */

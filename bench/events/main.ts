@@ -25,7 +25,7 @@ const usage = `npm run bench:events -- [options]
 
 /** Seconds and events a second of the measurement of latencies. */
 const steady = { seconds: 15, perSecond: 50 }
-/** The keys of the events, of which each partition has its part. */
+/** The number of keys, which are spread over the partitions. */
 const keys = 500
 /** Rows a second that are inserted into the outbox while a worker empties it, and for how many seconds. */
 const flows = { seconds: 8, perSecond: [1_000, 2_000, 4_000, 8_000] }
@@ -56,7 +56,7 @@ function parseOptions(args: readonly string[]): Options | 'help' {
   }
 }
 
-/** Every event of the outbox with the time of its transaction, and what the handlers write with the time of theirs. */
+/** Records every event of the outbox, and every row of the handlers, with its time. */
 const noteCommitted = `create table committed (id text, text text, at timestamptz);
   create function note() returns trigger language plpgsql as $$ begin
     insert into committed values (new.id, new.data::json ->> 'text', clock_timestamp()); return null; end $$;
@@ -67,8 +67,8 @@ const effects = `create table effects (number serial, key text, text text, at ti
 await command(usage, parseOptions, run)
 
 /**
- * Measures bare JetStream, then two emitted services: what one instance publishes over HTTP, hands to the broker and handles, and
- * how long an event takes from the one database to the other.
+ * Measures bare JetStream, then two emitted services: how many events an instance publishes over HTTP, hands to the broker and
+ * handles in a second, and how long an event takes from one database to the other.
  */
 async function run(ctx: Context, { events, instances, write }: Options): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), 'mainstem-bench-events-'))
@@ -101,7 +101,7 @@ async function run(ctx: Context, { events, instances, write }: Options): Promise
     }
 
     const counts = [1, 2, 4, 8, 16].filter((n) => n <= instances)
-    // Without a broker: nothing is handed over meanwhile.
+    // Without a broker, so that nothing is handed over meanwhile.
     const published = await inTurn(counts, async (n) => {
       const ports = (await Promise.all(times(n, () => billing.start({})))).map(({ port }) => port)
       const perSecond = await rate(events, () => publishAll(ctx, ports, events, keys))
@@ -164,7 +164,7 @@ async function inTurn<T>(values: readonly number[], measure: (value: number) => 
   return results
 }
 
-/** Lets `n` instances handle what the stream has. @returns events a second, from when all had started */
+/** Lets `n` instances handle the events of the stream. @returns events a second, from when all had started */
 async function handleAll(
   ctx: Context,
   { client, start }: Prepared,

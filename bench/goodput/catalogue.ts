@@ -15,17 +15,17 @@ export interface Subject {
 /** The work of each request, the same for every subject. */
 export const task = { poolMax: 10, querySeconds: 0.5 } as const
 
-/** How often it could be done in a second, if no work were wasted. */
+/** How often it could be done in a second without wasted work. */
 export const capacity = task.poolMax / task.querySeconds
 
-/** Clients that wait, and clients that leave and come back. */
+/** Clients that wait, and clients that leave and retry. */
 export interface Load {
   readonly name: string
   readonly patient: number
   readonly impatient: number
   /** How long an impatient client waits for its answer. */
   readonly patienceMs: number
-  /** How long it stays away then. */
+  /** How long it pauses then. */
   readonly pauseMs: number
   /** Whether it asks for the sample's own `GET /documents`, each client on a new connection, while the service logs. */
   readonly documents: boolean
@@ -47,6 +47,7 @@ export const subjects: readonly Subject[] = [
   { name: 'timeout', about: "the same with Hono's timeout(2000)", start: plain(2_000) },
   { name: 'mainstem', about: 'the emitted service', start: mainstem, startDocuments: slowDocuments() },
   { name: 'go-pq', about: 'net/http + database/sql with lib/pq', start: go('pq') },
-  // It has no documents and no log: its own query, of the same length, says how much of the capacity these clients leave.
+  // The subject has no documents and no log: its own query, of the same length, shows how much of the capacity these clients
+  // leave.
   { name: 'go-pgx', about: 'net/http + pgxpool', start: go('pgx'), startDocuments: go('pgx') },
 ]

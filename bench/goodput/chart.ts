@@ -10,8 +10,8 @@ const plot = { left: 46, top: 58, right: 470, bottom: 282 }
 const bars = { left: 520, top: 58, right: 800, row: 45 }
 
 /**
- * Answers to patient clients under heavy load, second by second, and beside it the second halves of all loads. An SVG
- * that stands alone, and follows the reader's light or dark mode.
+ * Draws the answers to patient clients under heavy load, second by second, and next to it the second halves of all loads, as an
+ * SVG that follows the reader's light or dark mode.
  */
 export function chartOf(results: readonly Result[], seconds: number): string {
   const heavy = results.filter(({ load, rounds }) => load.name === 'heavy' && rounds.length > 0)

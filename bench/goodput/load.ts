@@ -52,13 +52,14 @@ export async function runLoad(parent: Context, url: string, load: Load, ms: numb
 
   using clients = group(ctx)
   for (let i = 0; i < load.patient; i++) {
-    // If all came at once, all would be answered at once, and a half of the run would have one round of ten more or less: 1.3 a second.
+    // Staggered: if all clients started at once, the run would have whole rounds of ten answers, and one round more or less in a
+    // half is 1.3 a second.
     const first = (task.querySeconds * 1_000 * i) / load.patient
     clients.go((ctx) => patient(ctx, first))
   }
   for (let i = 0; i < load.impatient; i++) {
     const first = ((load.patienceMs + load.pauseMs) * i) / load.impatient
-    // It ends with the time that it has.
+    // The load ends after its time.
     clients.go((ctx) => impatient(ctx, first).catch(() => undefined))
   }
   await clients.wait()
@@ -82,7 +83,7 @@ function ask(ctx: Context, agent: Agent, url: string): Promise<string> {
 async function knock(ctx: Context, url: string, ms: number): Promise<void> {
   const { hostname, port, pathname, search, host } = new URL(url)
   const socket = connect(Number(port), hostname)
-  // If the server refuses connections, the client comes back later all the same.
+  // If the server refuses connections, the client retries later as well.
   socket.on('error', () => undefined)
   socket.write(`GET ${pathname}${search} HTTP/1.1\r\nHost: ${host}\r\n\r\n`)
   try {

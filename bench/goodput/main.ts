@@ -16,7 +16,7 @@ const svgFile = new URL('../../docs/goodput.svg', import.meta.url)
 
 await command(usage, parseOptions, run)
 
-/** Prints one table for each load. It names a subject that this machine cannot run, and goes on. */
+/** Prints one table for each load. It names a subject that this machine cannot run, and continues. */
 async function run(ctx: Context, options: Options): Promise<void> {
   const dir = await mkdtemp(join(tmpdir(), 'goodput-'))
   const postgres = await startPostgres({ dir, persistent: false })

@@ -38,7 +38,7 @@ const tickMs = 10
 
 const startTimeoutMs = 20_000
 
-/** Starts `program`. It ends with its disposal or this process, by SIGKILL, because nobody waits for its answers. */
+/** Starts `program`. SIGKILL ends it with its disposal or with this process, because nobody waits for its answers. */
 export function serverProcess(
   program: string,
   args: readonly string[],
@@ -80,13 +80,13 @@ export function serverProcess(
   }
 }
 
-/** Resolves as `look` does. If that takes too long, it ends `server`. */
+/** Resolves like `look`. If that takes too long, it ends `server`. */
 export async function whenUp<T>(
   parent: Context,
   server: ServerProcess,
   look: (ctx: Context) => Promise<T>,
 ): Promise<T> {
-  using ctx = withTimeout(parent, startTimeoutMs, new Error('the server did not come up'))
+  using ctx = withTimeout(parent, startTimeoutMs, new Error('the server did not start'))
   try {
     return await until(ctx, look(ctx))
   } catch (error) {

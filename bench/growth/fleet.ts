@@ -16,8 +16,8 @@ const granted = 97
 
 /**
  * Adds instances to one PostgreSQL, which grants them as many connections as its defaults do, one after the other, until one does
- * not start or one of them cannot serve what its pool could. Prints a line for each.
- * @param poolMax DATABASE_POOL_MAX of each, and as many requests at once as an instance then serves
+ * not start or one of them cannot serve what its pool could. Prints a line for each. @param poolMax DATABASE_POOL_MAX of each,
+ * and as many requests at once as an instance then serves
  */
 export async function growFleet(ctx: Context, most: number, poolMax: number): Promise<void> {
   console.log(

@@ -51,7 +51,7 @@ function parseOptions(args: readonly string[]): Options | 'help' {
   return { most, instances, pool: count('--pool', values.pool), only: values.only }
 }
 
-/** Prints what a live context and a live request cost, by how many there are, and how many instances fit on one PostgreSQL. */
+/** Prints the cost of a live context and of a live request, by their number, and how many instances fit on one PostgreSQL. */
 async function run(ctx: Context, { most, instances, pool, only }: Options): Promise<void> {
   console.log(`${machine()}, Node ${process.version}`)
   if (only === undefined || only === 'contexts') {
@@ -98,7 +98,7 @@ async function requests(ctx: Context, sample: Sample, size: number): Promise<str
       socket.on('error', () => undefined)
       socket.write('GET /probe/deaf?seconds=60 HTTP/1.1\r\nHost: a\r\n\r\n')
       sockets.push(socket)
-      // So that the queue of connections that wait to be accepted does not overflow.
+      // Pauses, so that the queue of connections that wait to be accepted does not overflow.
       if (i % 200 === 199) await sleep(ctx, 50)
     }
     for (let tries = 0; (await sample.contexts()).live < size; tries++) {

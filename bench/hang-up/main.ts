@@ -21,9 +21,9 @@ const usage = `npm run bench:hang-up -- [options]
 
   --rounds n        measurements of each, in turn (default 7)`
 
-/** Requests of one measurement. With a few hundred, most of what is measured is code that V8 has not compiled yet. */
+/** Requests of one measurement. With a few hundred, V8 would still run most of the measured code uncompiled. */
 const requests = 2_000
-/** How long a client waits before it leaves: its statement runs by then. */
+/** How long a client waits before it leaves. Its statement runs by then. */
 const leaveAfterMs = 20
 const wanted = 1.5
 
@@ -37,7 +37,7 @@ function parseOptions(args: readonly string[]): Options | 'help' {
   return values.help ? 'help' : { rounds: count('--rounds', values.rounds) }
 }
 
-/** Prints what a hang-up costs, beside a request with one SELECT that is answered. Each has a connection of its own. */
+/** Prints the cost of a hang-up and of an answered request with one SELECT. Each request has a connection of its own. */
 async function run(ctx: Context, { rounds }: Options): Promise<void> {
   const dir = await mkdtemp(join(tmpdir(), 'hang-up-'))
   const postgres = await startPostgres({ dir, persistent: false })
@@ -92,7 +92,7 @@ async function costOf(
   const before = server.cpuMs() ?? NaN
   const args = [load, server.port, path, requests, afterMs].map(String)
   await promisify(execFile)(...pinned(1, process.execPath, args), { signal: ctx.signal })
-  // What the last requests leave behind.
+  // Waits for what the last requests left under way.
   await sleep(ctx, 200)
   return (((server.cpuMs() ?? NaN) - before) * 1_000) / requests
 }

@@ -17,7 +17,7 @@ export const peers: Readonly<Record<string, string>> = { fastify: '5.12.8' }
 
 const body = JSON.stringify({ hello: 'world', times: 3 })
 
-/** The subject that each other one is compared with, in turn. */
+/** The subject with which each other one is compared, in turn. */
 export const reference: Subject = {
   name: 'hono',
   title: 'bare Hono',

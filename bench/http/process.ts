@@ -71,7 +71,7 @@ export async function startServer(
   }
 }
 
-/** The first line that is a number. All that follows is read as well: a server that nobody reads would drop its log. */
+/** Finds the first line that is a number. Reads the rest too: a server whose output is not read would drop its log. */
 function portOf(stdout: Readable): Promise<number> {
   return new Promise((resolve) => {
     const lines = createInterface({ input: stdout })
@@ -98,6 +98,6 @@ function faultOf(stderr: string): string {
   return (
     lines.find((line) => /^\w*Error\b/.test(line)) ??
     lines.find((line) => line !== '') ??
-    'it ended without a word'
+    'it ended without output'
   )
 }

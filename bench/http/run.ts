@@ -24,7 +24,7 @@ export interface Measured {
 /** A subject and the reference, measured in turn; or why they could not be. */
 export type Pair = { readonly subject: Measured; readonly reference: Measured } | { readonly missing: string }
 
-/** The compiler has finished by then, on slow and fast machines. */
+/** By then the compiler has finished, on slow and fast machines. */
 const warmUpRequests = 20_000
 const warmUpSeconds = 8
 

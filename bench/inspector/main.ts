@@ -70,7 +70,7 @@ async function ofThePage(ctx: Context, built: Build, options: Options): Promise<
   lines.push(
     drawn === undefined
       ? 'in a browser: not measured, there is no Chromium'
-      : `in Chromium: first seen after ${drawn.firstMs.toFixed(0)} ms, each update ${drawn.updateMs.toFixed(0)} ms of its main thread`,
+      : `in Chromium: first paint after ${drawn.firstMs.toFixed(0)} ms, each update ${drawn.updateMs.toFixed(0)} ms of its main thread`,
   )
   return lines.join('\n')
 }

@@ -11,7 +11,7 @@ const bars = { left: 520, top: 58, right: 800, row: 45 }
 /** The load in the chart: the one that the README describes. */
 const drawn = { factor: 3, deadlineMs: 3_000, client: 'patient' } as const
 
-/** Answers within the deadline, second by second, and beside it the second half of the load. An SVG that stands alone. */
+/** Draws the answers within the deadline, second by second, and next to it the second half of the load, as an SVG. */
 export function chartOf(results: readonly Result[], seconds: number): string {
   const shown = results.flatMap(({ subject, load, round }) => {
     const { factor, deadlineMs, client } = drawn

@@ -97,7 +97,7 @@ function once(
       resolve({ status: 'late' })
       request.destroy()
     }, ms)
-    // Not by ctx.signal: Node warns of the eleventh listener of one.
+    // Not by ctx.signal, because Node warns of an eleventh listener.
     const stop = afterFunc(ctx, () => request.destroy())
     const settled = (): void => {
       clearTimeout(timer)

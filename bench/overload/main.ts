@@ -16,7 +16,7 @@ const svgFile = new URL('../../docs/overload.svg', import.meta.url)
 
 await command(usage, parseOptions, run)
 
-/** Prints one table for each load. A subject that this machine cannot run is named, and the rest goes on. */
+/** Prints one table for each load. It names a subject that this machine cannot run, and continues. */
 async function run(ctx: Context, options: Options): Promise<void> {
   const dir = await mkdtemp(join(tmpdir(), 'overload-'))
   const postgres = await startPostgres({ dir, persistent: false })

@@ -84,7 +84,7 @@ async function measure(
   if ('missing' in started) throw new Error(started.missing)
   await using server = started
   const client = { kind, deadlineMs }
-  // A service without a first request has no connection yet, and this does not measure a deploy.
+  // Warms up, because before its first request a service has no connection, and this bench does not measure a deploy.
   await runLoad(ctx, server.url, [{ perSecond: capacity / 2, ms: 1_000 }], client)
   const memories: number[] = []
   const processorBefore = (await server.processorMs()) ?? NaN

@@ -13,7 +13,7 @@ export interface Subject {
   readonly wanted?: Readonly<Record<string, number>>
 }
 
-/** What is asked for. */
+/** The requests. */
 export const loads: readonly (Sent & {
   readonly name: string
   readonly path: string

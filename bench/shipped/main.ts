@@ -60,7 +60,7 @@ async function run(ctx: Context, options: Options): Promise<void> {
   }
 }
 
-/** Moves this process, and all that it starts after, to one core: a measured server has the other for itself. */
+/** Moves this process, and those that it starts later, to one core, so that a measured server has the other to itself. */
 function moveToCore(core: number): void {
   if (canPin) execFileSync('taskset', ['-apc', `${core}`, `${process.pid}`], { stdio: 'ignore' })
 }

@@ -75,7 +75,7 @@ async function run(ctx: Context, { rounds, nodes }: Options): Promise<void> {
           const server = serverOf(subject, servers)
           if ('missing' in server) throw new Error(server.missing)
           const start = await measure(ctx, node.program, server, subject === reference)
-          // The first fills the system's caches, and Node's.
+          // The first start fills the caches of the system and of Node.
           if (round > 0) seen.push(start)
         }
       }

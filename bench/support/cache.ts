@@ -29,8 +29,8 @@ export async function install(ctx: Context, name: string, range: string): Promis
 }
 
 /**
- * Installs `packages`, versions by name, into one folder of the cache, so that they share what they depend on. The folder is
- * found by `key` again. @returns the folder `node_modules`
+ * Installs `packages`, versions by name, into one folder of the cache, so that they share their dependencies. A later run finds
+ * the folder by `key`. @returns the folder `node_modules`
  */
 export async function installTogether(
   ctx: Context,
@@ -92,8 +92,8 @@ export interface Build extends AsyncDisposable {
 
 /**
  * Compiles `sources` (folders or files, by their path in the repository) to JavaScript as the build of a service does: Node 20
- * runs no TypeScript, and a loader would be measured too. The result can import the peers and the dependencies of this
- * repository. Scripts for a browser are copied.
+ * does not run TypeScript, and with a loader the bench would measure the loader too. The result can import the peers and the
+ * dependencies of this repository. Scripts for a browser are copied.
  * @param change alters the text of a source before it is compiled
  */
 export async function build(

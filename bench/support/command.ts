@@ -21,7 +21,7 @@ export async function command<Options>(
   } catch (error) {
     const stopped = cause(ctx)
     if (!(stopped instanceof SignalReceived)) throw error
-    console.error(`${stopped.message}: no more is measured`)
+    console.error(`${stopped.message}: the bench has stopped`)
     process.exitCode = 128 + constants.signals[stopped.signal]
   }
 }
@@ -68,7 +68,7 @@ export function chosen<T extends { readonly name: string }>(
 ): readonly T[] {
   const wanted = text?.split(',')
   const unknown = wanted?.find((name) => !all.some((each) => each.name === name))
-  if (unknown !== undefined) throw new Error(`${flag} ${unknown}: there is none of that name; see --help`)
+  if (unknown !== undefined) throw new Error(`${flag} ${unknown}: unknown name; see --help`)
   return all.filter(({ name }) => wanted?.includes(name) ?? true)
 }
 

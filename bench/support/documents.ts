@@ -65,7 +65,7 @@ function ask(
   })
 }
 
-/** The documents that a 201 names. */
+/** The documents in the body of a 201. */
 export function idsOf(answer: Answer): string[] {
   const { documents } = JSON.parse(answer.body) as { documents: { id: string }[] }
   return documents.map(({ id }) => id)
@@ -78,7 +78,7 @@ export function hashOf(bytes: Buffer): string {
 /** The stored documents, compared with the acknowledged ones. */
 export interface Inventory {
   readonly rows: number
-  /** Ids that were acknowledged before this look and lack a row, or these bytes in their file. */
+  /** Ids that were acknowledged before this check and lack a row, or these bytes in their file. */
   readonly lost: readonly string[]
   readonly rowsWithoutFile: number
   /** Contents without a row, and cut-off uploads. */
@@ -91,7 +91,7 @@ export async function takeInventory(
   directory: string,
   acknowledged: ReadonlyMap<string, string>,
 ): Promise<Inventory> {
-  // A document acknowledged during this look may get its row after the rows were read.
+  // A document acknowledged during this check may get its row after the rows were read.
   const before = Array.from(acknowledged)
   const client = new pg.Client({ connectionString: databaseUrl })
   await client.connect()

@@ -67,7 +67,7 @@ export async function startEmitted(
   const exited = new Promise<void>((resolve) => child.once('close', () => resolve()))
   const log: Line[] = []
   const listening = new Promise<Line>((resolve, reject) => {
-    let last = 'it said nothing'
+    let last = 'it printed nothing'
     createInterface({ input: child.stdout }).on('line', (text) => {
       const line = JSON.parse(text) as Line
       last = text

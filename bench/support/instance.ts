@@ -13,7 +13,7 @@ export interface Instance extends Running {
   readonly log: readonly Line[]
 }
 
-/** Runs `npm run build` of the sample, so that measurements use what an operator runs. */
+/** Runs `npm run build` of the sample, so that the bench measures what an operator runs. */
 export async function buildSample(ctx: Context): Promise<void> {
   await promisify(execFile)('npm', ['run', 'build'], { cwd: sample, signal: ctx.signal })
 }

@@ -33,7 +33,7 @@ export interface ProcessOptions {
   readonly cwd?: string
   /** Whether it has a channel to this process. */
   readonly ipc: boolean
-  /** Gets each line of its output, and returns the line of the log in it. */
+  /** Gets each line of its output, and returns the log line in it. */
   readonly read: (text: string) => Line
 }
 
@@ -45,7 +45,7 @@ export async function startSampleProcess(
   parent: Context,
   { args, env, cwd = sample, ipc, read }: ProcessOptions,
 ): Promise<Running> {
-  using ctx = withTimeout(parent, startTimeoutMs, new Error('the service did not come up'))
+  using ctx = withTimeout(parent, startTimeoutMs, new Error('the service did not start'))
   const child = spawn(process.execPath, args, {
     cwd,
     env: { PATH: process.env['PATH'], ADMIN_PORT: '0', PORT: '0', ...env },
@@ -56,7 +56,7 @@ export async function startSampleProcess(
   endWithThisProcess(child, 'TERM')
   const exited = once(child, 'close')
   const listening = new Promise<Line>((resolve, reject) => {
-    let last = 'it said nothing'
+    let last = 'it printed nothing'
     createInterface({ input: child.stdout ?? process.stdin }).on('line', (text) => {
       const line = read(text)
       last = line.msg

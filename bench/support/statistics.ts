@@ -1,4 +1,4 @@
-/** The middle one; NaN of none. */
+/** The median; NaN for none. */
 export function median(numbers: readonly number[]): number {
   const sorted = numbers.toSorted((a, b) => a - b)
   const upper = sorted[Math.floor(sorted.length / 2)] ?? NaN
@@ -6,7 +6,7 @@ export function median(numbers: readonly number[]): number {
   return (lower + upper) / 2
 }
 
-/** The least that `share` of the numbers do not exceed; NaN of none. */
+/** The least number that a `share` of the numbers do not exceed; NaN for none. */
 export function percentile(numbers: readonly number[], share: number): number {
   const sorted = numbers.toSorted((a, b) => a - b)
   return sorted[Math.ceil(sorted.length * share) - 1] ?? NaN

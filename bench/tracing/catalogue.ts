@@ -4,7 +4,7 @@ export interface Subject {
   readonly title: string
   /** The goal, as a ratio to bare Hono's requests a second. */
   readonly wanted?: number
-  /** Its environment, which says whether and where it exports. */
+  /** Its environment, which determines whether and where it exports. */
   readonly env: (sink: string) => Readonly<Record<string, string>>
   /** Listens on a free port of 127.0.0.1 and resolves with the port. */
   readonly serve: () => Promise<number>
@@ -16,7 +16,7 @@ const traces = (sink: string): Record<string, string> => ({
   OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `${sink}/v1/traces`,
 })
 
-/** The subject that each other one is compared with, in turn. */
+/** The subject with which each other one is compared, in turn. */
 export const reference: Subject = {
   name: 'hono',
   title: 'bare Hono',

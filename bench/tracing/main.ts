@@ -38,7 +38,7 @@ async function run(ctx: Context, options: Options): Promise<void> {
     `${load.name}, 64 connections; ${options.rounds} rounds of ${options.seconds} s for each, in turn with bare Hono; load average ${loadBefore} before, ${loadAverage()} after. Node ${process.versions.node}.`,
   )
   console.log(
-    `\n${tableOf(reference.title, rows)}\n\nOf the requests, the warm-up's too, arrived as spans: ${exported.join(', ')}`,
+    `\n${tableOf(reference.title, rows)}\n\nOf the requests, including the warm-up, arrived as spans: ${exported.join(', ')}`,
   )
 }
 

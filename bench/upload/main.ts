@@ -54,7 +54,7 @@ async function run(ctx: Context, options: Options): Promise<void> {
     const before = loadAverage()
     const start = performance.now()
     for (let round = 0; round < options.rounds && performance.now() - start < lastRoundMs; round++) {
-      // In each round a subject has another predecessor, so that no subject always pays for the disk work of the same one.
+      // In each round a subject has another predecessor, so that no subject is always slowed by the disk work of the same one.
       for (const { server, result } of rotated(running, round)) {
         throwIfEnded(ctx)
         const measure = async ({ server, result }: Running): Promise<number> => {

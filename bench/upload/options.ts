@@ -6,7 +6,7 @@ export interface Options {
   readonly rounds: number
   /** Bytes of the file that each round sends. */
   readonly bytes: number
-  /** Bytes of the one file that memory is watched over. */
+  /** Bytes of the file during whose upload memory is watched. */
   readonly longBytes: number
   /** All subjects write below it, so that they share a file system. */
   readonly directory: string

@@ -13,7 +13,7 @@ const boundary = 'bench-upload-frontier'
 const head = `--${boundary}\r\nContent-Disposition: form-data; name="document"; filename="a.bin"\r\n\r\n`
 const tail = `\r\n--${boundary}--\r\n`
 
-/** The same bytes again and again, so that the client spends nothing on making them. They contain line ends, as files do. */
+/** The client sends the same bytes repeatedly and spends no time on making them. They contain line ends, as files do. */
 const chunk = randomBytes(256 * 1024)
 
 /**
@@ -45,7 +45,7 @@ export async function send(
   const ms = performance.now() - startedAt
   if (response.statusCode !== 201)
     throw new Error(`${subject.name} answered ${String(response.statusCode)}: ${said}`)
-  // The rows of the service stay: there is one for each round.
+  // The rows of the service stay, one for each round.
   for (const name of await readdir(directory)) await rm(join(directory, name))
   return ms
 }

@@ -12,7 +12,7 @@ export interface Subject {
   /** `multipart` is what forms send; `raw` is only the file. */
   readonly body: 'multipart' | 'raw'
   readonly path: string
-  /** The peer that it is compared with, which does the same to the disk; none for such a peer itself. */
+  /** The peer with which it is compared, which writes to the disk in the same way; undefined for such a peer itself. */
   readonly floor?: string
   /** The goal: at least this share of the speed of its floor. */
   readonly wanted?: number

@@ -26,7 +26,7 @@ export function tableOf(results: readonly Result[], { bytes, longBytes }: Option
 }
 
 function longCells(long: Watched | undefined, bytes: number): string[] {
-  if (long === undefined) return ['not seen here', 'not seen here']
+  if (long === undefined) return ['not measured here', 'not measured here']
   const { before, after, peak } = long
   const ms = (after.processorMs - before.processorMs) / (bytes / 1e8)
   return [ms.toFixed(0), `${(before.resident / mebibyte).toFixed(0)} → ${(peak / mebibyte).toFixed(0)} MiB`]

@@ -26,20 +26,21 @@ export function aborted(ctx: Context, root: string, repository: Repository | und
   )
 }
 
-/** Takes an update back, the index too. @returns the files that had changed since, and where a copy of each is */
+/** Undoes an update, in the index too. @returns the files that had changed since, and where a copy of each is */
 export function restoreLast(
   _ctx: Context,
   root: string,
   repository: Repository | undefined,
   update: Written,
 ): { changed: readonly string[]; kept: string } {
-  // What a person has staged since would be committed without being on the disk. First, so that a refusal can be repeated.
+  // Unstages first, so that a refused undo can be repeated: what the user has staged since would be committed without being on
+  // the disk.
   const written = update.entries.filter(({ kind }) => kind !== 'saved').map(({ path }) => path)
   if (repository?.head !== undefined) unstage(root, [...written, ...update.conflicts])
   return takeBack(root, update)
 }
 
-/** What was killed may be a part of the commits since: their files stay as they are. */
+/** Forgets a killed update. Later commits may contain its files, so the files stay as they are. */
 function forgotten(root: string, killed: Written): UpdateResult {
   const written = killed.entries.filter(
     ({ path, kind, before, after }) => kind !== 'saved' && before !== after && idOf(root, path) === after,

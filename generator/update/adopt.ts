@@ -21,32 +21,32 @@ import { emittedBy } from './old-package.ts'
 import { runOnGenerators } from './own-generators.ts'
 import type { UpdateOptions } from './options.ts'
 
-/** A record that was made afterwards, and the texts that git may not have. */
+/** The record of a service that had none, and the texts that git may lack. */
 export interface Adoption {
   readonly record: ServiceRecord
   /** What the service's own generators stamp, by path. */
   readonly stamped: ReadonlyMap<string, Buffer>
 }
 
-/** What was found of a piece: `failed` says why it could not be stamped again. */
+/** A piece that was found; `failed` says why it could not be stamped again. */
 interface FoundPiece {
   readonly piece: string
   readonly noun?: { readonly singular: string; readonly plural: string }
   readonly flags: Readonly<Record<string, string>>
   readonly files?: Readonly<Record<string, string>>
   readonly failed?: string
-  /** The flags that neither the stamped code nor a person tells. */
+  /** The flags that neither the stamped code nor the user gives. */
   readonly unknown?: readonly string[]
-  /** Whether a person told the flags, with `--piece`. */
+  /** Whether the user gave the flags, with `--piece`. */
   readonly isSaid?: boolean
 }
 
-/** The folders that the command has always emitted into, beside files at the top of a service. */
+/** The folders that every version of the command has written, in addition to files at the top. */
 const emittedFolders = /^(?:\.github|\.vscode|docs|generators|k8s|lint|ops|scripts|src|test)\//
 
 /**
  * Makes the record of a service that has none: from the commit that created it, else from the package of the version. It finds
- * the stamped pieces by their files, and stamps them again with the service's own generators to know their texts.
+ * the stamped pieces by their files, and stamps them again with the service's own generators to get their texts.
  * @throws Failure without --adopt, or if the original text is not known
  */
 export async function adopted(
@@ -58,7 +58,7 @@ export async function adopted(
 ): Promise<Adoption> {
   if (!options.adopt)
     throw new Failure(
-      `the service has no ${recordPath}: update --adopt finds the original files, and records them`,
+      `the service has no ${recordPath}: run update --adopt, which finds and records the original files`,
     )
   const [created] = repository === undefined ? [] : creations(ctx, root)
   const answers = answersOf(root)
@@ -122,7 +122,9 @@ function answersOf(root: string): Record<string, string> {
   return { name: manifest.name ?? 'my-service', pm: manifest.packageManager?.replace(/\+.*/, '') ?? 'npm' }
 }
 
-/** What a person wrote behind `--piece`: the line that was typed after `npm run add --`. @throws Failure if it is none */
+/**
+ * Parses what the user wrote after `--piece`: the line that was typed after `npm run add --`. @throws Failure for any other line
+ */
 function saidFrom(line: string): Pick<FoundPiece, 'piece' | 'flags'> & { noun?: string } {
   const [, piece, noun, rest = ''] =
     /^([a-z][\w-]*)(?: +([a-z][\w-]*))?((?: +--.+)?)$/s.exec(line.trim()) ?? []
@@ -137,7 +139,7 @@ function saidFrom(line: string): Pick<FoundPiece, 'piece' | 'flags'> & { noun?: 
 }
 
 /**
- * A piece whose flags were guessed is taken if it stamps what lies there, or what was committed there once.
+ * Accepts a piece whose flags were guessed only if it stamps what is there, or what was committed there once.
  * @throws Failure if it does not: a wrong guess would make a conflict of every line
  */
 function refuseGuessed(
@@ -149,7 +151,7 @@ function refuseGuessed(
   const [first] = unknown
   if ((Object.keys(flags).length === 0 && first === undefined) || isSaid) return
   const title = titleOf({ piece, noun: noun?.singular })
-  const way = `say it with update --adopt --piece '${title} --${first ?? Object.keys(flags)[0] ?? ''} …'`
+  const way = `give it with update --adopt --piece '${title} --${first ?? Object.keys(flags)[0] ?? ''} …'`
   if (first !== undefined) throw new Failure(`cannot tell which --${first} ${title} was added with: ${way}`)
   const ids = Object.entries(idsOf(Object.entries(files)))
   const left = ids.filter(([path, id]) => {
@@ -174,7 +176,7 @@ function refuseGuessed(
 
 async function foundPieces(ctx: Context, copy: string, said: readonly object[]): Promise<FoundPiece[]> {
   const { code, stdout, output } = await runOnGenerators(ctx, copy, 'pieces.ts', { said })
-  // In a checkout with CRLF the generators stamp what they read.
+  // In a checkout with CRLF the generators stamp CRLF.
   if (code === 0) return JSON.parse(stdout.replaceAll('\\r\\n', '\\n')) as FoundPiece[]
   throw new Failure(
     'the generators of the service cannot be run, so its pieces cannot be found: install its dependencies, or fix the generators',

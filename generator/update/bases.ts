@@ -9,15 +9,15 @@ import type { Repository } from './git.ts'
 import { blobOf } from './history.ts'
 import { emittedBy } from './old-package.ts'
 
-/** Finds what was emitted or stamped, by its id. */
+/** Finds emitted or stamped contents by their ids. */
 export interface Bases {
-  /** The content with this id, which was emitted or stamped at `path`; undefined if it is found nowhere. */
+  /** The content with this id, which was emitted or stamped at `path`; undefined if no source has it. */
   find(ctx: Context, path: string, id: string): Promise<Buffer | undefined>
 }
 
 /**
- * Looks for a content where it is cheapest: in git, without a network; for a piece, in what the service's generators stamp before
- * they are updated; last in the package of the recorded version. Only a content with the recorded id is accepted.
+ * Looks for a content in the cheapest place first: in git, without a network; for a piece, in what the service's generators stamp
+ * before they are updated; last in the package of the recorded version. It accepts only a content with the recorded id.
  */
 export function basesOf(
   root: string,

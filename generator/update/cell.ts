@@ -6,13 +6,13 @@ import { isJsonObject, isKeyed, mergeJson } from './merge-json.ts'
 import type { MergedText } from './merge-text.ts'
 import type { Style } from './style.ts'
 
-/** One file in the three versions that an update knows of it. */
+/** The three versions of one file. */
 export interface Cell {
   readonly path: string
   /** The id of the text that was emitted or stamped; undefined if the file is new in the template. */
   readonly recorded: string | undefined
   readonly ours: OnDisk
-  /** The id and the content of the new template's file; undefined if it has none. */
+  /** The id and the content of the new template's file; undefined if the template has none. */
   readonly theirs: { readonly id: string; readonly file: PlannedFile } | undefined
 }
 
@@ -35,7 +35,7 @@ export type Verdict =
       readonly sides: Sides
     }
 
-/** What deciding needs beside the cell. */
+/** What `decide` needs besides the cell. */
 export interface Tools {
   readonly style: Style
   /** The emitted or stamped content with that id. */
@@ -51,7 +51,7 @@ export async function decide(ctx: Context, cell: Cell, tools: Tools): Promise<Ve
   if (ours.kind === 'other')
     return {
       kind: 'left',
-      why: `${ours.what}, and update writes only files of the service; the template has changed it`,
+      why: `${ours.what}, and update changes nothing but files; the template has changed it`,
     }
   if (ours.kind === 'none') {
     if (recorded !== undefined) return { kind: 'left', why: 'you deleted it; the template has changed it' }
@@ -62,16 +62,14 @@ export async function decide(ctx: Context, cell: Cell, tools: Tools): Promise<Ve
   return bothChanged(ctx, cell, ours, theirs.file, tools)
 }
 
-/** The template no longer has the file: it goes if the team did not change it. */
+/** For a file that the template no longer has: deletes it if the team did not change it. */
 async function dropped(ctx: Context, { path, recorded, ours }: Cell, tools: Tools): Promise<Verdict> {
   if (ours.kind !== 'file' || recorded === undefined) return { kind: 'untouched' }
   if (ours.id === recorded) return { kind: 'deleted' }
   const base = await tools.base(ctx, path, recorded)
   if (base !== undefined && (await isStyled(ctx, path, base, ours.file.bytes, tools)))
     return { kind: 'deleted' }
-  const why = [
-    'the template no longer has this file, and you changed it: it stays; keep it as yours, or delete it',
-  ]
+  const why = ['the template no longer has this file, and you changed it: keep it as yours, or delete it']
   return { kind: 'conflict', file: undefined, why, sides: { base, ours: ours.file.bytes, theirs: undefined } }
 }
 
@@ -93,7 +91,7 @@ async function bothChanged(
   const sides = { base: emitted, ours: ours.bytes, theirs: theirs.bytes }
   if (mine === undefined || after === undefined || (emitted !== undefined && before === undefined)) {
     const why = [
-      `both changed it, and it is not text: yours stays; update --restore ${path} takes the template's`,
+      `both changed it, and it is not text: yours stays; update --restore ${path} replaces it with the template's`,
     ]
     return { kind: 'conflict', file: undefined, why, sides }
   }
@@ -102,7 +100,7 @@ async function bothChanged(
   if (path.endsWith('.md') && before !== undefined && isRewritten(mine, before))
     return {
       kind: 'left',
-      why: `you have rewritten it; the template has changed it: update --restore ${path} takes the template's`,
+      why: `you have rewritten it; the template has changed it: update --restore ${path} replaces it with the template's`,
     }
   if (isKeyed(path) && [mine, after, before ?? '{}'].every(isJsonObject)) {
     const { text, conflicts, notes } = mergeJson(mine, before, after)
@@ -118,7 +116,7 @@ async function bothChanged(
   return { kind: 'conflict', file: written(text), why: [`${places}${unknown}`], sides }
 }
 
-/** Whether less than a tenth of the lines of `emitted` are left in `ours`: to merge such a page helps nobody. */
+/** Whether `ours` keeps less than a tenth of the lines of `emitted`: a merge of such a page would be useless. */
 function isRewritten(ours: string, emitted: string): boolean {
   const left = new Set(ours.split('\n'))
   const lines = emitted.split('\n').filter((line) => line.trim() !== '')

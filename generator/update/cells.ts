@@ -14,21 +14,21 @@ import type { Outcome, Outcomes } from './outcome.ts'
 import type { Style } from './style.ts'
 import type { TheirFile } from './theirs.ts'
 
-/** What deciding on the files of one service needs. */
+/** What the decisions on the files of one service need. */
 export interface Work {
   readonly root: string
   readonly labels: Labels
   readonly style: Style
   readonly bases: Bases
   readonly migrations: readonly Migration[]
-  /** Where the template's renamed files are now, by where they were. */
+  /** The new paths of the template's renamed files, by their old paths. */
   readonly renames: ReadonlyMap<string, string>
-  /** The recorded ids, by the path that the file has now. */
+  /** The recorded ids, by the files' new paths. */
   readonly recorded: FileIds
   readonly outcomes: Outcomes
 }
 
-/** The renames of the migrations, for the nouns of the record too: their paths say widget. */
+/** The renames of the migrations, for each noun of the record too, since their paths contain the noun widget. */
 export function renamesFor({ pieces }: ServiceRecord, migrations: readonly Migration[]): Map<string, string> {
   const renames = new Map<string, string>()
   for (const [from, to] of renamesOf(migrations)) {
@@ -43,13 +43,13 @@ export function renamesFor({ pieces }: ServiceRecord, migrations: readonly Migra
   return renames
 }
 
-/** The ids of the record under the paths that the files have now. */
+/** The ids of the record, by the files' new paths. */
 export function recordedIds({ files, pieces }: ServiceRecord, renames: ReadonlyMap<string, string>): FileIds {
   const all = [files, ...pieces.map((piece) => piece.files)].flatMap((ids) => Object.entries(ids))
   return Object.fromEntries(all.map(([path, id]) => [renames.get(path) ?? path, id]))
 }
 
-/** Decides on one file of the template, or on one that it no longer has, and keeps the outcome. */
+/** Decides on one file of the new or the old template, and keeps the outcome. */
 export async function settle(
   ctx: Context,
   work: Work,
@@ -76,7 +76,10 @@ export async function settle(
   work.outcomes.set(path, outcome)
 }
 
-/** The nearest folder of a new file that had others of the template; undefined unless the team has deleted or moved all of them. */
+/**
+ * The nearest folder of a new file in which the template had other files; undefined unless the team has deleted or moved all of
+ * them.
+ */
 function emptiedAround(work: Work, path: string): string | undefined {
   for (let folder = posix.dirname(path); folder !== '.'; folder = posix.dirname(folder)) {
     const others = Object.keys(work.recorded).filter((one) => one.startsWith(`${folder}/`))
@@ -86,7 +89,7 @@ function emptiedAround(work: Work, path: string): string | undefined {
   return undefined
 }
 
-/** Where the service has the file that the template has at `path`, and what lies there. */
+/** Where the service has the template's file of `path`, and its content there. */
 export function placeOf({ root, renames }: Work, path: string): [string, OnDisk] {
   const there = look(root, path)
   if (there.kind !== 'none' && isNamed(root, path)) return [path, there]
@@ -99,7 +102,7 @@ export function placeOf({ root, renames }: Work, path: string): [string, OnDisk]
 }
 
 /**
- * The service's file with the migrations applied, unless it is the one that was emitted. Its id stays that of the disk, which tells
+ * The service's file with the migrations applied, unless it is unchanged. It keeps the id of the file on the disk, which shows
  * whether the team changed it.
  */
 async function migrated(
@@ -117,7 +120,9 @@ async function migrated(
   return { ...found, file: { ...found.file, bytes: Buffer.from(after) } }
 }
 
-/** A text with the migrations applied: imports of renamed files, and changes of code. It is formatted again if it was formatted. */
+/**
+ * Applies the migrations to a text: imports of renamed files, and changes of code. Formats it again if it was formatted before.
+ */
 export async function migratedText(
   ctx: Context,
   { migrations, renames, style }: Work,
@@ -142,7 +147,7 @@ function toolsFor(work: Work, place: string, ours: OnDisk): Tools {
       const emitted = await bases.find(ctx, place, id)
       const text = emitted === undefined ? undefined : textOf(emitted)
       if (text === undefined || work.migrations.length === 0) return emitted
-      // As ours was when it was migrated.
+      // Migrated as `ours` was.
       const before = work.style.changed ? await work.style.format(ctx, place, text) : text
       return Buffer.from(await migratedText(ctx, work, before, place, path))
     },

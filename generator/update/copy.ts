@@ -16,16 +16,16 @@ import { Failure } from '../failure.ts'
 import { childEnvironment } from '../package-manager.ts'
 import type { PlannedFile } from '../tree.ts'
 
-/** Where an update keeps what it needs, in the service's folder. */
+/** The folder in the service where an update keeps its files. */
 export const workFolder = '.data/update'
 
-/** The folders of a service that stamping and its pages read. */
+/** The folders of a service that the generators and the scripts of its pages read. */
 const folders = ['docs', 'generators', 'lint', 'scripts', 'src', 'test']
 
-/** Larger files at the top of a service are none that a program of it reads. */
+/** No program of a service reads larger files at its top. */
 const largestBytes = 1_000_000
 
-/** Files to write into a copy: undefined for one that is not there. */
+/** Files to write into a copy; undefined removes a file. */
 export type Overlay = ReadonlyMap<string, PlannedFile | undefined>
 
 /**
@@ -45,7 +45,7 @@ export async function withCopy<T>(
   try {
     for (const name of topLevel(root)) {
       throwIfEnded(ctx)
-      // What a link leads to is copied, so that no program writes through it.
+      // Copies the targets of links, so that no program writes through a link.
       await cp(join(root, name), join(copy, name), {
         recursive: true,
         dereference: true,
@@ -68,11 +68,11 @@ function refuseOutside(root: string): void {
     .find((path) => !realpathSync(join(root, path)).startsWith(service))
   if (outside === undefined) return
   throw new Failure(
-    `${outside} is a link that leads out of the service, but update must run the service's generators inside: replace the link by a folder`,
+    `${outside} is a link out of the service, where update cannot run the service's generators: replace the link by a folder`,
   )
 }
 
-/** What is read-only in the service is written, and removed, in a copy. */
+/** Makes read-only files and folders of the copy writable, so that they can be changed and removed. */
 async function makeWritable(ctx: Context, copy: string): Promise<void> {
   for (const entry of await readdir(copy, { recursive: true, withFileTypes: true })) {
     throwIfEnded(ctx)
@@ -80,7 +80,7 @@ async function makeWritable(ctx: Context, copy: string): Promise<void> {
   }
 }
 
-/** Writes the files into a copy, or removes those that are not there. */
+/** Writes the files into a copy, or removes those that are undefined. */
 export async function writeOverlay(ctx: Context, copy: string, overlay: Overlay): Promise<void> {
   for (const [path, file] of overlay) {
     throwIfEnded(ctx)
@@ -106,14 +106,14 @@ export async function replay(ctx: Context, copy: string, record: ServiceRecord):
   )
 }
 
-/** In a checkout with CRLF the generators stamp what they read. */
+/** In a checkout with CRLF the generators stamp CRLF. */
 function withoutCr({ stampings, skipped }: Replay): Replay {
   const unix = (files: Readonly<Record<string, string>>): Record<string, string> =>
     Object.fromEntries(Object.entries(files).map(([path, text]) => [path, withLf(text)]))
   return { stampings: stampings.map((one) => ({ ...one, files: unix(one.files) })), skipped }
 }
 
-/** The programs that write pages, and the files whose change makes it necessary. */
+/** The programs that write pages, and the files after whose change they must run. */
 const pagePrograms = [
   {
     script: 'scripts/pages/config.ts',
@@ -127,7 +127,10 @@ const pagePrograms = [
   },
 ] as const
 
-/** The pages that programs of the service write, from the copy, where one of the `changed` files makes that necessary; with the reason for those that could not be written. */
+/**
+ * Runs in the copy each program of the service that writes pages from one of the `changed` files. Returns the pages, and the
+ * reason for each that could not be written.
+ */
 export async function renderedPages(
   ctx: Context,
   copy: string,
@@ -145,7 +148,7 @@ export async function renderedPages(
   return { files, failed }
 }
 
-/** The sentence of a failed program: that of its error, before the stack. */
+/** The message of a failed program's error, without the stack. */
 function reasonIn(output: string): string {
   return /^\w*(?:Error|config|guarantees)\b[^:\n]*: (.+)$/m.exec(output)?.[1] ?? lastLines(output, 1)
 }
@@ -164,7 +167,7 @@ function topLevel(root: string): string[] {
     .filter((name) => name !== '.env')
 }
 
-/** Whether a path leads to something that does not hold it: neither a dangling link nor one to a folder above. */
+/** Whether a path exists and is no link to a folder that contains it. */
 function isBelow(path: string): boolean {
   if (!existsSync(path)) return false
   return (
@@ -176,7 +179,7 @@ function isSmall(path: string): boolean {
   return statSync(path).size <= largestBytes
 }
 
-/** The outermost folder of `workFolder` that is not there yet. */
+/** The outermost folder of `workFolder` that does not exist yet. */
 function firstMissing(root: string): string | undefined {
   return ['.data', workFolder].map((path) => join(root, path)).find((path) => !existsSync(path))
 }
@@ -190,7 +193,7 @@ async function removeCopy(
   await rm(copy, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 })
   if (made === undefined) return
   for (const folder of [join(root, workFolder), join(root, '.data')]) {
-    // Not empty, or not ours: what it holds stays.
+    // The folder was there before, so it stays.
     if (!folder.startsWith(made)) return
     removeEmptyFolder(folder)
     if (existsSync(folder)) return

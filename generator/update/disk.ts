@@ -4,15 +4,15 @@ import { blobId, withLf } from '../../templates/service/generators/engine/record
 import { errorCode } from '../failure.ts'
 import { textOf, type PlannedFile } from '../tree.ts'
 
-/** What lies at a path of the service. The lines of a text end with LF here; `crlf` says that they end with CRLF on the disk. */
+/** The entry at a path of the service. The lines of a text end with LF here; `crlf` says that they end with CRLF on the disk. */
 export type OnDisk =
   | { readonly kind: 'none' }
   | { readonly kind: 'file'; readonly file: PlannedFile; readonly id: string; readonly crlf: boolean }
   | { readonly kind: 'other'; readonly what: string }
 
 /**
- * Looks at `path` in the service at `root`. A link is never followed, nor a submodule: what lies there may belong to others. A name
- * that differs in case alone is none to write beside, because other disks hold both for one.
+ * Looks at `path` in the service at `root`. It follows neither links nor submodules: their targets may belong to others. A name
+ * that differs only in case counts as occupied, because other disks treat both names as one.
  */
 export function look(root: string, path: string): OnDisk {
   const parts = path.split('/')
@@ -34,16 +34,16 @@ export function look(root: string, path: string): OnDisk {
   return { kind: 'none' }
 }
 
-/** The entry whose name differs from that of `path` in case alone. */
+/** The entry whose name differs from that of `path` only in case. */
 function inOtherCase(root: string, path: string): string | undefined {
   const name = basename(path).toLowerCase()
   return readdirSync(join(root, dirname(path))).find((one) => one.toLowerCase() === name)
 }
 
-/** Whether what lies at the path has this name to the letter: a disk may take names that differ in case alone for one. */
+/** Whether the entry at the path has exactly this name: some disks treat names that differ only in case as one. */
 export function isNamed(root: string, path: string): boolean {
   const folder = join(root, dirname(path))
-  // What lies in its way may be a file.
+  // A parent of the path may be a file.
   return statsOf(folder)?.isDirectory() !== true || readdirSync(folder).includes(basename(path))
 }
 
@@ -63,7 +63,7 @@ function fileOf(raw: Buffer, executable: boolean): OnDisk {
   return { kind: 'file', file: { bytes, executable }, id: blobId(bytes), crlf }
 }
 
-/** The content with the line ends that the file has on the disk. */
+/** The content with the line ends of the file on the disk. */
 export function asOnDisk(bytes: Buffer, there: OnDisk): Buffer {
   const text = there.kind === 'file' && there.crlf ? textOf(bytes) : undefined
   return text === undefined ? bytes : Buffer.from(withLf(text).replaceAll('\n', '\r\n'))

@@ -9,13 +9,13 @@ import { findOnPath } from '../package-manager.ts'
 
 /** The repository that holds a service. Its functions read only, except `stage` and `unstage`. */
 export interface Repository {
-  /** The path of the service inside the repository, with a slash at its end; empty for the top. */
+  /** The path of the service in the repository, with a slash at its end; empty at the top. */
   readonly prefix: string
   /** The id of the commit that is checked out; undefined before the first. */
   readonly head: string | undefined
 }
 
-/** What `git status` says of the service. */
+/** The output of `git status` for the service. */
 export interface Status {
   readonly unmerged: readonly string[]
   readonly changed: readonly string[]
@@ -31,7 +31,7 @@ export interface Sides {
 
 /**
  * The repository around the service at `root`; undefined if there is none, or if it ignores the service.
- * @throws Failure with git's words if there is a repository that git refuses to read
+ * @throws Failure with git's message if git refuses to read the repository
  */
 export function repositoryAt(ctx: Context, root: string): Repository | undefined {
   throwIfEnded(ctx)
@@ -52,7 +52,7 @@ export function repositoryAt(ctx: Context, root: string): Repository | undefined
   return { prefix: textOf(inside.stdout), head: textOf(head.stdout) || undefined }
 }
 
-/** What git keeps while an operation is under way, and how a person ends it. */
+/** The file that git keeps while an operation is under way, and the name of the operation. */
 const operations: Readonly<Record<string, string>> = {
   MERGE_HEAD: 'a merge',
   CHERRY_PICK_HEAD: 'a cherry-pick',
@@ -63,7 +63,7 @@ const operations: Readonly<Record<string, string>> = {
   BISECT_LOG: 'a bisection',
 }
 
-/** @throws Failure if git is in the middle of something, or if its index is locked: the update would mix with that */
+/** @throws Failure if a merge or the like is under way in git, or if its index is locked: the update would mix with that */
 export function refuseUnderWay(ctx: Context, root: string): void {
   throwIfEnded(ctx)
   for (const [name, operation] of Object.entries(operations))
@@ -80,7 +80,7 @@ function gitPath(root: string, name: string): string {
   return resolve(root, textOf(demand(root, ['rev-parse', '--git-path', name])))
 }
 
-/** The state of the service's own folder: what lies beside it in the repository does not matter. */
+/** The state of the service's own folder; the rest of the repository does not matter. */
 export function statusOf(ctx: Context, root: string, { prefix }: Repository): Status {
   throwIfEnded(ctx)
   const flags = ['--porcelain=v1', '-z', '--no-renames', '--untracked-files=all']
@@ -107,8 +107,8 @@ export function leftOut(ctx: Context, root: string): string[] {
 }
 
 /**
- * What `markUnmerged` gets so that editors and `git mergetool` show the three sides of each path. The sides are stored as blobs;
- * the index stays as it is.
+ * The input of `markUnmerged`, with which editors and `git mergetool` show the three sides of each path. Stores the sides as
+ * blobs and leaves the index as it is.
  */
 export function unmergedLines(
   root: string,
@@ -120,7 +120,7 @@ export function unmergedLines(
     const ids = [base, ours, theirs].map((content) => {
       return content === undefined ? '' : textOf(demand(root, ['hash-object', '-w', '--stdin'], content))
     })
-    // What the index has goes first. The id of nothing is as long as the others: a repository may have SHA-256.
+    // The first line removes the path from the index. Its id of zeros is as long as the others: a repository may use SHA-256.
     lines.push(`0 ${(ids.find((id) => id !== '') ?? '').replace(/./g, '0')}\t${prefix}${path}\0`)
     for (const [number, id] of ids.entries())
       if (id !== '') lines.push(`100644 ${id} ${number + 1}\t${prefix}${path}\0`)
@@ -133,12 +133,12 @@ export function markUnmerged(root: string, lines: string): void {
   if (lines !== '') demand(root, ['update-index', '-z', '--index-info'], Buffer.from(lines))
 }
 
-/** Takes what the index has of these paths out of it again, the sides of conflicts too: it has what the commit has. */
+/** Resets these paths in the index to the commit, including the sides of conflicts. */
 export function unstage(root: string, paths: readonly string[]): void {
   const listed = demand(root, ['diff', '--cached', '--name-only', '--no-renames', '--relative', '-z'])
   const staged = new Set(listed.toString('utf8').split('\0'))
   const ours = paths.filter((path) => staged.has(path))
-  // A file may be named `[id].ts`, which would be a pattern.
+  // Without it git would read a file name such as `[id].ts` as a pattern.
   const reset = ['--literal-pathspecs', 'reset', '--quiet', '--pathspec-from-file=-', '--pathspec-file-nul']
   if (ours.length > 0) demand(root, reset, Buffer.from(ours.join('\0')))
 }
@@ -164,7 +164,7 @@ export function mergeFile(
   return { text: stdout.toString('utf8'), conflicts: status }
 }
 
-/** The end of git: its exit code, its output, and what it said on stderr. @throws Failure if a signal ended it, as Ctrl-C does */
+/** Runs git. @returns its exit code, its output and its stderr. @throws Failure if a signal ended it, as Ctrl-C does */
 export function ask(cwd: string, args: readonly string[], input?: Buffer) {
   const about = { ...options(cwd), ...(input === undefined ? {} : { input }) }
   const { status, stdout, stderr, error, signal } = spawnSync('git', args, about)
@@ -172,7 +172,7 @@ export function ask(cwd: string, args: readonly string[], input?: Buffer) {
   return { status, stdout, words: error?.message ?? stderr.toString('utf8') }
 }
 
-/** The output of git. @throws Failure with git's words if it fails */
+/** Runs git. @returns its output. @throws Failure with git's message if it fails */
 export function demand(cwd: string, args: readonly string[], input?: Buffer): Buffer {
   const { status, stdout, words } = ask(cwd, args, input)
   if (status === 0) return stdout
@@ -185,7 +185,7 @@ function refused(words: string): Failure {
 }
 
 function options(cwd: string) {
-  // A partial clone would fetch a blob that it lacks.
+  // Keeps a partial clone from fetching a blob that it lacks.
   const env = { ...gitEnvironment(process.env), GIT_NO_LAZY_FETCH: '1', GIT_OPTIONAL_LOCKS: '0' }
   return { cwd, env, maxBuffer: 2 ** 30, encoding: 'buffer' as const }
 }

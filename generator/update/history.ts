@@ -4,8 +4,7 @@ import { throwIfEnded } from '../ended.ts'
 import { ask, demand, type Repository } from './git.ts'
 
 /**
- * The content with the recorded id, that git keeps; `path` is where a commit had it. It asks no other machine, also in a partial
- * clone.
+ * The content with the recorded id, if git has it; `path` is its path in a commit. It uses no network, even in a partial clone.
  */
 export function blobOf(
   ctx: Context,
@@ -21,17 +20,17 @@ export function blobOf(
 }
 
 /**
- * Puts texts into git's store, in no commit: what was stamped and then merged is on no disk, and the next `--restamp` needs it. Git
- * drops it when it clears up, after two weeks by default. Does nothing if git cannot write.
+ * Stores texts in git, outside of any commit: the next `--restamp` needs what was stamped and then merged, and no file has it.
+ * Git's garbage collection removes them after two weeks by default. Does nothing if git cannot write.
  */
 export function storeTexts(ctx: Context, root: string, { head }: Repository, texts: Iterable<Buffer>): void {
   throwIfEnded(ctx)
-  // By the SHA-1 of the record they would not be found again: each update would only leave objects behind.
+  // The record has SHA-1, by which this repository would not find them: each update would only leave objects behind.
   if (head?.length === sha256Length) return
   for (const text of texts) ask(root, ['hash-object', '-w', '--stdin'], text)
 }
 
-/** How long the ids of a repository with SHA-256 are. The record has SHA-1 everywhere. */
+/** The length of ids in a repository with SHA-256. The record always has SHA-1. */
 const sha256Length = 64
 
 function contentOf(root: string, id: string): Buffer | undefined {
@@ -39,13 +38,13 @@ function contentOf(root: string, id: string): Buffer | undefined {
   return status === 0 ? stdout : undefined
 }
 
-/** The id that the record has for the blob with this id of git. */
+/** The record's id for the blob with this id in git. */
 function recordedId(root: string, id: string): string {
   const content = id.length === sha256Length ? contentOf(root, id) : undefined
   return content === undefined ? id : blobId(content)
 }
 
-/** The ids for the record of the files that the service had in a commit, by path. */
+/** The record's ids of the files that the service had in a commit, by path. */
 export function filesOfCommit(ctx: Context, root: string, commit: string): ReadonlyMap<string, string> {
   throwIfEnded(ctx)
   const listed = demand(root, ['ls-tree', '-r', '-z', commit, '.']).toString('utf8')
@@ -57,7 +56,7 @@ export function filesOfCommit(ctx: Context, root: string, commit: string): Reado
   )
 }
 
-/** The ids for the record of all contents that these paths had in a commit. */
+/** The record's ids of all contents that these paths had in any commit. */
 export function idsCommitted(ctx: Context, root: string, paths: readonly string[]): ReadonlySet<string> {
   throwIfEnded(ctx)
   return new Set([...committedIds(root, paths)].map((id) => recordedId(root, id)))

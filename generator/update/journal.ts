@@ -20,17 +20,17 @@ import { markUnmerged } from './git.ts'
 /** A file that an update writes or removes. */
 export interface FileChange {
   readonly path: string
-  /** Undefined: the file goes. */
+  /** Undefined removes the file. */
   readonly after: PlannedFile | undefined
 }
 
-/** What an update is about to do, or has done, beside its files. */
+/** What an update is about to do, or has done, besides its files. */
 export interface Updating {
   readonly from: string
   readonly to: string
   /** The commit that was checked out. */
   readonly head: string | undefined
-  /** What `markUnmerged` gets. */
+  /** The input of `markUnmerged`. */
   readonly index: string
   readonly conflicts: readonly string[]
 }
@@ -43,8 +43,8 @@ export interface Written extends Updating {
 const last = join(workFolder, 'last')
 
 /**
- * Writes all the changes or none, also across a `kill -9`. `saved` are files that another program may change afterwards (a lock
- * file): `takeBack` restores them too.
+ * Writes all the changes or none, even if the process is killed. `saved` are files that another program may change afterwards (a
+ * lock file): `takeBack` restores them too.
  * @throws Failure if a file cannot be written; then nothing has changed
  */
 export function writeAll(
@@ -67,7 +67,7 @@ export function writeAll(
 
 /**
  * The update that was killed while it wrote; undefined if there is none. Writes nothing.
- * @throws Failure if it was `npm run add` that was killed
+ * @throws Failure if instead `npm run add` was killed
  */
 export function waitingUpdate(root: string): Written | undefined {
   const journal = unfinished(root)
@@ -92,7 +92,7 @@ export function recover(root: string, head: string | undefined): Written | undef
   if (why !== undefined) throw new Failure(why)
   if (updating !== undefined && updating.head !== head)
     throw new Failure(
-      'an update was killed while it wrote, and something was committed since: update --abort forgets it',
+      'an update was killed while it wrote, and something was committed since: run update --abort, which forgets that update',
     )
   try {
     finish(root, () => (updating === undefined ? forget(root) : keep(root, updating)))
@@ -102,7 +102,7 @@ export function recover(root: string, head: string | undefined): Written | undef
   return updating
 }
 
-/** The last update; undefined if there was none or it was taken back. */
+/** The last update; undefined if there was none or it was undone. */
 export function lastUpdate(root: string): Written | undefined {
   const path = join(root, last, 'journal.json')
   return existsSync(path) ? writtenOf(JSON.parse(readFileSync(path, 'utf8')) as Journal) : undefined

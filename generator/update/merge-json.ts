@@ -8,12 +8,12 @@ import {
 } from 'jsonc-parser'
 import { higherOf, rangeSections } from './ranges.ts'
 
-/** A merged JSON file. Its text is valid JSON also with conflicts: there the service's value stays. */
+/** A merged JSON file. Its text is valid JSON even with conflicts, in which the service's value stays. */
 export interface MergedJson {
   readonly text: string
-  /** One sentence for each value that both changed in different ways. */
+  /** One sentence for each value that both sides changed in different ways. */
   readonly conflicts: readonly string[]
-  /** One sentence for each value that a person may want to know of. */
+  /** One sentence for each other value of which the user should know. */
   readonly notes: readonly string[]
   /** The dependencies that the template changed and the team has removed. */
   readonly removed: readonly string[]
@@ -22,7 +22,7 @@ export interface MergedJson {
 type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json }
 type Objects = Readonly<Record<string, Json>>
 
-/** Keys of package.json that are the team's from the first day. */
+/** Keys of package.json that always stay the team's. */
 const teams = new Set(['name', 'version', 'description'])
 
 /** Whether a file is merged by its keys rather than by its lines. */
@@ -37,8 +37,9 @@ export function isJsonObject(text: string): boolean {
 }
 
 /**
- * Merges by keys: comments and the order of `ours` stay. Lists of plain values are merged as sets; of a dependency that both
- * changed the higher minimum wins; what the team removed stays removed. Without a base, every key of `theirs` counts as new.
+ * Merges by keys and keeps the comments and the order of `ours`. Lists of plain values are merged as sets. If both sides changed
+ * a dependency, the higher minimum wins. What the team removed stays removed. Without a base, every key of `theirs` counts as
+ * new.
  */
 export function mergeJson(ours: string, base: string | undefined, theirs: string): MergedJson {
   const [mine, before, after] = [ours, base ?? '{}', theirs].map(objectOf) as [Objects, Objects, Objects]
@@ -51,7 +52,7 @@ function objectOf(text: string): Objects {
   return parse(text, [], { allowTrailingComma: true }) as Objects
 }
 
-/** A merge under way: each change is made in the text at once. */
+/** A merge under way. It applies each change to the text at once. */
 class Merging implements MergedJson {
   readonly conflicts: string[] = []
   readonly notes: string[] = []
@@ -116,7 +117,7 @@ class Merging implements MergedJson {
     }
   }
 
-  /** What the template has changed and the team has removed, or moved to another section. */
+  /** Handles a value that the template has changed and the team has removed, or moved to another section. */
   private missing(path: JSONPath, after: Json | undefined): void {
     const [section, dependency] = path
     const all = objectOf(this.text)
@@ -151,7 +152,7 @@ class Merging implements MergedJson {
     added.forEach((one) => this.change([...path, -1], one, { isArrayInsertion: true }))
   }
 
-  /** Sets a key. A new one comes in the order of the alphabet if the others do, else behind the one that it follows in `order`. */
+  /** Sets a key. Among sorted keys a new one goes to its place in the alphabet, else after the key that it follows in `order`. */
   private set(
     path: JSONPath,
     value: Json | undefined,

@@ -6,7 +6,7 @@ export interface MergedText {
   readonly conflicts: number
 }
 
-/** What stands behind the markers of a conflict. */
+/** The labels after the markers of a conflict. */
 export interface Labels {
   readonly yours: string
   readonly base: string
@@ -14,8 +14,8 @@ export interface Labels {
 }
 
 /**
- * The most pairs of equal lines, and the most lines, that are merged here: node-diff3 looks at every pair, which took 30 s for
- * 4,000 lines that are nearly the same.
+ * The most pairs of equal lines, and the most lines, that `mergeText` takes: node-diff3 compares every pair, which took 30 s for
+ * 4,000 lines that were nearly the same.
  */
 const most = { pairs: 2_000_000, lines: 5_000 }
 
@@ -37,8 +37,8 @@ function pairsOf(one: readonly string[], other: readonly string[]): number {
 }
 
 /**
- * Merges by lines. What both changed in different ways stands between diff3 markers. Without a base, every difference of the
- * two is a conflict, since nobody can say who made it.
+ * Merges by lines, with diff3 markers around what both sides changed in different ways. Without a base, every difference is a
+ * conflict, since its author is unknown.
  */
 export function mergeText(
   ours: string,
@@ -69,7 +69,7 @@ export function mergeText(
   }
 }
 
-/** Whether the text holds the markers of a conflict: a begin, a middle and an end, each on its line. */
+/** Whether the text contains the markers of a conflict: a begin, a middle and an end, each on its own line. */
 export function hasMarkers(text: string): boolean {
   return /^<{7} .*$[\s\S]*?^={7}$[\s\S]*?^>{7} /m.test(text)
 }

@@ -5,7 +5,7 @@ import type { Context } from '../../templates/service/src/context/context.ts'
 import { mergeFile } from './git.ts'
 import { isMergeable, mergeText, type Labels, type MergedText } from './merge-text.ts'
 
-/** Merges by lines: here, or with git if the texts are too long. Without git they are one conflict. */
+/** Merges by lines, with git if the texts are too long. Without git, long texts are one conflict. */
 export function mergeLines(
   ctx: Context,
   ours: string,

@@ -2,19 +2,19 @@ import { posix } from 'node:path'
 import { compare, valid } from 'semver'
 import { migration as v020 } from './migrations/0.2.0/migration.ts'
 
-/** What one version of the template asks of code that is the team's. */
+/** The changes that one version of the template requires of the team's code. */
 export interface Migration {
-  /** The version that brings it: it runs for a service that is older. */
+  /** The version that brings the migration. It runs for a service of an older version. */
   readonly version: string
-  /** Where the files of the template went: the team's edits move along, and its imports are rewritten. */
+  /** The renamed files of the template. The team's edits move along, and its imports are rewritten. */
   readonly renames: Readonly<Record<string, string>>
-  /** Changes of the team's own code. Each must leave a text as it is that it has changed already. */
+  /** Changes of the team's own code. Each must leave a text unchanged that it has already changed. */
   readonly changes: readonly CodeChange[]
-  /** What a person must do by hand, one sentence each. */
+  /** What the user must do by hand, one sentence each. */
   readonly words: readonly string[]
 }
 
-/** A change of code. Its test holds a text before and after. */
+/** A change of code. Its test has a text before and after. */
 export interface CodeChange {
   readonly title: string
   /** The text after the change; the same text if there is nothing to change. */
@@ -29,12 +29,12 @@ export function migrationsBetween(from: string, to: string): readonly Migration[
   return migrations.filter(({ version }) => isNewer(version, from) && !isNewer(version, to))
 }
 
-/** Whether version `one` is newer than `other`. What is not a version counts as the oldest. */
+/** Whether version `one` is newer than `other`. Any other text counts as the oldest version. */
 export function isNewer(one: string, other: string): boolean {
   return compare(valid(one) ?? '0.0.0', valid(other) ?? '0.0.0') > 0
 }
 
-/** Where each renamed file is now, through all of the migrations. */
+/** The path of each renamed file after all of the migrations. */
 export function renamesOf(migrations: readonly Migration[]): ReadonlyMap<string, string> {
   const renames = new Map<string, string>()
   for (const { renames: more } of migrations) {
@@ -65,7 +65,7 @@ export function withImportsOf(
   })
 }
 
-/** Where a file of a piece is stamped to, since it imports as if it lay there; every other path as it is. */
+/** The path to which a file of a piece is stamped, since its imports are written for that place; any other path unchanged. */
 function stampedAt(path: string): string {
   return path.replace(/^generators\/(?:[\w-]+\/)+?(?=(?:src|test)\/)/, '')
 }

@@ -13,7 +13,7 @@ import { installRootOf } from './write.ts'
 const programs = ['generators/engine', 'generators/edit', 'generators/after', 'scripts/pages']
 
 /**
- * Installs in the copy if the merged generators need a package that the service does not have yet.
+ * Installs in the copy if the merged generators need a package that the service lacks.
  * @throws Failure if the service is not installed at all, or if the install fails
  */
 export async function installInCopy(ctx: Context, service: Service, copy: string): Promise<void> {
@@ -27,7 +27,7 @@ export async function installInCopy(ctx: Context, service: Service, copy: string
   })
   if (missing.length === 0) return
   try {
-    // The workspace of the service does not list the copy, and only npm installs a folder that its workspace does not list.
+    // The workspace does not list the copy, and only npm installs a folder that its workspace does not list.
     const manager = installRootOf(service) === root ? managerOf(root, record) : 'npm'
     await install(ctx, manager, copy)
   } catch (cause) {
@@ -62,7 +62,7 @@ function rangesOf(copy: string): Readonly<Record<string, string>> {
   return { ...dependencies, ...devDependencies }
 }
 
-/** Whether a version of the package in this range is found from `root`, here or in a folder above. */
+/** Whether `root` or a folder above has the package in this range. */
 function isInstalled(root: string, name: string, range: string): boolean {
   const places = createRequire(join(root, 'package.json')).resolve.paths(name) ?? []
   const manifest = places.map((place) => join(place, name, 'package.json')).find((path) => existsSync(path))

@@ -13,8 +13,8 @@ import type { ServiceRecord } from '../../templates/service/generators/engine/re
 const timeoutMs = 120_000
 
 /**
- * What an old version of this package emits for the same answers. npm takes the package from its cache, else from the registry;
- * `from` is a tarball to take instead. The .npmrc of the service at `root` names the registry and how to sign in there.
+ * What an old version of this package emits for the same answers. npm gets the package from its cache, else from the registry,
+ * unless `from` names a tarball. The .npmrc of the service at `root` has the registry and its credentials.
  * @returns undefined if npm does not find it
  */
 export async function emittedBy(
@@ -31,7 +31,7 @@ export async function emittedBy(
     const [manager = 'npm', recorded] = String(answers['pm'] ?? 'npm').split('@')
     const flags = ['--yes', '--no-install', '--no-git', '--pm', manager]
     if (answers['example'] === false) flags.push('--no-example')
-    // Only contents with the recorded ids are taken, whatever version a person names.
+    // The caller accepts only contents with the recorded ids, whatever version the user names.
     const spec = tarball ?? `create-mainstem@${from ?? version}`
     const npm = [
       'exec',
@@ -43,7 +43,7 @@ export async function emittedBy(
       name,
       ...flags,
     ]
-    // Where npm finds it, npm looks no further up for a package.json, and takes the .npmrc beside it.
+    // This package.json keeps npm from one in a folder above, and makes npm read the .npmrc beside it.
     await mkdir(join(folder, 'empty/node_modules'), { recursive: true })
     const settings = settingsOf(root)
     if (settings !== undefined) await copyFile(settings, join(folder, 'empty/.npmrc'))
@@ -61,7 +61,7 @@ export async function emittedBy(
   }
 }
 
-/** A PATH on which the package manager prints the version that it had then: the emitted files name it. */
+/** A PATH on which the package manager prints its version at that time, which the emitted files contain. */
 async function withProgram(ctx: Context, folder: string, name: string, version: string): Promise<string> {
   throwIfEnded(ctx)
   const place = join(folder, 'programs')
@@ -80,7 +80,7 @@ function settingsOf(root: string): string | undefined {
   return undefined
 }
 
-/** The folder in `empty` in which the service was made: in `empty` itself, or in a workspace like its own. */
+/** Where the service is created again: in `empty`, or in a workspace inside it that resembles its own. */
 async function placeFor(
   ctx: Context,
   empty: string,

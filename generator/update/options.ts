@@ -14,11 +14,11 @@ export interface UpdateOptions {
   readonly abort: boolean
   readonly restamp: boolean
   readonly adopt: boolean
-  /** With `adopt`: how pieces were added, as it was typed after `npm run add --`. */
+  /** With `adopt`: how pieces were added, as typed after `npm run add --`. */
   readonly pieces: readonly string[]
-  /** The version that the service is from, or its tarball: where the texts of that version come from if git lacks them. */
+  /** The version of the service, or its tarball, for texts that git lacks. */
   readonly from: string | undefined
-  /** Files to take from the template as they are. */
+  /** Files to replace by the template's. */
   readonly restore: readonly string[]
   readonly install: boolean
   readonly help: boolean
@@ -84,7 +84,7 @@ export function updateOptionsFrom(args: readonly string[]): UpdateOptions {
     adopt: values.adopt,
     pieces: values.piece ?? [],
     from,
-    // As the record writes paths: a shell may complete ./ or, on Windows, backslashes.
+    // Normalizes paths as in the record: a shell may add ./ or, on Windows, backslashes.
     restore: [...new Set(values.restore?.map((path) => posix.normalize(path.replaceAll('\\', '/'))))],
     install: !values['no-install'],
     help: values.help,

@@ -12,15 +12,15 @@ export interface Outcome {
   readonly verdict: Verdict
 }
 
-/** The outcomes by path. A later one for the same path takes the place of an earlier one. */
+/** The outcomes by path. A later one for the same path replaces an earlier one. */
 export type Outcomes = Map<string, Outcome>
 
-/** The content that the outcome leaves at its path; undefined if it writes nothing there. */
+/** The content that the outcome writes to its path; undefined if it writes nothing. */
 export function writtenBy({ verdict }: Outcome): PlannedFile | undefined {
   return 'file' in verdict ? verdict.file : undefined
 }
 
-/** The files as the outcomes leave them, for a copy of the service. */
+/** The files after the outcomes, for a copy of the service. */
 export function overlayOf(outcomes: Outcomes): Overlay {
   const overlay = new Map<string, PlannedFile | undefined>()
   for (const outcome of outcomes.values()) {
@@ -32,7 +32,7 @@ export function overlayOf(outcomes: Outcomes): Overlay {
   return overlay
 }
 
-/** What has to be written for the outcomes, sorted by path. */
+/** The files to write for the outcomes, sorted by path. */
 export function changesOf(outcomes: Outcomes): FileChange[] {
   return [...overlayOf(outcomes)]
     .map(([path, after]) => ({ path, after }))

@@ -8,9 +8,9 @@ import { readTemplates } from '../templates.ts'
 const folder = 'adopt'
 
 /**
- * Runs a program of templates/adopt/ in a copy of a service, with the generators that lie there.
- * @param input what the program finds in the file that is its argument, as JSON
- * @returns its end, and what it left in that file
+ * Runs a program of templates/adopt/ in a copy of a service, with the generators of the copy.
+ * @param input the JSON in the file that is the program's argument
+ * @returns how it ended, and what it wrote to that file
  */
 export async function runOnGenerators(
   ctx: Context,

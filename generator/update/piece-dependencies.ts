@@ -5,8 +5,8 @@ import { mergeJson } from './merge-json.ts'
 import { writtenBy } from './outcome.ts'
 
 /**
- * Raises the dependencies of stamped pieces in package.json to what the pieces ask for now, and adds those that a new file of a
- * piece needs. What the team removed stays removed.
+ * Raises the dependencies of stamped pieces in package.json to the ranges that the pieces need now, and adds those of new files
+ * of pieces. What the team removed stays removed.
  */
 export function withDependencies(work: Work, stampings: Replay['stampings']): void {
   const path = 'package.json'
@@ -22,7 +22,7 @@ export function withDependencies(work: Work, stampings: Replay['stampings']): vo
     const known = dependenciesOf(text)
     const wanted = Object.entries(dependencies).filter(([name]) => isNew || Object.hasOwn(known, name))
     if (wanted.length === 0) continue
-    // With another range in the base, both sides have changed it: the higher one wins.
+    // The base has another range, so that both sides count as changed and the higher one wins.
     const base = Object.fromEntries(
       wanted.filter(([name]) => Object.hasOwn(known, name)).map(([name]) => [name, '']),
     )

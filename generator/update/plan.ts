@@ -24,23 +24,23 @@ import { teamFiles } from './team-files.ts'
 import { planTheirs, theirFile, type TheirFile, type Theirs } from './theirs.ts'
 import { settleWired } from './wirings.ts'
 
-/** What an update would do. Nothing of it is written yet. */
+/** What an update would do. Nothing has been written yet. */
 export interface UpdatePlan {
   readonly from: string
   readonly to: string
   readonly record: ServiceRecord
   readonly outcomes: Outcomes
-  /** The template's texts that were merged: the record knows their ids, and no file holds them. */
+  /** The template's texts that were merged: the record has their ids, and no file has the texts. */
   readonly merged: readonly Buffer[]
-  /** What a person has to know or do, one sentence each. */
+  /** What the user must know or do, one sentence each. */
   readonly notes: readonly string[]
 }
 
 const noReplay: Replay = { stampings: [], skipped: [] }
 
 /**
- * Plans the update of the service in memory: first the skeleton, the generators with it; then the merged generators stamp every
- * piece of the record again, in a copy, and each file is merged against what was stamped.
+ * Plans the update of the service in memory. It merges the skeleton, which includes the generators. Then the merged generators
+ * stamp every piece of the record again, in a copy, and each file is merged against what was stamped before.
  * @param restamp leave the skeleton as it is: only the service's own generators have changed
  * @throws Failure if the template or the generators cannot be run
  */
@@ -75,7 +75,7 @@ export async function planUpdate(
           await installInCopy(ctx, service, copy)
           const replayed = there.pieces.length === 0 ? noReplay : await replay(ctx, copy, there)
           await settleRest(ctx, work, theirs, replayed, record)
-          // A piece.ts that the template has dropped would be found before the one that took its place.
+          // Removes a piece.ts that the template has dropped, which would be found before the one that replaced it.
           await writeOverlay(ctx, copy, overlayOf(work.outcomes))
           await settleWired(ctx, work, there.pieces, templateOf(theirs, replayed), copy)
           await writeOverlay(ctx, copy, overlayOf(work.outcomes))
@@ -114,14 +114,14 @@ function stampedFile(text: string): TheirFile {
   return theirFile(textFile(text))
 }
 
-/** Whether a file holds lines of both sides, so that what programs write from it has to be written again. */
+/** Whether a file has lines of both sides, so that pages made from it must be written again. */
 function isMixed(outcomes: Outcomes): boolean {
   return [...outcomes.values()].some(
     ({ verdict }) => verdict.kind === 'merged' || verdict.kind === 'conflict',
   )
 }
 
-/** The files of pieces, those that neither the template nor a piece has any more, and the team's own. */
+/** Decides on the files of pieces, on files that neither the template nor a piece has any more, and on the team's own. */
 async function settleRest(
   ctx: Context,
   work: Work,
@@ -141,7 +141,7 @@ async function settleRest(
   )
   for (const path of Object.keys(work.recorded)) {
     if (stamped.has(path) || kept.has(path) || theirs?.files.has(path) === true) continue
-    // A restamp looks at pieces only.
+    // A restamp changes only pieces.
     if (theirs === undefined && Object.hasOwn(record.files, path)) continue
     await settle(ctx, work, path, undefined)
   }
@@ -150,7 +150,7 @@ async function settleRest(
     await migrateOwn(ctx, work, path)
 }
 
-/** The team's own file, or one that the template has left as it was: the migrations change it too. */
+/** Applies the migrations to the team's own file, or to one that the template has not changed. */
 async function migrateOwn(ctx: Context, work: Work, path: string): Promise<void> {
   const outcome = work.outcomes.get(path)
   if (outcome !== undefined && outcome.verdict.kind !== 'untouched') return
@@ -168,7 +168,7 @@ async function migrateOwn(ctx: Context, work: Work, path: string): Promise<void>
   })
 }
 
-/** Writes the generated pages again, from the merged files. @returns why one could not be written */
+/** Writes the generated pages again, from the merged files. @returns why a page could not be written */
 async function settlePages(ctx: Context, work: Work, copy: string): Promise<string[]> {
   const changed = [...work.outcomes.values()].filter(({ verdict }) => verdict.kind !== 'untouched')
   const { files, failed } = await renderedPages(
@@ -194,10 +194,10 @@ async function settlePages(ctx: Context, work: Work, copy: string): Promise<stri
   )
 }
 
-/** The entries that stay as they are: the generators could not stamp their pieces again, or the team has taken them back. */
+/** The entries that stay unchanged: the generators could not stamp their pieces again, or the team has removed the pieces. */
 function piecesLeft(record: ServiceRecord, skipped: Replay['skipped']): StampedPiece[] {
   const titles = new Set(skipped.map(({ title }) => title))
-  // The service's own engine has made the titles: until 2026-12 it named a piece without a noun twice, `auth auth`.
+  // The service's own engine made the titles. Until 2026-12 it named a piece without a noun twice: `auth auth`.
   const isSkipped = (one: StampedPiece): boolean =>
     titles.has(titleOf(one)) || titles.has(`${one.piece} ${one.noun}`)
   return record.pieces.filter((piece) => isTakenBack(piece) || isSkipped(piece))

@@ -6,7 +6,7 @@ export const rangeSections = [
   ...['overrides', 'resolutions', 'engines'],
 ] as const
 
-/** Which of two ranges begins at the higher version; undefined if one of them is not a range (a path, `workspace:*`). */
+/** The range that begins at the higher version; undefined if one of them is not a range (a path, `workspace:*`). */
 export function higherOf(one: string, other: string): string | undefined {
   const [first, second] = [minimumOf(one), minimumOf(other)]
   if (first === undefined || second === undefined) return undefined

@@ -3,7 +3,7 @@ import { textOf } from '../tree.ts'
 import { look } from './disk.ts'
 import type { Outcomes } from './outcome.ts'
 
-/** A sentence that names the new files with the name that the service was created with, if package.json has another now. */
+/** If the service has been renamed in package.json, a sentence that lists the new files that have its first name. */
 export function namedAsBefore(root: string, { answers }: ServiceRecord, outcomes: Outcomes): string[] {
   const manifest = look(root, 'package.json')
   const text = manifest.kind === 'file' ? textOf(manifest.file.bytes) : undefined
@@ -16,5 +16,5 @@ export function namedAsBefore(root: string, { answers }: ServiceRecord, outcomes
     verdict.kind === 'added' && word.test(textOf(verdict.file.bytes) ?? '') ? [path] : [],
   )
   if (files.length === 0) return []
-  return [`the service is ${now} now, and new files call it ${name}: ${files.join(', ')}`]
+  return [`the service is called ${now} now, but these new files call it ${name}: ${files.join(', ')}`]
 }

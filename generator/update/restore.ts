@@ -15,7 +15,7 @@ import { write } from './write.ts'
 
 /**
  * `--restore`: writes the template's text of some files over the service's. `--abort` undoes it.
- * @throws Failure if the service is from another version, or a path is none of the template
+ * @throws Failure if the service is from another version, or the template has no file at a path
  */
 export async function restored(
   ctx: Context,
@@ -28,7 +28,7 @@ export async function restored(
   const { version } = ownPackage()
   if (record.version !== version)
     throw new Failure(
-      `the service is from create-mainstem ${record.version}, and this is ${version}: update first, or restore with create-mainstem@${record.version}`,
+      `the service is from create-mainstem ${record.version}, but this is ${version}: update first, or restore with create-mainstem@${record.version}`,
     )
   const known = await textsOf(ctx, service, options.restore)
   const style = styleOf(root, record.files)
@@ -69,7 +69,7 @@ export async function restored(
   return { ...about, installed: await write(ctx, screen, service, writing) }
 }
 
-/** The template's text of each path; of pieces, what the service's own generators stamp. */
+/** The template's text of each path; for pieces, what the service's own generators stamp. */
 async function textsOf(
   ctx: Context,
   service: Service,
@@ -82,7 +82,7 @@ async function textsOf(
   return withCopy(ctx, root, new Map(), async (ctx, copy) => {
     await installInCopy(ctx, service, copy)
     const { stampings } = await replay(ctx, copy, record)
-    // Of a piece that was taken back only the schema is left in the record.
+    // The record keeps only the schema of a removed piece.
     const recorded = new Set(record.pieces.flatMap(({ files }) => Object.keys(files)))
     for (const [path, text] of stampings.flatMap(({ files }) => Object.entries(files)))
       if (recorded.has(path)) texts.set(path, Buffer.from(text))

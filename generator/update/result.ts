@@ -1,7 +1,7 @@
 import { say, type Screen } from '../progress.ts'
 import type { Outcomes } from './outcome.ts'
 
-/** What an update has done: the object that `--json` prints. */
+/** The result of an update: the object that `--json` prints. */
 export interface UpdateResult {
   readonly from: string
   readonly to: string
@@ -10,19 +10,19 @@ export interface UpdateResult {
   readonly dryRun: boolean
   readonly installed: boolean
   readonly files: readonly FileResult[]
-  /** What a person has to know or do, one sentence each. */
+  /** What the user must know or do, one sentence each. */
   readonly notes: readonly string[]
 }
 
 interface FileResult {
   readonly path: string
   readonly change: 'added' | 'updated' | 'merged' | 'deleted' | 'left' | 'conflict' | 'restored'
-  /** Where the service had the file. */
+  /** The path at which the service had the file. */
   readonly moved?: string
   readonly why: readonly string[]
 }
 
-/** The result with each sentence in the words of the service's package manager. */
+/** The result with the commands of the service's package manager in each sentence. */
 export function inWords(result: UpdateResult, words: (sentence: string) => string): UpdateResult {
   const files = result.files.map((file) => ({ ...file, why: file.why.map(words) }))
   return { ...result, files, notes: result.notes.map(words) }
@@ -55,7 +55,10 @@ const signs: Record<FileResult['change'], string> = {
   restored: '~',
 }
 
-/** Prints a result for people: what changed is counted, what needs a person is named. `inOwnWords` names the package manager's commands. */
+/**
+ * Prints a result: the number of changes, and each file that the user must look at. `inOwnWords` inserts the package manager's
+ * commands.
+ */
 export function describe(
   screen: Screen,
   result: UpdateResult,

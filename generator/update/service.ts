@@ -22,7 +22,10 @@ export interface Service {
   readonly repository: Repository | undefined
 }
 
-/** The record of the service at `root`; undefined if it has none. @throws Failure if it cannot be read, or if there is no service */
+/**
+ * Reads the record of the service at `root`; undefined if it has none. @throws Failure if it is unreadable or if `root` is no
+ * service
+ */
 export function readRecord(root: string): ServiceRecord | undefined {
   if (!existsSync(join(root, 'package.json'))) {
     const around = serviceAround(root)
@@ -64,7 +67,7 @@ export function markedFiles(root: string, record: ServiceRecord): string[] {
   return Object.entries(ids)
     .filter(([path, id]) => {
       const there = look(root, path)
-      // A file as it was emitted may show what markers look like.
+      // An unchanged file may show what markers look like.
       const text = there.kind === 'file' && there.id !== id ? textOf(there.file.bytes) : undefined
       return text !== undefined && hasMarkers(text)
     })
@@ -75,12 +78,12 @@ export function markedFiles(root: string, record: ServiceRecord): string[] {
 export function refuseDowngrade({ record }: Service, version: string): void {
   if (!isNewer(record.version, version)) return
   throw new Failure(
-    `the service is from create-mainstem ${record.version}, and this is ${version}, which is older: npm run update takes the newest`,
+    `the service is from create-mainstem ${record.version}, but this is ${version}, which is older: npm run update uses the newest`,
   )
 }
 
 /**
- * Refuses a service in which a person has work that is not committed: the changes of the update would mix with it.
+ * Refuses a service that has uncommitted work, with which the changes of the update would mix.
  * @throws Failure that names the files
  */
 export function refuseUnfinished(ctx: Context, service: Service): void {
@@ -107,7 +110,7 @@ export function refuseUnfinished(ctx: Context, service: Service): void {
     )
 }
 
-/** Refuses to write over files that git does not keep. */
+/** Refuses to overwrite files that git does not track. */
 export function refuseUntracked(
   ctx: Context,
   { root, repository }: Service,

@@ -10,7 +10,7 @@ import { look } from './disk.ts'
 
 /** How the team formats its files. */
 export interface Style {
-  /** Whether it differs from the template's: then the template's texts are formatted before they are merged. */
+  /** Whether the style differs from the template's. Then the template's texts are formatted before the merge. */
   readonly changed: boolean
   /** The text in the team's style; unchanged if prettier ignores or does not know the file. */
   format(ctx: Context, path: string, text: string): Promise<string>
@@ -18,10 +18,10 @@ export interface Style {
   isFormatted(ctx: Context, path: string, text: string): Promise<boolean>
 }
 
-/** The files of a new service that say how prettier formats. */
+/** The files of a new service that configure prettier. */
 const emitted = ['.prettierrc.json', '.editorconfig']
 
-/** The other places where prettier looks. */
+/** The other files in which prettier looks for its configuration. */
 const others = [
   ...['', '.yaml', '.yml', '.json5', '.js', '.mjs', '.cjs', '.ts', '.toml'].map((end) => `.prettierrc${end}`),
   ...['js', 'mjs', 'cjs', 'ts'].map((end) => `prettier.config.${end}`),
@@ -51,7 +51,7 @@ export function styleOf(root: string, files: FileIds): Style {
         const options = { ...(await resolveConfig(filepath, { editorconfig: true })), filepath }
         return withLf(await format(text, options))
       } catch {
-        // A text with conflict markers, or in a syntax that this prettier does not know.
+        // The text has conflict markers, or a syntax that this prettier does not know.
         return text
       }
     },

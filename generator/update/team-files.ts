@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { Context } from '../../templates/service/src/context/context.ts'
 import { throwIfEnded } from '../ended.ts'
 
-/** The folders of a service that hold code of the team. */
+/** The folders of a service that contain the team's code. */
 const folders = ['src', 'test', 'scripts', 'generators', 'lint']
 
 /** Every TypeScript file of the service at `root`, with `/`. Links are not followed. */

@@ -16,18 +16,18 @@ export interface TheirFile {
   readonly file: PlannedFile
 }
 
-/** What the new template emits for the answers of a service. */
+/** The files that the new template emits for the answers of a service. */
 export interface Theirs {
   readonly record: ServiceRecord
-  /** The skeleton's files. What pieces stamp is not in it, nor is drizzle/, which update never touches. */
+  /** The skeleton's files, without those of pieces and without drizzle/, which update never touches. */
   readonly files: ReadonlyMap<string, TheirFile>
 }
 
-/** Plans the service again, as this version emits it. @throws Failure if the record's answers are none of a service */
+/** Plans the service again, as this version emits it. @throws Failure if the record's answers do not describe a service */
 export async function planTheirs(ctx: Context, { answers }: ServiceRecord): Promise<Theirs> {
   const service = serviceFrom(answers)
   if (service === undefined)
-    throw new Failure(`the answers in ${recordPath} are not those of a service: restore it from git`)
+    throw new Failure(`the answers in ${recordPath} do not describe a service: restore that file from git`)
   const plan = await planService(ctx, service)
   const record = recordFrom(plan.get(recordPath)?.bytes.toString('utf8') ?? '')
   const files = new Map<string, TheirFile>()

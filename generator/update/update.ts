@@ -81,7 +81,7 @@ async function resultOf(
   const killed = reads ? waitingUpdate(root) : recover(root, repository?.head)
   if (killed !== undefined) return finished(killed, options.dryRun)
   requireManifest(root)
-  // Again, because a killed `npm run add` may just have been finished.
+  // Checked again: a killed `npm run add` may just have been finished.
   const there = readRecord(root)
   const { record, stamped } =
     there === undefined
@@ -106,7 +106,7 @@ function lockedUnless(reads: boolean, root: string): Disposable | undefined {
   }
 }
 
-/** An update that was killed while it wrote, and is finished now, or would be without `--dry-run`. */
+/** Finishes an update that was killed while it wrote; with `--dry-run` it only reports it. */
 function finished({ from, to, entries, conflicts }: Written, dryRun: boolean): UpdateResult {
   const files = entries
     .filter(({ kind, path }) => kind !== 'saved' && path !== recordPath)
@@ -165,7 +165,7 @@ async function apply(
   return { ...about, state, installed, notes: [...notes, ...nextNotes(service, changes, installed)] }
 }
 
-/** What a person must do by hand now. */
+/** What the user must do by hand now. */
 function nextNotes(service: Service, changes: readonly { path: string }[], installed: boolean): string[] {
   const { root } = service
   const wrote = (part: RegExp): boolean => changes.some(({ path }) => part.test(path))
@@ -193,7 +193,7 @@ async function check(ctx: Context, root: string, record: ServiceRecord): Promise
   const isBehind = killed || differs || isNewer(version, record.version)
   const state = files.length > 0 ? 'conflicts' : isBehind ? 'behind' : 'current'
   const notes = [
-    ...(killed ? ['an update was killed while it wrote: the next one finishes it'] : []),
+    ...(killed ? ['an update was killed while it wrote: the next update finishes it'] : []),
     ...(isNewer(record.version, version)
       ? [`the service is from create-mainstem ${record.version}, which is newer than this command`]
       : []),

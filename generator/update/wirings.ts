@@ -10,10 +10,10 @@ import { theirFile, type TheirFile } from './theirs.ts'
 
 type Texts = Readonly<Record<string, string>>
 
-/** A file into which pieces are wired, as text, in the versions that an update knows of it. */
+/** The versions, as texts, of a file into which pieces are wired. */
 interface Wired {
   readonly path: string
-  /** Where the service has it. */
+  /** Its path in the service. */
   readonly place: string
   readonly ours: string
   readonly base: string | undefined
@@ -21,9 +21,9 @@ interface Wired {
 }
 
 /**
- * Settles the files into which pieces are wired once more. Neither what was emitted nor the new template holds those calls, so a
- * change of the template beside one would conflict: the service's generators wire what was emitted, the merged ones in `copy` wire
- * the new template, and then the three are merged.
+ * Merges the files into which pieces are wired once more. Neither the emitted text nor the new template has those calls, so a
+ * change of the template beside one would conflict. Therefore the service's generators wire the emitted text, the merged
+ * generators in `copy` wire the new template, and then the three texts are merged.
  */
 export async function settleWired(
   ctx: Context,
@@ -62,7 +62,7 @@ export async function settleWired(
   }
 }
 
-/** The `wired` text as `npm run add` leaves it, which formats what it has changed. */
+/** The `wired` text in the format in which `npm run add` would write it. */
 async function formatted(
   ctx: Context,
   { style }: Work,
@@ -73,10 +73,10 @@ async function formatted(
   return wired === undefined || wired === text ? text : await style.format(ctx, path, wired)
 }
 
-/** The modules that name such files: each piece, and the places that pieces share. */
+/** The modules that name such files: the pieces, and the places that pieces share. */
 const naming = new Set(['piece.ts', 'places.ts'])
 
-/** The files that the pieces of the generators in `root` name, except those that they stamp for a noun. */
+/** The files that the generators in `root` wire pieces into, except those that they stamp for a noun. */
 function wiredPaths(root: string): string[] {
   const entries = readdirSync(join(root, 'generators'), { recursive: true, withFileTypes: true })
   return entries
@@ -101,7 +101,7 @@ async function versionsOf(
   const ours = found.kind === 'file' ? textOf(found.file.bytes) : ''
   if (ours === undefined) return undefined
   if (recorded === undefined) return { path, place, ours, base: undefined, theirs: after }
-  // The team has deleted it.
+  // The team has deleted the file.
   if (found.kind === 'none') return undefined
   const base =
     recorded === theirs.id
@@ -109,11 +109,11 @@ async function versionsOf(
       : recorded === found.id
         ? found.file.bytes
         : await work.bases.find(ctx, place, recorded)
-  // Without it the merge is two-way: with the calls in the new template it finds fewer differences.
+  // Without a base the merge is two-way, and finds fewer differences if the new template has the calls.
   return { path, place, ours, base: base && textOf(base), theirs: after }
 }
 
-/** The texts with the pieces wired in by the generators of `copy`; none if these cannot be run. */
+/** Wires the pieces into the texts with the generators of `copy`; returns none if these cannot run. */
 async function wire(
   ctx: Context,
   copy: string,

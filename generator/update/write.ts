@@ -19,20 +19,20 @@ import { unmergedLines, type Sides } from './git.ts'
 import { lastUpdate, writeAll, type FileChange } from './journal.ts'
 import { refuseUntracked, type Service } from './service.ts'
 
-/** What is about to be written. */
+/** What `write` writes. */
 export interface Writing {
   readonly to: string
   readonly record: ServiceRecord
   readonly changes: readonly FileChange[]
   readonly conflicts: ReadonlyMap<string, Sides>
   readonly install: boolean
-  /** When the run began: what has changed since is not written over. */
+  /** When the run began. A file that has changed since is not overwritten. */
   readonly began: number
 }
 
 /**
- * Writes the changes and the record, all or nothing, and installs if the dependencies changed. If the install fails, everything
- * is undone.
+ * Writes all changes and the record, or nothing, and installs if the dependencies changed. If the install fails, it undoes
+ * everything.
  * @returns whether it installed
  * @throws Failure if nothing was written, or if it could not be undone
  */
@@ -76,7 +76,9 @@ export async function write(
   }
 }
 
-/** Takes the update back whose install failed. @throws Failure with both reasons if that fails too: then the update stays written */
+/**
+ * Undoes the update whose install failed. @throws Failure with both reasons if the undo fails too: then the update stays written
+ */
 function takeBackAfter(ctx: Context, { root, repository }: Service, error: unknown): void {
   const update = lastUpdate(root)
   if (update === undefined) return
@@ -91,7 +93,7 @@ function takeBackAfter(ctx: Context, { root, repository }: Service, error: unkno
   }
 }
 
-/** @throws Failure if a person has changed a file since the plan was begun, or has made one */
+/** @throws Failure if a file has been changed or created since the run began */
 function refuseChanged(root: string, changes: readonly FileChange[], began: number): void {
   const changed = changes.find(({ path }) => {
     const stats = lstatSync(join(root, path), { throwIfNoEntry: false })
@@ -102,8 +104,8 @@ function refuseChanged(root: string, changes: readonly FileChange[], began: numb
 }
 
 /**
- * The folder in which the package manager installs: for a member of a workspace, the root of that. A service that was created alone
- * is a member if it was moved there and has no lock file of its own.
+ * The folder in which the package manager installs: for a member of a workspace, its root. A service that was created alone and
+ * then moved into a workspace is a member if it has no lock file of its own.
  */
 export function installRootOf({ root, record }: Service): string {
   const isAlone =

@@ -30,11 +30,7 @@ export const ends: Linter.RulesRecord = {
   ],
   'no-restricted-properties': [
     'error',
-    ...['any', 'timeout', 'abort'].map((property) => ({
-      object: 'AbortSignal',
-      property,
-      message: derive,
-    })),
+    ...['any', 'timeout', 'abort'].map((property) => ({ object: 'AbortSignal', property, message: derive })),
   ],
   'no-restricted-syntax': [
     'error',

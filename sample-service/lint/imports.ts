@@ -41,10 +41,7 @@ const packages: readonly Refused[] = [
     regex: '^(?:pino|winston|bunyan)(?:/|$)',
     message: 'A line belongs to a context: write log.info(ctx, …) of src/platform/telemetry/log.ts.',
   },
-  {
-    regex: '^(?:undici|axios|got|ky|node-fetch|superagent)(?:/|$)',
-    message: call,
-  },
+  { regex: '^(?:undici|axios|got|ky|node-fetch|superagent)(?:/|$)', message: call },
   {
     regex: '^(?:node:)?(?:http|https|http2)$',
     importNames: ['default', 'request', 'get', 'createServer', 'connect'],
@@ -92,9 +89,9 @@ const leaf: Refused = {
 }
 
 /**
- * Imports run one way: main → routes, workers, prepare → domains → platform → context. ESLint's own rule reads the text of
- * an import and needs no file behind it, so it sees the pieces of generators/ too, which import as if they were in src/.
- * The last row that matches a file applies to it.
+ * Imports run one way: main → routes, workers, prepare → domains → platform → context. ESLint's own rule reads only the text of
+ * an import, so it also covers the pieces of generators/, which import as if they were in src/. The last row that matches a file
+ * applies to it.
  */
 export const imports: Linter.Config[] = [
   only('src/*.ts', {

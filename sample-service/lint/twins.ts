@@ -1,6 +1,6 @@
 /**
- * A function that waits but takes no context, and what to write instead. Where a ctx is in scope, `context-twin` reports a
- * call without its signal. Add a row for each such function that the service calls. Go: the linter noctx.
+ * A function that waits but takes no context, and its replacement. If a ctx is in scope, `context-twin` reports a call without
+ * its signal. Add a row for each such function that the service calls. Go: the linter noctx.
  */
 export type Twin = FunctionTwin | MethodTwin
 

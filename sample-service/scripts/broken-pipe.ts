@@ -1,6 +1,6 @@
 /**
- * Lets this process finish its work when nobody reads its output any more, as in `npm run verify | head -1`. Without this, Node
- * ends the process with the stack of EPIPE. If writing fails for another reason, such as a full disk, the process prints that
+ * Lets this process finish its work after the reader of its output has ended, as in `npm run verify | head -1`; by default Node
+ * ends the process with the stack of EPIPE. If a write fails for another reason, such as a full disk, the process prints the
  * reason on stderr, finishes its work, and exits with 1.
  */
 export function ignoreBrokenPipe(): void {
@@ -9,7 +9,7 @@ export function ignoreBrokenPipe(): void {
       if (error.code === 'EPIPE' || error.code === 'ERR_STREAM_DESTROYED') return
       if (stream === process.stdout)
         process.stderr.write(`The output cannot be written (${error.message}).\n`)
-      // At the end, because the program sets its own exit code before.
+      // On exit, because the program sets its own exit code before.
       process.once('exit', () => {
         if (!process.exitCode) process.exitCode = 1
       })

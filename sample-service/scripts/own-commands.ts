@@ -1,8 +1,8 @@
 import { packageManager } from './dev/packages.ts'
 
 /**
- * Names the commands of the service's package manager in a message: the messages of this service name those of npm. pnpm, Yarn
- * and bun need no `--` before the arguments of a script.
+ * Replaces npm's commands in a message by those of the service's package manager. pnpm, Yarn and bun need no `--` before the
+ * arguments of a script.
  */
 export function inOwnCommands(message: string, manager = packageManager()): string {
   if (manager === 'npm') return message

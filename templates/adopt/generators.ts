@@ -2,9 +2,7 @@ import { existsSync, readdirSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 
-/*
- * What the programs of this folder know of a service's own generators, which may be of any version: a module is found by its name.
- */
+/* Access to a service's own generators, which may be of any version, so a module is found by its name. */
 
 export interface Noun {
   singular: string
@@ -25,7 +23,7 @@ export interface Piece {
 /** The copy of the service. */
 export const root = process.cwd()
 
-/** What the module of this file name exports; nothing if the generators have none. */
+/** The exports of the module with this file name; empty if the generators have none. */
 export async function load(name: string): Promise<Record<string, unknown>> {
   const path = filesBelow(root, ['generators']).find((one) => basename(one) === name)
   return path === undefined

@@ -15,7 +15,7 @@ interface Found {
 
 const sources = filesBelow(root, ['src', 'test'])
 
-/** Where the files of a piece say that it was stamped. */
+/** The place that shows that a piece was stamped. */
 function placesOf(piece: Piece, nounFrom: (word: string) => Noun): Found[] {
   const patterns = filesBelow(piece.folder, ['src', 'test'])
   const telling = patterns.filter((path) => path.includes('widget') && !path.includes('.test.'))
@@ -56,7 +56,7 @@ function nounOf(word: string, isPlural: boolean, nounFrom: (word: string) => Nou
   }
 }
 
-/** What a person says of a piece with `--piece`. */
+/** What the user says about a piece with `--piece`. */
 interface Said {
   piece: string
   noun?: string
@@ -67,7 +67,7 @@ function saidOf({ piece, noun }: Found): Said | undefined {
   return said.find((one) => one.piece === piece.name && (one.noun ?? noun.singular) === noun.singular)
 }
 
-/** The flags as a person or the stamped code tells them; those that nobody tells keep their default. */
+/** The flags from the user or from the stamped code; unknown ones keep their defaults. */
 function flagsOf(found: Found): Record<string, string> {
   const { piece, noun, files } = found
   const text = [...files, 'src/config.ts'].map((path) => readFileSync(join(root, path), 'utf8')).join('\n')
@@ -91,7 +91,7 @@ function flagsOf(found: Found): Record<string, string> {
   )
 }
 
-/** A plan in which nothing is in the way. */
+/** A plan in which no file is in the way. */
 function emptyPlan(): { plan: object; texts: Map<string, string> } {
   const texts = new Map<string, string>()
   const write = (path: string, text: string): Promise<void> => Promise.resolve(void texts.set(path, text))
@@ -117,7 +117,7 @@ const { said = [] } = JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as
 const pieces = await allPieces()
 const entries = new Map<string, object>()
 
-/** A piece that a person names and that lies elsewhere: the service still calls what it stamped. Undefined if it does not. */
+/** A piece that the user names and whose files were moved, found by the service's calls to it. Undefined if there are none. */
 function movedPiece({ piece: name, noun: word = name, flags }: Said): Found | undefined {
   const piece = pieces.find((one) => one.name === name)
   if (piece === undefined) return undefined
@@ -129,7 +129,7 @@ function movedPiece({ piece: name, noun: word = name, flags }: Said): Found | un
   return isCalled ? { piece, noun, files: [] } : undefined
 }
 
-/** The sentence of an error, to stand behind a colon. */
+/** The message of an error, for use after a colon. */
 function sentenceOf(error: unknown): string {
   return error instanceof Error ? error.message.replace(/\.$/, '') : String(error)
 }
@@ -144,7 +144,7 @@ async function keep(one: Found): Promise<void> {
     flags = flagsOf(one)
     const { plan, texts } = emptyPlan()
     await stamp?.(plan, piece, noun, flags)
-    // A flag that is not known: the code does not tell it, and it has no default.
+    // An unknown flag: the code does not show it, and it has no default.
     const unknown = (piece.flags ?? []).map(({ name }) => name).filter((name) => flags[name] === undefined)
     entries.set(title, { piece: piece.name, noun, flags, unknown, isSaid, files: Object.fromEntries(texts) })
     for (const needed of needsOf(piece.variant?.(flags) ?? piece)) await keepNeeded(needed)
@@ -153,7 +153,7 @@ async function keep(one: Found): Promise<void> {
   }
 }
 
-/** Keeps the entry of a piece that comes along with others, with those of its files that are there. */
+/** Keeps the entry of a piece that others need, with those of its files that exist. */
 async function keepNeeded(piece: Piece, isWhole = false): Promise<void> {
   const { plan, texts } = emptyPlan()
   await stampMissing?.(plan, piece)
@@ -187,10 +187,10 @@ for (const one of said) {
     if (moved === undefined) failed('the service has neither its files nor a call of it')
     else await keep(moved)
   } catch (error) {
-    // The word may be no noun for the piece, or one of its flags is missing.
+    // The word may not be a valid noun for the piece, or a flag may be missing.
     failed(sentenceOf(error))
   }
 }
-// The team may have moved what needed them.
+// The team may have moved the files that needed them.
 for (const needed of pieces.flatMap(needsOf)) if (!entries.has(needed.name)) await keepNeeded(needed, true)
 process.stdout.write(JSON.stringify([...entries.values()]))

@@ -8,11 +8,11 @@ import { allPieces, load, root, type Noun, type Piece } from './generators.ts'
 
 interface Wish {
   pieces: readonly { piece: string; noun?: string; plural?: string; flags: Record<string, string> }[]
-  /** `like` is the text whose order of calls the wiring follows: that in which they were added. */
+  /** The wiring follows the order of the calls in `like`, in which they were added. */
   texts: Record<string, { text: string; like: string }>
 }
 
-/** One call or property, and the place of it in the text whose order is followed. */
+/** One call or property, and its position in `like`. */
 interface Step {
   file: string
   word: string
@@ -40,7 +40,7 @@ function stepsOf(piece: Piece, noun: Noun, flags: Record<string, string>): Step[
   return [...calls, ...members]
 }
 
-/** In the order of the calls in `like`. What is put first was put there in the opposite order. */
+/** In the order of the calls in `like`. Elements that go to the front were added in the opposite order. */
 function inOrder(steps: readonly Step[], like: string): Step[] {
   const place = ({ word, isFirst }: Step): number => {
     const at = like.search(new RegExp(`\\b${word}\\b(?!.* from )`))
@@ -62,7 +62,7 @@ for (const [file, { text, like }] of Object.entries(texts)) {
   let now = text
   const plan = {
     root,
-    // The generators note there what they have to format; the caller formats.
+    // The generators note the files to format there; the caller formats them.
     rewritten: new Map(),
     read: () => Promise.resolve(now),
     edit: (_: string, after: string) => Promise.resolve(void (now = after)),

@@ -5,8 +5,8 @@ const out = './drizzle'
 
 /**
  * `npm run db:generate` compares the schemas with the last snapshot in drizzle/; it needs no database. It and `npm run check`
- * refuse a journal whose times do not rise, as after the merge of two branches, or will not with the next migration.
- * `npm run check` also refuses a migration that the journal does not list: it would never be applied.
+ * refuse a journal whose times do not rise, as after the merge of two branches, or would not rise with the next migration. `npm
+ * run check` also refuses a migration that the journal does not list: it would never be applied.
  */
 const journal = `${out}/meta/_journal.json`
 const entries = readEntries(journal)
@@ -39,7 +39,9 @@ function requireListed(entries: readonly Entry[]): void {
   )
 }
 
-/** drizzle's own migrator passes over what is older than the newest migration that a database has. Ours knows each by its text. */
+/**
+ * drizzle's own migrator skips migrations that are older than the newest one of the database. Ours identifies each by its text.
+ */
 function requireRising(path: string, entries: readonly Entry[]): void {
   for (const [index, { tag, when }] of entries.entries()) {
     const before = entries[index - 1]

@@ -3,24 +3,22 @@ import { tsImport } from 'tsx/esm/api'
 import ts from 'typescript'
 import tseslint from 'typescript-eslint'
 
-// The rules are TypeScript, like the rest. Node 20 strips no types, so tsx loads them, in an editor as well.
+// The rules are TypeScript, like the rest. Node 20 does not strip types, so tsx loads them, in an editor too.
 const { plugin: context, imports, ends } = await tsImport('./lint/plugin.ts', import.meta.url)
 const { config } = ts.readConfigFile(`${import.meta.dirname}/tsconfig.json`, (path) => ts.sys.readFile(path))
 
 /**
- * The service, and the pieces of it that `npm run add` stamps. Not scripts/ and generators/ themselves: they are programs
- * of their own, which end with the terminal.
+ * The service, and the pieces that `npm run add` stamps, but not scripts/ and generators/, which are separate programs that end
+ * with the terminal.
  */
 const service = ['src/**/*.ts', 'generators/pieces/*/src/**/*.ts']
 
-/** Where rules ask for types. */
+/** The files in which rules use types. */
 const typed = [...service, 'test/**/*.ts']
 
-// The rules for contexts, and what oxlint lacks or calls unfinished: .oxlintrc.json has the rest.
+// The rules for contexts, and rules that oxlint lacks or calls unfinished; .oxlintrc.json has the rest.
 export default defineConfig(
-  {
-    ignores: ['dist/', '.data/', 'coverage/', ...config.exclude],
-  },
+  { ignores: ['dist/', '.data/', 'coverage/', ...config.exclude] },
   // Without types, and without rules: the rules for contexts are for TypeScript.
   { ignores: ['**/*.js', '**/*.mjs'] },
   {
@@ -31,7 +29,7 @@ export default defineConfig(
     rules: { 'no-useless-assignment': 'error' },
   },
   {
-    // Programs that end with the terminal, and what pieces bring besides. To look for types in them takes as long as in src/.
+    // Programs that end with the terminal, and further files of pieces. Types for them would take as long as for src/.
     files: ['**/*.ts'],
     ignores: typed,
     rules: {
@@ -51,11 +49,11 @@ export default defineConfig(
   {
     files: typed,
     languageOptions: {
-      // Not projectService, which is made for editors and takes twice as long here.
+      // projectService is made for editors, and takes twice as long here.
       parserOptions: { project: './tsconfig.json', tsconfigRootDir: import.meta.dirname },
     },
     rules: {
-      // `void promise` owns nothing: await it, or give it to a group.
+      // `void promise` does not wait: await it, or give it to a group.
       '@typescript-eslint/no-floating-promises': ['error', { ignoreVoid: false }],
       '@typescript-eslint/no-meaningless-void-operator': 'error',
     },
@@ -76,7 +74,7 @@ export default defineConfig(
   },
   ...imports,
   {
-    // This folder implements what the rules are about: it makes contexts, ends them, and keeps their tree.
+    // This folder implements contexts: it makes them, ends them, and keeps their tree.
     files: ['src/context/*.ts'],
     rules: {
       'context/context-twin': 'off',
@@ -88,8 +86,8 @@ export default defineConfig(
     },
   },
   {
-    // A test plays every part: the client that hangs up, the caller, the work and the observer. It leaves work unawaited
-    // to see what becomes of it, and what it derives ends with its testContext.
+    // A test has every role: the client that hangs up, the caller, the work and the observer. It leaves work unawaited to observe
+    // it, and its contexts end with its testContext.
     files: ['**/*.test.ts', 'test/**/*.ts'],
     rules: {
       'context/context-twin': 'off',
@@ -104,7 +102,7 @@ export default defineConfig(
     },
   },
   {
-    // In the tests of contexts, contexts are what is tested, and have names of their own.
+    // The tests of contexts give contexts names of their own.
     files: ['**/context/*.test.ts'],
     rules: { 'context/context-first': 'off' },
   },

@@ -107,7 +107,7 @@ describe('the style of prettier', () => {
   })
 })
 
-test('a name that is typed in another form is shown as it becomes', async () => {
+test('the plan shows what a name typed in another form becomes', async () => {
   const { out } = await add(newService(), 'route', 'Exchange rate', '--dry-run')
   expect(out).toMatch(/^route exchange-rate \("Exchange rate" becomes exchange-rate\) \(dry run/)
 })
@@ -158,7 +158,7 @@ describe('a service with a table', () => {
 })
 
 describe('npm run add -- publisher and consumer', () => {
-  test('stamp an event with what sends it, and a handler with what receives it; a second run changes nothing', async () => {
+  test('stamp an event with the outbox, and a handler with the inbox; a second run changes nothing', async () => {
     const service = newService()
 
     expect(await add(service, 'publisher', 'invoice-paid')).toMatchObject({ code: 0 })
@@ -274,7 +274,7 @@ test.each(['resource', 'upload'])(
     const tree = treeOf(service)
     expect((await add(service, piece, 'note', '--owned')).err).toContain('run npm run add -- auth first')
     expect((await add(service, piece, 'note', '--owned', 'maybe')).err).toContain(
-      '--owned is yes or no, not maybe',
+      '--owned must be yes or no, not maybe',
     )
     expect(treeOf(service)).toEqual(tree)
   },
@@ -288,7 +288,7 @@ describe('npm run add -- client', () => {
     const tree = treeOf(service)
     const first = await add(service, ...args)
     expect(first).toMatchObject({ code: 0, err: '' })
-    expect(first.out).toContain('New variables: PRICE_LIST_URL (.env.example says what for)\n')
+    expect(first.out).toContain('New variables: PRICE_LIST_URL (.env.example describes them)\n')
     const after = treeOf(service)
     const added = [...after.keys()].filter((path) => path.endsWith('.ts') && !tree.has(path)).sort()
     expect(added).toEqual([
@@ -297,7 +297,6 @@ describe('npm run add -- client', () => {
       'src/platform/client/call-failed.ts',
       'src/platform/client/circuit.ts',
       'src/platform/client/client.ts',
-      'src/platform/client/metrics.ts',
       'src/platform/client/order.ts',
       'src/platform/client/price-list-client.test.ts',
       'src/platform/client/price-list-client.ts',
@@ -318,10 +317,10 @@ describe('npm run add -- client', () => {
     ])
     expect(after.get('src/config.ts')).toContain('    priceList: { baseUrl: e.PRICE_LIST_URL },')
     expect(after.get('README.md')).toMatch(
-      /^\| `PRICE_LIST_URL` +\| `https:\/\/prices\.example\.com\/v1` +\| .* \| where price-list is called +\|$/m,
+      /^\| `PRICE_LIST_URL` +\| `https:\/\/prices\.example\.com\/v1` +\| .* \| address of price-list +\|$/m,
     )
     expect(after.get('.env.example')).toContain(
-      '# where price-list is called\n# PRICE_LIST_URL=https://prices.example.com/v1\n',
+      '# address of price-list\n# PRICE_LIST_URL=https://prices.example.com/v1\n',
     )
     expect(Object.keys(manifestOf(service).dependencies)).toContain('cockatiel')
 
@@ -399,7 +398,7 @@ describe('an obstacle is reported in one sentence, and no file changes', () => {
       'a domain that is there',
       ['upload', 'invoice'],
       (service) => edit(service, 'src/invoices/invoices.routes.ts', () => '// ours\n'),
-      'invoices is there already (src/invoices): choose another name.',
+      'invoices exists already (src/invoices): choose another name.',
     ],
     [
       'a file in the way that belongs to no domain',
@@ -554,7 +553,7 @@ describe('with a terminal', () => {
     expect(treeOf(service).get('.env.example')).toContain('# PAYMENTS_URL=http://payments:3000\n')
   })
 
-  test('with a name it asks only for what has no default', async () => {
+  test('with a name it asks only for the flags without a default', async () => {
     const service = newService()
     const { code, screen } = await converse(service, 'npm run add -- schedule nightly', [
       [/Times in UTC/, '0 3 * * *\r'],
@@ -600,7 +599,7 @@ describe('with a terminal', () => {
   })
 })
 
-test('a failure while writing undoes what was written', () => {
+test('a failed write is undone', () => {
   const place = mkdtempSync(join(folder, 'write-'))
   writeFileSync(join(place, 'kept.ts'), 'before')
   const changes = [

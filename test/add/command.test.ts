@@ -6,7 +6,7 @@ import { pieces } from '../../templates/service/generators/engine/pieces.ts'
 import { add, command, newService, startAdd, treeOf } from '../support/added-service.ts'
 import { converse } from '../support/processes.ts'
 
-describe('npm run add explains itself', () => {
+describe('npm run add explains its use', () => {
   const service = newService
 
   test('--list prints each piece on one line', async () => {
@@ -97,11 +97,11 @@ test('a path in place of a route’s name is refused, and the message says where
   expect(code).toBe(1)
 })
 
-test('a plan says which variables are new, not that the table of all of them has other columns', async () => {
+test('a plan lists the new variables, but not the realigned rows of the table', async () => {
   const { out } = await add(newService(), 'client', 'payments', '--base-url', 'https://payments.example.com')
   const [, page = ''] = /^ {2}~ README\.md\n((?: {6}.*\n)*)/m.exec(out) ?? []
   expect(page).toBe(
-    '      + | `PAYMENTS_URL` | `https://payments.example.com` | http://host:port/path | where payments is called |\n',
+    '      + | `PAYMENTS_URL` | `https://payments.example.com` | http://host:port/path | address of payments |\n',
   )
 })
 
@@ -126,7 +126,7 @@ test('a flag that is given twice is refused: one of the two values would be lost
   expect(code).toBe(1)
 })
 
-test('a word that is one or two letters off gets the one that was meant', async () => {
+test('for a word that is one or two letters off, the message suggests the right one', async () => {
   const service = newService()
   expect((await add(service, 'Routes', 'x')).err).toMatch(
     /^There is no piece "Routes" \(did you mean route\?\): choose one/,
@@ -149,14 +149,14 @@ test('a word that is one or two letters off gets the one that was meant', async 
   )
 })
 
-test('a flag that npm kept for itself, because -- is missing, is refused', () => {
+test('a flag that npm took for itself, because -- is missing, is refused', () => {
   const service = newService()
   const { status, stderr } = spawnSync(process.execPath, [...command, 'resource', 'bill', 'a:text'], {
     cwd: service,
     encoding: 'utf8',
     env: { ...process.env, npm_config_fields: 'true' },
   })
-  expect(stderr).toBe('npm kept --fields for itself: write -- first, as in npm run add -- resource …\n')
+  expect(stderr).toBe('npm took --fields for itself: write -- first, as in npm run add -- resource …\n')
   expect(status).toBe(1)
 })
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { parseCronItem } from 'graphile-worker'
 import { expect, test } from 'vitest'
-import { cronFrom } from '../../templates/service/generators/pieces/schedule/cron.ts'
+import { cronFrom } from '../../templates/service/generators/pieces/schedule/piece.ts'
 
 test('cronFrom accepts what graphile-worker accepts, and refuses what it refuses', () => {
   const number = fc.integer({ min: 0, max: 61 }).map(String)

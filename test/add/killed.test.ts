@@ -1,4 +1,4 @@
-/** What `kill -9` of `npm run add` leaves, whichever write it hits. */
+/** The effects of `kill -9` on `npm run add`, at any of its writes. */
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdtempSync, readdirSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
@@ -18,7 +18,7 @@ beforeAll(async () => {
   expect(await add(withRoute, ...stamping)).toMatchObject({ code: 0 })
 })
 
-/** Kills the command at its `at`-th write of a path with `part` in it. @returns whether it came so far */
+/** Kills the command at its `at`-th write of a path with `part` in it. @returns whether there was such a write */
 function kill(service: string, at: number, args: readonly string[], part = service): boolean {
   const scratch = mkdtempSync(join(folder, 'killer-'))
   const env = { ...process.env, NODE_OPTIONS: killerAt(at, part, scratch) }
@@ -39,7 +39,7 @@ test.each([
   ['add', stamping, () => without, () => withRoute],
   ['add --remove', removing, () => withRoute, () => without],
 ])(
-  '%s: the next run finishes what became certain, and of the rest nothing is left',
+  '%s: the next run finishes a valid journal, and removes the rest',
   { timeout: 600_000 },
   async (_, args, from, to) => {
     const [before, after] = [treeOf(from()), treeOf(to())]
@@ -49,10 +49,10 @@ test.each([
       const service = mkdtempSync(join(folder, 'service-'))
       cpSync(from(), service, { recursive: true })
       if (!kill(service, at, args)) break
-      // A listing finishes nothing; any other run does, also one that is refused.
+      // `--list` does not finish a killed run; every other run does, even if it is refused.
       const { code, err } = await add(service, '--remove', 'route', 'nothing')
       expect(code).toBe(1)
-      const finished = err.startsWith('A run that was killed is finished first.\n')
+      const finished = err.startsWith('Finished the run that was killed before.\n')
       const left = treeOf(service)
       // After its last write everything is there, and nothing is left to finish.
       const done = finished || differences(left, after).length === 0
@@ -65,7 +65,7 @@ test.each([
   },
 )
 
-test('what a person has changed since is not written over', async () => {
+test('a file that the user has changed since is not overwritten', async () => {
   const service = newService(without)
   expect(kill(service, 1, stamping, 'src/routes.ts.')).toBe(true)
   edit(service, 'src/routes.ts', (text) => `${text}// Ours.\n`)
@@ -87,30 +87,30 @@ test('--merge-record finishes a killed run first', async () => {
   const service = newService(without)
   expect(kill(service, 1, stamping, 'src/routes.ts.')).toBe(true)
   const { code, err } = await add(service, '--merge-record')
-  expect(err).toMatch(/^A run that was killed is finished first\.\nGit has no conflict in /)
+  expect(err).toMatch(/^Finished the run that was killed before\.\nGit has no conflict in /)
   expect(code).toBe(1)
   expect(differences(treeOf(service), treeOf(withRoute))).toEqual([])
 })
 
-test('--dry-run writes nothing while a killed run waits to be finished', async () => {
+test('--dry-run writes nothing if a killed run must be finished first', async () => {
   const service = newService(without)
   expect(kill(service, 1, stamping, 'src/routes.ts.')).toBe(true)
   const tree = treeOf(service)
   const { code, err } = await add(service, ...stamping, '--dry-run')
   expect(treeOf(service)).toEqual(tree)
   expect(err).toBe(
-    'A run was killed while it wrote, and --dry-run writes nothing: the same command without --dry-run finishes it.\n',
+    'A run was killed while it wrote, and --dry-run cannot finish it: run the same command without --dry-run.\n',
   )
   expect(code).toBe(1)
 })
 
-test('nothing is written behind a link that leads out of the service', async () => {
+test('add does not write below a link that leads out of the service', async () => {
   const service = newService(without)
   const outside = mkdtempSync(join(folder, 'outside-'))
   symlinkSync(outside, join(service, 'src/report'))
   const tree = treeOf(service)
   const { code, err } = await add(service, ...stamping)
-  expect(err).toContain('lies behind a link that leads out of the service: change it there by hand')
+  expect(err).toContain('is below a link that leads out of the service: change the file by hand')
   expect(code).toBe(1)
   expect(treeOf(service)).toEqual(tree)
   expect(readdirSync(outside)).toEqual([])

@@ -20,14 +20,14 @@ const roundTrip = `
 import { expect, test } from 'vitest'
 import { testContext } from '../src/context/test-context.ts'
 import { itselfClient } from '../src/platform/client/itself-client.ts'
-import { recordedLog } from './support/recorded-log.ts'
+import { createLog } from '../src/platform/telemetry/log.ts'
 import { sharedService } from './support/service.ts'
 
 const service = sharedService()
 
 test('a row is created, found, listed, changed and deleted', async (t) => {
   const ctx = testContext(t)
-  const itself = itselfClient(recordedLog(), { baseUrl: service().url })
+  const itself = itselfClient(createLog({ level: 'silent', service: 'test' }), { baseUrl: service().url })
   const body = { title: 'a/b', price: '1.50' }
   const { id } = await itself.json(ctx, 'post', '/invoices', { body })
   const one = { path: { id } }
@@ -43,7 +43,7 @@ test('a row is created, found, listed, changed and deleted', async (t) => {
 })
 `
 
-/** Calls that the document does not have, one a line from the fifth line on. */
+/** Calls that the document does not have, one on each line from the fifth on. */
 const wrong = `import type { Context } from './context/context.ts'
 import type { ItselfClient } from './platform/client/itself-client.ts'
 /** Never called. */
@@ -82,7 +82,7 @@ test(
     const args = (path: string) => [
       ...['client', 'itself', '--base-url', 'http://127.0.0.1:3000', '--openapi', url + path],
     ]
-    // Not in this thread, which answers the request.
+    // In another process, because this thread answers the request.
     const run = (path: string) =>
       promisify(execFile)(process.execPath, [...command, ...args(path)], { cwd: service })
     const tree = treeOf(service)
@@ -99,7 +99,7 @@ test(
     await run('/openapi.json')
 
     expect((await run('/openapi.json')).stdout).toContain('nothing to do')
-    // The team's own changes of the client stay when the types are made anew.
+    // The team's own changes of the client stay when the types are made again.
     edit(service, 'src/platform/client/itself-client.ts', (text) => text.replace('5_000', '4_000'))
     edit(service, 'src/platform/client/itself-api.ts', () => '// old\n')
     expect((await run('/openapi.json')).stdout).toContain('~ src/platform/client/itself-api.ts')
@@ -134,8 +134,8 @@ test('a file that is not an OpenAPI document is refused in one sentence, and no 
   const tree = treeOf(service)
   for (const [document, sentence] of [
     ['nowhere.json', 'there is no file nowhere.json'],
-    ['package.json', 'package.json is not an OpenAPI 3 document that types can be made of: '],
-    ['README.md', 'README.md is not an OpenAPI 3 document that types can be made of: '],
+    ['package.json', 'package.json is not an OpenAPI 3 document from which types can be made: '],
+    ['README.md', 'README.md is not an OpenAPI 3 document from which types can be made: '],
     ['https://example.com/a\nexport const b = 1', '--openapi must not have control characters'],
     ['https://user:password@example.com/openapi.json', 'a URL without user and password'],
   ] as const) {

@@ -16,7 +16,7 @@ function startPlop(service: string, ...args: string[]): Result {
   return { code: status, out: stdout, err: stderr }
 }
 
-/** What `npx plop` does with these answers, in this process. A service's plopfile is loaded once. */
+/** Runs `npx plop` with these answers in this process. A service's plopfile is loaded once. */
 async function plop(service: string, piece: string, ...answers: string[]): Promise<Result> {
   const { default: nodePlop } = await import('node-plop')
   const generator = (await nodePlop(join(service, 'plopfile.js'))).getGenerator(piece)
@@ -100,7 +100,7 @@ describe('npx plop fails with the message of npm run add, and no file changes', 
   test.each([
     ['an invalid answer', ['route', 'report', 'FETCH', '/r'], '--method must be one of GET, POST'],
     ['an invalid name', ['job', 'class'], '"class" is a reserved word in JavaScript'],
-    ['a domain that is there', ['route', 'report', 'GET', '/report'], 'report is there already (src/report)'],
+    ['a domain that is there', ['route', 'report', 'GET', '/report'], 'report exists already (src/report)'],
     [
       'a plan that fails half-way',
       ['upload', 'invoice', 'invoices', 'no'],
@@ -146,7 +146,7 @@ test('Ctrl-C under npx plop while drizzle-kit runs leaves no file behind', async
   expect(treeOf(service)).toEqual(tree)
 })
 
-/** The tree without what differs between runs of drizzle-kit: the ids of its snapshots, and its times. */
+/** The tree without the parts that differ between runs of drizzle-kit: the ids of its snapshots, and its times. */
 function plain(tree: Map<string, string>): Map<string, string> {
   return new Map(
     Array.from(tree, ([path, text]) => [

@@ -1,6 +1,6 @@
 /**
- * The service with every piece: its types, and the tests of the domains that were stamped. test/slow/pieces.test.ts runs the
- * guarantees that came with them, and all else that is known of it.
+ * The service with every piece: its types, and the tests of the domains that were stamped. test/slow/pieces.test.ts runs their
+ * guarantees and all other checks.
  */
 import { cpSync, existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -65,7 +65,7 @@ test('stamped and by-hand code compiles, and the stamped domains pass', { timeou
   ])
 })
 
-/** Does to the letter what the README says of code by hand, and returns the names of what it added. */
+/** Follows the README's steps for code by hand, and returns the names of the added code. */
 function followReadme(service: string): string[] {
   const page = readFileSync(join(service, 'README.md'), 'utf8')
   const sections = page.matchAll(/^### (.*) by hand\n([\s\S]*?)(?=^##)/gm)

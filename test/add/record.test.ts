@@ -45,7 +45,7 @@ test('create records every file under the id that git gives it', () => {
   }
 })
 
-test('add records what it stamped and what came along, once', async () => {
+test('add records the piece that it stamped and the pieces that it needs, once', async () => {
   const service = newService(emitted)
   expect((await add(service, 'schedule', 'nightly', '--cron', '5 3 * * 1', '--dry-run')).code).toBe(0)
   expect(recordOf(service)).toEqual(recordOf(emitted))
@@ -93,7 +93,7 @@ test('the additions of two branches merge', async () => {
   expect(titles).toEqual(['route report', 'upload document', 'upload photo'])
 })
 
-test('--merge-record keeps what two branches added in one place, and not what one of them took back', async () => {
+test('--merge-record keeps the pieces that two branches added in one place, and not a piece that one of them removed', async () => {
   const service = newService(emitted)
   git(service, 'init', '--quiet', '--initial-branch=main')
   const commitRecord = async (...args: string[]): Promise<void> => {
@@ -138,7 +138,7 @@ test.each([
   ['--fields', 'number:text'],
 ])('--merge-record refuses %s beside it', async (...beside) => {
   const { code, err } = await add(newService(emitted), '--merge-record', ...beside)
-  expect(err).toContain('--merge-record stands alone: npm run add -- --merge-record\n')
+  expect(err).toContain('--merge-record takes no other argument: write npm run add -- --merge-record\n')
   expect(code).toBe(1)
 })
 
@@ -147,7 +147,7 @@ test.each([
   ['{ "version"', 'is not valid JSON'],
   [
     '{"version":"0.1.0","answers":{},"files":{"a":"1","b":"\\"a\\": {","a":"2"},"pieces":[]}',
-    'has "a" twice in one place: while git merges, npm run add -- --merge-record',
+    'has "a" twice in one place: while git merges, run npm run add -- --merge-record',
   ],
   [
     '{"version":"0.1.0","answers":{},"files":{},"pieces":[{"piece":"auth","flags":{},"version":"0.1.0","files":{}},{"piece":"auth","flags":{},"version":"0.1.0","files":{}}]}',

@@ -1,4 +1,4 @@
-/** What `npm run add -- --remove` takes back, and what it refuses to. */
+/** What `npm run add -- --remove` removes, and what it refuses to remove. */
 import { renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
@@ -21,7 +21,7 @@ test('add and --remove --drop leave the service as it was, and a migration that 
   expect(drop).toContain('DROP TABLE "invoices"')
 })
 
-test('a piece that came along stays while another one needs it, and goes with the last', async () => {
+test('a piece that others need is removed with the last of them', async () => {
   const service = newService(sample)
   const before = withoutMigrations(service)
   const added = await add(service, 'job', 'send-invoice')
@@ -44,7 +44,7 @@ test('a piece that takes no name has no second word', async () => {
   expect((await add(service, '--remove', '--dry-run', 'auth')).out).toMatch(/^Remove auth \(dry run/)
 })
 
-test('a piece that was taken back needs nothing, though its schema stays', async () => {
+test('a removed piece needs no other piece, though its schema stays', async () => {
   const service = newService(sample)
   for (const noun of ['invoice', 'bill'])
     expect(await add(service, 'resource', noun, '--fields', 'number:text')).toMatchObject({ code: 0 })
@@ -55,7 +55,7 @@ test('a piece that was taken back needs nothing, though its schema stays', async
   expect(treeOf(service).has('src/invoices/invoices.schema.ts')).toBe(true)
 })
 
-test('of two publishers and a consumer one can go; tables that no migration drops are named', async () => {
+test('one of two publishers and a consumer can be removed; the message names tables that no migration drops', async () => {
   const service = newService(sample)
   const before = withoutMigrations(service)
   expect(await add(service, 'publisher', 'order-placed')).toMatchObject({ code: 0 })
@@ -118,7 +118,7 @@ describe('of a resource', () => {
     return err
   }
 
-  test('--dry-run shows what would go, and --json says it to programs; neither writes', async () => {
+  test('--dry-run shows what would be removed, with --json for programs; neither writes', async () => {
     expect((await add(service, '--remove', '--dry-run', 'resource', 'invoice')).out).toMatch(
       /^Remove resource invoice \(dry run: nothing is written\)\n.* {2}- src\/invoices\/invoices\.handlers\.ts /s,
     )
@@ -136,7 +136,7 @@ describe('of a resource', () => {
     expect(treeOf(service)).toEqual(before)
   })
 
-  test('a file that the team has changed is named, and nothing goes', async () => {
+  test('a file that the team has changed is named, and nothing is removed', async () => {
     const path = 'src/invoices/invoices.handlers.ts'
     edit(service, path, (text) => `${text}// ours\n`)
     expect(await refused('resource', 'invoice')).toContain('src/invoices/invoices.handlers.ts was changed')
@@ -144,7 +144,7 @@ describe('of a resource', () => {
     expect(treeOf(service)).toEqual(before)
   })
 
-  test('a file of the team that imports what would go is named, and nothing goes', async () => {
+  test('a file of the team that imports a removed file is named, and nothing is removed', async () => {
     const path = join(service, 'src/orders.ts')
     writeFileSync(path, "export { invoiceRoutes } from './invoices/invoices.routes.ts'\n")
     expect(await refused('resource', 'invoice')).toContain(
@@ -154,7 +154,7 @@ describe('of a resource', () => {
     expect(treeOf(service)).toEqual(before)
   })
 
-  test('without --drop the schema stays, with its table; with it both go', async () => {
+  test('without --drop the schema and its table stay; with it both are removed', async () => {
     const { code, out } = await add(service, '--remove', 'resource', 'invoice')
     expect(code).toBe(0)
     expect(out).toContain('src/invoices/invoices.schema.ts stays, because its table does')

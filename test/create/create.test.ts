@@ -204,7 +204,7 @@ describe('what is written', () => {
     expect(await readdir(cwd)).toEqual(['my-service'])
   })
 
-  it('is the same in any locale, time zone and place, and if the printed line repeats the run', async () => {
+  it('is the same in any locale, time zone and place, and when the printed command repeats the run', async () => {
     const elsewhere = join(await temporaryFolder(onTestFinished), 'ein anderer Ort')
     await mkdir(elsewhere)
     const flags = String(objectOf(made)['repeat']).split(' -- ')[1]?.split(' ') ?? []
@@ -265,7 +265,7 @@ describe('what is written', () => {
     expect(Object.keys(await treeOf(join(base, 'dotted')))).toEqual(Object.keys(tree))
   })
 
-  it('goes into a directory as GitHub makes it: its files stay, and are listed', async () => {
+  it("goes into a new repository of GitHub's: its files stay, and are listed", async () => {
     const base = await temporaryFolder(onTestFinished)
     const target = join(base, 'my-service')
     const theirs = {
@@ -387,7 +387,7 @@ describe('a path in which a part of a service cannot run', () => {
     },
   )
 
-  it('makes the service nevertheless, and --json prints the sentence to stderr', async () => {
+  it('creates the service anyway, and --json prints the sentence to stderr', async () => {
     const cwd = join(await temporaryFolder(onTestFinished), 'c#')
     await mkdir(cwd)
     const json = await create(cwd, ['my-service', '--no-install', '--no-git', '--json'])
@@ -537,7 +537,7 @@ describe('git', () => {
 
   it('without an identity is a note, and the creation goes on', async () => {
     const cwd = await temporaryFolder(onTestFinished)
-    // From an address without a name git would invent a person, named after the user.
+    // Git would make up an author, named after the user, from an address without a name.
     const nobody = { HOME: await homeFolder(onTestFinished, false), EMAIL: 'root@example.com' }
     const ended = await create(cwd, ['my-service', '--no-install', '--json'], nobody)
     expect(ended.code).toBe(0)
@@ -588,7 +588,7 @@ describe("settings of the user's that leave something out of an install", () => 
       ...['omit[]=dev', 'omit[]=optional', 'omit[]=peer', 'production=true', 'package-lock-only=true'],
       ...['save=false', 'dry-run=true', 'bin-links=false', 'global=true', 'workspaces=true'],
     ],
-    // Some of the others would bring the lock file back.
+    // Some of the others would restore the lock file.
     ['package-lock=false'],
   ])('are overruled: %s', async (...npmrc) => {
     const cwd = await temporaryFolder(onTestFinished)
@@ -657,14 +657,14 @@ describe("settings of the user's that leave something out of an install", () => 
 })
 
 describe('an install that fails leaves the service, which is complete', () => {
-  it('and says so if the disk is full', async () => {
+  it('and reports a full disk', async () => {
     const cwd = await temporaryFolder(onTestFinished)
     const npm = await fakeProgram(onTestFinished, 'npm', 'echo npm error code ENOSPC >&2; exit 1')
     const { stderr } = await create(cwd, ['my-service', '--no-git'], pathWith(npm))
     expect(lastLine(stderr)).toContain('npm install failed (no space is left on the disk); the service is')
   })
 
-  it('and reports what failed and how to go on: without a network', async () => {
+  it('and reports what failed and how to continue: without a network', async () => {
     const cwd = await temporaryFolder(onTestFinished)
     const script = 'mkdir node_modules; echo npm error code ENOTFOUND >&2; exit 1'
     const npm = await fakeProgram(onTestFinished, 'npm', script)
@@ -687,7 +687,7 @@ describe('an install that fails leaves the service, which is complete', () => {
     expect(await treeOf(join(cwd, 'other-service'))).toHaveProperty('src/main.ts')
   })
 
-  it('beside what the directory held', async () => {
+  it('next to the files of the directory', async () => {
     const cwd = await temporaryFolder(onTestFinished)
     const npm = await fakeProgram(onTestFinished, 'npm', 'mkdir node_modules; exit 1')
     await writeFiles(cwd, { 'my-service/README.md': 'mine', 'my-service/.git/HEAD': '' })
@@ -752,7 +752,7 @@ function isAlive(pid: number): boolean {
   }
 }
 
-describe('a reader that goes away', () => {
+describe('a reader that ends early', () => {
   it.each([['my-service'], ['my-service', '--json']])(
     '%j … | head -1: the service is made, and no stack is printed',
     async (...args) => {
@@ -848,7 +848,7 @@ describe('--verify', () => {
   })
 })
 
-describe('flags that npm eats', () => {
+describe('flags that npm takes for itself', () => {
   /** A folder in which the real `npm create mainstem` finds the command of this clone. */
   async function installedHere(atEnd: AtEnd): Promise<string> {
     const cwd = await temporaryFolder(atEnd)
@@ -930,7 +930,7 @@ describe('in a terminal', () => {
     let read = 0
     return {
       ended,
-      /** Waits until the terminal shows `text`, behind the text of the last call. */
+      /** Waits until the terminal shows `text`, after the text of the last call. */
       async shows(text: string): Promise<void> {
         await eventually(`the terminal to show '${text}'`, () => {
           const at = seen.stdout.indexOf(text, read)
@@ -979,7 +979,7 @@ describe('in a terminal', () => {
     expect(await readdir(cwd)).toEqual(['my-service'])
   })
 
-  it('inside a repository the command does not offer to make one, and says who commits', async () => {
+  it('inside a repository the command does not offer to create one, and tells the user to commit there', async () => {
     const cwd = await temporaryFolder(onTestFinished)
     await git(cwd, 'init', '--quiet')
     const flags = ['apps/my-service', '--no-install', '--no-example', '--pm', 'npm']
@@ -1044,7 +1044,7 @@ describe('in a terminal', () => {
   })
 })
 
-it('a Node that is too old gets one sentence', async () => {
+it('with a Node that is too old, the command prints one sentence', async () => {
   const [node = '', bin = ''] = commandLine
   const cwd = await temporaryFolder(onTestFinished)
   await cp(dirname(bin), join(cwd, 'dist'), { recursive: true })

@@ -74,7 +74,7 @@ describe.each(others)('$name', ({ name, version, lock, own }) => {
       unknown
     >
     expect(packageManager).toBe(`${name}@${version}`)
-    // .yarnrc.yml says why. Of vitest's range alone: in a workspace the neighbours keep their vite.
+    // .yarnrc.yml says why. Only for vitest's range: in a workspace the other members keep their vite.
     const vitest = await readFile(join(repository, 'node_modules/vitest/package.json'), 'utf8')
     const range = (JSON.parse(vitest) as { dependencies: { vite: string } }).dependencies.vite
     expect(resolutions).toEqual(name === 'yarn' ? { [`vite@npm:${range}`]: '~8.3.8' } : undefined)

@@ -60,29 +60,29 @@ async function ci(npm: string, apt = 'exit 0', installed = 'installed') {
   return { ...ended, calls, checkout }
 }
 
-it('.ci/run tests in a copy that only its owner may enter, which is gone afterwards', async () => {
+it('.ci/run tests in a copy that only its owner may enter, and removes the copy', async () => {
   const { code, stdout, stderr, calls, checkout } = await ci(
     "case $1 in test) echo; echo '9 passed, 0 failed';; esac",
   )
   const places = calls.map((call) => /^(.*) in (.*), 700, package\.json ?$/.exec(call))
-  expect(places.map((place) => place?.[1])).toEqual(['ci', 'test', 'run test:surroundings'])
+  expect(places.map((place) => place?.[1])).toEqual(['ci', 'test', 'test -- --rest', 'run test:surroundings'])
   const place = places[0]?.[2] ?? ''
   expect(place).not.toBe(checkout)
   await expect(stat(dirname(place))).rejects.toThrow('ENOENT')
-  expect(stdout).toMatch(/\n10 passed, 0 failed\n$/)
+  expect(stdout).toMatch(/\n11 passed, 0 failed\n$/)
   expect(code, stderr).toBe(0)
 })
 
-it('.ci/run runs the surroundings even after a failure, counts the failure, and fails', async () => {
+it('.ci/run continues after a failure, counts it, and fails', async () => {
   const failing = await ci("case $1 in test) echo '7 passed, 2 failed'; exit 1;; esac")
-  expect(failing.stdout).toMatch(/\n8 passed, 2 failed\n$/)
+  expect(failing.stdout).toMatch(/\n8 passed, 3 failed\n$/)
   expect(failing.calls.at(-1)).toMatch(/^run test:surroundings /)
   expect(failing.code).toBe(1)
   const broken = await ci('case $1 in test) exit 1;; esac')
-  expect(broken.stdout).toMatch(/\n1 passed, 1 failed\n$/)
+  expect(broken.stdout).toMatch(/\n1 passed, 2 failed\n$/)
   expect(broken.code).toBe(1)
   const surroundings = await ci("case $1 in test) echo '9 passed, 0 failed';; run) exit 1;; esac")
-  expect(surroundings.stdout).toMatch(/\n9 passed, 1 failed\n$/)
+  expect(surroundings.stdout).toMatch(/\n10 passed, 1 failed\n$/)
   expect(surroundings.code).toBe(1)
 })
 
@@ -95,12 +95,12 @@ it('.ci/run installs missing packages, and reports if it cannot', async () => {
       /^apt-get install .*pgbouncer haproxy nginx libnginx-mod-stream prometheus /,
     ) as string,
   ])
-  expect(stdout).toMatch(/\n11 passed, 0 failed\n$/)
+  expect(stdout).toMatch(/\n12 passed, 0 failed\n$/)
   expect(code).toBe(0)
   const refused = await ci(npm, 'exit 100', 'not-installed')
   expect(refused.stderr).toMatch(
     /^apt-get could not install pgbouncer haproxy .*: the tests that need them fail$/m,
   )
-  expect(refused.stdout).toMatch(/\n10 passed, 1 failed\n$/)
+  expect(refused.stdout).toMatch(/\n11 passed, 1 failed\n$/)
   expect(refused.code).toBe(1)
 })

@@ -95,7 +95,7 @@ describe.each([
   })
 })
 
-it("npm's root keeps the peers of the service at its own ranges, and its package.json keeps its form", async () => {
+it("npm's root gets overrides with the service's ranges for its peers, and its package.json keeps its format", async () => {
   const root = await workspace({ ...lists, overrides: { left: '1.0.0' } })
   const made = await create(root, ['apps/my-service', '--yes', '--no-install'])
   expect(made.code, made.stderr).toBe(0)
@@ -118,7 +118,7 @@ it("npm's root keeps the peers of the service at its own ranges, and its package
   })
 })
 
-it("Yarn's root pins for the service what the service cannot, and keeps its own resolutions", async () => {
+it("Yarn's root has the resolutions of the service, and keeps its own", async () => {
   const own = { left: '1.0.0' }
   const root = await workspace(
     { ...lists, packageManager: 'yarn@4.6.0', resolutions: own },
@@ -133,7 +133,7 @@ it("Yarn's root pins for the service what the service cannot, and keeps its own 
   expect(resolutions).toEqual({ ...own, 'vite@npm:^6.0.0 || ^7.0.0 || ^8.0.0': '~8.3.8' })
 })
 
-it("pnpm's root answers for the install scripts of the service, and keeps its own answers", async () => {
+it("pnpm's root decides about the install scripts of the service, and keeps its own decisions", async () => {
   const manifest = { private: true, packageManager: 'pnpm@12.1.0' }
   const root = await workspace(manifest, { 'pnpm-workspace.yaml': pnpmList })
   const made = await create(root, ['apps/my-service', '--yes', '--no-install'])
@@ -153,7 +153,7 @@ it.each([
   const root = await workspace(lists, { '.prettierrc': config })
   const made = await create(root, ['apps/my-service', '--yes', '--no-install'])
   expect(made.code, made.stderr).toBe(0)
-  // What is left has a file of each kind.
+  // The rest has a file of each kind.
   for (const most of ['generators', 'lint', 'scripts', 'src/platform', 'test'])
     await rm(join(root, 'apps/my-service', most), { recursive: true })
   await writeFiles(root, {
@@ -189,7 +189,7 @@ it('a signal while it installs leaves the root as it was', async () => {
   expect(await treeOf(root)).toEqual({ ...before, apps: 'empty folder' })
 })
 
-it('a workflow that is there stays as it is', async () => {
+it('an existing workflow stays unchanged', async () => {
   const ci = '.github/workflows/my-service-ci.yml'
   const root = await workspace(lists, { [ci]: 'name: ours\n' })
   const made = await create(root, ['apps/my-service', '--yes', '--no-install', '--json'])
@@ -198,7 +198,7 @@ it('a workflow that is there stays as it is', async () => {
   expect(made.stdout).not.toContain(ci)
 })
 
-it('a service that the list does not have stands alone, and a line says so', async () => {
+it('a service that the workspace does not list stands alone, and a line says so', async () => {
   const root = await workspace(lists)
   for (const directory of ['services/my-service', 'apps/old']) {
     const made = await create(root, [directory, '--yes', '--no-install', '--no-git'])

@@ -52,7 +52,7 @@ test('without a terminal: a line for each event, each ending with its cause, exi
     }
     expect(stdout).toMatch(new RegExp(`Postgres is free [\\d.]+ ms after ${freed}: 0 statements`))
   }
-  expect(stdout).toContain('the service has left: exit code 0')
+  expect(stdout).toContain('the service has ended: exit code 0')
   expect(await left()).toEqual([])
 })
 

@@ -48,7 +48,7 @@ async function listen(t: { onTestFinished(fn: () => void): unknown }): Promise<n
 test('it passes if nothing is wrong, and starts nothing', async () => {
   const { code, text } = await doctor([])
   expect(code, text).toBe(0)
-  expect(text).toMatch(/^✓ node +v[\d.]+, package.json wants >=20\.19$/m)
+  expect(text).toMatch(/^✓ node +v[\d.]+, package.json requires >=20\.19$/m)
   expect(text).toMatch(/^✓ manager +npm [\d.]+, package-lock\.json$/m)
   expect(text).toMatch(
     /^✓ database +the built-in PostgreSQL does not run now; npm run dev starts and migrates it$/m,
@@ -82,8 +82,8 @@ test('it names each fault of the surroundings and the remedy: exit 1', async (t)
     {
       check: 'telemetry',
       ok: false,
-      seen: 'http://127.0.0.1:1 cannot be reached: ECONNREFUSED',
-      fix: 'start the collector, or correct OTEL_EXPORTER_OTLP_ENDPOINT',
+      seen: 'nothing is exported until 127.0.0.1:1 can be reached, check OTEL_EXPORTER_OTLP_ENDPOINT: ECONNREFUSED',
+      fix: 'start the collector, or correct that variable',
     },
     {
       check: 'uploads',
@@ -122,14 +122,14 @@ test('it names bad and unknown variables, and each malformed line, of .env', asy
 test.each([
   ['notaurl', ''],
   ['mysql://user@127.0.0.1:3306/app', ' (it begins with mysql://, and this service needs PostgreSQL)'],
-])('a DATABASE_URL that is none (%s) is one fault', async (url, why) => {
+])('an invalid DATABASE_URL (%s) is one fault', async (url, why) => {
   const { wrong } = await doctor(['--json'], { DATABASE_URL: url })
   const seen = `DATABASE_URL must be a URL such as postgres://user:password@host:5432/database${why}`
   const fix = 'correct DATABASE_URL in the environment'
   expect(wrong).toEqual([{ check: 'environment', ok: false, seen, fix }])
 })
 
-test('test:mine of a file that there is not fails, and of a service without tests of its own passes', async () => {
+test('test:mine fails for a missing file, and passes for a service without tests of its own', async () => {
   const copy = await copyWithout()
   expect(runIn(copy, 'test:mine')).toMatchObject({ status: 0 })
   const { status, stderr } = runWithNpm(copy, 'test:mine -- src/typo')
@@ -201,7 +201,9 @@ test("it names a dependency that finds another version than the service's", asyn
   expect(wrong).toContainEqual({
     check: 'peers',
     ok: false,
-    seen: expect.stringMatching(/^@hono\/node-server finds hono 4\.\d+\.\d+, the service 4\.0\.0$/) as string,
+    seen: expect.stringMatching(
+      /^@hono\/node-server finds hono 4\.\d+\.\d+, but the service finds 4\.0\.0$/,
+    ) as string,
     fix: expect.stringContaining('"hono": "^4.') as string,
   })
 })
@@ -214,7 +216,7 @@ test('before the first install it says what to do', async (t) => {
   expect(text).toContain("✗ installed   Cannot find package 'tsx'\n              → run npm install")
 })
 
-/** Runs a script of the service in `copy` as npm does, without npm: that starts for longer than most of the scripts run. */
+/** Runs a script of the service in `copy` like npm, but without npm, whose start takes longer than most of the scripts. */
 function runIn(copy: string, line: string, env: Record<string, string> = {}) {
   const [script = '', ...args] = line.split(' ')
   const manifest = JSON.parse(readFileSync(join(copy, 'package.json'), 'utf8')) as {
@@ -256,13 +258,13 @@ test('before the first install, each script says so in one line', async () => {
     const said = 'tsx is not installed: run npm install first\n'
     expect({ script, status, stderr }).toEqual({ script, status: 1, stderr: said })
   }
-  // A shell would only say that it does not find tsc.
+  // A shell would print only that it cannot find tsc.
   for (const script of ['check', 'lint', 'format', 'build', 'db:generate', 'test', 'test:mine']) {
     const { status, stderr } = runIn(copy, script)
     const said = '2 packages are not installed (tsx, …): run npm install first\n'
     expect({ script, status, stderr }).toEqual({ script, status: 1, stderr: said })
   }
-  // Else the next install leaves them out again.
+  // Otherwise the next install leaves them out again.
   expect(runIn(copy, 'dev', { NODE_ENV: 'production' }).stderr).toBe(
     'tsx is not installed: run npm install first, without NODE_ENV=production, which leaves out the devDependencies\n',
   )
@@ -313,12 +315,12 @@ test('--help says what a script does, and so does the word help', () => {
   expect(stdout).toMatch(/^eslint \[options\]/)
 })
 
-test('a Node that is too old gets one line from each script', async (t) => {
+test('with a Node that is too old, each script prints one line', async (t) => {
   const path = join(dir, 'package.json')
   const manifest = await readFile(path, 'utf8')
   t.onTestFinished(() => writeFile(path, manifest))
   await writeFile(path, manifest.replace('">=20.19"', '">=999.1"'))
-  const fault = `Node ${process.version}, package.json wants >=999.1: install Node 999.1 or newer`
+  const fault = `Node ${process.version}, package.json requires >=999.1: install Node 999.1 or newer`
   for (const script of ['dev', 'check', 'lint', 'test', 'start']) {
     const { status, stderr } = runIn(dir, script)
     expect({ script, status, stderr }).toEqual({
@@ -356,7 +358,7 @@ test('npm start before the first build, or without its packages, says what to ru
 test.each([
   ['pluralize-esm', 'add --list'],
   ['ts-morph', 'add upload photo'],
-])('without %s, which an update may have brought, npm run %s says so', async (name, script) => {
+])('without %s, which an update may have added, npm run %s says so', async (name, script) => {
   const { status, stderr } = runIn(await copyWithout(name), script)
   expect({ status, stderr }).toEqual({
     status: 1,

@@ -43,7 +43,7 @@ test('.nvmrc names the Node of the image', async () => {
   expect(await read('Dockerfile')).toContain(`FROM node:${(await read('.nvmrc')).trim()}-slim`)
 })
 
-test('CLAUDE.md is AGENTS.md, and each skill names what is there', async () => {
+test('CLAUDE.md is AGENTS.md, and each skill names existing files and commands', async () => {
   expect(await read('CLAUDE.md')).toBe('@AGENTS.md\n')
   const { scripts } = JSON.parse(await read('package.json')) as { scripts: Record<string, string> }
   const skills = await readdir(join(service, '.claude/skills'))

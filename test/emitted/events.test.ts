@@ -174,7 +174,7 @@ it('compose.override.yaml and k8s/broker.yaml have no fault that a linter or a s
 })
 
 describe('npm run dev', () => {
-  it('starts a nats-server where there is one, and ends it', async () => {
+  it('starts a nats-server if one is installed, and ends it', async () => {
     const dev = runDev({ PATH: process.env['PATH'] })
     await dev.said('outbox: connected to the broker')
 
@@ -186,7 +186,7 @@ describe('npm run dev', () => {
     )
   })
 
-  it('says in one sentence how to get it where there is none, and runs the service', async () => {
+  it('says in one sentence how to install one if it is missing, and runs the service', async () => {
     const path = (process.env['PATH'] ?? '').split(':')
     const dev = runDev({
       PATH: path.filter((folder) => !existsSync(join(folder, 'nats-server'))).join(':'),

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 import { run } from '../support/create.ts'
 import { copySkeleton, removeCopy } from '../support/service-copy.ts'
 
-/** What people's shells export for other work. Each of them has broken a tool. */
+/** Variables that shells export for other work. Each of them has broken a tool. */
 const exported = {
   NODE_OPTIONS: '--enable-source-maps --max-old-space-size=4096',
   ...{ NODE_ENV: 'production', CI: 'true', FORCE_COLOR: '3', TZ: 'Asia/Kathmandu', LANG: 'tr_TR.UTF-8' },
@@ -28,7 +28,7 @@ const exported = {
   ...{ NODE_USE_ENV_PROXY: '1', HTTP_PROXY: 'http://127.0.0.1:1', HTTPS_PROXY: 'http://127.0.0.1:1' },
 }
 
-test('what a shell has exported for other work does not break npm run verify', async (t) => {
+test('variables that a shell exports for other work do not break npm run verify', async (t) => {
   const dir = await copySkeleton()
   t.onTestFinished(() => removeCopy(dir))
   const scratch = await realpath(await mkdtemp(join(tmpdir(), `odd $HOME #1 50% it's ü-`)))

@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { makeDatabase, temporaryServer } from '../../templates/service/scripts/postgres/databases.ts'
 import { migrateDatabase } from '../../templates/service/scripts/postgres/migrations.ts'
 import { open } from '../../templates/service/test/support/client.ts'
-// Declares what tests of a service are given, which its helpers ask for.
+// Declares the values that vitest provides to the tests of a service.
 import type {} from '../../templates/service/test/global-setup.ts'
 import { joinPrograms } from '../../templates/service/test/programs.ts'
 import { repository, serviceWithClient } from '../support/added-service.ts'
@@ -217,7 +217,7 @@ describe.skipIf(!hasChromium)('the page of live contexts, in Chromium', () => {
     },
   )
 
-  test('when the service has gone, the page says so and keeps what it showed last', async () => {
+  test('when the service has ended, the page says so and keeps its last content', async () => {
     const { page } = await show('light')
     await page.route('**/debug/contexts', (route) => route.abort())
 

@@ -35,7 +35,7 @@ async function output(cwd: string, command: string[], env: Record<string, string
 const inTerminal = ['script', '-qec', start, '/dev/null']
 const inPipe = start.split(' ')
 
-test('in a terminal the log is written for people, in colour', async () => {
+test('in a terminal the log is formatted, in colour', async () => {
   const text = await output(withPretty, inTerminal)
   expect(text).toContain('start-up failed: DATABASE_URL is required')
   expect(text).toContain('\u001b[')

@@ -1,6 +1,6 @@
 /**
- * What operators look at: the traces, the metrics, and the dashboard and alerts of ops/. The sample and a second one that it
- * calls serve one request of each kind. `npx vitest run test/emitted/observability.test.ts -u` rewrites docs/traces.md.
+ * The operators' view: the traces, the metrics, and the dashboard and alerts of ops/. The sample and a second one that it calls
+ * serve one request of each kind. `npx vitest run test/emitted/observability.test.ts -u` rewrites docs/traces.md.
  */
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -12,7 +12,7 @@ import { z } from 'zod'
 import { makeDatabase, temporaryServer } from '../../sample-service/scripts/postgres/databases.ts'
 import { migrateDatabase } from '../../sample-service/scripts/postgres/migrations.ts'
 import { eventually, open } from '../../sample-service/test/support/client.ts'
-// Declares what tests of a service are given, which its helpers ask for.
+// Declares the values that vitest provides to the tests of a service.
 import type {} from '../../sample-service/test/global-setup.ts'
 import { joinPrograms } from '../../sample-service/test/programs.ts'
 import { startCollector, type Collector } from '../../sample-service/test/support/otlp.ts'

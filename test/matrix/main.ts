@@ -1,8 +1,9 @@
 /**
- * `npm run matrix [-- --only route,job+schedule] [--base <folder>]`: every piece of `npm run add` alone, every pair, all of them in
- * both orders, each twice, in a created service outside of this repository, whose dependencies are installed once: format, types, lint without a
- * warning, migrations on a real Postgres, the tests that were stamped, build, boot, a request for each endpoint, SIGTERM.
- * Prints a line for each combination; exit 1 if one is red. With `--base` the service that is copied is kept there for the next run.
+ * `npm run matrix [-- --only route,job+schedule] [--base <folder>]`: every piece of `npm run add` alone, every pair, all of them
+ * in both orders, each twice, in a created service outside of this repository, whose dependencies are installed once: format,
+ * types, lint without a warning, migrations on a real Postgres, the tests that were stamped, build, boot, a request for each
+ * endpoint, SIGTERM. Prints a line for each combination; exits with 1 if one fails. With `--base` the service that is copied is
+ * kept there for the next run.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'

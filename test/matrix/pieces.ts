@@ -12,7 +12,7 @@ export interface Running {
   readonly url: string
   /** Runs a statement on its database. */
   readonly sql: (text: string, values: unknown[]) => Promise<unknown>
-  /** The first line of its log, past or to come, with these values. */
+  /** The first line of its log, past or future, with these values. */
   readonly line: (values: Readonly<Record<string, unknown>>) => Promise<unknown>
 }
 

@@ -45,7 +45,7 @@ export async function check(
     if ((await addAll(service, combination)).length > 0) throw new Error('the second time it wrote something')
   })
   await step('dependencies', () => refuseUndeclared(service, added))
-  // The runs with one piece have checked all of it.
+  // The runs with one piece have already checked this.
   const sources = combination.length === 2 ? added.filter((path) => path.endsWith('.ts')) : ['.']
   await step('format', () => run(service, ['prettier', '--check', ...sources]))
   await step('types', () => run(service, ['tsc', '--noEmit']))

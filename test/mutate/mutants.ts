@@ -118,8 +118,8 @@ function isNamed(node: ts.Node, name: string): boolean {
 }
 
 /**
- * By its members, so that what adds some to a Context counts as well. The classes behind it do not: inside of context.ts
- * they are nodes of the tree, and no type but their own will do.
+ * By its members, so that a type that extends Context counts too. Its classes do not count: inside of context.ts they are nodes
+ * of the tree, and only their own type is valid.
  */
 function isContext(type: ts.Type): boolean {
   if (type.isUnion() || type.isClass() || (type.flags & ts.TypeFlags.Any) !== 0) return false

@@ -7,7 +7,7 @@ export interface Options {
   readonly kinds: ReadonlySet<string>
   readonly limit: number
   readonly resume: boolean
-  /** Checks to leave out, to learn what the others notice. */
+  /** Checks to leave out, to see what the others notice. */
   readonly skip: ReadonlySet<string>
   /** Path prefixes of tests that start the service and run even if `skip` leaves those out. */
   readonly through: readonly string[]

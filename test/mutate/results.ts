@@ -20,7 +20,7 @@ export interface Result extends Finding {
   readonly skipped: readonly string[]
 }
 
-/** The results of a run. Each is on disk at once, so that a stopped run can go on. */
+/** The results of a run. Each is written at once, so that a stopped run can be resumed. */
 export interface Results {
   /** The stored result of a mutant; undefined if none noticed it and a check that now runs was left out then. */
   find(id: string, hash: string, skip: ReadonlySet<string>): Result | undefined

@@ -15,7 +15,7 @@ export interface ServiceCopy extends AsyncDisposable {
   readonly directory: string
 }
 
-/** Stamps the service as the command does, and lends it the packages of this repository. */
+/** Stamps the service like the command, and links it to the packages of this repository. */
 export async function copyService(ctx: Context): Promise<ServiceCopy> {
   const directory = await realpath(await mkdtemp(join(tmpdir(), 'mainstem-mutate-')))
   const copy = {

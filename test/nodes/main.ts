@@ -1,6 +1,6 @@
 /**
  * `npm run nodes [-- 22 24]`: a created service's types and tests on each supported line of Node, installed from npm into a
- * temporary folder. Prints a table of the commands, their seconds and their results. Exit 1 if one is red.
+ * temporary folder. Prints a table of the commands, their seconds and their results. Exits with 1 if one fails.
  */
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -22,7 +22,7 @@ try {
   run(process.version, ['run', 'create', '--', service, '--yes', '--no-git'], repository, env)
   for (const line of lines) {
     const path = `${installNode(scratch, line)}${delimiter}${env['PATH'] ?? ''}`
-    // From Node 24 on, fetch and http obey these: nothing of a service may ask another one on this machine through a proxy.
+    // From Node 24 on, fetch and http obey these, but no request to this machine may go through a proxy.
     const proxy = {
       NODE_USE_ENV_PROXY: '1',
       HTTP_PROXY: 'http://127.0.0.1:1',

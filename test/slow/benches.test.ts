@@ -1,4 +1,4 @@
-/** Each bench still runs, at its shortest, and measures every subject. The figures of such a run mean nothing. */
+/** Each bench still runs, in its shortest form, and measures every subject. The figures of such a run are meaningless. */
 import { spawn } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -35,7 +35,7 @@ test.each(Object.entries(shortest))('%s', async (bench, flags) => {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const [out, err] = await Promise.all([text(child.stdout), text(child.stderr)])
-  // A goal that is missed is exit code 1 too, but its table is complete.
+  // A missed goal is exit code 1 too, but then the table is complete.
   expect(out, err).toContain('|')
   expect(child.exitCode).toBeLessThan(2)
   expect(err).not.toMatch(/^\s+at /m)

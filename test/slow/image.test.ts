@@ -18,7 +18,7 @@ const neighbours = {
     '{ "name": "old", "version": "1.0.0", "dependencies": { "hono": "~4.6.0", "zod": "~3.25.76" }, "devDependencies": { "typescript": "~5.4.0" } }',
 }
 
-/** What the root of a workspace has of its package manager. */
+/** The package manager's files at the root of a workspace. */
 const rootFiles: Readonly<Record<string, Record<string, string>>> = {
   pnpm: { 'pnpm-workspace.yaml': 'packages: [apps/*]\n' },
   yarn: { '.yarnrc.yml': 'nodeLinker: node-modules\n' },
@@ -66,7 +66,7 @@ it.each([
     const lock = await run(install, { cwd: context, env })
     expect(lock.code, `${lock.stdout}${lock.stderr}`).toBe(0)
 
-    // As a clone made under umask 077.
+    // Like a clone made under umask 077.
     expect((await run(['chmod', '-R', 'go=', context], { cwd: folder, env })).code).toBe(0)
 
     const image = await build(context, place, join(folder, 'stages'))
@@ -115,7 +115,7 @@ it.each([
 )
 
 interface Image {
-  /** The folder that stands for /app, and the one in it where the service lies. */
+  /** The folder that stands for /app, and the folder of the service in it. */
   readonly root: string
   readonly folder: string
   readonly env: Readonly<Record<string, string>>

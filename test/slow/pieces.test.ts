@@ -1,4 +1,4 @@
-/** Everything that is known of a service with every piece: lint, format, all of its tests, and the proofs in test/pieces/overlay. */
+/** All checks of a service with every piece: lint, format, all of its tests, and the proofs in test/pieces/overlay. */
 import { copyFileSync, cpSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -10,7 +10,7 @@ test(
   { timeout: 1_800_000 },
   async () => {
     const service = newService()
-    // The overlay speaks of widgets.
+    // The overlay uses the noun widget.
     expect(await add(service, 'upload', 'widget')).toMatchObject({ code: 0, err: '' })
     await addEveryPiece(service)
     copyFileSync(
@@ -24,6 +24,8 @@ test(
       ['prettier/bin/prettier.cjs', '--check', 'src', 'test', 'generators', 'tsconfig.json'],
     ])
     cpSync(join(repository, 'test/pieces/overlay'), service, { recursive: true })
+    const support = 'test/proofs/support'
+    cpSync(join(repository, 'templates/service', support), join(service, support), { recursive: true })
     runAll(service, [['vitest/vitest.mjs', 'run', 'src', 'test/guarantees', 'test/pieces']])
   },
 )

@@ -155,7 +155,7 @@ async function roundTrip(
     n++
     expect([created.status, created.json], told).toMatchObject([201, {}])
     taken = String(created.json['id'])
-    // What is unique would be refused first.
+    // A value of a unique field would be refused first.
     if (parent !== undefined && n === 1 && fields.every(({ option }) => option !== ' unique')) {
       const nobody = await send('POST', place, { ...body, parentRef: randomUUID() })
       expect(nobody, told).toMatchObject({ status: 400, json: { errors: [{ field: 'body.parentRef' }] } })

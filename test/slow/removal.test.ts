@@ -1,4 +1,4 @@
-/** `npm run add -- --remove --drop` takes every piece back, byte for byte. test/add/remove.test.ts has what it refuses. */
+/** `npm run add -- --remove --drop` removes every piece, byte for byte. test/add/remove.test.ts tests what it refuses. */
 import { beforeAll, expect, test } from 'vitest'
 import { add, emittedService, newService, withoutMigrations } from '../support/added-service.ts'
 import { stamped } from '../support/every-piece.ts'
@@ -8,7 +8,7 @@ beforeAll(() => {
   emitted = emittedService()
 })
 
-/** What these need to be there. */
+/** The pieces that these need. */
 const before: Readonly<Record<string, readonly string[]>> = {
   'resource bill': ['resource', 'owner', '--fields', 'name:text unique'],
   'resource note': ['auth'],

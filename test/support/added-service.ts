@@ -20,7 +20,7 @@ import { isLeftover, linkTree } from './link-tree.ts'
 export const repository = join(import.meta.dirname, '../..')
 const template = join(repository, 'templates/service')
 
-/** It has a record, which a copy of the skeleton has not. */
+/** It has a record, which a copy of the skeleton lacks. */
 export const sample = join(repository, 'sample-service')
 
 export let folder: string
@@ -37,7 +37,7 @@ afterAll(() => {
   }
 })
 
-/** A copy of each folder that services are made from, and what it held. */
+/** A copy of each folder from which services are made, and its content. */
 const bases = new Map<string, { copy: string; tree: ReadonlyMap<string, string> }>()
 
 /**
@@ -89,7 +89,7 @@ export function startAdd(service: string, ...args: string[]): Result {
   return { code: status, out: stdout, err: stderr }
 }
 
-/** Loads TypeScript as `npm run add` does. To vite every copy of generators/ would be new. */
+/** Loads TypeScript as `npm run add` does. vite would load every copy of generators/ again. */
 const tsx = register({ namespace: 'add' })
 
 /**

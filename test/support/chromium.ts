@@ -6,7 +6,7 @@ const executablePath = process.env['CHROMIUM'] ?? '/usr/bin/chromium'
 /** Whether this machine has one: npm brings none. */
 export const hasChromium = existsSync(executablePath)
 
-/** For pages of our own on loopback alone: as root Chromium has no sandbox to offer. */
+/** Only for our own pages on loopback: as root Chromium has no sandbox. */
 export function launchChromium(): Promise<Browser> {
   return chromium.launch({ executablePath, args: ['--no-sandbox'] })
 }

@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 
 /**
- * NODE_OPTIONS with which a process kills itself, as kill -9 does, right before its `at`-th call that changes the file system at a
- * path with `part` in it. With SIGSTOP it writes `stopping` to stderr and stands still. The module is written to `scratch`.
+ * NODE_OPTIONS with which a process kills itself, as kill -9 does, right before its `at`-th call that changes the file system at
+ * a path with `part` in it. With SIGSTOP it writes `stopping` to stderr and stops. The module is written to `scratch`.
  */
 export function killerAt(
   at: number,

@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs'
-import { posix } from 'node:path'
+import { basename, posix } from 'node:path'
 
 /** One piece of code of the corpus, as a file of a service. */
 export interface Snippet {
   /** The rule that it tests. */
   readonly about: string
   readonly title: string
-  /** Where it lies in the service: `src/things/…` unless the title says ` @ path`. */
+  /** Its path in the service: one of its own in `src/things/`, unless the title says ` @ path`. */
   readonly file: string
   readonly code: string
 }
@@ -54,6 +54,7 @@ declare const log: Log
 /** Reads declarations, `=== rule`, `--- title @ file`, and the code below each title. */
 export function readCorpus(path: string): Snippet[] {
   const snippets: Snippet[] = []
+  const corpus = basename(path, '.txt')
   const [preamble = '', ...sections] = readFileSync(path, 'utf8').split(/^=== /m)
   const declared = preamble.trim() === '' ? declaredByDefault : preamble
   for (const section of sections) {
@@ -61,7 +62,7 @@ export function readCorpus(path: string): Snippet[] {
     for (const part of parts.map((text) => text.replace(/^--- /, '')).filter((text) => text.trim() !== '')) {
       const [head = '', ...lines] = part.split('\n')
       const [title = '', at] = head.split(' @ ')
-      const file = at ?? `src/things/things-${snippets.length}.ts`
+      const file = at ?? `src/things/${corpus}-${snippets.length}.ts`
       const body = lines.join('\n').trim()
       snippets.push({ about: about.trim(), title, file, code: imports(file, body, declared) + body + '\n' })
     }

@@ -2,7 +2,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 /** Files that take longest. vitest sorts by size and would start some of them late, so one would run alone at the end. */
 const long = [
-  ...['emitted/dev', 'add/proof', 'add/add', 'add/plop', 'create/create'],
+  ...['emitted/dev-all-day', 'add/add', 'add/proof', 'add/plop', 'create/create'],
   ...['emitted/doctor', 'emitted/inspector', 'emitted/events'],
 ].map((name) => `/${name}.test.ts`)
 

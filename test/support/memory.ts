@@ -5,12 +5,12 @@ import { join } from 'node:path'
 
 const memory = '/dev/shm'
 
-/** Far above what the tests of a run have at once: databases, services and the packages of one. */
+/** Far more than the tests of a run need at once: databases, services and the packages of one. */
 const room = 8 * 2 ** 30
 
 /**
  * Puts the temporary files of this process and its children into memory, if Linux has room there: a service has 500 files, and
- * to make them on a disk takes most of the time in which one is created or copied. They go with the process.
+ * writing them to a disk takes most of the time of a creation or a copy. They are removed with the process.
  */
 export function keepTemporaryFilesInMemory(): void {
   const folder = folderInMemory()
@@ -25,16 +25,16 @@ function folderInMemory(): string | undefined {
     const { bavail, bsize } = statfsSync(memory)
     if (bavail * bsize < room || freemem() < room) return undefined
     const folder = mkdtempSync(join(memory, 'mainstem-test-'))
-    // As the system's own: PostgreSQL runs as another user if this is root.
+    // Like the system's own folder, since PostgreSQL runs as another user if this process is root.
     chmodSync(folder, 0o1777)
     const program = join(folder, 'program')
     writeFileSync(program, '#!/bin/sh\n', { mode: 0o755 })
-    // In a container often none may run there.
+    // In a container programs often may not run there.
     if (spawnSync(program).status === 0) return folder
     rmSync(folder, { recursive: true })
     return undefined
   } catch {
-    // There is no such folder, or it is not for this user.
+    // There is no such folder, or this user may not use it.
     return undefined
   }
 }

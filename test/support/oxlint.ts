@@ -35,7 +35,7 @@ export function oxlintService(files: readonly VirtualFile[]): string[][] {
     for (const path of ['src', 'lint/oxlint.json', 'tsconfig.json', '.oxlintrc.json', 'package.json'])
       cpSync(join(service, path), join(copy, path), { recursive: true })
     symlinkSync(join(repository, 'node_modules'), join(copy, 'node_modules'))
-    // A name of its own for each: some are to lie where another lies.
+    // Each gets its own name, because some have the path of another.
     const paths = files.map(({ file }, index) => join(dirname(file), `corpus-${index}-${basename(file)}`))
     for (const [index, { code }] of files.entries()) {
       const path = join(copy, paths[index] ?? '')

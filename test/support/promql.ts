@@ -21,7 +21,7 @@ export type Exposition = ReadonlyMap<string, Metric>
 /** The labels and metrics that Prometheus itself adds. */
 const targetLabels = ['job', 'instance']
 const ofPrometheus: Readonly<Record<string, Metric>> = { up: { type: 'gauge', series: [{}] } }
-/** Functions for the growth of a counter: of another metric their result means nothing. */
+/** Functions for the growth of a counter, whose result is meaningless for other metrics. */
 const ofCounters = ['rate', 'increase', 'irate']
 
 const strict = parser.configure({ strict: true })

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import type { Noun } from '../../templates/service/generators/engine/names.ts'
 
-/** A resource that a person may add: `npm run add -- resource <word> --fields "…"`. */
+/** A resource that the user may add: `npm run add -- resource <word> --fields "…"`. */
 export interface RandomResource {
   readonly word: string
   readonly fields: readonly RandomField[]
@@ -18,7 +18,7 @@ export interface RandomField {
 /** A type of a field, and values that clients may send for it. */
 export interface RandomType {
   readonly written: string
-  /** JSON values. Some do not fit the column: the service must refuse those. */
+  /** JSON values, some of which do not fit the column, so the service must refuse them. */
   readonly values: fc.Arbitrary<unknown>
   /** Whether the returned value means the same as the sent one, if equality does not decide that. */
   readonly same?: (shown: unknown, sent: unknown) => boolean
@@ -57,7 +57,7 @@ const cased = (words: readonly string[]) =>
 
 const words = fc.array(nouns, { minLength: 1, maxLength: 3 }).chain(cased)
 
-/** Any text that JSON carries, also what Postgres cannot hold: NUL and halves of surrogate pairs. */
+/** Any text of JSON, including text that Postgres cannot store: NUL and halves of surrogate pairs. */
 const texts = fc.oneof(
   fc.string({ unit: 'grapheme', maxLength: 40 }),
   fc.string({ unit: 'binary', maxLength: 20 }),
@@ -159,7 +159,7 @@ const fields = fc.record<RandomField>({
   option: fc.constantFrom('', '', '', ' index', ' unique'),
 })
 
-/** A noun as a person types it; the command refuses some. */
+/** A noun as the user types it; the command refuses some. */
 export const resources = fc.record<RandomResource>({
   word: words,
   fields: fc.array(fields, { minLength: 1, maxLength: 8 }),
@@ -201,7 +201,7 @@ function numericOf(precision: number, scale: number): RandomType {
   return {
     written: `numeric(${precision},${scale})`,
     values: fc.oneof(values, fc.constantFrom('NaN', '1e3', `1${'0'.repeat(precision)}`)),
-    // 007 and -0.0 come back as 7 and 0.0.
+    // 007 and -0.0 are returned as 7 and 0.0.
     same: (shown, sent) => digitsOf(String(shown), scale) === digitsOf(String(sent), scale),
   }
 }

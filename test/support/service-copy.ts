@@ -11,9 +11,9 @@ const template = join(repository, 'templates/service')
  * @param without packages to leave out, as before an install
  */
 export async function copySkeleton(without: readonly string[] = []): Promise<string> {
-  // With a space, as folders of people have one.
+  // With a space, as real folders may have.
   const dir = await realpath(await mkdtemp(join(tmpdir(), 'mainstem copy-')))
-  // In one go: the asynchronous copy takes twice as long.
+  // Synchronous, because the asynchronous copy takes twice as long.
   cpSync(template, dir, {
     recursive: true,
     filter: (path) => !/\/(node_modules|\.data|dist|test\/(guarantees|proofs))$/.test(path),

@@ -14,7 +14,7 @@ import { startPostgres, type Postgres } from '../../templates/service/scripts/po
 import { cause, withTimeout, type Context } from '../../templates/service/src/context/context.ts'
 import { testContext } from '../../templates/service/src/context/test-context.ts'
 import { openDatabase, type Database } from '../../templates/service/src/platform/database/database.ts'
-import { recordedLog } from '../../templates/service/test/support/recorded-log.ts'
+import { recordedLog } from '../../templates/service/test/proofs/support/recorded-log.ts'
 
 const program = ['/usr/sbin/pgbouncer', '/usr/bin/pgbouncer'].find((path) => {
   try {

@@ -30,7 +30,7 @@ interface Row {
 }
 
 test.skipIf(find('nats-server') === undefined)(
-  'the loss of a primary with a synchronous standby loses no event, and none is handled twice',
+  'if a primary with a synchronous standby is lost, no event is lost and none is handled twice',
   { timeout: 360_000 },
   async (t) => {
     const missing = missingCluster()

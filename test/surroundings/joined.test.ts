@@ -25,7 +25,7 @@ test('the joined service finds its files, and its stacks name the lines of src/'
   expect((err as { stack: string }).stack).toMatch(/src\/probe\.routes\.ts:\d+/)
 })
 
-test('the joined programs import no module of their own but what is joined', async () => {
+test('the joined programs import no module of the service that is not joined', async () => {
   for (const program of ['main', 'migrate']) {
     const text = await readFile(join(inject('emitted').plain, `dist/${program}.js`), 'utf8')
     const own = Array.from(text.matchAll(/^import .*from "(\..*)";$/gm), ([, path]) => path)

@@ -66,7 +66,7 @@ describe.each([
     await eventually(async () => (await running(postgres, 'pg_sleep')) === 0)
   })
 
-  it('the client is who called the proxy, whatever the client says', async () => {
+  it("the client's address is that of the proxy's peer, whatever header the client sends", async () => {
     const url = new URL('/documents', proxy.url)
     const headers = {
       'x-request-id': `from-${name}`,

@@ -22,15 +22,18 @@ describe.skipIf(!able)('while the name server does not answer', () => {
   })
   afterAll(() => void server.close())
 
-  it.for(['main', 'migrate'] as const)('%s ends in time, and says why in one line', async (program, t) => {
-    const service = await startWithout(t, program, { STARTUP_TIMEOUT_MS: '3000' })
+  it.for(['main', 'migrate'] as const)(
+    '%s ends in time, and one line gives the reason',
+    async (program, t) => {
+      const service = await startWithout(t, program, { STARTUP_TIMEOUT_MS: '3000' })
 
-    const line = await service.line(({ level }) => level === 'fatal')
-    expect(line.msg).toMatch(
-      /the database at db\.example:5432\/x does not answer: it took longer than 3000 ms/,
-    )
-    await expectEnd(service, 1)
-  })
+      const line = await service.line(({ level }) => level === 'fatal')
+      expect(line.msg).toMatch(
+        /the database at db\.example:5432\/x does not answer: it took longer than 3000 ms/,
+      )
+      await expectEnd(service, 1)
+    },
+  )
 
   it('a signal ends the start at once', async (t) => {
     const service = await startWithout(t, 'main', {})

@@ -13,7 +13,7 @@ const service = 'templates/service'
 /** The compiler of this folder's package.json: that of the root is TypeScript 6. */
 const compiler = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin/tsc')
 
-/** The longest first, so that the last one does not run alone. */
+/** The longest first, so that it does not run alone at the end. */
 const projects = [
   service,
   '.',

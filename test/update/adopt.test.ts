@@ -29,7 +29,7 @@ function recordOf(service: string): ServiceRecord {
   return recordFrom(readFileSync(join(service, '.mainstem.json'), 'utf8'))
 }
 
-test('what the stamped code tells is recorded as it was', () => {
+test('flags are recovered from the stamped code', () => {
   const { service, record } = without(
     ['route', 'report', '--method', 'POST', '--path', '/rates/:base'],
     ['client', 'payments', '--base-url', 'https://payments.example.com'],
@@ -42,12 +42,12 @@ test('what the stamped code tells is recorded as it was', () => {
   expect(readFileSync(join(service, '.mainstem.json'), 'utf8')).toBe(record)
 })
 
-test('fields that nobody tells are refused, and --piece tells them', () => {
+test('a piece with unknown fields is refused until --piece gives them', () => {
   const fields = 'title:text, price:numeric(10,2)'
   const { service, record } = without(['resource', 'invoice', '--fields', fields])
   const before = filesOf(service)
   const refused = update(current, service, ['--adopt', '--no-install'])
-  expect(refused.err).toContain("say it with update --adopt --piece 'resource invoice --fields …'")
+  expect(refused.err).toContain("give it with update --adopt --piece 'resource invoice --fields …'")
   expect(refused.code).toBe(1)
   expect(filesOf(service)).toEqual(before)
   const piece = `resource invoice --fields ${fields}`
@@ -58,7 +58,7 @@ test('fields that nobody tells are refused, and --piece tells them', () => {
   expect(readFileSync(join(service, '.mainstem.json'), 'utf8')).toBe(record)
 })
 
-test('a piece whose folder the team has moved is recorded if it is named; what it needs is found', () => {
+test('a piece whose folder the team has moved is recorded if --piece names it; the pieces that it needs are found', () => {
   const { service, record } = without(['job', 'send-mail'])
   renameSync(join(service, 'src/send-mail'), join(service, 'src/mail'))
   edit(service, 'src/jobs.ts', (text) => text.replace('./send-mail/', './mail/'))
@@ -79,7 +79,7 @@ test('a piece whose folder the team has moved is recorded if it is named; what i
   expect(readFileSync(join(service, '.mainstem.json'), 'utf8')).toBe(record)
 })
 
-test('a piece that is named and not there is refused with the reason of that piece', () => {
+test('a piece that --piece names and the service lacks is refused with the reason', () => {
   const { service } = without()
   for (const [piece, sentence] of [
     ['client payments', "--piece 'client payments' is not found: --base-url must be a URL"],

@@ -52,7 +52,7 @@ describe('kill -9 at a write leaves the old service or one that the next run fin
     expect(after).not.toEqual(before)
   })
 
-  // Every write in test:all; here some before the journal is valid, and some after it.
+  // test:all tries every write; this tries some before the journal is valid, and some after.
   const step = process.env['EVERY_WRITE'] === undefined ? 7 : 1
   test('at each of them', { timeout: 600_000 }, () => {
     let killed = 0
@@ -60,10 +60,10 @@ describe('kill -9 at a write leaves the old service or one that the next run fin
     const made = service()
     for (let at = 1; ; at += step) {
       const { code } = update(newer, made, [], { NODE_OPTIONS: killerAt(at, 'my-service', folder) })
-      // It came to its end before that write.
+      // The run ended before that write.
       if (code !== null) break
       killed++
-      // Behind the last file only the lock goes.
+      // After the last file only the lock is removed.
       const isComplete =
         !existsSync(join(made, '.data/pending')) && existsSync(join(made, '.data/update/last'))
       const next = isComplete ? undefined : update(newer, made, ['--json'])
@@ -76,7 +76,7 @@ describe('kill -9 at a write leaves the old service or one that the next run fin
       expect(filesOf(made)).toEqual(before)
       expect(git(made, 'status', '--porcelain')).toBe('')
     }
-    // The points lie on both sides of the moment at which the update becomes certain.
+    // The points are before and after the moment at which the journal becomes valid.
     expect(finished).toBeGreaterThan(0)
     expect(killed).toBeGreaterThan(finished)
   })
@@ -90,7 +90,7 @@ test('a failed install that git does not let it undo is reported, and --abort un
   commit(made)
   const before = filesOf(made)
   const programs = mkdtempSync(join(folder, 'programs-'))
-  // As an editor does that stages what has changed.
+  // Like an editor that stages changes.
   const npm = '#!/bin/sh\ngit add package.json\n: > .git/index.lock\nexit 1\n'
   writeFileSync(join(programs, 'npm'), npm, { mode: 0o755 })
   const { code, err } = update(to, made, [], { PATH: `${programs}:${process.env['PATH']}` })
@@ -217,7 +217,7 @@ describe('refused, and nothing is written', () => {
     expect(filesOf(one)).toEqual(before)
   })
 
-  test('in a larger repository it looks at the service alone', () => {
+  test('in a larger repository it looks only at the service', () => {
     const one = created(older, '--no-example')
     const around = join(one, '..')
     git(around, 'init', '--quiet')

@@ -229,7 +229,7 @@ describe('each cell of the table', () => {
     expect(existsSync(path) ? readFileSync(path).toString('latin1') : undefined).toBe(
       text === undefined ? undefined : Buffer.from(text).toString('latin1'),
     )
-    // A folder that is empty now goes too.
+    // A folder that is empty now is removed too.
     if (change === 'deleted') expect(existsSync(dirname(path))).toBe(false)
   })
 
@@ -238,7 +238,7 @@ describe('each cell of the table', () => {
   })
 
   test.each(['docs/linked.txt', 'docs/behind/linked.txt', 'docs/folder.txt'])(
-    '%s is left as it is',
+    '%s stays unchanged',
     (path) => {
       expect(changeOf(result, path)).toBe('left')
       expect(lstatSync(join(service, 'docs/linked.txt')).isSymbolicLink()).toBe(true)
@@ -248,7 +248,7 @@ describe('each cell of the table', () => {
   )
 })
 
-test('git knows the three sides of every conflict', () => {
+test('git has the three sides of every conflict', () => {
   const path = pathOf('changed by both, in one place')
   for (const [number, text] of [
     [1, 'a\nb\nc\n'],

@@ -1,4 +1,4 @@
-/** Services in the kinds of checkout and of folder that people have, beside a plain clone. */
+/** Services in other kinds of checkouts and folders than a plain clone. */
 import { execFileSync, spawnSync } from 'node:child_process'
 import {
   chmodSync,
@@ -111,7 +111,7 @@ test('--from finds what was emitted for an older package manager', { timeout: 30
   const flags = ['--yes', '--no-install', '--no-git', '--no-example', '--pm', 'pnpm']
   const env = { ...process.env, ...pnpm('12.1.0') }
   execFileSync(process.execPath, [join(older, 'dist/bin.js'), service, ...flags], { env })
-  // In no commit.
+  // It is in no commit.
   const docker = textIn(service, 'Dockerfile')
   writeFileSync(join(service, 'Dockerfile'), `${docker}# Ours.\n`)
   commit(service)
@@ -145,13 +145,13 @@ test('a repository with ids of SHA-256 is merged and adopted as any other, and h
   expect(textIn(service, 'docs/lines.txt')).toBe(merged)
   expect(git(service, 'show', ':2:docs/both.txt')).toBe('ours\n')
   expect(git(service, 'show', ':3:docs/both.txt')).toBe('theirs\n')
-  // By the SHA-1 of the record nobody would find it there.
+  // The record's SHA-1 would not find it there.
   const given = lines('theirs')
   const id = execFileSync('git', ['hash-object', '--stdin'], { cwd: service, input: given, encoding: 'utf8' })
   expect(git(service, 'cat-file', '--batch-all-objects', '--batch-check')).not.toContain(id.trim())
 })
 
-describe('left, and said', () => {
+describe('left, with a message', () => {
   test('what lies in a submodule', () => {
     const service = edited()
     const own = mkdtempSync(join(folder, 'own-'))
@@ -166,7 +166,7 @@ describe('left, and said', () => {
     expect(git(join(service, 'docs'), 'status', '--porcelain')).toBe('')
   })
 
-  test('a file that the team has under a name that differs in case alone', () => {
+  test('a file that the team has under a name that differs only in case', () => {
     const service = edited()
     git(service, 'mv', 'docs/Cased.txt', 'docs/cased.txt')
     writeFileSync(join(service, 'docs/new.txt'), 'ours\n')
@@ -211,7 +211,7 @@ describe('refused, and nothing is written', () => {
     expect(textIn(service, 'docs/both.txt')).toBe('theirs\n')
   })
 
-  test('a record that a merge by hand left with a key twice', () => {
+  test('a record in which a merge by hand has left a key twice', () => {
     const service = edited()
     const record = join(service, '.mainstem.json')
     const text = readFileSync(record, 'utf8')
@@ -219,7 +219,7 @@ describe('refused, and nothing is written', () => {
     commit(service)
     refused(
       service,
-      '.mainstem.json has "version" twice in one place: while git merges, npm run add -- --merge-record',
+      '.mainstem.json has "version" twice in one place: while git merges, run npm run add -- --merge-record',
     )
   })
 })

@@ -1,4 +1,4 @@
-/** What lies on the disk in another form than it was emitted: lines that end with CRLF, links out of the service. */
+/** Files in another form than emitted: lines that end with CRLF, links out of the service. */
 import { spawnSync } from 'node:child_process'
 import {
   mkdirSync,
@@ -42,7 +42,7 @@ beforeAll(() => {
 /** A service with a route, which the team has changed. */
 function grown(): string {
   const service = created(older, '--no-example')
-  // As creating does: so git has what was emitted.
+  // Committed as by the create command, so that git has the emitted files.
   commit(service)
   expect(startAdd(service, 'route', 'report', '--method', 'POST')).toMatchObject({ code: 0 })
   for (const path of ['src/main.ts', 'src/report/report.routes.ts', 'docs/generators.md'])
@@ -74,14 +74,14 @@ test('a checkout with CRLF is merged as one with LF, and keeps its CRLF', () => 
   }
   const files = filesOf(windows)
   expect(unix(files)).toEqual(filesOf(linux))
-  // The record is written anew, as npm writes package-lock.json.
+  // The record is written again, as npm writes package-lock.json.
   for (const path of Object.keys(files).filter(
     (path) => !/^(?:\.gitattributes|\.mainstem\.json)$/.test(path),
   ))
     expect(files[path]?.replaceAll('\r\n', ''), path).not.toContain('\n')
 })
 
-test('--remove takes a piece back that nobody has changed, in a checkout with CRLF', () => {
+test('--remove removes an unchanged piece in a checkout with CRLF', () => {
   const service = created(older, '--no-example')
   expect(startAdd(service, 'route', 'report')).toMatchObject({ code: 0 })
   for (const path of ['src/report/report.routes.ts', 'src/report/report.handlers.ts'])
@@ -95,16 +95,16 @@ test('with .data on another disk add works, and update refuses to run generators
   symlinkSync(outside, join(service, '.data'))
   expect(startAdd(service, 'route', 'report')).toMatchObject({ code: 0, err: '' })
   const refused = update(newer, service)
-  expect(refused.err).toContain('.data is a link that leads out of the service')
+  expect(refused.err).toContain('.data is a link out of the service')
   expect(refused.code).toBe(1)
   expect(readdirSync(outside)).toEqual([])
 })
 
-/** A shell that may mount file systems of its own; the system may not allow one. */
+/** A shell that may mount file systems of its own, if the system allows that. */
 const mounting = ['--mount', '--map-root-user', 'sh', '-ec']
 
 test.runIf(spawnSync('unshare', [...mounting, 'mount -t tmpfs none /mnt']).status === 0)(
-  'on a full disk update says so, writes nothing, and keeps nobody waiting',
+  'on a full disk update says so, writes nothing, and releases its lock',
   () => {
     const service = created(older, '--no-example')
     commit(service)

@@ -1,4 +1,4 @@
-/** A service that was created old, grown and updated is the one that is created new and grown, for every piece. */
+/** For every piece: an old service that was extended and updated equals a new service that was extended. */
 import { expect, test } from 'vitest'
 import { addEveryPiece } from '../support/every-piece.ts'
 import { commit, created, filesOf, packageOf, resultOf, templatesOf, update } from '../support/versions.ts'

@@ -1,4 +1,4 @@
-/** What `update` does in a repository that git does not let it read, or in which something is under way. */
+/** `update` in a repository that git refuses to read, or in which an operation is under way. */
 import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -24,14 +24,14 @@ function refused(why: string, env: NodeJS.ProcessEnv = {}): void {
   expect(filesOf(made)).toEqual(before)
 }
 
-test("a repository of another user is refused in git's words", () => {
+test("a repository of another user is refused with git's message", () => {
   const foreign = {
     GIT_TEST_ASSUME_DIFFERENT_OWNER: '1',
     GIT_CONFIG_GLOBAL: '/dev/null',
     GIT_CONFIG_NOSYSTEM: '1',
   }
   refused('git refuses, fatal: detected dubious ownership in repository', foreign)
-  // How to mend it stands in git's further lines.
+  // Git's further lines say how to fix it.
   expect(update(newer, made, [], foreign).err).toContain('git config --global --add safe.directory')
 })
 
@@ -64,9 +64,9 @@ test.each([
   ['cherry-pick', ['cherry-pick', '--no-commit', 'clash'], 'a cherry-pick'],
   ['revert', ['revert', '--no-commit', 'HEAD'], 'a revert'],
   ['rebase', ['rebase', '--exec', 'false', 'HEAD~1'], 'a rebase'],
-] as const)('%s under way is refused, also where nothing differs', (operation, args, what) => {
+] as const)('%s under way is refused, even if no file differs', (operation, args, what) => {
   if (!existsSync(join(made, '.git/refs/heads/side'))) {
-    // Of their own message: two commits of one second would be the same.
+    // With a message of its own, because two equal commits in one second would have one id.
     git(made, 'checkout', '--quiet', '-b', 'side')
     git(made, 'commit', '--quiet', '--allow-empty', '--message', 'side')
     git(made, 'checkout', '--quiet', 'main')
@@ -82,13 +82,13 @@ test.each([
   git(made, operation, '--abort')
 })
 
-test('a git that Ctrl-C stops refuses nothing', () => {
+test('a git that Ctrl-C stops does not count as a refusal', () => {
   const programs = mkdtempSync(join(folder, 'programs-'))
   writeFileSync(join(programs, 'git'), '#!/bin/sh\nkill -INT $$\n', { mode: 0o755 })
   refused('git was stopped by SIGINT: run this again', { PATH: `${programs}:${process.env['PATH']}` })
 })
 
-test('what a person has staged of an update does not outlive --abort', () => {
+test('--abort unstages what the user has staged of the update', () => {
   const service = created(older, '--no-example')
   writeFileSync(join(service, 'docs/[first].txt'), 'a\n')
   commit(service)
@@ -99,7 +99,7 @@ test('what a person has staged of an update does not outlive --abort', () => {
   expect(git(service, 'status', '--porcelain')).toBe('')
 })
 
-test("a person's own settings of git change nothing", () => {
+test("the user's git settings change nothing", () => {
   const service = created(older, '--no-example')
   git(service, 'init', '--quiet', '--object-format=sha256')
   git(service, 'add', '--all')
@@ -132,7 +132,7 @@ test('--check needs no git', () => {
   expect(update(newer, made, ['--check'], { PATH: '/nowhere' })).toMatchObject({ code: 2 })
 })
 
-test('what lies beside the service in the repository may be under way', () => {
+test('another worktree of the repository may have a rebase under way', () => {
   // A worktree keeps its state in a folder of its own.
   const beside = join(made, '../beside')
   git(made, 'worktree', 'add', '--quiet', '-b', 'beside', beside)

@@ -1,4 +1,4 @@
-/** What follows an update that was killed, or that still runs. */
+/** What happens after an update that was killed, or during one that still runs. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
@@ -33,7 +33,7 @@ function interrupted(): string {
   return made
 }
 
-test('what a person has changed since is not written over, and --abort keeps a copy of it', () => {
+test('a file that the user has changed since is not overwritten, and --abort keeps a copy of it', () => {
   const made = interrupted()
   appendFileSync(join(made, 'docs/second.txt'), 'ours\n')
   const before = filesOf(made)
@@ -52,12 +52,12 @@ test('what a person has changed since is not written over, and --abort keeps a c
   expect(readFileSync(join(made, 'docs/first.txt'), 'utf8')).toBe('a\n')
 })
 
-test('what was committed since is not written over: --abort forgets the update, and the next one begins anew', () => {
+test('later commits are not overwritten: --abort forgets the update, and the next one starts over', () => {
   const made = interrupted()
   commit(made)
   const before = filesOf(made)
   const next = update(newer, made)
-  expect(next.err).toContain('something was committed since: update --abort forgets it')
+  expect(next.err).toContain('something was committed since: run update --abort, which forgets that update')
   expect(next.code).toBe(1)
   const forgotten = update(newer, made, ['--abort'])
   expect(forgotten.out).toContain('docs/first.txt is as that update left it, and was not restored')
@@ -67,12 +67,12 @@ test('what was committed since is not written over: --abort forgets the update, 
   expect(readFileSync(join(made, 'docs/second.txt'), 'utf8')).toBe('b\n')
 })
 
-test('--check and --dry-run write nothing while a killed update waits, and say what the next one does', () => {
+test('--check and --dry-run do not finish a killed update, and say that the next one will', () => {
   const made = interrupted()
   const before = treeOf(made)
   const checked = update(newer, made, ['--check'])
   expect(treeOf(made)).toEqual(before)
-  expect(checked.out).toContain('an update was killed while it wrote: the next one finishes it')
+  expect(checked.out).toContain('an update was killed while it wrote: the next update finishes it')
   expect(checked.code).toBe(2)
   const dry = update(newer, made, ['--dry-run', '--json'])
   expect(treeOf(made)).toEqual(before)
@@ -86,7 +86,9 @@ test('npm run add leaves a killed update to the next update', () => {
   const made = interrupted()
   const before = filesOf(made)
   const { code, err } = startAdd(made, 'route', 'report')
-  expect(err).toBe('An update was killed while it wrote: npm run update finishes it, then run this again.\n')
+  expect(err).toBe(
+    'An update was killed while it wrote: run npm run update, which finishes it, and then run this again.\n',
+  )
   expect(code).toBe(1)
   expect(filesOf(made)).toEqual(before)
 })
@@ -117,9 +119,9 @@ test('while one update runs, another one and npm run add are refused', async () 
   expect(existsSync(join(made, '.data/lock'))).toBe(false)
 })
 
-test('a file that changes while the update is planned is not written over', async () => {
+test('a file that changes while the update is planned is not overwritten', async () => {
   const made = created(older, '--no-example')
-  // Of a change of both there is a copy, in which the pages are written again: when it is made, most files are decided on.
+  // If both sides changed a file, update makes a copy to write the pages again. At that time it has decided on most files.
   writeFileSync(join(made, 'docs/first.txt'), 'ours\n')
   const running = spawn(process.execPath, [join(newer, 'dist/main.js'), 'update'], {
     cwd: made,

@@ -22,7 +22,7 @@ test.each([
   expect(rewritten(once, from)).toBe(once)
 })
 
-test('a file that moved finds those that did not, and those that moved with it', () => {
+test('a moved file imports files that have not moved, and files that moved with it', () => {
   const text = "import { c } from '../context/context.ts'\nimport { log } from './log.ts'\n"
   expect(rewritten(text, 'src/platform/http.ts', 'src/platform/http/boundary.ts')).toBe(
     "import { c } from '../../context/context.ts'\nimport { log } from '../telemetry/log.ts'\n",

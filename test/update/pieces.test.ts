@@ -41,7 +41,7 @@ function change(service: string, path: string, edit: (text: string) => string): 
 /** A service with a route, committed, and with a job if asked for. */
 async function grown(from: string, withJob = false): Promise<string> {
   const service = created(from, '--no-example')
-  // As creating does: so git has what was emitted.
+  // Committed as by the create command, so that git has the emitted files.
   commit(service)
   expect(await add(service, 'route', 'report', '--method', 'POST')).toMatchObject({ code: 0 })
   if (withJob) expect(await add(service, 'job', 'send-mail')).toMatchObject({ code: 0 })
@@ -49,7 +49,7 @@ async function grown(from: string, withJob = false): Promise<string> {
   return service
 }
 
-test('a service that was created old, grown and updated is the one that is created new and grown', async () => {
+test('an old service that was extended and updated equals a new service that was extended', async () => {
   const service = await grown(older, true)
   const updated = update(newer, service, ['--json', '--no-install'])
   expect(updated).toMatchObject({ code: 0 })
@@ -63,7 +63,7 @@ test('a service that was created old, grown and updated is the one that is creat
   expect(filesOf(service)).toEqual(tree)
 })
 
-/** The template beside everything that `npm run add` wires. */
+/** The template with changes next to everything that `npm run add` wires. */
 function edited(): string {
   const edit = (path: string, from: string | RegExp, to: string): [string, string] => {
     const text = templateOf(path).replace(from, to)
@@ -165,7 +165,7 @@ test(
   },
 )
 
-test('a fix of a piece reaches what the team has changed since; a piece that is gone is skipped', async () => {
+test('a fix of a piece reaches files that the team has changed since; a deleted piece is skipped', async () => {
   const service = await grown(older, true)
   change(service, 'src/report/report.handlers.ts', (text) => `// Ours.\n${text}`)
   change(service, 'generators/engine/pieces.ts', (text) => text.replace(/ job,/, ''))
@@ -182,7 +182,7 @@ test('a fix of a piece reaches what the team has changed since; a piece that is 
   expect(changeOf(result, 'src/send-mail/send-mail.job.ts')).toBeUndefined()
 })
 
-test('a piece without a noun is skipped by an engine that names it twice, and nothing of it is lost', async () => {
+test('an engine that names a piece without a noun twice may skip it, and nothing of the piece is lost', async () => {
   const service = await grown(older)
   expect(await add(service, 'idempotency')).toMatchObject({ code: 0 })
   change(service, 'generators/engine/record.ts', (text) =>
@@ -201,7 +201,7 @@ test('a piece without a noun is skipped by an engine that names it twice, and no
   expect(pieces.map(({ piece }) => piece)).toContain('idempotency')
 })
 
-test('what was taken back stays away, and the schema of its table as it is', async () => {
+test('a removed piece stays removed, and the schema of its table stays unchanged', async () => {
   const service = await grown(older)
   expect(await add(service, 'resource', 'invoice', '--fields', 'title:text')).toMatchObject({ code: 0 })
   expect(await add(service, '--remove', 'resource', 'invoice')).toMatchObject({ code: 0 })
@@ -221,7 +221,7 @@ test('what was taken back stays away, and the schema of its table as it is', asy
   ])
 })
 
-test('--restamp knows what an update has merged, though no commit holds it', async () => {
+test('--restamp finds the texts that an update has merged, though no commit has them', async () => {
   const service = await grown(older)
   change(service, 'src/report/report.handlers.ts', (text) => `// Ours.\n${text}`)
   commit(service)
@@ -235,7 +235,7 @@ test('--restamp knows what an update has merged, though no commit holds it', asy
   expect(text).toMatch(/^\/\/ Ours\.\n[\s\S]*'cache-control': 'private'/)
 })
 
-test("--restamp brings the team's change of a piece to what it stamped before, and touches nothing else", async () => {
+test("--restamp applies the team's change of a piece to the files that it stamped before, and changes nothing else", async () => {
   const service = await grown(older)
   change(service, 'src/report/report.handlers.ts', (text) => `// Ours.\n${text}`)
   change(service, 'generators/pieces/route/src/widget/widget.handlers.ts', (text) =>
@@ -253,7 +253,7 @@ test("--restamp brings the team's change of a piece to what it stamped before, a
   expect(others).toEqual(['.mainstem.json', 'src/report/report.handlers.ts'])
 })
 
-test('--restore writes the text of a piece over an edited file, and --abort takes that back', async () => {
+test('--restore writes the text of a piece over an edited file, and --abort undoes that', async () => {
   const service = await grown(older)
   const path = 'src/report/report.handlers.ts'
   const stamped = readFileSync(join(service, path), 'utf8')
@@ -269,7 +269,7 @@ test('--restore writes the text of a piece over an edited file, and --abort take
   expect(unknown.code).toBe(1)
 })
 
-test('--restore does not bring back a file of a piece that was taken back, but its schema', async () => {
+test('--restore restores the schema of a removed piece, but no other file of it', async () => {
   const service = await grown(older)
   expect(await add(service, 'resource', 'invoice', '--fields', 'title:text')).toMatchObject({ code: 0 })
   expect(await add(service, '--remove', 'resource', 'invoice')).toMatchObject({ code: 0 })
@@ -288,7 +288,7 @@ test('--restore does not bring back a file of a piece that was taken back, but i
   expect(readFileSync(join(service, schema), 'utf8')).toBe(stamped)
 })
 
-test('another style of prettier is not a change, and what is merged has it', async () => {
+test('a different prettier style is not a change, and merged files have that style', async () => {
   const service = await grown(older)
   change(service, '.prettierrc.json', (text) =>
     text.replace('"printWidth": 110', '"printWidth": 80, "semi": true'),

@@ -1,4 +1,4 @@
-/** Where the old package comes from, and in which package manager's words `update` speaks. */
+/** The source of the old package, and the package manager's commands in the messages of `update`. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -27,7 +27,7 @@ test('the old package is asked for where the .npmrc of the service says, and wit
   await once(registry, 'listening')
   const place = `//127.0.0.1:${(registry.address() as AddressInfo).port}/`
   writeFileSync(join(service, '.npmrc'), `registry=http:${place}\n${place}:_authToken=s3cret\n`)
-  // A package.json there is none of this service.
+  // A package.json there does not belong to this service.
   const TMPDIR = mkdtempSync(join(folder, 'tmp-'))
   writeFileSync(join(TMPDIR, 'package.json'), '{}')
   const env = { ...process.env, TMPDIR }
@@ -36,11 +36,11 @@ test('the old package is asked for where the .npmrc of the service says, and wit
   const [code] = (await once(child, 'close')) as [number]
   registry.close()
   expect(asked[0]).toBe('/create-mainstem Bearer s3cret')
-  // It is nowhere, so every difference is marked.
+  // No source has the text, so every difference is marked.
   expect(code).toBe(3)
 })
 
-test('what cannot be read is named in one sentence, and what lies in the way of a folder is left', () => {
+test('an unreadable file is named in one sentence, and a file in the place of a folder stays', () => {
   const service = created(older, '--no-example')
   const manifest = join(service, 'package.json')
   const text = readFileSync(manifest, 'utf8')
@@ -62,7 +62,7 @@ test('what cannot be read is named in one sentence, and what lies in the way of 
   expect(update(newer, service).err).toContain('.mainstem.json cannot be read (EISDIR)')
 })
 
-test('a new file that has the name of creation is named, where the team has renamed the service', () => {
+test('after the team has renamed the service, the message lists new files that have the first name', () => {
   const service = created(older, '--no-example')
   const manifest = join(service, 'package.json')
   writeFileSync(manifest, readFileSync(manifest, 'utf8').replace('"my-service"', '"@acme/orders"'))
@@ -71,11 +71,11 @@ test('a new file that has the name of creation is named, where the team has rena
     'service/docs/more.md': 'my-services\n',
   })
   expect(resultOf(update(added, service, ['--json'])).notes).toEqual([
-    'the service is @acme/orders now, and new files call it my-service: k8s/quota.yaml',
+    'the service is called @acme/orders now, but these new files call it my-service: k8s/quota.yaml',
   ])
 })
 
-test('a folder in a service names the service, and a tarball that is not there is refused', () => {
+test('in a folder of a service the message names the service, and a missing tarball is refused', () => {
   const service = created(older, '--no-example')
   const inside = update(newer, join(service, 'src/platform'))
   expect(inside.err).toContain(`run update in ${service}, which holds a service`)
@@ -96,7 +96,7 @@ test.each([
   writeFileSync(join(service, lock), '')
   commit(service)
   const { code, err } = update(older, service)
-  expect(err).toContain(`which is older: ${words} takes the newest\n`)
+  expect(err).toContain(`which is older: ${words} uses the newest\n`)
   expect(code).toBe(1)
   const record = join(service, '.mainstem.json')
   writeFileSync(record, readFileSync(record, 'utf8').replace('"version": "0.5.0"', '"version": "0.3.0"'))

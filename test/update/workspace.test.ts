@@ -1,4 +1,4 @@
-/** An update of a service that is a member of a workspace: what it needs lies at the root. */
+/** An update of a service that is a member of a workspace, whose root has what it needs. */
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -22,7 +22,9 @@ test('installs at the root, names an override that is old now, and --abort resto
   const updated = update(newer, service, [], { PATH: `${programs}:${process.env['PATH']}` })
   expect(updated, updated.err).toMatchObject({ code: 0 })
   expect(readFileSync(join(root, 'package-lock.json'), 'utf8')).toBe('after\n')
-  expect(updated.out).toMatch(/the overrides of \S+ ask for hono \S+, the service for \^4\.99\.0: write/)
+  expect(updated.out).toMatch(
+    /the overrides of \S+ ask for hono \S+, but the service asks for \^4\.99\.0: write/,
+  )
   expect(update(newer, service, ['--abort'])).toMatchObject({ code: 0 })
   expect(git(root, 'status', '--porcelain')).toBe('')
 })

@@ -15,12 +15,12 @@ import { buildSample, startInstance, type Instance } from '../../bench/support/i
 const usage = `npm run crash -- [options]
 
   --rounds n     times that an instance is killed in the middle of uploads (default 200)
-  --seconds n    begins no round later than this (default 240)
+  --seconds n    no round begins after this many seconds (default 240)
   --clients n    that upload to the instance (default 4)`
 
-/** Small, so that a sweep a few rounds later may remove what a round leaves. */
+/** Small, so that a sweep a few rounds later may remove the leftovers of a round. */
 const uploadTimeoutMs = 5_000
-/** Uploads to the surviving instance take a good part of the time that they may. */
+/** Uploads to the surviving instance take much of their deadline. */
 const slowMs = 2_000
 const mostBytes = 1_000_000
 
@@ -62,8 +62,8 @@ function parseOptions(args: readonly string[]): Options | 'help' {
 }
 
 /**
- * Kills an instance again and again during uploads, beside another instance on the same storage that is never killed, and
- * checks every acknowledged upload. @returns whether it found no fault
+ * Repeatedly kills an instance during uploads, next to another instance on the same storage that is never killed, and checks
+ * every acknowledged upload. @returns whether it found no fault
  */
 async function run(ctx: Context, options: Options): Promise<boolean> {
   const directory = await mkdtemp(join(tmpdir(), 'mainstem-crash-'))
@@ -96,7 +96,7 @@ async function run(ctx: Context, options: Options): Promise<boolean> {
 
     const startedAt = performance.now()
     let rowsWithoutFile = 0
-    // By id, because each check misses a lost one again.
+    // Keyed by id, because each check finds a lost upload again.
     const lost = new Set<string>()
     const look = async (): Promise<Inventory> => {
       const inventory = await takeInventory(postgres.url, uploads, seen.acknowledged)

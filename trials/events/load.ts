@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { withCancel, type Context } from '../../templates/service/src/context/context.ts'
 import { sleep } from '../../templates/service/src/context/sleep.ts'
 
-/** What the clients have done. */
+/** The requests of the clients. */
 export interface Load {
   /** The port of the publisher, which changes with each start. */
   port: number
@@ -13,7 +13,7 @@ export interface Load {
   cutOff: number
 }
 
-/** How many of the transactions are rolled back, after they have published. */
+/** The share of transactions that are rolled back after they have published. */
 const rolledBackShare = 0.2
 
 /** Publishes one event after the other, about random keys, until `over` ends. */
@@ -31,7 +31,7 @@ export async function publishAlways(ctx: Context, over: Context, load: Load): Pr
       else if (status === 500 && rollBack) load.rolledBack++
       else throw new Error(`the publisher answered ${status}`)
     } catch (error) {
-      // fetch failed: the process is gone, or not there yet.
+      // fetch failed: the process has ended, or does not listen yet.
       if (!(error instanceof TypeError)) throw error
       load.cutOff++
       await sleep(ctx, 20)

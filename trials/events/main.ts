@@ -17,11 +17,11 @@ import { publishAlways, type Load } from './load.ts'
 const usage = `npm run events -- [options]
 
   --rounds n     times that the publisher, the consumer or the broker gets kill -9 (default 200)
-  --seconds n    begins no round later than this (default 1800)
+  --seconds n    no round begins after this many seconds (default 1800)
   --clients n    that publish all the time (default 4)
   --settle n     seconds that events may take to be handled after the last round (default 120)`
 
-/** Every row of the outbox, with its transaction: what was committed. */
+/** Records every committed row of the outbox, in the same transaction. */
 const noteCommitted = `create table committed (number bigint, id text, key text, text text);
   create function note() returns trigger language plpgsql as $$ begin
     insert into committed values (new.number, new.id, new.key, new.data::json ->> 'text'); return null; end $$;
@@ -61,7 +61,7 @@ function parseOptions(args: readonly string[]): Options | 'help' {
   }
 }
 
-/** What gets killed. While it starts again, the next one is killed. */
+/** A process to kill. While it starts again, the next one is killed. */
 interface Target {
   readonly name: 'publisher' | 'consumer' | 'broker'
   kill(): Promise<void>
@@ -72,7 +72,8 @@ interface Target {
 }
 
 /**
- * Two emitted services: clients publish through one, and the other handles the events, while both and the broker get kill -9.
+ * Runs two emitted services: clients publish through one, and the other handles the events, while both and the broker get kill
+ * -9.
  * @returns whether each committed event was handled once, in the order of its key, and no other was
  */
 async function run(ctx: Context, options: Options): Promise<boolean> {
@@ -154,7 +155,7 @@ async function run(ctx: Context, options: Options): Promise<boolean> {
   }
 }
 
-/** Kills one after the other, each at a random moment after some events. @returns how often */
+/** Kills the processes in turn, each at a random moment after some events. @returns the number of kills */
 async function killInTurn(
   ctx: Context,
   { rounds, seconds }: Options,

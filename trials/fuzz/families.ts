@@ -36,9 +36,9 @@ function family<T>(
           if (status === 500) throw new Error(`answered 500: ${heard.text.slice(0, 500)}`)
         }
         if (heard.statuses.length === 0 && !heard.closed && heard.ms >= target.limitMs)
-          throw new Error(`no answer, and open after ${Math.round(heard.ms)} ms`)
+          throw new Error(`no answer, and the connection is open after ${Math.round(heard.ms)} ms`)
         if (/x-powered-by|node_modules|\.ts:\d|postgres/i.test(heard.text))
-          throw new Error(`tells of the inside: ${heard.text.slice(0, 500)}`)
+          throw new Error(`reveals internals: ${heard.text.slice(0, 500)}`)
         await also(input, heard, target)
       }),
   }
@@ -391,7 +391,7 @@ export const families: readonly Family[] = [
   ),
   family(
     'json',
-    'bodies: deep, wide, cut, no JSON, of other types',
+    'bodies: deep, wide, cut, not JSON, of other types',
     () =>
       fc.record({
         body: bodies,
@@ -420,7 +420,7 @@ export const families: readonly Family[] = [
   ),
   family(
     'names',
-    'file names and types, uploaded and read back: no header is theirs',
+    'file names and types, uploaded and read back: they inject no header',
     () =>
       fc.record({
         name: fileName,
@@ -461,7 +461,7 @@ export const families: readonly Family[] = [
       for (const line of headersOf(content)) {
         const [, header = line] = /^([^:]+): [\t\x20-\x7e]*$/.exec(line) ?? []
         if (!contentHeaders.has(header.toLowerCase()))
-          throw new Error(`a header that is nobody's: ${JSON.stringify(line)}`)
+          throw new Error(`an unexpected header: ${JSON.stringify(line)}`)
       }
       if (
         !/^content-disposition: attachment; filename="[^"\\]*"; filename\*=UTF-8''[\w%.~!-]+$/m.test(

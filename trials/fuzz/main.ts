@@ -27,7 +27,7 @@ interface Row {
 async function run(ctx: Context, options: Options): Promise<boolean> {
   const faults: Line[] = []
   const onLine = (line: Line): void => {
-    // Limits answer 503 or 504, which the log does not call errors.
+    // At a limit the service answers 503 or 504, which the log does not report as errors.
     if (line['level'] === 'error' || line['level'] === 'fatal' || line['status'] === 500) faults.push(line)
   }
   const env = {

@@ -12,7 +12,7 @@ export interface Options {
   readonly lanes: number
   /** The path of a shrunk failure, as fast-check prints it. */
   readonly path: string | undefined
-  /** Connections that say nothing. */
+  /** Connections that send nothing. */
   readonly idle: number
   readonly only: ReadonlySet<string>
 }
@@ -24,7 +24,7 @@ export const usage = `npm run fuzz -- [options]
   --only a,b     of ${names.join(', ')}
   --runs n       inputs of each family (default 5000)
   --lanes n      connections at a time (default 32)
-  --idle n       connections that say nothing (default 10000)
+  --idle n       connections that send nothing (default 10000)
   --seed n       repeats a run; a failure prints the line that repeats it
   --path p       with --seed and --lanes 1: the failing input itself`
 

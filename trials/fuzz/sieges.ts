@@ -4,7 +4,7 @@ import { closeOf, dial, say } from './wire.ts'
 
 /** The service's time limits, in milliseconds: short, so that a connection beyond them shows soon. */
 export const limits = { requestMs: 1_000, uploadMs: 2_000, stallMs: 700 } as const
-/** The service looks for overdue connections once a second, and closes them at the second look. */
+/** The service looks for overdue connections once a second, and closes a connection when it finds it the second time. */
 const slackMs = 4_000
 
 /** The results of a siege's connections. */
@@ -66,7 +66,7 @@ const json = `POST /probe/echo HTTP/1.1\r\n${host}\r\nContent-Type: application/
 const form = `POST /documents HTTP/1.1\r\n${host}\r\nContent-Type: multipart/form-data; boundary=x\r\nContent-Length: 50000\r\n\r\n--x\r\nContent-Disposition: form-data; name="document"; filename="a"\r\n\r\n`
 
 export const sieges: readonly Siege[] = [
-  dripping('silence', 'a connection that says nothing', {
+  dripping('silence', 'a connection that sends nothing', {
     start: '',
     drip: '',
     everyMs: 100,
@@ -111,7 +111,7 @@ export const sieges: readonly Siege[] = [
   },
   {
     name: 'idle',
-    about: 'connections that say nothing, while others are served',
+    about: 'connections that send nothing, while others are served',
     run: ({ port }, idle) => siegeOfIdle(port, idle),
   },
 ]
@@ -121,7 +121,7 @@ async function unread(port: number, request: string, limitMs: number, clients: n
   const hung = await Promise.all(
     Array.from({ length: clients }, async () => {
       const socket = dial(port)
-      // It may come before a byte of an answer, and with nothing to read it is seen at once.
+      // The close may come before any byte of an answer, and is then noticed at once.
       const closed = closeOf(socket).then(() => false)
       socket.write(request)
       await delay(limitMs + slackMs)
@@ -172,6 +172,6 @@ async function siegeOfIdle(port: number, count: number): Promise<Outcome> {
   siege.over = true
   await asking
   for (const socket of sockets) socket.destroy()
-  const note = `${held} open at a time; beside them ${asked} asked, the slowest for ${Math.round(worst)} ms, and ${refused} were not served`
+  const note = `${held} open at a time; of ${asked} other requests the slowest took ${Math.round(worst)} ms, and ${refused} were not served`
   return { tried: count, hangs: refused, note }
 }

@@ -48,7 +48,7 @@ function parseOptions(args: readonly string[]): Options | 'help' {
   }
 }
 
-/** What the clients saw. */
+/** The results of the clients. */
 interface Seen {
   /** The id in the answer, by the reference in the request. */
   readonly answered: Map<string, string>
@@ -61,7 +61,10 @@ interface Seen {
   readonly faults: string[]
 }
 
-/** Breaks connections, then kills the service, under clients that repeat; counts rows. @returns whether it found no fault */
+/**
+ * Breaks connections, then kills the service, while clients repeat their requests; counts the rows. @returns whether it found no
+ * fault
+ */
 async function run(ctx: Context, options: Options): Promise<boolean> {
   const folder = await mkdtemp(join(tmpdir(), 'mainstem-idempotency-'))
   const postgres = await startPostgres({ dir: join(folder, '.data/trial'), persistent: false })
@@ -69,7 +72,7 @@ async function run(ctx: Context, options: Options): Promise<boolean> {
   let running: Running | undefined
   const seen: Seen = { answered: new Map(), broken: 0, cutOff: 0, repeated: 0, underWay: 0, faults: [] }
   try {
-    process.stderr.write('making the service\n')
+    process.stderr.write('creating the service\n')
     await makeService(ctx, folder)
     const env = { DATABASE_URL: postgres.url, UPLOAD_DIR: join(folder, '.data/uploads'), LOG_LEVEL: 'info' }
     const start = async (program = 'dist/main.js'): Promise<Running> =>
@@ -140,7 +143,7 @@ async function breakOne(ctx: Context, port: number, reference: string, seen: See
   seen.broken++
 }
 
-/** Repeats one request until it has an answer that is final. Checks that a repeat gets the same. */
+/** Repeats one request until it has a final answer. Checks that a repeat gets the same answer. */
 async function payUntilAnswered(
   ctx: Context,
   port: () => number,
@@ -158,7 +161,7 @@ async function payUntilAnswered(
         seen.faults.push(`${reference}: ${before}, then ${answer.id}`)
       seen.answered.set(reference, answer.id)
       if (before !== undefined || Math.random() < 0.5) return
-      // Once more, though it was answered.
+      // Sends it once more, though it was answered.
       seen.repeated++
     } else if (answer.status === 409) {
       seen.underWay++
@@ -227,7 +230,7 @@ async function judge(client: pg.Client, { breaks, rounds }: Options, seen: Seen)
     ['rows', rows.reduce((sum, { ids }) => sum + ids.length, 0)],
     ['requests with two rows', twice, twice === 0],
     ['answered requests without their row', lost, lost === 0],
-    ['rows of requests that nobody had answered', unknown, unknown === 0],
+    ['rows of requests without an answer', unknown, unknown === 0],
     ['other answers', seen.faults.length, seen.faults.length === 0],
   ]
   console.log(verdictsTable(verdicts))

@@ -21,7 +21,7 @@ export async function makeService(ctx: Context, folder: string): Promise<void> {
   await run(join(repository, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json')
 }
 
-/** What README.md asks of a person: the route of the POST within `idempotent(platform, …)`. */
+/** Does what README.md asks the user to do: wraps the route of the POST in `idempotent(platform, …)`. */
 async function wrapPost(path: string): Promise<void> {
   const text = await readFile(path, 'utf8')
   const wrapped = text
@@ -36,7 +36,7 @@ async function wrapPost(path: string): Promise<void> {
   await writeFile(path, wrapped)
 }
 
-/** Removes it; the link to the dependencies first. */
+/** Removes the service, the link to the dependencies first. */
 export async function removeService(folder: string): Promise<void> {
   await rm(join(folder, 'node_modules'), { force: true })
   await rm(folder, { recursive: true, force: true })

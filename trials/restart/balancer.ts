@@ -3,11 +3,11 @@ import type { Context } from '../../templates/service/src/context/context.ts'
 import { sleep } from '../../templates/service/src/context/sleep.ts'
 import { get } from '../../bench/support/documents.ts'
 
-/** An instance, as a load balancer knows it: its address, and the last answer of its /readyz. */
+/** An instance for the load balancer: its address, and the last answer of its /readyz. */
 export interface Backend {
   readonly port: number
   ready: boolean
-  /** Its kept-alive connections. They are replaced after a restart, because the old ones lead to an ended process. */
+  /** Its kept-alive connections. They are replaced after a restart, because the old ones belong to an ended process. */
   agent: Agent | undefined
 }
 
@@ -32,7 +32,7 @@ export async function followReadiness(
 
 let turn = 0
 
-/** The next ready instance, in turn. A request that fails there is not sent to another: its client sees the failure. */
+/** The next ready instance, in turn. A failed request is not sent to another instance: its client sees the failure. */
 export function pick(backends: readonly Backend[]): { port: number; agent: Agent } | undefined {
   for (let tried = 0; tried < backends.length; tried++) {
     const backend = backends[turn++ % backends.length]

@@ -27,7 +27,7 @@ const usage = `npm run restart -- [options]
   --clients n    each sends its next request when it has its answer (default 16)
   --quick        4 restarts, 8 clients: to see that it runs`
 
-/** Milliseconds of each phase. The balancer polls every 100 ms, so within the delay it learns that an instance stops. */
+/** Milliseconds of each phase. The balancer polls every 100 ms, so it notices within the delay that an instance stops. */
 const budgets = { delay: 500, drain: 5_000, cancel: 2_000, flush: 2_000 }
 /** Time for the process to end and for this one to notice: both share the processors with the load. */
 const slackMs = 1_000
@@ -133,7 +133,7 @@ async function stop(instance: Instance): Promise<Stop> {
   }
 }
 
-/** Resolves when the balancer has seen it ready: before that, no other instance may stop. */
+/** Resolves when the balancer has found the instance ready; only then may another one stop. */
 async function backendReady(ctx: Context, backend: Backend): Promise<void> {
   while (!backend.ready) await sleep(ctx, 20)
 }
@@ -160,7 +160,7 @@ function print(
     ['of these, lost (row or bytes)', String(inventory.lost.length), inventory.lost.length === 0],
     ['rows without their file', String(inventory.rowsWithoutFile), inventory.rowsWithoutFile === 0],
     ['files without a row, at the end', String(inventory.leftovers), inventory.leftovers === 0],
-    ['longest pause in which no answer came, ms', seen.longestPauseMs.toFixed(0)],
+    ['longest pause without an answer, ms', seen.longestPauseMs.toFixed(0)],
     ['answer, ms: median / p99 / greatest', `${at(0.5)} / ${at(0.99)} / ${at(1)}`],
     ['exits with another code than 0', String(unclean), unclean === 0],
     [
@@ -174,8 +174,8 @@ function print(
       'of it: admin listener / database / telemetry, ms',
       ['admin listener', 'database', 'telemetry'].map(phase).join(' / '),
     ],
-    ['requests under way when the door closed', spread(stops.map(({ requests }) => requests))],
-    ['connections open then', spread(stops.map(({ connections }) => connections))],
+    ['requests under way when the listener closed', spread(stops.map(({ requests }) => requests))],
+    ['open connections at that time', spread(stops.map(({ connections }) => connections))],
     ['a start until it listens, ms', spread(startMs)],
   ]
   console.log(`${machine()}, Node ${process.version}, load average ${loadAverage()}\n`)

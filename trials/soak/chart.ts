@@ -5,7 +5,7 @@ const row = 62
 const top = 56
 const plot = { left: 190, right: 640 }
 
-/** One line for each measure, each from 0. An SVG that stands alone, and follows the reader's light or dark mode. */
+/** Draws one line for each measure, each from 0, as an SVG that follows the reader's light or dark mode. */
 export function chartOf(samples: readonly Sample[], title: string): string {
   const last = samples.at(-1)?.requests ?? 1
   const height = top + row * measures.length + 30

@@ -1,8 +1,8 @@
-// Loaded into the service before its own code: answers each message with counts of what is alive, after a collection.
+// Loaded into the service before its own code: answers each message with counts of live objects, after a garbage collection.
 import { EventEmitter } from 'node:events'
 import { setImmediate as turn } from 'node:timers/promises'
 
-/** Counts of what is alive in a process. */
+/** Counts of live objects in a process. */
 export interface Inside {
   /** Bytes. */
   readonly heap: number
@@ -33,5 +33,5 @@ async function look(): Promise<Inside> {
 }
 
 process.on('message', () => void look().then((inside) => process.send?.(inside)))
-// It must not keep the service from ending.
+// The channel must not keep the service from ending.
 process.channel?.unref()

@@ -9,7 +9,7 @@ export interface Sent {
   failed: number
 }
 
-/** Requests that are pipelined on one connection. */
+/** The number of requests that are pipelined on one connection. */
 const ahead = 50
 const clients = 8
 const host = 'Host: 127.0.0.1'
@@ -20,7 +20,7 @@ const post = `POST /probe/echo HTTP/1.1\r\n${host}\r\nContent-Type: application/
 const echo = `${post}${json.length}\r\n\r\n${json}`
 const half = `POST /documents HTTP/1.1\r\n${host}\r\nContent-Type: multipart/form-data; boundary=x\r\nContent-Length: 900000\r\n\r\n--x\r\nContent-Disposition: form-data; name="document"; filename="a"\r\n\r\n${'x'.repeat(70_000)}`
 
-/** How clients leave: what they send, how long they stay, and their share in percent. */
+/** How clients leave: their bytes, their stay, and their share in percent. */
 const leaving = [
   { name: 'in a statement', share: 4, request: get('/probe/query?seconds=60'), stayMs: 15 },
   { name: 'in an upload', share: 4, request: half, stayMs: 15 },

@@ -13,7 +13,10 @@ import { measures, slopeOf, type Sample } from './series.ts'
 
 const svgFile = new URL('../../docs/soak.svg', import.meta.url)
 const inside = fileURLToPath(new URL('./inside.ts', import.meta.url))
-/** The pause before a look: requests with a hang-up unwind, and connections that were kept for the next cancel (10 s) close. */
+/**
+ * The pause before each count, in which cancelled requests unwind, and connections that were kept for the next cancel (10 s)
+ * close.
+ */
 const settleMs = 11_000
 
 await command(usage, parseOptions, run)
@@ -43,9 +46,7 @@ async function run(ctx: Context, options: Options): Promise<boolean> {
   const ways = [...sent.hungUp].map(([name, n]) => `${name} ${n}`).join(', ')
   const title = `${total().toLocaleString('en')} requests, ${Math.round((100 * hungUp) / total())} % hung up`
   console.log(`${machine()}, Node ${process.version}, ${minutes().toFixed(1)} min`)
-  console.log(
-    `${title} (${ways}), ${sent.failed} not answered as they should be, ${faults.length} errors in the log\n`,
-  )
+  console.log(`${title} (${ways}), ${sent.failed} failed, ${faults.length} errors in the log\n`)
   console.log('| | first | last | slope per 1,000,000 requests, second half | flat |\n|---|---|---|---|---|')
   let flat = true
   for (const { name, title, unit, flat: most } of measures) {

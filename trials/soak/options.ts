@@ -3,7 +3,7 @@ import { count } from '../../bench/support/command.ts'
 
 export interface Options {
   readonly requests: number
-  /** How many looks, evenly over the requests: each takes 12 s. */
+  /** The number of counts, spread evenly over the requests; each takes 12 s. */
   readonly samples: number
   /** The soak ends after this many minutes, even before all requests are sent. */
   readonly minutes: number
@@ -14,8 +14,8 @@ export interface Options {
 export const usage = `npm run soak -- [options]
 
   --requests n   to send, of which clients hang up 20 % (default 1000000)
-  --samples n    how often it counts what is alive (default 30)
-  --minutes n    ends the soak, and says how many were sent (default 25)
+  --samples n    how often it counts live objects (default 30)
+  --minutes n    ends the soak after n minutes, and prints how many were sent (default 25)
   --svg          writes docs/soak.svg`
 
 /** @throws Error of one sentence for an invalid flag */

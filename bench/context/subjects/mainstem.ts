@@ -26,7 +26,7 @@ export function using(): Subject {
     batch(times) {
       for (let i = 0; i < times; i++) {
         using ctx = withCancel(server)
-        if (ctx.deadline !== undefined) throw new Error('using: a deadline out of nowhere')
+        if (ctx.deadline !== undefined) throw new Error('using: unexpected deadline')
       }
     },
   }
@@ -46,7 +46,7 @@ export function timeoutBesideAnother(): Subject {
   return timeout()
 }
 
-/** As a request inherits it: the nearer deadline is the parent's, so there is no timer. */
+/** As in a request: the parent's deadline is earlier, so there is no timer. */
 export function timeoutBelowAnEarlier(): Subject {
   const request = withTimeout(server, 20_000)
   return {

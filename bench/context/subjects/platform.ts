@@ -66,7 +66,7 @@ export function anySignal(): Subject {
   }
 }
 
-/** No parent, and no way to end it before its time: it is dropped. */
+/** It has no parent and cannot be ended early, so it is dropped. */
 export function timeout(): Subject {
   return {
     batch(times) {

@@ -56,7 +56,7 @@ async function makeSlowDocuments(url: string, querySeconds: number): Promise<voi
   }
 }
 
-/** What is started, and asked. */
+/** The program to start, and the path to request. */
 interface Subject {
   readonly folder: string
   readonly args: readonly string[]
@@ -83,7 +83,7 @@ async function startMainstem(
       ...env,
     },
   })
-  // A log that nobody reads would fill the pipe.
+  // An unread log would fill the pipe.
   server.stdout?.resume()
   const base = `http://127.0.0.1:${port}`
   await whenUp(ctx, server, (ctx) => untilReady(ctx, `${base}/readyz`))
@@ -95,7 +95,7 @@ async function startMainstem(
   }
 }
 
-/** A silent service does not say that it listens. */
+/** Polls, because a service without a log does not say that it listens. */
 async function untilReady(ctx: Context, url: string): Promise<void> {
   await retry(ctx, { maxPauseMs: 200 }, async () => {
     const { status } = await fetch(url, { headers: { connection: 'close' } })

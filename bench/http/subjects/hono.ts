@@ -22,7 +22,7 @@ export function asyncHandler(): Promise<number> {
   )
 }
 
-/** What may stand in front of a route. */
+/** Middlewares for the front of a route. */
 export const middlewares = {
   empty: (): MiddlewareHandler => async (_c, next) => {
     await next()
@@ -46,7 +46,7 @@ export function readsSignal(): Promise<number> {
   )
 }
 
-/** The usual deadline: an answer in time, and a separate signal for the work. */
+/** The usual deadline: timeout() for the answer, and a separate signal for the work. */
 export function timeoutAndController(): Promise<number> {
   return serve(
     new Hono()

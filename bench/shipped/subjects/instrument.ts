@@ -1,7 +1,7 @@
 import { register } from 'node:module'
 
-// Imported before a stock subject: OpenTelemetry as its documentation sets it up for ES modules, with the instrumentations of
-// http, pg and pino. In variables, because this repository does not depend on them.
+// Imported before a stock subject: sets up OpenTelemetry for ES modules as its documentation does, with the instrumentations of
+// http, pg and pino. Their names are in variables, because this repository does not depend on them.
 register('@opentelemetry/instrumentation/hook.mjs', import.meta.url)
 
 type Make = new () => object

@@ -7,7 +7,7 @@ import { items, shelf } from './items.ts'
 
 const about = { method: 'GET', summary: 'Is measured', tags: [], responses: {} } as const
 
-/** As the repositories that `npm run add` stamps do it. */
+/** As in the repositories that `npm run add` stamps. */
 const onShelf = prepared((q, value: Values<{ shelf: number }>) =>
   q
     .select()

@@ -1,4 +1,4 @@
-/** The packages of the stock subjects, installed together so that each is there once. */
+/** The packages of the stock subjects, installed together so that there is one copy of each. */
 export const packages: Readonly<Record<string, string>> = {
   hono: '4.13.19',
   '@hono/node-server': '2.1.9',

@@ -1,6 +1,6 @@
 import { open as openFile } from 'node:fs/promises'
 
-/** Stands in for node:fs/promises in the service's directory.ts: its files are never synced. */
+/** Replaces node:fs/promises in the service's directory.ts by one that never syncs files. */
 export * from 'node:fs/promises'
 
 export async function open(...args: Parameters<typeof openFile>) {

@@ -6,7 +6,7 @@ import type { Plan } from '../engine/plan.ts'
 /** Plans README.md and .env.example as `npm run config -- --write` would: a test fails when they are out of date. */
 export async function configure(plan: Plan): Promise<void> {
   if (!plan.changes().some(({ path }) => path === 'src/config.ts')) return
-  // Imported here because they load src/config.ts.
+  // Imported here because these modules load src/config.ts.
   const { renderPages } = await import('../../scripts/pages/config-pages.ts')
   const { settings } = await import('../../scripts/pages/settings.ts')
   const rows = await withCopy(plan.root, ['package.json', 'src'], async (copy) => {

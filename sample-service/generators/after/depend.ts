@@ -38,7 +38,7 @@ function missingFrom(there: Entries, wanted: Entries): [string, string][] {
   return Object.entries(wanted).filter(([name]) => !Object.hasOwn(there, name))
 }
 
-/** The entries but those of these names. */
+/** The entries without those of these names. */
 export function without(there: Entries, names: readonly string[]): Entries {
   return Object.fromEntries(Object.entries(there).filter(([name]) => !names.includes(name)))
 }
@@ -48,7 +48,7 @@ async function rewriteManifest(plan: Plan, change: (manifest: Manifest) => Manif
   const text = await plan.read(path)
   if (text === undefined)
     throw new Error(`${path} is missing: restore it, because it lists the dependencies.`)
-  // It is valid JSON: else Node would not have started here.
+  // It is valid JSON, else Node would not have started here.
   const manifest = JSON.parse(text) as Manifest
   const changed = change(manifest)
   if (Object.keys(changed).length === 0) return

@@ -13,7 +13,9 @@ import type { Plan } from '../engine/plan.ts'
 import { rewrite, withEdits } from './rewrite.ts'
 import { functionOf, returnedBy } from './scope.ts'
 
-/** Plans the property and its import in an existing file, unless it is there already. The rest is unchanged, byte for byte. */
+/**
+ * Plans the property and its import in an existing file, unless the file has the property. The rest is unchanged, byte for byte.
+ */
 export async function addMember(plan: Plan, member: Member): Promise<void> {
   const { file, name } = member
   await rewrite(plan, file, `${name} must be added to it`, (text) => withMember(text, member))

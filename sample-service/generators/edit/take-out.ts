@@ -28,7 +28,7 @@ export async function unwire(plan: Plan, wiring: Wiring): Promise<void> {
 
 type Moved = Pick<Wiring, 'file' | 'call' | 'from'>
 
-/** Throws if the team has moved what `call` names. Its import would stay, and nothing would use what was moved. */
+/** Throws if the team has moved the function that `call` names: a removal would leave the moved code unused. */
 function refuseMoved(source: SourceFile, { file, call, from }: Moved): void {
   const other = source
     .getImportDeclarations()
@@ -36,7 +36,7 @@ function refuseMoved(source: SourceFile, { file, call, from }: Moved): void {
     ?.getModuleSpecifierValue()
   if (other === undefined || other === from) return
   throw new Error(
-    `${file} imports ${call} from ${other}, and it was stamped in ${from}: take out by hand what you moved.`,
+    `${file} imports ${call} from ${other}, and it was stamped in ${from}: remove by hand what you moved.`,
   )
 }
 
@@ -65,7 +65,7 @@ async function takeOut(
   await rewrite(plan, file, 'a call in it is to be removed', (text) => withEdits(file, text, editsOf))
 }
 
-/** What a removal needs of a node. */
+/** The parts of a node that a removal needs. */
 type Place = Pick<Node, 'getPos' | 'getStart' | 'getEnd' | 'getAncestors'>
 
 /** The edit that removes a node from its list: the element of an array or object, else the statement around it. */
@@ -100,7 +100,7 @@ function line(text: string, node: Pick<Place, 'getStart' | 'getEnd'>): Edit {
   return { at: from, end: node.getEnd() + rest, text: '' }
 }
 
-/** A parameter that only the removed call used gets its underscore back: the lint refuses an unused name. */
+/** Restores the underscore of a parameter that only the removed call used: the lint rejects an unused name. */
 function withoutUse(scope: Scope, type: string, call: Place): Edit[] {
   const parameter = scope.getParameters().find((one) => one.getTypeNode()?.getText() === type)
   const name = parameter?.getNameNode()
@@ -112,7 +112,7 @@ function withoutUse(scope: Scope, type: string, call: Place): Edit[] {
   return others.length > 0 || uses.length === 0 ? [] : [{ at: name.getStart(), text: '_' }]
 }
 
-/** Plans that the file no longer imports the name, if it does not use it. */
+/** Plans to remove the import of the name if the file no longer uses the name. */
 async function dropImport(plan: Plan, file: string, name: string, from: string): Promise<void> {
   await takeOut(plan, file, (source, text) => {
     const specifiers = source

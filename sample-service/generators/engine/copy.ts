@@ -25,14 +25,14 @@ export async function withCopy<T>(
     return await work(copy, stop.signal)
   } finally {
     await rm(copy, { recursive: true, force: true })
-    // Fails, as it should, if another program has put something into it meanwhile.
+    // Fails on purpose if another program has put something into the folder meanwhile.
     if (made !== undefined) await rmdir(data).catch(() => undefined)
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal)
     stop.signal.throwIfAborted()
   }
 }
 
-/** Makes the changes of the plan in the copy. */
+/** Applies the plan's changes to the copy. */
 export async function writePlanned(plan: Plan, copy: string): Promise<void> {
   for (const { path, after } of plan.changes()) {
     const place = join(copy, path)

@@ -16,7 +16,7 @@ import { dirname, join } from 'node:path'
 
 const lock = '.data/lock'
 
-/** How long a process that has made the lock may take to write its name into it, in ms. */
+/** How long a process may take to write its name into the lock that it has made, in ms. */
 const namelessMs = 10_000
 
 /**
@@ -37,7 +37,7 @@ export function lockService(root: string): Disposable {
   }
 }
 
-/** Removes an empty folder. A link to one stays: the team has made it. */
+/** Removes an empty folder, but not a link to one, which the team has made. */
 export function removeEmptyFolder(place: string): void {
   if (readdirSync(place).length === 0 && !lstatSync(place).isSymbolicLink()) rmdirSync(place)
 }
@@ -58,7 +58,7 @@ function made(place: string): boolean {
     try {
       writeFileSync(file, `${process.pid} ${hostname()}\n`)
     } catch (error) {
-      // The disk is full. Without a name the lock would keep the next run waiting.
+      // The disk is full. A lock without a name would make the next run wait.
       rmSync(place)
       throw error
     } finally {
@@ -76,13 +76,13 @@ function codeOf(error: unknown): unknown {
   return error instanceof Error && 'code' in error ? error.code : undefined
 }
 
-/** The process that holds the lock, for people; undefined if there is none, or if it was killed. */
+/** Describes the process that holds the lock; undefined if there is none, or if it was killed. */
 function holderOf(place: string): string | undefined {
   const text = textOf(place)
   if (text === undefined) return undefined
   const [, pid, host] = /^(\d+) (.+)\n$/.exec(text) ?? []
   if (pid === undefined) return isOld(place) ? undefined : 'a process that has just begun'
-  // Nobody here knows the processes of another machine or container.
+  // The processes of another machine or container cannot be checked from here.
   if (host !== hostname()) return `process ${pid} on ${host}`
   return isAlive(Number(pid)) ? `process ${pid}` : undefined
 }
@@ -92,7 +92,7 @@ function isAlive(pid: number): boolean {
     process.kill(pid, 0)
     return true
   } catch (error) {
-    // EPERM: it is another user's.
+    // EPERM: the process is another user's.
     return codeOf(error) === 'EPERM'
   }
 }
@@ -109,7 +109,7 @@ function takeAway(place: string): void {
   try {
     renameSync(place, aside)
   } catch {
-    // Gone already.
+    // Another process has removed it.
     return
   }
   if (textOf(aside) === stale) rmSync(aside)

@@ -2,7 +2,7 @@ import pluralize from 'pluralize-esm'
 import { isReservedOnWindows, type Noun } from './names.ts'
 import type { Piece } from './piece.ts'
 
-// Words whose plural the library does not know, or knows in a form that programs do not use.
+// Words whose plural the library lacks, or has in a form that programs do not use.
 for (const [singular, plural] of [
   ['axis', 'axes'],
   ['basis', 'bases'],
@@ -13,7 +13,7 @@ for (const [singular, plural] of [
   pluralize.addIrregularRule(singular, plural)
 }
 
-/** In characters. Postgres cuts names at 63 bytes; the rest is for what a piece appends (`…_created_at_id_idx`). */
+/** In characters. Postgres truncates names at 63 bytes, and a piece appends to the noun (`…_created_at_id_idx`). */
 const longest = 40
 
 const reservedInJavaScript = words(`
@@ -30,15 +30,15 @@ const reservedInSql = words(`
   returning right select similar some symmetric system-user table tablesample then to trailing true union unique user
   using values variadic verbose when where window with`)
 
-/** Names that the service itself uses: folders, files of src/, and paths of the HTTP surface. */
+/** Names that the service itself uses: folders, files of src/, and paths of its API. */
 const taken = words(`
   context platform config main migrate prepare routes workers jobs test tests lint generators drizzle dist scripts support node-modules
   docs livez openapi readyz health ctx`)
 
 /**
- * Parses a noun as a person types it: `price-list`, `priceList`, `PriceList`, `price_list`, `price list`, or its plural.
- * With `plural`, the word is the singular as typed (`nounFrom('gas', 'gases')`).
- * Throws for what is not a valid name in TypeScript, SQL and a URL at once.
+ * Parses a noun as the user types it: `price-list`, `priceList`, `PriceList`, `price_list`, `price list`, or its plural. With
+ * `plural`, the word is the singular as typed (`nounFrom('gas', 'gases')`). Throws if the name is not valid in TypeScript, SQL
+ * and a URL.
  */
 export function nounFrom(word: string, plural?: string): Noun {
   const typed = kebab(word)
@@ -101,7 +101,7 @@ function refuseReserved({ singular, plural }: Noun): void {
   }
 }
 
-/** `priceList`, `Price_List`, `price list` → `price-list`; throws for what does not become letters, digits and single hyphens. */
+/** `priceList`, `Price_List`, `price list` → `price-list`; throws if the result is not letters, digits and single hyphens. */
 function kebab(word: string): string {
   if (word.trim() === '')
     throw new Error('The name is empty: give an English noun, such as invoice or price-list.')
@@ -124,7 +124,7 @@ function kebab(word: string): string {
   return name
 }
 
-/** `café` → `cafe`, `./admin/users` → `admin-users`: a valid name, if `word` holds one. */
+/** `café` → `cafe`, `./admin/users` → `admin-users`: makes a valid name of `word`, if it can. */
 export function similarName(word: string): string {
   const plain = word.normalize('NFD').replace(/\p{M}/gu, '').replace(/\W+/g, '-')
   return /[a-z].*(?<!-)/i.exec(plain)?.[0].toLowerCase() ?? 'price-list'

@@ -1,20 +1,27 @@
 import type { Noun } from './names.ts'
 
-/** Something that `npm run add` can add to the service, described as data. The folder beside it holds what it stamps. */
+/** Something that `npm run add` can add to the service, described as data. The files that it stamps are in its folder. */
 export interface Piece {
   /** The word after `npm run add --`. */
   name: string
   /** One line for the list of pieces. */
   summary: string
-  /** What `npm run add -- <piece> --help` says in addition to the flags, such as the grammar of one. */
+  /** Text that `npm run add -- <piece> --help` prints in addition to the flags, such as the grammar of one. */
   explained?: string
-  /** What a person may type after `npm run add -- <piece>`: `report --method POST`. Without it, `invoice`, or nothing. */
+  /**
+   * Examples of what the user may type after `npm run add -- <piece>`: `report --method POST`. By default `invoice`, or nothing.
+   */
   examples?: readonly [string, ...string[]]
-  /** What the name is. `noun`: a word with a different plural; `name`: one word; `nothing`: it has none; else one of these words. */
+  /**
+   * The kind of the name. `noun`: a word with a different plural; `name`: one word; `nothing`: no name; else one of these words.
+   */
   takes: 'noun' | 'name' | 'nothing' | readonly string[]
   /** The absolute path of a folder whose `src/`, `test/`, `scripts/`, `docs/`, `ops/` and `k8s/` mirror those of the service. */
   folder: string
-  /** A piece that must be there first, which may need another. Only its missing files are stamped; existing ones stay as they are. */
+  /**
+   * A piece that must be there first, which may need another piece. Only its missing files are stamped; existing ones stay
+   * unchanged.
+   */
   needs?: Piece
   /** The calls that existing files must make to what was stamped. */
   wirings?: readonly Wiring[]
@@ -24,21 +31,21 @@ export interface Piece {
   migration?: boolean
   /** The flags of the piece on the command line, and its further questions. */
   flags?: readonly Flag[]
-  /** Returns the function that changes each stamped file as the flags ask. `service` is the root of the service. */
+  /** Returns the function that adapts each stamped file to the flags. `service` is the root of the service. */
   shape?: (service: string, noun: Noun, flags: Flags) => Promise<Shape>
-  /** The piece of the same name that replaces this one if the flags ask for it. */
+  /** The piece of the same name that replaces this one for certain flags. */
   variant?: (flags: Flags) => Piece | undefined
-  /** A stamped file that every run writes anew. If it exists already, the other files stay as they are. */
+  /** A stamped file that every run writes again. If it exists already, the other files stay unchanged. */
   renews?: string
   /** Dependencies for package.json, with their ranges. */
   dependencies?: Readonly<Record<string, string>>
   /** Scripts for package.json. */
   scripts?: Readonly<Record<string, string>>
-  /** What `--remove` cannot take back, such as tables without a migration, and what a person does about it: one sentence. */
+  /** What `--remove` cannot undo, such as tables without a migration, and what the user must do about it: one sentence. */
   leaves?: string
 }
 
-/** A flag of a piece: given on the command line, or asked for. */
+/** A flag of a piece, which the user gives on the command line or is asked for. */
 export interface Flag {
   /** Without the `--`. */
   name: string
@@ -46,7 +53,7 @@ export interface Flag {
   asks: string
   /** The default. Without one the flag is required. */
   otherwise?: (noun: Noun) => string
-  /** The value of a flag that is given without one. */
+  /** The value of the flag if it is given without one. */
   alone?: string
   /** Throws an Error of one sentence for an invalid value. */
   check: (value: string) => void
@@ -58,7 +65,7 @@ export type Flags = Readonly<Record<string, string>>
 /** Returns the final text of a stamped file, from its path and its text with the noun in it. */
 export type Shape = (path: string, text: string) => string
 
-/** A call that a function of an existing file must make, with its import. Names say widget, as in the files of the piece. */
+/** A call that a function of an existing file must make, with its import. Names contain widget, as in the files of the piece. */
 export interface Wiring {
   /** Relative to the root of the service: `src/routes.ts`. */
   file: string
@@ -78,7 +85,9 @@ export interface Wiring {
 export interface Member {
   /** Relative to the root of the service: `src/config.ts`. */
   file: string
-  /** The interface, the function that returns the object, or the variable that holds it or is made from it (`z.object({ … })`). */
+  /**
+   * The interface, the function that returns the object, or the variable that contains it or is made from it (`z.object({ … })`).
+   */
   within: string
   name: string
   /** Its value, or its type in an interface. */

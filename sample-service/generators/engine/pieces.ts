@@ -30,7 +30,7 @@ export const pieces: readonly Piece[] = [
   auth,
 ]
 
-/** The pieces that must be there before this one, with these flags, in the order in which they are added. */
+/** The pieces that this one needs with these flags, in the order in which they are added. */
 export function neededBy(piece: Piece, flags: Flags): Piece[] {
   return chainOf(piece.variant?.(flags) ?? piece)
 }
@@ -39,7 +39,7 @@ function chainOf({ needs }: Piece): Piece[] {
   return needs === undefined ? [] : [...chainOf(needs), needs]
 }
 
-/** The piece of this name, even one that `npm run add` does not list because others bring it; undefined if there is none. */
+/** The piece of this name, even one that `npm run add` does not list because other pieces add it; undefined if there is none. */
 export function findPiece(name: string, flags: Flags): Piece | undefined {
   const brought = pieces.flatMap((one) => [...neededBy(one, {}), ...neededBy(one, flags)])
   return [...pieces, ...brought].find((one) => one.name === name)

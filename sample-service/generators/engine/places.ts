@@ -13,16 +13,11 @@ export const inGuards: Place = { file: 'src/routes.ts', within: 'guards', as: 'i
 /** The background workers. */
 export const inWorkers: Place = { file: 'src/workers.ts', within: 'workers', as: 'item', takes: ['Platform'] }
 
-/** The jobs that the worker runs. `add job` and `add schedule` bring the file. */
+/** The jobs that the worker runs. `add job` and `add schedule` add the file. */
 export const inJobs: Place = { file: 'src/jobs.ts', within: 'jobs', as: 'item', takes: ['Platform'] }
 
 /** The tables of libraries, which need no migration of the service. */
-export const inSchemas: Place = {
-  file: 'src/platform/schemas.ts',
-  within: 'schemas',
-  as: 'item',
-  takes: [],
-}
+export const inSchemas: Place = { file: 'src/platform/schemas.ts', within: 'schemas', as: 'item', takes: [] }
 
 /** The routes that only the tests of the service have. */
 export const inProbes: Place = {
@@ -37,14 +32,14 @@ export function variable(name: string, code: string, more: Pick<Member, 'import'
   return { file: 'src/config.ts', within: 'Environment', name, code, ...more }
 }
 
-/** A part of the configuration. `code` makes it of `e`, the environment. */
+/** A part of the configuration. `code` makes it from `e`, the environment. */
 export function configured(name: string, code: string): Member {
   return { file: 'src/config.ts', within: 'loadConfig', name, code, knows: ['e'] }
 }
 
 type Code = Pick<Member, 'code' | 'import' | 'knows'>
 
-/** A member of the platform: its value, its type, and the type of the option that it is made of. */
+/** A member of the platform: its value, its type, and the type of the option that it is made from. */
 export function onPlatform(name: string, value: Code, type: Code, option: Code = type): Member[] {
   const file = 'src/platform/platform.ts'
   return [

@@ -15,12 +15,12 @@ import { remember, titleOf, type Stamping } from './record.ts'
 import { stamp, stampMissing } from './stamp.ts'
 import { wire } from '../edit/wire.ts'
 
-/** The answers to the questions of a piece: `name`, `plural` and its flags. A missing answer takes its default. */
+/** The answers to the questions of a piece: `name`, `plural` and its flags. A missing answer has its default. */
 type Answers = Readonly<Record<string, string | undefined>>
 
 /**
  * Plans every change that adds the piece, and writes nothing. `npm run add` and `npx plop` both call it. Returns the piece and
- * its name for people: `job send-mail`, with what was typed if that differs.
+ * its name for a message: `job send-mail`, with what the user typed if that differs.
  */
 export async function planPiece(plan: Plan, piece: Piece, answers: Answers): Promise<string> {
   const noun = nounOf(piece, answers)
@@ -44,7 +44,7 @@ export async function planPiece(plan: Plan, piece: Piece, answers: Answers): Pro
   return `${titleOf({ piece: piece.name, noun: singular })}${becomes}`
 }
 
-/** Plans the calls to what was stamped, the properties, and what package.json needs. */
+/** Plans the calls to the stamped code, the properties, and the changes of package.json. */
 async function connect(plan: Plan, piece: Piece, noun: Noun, flags: Flags): Promise<void> {
   const { dependencies = {}, scripts = {} } = piece
   for (const wiring of wiringsOf(piece, noun)) await wire(plan, wiring)

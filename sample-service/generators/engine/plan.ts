@@ -14,7 +14,7 @@ export interface Change {
 export class Plan {
   /** The service's root, absolute. */
   readonly root: string
-  /** The files that `rewrite` changed, with their texts before: `formatRewritten` formats them in the end. */
+  /** The files that `rewrite` changed, with their texts before; `formatRewritten` formats them at the end. */
   readonly rewritten = new Map<string, string>()
   readonly #changes = new Map<string, Change>()
   readonly #textOf: typeof textOf
@@ -37,7 +37,7 @@ export class Plan {
     else if (withLf(after) !== withLf(text)) throw new Error(obstacle(path))
   }
 
-  /** Plans a new text for a file, which may or may not exist, or with undefined that it is gone. */
+  /** Plans a new text for a file, which may or may not exist; undefined removes the file. */
   async edit(path: string, text: string | undefined): Promise<void> {
     this.#changes.set(path, { ...(await this.#known(path)), after: text })
   }
@@ -57,10 +57,10 @@ export class Plan {
   }
 }
 
-/** The sentence for a file that exists with another text. */
+/** The message for a file that exists with another text. */
 function obstacle(path: string): string {
   const domain = /^src\/(?!platform\/)([^/]+)\//.exec(path)?.[1]
-  if (domain !== undefined) return `${domain} is there already (src/${domain}): choose another name.`
+  if (domain !== undefined) return `${domain} exists already (src/${domain}): choose another name.`
   return `${path} exists and differs from what would be written: move it away, or choose another name.`
 }
 
@@ -76,6 +76,6 @@ async function textOf(root: string, path: string): Promise<string | undefined> {
         : code === 'EISDIR'
           ? 'it is a folder'
           : String(code)
-    throw new Error(`${path} cannot be read (${why}): move what is in its place away.`, { cause })
+    throw new Error(`${path} cannot be read (${why}): move that file or folder away.`, { cause })
   }
 }

@@ -7,10 +7,11 @@ import { promptsFor } from './prompts.ts'
 const root = join(import.meta.dirname, '../..')
 
 /**
- * What `npx plop` offers: a generator for each piece. docs/generators.md says how to change a piece and how to add one.
+ * The generators of `npx plop`, one for each piece. docs/generators.md says how to change and add a piece.
  *
  * The first action plans in memory, the second writes the whole plan. If the first fails, plop skips the second, so no file has
- * changed. Both load what they need when they run: ts-morph and prettier take a second, and a list of the pieces needs neither.
+ * changed. Both import their modules when they run: ts-morph and prettier take a second, and the list of the pieces needs
+ * neither.
  */
 export default function plopfile(plop: NodePlopAPI): void {
   for (const piece of pieces) {

@@ -3,12 +3,12 @@ import type { Noun } from './names.ts'
 import type { Flags } from './piece.ts'
 import type { Plan } from './plan.ts'
 
-/** The record: what was emitted and stamped, so that `update` and `add --remove` know what the team has changed. */
+/** The record of what was emitted and stamped. From it `update` and `add --remove` find what the team has changed. */
 export const recordPath = '.mainstem.json'
 
-/** What `.mainstem.json` holds. Lock files and drizzle/ are not in it. */
+/** The content of `.mainstem.json`. Lock files and drizzle/ are not in it. */
 export interface ServiceRecord {
-  /** The version of create-mainstem that the skeleton is from. */
+  /** The version of create-mainstem that emitted the skeleton. */
   readonly version: string
   /** The answers that the service was created with, by question. */
   readonly answers: Readonly<Record<string, string | boolean>>
@@ -17,13 +17,13 @@ export interface ServiceRecord {
   readonly pieces: readonly StampedPiece[]
 }
 
-/** The id that git gives the text as it was emitted or stamped, by path. */
+/** Git's id of each text as it was emitted or stamped, by path. */
 export type FileIds = Readonly<Record<string, string>>
 
 /** A piece that `npm run add` stamped. */
 export interface StampedPiece {
   readonly piece: string
-  /** Absent if the piece came along because another needs it. */
+  /** Absent if the piece was added because another needs it. */
   readonly noun?: string
   readonly plural?: string
   readonly flags: Flags
@@ -47,11 +47,11 @@ export async function remember(plan: Plan, stampings: readonly Stamping[]): Prom
   if (text === undefined) return
   const before = recordFrom(text)
   const after = stampings.reduce(withStamping, before)
-  // Equal in meaning: how the team formats the file is its own matter.
+  // Compares values, not text: the team may format the file in its own way.
   if (renderRecord(after) !== renderRecord(before)) await plan.edit(recordPath, renderRecord(after))
 }
 
-/** The record with the stamping in it. A file that an earlier stamping of the same name wrote keeps its place. */
+/** Adds the stamping to the record. If the piece has been stamped for this noun before, its entry keeps the earlier files too. */
 export function withStamping(record: ServiceRecord, { piece, noun, flags, files }: Stamping): ServiceRecord {
   if (files.size === 0) return record
   const there = record.pieces.find((one) => one.piece === piece && one.noun === noun?.singular)
@@ -87,7 +87,7 @@ export function blobId(content: Uint8Array): string {
   return createHash('sha1').update(`blob ${content.length}\0`).update(content).digest('hex')
 }
 
-/** The record as text: one key a line, sorted, so that git can merge the additions of two branches. */
+/** The record as text: one key on each line, sorted, so that git can merge the additions of two branches. */
 export function renderRecord({ version, answers, files, pieces }: ServiceRecord): string {
   const inOrder = [...pieces].sort((a, b) => compare(titleOf(a), titleOf(b)))
   const entries = inOrder.map(({ flags, files, ...piece }) => ({
@@ -99,7 +99,7 @@ export function renderRecord({ version, answers, files, pieces }: ServiceRecord)
   return `${JSON.stringify(record, null, 2)}\n`
 }
 
-/** Parses the text of a record. Throws an Error of one sentence if it is none. */
+/** Parses the text of a record. Throws an Error of one sentence if the text is not a record. */
 export function recordFrom(text: string): ServiceRecord {
   let parsed: unknown
   try {
@@ -114,7 +114,7 @@ export function recordFrom(text: string): ServiceRecord {
   const twice = repeatedIn(text)
   if (twice !== undefined)
     throw new Error(
-      `${recordPath} has ${twice} twice in one place: while git merges, npm run add -- --merge-record writes it anew; otherwise keep the line of the newer version.`,
+      `${recordPath} has ${twice} twice in one place: while git merges, run npm run add -- --merge-record; otherwise keep the line of the newer version.`,
     )
   if (isRecord(parsed)) {
     const titles = parsed.pieces.map(titleOf)
@@ -122,7 +122,7 @@ export function recordFrom(text: string): ServiceRecord {
     if (double === undefined) return parsed
     throw new Error(`${recordPath} lists the piece ${double} twice: keep one of the entries.`)
   }
-  throw new Error(`${recordPath} lacks what update and add need of it: restore it from git.`)
+  throw new Error(`${recordPath} lacks what update and add need: restore it from git.`)
 }
 
 /** A key that one object of the JSON text has twice, as a merge by hand may leave it; undefined if there is none. */
@@ -165,12 +165,12 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** Whether `npm run add -- --remove` has taken the piece back, and only its schema stays, with the table. */
+/** Whether `npm run add -- --remove` has removed the piece, except for its schema and its table. */
 export function isTakenBack({ files }: StampedPiece): boolean {
   return Object.keys(files).every((path) => path.endsWith('.schema.ts'))
 }
 
-/** A piece and its noun, as typed after `npm run add --`. A piece that takes no noun has its own name in place of one. */
+/** A piece and its noun, as typed after `npm run add --`. In the record a piece without a noun has its own name as the noun. */
 export function titleOf({
   piece,
   noun,

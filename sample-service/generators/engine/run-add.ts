@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { packageManager } from '../../scripts/dev/packages.ts'
 import { inOwnCommands } from '../../scripts/own-commands.ts'
-import { agrees, askAnswers, askPiece, askRequired } from './ask.ts'
+import { agrees, askAnswers, askPiece, askRequired } from './prompts.ts'
 import { commandFrom, refuseBeside, refuseFlags, type Command } from './command.ts'
 import { helpFor, listOfPieces, piecesAsJson, usage } from './help.ts'
 import { install } from './install.ts'
@@ -15,18 +15,18 @@ import { finishWriting, refuseUnfinished, writeChanges } from './write.ts'
 
 const root = join(import.meta.dirname, '../..')
 
-/** What a run takes from its process. */
+/** What a run gets from its process. */
 export interface Surroundings {
   readonly env: NodeJS.ProcessEnv
   /** Ends the run. */
   readonly stop: AbortSignal
-  /** Whether it may ask. */
+  /** Whether it may ask questions. */
   readonly terminal: boolean
   readonly out: (text: string) => void
   readonly err: (text: string) => void
 }
 
-/** Does what the arguments of `npm run add` say, and returns the exit code. Throws only if a module is missing. */
+/** Runs `npm run add` with these arguments, and returns the exit code. Throws only if a module is missing. */
 export async function runAdd(args: string[], from: Surroundings): Promise<number> {
   try {
     await add(commandFrom(args, from.env), from)
@@ -72,7 +72,7 @@ async function add(command: Command, from: Surroundings): Promise<void> {
   const terminal = from.terminal && !flags.has('json')
   const asks = terminal && !flags.has('yes')
   if (word === undefined && !asks)
-    throw new Error(`Name the piece to ${flags.has('remove') ? 'take back' : 'add'}.\n\n${usage()}`)
+    throw new Error(`Name the piece to ${flags.has('remove') ? 'remove' : 'add'}.\n\n${usage()}`)
   const piece = pieceNamed(word ?? (await askPiece(stop)))
   refuseFlags(piece, command, from.env)
   if (extra !== undefined) throw new Error(`Unexpected argument "${extra}": ${insteadOf(extra, piece)}`)
@@ -82,7 +82,7 @@ async function add(command: Command, from: Surroundings): Promise<void> {
     refuseUnfinished(root)
   } else finishKilled(from)
   if (flags.has('drop') && !flags.has('remove'))
-    throw new Error('--drop belongs to --remove: it drops the table too.')
+    throw new Error('--drop needs --remove: it drops the table of the removed piece.')
   if (flags.has('remove')) {
     const { removePiece } = await import('./remove.ts')
     say(await removePiece(root, packageManager(), piece, command))
@@ -114,10 +114,10 @@ async function add(command: Command, from: Surroundings): Promise<void> {
 }
 
 function finishKilled({ err }: Surroundings): void {
-  if (finishWriting(root)) err('A run that was killed is finished first.\n')
+  if (finishWriting(root)) err('Finished the run that was killed before.\n')
 }
 
-/** Installs what package.json got, if the person wants that, and prints what to do next. */
+/** Installs the added packages if the user wants that, and prints what to do next. */
 async function finish(
   { flags }: Command,
   changes: readonly Change[],
@@ -133,7 +133,7 @@ async function finish(
   async function wantsInstall(): Promise<boolean> {
     if (flags.has('no-install')) return false
     if (flags.has('yes') || flags.has('install')) return true
-    // Everything is written by now, so Ctrl-C only means no.
+    // Everything has been written, so Ctrl-C means only no.
     return agrees(stop, `package.json has changed. Run ${manager} install?`).catch(() => false)
   }
 }
@@ -166,7 +166,7 @@ async function described(
   return `${title}${did === 'dry-run' ? ' (dry run: nothing is written)' : ''}\n${describeChanges(changes, whole)}`
 }
 
-/** A warning if git has uncommitted changes, which the new ones would mix with; else empty. */
+/** A warning if git has uncommitted changes, with which the new ones would mix; else empty. */
 function warning(directory: string): string {
   const { status, stdout } = spawnSync('git', ['status', '--porcelain', '--', '.'], {
     cwd: directory,

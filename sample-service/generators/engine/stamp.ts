@@ -42,7 +42,7 @@ export async function stampMissing(plan: Plan, piece: Piece): Promise<Stamping> 
   return { piece: piece.name, flags: {}, files }
 }
 
-/** The folders and compose files that are stamped. The rest of a piece's folder describes it. */
+/** The folders and compose files that are stamped. The other files of a piece's folder describe the piece. */
 const stamped = /^(?:src|test|scripts|docs|ops|k8s|compose\.[\w.]+)$/
 
 /** The paths of the files that a piece stamps, relative to its folder. */
@@ -50,7 +50,9 @@ async function filesOf(piece: string): Promise<string[]> {
   return (await filesBelow(piece)).filter((path) => stamped.test(path.split('/')[0] ?? ''))
 }
 
-/** Throws if the noun would make one name of two: a piece that has `file` and `widget` does not compile with the noun `file`. */
+/**
+ * Throws if stamping would give two things one name: a piece that has `file` and `widget` does not compile with the noun `file`.
+ */
 function refuseMixing(path: string, text: string, noun: Noun): void {
   if (!path.endsWith('.ts')) return
   const origins = new Map<string, string>()

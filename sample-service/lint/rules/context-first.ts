@@ -13,9 +13,9 @@ type Signature =
   | TSESTree.TSCallSignatureDeclaration
 
 /**
- * A context is the first parameter and is called `ctx`, or `parent` if the function derives from it. A context that
- * lives longer than the call (a Lifetime: the root, the server's) is named after what it lasts as long as; it comes
- * right after ctx, or first if the call itself waits for nothing. Go: revive's context-as-argument.
+ * A context is the first parameter and is called `ctx`, or `parent` if the function derives from it. A context that lives longer
+ * than the call (a Lifetime: the root, the server's) is named after what bounds it; it comes right after ctx, or first if the
+ * call itself waits for nothing. Go: revive's context-as-argument.
  */
 export const contextFirst = rule({
   description: 'a context is the first parameter, is called ctx, and is never optional',

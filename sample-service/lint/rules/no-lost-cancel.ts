@@ -65,7 +65,10 @@ function isReturned(value: TSESTree.Node): boolean {
   return parent?.type === Type.ReturnStatement
 }
 
-/** Whether something else ends the value: a callee, or the variable it is assigned to. An awaited value is looked at by itself. */
+/**
+ * Whether something else ends the value: a callee, or the variable to which it is assigned. An awaited value is checked
+ * separately.
+ */
 function isTakenOver(look: Look, value: TSESTree.Node): boolean {
   const { parent } = value
   if (parent === undefined || parent.type === Type.AwaitExpression) return true

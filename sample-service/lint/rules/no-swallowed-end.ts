@@ -1,14 +1,13 @@
 import { AST_NODE_TYPES as Type, TSESLint, type TSESTree } from '@typescript-eslint/utils'
-import { isBestEffort, tells } from '../handlers.ts'
 import { isDetached } from '../keeping.ts'
-import { ancestors, insideCleanUp, isFunction, isInside, memberName, nodesIn } from '../nodes.ts'
+import { ancestors, insideCleanUp, isFunction, isInside, memberName, nodesIn, isInLoop } from '../nodes.ts'
 import { rule, type RuleLook } from '../rule.ts'
 
 type Look = RuleLook<'swallowed' | 'guessed'>
 
 /**
- * When a context ends, its work throws, and so the caller learns of it. A handler that gives an empty answer instead, or lets
- * a loop go on, hides the end: the caller believes the answer, and the loop spins. The handler must rethrow, or ask ctx.
+ * When a context ends, its work throws, so the caller notices. A handler that returns an empty answer instead, or lets a loop
+ * continue, hides the end: the caller trusts the answer, and the loop spins. The handler must rethrow, or check ctx.
  */
 export const noSwallowedEnd = rule({
   description: 'a handler of a failure under a ctx does not hide that ctx has ended',
@@ -20,7 +19,7 @@ export const noSwallowedEnd = rule({
   },
   create(look) {
     return {
-      // `error === Canceled` of what was caught.
+      // `error === Canceled`, for a caught error.
       'BinaryExpression[operator=/^[!=]==$/]'({ left, right }: TSESTree.BinaryExpression) {
         if (right.type !== Type.Identifier || !/^(?:Canceled|DeadlineExceeded)$/.test(right.name)) return
         if (left.type === Type.Identifier && isCaught(look, left))
@@ -41,7 +40,7 @@ export const noSwallowedEnd = rule({
           return
         report(look, node, ctx)
       },
-      // `.catch(handler)`, and `.then(go on, handler)`.
+      // `.catch(handler)`, and `.then(next, handler)`.
       'CallExpression[callee.property.name=/^(?:catch|then)$/]'(node: TSESTree.CallExpression) {
         const handler = node.arguments.length === 2 ? node.arguments[1] : node.arguments[0]
         const isThen = look.source.getText(node.callee).endsWith('then')
@@ -93,7 +92,7 @@ function report(look: Look, node: TSESTree.Node, ctx: string): void {
   look.context.report({ node, messageId: 'swallowed', data: { ctx } })
 }
 
-/** Whether the next statement, or the loop around it, asks the context. */
+/** Whether the next statement, or the loop around it, checks the context. */
 function asksBehind(look: Look, node: TSESTree.Node): boolean {
   let statement = node
   for (const at of ancestors(node)) {
@@ -108,4 +107,90 @@ function asksBehind(look: Look, node: TSESTree.Node): boolean {
     }
   }
   return false
+}
+
+/** Whether `handler` rethrows, checks a context, or continues under a context, which then fails. */
+function tells(look: Look, handler: TSESTree.Node, caught: string | undefined): boolean {
+  return nodesIn(look.source, handler).some((node) => {
+    switch (node.type) {
+      case Type.ThrowStatement:
+        return throwsOn(look, node, handler, caught)
+      case Type.MemberExpression:
+        return /^(?:err|signal)$/.test(memberName(node) ?? '') && look.types.isContext(node.object)
+      case Type.CallExpression:
+        return (
+          look.types.contextFunction(node) !== undefined ||
+          (node.arguments.some((argument) => look.types.isContext(argument)) && look.types.isPromise(node)) ||
+          isReject(look, node, caught)
+        )
+      case Type.ReturnStatement:
+        return node.argument !== null && mentions(look, node.argument, caught)
+      default:
+        return (
+          isFunction(handler) &&
+          node === handler.body &&
+          node.type !== Type.BlockStatement &&
+          mentions(look, node, caught)
+        )
+    }
+  })
+}
+
+/** Whether it throws the error or the cause of a context, under no other condition. */
+function throwsOn(
+  look: Look,
+  node: TSESTree.ThrowStatement,
+  handler: TSESTree.Node,
+  caught: string | undefined,
+): boolean {
+  if (!mentions(look, node.argument, caught) && !asks(look, node.argument)) return false
+  for (const at of ancestors(node)) {
+    if (at === handler) return true
+    if (at.type === Type.IfStatement && !isDecided(look, at.test, caught)) return false
+  }
+  return true
+}
+
+/** Whether the condition checks the error or a context. */
+function isDecided(look: Look, test: TSESTree.Node, caught: string | undefined): boolean {
+  return (
+    asks(look, test) ||
+    nodesIn(look.source, test).some((at) => at.type === Type.Identifier && at.name === caught)
+  )
+}
+
+function asks(look: Look, node: TSESTree.Node): boolean {
+  return nodesIn(look.source, node).some((at) => look.types.isContext(at))
+}
+
+/** Whether the error itself is the value, or a part of it. */
+function mentions(look: Look, node: TSESTree.Node, caught: string | undefined): boolean {
+  return nodesIn(look.source, node).some(
+    (below) =>
+      below.type === Type.Identifier &&
+      below.name === caught &&
+      !(below.parent.type === Type.MemberExpression && below.parent.object === below),
+  )
+}
+
+/** Passes the error to other code: `reject(error)`, `fail(error)`, `ctx.cancel(error)`. */
+function isReject(
+  look: Look,
+  { callee, arguments: given }: TSESTree.CallExpression,
+  caught: string | undefined,
+) {
+  const name = callee.type === Type.Identifier ? callee.name : (memberName(callee) ?? '')
+  if (!/reject|fail|cancel|destroy|throw|abort/i.test(name)) return false
+  return given.length === 0 || given.some((argument) => mentions(look, argument, caught))
+}
+
+/** A best-effort step: the handler reports the failure, returns no other answer, and is in no loop. */
+function isBestEffort(look: Look, handler: TSESTree.Node, caught: string | undefined): boolean {
+  if (caught === undefined || isInLoop(handler)) return false
+  const below = nodesIn(look.source, handler)
+  if (below.some((node) => node.type === Type.ReturnStatement && node.argument !== null)) return false
+  return below.some(
+    (node) =>
+      node.type === Type.CallExpression && node.arguments.some((given) => mentions(look, given, caught)),
+  )
 }

@@ -9,7 +9,7 @@ export interface ProgramBeside {
   readonly start: () => Promise<{ readonly url: string; readonly stop: () => Promise<void> }>
 }
 
-/** All of them. Pieces that need one add it. */
+/** All of these programs. Pieces that need another one add it. */
 export function programsBeside(): ProgramBeside[] {
   return []
 }

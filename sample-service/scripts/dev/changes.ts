@@ -4,28 +4,28 @@ import { join, relative } from 'node:path'
 import { lockFiles } from './packages.ts'
 import { root } from './service-process.ts'
 
-/** How long files must stay unchanged: to save all of them, or to switch branches, counts as one change. */
+/** How long files must stay unchanged, so that saving several files or switching branches counts as one change. */
 const settleMs = 100
 /** The same during an install: a package manager writes for seconds, with pauses. */
 const installSettleMs = 500
 
 /** The files outside of src/ and drizzle/ that the service depends on. */
 const rootFiles = new Set(['package.json', '.env', ...lockFiles])
-/** In the root they are reported when they are made, renamed or removed. */
+/** In the root they are reported when they are created, renamed or removed. */
 const sourceFolders = ['src', 'drizzle']
-/** The errors of a machine that can watch no more files. */
+/** The errors of a machine that cannot watch more files. */
 const exhausted = new Set(['EMFILE', 'ENFILE', 'ENOSPC'])
-/** What each package manager writes at the end of an install, even if no package is new. */
+/** The files that each package manager writes at the end of an install, even if no package is new. */
 const installMarkers = new Set(['.package-lock.json', '.modules.yaml', '.yarn-state.yml', '.yarn-integrity'])
 
 const isSource = (name: string): boolean => !/^\.|~$|\.test\.ts$/.test(name)
 const isInstall = (name: string): boolean => installMarkers.has(name) || !name.startsWith('.')
 
 /**
- * Watches the service's files until `signal` aborts: src/ and drizzle/ without tests and hidden files, package.json, a lock
- * file and `.env`, and the installed packages. A folder that is missing or cannot be read is watched through its parent.
+ * Watches the service's files until `signal` aborts: src/ and drizzle/ without tests and hidden files, package.json, a lock file
+ * and `.env`, and the installed packages. A folder that is missing or cannot be read is watched through its parent.
  * @param lockFolder where the lock file and node_modules are: here, or at the root of the workspace
- * @param onChange gets all paths that have changed, each time that nothing has changed for a moment
+ * @param onChange gets all changed paths, as soon as nothing has changed for a moment
  */
 export async function watchChanges(
   lockFolder: string,
@@ -61,7 +61,7 @@ export async function watchChanges(
 
   for (const name of sourceFolders) await watchTree(join(root, name))
   for (const folder of new Set([root, lockFolder])) {
-    // node_modules itself may be made by the first install.
+    // The first install may create node_modules itself.
     const matters = (name: string): boolean =>
       rootFiles.has(name) || name === 'node_modules' || (folder === root && sourceFolders.includes(name))
     watchFolder(folder, matters)

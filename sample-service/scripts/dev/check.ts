@@ -8,11 +8,11 @@ import { drizzleKitProgram } from '../postgres/drizzle-kit.ts'
 import { root } from './service-process.ts'
 
 const { resolve } = createRequire(import.meta.url)
-/** tsc itself does not see the terminal. */
+/** tsc itself cannot detect the terminal, because its output is a pipe. */
 const pretty = process.stdout.isTTY ? 'true' : 'false'
 const tsc = [join(dirname(resolve('typescript/package.json')), 'bin/tsc'), '--pretty', pretty]
 
-/** Checks the types of the service. It keeps the result, and the next check looks only at what a change concerns. */
+/** Checks the types of the service. tsc keeps the result, so the next check looks only at what a change affects. */
 function checkTypes(): Promise<boolean> {
   return passes(...tsc, '--noEmit', '--incremental', '--tsBuildInfoFile', '.data/check.tsbuildinfo')
 }
@@ -25,8 +25,8 @@ async function checkRest(): Promise<boolean> {
 }
 
 /**
- * Whether Node, with these arguments, exits with 0. Prints what it writes on stdout only if not: drizzle-kit would say that
- * everything is fine while the types are not.
+ * Runs Node with these arguments. Returns whether it exits with 0. Prints its stdout only if not, since drizzle-kit reports
+ * success even if the types are wrong.
  */
 async function passes(...args: string[]): Promise<boolean> {
   const child = spawn(process.execPath, args, { cwd: root, stdio: ['inherit', 'pipe', 'inherit'] })
@@ -36,7 +36,7 @@ async function passes(...args: string[]): Promise<boolean> {
   return code === 0
 }
 
-// `npm run check`: both at once, each on a core of its own.
+// `npm run check` runs both at once, each on a core of its own.
 readFlags('check', 'checks the types, and that each schema has its migration', {})
 const passed = await Promise.all([checkTypes(), checkRest()])
 process.exitCode = passed.every(Boolean) ? 0 : 1

@@ -1,10 +1,7 @@
 import { packageManager, readManifest } from './packages.ts'
 import { root } from './service-process.ts'
 
-/**
- * Returns what to fix if a program could not start because a package or a file of the service is missing, by what it wrote to
- * stderr. Undefined if nothing is missing.
- */
+/** Returns what to fix if a program's stderr says that a package or a file of the service is missing; else undefined. */
 export function adviceOnMissing(stderr: string): string | undefined {
   const [, kind, name = '', importer = ''] =
     /ERR_MODULE_NOT_FOUND\]: Cannot find (package|module) '(.+)' imported from (.+)/.exec(stderr) ?? []

@@ -4,17 +4,16 @@ import { join } from 'node:path'
 import { readFlags } from '../command-line.ts'
 import { filesBelow } from '../files-below.ts'
 import { givenUrl } from '../postgres/built-in.ts'
-import { withoutLibpq } from '../postgres/libpq.ts'
+import { withoutLibpq } from '../postgres/client.ts'
 import { emptyAdvice, keepMigrationNames, unknownMigrations } from '../postgres/unknown-migrations.ts'
 import { programsBeside, startedBeside } from './beside.ts'
 import { builtInPostgres, NoDatabase, reasonOf } from './built-in-postgres.ts'
 import { watchChanges } from './changes.ts'
 import { readEnvironment } from './environment.ts'
 import { fingerprint } from './fingerprint.ts'
-import { readKeys } from './keys.ts'
+import { readKeys, clearScreen, repeatAddresses, say } from './screen.ts'
 import { findLocks } from './packages.ts'
 import { migrate, PortTaken, serveUntil, untilFree } from './run-service.ts'
-import { clearScreen, repeatAddresses, say } from './screen.ts'
 import { root } from './service-process.ts'
 import { stopSignal } from './stopping.ts'
 import { sayWarnings } from './warnings.ts'
@@ -22,7 +21,7 @@ import { sayWarnings } from './warnings.ts'
 /** The files without which nothing starts. */
 const programFiles = ['src/main.ts', 'src/migrate.ts', 'drizzle/meta/_journal.json']
 
-/** How long requests may keep a restart waiting. */
+/** How long requests may delay a restart. */
 const drainMs = '1000'
 
 /**
@@ -45,15 +44,15 @@ type BuiltIn = ReturnType<typeof builtInPostgres>
 type Beside = ReturnType<typeof startedBeside>
 
 async function restartOnChanges(builtIn: BuiltIn, beside: Beside, stop: AbortSignal): Promise<void> {
-  /** Ends the present run of the service: resolves its `next`. */
+  /** Ends the current run of the service by resolving its `next`. */
   let end: (because: string) => void = () => undefined
   stop.addEventListener('abort', () => end('stop'))
-  // Does what Ctrl-C does in a terminal that delivers signals.
+  // Acts like Ctrl-C in a terminal that delivers signals.
   const quit = (): boolean => process.emit('SIGINT')
   const help = repeatAddresses
   const hasKeys = readKeys({ r: () => end('r'), s: seed, c: clearScreen, h: help, '?': help, q: quit }, quit)
   let because: string | undefined
-  /** What the migrations were when they were last applied. */
+  /** A fingerprint of the migrations that were last applied. */
   let migrated: string | undefined
   while (!stop.aborted) {
     const next = new Promise<string>((resolve) => (end = resolve))
@@ -82,8 +81,8 @@ async function restartOnChanges(builtIn: BuiltIn, beside: Beside, stop: AbortSig
 }
 
 /**
- * Reads what the service starts with, and starts the built-in PostgreSQL if it needs that.
- * @throws Error of one sentence if that cannot be read, or if PostgreSQL does not start again
+ * Reads the service's environment, and starts the built-in PostgreSQL if the service needs it.
+ * @throws Error of one sentence if `.env` cannot be read, or if PostgreSQL does not start again
  */
 async function prepare(builtIn: BuiltIn, beside: Beside) {
   try {
@@ -92,15 +91,15 @@ async function prepare(builtIn: BuiltIn, beside: Beside) {
     if (missing !== undefined) throw new Error(`${missing} is missing`)
     const isBuiltIn = givenUrl(given) === undefined
     const url = givenUrl(given) ?? (await builtIn.start())
-    // AUTH belongs to `add auth`: without an issuer and keys, everybody is let in here.
+    // AUTH belongs to `add auth`. Without an issuer and keys, everybody is let in under dev.
     const env = {
       SHUTDOWN_DRAIN_MS: drainMs,
       ...openWithoutAuth(given),
       ...(await beside.variables(isBuiltIn ? withoutLibpq(given) : given)),
       DATABASE_URL: url,
     }
-    // If none of these files has changed, no migration can be missing, and no process need ask the database. The last two
-    // decide which libraries bring tables of their own.
+    // If none of these files has changed, no migration can be missing, and the database need not be asked. The last two files
+    // decide which libraries add tables of their own.
     const migrations = (await filesBelow(join(root, 'drizzle'))).map((path) => `drizzle/${path}`)
     const files = [...migrations, 'src/platform/schemas.ts', 'package.json']
     return { env, isBuiltIn, migrations: `${url} ${await fingerprint(files)}` }
@@ -115,7 +114,7 @@ function openWithoutAuth(given: NodeJS.ProcessEnv): Record<string, string> {
   return chosen ? {} : { AUTH: 'off' }
 }
 
-/** Migrates, and warns of migrations that the built-in PostgreSQL has and drizzle/ lacks: they may be in the way. */
+/** Migrates, and warns of migrations that the built-in PostgreSQL has and drizzle/ lacks: they may conflict. */
 async function migrateAndCompare(
   env: NodeJS.ProcessEnv & { DATABASE_URL: string },
   next: Promise<string>,
@@ -139,7 +138,7 @@ function seed(): void {
   child.on('error', (error) => say(`db:seed cannot be started: ${error.message}`))
 }
 
-/** Names a file that has changed. Editors and `add` write files that are gone a moment later. */
+/** Names a changed file, preferably one that exists: editors and `add` write temporary files. */
 function summary(paths: readonly string[]): string {
   const kept = paths.filter((path) => /\.(ts|sql|json|env)$/.test(path) && existsSync(join(root, path)))
   const [first = '', ...others] = kept.length > 0 ? kept : paths
@@ -148,7 +147,7 @@ function summary(paths: readonly string[]): string {
 
 readFlags('dev', 'starts PostgreSQL, migrates, starts the service, and restarts it on every change', {})
 const stop = stopSignal()
-// The program that reads this output has ended, as `head` does.
+// The program that reads this output has ended, such as `head`.
 for (const output of [process.stdout, process.stderr]) output.on('error', () => process.emit('SIGINT'))
 try {
   await main(stop)

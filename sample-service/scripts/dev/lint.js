@@ -1,4 +1,4 @@
-// `npm run lint`: oxlint and ESLint at once, each on a core of its own. Arguments are ESLint's, such as --fix.
+// `npm run lint` runs oxlint and ESLint at once, each on a core of its own. It passes arguments, such as --fix, to ESLint.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createRequire } from 'node:module'

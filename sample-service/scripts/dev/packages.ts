@@ -10,7 +10,7 @@ const managers = {
   'bun.lockb': 'bun',
 } as const
 
-/** The files in which package managers write down what they have installed. */
+/** The files in which package managers record what they have installed. */
 export const lockFiles = Object.keys(managers) as (keyof typeof managers)[]
 
 /** A lock file, and the package manager that it belongs to. */
@@ -37,15 +37,22 @@ export function packageManager(): PackageManager {
   return findLocks()[0]?.manager ?? (running as PackageManager | undefined) ?? 'npm'
 }
 
-/** What package.json says, as far as the scripts need it. */
+/** The parts of a package.json that the scripts need. */
 export interface Manifest {
   readonly name: string
+  readonly version?: string
   readonly packageManager?: string
   readonly engines?: { readonly node?: string }
   readonly dependencies?: Readonly<Record<string, string>>
   readonly devDependencies?: Readonly<Record<string, string>>
+  readonly peerDependencies?: Readonly<Record<string, string>>
+  /** The overrides by the name of a member: ranges, and the ranges below a dependency. */
+  readonly overrides?: Readonly<
+    Record<string, Readonly<Record<string, string | Readonly<Record<string, string>>>>>
+  >
 }
 
-export function readManifest(): Manifest {
-  return JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Manifest
+/** The package.json of a folder, by default that of the service. */
+export function readManifest(folder = root): Manifest {
+  return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Manifest
 }

@@ -11,7 +11,7 @@ import { startProgram, type Exit, type ServiceProcess } from './service-process.
 const piped = { stdout: 'pipe', stderr: 'pipe' } as const
 
 /**
- * Applies the missing migrations in a process of its own, which sees the schemas as they are now.
+ * Applies the missing migrations in a process of its own, which loads the current schemas.
  * @returns false if `next` came first; then nothing was applied
  * @throws Error with the reason if they cannot be applied
  */
@@ -29,7 +29,7 @@ export async function migrate(env: NodeJS.ProcessEnv, next: Promise<string>): Pr
   throw new Error(explain(errors(), reason ?? `src/migrate.ts ended with ${describe(exit)}`))
 }
 
-/** A library may bring many. */
+/** Shortens the list, because a library may add many migrations. */
 function listed(names: readonly string[]): string {
   return names.length <= 3 ? names.join(', ') : `${names[0]} … ${names.at(-1)}, ${names.length} in all`
 }
@@ -46,7 +46,7 @@ export class PortTaken extends Error {
   }
 }
 
-/** Resolves once `port` of `host` is free, and says so; rejects if `signal` is aborted before. */
+/** Resolves once `port` of `host` is free, after printing that; rejects if `signal` is aborted before. */
 export async function untilFree({ host, port }: PortTaken, signal: AbortSignal): Promise<string> {
   do await sleep(portPollMs, undefined, { signal })
   while ((await listenFault(host, port)) !== undefined)
@@ -62,7 +62,7 @@ export async function serveUntil(
   options: { because: string | undefined; hasKeys: boolean; onListening: () => void },
 ): Promise<void> {
   const started = performance.now()
-  // Dev reads the log as JSON, and formats it itself. An invalid format goes through, so that the service refuses it.
+  // Dev reads the log as JSON and formats it itself. It passes on an invalid format, so that the service refuses it.
   const format = env['LOG_FORMAT'] === 'pretty' ? 'json' : env['LOG_FORMAT']
   const service = startProgram('src/main.ts', { ...env, LOG_FORMAT: format }, piped)
   let taken: RegExpExecArray | undefined
@@ -92,7 +92,7 @@ export async function serveUntil(
   }
 }
 
-/** The lines of each restart, which dev replaces by one of its own. */
+/** The log lines of each restart, which dev replaces by one line. */
 const saidByDev = new Set(['listening', 'signal received', 'not ready', 'draining', 'drained', 'stopped'])
 
 let lastAddresses = ''
@@ -103,7 +103,7 @@ function sayListening(
   { because, hasKeys, ms }: { because: string | undefined; hasKeys: boolean; ms: number },
 ): void {
   const service = addressOf(env['HOST'] || '127.0.0.1', port)
-  // The shell may name the database of another project.
+  // Named, because the shell may export the URL of another project's database.
   const given = originOf('DATABASE_URL')
   const addresses = {
     service,
@@ -116,7 +116,7 @@ function sayListening(
   lastAddresses = JSON.stringify(addresses)
   const hints = [
     'contexts?trace=<x-request-id> opens one request',
-    ...(hasKeys ? ['r restart   s seed   c clear   h these lines   q quit'] : []),
+    ...(hasKeys ? ['r restart   s seed   c clear   h help   q quit'] : []),
   ]
   sayAddresses(`${name} listens, after ${ms} ms`, addresses, hints)
 }
@@ -128,7 +128,7 @@ async function endOf(program: ServiceProcess, next: Promise<unknown>): Promise<E
   return exit
 }
 
-/** Shows what `program` writes. @returns a function that takes what it has written to stderr and was not shown yet */
+/** Shows the output of `program`. @returns a function that takes the part of its stderr that was not shown yet */
 function show(
   program: ServiceProcess,
   env: NodeJS.ProcessEnv,
@@ -140,10 +140,10 @@ function show(
   return holdBack(stderr)
 }
 
-/** How long stderr is held back: long enough for a process to end after it has written why. */
+/** How long stderr is held back: long enough for a process to print an error and end. */
 const holdMs = 250
 
-/** Passes on what comes from `stderr`, a moment later. @returns a function that takes what was not passed on yet */
+/** Passes on `stderr` with a short delay. @returns a function that takes what was not passed on yet */
 function holdBack(stderr: Readable): () => string {
   let held: string[] = []
   stderr.setEncoding('utf8').on('data', (text: string) => {
@@ -157,7 +157,7 @@ function holdBack(stderr: Readable): () => string {
   }
 }
 
-/** What to fix if a package or a file is missing; else the reason, after what the process wrote. */
+/** What to fix if a package or a file is missing; else the reason, after the output of the process. */
 function explain(stderr: string, reason: string): string {
   const advice = adviceOnMissing(stderr)
   if (advice !== undefined) return advice

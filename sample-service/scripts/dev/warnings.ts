@@ -17,11 +17,11 @@ const checks = {
   },
 } as const
 
-/** What each check found last, and in which files. */
+/** The last result of each check, with a fingerprint of its files. */
 const last = new Map<string, { readonly of: string; readonly lines: readonly string[] }>()
 
 /**
- * Says what is wrong with a service that starts nevertheless: lines and names of `.env`, and a schema without a migration. Says
+ * Warns of faults that do not keep the service from starting: lines and names of `.env`, and a schema without a migration. Prints
  * nothing once `signal` is aborted.
  */
 export async function sayWarnings(signal: AbortSignal): Promise<void> {
@@ -37,7 +37,7 @@ export async function sayWarnings(signal: AbortSignal): Promise<void> {
   for (const line of found) say(`warning: ${line}`)
 }
 
-/** Returns the warnings of one check. If warn.ts fails, there are none: the service then fails too, and says why. */
+/** Returns the warnings of one check. If warn.ts fails, there are none: the service then fails too, and reports why. */
 function look(check: string, signal: AbortSignal): Promise<string[]> {
   const args = ['--import', 'tsx', 'scripts/dev/warn.ts', check]
   return new Promise((resolve) => {

@@ -6,12 +6,12 @@ import { checkInstalled, checkNode, checkPackageManager, checkPeers } from './pa
 import { checkDisk, checkPorts, checkTelemetry } from './surroundings.ts'
 
 /**
- * `npm run doctor [-- --json]`: looks at all that the service needs to run here, and says of each thing that it is right, or what
- * is wrong and what to do now. Exit 1 if anything is wrong. Changes nothing.
+ * `npm run doctor [-- --json]`: checks everything that the service needs to run here, and prints for each check that it passed,
+ * or what is wrong and what to do now. Exits with 1 if a check failed. Changes nothing.
  */
 const { json } = readFlags(
   'doctor',
-  'checks all that the service needs to run here, and says what is wrong and what to do about it',
+  'checks everything that the service needs to run here, and prints what is wrong and how to fix it',
   { json: { type: 'boolean', default: false } },
 )
 const env = environmentOrOwn()
@@ -31,7 +31,7 @@ const checks: Readonly<Record<string, () => Promise<Finding[]> | Finding[]>> = {
   },
   ports: () => checkPorts(env),
   database: async () => (await import('./database.ts')).checkDatabase(env),
-  telemetry: () => checkTelemetry(env),
+  telemetry: async () => [await checkTelemetry(env)],
   disk: () => checkDisk(env),
 }
 
@@ -57,5 +57,5 @@ for (const [name, check] of Object.entries(checks)) {
   if (!json) for (const finding of found) console.log(printed(finding))
 }
 if (json) console.log(JSON.stringify(findings, undefined, 2))
-// A socket that is still closing must not keep the process.
+// A socket that is still closing must not keep the process alive.
 process.exit(findings.every(({ ok }) => ok) ? 0 : 1)

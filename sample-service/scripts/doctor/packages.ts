@@ -12,7 +12,7 @@ export function checkNode(): Finding[] {
   const fault = nodeFault()
   if (fault !== undefined) return [wrong('node', fault.seen, fault.fix)]
   const wanted = readManifest().engines?.node ?? ''
-  return [fine('node', `${process.version}, package.json wants ${wanted || 'any'}`)]
+  return [fine('node', `${process.version}, package.json requires ${wanted || 'any'}`)]
 }
 
 /** Whether there is one lock file, package.json names its package manager or none, and that one can be started. */
@@ -69,8 +69,7 @@ export function checkInstalled(): Finding[] {
 function installedVersion(name: string): string | undefined {
   for (let folder = root; ; folder = dirname(folder)) {
     const path = join(folder, 'node_modules', name, 'package.json')
-    if (existsSync(path))
-      return (JSON.parse(readFileSync(path, 'utf8')) as { version?: string }).version ?? ''
+    if (existsSync(path)) return readManifest(dirname(path)).version ?? ''
     if (folder === dirname(folder)) return undefined
   }
 }

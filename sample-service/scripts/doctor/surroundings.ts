@@ -1,14 +1,14 @@
 import { constants, existsSync } from 'node:fs'
 import { access, stat, statfs } from 'node:fs/promises'
-import { connect } from 'node:net'
 import { dirname, join, resolve } from 'node:path'
-import { peerOf } from '../../src/platform/telemetry/peer.ts'
+import { todo } from '../../src/context/context.ts'
+import { unreachable } from '../../src/platform/telemetry/endpoints.ts'
+import { telemetryPlan } from '../../src/platform/telemetry/environment.ts'
 import { readDevFile } from '../dev/dev-file.ts'
 import { listenFault, portOwner } from '../dev/ports.ts'
 import { root } from '../dev/service-process.ts'
 import { fine, wrong, type Finding } from './finding.ts'
 
-const answerTimeoutMs = 2_000
 /** Postgres needs about 100 MB for its first start. */
 const leastFreeBytes = 500 * 2 ** 20
 
@@ -38,37 +38,13 @@ async function checkPort(variable: string, given: string | undefined, port: numb
 }
 
 /** Whether something listens where OpenTelemetry is to export to. */
-export async function checkTelemetry(env: NodeJS.ProcessEnv): Promise<Finding[]> {
-  const named = ['', 'TRACES_', 'METRICS_'].map((signal) => `OTEL_EXPORTER_OTLP_${signal}ENDPOINT`)
-  const given = named.filter((name) => env[name])
-  if (given.length === 0) return [fine('telemetry', 'no endpoint is named, so nothing is exported')]
-  return Promise.all(given.map((name) => checkEndpoint(name, env[name] ?? '')))
-}
-
-async function checkEndpoint(name: string, value: string): Promise<Finding> {
-  if (!URL.canParse(value))
-    return wrong('telemetry', `${name} is not a URL: ${value}`, 'write it as http://host:4318')
-  const { 'server.address': host, 'server.port': port } = peerOf(new URL(value))
-  const reason = await connectFault(host, port)
-  if (reason === undefined) return fine('telemetry', `${value} can be reached`)
-  return wrong(
-    'telemetry',
-    `${value} cannot be reached: ${reason}`,
-    `start the collector, or correct ${name}`,
-  )
-}
-
-function connectFault(host: string, port: number): Promise<string | undefined> {
-  return new Promise((resolve) => {
-    const socket = connect({ host, port, timeout: answerTimeoutMs })
-    const finish = (reason?: string): void => {
-      socket.destroy()
-      resolve(reason)
-    }
-    socket.on('connect', () => finish())
-    socket.on('timeout', () => finish(`no answer within ${answerTimeoutMs} ms`))
-    socket.on('error', (error: NodeJS.ErrnoException) => finish(error.code ?? error.message))
-  })
+export async function checkTelemetry(env: NodeJS.ProcessEnv): Promise<Finding> {
+  const plan = telemetryPlan(env)
+  const exports = plan.traces || plan.metrics.length > 0
+  if (plan.disabled || !exports) return fine('telemetry', 'nothing is exported')
+  const found = await unreachable(todo(), plan, env)
+  if (found === undefined) return fine('telemetry', 'what it exports to can be reached')
+  return wrong('telemetry', found.sentence, 'start the collector, or correct that variable')
 }
 
 /** Free space for the database and the uploads, and whether UPLOAD_DIR can be written. */
@@ -96,7 +72,7 @@ async function checkFolder(uploads: string): Promise<Finding> {
   )
 }
 
-/** The nearest folder that exists already: what is below will be made in it. */
+/** The nearest folder that exists already, in which the missing ones will be created. */
 function present(folder: string): string {
   return existsSync(folder) ? folder : present(dirname(folder))
 }

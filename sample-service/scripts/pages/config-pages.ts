@@ -23,7 +23,7 @@ const [from, to] = ['<!-- npm run config -- --write -->', '<!-- end -->']
 
 async function readme(declared: readonly Setting[], text: string): Promise<string> {
   const [start, end] = [text.indexOf(from), text.indexOf(to)]
-  // A README that the team has written anew has no table.
+  // A README that the team has rewritten may have no table.
   if (start < 0 && end < 0) return text
   if (start < 0 || end < start) throw new Error(`README.md lacks the lines '${from}' and '${to}'`)
   const rows = declared.map((setting) => {
@@ -42,7 +42,7 @@ function example(declared: readonly Setting[], text: string): string {
   const blocks = declared.map(entry)
   return [
     '# Copy to .env for `npm run dev`. Variables of the environment override the file. The values below are the defaults.',
-    '# Names ending in _MS are milliseconds, in _BYTES bytes. `npm run config -- --write` writes this file.',
+    '# Names ending in _MS are in milliseconds, those in _BYTES in bytes. `npm run config -- --write` writes this file.',
     '',
     ...blocks,
     '',
@@ -50,7 +50,7 @@ function example(declared: readonly Setting[], text: string): string {
   ].join('\n')
 }
 
-/** An entry that somebody uncomments changes nothing yet. */
+/** An entry has the default, so that uncommenting it changes nothing. */
 function entry({ name, allowed, description, ...setting }: Setting): string {
   const choice = setting.default !== undefined || allowed === 'text' ? '' : ` (${allowed})`
   return `# ${description}${choice}\n# ${name}=${setting.default ?? ''}`

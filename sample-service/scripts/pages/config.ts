@@ -43,7 +43,7 @@ async function main(): Promise<number> {
   return problems.length === 0 ? 0 : 1
 }
 
-/** The variable that the scripts set themselves, except with NODE_ENV=production. Before its first start, the port is unknown. */
+/** The variable that the scripts set themselves, except with NODE_ENV=production. Before the first start its port is unknown. */
 async function builtInDatabase(env: NodeJS.ProcessEnv): Promise<{ DATABASE_URL?: string }> {
   if (givenUrl(env) !== undefined || env['NODE_ENV'] === 'production') return {}
   return { DATABASE_URL: (await keptUrl(builtInFolder)) ?? 'postgres://postgres@127.0.0.1/postgres' }

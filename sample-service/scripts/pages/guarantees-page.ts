@@ -2,11 +2,11 @@ import { existsSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { format, resolveConfig } from 'prettier'
-import { testTitles } from './test-titles.ts'
+import ts from 'typescript'
 
 const root = join(import.meta.dirname, '../..')
 
-/** Where each file holds one promise of the service, and the tests that prove it. */
+/** The folder in which each file has one promise of the service, and the tests that prove it. */
 const folder = 'test/guarantees'
 
 /** The page that `npm run guarantees` writes. */
@@ -35,7 +35,7 @@ export async function renderGuarantees(planned: Planned = new Map()): Promise<st
 
 /**
  * A section for each test file of `folder`, by their paths.
- * @throws Error that names the file without a promise, or with one that nothing holds
+ * @throws Error that names a file without a promise, or whose `Held by` names a missing file
  */
 export async function sectionsOf(folder: string, planned: Planned = new Map()): Promise<string[]> {
   const present = (await readdir(join(root, folder))).map((name) => `${folder}/${name}`)
@@ -73,4 +73,35 @@ ${testTitles(file, text)
 
 function code(path: string): string {
   return `\`${path}\``
+}
+
+/**
+ * The titles of every `test('…')` and `test.for(…)('…')` of a file, in order, each after those of the `describe`s around it.
+ * `…` stands where a row fills in a value.
+ */
+export function testTitles(file: string, text: string): string[] {
+  const titles: string[] = []
+  const visit = (node: ts.Node, around: string): void => {
+    let inside = around
+    if (ts.isCallExpression(node)) {
+      const [title] = node.arguments
+      if (title !== undefined && ts.isStringLiteralLike(title)) {
+        if (isCallOf('test', node.expression)) titles.push(around + title.text)
+        if (isCallOf('describe', node.expression)) inside = `${around}${title.text} `
+      }
+    }
+    ts.forEachChild(node, (child) => visit(child, inside))
+  }
+  visit(ts.createSourceFile(file, text, ts.ScriptTarget.Latest), '')
+  return titles.map((title) => title.replaceAll(/%[a-z]|\$\w+/g, '…'))
+}
+
+/** Reports whether `callee` is `name` or what `name.for(…)` returns. */
+function isCallOf(name: string, callee: ts.Expression): boolean {
+  if (ts.isIdentifier(callee)) return callee.text === name
+  return (
+    ts.isCallExpression(callee) &&
+    ts.isPropertyAccessExpression(callee.expression) &&
+    isCallOf(name, callee.expression.expression)
+  )
 }

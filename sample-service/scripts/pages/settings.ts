@@ -8,7 +8,7 @@ export interface Setting {
   /** Undefined if the variable has none. */
   readonly default: string | undefined
   readonly required: boolean
-  /** The allowed values, in words. */
+  /** A description of the allowed values. */
   readonly allowed: string
   readonly description: string
   /** The value or the default, with passwords hidden; undefined if there is neither. */
@@ -51,7 +51,7 @@ function typeOf(schema: z.ZodType): z.ZodType {
     : schema
 }
 
-/** Hides the URL's password and every query value that may be one; hides all of a value that is not a URL. */
+/** Hides the URL's password and every query value that may be one; hides the whole value if it is not a URL. */
 function withoutPassword(value: string): string {
   if (!URL.canParse(value)) return '***'
   const url = new URL(value)

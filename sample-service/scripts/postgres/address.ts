@@ -4,10 +4,10 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { connect, createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 
-/** The ports of kept servers: below those that systems give to outgoing connections (Linux from 32768, others from 49152). */
+/** The ports of kept servers, below those that systems use for outgoing connections (Linux from 32768, others from 49152). */
 const keptPorts = { from: 20_000, to: 30_000 }
 
-/** The URL of the server whose data are in `dir`, as of its last start. Undefined before the first. */
+/** The URL of the server whose data are in `dir`, as of its last start; undefined before the first. */
 export async function keptUrl(dir: string): Promise<string | undefined> {
   const port = await keptPort(dir)
   return port === undefined ? undefined : urlOf(dir, port)
@@ -30,7 +30,7 @@ export async function urlOf(home: string, port: number): Promise<string> {
   return `postgres://postgres:${password}@127.0.0.1:${port}/postgres`
 }
 
-/** A port that is free now; if `keep`, one that is likely to be free at the next start, too. */
+/** A port that is free now; with `keep`, one that is likely to be free at the next start too. */
 export async function freePort(keep: boolean): Promise<number> {
   const server = createServer()
   const listen = async (port: number): Promise<unknown> => {

@@ -5,12 +5,12 @@ import { dirname, join } from 'node:path'
 /** drizzle-kit takes a second or two; one that takes longer than this is stuck. */
 const longestMs = 60_000
 
-/** The program of the drizzle-kit that the service in `root` has. */
+/** The path of the drizzle-kit program of the service in `root`. */
 export function drizzleKitProgram(root: string): string {
   return join(dirname(createRequire(join(root, 'package.json')).resolve('drizzle-kit')), 'bin.cjs')
 }
 
-/** `asked`: it wanted to know whether a table or a column was renamed, which it asks in a terminal only. */
+/** `asked`: it needs to ask whether a table or a column was renamed, which it does only in a terminal. */
 export type Generated = 'made' | 'no change' | 'no schema' | 'asked'
 
 /**
@@ -47,7 +47,7 @@ export async function generate(
   const why =
     lines.find((line) => /^\s*\w*Error\b/.test(line)) ?? lines.at(-1) ?? `exit code ${code ?? 'none'}`
   throw new Error(
-    `drizzle-kit could not make the migration (${why.trim().replace(/\s+/g, ' ')}): npm run db:generate says more.`,
+    `drizzle-kit could not make the migration (${why.trim().replace(/\s+/g, ' ')}): run npm run db:generate for details.`,
   )
 }
 

@@ -6,14 +6,14 @@ import { root } from '../dev/service-process.ts'
 import { builtInFolder } from './built-in.ts'
 import { withClient } from './client.ts'
 
-/** The names of the migrations that the built-in PostgreSQL may have, by time: the database itself keeps no names. */
+/** The file with the names of the migrations that the built-in PostgreSQL may have, by time; the database itself has no names. */
 const namesFile = join(builtInFolder, 'migrations.json')
 const drizzle = join(root, 'drizzle')
 
 /** What to do about them. */
 export const emptyAdvice = 'to begin with an empty database, stop npm run dev and delete .data/postgres'
 
-/** Keeps the names of the migrations that drizzle/ has now, for unknownMigrations(). */
+/** Saves the names of the migrations that drizzle/ has now, for unknownMigrations(). */
 export async function keepMigrationNames(): Promise<void> {
   const names = await keptNames()
   for (const { tag, when } of await readMigrations(drizzle)) names[when] = tag
@@ -49,7 +49,7 @@ async function appliedMigrations(url: string): Promise<{ hash: string; when: num
     )
     return rows.map(({ hash, when }) => ({ hash, when: Number(when) }))
   } catch (error) {
-    // Nothing was applied yet: the table or its schema is missing.
+    // No migration has been applied: the table or its schema is missing.
     if (error instanceof pg.DatabaseError && ['42P01', '3F000'].includes(error.code ?? '')) return []
     throw error
   }

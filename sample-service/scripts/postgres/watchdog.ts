@@ -1,8 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 
 /**
- * Ends `child` when this process has ended, even by kill -9, which no handler sees: a shell at the other end of a pipe waits
- * for the pipe to close. The shell deletes `remove` once `child` has ended. Does nothing on Windows, which may have no shell.
+ * Ends `child` when this process has ended, even by kill -9, which no handler can catch: a shell at the other end of a pipe waits
+ * until the pipe closes. The shell deletes `remove` once `child` has ended. Does nothing on Windows, which may have no shell.
  */
 export function endWithThisProcess(child: ChildProcess, signal: 'INT' | 'TERM', remove?: string): void {
   if (process.platform === 'win32' || child.pid === undefined) return

@@ -9,7 +9,7 @@ export interface Seed {
   readonly rows: readonly Record<string, unknown>[]
 }
 
-/** What one statement may have, by Postgres's protocol. */
+/** The most parameters of one statement in Postgres's protocol. */
 const mostParameters = 65_535
 
 /** Rows of `table`, with the types of its columns. */
@@ -18,8 +18,8 @@ export function rows<T extends PgTable>(table: T, rows: readonly T['$inferInsert
 }
 
 /**
- * Inserts the rows whose key is not there yet, all or none; rows that are there stay as they are.
- * @returns for each table how many were inserted, and how many were there
+ * Inserts the rows whose keys the tables lack, all or none; existing rows stay unchanged.
+ * @returns for each table how many rows were inserted, and how many existed
  * @throws Error that names the table if one has no primary key, or a row of it has no value for it
  */
 export async function plant(ctx: Context, db: Database, seeds: readonly Seed[]) {
@@ -47,7 +47,7 @@ function keyOf(table: PgTable, rows: Seed['rows']): PgColumn[] {
   const key = primaryKeys[0]?.columns ?? columns.filter(({ primary }) => primary)
   if (key.length === 0)
     throw new Error(`the table ${name} has no primary key, by which a second run would find its rows`)
-  // Rows use the names of TypeScript, columns those of Postgres.
+  // Rows have TypeScript's names, columns have Postgres's.
   const names = Object.entries(table).flatMap(([property, column]) =>
     key.includes(column as PgColumn) ? [property] : [],
   )

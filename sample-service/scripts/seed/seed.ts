@@ -22,7 +22,7 @@ const log = createLog({ level: 'silent', service: 'seed' })
 async function main(parent: Context): Promise<void> {
   const chosen = seeds()
   if (chosen.every(({ rows }) => rows.length === 0)) {
-    console.log('db:seed: nothing to do, since scripts/seed/rows.ts names no rows')
+    console.log('db:seed: nothing to do, since scripts/seed/rows.ts has no rows')
     return
   }
   const database = await chooseDatabase(readEnvironment())

@@ -68,7 +68,7 @@ export async function tryHangUp(url: string, databaseUrl: string, resource: Uplo
   try {
     await Promise.all([locker.connect(), observer.connect()])
     await locker.query(`begin; lock table ${pg.escapeIdentifier(resource.table)} in access exclusive mode`)
-    // Without Node's own agent, which may lead to a proxy.
+    // Not with Node's own agent, which may use a proxy.
     const request = get(url + resource.path, { agent: false })
     request.on('error', () => undefined)
     await untilWaiting(observer, 1)

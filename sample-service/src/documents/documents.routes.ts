@@ -28,7 +28,7 @@ export function documentRoutes(platform: Platform): Route[] {
       files: 'document',
       responses: {
         201: { description: 'Stored, in the order of the request', body: Documents },
-        400: { description: 'The body is incomplete, or holds anything else than files in the field' },
+        400: { description: 'The body is incomplete, or has anything other than files in the field' },
         408: { description: 'The client stopped sending' },
         413: { description: 'Too many files, or a file is too large' },
         415: { description: 'Not multipart/form-data' },
@@ -53,7 +53,7 @@ export function documentRoutes(platform: Platform): Route[] {
       params,
       responses: {
         200: { description: 'Found', body: Document },
-        304: { description: 'The client has it already: `If-None-Match` names it' },
+        304: { description: 'The client has this version: `If-None-Match` has its `ETag`' },
         404: { description: 'No such document' },
       },
       handle: (ctx, { params }) => documents.get(ctx, params.id),

@@ -6,14 +6,14 @@ export const documents = pgTable(
   {
     /** UUIDv7. */
     id: uuid('id').primaryKey(),
-    /** The name that the client sent: for people, never a path. */
+    /** The name that the client sent, for display; never a path. */
     name: text('name').notNull(),
     contentType: text('content_type').notNull(),
     /** Bytes. */
     size: bigint('size', { mode: 'number' }).notNull(),
     /** SHA-256 of the bytes, in hex. */
     sha256: text('sha256').notNull(),
-    /** The database's clock, cut to milliseconds, as JavaScript and a cursor hold no more. */
+    /** From the database's clock, truncated to milliseconds, the resolution of JavaScript and of a cursor. */
     createdAt: timestamp('created_at', { withTimezone: true, precision: 3 }).notNull().defaultNow(),
   },
   (table) => [index('documents_created_at_id_idx').on(table.createdAt, table.id)],

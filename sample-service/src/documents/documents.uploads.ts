@@ -11,8 +11,11 @@ import { existingDocuments, insertDocuments } from './documents.repository.ts'
 import type { NewDocument, DocumentRow } from './documents.schema.ts'
 
 const prefix = 'documents-'
-/** How long the removal of bytes may take. It goes on after the request has ended. */
-const removalMs = 10_000
+/**
+ * How long the removal of bytes may take. It goes on after the request has ended, and takes less than SHUTDOWN_CANCEL_MS, so that a
+ * stop does not abandon it.
+ */
+const removalMs = 2_000
 
 /** Returns the key of a document's bytes in the storage. */
 export function keyOf(id: string): string {
@@ -39,7 +42,7 @@ export async function uploadDocuments(
   }
 }
 
-/** Reads the files in turn and stores them concurrently. It adds the id of a file to `ids` before it stores any byte. */
+/** Reads the files in turn and stores them concurrently. Adds to `ids` the id of each file that the storage has. */
 async function storeAll(
   ctx: Context,
   platform: Platform,
@@ -48,16 +51,19 @@ async function storeAll(
 ): Promise<NewDocument[]> {
   const { uploads } = platform
   const rows: NewDocument[] = []
+  let files = 0
   using workers = group(ctx, { limit: uploads.workers })
 
   const reading = readFiles(ctx, request, { field: 'document', limits: uploads }, (incoming) => {
     const id = uuidv7()
-    const index = ids.push(id) - 1
+    const index = files++
     workers.go(async (ctx) => {
       rows[index] = await store(ctx, platform, id, incoming)
+      ids.push(id)
     })
   })
-  // A failure of either ends both: a worker destroys the stream that the reader fills, and the reader the streams of the workers.
+  // A failure of either ends both: a worker destroys the stream that the reader fills, and the reader destroys the streams of the
+  // workers.
   await Promise.allSettled([reading])
   await workers.wait()
   await reading
@@ -79,7 +85,7 @@ export async function removeContents(
   platform: Platform,
   ids: readonly string[],
 ): Promise<void> {
-  // Detached: the request may have ended, and that may be why the bytes must go.
+  // Detached: the request may have ended, and that may be why the bytes must be removed.
   using ctx = withTimeout(withoutCancel(parent), removalMs)
   const removals = await Promise.allSettled(ids.map((id) => platform.storage.delete(ctx, keyOf(id))))
   for (const removal of removals) {
@@ -89,10 +95,9 @@ export async function removeContents(
 }
 
 /**
- * Removes what killed processes left: bytes without a row, and unfinished uploads. It leaves whatever is younger than
- * twice the deadline of an upload: another process may still be writing it, the COMMIT of its row may have been sent
- * just before the deadline, and the clocks of two machines differ. If the storage refuses, the service starts all the
- * same, with a warning.
+ * Removes what killed processes left: bytes without a row, and unfinished uploads. It leaves whatever is younger than twice the
+ * deadline of an upload: another process may still be writing it, the COMMIT of its row may have been sent just before the
+ * deadline, and the clocks of two machines differ. If the storage refuses, the service logs a warning and starts anyway.
  */
 export async function sweepDocuments(ctx: Context, platform: Platform): Promise<void> {
   try {

@@ -73,7 +73,7 @@ test('a transaction gets the rest of the deadline as its statement_timeout', asy
 test('a request that arrives after its deadline gets 504, and no handler runs', async () => {
   const service = shared()
 
-  // If its handler ran, this one would answer 200 and end the process.
+  // If its handler ran, this request would get 200 and end the process.
   const response = await fetch(`${service.url}/probe/fault`, {
     headers: { 'x-envoy-expected-rq-timeout-ms': '0', 'x-request-id': 'too-late' },
   })

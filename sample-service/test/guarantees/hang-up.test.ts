@@ -37,7 +37,7 @@ test('the connection of the ended statement is free for the next request', async
   const service = await startService(t, { probe: true, env: { DATABASE_POOL_MAX: '1' } })
   const request = open(`${service.url}/probe/query?seconds=30`)
   await eventually(async () => (await running(service, 'pg_sleep')) === 1)
-  // A worker may have reported at the start what it lacks.
+  // At the start a worker may have logged an error about something that it lacks.
   const before = service.log.length
   request.hangUp()
 
@@ -79,7 +79,7 @@ test('a write with hangUp: ignore outlives its client, but not the deadline or a
   await eventually(async () => (await running(service, 'pg_sleep')) === 0)
 })
 
-test('if such a write fails after its client has hung up, the error is logged', async () => {
+test('if a write with hangUp: ignore fails after its client has hung up, the error is logged', async () => {
   const service = shared()
   const impatient = open(`${service.url}/probe/write?seconds=0.3&fails=true`, 'POST', {
     'x-request-id': 'lost',
@@ -221,7 +221,7 @@ test('the context lives until the body of the response has been sent, longer tha
   const client = connection(service)
   client.send('GET /probe/stream?seconds=0.3 HTTP/1.1\r\nHost: localhost\r\n\r\n')
 
-  // The generator waits under the context between two dots: all of them come only if it lasts.
+  // The generator waits under the context between two dots, so all dots arrive only if the context lasts.
   await client.received('\r\n.\r\n', 3)
   expect(await liveContexts(service)).toContain('GET /probe/stream')
   await client.received('\r\n.\r\n', 15)

@@ -11,10 +11,10 @@ import { sharedService, type RunningService } from '../support/service.ts'
 
 const shared = sharedService({ probe: true, env: { DATABASE_POOL_MAX: '2', BODY_MAX_BYTES: '1000' } })
 
-/** The names of contexts of background workers, which live as long as the service or come back. */
+/** The names of contexts of background workers, which last as long as the service or recur. */
 const workers = new Set<string>()
 beforeAll(async () => {
-  // One that works for a moment may be missed by a single look.
+  // A single poll may miss a worker's short context.
   for (let look = 0; look < 20; look++) for (const name of await belowServer(shared())) workers.add(name)
 })
 

@@ -147,7 +147,7 @@ test('after the first signal readyz is 503 and livez 200, and new requests are s
     status: 'not ready',
     checks: [{ name: 'accepting', ok: false }],
   })
-  // A client that keeps its connection learns on it that it must go elsewhere, while the door is open still.
+  // While the listener is still open, a client with a kept connection is asked to close it.
   kept.send('GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n')
   expect(await kept.closed).toMatch(/alive[^]*Connection: close[^]*alive/i)
   expect((await fetch(`${service.url}/livez`)).status).toBe(200)
@@ -168,7 +168,7 @@ test('during the drain no connection is accepted, and a kept connection is asked
   service.signal('SIGTERM')
 
   await eventually(() => isRefused(port))
-  // Of this database alone: tests of other files have statements in the same Postgres.
+  // Only of this database: tests of other files run statements in the same Postgres.
   await service.sql(
     `select pg_cancel_backend(pid) from pg_stat_activity
       where datname = current_database() and query like 'select pg_sleep%'`,
@@ -201,7 +201,7 @@ test.for([
     await eventually(async () => (await running(service, 'pg_sleep')) === 1)
     service.signal('SIGTERM')
     await service.line((entry) => entry.msg === 'draining')
-    // The same within a tenth of a second would be the first one again.
+    // A second signal within a tenth of a second would count as the first one.
     if (signal === 'SIGTERM') await new Promise((resolve) => setTimeout(resolve, 150))
 
     service.signal(signal)

@@ -98,12 +98,6 @@ export function routes(platform: Platform): Route[] {
     }),
     route({
       ...probe,
-      path: '/probe/large',
-      summary: 'Answers at once, with more than a connection holds that nobody reads',
-      handle: () => new Response('x'.repeat(32 * 1024 * 1024)),
-    }),
-    route({
-      ...probe,
       path: '/probe/stream',
       summary: 'Streams one byte every 20 ms',
       query: Seconds,
@@ -201,17 +195,6 @@ export function routes(platform: Platform): Route[] {
           // eslint-disable-next-line @typescript-eslint/no-floating-promises -- that is the fault
           Promise.reject(fault)
         })
-        return Response.json({})
-      },
-    }),
-    route({
-      ...probe,
-      path: '/probe/signalled-twice',
-      summary: 'Has the next signal come twice, as from a process group and from npm',
-      query: z.object({ signal: z.enum(['SIGTERM', 'SIGINT']) }),
-      handle: (_ctx, { query: { signal } }) => {
-        // From within, because the kernel may merge two signals from outside.
-        process.once(signal, () => process.kill(process.pid, signal))
         return Response.json({})
       },
     }),

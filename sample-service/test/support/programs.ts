@@ -5,7 +5,7 @@ export function programIn(folder: string, program: string): string {
   return join(folder, `${nameOf(program)}.js`)
 }
 
-/** The name of a program that test/programs.ts joins. They all lie in one folder. */
+/** The name of a program that test/programs.ts joins. All are in one folder. */
 export function nameOf(path: string): string {
   return path.replace(/\.ts$/, '').replaceAll('/', '-')
 }

@@ -9,7 +9,7 @@ import type { Exit } from '../../scripts/dev/service-process.ts'
 import { createDatabase } from './postgres.ts'
 import { programIn } from './programs.ts'
 
-/** What these helpers need of a test: vitest's test context has it. */
+/** The part of vitest's test context that these helpers need. */
 export interface RunningTest {
   onTestFinished(fn: () => Promise<void>): unknown
 }
@@ -17,7 +17,7 @@ export interface RunningTest {
 /** One line of the service's log. */
 export type LogLine = Readonly<Record<string, unknown>> & { readonly msg: string }
 
-/** The service as an operator sees it: a process, its ports, its log, its database. */
+/** The service from an operator's view: a process, its ports, its log, its database. */
 export interface RunningService extends Omit<StartedProcess, 'child'> {
   readonly url: string
   readonly adminUrl: string
@@ -37,7 +37,7 @@ export interface ServiceOptions {
   readonly probe?: boolean | string
   /** The program to start. Default: src/main.ts. */
   readonly program?: 'src/main.ts' | 'src/migrate.ts'
-  /** Where it lies, joined. Default: where test/global-setup.ts has put it. */
+  /** The folder of the joined program. Default: that of test/global-setup.ts. */
   readonly programs?: string
   /** A descriptor for its log, which the helper then does not read. */
   readonly stdout?: number
@@ -56,7 +56,7 @@ export interface StartedProcess {
 
 const root = join(import.meta.dirname, '../..')
 
-/** What every started service has in its environment, beside what a test gives it. `npm run add` adds to it. */
+/** The environment of every started service, to which a test and `npm run add` may add. */
 const environment = {
   PORT: '0',
   ADMIN_PORT: '0',
@@ -108,7 +108,7 @@ export function sharedService(options: ServiceOptions = {}): () => RunningServic
   return shared((t) => startService(t, options))
 }
 
-/** What `start` starts, once for all tests of a file. It is removed after the last one. */
+/** Calls `start` once for all tests of a file, and removes the result after the last one. */
 export function shared<T>(start: (t: RunningTest) => Promise<T>): () => T {
   const cleanups: (() => Promise<void>)[] = []
   let started: { readonly value: T } | undefined
@@ -141,7 +141,7 @@ export function another(
 export function startProcess(t: RunningTest, options: ServiceOptions = {}): StartedProcess {
   const { program = 'src/main.ts', programs = inject('programs'), probe = false } = options
   const routes = probe === true ? 'test/support/probe.routes.ts' : probe
-  // With the lines of src/ in stacks, as in the container.
+  // Stacks have the lines of src/, as in the container.
   const args = ['--enable-source-maps', programIn(programs, routes || program)]
   const child = spawn(process.execPath, args, {
     cwd: root,

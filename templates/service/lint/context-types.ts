@@ -7,10 +7,10 @@ export type Call = TSESTree.CallExpression | TSESTree.NewExpression
 /** The files that declare our context and its functions. */
 const home = /[\\/]src[\\/]context[\\/][\w-]+\.ts$/
 
-/** What the rules ask of types. The file of its declaration shows whether a type is ours: Hono's Context is not. */
+/** The questions of the rules about types. The file of its declaration shows whether a type is ours; Hono's Context is not. */
 export type ContextTypes = ReturnType<typeof contextTypes>
 
-/** Asks the type checker that typescript-eslint's parser holds. */
+/** Uses the type checker of typescript-eslint's parser. */
 export function contextTypes(services: ParserServicesWithTypeInformation) {
   const checker = services.program.getTypeChecker()
   const typeOf = (node: TSESTree.Node): ts.Type => services.getTypeAtLocation(node)
@@ -26,7 +26,7 @@ export function contextTypes(services: ParserServicesWithTypeInformation) {
   return {
     /** Whether the expression is a Context, or may be one. */
     isContext: (node: TSESTree.Node) => isContext(typeOf(node)),
-    /** Whether it is declared to live longer than a call. */
+    /** Whether its type says that it lives longer than a call. */
     isLifetime: (node: TSESTree.Node) => isLifetime(typeOf(node)),
     /** Whether it is a Context, or holds some: an array, a set, a map. */
     holdsContext: (node: TSESTree.Node) => holdsContext(checker, typeOf(node)),
@@ -44,11 +44,11 @@ export function contextTypes(services: ParserServicesWithTypeInformation) {
     isDisposable: (node: TSESTree.Node) => hasSymbol(typeOf(node), 'dispose'),
     /** Whether it is a stream of Node or of the web, which waits for its source when it is iterated. */
     isStream: (node: TSESTree.Node) => isStream(checker.getNonNullableType(typeOf(node))),
-    /** Whether it is text or bytes. They have arrived, so nothing waits for them. */
+    /** Whether it is text or bytes, which need no waiting. */
     isContent: (node: TSESTree.Node) => isContent(checker, checker.getNonNullableType(typeOf(node))),
     /** Whether it is iterated with `for await`. */
     isAsyncIterable: (node: TSESTree.Node) => hasSymbol(typeOf(node), 'asyncIterator'),
-    /** Whether it is the database of src/platform/, each call of which has a connection of its own. */
+    /** Whether it is the database of src/platform/, whose every call takes a connection of its own. */
     isDatabase: (node: TSESTree.Node) => {
       const symbol = checker.getNonNullableType(typeOf(node)).getSymbol()
       return symbol?.name === 'Database' && (symbol.declarations ?? []).some(isOfPlatform)
@@ -84,14 +84,14 @@ export function contextTypes(services: ParserServicesWithTypeInformation) {
 
 function isContext(type: ts.Type): boolean {
   if (type.isUnionOrIntersection()) return type.types.some(isContext)
-  // Comes before isTypeParameter, after which TypeScript narrows `type` to never.
+  // Before isTypeParameter, after which TypeScript narrows `type` to never.
   const bases = type.isClassOrInterface() ? (type.getBaseTypes() ?? []) : []
   if (isOurs(type, 'Context') || bases.some(isContext)) return true
   const constraint = type.isTypeParameter() ? type.getConstraint() : undefined
   return constraint !== undefined && isContext(constraint)
 }
 
-/** Whether what is expected gets a context for which the given function has no parameter. */
+/** Whether the expected function type has a context parameter that the given function lacks. */
 function offersContext(checker: ts.TypeChecker, expected: ts.Type, given: ts.Type): boolean {
   const taken = Math.max(0, ...given.getCallSignatures().map(({ parameters }) => parameters.length))
   return expected

@@ -5,7 +5,7 @@ import type { Look } from './rule.ts'
 import { returned } from './variables.ts'
 
 type Variable = TSESLint.Scope.Variable
-/** What happens to the value. A node is the place that loses it. */
+/** The fate of the value. A node is the place that loses it. */
 type Fate = TSESTree.Node | 'open' | 'ended'
 
 const failing: ReadonlySet<Type> = new Set([Type.AwaitExpression, Type.ThrowStatement, Type.YieldExpression])
@@ -54,7 +54,7 @@ function endsAnywhere(look: Look, variable: Variable): boolean {
 }
 
 /**
- * What these statements do with it: it is ended, still open after them, or lost at a node.
+ * The fate of the value after these statements: ended, still open, or lost at a node.
  * @param caught whether a handler catches a failure; the handler is followed separately
  */
 function follow(look: Look, variable: Variable, statements: readonly TSESTree.Node[], caught = false): Fate {

@@ -1,14 +1,14 @@
 import { AST_NODE_TYPES as Type, TSESLint, type TSESTree } from '@typescript-eslint/utils'
 import { ancestors, isInside, memberName, nodesIn } from './nodes.ts'
 
-/** What is wrong with the way a group is waited for, and where. */
+/** What is wrong with waiting for a group, and where. */
 export interface Unwaited {
   readonly node: TSESTree.Node
   /** `wait`: a path waits for nothing. `late`: the group gets work after it was waited for. */
   readonly messageId: 'wait' | 'late'
 }
 
-/** Checks that, after the group got work, each path out of its block waits for it. A path by an exception need not. */
+/** Checks that each path out of the block waits for the group once it has work. A path by an exception need not. */
 export function unwaited(
   source: Readonly<TSESLint.SourceCode>,
   declarator: TSESTree.VariableDeclarator,
@@ -49,7 +49,7 @@ function isOnEveryWay(use: TSESTree.Node, block: TSESTree.Node, started: readonl
 }
 
 function isBranch(at: TSESTree.Node, inner: TSESTree.Node): boolean {
-  // With an `else`, both branches may wait: this looks no further.
+  // With an `else`, both branches may wait; this function does not check that.
   if (at.type === Type.IfStatement) return at.test !== inner && at.alternate === null
   return at.type === Type.LogicalExpression && at.right === inner
 }

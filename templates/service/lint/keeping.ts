@@ -2,10 +2,10 @@ import { AST_NODE_TYPES as Type, TSESLint, type TSESTree } from '@typescript-esl
 import { allNodesIn, bare, type FunctionNode, isFunction, isInside, memberName } from './nodes.ts'
 import type { Look } from './rule.ts'
 
-/** What a value keeps of a context: the context itself, a function that uses it, or work under it. */
+/** How a value keeps a context: as the context itself, a function that uses it, or work under it. */
 export type Kept = 'stored' | 'closure' | 'promise'
 
-/** What `value` keeps of a context of a call; undefined if nothing. */
+/** How `value` keeps a context of a call; undefined if it does not. */
 export function keptBy(look: Look, given: TSESTree.Node, depth = 2): Kept | undefined {
   const value = bare(given)
   if (isFunction(value)) return usesOuter(look, value) ? 'closure' : undefined

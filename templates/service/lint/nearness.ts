@@ -1,6 +1,6 @@
-import { AST_NODE_TYPES as Type, type TSESLint, type TSESTree } from '@typescript-eslint/utils'
+import { AST_NODE_TYPES as Type, type TSESTree, TSESLint } from '@typescript-eslint/utils'
 import type { Call } from './context-types.ts'
-import { ancestors, functionsAround, isInside, memberName } from './nodes.ts'
+import { ancestors, functionsAround, isInside, memberName, isFunction, nodesIn } from './nodes.ts'
 import type { Look } from './rule.ts'
 
 type Variable = TSESLint.Scope.Variable
@@ -57,7 +57,7 @@ function isAttempted(look: Look, nearer: Variable, node: TSESTree.Node): boolean
   })
 }
 
-/** `work(ctx).catch(…)`, `Promise.allSettled([work(ctx)])`: the code goes on after a failure. */
+/** `work(ctx).catch(…)`, `Promise.allSettled([work(ctx)])`: the code continues after a failure. */
 function isCaught(call: TSESTree.CallExpression, inside: TSESTree.Node): boolean {
   const { callee } = call
   if (memberName(callee) === 'allSettled') return true
@@ -76,4 +76,28 @@ function homeOf(variable: Variable): TSESTree.Node | undefined {
 function ownerOf(variable: Variable): TSESTree.Node | undefined {
   const { block } = variable.scope.variableScope
   return block.type === Type.Program ? undefined : block
+}
+
+/**
+ * Returns the outer context that the function called `name` passes on, if the function is in this file and takes no context
+ * itself; else undefined.
+ */
+export function contextOfClosure(
+  { source, contexts, types }: Look,
+  name: TSESTree.Node,
+): TSESLint.Scope.Variable | undefined {
+  if (name.type !== Type.Identifier) return undefined
+  const def = contexts.variableOf(name)?.defs[0]
+  if (def === undefined || def.type === TSESLint.Scope.DefinitionType.Parameter) return undefined
+  const fn = def.node.type === Type.VariableDeclarator ? def.node.init : def.node
+  if (!fn || !isFunction(fn) || fn.params.some((parameter) => types.isContext(parameter))) return undefined
+  for (const below of nodesIn(source, fn.body)) {
+    if (below.type !== Type.Identifier || below.parent.type !== Type.CallExpression) continue
+    if (!below.parent.arguments.includes(below) || !types.isContext(below) || types.isLifetime(below))
+      continue
+    const outer = contexts.variableOf(below)
+    const [declared] = outer?.identifiers ?? []
+    if (outer !== undefined && declared !== undefined && !isInside(declared, fn)) return outer
+  }
+  return undefined
 }

@@ -35,7 +35,7 @@ export function isInside(node: TSESTree.Node, outer: TSESTree.Node): boolean {
   return node.range[0] >= outer.range[0] && node.range[1] <= outer.range[1]
 }
 
-/** `node` and all below it, without what nested functions contain. */
+/** `node` and all below it, without the contents of nested functions. */
 export function nodesIn(source: Readonly<TSESLint.SourceCode>, node: TSESTree.Node): TSESTree.Node[] {
   return Array.from(walk(node, source.visitorKeys, false))
 }
@@ -114,5 +114,5 @@ export function pathInSource(filename: string): string | undefined {
   return /(?:^|[\\/])src[\\/]((?!.*[\\/]src[\\/]).*)$/.exec(filename)?.[1]?.replaceAll('\\', '/')
 }
 
-/** What `npm start` and `npm run db:migrate` run, by the path in src/. Each is a process with its own root. */
+/** The programs of `npm start` and `npm run db:migrate`, by the path in src/. Each is a process with its own root. */
 export const programs: ReadonlySet<string> = new Set(['main.ts', 'migrate.ts'])

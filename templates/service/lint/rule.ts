@@ -2,7 +2,7 @@ import { ESLintUtils, type TSESLint } from '@typescript-eslint/utils'
 import { contextTypes, type ContextTypes } from './context-types.ts'
 import { contextVariables, type ContextVariables } from './variables.ts'
 
-/** What the rules ask of one file. */
+/** The questions of the rules about one file. */
 export interface Look {
   readonly source: Readonly<TSESLint.SourceCode>
   readonly types: ContextTypes
@@ -14,7 +14,7 @@ export interface RuleLook<M extends string> extends Look {
   readonly context: Readonly<TSESLint.RuleContext<M, []>>
 }
 
-/** A rule without options, which may ask for types. */
+/** A rule without options, which may use types. */
 export interface RuleOptions<M extends string> {
   readonly description: string
   readonly messages: Record<M, string>

@@ -5,13 +5,13 @@ import { allNodesIn, type FunctionNode, isFunction, isInside, nodesIn } from './
 type Variable = TSESLint.Scope.Variable
 type Source = Readonly<TSESLint.SourceCode>
 
-/** What the rules ask of variables that are contexts. */
+/** The questions of the rules about variables that are contexts. */
 export type ContextVariables = ReturnType<typeof contextVariables>
 
 interface Look {
   readonly source: Source
   readonly types: ContextTypes
-  /** Whether a variable is a context, once it was asked. */
+  /** Caches whether a variable is a context. */
   readonly known: WeakMap<Variable, boolean>
 }
 
@@ -19,7 +19,7 @@ interface Look {
 export function contextVariables(source: Source, types: ContextTypes) {
   const look = { source, types, known: new WeakMap<Variable, boolean>() }
   return {
-    /** What an identifier stands for. */
+    /** The variable of an identifier. */
     variableOf: (identifier: TSESTree.Identifier) => variableOf(source, identifier),
     /** Whether `node`, or the value of a constant in it, has a part for which `found` is true. */
     restsOn: (node: TSESTree.Node, found: (part: TSESTree.Node) => boolean) => restsOn(look, node, found),
@@ -29,7 +29,7 @@ export function contextVariables(source: Source, types: ContextTypes) {
         const [name] = variable.identifiers
         if (name === undefined || look.types.isLifetime(name)) return false
         if (isParameter(variable)) return true
-        // It has no value yet in its own initialiser, nor before its first assignment.
+        // A variable has no value yet in its own initialiser, nor before its first assignment.
         return variable.references.some(({ writeExpr }) => writeExpr && writeExpr.range[1] <= node.range[0])
       })
     },
@@ -131,7 +131,7 @@ export function survivors(fn: FunctionNode, source: Source): ReadonlySet<Functio
     seen.add(node)
     if (isFunction(node)) {
       found.add(node)
-      // The functions of the same scope that it calls live on with it.
+      // The functions of the same scope that it calls live as long as it does.
       for (const below of allNodesIn(source, node)) {
         if (below.type === Type.CallExpression && below.callee.type === Type.Identifier) resolve(below.callee)
       }

@@ -2,7 +2,7 @@ import { parseArgs, type ParseArgsConfig } from 'node:util'
 import { flagFault } from '../generators/engine/typed.ts'
 import { inOwnCommands } from './own-commands.ts'
 
-/** The arguments of this process. Of `pnpm run add -- route report`, pnpm and Yarn also pass on the `--`, which npm removes. */
+/** The arguments of this process. pnpm and Yarn also pass on the `--` of `pnpm run add -- route report`, which npm removes. */
 export function commandLine(): string[] {
   const args = process.argv.slice(2)
   return args[0] === '--' ? args.slice(1) : args

@@ -1,4 +1,4 @@
-// `node scripts/installed.js && …` in package.json: a shell would only say that it does not find the program.
+// `node scripts/installed.js && …` in package.json prints what to install; a shell prints only that it cannot find the program.
 import { readFileSync } from 'node:fs'
 import { requireInstalled, requireNode } from './missing.js'
 

@@ -1,4 +1,4 @@
-/** What is wrong with this Node, and what to do; undefined if it is what package.json wants. */
+/** What is wrong with this Node, and what to do; undefined if package.json accepts it. */
 export function nodeFault(): { readonly seen: string; readonly fix: string } | undefined
-/** What else to do about packages that an install leaves out, to be read after the command; else empty. */
+/** A condition to append to the install command if the install would leave packages out; else empty. */
 export function unlessProduction(): string

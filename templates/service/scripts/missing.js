@@ -1,4 +1,4 @@
-// JavaScript, since nothing else can be loaded before the packages are installed.
+// JavaScript, because Node cannot load TypeScript before the packages are installed.
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import process from 'node:process'
@@ -28,7 +28,7 @@ export function endForLackOf([first, ...others]) {
   endWith(`${names} not installed${example}`, 'install')
 }
 
-/** Ends this process with `fault`, and the command of the package manager that fixes it. */
+/** Ends this process; prints `fault` and the package manager's command that fixes it. */
 export function endWith(fault, command) {
   process.stderr.write(
     `${fault}: run ${manager} ${command} first${command === 'install' ? unlessProduction() : ''}\n`,
@@ -36,7 +36,7 @@ export function endWith(fault, command) {
   process.exit(1)
 }
 
-/** What else to do about packages that an install leaves out. */
+/** A condition to append to the install command if the install would leave packages out; else empty. */
 export function unlessProduction() {
   const leavesOut = process.env.NODE_ENV === 'production' && process.env.npm_lifecycle_event !== 'start'
   return leavesOut ? ', without NODE_ENV=production, which leaves out the devDependencies' : ''
@@ -48,7 +48,7 @@ export function nodeFault() {
   const least = /^>=\s*([\d.]+)$/.exec(engines?.node)?.[1]
   if (least === undefined || ordered(process.versions.node) >= ordered(least)) return undefined
   return {
-    seen: `${process.version}, package.json wants >=${least}`,
+    seen: `${process.version}, package.json requires >=${least}`,
     fix: `install Node ${least} or newer (nvm install, https://nodejs.org)`,
   }
 }
@@ -58,7 +58,7 @@ function ordered(version) {
   return parts.join('.')
 }
 
-/** Ends this process if Node is older than package.json wants. */
+/** Ends this process if Node is older than package.json requires. */
 export function requireNode() {
   const fault = nodeFault()
   if (fault === undefined) return

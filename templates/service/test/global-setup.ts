@@ -8,14 +8,14 @@ declare module 'vitest' {
   export interface ProvidedContext {
     /** A server, and the name of a database on it to copy, with all migrations applied. */
     postgres: { url: string; template: string }
-    /** Where the service's programs lie, joined: test/programs.ts. */
+    /** The folder of the service's joined programs: test/programs.ts. */
     programs: string
   }
 }
 
 /**
- * One PostgreSQL for all tests of a run, thrown away afterwards; or the server of TEST_DATABASE_URL, on which the tests
- * make databases and remove them. The service's programs, joined once, and again when watched tests rerun.
+ * Starts one temporary PostgreSQL for all tests of a run, or uses the server of TEST_DATABASE_URL, on which the tests create
+ * databases and remove them. Joins the service's programs once, and again when watched tests rerun.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const server = await temporaryServer()
@@ -32,7 +32,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     project.provide('postgres', { url: server.url, template: template.name })
     const joined = (programs = await joinPrograms(join(import.meta.dirname, '..')))
     project.provide('programs', joined.folder)
-    // What this throws would end the watch.
+    // An exception here would end the watch.
     project.onTestsRerun(() => joined.join().catch((error: unknown) => console.error(error)))
     return teardown
   } catch (error) {

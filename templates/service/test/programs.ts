@@ -10,9 +10,9 @@ const dayMs = 86_400_000
 
 /** The service's programs, joined for the tests. */
 export interface Programs {
-  /** Where they lie. See `programIn` in support/programs.ts. */
+  /** Their folder. See `programIn` in support/programs.ts. */
   readonly folder: string
-  /** Joins them again, after a change. If it rejects, no program is left. */
+  /** Joins them again after a change. If it rejects, no program is left. */
   join(): Promise<void>
   remove(): Promise<void>
 }
@@ -32,7 +32,7 @@ export async function joinPrograms(service: string): Promise<Programs> {
       try {
         await joinInto(folder, root)
       } catch (error) {
-        // So that no test starts what was there before the change.
+        // Removed first, so that no test starts an outdated program.
         await remove()
         throw error
       }
@@ -63,7 +63,7 @@ async function newFolder(data: string): Promise<string> {
   await mkdir(data, { recursive: true })
   for (const name of await readdir(data)) {
     const path = join(data, name)
-    // Another run may be removing it.
+    // Another run may remove it at the same time.
     const made = await stat(path).catch(() => undefined)
     if (!name.startsWith(prefix) || made === undefined || made.mtimeMs > Date.now() - dayMs) continue
     await rm(path, { recursive: true, force: true })
@@ -73,7 +73,7 @@ async function newFolder(data: string): Promise<string> {
 
 /**
  * Lets the real src/main.ts serve the routes of a test, and run the jobs and consumers of test/support/, if there are any: the
- * promises are about any route, not about the domain. A query in a module's name says which routes.
+ * promises are about any route, not about the domain. A query in the module's name selects the routes.
  */
 function probes(root: string, routes: readonly string[]): Plugin {
   return {

@@ -73,7 +73,7 @@ function run(program: string, user: User, args: string[]): Promise<unknown> {
   return promisify(execFile)(join(bin, program), args, { ...user, cwd: '/', env })
 }
 
-/** Leads new connections to the port that was set last, and does not touch open ones. */
+/** Forwards new connections to the port that was set last, and keeps open ones. */
 export async function startBalancer(t: Scope, first: number) {
   let port = first
   const open = new Set<Socket>()

@@ -36,7 +36,7 @@ export interface Daemon {
 
 export interface DaemonOptions {
   readonly cwd: string
-  /** Resolves when this port of 127.0.0.1 takes connections. */
+  /** Resolves when this port of 127.0.0.1 accepts connections. */
   readonly port: number
   readonly user?: User
 }

@@ -13,7 +13,7 @@ export async function startHaproxy(t: Scope, ports: readonly [number, number]): 
   await writeFile(
     file,
     fromPage('HAProxy', {
-      // Less than two of the comments that events send in silence.
+      // Shorter than two intervals of the comments in a silent stream of events.
       'timeout server 310s': 'timeout server 20s',
       'bind :80': `bind 127.0.0.1:${port}`,
       'app-1:3000': `127.0.0.1:${ports[0]}`,

@@ -3,7 +3,7 @@ import { Agent } from 'node:http'
 import { get, upload, type Answer } from '../../../bench/support/documents.ts'
 import { todo } from '../../../templates/service/src/context/context.ts'
 
-/** What the clients have seen. */
+/** The results of the clients. */
 export interface Seen {
   posts: number
   gets: number

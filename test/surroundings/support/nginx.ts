@@ -16,7 +16,7 @@ export async function startNginx(t: Scope, ports: readonly [number, number]): Pr
   const page = fromPage('nginx', {
     // The delay of a stop is a fifth of the page's here.
     'keepalive_timeout 4s': 'keepalive_timeout 800ms',
-    // Less than two of the comments that events send in silence.
+    // Shorter than two intervals of the comments in a silent stream of events.
     'proxy_read_timeout 310s': 'proxy_read_timeout 20s',
     'listen 80;': `listen 127.0.0.1:${port};`,
     'app-1:3000': `127.0.0.1:${ports[0]}`,

@@ -5,8 +5,8 @@ import { repository } from '../../support/create.ts'
 const page = readFileSync(join(repository, 'templates/service/docs/neighbours.md'), 'utf8')
 
 /**
- * The code block under the heading `heading` of docs/neighbours.md, with each key of `put` replaced by its value, so that tests
- * try what the page says. @throws Error if the page has no such block, or the block lacks a key
+ * The code block under the heading `heading` of docs/neighbours.md, with each key of `put` replaced by its value, so that the
+ * tests use the page's configuration. @throws Error if the page has no such block, or the block lacks a key
  */
 export function fromPage(heading: string, put: Readonly<Record<string, string>>): string {
   const [, section] = page.split(`\n## ${heading}\n`)

@@ -1,6 +1,6 @@
 import type { Migration } from '../../migration.ts'
 
-/** The platform moved into rooms (http, database, telemetry …), the scripts and the generators into folders. */
+/** The files of the platform moved into folders (http, database, telemetry …), as did the scripts and the generators. */
 export const migration: Migration = {
   version: '0.2.0',
   renames: {
@@ -8,7 +8,6 @@ export const migration: Migration = {
       'generators/pieces/circuit/src/platform/client/circuit.test.ts',
     'generators/circuit/src/platform/circuit.ts': 'generators/pieces/circuit/src/platform/client/circuit.ts',
     'generators/clash.ts': 'generators/engine/clash.ts',
-    'generators/client/base-url.ts': 'generators/pieces/client/base-url.ts',
     'generators/client/piece.ts': 'generators/pieces/client/piece.ts',
     'generators/client/src/platform/widget-client.test.ts':
       'generators/pieces/client/src/platform/client/widget-client.test.ts',
@@ -16,7 +15,6 @@ export const migration: Migration = {
       'generators/pieces/client/src/platform/client/widget-client.ts',
     'generators/configure.ts': 'generators/after/configure.ts',
     'generators/copy.ts': 'generators/engine/copy.ts',
-    'generators/cron.ts': 'generators/pieces/schedule/cron.ts',
     'generators/depend.ts': 'generators/after/depend.ts',
     'generators/edit.ts': 'generators/edit/edit.ts',
     'generators/format.ts': 'generators/edit/format.ts',
@@ -100,21 +98,17 @@ export const migration: Migration = {
     'scripts/guarantees.ts': 'scripts/pages/guarantees.ts',
     'scripts/postgres-files.ts': 'scripts/postgres/files.ts',
     'scripts/postgres.ts': 'scripts/postgres/postgres.ts',
-    'scripts/receipt.ts': 'scripts/verify/receipt.ts',
     'scripts/stopping.ts': 'scripts/dev/stopping.ts',
-    'scripts/test-titles.ts': 'scripts/pages/test-titles.ts',
     'scripts/verify-steps.ts': 'scripts/verify/steps.ts',
     'scripts/verify.ts': 'scripts/verify/verify.ts',
     'scripts/watchdog.ts': 'scripts/postgres/watchdog.ts',
     'src/platform/admin.ts': 'src/platform/admin/admin.ts',
     'src/platform/answer.ts': 'src/platform/http/answer.ts',
     'src/platform/bind.ts': 'src/platform/http/listener.ts',
-    'src/platform/body.ts': 'src/platform/uploads/body.ts',
     'src/platform/call-failed.ts': 'src/platform/client/call-failed.ts',
     'src/platform/circuit.test.ts': 'src/platform/client/circuit.test.ts',
     'src/platform/circuit.ts': 'src/platform/client/circuit.ts',
     'src/platform/client-attempt.ts': 'src/platform/client/attempt.ts',
-    'src/platform/client-metrics.ts': 'src/platform/client/metrics.ts',
     'src/platform/client-order.ts': 'src/platform/client/order.ts',
     'src/platform/client-span.ts': 'src/platform/client/span.ts',
     'src/platform/client.test.ts': 'src/platform/client/client.test.ts',
@@ -122,7 +116,6 @@ export const migration: Migration = {
     'src/platform/closers.ts': 'src/platform/lifecycle/closers.ts',
     'src/platform/connection.ts': 'src/platform/database/connection.ts',
     'src/platform/content.ts': 'src/platform/uploads/content.ts',
-    'src/platform/contexts-tree.ts': 'src/platform/admin/tree.ts',
     'src/platform/contexts-waterfall.ts': 'src/platform/admin/waterfall.ts',
     'src/platform/database-errors.ts': 'src/platform/database/errors.ts',
     'src/platform/database-queries.ts': 'src/platform/database/queries.ts',

@@ -1,10 +1,13 @@
 import type { Piece } from '../../engine/piece.ts'
 import { inProbes } from '../../engine/places.ts'
 
-/** The code that calls other services under a context, with retries and a circuit breaker. It comes with the first client. */
+/**
+ * The code that calls other services under a context, with retries and a circuit breaker. `npm run add` adds it with the first
+ * client.
+ */
 export const circuit: Piece = {
   name: 'circuit',
-  summary: 'what calls other services',
+  summary: 'calls of other services',
   takes: 'name',
   folder: import.meta.dirname,
   wirings: [{ ...inProbes, call: 'probeClientRoutes', from: './probe.client.ts' }],

@@ -3,14 +3,14 @@ import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Shape } from '../../engine/piece.ts'
 
-/** The value of `--openapi` where there is no document. */
+/** The value of `--openapi` if there is no document. */
 export const none = 'none'
 /** How long the document may take to arrive, and how large it may be. */
 const [longestMs, mostBytes] = [30_000, 20 * 2 ** 20]
 
 /** Throws an Error of one sentence if it is neither a file nor a URL that a document can be read from. */
 export function checkDocument(typed: string): void {
-  // It becomes part of a comment of the stamped file.
+  // The value becomes part of a comment of the stamped file.
   if (/[\p{Cc}\u2028\u2029]/u.test(typed)) throw new Error('--openapi must not have control characters.')
   if (typed === none || (isUrl(typed) && new URL(typed).username === '')) return
   if (isUrl(typed))
@@ -19,7 +19,7 @@ export function checkDocument(typed: string): void {
     throw new Error(`--openapi must be a file or an http(s) URL: there is no file ${typed}.`)
 }
 
-/** Puts the types of the document in the place of widget-api.ts. Throws an Error of one sentence if they cannot be made. */
+/** Replaces widget-api.ts by the types of the document. Throws an Error of one sentence if they cannot be made. */
 export async function shapeFor(name: string, typed: string): Promise<Shape> {
   const { default: openapiTS, astToString } = await compiler()
   const source = isUrl(typed) ? await download(typed) : pathToFileURL(resolve(typed))
@@ -28,14 +28,14 @@ export async function shapeFor(name: string, typed: string): Promise<Shape> {
     types = astToString(await openapiTS(source, { silent: true }))
   } catch (cause) {
     const why = String(cause instanceof Error ? cause.message : cause).split('\n')[0] ?? ''
-    throw new Error(`${typed} is not an OpenAPI 3 document that types can be made of: ${why}`, { cause })
+    throw new Error(`${typed} is not an OpenAPI 3 document from which types can be made: ${why}`, { cause })
   }
   const again = `npm run add -- client ${name} --openapi ${typed} --base-url …`
-  const head = `// The API of ${name}, made from its OpenAPI document by openapi-typescript. Do not edit it: \`${again}\` makes it anew.\n\n`
+  const head = `// The API of ${name}, made from its OpenAPI document by openapi-typescript. Do not edit it: \`${again}\` makes it again.\n\n`
   return (path, text) => (path.endsWith('-api.ts') ? head + types : text)
 }
 
-/** The part of openapi-typescript that is used. A service without such a client does not have the package. */
+/** The used part of openapi-typescript. A service without such a client does not have the package. */
 interface Compiler {
   readonly default: (source: URL | string, options: { readonly silent: boolean }) => Promise<unknown>
   readonly astToString: (ast: unknown) => string
@@ -48,7 +48,7 @@ async function compiler(): Promise<Compiler> {
   } catch (cause) {
     if (!(cause instanceof Error && 'code' in cause && cause.code === 'ERR_MODULE_NOT_FOUND')) throw cause
     throw new Error(
-      '--openapi needs openapi-typescript: npm install --save-dev openapi-typescript@^7.13.0, then add again.',
+      '--openapi needs openapi-typescript: run npm install --save-dev openapi-typescript@^7.13.0, then add again.',
       { cause },
     )
   }

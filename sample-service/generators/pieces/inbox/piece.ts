@@ -2,10 +2,10 @@ import type { Piece } from '../../engine/piece.ts'
 import { inSchemas, inWorkers } from '../../engine/places.ts'
 import { broker } from '../broker/piece.ts'
 
-/** Handles events from the broker. It comes with the first consumer. */
+/** Handles events from the broker. `npm run add` adds it with the first consumer. */
 export const inbox: Piece = {
   name: 'inbox',
-  summary: 'what handles events from the broker',
+  summary: 'handling of events from the broker',
   takes: 'name',
   folder: import.meta.dirname,
   needs: broker,
@@ -14,6 +14,6 @@ export const inbox: Piece = {
     { ...inSchemas, call: 'inboxSchema', from: './events/inbox-schema.ts' },
   ],
   leaves:
-    'The tables events.held and events.handled stay: drop them if no held event is to be handled any more.',
+    'The tables events.held and events.handled stay: drop them when you no longer need the held events.',
   scripts: { parked: 'node --import ./scripts/tsx.js scripts/events/parked.ts' },
 }

@@ -6,9 +6,9 @@ const [mostRequests, mostSeconds] = [1_000_000, 86_400]
 /** Limits how often a caller may ask, over all instances. */
 export const rateLimit: Piece = {
   name: 'rate-limit',
-  summary: 'a limit to the requests of each caller, who gets 429 beyond it',
-  explained: `It guards every route except those that \`open\` in src/routes.ts names. It tells
-callers apart by their principal, or without one by their address.
+  summary: 'a limit to the requests of each caller, which gets 429 beyond it',
+  explained: `It guards every route except those that \`open\` in src/routes.ts names. It
+identifies callers by principal, or without one by address.
 src/platform/rate-limit/rate-limits.ts holds the limits.
 `,
   examples: ['--requests 1000 --seconds 3600', '--store memory'],
@@ -24,7 +24,7 @@ src/platform/rate-limit/rate-limits.ts holds the limits.
     whole('seconds', 'Seconds after which a caller may send them all again', '60', mostSeconds),
     {
       name: 'store',
-      asks: 'Where they are counted: database, or memory if there is one instance only',
+      asks: 'Where they are counted: database, or memory if there is only one instance',
       otherwise: () => 'database',
       check: (value) => {
         if (value !== 'database' && value !== 'memory')
@@ -37,16 +37,16 @@ src/platform/rate-limit/rate-limits.ts holds the limits.
     return [
       variable(
         'RATE_LIMIT_REQUESTS',
-        `integer(1, ${mostRequests}, ${requests}).describe('how many requests a caller may send at once; beyond, it gets 429')`,
+        `integer(1, ${mostRequests}, ${requests}).describe('how many requests a caller may send at once; beyond that it gets 429')`,
         { import: { name: 'integer', from: './variables.ts' } },
       ),
       variable(
         'RATE_LIMIT_SECONDS',
-        `integer(1, ${mostSeconds}, ${seconds}).describe('in how many seconds a caller has them all again')`,
+        `integer(1, ${mostSeconds}, ${seconds}).describe('after how many seconds a caller may send them all again')`,
       ),
       configured('rateLimit', '{ requests: e.RATE_LIMIT_REQUESTS, seconds: e.RATE_LIMIT_SECONDS }'),
       ...onPlatform('rateLimit', { code: 'options.rateLimit', knows: ['options'] }, { code: type }),
-      // The tests of the service ask more often than a client.
+      // The tests of the service send more requests than a client.
       {
         file: 'test/support/service.ts',
         within: 'environment',
@@ -62,7 +62,7 @@ src/platform/rate-limit/rate-limits.ts holds the limits.
         ? text
             .replace('databaseStore(platform)', 'memoryStore()')
             .replace('databaseStore', 'memoryStore')
-            .replace('database-store', 'memory-store')
+            .replace('./database-store', './store')
         : text,
 }
 

@@ -7,7 +7,7 @@ import { fieldsFrom, type Field } from './fields.ts'
 import { importEdits } from './imports.ts'
 import { parentsOf, type Parent } from './parents.ts'
 
-/** What decides the code of a resource. */
+/** The parameters of the code of a resource. */
 interface Resource {
   readonly noun: Noun
   /** Its SQL name. */
@@ -18,8 +18,8 @@ interface Resource {
 }
 
 /**
- * Returns the function that gives a stamped file these fields: the code of the piece has the one field `title`, and each object
- * with it gets all fields in its place. `root` is the root of the service, whose schemas have the tables that fields refer to.
+ * Returns the function that gives a stamped file these fields: in each object it replaces `title`, the only field of the piece's
+ * code, by all fields. `root` is the root of the service, whose schemas have the tables that fields refer to.
  */
 export async function shapeFor(root: string, noun: Noun, list: string): Promise<Shape> {
   const fields = fieldsFrom(list)
@@ -39,7 +39,7 @@ export async function shapeFor(root: string, noun: Noun, list: string): Promise<
   }
 }
 
-/** Replaces the property by the lines. Without lines, its comma goes too. */
+/** Replaces the property by the lines. Without lines, it removes the comma too. */
 function put(place: PropertyAssignment, lines: string): Edit {
   const comma = place.getNextSiblingIfKind(SyntaxKind.CommaToken)
   if (lines !== '' || comma === undefined) return replace(place, lines)
@@ -70,7 +70,8 @@ function linesAt(place: PropertyAssignment, resource: Resource): string {
     other: (field) => (isMadeByTests(field) ? undefined : field.type.examples[1]),
   }
   const render = Object.entries(renderings).find(([name]) => stampNames(name, resource.noun) === owner)?.[1]
-  if (render === undefined) throw new Error(`the piece has a field in ${owner}, which shape.ts does not know`)
+  if (render === undefined)
+    throw new Error(`the piece has a field in ${owner}, which shape.ts does not handle`)
   return resource.fields
     .flatMap((field) => {
       const code = render(field)
@@ -123,7 +124,7 @@ function schemaEdits(source: SourceFile, { fields, table }: Resource): Edit[] {
     values === undefined
       ? []
       : [
-          `/** What \`${name}\` can be. */\nexport const ${name}Enum = pgEnum('${table}_${column}', ${JSON.stringify(values)})\n\n`,
+          `/** The values of \`${name}\`. */\nexport const ${name}Enum = pgEnum('${table}_${column}', ${JSON.stringify(values)})\n\n`,
         ],
   )
   const indexes = fields
@@ -154,7 +155,7 @@ function conflictEdits(source: SourceFile, { fields, noun }: Resource): Edit[] {
   })
 }
 
-/** Postgres cuts names at 63 bytes, so two long names could become one. */
+/** Postgres truncates names at 63 bytes, so two long names could become one. */
 function refuseLongNames(table: string, { name, column, indexed, unique, type }: Field): void {
   const names = [
     indexed ? `${table}_${column}_id_idx` : '',
@@ -164,6 +165,6 @@ function refuseLongNames(table: string, { name, column, indexed, unique, type }:
   const long = names.find((one) => one.length > 63)
   if (long === undefined) return
   throw new Error(
-    `--fields: the name that "${name}" gives to Postgres (${long}) is longer than its 63 bytes: choose a shorter name.`,
+    `--fields: "${name}" needs the name ${long} in Postgres, which is longer than 63 bytes: choose a shorter name.`,
   )
 }

@@ -1,9 +1,9 @@
 import type { Piece } from '../../engine/piece.ts'
 
-/** Conditions and errors of rows that several resources need. It comes with the first resource. */
+/** Conditions and errors of rows, which all resources share. `npm run add` adds it with the first resource. */
 export const rows: Piece = {
   name: 'rows',
-  summary: 'what resources share',
+  summary: 'code that resources share',
   takes: 'name',
   folder: import.meta.dirname,
 }

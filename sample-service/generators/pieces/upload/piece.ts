@@ -2,7 +2,10 @@ import type { Piece } from '../../engine/piece.ts'
 import { inRoutes } from '../../engine/places.ts'
 import { ownedFlag, ownedShape } from '../owned.ts'
 
-/** Files that clients upload, list, read and delete. Workers under the request stream them to the storage; each has a row. */
+/**
+ * Files that clients upload, list, read and delete. Workers under the request's context stream them to the storage; each file has
+ * a row.
+ */
 export const upload: Piece = {
   name: 'upload',
   summary: 'files that clients upload, list, download and delete',

@@ -18,9 +18,8 @@ import type { Cancels } from './cancel.ts'
 import { sessionOf } from './client.ts'
 import { ConnectionLost, QueryFailed } from './errors.ts'
 import { closeAbruptly } from './packet.ts'
-import { isStale, outlastsCall } from './session.ts'
+import { isStale, outlastsCall, requireSendable, submitFresh } from './statement.ts'
 import type { Observe } from './observed.ts'
-import { requireSendable, submitFresh } from './statement.ts'
 
 /** How long a cancelled statement may take to end before its connection is closed. */
 const cancelBudgetMs = 5_000

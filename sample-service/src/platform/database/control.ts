@@ -1,5 +1,5 @@
 import pg, { type Client } from 'pg'
-import { withoutCancel, withTimeout, type Context } from '../../context/context.ts'
+import { afterFunc, withoutCancel, withTimeout, type Context } from '../../context/context.ts'
 import { until } from '../../context/until.ts'
 import type { Backend } from './client.ts'
 import { aimAt, closeAbruptly } from './packet.ts'
@@ -14,14 +14,23 @@ const lifetimeMs = 5 * 60_000
 /** `unknown`: Postgres received the cancel and did not answer, so it may still signal the backend. */
 type Signal = 'sent' | 'unsent' | 'unknown'
 
+/** Cancels that one statement sends together. */
+interface Batch {
+  /** What gets the signal of each backend. */
+  readonly cancels: Map<Backend, (signal: Signal) => void>
+  /** Once it is sent, no cancel is added, and none is taken back. */
+  sent: boolean
+}
+
 /**
- * Postgres answers when the signal has been sent, and a backend that waits for its next statement drops a signal. A pid
- * that belongs to another process by now, or to another server, matches no row.
+ * Postgres answers when the signals have been sent, and a backend that waits for its next statement drops a signal. A pid
+ * that belongs to another process by now, or to another server, gets none. The rows have the order of the arrays.
  */
-const cancelBackend = {
+const cancelBackends = {
   name: 'cancel',
-  text: `select pg_cancel_backend(pid) as sent from pg_stat_get_activity($1)
-    where backend_start = $2::timestamptz and pg_postmaster_start_time() = $3::timestamptz`,
+  text: `select (select pg_cancel_backend(pid) from pg_stat_get_activity(asked.pid)
+      where backend_start = asked.started and pg_postmaster_start_time() = asked.server) as sent
+    from unnest($1::int[], $2::timestamptz[], $3::timestamptz[]) as asked (pid, started, server)`,
 }
 
 const Slow = new Error(`Postgres did not answer on the control connection within ${answerMs} ms`)
@@ -56,40 +65,39 @@ export function openControl(newClient: () => Client, onRest: (ctx: Context, reas
     }, lifetimeMs).unref()
     client.on('error', forget).on('end', forget)
     const connected = client.connect()
-    // The callers that wait for it get the failure, too.
+    // The batch that waits for it gets the failure, too.
     connected.catch(forget)
     return { client, connected }
   }
 
-  /** Never rejects, and settles within seconds. The caller makes one call at a time. */
-  async function cancel(ctx: Context, target: Client, backend: Backend): Promise<Signal> {
-    if (performance.now() < restUntil) return 'unsent'
-    const { client, connected } = (current ??= open(target))
-    let sent = false
-    asking = true
-    try {
-      await untilConnected(ctx, connected)
-      sent = true
-      const values = [backend.pid, backend.startedAt, backend.serverStartedAt]
-      // Detached: until Postgres answers, the signal is on its way, whether ctx has ended or not.
-      using patience = withTimeout(withoutCancel(ctx), answerMs, Slow)
-      const { rows } = await until(patience, client.query<{ sent: boolean }>(cancelBackend, values))
-      if (rows[0]?.sent === true) return 'sent'
-      throw Stranger
-    } catch (error) {
-      // The statement has ended while the connection was being opened, which the next cancel will use.
-      if (!sent && ctx.err !== undefined) return 'unsent'
-      closeAbruptly(client)
-      restUntil = Math.max(restUntil, performance.now() + restMs)
-      onRest(ctx, error)
-      return sent && error !== Stranger && !isRefusal(error) ? 'unknown' : 'unsent'
-    } finally {
-      asking = false
+  /** Sends the cancels that `batch` has when the control connection is open. */
+  async function send(ctx: Context, target: Client, batch: Batch): Promise<void> {
+    let sent: readonly boolean[] = []
+    let otherwise: Signal = 'unsent'
+    if (performance.now() >= restUntil) {
+      const { client, connected } = (current ??= open(target))
+      asking = true
+      try {
+        await untilConnected(ctx, connected)
+        batch.sent = true
+        sent = await ask(ctx, client, [...batch.cancels.keys()])
+        if (sent.includes(false)) throw Stranger
+      } catch (error) {
+        closeAbruptly(client)
+        restUntil = Math.max(restUntil, performance.now() + restMs)
+        onRest(ctx, error)
+        if (batch.sent && error !== Stranger && !isRefusal(error)) otherwise = 'unknown'
+      } finally {
+        asking = false
+      }
     }
+    batch.sent = true
+    let i = 0
+    for (const settle of batch.cancels.values()) settle(sent[i++] === true ? 'sent' : otherwise)
   }
 
   return {
-    cancel,
+    cancel: inBatches(send),
     close(): void {
       restUntil = Infinity
       // Not awaited: nothing on it matters any more.
@@ -98,7 +106,41 @@ export function openControl(newClient: () => Client, onRest: (ctx: Context, reas
   }
 }
 
-/** @throws Slow if Postgres takes too long; the cause of ctx if that ends first */
+/** Gathers cancels while `send` is under way for those before them. */
+function inBatches(send: (ctx: Context, target: Client, batch: Batch) => Promise<void>) {
+  let gathered: Batch | undefined
+  let last = Promise.resolve()
+  /** Never rejects, and settles within seconds; at once if ctx ends before the cancel is sent. A backend has one at a time. */
+  return (ctx: Context, target: Client, backend: Backend): Promise<Signal> => {
+    if (gathered?.sent !== false) {
+      const batch: Batch = { cancels: new Map(), sent: false }
+      gathered = batch
+      // Detached: the others of the batch wait for it, whether ctx has ended or not.
+      last = last.then(() => send(withoutCancel(ctx), target, batch))
+    }
+    const batch = gathered
+    return new Promise((resolve) => {
+      batch.cancels.set(backend, resolve)
+      afterFunc(ctx, () => {
+        if (!batch.sent && batch.cancels.delete(backend)) resolve('unsent')
+      })
+    })
+  }
+}
+
+/** Signals `backends`. @returns whether Postgres has sent the signal of each. @throws Slow if it takes too long */
+async function ask(ctx: Context, client: Client, backends: readonly Backend[]): Promise<boolean[]> {
+  const values = [
+    backends.map(({ pid }) => pid),
+    backends.map(({ startedAt }) => startedAt),
+    backends.map(({ serverStartedAt }) => serverStartedAt),
+  ]
+  using patience = withTimeout(ctx, answerMs, Slow)
+  const { rows } = await until(patience, client.query<{ sent: boolean | null }>(cancelBackends, values))
+  return rows.map(({ sent }) => sent === true)
+}
+
+/** @throws Slow if Postgres takes too long */
 async function untilConnected(ctx: Context, connected: Promise<unknown>): Promise<void> {
   using patience = withTimeout(ctx, answerMs, Slow)
   await until(patience, connected)

@@ -17,7 +17,7 @@ import {
   streamed,
 } from './answer-body.ts'
 import { unread } from './behind.ts'
-import { notModified } from './conditional.ts'
+import { notModified } from './etag.ts'
 import type { Exchange } from './exchange.ts'
 import { clientLeft, ofHandler, recordFailure, requireAnswer, responseOf } from './failure.ts'
 import { begun, checked } from './piped-body.ts'

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import type { Context, Lifetime } from '../../context/context.ts'
 import { until } from '../../context/until.ts'
 import type { Log } from '../telemetry/log.ts'
-import { repetitions } from '../telemetry/repetitions.ts'
+import { repetitions } from '../telemetry/diagnostics.ts'
 
 /** Where a server listens, and how an error describes it. */
 export interface Address {

@@ -13,13 +13,12 @@ import type { Log } from '../telemetry/log.ts'
 import { Boundary, type HttpOptions, type NodeEnv } from './boundary.ts'
 import { cutOffUnread } from './connections.ts'
 import type { Exchange } from './exchange.ts'
-import { limitedServer } from './limits.ts'
+import { limitedServer, type Listener } from './limits.ts'
 import { bind } from './listener.ts'
 import type { App } from './middleware.ts'
-import type { Listener } from './pipelining.ts'
 import type { Route } from './route.ts'
 import { stopServer, type Readiness, type StopBudgets, type Stopped } from './stop.ts'
-import { answerUnparsed } from './unparsed.ts'
+import { answerUnparsed } from './refusal.ts'
 
 /** The public listener. */
 export interface Server {

@@ -10,9 +10,8 @@ import {
   type Tracer,
 } from '@opentelemetry/api'
 import { withValue, type Context } from '../../context/context.ts'
-import { errorType, knownMethod, type Outcome } from '../telemetry/outcome.ts'
+import { errorType, knownMethod, type Outcome, redactedQuery } from '../telemetry/outcome.ts'
 import { requestOf, type RequestInfo } from '../request.ts'
-import { redactedQuery } from '../telemetry/redacted.ts'
 import { otelKey, spanOf } from '../telemetry/span.ts'
 
 /** Reads the headers that the propagator asks for: traceparent, tracestate, baggage. */

@@ -1,7 +1,6 @@
 import { DiagLogLevel, type DiagLogger } from '@opentelemetry/api'
 import type { Lifetime } from '../../context/context.ts'
 import type { Log } from './log.ts'
-import { repetitions } from './repetitions.ts'
 
 /** A collector that is away fails every batch: a message that repeats is counted, and logged once a minute. */
 const silenceMs = 60_000
@@ -65,5 +64,28 @@ function reasonIn(message: string): { sentence: string; code?: string } {
     return typeof code === 'string' ? { sentence, code } : { sentence }
   } catch {
     return { sentence: message }
+  }
+}
+
+/** Beyond this many different kinds the oldest ones may be logged early. */
+const maxRemembered = 50
+
+/**
+ * Decides which messages of a kind are logged: the first, and then one in `silenceMs` milliseconds.
+ * @returns a function that takes the kind of a message. It returns undefined if the message is held back, else how many of its
+ * kind were held back before it
+ */
+export function repetitions(silenceMs: number): (kind: string) => number | undefined {
+  const logged = new Map<string, { at: number; held: number }>()
+  return (kind) => {
+    const before = logged.get(kind)
+    const now = performance.now()
+    if (before !== undefined && now - before.at < silenceMs) {
+      before.held++
+      return undefined
+    }
+    if (logged.size >= maxRemembered) logged.clear()
+    logged.set(kind, { at: now, held: 0 })
+    return before?.held ?? 0
   }
 }

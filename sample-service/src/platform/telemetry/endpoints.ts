@@ -4,7 +4,7 @@ import { withTimeout, type Context } from '../../context/context.ts'
 import { errorOf } from '../../context/thrown.ts'
 import { until } from '../../context/until.ts'
 import { endpointVariable, type Environment, type TelemetryPlan } from './environment.ts'
-import { peerOf } from './peer.ts'
+import { peerOf } from './outcome.ts'
 
 /** A collector in the same cluster answers in milliseconds. */
 const connectMs = 3_000

@@ -1,6 +1,7 @@
 import {
   context as ambient,
   INVALID_SPAN_CONTEXT,
+  INVALID_TRACEID,
   ProxyTracer,
   ROOT_CONTEXT,
   SpanKind,
@@ -24,7 +25,8 @@ export const otelKey = contextKey<OtelContext>('opentelemetry')
 
 /** The trace and span that `ctx` belongs to; undefined where nothing is traced. */
 export function traceOf(ctx: Context): SpanContext | undefined {
-  return spanOf(ctx)?.spanContext()
+  const found = spanOf(ctx)?.spanContext()
+  return found?.traceId === INVALID_TRACEID ? undefined : found
 }
 
 /** The span of `ctx`, for attributes that are known late; undefined where nothing is traced. */
@@ -55,7 +57,7 @@ export function isObserved(ctx: Context): boolean {
 
 /** Below a request that is not sampled the SDK would record nothing, and the trace that is passed on is the request's. */
 function spansBelow(ctx: Context): Tracer | undefined {
-  return traceOf(ctx)?.traceFlags === TraceFlags.NONE ? undefined : tracer()
+  return spanOf(ctx)?.spanContext().traceFlags === TraceFlags.NONE ? undefined : tracer()
 }
 
 type SpanBody<T> = (ctx: Context, span: Span) => Promise<T>

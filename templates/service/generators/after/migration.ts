@@ -5,12 +5,12 @@ import { generate, namesIn, type Generated } from '../../scripts/postgres/drizzl
 import { withCopy, writePlanned } from '../engine/copy.ts'
 import type { Plan } from '../engine/plan.ts'
 
-/** What drizzle-kit reads of the service. */
+/** The parts of the service that drizzle-kit reads. */
 const needed = ['package.json', 'tsconfig.json', 'drizzle.config.ts', 'src', 'drizzle']
 
 /**
- * Plans the migration for the schema as the plan leaves it, if the plan adds one: the service's own drizzle-kit runs on a copy of
- * the service, without a database. Throws if the migration would change anything but the planned tables.
+ * If the plan adds a schema, plans its migration: the service's own drizzle-kit runs on a copy of the service, without a
+ * database. Throws if the migration would change anything but the planned tables.
  */
 export async function migrate(plan: Plan, name: string): Promise<void> {
   const planned = plan.changes().flatMap(({ path, after }) => (isSchema(path) && after ? [after] : []))
@@ -41,7 +41,7 @@ export async function dropTables(plan: Plan, name: string): Promise<void> {
   })
 }
 
-/** Has drizzle-kit make the migration in the copy, and plans it. */
+/** Runs drizzle-kit in the copy, and plans the migration that it writes. */
 async function makeMigration(
   plan: Plan,
   copy: string,

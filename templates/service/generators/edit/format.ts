@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { check, format, getFileInfo, resolveConfig } from 'prettier'
 
-/** The style in which the pieces are written: that of .prettierrc.json and .editorconfig as the service came with them. */
+/** The style of the pieces: the original .prettierrc.json and .editorconfig of the service. */
 export const styleOfPieces = {
   useTabs: false,
   tabWidth: 2,
@@ -24,7 +24,7 @@ export async function formatNew(root: string, path: string, text: string, asIs =
   return inferredParser === null ? text : format(text, { ...style, filepath })
 }
 
-/** Formats the edited text of a file if prettier had formatted it before. Otherwise the team has its own way, and keeps it. */
+/** Formats the edited text of a file if prettier had formatted the file before. Otherwise the team's own format stays. */
 export async function formatEdited(
   root: string,
   path: string,

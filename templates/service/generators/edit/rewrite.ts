@@ -4,7 +4,9 @@ import { formatEdited } from './format.ts'
 import type { Plan } from '../engine/plan.ts'
 import { parse } from './source.ts'
 
-/** Plans the text that `change` makes of an existing file, and says what it is `neededFor` if there is none. */
+/**
+ * Plans the text that `change` makes of an existing file. If the file is missing, the error says why it is needed: `neededFor`.
+ */
 export async function rewrite(
   plan: Plan,
   file: string,
@@ -19,7 +21,10 @@ export async function rewrite(
   await plan.edit(file, after)
 }
 
-/** Formats each file that was rewritten, if it was formatted before: once, after all changes, because prettier takes the most time. */
+/**
+ * Formats each rewritten file that was formatted before. It does so once, after all changes, because prettier takes the most
+ * time.
+ */
 export async function formatRewritten(plan: Plan): Promise<void> {
   for (const [file, before] of plan.rewritten) {
     const after = await plan.read(file)

@@ -7,7 +7,7 @@ import {
   type SourceFile,
 } from 'ts-morph'
 
-/** A function of a file, however it is written. */
+/** A function of a file: a declaration, an expression or an arrow function. */
 export type Scope = FunctionDeclaration | ArrowFunction | FunctionExpression
 
 /** The function of this name; undefined if there is none. */

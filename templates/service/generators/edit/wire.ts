@@ -7,12 +7,12 @@ import type { Plan } from '../engine/plan.ts'
 import { rewrite, withEdits } from './rewrite.ts'
 import { functionOf, returnedBy, type Scope } from './scope.ts'
 
-/** Plans the call and its import in an existing file, unless it is there already. The rest is unchanged, byte for byte. */
+/** Plans the call and its import in an existing file, unless the file has the call. The rest is unchanged, byte for byte. */
 export async function wire(plan: Plan, wiring: Wiring): Promise<void> {
   await rewrite(plan, wiring.file, 'it must call what is added', (text) => wiredText(text, wiring))
 }
 
-/** The text of the file with the wiring added. In the wiring's names widget is already replaced. */
+/** The text of the file with the wiring added. The names of the wiring no longer contain widget. */
 export function wiredText(text: string, wiring: Wiring): string {
   return withEdits(wiring.file, text, (source, body) => editsFor(source, body, wiring))
 }

@@ -5,14 +5,17 @@ import { filesBelow } from '../../scripts/files-below.ts'
 import type { Plan } from './plan.ts'
 import { parse } from '../edit/source.ts'
 
-/** An endpoint of the service, as its `route({ method, path, … })` says. */
+/** An endpoint of the service, from its `route({ method, path, … })`. */
 interface Endpoint {
   readonly method: string
   readonly path: string
   readonly file: string
 }
 
-/** The endpoints of src/platform/http/openapi.ts, which come after the service's routes. `endpointsOf` cannot read that file. */
+/**
+ * The endpoints of src/platform/http/openapi.ts, which are mounted after the service's routes. `endpointsOf` cannot read that
+ * file.
+ */
 const pages = ['/openapi.json', '/docs', '/docs/start.js'].map((path): Endpoint => {
   return { method: 'GET', path, file: 'src/platform/http/openapi.ts' }
 })
@@ -33,7 +36,7 @@ export async function refuseClashes(plan: Plan): Promise<void> {
   }
   for (const endpoint of added) {
     const { method, path } = endpoint
-    // The first endpoint that matches answers, and new ones come last.
+    // Hono calls the first endpoint that matches, and new ones come last.
     const twin = there.find((one) => one.path !== path && shapeOf(one.path) === shapeOf(path))
     if (twin !== undefined)
       throw new Error(
@@ -52,7 +55,7 @@ function shapeOf(path: string): string {
   return path.replace(/:\w+/g, ':')
 }
 
-/** Whether `one` answers all requests for which `other` is there. */
+/** Whether `one` matches every request that `other` matches. */
 function covers(one: Endpoint, other: Endpoint): boolean {
   const [segments, others] = [one.path.split('/'), other.path.split('/')]
   return (

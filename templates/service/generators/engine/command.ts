@@ -18,12 +18,12 @@ const own = [
   'no-install',
 ] as const
 
-/** A flag that every piece has, or that stands alone: help.ts says what it is for. */
+/** A flag that every piece has, or that is used without a piece; help.ts describes it. */
 type OwnFlag = (typeof own)[number]
 
-/** What a person typed after `npm run add --`. */
+/** What the user typed after `npm run add --`. */
 export interface Command {
-  /** The word for the piece, its name, and what should not be there. */
+  /** The piece, its name, and further arguments, which are errors. */
   readonly words: readonly string[]
   /** The answers to the questions of pieces, by flag. */
   readonly answers: Readonly<Record<string, string>>
@@ -34,7 +34,7 @@ export interface Command {
 export function commandFrom(args: string[], env: NodeJS.ProcessEnv): Command {
   const { values, positionals } = parse(args.map(withValue))
   const flags = new Set(own.filter((name) => values[name] === true))
-  // Without `--` npm keeps the flag for itself and only sets this variable.
+  // Without `--` npm takes the flag for itself and only sets this variable.
   if (env['npm_config_dry_run'] === 'true') flags.add('dry-run')
   const asksHelp = positionals[0] === 'help'
   if (asksHelp) flags.add('help')
@@ -69,7 +69,7 @@ function parse(args: string[]): {
   }
 }
 
-/** The options of parseArgs: the flags that these pieces have, and those that every piece has. */
+/** The options of parseArgs: the flags of these pieces, and those of every piece. */
 function optionsOf(some: readonly Piece[]): Record<string, { type: 'string' | 'boolean'; short?: string }> {
   const answers = some.flatMap(flagsFor).map((name) => [name, { type: 'string' }] as const)
   const flags = own.map((name) => [name, { type: 'boolean' }] as const)
@@ -80,7 +80,7 @@ function optionsOf(some: readonly Piece[]): Record<string, { type: 'string' | 'b
   ])
 }
 
-/** Adds the value of a flag that stands alone, if the flag may. */
+/** Adds the value of a flag that is given without one, if the flag allows that. */
 function withValue(typed: string, at: number, all: readonly string[]): string {
   const flag = pieces.flatMap(({ flags = [] }) => flags).find(({ name }) => typed === `--${name}`)
   const next = all[at + 1]
@@ -90,7 +90,7 @@ function withValue(typed: string, at: number, all: readonly string[]): string {
 
 class GivenTwice extends Error {}
 
-/** Throws if a flag is given twice: the last value would win, and the others be lost. */
+/** Throws if a flag is given twice: the last value would win, and the others would be lost. */
 function refuseTwice(names: readonly string[]): void {
   const twice = names.find((name, at) => !own.some((one) => one === name) && names.indexOf(name) !== at)
   if (twice === undefined) return
@@ -98,7 +98,7 @@ function refuseTwice(names: readonly string[]): void {
   throw new GivenTwice(`--${twice} is given twice: ${how}.`)
 }
 
-/** Throws an Error of one sentence if the command has a flag that the piece lacks, or if npm kept one for itself. */
+/** Throws an Error of one sentence if the command has a flag that the piece lacks, or if npm took one for itself. */
 export function refuseFlags(piece: Piece, { answers }: Command, env: NodeJS.ProcessEnv): void {
   const flags = flagsFor(piece)
   const unknown = Object.keys(answers).find((flag) => !flags.includes(flag))
@@ -111,12 +111,12 @@ export function refuseFlags(piece: Piece, { answers }: Command, env: NodeJS.Proc
     (flag) => answers[flag] === undefined && env[`npm_config_${flag.replaceAll('-', '_')}`] !== undefined,
   )
   if (kept !== undefined) {
-    throw new Error(`npm kept --${kept} for itself: write -- first, as in npm run add -- ${piece.name} …`)
+    throw new Error(`npm took --${kept} for itself: write -- first, as in npm run add -- ${piece.name} …`)
   }
 }
 
 /** Throws an Error of one sentence if `--merge-record` has other arguments, which would be ignored. */
 export function refuseBeside({ words, answers, flags }: Command): void {
   const isAlone = words.length === 0 && Object.keys(answers).length === 0 && flags.size === 1
-  if (!isAlone) throw new Error('--merge-record stands alone: npm run add -- --merge-record')
+  if (!isAlone) throw new Error('--merge-record takes no other argument: write npm run add -- --merge-record')
 }

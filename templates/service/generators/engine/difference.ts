@@ -5,8 +5,8 @@ import type { Change } from './plan.ts'
 import { recordPath } from './record.ts'
 
 /**
- * What a plan changes, for people: an edited file with its removed and added lines, a new file with its length, or with all of
- * its lines if `whole`. Files that a program writes come last, with the number of their lines only.
+ * Describes the changes of a plan: an edited file with its removed and added lines, a new file with its length, or with all of
+ * its lines if `whole`. Files that a program writes come last, with only the number of their lines.
  */
 export function describeChanges(changes: readonly Change[], whole = false): string {
   const generated = changes.filter(({ path }) => isGenerated(path))
@@ -31,12 +31,12 @@ function describe({ path, before, after }: Change, whole: boolean): string[] {
     : [`  ~ ${path}`, ...lines.map((line) => `      ${line}`)]
 }
 
-/** Markdown with narrow tables: prettier aligns their columns anew, which would show every row as changed. */
+/** Markdown with unaligned tables: prettier aligns the columns again, and every row would count as changed. */
 function narrow(markdown: string): string {
   return markdown.replaceAll(/^\|.*$/gm, (row) => row.replaceAll(/ {2,}/g, ' ').replaceAll(/-{4,}/g, '---'))
 }
 
-/** Whether a program writes the whole file: drizzle-kit's bookkeeping, the page that `npm run guarantees` makes, the record. */
+/** Whether a program writes the whole file: drizzle-kit's metadata, the page of `npm run guarantees`, the record. */
 function isGenerated(path: string): boolean {
   return path.startsWith('drizzle/meta/') || path === 'docs/guarantees.md' || path === recordPath
 }
@@ -62,7 +62,7 @@ function needsMigrate({ path, before = '', after = '' }: Change): boolean {
   return path.startsWith('drizzle/') || (path === inSchemas.file && after.length > before.length)
 }
 
-/** The commands to run after these changes are written, the new routes and the new variables. `installs`: it installs already. */
+/** The commands to run after these changes, the new routes and the new variables. `installs`: this run installs. */
 export function nextSteps(changes: readonly Change[], manager: PackageManager, installs = false): string {
   const steps = [
     ...(addsPackages(changes) && !installs ? [`${manager} install`] : []),
@@ -71,7 +71,7 @@ export function nextSteps(changes: readonly Change[], manager: PackageManager, i
   ]
   const variables = newVariables(changes)
   const settings =
-    variables.length === 0 ? '' : `New variables: ${variables.join(', ')} (.env.example says what for)\n`
+    variables.length === 0 ? '' : `New variables: ${variables.join(', ')} (.env.example describes them)\n`
   const routes = newRoutes(changes)
   const served = routes.length === 0 ? '' : `New routes: ${routes.join(', ')}; see /docs\n`
   return `Next: ${steps.join(', ')}\n${served}${settings}`

@@ -2,7 +2,7 @@ import { pieces } from './pieces.ts'
 import type { Flag, Piece } from './piece.ts'
 import { flagsFor } from './prompts.ts'
 
-/** The width of a terminal that nobody has made larger. */
+/** The usual width of a terminal. */
 const columns = 80
 
 /** What `npm run add -- --list` prints: each piece on one line. */
@@ -10,7 +10,7 @@ export function listOfPieces(): string {
   return pieces.map(({ name, summary }) => `${name.padEnd(column)}${summary}\n`).join('')
 }
 
-/** Where the summaries begin. */
+/** The column in which the summaries begin. */
 const column = Math.max(...pieces.map(({ name }) => name.length)) + 2
 
 /** What `npm run add -- --list --json` prints. */
@@ -59,7 +59,7 @@ export function helpFor(piece: Piece): string {
     .join('\n')
 }
 
-/** `text` behind `start`, in lines that a terminal does not break, each below the first word. */
+/** `text` after `start`, in lines that fit a terminal, each aligned with the first word. */
 function hanging(start: string, text: string): string {
   const lines = ['']
   for (const [word] of text.matchAll(/"[^"]*"\S*|\S+/g)) {
@@ -70,12 +70,12 @@ function hanging(start: string, text: string): string {
   return `${start}${lines.join(`\n${' '.repeat(start.length)}`)}\n`
 }
 
-/** A command as a shell takes it: one that is too long for a line has each flag on a line of its own. */
+/** A command for a shell. If it is too long for one line, each flag gets a line. */
 function typed(line: string): string {
   return `${line.length < columns ? line : line.replaceAll(/ (?=--[a-z])/g, ' \\\n    ')}\n`
 }
 
-/** ` [--path …] [--owned]`: the second may stand alone. */
+/** ` [--path …] [--owned]`: the second may be given without a value. */
 function flagsOf(piece: Piece): string {
   const alone = (piece.flags ?? []).filter((flag) => flag.alone !== undefined).map(({ name }) => name)
   return flagsFor(piece)

@@ -17,18 +17,18 @@ import { dirname, join, sep } from 'node:path'
 import { removeEmptyFolder } from './lock.ts'
 import { blobId } from './record.ts'
 
-/** A file that a run writes, or removes: then `after` is undefined. */
+/** A file that a run writes, or removes (then `after` is undefined). */
 export interface FileChange {
   readonly path: string
   readonly after: Uint8Array | undefined
   readonly executable?: boolean
 }
 
-/** What a run is about to write, or was when it was killed. */
+/** What a run is about to write, or what a killed run was about to write. */
 export interface Journal {
   readonly by: 'add' | 'update'
   readonly entries: readonly Entry[]
-  /** What the run needs in addition to the files when another one finishes it. */
+  /** Further data with which a later run can finish this one. */
   readonly about: unknown
 }
 
@@ -42,14 +42,14 @@ export interface Entry {
   readonly mode: number
 }
 
-/** The folder of the contents while they are put in their places. */
+/** The folder of the contents until they are moved to their places. */
 export const pending = '.data/pending'
 const staging = `${pending}.new`
 
 /**
- * Makes all the changes or none, even if the process is killed. It writes all contents aside, makes the journal valid by one
- * rename, puts each content in its place, and calls `done`. After a kill `finish` does the rest. If a step fails, or `done`
- * does, it undoes everything. It is synchronous so that nothing else in this process can interfere.
+ * Makes all the changes or none, even if the process is killed. It writes all contents to a folder, makes the journal valid by
+ * one rename, copies each content to its place, and calls `done`. After a kill `finish` does the rest. If a step or `done` fails,
+ * it undoes everything. It is synchronous so that nothing else in this process can interfere.
  */
 export function writeJournal(
   root: string,
@@ -65,7 +65,7 @@ export function writeJournal(
     try {
       stage(root, { by, about }, changes, saved)
     } catch (cause) {
-      // Leaves a valid journal alone: it belongs to a killed run, which nothing else could finish.
+      // Keeps a valid journal: it belongs to a killed run, which could not be finished without it.
       unstage(root)
       throw cause
     }
@@ -82,12 +82,12 @@ export function unfinished(root: string): Journal | undefined {
 }
 
 /**
- * Why the run cannot be finished, and what to do: a file is neither as it was before the run nor as the run leaves it. Undefined if
- * it can be.
+ * Why the run cannot be finished, and what to do: a file is neither as it was before the run nor as the run would leave it.
+ * Undefined if the run can be finished.
  */
 export function whyNotFinished(root: string, { by, entries }: Journal): string | undefined {
   const known = (path: string): unknown[] =>
-    // Some disks hold names that differ only in case for one name.
+    // Some disks treat names that differ only in case as one.
     entries
       .filter((one) => one.path.toLowerCase() === path.toLowerCase())
       .flatMap(({ before, after }) => [before, after])
@@ -102,19 +102,19 @@ export function whyNotFinished(root: string, { by, entries }: Journal): string |
   return `${run} was killed while it wrote, and ${changed.path} has changed since: ${way}`
 }
 
-/** Puts the files of the journal in their places. Safe to repeat. A failure undoes what was done. */
+/** Puts the files of the journal in their places. Safe to repeat. If it fails, it undoes what it did. */
 export function finish(root: string, done: (folder: string) => void): void {
   const folder = join(root, pending)
   const entries = unfinished(root)?.entries ?? []
   try {
-    // Of two names that a disk holds for one, the old one goes first.
+    // If a disk treats two names as one, the old file must be removed first.
     for (const kind of ['remove', 'write'] as const)
       for (const [number, entry] of entries.entries()) if (entry.kind === kind) put(root, entry, number)
     done(folder)
   } catch (cause) {
     const left = undoAll(root, folder, entries)
     if (left.length === 0) forget(root)
-    else process.emitWarning(`not put back: ${left.join(', ')}; ${pending}/old holds the contents`)
+    else process.emitWarning(`could not restore ${left.join(', ')}; ${pending}/old has the contents`)
     throw cause
   }
 }
@@ -134,10 +134,10 @@ export function undoAll(root: string, folder: string, entries: readonly Entry[])
   return failed
 }
 
-/** Removes what was written aside, and .data/ if nothing else is in it. */
+/** Removes the journal and its contents, and .data/ if it is empty then. */
 export function forget(root: string): void {
   rmSync(join(root, staging), { recursive: true, force: true })
-  // A process that is killed while it removes the files must not leave a part of them as valid.
+  // A process that is killed during the removal must not leave a valid journal with a part of the files.
   if (existsSync(join(root, pending))) renameSync(join(root, pending), join(root, staging))
   unstage(root)
 }
@@ -153,7 +153,7 @@ export function idOf(root: string, path: string): string | undefined {
   return existsSync(place) ? blobId(readFileSync(place)) : undefined
 }
 
-/** Writes the contents aside, and makes them valid. */
+/** Writes the contents to the journal, and makes it valid. */
 function stage(
   root: string,
   about: Omit<Journal, 'entries'>,
@@ -181,7 +181,7 @@ function stage(
       kind,
       before,
       after: after && blobId(after),
-      // Who may read it may execute it.
+      // Everyone who may read it may execute it.
       mode: executable ? mode | ((mode & 0o444) >> 2) : mode,
     }
   })
@@ -189,19 +189,19 @@ function stage(
   renameSync(aside, join(root, pending))
 }
 
-/** Throws if the place cannot be written, is a link, or lies below a link that leads out of the service. */
+/** Throws if the path cannot be written, is a link, or is below a link that leads out of the service. */
 function requireOwn(root: string, path: string): void {
   const place = join(root, path)
   if (lstatSync(place, { throwIfNoEntry: false })?.isSymbolicLink() === true)
-    throw new Error(`${path} is a link: put a file in its place, or change what it leads to by hand`)
+    throw new Error(`${path} is a link: replace it by a file, or change its target by hand`)
   let folder = dirname(place)
   while (!existsSync(folder)) folder = dirname(folder)
   if (!`${realpathSync(folder)}${sep}`.startsWith(`${realpathSync(root)}${sep}`))
-    throw new Error(`${path} lies behind a link that leads out of the service: change it there by hand`)
+    throw new Error(`${path} is below a link that leads out of the service: change the file by hand`)
   accessSync(folder, constants.W_OK | constants.X_OK)
 }
 
-/** Safe to repeat: a killed process may have done it. It copies, because .data/ may be on another disk. */
+/** Safe to repeat, because a killed process may have done it. It copies, because .data/ may be on another disk. */
 function put(root: string, { path, kind, mode }: Entry, number: number): void {
   if (kind === 'write') replace(join(root, path), join(root, pending, 'new', String(number)), mode)
   else remove(root, path)
@@ -228,7 +228,7 @@ function asideOf(place: string): string {
   return `${place}.mainstem-new`
 }
 
-/** Removes the file, and the folders above it as far as they are empty then. */
+/** Removes the file, and the folders above it that are empty then. */
 function remove(root: string, path: string): void {
   rmSync(join(root, path), { force: true })
   removeEmpty(root, dirname(path))

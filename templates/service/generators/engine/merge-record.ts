@@ -5,7 +5,9 @@ import { isDeepStrictEqual } from 'node:util'
 import { recordFrom, recordPath, renderRecord, titleOf, type ServiceRecord } from './record.ts'
 import { writeChanges } from './write.ts'
 
-/** Writes the record anew from its three versions in git's index, while branches are merged. Returns what a person does next. */
+/**
+ * Writes the record again from its three versions in git's index, while branches are merged. Returns what the user must do next.
+ */
 export function mergeRecord(root: string): string {
   const [base, ours, theirs] = [1, 2, 3].map((side) => committed(root, side))
   if (ours === undefined || theirs === undefined)
@@ -29,7 +31,7 @@ function committed(root: string, side: number): ServiceRecord | undefined {
   return status === 0 ? recordFrom(stdout) : undefined
 }
 
-/** What one side alone has changed is taken from it. Where both have, the side of the newer version is right. */
+/** A change of one side is kept. If both sides changed an entry, the side of the newer version wins. */
 function merged(base: ServiceRecord | undefined, ours: ServiceRecord, theirs: ServiceRecord): ServiceRecord {
   const isNewer = theirs.version.localeCompare(ours.version, 'en', { numeric: true }) > 0
   const [newer, older] = isNewer ? [theirs, ours] : [ours, theirs]

@@ -4,7 +4,7 @@ export interface Noun {
   plural: string
 }
 
-/** Devices that no file or folder may be named after, whatever extension follows: `aux.ts` cannot be checked out on Windows. */
+/** Names of devices, which no file or folder may have, whatever the extension: `aux.ts` cannot be checked out on Windows. */
 const device = /^(?:con|prn|aux|nul|com\d|lpt\d)$/i
 
 /** Whether `name` is one of Windows' devices, such as `aux` or `com1`. */
@@ -29,10 +29,10 @@ export function stampNames(text: string, noun: Noun): string {
   })
 }
 
-/** What a comment, a string or the code around them holds. */
+/** The kinds of text: a comment, a string, or the code around them. */
 type Kind = 'code' | 'prose' | 'sql' | 'path'
 
-/** One comment, one string, or the code between them: as much of TypeScript's lexer as tells the three apart. */
+/** Matches one comment, one string, or the code between them: the part of TypeScript's lexer that separates the three. */
 const token =
   /\/\*[\s\S]*?\*\/|\/\/.*|'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|`(?:[^`\\]|\\[\s\S])*`|(?:(?!\/[/*])[^'"`])+/g
 
@@ -41,7 +41,7 @@ const expression = /(\$\{[^}]*\})/g
 const sql =
   /\b(?:select\s[\s\S]*\sfrom|insert\s+into|update\s+\S+\s+set|delete\s+from|lock\s+table|truncate|(?:create|alter|drop)\s+(?:table|index))\b/i
 
-/** What a string holds, by the code before it and by its text. */
+/** The kind of a string, from the code before it and from its text. */
 function kindOf(string: string, before: string): Kind {
   if (/Table\(\s*$/.test(before)) return 'sql'
   if (/\btags(?:: | = )\[$/.test(before)) return 'path'
@@ -49,7 +49,7 @@ function kindOf(string: string, before: string): Kind {
   return /\s/.test(string.replace(expression, '')) ? 'prose' : 'code'
 }
 
-/** The inside of a `${…}` in a template is code, whatever surrounds it. */
+/** The inside of a `${…}` in a template is code, whatever is around it. */
 function stampString(string: string, noun: Noun, kind: Kind): string {
   const isTemplate = string.startsWith('`')
   return string
@@ -60,7 +60,7 @@ function stampString(string: string, noun: Noun, kind: Kind): string {
 
 const placeholder = /widgets?|Widgets?|WIDGETS?/g
 
-/** Words that begin with the sound of a vowel: an invoice, an hour, but a user and a unit. */
+/** Words that begin with a vowel sound: an invoice, an hour, but a user and a unit. */
 const vowel = /^(?:[aeio]|u(?!ni|s[aeiu]|ti|bi)|hour|hono|heir)(?!ne\b|nce\b|u)/
 
 /** @param previous the character before `text` */
@@ -75,7 +75,7 @@ function stampPart(text: string, noun: Noun, kind: Kind, previous = ''): string 
   })
 }
 
-/** How the noun is written, by what becomes of `price-list`. */
+/** The spellings of the noun, named after what `price-list` becomes. */
 const written = {
   PRICE_LIST: (words: string[]) => words.join('_').toUpperCase(),
   PriceList: (words: string[]) => words.map(capital).join(''),
@@ -86,7 +86,7 @@ const written = {
   price_list: (words: string[]) => words.join('_'),
 }
 
-/** The first rule that fits decides. */
+/** The first rule that matches wins. */
 function casingOf(found: string, kind: Kind, before: string, after: string): keyof typeof written {
   if (found.startsWith('WIDGET')) return 'PRICE_LIST'
   if (found.startsWith('Widget'))

@@ -14,18 +14,18 @@ import type { Plan } from './plan.ts'
 import { isTakenBack, recordFrom, recordPath, renderRecord, textId, titleOf } from './record.ts'
 import type { FileIds, ServiceRecord, StampedPiece } from './record.ts'
 
-/** What a removal left in place, and its title for people. */
+/** The title of a removal, and what it left in place. */
 export interface Removal {
   readonly title: string
   /** The schemas whose tables stay until `--drop`. */
   readonly kept: readonly string[]
-  /** What stays outside of the service's files: a sentence for each piece that leaves something. */
+  /** What stays outside of the service's files: one sentence for each piece that leaves something. */
   readonly leaves: readonly string[]
 }
 
 /**
  * Plans the opposite of `planPiece`, from the record: removes the files that the piece stamped, its calls, settings and
- * dependencies, and a piece that only it needed. Its schema stays, with the table; with `drop` the schema goes too, and a
+ * dependencies, and the pieces that only it needed. The schema and the table stay; with `drop` the schema is removed too, and a
  * migration drops the table.
  */
 export async function planRemoval(
@@ -59,7 +59,7 @@ async function readRecord(plan: Plan): Promise<ServiceRecord> {
   const text = await plan.read(recordPath)
   if (text !== undefined) return recordFrom(text)
   throw new Error(
-    `${recordPath} is missing, so nobody knows what was stamped: restore it from git, or make it with npm run update -- --adopt.`,
+    `${recordPath}, which lists what was stamped, is missing: restore it from git, or make it with npm run update -- --adopt.`,
   )
 }
 
@@ -83,7 +83,7 @@ function withNeeded(record: ServiceRecord, entry: StampedPiece): StampedPiece[] 
   const dependents = users.filter((one) => namesNeededBy(one).includes(entry.piece))
   if (dependents.length > 0 && entry.noun === undefined) {
     throw new Error(
-      `${dependents.map(titleOf).join(', ')} needs ${entry.piece}: remove that first, and ${entry.piece} goes with it.`,
+      `${dependents.map(titleOf).join(', ')} needs ${entry.piece}: remove that piece instead, which also removes ${entry.piece}.`,
     )
   }
   const going = [entry]
@@ -105,13 +105,13 @@ function namesNeededBy(entry: StampedPiece): string[] {
         .reverse()
 }
 
-/** The piece of an entry, as its flags ask for it. */
+/** The piece of an entry, or the one that replaces it for its flags. */
 function pieceOf({ piece, flags }: StampedPiece): Piece | undefined {
   const found = findPiece(piece, flags)
   return found?.variant?.(flags) ?? found
 }
 
-/** A schema stays until its table goes. */
+/** A schema stays until its table is dropped. */
 function leavingOf({ files }: StampedPiece, drop: boolean): string[] {
   return Object.keys(files).filter((path) => drop || !path.endsWith('.schema.ts'))
 }
@@ -133,7 +133,7 @@ async function refuseChanged(
   )
 }
 
-/** Plans that no call, setting or property leads to the piece. */
+/** Plans to remove the calls, settings and properties of the piece. */
 async function disconnect(plan: Plan, entry: StampedPiece): Promise<void> {
   const piece = pieceOf(entry)
   if (piece === undefined) return
@@ -147,7 +147,7 @@ function nounOf({ piece, noun = piece, plural = noun }: StampedPiece): Noun {
   return { singular: noun, plural }
 }
 
-/** Throws if a file that stays imports one that goes. */
+/** Throws if a file that stays imports a removed one. */
 async function refuseUsed(
   plan: Plan,
   leaving: readonly string[],
@@ -158,7 +158,7 @@ async function refuseUsed(
     const used = text === undefined ? undefined : importsOf(path, text).find((to) => leaving.includes(to))
     if (used === undefined) continue
     throw new Error(
-      `${path} imports ${used}, which goes with ${going.map(titleOf).join(' and ')}: take that out of ${path} first.`,
+      `${path} imports ${used}, which belongs to ${going.map(titleOf).join(' and ')}: remove that import from ${path} first.`,
     )
   }
 }
@@ -184,7 +184,7 @@ function withoutFiles(record: ServiceRecord, leaving: readonly string[]): Servic
   return { ...record, pieces: left.filter(({ files }) => Object.keys(files).length > 0) }
 }
 
-/** The dependencies that the pieces of these entries brought, and that no module imports any more. */
+/** The dependencies that the pieces of these entries added and that no module imports any more. */
 async function unusedPackages(plan: Plan, entries: readonly StampedPiece[]): Promise<string[]> {
   const unused = new Set(entries.flatMap((one) => Object.keys(pieceOf(one)?.dependencies ?? {})))
   for (const path of unused.size === 0 ? [] : await sourcesOf(plan.root)) {

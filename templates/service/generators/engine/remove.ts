@@ -4,7 +4,7 @@ import type { Piece } from './piece.ts'
 import { Plan } from './plan.ts'
 import { writeChanges } from './write.ts'
 
-/** Does what `npm run add -- --remove <piece> <name>` asks for, all of it or nothing, and returns what to print. */
+/** Runs `npm run add -- --remove <piece> <name>`, which changes everything or nothing, and returns what to print. */
 export async function removePiece(
   root: string,
   manager: PackageManager,

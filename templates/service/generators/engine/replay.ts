@@ -7,13 +7,13 @@ import { recordFrom, recordPath, titleOf, type StampedPiece, type Stamping } fro
 import { stamp, stampMissing } from './stamp.ts'
 
 /*
- * `update` runs this in a copy of the service: it stamps every piece of the record again with these generators, and prints the
- * result as JSON. It writes no file, and it does not wire or migrate.
+ * `update` runs this program in a copy of the service. It stamps every piece of the record again with these generators, and
+ * prints the result as JSON. It writes no file, and it does not wire or migrate.
  */
 
 const root = join(import.meta.dirname, '../..')
 
-/** What is printed: the pieces with their texts and dependencies, and those that these generators cannot stamp. */
+/** The printed result: the pieces with their texts and dependencies, and those that these generators cannot stamp. */
 export interface Replay {
   readonly stampings: readonly ReplayedPiece[]
   readonly skipped: readonly { readonly title: string; readonly why: string }[]
@@ -37,7 +37,7 @@ async function replay(stamped: readonly StampedPiece[]): Promise<Replay> {
         })
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error)
-      // The first line says why; prettier adds the place in the lines after it.
+      // The first line has the reason; prettier adds the place in the lines after it.
       skipped.push({ title: titleOf(entry), why: why.replace(/\n[\s\S]*$/, '') })
     }
   }
@@ -55,7 +55,7 @@ async function stampAgain({
   if (piece === undefined) throw new Error(`generators/ has no piece "${name}" any more.`)
   for (const { name: flag, otherwise } of piece.flags ?? []) {
     if (flags[flag] === undefined && otherwise === undefined)
-      throw new Error(`the record does not know its --${flag}: write it into the "flags" of the piece.`)
+      throw new Error(`the record lacks its --${flag}: write it into the "flags" of the piece.`)
   }
   const missing = async (one: Piece): Promise<[Piece, Stamping]> => [
     one,
@@ -66,7 +66,7 @@ async function stampAgain({
   return [[piece, stamping], ...(await Promise.all(neededBy(piece, flags).map(missing)))]
 }
 
-/** A plan for a service that has no file yet, so that nothing is in the way. */
+/** A plan for a service without files, so that no file is in the way. */
 function emptyPlan(): Plan {
   return new Plan(root, () => Promise.resolve(undefined))
 }

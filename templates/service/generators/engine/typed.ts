@@ -1,4 +1,4 @@
-/** Returns what was wrong with the flags: the first sentence of what parseArgs threw. Its advice does not fit here. */
+/** Returns what is wrong with the flags: the first sentence of parseArgs' error, whose advice does not fit here. */
 export function flagFault(error: unknown, flags: object): string {
   const [fact = ''] = (error instanceof Error ? error.message : String(error)).split(/\. |\.?\n/)
   const [lacking] =

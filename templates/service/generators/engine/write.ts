@@ -19,8 +19,8 @@ export function writeChanges(root: string, changes: readonly Change[]): void {
 }
 
 /**
- * Finishes what a killed `npm run add` began to write. Returns whether there was something. Throws if a file has changed since, or if
- * it was an update that was killed.
+ * Finishes what a killed `npm run add` began to write. Returns whether there was such a run. Throws if a file has changed since,
+ * or if instead an update was killed.
  */
 export function finishWriting(root: string): boolean {
   const journal = unfinished(root)
@@ -29,19 +29,21 @@ export function finishWriting(root: string): boolean {
     return false
   }
   if (journal.by === 'update')
-    throw new Error('An update was killed while it wrote: npm run update finishes it, then run this again.')
+    throw new Error(
+      'An update was killed while it wrote: run npm run update, which finishes it, and then run this again.',
+    )
   const why = whyNotFinished(root, journal)
   if (why !== undefined) throw new Error(`${why}.`)
   finish(root, () => forget(root))
   return true
 }
 
-/** Throws if a killed run waits to be finished, because a dry run writes nothing. */
+/** Throws if a killed run must be finished, because a dry run writes nothing. */
 export function refuseUnfinished(root: string): void {
   const journal = unfinished(root)
   if (journal === undefined) return
   const command = journal.by === 'update' ? 'npm run update' : 'the same command without --dry-run'
-  throw new Error(`A run was killed while it wrote, and --dry-run writes nothing: ${command} finishes it.`)
+  throw new Error(`A run was killed while it wrote, and --dry-run cannot finish it: run ${command}.`)
 }
 
 function refuseChanged(root: string, { path, before }: Change): void {

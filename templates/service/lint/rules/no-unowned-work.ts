@@ -5,8 +5,8 @@ import { rule, type RuleLook } from '../rule.ts'
 type Look = RuleLook<'void' | 'handled' | 'left' | 'unread' | 'await'>
 
 /**
- * Something waits for all work. typescript-eslint's no-floating-promises finds promises whose failure nobody handles; this
- * rule finds promises that are dropped with `void`, and promises whose failure is handled but whose end nobody awaits.
+ * All work must be awaited. typescript-eslint's no-floating-promises finds promises whose failure is not handled; this rule finds
+ * promises that are dropped with `void`, and promises whose failure is handled but whose end is not awaited.
  */
 export const noUnownedWork = rule({
   description: 'a promise is awaited or given to a group',
@@ -152,7 +152,7 @@ function collected(look: Look, name: TSESTree.Identifier): readonly (TSESTree.No
   })
 }
 
-/** The end of a context: a race that it wins leaves no work behind. */
+/** The end of a context. If it wins a race, no work is left behind. */
 function isEnd(look: Look, node: TSESTree.Node | null): boolean {
   if (node?.type === Type.CallExpression) return look.types.contextFunction(node) === 'ended'
   return node?.type === Type.Identifier && node.name !== 'undefined' && look.types.isDisposable(node)

@@ -1,7 +1,6 @@
 import { AST_NODE_TYPES as Type, type TSESLint, type TSESTree } from '@typescript-eslint/utils'
-import { contextOfClosure } from '../closures.ts'
+import { contextOfClosure, isOffered, isQuestion, nearerThan } from '../nearness.ts'
 import type { Call } from '../context-types.ts'
-import { isOffered, isQuestion, nearerThan } from '../nearness.ts'
 import { bare, hasReason } from '../nodes.ts'
 import { rule, type RuleLook } from '../rule.ts'
 import { isParameter } from '../variables.ts'
@@ -116,7 +115,7 @@ function checkName(look: Look, argument: TSESTree.Identifier): void {
   }
 }
 
-/** A call of a function that uses an outer context, or one that gets such a function. */
+/** Checks a call of a function that uses an outer context, and a call that gets such a function. */
 function checkClosures(look: Look, { callee, arguments: given }: TSESTree.CallExpression): void {
   const outer = contextOfClosure(look, callee)
   if (outer !== undefined) checkClosure(look, callee, outer)
@@ -190,7 +189,7 @@ function report(
   look.context.report({ node, messageId, data, suggest: [{ messageId: 'pass', data, fix }] })
 }
 
-/** `withSignal(ctx, other.signal)` joins two contexts, so the other is not nearer. */
+/** `withSignal(ctx, other.signal)` joins two contexts, so neither is nearer. */
 function isInContextCall(look: Look, { parent }: TSESTree.Node): boolean {
   const call = parent?.parent
   return call?.type === Type.CallExpression && look.types.contextFunction(call) !== undefined

@@ -28,7 +28,7 @@ export const stayInTransaction = rule({
           if (isInTransaction(look, node)) look.context.report({ node, messageId: 'outside' })
           return
         }
-        // First, because it asks for few types.
+        // Checked first, because it needs few types.
         if (!isInTransaction(look, node)) return
         const handed = node.arguments.find((given) => look.types.isDatabase(given))
         if (handed !== undefined) look.context.report({ node: handed, messageId: 'handed' })

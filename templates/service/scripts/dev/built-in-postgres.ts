@@ -3,7 +3,7 @@ import { startPostgres, type Postgres } from '../postgres/postgres.ts'
 import { readDevFile } from './dev-file.ts'
 import { say } from './screen.ts'
 
-/** PostgreSQL has never started. It ends dev, because no change of a file would help. */
+/** PostgreSQL has never started. This error ends dev, because no change of a file would help. */
 export class NoDatabase extends Error {}
 
 /** The PostgreSQL that dev runs while it needs one. `stop` is aborted when dev ends. */

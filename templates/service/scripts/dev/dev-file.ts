@@ -3,10 +3,10 @@ import { join } from 'node:path'
 import type { LogLine } from './screen.ts'
 import { root } from './service-process.ts'
 
-/** While the service runs under `npm run dev`, this file says where. */
+/** While the service runs under `npm run dev`, this file has its addresses. */
 const devFile = join(root, '.data/dev.json')
 
-/** Writes down where the service of this `npm run dev` listens. */
+/** Writes the addresses of the service of this `npm run dev`. */
 export function writeDevFile({ port, adminPort }: LogLine): void {
   try {
     writeFileSync(devFile, JSON.stringify({ pid: process.pid, port, adminPort }))
@@ -15,12 +15,12 @@ export function writeDevFile({ port, adminPort }: LogLine): void {
   }
 }
 
-/** Removes what this `npm run dev` has written down; another's stays. */
+/** Removes the file if this `npm run dev` has written it. */
 export function removeDevFile(): void {
   if (readDevFile()?.pid === process.pid) rmSync(devFile, { force: true })
 }
 
-/** What `npm run dev` of this folder has written down, if it runs. */
+/** What `npm run dev` of this folder has written, if it runs. */
 export function readDevFile(): { pid: number; port: number; adminPort: number } | undefined {
   try {
     const dev = JSON.parse(readFileSync(devFile, 'utf8')) as { pid: number; port: number; adminPort: number }

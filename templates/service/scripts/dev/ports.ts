@@ -12,7 +12,7 @@ export function listenFault(host: string, port: number): Promise<string | undefi
   })
 }
 
-/** The program that listens on `port`, with its pid. Asks lsof, or else ss: which of them there is differs by system. */
+/** The program that listens on `port`, with its pid. Uses lsof or ss, whichever the system has. */
 export async function portOwner(port: number): Promise<string> {
   const lsof = await output('lsof', ['-nP', `-iTCP:${port}`, '-sTCP:LISTEN', '-Fpc'])
   const [, pid, name] = /^p(\d+)\n(?:.*\n)*?c(.+)$/m.exec(lsof) ?? []

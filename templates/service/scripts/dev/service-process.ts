@@ -11,12 +11,12 @@ export interface Exit {
   readonly signal: NodeJS.Signals | null
 }
 
-/** A program of src/ as a process. It outlives neither stop() nor this process. */
+/** A process that runs a program of src/. It ends with stop(), and with this process. */
 export interface ServiceProcess {
   readonly pid: number | undefined
   /** Its log, if it was started with a pipe. */
   readonly stdout: ChildProcess['stdout']
-  /** What it writes there, if it was started with a pipe. */
+  /** Its stderr, if it was started with a pipe. */
   readonly stderr: ChildProcess['stderr']
   /** Settles when it has ended and its output is read. */
   readonly exited: Promise<Exit>
@@ -34,7 +34,7 @@ export interface ProcessOptions {
   readonly imports?: readonly string[]
 }
 
-/** Far above the service's own budgets for a stop. A process that takes longer is killed. */
+/** Far above the service's own limits for a stop. A process that takes longer is killed. */
 const stopTimeoutMs = 60_000
 
 /** Starts src/main.ts with `env` and no other environment. */
@@ -52,8 +52,8 @@ export function startProgram(
   const child = spawn(process.execPath, [...imports, program], {
     cwd: root,
     env,
-    // In a group of its own: a terminal sends Ctrl-C to the whole group, npm sends it again, and a second signal makes the
-    // service exit at once. It gets only the one that stop() sends.
+    // In a group of its own, so that the service gets only the signal of stop(): a terminal sends Ctrl-C to the whole group, npm
+    // sends it again, and a second signal makes the service exit at once.
     detached: true,
     stdio: ['ignore', options.stdout, options.stderr ?? 'inherit'],
   })

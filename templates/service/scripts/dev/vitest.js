@@ -1,4 +1,4 @@
-// Runs vitest in this process, without the leading `--` that pnpm and Yarn pass on: vitest would ignore all that follows it.
+// Runs vitest in this process, without the leading `--` that pnpm and Yarn pass on: vitest ignores everything after it.
 // JavaScript, since vitest must not inherit a loader for TypeScript.
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
@@ -9,7 +9,7 @@ import '../loopback.js'
 
 const dash = process.argv.indexOf('--')
 if (dash > 0) process.argv.splice(dash, 1)
-// A service without tests of its own passes. If somebody names files and none is found, it is a typing error.
+// Passes for a service without tests of its own. If the user names files and vitest finds none, the name is mistyped.
 const named = process.argv.slice(3).some((argument) => !argument.startsWith('-'))
 if (named) process.argv = process.argv.filter((argument) => argument !== '--passWithNoTests')
 const { resolve } = createRequire(import.meta.url)
@@ -18,7 +18,7 @@ try {
   await import(pathToFileURL(join(folder, 'vitest.mjs')).href)
 } catch (error) {
   if (error?.name !== 'CACError') throw error
-  // CACError: the command line is wrong, such as an option that vitest does not have.
+  // CACError: the command line is wrong, for example an unknown option.
   process.stderr.write(`test: ${error.message}: npx vitest --help lists its options\n`)
   process.exitCode = 1
 }

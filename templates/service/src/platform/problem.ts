@@ -69,9 +69,8 @@ export function unsupportedMediaType(detail: string): Problem {
 
 /** 416, with the size that the range must lie in. */
 export function rangeNotSatisfiable(size: number): Problem {
-  return new Problem(416, 'Range Not Satisfiable', `the content has ${size} bytes`, {
-    headers: { 'content-range': `bytes */${size}` },
-  })
+  const headers = { 'content-range': `bytes */${size}` }
+  return new Problem(416, 'Range Not Satisfiable', `the content has ${size} bytes`, { headers })
 }
 
 /** 503: something that the service needs cannot serve now; the client may try again. */
@@ -101,25 +100,21 @@ export function problemBody(
 export function problemOf(ctx: Context, error: unknown): Problem {
   const ended = cause(ctx)
   if (ended instanceof ServerShutdown) {
-    return new Problem(503, 'Service Unavailable', ended.message, {
-      headers: { 'retry-after': '1', connection: 'close' },
-      cause: error,
-    })
+    const headers = { 'retry-after': '1', connection: 'close' }
+    return new Problem(503, 'Service Unavailable', ended.message, { headers, cause: error })
   }
   if (ended instanceof ClientDisconnected) {
     // The client does not get it. nginx, and so most dashboards, use 499 for a client that left.
     return new Problem(499, 'Client Closed Request', ended.message, { cause: error })
   }
   if (ctx.err === DeadlineExceeded) {
-    return new Problem(504, 'Gateway Timeout', 'the request was not finished before its deadline', {
-      cause: error,
-    })
+    const detail = 'the request was not finished before its deadline'
+    return new Problem(504, 'Gateway Timeout', detail, { cause: error })
   }
   if (error instanceof Problem) return error
   if (carriesProblem(error)) return error.problem
-  return new Problem(500, 'Internal Server Error', 'the service failed; its log has the details', {
-    cause: error,
-  })
+  const detail = 'the service failed; its log has the details'
+  return new Problem(500, 'Internal Server Error', detail, { cause: error })
 }
 
 /** Whether the error brings its own answer, as CallFailed of platform/client/ does. */

@@ -41,10 +41,9 @@ export function validate<S extends z.core.$ZodType>(
 }
 
 function firstOf({ issues }: z.ZodError, unsearched: number): Issues {
-  const first = issues.slice(0, maxIssues).map(({ path, message }) => ({
-    path: path.map((part) => cut(String(part))),
-    message: cut(message),
-  }))
+  const first = issues
+    .slice(0, maxIssues)
+    .map(({ path, message }) => ({ path: path.map((part) => cut(String(part))), message: cut(message) }))
   return { first, more: issues.length - first.length + unsearched }
 }
 

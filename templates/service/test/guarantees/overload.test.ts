@@ -13,7 +13,7 @@ import { eventually, open } from '../support/client.ts'
 import { openTestDatabase } from '../support/database.ts'
 import { startService } from '../support/service.ts'
 
-/** A statement of 50 ms on a pool of two: forty a second is all there is. */
+/** A statement of 50 ms on a pool of two: the capacity is forty a second. */
 const env = { DATABASE_POOL_MAX: '2', REQUEST_TIMEOUT_MS: '1000' }
 const path = '/probe/query?seconds=0.05'
 
@@ -51,10 +51,10 @@ test('at three times the load the service answers nearly all that it can in time
   const refused = answers.filter(({ status }) => status === 503)
   // 160 could be served; the machine may be busy.
   expect(served.length).toBeGreaterThan(100)
-  // All but a few that a busy machine is late with.
+  // All but a few, for which a busy machine is late.
   expect(served.length + refused.length).toBeGreaterThan(0.9 * answers.length)
   expect(refused.every(({ retryAfter }) => Number(retryAfter) >= 1)).toBe(true)
-  // So that they do not all come back at once.
+  // Random, so that the clients do not all retry at once.
   expect(new Set(refused.map(({ retryAfter }) => retryAfter)).size).toBeGreaterThan(1)
   // A busy machine delays the probes as well.
   expect(median(refused.map(({ tookMs }) => tookMs))).toBeLessThan(
@@ -69,7 +69,7 @@ test('a burst is not an overload: two hundred requests at once on an idle servic
   const service = await startService(t, { probe: true })
 
   const burst = Array.from({ length: 200 }, () => open(service.url + path).answer)
-  // Requests that come while the queue shrinks are served as well.
+  // Requests that arrive while the queue shrinks are served too.
   const afterwards = eventually(async () => (await fetch(`${service.url}${path}`)).status === 200, 1)
 
   expect(new Set((await Promise.all(burst)).map(({ status }) => status))).toEqual(new Set([200]))
@@ -78,7 +78,7 @@ test('a burst is not an overload: two hundred requests at once on an idle servic
 
 test('a call that no connection could serve before its deadline is refused at once', async (t) => {
   const { ctx, db, active } = await openTestDatabase(t, 1)
-  // What a connection is held for is measured.
+  // The pool has now measured how long a connection is held.
   await db.run(ctx, (q) => q.execute(sql`select pg_sleep(1)`))
   const held = db.run(ctx, (q) => q.execute(sql`select pg_sleep(1)`))
   await eventually(async () => (await active()) === 1)
@@ -117,7 +117,7 @@ test.for([5, 3])(
     using request = withTimeout(ctx, 20_000)
     let answer: () => void = () => undefined
     const elsewhere = new Promise<void>((resolve) => (answer = resolve))
-    // A body should not do this, and it must not wait for itself.
+    // The work should not do this, but must not wait for itself if it does.
     const readOutside = () => db.run(request, (q) => q.execute(sql`select 1`))
     const long = Array.from({ length: 8 }, () =>
       db.transaction(request, async (q) => {

@@ -28,7 +28,7 @@ test('imports run one way: main → routes → domains → platform → context'
     const text = await readFile(join(src, path), 'utf8')
     for (const [, specifier] of text.matchAll(/from '(\.[^']+)'/g)) {
       const target = join(path, '..', specifier ?? '')
-      // A foreign key: the tables know each other, whatever the code says.
+      // A foreign key: the tables depend on each other anyway.
       if ([path, target].every((file) => file.endsWith('.schema.ts'))) continue
       if (
         room(target) > room(path) ||

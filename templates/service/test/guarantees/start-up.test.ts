@@ -31,7 +31,7 @@ test(
 
     expect((await service.exited).code).toBe(1)
 
-    // Without the time that a busy machine takes to load Node and the program: no timeout of the service covers that.
+    // Excludes the time in which a busy machine loads Node and the program, which no timeout of the service covers.
     const startMs = Object.values(tookMs as Record<string, number>).reduce((sum, ms) => sum + ms, 0)
     expect(startMs + performance.now() - failedAt).toBeLessThan(8_000)
     const lines = service.log.filter(({ msg }) => msg !== 'waiting for the database')
@@ -121,7 +121,7 @@ test.for([
   expect(second.log.at(-1)?.msg).toMatch(
     new RegExp(`^start-up failed: ${what} 127.0.0.1:${port}: the port is taken: .* set ${name}$`),
   )
-  // Those that it had opened before are closed: the first goes on, and has its connections to itself.
+  // The second process has closed the connections that it had opened: the first one continues undisturbed.
   expect((await fetch(`${first.url}/readyz`)).status).toBe(200)
 })
 

@@ -89,9 +89,7 @@ test('spans are exported by the default protocol', async (t) => {
 test('the trace of the caller continues, and the log has its id', async (t) => {
   const { collector, service } = await start(t)
   const { traceId, headers } = caller(1)
-  await fetch(`${service.url}/probe/query?seconds=0`, {
-    headers: { ...headers, 'x-request-id': 'traced' },
-  })
+  await fetch(`${service.url}/probe/query?seconds=0`, { headers: { ...headers, 'x-request-id': 'traced' } })
   const line = await service.line((entry) => entry.msg === 'request' && entry['requestId'] === 'traced')
 
   const spans = await traceOf(service, collector, traceId)

@@ -1,4 +1,4 @@
-/** Joined modules do what they did apart. */
+/** Joined modules behave as they do apart. */
 import { execFile } from 'node:child_process'
 import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -8,7 +8,7 @@ import { rolldown } from 'rolldown'
 import { expect, test, type TestContext } from 'vitest'
 import { joining } from '../../rolldown.config.ts'
 
-/** JavaScript, since Node 20 runs no other without a loader. */
+/** JavaScript, because Node 20 needs a loader for TypeScript. */
 const modules = {
   'main.js': `
     import { join } from 'node:path'
@@ -49,7 +49,7 @@ async function run(program: string): Promise<unknown> {
   return JSON.parse(stdout)
 }
 
-test('joined modules keep the names of classes, calls that are there to throw, and their own places', async (t) => {
+test('joined modules keep the names of classes, calls that only throw, and the places in stacks', async (t) => {
   const folder = await writeModules(t)
   const apart = await run(join(folder, 'main.js'))
 

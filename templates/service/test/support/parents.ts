@@ -4,8 +4,7 @@ import { getTableConfig, type PgColumn, type PgTable } from 'drizzle-orm/pg-core
 import type { RunningService } from './service.ts'
 
 /**
- * The references that a row of `table` needs: for each foreign key that is not nullable it inserts a row, and returns the value
- * for the column by its name in TypeScript.
+ * Inserts a row for each foreign key of `table` that is not nullable. Returns the references, by the column's name in TypeScript.
  */
 export async function parentsOf(service: RunningService, table: PgTable): Promise<Record<string, unknown>> {
   const named = Object.entries(getTableColumns(table))

@@ -3,7 +3,7 @@ import { configured, inGuards, inProbes, onPlatform, variable } from '../../engi
 
 const from = './auth/auth.ts'
 
-/** Bearer tokens and API keys: the caller is known before a handler does anything. */
+/** Authenticates the caller, by bearer token or API key, before a handler runs. */
 export const auth: Piece = {
   name: 'auth',
   summary: 'a guard that requires a bearer token or an API key',
@@ -20,16 +20,16 @@ AUTH=off lets everybody in, for development and tests.
   ],
   dependencies: { jose: '^6.2.18' },
   members: () => [
-    // The tests of the service let everybody in, but where one asks for more.
+    // The tests of the service let everybody in, unless a test sets AUTH.
     { file: 'test/support/service.ts', within: 'environment', name: 'AUTH', code: "'off'" },
     variable(
       'AUTH',
-      `z.enum(['required', 'off', 'off-in-production'], { error: mustBe('required, off or off-in-production') }).meta({ allowed: 'required, off, off-in-production' }).default('required').describe('\`off\` lets everybody in, for development; in production that is refused unless it says \`off-in-production\`')`,
+      `z.enum(['required', 'off', 'off-in-production'], { error: mustBe('required, off or off-in-production') }).meta({ allowed: 'required, off, off-in-production' }).default('required').describe('\`off\` lets everybody in, for development; in production the service refuses it and accepts only \`off-in-production\`')`,
       { knows: ['z', 'mustBe'] },
     ),
     variable(
       'AUTH_ISSUER',
-      `z.string().meta({ allowed: 'https://issuer.example.com' }).optional().describe('OpenID provider whose tokens are taken')`,
+      `z.string().meta({ allowed: 'https://issuer.example.com' }).optional().describe('OpenID provider whose tokens the service accepts')`,
       { knows: ['z'] },
     ),
     variable(

@@ -4,10 +4,9 @@ import type { Piece } from '../../engine/piece.ts'
 import { configured, onPlatform, variable } from '../../engine/places.ts'
 import { circuit } from '../circuit/piece.ts'
 import { typed } from '../typed/piece.ts'
-import { baseUrlFrom } from './base-url.ts'
 import { checkDocument, none } from './openapi-source.ts'
 
-/** Another service that this one calls: typed, under ctx, behind a circuit breaker. An environment variable has its URL. */
+/** A client of another service: typed, under ctx, behind a circuit breaker. An environment variable has the URL. */
 export const client: Piece = {
   name: 'client',
   summary: 'a typed client of another service, behind a circuit breaker',
@@ -45,17 +44,13 @@ document changes later, run the same command again.
     return [
       variable(
         at,
-        `url('http://host:port/path', /^https?:$/).default('${baseUrl}').describe('where ${noun.singular} is called')`,
+        `url('http://host:port/path', /^https?:$/).default('${baseUrl}').describe('address of ${noun.singular}')`,
         { import: { name: 'url', from: './variables.ts' } },
       ),
       configured(name, `{ baseUrl: e.${at} }`),
       ...onPlatform(
         name,
-        {
-          code: `${open}(log, options.${name})`,
-          import: { name: open, from },
-          knows: ['log', 'options'],
-        },
+        { code: `${open}(log, options.${name})`, import: { name: open, from }, knows: ['log', 'options'] },
         { code: type, import: { name: type, from, type: true } },
         { code: '{ readonly baseUrl: string }' },
       ),
@@ -71,4 +66,20 @@ const ofDocument: Piece = {
   renews: 'src/platform/client/widget-api.ts',
   shape: async (_service, noun, { openapi = none }) =>
     (await import('./openapi-source.ts')).shapeFor(noun.singular, openapi),
+}
+
+/** Returns a base URL that a client takes (platform/client/order.ts), without a final slash. Throws for anything else. */
+function baseUrlFrom(typed: string): string {
+  const url = URL.canParse(typed) ? new URL(typed) : undefined
+  if (
+    url === undefined ||
+    !/^https?:$/.test(url.protocol) ||
+    url.username + url.password + url.search + url.hash !== '' ||
+    /['\\\s]/.test(typed)
+  ) {
+    throw new Error(
+      `--base-url must be a URL such as https://payments.example.com/v1, without user, password and query, not ${JSON.stringify(typed)}.`,
+    )
+  }
+  return typed.replace(/\/$/, '')
 }

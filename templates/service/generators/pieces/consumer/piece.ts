@@ -1,8 +1,8 @@
 import type { Piece } from '../../engine/piece.ts'
-import { shapeForVersion } from '../broker/version.ts'
+import { shapeForVersion } from '../broker/piece.ts'
 import { inbox } from '../inbox/piece.ts'
 
-/** What this service does about an event of another one: once in effect, in the order of its key. */
+/** Handles an event of another service: once in effect, in the order of its key. */
 export const consumer: Piece = {
   name: 'consumer',
   summary: 'a handler for an event that another service publishes',
@@ -22,5 +22,5 @@ export const consumer: Piece = {
   ],
   shape: shapeForVersion,
   leaves:
-    'Events that are held, or still in the broker, are not handled any more. Add the consumer again within a week, and it goes on with them.',
+    'Events that are held, or still in the broker, are no longer handled. If you add the consumer again within a week, it handles them.',
 }

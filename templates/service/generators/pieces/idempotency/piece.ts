@@ -1,12 +1,12 @@
 import type { Piece } from '../../engine/piece.ts'
 import { inProbes, inWorkers } from '../../engine/places.ts'
 
-/** Routes that a client may send twice: the work and its answer commit in one transaction, and a repeat gets the same answer. */
+/** Requests that a client may repeat: the work and its answer commit in one transaction, and a repeat gets the same answer. */
 export const idempotency: Piece = {
   name: 'idempotency',
   summary: 'POSTs that a client may safely repeat, by their Idempotency-Key',
   explained: `It adds a table, and idempotent() in src/platform/idempotency/idempotent.ts.
-Wrap each route that must not be done twice, usually a POST or a PATCH:
+Wrap each route that must not run twice, usually a POST or a PATCH:
 idempotent(platform, route({ … })).
 `,
   takes: 'nothing',

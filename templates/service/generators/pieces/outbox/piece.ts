@@ -2,10 +2,10 @@ import type { Piece } from '../../engine/piece.ts'
 import { inProbes, inRoutes, inSchemas, inWorkers } from '../../engine/places.ts'
 import { broker } from '../broker/piece.ts'
 
-/** Hands committed events to the broker. It comes with the first publisher. */
+/** Hands committed events to the broker. `npm run add` adds it with the first publisher. */
 export const outbox: Piece = {
   name: 'outbox',
-  summary: 'what hands events to the broker',
+  summary: 'sending of events to the broker',
   takes: 'name',
   folder: import.meta.dirname,
   needs: broker,
@@ -15,5 +15,6 @@ export const outbox: Piece = {
     { ...inRoutes, call: 'publishedEventRoutes', from: './events.ts', takes: [] },
     { ...inProbes, call: 'probeEventRoutes', from: './probe.events.ts' },
   ],
-  leaves: 'The table events.outbox stays, and nothing sends its rows any more: drop it once it is empty.',
+  leaves:
+    'The table events.outbox stays, but nothing sends its rows any more: drop it once you no longer need them.',
 }

@@ -1,5 +1,5 @@
 import type { Piece } from '../../engine/piece.ts'
-import { shapeForVersion } from '../broker/version.ts'
+import { shapeForVersion } from '../broker/piece.ts'
 import { outbox } from '../outbox/piece.ts'
 
 /** An event that a transaction publishes. A worker hands it to the broker afterwards, for other services. */

@@ -45,7 +45,7 @@ Words after the type, with a space before each:
                      list, {} or [] for jsonb
 `
 
-/** What each name that a field cannot have is already. */
+/** The names that a field cannot have, with their present use. */
 const taken = new Map(
   Object.entries({
     'a field of every resource': 'id version createdAt updatedAt',
@@ -97,7 +97,7 @@ function fieldFrom(text: string, index: number): Field {
   const { unique, index: indexed, default: value } = optionsFrom(rest, refuse)
   if (unique && table !== undefined)
     throw refuse(
-      'a reference cannot be unique, because the stamped test makes rows that refer to the same row',
+      'a reference cannot be unique, because the stamped test inserts rows that refer to the same row',
     )
   if (unique && !type.unique)
     throw refuse(
@@ -136,10 +136,10 @@ function optionsFrom(text: string, refuse: Refuse): Options {
       const hint = hints.find(([pattern]) => pattern.test(word))
       if (hint !== undefined) throw refuse(hint[1])
       throw refuse(
-        `there is no ${JSON.stringify(word)} here; after a type may come [], ?, ->table, unique, index and default=value`,
+        `unexpected ${JSON.stringify(word)}; a type may be followed by [], ?, ->table, unique, index and default=value`,
       )
     }
-    // At most one of the three values matches; join takes the others for empty.
+    // At most one of the three groups matches; join treats the others as empty.
     const [whole, word = '', ...values] = match
     if (/^default/i.test(word)) options.default = values.join('')
     else options[word.toLowerCase() as 'unique' | 'index'] = true
@@ -148,7 +148,7 @@ function optionsFrom(text: string, refuse: Refuse): Options {
   return options
 }
 
-/** What SQL and other tools write there. */
+/** Words that SQL and other tools use there, with the advice for each. */
 const hints: readonly (readonly [RegExp, string])[] = [
   [/^;/, 'separate fields by commas'],
   [/^not\s+null\b|^required\b/i, 'leave that out; a field may be null only if its type ends with ?'],
@@ -165,7 +165,7 @@ function defaultFrom(value: string, type: FieldType, own: boolean, refuse: Refus
   throw refuse(`${JSON.stringify(value)} cannot be its default; write one such as default=${type.default}`)
 }
 
-/** The words of a name in whatever case. Reserved words are valid: code and SQL use a field only as a property. */
+/** Splits a name of any case into words. Reserved words are valid: code and SQL use a field only as a property. */
 function wordsOf(typed: string, refuse: Refuse): string[] {
   try {
     // With the prefix, no name is reserved.
@@ -202,7 +202,7 @@ function typeFrom(name: string, word: string, parameters: string | undefined, re
 
 const known = `text, varchar(200), integer, bigint, numeric(10,2), boolean, uuid, date, timestamptz, enum(draft|paid) or jsonb`
 
-/** What other tools call our types. */
+/** The names of our types in other tools. */
 const instead: ReadonlyMap<string, string> = new Map(
   Object.entries({
     ...{

@@ -21,7 +21,7 @@ function apiImports(source: SourceFile, fields: readonly Field[]): Edit[] {
   const values = declarations.find((one) => one.getModuleSpecifierValue().endsWith('/values.ts'))
   if (values !== undefined) {
     const used = fields.flatMap(({ type }) => [type.input, type.parameter ?? ''])
-    // A call that is not a method is a function of that file.
+    // A call that is not a method calls a function of that file.
     const called = used.flatMap((code) => code.match(/(?<![\w.])\w+(?=\()/g) ?? [])
     // The limit of a list is an integer for every resource.
     const names = sortedNames(['integerParameter', ...called])

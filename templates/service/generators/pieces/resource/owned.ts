@@ -60,7 +60,7 @@ test('a widget of another caller is not there: it is not read, changed, deleted 
   ],
 }
 
-/** Throws an Error of one sentence if the service does not know who calls, or a field has the name of the column. */
+/** Throws an Error of one sentence if the service lacks the piece auth, or a field has the name of the column. */
 export function ownedResource(service: string, noun: Noun, fields: string): Shape {
   const shape = ownedShape(service, noun, changes)
   const all = fieldsFrom(fields)
@@ -79,7 +79,7 @@ function keysOf(table: string, fields: readonly Field[]): readonly string[] {
       const constraint = `${table}_owner_${column}_unique`
       if (constraint.length <= 63) return `unique('${constraint}').on(table.owner, table.${name})`
       throw new Error(
-        `--fields: the name that "${name}" gives to Postgres (${constraint}) is longer than its 63 bytes: choose a shorter name.`,
+        `--fields: "${name}" needs the name ${constraint} in Postgres, which is longer than 63 bytes: choose a shorter name.`,
       )
     }),
   ]

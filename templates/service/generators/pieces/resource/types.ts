@@ -12,7 +12,7 @@ export interface FieldType {
   readonly show?: (value: string) => string
   /** Two values for tests. */
   readonly examples: readonly [string, string]
-  /** The code of a default value from what a person typed; undefined if the type does not have this value. */
+  /** The code of a default value that the user typed; undefined if the type does not have this value. */
   readonly defaultFrom: (typed: string) => Default | undefined
   /** A default value that is valid, for messages. */
   readonly default: string
@@ -59,7 +59,7 @@ const plain: Readonly<Record<string, FieldType>> = {
     shown: 'z.string()',
     show: (value) => `${value}.toString()`,
     examples: ["'9007199254740993'", "'-9223372036854775808'"],
-    // drizzle-kit cannot write a default that is a bigint, so it gets SQL.
+    // drizzle-kit cannot write a bigint default, so it gets SQL.
     defaultFrom: (typed) =>
       isWhole(typed) && BigInt.asIntN(64, BigInt(typed)) === BigInt(typed)
         ? { column: `.default(sql\`${BigInt(typed)}\`)`, input: `.prefault('${BigInt(typed)}')` }

@@ -4,7 +4,7 @@ import { inRoutes } from '../../engine/places.ts'
 
 const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
 
-/** Segments of letters, digits, `.`, `_` and `-`, or `:name`: what URLs, Hono and OpenAPI write the same way. */
+/** Segments of letters, digits, `.`, `_` and `-`, or `:name`, which URLs, Hono and OpenAPI write in the same way. */
 function isPath(value: string): boolean {
   if (value === '/') return true
   return /^(?:\/(?:[\w.-]+|:[a-z]\w*))+$/i.test(value) && !/\/\.{1,2}(?:\/|$)/.test(value)
@@ -50,7 +50,7 @@ function shapeFor({ singular }: Noun, method: string, path: string): Shape {
   const verb = method.toUpperCase()
   const hasBody = ['POST', 'PUT', 'PATCH'].includes(verb)
   return (file, text) => {
-    // Any value will do: the test does not look at path parameters.
+    // Any value is right: the test does not check path parameters.
     const asked = file.endsWith('.test.ts') ? path.replace(/:\w+/g, '1') : path
     const named = text.replace("'GET'", `'${verb}'`).replace(`'/${singular}'`, `'${asked}'`)
     if (!hasBody) return named

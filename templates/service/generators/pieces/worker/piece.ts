@@ -1,10 +1,10 @@
 import type { Piece } from '../../engine/piece.ts'
 import { inProbes, inSchemas, inWorkers } from '../../engine/places.ts'
 
-/** Runs jobs and schedules from Postgres. It comes with the first of them. */
+/** Runs jobs and schedules from Postgres. `npm run add` adds it with the first of them. */
 export const worker: Piece = {
   name: 'worker',
-  summary: 'what runs jobs and schedules',
+  summary: 'the worker of jobs and schedules',
   takes: 'name',
   folder: import.meta.dirname,
   wirings: [
@@ -12,6 +12,7 @@ export const worker: Piece = {
     { ...inSchemas, call: 'workerSchema', from: './jobs/schema.ts' },
     { ...inProbes, call: 'probeJobRoutes', from: './probe.jobs.ts' },
   ],
-  leaves: 'The schema graphile_worker stays, and nothing runs its jobs any more: drop it once none is left.',
+  leaves:
+    'The schema graphile_worker stays, but nothing runs its jobs any more: drop it once you no longer need them.',
   dependencies: { 'graphile-worker': '^0.17.3' },
 }

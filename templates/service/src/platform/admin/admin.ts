@@ -17,10 +17,9 @@ import type { Log } from '../telemetry/log.ts'
 import { methodNotAllowed, notFound, Problem, problemBody } from '../problem.ts'
 import type { RecentRequests } from '../telemetry/kept.ts'
 import { openSteps, viewOf, type Step } from '../telemetry/recent.ts'
-import { refusalOf } from '../http/refusal.ts'
+import { refusalOf, answerUnparsed } from '../http/refusal.ts'
 import { requestKey, type RequestInfo } from '../request.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
-import { answerUnparsed } from '../http/unparsed.ts'
 
 export interface AdminOptions {
   readonly host: string

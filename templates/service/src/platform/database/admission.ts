@@ -2,6 +2,7 @@ import { remainingMs, throwIfEnded, type Context } from '../../context/context.t
 import { until } from '../../context/until.ts'
 import { Problem } from '../problem.ts'
 import { callerOf } from '../request.ts'
+import { observeAdmission } from '../telemetry/database-metrics.ts'
 import { waiting } from '../telemetry/recent.ts'
 import { Pressure } from './pressure.ts'
 import { Turns, type Queued } from './turns.ts'
@@ -169,4 +170,31 @@ function busy(waitMs: number, silentMs: number): Problem {
   const silent = silentMs > 1_000 ? `, and none was returned for ${Math.floor(silentMs / 1_000)} s` : ''
   const detail = `the service is busy: no connection of its pool would be free in time${silent}`
   return new Problem(503, 'Service Unavailable', detail, { headers: { 'retry-after': String(seconds) } })
+}
+
+/** What calls pass on their way to a connection. */
+export type Gates = ReturnType<typeof openGates>
+
+/** @param max how many connections the pool has; below three, transactions may have them all */
+export function openGates(max: number) {
+  const observer = observeAdmission()
+  // A call passes up to two gates, and the metrics must count it once.
+  const before: AdmissionObserver = {
+    ...observer,
+    admitted: (waitedMs) => {
+      if (waitedMs > 0) observer.admitted(waitedMs)
+    },
+  }
+  return {
+    /** Every call passes this one, last. */
+    pool: new Admission(max, observer),
+    /**
+     * A transaction lasts as long as what its body waits for, which may be another service. Transactions and streams together
+     * leave a fifth of the pool, at least one connection, to db.run. Without it, a body that calls db.run would wait for the
+     * connection that it holds itself.
+     */
+    transactions: new Admission(max < 3 ? max : Math.floor((max * 4) / 5), before),
+    /** A stream may last for minutes: half of the pool stays for calls that do not. */
+    streams: new Admission(Math.ceil(max / 2), before),
+  }
 }

@@ -20,7 +20,6 @@ export type Cancels = ReturnType<typeof openCancels>
 
 /** @param newClient makes a client with the pool's options, not yet connected */
 export function openCancels(log: Log, newClient: () => Client) {
-  const mutex = pLimit(1)
   const requests = pLimit(maxRequests)
   let lastReason = ''
   const control = openControl(newClient, (ctx, error) => {
@@ -34,7 +33,7 @@ export function openCancels(log: Log, newClient: () => Client) {
   /** @returns why nothing was sent; undefined if it was, or ctx has ended */
   async function send(ctx: Context, client: Client): Promise<Error | undefined> {
     const backend = sessionOf(client)?.backend
-    const signal = backend && (await admit(ctx, mutex, () => control.cancel(ctx, client, backend)))
+    const signal = backend && (await control.cancel(ctx, client, backend))
     if (signal === 'sent') {
       countCancel('control')
       return undefined

@@ -48,10 +48,7 @@ export class SettingRefused extends Error {
 export interface Internals {
   readonly processID: number
   readonly secretKey: number
-  readonly connection: {
-    startup(config: unknown): void
-    cancel(processID: number, secretKey: number): void
-  }
+  readonly connection: { startup(config: unknown): void; cancel(processID: number, secretKey: number): void }
   getStartupConf(): Record<string, string>
   query(
     config: QueryConfig,

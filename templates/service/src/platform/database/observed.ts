@@ -7,7 +7,7 @@ import { statementDuration } from '../telemetry/database-metrics.ts'
 import type { Series } from '../telemetry/histogram.ts'
 import { isObserved, recordEnd, span } from '../telemetry/span.ts'
 import { QueryFailed } from './errors.ts'
-import { perText } from './texts.ts'
+import { perText } from './statement.ts'
 
 /**
  * Calls `body`, which executes the statement `text`, in a span, and measures it, by the stable conventions

@@ -5,7 +5,7 @@ import { bodyOf, discard, isBare, pairsOf, release, streamed, withoutBody, type 
 import type { Exchange } from './exchange.ts'
 import { ofHandler, recordFailure, requireAnswer, responseOf } from './failure.ts'
 import type { Env } from './handle.ts'
-import { isBegun, lazily } from './lazy-body.ts'
+import { isBegun, lazily } from './piped-body.ts'
 import type { StreamedResponse } from './route.ts'
 
 /**

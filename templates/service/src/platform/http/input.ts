@@ -110,14 +110,8 @@ function requireJsonType(type: string): void {
 export function refuseCoding({ headers }: Pick<IncomingRequest, 'headers'>): void {
   const coding = headers['content-encoding']
   if (coding === undefined || coding.toLowerCase() === 'identity') return
-  throw new Problem(
-    415,
-    'Unsupported Media Type',
-    `expected a body without a Content-Encoding, got ${coding}`,
-    {
-      headers: { 'accept-encoding': 'identity' },
-    },
-  )
+  const detail = `expected a body without a Content-Encoding, got ${coding}`
+  throw new Problem(415, 'Unsupported Media Type', detail, { headers: { 'accept-encoding': 'identity' } })
 }
 
 function bodyTooLarge(maxBytes: number): Problem {
@@ -129,14 +123,9 @@ function cutOff(): Problem {
 }
 
 function tooMuchArrives(): Problem {
-  return new Problem(
-    503,
-    'Service Unavailable',
-    'the service is busy: too many large bodies arrive at once',
-    {
-      headers: { 'retry-after': '1', connection: 'close' },
-    },
-  )
+  const detail = 'the service is busy: too many large bodies arrive at once'
+  const headers = { 'retry-after': '1', connection: 'close' }
+  return new Problem(503, 'Service Unavailable', detail, { headers })
 }
 
 /** Reads the whole body, or stops at the limit, at the end of ctx, or when the client is gone. */

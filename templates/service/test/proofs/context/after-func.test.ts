@@ -18,7 +18,7 @@ import { ended } from '../../../src/context/ended.ts'
 const root = background()
 const key = contextKey<string>('layer')
 
-/** Resolves when all microtasks that are queued have run, and those which they queued. */
+/** Resolves when all queued microtasks have run, including those that they queue. */
 function settled(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
 }

@@ -19,7 +19,7 @@ import {
 const root = background()
 const key = contextKey<string>('layer')
 
-/** The signals of contexts, so that what is seen is what foreign code sees. */
+/** The signals of contexts, because foreign code sees only these. */
 function aborted(...contexts: Context[]): boolean[] {
   return contexts.map((ctx) => ctx.signal.aborted)
 }
@@ -325,7 +325,7 @@ test('a tree of a hundred contexts ends completely, cancelled in any order (go: 
   for (const ctx of contexts) {
     ctx.signal.addEventListener('abort', () => told.set(ctx, (told.get(ctx) ?? 0) + 1))
   }
-  // A fixed stride that visits each of them, neither down nor up the tree.
+  // A fixed stride that visits each context, neither down nor up the tree.
   for (let i = 0; i < contexts.length; i++) contexts[(i * 37) % contexts.length]?.cancel()
 
   expect(contexts.every((ctx) => ctx.err === Canceled)).toBe(true)
@@ -346,7 +346,7 @@ test.each([
   const { signal } = new AbortController()
   const impostor: Context = { signal, deadline: undefined, err: undefined, value: () => undefined }
 
-  // A caller without types: what arrives is what JSON.parse says it is.
+  // A caller without types, whose values come from JSON.parse.
   expect(() => derive(JSON.parse('null') as Context)).toThrow(TypeError)
   expect(() => derive(impostor)).toThrow(/expected a Context that this module made.*withSignal/)
 })

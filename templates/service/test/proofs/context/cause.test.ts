@@ -209,7 +209,7 @@ const rows: Row[] = [
   { name: 'WithoutCancel timeout', make: () => withoutCancel(withTimeout(root, 0, tooSlow)) },
 ]
 
-/** Where Go has a Context of another make, here is a foreign AbortSignal. */
+/** Where Go's test has a custom Context, this one has a foreign AbortSignal. */
 const foreignRows: Row[] = [
   {
     name: 'the foreign end before the child',

@@ -182,7 +182,7 @@ describe('a timeout', () => {
     expect(() => withTimeout(root, NaN)).toThrow(new TypeError('withTimeout: expected milliseconds, got NaN'))
     expect(() => withDeadline(root, NaN)).toThrow(new TypeError('withDeadline: expected a time, got NaN'))
     expect(() => withDeadline(root, new Date('yesterday'))).toThrow(TypeError)
-    // A variable of the environment that nobody parsed.
+    // An unparsed variable of the environment.
     expect(() => withTimeout(root, JSON.parse('"300"') as number)).toThrow('expected milliseconds, got 300')
   })
 
@@ -327,7 +327,7 @@ describe('in a loop that never yields, a deadline that has passed', () => {
   test("wins over the parent's cancel and the parent's later deadline (beyond Go)", () => {
     const late = new Error('late')
     const at = Date.now() + 30
-    // So much later that a pause of the process between two of these lines cannot make it the earlier one.
+    // So much later that it stays the later one even if the process pauses between two of these lines.
     const parents = [withCancel(root), withDeadline(root, at + 30)]
     const children = parents.map((parent) => withDeadline(parent, at, late))
     const below = children.map((ctx) => withCancel(ctx))

@@ -82,7 +82,7 @@ describe('a context with a foreign signal', () => {
 
   test('is Canceled by AbortSignal.timeout, because no deadline of ctx has passed (beyond Go)', async () => {
     const ctx = withSignal(root, AbortSignal.timeout(5))
-    // AbortSignal.timeout does not keep a process alive: this does until it has fired.
+    // AbortSignal.timeout does not keep a process alive, so this timer does until the signal has fired.
     using awake = withTimeout(root, 60_000)
     const why = await ended(ctx)
 
@@ -213,7 +213,7 @@ test('a listener added to a signal that has aborted never runs, so withSignal re
   expect(() => ctx.signal.throwIfAborted()).toThrow(Canceled)
 })
 
-test("a context's signal is one that the platform takes: fetch, timers and streams (beyond Go)", async () => {
+test("the platform's fetch, timers and streams accept a context's signal (beyond Go)", async () => {
   const ctx = withCancel(root)
   const why = new Error('why')
   const timer = import('node:timers/promises').then(({ setTimeout }) =>

@@ -22,7 +22,7 @@ function gate(): { opened: Promise<void>; open: () => void } {
   return { opened, open }
 }
 
-/** Resolves when all microtasks that are queued have run, and those which they queued. */
+/** Resolves when all queued microtasks have run, including those that they queue. */
 function settled(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
 }
@@ -75,7 +75,7 @@ describe('wait', () => {
 
   test('rejects with an Error if another value was thrown (beyond Go)', async (t) => {
     const work = group(testContext(t))
-    // What a library without types may throw.
+    // A value that a library without types may throw.
     work.go(() => Promise.reject(JSON.parse('"a string"') as Error))
 
     await expect(work.wait()).rejects.toMatchObject({ message: 'a string', cause: 'a string' })

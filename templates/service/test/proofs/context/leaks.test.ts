@@ -48,7 +48,7 @@ test('after ten thousand simulated requests the parent has no child, the process
 describe('a tree twenty thousand deep', () => {
   const depth = 20_000
 
-  /** Of each kind one layer in turn. */
+  /** One layer of each kind in turn. */
   function dig(): { top: CancelContext; middle: Context; leaf: Context } {
     const { signal } = new AbortController()
     const top = withCancel(root)
@@ -133,9 +133,9 @@ test('a deadline ends ten thousand children after a busy loop (beyond Go)', () =
 })
 
 describe('the heap under a long-lived parent is flat', () => {
-  /** Bytes that were kept for each time, by what was done. */
+  /** The retained bytes for each repetition, by operation. */
   let kept: Record<string, number>
-  /** The same when only what is young has been collected, which a busy service has a hundred times as often. */
+  /** The same after a collection of the young generation only, which a busy service has a hundred times as often. */
   let keptWhileYoung: Record<string, number>
 
   beforeAll(async () => {
@@ -221,7 +221,7 @@ describe('the heap under a long-lived parent is flat', () => {
     ['until a promise'],
     ['the end raced with a promise'],
   ])('after %s (beyond Go)', (name) => {
-    // A context or a callback that is kept has more, with its place in a list; a few bytes are V8's own.
+    // A retained context or callback takes more, with its list entry; a few bytes are V8's own.
     expect(kept[name]).toBeLessThan(32)
   })
 

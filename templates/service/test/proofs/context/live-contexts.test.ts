@@ -14,7 +14,7 @@ import {
 
 const root = background()
 
-/** Names and nothing else, as they hang below one another. */
+/** Only the names, as a tree. */
 function names(shown: LiveContext): unknown[] {
   return [shown.name, ...shown.children.map(names)]
 }

@@ -22,7 +22,7 @@ import {
 const at = fc.nat()
 const named = fc.boolean()
 const foreign = fc.nat(1)
-/** How long the event loop is kept busy before the step is done: no timer runs meanwhile. */
+/** How long the event loop is kept busy before the step, during which no timer runs. */
 const busy = fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.nat(30) })
 
 const step = fc.oneof(
@@ -62,7 +62,7 @@ function count({ children }: LiveContext): number {
   return children.reduce((sum, child) => sum + 1 + count(child), 0)
 }
 
-/** The contexts and the model side by side: each step is done to both, and then they are compared. */
+/** The contexts and the model. Each step is applied to both, and then they are compared. */
 class Pair {
   readonly model = new PlainContexts()
   readonly contexts: Context[] = [todo()]
@@ -70,9 +70,9 @@ class Pair {
   readonly foreign = [new AbortController(), new AbortController()]
   readonly listened = new Map<number, AbortSignal>()
   readonly callbacks: Callback[] = []
-  /** Who was told since the last step, in this order. */
+  /** The contexts whose listeners ran since the last step, in order. */
   told: number[] = []
-  /** What differs from the model, and what listeners must not see: what a listener throws is not the caller's. */
+  /** Differences from the model, collected here because an exception in a listener does not reach the caller. */
   readonly wrong: string[] = []
   readonly startedAt = Date.now()
 
@@ -115,7 +115,7 @@ class Pair {
         break
       }
       case 'detach':
-        // The model says that it goes on; the test cancels what is derived from it.
+        // In the model the context has not ended; the test cancels the contexts derived from it.
         this.add(withoutCancel(parent), { kind: 'detached', parent: at })
         break
       case 'signal': {
@@ -182,7 +182,7 @@ class Pair {
     })
   }
 
-  /** Asks every context whether it has ended, parents first. */
+  /** Reads `err` of every context, parents first. */
   ask(): number {
     return this.contexts.filter((ctx) => ctx.err !== undefined).length
   }
@@ -220,12 +220,12 @@ class Pair {
     expect(this.wrong).toEqual([])
   }
 
-  /** Notes what differs; one `expect` for each would take most of the time. */
+  /** Notes the differences; one `expect` for each would take most of the time. */
   same(what: string, seen: unknown, wanted: unknown): void {
     if (!Object.is(seen, wanted)) this.wrong.push(`${what} is ${String(seen)}, not ${String(wanted)}`)
   }
 
-  /** That all of one tree heard it together, parents first. */
+  /** Checks that all contexts of one tree ended together, parents first. */
   compareOrder(): void {
     this.told.forEach((i, place) => {
       // A value context has the signal of the context it wraps: listeners run in the order of registration.
@@ -242,7 +242,7 @@ class Pair {
 /** The milliseconds by which timers lag behind the clock. */
 let behind = 0
 
-/** Timers that keep no process alive: the one with which context.ts keeps a list of Node's. */
+/** Timers that do not keep the process alive, such as the one with which context.ts keeps a list of Node's. */
 const unreferenced = new Set<NodeJS.Timeout>()
 
 /** The pending timers that keep a process alive. */
@@ -292,13 +292,13 @@ test.each([
   async (_, isBusy) => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 80, size: 'max' }), async (steps) => {
-        // What a run that failed has left.
+        // Contexts that a failed run has left.
         vi.clearAllTimers()
         unreferenced.clear()
         const pair = new Pair()
         for (const each of steps) {
           pair.apply('busy' in each && !isBusy ? { ...each, busy: 0 } : each)
-          // What the timers have missed shows when it is asked for.
+          // Reading `err` shows the ends that the timers have missed.
           if (isBusy) pair.ask()
           await Promise.resolve()
           pair.compare()

@@ -9,7 +9,7 @@ import {
 import { sleep } from '../../../src/context/sleep.ts'
 import { testContext } from '../../../src/context/test-context.ts'
 
-/** Puts the clock into the test's hand. */
+/** Replaces the clock by one that the test sets. */
 function holdClock(): void {
   vi.useFakeTimers({ toFake: ['Date', 'performance', 'setTimeout', 'clearTimeout'] })
 }

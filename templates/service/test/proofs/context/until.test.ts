@@ -23,7 +23,7 @@ test('rejects with the failure of the promise (go doc: Done, the select of Strea
 })
 
 test('rejects with an Error if the promise rejects with something else (beyond Go)', async (t) => {
-  // What a library without types may reject with.
+  // A value with which a library without types may reject.
   const odd = Promise.reject(JSON.parse('"a string"') as Error)
 
   await expect(until(testContext(t), odd)).rejects.toMatchObject({ message: 'a string', cause: 'a string' })

@@ -103,7 +103,7 @@ describe('a context with a value', () => {
 })
 
 describe('thirty layers of values, cancels and timeouts', () => {
-  /** Which kind a layer is comes from a fixed sequence, so that a failure can be seen again. */
+  /** A fixed sequence chooses the kind of each layer, so that a failure can be repeated. */
   function layers(timeoutMs: number): { leaf: Context; held: Map<object, string>; ends: CancelContext[] } {
     const held = new Map<object, string>()
     const ends: CancelContext[] = []

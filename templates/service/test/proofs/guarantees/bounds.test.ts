@@ -1,7 +1,7 @@
 /**
- * Promise: What clients can make the process hold is bounded: requests sent ahead, and bodies that arrive.
+ * Promise: The process holds a bounded number of requests sent ahead, and bounded bytes of arriving bodies.
  * Go: no bound; `http.Server` reads the next request of a connection after the answer to the one before
- * Held by: src/platform/http/pipelining.ts, src/platform/http/input.ts
+ * Held by: src/platform/http/limits.ts, src/platform/http/input.ts
  */
 import { expect, test } from 'vitest'
 import { connection, eventually, running } from '../../support/client.ts'
@@ -9,7 +9,7 @@ import { startService } from '../../support/service.ts'
 
 const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`
 
-test('a hundred requests may wait on a connection; one more closes it, and cancels what it waits for', async (t) => {
+test('a hundred requests may wait on a connection; one more closes it, and cancels the running one', async (t) => {
   const service = await startService(t, { probe: true })
   const patient = connection(service)
   const flood = connection(service)
@@ -32,7 +32,7 @@ test('bodies that arrive may take 64 times BODY_MAX_BYTES in all; one more is a 
   const head = `POST /probe/echo HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${text.length}\r\n\r\n`
   const slow = Array.from({ length: 64 }, () => connection(service))
   for (const client of slow) client.send(head + text.slice(0, -1))
-  // They have arrived when the service refuses one more, however small the part of it.
+  // All have arrived when the service refuses one more, even with a small part of its body.
   const isRefused = async (): Promise<boolean> => {
     const late = connection(service)
     late.send(head + text.slice(0, 900))

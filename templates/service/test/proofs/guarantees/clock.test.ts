@@ -7,7 +7,7 @@ import { sql } from 'drizzle-orm'
 import { expect, test, vi } from 'vitest'
 import { remainingMs, withTimeout } from '../../../src/context/context.ts'
 import { eventually, open, running } from '../../support/client.ts'
-import { openTestDatabase } from '../../support/database.ts'
+import { openTestDatabase } from '../support/database.ts'
 import { startService } from '../../support/service.ts'
 import { proofs } from '../support/probes.ts'
 
@@ -41,7 +41,7 @@ test.for([hourMs, -hourMs])(
     const line = await service.line(({ status }) => status === 504)
     expect(line['durationMs']).toBeGreaterThanOrEqual(3_000)
     expect(line['durationMs']).toBeLessThan(15_000)
-    // What began since goes by the clock as it is now, Postgres's own timeout too.
+    // Work that began since uses the changed clock, as does Postgres's own timeout.
     const { body } = await open(`${service.url}/probe/transaction`).answer
     expect((JSON.parse(body) as { statementTimeoutMs: number }).statementTimeoutMs).toBeLessThan(20_000)
   },

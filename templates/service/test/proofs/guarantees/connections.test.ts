@@ -1,7 +1,7 @@
 /**
  * Promise: The requests of one connection are served in order, and each has its own context.
  * Go: `net/http` serves a connection in one goroutine, and makes a context for each request
- * Held by: src/platform/http/pipelining.ts, src/platform/http/boundary.ts
+ * Held by: src/platform/http/limits.ts, src/platform/http/boundary.ts
  */
 import { expect, test } from 'vitest'
 import { connection, eventually, liveContexts, running } from '../../support/client.ts'

@@ -13,9 +13,9 @@ import { describe, expect, test, vi } from 'vitest'
 import { cause, withCancel, type Context } from '../../../src/context/context.ts'
 import { openDatabase, type Database } from '../../../src/platform/database/database.ts'
 import { eventually } from '../../support/client.ts'
-import { openTestDatabase } from '../../support/database.ts'
-import type { Link } from '../../support/proxy.ts'
-import { recordedLog, type RecordedLog } from '../../support/recorded-log.ts'
+import { openTestDatabase } from '../support/database.ts'
+import type { Link } from '../support/proxy.ts'
+import { recordedLog, type RecordedLog } from '../support/recorded-log.ts'
 
 describe('over the control connection', () => {
   test('the first cancel opens the connection, later ones reuse it, and the pool closes it', async (t) => {
@@ -29,7 +29,7 @@ describe('over the control connection', () => {
     expect(proxy.seen).toEqual({ session: before + 1, cancel: 0, tls: 0 })
     expect(db.stats()).toEqual({ total: 1, idle: 1, waiting: 0 })
     await db.close(ctx)
-    // The other pool of this test has the one that is left.
+    // The other pool of this test uses the remaining slot.
     await eventually(async () => proxy.links.size === 1)
   })
 
@@ -46,6 +46,26 @@ describe('over the control connection', () => {
     expect(await active()).toBe(0)
   })
 
+  test('cancels that wait for the answer to the one before are sent in one statement', async (t) => {
+    const { ctx, db, proxy, active } = await openTestDatabase(t, 4)
+    await cancelOne(ctx, db, active)
+    const held = whenToldTo()
+    let asked = 0
+    proxy.toServer = (_link, bytes) => (asksForCancel(bytes) && asked++ === 0 ? held.promise : undefined)
+    using first = withCancel(ctx)
+    using others = withCancel(ctx)
+    const sleeping = [first, others, others, others].map((ctx) => sleep(ctx, db))
+    await eventually(async () => (await active()) === 4)
+    first.cancel()
+    await eventually(async () => asked === 1)
+    others.cancel()
+    held.goOn()
+
+    expect(await Promise.all(sleeping)).toEqual([first, others, others, others].map(cause))
+    expect(asked).toBe(2)
+    expect(proxy.seen).toEqual({ session: 5, cancel: 0, tls: 0 })
+  })
+
   test('while a cancel is unanswered, the connection of its ended statement is not reused', async (t) => {
     const { ctx, db, proxy, active } = await openTestDatabase(t, 1)
     await cancelOne(ctx, db, active)
@@ -60,7 +80,7 @@ describe('over the control connection', () => {
     const next = db.run(ctx, (q) => q.execute(sql`select pg_sleep(0.1)`))
     request.cancel()
     await eventually(async () => (await active()) === 0)
-    // For the result, which Postgres has sent by now.
+    // Waits for the result, which Postgres has sent by now.
     await new Promise((resolve) => setTimeout(resolve, 50))
 
     expect(settled).toBe(false)
@@ -96,8 +116,8 @@ describe('over the control connection', () => {
     proxy.toServer = (_link, bytes) => {
       if (!asksForCancel(bytes)) return undefined
       asked++
-      // As if the stranger had been given the number of the backend that is to be cancelled.
-      replaceNumber(bytes, String(rows[0]?.['pid']))
+      // As if another process had got the pid of the backend to be cancelled.
+      replaceNumber(bytes, () => String(rows[0]?.['pid']))
       return undefined
     }
 
@@ -106,6 +126,33 @@ describe('over the control connection', () => {
     await expect(innocent).resolves.toMatchObject({ rows: [{ how: 'well' }] })
     expect(asked).toBe(1)
     expect(proxy.seen).toEqual({ session: 3, cancel: 1, tls: 0 })
+  })
+
+  test('of cancels sent together, the one whose pid belongs to another process gets a CancelRequest', async (t) => {
+    const { ctx, db, proxy, active } = await openTestDatabase(t, 4)
+    await cancelOne(ctx, db, active)
+    const held = whenToldTo()
+    let asked = 0
+    proxy.toServer = (_link, bytes) => {
+      if (!asksForCancel(bytes)) return undefined
+      if (++asked === 1) return held.promise
+      // No process of this server has it.
+      replaceNumber(bytes, (pid) => pid.replace(/./g, '9'))
+      return undefined
+    }
+    using first = withCancel(ctx)
+    using others = withCancel(ctx)
+    const sleeping = [first, others, others, others].map((ctx) => sleep(ctx, db))
+    await eventually(async () => (await active()) === 4)
+    first.cancel()
+    await eventually(async () => asked === 1)
+    others.cancel()
+    held.goOn()
+
+    expect(await Promise.all(sleeping)).toEqual([first, others, others, others].map(cause))
+    expect(asked).toBe(2)
+    expect(proxy.seen).toEqual({ session: 5, cancel: 1, tls: 0 })
+    expect(db.stats()).toEqual({ total: 4, idle: 4, waiting: 0 })
   })
 
   test('if the role may not cancel, a CancelRequest is sent and the reason is logged once', async (t) => {
@@ -138,7 +185,7 @@ describe('over the control connection', () => {
     await cancelOne(ctx, db, active)
     await cancelOne(ctx, db, active)
 
-    // Nobody asked for a slot again at once.
+    // The pool did not retry for a slot at once.
     expect(proxy.seen).toEqual({ session: 2, cancel: 2, tls: 0 })
     expectWarnings(log, [expect.stringContaining('too many connections for role') as string])
   })
@@ -192,13 +239,13 @@ describe('over the control connection', () => {
   })
 
   test('a statement that has ended does not wait for an unanswered cancel', async (t) => {
-    const { ctx, db, proxy, active } = await openTestDatabase(t, 3)
+    const log = recordedLog()
+    const { ctx, db, proxy, active } = await openTestDatabase(t, 3, { log })
     await cancelOne(ctx, db, active)
     const held = whenToldTo()
     proxy.toServer = (_link, bytes) => (asksForCancel(bytes) ? held.promise : undefined)
     using request = withCancel(ctx)
-    let first = false
-    const swallowed = sleep(request, db).finally(() => (first = true))
+    const swallowed = sleep(request, db)
     await eventually(async () => (await active()) === 1)
     request.cancel()
     using brief = withCancel(ctx)
@@ -208,13 +255,26 @@ describe('over the control connection', () => {
 
     await ending
 
-    expect(first).toBe(false)
+    // The one second has not passed in which Postgres may answer.
+    expect(log.lines).toEqual([])
     await swallowed
   })
 })
 
 describe('with a CancelRequest:', () => {
   const pooler = { pooler: true } as const
+
+  test('a context that ends after its statement has ended sends none', async (t) => {
+    const { ctx, db, proxy } = await openTestDatabase(t, 1, pooler)
+    using request = withCancel(ctx)
+    await db.run(request, (q) => q.execute(sql`select 1`))
+
+    const next = db.run(ctx, (q) => q.execute(sql`select pg_sleep(0.1)`))
+    request.cancel()
+
+    await next
+    expect(proxy.seen.cancel).toBe(0)
+  })
 
   test('the request is written, and the server closes its connection, as with libpq', async (t) => {
     const { ctx, db, proxy, active } = await openTestDatabase(t, 1, pooler)
@@ -276,7 +336,7 @@ describe('with a CancelRequest:', () => {
       request.cancel()
 
       await expect(ending).resolves.toMatchObject({ rows: [{ result: 'done' }] })
-      // The four are given up together: not at this moment, for it was not waited for.
+      // The four are given up together, some time later, since nothing waited for them.
       await new Promise((resolve) => setTimeout(resolve, 500))
       expect(held).toBe(4)
       expect(proxy.seen.cancel).toBe(4)
@@ -332,14 +392,14 @@ describe('with a CancelRequest:', () => {
     const next = db.run(ctx, (q) => q.execute(sql`select pg_sleep(0.1)`))
     request.cancel()
     await eventually(async () => (await active()) === 0)
-    // For the result, which Postgres has sent by now.
+    // Waits for the result, which Postgres has sent by now.
     await new Promise((resolve) => setTimeout(resolve, 50))
 
     expect(settled).toBe(false)
     expect(db.stats()).toMatchObject({ idle: 0, waiting: 1 })
     held.goOn()
 
-    // It was done before the cancel arrived, so this is what it gave.
+    // The statement ended before the cancel arrived, so this is its result.
     await expect(first).resolves.toMatchObject({ rows: [{ result: 'done' }] })
     await next
     expect(proxy.seen).toEqual({ session: 1, cancel: 1, tls: 0 })
@@ -355,7 +415,7 @@ describe('with a CancelRequest:', () => {
     request.cancel()
 
     await expect(sleeping).rejects.toBe(cause(request))
-    // A busy Postgres may take so long to end it that there is one more.
+    // A busy Postgres may take so long to end the statement that the service sends one more cancel.
     expect(proxy.seen).toMatchObject({ session: 1, tls: 0 })
     expect(proxy.seen.cancel).toBeGreaterThanOrEqual(3)
   })
@@ -404,7 +464,7 @@ describe('with a CancelRequest:', () => {
     proxy.toServer = async (link) => {
       if (link.kind !== 'cancel') return undefined
       most = Math.max(most, [...proxy.links].filter(({ kind }) => kind === 'cancel').length)
-      // Time for the others to come, if there were no limit.
+      // Gives the others time to arrive, as they would without the limit.
       await new Promise((resolve) => setTimeout(resolve, 50))
       return undefined
     }
@@ -463,7 +523,8 @@ test.for([
     let cancelled = 0
     const impatient = async (): Promise<void> => {
       for (let i = 0; i < 500; i++) {
-        // Not by a deadline: a call that cannot be served before it is refused, and never cancelled.
+        // Not by a deadline: the pool refuses a call that it cannot serve before its deadline, and such a call is never
+        // cancelled.
         using request = withCancel(ctx)
         setTimeout(() => request.cancel(), Math.random() * 3)
         await oneOf(request, db).catch((error: unknown) => {
@@ -510,17 +571,19 @@ function whenToldTo(): { readonly promise: Promise<undefined>; goOn(): void } {
   return { promise, goOn: () => goOn() }
 }
 
-/** Whether the bytes ask for a cancel on the control connection, prepared or not. */
+/** Whether the bytes are a cancel on the control connection, prepared or not. */
 function asksForCancel(bytes: Buffer): boolean {
   return bytes.includes('\0cancel\0')
 }
 
-/** Replaces the pid in a Bind message, which is its first value. */
-function replaceNumber(bytes: Buffer, number: string): void {
+/** Replaces the first pid in a Bind message, whose first value is an array of them. */
+function replaceNumber(bytes: Buffer, replace: (pid: string) => string): void {
   const bindAt = bytes.indexOf('\0cancel\0') - 5
   const valueAt = bindAt + 5 + '\0cancel\0'.length + 2 + 3 * 2 + 2
-  expect(bytes.readInt32BE(valueAt)).toBe(number.length)
-  bytes.write(number, valueAt + 4)
+  const value = bytes.toString('latin1', valueAt + 4, valueAt + 4 + bytes.readInt32BE(valueAt))
+  const replaced = value.replace(/\d+/, replace)
+  expect(replaced).toHaveLength(value.length)
+  bytes.write(replaced, valueAt + 4)
 }
 
 function expectWarnings(log: RecordedLog, reasons: readonly string[]): void {

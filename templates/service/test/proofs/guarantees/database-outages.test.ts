@@ -13,11 +13,11 @@ import type { Queries } from '../../../src/platform/database/queries.ts'
 import { openDatabase, type Database } from '../../../src/platform/database/database.ts'
 import { certificate, privateKey } from '../support/certificate.ts'
 import { eventually, liveContexts, open, running } from '../../support/client.ts'
-import { openTestDatabase } from '../../support/database.ts'
+import { openTestDatabase } from '../support/database.ts'
 import { startOwnServer, type OwnServer } from '../support/own-server.ts'
 import { createDatabase } from '../../support/postgres.ts'
-import { startProxy, type Proxy } from '../../support/proxy.ts'
-import { recordedLog } from '../../support/recorded-log.ts'
+import { startProxy, type Proxy } from '../support/proxy.ts'
+import { recordedLog } from '../support/recorded-log.ts'
 import { startService, type RunningService } from '../../support/service.ts'
 import { proofs } from '../support/probes.ts'
 
@@ -97,10 +97,10 @@ describe.concurrent('a network that fails:', () => {
     const silence = new Promise<undefined>(() => undefined)
     proxy.toServer = () => silence
 
-    // On the connection that there was.
+    // On the existing connection.
     const late = await fetch(service.url + query, { headers: { 'x-envoy-expected-rq-timeout-ms': '300' } })
     expect(late.status).toBe(504)
-    // First on another connection that there was, then on one that is being opened.
+    // First on another existing connection, then on a new one.
     for (let i = 0; i < 2; i++) await expectNotReadyInTime(service)
     await expectUnavailable(service)
 
@@ -162,7 +162,7 @@ describe('a server that turns read-only, as after a failover:', () => {
   test('a write gets 503 with Retry-After, and the next write uses a new connection', async (t) => {
     const { ctx, db, observer, proxy, count } = await openTestDatabase(t, 3)
     await readOnly(observer, true)
-    // Those that were open before are the standby's.
+    // The connections that were open before lead to the standby.
     for (const link of proxy.links) link.cut()
     const all = Array.from({ length: 3 }, () => db.run(ctx, (q) => q.execute(sql`select pg_sleep(0.2)`)))
     await Promise.allSettled(all)
@@ -177,7 +177,7 @@ describe('a server that turns read-only, as after a failover:', () => {
     const outcomes = []
     for (let n = 1; n <= 10; n++) outcomes.push(await write(n).catch((error: unknown) => error))
     const failures = outcomes.filter((outcome) => outcome instanceof Error)
-    // Each connection that is the standby's costs one write; the one that failed above has gone.
+    // Each connection to the standby costs one failed write; the one that failed above is closed.
     expect(failures.length).toBeLessThanOrEqual(3)
     for (const failure of failures) {
       expect(failure).toMatchObject({ status: 503, headers: { 'retry-after': '1' } })
@@ -226,7 +226,7 @@ describe('a server that turns read-only, as after a failover:', () => {
     expect(await answer.json()).toMatchObject({
       checks: [{ name: 'accepting' }, { name: 'database', ok: false, detail: 'the database is read-only' }],
     })
-    // What only reads is answered.
+    // Requests that only read are served.
     expect((await fetch(service.url + query)).status).toBe(200)
     await readOnly(observer, false)
     await eventually(async () => (await ready()).status === 200)
@@ -237,7 +237,7 @@ describe('a server that the test may stop:', () => {
   let server: OwnServer | undefined
   beforeAll(async () => {
     server = await startOwnServer().catch((error: unknown) => {
-      // Where npm has none that runs here, the tests are given another, which is not theirs to restart.
+      // If no PostgreSQL from npm runs here, the tests get another server, which they must not restart.
       if (process.env['TEST_DATABASE_URL'] === undefined) throw error
       return undefined
     })
@@ -356,7 +356,7 @@ describe('a server that the test may stop:', () => {
     await execute(`alter role ${role} connection limit 1`)
     await cancelSleep(ctx, db, own(t))
 
-    // Nothing went through in the clear, and the connection of the statement was not the price.
+    // Nothing was sent unencrypted, and the connection of the statement stayed open.
     expect(proxy.seen).toMatchObject({ session: 0, cancel: 0 })
     const warnings = log.lines.filter(({ level }) => level === 'warn')
     expect(warnings.map(({ message }) => message)).toEqual([

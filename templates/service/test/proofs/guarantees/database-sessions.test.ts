@@ -1,7 +1,7 @@
 /**
  * Promise: No setting, damage or failure of a call reaches the next call on its connection, and no error reveals a value.
  * Go: `(*sql.Conn).Raw` with `driver.SessionResetter`, `driver.ErrBadConn`, pgx's `MaxConnLifetimeJitter`
- * Held by: src/platform/database/session.ts, src/platform/database/prepared.ts, src/platform/database/errors.ts, src/platform/database/client.ts
+ * Held by: src/platform/database/statement.ts, src/platform/database/prepared.ts, src/platform/database/errors.ts, src/platform/database/client.ts
  */
 import { eq, sql } from 'drizzle-orm'
 import { integer, pgTable, text } from 'drizzle-orm/pg-core'
@@ -10,7 +10,7 @@ import { QueryFailed } from '../../../src/platform/database/errors.ts'
 import { prepared, type Values } from '../../../src/platform/database/prepared.ts'
 import type { Queries } from '../../../src/platform/database/queries.ts'
 import { Problem } from '../../../src/platform/problem.ts'
-import { openTestDatabase } from '../../support/database.ts'
+import { openTestDatabase } from '../support/database.ts'
 import { startCollector } from '../../support/otlp.ts'
 import { startService } from '../../support/service.ts'
 import { proofs } from '../support/probes.ts'

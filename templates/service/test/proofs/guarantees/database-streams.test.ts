@@ -9,7 +9,7 @@ import { integer, pgTable, text } from 'drizzle-orm/pg-core'
 import { cause, withCancel, withTimeout } from '../../../src/context/context.ts'
 import type { Queries } from '../../../src/platform/database/queries.ts'
 import { eventually, open, running } from '../../support/client.ts'
-import { openTestDatabase, type TestDatabase } from '../../support/database.ts'
+import { openTestDatabase, type ProxiedDatabase } from '../support/database.ts'
 import { startService } from '../../support/service.ts'
 import { proofs } from '../support/probes.ts'
 
@@ -41,7 +41,7 @@ test('Postgres gets the rest of the deadline as its statement timeout', async (t
 
   const { value } = await rows.next()
   expect(value?.seconds).toBeGreaterThan(50)
-  // A second more, for the context should be what ends a statement.
+  // A second more, because the context should end the statement.
   expect(value?.seconds).toBeLessThanOrEqual(61)
   await rows.return()
 })
@@ -185,7 +185,7 @@ test('a response whose stream gets no connection is a problem: 504 at its deadli
 
   expect(await rows(200)).toMatchObject({ status: 504 })
   await first.answer
-  // The pool knows now for how long a connection is held.
+  // The pool has measured how long a connection is held.
   const second = hold(10)
   await eventually(async () => (await running(service, 'pg_sleep')) === 1)
   const refused = await rows(500)
@@ -197,7 +197,7 @@ test('a response whose stream gets no connection is a problem: 504 at its deadli
   second.hangUp()
 })
 
-async function expectClean(active: TestDatabase['active'], db: TestDatabase['db']): Promise<void> {
+async function expectClean(active: ProxiedDatabase['active'], db: ProxiedDatabase['db']): Promise<void> {
   await eventually(async () => (await active()) === 0)
   await eventually(() => Promise.resolve(db.stats().idle === 1))
 }

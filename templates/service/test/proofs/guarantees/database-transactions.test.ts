@@ -18,7 +18,7 @@ import { CommitOutcomeUnknown, ConnectionLost, queryFailure } from '../../../src
 import type { Queries } from '../../../src/platform/database/queries.ts'
 import type { Database } from '../../../src/platform/database/database.ts'
 import { eventually } from '../../support/client.ts'
-import { openTestDatabase } from '../../support/database.ts'
+import { openTestDatabase } from '../support/database.ts'
 
 const insert = (q: Queries, id: number): Promise<unknown> => q.execute(sql`insert into things values (${id})`)
 
@@ -200,7 +200,7 @@ test('a body that catches the failure of a lock, its own or a savepoint’s, fin
   await observer.query('rollback')
 })
 
-/** Two transactions of which one loses. @returns the failures */
+/** Runs two transactions, one of which fails. @returns the failures */
 async function lose(ctx: Context, db: Database, state: '40P01' | '40001' | '55P03'): Promise<unknown[]> {
   const met = [deferred(), deferred()]
   const both = Promise.all(met.map(({ promise }) => promise))
@@ -396,7 +396,7 @@ test('a savepoint that fails is rolled back alone', async (t) => {
       await insert(q, 4)
       await insert(q, 4).catch(() => undefined)
     })
-    // Its last statement had failed, though it did not say so.
+    // Its last statement had failed, but the work did not throw.
     await expect(part).rejects.toMatchObject({ name: 'QueryFailed', sqlState: '25P02' })
     await insert(q, 5)
     await expect(

@@ -9,10 +9,10 @@ import { expect, test, type TestContext } from 'vitest'
 import type { Context } from '../../../src/context/context.ts'
 import { testContext } from '../../../src/context/test-context.ts'
 import { openDatabase, type Database } from '../../../src/platform/database/database.ts'
-import { openTestDatabase } from '../../support/database.ts'
+import { openTestDatabase } from '../support/database.ts'
 import { createDatabase } from '../../support/postgres.ts'
-import { startProxy } from '../../support/proxy.ts'
-import { recordedLog } from '../../support/recorded-log.ts'
+import { startProxy } from '../support/proxy.ts'
+import { recordedLog } from '../support/recorded-log.ts'
 
 test.for([
   ['datestyle', 'German'],
@@ -109,7 +109,7 @@ async function openWith(
   return { ctx, db }
 }
 
-/** Sets it for the database, as an operator may have done years ago. */
+/** Sets it for the database, as an operator may have done. */
 async function setOf(url: string, [name, value]: Setting): Promise<void> {
   const client = new pg.Client({ connectionString: url })
   await client.connect()

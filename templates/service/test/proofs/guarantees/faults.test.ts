@@ -33,7 +33,7 @@ test.for([
   },
 )
 
-test('a rejection with a text, which has no stack, is logged with the handler that was called last', async (t) => {
+test('a rejection with a string, which has no stack, is logged with the handler that was called last', async (t) => {
   const service = await startService(t, { probe: proofs })
 
   await fetch(`${service.url}/probe/unawaited/text`, { headers: { 'x-request-id': 'forgotten' } })
@@ -49,7 +49,7 @@ test('a rejection with a text, which has no stack, is logged with the handler th
   })
 })
 
-test('a call with a bound function, whose place nobody knows, is logged with its request and no warning', async (t) => {
+test('a call with a bound function, whose place is unknown, is logged with its request and no warning', async (t) => {
   const service = await startService(t, { probe: proofs })
 
   await fetch(`${service.url}/probe/unawaited/bound`, { headers: { 'x-request-id': 'forgotten' } })

@@ -23,7 +23,7 @@ test('the handler gets the context that the guard returns, and the answer its he
   expect(response.headers.get('x-guard')).toBe('asked')
 })
 
-test('what a guard throws is the answer, with its headers, and no body is read', async () => {
+test('a problem that a guard throws is the answer, with its headers, and no body is read', async () => {
   const response = await fetch(`${service().url}/guarded`, { method: 'POST', body: 'this is not JSON' })
 
   expect(response.status).toBe(401)

@@ -104,7 +104,7 @@ test.for([
   ['bearer', 401, 'www-authenticate'],
   ['jwt', 401, 'www-authenticate'],
   ['ip-elsewhere', 403, undefined],
-] as const)('what %s refuses is a problem, with its headers', async ([name, status, header]) => {
+] as const)('a refusal by %s is a problem, with its headers', async ([name, status, header]) => {
   const response = await get(`/on/${name}/text`)
 
   expect(response.status).toBe(status)
@@ -201,7 +201,7 @@ test('CORS_ORIGINS: other origins get no header, and every answer says that it d
   }
 })
 
-test('a middleware hands on a context of its own, and answers by itself', async () => {
+test('a middleware may pass on a context of its own, and may answer by itself', async () => {
   expect(await (await get('/on/own/text')).text()).toMatch(/^GET from the middleware/)
   const response = await get('/on/answers/text')
   expect([response.status, await response.json()]).toEqual([203, { by: 'the middleware' }])
@@ -311,7 +311,7 @@ test('a middleware that calls next() twice answers 500, and the log says why; on
   expect(await (await get('/on/returns-after/text')).text()).toContain('lazy dog')
 })
 
-test('an answer that a middleware has made unsendable: the log says that it may be the middleware', async () => {
+test('if an answer is invalid behind a middleware, the log says that the middleware may be the cause', async () => {
   const headers = { 'x-request-id': 'too-short' }
   await expect(get('/on/replaces/stream', headers).then((response) => response.text())).rejects.toThrow()
 
@@ -344,7 +344,7 @@ test.for(['text', 'query'])(
   },
 )
 
-test('a middleware that ignores its context gets 250 ms, and what it has set so far is on the 504', async () => {
+test('a middleware that ignores its context gets 250 ms, and the 504 has the headers that it has set so far', async () => {
   const startedAt = performance.now()
   const response = await get('/on/deaf/text', { 'x-envoy-expected-rq-timeout-ms': '100' })
 
@@ -424,7 +424,7 @@ describe("a team's app under /v2", () => {
   })
 })
 
-/** Node's client asks for the end of a connection that it does not keep. */
+/** Node's client sends `Connection: close` if it does not keep the connection. */
 const kept = { connection: 'keep-alive' }
 
 /** What the client sends, and what the middleware has set on the answer. */
@@ -493,7 +493,7 @@ test('a stop waits for a middleware that works after its answer', async (t) => {
 
   own.signal('SIGTERM')
 
-  // It ends neither in time nor with its context.
+  // This middleware ends neither in time nor with its context.
   expect(await own.exited).toEqual({ code: 1, signal: null })
   expect(own.log.some(({ msg, requestId }) => msg.startsWith('abandoned') && requestId === 'deaf')).toBe(true)
   await request.answer.catch(() => undefined)

@@ -93,12 +93,12 @@ test('if a client does not read its answers, its connection is closed soon after
   const socket = connect(Number(new URL(service.url).port), '127.0.0.1')
   socket.on('error', () => undefined)
   const closed = new Promise((resolve) => socket.once('close', resolve))
-  // More than the buffers on the way hold.
+  // More than the buffers between service and client.
   socket.write(`GET /probe/large HTTP/1.1\r\n${host}\r\n\r\n`.repeat(2))
 
   await service.line(({ path, cause }) => path === '/probe/large' && cause === 'DeadlineExceeded')
 
-  // What is in the buffers can still be read, and then there is no more.
+  // The client can still read the buffered bytes, and then the end.
   socket.resume()
   await closed
 })
@@ -160,7 +160,7 @@ test('requests with randomly changed bytes are closed, or answered with somethin
       )
       client.send(bytes.toString('latin1'))
       const answered = client.received('\r\n\r\n').catch(() => client.closed)
-      // A request that still waits for bytes keeps its time; the test does not wait for it.
+      // A request that still waits for bytes has its usual time limit, for which the test does not wait.
       const text = await Promise.race([answered, delay(50, '')])
       client.hangUp()
       const status = /^HTTP\/1.1 (\d+)/.exec(text)?.[1] ?? 'none'
@@ -169,7 +169,7 @@ test('requests with randomly changed bytes are closed, or answered with somethin
     }),
     { numRuns: 150 },
   )
-  // Otherwise the parser refused all of them, which would prove little.
+  // Otherwise the parser has refused all of them, which would prove little.
   expect(statuses.size).toBeGreaterThan(2)
   expect((await fetch(`${service.url}/livez`)).status).toBe(200)
 })

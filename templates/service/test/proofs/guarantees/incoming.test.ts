@@ -1,7 +1,7 @@
 /**
  * Promise: Input is kept unchanged or refused, and one client cannot take more than its share of memory or time.
  * Go: `json.Decoder` replaces broken UTF-8 and rounds into float64 in silence; `http.Server` reads one request of a connection at a time
- * Held by: src/platform/json.ts, src/platform/validate.ts, src/platform/http/refusal.ts, src/platform/http/unparsed.ts, src/platform/http/pipelining.ts, src/platform/http/etag.ts
+ * Held by: src/platform/json.ts, src/platform/validate.ts, src/platform/http/refusal.ts, src/platform/http/limits.ts, src/platform/http/etag.ts
  */
 import { request } from 'node:http'
 import { connect } from 'node:net'
@@ -111,7 +111,7 @@ describe('JSON is kept unchanged or refused:', () => {
     ['9007199254740993.0', 'cannot be kept exactly'],
     ['900719925474099.3e1', 'cannot be kept exactly'],
     ['3.14159265358979323846', 'cannot be kept exactly'],
-    // Few enough digits, but half of one, or a cent, is lost.
+    // Few digits, but float64 would lose a half or a cent.
     ['9007199254740993.5', 'cannot be kept exactly'],
     ['90071992547409.93', 'cannot be kept exactly'],
     ['4e-324', 'cannot be kept exactly'],
@@ -132,7 +132,7 @@ describe('JSON is kept unchanged or refused:', () => {
   test.for([
     ['9007199254740992', '9007199254740992'],
     ['-0.1', '-0.1'],
-    // What C writes for 0.1 with 17 digits, and Python for 1e23.
+    // C's output for 0.1 with 17 digits, and Python's for 1e23.
     ['0.10000000000000001', '0.1'],
     ['100000000000000000000000', '1e+23'],
     ['[1234567890123456e-4,5e-324]', '[123456789012.3456,5e-324]'],

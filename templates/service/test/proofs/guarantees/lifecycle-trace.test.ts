@@ -68,7 +68,7 @@ test('a start and a stop are one whole trace each: what was opened, with its sta
   const closed = ['delay', 'drain', 'cancel', 'admin listener', 'database']
   expect(stopped.edges).toEqual(closed.map((name) => `shutdown > ${name}`))
   expect([started.root?.status.code, stopped.root?.status.code]).toEqual([0, 0])
-  // A request that is served belongs to neither, though the start has opened its listener and the stop has ended it.
+  // A request belongs to neither trace, though the start has opened its listener and the stop has ended it.
   const lifecycle = new Set([started.root?.traceId, stopped.root?.traceId])
   const requests = collector.spans.filter((span) => span.name === 'GET /probe/query')
   expect(requests.map((span) => [span.parentSpanId, lifecycle.has(span.traceId)])).toEqual([['', false]])

@@ -18,7 +18,7 @@ interface Sent {
   readonly body?: string
 }
 
-/** Milliseconds until the answer has ended: the least of several, since the machine has more to do. */
+/** Milliseconds until the answer has ended: the least of several runs, since the machine may be busy. */
 async function costOf(service: RunningService, { path = '/probe/tagged?as=response', headers, body }: Sent) {
   let least = Infinity
   for (let turn = 0; turn < 6; turn++) {
@@ -26,7 +26,7 @@ async function costOf(service: RunningService, { path = '/probe/tagged?as=respon
     await new Promise<void>((resolve, reject) => {
       const method = body === undefined ? 'GET' : 'POST'
       const sending = request(service.url + path, { agent, method, headers: { ...headers } }, (answer) => {
-        // Not ECONNRESET: what is refused may close its connection.
+        // Ignores ECONNRESET, because a refusal may close the connection.
         answer.resume().on('close', resolve)
       })
       sending.on('error', reject).end(body)
@@ -36,7 +36,7 @@ async function costOf(service: RunningService, { path = '/probe/tagged?as=respon
   return least
 }
 
-/** `unit` again and again, `bytes` long. */
+/** `unit` repeated to `bytes` bytes. */
 const long = (bytes: number, unit: string): string => unit.repeat(bytes / unit.length)
 
 const header =
@@ -127,13 +127,13 @@ const inputs: Record<string, (bytes: number) => Sent> = {
 
 test.for(Object.entries(inputs))(
   '%s: four times the bytes cost no more than four times',
-  // The machine may be busy. A pattern that goes back fails each time.
+  // Repeats, because the machine may be busy. A pattern that backtracks fails each time.
   { retry: 2 },
   async ([, sent]) => {
     for (const service of [forwarded(), xForwarded()]) {
       const short = await costOf(service, sent(3_500))
       const four = await costOf(service, sent(14_000))
-      // Twice that, for the noise. A pattern that goes back makes sixteen of it.
+      // Twice that, to allow for noise. A pattern that backtracks takes sixteen times as long.
       expect(four).toBeLessThan(8 * Math.max(short, 2.5))
     }
   },

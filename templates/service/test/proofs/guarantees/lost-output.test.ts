@@ -100,7 +100,7 @@ test('a second signal ends the process at once, even while nobody reads stdout',
   const held = open(`${url}/probe/query?seconds=30`)
 
   service.child.kill('SIGTERM')
-  // The door is closed: the first signal has come.
+  // The listener is closed, so the first signal has arrived.
   await eventually(() =>
     fetch(`${url}/livez`).then(
       () => false,

@@ -25,8 +25,8 @@ import {
 } from '../../../src/platform/database/migrations.ts'
 import { schemas } from '../../../src/platform/schemas.ts'
 import { eventually } from '../../support/client.ts'
-import { startProxy } from '../../support/proxy.ts'
-import { recordedLog } from '../../support/recorded-log.ts'
+import { startProxy } from '../support/proxy.ts'
+import { recordedLog } from '../support/recorded-log.ts'
 import { startProcess, type LogLine } from '../../support/service.ts'
 
 const lockKey = `hashtext('migrations of drizzle')`
@@ -38,7 +38,7 @@ test.for([2, 8])(
     const folder = await migrations(t, { things: 'create table things (id int)' })
     const ctx = testContext(t)
     const instances = await Promise.all(Array.from({ length: count }, instance))
-    // Held until all of them wait, so that they do meet.
+    // Held until all of them wait, so that they really compete.
     await sql(`select pg_advisory_lock(${lockKey})`)
     const running = instances.map(({ log, db }) => applyMigrations(ctx, log, db, { folder, waitMs: 20_000 }))
     const waiting = 'waiting for another instance that migrates'
@@ -51,7 +51,7 @@ test.for([2, 8])(
 
     expect(applied.flat()).toEqual(['things'])
     expect(await sql('select count(*)::int as n from drizzle.__drizzle_migrations')).toEqual([{ n: 1 }])
-    // The connections are still open, as those of a pooler are, which the next instance may be lent.
+    // The connections are still open, like those of a pooler, which may lend them to the next instance.
     expect(await sql(`select from pg_locks where locktype = 'advisory'`)).toEqual([])
   },
 )
@@ -309,7 +309,7 @@ test('npm run db:migrate that gets SIGTERM while the database does not answer ex
   expect(log.at(-1)?.msg).toContain('cannot migrate: SIGTERM received')
 })
 
-test('npm run db:migrate ends its session with Postgres, which would otherwise find out by itself', async (t) => {
+test('npm run db:migrate tells Postgres that it closes the connection', async (t) => {
   const { url } = await emptyDatabase(t)
   const proxy = await startProxy(t, url)
   const terminate = Buffer.from([0x58, 0, 0, 0, 4])
@@ -343,7 +343,7 @@ test('the service accepts a newer schema, as during a rollout, with a warning', 
   const { url, instance } = await emptyDatabase(t)
   const { log, db } = await instance()
   const ctx = testContext(t)
-  // Of its own the service lacks none.
+  // The service lacks none of its own migrations.
   await applyMigrations(ctx, log, db, { folder: migrationsFolder, schemas: schemas(), waitMs: 10_000 })
   const folder = await migrations(t, { newer: 'select 1' }, [Date.UTC(2100, 0)])
   await applyMigrations(ctx, log, db, { folder, waitMs: 1_000 })
@@ -407,7 +407,7 @@ test('a migration that the journal does not list is refused by db:migrate and by
   expect(await readFile(join(folder, 'meta/_journal.json'), 'utf8')).toContain('_mine')
 })
 
-test('npm run check prints the fault of a type, and not that drizzle/ has none', async (t) => {
+test('npm run check prints a type error, and not that drizzle/ has no fault', async (t) => {
   const { root, copy } = await copyWithJournal(t, [7, 8])
   for (const path of ['scripts', 'generators/engine'])
     await cp(join(root, path), join(copy, path), { recursive: true })
@@ -455,7 +455,7 @@ test('npm run db:generate refuses a journal whose last time is in the future, be
   })
 })
 
-/** What drizzle-kit reads of this service, with two migrations made at these times. */
+/** The files of this service that drizzle-kit reads, with two migrations made at these times. */
 async function copyWithJournal(t: TestContext, at: readonly number[]) {
   const root = join(import.meta.dirname, '../../..')
   // Inside of the service, where its dependencies are found.

@@ -142,7 +142,7 @@ test.for([
 
     client.send(`GET /probe/odd?as=response&what=${encodeURIComponent(what)} HTTP/1.1\r\n${headers}\r\n\r\n`)
 
-    // The last chunk would say that the answer is whole.
+    // The last chunk would mark the answer as complete.
     expect(await client.closed).not.toContain('\r\n0\r\n')
     const line = await service.line(({ requestId }) => requestId === id)
     expect(line).toMatchObject({ level: 'error', status, err: { type: 'InvalidAnswer' } })
@@ -151,7 +151,7 @@ test.for([
   },
 )
 
-test('a stream that somebody else reads, too, arrives whole', async () => {
+test('a stream that has another reader too arrives whole', async () => {
   const what = encodeURIComponent('a stream that is counted, too')
 
   for (let i = 0; i < 20; i++) {

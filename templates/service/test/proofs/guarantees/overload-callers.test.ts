@@ -9,13 +9,13 @@ import { withCancel, withTimeout, type Context } from '../../../src/context/cont
 import { group } from '../../../src/context/group.ts'
 import { sleep } from '../../../src/context/sleep.ts'
 import { eventually } from '../../support/client.ts'
-import { openTestDatabase } from '../../support/database.ts'
+import { openTestDatabase } from '../support/database.ts'
 import { startService, type RunningService } from '../../support/service.ts'
 import { requestOf, select, succeeds } from '../support/overload.ts'
 
-test('a caller with nine tenths of the load gets what the others leave, and they get what they ask for', async (t) => {
+test('a caller with nine tenths of the load gets what the others leave, and the others get what they ask for', async (t) => {
   const { ctx, db } = await openTestDatabase(t, 5)
-  // Forty a second are all there is.
+  // The capacity is forty a second.
   const perSecond = { greedy: 108, a: 3, b: 3, c: 3, d: 3 }
   const served = { greedy: 0, others: 0 }
 
@@ -35,7 +35,7 @@ test('a caller with nine tenths of the load gets what the others leave, and they
   }
   await work.wait()
 
-  // They asked for 48. First come, first served they would get a third of that, as does the greedy one of its 432.
+  // They asked for 48. In the order of arrival they would get a third of that, as the greedy one gets of its 432.
   expect(served.others).toBeGreaterThan(36)
   expect(served.greedy).toBeGreaterThan(70)
 })
@@ -62,7 +62,7 @@ test('callers that hang up and retry do not overload the pool: all that wait are
   for (let i = 0; i < 2; i++) {
     clients.go(async (ctx) => {
       while (ctx.err === undefined) {
-        // If those who leave stood in its way, it would have to wait for more than half of that.
+        // If the callers that leave delayed it, it would have to wait for more than half of that.
         using patient = withTimeout(ctx, 1_000)
         if (await succeeds(select(patient, db, 0.25))) answered++
         else if (!isOver(ctx)) unserved++
@@ -75,14 +75,14 @@ test('callers that hang up and retry do not overload the pool: all that wait are
   await clients.wait().catch(() => undefined)
 
   expect(unserved).toBe(0)
-  // Eight a second are all there is, and cancels take some of that.
+  // The capacity is eight a second, and cancels take a part of it.
   expect(answered).toBeGreaterThan(16)
 })
 
 test('a client that hung up before its connection was accepted costs no statement', async (t) => {
   const service = await startService(t, { probe: true })
   const before = await statements(service)
-  // The system accepts the connection and all that is sent meanwhile; the service finds it when it goes on.
+  // Meanwhile the system accepts the connection and its bytes; the service reads them when it continues.
   service.signal('SIGSTOP')
   await Promise.all([
     sendAndLeave(service, 'GET /probe/query?seconds=30', 'early'),
@@ -92,7 +92,7 @@ test('a client that hung up before its connection was accepted costs no statemen
 
   const line = await service.line((entry) => entry['requestId'] === 'early')
   expect(line).toMatchObject({ status: 499, cause: 'ClientDisconnected', route: '/probe/query' })
-  // A write that a hang-up does not end is executed all the same: its client may only have sent it.
+  // A write with hangUp: ignore is executed anyway: its client may leave after it has sent the request.
   expect(await service.line((entry) => entry['requestId'] === 'write')).toMatchObject({ status: 499 })
   await eventually(async () => (await statements(service)) === before + 1)
 })

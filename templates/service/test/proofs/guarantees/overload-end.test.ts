@@ -5,7 +5,7 @@
  */
 import { expect, test } from 'vitest'
 import { sleep } from '../../../src/context/sleep.ts'
-import { openTestDatabase } from '../../support/database.ts'
+import { openTestDatabase } from '../support/database.ts'
 import { overload, requestOf, select, succeeds } from '../support/overload.ts'
 
 test('an overload ends when each call has found a free connection for a second', async (t) => {
@@ -53,7 +53,7 @@ test('under overload a caller that has less than its share may wait longer than 
 
   const call = (caller: string) => succeeds(select(requestOf(ctx, caller), db, 0.05))
   const greedy = [call('greedy'), call('greedy'), call('greedy')]
-  // With the same before them: two connections in use, and one that waits.
+  // With the same load ahead of them: two connections in use, and one waiting call.
   const refused = call('greedy')
   const small = call('small')
 

@@ -10,7 +10,7 @@ import { testContext } from '../../../src/context/test-context.ts'
 import { sleep } from '../../../src/context/sleep.ts'
 import { Admission } from '../../../src/platform/database/admission.ts'
 import { eventually } from '../../support/client.ts'
-import { openTestDatabase } from '../../support/database.ts'
+import { openTestDatabase } from '../support/database.ts'
 import { requestOf, select, succeeds } from '../support/overload.ts'
 
 test('transactions that the pool has refused do not count as short ones', async (t) => {
@@ -53,13 +53,14 @@ test('ten thousand callers that wait do not slow each other down', async (t) => 
   const oneMs = await lineUp(() => 'one')
   const manyMs = await lineUp((i) => `caller ${i}`)
 
-  // If each looked at all others, it would be eight times as long.
+  // If each call scanned all others, it would take eight times as long.
   expect(manyMs).toBeLessThan(4 * oneMs)
 })
 
 test('a pool whose calls still connect is busy, not down', async (t) => {
   const { ctx, db, proxy } = await openTestDatabase(t, 1)
-  // It is known how long a connection is held, and the next call must connect: a setting of a caller closes its connection.
+  // The pool has measured how long a connection is held, and the next call must connect: a setting of a caller closes its
+  // connection.
   await select(ctx, db, 1)
   await db.run(ctx, (q) => q.execute(sql`set search_path to public`))
   let letThrough = (): void => undefined
@@ -97,7 +98,7 @@ test.for(ways)(
     }
     const execute = (ctx: Context, text: string): Promise<unknown> =>
       db[way](ctx, (q) => q.execute(sql.raw(text)))
-    // A setting of a caller closes its connection: the first connects anew, and so does the next.
+    // A setting of a caller closes its connection, so each of the two calls opens a new one.
     for (let i = 0; i < 3; i++) await execute(ctx, 'set search_path to public')
     proxy.toServer = toServer
     const held = execute(ctx, 'select pg_sleep(0.2)')

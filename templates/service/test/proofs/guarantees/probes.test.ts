@@ -1,5 +1,5 @@
 /**
- * Promise: A probe on the admin port waits behind no client, and says there what it says on the public port.
+ * Promise: A probe on the admin port does not wait behind clients, and gets the same answer as on the public port.
  * Go: none; each connection has a goroutine, and one that accepts has few to wait for
  * Held by: src/platform/admin/admin.ts, src/platform/http/server.ts
  */
@@ -10,13 +10,13 @@ import { connection, eventually, open, running } from '../../support/client.ts'
 import { sharedService, startService } from '../../support/service.ts'
 import { proofs } from '../support/probes.ts'
 
-/** The lines of probes are for debugging. */
+/** Probes are logged at debug. */
 const shared = sharedService({ probe: proofs, env: { LOG_LEVEL: 'debug' } })
 
 test('a probe on the admin port is answered before three hundred clients that came first', async () => {
   const service = shared()
   let answered = 0
-  // The system takes their connections meanwhile, and the service accepts them afterwards.
+  // Meanwhile the system takes their connections, and the service accepts them afterwards.
   service.signal('SIGSTOP')
   const clients = await Promise.all(Array.from({ length: 300 }, () => asking(service.url)))
   const probe = await asking(service.adminUrl)
@@ -30,7 +30,7 @@ test('a probe on the admin port is answered before three hundred clients that ca
   const before = answered
 
   expect(answer.toString()).toMatch(/^HTTP\/1\.1 200 /)
-  // On the public port all three hundred were.
+  // On the public port all three hundred were answered first.
   expect(before).toBeLessThan(150)
   await Promise.all(all)
 })

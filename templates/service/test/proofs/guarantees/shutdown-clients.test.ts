@@ -8,10 +8,11 @@ import { connect } from 'node:net'
 import { expect, test } from 'vitest'
 import { connection, eventually, open, running } from '../../support/client.ts'
 import { startService } from '../../support/service.ts'
+import { proofs } from '../support/probes.ts'
 
 test('a client that does not read its answer loses its connection; the process exits with 0', async (t) => {
   const env = { SHUTDOWN_DRAIN_MS: '100', SHUTDOWN_CANCEL_MS: '100' }
-  const service = await startService(t, { probe: true, env })
+  const service = await startService(t, { probe: proofs, env })
   const client = connect(Number(new URL(service.url).port), '127.0.0.1')
   client.on('error', () => undefined)
   client.write('GET /probe/large HTTP/1.1\r\nHost: localhost\r\n\r\n')
@@ -96,7 +97,7 @@ test('a client that has stopped reading its answer does not delay the stop', asy
 test.for(['SIGTERM', 'SIGINT'] as const)(
   '%s sent twice at once, as npm and a process group do, counts as one',
   async (signal, t) => {
-    const service = await startService(t, { probe: true })
+    const service = await startService(t, { probe: proofs })
     await fetch(`${service.url}/probe/signalled-twice?signal=${signal}`)
     const request = open(`${service.url}/probe/query?seconds=0.5`)
     await eventually(async () => (await running(service, 'pg_sleep')) === 1)

@@ -55,7 +55,7 @@ test('a missing password ends the start at once', async (t) => {
   expect(service.log.at(-1)?.msg).not.toContain('STARTUP_TIMEOUT_MS')
 })
 
-test('a pooler that is full is asked again', async (t) => {
+test('the start retries a pooler that is full', async (t) => {
   const { port, connections } = await refusingServer(t, '08P01 no more connections allowed')
   const service = startProcess(t, {
     env: { DATABASE_URL: `postgres://nobody@127.0.0.1:${port}/none`, STARTUP_TIMEOUT_MS: '4000' },

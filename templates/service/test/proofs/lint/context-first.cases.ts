@@ -56,10 +56,7 @@ check('context-first', contextFirst, {
         {
           messageId: 'name',
           suggestions: [
-            {
-              messageId: 'rename',
-              output: `${imports}export function f(ctx: Context) { return ctx.err }`,
-            },
+            { messageId: 'rename', output: `${imports}export function f(ctx: Context) { return ctx.err }` },
           ],
         },
       ],

@@ -3,7 +3,7 @@ import tseslint from 'typescript-eslint'
 import { expect, test } from 'vitest'
 import { imports } from '../../../lint/imports.ts'
 
-/** What the rows of imports.ts say of this code, in a file that lies there. */
+/** What the rows of imports.ts report about this code in this file. */
 function refused(file: string, code: string): string[] {
   const parser = tseslint.parser as Linter.Parser
   const config: Linter.Config[] = [{ files: ['**/*.ts'], languageOptions: { parser } }, ...imports]

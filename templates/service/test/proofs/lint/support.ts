@@ -5,7 +5,7 @@ import ts from 'typescript'
 import tseslint from 'typescript-eslint'
 import { describe, it } from 'vitest'
 
-/** Where the cases of the rules' tests pretend to lie: in this service, so that its own contexts are what they import. */
+/** The path that the cases of the rules' tests pretend to have: in this service, so that they import its own contexts. */
 const service = fileURLToPath(new URL('../../..', import.meta.url)).replaceAll('\\', '/')
 
 const options: ts.CompilerOptions = {
@@ -56,7 +56,7 @@ RuleTester.describe = describe
 RuleTester.it = it
 RuleTester.itOnly = it.only
 
-/** The half of the parser's type that its own package leaves out. */
+/** The part of the parser's type that its own package omits. */
 const parser = tseslint.parser as unknown as {
   parseForESLint(code: string, options: object): Linter.ESLintParseResult
 }
@@ -73,7 +73,7 @@ const tester = new RuleTester({
   },
 })
 
-/** What is right and what is wrong, as the code of a file; `filename` is where it lies in the service. */
+/** Valid and invalid code of a file; `filename` is its path in the service. */
 export interface Cases {
   readonly valid: RuleTester.ValidTestCase[]
   readonly invalid: RuleTester.InvalidTestCase[]

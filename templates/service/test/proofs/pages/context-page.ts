@@ -1,12 +1,12 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { format, resolveConfig } from 'prettier'
-import { testTitles } from '../../../scripts/pages/test-titles.ts'
+import { testTitles } from '../../../scripts/pages/guarantees-page.ts'
 
 const repository = join(import.meta.dirname, '../../../../..')
 const folder = 'templates/service/test/proofs/context'
 
-/** The page that `npm run pages` writes beside that of the guarantees. */
+/** The page that `npm run pages` writes in addition to that of the guarantees. */
 export const contextPage = join(repository, 'docs/context.md')
 
 /** The tests of Go's package context: x_test.go, context_test.go, afterfunc_test.go, net_test.go (Go 1.25). */
@@ -51,7 +51,7 @@ const goTests = [
   'TestDeadlineExceededIsNetError',
 ]
 
-/** What no test here can say, and why. */
+/** Go's tests that have no counterpart here, with the reasons. */
 const leftOut: Readonly<Record<string, string>> = {
   TestAllocs:
     'V8 counts no allocations; `leaks.test.ts` shows that a context keeps nothing once it has ended',

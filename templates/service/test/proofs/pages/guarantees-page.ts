@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { format, resolveConfig } from 'prettier'
 import { sectionsOf } from '../../../scripts/pages/guarantees-page.ts'
 
-/** The page that `npm run pages` writes: the guarantees of a service, and those that are proved in this repository alone. */
+/** The page that `npm run pages` writes: the guarantees of a service, and those that only this repository proves. */
 export const guaranteesPage = join(import.meta.dirname, '../../../../../docs/guarantees.md')
 
 const preface = `# What a created service guarantees

@@ -8,7 +8,9 @@ import { json } from 'node:stream/consumers'
 import { expect } from 'vitest'
 import type { RunningTest } from '../../support/service.ts'
 
-/** The names that the conventions define, and of those the deprecated ones. Read from the types that are made of their model. */
+/**
+ * The names that the conventions define, and the deprecated ones among them, from the types that are generated from their model.
+ */
 export function model(kind: 'METRIC' | 'ATTR'): { known: Set<string>; deprecated: Set<string> } {
   const folder = dirname(createRequire(import.meta.url).resolve('@opentelemetry/semantic-conventions'))
   const known = new Set<string>()
@@ -25,7 +27,7 @@ export function model(kind: 'METRIC' | 'ATTR'): { known: Set<string>; deprecated
   return { known, deprecated }
 }
 
-/** Names of our own in every service, for what the conventions do not know. */
+/** Our own names in every service, for things that the conventions do not cover. */
 export const ownNames =
   /^(context|db\.client\.cancel|db\.client\.connection\.refus|log\.lines|process\.heap\.limit)/
 
@@ -56,8 +58,8 @@ export interface Received {
 }
 
 /**
- * Fails if a metric or an attribute has a name that the conventions have deprecated or do not know.
- * @param own names of our own, for what the conventions do not know
+ * Fails if a metric or an attribute has a name that the conventions have deprecated or lack. @param own our own names, for things
+ * that the conventions do not cover
  */
 export function expectKnownNames({ spans, metrics, resource }: Received, own: RegExp): void {
   const used = [...spans.map((span) => span.attributes), resource]

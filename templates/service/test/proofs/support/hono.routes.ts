@@ -44,7 +44,7 @@ const responses = { 200: { description: 'Done' } }
 const tags = ['probe']
 const text = 'The quick brown fox jumps over the lazy dog. '.repeat(50)
 
-/** The apps that are mounted in front of /on/NAME/…, by name: each path has the same routes behind it. */
+/** The apps that are mounted in front of /on/NAME/…, by name. Each path has the same routes behind its app. */
 const apps: Readonly<Record<string, (app: Hono) => void>> = {
   cors: (app) => app.use(cors({ origin: 'https://app.example.com' })),
   'secure-headers': (app) => app.use(secureHeaders()),
@@ -175,7 +175,7 @@ function thrown(c: HonoContext): Error {
   return new Error('the secret of the inside')
 }
 
-/** A team's app from before. */
+/** A team's existing app. */
 function legacy(platform: Platform): Hono {
   const app = new Hono()
   app.get('/users/:id', (c) => c.json({ id: c.req.param('id'), request: requestOf(c.var.ctx)?.id }))

@@ -22,8 +22,8 @@ export function requestOf(ctx: Context, caller: string): Context {
 }
 
 /**
- * Asks a pool of `max` connections for twice what it can do, 50 ms each, until it refuses calls although few wait: it takes
- * itself for overloaded then. Resolves when all are answered.
+ * Asks a pool of `max` connections for twice what it can do, 50 ms each, until it refuses calls although few wait: then it is
+ * overloaded by its own measure. Resolves when all are answered.
  */
 export async function overload(ctx: Context, db: Database, max: number): Promise<void> {
   const calls: Promise<void>[] = []

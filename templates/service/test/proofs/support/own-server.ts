@@ -40,7 +40,7 @@ export async function startOwnServer(): Promise<OwnServer> {
   const write: OwnServer['write'] = async (name, text) => {
     const path = await pathOf(name)
     await writeFile(path, text, { mode: 0o600 })
-    // Postgres does not run as root, even if this does.
+    // Postgres does not run as root, even if this process does.
     const { uid, gid } = await stat(await pathOf(''))
     await chown(path, uid, gid)
     return path

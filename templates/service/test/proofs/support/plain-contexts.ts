@@ -1,6 +1,6 @@
 import { Canceled, DeadlineExceeded } from '../../../src/context/context.ts'
 
-/** The simplest context, without regard to cost: it computes everything, and stores nothing. */
+/** The simplest context, whatever its cost: it computes everything and stores nothing. */
 export interface Plain {
   kind: 'root' | 'cancel' | 'timeout' | 'signal' | 'value' | 'detached'
   parent: number

@@ -15,9 +15,7 @@ import { routes as probes } from '../../support/probe.routes.ts'
 export { guards, headers, middlewares, open } from '../../support/probe.routes.ts'
 
 const Seconds = z.object({ seconds: z.coerce.number().min(0).max(60) })
-const Item = z.strictObject({
-  ...Object.fromEntries(Array.from('abcdefghij', (name) => [name, z.string()])),
-})
+const Item = z.strictObject({ ...Object.fromEntries(Array.from('abcdefghij', (name) => [name, z.string()])) })
 const responses = { 200: { description: 'Done' } }
 const tags = ['probe']
 
@@ -154,6 +152,27 @@ export function routes(platform: Platform): Route[] {
     ...probes(platform),
     route({
       method: 'GET',
+      path: '/probe/large',
+      summary: 'Answers at once, with more than a connection holds that nobody reads',
+      tags,
+      responses,
+      handle: () => new Response('x'.repeat(32 * 1024 * 1024)),
+    }),
+    route({
+      method: 'GET',
+      path: '/probe/signalled-twice',
+      summary: 'Has the next signal come twice, as from a process group and from npm',
+      tags,
+      responses,
+      query: z.object({ signal: z.enum(['SIGTERM', 'SIGINT']) }),
+      handle: (_ctx, { query: { signal } }) => {
+        // Sent from inside, because the kernel may merge two signals from outside.
+        process.once(signal, () => process.kill(process.pid, signal))
+        return Response.json({})
+      },
+    }),
+    route({
+      method: 'GET',
       path: '/probe/unhurried',
       summary: 'Streams one byte after a while, and is not cancelled by a client that hangs up',
       tags,
@@ -282,7 +301,7 @@ export function routes(platform: Platform): Route[] {
       query: z.object({ as: z.enum(['stream', 'response', 'promise']) }),
       responses,
       handle: (_ctx, { query }) => {
-        // A vertical tab, which Headers accept and Node refuses.
+        // A vertical tab, which Headers accepts and Node rejects.
         const headers = { 'content-type': 'text/plain', 'x-sendable': 'a', 'x-broken': 'a\vb' }
         if (query.as === 'stream') return { status: 200, headers, body: Readable.from(['hello']) }
         const response = new Response('hello', { headers })

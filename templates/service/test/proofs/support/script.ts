@@ -21,8 +21,8 @@ const context = fileURLToPath(new URL('../../../src/context/', import.meta.url))
 const tsx = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
 
 /**
- * Starts `source`, an ES module that imports as if it lay in src/context. It is killed when the binding's block
- * ends, if it has not ended before.
+ * Starts `source`, an ES module with imports as in src/context. It is killed when the binding's block ends, if it has not ended
+ * before.
  */
 export function runScript(source: string, flags: string[] = []): RunningScript {
   const child = spawn(process.execPath, [...flags, '--import', tsx, '--input-type=module', '-e', source], {

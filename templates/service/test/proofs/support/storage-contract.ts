@@ -20,7 +20,7 @@ export interface StorageUnderTest {
 export const first = 'notes-01890a5d-ac96-774b-bcce-b302099a8057'
 export const second = 'notes-01890a5d-ac96-774b-bcce-b302099a8058'
 
-/** Content that yields `bytes`, and then neither goes on nor ends. */
+/** Content that yields `bytes`, and then neither continues nor ends. */
 export function unfinished(bytes: Buffer): Readable {
   const content = new Readable({ read: () => undefined })
   content.push(bytes)
@@ -41,7 +41,7 @@ export const noRanges = [
 ] as const
 const keepNothing = (): Promise<Set<string>> => Promise.resolve(new Set())
 
-/** Tests of what every storage promises; `src/platform/storage/storage.ts` says it in words. */
+/** Tests of the contract of every storage, which `src/platform/storage/storage.ts` documents. */
 export function testStorage(open: (ctx: Context, t: TestContext) => Promise<StorageUnderTest>): void {
   async function setUp(t: TestContext) {
     const ctx = testContext(t)

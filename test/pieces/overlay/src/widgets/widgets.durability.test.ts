@@ -39,7 +39,7 @@ test('kill -9 during uploads: acknowledged uploads are there, no row lacks its f
   async function upload(): Promise<void> {
     for (;;) {
       const bytes = randomBytes(1 + Math.floor(Math.random() * 400_000))
-      // When the service is gone, the client is, too.
+      // When the service has ended, its client fails too.
       const response = await send(service.url, bytes).catch(() => undefined)
       if (response?.status !== 201) return
       const answer = await response.json().catch(() => undefined)
@@ -96,7 +96,7 @@ test('an instance that starts keeps the files that another is writing to the sam
   expect(bytes.equals(stored)).toBe(true)
 })
 
-test('a full disk is a 507 that leaves nothing, and the service goes on', async (t) => {
+test('a full disk is a 507 that leaves nothing, and the service keeps running', async (t) => {
   const disk = await mkdtemp(join(tmpdir(), 'full-disk-'))
   t.onTestFinished(() => rm(disk, { recursive: true, force: true }))
   try {

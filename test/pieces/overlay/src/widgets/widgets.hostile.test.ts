@@ -57,7 +57,7 @@ test('no name and no type of a file changes which headers a download has', async
     }),
     { numRuns: 100 },
   )
-  // No name has become a path.
+  // No name was used as a path.
   for (const file of await readdir(service.uploadDir)) expect(file).toMatch(/^widgets-[0-9a-f-]{36}$/)
 })
 
@@ -108,7 +108,7 @@ function headersAt(url: string): Promise<IncomingMessage> {
 
 test('an invalid limit and a foreign cursor are refused, each by name', async () => {
   const service = shared()
-  // A time that ISO 8601 has and Postgres has not.
+  // A time that ISO 8601 has and Postgres lacks.
   const yearZero = Buffer.from('0000-01-01T00:00:00.000Z 01890a5d-ac96-774b-bcce-b302099a8057').toString(
     'base64url',
   )
@@ -180,7 +180,7 @@ async function post(service: RunningService, body: Buffer, piece: number, length
     socket.write(body.subarray(at, at + piece))
     await new Promise((resolve) => setImmediate(resolve))
   }
-  // Node takes a client that has ended its side for one that has left.
+  // Node treats a client that has ended its side as one that has left.
   if (length > body.length) socket.end()
   const answer = await text(socket).catch(() => '')
   const [, status] = /^HTTP\/1\.1 (\d+)/.exec(answer) ?? []

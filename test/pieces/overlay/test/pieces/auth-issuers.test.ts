@@ -10,10 +10,10 @@ import { verifyToken } from '../../src/platform/auth/tokens.ts'
 import { createLog } from '../../src/platform/telemetry/log.ts'
 import { eventually, liveContexts, open } from '../support/client.ts'
 import { audience, startIssuer, type Issuer } from '../support/issuer.ts'
-import { recordedLog } from '../support/recorded-log.ts'
+import { recordedLog } from '../proofs/support/recorded-log.ts'
 import { startService } from '../support/service.ts'
 
-/** An issuer, and what verifies its tokens: it asks for the keys when the first one comes. */
+/** An issuer, and the verifier of its tokens, which fetches the keys when the first token arrives. */
 async function verifier(t: TestContext, instead?: RequestListener) {
   const issuer = await startIssuer()
   t.onTestFinished(() => issuer.close())
@@ -25,7 +25,7 @@ async function verifier(t: TestContext, instead?: RequestListener) {
   return { issuer, verify }
 }
 
-/** What issuers answer that have been moved, broken into, or are not issuers. */
+/** Answers of issuers that were moved or broken into, and of servers that are not issuers. */
 test.for([
   [
     'HTML',
@@ -40,7 +40,7 @@ test.for([
   [
     'another issuer',
     (_incoming, outgoing) => outgoing.end(discovered('https://a.example.com')),
-    /it calls itself/,
+    /its issuer is/,
   ],
   [
     'a redirect',
@@ -76,18 +76,18 @@ function discovered(issuer: string): string {
   return JSON.stringify({ issuer, jwks_uri: `${issuer}/jwks` })
 }
 
-test('keys on a host that is not as safe as the issuer are not fetched', async (t) => {
+test('keys are not fetched over http if the issuer has https', async (t) => {
   const { issuer, verify } = await verifier(t)
   issuer.instead = (_incoming, outgoing) =>
     outgoing.end(JSON.stringify({ issuer: issuer.url, jwks_uri: 'https://127.0.0.1:9/jwks' }))
 
   await expect(verify(await issuer.sign())).rejects.toMatchObject({
     status: 503,
-    cause: { message: expect.stringContaining('its keys are elsewhere') as unknown },
+    cause: { message: expect.stringContaining('its jwks_uri must have the scheme of the issuer') as unknown },
   })
 })
 
-test('a key that the issuer has just begun to use is found, by one fetch for all that wait', async (t) => {
+test('a new key of the issuer is found, by one fetch for all waiting requests', async (t) => {
   const { issuer, verify } = await verifier(t)
   await verify(await issuer.sign())
   await issuer.rotate('RS256')
@@ -99,7 +99,7 @@ test('a key that the issuer has just begun to use is found, by one fetch for all
   expect(issuer.fetched).toBe(2)
 })
 
-test('many names of keys that nobody has cost one fetch in two seconds', async (t) => {
+test('many unknown key names cost one fetch in two seconds', async (t) => {
   const { issuer, verify } = await verifier(t)
   await verify(await issuer.sign())
   const startedAt = performance.now()
@@ -112,7 +112,7 @@ test('many names of keys that nobody has cost one fetch in two seconds', async (
   expect(issuer.fetched).toBeLessThanOrEqual(2 + Math.floor(took / 2_000))
 })
 
-test('keys that cannot be used do not spoil those that can', async (t) => {
+test('unusable keys do not affect the usable ones', async (t) => {
   const { issuer, verify } = await verifier(t)
   const token = await issuer.sign()
   const weak = generateKeyPairSync('rsa', { modulusLength: 1024 })
@@ -144,7 +144,7 @@ test('a token without the name of its key is tried with each key of its kind', a
   await expect(verify(await issuer.sign({ aud: 'bills' }, nameless))).rejects.toMatchObject({ status: 401 })
 })
 
-test('an issuer that hangs when its keys are old makes nobody wait for long', async (t) => {
+test('if the issuer hangs when its keys are old, no request waits for long', async (t) => {
   const { issuer, verify } = await verifier(t)
   const token = await issuer.sign()
   await verify(token)

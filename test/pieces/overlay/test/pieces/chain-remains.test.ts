@@ -1,4 +1,4 @@
-/** What calls from one service to another leave behind: nothing. */
+/** Calls from one service to another leave nothing behind. */
 import { existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { expect, test, vi } from 'vitest'
@@ -51,7 +51,7 @@ async function callsOfAllKinds(): Promise<void> {
   ])
 }
 
-/** Resolves when no server context has a request below it. It first sees one, so that looking in the wrong place fails. */
+/** Resolves when no server context has a request below it. It first waits for one, so that a check in the wrong place fails. */
 async function nothingAlive(): Promise<void> {
   const request = open(through('/probe/query?seconds=30'))
   await vi.waitFor(async () => {

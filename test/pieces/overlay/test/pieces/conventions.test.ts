@@ -1,5 +1,5 @@
 /**
- * What the pieces export is named as OpenTelemetry's conventions name it, and has what they require: messages
+ * The telemetry of the pieces follows OpenTelemetry's conventions: messages
  * (https://opentelemetry.io/docs/specs/semconv/messaging/) and calls of other services
  * (https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-client-span).
  */
@@ -19,7 +19,7 @@ import { startPeer } from '../support/peer.ts'
 import { publish } from '../support/publishing.ts'
 import { shared, startService, type RunningService, type RunningTest } from '../support/service.ts'
 
-/** Names of our own, for what the conventions do not know: those of every service, and those of the pieces. */
+/** Our own names, for things that the conventions do not cover: those of every service, and those of the pieces. */
 const own = new RegExp(`${ownNames.source}|^(?:events?|idempotency|job|rate_limit|widget)\\.`)
 
 const [client, producer, consumer] = [3, 4, 5]
@@ -229,7 +229,7 @@ describe('calls of other services', () => {
   })
 })
 
-test('what the pieces measure themselves has the instrument and the unit that its name promises', () => {
+test("the pieces' own metrics have the instrument and the unit that their names say", () => {
   const { metrics } = exported().received
   const kinds = Object.entries(metrics).map(([name, { instrument, unit }]) => [
     name,

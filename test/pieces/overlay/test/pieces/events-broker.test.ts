@@ -1,4 +1,4 @@
-/** What the broker may be like: how it is reached, what it refuses, and how it stands still. */
+/** Kinds of brokers: how the service connects, what the broker refuses, and a broker that hangs. */
 import { execFileSync, spawn } from 'node:child_process'
 import { on } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -76,7 +76,7 @@ test(
   },
 )
 
-test('of several nodes, one that is there is enough', slow, async (t) => {
+test('one running node of several is enough', slow, async (t) => {
   const port = await startNatsWith(t, '')
   const gone = await freePort(false)
 
@@ -87,21 +87,21 @@ test('of several nodes, one that is there is enough', slow, async (t) => {
 })
 
 test(
-  'a type whose stream the broker refuses holds up no other type; once it can be made, its events are handled',
+  'a type whose stream the broker refuses delays no other type; once the stream can be created, its events are handled',
   slow,
   async (t) => {
     const broker = await startBroker(t)
     const { manager } = await asOperator(t, broker)
     await manager.streams.add({ name: 'other', subjects: [`events.${type}.>`] })
     const { service } = await start(t, {}, broker)
-    await service.line(({ msg }) => msg === `consumers: ${type} waits in the broker, trying again`)
+    await service.line(({ msg }) => msg === `consumers: events ${type} wait in the broker, trying again`)
     await publish(service, 'text=refused')
     await service.line(({ msg }) => msg === 'outbox: events wait')
     const invoice = { id: '1', text: 'x' }
     await broker.send('invoice-paid-v1', '1', invoice)
     await service.line((line) => line['event'] === 'invoice-paid-v1' && line['outcome'] === 'handled')
     // The pauses grow: two failures of the first second were not logged.
-    expect(service.log.filter(({ msg }) => msg.includes('waits in the broker')).length).toBeLessThan(3)
+    expect(service.log.filter(({ msg }) => msg.includes('wait in the broker')).length).toBeLessThan(3)
 
     await manager.streams.delete('other')
 
@@ -110,7 +110,7 @@ test(
   },
 )
 
-test('a stream and consumers that are deleted while the service runs are made again', slow, async (t) => {
+test('a stream and consumers that are deleted while the service runs are created again', slow, async (t) => {
   const { broker, service } = await start(t)
   const { manager } = await asOperator(t, broker)
   await service.line(outcome('handled', await send(broker, 'a', '1')))
@@ -140,7 +140,7 @@ test('a stream and consumers that are deleted while the service runs are made ag
   )
 })
 
-test('a consumer of another configuration is changed into what the service needs', slow, async (t) => {
+test('a consumer with another configuration is updated to what the service needs', slow, async (t) => {
   const broker = await startBroker(t)
   const { manager } = await asOperator(t, broker)
   await makeStream(broker, type, {})
@@ -164,7 +164,7 @@ test('a consumer of another configuration is changed into what the service needs
 })
 
 test(
-  'a stream without the subjects: its events wait, also if another stream would take them, until it has them',
+  'a stream lacks the subjects: its events wait until it has them, even if another stream has them',
   slow,
   async (t) => {
     const broker = await startBroker(t)
@@ -236,7 +236,7 @@ test(
   },
 )
 
-test('a broker that stands still: the service serves, and stops in time', slow, async (t) => {
+test('a broker that hangs: the service serves, and stops in time', slow, async (t) => {
   const broker = await startBroker(t)
   const { service } = await start(t, { SHUTDOWN_DRAIN_MS: '2000' }, broker)
   await service.line(outcome('handled', await send(broker, 'a', 'before')))

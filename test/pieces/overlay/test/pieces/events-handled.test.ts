@@ -1,4 +1,4 @@
-/** What the events that a service handles may be like, and what may happen to it meanwhile. */
+/** The events that a service may get, and what may happen to the service meanwhile. */
 import { randomUUID } from 'node:crypto'
 import { headers } from '@nats-io/transport-node'
 import { jetstream } from '@nats-io/jetstream'
@@ -9,7 +9,7 @@ import { eventually, running } from '../support/client.ts'
 import { anotherHandler, effects, outcome, parked, send, start, type } from '../support/handling.ts'
 import { asOperator, makeStream, refuse } from '../support/operator.ts'
 import { startCollector } from '../support/otlp.ts'
-import { startProxy, type Link } from '../support/proxy.ts'
+import { startProxy, type Link } from '../proofs/support/proxy.ts'
 import { shared, type LogLine } from '../support/service.ts'
 
 /** Several starts of the service, on a busy machine. */
@@ -97,7 +97,7 @@ test(
   },
 )
 
-test('while the broker is away the service serves and is ready; then it goes on', async (t) => {
+test('while the broker is away the service serves and is ready; then it handles events again', async (t) => {
   const { broker, service } = await start(t)
   await send(broker, 'a', 'before')
   await eventually(async () => (await effects(service)).length === 1)
@@ -140,7 +140,7 @@ test('each attempt has a trace of its own, linked to the publisher’s, and the 
   )
   expect(await effects(service)).toEqual(['user 7'])
   expect(statement?.traceId).toBe(found()?.traceId)
-  // A worker that looks for held events makes no traces of its looks.
+  // A worker that polls for held events makes no traces of its polls.
   const statements = collector.spans.filter(({ attributes }) => 'db.query.text' in attributes)
   expect(
     statements.filter(({ parentSpanId }) => parentSpanId === '').map(({ attributes }) => attributes),
@@ -148,7 +148,7 @@ test('each attempt has a trace of its own, linked to the publisher’s, and the 
 })
 
 test(
-  'what all instances have waiting is given to one of them, however long it waits for its turn',
+  'an event that waits for its turn in one instance is not delivered to another, however long it waits',
   slow,
   async (t) => {
     const { broker, service } = await start(t)
@@ -171,13 +171,13 @@ test(
   },
 )
 
-describe('what can be handled by nobody is parked with its cause, and holds up nothing', () => {
+describe('a message that cannot be handled is parked with its cause, and delays no other', () => {
   const invalid = Buffer.from([0x22, 0xff, 0x22])
   const long = 'x'.repeat(5_000)
   const cases: readonly (readonly [string, Record<string, string>, Buffer | string, string])[] = [
-    ['data that are not JSON', {}, 'no JSON', 'not what this service reads: '],
+    ['data that are not JSON', {}, 'no JSON', 'this service cannot read the data: '],
     ['data without a field', {}, '{"key":"a"}', 'text: is required'],
-    ['no data', {}, '', 'not what this service reads'],
+    ['no data', {}, '', 'this service cannot read the data'],
     ['data with a NUL', {}, '{"key":"\0"}', 'not UTF-8 text'],
     ['data that are not UTF-8', {}, invalid, 'not UTF-8 text'],
     ['another version of CloudEvents', { 'ce-specversion': '7' }, '{}', 'ce-specversion'],
@@ -224,7 +224,7 @@ test('an event without a time has the time at which the broker got it', async ()
 })
 
 test(
-  'a handler that never ends, or swallows its cancel, is left behind at its timeout and holds up its key alone',
+  'a handler that never ends, or swallows its cancel, is abandoned at its timeout and delays only its key',
   slow,
   async () => {
     const { broker, service } = started()
@@ -258,7 +258,7 @@ test('events that are replayed are handled in their order, once, however often',
   expect(await service.sql(`select from events.held where key = 'again'`)).toEqual([])
 })
 
-test('an event that ends the process each time is parked, and holds up its key alone', slow, async (t) => {
+test('an event that crashes the process each time is parked, and delays only its key', slow, async (t) => {
   const { broker, service } = await start(t)
   await send(broker, 'a', 'first')
   await eventually(async () => (await effects(service)).length === 1)
@@ -279,7 +279,7 @@ test('an event that ends the process each time is parked, and holds up its key a
   await eventually(async () => (await effects(service, beside)).length === 1, 20_000)
 
   await last.line(outcome('parked', id))
-  expect(await parked(service)).toContain('none has ended')
+  expect(await parked(service)).toContain('none ended')
   expect(await effects(service)).toEqual(['first'])
 })
 
@@ -353,7 +353,7 @@ test('a database that turns read-only and back: events wait, and are handled', s
   expect(await effects(service)).toEqual(['before', 'meanwhile'])
 })
 
-test('an instance that stands still in a handler does not keep the others from its key', slow, async (t) => {
+test('an instance that hangs in a handler does not block its key for the others', slow, async (t) => {
   const { broker, service } = await start(t)
   await send(broker, 'a', 'sleep 1')
   await send(broker, 'a', 'next')
@@ -382,7 +382,7 @@ test('an event that gets no connection to the database has not failed', slow, as
   proxy.toServer = (link) => {
     if (known.has(link)) return undefined
     known.add(link)
-    // Every other connection fails: that of an attempt, and not the one that would write the failure down.
+    // Every other connection fails: that of an attempt, and not the one that records the failure.
     if (dialled++ % 2 === 0) link.cut()
     return undefined
   }
@@ -395,39 +395,35 @@ test('an event that gets no connection to the database has not failed', slow, as
   expect(behind.log.filter(({ msg, outcome }) => msg === 'event' && outcome !== 'handled')).toEqual([])
 })
 
-test(
-  'a mark is kept for a day longer than the stream keeps the event, and not for longer',
-  slow,
-  async (t) => {
-    const broker = await startBroker(t)
-    const keep = (days: number) => makeStream(broker, type, { max_age: days * 86_400e9 })
-    await keep(30)
-    const { service } = await start(t, {}, broker)
-    await service.sql(
-      `insert into events.handled (type, id, at)
+test('a mark is kept for exactly a day longer than the stream keeps the event', slow, async (t) => {
+  const broker = await startBroker(t)
+  const keep = (days: number) => makeStream(broker, type, { max_age: days * 86_400e9 })
+  await keep(30)
+  const { service } = await start(t, {}, broker)
+  await service.sql(
+    `insert into events.handled (type, id, at)
     select $1, days::text, now() - make_interval(days => days) from unnest(array[1, 9, 30, 32]) as days`,
-      [type],
-    )
-    const marks = async () =>
-      (await service.sql('select id from events.handled order by at desc')).map(({ id }) => id).join()
-    const connectAgain = async () => {
-      await broker.kill()
-      await broker.start()
-    }
+    [type],
+  )
+  const marks = async () =>
+    (await service.sql('select id from events.handled order by at desc')).map(({ id }) => id).join()
+  const connectAgain = async () => {
+    await broker.kill()
+    await broker.start()
+  }
 
-    await connectAgain()
-    await eventually(async () => (await marks()) === '1,9,30', 20_000)
-    // The test's own client may not be back yet.
-    await eventually(() =>
-      keep(7).then(
-        () => true,
-        () => false,
-      ),
-    )
-    await connectAgain()
-    await eventually(async () => (await marks()) === '1', 20_000)
-  },
-)
+  await connectAgain()
+  await eventually(async () => (await marks()) === '1,9,30', 20_000)
+  // The test's own client may not be connected again yet.
+  await eventually(() =>
+    keep(7).then(
+      () => true,
+      () => false,
+    ),
+  )
+  await connectAgain()
+  await eventually(async () => (await marks()) === '1', 20_000)
+})
 
 test(
   'held events that are tried are among the four that an instance handles at the same time',
@@ -448,7 +444,7 @@ test(
       const end = new Date(String(time)).getTime()
       return { from: end - Number(durationMs), end }
     })
-    // When one begins, how many are under way: the log tells milliseconds, so one that is about to end does not count.
+    // How many are under way when one begins. The log has only milliseconds, so an event that is about to end does not count.
     const atOnce = attempts.map(
       ({ from }) => attempts.filter((one) => one.from <= from && from + 100 < one.end).length,
     )
@@ -468,7 +464,7 @@ test('SIGTERM: an event that is given back is delivered to another instance at o
   const givenBack = await service.line(outcome('given back', id))
   const handled = await other.line(outcome('handled', id))
   const at = ({ time }: LogLine) => new Date(String(time)).getTime()
-  // Without a word of the first instance, the broker would wait for three to five seconds.
+  // Without a message from the first instance, the broker would wait for three to five seconds.
   expect(at(handled) - Number(handled['durationMs']) - at(givenBack)).toBeLessThan(2_500)
 })
 

@@ -1,4 +1,4 @@
-/** What becomes of events whose data have changed: before, while and after the deploy that reads them. */
+/** Events whose data have changed: before, during and after the deploy that reads them. */
 import { expect, test } from 'vitest'
 import { eventually, running } from '../support/client.ts'
 import { makeStream } from '../support/operator.ts'
@@ -17,7 +17,7 @@ test(
     const split = await broker.send(type, 'a', { key: 'a', words: ['split', 'text'] })
     await service.line(outcome('parked', split))
     expect(await parked(service)).toMatch(
-      new RegExp(`${split}.*not what this service reads: text: is required`, 's'),
+      new RegExp(`${split}.*this service cannot read the data: text: is required`, 's'),
     )
     await send(broker, 'a', 'behind')
     const next = await broker.send('probe-v2', 'b', { key: 'b', words: ['version', '2'] })

@@ -1,4 +1,4 @@
-/** What many clients that follow events leave behind, and what stands between them and the service. */
+/** What many clients that follow events leave behind, and middlewares between them and the service. */
 import { once } from 'node:events'
 import { readdir } from 'node:fs/promises'
 import { connect, type Socket } from 'node:net'

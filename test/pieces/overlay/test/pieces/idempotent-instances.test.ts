@@ -1,5 +1,7 @@
 import { beforeAll, expect, test } from 'vitest'
-import { another, sharedService, type RunningService } from '../support/service.ts'
+import { startProxy, type Link } from '../proofs/support/proxy.ts'
+import { eventually } from '../support/client.ts'
+import { another, sharedService, startService, type RunningService } from '../support/service.ts'
 
 const shared = sharedService({ probe: true })
 
@@ -28,3 +30,37 @@ test('of many requests to two instances at once, one is done, and each repeat ge
     expect(await shared().sql('select from payments where amount = $1', [100 + round])).toHaveLength(1)
   }
 })
+
+test.for(['before Postgres saw it', 'after Postgres did it'])(
+  'a connection lost during COMMIT, %s: 503 with Retry-After, and the repeat gets one row',
+  async (when, t) => {
+    const proxy = await startProxy(t, shared().databaseUrl)
+    const service = await startService(t, { probe: true, env: { DATABASE_URL: proxy.url } })
+    const before = when.startsWith('before')
+    const [key, amount] = before ? ['unseen', 31_001] : ['committed', 31_002]
+    let committing: Link | undefined
+    proxy.toServer = (link, bytes) => {
+      if (bytes.includes('insert into "idempotency_keys"')) committing = link
+      if (link !== committing || !bytes.includes('COMMIT')) return undefined
+      if (before) link.cut()
+      proxy.toClient = (other) => {
+        if (other === link) link.cut()
+        return undefined
+      }
+      return undefined
+    }
+
+    const lost = await pay(service, key, { amount })
+
+    expect([lost.status, lost.headers.get('retry-after')]).toEqual([503, '1'])
+    proxy.toServer = proxy.toClient = () => undefined
+    await eventually(async () => (await pay(service, key, { amount })).status === 201)
+    expect(await shared().sql('select from payments where amount = $1', [amount])).toHaveLength(1)
+    const metrics = await (await fetch(`${service.adminUrl}/metrics`)).text()
+    const outcome = before ? 'done' : 'repeated'
+    expect(metrics).toMatch(
+      new RegExp(`^idempotency_requests_total\\{idempotency_outcome="${outcome}"\\} 1$`, 'm'),
+    )
+    expect(metrics.match(/^idempotency_requests_total/gm)).toHaveLength(1)
+  },
+)

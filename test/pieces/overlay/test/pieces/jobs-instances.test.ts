@@ -4,6 +4,8 @@ import { makeDatabase } from '../../scripts/postgres/databases.ts'
 import { migrateDatabase } from '../../scripts/postgres/migrations.ts'
 import { eventually, open, running } from '../support/client.ts'
 import { startCollector } from '../support/otlp.ts'
+import { createDatabase } from '../support/postgres.ts'
+import { startProxy, type Link } from '../proofs/support/proxy.ts'
 import { another, startProcess, startService, type LogLine, type RunningService } from '../support/service.ts'
 
 test('an instance that cannot prove that it is alive stops its jobs before another instance may run them', async (t) => {
@@ -24,7 +26,52 @@ test('an instance that cannot prove that it is alive stops its jobs before anoth
   await eventually(async () => (await waiting(service)).length === 0)
 })
 
-test('a worker reconnects when its server turns read-only, and works again when it can write', async (t) => {
+test('a job that is cancelled while the database is away is given back as soon as the database answers', async (t) => {
+  const database = await createDatabase()
+  t.onTestFinished(() => database.drop())
+  const proxy = await startProxy(t, database.url)
+  let lease: Link | undefined
+  proxy.toServer = (link, bytes) => {
+    if (bytes.includes('pg_advisory_lock(')) lease = link
+    return undefined
+  }
+  const service = await startService(t, { probe: true, env: { DATABASE_URL: proxy.url } })
+  const id = await enqueue(service, 'seconds=3')
+  await service.line(({ msg }) => msg === 'listening')
+  const observer = new pg.Client({ connectionString: database.url })
+  await observer.connect()
+  t.onTestFinished(() => observer.end())
+  const rowsOf = async (text: string) => (await observer.query<Record<string, unknown>>(text)).rows
+  await eventually(
+    async () =>
+      (
+        await rowsOf(
+          `select from pg_stat_activity where query like '%as asleep%' and state = 'active' and pid <> pg_backend_pid()`,
+        )
+      ).length === 1,
+  )
+  const away = new Promise<void>((resolve) => {
+    proxy.toServer = (link, bytes) => {
+      // Neither the result nor the giving back arrives.
+      if (bytes.includes('last_error') || bytes.includes('unlock_workers')) link.cut()
+      if (bytes.includes('unlock_workers')) resolve()
+      return undefined
+    }
+  })
+
+  lease?.cut()
+
+  await service.line(ran(id, 'given back'))
+  await away
+  proxy.toServer = () => undefined
+  // Not the second: to be cancelled is no failure.
+  expect(await service.line(ran(id, 'done'))).toMatchObject({ attempt: 1 })
+  await eventually(
+    async () => (await rowsOf(`select from graphile_worker.jobs where id = ${id}`)).length === 0,
+  )
+})
+
+test('a worker reconnects when its server turns read-only, and works again when the server is writable', async (t) => {
   const service = await startService(t, { probe: true })
   const readOnly = (how: string) =>
     service.sql(`do $$ begin execute format('alter database %I ${how}', current_database()); end $$`)
@@ -102,7 +149,7 @@ test('a service does not start without the tables of graphile-worker, and names 
   )
 })
 
-test('two instances run each tick of a schedule once, and neither takes the other for dead', async (t) => {
+test('two instances run each tick of a schedule once, and neither treats the other as dead', async (t) => {
   const env = { NODE_OPTIONS: beforeTheMinute(), LOG_LEVEL: 'debug' }
   const service = await startService(t, { probe: true, env })
   const other = another(t, service, { probe: true, env })
@@ -120,7 +167,7 @@ test('two instances run each tick of a schedule once, and neither takes the othe
   }, 15_000)
   expect(ticks().map(({ dueAt }) => dueAt)).toEqual([at['at']])
   const runs = () => [...runsIn(service.log), ...runsIn(other.log)]
-  // The line is written after the row is gone.
+  // The line is written after the row is deleted.
   await eventually(async () => runs().length > 0)
   expect(runs().map(({ jobId, attempt, outcome }) => [jobId, attempt, outcome])).toEqual([[id, 1, 'done']])
 })

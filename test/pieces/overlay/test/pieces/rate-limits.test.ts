@@ -1,19 +1,17 @@
-/** What a rate limit counts, and what it keeps. */
+/** What a rate limit counts, and what it stores. */
 import { IncomingMessage } from 'node:http'
 import { Socket } from 'node:net'
 import { expect, test } from 'vitest'
 import { testContext } from '../../src/context/test-context.ts'
-import { networkOf } from '../../src/platform/rate-limit/caller.ts'
-import { rateLimit } from '../../src/platform/rate-limit/rate-limit.ts'
-import { memoryStore } from '../../src/platform/rate-limit/memory-store.ts'
-import { boundedMap, type Store } from '../../src/platform/rate-limit/store.ts'
+import { networkOf, rateLimit } from '../../src/platform/rate-limit/rate-limit.ts'
+import { memoryStore, boundedMap, type Store } from '../../src/platform/rate-limit/store.ts'
 import type { IncomingRequest } from '../../src/platform/http/route.ts'
 import { createLog } from '../../src/platform/telemetry/log.ts'
 import { startProcess, startService, sharedService, type RunningService } from '../support/service.ts'
 
 const shared = sharedService({ probe: true })
 
-test('a shorter limit holds at once, whatever was counted by a longer one', async (t) => {
+test('a shorter limit applies at once, whatever a longer one has counted', async (t) => {
   const env = { RATE_LIMIT_REQUESTS: '1', RATE_LIMIT_SECONDS: '86400' }
   const service = await startService(t, { probe: true, env })
   const askDefault = ({ url }: Pick<RunningService, 'url'>) => fetch(`${url}/probe/query?seconds=0`)
@@ -31,7 +29,7 @@ test('a shorter limit holds at once, whatever was counted by a longer one', asyn
   expect(Number(refused.headers.get('retry-after'))).toBeLessThanOrEqual(60)
 })
 
-test('rows that nobody needs are deleted by later requests', async () => {
+test('later requests delete rows that are no longer needed', async () => {
   await shared().sql(
     `insert into rate_limits select 'old' || i, now() - interval '1 minute' from generate_series(1, 250) i`,
   )

@@ -21,7 +21,7 @@ test('a call to S3 is a span of a client, named by the conventions', async (t) =
   const body = new FormData()
   body.append('widget', new Blob(['abc']), 'a.txt')
   expect((await fetch(widgets, { method: 'POST', body })).status).toBe(201)
-  s3.deny('PUT', '')
+  s3.deny('PUT', '', 403)
   expect((await fetch(widgets, { method: 'POST', body })).status).toBe(500)
   await eventually(async () => named('PutObject').length === 2)
 

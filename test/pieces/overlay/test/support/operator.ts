@@ -4,7 +4,7 @@ import { subjectOf } from '../../src/platform/events/event.ts'
 import type { TestBroker } from './broker.ts'
 import type { RunningTest } from './service.ts'
 
-/** Connects as a person who looks after the broker. */
+/** Connects as the operator of the broker. */
 export async function asOperator(t: RunningTest, { url }: Pick<TestBroker, 'url'>) {
   const connection = await connect({ servers: new URL(url).host })
   t.onTestFinished(() => connection.close())

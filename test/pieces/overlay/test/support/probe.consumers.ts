@@ -16,7 +16,7 @@ const Later = z
   .object({ key: z.string(), text: z.string().optional(), words: z.array(z.string()).optional() })
   .transform(({ key, text, words = [] }) => ({ key, text: text ?? words.join(' ') }))
 
-/** Replaces src/consumers.ts: the service's consumers, and one of the guarantees, which does as the text of its event says. */
+/** Replaces src/consumers.ts: the service's consumers, and one for the guarantees, which does what the text of its event says. */
 export function consumersWorker(platform: BrokerPlatform): Worker {
   const deploy = process.env['PROBE_DEPLOY']
   const of = (type: string, data: typeof Data | typeof Later) =>

@@ -34,7 +34,7 @@ test('a good token reaches the handler; the log has its subject, in every line',
   const headers = { ...bearer(await issuer.sign({ scope: 'notes.read', exp })), 'x-request-id': 'good' }
   const response = await ask('/probe/principal', headers)
 
-  // It is taken for 30 s more, since clocks differ.
+  // It is accepted for 30 s more, since clocks differ.
   const until = (exp + 30) * 1_000
   expect([response.status, await response.json()]).toEqual([
     200,
@@ -92,7 +92,7 @@ describe('a request without valid credentials is refused:', () => {
   })
 })
 
-/** RFC 8725, and what else is tried against a verifier of tokens. */
+/** RFC 8725, and other attacks on a verifier of tokens. */
 const attacks: Readonly<Record<string, () => Promise<string>>> = {
   'alg none': async () => `${part({ alg: 'none' })}.${(await issuer.sign()).split('.')[1] ?? ''}.`,
   'alg None, with a signature': async () => withHeader(await issuer.sign(), { alg: 'None', kid: 'key-0' }),
@@ -168,12 +168,12 @@ test.for(Object.keys(attacks))('%s: 401', async (name) => {
   expect(response.headers.get('www-authenticate')).toContain('error="invalid_token"')
 })
 
-test('a clock that is 20 s wrong is forgiven', async () => {
+test('a token is accepted if the clocks differ by 20 s', async () => {
   expect((await ask('/probe/principal', bearer(await issuer.sign({ nbf: seconds() + 20 })))).status).toBe(200)
   expect((await ask('/probe/principal', bearer(await issuer.sign({ exp: seconds() - 20 })))).status).toBe(200)
 })
 
-test('AUTH=off: callers have no name, so that limits and idempotency keys tell them apart by other means', async (t) => {
+test('AUTH=off: callers have no principal, and limits and idempotency keys distinguish them by other means', async (t) => {
   const env = { DATABASE_URL: service().databaseUrl, UPLOAD_DIR: service().uploadDir, AUTH: 'off' }
   const off = startProcess(t, { probe: true, env })
   const { port } = await off.line(({ msg }) => msg === 'listening')
@@ -203,7 +203,7 @@ test.for([
   ],
   [
     { AUTH: 'off-in-production', AUTH_ISSUER: 'https://a.example.com' },
-    'AUTH=off-in-production lets everybody in, and AUTH_ISSUER or AUTH_API_KEYS is there: set AUTH=required',
+    'AUTH=off-in-production lets everybody in, but AUTH_ISSUER or AUTH_API_KEYS is set: set AUTH=required',
   ],
   [{ AUTH_API_KEYS: `reports:${sha256('')}` }, 'AUTH_API_KEYS: the key of reports is empty'],
   [
@@ -219,7 +219,7 @@ test.for([
     'AUTH_API_KEYS must be NAME:SHA256:SCOPE SCOPE, with commas between several; SHA256 is that of the key, in hex',
   ],
 ] as [Record<string, string>, string][])(
-  '%o: the start says what is missing',
+  '%o: the start fails and names what is missing',
   async ([given, message], t) => {
     const { DATABASE_URL } = { DATABASE_URL: service().databaseUrl }
     const { log, exited } = startProcess(t, { env: { DATABASE_URL, AUTH: 'required', ...given } })

@@ -2,11 +2,10 @@ import { route, type Route } from '../../src/platform/http/route.ts'
 import type { Platform } from '../../src/platform/platform.ts'
 import { requestOf } from '../../src/platform/request.ts'
 import type { Auth } from '../../src/platform/auth/auth.ts'
-import { authenticated } from '../../src/platform/auth/authenticated.ts'
+import { authenticated, scoped } from '../../src/platform/auth/authenticated.ts'
 import { principalOf } from '../../src/platform/auth/principal.ts'
-import { scoped } from '../../src/platform/auth/scoped.ts'
 
-/** Routes that tell who calls. They have the guard themselves, whatever src/routes.ts says. */
+/** Routes that return their caller. They have the guard themselves, whatever src/routes.ts has. */
 export function probeAuthRoutes(platform: Platform & { readonly auth: Auth }): Route[] {
   const about = { method: 'GET' as const, tags: ['probe'], responses: { 200: { description: 'Who calls' } } }
   const guard = authenticated(platform)

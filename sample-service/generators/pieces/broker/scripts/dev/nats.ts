@@ -41,7 +41,7 @@ export async function startNats(options: { dir?: string; port?: number } = {}): 
     if (options.dir === undefined) await rm(dir, { recursive: true, force: true })
   }
   try {
-    // It could choose a free port itself, but would not say which.
+    // nats-server could choose a free port itself, but would not report it.
     for (let attempt = 1; ; attempt++) {
       const port = options.port ?? (await freePort(false))
       const { child, fault } = await serve(dir, port)
@@ -71,7 +71,7 @@ async function serve(dir: string, port: number): Promise<{ child: ChildProcess; 
     })
   })
   endWithThisProcess(child, 'TERM')
-  let last = 'it said nothing'
+  let last = 'it printed nothing'
   const settled = new Promise<string | undefined>((resolve) => {
     createInterface({ input: child.stderr }).on('line', (line) => {
       last = line

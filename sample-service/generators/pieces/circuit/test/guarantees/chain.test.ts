@@ -1,7 +1,7 @@
 /**
  * Promise: A call to another service ends with its request: one hang-up, one deadline, one trace.
  * Go: `http.NewRequestWithContext(ctx, method, url, body)`
- * Held by: src/platform/client/client.ts, src/platform/client/attempt.ts, src/platform/client/metrics.ts
+ * Held by: src/platform/client/client.ts, src/platform/client/attempt.ts
  */
 import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'
@@ -33,7 +33,7 @@ test('a client that hangs up on the first service ends the statement of the seco
   }
 })
 
-test('the second service gets what is left of the deadline of the first', async () => {
+test("the second service gets the rest of the first one's deadline", async () => {
   const sentAt = Date.now()
 
   const response = await fetch(`${through('/probe/deadline')}&afterMs=100`, {

@@ -16,7 +16,7 @@ export interface Received {
   readonly ended: Promise<boolean>
 }
 
-/** Another service, which answers as the test says. */
+/** Another service, which answers as the test wants. */
 export interface Peer {
   readonly url: string
   readonly received: readonly Received[]

@@ -14,7 +14,7 @@ interface Follower {
   readonly texts: string[]
   /** The id of the last event. */
   lastId(): string | undefined
-  /** Resolves when the stream has ended: whether it came to its end. */
+  /** Resolves when the stream has ended, with whether it is complete. */
   readonly ended: Promise<boolean>
   readonly response: IncomingMessage
   leave(): void
@@ -52,7 +52,7 @@ async function openPublisher(t: TestContext) {
   return { ctx, db, publish }
 }
 
-test('each client gets what was committed, in the same order, and nothing that was rolled back', async (t) => {
+test('each client gets all committed events in the same order, and no event that was rolled back', async (t) => {
   const { ctx, db, publish } = await openPublisher(t)
   const followers = await Promise.all([follow(shared()), follow(shared())])
   const rolledBack = db.transaction(ctx, async (q) => {
@@ -68,7 +68,7 @@ test('each client gets what was committed, in the same order, and nothing that w
   for (const follower of followers) follower.leave()
 })
 
-test('a client that comes back gets what it missed, including what was published before but committed later', async (t) => {
+test('a client that reconnects gets the events that it missed, including those published earlier but committed later', async (t) => {
   const { ctx, db, publish } = await openPublisher(t)
   const first = await follow(shared())
   const list = widgetList(db)
@@ -101,7 +101,7 @@ test('a Last-Event-ID that is not an id is 400', async () => {
     expect((await open(shared().url + path, 'GET', { 'last-event-id': id }).answer).status, id).toBe(400)
 })
 
-test('a client whose id is newer than all events, as after a restore, gets what comes from now on', async (t) => {
+test('a client whose id is newer than all events, as after a restore, gets all new events', async (t) => {
   const { publish } = await openPublisher(t)
   await publish('before')
   const follower = await follow(shared(), { 'last-event-id': '9223372036854775807-1' })

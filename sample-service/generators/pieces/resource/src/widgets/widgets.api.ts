@@ -11,12 +11,12 @@ export const WidgetFields = z.strictObject({
 export const Widget = z.object({
   id: z.uuid(),
   title: z.string(),
-  version: z.int().positive().describe('What the ETag holds'),
+  version: z.int().positive().describe('The version in the ETag'),
   createdAt: z.iso.datetime(),
   updatedAt: z.iso.datetime(),
 })
 
-/** The filter of a list: it returns the widgets that are equal in each given field. */
+/** The filter of a list: it returns the widgets that have each given value. */
 export const WidgetFilter = z.strictObject({
   title: text().optional(),
 })

@@ -15,7 +15,7 @@ export function widgetHandlers({ db }: Platform) {
     },
 
     async list(ctx: Context, { limit, cursor, ...filter }: WidgetQuery): Promise<Response> {
-      // One more row than the limit tells whether there is a next page.
+      // One more row than the limit shows whether there is a next page.
       const rows = await listWidgets(ctx, db, { filter, limit: limit + 1, after: cursor })
       const shown = rows.slice(0, limit)
       return Response.json({

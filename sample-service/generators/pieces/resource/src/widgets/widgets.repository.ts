@@ -95,7 +95,7 @@ function hasVersion(id: string, { only, except }: Versions) {
   )
 }
 
-/** Throws why a change found no row: it is missing, or has another version by now. */
+/** Throws the reason why a change found no row: it is missing, or has another version now. */
 async function refuse(ctx: Context, db: Database, id: string): Promise<never> {
   const { version } = await findWidget(ctx, db, id)
   throw preconditionFailed(

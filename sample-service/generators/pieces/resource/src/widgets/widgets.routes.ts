@@ -39,7 +39,7 @@ export function widgetRoutes(platform: Platform): Route[] {
       headers: { 'If-None-Match': 'The `ETag` of what the client has' },
       responses: {
         200: { description: 'Found; a change sends its `ETag` as `If-Match`', body: Widget },
-        304: { description: 'The client has it already: `If-None-Match` names it' },
+        304: { description: 'The client has this version: `If-None-Match` has its `ETag`' },
         404: { description: 'No such widget' },
       },
       handle: (ctx, { params }) => widgets.get(ctx, params.id),
@@ -55,8 +55,8 @@ export function widgetRoutes(platform: Platform): Route[] {
       responses: {
         200: { description: 'Changed', body: Widget },
         404: { description: 'No such widget' },
-        412: { description: 'It has changed: `If-Match` does not name its `ETag`' },
-        428: { description: 'There is no `If-Match`' },
+        412: { description: 'It has changed: `If-Match` does not have its `ETag`' },
+        428: { description: '`If-Match` is missing' },
       },
       handle: (ctx, { params, body }, request) => widgets.update(ctx, params.id, body, request),
     }),
@@ -71,7 +71,7 @@ export function widgetRoutes(platform: Platform): Route[] {
         204: { description: 'Deleted' },
         404: { description: 'No such widget' },
         409: { description: 'Another row refers to it' },
-        412: { description: 'It has changed: `If-Match` does not name its `ETag`' },
+        412: { description: 'It has changed: `If-Match` does not have its `ETag`' },
       },
       handle: (ctx, { params }, request) => widgets.delete(ctx, params.id, request),
     }),

@@ -7,7 +7,7 @@ export const widgets = pgTable('widgets', {
   title: text('title').notNull(),
   /** Begins with 1; each change adds 1. */
   version: integer('version').notNull().default(1),
-  /** The database's clock, cut to milliseconds, as JavaScript holds no more. */
+  /** From the database's clock, truncated to milliseconds, JavaScript's resolution. */
   createdAt: timestamp('created_at', { withTimezone: true, precision: 3 }).notNull().defaultNow(),
   updatedAt: timestamp('updated_at', { withTimezone: true, precision: 3 }).notNull().defaultNow(),
 })

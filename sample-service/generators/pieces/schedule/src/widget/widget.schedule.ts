@@ -3,7 +3,7 @@ import type { Context } from '../context/context.ts'
 import { schedule, type Job, type ScheduleOptions } from '../platform/jobs/jobs.ts'
 import type { Platform } from '../platform/platform.ts'
 
-/** In UTC. One of the instances runs each tick, once. A tick that passes while none is up is lost. */
+/** In UTC. One of the instances runs each tick, once. A tick is lost if no instance runs at that time. */
 const widget: ScheduleOptions = { name: 'widget', cron: '0 3 * * *', timeoutMs: 60_000 }
 
 /** Makes the job that the clock starts. */
@@ -12,8 +12,8 @@ export function widgetSchedule(platform: Platform): Job {
 }
 
 /**
- * One run, for the minute that was due. When ctx ends (the time is over, the server stops), the statement is cancelled in
- * Postgres and this rejects. It may run again after a failure or a crash, so a second run must be right too.
+ * Runs the job once, for the minute that was due. When ctx ends (its time is over, or the server stops), the statement is
+ * cancelled in Postgres and this rejects. It may run again after a failure or a crash, so a second run must be right too.
  */
 async function runWidget(ctx: Context, { db, log }: Platform, dueAt: Date): Promise<void> {
   const { rows } = await db.run(ctx, (q) =>

@@ -18,12 +18,12 @@ export const WidgetPage = Widgets.extend({ nextCursor: z.string().nullable() })
 export type Widget = z.infer<typeof Widget>
 export type WidgetPage = z.infer<typeof WidgetPage>
 
-/** Encodes a position in the list. Clients send it back and need not read it. */
+/** Encodes a position in the list. Clients send it back unchanged. */
 export function cursorOf({ createdAt, id }: WidgetPosition): string {
   return Buffer.from(`${createdAt.toISOString()} ${id}`).toString('base64url')
 }
 
-/** The format of toISOString. ISO 8601 has a year 0, Postgres does not. */
+/** The format of toISOString. ISO 8601 has a year 0, but Postgres does not. */
 const Time = z.iso.datetime({ precision: 3 }).refine((time) => time >= '0001')
 const Position = z.tuple([Time, z.uuid()])
 

@@ -28,7 +28,7 @@ export function widgetRoutes(platform: Platform): Route[] {
       files: 'widget',
       responses: {
         201: { description: 'Stored, in the order of the request', body: Widgets },
-        400: { description: 'The body is incomplete, or holds anything else than files in the field' },
+        400: { description: 'The body is incomplete, or has anything other than files in the field' },
         408: { description: 'The client stopped sending' },
         413: { description: 'Too many files, or a file is too large' },
         415: { description: 'Not multipart/form-data' },
@@ -53,7 +53,7 @@ export function widgetRoutes(platform: Platform): Route[] {
       params,
       responses: {
         200: { description: 'Found', body: Widget },
-        304: { description: 'The client has it already: `If-None-Match` names it' },
+        304: { description: 'The client has this version: `If-None-Match` has its `ETag`' },
         404: { description: 'No such widget' },
       },
       handle: (ctx, { params }) => widgets.get(ctx, params.id),

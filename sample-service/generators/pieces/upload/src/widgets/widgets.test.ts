@@ -78,7 +78,7 @@ test('a row that cannot be written leaves no file of its request', async () => {
   await expectNothingStored(service)
 })
 
-test('the list is newest first, and its pages hold each widget once', async (t) => {
+test('the list is newest first, and its pages contain each widget once', async (t) => {
   const service = await startService(t)
   for (const name of ['a', 'b', 'c'])
     await store(service, { name: `${name}1`, bytes: 'x' }, { name: `${name}2`, bytes: 'x' })

@@ -24,12 +24,12 @@ test('a job enqueued in a transaction exists after the commit, and not after a r
 
   left.hangUp()
 
-  // The client has the answer and has closed its connection; the job that the answer promised is done.
+  // The client has the answer and has closed its connection, but its job runs to the end.
   expect(await service.line(ran(id, 'done'))).toMatchObject({ job: 'probe', attempt: 1 })
   await eventually(async () => (await running(service, 'pg_sleep')) === 0)
   const ids = runsIn(service.log).map(({ jobId }) => jobId)
   expect(ids).toEqual([id])
-  // The line is written before the row is gone.
+  // The line is written before the row is deleted.
   await eventually(async () => (await waiting(service)).length === 0)
 })
 
@@ -117,7 +117,7 @@ test('SIGTERM: a job that outlasts the drain is cancelled, given back, and done 
   expect(await waiting(service)).toEqual([])
 })
 
-test('kill -9: another instance does the job once, as soon as it knows that the worker is dead', async (t) => {
+test('kill -9: another instance does the job once, as soon as it detects that the worker is dead', async (t) => {
   const service = await startService(t, { probe: true })
   const other = another(t, service, { probe: true })
   await other.line(({ msg }) => msg === 'listening')

@@ -20,7 +20,7 @@ import { ClientDisconnected } from '../../../../src/platform/causes.ts'
 import { recentRequests, type RecentRequests } from '../../../../src/platform/telemetry/kept.ts'
 import { stepKey, waiting, type Ending } from '../../../../src/platform/telemetry/recent.ts'
 import { span } from '../../../../src/platform/telemetry/span.ts'
-import { recordedLog } from '../../../support/recorded-log.ts'
+import { recordedLog } from '../../support/recorded-log.ts'
 import { listenAdmin, type AdminOptions } from '../../../../src/platform/admin/admin.ts'
 
 interface Listening {
@@ -61,7 +61,7 @@ async function contexts(url: string, query = ''): Promise<unknown> {
   return response.json()
 }
 
-test('/metrics is what telemetry answers', async (t) => {
+test('/metrics returns the metrics of telemetry', async (t) => {
   const { url } = await listen(t)
 
   expect(await (await fetch(`${url}/metrics`)).text()).toBe('up 1\n')
@@ -177,7 +177,7 @@ test.for([
   expect(page).not.toContain('<b>&')
 })
 
-test('a request that was named is open; a section without requests says what it would show', async (t) => {
+test('a request named in the URL is open; an empty section says what it would show', async (t) => {
   const recent = recentRequests(10)
   const { url } = await listen(t, { recent })
   const page = async (query: string): Promise<string> => (await fetch(`${url}/debug/contexts${query}`)).text()
@@ -205,7 +205,7 @@ test('more requests under way than the page shows are counted, and a search find
   expect(await contexts(url, '?q=r-99')).toMatchObject({ underWay: [{ id: 'r-99' }] })
 })
 
-test('a request under way tells what it waits for: the pool, the database, a peer, its client, or nothing', async (t) => {
+test('the page shows what a running request waits for: the pool, the database, a peer, its client, or nothing', async (t) => {
   const recent = recentRequests(10)
   const { url, root } = await listen(t, { recent })
   const beginning = { startedAt: performance.now(), waitsForClient: () => true }
@@ -219,7 +219,7 @@ test('a request under way tells what it waits for: the pool, the database, a pee
     await waiting(ctx, 'pool', async () => expect(await waits()).toBe('pool'))
     const attributes = { 'db.query.text': 'select 1' }
     await span(ctx, 'SELECT', { attributes }, async () => expect(await waits()).toBe('database'))
-    // As a call to S3, whose conventions have no URL.
+    // Like a call to S3, whose conventions have no URL.
     const { CLIENT: kind } = SpanKind
     await span(ctx, 'S3.GetObject', { kind }, async () => expect(await waits()).toBe('peer'))
     await span(ctx, 'GET', { attributes: { 'url.full': 'http://peer/' } }, async () => {
@@ -266,7 +266,7 @@ test('a request shows its spans, when each began and ended and what ended it, ev
   const page = await (await fetch(`${url}/debug/contexts`)).text()
   expect(page).toMatch(/ClientDisconnected ended it at [\d.]+ ms; its work had stopped [\d.]+ ms later/)
   expect(page).toContain('select &lt;1&gt;')
-  // The policy of the page lets no style through that stands in an element.
+  // The page's policy allows no inline style.
   expect(page).not.toMatch(/ style=/)
 })
 
@@ -332,7 +332,7 @@ test('contexts beyond a depth are left out as well', async (t) => {
   expect(await (await fetch(`${url}/debug/contexts`)).text()).toContain('8500 of them are left out here')
 })
 
-test('what is not offered is a 404 that says what to set', async (t) => {
+test('a page that is off is a 404 that says what to set', async (t) => {
   const { url } = await listen(t, { recent: undefined })
 
   const response = await fetch(`${url}/debug/contexts`)

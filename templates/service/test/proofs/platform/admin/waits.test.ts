@@ -8,13 +8,14 @@ import { openLocks } from '../../../../src/platform/database/locks.ts'
 import { recentRequests } from '../../../../src/platform/telemetry/kept.ts'
 import { stepKey } from '../../../../src/platform/telemetry/recent.ts'
 import { eventually } from '../../../support/client.ts'
-import { openTestDatabase } from '../../../support/database.ts'
-import { recordedLog } from '../../../support/recorded-log.ts'
+import { openTestDatabase } from '../../support/database.ts'
+import { proofs } from '../../support/probes.ts'
+import { recordedLog } from '../../support/recorded-log.ts'
 import { sharedService } from '../../../support/service.ts'
 
-const shared = sharedService({ probe: true })
+const shared = sharedService({ probe: proofs })
 
-test('the page tells which request waits for a lock and who holds it, and which waits for the pool', async (t) => {
+test('the page shows which request waits for a lock, which process holds the lock, and which request waits for the pool', async (t) => {
   const { ctx, db, proxy } = await openTestDatabase(t, 2)
   const recent = recentRequests(10)
   const admin = await listenAdmin(ctx, ctx, recordedLog(), {
@@ -52,7 +53,7 @@ test('the page tells which request waits for a lock and who holds it, and which 
   expect(html).toMatch(/\/queued <em>waits for the pool</)
   const { underWay } = JSON.parse(await page('application/json')) as { underWay: { waitsFor: string }[] }
   expect(underWay.map(({ waitsFor }) => waitsFor)).toEqual(['database', 'lock', 'pool'])
-  // Who looks often does not make it ask often.
+  // Frequent requests for the page do not cause frequent queries.
   const { session } = proxy.seen
   for (let i = 0; i < 5; i++) await page('text/html')
   expect(proxy.seen.session - session).toBeLessThanOrEqual(1)
@@ -62,7 +63,7 @@ test('the page tells which request waits for a lock and who holds it, and which 
   await eventually(async () => !(await page('text/html')).includes('waits for the lock'))
 })
 
-test('a request whose answer nobody reads waits for its client, and so does one whose body does not come', async (t) => {
+test('a request whose answer is not read waits for its client, and so does one whose body does not arrive', async (t) => {
   const { url, adminUrl } = shared()
   const waits = async (path: string): Promise<unknown> => {
     const page = await fetch(`${adminUrl}/debug/contexts?q=${path}`, {

@@ -4,7 +4,7 @@ import { testContext } from '../../../../src/context/test-context.ts'
 import { Admission } from '../../../../src/platform/database/admission.ts'
 import { requestKey } from '../../../../src/platform/request.ts'
 
-/** An admission, and what its observer heard. */
+/** An admission, and the calls of its observer. */
 function admission(max: number) {
   const heard: string[] = []
   const gate = new Admission(max, {
@@ -30,7 +30,7 @@ test('no more calls than allowed have a place, and the next gets one when anothe
 
   const place = await third
   expect([gate.full(), gate.waiting]).toEqual([true, 0])
-  // Given back already.
+  // The place is already released.
   first.release(ctx)
   expect(gate.full()).toBe(true)
   second.release(ctx)
@@ -94,7 +94,7 @@ describe('by the time that connections are held', () => {
   beforeEach(() => void vi.useFakeTimers({ toFake: ['performance'] }))
   afterEach(() => void vi.useRealTimers())
 
-  /** A pool of one connection, of which it is known that calls hold it for 100 ms. One holds it now. */
+  /** A pool of one connection, which has measured that calls hold it for 100 ms. One holds it now. */
   async function busy(ctx: Context) {
     const known = admission(1)
     await hold(ctx, known.gate, 100)
@@ -160,7 +160,7 @@ describe('by the time that connections are held', () => {
     expect(gate.waiting).toBe(21)
   })
 
-  test('a client that leaves, and a place outside the averages, make no wait longer', async (t) => {
+  test('neither a client that leaves nor a place outside the averages makes a wait longer', async (t) => {
     const ctx = testContext(t)
     const { gate, held } = await busy(ctx)
     held.release(ctx)
@@ -178,7 +178,7 @@ describe('by the time that connections are held', () => {
     expect(gate.waiting).toBe(1)
   })
 
-  test('callers that give up make the wait of others shorter', async (t) => {
+  test('callers that give up shorten the wait of the others', async (t) => {
     const ctx = testContext(t)
     const { gate } = await busy(ctx)
     for (let n = 0; n < 20; n++) {
@@ -213,7 +213,7 @@ describe('by the time that connections are held', () => {
     queueFor(many, gate, 2_500)
 
     expect(heard.at(-1)).toBe('overload')
-    // Those that came until then, which nobody has left.
+    // The calls that had arrived by then; none has left.
     expect(gate.waiting).toBe(15)
     for (const place of held) place.release(many)
     await expect(gate.enter(many)).rejects.toMatchObject({ status: 503 })
@@ -246,7 +246,7 @@ describe('by the time that connections are held', () => {
     expect(heard.at(-1)).toBe('overload')
   })
 
-  test('a call that does not have to wait starts the second again', async (t) => {
+  test('a call that does not have to wait restarts the second', async (t) => {
     const ctx = testContext(t)
     const { gate, heard, held } = await busy(ctx)
     const served: Promise<void>[] = []

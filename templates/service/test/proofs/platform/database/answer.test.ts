@@ -2,9 +2,9 @@ import { expect, test } from 'vitest'
 import { withTimeout } from '../../../../src/context/context.ts'
 import { testContext } from '../../../../src/context/test-context.ts'
 import { openDatabase } from '../../../../src/platform/database/database.ts'
-import { recordedLog } from '../../../support/recorded-log.ts'
+import { recordedLog } from '../../support/recorded-log.ts'
 
-test('once the deadline has passed, the log says no more that it waits for the database', async (t) => {
+test('after the deadline the service no longer logs that it waits for the database', async (t) => {
   const log = recordedLog()
   const startedAt = performance.now()
   using ctx = withTimeout(testContext(t), 1_100)

@@ -56,7 +56,7 @@ describe('the expected wait', () => {
     expect(pressure.expectedWait(9, [just], now)).toBeCloseTo(1_000 * Math.LN2)
 
     pressure.left(1_000, false)
-    // Of what is known each call leaves 98 of 100 parts: 49 of 50 seconds.
+    // Each call keeps 98 % of the average: 49 of 50 seconds.
     expect(pressure.expectedWait(9, [just], now)).toBeCloseTo(Math.log1p(0.98) / 0.000_98)
     for (let n = 0; n < 1_000; n++) pressure.left(1_000, false)
 
@@ -122,7 +122,7 @@ describe('calls whose context ended', () => {
     expect(longest(pressure, Infinity, true)).toEqual({ ms: 105, why: 'overload' })
   })
 
-  test('count for no more than a hold: a client that stays for long before it leaves does not slow the service', () => {
+  test('count for at most one hold: a client that leaves late does not make the service look slower', () => {
     const pressure = holding(100)
     for (let n = 0; n < 100; n++) pressure.cutShort(60_000)
 
@@ -158,7 +158,7 @@ describe('overload', () => {
     expect(longest(pressure, 10_000).why).toBe('deadline')
 
     pressure.came(50, 500, now + 1_000)
-    // One short wait is not its end.
+    // One short wait does not end the overload.
     pressure.came(0, 50, now + 1_100)
 
     expect(longest(pressure, 10_000)).toEqual({ ms: 75, why: 'overload' })
@@ -166,7 +166,7 @@ describe('overload', () => {
     // The deadline is nearer, or as near.
     expect(longest(pressure, 90, true)).toEqual({ ms: 45, why: 'deadline' })
     expect(longest(pressure, 150)).toEqual({ ms: 75, why: 'deadline' })
-    // The next connection that comes back would be idle without the first in line.
+    // Without the first in line, the next returned connection would be idle.
     expect(pressure.longestWait(10_000, 0, () => false)).toEqual({ ms: 5_000, why: 'deadline' })
   })
 

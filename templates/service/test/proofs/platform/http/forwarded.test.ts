@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import { expect, test } from 'vitest'
 import { clientFinder, noProxies, type ProxyTrust } from '../../../../src/platform/http/forwarded.ts'
 
-/** A row of the table: who is trusted, the peer, the headers, and what is found. */
+/** A row of the table: the trusted proxies, the peer, the headers, and the result. */
 type Row = readonly [
   why: string,
   trust: Partial<ProxyTrust>,

@@ -35,7 +35,7 @@ test('a cut-off body is a mistake of the client', async (t) => {
   await expect(reading).rejects.toMatchObject({ status: 400, message: 'the body was cut off' })
 })
 
-test('a body that was cut off before it is read is refused at once', async (t) => {
+test('a body that was cut off before the service reads it is refused at once', async (t) => {
   const incoming = await receive(t, '{')
   const closed = new Promise((resolve) => incoming.on('error', () => undefined).on('close', resolve))
   incoming.socket.destroy()
@@ -46,7 +46,7 @@ test('a body that was cut off before it is read is refused at once', async (t) =
   await expect(reading).rejects.toMatchObject({ status: 400, message: 'the body was cut off' })
 })
 
-test('a body that a guard has read is a fault of the service, and nobody waits for it', async (t) => {
+test('a body that a guard has read is a fault of the service, and is reported without waiting', async (t) => {
   const incoming = await receive(t, '{}', true)
   await buffer(incoming)
 
@@ -76,12 +76,12 @@ test('bodies that arrive together are refused beyond their budget, and give back
   expect(budget.heldBytes).toBe(0)
 })
 
-/** As the boundary passes it on. */
+/** In the form in which the boundary passes it on. */
 function whole(incoming: IncomingMessage) {
   return { headers: incoming.headers, body: incoming }
 }
 
-/** A request as a server has it, that has sent no more than the beginning of its body yet, unless that is `all`. */
+/** A request as a server gets it, of whose body only the beginning has arrived, unless that is `all`. */
 async function receive(t: TestContext, beginning: string, all = false): Promise<IncomingMessage> {
   const server = createServer()
   await once(server.listen(0, '127.0.0.1'), 'listening')

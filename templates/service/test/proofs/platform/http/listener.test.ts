@@ -6,18 +6,18 @@ import { expect, test } from 'vitest'
 import { withCancel } from '../../../../src/context/context.ts'
 import { testContext } from '../../../../src/context/test-context.ts'
 import { bind } from '../../../../src/platform/http/listener.ts'
-import { recordedLog } from '../../../support/recorded-log.ts'
+import { recordedLog } from '../../support/recorded-log.ts'
 
 const anyPort = { port: 0, purpose: 'listen', variable: 'PORT' }
 
-test('connections that cannot be accepted make one line, and the listener goes on', async (t) => {
+test('connections that cannot be accepted are logged on one line, and the listener continues', async (t) => {
   const ctx = testContext(t)
   const log = recordedLog()
   const server = createServer((_request, response) => response.end('here'))
   const port = await bind(ctx, ctx, log, server, { ...anyPort, host: '127.0.0.1' })
   t.onTestFinished(() => server.close().closeAllConnections())
 
-  // Node does this when accept() fails. On Linux, libuv keeps most such failures to itself.
+  // Node does this when accept() fails. On Linux, libuv does not report most such failures.
   const err = Object.assign(new Error('accept EMFILE'), { code: 'EMFILE' })
   for (let i = 0; i < 3; i++) server.emit('error', err)
 

@@ -107,7 +107,7 @@ describe('openApiDocument', () => {
     ])
   })
 
-  test('it has the answers of the boundary itself, as problems', () => {
+  test("it contains the boundary's own answers, as problems", () => {
     expect(Object.keys(operationOf('/items/{id}', 'get').responses)).toEqual(
       '200,400,404,500,503,504'.split(','),
     )

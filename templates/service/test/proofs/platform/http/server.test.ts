@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { freePort } from '../../../../scripts/postgres/address.ts'
 import { testContext } from '../../../../src/context/test-context.ts'
 import { listen } from '../../../../src/platform/http/server.ts'
-import { recordedLog } from '../../../support/recorded-log.ts'
+import { recordedLog } from '../../support/recorded-log.ts'
 
 test('a server whose worker cannot start does not keep its port', async (t) => {
   const ctx = testContext(t)

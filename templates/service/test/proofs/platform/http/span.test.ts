@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { expect, test, vi, type TestContext } from 'vitest'
 import { startCollector, type ReceivedSpan } from '../../../support/otlp.ts'
-import { recordedLog } from '../../../support/recorded-log.ts'
+import { recordedLog } from '../../support/recorded-log.ts'
 import { withValue, type Context } from '../../../../src/context/context.ts'
 import { testContext } from '../../../../src/context/test-context.ts'
 import type { Outcome } from '../../../../src/platform/telemetry/outcome.ts'
@@ -69,11 +69,7 @@ test('it continues the trace of its caller, and is the parent of the work under 
     traceId: '0af7651916cd43dd8448eb211c80319c',
     parentSpanId: 'b7ad6b7169203331',
   })
-  expect(below).toMatchObject({
-    name: 'below',
-    traceId: received?.traceId,
-    parentSpanId: received?.spanId,
-  })
+  expect(below).toMatchObject({ name: 'below', traceId: received?.traceId, parentSpanId: received?.spanId })
 })
 
 test('a trace that the caller does not sample is not sampled here, and the logs still have its id', async (t) => {
@@ -111,10 +107,7 @@ test.for([
   const [received] = await record(t, {}, { ...ok, status, cause })
 
   expect(received?.status.code).toBe(2)
-  expect(received?.attributes).toMatchObject({
-    'http.response.status_code': status,
-    'error.type': cause,
-  })
+  expect(received?.attributes).toMatchObject({ 'http.response.status_code': status, 'error.type': cause })
 })
 
 test('a failure is recorded with its stack', async (t) => {

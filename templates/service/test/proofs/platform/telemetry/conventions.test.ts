@@ -8,7 +8,7 @@ import { eventually } from '../../../support/client.ts'
 import { startService } from '../../../support/service.ts'
 import { expectKnownNames, model, ownNames, startJsonCollector } from '../../support/conventions.ts'
 
-/** What the conventions require, or recommend and a collector's reviewer asks for. */
+/** What the conventions require, and what they recommend and reviewers expect. */
 const required = {
   resource: ['service.name', 'service.version', 'service.instance.id', 'telemetry.sdk.language'],
   server: [
@@ -42,7 +42,7 @@ const required = {
   } as Readonly<Record<string, readonly string[]>>,
 }
 
-test('what a request exports is named as the conventions name it, and has what they require', async (t) => {
+test('the telemetry of a request has the names and the attributes that the conventions require', async (t) => {
   const received = await startJsonCollector(t)
   const service = await startService(t, {
     probe: true,

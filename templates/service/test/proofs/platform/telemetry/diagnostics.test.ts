@@ -1,6 +1,6 @@
 import { DiagLogLevel } from '@opentelemetry/api'
 import { expect, test } from 'vitest'
-import { recordedLog } from '../../../support/recorded-log.ts'
+import { recordedLog } from '../../support/recorded-log.ts'
 import type { Context } from '../../../../src/context/context.ts'
 import { testContext } from '../../../../src/context/test-context.ts'
 import { diagnostics, diagnosticsLevel } from '../../../../src/platform/telemetry/diagnostics.ts'

@@ -10,7 +10,7 @@ import { expect, test, type TestContext } from 'vitest'
 import { keepHistograms, keyedHistogram } from '../../../../src/platform/telemetry/histogram.ts'
 import { producerOf } from '../../../../src/platform/telemetry/producer.ts'
 
-/** Reads what its producer has. */
+/** Reads the metrics of its producer. */
 class Reader extends MetricReader {
   protected override onForceFlush = () => Promise.resolve()
   protected override onShutdown = () => Promise.resolve()
@@ -18,7 +18,7 @@ class Reader extends MetricReader {
 
 const boundaries = [0.125, 0.5, 1]
 
-/** A provider with a reader for each temporality, of the SDK's histograms and of ours. @returns what each reads */
+/** Makes a provider with a reader for each temporality, for the SDK's histograms and for ours. @returns what each reads */
 function start(t: TestContext, temporalities: readonly AggregationTemporality[]) {
   let histograms: ReturnType<typeof keepHistograms> = []
   const readers = temporalities.map(
@@ -46,7 +46,7 @@ function start(t: TestContext, temporalities: readonly AggregationTemporality[])
 
 const { CUMULATIVE, DELTA } = AggregationTemporality
 
-test('it counts as a histogram of the SDK does, for readers of totals and of deltas', async (t) => {
+test('it counts like a histogram of the SDK, for readers of totals and of deltas', async (t) => {
   const [totals, deltas] = start(t, [CUMULATIVE, DELTA])
   const ours = keyedHistogram('time', 'How long.', boundaries)
   const theirs = metrics.getMeter('of the SDK').createHistogram('time', {
@@ -82,7 +82,7 @@ function sorted(points: Points = []) {
     .toSorted((a, b) => (a.of < b.of ? -1 : 1))
 }
 
-test('one reader does not take what another one counts', async (t) => {
+test("readers do not affect each other's counts", async (t) => {
   const [first, second] = start(t, [DELTA, DELTA])
   const histogram = keyedHistogram('time', 'How long.', boundaries)
   histogram.add('', {}).record(0.5)
@@ -91,7 +91,7 @@ test('one reader does not take what another one counts', async (t) => {
   expect(await second?.()).toHaveLength(1)
 })
 
-test('beyond 2,000 series there is one more for all', async (t) => {
+test('all series beyond 2,000 share one more', async (t) => {
   const [read] = start(t, [CUMULATIVE])
   const histogram = keyedHistogram('time', 'How long.', boundaries)
   for (let n = 0; n < 2_100; n++) (histogram.find(`${n}`) ?? histogram.add(`${n}`, { n })).record(0.5)

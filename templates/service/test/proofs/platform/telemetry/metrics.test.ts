@@ -8,7 +8,7 @@ import { Readable } from 'node:stream'
 import { setTimeout } from 'node:timers/promises'
 import { metrics } from '@opentelemetry/api'
 import { expect, test, vi, type TestContext } from 'vitest'
-import { recordedLog } from '../../../support/recorded-log.ts'
+import { recordedLog } from '../../support/recorded-log.ts'
 import { withCancel } from '../../../../src/context/context.ts'
 import { testContext } from '../../../../src/context/test-context.ts'
 import { ClientDisconnected } from '../../../../src/platform/causes.ts'
@@ -65,7 +65,7 @@ test('requests are counted by route and status, in the buckets that the conventi
 test('a scrape that cannot be written fails, is logged, and does not end the process', async (t) => {
   const log = recordedLog()
   const read = await start(t, log)
-  // The SDK counts it, and cannot write it.
+  // The SDK counts this value, but cannot write it.
   const tenant = (() => 'a function that nobody called') as unknown as string
   metrics.getMeter('shop').createCounter('shop.orders').add(1, { tenant })
 
@@ -120,7 +120,7 @@ test('each reading of the metrics reads the pool', async (t) => {
 test('a blocked event loop is visible', async (t) => {
   const read = await start(t)
   await read()
-  // Each reading begins anew, with the next tick of the measuring timer.
+  // Each reading starts again, with the next tick of the measuring timer.
   await setTimeout(50)
   const until = performance.now() + 150
   while (performance.now() < until);

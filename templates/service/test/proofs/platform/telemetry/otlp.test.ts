@@ -5,7 +5,7 @@ import { tracing } from '@opentelemetry/sdk-node'
 import fc from 'fast-check'
 import { expect, test, vi } from 'vitest'
 import { startCollector } from '../../../support/otlp.ts'
-import { recordedLog } from '../../../support/recorded-log.ts'
+import { recordedLog } from '../../support/recorded-log.ts'
 import { testContext } from '../../../../src/context/test-context.ts'
 import { EncodedSpan, traceRequest } from '../../../../src/platform/telemetry/otlp.ts'
 import { span } from '../../../../src/platform/telemetry/span.ts'
@@ -72,7 +72,7 @@ function recorded(
   return exporter.getFinishedSpans()
 }
 
-test("spans become the same bytes as by OpenTelemetry's own serializer", () => {
+test("spans become the same bytes as with OpenTelemetry's own serializer", () => {
   fc.assert(
     fc.property(fc.array(made, { maxLength: 20 }), fc.dictionary(fc.string(), plain), (all, resource) => {
       const spans = recorded(all, resource as Record<string, string | number>)
@@ -83,7 +83,7 @@ test("spans become the same bytes as by OpenTelemetry's own serializer", () => {
   )
 })
 
-test('a batch may be larger than any before it', () => {
+test('a batch may be larger than every earlier one', () => {
   const long = 'ü'.repeat(100_000)
   const about = {
     kind: SpanKind.SERVER,

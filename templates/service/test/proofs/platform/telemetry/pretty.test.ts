@@ -21,13 +21,7 @@ test('a failure is shown with its statement and the frames outside of Node, path
 })
 
 test('a request that the admin port refused is one line, with the reason', () => {
-  const line = {
-    msg: 'admin request',
-    method: 'GET',
-    path: '/',
-    status: 404,
-    refused: 'there is /metrics',
-  }
+  const line = { msg: 'admin request', method: 'GET', path: '/', status: 404, refused: 'there is /metrics' }
   expect(openPretty(false)?.(JSON.stringify(line))).toBe('[] GET    / 404 there is /metrics\n')
 })
 
@@ -36,7 +30,7 @@ test('an empty object or list is left out', () => {
   expect(openPretty(false)?.(line)).toBe('start-up failed {"port":0}\n')
 })
 
-test('the line of a request that failed or ended early tells the id to look for, of the trace if there is one', () => {
+test('the line of a request that failed or ended early has the id to search for: that of the trace, if there is one', () => {
   const pretty = openPretty(false)
   const line = (fields: object): string =>
     pretty?.(JSON.stringify({ msg: 'request', method: 'GET', path: '/', requestId: 'r-1', ...fields })) ?? ''

@@ -10,7 +10,7 @@ import {
 } from '@opentelemetry/api'
 import { expect, test, vi, type TestContext } from 'vitest'
 import { startCollector } from '../../../support/otlp.ts'
-import { recordedLog } from '../../../support/recorded-log.ts'
+import { recordedLog } from '../../support/recorded-log.ts'
 import { withCancel, withTimeout, type Context } from '../../../../src/context/context.ts'
 import { testContext } from '../../../../src/context/test-context.ts'
 import { httpMetrics } from '../../../../src/platform/telemetry/metrics.ts'
@@ -51,7 +51,7 @@ function keepingAmbient(): ContextManager {
   return manager
 }
 
-/** A port that nobody listens on. */
+/** A port without a listener. */
 async function deadPort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -117,7 +117,7 @@ test('OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES name the service', async (t
   expect(collector.requests).toEqual(['POST /v1/traces application/json'])
 })
 
-test('OTEL_BSP_SCHEDULE_DELAY sets how soon spans are sent', async (t) => {
+test('OTEL_BSP_SCHEDULE_DELAY sets the interval at which spans are sent', async (t) => {
   const collector = await startCollector(t)
   const { ctx } = await start(t, {
     OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
@@ -161,7 +161,7 @@ test('metrics alone are sent without a tracer', async (t) => {
   expect(collector.spans).toEqual([])
 })
 
-test('nothing is exported if nothing is named', async (t) => {
+test('nothing is exported without an endpoint or an exporter', async (t) => {
   const { ctx, telemetry, log } = await start(t, {})
   let recording = true
   await span(ctx, 'work', {}, (_ctx, current) => {
@@ -180,7 +180,7 @@ test('a missing collector is one warning for all batches, and the close ends in 
   const { ctx, telemetry, log } = await start(t, {
     OTEL_TRACES_EXPORTER: 'otlp',
     OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `http://127.0.0.1:${port}/v1/traces`,
-    // One batch a span, and no time to try one again.
+    // One batch for each span, and no time for a retry.
     OTEL_BSP_MAX_EXPORT_BATCH_SIZE: '1',
     OTEL_EXPORTER_OTLP_TIMEOUT: '200',
   })
@@ -244,7 +244,7 @@ test('an endpoint that can be reached is not logged, and one that hangs delays n
   await reached.telemetry.close(reached.ctx)
 
   const startedAt = performance.now()
-  // Of a network for documentation: nobody answers, if there is a way to it at all.
+  // An address of a network for documentation, from which no answer comes.
   const hung = await start(t, {
     OTEL_METRICS_EXPORTER: 'none',
     OTEL_EXPORTER_OTLP_ENDPOINT: 'http://192.0.2.1',

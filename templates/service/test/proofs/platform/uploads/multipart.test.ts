@@ -22,7 +22,7 @@ const roomy: UploadLimits = {
 const boundary = 'frontier'
 const type = `multipart/form-data; boundary=${boundary}`
 
-/** What one request to the server came to. */
+/** The outcome of one request to the server. */
 interface Outcome {
   readonly error: unknown
   readonly files: readonly { name: string; contentType: string; content: Readable }[]
@@ -91,7 +91,7 @@ function part(disposition: string, content: string | Buffer, header = ''): Buffe
 
 const end = Buffer.from(`--${boundary}--\r\n`)
 
-/** Opens a POST that the test writes to. Its failure is looked at where it is expected. */
+/** Opens a POST that the test writes to. Tests check its failure where they expect one. */
 function post(server: Server, headers: Record<string, string> = {}): ClientRequest {
   const client = httpRequest({
     host: '127.0.0.1',
@@ -180,7 +180,7 @@ test('reads the body only as fast as the files are read', async (t) => {
   const client = post(server)
   client.write(part('name="doc"; filename="a"', Buffer.alloc(30_000_000)).subarray(0, -2))
 
-  // Longer than a client may stall: it is not the client who waits.
+  // Longer than a client may stall, but here the client does not stall.
   await new Promise((resolve) => setTimeout(resolve, 600))
   expect(client.writableLength).toBeGreaterThan(20_000_000)
 
@@ -190,7 +190,7 @@ test('reads the body only as fast as the files are read', async (t) => {
 })
 
 test('reads on when a chunk without content follows the one that filled the buffer of a file', async (t) => {
-  // As much as a file may have ahead of its reader, so that only the last byte fills it.
+  // As much as the buffer of a file takes, so that only the last byte fills it.
   const content = Buffer.alloc(256 * 1024)
   let drained: () => void = () => undefined
   const reading = new Promise<void>((resolve) => (drained = resolve))

@@ -3,7 +3,7 @@ import { validateHeaderValue } from 'node:http'
 import { describe, expect, test } from 'vitest'
 import { cleanName, parsePartHeader } from '../../../../src/platform/uploads/part-header.ts'
 
-/** As the parser hands it out: bytes as latin1. */
+/** In the form of the parser: bytes as latin1. */
 function parse(disposition: string, contentType?: string) {
   const latin1 = (text: string): string => Buffer.from(text).toString('latin1')
   return parsePartHeader({

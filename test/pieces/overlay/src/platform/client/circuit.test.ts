@@ -1,7 +1,7 @@
 import { expect, test, vi, type TestContext } from 'vitest'
 import { z } from 'zod'
 import { startPeer } from '../../../test/support/peer.ts'
-import { recordedLog } from '../../../test/support/recorded-log.ts'
+import { recordedLog } from '../../../test/proofs/support/recorded-log.ts'
 import { withCancel, withTimeout, type Context } from '../../context/context.ts'
 import { testContext } from '../../context/test-context.ts'
 import { CallFailed } from './call-failed.ts'
@@ -61,7 +61,7 @@ test('an answer that is not as expected counts as a peer that works', async (t) 
   expect(peer.received).toHaveLength(6)
 })
 
-test('a peer that takes longer than the client allows fails; callers that leave or have a shorter deadline count as nothing', async (t) => {
+test('a peer that takes longer than the client allows fails; callers that leave or have a shorter deadline do not count', async (t) => {
   const { ctx, client, peer } = await startClient(t, ['hang'])
   for (let n = 0; n < 5; n++) {
     using left = withCancel(ctx)

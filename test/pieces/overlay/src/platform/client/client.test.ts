@@ -6,7 +6,7 @@ import { describe, expect, test, vi, type TestContext } from 'vitest'
 import { z } from 'zod'
 import { startCollector } from '../../../test/support/otlp.ts'
 import { startPeer } from '../../../test/support/peer.ts'
-import { recordedLog } from '../../../test/support/recorded-log.ts'
+import { recordedLog } from '../../../test/proofs/support/recorded-log.ts'
 import {
   DeadlineExceeded,
   liveContexts,
@@ -114,9 +114,9 @@ describe('what is sent', () => {
       '/.. ',
       '/..\u00a0',
     ])
-      await expect(client.text(ctx, path), path).rejects.toThrow('through encodeURIComponent')
+      await expect(client.text(ctx, path), path).rejects.toThrow('encoded with encodeURIComponent')
     for (const path of ['/a#b', '/..#', '/a?b=\t', '/\0', '/\ud800', '/?a=\\'])
-      await expect(client.text(ctx, path), path).rejects.toThrow('through encodeURIComponent')
+      await expect(client.text(ctx, path), path).rejects.toThrow('encoded with encodeURIComponent')
     for (const path of ['/accounts/..', '/accounts/../admin?a=b', '/accounts/.%2E', '/%2e/', '/..?a'])
       await expect(client.text(ctx, path), path).rejects.toThrow('without the segments . and ..')
   })
@@ -237,7 +237,7 @@ describe('fetch', () => {
     })
   })
 
-  test('hands on status, headers and body, and its context ends with the body', async (t) => {
+  test('passes on status, headers and body, and its context ends with the body', async (t) => {
     const ctx = testContext(t)
     const peer = await startPeer(t, (response) => response.writeHead(206, { etag: '"1"' }).end('all of it'))
 
@@ -383,7 +383,7 @@ describe('a call is not repeated', () => {
 
     await Promise.allSettled(Array.from({ length: 50 }, () => client.text(ctx, '/')))
 
-    // All calls have earned their part before the first is repeated, and the budget saves up ten at most.
+    // All calls have earned their part before the first is repeated, and the budget saves up at most ten.
     expect(peer.received).toHaveLength(60)
   })
 })
@@ -429,7 +429,7 @@ describe('the error about a bad answer names the peer and what is wrong', () => 
     expect(await client.text(ctx, '/')).toBe('hello')
     await expect(client.text(ctx, '/')).rejects.toThrow('the answer is not text: its bytes are not UTF-8')
     await expect(client.text(ctx, '/')).rejects.toThrow(
-      'the answer is not in UTF-8, but text/plain; charset=iso',
+      'the answer is not in UTF-8 but in text/plain; charset=iso',
     )
   })
 
@@ -439,7 +439,7 @@ describe('the error about a bad answer names the peer and what is wrong', () => 
     expect(await client.json(testContext(t), '/', schema)).toEqual({ id: 'a', owner: { name: 'b' } })
   })
 
-  test('an answer of exactly the allowed size is fine; the client stops reading an answer that never ends', async (t) => {
+  test('an answer of exactly the allowed size is accepted; the client stops reading an answer that never ends', async (t) => {
     const ctx = testContext(t)
     const peer = await startPeer(t, (response, number) => {
       if (number === 1) response.end('x'.repeat(100))
@@ -463,7 +463,7 @@ describe('the error about a bad answer names the peer and what is wrong', () => 
     expect(await peer.received[0]?.ended).toBe(false)
   })
 
-  test('a peer that is not there', async (t) => {
+  test('a peer that does not listen', async (t) => {
     const client = createClient({ baseUrl: `http://127.0.0.1:${await freePort()}`, attempts: 1 })
 
     const failure = await failureOf(client.text(testContext(t), '/'))
@@ -496,7 +496,7 @@ test.for([
   [{ how: 'status', status: 502 }, 502, undefined],
   [{ how: 'status', status: 404 }, 502, undefined],
   [{ how: 'answer' }, 502, undefined],
-] as const)('our own client gets for %j a %i that hides the peer', ([failure, status, after], t) => {
+] as const)('for %j our own client gets a %i that hides the peer', ([failure, status, after], t) => {
   const problem = problemOf(testContext(t), new CallFailed('payments: GET /secret', failure))
 
   expect(problem.status).toBe(status)
@@ -550,7 +550,7 @@ describe('each attempt is a span', () => {
     expect(late).toMatchObject({ status: { code: 2 }, attributes: { 'error.type': 'DeadlineExceeded' } })
   })
 
-  test('its error.type tells a failed connection from a bad answer', async (t) => {
+  test('its error.type distinguishes a failed connection from a bad answer', async (t) => {
     const { ctx, spans } = await traced(t)
     const peer = await startPeer(t, (response) => response.end('no JSON'))
     const away = createClient({ baseUrl: `http://127.0.0.1:${await freePort()}`, attempts: 1 })

@@ -12,7 +12,7 @@ test('it begins full, and each call earns a part of a retry', () => {
   expect(budget.spend()).toBe(false)
 })
 
-test('successful calls save up no more than that', () => {
+test('successful calls cannot save up more', () => {
   const budget = retryBudget(0.1, 2)
   for (let i = 0; i < 1_000; i++) budget.earn()
 

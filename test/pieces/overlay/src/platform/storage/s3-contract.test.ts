@@ -76,7 +76,7 @@ test('a sweep reads every page of the list', async (t) => {
   expect([await keys(), await underWay()]).toEqual([[], 0])
 })
 
-describe.skipIf(real !== undefined)('a sweep that the store or the role does not allow', () => {
+describe.skipIf(real !== undefined)('a sweep that the store or the role forbids', () => {
   test.for([
     ['ListObjectsV2', 'GET', 'list-type=2', [first, second] as string[]],
     ['DeleteObject', 'DELETE', first, [first] as string[]],
@@ -96,7 +96,7 @@ describe.skipIf(real !== undefined)('a sweep that the store or the role does not
     t.onTestFinished(() => other.destroy())
     const Key = `${url.pathname.slice(1)}/${first}`
     await other.send(new CreateMultipartUploadCommand({ Bucket: url.hostname, Key }))
-    s3.deny(method, words)
+    s3.deny(method, words, 403)
     const options = {
       prefix: 'notes-',
       olderThanMs: -60_000,

@@ -17,20 +17,20 @@ import { getJson } from './get-json.ts'
 
 /** How long the issuer may take to answer. */
 const fetchMs = 5_000
-/** How long keys are used before a request fetches them anew. */
+/** How long keys are used before a request fetches them again. */
 const freshMs = 600_000
-/** How much longer they are used if the issuer does not answer. */
+/** How much longer keys are used if the issuer does not answer. */
 const staleMs = 3_600_000
 /** How long a request that still has old keys waits for the new ones. */
 const patienceMs = 200
-/** The least time between two fetches, whatever keys the tokens name. */
+/** The least time between two fetches, even if tokens name unknown keys. */
 const pauseMs = 2_000
 
 type Keys = ReturnType<typeof createLocalJWKSet>
 
 /**
- * The public keys of an OpenID provider. It finds them by discovery (OpenID Connect Discovery 1.0, 4) when the first token
- * comes, and keeps them. For an unknown key it asks once more, so that the provider may change its keys at any time.
+ * The public keys of an OpenID provider. The service finds them by discovery (OpenID Connect Discovery 1.0, 4) when the first
+ * token arrives, and keeps them. For an unknown key it fetches them again, so that the provider may change its keys at any time.
  */
 export class IssuerKeys {
   readonly #issuer: string
@@ -95,9 +95,9 @@ export class IssuerKeys {
     try {
       const base = this.#issuer.replace(/\/$/, '')
       const found = Discovered.parse(await getJson(ctx, `${base}/.well-known/openid-configuration`))
-      if (found.issuer !== this.#issuer) throw new Error(`it calls itself ${found.issuer}`)
+      if (found.issuer !== this.#issuer) throw new Error(`its issuer is ${found.issuer}`)
       if (new URL(found.jwks_uri).protocol !== new URL(base).protocol)
-        throw new Error(`its keys are elsewhere: ${found.jwks_uri}`)
+        throw new Error(`its jwks_uri must have the scheme of the issuer, not ${found.jwks_uri}`)
       const { keys } = KeySet.parse(await getJson(ctx, found.jwks_uri))
       this.#keys = createLocalJWKSet({ keys: keys.filter(isKey) })
       this.#fetchedAt = performance.now()
@@ -111,13 +111,13 @@ export class IssuerKeys {
   }
 }
 
-/** One line. What fetch throws says why in its cause. */
+/** The message on one line. An error of fetch has the reason in its cause. */
 function reasonOf(error: Error): string {
   if (error instanceof z.ZodError) return z.prettifyError(error).replace(/\s*\n\s*/g, ' ')
   return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message
 }
 
-/** Keys must come over TLS: who changes them on the way signs tokens. */
+/** Keys must arrive over TLS: whoever could change them on the way could sign tokens. */
 export function isSafeUrl(text: string): boolean {
   if (!URL.canParse(text)) return false
   const { protocol, hostname, username, password } = new URL(text)

@@ -4,23 +4,25 @@ import { Problem } from '../problem.ts'
 import type { IssuerKeys } from './issuer-keys.ts'
 import type { Principal } from './principal.ts'
 
-/** Signatures with a public key only: with HS256, who knows the public key could sign (RFC 8725, 2.1 and 3.1). */
+/** Only signatures with a public key: with HS256, everyone who has the public key could sign (RFC 8725, 2.1 and 3.1). */
 const algorithms = 'RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA Ed25519'.split(' ')
-/** The type of RFC 9068, and that of issuers without it. A token of another type has another purpose (RFC 8725, 3.11). */
+/**
+ * The type of RFC 9068, and that of issuers that do not follow it. A token of another type has another purpose (RFC 8725, 3.11).
+ */
 const types = /^(?:application\/)?(?:at\+jwt|jwt)$/i
 /** How far the issuer's clock may be from this one's, in seconds. */
 const toleranceS = 30
 const maxLength = 8_192
 
-/** What a token must say. */
+/** What a token must contain. */
 export interface Expected {
   readonly issuer: string
   readonly audience: string
 }
 
 /**
- * Verifies an access token: its signature, `iss`, `aud`, `exp` and `nbf`, and that it says for whom it is (`sub`).
- * @throws Problem 401 if it is invalid, 503 if the issuer's keys cannot be had; the cause of ctx
+ * Verifies an access token: its signature, `iss`, `aud`, `exp` and `nbf`, and that it has a `sub`.
+ * @throws Problem 401 if it is invalid, 503 if the issuer's keys cannot be fetched; the cause of ctx
  */
 export async function verifyToken(
   ctx: Context,
@@ -43,7 +45,7 @@ export async function verifyToken(
   } catch (error) {
     if (error instanceof errors.JOSEError) throw invalidToken(reasonOf(error))
     if (ctx.err !== undefined || error instanceof Problem) throw error
-    // jose and WebCrypto throw several errors for a key that is too short or broken.
+    // jose and WebCrypto throw various errors for a key that is too short or broken.
     throw invalidToken('the key of the issuer cannot be used', error)
   }
 }
@@ -70,13 +72,13 @@ async function verified(
   }
 }
 
-/** `key:` begins the ids of API keys. */
+/** The ids of API keys begin with `key:`. */
 function subjectOf({ sub }: JWTPayload): string {
   if (typeof sub === 'string' && /^(?!key:)[^\p{C}]{1,255}$/u.test(sub)) return sub
   throw invalidToken('its "sub" is missing or invalid')
 }
 
-/** RFC 8693, 4.2, or a list. */
+/** Scopes as in RFC 8693, 4.2, or as a list. */
 function scopesOf({ scope, scp }: JWTPayload): readonly string[] {
   const given = scope ?? scp
   if (Array.isArray(given)) return given.filter((one) => typeof one === 'string')

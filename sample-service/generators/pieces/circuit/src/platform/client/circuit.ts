@@ -17,16 +17,16 @@ const failuresToOpen = 5
 /** How long the circuit stays open before one attempt tests the peer. */
 const openMs = 10_000
 
-/** How an attempt ended. `failed`: the peer failed it. */
+/** How an attempt ended. `failed`: because of the peer. */
 type Attempt<T> = { readonly failed: boolean } & ({ readonly value: T } | { readonly error: unknown })
 
 /**
- * A circuit breaker for one peer. After the peer has failed five attempts in a row, it refuses calls at once, and our own client
- * gets a 503 with `Retry-After`. Ten seconds later it lets one attempt through, and closes the circuit if the peer does not fail
- * it. The log has each change: `circuit opened`, `circuit closed`.
+ * A circuit breaker for one peer. After five failed attempts in a row it refuses calls at once, and our own client gets a 503
+ * with `Retry-After`. Ten seconds later it lets one attempt through, and closes the circuit if that does not fail. It logs each
+ * change: `circuit opened`, `circuit closed`.
  *
- * A peer fails an attempt if it does not answer in time, or answers with a 5xx, 408 or 429. Any other answer shows that it works,
- * even if the call fails. A caller that leaves, or whose own deadline passes, shows nothing.
+ * An attempt has failed if the peer does not answer in time, or answers with a 5xx, 408 or 429. Any other answer shows that the
+ * peer works, even if the call fails. If the caller leaves or its own deadline passes, the attempt does not count.
  */
 export function circuit(log: Log, peer: string): Breaker {
   const pause = openPause()
@@ -46,7 +46,7 @@ export function circuit(log: Log, peer: string): Breaker {
       return { failed: false, value: await attempt(ctx) }
     } catch (error) {
       const shown = whatItShows(ctx, error)
-      // The breaker ignores an error that is thrown, except when half open: then the error would close the circuit.
+      // The breaker ignores a thrown error, except when half open: then the error would close the circuit.
       if (shown === 'nothing' && !probes) throw error
       if (shown === 'failed') lastFailure = error
       return { failed: shown !== 'works', error }
@@ -75,11 +75,7 @@ export function circuit(log: Log, peer: string): Breaker {
         const retryAfterMs = Math.max(pause.leftMs(), 1_000)
         throw new CallFailed(
           `${call}: not sent, because ${peer} has failed ${failuresToOpen} times in a row`,
-          {
-            how: 'open',
-            retryAfterMs,
-            cause: lastFailure,
-          },
+          { how: 'open', retryAfterMs, cause: lastFailure },
         )
       } finally {
         logChange(ctx)
@@ -89,8 +85,8 @@ export function circuit(log: Log, peer: string): Breaker {
 }
 
 /**
- * Makes the pause of a circuit, which each opening starts anew. It goes by the monotonic clock. Cockatiel asks whether less of the
- * wall clock than `duration` has passed: set back by an hour, that clock would keep a peer that works shut out for an hour.
+ * Makes the pause of a circuit, which starts again at each opening. It uses the monotonic clock: cockatiel compares wall-clock
+ * times with `duration`, and a clock that is set back by an hour would keep the circuit open for an hour.
  */
 function openPause() {
   let until = 0
@@ -112,7 +108,7 @@ function isFailure(made: unknown): boolean {
   return (made as Attempt<unknown>).failed
 }
 
-/** What a failed attempt shows about the peer. The client's own timeout ends ctx too, but its cause is a CallFailed. */
+/** Whether a failed attempt counts against the peer. The client's own timeout ends ctx too, but its cause is a CallFailed. */
 function whatItShows(ctx: Context, error: unknown): 'failed' | 'works' | 'nothing' {
   if (ctx.err === Canceled || !(error instanceof CallFailed)) return 'nothing'
   const { how, status = 0 } = error

@@ -3,9 +3,7 @@ import { Canceled, DeadlineExceeded, type Context } from '../../context/context.
 import { CallFailed } from './call-failed.ts'
 import { causeName } from '../causes.ts'
 import type { Order } from './order.ts'
-import { knownMethod } from '../telemetry/outcome.ts'
-import { peerOf } from '../telemetry/peer.ts'
-import { redactedQuery } from '../telemetry/redacted.ts'
+import { knownMethod, peerOf, redactedQuery } from '../telemetry/outcome.ts'
 import { otelKey, span } from '../telemetry/span.ts'
 
 /**
@@ -39,7 +37,7 @@ export function injectTrace(ctx: Context, headers: Headers): void {
   })
 }
 
-/** A call that its caller gave up is not an error. A call that missed its deadline is one: the peer was too slow. */
+/** A call that its caller gave up is not an error. A call that missed its deadline is an error: the peer was too slow. */
 function recordFailure(ctx: Context, current: Span, error: unknown): void {
   const ended = causeName(ctx)
   if (ended !== undefined) current.addEvent('context.canceled', { 'context.cause': ended })

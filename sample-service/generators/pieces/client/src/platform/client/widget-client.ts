@@ -20,9 +20,9 @@ export const NewWidgetItem = z.object({
  * `CallFailed` if widget fails; if nobody catches that, our own client gets a 502, 503 or 504 (platform/client/client.ts).
  */
 export interface WidgetClient {
-  /** Repeats the call after a failure that may pass. */
+  /** Repeats the call after a temporary failure. */
   find(ctx: Context, id: string): Promise<z.output<typeof WidgetItem>>
-  /** Sends the call once: widget may have done a call that failed. @throws ZodError before it sends anything */
+  /** Sends the call only once: widget may have executed a call that failed. @throws ZodError before it sends anything */
   create(ctx: Context, item: z.input<typeof NewWidgetItem>): Promise<z.output<typeof WidgetItem>>
 }
 

@@ -1,16 +1,17 @@
 import { and, eq, gt, lte, sql } from 'drizzle-orm'
 import type { Context } from '../../context/context.ts'
+import { CommitOutcomeUnknown } from '../database/errors.ts'
 import type { Queries } from '../database/queries.ts'
 import { bodyOf, isAnswer, release } from '../http/answer-body.ts'
 import { describeRoute, type Route, type StreamedResponse } from '../http/route.ts'
 import type { Platform } from '../platform.ts'
-import { Problem } from '../problem.ts'
+import { Problem, unavailable } from '../problem.ts'
 import { requestOf } from '../request.ts'
 import { idempotencyKeys, type KeptAnswer } from './idempotency.schema.ts'
 import { fingerprintOf, keyOf } from './key.ts'
-import { recordOutcome } from './metrics.ts'
+import { recordOutcome, type Outcome } from './metrics.ts'
 
-/** How long an answer is kept: a client that retries later starts anew. */
+/** How long an answer is kept. A later repeat counts as a new request. */
 export const keptFor = sql`interval '1 day'`
 
 /** A request with a key. */
@@ -23,18 +24,19 @@ interface Keyed {
 
 /**
  * Makes a route that a client may repeat, with the same `Idempotency-Key`, until it gets an answer
- * (draft-ietf-httpapi-idempotency-key-header). The first request is done; each further one gets the same answer.
+ * (draft-ietf-httpapi-idempotency-key-header). The first request is executed; each further one gets the same answer.
  *
- * The handler runs in one transaction, which `db.run` and `db.transaction` join, and its answer is kept in that transaction:
- * both are there or neither is, even after a crash. A handler that throws, or answers with a 5xx, has done nothing and keeps
- * nothing, so a repeat is done. What it does outside the database (a call, a file) may be done twice: enqueue a job for it.
+ * The handler runs in one transaction, which `db.run` and `db.transaction` join, and the same transaction keeps its answer: both
+ * are committed or neither, even after a crash. If a handler throws, or answers with a 5xx, nothing is committed and a repeat
+ * runs again. What it does outside the database (a call, a file) may happen twice: enqueue a job for it.
  *
  * Two requests are the same if the schemas of the route return the same input for both. What a handler reads from `request`
  * itself is not compared. A key belongs to the principal of its request (`requestOf(ctx).principal`), or to its `Authorization`
  * if no guard has set a principal.
  *
- * It answers 409 while the first request is under way, 422 for a key that came with another request, 400 for an invalid key,
- * or for none unless `required` is false. The answer must be text or JSON, not a stream.
+ * The route answers 409 while the first request is under way, 422 for a key of another request, 400 for an invalid key, and 400
+ * for a missing key unless `required` is false. It answers 503 if the connection was lost during COMMIT, because then nobody knows
+ * yet whether the work was done. The answer must be text or JSON, not a stream.
  * @throws Error if the route takes files, which cannot be compared
  */
 export function idempotent({ db }: Platform, route: Route, { required = true } = {}): Route {
@@ -53,24 +55,31 @@ export function idempotent({ db }: Platform, route: Route, { required = true } =
         throw new Problem(400, 'Idempotency-Key is missing', 'this request needs an Idempotency-Key')
       }
       const principal = requestOf(ctx)?.principal
-      // A middleware of Hono may know the caller without setting a principal. Callers must not get each other's answers.
+      // A middleware of Hono may authenticate the caller without setting a principal, and callers must not get each other's
+      // answers.
       const sender = principal === undefined ? request.headers.authorization : undefined
       const keyed = { route, scope: principal ?? '', key, fingerprint: fingerprintOf(route, input, sender) }
       const work = async (ctx: Context) => route.handle(ctx, input, request)
-      return db
-        .transaction(ctx, (q, ctx) => answerOnce(ctx, q, keyed, work), { joins: true })
-        .catch(answerOfFailed)
+      try {
+        const answered = db.transaction(ctx, (q, ctx) => answerOnce(ctx, q, keyed, work), { joins: true })
+        const [answer, outcome] = await answered
+        // Not before the COMMIT, which may fail.
+        recordOutcome(ctx, outcome)
+        return answer
+      } catch (error) {
+        return answerOfFailed(error)
+      }
     },
   }
 }
 
-/** Does `work` and keeps its answer, or returns the answer that is kept. @throws Problem 409 or 422, or what `work` throws */
+/** Runs `work` and keeps its answer, or returns the kept answer. @throws Problem 409 or 422, or what `work` throws */
 async function answerOnce(
   ctx: Context,
   q: Queries,
   keyed: Keyed,
   work: (ctx: Context) => Promise<Response | StreamedResponse>,
-): Promise<Response> {
+): Promise<readonly [answer: Response, outcome: Outcome]> {
   if (!(await lock(q, keyed))) {
     recordOutcome(ctx, 'under way')
     throw underWay()
@@ -80,19 +89,17 @@ async function answerOnce(
     const answer = await work(ctx)
     if (isAnswer(answer) && answer.status >= 500) throw new Failed(answer)
     await keep(q, keyed, answer)
-    recordOutcome(ctx, 'done')
-    return answer as Response
+    return [answer as Response, 'done']
   }
   if (kept.fingerprint !== keyed.fingerprint) {
     recordOutcome(ctx, 'reused')
     throw new Problem(
       422,
       'Idempotency-Key is already used',
-      'this Idempotency-Key came with another request: a new request needs a new key',
+      'this Idempotency-Key was used for another request: a new request needs a new key',
     )
   }
-  recordOutcome(ctx, 'repeated')
-  return new Response(kept.body, { status: kept.status, headers: kept.headers })
+  return [new Response(kept.body, { status: kept.status, headers: kept.headers }), 'repeated']
 }
 
 /** Rolls back the work of a handler that has answered with a 5xx. */
@@ -106,13 +113,15 @@ class Failed extends Error {
   }
 }
 
-/** Returns the 5xx of a handler whose work was rolled back. @throws any other `error` */
+/** Returns the 5xx of a handler whose work was rolled back. @throws Problem 503 for an unknown outcome; any other `error` */
 function answerOfFailed(error: unknown): Response | StreamedResponse {
   if (error instanceof Failed) return error.answer
+  if (error instanceof CommitOutcomeUnknown)
+    throw unavailable('the database did not say whether it is done: send it again', error)
   throw error
 }
 
-/** Takes the lock of the key until the transaction ends, however it ends. Does not wait. */
+/** Takes the lock of the key until the transaction ends. Does not wait. */
 async function lock(q: Queries, { scope, key }: Keyed): Promise<boolean> {
   const { rows } = await q.execute<{ locked: boolean }>(
     sql`select pg_try_advisory_xact_lock(hashtextextended(${scope}, hashtextextended(${key}, 0))) as locked`,
@@ -134,7 +143,7 @@ async function find(q: Queries, { scope, key }: Keyed): Promise<KeptAnswer | und
   return kept
 }
 
-/** @throws TypeError for an answer that cannot be kept; Problem 409 if a transaction with an older view of the table lost */
+/** @throws TypeError for an answer that cannot be kept; Problem 409 if another transaction has kept one meanwhile */
 async function keep(
   q: Queries,
   { route, ...keyed }: Keyed,
@@ -171,13 +180,13 @@ function underWay(): Problem {
 }
 
 function described(required: boolean): string {
-  return `A key that the client makes up for this request, and sends again when it repeats it${required ? ': required' : ''}`
+  return `A key that the client generates for this request, and sends again when it repeats the request${required ? ': required' : ''}`
 }
 
-/** Adds what this answers itself to the documented answers of the route. */
+/** Adds the answers of this wrapper to the documented answers of the route. */
 function withResponses(responses: Route['responses']): Route['responses'] {
   const conflict = 'The first request with this `Idempotency-Key` is still under way'
-  const other = 'The `Idempotency-Key` came with another request'
+  const other = 'The `Idempotency-Key` was used for another request'
   const also = (status: number, description: string) => ({
     ...responses[status],
     description: [responses[status]?.description, description].filter(Boolean).join('; or: '),

@@ -4,14 +4,14 @@ import { describeRoute, type Input, type Route } from '../http/route.ts'
 import { errorOf } from '../../context/thrown.ts'
 import { badRequest } from '../problem.ts'
 
-/** A string of RFC 9651, as the draft has it, or the same without its quotes, as many clients send it. */
+/** A string of RFC 9651, as the draft requires, or the same without quotes, as many clients send it. */
 const quoted = /^"([\x20\x21\x23-\x5b\x5d-\x7e]{1,255})"$/
 const bare = /^[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]{1,255}$/
 
-/** The key of a request; undefined if it has none. @throws Problem 400 for a header that is not a key, or comes twice */
+/** The key of a request; undefined if it has none. @throws Problem 400 for an invalid or repeated header */
 export function keyOf({ 'idempotency-key': value }: IncomingHttpHeaders): string | undefined {
   if (value === undefined) return undefined
-  // Node joins headers of one name with a comma, which no key without quotes has.
+  // Node joins headers of one name with a comma, which a key without quotes cannot contain.
   const text = String(value)
   const key = quoted.exec(text)?.[1] ?? bare.exec(text)?.[0]
   if (key !== undefined) return key
@@ -21,8 +21,8 @@ export function keyOf({ 'idempotency-key': value }: IncomingHttpHeaders): string
 }
 
 /**
- * Hashes what a request asks for, as the schemas of its route parsed it, whatever the order of its properties.
- * @param sender who sent it, where no guard knows the principal
+ * Hashes the parsed input of a request, whatever the order of its properties.
+ * @param sender the caller's `Authorization`, if no guard has set a principal
  * @throws TypeError for a parsed value that cannot be compared
  */
 export function fingerprintOf(
@@ -39,7 +39,7 @@ export function fingerprintOf(
   }
 }
 
-/** JSON has one form for several of these values, or none: `{}` for each Map, null for NaN. */
+/** JSON has the same form for several of these values: `{}` for each Map, null for NaN. */
 function comparable(name: string, value: unknown): unknown {
   if (typeof value === 'bigint') return `${value}n`
   if (typeof value === 'number' && !Number.isFinite(value)) return String(value)

@@ -17,17 +17,19 @@ import type { Consumer } from './consumer.ts'
 import { partitions, subjectOf } from './event.ts'
 import { receive, type Inbox } from './handle.ts'
 import type { Received } from './held.ts'
-import { consumerName, readLag } from './lag.ts'
+import { consumerName, readLag } from './inbox-metrics.ts'
 import { receivedFrom } from './received.ts'
 import { sweepMarks } from './retries.ts'
 
-/** The broker delivers an event again if it hears nothing of it for this long: the process has died. */
+/** The broker delivers an event again after this long without a sign of progress: the process has died. */
 const ackWaitMs = 5_000
-/** How often it hears that an event is still being handled. */
+/** How often the service reports progress to the broker. */
 const beatMs = 1_500
-/** How many events of a type the database holds at most. Beyond, the service takes no more of them, and the broker keeps them. */
+/**
+ * The most events of a type that the database holds. Beyond that the service takes no more of them, and the broker keeps them.
+ */
 const mostHeld = 100_000
-/** How often the service checks whether it may take events of that type again. */
+/** How often the service then checks whether it may take events of that type again. */
 const fullMs = 1_000
 
 /** Handles the events of one type until the worker is to stop. @throws Error if the broker refuses; the cause of ctx */
@@ -62,7 +64,7 @@ async function ensureConsumer(
   const wanted = {
     filter_subject: subjectOf(type, partition),
     ack_wait: nanos(ackWaitMs),
-    // The broker delivers one event at a time: the next once this one is acknowledged.
+    // The broker delivers the next event only after the acknowledgement of this one.
     max_ack_pending: 1,
     max_deliver: -1,
   }
@@ -109,7 +111,7 @@ async function follow(
   }
 }
 
-/** Handles one message, and acknowledges it once the database knows what becomes of its event. */
+/** Handles one message, and acknowledges it once the database has the outcome of its event. */
 async function settle(
   ctx: Context,
   inbox: Inbox,
@@ -119,7 +121,7 @@ async function settle(
 ): Promise<void> {
   if (message.redelivered) inbox.metrics.redelivered(consumer.type)
   using beats = withCancel(ctx)
-  // Begins here, because the event may have to wait for its turn.
+  // Starts the progress reports here, because the event may have to wait for its turn.
   const beating = beat(beats, message)
   try {
     await waitWhileFull(beats, inbox, consumer.type)
@@ -136,7 +138,7 @@ async function settle(
   }
 }
 
-/** Waits while too many events of the type are held, or until the worker is to stop. @throws the cause of ctx */
+/** Waits while too many events of the type are held, until the worker is to stop. @throws the cause of ctx */
 async function waitWhileFull(ctx: Context, { held, stopping, log }: Inbox, type: string): Promise<void> {
   const isFull = (): boolean => (held.get(type) ?? 0) >= mostHeld && !stopping.now
   if (isFull())
@@ -156,12 +158,12 @@ async function receiveUnlessStopping(
     if (pauseMs <= 100)
       inbox.log.warn(parent, `consumers: events ${consumer.type} wait for the database`, { err })
   }
-  // Until the database can be reached: nothing else can be done with the event.
+  // Retries until the database can be reached: nothing else can be done with the event.
   await retry(parent, { maxPauseMs: 5_000, onRetry }, (ctx) => receive(ctx, inbox, consumer, event))
   return true
 }
 
-/** Tells the broker that the message is being worked on, until ctx ends. Does not reject. */
+/** Reports progress on the message to the broker until ctx ends. Does not reject. */
 async function beat(ctx: Context, message: JsMsg): Promise<void> {
   for (;;) {
     await sleep(ctx, beatMs).catch(() => undefined)
@@ -170,7 +172,7 @@ async function beat(ctx: Context, message: JsMsg): Promise<void> {
   }
 }
 
-/** Calls `say`, which throws if the connection has closed a moment ago: ctx is about to end with it. */
+/** Calls `say`, and ignores its error if the connection has just closed: ctx is about to end too. */
 function tell(say: () => void): void {
   try {
     say()

@@ -28,17 +28,16 @@ import {
   type Received,
 } from './held.ts'
 import type { InboxMetrics, Outcome } from './inbox-metrics.ts'
-import { operationOn } from './observed.ts'
+import { operationOn, untraced } from './observed.ts'
 import type { Stopping } from './stopping.ts'
-import { untraced } from './untraced.ts'
 
-/** What handling needs. */
+/** What `handle` needs. */
 export interface Inbox extends Platform {
   readonly metrics: InboxMetrics
   readonly stopping: Stopping
   /** The events that are being handled, one line each. */
   readonly underWay: Set<string>
-  /** How many events of each type were held at the last look. */
+  /** How many events of each type were held at the last count. */
   readonly held: Map<string, number>
   /** Bounds how many events are handled at the same time. */
   readonly limit: LimitFunction
@@ -47,19 +46,19 @@ export interface Inbox extends Platform {
 /** The pause after the first failure; it doubles with each. */
 const firstPauseMs = 1_000
 const maxPauseMs = 300_000
-/** How long it may take to write down that an event has failed. */
+/** How long it may take to record that an event has failed. */
 const holdMs = 5_000
 /**
- * How often the broker may deliver an event before it is held: one that comes more often may be one that ends the process. The
- * broker also counts deliveries that a stop or a lost connection cut short; the database counts attempts alone.
+ * How often the broker may deliver an event before it is held: an event that arrives more often may crash the process. The broker
+ * also counts deliveries that a stop or a lost connection interrupted; the database counts only attempts.
  */
 const mostDeliveries = 5
 const failures: readonly Outcome[] = ['failed', 'parked', 'given back']
 
 /**
  * Handles an event that the broker delivers. Holds it instead if an earlier event of its key is held, or if it fails. When this
- * resolves, the database knows what becomes of the event, and the broker may forget it.
- * @throws the cause of ctx when it ends; DeadlineExceeded or a 503 Problem if no transaction can be had
+ * resolves, the database has the outcome of the event, and the broker may forget it.
+ * @throws the cause of ctx when it ends; DeadlineExceeded or a 503 Problem if there is no transaction in time
  */
 export function receive(ctx: Context, inbox: Inbox, consumer: Consumer, event: Received): Promise<void> {
   return attempt(ctx, inbox, consumer, event, async (q, ctx) => {
@@ -96,13 +95,15 @@ export async function tryAgain(
   }
 }
 
-/** Does not wait for a handler that goes on after ctx: its transaction is rolled back, and `q` refuses its statements. */
+/**
+ * Does not wait for a handler that continues after ctx has ended: its transaction is rolled back, and `q` refuses its statements.
+ */
 async function handle(ctx: Context, consumer: Consumer, event: Received, q: Transaction): Promise<Outcome> {
   await until(ctx, consumer.handle(ctx, event.envelope, event.data, q))
   return 'handled'
 }
 
-/** One attempt: a context, a trace that links to the publisher's, a transaction and a line in the log. */
+/** Makes one attempt, with its own context, a trace that links to the publisher's, a transaction and a line in the log. */
 async function attempt(
   parent: Context,
   inbox: Inbox,

@@ -14,7 +14,7 @@ export interface Received {
   readonly deliveries: number
   /** The node of the broker that has delivered it; undefined if it was held. */
   readonly server?: Attributes
-  /** Why it is not an event. */
+  /** The reason, if the message is not an event. */
   readonly fault?: Error
 }
 
@@ -22,14 +22,14 @@ export interface Received {
 export type EventKey = Pick<Envelope, 'type' | 'key'>
 
 /**
- * Makes all other work on this key wait until the transaction of `q` ends: an event must not overtake one that is held, and two
- * instances must not handle it.
+ * Makes all other work on this key wait until the transaction of `q` ends, so that no event overtakes a held one, and no two
+ * instances handle one event.
  */
 export async function lockKey(q: Queries, { type, key }: EventKey): Promise<void> {
   await q.execute(sql`select pg_advisory_xact_lock(hashtextextended(${`${type} ${key}`}, 1))`)
 }
 
-/** Marks the event as handled, with the transaction. @returns false if it was marked before */
+/** Marks the event as handled, in the transaction. @returns false if it was marked before */
 export async function mark(q: Queries, { envelope: { type, id } }: Received): Promise<boolean> {
   const { rows } = await q.execute(
     sql`insert into events.handled (type, id) values (${type}, ${id}) on conflict do nothing returning id`,
@@ -37,7 +37,7 @@ export async function mark(q: Queries, { envelope: { type, id } }: Received): Pr
   return rows.length > 0
 }
 
-/** Marks the event as `mark` does, unless an event of its key is held. */
+/** Marks the event like `mark`, unless an event of its key is held. */
 export async function markUnlessBehind(
   q: Queries,
   { envelope: { type, id, key } }: Received,
@@ -58,12 +58,12 @@ export async function holdBehind(q: Queries, event: Received): Promise<boolean> 
   return rows.length > 0
 }
 
-/** Holds the event, to be tried from here at once. The transaction has the lock of its key, and none of the key is held. */
+/** Holds the event, due at once. The transaction must have the lock of its key, and no event of the key may be held. */
 export async function holdNow(q: Queries, event: Received): Promise<void> {
   await insert(q, event, sql`now()`, null, sql`nothing`)
 }
 
-/** Holds the event that has failed, to be tried again after `pauseMs`; without, it is parked. */
+/** Holds the failed event, to be tried again after `pauseMs`; without `pauseMs` the event is parked. */
 export async function hold(
   q: Queries,
   event: Received,
@@ -72,10 +72,10 @@ export async function hold(
 ): Promise<void> {
   const attempts = event.attempts + 1
   const due = pauseMs === undefined ? sql`null` : sql`now() + ${`${pauseMs} ms`}::interval`
-  // What another instance has begun meanwhile is newer.
+  // Does not overwrite a newer attempt of another instance.
   const again = sql`update set attempts = excluded.attempts, due_at = excluded.due_at, error = excluded.error
     where held.attempts <= excluded.attempts`
-  // Postgres keeps no NUL.
+  // Postgres cannot store NUL.
   const error = `${name}: ${message}`.replaceAll('\0', '').slice(0, 2_000)
   await insert(q, { ...event, attempts }, due, error, again)
 }
@@ -102,8 +102,8 @@ interface Row extends Record<string, unknown> {
 }
 
 /**
- * Takes the event of these types that has been due for longest. Counts the attempt before it begins, so that one that ends the
- * process counts; after `leaseMs` another instance may take the event.
+ * Takes the event of these types that has been due for longest. Counts the attempt before it begins, so that an attempt that
+ * crashes the process counts; after `leaseMs` another instance may take the event.
  */
 export async function take(
   q: Queries,
@@ -125,14 +125,14 @@ export async function take(
   return { envelope, headers, data, attempts: attempts - 1, deliveries: 0 }
 }
 
-/** Gives an event back that was taken: the attempt does not count. */
+/** Gives back an event that was taken; the attempt does not count. */
 export async function giveBack(q: Queries, { envelope: { type, id }, attempts }: Received): Promise<void> {
   await q.execute(sql`update events.held set attempts = ${attempts}, due_at = now()
     where type = ${type} and id = ${id} and attempts = ${attempts + 1}`)
 }
 
 /**
- * Holds the event no longer, and makes the next of its key due, with the transaction, which has the lock of the key.
+ * Deletes the held event, and makes the next one of its key due. The transaction must have the lock of the key.
  * @returns false if it is not held, or another instance has taken it meanwhile
  */
 export async function release(
@@ -147,7 +147,7 @@ export async function release(
   return true
 }
 
-/** Makes the first held event of the key due, unless it is parked. The transaction has the lock of the key. */
+/** Makes the first held event of the key due, unless it is parked. The transaction must have the lock of the key. */
 export async function makeNextDue(q: Queries, { type, key }: EventKey): Promise<void> {
   await q.execute(sql`update events.held set due_at = now() where type = ${type} and key = ${key} and due_at = 'infinity'
     and number = (select min(number) from events.held where type = ${type} and key = ${key})`)

@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import { throwIfEnded, type Context } from '../../context/context.ts'
 import { group } from '../../context/group.ts'
-import { untraced } from './untraced.ts'
+import { untraced } from './observed.ts'
 import type { Consumer } from './consumer.ts'
 import { tryAgain, type Inbox } from './handle.ts'
 import { countHeld, take } from './held.ts'
@@ -13,7 +13,7 @@ const lookMs = 1_000
 const leaseSlackMs = 10_000
 /** How often the held events are counted. */
 const countMs = 5_000
-/** How much longer a mark lasts than the stream keeps its event, so that no event arrives again after its mark is gone. */
+/** How much longer a mark is kept than the stream keeps its event, so that no event arrives again after its mark is deleted. */
 const markSlackMs = 86_400_000
 /** How often old marks are deleted, and how many at once. */
 const sweepMs = 600_000
@@ -29,7 +29,7 @@ export async function keepHouse(ctx: Context, inbox: Inbox, consumers: readonly 
   await loops.wait()
 }
 
-/** Calls `work` every `ms` milliseconds, or at once after it returned true, until a stop. @throws the cause of ctx */
+/** Calls `work` every `ms` milliseconds, or at once after it has returned true, until a stop. @throws the cause of ctx */
 async function repeat(
   ctx: Context,
   { log, stopping }: Inbox,

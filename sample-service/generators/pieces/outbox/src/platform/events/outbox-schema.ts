@@ -12,7 +12,7 @@ export function outboxSchema(): Schema {
     },
     async apply(_ctx, q) {
       await ensureSchema(q, 'events')
-      // Every row is deleted soon: the table must be vacuumed by the number of rows, not by a share of them.
+      // Every row is deleted soon, so the table must be vacuumed after a number of rows, not a share of them.
       await q.execute(sql`create table if not exists events.outbox (
           number bigint generated always as identity primary key,
           id uuid not null,

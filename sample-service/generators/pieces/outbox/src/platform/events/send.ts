@@ -8,12 +8,15 @@ import type { OutboxMetrics } from './outbox-metrics.ts'
 import { sendOne, type Row } from './send-one.ts'
 import type { Stopping } from './stopping.ts'
 
-/** How many events one transaction hands over, and how many bytes of data: all of them are in memory. */
+/** How many events one transaction hands over, and how many bytes of data, all of which are in memory. */
 export const batch = 500
 const batchBytes = 4 * 1024 * 1024
-/** How many keys of them are handed over at the same time. */
+/** How many of their keys are handed over at the same time. */
 const keysAtOnce = 64
-/** After how long a transaction sends no further event, and how long it may take in all, to delete what it has sent. */
+/**
+ * After how long a transaction sends no further event, and how long it may take in all, including the deletion of what it has
+ * sent.
+ */
 const sendMs = 5_000
 const roundMs = 15_000
 /** The pause of a key whose event the broker has refused; it doubles with each failure. */
@@ -22,13 +25,15 @@ const maxPauseMs = 30_000
 /** When this many keys of one type are refused, the whole type waits. */
 const refusedKeys = 100
 
-/** What one worker of one process shares between its loops. */
+/** The state that the loops of one worker share. */
 export interface Relay extends Platform {
   readonly metrics: OutboxMetrics
   readonly stopping: Stopping
   /** The types whose streams exist. */
   readonly known: Set<string>
-  /** The keys (by `nameOf`) and types that the broker refuses, and when to try again, in milliseconds of performance.now(). */
+  /**
+   * The keys (by `nameOf`) and types that the broker has refused, and when to try again, in milliseconds of performance.now().
+   */
   readonly stuck: Map<string, { readonly failures: number; readonly until: number }>
   /** How many events are being handed over. */
   handing: number
@@ -77,7 +82,10 @@ function nameOf({ type, key }: Row): string {
   return `${type} ${key}`
 }
 
-/** Sends the events of each key one after the other, and different keys at once. Adds to `sent` what the broker has. */
+/**
+ * Sends the events of each key one after the other, and different keys at once. Adds each event that the broker has stored to
+ * `sent`.
+ */
 async function send(
   ctx: Context,
   broker: Broker,
@@ -114,7 +122,7 @@ async function send(
   letWait(ctx, relay, refused)
 }
 
-/** What the broker has refused: an event, and with it its key, or the stream of a type. */
+/** Something that the broker has refused: an event, and with it its key, or the stream of a type. */
 interface Refusal {
   /** The key, as `nameOf` writes it, or the type. */
   readonly name: string
@@ -142,10 +150,10 @@ async function ensureStreams(
   }
 }
 
-/** Makes what was refused wait before it is tried again, and logs the first refusal. */
+/** Delays the next attempt for what was refused, and logs the first refusal. */
 function letWait(ctx: Context, { known, stuck, log }: Relay, refused: readonly Refusal[]): void {
   for (const type of new Set(refused.map(({ type }) => type))) {
-    // The stream may be gone.
+    // The stream may have been deleted.
     known.delete(type)
     const names = refused.flatMap((one) => (one.type === type ? [one.name] : []))
     const keys = new Set([...names, ...stuck.keys()].filter((name) => name.startsWith(`${type} `)))

@@ -1,8 +1,8 @@
 import { pgTable, text, timestamp } from 'drizzle-orm/pg-core'
 
-/** What each caller has used. Without an index on the time, so that an update rewrites no index (HOT). */
+/** The quota that each caller has used. The time has no index, so that an update rewrites no index (HOT). */
 export const rateLimits = pgTable('rate_limits', {
-  /** A hash of the limit and of its caller: no address and no name is kept. */
+  /** A hash of the limit and of its caller, so that no address or name is stored. */
   key: text('key').primaryKey(),
   /** When the caller has its whole quota again. */
   fullAt: timestamp('full_at', { withTimezone: true }).notNull(),

@@ -4,8 +4,8 @@ import { databaseStore } from './database-store.ts'
 import { rateLimit } from './rate-limit.ts'
 
 /**
- * The limit of each caller over all routes that src/routes.ts does not leave open. It is in `guards` there: after the guard that
- * knows who is calling, it counts principals, else addresses. A route may have one more: `guard: rateLimit(…)`.
+ * The limit of each caller over all routes that src/routes.ts does not leave open. It is in `guards` there: after a guard that
+ * sets the principal it counts principals, else addresses. A route may have one more: `guard: rateLimit(…)`.
  */
 export function defaultLimit(platform: Platform & Configured): Guard {
   return rateLimit(platform, databaseStore(platform), { name: 'default', ...platform.rateLimit })

@@ -21,9 +21,9 @@ export function equalTo<T extends PgTable>(table: T, values: SomeOf<T>): SQL | u
 }
 
 /**
- * For the `catch` of a statement that writes `table`. Postgres knows its keys best, so the statement is tried, and what it
- * violates becomes a Problem: 400 for a field that refers to no row, 409 for a value of a unique field that another row has, and
- * 409 for the deletion of a row that others refer to. Any other failure is thrown unchanged.
+ * For the `catch` of a statement that writes `table`. Postgres checks the constraints, and the one that the statement violates
+ * becomes a Problem: 400 for a field that refers to no row, 409 for a value of a unique field that another row has, and 409 for
+ * the deletion of a row that others refer to. Any other failure is thrown unchanged.
  *
  *     db.run(ctx, (q) => q.insert(invoices).values(row)).catch(constraintProblem(invoices))
  */
@@ -35,13 +35,16 @@ export function constraintProblem(table: PgTable): (failure: unknown) => never {
       const field = uniqueField(table, constraint)
       if (field === undefined) throw failure
       const errors = [{ field: `body.${field}`, message: 'another row has this value' }]
-      throw new Problem(409, 'Conflict', 'the request is in conflict; see errors', { errors, cause: failure })
+      throw new Problem(409, 'Conflict', 'the request conflicts with another row; see errors', {
+        errors,
+        cause: failure,
+      })
     }
     if (!/^23(503|001)$/.test(sqlState)) throw failure
     const key = getTableConfig(table).foreignKeys.find((one) => cut(one.getName()) === constraint)
     const field = nameOf(table, (column) => column === key?.reference().columns[0])
     if (field === undefined) {
-      throw new Problem(409, 'Conflict', 'something else refers to it: delete or change that first', {
+      throw new Problem(409, 'Conflict', 'another row refers to it: delete or change that row first', {
         cause: failure,
       })
     }
@@ -66,7 +69,7 @@ function nameOf(table: PgTable, is: (column: PgColumn) => boolean): string | und
   return Object.entries(getTableColumns(table)).find(([, column]) => is(column))?.[0]
 }
 
-/** Postgres cuts names at 63 bytes. */
+/** Postgres truncates names at 63 bytes. */
 function cut(name: string | undefined): string | undefined {
   return name?.slice(0, 63)
 }

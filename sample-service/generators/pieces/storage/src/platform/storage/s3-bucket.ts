@@ -9,16 +9,17 @@ import {
 } from '@aws-sdk/client-s3'
 import { throwIfEnded, type Context } from '../../context/context.ts'
 import { until } from '../../context/until.ts'
-import { peerOf } from '../telemetry/peer.ts'
+import { Problem, unavailable } from '../problem.ts'
+import { peerOf } from '../telemetry/outcome.ts'
 import { span } from '../telemetry/span.ts'
 
-/** A bucket, and the folder in it that holds every key. */
+/** A bucket, and the prefix of every key in it. */
 export interface Place {
   readonly s3: S3Client
   readonly bucket: string
   /** Empty, or with a slash at its end. */
   readonly folder: string
-  /** What every span says of the calls: the bucket, and the address if STORAGE_URL names one. */
+  /** The attributes of every span: the bucket, and the address if STORAGE_URL names one. */
   readonly about: Attributes
 }
 
@@ -40,7 +41,7 @@ export function placeOf(url: URL): Place {
   const region = searchParams.get('region') ?? (endpoint === undefined ? undefined : 'us-east-1')
   const s3 = new S3Client({
     ...(region !== undefined && { region }),
-    // Other stores do not take the bucket as a host name, and some lack the checksums that S3 added in 2024.
+    // Other stores do not support the bucket as a host name, and some lack the checksums that S3 added in 2024.
     ...(endpoint !== undefined && {
       endpoint,
       forcePathStyle: true,
@@ -56,6 +57,7 @@ export function placeOf(url: URL): Place {
 /**
  * Sends a command to S3, and waits for the answer. When ctx ends, the call ends and the cause is thrown. Its span has the names of
  * the conventions (https://opentelemetry.io/docs/specs/semconv/object-stores/s3/).
+ * @throws a 503 Problem if S3 cannot be reached or cannot serve now; S3ServiceException for any other refusal
  */
 export async function sent<Input extends ServiceInputTypes, Output extends ServiceOutputTypes>(
   ctx: Context,
@@ -70,16 +72,27 @@ export async function sent<Input extends ServiceInputTypes, Output extends Servi
     ...about,
     ...('Key' in command.input && { 'aws.s3.key': command.input.Key }),
   }
-  return span(ctx, `S3.${operation}`, { kind: SpanKind.CLIENT, attributes }, async (ctx, current) => {
-    try {
-      const output = await until(ctx, s3.send(command, { abortSignal: ctx.signal }))
-      describeAnswer(current, output)
-      return output
-    } catch (error) {
-      if (error instanceof S3ServiceException) describeAnswer(current, error)
-      throw error
-    }
-  })
+  try {
+    return await span(ctx, `S3.${operation}`, { kind: SpanKind.CLIENT, attributes }, async (ctx, current) => {
+      try {
+        const output = await until(ctx, s3.send(command, { abortSignal: ctx.signal }))
+        describeAnswer(current, output)
+        return output
+      } catch (error) {
+        if (error instanceof S3ServiceException) describeAnswer(current, error)
+        throw error
+      }
+    })
+  } catch (error) {
+    throw ctx.err === undefined && mayPass(error) ? unavailable('the storage cannot serve now', error) : error
+  }
+}
+
+/** Whether the same call may succeed later: S3 is overloaded or failed, or the connection did. */
+function mayPass(error: unknown): boolean {
+  if (!(error instanceof S3ServiceException)) return error instanceof Error && 'code' in error
+  const { httpStatusCode: status = 0 } = error.$metadata
+  return status >= 500 || status === 429
 }
 
 function describeAnswer(current: Span, { $metadata }: ServiceOutputTypes | S3ServiceException): void {
@@ -88,8 +101,9 @@ function describeAnswer(current: Span, { $metadata }: ServiceOutputTypes | S3Ser
   if (requestId !== undefined) current.setAttribute('aws.request_id', requestId)
 }
 
-/** Returns what the SDK says of a failure: at most its name if the answer has no body. */
+/** Returns the SDK's message for a failure, which is only a name if the answer has no body. */
 export function reasonOf(error: unknown): string {
+  if (error instanceof Problem) return reasonOf(error.cause)
   if (!(error instanceof Error)) return String(error)
   return error.message === '' || error.message === error.name ? error.name : `${error.name}: ${error.message}`
 }

@@ -14,16 +14,19 @@ import { sent, type Place, type Target } from './s3-bucket.ts'
 import type { Stored } from './storage.ts'
 
 /**
- * Bytes of one part; an upload holds one part in memory. All parts but the last have the same size, because some stores
- * require it. S3 takes 10,000 parts, so a file may have 80 GiB.
+ * Bytes of one part; an upload holds one part in memory. All parts but the last have the same size, because some stores require
+ * that. S3 accepts 10,000 parts, so a file may have 80 GiB.
  */
 const partBytes = 8 * 1024 * 1024
-/** How long removing the rest of a failed upload may take, after ctx has ended. */
-const discardMs = 10_000
+/**
+ * How long removing the rest of a failed upload may take, after ctx has ended: less than SHUTDOWN_CANCEL_MS, so that a stop does not
+ * abandon it.
+ */
+const discardMs = 2_000
 
 /**
- * Sends one request if the content fits into one part, else a multipart upload. lib-storage's `Upload` would reject
- * while its parts are still being sent, and could not end them.
+ * Sends one request if the content fits into one part, else a multipart upload. lib-storage's `Upload` rejects while its parts
+ * are still being sent, and cannot end them.
  */
 export async function upload(ctx: Context, place: Place, target: Target, content: Readable): Promise<Stored> {
   const hash = createHash('sha256')

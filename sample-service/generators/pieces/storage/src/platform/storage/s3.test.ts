@@ -28,7 +28,7 @@ test('content comes back byte for byte, whole or in part, until it is deleted', 
   await expect(storage.open(ctx, first)).rejects.toThrow(ContentMissing)
 })
 
-test('a sweep removes what no row names', async (t) => {
+test('a sweep removes objects that no row names', async (t) => {
   const ctx = testContext(t)
   const storage = await openS3Storage(ctx, new URL((await startS3(t)).url))
   for (const key of [first, second]) await storage.put(ctx, key, Readable.from([Buffer.from('x')]))

@@ -60,8 +60,8 @@ async function download(
   place: Place,
   wanted: Target & { readonly Range: string | undefined },
 ): Promise<Readable> {
-  // When its signal aborts, the SDK destroys the body with an error of its own. So that signal follows the parent only
-  // until the body has come; from then on the parent destroys the body with its cause.
+  // When its signal aborts, the SDK destroys the body with an error of its own. So that signal follows the parent only until the
+  // body has arrived; from then on the parent destroys the body with its cause.
   const ctx = withCancel(withoutCancel(parent))
   // eslint-disable-next-line context/pass-context -- the parent ends ctx
   const stop = afterFunc(parent, (cause) => ctx.cancel(cause))

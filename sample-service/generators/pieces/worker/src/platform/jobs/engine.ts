@@ -23,14 +23,14 @@ import { openLease, type Lease } from './lease.ts'
 /** How often the engine looks for jobs that are due. NOTIFY reports new jobs at once. */
 const pollMs = 2_000
 
-/** graphile-worker's levels in our log. Its `info` is detail here. */
+/** graphile-worker's levels in our log. Its `info` is `debug` here. */
 const levels = { error: 'error', warning: 'warn', info: 'debug', debug: 'debug' } as const
 
 /** A running graphile-worker. */
 export interface Engine {
-  /** Resolves with the reason when it stops working. Its jobs are cancelled by then. */
+  /** Resolves with the reason when the engine breaks. Its jobs have been cancelled by then. */
   readonly broken: Promise<Error>
-  /** Takes no more jobs, waits for those that run, and gives the cancelled ones back. */
+  /** Takes no more jobs, waits for the running ones, and gives the cancelled ones back. */
   close(ctx: Context): Promise<void>
 }
 
@@ -40,6 +40,8 @@ export interface EngineOptions {
   readonly concurrency: number
   /** The jobs that are running. */
   readonly underWay: Set<Run>
+  /** The jobs that were cancelled and are still to be given back: if the database is away, by the next engine. */
+  readonly cancelled: Row[]
 }
 
 /** Opens an engine under ctx; the contexts of its jobs descend from `serving`. @throws Error if the database cannot be reached */
@@ -50,13 +52,12 @@ export async function openEngine(
   options: EngineOptions,
 ): Promise<Engine> {
   const connection = { url: database.url, applicationName: `${database.applicationName} jobs` }
-  // One connection listens; the others take jobs and mark them done. A connection may also be lost while the engine holds it.
+  // One connection listens; the others take jobs and mark them done. A connection may also be lost while the engine uses it.
   const pool = openPool({ ...connection, max: options.concurrency + 1 }).on('connect', (client) =>
     client.on('error', () => undefined),
   )
-  // The contexts of jobs descend from this one: a worker that cannot prove it is alive cancels them.
+  // The contexts of jobs descend from this one: a worker that can no longer prove that it is alive cancels them.
   const working: CancelContext & Lifetime = withCancel(withValue(serving, contextName, 'jobs'))
-  const cancelled: Row[] = []
   const events: WorkerEvents = new EventEmitter()
   let lease: Lease | undefined
   let started: Runner | undefined
@@ -64,11 +65,12 @@ export async function openEngine(
     const held = await openLease(ctx, working, connection)
     lease = held
     const looked = firstLook(events)
-    const runner = await until(ctx, start(working, log, { ...options, pool, events, lease: held, cancelled }))
+    const runner = await until(ctx, start(working, log, { ...options, pool, events, lease: held }))
     started = runner
     await until(ctx, Promise.race([looked, runner.promise]))
+    await giveBack(ctx, db, options.cancelled)
     events.on('worker:getJob:error', ({ error }) => {
-      // After a failover its connections may lead to a standby, and it would go on polling there.
+      // After a failover its connections may lead to a standby, where it would continue to poll.
       if (error instanceof pg.DatabaseError && error.code === '25006')
         working.cancel(new Error('the database cannot be written', { cause: error }))
     })
@@ -85,14 +87,14 @@ export async function openEngine(
           runner.stop().catch(() => undefined),
         )
         await until(ctx, finished)
-        await giveBack(ctx, db, cancelled)
+        await giveBack(ctx, db, options.cancelled)
         await held.close(ctx)
         await until(ctx, pool.end())
       },
     }
   } catch (error) {
     working.cancel()
-    // Do not wait: a connection that hangs would hold up the next attempt.
+    // Does not wait: a connection that hangs would delay the next attempt.
     started?.stop().catch(() => undefined)
     lease?.close(serving).catch(() => undefined)
     // The same holds for the pool.
@@ -116,7 +118,7 @@ function firstLook(events: WorkerEvents): Promise<void> {
 function start(
   working: CancelContext & Lifetime,
   log: Log,
-  parts: EngineOptions & { pool: pg.Pool; events: WorkerEvents; lease: Lease; cancelled: Row[] },
+  parts: EngineOptions & { pool: pg.Pool; events: WorkerEvents; lease: Lease },
 ): Promise<Runner> {
   const { jobs, concurrency, underWay, pool, events, lease, cancelled } = parts
 
@@ -151,7 +153,7 @@ function start(
     taskList: Object.fromEntries(jobs.map((job) => [job.name, (_, { job: row }) => perform(job, row)])),
     parsedCronItems: parseCronItems(
       jobs.flatMap(({ name, cron, maxAttempts }) =>
-        // With its own queue, a tick waits for the tick before it.
+        // In a queue of its own, a tick waits for the previous one.
         cron === undefined ? [] : [{ task: name, match: cron, options: { queueName: name, maxAttempts } }],
       ),
     ),
@@ -168,13 +170,22 @@ function start(
   })
 }
 
-/** Lets the jobs run again at once, as if they had not run: graphile-worker counts a cancelled job as a failed one. */
-async function giveBack(ctx: Context, db: Database, rows: readonly Row[]): Promise<void> {
-  for (const { id, attempts } of rows) {
-    await db.run(ctx, (q) =>
-      q.execute(
-        sql`select from graphile_worker.reschedule_jobs(array[${id}]::bigint[], run_at => now(), attempts => ${attempts - 1}::int)`,
-      ),
-    )
+/**
+ * Makes the jobs due at once and takes back the attempt, because graphile-worker counts a cancelled job as failed. Removes from `rows`
+ * each job that it has given back.
+ */
+async function giveBack(ctx: Context, db: Database, rows: Row[]): Promise<void> {
+  for (let row = rows[0]; row !== undefined; row = rows[0]) {
+    const { id, attempts, locked_by: worker } = row
+    await db.transaction(ctx, async (q) => {
+      // If the result could not be written, the worker still holds the job.
+      await q.execute(sql`select from graphile_worker.force_unlock_workers(array[${worker}])`)
+      // Unless another worker has begun the next attempt meanwhile.
+      const mine = sql`select id from graphile_worker.jobs where id = ${id} and attempts = ${attempts}`
+      await q.execute(
+        sql`select from graphile_worker.reschedule_jobs(array(${mine}), run_at => now(), attempts => ${attempts - 1}::int)`,
+      )
+    })
+    rows.shift()
   }
 }

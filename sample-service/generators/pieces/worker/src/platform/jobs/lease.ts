@@ -15,14 +15,14 @@ export class LeaseLost extends Error {
   override readonly name = 'LeaseLost'
 }
 
-/** How often workers look for dead ones. A worker that two looks in a row miss counts as dead. */
+/** How often workers look for dead ones. A worker counts as dead if it is missing twice in a row. */
 const lookMs = 2_000
 /** How long Postgres may take to answer. */
 const answerMs = 5_000
 
 /**
- * Proof that a worker is alive: a lock in Postgres that lasts exactly as long as one connection of this process. Without it the
- * jobs of a killed process would wait four hours, until graphile-worker gives them up.
+ * Proves that a worker is alive, by a lock in Postgres that lasts exactly as long as one connection of this process. Without it
+ * the jobs of a killed process would wait four hours, until graphile-worker gives them up.
  */
 export interface Lease {
   /** Takes the lock of the worker that jobs name in `locked_by`; from then on it gives the jobs of dead workers back. */
@@ -38,7 +38,7 @@ export async function openLease(
 ): Promise<Lease> {
   const client = new pg.Client({ connectionString: url, application_name: applicationName, keepAlive: true })
   const lose = (why: unknown): void =>
-    working.cancel(new LeaseLost('the connection that proves this worker alive is lost', { cause: why }))
+    working.cancel(new LeaseLost('the connection that holds the lock of this worker is lost', { cause: why }))
   client.on('error', lose).on('end', () => lose(new Error('it was closed')))
   let held: Promise<void> | undefined
   let looking: Promise<void> | undefined
@@ -46,7 +46,7 @@ export async function openLease(
     await until(ctx, client.connect())
     await until(ctx, client.query(quickToNotice))
   } catch (error) {
-    // Do not wait: a connection attempt that hangs would hold up the start.
+    // Does not wait: a connection attempt that hangs would delay the start.
     client.end().catch(() => undefined)
     throw error
   }
@@ -68,7 +68,10 @@ export async function openLease(
   }
 }
 
-/** A machine that disappears closes no connection. With these, Postgres notices within half a minute, not after two hours. */
+/**
+ * A machine that vanishes does not close its connections. With these settings Postgres notices within half a minute instead of
+ * two hours.
+ */
 const quickToNotice =
   'set tcp_keepalives_idle = 10; set tcp_keepalives_interval = 5; set tcp_keepalives_count = 3'
 

@@ -20,24 +20,24 @@ export interface Run {
   readonly name: string
   /** The id of the job: the same in each of its runs. */
   readonly id: string
-  /** The number of this run, and the largest number that the job may reach. */
+  /** The number of this run, and the most runs of the job. */
   readonly attempt: number
   readonly maxAttempts: number
   /** Of performance.now(). */
   readonly startedAt: number
 }
 
-/** How a run ended. A job that failed runs again unless this was the last attempt; one that was given back always does. */
+/** How a run ended. A failed job runs again unless this was the last attempt; a job that was given back always runs again. */
 type JobResult = 'done' | 'failed' | 'given back' | 'too late'
 
-/** One line about a run that does not end, for the log. */
+/** One line for the log about a run that does not end. */
 export function describeRun({ name, id, startedAt }: Run): string {
   return `job ${name} (${id}, for ${msSince(startedAt)} ms)`
 }
 
 /**
- * Executes a job under its own context, in its own trace, which links to the trace that enqueued it, and logs one line about how it
- * ended. Resolves when the job is done, or when it is too late: past the deadline of the caller that enqueued it.
+ * Executes a job under its own context, in its own trace, which links to the trace that enqueued it, and logs its outcome on one
+ * line. Resolves when the job is done, or when it is too late: past the deadline of the caller that enqueued it.
  * @throws what the handler throws: the job must then run again
  */
 export async function executeJob(
@@ -75,7 +75,7 @@ export async function executeJob(
 const duration = oncePerProvider(() =>
   histogram(
     'messaging.process.duration',
-    // As the events call it: the SDK keeps one of each name.
+    // The same name as for events: the SDK keeps one instrument of each name.
     'Duration of a run of a job, or of an attempt to handle an event.',
     [...durationBuckets, 60, 600],
   ),

@@ -12,19 +12,19 @@ import { retry } from '../../context/retry.ts'
 import { describeRun, type Run } from './run.ts'
 import type { Job } from './jobs.ts'
 import type { Platform } from '../platform.ts'
-import { openEngine, type Engine } from './engine.ts'
+import { openEngine, type Engine, type EngineOptions } from './engine.ts'
 import type { Worker } from '../lifecycle/workers.ts'
 
 /** How long a broken engine may take to close before a new one is opened. */
 const closeMs = 5_000
 
 /**
- * Runs jobs from Postgres, `concurrency` at a time. Any number of instances may do so: one of them runs a job, and another runs it
- * again only after the first has failed, died or given the job back. A job may therefore run more than once, and its handler must
- * work when an earlier run has done all or half of the work.
+ * Runs jobs from Postgres, `concurrency` at a time. Any number of instances may do so: one of them runs a job, and another runs
+ * it again only after the first has failed, died or given the job back. A job may therefore run more than once, and its handler
+ * must work if an earlier run has done all or a part of the work.
  *
- * The context of a job descends from the server context. A shutdown drains jobs as it drains requests. A job that is cancelled with
- * the server context is given back, and runs again from the start.
+ * The context of a job descends from the server context. A shutdown drains jobs as it drains requests. A job that is cancelled
+ * with the server context is given back, and runs again from the start.
  */
 export function jobWorker(
   platform: Platform,
@@ -35,8 +35,9 @@ export function jobWorker(
     name: 'jobs',
     async start(ctx, serving) {
       const underWay = new Set<Run>()
+      const cancelled: EngineOptions['cancelled'] = []
       const open = (ctx: Context): Promise<Engine> =>
-        openEngine(ctx, serving, platform, { jobs, concurrency, underWay })
+        openEngine(ctx, serving, platform, { jobs, concurrency, underWay, cancelled })
       const first = await open(ctx)
       const stop: CancelContext & Lifetime = withCancel(withValue(serving, contextName, 'jobs until stopped'))
       const working = work(first)
@@ -66,7 +67,7 @@ export function jobWorker(
   }
 }
 
-/** Closes what it can. The end of the process closes the rest. */
+/** Closes the engine if it can. The end of the process closes the rest. */
 async function closeBroken(parent: Context, engine: Engine): Promise<void> {
   using ctx = withTimeout(parent, closeMs)
   // eslint-disable-next-line context/no-swallowed-end -- the engine is broken, and the caller checks its own context next

@@ -17,7 +17,7 @@ export interface Issuer {
   readonly keys: JWK[]
   /** How often its keys were fetched. */
   fetched: number
-  /** What it does instead of answering. */
+  /** What the issuer does instead of answering. */
   instead: RequestListener | undefined
   /** Adds a key, and signs with it from now on. */
   rotate(alg?: string): Promise<void>

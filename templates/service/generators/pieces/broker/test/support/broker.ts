@@ -71,7 +71,7 @@ export async function startBroker(t: RunningTest): Promise<TestBroker> {
     },
     async events(type) {
       let stored: Stored[] | undefined
-      // The connection comes back a moment after the broker.
+      // The service reconnects a moment after the broker has started.
       const look = async (): Promise<boolean> => {
         stored = await read(js, type).catch(() => undefined)
         return stored !== undefined

@@ -27,7 +27,7 @@ test('the event widget with other data is parked, and its key waits', async (t) 
   await service.line(outcome('held'))
   const [parked] = await service.sql('select * from events.held where due_at is null')
   expect(parked).toMatchObject({ attempts: 1, key: data.id })
-  expect(parked?.['error']).toContain('not what this service reads')
+  expect(parked?.['error']).toContain('this service cannot read the data')
 })
 
 function outcome(expected: string) {

@@ -5,7 +5,7 @@ import type { Transaction } from '../platform/database/transaction.ts'
 import { consumer, type Consumer, type Event } from '../platform/events/consumer.ts'
 import type { Platform } from '../platform/platform.ts'
 
-/** What this service reads of the event. An example to replace. Name what you need, so that the publisher can add to it. */
+/** The data that this service reads, an example to replace. Name only what you need, so that the publisher can add fields. */
 export const WidgetRead = z.object({
   id: z.string(),
   text: z.string(),
@@ -19,8 +19,8 @@ export function widgetConsumer(platform: Platform): Consumer {
 }
 
 /**
- * Handles one event. What `q` writes commits together with the mark that the event was handled. When ctx ends (the time is over,
- * the server stops), the statement is cancelled in Postgres and this rejects; the event is then handled from the start.
+ * Handles one event. What `q` writes commits together with the mark that the event was handled. When ctx ends (its time is over,
+ * or the server stops), the statement is cancelled in Postgres and this rejects; the event is then handled from the start.
  */
 async function handleWidget(
   ctx: Context,

@@ -14,7 +14,7 @@ export const WidgetEvent = z.object({
 
 /**
  * Publishes an event in the caller's transaction: `await db.transaction(ctx, async (q, ctx) => { … })`. Clients get it when the
- * transaction has committed, and every transaction that began to write before it has ended. Deletes some events older than a day.
+ * transaction has committed and every transaction that began to write earlier has ended. Deletes some events older than a day.
  * @throws ZodError
  */
 export async function publishWidget(q: Queries, event: z.input<typeof WidgetEvent>): Promise<void> {

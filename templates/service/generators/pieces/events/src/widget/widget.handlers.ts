@@ -10,7 +10,7 @@ import { WidgetEventId, widgetList } from './widget.events.ts'
 export function widgetHandlers(platform: Platform) {
   const feed = feedOf(platform.log, widgetList(platform.db))
   return {
-    /** Sends what comes after `Last-Event-ID`; without one, what comes from now on. Ends with ctx. @throws Problem 400 */
+    /** Sends the events after `Last-Event-ID`, or without one all new events. Ends with ctx. @throws Problem 400 */
     async follow(ctx: Context, { headers }: IncomingRequest): Promise<StreamedResponse> {
       const last = headers['last-event-id']
       if (last !== undefined && !WidgetEventId.safeParse(last).success)

@@ -11,7 +11,7 @@ export function widgetRoutes(platform: Platform): Route[] {
       path: '/widget/events',
       summary: 'Follow the events of widget',
       tags: ['widget'],
-      // A client comes back by itself when its stream has ended.
+      // A client reconnects by itself when its stream has ended.
       timeoutMs: 3_600_000,
       headers: { 'Last-Event-ID': 'The id of the last event that the client got' },
       responses: {

@@ -6,8 +6,8 @@ const xid8 = customType<{ data: string }>({ dataType: () => 'xid8' })
 
 /**
  * The events of the last day. Transactions do not commit in the order of their ids, so events are in the order of their
- * transactions, and one is read once no older transaction is open (pg_snapshot_xmin): then none can come before it. Empty the
- * table when it moves to another server, which counts transactions anew.
+ * transactions, and an event is read once no older transaction is open (pg_snapshot_xmin): then none can come before it. Empty
+ * the table when it moves to another server, whose transaction numbers start again.
  */
 export const widgetEvents = pgTable(
   'widget_events',

@@ -38,7 +38,7 @@ test('a client that does not read is disconnected, and its events are not buffer
     expect(line).toMatchObject({ level: 'info', status: 408 })
   }
   expect(service.log.filter(({ msg }) => msg.includes('did not read its events'))).toHaveLength(20)
-  // Each has a few frames in the socket and in the stream: not the hundreds that a second would make.
+  // Each has a few frames in the socket and in the stream, not the hundreds of a second.
   expect((await memory(service)) - before).toBeLessThan(100e6)
   expect(await liveContexts(service)).not.toContain('/probe/events')
   for (const socket of sockets) socket.destroy()
@@ -50,7 +50,7 @@ test('a stream ends when the token that opened it expires', async () => {
 
   client.send(ask('bytes=1', 'expired', 'x-expires-ms: 500\r\n'))
 
-  // The last chunk: it has come to its end.
+  // The last chunk, so the stream is complete.
   expect(await client.received('\r\n0\r\n\r\n')).toContain('data: "x"')
   // Not its deadline.
   expect(performance.now() - startedAt).toBeLessThan(10_000)

@@ -42,7 +42,7 @@ async function rows(service: RunningService, amount: number): Promise<number> {
   return (await service.sql('select from payments where amount = $1', [amount])).length
 }
 
-test('the same key again gets the same answer, headers too, and the work is done once', async () => {
+test('a repeated key gets the same answer with the same headers, and the work is done once', async () => {
   const body = { amount: 1 }
   const answers = [await pay(shared(), '"one"', { body }), await pay(shared(), 'one', { body })]
 
@@ -109,7 +109,7 @@ test('the keys of one principal are not those of another', async () => {
   expect(await rows(shared(), 20)).toBe(2)
 })
 
-test('without a principal, a key belongs to the Authorization that it came with: nobody else gets the answer', async () => {
+test('without a principal, a key belongs to the Authorization of its request: no other caller gets the answer', async () => {
   const sent = (authorization: string) => ({ body: { amount: 21 }, headers: { authorization } })
   const first = await pay(shared(), 'hers', sent('Basic YW5uOmE='))
   const other = await pay(shared(), 'hers', sent('Basic Ym9iOmI='))
@@ -153,7 +153,7 @@ test('while the first request is under way, a repeat is 409; of many at once, on
   expect(await rows(shared(), 4)).toBe(1)
 })
 
-test('work that throws or answers with a 5xx is undone and keeps no answer: a repeat is done', async () => {
+test('work that throws or answers with a 5xx is rolled back and keeps no answer: a repeat runs again', async () => {
   for (const [ends, status] of [
     ['with a problem', 404],
     ['with a 503', 503],
@@ -238,7 +238,7 @@ test('a key is free again after a day, and the row is deleted at the next start,
   expect((await pay(service, 'old', { body: { amount: 11 } })).status).toBe(201)
   expect(await rows(service, 11)).toBe(1)
 
-  // As a request does that uses the key anew and is still at work.
+  // Like a running request that uses the key again.
   const holder = await service.connect()
   await holder.query(`begin; select from idempotency_keys where key = 'held' for update`)
   service.signal('SIGTERM')

@@ -8,7 +8,7 @@ import { notFound } from '../../src/platform/problem.ts'
 import { route, type Route } from '../../src/platform/http/route.ts'
 import type { Platform } from '../../src/platform/platform.ts'
 
-/** As a schema may return it: JSON has one form for all. */
+/** A value that a schema may return. JSON has the same form for all of them. */
 class Place {
   readonly #name: string
   constructor(name: string) {
@@ -56,7 +56,7 @@ export function probeIdempotentRoutes(platform: Platform): Route[] {
   ]
 }
 
-/** Believes what the test says. */
+/** A guard that trusts the principal in the test's header. */
 const whoCalls: Guard = (ctx, { headers }) => {
   const request = requestOf(ctx)
   if (request !== undefined) request.principal = headers['x-principal']?.toString()

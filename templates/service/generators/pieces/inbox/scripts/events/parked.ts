@@ -8,16 +8,16 @@ import { chooseDatabase } from '../postgres/built-in.ts'
 const usage = `npm run parked [-- replay|drop <id>…|--all]
 
 Lists the events that could not be handled, with their causes. Each holds up the later events of its key.
-  replay   handles them again, now: after the cause is mended
-  drop     never handles them: the later events of their keys go on`
+  replay   handles them again now; fix the cause first
+  drop     discards them, and lets the later events of their keys continue`
 
 /** All events that are parked, or those of these ids. */
 const chosen = 'due_at is null and ($1::text[] is null or id = any($1))'
 
-/** Handled again with all its attempts, by an instance that looks every second. */
+/** Makes them due with all their attempts. Instances look for due events every second. */
 const replay = `update events.held set due_at = now(), attempts = 0 where ${chosen}`
 
-/** Marked as handled, in case the broker delivers it once more. */
+/** Marks them as handled, in case the broker delivers them again. */
 const drop = `with dropped as (delete from events.held where type = $1 and id = $2 and due_at is null returning type, id)
   insert into events.handled (type, id) select type, id from dropped on conflict do nothing`
 
@@ -46,7 +46,7 @@ async function main([what = 'list', ...ids]: string[]): Promise<void> {
   }
 }
 
-/** As the service does it: under the lock of the key, the next event of it becomes due. @returns how many */
+/** Drops events as the service does: under the lock of the key, and makes the key's next event due. @returns how many */
 async function dropAll(client: pg.Client, ids: string[] | null): Promise<number> {
   const select = `select type, id, key from events.held where ${chosen}`
   const { rows } = await client.query<{ type: string; id: string; key: string }>(select, [ids])
@@ -61,7 +61,7 @@ async function dropAll(client: pg.Client, ids: string[] | null): Promise<number>
   return rows.length
 }
 
-/** How many are listed. */
+/** How many events are listed. */
 const most = 100
 
 async function list(client: pg.Client): Promise<void> {

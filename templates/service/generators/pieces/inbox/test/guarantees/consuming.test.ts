@@ -1,5 +1,5 @@
 /**
- * Promise: An event is handled once in effect, in the order of its key; one that fails holds up its key alone, and is parked in the end.
+ * Promise: An event is handled once in effect, in the order of its key; a failing event delays only its own key, and is parked in the end.
  * Go: a handler `func(ctx, event, tx)` whose writes and inbox row one `sql.Tx` commits, acknowledged after
  * Held by: src/platform/events/inbox.ts, src/platform/events/handle.ts, src/platform/events/held.ts, src/platform/events/retries.ts
  */
@@ -58,7 +58,7 @@ test('an event that fails is tried again after a pause, and its key waits for it
   expect(await effects(service, 'flaky')).toEqual(['flaky', 'next'])
 })
 
-test('a poison event is parked with its cause and holds up its key alone; replayed, it is handled in its place', async () => {
+test('a poison event is parked with its cause and delays only its key; after a replay it is handled in its place', async () => {
   const { broker, service } = started()
   const poison = await send(broker, 'poison', 'fail')
   await send(broker, 'poison', 'behind')

@@ -8,7 +8,7 @@ import type { Worker } from '../../src/platform/lifecycle/workers.ts'
 
 const Data = z.object({ key: z.string(), text: z.string() })
 
-/** Replaces src/consumers.ts: the service's consumers, and one of the guarantees, which does as the text of its event says. */
+/** Replaces src/consumers.ts: the service's consumers, and one for the guarantees, which does what the text of its event says. */
 export function consumersWorker(platform: BrokerPlatform): Worker {
   const probe = consumer(
     { type: 'probe-v1', data: Data, timeoutMs: 10_000, maxAttempts: 2 },

@@ -26,8 +26,8 @@ export function widgetJob(platform: Platform): Job {
 }
 
 /**
- * One run. When ctx ends (the time is over, the server stops), the statement is cancelled in Postgres and this rejects. The
- * job may run again after a failure or a crash, so a second run must be right too.
+ * Runs the job once. When ctx ends (its time is over, or the server stops), the statement is cancelled in Postgres and this
+ * rejects. The job may run again after a failure or a crash, so a second run must be right too.
  */
 async function runWidget(
   ctx: Context,

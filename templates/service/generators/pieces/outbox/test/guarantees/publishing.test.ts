@@ -1,5 +1,5 @@
 /**
- * Promise: A published event reaches the broker if its transaction commits, and only then: in the order of its key, once.
+ * Promise: A published event reaches the broker once, in the order of its key, if and only if its transaction commits.
  * Go: an outbox table, written in the `sql.Tx` of the request, and a relay
  * Held by: src/platform/events/outbox.ts, src/platform/events/relay.ts, src/platform/events/broker.ts
  */

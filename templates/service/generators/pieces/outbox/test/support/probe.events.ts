@@ -18,7 +18,7 @@ export const probeEvent: EventKind<typeof Data> = {
 const Query = z.object({
   key: z.string().default('a'),
   text: z.string().default(''),
-  /** Who asks for it, as a guard would have found out. */
+  /** The principal that a guard would have set. */
   caller: z.string().optional(),
   /** Seconds that the transaction goes on after the event was published, and how it ends. */
   hold: z.coerce.number().default(0),

@@ -3,7 +3,7 @@ import type { Context } from '../context/context.ts'
 import type { Queries } from '../platform/database/queries.ts'
 import { publish, type EventKind } from '../platform/events/outbox.ts'
 
-/** What the event says. An example to replace: consumers depend on it from the first event that is published. */
+/** The data of the event, an example to replace. Consumers depend on it from the first published event on. */
 export const WidgetData = z.object({
   id: z.uuid(),
   text: z.string().min(1).max(200),
@@ -12,7 +12,7 @@ export const WidgetData = z.object({
 const widget: EventKind<typeof WidgetData> = {
   // Add fields freely. To remove one or change its meaning, add a version 2: docs/events.md says in which order.
   type: 'widget-v1',
-  summary: 'It has happened: widget',
+  summary: 'An event of widget',
   data: WidgetData,
   key: ({ id }) => id,
 }

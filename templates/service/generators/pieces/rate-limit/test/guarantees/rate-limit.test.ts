@@ -1,5 +1,5 @@
 /**
- * Promise: A caller that asks too often is refused with 429, over all instances; a store that fails holds up no request.
+ * Promise: A caller that sends too many requests gets 429, over all instances; a store that fails delays no request.
  * Go: `rate.Limiter` for each caller, in one process
  * Held by: src/platform/rate-limit/rate-limit.ts, src/platform/rate-limit/database-store.ts
  */
@@ -71,6 +71,17 @@ test('two instances share the quota in the database', async (t) => {
   const answers = await Promise.all(
     Array.from({ length: 20 }, (_, i) => ask(i % 2 === 0 ? shared() : other, 'database', 'both')),
   )
+
+  expectQuota(answers, startedAt)
+})
+
+test('a burst of one caller is counted, though a statement for each request would take the pool too long', async (t) => {
+  const service = await startService(t, { probe: true, env: { DATABASE_POOL_MAX: '1' } })
+  await service.sql(`create function slowly() returns trigger language plpgsql as 'begin perform pg_sleep(0.05); return null; end';
+    create trigger slowly after insert on rate_limits execute function slowly()`)
+
+  const startedAt = performance.now()
+  const answers = await Promise.all(Array.from({ length: 100 }, () => ask(service, 'brisk', 'one')))
 
   expectQuota(answers, startedAt)
 })

@@ -79,7 +79,7 @@ test('an invalid field is refused by its name, and nothing is stored', async () 
   expect(await service().sql('select id from widgets')).toEqual([])
 })
 
-test('the list is newest first, and its pages hold each widget once', async () => {
+test('the list is newest first, and its pages contain each widget once', async () => {
   const ids: string[] = []
   for (const fields of [one, other, one, other, one]) ids.unshift((await create(fields)).id)
 
@@ -117,7 +117,7 @@ test.for(Object.keys(uniqueOf(widgets)))('no two widgets have the same %s', asyn
   }
 })
 
-test('a change replaces the version that its client has read, or nothing', async () => {
+test('a change replaces only the version that its client has read', async () => {
   const { id } = await create()
   const path = `/widgets/${id}`
   const fields = { ...other, ...others() }

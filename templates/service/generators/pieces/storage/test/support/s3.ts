@@ -6,16 +6,19 @@ import { buffer } from 'node:stream/consumers'
 import type { RunningTest } from './service.ts'
 
 /**
- * The part of S3's protocol that s3.ts speaks, in memory: for tests without a network. It checks no signature and does not
- * prove what S3 does.
+ * An in-memory server for the part of S3's protocol that s3.ts uses, for tests without a network. It checks no signature and is
+ * no proof of how S3 behaves.
  */
 export interface S3 {
   /** For STORAGE_URL. */
   readonly url: string
-  /** Does not answer the next request with this method and these words in its URL; resolves when it has come. */
+  /** Does not answer the next request with this method and these words in its URL; resolves when that request has arrived. */
   hold(method: string, words: string): Promise<void>
-  /** From now on answers 403 to requests with this method and these words in their URL, as if the role lacked the right. */
-  deny(method: string, words: string): void
+  /**
+   * From now on answers `status` to requests with this method and these words in their URL: 403, as if the role lacked the right.
+   * Without a status it breaks their connections.
+   */
+  deny(method: string, words: string, status: number | undefined): void
   /** How many requests are still without an answer. */
   open(): number
 }
@@ -26,7 +29,7 @@ interface Upload {
   readonly parts: Map<number, Buffer>
 }
 
-/** What a page has of an object or an upload, and what leads to the next page. */
+/** The entry of an object or an upload on a page, and the marker of the next page. */
 interface Listed {
   readonly place: string
   readonly item: string
@@ -41,7 +44,7 @@ export async function startS3(t: RunningTest): Promise<S3> {
   const objects = new Map<string, { readonly bytes: Buffer; readonly at: Date }>()
   const uploads = new Map<string, Upload>()
   const unanswered = new Set<ServerResponse>()
-  const denied: { method: string; words: string }[] = []
+  const denied: { method: string; words: string; status: number | undefined }[] = []
   let held: { method: string; words: string; there: () => void } | undefined
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<unknown> {
@@ -52,8 +55,11 @@ export async function startS3(t: RunningTest): Promise<S3> {
       held = undefined
       return
     }
-    if (denied.some(({ method, words }) => method === request.method && url.href.includes(words))) {
-      return failure(response, 403, 'AccessDenied')
+    const refused = denied.find(({ method, words }) => method === request.method && url.href.includes(words))
+    if (refused !== undefined) {
+      const { status } = refused
+      if (status === undefined) return response.destroy()
+      return failure(response, status, status === 403 ? 'AccessDenied' : 'InternalError')
     }
     const [, named, ...rest] = decodeURIComponent(url.pathname).split('/')
     const [key, query] = [rest.join('/'), url.searchParams]
@@ -133,12 +139,12 @@ export async function startS3(t: RunningTest): Promise<S3> {
   return {
     url: `s3://${bucket}/some/folder?endpoint=http://127.0.0.1:${port}`,
     hold: (method, words) => new Promise((there) => (held = { method, words, there })),
-    deny: (method, words) => void denied.push({ method, words }),
+    deny: (method, words, status) => void denied.push({ method, words, status }),
     open: () => unanswered.size,
   }
 }
 
-/** It begins after a place in the order, as with S3: the last listed key may be gone by then. */
+/** A page begins after a position in the order, as with S3, because the last listed key may have been deleted. */
 function pageOf(all: readonly Listed[], prefix: string, from: string): string {
   const found = all
     .filter(({ place }) => place.startsWith(prefix) && place > from)

@@ -22,7 +22,7 @@ export function widgetHandlers(platform: Platform) {
       ctx: Context,
       query: { limit: number; cursor?: WidgetPosition | undefined },
     ): Promise<Response> {
-      // One more row than the limit tells whether there is a next page.
+      // One more row than the limit shows whether there is a next page.
       const rows = await listWidgets(ctx, db, { limit: query.limit + 1, after: query.cursor })
       const shown = rows.slice(0, query.limit)
       const last = rows.length > query.limit ? shown.at(-1) : undefined
@@ -55,7 +55,7 @@ export function widgetHandlers(platform: Platform) {
     async delete(ctx: Context, id: string, request: IncomingRequest): Promise<Response> {
       // A row never changes, so the ETag still holds when the row is deleted.
       if (isConditional(request)) requireMet(request, etagOfBytes((await findWidget(ctx, db, id)).sha256))
-      // The row first: the sweep removes bytes without a row, but nothing repairs a row without bytes.
+      // Deletes the row first: the sweep removes bytes without a row, but nothing repairs a row without bytes.
       const widget = await deleteWidget(ctx, db, id)
       await removeContents(ctx, platform, [widget.id])
       return new Response(null, { status: 204 })

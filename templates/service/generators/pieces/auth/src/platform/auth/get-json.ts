@@ -3,7 +3,7 @@ import type { Context } from '../../context/context.ts'
 import { errorOf } from '../../context/thrown.ts'
 import { causeName } from '../causes.ts'
 import { durationBuckets, histogram, oncePerProvider } from '../telemetry/metrics.ts'
-import { peerOf } from '../telemetry/peer.ts'
+import { peerOf } from '../telemetry/outcome.ts'
 import { recordEnd, span } from '../telemetry/span.ts'
 
 const maxBytes = 1_000_000
@@ -11,7 +11,7 @@ const maxBytes = 1_000_000
 const duration = oncePerProvider(() =>
   histogram(
     'http.client.request.duration',
-    // As `add client` calls it: the SDK keeps one of each name.
+    // The same name as in `add client`: the SDK keeps one instrument of each name.
     'Time from the sending of a request until its answer has been read or has failed.',
     durationBuckets,
   ),
@@ -20,7 +20,7 @@ const duration = oncePerProvider(() =>
 /**
  * Gets a document of the issuer. Its span and its metric have the names of the stable HTTP conventions
  * (https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-client-span).
- * @throws Error if it answers with no 2xx, too much, or what is not JSON; the cause of ctx
+ * @throws Error if the answer is not a 2xx, too long or not JSON; the cause of ctx
  */
 export async function getJson(ctx: Context, url: string): Promise<unknown> {
   const about: Attributes = { 'http.request.method': 'GET', ...peerOf(new URL(url)) }
@@ -52,7 +52,7 @@ function recordFailure(ctx: Context, current: Span, error: unknown): void {
   current.setAttribute('error.type', errorType(ctx, error))
 }
 
-/** An answer with another status than 2xx. */
+/** An answer whose status is not a 2xx. */
 class Answered extends Error {
   override readonly name = 'Answered'
   readonly status: number

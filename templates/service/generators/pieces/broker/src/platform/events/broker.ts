@@ -24,14 +24,14 @@ import { observeConnection, serverOf } from './observed.ts'
 import type { Platform } from '../platform.ts'
 import { keepTrying, type Stopping } from './stopping.ts'
 
-/** The cause of the context of work that needed the broker, when the connection is lost. */
+/** The cause with which the context of work on the broker ends when the connection is lost. */
 export class BrokerLost extends Error {
   override readonly name = 'BrokerLost'
 }
 
-/** The platform, which knows the broker since the first publisher or consumer was added. */
+/** The platform, which has the broker's options once a publisher or consumer has been added. */
 export interface BrokerPlatform extends Platform {
-  /** The URLs of its nodes, with commas between them. Without any, nothing is sent and nothing received. */
+  /** The URLs of its nodes, separated by commas. Without them, nothing is sent or received. */
   readonly broker: { readonly url: string | undefined }
 }
 
@@ -39,11 +39,11 @@ export interface BrokerPlatform extends Platform {
 export interface Broker {
   readonly js: JetStreamClient
   readonly manager: JetStreamManager
-  /** The node that it leads to, with the names of the conventions. */
+  /** The node at its other end, with the names of the conventions. */
   readonly server: Attributes
 }
 
-/** How long an attempt to connect, and an answer of the broker, may take. */
+/** How long an attempt to connect, or an answer of the broker, may take. */
 const answerMs = 5_000
 /** How long the last bytes may take to leave when the connection closes. */
 const flushMs = 500
@@ -56,7 +56,7 @@ const duplicateWindowMs = 120_000
 /**
  * Keeps a connection to the broker until the worker is to stop: calls `work` with each, under a context that ends with `serving`
  * and with the connection. `work` returns when the worker is to stop and nothing is under way. Does not reject.
- * @param purpose names the connection, for people who look at the broker
+ * @param purpose names the connection in the broker's monitoring
  */
 export async function keepConnected(
   serving: Lifetime,
@@ -67,7 +67,7 @@ export async function keepConnected(
 ): Promise<void> {
   const { url } = broker
   if (url === undefined) {
-    log.error(serving, `${purpose}: BROKER_URL is not set, so nothing is sent and nothing received`)
+    log.error(serving, `${purpose}: BROKER_URL is not set, so nothing is sent or received`)
     return
   }
   const state = { connected: 0 }
@@ -124,7 +124,7 @@ async function workWith(
   work: (ctx: Context, broker: Broker) => Promise<void>,
 ): Promise<void> {
   using ctx = withCancel(parent)
-  // eslint-disable-next-line context/no-unowned-work -- it settles when the connection closes, which this function sees to
+  // eslint-disable-next-line context/no-unowned-work -- it settles when the connection closes, and this function closes it
   connection.closed().then(
     (why) => ctx.cancel(new BrokerLost('the connection to the broker is lost', { cause: why })),
     () => undefined,
@@ -139,12 +139,12 @@ async function workWith(
   }
 }
 
-/** Closes the connection once all acknowledgements have left: the broker does not answer them. */
+/** Closes the connection once all acknowledgements have been sent, because the broker does not answer them. */
 async function close(parent: Context, connection: NatsConnection): Promise<void> {
-  // Detached: ctx may have ended, which is why the connection closes.
+  // Detached: the connection may be closing because ctx has ended.
   using ctx = withTimeout(withoutCancel(parent), flushMs)
   if (!connection.isClosed()) await until(ctx, connection.flush()).catch(() => undefined)
-  // eslint-disable-next-line context/no-unowned-work -- what had to leave has left, and nothing is opened in its place
+  // eslint-disable-next-line context/no-unowned-work -- everything has been sent, and nothing is opened in its place
   connection.close().catch(() => undefined)
 }
 
@@ -155,7 +155,7 @@ export async function asking<T>(parent: Context, ask: () => Promise<T>): Promise
 }
 
 /**
- * Makes the stream of a type of events unless it exists. One that exists stays as it is: its owner may have set it up.
+ * Creates the stream of a type of events unless it exists. An existing one stays unchanged: its owner may have set it up.
  * @returns how long it keeps an event, in milliseconds; Infinity if there is no bound
  */
 export async function ensureStream(ctx: Context, { manager }: Broker, type: string): Promise<number> {
@@ -178,7 +178,7 @@ export async function ensureStream(ctx: Context, { manager }: Broker, type: stri
   }
 }
 
-/** Whether to log the failure of this number in a row: there may be no broker for days. */
+/** Whether to log the failure with this number in a row: the broker may be away for days. */
 export function loggedFailures(failures: number): boolean {
   return failures === 1 || failures % 100 === 0
 }

@@ -14,8 +14,8 @@ export const partitions = 8
 /** The type of an event, which is also the name of the stream that keeps its events. */
 export interface EventType {
   /**
-   * Letters, digits and hyphens, with the version at the end: `invoice-paid-v1`. Another version, for data that a consumer of this
-   * one cannot read, is another event on the broker.
+   * Letters, digits and hyphens, with the version at the end: `invoice-paid-v1`. A version for data that consumers of this one
+   * cannot read is another event on the broker.
    */
   readonly type: string
 }
@@ -23,10 +23,10 @@ export interface EventType {
 /** @throws Error if `type` cannot be the name of a stream */
 export function requireType(type: string): void {
   if (!/^[a-z\d-]{1,100}$/i.test(type))
-    throw new Error(`the event type "${type}" must have letters, digits and hyphens only, 100 at most`)
+    throw new Error(`the event type "${type}" must have only letters, digits and hyphens, at most 100`)
 }
 
-/** The longest key and the longest id, in bytes: an index keeps them. */
+/** The longest key and the longest id, in bytes. An index contains them. */
 export const mostKeyBytes = 512
 
 /** Whether Postgres can store the text as a key or an id. */
@@ -44,7 +44,7 @@ export function partitionOf(key: string): number {
   return createHash('sha256').update(key).digest().readUInt32BE() % partitions
 }
 
-/** What travels with the data: the attributes of CloudEvents 1.0 as `ce-…`, and what the request had. */
+/** The headers sent with the data: the attributes of CloudEvents 1.0 as `ce-…`, and those of the request. */
 export type Headers = Readonly<Record<string, string>>
 
 /** The trace, the request and the principal of `ctx`. */

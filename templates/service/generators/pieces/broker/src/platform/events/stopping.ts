@@ -1,7 +1,7 @@
 import { throwIfEnded, withTimeout, type Context } from '../../context/context.ts'
 import { ended } from '../../context/ended.ts'
 
-/** Tells a worker to start no new work. It ends no context, so work that is under way goes on. */
+/** Tells a worker to start no new work. It ends no context, so running work continues. */
 export interface Stopping {
   readonly now: boolean
   /** Calls `fn` when the worker is to stop, or at once. */
@@ -12,7 +12,7 @@ export interface Stopping {
   stop(): void
 }
 
-/** Returns a Stopping that nobody has stopped yet. */
+/** Returns a Stopping that has not been stopped. */
 export function notStopping(): Stopping {
   const waiting = new Set<() => void>()
   let now = false
@@ -49,12 +49,12 @@ export function notStopping(): Stopping {
 /** The longest pause after the first failure. It doubles each time, and the real one is random, so that instances spread out. */
 const firstPauseMs = 100
 const maxPauseMs = 5_000
-/** If work lasted this long before it failed, the pauses start from the shortest again. */
+/** If work lasted this long before it failed, the pauses start with the shortest again. */
 const calmMs = 30_000
 
 /**
  * Calls `work` until the worker is to stop, again after a pause when it returns or throws.
- * @param onFailure gets what `work` threw, and how often it has thrown without a calm time in between
+ * @param onFailure gets the error of `work`, and the number of failures in a row
  * @throws the cause of ctx
  */
 export async function keepTrying(
@@ -79,7 +79,7 @@ export async function keepTrying(
   }
 }
 
-/** A function, because TypeScript takes `stopping.now` for false after the loop has tested it. */
+/** A function, because TypeScript assumes that `stopping.now` is still false after the loop has tested it. */
 function isStopping({ now }: Stopping): boolean {
   return now
 }

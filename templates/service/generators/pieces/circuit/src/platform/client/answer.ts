@@ -9,10 +9,10 @@ const excerptBytes = 1_000
 
 /** The headers that describe the connection of an answer (RFC 9110, 7.6.1). */
 const ofConnection = ['connection', 'keep-alive', 'trailer', 'transfer-encoding', 'upgrade']
-/** The codings that `fetch` undoes. It leaves them in the headers, with the length of the encoded body. */
+/** The codings that `fetch` decodes. It leaves them in the headers, with the length of the encoded body. */
 const undone = /^(?:(?:x-)?gzip|deflate|br)(?:\s*,\s*(?:(?:x-)?gzip|deflate|br))*$/i
 
-/** The headers that are true of the body as `fetch` decoded it, so that both can be passed on. */
+/** The headers that fit the body as `fetch` decoded it, so that both can be passed on. */
 export function headersOf(headers: Headers): Headers {
   const left = new Headers(headers)
   for (const name of ofConnection) left.delete(name)
@@ -22,11 +22,11 @@ export function headersOf(headers: Headers): Headers {
   return left
 }
 
-/** The body as it came. @throws CallFailed if it has more than `maxBytes`; the rest is not read */
+/** The bytes of the body. @throws CallFailed if it has more than `maxBytes`; the rest is not read */
 export async function readBytes(order: Order, response: Response, maxBytes: number): Promise<Buffer> {
   const charset = response.headers.get('content-type') ?? ''
   if (!isUtf8Type(charset))
-    throw unexpected(order, `the answer is not in UTF-8, but ${charset.slice(0, 100)}`)
+    throw unexpected(order, `the answer is not in UTF-8 but in ${charset.slice(0, 100)}`)
   const { bytes, whole } = await readUpTo(response, maxBytes)
   if (whole) return bytes
   throw unexpected(order, `the answer has more than ${maxBytes} bytes`)
@@ -37,7 +37,7 @@ export function parseText(order: Order, bytes: Buffer): string {
   return decoded(order, 'the answer is not text', () => decodeText(bytes))
 }
 
-/** Makes an error of an answer that is not a success. The error quotes the beginning of the body. */
+/** Turns an answer that is not a success into an error, which quotes the beginning of the body. */
 export async function refusalOf(order: Order, response: Response): Promise<CallFailed> {
   const { status, headers } = response
   const { bytes } = await readUpTo(response, excerptBytes)
@@ -48,7 +48,7 @@ export async function refusalOf(order: Order, response: Response): Promise<CallF
   })
 }
 
-/** @throws CallFailed if it is not JSON, cannot be kept as it came, or is not what `schema` expects */
+/** @throws CallFailed if it is not JSON, has a number that JavaScript cannot keep, or does not match `schema` */
 export function parseJson<S extends z.ZodType>(order: Order, schema: S, bytes: Buffer): z.output<S> {
   const result = validate(
     schema,

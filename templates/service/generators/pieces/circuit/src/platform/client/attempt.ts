@@ -1,12 +1,13 @@
-import type { Span } from '@opentelemetry/api'
+import type { Span, Attributes } from '@opentelemetry/api'
 import { remainingMs, type Context } from '../../context/context.ts'
 import { ended } from '../../context/ended.ts'
-import { CallFailed } from './call-failed.ts'
-import { refusalOf } from './answer.ts'
-import type { Order } from './order.ts'
-import { recordAttempt } from './metrics.ts'
-import { errorType, injectTrace } from './span.ts'
 import { requestOf } from '../request.ts'
+import { durationBuckets, histogram, oncePerProvider } from '../telemetry/metrics.ts'
+import { peerOf, knownMethod } from '../telemetry/outcome.ts'
+import { refusalOf } from './answer.ts'
+import { CallFailed } from './call-failed.ts'
+import type { Order } from './order.ts'
+import { errorType, injectTrace } from './span.ts'
 
 /**
  * Sends a call once and reads the answer. It sends nothing if less than a millisecond is left.
@@ -60,4 +61,32 @@ function failureOf(order: Order, error: unknown): unknown {
 /** For a host with several addresses, the error has no message, but one error for each address. */
 function reasonOf(error: Error): string {
   return error instanceof AggregateError ? error.errors.map(String).join(', ') : error.message
+}
+
+// Created on first use, since a client may be made before telemetry is started.
+const duration = oncePerProvider(() =>
+  histogram(
+    'http.client.request.duration',
+    'Time from the sending of a request until its answer has been read or has failed.',
+    durationBuckets,
+  ),
+)
+
+/**
+ * Reports one attempt of a call by the stable HTTP conventions
+ * (https://opentelemetry.io/docs/specs/semconv/http/http-metrics/#metric-httpclientrequestduration).
+ * @param startedAt in milliseconds of performance.now()
+ * @param status undefined if there was no answer
+ * @param errorType undefined if the attempt succeeded
+ */
+function recordAttempt(
+  { method, url }: Order,
+  startedAt: number,
+  status: number | undefined,
+  errorType: string | undefined,
+): void {
+  const attributes: Attributes = { 'http.request.method': knownMethod(method), ...peerOf(url) }
+  if (status !== undefined) attributes['http.response.status_code'] = status
+  if (errorType !== undefined) attributes['error.type'] = errorType
+  duration().record((performance.now() - startedAt) / 1_000, attributes)
 }

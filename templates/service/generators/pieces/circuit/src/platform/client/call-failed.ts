@@ -1,10 +1,10 @@
 import { Problem } from '../problem.ts'
 
-/** What a caller may know of a call that failed, in addition to its message. */
+/** The details of a failed call, in addition to its message. */
 export interface CallFailure {
   /**
-   * `connection`: the connection failed or broke. `status`: the peer answered that it did not do it. `answer`: the answer is
-   * not as expected. `timeout`: the peer took too long. `open`: the call was not sent, because the peer failed too often.
+   * `connection`: the connection failed or broke. `status`: the peer answered with an error. `answer`: the answer is not as
+   * expected. `timeout`: the peer took too long. `open`: the call was not sent, because the peer failed too often.
    */
   readonly how: 'connection' | 'status' | 'answer' | 'timeout' | 'open'
   /** The status of the answer, if `how` is `status`. */
@@ -17,15 +17,15 @@ export interface CallFailure {
   readonly cause?: unknown
 }
 
-/** A peer may ask for any number, and we pass it on to our own client. */
+/** Bounds the number, which the peer chooses and we pass on to our own client. */
 const longestRetryAfterMs = 3_600_000
 
-/** The statuses of a refusal that may pass. */
+/** The statuses of a temporary refusal. */
 const transient: ReadonlySet<number> = new Set([429, 502, 503, 504])
 
 /**
- * Another service did not do what it was called for. For the log, the message names the service, the call and the answer. Our
- * own client gets `problem`, which hides all three.
+ * A call to another service failed. The message, for the log, names the service, the call and the answer. Our own client gets
+ * `problem`, which hides all three.
  */
 export class CallFailed extends Error {
   override readonly name = 'CallFailed'
@@ -46,7 +46,7 @@ export class CallFailed extends Error {
     if (this.how === 'connection' || this.how === 'open') return true
     return this.status !== undefined && transient.has(this.status)
   }
-  /** The answer to our own client, which need not know whom we call: 502, 503 or 504, with the peer's `Retry-After`. */
+  /** The answer to our own client, without the name of the peer: 502, 503 or 504, with the peer's `Retry-After`. */
   get problem(): Problem {
     if (this.how === 'timeout' || this.status === 504) {
       return new Problem(504, 'Gateway Timeout', 'a service that this one needs did not answer in time', {
@@ -59,7 +59,7 @@ export class CallFailed extends Error {
         cause: this,
       })
     }
-    return new Problem(502, 'Bad Gateway', 'a service that this one needs did not answer as it should', {
+    return new Problem(502, 'Bad Gateway', 'a service that this one needs gave an invalid answer', {
       cause: this,
     })
   }

@@ -35,7 +35,7 @@ export interface ClientOptions {
 /** Stops calls to a peer that keeps failing. Each client has its own. */
 export interface Breaker {
   /**
-   * Makes the attempt unless the circuit is open, and learns from its result.
+   * Makes the attempt unless the circuit is open, and counts its result.
    * @param call for errors: `payments: GET /accounts/7`
    * @throws what `attempt` throws; CallFailed with `open` if the attempt was not made
    */
@@ -47,7 +47,7 @@ export interface Answer {
   readonly status: number
   /** The headers, to be passed on with the body: without those of the connection or of an undone compression. */
   readonly headers: Headers
-  /** Fails with the cause of ctx when ctx ends. Read or destroy it: until then it holds a connection. */
+  /** Fails with the cause of ctx when ctx ends. Read or destroy the body: until then it holds a connection. */
   readonly body: Readable
 }
 
@@ -125,12 +125,12 @@ export function createClient(options: ClientOptions): Client {
     },
     async fetch(parent, path, sent = {}) {
       const order = orderOf(base, name, path, sent)
-      // It ends with the body, so that a long-lived parent keeps nothing of the call.
+      // This context ends with the body, so that a long-lived parent keeps nothing of the call.
       const ctx = withCancel(withValue(parent, contextName, order.name))
       try {
         const { status, headers, body } = await send(ctx, order, async (response) => response)
         const stream = body === null ? Readable.from([]) : Readable.fromWeb(body)
-        // ctx also ends a body that nobody reads, and an error event without a listener would end the process.
+        // The end of ctx also destroys an unread body, and an error event without a listener would end the process.
         stream.on('error', () => undefined).once('close', () => ctx.cancel())
         return { status, headers: headersOf(headers), body: stream }
       } catch (error) {

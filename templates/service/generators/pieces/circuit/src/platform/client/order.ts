@@ -1,4 +1,4 @@
-/** What to send. By default it is a GET without a body. */
+/** What to send; by default a GET without a body. */
 export interface Call {
   readonly method?: string
   readonly headers?: Readonly<Record<string, string>>
@@ -8,11 +8,11 @@ export interface Call {
   readonly json?: unknown
   /** A shorter timeout than the client's, in milliseconds. `fetch` ignores it. */
   readonly timeoutMs?: number
-  /** Whether it may be sent twice. Default: as the method says. Set it for a POST with an idempotency key. */
+  /** Whether it may be sent twice. Default: whether the method is idempotent. Set it for a POST with an idempotency key. */
   readonly repeatable?: boolean
 }
 
-/** A call, with everything that is the same in each attempt. */
+/** A call, with what all its attempts share. */
 export interface Order {
   /** For errors and for the page of contexts: `payments: GET /accounts/7`, without the query. */
   readonly name: string
@@ -41,8 +41,8 @@ export function baseOf(baseUrl: string): URL {
 const dotSegment = /\/(?:\.|%2e){1,2}(?=\/|$)/i
 
 /**
- * What URL drops (TAB, LF and CR, a blank at the end, a fragment) or changes (a backslash, half of a surrogate pair): it
- * would send another path than the one checked here.
+ * The characters that URL drops (TAB, LF and CR, a blank at the end, a fragment) or changes (a backslash, half of a surrogate
+ * pair): the path sent would differ from the path checked here.
  */
 const changed = /[\p{Cc}\p{Cs}#\\]|\s$/u
 
@@ -55,7 +55,7 @@ export function orderOf(base: URL, peer: string, path: string, call: Call): Orde
     throw new TypeError(`${peer}: expected a path that begins with a slash, got '${path}'`)
   if (changed.test(path))
     throw new TypeError(
-      `${peer}: expected a path whose values have been through encodeURIComponent, got ${JSON.stringify(path)}`,
+      `${peer}: expected a path whose values are encoded with encodeURIComponent, got ${JSON.stringify(path)}`,
     )
   if (dotSegment.test(path.replace(/\?.*$/s, '')))
     throw new TypeError(`${peer}: expected a path without the segments . and .., got '${path}'`)

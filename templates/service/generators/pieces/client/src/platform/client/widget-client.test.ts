@@ -1,19 +1,17 @@
 import { expect, test, vi } from 'vitest'
-import { startCollector } from '../../../test/support/otlp.ts'
 import { startPeer } from '../../../test/support/peer.ts'
-import { recordedLog } from '../../../test/support/recorded-log.ts'
 import { withCancel, withTimeout } from '../../context/context.ts'
 import { testContext } from '../../context/test-context.ts'
-import { span } from '../telemetry/span.ts'
-import { startTelemetry } from '../telemetry/telemetry.ts'
+import { createLog } from '../telemetry/log.ts'
 import { widgetClient } from './widget-client.ts'
 
 const item = { id: '7', name: 'seven' }
+const log = createLog({ level: 'silent', service: 'test' })
 
 test('it sends the id in the path, and checks and types the answer', async (t) => {
   const peer = await startPeer(t, (response) => response.end(JSON.stringify({ ...item, other: 1 })))
 
-  const found = await widgetClient(recordedLog(), { baseUrl: `${peer.url}/v1` }).find(testContext(t), 'a/7')
+  const found = await widgetClient(log, { baseUrl: `${peer.url}/v1` }).find(testContext(t), 'a/7')
 
   expect(found).toEqual(item)
   expect(peer.received).toMatchObject([{ method: 'GET', url: '/v1/items/a%2F7' }])
@@ -24,7 +22,7 @@ test('it checks a new item, then sends it once', async (t) => {
   const peer = await startPeer(t, (response, number) =>
     number === 1 ? response.writeHead(201).end(JSON.stringify(item)) : response.writeHead(503).end(),
   )
-  const client = widgetClient(recordedLog(), { baseUrl: peer.url })
+  const client = widgetClient(log, { baseUrl: peer.url })
 
   await expect(client.create(ctx, { name: '' })).rejects.toThrow('name')
   expect(await client.create(ctx, { name: 'seven' })).toEqual(item)
@@ -36,10 +34,10 @@ test('it checks a new item, then sends it once', async (t) => {
   ])
 })
 
-test('it rejects an answer that is not as expected, and says where and why', async (t) => {
+test('it rejects an invalid answer, and the error says where and why', async (t) => {
   const peer = await startPeer(t, (response) => response.end('{"id":7,"name":"seven"}'))
 
-  const call = widgetClient(recordedLog(), { baseUrl: peer.url }).find(testContext(t), '7')
+  const call = widgetClient(log, { baseUrl: peer.url }).find(testContext(t), '7')
 
   await expect(call).rejects.toMatchObject({
     how: 'answer',
@@ -54,7 +52,7 @@ test('it ends with its caller: widget sees its client leave', async (t) => {
   const left = new Error('the caller left')
   const peer = await startPeer(t, () => caller.cancel(left))
 
-  await expect(widgetClient(recordedLog(), { baseUrl: peer.url }).find(caller, '7')).rejects.toBe(left)
+  await expect(widgetClient(log, { baseUrl: peer.url }).find(caller, '7')).rejects.toBe(left)
 
   expect(await peer.received[0]?.ended).toBe(false)
   expect(peer.received).toHaveLength(1)
@@ -64,9 +62,7 @@ test('it sends widget the rest of the deadline, which also ends the call', async
   using caller = withTimeout(testContext(t), 500)
   const peer = await startPeer(t, () => undefined)
 
-  await expect(widgetClient(recordedLog(), { baseUrl: peer.url }).find(caller, '7')).rejects.toThrow(
-    'deadline',
-  )
+  await expect(widgetClient(log, { baseUrl: peer.url }).find(caller, '7')).rejects.toThrow('deadline')
 
   expect(peer.received[0]?.headers['x-envoy-expected-rq-timeout-ms']).toMatch(/^(500|[1-4]?\d?\d)$/)
   expect(await peer.received[0]?.ended).toBe(false)
@@ -77,7 +73,7 @@ test('it makes up to three attempts; five failures in a row open the circuit', a
   const peer = await startPeer(t, (response, number) =>
     number === 3 || number > 8 ? response.end(JSON.stringify(item)) : response.writeHead(503).end(),
   )
-  const client = widgetClient(recordedLog(), { baseUrl: peer.url })
+  const client = widgetClient(log, { baseUrl: peer.url })
 
   expect(await client.find(ctx, '7')).toEqual(item)
   await expect(client.find(ctx, '7')).rejects.toMatchObject({ how: 'status', status: 503 })
@@ -92,22 +88,4 @@ test('it makes up to three attempts; five failures in a row open the circuit', a
   t.onTestFinished(() => void vi.restoreAllMocks())
   expect(await client.find(ctx, '7')).toEqual(item)
   expect(await client.find(ctx, '7')).toEqual(item)
-})
-
-test('the trace continues at widget', async (t) => {
-  const collector = await startCollector(t)
-  vi.stubEnv('OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', `${collector.url}/v1/traces`)
-  vi.stubEnv('OTEL_EXPORTER_OTLP_PROTOCOL', 'http/json')
-  t.onTestFinished(() => void vi.unstubAllEnvs())
-  const ctx = testContext(t)
-  const telemetry = await startTelemetry(ctx, { serviceName: 'test', log: recordedLog() })
-  const peer = await startPeer(t, (response) => response.end(JSON.stringify(item)))
-  const client = widgetClient(recordedLog(), { baseUrl: peer.url })
-
-  await span(ctx, 'above', {}, (ctx) => client.find(ctx, '7'))
-  await telemetry.close(ctx)
-
-  const [sent, above] = collector.spans
-  expect(sent).toMatchObject({ name: 'GET', traceId: above?.traceId, parentSpanId: above?.spanId })
-  expect(peer.received[0]?.headers['traceparent']).toBe(`00-${sent?.traceId}-${sent?.spanId}-01`)
 })

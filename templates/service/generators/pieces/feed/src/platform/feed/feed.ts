@@ -10,27 +10,27 @@ export interface Entry {
 
 /** A list that only grows, in a table. */
 export interface List<T extends Entry> {
-  /** At most `pageSize` entries after `id`, in their order. Every entry that comes later is after those it has returned. */
+  /** At most `pageSize` entries after `id`, in their order. Every later entry comes after those already returned. */
   after(ctx: Context, id: string): Promise<readonly T[]>
-  /** The id of the newest entry, of those up to `id` if there is one; or one before all entries. */
+  /** The id of the newest entry (if `id` is given, of those up to `id`), or an id before all entries. */
   newest(ctx: Context, id?: string): Promise<string>
 }
 
-/** What a reader got, and where it goes on. */
+/** What a reader got, and where it continues. */
 export interface Step<T extends Entry> {
   readonly entries: readonly T[]
   readonly id: string
 }
 
-/** Reads a list for any number of readers, with one query at a time for all that have reached its end. */
+/** Reads a list for any number of readers, with one query at a time for all readers at its end. */
 export interface Feed<T extends Entry> {
-  /** Returns where a reader begins: after the entry `last`; without it, or if the list has none so new, after all entries. */
+  /** Returns where a reader begins: after `last`, or after all entries if `last` is undefined or newer. */
   begin(ctx: Context, last?: string): Promise<string>
   /** Returns the entries after `id`, or none after a moment. Rejects with the cause of ctx when it ends. */
   next(ctx: Context, id: string): Promise<Step<T>>
 }
 
-/** How often the end of the list is read while somebody waits for it. */
+/** How often the end of the list is read while a reader waits for it. */
 const everyMs = 500
 /** How long after the last read the entries in memory are dropped. */
 const staleMs = 10_000
@@ -39,7 +39,7 @@ export const pageSize = 500
 /** The entries in memory for readers that are a little behind. A reader that is further behind has its own queries. */
 const kept = 1_000
 
-/** Reads `list` while somebody follows it. A reader that finds nothing new reads for all; without readers, nothing runs. */
+/** Reads `list` while it has readers: a reader that finds nothing new in memory queries for all of them. */
 export function feedOf<T extends Entry>(log: Log, list: List<T>): Feed<T> {
   let tail: readonly T[] = []
   /** The ids before the tail and at its end. */
@@ -68,9 +68,9 @@ export function feedOf<T extends Entry>(log: Log, list: List<T>): Feed<T> {
     return at === -1 ? undefined : tail.slice(at + 1)
   }
 
-  /** Reads what is new, unless another reader does or just did. A failure is logged, and the next reader tries again. */
+  /** Reads new entries, unless another reader is doing so or just did. Logs a failure; the next reader tries again. */
   async function refresh(ctx: Context): Promise<void> {
-    // If the one that reads leaves, one of those that wait here reads next.
+    // If the reader that queries leaves, one of those that wait here queries next.
     if (reading !== undefined) return until(ctx, reading)
     const age = performance.now() - readAt
     if (age < everyMs / 2) return
@@ -86,7 +86,7 @@ export function feedOf<T extends Entry>(log: Log, list: List<T>): Feed<T> {
       begin = all.at(-kept - 1)?.id ?? begin
       tail = all.slice(-kept)
       end = tail.at(-1)?.id ?? end
-      // After a full page there is more, so the next reader reads at once.
+      // After a full page there may be more, so the next reader queries at once.
       if (entries.length < pageSize) readAt = performance.now()
     } catch (err) {
       throwIfEnded(ctx)

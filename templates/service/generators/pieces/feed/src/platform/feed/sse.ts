@@ -4,22 +4,22 @@ import type { StreamedResponse } from '../http/route.ts'
 import type { Platform } from '../platform.ts'
 import { requestTimeout } from '../problem.ts'
 import { requestOf } from '../request.ts'
-import { countClient } from './metrics.ts'
+import { meter } from '../telemetry/metrics.ts'
 
 /** One event, as a client of `EventSource` gets it. */
 export interface ServerEvent {
-  /** What the client sends as `Last-Event-ID` when it comes back. */
+  /** What the client sends as `Last-Event-ID` when it reconnects. */
   readonly id: string
   /** Sent as JSON. */
   readonly data: unknown
 }
 
 export interface EventStreamOptions {
-  /** How long a client waits before it comes back, in milliseconds. Default 3,000. */
+  /** How long a client waits before it reconnects, in milliseconds. Default 3,000. */
   readonly retryMs?: number
   /** How often a silent stream sends a comment, in milliseconds, to keep proxies and notice a lost client. Default 15,000. */
   readonly heartbeatMs?: number
-  /** How long a client may take nothing before it is disconnected, in milliseconds. Default 10,000. */
+  /** How long a client may read nothing before it is disconnected, in milliseconds. Default 10,000. */
   readonly slowMs?: number
 }
 
@@ -28,8 +28,8 @@ const beforeDeadlineMs = 200
 
 /**
  * Answers with the events that `next` returns, until the client hangs up, the route's deadline is near, the caller's token
- * expires, or the service stops. The client then comes back, to another instance if this one stops. Nothing is buffered: this
- * calls `next` when the client has taken the events before, and disconnects a client that takes nothing.
+ * expires, or the service stops. The client then reconnects, to another instance if this one stops. Nothing is buffered: `next`
+ * is called when the client has read the earlier events, and a client that reads nothing is disconnected.
  * https://html.spec.whatwg.org/multipage/server-sent-events.html
  * @param next returns the next events, or none after a second at most; rejects with the cause of ctx when it ends
  */
@@ -44,7 +44,7 @@ export function eventStream(
     status: 200,
     headers: {
       'content-type': 'text/event-stream',
-      // A proxy or a middleware that compresses an answer would hold it back until it has enough bytes.
+      // A proxy or a middleware that compresses an answer would delay it until it has enough bytes.
       'cache-control': 'no-store, no-transform',
       // nginx would buffer it.
       'x-accel-buffering': 'no',
@@ -52,7 +52,7 @@ export function eventStream(
     body,
   }
 
-  /** The frames, each with a time limit for the client to take it. */
+  /** The frames, each with a time limit within which the client must read it. */
   async function* taken(): AsyncGenerator<string, void> {
     const left = countClient()
     try {
@@ -61,7 +61,7 @@ export function eventStream(
         const stop = afterFunc(patience, () => {
           if (ctx.err !== undefined) return
           log.info(patience, 'a client that did not read its events was disconnected')
-          body.destroy(requestTimeout(`the client took no event for ${slowMs} ms`))
+          body.destroy(requestTimeout(`the client read no event for ${slowMs} ms`))
         })
         try {
           yield frame
@@ -97,4 +97,14 @@ export function eventStream(
 /** JSON has no line breaks of its own, so the data is one line. */
 function frameOf({ id, data }: ServerEvent): string {
   return `id: ${id}\ndata: ${JSON.stringify(data)}\n\n`
+}
+
+/** Counts a client that follows events. @returns the function to call when it leaves */
+function countClient(): () => void {
+  const clients = meter().createUpDownCounter('events.clients', {
+    description: 'Clients that follow events now.',
+    unit: '{client}',
+  })
+  clients.add(1)
+  return () => clients.add(-1)
 }

@@ -4,7 +4,7 @@ import { index, integer, jsonb, pgTable, primaryKey, text, timestamp } from 'dri
 export const idempotencyKeys = pgTable(
   'idempotency_keys',
   {
-    /** Who sent the key, so that a caller never gets the answer of another one. */
+    /** The caller that sent the key, so that a caller never gets another one's answer. */
     scope: text('scope').notNull(),
     key: text('key').notNull(),
     /** SHA-256 of the request. */

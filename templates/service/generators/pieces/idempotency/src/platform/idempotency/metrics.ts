@@ -2,12 +2,12 @@ import type { Context } from '../../context/context.ts'
 import { meter, oncePerProvider } from '../telemetry/metrics.ts'
 import { spanOf } from '../telemetry/span.ts'
 
-/** What became of a request to an idempotent route: only `done` did the work. */
-type Outcome = 'done' | 'repeated' | 'under way' | 'reused' | 'missing'
+/** The outcome of a request to an idempotent route. Only `done` ran the work. */
+export type Outcome = 'done' | 'repeated' | 'under way' | 'reused' | 'missing'
 
 const requests = oncePerProvider(() =>
   meter().createCounter('idempotency.requests', {
-    description: 'Requests to idempotent routes, by what became of them.',
+    description: 'Requests to idempotent routes, by outcome.',
     unit: '{request}',
   }),
 )

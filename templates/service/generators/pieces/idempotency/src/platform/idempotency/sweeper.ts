@@ -9,7 +9,7 @@ import { idempotencyKeys } from './idempotency.schema.ts'
 import { keptFor } from './idempotent.ts'
 
 const everyMs = 3_600_000
-/** The most rows that one statement deletes: a long statement would hold its locks for long. */
+/** The most rows that one statement deletes, so that it does not hold its locks for long. */
 const batch = 1_000
 
 /** Deletes answers that are a day old: at the start and then every hour. Any number of instances may do so. */

@@ -5,7 +5,7 @@ import { requireType, type Envelope, type EventType } from './event.ts'
 
 /** How this service handles a kind of event. */
 export interface ConsumerOptions<Data extends z.ZodType> extends EventType {
-  /** What the handler reads of the data. What it does not name may be there, too. */
+  /** The schema of the data that the handler reads. The data may have further fields. */
   readonly data: Data
   /** How long one attempt may take, in milliseconds. */
   readonly timeoutMs: number
@@ -29,22 +29,22 @@ export interface Consumer {
   handle(ctx: Context, envelope: Envelope, data: string, q: Transaction): Promise<void>
 }
 
-/** The event is not what the consumer reads. Trying again would not help, so it is parked at once. */
+/** The consumer cannot read the event. Another attempt would not help, so the event is parked at once. */
 export class NotUnderstood extends Error {
   override readonly name = 'NotUnderstood'
 }
 
-/** Each attempt has ended the process, or its database. */
+/** Each attempt has ended the process or the database. */
 export class NeverAnswered extends Error {
   override readonly name = 'NeverAnswered'
   constructor(attempts: number) {
-    super(`${attempts} attempts were begun and none has ended: does the event end the process?`)
+    super(`${attempts} attempts began and none ended: does the event crash the process?`)
   }
 }
 
 /**
  * Makes a consumer. `handle` runs in a transaction that also marks the event as handled: what it writes with `q` is written once,
- * however often the event arrives. What it does elsewhere may be done again after a failure.
+ * however often the event arrives. What it does elsewhere may happen again after a failure.
  * @throws Error if the type is not one
  */
 export function consumer<Data extends z.ZodType>(
@@ -68,11 +68,11 @@ function read<Data extends z.ZodType>(schema: Data, text: string): z.output<Data
   try {
     return schema.parse(JSON.parse(text))
   } catch (cause) {
-    throw new NotUnderstood(`the data are not what this service reads: ${faultsOf(cause)}`, { cause })
+    throw new NotUnderstood(`this service cannot read the data: ${faultsOf(cause)}`, { cause })
   }
 }
 
-/** Says why the event was refused, for the person who finds it parked. */
+/** The reason of a refusal, for the list of parked events. */
 export function faultsOf(error: unknown): string {
   if (!(error instanceof z.ZodError)) return error instanceof Error ? error.message : String(error)
   return error.issues

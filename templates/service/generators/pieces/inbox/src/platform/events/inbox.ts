@@ -12,11 +12,12 @@ import { keepHouse } from './retries.ts'
 import { keepTrying, notStopping } from './stopping.ts'
 
 /**
- * Handles events from the broker, `concurrency` at a time. Each partition of a type is a consumer of the broker that has at
- * most one event out at a time. So any of the instances handles the events of a key in their order, and the broker keeps what
- * they cannot take yet. An event that fails leaves the broker and waits in the database (held.ts): it holds up its key alone.
+ * Handles events from the broker, `concurrency` at a time. Each partition of a type is a consumer of the broker that has at most
+ * one event out at a time. So the instances together handle the events of a key in their order, and the broker keeps the events
+ * that they cannot take yet. A failed event leaves the broker and waits in the database (held.ts), where it delays only its own
+ * key.
  *
- * The context of a handler descends from the server context. A shutdown drains events as it drains requests; one that is
+ * The context of a handler descends from the server context. A shutdown drains events as it drains requests. An event that is
  * cancelled with the server context is given back, and the broker delivers it again.
  */
 export function inboxWorker(
@@ -65,10 +66,10 @@ async function followAll(
   using all = group(ctx)
   for (const consumer of consumers) {
     const onFailure = (err: unknown, failures: number): void => {
-      const line = `consumers: ${consumer.type} waits in the broker, trying again`
+      const line = `consumers: events ${consumer.type} wait in the broker, trying again`
       if (loggedFailures(failures)) inbox.log.warn(ctx, line, { err, failures })
     }
-    // Each tries on its own, so that a consumer that the broker refuses holds up no other.
+    // Each runs on its own, so that a consumer that the broker refuses does not delay the others.
     all.go((ctx) =>
       keepTrying(ctx, inbox.stopping, onFailure, (ctx) => followOne(ctx, inbox, broker, consumer)),
     )
@@ -81,5 +82,5 @@ function refuseTwice(consumers: readonly Consumer[]): void {
   const types = consumers.map(({ type }) => type)
   const twice = types.find((type, n) => types.indexOf(type) !== n)
   if (twice !== undefined)
-    throw new Error(`src/consumers.ts has two consumers of ${twice}: let one of them do what both should`)
+    throw new Error(`src/consumers.ts has two consumers of ${twice}: merge them into one`)
 }

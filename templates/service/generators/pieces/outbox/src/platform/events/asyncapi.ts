@@ -13,7 +13,7 @@ export function eventRoutes(events: readonly EventKind[]): Route[] {
     route({
       method: 'GET',
       path: '/asyncapi.json',
-      summary: 'What this service publishes, as AsyncAPI 3.0',
+      summary: 'The events that this service publishes, as AsyncAPI 3.0',
       tags: ['documentation'],
       quiet: true,
       responses: { 200: { description: 'The document' } },
@@ -32,7 +32,9 @@ export function asyncApiDocument(title: string, events: readonly EventKind[]): o
       address: subjectOf(event.type, '*').replace('*', '{partition}'),
       messages: { event: { $ref: `#/components/messages/${event.type}` } },
       parameters: {
-        partition: { description: `Made of the key, from 0 to ${partitions - 1}: one key, one partition.` },
+        partition: {
+          description: `0 to ${partitions - 1}, computed from the key: all events of a key have the same partition.`,
+        },
       },
     })),
     operations: byStream(events, (event) => {

@@ -2,11 +2,11 @@ import type { Attributes } from '@opentelemetry/api'
 import { durationBuckets, meter } from '../telemetry/metrics.ts'
 import { eventsOf, operationOn } from './observed.ts'
 
-/** What the worker of the outbox reports. */
+/** The metrics of the outbox. */
 export interface OutboxMetrics {
-  /** The broker has these events, which that node took. */
+  /** Counts events that this node of the broker has stored. */
   handed(events: readonly { readonly type: string; readonly seconds: number }[], server: Attributes): void
-  /** What the table held at the last look. */
+  /** The content of the table at the last count. */
   waiting(events: number, oldestSeconds: number): void
 }
 

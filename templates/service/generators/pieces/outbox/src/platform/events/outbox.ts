@@ -6,7 +6,7 @@ import type { Context } from '../../context/context.ts'
 import type { Queries } from '../database/queries.ts'
 import { headersOf, isKey, mostKeyBytes, requireType, type EventType } from './event.ts'
 
-/** A kind of event that this service publishes. */
+/** A type of event that this service publishes. */
 export interface EventKind<Data extends z.ZodType = z.ZodType> extends EventType {
   /** What has happened, for `/asyncapi.json`. */
   readonly summary: string
@@ -16,18 +16,18 @@ export interface EventKind<Data extends z.ZodType = z.ZodType> extends EventType
   key(data: z.output<Data>): string
 }
 
-/** Half of what a broker takes by default. */
+/** Half of a broker's default limit. */
 const mostBytes = 512 * 1024
 
-/** Wakes the worker of this process. The worker of another process finds the event at its next look, within half a second. */
+/** Wakes the worker of this process. The worker of another process finds the event at its next poll, within half a second. */
 export const published = channel('mainstem-service:published')
 
 /**
  * Publishes an event with `q`: inside a transaction, the event exists only if the transaction commits. A worker hands it to the
- * broker afterwards. Until the transaction ends, others that publish about the same key wait.
+ * broker afterwards. Until the transaction ends, other transactions that publish events of the same key wait.
  * @returns its id
- * @throws ZodError if `data`, read back from JSON, is not what the kind says; RangeError if it is larger than 512 KiB, or its key is
- * empty, longer than 512 bytes or has a NUL; Error if the type is not one
+ * @throws ZodError if `data`, read back from JSON, does not match the schema; RangeError if it is larger than 512 KiB, or its key
+ * is empty, longer than 512 bytes or has a NUL; Error if the type is invalid
  */
 export async function publish<Data extends z.ZodType>(
   ctx: Context,
@@ -43,10 +43,10 @@ export async function publish<Data extends z.ZodType>(
     throw new RangeError(`the key of the event ${type} must have 1 to ${mostKeyBytes} bytes, and no NUL`)
   const bytes = Buffer.byteLength(stored)
   if (bytes > mostBytes)
-    throw new RangeError(`the event ${type} has ${bytes} bytes of data, and ${mostBytes} are allowed`)
-  // In the order of time, so that the index of what is handled grows at its end.
+    throw new RangeError(`the event ${type} has ${bytes} bytes of data, but at most ${mostBytes} are allowed`)
+  // A UUIDv7, so that the index of handled events grows at its end.
   const id = uuidv7()
-  // The lock comes before the number, so numbers of one key rise in the order of commits.
+  // The statement takes the lock before the number, so the numbers of one key rise in the order of commits.
   await q.execute(sql`with first as materialized (
       select pg_advisory_xact_lock(hashtextextended(${`${type} ${key}`}, 0)))
     insert into events.outbox (id, type, key, headers, data)

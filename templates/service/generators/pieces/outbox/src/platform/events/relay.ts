@@ -10,9 +10,9 @@ import { observeOutbox } from './outbox-metrics.ts'
 import { published } from './outbox.ts'
 import { batch, round, type Relay } from './send.ts'
 import { notStopping } from './stopping.ts'
-import { untraced } from './untraced.ts'
+import { untraced } from './observed.ts'
 
-/** How often an idle worker looks. For as long after an event it looks every `awakeMs`: a transaction may commit late. */
+/** How often an idle worker polls. For this long after an event it polls every `awakeMs`, since a transaction may commit late. */
 const idleMs = 500
 const awakeMs = 10
 /** How often the size of the table is read. */
@@ -21,9 +21,9 @@ const measureMs = 5_000
 const maxPauseMs = 10_000
 
 /**
- * Hands committed events to the broker, one instance at a time, because the events of a key must leave in their order. It
- * deletes an event once the broker has it. If the process dies in between, the event is sent again under the same id: the broker
- * drops it, or after its duplicate window the consumer does. While the broker is away, events wait in the table.
+ * Hands committed events to the broker, one instance at a time, because the events of a key must leave in their order. It deletes
+ * an event once the broker has it. If the process dies in between, the event is sent again under the same id, and the broker
+ * drops it, or after its duplicate window the consumer. While the broker is away, events wait in the table.
  */
 export function outboxWorker(platform: BrokerPlatform): Worker {
   return {
@@ -37,7 +37,7 @@ export function outboxWorker(platform: BrokerPlatform): Worker {
       const working = keepConnected(serving, relay.stopping, platform, 'outbox', (ctx, broker) =>
         handOver(untraced(withValue(ctx, contextName, 'outbox')), relay, broker),
       )
-      // Not in the other loop, which stands still while the broker is away.
+      // Not in the other loop, which waits while the broker is away.
       const sizes = untraced(withValue(serving, contextName, 'outbox size'))
       // eslint-disable-next-line context/no-swallowed-end -- once the server context has ended, there is nothing to wait for
       const measuring = measure(sizes, relay).catch(() => undefined)
@@ -53,7 +53,7 @@ export function outboxWorker(platform: BrokerPlatform): Worker {
   }
 }
 
-/** Looks for events until the worker is to stop. @throws the cause of ctx when it ends, as it does with the connection */
+/** Polls for events until the worker is to stop. @throws the cause of ctx, which ends with the connection */
 async function handOver(ctx: Context, relay: Relay, broker: Broker): Promise<void> {
   relay.known.clear()
   let awakeUntil = 0
@@ -89,13 +89,13 @@ async function measure(ctx: Context, { db, log, metrics, stopping }: Relay): Pro
     } catch (err) {
       throwIfEnded(ctx)
       // A Problem means that the database is away, which its own metrics show.
-      if (!(err instanceof Problem)) log.warn(ctx, 'outbox: its size is not known', { err })
+      if (!(err instanceof Problem)) log.warn(ctx, 'outbox: cannot read its size', { err })
     }
     await stopping.pause(ctx, measureMs)
   }
 }
 
-/** Counts to a bound, because to count a large table would read all of it. */
+/** Counts up to a limit, because an exact count would read the whole table. */
 const size = sql`select (select count(*)::int from (select from events.outbox limit 10000) as bounded) as waiting,
   coalesce(extract(epoch from now() - (select created_at from events.outbox order by number limit 1)), 0)::float8 as oldest`
 

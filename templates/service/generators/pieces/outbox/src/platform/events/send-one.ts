@@ -40,7 +40,7 @@ export async function sendOne(parent: Context, broker: Broker, service: string, 
     const all = { ...row.headers, ...headersOf(ctx), ...attributesOf(envelope) }
     for (const [name, value] of Object.entries(all)) headers.set(name, value)
     const subject = subjectOf(type, partition)
-    // Another stream may have the subject: its consumers are not those of the event.
+    // Names the stream, because another stream may have the subject, with other consumers.
     const options = { msgID: id, headers, expect: { streamName: type } }
     try {
       await asking(ctx, () => broker.js.publish(subject, row.data, options))
@@ -50,7 +50,7 @@ export async function sendOne(parent: Context, broker: Broker, service: string, 
   })
 }
 
-/** The stream of a type is gone, or does not take the subjects of its events. */
+/** The stream of a type is missing, or lacks the subjects of its events. */
 class StreamWithoutSubject extends Error {
   override readonly name = 'StreamWithoutSubject'
   constructor(type: string, cause: unknown) {

@@ -1,49 +1,108 @@
 import { sql } from 'drizzle-orm'
+import type { Context } from '../../context/context.ts'
 import type { Platform } from '../platform.ts'
 import { rateLimits } from './rate-limit.schema.ts'
-import { boundedMap, type Store, type Taken } from './store.ts'
+import { boundedMap, leftOf, type Quota, type Store, type Taken } from './store.ts'
+import { together } from './together.ts'
 
 /** How many refused callers the store remembers, so that they cost the database nothing until they may ask again. */
 const most = 10_000
-/** One request in so many deletes old rows, and how many: more than have come since the last time. */
-const [sweepEvery, sweptRows] = [100, 200]
+/** After how many requests old rows are deleted. */
+const sweepEvery = 100
 
-/** Keeps quotas in the database, by its clock, for all instances together: one statement for each request. */
+/**
+ * Keeps quotas in the database, by its clock, for all instances together. A process has one statement under way for each limit, and
+ * the next takes for all requests that have come meanwhile: in a statement for each, a burst would fill the pool, and the requests
+ * that get no connection in time pass unchecked.
+ */
 export function databaseStore({ db }: Pick<Platform, 'db'>): Store {
-  /** Until when a caller is refused, in milliseconds of performance.now(). */
+  /** The time until which a caller is refused, in milliseconds of performance.now(). */
   const refused = boundedMap<number>(most)
-  let taken = 0
+  const limits = new WeakMap<Quota, (ctx: Context, key: string) => Promise<Taken>>()
+  let unswept = 0
+
+  async function takeAll(ctx: Context, keys: readonly string[], quota: Quota): Promise<Taken[]> {
+    unswept += keys.length
+    const taken = await db.run(ctx, async (q) => {
+      if (unswept >= sweepEvery) {
+        // More than have come since the last time.
+        const rows = 2 * unswept
+        unswept = 0
+        await q.execute(swept(rows))
+      }
+      const found = new Map<string, { readonly count: number; readonly fullInMs: number }>()
+      const asked = countsOf(keys, Math.round(quota.windowMs / quota.stepMs))
+      while (asked.size > 0) {
+        const { rows } = await q.execute<Row>(statement(asked, quota))
+        // A row that another instance has just made may be missing: the statement began too early to see it, and the next finds it.
+        for (const { key, allowed, full_in_ms: fullInMs } of rows) {
+          const count = asked.get(key) ?? 0
+          const left = allowed ? count : leftOf(quota, fullInMs)
+          if (allowed || left === 0) {
+            found.set(key, { count: left, fullInMs })
+            asked.delete(key)
+          } else asked.set(key, Math.min(count, left))
+        }
+      }
+      return found
+    })
+    const given = new Map<string, number>()
+    return keys.map((key) => {
+      const { count = 0, fullInMs = quota.windowMs } = taken.get(key) ?? {}
+      const nth = (given.get(key) ?? 0) + 1
+      given.set(key, nth)
+      if (nth > count) return { allowed: false, fullInMs }
+      return { allowed: true, fullInMs: fullInMs - (count - nth) * quota.stepMs }
+    })
+  }
+
   return {
-    async take(ctx, key, { windowMs, stepMs }) {
+    async take(ctx, key, quota) {
+      const { windowMs, stepMs } = quota
       const waitMs = (refused.get(key) ?? 0) - performance.now()
       if (waitMs > 0) return { allowed: false, fullInMs: windowMs - stepMs + waitMs }
-      const sweeps = ++taken % sweepEvery === 0
-      const { rows } = await db.run(ctx, async (q) => {
-        if (sweeps) await q.execute(swept)
-        return q.execute<{ allowed: boolean; full_in_ms: number }>(statement(key, windowMs, stepMs))
-      })
-      const [row] = rows
-      // No row: another request has just made it, too late for this statement to see, and used up the quota.
-      const result: Taken = { allowed: row?.allowed ?? false, fullInMs: row?.full_in_ms ?? windowMs }
+      const one = limits.get(quota) ?? together((ctx, keys: readonly string[]) => takeAll(ctx, keys, quota))
+      limits.set(quota, one)
+      const result = await one(ctx, key)
       if (!result.allowed) refused.set(key, performance.now() + result.fullInMs + stepMs - windowMs)
       return result
     },
   }
 }
 
-function statement(key: string, windowMs: number, stepMs: number) {
-  const [window, step] = [sql`${windowMs} * interval '1 ms'`, sql`${stepMs} * interval '1 ms'`]
-  const next = sql`greatest(used.full_at, clock_timestamp()) + ${step}`
-  return sql`with taken as (
-      insert into ${rateLimits} as used (key, full_at) values (${key}, clock_timestamp() + ${step})
-      on conflict (key) do update set full_at = ${next} where ${next} <= clock_timestamp() + ${window}
-      returning full_at
-    ), found as (
-      select true as allowed, full_at from taken
-      union all select false, full_at from ${rateLimits} where key = ${key} and not exists (select from taken)
-    )
-    select allowed, greatest(extract(epoch from full_at - clock_timestamp()) * 1000, 0)::float8 as full_in_ms from found`
+/** How often each key is asked for; at most the whole quota. */
+function countsOf(keys: readonly string[], whole: number): Map<string, number> {
+  const counts = new Map<string, number>()
+  for (const key of keys) counts.set(key, Math.min((counts.get(key) ?? 0) + 1, whole))
+  return counts
 }
 
-const swept = sql`delete from ${rateLimits} where ctid = any(array(
-  select ctid from ${rateLimits} where full_at < clock_timestamp() limit ${sweptRows} for update skip locked))`
+interface Row extends Record<string, unknown> {
+  readonly key: string
+  /** Whether all that were asked for have been taken; else none. */
+  readonly allowed: boolean
+  readonly full_in_ms: number
+}
+
+function statement(asked: ReadonlyMap<string, number>, { windowMs, stepMs }: Quota) {
+  const [keys, counts] = [sql.param([...asked.keys()]), sql.param([...asked.values()])]
+  const [window, step] = [sql`${windowMs} * interval '1 ms'`, sql`(${stepMs} * interval '1 ms')`]
+  const now = sql`statement_timestamp()`
+  const next = sql`greatest(used.full_at, ${now}) + (excluded.full_at - ${now})`
+  // In the order of keys, so that two instances do not wait for each other.
+  return sql`with asked as (select * from unnest(${keys}::text[], ${counts}::int[]) as asked (key, count)),
+    taken as (
+      insert into ${rateLimits} as used (key, full_at) select key, ${now} + count * ${step} from asked order by key
+      on conflict (key) do update set full_at = ${next} where ${next} <= ${now} + ${window}
+      returning key, full_at
+    ), found as (
+      select key, true as allowed, full_at from taken
+      union all select key, false, full_at from ${rateLimits} join asked using (key) where key <> all (select key from taken)
+    )
+    select key, allowed, greatest(extract(epoch from full_at - clock_timestamp()) * 1000, 0)::float8 as full_in_ms from found`
+}
+
+function swept(rows: number) {
+  return sql`delete from ${rateLimits} where ctid = any(array(
+  select ctid from ${rateLimits} where full_at < clock_timestamp() limit ${rows} for update skip locked))`
+}

@@ -1,34 +1,35 @@
 import { createHash } from 'node:crypto'
+import { isIPv6 } from 'node:net'
 import { throwIfEnded, withTimeout, type Context } from '../../context/context.ts'
 import { documentedGuard, type Guard } from '../http/guard.ts'
 import type { IncomingRequest } from '../http/route.ts'
 import type { Platform } from '../platform.ts'
 import { Problem } from '../problem.ts'
-import { countedFor } from './caller.ts'
-import { countChecked } from './metrics.ts'
-import type { Store, Taken } from './store.ts'
+import { requestOf } from '../request.ts'
+import { meter, oncePerProvider } from '../telemetry/metrics.ts'
+import { leftOf, type Store, type Taken } from './store.ts'
 
 /** A limit for each caller. Routes with the same limit share it. */
 export interface RateLimit {
   /** For headers and metrics: `default`. Letters, digits and hyphens. */
   readonly name: string
-  /** How many requests a caller may send at once. As many come back in `seconds`, one after the other. */
+  /** How many requests a caller may send at once. The quota refills evenly in `seconds`. */
   readonly requests: number
   readonly seconds: number
-  /** Who a request counts for; undefined: it is not limited. Default: the principal, else the client's address. */
+  /** The caller for whom a request counts; undefined if it is not limited. Default: the principal, else the client's address. */
   readonly by?: (ctx: Context, request: IncomingRequest) => string | undefined
-  /** How long the store may take, in milliseconds: a slow one must not hold up requests. Default 250. */
+  /** How long the store may take, in milliseconds, so that a slow store does not delay requests. Default 250. */
   readonly patienceMs?: number
 }
 
-/** How long a store that failed is left alone, and how often the log says so. */
+/** How long the guard does not use a store that failed, and how often it logs that. */
 const [pauseMs, sayEveryMs] = [1_000, 10_000]
 
 /**
- * Makes the guard that refuses a caller with 429 and `Retry-After` when it has used its quota. Every answer has `RateLimit`
- * and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers). If the store fails or is slow, the guard lets requests pass
+ * Makes the guard that refuses a caller with 429 and `Retry-After` when it has used its quota. Every answer has `RateLimit` and
+ * `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers). If the store fails or is slow, the guard lets requests pass
  * unchecked, and the log and the metric `rate_limit.requests` say so.
- * @throws RangeError for a limit that cannot be
+ * @throws RangeError for an invalid limit
  */
 export function rateLimit({ log }: Pick<Platform, 'log'>, store: Store, limit: RateLimit): Guard {
   const { name, requests, seconds, by = countedFor, patienceMs = 250 } = limit
@@ -38,7 +39,7 @@ export function rateLimit({ log }: Pick<Platform, 'log'>, store: Store, limit: R
   const quota = { windowMs: seconds * 1_000, stepMs: (seconds * 1_000) / requests }
   let [unusedUntil, saidAt] = [-Infinity, -Infinity]
 
-  /** Undefined if the store cannot tell. */
+  /** Undefined if the store fails. */
   async function take(parent: Context, key: string): Promise<Taken | undefined> {
     using ctx = withTimeout(parent, patienceMs)
     try {
@@ -59,8 +60,7 @@ export function rateLimit({ log }: Pick<Platform, 'log'>, store: Store, limit: R
     countChecked(name, taken === undefined ? 'unchecked' : taken.allowed ? 'allowed' : 'refused')
     if (taken === undefined) return ctx
     const { allowed, fullInMs } = taken
-    // 1e-6: a step that no double holds exactly must not cost a request.
-    const left = allowed ? Math.floor((quota.windowMs - fullInMs) / quota.stepMs + 1e-6) : 0
+    const left = allowed ? leftOf(quota, fullInMs) : 0
     request.appendHeader('ratelimit-policy', policy)
     request.appendHeader('ratelimit', `"${name}";r=${left};t=${Math.ceil(fullInMs / 1_000)}`)
     if (allowed) return ctx
@@ -74,7 +74,7 @@ export function rateLimit({ log }: Pick<Platform, 'log'>, store: Store, limit: R
   }
 
   const documented = {
-    responses: { 429: { description: 'Too many requests: `Retry-After` says when to try again' } },
+    responses: { 429: { description: 'Too many requests: `Retry-After` has the time to wait' } },
   }
   return documentedGuard(documented, async (ctx, request) => {
     const caller = by(ctx, request)
@@ -84,4 +84,42 @@ export function rateLimit({ log }: Pick<Platform, 'log'>, store: Store, limit: R
     const key = createHash('sha256').update(`${policy} ${caller}`).digest('base64url')
     return decide(ctx, request, await take(ctx, key))
   })
+}
+
+const checked = oncePerProvider(() =>
+  meter().createCounter('rate_limit.requests', {
+    description: 'Requests that a rate limit has checked.',
+    unit: '{request}',
+  }),
+)
+
+/** Counts a request that a limit has let pass, refused, or could not check. */
+function countChecked(limit: string, outcome: 'allowed' | 'refused' | 'unchecked'): void {
+  checked().add(1, { 'rate_limit.name': limit, 'rate_limit.outcome': outcome })
+}
+
+/**
+ * The caller for whom a request counts: the principal if a guard has set one, else the client's address, as TRUSTED_PROXIES
+ * determines it. Undefined if there is neither, as on a Unix socket.
+ */
+function countedFor(ctx: Context): string | undefined {
+  const { principal, client } = requestOf(ctx) ?? {}
+  if (principal !== undefined) return `principal ${principal}`
+  const address = client?.address
+  return address === undefined ? undefined : `address ${networkOf(address)}`
+}
+
+/** The address, or for IPv6 its first 64 bits, because one client has all addresses that begin with them. */
+export function networkOf(address: string): string {
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1]
+  if (mapped !== undefined || !isIPv6(address)) return mapped ?? address
+  const [head = '', tail] = new URL(`http://[${address.replace(/%.*$/, '')}]`).hostname
+    .slice(1, -1)
+    .split('::')
+  const groups = head.split(':').filter((group) => group !== '')
+  // The shortest form writes a run of zeros as `::`.
+  const zeros =
+    tail === undefined ? 0 : 8 - groups.length - tail.split(':').filter((group) => group !== '').length
+  const all = [...groups, ...Array<string>(zeros).fill('0'), ...(tail?.split(':') ?? [])]
+  return `${all.slice(0, 4).join(':')}::/64`
 }

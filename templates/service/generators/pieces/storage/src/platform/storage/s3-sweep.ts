@@ -7,7 +7,7 @@ import { isKeyOf, type SweepOptions } from './storage.ts'
 
 const removalsAtOnce = 10
 
-/** Removes what is older than it may be and not kept: objects, and unfinished uploads. @returns how many */
+/** Removes old objects that are not kept, and old unfinished uploads. @returns how many */
 export async function sweep(
   ctx: Context,
   place: Place,
@@ -35,7 +35,7 @@ export async function sweep(
   return removed
 }
 
-/** Waits for a call of the sweep. If the store or the role does not allow it, the error names the call. */
+/** Waits for a call of the sweep. If the store or the role forbids it, the error names the call. */
 async function permitted<T>(ctx: Context, bucket: string, call: string, work: Promise<T>): Promise<T> {
   try {
     return await work

@@ -25,9 +25,7 @@ interface Paths {
     post: {
       parameters: { path: { ids: string[] }; header?: { 'X-Tags'?: string[] }; cookie: { sid: string } }
       requestBody?: { content: { 'application/json': { on: boolean } } }
-      responses: {
-        default: { content: { 'application/hal+json': { state: string } } }
-      }
+      responses: { default: { content: { 'application/hal+json': { state: string } } } }
     }
     put: {
       parameters: { path: { ids: string[] }; cookie?: never }
@@ -55,7 +53,7 @@ interface Item {
 const item: Item = { id: '7', name: 'seven' }
 const client = (baseUrl: string) => typedClient<Paths>(createClient({ baseUrl }))
 
-test('it sends path, query, headers and body where the document has them', async (t) => {
+test('it sends path, query, headers and body as in the document', async (t) => {
   const ctx = testContext(t)
   const peer = await startPeer(t, (response, number) =>
     number === 4 ? response.writeHead(204).end() : response.end(JSON.stringify(item)),
@@ -76,7 +74,7 @@ test('it sends path, query, headers and body where the document has them', async
   expect(peer.received[2]?.headers['idempotency-key']).toBe('k')
 })
 
-test('lists, cookies, a body that may be left out, and answers of any success are typed and sent', async (t) => {
+test('lists, cookies, an optional body and the answers of every success are typed and sent', async (t) => {
   const ctx = testContext(t)
   const peer = await startPeer(t, (response, number) =>
     response.end(JSON.stringify({ state: number === 2 ? 1 : 'on' })),

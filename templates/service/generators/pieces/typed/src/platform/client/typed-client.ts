@@ -6,7 +6,7 @@ import type { Call } from './order.ts'
 type Method = 'get' | 'put' | 'post' | 'delete' | 'patch'
 /** The statuses of a success with a body. */
 type Success = 200 | 201 | 202 | 203 | 206 | '2XX'
-/** Where JSON may be, in an answer. */
+/** The media types of an answer that mean JSON. */
 type Media = `application/json${string}` | `${string}+json${string}` | '*/*'
 
 /** The paths of a document that have the method. */
@@ -39,7 +39,7 @@ type BodyOf<O> = O extends { requestBody?: { content: infer C } }
   ? C[keyof C & `application/json${string}`] | (O extends { requestBody: object } ? never : undefined)
   : undefined
 
-/** A property that is there, optional or absent, as the document says. */
+/** A property that is required, optional or absent, as in the document. */
 type Given<Name extends string, Value> = [Value] extends [undefined]
   ? unknown
   : undefined extends Value
@@ -59,9 +59,9 @@ type Arguments<Input> = object extends Input ? [input?: Input] : [input: Input]
 
 /**
  * Calls another service with the types of its OpenAPI document, `Paths` as openapi-typescript writes them. Context, deadline,
- * retries, breaker and errors are those of `Client`. The types are a promise of the other service: with `schema`, the answer is checked.
- * Parameters are sent in OpenAPI's default styles, which the types do not tell from others: a list in the query as one parameter for each
- * value, elsewhere with commas. A body must be JSON.
+ * retries, breaker and errors are those of `Client`. Nothing checks that the other service keeps to the types, unless a call has
+ * `schema`. Parameters are sent in OpenAPI's default styles, whatever the document says, since the types do not contain the
+ * style: a list in the query as one parameter for each value, elsewhere with commas. A body must be JSON.
  */
 export interface TypedClient<Paths> {
   /** Returns the JSON of the answer. */
@@ -73,7 +73,7 @@ export interface TypedClient<Paths> {
       InputOf<Operation<Paths, M, P>> & { readonly schema?: z.ZodType<JsonOf<Operation<Paths, M, P>>> }
     >
   ): Promise<JsonOf<Operation<Paths, M, P>>>
-  /** Makes the call, and drops the body of the answer. */
+  /** Makes the call, and discards the body of the answer. */
   send<M extends Method, P extends PathsWith<Paths, M>>(
     ctx: Context,
     method: M,
@@ -142,7 +142,7 @@ function callOf(method: Method, { headers = {}, cookies = {}, body, timeoutMs, r
   }
 }
 
-/** The values that are there, by name. */
+/** The defined values, by name. */
 function given(named: Readonly<Record<string, unknown>>): [name: string, values: string[]][] {
   return Object.entries(named).flatMap(([name, value]) =>
     value === undefined ? [] : [[name, textsOf(value)] satisfies [string, string[]]],
@@ -159,5 +159,5 @@ function text(value: unknown): string {
   if (typeof value === 'string') return value
   if (typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint')
     return String(value)
-  throw new TypeError(`expected a text, a number or a boolean as a parameter, got ${typeof value}`)
+  throw new TypeError(`expected a string, a number or a boolean as a parameter, got ${typeof value}`)
 }

@@ -11,7 +11,7 @@ export interface JobOptions {
   readonly name: string
   /** How long one run may take, in milliseconds; three hours at most. */
   readonly timeoutMs: number
-  /** How often a failing job runs before it is given up. Default: 25, which takes about three days. */
+  /** How often a failing job runs before the worker gives it up. Default: 25, which takes about three days. */
   readonly maxAttempts?: number
 }
 
@@ -31,12 +31,12 @@ export interface ScheduleOptions extends JobOptions {
 export interface Job extends JobOptions {
   readonly maxAttempts: number
   readonly cron?: string
-  /** @throws what the handler throws, or a ZodError if `input` is not what the handler takes */
+  /** @throws what the handler throws, or a ZodError if `input` does not match the schema */
   execute(ctx: Context, input: unknown): Promise<void>
 }
 
 export interface EnqueueOptions {
-  /** Not before this time. */
+  /** The earliest time of the run. */
   readonly runAt?: Date
   /** `inherit`: the job is useless after the deadline of ctx. Default: no deadline. */
   readonly deadline?: 'inherit'
@@ -46,7 +46,7 @@ export interface EnqueueOptions {
 const longestMs = 3 * 3_600_000
 const defaultAttempts = 25
 
-/** The form of a job in the database. Anything else counts as a job without input, which its handler refuses. */
+/** The form of a job in the database. Any other value counts as a job without input, which its handler refuses. */
 export const Envelope = z
   .object({
     input: z.unknown().optional(),
@@ -54,7 +54,7 @@ export const Envelope = z
     deadline: z.number().optional(),
     /** The trace that enqueued it, in the form of a request's headers: `traceparent`. */
     trace: z.record(z.string(), z.string()).default({}),
-    /** A schedule has this in place of the others. */
+    /** A schedule has only this property. */
     _cron: z.object({ ts: z.string() }).optional(),
   })
   .catch({ input: undefined, trace: {} })
@@ -63,7 +63,7 @@ export const Envelope = z
  * Enqueues a job with `q`: inside a transaction, the job exists only if the transaction commits. The job's trace links to that of
  * ctx.
  * @returns its id
- * @throws ZodError if `input`, read back from JSON, is not what the job takes
+ * @throws ZodError if `input`, read back from JSON, does not match the schema
  */
 export async function enqueue<Input extends z.ZodType>(
   ctx: Context,

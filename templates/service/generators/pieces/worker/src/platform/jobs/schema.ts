@@ -66,9 +66,9 @@ const steering: Readonly<Record<string, string>> = {
 }
 
 /**
- * As much of a pool as its migrations use. Its one connection is that of `q`, whose transaction holds the migration lock: when ctx
- * ends, the statement is cancelled, and a second instance waits. Each statement has its own savepoint, because graphile-worker
- * queries tables that may be missing.
+ * The part of a pool that its migrations use. Its only connection is that of `q`, whose transaction holds the migration lock:
+ * when ctx ends, the statement is cancelled, and a second instance waits. Each statement has its own savepoint, because
+ * graphile-worker queries tables that may be missing.
  */
 function poolOver(ctx: Context, q: Transaction): Pool {
   const ignore = (): void => undefined

@@ -5,7 +5,7 @@ import type { Log } from '../telemetry/log.ts'
 import type { paths } from './widget-api.ts'
 
 /**
- * The calls of the service widget, as its OpenAPI document describes them: `platform.widget.json(ctx, 'get', '/…', { … })`. A call ends
+ * The calls of the service widget, typed by its OpenAPI document: `platform.widget.json(ctx, 'get', '/…', { … })`. A call ends
  * with ctx and rejects with its cause. It rejects with `CallFailed` if widget fails; if nobody catches that, our own client gets
  * a 502, 503 or 504 (platform/client/client.ts).
  */

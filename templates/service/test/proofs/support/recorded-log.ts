@@ -1,4 +1,4 @@
-import type { Fields, Log } from '../../src/platform/telemetry/log.ts'
+import type { Fields, Log } from '../../../src/platform/telemetry/log.ts'
 
 /** A log that keeps its lines instead of writing them. */
 export interface RecordedLog extends Log {

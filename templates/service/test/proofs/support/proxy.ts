@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { setImmediate } from 'node:timers/promises'
 import pg from 'pg'
-import type { RunningTest } from './service.ts'
+import type { RunningTest } from '../../support/service.ts'
 
 /** One connection through the proxy. */
 export interface Link {
@@ -12,11 +12,11 @@ export interface Link {
   halfClosed: boolean
   /** Resets it on both sides. */
   cut(): void
-  /** Resets it on the client's side. Bytes on their way to the server still arrive. */
+  /** Resets it on the client's side. Bytes already sent to the server still arrive. */
   cutClient(): void
 }
 
-/** Gets bytes on their way. The proxy passes them on when this has resolved, unless it resolves with `lose`. */
+/** Gets bytes before the proxy passes them on, which it does when this has resolved, unless with `lose`. */
 export type Passing = (link: Link, bytes: Buffer) => Promise<'lose' | undefined> | 'lose' | undefined
 
 /** A proxy between a service and its Postgres, with the faults of a network. */
@@ -63,7 +63,7 @@ export async function startProxy(t: RunningTest, databaseUrl: string): Promise<P
     async refuse() {
       const refusing = server
       server = undefined
-      // Its callback waits for all connections; the port is free at once.
+      // The callback of close() waits for all connections, but the port is free at once.
       refusing?.close()
       await setImmediate()
     },
