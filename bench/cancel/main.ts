@@ -28,7 +28,7 @@ until Postgres has granted it. ${options.concurrent} clients connected at a time
 |---|---|---|---|---|---|---|---|
 | a bare cancel request, one at a time, without the service | ${row(bare.times)} | | ${each(bare)} |
 | hang-ups, one at a time | ${row(single.times)} | | ${each(single)} |
-| hang-ups, each at its own time | ${row(spread.times)} | ≤ 5, p99 ≤ 25 | ${each(spread)} |
+| hang-ups, each at its own time | ${row(spread.times)} | ≤ 2.5, p99 ≤ 10 | ${each(spread)} |
 | hang-ups, all ${options.concurrent} in one moment | ${row(together.times)} | | ${each(together)} |
 
 | one at a time: from the hang-up until | times | median | p90 | p99 | greatest |
