@@ -105,7 +105,7 @@ export class Boundary {
   fetch(request: Request, env: NodeEnv): Response | Promise<Response> {
     const exchange = this.#enter(env)
     const { socket, headers } = env.incoming
-    // If Node cannot parse the body, unparsed.ts ends the context of its request, which must exist by then.
+    // If Node cannot parse the body, refusal.ts ends the context of its request, which must exist by then.
     const hasBody = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined
     return socket.bytesWritten === 0 && !hasBody
       ? this.#serveFirst(request, exchange)
@@ -136,7 +136,7 @@ export class Boundary {
     return this.#answerRefusal(this.#enter(env), badRequest(`the request cannot be served: ${error.message}`))
   }
 
-  /** Counts and logs a message that unparsed.ts has answered. Node could not parse it as a request. */
+  /** Counts and logs a message that refusal.ts has answered. Node could not parse it as a request. */
   refused(info: RequestInfo, problem: Problem): void {
     this.#observers.refused(this.#server, info, problem)
   }

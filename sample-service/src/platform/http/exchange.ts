@@ -144,7 +144,7 @@ export class Exchange implements Linked<Exchange> {
     return {
       route: this.info.route,
       status,
-      // unparsed.ts cancels the context of a request whose body is broken with the Problem that answers it.
+      // refusal.ts cancels the context of a request whose body is broken with the Problem that answers it.
       cause: status === 499 ? 'ClientDisconnected' : ending instanceof Problem ? undefined : endedBy,
       // If the context has ended, its cause says why the work failed.
       failure: endedBy === undefined ? this.#failure : undefined,

@@ -39,7 +39,7 @@ const Stranger = new Error('the server of the control connection does not have t
 /**
  * A connection beside the pool's, on which `pg_cancel_backend` is called. The first cancel opens it. A cancel that fails
  * closes it, and for ten seconds none is opened.
- * @param newClient makes a client that has not connected yet
+ * @param newClient makes a client that has not connected yet; it may throw, as without the file of its certificate
  * @param onRest is called with the reason when such a pause starts
  */
 export function openControl(newClient: () => Client, onRest: (ctx: Context, reason: unknown) => void) {
@@ -70,20 +70,22 @@ export function openControl(newClient: () => Client, onRest: (ctx: Context, reas
     return { client, connected }
   }
 
-  /** Sends the cancels that `batch` has when the control connection is open. */
+  /** Sends the cancels that `batch` has when the control connection is open. If all have left it before, none is opened. */
   async function send(ctx: Context, target: Client, batch: Batch): Promise<void> {
     let sent: readonly boolean[] = []
     let otherwise: Signal = 'unsent'
-    if (performance.now() >= restUntil) {
-      const { client, connected } = (current ??= open(target))
+    if (batch.cancels.size > 0 && performance.now() >= restUntil) {
+      let client: Client | undefined
       asking = true
       try {
-        await untilConnected(ctx, connected)
+        current ??= open(target)
+        client = current.client
+        await untilConnected(ctx, current.connected)
         batch.sent = true
         sent = await ask(ctx, client, [...batch.cancels.keys()])
         if (sent.includes(false)) throw Stranger
       } catch (error) {
-        closeAbruptly(client)
+        if (client !== undefined) closeAbruptly(client)
         restUntil = Math.max(restUntil, performance.now() + restMs)
         onRest(ctx, error)
         if (batch.sent && error !== Stranger && !isRefusal(error)) otherwise = 'unknown'
@@ -92,8 +94,7 @@ export function openControl(newClient: () => Client, onRest: (ctx: Context, reas
       }
     }
     batch.sent = true
-    let i = 0
-    for (const settle of batch.cancels.values()) settle(sent[i++] === true ? 'sent' : otherwise)
+    for (const [i, done] of [...batch.cancels.values()].entries()) done(sent[i] === true ? 'sent' : otherwise)
   }
 
   return {

@@ -23,7 +23,7 @@ export interface Observer {
 /** The observers of a server. */
 export interface Observers {
   readonly all: readonly Observer[]
-  /** Counts and logs a message that Node could not parse as a request; unparsed.ts has answered it. */
+  /** Counts and logs a message that Node could not parse as a request; refusal.ts has answered it. */
   refused(ctx: Context, info: RequestInfo, problem: Problem): void
 }
 

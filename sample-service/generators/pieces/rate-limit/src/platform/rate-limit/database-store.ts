@@ -52,7 +52,7 @@ export function databaseStore({ db }: Pick<Platform, 'db'>): Store {
       const nth = (given.get(key) ?? 0) + 1
       given.set(key, nth)
       if (nth > count) return { allowed: false, fullInMs }
-      return { allowed: true, fullInMs: fullInMs - (count - nth) * quota.stepMs }
+      return { allowed: true, fullInMs: Math.max(0, fullInMs - (count - nth) * quota.stepMs) }
     })
   }
 

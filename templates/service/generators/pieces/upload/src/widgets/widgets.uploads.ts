@@ -12,10 +12,10 @@ import type { NewWidget, WidgetRow } from './widgets.schema.ts'
 
 const prefix = 'widgets-'
 /**
- * How long the removal of bytes may take. It goes on after the request has ended, and takes less than SHUTDOWN_CANCEL_MS, so that a
- * stop does not abandon it.
+ * How long the removal of bytes may take. It goes on after the request has ended, and with what the storage does after a failed
+ * upload it takes less than SHUTDOWN_CANCEL_MS, so that a stop does not abandon it.
  */
-const removalMs = 2_000
+const removalMs = 1_200
 
 /** Returns the key of a widget's bytes in the storage. */
 export function keyOf(id: string): string {

@@ -19,10 +19,10 @@ import type { Stored } from './storage.ts'
  */
 const partBytes = 8 * 1024 * 1024
 /**
- * How long removing the rest of a failed upload may take, after ctx has ended: less than SHUTDOWN_CANCEL_MS, so that a stop does not
- * abandon it.
+ * How long removing the rest of a failed upload may take, after ctx has ended: with what the caller then removes, less than
+ * SHUTDOWN_CANCEL_MS, so that a stop does not abandon it.
  */
-const discardMs = 2_000
+const discardMs = 1_200
 
 /**
  * Sends one request if the content fits into one part, else a multipart upload. lib-storage's `Upload` rejects while its parts
