@@ -31,7 +31,7 @@ export function databaseStore({ db }: Pick<Platform, 'db'>): Store {
         await q.execute(swept(rows))
       }
       const found = new Map<string, { readonly count: number; readonly fullInMs: number }>()
-      const asked = countsOf(keys, Math.round(quota.windowMs / quota.stepMs))
+      const asked = countsOf(keys, leftOf(quota, 0))
       while (asked.size > 0) {
         const { rows } = await q.execute<Row>(statement(asked, quota))
         // A row that another instance has just made may be missing: the statement began too early to see it, and the next finds it.
