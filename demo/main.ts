@@ -1,7 +1,7 @@
 import { colourOf, milliseconds } from './picture.ts'
 import { scenes } from './scenes.ts'
 import { openScreen, type Screen } from './screen.ts'
-import { openStage, type Outcome, type Pace } from './stage.ts'
+import { Stage, type Outcome, type Pace } from './stage.ts'
 import { startSubject } from './subject.ts'
 import { ignoreBrokenPipe } from '../templates/service/scripts/broken-pipe.ts'
 import { readFlags } from '../templates/service/scripts/command-line.ts'
@@ -42,7 +42,7 @@ async function demo(pace: Pace, screen: Screen, stop: AbortSignal): Promise<void
       (close) => opened.push(close),
       (step) => announce(screen, step),
     )
-    const stage = openStage(subject, screen, pace, stop)
+    const stage = new Stage(subject, screen, pace, stop)
     for (const [i, scene] of scenes.entries()) {
       outcomes.push(await stage.play(scene, `${i + 1}/${scenes.length}`))
     }
