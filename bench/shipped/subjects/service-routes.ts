@@ -52,6 +52,14 @@ export function measured({ db }: Platform): Route[] {
     }),
     route({
       ...about,
+      path: '/waited',
+      handle: async (ctx) => {
+        await db.run(ctx, (q) => q.execute(sql`select pg_sleep(0.02)`))
+        return Response.json({})
+      },
+    }),
+    route({
+      ...about,
       path: '/slow',
       handle: async (ctx) => {
         await db.run(ctx, (q) => q.execute(sql`select pg_sleep(10)`))
