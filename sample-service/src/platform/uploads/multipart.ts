@@ -81,6 +81,9 @@ export interface BodyLimits {
   readonly tooLarge: string
 }
 
+/** Fewer bytes than a packet has. Each chunk costs as much as a large one. */
+const smallBytes = 1_000
+
 /** What happens while bytes are awaited: some come, the body ends, or the connection is cut. */
 const changes = ['readable', 'end', 'close'] as const
 
@@ -111,6 +114,8 @@ export async function* bytesOf(
         bytes += chunk.length
         if (bytes > maxBytes) throw contentTooLarge(tooLarge)
         yield chunk
+        // A client may send its bytes one by one. What arrives in this turn of the event loop is then read together.
+        if (chunk.length < smallBytes) await new Promise<void>((resolve) => setImmediate(resolve))
       } else if (body.readableEnded) {
         return
       } else if (body.destroyed) {
