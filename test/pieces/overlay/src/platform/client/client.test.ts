@@ -218,6 +218,7 @@ describe('fetch', () => {
       const content = gzipSync('x'.repeat(1_000))
       const coding = number === 1 ? 'gzip' : 'x-own'
       response.setHeader('content-encoding', coding).setHeader('content-length', content.length)
+      response.setHeader('connection', '(odd), X-Hop').setHeader('x-hop', 'of the connection')
       response.setHeader('x-peer', 'kept').end(content)
     })
     const client = createClient({ baseUrl: peer.url })

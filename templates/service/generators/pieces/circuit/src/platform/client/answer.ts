@@ -12,7 +12,7 @@ const excerptBytes = 1_000
 /** How long a refusal waits for them, in milliseconds. */
 const excerptMs = 500
 
-/** The headers that describe the connection of an answer (RFC 9110, 7.6.1). */
+/** The headers that describe the connection of an answer, besides those that its `connection` names (RFC 9110, 7.6.1). */
 const ofConnection = ['connection', 'keep-alive', 'trailer', 'transfer-encoding', 'upgrade']
 /** The codings that `fetch` decodes. It leaves them in the headers, with the length of the encoded body. */
 const undone = /^(?:(?:x-)?gzip|deflate|br)(?:\s*,\s*(?:(?:x-)?gzip|deflate|br))*$/i
@@ -20,7 +20,8 @@ const undone = /^(?:(?:x-)?gzip|deflate|br)(?:\s*,\s*(?:(?:x-)?gzip|deflate|br))
 /** The headers that fit the body as `fetch` decoded it, so that both can be passed on. */
 export function headersOf(headers: Headers): Headers {
   const left = new Headers(headers)
-  for (const name of ofConnection) left.delete(name)
+  const named = Array.from((headers.get('connection') ?? '').matchAll(/[\w-]+/g), ([name]) => name)
+  for (const name of [...ofConnection, ...named]) left.delete(name)
   if (!undone.test(left.get('content-encoding') ?? '')) return left
   left.delete('content-encoding')
   left.delete('content-length')
