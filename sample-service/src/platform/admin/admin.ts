@@ -12,6 +12,7 @@ import { bind } from '../http/listener.ts'
 import { contextsPage, contextsPagePolicy, type Shown } from './page.ts'
 import { filterOf, fits, type Filter } from '../telemetry/filter.ts'
 import { limitedServer } from '../http/limits.ts'
+import { pathOf } from '../http/request-info.ts'
 import type { Server } from '../http/server.ts'
 import type { Log } from '../telemetry/log.ts'
 import { methodNotAllowed, notFound, Problem, problemBody } from '../problem.ts'
@@ -91,7 +92,7 @@ function answer(
   response: ServerResponse,
   options: AdminOptions & { readonly probed: Server | undefined; readonly open: Set<ServerResponse> },
 ): void {
-  const path = request.url?.split('?', 1)[0] ?? ''
+  const path = pathOf(request.url ?? '/')
   const problem = refusalOf(request) ?? problemOf(request, path, options)
   if (problem === undefined && probes.includes(path)) {
     options.probed?.answer(request, response)
@@ -165,7 +166,7 @@ async function showContexts(
     root,
     Array.from(recent?.underWay() ?? []).flatMap(({ root }) => openSteps(root)),
   )
-  const filter = filterOf(new URL(request.url ?? '', 'http://admin').searchParams)
+  const filter = filterOf(new URLSearchParams(request.url?.replace(/^[^?]*/, '')))
   const shown = shownOf(root, recent, filter)
   response.setHeader('vary', 'accept')
   if (request.headers.accept?.includes('application/json') === true) {

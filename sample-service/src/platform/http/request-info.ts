@@ -24,7 +24,7 @@ function requestId(incoming: IncomingMessage): string {
 }
 
 /** The target without its query and its origin: a proxy gets `http://user:password@host/path`. */
-function pathOf(url: string): string {
+export function pathOf(url: string): string {
   const query = url.indexOf('?')
   const target = query === -1 ? url : url.slice(0, query)
   return target.startsWith('/') ? target : target.replace(/^[^:/]*:\/\/[^/]*/, '') || '/'

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream'
 import type { z } from 'zod'
 import { afterFunc, type Context } from '../../context/context.ts'
+import { gather } from '../gather.ts'
 import { decodeJson, isUtf8Type, Undecodable } from '../json.ts'
 import { badRequest, contentTooLarge, Problem, unsupportedMediaType, type InvalidField } from '../problem.ts'
 import type { IncomingRequest, Input, Route } from './route.ts'
@@ -135,26 +136,22 @@ function readBody(ctx: Context, body: Readable, budget: BodyBudget): Promise<Buf
     return Promise.reject(new Error('a guard or a middleware has read the body, so the route cannot'))
   if (body.destroyed) return Promise.reject(cutOff())
   return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = []
-    let size = 0
+    const gathered = gather()
     const settle = (act: () => void): void => {
       stop()
-      budget.heldBytes -= size
+      budget.heldBytes -= gathered.size
       body.off('data', onData).off('end', onEnd).off('close', onClose)
       act()
     }
     const onData = (chunk: Buffer): void => {
-      size += chunk.length
+      gathered.add(chunk)
       budget.heldBytes += chunk.length
-      chunks.push(chunk)
-      const tooLarge = size > budget.maxBytes
+      const tooLarge = gathered.size > budget.maxBytes
       if (!tooLarge && budget.heldBytes <= budget.totalBytes) return
       body.pause()
       settle(() => reject(tooLarge ? bodyTooLarge(budget.maxBytes) : tooMuchArrives()))
     }
-    // Most bodies come in one chunk, which need not be copied.
-    const onEnd = (): void =>
-      settle(() => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)))
+    const onEnd = (): void => settle(() => resolve(gathered.bytes()))
     const onClose = (): void => settle(() => reject(cutOff()))
     const stop = afterFunc(ctx, (cause) => settle(() => reject(cause)))
     body.on('data', onData).on('end', onEnd).on('close', onClose)

@@ -1,3 +1,4 @@
+import { format } from 'node:util'
 import { DiagLogLevel, type DiagLogger } from '@opentelemetry/api'
 import type { Lifetime } from '../../context/context.ts'
 import type { Log } from './log.ts'
@@ -19,9 +20,9 @@ export function diagnostics(root: Lifetime, log: Log): Diagnostics {
   const repeated = repetitions(silenceMs)
   let count = 0
 
-  function report(message: string): void {
+  function report(message: string, ...added: unknown[]): void {
     count++
-    const { sentence, code } = reasonIn(message)
+    const { sentence, code } = reasonIn(format(message, ...added.map(withoutStack)))
     warn(code ?? sentence.replaceAll(/\d+/g, '#'), sentence)
   }
 
@@ -39,6 +40,10 @@ export function diagnostics(root: Lifetime, log: Log): Diagnostics {
       return count
     },
   }
+}
+
+function withoutStack(added: unknown): unknown {
+  return added instanceof Error ? added.message : added
 }
 
 /** The level that `OTEL_LOG_LEVEL` names; warnings if it names none. */

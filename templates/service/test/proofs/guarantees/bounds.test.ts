@@ -52,3 +52,19 @@ test('bodies that arrive may take 64 times BODY_MAX_BYTES in all; one more is a 
   expect(await again.received('xxx', 1)).toContain('HTTP/1.1 200 ')
   again.hangUp()
 })
+
+test('a body in chunks of one byte takes no more memory than its bytes', { timeout: 60_000 }, async (t) => {
+  const env = { NODE_OPTIONS: '--max-old-space-size=128', REQUEST_TIMEOUT_MS: '60000' }
+  const service = await startService(t, { probe: true, env })
+  const head =
+    'POST /probe/echo HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n'
+  const blanks = '1\r\n \r\n'.repeat(400_000)
+  const clients = Array.from({ length: 4 }, () => connection(service))
+
+  for (const client of clients) client.send(`${head}${blanks}c\r\n{"text":"x"}\r\n0\r\n\r\n`)
+
+  for (const client of clients) {
+    expect(await client.received('"x"')).toContain('HTTP/1.1 200 ')
+    client.hangUp()
+  }
+})

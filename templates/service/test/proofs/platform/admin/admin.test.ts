@@ -432,3 +432,21 @@ test.for([
     expect(log.lines).toMatchObject([{ level: 'info', message: 'admin request', fields: { status } }])
   },
 )
+
+test('a target with an origin is served like its path, and neither a password nor a query in it gets into the log', async (t) => {
+  const log = recordedLog()
+  const { url } = await listen(t, {}, log)
+  const socket = connect(Number(new URL(url).port), '127.0.0.1')
+  let received = ''
+  socket.on('data', (chunk: Buffer) => (received += chunk.toString()))
+  const get = (target: string) => `GET ${target} HTTP/1.1\r\nHost: localhost\r\n`
+
+  socket.write(`${get('http://localhost/metrics')}\r\n`)
+  socket.write(`${get('http://[/debug/contexts?q=a')}\r\n`)
+  socket.write(`${get('http://user:secret@localhost/nowhere?key=secret')}Connection: close\r\n\r\n`)
+  await once(socket, 'close')
+
+  expect(received.match(/^HTTP\/1.1 \d+/gm)).toEqual(['HTTP/1.1 200', 'HTTP/1.1 200', 'HTTP/1.1 404'])
+  expect(log.lines).toMatchObject([{ message: 'admin request', fields: { path: '/nowhere' } }])
+  expect(JSON.stringify(log.lines)).not.toContain('secret')
+})

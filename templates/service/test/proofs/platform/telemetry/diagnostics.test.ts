@@ -36,6 +36,23 @@ test('an exception, which the SDK reports as JSON, becomes a sentence without it
   ])
 })
 
+test('what the SDK adds to a message is logged: why a collector refused a part, and errors without their stacks', (t) => {
+  const log = recordedLog()
+  const { logger } = diagnostics(testContext(t), log)
+
+  for (const rejectedSpans of [5, 6])
+    logger.warn(
+      'Received Partial Success response:',
+      JSON.stringify({ rejectedSpans, errorMessage: 'over quota' }),
+    )
+  logger.error('metrics export threw error', new Error('it is full'))
+
+  expect(log.lines.map((line) => line.message)).toEqual([
+    'telemetry: Received Partial Success response: {"rejectedSpans":5,"errorMessage":"over quota"}',
+    'telemetry: metrics export threw error it is full',
+  ])
+})
+
 test('details are logged at debug', (t) => {
   const log = recordedLog()
   const reports = diagnostics(testContext(t), log)

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { once } from 'node:events'
 import { createServer, request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { connect, type AddressInfo } from 'node:net'
 import type { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { expect, test, type TestContext } from 'vitest'
@@ -187,6 +187,30 @@ test('reads the body only as fast as the files are read', async (t) => {
   release()
   client.end(Buffer.concat([Buffer.from('\r\n'), end]))
   expect((await ended).error).toBeUndefined()
+})
+
+test('reads together the bytes that a client sends one by one', async (t) => {
+  const chunks: number[] = []
+  const server = await serve(t, {}, async (_ctx, { content }) => {
+    for await (const chunk of content as AsyncIterable<Buffer>) chunks.push(chunk.length)
+  })
+  const ended = server.outcome()
+  const client = connect(server.port, '127.0.0.1')
+  client.on('error', () => undefined)
+  const head = part('name="doc"; filename="a"', '').subarray(0, -2)
+  const chunk = (bytes: Buffer): string => `${bytes.length.toString(16)}\r\n${bytes.toString()}\r\n`
+
+  client.write(
+    `POST / HTTP/1.1\r\nHost: a\r\nContent-Type: ${type}\r\nTransfer-Encoding: chunked\r\n\r\n${chunk(head)}`,
+  )
+  client.write('1\r\nx\r\n'.repeat(50_000))
+  client.write(`2\r\n\r\n\r\n${chunk(end)}0\r\n\r\n`)
+
+  expect((await ended).error).toBeUndefined()
+  client.destroy()
+  expect(chunks.reduce((sum, length) => sum + length, 0)).toBe(50_000)
+  // Each costs as much as a large one.
+  expect(chunks.length).toBeLessThan(500)
 })
 
 test('reads on when a chunk without content follows the one that filled the buffer of a file', async (t) => {

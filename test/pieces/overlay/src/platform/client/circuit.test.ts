@@ -101,26 +101,36 @@ test('after ten seconds one attempt is let through, and others are refused until
   expect(log.lines.map(({ message }) => message)).toEqual(['circuit opened', 'circuit closed'])
 })
 
-test.for(['fails', 'is given up'])('an attempt that is let through and %s opens it again', async (end, t) => {
-  const { ctx, client, peer } = await startClient(t, [
-    503,
-    503,
-    503,
-    503,
-    503,
-    end === 'fails' ? 503 : 'hang',
-  ])
+test('an attempt that is let through and fails opens it again', async (t) => {
+  const { ctx, client, peer } = await startClient(t, [503])
   await callTimes(ctx, client, 5)
   passTime(t, 10_000)
-  using caller = withCancel(ctx)
 
-  const probe = expect(client.text(caller, '/')).rejects.toThrow()
-  await expect.poll(() => peer.received.length).toBe(6)
-  if (end === 'is given up') caller.cancel()
-  await probe
+  await callTimes(ctx, client, 1)
 
   expect((await failureOf(client.text(ctx, '/'))).how).toBe('open')
   expect(peer.received).toHaveLength(6)
+})
+
+test('if the caller of the attempt that is let through leaves, the next attempt takes its place', async (t) => {
+  const { ctx, client, peer, log } = await startClient(t, [503, 503, 503, 503, 503, 'hang', 'hang', 200])
+  await callTimes(ctx, client, 5)
+  passTime(t, 10_000)
+  using caller = withCancel(ctx)
+  const why = new Error('left')
+
+  const first = expect(client.text(caller, '/')).rejects.toBe(why)
+  await expect.poll(() => peer.received.length).toBe(6)
+  caller.cancel(why)
+  await first
+  const second = client.text(ctx, '/')
+  await expect.poll(() => peer.received.length).toBe(7)
+  expect((await failureOf(client.text(ctx, '/'))).how).toBe('open')
+  peer.release()
+
+  expect(await second).toBe('200')
+  expect(await client.text(ctx, '/')).toBe('200')
+  expect(log.lines.map(({ message }) => message)).toEqual(['circuit opened', 'circuit closed'])
 })
 
 test.for([3_600_000, -3_600_000])(

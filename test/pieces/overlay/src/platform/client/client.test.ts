@@ -218,6 +218,7 @@ describe('fetch', () => {
       const content = gzipSync('x'.repeat(1_000))
       const coding = number === 1 ? 'gzip' : 'x-own'
       response.setHeader('content-encoding', coding).setHeader('content-length', content.length)
+      response.setHeader('connection', '(odd), X-Hop').setHeader('x-hop', 'of the connection')
       response.setHeader('x-peer', 'kept').end(content)
     })
     const client = createClient({ baseUrl: peer.url })
@@ -463,6 +464,25 @@ describe('the error about a bad answer names the peer and what is wrong', () => 
     expect(await peer.received[0]?.ended).toBe(false)
   })
 
+  test('a refusal whose body breaks off or does not end keeps its status, and does not use up the deadline', async (t) => {
+    const ctx = testContext(t)
+    using ample = withTimeout(ctx, 20_000)
+    const peer = await startPeer(t, (response, number) => {
+      response.writeHead(503, { 'retry-after': '7' })
+      response.write('half', () => (number === 1 ? response.destroy() : undefined))
+    })
+    const client = createClient({ baseUrl: peer.url, name: 'p', attempts: 1 })
+
+    for (const body of ['breaks off', 'does not end']) {
+      const failure = await failureOf(client.text(ample, '/'))
+      expect(failure, body).toMatchObject({ how: 'status', status: 503, retryAfterMs: 7_000 })
+      expect(failure.message).toBe('p: GET /: answered 503 half')
+    }
+
+    expect(ample.err).toBeUndefined()
+    expect(await peer.received[1]?.ended).toBe(false)
+  })
+
   test('a peer that does not listen', async (t) => {
     const client = createClient({ baseUrl: `http://127.0.0.1:${await freePort()}`, attempts: 1 })
 
@@ -472,14 +492,21 @@ describe('the error about a bad answer names the peer and what is wrong', () => 
     expect(failure.message).toMatch(/^127\.0\.0\.1:\d+: GET \/: connect ECONNREFUSED/)
   })
 
-  test('a mistake of ours is not the peer’s failure', async (t) => {
-    const client = createClient({ baseUrl: 'http://127.0.0.1:1' })
+  test.for([
+    [{ body: 'of a GET' }, 'body'],
+    [{ headers: { expect: '100-continue' } }, /GET \/: expect header not supported$/],
+    [{ headers: { 'transfer-encoding': 'chunked' } }, /GET \/: invalid transfer-encoding header$/],
+    [{ method: 'PUT', body: 'a', headers: { 'content-length': '2' } }, /body length does not match/],
+  ] as const)('a mistake of ours is not the peer’s failure: %j', async ([call, message], t) => {
+    const peer = await startPeer(t, (response) => response.end())
 
-    const failure = await client
-      .text(testContext(t), '/', { body: 'of a GET' })
+    const failure = await createClient({ baseUrl: peer.url })
+      .text(testContext(t), '/', call)
       .catch((error: unknown) => error)
 
     expect(failure).toBeInstanceOf(TypeError)
+    expect(String(failure)).toMatch(message)
+    expect(peer.received).toEqual([])
   })
 })
 

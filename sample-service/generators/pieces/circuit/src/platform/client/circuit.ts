@@ -26,13 +26,14 @@ type Attempt<T> = { readonly failed: boolean } & ({ readonly value: T } | { read
  * change: `circuit opened`, `circuit closed`.
  *
  * An attempt has failed if the peer does not answer in time, or answers with a 5xx, 408 or 429. Any other answer shows that the
- * peer works, even if the call fails. If the caller leaves or its own deadline passes, the attempt does not count.
+ * peer works, even if the call fails. If the caller leaves or its own deadline passes, the attempt does not count: if it was the
+ * one that tests the peer, the next attempt takes its place.
  */
 export function circuit(log: Log, peer: string): Breaker {
   const pause = openPause()
   const policy = circuitBreaker(handleWhenResult(isFailure), {
     breaker: new ConsecutiveBreaker(failuresToOpen),
-    halfOpenAfter: { next: pause.start },
+    halfOpenAfter: pause.backoff,
   })
   let logged = policy.state
   let lastFailure: unknown
@@ -48,6 +49,7 @@ export function circuit(log: Log, peer: string): Breaker {
       const shown = whatItShows(ctx, error)
       // The breaker ignores a thrown error, except when half open: then the error would close the circuit.
       if (shown === 'nothing' && !probes) throw error
+      if (shown === 'nothing') pause.skip()
       if (shown === 'failed') lastFailure = error
       return { failed: shown !== 'works', error }
     }
@@ -90,18 +92,24 @@ export function circuit(log: Log, peer: string): Breaker {
  */
 function openPause() {
   let until = 0
+  let skips = false
   const leftMs = (): number => until - performance.now()
-  const pause: IBackoff<unknown> = {
+  const backoff: IBackoff<unknown> = {
     get duration() {
       return leftMs() > 0 ? Infinity : -Infinity
     },
-    next: start,
+    next() {
+      if (!skips) until = performance.now() + openMs
+      skips = false
+      return backoff
+    },
   }
-  function start(): IBackoff<unknown> {
-    until = performance.now() + openMs
-    return pause
+  return {
+    backoff,
+    leftMs,
+    /** The next opening is without a pause. */
+    skip: () => void (skips = true),
   }
-  return { start, leftMs }
 }
 
 function isFailure(made: unknown): boolean {

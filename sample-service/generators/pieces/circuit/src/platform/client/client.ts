@@ -67,7 +67,10 @@ export interface Client {
   json<S extends z.ZodType>(ctx: Context, path: string, schema: S, call?: Call): Promise<z.output<S>>
   /** Returns the body of the answer as text. */
   text(ctx: Context, path: string, call?: Call): Promise<string>
-  /** Returns the answer as it arrives, to pass on or to stream. Only ctx limits its time; its span ends with the headers. */
+  /**
+   * Returns the answer as it arrives, to pass on or to stream. Only ctx limits its time, and Node, which gives up after five minutes
+   * without a byte. The span ends with the headers.
+   */
   fetch(ctx: Context, path: string, call?: Call): Promise<Answer>
 }
 

@@ -28,7 +28,7 @@ export async function attempt<T>(
     const response = await fetch(url, { method, headers, body, redirect: 'manual', signal: ctx.signal })
     status = response.status
     span.setAttribute('http.response.status_code', status)
-    if (!response.ok) throw await refusalOf(order, response)
+    if (!response.ok) throw await refusalOf(ctx, order, response)
     const answer = await read(response)
     recordAttempt(order, startedAt, status, undefined)
     return answer
@@ -52,10 +52,20 @@ function headersOf(ctx: Context, order: Order): Headers {
   return headers
 }
 
-/** The cause of fetch's error says what broke the connection. The end of ctx and our own mistakes stay what they are. */
+/** What `fetch` refuses to send, such as a header `expect`. */
+const ownMistakes: readonly unknown[] = [
+  'UND_ERR_INVALID_ARG',
+  'UND_ERR_NOT_SUPPORTED',
+  'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH',
+]
+
+/** The cause of fetch's error says what broke the connection. The end of ctx and our own mistakes are not failures of the peer. */
 function failureOf(order: Order, error: unknown): unknown {
   if (!(error instanceof TypeError) || !(error.cause instanceof Error)) return error
-  return new CallFailed(`${order.name}: ${reasonOf(error.cause)}`, { how: 'connection', cause: error })
+  const message = `${order.name}: ${reasonOf(error.cause)}`
+  if ('code' in error.cause && ownMistakes.includes(error.cause.code))
+    return new TypeError(message, { cause: error })
+  return new CallFailed(message, { how: 'connection', cause: error })
 }
 
 /** For a host with several addresses, the error has no message, but one error for each address. */
