@@ -1,6 +1,8 @@
 import { sql } from 'drizzle-orm'
-import type { Context } from '../../context/context.ts'
+import { withValue, type Context } from '../../context/context.ts'
+import { joinedKey } from '../database/transaction.ts'
 import type { Platform } from '../platform.ts'
+import { requestKey } from '../request.ts'
 import { rateLimits } from './rate-limit.schema.ts'
 import { boundedMap, leftOf, type Quota, type Store, type Taken } from './store.ts'
 import { together } from './together.ts'
@@ -23,7 +25,7 @@ export function databaseStore({ db }: Pick<Platform, 'db'>): Store {
 
   async function takeAll(ctx: Context, keys: readonly string[], quota: Quota): Promise<Taken[]> {
     unswept += keys.length
-    const taken = await db.run(ctx, async (q) => {
+    const taken = await db.run(ofNoCaller(ctx), async (q) => {
       if (unswept >= sweepEvery) {
         // More than have come since the last time.
         const rows = 2 * unswept
@@ -57,17 +59,23 @@ export function databaseStore({ db }: Pick<Platform, 'db'>): Store {
   }
 
   return {
-    async take(ctx, key, quota) {
+    async take(ctx, key, quota, patienceMs) {
       const { windowMs, stepMs } = quota
       const waitMs = (refused.get(key) ?? 0) - performance.now()
       if (waitMs > 0) return { allowed: false, fullInMs: windowMs - stepMs + waitMs }
-      const one = limits.get(quota) ?? together((ctx, keys: readonly string[]) => takeAll(ctx, keys, quota))
+      const all = (ctx: Context, keys: readonly string[]): Promise<Taken[]> => takeAll(ctx, keys, quota)
+      const one = limits.get(quota) ?? together(patienceMs, all)
       limits.set(quota, one)
       const result = await one(ctx, key)
       if (!result.allowed) refused.set(key, performance.now() + result.fullInMs + stepMs - windowMs)
       return result
     },
   }
+}
+
+/** Returns ctx without what it has of the first caller: the statement is not part of its transaction, and does not wait for its turn. */
+function ofNoCaller(ctx: Context): Context {
+  return withValue(withValue(ctx, joinedKey, undefined), requestKey, undefined)
 }
 
 /** How often each key is asked for; at most the whole quota. */
@@ -97,7 +105,7 @@ function statement(asked: ReadonlyMap<string, number>, { windowMs, stepMs }: Quo
       returning key, full_at
     ), found as (
       select key, true as allowed, full_at from taken
-      union all select key, false, full_at from ${rateLimits} join asked using (key) where key <> all (select key from taken)
+      union all select key, false, full_at from ${rateLimits} join asked using (key) where key not in (select key from taken)
     )
     select key, allowed, greatest(extract(epoch from full_at - clock_timestamp()) * 1000, 0)::float8 as full_in_ms from found`
 }

@@ -18,7 +18,10 @@ export interface RateLimit {
   readonly seconds: number
   /** The caller for whom a request counts; undefined if it is not limited. Default: the principal, else the client's address. */
   readonly by?: (ctx: Context, request: IncomingRequest) => string | undefined
-  /** How long the store may take, in milliseconds, so that a slow store does not delay requests. Default 250. */
+  /**
+   * How long a statement of the store may take, in milliseconds, so that a slow store does not delay requests. A request may wait
+   * as long for the statement before its own. Default 250.
+   */
   readonly patienceMs?: number
 }
 
@@ -41,9 +44,9 @@ export function rateLimit({ log }: Pick<Platform, 'log'>, store: Store, limit: R
 
   /** Undefined if the store fails. */
   async function take(parent: Context, key: string): Promise<Taken | undefined> {
-    using ctx = withTimeout(parent, patienceMs)
+    using ctx = withTimeout(parent, 2 * patienceMs)
     try {
-      return await store.take(ctx, key, quota)
+      return await store.take(ctx, key, quota, patienceMs)
     } catch (err) {
       throwIfEnded(parent)
       const now = performance.now()
