@@ -100,6 +100,19 @@ test('a limit that is checked in a transaction counts, though the transaction is
   expect(await shared().sql(`select from rate_limits where key = 'checked inside'`)).toHaveLength(1)
 })
 
+test('when the clock of the database is set back by an hour, a caller has its quota and no more', async (t) => {
+  const { ctx, db } = await openOwnDatabase(t, shared())
+  const store = databaseStore({ db })
+  const take = async () => store.take(ctx, 'set back', { windowMs: 60_000, stepMs: 30_000 }, 1_000)
+  await take()
+  await shared().sql(`update rate_limits set full_at = full_at + interval '1 hour' where key = 'set back'`)
+
+  const taken = [await take(), await take(), await take()]
+
+  expect(taken.map(({ allowed }) => allowed)).toEqual([true, true, false])
+  expect(taken[2]?.fullInMs).toBeLessThanOrEqual(60_000)
+})
+
 test('a pool that is busy for longer than the patience refuses the statement of a limit at once', async (t) => {
   const service = await startService(t, { probe: true, env: { DATABASE_POOL_MAX: '1' } })
   const sleepAtOnce = (requests: number) =>
