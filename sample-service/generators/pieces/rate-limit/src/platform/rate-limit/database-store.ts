@@ -96,7 +96,9 @@ function statement(asked: ReadonlyMap<string, number>, { windowMs, stepMs }: Quo
   const [keys, counts] = [sql.param([...asked.keys()]), sql.param([...asked.values()])]
   const [window, step] = [sql`${windowMs} * interval '1 ms'`, sql`(${stepMs} * interval '1 ms')`]
   const now = sql`statement_timestamp()`
-  const next = sql`greatest(used.full_at, ${now}) + (excluded.full_at - ${now})`
+  // A later time than the quota can have is left from before the clock was set back. One window more: a statement may have waited.
+  const used = sql`case when used.full_at > ${now} + 2 * ${window} then ${now} else greatest(used.full_at, ${now}) end`
+  const next = sql`${used} + (excluded.full_at - ${now})`
   // In the order of keys, so that two instances do not wait for each other.
   return sql`with asked as (select * from unnest(${keys}::text[], ${counts}::int[]) as asked (key, count)),
     taken as (

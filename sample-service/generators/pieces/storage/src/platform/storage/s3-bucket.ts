@@ -30,15 +30,16 @@ export interface Target {
   readonly Key: string
 }
 
-/** @throws Error for a URL without a bucket, or with credentials, a port or an unknown parameter */
+/** @throws Error for a URL without a bucket, or with credentials, a port, or a parameter that is unknown or has no usable value */
 export function placeOf(url: URL, silenceMs: number): Place {
   const { hostname: bucket, pathname, searchParams } = url
-  const unknown = [...searchParams.keys()].find((name) => name !== 'region' && name !== 'endpoint')
-  if (bucket === '' || url.username !== '' || url.port !== '' || unknown !== undefined) {
-    throw new Error('STORAGE_URL must be s3://bucket/prefix?region=…&endpoint=…, without credentials')
-  }
-  const prefix = decodeURIComponent(pathname).replace(/^\/+|\/+$/g, '')
+  const prefix = decoded(pathname)?.replace(/^\/+|\/+$/g, '')
   const endpoint = searchParams.get('endpoint') ?? undefined
+  const wrong = [...searchParams].find(([name, value]) =>
+    name === 'endpoint' ? !/^https?:\/\/./i.test(value) : name !== 'region' || value === '',
+  )
+  if (bucket === '' || prefix === undefined || url.username !== '' || url.port !== '' || wrong !== undefined)
+    throw new Error('STORAGE_URL must be s3://bucket/prefix?region=…&endpoint=http…, without credentials')
   const region = searchParams.get('region') ?? (endpoint === undefined ? undefined : 'us-east-1')
   const config = {
     ...(region !== undefined && { region }),
@@ -55,6 +56,15 @@ export function placeOf(url: URL, silenceMs: number): Place {
   const about = { 'aws.s3.bucket': bucket, ...address }
   const folder = prefix === '' ? '' : `${prefix}/`
   return { ...openClients(config, silenceMs), bucket, folder, about, silenceMs }
+}
+
+/** Undefined if a `%` does not begin a character. */
+function decoded(pathname: string): string | undefined {
+  try {
+    return decodeURIComponent(pathname)
+  } catch {
+    return undefined
+  }
 }
 
 /**
