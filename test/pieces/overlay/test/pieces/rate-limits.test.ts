@@ -128,6 +128,20 @@ test('a pool that is busy for longer than the patience refuses the statement of 
   expect(said).toMatchObject({ err: { message: expect.stringContaining('the service is busy') as unknown } })
 })
 
+test.for([
+  [0, 60],
+  [1.5, 60],
+  [Infinity, 60],
+  [10, 0],
+  [10, NaN],
+  [10, Infinity],
+  [2_000_000, 1],
+] as const)('a limit of %d requests in %d s is refused when it is made', ([requests, seconds]) => {
+  const log = createLog({ level: 'silent', service: 'test' })
+
+  expect(() => rateLimit({ log }, memoryStore(), { name: 'odd', requests, seconds })).toThrow(RangeError)
+})
+
 function requestWith(appendHeader: (name: string, value: string) => void): IncomingRequest {
   const body = new IncomingMessage(new Socket())
   return { method: 'GET', headers: {}, rawHeaders: [], body, setHeader: () => undefined, appendHeader }

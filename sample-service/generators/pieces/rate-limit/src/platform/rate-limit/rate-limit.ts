@@ -25,6 +25,8 @@ export interface RateLimit {
   readonly patienceMs?: number
 }
 
+/** Postgres counts in microseconds. */
+const mostASecond = 1_000_000
 /** How long the guard does not use a store that failed, and how often it logs that. */
 const [pauseMs, sayEveryMs] = [1_000, 10_000]
 
@@ -36,8 +38,12 @@ const [pauseMs, sayEveryMs] = [1_000, 10_000]
  */
 export function rateLimit({ log }: Pick<Platform, 'log'>, store: Store, limit: RateLimit): Guard {
   const { name, requests, seconds, by = countedFor, patienceMs = 250 } = limit
-  if (!/^[\w-]+$/.test(name) || !(requests >= 1) || !(seconds > 0))
-    throw new RangeError(`the rate limit ${name}: expected a name, at least one request, and some seconds`)
+  const inTime = seconds > 0 && seconds < Infinity && requests / seconds <= mostASecond
+  if (!/^[\w-]+$/.test(name) || !Number.isInteger(requests) || requests < 1 || !inTime) {
+    throw new RangeError(
+      `the rate limit ${name}: expected a name, a whole number of requests, and seconds, at most ${mostASecond} requests a second`,
+    )
+  }
   const policy = `"${name}";q=${requests};w=${seconds}`
   const quota = { windowMs: seconds * 1_000, stepMs: (seconds * 1_000) / requests }
   let [unusedUntil, saidAt] = [-Infinity, -Infinity]
