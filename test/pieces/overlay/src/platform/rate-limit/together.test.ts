@@ -1,14 +1,13 @@
 import { expect, test } from 'vitest'
-import { DeadlineExceeded, withCancel, type Context } from '../../context/context.ts'
-import { ended } from '../../context/ended.ts'
+import { withCancel, type Context } from '../../context/context.ts'
 import { testContext } from '../../context/test-context.ts'
 import { until } from '../../context/until.ts'
 import { together } from './together.ts'
 
 /** Asks for numbers together. `runs` has what each run was asked for; a run ends with `answer` or `fail`. */
-function numbers(patienceMs = 20_000) {
+function numbers() {
   const runs: { asked: readonly number[]; answer: () => void; fail: (error: Error) => void }[] = []
-  const one = together(patienceMs, (ctx: Context, asked: readonly number[]) => {
+  const one = together((ctx: Context, asked: readonly number[]) => {
     const answers = new Promise<readonly number[]>((resolve, reject) => {
       runs.push({ asked, answer: () => resolve(asked), fail: reject })
     })
@@ -64,13 +63,4 @@ test('when all calls of a run have ended, it is cancelled, and the next one begi
   await expect.poll(() => runs.length).toBe(2)
   runs[1]?.answer()
   expect(await next).toBe(2)
-})
-
-test('a run ends after its patience, though its calls have none', async (t) => {
-  const one = together(10, async (ctx: Context, asked: readonly number[]) => {
-    await ended(ctx)
-    return await until(ctx, Promise.resolve(asked))
-  })
-
-  await expect(one(testContext(t), 1)).rejects.toBe(DeadlineExceeded)
 })

@@ -26,7 +26,7 @@ export function leftOf({ windowMs, stepMs }: Quota, fullInMs: number): number {
 export interface Store {
   /**
    * Takes one request from the quota of `key`, a hash, if there is one.
-   * @param patienceMs how long the store may work for it; a store that works for one call at a time may have it wait as long
+   * @param patienceMs how long a statement of the store may take
    */
   take(ctx: Context, key: string, quota: Quota, patienceMs: number): Taken | Promise<Taken>
 }

@@ -1,5 +1,5 @@
-import { sql } from 'drizzle-orm'
-import { withValue, type Context } from '../../context/context.ts'
+import { sql, type SQL } from 'drizzle-orm'
+import { withTimeout, withValue, type Context } from '../../context/context.ts'
 import { joinedKey } from '../database/transaction.ts'
 import type { Platform } from '../platform.ts'
 import { requestKey } from '../request.ts'
@@ -23,31 +23,35 @@ export function databaseStore({ db }: Pick<Platform, 'db'>): Store {
   const limits = new WeakMap<Quota, (ctx: Context, key: string) => Promise<Taken>>()
   let unswept = 0
 
-  async function takeAll(ctx: Context, keys: readonly string[], quota: Quota): Promise<Taken[]> {
+  async function takeAll(
+    ctx: Context,
+    keys: readonly string[],
+    { quota, patienceMs }: Limit,
+  ): Promise<Taken[]> {
+    const execute = async (text: SQL): Promise<readonly Row[]> => {
+      using patient = withTimeout(ofNoCaller(ctx), patienceMs)
+      return (await db.run(patient, (q) => q.execute<Row>(text))).rows
+    }
     unswept += keys.length
-    const taken = await db.run(ofNoCaller(ctx), async (q) => {
-      if (unswept >= sweepEvery) {
-        // More than have come since the last time.
-        const rows = 2 * unswept
-        unswept = 0
-        await q.execute(swept(rows))
+    if (unswept >= sweepEvery) {
+      // More than have come since the last time.
+      const rows = 2 * unswept
+      unswept = 0
+      await execute(swept(rows))
+    }
+    const taken = new Map<string, { readonly count: number; readonly fullInMs: number }>()
+    const asked = countsOf(keys, leftOf(quota, 0))
+    while (asked.size > 0) {
+      // A row that another instance has just made may be missing: the statement began too early to see it, and the next finds it.
+      for (const { key, allowed, full_in_ms: fullInMs } of await execute(statement(asked, quota))) {
+        const count = asked.get(key) ?? 0
+        const left = allowed ? count : leftOf(quota, fullInMs)
+        if (allowed || left === 0) {
+          taken.set(key, { count: left, fullInMs })
+          asked.delete(key)
+        } else asked.set(key, Math.min(count, left))
       }
-      const found = new Map<string, { readonly count: number; readonly fullInMs: number }>()
-      const asked = countsOf(keys, leftOf(quota, 0))
-      while (asked.size > 0) {
-        const { rows } = await q.execute<Row>(statement(asked, quota))
-        // A row that another instance has just made may be missing: the statement began too early to see it, and the next finds it.
-        for (const { key, allowed, full_in_ms: fullInMs } of rows) {
-          const count = asked.get(key) ?? 0
-          const left = allowed ? count : leftOf(quota, fullInMs)
-          if (allowed || left === 0) {
-            found.set(key, { count: left, fullInMs })
-            asked.delete(key)
-          } else asked.set(key, Math.min(count, left))
-        }
-      }
-      return found
-    })
+    }
     const given = new Map<string, number>()
     return keys.map((key) => {
       const { count = 0, fullInMs = quota.windowMs } = taken.get(key) ?? {}
@@ -63,8 +67,9 @@ export function databaseStore({ db }: Pick<Platform, 'db'>): Store {
       const { windowMs, stepMs } = quota
       const waitMs = (refused.get(key) ?? 0) - performance.now()
       if (waitMs > 0) return { allowed: false, fullInMs: windowMs - stepMs + waitMs }
-      const all = (ctx: Context, keys: readonly string[]): Promise<Taken[]> => takeAll(ctx, keys, quota)
-      const one = limits.get(quota) ?? together(patienceMs, all)
+      const all = (ctx: Context, keys: readonly string[]): Promise<Taken[]> =>
+        takeAll(ctx, keys, { quota, patienceMs })
+      const one = limits.get(quota) ?? together(all)
       limits.set(quota, one)
       const result = await one(ctx, key)
       if (!result.allowed) refused.set(key, performance.now() + result.fullInMs + stepMs - windowMs)
@@ -83,6 +88,12 @@ function countsOf(keys: readonly string[], whole: number): Map<string, number> {
   const counts = new Map<string, number>()
   for (const key of keys) counts.set(key, Math.min((counts.get(key) ?? 0) + 1, whole))
   return counts
+}
+
+interface Limit {
+  readonly quota: Quota
+  /** How long one statement may take. */
+  readonly patienceMs: number
 }
 
 interface Row extends Record<string, unknown> {

@@ -20,7 +20,7 @@ export interface RateLimit {
   readonly by?: (ctx: Context, request: IncomingRequest) => string | undefined
   /**
    * How long a statement of the store may take, in milliseconds, so that a slow store does not delay requests. A request may wait
-   * as long for the statement before its own. Default 250.
+   * for four: two before its own, and two if a burst is more than what is left of a quota. Default 250.
    */
   readonly patienceMs?: number
 }
@@ -50,7 +50,7 @@ export function rateLimit({ log }: Pick<Platform, 'log'>, store: Store, limit: R
 
   /** Undefined if the store fails. */
   async function take(parent: Context, key: string): Promise<Taken | undefined> {
-    using ctx = withTimeout(parent, 2 * patienceMs)
+    using ctx = withTimeout(parent, 4 * patienceMs)
     try {
       return await store.take(ctx, key, quota, patienceMs)
     } catch (err) {

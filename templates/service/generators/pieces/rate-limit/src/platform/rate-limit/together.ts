@@ -1,4 +1,4 @@
-import { cause, withCancel, withoutCancel, withTimeout, type Context } from '../../context/context.ts'
+import { cause, withCancel, withoutCancel, type Context } from '../../context/context.ts'
 import { errorOf } from '../../context/thrown.ts'
 import { until } from '../../context/until.ts'
 
@@ -13,12 +13,11 @@ interface Round<Asked, Answer> {
 
 /**
  * Makes a function that asks for all its callers at once: `ask` runs once at a time, and what is asked meanwhile waits for the next
- * run. A call ends with its ctx; a run ends after `patienceMs`, or when every call that waits for it has ended. When a run fails,
- * the calls that wait for the next one fail with it, so that no call waits for longer than two runs.
+ * run. A call ends with its ctx; a run is cancelled when every call that waits for it has ended. When a run fails, the calls that
+ * wait for the next one fail with it, and do not wait for a failure of their own.
  * @param ask returns the answers in the order of `asked`
  */
 export function together<Asked, Answer>(
-  patienceMs: number,
   ask: (ctx: Context, asked: readonly Asked[]) => Promise<readonly Answer[]>,
 ): (ctx: Context, asked: Asked) => Promise<Answer> {
   /** Resolves when the last run has ended, with why it failed. */
@@ -49,8 +48,7 @@ export function together<Asked, Answer>(
     async function run(failure: Error | undefined): Promise<readonly Answer[]> {
       if (next === round) next = undefined
       if (failure !== undefined) throw failure
-      using patient = withTimeout(ctx, patienceMs)
-      return await ask(patient, round.asked)
+      return await ask(ctx, round.asked)
     }
   }
 
