@@ -58,7 +58,9 @@ test.for([
 test('a mistake in a request is no 503, though its error has a code', async (t) => {
   const s3 = await startS3(t)
   process.env['AWS_SESSION_TOKEN'] = 'two\nlines'
-  t.onTestFinished(() => void delete process.env['AWS_SESSION_TOKEN'])
+  t.onTestFinished(() => {
+    delete process.env['AWS_SESSION_TOKEN']
+  })
 
   const opened = openS3Storage(testContext(t), new URL(s3.url))
 

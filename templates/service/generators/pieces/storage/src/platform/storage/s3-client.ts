@@ -30,13 +30,17 @@ function failOnceSilent({ middlewareStack }: S3Client): void {
       try {
         return await next(args)
       } catch (error) {
-        // With a code it is a failure of the network, which the SDK names so.
-        const silent = error instanceof Error && error.name === 'TimeoutError' && !('code' in error)
         // Without `cause`, by which the SDK would try again.
-        throw silent ? new StorageSilent(error.message) : error
+        throw isSilence(error) ? new StorageSilent(error.message) : error
       }
     },
     // Inside of the retries, and around all that reads the answer.
     { step: 'finalizeRequest', priority: 'low', name: 'failOnceSilent' },
   )
+}
+
+/** The SDK has no class for it. With a code it is a failure of the network, which the SDK gives the same name. */
+function isSilence(error: unknown): error is Error {
+  // eslint-disable-next-line no-restricted-syntax -- it is about the socket, not about a context
+  return error instanceof Error && error.name === 'TimeoutError' && !('code' in error)
 }
